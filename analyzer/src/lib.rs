@@ -1,0 +1,1 @@
+//! Populations out of the store or out of files, statistics over them, findings back.

@@ -1,0 +1,1 @@
+//! Ingestion: HTTP bodies are decoded, validated, spooled durably, acknowledged, and inserted exactly once.
