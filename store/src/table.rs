@@ -1,0 +1,103 @@
+//! The tables that events are inserted into, and the numbered column layouts of their wire rows.
+//!
+//! A layout is the list of columns whose values a RowBinary row holds, in order. A frame in the collector's spool
+//! records the layout it was encoded with, and the INSERT names those columns, so that frames written by an older
+//! binary still go in after a migration added columns. Two rules keep that true: a published layout never changes
+//! (a new one is appended), and no migration changes how a published column is encoded.
+
+use std::fmt;
+
+use crate::{exposures, measurements, outcomes, predictions};
+
+/// A table that events are inserted into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// What models answered.
+    Predictions,
+    /// The ground truth of predictions.
+    Outcomes,
+    /// Which arm of an experiment a unit was assigned to.
+    Exposures,
+    /// Values of metrics of units.
+    Measurements,
+}
+
+impl Table {
+    /// Every table, in a fixed order.
+    pub const ALL: [Self; 4] = [Self::Predictions, Self::Outcomes, Self::Exposures, Self::Measurements];
+
+    /// The table's name in the database; also the word of its ingestion path and metric label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Predictions => "predictions",
+            Self::Outcomes => "outcomes",
+            Self::Exposures => "exposures",
+            Self::Measurements => "measurements",
+        }
+    }
+
+    /// The table of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// The number of the layout that this binary encodes; layouts are numbered from 1.
+    #[must_use]
+    pub fn layout(self) -> u16 {
+        u16::try_from(self.layouts().len()).expect("a table has far fewer than 65,536 layouts")
+    }
+
+    /// The columns of a layout in wire order; `None` for a layout that this binary does not know.
+    #[must_use]
+    pub fn columns(self, layout: u16) -> Option<&'static [&'static str]> {
+        self.layouts().get(usize::from(layout).checked_sub(1)?).copied()
+    }
+
+    const fn layouts(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Predictions => predictions::LAYOUTS,
+            Self::Outcomes => outcomes::LAYOUTS,
+            Self::Exposures => exposures::LAYOUTS,
+            Self::Measurements => measurements::LAYOUTS,
+        }
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_layouts_never_change() {
+        let layouts: Vec<String> = Table::ALL
+            .into_iter()
+            .flat_map(|table| {
+                (1..=table.layout())
+                    .map(move |n| format!("{table} {n}: {}", table.columns(n).expect("it exists").join(" ")))
+            })
+            .collect();
+        insta::assert_snapshot!(layouts.join("\n"), @r"
+        predictions 1: event_id ts ingested_at model version environment unit_id arms num cat embeddings kind score label probabilities value latency_us status trace_id span_id tags
+        outcomes 1: model event_id ts ingested_at label value
+        exposures 1: experiment unit_id arm ts event_id ingested_at
+        measurements 1: metric unit_id ts value event_id ingested_at
+        ");
+    }
+
+    #[test]
+    fn a_layout_that_is_not_known_has_no_columns() {
+        for table in Table::ALL {
+            assert_eq!(table.columns(0), None);
+            assert_eq!(table.columns(table.layout() + 1), None);
+            assert_eq!(Table::from_name(table.name()), Some(table));
+        }
+    }
+}
