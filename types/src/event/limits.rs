@@ -1,0 +1,40 @@
+//! How large the parts of an event may be; each bound has its code in a rejection.
+
+/// The bounds of one event. The defaults leave room for wide models and still keep an event below a few hundred KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one record.
+    pub record_bytes_max: usize,
+    /// Bytes of `event_id`; the contract says 128.
+    pub event_id_bytes_max: usize,
+    /// Bytes of a name: model, version, environment, a feature's key, a metric.
+    pub name_bytes_max: usize,
+    /// Bytes of a value: a categorical feature, a label, a tag, a unit.
+    pub value_bytes_max: usize,
+    /// Features of one prediction.
+    pub features_max: usize,
+    /// Entries of `tags` and of `arms`.
+    pub tags_max: usize,
+    /// Classes in `probabilities`.
+    pub classes_max: usize,
+    /// Embeddings of one prediction.
+    pub embeddings_max: usize,
+    /// Numbers in one embedding.
+    pub dimensions_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            record_bytes_max: 1 << 20,
+            event_id_bytes_max: 128,
+            name_bytes_max: 256,
+            value_bytes_max: 4096,
+            features_max: 4096,
+            tags_max: 64,
+            classes_max: 4096,
+            embeddings_max: 16,
+            dimensions_max: 16_384,
+        }
+    }
+}
