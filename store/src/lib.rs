@@ -2,13 +2,16 @@
 //! and readers.
 
 mod block;
+pub mod chdb;
 mod client;
 mod error;
 pub mod exposures;
+pub mod local;
 pub mod measurements;
 pub mod outcomes;
 pub mod predictions;
 mod reader;
+mod real;
 mod rowbinary;
 mod secret;
 mod statement;
@@ -17,7 +20,9 @@ mod table;
 pub use block::Block;
 pub use client::{DATABASE, Store, StoreOptions};
 pub use error::{Fault, StoreError};
+pub use local::LocalEngine;
 pub use reader::Reader;
+pub use real::Real;
 pub use secret::Secret;
 pub use statement::{Param, Statement};
 pub use table::Table;

@@ -1,0 +1,195 @@
+//! The engine of one command over its own files: in process, temporary, no endpoint.
+//!
+//! `windvane drift a.parquet b.parquet` reads its files through this. SQL text comes from this crate only; files enter
+//! it through [`LocalEngine::source`], which knows the files that the command named and quotes them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+
+use crate::chdb::{Connection, Engine, EngineError, EngineOptions, Library, LoadError};
+
+/// Settings of every query that answers rows: 64-bit integers as numbers, NaN and infinities as words (see
+/// [`crate::Real`]), named tuples as objects.
+pub const ROW_SETTINGS: [(&str, &str); 4] = [
+    ("output_format_json_quote_64bit_integers", "0"),
+    ("output_format_json_quote_denormals", "1"),
+    ("output_format_json_quote_decimals", "0"),
+    ("output_format_json_named_tuples_as_objects", "1"),
+];
+
+/// Why a query of a command's own engine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The library cannot be loaded.
+    #[error("cannot start the embedded engine")]
+    Load(#[from] LoadError),
+    /// The engine or the statement failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The temporary folder cannot be made.
+    #[error("cannot make a temporary folder for the embedded engine")]
+    Folder(#[source] std::io::Error),
+    /// A file cannot be opened.
+    #[error("cannot open `{}`", path.display())]
+    File {
+        /// The file as the command named it.
+        path: PathBuf,
+        /// What the file system says.
+        source: std::io::Error,
+    },
+    /// A path that ClickHouse would expand (`*?{}`) or that is not UTF-8.
+    #[error("the name of `{}` has a character that file patterns use: one of `*?{{}}` or a control character", path.display())]
+    Name {
+        /// The file as the command named it.
+        path: PathBuf,
+    },
+    /// A row does not have the shape asked for.
+    #[error("cannot read row {row} of the engine's answer")]
+    Row {
+        /// Number of the row, from 0.
+        row: usize,
+        /// What differs.
+        source: serde_json::Error,
+    },
+    /// The answer is not UTF-8.
+    #[error("the engine's answer is not UTF-8")]
+    Encoding(#[from] std::string::FromUtf8Error),
+}
+
+/// The format of a file, by ClickHouse's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// Apache Parquet.
+    Parquet,
+    /// Arrow IPC file (`.arrow`, `.feather`).
+    Arrow,
+    /// Arrow IPC stream (`.arrows`).
+    ArrowStream,
+    /// Comma-separated with a header line.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl FileFormat {
+    /// ClickHouse's name of the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+            Self::ArrowStream => "ArrowStream",
+            Self::Csv => "CSVWithNames",
+            Self::Ndjson => "JSONEachRow",
+        }
+    }
+
+    /// The format a file name's ending says, `.gz` and `.zst` after it apart.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
+        match name.rsplit_once('.')?.1 {
+            "parquet" | "pq" => Some(Self::Parquet),
+            "arrow" | "feather" | "ipc" => Some(Self::Arrow),
+            "arrows" => Some(Self::ArrowStream),
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+}
+
+/// An in-process engine over a temporary folder. Clones share it. It blocks: call it from a blocking thread.
+///
+/// Close it before the process leaves: drop every clone, then end through [`crate::chdb::exit_now`].
+#[derive(Debug, Clone)]
+pub struct LocalEngine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    // Dropped in this order: connection, engine, folder.
+    connection: Mutex<Connection>,
+    engine: Arc<Engine>,
+    _folder: TempDir,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
+impl LocalEngine {
+    /// Starts an engine that may take `memory_bytes_max` bytes; larger sorts and groupings spill to its folder.
+    ///
+    /// # Errors
+    /// When the library, the folder or the engine cannot be opened.
+    pub fn open(library: &Path, memory_bytes_max: u64) -> Result<Self, LocalError> {
+        let library = Library::open(library)?;
+        let folder = TempDir::with_prefix("windvane-").map_err(LocalError::Folder)?;
+        let options = EngineOptions { memory_bytes_max, ..EngineOptions::new(folder.path()) };
+        let engine = Engine::open(library, &options)?;
+        let mut connection = engine.connect()?;
+        for (name, value) in ROW_SETTINGS {
+            connection.execute(&format!("SET {name} = {value}"))?;
+        }
+        let spill = memory_bytes_max / 4;
+        connection.execute(&format!("SET max_bytes_before_external_group_by = {spill}"))?;
+        connection.execute(&format!("SET max_bytes_before_external_sort = {spill}"))?;
+        Ok(Self { inner: Arc::new(Inner { connection: connection.into(), engine, _folder: folder }) })
+    }
+
+    /// The table expression of a file that the command named: `file('/abs/path', 'Parquet')`, correctly quoted.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or its name is one that ClickHouse would expand as a pattern.
+    pub fn source(&self, path: &Path, format: FileFormat) -> Result<String, LocalError> {
+        let io = |source| LocalError::File { path: path.to_owned(), source };
+        let absolute = path.canonicalize().map_err(io)?;
+        std::fs::File::open(&absolute).map_err(io)?;
+        let text = absolute
+            .to_str()
+            .filter(|text| !text.contains(['*', '?', '{', '}']) && !text.contains(char::is_control))
+            .ok_or_else(|| LocalError::Name { path: path.to_owned() })?;
+        Ok(format!("file({}, '{}')", quote(text), format.name()))
+    }
+
+    /// Runs a query and reads each row into `T`, by column name.
+    ///
+    /// # Errors
+    /// The engine's exception, or the first row that does not fit `T`.
+    pub fn rows<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, LocalError> {
+        let mut connection = self.inner.connection.lock();
+        let output = connection.query(sql, "JSONEachRow", &[])?;
+        serde_json::Deserializer::from_slice(output.bytes())
+            .into_iter()
+            .enumerate()
+            .map(|(row, value)| value.map_err(|source| LocalError::Row { row, source }))
+            .collect()
+    }
+
+    /// Runs a statement and gives its output in the format it names (TabSeparated when it names none).
+    ///
+    /// # Errors
+    /// The engine's exception, or an output that is not text.
+    pub fn text(&self, sql: &str) -> Result<String, LocalError> {
+        let mut connection = self.inner.connection.lock();
+        let output = connection.query(sql, "TabSeparated", &[])?;
+        Ok(String::from_utf8(output.bytes().to_vec())?)
+    }
+}
+
+/// A string literal of ClickHouse's SQL.
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// A quoted identifier of ClickHouse's SQL.
+pub fn quote_identifier(name: &str) -> String {
+    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}

@@ -1,0 +1,53 @@
+//! The engine of one command, through its public interface, with the real library.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use windvane_store::local::FileFormat;
+use windvane_store::{LocalEngine, Real};
+
+fn library() -> PathBuf {
+    std::env::var_os("WINDVANE_LIBCHDB").expect("WINDVANE_LIBCHDB names libchdb.so").into()
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    id: u64,
+    x: Real,
+    missing: Option<Real>,
+    name: String,
+}
+
+#[test]
+fn reads_a_named_file_with_every_double_intact() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it's \\ a `file`.csv");
+    let mut file = std::fs::File::create(&path).unwrap();
+    writeln!(file, "id,x,missing,name\n18446744073709551615,0.1,,a\n1,nan,1.5,b\n2,inf,2,c").unwrap();
+    writeln!(file, "3,-inf,3,d\n4,0.30000000000000004,4,e").unwrap();
+    drop(file);
+
+    let engine = LocalEngine::open(&library(), 1 << 30).unwrap();
+    let source = engine.source(&path, FileFormat::of_path(&path).unwrap()).unwrap();
+    let sql = format!(
+        "SELECT toUInt64(id) AS id, toFloat64(x) AS x, toNullable(missing) AS missing, name FROM {source}"
+    );
+    let rows: Vec<Row> = engine.rows(&sql).unwrap();
+
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[0].id, u64::MAX);
+    assert_eq!(rows[0].missing, None);
+    assert!(rows[1].x.0.is_nan());
+    assert_eq!(rows[2].x.0, f64::INFINITY);
+    assert_eq!(rows[3].x.0, f64::NEG_INFINITY);
+    assert_eq!(rows[4].x.finite(), Some(0.1 + 0.2));
+    assert_eq!(rows[4].name, "e");
+
+    let text = engine.text("SELECT 1, 'a' FORMAT CSV").unwrap();
+    assert_eq!(text, "1,\"a\"\n");
+    let error = engine.rows::<Row>("SELECT * FROM nowhere").unwrap_err().to_string();
+    assert!(error.starts_with("Code: 60."), "{error}");
+    let pattern = engine.source(&folder.path().join("*.csv"), FileFormat::Csv).unwrap_err().to_string();
+    assert!(pattern.contains("*.csv"), "{pattern}");
+}
