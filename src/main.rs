@@ -1,15 +1,16 @@
 //! The `windvane` binary: reads the command line, runs one subcommand, prints its error once, exits with its code.
 
-mod check_config;
 mod cli;
-mod config;
 mod exit;
-mod output;
-mod runtime;
-mod telemetry;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(cli::conclude(&cli::run()))
+    match cli::run() {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            eprintln!("windvane: {failure}");
+            ExitCode::from(failure.reason.code())
+        }
+    }
 }

@@ -1,2 +1,22 @@
 //! Pure statistics: slices or mergeable summaries in, named structs out. No clock, no creation of random generators,
 //! no word of models or ClickHouse.
+//!
+//! Two populations meet in one of two forms. Numbers arrive as a [`walk::Walk`]: the sorted merge of both sides, pushed
+//! value by value, in constant memory. Categories and bins arrive as [`cells::Cell`]s: how often each occurs on each side.
+
+pub mod cells;
+pub mod comparison;
+pub mod correction;
+pub mod edges;
+pub mod moments;
+pub mod permutation;
+pub mod survival;
+pub mod walk;
+
+pub mod chi_square;
+pub mod divergence;
+pub mod fisher_exact;
+pub mod ks;
+pub mod missing_rate;
+pub mod new_categories;
+pub mod wasserstein;

@@ -126,6 +126,27 @@ impl Store {
         self.fetch(&Statement::new(sql.to_owned()), format).await
     }
 
+    /// Hands the answer to a SELECT to `consume` as it arrives; a chunk may end inside a row.
+    ///
+    /// # Errors
+    /// Where ClickHouse does not answer or refuses, also half-way.
+    pub async fn fold(
+        &self,
+        statement: &Statement,
+        format: &str,
+        mut consume: impl FnMut(&[u8]),
+    ) -> Result<(), StoreError> {
+        let client = self.client.clone().with_database(&self.database);
+        let folded = async {
+            let mut cursor = query(&client, statement).fetch_bytes(format)?;
+            while let Some(chunk) = cursor.next().await? {
+                consume(&chunk);
+            }
+            Ok(())
+        };
+        self.within(STATEMENT_TIMEOUT, folded).await
+    }
+
     /// Runs a statement without an answer, such as a migration. Names in it must be qualified: it runs outside the
     /// database, which may not exist yet.
     ///

@@ -21,7 +21,7 @@ pub use block::Block;
 pub use client::{DATABASE, Store, StoreOptions};
 pub use error::{Fault, StoreError};
 pub use local::LocalEngine;
-pub use reader::Reader;
+pub use reader::{Consume, ReadError, Reader};
 pub use real::Real;
 pub use secret::Secret;
 pub use statement::{Param, Statement};

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
+use crate::Statement;
 use crate::chdb::{Connection, Engine, EngineError, EngineOptions, Library, LoadError};
 
 /// Settings of every query that answers rows: 64-bit integers as numbers, NaN and infinities as words (see
@@ -58,6 +59,17 @@ pub enum LocalError {
     /// The answer is not UTF-8.
     #[error("the engine's answer is not UTF-8")]
     Encoding(#[from] std::string::FromUtf8Error),
+}
+
+impl LocalError {
+    /// ClickHouse's error code, where it answered with one.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Engine(EngineError::Exception(exception)) => Some(exception.code),
+            _ => None,
+        }
+    }
 }
 
 /// The format of a file, by ClickHouse's names.
@@ -173,6 +185,49 @@ impl LocalEngine {
             .collect()
     }
 
+    /// The rows of a statement with parameters and settings.
+    ///
+    /// # Errors
+    /// The engine's exception, or the first row that does not fit `T`.
+    pub fn answer<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, LocalError> {
+        let mut connection = self.inner.connection.lock();
+        let output = connection.query(&with_settings(statement), "JSONEachRow", &parameters(statement))?;
+        serde_json::Deserializer::from_slice(output.bytes())
+            .into_iter()
+            .enumerate()
+            .map(|(row, value)| value.map_err(|source| LocalError::Row { row, source }))
+            .collect()
+    }
+
+    /// Hands the answer of a SELECT to `consume`, chunk by chunk.
+    ///
+    /// # Errors
+    /// The engine's exception, also half-way.
+    pub fn fold(
+        &self,
+        statement: &Statement,
+        format: &str,
+        consume: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), LocalError> {
+        let mut connection = self.inner.connection.lock();
+        let parameters = parameters(statement);
+        let mut stream = connection.stream(&with_settings(statement), format, &parameters)?;
+        while let Some(chunk) = stream.next_chunk()? {
+            consume(chunk.bytes());
+        }
+        Ok(())
+    }
+
+    /// Runs a statement without an answer.
+    ///
+    /// # Errors
+    /// The engine's exception.
+    pub fn execute(&self, statement: &Statement) -> Result<(), LocalError> {
+        let mut connection = self.inner.connection.lock();
+        connection.query(&with_settings(statement), "Null", &parameters(statement))?;
+        Ok(())
+    }
+
     /// Runs a statement and gives its output in the format it names (TabSeparated when it names none).
     ///
     /// # Errors
@@ -181,6 +236,20 @@ impl LocalEngine {
         let mut connection = self.inner.connection.lock();
         let output = connection.query(sql, "TabSeparated", &[])?;
         Ok(String::from_utf8(output.bytes().to_vec())?)
+    }
+}
+
+fn parameters(statement: &Statement) -> Vec<(String, String)> {
+    statement.params().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The statement with its settings as a clause; [`Statement`] promises that its text ends without a `FORMAT` clause.
+fn with_settings(statement: &Statement) -> String {
+    let settings: Vec<String> =
+        statement.settings().map(|(name, value)| format!("{name} = {}", quote(value))).collect();
+    match settings.as_slice() {
+        [] => statement.sql().to_owned(),
+        settings => format!("{} SETTINGS {}", statement.sql(), settings.join(", ")),
     }
 }
 

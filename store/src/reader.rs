@@ -2,13 +2,47 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{Statement, Store, StoreError};
+use crate::{LocalEngine, Statement, Store, StoreError, local::LocalError};
 
 /// A source of rows.
 #[derive(Debug, Clone)]
 pub enum Reader {
     /// The tables behind a ClickHouse URL.
     Store(Store),
+    /// The files of one command, read by an engine of its own.
+    Local(LocalEngine),
+}
+
+/// Takes the bytes of an answer as they come.
+pub trait Consume: Send + 'static {
+    /// Takes the next bytes; a chunk may end inside a row.
+    fn consume(&mut self, chunk: &[u8]);
+}
+
+/// Why a statement gave no rows.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The command's own engine failed.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The thread that ran the engine ended without an answer.
+    #[error("the thread of the embedded engine ended early")]
+    Thread(#[source] tokio::task::JoinError),
+}
+
+impl ReadError {
+    /// ClickHouse's error code, where it answered with one.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Local(error) => error.code(),
+            Self::Thread(_) => None,
+        }
+    }
 }
 
 impl Reader {
@@ -16,9 +50,49 @@ impl Reader {
     ///
     /// # Errors
     /// Where the statement fails, or a row is not a `T`.
-    pub async fn rows<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
+    pub async fn rows<T: DeserializeOwned + Send + 'static>(
+        &self,
+        statement: &Statement,
+    ) -> Result<Vec<T>, ReadError> {
         match self {
-            Self::Store(store) => store.rows(statement).await,
+            Self::Store(store) => Ok(store.rows(statement).await?),
+            Self::Local(engine) => {
+                let (engine, statement) = (engine.clone(), statement.clone());
+                blocking(move || Ok(engine.answer(&statement)?)).await
+            }
         }
     }
+
+    /// Hands the answer of a SELECT to a consumer, chunk by chunk, in a format whose chunks can be joined (`RowBinary`,
+    /// `JSONEachRow`). Memory stays bounded however long the answer is; a chunk may end inside a row.
+    ///
+    /// # Errors
+    /// Where the statement fails, also half-way.
+    pub async fn fold<C: Consume>(
+        &self,
+        statement: &Statement,
+        format: &'static str,
+        mut consumer: C,
+    ) -> Result<C, ReadError> {
+        match self {
+            Self::Store(store) => {
+                store.fold(statement, format, |chunk| consumer.consume(chunk)).await?;
+                Ok(consumer)
+            }
+            Self::Local(engine) => {
+                let (engine, statement) = (engine.clone(), statement.clone());
+                blocking(move || {
+                    engine.fold(&statement, format, &mut |chunk| consumer.consume(chunk))?;
+                    Ok(consumer)
+                })
+                .await
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    tokio::task::spawn_blocking(work).await.map_err(ReadError::Thread)?
 }

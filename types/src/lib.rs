@@ -1,6 +1,7 @@
 //! The nouns of Windvane and their wire format: events, rejections, findings, verdicts. No I/O, no async.
 
 mod clock;
+pub mod drift;
 pub mod event;
 pub mod rejection;
 

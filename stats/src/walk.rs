@@ -1,0 +1,194 @@
+//! The sorted merge of two numeric samples, walked once in constant memory: every rank and distance method comes from it.
+//!
+//! Values are pushed in ascending order with how often each occurs on either side; equal values may come in several
+//! pushes. Nothing is kept of a value once the next one has come, except a grid of at most [`GRID_CELLS`] pooled cells
+//! for simulated null distributions.
+
+mod grid;
+
+use crate::{
+    comparison::Comparison,
+    edges::Binned,
+    ks::{self, KsState},
+    moments::Moments,
+    wasserstein::{self, WassersteinState},
+};
+
+pub use grid::{GRID_CELLS, Grid, GridCell};
+
+/// All occurrences of one value, and what lies below it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The value; may be ±inf, never NaN.
+    pub value: f64,
+    /// Its occurrences in the reference.
+    pub a: u64,
+    /// Its occurrences in the current sample.
+    pub b: u64,
+    /// Smaller values in the reference.
+    pub below_a: u64,
+    /// Smaller values in the current sample.
+    pub below_b: u64,
+}
+
+/// The sizes of both samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of the reference.
+    pub a: u64,
+    /// Of the current sample.
+    pub b: u64,
+}
+
+impl Sizes {
+    /// Of both together.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.a + self.b
+    }
+
+    /// 1/n + 1/m, the variance of a difference of means in units of the variance.
+    #[must_use]
+    pub fn harmonic(self) -> f64 {
+        1.0 / self.a as f64 + 1.0 / self.b as f64
+    }
+}
+
+/// Pushed values did not add up to the sizes that were announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} reference and {} current values were announced and {} and {} came", .announced.a, .announced.b, .came.a, .came.b)]
+pub struct SizesChanged {
+    /// What [`Walk::new`] was told.
+    pub announced: Sizes,
+    /// What was pushed.
+    pub came: Sizes,
+}
+
+/// The walk in progress.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    sizes: Sizes,
+    seen: Sizes,
+    group: Option<(f64, u64, u64)>,
+    distinct: u64,
+    moments_a: Moments,
+    moments_b: Moments,
+    ks: KsState,
+    wasserstein: WassersteinState,
+    binned: Vec<Binned>,
+    grid: Grid,
+}
+
+/// What a finished walk knows.
+#[derive(Debug, Clone)]
+pub struct Walked {
+    /// How many values were walked.
+    pub sizes: Sizes,
+    /// How many of them are different.
+    pub distinct: u64,
+    /// Moments of the reference.
+    pub moments_a: Moments,
+    /// Moments of the current sample.
+    pub moments_b: Moments,
+    /// The two-sample Kolmogorov-Smirnov statistic.
+    pub ks: KsState,
+    /// Areas between the distribution functions.
+    pub wasserstein: WassersteinState,
+    /// Counts on the edges handed to [`Walk::new`].
+    pub binned: Vec<Binned>,
+    /// Pooled cells for simulated null distributions.
+    pub grid: Vec<GridCell>,
+}
+
+impl Walk {
+    /// A walk over samples of these sizes that also counts into the bins given.
+    #[must_use]
+    pub fn new(sizes: Sizes, binned: Vec<Binned>) -> Self {
+        Self {
+            sizes,
+            seen: Sizes { a: 0, b: 0 },
+            group: None,
+            distinct: 0,
+            moments_a: Moments::default(),
+            moments_b: Moments::default(),
+            ks: KsState::default(),
+            wasserstein: WassersteinState::default(),
+            binned,
+            grid: Grid::new(sizes.total()),
+        }
+    }
+
+    /// Adds `a` and `b` occurrences of `value`, which must not be below an earlier one nor NaN.
+    pub fn push(&mut self, value: f64, a: u64, b: u64) {
+        match &mut self.group {
+            Some((last, group_a, group_b)) if *last == value => {
+                *group_a += a;
+                *group_b += b;
+            }
+            _ => {
+                self.close_group();
+                self.group = Some((value, a, b));
+            }
+        }
+    }
+
+    /// Ends the walk.
+    ///
+    /// # Errors
+    /// [`SizesChanged`] where the pushes do not add up to the sizes announced: the samples changed while they were read.
+    pub fn finish(mut self) -> Result<Walked, SizesChanged> {
+        self.close_group();
+        if self.seen != self.sizes {
+            return Err(SizesChanged { announced: self.sizes, came: self.seen });
+        }
+        Ok(Walked {
+            sizes: self.sizes,
+            distinct: self.distinct,
+            moments_a: self.moments_a,
+            moments_b: self.moments_b,
+            ks: self.ks,
+            wasserstein: self.wasserstein,
+            binned: self.binned,
+            grid: self.grid.finish(),
+        })
+    }
+
+    fn close_group(&mut self) {
+        let Some((value, a, b)) = self.group.take() else { return };
+        let step = Step { value, a, b, below_a: self.seen.a, below_b: self.seen.b };
+        self.distinct += 1;
+        self.moments_a.push(value, a);
+        self.moments_b.push(value, b);
+        self.ks.push(step, self.sizes);
+        self.wasserstein.push(step, self.sizes);
+        self.binned.iter_mut().for_each(|binned| binned.push(step));
+        self.grid.push(step);
+        self.seen = Sizes { a: self.seen.a + a, b: self.seen.b + b };
+    }
+}
+
+impl Walked {
+    /// Two samples of one same value, or without values: nothing can differ.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.distinct == 1
+    }
+
+    /// The two-sample Kolmogorov-Smirnov test.
+    #[must_use]
+    pub fn ks(&self) -> Comparison {
+        ks::test(&self.ks, self.sizes)
+    }
+
+    /// The first Wasserstein distance, without a p-value.
+    #[must_use]
+    pub fn wasserstein(&self) -> Comparison {
+        wasserstein::distance(self)
+    }
+
+    /// The first Wasserstein distance in standard deviations of the reference, without a p-value.
+    #[must_use]
+    pub fn wasserstein_normed(&self) -> Comparison {
+        wasserstein::normed(self)
+    }
+}

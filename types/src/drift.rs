@@ -1,0 +1,257 @@
+//! The document `windvane.drift/1`: what `windvane drift` prints, and what findings of drift are made of.
+//!
+//! The order of the fields is the order of the output; fields may be added, never renamed or moved.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The value of [`Document::schema`].
+pub const SCHEMA: &str = "windvane.drift/1";
+
+/// The answer to "did these two populations drift apart?".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// What the current population is compared with.
+    pub reference: Side,
+    /// The population in question.
+    pub current: Side,
+    /// Drift if any column of any segment drifted.
+    pub verdict: Verdict,
+    /// The bound on the chance that a run without any change says drift.
+    pub alpha: f64,
+    /// The multiple-testing correction over columns × segments × methods.
+    pub correction: String,
+    /// How many p-values the correction was made over.
+    pub tests: usize,
+    /// Values a side needs before a column is judged.
+    pub min_rows: u64,
+    /// Whose numbers are reproduced, where `--compat` asked for it.
+    pub compat: Option<String>,
+    /// The seed of every simulated null distribution.
+    pub seed: u64,
+    /// One entry a column, in the order of the reference.
+    pub columns: Vec<Column>,
+    /// The same per segment, for segments asked for with `--segment-by`.
+    pub segments: Vec<Segment>,
+    /// Segments beyond the bound on their number: the smallest ones are left out.
+    pub segments_left_out: u64,
+    /// Columns that could not be compared, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One of the two populations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// A file name, or a description of a part of the store.
+    pub source: String,
+    /// How many rows it has.
+    pub rows: u64,
+}
+
+/// What a comparison says in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// An effect above its floor that chance does not explain.
+    Drift,
+    /// Enough rows, and no such effect.
+    NoDrift,
+    /// Too few rows to say either.
+    InsufficientData,
+}
+
+impl Verdict {
+    /// The word of the JSON document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::NoDrift => "no_drift",
+            Self::InsufficientData => "insufficient_data",
+        }
+    }
+}
+
+/// How the values of a column are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Numbers.
+    Numeric,
+    /// Strings and booleans.
+    Categorical,
+    /// Vectors of one length.
+    Embedding,
+    /// Free text, only where it was asked for.
+    Text,
+}
+
+impl Kind {
+    /// The word of the JSON document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Numeric => "numeric",
+            Self::Categorical => "categorical",
+            Self::Embedding => "embedding",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// Which way a numeric column went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The location moved and the mean grew.
+    Up,
+    /// The location moved and the mean shrank.
+    Down,
+    /// Only the shape changed.
+    Mixed,
+    /// No drift, or no order among the values.
+    None,
+}
+
+impl Direction {
+    /// The word of the JSON document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Mixed => "mixed",
+            Self::None => "none",
+        }
+    }
+}
+
+/// One column of both populations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub column: String,
+    /// How it was compared.
+    pub kind: Kind,
+    /// Values in the reference, missing ones not counted.
+    pub n_reference: u64,
+    /// Values in the current population, missing ones not counted.
+    pub n_current: u64,
+    /// Missing values in the reference.
+    pub missing_reference: u64,
+    /// Missing values in the current population.
+    pub missing_current: u64,
+    /// Drift if any method drifted.
+    pub verdict: Verdict,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The mean of the reference: finite numeric values only.
+    pub mean_reference: Option<f64>,
+    /// The mean of the current population: finite numeric values only.
+    pub mean_current: Option<f64>,
+    /// The category or bin whose share changed most.
+    pub largest_change: Option<Change>,
+    /// One entry a method that fits the kind.
+    pub methods: Vec<Method>,
+}
+
+/// The change of the share of one category.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The category; null for missing values.
+    pub category: Option<String>,
+    /// Its share of the reference's rows.
+    pub share_reference: f64,
+    /// Its share of the current rows.
+    pub share_current: f64,
+}
+
+/// What one method says of one column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Method {
+    /// Its name in the contract.
+    pub method: String,
+    /// Its statistic; null where it is not defined on these values.
+    pub statistic: Option<f64>,
+    /// The floor that the effect must reach for drift.
+    pub threshold: Option<f64>,
+    /// The chance of at least this statistic without any change, where the method has one.
+    pub p_value: Option<f64>,
+    /// The same after correction; null where it was not part of the family.
+    pub p_adjusted: Option<f64>,
+    /// How large the change is, on a scale that does not depend on the sample sizes.
+    pub effect: Option<f64>,
+    /// Whether this method says drift.
+    pub drifted: bool,
+    /// How the p-value was computed: `exact`, `asymptotic`, `permutation`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p_method: Option<String>,
+    /// What was added to empty bins.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub smoothing: Option<String>,
+    /// How many bins or categories were compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bins: Option<u64>,
+    /// Why the statistic is null.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+/// The columns of the rows that share the values of the segment's columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Column → value; null for missing.
+    pub segment: BTreeMap<String, Option<String>>,
+    /// Rows of the reference in it.
+    pub rows_reference: u64,
+    /// Rows of the current population in it.
+    pub rows_current: u64,
+    /// Drift if any of its columns drifted.
+    pub verdict: Verdict,
+    /// One entry a column.
+    pub columns: Vec<Column>,
+}
+
+/// A column that was not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its name.
+    pub column: String,
+    /// A stable word.
+    pub reason: SkipReason,
+    /// The same for a person.
+    pub detail: String,
+}
+
+/// Why a column was not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Only the reference has it.
+    OnlyInReference,
+    /// Only the current population has it.
+    OnlyInCurrent,
+    /// Numeric on one side and categorical on the other.
+    DifferentKinds,
+    /// Dates, times, lists, nested values.
+    UnsupportedType,
+    /// None of the methods asked for fits its kind.
+    NoMethod,
+}
+
+impl SkipReason {
+    /// The word of the JSON document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnlyInReference => "only_in_reference",
+            Self::OnlyInCurrent => "only_in_current",
+            Self::DifferentKinds => "different_kinds",
+            Self::UnsupportedType => "unsupported_type",
+            Self::NoMethod => "no_method",
+        }
+    }
+}
