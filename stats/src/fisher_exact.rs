@@ -46,11 +46,11 @@ pub fn two_sided(one: Cell, two: Cell) -> f64 {
     if low == high {
         return 1.0;
     }
-    let ln_choose = |n: u64, k: u64| {
-        ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0)
-    };
+    let ln_choose =
+        |n: u64, k: u64| ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0);
     // Probabilities relative to the mode's, by recurrence in both directions, so that nothing under- or overflows.
-    let mode = (((drawn + 1) as f64 * (n + 1) as f64 / (n + m + 2) as f64) as u64).clamp(low, high);
+    let mode = u128::from(drawn + 1) * u128::from(n + 1) / u128::from(n + m + 2);
+    let mode = u64::try_from(mode).unwrap_or(u64::MAX).clamp(low, high);
     let ln_mode = ln_choose(n, mode) + ln_choose(m, drawn - mode) - ln_choose(n + m, drawn);
     let up = |k: u64| (n - k) as f64 * (drawn - k) as f64 / ((k + 1) as f64 * (m + k + 1 - drawn) as f64);
     let mut observed = 1.0;

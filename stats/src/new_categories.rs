@@ -137,13 +137,17 @@ mod tests {
     #[test]
     fn identifiers_are_expected_to_be_new() {
         // Every value occurs once: all current values are new, as they would be after any relabelling.
-        let cells: Cells = [Cell { a: 1, b: 0, times: 500 }, Cell { a: 0, b: 1, times: 500 }].into_iter().collect();
+        let cells: Cells =
+            [Cell { a: 1, b: 0, times: 500 }, Cell { a: 0, b: 1, times: 500 }].into_iter().collect();
         assert!(new_categories(&cells).p_value.unwrap() > 0.4);
     }
 
     #[test]
     fn without_new_categories_p_is_one() {
         let cells: Cells = [Cell::new(10, 10), Cell::new(5, 0)].into_iter().collect();
-        assert_eq!((new_categories(&cells).statistic, new_categories(&cells).p_value), (Some(0.0), Some(1.0)));
+        assert_eq!(
+            (new_categories(&cells).statistic, new_categories(&cells).p_value),
+            (Some(0.0), Some(1.0))
+        );
     }
 }

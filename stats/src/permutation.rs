@@ -19,29 +19,39 @@ pub const EXCEEDANCES: u64 = 50;
 /// Cells filled at most: about a second.
 pub const WORK_MAX: u64 = 20_000_000;
 
-/// The p-value of `observed` for `statistic`, which gets the reference's counts in the cells of `totals`.
-pub fn p_value(
-    totals: &[u64],
-    size_a: u64,
-    rng: &mut impl Rng,
-    observed: f64,
-    mut statistic: impl FnMut(&[u64]) -> f64,
-) -> f64 {
-    let rounds = (WORK_MAX / (totals.len() as u64).max(1)).clamp(99, RELABELLINGS);
-    // Sums of many small terms come out in another order; equal statistics must stay equal.
-    let least = observed * (1.0 - 1e-12);
-    let mut labels = vec![0; totals.len()];
-    let mut exceeding = 0;
-    for round in 1..=rounds {
-        relabel(totals, size_a, rng, &mut labels);
-        if statistic(&labels) >= least {
-            exceeding += 1;
-            if exceeding == EXCEEDANCES {
-                return EXCEEDANCES as f64 / round as f64;
+/// The pooled sample whose labels are exchanged.
+#[derive(Debug, Clone)]
+pub struct Relabelling {
+    /// The pooled count of each cell.
+    pub totals: Vec<u64>,
+    /// How many of all values carry the label of the reference.
+    pub size_a: u64,
+}
+
+impl Relabelling {
+    /// The p-value of `observed` for `statistic`, which is handed the reference's count in each cell.
+    pub fn p_value(
+        &self,
+        rng: &mut impl Rng,
+        observed: f64,
+        mut statistic: impl FnMut(&[u64]) -> f64,
+    ) -> f64 {
+        let rounds = (WORK_MAX / (self.totals.len() as u64).max(1)).clamp(99, RELABELLINGS);
+        // Sums of many small terms come out in another order; equal statistics must stay equal.
+        let least = observed * (1.0 - 1e-12);
+        let mut labels = vec![0; self.totals.len()];
+        let mut exceeding = 0;
+        for round in 1..=rounds {
+            relabel(&self.totals, self.size_a, rng, &mut labels);
+            if statistic(&labels) >= least {
+                exceeding += 1;
+                if exceeding == EXCEEDANCES {
+                    return EXCEEDANCES as f64 / round as f64;
+                }
             }
         }
+        (exceeding + 1) as f64 / (rounds + 1) as f64
     }
-    (exceeding + 1) as f64 / (rounds + 1) as f64
 }
 
 fn relabel(totals: &[u64], size_a: u64, rng: &mut impl Rng, labels: &mut [u64]) {
@@ -63,7 +73,9 @@ fn draw(left: u64, total: u64, wanted: u64, rng: &mut impl Rng) -> u64 {
         return wanted;
     }
     if total == 1 {
-        return u64::from((rng.next_u64() as f64 / 18_446_744_073_709_551_616.0) * left as f64 <= wanted as f64);
+        return u64::from(
+            (rng.next_u64() as f64 / 18_446_744_073_709_551_616.0) * left as f64 <= wanted as f64,
+        );
     }
     match Hypergeometric::new(left, total, wanted) {
         Ok(distribution) => distribution.sample(rng),
@@ -76,7 +88,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::{p_value, relabel};
+    use super::{Relabelling, relabel};
 
     #[test]
     fn relabelling_keeps_the_margins() {
@@ -110,7 +122,8 @@ mod tests {
     #[test]
     fn an_extreme_statistic_has_the_smallest_p() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let p = p_value(&[500, 500], 500, &mut rng, 500.0, |labels| labels[0] as f64);
+        let pooled = Relabelling { totals: vec![500, 500], size_a: 500 };
+        let p = pooled.p_value(&mut rng, 500.0, |labels| labels[0] as f64);
         assert!((p - 1e-4).abs() < 1e-12);
     }
 }

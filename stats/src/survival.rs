@@ -49,9 +49,9 @@ mod tests {
     #[test]
     fn tails_agree_with_scipy() {
         check(normal_two_sided(-1.959963984540054), 0.05);
-        check(normal_two_sided(30.0), 9.813427854297537e-198);
+        check(normal_two_sided(30.0), 9.813427854295816e-198);
         check(chi_square(18.307038053275146, 10.0), 0.05);
-        check(chi_square(500.0, 4.0), 6.674402165242e-107);
+        check(chi_square(500.0, 4.0), 6.69966744100855e-107);
         check(student_two_sided(2.2281388519649385, 10.0), 0.05);
     }
 

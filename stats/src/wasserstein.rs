@@ -48,7 +48,9 @@ impl WassersteinState {
     /// The distance; `None` without values or with infinite ones.
     #[must_use]
     pub fn distance(&self) -> Option<f64> {
-        (self.last.is_some() && !self.infinite).then_some(self.area + self.lost).filter(|area| area.is_finite())
+        (self.last.is_some() && !self.infinite)
+            .then_some(self.area + self.lost)
+            .filter(|area| area.is_finite())
     }
 }
 

@@ -58,6 +58,7 @@ impl LnOneMinus for f64 {
 }
 
 /// Durbin's matrix in the form of Marsaglia, Tsang, Wang 2003, doi:10.18637/jss.v008.i18, eq. 1 to 3.
+#[expect(clippy::cast_sign_loss, reason = "n and n·d are above 0")]
 fn durbin(n: f64, d: f64) -> f64 {
     let k = (n * d).ceil();
     let h = k - n * d;
@@ -89,7 +90,8 @@ fn durbin(n: f64, d: f64) -> f64 {
 }
 
 fn matrix_power(matrix: &[f64], size: usize, power: u64) -> (Vec<f64>, f64) {
-    let mut result: Vec<f64> = (0..size * size).map(|i| if i / size == i % size { 1.0 } else { 0.0 }).collect();
+    let mut result: Vec<f64> =
+        (0..size * size).map(|i| if i / size == i % size { 1.0 } else { 0.0 }).collect();
     let mut square = matrix.to_vec();
     let (mut ln_result, mut ln_square, mut left) = (0.0, 0.0, power);
     while left > 0 {
@@ -143,7 +145,10 @@ fn pelz_good(n: f64, d: f64) -> f64 {
         k0 += weight;
         k1 += weight * (p2 / 4.0 * o2 - z2);
         k2 += weight
-            * (6.0 * z6 + 2.0 * z4 + p2 / 4.0 * (2.0 * z4 - 5.0 * z2) * o2 + p4 / 16.0 * (1.0 - 2.0 * z2) * o2 * o2);
+            * (6.0 * z6
+                + 2.0 * z4
+                + p2 / 4.0 * (2.0 * z4 - 5.0 * z2) * o2
+                + p4 / 16.0 * (1.0 - 2.0 * z2) * o2 * o2);
         k3 += weight
             * (-30.0 * z6 - 90.0 * z4 * z4
                 + p2 / 4.0 * (135.0 * z4 - 96.0 * z6) * o2
