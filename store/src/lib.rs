@@ -15,6 +15,7 @@ mod real;
 mod rowbinary;
 mod secret;
 mod statement;
+mod supervisor;
 mod table;
 
 pub use block::Block;
@@ -25,4 +26,5 @@ pub use reader::{Consume, ReadError, Reader};
 pub use real::Real;
 pub use secret::Secret;
 pub use statement::{Param, Statement};
+pub use supervisor::{EngineCommand, EngineState, Supervisor, SupervisorError};
 pub use table::Table;

@@ -1,0 +1,105 @@
+# The two commands a newcomer needs are `make demo` and `make test`; each does its own set-up.
+# It takes Rust (with cargo), Python 3 with venv, and npm. What is missing is named in one line.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(CURDIR)/.cache
+export WINDVANE_RUNTIME_DIR ?= $(CACHE)/runtime
+PYTHON := $(CACHE)/venv/bin/python
+# nextest runs tests in parallel and stories one at a time; plain `cargo test` does the same work where it is not installed.
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: help
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+.PHONY: tools
+tools: ## Check that the needed programs are there
+	@for tool in cargo python3 npm git; do \
+	  command -v $$tool >/dev/null || { echo "make: $$tool is missing; install it (on Debian: apt-get install $${tool/cargo/cargo})" >&2; exit 69; }; \
+	done
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make: python3 has no venv; on Debian: apt-get install python3-venv" >&2; exit 69; }
+
+$(CACHE)/venv/.ready: tests/requirements.txt
+	@$(MAKE) --no-print-directory tools
+	python3 -m venv $(CACHE)/venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+$(CACHE)/node/.ready: tests/clients/node/package.json tests/clients/node/package-lock.json
+	cd tests/clients/node && npm ci --silent --no-audit --no-fund
+	@mkdir -p $(@D) && touch $@
+
+.PHONY: runtime
+runtime: build ## Install the native engines into .cache/runtime
+	@target/debug/windvane runtime install
+
+.PHONY: build
+build: tools ## Build the binary for development
+	cargo build --locked --workspace --bins
+
+.PHONY: release
+release: tools ## Build the binary as it is shipped
+	cargo build --locked --release
+
+.PHONY: demo
+demo: release ## Play a real year of flights through a model and look at what drifted
+	@target/release/windvane runtime install
+	@target/release/windvane demo $(DEMO)
+
+.PHONY: test
+test: fmt lint doc unit stories clients golden ## Everything that CI runs
+	@echo "all checks have passed"
+
+.PHONY: fmt
+fmt: tools
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: tools
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check --hide-inclusion-graph bans licenses sources; fi
+
+.PHONY: doc
+doc: tools
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+
+.PHONY: unit
+unit: runtime ## Unit, property and tidy tests
+ifeq ($(NEXTEST),yes)
+	INSTA_UPDATE=no cargo nextest run --locked --workspace -E 'not binary(stories)'
+else
+	INSTA_UPDATE=no cargo test --locked --workspace --lib --bins --test tidy
+endif
+	cargo test --locked --workspace --doc --quiet
+
+.PHONY: stories
+stories: runtime ## End-to-end stories through the binary
+ifeq ($(NEXTEST),yes)
+	INSTA_UPDATE=no cargo nextest run --locked -E 'binary(stories)'
+else
+	INSTA_UPDATE=no cargo test --locked --test stories -- --test-threads=1
+endif
+
+.PHONY: clients
+clients: runtime $(CACHE)/venv/.ready $(CACHE)/node/.ready ## The engine's endpoint under clients that others wrote
+	tests/clients/run.sh
+
+.PHONY: golden
+golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy
+	$(PYTHON) tests/golden/flights_scipy.py --windvane target/debug/windvane
+
+.PHONY: data
+data: $(CACHE)/venv/.ready ## Build the flights sample and the models again
+	data/build.sh
+
+.PHONY: soak
+soak: release ## Kill the service and the engine again and again, for long
+	@target/release/windvane runtime install
+	WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} cargo test --locked --release --test stories crash -- --nocapture --test-threads=1
+
+.PHONY: clean-cache
+clean-cache: ## Remove what the set-up fetched
+	rm -rf $(CACHE) tests/clients/node/node_modules
