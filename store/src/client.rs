@@ -114,8 +114,16 @@ impl Store {
     /// # Errors
     /// Where ClickHouse does not answer or refuses, or a row is not a `T`.
     pub async fn rows<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, StoreError> {
-        let body = self.fetch(statement, "JSONEachRow").await?;
-        rows_from_json(&body)
+        let client = self.client.clone().with_database(&self.database);
+        rows_from_json(&self.fetch(&client, statement, "JSONEachRow").await?)
+    }
+
+    /// The same for a statement whose names are qualified, while the database may not exist yet.
+    pub(crate) async fn rows_outside<T: DeserializeOwned>(
+        &self,
+        statement: &Statement,
+    ) -> Result<Vec<T>, StoreError> {
+        rows_from_json(&self.fetch(&self.client, statement, "JSONEachRow").await?)
     }
 
     /// The answer to a statement as ClickHouse writes it: in `format`, unless the text ends in a `FORMAT` clause.
@@ -123,7 +131,8 @@ impl Store {
     /// # Errors
     /// Where ClickHouse does not answer or refuses.
     pub async fn text(&self, sql: &str, format: &str) -> Result<Bytes, StoreError> {
-        self.fetch(&Statement::new(sql.to_owned()), format).await
+        let client = self.client.clone().with_database(&self.database);
+        self.fetch(&client, &Statement::new(sql.to_owned()), format).await
     }
 
     /// Hands the answer to a SELECT to `consume` as it arrives; a chunk may end inside a row.
@@ -156,8 +165,8 @@ impl Store {
         self.within(STATEMENT_TIMEOUT, query(&self.client, statement).execute()).await
     }
 
-    async fn fetch(&self, statement: &Statement, format: &str) -> Result<Bytes, StoreError> {
-        let mut query = query(&self.client.clone().with_database(&self.database), statement);
+    async fn fetch(&self, client: &Client, statement: &Statement, format: &str) -> Result<Bytes, StoreError> {
+        let mut query = query(client, statement);
         for (name, value) in ROW_SETTINGS {
             query = query.with_setting(name, value);
         }

@@ -8,6 +8,7 @@ mod error;
 pub mod exposures;
 pub mod local;
 pub mod measurements;
+pub mod migrate;
 pub mod outcomes;
 pub mod predictions;
 mod reader;

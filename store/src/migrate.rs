@@ -1,0 +1,224 @@
+//! Migrations: numbered, forward-only, idempotent DDL, one statement a file, and the ledger of what a database has seen.
+//!
+//! A database is brought up to date by running every migration that the ledger does not call applied, in order. Each
+//! may run twice: what a crash left half-done, or two appliers do at once, ends the same. What cannot be made safe is
+//! refused before anything runs: a migration that was edited after it had been applied, a schema that a newer binary
+//! has made, and a database that was rendered for the other topology.
+
+mod files;
+mod ledger;
+mod render;
+
+use sha2::{Digest, Sha256};
+
+pub use render::{ClusterName, NameError, Topology};
+
+use crate::{Statement, Store, StoreError};
+use ledger::Entry;
+
+/// One numbered file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// From 1, without gaps.
+    pub version: u32,
+    /// The file name without number and ending.
+    pub name: &'static str,
+    /// The text with its placeholders.
+    text: &'static str,
+}
+
+impl Migration {
+    /// SHA-256 of the text before rendering, hex: the same in every topology.
+    #[must_use]
+    pub fn checksum(&self) -> String {
+        Sha256::digest(self.text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The statement with its comments, or `None` where this topology does not have it.
+    ///
+    /// # Errors
+    /// Where the database has a name that cannot stand in SQL.
+    pub fn render(&self, topology: &Topology, database: &str) -> Result<Option<String>, NameError> {
+        render::render(self.text, topology, database)
+    }
+}
+
+/// Every migration of this binary, in order.
+#[must_use]
+pub fn all() -> &'static [Migration] {
+    files::MIGRATIONS
+}
+
+/// How far a migration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It has run.
+    Applied,
+    /// It was begun and not finished; running it again finishes it.
+    Started,
+    /// It has not run.
+    Pending,
+}
+
+impl State {
+    /// The word in the ledger and on the screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Started => "started",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+/// A migration that this topology has, and how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which.
+    pub migration: Migration,
+    /// How far.
+    pub state: State,
+}
+
+/// Why a schema cannot be read or brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A file was changed after it had been applied.
+    #[error(
+        "migration {version} `{name}` differs from the one that this database has applied; \
+         migrations are never edited: restore the file and add a new one"
+    )]
+    Edited {
+        /// Its number.
+        version: u32,
+        /// Its name in this binary.
+        name: String,
+    },
+    /// The database has seen more than this binary knows.
+    #[error(
+        "the schema is at migration {found} and this windvane knows {known}: use the windvane that made it, or a newer one"
+    )]
+    NewerSchema {
+        /// The newest migration of the database.
+        found: u32,
+        /// The newest migration of this binary.
+        known: u32,
+    },
+    /// The database was made for the other topology.
+    #[error("the schema was made for topology `{found}`, not `{asked}`")]
+    OtherTopology {
+        /// What the ledger says.
+        found: String,
+        /// What was asked for.
+        asked: &'static str,
+    },
+    /// The database's name cannot stand in SQL.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The ledger could not be read or written.
+    #[error("cannot use the ledger of migrations")]
+    Ledger(#[source] StoreError),
+    /// A migration failed.
+    #[error("migration {version} `{name}` failed")]
+    Failed {
+        /// Its number.
+        version: u32,
+        /// Its name.
+        name: &'static str,
+        /// What ClickHouse said.
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// How far each migration of this topology is in the database.
+///
+/// # Errors
+/// Where ClickHouse does not answer, or the schema is one that [`apply`] would refuse.
+pub async fn status(store: &Store, topology: &Topology) -> Result<Vec<Step>, MigrateError> {
+    let entries = ledger::read(store).await.map_err(MigrateError::Ledger)?;
+    let mut steps = compare(all(), &entries, topology)?;
+    steps.retain(|step| render::belongs(step.migration.text, topology));
+    Ok(steps)
+}
+
+/// Runs what is not applied, in order; `on_step` hears of each migration before it runs. Safe to run twice, also at
+/// once. Returns how many ran.
+///
+/// # Errors
+/// Where the schema is refused (nothing was changed then), or a migration fails (running again resumes there).
+pub async fn apply(
+    store: &Store,
+    topology: &Topology,
+    mut on_step: impl FnMut(&Step),
+) -> Result<usize, MigrateError> {
+    let mut ran = 0;
+    for step in status(store, topology).await? {
+        if step.state == State::Applied {
+            continue;
+        }
+        on_step(&step);
+        run(store, topology, step.migration).await?;
+        ran += 1;
+    }
+    Ok(ran)
+}
+
+async fn run(store: &Store, topology: &Topology, migration: Migration) -> Result<(), MigrateError> {
+    let Some(sql) = migration.render(topology, store.database())? else { return Ok(()) };
+    let entry = Entry::new(&migration, topology);
+    // The ledger itself is made by an early migration; those before it are noted once it is there.
+    let has_ledger = migration.version > ledger::MADE_BY;
+    if has_ledger {
+        ledger::write(store, &entry, State::Started).await.map_err(MigrateError::Ledger)?;
+    }
+    let statement = Statement::new(render::without_comments(&sql));
+    let failed = |source| MigrateError::Failed { version: migration.version, name: migration.name, source };
+    store.execute(&statement).await.map_err(failed)?;
+    let finished =
+        if migration.version == ledger::MADE_BY { &all()[..=index(migration)] } else { &[migration] };
+    for done in finished.iter().filter(|_| migration.version >= ledger::MADE_BY) {
+        let entry = Entry::new(done, topology);
+        ledger::write(store, &entry, State::Applied).await.map_err(MigrateError::Ledger)?;
+    }
+    Ok(())
+}
+
+fn index(migration: Migration) -> usize {
+    migration.version as usize - 1
+}
+
+/// Sets the known migrations against the ledger.
+fn compare(known: &[Migration], entries: &[Entry], topology: &Topology) -> Result<Vec<Step>, MigrateError> {
+    let newest = known.last().map_or(0, |migration| migration.version);
+    if let Some(found) = entries.iter().map(|entry| entry.version).max()
+        && found > newest
+    {
+        return Err(MigrateError::NewerSchema { found, known: newest });
+    }
+    if let Some(other) = entries.iter().find(|entry| entry.topology != topology.name()) {
+        return Err(MigrateError::OtherTopology { found: other.topology.clone(), asked: topology.name() });
+    }
+    known
+        .iter()
+        .map(|migration| {
+            let mine = || entries.iter().filter(|entry| entry.version == migration.version);
+            if mine().any(|entry| entry.checksum != migration.checksum()) {
+                let name = migration.name.to_owned();
+                return Err(MigrateError::Edited { version: migration.version, name });
+            }
+            let state = if mine().any(|entry| entry.state == State::Applied.name()) {
+                State::Applied
+            } else if mine().next().is_some() {
+                State::Started
+            } else {
+                State::Pending
+            };
+            Ok(Step { migration: *migration, state })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

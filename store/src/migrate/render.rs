@@ -1,0 +1,122 @@
+//! From the text of a migration to the statement of a topology.
+//!
+//! Placeholders: `${database}`; `${on_cluster}` (nothing, or ` ON CLUSTER '…'`); `${local}` (nothing, or `_local`, the
+//! table that a Distributed one stands before); `${cluster}` (the cluster's name as a literal);
+//! `${engine:Name(arguments)}` (as it stands, or replicated within a shard); `${everywhere:Name(arguments)}` (as it
+//! stands, or replicated to every node). A line `-- topology: cluster` keeps a file to clusters. ClickHouse's own
+//! macros (`{shard}`, `{replica}`) have no dollar sign and are left to the server.
+
+use std::fmt;
+
+/// How the tables are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topology {
+    /// One server, or the embedded engine.
+    Single,
+    /// Shards and replicas: Replicated tables with Distributed ones before them.
+    Cluster(ClusterName),
+}
+
+impl Topology {
+    /// The word in the ledger.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Cluster(_) => "cluster",
+        }
+    }
+}
+
+/// The name of a cluster in the server's configuration, or its macro `{cluster}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterName(String);
+
+impl ClusterName {
+    /// Takes a name of letters, digits and `_ . - { }`.
+    ///
+    /// # Errors
+    /// Any other name, an empty one, or one over 128 bytes.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        checked("cluster", name, "_.-{}").map(|name| Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name that cannot stand in SQL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} name `{name}` is not made of letters, digits and {allowed}, 1 to 128 of them")]
+pub struct NameError {
+    what: &'static str,
+    name: String,
+    allowed: &'static str,
+}
+
+/// Renders a migration's text, or answers `None` where the topology does not have it.
+pub(super) fn render(text: &str, topology: &Topology, database: &str) -> Result<Option<String>, NameError> {
+    let database = checked("database", database, "_")?;
+    if !belongs(text, topology) {
+        return Ok(None);
+    }
+    let mut rendered = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (placeholder, after) = after.split_once('}').expect("a test renders every migration");
+        rendered.push_str(before);
+        rendered.push_str(&value(placeholder, topology, database));
+        rest = after;
+    }
+    rendered.push_str(rest);
+    Ok(Some(rendered))
+}
+
+/// Whether the topology has this migration.
+pub(super) fn belongs(text: &str, topology: &Topology) -> bool {
+    let only_cluster = text.lines().any(|line| line == "-- topology: cluster");
+    !only_cluster || matches!(topology, Topology::Cluster(_))
+}
+
+/// The statement alone, without the header that is written for people.
+pub(super) fn without_comments(sql: &str) -> String {
+    sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
+}
+
+fn value(placeholder: &str, topology: &Topology, database: &str) -> String {
+    let (key, argument) = placeholder.split_once(':').unwrap_or((placeholder, ""));
+    match (key, topology) {
+        ("database", _) => database.to_owned(),
+        ("on_cluster" | "local", Topology::Single) => String::new(),
+        ("on_cluster", Topology::Cluster(name)) => format!(" ON CLUSTER '{name}'"),
+        ("local", Topology::Cluster(_)) => "_local".to_owned(),
+        ("cluster", Topology::Cluster(name)) => format!("'{name}'"),
+        ("engine" | "everywhere", Topology::Single) => argument.to_owned(),
+        ("engine", Topology::Cluster(_)) => {
+            replicated(argument, "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'")
+        }
+        ("everywhere", Topology::Cluster(_)) => {
+            replicated(argument, "'/clickhouse/tables/{database}/{table}', '{shard}_{replica}'")
+        }
+        _ => unreachable!("placeholder `{placeholder}`: a test renders every migration in both topologies"),
+    }
+}
+
+/// `Name(arguments)` with the path and the replica's name that replication asks for.
+fn replicated(engine: &str, path: &str) -> String {
+    let (name, arguments) =
+        engine.trim_end_matches(')').split_once('(').expect("a test renders every migration");
+    let separator = if arguments.is_empty() { "" } else { ", " };
+    format!("Replicated{name}({path}{separator}{arguments})")
+}
+
+fn checked<'a>(what: &'static str, name: &'a str, allowed: &'static str) -> Result<&'a str, NameError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || allowed.contains(c);
+    if (1..=128).contains(&name.len()) && name.chars().all(fits) {
+        return Ok(name);
+    }
+    Err(NameError { what, name: name.to_owned(), allowed })
+}

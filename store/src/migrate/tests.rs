@@ -1,0 +1,162 @@
+//! What migrations promise without an engine; `tests/engine.rs` runs them.
+
+use std::path::Path;
+
+use super::*;
+
+fn cluster() -> Topology {
+    Topology::Cluster(ClusterName::new("{cluster}").unwrap())
+}
+
+fn entry(migration: &Migration, state: State) -> Entry {
+    Entry { state: state.name().to_owned(), ..Entry::new(migration, &Topology::Single) }
+}
+
+fn states(steps: &[Step]) -> Vec<State> {
+    steps.iter().map(|step| step.state).collect()
+}
+
+#[test]
+fn every_file_is_listed_once_and_numbers_have_no_gap() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<String> =
+        folder.read_dir().unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    let listed: Vec<String> = all().iter().map(|m| format!("{:04}_{}.sql", m.version, m.name)).collect();
+    assert_eq!(files, listed);
+    for (i, migration) in all().iter().enumerate() {
+        assert_eq!(migration.version as usize, i + 1, "{}", migration.name);
+    }
+}
+
+#[test]
+fn every_file_holds_one_repeatable_statement_under_a_header() {
+    for migration in all() {
+        let name = migration.name;
+        let header: String = migration.text.lines().take_while(|line| line.starts_with("--")).collect();
+        assert!(header.contains("Question: "), "{name} does not say which question it answers");
+        let statement = without_comments(migration.text);
+        let outside_quotes: String = statement.split('\'').step_by(2).collect();
+        assert!(!outside_quotes.contains(';'), "{name} holds more than one statement");
+        let first = statement.split_whitespace().next();
+        assert!(matches!(first, Some("CREATE" | "ALTER")), "{name} changes data: {first:?}");
+        assert!(
+            statement.contains("IF NOT EXISTS") || statement.contains("IF EXISTS"),
+            "{name} cannot be repeated"
+        );
+    }
+}
+
+#[test]
+fn every_column_says_what_it_is() {
+    for migration in all() {
+        for line in
+            migration.text.lines().skip_while(|line| *line != "(").take_while(|line| *line != ")").skip(1)
+        {
+            let is_index = line.trim_start().starts_with("INDEX ");
+            assert!(is_index || line.contains(" COMMENT '"), "{}: {line}", migration.name);
+        }
+    }
+}
+
+/// Applied migrations are never edited: a change to this list is a new line at its end.
+#[test]
+fn published_migrations_never_change() {
+    let sums: Vec<String> =
+        all().iter().map(|m| format!("{:04} {} {}", m.version, &m.checksum()[..16], m.name)).collect();
+    insta::assert_snapshot!(sums.join("\n"), @r"
+    0001 87bdbe9de1b2b320 database
+    0002 f6630cc0e86d6f04 schema_migrations
+    0003 176a888122f854c8 predictions
+    0004 ed6b87b27e24419e predictions_distributed
+    0005 f20ffea67c3ff404 outcomes
+    0006 cc3f0f6a0fcce5fe outcomes_distributed
+    0007 0e3903ad25ce1470 exposures
+    0008 2ca470cbdba05eee exposures_distributed
+    0009 b12a929d00bccd6f measurements
+    0010 ea179a46d1d9e956 measurements_distributed
+    0011 e877ee6846095efe baselines
+    0012 4c3d67f0818430f0 drift_findings
+    ");
+}
+
+#[test]
+fn a_cluster_gets_replicated_tables_behind_distributed_ones() {
+    let rendered: Vec<String> =
+        all().iter().filter_map(|migration| migration.render(&cluster(), "windvane").unwrap()).collect();
+    let find = |start: &str| {
+        let found = rendered.iter().find(|sql| without_comments(sql).starts_with(start));
+        found.unwrap_or_else(|| panic!("no statement starts with {start}"))
+    };
+    let local = find("CREATE TABLE IF NOT EXISTS windvane.predictions_local ON CLUSTER '{cluster}'");
+    assert!(local.contains(
+        "ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', ingested_at)"
+    ));
+    let distributed = find("CREATE TABLE IF NOT EXISTS windvane.predictions ON CLUSTER '{cluster}'");
+    assert!(
+        distributed
+            .contains("Distributed('{cluster}', 'windvane', 'predictions_local', cityHash64(event_id))")
+    );
+    assert!(rendered.iter().all(|sql| !sql.contains("${")));
+}
+
+#[test]
+fn one_server_gets_plain_tables_only() {
+    let rendered: Vec<String> = all()
+        .iter()
+        .filter_map(|migration| migration.render(&Topology::Single, "windvane").unwrap())
+        .collect();
+    assert!(rendered.len() < all().len());
+    for sql in &rendered {
+        for word in ["${", "ON CLUSTER '", "Replicated", "ENGINE = Distributed", "_local"] {
+            assert!(!without_comments(sql).contains(word), "{word} in {sql}");
+        }
+    }
+}
+
+#[test]
+fn names_that_cannot_stand_in_sql_are_refused() {
+    for name in ["", "a'b", "a b", "a;b", "é"] {
+        assert!(ClusterName::new(name).is_err(), "{name}");
+        assert!(all()[0].render(&Topology::Single, name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_applied_is_pending_and_what_was_begun_is_started() {
+    let known = &all()[..3];
+    let entries = [
+        entry(&known[0], State::Started),
+        entry(&known[0], State::Applied),
+        entry(&known[1], State::Started),
+    ];
+    let steps = compare(known, &entries, &Topology::Single).unwrap();
+    assert_eq!(states(&steps), [State::Applied, State::Started, State::Pending]);
+}
+
+#[test]
+fn an_edited_migration_is_refused() {
+    let known = &all()[..3];
+    let mut edited = entry(&known[1], State::Applied);
+    edited.checksum = "0".repeat(64);
+    let refused = compare(known, &[edited], &Topology::Single).unwrap_err();
+    assert!(matches!(refused, MigrateError::Edited { version: 2, .. }), "{refused}");
+}
+
+#[test]
+fn an_older_binary_refuses_a_newer_schema() {
+    let newer = entry(&all()[2], State::Applied);
+    let refused = compare(&all()[..2], &[newer], &Topology::Single).unwrap_err();
+    assert!(matches!(refused, MigrateError::NewerSchema { found: 3, known: 2 }), "{refused}");
+}
+
+#[test]
+fn a_schema_of_the_other_topology_is_refused() {
+    let entries = [entry(&all()[0], State::Applied)];
+    let refused = compare(all(), &entries, &cluster()).unwrap_err();
+    assert!(matches!(refused, MigrateError::OtherTopology { asked: "cluster", .. }), "{refused}");
+}
+
+fn without_comments(sql: &str) -> String {
+    render::without_comments(sql)
+}
