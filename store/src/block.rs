@@ -18,7 +18,7 @@ pub struct Block {
     pub rows: u64,
     /// The deduplication token: derived from where the rows stand in the spool, unique among all blocks of the table.
     pub token: String,
-    /// RowBinary rows, back to back. Chunks may end anywhere, also inside a row.
+    /// RowBinary rows, back to back; each chunk holds whole rows.
     pub body: Vec<Bytes>,
 }
 

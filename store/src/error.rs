@@ -37,6 +37,19 @@ pub enum StoreError {
         #[source]
         source: Arc<serde_json::Error>,
     },
+    /// The rows of a block are not what they are said to be; nothing was sent.
+    #[error("block `{token}` of `{table}` does not hold rows of layout {layout}")]
+    Malformed {
+        /// The block's table.
+        table: crate::Table,
+        /// The block's layout.
+        layout: u16,
+        /// The block's token.
+        token: String,
+        /// What is wrong with them.
+        #[source]
+        source: crate::Malformed,
+    },
     /// A block of a layout that this binary does not know, which a newer binary has written.
     #[error("block `{token}` of `{table}` has layout {layout}, newer than this binary knows")]
     UnknownLayout {
@@ -72,6 +85,7 @@ impl StoreError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } => Fault::Unavailable,
             Self::Exception { code, .. } if POISON_CODES.contains(code) => Fault::Poison,
+            Self::Malformed { .. } => Fault::Poison,
             Self::Exception { .. } | Self::Rows { .. } | Self::UnknownLayout { .. } => Fault::Retryable,
         }
     }

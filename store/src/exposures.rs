@@ -1,9 +1,17 @@
 //! The `exposures` table: its wire row.
 
 use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
 
 /// The layouts of the table's wire rows, oldest first; see [`crate::Table`].
-pub(crate) const LAYOUTS: &[&[&str]] = &[&["experiment", "unit_id", "arm", "ts", "event_id", "ingested_at"]];
+pub(crate) const LAYOUTS: &[&[Column]] = &[&[
+    column("experiment", Wire::Word),
+    column("unit_id", Wire::Text),
+    column("arm", Wire::Word),
+    column("ts", Wire::Micros),
+    column("event_id", Wire::Text),
+    column("ingested_at", Wire::Micros),
+]];
 
 /// One row of `exposures` in the current layout, borrowed from the event.
 #[derive(Debug, Clone, Copy)]

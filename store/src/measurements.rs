@@ -1,9 +1,17 @@
 //! The `measurements` table: its wire row.
 
 use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
 
 /// The layouts of the table's wire rows, oldest first; see [`crate::Table`].
-pub(crate) const LAYOUTS: &[&[&str]] = &[&["metric", "unit_id", "ts", "value", "event_id", "ingested_at"]];
+pub(crate) const LAYOUTS: &[&[Column]] = &[&[
+    column("metric", Wire::Word),
+    column("unit_id", Wire::Text),
+    column("ts", Wire::Micros),
+    column("value", Wire::Number),
+    column("event_id", Wire::Text),
+    column("ingested_at", Wire::Micros),
+]];
 
 /// One row of `measurements` in the current layout, borrowed from the event.
 #[derive(Debug, Clone, Copy)]

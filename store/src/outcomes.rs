@@ -1,9 +1,17 @@
 //! The `outcomes` table: its wire row.
 
 use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
 
 /// The layouts of the table's wire rows, oldest first; see [`crate::Table`].
-pub(crate) const LAYOUTS: &[&[&str]] = &[&["model", "event_id", "ts", "ingested_at", "label", "value"]];
+pub(crate) const LAYOUTS: &[&[Column]] = &[&[
+    column("model", Wire::Word),
+    column("event_id", Wire::Text),
+    column("ts", Wire::Micros),
+    column("ingested_at", Wire::Micros),
+    column("label", Wire::OptionalWord),
+    column("value", Wire::OptionalNumber),
+]];
 
 /// One row of `outcomes` in the current layout, borrowed from the event.
 #[derive(Debug, Clone, Copy)]

@@ -3,37 +3,38 @@
 use std::fmt;
 
 use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
 
 /// The layouts of the table's wire rows, oldest first; see [`crate::Table`].
-pub(crate) const LAYOUTS: &[&[&str]] = &[&[
-    "event_id",
-    "ts",
-    "ingested_at",
-    "model",
-    "version",
-    "environment",
-    "unit_id",
-    "arms",
-    "num",
-    "cat",
-    "embeddings",
-    "kind",
-    "score",
-    "label",
-    "probabilities",
-    "value",
-    "latency_us",
-    "status",
-    "trace_id",
-    "span_id",
-    "tags",
+pub(crate) const LAYOUTS: &[&[Column]] = &[&[
+    column("event_id", Wire::Text),
+    column("ts", Wire::Micros),
+    column("ingested_at", Wire::Micros),
+    column("model", Wire::Word),
+    column("version", Wire::Word),
+    column("environment", Wire::Word),
+    column("unit_id", Wire::Text),
+    column("arms", Wire::Words),
+    column("num", Wire::Numbers),
+    column("cat", Wire::Words),
+    column("embeddings", Wire::Vectors),
+    column("kind", Wire::Word),
+    column("score", Wire::OptionalNumber),
+    column("label", Wire::OptionalWord),
+    column("probabilities", Wire::Numbers),
+    column("value", Wire::OptionalNumber),
+    column("latency_us", Wire::OptionalCount),
+    column("status", Wire::Word),
+    column("trace_id", Wire::Text),
+    column("span_id", Wire::Text),
+    column("tags", Wire::Words),
 ]];
 
-/// The keys and values of a map column, walked once.
-pub type Entries<'a, V> = &'a mut dyn Iterator<Item = (&'a str, V)>;
+/// The keys and values of a map column, walked once: `'m` is the borrow of the iterator, `'a` that of the event.
+pub type Entries<'m, 'a, V> = &'m mut (dyn Iterator<Item = (&'a str, V)> + 'a);
 
 /// One row of `predictions` in the current layout, borrowed from the event. Encoding it consumes its iterators.
-pub struct Row<'a> {
+pub struct Row<'m, 'a> {
     /// The event's id, unique for the model; at most 128 bytes.
     pub event_id: &'a str,
     /// When the model answered, microseconds since 1970 UTC.
@@ -49,13 +50,13 @@ pub struct Row<'a> {
     /// Who or what the prediction is about; empty where the event has none.
     pub unit_id: &'a str,
     /// Experiment name → arm.
-    pub arms: Entries<'a, &'a str>,
+    pub arms: Entries<'m, 'a, &'a str>,
     /// Numeric features that are not missing.
-    pub num: Entries<'a, f64>,
+    pub num: Entries<'m, 'a, f64>,
     /// Categorical features that are not missing; booleans as `true` and `false`.
-    pub cat: Entries<'a, &'a str>,
+    pub cat: Entries<'m, 'a, &'a str>,
     /// Embedding name → vector.
-    pub embeddings: Entries<'a, &'a [f32]>,
+    pub embeddings: Entries<'m, 'a, &'a [f32]>,
     /// Which column is the answer: `score`, `label` or `value`; empty where the event has none.
     pub kind: &'a str,
     /// The score.
@@ -63,7 +64,7 @@ pub struct Row<'a> {
     /// The predicted class.
     pub label: Option<&'a str>,
     /// Class → probability.
-    pub probabilities: Entries<'a, f64>,
+    pub probabilities: Entries<'m, 'a, f64>,
     /// The predicted number.
     pub value: Option<f64>,
     /// How long the model took, microseconds.
@@ -75,10 +76,10 @@ pub struct Row<'a> {
     /// W3C span id in hex; empty where the event has none.
     pub span_id: &'a str,
     /// Free labels to cut segments by.
-    pub tags: Entries<'a, &'a str>,
+    pub tags: Entries<'m, 'a, &'a str>,
 }
 
-impl Row<'_> {
+impl Row<'_, '_> {
     /// Appends the row in layout 1.
     pub fn encode(self, out: &mut Vec<u8>) {
         rb::string(out, self.event_id);
@@ -105,7 +106,7 @@ impl Row<'_> {
     }
 }
 
-impl fmt::Debug for Row<'_> {
+impl fmt::Debug for Row<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Row")
             .field("event_id", &self.event_id)

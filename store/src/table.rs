@@ -2,11 +2,11 @@
 //!
 //! A layout is the list of columns whose values a RowBinary row holds, in order. A frame in the collector's spool
 //! records the layout it was encoded with, and the INSERT names those columns, so that frames written by an older
-//! binary still go in after a migration added columns. Two rules keep that true: a published layout never changes
-//! (a new one is appended), and no migration changes how a published column is encoded.
+//! binary still go in after a migration added columns. A published layout never changes: a new one is appended.
 
 use std::fmt;
 
+use crate::wire::Column;
 use crate::{exposures, measurements, outcomes, predictions};
 
 /// A table that events are inserted into.
@@ -51,11 +51,11 @@ impl Table {
 
     /// The columns of a layout in wire order; `None` for a layout that this binary does not know.
     #[must_use]
-    pub fn columns(self, layout: u16) -> Option<&'static [&'static str]> {
+    pub fn columns(self, layout: u16) -> Option<&'static [Column]> {
         self.layouts().get(usize::from(layout).checked_sub(1)?).copied()
     }
 
-    const fn layouts(self) -> &'static [&'static [&'static str]] {
+    const fn layouts(self) -> &'static [&'static [Column]] {
         match self {
             Self::Predictions => predictions::LAYOUTS,
             Self::Outcomes => outcomes::LAYOUTS,
@@ -80,15 +80,18 @@ mod tests {
         let layouts: Vec<String> = Table::ALL
             .into_iter()
             .flat_map(|table| {
-                (1..=table.layout())
-                    .map(move |n| format!("{table} {n}: {}", table.columns(n).expect("it exists").join(" ")))
+                (1..=table.layout()).map(move |n| {
+                    let columns = table.columns(n).expect("it exists").iter();
+                    let columns: Vec<_> = columns.map(|c| format!("{}:{:?}", c.name, c.wire)).collect();
+                    format!("{table} {n}: {}", columns.join(" "))
+                })
             })
             .collect();
         insta::assert_snapshot!(layouts.join("\n"), @r"
-        predictions 1: event_id ts ingested_at model version environment unit_id arms num cat embeddings kind score label probabilities value latency_us status trace_id span_id tags
-        outcomes 1: model event_id ts ingested_at label value
-        exposures 1: experiment unit_id arm ts event_id ingested_at
-        measurements 1: metric unit_id ts value event_id ingested_at
+        predictions 1: event_id:Text ts:Micros ingested_at:Micros model:Word version:Word environment:Word unit_id:Text arms:Words num:Numbers cat:Words embeddings:Vectors kind:Word score:OptionalNumber label:OptionalWord probabilities:Numbers value:OptionalNumber latency_us:OptionalCount status:Word trace_id:Text span_id:Text tags:Words
+        outcomes 1: model:Word event_id:Text ts:Micros ingested_at:Micros label:OptionalWord value:OptionalNumber
+        exposures 1: experiment:Word unit_id:Text arm:Word ts:Micros event_id:Text ingested_at:Micros
+        measurements 1: metric:Word unit_id:Text ts:Micros value:Number event_id:Text ingested_at:Micros
         ");
     }
 

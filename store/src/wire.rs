@@ -1,0 +1,59 @@
+//! How the columns of wire rows are encoded, and what ClickHouse calls those types.
+
+/// A column of a layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// How its values are encoded.
+    pub wire: Wire,
+}
+
+/// The encoding of a value. It belongs to the layout, not to the table: where a later migration gives the column
+/// another type, ClickHouse converts what older layouts send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// Any text.
+    Text,
+    /// Text of few values.
+    Word,
+    /// Text of few values, or none.
+    OptionalWord,
+    /// Microseconds since 1970 UTC.
+    Micros,
+    /// A number.
+    Number,
+    /// A number, or none.
+    OptionalNumber,
+    /// A count, or none.
+    OptionalCount,
+    /// Word to word.
+    Words,
+    /// Word to number.
+    Numbers,
+    /// Word to vector of 32-bit floats.
+    Vectors,
+}
+
+impl Wire {
+    /// ClickHouse's name of the type.
+    pub(crate) const fn type_name(self) -> &'static str {
+        match self {
+            Self::Text => "String",
+            Self::Word => "LowCardinality(String)",
+            Self::OptionalWord => "LowCardinality(Nullable(String))",
+            Self::Micros => "DateTime64(6, 'UTC')",
+            Self::Number => "Float64",
+            Self::OptionalNumber => "Nullable(Float64)",
+            Self::OptionalCount => "Nullable(UInt64)",
+            Self::Words => "Map(LowCardinality(String), LowCardinality(String))",
+            Self::Numbers => "Map(LowCardinality(String), Float64)",
+            Self::Vectors => "Map(LowCardinality(String), Array(Float32))",
+        }
+    }
+}
+
+/// A column of a layout, for the tables of layouts.
+pub(crate) const fn column(name: &'static str, wire: Wire) -> Column {
+    Column { name, wire }
+}
