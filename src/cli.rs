@@ -2,30 +2,55 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::{CommandResult, Exit};
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::{check_config, runtime, telemetry};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
-#[command(name = "windvane", version, propagate_version = true)]
-struct Cli {
+#[command(name = "windvane", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    log: telemetry::Arguments,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    CheckConfig(check_config::Arguments),
+    Runtime(runtime::Arguments),
+}
 
 /// Parses the process arguments and runs the subcommand they name.
 pub fn run() -> CommandResult {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            if error.use_stderr() {
-                std::process::exit(64)
-            }
-            return Ok(Exit::Ok);
-        }
+        Err(error) => return answer_for(&error),
     };
-    match cli.command {}
+    telemetry::start(&cli.log)?;
+    match cli.command {
+        Command::CheckConfig(arguments) => check_config::run(arguments),
+        Command::Runtime(arguments) => runtime::run(arguments),
+    }
+}
+
+/// Help and version go to standard output and are no error; a wrong command line is exit code 64.
+fn answer_for(error: &clap::Error) -> CommandResult {
+    if !error.use_stderr() {
+        return crate::output::print(&error.render().to_string());
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    Err(Failure { reason: Reason::Usage, error: anyhow::anyhow!("{text}") })
+}
+
+/// Ends the process with the exit code of `result`, after printing its error once.
+pub fn conclude(result: &CommandResult) -> u8 {
+    match result {
+        Ok(exit) => Exit::code(*exit),
+        Err(failure) => {
+            eprintln!("windvane: {failure}");
+            failure.reason.code()
+        }
+    }
 }

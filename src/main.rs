@@ -1,16 +1,15 @@
 //! The `windvane` binary: reads the command line, runs one subcommand, prints its error once, exits with its code.
 
+mod check_config;
 mod cli;
+mod config;
 mod exit;
+mod output;
+mod runtime;
+mod telemetry;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run() {
-        Ok(exit) => ExitCode::from(exit.code()),
-        Err(failure) => {
-            eprintln!("windvane: {failure}");
-            ExitCode::from(failure.reason.code())
-        }
-    }
+    ExitCode::from(cli::conclude(&cli::run()))
 }

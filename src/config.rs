@@ -1,0 +1,244 @@
+//! The configuration: one TOML file, the environment over it, validated at once into settings without options.
+
+mod fault;
+mod keys;
+mod layers;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use windvane_store::Secret;
+
+pub use self::fault::{Fault, Faults};
+pub use self::keys::documentation;
+use self::layers::{Layers, Origin, Value};
+use crate::runtime::Places;
+
+/// Everything that `serve` and the commands over a running service need to know, resolved.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[store]`.
+    pub store: Store,
+    /// `[collector]`.
+    pub collector: Collector,
+    /// `[runtime]`.
+    pub runtime: Places,
+}
+
+/// The HTTP port of the service.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+/// Which ClickHouse.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// The embedded engine, started as a child process.
+    Embedded {
+        /// Its folder.
+        data_dir: PathBuf,
+        /// Where it serves the ClickHouse HTTP interface; always loopback.
+        engine_listen: SocketAddr,
+        /// What it may hold.
+        memory_bytes_max: u64,
+    },
+    /// A server or cluster.
+    Server {
+        /// Its HTTP interface.
+        url: String,
+        /// Its user.
+        user: String,
+        /// The user's password.
+        password: Secret,
+    },
+}
+
+/// Ingestion.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    /// Where acknowledged events wait.
+    pub spool_dir: PathBuf,
+    /// Bytes of the spool.
+    pub spool_bytes_max: u64,
+    /// Bytes of one request after decompression.
+    pub body_bytes_max: u64,
+    /// Requests in flight.
+    pub requests_max: u64,
+}
+
+/// Reads the file, if one is named, and the environment.
+///
+/// # Errors
+/// The file cannot be read, or the configuration has faults: all of them are in the error.
+pub fn load(file: Option<&Path>) -> Result<Config, Faults> {
+    let mut layers = Layers::default();
+    if let Some(path) = file {
+        match std::fs::read_to_string(path) {
+            Ok(text) => layers.add_file(path, &text),
+            Err(error) => {
+                let problem = format!("cannot be read: {error}");
+                layers.faults.push(Fault {
+                    origin: path.display().to_string(),
+                    key: String::new(),
+                    problem,
+                    example: None,
+                });
+            }
+        }
+    }
+    layers.add_environment(std::env::vars());
+    resolve(layers)
+}
+
+const GIB: u64 = 1024 * 1024 * 1024;
+
+/// Turns layers into a configuration; the only place that knows the defaults.
+fn resolve(mut layers: Layers) -> Result<Config, Faults> {
+    let server = server(&mut layers);
+    let data_dir = layers.path("store.data_dir").map_or_else(|| default_data_dir(&mut layers), Ok);
+    let store = data_dir.clone().ok().and_then(|data_dir| store(&mut layers, data_dir));
+    let spool_dir = layers.path("collector.spool_dir").or_else(|| data_dir.ok().map(|dir| dir.join("spool")));
+    let runtime = runtime(&mut layers);
+    match (store, spool_dir, runtime) {
+        (Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
+            let collector = Collector {
+                spool_dir,
+                spool_bytes_max: layers.integer("collector.spool_bytes_max", 8 * GIB),
+                body_bytes_max: layers.integer("collector.body_bytes_max", 32 * 1024 * 1024),
+                requests_max: layers.integer("collector.requests_max", 64),
+            };
+            Ok(Config { server, store, collector, runtime })
+        }
+        _ => Err(Faults(layers.faults)),
+    }
+}
+
+fn server(layers: &mut Layers) -> Server {
+    let listen = layers.address("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let allowed = matches!(layers.values.get("server.allow_unauthenticated"), Some((Value::Flag(true), _)));
+    if !listen.ip().is_loopback() && !allowed {
+        layers.contradiction(
+            "server.listen",
+            &format!(
+                "`{listen}` can be reached by other machines and requests carry no token; listen on 127.0.0.1, or set server.allow_unauthenticated = true behind a proxy that authenticates"
+            ),
+        );
+    }
+    Server { listen }
+}
+
+fn store(layers: &mut Layers, data_dir: PathBuf) -> Option<Store> {
+    let Some(url) = layers.text("store.url") else {
+        let engine_listen = layers.address("store.engine_listen", SocketAddr::from(([127, 0, 0, 1], 8123)));
+        if !engine_listen.ip().is_loopback() {
+            layers.contradiction(
+                "store.engine_listen",
+                &format!("`{engine_listen}` can be reached by other machines; the engine listens on a loopback address only"),
+            );
+        }
+        for key in ["store.user", "store.password_file"] {
+            if layers.values.contains_key(key) {
+                layers.contradiction(
+                    key,
+                    "goes with store.url; the embedded engine makes its own user and password",
+                );
+            }
+        }
+        let memory_bytes_max = layers.integer("store.engine_memory_bytes_max", 2 * GIB);
+        return Some(Store::Embedded { data_dir, engine_listen, memory_bytes_max });
+    };
+    if layers.values.contains_key("store.data_dir") {
+        layers.contradiction("store.data_dir", "excludes store.url; keep one of the two");
+    }
+    let user = layers.text("store.user").unwrap_or_else(|| "default".to_owned());
+    let password = match layers.path("store.password_file") {
+        None => String::new(),
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+            Err(error) => {
+                layers.contradiction(
+                    "store.password_file",
+                    &format!("cannot read `{}`: {error}", path.display()),
+                );
+                return None;
+            }
+        },
+    };
+    Some(Store::Server { url, user, password: Secret::new(password) })
+}
+
+fn runtime(layers: &mut Layers) -> Option<Places> {
+    let named =
+        (layers.path("runtime.libchdb"), layers.path("runtime.onnxruntime"), layers.path("runtime.dir"));
+    let mut places = match (Places::from_environment(), &named.2) {
+        (Ok(places), _) => places,
+        (Err(_), Some(dir)) => Places { dir: dir.clone(), libchdb: None, onnxruntime: None },
+        (Err(error), None) => {
+            layers.contradiction("runtime.dir", &error.to_string());
+            return None;
+        }
+    };
+    if let (Some(dir), None) = (named.2, std::env::var_os("WINDVANE_RUNTIME_DIR")) {
+        places.dir = dir;
+    }
+    places.libchdb = places.libchdb.or(named.0);
+    places.onnxruntime = places.onnxruntime.or(named.1);
+    Some(places)
+}
+
+fn default_data_dir(layers: &mut Layers) -> Result<PathBuf, ()> {
+    use etcetera::BaseStrategy;
+    match etcetera::choose_base_strategy() {
+        Ok(strategy) => Ok(strategy.data_dir().join("windvane")),
+        Err(_) => {
+            layers
+                .contradiction("store.data_dir", "there is no home folder to put the default under; set it");
+            Err(())
+        }
+    }
+}
+
+impl Layers {
+    fn address(&self, path: &str, default: SocketAddr) -> SocketAddr {
+        match self.values.get(path) {
+            Some((Value::SocketAddress(address), _)) => *address,
+            _ => default,
+        }
+    }
+
+    fn integer(&self, path: &str, default: u64) -> u64 {
+        match self.values.get(path) {
+            Some((Value::Integer(integer), _)) => *integer,
+            _ => default,
+        }
+    }
+
+    fn path(&self, path: &str) -> Option<PathBuf> {
+        match self.values.get(path) {
+            Some((Value::Path(path), _)) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        match self.values.get(path) {
+            Some((Value::Text(text), _)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Records that a value, allowed by itself, does not go with the rest.
+    fn contradiction(&mut self, path: &str, problem: &str) {
+        let origin = match self.values.get(path) {
+            Some((_, origin)) => Origin::to_string(origin),
+            None => "default".to_owned(),
+        };
+        self.faults.push(Fault { origin, key: path.to_owned(), problem: problem.to_owned(), example: None });
+    }
+}

@@ -1,0 +1,99 @@
+//! What the loader accepts, and what it says about the rest.
+
+use std::path::Path;
+
+use super::layers::Layers;
+use super::*;
+
+fn check(text: &str) -> Result<Config, Faults> {
+    let mut layers = Layers::default();
+    layers.add_file(Path::new("/etc/windvane/windvane.toml"), text);
+    resolve(layers)
+}
+
+fn faults(text: &str) -> String {
+    check(text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let config = check("").unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert!(matches!(config.store, Store::Embedded { engine_listen, .. } if engine_listen.port() == 8123));
+    assert_eq!(config.collector.requests_max, 64);
+}
+
+#[test]
+fn relative_paths_start_at_the_files_folder() {
+    let config = check("[store]\ndata_dir = \"data\"").unwrap();
+    assert!(
+        matches!(&config.store, Store::Embedded { data_dir, .. } if data_dir == Path::new("/etc/windvane/data"))
+    );
+    assert_eq!(config.collector.spool_dir, Path::new("/etc/windvane/data/spool"));
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_line_key_value_and_example() {
+    insta::assert_snapshot!(faults("[server]\nlisten = 8080\nlissten = \"x\"\n[collector]\nrequests_max = 0\n[strore]\nurl = \"u\"\n"), @r#"
+    the configuration has 4 faults
+      /etc/windvane/windvane.toml:2: server.listen: `8080` is not allowed; allowed is an address and a port, such as 127.0.0.1:8080; for example: listen = "127.0.0.1:8080"
+      /etc/windvane/windvane.toml:3: server.lissten: unknown key; the nearest known one is `server.listen`
+      /etc/windvane/windvane.toml:5: collector.requests_max: `0` is not allowed; allowed is a whole number from 1 to 4096; for example: requests_max = 64
+      /etc/windvane/windvane.toml:6: strore: unknown key; the nearest known one is `store`
+    "#);
+}
+
+#[test]
+fn text_that_is_not_toml_names_its_line() {
+    let text = faults("[server]\nlisten = \n");
+    assert!(text.contains("windvane.toml:2: is not TOML"), "{text}");
+}
+
+#[test]
+fn contradictions_are_told() {
+    for (text, part) in [
+        ("[store]\nurl = \"http://ch:8123\"\ndata_dir = \"d\"", "excludes store.url"),
+        ("[store]\nuser = \"u\"", "goes with store.url"),
+        ("[store]\nengine_listen = \"0.0.0.0:8123\"", "loopback address only"),
+        ("[server]\nlisten = \"0.0.0.0:8080\"", "set server.allow_unauthenticated = true"),
+        ("[store]\nurl = \"ftp://x\"", "an http:// or https:// address"),
+        ("[store]\nurl = \"http://x\"\npassword_file = \"/nowhere/at/all\"", "cannot read `/nowhere/at/all`"),
+    ] {
+        let told = faults(text);
+        assert!(told.contains(part), "{text:?} told {told:?}");
+    }
+}
+
+#[test]
+fn a_reachable_address_is_allowed_when_told_so() {
+    let config = check("[server]\nlisten = \"0.0.0.0:8080\"\nallow_unauthenticated = true").unwrap();
+    assert_eq!(config.server.listen.to_string(), "0.0.0.0:8080");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let mut layers = Layers::default();
+    layers.add_file(Path::new("w.toml"), "[collector]\nrequests_max = 8");
+    let variables = [("WINDVANE_COLLECTOR_REQUESTS_MAX", "9"), ("WINDVANE_LOG", "debug"), ("HOME", "/root")];
+    layers.add_environment(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+    assert_eq!(resolve(layers).unwrap().collector.requests_max, 9);
+}
+
+#[test]
+fn an_unknown_variable_with_our_prefix_is_a_fault() {
+    let mut layers = Layers::default();
+    layers.add_environment([("WINDVANE_SERVER_LISTN".to_owned(), "x".to_owned())].into_iter());
+    let told = resolve(layers).unwrap_err().to_string();
+    assert!(told.contains("the nearest known one is `WINDVANE_SERVER_LISTEN`"), "{told}");
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "hunter2\n").unwrap();
+    let text = format!("[store]\nurl = \"http://x:8123\"\npassword_file = {path:?}");
+    let config = check(&text).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(matches!(config.store, Store::Server { password, .. } if password.expose() == "hunter2"));
+}
