@@ -2,6 +2,8 @@
 //!
 //! The library is found through `ORT_DYLIB_PATH` (`make test` sets it after `windvane runtime install`).
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
