@@ -1,1 +1,3 @@
-//! stories
+//! End-to-end stories through the binary, on the real engine.
+
+mod runtime;

@@ -33,7 +33,11 @@ fn files_stay_short_enough_to_read() {
             continue;
         }
         let lines = text.lines().count();
-        let code = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).filter(|line| is_code(line)).count();
+        let code = text
+            .lines()
+            .take_while(|line| !line.starts_with("#[cfg(test)]"))
+            .filter(|line| is_code(line))
+            .count();
         let is_test = path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
         if lines > LINES_MAX || (code > CODE_LINES_MAX && !is_test) {
             faults.push(format!("{} has {code} lines of code, {lines} in all", path.display()));
