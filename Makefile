@@ -18,7 +18,7 @@ help: ## What can be made
 .PHONY: tools
 tools: ## Check that the needed programs are there
 	@for tool in cargo python3 npm git; do \
-	  command -v $$tool >/dev/null || { echo "make: $$tool is missing; install it (on Debian: apt-get install $${tool/cargo/cargo})" >&2; exit 69; }; \
+	  command -v $$tool >/dev/null || { echo "make: $$tool is missing; install it first" >&2; exit 69; }; \
 	done
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make: python3 has no venv; on Debian: apt-get install python3-venv" >&2; exit 69; }
 
@@ -37,8 +37,8 @@ runtime: build ## Install the native engines into .cache/runtime
 	@target/debug/windvane runtime install
 
 .PHONY: build
-build: tools ## Build the binary for development
-	cargo build --locked --workspace --bins
+build: tools ## Build everything for development, tests included, so that nothing is compiled twice
+	cargo build --locked --workspace --all-targets
 
 .PHONY: release
 release: tools ## Build the binary as it is shipped
@@ -78,9 +78,9 @@ endif
 .PHONY: stories
 stories: runtime ## End-to-end stories through the binary
 ifeq ($(NEXTEST),yes)
-	INSTA_UPDATE=no cargo nextest run --locked -E 'binary(stories)'
+	INSTA_UPDATE=no cargo nextest run --locked --workspace -E 'binary(stories)'
 else
-	INSTA_UPDATE=no cargo test --locked --test stories -- --test-threads=1
+	INSTA_UPDATE=no cargo test --locked --workspace --test stories -- --test-threads=1
 endif
 
 .PHONY: clients
