@@ -3,9 +3,12 @@
 mod check_config;
 mod cli;
 mod config;
+mod connection;
 mod exit;
 mod output;
+mod query;
 mod runtime;
+mod schema;
 mod telemetry;
 
 use std::process::ExitCode;
