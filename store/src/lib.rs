@@ -4,7 +4,6 @@
 mod block;
 pub mod chdb;
 mod client;
-pub mod drift_findings;
 mod error;
 pub mod exposures;
 pub mod local;
@@ -12,6 +11,7 @@ pub mod measurements;
 pub mod migrate;
 mod native;
 pub mod outcomes;
+pub mod populations;
 pub mod predictions;
 mod reader;
 mod real;

@@ -1,0 +1,161 @@
+//! Populations: rows that a comparison reads, out of a file or out of `windvane.predictions`, behind one shape.
+//!
+//! A population is a FROM expression and a list of columns, each with the SQL that yields its values. Everything that a
+//! comparison asks is built here from those pieces ([`scan`]), so that files and tables go one way. Names and values
+//! come from users: each is quoted where it enters the text, and nothing else of theirs does.
+
+mod file;
+mod predictions;
+mod scan;
+
+pub use file::{PopulationError, open_file};
+pub use predictions::{BaselineSpan, PredictionFilter, find_baseline, open_predictions};
+pub use scan::{
+    CategoryRow, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow, ValueRows,
+    ValueSink, categories, profile, segments, values,
+};
+
+use crate::local::{quote, quote_identifier};
+
+/// The rows of one side of a comparison.
+#[derive(Debug, Clone)]
+pub struct Population {
+    /// What a person calls it: a file name, or a part of the store.
+    pub source: String,
+    /// What stands after FROM.
+    from: String,
+    /// Its columns, in the order of the file or by name.
+    pub columns: Vec<PopulationColumn>,
+    /// The file is empty, so that not even its columns are known.
+    pub without_columns: bool,
+    /// Expressions by which rows can be cut into segments beside the columns: name → SQL.
+    extra_segments: Vec<(String, String)>,
+}
+
+/// One column of a population.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PopulationColumn {
+    /// Its name.
+    pub name: String,
+    /// What it holds, and how to read it.
+    pub storage: Storage,
+}
+
+/// What a column holds, with the SQL that yields its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// Numbers.
+    Number(Sql),
+    /// Strings and booleans.
+    Text(Sql),
+    /// Text of a CSV file, whose values decide.
+    Undecided(Sql),
+    /// Nothing but missing values.
+    Nothing,
+    /// A type that is not compared, by ClickHouse's name.
+    Unsupported(String),
+}
+
+/// An expression of ours in ClickHouse's SQL: it yields a nullable value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sql(String);
+
+impl Storage {
+    /// The expression of the values as nullable Float64, NaN counted as missing.
+    #[must_use]
+    pub fn as_number(&self) -> Sql {
+        match self {
+            Self::Number(Sql(sql)) => Sql(format!("(if(isNaN(toFloat64({sql})), NULL, toFloat64({sql})))")),
+            Self::Undecided(Sql(sql)) => {
+                Sql(format!("(if(isNaN(toFloat64OrNull({sql})), NULL, toFloat64OrNull({sql})))"))
+            }
+            Self::Text(_) | Self::Nothing | Self::Unsupported(_) => {
+                Sql("CAST(NULL, 'Nullable(Float64)')".to_owned())
+            }
+        }
+    }
+
+    /// The expression of the values as nullable String.
+    #[must_use]
+    pub fn as_text(&self) -> Sql {
+        match self {
+            Self::Number(Sql(sql)) | Self::Text(Sql(sql)) | Self::Undecided(Sql(sql)) => {
+                Sql(format!("CAST(toString({sql}), 'Nullable(String)')"))
+            }
+            Self::Nothing | Self::Unsupported(_) => Sql("CAST(NULL, 'Nullable(String)')".to_owned()),
+        }
+    }
+}
+
+impl Population {
+    /// The column of this name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&PopulationColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The expression of the segment that `name` cuts: a column, or for predictions a tag, the version, the environment.
+    #[must_use]
+    pub fn segment_expression(&self, name: &str) -> Option<Sql> {
+        match self.column(name) {
+            Some(column) if !matches!(column.storage, Storage::Unsupported(_)) => {
+                Some(column.storage.as_text())
+            }
+            Some(_) => None,
+            None => {
+                let (_, sql) = self.extra_segments.iter().find(|(extra, _)| extra == name)?;
+                Some(Sql(sql.clone()))
+            }
+        }
+    }
+}
+
+/// How a ClickHouse type is compared.
+fn storage_of(type_name: &str, sql: String) -> Storage {
+    let mut inner = type_name;
+    for wrapper in ["LowCardinality(", "Nullable("] {
+        inner = inner.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
+    }
+    let starts = |names: &[&str]| names.iter().any(|name| inner.starts_with(name));
+    if inner == "Nothing" {
+        Storage::Nothing
+    } else if inner == "Bool" || starts(&["String", "FixedString", "Enum", "UUID"]) {
+        Storage::Text(Sql(sql))
+    } else if starts(&["Int", "UInt", "Float", "BFloat", "Decimal"]) && !inner.starts_with("Interval") {
+        Storage::Number(Sql(sql))
+    } else {
+        Storage::Unsupported(inner.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Storage, storage_of};
+
+    #[test]
+    fn types_are_numbers_text_or_unsupported() {
+        for (name, expected) in [
+            ("Nullable(Float64)", "number"),
+            ("LowCardinality(Nullable(String))", "text"),
+            ("Decimal(10, 2)", "number"),
+            ("UInt8", "number"),
+            ("Nullable(Bool)", "text"),
+            ("Enum8('a' = 1)", "text"),
+            ("Date32", "unsupported"),
+            ("DateTime64(6, 'UTC')", "unsupported"),
+            ("Nullable(Time)", "unsupported"),
+            ("Array(Float32)", "unsupported"),
+            ("IntervalDay", "unsupported"),
+            ("Nullable(Nothing)", "nothing"),
+        ] {
+            let found = match storage_of(name, "c".to_owned()) {
+                Storage::Number(_) => "number",
+                Storage::Text(_) => "text",
+                Storage::Undecided(_) => "undecided",
+                Storage::Nothing => "nothing",
+                Storage::Unsupported(_) => "unsupported",
+            };
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A population out of one file.
+//!
+//! Parquet is read in place, column by column. The other formats can only be read whole, so they are parsed once into a
+//! table of the command's own engine. CSV carries no types: its fields are kept as text and their values decide.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Population, PopulationColumn, Sql, Storage, quote, quote_identifier, storage_of};
+use crate::{
+    LocalEngine, Statement,
+    local::{FileFormat, LocalError},
+};
+
+/// CSV fields that mean a missing value; an empty field is one too.
+const MISSING_WORDS: [&str; 5] = ["", "NA", "NaN", "nan", "NAN"];
+
+/// Rows from which the types of NDJSON are taken; a later row of another type is an error that names it.
+const INFERENCE: &str = "input_format_max_rows_to_read_for_schema_inference = 1000000, \
+     input_format_max_bytes_to_read_for_schema_inference = 268435456, input_format_try_infer_integers = 0, \
+     input_format_json_read_numbers_as_strings = 1, input_format_json_infer_incomplete_types_as_strings = 1";
+
+/// Why a file gives no population.
+#[derive(Debug, thiserror::Error)]
+pub enum PopulationError {
+    /// It cannot be opened or read.
+    #[error("cannot read `{}`", path.display())]
+    File {
+        /// The file as the command named it.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// Neither its first bytes nor its name say what it is.
+    #[error("cannot tell the format of `{}`: its name should end in .parquet, .arrow, .csv or .ndjson", path.display())]
+    UnknownFormat {
+        /// The file as the command named it.
+        path: PathBuf,
+    },
+    /// Its name promises a format that its first bytes are not.
+    #[error("`{}` is not a {expected} file", path.display())]
+    NotThatFormat {
+        /// The file as the command named it.
+        path: PathBuf,
+        /// The format of its name.
+        expected: &'static str,
+    },
+    /// Two columns have one name.
+    #[error("`{}` has the column `{column}` twice", path.display())]
+    RepeatedColumn {
+        /// The file as the command named it.
+        path: PathBuf,
+        /// The column's name.
+        column: String,
+    },
+    /// The engine cannot read it.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The file as the command named it.
+        path: PathBuf,
+        /// What the engine says.
+        source: LocalError,
+    },
+}
+
+/// Opens a file as a population; `table` is a name that no other population of this engine has. It blocks.
+///
+/// # Errors
+/// When the file is missing, is of no known format, or cannot be parsed.
+pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Population, PopulationError> {
+    let format = detect(path)?;
+    let source = path.display().to_string();
+    let Some(format) = format else {
+        return Ok(Population {
+            source,
+            from: "(SELECT 1 WHERE 0)".to_owned(),
+            columns: Vec::new(),
+            without_columns: true,
+            extra_segments: Vec::new(),
+        });
+    };
+    let unreadable = |source| PopulationError::Unreadable { path: path.to_owned(), source };
+    let (from, columns) = match format {
+        FileFormat::Parquet => in_place(engine, path, format).map_err(unreadable)?,
+        FileFormat::Csv => staged_csv(engine, path, table).map_err(unreadable)?,
+        FileFormat::Arrow | FileFormat::ArrowStream | FileFormat::Ndjson => {
+            staged(engine, (path, format), table).map_err(unreadable)?
+        }
+    };
+    for (i, column) in columns.iter().enumerate() {
+        if columns[..i].iter().any(|earlier| earlier.name == column.name) {
+            return Err(PopulationError::RepeatedColumn {
+                path: path.to_owned(),
+                column: column.name.clone(),
+            });
+        }
+    }
+    Ok(Population { source, from, columns, without_columns: false, extra_segments: Vec::new() })
+}
+
+/// The format by the first bytes, else by the name; `None` for an empty file of a text format.
+fn detect(path: &Path) -> Result<Option<FileFormat>, PopulationError> {
+    let failed = |source| PopulationError::File { path: path.to_owned(), source };
+    let mut head = Vec::new();
+    File::open(path).and_then(|file| file.take(8).read_to_end(&mut head)).map_err(failed)?;
+    let named = FileFormat::of_path(path);
+    let magic = match head.as_slice() {
+        [b'P', b'A', b'R', b'1', ..] => Some(FileFormat::Parquet),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(FileFormat::Arrow),
+        [0xff, 0xff, 0xff, 0xff, ..] => Some(FileFormat::ArrowStream),
+        _ => None,
+    };
+    match (magic, named) {
+        (Some(format), _) => Ok(Some(format)),
+        (None, Some(FileFormat::Parquet)) => {
+            Err(PopulationError::NotThatFormat { path: path.to_owned(), expected: "Parquet" })
+        }
+        (None, Some(FileFormat::Arrow | FileFormat::ArrowStream)) => {
+            Err(PopulationError::NotThatFormat { path: path.to_owned(), expected: "Arrow" })
+        }
+        (None, Some(_)) if head.is_empty() => Ok(None),
+        (None, Some(format)) => Ok(Some(format)),
+        (None, None) if head.first() == Some(&b'{') => Ok(Some(FileFormat::Ndjson)),
+        (None, None) => Err(PopulationError::UnknownFormat { path: path.to_owned() }),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Described {
+    name: String,
+    r#type: String,
+}
+
+fn describe(engine: &LocalEngine, source: &str, settings: &str) -> Result<Vec<Described>, LocalError> {
+    engine.rows(&format!("DESCRIBE TABLE {source} SETTINGS {settings}"))
+}
+
+fn in_place(
+    engine: &LocalEngine,
+    path: &Path,
+    format: FileFormat,
+) -> Result<(String, Vec<PopulationColumn>), LocalError> {
+    let source = engine.source(path, format)?;
+    let columns = describe(engine, &source, INFERENCE)?
+        .into_iter()
+        .map(|column| {
+            let storage = storage_of(&column.r#type, quote_identifier(&column.name));
+            PopulationColumn { name: column.name, storage }
+        })
+        .collect();
+    // A footer that reads well may stand behind pages that do not; counting alone would not touch them.
+    Ok((source, columns))
+}
+
+fn staged(
+    engine: &LocalEngine,
+    (path, format): (&Path, FileFormat),
+    table: &str,
+) -> Result<(String, Vec<PopulationColumn>), LocalError> {
+    let source = engine.source(path, format)?;
+    let mut columns = Vec::new();
+    let mut selected = Vec::new();
+    for (i, column) in describe(engine, &source, INFERENCE)?.into_iter().enumerate() {
+        let storage = storage_of(&column.r#type, format!("c{i}"));
+        if matches!(storage, Storage::Number(_) | Storage::Text(_)) {
+            selected.push(format!("{} AS c{i}", quote_identifier(&column.name)));
+        }
+        columns.push(PopulationColumn { name: column.name, storage });
+    }
+    selected.push("toUInt8(0) AS row".to_owned());
+    stage(engine, table, &format!("SELECT {} FROM {source} SETTINGS {INFERENCE}", selected.join(", ")))
+        .map(|from| (from, columns))
+}
+
+fn staged_csv(
+    engine: &LocalEngine,
+    path: &Path,
+    table: &str,
+) -> Result<(String, Vec<PopulationColumn>), LocalError> {
+    let source = engine.source(path, FileFormat::Csv)?;
+    let headless = source.replace("'CSVWithNames')", "'CSV')");
+    let width = describe(engine, &headless, "input_format_max_rows_to_read_for_schema_inference = 1")?.len();
+    let structure: Vec<String> = (0..width).map(|i| format!("c{i} Nullable(String)")).collect();
+    let with_structure = |format: &str| {
+        source.replace("'CSVWithNames')", &format!("'{format}', {})", quote(&structure.join(", "))))
+    };
+    let header = engine.text(&format!(
+        "SELECT * FROM {} LIMIT 1 SETTINGS max_threads = 1, input_format_parallel_parsing = 0 FORMAT JSONCompactEachRow",
+        with_structure("CSV")
+    ))?;
+    let names: Vec<Option<String>> =
+        serde_json::from_str(header.trim()).map_err(|source| LocalError::Row { row: 0, source })?;
+    let missing: Vec<String> = MISSING_WORDS.iter().map(|word| quote(word)).collect();
+    let selected: Vec<String> =
+        (0..width).map(|i| format!("if(c{i} IN ({}), NULL, c{i}) AS c{i}", missing.join(", "))).collect();
+    let select = format!(
+        "SELECT {} FROM {} SETTINGS input_format_with_names_use_header = 0",
+        selected.join(", "),
+        with_structure("CSVWithNames")
+    );
+    let from = stage(engine, table, &select)?;
+    let columns = names
+        .into_iter()
+        .enumerate()
+        .map(|(i, name)| PopulationColumn {
+            name: name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("column_{}", i + 1)),
+            storage: Storage::Undecided(Sql(format!("c{i}"))),
+        })
+        .collect();
+    Ok((from, columns))
+}
+
+/// Parses the file once, into a table of the command's engine.
+fn stage(engine: &LocalEngine, table: &str, select: &str) -> Result<String, LocalError> {
+    engine.execute(&Statement::new("CREATE DATABASE IF NOT EXISTS files"))?;
+    let table = format!("files.{}", quote_identifier(table));
+    engine.execute(&Statement::new(format!(
+        "CREATE TABLE {table} ENGINE = MergeTree ORDER BY tuple() AS {select}"
+    )))?;
+    Ok(table)
+}

@@ -1,0 +1,356 @@
+//! What a comparison asks of its populations: profiles, sorted values, counted categories, segments.
+//!
+//! Each question is one statement over both sides or over one. Answers are small (profiles, grouped categories) or come
+//! sorted and are read as a stream (values), so that no population is ever held.
+
+use serde::Deserialize;
+
+use super::{Population, PopulationColumn, Sql};
+use crate::{Consume, Real, Statement, local::quote};
+
+/// Two populations, the reference first.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// What the current one is compared with.
+    pub reference: &'a Population,
+    /// The one in question.
+    pub current: &'a Population,
+}
+
+/// The columns that cut segments, and the segments that are looked at.
+#[derive(Debug, Clone, Default)]
+pub struct SegmentKeys {
+    /// The columns, in the order asked for.
+    pub names: Vec<String>,
+    /// The keys, as [`segments`] answers them; a segment's number is its place here.
+    pub keys: Vec<String>,
+}
+
+impl SegmentKeys {
+    /// The key of a row: a JSON array of the columns' values, null for missing.
+    fn key(&self, population: &Population) -> Option<String> {
+        let values: Option<Vec<String>> =
+            self.names.iter().map(|name| population.segment_expression(name).map(|Sql(sql)| sql)).collect();
+        Some(format!("toJSONString([{}])", values?.join(", ")))
+    }
+
+    /// The number of a row's segment; the count of segments for rows outside of all.
+    fn number(&self, population: &Population) -> String {
+        let Some(key) = self.key(population).filter(|_| !self.names.is_empty()) else {
+            return "toUInt32(0)".to_owned();
+        };
+        let keys: Vec<String> = self.keys.iter().map(|key| quote(key)).collect();
+        let numbers: Vec<String> = (0..self.keys.len()).map(|i| i.to_string()).collect();
+        format!(
+            "transform({key}, [{}]::Array(String), [{}]::Array(UInt32), toUInt32({}))",
+            keys.join(", "),
+            numbers.join(", "),
+            self.keys.len()
+        )
+    }
+
+    /// How many segments there are; 1 for the whole population.
+    fn count(&self) -> usize {
+        if self.names.is_empty() { 1 } else { self.keys.len() }
+    }
+}
+
+/// A segment with its rows on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SegmentRow {
+    /// A JSON array of the values of the columns, null for missing.
+    pub key: String,
+    /// Rows of the reference.
+    pub reference: u64,
+    /// Rows of the current population.
+    pub current: u64,
+}
+
+/// Asks for all segments that `names` cut, the largest first, at most `limit` of them.
+///
+/// `None` where one of the populations cannot be cut by these columns.
+#[must_use]
+pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statement> {
+    let keys = SegmentKeys { names: names.to_vec(), keys: Vec::new() };
+    let side = |population: &Population, a: u8, b: u8| {
+        if population.without_columns {
+            return Some(format!("SELECT '' AS key, {a} AS a, {b} AS b WHERE 0"));
+        }
+        let key = keys.key(population)?;
+        Some(format!("SELECT {key} AS key, {a} AS a, {b} AS b FROM {}", population.from))
+    };
+    Some(Statement::new(format!(
+        "SELECT key, sum(a) AS reference, sum(b) AS current FROM ({} UNION ALL {}) GROUP BY key \
+         ORDER BY reference + current DESC, key LIMIT {limit}",
+        side(pair.reference, 1, 0)?,
+        side(pair.current, 0, 1)?
+    )))
+}
+
+/// What a profile asks of each column.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The columns, all of one population.
+    pub columns: &'a [&'a PopulationColumn],
+    /// The segments.
+    pub segments: &'a SegmentKeys,
+    /// The quantile levels of numeric columns that serve as edges; none for the side that takes the other's edges.
+    pub quantiles: &'a [f64],
+}
+
+/// The profile of a population or of one segment of it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProfileRow {
+    /// The number of the segment.
+    pub segment: u32,
+    /// Its rows.
+    pub rows: u64,
+    /// One entry a column asked for.
+    pub columns: Vec<ProfiledColumn>,
+}
+
+/// What a profile knows of a column.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ProfiledColumn {
+    /// Values as text that are not missing.
+    pub texts: u64,
+    /// Values as numbers that are not missing.
+    pub numbers: u64,
+    /// Values that read as a date or a time.
+    pub times: u64,
+    /// Values that read as a boolean in any spelling.
+    pub booleans: u64,
+    /// About how many different numbers there are.
+    pub distinct: u64,
+    /// The quantiles asked for, of the finite numbers.
+    pub quantiles: Vec<Real>,
+}
+
+/// What a date or a time looks like in text (ISO 8601, with a blank for the `T` too).
+const TIME: &str = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$";
+
+/// Asks for the profile of these columns.
+#[must_use]
+pub fn profile(population: &Population, question: Question<'_>) -> Statement {
+    let levels: Vec<String> = question.quantiles.iter().map(|level| format!("{level:?}")).collect();
+    let columns: Vec<String> = question
+        .columns
+        .iter()
+        .map(|column| {
+            let (Sql(number), Sql(text)) = (column.storage.as_number(), column.storage.as_text());
+            let decided = matches!(column.storage, super::Storage::Number(_));
+            let texts = if decided { format!("count({number})") } else { format!("count({text})") };
+            let times = match column.storage {
+                super::Storage::Undecided(_) => format!("countIf(match(ifNull({text}, ''), {}))", quote(TIME)),
+                _ => "toUInt64(0)".to_owned(),
+            };
+            let booleans = match column.storage {
+                super::Storage::Number(_) => "toUInt64(0)".to_owned(),
+                _ => format!("countIf(lower(ifNull({text}, '')) IN ('true', 'false'))"),
+            };
+            let quantiles = if levels.is_empty() {
+                "emptyArrayFloat64()".to_owned()
+            } else {
+                format!(
+                    "quantilesExactInclusiveIf({})(assumeNotNull({number}), ifNull(isFinite({number}), 0))",
+                    levels.join(", ")
+                )
+            };
+            format!(
+                "tuple({texts}, count({number}), {times}, {booleans}, toUInt64(ifNull(uniqCombined(12)({number}), 0)), \
+                 {quantiles})"
+            )
+        })
+        .collect();
+    // Named so that each entry reads as an object.
+    let named = "Array(Tuple(texts UInt64, numbers UInt64, times UInt64, booleans UInt64, distinct UInt64, \
+                 quantiles Array(Float64)))";
+    Statement::new(format!(
+        "SELECT {} AS segment, count() AS rows, CAST([{}], '{named}') AS columns FROM {} \
+         GROUP BY segment HAVING segment < {} ORDER BY segment",
+        question.segments.number(population),
+        columns.join(", "),
+        population.from,
+        question.segments.count(),
+    ))
+    .setting("output_format_json_named_tuples_as_objects", 1)
+    .setting("output_format_json_quote_denormals", 1)
+}
+
+/// A value with its occurrences on both sides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueRow {
+    /// The number of the segment.
+    pub segment: u32,
+    /// The value.
+    pub value: f64,
+    /// Occurrences in the reference.
+    pub a: u64,
+    /// Occurrences in the current population.
+    pub b: u64,
+}
+
+/// The values of one numeric column, by segment and ascending; read the answer with [`ValueRows`]. `grouped` asks for one
+/// row a value, which pays where values repeat often.
+#[must_use]
+pub fn values(
+    pair: Pair<'_>,
+    columns: [Option<&PopulationColumn>; 2],
+    segments: &SegmentKeys,
+    grouped: bool,
+) -> Statement {
+    let side = |population: &Population, column: Option<&PopulationColumn>, a: u8, b: u8| {
+        let number =
+            column.map_or(super::Storage::Nothing.as_number(), |column| column.storage.as_number()).0;
+        let from = &population.from;
+        let segment =
+            if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
+        format!(
+            "SELECT {segment} AS segment, {number} AS maybe, toUInt64({a}) AS a, toUInt64({b}) AS b FROM {from}"
+        )
+    };
+    let union = format!(
+        "SELECT segment, assumeNotNull(maybe) AS value, a, b FROM ({} UNION ALL {}) \
+         WHERE isNotNull(maybe) AND segment < {}",
+        side(pair.reference, columns[0], 1, 0),
+        side(pair.current, columns[1], 0, 1),
+        segments.count(),
+    );
+    let order = if segments.names.is_empty() { "value" } else { "segment, value" };
+    Statement::new(if grouped {
+        format!(
+            "SELECT segment, value, sum(a) AS a, sum(b) AS b FROM ({union}) GROUP BY segment, value ORDER BY {order}"
+        )
+    } else {
+        format!("SELECT segment, value, a, b FROM ({union}) ORDER BY {order}")
+    })
+}
+
+/// Takes the rows of [`values`] one by one.
+pub trait ValueSink: Send + 'static {
+    /// Takes the next row.
+    fn push(&mut self, row: ValueRow);
+}
+
+/// Reads the answer to [`values`] in `RowBinary` into a sink.
+#[derive(Debug)]
+pub struct ValueRows<S> {
+    rest: Vec<u8>,
+    /// Where the rows go.
+    pub sink: S,
+}
+
+impl<S: ValueSink> ValueRows<S> {
+    /// Hands each row to `sink`.
+    pub fn new(sink: S) -> Self {
+        Self { rest: Vec::new(), sink }
+    }
+}
+
+/// Bytes of a row: UInt32, Float64, UInt64, UInt64.
+const VALUE_ROW: usize = 28;
+
+impl<S: ValueSink> Consume for ValueRows<S> {
+    fn consume(&mut self, mut chunk: &[u8]) {
+        if !self.rest.is_empty() {
+            let missing = (VALUE_ROW - self.rest.len()).min(chunk.len());
+            self.rest.extend_from_slice(&chunk[..missing]);
+            chunk = &chunk[missing..];
+            if self.rest.len() < VALUE_ROW {
+                return;
+            }
+            self.sink.push(value_row(&self.rest));
+            self.rest.clear();
+        }
+        let rows = chunk.chunks_exact(VALUE_ROW);
+        self.rest.extend_from_slice(rows.remainder());
+        rows.for_each(|row| self.sink.push(value_row(row)));
+    }
+}
+
+fn value_row(row: &[u8]) -> ValueRow {
+    let eight = |at: usize| row[at..at + 8].try_into().expect("a whole row");
+    ValueRow {
+        segment: u32::from_le_bytes(row[..4].try_into().expect("a whole row")),
+        value: f64::from_le_bytes(eight(4)),
+        a: u64::from_le_bytes(eight(12)),
+        b: u64::from_le_bytes(eight(20)),
+    }
+}
+
+/// Categories that occur equally often on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CategoryRow {
+    /// The number of the segment.
+    pub segment: u32,
+    /// Occurrences in the reference.
+    pub a: u64,
+    /// Occurrences in the current population.
+    pub b: u64,
+    /// How many categories these are.
+    pub times: u64,
+    /// The first of them.
+    #[serde(rename = "first")]
+    pub category: String,
+}
+
+/// The categories of one column; `fold_case` reads `True` as `true`.
+#[must_use]
+pub fn categories(
+    pair: Pair<'_>,
+    columns: [Option<&PopulationColumn>; 2],
+    segments: &SegmentKeys,
+    fold_case: bool,
+) -> Statement {
+    let side = |population: &Population, column: Option<&PopulationColumn>, a: u8, b: u8| {
+        let text = column.map_or(super::Storage::Nothing.as_text(), |column| column.storage.as_text()).0;
+        let text = if fold_case { format!("lower({text})") } else { text };
+        let from = &population.from;
+        let segment =
+            if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
+        format!("SELECT {segment} AS segment, {text} AS maybe, {a} AS a, {b} AS b FROM {from}")
+    };
+    Statement::new(format!(
+        "SELECT segment, a, b, count() AS times, min(category) AS first FROM (\
+         SELECT segment, assumeNotNull(maybe) AS category, sum(a) AS a, sum(b) AS b FROM ({} UNION ALL {}) \
+         WHERE isNotNull(maybe) AND segment < {} GROUP BY segment, category) \
+         GROUP BY segment, a, b ORDER BY segment, a, b",
+        side(pair.reference, columns[0], 1, 0),
+        side(pair.current, columns[1], 0, 1),
+        segments.count(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ValueRow, ValueRows, ValueSink};
+    use crate::Consume;
+
+    impl ValueSink for Vec<ValueRow> {
+        fn push(&mut self, row: ValueRow) {
+            self.push(row);
+        }
+    }
+
+    #[test]
+    fn rows_survive_any_cut_between_chunks() {
+        let rows: Vec<ValueRow> = (0..7_u32)
+            .map(|i| ValueRow { segment: i, value: f64::from(i) / 3.0, a: u64::from(i), b: 1 })
+            .collect();
+        let bytes: Vec<u8> = rows
+            .iter()
+            .flat_map(|row| {
+                let mut bytes = row.segment.to_le_bytes().to_vec();
+                bytes.extend(row.value.to_le_bytes());
+                bytes.extend(row.a.to_le_bytes());
+                bytes.extend(row.b.to_le_bytes());
+                bytes
+            })
+            .collect();
+        for size in 1..bytes.len() {
+            let mut reader = ValueRows::new(Vec::new());
+            bytes.chunks(size).for_each(|chunk| reader.consume(chunk));
+            assert_eq!(reader.sink, rows, "chunks of {size} bytes");
+        }
+    }
+}
