@@ -17,6 +17,8 @@ pub mod chi_square;
 pub mod divergence;
 pub mod fisher_exact;
 pub mod ks;
+pub mod mann_whitney;
 pub mod missing_rate;
 pub mod new_categories;
+pub mod t_test;
 pub mod wasserstein;

@@ -12,12 +12,22 @@
 use rand::Rng;
 use rand_distr::{Distribution, Hypergeometric};
 
+use crate::{
+    cells::{Cell, Cells},
+    comparison::{Comparison, PMethod},
+};
+
 /// Relabellings at most: the smallest p-value is one in ten thousand.
 pub const RELABELLINGS: u64 = 9_999;
 /// Statistics at or above the observed one after which more would not change the answer.
 pub const EXCEEDANCES: u64 = 50;
 /// Cells filled at most: about a second.
 pub const WORK_MAX: u64 = 20_000_000;
+
+/// Occurrences that each category must expect for a limiting distribution.
+pub const EXPECTED_MIN: f64 = 5.0;
+/// Categories up to which labels are exchanged.
+pub const CELLS_MAX: u64 = 100_000;
 
 /// The pooled sample whose labels are exchanged.
 #[derive(Debug, Clone)]
@@ -52,6 +62,33 @@ impl Relabelling {
         }
         (exceeding + 1) as f64 / (rounds + 1) as f64
     }
+}
+
+/// Replaces an asymptotic p-value by a simulated one where a category expects fewer than [`EXPECTED_MIN`] occurrences, or
+/// gives one to a statistic that has none.
+pub fn on_cells(cells: &Cells, rng: &mut impl Rng, kernel: fn(&Cells) -> Comparison) -> Comparison {
+    let comparison = kernel(cells);
+    let Some(observed) = comparison.statistic.filter(|_| cells.count() > 1 && cells.count() <= CELLS_MAX)
+    else {
+        return comparison;
+    };
+    if comparison.p_value.is_some() && cells.smallest_expected() >= EXPECTED_MIN {
+        return comparison;
+    }
+    let totals: Vec<u64> = cells
+        .as_slice()
+        .iter()
+        .flat_map(|cell| {
+            std::iter::repeat_n(cell.a + cell.b, usize::try_from(cell.times).unwrap_or(usize::MAX))
+        })
+        .collect();
+    let pooled = Relabelling { totals, size_a: cells.sizes().a };
+    let p_value = pooled.p_value(rng, observed, |labels| {
+        let relabelled: Cells =
+            pooled.totals.iter().zip(labels).map(|(all, a)| Cell::new(*a, all - a)).collect();
+        kernel(&relabelled).statistic.unwrap_or(0.0)
+    });
+    comparison.with_p(p_value, PMethod::Permutation)
 }
 
 fn relabel(totals: &[u64], size_a: u64, rng: &mut impl Rng, labels: &mut [u64]) {

@@ -10,7 +10,9 @@ use crate::{
     comparison::Comparison,
     edges::Binned,
     ks::{self, KsState},
+    mann_whitney::{self, RankState},
     moments::Moments,
+    t_test,
     wasserstein::{self, WassersteinState},
 };
 
@@ -74,6 +76,7 @@ pub struct Walk {
     moments_a: Moments,
     moments_b: Moments,
     ks: KsState,
+    ranks: RankState,
     wasserstein: WassersteinState,
     binned: Vec<Binned>,
     grid: Grid,
@@ -92,6 +95,8 @@ pub struct Walked {
     pub moments_b: Moments,
     /// The two-sample Kolmogorov-Smirnov statistic.
     pub ks: KsState,
+    /// Sums of ranks.
+    pub ranks: RankState,
     /// Areas between the distribution functions.
     pub wasserstein: WassersteinState,
     /// Counts on the edges handed to [`Walk::new`].
@@ -112,6 +117,7 @@ impl Walk {
             moments_a: Moments::default(),
             moments_b: Moments::default(),
             ks: KsState::default(),
+            ranks: RankState::default(),
             wasserstein: WassersteinState::default(),
             binned,
             grid: Grid::new(sizes.total()),
@@ -147,6 +153,7 @@ impl Walk {
             moments_a: self.moments_a,
             moments_b: self.moments_b,
             ks: self.ks,
+            ranks: self.ranks,
             wasserstein: self.wasserstein,
             binned: self.binned,
             grid: self.grid.finish(),
@@ -160,6 +167,7 @@ impl Walk {
         self.moments_a.push(value, a);
         self.moments_b.push(value, b);
         self.ks.push(step, self.sizes);
+        self.ranks.push(step);
         self.wasserstein.push(step, self.sizes);
         self.binned.iter_mut().for_each(|binned| binned.push(step));
         self.grid.push(step);
@@ -178,6 +186,24 @@ impl Walked {
     #[must_use]
     pub fn ks(&self) -> Comparison {
         ks::test(&self.ks, self.sizes)
+    }
+
+    /// The Mann-Whitney test.
+    #[must_use]
+    pub fn mann_whitney(&self) -> Comparison {
+        mann_whitney::test(&self.ranks, self.sizes)
+    }
+
+    /// Student's t-test.
+    #[must_use]
+    pub fn t_test(&self) -> Comparison {
+        t_test::t_test(&self.moments_a, &self.moments_b)
+    }
+
+    /// Welch's t-test.
+    #[must_use]
+    pub fn welch(&self) -> Comparison {
+        t_test::welch(&self.moments_a, &self.moments_b)
     }
 
     /// The first Wasserstein distance, without a p-value.

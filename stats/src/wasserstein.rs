@@ -8,8 +8,11 @@
 //! Oracle: SciPy 1.17 `scipy.stats.wasserstein_distance(a, b)`.
 //! Cost: four operations a value.
 
+use rand::Rng;
+
 use crate::{
     comparison::Comparison,
+    permutation::Relabelling,
     walk::{Sizes, Step, Walked},
 };
 
@@ -77,4 +80,26 @@ pub(crate) fn normed(walked: &Walked) -> Comparison {
         (Some(distance), Some(sd)) => Comparison::of(distance / sd, distance / sd),
         _ => Comparison::UNDEFINED,
     }
+}
+
+/// The chance of at least this distance under no change: labels are exchanged on the walk's grid.
+#[must_use]
+pub fn p_value(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
+    walked.wasserstein.distance().filter(|_| walked.sizes.a > 0 && walked.sizes.b > 0)?;
+    let grid = &walked.grid;
+    let totals: Vec<u64> = grid.iter().map(|cell| cell.a + cell.b).collect();
+    let gaps: Vec<f64> = grid.windows(2).map(|pair| pair[1].value - pair[0].value).collect();
+    let (n, m) = (walked.sizes.a as f64, walked.sizes.b as f64);
+    let area = |labels: &[u64]| {
+        let (mut a, mut all, mut sum) = (0, 0, 0.0);
+        for (i, gap) in gaps.iter().enumerate() {
+            a += labels[i];
+            all += totals[i];
+            sum += gap * (a as f64 / n - (all - a) as f64 / m).abs();
+        }
+        sum
+    };
+    let observed: Vec<u64> = grid.iter().map(|cell| cell.a).collect();
+    let observed = area(&observed);
+    Some(Relabelling { totals: totals.clone(), size_a: walked.sizes.a }.p_value(rng, observed, area))
 }
