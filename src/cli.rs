@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::{check_config, query, runtime, schema, telemetry};
+use crate::{check_config, drift, runtime, telemetry};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
@@ -18,9 +18,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     CheckConfig(check_config::Arguments),
-    Query(query::Arguments),
+    Drift(drift::Arguments),
     Runtime(runtime::Arguments),
-    Schema(schema::Arguments),
 }
 
 /// Parses the process arguments and runs the subcommand they name.
@@ -32,9 +31,8 @@ pub fn run() -> CommandResult {
     telemetry::start(&cli.log)?;
     match cli.command {
         Command::CheckConfig(arguments) => check_config::run(arguments),
-        Command::Query(arguments) => query::run(&arguments),
+        Command::Drift(arguments) => drift::run(arguments),
         Command::Runtime(arguments) => runtime::run(arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
     }
 }
 

@@ -1,1 +1,3 @@
 //! Populations out of the store or out of files, statistics over them, findings back.
+
+pub mod drift;

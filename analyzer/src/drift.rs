@@ -1,0 +1,124 @@
+//! Drift: two populations in, the document `windvane.drift/1` out.
+//!
+//! The engine reduces, this decides: [`columns`] finds what can be compared, [`measure`] reads profiles, sorted values and
+//! counted categories into the kernels of `stats`, and [`verdict`] turns statistics into words. Nothing here holds rows.
+
+mod columns;
+mod error;
+mod measure;
+mod method;
+mod request;
+mod verdict;
+
+use windvane_store::{
+    Reader,
+    populations::{self, Pair, SegmentKeys},
+};
+use windvane_types::drift::{Document, SCHEMA, Segment, Side};
+
+pub use error::DriftError;
+pub use method::Method;
+pub use request::{DriftRequest, Rule, SEGMENTS_MAX};
+
+use columns::Compared;
+use measure::{MeasuredColumn, Rows};
+
+/// Compares two populations.
+///
+/// # Errors
+/// When a column or method asked for fits nothing, when a statement fails, or when the data changed while they were read.
+pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, DriftError> {
+    let pair = Pair { reference: &request.reference, current: &request.current };
+    let Compared { columns, skipped } = columns::compare(reader, request).await?;
+    let whole = SegmentKeys::default();
+    let mut parts = vec![part(reader, request, &columns, &whole).await?];
+    let (segments, left_out) = match request.segment_by.as_slice() {
+        [] => (Vec::new(), 0),
+        names => find_segments(reader, pair, names).await?,
+    };
+    if !segments.is_empty() {
+        let keys = SegmentKeys {
+            names: request.segment_by.clone(),
+            keys: segments.iter().map(|segment| segment.key.clone()).collect(),
+        };
+        let within: Vec<_> =
+            columns.iter().filter(|column| !request.segment_by.contains(&column.name)).cloned().collect();
+        parts.push(part(reader, request, &within, &keys).await?);
+    }
+    let measured = parts.into_iter().flatten().collect();
+    let mut judged = verdict::judge(measured, &request.rule).into_iter();
+    let overall = judged.next().unwrap_or_default();
+    let segments: Vec<Segment> = segments
+        .iter()
+        .zip(judged)
+        .map(|(segment, judged)| Segment {
+            segment: segment_values(&request.segment_by, &segment.key),
+            rows_reference: segment.reference,
+            rows_current: segment.current,
+            verdict: judged.verdict,
+            columns: judged.columns,
+        })
+        .collect();
+    let verdict = verdict::overall(overall.verdict, &segments);
+    Ok(Document {
+        schema: SCHEMA.to_owned(),
+        reference: Side { source: request.reference.source.clone(), rows: overall.rows.reference },
+        current: Side { source: request.current.source.clone(), rows: overall.rows.current },
+        verdict,
+        alpha: request.rule.alpha,
+        correction: request.rule.correction.as_str().to_owned(),
+        tests: overall.tests,
+        min_rows: request.rule.min_rows,
+        compat: None,
+        seed: request.seed,
+        columns: overall.columns,
+        segments,
+        segments_left_out: left_out,
+        skipped,
+    })
+}
+
+/// A population or a segment of it, measured.
+#[derive(Debug, Default)]
+struct Part {
+    rows: Rows,
+    columns: Vec<MeasuredColumn>,
+}
+
+async fn part(
+    reader: &Reader,
+    request: &DriftRequest,
+    columns: &[columns::Column],
+    segments: &SegmentKeys,
+) -> Result<Vec<Part>, DriftError> {
+    measure::measure(&measure::Scan { reader, request, segments }, columns).await
+}
+
+async fn find_segments(
+    reader: &Reader,
+    pair: Pair<'_>,
+    names: &[String],
+) -> Result<(Vec<populations::SegmentRow>, u64), DriftError> {
+    for name in names {
+        for population in [pair.reference, pair.current] {
+            if !population.without_columns && population.segment_expression(name).is_none() {
+                return Err(DriftError::UnknownColumn {
+                    column: name.clone(),
+                    known: columns::names(pair).into_iter().collect(),
+                });
+            }
+        }
+    }
+    // One more than the bound tells whether some were left out; how many is counted by asking for all keys.
+    let statement = populations::segments(pair, names, SEGMENTS_MAX * 100).ok_or(DriftError::Segments)?;
+    let mut rows: Vec<populations::SegmentRow> = reader.rows(&statement).await?;
+    let left_out = rows.len().saturating_sub(SEGMENTS_MAX) as u64;
+    rows.truncate(SEGMENTS_MAX);
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok((rows, left_out))
+}
+
+fn segment_values(names: &[String], key: &str) -> std::collections::BTreeMap<String, Option<String>> {
+    let values: Vec<Option<String>> = serde_json::from_str(key).unwrap_or_default();
+    names.iter().cloned().zip(values).collect()
+}

@@ -1,0 +1,301 @@
+//! Reads what the methods need and runs the kernels: one entry a segment, one entry a column, one entry a method.
+
+mod kernels;
+
+use windvane_stats::{
+    cells::{Cell, Cells},
+    comparison::Comparison,
+    edges::Binned,
+    walk::{Sizes, Walk, Walked},
+};
+use windvane_store::{
+    Reader,
+    populations::{
+        self, CategoryRow, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question,
+        SegmentKeys, ValueRow, ValueRows, ValueSink,
+    },
+};
+use windvane_types::drift::{Change, Kind};
+
+use super::{
+    DriftError, DriftRequest, Method, Part,
+    columns::{COLUMNS_A_STATEMENT, Column},
+};
+
+/// Values per different value from which on values are grouped before they are sorted.
+const REPEATED: u64 = 4;
+
+/// Rows of both sides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Rows {
+    pub(super) reference: u64,
+    pub(super) current: u64,
+}
+
+/// A column of one segment with everything its methods say.
+#[derive(Debug, Clone)]
+pub(super) struct MeasuredColumn {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) values: Rows,
+    pub(super) missing: Rows,
+    pub(super) methods: Vec<Measured>,
+    /// Where the values lie; numeric columns only.
+    pub(super) location: Option<Location>,
+    /// The category whose share changed most.
+    pub(super) largest_change: Option<Change>,
+}
+
+/// What one method says.
+#[derive(Debug, Clone)]
+pub(super) struct Measured {
+    pub(super) method: Method,
+    pub(super) comparison: Comparison,
+    pub(super) smoothing: Option<&'static str>,
+    pub(super) bins: Option<u64>,
+    pub(super) reason: Option<&'static str>,
+}
+
+/// Whether and which way the values moved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Location {
+    pub(super) mean_reference: Option<f64>,
+    pub(super) mean_current: Option<f64>,
+    pub(super) ranks: Comparison,
+    pub(super) means: Comparison,
+}
+
+/// What is read, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scan<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) request: &'a DriftRequest,
+    pub(super) segments: &'a SegmentKeys,
+}
+
+/// Measures all columns of all segments.
+pub(super) async fn measure(scan: &Scan<'_>, columns: &[Column]) -> Result<Vec<Part>, DriftError> {
+    let count = if scan.segments.names.is_empty() { 1 } else { scan.segments.keys.len() };
+    let mut parts: Vec<Part> = (0..count).map(|_| Part::default()).collect();
+    for columns in columns.chunks(COLUMNS_A_STATEMENT) {
+        let reference = profiles(scan, columns, 0).await?;
+        let current = profiles(scan, columns, 1).await?;
+        for (part, (reference, current)) in parts.iter_mut().zip(reference.iter().zip(&current)) {
+            part.rows = Rows { reference: reference.rows, current: current.rows };
+        }
+        for (i, column) in columns.iter().enumerate() {
+            let sides: Vec<[Side; 2]> = reference
+                .iter()
+                .zip(&current)
+                .map(|(reference, current)| [reference.side(i), current.side(i)])
+                .collect();
+            let measured = match column.kind {
+                Kind::Numeric => numeric(scan, column, &sides).await?,
+                Kind::Categorical | Kind::Text | Kind::Embedding => categorical(scan, column, &sides).await?,
+            };
+            for (part, column) in parts.iter_mut().zip(measured) {
+                part.columns.push(column);
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// A column of one side of one segment.
+#[derive(Debug, Clone, Default)]
+struct Side {
+    rows: u64,
+    numbers: u64,
+    texts: u64,
+    distinct: u64,
+    edges: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Profile {
+    rows: u64,
+    columns: Vec<Option<ProfiledColumn>>,
+}
+
+impl Profile {
+    fn side(&self, column: usize) -> Side {
+        let rows = self.rows;
+        match self.columns.get(column).and_then(Option::as_ref) {
+            None => Side { rows, ..Side::default() },
+            Some(profiled) => Side {
+                rows,
+                numbers: profiled.numbers,
+                texts: profiled.texts,
+                distinct: profiled.distinct,
+                edges: profiled.quantiles.iter().map(|edge| edge.0).collect(),
+            },
+        }
+    }
+}
+
+/// The profiles of one side, one a segment, with one entry a column asked for.
+async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Vec<Profile>, DriftError> {
+    let population: &Population = [&scan.request.reference, &scan.request.current][side];
+    let count = if scan.segments.names.is_empty() { 1 } else { scan.segments.keys.len() };
+    let mut profiles = vec![Profile::default(); count];
+    let asked: Vec<&PopulationColumn> =
+        columns.iter().filter_map(|column| column.sides[side].as_ref()).collect();
+    if asked.is_empty() {
+        return Ok(profiles);
+    }
+    let binned = columns
+        .iter()
+        .any(|column| column.kind == Kind::Numeric && column.methods.iter().any(|m| m.is_binned()));
+    let levels: Vec<f64> = match (side, binned) {
+        (0, true) => (0..=scan.request.bins).map(|i| f64::from(i) / f64::from(scan.request.bins)).collect(),
+        _ => Vec::new(),
+    };
+    let question = Question { columns: &asked, segments: scan.segments, quantiles: &levels };
+    let rows: Vec<ProfileRow> = scan.reader.rows(&populations::profile(population, question)).await?;
+    for row in rows {
+        let Some(profile) = profiles.get_mut(row.segment as usize) else { continue };
+        let mut answered = row.columns.into_iter();
+        profile.rows = row.rows;
+        profile.columns =
+            columns.iter().map(|column| column.sides[side].as_ref().and_then(|_| answered.next())).collect();
+    }
+    Ok(profiles)
+}
+
+/// One walk a segment.
+#[derive(Debug)]
+struct Walks(Vec<Walk>);
+
+impl ValueSink for Walks {
+    fn push(&mut self, row: ValueRow) {
+        if let Some(walk) = self.0.get_mut(row.segment as usize) {
+            walk.push(row.value, row.a, row.b);
+        }
+    }
+}
+
+async fn numeric(
+    scan: &Scan<'_>,
+    column: &Column,
+    sides: &[[Side; 2]],
+) -> Result<Vec<MeasuredColumn>, DriftError> {
+    let walks = if column.methods.iter().any(|method| method.needs_values()) {
+        walk(scan, column, sides).await?.into_iter().map(Some).collect()
+    } else {
+        vec![None; sides.len()]
+    };
+    Ok(sides
+        .iter()
+        .zip(&walks)
+        .map(|([reference, current], walked)| {
+            let values = Rows { reference: reference.numbers, current: current.numbers };
+            let missing =
+                Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
+            let shown =
+                kernels::Numbers { walked: walked.as_ref(), values, missing, seed: scan.request.seed };
+            MeasuredColumn {
+                name: column.name.clone(),
+                kind: column.kind,
+                values,
+                missing,
+                methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
+                location: walked.as_ref().map(location),
+                largest_change: None,
+            }
+        })
+        .collect())
+}
+
+async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<Vec<Walked>, DriftError> {
+    let walks = sides
+        .iter()
+        .map(|[reference, current]| {
+            let binned = Binned::new(reference.edges.clone());
+            Walk::new(Sizes { a: reference.numbers, b: current.numbers }, vec![binned])
+        })
+        .collect();
+    let values: u64 = sides.iter().flatten().map(|side| side.numbers).sum();
+    let distinct: u64 = sides.iter().flatten().map(|side| side.distinct).sum();
+    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
+    let columns = [column.sides[0].as_ref(), column.sides[1].as_ref()];
+    let statement =
+        populations::values(pair, columns, scan.segments, distinct.saturating_mul(REPEATED) < values);
+    let walked = scan.reader.fold(&statement, "RowBinary", ValueRows::new(Walks(walks))).await?;
+    walked
+        .sink
+        .0
+        .into_iter()
+        .map(|walk| {
+            walk.finish().map_err(|source| DriftError::Changed { column: column.name.clone(), source })
+        })
+        .collect()
+}
+
+fn location(walked: &Walked) -> Location {
+    Location {
+        mean_reference: walked.moments_a.finite_mean(),
+        mean_current: walked.moments_b.finite_mean(),
+        ranks: walked.mann_whitney(),
+        means: walked.welch(),
+    }
+}
+
+async fn categorical(
+    scan: &Scan<'_>,
+    column: &Column,
+    sides: &[[Side; 2]],
+) -> Result<Vec<MeasuredColumn>, DriftError> {
+    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
+    let columns = [column.sides[0].as_ref(), column.sides[1].as_ref()];
+    let rows: Vec<CategoryRow> = if column.kind == Kind::Categorical {
+        scan.reader.rows(&populations::categories(pair, columns, scan.segments, column.fold_case)).await?
+    } else {
+        Vec::new()
+    };
+    Ok(sides
+        .iter()
+        .enumerate()
+        .map(|(segment, [reference, current])| {
+            let values = Rows { reference: reference.texts, current: current.texts };
+            let missing =
+                Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
+            let rows: Vec<&CategoryRow> = rows.iter().filter(|row| row.segment as usize == segment).collect();
+            let shown = kernels::Categories {
+                cells: rows
+                    .iter()
+                    .map(|row| Cell { a: row.a, b: row.b, times: row.times })
+                    .collect::<Cells>(),
+                values,
+                missing,
+                seed: scan.request.seed,
+            };
+            MeasuredColumn {
+                name: column.name.clone(),
+                kind: column.kind,
+                values,
+                missing,
+                methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
+                location: None,
+                largest_change: largest_change(&rows, values, missing),
+            }
+        })
+        .collect())
+}
+
+fn largest_change(rows: &[&CategoryRow], values: Rows, missing: Rows) -> Option<Change> {
+    let (n, m) = (values.reference + missing.reference, values.current + missing.current);
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let change = |category: Option<&String>, a: u64, b: u64| Change {
+        category: category.cloned(),
+        share_reference: a as f64 / n as f64,
+        share_current: b as f64 / m as f64,
+    };
+    let gap = |change: &Change| (change.share_current - change.share_reference).abs();
+    rows.iter()
+        .map(|row| change(Some(&row.category), row.a, row.b))
+        .chain(std::iter::once(change(None, missing.reference, missing.current)))
+        .filter(|change| gap(change) > 0.0)
+        .max_by(|a, b| gap(a).total_cmp(&gap(b)))
+}

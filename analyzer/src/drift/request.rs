@@ -1,0 +1,49 @@
+//! What is compared with what, and by which rule.
+
+use windvane_stats::correction::Correction;
+use windvane_store::populations::Population;
+
+use super::Method;
+
+/// Segments that are looked at; smaller ones beyond them are counted and left out.
+pub const SEGMENTS_MAX: usize = 100;
+
+/// A comparison to make.
+#[derive(Debug, Clone)]
+pub struct DriftRequest {
+    /// What the current population is compared with.
+    pub reference: Population,
+    /// The population in question.
+    pub current: Population,
+    /// The columns; all of them where `None`.
+    pub columns: Option<Vec<String>>,
+    /// The methods; the default ones of each kind where `None`.
+    pub methods: Option<Vec<Method>>,
+    /// Bins between the reference's quantiles, 2 or more.
+    pub bins: u32,
+    /// Columns that hold free text.
+    pub text: Vec<String>,
+    /// The columns that cut segments.
+    pub segment_by: Vec<String>,
+    /// How statistics become verdicts.
+    pub rule: Rule,
+    /// The seed of simulated null distributions.
+    pub seed: u64,
+}
+
+/// How statistics become verdicts.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The bound on the chance that a run without any change says drift.
+    pub alpha: f64,
+    /// The multiple-testing correction.
+    pub correction: Correction,
+    /// Values that a side needs before a column is judged.
+    pub min_rows: u64,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self { alpha: 0.05, correction: Correction::default(), min_rows: 30 }
+    }
+}

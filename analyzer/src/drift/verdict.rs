@@ -1,0 +1,156 @@
+//! From statistics to words: correction, floors, insufficient data, direction. Pure.
+
+use windvane_types::drift::{Column, Direction, Kind, Method as Said, Segment, Verdict};
+
+use super::{
+    Method, Part,
+    measure::{Location, Measured, MeasuredColumn, Rows},
+    request::Rule,
+};
+
+/// The level at which a location counts as moved, for the word in `direction` alone: stricter than usual, so that a change
+/// of shape is seldom called a move.
+const MOVED: f64 = 0.01;
+
+/// A population or a segment of it, judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) rows: Rows,
+    pub(super) verdict: Verdict,
+    pub(super) columns: Vec<Column>,
+    /// P-values in the family of the correction.
+    pub(super) tests: usize,
+}
+
+impl Default for Judged {
+    fn default() -> Self {
+        Self { rows: Rows::default(), verdict: Verdict::InsufficientData, columns: Vec::new(), tests: 0 }
+    }
+}
+
+/// Judges all parts as one family.
+pub(super) fn judge(parts: Vec<Part>, rule: &Rule) -> Vec<Judged> {
+    let family: Vec<f64> = parts
+        .iter()
+        .flat_map(|part| &part.columns)
+        .flat_map(|column| column.methods.iter().filter_map(|measured| in_family(column, measured, rule)))
+        .collect();
+    let mut adjusted = rule.correction.adjust(&family).into_iter();
+    parts
+        .into_iter()
+        .map(|part| {
+            let columns: Vec<Column> = part
+                .columns
+                .into_iter()
+                .map(|column| {
+                    let methods = column
+                        .methods
+                        .iter()
+                        .map(|measured| {
+                            let p_adjusted = in_family(&column, measured, rule).and_then(|_| adjusted.next());
+                            say(measured, p_adjusted, rule)
+                        })
+                        .collect();
+                    finish(column, methods, rule)
+                })
+                .collect();
+            Judged { rows: part.rows, verdict: of_columns(&columns), columns, tests: family.len() }
+        })
+        .collect()
+}
+
+/// The verdict of the document: drift anywhere is drift.
+pub(super) fn overall(whole: Verdict, segments: &[Segment]) -> Verdict {
+    if segments.iter().any(|segment| segment.verdict == Verdict::Drift) { Verdict::Drift } else { whole }
+}
+
+/// The p-value, where its method had enough rows to judge by: values for most, rows for the share of missing ones.
+fn in_family(column: &MeasuredColumn, measured: &Measured, rule: &Rule) -> Option<f64> {
+    let enough = match measured.method {
+        Method::MissingRate => {
+            let reference = column.values.reference + column.missing.reference;
+            let current = column.values.current + column.missing.current;
+            reference.min(current) >= rule.min_rows
+        }
+        _ => has_values(column, rule),
+    };
+    measured.comparison.p_value.filter(|_| enough)
+}
+
+fn has_values(column: &MeasuredColumn, rule: &Rule) -> bool {
+    column.values.reference.min(column.values.current) >= rule.min_rows
+}
+
+fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
+    let comparison = measured.comparison;
+    let floor = measured.method.floor();
+    let drifted = matches!((p_adjusted, comparison.effect), (Some(p), Some(effect)) if p < rule.alpha && effect.abs() >= floor);
+    Said {
+        method: measured.method.as_str().to_owned(),
+        statistic: comparison.statistic,
+        threshold: Some(floor),
+        p_value: comparison.p_value,
+        p_adjusted,
+        effect: comparison.effect,
+        drifted,
+        p_method: comparison.p_method.map(|method| method.as_str().to_owned()),
+        smoothing: measured.smoothing.map(str::to_owned),
+        bins: measured.bins,
+        reason: measured.reason.map(str::to_owned),
+    }
+}
+
+fn finish(column: MeasuredColumn, methods: Vec<Said>, rule: &Rule) -> Column {
+    let verdict = match methods.iter().any(|method| method.drifted) {
+        true => Verdict::Drift,
+        false if has_values(&column, rule) => Verdict::NoDrift,
+        false => Verdict::InsufficientData,
+    };
+    let values_drifted =
+        methods.iter().any(|method| method.drifted && method.method != Method::MissingRate.as_str());
+    let direction = match (column.kind, column.location) {
+        (Kind::Numeric, Some(location)) if values_drifted => direction(&location),
+        _ => Direction::None,
+    };
+    Column {
+        column: column.name,
+        kind: column.kind,
+        n_reference: column.values.reference,
+        n_current: column.values.current,
+        missing_reference: column.missing.reference,
+        missing_current: column.missing.current,
+        verdict,
+        direction,
+        mean_reference: column.location.and_then(|location| location.mean_reference),
+        mean_current: column.location.and_then(|location| location.mean_current),
+        largest_change: column.largest_change,
+        methods,
+    }
+}
+
+fn direction(location: &Location) -> Direction {
+    let moved = |comparison: windvane_stats::comparison::Comparison| {
+        comparison.p_value.filter(|p| *p < MOVED).and(comparison.effect).filter(|effect| *effect != 0.0)
+    };
+    // Where the ranks moved the means say which way; without means (infinite values) the ranks do.
+    let change = match (moved(location.ranks), moved(location.means)) {
+        (None, None) => None,
+        (ranks, means) => location.means.effect.filter(|effect| *effect != 0.0).or(means).or(ranks),
+    };
+    match change {
+        None => Direction::Mixed,
+        Some(change) if change > 0.0 => Direction::Up,
+        Some(_) => Direction::Down,
+    }
+}
+
+fn of_columns(columns: &[Column]) -> Verdict {
+    let any = |verdict| columns.iter().any(|column| column.verdict == verdict);
+    if any(Verdict::Drift) {
+        Verdict::Drift
+    } else if any(Verdict::NoDrift) {
+        Verdict::NoDrift
+    } else {
+        Verdict::InsufficientData
+    }
+}

@@ -1,0 +1,71 @@
+//! `windvane drift`: compares two populations, prints the answer, and exits with what was asked for.
+
+mod arguments;
+mod markdown;
+mod source;
+mod spans;
+mod table;
+mod words;
+
+use windvane_analyzer::drift::{self, DriftError};
+use windvane_types::drift::{Document, Verdict};
+
+pub use arguments::Arguments;
+
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+use arguments::{FailOn, Format, Options};
+
+/// Runs `windvane drift`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let options = arguments.check()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(compare(&options));
+    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
+    drop(runtime);
+    let result = result.and_then(|document| answer(&document, &options));
+    match options.embedded() {
+        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
+        false => result,
+    }
+}
+
+async fn compare(options: &Options) -> Result<Document, Failure> {
+    let (reader, request) = source::open(options).await?;
+    drift::run(&reader, &request).await.map_err(failure)
+}
+
+fn answer(document: &Document, options: &Options) -> CommandResult {
+    for skipped in &document.skipped {
+        eprintln!(
+            "windvane: column `{}` is skipped: {} ({})",
+            skipped.column,
+            skipped.reason.as_str(),
+            skipped.detail
+        );
+    }
+    let text = match options.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table::render(document),
+        Format::Markdown => markdown::render(document),
+    };
+    print(&text)?;
+    Ok(match (options.fail_on, document.verdict) {
+        (Some(FailOn::Drift), Verdict::Drift) => Exit::Found,
+        (Some(FailOn::Drift), Verdict::InsufficientData) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
+/// The exit code of each failure: what was asked for, what the data are, what is away, or what is ours.
+fn failure(error: DriftError) -> Failure {
+    let reason = match &error {
+        DriftError::MethodFitsNothing { .. } => Reason::Usage,
+        DriftError::UnknownColumn { .. } | DriftError::NoColumns { .. } | DriftError::Segments => {
+            Reason::Data
+        }
+        DriftError::Changed { .. } => Reason::Unavailable,
+        DriftError::Read(error) => source::reason_of(error),
+    };
+    Failure { reason, error: error.into() }
+}

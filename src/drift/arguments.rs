@@ -1,0 +1,225 @@
+//! The command line of `windvane drift`: raw arguments, and what they mean once checked.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use windvane_analyzer::drift::{Method, Rule};
+use windvane_stats::correction::Correction;
+
+use crate::exit::{Failure, Reason};
+
+/// Compare two populations column by column: two files, or two spans of time of a model's predictions.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file that serves as reference: Parquet, Arrow, CSV or NDJSON.
+    #[arg(value_name = "REFERENCE", required_unless_present = "model", requires = "current")]
+    reference_file: Option<PathBuf>,
+    /// The file in question.
+    #[arg(value_name = "CURRENT")]
+    current: Option<PathBuf>,
+    /// Compare the stored predictions of this model instead of files.
+    #[arg(long, value_name = "MODEL", conflicts_with = "reference_file", requires_all = ["reference", "window"])]
+    model: Option<String>,
+    /// Only predictions of this version.
+    #[arg(long, value_name = "VERSION", requires = "model")]
+    model_version: Option<String>,
+    /// What the window is compared with: `previous`, `window:START/END` or `baseline:NAME`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    reference: Option<String>,
+    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    window: Option<String>,
+    /// The configuration that says where the store is.
+    #[arg(long, value_name = "FILE", env = "WINDVANE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Only these columns.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+    /// Only these methods.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    methods: Option<Vec<String>>,
+    /// Columns that hold free text.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    text: Vec<String>,
+    /// Compare within each combination of values of these columns too.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    segment_by: Vec<String>,
+    /// Bins between quantiles of the reference, 2 to 1000.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    bins: u32,
+    /// The chance of a false alarm that is accepted for the whole run, above 0 and below 1.
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    alpha: f64,
+    /// How p-values are corrected for their number.
+    #[arg(long, value_enum, default_value = "bh")]
+    correction: CorrectionName,
+    /// Values that each side needs before a column is judged.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    min_rows: u64,
+    /// The seed of simulated null distributions.
+    #[arg(long, value_name = "N", default_value_t = 20_130_101)]
+    seed: u64,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Exit with 1 where there is drift, and with 2 where there are too few rows to tell.
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+    /// Never fetch the engine; say which command does instead.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// An output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// The document `windvane.drift/1`.
+    Json,
+    /// For a pull request or a wiki.
+    Markdown,
+}
+
+/// What makes the command fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Drift in any column.
+    Drift,
+}
+
+/// A correction by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CorrectionName {
+    /// Benjamini-Hochberg.
+    Bh,
+    /// Benjamini-Yekutieli.
+    By,
+    /// Holm.
+    Holm,
+    /// Bonferroni.
+    Bonferroni,
+    /// None.
+    None,
+}
+
+impl From<CorrectionName> for Correction {
+    fn from(name: CorrectionName) -> Self {
+        match name {
+            CorrectionName::Bh => Self::Bh,
+            CorrectionName::By => Self::By,
+            CorrectionName::Holm => Self::Holm,
+            CorrectionName::Bonferroni => Self::Bonferroni,
+            CorrectionName::None => Self::None,
+        }
+    }
+}
+
+/// Which populations.
+#[derive(Debug, Clone)]
+pub enum Sides {
+    /// Two files.
+    Files { reference: PathBuf, current: PathBuf },
+    /// Two spans of the predictions of a model.
+    Predictions(Predictions),
+}
+
+/// Which predictions, as the command line says.
+#[derive(Debug, Clone)]
+pub struct Predictions {
+    pub model: String,
+    pub version: Option<String>,
+    pub reference: String,
+    pub window: String,
+}
+
+/// Checked arguments.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub sides: Sides,
+    pub config: Option<PathBuf>,
+    pub columns: Option<Vec<String>>,
+    pub methods: Option<Vec<Method>>,
+    pub text: Vec<String>,
+    pub segment_by: Vec<String>,
+    pub bins: u32,
+    pub rule: Rule,
+    pub seed: u64,
+    pub format: Format,
+    pub fail_on: Option<FailOn>,
+    pub offline: bool,
+}
+
+impl Options {
+    /// Whether the engine runs in this process.
+    pub fn embedded(&self) -> bool {
+        matches!(self.sides, Sides::Files { .. })
+    }
+}
+
+impl Arguments {
+    /// Says what the arguments mean.
+    ///
+    /// # Errors
+    /// A usage error that says what would have been accepted.
+    pub fn check(self) -> Result<Options, Failure> {
+        if !(2..=1000).contains(&self.bins) {
+            return Err(usage(format!("`--bins {}` is out of range: 2 to 1000", self.bins)));
+        }
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return Err(usage(format!("`--alpha {}` is out of range: above 0 and below 1", self.alpha)));
+        }
+        if self.min_rows == 0 {
+            return Err(usage("`--min-rows 0` is out of range: 1 or more".to_owned()));
+        }
+        let methods =
+            self.methods.map(|names| names.iter().map(|name| method(name)).collect()).transpose()?;
+        if let Some(empty) = [&self.columns, &Some(self.segment_by.clone()), &Some(self.text.clone())]
+            .into_iter()
+            .flatten()
+            .find(|names| names.iter().any(String::is_empty))
+        {
+            return Err(usage(format!("a column name is empty in `{}`", empty.join(","))));
+        }
+        let sides = match (self.reference_file, self.current, self.model, self.reference, self.window) {
+            (Some(reference), Some(current), None, ..) => Sides::Files { reference, current },
+            (None, None, Some(model), Some(reference), Some(window)) => {
+                Sides::Predictions(Predictions { model, version: self.model_version, reference, window })
+            }
+            _ => return Err(usage("give two files, or --model with --reference and --window".to_owned())),
+        };
+        Ok(Options {
+            sides,
+            config: self.config,
+            columns: self.columns,
+            methods,
+            text: self.text,
+            segment_by: self.segment_by,
+            bins: self.bins,
+            rule: Rule { alpha: self.alpha, correction: self.correction.into(), min_rows: self.min_rows },
+            seed: self.seed,
+            format: self.format,
+            fail_on: self.fail_on,
+            offline: self.offline,
+        })
+    }
+}
+
+pub fn usage(message: String) -> Failure {
+    Failure { reason: Reason::Usage, error: anyhow::anyhow!(message) }
+}
+
+fn method(name: &str) -> Result<Method, Failure> {
+    Method::parse(name).ok_or_else(|| {
+        let nearest = Method::ALL
+            .into_iter()
+            .map(Method::as_str)
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
+            .unwrap_or("ks");
+        let all: Vec<&str> = Method::ALL.into_iter().map(Method::as_str).collect();
+        usage(format!(
+            "there is no method `{name}`; did you mean `{nearest}`? All methods: {}",
+            all.join(", ")
+        ))
+    })
+}

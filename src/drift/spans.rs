@@ -1,0 +1,139 @@
+//! Spans of event time on the command line: `24h`, `2013-01-01/2013-04-01`, `previous`, `baseline:NAME`.
+
+use std::fmt;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// A half-open span of event time, microseconds since 1970 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub start_us: i64,
+    pub end_us: i64,
+}
+
+/// What a window is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceKind {
+    /// The span of the same length right before the window.
+    Previous,
+    /// A fixed span.
+    Window(Span),
+    /// A named baseline.
+    Baseline(String),
+}
+
+impl Span {
+    /// Reads a length back from now, or `START/END`.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "`{text}` is no span of time: give a length such as 90m, 24h, 7d or 2w, or START/END as in 2013-01-01/2013-04-01"
+            )
+        };
+        let span = match text.split_once('/') {
+            Some((start, end)) => Self {
+                start_us: instant(start).ok_or_else(expected)?,
+                end_us: instant(end).ok_or_else(expected)?,
+            },
+            None => {
+                let length = length_us(text).ok_or_else(expected)?;
+                Self { start_us: now.as_microsecond().saturating_sub(length), end_us: now.as_microsecond() }
+            }
+        };
+        if span.start_us < span.end_us {
+            Ok(span)
+        } else {
+            Err(format!("the span `{text}` ends before it starts"))
+        }
+    }
+
+    /// The span of the same length right before.
+    pub fn before(self) -> Self {
+        Self { start_us: self.start_us.saturating_sub(self.end_us - self.start_us), end_us: self.start_us }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time =
+            |us| Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |time| time.to_string());
+        write!(f, "{}/{}", time(self.start_us), time(self.end_us))
+    }
+}
+
+impl ReferenceKind {
+    /// Reads `previous`, `window:SPAN` or `baseline:NAME`.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "previous" => Ok(Self::Previous),
+            Some(("window", span)) => Span::parse(span, now).map(Self::Window),
+            Some(("baseline", name)) if !name.is_empty() => Ok(Self::Baseline(name.to_owned())),
+            _ => Err(format!("`{text}` is no reference: give previous, window:START/END or baseline:NAME")),
+        }
+    }
+}
+
+fn instant(text: &str) -> Option<i64> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time.as_microsecond());
+    }
+    let midnight = text.parse::<Date>().ok()?.at(0, 0, 0, 0);
+    Some(TimeZone::UTC.to_timestamp(midnight).ok()?.as_microsecond())
+}
+
+fn length_us(text: &str) -> Option<i64> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return None,
+    };
+    digits.parse::<i64>().ok()?.checked_mul(seconds * 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{ReferenceKind, Span};
+
+    fn now() -> Timestamp {
+        "2013-03-02T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn spans_are_lengths_or_bounds() {
+        let day = Span::parse("24h", now()).unwrap();
+        assert_eq!(day.to_string(), "2013-03-01T00:00:00Z/2013-03-02T00:00:00Z");
+        assert_eq!(day.before().to_string(), "2013-02-28T00:00:00Z/2013-03-01T00:00:00Z");
+        let month = Span::parse("2013-01-01/2013-02-01T12:00:00Z", now()).unwrap();
+        assert_eq!(month.to_string(), "2013-01-01T00:00:00Z/2013-02-01T12:00:00Z");
+    }
+
+    #[test]
+    fn what_is_no_span_says_what_is() {
+        for text in ["", "24", "h", "24y", "2013-01-01", "2013-02-01/2013-01-01", "a/b", "99999999999999999w"]
+        {
+            assert!(Span::parse(text, now()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn references_are_previous_windows_or_baselines() {
+        assert_eq!(ReferenceKind::parse("previous", now()), Ok(ReferenceKind::Previous));
+        assert_eq!(ReferenceKind::parse("baseline:q1", now()), Ok(ReferenceKind::Baseline("q1".to_owned())));
+        assert!(ReferenceKind::parse("window:2013-01-01/2013-02-01", now()).is_ok());
+        for text in ["baseline:", "baseline", "next", "window:"] {
+            assert!(ReferenceKind::parse(text, now()).is_err(), "{text}");
+        }
+    }
+}
