@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::{check_config, drift, runtime, telemetry};
+use crate::{check_config, drift, query, runtime, schema, telemetry};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
@@ -19,7 +19,9 @@ pub struct Cli {
 enum Command {
     CheckConfig(check_config::Arguments),
     Drift(drift::Arguments),
+    Query(query::Arguments),
     Runtime(runtime::Arguments),
+    Schema(schema::Arguments),
 }
 
 /// Parses the process arguments and runs the subcommand they name.
@@ -32,7 +34,9 @@ pub fn run() -> CommandResult {
     match cli.command {
         Command::CheckConfig(arguments) => check_config::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
+        Command::Query(arguments) => query::run(&arguments),
         Command::Runtime(arguments) => runtime::run(arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
     }
 }
 

@@ -3,10 +3,13 @@
 mod check_config;
 mod cli;
 mod config;
+mod connection;
 mod drift;
 mod exit;
 mod output;
+mod query;
 mod runtime;
+mod schema;
 mod telemetry;
 
 use std::process::ExitCode;

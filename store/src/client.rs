@@ -3,14 +3,18 @@
 //! The `clickhouse` crate carries the bytes. Retrying is the caller's business, because only the caller knows how long
 //! its data may wait; [`StoreError::fault`] tells it whether that makes sense.
 
+mod insert;
+
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clickhouse::{Client, Compression};
 use serde::de::DeserializeOwned;
 
-use crate::{Block, Secret, Statement, StoreError, native};
+pub(crate) use self::insert::Insert;
+use crate::{Secret, Statement, StoreError};
 
 /// The database of all tables, unless an option names another one.
 pub const DATABASE: &str = "windvane";
@@ -19,11 +23,6 @@ pub const DATABASE: &str = "windvane";
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a statement: a scan over months of events, not a lost connection.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(600);
-/// Longest wait for one chunk of an INSERT to leave.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest wait for the answer to an INSERT; a repetition with the same token is harmless.
-const INSERT_TIMEOUT: Duration = Duration::from_secs(300);
-
 /// Where ClickHouse is and who we are there.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -78,46 +77,6 @@ impl Store {
         self.within(PING_TIMEOUT, self.client.query_raw("SELECT 1").execute()).await
     }
 
-    /// Inserts a block. Inserting it again under the same token changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::fault`] says whether the same block may be tried again. Without an answer the block may have been
-    /// stored or not.
-    pub async fn insert(&self, block: &Block) -> Result<(), StoreError> {
-        let Block { table, layout, token, .. } = block;
-        let (table, layout) = (*table, *layout);
-        let Some(columns) = table.columns(layout) else {
-            return Err(StoreError::UnknownLayout { table, layout, token: token.clone() });
-        };
-        let (chunks, rows) = (block.body.clone(), block.rows);
-        let pieces = tokio::task::spawn_blocking(move || native::encode(columns, &chunks, rows))
-            .await
-            .expect("turning rows into columns does not panic and is not cancelled")
-            .map_err(|source| StoreError::Malformed { table, layout, token: token.clone(), source })?;
-        if rows == 0 {
-            return Ok(());
-        }
-        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-        let sql = format!("INSERT INTO {table} ({}) FORMAT Native", names.join(", "));
-        let mut insert = self
-            .client
-            .clone()
-            .with_database(&self.database)
-            .insert_formatted_with(sql)
-            .with_timeouts(Some(SEND_TIMEOUT), Some(INSERT_TIMEOUT))
-            .with_setting("insert_deduplication_token", token);
-        for (name, value) in INSERT_SETTINGS {
-            insert = insert.with_setting(name, value);
-        }
-        let sent = async {
-            for piece in pieces {
-                insert.send(piece).await?;
-            }
-            insert.end().await
-        };
-        sent.await.map_err(|error| self.failed(error, INSERT_TIMEOUT))
-    }
-
     /// The rows of a statement. 64-bit integers come as numbers; NaN and the infinities as the words `nan`, `inf`,
     /// `-inf`.
     ///
@@ -155,15 +114,34 @@ impl Store {
         format: &str,
         mut consume: impl FnMut(&[u8]),
     ) -> Result<(), StoreError> {
+        let consume = |chunk: &[u8]| {
+            consume(chunk);
+            ControlFlow::Continue(())
+        };
+        self.stream(statement, format, consume).await
+    }
+
+    /// The same until `consume` breaks off; the statement is then cancelled by closing its connection.
+    ///
+    /// # Errors
+    /// Where ClickHouse does not answer or refuses, also half-way.
+    pub async fn stream(
+        &self,
+        statement: &Statement,
+        format: &str,
+        mut consume: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
         let client = self.client.clone().with_database(&self.database);
-        let folded = async {
+        let streamed = async {
             let mut cursor = query(&client, statement).fetch_bytes(format)?;
             while let Some(chunk) = cursor.next().await? {
-                consume(&chunk);
+                if consume(&chunk).is_break() {
+                    break;
+                }
             }
             Ok(())
         };
-        self.within(STATEMENT_TIMEOUT, folded).await
+        self.within(STATEMENT_TIMEOUT, streamed).await
     }
 
     /// Runs a statement without an answer, such as a migration. Names in it must be qualified: it runs outside the
@@ -214,23 +192,6 @@ impl std::fmt::Debug for Store {
             .finish_non_exhaustive()
     }
 }
-
-/// What makes one INSERT one inserted block, so that its token covers all of it: no splitting by rows, bytes or threads,
-/// no bound on partitions, no asynchronous queue; and over a Distributed table the shards answer before we do.
-/// `optimize_on_insert` would collapse repetitions within a block already, at five times the CPU of the whole INSERT;
-/// merges do that.
-const INSERT_SETTINGS: [(&str, &str); 10] = [
-    ("optimize_on_insert", "0"),
-    ("insert_deduplicate", "1"),
-    ("async_insert", "0"),
-    ("max_insert_block_size", "1048576"),
-    ("min_insert_block_size_rows", "1048576"),
-    ("min_insert_block_size_bytes", "0"),
-    ("max_insert_threads", "1"),
-    ("input_format_parallel_parsing", "0"),
-    ("max_partitions_per_insert_block", "0"),
-    ("distributed_foreground_insert", "1"),
-];
 
 /// How values look in rows and in text.
 const ROW_SETTINGS: [(&str, &str); 2] =

@@ -4,6 +4,7 @@
 mod block;
 pub mod chdb;
 mod client;
+pub mod drift_findings;
 mod error;
 pub mod exposures;
 pub mod local;

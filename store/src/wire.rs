@@ -23,6 +23,10 @@ pub enum Wire {
     Micros,
     /// A number.
     Number,
+    /// A count.
+    Count,
+    /// Yes or no.
+    Flag,
     /// A number, or none.
     OptionalNumber,
     /// A count, or none.
@@ -44,6 +48,8 @@ impl Wire {
             Self::OptionalWord => "LowCardinality(Nullable(String))",
             Self::Micros => "DateTime64(6, 'UTC')",
             Self::Number => "Float64",
+            Self::Count => "UInt64",
+            Self::Flag => "Bool",
             Self::OptionalNumber => "Nullable(Float64)",
             Self::OptionalCount => "Nullable(UInt64)",
             Self::Words => "Map(LowCardinality(String), LowCardinality(String))",

@@ -9,8 +9,11 @@ use crate::wire::Wire;
 pub(super) enum Builder<'a> {
     /// Strings with their lengths: the same bytes in both formats.
     Text(Vec<u8>),
-    /// Values of 8 bytes: the same bytes in both formats.
-    Fixed(Vec<u8>),
+    /// Values of one width: the same bytes in both formats.
+    Fixed {
+        width: usize,
+        values: Vec<u8>,
+    },
     OptionalFixed {
         missing: Vec<u8>,
         values: Vec<u8>,
@@ -52,7 +55,7 @@ const F32_BYTES: usize = 4;
 
 impl<'a> Builder<'a> {
     pub(super) fn new(wire: Wire, rows: usize) -> Self {
-        let fixed = || Vec::with_capacity(rows * FIXED_BYTES);
+        let fixed = |width| Vec::with_capacity(rows * width);
         let map = |values| Self::Map {
             ends: Ends { total: 0, bytes: Vec::with_capacity(rows * FIXED_BYTES) },
             keys: Dictionary::new(rows),
@@ -62,9 +65,12 @@ impl<'a> Builder<'a> {
             Wire::Text => Self::Text(Vec::new()),
             Wire::Word => Self::Word(Dictionary::new(rows)),
             Wire::OptionalWord => Self::OptionalWord(Dictionary::nullable(rows)),
-            Wire::Micros | Wire::Number => Self::Fixed(fixed()),
+            Wire::Micros | Wire::Number | Wire::Count => {
+                Self::Fixed { width: FIXED_BYTES, values: fixed(FIXED_BYTES) }
+            }
+            Wire::Flag => Self::Fixed { width: 1, values: fixed(1) },
             Wire::OptionalNumber | Wire::OptionalCount => {
-                Self::OptionalFixed { missing: Vec::with_capacity(rows), values: fixed() }
+                Self::OptionalFixed { missing: Vec::with_capacity(rows), values: fixed(FIXED_BYTES) }
             }
             Wire::Words => map(Values::Words(Dictionary::new(rows))),
             Wire::Numbers => map(Values::Numbers(Vec::new())),
@@ -76,7 +82,7 @@ impl<'a> Builder<'a> {
     pub(super) fn push(&mut self, row: &mut Cursor<'a>) -> Result<(), Malformed> {
         match self {
             Self::Text(bytes) => bytes.extend_from_slice(row.encoded_string()?),
-            Self::Fixed(bytes) => bytes.extend_from_slice(row.take(FIXED_BYTES)?),
+            Self::Fixed { width, values } => values.extend_from_slice(row.take(*width)?),
             Self::OptionalFixed { missing, values } => {
                 let is_some = row.is_some()?;
                 missing.push(u8::from(!is_some));
@@ -99,7 +105,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn finish(self, pieces: &mut Pieces) {
         match self {
-            Self::Text(bytes) | Self::Fixed(bytes) => pieces.buffer(bytes),
+            Self::Text(bytes) | Self::Fixed { values: bytes, .. } => pieces.buffer(bytes),
             Self::OptionalFixed { missing, values } => {
                 pieces.buffer(missing);
                 pieces.buffer(values);

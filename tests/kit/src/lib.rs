@@ -1,1 +1,9 @@
 //! What the stories need: a running service, its engine, real clients, deadlines instead of sleeps.
+
+mod deadline;
+mod process;
+mod service;
+
+pub use deadline::{eventually, eventually_async};
+pub use process::LoggedProcess;
+pub use service::Service;

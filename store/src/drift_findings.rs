@@ -1,0 +1,185 @@
+//! The `drift_findings` table: the document of a drift run as rows, one method on one column of one segment each.
+
+use bytes::Bytes;
+use serde::Serialize;
+use windvane_types::drift::{Change, Column as Compared, Document, Method, Segment};
+
+use crate::client::Insert;
+use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
+use crate::{Store, StoreError, native};
+
+const TABLE: &str = "drift_findings";
+
+const COLUMNS: &[Column] = &[
+    column("run_id", Wire::Text),
+    column("computed_at", Wire::Micros),
+    column("model", Wire::Word),
+    column("version", Wire::Word),
+    column("environment", Wire::Word),
+    column("monitor", Wire::Word),
+    column("reference_kind", Wire::Word),
+    column("reference_name", Wire::Text),
+    column("reference_start", Wire::Micros),
+    column("reference_end", Wire::Micros),
+    column("window_start", Wire::Micros),
+    column("window_end", Wire::Micros),
+    column("granularity", Wire::Word),
+    column("segment_key", Wire::Word),
+    column("segment_value", Wire::Text),
+    column("column_name", Wire::Word),
+    column("column_kind", Wire::Word),
+    column("method", Wire::Word),
+    column("statistic", Wire::OptionalNumber),
+    column("threshold", Wire::OptionalNumber),
+    column("p_value", Wire::OptionalNumber),
+    column("p_adjusted", Wire::OptionalNumber),
+    column("effect", Wire::OptionalNumber),
+    column("n_reference", Wire::Count),
+    column("n_current", Wire::Count),
+    column("missing_reference", Wire::Count),
+    column("missing_current", Wire::Count),
+    column("direction", Wire::Word),
+    column("drifted", Wire::Flag),
+    column("verdict", Wire::Word),
+    column("detail", Wire::Text),
+];
+
+/// A half-open span of event time, microseconds since 1970 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Included.
+    pub start_us: i64,
+    /// Excluded.
+    pub end_us: i64,
+}
+
+/// What a drift run was about; its document says what came out.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Unique among runs; inserting a run twice under its id changes nothing.
+    pub run_id: String,
+    /// When it ended, microseconds since 1970 UTC; of two runs on the same key the later one wins.
+    pub computed_at_us: i64,
+    /// The model.
+    pub model: String,
+    /// Its version; empty for all.
+    pub version: String,
+    /// Its environment; empty for all.
+    pub environment: String,
+    /// The monitor; empty for a run by hand.
+    pub monitor: String,
+    /// `baseline`, `window` or `previous`.
+    pub reference_kind: String,
+    /// The baseline's name, or empty.
+    pub reference_name: String,
+    /// The reference in event time.
+    pub reference: Span,
+    /// The window that was looked at.
+    pub window: Span,
+    /// The length of the monitor's windows, such as `1d`; empty for a run by hand.
+    pub granularity: String,
+}
+
+/// Writes the findings of a run: a repeated run on the same window overwrites them.
+///
+/// # Errors
+/// As [`Store::insert`]; the same run may be written again.
+pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
+    let (rows, body) = encode(run, document);
+    if rows == 0 {
+        return Ok(0);
+    }
+    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
+        .expect("these rows were encoded for these columns");
+    let token = format!("drift-{}", run.run_id);
+    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
+    Ok(rows)
+}
+
+fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
+    let whole = document.columns.iter().map(|column| (None, column));
+    let parts =
+        document.segments.iter().flat_map(|part| part.columns.iter().map(move |column| (Some(part), column)));
+    let mut out = Vec::new();
+    let mut rows = 0;
+    for (segment, column) in whole.chain(parts) {
+        for method in &column.methods {
+            encode_row(run, segment, (column, method), &mut out);
+            rows += 1;
+        }
+    }
+    (rows, out)
+}
+
+/// Appends the columns in the order of [`COLUMNS`].
+fn encode_row(
+    run: &Run,
+    segment: Option<&Segment>,
+    (column, method): (&Compared, &Method),
+    out: &mut Vec<u8>,
+) {
+    rb::string(out, &run.run_id);
+    rb::i64(out, run.computed_at_us);
+    for word in
+        [&run.model, &run.version, &run.environment, &run.monitor, &run.reference_kind, &run.reference_name]
+    {
+        rb::string(out, word);
+    }
+    for Span { start_us, end_us } in [run.reference, run.window] {
+        rb::i64(out, start_us);
+        rb::i64(out, end_us);
+    }
+    rb::string(out, &run.granularity);
+    rb::string(out, &joined(segment, |(key, _)| key));
+    rb::string(out, &joined(segment, |(_, value)| value.as_deref().unwrap_or_default()));
+    for word in [column.column.as_str(), column.kind.as_str(), method.method.as_str()] {
+        rb::string(out, word);
+    }
+    for number in [method.statistic, method.threshold, method.p_value, method.p_adjusted, method.effect] {
+        rb::nullable(out, number, rb::f64);
+    }
+    for count in [column.n_reference, column.n_current, column.missing_reference, column.missing_current] {
+        rb::u64(out, count);
+    }
+    rb::string(out, column.direction.as_str());
+    out.push(u8::from(method.drifted));
+    rb::string(out, column.verdict.as_str());
+    rb::string(out, &detail(segment, column, method));
+}
+
+/// The keys or the values of a segment; several are joined, and `detail` keeps them apart.
+fn joined<'a>(
+    segment: Option<&'a Segment>,
+    part: impl Fn((&'a String, &'a Option<String>)) -> &'a str,
+) -> String {
+    segment.map(|segment| segment.segment.iter().map(part).collect::<Vec<_>>().join(",")).unwrap_or_default()
+}
+
+/// What has no column of its own.
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<&'a std::collections::BTreeMap<String, Option<String>>>,
+    mean_reference: Option<f64>,
+    mean_current: Option<f64>,
+    largest_change: Option<&'a Change>,
+    p_method: Option<&'a str>,
+    smoothing: Option<&'a str>,
+    bins: Option<u64>,
+    reason: Option<&'a str>,
+}
+
+fn detail(segment: Option<&Segment>, column: &Compared, method: &Method) -> String {
+    let detail = Detail {
+        segment: segment.map(|segment| &segment.segment),
+        mean_reference: column.mean_reference,
+        mean_current: column.mean_current,
+        largest_change: column.largest_change.as_ref(),
+        p_method: method.p_method.as_deref(),
+        smoothing: method.smoothing.as_deref(),
+        bins: method.bins,
+        reason: method.reason.as_deref(),
+    };
+    serde_json::to_string(&detail).expect("texts and numbers are JSON")
+}
