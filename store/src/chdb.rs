@@ -208,8 +208,13 @@ impl Connection {
     ///
     /// # Errors
     /// The exception, when the insert cannot start.
-    pub fn insert(&mut self, sql: &str, format: &str) -> Result<InsertStream<'_>, EngineError> {
-        InsertStream::start(self.raw.insert(sql, format))
+    pub fn insert(
+        &mut self,
+        sql: &str,
+        format: &str,
+        parameters: &[(String, String)],
+    ) -> Result<InsertStream<'_>, EngineError> {
+        InsertStream::start(self.raw.insert(sql, format, parameters))
     }
 
     /// What the parser says of a statement, without running it.

@@ -5,6 +5,7 @@ mod block;
 pub mod chdb;
 mod client;
 pub mod drift_findings;
+pub mod endpoint;
 mod error;
 pub mod exposures;
 pub mod local;

@@ -63,6 +63,38 @@ type QueryWithParams = unsafe extern "C" fn(
     usize,
 ) -> *mut ResultHandle;
 
+type InsertWithParams = unsafe extern "C" fn(
+    Connection,
+    Text,
+    usize,
+    Text,
+    usize,
+    *const Text,
+    *const usize,
+    *const Text,
+    *const usize,
+    usize,
+) -> Insert;
+
+/// Parameters as the library takes them: parallel arrays that borrow the texts.
+struct Parameters {
+    names: Vec<Text>,
+    name_lengths: Vec<usize>,
+    values: Vec<Text>,
+    value_lengths: Vec<usize>,
+}
+
+impl Parameters {
+    fn of(parameters: &[(String, String)]) -> Self {
+        Self {
+            names: parameters.iter().map(|(name, _)| name.as_ptr().cast()).collect(),
+            name_lengths: parameters.iter().map(|(name, _)| name.len()).collect(),
+            values: parameters.iter().map(|(_, value)| value.as_ptr().cast()).collect(),
+            value_lengths: parameters.iter().map(|(_, value)| value.len()).collect(),
+        }
+    }
+}
+
 /// The functions of the library that we call.
 #[derive(Debug)]
 pub(super) struct Api {
@@ -82,7 +114,7 @@ pub(super) struct Api {
     storage_bytes: unsafe extern "C" fn(*mut ResultHandle) -> u64,
     written_rows: unsafe extern "C" fn(*mut ResultHandle) -> u64,
     written_bytes: unsafe extern "C" fn(*mut ResultHandle) -> u64,
-    insert: unsafe extern "C" fn(Connection, Text, usize, Text, usize) -> Insert,
+    insert: InsertWithParams,
     insert_append: unsafe extern "C" fn(Insert, *const c_void, usize) -> c_int,
     insert_done: unsafe extern "C" fn(Insert) -> *mut ResultHandle,
     insert_cancel: unsafe extern "C" fn(Insert),
@@ -171,7 +203,7 @@ impl Api {
             storage_bytes: symbol!("chdb_result_storage_bytes_read"),
             written_rows: symbol!("chdb_result_rows_written"),
             written_bytes: symbol!("chdb_result_bytes_written"),
-            insert: symbol!("chdb_stream_insert_n"),
+            insert: symbol!("chdb_stream_insert_with_params_n"),
             insert_append: symbol!("chdb_stream_append"),
             insert_done: symbol!("chdb_stream_done"),
             insert_cancel: symbol!("chdb_stream_cancel_insert"),
@@ -259,10 +291,7 @@ impl RawConnection {
         (sql, format): (&str, &str),
         parameters: &[(String, String)],
     ) -> Option<RawResult> {
-        let names: Vec<Text> = parameters.iter().map(|(name, _)| name.as_ptr().cast()).collect();
-        let name_lengths: Vec<usize> = parameters.iter().map(|(name, _)| name.len()).collect();
-        let values: Vec<Text> = parameters.iter().map(|(_, value)| value.as_ptr().cast()).collect();
-        let value_lengths: Vec<usize> = parameters.iter().map(|(_, value)| value.len()).collect();
+        let arrays = Parameters::of(parameters);
         // SAFETY: the connection is open; every pointer comes with the length of the buffer it points to, the four
         // arrays have `parameters.len()` elements, and all of them live during the call, which copies them.
         let result = unsafe {
@@ -272,10 +301,10 @@ impl RawConnection {
                 sql.len(),
                 format.as_ptr().cast(),
                 format.len(),
-                names.as_ptr(),
-                name_lengths.as_ptr(),
-                values.as_ptr(),
-                value_lengths.as_ptr(),
+                arrays.names.as_ptr(),
+                arrays.name_lengths.as_ptr(),
+                arrays.values.as_ptr(),
+                arrays.value_lengths.as_ptr(),
                 parameters.len(),
             )
         };
@@ -283,8 +312,14 @@ impl RawConnection {
     }
 
     /// Starts an insert; `sql` has no FORMAT clause and no data.
-    pub(super) fn insert(&mut self, sql: &str, format: &str) -> Option<RawInsert<'_>> {
-        // SAFETY: the connection is open; both texts live during the call, which copies them.
+    pub(super) fn insert(
+        &mut self,
+        sql: &str,
+        format: &str,
+        parameters: &[(String, String)],
+    ) -> Option<RawInsert<'_>> {
+        let arrays = Parameters::of(parameters);
+        // SAFETY: as in `call`.
         let handle = unsafe {
             (self.api.insert)(
                 self.inner(),
@@ -292,6 +327,11 @@ impl RawConnection {
                 sql.len(),
                 format.as_ptr().cast(),
                 format.len(),
+                arrays.names.as_ptr(),
+                arrays.name_lengths.as_ptr(),
+                arrays.values.as_ptr(),
+                arrays.value_lengths.as_ptr(),
+                parameters.len(),
             )
         };
         NonNull::new(handle).map(|handle| RawInsert { connection: self, handle })

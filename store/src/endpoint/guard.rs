@@ -1,0 +1,170 @@
+//! What may run: every statement is judged by the engine's own parser before it is executed.
+//!
+//! Three answers of the engine are combined: `chdb_classify_query_n` (one statement? which class?), `EXPLAIN AST` (the
+//! syntax tree, after parameters were filled in) and `tokenizeQuery` (the tokens, for what the tree does not print).
+//! None of them executes the statement.
+
+mod names;
+mod rules;
+mod tree;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::access::Role;
+use super::status::{code, exception};
+use super::tokens::{self, Token};
+use crate::chdb::{Class, Connection, Engine, EngineError, Exception};
+use tree::Tree;
+
+/// Connections kept for judging.
+const CONNECTIONS_MAX: usize = 8;
+/// Verdicts remembered, and the longest statement that is.
+const VERDICTS_MAX: usize = 512;
+const REMEMBERED_BYTES_MAX: usize = 16 << 10;
+
+/// What the guard found out about a statement that may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// What the statement does to lasting state.
+    pub(super) class: Class,
+    /// What kind of statement it is, where the endpoint treats it apart.
+    pub(super) special: Special,
+}
+
+/// Statements that the endpoint treats apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Special {
+    /// None of those below.
+    No,
+    /// `SET …`, kept by a session.
+    Set,
+    /// `USE database`.
+    Use(String),
+    /// `KILL QUERY WHERE query_id = '…'`.
+    Kill(String),
+}
+
+/// Judges statements.
+#[derive(Debug)]
+pub(super) struct Guard {
+    engine: Arc<Engine>,
+    /// Databases that a reader may name.
+    readable: Vec<String>,
+    connections: Mutex<Vec<Connection>>,
+    verdicts: Mutex<HashMap<(Role, String), Verdict>>,
+}
+
+impl Guard {
+    /// A guard whose readers may name `windvane`, `system`, `information_schema` and these databases.
+    pub(super) fn new(engine: Arc<Engine>, databases: &[String]) -> Self {
+        let fixed = [crate::DATABASE, "system", "information_schema", "INFORMATION_SCHEMA"];
+        let readable = fixed.into_iter().map(str::to_owned).chain(databases.iter().cloned()).collect();
+        Self { engine, readable, connections: Mutex::default(), verdicts: Mutex::default() }
+    }
+
+    /// Whether a role may have this database as its current one.
+    pub(super) fn check_database(&self, database: &str, role: Role) -> Result<(), Exception> {
+        if role == Role::Reader && !self.readable.iter().any(|name| name == database) {
+            return Err(rules::no_database(database, &self.readable));
+        }
+        Ok(())
+    }
+
+    /// The tokens of a text.
+    pub(super) fn tokens(&self, text: &[u8]) -> Result<Vec<Token>, Exception> {
+        self.with(|connection| tokens::tokens(connection, text))
+    }
+
+    /// Runs something on a connection that has no state.
+    pub(super) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Connection) -> Result<T, EngineError>,
+    ) -> Result<T, Exception> {
+        let kept = self.connections.lock().pop();
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => self.engine.connect().map_err(EngineError::into_exception)?,
+        };
+        let outcome = act(&mut connection);
+        let mut connections = self.connections.lock();
+        if connections.len() < CONNECTIONS_MAX {
+            connections.push(connection);
+        }
+        outcome.map_err(EngineError::into_exception)
+    }
+
+    /// Closes the guard's connections.
+    pub(super) fn close(&self) {
+        self.connections.lock().clear();
+    }
+
+    /// Judges a statement (for an insert with data: the part before the data, with its FORMAT).
+    pub(super) fn check(
+        &self,
+        sql: &str,
+        parameters: &[(String, String)],
+        role: Role,
+    ) -> Result<Verdict, Exception> {
+        let key = (role, sql.to_owned());
+        let remember = parameters.is_empty() && sql.len() <= REMEMBERED_BYTES_MAX;
+        if remember && let Some(verdict) = self.verdicts.lock().get(&key) {
+            return Ok(verdict.clone());
+        }
+        let verdict = self.judge(sql, parameters, role)?;
+        if remember {
+            let mut verdicts = self.verdicts.lock();
+            if verdicts.len() >= VERDICTS_MAX {
+                verdicts.clear();
+            }
+            verdicts.insert(key, verdict.clone());
+        }
+        Ok(verdict)
+    }
+
+    fn judge(&self, sql: &str, parameters: &[(String, String)], role: Role) -> Result<Verdict, Exception> {
+        let classified = self.with(|connection| connection.classify(sql))?;
+        if classified.class == Class::Unknown || classified.statements == 0 {
+            return Err(self.syntax_error(sql));
+        }
+        if classified.statements > 1 {
+            return Err(exception(code::SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed."));
+        }
+        let (tree, tokens) = self.with(|connection| {
+            let output = connection.query(&format!("EXPLAIN AST {sql}"), "TSVRaw", parameters)?;
+            let tree = String::from_utf8_lossy(output.bytes()).into_owned();
+            Ok((tree, tokens::tokens(connection, sql.as_bytes())?))
+        })?;
+        let tree = Tree::parse(&tree).ok_or_else(|| {
+            exception(
+                code::ACCESS_DENIED,
+                "The syntax tree of this statement cannot be read, so it does not run.",
+            )
+        })?;
+        let case = rules::Case {
+            tree: &tree,
+            tokens: &tokens,
+            text: sql.as_bytes(),
+            role,
+            readable: &self.readable,
+        };
+        rules::judge(&case, classified.class)
+    }
+
+    /// The parser's message for text that does not parse. `formatQuery` parses without executing.
+    fn syntax_error(&self, sql: &str) -> Exception {
+        let hex: String = sql.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let parsed = self.with(|connection| {
+            connection.query("SELECT formatQuery(unhex({text:String}))", "Null", &[("text".to_owned(), hex)])
+        });
+        match parsed {
+            Err(error) if error.code == code::SYNTAX_ERROR => error,
+            _ => exception(
+                code::SYNTAX_ERROR,
+                "Syntax error: the text is not one statement that this endpoint knows.",
+            ),
+        }
+    }
+}
