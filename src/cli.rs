@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::{check_config, drift, query, runtime, schema, telemetry};
+use crate::{check_config, drift, engine, query, runtime, schema, telemetry};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ enum Command {
     CheckConfig(check_config::Arguments),
     Drift(drift::Arguments),
     Query(query::Arguments),
+    Engine(engine::Arguments),
     Runtime(runtime::Arguments),
     Schema(schema::Arguments),
 }
@@ -35,6 +36,7 @@ pub fn run() -> CommandResult {
         Command::CheckConfig(arguments) => check_config::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
+        Command::Engine(arguments) => engine::run(arguments),
         Command::Runtime(arguments) => runtime::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     }

@@ -5,15 +5,20 @@ mod cli;
 mod config;
 mod connection;
 mod drift;
+mod engine;
 mod exit;
 mod output;
 mod query;
 mod runtime;
 mod schema;
+mod shutdown;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::io::Write;
 
-fn main() -> ExitCode {
-    ExitCode::from(cli::conclude(&cli::run()))
+fn main() {
+    let code = cli::conclude(&cli::run());
+    let _ = std::io::stdout().flush();
+    // The embedded engine's own tear-down at exit crashes in some runs; its connections are closed by now.
+    windvane_store::chdb::exit_now(code)
 }

@@ -63,6 +63,8 @@ pub struct Options {
     pub connections_max: usize,
     /// How long running statements get when the endpoint stops.
     pub drain: Duration,
+    /// How long they get when the process that started this one has died, and their clients with it.
+    pub drain_orphaned: Duration,
 }
 
 impl Default for Options {
@@ -73,7 +75,8 @@ impl Default for Options {
             writes_max: 8,
             admission_wait: Duration::from_secs(5),
             connections_max: 256,
-            drain: Duration::from_secs(20),
+            drain: Duration::from_secs(8),
+            drain_orphaned: Duration::from_secs(1),
         }
     }
 }
@@ -110,6 +113,9 @@ pub enum EndpointError {
         source: io::Error,
     },
 }
+
+/// How long a stopped statement may take to notice.
+const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// What all requests share.
 struct Shared {
@@ -199,28 +205,38 @@ impl Endpoint {
         &self.shared.access
     }
 
-    /// Serves until `stop`, then lets running statements finish for [`Options::drain`], stops the rest, and closes the
-    /// engine. True when every statement has ended and every connection to the engine is closed.
-    pub async fn serve(self, stop: CancellationToken) -> bool {
+    /// Serves until `stop` or `orphaned`, then lets running statements finish for the time that [`Options`] gives, stops
+    /// the rest, and closes the engine. True when every connection to the engine is closed.
+    pub async fn serve(self, stop: CancellationToken, orphaned: CancellationToken) -> bool {
         let Self { listener, options, shared, .. } = self;
+        let closing = CancellationToken::new();
         let places = Arc::new(Semaphore::new(options.connections_max));
         let mut sweep = tokio::time::interval(Duration::from_secs(5));
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = orphaned.cancelled() => break,
                 _ = sweep.tick() => shared.sessions.sweep(),
                 accepted = accept(&listener, &places) => {
                     let Some((stream, place)) = accepted else { continue };
-                    let (shared, stop) = (shared.clone(), stop.clone());
+                    let (shared, closing) = (shared.clone(), closing.clone());
                     shared.tasks.clone().spawn(async move {
-                        connection(stream, shared, stop).await;
+                        connection(stream, shared, closing).await;
                         drop(place);
                     });
                 }
             }
         }
         drop(listener);
-        drain(&shared, options.drain).await
+        closing.cancel();
+        shared.tasks.close();
+        let patience = if orphaned.is_cancelled() { options.drain_orphaned } else { options.drain };
+        tokio::select! {
+            () = shared.tasks.wait() => {}
+            () = tokio::time::sleep(patience) => {}
+            () = orphaned.cancelled(), if !orphaned.is_cancelled() => {}
+        }
+        close(&shared).await
     }
 }
 
@@ -271,19 +287,19 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>, stop: CancellationTo
     }
 }
 
-/// Waits for running statements, then stops them, then closes the engine.
-async fn drain(shared: &Arc<Shared>, patience: Duration) -> bool {
-    shared.tasks.close();
-    if tokio::time::timeout(patience, shared.tasks.wait()).await.is_err() {
-        for running in shared.registry.all() {
-            tracing::warn!(query_id = running.query_id, "stopping a statement that did not end in time");
-            let _ = shared.guard.with(|connection| {
-                running.cancel(connection);
-                Ok(())
-            });
+/// Stops what still runs and closes the engine.
+async fn close(shared: &Arc<Shared>) -> bool {
+    for running in shared.registry.all() {
+        tracing::warn!(query_id = running.query_id, "stopping a statement that did not end in time");
+        let stopped = shared.guard.with(|connection| {
+            running.cancel(connection);
+            Ok(())
+        });
+        if let Err(error) = stopped {
+            tracing::warn!(%error, "cannot stop a statement");
         }
-        let _ = tokio::time::timeout(Duration::from_secs(5), shared.tasks.wait()).await;
     }
+    let _ = tokio::time::timeout(STOP_WITHIN, shared.tasks.wait()).await;
     shared.sessions.clear();
     shared.guard.close();
     shared.engine.close();
