@@ -160,7 +160,14 @@ impl Guard {
             connection.query("SELECT formatQuery(unhex({text:String}))", "Null", &[("text".to_owned(), hex)])
         });
         match parsed {
-            Err(error) if error.code == code::SYNTAX_ERROR => error,
+            Err(mut error) if error.code == code::SYNTAX_ERROR => {
+                // The analyzer adds the scope, which is our own statement.
+                if let Some(at) = error.message.find(": In scope SELECT formatQuery(") {
+                    error.message.truncate(at);
+                    error.message.push('.');
+                }
+                error
+            }
             _ => exception(
                 code::SYNTAX_ERROR,
                 "Syntax error: the text is not one statement that this endpoint knows.",
