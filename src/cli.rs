@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::{check_config, drift, engine, query, runtime, schema, telemetry};
+use crate::{check_config, drift, engine, ingest, query, runtime, schema, telemetry};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ pub struct Cli {
 enum Command {
     CheckConfig(check_config::Arguments),
     Drift(drift::Arguments),
+    Ingest(ingest::Arguments),
     Query(query::Arguments),
     Engine(engine::Arguments),
     Runtime(runtime::Arguments),
@@ -35,6 +36,7 @@ pub fn run() -> CommandResult {
     match cli.command {
         Command::CheckConfig(arguments) => check_config::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
+        Command::Ingest(arguments) => ingest::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),
         Command::Runtime(arguments) => runtime::run(arguments),

@@ -1,0 +1,176 @@
+//! What is told while files are ingested and after: the mapping, the progress, bad rows, the sum.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use super::Delivered;
+use super::mapping::{Mapping, Role};
+use super::source::Source;
+use crate::delivery::Rejected;
+use crate::exit::{CommandResult, Exit};
+use crate::output::print;
+
+/// Bad rows that are told one by one; the rest is a number.
+const BAD_ROWS_SHOWN: u64 = 20;
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+}
+
+/// Prints which column becomes what, a table a file.
+pub fn print_mappings(files: &[(Source, Mapping)]) -> CommandResult {
+    for (source, mapping) in files {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_BORDERS_ONLY).set_header(["column", "holds", "becomes"]);
+        for (column, role) in source.columns().iter().zip(mapping.roles()) {
+            table.add_row([column.name.clone(), column.kind.word().to_owned(), role.field()]);
+        }
+        let mut notes = String::new();
+        if !mapping.has(&Role::EventId) {
+            notes.push_str("event_id: made from the file's hash and the row's number\n");
+        }
+        if !mapping.has(&Role::Ts) {
+            notes.push_str("ts: none, so each prediction gets the time at which it arrives\n");
+        }
+        if ![Role::Score, Role::Label, Role::Value].iter().any(|role| mapping.has(role)) {
+            notes.push_str("prediction: none, so only the features can be watched\n");
+        }
+        print(&format!("{}\n{table}\n{notes}", source.path().display()))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// What was counted so far.
+#[derive(Debug)]
+pub struct Report {
+    files: Vec<(String, &'static str)>,
+    sizes: Vec<u64>,
+    bar: ProgressBar,
+    sum: Sum,
+}
+
+/// The document of `--format json`.
+#[derive(Debug, Default, Serialize)]
+struct Sum {
+    schema: &'static str,
+    files: usize,
+    /// Rows read, bad ones too.
+    rows: u64,
+    /// Predictions that the collector has on its disk.
+    predictions_accepted: u64,
+    predictions_rejected: u64,
+    outcomes_accepted: u64,
+    outcomes_rejected: u64,
+    /// Rows that were never sent.
+    rows_unreadable: u64,
+    seconds: f64,
+    rows_per_s: f64,
+}
+
+impl Report {
+    pub fn new(files: &[(Source, Mapping)]) -> Self {
+        let bar = ProgressBar::new(files.iter().map(|(source, _)| source.bytes()).sum());
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  ETA {eta}") {
+            bar.set_style(style);
+        }
+        let sum = Sum { schema: "windvane.ingest/1", files: files.len(), ..Sum::default() };
+        Self {
+            files: files.iter().map(|(s, _)| (s.path().display().to_string(), s.unit())).collect(),
+            sizes: files.iter().map(|(source, _)| source.bytes()).collect(),
+            bar,
+            sum,
+        }
+    }
+
+    /// Rows that were unreadable, and records that were rejected.
+    pub fn bad_rows(&self) -> u64 {
+        self.sum.rows_unreadable + self.sum.predictions_rejected + self.sum.outcomes_rejected
+    }
+
+    pub fn add(&mut self, delivered: Delivered) {
+        match delivered {
+            Delivered::Bad { file, number, problem } => {
+                self.tell(file, number, &problem);
+                self.sum.rows += 1;
+                self.sum.rows_unreadable += 1;
+            }
+            Delivered::Batch { batch, predictions, outcomes } => {
+                self.rejections(batch.file, &predictions.rejected, &batch.numbers, |sum| {
+                    &mut sum.predictions_rejected
+                });
+                self.rejections(batch.file, &outcomes.rejected, &batch.outcome_numbers, |sum| {
+                    &mut sum.outcomes_rejected
+                });
+                self.sum.rows += batch.numbers.len() as u64;
+                self.sum.predictions_accepted += predictions.accepted;
+                self.sum.outcomes_accepted += outcomes.accepted;
+                let before: u64 = self.sizes[..batch.file].iter().sum();
+                self.bar.set_position(before + batch.bytes);
+                let rate = self.sum.rows as f64 / self.bar.elapsed().as_secs_f64().max(1e-3);
+                self.bar.set_message(format!("{} rows  {rate:.0} rows/s", self.sum.rows));
+            }
+        }
+    }
+
+    fn rejections(
+        &mut self,
+        file: usize,
+        rejected: &[Rejected],
+        numbers: &[u64],
+        count: fn(&mut Sum) -> &mut u64,
+    ) {
+        for one in rejected {
+            let number = numbers.get(one.index).copied().unwrap_or(0);
+            self.tell(file, number, &format!("{}: {}", one.code, one.message));
+            *count(&mut self.sum) += 1;
+        }
+    }
+
+    fn tell(&self, file: usize, number: u64, problem: &str) {
+        let shown = self.bad_rows();
+        let (path, unit) = &self.files[file];
+        self.bar.suspend(|| match shown {
+            0..BAD_ROWS_SHOWN => eprintln!("{path}: {unit} {number}: {problem}"),
+            BAD_ROWS_SHOWN => eprintln!("further bad rows are counted and not shown"),
+            _ => {}
+        });
+    }
+
+    /// Prints the sum. Rows of which not one was accepted are bad data.
+    pub fn finish(mut self, elapsed: Duration, format: Format) -> CommandResult {
+        self.bar.finish_and_clear();
+        self.sum.seconds = elapsed.as_secs_f64();
+        self.sum.rows_per_s = self.sum.rows as f64 / self.sum.seconds.max(1e-3);
+        let sum = &self.sum;
+        match format {
+            Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(sum)?))?,
+            Format::Table => print(&table(sum))?,
+        };
+        if sum.rows > 0 && sum.predictions_accepted + sum.outcomes_accepted == 0 {
+            return Err(super::bad_data(anyhow::anyhow!("not one of {} rows was accepted", sum.rows)));
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn table(sum: &Sum) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_header(["", "accepted", "rejected"]);
+    for (name, accepted, rejected) in [
+        ("predictions", sum.predictions_accepted, sum.predictions_rejected),
+        ("outcomes", sum.outcomes_accepted, sum.outcomes_rejected),
+    ] {
+        table.add_row([name.to_owned(), accepted.to_string(), rejected.to_string()]);
+    }
+    format!(
+        "{table}\n{} rows of {} files in {:.1} s, {:.0} rows/s; {} could not be read\n",
+        sum.rows, sum.files, sum.seconds, sum.rows_per_s, sum.rows_unreadable
+    )
+}
