@@ -226,7 +226,9 @@ fn by_convention(column: &Column, features_are_named: bool) -> Role {
         "model" | "version" => return Role::LeftOut("given on the command line"),
         _ => {}
     }
-    let prefixes: [(&str, fn(String) -> Role); 6] = [
+    /// Makes the role of a name behind its prefix.
+    type Named = fn(String) -> Role;
+    let prefixes: [(&str, Named); 6] = [
         ("features.", Role::Feature),
         ("tags.", Role::Tag),
         ("arms.", Role::Arm),

@@ -183,7 +183,7 @@ impl Value<'_> {
 
     fn whole(&self) -> Result<String, String> {
         let number: f64 = self.number()?.parse().map_err(|_| "a number was expected".to_owned())?;
-        match number >= 0.0 && number < 9e15 {
+        match (0.0..9e15).contains(&number) {
             true => Ok(format!("{:.0}", number.round())),
             false => Err("a number of microseconds was expected".to_owned()),
         }

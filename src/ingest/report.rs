@@ -54,6 +54,8 @@ pub struct Report {
     sizes: Vec<u64>,
     bar: ProgressBar,
     sum: Sum,
+    /// Bad rows told so far.
+    told: u64,
 }
 
 /// The document of `--format json`.
@@ -86,6 +88,7 @@ impl Report {
             sizes: files.iter().map(|(source, _)| source.bytes()).collect(),
             bar,
             sum,
+            told: 0,
         }
     }
 
@@ -102,12 +105,10 @@ impl Report {
                 self.sum.rows_unreadable += 1;
             }
             Delivered::Batch { batch, predictions, outcomes } => {
-                self.rejections(batch.file, &predictions.rejected, &batch.numbers, |sum| {
-                    &mut sum.predictions_rejected
-                });
-                self.rejections(batch.file, &outcomes.rejected, &batch.outcome_numbers, |sum| {
-                    &mut sum.outcomes_rejected
-                });
+                let refused = &predictions.rejected;
+                self.sum.predictions_rejected += self.rejections(batch.file, refused, &batch.numbers);
+                let refused = &outcomes.rejected;
+                self.sum.outcomes_rejected += self.rejections(batch.file, refused, &batch.outcome_numbers);
                 self.sum.rows += batch.numbers.len() as u64;
                 self.sum.predictions_accepted += predictions.accepted;
                 self.sum.outcomes_accepted += outcomes.accepted;
@@ -119,28 +120,23 @@ impl Report {
         }
     }
 
-    fn rejections(
-        &mut self,
-        file: usize,
-        rejected: &[Rejected],
-        numbers: &[u64],
-        count: fn(&mut Sum) -> &mut u64,
-    ) {
+    fn rejections(&mut self, file: usize, rejected: &[Rejected], numbers: &[u64]) -> u64 {
         for one in rejected {
             let number = numbers.get(one.index).copied().unwrap_or(0);
             self.tell(file, number, &format!("{}: {}", one.code, one.message));
-            *count(&mut self.sum) += 1;
         }
+        rejected.len() as u64
     }
 
-    fn tell(&self, file: usize, number: u64, problem: &str) {
-        let shown = self.bad_rows();
+    fn tell(&mut self, file: usize, number: u64, problem: &str) {
         let (path, unit) = &self.files[file];
-        self.bar.suspend(|| match shown {
+        let told = self.told;
+        self.bar.suspend(|| match told {
             0..BAD_ROWS_SHOWN => eprintln!("{path}: {unit} {number}: {problem}"),
             BAD_ROWS_SHOWN => eprintln!("further bad rows are counted and not shown"),
             _ => {}
         });
+        self.told += 1;
     }
 
     /// Prints the sum. Rows of which not one was accepted are bad data.
