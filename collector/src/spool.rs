@@ -1,0 +1,27 @@
+//! The spool: what an acknowledgement means. One log a table, each with a thread that commits for many requests at once.
+
+mod disk;
+mod error;
+mod folder;
+mod keys;
+mod log;
+mod read;
+mod record;
+mod recover;
+mod retire;
+mod run;
+mod writer;
+
+pub use error::OpenError;
+pub(crate) use folder::Spool;
+pub use folder::SpoolOptions;
+pub use keys::KeyLimits;
+pub(crate) use keys::Keys;
+pub(crate) use log::{Frame, Op, Sealed};
+pub(crate) use read::{Content, FrameRows};
+pub(crate) use record::KeyRecord;
+pub use run::BlockLimits;
+pub(crate) use writer::{AppendError, TableSpool};
+
+#[cfg(test)]
+mod model_tests;

@@ -1,0 +1,37 @@
+//! What can go wrong in the spool.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the spool could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the spool folder `{}` is in use by another process", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The file system refused something.
+    #[error("cannot {what} the spool in `{}`", folder.display())]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// The folder.
+        folder: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why a commit did not happen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// Nothing was written and nothing changed: there was no room, or the disk is read-only. Later commits may succeed.
+    #[error("cannot write to the spool")]
+    NotWritten(#[source] io::Error),
+    /// The disk failed where nobody can say what is on it. No later commit will succeed until the spool is opened again.
+    #[error("the spool's disk failed; nothing more is acknowledged until a restart")]
+    Failed(#[source] Option<io::Error>),
+}
