@@ -1,0 +1,11 @@
+//! From a request's body to rows: content encoding, records, events, RowBinary. Pure functions over bytes; no I/O.
+
+mod batch;
+mod body;
+mod ids;
+mod records;
+mod rows;
+
+pub(crate) use batch::{Batch, Context, decode_batch};
+pub(crate) use body::{BodyError, CONTENT_ENCODINGS, CONTENT_TYPES, ContentEncoding, Format, decompress};
+pub(crate) use ids::IdMaker;
