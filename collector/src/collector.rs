@@ -1,0 +1,195 @@
+//! The collector as a whole: started over a spool and a sink, asked for its routes, drained at the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use prometheus::Registry;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use windvane_store::Table;
+use windvane_types::Clock;
+
+use crate::decode::IdMaker;
+use crate::http::{self, Readiness};
+use crate::in_flight::InFlight;
+use crate::metrics::Metrics;
+use crate::options::CollectorOptions;
+use crate::sink::Sink;
+use crate::spool::{OpenError, Spool, TableSpool};
+use crate::upload::Uploader;
+
+/// What handlers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: CollectorOptions,
+    pub(crate) tables: Vec<Arc<TableSpool>>,
+    in_flight: Vec<Arc<InFlight>>,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: IdMaker,
+    pub(crate) metrics: Metrics,
+    pub(crate) registry: Registry,
+    /// Batches in work; each task ends by itself within the time of a commit.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) requests: Arc<Semaphore>,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// The spool of a table, and its keys in work.
+    pub(crate) fn of(&self, table: Table) -> (&TableSpool, &Arc<InFlight>) {
+        let at = Table::ALL.iter().position(|other| *other == table).unwrap_or(0);
+        (&self.tables[at], &self.in_flight[at])
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn refresh_gauges(&self) {
+        let now_us = self.clock.now().as_microsecond();
+        let metrics = &self.metrics;
+        for spool in &self.tables {
+            let backlog = *spool.backlog().borrow();
+            let label = [spool.table.name()];
+            let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
+                gauge.with_label_values(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+            };
+            set(&metrics.pending_rows, backlog.rows);
+            set(&metrics.pending_bytes, backlog.bytes);
+            set(&metrics.spool_bytes, backlog.disk_bytes);
+            set(&metrics.spool_failed, u64::from(backlog.failed));
+            let age_us = backlog.oldest_us.map_or(0, |oldest| (now_us - oldest).max(0));
+            metrics.pending_age_seconds.with_label_values(&label).set(age_us / 1_000_000);
+            let keys = spool.keys().lock();
+            set(&metrics.keys, keys.len() as u64);
+            set(&metrics.keys_forgotten, keys.forgotten_early());
+        }
+    }
+}
+
+/// Takes events over HTTP and brings them to the store. See the crate's words for what an answer of it means.
+#[derive(Debug)]
+pub struct Collector {
+    shared: Arc<Shared>,
+    uploaders: TaskTracker,
+    drain: CancellationToken,
+    abort: CancellationToken,
+    _lock: std::fs::File,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Rows that are still in the spool; the next start sends them.
+    pub pending_rows: u64,
+}
+
+impl Collector {
+    /// Opens the spool and begins to send what it holds. To be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// The spool cannot be opened: another process has it, or the file system refuses.
+    pub fn start(
+        options: CollectorOptions,
+        sink: Arc<dyn Sink>,
+        clock: Arc<dyn Clock>,
+        registry: Registry,
+    ) -> Result<Self, OpenError> {
+        let Spool { tables, recovered, lock } = Spool::open(&options.spool, options.seed)?;
+        let metrics = Metrics::register(&registry).expect("the names of the collector's metrics are its own");
+        for (spool, found) in tables.iter().zip(&recovered) {
+            let label = [spool.table.name()];
+            metrics.recovered.with_label_values(&label).inc_by(found.rows);
+            metrics.torn_bytes.with_label_values(&label).inc_by(found.torn_bytes);
+            metrics.damaged_bytes.with_label_values(&label).inc_by(found.damaged_bytes);
+            if found.damaged > 0 {
+                let (table, folder) = (spool.table, options.spool.folder.display());
+                tracing::error!(%table, stretches = found.damaged, bytes = found.damaged_bytes, %folder, "the spool is damaged; the damaged bytes were laid aside in *.damaged files and the rest goes on");
+            }
+            if found.rows > 0 {
+                tracing::info!(table = %spool.table, rows = found.rows, "found rows in the spool that are still to be sent");
+            }
+        }
+        let tables: Vec<_> = tables.into_iter().map(Arc::new).collect();
+        let shared = Arc::new(Shared {
+            in_flight: tables.iter().map(|_| Arc::new(InFlight::default())).collect(),
+            tables,
+            sink,
+            clock,
+            ids: IdMaker::new(options.seed),
+            metrics,
+            registry,
+            tasks: TaskTracker::new(),
+            requests: Arc::new(Semaphore::new(options.requests_max)),
+            closing: AtomicBool::new(false),
+            options,
+        });
+        let collector = Self {
+            shared,
+            uploaders: TaskTracker::new(),
+            drain: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            _lock: lock,
+        };
+        collector.start_uploaders();
+        Ok(collector)
+    }
+
+    fn start_uploaders(&self) {
+        for spool in &self.shared.tables {
+            let uploader = Uploader {
+                spool: Arc::clone(spool),
+                sink: Arc::clone(&self.shared.sink),
+                metrics: self.shared.metrics.clone(),
+                block_age: self.shared.options.block_age,
+                dead_letters: self.shared.options.spool.folder.join("dead"),
+                drain: self.drain.clone(),
+                abort: self.abort.clone(),
+            };
+            self.uploaders.spawn(uploader.run());
+        }
+    }
+
+    /// The routes: `/v1/*` ingestion, `/healthz`, `/readyz`, `/metrics`.
+    pub fn router(&self) -> Router {
+        http::router(Arc::clone(&self.shared))
+    }
+
+    /// Whether events can be taken, and whether the store answers.
+    pub async fn readiness(&self) -> Readiness {
+        self.shared.readiness().await
+    }
+
+    /// Takes no more batches, finishes those in work, sends what the spool holds, and closes it; all within `limit`. What could not
+    /// be sent by then is sent after the next start.
+    pub async fn drain(self, limit: Duration) -> Drained {
+        let deadline = Instant::now() + limit;
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.tasks.close();
+        // A batch in work ends within the time of a commit; one that does not is not acknowledged.
+        let _ = tokio::time::timeout_at(deadline, self.shared.tasks.wait()).await;
+        self.drain.cancel();
+        self.uploaders.close();
+        if tokio::time::timeout_at(deadline, self.uploaders.wait()).await.is_err() {
+            tracing::warn!(
+                "the store did not take everything in time; the rest is sent after the next start"
+            );
+        }
+        self.abort.cancel();
+        self.uploaders.wait().await;
+        let pending_rows = self.shared.tables.iter().map(|spool| spool.backlog().borrow().rows).sum();
+        Drained { pending_rows }
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.abort.cancel();
+    }
+}

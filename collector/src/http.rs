@@ -1,0 +1,41 @@
+//! The collector's routes: ingestion, health, readiness, metrics.
+
+mod health;
+mod ingest;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use windvane_types::event::Kind;
+
+pub use self::health::Readiness;
+use self::problem::Problem;
+use crate::collector::Shared;
+
+/// `/v1/*` ingestion, `/healthz`, `/readyz`, `/metrics`.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for kind in Kind::ALL {
+        let handler = move |State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Body| {
+            ingest::ingest(shared, kind, headers, body)
+        };
+        router = router.route(&format!("/v1/{}", kind.plural()), post(handler).fallback(method_not_allowed));
+    }
+    router
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .with_state(shared)
+}
+
+async fn method_not_allowed() -> Response {
+    let detail = "this path takes events by POST".to_owned();
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).response();
+    response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static("POST"));
+    response
+}

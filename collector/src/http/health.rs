@@ -1,0 +1,89 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use prometheus::{Encoder, TextEncoder};
+use serde_json::json;
+
+use super::problem::{Problem, json_response};
+use crate::collector::Shared;
+
+/// Longest wait for the store's answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether events can be taken, and whether they arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Why events are not taken; `None` if they are.
+    pub ingest: Option<String>,
+    /// Why the store does not answer; `None` if it does.
+    pub store: Option<String>,
+}
+
+impl Readiness {
+    /// Whether all is well.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ingest.is_none() && self.store.is_none()
+    }
+}
+
+impl Shared {
+    /// Asks the spool and the store; answers within 2 s.
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let failed = || self.tables.iter().find(|spool| spool.backlog().borrow().failed);
+        let ingest = if self.is_closing() {
+            Some("the service is shutting down".to_owned())
+        } else {
+            failed()
+                .map(|spool| format!("the spool of `{}` has failed; see the log, then restart", spool.table))
+        };
+        let store = match tokio::time::timeout(PING_TIMEOUT, self.sink.ping()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_elapsed) => Some(format!("the store did not answer within {} s", PING_TIMEOUT.as_secs())),
+        };
+        Readiness { ingest, store }
+    }
+}
+
+/// The process is up.
+pub(super) async fn healthz() -> Response {
+    json_response(StatusCode::OK, json!({"status": "ok"}).to_string().into())
+}
+
+/// Events are taken and the store answers.
+pub(super) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let readiness = shared.readiness().await;
+    let word = |fault: &Option<String>| fault.clone().unwrap_or_else(|| "ok".to_owned());
+    let body = json!({
+        "ready": readiness.is_ready(),
+        "checks": {"ingest": word(&readiness.ingest), "store": word(&readiness.store)},
+    });
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json_response(status, body.to_string().into())
+}
+
+/// Everything that the registry holds, as Prometheus reads it.
+pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    shared.refresh_gauges();
+    let mut text = Vec::new();
+    let encoder = TextEncoder::new();
+    match encoder.encode(&shared.registry.gather(), &mut text) {
+        Ok(()) => {
+            let mut response = json_response(StatusCode::OK, text.into());
+            let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot write the metrics");
+            let detail = "the metrics cannot be written".to_owned();
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).response()
+        }
+    }
+}

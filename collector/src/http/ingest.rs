@@ -1,0 +1,326 @@
+//! `POST /v1/{predictions,outcomes,exposures,measurements}`: parse the headers, read the body, decode, make it durable, answer.
+//!
+//! The work after the last byte of the body runs in a task of its own: a client that goes away neither stops it half-way
+//! nor frees its Idempotency-Key too early.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use uuid::Uuid;
+use windvane_store::Table;
+use windvane_types::event::Kind;
+
+use super::problem::{Problem, json_response};
+use crate::collector::Shared;
+use crate::decode::{
+    Batch, BodyError, CONTENT_ENCODINGS, CONTENT_TYPES, ContentEncoding, Context, Format, decode_batch,
+    decompress,
+};
+use crate::in_flight::Claim;
+use crate::spool::{AppendError, Frame, KeyRecord, TableSpool};
+
+/// The longest Idempotency-Key, in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// Up to this many bytes are decoded where they arrive: below 0.5 ms; more goes to the pool for blocking work.
+const INLINE_BYTES_MAX: usize = 16 << 10;
+
+/// A request whose headers were understood.
+#[derive(Debug)]
+struct Request {
+    kind: Kind,
+    format: Format,
+    encoding: ContentEncoding,
+    key: Option<Uuid>,
+}
+
+/// Takes a batch of events.
+pub(super) async fn ingest(shared: Arc<Shared>, kind: Kind, headers: HeaderMap, body: Body) -> Response {
+    let table = table_of(kind);
+    let answer = match receive(&shared, kind, &headers, body).await {
+        Ok((request, body, permit)) => {
+            let work = process(Arc::clone(&shared), request, body, permit);
+            shared.tasks.spawn(work).await.unwrap_or_else(|_| Err(internal()))
+        }
+        Err(problem) => Err(problem),
+    };
+    answer.unwrap_or_else(|problem| {
+        shared.metrics.refused.with_label_values(&[table.name(), problem.code]).inc();
+        problem.response()
+    })
+}
+
+fn table_of(kind: Kind) -> Table {
+    match kind {
+        Kind::Prediction => Table::Predictions,
+        Kind::Outcome => Table::Outcomes,
+        Kind::Exposure => Table::Exposures,
+        Kind::Measurement => Table::Measurements,
+    }
+}
+
+/// Reads the headers and the body, within the bounds of requests, bytes and time.
+async fn receive(
+    shared: &Shared,
+    kind: Kind,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Request, Bytes, OwnedSemaphorePermit), Problem> {
+    if shared.is_closing() {
+        let detail = "the service is shutting down".to_owned();
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail)
+            .retry_after(Duration::from_secs(5)));
+    }
+    let request = parse_headers(kind, headers)?;
+    let permit = Arc::clone(&shared.requests).try_acquire_owned().map_err(|_| {
+        let detail = "as many requests as allowed are in work".to_owned();
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests_in_work", detail)
+            .retry_after(Duration::from_secs(1))
+    })?;
+    let bytes_max = shared.options.body_bytes_max;
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|declared| declared > bytes_max) {
+        return Err(too_large(format!("the body has more than the {bytes_max} bytes that are accepted")));
+    }
+    let body = tokio::time::timeout(shared.options.body_timeout, collect(body, bytes_max)).await.map_err(
+        |_| {
+            let detail =
+                format!("the body did not arrive within {} s", shared.options.body_timeout.as_secs());
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+        },
+    )??;
+    Ok((request, body, permit))
+}
+
+fn parse_headers(kind: Kind, headers: &HeaderMap) -> Result<Request, Problem> {
+    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let unsupported = |code, what: &str, found: Option<&str>, accepted: &str| {
+        let detail = format!("{what} `{}` is not taken; accepted are {accepted}", found.unwrap_or_default());
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail)
+    };
+    let content_type = text(header::CONTENT_TYPE);
+    let format = Format::of(content_type).ok_or_else(|| {
+        unsupported("unsupported_content_type", "Content-Type", content_type, CONTENT_TYPES)
+    })?;
+    let found = text(header::CONTENT_ENCODING);
+    let encoding = ContentEncoding::of(found).ok_or_else(|| {
+        unsupported("unsupported_content_encoding", "Content-Encoding", found, CONTENT_ENCODINGS)
+    })?;
+    let key = headers.get("idempotency-key").map(|key| key_of(kind, key.as_bytes())).transpose()?;
+    Ok(Request { kind, format, encoding, key })
+}
+
+/// The hash of a key, for its path: the same key on two paths is two keys.
+fn key_of(kind: Kind, key: &[u8]) -> Result<Uuid, Problem> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let detail = format!("Idempotency-Key has {} bytes; accepted are 1 to {KEY_BYTES_MAX}", key.len());
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail));
+    }
+    let digest = Sha256::new().chain_update(kind.plural()).chain_update([0]).chain_update(key).finalize();
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    Ok(Uuid::from_bytes(half))
+}
+
+async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body_incomplete",
+                "the body ended before it was whole".to_owned(),
+            )
+        })?;
+        if all.is_empty() && first.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&chunk);
+        if all.len() > bytes_max {
+            return Err(too_large(format!("the body has more than the {bytes_max} bytes that are accepted")));
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+fn too_large(detail: String) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+fn internal() -> Problem {
+    let detail = "the batch could not be taken; it was not stored".to_owned();
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}
+
+/// Everything after the last byte of the body.
+async fn process(
+    shared: Arc<Shared>,
+    request: Request,
+    body: Bytes,
+    _permit: OwnedSemaphorePermit,
+) -> Result<Response, Problem> {
+    let begun = Instant::now();
+    let table = table_of(request.kind);
+    let now_us = shared.clock.now().as_microsecond();
+    let (encoding, bytes_max) = (request.encoding, shared.options.body_bytes_max);
+    let inline = body.len() <= INLINE_BYTES_MAX && encoding == ContentEncoding::Identity;
+    let body =
+        on_pool(inline, move || decompress(body, encoding, bytes_max)).await?.map_err(
+            |error| match error {
+                BodyError::TooLarge { .. } => too_large(error.to_string()),
+                BodyError::Corrupt(_) => {
+                    Problem::new(StatusCode::BAD_REQUEST, "invalid_content_encoding", error.to_string())
+                }
+            },
+        )?;
+    let (spool, in_flight) = shared.of(table);
+    let fingerprint = u64::from(crc32c::crc32c(&body)) << 32 | (body.len() as u64 & 0xffff_ffff);
+    let claim = match request.key {
+        Some(key) => Some((key, in_flight.claim(key, spool.keys(), now_us).await)),
+        None => None,
+    };
+    let claimed = match claim {
+        Some((_, Claim::Known(record))) => return repeated(&shared, table, &record, fingerprint),
+        Some((key, Claim::New(guard))) => Some((key, guard)),
+        None => None,
+    };
+    let decoder = Arc::clone(&shared);
+    let batch = on_pool(inline, move || {
+        let context = Context { limits: &decoder.options.limits, ids: &decoder.ids, now_us };
+        decode_batch(request.kind, &body, request.format, &context)
+    })
+    .await?;
+    let key = claimed.as_ref().map(|(key, _)| (*key, fingerprint));
+    let response = settle(&shared, spool, batch, Arrival { key, now_us }).await?;
+    shared
+        .metrics
+        .acknowledge_seconds
+        .with_label_values(&[table.name()])
+        .observe(begun.elapsed().as_secs_f64());
+    Ok(response)
+}
+
+async fn on_pool<T: Send + 'static>(
+    inline: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if inline {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|_| internal())
+}
+
+/// When a batch came, and under which key and fingerprint.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    key: Option<(Uuid, u64)>,
+    now_us: i64,
+}
+
+/// Makes the batch durable and answers it.
+async fn settle(
+    shared: &Shared,
+    spool: &TableSpool,
+    mut batch: Batch,
+    Arrival { key, now_us }: Arrival,
+) -> Result<Response, Problem> {
+    if batch.too_many {
+        return Err(too_large(format!(
+            "the batch has {} events; accepted are up to a million",
+            batch.accepted
+        )));
+    }
+    let table = spool.table;
+    let answer = answer(&batch);
+    if batch.accepted > 0 {
+        let record = |(key, fingerprint)| KeyRecord { key, fingerprint, answer: answer.clone() };
+        let frame = Frame {
+            layout: table.layout(),
+            rows: batch.accepted,
+            time_us: now_us,
+            key: key.map(record),
+            body: std::mem::take(&mut batch.rows),
+        };
+        spool.append(frame).await.map_err(|error| refused(&error))?;
+    }
+    shared.metrics.received.with_label_values(&[table.name()]).inc_by(batch.records());
+    for (code, n) in &batch.rejected_by_code {
+        shared.metrics.rejected.with_label_values(&[table.name(), code.as_str()]).inc_by(*n);
+    }
+    let status = if batch.accepted > 0 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    Ok(json_response(status, answer))
+}
+
+fn answer(batch: &Batch) -> Bytes {
+    let mut answer = json!({"accepted": batch.accepted, "rejected": batch.rejected});
+    let rejected: u64 = batch.rejected_by_code.iter().map(|(_, n)| n).sum();
+    if rejected > batch.rejected.len() as u64 {
+        answer["rejected_not_shown"] = json!(rejected - batch.rejected.len() as u64);
+    }
+    if !batch.made_ids.is_empty() {
+        answer["event_ids"] = json!(batch.made_ids);
+    }
+    if batch.accepted == 0 {
+        answer["code"] = json!("no_event_accepted");
+    }
+    answer.to_string().into()
+}
+
+/// Answers a batch whose key is known: what it was answered the first time, if it is the same batch.
+fn repeated(
+    shared: &Shared,
+    table: Table,
+    record: &KeyRecord,
+    fingerprint: u64,
+) -> Result<Response, Problem> {
+    if record.fingerprint != fingerprint {
+        let detail =
+            "this Idempotency-Key came with another body before; accepted are the same body, or a new key";
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            detail.to_owned(),
+        ));
+    }
+    shared.metrics.deduplicated.with_label_values(&[table.name()]).inc();
+    let mut response = json_response(StatusCode::OK, record.answer.clone());
+    response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+fn refused(error: &AppendError) -> Problem {
+    match error {
+        AppendError::Full => {
+            let detail =
+                "the spool is full until the store has taken more; nothing of the batch was taken".to_owned();
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "spool_full", detail)
+                .retry_after(Duration::from_secs(5))
+        }
+        AppendError::Busy => {
+            let detail = "too many batches wait for the disk; nothing of the batch was taken".to_owned();
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "spool_busy", detail)
+                .retry_after(Duration::from_secs(1))
+        }
+        AppendError::Failed => {
+            let detail = "the spool's disk refuses; whether the batch was taken is not known".to_owned();
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "spool_failed", detail)
+                .retry_after(Duration::from_secs(30))
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How a collector is set up.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use windvane_types::event::Limits;
+
+use crate::spool::SpoolOptions;
+
+/// The settings of one collector.
+#[derive(Debug, Clone)]
+pub struct CollectorOptions {
+    /// Where acknowledged events wait.
+    pub spool: SpoolOptions,
+    /// The bounds of one event.
+    pub limits: Limits,
+    /// Bytes of one request after decompression.
+    pub body_bytes_max: usize,
+    /// Requests that are read, decoded or wait for the disk at the same time.
+    pub requests_max: usize,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
+    /// How long an event waits for others before it is sent; what a reader sees is this old at least.
+    pub block_age: Duration,
+    /// Fresh random bits at every start: event ids are made from them, and the name of a new spool.
+    pub seed: Uuid,
+}
+
+impl CollectorOptions {
+    /// The defaults, with the spool in this place.
+    #[must_use]
+    pub fn new(spool: SpoolOptions, seed: Uuid) -> Self {
+        Self {
+            spool,
+            limits: Limits::default(),
+            body_bytes_max: 32 << 20,
+            requests_max: 64,
+            body_timeout: Duration::from_secs(60),
+            block_age: Duration::from_millis(500),
+            seed,
+        }
+    }
+}

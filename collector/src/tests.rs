@@ -1,0 +1,133 @@
+//! Claims about the collector through its routes, over a real spool and a sink that does as it is told.
+
+mod ingestion;
+mod service;
+mod told_sink;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http::HeaderMap;
+use prometheus::Registry;
+use serde_json::Value;
+use tower::ServiceExt;
+use uuid::Uuid;
+use windvane_types::SystemClock;
+
+use self::told_sink::ToldSink;
+use crate::{Collector, CollectorOptions, SpoolOptions};
+
+/// Headers of a request.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// A collector in a folder, over a sink.
+struct Service {
+    collector: Collector,
+    sink: Arc<ToldSink>,
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+fn options(folder: &Path) -> CollectorOptions {
+    let spool = SpoolOptions::new(folder.join("spool"));
+    CollectorOptions { block_age: Duration::from_millis(5), ..CollectorOptions::new(spool, Uuid::new_v4()) }
+}
+
+fn start_with(options: CollectorOptions, sink: &Arc<ToldSink>) -> Service {
+    let sink = Arc::clone(sink);
+    let collector =
+        Collector::start(options, Arc::clone(&sink) as Arc<_>, Arc::new(SystemClock), Registry::new())
+            .unwrap();
+    Service { collector, sink }
+}
+
+fn start(folder: &Path, sink: &Arc<ToldSink>) -> Service {
+    start_with(options(folder), sink)
+}
+
+impl Service {
+    async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.collector.router().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or(Value::String(String::from_utf8_lossy(&body).into_owned()));
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn post(&self, path: &str, headers: Headers<'_>, body: impl Into<Body>) -> Reply {
+        let mut request = Request::post(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// Waits until the sink has these rows of predictions.
+    async fn stored(&self, rows: u64) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while self.sink.rows("predictions") != rows {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{} rows are stored, not {rows}",
+                self.sink.rows("predictions")
+            );
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// A series of `/metrics`, summed over its labels.
+    async fn metric(&self, name: &str) -> u64 {
+        let Value::String(text) = self.get("/metrics").await.body else { panic!("metrics are text") };
+        let series = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        series.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// The invariant of the metrics: every record is somewhere. A row on its way from one place to the next is in neither
+    /// for an instant, so this waits for the instant to pass.
+    async fn assert_nothing_is_lost(&self) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let came = self.sum(&["received_records_total", "recovered_rows_total"]).await;
+            let places = [
+                "stored_rows_total",
+                "rejected_records_total",
+                "dead_lettered_rows_total",
+                "damaged_rows_total",
+                "pending_rows",
+            ];
+            let are = self.sum(&places).await;
+            if came == are {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{came} records came and {are} are somewhere");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn sum(&self, names: &[&str]) -> u64 {
+        let mut sum = 0;
+        for name in names {
+            sum += self.metric(&format!("windvane_collector_{name}")).await;
+        }
+        sum
+    }
+}
+
+/// Lines of predictions with these ids.
+fn predictions(ids: std::ops::Range<u64>) -> String {
+    ids.map(|id| format!("{{\"model\":\"m\",\"event_id\":\"{id}\",\"features\":{{\"a\":{id}}}}}\n")).collect()
+}

@@ -1,0 +1,202 @@
+//! Bodies, answers, refusals, repetition.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::told_sink::Mood;
+use super::*;
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test]
+async fn every_shape_and_encoding_of_a_body_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let lines = predictions(0..3);
+    let array = format!("[{}]", lines.trim().replace('\n', ","));
+    let object = predictions(0..1);
+    let bodies: [(Headers<'_>, Vec<u8>, u64); 7] = [
+        (&[JSON], object.into(), 1),
+        (&[JSON], array.clone().into(), 3),
+        (&[NDJSON], lines.clone().into(), 3),
+        (&[], lines.clone().into(), 3),
+        (&[], array.into(), 3),
+        (&[NDJSON, ("content-encoding", "gzip")], gzip(&lines), 3),
+        (&[NDJSON, ("content-encoding", "zstd")], zstd::encode_all(lines.as_bytes(), 1).unwrap(), 3),
+    ];
+    let mut rows = 0;
+    for (headers, body, n) in bodies {
+        let reply = service.post("/v1/predictions", headers, body).await;
+        assert_eq!(
+            (reply.status, &reply.body),
+            (StatusCode::OK, &json!({"accepted": n, "rejected": []})),
+            "{headers:?}"
+        );
+        rows += n;
+    }
+    service.stored(rows).await;
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn every_kind_of_event_has_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    for (table, body) in [
+        ("outcomes", r#"{"model":"m","event_id":"e","label":"late"}"#),
+        ("exposures", r#"{"experiment":"x","unit_id":"u","arm":"B"}"#),
+        ("measurements", r#"{"unit_id":"u","metric":"revenue","value":12.5}"#),
+    ] {
+        let reply = service.post(&format!("/v1/{table}"), &[JSON], body).await;
+        assert_eq!(
+            (reply.status, &reply.body["accepted"]),
+            (StatusCode::OK, &json!(1)),
+            "{table}: {reply:?}"
+        );
+    }
+    let sink = Arc::clone(&service.sink);
+    service.collector.drain(Duration::from_secs(10)).await;
+    assert_eq!(["outcomes", "exposures", "measurements"].map(|table| sink.rows(table)), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn bad_records_are_rejected_alone_and_made_ids_come_back_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let body = "{\"model\":\"m\"}\n\n{\"modle\":\"m\"}\n{\"model\":\"m\",\"event_id\":\"given\"}\n{broken\n{\"model\":\"m\"}\n";
+    let reply = service.post("/v1/predictions", &[NDJSON], body).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    assert_eq!(reply.body["accepted"], 3);
+    let codes: Vec<_> =
+        reply.body["rejected"].as_array().unwrap().iter().map(|r| (&r["index"], &r["code"])).collect();
+    assert_eq!(codes, [(&json!(1), &json!("unknown_field")), (&json!(3), &json!("invalid_json"))]);
+    assert_eq!(reply.body["event_ids"].as_array().unwrap().len(), 2);
+    service.stored(3).await;
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn a_batch_without_a_good_record_is_answered_400() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    for body in
+        ["", "[]", "{}", "{broken", "[{\"model\":\"m\"},", "3", "{\"model\":\"m\",\"features\":{\"a\":[1]}}"]
+    {
+        let reply = service.post("/v1/predictions", &[JSON], body).await;
+        assert_eq!(
+            (reply.status, &reply.body["accepted"]),
+            (StatusCode::BAD_REQUEST, &json!(0)),
+            "{body}: {reply:?}"
+        );
+        assert_eq!(reply.body["rejected"].as_array().unwrap().len(), 1, "{body}");
+    }
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_status_and_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CollectorOptions { body_bytes_max: 1000, ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    let long_key = "k".repeat(256);
+    let large = predictions(0..100);
+    let cases: [(Headers<'_>, Vec<u8>, u16, &str); 8] = [
+        (&[("content-type", "text/csv")], b"a,b".to_vec(), 415, "unsupported_content_type"),
+        (&[JSON, ("content-encoding", "br")], b"x".to_vec(), 415, "unsupported_content_encoding"),
+        (&[NDJSON], large.clone().into(), 413, "body_too_large"),
+        (&[NDJSON, ("content-length", "5000")], large.clone().into(), 413, "body_too_large"),
+        (&[NDJSON, ("content-encoding", "gzip")], gzip(&large), 413, "body_too_large"),
+        (&[NDJSON, ("content-encoding", "gzip")], b"no gzip".to_vec(), 400, "invalid_content_encoding"),
+        (&[JSON, ("idempotency-key", "")], b"{}".to_vec(), 400, "idempotency_key_invalid"),
+        (&[JSON, ("idempotency-key", &long_key)], b"{}".to_vec(), 400, "idempotency_key_invalid"),
+    ];
+    for (headers, body, status, code) in cases {
+        let reply = service.post("/v1/predictions", headers, body).await;
+        assert_eq!((reply.status.as_u16(), reply.body["code"].as_str()), (status, Some(code)), "{reply:?}");
+        assert_eq!(reply.headers["content-type"], "application/problem+json", "{code}");
+    }
+    let reply = service.get("/v1/predictions").await;
+    assert_eq!(
+        (reply.status.as_u16(), &reply.headers["allow"]),
+        (405, &http::HeaderValue::from_static("POST"))
+    );
+    assert_eq!(service.metric("windvane_collector_refused_requests_total").await, 8);
+    assert_eq!(service.metric("windvane_collector_received_records_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_repeated_batch_is_answered_alike_and_stored_once_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Arc::<ToldSink>::default();
+    let service = start(folder.path(), &sink);
+    let body = "{\"model\":\"m\"}\n{\"modle\":1}\n";
+    let key = [NDJSON, ("idempotency-key", "batch-1")];
+    let first = service.post("/v1/predictions", &key, body).await;
+    let again = service.post("/v1/predictions", &key, body).await;
+    assert_eq!((again.status, &again.body), (StatusCode::OK, &first.body));
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    let other = service.post("/v1/predictions", &key, predictions(0..1)).await;
+    assert_eq!((other.status.as_u16(), &other.body["code"]), (422, &json!("idempotency_key_reused")));
+    // The same key on another path is another key.
+    let outcome = service.post("/v1/outcomes", &key, r#"{"model":"m","event_id":"e","value":1}"#).await;
+    assert_eq!(outcome.status, StatusCode::OK);
+    service.collector.drain(Duration::from_secs(10)).await;
+    let service = start(folder.path(), &sink);
+    let later = service.post("/v1/predictions", &key, body).await;
+    assert_eq!((later.status, later.body), (StatusCode::OK, first.body));
+    service.collector.drain(Duration::from_secs(10)).await;
+    assert_eq!(sink.rows("predictions"), 1);
+}
+
+#[tokio::test]
+async fn a_batch_sent_many_times_at_once_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let body = predictions(0..500);
+    let sends =
+        (0..16).map(|_| service.post("/v1/predictions", &[NDJSON, ("idempotency-key", "k")], body.clone()));
+    for reply in futures_util::future::join_all(sends).await {
+        assert_eq!((reply.status, &reply.body["accepted"]), (StatusCode::OK, &json!(500)));
+    }
+    service.stored(500).await;
+    assert_eq!(service.metric("windvane_collector_deduplicated_batches_total").await, 15);
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn a_full_spool_answers_429_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.spool.bytes_max = 64 << 10;
+    let service = start_with(options, &Arc::default());
+    service.sink.be(Mood::Away);
+    let mut acknowledged = 0;
+    let refused = loop {
+        let reply = service.post("/v1/predictions", &[NDJSON], predictions(0..100)).await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+        acknowledged += 100;
+        assert!(acknowledged < 10_000, "the spool has a bound");
+    };
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("spool_full")));
+    assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+    service.assert_nothing_is_lost().await;
+    service.sink.be(Mood::Takes);
+    service.stored(acknowledged).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while service.post("/v1/predictions", &[NDJSON], predictions(0..100)).await.status != StatusCode::OK {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!(tokio::time::Instant::now() < deadline, "the spool takes again once it was emptied");
+    }
+    service.stored(acknowledged + 100).await;
+    service.assert_nothing_is_lost().await;
+}

@@ -1,0 +1,75 @@
+//! A sink in memory that knows tokens as ClickHouse does, and fails as it is told to.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use windvane_store::{Block, StoreError};
+
+use crate::{Answer, Sink};
+
+/// What the sink does with what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Mood {
+    #[default]
+    Takes,
+    /// Nobody is there.
+    Away,
+    /// Takes each block and lets nobody know.
+    TakesSilently,
+    /// Cannot take blocks in which these bytes occur.
+    Poisoned(&'static [u8]),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ToldSink {
+    mood: Mutex<Mood>,
+    blocks: Mutex<HashMap<String, Block>>,
+}
+
+impl ToldSink {
+    pub(super) fn be(&self, mood: Mood) {
+        *self.mood.lock() = mood;
+    }
+
+    /// Rows of a table that were stored, each block once.
+    pub(super) fn rows(&self, table: &str) -> u64 {
+        self.blocks.lock().values().filter(|block| block.table.name() == table).map(|block| block.rows).sum()
+    }
+
+    fn answer(&self, block: &Block) -> Result<(), StoreError> {
+        let away = StoreError::TimedOut { url: "http://sink".to_owned(), seconds: 1 };
+        let mood = *self.mood.lock();
+        match mood {
+            Mood::Away => return Err(away),
+            Mood::Poisoned(bytes)
+                if block.body.iter().any(|chunk| memchr::memmem::find(chunk, bytes).is_some()) =>
+            {
+                let message = "Code: 117. DB::Exception: told so. (INCORRECT_DATA)".to_owned();
+                return Err(StoreError::Exception { code: 117, message });
+            }
+            _ => {}
+        }
+        let mut blocks = self.blocks.lock();
+        if let Some(first) = blocks.insert(block.token.clone(), block.clone()) {
+            assert_eq!(
+                first.body.concat(),
+                block.body.concat(),
+                "token {} came with other rows",
+                block.token
+            );
+        }
+        if mood == Mood::TakesSilently { Err(away) } else { Ok(()) }
+    }
+}
+
+impl Sink for ToldSink {
+    fn insert<'a>(&'a self, block: &'a Block) -> Answer<'a> {
+        Box::pin(async move { self.answer(block) })
+    }
+
+    fn ping(&self) -> Answer<'_> {
+        let away = *self.mood.lock() == Mood::Away;
+        let error = StoreError::TimedOut { url: "http://sink".to_owned(), seconds: 1 };
+        Box::pin(async move { if away { Err(error) } else { Ok(()) } })
+    }
+}

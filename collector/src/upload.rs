@@ -1,0 +1,222 @@
+//! From the spool to ClickHouse: one block of a table at a time, again and again until it is answered.
+//!
+//! A block that ClickHouse cannot take is halved by its frames until the bad one stands alone; that one goes into a file.
+
+mod backoff;
+mod dead_letter;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use windvane_store::{Block, Fault, StoreError, Table};
+
+use self::backoff::pause;
+use crate::metrics::Metrics;
+use crate::sink::Sink;
+use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
+
+/// Uploads one table. Stopped by `drain`, after which it sends what the spool holds without waiting for more and ends; or by
+/// `abort`, which ends it wherever it is. What is not sent stays in the spool.
+#[derive(Debug)]
+pub(crate) struct Uploader {
+    pub(crate) spool: Arc<TableSpool>,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) metrics: Metrics,
+    pub(crate) block_age: Duration,
+    pub(crate) dead_letters: PathBuf,
+    pub(crate) drain: CancellationToken,
+    pub(crate) abort: CancellationToken,
+}
+
+/// A block as it is sent.
+struct Attempt {
+    block: Sealed,
+    frames: Vec<FrameRows>,
+    wire: Block,
+}
+
+/// The spool's disk has failed, or the uploader was told to abort.
+struct Stop;
+
+impl Uploader {
+    pub(crate) async fn run(self) {
+        let work = async {
+            while self.next_is_due().await {
+                if let Err(Stop) = self.upload_one().await {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = self.abort.cancelled() => {}
+        }
+    }
+
+    fn table(&self) -> Table {
+        self.spool.table
+    }
+
+    /// Waits until a block is full or old enough. False when there is nothing left to drain.
+    async fn next_is_due(&self) -> bool {
+        let mut backlog = self.spool.backlog();
+        let mut since = None;
+        loop {
+            let now = *backlog.borrow_and_update();
+            let waits = now.oldest_us.is_some();
+            if now.has_full || (waits && self.drain.is_cancelled()) {
+                return true;
+            }
+            if !waits && self.drain.is_cancelled() {
+                return false;
+            }
+            let due = waits.then(|| *since.get_or_insert_with(Instant::now) + self.block_age);
+            tokio::select! {
+                changed = backlog.changed() => if changed.is_err() { return false },
+                () = sleep_until(due) => return true,
+                () = self.drain.cancelled() => {}
+            }
+        }
+    }
+
+    async fn upload_one(&self) -> Result<(), Stop> {
+        let Some(block) = self.change(|| Op::Seal).await? else { return Ok(()) };
+        let attempt = self.read(block).await?;
+        let (block, rows) = (&attempt.block, attempt.wire.rows);
+        let missing = block.run.rows.saturating_sub(rows);
+        if missing > 0 {
+            self.metrics.damaged.with_label_values(&[self.table().name()]).inc_by(missing);
+            tracing::error!(table = %self.table(), token = %block.token, missing, "rows of a block went bad on disk; the rest goes on");
+        }
+        if rows > 0
+            && let Err(error) = self.insert(&attempt.wire).await
+        {
+            return self.refused(&attempt, &error).await;
+        }
+        self.change(|| Op::Checkpoint(block.clone())).await?;
+        self.metrics.stored.with_label_values(&[self.table().name()]).inc_by(rows);
+        Ok(())
+    }
+
+    /// Sends a block until it is taken. The error is one that would come again every time.
+    async fn insert(&self, block: &Block) -> Result<(), StoreError> {
+        let table = self.table().name();
+        let mut attempt = 0;
+        loop {
+            let begun = Instant::now();
+            let Err(error) = self.sink.insert(block).await else {
+                let seconds = begun.elapsed().as_secs_f64();
+                self.metrics.insert_seconds.with_label_values(&[table]).observe(seconds);
+                #[expect(clippy::cast_precision_loss, reason = "a histogram of row counts far below 2^53")]
+                self.metrics.insert_rows.with_label_values(&[table]).observe(block.rows as f64);
+                tracing::info!(table, rows = block.rows, bytes = block.bytes(), seconds, token = %block.token, "stored a block");
+                return Ok(());
+            };
+            let fault = error.fault();
+            self.metrics.insert_failures.with_label_values(&[table, fault_name(fault)]).inc();
+            if fault == Fault::Poison {
+                return Err(error);
+            }
+            let pause = pause(&block.token, attempt);
+            tracing::warn!(table, rows = block.rows, attempt, ?pause, error = %chain(&error), "a block was not stored; trying again");
+            attempt += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn refused(&self, attempt: &Attempt, error: &StoreError) -> Result<(), Stop> {
+        let table = self.table();
+        let Attempt { block, frames, wire } = attempt;
+        if frames.len() > 1 {
+            let half = &frames[..frames.len() / 2];
+            let rows = half.iter().map(|frame| frame.rows).sum();
+            let last = half.iter().map(|frame| frame.seq).max().unwrap_or(block.run.first);
+            tracing::warn!(%table, rows = wire.rows, error = %chain(error), "ClickHouse cannot take a block; halving it");
+            self.change(|| Op::Split { block: block.clone(), last, rows }).await?;
+            return Ok(());
+        }
+        let (folder, laid_aside, reason) = (self.dead_letters.clone(), wire.clone(), chain(error));
+        let file = self.blocking(move || dead_letter::write(&folder, &laid_aside, &reason)).await?;
+        tracing::error!(%table, rows = wire.rows, file = %file.display(), error = %chain(error), "rows that ClickHouse cannot take were laid aside");
+        self.change(|| Op::Checkpoint(block.clone())).await?;
+        self.metrics.dead_lettered.with_label_values(&[table.name()]).inc_by(wire.rows);
+        Ok(())
+    }
+
+    async fn read(&self, block: Sealed) -> Result<Attempt, Stop> {
+        let (read, wanted) = (self.spool.reader(), block.clone());
+        let Content { layout, rows, body, frames } = self.blocking(move || read(&wanted)).await?;
+        let token = block.token.clone();
+        let wire = Block { table: self.table(), layout, rows, token, body: vec![Bytes::from(body)] };
+        Ok(Attempt { block, frames, wire })
+    }
+
+    /// Does file work off the runtime, again and again until it succeeds.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl Fn() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let work = Arc::new(parking_lot::Mutex::new(work));
+        for attempt in 0.. {
+            let work = Arc::clone(&work);
+            match tokio::task::spawn_blocking(move || (work.lock())()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(error)) => {
+                    tracing::warn!(table = %self.table(), %error, "cannot read or write files of the spool; trying again")
+                }
+                Err(_cancelled) => return Err(Stop),
+            }
+            tokio::time::sleep(pause(self.table().name(), attempt)).await;
+        }
+        Err(Stop)
+    }
+
+    /// Changes the log, again and again until the disk takes it. After a failure of the disk every try fails, and the
+    /// uploader waits here for the restart that is needed anyway.
+    async fn change(&self, op: impl Fn() -> Op) -> Result<Option<Sealed>, Stop> {
+        for attempt in 0.. {
+            match self.spool.change(op()).await {
+                Ok(block) => return Ok(block),
+                Err(error) => {
+                    tracing::debug!(table = %self.table(), ?error, "the spool took no change; trying again")
+                }
+            }
+            if self.drain.is_cancelled() && self.spool.backlog().borrow().failed {
+                return Err(Stop);
+            }
+            tokio::time::sleep(pause(self.table().name(), attempt)).await;
+        }
+        Err(Stop)
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn fault_name(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Unavailable => "unavailable",
+        Fault::Retryable => "retryable",
+        Fault::Poison => "poison",
+    }
+}
+
+/// The error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
