@@ -100,7 +100,7 @@ impl Odd {
 }
 
 fn insert(connection: &mut Connection, columns: &str, pieces: &[Bytes]) {
-    let mut insert = connection.insert(&format!("INSERT INTO t ({columns})"), "Native").unwrap();
+    let mut insert = connection.insert(&format!("INSERT INTO t ({columns})"), "Native", &[]).unwrap();
     for piece in pieces {
         insert.append(piece).unwrap();
     }
@@ -117,7 +117,7 @@ fn different_models(connection: &mut Connection, n: u64) -> u64 {
         crate::rowbinary::string(&mut rows, &i.to_string());
     }
     let pieces = encode(&[column("model", Wire::Word)], &[Bytes::from(rows)], n).unwrap();
-    let mut insert = connection.insert("INSERT INTO models (model)", "Native").unwrap();
+    let mut insert = connection.insert("INSERT INTO models (model)", "Native", &[]).unwrap();
     for piece in &pieces {
         insert.append(piece).unwrap();
     }

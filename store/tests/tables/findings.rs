@@ -1,0 +1,75 @@
+//! Findings of drift on a real ClickHouse: a repeated run overwrites itself.
+
+use serde::Deserialize;
+use windvane_store::drift_findings::{Run, Span, write};
+use windvane_store::{Real, Statement};
+use windvane_types::drift::Document;
+
+use crate::endpoint::Running;
+
+const DAY_US: i64 = 86_400_000_000;
+
+fn document(effect: f64) -> Document {
+    let method = serde_json::json!({"method": "ks", "statistic": effect, "threshold": 0.1, "p_value": 1e-300,
+        "p_adjusted": null, "effect": effect, "drifted": true});
+    let column = serde_json::json!({"column": "distance", "kind": "numeric", "n_reference": 10, "n_current": 20,
+        "missing_reference": 1, "missing_current": 2, "verdict": "drift", "direction": "up", "mean_reference": 1.0,
+        "mean_current": 2.0, "largest_change": null, "methods": [method]});
+    let segment = serde_json::json!({"segment": {"origin": "EWR", "region": null}, "rows_reference": 5,
+        "rows_current": 6, "verdict": "drift", "columns": [column]});
+    let document = serde_json::json!({"schema": "windvane.drift/1", "reference": {"source": "a", "rows": 11},
+        "current": {"source": "b", "rows": 22}, "verdict": "drift", "alpha": 0.05, "correction": "bh", "tests": 2,
+        "min_rows": 30, "compat": null, "seed": 1, "columns": [column], "segments": [segment],
+        "segments_left_out": 0, "skipped": []});
+    serde_json::from_value(document).unwrap()
+}
+
+fn run(run_id: &str, computed_at_us: i64) -> Run {
+    Run {
+        run_id: run_id.to_owned(),
+        computed_at_us,
+        model: "delay".to_owned(),
+        version: "7".to_owned(),
+        environment: String::new(),
+        monitor: String::new(),
+        reference_kind: "window".to_owned(),
+        reference_name: String::new(),
+        reference: Span { start_us: 0, end_us: DAY_US },
+        window: Span { start_us: DAY_US, end_us: 2 * DAY_US },
+        granularity: String::new(),
+    }
+}
+
+#[derive(Deserialize)]
+struct Row {
+    segment_key: String,
+    segment_value: String,
+    effect: Option<Real>,
+    p_adjusted: Option<Real>,
+    drifted: bool,
+    n_current: u64,
+    detail: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
+    let running = Running::migrated().await;
+    let in_2100 = 130 * 365 * DAY_US;
+    for (id, order, effect) in [("first", 1, 0.2), ("second", 2, 0.4), ("second", 2, 0.4)] {
+        assert_eq!(write(&running.store, &run(id, in_2100 + order), &document(effect)).await.unwrap(), 2);
+    }
+    let sql = "SELECT segment_key, segment_value, effect, p_adjusted, drifted, n_current, detail \
+               FROM drift_findings FINAL ORDER BY segment_key";
+    let rows: Vec<Row> = running.store.rows(&Statement::new(sql)).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        assert_eq!(
+            (row.effect.map(|x| x.0), row.p_adjusted, row.drifted, row.n_current),
+            (Some(0.4), None, true, 20)
+        );
+    }
+    assert_eq!((rows[0].segment_key.as_str(), rows[0].segment_value.as_str()), ("", ""));
+    assert_eq!((rows[1].segment_key.as_str(), rows[1].segment_value.as_str()), ("origin,region", "EWR,"));
+    assert!(rows[1].detail.contains(r#""segment":{"origin":"EWR","region":null}"#), "{}", rows[1].detail);
+    running.end().await;
+}

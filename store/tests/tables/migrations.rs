@@ -1,0 +1,99 @@
+//! Migrations on a real ClickHouse: once, twice, at once, half-done, edited, from the future, for a cluster.
+
+use windvane_store::migrate::{self, ClusterName, MigrateError, State, Topology};
+use windvane_store::{Statement, Store};
+
+use crate::endpoint::Running;
+
+async fn apply(store: &Store) -> Result<usize, MigrateError> {
+    migrate::apply(store, &Topology::Single, |_| {}).await
+}
+
+/// Migrations that are not applied.
+async fn open(store: &Store) -> Vec<(u32, State)> {
+    let steps = migrate::status(store, &Topology::Single).await.unwrap();
+    let open = steps.iter().filter(|step| step.state != State::Applied);
+    open.map(|step| (step.migration.version, step.state)).collect()
+}
+
+async fn change_ledger(store: &Store, change: &str) {
+    let sql = format!("ALTER TABLE windvane.schema_migrations {change}");
+    store.execute(&Statement::new(sql).setting("mutations_sync", 2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_is_brought_up_to_date_once() {
+    let running = Running::empty().await;
+    let steps = migrate::status(&running.store, &Topology::Single).await.unwrap();
+    assert!(steps.iter().all(|step| step.state == State::Pending));
+    assert_eq!(apply(&running.store).await.unwrap(), steps.len());
+    assert_eq!(open(&running.store).await, []);
+    assert_eq!(apply(&running.store).await.unwrap(), 0);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_resumes_a_half_applied_migration() {
+    let running = Running::migrated().await;
+    change_ledger(&running.store, "DELETE WHERE version = 5 AND state = 'applied'").await;
+    change_ledger(&running.store, "DELETE WHERE version = 7").await;
+    assert_eq!(open(&running.store).await, [(5, State::Started), (7, State::Pending)]);
+    assert_eq!(apply(&running.store).await.unwrap(), 2);
+    assert_eq!(open(&running.store).await, []);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_goes_on_where_a_crash_left_tables_without_a_ledger() {
+    let running = Running::migrated().await;
+    running.store.execute(&Statement::new("DROP TABLE windvane.schema_migrations SYNC")).await.unwrap();
+    assert!(apply(&running.store).await.unwrap() > 0);
+    assert_eq!(open(&running.store).await, []);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_refuses_an_edited_migration_and_a_newer_schema() {
+    let running = Running::migrated().await;
+    change_ledger(&running.store, "UPDATE checksum = 'another' WHERE version = 3").await;
+    let refused = apply(&running.store).await.unwrap_err();
+    assert!(matches!(refused, MigrateError::Edited { version: 3, .. }), "{refused}");
+    change_ledger(&running.store, "DELETE WHERE version = 3").await;
+
+    let newer = "INSERT INTO windvane.schema_migrations (version, name, state, topology) \
+                 SELECT 9999, 'from_the_future', 'applied', 'single'";
+    running.store.execute(&Statement::new(newer)).await.unwrap();
+    let refused = apply(&running.store).await.unwrap_err();
+    assert!(matches!(refused, MigrateError::NewerSchema { found: 9999, .. }), "{refused}");
+    change_ledger(&running.store, "DELETE WHERE version = 9999").await;
+
+    let cluster = Topology::Cluster(ClusterName::new("main").unwrap());
+    let refused = migrate::apply(&running.store, &cluster, |_| {}).await.unwrap_err();
+    assert!(matches!(refused, MigrateError::OtherTopology { .. }), "{refused}");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_takes_two_appliers_at_once() {
+    let running = Running::empty().await;
+    let (first, second) = tokio::join!(apply(&running.store), apply(&running.store));
+    assert!(first.unwrap() + second.unwrap() >= open(&running.store).await.len());
+    assert_eq!(open(&running.store).await, []);
+    running.end().await;
+}
+
+/// No cluster is at hand, but its DDL parses.
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_parses_what_a_cluster_gets() {
+    let running = Running::empty().await;
+    for name in ["main", "{cluster}", "eu-west.1"] {
+        let cluster = Topology::Cluster(ClusterName::new(name).unwrap());
+        for migration in migrate::all() {
+            let sql = migration.render(&cluster, "windvane").unwrap().unwrap();
+            let parsed = running.store.text(&format!("EXPLAIN AST {sql}"), "TSV").await;
+            let tree = String::from_utf8(parsed.unwrap().to_vec()).unwrap();
+            assert!(tree.starts_with("CreateQuery"), "{}: {tree}", migration.name);
+        }
+    }
+    running.end().await;
+}
