@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -117,6 +117,8 @@ impl Supervisor {
 /// A child with the pipe that keeps it alive.
 struct Running {
     child: Child,
+    /// Held here and not in `child`: waiting for a child closes the pipe that it still holds, and would end the engine.
+    stdin: Option<ChildStdin>,
     since: Instant,
     last_line: watch::Receiver<String>,
 }
@@ -178,7 +180,8 @@ impl Watched {
             // Ends when the child closes its standard error, at the latest when it dies.
             self.tasks.spawn(merge_log(BufReader::new(stderr), sender));
         }
-        let mut running = Running { child, since: Instant::now(), last_line };
+        let stdin = child.stdin.take();
+        let mut running = Running { child, stdin, since: Instant::now(), last_line };
         self.await_answer(&mut running).await?;
         if let Some(pid) = running.child.id() {
             self.state.send_replace(EngineState::Up { pid });
@@ -212,7 +215,7 @@ impl Watched {
 
     /// Asks the engine to end, by the pipe and by signal, and kills it when it takes too long.
     async fn end(&self, mut running: Running) {
-        drop(running.child.stdin.take());
+        drop(running.stdin.take());
         if let Some(pid) = running.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)
         {
             let _ = kill_process(pid, Signal::TERM);
