@@ -227,7 +227,8 @@ mod tests {
             reader_password: "rp".into(),
         };
         let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
-        let cases: &[(&[(&'static str, String)], &[(&str, &str)], Option<Role>)] = &[
+        type Case<'c> = (&'c [(&'static str, String)], &'c [(&'c str, &'c str)], Option<Role>);
+        let cases: &[Case] = &[
             (&[], &[], None),
             (&[], &[("user", "w"), ("password", "wp")], Some(Role::Writer)),
             (&[("authorization", basic("r:rp"))], &[("user", "w"), ("password", "wp")], Some(Role::Reader)),

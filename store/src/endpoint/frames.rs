@@ -57,7 +57,7 @@ impl<R: Read> FrameReader<R> {
         let length =
             |at: usize| u32::from_le_bytes([frame[at], frame[at + 1], frame[at + 2], frame[at + 3]]) as usize;
         let (compressed, raw) = (length(1), length(5));
-        if compressed < HEADER_BYTES || compressed > FRAME_BYTES_MAX || raw > FRAME_BYTES_MAX {
+        if !(HEADER_BYTES..=FRAME_BYTES_MAX).contains(&compressed) || raw > FRAME_BYTES_MAX {
             return Err(fault(
                 code::TOO_LARGE_SIZE_COMPRESSED,
                 format!(

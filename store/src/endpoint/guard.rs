@@ -132,10 +132,13 @@ impl Guard {
         if classified.statements > 1 {
             return Err(exception(code::SYNTAX_ERROR, "Syntax error: Multi-statements are not allowed."));
         }
-        let (tree, tokens) = self.with(|connection| {
+        rules::parameters_forge_no_lines(sql, parameters)?;
+        // The tokens come first: EXPLAIN applies a SETTINGS clause of the statement that it shows.
+        let tokens = self.tokens(sql.as_bytes())?;
+        rules::judge_tokens(sql.as_bytes(), &tokens)?;
+        let tree = self.with(|connection| {
             let output = connection.query(&format!("EXPLAIN AST {sql}"), "TSVRaw", parameters)?;
-            let tree = String::from_utf8_lossy(output.bytes()).into_owned();
-            Ok((tree, tokens::tokens(connection, sql.as_bytes())?))
+            Ok(String::from_utf8_lossy(output.bytes()).into_owned())
         })?;
         let tree = Tree::parse(&tree).ok_or_else(|| {
             exception(

@@ -43,6 +43,12 @@ pub(super) struct Statement {
     pub(super) data: Source,
 }
 
+/// A statement that may run.
+struct Judged {
+    statement: Statement,
+    verdict: Verdict,
+}
+
 /// What a statement needs while it runs.
 pub(super) struct Context<'j> {
     pub(super) shared: &'j Shared,
@@ -83,7 +89,7 @@ impl Job {
         }
         match &verdict.special {
             Special::Kill(query_id) => kill::run(&context, query_id, reply),
-            _ => context.run(statement, &verdict, reply),
+            _ => context.run(Judged { statement, verdict }, reply),
         }
     }
 }
@@ -234,8 +240,9 @@ impl Context<'_> {
         }
     }
 
-    fn run(&self, statement: Statement, verdict: &Verdict, reply: Reply) -> Finished {
-        let pool = if verdict.class == Class::ReadOnly { &self.shared.reads } else { &self.shared.writes };
+    fn run(&self, judged: Judged, reply: Reply) -> Finished {
+        let pool =
+            if judged.verdict.class == Class::ReadOnly { &self.shared.reads } else { &self.shared.writes };
         let Some(_place) = pool.enter(&self.shared.runtime) else {
             return reply.fail(&exception(
                 code::TOO_MANY_SIMULTANEOUS_QUERIES,
@@ -244,7 +251,7 @@ impl Context<'_> {
         };
         let Some(wanted) = &self.request.session else {
             return match self.fresh() {
-                Ok(mut connection) => self.execute(&mut connection, statement, reply),
+                Ok(mut connection) => self.execute(&mut connection, judged.statement, reply),
                 Err(error) => reply.fail(&error),
             };
         };
@@ -252,7 +259,7 @@ impl Context<'_> {
         match sessions.take(user, wanted) {
             Err(error) => reply.fail(&error),
             Ok(kept) => {
-                let (finished, session) = self.in_session(kept, statement, verdict, reply);
+                let (finished, session) = self.in_session(kept, judged, reply);
                 match session {
                     Some(session) => sessions.put(user, wanted, session),
                     None => sessions.forget(user, wanted),
@@ -296,13 +303,7 @@ impl Context<'_> {
     }
 
     /// Runs the statement in a session and takes the request's own settings back; the session is none when it is lost.
-    fn in_session(
-        &self,
-        kept: Option<Session>,
-        statement: Statement,
-        verdict: &Verdict,
-        reply: Reply,
-    ) -> (Finished, Option<Session>) {
+    fn in_session(&self, kept: Option<Session>, judged: Judged, reply: Reply) -> (Finished, Option<Session>) {
         let change_database = kept.is_none() || self.request.database.is_some();
         let mut session = match kept {
             Some(session) => session,
@@ -319,10 +320,10 @@ impl Context<'_> {
         }
         let finished = match ready {
             Ok(()) => {
-                let text = statement.text.clone();
-                let finished = self.execute(&mut session.connection, statement, reply);
+                let text = judged.statement.text.clone();
+                let finished = self.execute(&mut session.connection, judged.statement, reply);
                 if finished.succeeded {
-                    session.remember(&verdict.special, text);
+                    session.remember(&judged.verdict.special, text);
                 }
                 finished
             }

@@ -199,5 +199,10 @@ fn check_names(request: &Request) -> Result<(), Exception> {
             ));
         }
     }
+    // A format's name becomes part of a statement.
+    let odd = |name: &String| name.contains(|c: char| !c.is_ascii_alphanumeric());
+    if request.format.as_ref().is_some_and(odd) {
+        return Err(exception(code::BAD_ARGUMENTS, "The name of a format has letters and digits only."));
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A statement that answers: streamed where the format allows, else through a file.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -111,24 +112,28 @@ fn fetched(context: &Context, query: &Query, mut stream: QueryStream<'_>, reply:
         let bytes = first.as_ref().map_or(&[] as &[u8], Output::bytes);
         return reply.send(&query.format, bytes, &total);
     };
-    let mut chunks = Chunks { stream, stitcher: Stitcher::new(query.joint), total };
-    let begin = [first, Some(second)].into_iter().flatten().collect();
-    if context.request.wait_end {
-        chunks.held(context, query, begin, reply)
-    } else {
-        chunks.sent(context, query, begin, reply)
-    }
+    let ready = [first, Some(second)].into_iter().flatten().collect();
+    let chunks = Chunks { context, query, stream, ready, stitcher: Stitcher::new(query.joint), total };
+    if context.request.wait_end { chunks.held(reply) } else { chunks.sent(reply) }
 }
 
+/// A result under way.
 struct Chunks<'c> {
+    context: &'c Context<'c>,
+    query: &'c Query<'c>,
     stream: QueryStream<'c>,
+    /// Chunks that were fetched already.
+    ready: VecDeque<Output>,
     stitcher: Stitcher,
     total: Progress,
 }
 
 impl Chunks<'_> {
-    fn next(&mut self, context: &Context) -> Result<Option<Output>, Exception> {
-        if context.running.is_cancelled() {
+    fn fetch(&mut self) -> Result<Option<Output>, Exception> {
+        if let Some(chunk) = self.ready.pop_front() {
+            return Ok(Some(chunk));
+        }
+        if self.context.running.is_cancelled() {
             return Err(exception(code::QUERY_WAS_CANCELLED, "Query was cancelled."));
         }
         let chunk = self.stream.next_chunk().map_err(EngineError::into_exception)?;
@@ -139,16 +144,8 @@ impl Chunks<'_> {
     }
 
     /// The next piece of the joined result.
-    fn next_body(
-        &mut self,
-        context: &Context,
-        ready: &mut impl Iterator<Item = Output>,
-    ) -> Result<Option<Piece>, Exception> {
-        let chunk = match ready.next() {
-            Some(chunk) => Some(chunk),
-            None => self.next(context)?,
-        };
-        let Some(chunk) = chunk else { return Ok(None) };
+    fn next_piece(&mut self) -> Result<Option<Piece>, Exception> {
+        let Some(chunk) = self.fetch()? else { return Ok(None) };
         let skip = self.stitcher.skip(chunk.bytes()).map_err(|_| {
             exception(
                 code::UNKNOWN_EXCEPTION,
@@ -159,14 +156,13 @@ impl Chunks<'_> {
     }
 
     /// Sends chunk by chunk.
-    fn sent(&mut self, context: &Context, query: &Query, begin: Vec<Output>, reply: Reply) -> Finished {
-        let mut answer = match reply.start(&query.format, &self.total) {
+    fn sent(mut self, reply: Reply) -> Finished {
+        let mut answer = match reply.start(&self.query.format, &self.total) {
             Ok(answer) => answer,
             Err(finished) => return finished,
         };
-        let mut ready = begin.into_iter();
         loop {
-            match self.next_body(context, &mut ready) {
+            match self.next_piece() {
                 Ok(Some(piece)) => {
                     if answer.write(piece.bytes()).is_err() {
                         return Finished::unread();
@@ -179,25 +175,25 @@ impl Chunks<'_> {
     }
 
     /// Holds the result back until the statement has ended.
-    fn held(&mut self, context: &Context, query: &Query, begin: Vec<Output>, reply: Reply) -> Finished {
-        let mut held = tempfile::SpooledTempFile::new_in(HELD_BYTES_MAX, &context.shared.spill_dir);
-        let mut ready = begin.into_iter();
-        let mut hold = || -> Result<(), Exception> {
-            let mut bytes = 0_u64;
-            while let Some(piece) = self.next_body(context, &mut ready)? {
-                bytes += piece.bytes().len() as u64;
-                if bytes > SPILL_BYTES_MAX {
-                    let message = format!("Limit for a held result exceeded: {SPILL_BYTES_MAX} bytes.");
-                    return Err(exception(code::TOO_MANY_ROWS_OR_BYTES, message));
-                }
-                held.write_all(piece.bytes()).map_err(|error| disk(&error))?;
-            }
-            Ok(())
-        };
-        match hold() {
-            Ok(()) => send_file(&mut held, (query, &self.total), reply),
+    fn held(mut self, reply: Reply) -> Finished {
+        let mut held = tempfile::SpooledTempFile::new_in(HELD_BYTES_MAX, &self.context.shared.spill_dir);
+        match self.hold(&mut held) {
+            Ok(()) => send_file(&mut held, (self.query, &self.total), reply),
             Err(error) => reply.fail(&error),
         }
+    }
+
+    fn hold(&mut self, held: &mut impl Write) -> Result<(), Exception> {
+        let mut bytes = 0_u64;
+        while let Some(piece) = self.next_piece()? {
+            bytes += piece.bytes().len() as u64;
+            if bytes > SPILL_BYTES_MAX {
+                let message = format!("Limit for a held result exceeded: {SPILL_BYTES_MAX} bytes.");
+                return Err(exception(code::TOO_MANY_ROWS_OR_BYTES, message));
+            }
+            held.write_all(piece.bytes()).map_err(|error| disk(&error))?;
+        }
+        Ok(())
     }
 }
 

@@ -41,13 +41,42 @@ const TRANSPORT: [&str; 33] = [
     "framing",
 ];
 
-/// Settings that change how text is parsed: with them the engine would run another statement than the one checked.
-const PARSER: [&str; 5] = [
+/// Settings that nobody may change here: those that change how text is parsed (the engine would run another statement
+/// than the one checked), that hold expressions or table names nobody checks, or that name files and services.
+const REFUSED: [&str; 33] = [
     "dialect",
+    "polyglot_dialect",
     "implicit_select",
+    "implicit_table_at_top_level",
     "allow_settings_after_format_in_insert",
     "allow_experimental_kusto_dialect",
     "allow_experimental_prql_dialect",
+    "allow_experimental_polyglot_dialect",
+    "additional_table_filters",
+    "additional_result_filter",
+    "parallel_replicas_custom_key",
+    "cluster_for_parallel_replicas",
+    "promql_database",
+    "promql_table",
+    "default_table_engine",
+    "default_temporary_table_engine",
+    "user_files_path",
+    "url_base",
+    "rename_files_after_processing",
+    "input_format_record_errors_file_path",
+    "format_schema",
+    "format_schema_source",
+    "format_schema_message_name",
+    "output_format_schema",
+    "format_template_resultset",
+    "format_template_row",
+    "format_template_row_format",
+    "format_template_resultset_format",
+    "format_avro_schema_registry_url",
+    "s3queue_default_zookeeper_path",
+    "filesystem_cache_name",
+    "ai_function_text_default_credentials",
+    "ai_function_embedding_default_credentials",
 ];
 
 /// Whether the endpoint keeps a parameter to itself.
@@ -65,23 +94,38 @@ pub(super) fn check(name: &str, role: Role) -> Result<(), Exception> {
             "The name of a setting has letters, digits and `_` only.",
         ));
     }
-    if PARSER.contains(&lower.as_str()) {
-        return Err(exception(
-            code::ACCESS_DENIED,
-            format!("Setting `{lower}` cannot be changed over this endpoint."),
-        ));
+    if is_refused(&lower) {
+        return Err(refused(&lower));
     }
-    let kept_from_readers = lower == "readonly" || lower.starts_with("allow_") || lower == "user_files_path";
-    if role == Role::Reader && kept_from_readers {
-        return Err(exception(code::READONLY, format!("Cannot modify '{lower}' setting in readonly mode.")));
+    if role == Role::Reader && is_kept_from_readers(&lower) {
+        return Err(kept_from_readers(&lower));
     }
     Ok(())
 }
 
-/// Whether a statement that names this setting changes how later statements are parsed or guarded.
-pub(super) fn is_guarded(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    PARSER.contains(&lower.as_str()) || lower == "log_comment" || lower == "readonly"
+/// Whether nobody may change a setting, by its name in lower case.
+pub(super) fn is_refused(lower: &str) -> bool {
+    REFUSED.contains(&lower)
+}
+
+/// The answer to a setting that nobody may change.
+pub(super) fn refused(name: &str) -> Exception {
+    exception(code::ACCESS_DENIED, format!("Setting `{name}` cannot be changed over this endpoint."))
+}
+
+/// Whether a setting would loosen the limits of a reader, by its name in lower case.
+pub(super) fn is_kept_from_readers(lower: &str) -> bool {
+    lower == "readonly" || lower.starts_with("allow_")
+}
+
+/// The answer to a setting that a reader may not change.
+pub(super) fn kept_from_readers(name: &str) -> Exception {
+    exception(code::READONLY, format!("Cannot modify '{name}' setting in readonly mode."))
+}
+
+/// Whether `SET` may not change a setting in a session, by its name in lower case.
+pub(super) fn is_kept_from_sessions(lower: &str) -> bool {
+    is_refused(lower) || lower == "log_comment" || lower == "readonly"
 }
 
 #[cfg(test)]
@@ -95,7 +139,8 @@ mod tests {
             ("readonly", None, Some(code::READONLY)),
             ("ReadOnly", None, Some(code::READONLY)),
             ("allow_introspection_functions", None, Some(code::READONLY)),
-            ("user_files_path", None, Some(code::READONLY)),
+            ("user_files_path", Some(code::ACCESS_DENIED), Some(code::ACCESS_DENIED)),
+            ("additional_result_filter", Some(code::ACCESS_DENIED), Some(code::ACCESS_DENIED)),
             ("dialect", Some(code::ACCESS_DENIED), Some(code::ACCESS_DENIED)),
             ("a = 1, readonly", Some(code::BAD_ARGUMENTS), Some(code::BAD_ARGUMENTS)),
             ("", Some(code::BAD_ARGUMENTS), Some(code::BAD_ARGUMENTS)),

@@ -77,7 +77,7 @@ pub(super) const WRITER_TABLE_FUNCTIONS: [&str; 14] = [
 ];
 
 /// Functions that reach outside of the engine wherever they stand; refused for everyone.
-pub(super) const OUTSIDE: [&str; 58] = [
+pub(super) const OUTSIDE: [&str; 61] = [
     "file",
     "filecluster",
     "fileview",
@@ -136,10 +136,13 @@ pub(super) const OUTSIDE: [&str; 58] = [
     "merge",
     "dictionary",
     "loop",
+    "eval",
+    "fuzzquery",
+    "paimoncluster",
 ];
 
-/// Functions that open an object named in a text, or a model file; refused for everyone.
-pub(super) const BY_NAME: [&str; 9] = [
+/// Functions that open an object named in a text or a model file, or call a service; refused for everyone.
+pub(super) const BY_NAME: [&str; 12] = [
     "joinget",
     "joingetornull",
     "catboostevaluate",
@@ -147,12 +150,15 @@ pub(super) const BY_NAME: [&str; 9] = [
     "evalmlmethod",
     "modelevaluate",
     "showcertificate",
-    "isippaddressinrange_file",
-    "getoskernelversion",
+    "aiclassify",
+    "aigenerate",
+    "aiembed",
+    "aiextract",
+    "aitranslate",
 ];
 
-/// Beginnings of the names of functions that open an object named in a text or call a service.
-pub(super) const BY_NAME_PREFIXES: [&str; 5] = ["dictget", "dicthas", "dictis", "ai_", "llm"];
+/// Beginnings of the names of functions that open an object named in a text.
+pub(super) const BY_NAME_PREFIXES: [&str; 3] = ["dictget", "dicthas", "dictis"];
 
 /// Table engines that keep their data inside of the engine.
 pub(super) const TABLE_ENGINES: [&str; 22] = [

@@ -30,8 +30,8 @@ pub(super) fn no_database(name: &str, readable: &[String]) -> Exception {
 
 /// Judges a statement of this class.
 pub(super) fn judge(case: &Case, class: Class) -> Result<Verdict, Exception> {
-    names_hold_no_control_characters(case)?;
     no_secret_door(case)?;
+    settings_of_the_text(case)?;
     let special = root(case, class)?;
     for (index, node) in case.tree.nodes.iter().enumerate() {
         match node.class() {
@@ -49,25 +49,44 @@ pub(super) fn judge(case: &Case, class: Class) -> Result<Verdict, Exception> {
     Ok(Verdict { class, special })
 }
 
-/// A quoted name with a line end could forge lines of the printed tree.
-fn names_hold_no_control_characters(case: &Case) -> Result<(), Exception> {
-    for token in case.tokens {
+/// The same for names that come in through parameters of the type Identifier.
+pub(super) fn parameters_forge_no_lines(sql: &str, parameters: &[(String, String)]) -> Result<(), Exception> {
+    let odd = |value: &str| value.contains(|c: char| c.is_control() || c == '\\');
+    if sql.to_ascii_lowercase().contains("identifier") && parameters.iter().any(|(_, value)| odd(value)) {
+        return Err(denied(
+            "Parameters with control characters or backslashes are refused beside one of type Identifier.",
+        ));
+    }
+    Ok(())
+}
+
+/// What the tokens alone decide, before the engine sees the statement in any form.
+pub(super) fn judge_tokens(text: &[u8], tokens: &[Token]) -> Result<(), Exception> {
+    for (at, token) in tokens.iter().enumerate() {
+        let next = |word: &str| tokens.get(at + 1).is_some_and(|next| next.is(text, word));
         match token.kind {
-            Kind::QuotedName => {
-                let bytes = token.bytes(case.text);
-                if bytes.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\') {
-                    return Err(denied(
-                        "Quoted names with control characters or backslashes are refused by this endpoint.",
-                    ));
-                }
+            // A name with a line end could forge lines of the printed tree.
+            Kind::QuotedName
+                if token.bytes(text).iter().any(|byte| byte.is_ascii_control() || *byte == b'\\') =>
+            {
+                return Err(denied(
+                    "Quoted names with control characters or backslashes are refused by this endpoint.",
+                ));
             }
             Kind::Error => return Err(exception(code::SYNTAX_ERROR, "Syntax error: unknown token.")),
+            Kind::Word
+                if token.is(text, "INTO") && next("OUTFILE") || token.is(text, "FROM") && next("INFILE") =>
+            {
+                return Err(denied("INTO OUTFILE and FROM INFILE are refused by this endpoint."));
+            }
+            Kind::Equals if at > 0 && tokens.iter().any(|token| token.is(text, "SETTINGS")) => {
+                let name = tokens[at - 1].name(text).unwrap_or_default().to_ascii_lowercase();
+                if settings::is_refused(&name) {
+                    return Err(settings::refused(&name));
+                }
+            }
             _ => {}
         }
-    }
-    // Names that came in through parameters are in the tree alone.
-    if case.tree.nodes.iter().any(|node| node.label.contains(|c: char| c.is_control())) {
-        return Err(denied("Names with control characters are refused by this endpoint."));
     }
     Ok(())
 }
@@ -78,11 +97,6 @@ fn no_secret_door(case: &Case) -> Result<(), Exception> {
     let keyword = |at: usize, word: &str| case.tokens.get(at).is_some_and(|token| token.is(case.text, word));
     let kind = |at: usize| case.tokens.get(at).map(|token| token.kind);
     for at in 0..case.tokens.len() {
-        if (keyword(at, "INTO") && keyword(at + 1, "OUTFILE"))
-            || (keyword(at, "FROM") && keyword(at + 1, "INFILE"))
-        {
-            return Err(denied("INTO OUTFILE and FROM INFILE are refused by this endpoint."));
-        }
         // The engine's own `default` holds every file as a table.
         if name(at).eq_ignore_ascii_case("default") && kind(at + 1) == Some(Kind::Dot) {
             let table = name(at + 2);
@@ -102,14 +116,24 @@ fn no_secret_door(case: &Case) -> Result<(), Exception> {
         if called && !is_name && is_outside(&word) {
             return Err(outside(&word));
         }
-        if kind(at + 1) == Some(Kind::Equals)
-            && matches!(word.as_str(), "disk" | "storage_policy")
-            && kind(at) == Some(Kind::Word)
+        let writes = ["CreateQuery", "AlterQuery"].contains(&case.tree.root().class());
+        if writes && kind(at + 1) == Some(Kind::Equals) && matches!(word.as_str(), "disk" | "storage_policy")
         {
-            let writes = ["CreateQuery", "AlterQuery"].contains(&case.tree.root().class());
-            if writes {
-                return Err(denied(format!("Setting `{word}` of a table is refused by this endpoint.")));
-            }
+            return Err(denied(format!("Setting `{word}` of a table is refused by this endpoint.")));
+        }
+    }
+    Ok(())
+}
+
+/// SETTINGS clauses: the tree says that there is one, the tokens what is in it.
+fn settings_of_the_text(case: &Case) -> Result<(), Exception> {
+    if !case.tree.nodes.iter().any(|node| node.class() == "Set") {
+        return Ok(());
+    }
+    for pair in case.tokens.windows(2).filter(|pair| pair[1].kind == Kind::Equals) {
+        let name = pair[0].name(case.text).unwrap_or_default().to_ascii_lowercase();
+        if case.role == Role::Reader && settings::is_kept_from_readers(&name) {
+            return Err(settings::kept_from_readers(&name));
         }
     }
     Ok(())
@@ -147,13 +171,13 @@ fn root(case: &Case, class: Class) -> Result<Special, Exception> {
             Err(denied("This kind of EXPLAIN is refused by this endpoint."))
         }
         "Set" => {
-            let guarded = case
+            let mut names = case
                 .tokens
                 .iter()
                 .filter_map(|token| token.name(case.text))
-                .find(|name| settings::is_guarded(name));
-            match guarded {
-                Some(name) => Err(denied(format!("Setting `{name}` cannot be changed over this endpoint."))),
+                .map(|name| name.to_ascii_lowercase());
+            match names.find(|name| settings::is_kept_from_sessions(name)) {
+                Some(name) => Err(settings::refused(&name)),
                 None => Ok(Special::Set),
             }
         }
