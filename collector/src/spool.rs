@@ -8,6 +8,7 @@ mod log;
 mod read;
 mod record;
 mod recover;
+mod reserve;
 mod retire;
 mod run;
 mod writer;

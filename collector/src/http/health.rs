@@ -15,6 +15,9 @@ use crate::collector::Shared;
 /// Longest wait for the store's answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a refusal of the disk counts; after that only the next batch can tell, so one is let in.
+const REFUSAL: Duration = Duration::from_secs(15);
+
 /// Whether events can be taken, and whether they arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {

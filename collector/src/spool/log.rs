@@ -70,6 +70,8 @@ pub(crate) struct Backlog {
     pub(crate) disk_bytes: u64,
     /// Whether the disk has failed.
     pub(crate) failed: bool,
+    /// When the disk refused a commit, if none has succeeded since.
+    pub(crate) refused_at: Option<std::time::Instant>,
 }
 
 /// One segment file.
@@ -154,7 +156,16 @@ impl<D: Disk> Log<D> {
         let frames: Vec<_> =
             (self.next_seq..).zip(frames).map(|(seq, frame)| self.stage_frame(seq, frame)).collect();
         if !self.buffer.is_empty() {
-            self.write()?;
+            // The uploader's changes are what frees a full disk, so they get the room that is kept for them.
+            match self.write() {
+                Err(CommitError::NotWritten(error))
+                    if frames.is_empty() && super::reserve::release(&*self.disk) =>
+                {
+                    tracing::warn!(%error, "the disk is full; going on with the room that is kept for that");
+                    self.write()?;
+                }
+                result => result?,
+            }
         }
         let block = self.apply(change);
         for (frame, key) in frames {
@@ -174,6 +185,7 @@ impl<D: Disk> Log<D> {
             oldest_us: waiting().map(|run| run.oldest_us).min(),
             disk_bytes: self.segments.iter().map(|segment| segment.bytes).sum(),
             failed: self.failed,
+            refused_at: None,
         }
     }
 

@@ -287,3 +287,15 @@ fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
     world.drain();
     world.check();
 }
+
+#[test]
+fn a_full_disk_can_still_be_emptied() {
+    let mut world = World::new();
+    world.append(&[1, 2]);
+    for _ in 0..2 {
+        world.disk.fault_in(0, Fault::NoSpace);
+        world.upload(Answer::Stored);
+    }
+    assert_eq!(world.log.as_ref().map(|log| log.backlog().rows), Some(0));
+    world.check();
+}

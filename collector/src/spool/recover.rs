@@ -10,6 +10,7 @@ use super::disk::{Appender, Disk};
 use super::keys::Keys;
 use super::log::{Log, LogLimits, Sealed, Segment, begin_segment, segment_name};
 use super::record::{HEADER, Header, KeyRecord, Kind, Parsed, Seal, next_header, parse};
+use super::reserve;
 use super::retire::KeysFile;
 use super::run::{FrameInfo, Position, Run, Runs};
 
@@ -125,7 +126,18 @@ impl<D: Disk> Log<D> {
         let (sealed, runs) = rebuild(&*disk, &survey, &limits)?;
         let Survey { mut segments, done_seq, last_seq, mut recovered, .. } = survey;
         let number = numbers.last().map_or(1, |last| last + 1);
-        let (file, bytes) = begin_segment(&*disk, number, done_seq)?;
+        // A log whose disk is full already can be opened all the same, to be emptied.
+        let begun = begin_segment(&*disk, number, done_seq).or_else(|error| match reserve::release(&*disk) {
+            true => {
+                disk.remove(&segment_name(number))?;
+                begin_segment(&*disk, number, done_seq)
+            }
+            false => Err(error),
+        });
+        let (file, bytes) = begun?;
+        if let Err(error) = reserve::keep(&*disk) {
+            tracing::warn!(%error, "cannot keep room for emptying a full disk");
+        }
         segments.push(Segment { number, bytes, last: last_seq });
         let log = Self {
             disk,

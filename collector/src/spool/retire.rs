@@ -114,6 +114,7 @@ impl<D: Disk> Log<D> {
             freed += segment.bytes;
         }
         self.disk.sync_folder()?;
+        super::reserve::keep(&*self.disk)?;
         Ok(freed)
     }
 }

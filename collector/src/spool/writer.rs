@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -95,7 +96,8 @@ impl TableSpool {
         room.grown(0, backlog.disk_bytes);
         let (publish, backlog) = watch::channel(backlog);
         let disk = Arc::clone(&log.disk);
-        let mut writer = Writer { table, log, queue, publish, room: Arc::clone(&room), waiting: None };
+        let mut writer =
+            Writer { table, log, queue, publish, room: Arc::clone(&room), waiting: None, refused_at: None };
         thread::Builder::new().name(format!("spool-{table}")).spawn(move || writer.run())?;
         Ok(Self { table, requests, backlog, keys, disk, room })
     }
@@ -158,6 +160,8 @@ struct Writer {
     room: Arc<Room>,
     /// A request that did not go into the last commit any more.
     waiting: Option<Request>,
+    /// When the disk refused a commit, if none has succeeded since.
+    refused_at: Option<Instant>,
 }
 
 impl Writer {
@@ -188,6 +192,7 @@ impl Writer {
         let (op, asked) = change.unzip();
         let frees = matches!(op, Some(Op::Checkpoint(_)));
         let result = self.log.commit(op, frames).map_err(|error| self.report(&error));
+        self.refused_at = result.is_err().then(Instant::now);
         if frees && result.is_ok() {
             self.retire();
         }
@@ -208,7 +213,7 @@ impl Writer {
     }
 
     fn publish(&mut self) {
-        let now = self.log.backlog();
+        let now = Backlog { refused_at: self.refused_at, ..self.log.backlog() };
         let before = self.publish.send_replace(now);
         self.room.grown(before.disk_bytes, now.disk_bytes);
     }
