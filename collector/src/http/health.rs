@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::problem::{Problem, json_response};
 use crate::collector::Shared;
+use crate::spool::TableSpool;
 
 /// Longest wait for the store's answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,12 +39,9 @@ impl Readiness {
 impl Shared {
     /// Asks the spool and the store; answers within 2 s.
     pub(crate) async fn readiness(&self) -> Readiness {
-        let failed = || self.tables.iter().find(|spool| spool.backlog().borrow().failed);
-        let ingest = if self.is_closing() {
-            Some("the service is shutting down".to_owned())
-        } else {
-            failed()
-                .map(|spool| format!("the spool of `{}` has failed; see the log, then restart", spool.table))
+        let ingest = match self.is_closing() {
+            true => Some("the service is shutting down".to_owned()),
+            false => self.tables.iter().find_map(|spool| refusal(spool)),
         };
         let store = match tokio::time::timeout(PING_TIMEOUT, self.sink.ping()).await {
             Ok(Ok(())) => None,
@@ -52,6 +50,16 @@ impl Shared {
         };
         Readiness { ingest, store }
     }
+}
+
+/// Why the spool of a table takes nothing, if it takes nothing.
+fn refusal(spool: &TableSpool) -> Option<String> {
+    let (backlog, table) = (*spool.backlog().borrow(), spool.table);
+    if backlog.failed {
+        return Some(format!("the disk of the spool of `{table}` failed; see the log, then restart"));
+    }
+    let refused = backlog.refused_at.is_some_and(|at| at.elapsed() < REFUSAL);
+    refused.then(|| format!("the spool of `{table}` could not write the last batch; see the log"))
 }
 
 /// The process is up.
