@@ -8,6 +8,9 @@ use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
 
+#[cfg(test)]
+mod tests;
+
 /// The first pause after a failure that names none; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The longest pause, also where the collector asks for a longer one.
