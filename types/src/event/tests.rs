@@ -281,4 +281,23 @@ proptest! {
         prop_assume!(cut < record.len());
         prop_assert_eq!(refused::<Prediction<'_>>(&record[..cut]).code, Code::InvalidJson);
     }
+
+    /// A repeated key is found among however many, and keys that differ never count as repeated.
+    #[test]
+    fn repeated_keys_are_found(
+        keys in prop::collection::btree_set("[a-c]{1,6}", 1..100),
+        twice in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let mut keys: Vec<String> = keys.into_iter().collect();
+        let record = |keys: &[String]| {
+            let features: Vec<String> = keys.iter().map(|key| format!("\"{key}\":1")).collect();
+            format!(r#"{{"model":"m","features":{{{}}}}}"#, features.join(","))
+        };
+        let once = record(&keys);
+        prop_assert!(read::<Prediction<'_>>(&once).is_ok());
+        keys.insert(at.index(keys.len() + 1), keys[twice.index(keys.len())].clone());
+        let twice = record(&keys);
+        prop_assert_eq!(refused::<Prediction<'_>>(&twice).code, Code::DuplicateField);
+    }
 }
