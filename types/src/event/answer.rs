@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
+use super::decode::{nearest, shown};
 use super::reader::{Optional, Reader};
 use super::values::{KeySeed, LabelSeed, NumberSeed, TextSeed, check_len, check_unique};
 use super::{Entries, Text};
@@ -96,7 +97,9 @@ impl<'a> Visitor<'a> for AnswerSeed<'_, 'a> {
                     map.next_value_seed(Optional(seed))?;
                 }
                 other => {
-                    let message = format!("`prediction` has the unknown field `{other}`; {ACCEPTED}");
+                    let near = nearest(other, &["score", "label", "probabilities", "value"]);
+                    let message =
+                        format!("`prediction` has the unknown field `{}`; {near}; {ACCEPTED}", shown(other));
                     return Err(reader.refuse(Code::UnknownField, message));
                 }
             }

@@ -149,15 +149,19 @@ impl<'a, E: Event<'a>> Visitor<'a> for FieldSeed<'_, 'a, E> {
 
 /// Names the nearest known field, and lists them all.
 fn unknown_field<'a, E: Event<'a>>(name: &str) -> String {
-    let shown: String = name.chars().take(64).collect();
-    let nearest = E::FIELDS
-        .iter()
-        .map(|(known, _)| (*known, strsim::jaro_winkler(known, &shown)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or("", |(known, _)| known);
     let known: Vec<&str> = E::FIELDS.iter().map(|(known, _)| *known).collect();
-    format!(
-        "unknown field `{shown}`; the nearest known one is `{nearest}`; accepted are {}",
-        known.join(", ")
-    )
+    format!("unknown field `{}`; {}; accepted are {}", shown(name), nearest(name, &known), known.join(", "))
+}
+
+/// The start of a name that may be long.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+/// Says which known name is nearest.
+pub(super) fn nearest(name: &str, known: &[&str]) -> String {
+    let name = shown(name);
+    let similarity = |known: &str| strsim::jaro_winkler(known, &name);
+    let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    format!("the nearest known one is `{}`", nearest.unwrap_or(&""))
 }

@@ -188,6 +188,7 @@ fn messages_say_what_would_have_been_accepted() {
     let messages: Vec<String> = [
         r#"{"modle":"m"}"#,
         r#"{"zzz":1}"#,
+        r#"{"model":"m","prediction":{"scoer":1}}"#,
         r#"{"model":3}"#,
         r#"{"model":"m","features":{"a":[1]}}"#,
         r#"{"model":"m","features":{"a":1e999}}"#,
@@ -202,6 +203,7 @@ fn messages_say_what_would_have_been_accepted() {
     insta::assert_snapshot!(messages.join("\n"), @r#"
     unknown field `modle`; the nearest known one is `model`; accepted are model, version, event_id, ts, environment, unit_id, arms, features, embeddings, prediction, latency_us, status, trace_id, span_id, tags
     unknown field `zzz`; the nearest known one is `tags`; accepted are model, version, event_id, ts, environment, unit_id, arms, features, embeddings, prediction, latency_us, status, trace_id, span_id, tags
+    `prediction` has the unknown field `scoer`; the nearest known one is `score`; accepted are {"score":number}, {"label":string}, {"label":string,"probabilities":{class:number}} and {"value":number}
     `model`: invalid type: integer `3`, expected a string
     the feature `a` is an array; accepted are a number, a string, a boolean and null
     `features`: a number out of range; accepted are numbers that a 64-bit float holds
