@@ -1,9 +1,9 @@
 //! The command line: one variant a subcommand, one file a subcommand.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::{check_config, drift, engine, ingest, query, runtime, schema, telemetry};
+use crate::{check_config, completions, drift, engine, ingest, query, runtime, schema, serve, telemetry};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
@@ -17,13 +17,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    CheckConfig(check_config::Arguments),
-    Drift(drift::Arguments),
+    Serve(serve::Arguments),
     Ingest(ingest::Arguments),
+    Drift(drift::Arguments),
     Query(query::Arguments),
     Engine(engine::Arguments),
-    Runtime(runtime::Arguments),
     Schema(schema::Arguments),
+    Runtime(runtime::Arguments),
+    CheckConfig(check_config::Arguments),
+    Completions(completions::CompletionsArguments),
+    Man(completions::ManArguments),
 }
 
 /// Parses the process arguments and runs the subcommand they name.
@@ -34,13 +37,16 @@ pub fn run() -> CommandResult {
     };
     telemetry::start(&cli.log)?;
     match cli.command {
-        Command::CheckConfig(arguments) => check_config::run(arguments),
-        Command::Drift(arguments) => drift::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
+        Command::Drift(arguments) => drift::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),
-        Command::Runtime(arguments) => runtime::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Runtime(arguments) => runtime::run(arguments),
+        Command::CheckConfig(arguments) => check_config::run(arguments),
+        Command::Completions(arguments) => completions::completions(&arguments, Cli::command()),
+        Command::Man(arguments) => completions::man(&arguments, Cli::command()),
     }
 }
 

@@ -67,9 +67,9 @@ pub struct Collector {
     /// Bytes of the spool.
     pub spool_bytes_max: u64,
     /// Bytes of one request after decompression.
-    pub body_bytes_max: u64,
+    pub body_bytes_max: usize,
     /// Requests in flight.
-    pub requests_max: u64,
+    pub requests_max: usize,
 }
 
 /// Reads the file, if one is named, and the environment.
@@ -110,8 +110,8 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
             let collector = Collector {
                 spool_dir,
                 spool_bytes_max: layers.integer("collector.spool_bytes_max", 8 * GIB),
-                body_bytes_max: layers.integer("collector.body_bytes_max", 32 * 1024 * 1024),
-                requests_max: layers.integer("collector.requests_max", 64),
+                body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
+                requests_max: layers.size("collector.requests_max", 64),
             };
             Ok(Config { server, store, collector, runtime })
         }
@@ -217,6 +217,11 @@ impl Layers {
             Some((Value::Integer(integer), _)) => *integer,
             _ => default,
         }
+    }
+
+    fn size(&self, path: &str, default: usize) -> usize {
+        // The bounds of the keys are far below what a size holds.
+        usize::try_from(self.integer(path, default as u64)).unwrap_or(default)
     }
 
     fn path(&self, path: &str) -> Option<PathBuf> {

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod cli;
+mod completions;
 mod config;
 mod connection;
 mod delivery;
@@ -13,6 +14,8 @@ mod output;
 mod query;
 mod runtime;
 mod schema;
+mod serve;
+mod service;
 mod shutdown;
 mod telemetry;
 

@@ -1,0 +1,52 @@
+//! `windvane serve`: the service until a signal.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config;
+use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
+use crate::runtime::Fetching;
+use crate::service::Service;
+use crate::shutdown::Signals;
+
+/// Collect predictions and outcomes, keep them, and show them.
+///
+/// Without `store.url` in the configuration the embedded engine is started as a child process. SIGTERM and Ctrl-C finish
+/// what is in flight and exit 0; a second one ends at once.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", env = "WINDVANE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Do not fetch the engine library when it is missing.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Runs `windvane serve`.
+pub fn run(arguments: &Arguments) -> CommandResult {
+    let config = config::load(arguments.config.as_deref()).because(Reason::Config)?;
+    let fetching = if arguments.offline { Fetching::Forbidden } else { Fetching::Allowed };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let service = tokio::select! {
+            service = Service::start(&config, fetching) => service?,
+            signal = signals.next() => {
+                tracing::info!(signal, "ending before the service was up");
+                return Ok(Exit::Ok);
+            }
+        };
+        tracing::info!(address = %format!("http://{}", service.address()), store = service.store().url(), "windvane is up");
+        let signal = signals.next().await;
+        tracing::info!(signal, "finishing; a second signal ends at once");
+        tokio::select! {
+            exit = service.stop() => Ok(exit),
+            signal = signals.next() => Err(Failure {
+                reason: Reason::Software,
+                error: anyhow::anyhow!("ended by a second {signal} before everything was finished"),
+            }),
+        }
+    })
+}

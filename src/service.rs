@@ -1,0 +1,154 @@
+//! The service: engine, schema, collector and pages behind one HTTP port. `serve` runs it, `demo` plays into it.
+//!
+//! Stopping goes the other way round: no new requests, the collector drains, the engine ends.
+
+mod engine;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use uuid::Uuid;
+use windvane_collector::{Collector, CollectorOptions, SpoolOptions};
+use windvane_store::Store;
+use windvane_store::migrate::{self, MigrateError, Topology};
+use windvane_types::SystemClock;
+
+use crate::config::{self, Config};
+use crate::exit::{Because, Exit, Failure, Reason};
+use crate::runtime::Fetching;
+
+/// How long the collector may take to send what its spool holds; the rest is sent at the next start.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long answers in flight may take after the port was closed.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+/// How long is waited between two tries to bring the schema up to date while ClickHouse is away.
+const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    store: Store,
+    collector: Collector,
+    /// Ends the HTTP server; cancelled first.
+    closing: CancellationToken,
+    /// Ends the engine and the watchers; cancelled last.
+    ending: CancellationToken,
+    server: TaskTracker,
+    background: TaskTracker,
+}
+
+impl Service {
+    /// Starts everything and returns when requests are answered. ClickHouse may still be away when it is a server: events
+    /// are acknowledged from the spool meanwhile.
+    ///
+    /// # Errors
+    /// The port or the spool is in use, the engine cannot be started, or the schema is one that this binary must not touch.
+    pub async fn start(config: &Config, fetching: Fetching) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", config.server.listen))
+            .because(Reason::Unavailable)?;
+        let address = listener.local_addr()?;
+        let ending = CancellationToken::new();
+        let background = TaskTracker::new();
+        let store = match &config.store {
+            config::Store::Embedded { .. } => {
+                let store = engine::start(config, fetching, &background, ending.clone()).await?;
+                migrate::apply(&store, &Topology::Single, log_step).await.because(Reason::Unavailable)?;
+                store
+            }
+            config::Store::Server { .. } => {
+                let store = Store::connect(&crate::connection::options(&config.store)?);
+                background.spawn(bring_up_schema(store.clone(), ending.clone()));
+                store
+            }
+        };
+        let sink = Arc::new(store.clone());
+        let collector =
+            Collector::start(collector_options(config), sink, Arc::new(SystemClock), Registry::new())
+                .because(Reason::Unavailable)?;
+        let closing = CancellationToken::new();
+        let server = TaskTracker::new();
+        let router =
+            collector.router().merge(windvane_web::router(store.clone())).layer(CatchPanicLayer::new());
+        server.spawn(serve(listener, router, closing.clone()));
+        Ok(Self { address, store, collector, closing, ending, server, background })
+    }
+
+    /// Where requests are answered.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The ClickHouse behind it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Stops everything in order, within 30 s: 3 s for last answers, 10 s for the spool, 15 s for the engine.
+    pub async fn stop(self) -> Exit {
+        self.closing.cancel();
+        self.server.close();
+        if tokio::time::timeout(LAST_ANSWERS, self.server.wait()).await.is_err() {
+            tracing::warn!(
+                "some requests were cut off; their clients have no answer and will send them again"
+            );
+        }
+        let drained = self.collector.drain(DRAIN).await;
+        tracing::info!(pending_rows = drained.pending_rows, "the collector is drained");
+        self.ending.cancel();
+        self.background.close();
+        self.background.wait().await;
+        Exit::Ok
+    }
+}
+
+fn collector_options(config: &Config) -> CollectorOptions {
+    let settings = &config.collector;
+    let mut spool = SpoolOptions::new(settings.spool_dir.clone());
+    spool.bytes_max = settings.spool_bytes_max;
+    let mut options = CollectorOptions::new(spool, Uuid::new_v4());
+    options.body_bytes_max = settings.body_bytes_max;
+    options.requests_max = settings.requests_max;
+    options
+}
+
+async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+}
+
+/// Applies the migrations as soon as ClickHouse answers, and gives up only where the schema is refused.
+async fn bring_up_schema(store: Store, ending: CancellationToken) {
+    loop {
+        match migrate::apply(&store, &Topology::Single, log_step).await {
+            Ok(_) => return,
+            Err(error @ (MigrateError::Ledger(_) | MigrateError::Failed { .. })) => {
+                tracing::warn!(error = %anyhow::Error::from(error).chain().map(ToString::to_string).collect::<Vec<_>>().join(": "), "the schema is not up to date; trying again");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the schema is refused; what arrives stays in the spool");
+                return;
+            }
+        }
+        tokio::select! {
+            () = ending.cancelled() => return,
+            () = tokio::time::sleep(SCHEMA_PAUSE) => {}
+        }
+    }
+}
+
+fn log_step(step: &migrate::Step) {
+    tracing::info!(version = step.migration.version, name = step.migration.name, "migrating the schema");
+}
