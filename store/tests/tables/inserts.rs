@@ -81,6 +81,21 @@ async fn engine_takes_a_block_that_spans_a_decade_once() {
     running.end().await;
 }
 
+/// A crash half-way through an INSERT leaves the parts of some partitions; sending it again adds the others only.
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_completes_a_block_of_which_some_partitions_are_stored() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let months = |n: i64| measured("t-1", (0..n).map(|month| month * 31 * DAY_US));
+    store.insert(&months(3)).await.unwrap();
+    for _ in 0..2 {
+        store.insert(&months(6)).await.unwrap();
+        assert_eq!(count(store, "SELECT count() AS n FROM measurements").await, 6);
+        assert_eq!(count(store, "SELECT uniqExact(event_id) AS n FROM measurements").await, 6);
+    }
+    running.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_keeps_the_correction_of_an_outcome_that_came_last() {
     let running = Running::migrated().await;

@@ -1,5 +1,7 @@
 //! The tables on the real engine, over its HTTP endpoint: migrations, inserting blocks, reading rows.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod endpoint;
 mod findings;
 mod inserts;
