@@ -1,7 +1,7 @@
 //! An answer of ClickHouse as a table for people.
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 /// The format that the table is made of: names, types, then rows, each a JSON array of texts.
 pub const FORMAT: &str = "JSONCompactStringsEachRowWithNamesAndTypes";
@@ -18,7 +18,8 @@ pub fn render(answer: &[u8]) -> anyhow::Result<String> {
     let rows = lines.collect::<Result<Vec<_>, _>>().context("ClickHouse answered in another format")?;
     let count = rows.len();
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    let style = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(names).add_rows(rows);
     for (index, name) in types.iter().enumerate() {
         if let Some(column) = table.column_mut(index).filter(|_| is_number(name)) {

@@ -1,9 +1,11 @@
 //! What the stories need: a running service, its engine, real clients, deadlines instead of sleeps.
 
 mod deadline;
+mod engine;
 mod process;
 mod service;
 
 pub use deadline::{eventually, eventually_async};
+pub use engine::Engine;
 pub use process::LoggedProcess;
 pub use service::Service;
