@@ -1,15 +1,13 @@
 //! The engine of one command, through its public interface, with the real library.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 use windvane_store::local::FileFormat;
 use windvane_store::{LocalEngine, Real};
 
-fn library() -> PathBuf {
-    std::env::var_os("WINDVANE_LIBCHDB").expect("WINDVANE_LIBCHDB names libchdb.so").into()
-}
+#[path = "support/library.rs"]
+mod library;
 
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -28,7 +26,7 @@ fn reads_a_named_file_with_every_double_intact() {
     writeln!(file, "3,-inf,3,d\n4,0.30000000000000004,4,e").unwrap();
     drop(file);
 
-    let engine = LocalEngine::open(&library(), 1 << 30).unwrap();
+    let engine = LocalEngine::open(&library::libchdb(), 1 << 30).unwrap();
     let source = engine.source(&path, FileFormat::of_path(&path).unwrap()).unwrap();
     let sql = format!(
         "SELECT toUInt64(id) AS id, toFloat64(x) AS x, toNullable(missing) AS missing, name FROM {source}"

@@ -8,4 +8,6 @@
 mod attacks;
 mod checklist;
 mod crate_clickhouse;
+#[path = "../support/library.rs"]
+mod library;
 mod service;

@@ -24,8 +24,7 @@ pub struct Running {
 impl Running {
     /// Without any table.
     pub async fn empty() -> Self {
-        let library = std::env::var_os("WINDVANE_LIBCHDB").expect("WINDVANE_LIBCHDB names libchdb.so");
-        let library = Library::open(library.as_ref()).unwrap();
+        let library = Library::open(&crate::library::libchdb()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let engine: Arc<Engine> = Engine::open(library, &EngineOptions::new(folder.path())).unwrap();
         let endpoint =

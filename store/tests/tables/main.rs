@@ -5,5 +5,7 @@
 mod endpoint;
 mod findings;
 mod inserts;
+#[path = "../support/library.rs"]
+mod library;
 mod migrations;
 mod statements;

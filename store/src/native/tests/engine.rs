@@ -14,6 +14,9 @@ use crate::wire::{Wire, column};
 use crate::{Table, predictions};
 use bytes::Bytes;
 
+#[path = "../../../tests/support/library.rs"]
+mod library;
+
 type Pairs<V> = Vec<(String, V)>;
 
 /// The fields of a prediction that can take odd values.
@@ -129,9 +132,8 @@ fn different_models(connection: &mut Connection, n: u64) -> u64 {
 /// Rows survive the way into the real table, bit by bit: every type, unicode, empty maps, NULL, NaN, infinities.
 #[test]
 fn engine_stores_what_was_encoded() {
-    let library = std::env::var_os("WINDVANE_LIBCHDB").expect("WINDVANE_LIBCHDB names libchdb.so");
     let folder = tempfile::tempdir().unwrap();
-    let library = Library::open(library.as_ref()).unwrap();
+    let library = Library::open(&library::libchdb()).unwrap();
     let engine = Engine::open(library, &EngineOptions::new(folder.path())).unwrap();
     let mut connection = engine.connect().unwrap();
     for migration in &migrate::all()[..3] {
