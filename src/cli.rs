@@ -3,7 +3,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::{check_config, completions, drift, engine, ingest, query, runtime, schema, serve, telemetry};
+use crate::{
+    check_config, completions, demo, drift, engine, ingest, query, runtime, schema, serve, telemetry,
+};
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
 #[derive(Debug, Parser)]
@@ -17,6 +19,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Serve(serve::Arguments),
     Ingest(ingest::Arguments),
     Drift(drift::Arguments),
@@ -35,8 +38,11 @@ pub fn run() -> CommandResult {
         Ok(cli) => cli,
         Err(error) => return answer_for(&error),
     };
-    telemetry::start(&cli.log)?;
+    // Log lines of every block would tear the progress bars of these two apart.
+    let usual = if matches!(cli.command, Command::Demo(_) | Command::Ingest(_)) { "warn" } else { "info" };
+    telemetry::start(&cli.log, usual)?;
     match cli.command {
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),

@@ -5,7 +5,7 @@ mod markdown;
 mod source;
 mod spans;
 mod table;
-mod words;
+pub mod words;
 
 use windvane_analyzer::drift::{self, DriftError};
 use windvane_types::drift::{Document, Verdict};

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod connection;
 mod delivery;
+mod demo;
 mod drift;
 mod engine;
 mod exit;

@@ -10,16 +10,10 @@ use crate::exit::{Because, Exit, Failure, Reason};
 /// How log lines are written; the same for every subcommand.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Which log lines to write: error, warn, info, debug, trace, or `target=level,…`.
-    #[arg(
-        long,
-        global = true,
-        env = "WINDVANE_LOG",
-        default_value = "info",
-        value_name = "FILTER",
-        help_heading = "Logging"
-    )]
-    log: String,
+    /// Which log lines to write: error, warn, info, debug, trace, or `target=level,…`. Without it `info`; `warn` where a
+    /// command shows progress.
+    #[arg(long, global = true, env = "WINDVANE_LOG", value_name = "FILTER", help_heading = "Logging")]
+    log: Option<String>,
     /// Log lines as text for people or JSON for machines.
     #[arg(
         long,
@@ -39,12 +33,12 @@ enum LogFormat {
     Json,
 }
 
-/// Starts logging for this process.
+/// Starts logging for this process; `usual` is the filter where the user named none.
 ///
 /// # Errors
 /// The filter does not parse.
-pub fn start(arguments: &Arguments) -> Result<Exit, Failure> {
-    let filter = EnvFilter::try_new(&arguments.log).because(Reason::Usage)?;
+pub fn start(arguments: &Arguments, usual: &str) -> Result<Exit, Failure> {
+    let filter = EnvFilter::try_new(arguments.log.as_deref().unwrap_or(usual)).because(Reason::Usage)?;
     let colours =
         io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder =

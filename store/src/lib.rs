@@ -8,6 +8,7 @@ pub mod drift_findings;
 pub mod endpoint;
 mod error;
 pub mod exposures;
+pub mod labelled;
 pub mod local;
 pub mod measurements;
 pub mod migrate;

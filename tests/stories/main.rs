@@ -1,6 +1,8 @@
 //! End-to-end stories through the binary, on the real engine.
 
+mod demo;
 mod engine_lifecycle;
+mod ingest;
 mod runtime;
-mod service;
 mod schema;
+mod service;
