@@ -221,12 +221,14 @@ fn what_next(service: &Service, config: &Config) -> String {
         config::Store::Embedded { data_dir, .. } => data_dir.display().to_string(),
         config::Store::Server { url, .. } => url.clone(),
     };
+    // As it was called, so that the lines can be copied.
+    let program = std::env::args().next().unwrap_or_else(|| "windvane".to_owned());
     format!(
         "\nThe service is up: http://{address}\n\n\
          Try next, in another terminal:\n  \
-         windvane query --data-dir {folder} \"SELECT toStartOfMonth(ts) AS month, count(), avg(score) FROM predictions GROUP BY month ORDER BY month\"\n  \
+         {program} query --data-dir {folder} \"SELECT toStartOfMonth(ts) AS month, count(), avg(score) FROM predictions GROUP BY month ORDER BY month\"\n  \
          curl http://{address}/metrics\n  \
-         windvane ingest --dry-run data/flights.parquet --model {MODEL} --version {VERSION}\n\n\
+         {program} ingest --dry-run data/flights.parquet --model {MODEL} --version {VERSION}\n\n\
          Ctrl-C ends it.\n",
         address = service.address(),
     )
