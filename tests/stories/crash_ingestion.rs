@@ -112,7 +112,7 @@ async fn check(service: &Service, senders: Senders) {
         .collect();
     let events: usize = sent.acknowledged.iter().map(|batch| batch.ids().count()).sum();
     let (batches, given_up) = (sent.acknowledged.len(), sent.given_up.len());
-    println!(
+    eprintln!(
         "{batches} batches of {events} events acknowledged, {given_up} batches given up, {} retries",
         sent.retries
     );

@@ -112,7 +112,7 @@ fn engine_ends_with_the_pipe_of_its_parent_and_leaves_the_folder_free() {
     parent.kill();
 
     let mut restarted = eventually(END, || {
-        let mut next = LoggedProcess::start(&mut command(&folder.path().join("data")));
+        let next = LoggedProcess::start(&mut command(&folder.path().join("data")));
         eventually(START, || {
             let log = next.log().join("\n");
             if log.contains("the engine is ready") || log.contains("in use") { Ok(log) } else { Err(log) }

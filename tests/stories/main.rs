@@ -1,5 +1,7 @@
 //! End-to-end stories through the binary, on the real engine.
 
+#![allow(clippy::unwrap_used, reason = "in a story an unwrap is an assertion")]
+
 mod crash_ingestion;
 mod demo;
 mod engine_lifecycle;
