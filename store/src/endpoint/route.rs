@@ -121,7 +121,7 @@ async fn run(shared: Arc<Shared>, request: Request, body: Incoming, common: Comm
         () = &mut pump => head.await,
     };
     match answer {
-        Ok(answer) => answer.map(|body| Watched { body, watch }.boxed_unsync()),
+        Ok(answer) => answer.map(|body| Watched { body, _watch: watch }.boxed_unsync()),
         // The worker panicked; the panic is in the log.
         Err(_) => spare.failure(&exception(code::UNKNOWN_EXCEPTION, "The statement's worker failed.")),
     }
@@ -148,10 +148,10 @@ impl Drop for Watch {
     }
 }
 
-/// The body of an answer with the watch over its statement.
+/// The body of an answer; dropping it drops the watch over its statement.
 struct Watched {
     body: AnswerBody,
-    watch: Watch,
+    _watch: Watch,
 }
 
 impl Body for Watched {
@@ -162,7 +162,6 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        debug_assert!(Arc::strong_count(&self.watch.running) > 0);
         Pin::new(&mut self.body).poll_frame(context)
     }
 
