@@ -72,7 +72,8 @@ fn exact_tail(sizes: Sizes, four_u: u128) -> f64 {
     let lcm = u128::from(n / gcd * m);
     let k = u128::from(n * m);
     // Anderson's eq. 9 solved for the sum over the path; ties may leave a fraction, which is dropped as in SciPy.
-    let sum = (lcm * lcm * u128::from(n + m) * (6 * four_u).saturating_sub(4 * k * (4 * k - 1))) / (24 * k * k);
+    let sum =
+        (lcm * lcm * u128::from(n + m) * (6 * four_u).saturating_sub(4 * k * (4 * k - 1))) / (24 * k * k);
     let sum = u64::try_from(sum).unwrap_or(u64::MAX);
     let mut columns: Vec<BTreeMap<u64, f64>> = vec![BTreeMap::new(); usize::try_from(n).unwrap_or(0) + 1];
     for j in 0..=m {
@@ -117,7 +118,11 @@ fn limit_tail(x: f64) -> f64 {
         }
     }
     // Far out 1 - cdf is rounding; there the largest eigenvalue 1/π² of the process rules (Zolotarev 1961).
-    if cdf > 1.0 - 1e-12 { std::f64::consts::SQRT_2 * survival::chi_square(PI * PI * x, 1.0) } else { 1.0 - cdf }
+    if cdf > 1.0 - 1e-12 {
+        std::f64::consts::SQRT_2 * survival::chi_square(PI * PI * x, 1.0)
+    } else {
+        1.0 - cdf
+    }
 }
 
 /// e^z·K_ν(z) for z above 0, by the trapezoidal rule on ∫ exp(z - z·cosh t)·cosh(νt) dt, which converges geometrically.

@@ -7,7 +7,7 @@
 //! Valid when: values are finite.
 //! Reference: Székely, Rizzo 2013, doi:10.1016/j.jspi.2013.03.018, eq. 2 and 5.
 //! Oracle: SciPy 1.17 `scipy.stats.energy_distance(a, b)`; p by relabelling, as its `permutation_test`.
-//! Cost: some operations a value; p 256 cells a relabelling.
+//! Cost: some operations a value; p 128 cells a relabelling.
 
 use rand::Rng;
 

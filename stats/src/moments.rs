@@ -2,7 +2,7 @@
 //!
 //! Question: where do the values lie and how far do they spread?
 //! Input: numbers with multiplicities, any order; ±inf are counted apart, NaN must not be pushed.
-//! Formula: Welford's update with weights; merge by Chan.
+//! Formula: Welford's update with weights on x - x₁, so that a large offset costs no digits; merge by Chan.
 //! Valid when: always; [`Moments::mean`] is `None` without values or with infinite ones.
 //! Reference: Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1.
 //! Oracle: NumPy 2, `np.mean`, `np.var(ddof=…)`.
@@ -13,6 +13,8 @@
 pub struct Moments {
     n: u64,
     infinite: u64,
+    /// The first value; means are kept relative to it.
+    shift: f64,
     mean: f64,
     m2: f64,
 }
@@ -28,11 +30,15 @@ impl Moments {
             self.infinite += count;
             return;
         }
+        if self.n == 0 {
+            self.shift = value;
+        }
         self.n += count;
         let weight = count as f64;
-        let delta = value - self.mean;
+        let shifted = value - self.shift;
+        let delta = shifted - self.mean;
         self.mean += delta * (weight / self.n as f64);
-        self.m2 += weight * delta * (value - self.mean);
+        self.m2 += weight * delta * (shifted - self.mean);
     }
 
     /// Adds everything that `other` has seen.
@@ -41,8 +47,12 @@ impl Moments {
         if other.n == 0 {
             return;
         }
+        if self.n == 0 {
+            *self = Self { infinite: self.infinite, ..*other };
+            return;
+        }
         let total = self.n + other.n;
-        let delta = other.mean - self.mean;
+        let delta = (other.shift - self.shift) + (other.mean - self.mean);
         let share = other.n as f64 / total as f64;
         self.m2 += other.m2 + delta * delta * self.n as f64 * share;
         self.mean += delta * share;
@@ -58,13 +68,20 @@ impl Moments {
     /// Their mean; `None` without values or with infinite ones.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        (self.n > 0 && self.infinite == 0 && self.mean.is_finite()).then_some(self.mean)
+        self.finite_mean().filter(|_| self.infinite == 0)
     }
 
     /// The mean of the finite values; `None` without any.
     #[must_use]
     pub fn finite_mean(&self) -> Option<f64> {
-        (self.n > 0 && self.mean.is_finite()).then_some(self.mean)
+        (self.n > 0).then_some(self.shift + self.mean).filter(|mean| mean.is_finite())
+    }
+
+    /// The mean of the other minus this one's, without the digits that both have in common; `None` as for [`Moments::mean`].
+    #[must_use]
+    pub fn change_to(&self, other: &Self) -> Option<f64> {
+        self.mean().and(other.mean())?;
+        Some((other.shift - self.shift) + (other.mean - self.mean))
     }
 
     /// The variance with `n - ddof` below the line; `None` where that is not above 0 or a value is infinite.

@@ -43,9 +43,7 @@ struct Parts {
 }
 
 fn compare(reference: &Moments, current: &Moments, error: impl FnOnce(&Parts) -> (f64, f64)) -> Comparison {
-    let (Some(mean_a), Some(mean_b)) = (reference.mean(), current.mean()) else {
-        return Comparison::UNDEFINED;
-    };
+    let Some(change) = reference.change_to(current) else { return Comparison::UNDEFINED };
     let (Some(variance_a), Some(variance_b)) = (reference.variance(1), current.variance(1)) else {
         return Comparison::UNDEFINED;
     };
@@ -56,7 +54,6 @@ fn compare(reference: &Moments, current: &Moments, error: impl FnOnce(&Parts) ->
     }
     let weights = (parts.n - 1.0, parts.m - 1.0);
     let pooled = (weights.0 * variance_a + weights.1 * variance_b) / (weights.0 + weights.1);
-    let change = mean_b - mean_a;
     let t = change / standard_error;
     Comparison::of(t, change / pooled.sqrt()).with_p(survival::student_two_sided(t, df), PMethod::Asymptotic)
 }

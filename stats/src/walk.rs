@@ -7,8 +7,11 @@
 mod grid;
 
 use crate::{
+    anderson_darling::{self, WeightedState},
     comparison::Comparison,
+    cramer_von_mises::{self, SquaresState},
     edges::Binned,
+    energy::{self, EnergyState},
     ks::{self, KsState},
     mann_whitney::{self, RankState},
     moments::Moments,
@@ -77,7 +80,11 @@ pub struct Walk {
     moments_b: Moments,
     ks: KsState,
     ranks: RankState,
+    squares: SquaresState,
+    weighted: WeightedState,
+    energy: EnergyState,
     wasserstein: WassersteinState,
+    quartiles: [OrderStatistics; 2],
     binned: Vec<Binned>,
     grid: Grid,
 }
@@ -97,10 +104,18 @@ pub struct Walked {
     pub ks: KsState,
     /// Sums of ranks.
     pub ranks: RankState,
+    /// Sums of squared rank differences.
+    pub squares: SquaresState,
+    /// The same with weight on the tails.
+    pub weighted: WeightedState,
+    /// Squared areas between the distribution functions.
+    pub energy: EnergyState,
     /// Areas between the distribution functions.
     pub wasserstein: WassersteinState,
     /// Counts on the edges handed to [`Walk::new`].
     pub binned: Vec<Binned>,
+    /// Half the distance between the quartiles of both samples together (type 7).
+    pub half_iqr: Option<f64>,
     /// Pooled cells for simulated null distributions.
     pub grid: Vec<GridCell>,
 }
@@ -118,7 +133,11 @@ impl Walk {
             moments_b: Moments::default(),
             ks: KsState::default(),
             ranks: RankState::default(),
+            squares: SquaresState::default(),
+            weighted: WeightedState::default(),
+            energy: EnergyState::default(),
             wasserstein: WassersteinState::default(),
+            quartiles: [OrderStatistics::new(0.25, sizes), OrderStatistics::new(0.75, sizes)],
             binned,
             grid: Grid::new(sizes.total()),
         }
@@ -154,6 +173,10 @@ impl Walk {
             moments_b: self.moments_b,
             ks: self.ks,
             ranks: self.ranks,
+            squares: self.squares,
+            weighted: self.weighted,
+            energy: self.energy,
+            half_iqr: half_iqr(&self.quartiles),
             wasserstein: self.wasserstein,
             binned: self.binned,
             grid: self.grid.finish(),
@@ -168,6 +191,10 @@ impl Walk {
         self.moments_b.push(value, b);
         self.ks.push(step, self.sizes);
         self.ranks.push(step);
+        self.squares.push(step);
+        self.weighted.push(step, self.sizes);
+        self.energy.push(step, self.sizes);
+        self.quartiles.iter_mut().for_each(|quartile| quartile.push(step));
         self.wasserstein.push(step, self.sizes);
         self.binned.iter_mut().for_each(|binned| binned.push(step));
         self.grid.push(step);
@@ -194,6 +221,27 @@ impl Walked {
         mann_whitney::test(&self.ranks, self.sizes)
     }
 
+    /// The Cramér-von Mises test.
+    #[must_use]
+    pub fn cramer_von_mises(&self) -> Comparison {
+        cramer_von_mises::test(&self.squares, self.sizes)
+    }
+
+    /// The two-sample Anderson-Darling test.
+    #[must_use]
+    pub fn anderson_darling(&self) -> Comparison {
+        if self.is_constant() && self.sizes.a > 0 && self.sizes.b > 0 {
+            return Comparison::SAME;
+        }
+        anderson_darling::test(&self.weighted, self.sizes)
+    }
+
+    /// The energy distance, without a p-value.
+    #[must_use]
+    pub fn energy(&self) -> Comparison {
+        energy::distance(self)
+    }
+
     /// Student's t-test.
     #[must_use]
     pub fn t_test(&self) -> Comparison {
@@ -217,4 +265,37 @@ impl Walked {
     pub fn wasserstein_normed(&self) -> Comparison {
         wasserstein::normed(self)
     }
+}
+
+/// The two order statistics between which a quantile of both samples lies.
+#[derive(Debug, Clone, Copy)]
+struct OrderStatistics {
+    position: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+impl OrderStatistics {
+    fn new(level: f64, sizes: Sizes) -> Self {
+        Self { position: level * sizes.total().saturating_sub(1) as f64, low: None, high: None }
+    }
+
+    fn push(&mut self, step: Step) {
+        let after = (step.below_a + step.below_b + step.a + step.b) as f64;
+        if self.low.is_none() && after > self.position.floor() {
+            self.low = Some(step.value);
+        }
+        if self.high.is_none() && after > self.position.ceil() {
+            self.high = Some(step.value);
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        let (low, high) = (self.low?, self.high?);
+        Some(low + (high - low) * self.position.fract())
+    }
+}
+
+fn half_iqr([first, third]: &[OrderStatistics; 2]) -> Option<f64> {
+    Some((third.value()? - first.value()?) / 2.0).filter(|half| half.is_finite())
 }

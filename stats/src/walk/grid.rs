@@ -8,7 +8,7 @@ use super::Step;
 
 /// The largest number of cells: fine enough that a distance on the grid is within a percent of the exact one for smooth
 /// samples, and small enough for thousands of relabellings in tens of milliseconds.
-pub const GRID_CELLS: usize = 256;
+pub const GRID_CELLS: usize = 128;
 
 /// One cell of pooled values.
 #[derive(Debug, Clone, Copy, PartialEq)]
