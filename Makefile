@@ -100,6 +100,10 @@ soak: release ## Kill the service and the engine again and again, for long
 	@target/release/windvane runtime install
 	WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} cargo test --locked --release --test stories crash -- --nocapture --test-threads=1
 
+.PHONY: calibrate
+calibrate: tools ## How often the default rule of drift raises a false alarm, and how often it finds what it should
+	cargo test --locked --release -p windvane-analyzer calibration::table -- --ignored --nocapture
+
 .PHONY: clean-cache
 clean-cache: ## Remove what the set-up fetched
 	rm -rf $(CACHE) tests/clients/node/node_modules

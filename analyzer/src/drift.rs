@@ -3,6 +3,8 @@
 //! The engine reduces, this decides: [`columns`] finds what can be compared, [`measure`] reads profiles, sorted values and
 //! counted categories into the kernels of `stats`, and [`verdict`] turns statistics into words. Nothing here holds rows.
 
+#[cfg(test)]
+mod calibration;
 mod columns;
 mod error;
 mod measure;

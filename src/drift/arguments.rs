@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use windvane_analyzer::drift::{Method, Rule};
 use windvane_stats::correction::Correction;
 
+use crate::connection;
 use crate::exit::{Failure, Reason};
 
 /// Compare two populations column by column: two files, or two spans of time of a model's predictions.
@@ -29,9 +30,8 @@ pub struct Arguments {
     /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     window: Option<String>,
-    /// The configuration that says where the store is.
-    #[arg(long, value_name = "FILE", env = "WINDVANE_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    connection: connection::Flags,
     /// Only these columns.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -116,28 +116,28 @@ impl From<CorrectionName> for Correction {
 }
 
 /// Which populations.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Sides {
     /// Two files.
     Files { reference: PathBuf, current: PathBuf },
     /// Two spans of the predictions of a model.
-    Predictions(Predictions),
+    Predictions(Box<Predictions>),
 }
 
 /// Which predictions, as the command line says.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Predictions {
     pub model: String,
     pub version: Option<String>,
     pub reference: String,
     pub window: String,
+    pub connection: connection::Flags,
 }
 
 /// Checked arguments.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     pub sides: Sides,
-    pub config: Option<PathBuf>,
     pub columns: Option<Vec<String>>,
     pub methods: Option<Vec<Method>>,
     pub text: Vec<String>,
@@ -184,13 +184,18 @@ impl Arguments {
         let sides = match (self.reference_file, self.current, self.model, self.reference, self.window) {
             (Some(reference), Some(current), None, ..) => Sides::Files { reference, current },
             (None, None, Some(model), Some(reference), Some(window)) => {
-                Sides::Predictions(Predictions { model, version: self.model_version, reference, window })
+                Sides::Predictions(Box::new(Predictions {
+                    model,
+                    version: self.model_version,
+                    reference,
+                    window,
+                    connection: self.connection,
+                }))
             }
             _ => return Err(usage("give two files, or --model with --reference and --window".to_owned())),
         };
         Ok(Options {
             sides,
-            config: self.config,
             columns: self.columns,
             methods,
             text: self.text,

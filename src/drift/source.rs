@@ -1,9 +1,8 @@
 //! Where the populations of `windvane drift` come from: an engine of its own over two files, or the store.
 
-use serde::Deserialize;
 use windvane_analyzer::drift::DriftRequest;
 use windvane_store::{
-    DATABASE, LocalEngine, ReadError, Reader, Secret, Store, StoreError, StoreOptions,
+    LocalEngine, ReadError, Reader, StoreError,
     local::LocalError,
     populations::{self, Population, PopulationError, PredictionFilter},
 };
@@ -11,7 +10,6 @@ use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Options, Predictions, Sides, usage};
 use super::spans::{ReferenceKind, Span};
-use crate::config;
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
@@ -47,7 +45,7 @@ pub async fn open(options: &Options) -> Result<(Reader, DriftRequest), Failure> 
             })
             .await??
         }
-        Sides::Predictions(asked) => predictions(options, asked).await?,
+        Sides::Predictions(asked) => predictions(asked).await?,
     };
     let request = DriftRequest {
         reference,
@@ -64,14 +62,11 @@ pub async fn open(options: &Options) -> Result<(Reader, DriftRequest), Failure> 
 }
 
 /// Opens two spans of a model's predictions.
-async fn predictions(
-    options: &Options,
-    asked: &Predictions,
-) -> Result<(Reader, Population, Population), Failure> {
+async fn predictions(asked: &Predictions) -> Result<(Reader, Population, Population), Failure> {
     let now = SystemClock.now();
     let window = Span::parse(&asked.window, now).map_err(usage)?;
     let kind = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
-    let reader = Reader::Store(connect(options)?);
+    let reader = Reader::Store(asked.connection.store()?);
     let failed = |error: ReadError| Failure { reason: reason_of(&error), error: error.into() };
     let mut version = asked.version.clone();
     let span = match kind {
@@ -102,40 +97,6 @@ async fn predictions(
     let reference = side(span, version).await.map_err(failed)?;
     let current = side(window, asked.version.clone()).await.map_err(failed)?;
     Ok((reader, reference, current))
-}
-
-/// The store that the configuration names: a server, or the engine of a running service with the password it keeps in its
-/// folder.
-fn connect(options: &Options) -> Result<Store, Failure> {
-    let config = config::load(options.config.as_deref()).because(Reason::Config)?;
-    let options = match config.store {
-        config::Store::Server { url, user, password } => {
-            StoreOptions { url, user, password, database: DATABASE.to_owned() }
-        }
-        config::Store::Embedded { data_dir, engine_listen, .. } => {
-            let path = data_dir.join("access.json");
-            let access = std::fs::read(&path)
-                .map_err(|error| {
-                    anyhow::anyhow!("cannot read `{}` (is the service running?): {error}", path.display())
-                })
-                .because(Reason::Unavailable)?;
-            let access: Access = serde_json::from_slice(&access).because(Reason::Unavailable)?;
-            StoreOptions {
-                url: format!("http://{engine_listen}"),
-                user: access.user,
-                password: Secret::new(access.password),
-                database: DATABASE.to_owned(),
-            }
-        }
-    };
-    Ok(Store::connect(&options))
-}
-
-/// The part of the engine's `access.json` that a client needs.
-#[derive(Deserialize)]
-struct Access {
-    user: String,
-    password: String,
 }
 
 fn population_failure(error: PopulationError) -> Failure {

@@ -4,6 +4,7 @@
 
 mod crash_ingestion;
 mod demo;
+mod drift;
 mod engine_lifecycle;
 mod ingest;
 mod runtime;

@@ -1,11 +1,12 @@
 //! Reads what the methods need and runs the kernels: one entry a segment, one entry a column, one entry a method.
 
-mod kernels;
+pub(super) mod kernels;
 
 use windvane_stats::{
     cells::{Cell, Cells},
     comparison::Comparison,
     edges::Binned,
+    epps_singleton::Characteristic,
     walk::{Sizes, Walk, Walked},
 };
 use windvane_store::{
@@ -54,6 +55,8 @@ pub(super) struct Measured {
     pub(super) smoothing: Option<&'static str>,
     pub(super) bins: Option<u64>,
     pub(super) reason: Option<&'static str>,
+    /// The effect that exchanged labels reach, where the limiting p-value cannot be trusted.
+    pub(super) null_effect: Option<f64>,
 }
 
 /// Whether and which way the values moved.
@@ -179,20 +182,26 @@ async fn numeric(
     column: &Column,
     sides: &[[Side; 2]],
 ) -> Result<Vec<MeasuredColumn>, DriftError> {
-    let walks = if column.methods.iter().any(|method| method.needs_values()) {
+    let walks: Vec<Option<Walked>> = if column.methods.iter().any(|method| method.needs_values()) {
         walk(scan, column, sides).await?.into_iter().map(Some).collect()
     } else {
         vec![None; sides.len()]
     };
+    let characteristics = characteristics(scan, column, &walks).await?;
     Ok(sides
         .iter()
-        .zip(&walks)
-        .map(|([reference, current], walked)| {
+        .zip(walks.iter().zip(&characteristics))
+        .map(|([reference, current], (walked, characteristic))| {
             let values = Rows { reference: reference.numbers, current: current.numbers };
             let missing =
                 Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
-            let shown =
-                kernels::Numbers { walked: walked.as_ref(), values, missing, seed: scan.request.seed };
+            let shown = kernels::Numbers {
+                walked: walked.as_ref(),
+                characteristic: characteristic.as_ref(),
+                values,
+                missing,
+                seed: scan.request.seed,
+            };
             MeasuredColumn {
                 name: column.name.clone(),
                 kind: column.kind,
@@ -231,7 +240,37 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
         .collect()
 }
 
-fn location(walked: &Walked) -> Location {
+/// One comparison of characteristic functions a segment, where it was asked for and can be made.
+#[derive(Debug)]
+struct Characteristics(Vec<Option<Characteristic>>);
+
+impl ValueSink for Characteristics {
+    fn push(&mut self, row: ValueRow) {
+        if let Some(Some(characteristic)) = self.0.get_mut(row.segment as usize) {
+            characteristic.push(row.value, row.a, row.b);
+        }
+    }
+}
+
+/// Epps-Singleton needs the quartiles before it can read the values, and so a second reading.
+async fn characteristics(
+    scan: &Scan<'_>,
+    column: &Column,
+    walks: &[Option<Walked>],
+) -> Result<Vec<Option<Characteristic>>, DriftError> {
+    if !column.methods.contains(&Method::EppsSingleton) {
+        return Ok(vec![None; walks.len()]);
+    }
+    let scale = |walked: &Walked| walked.half_iqr.filter(|half| *half > 0.0).map(Characteristic::new);
+    let empty = walks.iter().map(|walked| walked.as_ref().and_then(scale)).collect();
+    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
+    let columns = [column.sides[0].as_ref(), column.sides[1].as_ref()];
+    let statement = populations::values(pair, columns, scan.segments, true);
+    let read = scan.reader.fold(&statement, "RowBinary", ValueRows::new(Characteristics(empty))).await?;
+    Ok(read.sink.0)
+}
+
+pub(super) fn location(walked: &Walked) -> Location {
     Location {
         mean_reference: walked.moments_a.finite_mean(),
         mean_current: walked.moments_b.finite_mean(),

@@ -9,14 +9,46 @@ pub enum Method {
     Psi,
     /// Jensen-Shannon distance.
     JensenShannon,
+    /// Hellinger distance.
+    Hellinger,
+    /// Kullback-Leibler divergence.
+    Kl,
+    /// Total variation distance.
+    TotalVariation,
+    /// Largest change of a share.
+    LInfinity,
     /// Kolmogorov-Smirnov.
     Ks,
     /// Wasserstein distance in the column's unit.
     Wasserstein,
     /// Wasserstein distance in standard deviations of the reference.
     WassersteinNormed,
+    /// Cramér-von Mises.
+    CramerVonMises,
+    /// Anderson-Darling.
+    AndersonDarling,
+    /// Mann-Whitney.
+    MannWhitney,
+    /// Energy distance.
+    Energy,
+    /// Epps-Singleton.
+    EppsSingleton,
+    /// Student's t.
+    TTest,
+    /// Welch's t.
+    Welch,
     /// Pearson's chi-square.
     ChiSquare,
+    /// G-test.
+    GTest,
+    /// Cramér's V.
+    CramersV,
+    /// Fisher's exact test of two categories.
+    FisherExact,
+    /// Maximum mean discrepancy.
+    Mmd,
+    /// How well a classifier tells the sides apart.
+    DomainClassifier,
     /// Change of the share of missing values.
     MissingRate,
     /// Share of values whose category is new.
@@ -25,13 +57,29 @@ pub enum Method {
 
 impl Method {
     /// Every method, in the order of the contract.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 24] = [
         Self::Psi,
         Self::JensenShannon,
+        Self::Hellinger,
+        Self::Kl,
+        Self::TotalVariation,
+        Self::LInfinity,
         Self::Ks,
         Self::Wasserstein,
         Self::WassersteinNormed,
+        Self::CramerVonMises,
+        Self::AndersonDarling,
+        Self::MannWhitney,
+        Self::Energy,
+        Self::EppsSingleton,
+        Self::TTest,
+        Self::Welch,
         Self::ChiSquare,
+        Self::GTest,
+        Self::CramersV,
+        Self::FisherExact,
+        Self::Mmd,
+        Self::DomainClassifier,
         Self::MissingRate,
         Self::NewCategories,
     ];
@@ -42,10 +90,26 @@ impl Method {
         match self {
             Self::Psi => "psi",
             Self::JensenShannon => "jensen_shannon",
+            Self::Hellinger => "hellinger",
+            Self::Kl => "kl",
+            Self::TotalVariation => "total_variation",
+            Self::LInfinity => "l_infinity",
             Self::Ks => "ks",
             Self::Wasserstein => "wasserstein",
             Self::WassersteinNormed => "wasserstein_normed",
+            Self::CramerVonMises => "cramer_von_mises",
+            Self::AndersonDarling => "anderson_darling",
+            Self::MannWhitney => "mann_whitney",
+            Self::Energy => "energy",
+            Self::EppsSingleton => "epps_singleton",
+            Self::TTest => "t_test",
+            Self::Welch => "welch",
             Self::ChiSquare => "chi_square",
+            Self::GTest => "g_test",
+            Self::CramersV => "cramers_v",
+            Self::FisherExact => "fisher_exact",
+            Self::Mmd => "mmd",
+            Self::DomainClassifier => "domain_classifier",
             Self::MissingRate => "missing_rate",
             Self::NewCategories => "new_categories",
         }
@@ -62,16 +126,43 @@ impl Method {
     pub fn fits(self, kind: Kind) -> bool {
         match self {
             Self::MissingRate => true,
-            Self::Psi | Self::JensenShannon => matches!(kind, Kind::Numeric | Kind::Categorical),
-            Self::Ks | Self::Wasserstein | Self::WassersteinNormed => kind == Kind::Numeric,
-            Self::ChiSquare | Self::NewCategories => kind == Kind::Categorical,
+            Self::Psi
+            | Self::JensenShannon
+            | Self::Hellinger
+            | Self::Kl
+            | Self::TotalVariation
+            | Self::LInfinity
+            | Self::DomainClassifier => matches!(kind, Kind::Numeric | Kind::Categorical),
+            Self::Ks
+            | Self::Wasserstein
+            | Self::WassersteinNormed
+            | Self::CramerVonMises
+            | Self::AndersonDarling
+            | Self::MannWhitney
+            | Self::Energy
+            | Self::EppsSingleton
+            | Self::TTest
+            | Self::Welch
+            | Self::Mmd => kind == Kind::Numeric,
+            Self::ChiSquare | Self::GTest | Self::CramersV | Self::FisherExact | Self::NewCategories => {
+                kind == Kind::Categorical
+            }
         }
     }
 
     /// Whether it counts numbers into bins.
     #[must_use]
     pub fn is_binned(self) -> bool {
-        matches!(self, Self::Psi | Self::JensenShannon)
+        matches!(
+            self,
+            Self::Psi
+                | Self::JensenShannon
+                | Self::Hellinger
+                | Self::Kl
+                | Self::TotalVariation
+                | Self::LInfinity
+                | Self::DomainClassifier
+        )
     }
 
     /// Whether it needs the values of a numeric column, and not only how many there are.
@@ -103,9 +194,25 @@ impl Method {
     #[must_use]
     pub fn floor(self) -> f64 {
         match self {
-            Self::Psi | Self::WassersteinNormed | Self::Wasserstein => 0.1,
-            Self::JensenShannon | Self::Ks | Self::ChiSquare | Self::MissingRate => 0.05,
+            Self::Psi | Self::Wasserstein | Self::WassersteinNormed => 0.1,
+            Self::TTest | Self::Welch | Self::EppsSingleton | Self::DomainClassifier => 0.1,
+            Self::AndersonDarling => 0.09,
+            Self::MannWhitney => 0.07,
+            Self::Energy => 0.06,
+            Self::CramerVonMises => 0.04,
             Self::NewCategories => 0.01,
+            Self::JensenShannon
+            | Self::Hellinger
+            | Self::Kl
+            | Self::TotalVariation
+            | Self::LInfinity
+            | Self::Ks
+            | Self::ChiSquare
+            | Self::GTest
+            | Self::CramersV
+            | Self::FisherExact
+            | Self::Mmd
+            | Self::MissingRate => 0.05,
         }
     }
 }

@@ -83,7 +83,7 @@ fn has_values(column: &MeasuredColumn, rule: &Rule) -> bool {
 
 fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
     let comparison = measured.comparison;
-    let floor = measured.method.floor();
+    let floor = measured.method.floor().max(measured.null_effect.unwrap_or(0.0));
     let drifted = matches!((p_adjusted, comparison.effect), (Some(p), Some(effect)) if p < rule.alpha && effect.abs() >= floor);
     Said {
         method: measured.method.as_str().to_owned(),

@@ -6,8 +6,15 @@ use windvane_stats::{
     cells::{Cell, Cells},
     chi_square::chi_square,
     comparison::{Comparison, PMethod},
+    cramers_v::cramers_v,
     divergence,
+    domain_classifier::domain_classifier,
+    energy,
+    epps_singleton::Characteristic,
+    fisher_exact::fisher_exact,
+    g_test::g_test,
     missing_rate::missing_rate,
+    mmd::mmd,
     new_categories::new_categories,
     permutation,
     walk::Walked,
@@ -17,28 +24,33 @@ use windvane_stats::{
 use super::{Measured, Rows};
 use crate::drift::Method;
 
+/// A p-value above this cannot become drift at any alpha that is in use.
+const SUSPICIOUS: f64 = 0.1;
+
 /// Both samples of a numeric column.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Numbers<'a> {
+pub(in crate::drift) struct Numbers<'a> {
     /// `None` where no method needs the values themselves.
-    pub(super) walked: Option<&'a Walked>,
-    pub(super) values: Rows,
-    pub(super) missing: Rows,
-    pub(super) seed: u64,
+    pub(in crate::drift) walked: Option<&'a Walked>,
+    /// `None` where Epps-Singleton was not asked for, or the quartiles do not differ.
+    pub(in crate::drift) characteristic: Option<&'a Characteristic>,
+    pub(in crate::drift) values: Rows,
+    pub(in crate::drift) missing: Rows,
+    pub(in crate::drift) seed: u64,
 }
 
 /// Both samples of a categorical column.
 #[derive(Debug, Clone)]
-pub(super) struct Categories {
+pub(in crate::drift) struct Categories {
     /// Without missing values.
-    pub(super) cells: Cells,
-    pub(super) values: Rows,
-    pub(super) missing: Rows,
-    pub(super) seed: u64,
+    pub(in crate::drift) cells: Cells,
+    pub(in crate::drift) values: Rows,
+    pub(in crate::drift) missing: Rows,
+    pub(in crate::drift) seed: u64,
 }
 
 impl Numbers<'_> {
-    pub(super) fn measure(&self, method: Method) -> Measured {
+    pub(in crate::drift) fn measure(&self, method: Method) -> Measured {
         if method == Method::MissingRate {
             return of_missing(self.values, self.missing);
         }
@@ -52,11 +64,18 @@ impl Numbers<'_> {
             Method::WassersteinNormed => {
                 with_simulated_p(walked.wasserstein_normed(), || wasserstein::p_value(walked, &mut rng))
             }
-            Method::Psi | Method::JensenShannon => {
+            Method::CramerVonMises => walked.cramer_von_mises(),
+            Method::AndersonDarling => walked.anderson_darling(),
+            Method::MannWhitney => walked.mann_whitney(),
+            Method::Energy => with_simulated_p(walked.energy(), || energy::p_value(walked, &mut rng)),
+            Method::EppsSingleton => self.epps_singleton(walked),
+            Method::TTest => walked.t_test(),
+            Method::Welch => walked.welch(),
+            Method::Mmd => mmd(walked, &mut rng),
+            _ => {
                 let bins = walked.binned.iter().flat_map(|binned| binned.cells());
-                return discrete(method, with_missing(bins, self.missing), &mut rng);
+                return discrete(method, &with_missing(bins, self.missing), &mut rng);
             }
-            Method::ChiSquare | Method::NewCategories | Method::MissingRate => Comparison::UNDEFINED,
         };
         let reason = comparison.statistic.is_none().then(|| {
             if self.values.reference == 0 || self.values.current == 0 {
@@ -67,12 +86,22 @@ impl Numbers<'_> {
                 "the reference does not vary"
             }
         });
-        Measured { method, comparison, smoothing: None, bins: None, reason }
+        Measured { method, comparison, smoothing: None, bins: None, reason, null_effect: None }
+    }
+}
+
+impl Numbers<'_> {
+    fn epps_singleton(&self, walked: &Walked) -> Comparison {
+        match self.characteristic {
+            _ if walked.is_constant() && walked.sizes.a > 0 && walked.sizes.b > 0 => Comparison::SAME,
+            None => Comparison::UNDEFINED,
+            Some(characteristic) => characteristic.test(),
+        }
     }
 }
 
 impl Categories {
-    pub(super) fn measure(&self, method: Method) -> Measured {
+    pub(in crate::drift) fn measure(&self, method: Method) -> Measured {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let reason = "one side has no values";
         match method {
@@ -80,10 +109,17 @@ impl Categories {
             Method::NewCategories => {
                 let comparison = new_categories(&self.cells);
                 let reason = comparison.statistic.is_none().then_some(reason);
-                Measured { method, comparison, smoothing: None, bins: Some(self.cells.count()), reason }
+                Measured {
+                    method,
+                    comparison,
+                    smoothing: None,
+                    bins: Some(self.cells.count()),
+                    reason,
+                    null_effect: None,
+                }
             }
             _ => {
-                discrete(method, with_missing(self.cells.as_slice().iter().copied(), self.missing), &mut rng)
+                discrete(method, &with_missing(self.cells.as_slice().iter().copied(), self.missing), &mut rng)
             }
         }
     }
@@ -94,15 +130,42 @@ fn with_missing(cells: impl Iterator<Item = Cell>, missing: Rows) -> Cells {
     cells.chain(std::iter::once(Cell::new(missing.reference, missing.current))).collect()
 }
 
-fn discrete(method: Method, cells: Cells, rng: &mut ChaCha8Rng) -> Measured {
-    let (comparison, smoothing) = match method {
-        Method::Psi => (divergence::psi(&cells), Some("jeffreys")),
-        Method::JensenShannon => (permutation::on_cells(&cells, rng, divergence::jensen_shannon), None),
-        Method::ChiSquare => (chi_square(&cells), None),
-        _ => (Comparison::UNDEFINED, None),
+fn discrete(method: Method, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
+    let comparison = match method {
+        Method::Psi => divergence::psi(cells),
+        Method::Kl => divergence::kl(cells),
+        Method::JensenShannon => permutation::on_cells(cells, rng, divergence::jensen_shannon),
+        Method::Hellinger => permutation::on_cells(cells, rng, divergence::hellinger),
+        Method::TotalVariation => permutation::on_cells(cells, rng, divergence::total_variation),
+        Method::LInfinity => permutation::on_cells(cells, rng, divergence::l_infinity),
+        Method::ChiSquare => chi_square(cells),
+        Method::GTest => g_test(cells),
+        Method::CramersV => cramers_v(cells),
+        Method::FisherExact => fisher_exact(cells),
+        Method::DomainClassifier => domain_classifier(cells, rng),
+        _ => Comparison::UNDEFINED,
     };
-    let reason = comparison.statistic.is_none().then_some("one side has no rows");
-    Measured { method, comparison, smoothing, bins: Some(cells.count()), reason }
+    let kernel: Option<fn(&Cells) -> Comparison> = match method {
+        Method::Psi => Some(divergence::psi),
+        Method::Kl => Some(divergence::kl),
+        Method::ChiSquare => Some(chi_square),
+        Method::GTest => Some(g_test),
+        Method::CramersV => Some(cramers_v),
+        _ => None,
+    };
+    // With rare categories the limiting p-value is too small too often; only then, and only where it matters, the floor
+    // rises to what exchanged labels reach.
+    let null_effect = kernel
+        .filter(|_| comparison.p_value.is_some_and(|p| p < SUSPICIOUS))
+        .and_then(|kernel| permutation::largest_effect(cells, rng, kernel));
+    let smoothing = matches!(method, Method::Psi | Method::Kl).then_some("jeffreys");
+    let reason = comparison.statistic.is_none().then_some(match (method, cells.comparable()) {
+        (_, false) => "one side has no rows",
+        (Method::FisherExact, true) if cells.count() != 2 => "not two categories",
+        (Method::FisherExact, true) => "a count is zero",
+        _ => "too few rows",
+    });
+    Measured { method, comparison, smoothing, bins: Some(cells.count()), reason, null_effect }
 }
 
 fn of_missing(values: Rows, missing: Rows) -> Measured {
@@ -111,7 +174,14 @@ fn of_missing(values: Rows, missing: Rows) -> Measured {
         Cell::new(values.reference, values.current),
     );
     let reason = comparison.statistic.is_none().then_some("one side has no rows");
-    Measured { method: Method::MissingRate, comparison, smoothing: None, bins: None, reason }
+    Measured {
+        method: Method::MissingRate,
+        comparison,
+        smoothing: None,
+        bins: None,
+        reason,
+        null_effect: None,
+    }
 }
 
 fn with_simulated_p(comparison: Comparison, p_value: impl FnOnce() -> Option<f64>) -> Comparison {
@@ -123,5 +193,12 @@ fn with_simulated_p(comparison: Comparison, p_value: impl FnOnce() -> Option<f64
 }
 
 fn undefined(method: Method, reason: &'static str) -> Measured {
-    Measured { method, comparison: Comparison::UNDEFINED, smoothing: None, bins: None, reason: Some(reason) }
+    Measured {
+        method,
+        comparison: Comparison::UNDEFINED,
+        smoothing: None,
+        bins: None,
+        reason: Some(reason),
+        null_effect: None,
+    }
 }

@@ -1,0 +1,286 @@
+//! `windvane drift` over files: what it finds, what it refuses, and how it exits.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// A finished run.
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn document(&self) -> Value {
+        assert!(self.code < 64, "{}", self.stderr);
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+fn drift(reference: &Path, current: &Path, arguments: &[&str]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_windvane"))
+        .arg("drift")
+        .args([reference, current])
+        .args(arguments)
+        .output()
+        .unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn json(reference: &Path, current: &Path, arguments: &[&str]) -> Value {
+    drift(reference, current, &[arguments, &["--format", "json"]].concat()).document()
+}
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// A header and one row a number of the range.
+fn csv(header: &str, rows: std::ops::Range<u32>, row: impl Fn(u32) -> String) -> String {
+    rows.fold(format!("{header}\n"), |mut text, i| {
+        writeln!(text, "{}", row(i)).unwrap();
+        text
+    })
+}
+
+fn column<'a>(document: &'a Value, name: &str) -> &'a Value {
+    let columns = document["columns"].as_array().unwrap();
+    columns
+        .iter()
+        .find(|column| column["column"] == name)
+        .unwrap_or_else(|| panic!("no column {name}: {document}"))
+}
+
+fn method<'a>(column: &'a Value, name: &str) -> &'a Value {
+    let methods = column["methods"].as_array().unwrap();
+    methods
+        .iter()
+        .find(|method| method["method"] == name)
+        .unwrap_or_else(|| panic!("no method {name}: {column}"))
+}
+
+#[test]
+fn a_shift_is_drift_with_its_direction_and_equal_files_are_not() {
+    let folder = Folder::new();
+    let a = folder.file("a.csv", &csv("x,c", 0..400, |i| format!("{},{}", i % 97, i % 3)));
+    let b = folder.file("b.csv", &csv("x,c", 0..400, |i| format!("{},{}", i % 97 + 30, i % 3)));
+    let moved = drift(&a, &b, &["--format", "json", "--fail-on", "drift"]);
+    assert_eq!(moved.code, 1, "{}", moved.stderr);
+    let document = moved.document();
+    assert_eq!(document["schema"], "windvane.drift/1");
+    assert_eq!((&document["verdict"], &document["reference"]["rows"]), (&"drift".into(), &400.into()));
+    assert_eq!(column(&document, "x")["direction"], "up");
+    assert_eq!(column(&document, "c")["verdict"], "no_drift");
+    let same = drift(&a, &a, &["--format", "json", "--fail-on", "drift"]);
+    assert_eq!((same.code, &same.document()["verdict"]), (0, &"no_drift".into()));
+    for ks in [method(column(&same.document(), "x"), "ks")] {
+        assert_eq!((&ks["statistic"], &ks["p_value"]), (&0.0.into(), &1.0.into()));
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_document() {
+    let folder = Folder::new();
+    let a = folder.file("a.csv", &csv("x", 0..200, |i| (i % 41).to_string()));
+    let b = folder.file("b.csv", &csv("x", 0..200, |i| (i % 37).to_string()));
+    let arguments =
+        ["--methods", "wasserstein,energy,mmd,domain_classifier,total_variation", "--format", "json"];
+    assert_eq!(drift(&a, &b, &arguments).stdout, drift(&a, &b, &arguments).stdout);
+}
+
+#[test]
+fn missing_values_have_many_spellings_and_drift_alone() {
+    let folder = Folder::new();
+    let words = ["", "NA", "NaN", "nan"];
+    let a = folder.file("a.csv", &csv("x,y", 0..400, |i| format!("{},1", i % 10)));
+    let row = |i: u32| {
+        let x =
+            if i.is_multiple_of(5) { words[(i / 5 % 4) as usize].to_owned() } else { (i % 10).to_string() };
+        format!("{x},1")
+    };
+    let b = folder.file("b.csv", &csv("x,y", 0..400, row));
+    let document = json(&a, &b, &["--methods", "missing_rate"]);
+    let x = column(&document, "x");
+    assert_eq!(
+        (&x["kind"], &x["n_current"], &x["missing_current"]),
+        (&"numeric".into(), &320.into(), &80.into())
+    );
+    assert_eq!((&x["verdict"], &method(x, "missing_rate")["statistic"]), (&"drift".into(), &0.2.into()));
+    // A column that went missing altogether has too few values, and drifted all the same.
+    let gone = folder.file("gone.csv", &csv("x,y", 0..400, |_| ",1".to_owned()));
+    assert_eq!(column(&json(&a, &gone, &[]), "x")["verdict"], "drift");
+}
+
+#[test]
+fn names_and_values_may_hold_any_character() {
+    let folder = Folder::new();
+    let header = "\"a \"\"quoted\"\" `name`\\\",\"zwei\nZeilen\",größe 漢字,a'b";
+    let a =
+        folder.file("a.csv", &csv(header, 0..100, |i| format!("{i},\"x\"\"{}\",{i},it's {}", i % 2, i % 3)));
+    let document = json(&a, &a, &["--segment-by", "a'b"]);
+    for (name, kind) in [
+        ("a \"quoted\" `name`\\", "numeric"),
+        ("zwei\nZeilen", "categorical"),
+        ("größe 漢字", "numeric"),
+        ("a'b", "categorical"),
+    ] {
+        assert_eq!(column(&document, name)["kind"], kind);
+    }
+    let segments = document["segments"].as_array().unwrap();
+    assert_eq!(segments.len(), 3);
+    assert_eq!(segments[0]["segment"]["a'b"], "it's 0");
+    assert_eq!(segments[0]["rows_reference"], 34);
+}
+
+#[test]
+fn too_few_rows_and_no_rows_are_insufficient_data() {
+    let folder = Folder::new();
+    let many = folder.file("many.csv", &csv("x", 0..100, |i| i.to_string()));
+    let few = folder.file("few.csv", &csv("x", 0..20, |i| (1000 + i).to_string()));
+    let ran = drift(&many, &few, &["--format", "json", "--fail-on", "drift"]);
+    assert_eq!((ran.code, &ran.document()["verdict"]), (2, &"insufficient_data".into()));
+    assert_eq!(method(column(&ran.document(), "x"), "ks")["statistic"], 1.0);
+    assert_eq!(method(column(&ran.document(), "x"), "ks")["p_adjusted"], Value::Null);
+    for (name, text) in [("header.csv", "x\n"), ("nothing.csv", ""), ("nothing.ndjson", "")] {
+        let empty = folder.file(name, text);
+        for (a, b) in [(&many, &empty), (&empty, &many), (&empty, &empty)] {
+            let ran = drift(a, b, &["--format", "json"]);
+            assert_eq!((ran.code, &ran.document()["verdict"]), (0, &"insufficient_data".into()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn infinite_values_are_ranked_and_leave_no_moments() {
+    let folder = Folder::new();
+    let a = folder.file("a.csv", &csv("x", 0..100, |i| if i < 5 { "inf".to_owned() } else { i.to_string() }));
+    let b =
+        folder.file("b.csv", &csv("x", 0..100, |i| if i < 5 { "-inf".to_owned() } else { i.to_string() }));
+    let document =
+        json(&a, &b, &["--methods", "ks,mann_whitney,t_test,wasserstein,energy,epps_singleton,psi"]);
+    let x = column(&document, "x");
+    assert_eq!(x["n_reference"], 100);
+    assert_eq!(method(x, "ks")["statistic"], 0.05);
+    for name in ["t_test", "wasserstein", "energy", "epps_singleton"] {
+        let method = method(x, name);
+        assert_eq!((&method["statistic"], &method["p_value"]), (&Value::Null, &Value::Null), "{name}");
+    }
+    assert!(method(x, "psi")["statistic"].as_f64().unwrap() > 0.1);
+}
+
+#[test]
+fn columns_that_do_not_match_are_skipped_with_a_reason() {
+    let folder = Folder::new();
+    let a = folder
+        .file("a.csv", &csv("x,old,mixed,day", 0..50, |i| format!("{i},1,1,2024-01-{:02}", i % 28 + 1)));
+    let b = folder
+        .file("b.csv", &csv("x,new,mixed,day", 0..50, |i| format!("{i},1,b,2024-02-{:02}", i % 28 + 1)));
+    let ran = drift(&a, &b, &["--format", "json"]);
+    let document = ran.document();
+    let skipped: Vec<(String, String)> = document["skipped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|skipped| {
+            (skipped["column"].as_str().unwrap().into(), skipped["reason"].as_str().unwrap().into())
+        })
+        .collect();
+    let expected = [
+        ("old", "only_in_reference"),
+        ("mixed", "different_kinds"),
+        ("day", "unsupported_type"),
+        ("new", "only_in_current"),
+    ];
+    assert_eq!(skipped, expected.map(|(column, reason)| (column.to_owned(), reason.to_owned())));
+    assert!(ran.stderr.contains("`old`"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
+    let folder = Folder::new();
+    let good = folder.file("good.csv", &csv("x,c", 0..50, |i| format!("{i},a")));
+    let missing = folder.0.path().join("missing.csv");
+    let torn = folder.file("torn.parquet", "PAR1 and then nothing");
+    let text = folder.file("text.parquet", "hello");
+    let ragged = folder.file("ragged.csv", "x,c\n1,a\n2\n");
+    let unknown = folder.file("data.xyz", "hello");
+    let twice = folder.file("twice.csv", "x,x\n1,2\n");
+    for (current, arguments, code) in [
+        (&missing, &[][..], 65),
+        (&torn, &[], 65),
+        (&text, &[], 65),
+        (&ragged, &[], 65),
+        (&unknown, &[], 65),
+        (&twice, &[], 65),
+        (&good, &["--columns", "nope"], 65),
+        (&good, &["--segment-by", "nope"], 65),
+        (&good, &["--methods", "kolmogorov"], 64),
+        (&good, &["--methods", "ks", "--columns", "c"], 64),
+        (&good, &["--alpha", "0"], 64),
+        (&good, &["--alpha", "1"], 64),
+        (&good, &["--alpha", "NaN"], 64),
+        (&good, &["--bins", "1"], 64),
+        (&good, &["--min-rows", "0"], 64),
+        (&good, &["--correction", "sidak"], 64),
+        (&good, &["--fail-on", "nothing"], 64),
+        (&good, &["--no-such-flag"], 64),
+    ] {
+        let ran = drift(&good, current, &[arguments, &["--format", "json"]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{current:?} {arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("windvane: "), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn segments_are_judged_with_the_whole() {
+    let folder = Folder::new();
+    let a = folder.file(
+        "a.csv",
+        &csv("x,region", 0..600, |i| format!("{},{}", i % 50, ["east", "west"][(i % 2) as usize])),
+    );
+    let b = folder.file(
+        "b.csv",
+        &csv("x,region", 0..600, |i| {
+            let east = i % 2 == 0;
+            format!("{},{}", i % 50 + if east { 25 } else { 0 }, if east { "east" } else { "west" })
+        }),
+    );
+    let document = json(&a, &b, &["--segment-by", "region"]);
+    let verdicts: Vec<(&Value, &Value)> = document["segments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|segment| (&segment["segment"]["region"], &segment["columns"][0]["verdict"]))
+        .collect();
+    assert_eq!(verdicts, [(&"east".into(), &"drift".into()), (&"west".into(), &"no_drift".into())]);
+}
+
+#[test]
+fn the_table_says_what_moved_and_markdown_is_a_table() {
+    let folder = Folder::new();
+    let a = folder.file("a.csv", &csv("delay", 0..300, |i| (i % 20).to_string()));
+    let b = folder.file("b.csv", &csv("delay", 0..300, |i| (i % 20 + 10).to_string()));
+    let table = drift(&a, &b, &[]);
+    assert!(table.stdout.starts_with("drift in 1 of 1 columns\n"), "{}", table.stdout);
+    assert!(table.stdout.contains("drift ↑") && table.stdout.contains("mean 9.5 → 19.5"), "{}", table.stdout);
+    assert!(!table.stdout.contains('\u{1b}'), "{}", table.stdout);
+    let markdown = drift(&a, &b, &["--format", "markdown"]);
+    assert!(markdown.stdout.contains("| delay | drift ↑ | mean 9.5 → 19.5 |"), "{}", markdown.stdout);
+}
