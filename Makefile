@@ -64,7 +64,7 @@ lint: tools
 
 .PHONY: doc
 doc: tools
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
 .PHONY: unit
 unit: runtime ## Unit, property and tidy tests

@@ -2,7 +2,6 @@
 
 mod arguments;
 mod markdown;
-mod record;
 mod source;
 mod spans;
 mod table;
@@ -32,12 +31,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 async fn compare(options: &Options) -> Result<Document, Failure> {
-    let source::Opened { reader, request, run } = source::open(options).await?;
-    let document = drift::run(&reader, &request).await.map_err(failure)?;
-    if let Some(run) = run {
-        record::write(&reader, run, &document).await?;
-    }
-    Ok(document)
+    let (reader, request) = source::open(options).await?;
+    drift::run(&reader, &request).await.map_err(failure)
 }
 
 fn answer(document: &Document, options: &Options) -> CommandResult {

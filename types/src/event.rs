@@ -1,6 +1,6 @@
 //! Events on their way in: the four kinds, and the decoding of one JSON record into an event or a fault.
 //!
-//! An event borrows its text from the record where JSON allows it (strings without escapes), and [`decode`] writes into
+//! An event borrows its text from the record where JSON allows it (strings without escapes), and [`decode()`] writes into
 //! an event that the caller keeps and reuses: a batch of events costs no allocation an event once its vectors have
 //! grown. This is the hot path of the collector; nothing here builds a tree of JSON values.
 
