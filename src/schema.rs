@@ -150,6 +150,7 @@ fn failure(error: MigrateError) -> Failure {
         MigrateError::Edited { .. }
         | MigrateError::NewerSchema { .. }
         | MigrateError::OtherTopology { .. }
+        | MigrateError::ClusterBehind { .. }
         | MigrateError::Name(_) => return Failure { reason: Reason::Config, error: error.into() },
     };
     let reason = match connection::failure(source.clone()).reason {

@@ -132,9 +132,13 @@ async fn serve(listener: TcpListener, router: Router, closing: CancellationToken
 /// Applies the migrations as soon as ClickHouse answers, and gives up only where the schema is refused.
 async fn bring_up_schema(store: Store, ending: CancellationToken) {
     loop {
-        match migrate::apply(&store, &Topology::Single, log_step).await {
+        match migrate::ensure(&store, log_step).await {
             Ok(_) => return,
-            Err(error @ (MigrateError::Ledger(_) | MigrateError::Failed { .. })) => {
+            Err(
+                error @ (MigrateError::Ledger(_)
+                | MigrateError::Failed { .. }
+                | MigrateError::ClusterBehind { .. }),
+            ) => {
                 tracing::warn!(error = %anyhow::Error::from(error).chain().map(ToString::to_string).collect::<Vec<_>>().join(": "), "the schema is not up to date; trying again");
             }
             Err(error) => {

@@ -113,6 +113,14 @@ pub enum MigrateError {
         /// What was asked for.
         asked: &'static str,
     },
+    /// A cluster's schema is behind; only an operator knows the cluster's name.
+    #[error(
+        "the schema of the cluster has {pending} migrations to run: `windvane schema apply --cluster NAME` runs them"
+    )]
+    ClusterBehind {
+        /// How many.
+        pending: usize,
+    },
     /// The database's name cannot stand in SQL.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -163,6 +171,23 @@ pub async fn apply(
         ran += 1;
     }
     Ok(ran)
+}
+
+/// What a service does at its start: a single server is brought up to date; a cluster, which an operator lays out, is
+/// checked only. Returns how many migrations ran.
+///
+/// # Errors
+/// As [`apply`], and where a cluster's schema is behind.
+pub async fn ensure(store: &Store, on_step: impl FnMut(&Step)) -> Result<usize, MigrateError> {
+    let entries = ledger::read(store).await.map_err(MigrateError::Ledger)?;
+    let cluster = Topology::Cluster(ClusterName::of_macros());
+    if entries.iter().all(|entry| entry.topology != cluster.name()) {
+        return apply(store, &Topology::Single, on_step).await;
+    }
+    match compare(all(), &entries, &cluster)?.iter().filter(|step| step.state != State::Applied).count() {
+        0 => Ok(0),
+        pending => Err(MigrateError::ClusterBehind { pending }),
+    }
 }
 
 async fn run(store: &Store, topology: &Topology, migration: Migration) -> Result<(), MigrateError> {

@@ -40,6 +40,11 @@ impl ClusterName {
     pub fn new(name: &str) -> Result<Self, NameError> {
         checked("cluster", name, "_.-{}").map(|name| Self(name.to_owned()))
     }
+
+    /// The name that each server's own macros give.
+    pub(super) fn of_macros() -> Self {
+        Self("{cluster}".to_owned())
+    }
 }
 
 impl fmt::Display for ClusterName {

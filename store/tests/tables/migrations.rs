@@ -82,6 +82,37 @@ async fn engine_takes_two_appliers_at_once() {
     running.end().await;
 }
 
+/// A service leaves the layout of a cluster to its operator, and works on one that is up to date.
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_of_a_cluster_is_checked_and_not_changed() {
+    let running = Running::empty().await;
+    assert!(migrate::ensure(&running.store, |_| {}).await.unwrap() > 0);
+    assert_eq!(migrate::ensure(&running.store, |_| {}).await.unwrap(), 0);
+    change_ledger(&running.store, "UPDATE topology = 'cluster' WHERE 1").await;
+    let refused = migrate::ensure(&running.store, |_| panic!("nothing may run")).await.unwrap_err();
+    assert!(matches!(refused, MigrateError::ClusterBehind { pending: 4 }), "{refused}");
+
+    let single: Vec<u32> =
+        migrate::status(&running.store, &Topology::Cluster(ClusterName::new("main").unwrap()))
+            .await
+            .unwrap()
+            .iter()
+            .filter(|step| step.state == State::Pending)
+            .map(|step| step.migration.version)
+            .collect();
+    assert_eq!(single, [4, 6, 8, 10]);
+    for migration in migrate::all().iter().filter(|migration| single.contains(&migration.version)) {
+        let applied = Statement::new(
+            "INSERT INTO windvane.schema_migrations (version, name, checksum, state, topology) \
+             SELECT {version:UInt32}, {name:String}, {checksum:String}, 'applied', 'cluster'",
+        );
+        let applied = applied.param("version", migration.version).param("name", migration.name);
+        running.store.execute(&applied.param("checksum", migration.checksum().as_str())).await.unwrap();
+    }
+    assert_eq!(migrate::ensure(&running.store, |_| panic!("nothing may run")).await.unwrap(), 0);
+    running.end().await;
+}
+
 /// No cluster is at hand, but its DDL parses.
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_parses_what_a_cluster_gets() {
