@@ -20,7 +20,8 @@ pub struct CollectorOptions {
     pub requests_max: usize,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
-    /// How long an event waits for others before it is sent; what a reader sees is this old at least.
+    /// How long an event waits for others before it is sent, and four times that where many come: what a reader sees is
+    /// this old at least.
     pub block_age: Duration,
     /// Fresh random bits at every start: event ids are made from them, and the name of a new spool.
     pub seed: Uuid,

@@ -1,10 +1,11 @@
 //! Reading the frames of a block back out of the segment files.
 
 use std::io;
+use std::ops::Range;
 
 use super::disk::Disk;
 use super::log::{Sealed, segment_name};
-use super::record::{HEADER, Kind, Parsed, next_header, parse};
+use super::record::{HEADER, Header, Kind, Parsed, next_header, parse};
 
 /// The rows of a block, and where each frame's rows lie among them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,27 +40,94 @@ pub(crate) fn read_block<D: Disk>(disk: &D, block: &Sealed) -> io::Result<Conten
             true => run.end.offset,
             false => disk.len(&name)?,
         };
-        let len = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
-        let bytes = disk.read(&name, from, len)?;
-        take_frames(&bytes, run.first..=run.last, &mut content);
+        read_frames(disk, &name, from..to, &mut |header, body| {
+            if header.kind == Kind::Frame && (run.first..=run.last).contains(&header.seq) {
+                content.rows += u64::from(header.rows);
+                content.body.extend_from_slice(body);
+                content.frames.push(FrameRows { seq: header.seq, rows: u64::from(header.rows) });
+            }
+        })?;
     }
     Ok(content)
 }
 
-fn take_frames(bytes: &[u8], seqs: std::ops::RangeInclusive<u64>, content: &mut Content) {
+/// Bytes that are read at once, unless a record is longer.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// Visits the records of a stretch of a segment file, a chunk at a time.
+fn read_frames<D: Disk>(
+    disk: &D,
+    name: &str,
+    stretch: Range<u64>,
+    visit: &mut dyn FnMut(&Header, &[u8]),
+) -> io::Result<()> {
+    let (mut from, mut wanted) = (stretch.start, CHUNK_BYTES);
+    while from < stretch.end {
+        let len = wanted.min(stretch.end - from);
+        let chunk = disk.read(name, from, usize::try_from(len).map_err(io::Error::other)?)?;
+        let is_last = from + len >= stretch.end || (chunk.len() as u64) < len;
+        let consumed = visit_records(&chunk, is_last, visit) as u64;
+        from += consumed;
+        // A record that did not fit is read again with more room.
+        wanted = if consumed == 0 { wanted * 2 } else { CHUNK_BYTES };
+        if is_last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Visits the whole records at the start of a chunk and answers how many bytes they take, with the damage between them.
+fn visit_records(chunk: &[u8], is_last: bool, visit: &mut dyn FnMut(&Header, &[u8])) -> usize {
     let mut at = 0;
-    while at + HEADER <= bytes.len() {
-        at += match parse(&bytes[at..]) {
+    while at < chunk.len() {
+        at += match parse(&chunk[at..]) {
             Parsed::Record(header, _, body) => {
-                if header.kind == Kind::Frame && seqs.contains(&header.seq) {
-                    content.rows += u64::from(header.rows);
-                    content.body.extend_from_slice(body);
-                    content.frames.push(FrameRows { seq: header.seq, rows: u64::from(header.rows) });
-                }
+                visit(&header, body);
                 usize::try_from(header.record_bytes()).unwrap_or(usize::MAX)
             }
             Parsed::Damaged(skip) => usize::try_from(skip).unwrap_or(usize::MAX),
-            Parsed::Short | Parsed::Nothing => next_header(&bytes[at..]).unwrap_or(bytes.len()),
+            // What looks short may go on in the next chunk.
+            Parsed::Short | Parsed::Nothing if !is_last && at + HEADER > chunk.len() => return at,
+            Parsed::Short if !is_last => return at,
+            Parsed::Short | Parsed::Nothing => match next_header(&chunk[at..]) {
+                Some(distance) => distance,
+                None if is_last => chunk.len() - at,
+                // A header may begin in the last bytes.
+                None => return (chunk.len() - HEADER + 1).max(at + 1),
+            },
         };
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::record::Record;
+
+    #[test]
+    fn records_are_visited_alike_in_chunks_of_any_size() {
+        let mut bytes = Vec::new();
+        for (seq, len) in [(1, 3), (2, 200), (3, 0), (4, 50)] {
+            let body = vec![7; len];
+            Record { kind: Kind::Frame, layout: 1, seq, rows: 1, time_us: 0, meta: &[], body: &body }
+                .encode(&mut bytes);
+            if seq == 2 {
+                bytes.extend_from_slice(b"rubble that is no record, and longer than a header is");
+            }
+        }
+        for size in 1..bytes.len() + 1 {
+            let (mut from, mut wanted, mut seen) = (0, size, Vec::new());
+            while from < bytes.len() {
+                let to = bytes.len().min(from + wanted);
+                let consumed = visit_records(&bytes[from..to], to == bytes.len(), &mut |header, _| {
+                    seen.push(header.seq)
+                });
+                from += consumed;
+                wanted = if consumed == 0 { wanted * 2 } else { size };
+            }
+            assert_eq!(seen, [1, 2, 3, 4], "chunks of {size}");
+        }
     }
 }
