@@ -35,6 +35,8 @@ impl Service {
         std::fs::write(&config, text).expect("the folder of the test can be written");
         let mut command = Command::new(binary);
         command.args(["--log-format", "json", "serve", "--offline", "--config"]).arg(&config);
+        // They are for the stories and the benches; the service refuses variables that it does not know.
+        command.env_remove("WINDVANE_SOAK_ROUNDS").env_remove("WINDVANE_BENCH_EVENTS");
         let mut process = LoggedProcess::start(&mut command);
         let line = process.wait_for_line(START, &["windvane is up"]);
         let line: serde_json::Value = serde_json::from_str(&line).expect("log lines are JSON");
