@@ -1,6 +1,7 @@
 //! `windvane drift`: compares two populations, prints the answer, and exits with what was asked for.
 
 mod arguments;
+mod junit;
 mod markdown;
 mod source;
 mod spans;
@@ -48,6 +49,7 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
+        Format::Junit => junit::render(document),
     };
     print(&text)?;
     Ok(match (options.fail_on, document.verdict) {

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod calibration;
 mod columns;
+mod compat;
 mod error;
 mod measure;
 mod method;
@@ -18,6 +19,7 @@ use windvane_store::{
 };
 use windvane_types::drift::{Document, SCHEMA, Segment, Side};
 
+pub use compat::Compat;
 pub use error::DriftError;
 pub use method::Method;
 pub use request::{DriftRequest, Rule, SEGMENTS_MAX};
@@ -71,7 +73,7 @@ pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, Dr
         correction: request.rule.correction.as_str().to_owned(),
         tests: overall.tests,
         min_rows: request.rule.min_rows,
-        compat: None,
+        compat: request.rule.compat.map(|compat| compat.as_str().to_owned()),
         seed: request.seed,
         columns: overall.columns,
         segments,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use windvane_analyzer::drift::{Method, Rule};
+use windvane_analyzer::drift::{Compat, Method, Rule};
 use windvane_stats::correction::Correction;
 
 use crate::connection;
@@ -59,6 +59,9 @@ pub struct Arguments {
     /// The seed of simulated null distributions.
     #[arg(long, value_name = "N", default_value_t = 20_130_101)]
     seed: u64,
+    /// Reproduce the numbers of another tool.
+    #[arg(long, value_enum)]
+    compat: Option<CompatName>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -79,6 +82,8 @@ pub enum Format {
     Json,
     /// For a pull request or a wiki.
     Markdown,
+    /// For a build server: one test case a column.
+    Junit,
 }
 
 /// What makes the command fail.
@@ -111,6 +116,27 @@ impl From<CorrectionName> for Correction {
             CorrectionName::Holm => Self::Holm,
             CorrectionName::Bonferroni => Self::Bonferroni,
             CorrectionName::None => Self::None,
+        }
+    }
+}
+
+/// A tool by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompatName {
+    /// SciPy with its defaults.
+    Scipy,
+    /// Evidently's statistical tests.
+    Evidently,
+    /// NannyML's univariate drift.
+    Nannyml,
+}
+
+impl From<CompatName> for Compat {
+    fn from(name: CompatName) -> Self {
+        match name {
+            CompatName::Scipy => Self::Scipy,
+            CompatName::Evidently => Self::Evidently,
+            CompatName::Nannyml => Self::Nannyml,
         }
     }
 }
@@ -201,7 +227,12 @@ impl Arguments {
             text: self.text,
             segment_by: self.segment_by,
             bins: self.bins,
-            rule: Rule { alpha: self.alpha, correction: self.correction.into(), min_rows: self.min_rows },
+            rule: Rule {
+                alpha: self.alpha,
+                correction: self.correction.into(),
+                min_rows: self.min_rows,
+                compat: self.compat.map(Into::into),
+            },
             seed: self.seed,
             format: self.format,
             fail_on: self.fail_on,

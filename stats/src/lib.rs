@@ -28,5 +28,6 @@ pub mod mann_whitney;
 pub mod missing_rate;
 pub mod mmd;
 pub mod new_categories;
+pub mod peers;
 pub mod t_test;
 pub mod wasserstein;

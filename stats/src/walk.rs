@@ -203,10 +203,10 @@ impl Walk {
 }
 
 impl Walked {
-    /// Two samples of one same value, or without values: nothing can differ.
+    /// Both samples hold one same value: nothing can differ.
     #[must_use]
-    pub fn is_constant(&self) -> bool {
-        self.distinct == 1
+    pub fn is_same(&self) -> bool {
+        self.distinct == 1 && self.sizes.a > 0 && self.sizes.b > 0
     }
 
     /// The two-sample Kolmogorov-Smirnov test.
@@ -218,19 +218,31 @@ impl Walked {
     /// The Mann-Whitney test.
     #[must_use]
     pub fn mann_whitney(&self) -> Comparison {
+        if self.is_same() {
+            return Comparison::SAME;
+        }
         mann_whitney::test(&self.ranks, self.sizes)
+    }
+
+    /// The one-sided Mann-Whitney test that the reference tends to be smaller.
+    #[must_use]
+    pub fn mann_whitney_less(&self) -> Comparison {
+        mann_whitney::test_less(&self.ranks, self.sizes)
     }
 
     /// The Cramér-von Mises test.
     #[must_use]
     pub fn cramer_von_mises(&self) -> Comparison {
+        if self.is_same() {
+            return Comparison::SAME;
+        }
         cramer_von_mises::test(&self.squares, self.sizes)
     }
 
     /// The two-sample Anderson-Darling test.
     #[must_use]
     pub fn anderson_darling(&self) -> Comparison {
-        if self.is_constant() && self.sizes.a > 0 && self.sizes.b > 0 {
+        if self.is_same() {
             return Comparison::SAME;
         }
         anderson_darling::test(&self.weighted, self.sizes)
@@ -299,3 +311,6 @@ impl OrderStatistics {
 fn half_iqr([first, third]: &[OrderStatistics; 2]) -> Option<f64> {
     Some((third.value()? - first.value()?) / 2.0).filter(|half| half.is_finite())
 }
+
+#[cfg(test)]
+mod tests;

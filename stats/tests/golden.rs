@@ -1,5 +1,7 @@
 //! The kernels against SciPy: tests/golden/drift.json, written by tests/golden/drift.py.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -47,7 +49,7 @@ struct Expected {
 
 #[derive(Deserialize)]
 struct OneSample {
-    n: f64,
+    n: u64,
     d: f64,
     p_value: f64,
 }
@@ -176,7 +178,7 @@ fn categorical_methods_agree_with_scipy() {
 fn the_one_sample_distribution_agrees_with_scipy() {
     for case in golden().one_sample_ks {
         // Sizes whose harmonic combination is n: 2n against 2n.
-        let sizes = Sizes { a: 2 * case.n as u64, b: 2 * case.n as u64 };
+        let sizes = Sizes { a: 2 * case.n, b: 2 * case.n };
         let p = ks::asymptotic_p(case.d, sizes);
         let off = (p - case.p_value).abs();
         assert!(

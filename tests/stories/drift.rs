@@ -90,9 +90,9 @@ fn a_shift_is_drift_with_its_direction_and_equal_files_are_not() {
     assert_eq!(column(&document, "c")["verdict"], "no_drift");
     let same = drift(&a, &a, &["--format", "json", "--fail-on", "drift"]);
     assert_eq!((same.code, &same.document()["verdict"]), (0, &"no_drift".into()));
-    for ks in [method(column(&same.document(), "x"), "ks")] {
-        assert_eq!((&ks["statistic"], &ks["p_value"]), (&0.0.into(), &1.0.into()));
-    }
+    let document = same.document();
+    let ks = method(column(&document, "x"), "ks");
+    assert_eq!((&ks["statistic"], &ks["p_value"]), (&0.0.into(), &1.0.into()));
 }
 
 #[test]
@@ -283,4 +283,47 @@ fn the_table_says_what_moved_and_markdown_is_a_table() {
     assert!(!table.stdout.contains('\u{1b}'), "{}", table.stdout);
     let markdown = drift(&a, &b, &["--format", "markdown"]);
     assert!(markdown.stdout.contains("| delay | drift ↑ | mean 9.5 → 19.5 |"), "{}", markdown.stdout);
+}
+
+// Oracle: SciPy 1.17 `chi2_contingency([[126, 10], [121, 16]])`, `jensenshannon([126, 10], [121, 16])`; Evidently's chi-square is
+// `chisquare([121, 16], [126 * 137 / 136, 10 * 137 / 136])`.
+#[test]
+fn other_tools_numbers_are_reproduced_on_request() {
+    let folder = Folder::new();
+    let rows = |right: u32, wrong: u32| {
+        csv("c", 0..right + wrong, |i| if i < right { "right" } else { "wrong" }.to_owned())
+    };
+    let a = folder.file("a.csv", &rows(126, 10));
+    let b = folder.file("b.csv", &rows(121, 16));
+    let arguments = ["--methods", "chi_square,jensen_shannon"];
+    let ours = json(&a, &b, &arguments);
+    let scipy = json(&a, &b, &[&arguments[..], &["--compat", "scipy"]].concat());
+    let evidently = json(&a, &b, &[&arguments[..], &["--compat", "evidently"]].concat());
+    assert_eq!((&ours["compat"], &scipy["compat"]), (&Value::Null, &"scipy".into()));
+    for (document, word, expected) in [
+        (&ours, "chi_square", 1.482_186_843_2),
+        (&scipy, "chi_square", 1.022_666_507_5),
+        (&evidently, "chi_square", 3.763_387_788_2),
+    ] {
+        let statistic = method(column(document, "c"), word)["statistic"].as_f64().unwrap();
+        assert!((statistic - expected).abs() < 1e-8, "{word}: {statistic} instead of {expected}");
+    }
+    let distance =
+        |document: &Value| method(column(document, "c"), "jensen_shannon")["statistic"].as_f64().unwrap();
+    let nats = distance(&ours) * std::f64::consts::LN_2.sqrt();
+    assert!((distance(&scipy) - nats).abs() < 1e-12);
+}
+
+#[test]
+fn junit_has_a_case_a_column_and_a_failure_a_drift() {
+    let folder = Folder::new();
+    let a = folder.file("a.csv", &csv("\"<x>&\"\"\",y", 0..300, |i| format!("{},{}", i % 20, i % 7)));
+    let b = folder.file("b.csv", &csv("\"<x>&\"\"\",y", 0..300, |i| format!("{},{}", i % 20 + 10, i % 7)));
+    let xml = drift(&a, &b, &["--format", "junit"]).stdout;
+    assert!(
+        xml.contains("<testsuite name=\"drift\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">"),
+        "{xml}"
+    );
+    assert!(xml.contains("name=\"&lt;x&gt;&amp;&quot;\">\n      <failure "), "{xml}");
+    assert!(xml.contains("name=\"y\"/>"), "{xml}");
 }

@@ -145,8 +145,14 @@ fn measured(reference: Draw, current: Draw, sizes: [usize; 2], rng: &mut ChaCha8
             Walk::new(Sizes { a: values.reference, b: values.current }, vec![Binned::new(quantiles(&a))]);
         pairs.iter().for_each(|(value, a, b)| walk.push(*value, *a, *b));
         let walked = walk.finish().unwrap();
-        let numbers =
-            kernels::Numbers { walked: Some(&walked), characteristic: None, values, missing, seed: 1 };
+        let numbers = kernels::Numbers {
+            walked: Some(&walked),
+            characteristic: None,
+            values,
+            missing,
+            seed: 1,
+            compat: None,
+        };
         let methods = Method::defaults(kind).iter().map(|method| numbers.measure(*method)).collect();
         (methods, Some(location(&walked)))
     } else {
@@ -161,7 +167,7 @@ fn measured(reference: Draw, current: Draw, sizes: [usize; 2], rng: &mut ChaCha8
             }
         }
         let cells: Cells = cells.into_iter().map(|(_, cell)| cell).collect();
-        let categories = kernels::Categories { cells, values, missing, seed: 1 };
+        let categories = kernels::Categories { cells, values, missing, seed: 1, compat: None };
         (Method::defaults(kind).iter().map(|method| categories.measure(*method)).collect(), None)
     };
     MeasuredColumn {
@@ -176,6 +182,7 @@ fn measured(reference: Draw, current: Draw, sizes: [usize; 2], rng: &mut ChaCha8
 }
 
 /// Ten bins between quantiles of sorted values, type 7.
+#[expect(clippy::cast_sign_loss, reason = "positions are not below 0")]
 fn quantiles(sorted: &[f64]) -> Vec<f64> {
     (0..=10)
         .filter_map(|i| {
@@ -257,17 +264,16 @@ fn table() {
         "no change: share of runs that say drift at alpha 0.05\nreference,current,columns,runs,share,bound"
     );
     for (sizes, runs) in [
-        ([30, 30], 2000),
-        ([30, 100_000], 60),
-        ([100, 100], 1000),
-        ([1000, 30], 1000),
-        ([1000, 1000], 600),
-        ([10_000, 1000], 200),
-        ([10_000, 10_000], 100),
-        ([100_000, 100_000], 40),
+        ([30, 30], [4000, 1000, 200]),
+        ([30, 100_000], [40, 10, 2]),
+        ([100, 100], [1000, 500, 150]),
+        ([1000, 30], [1000, 300, 100]),
+        ([1000, 1000], [600, 200, 60]),
+        ([10_000, 1000], [200, 60, 20]),
+        ([10_000, 10_000], [100, 40, 12]),
+        ([100_000, 100_000], [20, 8, 2]),
     ] {
-        for columns in [5, 20, 100] {
-            let runs = (runs * 20 / columns as u32).clamp(20, 4000);
+        for (columns, runs) in [5, 20, 100].into_iter().zip(runs) {
             let share = share_of_drift(&unchanged(columns), sizes, runs, 100 + columns as u64);
             println!("{},{},{columns},{runs},{share:.4},{:.4}", sizes[0], sizes[1], bound(runs));
             if share > bound(runs) {
@@ -279,11 +285,11 @@ fn table() {
         "\nchange in one column, 1,000 rows against 1,000: share of runs that find it\nchange,columns,runs,share"
     );
     for (name, reference, current) in changes() {
-        for others in [0, 19, 99] {
+        for (others, runs) in [(0, 200), (19, 100), (99, 20)] {
             let mut columns = unchanged(others);
             columns.push((reference, current));
-            let share = share_of_drift(&columns, [1000, 1000], 200, 200 + others as u64);
-            println!("{name},{},200,{share:.3}", others + 1);
+            let share = share_of_drift(&columns, [1000, 1000], runs, 200 + others as u64);
+            println!("{name},{},{runs},{share:.3}", others + 1);
             if share < 0.9 {
                 failures.push(format!("{name} with {others} others: {share}"));
             }

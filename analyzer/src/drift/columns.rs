@@ -128,7 +128,7 @@ async fn contents(
             [] => Vec::new(),
             asked => {
                 let whole = SegmentKeys::default();
-                let question = Question { columns: asked, segments: &whole, quantiles: &[] };
+                let question = Question { columns: asked, segments: &whole, quantiles: &[], skewness: false };
                 let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
                 rows.into_iter().next().map_or_else(
                     || vec![None; asked.len()],

@@ -106,11 +106,15 @@ pub(super) async fn measure(scan: &Scan<'_>, columns: &[Column]) -> Result<Vec<P
 
 /// A column of one side of one segment.
 #[derive(Debug, Clone, Default)]
-struct Side {
+pub(super) struct Side {
     rows: u64,
-    numbers: u64,
+    pub(super) numbers: u64,
     texts: u64,
     distinct: u64,
+    /// Of the finite numbers.
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) skewness: f64,
     edges: Vec<f64>,
 }
 
@@ -130,6 +134,9 @@ impl Profile {
                 numbers: profiled.numbers,
                 texts: profiled.texts,
                 distinct: profiled.distinct,
+                low: profiled.low.0,
+                high: profiled.high.0,
+                skewness: profiled.skewness.0,
                 edges: profiled.quantiles.iter().map(|edge| edge.0).collect(),
             },
         }
@@ -153,7 +160,12 @@ async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Ve
         (0, true) => (0..=scan.request.bins).map(|i| f64::from(i) / f64::from(scan.request.bins)).collect(),
         _ => Vec::new(),
     };
-    let question = Question { columns: &asked, segments: scan.segments, quantiles: &levels };
+    let question = Question {
+        columns: &asked,
+        segments: scan.segments,
+        quantiles: &levels,
+        skewness: scan.request.rule.compat.is_some(),
+    };
     let rows: Vec<ProfileRow> = scan.reader.rows(&populations::profile(population, question)).await?;
     for row in rows {
         let Some(profile) = profiles.get_mut(row.segment as usize) else { continue };
@@ -201,6 +213,7 @@ async fn numeric(
                 values,
                 missing,
                 seed: scan.request.seed,
+                compat: scan.request.rule.compat,
             };
             MeasuredColumn {
                 name: column.name.clone(),
@@ -219,8 +232,11 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
     let walks = sides
         .iter()
         .map(|[reference, current]| {
-            let binned = Binned::new(reference.edges.clone());
-            Walk::new(Sizes { a: reference.numbers, b: current.numbers }, vec![binned])
+            let compat = scan.request.rule.compat;
+            let edges = compat.and_then(|compat| compat.edges(reference, current));
+            let mut binned = vec![Binned::new(edges.unwrap_or_else(|| reference.edges.clone()))];
+            binned.extend(compat.and_then(|compat| compat.rank_edges(reference)).map(Binned::new));
+            Walk::new(Sizes { a: reference.numbers, b: current.numbers }, binned)
         })
         .collect();
     let values: u64 = sides.iter().flatten().map(|side| side.numbers).sum();
@@ -307,6 +323,7 @@ async fn categorical(
                 values,
                 missing,
                 seed: scan.request.seed,
+                compat: scan.request.rule.compat,
             };
             MeasuredColumn {
                 name: column.name.clone(),

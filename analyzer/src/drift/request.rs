@@ -3,7 +3,7 @@
 use windvane_stats::correction::Correction;
 use windvane_store::populations::Population;
 
-use super::Method;
+use super::{Compat, Method};
 
 /// Segments that are looked at; smaller ones beyond them are counted and left out.
 pub const SEGMENTS_MAX: usize = 100;
@@ -40,10 +40,12 @@ pub struct Rule {
     pub correction: Correction,
     /// Values that a side needs before a column is judged.
     pub min_rows: u64,
+    /// Whose conventions replace ours.
+    pub compat: Option<Compat>,
 }
 
 impl Default for Rule {
     fn default() -> Self {
-        Self { alpha: 0.05, correction: Correction::default(), min_rows: 30 }
+        Self { alpha: 0.05, correction: Correction::default(), min_rows: 30, compat: None }
     }
 }

@@ -4,6 +4,7 @@ use windvane_types::drift::{Column, Direction, Kind, Method as Said, Segment, Ve
 
 use super::{
     Method, Part,
+    compat::Threshold,
     measure::{Location, Measured, MeasuredColumn, Rows},
     request::Rule,
 };
@@ -84,11 +85,19 @@ fn has_values(column: &MeasuredColumn, rule: &Rule) -> bool {
 fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
     let comparison = measured.comparison;
     let floor = measured.method.floor().max(measured.null_effect.unwrap_or(0.0));
-    let drifted = matches!((p_adjusted, comparison.effect), (Some(p), Some(effect)) if p < rule.alpha && effect.abs() >= floor);
+    let peer = rule.compat.and_then(|compat| compat.threshold(measured.method));
+    let (threshold, drifted) = match (peer, comparison.effect) {
+        (Some(Threshold::Statistic(least)), _) => {
+            (least, comparison.statistic.is_some_and(|size| size >= least))
+        }
+        (Some(Threshold::PValue(below)), _) => (below, comparison.p_value.is_some_and(|p| p < below)),
+        (None, Some(effect)) => (floor, p_adjusted.is_some_and(|p| p < rule.alpha) && effect.abs() >= floor),
+        (None, None) => (floor, false),
+    };
     Said {
         method: measured.method.as_str().to_owned(),
         statistic: comparison.statistic,
-        threshold: Some(floor),
+        threshold: Some(threshold),
         p_value: comparison.p_value,
         p_adjusted,
         effect: comparison.effect,

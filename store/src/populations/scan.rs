@@ -96,6 +96,8 @@ pub struct Question<'a> {
     pub segments: &'a SegmentKeys,
     /// The quantile levels of numeric columns that serve as edges; none for the side that takes the other's edges.
     pub quantiles: &'a [f64],
+    /// Whether the skewness is asked for, which takes a second look at each number.
+    pub skewness: bool,
 }
 
 /// The profile of a population or of one segment of it.
@@ -122,6 +124,12 @@ pub struct ProfiledColumn {
     pub booleans: u64,
     /// About how many different numbers there are.
     pub distinct: u64,
+    /// The smallest finite number.
+    pub low: Real,
+    /// The largest finite number.
+    pub high: Real,
+    /// The skewness of the finite numbers (population form).
+    pub skewness: Real,
     /// The quantiles asked for, of the finite numbers.
     pub quantiles: Vec<Real>,
 }
@@ -148,6 +156,9 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
                 super::Storage::Number(_) => "toUInt64(0)".to_owned(),
                 _ => format!("countIf(lower(ifNull({text}, '')) IN ('true', 'false'))"),
             };
+            let finite = format!("assumeNotNull({number}), ifNull(isFinite({number}), 0)");
+            let skewness = if question.skewness { format!("skewPopIf({finite})") } else { "nan".to_owned() };
+            let range = format!("minIf({finite}), maxIf({finite}), {skewness}");
             let quantiles = if levels.is_empty() {
                 "emptyArrayFloat64()".to_owned()
             } else {
@@ -158,13 +169,13 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
             };
             format!(
                 "tuple({texts}, count({number}), {times}, {booleans}, toUInt64(ifNull(uniqCombined(12)({number}), 0)), \
-                 {quantiles})"
+                 {range}, {quantiles})"
             )
         })
         .collect();
     // Named so that each entry reads as an object.
     let named = "Array(Tuple(texts UInt64, numbers UInt64, times UInt64, booleans UInt64, distinct UInt64, \
-                 quantiles Array(Float64)))";
+                 low Float64, high Float64, skewness Float64, quantiles Array(Float64)))";
     Statement::new(format!(
         "SELECT {} AS segment, count() AS rows, CAST([{}], '{named}') AS columns FROM {} \
          GROUP BY segment HAVING segment < {} ORDER BY segment",

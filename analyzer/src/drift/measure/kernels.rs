@@ -22,7 +22,7 @@ use windvane_stats::{
 };
 
 use super::{Measured, Rows};
-use crate::drift::Method;
+use crate::drift::{Compat, Method};
 
 /// A p-value above this cannot become drift at any alpha that is in use.
 const SUSPICIOUS: f64 = 0.1;
@@ -37,6 +37,7 @@ pub(in crate::drift) struct Numbers<'a> {
     pub(in crate::drift) values: Rows,
     pub(in crate::drift) missing: Rows,
     pub(in crate::drift) seed: u64,
+    pub(in crate::drift) compat: Option<Compat>,
 }
 
 /// Both samples of a categorical column.
@@ -47,6 +48,7 @@ pub(in crate::drift) struct Categories {
     pub(in crate::drift) values: Rows,
     pub(in crate::drift) missing: Rows,
     pub(in crate::drift) seed: u64,
+    pub(in crate::drift) compat: Option<Compat>,
 }
 
 impl Numbers<'_> {
@@ -56,7 +58,9 @@ impl Numbers<'_> {
         }
         let Some(walked) = self.walked else { return undefined(method, "the values were not read") };
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let peer = self.compat.and_then(|compat| compat.numeric(method, walked));
         let comparison = match method {
+            _ if peer.is_some() => peer.unwrap_or(Comparison::UNDEFINED),
             Method::Ks => walked.ks(),
             Method::Wasserstein => {
                 with_simulated_p(walked.wasserstein(), || wasserstein::p_value(walked, &mut rng))
@@ -73,8 +77,11 @@ impl Numbers<'_> {
             Method::Welch => walked.welch(),
             Method::Mmd => mmd(walked, &mut rng),
             _ => {
-                let bins = walked.binned.iter().flat_map(|binned| binned.cells());
-                return discrete(method, &with_missing(bins, self.missing), &mut rng);
+                let bins = match self.compat {
+                    None => walked.binned.iter().flat_map(|binned| binned.cells()).collect(),
+                    Some(compat) => compat.bins(walked),
+                };
+                return self.discrete(method, &bins, &mut rng);
             }
         };
         let reason = comparison.statistic.is_none().then(|| {
@@ -91,9 +98,13 @@ impl Numbers<'_> {
 }
 
 impl Numbers<'_> {
+    fn discrete(&self, method: Method, bins: &Cells, rng: &mut ChaCha8Rng) -> Measured {
+        discrete(Asked { method, compat: self.compat }, &with_missing(bins, self.missing, self.compat), rng)
+    }
+
     fn epps_singleton(&self, walked: &Walked) -> Comparison {
         match self.characteristic {
-            _ if walked.is_constant() && walked.sizes.a > 0 && walked.sizes.b > 0 => Comparison::SAME,
+            _ if walked.is_same() => Comparison::SAME,
             None => Comparison::UNDEFINED,
             Some(characteristic) => characteristic.test(),
         }
@@ -119,18 +130,41 @@ impl Categories {
                 }
             }
             _ => {
-                discrete(method, &with_missing(self.cells.as_slice().iter().copied(), self.missing), &mut rng)
+                let cells = with_missing(&self.cells, self.missing, self.compat);
+                discrete(Asked { method, compat: self.compat }, &cells, &mut rng)
             }
         }
     }
 }
 
-/// The categories or bins, and one for missing values where either side has any.
-fn with_missing(cells: impl Iterator<Item = Cell>, missing: Rows) -> Cells {
-    cells.chain(std::iter::once(Cell::new(missing.reference, missing.current))).collect()
+/// The categories or bins, and one for missing values where either side has any and the tool counts them.
+fn with_missing(cells: &Cells, missing: Rows, compat: Option<Compat>) -> Cells {
+    let mut all = cells.clone();
+    if !compat.is_some_and(Compat::drops_missing) {
+        all.push(Cell::new(missing.reference, missing.current));
+    }
+    all
 }
 
-fn discrete(method: Method, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
+/// A method, and whose.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    method: Method,
+    compat: Option<Compat>,
+}
+
+fn discrete(Asked { method, compat }: Asked, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
+    if let Some(comparison) = compat.and_then(|compat| compat.discrete(method, cells)) {
+        let reason = comparison.statistic.is_none().then_some("infinite, or one side has no rows");
+        return Measured {
+            method,
+            comparison,
+            smoothing: None,
+            bins: Some(cells.count()),
+            reason,
+            null_effect: None,
+        };
+    }
     let comparison = match method {
         Method::Psi => divergence::psi(cells),
         Method::Kl => divergence::kl(cells),
