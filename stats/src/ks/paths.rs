@@ -19,37 +19,41 @@ pub(super) fn equal_sizes(n: u64, h: u64) -> f64 {
     (2.0 * nested).clamp(0.0, 1.0)
 }
 
-/// P(D ≥ largest/(n·m)): the probability of paths is carried along the lattice, and what reaches the band is summed there;
-/// only positive numbers are added.
+/// P(D ≥ largest/(n·m)): the probability of paths is carried along the lattice inside the band, and what leaves the band is
+/// summed; only positive numbers are added.
 pub(super) fn unequal_sizes(sizes: Sizes, largest: u64) -> f64 {
     let (n, m) = (sizes.a, sizes.b);
-    let outside = |i: u64, j: u64| (i * m).abs_diff(j * n) >= largest;
     let width = usize::try_from(m + 1).expect("bounded by the size limit of the exact distribution");
     let mut row = vec![0.0; width];
-    let mut absorbed = 0.0;
     row[0] = 1.0;
+    let (mut absorbed, mut before) = (0.0, 0);
     for i in 0..=n {
-        for j in 0..=m {
-            let at = usize::try_from(j).expect("below the width");
-            let mass = if i == 0 && j == 0 { 1.0 } else { row[at] };
-            if mass == 0.0 {
-                continue;
-            }
-            if outside(i, j) {
-                absorbed += mass;
-                row[at] = 0.0;
-                continue;
-            }
+        // The band: |i·m - j·n| < largest.
+        let low = (i * m + 1).checked_sub(largest).map_or(0, |least| least.div_ceil(n));
+        let high = ((i * m + largest).div_ceil(n) - 1).min(m);
+        for j in before..low {
+            absorbed += std::mem::take(&mut row[at(j)]);
+        }
+        before = low;
+        for j in low..=high {
+            let mass = row[at(j)];
             let left = (n - i + m - j) as f64;
-            if left == 0.0 {
+            if mass == 0.0 || left == 0.0 {
                 continue;
             }
-            if j < m {
-                row[at + 1] += mass * (m - j) as f64 / left;
+            let right = mass * (m - j) as f64 / left;
+            if j < high {
+                row[at(j) + 1] += right;
+            } else {
+                absorbed += right;
             }
-            // What stays in `row[at]` is the mass that steps to (i+1, j).
-            row[at] = mass * (n - i) as f64 / left;
+            // What stays here is the mass that steps to (i + 1, j).
+            row[at(j)] = mass * (n - i) as f64 / left;
         }
     }
     absorbed.min(1.0)
+}
+
+fn at(j: u64) -> usize {
+    usize::try_from(j).expect("below the width")
 }
