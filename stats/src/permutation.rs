@@ -10,7 +10,8 @@
 //! Cost: at most [`RELABELLINGS`] × cells, and at most [`WORK_MAX`] cells in all.
 
 use rand::Rng;
-use rand_distr::{Distribution, Hypergeometric, StandardNormal};
+use rand_distr::{Distribution, StandardNormal};
+use statrs::function::factorial::ln_factorial;
 
 use crate::{
     cells::{Cell, Cells},
@@ -140,7 +141,7 @@ fn relabel(totals: &[u64], size_a: u64, rng: &mut impl Rng, labels: &mut [u64]) 
 }
 
 /// How many of `total` values are among `wanted` drawn from `left`: one by one where they are few, from the normal limit
-/// where the count varies by dozens, and by rejection between.
+/// where the count varies by more than a few, and by inversion between.
 #[expect(clippy::cast_sign_loss, reason = "clamped to the range of the count")]
 fn draw(left: u64, total: u64, wanted: u64, rng: &mut impl Rng) -> u64 {
     if total == 0 || wanted == 0 {
@@ -166,10 +167,44 @@ fn draw(left: u64, total: u64, wanted: u64, rng: &mut impl Rng) -> u64 {
         let normal: f64 = StandardNormal.sample(rng);
         return (mean + normal * variance.sqrt()).round().clamp(low as f64, high as f64) as u64;
     }
-    match Hypergeometric::new(left, total, wanted) {
-        Ok(distribution) => distribution.sample(rng),
-        Err(_) => unreachable!("a part is not larger than its whole"),
+    by_inversion(left, total, wanted, rng)
+}
+
+/// One hypergeometric count, searched outwards from the mode: the count varies by a few, so the search is short whatever the
+/// sizes are.
+fn by_inversion(left: u64, total: u64, wanted: u64, rng: &mut impl Rng) -> u64 {
+    let (low, high) = ((wanted + total).saturating_sub(left), total.min(wanted));
+    let mode = u128::from(total + 1) * u128::from(wanted + 1) / u128::from(left + 2);
+    let mode = u64::try_from(mode).unwrap_or(u64::MAX).clamp(low, high);
+    let others = left - total;
+    let ln_choose = |n: u64, k: u64| ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
+    let at_mode = (ln_choose(total, mode) + ln_choose(others, wanted - mode) - ln_choose(left, wanted)).exp();
+    // P(k + 1)/P(k).
+    let ratio = |k: u64| {
+        (total - k) as f64 * (wanted - k) as f64 / ((k + 1) as f64 * (others + k + 1 - wanted) as f64)
+    };
+    let mut rest = uniform(rng) - at_mode;
+    let (mut up, mut down) = ((mode, at_mode), (mode, at_mode));
+    while rest > 0.0 && (up.0 < high || down.0 > low) {
+        if up.0 < high {
+            up = (up.0 + 1, up.1 * ratio(up.0));
+            rest -= up.1;
+            if rest <= 0.0 {
+                return up.0;
+            }
+        }
+        if down.0 > low {
+            down = (down.0 - 1, down.1 / ratio(down.0 - 1));
+            rest -= down.1;
+            if rest <= 0.0 {
+                return down.0;
+            }
+        }
+        if up.1 + down.1 < 1e-18 {
+            break;
+        }
     }
+    mode
 }
 
 /// A number of [0, 1).
@@ -211,6 +246,29 @@ mod tests {
         // Variance n·K/N·(1-K/N)·(N-n)/(N-1) = 504.05; the mean of 20,000 has a standard error of 0.16.
         assert!((sum / 20_000.0).abs() < 0.8, "{}", sum / 20_000.0);
         assert!((squares / 20_000.0 / 504.05 - 1.0).abs() < 0.06);
+    }
+
+    // A cell of a large sample, too large for its own draws and too narrow for the normal limit: mean 20·0.1, variance by the
+    // formula above.
+    #[test]
+    fn narrow_counts_of_large_samples_have_their_mean_and_variance() {
+        for (left, total, wanted) in
+            [(11_000_u64, 20_u64, 1_000_u64), (2_000_000, 400_000, 30), (110_000, 17, 10_000)]
+        {
+            let mut rng = ChaCha8Rng::seed_from_u64(4);
+            let share = wanted as f64 / left as f64;
+            let mean = total as f64 * share;
+            let variance = mean * (1.0 - share) * (left - total) as f64 / (left - 1) as f64;
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for _ in 0..20_000 {
+                let off = super::by_inversion(left, total, wanted, &mut rng) as f64 - mean;
+                sum += off;
+                squares += off * off;
+            }
+            let mean_error = (variance / 20_000.0).sqrt();
+            assert!((sum / 20_000.0).abs() < 4.0 * mean_error, "{left} {total} {wanted}: mean {sum}");
+            assert!((squares / 20_000.0 / variance - 1.0).abs() < 0.06, "{left} {total} {wanted}");
+        }
     }
 
     #[test]
