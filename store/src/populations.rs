@@ -11,8 +11,8 @@ mod scan;
 pub use file::{PopulationError, open_file};
 pub use predictions::{BaselineSpan, PredictionFilter, find_baseline, open_predictions};
 pub use scan::{
-    CategoryRow, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow, ValueRows,
-    ValueSink, categories, profile, segments, values,
+    CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
+    ValueRows, ValueSink, categories, profile, segments, values,
 };
 
 use crate::local::{quote, quote_identifier};

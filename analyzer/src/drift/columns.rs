@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use windvane_store::{
     Reader,
     populations::{
-        self, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question, SegmentKeys, Storage,
+        self, Detail, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question, SegmentKeys,
+        Storage,
     },
 };
 use windvane_types::drift::{Kind, SkipReason, Skipped};
@@ -128,7 +129,8 @@ async fn contents(
             [] => Vec::new(),
             asked => {
                 let whole = SegmentKeys::default();
-                let question = Question { columns: asked, segments: &whole, quantiles: &[], skewness: false };
+                let question =
+                    Question { columns: asked, segments: &whole, quantiles: &[], detail: Detail::Counts };
                 let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
                 rows.into_iter().next().map_or_else(
                     || vec![None; asked.len()],

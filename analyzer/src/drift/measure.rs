@@ -12,7 +12,7 @@ use windvane_stats::{
 use windvane_store::{
     Reader,
     populations::{
-        self, CategoryRow, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question,
+        self, CategoryRow, Detail, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question,
         SegmentKeys, ValueRow, ValueRows, ValueSink,
     },
 };
@@ -164,7 +164,7 @@ async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Ve
         columns: &asked,
         segments: scan.segments,
         quantiles: &levels,
-        skewness: scan.request.rule.compat.is_some(),
+        detail: if scan.request.rule.compat.is_some() { Detail::Shape } else { Detail::Distinct },
     };
     let rows: Vec<ProfileRow> = scan.reader.rows(&populations::profile(population, question)).await?;
     for row in rows {

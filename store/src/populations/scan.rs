@@ -96,8 +96,19 @@ pub struct Question<'a> {
     pub segments: &'a SegmentKeys,
     /// The quantile levels of numeric columns that serve as edges; none for the side that takes the other's edges.
     pub quantiles: &'a [f64],
-    /// Whether the skewness is asked for, which takes a second look at each number.
-    pub skewness: bool,
+    /// How much is asked of the numbers beside their count.
+    pub detail: Detail,
+}
+
+/// How much a profile asks of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// How many there are.
+    Counts,
+    /// About how many different ones there are too.
+    Distinct,
+    /// Their range and skewness too, which other tools bin by.
+    Shape,
 }
 
 /// The profile of a population or of one segment of it.
@@ -149,7 +160,9 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
             let decided = matches!(column.storage, super::Storage::Number(_));
             let texts = if decided { format!("count({number})") } else { format!("count({text})") };
             let times = match column.storage {
-                super::Storage::Undecided(_) => format!("countIf(match(ifNull({text}, ''), {}))", quote(TIME)),
+                super::Storage::Undecided(_) => {
+                    format!("countIf(match(ifNull({text}, ''), {}))", quote(TIME))
+                }
                 _ => "toUInt64(0)".to_owned(),
             };
             let booleans = match column.storage {
@@ -157,8 +170,16 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
                 _ => format!("countIf(lower(ifNull({text}, '')) IN ('true', 'false'))"),
             };
             let finite = format!("assumeNotNull({number}), ifNull(isFinite({number}), 0)");
-            let skewness = if question.skewness { format!("skewPopIf({finite})") } else { "nan".to_owned() };
-            let range = format!("minIf({finite}), maxIf({finite}), {skewness}");
+            let range = match question.detail {
+                Detail::Counts | Detail::Distinct => "nan, nan, nan".to_owned(),
+                Detail::Shape => format!("minIf({finite}), maxIf({finite}), skewPopIf({finite})"),
+            };
+            let distinct = match question.detail {
+                Detail::Counts => "toUInt64(0)".to_owned(),
+                Detail::Distinct | Detail::Shape => {
+                    format!("toUInt64(ifNull(uniqCombined(12)({number}), 0))")
+                }
+            };
             let quantiles = if levels.is_empty() {
                 "emptyArrayFloat64()".to_owned()
             } else {
@@ -167,10 +188,7 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
                     levels.join(", ")
                 )
             };
-            format!(
-                "tuple({texts}, count({number}), {times}, {booleans}, toUInt64(ifNull(uniqCombined(12)({number}), 0)), \
-                 {range}, {quantiles})"
-            )
+            format!("tuple({texts}, count({number}), {times}, {booleans}, {distinct}, {range}, {quantiles})")
         })
         .collect();
     // Named so that each entry reads as an object.
@@ -210,30 +228,39 @@ pub fn values(
     segments: &SegmentKeys,
     grouped: bool,
 ) -> Statement {
-    let side = |population: &Population, column: Option<&PopulationColumn>, a: u8, b: u8| {
+    let whole = segments.names.is_empty();
+    let side = |population: &Population, column: Option<&PopulationColumn>, side: u8| {
         let number =
             column.map_or(super::Storage::Nothing.as_number(), |column| column.storage.as_number()).0;
         let from = &population.from;
-        let segment =
-            if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
-        format!(
-            "SELECT {segment} AS segment, {number} AS maybe, toUInt64({a}) AS a, toUInt64({b}) AS b FROM {from}"
-        )
+        let segment = match (whole, population.without_columns) {
+            (true, _) => String::new(),
+            (false, true) => "toUInt32(0) AS segment, ".to_owned(),
+            (false, false) => format!("{} AS segment, ", segments.number(population)),
+        };
+        format!("SELECT {segment}{number} AS maybe, toUInt8({side}) AS side FROM {from}")
     };
+    let both =
+        format!("{} UNION ALL {}", side(pair.reference, columns[0], 0), side(pair.current, columns[1], 1));
+    // A sort carries its columns along, so it gets the value and the side alone; the row is made up after it.
+    let (segment, within, order) = match whole {
+        true => ("toUInt32(0)", String::new(), "value"),
+        false => ("segment", format!(" AND segment < {}", segments.count()), "segment, value"),
+    };
+    let carried = if whole { "" } else { "segment, " };
     let union = format!(
-        "SELECT segment, assumeNotNull(maybe) AS value, a, b FROM ({} UNION ALL {}) \
-         WHERE isNotNull(maybe) AND segment < {}",
-        side(pair.reference, columns[0], 1, 0),
-        side(pair.current, columns[1], 0, 1),
-        segments.count(),
+        "SELECT {carried}assumeNotNull(maybe) AS value, side FROM ({both}) WHERE isNotNull(maybe){within}"
     );
-    let order = if segments.names.is_empty() { "value" } else { "segment, value" };
     Statement::new(if grouped {
         format!(
-            "SELECT segment, value, sum(a) AS a, sum(b) AS b FROM ({union}) GROUP BY segment, value ORDER BY {order}"
+            "SELECT {segment} AS segment, value, countIf(side = 0) AS a, countIf(side = 1) AS b FROM ({union}) \
+             GROUP BY {carried}value ORDER BY {order}"
         )
     } else {
-        format!("SELECT segment, value, a, b FROM ({union}) ORDER BY {order}")
+        format!(
+            "SELECT {segment} AS segment, value, toUInt64(side = 0) AS a, toUInt64(side) AS b FROM ({union}) \
+             ORDER BY {order}"
+        )
     })
 }
 
