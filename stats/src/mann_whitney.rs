@@ -4,7 +4,7 @@
 //! Input: the sorted merge of both samples; ±inf are ordinary values; missing ones are left out.
 //! Formula: U = R - n(n+1)/2 with R the sum of the reference's midranks; z = (max(U, nm-U) - nm/2 - ½)/σ with the variance
 //! nm/12·(N+1 - Σ(t³-t)/(N(N-1))). Effect: Cliff's delta of current over reference, 1 - 2U/(nm).
-//! Valid when: values are independent; exact without ties where a side has at most [`EXACT_MIN`] values.
+//! Valid when: values are independent; exact without ties where a side has at most eight values.
 //! Reference: Mann, Whitney 1947, doi:10.1214/aoms/1177730491; Lehmann 1975, section 1.4 (ties, continuity).
 //! Oracle: SciPy 1.17 `scipy.stats.mannwhitneyu(reference, current, alternative='two-sided', method='auto')`.
 //! Cost: a few integer operations a value.
