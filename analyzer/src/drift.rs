@@ -1,7 +1,7 @@
 //! Drift: two populations in, the document `windvane.drift/1` out.
 //!
-//! The engine reduces, this decides: [`columns`] finds what can be compared, [`measure`] reads profiles, sorted values and
-//! counted categories into the kernels of `stats`, and [`verdict`] turns statistics into words. Nothing here holds rows.
+//! The engine reduces, this decides: `columns` finds what can be compared, `measure` reads profiles, sorted values and
+//! counted categories into the kernels of `stats`, and `verdict` turns statistics into words. Nothing here holds rows.
 
 #[cfg(test)]
 mod calibration;
