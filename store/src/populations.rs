@@ -1,7 +1,7 @@
 //! Populations: rows that a comparison reads, out of a file or out of `windvane.predictions`, behind one shape.
 //!
 //! A population is a FROM expression and a list of columns, each with the SQL that yields its values. Everything that a
-//! comparison asks is built here from those pieces ([`scan`]), so that files and tables go one way. Names and values
+//! comparison asks is built here from those pieces (`scan`), so that files and tables go one way. Names and values
 //! come from users: each is quoted where it enters the text, and nothing else of theirs does.
 
 mod file;
