@@ -3,6 +3,7 @@
 mod arguments;
 mod junit;
 mod markdown;
+mod record;
 mod source;
 mod spans;
 mod table;
@@ -32,8 +33,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 async fn compare(options: &Options) -> Result<Document, Failure> {
-    let (reader, request) = source::open(options).await?;
-    drift::run(&reader, &request).await.map_err(failure)
+    let source::Opened { reader, request, run } = source::open(options).await?;
+    let document = drift::run(&reader, &request).await.map_err(failure)?;
+    if let Some(run) = run {
+        record::write(&reader, run, &document).await?;
+    }
+    Ok(document)
 }
 
 fn answer(document: &Document, options: &Options) -> CommandResult {

@@ -5,7 +5,9 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::date;
 use jiff::tz::TimeZone;
+use uuid::Uuid;
 use windvane_analyzer::drift::{self, DriftRequest, Rule};
+use windvane_store::drift_findings::{self, Run, Span};
 use windvane_store::labelled::{ScoredSpan, ScoredSummary, summarize_scores};
 use windvane_store::populations::{self, Population, PredictionFilter};
 use windvane_store::{Reader, Store};
@@ -63,11 +65,32 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
             seed: SEED,
         };
         let drift = drift::run(&reader, &request).await?;
+        record(store, (month, month), &drift).await?;
         months.push(Month { name, summary: summary(&reader, (month, month)).await?, drift });
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(format!("{}\n{}", month_table(&reference, &months), column_table(&months)))
+}
+
+/// Keeps a month's findings, so that the page of the demo shows them.
+async fn record(store: &Store, months: (i8, i8), document: &Document) -> anyhow::Result<()> {
+    let span = |(start_us, end_us): (i64, i64)| Span { start_us, end_us };
+    let run = Run {
+        run_id: Uuid::now_v7().to_string(),
+        computed_at_us: SystemClock.now().as_microsecond(),
+        model: MODEL.to_owned(),
+        version: VERSION.to_owned(),
+        environment: String::new(),
+        monitor: "demo".to_owned(),
+        reference_kind: "window".to_owned(),
+        reference_name: String::new(),
+        reference: span(self::span(REFERENCE)?),
+        window: span(self::span(months)?),
+        granularity: "1mo".to_owned(),
+    };
+    drift_findings::write(store, &run, document).await?;
+    Ok(())
 }
 
 /// The span of event time of some months, microseconds since 1970 UTC.

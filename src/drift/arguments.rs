@@ -32,6 +32,9 @@ pub struct Arguments {
     window: Option<String>,
     #[command(flatten)]
     connection: connection::Flags,
+    /// Do not keep the findings in the store, where pages show them; print them only.
+    #[arg(long, requires = "model")]
+    no_record: bool,
     /// Only these columns.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -157,6 +160,8 @@ pub struct Predictions {
     pub version: Option<String>,
     pub reference: String,
     pub window: String,
+    /// Whether the findings are kept.
+    pub record: bool,
     pub connection: connection::Flags,
 }
 
@@ -215,6 +220,7 @@ impl Arguments {
                     version: self.model_version,
                     reference,
                     window,
+                    record: !self.no_record,
                     connection: self.connection,
                 }))
             }

@@ -3,12 +3,14 @@
 use windvane_analyzer::drift::DriftRequest;
 use windvane_store::{
     LocalEngine, ReadError, Reader, StoreError,
+    drift_findings::Run,
     local::LocalError,
     populations::{self, Population, PopulationError, PredictionFilter},
 };
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Options, Predictions, Sides, usage};
+use super::record;
 use super::spans::{ReferenceKind, Span};
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
@@ -21,9 +23,20 @@ const ENGINE_BYTES_MAX: u64 = 1_500 << 20;
 const UNAVAILABLE_CODES: [i32; 3] = [241, 243, 159];
 const OUR_FAULT_CODES: [i32; 6] = [62, 46, 47, 49, 43, 386];
 
+/// What a comparison needs.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where the rows are.
+    pub reader: Reader,
+    /// Both populations, and what is asked.
+    pub request: DriftRequest,
+    /// What the findings are about, where they can be recorded: over the store, not over files.
+    pub run: Option<Run>,
+}
+
 /// Opens both populations.
-pub async fn open(options: &Options) -> Result<(Reader, DriftRequest), Failure> {
-    let (reader, reference, current) = match &options.sides {
+pub async fn open(options: &Options) -> Result<Opened, Failure> {
+    let (reader, reference, current, run) = match &options.sides {
         Sides::Files { reference, current } => {
             let library = Places::from_environment()
                 .because(Reason::Config)?
@@ -41,7 +54,7 @@ pub async fn open(options: &Options) -> Result<(Reader, DriftRequest), Failure> 
                     |path, table| populations::open_file(&engine, path, table).map_err(population_failure);
                 let reference: Population = open(&reference, "reference")?;
                 let current: Population = open(&current, "current")?;
-                Ok::<_, Failure>((Reader::Local(engine.clone()), reference, current))
+                Ok::<_, Failure>((Reader::Local(engine.clone()), reference, current, None))
             })
             .await??
         }
@@ -58,22 +71,23 @@ pub async fn open(options: &Options) -> Result<(Reader, DriftRequest), Failure> 
         rule: options.rule,
         seed: options.seed,
     };
-    Ok((reader, request))
+    Ok(Opened { reader, request, run })
 }
 
 /// Opens two spans of a model's predictions.
-async fn predictions(asked: &Predictions) -> Result<(Reader, Population, Population), Failure> {
+async fn predictions(asked: &Predictions) -> Result<(Reader, Population, Population, Option<Run>), Failure> {
     let now = SystemClock.now();
     let window = Span::parse(&asked.window, now).map_err(usage)?;
     let kind = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
     let reader = Reader::Store(asked.connection.store()?);
     let failed = |error: ReadError| Failure { reason: reason_of(&error), error: error.into() };
     let mut version = asked.version.clone();
-    let span = match kind {
+    let run = |span: Span| record::run(asked, &kind, (span, window));
+    let span = match &kind {
         ReferenceKind::Previous => window.before(),
-        ReferenceKind::Window(span) => span,
+        ReferenceKind::Window(span) => *span,
         ReferenceKind::Baseline(name) => {
-            let found = populations::find_baseline(&reader, &asked.model, &name).await.map_err(failed)?;
+            let found = populations::find_baseline(&reader, &asked.model, name).await.map_err(failed)?;
             let Some(found) = found else {
                 return Err(anyhow::anyhow!("model `{}` has no baseline `{name}`", asked.model))
                     .because(Reason::Data);
@@ -96,7 +110,8 @@ async fn predictions(asked: &Predictions) -> Result<(Reader, Population, Populat
     };
     let reference = side(span, version).await.map_err(failed)?;
     let current = side(window, asked.version.clone()).await.map_err(failed)?;
-    Ok((reader, reference, current))
+    let run = asked.record.then(|| run(span));
+    Ok((reader, reference, current, run))
 }
 
 fn population_failure(error: PopulationError) -> Failure {

@@ -6,6 +6,7 @@ mod crash_ingestion;
 mod demo;
 mod drift;
 mod engine_lifecycle;
+mod findings;
 mod ingest;
 mod runtime;
 mod schema;
