@@ -8,8 +8,10 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 WINDVANE=${1:-${CARGO_TARGET_DIR:-$root/target}/debug/windvane}
-export WINDVANE
 [ -x "$WINDVANE" ] || { echo "tests/clients/run.sh: $WINDVANE is not there; run cargo build" >&2; exit 69; }
+# The suites start it from folders of their own.
+WINDVANE=$(cd "$(dirname "$WINDVANE")" && pwd)/$(basename "$WINDVANE")
+export WINDVANE
 
 venv=$root/.cache/venv-clients
 stamp=$venv/requirements.txt
