@@ -99,7 +99,7 @@ struct Access {
 }
 
 /// In the data folder: the address of the engine that ran last, where the service has left it.
-const ADDRESS_FILE: &str = "engine.url";
+pub const ADDRESS_FILE: &str = "engine.url";
 
 fn embedded(data_dir: &Path, engine_listen: SocketAddr) -> Result<StoreOptions, Failure> {
     let path = data_dir.join("access.json");

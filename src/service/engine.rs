@@ -11,6 +11,7 @@ use windvane_store::endpoint::Access;
 use windvane_store::{DATABASE, EngineCommand, Secret, Store, StoreOptions, Supervisor, SupervisorError};
 
 use crate::config::{self, Config};
+use crate::connection::ADDRESS_FILE;
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library};
 
@@ -88,9 +89,6 @@ fn announce(data_dir: &Path, url: &str) -> Result<(), Failure> {
         .with_context(|| format!("cannot write `{}`", path.display()))
         .because(Reason::Unavailable)
 }
-
-/// The file in the data folder that holds the address of the engine that ran last.
-pub const ADDRESS_FILE: &str = "engine.url";
 
 /// The engine's own exit code says whose fault it was.
 fn failure(error: SupervisorError) -> Failure {
