@@ -2,7 +2,10 @@
 
 mod fault;
 mod keys;
+mod kind;
 mod layers;
+mod path;
+mod read;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +16,7 @@ use windvane_store::Secret;
 
 pub use self::fault::{Fault, Faults};
 pub use self::keys::documentation;
-use self::layers::{Layers, Origin, Value};
+use self::layers::Layers;
 use crate::runtime::Places;
 
 /// Everything that `serve` and the commands over a running service need to know, resolved.
@@ -121,7 +124,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
 
 fn server(layers: &mut Layers) -> Server {
     let listen = layers.address("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let allowed = matches!(layers.values.get("server.allow_unauthenticated"), Some((Value::Flag(true), _)));
+    let allowed = layers.flag("server.allow_unauthenticated", false);
     if !listen.ip().is_loopback() && !allowed {
         layers.contradiction(
             "server.listen",
@@ -143,7 +146,7 @@ fn store(layers: &mut Layers, data_dir: PathBuf) -> Option<Store> {
             );
         }
         for key in ["store.user", "store.password_file"] {
-            if layers.values.contains_key(key) {
+            if layers.has(key) {
                 layers.contradiction(
                     key,
                     "goes with store.url; the embedded engine makes its own user and password",
@@ -153,7 +156,7 @@ fn store(layers: &mut Layers, data_dir: PathBuf) -> Option<Store> {
         let memory_bytes_max = layers.integer("store.engine_memory_bytes_max", 2 * GIB);
         return Some(Store::Embedded { data_dir, engine_listen, memory_bytes_max });
     };
-    if layers.values.contains_key("store.data_dir") {
+    if layers.has("store.data_dir") {
         layers.contradiction("store.data_dir", "excludes store.url; keep one of the two");
     }
     let user = layers.text("store.user").unwrap_or_else(|| "default".to_owned());
@@ -201,49 +204,5 @@ fn default_data_dir(layers: &mut Layers) -> Result<PathBuf, ()> {
                 .contradiction("store.data_dir", "there is no home folder to put the default under; set it");
             Err(())
         }
-    }
-}
-
-impl Layers {
-    fn address(&self, path: &str, default: SocketAddr) -> SocketAddr {
-        match self.values.get(path) {
-            Some((Value::SocketAddress(address), _)) => *address,
-            _ => default,
-        }
-    }
-
-    fn integer(&self, path: &str, default: u64) -> u64 {
-        match self.values.get(path) {
-            Some((Value::Integer(integer), _)) => *integer,
-            _ => default,
-        }
-    }
-
-    fn size(&self, path: &str, default: usize) -> usize {
-        // The bounds of the keys are far below what a size holds.
-        usize::try_from(self.integer(path, default as u64)).unwrap_or(default)
-    }
-
-    fn path(&self, path: &str) -> Option<PathBuf> {
-        match self.values.get(path) {
-            Some((Value::Path(path), _)) => Some(path.clone()),
-            _ => None,
-        }
-    }
-
-    fn text(&self, path: &str) -> Option<String> {
-        match self.values.get(path) {
-            Some((Value::Text(text), _)) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    /// Records that a value, allowed by itself, does not go with the rest.
-    fn contradiction(&mut self, path: &str, problem: &str) {
-        let origin = match self.values.get(path) {
-            Some((_, origin)) => Origin::to_string(origin),
-            None => "default".to_owned(),
-        };
-        self.faults.push(Fault { origin, key: path.to_owned(), problem: problem.to_owned(), example: None });
     }
 }

@@ -18,6 +18,7 @@ mod schema;
 mod serve;
 mod service;
 mod shutdown;
+mod span;
 mod telemetry;
 
 use std::io::Write;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::fault::Fault;
-use super::keys::{KEYS, Key, Kind, key};
+use super::keys::{Key, key, keys};
+use super::kind::{Value, shown};
+use super::path::KeyPath;
 
 /// The prefix of the variables that override keys.
 const PREFIX: &str = "WINDVANE_";
@@ -21,21 +23,6 @@ const OTHER_VARIABLES: &[&str] = &[
     "WINDVANE_LIBCHDB",
     "WINDVANE_SOAK_ROUNDS",
 ];
-
-/// A value that fits its key's kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// Of [`Kind::SocketAddress`].
-    SocketAddress(std::net::SocketAddr),
-    /// Of [`Kind::Path`], absolute or relative to the working folder.
-    Path(PathBuf),
-    /// Of [`Kind::Url`] and [`Kind::Text`].
-    Text(String),
-    /// Of [`Kind::Flag`].
-    Flag(bool),
-    /// Of [`Kind::Integer`].
-    Integer(u64),
-}
 
 /// Where a value came from.
 #[derive(Debug, Clone)]
@@ -58,8 +45,10 @@ impl fmt::Display for Origin {
 /// The values that were given, and the faults met on the way.
 #[derive(Debug, Default)]
 pub struct Layers {
-    /// By key path.
-    pub values: BTreeMap<&'static str, (Value, Origin)>,
+    /// By path.
+    pub values: BTreeMap<KeyPath, (Value, Origin)>,
+    /// The named tables of the file, also those without a key.
+    pub tables: BTreeMap<KeyPath, Origin>,
     /// In the order they were met.
     pub faults: Vec<Fault>,
 }
@@ -77,25 +66,18 @@ impl Layers {
                 return;
             }
         };
-        let mut entries: Vec<(usize, String, Option<&DeValue<'_>>)> = Vec::new();
-        for (section, value) in table.get_ref() {
-            match value.get_ref() {
-                DeValue::Table(keys) if is_section(section.get_ref()) => {
-                    entries.extend(keys.iter().map(|(name, value)| {
-                        let path = format!("{}.{}", section.get_ref(), name.get_ref());
-                        (line_of(text, name.span().start), path, Some(value.get_ref()))
-                    }));
-                }
-                _ => entries.push((line_of(text, section.span().start), section.get_ref().to_string(), None)),
-            }
-        }
+        let mut entries = Vec::new();
+        flatten(&KeyPath::of([]), table.get_ref(), &mut entries);
         // In the order of the file, so that faults read from top to bottom.
-        entries.sort_by_key(|(line, ..)| *line);
-        for (line, entry_path, value) in entries {
-            let origin = Origin::File(path.to_owned(), line);
-            match (key(&entry_path), value) {
-                (Some(key), Some(value)) => self.add_toml(key, value, origin),
-                _ => self.unknown(&entry_path, &origin),
+        entries.sort_by_key(|entry| entry.offset);
+        for Entry { offset, key_path, value } in entries {
+            let origin = Origin::File(path.to_owned(), line_of(text, offset));
+            match (key(&key_path), value) {
+                (_, DeValue::Table(_)) if is_table(&key_path) => {
+                    self.tables.insert(key_path, origin);
+                }
+                (Some(key), value) => self.add_toml(key, key_path, (value, origin)),
+                _ => self.unknown(&key_path, &origin),
             }
         }
     }
@@ -107,10 +89,10 @@ impl Layers {
                 continue;
             }
             let origin = Origin::Variable(name.clone());
-            match KEYS.iter().find(|key| key.variable() == name) {
+            match keys().find(|key| key.variable().as_ref() == Some(&name)) {
                 Some(key) => self.add_text(key, &text, origin),
                 None => {
-                    let nearest = nearest(&name, KEYS.iter().map(Key::variable));
+                    let nearest = nearest(&name, keys().filter_map(Key::variable));
                     let problem = format!("is no variable of the configuration{nearest}");
                     self.faults.push(Fault {
                         origin: origin.to_string(),
@@ -123,105 +105,71 @@ impl Layers {
         }
     }
 
-    fn add_toml(&mut self, key: &'static Key, value: &DeValue<'_>, origin: Origin) {
+    fn add_toml(&mut self, key: &'static Key, path: KeyPath, (value, origin): (&DeValue<'_>, Origin)) {
         let base = match &origin {
             Origin::File(path, _) => path.parent().unwrap_or(Path::new("")).to_owned(),
             Origin::Variable(_) => PathBuf::new(),
         };
-        let parsed = match (key.kind, value) {
-            (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
-            (Kind::Integer { .. }, DeValue::Integer(integer)) => {
-                u64::from_str_radix(integer.as_str(), integer.radix())
-                    .ok()
-                    .and_then(|n| integer_value(key.kind, n))
-            }
-            (Kind::Flag | Kind::Integer { .. }, _) => None,
-            (_, DeValue::String(text)) => text_value(key.kind, text, &base),
-            _ => None,
-        };
-        match parsed {
+        match key.kind.of_toml(value, &base) {
             Some(value) => {
-                self.values.insert(key.path, (value, origin));
+                self.values.insert(path, (value, origin));
             }
-            None => self.not_allowed(key, &shown(value), &origin),
+            None => self.not_allowed(key, &path, (&shown(value), &origin)),
         }
     }
 
     fn add_text(&mut self, key: &'static Key, text: &str, origin: Origin) {
-        let parsed = match key.kind {
-            Kind::Flag => text.parse().ok().map(Value::Flag),
-            Kind::Integer { .. } => text.parse().ok().and_then(|n| integer_value(key.kind, n)),
-            _ => text_value(key.kind, text, Path::new("")),
-        };
-        match parsed {
+        let path = KeyPath::from(key.path);
+        match key.kind.of_text(text) {
             Some(value) => {
-                self.values.insert(key.path, (value, origin));
+                self.values.insert(path, (value, origin));
             }
-            None => self.not_allowed(key, &format!("`{text}`"), &origin),
+            None => self.not_allowed(key, &path, (&format!("`{text}`"), &origin)),
         }
     }
 
-    fn unknown(&mut self, path: &str, origin: &Origin) {
-        let known = KEYS.iter().map(|key| key.path.to_owned());
-        let sections = KEYS.iter().filter_map(|key| key.path.split('.').next()).map(str::to_owned);
-        let nearest = match path.contains('.') {
-            true => nearest(path, known),
-            false => nearest(path, sections),
+    fn unknown(&mut self, path: &KeyPath, origin: &Origin) {
+        let shown = path.to_string();
+        let nearest = match shown.contains('.') {
+            true => nearest(&shown, keys().map(|key| path.filled_into(key.path))),
+            false => nearest(&shown, keys().filter_map(|key| key.path.split('.').next()).map(str::to_owned)),
         };
         let problem = format!("unknown key{nearest}");
-        self.faults.push(Fault { origin: origin.to_string(), key: path.to_owned(), problem, example: None });
+        self.faults.push(Fault { origin: origin.to_string(), key: shown, problem, example: None });
     }
 
-    /// Records a value that its key does not allow.
-    pub fn not_allowed(&mut self, key: &Key, shown: &str, origin: &Origin) {
+    fn not_allowed(&mut self, key: &Key, path: &KeyPath, (shown, origin): (&str, &Origin)) {
         self.faults.push(Fault {
             origin: origin.to_string(),
-            key: key.path.to_owned(),
+            key: path.to_string(),
             problem: format!("{shown} is not allowed; allowed is {}", key.kind.allowed()),
             example: Some(key.example),
         });
     }
 }
 
-/// Is this the name of a table of the configuration?
-fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| key.path.split('.').next() == Some(name))
+/// A key or a table of a file.
+struct Entry<'a> {
+    offset: usize,
+    key_path: KeyPath,
+    value: &'a DeValue<'a>,
 }
 
-fn text_value(kind: Kind, text: &str, base: &Path) -> Option<Value> {
-    match kind {
-        Kind::SocketAddress => {
-            let address = text.replacen("localhost:", "127.0.0.1:", 1);
-            address.parse().ok().map(Value::SocketAddress)
+/// Every key below `path`, and every table that keys may lie in.
+fn flatten<'a>(path: &KeyPath, table: &'a DeTable<'a>, entries: &mut Vec<Entry<'a>>) {
+    for (name, value) in table {
+        let key_path = path.join(name.get_ref());
+        let entry = Entry { offset: name.span().start, key_path, value: value.get_ref() };
+        if let (DeValue::Table(below), true) = (value.get_ref(), is_table(&entry.key_path)) {
+            flatten(&entry.key_path, below, entries);
         }
-        Kind::Path if !text.is_empty() => Some(Value::Path(base.join(text))),
-        Kind::Url => {
-            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
-            (!rest.is_empty() && !rest.starts_with('/')).then(|| Value::Text(text.to_owned()))
-        }
-        Kind::Text if !text.is_empty() => Some(Value::Text(text.to_owned())),
-        _ => None,
+        entries.push(entry);
     }
 }
 
-fn integer_value(kind: Kind, number: u64) -> Option<Value> {
-    match kind {
-        Kind::Integer { min, max } if (min..=max).contains(&number) => Some(Value::Integer(number)),
-        _ => None,
-    }
-}
-
-/// A value as the file wrote it, short.
-fn shown(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("`{text}`"),
-        DeValue::Integer(integer) => format!("`{}`", integer.as_str()),
-        DeValue::Float(float) => format!("`{}`", float.as_str()),
-        DeValue::Boolean(flag) => format!("`{flag}`"),
-        DeValue::Datetime(time) => format!("`{time}`"),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
+/// Is this the path of a table of the configuration?
+fn is_table(path: &KeyPath) -> bool {
+    keys().any(|key| path.is_table_of(key.path))
 }
 
 fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {

@@ -88,16 +88,7 @@ fn instant(text: &str) -> Option<i64> {
 }
 
 fn length_us(text: &str) -> Option<i64> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return None,
-    };
-    digits.parse::<i64>().ok()?.checked_mul(seconds * 1_000_000)
+    i64::try_from(crate::span::length(text)?.as_micros()).ok()
 }
 
 #[cfg(test)]

@@ -1,0 +1,123 @@
+//! The keys of the service itself: its port, its store, its collector and its native libraries.
+
+use crate::config::keys::Key;
+use crate::config::kind::Kind;
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+
+/// In the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "server.listen",
+        kind: Kind::SocketAddress,
+        default: "127.0.0.1:8080",
+        example: "listen = \"127.0.0.1:8080\"",
+        about: "Where ingestion, the read API, the pages and /metrics are served. Change it when another program has the port.",
+    },
+    Key {
+        path: "server.allow_unauthenticated",
+        kind: Kind::Flag,
+        default: "false",
+        example: "allow_unauthenticated = true",
+        about: "Permits a listen address that other machines reach, although requests carry no token. Set it only where a proxy authenticates them.",
+    },
+    Key {
+        path: "otlp.grpc_listen",
+        kind: Kind::SocketAddress,
+        default: "127.0.0.1:4317",
+        example: "grpc_listen = \"127.0.0.1:4317\"",
+        about: "Where OTLP over gRPC will be served. The key is checked and kept for the OTLP receiver; nothing listens there yet.",
+    },
+    Key {
+        path: "store.data_dir",
+        kind: Kind::Path,
+        default: "windvane under the platform's data folder (~/.local/share/windvane on Linux)",
+        example: "data_dir = \"/var/lib/windvane\"",
+        about: "The folder of the embedded engine. Excludes store.url.",
+    },
+    Key {
+        path: "store.url",
+        kind: Kind::Url,
+        default: "none: the embedded engine is started",
+        example: "url = \"http://clickhouse:8123\"",
+        about: "A ClickHouse server or cluster to use in place of the embedded engine. Excludes store.data_dir.",
+    },
+    Key {
+        path: "store.user",
+        kind: Kind::Text,
+        default: "default",
+        example: "user = \"windvane\"",
+        about: "The user at store.url. The embedded engine makes its own.",
+    },
+    Key {
+        path: "store.password_file",
+        kind: Kind::Path,
+        default: "none: an empty password",
+        example: "password_file = \"/run/secrets/clickhouse\"",
+        about: "A file with the password at store.url. A trailing line end is ignored.",
+    },
+    Key {
+        path: "store.engine_listen",
+        kind: Kind::SocketAddress,
+        default: "127.0.0.1:8123",
+        example: "engine_listen = \"127.0.0.1:8123\"",
+        about: "Where the embedded engine serves the ClickHouse HTTP interface: a loopback address. Point Grafana here.",
+    },
+    Key {
+        path: "store.engine_memory_bytes_max",
+        kind: Kind::Integer { min: 256 * MIB, max: 1024 * GIB },
+        default: "2147483648 (2 GiB)",
+        example: "engine_memory_bytes_max = 2147483648",
+        about: "Bytes that the embedded engine may hold; a statement that needs more fails and the engine stays up.",
+    },
+    Key {
+        path: "collector.spool_dir",
+        kind: Kind::Path,
+        default: "spool under store.data_dir",
+        example: "spool_dir = \"/var/lib/windvane/spool\"",
+        about: "The folder where acknowledged events wait for ClickHouse. Put it on a disk that survives the machine.",
+    },
+    Key {
+        path: "collector.spool_bytes_max",
+        kind: Kind::Integer { min: 64 * MIB, max: 16 * 1024 * GIB },
+        default: "8589934592 (8 GiB)",
+        example: "spool_bytes_max = 8589934592",
+        about: "Bytes of the spool; when it is full, ingestion answers 429 and clients keep their events.",
+    },
+    Key {
+        path: "collector.body_bytes_max",
+        kind: Kind::Integer { min: 1024, max: GIB },
+        default: "33554432 (32 MiB)",
+        example: "body_bytes_max = 33554432",
+        about: "Bytes of one request after decompression; more is answered 413.",
+    },
+    Key {
+        path: "collector.requests_max",
+        kind: Kind::Integer { min: 1, max: 4096 },
+        default: "64",
+        example: "requests_max = 64",
+        about: "Requests that are decoded or wait for the disk at the same time; more is answered 503 with Retry-After.",
+    },
+    Key {
+        path: "runtime.dir",
+        kind: Kind::Path,
+        default: "windvane/runtime under the platform's data folder",
+        example: "dir = \"/opt/windvane/runtime\"",
+        about: "Where `windvane runtime install` puts the native libraries. WINDVANE_RUNTIME_DIR says the same.",
+    },
+    Key {
+        path: "runtime.libchdb",
+        kind: Kind::Path,
+        default: "the installed one",
+        example: "libchdb = \"/opt/chdb/libchdb.so\"",
+        about: "The libchdb file to load. WINDVANE_LIBCHDB says the same.",
+    },
+    Key {
+        path: "runtime.onnxruntime",
+        kind: Kind::Path,
+        default: "the installed one",
+        example: "onnxruntime = \"/opt/onnxruntime/libonnxruntime.so\"",
+        about: "The ONNX Runtime file to load. ORT_DYLIB_PATH says the same.",
+    },
+];
