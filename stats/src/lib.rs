@@ -10,6 +10,7 @@ pub mod correction;
 pub mod edges;
 pub mod moments;
 pub mod permutation;
+pub mod quantile_sketch;
 pub mod survival;
 pub mod walk;
 
