@@ -39,6 +39,28 @@ pub fn fisher_exact(cells: &Cells) -> Comparison {
 /// The two-sided p-value.
 #[must_use]
 pub fn two_sided(one: Cell, two: Cell) -> f64 {
+    tail(one, two, |Point { weight, observed, .. }| weight <= observed * TIE)
+}
+
+/// The one-sided p-value: the chance that the reference has at least as many of the first category as it has, so that the share of
+/// the first category fell.
+#[must_use]
+pub fn one_sided_fall(one: Cell, two: Cell) -> f64 {
+    tail(one, two, |Point { count, .. }| count >= one.a)
+}
+
+/// A table with the same margins.
+struct Point {
+    /// Its first cell.
+    count: u64,
+    /// Its probability, relative to the mode's.
+    weight: f64,
+    /// That of the observed table.
+    observed: f64,
+}
+
+/// The probability of all tables with the margins of the observed one that `counts` accepts.
+fn tail(one: Cell, two: Cell, counts: impl Fn(Point) -> bool) -> f64 {
     let (n, m) = (one.a + two.a, one.b + two.b);
     let drawn = one.a + one.b;
     let low = drawn.saturating_sub(m);
@@ -59,20 +81,22 @@ pub fn two_sided(one: Cell, two: Cell) -> f64 {
     } else {
         (one.a..mode).rev().for_each(|k| observed /= up(k));
     }
-    let mut sum = if 1.0 <= observed * TIE { 1.0 } else { 0.0 };
+    let mut sum = 0.0;
+    let mut add = |count, weight| {
+        if counts(Point { count, weight, observed }) {
+            sum += weight;
+        }
+    };
+    add(mode, 1.0);
     let mut weight = 1.0;
     for k in mode..high {
         weight *= up(k);
-        if weight <= observed * TIE {
-            sum += weight;
-        }
+        add(k + 1, weight);
     }
     weight = 1.0;
     for k in (low..mode).rev() {
         weight /= up(k);
-        if weight <= observed * TIE {
-            sum += weight;
-        }
+        add(k, weight);
     }
     (sum.ln() + ln_mode).exp().min(1.0)
 }

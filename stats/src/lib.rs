@@ -30,5 +30,6 @@ pub mod missing_rate;
 pub mod mmd;
 pub mod new_categories;
 pub mod peers;
+pub mod psi_threshold;
 pub mod t_test;
 pub mod wasserstein;
