@@ -5,7 +5,8 @@
 //! Formula: both samples are split in two halves; on each half the classifier learns the smoothed log odds of every
 //! cell, on the other it scores; the statistic is the mean of the two areas under the ROC curve, ties counted half. p: the
 //! mean of the two standardised rank sums against the normal, one-sided, because a classifier cannot be worse than chance but
-//! by chance. Effect: 2·AUC - 1.
+//! by chance. The two rank sums go up and down together, since each is about the product of both halves' differences: their mean
+//! counts as one of them, not as the mean of two independent ones. Effect: 2·AUC - 1.
 //! Valid when: each half of each side has some dozens of values.
 //! Reference: Lopez-Paz, Oquab 2017, arXiv:1610.06545; Hanley, McNeil 1982, doi:10.1148/radiology.143.1.7063747.
 //! Oracle: scikit-learn `roc_auc_score` on the same halves and scores.
@@ -45,7 +46,7 @@ pub fn domain_classifier(cells: &Cells, rng: &mut impl Rng) -> Comparison {
     let one = score((&first_a, &first_b), (&second_a, &second_b));
     let other = score((&second_a, &second_b), (&first_a, &first_b));
     let auc = (one.auc + other.auc) / 2.0;
-    let z = (one.z + other.z) / std::f64::consts::SQRT_2;
+    let z = (one.z + other.z) / 2.0;
     Comparison::of(auc, 2.0 * auc - 1.0).with_p(survival::normal(z), PMethod::Asymptotic)
 }
 
