@@ -14,6 +14,8 @@ pub mod quantile_sketch;
 pub mod survival;
 pub mod walk;
 
+pub mod experiment;
+
 pub mod anderson_darling;
 pub mod chi_square;
 pub mod cramer_von_mises;
