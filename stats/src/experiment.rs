@@ -10,6 +10,8 @@ pub mod cuped;
 pub mod effect;
 pub mod mean;
 pub mod proportion;
+pub mod quantile;
 pub mod ratio;
 pub mod sequence;
+pub mod srm;
 pub mod sums;
