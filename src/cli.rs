@@ -4,7 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    check_config, completions, demo, drift, engine, ingest, query, runtime, schema, serve, telemetry,
+    baseline, check_config, completions, demo, drift, engine, ingest, query, runtime, schema, serve,
+    telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -23,6 +24,7 @@ enum Command {
     Serve(serve::Arguments),
     Ingest(ingest::Arguments),
     Drift(drift::Arguments),
+    Baseline(baseline::Arguments),
     Query(query::Arguments),
     Engine(engine::Arguments),
     Schema(schema::Arguments),
@@ -46,6 +48,7 @@ pub fn run() -> CommandResult {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
+        Command::Baseline(arguments) => baseline::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -1,11 +1,10 @@
 //! `windvane drift`: compares two populations, prints the answer, and exits with what was asked for.
 
-mod arguments;
+pub mod arguments;
 mod junit;
 mod markdown;
 mod record;
-mod source;
-mod spans;
+pub mod source;
 mod table;
 pub mod words;
 
@@ -65,7 +64,7 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
 }
 
 /// The exit code of each failure: what was asked for, what the data are, what is away, or what is ours.
-fn failure(error: DriftError) -> Failure {
+pub fn failure(error: DriftError) -> Failure {
     let reason = match &error {
         DriftError::MethodFitsNothing { .. } => Reason::Usage,
         DriftError::UnknownColumn { .. } | DriftError::NoColumns { .. } | DriftError::Segments => {

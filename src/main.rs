@@ -1,5 +1,6 @@
 //! The `windvane` binary: reads the command line, runs one subcommand, prints its error once, exits with its code.
 
+mod baseline;
 mod check_config;
 mod cli;
 mod completions;
@@ -18,7 +19,6 @@ mod schema;
 mod serve;
 mod service;
 mod shutdown;
-mod span;
 mod telemetry;
 
 use std::io::Write;

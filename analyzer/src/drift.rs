@@ -10,7 +10,9 @@ mod compat;
 mod error;
 mod measure;
 mod method;
+mod predictions;
 mod request;
+mod stored;
 mod verdict;
 
 use windvane_store::{
@@ -22,7 +24,9 @@ use windvane_types::drift::{Document, SCHEMA, Segment, Side};
 pub use compat::Compat;
 pub use error::DriftError;
 pub use method::Method;
+pub use predictions::{Asked, Deployment, OpenError, Opened, open, rows, side};
 pub use request::{DriftRequest, Rule, SEGMENTS_MAX};
+pub use stored::{Wanted, unanswered};
 
 use columns::Compared;
 use measure::{MeasuredColumn, Rows};
@@ -66,8 +70,16 @@ pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, Dr
     let verdict = verdict::overall(overall.verdict, &segments);
     Ok(Document {
         schema: SCHEMA.to_owned(),
-        reference: Side { source: request.reference.source.clone(), rows: overall.rows.reference },
-        current: Side { source: request.current.source.clone(), rows: overall.rows.current },
+        reference: Side {
+            source: request.reference.source.clone(),
+            rows: overall.rows.reference,
+            stored_profile: request.baseline.is_some(),
+        },
+        current: Side {
+            source: request.current.source.clone(),
+            rows: overall.rows.current,
+            stored_profile: false,
+        },
         verdict,
         alpha: request.rule.alpha,
         correction: request.rule.correction.as_str().to_owned(),

@@ -1,3 +1,4 @@
 //! Populations out of the store or out of files, statistics over them, findings back.
 
+pub mod baseline;
 pub mod drift;

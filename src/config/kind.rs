@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
-use crate::span::length;
+use windvane_types::span::length;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,11 +7,12 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 use windvane_analyzer::drift::{self, DriftRequest, Rule};
-use windvane_store::drift_findings::{self, Run, Span};
+use windvane_store::drift_findings::{self, Run};
 use windvane_store::labelled::{ScoredSpan, ScoredSummary, summarize_scores};
 use windvane_store::populations::{self, Population, PredictionFilter};
 use windvane_store::{Reader, Store};
 use windvane_types::drift::{Column, Direction, Document, Verdict};
+use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
 use super::{MODEL, POSITIVE, VERSION};
@@ -56,6 +57,7 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
         let request = DriftRequest {
             reference: population(&reader, REFERENCE, "January to March 2013").await?,
             current: population(&reader, (month, month), name).await?,
+            baseline: None,
             columns: None,
             methods: None,
             bins: 10,
@@ -108,6 +110,7 @@ async fn population(reader: &Reader, months: (i8, i8), source: &str) -> anyhow::
     let filter = PredictionFilter {
         model: MODEL.to_owned(),
         version: Some(VERSION.to_owned()),
+        environment: None,
         start_us,
         end_us,
         stored_before_us: SystemClock.now().as_microsecond(),

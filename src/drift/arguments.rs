@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use windvane_analyzer::drift::{Compat, Method, Rule};
+use windvane_analyzer::drift::{Compat, Deployment, Method, Rule};
 use windvane_stats::correction::Correction;
 
 use crate::connection;
@@ -24,7 +24,10 @@ pub struct Arguments {
     /// Only predictions of this version.
     #[arg(long, value_name = "VERSION", requires = "model")]
     model_version: Option<String>,
-    /// What the window is compared with: `previous`, `window:START/END` or `baseline:NAME`.
+    /// Only predictions of this environment.
+    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
+    environment: Option<String>,
+    /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     reference: Option<String>,
     /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
@@ -156,8 +159,7 @@ pub enum Sides {
 /// Which predictions, as the command line says.
 #[derive(Debug)]
 pub struct Predictions {
-    pub model: String,
-    pub version: Option<String>,
+    pub deployment: Deployment,
     pub reference: String,
     pub window: String,
     /// Whether the findings are kept.
@@ -216,8 +218,11 @@ impl Arguments {
             (Some(reference), Some(current), None, ..) => Sides::Files { reference, current },
             (None, None, Some(model), Some(reference), Some(window)) => {
                 Sides::Predictions(Box::new(Predictions {
-                    model,
-                    version: self.model_version,
+                    deployment: Deployment {
+                        model,
+                        version: self.model_version,
+                        environment: self.environment,
+                    },
                     reference,
                     window,
                     record: !self.no_record,

@@ -1,17 +1,20 @@
 //! Where the populations of `windvane drift` come from: an engine of its own over two files, or the store.
 
-use windvane_analyzer::drift::DriftRequest;
+use std::sync::Arc;
+
+use windvane_analyzer::drift::{self, Asked, DriftRequest, OpenError, Wanted};
 use windvane_store::{
     LocalEngine, ReadError, Reader, StoreError,
     drift_findings::Run,
     local::LocalError,
-    populations::{self, Population, PopulationError, PredictionFilter},
+    populations::{self, Population, PopulationError},
 };
+use windvane_types::baseline::Profile;
+use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Options, Predictions, Sides, usage};
 use super::record;
-use super::spans::{ReferenceKind, Span};
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
@@ -34,9 +37,18 @@ pub struct Opened {
     pub run: Option<Run>,
 }
 
+/// Both populations, and where they are.
+struct Sources {
+    reader: Reader,
+    reference: Population,
+    baseline: Option<Arc<Profile>>,
+    current: Population,
+    run: Option<Run>,
+}
+
 /// Opens both populations.
 pub async fn open(options: &Options) -> Result<Opened, Failure> {
-    let (reader, reference, current, run) = match &options.sides {
+    let Sources { reader, reference, baseline, current, run } = match &options.sides {
         Sides::Files { reference, current } => {
             let library = Places::from_environment()
                 .because(Reason::Config)?
@@ -54,15 +66,17 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
                     |path, table| populations::open_file(&engine, path, table).map_err(population_failure);
                 let reference: Population = open(&reference, "reference")?;
                 let current: Population = open(&current, "current")?;
-                Ok::<_, Failure>((Reader::Local(engine.clone()), reference, current, None))
+                let reader = Reader::Local(engine.clone());
+                Ok::<_, Failure>(Sources { reader, reference, baseline: None, current, run: None })
             })
             .await??
         }
-        Sides::Predictions(asked) => predictions(asked).await?,
+        Sides::Predictions(asked) => predictions(asked, options).await?,
     };
     let request = DriftRequest {
         reference,
         current,
+        baseline,
         columns: options.columns.clone(),
         methods: options.methods.clone(),
         bins: options.bins,
@@ -74,44 +88,37 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
     Ok(Opened { reader, request, run })
 }
 
-/// Opens two spans of a model's predictions.
-async fn predictions(asked: &Predictions) -> Result<(Reader, Population, Population, Option<Run>), Failure> {
+/// Opens a window of a model's predictions and what it is compared with.
+async fn predictions(asked: &Predictions, options: &Options) -> Result<Sources, Failure> {
     let now = SystemClock.now();
     let window = Span::parse(&asked.window, now).map_err(usage)?;
-    let kind = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
-    let reader = Reader::Store(asked.connection.store()?);
-    let failed = |error: ReadError| Failure { reason: reason_of(&error), error: error.into() };
-    let mut version = asked.version.clone();
-    let run = |span: Span| record::run(asked, &kind, (span, window));
-    let span = match &kind {
-        ReferenceKind::Previous => window.before(),
-        ReferenceKind::Window(span) => *span,
-        ReferenceKind::Baseline(name) => {
-            let found = populations::find_baseline(&reader, &asked.model, name).await.map_err(failed)?;
-            let Some(found) = found else {
-                return Err(anyhow::anyhow!("model `{}` has no baseline `{name}`", asked.model))
-                    .because(Reason::Data);
-            };
-            version = version.or(Some(found.version).filter(|version| !version.is_empty()));
-            Span { start_us: found.start_us, end_us: found.end_us }
-        }
+    let reference = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
+    let store = asked.connection.store()?;
+    let wanted = Wanted {
+        columns: options.columns.as_deref(),
+        methods: options.methods.as_deref(),
+        segments: !options.segment_by.is_empty(),
+        special: options.rule.compat.is_some() || !options.text.is_empty(),
     };
-    let side = |span: Span, version: Option<String>| {
-        let filter = PredictionFilter {
-            model: asked.model.clone(),
-            version,
-            start_us: span.start_us,
-            end_us: span.end_us,
-            stored_before_us: now.as_microsecond(),
-        };
-        let source = format!("{} {span}", asked.model);
-        let reader = reader.clone();
-        async move { populations::open_predictions(&reader, source, &filter).await }
+    let stored_before_us = now.as_microsecond();
+    let spans =
+        Asked { deployment: &asked.deployment, reference: &reference, window, stored_before_us, wanted };
+    let opened = drift::open(&store, spans).await.map_err(open_failure)?;
+    if let Some(why) = &opened.read_again {
+        eprintln!("windvane: the rows of the baseline are read again: its profile does not answer {why}");
+    }
+    let run = asked.record.then(|| record::run(asked, &reference, (opened.reference_span, window)));
+    let drift::Opened { reference, baseline, current, .. } = opened;
+    Ok(Sources { reader: Reader::Store(store), reference, baseline, current, run })
+}
+
+/// The exit code of populations that cannot be opened.
+pub fn open_failure(error: OpenError) -> Failure {
+    let reason = match &error {
+        OpenError::NoBaseline { .. } | OpenError::Gone { .. } => Reason::Data,
+        OpenError::Read(error) => reason_of(error),
     };
-    let reference = side(span, version).await.map_err(failed)?;
-    let current = side(window, asked.version.clone()).await.map_err(failed)?;
-    let run = asked.record.then(|| run(span));
-    Ok((reader, reference, current, run))
+    Failure { reason, error: error.into() }
 }
 
 fn population_failure(error: PopulationError) -> Failure {

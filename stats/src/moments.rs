@@ -19,7 +19,36 @@ pub struct Moments {
     m2: f64,
 }
 
+/// Moments taken apart, so that they can be kept and put together again without losing a digit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MomentParts {
+    /// How many finite values.
+    pub n: u64,
+    /// How many infinite ones.
+    pub infinite: u64,
+    /// What the mean is relative to.
+    pub shift: f64,
+    /// The mean of the finite values minus `shift`.
+    pub mean: f64,
+    /// The sum of squared deviations of the finite values.
+    pub m2: f64,
+}
+
 impl Moments {
+    /// The parts, to be kept.
+    #[must_use]
+    pub fn parts(&self) -> MomentParts {
+        let Self { n, infinite, shift, mean, m2 } = *self;
+        MomentParts { n, infinite, shift, mean, m2 }
+    }
+
+    /// The moments that were taken apart.
+    #[must_use]
+    pub fn of_parts(parts: MomentParts) -> Self {
+        let MomentParts { n, infinite, shift, mean, m2 } = parts;
+        Self { n, infinite, shift, mean, m2 }
+    }
+
     /// Adds `count` copies of `value`.
     pub fn push(&mut self, value: f64, count: u64) {
         debug_assert!(!value.is_nan(), "missing values are counted elsewhere");

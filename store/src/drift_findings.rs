@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use windvane_types::drift::{Change, Column as Compared, Document, Method, Segment};
+use windvane_types::span::Span;
 
 use crate::client::Insert;
 use crate::rowbinary as rb;
@@ -45,15 +46,6 @@ const COLUMNS: &[Column] = &[
     column("detail", Wire::Text),
 ];
 
-/// A half-open span of event time, microseconds since 1970 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// Included.
-    pub start_us: i64,
-    /// Excluded.
-    pub end_us: i64,
-}
-
 /// What a drift run was about; its document says what came out.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -69,7 +61,7 @@ pub struct Run {
     pub environment: String,
     /// The monitor; empty for a run by hand.
     pub monitor: String,
-    /// `baseline`, `window` or `previous`.
+    /// `baseline`, `window`, `previous` or `same_hour_last_week`.
     pub reference_kind: String,
     /// The baseline's name, or empty.
     pub reference_name: String,

@@ -1,6 +1,7 @@
 //! The only ClickHouse code of Windvane: the embedded engine and its HTTP endpoint, the client, migrations, writers
 //! and readers.
 
+pub mod baselines;
 mod block;
 pub mod chdb;
 mod client;

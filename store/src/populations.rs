@@ -4,12 +4,14 @@
 //! comparison asks is built here from those pieces (`scan`), so that files and tables go one way. Names and values
 //! come from users: each is quoted where it enters the text, and nothing else of theirs does.
 
+mod counts;
 mod file;
 mod predictions;
 mod scan;
 
+pub use counts::{CountRows, CountSink, counts};
 pub use file::{PopulationError, open_file};
-pub use predictions::{BaselineSpan, PredictionFilter, find_baseline, open_predictions};
+pub use predictions::{PredictionFilter, open_predictions, without_rows};
 pub use scan::{
     CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
     ValueRows, ValueSink, categories, profile, segments, values,

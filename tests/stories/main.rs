@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a story an unwrap is an assertion")]
 
+mod baselines;
 mod crash_ingestion;
 mod demo;
 mod drift;

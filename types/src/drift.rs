@@ -49,6 +49,9 @@ pub struct Side {
     pub source: String,
     /// How many rows it has.
     pub rows: u64,
+    /// Whether the profile of a baseline stood for its rows.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub stored_profile: bool,
 }
 
 /// What a comparison says in one word.
@@ -186,6 +189,9 @@ pub struct Method {
     pub effect: Option<f64>,
     /// Whether this method says drift.
     pub drifted: bool,
+    /// How much larger than found the statistic may be, where a stored profile has kept less than every value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub statistic_error: Option<f64>,
     /// How the p-value was computed: `exact`, `asymptotic`, `permutation`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub p_method: Option<String>,

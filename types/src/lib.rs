@@ -1,8 +1,10 @@
 //! The nouns of Windvane and their wire format: events, rejections, findings, verdicts. No I/O, no async.
 
+pub mod baseline;
 mod clock;
 pub mod drift;
 pub mod event;
 pub mod rejection;
+pub mod span;
 
 pub use clock::{Clock, SystemClock};

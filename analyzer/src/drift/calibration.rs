@@ -177,6 +177,7 @@ fn measured(reference: Draw, current: Draw, sizes: [usize; 2], rng: &mut ChaCha8
         missing,
         methods,
         location: place,
+        ks_error: None,
         largest_change: None,
     }
 }

@@ -9,6 +9,7 @@ use windvane_store::{
         Storage,
     },
 };
+use windvane_types::baseline::Profile;
 use windvane_types::drift::{Kind, SkipReason, Skipped};
 
 use super::{DriftError, DriftRequest, Method};
@@ -58,8 +59,11 @@ pub(super) async fn compare(reader: &Reader, request: &DriftRequest) -> Result<C
         }
     }
     let wanted: Vec<&String> = known.iter().filter(|name| asked.contains(name)).collect();
-    let contents =
-        [contents(reader, pair.reference, &wanted).await?, contents(reader, pair.current, &wanted).await?];
+    let reference = match &request.baseline {
+        None => contents(reader, pair.reference, &wanted).await?,
+        Some(profile) => stored_contents(profile, pair.reference, &wanted),
+    };
+    let contents = [reference, contents(reader, pair.current, &wanted).await?];
     let mut compared = Compared { columns: Vec::new(), skipped: Vec::new() };
     for (i, name) in wanted.iter().enumerate() {
         match pick(request, name, [&contents[0][i], &contents[1][i]]) {
@@ -152,6 +156,26 @@ async fn contents(
         }));
     }
     Ok(contents)
+}
+
+/// The same out of a stored profile.
+fn stored_contents(profile: &Profile, population: &Population, names: &[&String]) -> Vec<Content> {
+    let boolean = |(category, _): &(String, u64)| {
+        category.eq_ignore_ascii_case("true") || category.eq_ignore_ascii_case("false")
+    };
+    let content = |name: &&String| match (profile.column(name), population.column(name)) {
+        (Some(kept), Some(column)) => match kept.kind {
+            _ if kept.values == 0 => Content::Nothing(column.clone()),
+            Kind::Numeric => Content::Number(column.clone()),
+            Kind::Categorical | Kind::Text | Kind::Embedding => {
+                let booleans = kept.categories.as_ref().is_some_and(|kept| kept.iter().all(boolean));
+                Content::Text { column: column.clone(), booleans }
+            }
+        },
+        _ if population.without_columns => Content::Unknown,
+        _ => Content::Absent,
+    };
+    names.iter().map(content).collect()
 }
 
 /// What the values of a column say it holds; `None` where there are no rows.

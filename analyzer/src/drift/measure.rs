@@ -3,24 +3,26 @@
 pub(super) mod kernels;
 
 use windvane_stats::{
-    cells::{Cell, Cells},
+    cells::Cell,
     comparison::Comparison,
     edges::Binned,
     epps_singleton::Characteristic,
     walk::{Sizes, Walk, Walked},
 };
 use windvane_store::{
-    Reader,
+    Reader, Real,
     populations::{
-        self, CategoryRow, Detail, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question,
-        SegmentKeys, ValueRow, ValueRows, ValueSink,
+        self, CategoryRow, CountRows, Detail, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn,
+        Question, SegmentKeys, ValueRow, ValueRows, ValueSink,
     },
 };
+use windvane_types::baseline;
 use windvane_types::drift::{Change, Kind};
 
 use super::{
     DriftError, DriftRequest, Method, Part,
     columns::{COLUMNS_A_STATEMENT, Column},
+    stored::{self, Cells, Merge, Merged},
 };
 
 /// Values per different value from which on values are grouped before they are sorted.
@@ -43,6 +45,8 @@ pub(super) struct MeasuredColumn {
     pub(super) methods: Vec<Measured>,
     /// Where the values lie; numeric columns only.
     pub(super) location: Option<Location>,
+    /// How much larger than found the statistic of `ks` may be, where a stored profile has kept less than every value.
+    pub(super) ks_error: Option<f64>,
     /// The category whose share changed most.
     pub(super) largest_change: Option<Change>,
 }
@@ -74,6 +78,13 @@ pub(super) struct Scan<'a> {
     pub(super) reader: &'a Reader,
     pub(super) request: &'a DriftRequest,
     pub(super) segments: &'a SegmentKeys,
+}
+
+impl<'a> Scan<'a> {
+    /// What is kept of this column, where a profile stands for the reference.
+    fn stored(&self, column: &Column) -> Option<&'a baseline::ColumnProfile> {
+        self.request.baseline.as_ref()?.column(&column.name)
+    }
 }
 
 /// Measures all columns of all segments.
@@ -146,6 +157,9 @@ impl Profile {
 /// The profiles of one side, one a segment, with one entry a column asked for.
 async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Vec<Profile>, DriftError> {
     let population: &Population = [&scan.request.reference, &scan.request.current][side];
+    if let (0, Some(stored)) = (side, &scan.request.baseline) {
+        return Ok(vec![of_stored(stored, columns, scan.request.bins)]);
+    }
     let count = if scan.segments.names.is_empty() { 1 } else { scan.segments.keys.len() };
     let mut profiles = vec![Profile::default(); count];
     let asked: Vec<&PopulationColumn> =
@@ -177,6 +191,30 @@ async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Ve
     Ok(profiles)
 }
 
+/// The profile of a baseline in the shape of one that was read.
+fn of_stored(stored: &baseline::Profile, columns: &[Column], bins: u32) -> Profile {
+    let unknown = Real(f64::NAN);
+    let of = |kept: &baseline::ColumnProfile| ProfiledColumn {
+        texts: kept.values,
+        numbers: kept.values,
+        times: 0,
+        booleans: 0,
+        distinct: 0,
+        low: unknown,
+        high: unknown,
+        skewness: unknown,
+        quantiles: kept
+            .numbers
+            .as_ref()
+            .map(|numbers| stored::edges(numbers, bins).into_iter().map(Real).collect())
+            .unwrap_or_default(),
+    };
+    Profile {
+        rows: stored.rows,
+        columns: columns.iter().map(|column| stored.column(&column.name).map(of)).collect(),
+    }
+}
+
 /// One walk a segment.
 #[derive(Debug)]
 struct Walks(Vec<Walk>);
@@ -194,10 +232,15 @@ async fn numeric(
     column: &Column,
     sides: &[[Side; 2]],
 ) -> Result<Vec<MeasuredColumn>, DriftError> {
-    let walks: Vec<Option<Walked>> = if column.methods.iter().any(|method| method.needs_values()) {
-        walk(scan, column, sides).await?.into_iter().map(Some).collect()
-    } else {
+    let mut ks_error = None;
+    let walks: Vec<Option<Walked>> = if !column.methods.iter().any(|method| method.needs_values()) {
         vec![None; sides.len()]
+    } else if let Some(numbers) = scan.stored(column).and_then(|kept| kept.numbers.as_ref()) {
+        let merged = merge(scan, column, numbers, sides).await?;
+        ks_error = merged.error;
+        vec![Some(merged.walked)]
+    } else {
+        walk(scan, column, sides).await?.into_iter().map(Some).collect()
     };
     let characteristics = characteristics(scan, column, &walks).await?;
     Ok(sides
@@ -222,6 +265,7 @@ async fn numeric(
                 missing,
                 methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
                 location: walked.as_ref().map(location),
+                ks_error,
                 largest_change: None,
             }
         })
@@ -254,6 +298,24 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
             walk.finish().map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         })
         .collect()
+}
+
+/// Walks the values of the current population against the points that are kept of the reference.
+async fn merge(
+    scan: &Scan<'_>,
+    column: &Column,
+    numbers: &baseline::NumberProfile,
+    sides: &[[Side; 2]],
+) -> Result<Merged, DriftError> {
+    let [reference, current] = sides.first().cloned().unwrap_or_default();
+    let sizes = Sizes { a: reference.numbers, b: current.numbers };
+    let merge = Merge::new(numbers, Walk::new(sizes, vec![Binned::new(reference.edges)]), sizes.b);
+    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
+    let columns = [None, column.sides[1].as_ref()];
+    let grouped = current.distinct.saturating_mul(REPEATED) < current.numbers;
+    let statement = populations::values(pair, columns, scan.segments, grouped);
+    let read = scan.reader.fold(&statement, "RowBinary", ValueRows::new(merge)).await?;
+    read.sink.finish().map_err(|source| DriftError::Changed { column: column.name.clone(), source })
 }
 
 /// One comparison of characteristic functions a segment, where it was asked for and can be made.
@@ -302,7 +364,18 @@ async fn categorical(
 ) -> Result<Vec<MeasuredColumn>, DriftError> {
     let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
     let columns = [column.sides[0].as_ref(), column.sides[1].as_ref()];
-    let rows: Vec<CategoryRow> = if column.kind == Kind::Categorical {
+    let stored = scan.stored(column).and_then(|kept| kept.categories.as_ref());
+    let rows: Vec<CategoryRow> = if let Some(stored) = stored {
+        let cells = Cells::new(stored, column.fold_case);
+        match &column.sides[1] {
+            None => cells.finish(),
+            Some(current) => {
+                let statement = populations::counts(&scan.request.current, current, column.fold_case);
+                let read = scan.reader.fold(&statement, "RowBinary", CountRows::new(cells)).await?;
+                read.sink.finish()
+            }
+        }
+    } else if column.kind == Kind::Categorical {
         scan.reader.rows(&populations::categories(pair, columns, scan.segments, column.fold_case)).await?
     } else {
         Vec::new()
@@ -319,7 +392,7 @@ async fn categorical(
                 cells: rows
                     .iter()
                     .map(|row| Cell { a: row.a, b: row.b, times: row.times })
-                    .collect::<Cells>(),
+                    .collect::<windvane_stats::cells::Cells>(),
                 values,
                 missing,
                 seed: scan.request.seed,
@@ -332,6 +405,7 @@ async fn categorical(
                 missing,
                 methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
                 location: None,
+                ks_error: None,
                 largest_change: largest_change(&rows, values, missing),
             }
         })

@@ -1,7 +1,10 @@
 //! What is compared with what, and by which rule.
 
+use std::sync::Arc;
+
 use windvane_stats::correction::Correction;
 use windvane_store::populations::Population;
+use windvane_types::baseline::Profile;
 
 use super::{Compat, Method};
 
@@ -15,6 +18,8 @@ pub struct DriftRequest {
     pub reference: Population,
     /// The population in question.
     pub current: Population,
+    /// The profile that stands for the rows of the reference; it must answer what is asked ([`super::unanswered`]).
+    pub baseline: Option<Arc<Profile>>,
     /// The columns; all of them where `None`.
     pub columns: Option<Vec<String>>,
     /// The methods; the default ones of each kind where `None`.

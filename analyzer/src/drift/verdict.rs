@@ -49,7 +49,10 @@ pub(super) fn judge(parts: Vec<Part>, rule: &Rule) -> Vec<Judged> {
                         .iter()
                         .map(|measured| {
                             let p_adjusted = in_family(&column, measured, rule).and_then(|_| adjusted.next());
-                            say(measured, p_adjusted, rule)
+                            Said {
+                                statistic_error: ks_error(&column, measured),
+                                ..say(measured, p_adjusted, rule)
+                            }
                         })
                         .collect();
                     finish(column, methods, rule)
@@ -97,6 +100,7 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
     Said {
         method: measured.method.as_str().to_owned(),
         statistic: comparison.statistic,
+        statistic_error: None,
         threshold: Some(threshold),
         p_value: comparison.p_value,
         p_adjusted,
@@ -107,6 +111,10 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
         bins: measured.bins,
         reason: measured.reason.map(str::to_owned),
     }
+}
+
+fn ks_error(column: &MeasuredColumn, measured: &Measured) -> Option<f64> {
+    column.ks_error.filter(|_| measured.method == Method::Ks && measured.comparison.statistic.is_some())
 }
 
 fn finish(column: MeasuredColumn, methods: Vec<Said>, rule: &Rule) -> Column {

@@ -22,6 +22,8 @@ pub struct PredictionFilter {
     pub model: String,
     /// Its version; all of them where `None`.
     pub version: Option<String>,
+    /// Its environment; all of them where `None`.
+    pub environment: Option<String>,
     /// Start of the span of event time, microseconds since 1970 UTC, included.
     pub start_us: i64,
     /// Its end, excluded.
@@ -86,34 +88,26 @@ pub async fn open_predictions(
     Ok(Population { source, from, without_columns: columns.is_empty(), columns, extra_segments })
 }
 
-/// The span of event time that a saved baseline stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct BaselineSpan {
-    /// Its version; empty for all.
-    pub version: String,
-    /// Its start, microseconds since 1970 UTC, included.
-    pub start_us: i64,
-    /// Its end, microseconds since 1970 UTC, excluded.
-    pub end_us: i64,
-}
-
-/// Looks a baseline up by its name.
-///
-/// # Errors
-/// Where the store fails.
-pub async fn find_baseline(
-    reader: &Reader,
-    model: &str,
-    name: &str,
-) -> Result<Option<BaselineSpan>, ReadError> {
-    let statement = Statement::new(
-        "SELECT version, toUnixTimestamp64Micro(window_start) AS start_us, \
-         toUnixTimestamp64Micro(window_end) AS end_us FROM baselines \
-         WHERE model = {model:String} AND name = {name:String} ORDER BY created_at DESC LIMIT 1",
-    )
-    .param("model", model)
-    .param("name", name);
-    Ok(reader.rows(&statement).await?.into_iter().next())
+/// A population of which only a profile is kept: its columns, and no rows.
+#[must_use]
+pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, bool)>) -> Population {
+    let columns: Vec<PopulationColumn> = columns
+        .into_iter()
+        .map(|(name, number)| {
+            let storage = match number {
+                true => Storage::Number(Sql("CAST(NULL, 'Nullable(Float64)')".to_owned())),
+                false => Storage::Text(Sql("CAST(NULL, 'Nullable(String)')".to_owned())),
+            };
+            PopulationColumn { name, storage }
+        })
+        .collect();
+    Population {
+        source,
+        from: "(SELECT 1 WHERE 0)".to_owned(),
+        without_columns: columns.is_empty(),
+        columns,
+        extra_segments: Vec::new(),
+    }
 }
 
 fn map_value(map: &str, key: &str) -> Sql {
@@ -122,13 +116,13 @@ fn map_value(map: &str, key: &str) -> Sql {
 }
 
 fn from(filter: &PredictionFilter) -> String {
-    let version = filter
-        .version
-        .as_ref()
-        .map(|version| format!(" AND version = {}", quote(version)))
-        .unwrap_or_default();
+    let equals = |column: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!(" AND {column} = {}", quote(value))).unwrap_or_default()
+    };
+    let version = equals("version", &filter.version);
+    let environment = equals("environment", &filter.environment);
     format!(
-        "(SELECT * FROM predictions WHERE model = {}{version} AND ts >= fromUnixTimestamp64Micro(toInt64({})) \
+        "(SELECT * FROM predictions WHERE model = {}{version}{environment} AND ts >= fromUnixTimestamp64Micro(toInt64({})) \
          AND ts < fromUnixTimestamp64Micro(toInt64({})) AND ingested_at < fromUnixTimestamp64Micro(toInt64({})))",
         quote(&filter.model),
         filter.start_us,

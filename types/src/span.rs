@@ -1,13 +1,20 @@
-//! Spans of event time on the command line: `24h`, `2013-01-01/2013-04-01`, `previous`, `baseline:NAME`.
+//! Spans of event time and what they are compared with, as people write them: `24h`, `2013-01-01/2013-04-01`, `previous`,
+//! `baseline:NAME`.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// Seven days, microseconds.
+const WEEK_US: i64 = 7 * 86_400 * 1_000_000;
 
 /// A half-open span of event time, microseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
+    /// Included.
     pub start_us: i64,
+    /// Excluded.
     pub end_us: i64,
 }
 
@@ -16,6 +23,8 @@ pub struct Span {
 pub enum ReferenceKind {
     /// The span of the same length right before the window.
     Previous,
+    /// The same hours of the same weekday, one week before.
+    SameHourLastWeek,
     /// A fixed span.
     Window(Span),
     /// A named baseline.
@@ -51,35 +60,71 @@ impl Span {
     }
 
     /// The span of the same length right before.
+    #[must_use]
     pub fn before(self) -> Self {
         Self { start_us: self.start_us.saturating_sub(self.end_us - self.start_us), end_us: self.start_us }
+    }
+
+    /// The same hours of the same weekday, one week before.
+    #[must_use]
+    pub fn a_week_before(self) -> Self {
+        Self { start_us: self.start_us.saturating_sub(WEEK_US), end_us: self.end_us.saturating_sub(WEEK_US) }
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time =
-            |us| Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |time| time.to_string());
-        write!(f, "{}/{}", time(self.start_us), time(self.end_us))
+        write!(f, "{}/{}", shown(self.start_us), shown(self.end_us))
     }
 }
 
+/// Microseconds since 1970 UTC as RFC 3339.
+#[must_use]
+pub fn shown(us: i64) -> String {
+    Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |time| time.to_string())
+}
+
 impl ReferenceKind {
-    /// Reads `previous`, `window:SPAN` or `baseline:NAME`.
+    /// Its word in findings: `baseline`, `window`, `previous` or `same_hour_last_week`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Previous => "previous",
+            Self::SameHourLastWeek => "same_hour_last_week",
+            Self::Window(_) => "window",
+            Self::Baseline(_) => "baseline",
+        }
+    }
+
+    /// The baseline's name; empty for other kinds.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Baseline(name) => name,
+            Self::Previous | Self::SameHourLastWeek | Self::Window(_) => "",
+        }
+    }
+
+    /// Reads `previous`, `same_hour_last_week`, `window:SPAN` or `baseline:NAME`.
     ///
     /// # Errors
     /// What would have been accepted.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "previous" => Ok(Self::Previous),
+            None if text == "same_hour_last_week" => Ok(Self::SameHourLastWeek),
             Some(("window", span)) => Span::parse(span, now).map(Self::Window),
             Some(("baseline", name)) if !name.is_empty() => Ok(Self::Baseline(name.to_owned())),
-            _ => Err(format!("`{text}` is no reference: give previous, window:START/END or baseline:NAME")),
+            _ => Err(format!(
+                "`{text}` is no reference: give previous, same_hour_last_week, window:START/END or baseline:NAME"
+            )),
         }
     }
 }
 
-fn instant(text: &str) -> Option<i64> {
+/// Reads an instant (`2013-01-01T05:00:00Z`) or a day (`2013-01-01`, its midnight in UTC), microseconds since 1970 UTC.
+#[must_use]
+pub fn instant(text: &str) -> Option<i64> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time.as_microsecond());
     }
@@ -87,15 +132,32 @@ fn instant(text: &str) -> Option<i64> {
     Some(TimeZone::UTC.to_timestamp(midnight).ok()?.as_microsecond())
 }
 
-fn length_us(text: &str) -> Option<i64> {
-    i64::try_from(crate::span::length(text)?.as_micros()).ok()
+/// Reads a length: `90s`, `15m`, `24h`, `7d` or `2w`.
+#[must_use]
+pub fn length(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// The same in microseconds.
+#[must_use]
+pub fn length_us(text: &str) -> Option<i64> {
+    i64::try_from(length(text)?.as_micros()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
-    use super::{ReferenceKind, Span};
+    use super::{ReferenceKind, Span, length};
 
     fn now() -> Timestamp {
         "2013-03-02T00:00:00Z".parse().unwrap()
@@ -111,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn lengths_have_a_number_and_a_unit() {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("2w", 1_209_600)]
+        {
+            assert_eq!(length(text).map(|length| length.as_secs()), Some(seconds), "{text}");
+        }
+        for text in ["", "24", "h", "24y", "1.5h", "-1h", "99999999999999999999w", "999999999999999999w"] {
+            assert_eq!(length(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_span_says_what_is() {
         for text in ["", "24", "h", "24y", "2013-01-01", "2013-02-01/2013-01-01", "a/b", "99999999999999999w"]
         {
@@ -121,6 +195,7 @@ mod tests {
     #[test]
     fn references_are_previous_windows_or_baselines() {
         assert_eq!(ReferenceKind::parse("previous", now()), Ok(ReferenceKind::Previous));
+        assert_eq!(ReferenceKind::parse("same_hour_last_week", now()), Ok(ReferenceKind::SameHourLastWeek));
         assert_eq!(ReferenceKind::parse("baseline:q1", now()), Ok(ReferenceKind::Baseline("q1".to_owned())));
         assert!(ReferenceKind::parse("window:2013-01-01/2013-02-01", now()).is_ok());
         for text in ["baseline:", "baseline", "next", "window:"] {

@@ -1,0 +1,178 @@
+//! Which populations a comparison over the store reads: a window of a model's predictions, and what it is compared with.
+
+use std::sync::Arc;
+
+use windvane_store::baselines::{self, Saved};
+use windvane_store::populations::{
+    self, Detail, Population, PredictionFilter, ProfileRow, Question, SegmentKeys,
+};
+use windvane_store::{ReadError, Reader, Store};
+use windvane_types::baseline::{Profile, SCHEMA};
+use windvane_types::drift::Kind;
+use windvane_types::span::{ReferenceKind, Span};
+
+use super::stored::{Wanted, unanswered};
+
+/// Whose predictions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The model.
+    pub model: String,
+    /// Its version; all of them where `None`.
+    pub version: Option<String>,
+    /// Its environment; all of them where `None`.
+    pub environment: Option<String>,
+}
+
+/// What is to be compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Whose predictions.
+    pub deployment: &'a Deployment,
+    /// What the window is compared with.
+    pub reference: &'a ReferenceKind,
+    /// The window in question.
+    pub window: Span,
+    /// Only rows that were stored before this time, microseconds since 1970 UTC.
+    pub stored_before_us: i64,
+    /// What a stored profile would have to answer.
+    pub wanted: Wanted<'a>,
+}
+
+/// Both sides, ready to be compared.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the window is compared with; without rows where its profile stands for it.
+    pub reference: Population,
+    /// The profile that stands for the reference.
+    pub baseline: Option<Arc<Profile>>,
+    /// The window.
+    pub current: Population,
+    /// The reference in event time.
+    pub reference_span: Span,
+    /// What the stored profile does not answer, where the baseline's rows are read again.
+    pub read_again: Option<String>,
+}
+
+/// Why the populations cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no baseline of this name.
+    #[error("model `{model}` has no baseline `{name}`; `windvane baseline save` makes one")]
+    NoBaseline {
+        /// The model.
+        model: String,
+        /// The name asked for.
+        name: String,
+    },
+    /// The profile does not answer, and the rows it was made of are gone.
+    #[error(
+        "the profile of baseline `{name}` does not answer {asked}, and of the {saved} predictions it was made of {found} are still stored"
+    )]
+    Gone {
+        /// The baseline.
+        name: String,
+        /// What was asked of it.
+        asked: String,
+        /// Rows when it was saved.
+        saved: u64,
+        /// Rows now.
+        found: u64,
+    },
+    /// A statement failed.
+    #[error("cannot read the populations")]
+    Read(#[from] ReadError),
+}
+
+/// Opens both sides.
+///
+/// # Errors
+/// The baseline does not exist or cannot answer, or a statement fails.
+pub async fn open(store: &Store, asked: Asked<'_>) -> Result<Opened, OpenError> {
+    let reader = Reader::Store(store.clone());
+    let current = side(&reader, asked.deployment, asked.window, asked.stored_before_us).await?;
+    let reference_span = match asked.reference {
+        ReferenceKind::Previous => asked.window.before(),
+        ReferenceKind::SameHourLastWeek => asked.window.a_week_before(),
+        ReferenceKind::Window(span) => *span,
+        ReferenceKind::Baseline(name) => {
+            let found = baselines::find(store, &asked.deployment.model, name).await;
+            let saved = found.map_err(ReadError::from)?.ok_or_else(|| OpenError::NoBaseline {
+                model: asked.deployment.model.clone(),
+                name: name.clone(),
+            })?;
+            return open_baseline(&reader, current, saved, asked.wanted).await;
+        }
+    };
+    let reference = side(&reader, asked.deployment, reference_span, asked.stored_before_us).await?;
+    Ok(Opened { reference, baseline: None, current, reference_span, read_again: None })
+}
+
+/// Opens one span of predictions.
+///
+/// # Errors
+/// A statement fails.
+pub async fn side(
+    reader: &Reader,
+    deployment: &Deployment,
+    span: Span,
+    stored_before_us: i64,
+) -> Result<Population, ReadError> {
+    let filter = PredictionFilter {
+        model: deployment.model.clone(),
+        version: deployment.version.clone(),
+        environment: deployment.environment.clone(),
+        start_us: span.start_us,
+        end_us: span.end_us,
+        stored_before_us,
+    };
+    populations::open_predictions(reader, format!("{} {span}", deployment.model), &filter).await
+}
+
+async fn open_baseline(
+    reader: &Reader,
+    current: Population,
+    saved: Saved,
+    wanted: Wanted<'_>,
+) -> Result<Opened, OpenError> {
+    let Saved { baseline, profile } = saved;
+    let span = baseline.span();
+    let profile = serde_json::from_str::<Profile>(&profile).ok().filter(|profile| profile.schema == SCHEMA);
+    let why = match &profile {
+        None => Some("anything, for it is none that this version reads".to_owned()),
+        Some(profile) => unanswered(profile, wanted),
+    };
+    if let (Some(profile), None) = (&profile, &why) {
+        let source = format!("{} baseline {} {span}", baseline.model, baseline.name);
+        let columns =
+            profile.columns.iter().map(|column| (column.column.clone(), column.kind == Kind::Numeric));
+        let reference = populations::without_rows(source, columns);
+        let baseline = Some(Arc::new(profile.clone()));
+        return Ok(Opened { reference, baseline, current, reference_span: span, read_again: None });
+    }
+    let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+    let deployment = Deployment {
+        model: baseline.model.clone(),
+        version: named(&baseline.version),
+        environment: named(&baseline.environment),
+    };
+    let reference = side(reader, &deployment, span, baseline.created_at_us).await?;
+    let found = rows(reader, &reference).await?;
+    // Events sent twice may have collapsed since; a share that matters has not.
+    if found == 0 || found < baseline.rows - baseline.rows / 100 {
+        let asked = why.unwrap_or_default();
+        return Err(OpenError::Gone { name: baseline.name, asked, saved: baseline.rows, found });
+    }
+    Ok(Opened { reference, baseline: None, current, reference_span: span, read_again: why })
+}
+
+/// How many rows a population has.
+///
+/// # Errors
+/// The statement fails.
+pub async fn rows(reader: &Reader, population: &Population) -> Result<u64, ReadError> {
+    let whole = SegmentKeys::default();
+    let question = Question { columns: &[], segments: &whole, quantiles: &[], detail: Detail::Counts };
+    let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
+    Ok(rows.first().map_or(0, |row| row.rows))
+}
