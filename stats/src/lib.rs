@@ -4,6 +4,7 @@
 //! Two populations meet in one of two forms. Numbers arrive as a [`walk::Walk`]: the sorted merge of both sides, pushed
 //! value by value, in constant memory. Categories and bins arrive as [`cells::Cell`]s: how often each occurs on each side.
 
+pub mod beta;
 pub mod cells;
 pub mod comparison;
 pub mod correction;
