@@ -18,6 +18,7 @@ pub mod walk;
 pub mod experiment;
 
 pub mod anderson_darling;
+pub mod binomial;
 pub mod chi_square;
 pub mod cramer_von_mises;
 pub mod cramers_v;
