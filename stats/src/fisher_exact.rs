@@ -11,6 +11,7 @@
 use statrs::function::gamma::ln_gamma;
 
 use crate::{
+    binomial::Share,
     cells::{Cell, Cells},
     comparison::{Comparison, PMethod},
 };
@@ -101,13 +102,51 @@ fn tail(one: Cell, two: Cell, counts: impl Fn(Point) -> bool) -> f64 {
     (sum.ln() + ln_mode).exp().min(1.0)
 }
 
+/// The one-sided p-value: the chance of at most `one`'s successes when all successes fall at random on the trials of both.
+#[must_use]
+pub fn at_most(one: Share, other: Share) -> f64 {
+    let (n, m) = (one.n(), other.n());
+    let drawn = one.k() + other.k();
+    let (low, high) = (drawn.saturating_sub(m), drawn.min(n));
+    let mode = u128::from(drawn + 1) * u128::from(n + 1) / u128::from(n + m + 2);
+    let mode = u64::try_from(mode).unwrap_or(u64::MAX).clamp(low, high);
+    // P(k + 1)/P(k). Weights are relative to the mode's, so their sum is the only norm that is needed.
+    let up = |k: u64| (n - k) as f64 * (drawn - k) as f64 / ((k + 1) as f64 * (m + k + 1 - drawn) as f64);
+    let (mut tail, mut rest) = (0.0, 0.0);
+    let mut add = |k: u64, weight: f64| if k <= one.k() { tail += weight } else { rest += weight };
+    add(mode, 1.0);
+    let mut weight = 1.0;
+    for k in mode..high {
+        weight *= up(k);
+        add(k + 1, weight);
+    }
+    weight = 1.0;
+    for k in (low..mode).rev() {
+        weight /= up(k);
+        add(k, weight);
+    }
+    tail / (tail + rest)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{fisher_exact, two_sided};
+    use super::{at_most, fisher_exact, two_sided};
     use crate::{
+        binomial::Share,
         cells::{Cell, Cells},
         comparison::Comparison,
     };
+
+    // Oracle: Python's `fractions` of `math.comb(…)`, exact.
+    #[test]
+    fn one_sided_tails_are_exact_sums() {
+        for ((k, n), (l, m), expected) in
+            [((1, 9), (6, 15), 0.14874141876430205), ((0, 100_000), (7, 100_000), 0.007811679703906537)]
+        {
+            let p = at_most(Share::new(k, n).unwrap(), Share::new(l, m).unwrap());
+            assert!((p / expected - 1.0).abs() < 1e-11, "{p}");
+        }
+    }
 
     // tea-tasting, test_proportion, 19/53 against 13/47.
     #[test]

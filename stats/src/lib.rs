@@ -36,4 +36,5 @@ pub mod new_categories;
 pub mod peers;
 pub mod psi_threshold;
 pub mod t_test;
+pub mod two_proportions;
 pub mod wasserstein;
