@@ -1,10 +1,11 @@
 //! Multiple testing: adjusted p-values over a family.
 //!
 //! Question: which of many p-values are still remarkable when all of them are looked at?
-//! Input: p-values of 0 to 1 in any order.
+//! Input: p-values of 0 to 1 in any order; which of them are of the primary metric.
 //! Formula: Bonferroni min(1, m·p); Holm max over smaller ones of (m-i+1)·p₍ᵢ₎; Benjamini-Hochberg min over larger ones of
-//! m/i·p₍ᵢ₎; Benjamini-Yekutieli the same times Σ 1/i.
-//! Valid when: Bonferroni, Holm and BY always; BH for independent or positively dependent tests.
+//! m/i·p₍ᵢ₎; Benjamini-Yekutieli the same times Σ 1/i. Preferential Bonferroni min(1, p·k/γ) for k primary p-values that share
+//! γ of alpha, min(1, p·(m-k)/(1-γ)) for the others.
+//! Valid when: Bonferroni in both forms, Holm and BY always; BH for independent or positively dependent tests.
 //! Reference: Holm 1979, doi:10.2307/4615733; Benjamini, Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x;
 //! Benjamini, Yekutieli 2001, doi:10.1214/aos/1013699998.
 //! Oracle: statsmodels 0.14 `multipletests(p, method='bonferroni'|'holm'|'fdr_bh'|'fdr_by')`.
@@ -56,6 +57,27 @@ impl Correction {
     }
 }
 
+/// A p-value and whether its metric is the one that decides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// The p-value.
+    pub p_value: f64,
+    /// Whether it is of a primary metric.
+    pub primary: bool,
+}
+
+/// Bonferroni's correction that gives the primary p-values together `primary_share` of alpha, above 0 and below 1, and the others
+/// the rest. Where all are of one sort, they get all of it.
+#[must_use]
+pub fn preferential_bonferroni(family: &[Ranked], primary_share: f64) -> Vec<f64> {
+    let primary = family.iter().filter(|ranked| ranked.primary).count() as f64;
+    let others = family.len() as f64 - primary;
+    let (of_primary, of_others) =
+        if primary > 0.0 && others > 0.0 { (primary_share, 1.0 - primary_share) } else { (1.0, 1.0) };
+    let factor = |ranked: &Ranked| if ranked.primary { primary / of_primary } else { others / of_others };
+    family.iter().map(|ranked| (ranked.p_value * factor(ranked)).min(1.0)).collect()
+}
+
 fn ascending(p_values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|a, b| p_values[*a].total_cmp(&p_values[*b]));
@@ -86,7 +108,7 @@ fn step_up(p_values: &[f64], factor: f64) -> Vec<f64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Correction;
+    use super::{Correction, Ranked, preferential_bonferroni};
 
     fn check(correction: Correction, p_values: &[f64], expected: &[f64], tolerance: f64) {
         for (actual, expected) in correction.adjust(p_values).iter().zip(expected) {
@@ -101,6 +123,18 @@ mod tests {
         check(Correction::Holm, &p, &[0.05, 0.12, 0.12, 0.03, 1.0, 1.0], 1e-12);
         let p = [0.898, 0.138, 0.007, 0.964, 0.538, 0.006, 0.138];
         check(Correction::Bh, &p, &[0.964, 0.2415, 0.0245, 0.964, 0.7532, 0.0245, 0.2415], 5e-5);
+    }
+
+    // One primary metric with half of alpha and four others with an eighth each: exact multiples.
+    #[test]
+    fn the_primary_metric_keeps_its_share() {
+        let family = [0.02, 0.02, 0.1, 0.2, 0.001].map(|p_value| Ranked { p_value, primary: false });
+        let mut with_primary = family;
+        with_primary[0].primary = true;
+        assert_eq!(preferential_bonferroni(&with_primary, 0.5), [0.04, 0.16, 0.8, 1.0, 0.008]);
+        assert_eq!(preferential_bonferroni(&family, 0.5), [0.1, 0.1, 0.5, 1.0, 0.005]);
+        assert_eq!(preferential_bonferroni(&with_primary[..1], 0.5), [0.02]);
+        assert!(preferential_bonferroni(&[], 0.5).is_empty());
     }
 
     #[test]
