@@ -10,10 +10,9 @@
 //! Oracle: SciPy 1.17 `scipy.stats.chisquare`; for the sequential one `mpmath.loggamma`.
 //! Cost: a few operations an arm.
 
-use statrs::function::gamma::ln_gamma;
 use thiserror::Error;
 
-use super::effect::never_zero;
+use super::{dirichlet::log_bayes_factor, effect::never_zero};
 use crate::survival;
 
 /// The weight of the prior around the plan, in units.
@@ -78,38 +77,8 @@ pub fn srm(arms: &[Assigned]) -> Result<Srm, WeightError> {
         statistic: Some(statistic).filter(|statistic| statistic.is_finite()),
         df: Some(df),
         p_value: never_zero(survival::chi_square(statistic, df as f64)),
-        sequential_p_value: never_zero((-log_bayes_factor(&shares)).exp()),
+        sequential_p_value: never_zero((-log_bayes_factor(&shares, PRIOR_WEIGHT)).exp()),
     })
-}
-
-/// The evidence against the plan: counts and planned shares.
-///
-/// With x = kθ + c and X their sum, ln B(x) - Σ c ln θ is Σ x ln(x/(Xθ)) + kΣ θ ln θ and small terms of Stirling's formula: the
-/// logarithms of factorials of millions never appear, so their digits are not lost.
-fn log_bayes_factor(shares: &[(f64, f64)]) -> f64 {
-    let n: f64 = shares.iter().map(|(count, _)| count).sum();
-    let total = PRIOR_WEIGHT + n;
-    let constant = (shares.len() as f64 - 1.0) * HALF_LN_TAU;
-    let mut log = constant + 0.5 * total.ln() - stirling_rest(total) + ln_gamma(PRIOR_WEIGHT);
-    for (count, share) in shares {
-        let (before, after) = (PRIOR_WEIGHT * share, PRIOR_WEIGHT * share + count);
-        let excess = (count - n * share) / (total * share);
-        log += after * excess.ln_1p() - 0.5 * after.ln() + stirling_rest(after);
-        log += before * share.ln() - ln_gamma(before);
-    }
-    log
-}
-
-/// ½ ln 2π.
-const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
-
-/// ln Γ(x) - ((x - ½) ln x - x + ½ ln 2π).
-fn stirling_rest(x: f64) -> f64 {
-    if x < 10.0 {
-        return ln_gamma(x) - ((x - 0.5) * x.ln() - x + HALF_LN_TAU);
-    }
-    let w = 1.0 / (x * x);
-    (1.0 / 12.0 - w * (1.0 / 360.0 - w * (1.0 / 1260.0 - w * (1.0 / 1680.0 - w / 1188.0)))) / x
 }
 
 #[cfg(test)]
