@@ -7,15 +7,20 @@
 //! mode, and [`hypothesis`] makes a verdict of it. [`srm`] asks whether the units were dealt out as planned.
 
 pub mod bayes;
+pub mod beta_binomial;
+mod beta_density;
 pub mod clustered;
 pub mod cuped;
 mod dirichlet;
 pub mod effect;
+pub mod group_sequential;
 pub mod hypothesis;
 pub mod mean;
 pub mod mixture;
 pub mod proportion;
+mod quadrature;
 pub mod quantile;
+pub mod quantile_sequence;
 pub mod ratio;
 pub mod sequence;
 pub mod srm;
