@@ -4,7 +4,8 @@
 //! of two arms into a [`effect::Contrast`]: the difference and its standard error, absolute and relative. An *inference mode*
 //! turns such an estimate into an interval and a p-value: at a fixed horizon ([`effect`]), at any time ([`sequence`],
 //! [`mixture`]), at some planned looks ([`group_sequential`]), or with a prior ([`bayes`]). Every estimator works with every
-//! mode, and [`hypothesis`] makes a verdict of it. [`srm`] asks whether the units were dealt out as planned.
+//! mode, and [`hypothesis`] makes a verdict of it. [`srm`] asks whether the units were dealt out as planned, and [`plan`] says
+//! beforehand how many of them it takes.
 
 pub mod bayes;
 pub mod beta_binomial;
@@ -17,6 +18,7 @@ pub mod group_sequential;
 pub mod hypothesis;
 pub mod mean;
 pub mod mixture;
+pub mod plan;
 pub mod proportion;
 mod quadrature;
 pub mod quantile;
