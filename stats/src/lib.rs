@@ -5,6 +5,7 @@
 //! value by value, in constant memory. Categories and bins arrive as [`cells::Cell`]s: how often each occurs on each side.
 
 pub mod beta;
+pub mod bootstrap;
 pub mod cells;
 pub mod comparison;
 pub mod correction;
@@ -33,6 +34,7 @@ pub mod mann_whitney;
 pub mod missing_rate;
 pub mod mmd;
 pub mod new_categories;
+pub mod paired;
 pub mod peers;
 pub mod psi_threshold;
 pub mod t_test;
