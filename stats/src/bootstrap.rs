@@ -89,9 +89,6 @@ pub fn percentile(sorted: &[f64], confidence: f64) -> Option<Interval> {
 
 /// The BCa interval of sorted replicates.
 #[must_use]
-#[expect(
-    clippy::too_many_arguments,
-)]
 pub fn bca(estimate: f64, sorted: &[f64], acceleration: f64, confidence: f64) -> Option<Interval> {
     let below = sorted.partition_point(|value| *value < estimate);
     let not_above = sorted.partition_point(|value| *value <= estimate);
