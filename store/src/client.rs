@@ -69,6 +69,17 @@ impl Store {
         &self.database
     }
 
+    /// The same address with a bound on what each statement may take: bytes of memory, and time.
+    #[must_use]
+    pub fn bounded(&self, memory_bytes_max: u64, time_max: Duration) -> Self {
+        let client = self
+            .client
+            .clone()
+            .with_setting("max_memory_usage", memory_bytes_max.to_string())
+            .with_setting("max_execution_time", time_max.as_secs().max(1).to_string());
+        Self { client, ..self.clone() }
+    }
+
     /// Whether ClickHouse answers a statement of ours, which also says that it takes our password.
     ///
     /// # Errors

@@ -22,4 +22,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(10, "measurements_distributed", "0010_measurements_distributed.sql"),
     migration!(11, "baselines", "0011_baselines.sql"),
     migration!(12, "drift_findings", "0012_drift_findings.sql"),
+    migration!(13, "monitor_runs", "0013_monitor_runs.sql"),
+    migration!(14, "job_leases", "0014_job_leases.sql"),
+    migration!(15, "monitors", "0015_monitors.sql"),
 ];

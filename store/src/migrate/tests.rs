@@ -77,6 +77,9 @@ fn published_migrations_never_change() {
     0010 ea179a46d1d9e956 measurements_distributed
     0011 e877ee6846095efe baselines
     0012 4c3d67f0818430f0 drift_findings
+    0013 b8350d4e07521716 monitor_runs
+    0014 e843766ff0466095 job_leases
+    0015 28698ef54115548c monitors
     ");
 }
 
