@@ -25,7 +25,7 @@ pub use compat::Compat;
 pub use error::DriftError;
 pub use method::Method;
 pub use predictions::{Asked, Deployment, OpenError, Opened, open, rows, side};
-pub use request::{DriftRequest, Rule, SEGMENTS_MAX};
+pub use request::{DriftRequest, Rule, SEGMENTS_MAX, SegmentBounds};
 pub use stored::{Wanted, unanswered};
 
 use columns::Compared;
@@ -42,7 +42,7 @@ pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, Dr
     let mut parts = vec![part(reader, request, &columns, &whole).await?];
     let (segments, left_out) = match request.segment_by.as_slice() {
         [] => (Vec::new(), 0),
-        names => find_segments(reader, pair, names).await?,
+        _ => find_segments(reader, pair, request).await?,
     };
     if !segments.is_empty() {
         let keys = SegmentKeys {
@@ -113,8 +113,9 @@ async fn part(
 async fn find_segments(
     reader: &Reader,
     pair: Pair<'_>,
-    names: &[String],
+    request: &DriftRequest,
 ) -> Result<(Vec<populations::SegmentRow>, u64), DriftError> {
+    let names = request.segment_by.as_slice();
     for name in names {
         for population in [pair.reference, pair.current] {
             if !population.without_columns && population.segment_expression(name).is_none() {
@@ -128,8 +129,10 @@ async fn find_segments(
     // One more than the bound tells whether some were left out; how many is counted by asking for all keys.
     let statement = populations::segments(pair, names, SEGMENTS_MAX * 100).ok_or(DriftError::Segments)?;
     let mut rows: Vec<populations::SegmentRow> = reader.rows(&statement).await?;
-    let left_out = rows.len().saturating_sub(SEGMENTS_MAX) as u64;
-    rows.truncate(SEGMENTS_MAX);
+    let all = rows.len();
+    rows.retain(|row| row.reference.max(row.current) >= request.segments.rows_min);
+    rows.truncate(request.segments.number_max.min(SEGMENTS_MAX));
+    let left_out = (all - rows.len()) as u64;
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     Ok((rows, left_out))
 }

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
-use windvane_analyzer::drift::{self, DriftRequest, Rule};
+use windvane_analyzer::drift::{self, DriftRequest, Rule, SegmentBounds};
 use windvane_store::drift_findings::{self, Run};
 use windvane_store::labelled::{ScoredSpan, ScoredSummary, summarize_scores};
 use windvane_store::populations::{self, Population, PredictionFilter};
@@ -63,6 +63,7 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
             bins: 10,
             text: Vec::new(),
             segment_by: Vec::new(),
+            segments: SegmentBounds::default(),
             rule: Rule::default(),
             seed: SEED,
         };

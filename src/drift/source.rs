@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windvane_analyzer::drift::{self, Asked, DriftRequest, OpenError, Wanted};
+use windvane_analyzer::drift::{self, Asked, DriftRequest, OpenError, SegmentBounds, Wanted};
 use windvane_store::{
     LocalEngine, ReadError, Reader, StoreError,
     drift_findings::Run,
@@ -82,6 +82,7 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
         bins: options.bins,
         text: options.text.clone(),
         segment_by: options.segment_by.clone(),
+        segments: SegmentBounds::default(),
         rule: options.rule,
         seed: options.seed,
     };

@@ -36,7 +36,7 @@ pub struct Document {
     pub columns: Vec<Column>,
     /// The same per segment, for segments asked for with `--segment-by`.
     pub segments: Vec<Segment>,
-    /// Segments beyond the bound on their number: the smallest ones are left out.
+    /// Segments that were left out: the smallest ones beyond the bound on their number, and those with too few rows.
     pub segments_left_out: u64,
     /// Columns that could not be compared, and why.
     pub skipped: Vec<Skipped>,

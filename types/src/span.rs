@@ -84,6 +84,17 @@ pub fn shown(us: i64) -> String {
     Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |time| time.to_string())
 }
 
+impl fmt::Display for ReferenceKind {
+    /// As [`ReferenceKind::parse`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Previous | Self::SameHourLastWeek => f.write_str(self.as_str()),
+            Self::Window(span) => write!(f, "window:{span}"),
+            Self::Baseline(name) => write!(f, "baseline:{name}"),
+        }
+    }
+}
+
 impl ReferenceKind {
     /// Its word in findings: `baseline`, `window`, `previous` or `same_hour_last_week`.
     #[must_use]
@@ -198,6 +209,9 @@ mod tests {
         assert_eq!(ReferenceKind::parse("same_hour_last_week", now()), Ok(ReferenceKind::SameHourLastWeek));
         assert_eq!(ReferenceKind::parse("baseline:q1", now()), Ok(ReferenceKind::Baseline("q1".to_owned())));
         assert!(ReferenceKind::parse("window:2013-01-01/2013-02-01", now()).is_ok());
+        for text in ["previous", "same_hour_last_week", "baseline:q1"] {
+            assert_eq!(ReferenceKind::parse(text, now()).unwrap().to_string(), text);
+        }
         for text in ["baseline:", "baseline", "next", "window:"] {
             assert!(ReferenceKind::parse(text, now()).is_err(), "{text}");
         }

@@ -30,10 +30,27 @@ pub struct DriftRequest {
     pub text: Vec<String>,
     /// The columns that cut segments.
     pub segment_by: Vec<String>,
+    /// Which of the segments are looked at.
+    pub segments: SegmentBounds,
     /// How statistics become verdicts.
     pub rule: Rule,
     /// The seed of simulated null distributions.
     pub seed: u64,
+}
+
+/// Which segments are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentBounds {
+    /// How many: the largest ones, at most [`SEGMENTS_MAX`].
+    pub number_max: usize,
+    /// Rows that a segment needs on one side.
+    pub rows_min: u64,
+}
+
+impl Default for SegmentBounds {
+    fn default() -> Self {
+        Self { number_max: SEGMENTS_MAX, rows_min: 0 }
+    }
 }
 
 /// How statistics become verdicts.

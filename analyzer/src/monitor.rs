@@ -1,0 +1,24 @@
+//! Monitors: comparisons that run by themselves, window after window, on one or several analyzers.
+//!
+//! `plan` says which windows are due, and `lease` who runs one: both decide in pure functions. `runner` runs one window
+//! under its lease and keeps the ledger; `scheduler` does that for all jobs until it is stopped. What a job does with its
+//! window is the job's affair: `drift` is the first kind, and another one is a variant of [`Job`].
+
+mod drift;
+mod error;
+mod job;
+mod lease;
+mod metrics;
+mod period;
+mod plan;
+mod runner;
+mod scheduler;
+
+pub use drift::DriftMonitor;
+pub use error::{JobError, RunError};
+pub use job::{Job, Outcome};
+pub use metrics::{DEFINITIONS, Definition, Metrics};
+pub use period::Period;
+pub use plan::{ATTEMPTS_MAX, Schedule, jitter_us};
+pub use runner::{Again, Ran, Runner};
+pub use scheduler::{Options, Scheduler};

@@ -1,0 +1,53 @@
+//! Why a window could not be run.
+
+use std::time::Duration;
+
+use windvane_store::StoreError;
+
+use crate::drift::{DriftError, OpenError};
+
+/// Why a job failed on its window.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// Its populations cannot be opened.
+    #[error("cannot open the window or its reference")]
+    Open(#[from] OpenError),
+    /// They cannot be compared.
+    #[error("cannot compare the window with its reference")]
+    Compare(#[from] DriftError),
+    /// What it found cannot be written.
+    #[error("cannot write the findings")]
+    Write(#[source] StoreError),
+    /// It took too long.
+    #[error("the run did not end within {} s", limit.as_secs())]
+    TimedOut {
+        /// How long it had.
+        limit: Duration,
+    },
+}
+
+/// Why a run did not come to an end that the ledger tells.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The ledger or the leases cannot be read or written.
+    #[error("cannot read or write the ledger of monitors")]
+    Ledger(#[from] StoreError),
+    /// The lease was not renewed in time, so that another analyzer may have begun.
+    #[error("the lease ran out in the middle of the run")]
+    LeaseLost,
+    /// The job failed; the ledger says so too.
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,120 @@
+//! Who runs a window, where several analyzers share one ClickHouse: a claim is inserted, and read back.
+//!
+//! The table offers no compare-and-set, and none is needed. A claim wins only if no other live claim is there when it is
+//! read back. Of two claims one was inserted first, so the other's reader sees it: never do both win. Where both see each
+//! other, the one with the larger token withdraws and the other one waits for that; if the other stays, it has won
+//! before, and this one withdraws as well. Times are those of ClickHouse alone. `docs/decisions` has the whole argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+use windvane_store::job_leases::{self, Claim};
+use windvane_store::{Store, StoreError};
+
+/// How often a claim that has to wait looks again, and how long it waits in between: together far longer than an INSERT.
+const LOOKS: u32 = 20;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a claim does once it was read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    /// Nobody else claims the job.
+    Won,
+    /// Somebody else does, and has to withdraw unless they have won.
+    Wait,
+    /// Somebody else does, and goes first.
+    Withdraw,
+}
+
+/// Decides on the tokens of the live claims, one's own among them or not.
+fn decide<'a>(own: &str, live: impl IntoIterator<Item = &'a str>) -> Decision {
+    let others = live.into_iter().filter(|token| *token != own).min();
+    match others {
+        None => Decision::Won,
+        Some(first) if own < first => Decision::Wait,
+        Some(_) => Decision::Withdraw,
+    }
+}
+
+/// A job that is ours until we give it back or fail to renew it.
+#[derive(Debug)]
+pub struct Lease {
+    store: Store,
+    claim: Claim,
+    length: Duration,
+    renewed: Instant,
+    renewals: u64,
+}
+
+impl Lease {
+    /// Claims a job; `None` where somebody else has it.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer or refuses. A claim that may have been inserted runs out by itself.
+    pub async fn claim(
+        store: &Store,
+        job: &str,
+        holder: &str,
+        length: Duration,
+    ) -> Result<Option<Self>, StoreError> {
+        // One look without a claim of one's own, so that a job that runs elsewhere costs no row.
+        if !job_leases::live(store, job).await?.is_empty() {
+            return Ok(None);
+        }
+        let token = Uuid::new_v4().to_string();
+        let claim = Claim { job: job.to_owned(), token, holder: holder.to_owned() };
+        let renewed = Instant::now();
+        job_leases::write(store, &claim, 0, length).await?;
+        let lease = Self { store: store.clone(), claim, length, renewed, renewals: 0 };
+        for _ in 0..LOOKS {
+            let live = job_leases::live(store, job).await?;
+            match decide(&lease.claim.token, live.iter().map(String::as_str)) {
+                // A claim that ran out before it could be read back is none.
+                Decision::Won if live.is_empty() => break,
+                Decision::Won => return Ok(Some(lease)),
+                Decision::Withdraw => break,
+                Decision::Wait => tokio::time::sleep(LOOK_PAUSE).await,
+            }
+        }
+        lease.release().await?;
+        Ok(None)
+    }
+
+    /// Renews the lease again and again; returns when that has failed for so long that it may have run out.
+    pub async fn keep(&mut self) {
+        let pause = self.length / 3;
+        loop {
+            tokio::time::sleep(pause).await;
+            let asked = Instant::now();
+            match tokio::time::timeout(pause, self.renew()).await {
+                Ok(Ok(())) => self.renewed = asked,
+                Ok(Err(error)) => tracing::warn!(job = self.claim.job, %error, "cannot renew a lease"),
+                Err(_elapsed) => tracing::warn!(job = self.claim.job, "a lease was not renewed in time"),
+            }
+            // Another analyzer may begin when the lease has run out; a pause before that this one stops.
+            if self.renewed.elapsed() + pause >= self.length {
+                return;
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        self.renewals += 1;
+        job_leases::write(&self.store, &self.claim, self.renewals, self.length).await
+    }
+
+    /// Gives the job back.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer or refuses; the lease then runs out by itself.
+    pub async fn release(self) -> Result<(), StoreError> {
+        job_leases::write(&self.store, &self.claim, RELEASED, Duration::ZERO).await
+    }
+}
+
+/// The renewal that ends a claim, whatever comes late.
+const RELEASED: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Runs one window under its lease, and keeps the ledger.
+//!
+//! The order makes it safe to kill at any point: claim, look into the ledger again, write that it runs, run, write the
+//! findings, write that it is done, give the lease back. Whoever comes after a kill finds a window that is not done and
+//! whose lease has run out, and runs it again; findings have a natural key, so what was written twice is there once.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
+use windvane_store::{Store, StoreError};
+use windvane_types::span::Span;
+
+use super::error::chain;
+use super::job::{Attempt, Job, Outcome};
+use super::lease::Lease;
+use super::{JobError, RunError};
+
+/// Runs windows on behalf of one analyzer.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    store: Store,
+    holder: String,
+    lease: Duration,
+    cut: CancellationToken,
+}
+
+/// Whether a window that is done is run once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// No: the scheduler's answer.
+    No,
+    /// Yes: what was asked for by hand.
+    Yes,
+}
+
+/// What became of a window.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ran {
+    /// It was run.
+    Done(Box<Outcome>),
+    /// Another analyzer runs it now.
+    Elsewhere,
+    /// It was done before.
+    Before,
+    /// It was cut off by a stop; whoever comes next runs it again.
+    Stopped,
+}
+
+impl Runner {
+    /// A runner that tells other analyzers `holder` as its name and holds leases of this length, which it renews.
+    #[must_use]
+    pub fn new(store: Store, holder: String, lease: Duration) -> Self {
+        Self { store, holder, lease, cut: CancellationToken::new() }
+    }
+
+    /// The same, cut off by a token: a run then ends at once and gives its lease back.
+    #[must_use]
+    pub fn cut_off_by(self, cut: CancellationToken) -> Self {
+        Self { cut, ..self }
+    }
+
+    /// The ClickHouse that it runs on.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// Runs one window, unless another analyzer does.
+    ///
+    /// # Errors
+    /// The job fails, takes too long, loses its lease, or the ledger cannot be written.
+    pub async fn run(&self, job: &Job, window: Span, again: Again) -> Result<Ran, RunError> {
+        let key = format!("{}/{}/{}/{}", job.kind(), job.name(), window.start_us, window.end_us);
+        let Some(mut lease) = Lease::claim(&self.store, &key, &self.holder, self.lease).await? else {
+            return Ok(Ran::Elsewhere);
+        };
+        let ran = tokio::select! {
+            ran = self.run_alone(job, window, again) => ran,
+            () = lease.keep() => Err(RunError::LeaseLost),
+            () = self.cut.cancelled() => Ok(Ran::Stopped),
+        };
+        if let Err(error) = lease.release().await {
+            tracing::warn!(job = key, %error, "a lease was not given back; it runs out by itself");
+        }
+        ran
+    }
+
+    async fn run_alone(&self, job: &Job, window: Span, again: Again) -> Result<Ran, RunError> {
+        let before = self.ledger(job, window).await?;
+        let done = before.as_ref().is_some_and(|run| run.state == RunState::Done);
+        if done && again == Again::No {
+            return Ok(Ran::Before);
+        }
+        let now_us = monitor_runs::now_us(&self.store).await?;
+        let mut run = MonitorRun {
+            kind: job.kind().to_owned(),
+            monitor: job.name().to_owned(),
+            window_start_us: window.start_us,
+            window_end_us: window.end_us,
+            model: job.model().to_owned(),
+            state: RunState::Running,
+            attempt: before.map_or(0, |run| run.attempt) + 1,
+            run_id: Uuid::new_v4().to_string(),
+            holder: self.holder.clone(),
+            started_us: now_us,
+            ended_us: 0,
+            rows_reference: 0,
+            rows_current: 0,
+            findings: 0,
+            verdict: String::new(),
+            error: String::new(),
+        };
+        monitor_runs::write(&self.store, &run).await?;
+        let limit = job.timeout();
+        let attempt = Attempt { window, run_id: &run.run_id, now_us };
+        let result = match tokio::time::timeout(limit, job.run(&self.store, attempt)).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(JobError::TimedOut { limit }),
+        };
+        run.ended_us = monitor_runs::now_us(&self.store).await?;
+        match &result {
+            Ok(outcome) => {
+                run.state = RunState::Done;
+                run.rows_reference = outcome.rows_reference;
+                run.rows_current = outcome.rows_current;
+                run.findings = outcome.findings;
+                run.verdict.clone_from(&outcome.verdict);
+            }
+            Err(error) => {
+                run.state = RunState::Failed;
+                run.error = chain(error);
+            }
+        }
+        monitor_runs::write(&self.store, &run).await?;
+        log(&run);
+        Ok(Ran::Done(Box::new(result?)))
+    }
+
+    async fn ledger(&self, job: &Job, window: Span) -> Result<Option<MonitorRun>, StoreError> {
+        let asked = Asked {
+            kind: job.kind(),
+            monitors: &[job.name().to_owned()],
+            ending_after_us: window.start_us,
+            starting_before_us: window.end_us,
+        };
+        let runs = monitor_runs::read(&self.store, asked).await?;
+        Ok(runs.into_iter().find(|run| run.window() == window))
+    }
+}
+
+/// One line a run.
+fn log(run: &MonitorRun) {
+    let window = run.window().to_string();
+    let duration_ms = (run.ended_us - run.started_us) / 1_000;
+    match run.state {
+        RunState::Failed => tracing::warn!(
+            kind = run.kind,
+            monitor = run.monitor,
+            model = run.model,
+            window,
+            attempt = run.attempt,
+            duration_ms,
+            error = run.error,
+            "a monitor failed"
+        ),
+        RunState::Running | RunState::Done => tracing::info!(
+            kind = run.kind,
+            monitor = run.monitor,
+            model = run.model,
+            window,
+            attempt = run.attempt,
+            duration_ms,
+            rows_reference = run.rows_reference,
+            rows_current = run.rows_current,
+            findings = run.findings,
+            verdict = run.verdict,
+            "a monitor ran"
+        ),
+    }
+}

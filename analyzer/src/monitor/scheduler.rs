@@ -1,0 +1,179 @@
+//! Runs what is due, again and again, until it is stopped: a thin shell around `plan` and `runner`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
+use windvane_store::monitors::{self, Announced};
+use windvane_store::{Store, StoreError};
+
+use super::error::chain;
+use super::plan::{self, Due, Past};
+use super::{Again, Job, Metrics, Ran, RunError, Runner};
+
+/// How often monitors are announced, at least.
+const ANNOUNCE_PAUSE: Duration = Duration::from_secs(60);
+/// How long runs may take to end by themselves once the scheduler is stopped; then they are cut off.
+const LAST_RUNS: Duration = Duration::from_secs(5);
+
+/// How a scheduler works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Windows that run at the same time.
+    pub runs_max: usize,
+    /// How often it looks what is due, at least.
+    pub poll: Duration,
+}
+
+/// The scheduler of one analyzer.
+#[derive(Debug)]
+pub struct Scheduler {
+    runner: Runner,
+    jobs: Vec<Job>,
+    options: Options,
+    metrics: Metrics,
+    announced: Option<Instant>,
+}
+
+/// A window of a job, by the job's place in the list.
+type Key = (usize, i64, i64);
+
+impl Scheduler {
+    /// A scheduler of these jobs.
+    #[must_use]
+    pub fn new(runner: Runner, jobs: Vec<Job>, options: Options, metrics: Metrics) -> Self {
+        Self { runner, jobs, options, metrics, announced: None }
+    }
+
+    /// Runs what is due until it is stopped. A stop lets runs end for 5 s, then cuts them off and gives their leases
+    /// back; what was cut off is run again by whoever comes next.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let cut = CancellationToken::new();
+        let jobs = self.jobs.clone();
+        let runner = self.runner.clone().cut_off_by(cut.clone());
+        let metrics = self.metrics.clone();
+        let mut running = FuturesUnordered::new();
+        let mut busy: BTreeSet<Key> = BTreeSet::new();
+        let mut set_aside: BTreeMap<Key, Instant> = BTreeMap::new();
+        while !stop.is_cancelled() {
+            let (mut due, next) = self.look().await;
+            set_aside.retain(|_, since| since.elapsed() < self.options.poll);
+            due.retain(|(job, due)| {
+                let key = key(*job, due);
+                !busy.contains(&key) && !set_aside.contains_key(&key)
+            });
+            for (job, due) in due.into_iter().take(self.options.runs_max.saturating_sub(busy.len())) {
+                busy.insert(key(job, &due));
+                let (runner, metrics, jobs) = (&runner, &metrics, &jobs);
+                running.push(async move {
+                    let begun = Instant::now();
+                    let ran = runner.run(&jobs[job], due.window, Again::No).await;
+                    metrics.ran(jobs[job].kind(), &ran, begun.elapsed());
+                    (key(job, &due), ran)
+                });
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some((key, ran)) = running.next(), if !running.is_empty() => {
+                    busy.remove(&key);
+                    if let Some(error) = told(&ran) {
+                        tracing::warn!(monitor = jobs[key.0].name(), error, "a window was not run");
+                    }
+                    if !matches!(ran, Ok(Ran::Done(_))) {
+                        set_aside.insert(key, Instant::now());
+                    }
+                }
+                () = tokio::time::sleep(next) => {}
+            }
+        }
+        let last = async { while running.next().await.is_some() {} };
+        if tokio::time::timeout(LAST_RUNS, last).await.is_err() {
+            cut.cancel();
+            while running.next().await.is_some() {}
+        }
+    }
+
+    /// What is due, in order, and how long nothing more will be.
+    async fn look(&mut self) -> (Vec<(usize, Due)>, Duration) {
+        match self.ask().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "cannot tell which monitors are due; trying again");
+                (Vec::new(), self.options.poll)
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(Vec<(usize, Due)>, Duration), StoreError> {
+        let store = self.runner.store().clone();
+        let now_us = monitor_runs::now_us(&store).await?;
+        if self.announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_PAUSE) {
+            for job in &self.jobs {
+                announce(&store, job, now_us, self.runner.holder()).await?;
+            }
+            self.announced = Some(Instant::now());
+        }
+        let mut due = Vec::new();
+        for (i, job) in self.jobs.iter().enumerate().filter(|(_, job)| job.is_enabled()) {
+            let past = past(&ledger(&store, job, now_us).await?);
+            let waiting = plan::due(job.schedule(), now_us, &past);
+            let oldest = waiting.iter().map(|due| due.since_us).min();
+            self.metrics.waits(job, waiting.len(), oldest.map_or(0, |us| now_us - us));
+            due.push((i, waiting));
+        }
+        let enabled = self.jobs.iter().filter(|job| job.is_enabled());
+        let next_us = enabled.map(|job| job.schedule().next_due(now_us) - now_us).min();
+        let next = next_us.and_then(|us| u64::try_from(us).ok()).map(Duration::from_micros);
+        Ok((plan::interleaved(due), next.unwrap_or(self.options.poll).min(self.options.poll)))
+    }
+}
+
+fn key(job: usize, due: &Due) -> Key {
+    (job, due.window.start_us, due.window.end_us)
+}
+
+/// What the ledger has not told already.
+fn told(ran: &Result<Ran, RunError>) -> Option<String> {
+    match ran {
+        Ok(_) | Err(RunError::Job(_)) => None,
+        Err(error) => Some(chain(error)),
+    }
+}
+
+/// The rows of the ledger on the windows that are caught up with.
+async fn ledger(store: &Store, job: &Job, now_us: i64) -> Result<Vec<MonitorRun>, StoreError> {
+    let schedule = job.schedule();
+    let Some(oldest) = schedule.recent(now_us).last() else { return Ok(Vec::new()) };
+    let asked = Asked {
+        kind: job.kind(),
+        monitors: &[job.name().to_owned()],
+        ending_after_us: oldest.end_us - 1,
+        starting_before_us: now_us,
+    };
+    monitor_runs::read(store, asked).await
+}
+
+fn past(runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {
+    let state = |run: &MonitorRun| match run.state {
+        RunState::Done => Past::Done,
+        RunState::Running => Past::Begun { attempt: run.attempt },
+        RunState::Failed => Past::Failed { attempt: run.attempt, ended_us: run.ended_us },
+    };
+    runs.iter().map(|run| ((run.window_start_us, run.window_end_us), state(run))).collect()
+}
+
+async fn announce(store: &Store, job: &Job, now_us: i64, holder: &str) -> Result<(), StoreError> {
+    let announced = Announced {
+        kind: job.kind().to_owned(),
+        monitor: job.name().to_owned(),
+        model: job.model().to_owned(),
+        settings: job.settings().to_string(),
+        enabled: job.is_enabled(),
+        next_due_us: job.schedule().next_due(now_us),
+        holder: holder.to_owned(),
+    };
+    monitors::announce(store, &announced).await
+}
