@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    baseline, check_config, completions, demo, drift, engine, ingest, query, runtime, schema, serve,
+    baseline, check_config, completions, demo, drift, engine, ingest, monitor, query, runtime, schema, serve,
     telemetry,
 };
 
@@ -25,6 +25,7 @@ enum Command {
     Ingest(ingest::Arguments),
     Drift(drift::Arguments),
     Baseline(baseline::Arguments),
+    Monitor(monitor::Arguments),
     Query(query::Arguments),
     Engine(engine::Arguments),
     Schema(schema::Arguments),
@@ -49,6 +50,7 @@ pub fn run() -> CommandResult {
         Command::Ingest(arguments) => ingest::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
         Command::Baseline(arguments) => baseline::run(arguments),
+        Command::Monitor(arguments) => monitor::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),

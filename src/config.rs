@@ -4,6 +4,7 @@ mod fault;
 mod keys;
 mod kind;
 mod layers;
+mod monitors;
 mod path;
 mod read;
 #[cfg(test)]
@@ -12,11 +13,13 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use windvane_analyzer::monitor::DriftMonitor;
 use windvane_store::Secret;
 
 pub use self::fault::{Fault, Faults};
 pub use self::keys::documentation;
 use self::layers::Layers;
+pub use self::monitors::Analyzer;
 use crate::runtime::Places;
 
 /// Everything that `serve` and the commands over a running service need to know, resolved.
@@ -30,6 +33,10 @@ pub struct Config {
     pub collector: Collector,
     /// `[runtime]`.
     pub runtime: Places,
+    /// `[analyzer]`.
+    pub analyzer: Analyzer,
+    /// `[monitors.<NAME>]`, by name.
+    pub monitors: Vec<DriftMonitor>,
 }
 
 /// The HTTP port of the service.
@@ -108,6 +115,8 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let store = data_dir.clone().ok().and_then(|data_dir| store(&mut layers, data_dir));
     let spool_dir = layers.path("collector.spool_dir").or_else(|| data_dir.ok().map(|dir| dir.join("spool")));
     let runtime = runtime(&mut layers);
+    let monitors = monitors::monitors(&mut layers);
+    let analyzer = monitors::analyzer(&layers);
     match (store, spool_dir, runtime) {
         (Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
             let collector = Collector {
@@ -116,7 +125,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
                 requests_max: layers.size("collector.requests_max", 64),
             };
-            Ok(Config { server, store, collector, runtime })
+            Ok(Config { server, store, collector, runtime, analyzer, monitors })
         }
         _ => Err(Faults(layers.faults)),
     }

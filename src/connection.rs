@@ -66,6 +66,14 @@ impl Flags {
         Ok(StoreOptions { url, user, password, database: DATABASE.to_owned() })
     }
 
+    /// The configuration.
+    ///
+    /// # Errors
+    /// It has faults.
+    pub fn config(&self) -> Result<config::Config, Failure> {
+        config::load(self.config.as_deref()).because(Reason::Config)
+    }
+
     /// A handle on it; nothing is sent yet.
     ///
     /// # Errors

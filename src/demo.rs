@@ -24,7 +24,7 @@ use crate::drift::words;
 use crate::exit::{Because, CommandResult, Failure, Reason};
 use crate::output::print;
 use crate::runtime::{self, Fetching, Library, Places};
-use crate::service::Service;
+use crate::service::{Role, Service};
 use crate::shutdown::Signals;
 
 /// The names under which the demo's predictions are kept.
@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let service = Service::start(&config, fetching).await?;
+        let service = Service::start(&config, &Role::ALL, fetching).await?;
         let told = tokio::select! {
             told = tell(&service, &onnx) => told,
             signal = signals.next() => Err(interrupted(signal)),
@@ -122,6 +122,8 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             requests_max: 64,
         },
         runtime: places,
+        analyzer: config::Analyzer::default(),
+        monitors: Vec::new(),
     }
 }
 
@@ -227,6 +229,7 @@ fn what_next(service: &Service, config: &Config) -> String {
         "\nThe service is up: http://{address}\n\n\
          Try next, in another terminal:\n  \
          {program} query --data-dir {folder} \"SELECT toStartOfMonth(ts) AS month, count(), avg(score) FROM predictions GROUP BY month ORDER BY month\"\n  \
+         {program} monitor backfill months-by-carrier --from 2013-04-01 --to 2014-01-01 --config data/monitors.toml --data-dir {folder}\n  \
          curl http://{address}/metrics\n  \
          {program} ingest --dry-run data/flights.parquet --model {MODEL} --version {VERSION}\n\n\
          Ctrl-C ends it.\n",

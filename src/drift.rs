@@ -5,7 +5,7 @@ mod junit;
 mod markdown;
 mod record;
 pub mod source;
-mod table;
+pub mod table;
 pub mod words;
 
 use windvane_analyzer::drift::{self, DriftError};

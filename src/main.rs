@@ -12,6 +12,7 @@ mod drift;
 mod engine;
 mod exit;
 mod ingest;
+mod monitor;
 mod output;
 mod query;
 mod runtime;

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::config;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::runtime::Fetching;
-use crate::service::Service;
+use crate::service::{Role, Service};
 use crate::shutdown::Signals;
 
 /// Collect predictions and outcomes, keep them, and show them.
@@ -19,6 +19,9 @@ pub struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", env = "WINDVANE_CONFIG")]
     config: Option<PathBuf>,
+    /// The parts to run in this process, so that they can be spread over machines on one ClickHouse.
+    #[arg(long, value_name = "A,B", value_enum, value_delimiter = ',', default_values_t = Role::ALL)]
+    roles: Vec<Role>,
     /// Do not fetch the engine library when it is missing.
     #[arg(long)]
     offline: bool,
@@ -32,7 +35,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let service = tokio::select! {
-            service = Service::start(&config, fetching) => service?,
+            service = Service::start(&config, &arguments.roles, fetching) => service?,
             signal = signals.next() => {
                 tracing::info!(signal, "ending before the service was up");
                 return Ok(Exit::Ok);

@@ -1,8 +1,11 @@
-//! The service: engine, schema, collector and pages behind one HTTP port. `serve` runs it, `demo` plays into it.
+//! The service: engine, schema, collector, analyzer and pages behind one HTTP port. `serve` runs it, `demo` plays into it.
 //!
-//! Stopping goes the other way round: no new requests, the collector drains, the engine ends.
+//! Stopping goes the other way round: no new requests, the collector drains while the analyzer ends, the engine ends.
 
+pub mod analyzer;
 mod engine;
+mod health;
+mod role;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +28,8 @@ use crate::config::{self, Config};
 use crate::exit::{Because, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 
+pub use role::Role;
+
 /// How long the collector may take to send what its spool holds; the rest is sent at the next start.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long answers in flight may take after the port was closed.
@@ -37,12 +42,14 @@ const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
 pub struct Service {
     address: SocketAddr,
     store: Store,
-    collector: Collector,
+    /// `None` where this process has not the role.
+    collector: Option<Collector>,
     /// Ends the HTTP server; cancelled first.
     closing: CancellationToken,
     /// Ends the engine and the watchers; cancelled last.
     ending: CancellationToken,
     server: TaskTracker,
+    analyzer: TaskTracker,
     background: TaskTracker,
 }
 
@@ -52,7 +59,7 @@ impl Service {
     ///
     /// # Errors
     /// The port or the spool is in use, the engine cannot be started, or the schema is one that this binary must not touch.
-    pub async fn start(config: &Config, fetching: Fetching) -> Result<Self, Failure> {
+    pub async fn start(config: &Config, roles: &[Role], fetching: Fetching) -> Result<Self, Failure> {
         let listener = TcpListener::bind(config.server.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.server.listen))
@@ -72,16 +79,27 @@ impl Service {
                 store
             }
         };
-        let sink = Arc::new(store.clone());
-        let collector =
-            Collector::start(collector_options(config), sink, Arc::new(SystemClock), Registry::new())
-                .because(Reason::Unavailable)?;
+        let registry = Registry::new();
         let closing = CancellationToken::new();
+        let analyzer = TaskTracker::new();
+        if roles.contains(&Role::Analyzer) {
+            analyzer::start(config, &store, (&registry, &analyzer, closing.clone()))?;
+        }
+        analyzer.close();
+        let collector = match roles.contains(&Role::Collector) {
+            true => Some(collector(config, &store, registry.clone())?),
+            false => None,
+        };
+        let mut router = match &collector {
+            Some(collector) => collector.router(),
+            None => health::router(store.clone(), registry),
+        };
+        if roles.contains(&Role::Web) {
+            router = router.merge(windvane_web::router(store.clone()));
+        }
         let server = TaskTracker::new();
-        let router =
-            collector.router().merge(windvane_web::router(store.clone())).layer(CatchPanicLayer::new());
-        server.spawn(serve(listener, router, closing.clone()));
-        Ok(Self { address, store, collector, closing, ending, server, background })
+        server.spawn(serve(listener, router.layer(CatchPanicLayer::new()), closing.clone()));
+        Ok(Self { address, store, collector, closing, ending, server, analyzer, background })
     }
 
     /// Where requests are answered.
@@ -94,7 +112,7 @@ impl Service {
         &self.store
     }
 
-    /// Stops everything in order, within 30 s: 3 s for last answers, 10 s for the spool, 15 s for the engine.
+    /// Stops everything in order, within 30 s: 3 s for last answers, 10 s for the spool and the monitors, 15 s for the engine.
     pub async fn stop(self) -> Exit {
         self.closing.cancel();
         self.server.close();
@@ -103,13 +121,29 @@ impl Service {
                 "some requests were cut off; their clients have no answer and will send them again"
             );
         }
-        let drained = self.collector.drain(DRAIN).await;
-        tracing::info!(pending_rows = drained.pending_rows, "the collector is drained");
+        let drain = async {
+            if let Some(collector) = self.collector {
+                let drained = collector.drain(DRAIN).await;
+                tracing::info!(pending_rows = drained.pending_rows, "the collector is drained");
+            }
+        };
+        let analyzed = async {
+            if tokio::time::timeout(DRAIN, self.analyzer.wait()).await.is_err() {
+                tracing::warn!("a monitor was cut off; its window is run again when its lease has run out");
+            }
+        };
+        tokio::join!(drain, analyzed);
         self.ending.cancel();
         self.background.close();
         self.background.wait().await;
         Exit::Ok
     }
+}
+
+fn collector(config: &Config, store: &Store, registry: Registry) -> Result<Collector, Failure> {
+    let sink = Arc::new(store.clone());
+    Collector::start(collector_options(config), sink, Arc::new(SystemClock), registry)
+        .because(Reason::Unavailable)
 }
 
 fn collector_options(config: &Config) -> CollectorOptions {

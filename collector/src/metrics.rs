@@ -174,34 +174,6 @@ fn histogram(
 mod tests {
     use super::*;
 
-    /// `docs/METRICS.md` as it has to be.
-    fn document() -> String {
-        let mut text = String::from(
-            "# Metrics\n\n`/metrics` in Prometheus's text format. For each table, in records:\n\
-             received + recovered = stored + rejected + dead-lettered + damaged + pending.\n\n\
-             This file follows `collector/src/metrics.rs`; its test says how to write it anew.\n\n\
-             | name | labels | says |\n|---|---|---|\n",
-        );
-        for Definition { name, help, labels } in DEFINITIONS {
-            text.push_str(&format!("| `{name}` | {} | {help} |\n", labels.join(", ")));
-        }
-        text
-    }
-
-    #[test]
-    fn the_document_lists_every_metric() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METRICS.md");
-        if std::env::var_os("WINDVANE_WRITE_DOCS").is_some() {
-            std::fs::write(path, document()).unwrap();
-        }
-        let found = std::fs::read_to_string(path).unwrap_or_default();
-        assert_eq!(
-            found,
-            document(),
-            "write it anew with WINDVANE_WRITE_DOCS=1 cargo test -p windvane-collector"
-        );
-    }
-
     #[test]
     fn every_definition_is_registered_once_and_ends_in_its_unit() {
         let registry = Registry::new();

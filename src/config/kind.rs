@@ -10,10 +10,6 @@ use windvane_types::span::length;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "kinds of named tables, which come with the parts that read them")
-)]
 pub enum Kind {
     /// `address:port`; port 0 takes a free one.
     SocketAddress,

@@ -9,7 +9,6 @@ use super::kind::Value;
 use super::layers::{Layers, Origin};
 use super::path::KeyPath;
 
-#[allow(dead_code, reason = "readers of named tables, which come with the parts that read them")]
 impl Layers {
     pub fn has(&self, path: impl Into<KeyPath>) -> bool {
         self.values.contains_key(&path.into())

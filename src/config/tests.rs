@@ -97,3 +97,38 @@ fn passwords_are_not_shown() {
     assert!(!format!("{config:?}").contains("hunter2"));
     assert!(matches!(config.store, Store::Server { password, .. } if password.expose() == "hunter2"));
 }
+
+#[test]
+fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
+    let config = check("[monitors.daily]\nmodel = \"delay\"\nreference = \"baseline:spring\"").unwrap();
+    let [monitor] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    let schedule = &monitor.schedule;
+    assert_eq!((monitor.name.as_str(), monitor.reference.name()), ("daily", "spring"));
+    assert_eq!((schedule.window.to_string(), schedule.every.to_string()), ("1d".to_owned(), "1d".to_owned()));
+    assert!(monitor.enabled && monitor.columns.is_none() && monitor.methods.is_none());
+
+    let wrong = "[monitors.\"by carrier\"]\nwindow = \"1y\"\nmethods = [\"ks\", \"kss\"]\nreference = \"window:24h\"\n\
+                 alpha = 0.9\ncorrection = \"none\"\nsegments = 3\n";
+    let told = faults(wrong);
+    for part in [
+        "has 7 faults",
+        "`model` is missing",
+        "`1y` is not allowed; allowed is a length such as 15m",
+        "there is no method `kss`",
+        "`window:24h` has no START/END",
+        "`0.9` is not allowed",
+        "bh, by, holm or bonferroni",
+        "unknown key",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[test]
+fn the_monitors_of_the_demo_are_right() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/monitors.toml"));
+    let mut layers = Layers::default();
+    layers.add_file(path, &std::fs::read_to_string(path).unwrap());
+    let names: Vec<String> = resolve(layers).unwrap().monitors.into_iter().map(|m| m.name).collect();
+    assert_eq!(names, ["months", "months-by-carrier", "months-by-origin"]);
+}

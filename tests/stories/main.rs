@@ -9,6 +9,7 @@ mod drift;
 mod engine_lifecycle;
 mod findings;
 mod ingest;
+mod monitors;
 mod runtime;
 mod schema;
 mod service;

@@ -1,0 +1,304 @@
+//! `windvane monitor`: the monitors of the configuration, listed, run by hand, run over the past.
+
+mod list;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand, ValueEnum};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use windvane_analyzer::drift::OpenError;
+use windvane_analyzer::monitor::{Again, Job, JobError, Outcome, Ran, RunError, Runner};
+use windvane_store::monitor_runs;
+use windvane_types::drift::{Document, Verdict};
+use windvane_types::span::{self, Span};
+
+use crate::connection;
+use crate::drift::arguments::usage;
+use crate::drift::{source, table, words};
+use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+use crate::service::analyzer;
+use crate::shutdown::Signals;
+
+/// The monitors of the configuration: list them, run one by hand, or run one over the past.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List monitors with their last run.
+    List {
+        #[command(flatten)]
+        connection: connection::Flags,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Run one window of a monitor now, also if it was run before.
+    Run {
+        /// The monitor.
+        name: String,
+        /// The window that had ended last at this time; now, less the monitor's delay, unless given.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Exit with 1 where there is drift, and with 2 where there are too few rows to tell.
+        #[arg(long, value_enum)]
+        fail_on: Option<FailOn>,
+        #[command(flatten)]
+        connection: connection::Flags,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Run every window of a monitor that lies in a span of the past, oldest first; what was run before is overwritten.
+    Backfill {
+        /// The monitor.
+        name: String,
+        /// Start of the span, such as 2013-01-01 or 2013-01-01T05:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        from: String,
+        /// Its end, excluded.
+        #[arg(long, value_name = "TIME")]
+        to: String,
+        #[command(flatten)]
+        connection: connection::Flags,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Drift in any column.
+    Drift,
+}
+
+/// Windows of one backfill: an hourly monitor over more than a year.
+const WINDOWS_MAX: usize = 10_000;
+
+/// Runs `windvane monitor`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    match arguments.action {
+        Action::List { connection, format } => list::run(&connection, format == Format::Json),
+        Action::Run { name, at, fail_on, connection, format } => {
+            let at = at.map(|text| time(&text)).transpose()?;
+            let by_hand = ByHand::new(&name, &connection)?;
+            connection::wait_for(by_hand.until_signal(by_hand.one(at, (format, fail_on))))
+        }
+        Action::Backfill { name, from, to, connection, format } => {
+            let span = Span { start_us: time(&from)?, end_us: time(&to)? };
+            if span.start_us >= span.end_us {
+                return Err(usage(format!("the span `{span}` ends before it starts")));
+            }
+            let by_hand = ByHand::new(&name, &connection)?;
+            connection::wait_for(by_hand.until_signal(by_hand.all(span, format)))
+        }
+    }
+}
+
+fn time(text: &str) -> Result<i64, Failure> {
+    span::instant(text).ok_or_else(|| {
+        usage(format!("`{text}` is no time: give one such as 2013-01-01 or 2013-01-01T05:00:00Z"))
+    })
+}
+
+/// A monitor that is run by hand.
+struct ByHand {
+    job: Job,
+    runner: Runner,
+    cut: CancellationToken,
+}
+
+impl ByHand {
+    fn new(name: &str, connection: &connection::Flags) -> Result<Self, Failure> {
+        let config = connection.config()?;
+        let store = connection.store()?;
+        let jobs = analyzer::jobs(&config);
+        let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name())).collect();
+        let job = jobs.into_iter().find(|job| job.name() == name).ok_or_else(|| {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            anyhow!("the configuration has no monitor `{name}`; it has {known}")
+        });
+        let cut = CancellationToken::new();
+        let runner = analyzer::runner(&config, &store, "command").cut_off_by(cut.clone());
+        Ok(Self { job: job.because(Reason::Config)?, runner, cut })
+    }
+
+    /// Cuts the work off at a signal, so that the lease is given back.
+    async fn until_signal(&self, work: impl Future<Output = CommandResult>) -> CommandResult {
+        let mut signals = Signals::listen()?;
+        tokio::pin!(work);
+        tokio::select! {
+            result = &mut work => result,
+            signal = signals.next() => {
+                self.cut.cancel();
+                let _ = work.await;
+                Err(anyhow!("ended by {signal}; the window in work is not done, those before it are"))
+                    .because(Reason::Unavailable)
+            }
+        }
+    }
+
+    async fn one(&self, at: Option<i64>, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
+        let schedule = self.job.schedule();
+        let at = match at {
+            Some(at) => at,
+            None => {
+                let now = monitor_runs::now_us(self.runner.store()).await.map_err(connection::failure)?;
+                now - schedule.delay_us
+            }
+        };
+        let outcome = self.window(schedule.latest(at)).await?;
+        let Some(document) = outcome.document else { return Ok(Exit::Ok) };
+        print(&match format {
+            Format::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
+            Format::Table => table::render(&document),
+        })?;
+        Ok(match (fail_on, document.verdict) {
+            (Some(FailOn::Drift), Verdict::Drift) => Exit::Found,
+            (Some(FailOn::Drift), Verdict::InsufficientData) => Exit::Inconclusive,
+            _ => Exit::Ok,
+        })
+    }
+
+    async fn all(&self, span: Span, format: Format) -> CommandResult {
+        let windows: Vec<Span> = self.job.schedule().within(span).take(WINDOWS_MAX + 1).collect();
+        if windows.is_empty() {
+            let schedule = self.job.schedule();
+            return Err(usage(format!(
+                "no window of {} ending every {} lies in `{span}`",
+                schedule.window, schedule.every
+            )));
+        }
+        if windows.len() > WINDOWS_MAX {
+            return Err(usage(format!("`{span}` has more than {WINDOWS_MAX} windows; give a shorter one")));
+        }
+        let mut lines = Vec::with_capacity(windows.len());
+        for window in windows {
+            lines.push(Line::of(window, &self.window(window).await?));
+        }
+        print(&match format {
+            Format::Json => {
+                let document = serde_json::json!({
+                    "schema": "windvane.backfill/1", "monitor": self.job.name(), "windows": lines,
+                });
+                format!("{}\n", serde_json::to_string_pretty(&document)?)
+            }
+            Format::Table => Line::table(&lines),
+        })
+    }
+
+    async fn window(&self, window: Span) -> Result<Outcome, Failure> {
+        match self.runner.run(&self.job, window, Again::Yes).await {
+            Ok(Ran::Done(outcome)) => Ok(*outcome),
+            Ok(Ran::Elsewhere) => {
+                Err(anyhow!("another analyzer runs the window {window}")).because(Reason::Unavailable)
+            }
+            Ok(Ran::Before | Ran::Stopped) => {
+                Err(anyhow!("the window {window} was cut off")).because(Reason::Unavailable)
+            }
+            Err(error) => Err(failure(error)),
+        }
+    }
+}
+
+/// The exit code of a run that failed.
+fn failure(error: RunError) -> Failure {
+    match error {
+        RunError::Ledger(error) => connection::failure(error),
+        RunError::Job(JobError::Open(error @ (OpenError::NoBaseline { .. } | OpenError::Gone { .. }))) => {
+            source::open_failure(error)
+        }
+        RunError::Job(JobError::Open(error)) => source::open_failure(error),
+        RunError::Job(JobError::Compare(error)) => crate::drift::failure(error),
+        RunError::Job(JobError::Write(error)) => connection::failure(error),
+        error @ (RunError::LeaseLost | RunError::Job(JobError::TimedOut { .. })) => {
+            Failure { reason: Reason::Unavailable, error: error.into() }
+        }
+    }
+}
+
+/// One window of a backfill.
+#[derive(Serialize)]
+struct Line {
+    window_start: String,
+    window_end: String,
+    rows_reference: u64,
+    rows_current: u64,
+    verdict: String,
+    findings: u64,
+    /// Columns that drifted, the strongest first.
+    drifted: Vec<String>,
+    segments_drifted: usize,
+    segments: usize,
+}
+
+/// Columns that a line names.
+const NAMED: usize = 4;
+
+impl Line {
+    fn of(window: Span, outcome: &Outcome) -> Self {
+        let segments = |document: &Document| {
+            document.segments.iter().filter(|segment| segment.verdict == Verdict::Drift).count()
+        };
+        let drifted = |document: &Document| {
+            let sorted = words::by_strength(&document.columns);
+            let drifted = sorted.into_iter().filter(|column| column.verdict == Verdict::Drift);
+            drifted
+                .map(|column| {
+                    format!("{}{}", column.column, words::verdict(column).trim_start_matches("drift"))
+                })
+                .collect()
+        };
+        let document = outcome.document.as_ref();
+        Self {
+            window_start: span::shown(window.start_us),
+            window_end: span::shown(window.end_us),
+            rows_reference: outcome.rows_reference,
+            rows_current: outcome.rows_current,
+            verdict: outcome.verdict.clone(),
+            findings: outcome.findings,
+            drifted: document.map(drifted).unwrap_or_default(),
+            segments_drifted: document.map(segments).unwrap_or_default(),
+            segments: document.map_or(0, |document| document.segments.len()),
+        }
+    }
+
+    fn table(lines: &[Self]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["window (UTC)", "predictions", "verdict", "segments", "drifted"]);
+        for line in lines {
+            let more = line.drifted.len().saturating_sub(NAMED);
+            let named = line.drifted.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            table.add_row([
+                format!("{} to {}", short(&line.window_start), short(&line.window_end)),
+                words::grouped(line.rows_current),
+                line.verdict.replace('_', " "),
+                match line.segments {
+                    0 => String::new(),
+                    all => format!("{} of {all}", line.segments_drifted),
+                },
+                if more > 0 { format!("{named} and {more} more") } else { named },
+            ]);
+        }
+        let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+        format!("{}\n", lines.join("\n"))
+    }
+}
+
+/// A midnight as its day.
+fn short(time: &str) -> &str {
+    time.strip_suffix("T00:00:00Z").unwrap_or(time)
+}
