@@ -10,15 +10,18 @@
 pub mod bayes;
 pub mod beta_binomial;
 mod beta_density;
+pub mod capping;
 pub mod clustered;
 pub mod cuped;
 mod dirichlet;
 pub mod effect;
+pub mod fieller;
 pub mod group_sequential;
 pub mod hypothesis;
 pub mod mean;
 pub mod mixture;
 pub mod plan;
+pub mod post_stratified;
 pub mod proportion;
 mod quadrature;
 pub mod quantile;
