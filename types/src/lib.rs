@@ -1,5 +1,6 @@
 //! The nouns of Windvane and their wire format: events, rejections, findings, verdicts. No I/O, no async.
 
+pub mod assignment;
 pub mod baseline;
 mod clock;
 pub mod drift;
