@@ -156,6 +156,8 @@ struct Detail<'a> {
     mean_reference: Option<f64>,
     mean_current: Option<f64>,
     largest_change: Option<&'a Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistic_error: Option<f64>,
     p_method: Option<&'a str>,
     smoothing: Option<&'a str>,
     bins: Option<u64>,
@@ -168,6 +170,7 @@ fn detail(segment: Option<&Segment>, column: &Compared, method: &Method) -> Stri
         mean_reference: column.mean_reference,
         mean_current: column.mean_current,
         largest_change: column.largest_change.as_ref(),
+        statistic_error: method.statistic_error,
         p_method: method.p_method.as_deref(),
         smoothing: method.smoothing.as_deref(),
         bins: method.bins,

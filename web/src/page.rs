@@ -23,6 +23,8 @@ pub fn page(title: &str, content: Markup) -> Markup {
                 footer {
                     a href="/api/v1/models" { "models as JSON" }
                     " · "
+                    a href="/api/v1/monitors" { "monitors" }
+                    " · "
                     a href="/metrics" { "metrics" }
                     " · "
                     a href="/readyz" { "ready?" }

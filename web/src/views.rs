@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use windvane_store::{Statement, Store, StoreError};
 
-/// Most models that are shown at once.
-const MODELS_MAX: u32 = 200;
+/// Most models that the page shows at once.
+const MODELS_MAX: u64 = 200;
 /// Most findings that are shown at once.
 const FINDINGS_MAX: u32 = 200;
 
@@ -14,6 +14,8 @@ pub struct Models {
     schema: &'static str,
     /// Latest first.
     pub models: Vec<Model>,
+    /// Where the next page starts, where there is one.
+    pub next_offset: Option<u64>,
 }
 
 /// What is recorded of one deployment.
@@ -70,17 +72,17 @@ pub struct Overview {
 /// # Errors
 /// ClickHouse does not answer or refuses.
 pub async fn overview(store: &Store) -> Result<Overview, StoreError> {
-    let (models, findings) = tokio::try_join!(models(store), findings(store))?;
+    let (models, findings) = tokio::try_join!(models(store, MODELS_MAX, 0), findings(store))?;
     Ok(Overview { models: models.models, findings })
 }
 
-/// Every model, version and environment.
+/// Models, versions and environments, the latest first: `limit` of them after `offset`.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
-pub async fn models(store: &Store) -> Result<Models, StoreError> {
-    let statement = Statement::new(MODELS).param("limit", MODELS_MAX);
-    Ok(Models { schema: "windvane.models/1", models: store.rows(&statement).await? })
+pub async fn models(store: &Store, limit: u64, offset: u64) -> Result<Models, StoreError> {
+    let statement = Statement::new(MODELS).param("limit", limit).param("offset", offset);
+    Ok(Models { schema: "windvane.models/1", models: store.rows(&statement).await?, next_offset: None })
 }
 
 async fn findings(store: &Store) -> Result<Vec<Finding>, StoreError> {
@@ -99,8 +101,8 @@ const MODELS: &str = "
         GROUP BY model, version, environment
     ) AS recorded
     LEFT JOIN (SELECT model, uniqExact(event_id) AS n FROM windvane.outcomes GROUP BY model) AS outcomes USING (model)
-    ORDER BY last DESC, model, version
-    LIMIT {limit:UInt32}";
+    ORDER BY last DESC, model, version, environment
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}";
 
 const FINDINGS: &str = "
     SELECT model, version,

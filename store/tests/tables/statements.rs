@@ -1,5 +1,7 @@
 //! Statements on a real ClickHouse: parameters arrive as they were, numbers come back as they are.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use windvane_store::{Param, Real, Statement};
 
@@ -45,5 +47,23 @@ async fn engine_tells_its_exception_by_code() {
     let refused = running.store.text("SELECT * FROM nowhere", "TSV").await.unwrap_err();
     assert_eq!(refused.code(), Some(60), "{refused}");
     assert_eq!(running.store.text("SELECT 1 AS a FORMAT CSVWithNames", "TSV").await.unwrap(), "\"a\"\n1\n");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_keeps_a_bounded_handle_to_its_memory_and_time() {
+    let running = Running::empty().await;
+    let bounded = running.store.bounded(50_000_000, Duration::from_secs(1));
+    for (sql, code) in [
+        ("SELECT length(groupArray(number)) AS n FROM numbers(20000000)", 241),
+        ("SELECT count() AS n FROM numbers(1000000000000) WHERE sipHash64(number) = 1", 159),
+    ] {
+        let refused = bounded.text(sql, "TSV").await.unwrap_err();
+        assert_eq!(refused.code(), Some(code), "{sql}: {refused}");
+    }
+    assert_eq!(
+        running.store.text("SELECT length(groupArray(number)) FROM numbers(20000000)", "TSV").await.unwrap(),
+        "20000000\n"
+    );
     running.end().await;
 }

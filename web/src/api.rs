@@ -1,0 +1,20 @@
+//! The read API: what is recorded and what was found, as JSON, page by page.
+
+mod drift;
+mod models;
+mod monitors;
+mod parameters;
+mod problem;
+
+use axum::Router;
+use axum::routing::get;
+use windvane_store::Store;
+
+/// `/api/v1/…`.
+pub fn router(store: Store) -> Router {
+    Router::new()
+        .route("/api/v1/models", get(models::list))
+        .route("/api/v1/models/{model}/drift", get(drift::runs))
+        .route("/api/v1/monitors", get(monitors::list))
+        .with_state(store)
+}

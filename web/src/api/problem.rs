@@ -1,0 +1,79 @@
+//! Why a request of the read API has no answer, as problem+json with a stable code.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use windvane_store::StoreError;
+
+/// What is wrong. A client's mistake says what would have been accepted; the store's fault says nothing but that.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A parameter that this resource does not have.
+    #[error("there is no parameter `{name}`; there are {known}")]
+    UnknownParameter {
+        /// What was sent.
+        name: String,
+        /// What is known, in words.
+        known: String,
+    },
+    /// A parameter whose value is not allowed.
+    #[error("`{name}={value}` is not allowed; allowed is {allowed}")]
+    InvalidParameter {
+        /// The parameter.
+        name: &'static str,
+        /// What was sent.
+        value: String,
+        /// What is allowed, in words.
+        allowed: String,
+    },
+    /// A model of which nothing is recorded.
+    #[error("nothing is recorded of model `{0}`; /api/v1/models lists those of which there is")]
+    UnknownModel(String),
+    /// A page that would have more rows than one answer may.
+    #[error("this page has more than {0} rows; ask for fewer runs with `limit`, or for one `column`")]
+    PageTooLarge(usize),
+    /// ClickHouse does not answer or refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Problem {
+    fn code(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::UnknownParameter { .. } => {
+                (StatusCode::BAD_REQUEST, "unknown_parameter", "a parameter is not known")
+            }
+            Self::InvalidParameter { .. } => {
+                (StatusCode::BAD_REQUEST, "invalid_parameter", "a parameter is not allowed")
+            }
+            Self::UnknownModel(_) => (StatusCode::NOT_FOUND, "unknown_model", "there is no such model"),
+            Self::PageTooLarge(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", "the page is too large")
+            }
+            Self::Store(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "the store does not answer")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, code, title) = self.code();
+        let detail = match &self {
+            Self::Store(error) => {
+                tracing::warn!(%error, "cannot read from the store");
+                "ClickHouse could not be read; try again shortly".to_owned()
+            }
+            mistake => mistake.to_string(),
+        };
+        let body = serde_json::json!({
+            "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail,
+        });
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
