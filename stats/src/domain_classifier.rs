@@ -1,7 +1,8 @@
 //! Domain classifier: how well a value tells which sample it came from.
 //!
 //! Question: could a classifier tell both samples apart, and how well?
-//! Input: counts of categories, bins or grid cells on both sides; a seeded generator splits them.
+//! Input: counts of categories, bins or grid cells on both sides, which a seeded generator splits; or rows of features in random
+//! order, for which see [`cross_fitted`].
 //! Formula: both samples are split in two halves; on each half the classifier learns the smoothed log odds of every
 //! cell, on the other it scores; the statistic is the mean of the two areas under the ROC curve, ties counted half. p: the
 //! mean of the two standardised rank sums against the normal, one-sided, because a classifier cannot be worse than chance but
@@ -12,7 +13,11 @@
 //! Oracle: scikit-learn `roc_auc_score` on the same halves and scores.
 //! Cost: linear in the cells, and a sort of them.
 
+mod rows;
+
 use rand::Rng;
+
+pub use rows::{cross_fitted, standardised};
 
 use crate::{
     cells::Cells,
@@ -43,11 +48,10 @@ pub fn domain_classifier(cells: &Cells, rng: &mut impl Rng) -> Comparison {
     let rest =
         |all: &[u64], part: &[u64]| all.iter().zip(part).map(|(all, part)| all - part).collect::<Vec<u64>>();
     let (second_a, second_b) = (rest(&a, &first_a), rest(&b, &first_b));
-    let one = score((&first_a, &first_b), (&second_a, &second_b));
-    let other = score((&second_a, &second_b), (&first_a, &first_b));
-    let auc = (one.auc + other.auc) / 2.0;
-    let z = (one.z + other.z) / 2.0;
-    Comparison::of(auc, 2.0 * auc - 1.0).with_p(survival::normal(z), PMethod::Asymptotic)
+    both([
+        score((&first_a, &first_b), (&second_a, &second_b)),
+        score((&second_a, &second_b), (&first_a, &first_b)),
+    ])
 }
 
 struct Scored {
@@ -61,26 +65,40 @@ fn score(learn: (&[u64], &[u64]), test: (&[u64], &[u64])) -> Scored {
     let odds = |i: usize| {
         ((learn.1[i] as f64 + 0.5) / (m + 0.5)).ln() - ((learn.0[i] as f64 + 0.5) / (n + 0.5)).ln()
     };
-    let mut order: Vec<(f64, usize)> = (0..test.0.len()).map(|i| (odds(i), i)).collect();
-    order.sort_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-    let (size_a, size_b) = (test.0.iter().sum::<u64>() as f64, test.1.iter().sum::<u64>() as f64);
+    let scores =
+        (0..test.0.len()).map(|i| Score { score: odds(i), a: test.0[i] as f64, b: test.1[i] as f64 });
+    rank(scores.collect())
+}
+
+/// Values of both sides with one score.
+#[derive(Debug, Clone, Copy)]
+struct Score {
+    score: f64,
+    a: f64,
+    b: f64,
+}
+
+/// The area under the ROC curve, ties counted half, and the standardised rank sum.
+fn rank(mut scores: Vec<Score>) -> Scored {
+    scores.sort_by(|x, y| x.score.total_cmp(&y.score));
+    let (size_a, size_b) = scores.iter().fold((0.0, 0.0), |sum, score| (sum.0 + score.a, sum.1 + score.b));
     let total = size_a + size_b;
     let (mut below_a, mut wins, mut ties) = (0.0, 0.0, 0.0);
-    let mut at = 0;
-    while at < order.len() {
-        let (mut a, mut b) = (0.0, 0.0);
-        let odds = order[at].0;
-        while at < order.len() && order[at].0 == odds {
-            a += test.0[order[at].1] as f64;
-            b += test.1[order[at].1] as f64;
-            at += 1;
-        }
+    for equal in scores.chunk_by(|x, y| x.score == y.score) {
+        let (a, b) = equal.iter().fold((0.0, 0.0), |sum, score| (sum.0 + score.a, sum.1 + score.b));
         wins += b * (below_a + a / 2.0);
         below_a += a;
-        let t = a + b;
+        let t: f64 = a + b;
         ties += t * t * t - t;
     }
     let variance = size_a * size_b / 12.0 * (total + 1.0 - ties / (total * (total - 1.0)));
     let centred = wins - size_a * size_b / 2.0;
     Scored { auc: wins / (size_a * size_b), z: if variance > 0.0 { centred / variance.sqrt() } else { 0.0 } }
+}
+
+/// Both halves together.
+fn both([one, other]: [Scored; 2]) -> Comparison {
+    let auc = (one.auc + other.auc) / 2.0;
+    let z = (one.z + other.z) / 2.0;
+    Comparison::of(auc, 2.0 * auc - 1.0).with_p(survival::normal(z), PMethod::Asymptotic)
 }
