@@ -7,15 +7,21 @@
 mod counts;
 mod file;
 mod predictions;
+mod sample;
 mod scan;
+mod texts;
+mod vectors;
 
 pub use counts::{CountRows, CountSink, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{PredictionFilter, open_predictions, without_rows};
+pub use sample::{SampleRows, SampleSink, Sampled, floats};
 pub use scan::{
     CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
     ValueRows, ValueSink, categories, profile, segments, values,
 };
+pub use texts::{Text, TextRow, text_lengths, text_sample};
+pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 
 use crate::local::{quote, quote_identifier};
 
@@ -30,6 +36,8 @@ pub struct Population {
     pub columns: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.
     pub without_columns: bool,
+    /// What tells one row from another, and is the same whenever the population is read: samples are drawn by it.
+    row: Sql,
     /// Expressions by which rows can be cut into segments beside the columns: name → SQL.
     extra_segments: Vec<(String, String)>,
 }
@@ -52,6 +60,15 @@ pub enum Storage {
     Text(Sql),
     /// Text of a CSV file, whose values decide.
     Undecided(Sql),
+    /// Vectors of numbers: arrays, empty where missing.
+    Vector(Sql),
+    /// Lists of numbers, which are vectors only where someone says so.
+    List {
+        /// The arrays.
+        sql: Sql,
+        /// ClickHouse's name of the type.
+        type_name: String,
+    },
     /// Nothing but missing values.
     Nothing,
     /// A type that is not compared, by ClickHouse's name.
@@ -71,7 +88,7 @@ impl Storage {
             Self::Undecided(Sql(sql)) => {
                 Sql(format!("(if(isNaN(toFloat64OrNull({sql})), NULL, toFloat64OrNull({sql})))"))
             }
-            Self::Text(_) | Self::Nothing | Self::Unsupported(_) => {
+            Self::Text(_) | Self::Vector(_) | Self::List { .. } | Self::Nothing | Self::Unsupported(_) => {
                 Sql("CAST(NULL, 'Nullable(Float64)')".to_owned())
             }
         }
@@ -84,8 +101,24 @@ impl Storage {
             Self::Number(Sql(sql)) | Self::Text(Sql(sql)) | Self::Undecided(Sql(sql)) => {
                 Sql(format!("CAST(toString({sql}), 'Nullable(String)')"))
             }
-            Self::Nothing | Self::Unsupported(_) => Sql("CAST(NULL, 'Nullable(String)')".to_owned()),
+            Self::Vector(_) | Self::List { .. } | Self::Nothing | Self::Unsupported(_) => {
+                Sql("CAST(NULL, 'Nullable(String)')".to_owned())
+            }
         }
+    }
+
+    /// The same values read as vectors: lists of numbers, and text that writes them as JSON arrays; `None` where they are neither.
+    #[must_use]
+    pub fn as_vector(&self) -> Option<Self> {
+        let sql = match self {
+            Self::Vector(Sql(sql)) | Self::List { sql: Sql(sql), .. } => sql.clone(),
+            Self::Text(Sql(sql)) | Self::Undecided(Sql(sql)) => {
+                format!("JSONExtract(ifNull(toString({sql}), ''), 'Array(Nullable(Float64))')")
+            }
+            Self::Nothing => "emptyArrayFloat32()".to_owned(),
+            Self::Number(_) | Self::Unsupported(_) => return None,
+        };
+        Some(Self::Vector(Sql(sql)))
     }
 }
 
@@ -100,10 +133,11 @@ impl Population {
     #[must_use]
     pub fn segment_expression(&self, name: &str) -> Option<Sql> {
         match self.column(name) {
-            Some(column) if !matches!(column.storage, Storage::Unsupported(_)) => {
-                Some(column.storage.as_text())
-            }
-            Some(_) => None,
+            Some(PopulationColumn {
+                storage: Storage::Unsupported(_) | Storage::Vector(_) | Storage::List { .. },
+                ..
+            }) => None,
+            Some(column) => Some(column.storage.as_text()),
             None => {
                 let (_, sql) = self.extra_segments.iter().find(|(extra, _)| extra == name)?;
                 Some(Sql(sql.clone()))
@@ -125,9 +159,16 @@ fn storage_of(type_name: &str, sql: String) -> Storage {
         Storage::Text(Sql(sql))
     } else if starts(&["Int", "UInt", "Float", "BFloat", "Decimal"]) && !inner.starts_with("Interval") {
         Storage::Number(Sql(sql))
+    } else if is_list_of_numbers(inner) {
+        Storage::List { sql: Sql(sql), type_name: inner.to_owned() }
     } else {
         Storage::Unsupported(inner.to_owned())
     }
+}
+
+fn is_list_of_numbers(type_name: &str) -> bool {
+    let element = type_name.strip_prefix("Array(").and_then(|rest| rest.strip_suffix(')'));
+    element.is_some_and(|element| matches!(storage_of(element, String::new()), Storage::Number(_)))
 }
 
 #[cfg(test)]
@@ -146,7 +187,10 @@ mod tests {
             ("Date32", "unsupported"),
             ("DateTime64(6, 'UTC')", "unsupported"),
             ("Nullable(Time)", "unsupported"),
-            ("Array(Float32)", "unsupported"),
+            ("Array(Float32)", "list"),
+            ("Array(Nullable(Int64))", "list"),
+            ("Array(Array(Float32))", "unsupported"),
+            ("Array(String)", "unsupported"),
             ("IntervalDay", "unsupported"),
             ("Nullable(Nothing)", "nothing"),
         ] {
@@ -154,6 +198,8 @@ mod tests {
                 Storage::Number(_) => "number",
                 Storage::Text(_) => "text",
                 Storage::Undecided(_) => "undecided",
+                Storage::List { .. } => "list",
+                Storage::Vector(_) => "vector",
                 Storage::Nothing => "nothing",
                 Storage::Unsupported(_) => "unsupported",
             };

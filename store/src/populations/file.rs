@@ -23,6 +23,13 @@ const INFERENCE: &str = "input_format_max_rows_to_read_for_schema_inference = 10
      input_format_max_bytes_to_read_for_schema_inference = 268435456, input_format_try_infer_integers = 0, \
      input_format_json_read_numbers_as_strings = 1, input_format_json_infer_incomplete_types_as_strings = 1";
 
+/// What a file that is read in place is called in statements: its columns are named with it, so that one called `rows` or `value`
+/// is not taken for what a statement names so.
+const FILE: &str = "windvane_file";
+
+/// The number of a row of a file that is staged.
+const ROW: &str = "rowNumberInAllBlocks() AS row";
+
 /// Why a file gives no population.
 #[derive(Debug, thiserror::Error)]
 pub enum PopulationError {
@@ -79,6 +86,7 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
             from: "(SELECT 1 WHERE 0)".to_owned(),
             columns: Vec::new(),
             without_columns: true,
+            row: Sql("0".to_owned()),
             extra_segments: Vec::new(),
         });
     };
@@ -98,7 +106,9 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
             });
         }
     }
-    Ok(Population { source, from, columns, without_columns: false, extra_segments: Vec::new() })
+    // Parquet is read in place, where the engine numbers the rows; staged tables carry their numbers.
+    let row = Sql(if format == FileFormat::Parquet { "_row_number" } else { "row" }.to_owned());
+    Ok(Population { source, from, columns, without_columns: false, row, extra_segments: Vec::new() })
 }
 
 /// The format by the first bytes, else by the name; `None` for an empty file of a text format.
@@ -147,12 +157,12 @@ fn in_place(
     let columns = describe(engine, &source, INFERENCE)?
         .into_iter()
         .map(|column| {
-            let storage = storage_of(&column.r#type, quote_identifier(&column.name));
+            let storage = storage_of(&column.r#type, format!("{FILE}.{}", quote_identifier(&column.name)));
             PopulationColumn { name: column.name, storage }
         })
         .collect();
     // A footer that reads well may stand behind pages that do not; counting alone would not touch them.
-    Ok((source, columns))
+    Ok((format!("{source} AS {FILE}"), columns))
 }
 
 fn staged(
@@ -165,12 +175,12 @@ fn staged(
     let mut selected = Vec::new();
     for (i, column) in describe(engine, &source, INFERENCE)?.into_iter().enumerate() {
         let storage = storage_of(&column.r#type, format!("c{i}"));
-        if matches!(storage, Storage::Number(_) | Storage::Text(_)) {
+        if matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::List { .. }) {
             selected.push(format!("{} AS c{i}", quote_identifier(&column.name)));
         }
         columns.push(PopulationColumn { name: column.name, storage });
     }
-    selected.push("toUInt8(0) AS row".to_owned());
+    selected.push(ROW.to_owned());
     stage(engine, table, &format!("SELECT {} FROM {source} SETTINGS {INFERENCE}", selected.join(", ")))
         .map(|from| (from, columns))
 }
@@ -194,8 +204,9 @@ fn staged_csv(
     let names: Vec<Option<String>> =
         serde_json::from_str(header.trim()).map_err(|source| LocalError::Row { row: 0, source })?;
     let missing: Vec<String> = MISSING_WORDS.iter().map(|word| quote(word)).collect();
-    let selected: Vec<String> =
+    let mut selected: Vec<String> =
         (0..width).map(|i| format!("if(c{i} IN ({}), NULL, c{i}) AS c{i}", missing.join(", "))).collect();
+    selected.push(ROW.to_owned());
     let select = format!(
         "SELECT {} FROM {} SETTINGS input_format_with_names_use_header = 0",
         selected.join(", "),

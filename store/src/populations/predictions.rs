@@ -38,6 +38,7 @@ struct Names {
     num: Vec<String>,
     cat: Vec<String>,
     tags: Vec<String>,
+    embeddings: Vec<String>,
     answers: Vec<u64>,
 }
 
@@ -55,7 +56,7 @@ pub async fn open_predictions(
         ANSWERS.iter().map(|(_, column, _)| format!("countIf(isNotNull({column}))")).collect();
     let statement = Statement::new(format!(
         "SELECT groupUniqArrayArray(mapKeys(num)) AS num, groupUniqArrayArray(mapKeys(cat)) AS cat, \
-         groupUniqArrayArray(mapKeys(tags)) AS tags, [{}] AS answers FROM {from}",
+         groupUniqArrayArray(mapKeys(tags)) AS tags, groupUniqArrayArray(mapKeys(embeddings)) AS embeddings, [{}] AS answers FROM {from}",
         counted.join(", ")
     ));
     let names: Vec<Names> = reader.rows(&statement).await?;
@@ -81,11 +82,18 @@ pub async fn open_predictions(
                 });
             }
         }
+        for key in &row.embeddings {
+            // A feature of the same name keeps it.
+            let name = if columns.contains_key(key) { format!("embeddings.{key}") } else { key.clone() };
+            let sql = Sql(format!("embeddings[{}]", quote(key)));
+            columns.insert(name, Storage::Vector(sql));
+        }
         extra_segments.extend(row.tags.iter().map(|tag| (tag.clone(), map_value("tags", tag).0)));
     }
     let columns: Vec<PopulationColumn> =
         columns.into_iter().map(|(name, storage)| PopulationColumn { name, storage }).collect();
-    Ok(Population { source, from, without_columns: columns.is_empty(), columns, extra_segments })
+    let (without_columns, row) = (columns.is_empty(), Sql("event_id".to_owned()));
+    Ok(Population { source, from, without_columns, columns, row, extra_segments })
 }
 
 /// A population of which only a profile is kept: its columns, and no rows.
@@ -106,6 +114,7 @@ pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, b
         from: "(SELECT 1 WHERE 0)".to_owned(),
         without_columns: columns.is_empty(),
         columns,
+        row: Sql("0".to_owned()),
         extra_segments: Vec::new(),
     }
 }

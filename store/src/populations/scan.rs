@@ -35,7 +35,7 @@ impl SegmentKeys {
     }
 
     /// The number of a row's segment; the count of segments for rows outside of all.
-    fn number(&self, population: &Population) -> String {
+    pub(super) fn number(&self, population: &Population) -> String {
         let Some(key) = self.key(population).filter(|_| !self.names.is_empty()) else {
             return "toUInt32(0)".to_owned();
         };
@@ -50,7 +50,7 @@ impl SegmentKeys {
     }
 
     /// How many segments there are; 1 for the whole population.
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         if self.names.is_empty() { 1 } else { self.keys.len() }
     }
 }
