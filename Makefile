@@ -98,7 +98,7 @@ soak: release ## Kill the service and the engine again and again, for long
 
 .PHONY: calibrate
 calibrate: tools ## How often the default rule of drift raises a false alarm, and how often it finds what it should
-	cargo test --locked --release -p windvane-analyzer calibration::table -- --ignored --nocapture
+	cargo test --locked --release -p windvane-analyzer calibration:: -- --ignored --nocapture
 
 .PHONY: clean-cache
 clean-cache: ## Remove what the set-up fetched

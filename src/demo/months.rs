@@ -62,6 +62,7 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
             methods: None,
             bins: 10,
             text: Vec::new(),
+            embedding: Vec::new(),
             segment_by: Vec::new(),
             segments: SegmentBounds::default(),
             rule: Rule::default(),

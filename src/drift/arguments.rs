@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Columns that hold free text.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     text: Vec<String>,
+    /// Columns whose lists of numbers are vectors of one width; of predictions, embeddings are known to be.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    embedding: Vec<String>,
     /// Compare within each combination of values of these columns too.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     segment_by: Vec<String>,
@@ -174,6 +177,7 @@ pub struct Options {
     pub columns: Option<Vec<String>>,
     pub methods: Option<Vec<Method>>,
     pub text: Vec<String>,
+    pub embedding: Vec<String>,
     pub segment_by: Vec<String>,
     pub bins: u32,
     pub rule: Rule,
@@ -207,10 +211,15 @@ impl Arguments {
         }
         let methods =
             self.methods.map(|names| names.iter().map(|name| method(name)).collect()).transpose()?;
-        if let Some(empty) = [&self.columns, &Some(self.segment_by.clone()), &Some(self.text.clone())]
-            .into_iter()
-            .flatten()
-            .find(|names| names.iter().any(String::is_empty))
+        if let Some(empty) = [
+            &self.columns,
+            &Some(self.segment_by.clone()),
+            &Some(self.text.clone()),
+            &Some(self.embedding.clone()),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|names| names.iter().any(String::is_empty))
         {
             return Err(usage(format!("a column name is empty in `{}`", empty.join(","))));
         }
@@ -236,6 +245,7 @@ impl Arguments {
             columns: self.columns,
             methods,
             text: self.text,
+            embedding: self.embedding,
             segment_by: self.segment_by,
             bins: self.bins,
             rule: Rule {

@@ -81,6 +81,7 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
         methods: options.methods.clone(),
         bins: options.bins,
         text: options.text.clone(),
+        embedding: options.embedding.clone(),
         segment_by: options.segment_by.clone(),
         segments: SegmentBounds::default(),
         rule: options.rule,
@@ -99,7 +100,7 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Sources, 
         columns: options.columns.as_deref(),
         methods: options.methods.as_deref(),
         segments: !options.segment_by.is_empty(),
-        special: options.rule.compat.is_some() || !options.text.is_empty(),
+        special: options.rule.compat.is_some() || !options.text.is_empty() || !options.embedding.is_empty(),
     };
     let stored_before_us = now.as_microsecond();
     let spans =

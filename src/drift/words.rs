@@ -44,6 +44,23 @@ pub fn change(column: &Column) -> String {
             category.as_ref().map_or("missing".to_owned(), |category| format!("`{}`", shortened(category)));
         parts.push(format!("{name} {} → {}", percent(*share_reference), percent(*share_current)));
     }
+    if let Some(embedding) = &column.embedding {
+        parts.push(format!(
+            "centre moved {}, {} of {} dimensions",
+            number(embedding.centroid_distance),
+            grouped(embedding.dimensions_moved),
+            grouped(embedding.width)
+        ));
+    }
+    if let Some(text) = &column.text {
+        if let (Some(before), Some(now)) = (text.length.mean_reference, text.length.mean_current) {
+            parts.push(format!("{} → {} characters", number(before), number(now)));
+        }
+        let new = &text.out_of_vocabulary;
+        if let (Some(before), Some(now)) = (new.mean_reference, new.mean_current) {
+            parts.push(format!("unknown words {} → {}", percent(before), percent(now)));
+        }
+    }
     let share = |missing: u64, values: u64| missing as f64 / (missing + values).max(1) as f64;
     let before = share(column.missing_reference, column.n_reference);
     let now = share(column.missing_current, column.n_current);

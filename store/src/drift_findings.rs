@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use windvane_types::drift::{Change, Column as Compared, Document, Method, Segment};
+use windvane_types::drift::{
+    Change, Column as Compared, Document, EmbeddingChange, Method, Segment, TextChange,
+};
 use windvane_types::span::Span;
 
 use crate::client::Insert;
@@ -157,6 +159,10 @@ struct Detail<'a> {
     mean_current: Option<f64>,
     largest_change: Option<&'a Change>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    embedding: Option<&'a EmbeddingChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a TextChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     statistic_error: Option<f64>,
     p_method: Option<&'a str>,
     smoothing: Option<&'a str>,
@@ -170,6 +176,8 @@ fn detail(segment: Option<&Segment>, column: &Compared, method: &Method) -> Stri
         mean_reference: column.mean_reference,
         mean_current: column.mean_current,
         largest_change: column.largest_change.as_ref(),
+        embedding: column.embedding.as_ref(),
+        text: column.text.as_ref(),
         statistic_error: method.statistic_error,
         p_method: method.p_method.as_deref(),
         smoothing: method.smoothing.as_deref(),

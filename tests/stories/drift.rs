@@ -3,24 +3,27 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
 /// A finished run.
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Ran {
-    fn document(&self) -> Value {
+    pub fn document(&self) -> Value {
         assert!(self.code < 64, "{}", self.stderr);
         serde_json::from_str(&self.stdout).unwrap()
     }
 }
 
-fn drift(reference: &Path, current: &Path, arguments: &[&str]) -> Ran {
+pub fn drift(reference: &Path, current: &Path, arguments: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_windvane"))
         .arg("drift")
         .args([reference, current])
@@ -34,33 +37,44 @@ fn drift(reference: &Path, current: &Path, arguments: &[&str]) -> Ran {
     }
 }
 
-fn json(reference: &Path, current: &Path, arguments: &[&str]) -> Value {
+pub fn json(reference: &Path, current: &Path, arguments: &[&str]) -> Value {
     drift(reference, current, &[arguments, &["--format", "json"]].concat()).document()
 }
 
-struct Folder(tempfile::TempDir);
+pub struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Named columns as a Parquet file.
+    pub fn parquet(&self, name: &str, columns: Vec<(String, ArrayRef)>) -> PathBuf {
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let path = self.0.path().join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
         path
     }
 }
 
 /// A header and one row a number of the range.
-fn csv(header: &str, rows: std::ops::Range<u32>, row: impl Fn(u32) -> String) -> String {
+pub fn csv(header: &str, rows: std::ops::Range<u32>, row: impl Fn(u32) -> String) -> String {
     rows.fold(format!("{header}\n"), |mut text, i| {
         writeln!(text, "{}", row(i)).unwrap();
         text
     })
 }
 
-fn column<'a>(document: &'a Value, name: &str) -> &'a Value {
+pub fn column<'a>(document: &'a Value, name: &str) -> &'a Value {
     let columns = document["columns"].as_array().unwrap();
     columns
         .iter()
@@ -68,7 +82,7 @@ fn column<'a>(document: &'a Value, name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no column {name}: {document}"))
 }
 
-fn method<'a>(column: &'a Value, name: &str) -> &'a Value {
+pub fn method<'a>(column: &'a Value, name: &str) -> &'a Value {
     let methods = column["methods"].as_array().unwrap();
     methods
         .iter()
@@ -126,6 +140,31 @@ fn missing_values_have_many_spellings_and_drift_alone() {
     // A column that went missing altogether has too few values, and drifted all the same.
     let gone = folder.file("gone.csv", &csv("x,y", 0..400, |_| ",1".to_owned()));
     assert_eq!(column(&json(&a, &gone, &[]), "x")["verdict"], "drift");
+}
+
+// Names that statements use themselves, found with Parquet, which is read in place.
+#[test]
+fn columns_may_be_called_what_a_statement_calls_its_own() {
+    let folder = Folder::new();
+    let names = ["rows", "segment", "value", "a", "b", "maybe", "side", "v", "hash", "columns", "times"];
+    let columns = |shift: u32| -> Vec<(String, ArrayRef)> {
+        let numbers = || Arc::new((0..100).map(|i| f64::from(i % 20 + shift)).collect::<Float64Array>());
+        let words = || Arc::new((0..100).map(|i| Some(format!("c{}", i % 3))).collect::<StringArray>());
+        names
+            .iter()
+            .flat_map(|name| {
+                [((*name).to_owned(), numbers() as ArrayRef), (format!("{name}_c"), words() as ArrayRef)]
+            })
+            .collect()
+    };
+    let a = folder.parquet("a.parquet", columns(0));
+    let b = folder.parquet("b.parquet", columns(10));
+    let document = json(&a, &b, &["--segment-by", "rows_c"]);
+    for name in names {
+        assert_eq!(column(&document, name)["verdict"], "drift", "{name}");
+        assert_eq!(column(&document, &format!("{name}_c"))["verdict"], "no_drift", "{name}");
+    }
+    assert_eq!(document["segments"].as_array().unwrap().len(), 3);
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod monitors;
 mod runtime;
 mod schema;
 mod service;
+mod vectors;

@@ -157,6 +157,12 @@ pub struct Column {
     pub mean_current: Option<f64>,
     /// The category or bin whose share changed most.
     pub largest_change: Option<Change>,
+    /// What changed in the vectors of an embedding.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub embedding: Option<EmbeddingChange>,
+    /// What changed in a column of text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub text: Option<TextChange>,
     /// One entry a method that fits the kind.
     pub methods: Vec<Method>,
 }
@@ -169,6 +175,78 @@ pub struct Change {
     /// Its share of the reference's rows.
     pub share_reference: f64,
     /// Its share of the current rows.
+    pub share_current: f64,
+}
+
+/// What changed in the vectors of an embedding: a description, which no verdict hangs on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingChange {
+    /// Components of a vector.
+    pub width: u64,
+    /// Between the mean vectors of both sides.
+    pub centroid_distance: f64,
+    /// Of the angle between the mean vectors; null where one of them is zero.
+    pub centroid_cosine: Option<f64>,
+    /// The length of a vector.
+    pub norm: MeanChange,
+    /// Dimensions whose mean moved by a tenth of a standard deviation or more, after correction over all dimensions.
+    pub dimensions_moved: u64,
+    /// The dimension that moved furthest in standard deviations.
+    pub largest_dimension: Option<DimensionChange>,
+    /// Vectors of the reference that `mmd` and `domain_classifier` looked at.
+    pub sampled_reference: u64,
+    /// Vectors of the current population that they looked at.
+    pub sampled_current: u64,
+}
+
+/// The change of a mean.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MeanChange {
+    /// In the reference; null without values.
+    pub mean_reference: Option<f64>,
+    /// In the current population.
+    pub mean_current: Option<f64>,
+    /// The change in standard deviations.
+    pub effect: Option<f64>,
+    /// Welch's, of this mean alone: not part of the correction.
+    pub p_value: Option<f64>,
+}
+
+/// The change of one dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DimensionChange {
+    /// Which one, from 0.
+    pub dimension: u64,
+    /// How its mean changed.
+    #[serde(flatten)]
+    pub change: MeanChange,
+}
+
+/// What changed in a column of text: a description, which no verdict hangs on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextChange {
+    /// Characters of a text.
+    pub length: MeanChange,
+    /// Words of a text that are not among the words of one half of the reference: of the other half, and of the current population.
+    pub out_of_vocabulary: MeanChange,
+    /// Different words in that half of the reference.
+    pub vocabulary: u64,
+    /// Runs of characters whose share of texts changed most surely.
+    pub ngrams: Vec<NgramChange>,
+    /// Texts of the reference that were looked into.
+    pub sampled_reference: u64,
+    /// Texts of the current population that were looked into.
+    pub sampled_current: u64,
+}
+
+/// The change of the share of texts that hold a run of characters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NgramChange {
+    /// The characters, in lower case.
+    pub ngram: String,
+    /// Share of the reference's texts.
+    pub share_reference: f64,
+    /// Share of the current texts.
     pub share_current: f64,
 }
 
@@ -244,6 +322,8 @@ pub enum SkipReason {
     DifferentKinds,
     /// Dates, times, lists, nested values.
     UnsupportedType,
+    /// Vectors of more than one width.
+    DifferentWidths,
     /// None of the methods asked for fits its kind.
     NoMethod,
 }
@@ -257,6 +337,7 @@ impl SkipReason {
             Self::OnlyInCurrent => "only_in_current",
             Self::DifferentKinds => "different_kinds",
             Self::UnsupportedType => "unsupported_type",
+            Self::DifferentWidths => "different_widths",
             Self::NoMethod => "no_method",
         }
     }

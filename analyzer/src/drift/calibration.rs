@@ -4,6 +4,8 @@
 //! the engine is left out, because sorting and counting have tests of their own. `make calibrate` runs the large table; a
 //! small one runs with every test.
 
+mod unstructured;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Cauchy, Distribution, Exp1, Poisson, StandardNormal};
@@ -179,6 +181,8 @@ fn measured(reference: Draw, current: Draw, sizes: [usize; 2], rng: &mut ChaCha8
         location: place,
         ks_error: None,
         largest_change: None,
+        embedding: None,
+        text: None,
     }
 }
 

@@ -6,7 +6,7 @@ use windvane_store::{
     Reader,
     populations::{
         self, Detail, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question, SegmentKeys,
-        Storage,
+        Storage, WidthsRow,
     },
 };
 use windvane_types::baseline::Profile;
@@ -27,6 +27,8 @@ pub(super) struct Column {
     pub(super) sides: [Option<PopulationColumn>; 2],
     /// `True` and `true` are one category.
     pub(super) fold_case: bool,
+    /// Components of a vector; 0 where there is none.
+    pub(super) width: usize,
 }
 
 /// What can be compared, and what not.
@@ -53,17 +55,17 @@ pub(super) async fn compare(reader: &Reader, request: &DriftRequest) -> Result<C
     let pair = Pair { reference: &request.reference, current: &request.current };
     let known = names(pair);
     let asked = request.columns.as_ref().unwrap_or(&known);
-    for column in asked.iter().chain(&request.text) {
+    for column in asked.iter().chain(&request.text).chain(&request.embedding) {
         if !known.contains(column) {
             return Err(DriftError::UnknownColumn { column: column.clone(), known });
         }
     }
     let wanted: Vec<&String> = known.iter().filter(|name| asked.contains(name)).collect();
     let reference = match &request.baseline {
-        None => contents(reader, pair.reference, &wanted).await?,
+        None => contents(reader, (request, pair.reference), &wanted).await?,
         Some(profile) => stored_contents(profile, pair.reference, &wanted),
     };
-    let contents = [reference, contents(reader, pair.current, &wanted).await?];
+    let contents = [reference, contents(reader, (request, pair.current), &wanted).await?];
     let mut compared = Compared { columns: Vec::new(), skipped: Vec::new() };
     for (i, name) in wanted.iter().enumerate() {
         match pick(request, name, [&contents[0][i], &contents[1][i]]) {
@@ -109,22 +111,27 @@ enum Content {
         column: PopulationColumn,
         booleans: bool,
     },
+    Vectors {
+        column: PopulationColumn,
+        widths: Vec<u64>,
+    },
     Unsupported(String),
 }
 
 async fn contents(
     reader: &Reader,
-    population: &Population,
+    (request, population): (&DriftRequest, &Population),
     names: &[&String],
 ) -> Result<Vec<Content>, DriftError> {
     let mut contents = Vec::with_capacity(names.len());
     for names in names.chunks(COLUMNS_A_STATEMENT) {
-        let columns: Vec<Option<&PopulationColumn>> =
-            names.iter().map(|name| population.column(name)).collect();
+        let columns: Vec<Option<PopulationColumn>> = names
+            .iter()
+            .map(|name| population.column(name).map(|column| read_as_asked(request, column)))
+            .collect();
         let asked: Vec<&PopulationColumn> = columns
             .iter()
             .flatten()
-            .copied()
             .filter(|column| {
                 matches!(column.storage, Storage::Undecided(_) | Storage::Text(_) | Storage::Number(_))
             })
@@ -143,17 +150,27 @@ async fn contents(
             }
         }
         .into_iter();
-        contents.extend(columns.into_iter().map(|column| match column {
-            None if population.without_columns => Content::Unknown,
-            None => Content::Absent,
-            Some(column) => match &column.storage {
-                Storage::Unsupported(name) => Content::Unsupported(name.clone()),
-                Storage::Nothing => Content::Nothing(column.clone()),
-                Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_) => {
-                    content(column, profiled.next().flatten().as_ref())
-                }
-            },
-        }));
+        for column in columns {
+            contents.push(match column {
+                None if population.without_columns => Content::Unknown,
+                None => Content::Absent,
+                Some(column) => match &column.storage {
+                    Storage::Unsupported(name) | Storage::List { type_name: name, .. } => {
+                        Content::Unsupported(name.clone())
+                    }
+                    Storage::Nothing => Content::Nothing(column),
+                    Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_) => {
+                        content(&column, profiled.next().flatten().as_ref())
+                    }
+                    Storage::Vector(_) => {
+                        let rows: Vec<WidthsRow> =
+                            reader.rows(&populations::widths(population, &column)).await?;
+                        let widths = rows.into_iter().flat_map(|row| row.widths).collect();
+                        Content::Vectors { column, widths }
+                    }
+                },
+            });
+        }
     }
     Ok(contents)
 }
@@ -178,6 +195,18 @@ fn stored_contents(profile: &Profile, population: &Population, names: &[&String]
     names.iter().map(content).collect()
 }
 
+/// The column, as vectors where it was asked for as an embedding.
+fn read_as_asked(request: &DriftRequest, column: &PopulationColumn) -> PopulationColumn {
+    let storage = match request.embedding.contains(&column.name) {
+        false => column.storage.clone(),
+        true => column.storage.as_vector().unwrap_or_else(|| match &column.storage {
+            Storage::Unsupported(name) => Storage::Unsupported(name.clone()),
+            _ => Storage::Unsupported("a number, asked for as an embedding,".to_owned()),
+        }),
+    };
+    PopulationColumn { name: column.name.clone(), storage }
+}
+
 /// What the values of a column say it holds; `None` where there are no rows.
 fn content(column: &PopulationColumn, profile: Option<&ProfiledColumn>) -> Content {
     let nothing = || Content::Nothing(column.clone());
@@ -197,27 +226,39 @@ fn content(column: &PopulationColumn, profile: Option<&ProfiledColumn>) -> Conte
     }
 }
 
+/// The kind of a column by what both sides hold, or why it is not compared.
+fn kind_of(contents: [&Content; 2], text: bool) -> Result<Kind, (SkipReason, String)> {
+    use Content::{Absent, Nothing, Number, Text, Unsupported, Vectors};
+    Ok(match contents {
+        [_, Absent] => {
+            return Err((SkipReason::OnlyInReference, "the current population lacks it".to_owned()));
+        }
+        [Absent, _] => return Err((SkipReason::OnlyInCurrent, "the reference lacks it".to_owned())),
+        [Unsupported(name), _] | [_, Unsupported(name)] => {
+            return Err((SkipReason::UnsupportedType, format!("{name} is not compared")));
+        }
+        [Vectors { .. }, Number(_) | Text { .. }] | [Number(_) | Text { .. }, Vectors { .. }] => {
+            let detail = "vectors on one side, single values on the other".to_owned();
+            return Err((SkipReason::DifferentKinds, detail));
+        }
+        [Vectors { .. }, _] | [_, Vectors { .. }] => Kind::Embedding,
+        _ if text => Kind::Text,
+        [Number(_), Text { .. }] | [Text { .. }, Number(_)] => {
+            let detail = "numbers on one side, text on the other".to_owned();
+            return Err((SkipReason::DifferentKinds, detail));
+        }
+        [Text { .. }, _] | [_, Text { .. }] => Kind::Categorical,
+        [Nothing(a), Nothing(b)] if both_text(a, b) => Kind::Categorical,
+        _ => Kind::Numeric,
+    })
+}
+
 fn pick(request: &DriftRequest, name: &str, contents: [&Content; 2]) -> Result<Column, Skipped> {
     let skip = |reason, detail: String| Err(Skipped { column: name.to_owned(), reason, detail });
     let booleans = contents.iter().all(|content| !matches!(content, Content::Text { booleans: false, .. }));
-    let kind = match contents {
-        [_, Content::Absent] => {
-            return skip(SkipReason::OnlyInReference, "the current population lacks it".into());
-        }
-        [Content::Absent, _] => return skip(SkipReason::OnlyInCurrent, "the reference lacks it".into()),
-        [Content::Unsupported(name), _] | [_, Content::Unsupported(name)] => {
-            return skip(SkipReason::UnsupportedType, format!("{name} is not compared"));
-        }
-        [Content::Number(_), Content::Text { .. }] | [Content::Text { .. }, Content::Number(_)] => {
-            return skip(SkipReason::DifferentKinds, "numbers on one side, text on the other".into());
-        }
-        [Content::Text { .. }, _] | [_, Content::Text { .. }] => Kind::Categorical,
-        [Content::Nothing(a), Content::Nothing(b)] if both_text(a, b) => Kind::Categorical,
-        _ => Kind::Numeric,
-    };
-    let kind = match kind {
-        Kind::Categorical if request.text.iter().any(|text| text == name) => Kind::Text,
-        kind => kind,
+    let kind = match kind_of(contents, request.text.iter().any(|text| text == name)) {
+        Ok(kind) => kind,
+        Err((reason, detail)) => return skip(reason, detail),
     };
     let methods: Vec<Method> = match &request.methods {
         None => Method::defaults(kind).to_vec(),
@@ -226,10 +267,20 @@ fn pick(request: &DriftRequest, name: &str, contents: [&Content; 2]) -> Result<C
     if methods.is_empty() {
         return skip(SkipReason::NoMethod, format!("no method asked for compares {} columns", kind.as_str()));
     }
+    let widths: BTreeSet<u64> = contents.iter().flat_map(|content| content.widths()).copied().collect();
+    if widths.len() > 1 {
+        let widths: Vec<String> = widths.iter().map(u64::to_string).collect();
+        return skip(SkipReason::DifferentWidths, format!("vectors of {} components", widths.join(", ")));
+    }
     let side = |content: &Content| match content {
-        Content::Nothing(column) | Content::Number(column) | Content::Text { column, .. } => {
-            Some(column.clone())
+        Content::Nothing(column) if kind == Kind::Embedding => {
+            let storage = column.storage.as_vector()?;
+            Some(PopulationColumn { name: column.name.clone(), storage })
         }
+        Content::Nothing(column)
+        | Content::Number(column)
+        | Content::Text { column, .. }
+        | Content::Vectors { column, .. } => Some(column.clone()),
         Content::Absent | Content::Unknown | Content::Unsupported(_) => None,
     };
     Ok(Column {
@@ -238,7 +289,17 @@ fn pick(request: &DriftRequest, name: &str, contents: [&Content; 2]) -> Result<C
         methods,
         sides: [side(contents[0]), side(contents[1])],
         fold_case: booleans && kind == Kind::Categorical,
+        width: widths.first().map_or(0, |width| usize::try_from(*width).unwrap_or(usize::MAX)),
     })
+}
+
+impl Content {
+    fn widths(&self) -> &[u64] {
+        match self {
+            Self::Vectors { widths, .. } => widths,
+            _ => &[],
+        }
+    }
 }
 
 fn both_text(a: &PopulationColumn, b: &PopulationColumn) -> bool {

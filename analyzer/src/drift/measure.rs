@@ -1,6 +1,8 @@
 //! Reads what the methods need and runs the kernels: one entry a segment, one entry a column, one entry a method.
 
+mod embeddings;
 pub(super) mod kernels;
+mod texts;
 
 use windvane_stats::{
     cells::Cell,
@@ -17,7 +19,12 @@ use windvane_store::{
     },
 };
 use windvane_types::baseline;
-use windvane_types::drift::{Change, Kind};
+use windvane_types::drift::{Change, EmbeddingChange, Kind, TextChange};
+
+#[cfg(test)]
+pub(super) use embeddings::Embeddings;
+#[cfg(test)]
+pub(super) use texts::Texts;
 
 use super::{
     DriftError, DriftRequest, Method, Part,
@@ -49,6 +56,10 @@ pub(super) struct MeasuredColumn {
     pub(super) ks_error: Option<f64>,
     /// The category whose share changed most.
     pub(super) largest_change: Option<Change>,
+    /// What changed in vectors.
+    pub(super) embedding: Option<EmbeddingChange>,
+    /// What changed in texts.
+    pub(super) text: Option<TextChange>,
 }
 
 /// What one method says.
@@ -85,12 +96,16 @@ impl<'a> Scan<'a> {
     fn stored(&self, column: &Column) -> Option<&'a baseline::ColumnProfile> {
         self.request.baseline.as_ref()?.column(&column.name)
     }
+
+    /// How many segments are measured; 1 for the whole populations.
+    fn segment_count(&self) -> usize {
+        if self.segments.names.is_empty() { 1 } else { self.segments.keys.len() }
+    }
 }
 
 /// Measures all columns of all segments.
 pub(super) async fn measure(scan: &Scan<'_>, columns: &[Column]) -> Result<Vec<Part>, DriftError> {
-    let count = if scan.segments.names.is_empty() { 1 } else { scan.segments.keys.len() };
-    let mut parts: Vec<Part> = (0..count).map(|_| Part::default()).collect();
+    let mut parts: Vec<Part> = (0..scan.segment_count()).map(|_| Part::default()).collect();
     for columns in columns.chunks(COLUMNS_A_STATEMENT) {
         let reference = profiles(scan, columns, 0).await?;
         let current = profiles(scan, columns, 1).await?;
@@ -105,7 +120,9 @@ pub(super) async fn measure(scan: &Scan<'_>, columns: &[Column]) -> Result<Vec<P
                 .collect();
             let measured = match column.kind {
                 Kind::Numeric => numeric(scan, column, &sides).await?,
-                Kind::Categorical | Kind::Text | Kind::Embedding => categorical(scan, column, &sides).await?,
+                Kind::Embedding => embeddings::measure(scan, column, &sides).await?,
+                Kind::Text => texts::measure(scan, column, &sides).await?,
+                Kind::Categorical => categorical(scan, column, &sides).await?,
             };
             for (part, column) in parts.iter_mut().zip(measured) {
                 part.columns.push(column);
@@ -160,8 +177,7 @@ async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Ve
     if let (0, Some(stored)) = (side, &scan.request.baseline) {
         return Ok(vec![of_stored(stored, columns, scan.request.bins)]);
     }
-    let count = if scan.segments.names.is_empty() { 1 } else { scan.segments.keys.len() };
-    let mut profiles = vec![Profile::default(); count];
+    let mut profiles = vec![Profile::default(); scan.segment_count()];
     let asked: Vec<&PopulationColumn> =
         columns.iter().filter_map(|column| column.sides[side].as_ref()).collect();
     if asked.is_empty() {
@@ -267,6 +283,8 @@ async fn numeric(
                 location: walked.as_ref().map(location),
                 ks_error,
                 largest_change: None,
+                embedding: None,
+                text: None,
             }
         })
         .collect())
@@ -375,10 +393,8 @@ async fn categorical(
                 read.sink.finish()
             }
         }
-    } else if column.kind == Kind::Categorical {
-        scan.reader.rows(&populations::categories(pair, columns, scan.segments, column.fold_case)).await?
     } else {
-        Vec::new()
+        scan.reader.rows(&populations::categories(pair, columns, scan.segments, column.fold_case)).await?
     };
     Ok(sides
         .iter()
@@ -407,6 +423,8 @@ async fn categorical(
                 location: None,
                 ks_error: None,
                 largest_change: largest_change(&rows, values, missing),
+                embedding: None,
+                text: None,
             }
         })
         .collect())

@@ -125,14 +125,14 @@ impl Method {
     #[must_use]
     pub fn fits(self, kind: Kind) -> bool {
         match self {
-            Self::MissingRate => true,
+            Self::MissingRate | Self::DomainClassifier => true,
             Self::Psi
             | Self::JensenShannon
             | Self::Hellinger
             | Self::Kl
             | Self::TotalVariation
-            | Self::LInfinity
-            | Self::DomainClassifier => matches!(kind, Kind::Numeric | Kind::Categorical),
+            | Self::LInfinity => matches!(kind, Kind::Numeric | Kind::Categorical),
+            Self::Mmd => matches!(kind, Kind::Numeric | Kind::Embedding),
             Self::Ks
             | Self::Wasserstein
             | Self::WassersteinNormed
@@ -142,8 +142,7 @@ impl Method {
             | Self::Energy
             | Self::EppsSingleton
             | Self::TTest
-            | Self::Welch
-            | Self::Mmd => kind == Kind::Numeric,
+            | Self::Welch => kind == Kind::Numeric,
             Self::ChiSquare | Self::GTest | Self::CramersV | Self::FisherExact | Self::NewCategories => {
                 kind == Kind::Categorical
             }
@@ -174,8 +173,9 @@ impl Method {
     /// The kinds it fits, in words.
     #[must_use]
     pub fn kinds(self) -> String {
-        let kinds =
-            [Kind::Numeric, Kind::Categorical, Kind::Text].into_iter().filter(|kind| self.fits(*kind));
+        let kinds = [Kind::Numeric, Kind::Categorical, Kind::Embedding, Kind::Text]
+            .into_iter()
+            .filter(|kind| self.fits(*kind));
         kinds.map(Kind::as_str).collect::<Vec<_>>().join(" and ")
     }
 
@@ -185,7 +185,8 @@ impl Method {
         match kind {
             Kind::Numeric => &[Self::Ks, Self::Psi, Self::MissingRate],
             Kind::Categorical => &[Self::ChiSquare, Self::Psi, Self::MissingRate, Self::NewCategories],
-            Kind::Embedding | Kind::Text => &[Self::MissingRate],
+            Kind::Embedding => &[Self::Mmd, Self::DomainClassifier, Self::MissingRate],
+            Kind::Text => &[Self::DomainClassifier, Self::MissingRate],
         }
     }
 

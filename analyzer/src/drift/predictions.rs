@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use windvane_store::baselines::{self, Saved};
+use windvane_store::baselines::{self, Baseline, Saved};
 use windvane_store::populations::{
-    self, Detail, Population, PredictionFilter, ProfileRow, Question, SegmentKeys,
+    self, Detail, Population, PopulationColumn, PredictionFilter, ProfileRow, Question, SegmentKeys, Storage,
 };
 use windvane_store::{ReadError, Reader, Store};
 use windvane_types::baseline::{Profile, SCHEMA};
@@ -142,28 +142,61 @@ async fn open_baseline(
         None => Some("anything, for it is none that this version reads".to_owned()),
         Some(profile) => unanswered(profile, wanted),
     };
-    if let (Some(profile), None) = (&profile, &why) {
-        let source = format!("{} baseline {} {span}", baseline.model, baseline.name);
-        let columns =
-            profile.columns.iter().map(|column| (column.column.clone(), column.kind == Kind::Numeric));
-        let reference = populations::without_rows(source, columns);
-        let baseline = Some(Arc::new(profile.clone()));
-        return Ok(Opened { reference, baseline, current, reference_span: span, read_again: None });
+    let by_profile = profile.filter(|_| why.is_none());
+    let why = why.or_else(|| wants_embeddings(&current, wanted).then(|| "embeddings".to_owned()));
+    let reference = match why {
+        None => None,
+        Some(_) => Some(reread(reader, &baseline).await?),
+    };
+    let opened = |reference, profile: Option<Profile>, read_again| Opened {
+        reference,
+        baseline: profile.map(Arc::new),
+        current,
+        reference_span: span,
+        read_again,
+    };
+    match (reference, by_profile) {
+        (Some((reference, found)), _) if enough(found, &baseline) => Ok(opened(reference, None, why)),
+        // Without its rows, the profile answers for all columns but the embeddings.
+        (_, Some(profile)) => {
+            let source = format!("{} baseline {} {span}", baseline.model, baseline.name);
+            let columns =
+                profile.columns.iter().map(|column| (column.column.clone(), column.kind == Kind::Numeric));
+            Ok(opened(populations::without_rows(source, columns), Some(profile), None))
+        }
+        (reference, None) => Err(OpenError::Gone {
+            name: baseline.name,
+            asked: why.unwrap_or_default(),
+            saved: baseline.rows,
+            found: reference.map_or(0, |(_, found)| found),
+        }),
     }
+}
+
+/// Whether columns that no profile keeps are among those to compare.
+fn wants_embeddings(current: &Population, wanted: Wanted<'_>) -> bool {
+    let asked = |name: &String| wanted.columns.is_none_or(|columns| columns.contains(name));
+    let fits = wanted.methods.is_none_or(|methods| methods.iter().any(|method| method.fits(Kind::Embedding)));
+    let vectors = |column: &PopulationColumn| matches!(column.storage, Storage::Vector(_));
+    fits && current.columns.iter().any(|column| vectors(column) && asked(&column.name))
+}
+
+/// The rows that a baseline was made of, and how many of them are still there.
+async fn reread(reader: &Reader, baseline: &Baseline) -> Result<(Population, u64), OpenError> {
     let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
     let deployment = Deployment {
         model: baseline.model.clone(),
         version: named(&baseline.version),
         environment: named(&baseline.environment),
     };
-    let reference = side(reader, &deployment, span, baseline.created_at_us).await?;
+    let reference = side(reader, &deployment, baseline.span(), baseline.created_at_us).await?;
     let found = rows(reader, &reference).await?;
-    // Events sent twice may have collapsed since; a share that matters has not.
-    if found == 0 || found < baseline.rows - baseline.rows / 100 {
-        let asked = why.unwrap_or_default();
-        return Err(OpenError::Gone { name: baseline.name, asked, saved: baseline.rows, found });
-    }
-    Ok(Opened { reference, baseline: None, current, reference_span: span, read_again: why })
+    Ok((reference, found))
+}
+
+/// Events sent twice may have collapsed since; a share that matters has not.
+fn enough(found: u64, baseline: &Baseline) -> bool {
+    found > 0 && found >= baseline.rows - baseline.rows / 100
 }
 
 /// How many rows a population has.

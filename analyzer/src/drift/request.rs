@@ -28,6 +28,8 @@ pub struct DriftRequest {
     pub bins: u32,
     /// Columns that hold free text.
     pub text: Vec<String>,
+    /// Columns whose lists of numbers are vectors.
+    pub embedding: Vec<String>,
     /// The columns that cut segments.
     pub segment_by: Vec<String>,
     /// Which of the segments are looked at.

@@ -24,7 +24,7 @@ pub struct Wanted<'a> {
     pub methods: Option<&'a [Method]>,
     /// Whether rows are cut into segments.
     pub segments: bool,
-    /// Whether other rules than ours are asked for: another tool's conventions, columns of free text.
+    /// Whether other rules than ours are asked for: another tool's conventions, columns of free text or vectors.
     pub special: bool,
 }
 
@@ -35,7 +35,7 @@ pub fn unanswered(profile: &Profile, wanted: Wanted<'_>) -> Option<String> {
         return Some("segments".to_owned());
     }
     if wanted.special {
-        return Some("`--compat` and `--text`".to_owned());
+        return Some("`--compat`, `--text` and `--embedding`".to_owned());
     }
     let asked =
         |column: &&ColumnProfile| wanted.columns.is_none_or(|columns| columns.contains(&column.column));

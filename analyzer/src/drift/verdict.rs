@@ -141,6 +141,8 @@ fn finish(column: MeasuredColumn, methods: Vec<Said>, rule: &Rule) -> Column {
         mean_reference: column.location.and_then(|location| location.mean_reference),
         mean_current: column.location.and_then(|location| location.mean_current),
         largest_change: column.largest_change,
+        embedding: column.embedding,
+        text: column.text,
         methods,
     }
 }

@@ -96,6 +96,7 @@ impl DriftMonitor {
             methods: self.methods.clone().filter(|_| !empty),
             bins: self.bins,
             text: Vec::new(),
+            embedding: Vec::new(),
             segment_by: if empty { Vec::new() } else { self.segment_by.clone() },
             segments: self.segments,
             rule: self.rule,

@@ -49,8 +49,8 @@ pub struct TextRow {
 #[must_use]
 pub fn text_lengths(text: Text<'_>) -> Statement {
     Statement::new(format!(
-        "SELECT segment, count() AS texts, avg(length) AS length, varSampStable(length) AS length_variance \
-         FROM (SELECT segment, lengthUTF8(assumeNotNull(maybe)) AS length FROM ({}) WHERE isNotNull(maybe)) \
+        "SELECT segment, count() AS texts, avg(characters) AS length, varSampStable(characters) AS length_variance \
+         FROM (SELECT segment, lengthUTF8(assumeNotNull(maybe)) AS characters FROM ({}) WHERE isNotNull(maybe)) \
          GROUP BY segment HAVING segment < {} ORDER BY segment",
         text.rows(""),
         text.segments.count(),

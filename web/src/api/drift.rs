@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Statement, Store};
-use windvane_types::drift::{Change, Column, Direction, Kind, Method, Verdict};
+use windvane_types::drift::{Change, Column, Direction, EmbeddingChange, Kind, Method, TextChange, Verdict};
 
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
@@ -115,6 +115,8 @@ struct Detail {
     mean_reference: Option<f64>,
     mean_current: Option<f64>,
     largest_change: Option<Change>,
+    embedding: Option<EmbeddingChange>,
+    text: Option<TextChange>,
     statistic_error: Option<f64>,
     p_method: Option<String>,
     smoothing: Option<String>,
@@ -270,6 +272,8 @@ fn column(row: &Row, detail: &Detail) -> Column {
         mean_reference: detail.mean_reference,
         mean_current: detail.mean_current,
         largest_change: detail.largest_change.clone(),
+        embedding: detail.embedding.clone(),
+        text: detail.text.clone(),
         methods: Vec::new(),
     }
 }

@@ -202,7 +202,7 @@ fn discrete(Asked { method, compat }: Asked, cells: &Cells, rng: &mut ChaCha8Rng
     Measured { method, comparison, smoothing, bins: Some(cells.count()), reason, null_effect }
 }
 
-fn of_missing(values: Rows, missing: Rows) -> Measured {
+pub(super) fn of_missing(values: Rows, missing: Rows) -> Measured {
     let comparison = missing_rate(
         Cell::new(missing.reference, missing.current),
         Cell::new(values.reference, values.current),
