@@ -22,7 +22,11 @@ use crate::{
 pub fn mmd(walked: &Walked, rng: &mut impl Rng) -> Comparison {
     let (n, m) = (walked.sizes.a as f64, walked.sizes.b as f64);
     let grid = &walked.grid;
-    if walked.sizes.a < 2 || walked.sizes.b < 2 || grid.iter().any(|cell| !cell.value.is_finite()) {
+    if grid.is_empty()
+        || walked.sizes.a < 2
+        || walked.sizes.b < 2
+        || grid.iter().any(|cell| !cell.value.is_finite())
+    {
         return Comparison::UNDEFINED;
     }
     if grid.len() == 1 {

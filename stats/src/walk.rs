@@ -69,9 +69,20 @@ pub struct SizesChanged {
     pub came: Sizes,
 }
 
+/// How much a walk computes of each value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// Ranks, moments, bins and the Kolmogorov-Smirnov difference.
+    Ranks,
+    /// Everything: distances, quartiles and the grid of pooled cells too, at about three times the cost.
+    #[default]
+    Full,
+}
+
 /// The walk in progress.
 #[derive(Debug, Clone)]
 pub struct Walk {
+    depth: Depth,
     sizes: Sizes,
     seen: Sizes,
     group: Option<(f64, u64, u64)>,
@@ -92,6 +103,8 @@ pub struct Walk {
 /// What a finished walk knows.
 #[derive(Debug, Clone)]
 pub struct Walked {
+    /// What was computed: after [`Depth::Ranks`] other kernels are undefined.
+    pub depth: Depth,
     /// How many values were walked.
     pub sizes: Sizes,
     /// How many of them are different.
@@ -124,7 +137,14 @@ impl Walk {
     /// A walk over samples of these sizes that also counts into the bins given.
     #[must_use]
     pub fn new(sizes: Sizes, binned: Vec<Binned>) -> Self {
+        Self::to_depth(Depth::Full, sizes, binned)
+    }
+
+    /// The same for some kernels only.
+    #[must_use]
+    pub fn to_depth(depth: Depth, sizes: Sizes, binned: Vec<Binned>) -> Self {
         Self {
+            depth,
             sizes,
             seen: Sizes { a: 0, b: 0 },
             group: None,
@@ -167,6 +187,7 @@ impl Walk {
             return Err(SizesChanged { announced: self.sizes, came: self.seen });
         }
         Ok(Walked {
+            depth: self.depth,
             sizes: self.sizes,
             distinct: self.distinct,
             moments_a: self.moments_a,
@@ -191,13 +212,15 @@ impl Walk {
         self.moments_b.push(value, b);
         self.ks.push(step, self.sizes);
         self.ranks.push(step);
-        self.squares.push(step);
-        self.weighted.push(step, self.sizes);
-        self.energy.push(step, self.sizes);
-        self.quartiles.iter_mut().for_each(|quartile| quartile.push(step));
-        self.wasserstein.push(step, self.sizes);
         self.binned.iter_mut().for_each(|binned| binned.push(step));
-        self.grid.push(step);
+        if self.depth == Depth::Full {
+            self.squares.push(step);
+            self.weighted.push(step, self.sizes);
+            self.energy.push(step, self.sizes);
+            self.quartiles.iter_mut().for_each(|quartile| quartile.push(step));
+            self.wasserstein.push(step, self.sizes);
+            self.grid.push(step);
+        }
         self.seen = Sizes { a: self.seen.a + a, b: self.seen.b + b };
     }
 }
@@ -233,6 +256,9 @@ impl Walked {
     /// The Cramér-von Mises test.
     #[must_use]
     pub fn cramer_von_mises(&self) -> Comparison {
+        if self.depth == Depth::Ranks {
+            return Comparison::UNDEFINED;
+        }
         if self.is_same() {
             return Comparison::SAME;
         }
@@ -242,6 +268,9 @@ impl Walked {
     /// The two-sample Anderson-Darling test.
     #[must_use]
     pub fn anderson_darling(&self) -> Comparison {
+        if self.depth == Depth::Ranks {
+            return Comparison::UNDEFINED;
+        }
         if self.is_same() {
             return Comparison::SAME;
         }
@@ -251,7 +280,10 @@ impl Walked {
     /// The energy distance, without a p-value.
     #[must_use]
     pub fn energy(&self) -> Comparison {
-        energy::distance(self)
+        match self.depth {
+            Depth::Ranks => Comparison::UNDEFINED,
+            Depth::Full => energy::distance(self),
+        }
     }
 
     /// Student's t-test.
@@ -269,13 +301,19 @@ impl Walked {
     /// The first Wasserstein distance, without a p-value.
     #[must_use]
     pub fn wasserstein(&self) -> Comparison {
-        wasserstein::distance(self)
+        match self.depth {
+            Depth::Ranks => Comparison::UNDEFINED,
+            Depth::Full => wasserstein::distance(self),
+        }
     }
 
     /// The first Wasserstein distance in standard deviations of the reference, without a p-value.
     #[must_use]
     pub fn wasserstein_normed(&self) -> Comparison {
-        wasserstein::normed(self)
+        match self.depth {
+            Depth::Ranks => Comparison::UNDEFINED,
+            Depth::Full => wasserstein::normed(self),
+        }
     }
 }
 

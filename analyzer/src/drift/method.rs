@@ -1,5 +1,6 @@
 //! The methods of the contract: their names, the kinds they fit, and the floors below which an effect is no drift.
 
+use windvane_stats::walk::Depth;
 use windvane_types::drift::Kind;
 
 /// A way to compare a column of two populations.
@@ -168,6 +169,20 @@ impl Method {
     #[must_use]
     pub fn needs_values(self) -> bool {
         self != Self::MissingRate
+    }
+
+    /// How much of each value a walk must compute for it.
+    pub(super) fn depth(self) -> Depth {
+        match self {
+            Self::Wasserstein
+            | Self::WassersteinNormed
+            | Self::CramerVonMises
+            | Self::AndersonDarling
+            | Self::Energy
+            | Self::EppsSingleton
+            | Self::Mmd => Depth::Full,
+            _ => Depth::Ranks,
+        }
     }
 
     /// The kinds it fits, in words.

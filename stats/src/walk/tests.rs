@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Sizes, SizesChanged, Walk, Walked};
+use super::{Depth, Sizes, SizesChanged, Walk, Walked};
 use crate::{comparison::Comparison, energy, wasserstein};
 
 fn walk(a: &[f64], b: &[f64]) -> Walked {
@@ -14,6 +14,30 @@ fn walk(a: &[f64], b: &[f64]) -> Walked {
     let mut walk = Walk::new(Sizes { a: a.len() as u64, b: b.len() as u64 }, Vec::new());
     values.iter().for_each(|(value, a, b)| walk.push(*value, *a, *b));
     walk.finish().unwrap()
+}
+
+#[test]
+fn a_walk_for_ranks_says_nothing_of_distances() {
+    let sizes = Sizes { a: 2, b: 2 };
+    let mut shallow = Walk::to_depth(Depth::Ranks, sizes, Vec::new());
+    [(1.0, 1, 0), (1.5, 1, 0), (2.0, 0, 1), (3.0, 0, 1)]
+        .into_iter()
+        .for_each(|(value, a, b)| shallow.push(value, a, b));
+    let (shallow, full) = (shallow.finish().unwrap(), walk(&[1.0, 1.5], &[2.0, 3.0]));
+    for kernel in [Walked::ks, Walked::mann_whitney, Walked::t_test, Walked::welch] {
+        assert_eq!(kernel(&shallow), kernel(&full));
+    }
+    for kernel in [
+        Walked::cramer_von_mises,
+        Walked::anderson_darling,
+        Walked::energy,
+        Walked::wasserstein,
+        Walked::wasserstein_normed,
+    ] {
+        assert_eq!(kernel(&shallow), Comparison::UNDEFINED);
+        assert!(kernel(&full).statistic.is_some());
+    }
+    assert_eq!(crate::mmd::mmd(&shallow, &mut ChaCha8Rng::seed_from_u64(1)), Comparison::UNDEFINED);
 }
 
 const RANKS: [fn(&Walked) -> Comparison; 4] =
