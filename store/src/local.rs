@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -114,6 +114,9 @@ impl FileFormat {
     }
 }
 
+/// Statements that run at once: one is prepared or read while the other one computes.
+pub const CONNECTIONS: usize = 2;
+
 /// An in-process engine over a temporary folder. Clones share it. It blocks: call it from a blocking thread.
 ///
 /// Close it before the process leaves: drop every clone, then end through [`crate::chdb::exit_now`].
@@ -124,8 +127,8 @@ pub struct LocalEngine {
 
 #[derive(Debug)]
 struct Inner {
-    // Dropped in this order: connection, engine, folder.
-    connection: Mutex<Connection>,
+    // Dropped in this order: connections, engine, folder.
+    connections: [Mutex<Connection>; CONNECTIONS],
     engine: Arc<Engine>,
     _folder: TempDir,
 }
@@ -146,14 +149,24 @@ impl LocalEngine {
         let folder = TempDir::with_prefix("windvane-").map_err(LocalError::Folder)?;
         let options = EngineOptions { memory_bytes_max, ..EngineOptions::new(folder.path()) };
         let engine = Engine::open(library, &options)?;
-        let mut connection = engine.connect()?;
-        for (name, value) in ROW_SETTINGS {
-            connection.execute(&format!("SET {name} = {value}"))?;
-        }
         let spill = memory_bytes_max / 4;
-        connection.execute(&format!("SET max_bytes_before_external_group_by = {spill}"))?;
-        connection.execute(&format!("SET max_bytes_before_external_sort = {spill}"))?;
-        Ok(Self { inner: Arc::new(Inner { connection: connection.into(), engine, _folder: folder }) })
+        let connect = || -> Result<Mutex<Connection>, LocalError> {
+            let mut connection = engine.connect()?;
+            for (name, value) in ROW_SETTINGS {
+                connection.execute(&format!("SET {name} = {value}"))?;
+            }
+            connection.execute(&format!("SET max_bytes_before_external_group_by = {spill}"))?;
+            connection.execute(&format!("SET max_bytes_before_external_sort = {spill}"))?;
+            Ok(connection.into())
+        };
+        let connections = [connect()?, connect()?];
+        Ok(Self { inner: Arc::new(Inner { connections, engine, _folder: folder }) })
+    }
+
+    /// A connection that is free, or else the first one once it is.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        let free = self.inner.connections.iter().find_map(Mutex::try_lock);
+        free.unwrap_or_else(|| self.inner.connections[0].lock())
     }
 
     /// The table expression of a file that the command named: `file('/abs/path', 'Parquet')`, correctly quoted.
@@ -176,7 +189,7 @@ impl LocalEngine {
     /// # Errors
     /// The engine's exception, or the first row that does not fit `T`.
     pub fn rows<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>, LocalError> {
-        let mut connection = self.inner.connection.lock();
+        let mut connection = self.connection();
         let output = connection.query(sql, "JSONEachRow", &[])?;
         serde_json::Deserializer::from_slice(output.bytes())
             .into_iter()
@@ -190,7 +203,7 @@ impl LocalEngine {
     /// # Errors
     /// The engine's exception, or the first row that does not fit `T`.
     pub fn answer<T: DeserializeOwned>(&self, statement: &Statement) -> Result<Vec<T>, LocalError> {
-        let mut connection = self.inner.connection.lock();
+        let mut connection = self.connection();
         let output = connection.query(&with_settings(statement), "JSONEachRow", &parameters(statement))?;
         serde_json::Deserializer::from_slice(output.bytes())
             .into_iter()
@@ -209,7 +222,7 @@ impl LocalEngine {
         format: &str,
         consume: &mut dyn FnMut(&[u8]),
     ) -> Result<(), LocalError> {
-        let mut connection = self.inner.connection.lock();
+        let mut connection = self.connection();
         let parameters = parameters(statement);
         let mut stream = connection.stream(&with_settings(statement), format, &parameters)?;
         while let Some(chunk) = stream.next_chunk()? {
@@ -223,7 +236,7 @@ impl LocalEngine {
     /// # Errors
     /// The engine's exception.
     pub fn execute(&self, statement: &Statement) -> Result<(), LocalError> {
-        let mut connection = self.inner.connection.lock();
+        let mut connection = self.connection();
         connection.query(&with_settings(statement), "Null", &parameters(statement))?;
         Ok(())
     }
@@ -233,7 +246,7 @@ impl LocalEngine {
     /// # Errors
     /// The engine's exception, or an output that is not text.
     pub fn text(&self, sql: &str) -> Result<String, LocalError> {
-        let mut connection = self.inner.connection.lock();
+        let mut connection = self.connection();
         let output = connection.query(sql, "TabSeparated", &[])?;
         Ok(String::from_utf8(output.bytes().to_vec())?)
     }
