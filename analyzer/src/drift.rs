@@ -29,7 +29,7 @@ pub use request::{DriftRequest, Rule, SEGMENTS_MAX, SegmentBounds};
 pub use stored::{Wanted, unanswered};
 
 use columns::Compared;
-use measure::{MeasuredColumn, Rows};
+use measure::{MeasuredColumn, Rows, Scan};
 
 /// Compares two populations.
 ///
@@ -37,9 +37,10 @@ use measure::{MeasuredColumn, Rows};
 /// When a column or method asked for fits nothing, when a statement fails, or when the data changed while they were read.
 pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, DriftError> {
     let pair = Pair { reference: &request.reference, current: &request.current };
-    let Compared { columns, skipped } = columns::compare(reader, request).await?;
+    let Compared { rows, columns, skipped } = columns::compare(reader, request).await?;
     let whole = SegmentKeys::default();
-    let mut parts = vec![part(reader, request, &columns, &whole).await?];
+    let scan = Scan { reader, request, segments: &whole, rows };
+    let mut parts = vec![measure::measure(&scan, &columns).await?];
     let (segments, left_out) = match request.segment_by.as_slice() {
         [] => (Vec::new(), 0),
         _ => find_segments(reader, pair, request).await?,
@@ -51,7 +52,7 @@ pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, Dr
         };
         let within: Vec<_> =
             columns.iter().filter(|column| !request.segment_by.contains(&column.name)).cloned().collect();
-        parts.push(part(reader, request, &within, &keys).await?);
+        parts.push(measure::measure(&Scan { segments: &keys, ..scan }, &within).await?);
     }
     let measured = parts.into_iter().flatten().collect();
     let mut judged = verdict::judge(measured, &request.rule).into_iter();
@@ -99,15 +100,6 @@ pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, Dr
 struct Part {
     rows: Rows,
     columns: Vec<MeasuredColumn>,
-}
-
-async fn part(
-    reader: &Reader,
-    request: &DriftRequest,
-    columns: &[columns::Column],
-    segments: &SegmentKeys,
-) -> Result<Vec<Part>, DriftError> {
-    measure::measure(&measure::Scan { reader, request, segments }, columns).await
 }
 
 async fn find_segments(

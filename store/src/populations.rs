@@ -9,6 +9,7 @@ mod file;
 mod predictions;
 mod sample;
 mod scan;
+mod sorted;
 mod texts;
 mod vectors;
 
@@ -20,6 +21,7 @@ pub use scan::{
     CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
     ValueRows, ValueSink, categories, profile, segments, values,
 };
+pub use sorted::{SortedRows, sorted};
 pub use texts::{Text, TextRow, text_lengths, text_sample};
 pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 

@@ -34,6 +34,8 @@ pub(super) struct Column {
 /// What can be compared, and what not.
 #[derive(Debug)]
 pub(super) struct Compared {
+    /// Rows of both sides together, where they were counted.
+    pub(super) rows: u64,
     pub(super) columns: Vec<Column>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -61,14 +63,16 @@ pub(super) async fn compare(reader: &Reader, request: &DriftRequest) -> Result<C
         }
     }
     let wanted: Vec<&String> = known.iter().filter(|name| asked.contains(name)).collect();
-    let reference = match &request.baseline {
-        None => contents(reader, (request, pair.reference), &wanted).await?,
-        Some(profile) => stored_contents(profile, pair.reference, &wanted),
+    let reference = async {
+        match &request.baseline {
+            None => contents(reader, (request, pair.reference), &wanted).await,
+            Some(profile) => Ok(stored_contents(profile, pair.reference, &wanted)),
+        }
     };
-    let contents = [reference, contents(reader, (request, pair.current), &wanted).await?];
-    let mut compared = Compared { columns: Vec::new(), skipped: Vec::new() };
+    let (a, b) = tokio::try_join!(reference, contents(reader, (request, pair.current), &wanted))?;
+    let mut compared = Compared { rows: a.rows + b.rows, columns: Vec::new(), skipped: Vec::new() };
     for (i, name) in wanted.iter().enumerate() {
-        match pick(request, name, [&contents[0][i], &contents[1][i]]) {
+        match pick(request, name, [&a.columns[i], &b.columns[i]]) {
             Ok(column) => compared.columns.push(column),
             Err(skipped) => compared.skipped.push(skipped),
         }
@@ -118,12 +122,19 @@ enum Content {
     Unsupported(String),
 }
 
+/// What the columns of a side hold.
+#[derive(Debug, Default)]
+struct Contents {
+    rows: u64,
+    columns: Vec<Content>,
+}
+
 async fn contents(
     reader: &Reader,
     (request, population): (&DriftRequest, &Population),
     names: &[&String],
-) -> Result<Vec<Content>, DriftError> {
-    let mut contents = Vec::with_capacity(names.len());
+) -> Result<Contents, DriftError> {
+    let mut contents = Contents::default();
     for names in names.chunks(COLUMNS_A_STATEMENT) {
         let columns: Vec<Option<PopulationColumn>> = names
             .iter()
@@ -141,8 +152,9 @@ async fn contents(
             asked => {
                 let whole = SegmentKeys::default();
                 let question =
-                    Question { columns: asked, segments: &whole, quantiles: &[], detail: Detail::Counts };
+                    Question { columns: asked, segments: &whole, quantiles: &[], detail: Detail::Looks };
                 let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
+                contents.rows = rows.first().map_or(0, |row| row.rows);
                 rows.into_iter().next().map_or_else(
                     || vec![None; asked.len()],
                     |row| row.columns.into_iter().map(Some).collect(),
@@ -151,7 +163,7 @@ async fn contents(
         }
         .into_iter();
         for column in columns {
-            contents.push(match column {
+            contents.columns.push(match column {
                 None if population.without_columns => Content::Unknown,
                 None => Content::Absent,
                 Some(column) => match &column.storage {
@@ -176,7 +188,7 @@ async fn contents(
 }
 
 /// The same out of a stored profile.
-fn stored_contents(profile: &Profile, population: &Population, names: &[&String]) -> Vec<Content> {
+fn stored_contents(profile: &Profile, population: &Population, names: &[&String]) -> Contents {
     let boolean = |(category, _): &(String, u64)| {
         category.eq_ignore_ascii_case("true") || category.eq_ignore_ascii_case("false")
     };
@@ -192,7 +204,7 @@ fn stored_contents(profile: &Profile, population: &Population, names: &[&String]
         _ if population.without_columns => Content::Unknown,
         _ => Content::Absent,
     };
-    names.iter().map(content).collect()
+    Contents { rows: profile.rows, columns: names.iter().map(content).collect() }
 }
 
 /// The column, as vectors where it was asked for as an embedding.

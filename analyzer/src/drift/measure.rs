@@ -2,6 +2,7 @@
 
 mod embeddings;
 pub(super) mod kernels;
+mod sorted;
 mod texts;
 
 use windvane_stats::{
@@ -9,7 +10,7 @@ use windvane_stats::{
     comparison::Comparison,
     edges::Binned,
     epps_singleton::Characteristic,
-    walk::{Sizes, Walk, Walked},
+    walk::{Depth, Sizes, Walk, Walked},
 };
 use windvane_store::{
     Reader, Real,
@@ -89,12 +90,22 @@ pub(super) struct Scan<'a> {
     pub(super) reader: &'a Reader,
     pub(super) request: &'a DriftRequest,
     pub(super) segments: &'a SegmentKeys,
+    /// Rows of both sides together.
+    pub(super) rows: u64,
 }
 
 impl<'a> Scan<'a> {
     /// What is kept of this column, where a profile stands for the reference.
     fn stored(&self, column: &Column) -> Option<&'a baseline::ColumnProfile> {
         self.request.baseline.as_ref()?.column(&column.name)
+    }
+
+    /// Whether the values of a column are needed, and few enough to be sorted as arrays; a stored profile has none.
+    fn sorts_arrays(&self, column: &Column) -> bool {
+        self.request.baseline.is_none()
+            && self.rows <= sorted::VALUES_MAX
+            && column.kind == Kind::Numeric
+            && column.methods.iter().any(|method| method.needs_values())
     }
 
     /// How many segments are measured; 1 for the whole populations.
@@ -107,29 +118,87 @@ impl<'a> Scan<'a> {
 pub(super) async fn measure(scan: &Scan<'_>, columns: &[Column]) -> Result<Vec<Part>, DriftError> {
     let mut parts: Vec<Part> = (0..scan.segment_count()).map(|_| Part::default()).collect();
     for columns in columns.chunks(COLUMNS_A_STATEMENT) {
-        let reference = profiles(scan, columns, 0).await?;
-        let current = profiles(scan, columns, 1).await?;
+        let (reference, current) = tokio::try_join!(profiles(scan, columns, 0), profiles(scan, columns, 1))?;
         for (part, (reference, current)) in parts.iter_mut().zip(reference.iter().zip(&current)) {
             part.rows = Rows { reference: reference.rows, current: current.rows };
         }
-        for (i, column) in columns.iter().enumerate() {
-            let sides: Vec<[Side; 2]> = reference
-                .iter()
-                .zip(&current)
-                .map(|(reference, current)| [reference.side(i), current.side(i)])
-                .collect();
-            let measured = match column.kind {
-                Kind::Numeric => numeric(scan, column, &sides).await?,
-                Kind::Embedding => embeddings::measure(scan, column, &sides).await?,
-                Kind::Text => texts::measure(scan, column, &sides).await?,
-                Kind::Categorical => categorical(scan, column, &sides).await?,
-            };
-            for (part, column) in parts.iter_mut().zip(measured) {
+        let sides: Vec<Vec<[Side; 2]>> = (0..columns.len())
+            .map(|i| reference.iter().zip(&current).map(|(a, b)| [a.side(i), b.side(i)]).collect())
+            .collect();
+        let chunk = Chunk { scan, columns, sides };
+        let batches = chunk.batches();
+        // Two lanes: while one walks what it has read, the engine works for the other.
+        let (one, other) = tokio::try_join!(chunk.lane(&batches, 0), chunk.lane(&batches, 1))?;
+        let mut measured: Vec<(usize, Vec<MeasuredColumn>)> = one.into_iter().chain(other).collect();
+        measured.sort_by_key(|(i, _)| *i);
+        for (_, column) in measured {
+            for (part, column) in parts.iter_mut().zip(column) {
                 part.columns.push(column);
             }
         }
     }
     Ok(parts)
+}
+
+/// Columns that one profile statement a side answered for.
+struct Chunk<'a> {
+    scan: &'a Scan<'a>,
+    columns: &'a [Column],
+    /// By column, then by segment.
+    sides: Vec<Vec<[Side; 2]>>,
+}
+
+impl Chunk<'_> {
+    /// Columns that are measured together: numeric ones as far as their values may be held, every other one by itself.
+    fn batches(&self) -> Vec<Vec<usize>> {
+        let together = sorted::BATCH_VALUES / self.scan.rows.max(1);
+        let together = usize::try_from(together).unwrap_or(usize::MAX).max(1);
+        let (numbers, others): (Vec<usize>, Vec<usize>) =
+            (0..self.columns.len()).partition(|i| self.scan.sorts_arrays(&self.columns[*i]));
+        numbers.chunks(together).map(<[usize]>::to_vec).chain(others.into_iter().map(|i| vec![i])).collect()
+    }
+
+    /// Measures every other batch.
+    async fn lane(
+        &self,
+        batches: &[Vec<usize>],
+        first: usize,
+    ) -> Result<Vec<(usize, Vec<MeasuredColumn>)>, DriftError> {
+        let mut measured = Vec::new();
+        for batch in batches.iter().skip(first).step_by(2) {
+            let mut walked = self.walked(batch).await?.into_iter();
+            for i in batch {
+                let (scan, column, sides) = (self.scan, &self.columns[*i], self.sides[*i].as_slice());
+                let done = match column.kind {
+                    Kind::Numeric => numeric(scan, column, (sides, walked.next())).await?,
+                    Kind::Embedding => embeddings::measure(scan, column, sides).await?,
+                    Kind::Text => texts::measure(scan, column, sides).await?,
+                    Kind::Categorical => categorical(scan, column, sides).await?,
+                };
+                measured.push((*i, done));
+            }
+        }
+        Ok(measured)
+    }
+
+    /// The walks of a batch whose values are sorted as arrays; none of another one.
+    async fn walked(&self, batch: &[usize]) -> Result<Vec<Vec<Walked>>, DriftError> {
+        let columns: Vec<&Column> = batch.iter().map(|i| &self.columns[*i]).collect();
+        if !columns.iter().all(|column| self.scan.sorts_arrays(column)) {
+            return Ok(Vec::new());
+        }
+        let sides: Vec<&[[Side; 2]]> = batch.iter().map(|i| self.sides[*i].as_slice()).collect();
+        sorted::walks(self.scan, &columns, &sides).await
+    }
+}
+
+/// How much a walk must compute for the methods of a column, or for the bins of another tool.
+fn depth(scan: &Scan<'_>, column: &Column) -> Depth {
+    let full = |method: &Method| method.depth() == Depth::Full;
+    match scan.request.rule.compat.is_some() || column.methods.iter().any(full) {
+        true => Depth::Full,
+        false => Depth::Ranks,
+    }
 }
 
 /// A column of one side of one segment.
@@ -183,9 +252,9 @@ async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Ve
     if asked.is_empty() {
         return Ok(profiles);
     }
-    let binned = columns
-        .iter()
-        .any(|column| column.kind == Kind::Numeric && column.methods.iter().any(|m| m.is_binned()));
+    // What is sorted as arrays is its own source of edges, and never grouped.
+    let by_rows = |column: &&Column| column.kind == Kind::Numeric && !scan.sorts_arrays(column);
+    let binned = columns.iter().filter(by_rows).any(|column| column.methods.iter().any(|m| m.is_binned()));
     let levels: Vec<f64> = match (side, binned) {
         (0, true) => (0..=scan.request.bins).map(|i| f64::from(i) / f64::from(scan.request.bins)).collect(),
         _ => Vec::new(),
@@ -194,7 +263,11 @@ async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Ve
         columns: &asked,
         segments: scan.segments,
         quantiles: &levels,
-        detail: if scan.request.rule.compat.is_some() { Detail::Shape } else { Detail::Distinct },
+        detail: match scan.request.rule.compat {
+            Some(_) => Detail::Shape,
+            None if columns.iter().any(|column| by_rows(&column)) => Detail::Distinct,
+            None => Detail::Counts,
+        },
     };
     let rows: Vec<ProfileRow> = scan.reader.rows(&populations::profile(population, question)).await?;
     for row in rows {
@@ -246,11 +319,13 @@ impl ValueSink for Walks {
 async fn numeric(
     scan: &Scan<'_>,
     column: &Column,
-    sides: &[[Side; 2]],
+    (sides, walked): (&[[Side; 2]], Option<Vec<Walked>>),
 ) -> Result<Vec<MeasuredColumn>, DriftError> {
     let mut ks_error = None;
     let walks: Vec<Option<Walked>> = if !column.methods.iter().any(|method| method.needs_values()) {
         vec![None; sides.len()]
+    } else if let Some(walked) = walked {
+        walked.into_iter().map(Some).collect()
     } else if let Some(numbers) = scan.stored(column).and_then(|kept| kept.numbers.as_ref()) {
         let merged = merge(scan, column, numbers, sides).await?;
         ks_error = merged.error;
@@ -298,7 +373,7 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
             let edges = compat.and_then(|compat| compat.edges(reference, current));
             let mut binned = vec![Binned::new(edges.unwrap_or_else(|| reference.edges.clone()))];
             binned.extend(compat.and_then(|compat| compat.rank_edges(reference)).map(Binned::new));
-            Walk::new(Sizes { a: reference.numbers, b: current.numbers }, binned)
+            Walk::to_depth(depth(scan, column), Sizes { a: reference.numbers, b: current.numbers }, binned)
         })
         .collect();
     let values: u64 = sides.iter().flatten().map(|side| side.numbers).sum();

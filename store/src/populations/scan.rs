@@ -103,6 +103,8 @@ pub struct Question<'a> {
 /// How much a profile asks of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
+    /// How many there are, and of text what it looks like.
+    Looks,
     /// How many there are.
     Counts,
     /// About how many different ones there are too.
@@ -160,22 +162,23 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
             let decided = matches!(column.storage, super::Storage::Number(_));
             let texts = if decided { format!("count({number})") } else { format!("count({text})") };
             let times = match column.storage {
-                super::Storage::Undecided(_) => {
+                super::Storage::Undecided(_) if question.detail == Detail::Looks => {
                     format!("countIf(match(ifNull({text}, ''), {}))", quote(TIME))
                 }
                 _ => "toUInt64(0)".to_owned(),
             };
             let booleans = match column.storage {
                 super::Storage::Number(_) => "toUInt64(0)".to_owned(),
+                _ if question.detail != Detail::Looks => "toUInt64(0)".to_owned(),
                 _ => format!("countIf(lower(ifNull({text}, '')) IN ('true', 'false'))"),
             };
             let finite = format!("assumeNotNull({number}), ifNull(isFinite({number}), 0)");
             let range = match question.detail {
-                Detail::Counts | Detail::Distinct => "nan, nan, nan".to_owned(),
+                Detail::Looks | Detail::Counts | Detail::Distinct => "nan, nan, nan".to_owned(),
                 Detail::Shape => format!("minIf({finite}), maxIf({finite}), skewPopIf({finite})"),
             };
             let distinct = match question.detail {
-                Detail::Counts => "toUInt64(0)".to_owned(),
+                Detail::Looks | Detail::Counts => "toUInt64(0)".to_owned(),
                 Detail::Distinct | Detail::Shape => {
                     format!("toUInt64(ifNull(uniqCombined(12)({number}), 0))")
                 }
