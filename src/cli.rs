@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    baseline, check_config, completions, demo, drift, engine, ingest, monitor, query, runtime, schema, serve,
+    baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor, query, runtime, schema, serve,
     telemetry,
 };
 
@@ -26,6 +26,7 @@ enum Command {
     Drift(drift::Arguments),
     Baseline(baseline::Arguments),
     Monitor(monitor::Arguments),
+    Experiment(Box<experiment::Arguments>),
     Query(query::Arguments),
     Engine(engine::Arguments),
     Schema(schema::Arguments),
@@ -51,6 +52,7 @@ pub fn run() -> CommandResult {
         Command::Drift(arguments) => drift::run(arguments),
         Command::Baseline(arguments) => baseline::run(arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
+        Command::Experiment(arguments) => experiment::run(*arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),

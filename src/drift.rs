@@ -1,8 +1,8 @@
 //! `windvane drift`: compares two populations, prints the answer, and exits with what was asked for.
 
 pub mod arguments;
-mod junit;
-mod markdown;
+pub mod junit;
+pub mod markdown;
 mod record;
 pub mod source;
 pub mod table;

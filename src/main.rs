@@ -11,6 +11,7 @@ mod demo;
 mod drift;
 mod engine;
 mod exit;
+mod experiment;
 mod ingest;
 mod monitor;
 mod output;

@@ -2,4 +2,5 @@
 
 pub mod baseline;
 pub mod drift;
+pub mod experiment;
 pub mod monitor;

@@ -39,7 +39,7 @@ fn suite(name: &str, columns: &[Column]) -> String {
 }
 
 /// Text in an attribute; characters that XML 1.0 does not have become blanks.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -45,7 +45,7 @@ fn columns(columns: &[Column]) -> String {
 }
 
 /// Names and values cannot end a cell or start markup.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

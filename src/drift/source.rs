@@ -19,7 +19,7 @@ use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
 /// Memory that the engine of one comparison may take; sorts and groupings beyond a quarter of it go to its folder.
-const ENGINE_BYTES_MAX: u64 = 1_500 << 20;
+pub const ENGINE_BYTES_MAX: u64 = 1_500 << 20;
 
 /// ClickHouse's codes that speak of us or of the machine, not of the data: MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE,
 /// SYNTAX_ERROR, UNKNOWN_FUNCTION, UNKNOWN_IDENTIFIER, LOGICAL_ERROR, ILLEGAL_TYPE_OF_ARGUMENT.
@@ -123,7 +123,8 @@ pub fn open_failure(error: OpenError) -> Failure {
     Failure { reason, error: error.into() }
 }
 
-fn population_failure(error: PopulationError) -> Failure {
+/// The exit code of a file that is no population.
+pub fn population_failure(error: PopulationError) -> Failure {
     let reason = match &error {
         PopulationError::Unreadable { source, .. } => local_reason(source),
         _ => Reason::Data,

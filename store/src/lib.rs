@@ -8,6 +8,7 @@ mod client;
 pub mod drift_findings;
 pub mod endpoint;
 mod error;
+pub mod experiment;
 pub mod exposures;
 pub mod job_leases;
 pub mod labelled;

@@ -33,7 +33,7 @@ pub struct Population {
     /// What a person calls it: a file name, or a part of the store.
     pub source: String,
     /// What stands after FROM.
-    from: String,
+    pub(crate) from: String,
     /// Its columns, in the order of the file or by name.
     pub columns: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.
@@ -79,7 +79,7 @@ pub enum Storage {
 
 /// An expression of ours in ClickHouse's SQL: it yields a nullable value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sql(String);
+pub struct Sql(pub(crate) String);
 
 impl Storage {
     /// The expression of the values as nullable Float64, NaN counted as missing.

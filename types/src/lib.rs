@@ -5,6 +5,8 @@ pub mod baseline;
 mod clock;
 pub mod drift;
 pub mod event;
+pub mod experiment;
+pub mod experiment_summary;
 pub mod rejection;
 pub mod span;
 

@@ -1,0 +1,47 @@
+//! Experiments: rows of units in arms in, or sums of them, the document `windvane.experiment/1` out.
+//!
+//! The engine reduces, this decides: `gather` asks for sums by arm, `compare` hands them to the estimators of `stats`, and
+//! `judge` turns estimates into words. Nothing here holds rows.
+
+mod compare;
+mod error;
+mod facts;
+mod gather;
+mod judge;
+pub mod metric;
+mod request;
+mod summary;
+
+use windvane_store::Reader;
+use windvane_types::{experiment::Document, experiment_summary::Summary};
+
+pub use error::ExperimentError;
+pub use judge::SRM_BELOW;
+pub use metric::{Cap, Measured, Metric};
+pub use request::{ExperimentRequest, Rule, TUNING};
+
+/// Compares the arms of an experiment over its rows.
+///
+/// # Errors
+/// When a column is missing or no numbers, when there is no second arm or no control, or when a statement fails.
+pub async fn run(reader: &Reader, request: &ExperimentRequest) -> Result<Document, ExperimentError> {
+    let facts = gather::gather(reader, request).await?;
+    judged(&facts, &request.rule)
+}
+
+/// Compares the arms of an experiment over sums that another program made.
+///
+/// # Errors
+/// When the sums are incomplete or cannot be those of any units.
+pub fn run_summary(summary: &Summary, source: &str, rule: &Rule) -> Result<Document, ExperimentError> {
+    let facts = summary::facts(summary, source)?;
+    judged(&facts, &Rule { control: summary.control.clone(), ..rule.clone() })
+}
+
+fn judged(facts: &facts::Facts, rule: &Rule) -> Result<Document, ExperimentError> {
+    let control = facts.arm(&rule.control).ok_or_else(|| ExperimentError::NoControl {
+        control: rule.control.clone(),
+        known: facts.arms.iter().map(|arm| arm.name.clone()).collect(),
+    })?;
+    Ok(judge::judge(facts, control, rule))
+}

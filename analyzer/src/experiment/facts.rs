@@ -1,0 +1,89 @@
+//! What is known of an experiment once its rows are sums: arms with their units, metrics with their sums by arm.
+
+use windvane_stats::experiment::{
+    cuped::Laws,
+    effect,
+    proportion::Proportion,
+    quantile::QuantileArm,
+    sums::{PairSums, Sums},
+};
+
+use super::Metric;
+
+/// An experiment without its rows.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    /// A file name, or the name of an experiment.
+    pub(super) source: String,
+    /// Rows that were read; `None` where sums were given.
+    pub(super) rows: Option<u64>,
+    /// Rows without a unit or without an arm.
+    pub(super) unassigned: u64,
+    /// Units of all arms.
+    pub(super) units: u64,
+    /// Units that were seen in several arms and belong to none.
+    pub(super) several: u64,
+    /// The arms by name.
+    pub(super) arms: Vec<ArmFacts>,
+    /// The metrics as asked for.
+    pub(super) metrics: Vec<MetricFacts>,
+}
+
+/// An arm.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ArmFacts {
+    pub(super) name: String,
+    pub(super) units: u64,
+    /// The share that it should get.
+    pub(super) weight: f64,
+}
+
+/// A metric's sums, one entry an arm.
+#[derive(Debug, Clone)]
+pub(super) struct MetricFacts {
+    pub(super) metric: Metric,
+    /// The covariate that goes with it.
+    pub(super) covariate: Option<String>,
+    pub(super) arms: Vec<ArmMetric>,
+    /// What was done to the values of this metric, for the ledger.
+    pub(super) notes: Vec<String>,
+    /// Why there is no estimate.
+    pub(super) reason: Option<String>,
+}
+
+/// What one arm's units say of a metric.
+#[derive(Debug, Clone)]
+pub(super) struct ArmMetric {
+    pub(super) sums: ArmSums,
+    /// Units with a value.
+    pub(super) n: u64,
+    /// Units without one.
+    pub(super) missing: u64,
+    /// Rows without a value of units that have one in another row.
+    pub(super) partial: u64,
+    /// Units whose value was cut down to the cap.
+    pub(super) capped: u64,
+    /// Rows with a value.
+    pub(super) values: u64,
+}
+
+/// The sufficient statistics of a metric in an arm.
+#[derive(Debug, Clone)]
+pub(super) enum ArmSums {
+    Mean(Sums),
+    Proportion(Proportion),
+    /// A mean or proportion with its covariate.
+    Adjusted(PairSums, Laws),
+    Ratio(PairSums),
+    /// `None` without rows.
+    Quantile(Option<QuantileArm>),
+    /// An estimate whose sums are not known.
+    Estimated(effect::Arm),
+}
+
+impl Facts {
+    /// The place of an arm.
+    pub(super) fn arm(&self, name: &str) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.name == name)
+    }
+}

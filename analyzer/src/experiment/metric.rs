@@ -1,0 +1,247 @@
+//! A metric as the command line and the configuration name it: `revenue:mean`, `errors:ratio(requests):lower`.
+
+use windvane_types::experiment::{Better, Kind, Role};
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// Its name: the column.
+    pub name: String,
+    /// How a unit's rows become a number.
+    pub measured: Measured,
+    /// Which way is better.
+    pub better: Better,
+    /// What it is for.
+    pub role: Role,
+    /// The relative margin of equivalence or non-inferiority, above 0.
+    pub margin: Option<f64>,
+    /// The bound above which values of units count as the bound.
+    pub cap: Option<Cap>,
+}
+
+/// How rows become a number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Measured {
+    /// The mean of the units' sums.
+    Mean,
+    /// The share of units with 1.
+    Proportion,
+    /// The sum over the sum of another column.
+    Ratio {
+        /// The column below the line.
+        denominator: String,
+    },
+    /// A quantile of the rows.
+    Quantile {
+        /// Above 0 and below 1.
+        q: f64,
+    },
+}
+
+/// Above what values are cut down.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cap {
+    /// Above this value.
+    Value(f64),
+    /// Above this quantile of the units of all arms, above 0 and below 1.
+    Quantile(f64),
+}
+
+impl Metric {
+    /// A metric of which more is better and that decides.
+    #[must_use]
+    pub fn new(name: &str, measured: Measured) -> Self {
+        Self {
+            name: name.to_owned(),
+            measured,
+            better: Better::Higher,
+            role: Role::Primary,
+            margin: None,
+            cap: None,
+        }
+    }
+
+    /// Reads `NAME:KIND` or `NAME:KIND:lower`; the name may hold colons itself.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (text, better) = match text.rsplit_once(':') {
+            Some((rest, "lower")) => (rest, Better::Lower),
+            Some((rest, "higher")) => (rest, Better::Higher),
+            _ => (text, Better::Higher),
+        };
+        let (name, kind) = split(text).filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+            format!("`--metric {text}` has no name and kind: give NAME:KIND, with KIND one of {KINDS}")
+        })?;
+        Ok(Self { better, ..Self::new(name, Measured::parse(kind)?) })
+    }
+
+    /// The kind in the document.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.measured {
+            Measured::Mean => Kind::Mean,
+            Measured::Proportion => Kind::Proportion,
+            Measured::Ratio { .. } => Kind::Ratio,
+            Measured::Quantile { .. } => Kind::Quantile,
+        }
+    }
+}
+
+/// What a message lists.
+const KINDS: &str = "mean, proportion, ratio(DENOMINATOR), quantile(0.99)";
+
+/// Name and kind: the kind starts after the last colon that is not within its parentheses.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let within = |kind: &str| text.ends_with(')').then(|| text.find(kind)).flatten();
+    match within(":ratio(").or_else(|| within(":quantile(")) {
+        Some(at) => Some((&text[..at], &text[at + 1..])),
+        None => text.rsplit_once(':'),
+    }
+}
+
+impl Measured {
+    /// Reads `mean`, `proportion`, `ratio(DENOMINATOR)` or `quantile(Q)`.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(kind: &str) -> Result<Self, String> {
+        let argument = |name: &str| kind.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')');
+        if let Some(denominator) = argument("ratio").filter(|denominator| !denominator.is_empty()) {
+            return Ok(Self::Ratio { denominator: denominator.to_owned() });
+        }
+        if let Some(level) = argument("quantile") {
+            let q = level.trim().parse::<f64>().ok().filter(|q| *q > 0.0 && *q < 1.0);
+            return q.map(|q| Self::Quantile { q }).ok_or_else(|| {
+                format!("`quantile({level})` is out of range: above 0 and below 1, as in quantile(0.99)")
+            });
+        }
+        match kind {
+            "mean" => Ok(Self::Mean),
+            "proportion" => Ok(Self::Proportion),
+            "ratio" | "ratio()" => Err("`ratio` needs its denominator, as in ratio(orders)".to_owned()),
+            "quantile" => Err("`quantile` needs its level, as in quantile(0.99)".to_owned()),
+            other => Err(match nearest(other, ["mean", "proportion", "ratio", "quantile"]) {
+                Some(near) => {
+                    format!("there is no metric kind `{other}`; did you mean `{near}`? All kinds: {KINDS}")
+                }
+                None => format!("there is no metric kind `{other}`; all kinds: {KINDS}"),
+            }),
+        }
+    }
+}
+
+impl Cap {
+    /// Reads a value, or a percentile such as `p99.9`.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!("`{text}` is no cap: give a value such as 1000, or a percentile above p50 such as p99.9")
+        };
+        match text.strip_prefix('p') {
+            Some(percent) => {
+                let percent =
+                    percent.parse::<f64>().ok().filter(|percent| *percent >= 50.0 && *percent < 100.0);
+                percent.map(|percent| Self::Quantile(percent / 100.0)).ok_or_else(expected)
+            }
+            None => {
+                let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+                value.map(Self::Value).ok_or_else(expected)
+            }
+        }
+    }
+}
+
+/// The word that was probably meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |a: &str, b: &str| {
+        // One row of the edit distance's table at a time.
+        let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+        for (i, x) in a.chars().enumerate() {
+            let mut diagonal = row[0];
+            row[0] = i + 1;
+            for (j, y) in b.chars().enumerate() {
+                let substitute = diagonal + usize::from(!x.eq_ignore_ascii_case(&y));
+                diagonal = row[j + 1];
+                row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
+            }
+        }
+        row[b.chars().count()]
+    };
+    let bound = (word.chars().count() / 3).max(1);
+    let known = known.into_iter().map(|known| (distance(word, known), known));
+    known
+        .filter(|(distance, _)| *distance <= bound)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_types::experiment::Better;
+
+    use super::{Cap, Measured, Metric, nearest};
+
+    fn ratio(denominator: &str) -> Measured {
+        Measured::Ratio { denominator: denominator.to_owned() }
+    }
+
+    #[test]
+    fn specifications_name_columns_with_any_character() {
+        for (text, name, measured, better) in [
+            ("revenue:mean", "revenue", Measured::Mean, Better::Higher),
+            ("a:b:proportion", "a:b", Measured::Proportion, Better::Higher),
+            ("clicks:ratio(views)", "clicks", ratio("views"), Better::Higher),
+            ("clicks:ratio(a:b (c))", "clicks", ratio("a:b (c)"), Better::Higher),
+            ("latency_us:quantile(0.99):lower", "latency_us", Measured::Quantile { q: 0.99 }, Better::Lower),
+            ("errors:mean:lower", "errors", Measured::Mean, Better::Lower),
+            ("x:mean:higher", "x", Measured::Mean, Better::Higher),
+        ] {
+            let metric = Metric::parse(text).unwrap();
+            assert_eq!(
+                (metric.name.as_str(), metric.measured, metric.better),
+                (name, measured, better),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_metric_says_what_is() {
+        for (text, part) in [
+            ("revenue", "NAME:KIND"),
+            (":mean", "NAME:KIND"),
+            ("x:meen", "did you mean `mean`"),
+            ("x:median", "all kinds"),
+            ("x:ratio", "ratio(orders)"),
+            ("x:ratio()", "ratio(orders)"),
+            ("x:quantile(0)", "above 0 and below 1"),
+            ("x:quantile(1)", "above 0 and below 1"),
+            ("x:quantile(99)", "above 0 and below 1"),
+            ("x:quantile(nan)", "above 0 and below 1"),
+            ("x:mean:Lower", "did you mean"),
+        ] {
+            let error = Metric::parse(text).unwrap_err();
+            assert!(error.contains(part) || text.ends_with("Lower"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn caps_are_values_or_percentiles() {
+        assert_eq!(Cap::parse("p99.9"), Ok(Cap::Quantile(0.999)));
+        assert_eq!(Cap::parse("-5"), Ok(Cap::Value(-5.0)));
+        for text in ["p100", "p20", "p", "x", "inf", "nan"] {
+            assert!(Cap::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn near_words_are_found_and_far_ones_are_not() {
+        assert_eq!(nearest("revenu", ["unit", "revenue"]), Some("revenue"));
+        assert_eq!(nearest("Arm", ["arm", "unit"]), Some("arm"));
+        assert_eq!(nearest("spend", ["arm", "unit"]), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! What is compared, and by which rule.
+
+use windvane_stats::{correction::Correction, experiment::effect::Alternative};
+use windvane_store::populations::Population;
+
+use super::Metric;
+
+/// A comparison of arms over rows.
+#[derive(Debug, Clone)]
+pub struct ExperimentRequest {
+    /// The rows.
+    pub population: Population,
+    /// The column that says who or what was assigned.
+    pub unit: String,
+    /// The column that says to which arm.
+    pub arm: String,
+    /// The metrics, at least one.
+    pub metrics: Vec<Metric>,
+    /// A column from before the experiment that explains part of the spread; for every mean and proportion.
+    pub covariate: Option<String>,
+    /// How answers become verdicts.
+    pub rule: Rule,
+}
+
+/// How answers become verdicts.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The arm that the others are compared with.
+    pub control: String,
+    /// The accepted chance of a false verdict.
+    pub alpha: f64,
+    /// Which differences count.
+    pub alternative: Alternative,
+    /// The units of both arms at which the confidence sequence is narrowest.
+    pub tuning: f64,
+    /// The share of units that each arm should get; equal where it is empty.
+    pub weights: Vec<(String, f64)>,
+    /// The multiple-testing correction over metrics × arms.
+    pub correction: Correction,
+}
+
+/// Units at which the confidence sequence is narrowest where nothing else is said.
+pub const TUNING: f64 = windvane_stats::experiment::sequence::TUNING;
+
+impl Rule {
+    /// The defaults, with this control.
+    #[must_use]
+    pub fn against(control: &str) -> Self {
+        Self {
+            control: control.to_owned(),
+            alpha: 0.05,
+            alternative: Alternative::TwoSided,
+            tuning: TUNING,
+            weights: Vec::new(),
+            correction: Correction::Holm,
+        }
+    }
+}

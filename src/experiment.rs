@@ -1,0 +1,49 @@
+//! `windvane experiment`: compares the arms of an experiment, prints the answer, and exits with what was asked for.
+
+mod arguments;
+mod junit;
+mod markdown;
+mod source;
+mod table;
+pub mod words;
+
+use windvane_types::experiment::{Document, SrmVerdict, Verdict};
+
+pub use arguments::Arguments;
+
+use crate::exit::{CommandResult, Exit, Failure};
+use crate::output::print;
+use arguments::{FailOn, Format, Options};
+
+/// Runs `windvane experiment`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let options = arguments.check()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(source::read(&options));
+    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
+    drop(runtime);
+    let result: Result<Document, Failure> = result;
+    let result = result.and_then(|document| answer(&document, &options));
+    match options.embedded() {
+        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
+        false => result,
+    }
+}
+
+fn answer(document: &Document, options: &Options) -> CommandResult {
+    let text = match options.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table::render(document),
+        Format::Markdown => markdown::render(document),
+        Format::Junit => junit::render(document),
+    };
+    print(&text)?;
+    let any = |verdict| document.comparisons.iter().any(|comparison| comparison.verdict == verdict);
+    let mismatch = document.srm.verdict == SrmVerdict::Mismatch;
+    Ok(match options.fail_on {
+        Some(FailOn::Worse) if any(Verdict::Worse) => Exit::Found,
+        Some(FailOn::Worse) if mismatch => Exit::Inconclusive,
+        Some(FailOn::Mismatch) if mismatch => Exit::Found,
+        _ => Exit::Ok,
+    })
+}

@@ -1,0 +1,259 @@
+//! The command line of `windvane experiment`: raw arguments, and what they mean once checked.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use windvane_analyzer::experiment::{Metric, Rule, TUNING};
+use windvane_stats::correction::Correction;
+
+use crate::drift::words::number;
+use crate::exit::{Failure, Reason};
+
+/// Compare the arms of an experiment: is B better than A, by how much, how sure, and is the experiment healthy?
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file with one or more rows a unit: Parquet, Arrow, CSV or NDJSON.
+    #[arg(value_name = "FILE", required_unless_present = "summary", conflicts_with = "summary")]
+    file: Option<PathBuf>,
+    /// Sums that another program made, a document `windvane.experiment_summary/1`, instead of rows.
+    #[arg(long, value_name = "FILE.json")]
+    summary: Option<PathBuf>,
+    /// The column that says who or what was assigned; its rows are summed first.
+    #[arg(long, value_name = "COLUMN", required_unless_present = "summary", conflicts_with = "summary")]
+    unit: Option<String>,
+    /// The column that says to which arm.
+    #[arg(long, value_name = "COLUMN", required_unless_present = "summary", conflicts_with = "summary")]
+    arm: Option<String>,
+    /// The arm that the others are compared with.
+    #[arg(long, value_name = "ARM", required_unless_present = "summary", conflicts_with = "summary")]
+    control: Option<String>,
+    /// What is compared: NAME:mean, NAME:proportion, NAME:ratio(DENOMINATOR) or NAME:quantile(0.99), with `:lower` after it
+    /// where less is better. Repeat it for more.
+    #[arg(long, value_name = "NAME:KIND", required_unless_present = "summary", conflicts_with = "summary")]
+    metric: Vec<String>,
+    /// A column from before the experiment that explains part of the spread (CUPED); for every mean and proportion.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
+    covariate: Option<String>,
+    /// The accepted chance of a false verdict, above 0 and below 1.
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    alpha: f64,
+    /// The units of both arms at which the always-valid interval is narrowest: those that you plan for.
+    #[arg(long, value_name = "UNITS", default_value_t = TUNING)]
+    sequential_tuning: f64,
+    /// The share of units that each arm should get, `a=0.5,b=0.5`; 0 for an arm that is switched off. Equal by default.
+    #[arg(long, value_name = "ARM=SHARE,…", conflicts_with = "summary")]
+    weights: Option<String>,
+    /// How p-values are corrected over metrics × arms.
+    #[arg(long, value_enum, default_value = "holm")]
+    correction: CorrectionName,
+    /// Differences within this share of the control's value do not matter: `0.01` for all metrics or `NAME=0.01` for one.
+    #[arg(long, value_name = "SHARE")]
+    margin: Vec<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Exit with 1 where an arm is worse (and with 2 on a mismatch), or with 1 on a mismatch of the arms' sizes.
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+    /// Never fetch the engine; say which command does instead.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// An output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// The document `windvane.experiment/1`.
+    Json,
+    /// For a pull request or a wiki.
+    Markdown,
+    /// For a build server: one test case a comparison.
+    Junit,
+}
+
+/// What makes the command fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// An arm that is worse on a metric.
+    Worse,
+    /// Arms that do not have their share of units.
+    Mismatch,
+}
+
+/// A correction by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CorrectionName {
+    /// Holm: the chance of a single false verdict.
+    Holm,
+    /// Benjamini-Hochberg: the share of false ones among the verdicts.
+    Bh,
+    /// Benjamini-Yekutieli: the same under any dependence.
+    By,
+    /// Bonferroni.
+    Bonferroni,
+    /// None.
+    None,
+}
+
+impl From<CorrectionName> for Correction {
+    fn from(name: CorrectionName) -> Self {
+        match name {
+            CorrectionName::Holm => Self::Holm,
+            CorrectionName::Bh => Self::Bh,
+            CorrectionName::By => Self::By,
+            CorrectionName::Bonferroni => Self::Bonferroni,
+            CorrectionName::None => Self::None,
+        }
+    }
+}
+
+/// Where the numbers come from.
+#[derive(Debug)]
+pub enum From {
+    /// Rows of a file.
+    Rows(Box<Rows>),
+    /// Sums of another program.
+    Summary(PathBuf),
+}
+
+/// A file and what its columns are.
+#[derive(Debug)]
+pub struct Rows {
+    pub file: PathBuf,
+    pub unit: String,
+    pub arm: String,
+    pub metrics: Vec<Metric>,
+    pub covariate: Option<String>,
+}
+
+/// Checked arguments.
+#[derive(Debug)]
+pub struct Options {
+    pub from: From,
+    pub rule: Rule,
+    pub margins: Margins,
+    pub format: Format,
+    pub fail_on: Option<FailOn>,
+    pub offline: bool,
+}
+
+/// The margins that were given.
+#[derive(Debug, Default)]
+pub struct Margins {
+    all: Option<f64>,
+    by_name: Vec<(String, f64)>,
+}
+
+impl Options {
+    /// Whether the engine runs in this process.
+    pub fn embedded(&self) -> bool {
+        matches!(self.from, From::Rows(_))
+    }
+}
+
+impl Arguments {
+    /// Says what the arguments mean.
+    ///
+    /// # Errors
+    /// A usage error that says what would have been accepted.
+    pub fn check(self) -> Result<Options, Failure> {
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return Err(usage(format!("`--alpha {}` is out of range: above 0 and below 1", self.alpha)));
+        }
+        if !(self.sequential_tuning > 0.0 && self.sequential_tuning.is_finite()) {
+            let given = self.sequential_tuning;
+            return Err(usage(format!("`--sequential-tuning {given}` is out of range: above 0")));
+        }
+        let margins = Margins::parse(&self.margin)?;
+        let weights = self.weights.as_deref().map(weights).transpose()?.unwrap_or_default();
+        let rule = Rule {
+            alpha: self.alpha,
+            tuning: self.sequential_tuning,
+            weights,
+            correction: self.correction.into(),
+            ..Rule::against(&self.control.clone().unwrap_or_default())
+        };
+        let from = match (self.summary, self.file, self.unit, self.arm) {
+            (Some(summary), None, ..) => From::Summary(summary),
+            (None, Some(file), Some(unit), Some(arm)) => {
+                let metrics = self.metric.iter().map(|text| Metric::parse(text));
+                let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+                margins.check(metrics.iter().map(|metric| metric.name.as_str()))?;
+                metrics.iter_mut().for_each(|metric| metric.margin = margins.of(&metric.name));
+                From::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
+            }
+            _ => return Err(usage("give a file with --unit, --arm, --control and --metric, or --summary".to_owned())),
+        };
+        Ok(Options { from, rule, margins, format: self.format, fail_on: self.fail_on, offline: self.offline })
+    }
+}
+
+impl Margins {
+    fn parse(given: &[String]) -> Result<Self, Failure> {
+        let mut margins = Self::default();
+        for text in given {
+            let (name, share) = match text.rsplit_once('=') {
+                Some((name, share)) => (Some(name), share),
+                None => (None, text.as_str()),
+            };
+            let share = share.parse::<f64>().ok().filter(|share| *share > 0.0 && share.is_finite());
+            let share = share.ok_or_else(|| {
+                usage(format!("`--margin {text}` is no margin: give a share above 0 such as 0.01, or NAME=0.01"))
+            })?;
+            match name {
+                Some(name) => margins.by_name.push((name.to_owned(), share)),
+                None => margins.all = Some(share),
+            }
+        }
+        Ok(margins)
+    }
+
+    /// The margin of a metric.
+    pub fn of(&self, name: &str) -> Option<f64> {
+        let own = self.by_name.iter().rev().find(|(of, _)| of == name);
+        own.map(|(_, share)| *share).or(self.all)
+    }
+
+    /// Whether every named margin is that of a metric.
+    ///
+    /// # Errors
+    /// A usage error that names the metrics.
+    pub fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+        let names: Vec<&str> = names.collect();
+        match self.by_name.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, share)) => Err(usage(format!(
+                "`--margin {name}={}` is of no metric; there are {}",
+                number(*share),
+                names.join(", ")
+            ))),
+        }
+    }
+}
+
+fn weights(text: &str) -> Result<Vec<(String, f64)>, Failure> {
+    let mut weights: Vec<(String, f64)> = Vec::new();
+    for part in text.split(',') {
+        let parsed = part.rsplit_once('=').and_then(|(arm, share)| {
+            let share = share.trim().parse::<f64>().ok().filter(|share| *share >= 0.0 && share.is_finite())?;
+            (!arm.is_empty()).then(|| (arm.to_owned(), share))
+        });
+        let Some(weight) = parsed else {
+            return Err(usage(format!("`{part}` in `--weights` is no share: give ARM=SHARE,ARM=SHARE, each 0 or more")));
+        };
+        if weights.iter().any(|(arm, _)| *arm == weight.0) {
+            return Err(usage(format!("`--weights` has the arm `{}` twice", weight.0)));
+        }
+        weights.push(weight);
+    }
+    if weights.iter().all(|(_, share)| *share == 0.0) {
+        return Err(usage("all shares in `--weights` are 0".to_owned()));
+    }
+    Ok(weights)
+}
+
+pub fn usage(message: String) -> Failure {
+    Failure { reason: Reason::Usage, error: anyhow::anyhow!(message) }
+}

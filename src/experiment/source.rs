@@ -1,0 +1,78 @@
+//! Where the numbers of `windvane experiment` come from: an engine of its own over a file, or sums of another program.
+
+use std::path::Path;
+
+use anyhow::Context;
+use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest};
+use windvane_store::{LocalEngine, Reader, populations};
+use windvane_types::{experiment::Document, experiment_summary::Summary};
+
+use super::arguments::{From, Options, Rows};
+use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
+use crate::exit::{Because, Failure, Reason};
+use crate::runtime::{self, Fetching, Library, Places};
+
+/// Reads the experiment.
+pub async fn read(options: &Options) -> Result<Document, Failure> {
+    match &options.from {
+        From::Rows(rows) => of_file(rows, options).await,
+        From::Summary(path) => of_summary(path, options),
+    }
+}
+
+async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
+    let library = Places::from_environment()
+        .because(Reason::Config)?
+        .locate(Library::Chdb, if options.offline { Fetching::Forbidden } else { Fetching::Allowed })
+        .map_err(runtime::failure)?;
+    std::fs::metadata(&rows.file)
+        .map_err(|error| anyhow::anyhow!("cannot read `{}`: {error}", rows.file.display()))
+        .because(Reason::Data)?;
+    let file = rows.file.clone();
+    let (reader, population) = tokio::task::spawn_blocking(move || {
+        let engine = LocalEngine::open(&library, ENGINE_BYTES_MAX).because(Reason::Unavailable)?;
+        let population = populations::open_file(&engine, &file, "experiment").map_err(population_failure)?;
+        Ok::<_, Failure>((Reader::Local(engine), population))
+    })
+    .await??;
+    let request = ExperimentRequest {
+        population,
+        unit: rows.unit.clone(),
+        arm: rows.arm.clone(),
+        metrics: rows.metrics.clone(),
+        covariate: rows.covariate.clone(),
+        rule: options.rule.clone(),
+    };
+    experiment::run(&reader, &request).await.map_err(failure)
+}
+
+fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))
+        .because(Reason::Data)?;
+    let mut summary: Summary = serde_json::from_str(&text)
+        .with_context(|| format!("`{}` is no document windvane.experiment_summary/1", path.display()))
+        .because(Reason::Data)?;
+    options.margins.check(summary.metrics.iter().map(|metric| metric.metric.as_str()))?;
+    for metric in &mut summary.metrics {
+        metric.margin = options.margins.of(&metric.metric).or(metric.margin);
+    }
+    experiment::run_summary(&summary, &path.display().to_string(), &options.rule).map_err(failure)
+}
+
+/// The exit code of each failure: what was asked for, what the data are, what is away, or what is ours.
+fn failure(error: ExperimentError) -> Failure {
+    let reason = match &error {
+        ExperimentError::NoWeight { .. } => Reason::Usage,
+        ExperimentError::Read(error) => reason_of(error),
+        ExperimentError::Column { .. }
+        | ExperimentError::NotNumbers { .. }
+        | ExperimentError::NotAProportion { .. }
+        | ExperimentError::OneArm { .. }
+        | ExperimentError::TooManyArms { .. }
+        | ExperimentError::NoControl { .. }
+        | ExperimentError::Sums { .. }
+        | ExperimentError::Summary { .. } => Reason::Data,
+    };
+    Failure { reason, error: error.into() }
+}

@@ -1,0 +1,92 @@
+//! The answer of `windvane experiment` as a table for people: health first, then what each comparison says.
+
+use std::io::IsTerminal;
+
+use comfy_table::{Cell, Color, Table, presets};
+use windvane_types::experiment::{Comparison, Document, SrmVerdict, Verdict};
+
+use super::words;
+use crate::drift::words::{grouped, shortened};
+
+/// Renders the document.
+pub fn render(document: &Document) -> String {
+    let mut text = format!("{}\n\n", words::headline(document));
+    let rows = document.rows.map_or(String::new(), |rows| format!(" ({} rows)", grouped(rows)));
+    text += &format!("source   {}{rows}\n", document.source);
+    text += &format!("arms     {}\n", words::arms(document));
+    let mark = if document.srm.verdict == SrmVerdict::Mismatch { "!" } else { " " };
+    text += &format!("health  {mark}{}\n", words::sample_ratio(document));
+    for check in words::unwell(document) {
+        text += &format!("        !{}\n", words::check(check));
+    }
+    text += "\n";
+    text += &comparisons(document, &document.comparisons);
+    for segment in &document.segments {
+        let values: Vec<String> = segment
+            .segment
+            .iter()
+            .map(|(column, value)| format!("{column}={}", shortened(value.as_deref().unwrap_or("(missing)"))))
+            .collect();
+        text += &format!("\n{}\n\n", values.join(", "));
+        text += &comparisons(document, &segment.comparisons);
+    }
+    let ledger = words::ledger(document);
+    if !ledger.is_empty() {
+        text += "\nwhat was done:\n";
+        for line in ledger {
+            text += &format!("  {line}\n");
+        }
+    }
+    text += &format!(
+        "\n{} corrected by {}; a verdict needs p < {}; intervals hold {} % each\n",
+        if document.tests == 1 { "1 p-value".to_owned() } else { format!("{} p-values", document.tests) },
+        document.correction,
+        document.alpha,
+        crate::drift::words::number((1.0 - document.alpha) * 100.0),
+    );
+    text
+}
+
+fn comparisons(document: &Document, comparisons: &[Comparison]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || !std::io::stdout().is_terminal()
+    {
+        table.force_no_tty();
+    }
+    table.set_header([
+        "metric",
+        "arm",
+        "verdict",
+        &format!("{} → arm", shortened(&document.control)),
+        "change",
+        "p",
+        "at any time",
+        "better with",
+    ]);
+    for comparison in comparisons {
+        let colour = match comparison.verdict {
+            Verdict::Better => Color::Green,
+            Verdict::Worse => Color::Red,
+            Verdict::Equivalent => Color::Cyan,
+            Verdict::Inconclusive => Color::Yellow,
+        };
+        table.add_row([
+            Cell::new(words::metric(comparison)),
+            Cell::new(shortened(&comparison.arm)),
+            Cell::new(comparison.verdict.as_str()).fg(colour),
+            Cell::new(words::levels(comparison)),
+            Cell::new(words::change(comparison)),
+            Cell::new(words::p_value(comparison.p_adjusted.or(comparison.p_value))),
+            Cell::new(words::at_any_time(comparison)),
+            Cell::new(words::chance(comparison)),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    for comparison in comparisons {
+        if let Some(reason) = &comparison.reason {
+            text += &format!("{} {}: {reason}\n", words::metric(comparison), shortened(&comparison.arm));
+        }
+    }
+    text
+}

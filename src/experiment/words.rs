@@ -1,0 +1,192 @@
+//! What an experiment says in words that a person reads: the verdict, the number behind it, how sure it is.
+
+use windvane_types::experiment::{
+    Better, Check, CheckVerdict, Comparison, Document, Effect, Kind, SrmVerdict, Verdict,
+};
+
+use crate::drift::words::{grouped, number, shortened};
+
+/// The headline of a document.
+pub fn headline(document: &Document) -> String {
+    if document.srm.verdict == SrmVerdict::Mismatch {
+        return "the arms do not have their share of units: no verdict can be trusted".to_owned();
+    }
+    let mut parts = Vec::new();
+    for verdict in [Verdict::Better, Verdict::Worse, Verdict::Equivalent] {
+        let said: Vec<String> = document
+            .comparisons
+            .iter()
+            .filter(|comparison| comparison.verdict == verdict)
+            .map(|comparison| format!("{} on {}", shortened(&comparison.arm), metric(comparison)))
+            .collect();
+        if !said.is_empty() {
+            parts.push(format!("{}: {}", verdict.as_str(), said.join(", ")));
+        }
+    }
+    let open = document.comparisons.iter().filter(|found| found.verdict == Verdict::Inconclusive).count();
+    match (parts.is_empty(), open) {
+        (true, _) => "nothing is shown yet: every comparison is inconclusive".to_owned(),
+        (false, 0) => parts.join("; "),
+        (false, open) => format!("{}; inconclusive: {open} of {}", parts.join("; "), document.comparisons.len()),
+    }
+}
+
+/// The arms with their units, in one line.
+pub fn arms(document: &Document) -> String {
+    let arms = document.arms.iter().map(|arm| {
+        let control = if arm.arm == document.control { " (control)" } else { "" };
+        format!("{}{control} {} units", shortened(&arm.arm), grouped(arm.n))
+    });
+    arms.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the arms have their share of units, in one line.
+pub fn sample_ratio(document: &Document) -> String {
+    match (document.srm.verdict, document.srm.p_value) {
+        (SrmVerdict::Mismatch, p) => format!(
+            "sample ratio mismatch ({}): units are lost or dealt out wrongly; find out why before reading on",
+            p_value(p)
+        ),
+        (SrmVerdict::Ok, Some(p)) => format!("the arms have their share of units ({})", p_value(Some(p))),
+        (SrmVerdict::Ok, None) => "whether the arms have their share of units cannot be told".to_owned(),
+    }
+}
+
+/// A health check that is not well, in one line.
+pub fn check(check: &Check) -> String {
+    let subject = check.subject.as_ref().map_or(String::new(), |subject| format!(" ({})", shortened(subject)));
+    format!("{}{subject}: {} {}", check.verdict.as_str(), check.meaning, check.advice).trim_end().to_owned()
+}
+
+/// Checks that a person should see.
+pub fn unwell(document: &Document) -> impl Iterator<Item = &Check> {
+    let srm = |check: &Check| check.check == "sample_ratio" && check.subject.is_none();
+    document
+        .health
+        .iter()
+        .filter(move |check| !srm(check))
+        .filter(|check| matches!(check.verdict, CheckVerdict::Warning | CheckVerdict::Failure))
+}
+
+/// The metric with its quantile.
+pub fn metric(comparison: &Comparison) -> String {
+    let name = shortened(&comparison.metric);
+    match (comparison.kind, comparison.quantile, &comparison.denominator) {
+        (Kind::Quantile, Some(q), _) => format!("{name} p{}", number(q * 100.0)),
+        (Kind::Ratio, _, Some(denominator)) => format!("{name}/{}", shortened(denominator)),
+        _ => name,
+    }
+}
+
+/// `10.2 → 11.5`.
+pub fn levels(comparison: &Comparison) -> String {
+    let one = |value: Option<f64>| match (value, comparison.kind) {
+        (None, _) => "–".to_owned(),
+        (Some(value), Kind::Proportion) => percent(value),
+        (Some(value), _) => number(value),
+    };
+    format!("{} → {}", one(comparison.mean_control), one(comparison.mean))
+}
+
+/// `+12.3 % [+4.1 %, +20.4 %]`, or the absolute difference where there is no relative one.
+pub fn change(comparison: &Comparison) -> String {
+    match &comparison.relative {
+        Some(relative) => with_interval(relative, signed_percent),
+        None if comparison.absolute.estimate.is_some() => with_interval(&comparison.absolute, signed),
+        None => "–".to_owned(),
+    }
+}
+
+/// The always-valid interval of the relative difference.
+pub fn at_any_time(comparison: &Comparison) -> String {
+    let interval = comparison.sequential.and_then(|sequential| sequential.ci);
+    interval.map_or("–".to_owned(), |ends| bracketed(ends, signed_percent))
+}
+
+/// How likely the arm is better, with a flat prior.
+pub fn chance(comparison: &Comparison) -> String {
+    comparison.bayesian.as_ref().map_or("–".to_owned(), |bayesian| match bayesian.probability_better {
+        p if p > 0.9999 => "> 99.99 %".to_owned(),
+        p if p < 0.0001 => "< 0.01 %".to_owned(),
+        p => format!("{:.2} %", p * 100.0),
+    })
+}
+
+/// `p 0.0021`, corrected where it was.
+pub fn p_value(p: Option<f64>) -> String {
+    match p {
+        None => "no p".to_owned(),
+        Some(p) if p < 0.0001 => format!("p {p:.1e}"),
+        Some(p) => format!("p {p:.4}"),
+    }
+}
+
+/// Everything that a comparison says, in one sentence.
+pub fn sentence(comparison: &Comparison) -> String {
+    let better = match comparison.better {
+        Better::Higher => "",
+        Better::Lower => ", less is better",
+    };
+    let reason = comparison.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    format!(
+        "{} on {}{better}: {}, {} ({}), {}{reason}",
+        shortened(&comparison.arm),
+        metric(comparison),
+        comparison.verdict.as_str(),
+        change(comparison),
+        levels(comparison),
+        p_value(comparison.p_adjusted.or(comparison.p_value)),
+    )
+}
+
+/// What was done on the way, each line once, with the metrics that it is about where it is not about all.
+pub fn ledger(document: &Document) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for comparison in &document.comparisons {
+        for line in comparison.ledger.iter().filter(|line| !line.starts_with("corrected: ")) {
+            let about = format!("{} {}", metric(comparison), shortened(&comparison.arm));
+            match lines.iter_mut().find(|(known, _)| known == line) {
+                Some((_, subjects)) => subjects.push(about),
+                None => lines.push((line, vec![about])),
+            }
+        }
+    }
+    lines
+        .into_iter()
+        .map(|(line, subjects)| match subjects.len() {
+            n if n == document.comparisons.len() => line.to_owned(),
+            _ => format!("{line} ({})", subjects.join(", ")),
+        })
+        .collect()
+}
+
+fn with_interval(effect: &Effect, one: fn(f64) -> String) -> String {
+    let estimate = effect.estimate.map_or("–".to_owned(), one);
+    match effect.ci {
+        Some(ends) => format!("{estimate} {}", bracketed(ends, one)),
+        None => estimate,
+    }
+}
+
+fn bracketed([lo, hi]: [Option<f64>; 2], one: fn(f64) -> String) -> String {
+    format!("[{}, {}]", lo.map_or("-∞".to_owned(), one), hi.map_or("∞".to_owned(), one))
+}
+
+fn signed(value: f64) -> String {
+    let text = number(value);
+    if value > 0.0 { format!("+{text}") } else { text }
+}
+
+fn signed_percent(share: f64) -> String {
+    format!("{} %", signed(rounded(share * 100.0)))
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", number(rounded(share * 100.0)))
+}
+
+/// To a hundredth, unless nothing would be left.
+fn rounded(value: f64) -> f64 {
+    let hundredth = (value * 100.0).round() / 100.0;
+    if hundredth.abs() >= 0.1 { hundredth } else { value }
+}

@@ -1,0 +1,14 @@
+//! Experiments: what is asked of the rows of units in arms, so that sums come back and rows stay where they are.
+//!
+//! Rows are summed by unit first and units by arm then, in one statement. Where every unit has one row ([`probe`] tells) the
+//! first step is left out. Names and values come from users: each is quoted where it enters the text.
+
+mod frame;
+mod orders;
+mod sums;
+
+pub use frame::{
+    ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
+};
+pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
+pub use sums::{Form, FormRow, Question, SumsRow, UnitsAre, sums};

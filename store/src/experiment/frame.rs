@@ -1,0 +1,196 @@
+//! The rows of an experiment: which expression is the unit, which the arm, and which are measured.
+
+use serde::Deserialize;
+
+use crate::Statement;
+use crate::populations::{Population, Sql, Storage};
+
+/// Arms that an experiment may have; more means that the column is not an arm.
+pub const ARMS_MAX: usize = 64;
+
+/// Which columns say what.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameColumns<'a> {
+    /// Who or what was assigned.
+    pub unit: &'a str,
+    /// To which arm.
+    pub arm: &'a str,
+    /// The columns that cut segments; none for the whole.
+    pub segment_by: &'a [String],
+    /// When the row was seen.
+    pub timestamp: Option<&'a str>,
+}
+
+/// Rows with a unit and an arm each.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// What stands after FROM.
+    pub(super) from: String,
+    /// Nullable, of any type that can be a key.
+    pub(super) unit: String,
+    /// Nullable String.
+    pub(super) arm: String,
+    /// String: a JSON array of the values of the segment's columns.
+    pub(super) segment: Option<String>,
+    /// Nullable Int32: days since 1970 UTC.
+    pub(super) day: Option<String>,
+}
+
+/// Numbers of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measure {
+    /// Its name.
+    pub name: String,
+    /// Nullable Float64; NaN is missing, booleans are 0 and 1.
+    pub(super) number: String,
+    /// Nullable String, where values may be no numbers.
+    text: Option<String>,
+}
+
+/// Why a column cannot serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnFault {
+    /// There is none of this name.
+    #[error("there is no column `{column}`")]
+    Unknown {
+        /// The name asked for.
+        column: String,
+    },
+    /// It holds text where numbers are needed.
+    #[error("column `{column}` holds text; a metric needs numbers")]
+    Text {
+        /// The name asked for.
+        column: String,
+    },
+    /// Its type cannot be used this way.
+    #[error("column `{column}` is of type {type_name}, which cannot be {role}")]
+    Unsupported {
+        /// The name asked for.
+        column: String,
+        /// ClickHouse's name.
+        type_name: String,
+        /// What it was to be.
+        role: &'static str,
+    },
+}
+
+/// Takes the columns of a population for what they are said to be.
+///
+/// # Errors
+/// The first column that is not there or cannot serve.
+pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Frame, ColumnFault> {
+    let unit = match &storage(population, columns.unit)? {
+        Storage::Number(Sql(sql)) | Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => sql.clone(),
+        Storage::Nothing => "CAST(NULL, 'Nullable(String)')".to_owned(),
+        Storage::Unsupported(type_name) => return Err(unsupported(columns.unit, type_name, "a unit")),
+    };
+    let text = |name: &str, role| match storage(population, name)? {
+        Storage::Unsupported(type_name) => Err(unsupported(name, &type_name, role)),
+        storage => Ok(storage.as_text().0),
+    };
+    let segments: Vec<String> =
+        columns.segment_by.iter().map(|name| text(name, "a segment")).collect::<Result<_, _>>()?;
+    let day = columns.timestamp.map(|name| day(population, name)).transpose()?;
+    Ok(Frame {
+        from: population.from.clone(),
+        unit,
+        arm: text(columns.arm, "an arm")?,
+        segment: (!segments.is_empty()).then(|| format!("toJSONString([{}])", segments.join(", "))),
+        day,
+    })
+}
+
+/// Takes a column as numbers.
+///
+/// # Errors
+/// It is not there, or its type holds no numbers.
+pub fn measure(population: &Population, name: &str) -> Result<Measure, ColumnFault> {
+    let storage = storage(population, name)?;
+    let boolean = |text: &str, other: &str| {
+        format!("multiIf(lower({text}) = 'true', 1., lower({text}) = 'false', 0., {other})")
+    };
+    let (number, text) = match &storage {
+        Storage::Number(_) | Storage::Nothing => (storage.as_number().0, None),
+        Storage::Undecided(Sql(sql)) => (boolean(sql, &storage.as_number().0), Some(sql.clone())),
+        // Strings of a typed file are text even where they look like numbers.
+        Storage::Text(_) => {
+            let text = storage.as_text().0;
+            (boolean(&text, "NULL"), Some(text))
+        }
+        Storage::Unsupported(type_name) => return Err(unsupported(name, type_name, "a metric")),
+    };
+    Ok(Measure { name: name.to_owned(), number: format!("CAST({number}, 'Nullable(Float64)')"), text })
+}
+
+fn storage(population: &Population, name: &str) -> Result<Storage, ColumnFault> {
+    let unknown = || ColumnFault::Unknown { column: name.to_owned() };
+    population.column(name).map(|column| column.storage.clone()).ok_or_else(unknown)
+}
+
+fn unsupported(column: &str, type_name: &str, role: &'static str) -> ColumnFault {
+    ColumnFault::Unsupported { column: column.to_owned(), type_name: type_name.to_owned(), role }
+}
+
+/// The day of a column that holds times, dates, or text or microseconds that say when.
+fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
+    Ok(match storage(population, name)? {
+        Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
+            format!("toInt32(toDate32(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC')))")
+        }
+        Storage::Number(Sql(sql)) => format!("toInt32(intDiv(toInt64({sql}), 86400000000))"),
+        Storage::Nothing => "CAST(NULL, 'Nullable(Int32)')".to_owned(),
+        Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
+            format!("toInt32(toDate32({}))", crate::local::quote_identifier(name))
+        }
+        Storage::Unsupported(type_name) => return Err(unsupported(name, &type_name, "a time")),
+    })
+}
+
+/// What a frame looks like before it is summed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProbeRow {
+    /// All rows.
+    pub rows: u64,
+    /// Rows without a unit or without an arm.
+    pub unassigned: u64,
+    /// Different units of the other rows.
+    pub units: u64,
+    /// The arms of the other rows, in no order; one more than [`ARMS_MAX`] where there are too many.
+    pub arms: Vec<String>,
+    /// One entry a measure.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Values of a measure that are no numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Unreadable {
+    /// How many.
+    pub values: u64,
+    /// The smallest of them.
+    pub example: String,
+}
+
+/// Asks for the arms, and whether each unit has one row.
+#[must_use]
+pub fn probe(frame: &Frame, measures: &[Measure]) -> Statement {
+    let Frame { from, unit, arm, .. } = frame;
+    let unreadable: Vec<String> = measures
+        .iter()
+        .map(|measure| match &measure.text {
+            None => "tuple(toUInt64(0), '')".to_owned(),
+            Some(text) => {
+                let lost = format!("isNotNull({text}) AND isNull({})", measure.number);
+                format!("tuple(countIf({lost}), minIf(ifNull(toString({text}), ''), {lost}))")
+            }
+        })
+        .collect();
+    let assigned = format!("isNotNull({unit}) AND isNotNull({arm})");
+    Statement::new(format!(
+        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, uniqExactIf({unit}, {assigned}) AS units, \
+         groupUniqArrayIf({})(assumeNotNull({arm}), {assigned}) AS arms, \
+         CAST([{}], 'Array(Tuple(values UInt64, example String))') AS unreadable FROM {from}",
+        ARMS_MAX + 1,
+        unreadable.join(", "),
+    ))
+    .setting("output_format_json_named_tuples_as_objects", 1)
+}

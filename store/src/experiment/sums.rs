@@ -1,0 +1,238 @@
+//! The sums of units by arm, segment and day: everything that means, shares, ratios and covariates need.
+
+use serde::Deserialize;
+
+use super::{Frame, Measure};
+use crate::{Real, Statement, local::quote};
+
+/// How the rows of a frame and its units go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitsAre {
+    /// Every unit has one row.
+    Single,
+    /// A unit may have several rows: they are summed first.
+    Repeated,
+}
+
+/// Which sums are asked for, by the places of the measures.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Form {
+    /// The value, or the numerator.
+    pub value: usize,
+    /// The denominator, or the covariate: units need both.
+    pub other: Option<usize>,
+    /// What is taken from value and other of each arm's units before they are summed, so that large means do not swallow
+    /// small differences; nothing where it is empty.
+    pub origins: Vec<[f64; 2]>,
+    /// Values of units above this count as this.
+    pub cap: Option<f64>,
+    /// Whether values that are neither 0 nor 1 are counted.
+    pub count_fractional: bool,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The rows.
+    pub frame: &'a Frame,
+    /// The numbers.
+    pub measures: &'a [Measure],
+    /// What is summed of them.
+    pub forms: &'a [Form],
+    /// The arms; rows of others are not there.
+    pub arms: &'a [String],
+    /// Whether units have to be put together first.
+    pub units_are: UnitsAre,
+    /// Whether the answer is cut by segment.
+    pub by_segment: bool,
+    /// Whether the answer is cut by the day on which a unit was first seen.
+    pub by_day: bool,
+}
+
+/// The sums of one arm within one segment and day.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SumsRow {
+    /// Its place among the arms; their number for units that were seen in several.
+    pub arm: u32,
+    /// A JSON array of the values of the segment's columns; empty for the whole.
+    pub segment: String,
+    /// Days since 1970 UTC on which the units were first seen; null where no time is known.
+    pub day: Option<i32>,
+    /// Units.
+    pub units: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// One entry a form.
+    pub forms: Vec<FormRow>,
+}
+
+/// The sums of one form. Sums are of what is left after the origin is taken away.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct FormRow {
+    /// Units with a value.
+    pub n: u64,
+    /// Values that are neither 0 nor 1.
+    pub fractional: u64,
+    /// Values above the cap.
+    pub capped: u64,
+    /// Rows without a value of units that have one.
+    pub partial: u64,
+    /// Rows with a value.
+    pub values: u64,
+    /// Σ value.
+    pub sum: Real,
+    /// Σ value².
+    pub sum_sq: Real,
+    /// Σ other; 0 without one.
+    pub other_sum: Real,
+    /// Σ other².
+    pub other_sum_sq: Real,
+    /// Σ value·other.
+    pub cross_sum: Real,
+}
+
+/// Asks for the sums: one scan, one grouping by unit where it is needed, one by arm.
+#[must_use]
+pub fn sums(question: Question<'_>) -> Statement {
+    let (mut values, mut answers) = (Vec::new(), Vec::new());
+    for (i, form) in question.forms.iter().enumerate() {
+        values.extend(form_values(i, form, &question));
+        answers.push(form_sums(i, form, question.units_are));
+    }
+    let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, partial UInt64, values UInt64, sum Float64, \
+                 sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64))";
+    let (rows, arm) = match question.units_are {
+        // The arm stays text until the rows are grouped: its number is looked up once a group, not once a row.
+        UnitsAre::Single => ("count()", number_of_arm("wv_arm", question.arms)),
+        UnitsAre::Repeated => ("sum(wv_rows)", "toUInt32(wv_arm)".to_owned()),
+    };
+    Statement::new(format!(
+        "SELECT {arm} AS arm, ifNull(wv_segment, '') AS segment, wv_day AS day, count() AS units, {rows} AS rows, \
+         CAST([{}], '{named}') AS forms \
+         FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{} FROM {}) \
+         GROUP BY wv_arm, wv_segment, wv_day ORDER BY arm, segment, day",
+        answers.join(", "),
+        values.concat(),
+        units(&question),
+    ))
+    .setting("output_format_json_named_tuples_as_objects", 1)
+    .setting("output_format_json_quote_denormals", 1)
+}
+
+/// One row a unit: its arm, segment and day, and its sum of each measure.
+fn units(question: &Question<'_>) -> String {
+    let Frame { from, unit, arm, segment, day } = question.frame;
+    let asked = |expression: &Option<String>, wanted: bool, none: &str| match expression {
+        Some(sql) if wanted => sql.clone(),
+        _ => none.to_owned(),
+    };
+    let segment = asked(segment, question.by_segment, "''");
+    let day = asked(day, question.by_day, "CAST(NULL, 'Nullable(Int32)')");
+    let assigned = format!("isNotNull({unit}) AND isNotNull({arm})");
+    match question.units_are {
+        UnitsAre::Single => {
+            let measures = list(question.measures, |i, measure| format!(", {} AS wv_m{i}", measure.number));
+            format!(
+                "(SELECT assumeNotNull({arm}) AS wv_arm, {segment} AS wv_segment, {day} AS wv_day, \
+                 toUInt8(1) AS wv_rows{measures} FROM {from} WHERE {assigned})"
+            )
+        }
+        UnitsAre::Repeated => {
+            let measures = list(question.measures, |i, measure| format!(", {} AS wv_v{i}", measure.number));
+            let summed = list(question.measures, |i, _| {
+                format!(", sum(wv_v{i}) AS wv_m{i}, count(wv_v{i}) AS wv_c{i}")
+            });
+            let code = number_of_arm(&format!("assumeNotNull({arm})"), question.arms);
+            let several = question.arms.len();
+            format!(
+                "(SELECT if(min(wv_code) = max(wv_code), min(wv_code), {several}) AS wv_arm, min(wv_s) AS wv_segment, \
+                 min(wv_d) AS wv_day, count() AS wv_rows{summed} \
+                 FROM (SELECT {unit} AS wv_unit, {code} AS wv_code, {segment} AS wv_s, {day} AS wv_d{measures} \
+                 FROM {from} WHERE {assigned}) GROUP BY wv_unit)"
+            )
+        }
+    }
+}
+
+pub(super) fn number_of_arm(arm: &str, arms: &[String]) -> String {
+    let names: Vec<String> = arms.iter().map(|arm| quote(arm)).collect();
+    let numbers: Vec<String> = (0..arms.len()).map(|i| i.to_string()).collect();
+    format!(
+        "transform({arm}, [{}]::Array(String), [{}]::Array(UInt32), toUInt32({}))",
+        names.join(", "),
+        numbers.join(", "),
+        arms.len()
+    )
+}
+
+pub(super) fn list(measures: &[Measure], one: impl Fn(usize, &Measure) -> String) -> String {
+    measures.iter().enumerate().map(|(i, measure)| one(i, measure)).collect()
+}
+
+/// Value and other of a unit that has both; what is left of them after the origin is taken away.
+fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
+    let own = format!("wv_m{}", form.value);
+    let kept = match form.cap {
+        None => own.clone(),
+        Some(cap) => format!("if({own} > {cap:?}, {cap:?}, {own})"),
+    };
+    let value = format!("{kept}{}", less_origin(form, question, 0));
+    let partial = match question.units_are {
+        UnitsAre::Single => String::new(),
+        UnitsAre::Repeated => {
+            format!(", wv_rows - wv_c{0} AS wv_p{i}, wv_c{0} AS wv_n{i}", form.value)
+        }
+    };
+    match form.other {
+        None => vec![format!(", {own} AS wv_h{i}, {value} AS wv_x{i}"), partial],
+        Some(other) => {
+            let other = format!("wv_m{other}");
+            vec![
+                format!(", if(isNull({other}), NULL, {own}) AS wv_h{i}"),
+                format!(", if(isNull({other}), NULL, {value}) AS wv_x{i}"),
+                format!(", if(isNull({own}), NULL, {other}{}) AS wv_y{i}", less_origin(form, question, 1)),
+                partial,
+            ]
+        }
+    }
+}
+
+/// ` - origin of the arm`, or nothing.
+fn less_origin(form: &Form, question: &Question<'_>, variable: usize) -> String {
+    if form.origins.iter().all(|origin| origin[variable] == 0.0) {
+        return String::new();
+    }
+    let origins: Vec<String> = form.origins.iter().map(|origin| format!("{:?}", origin[variable])).collect();
+    let (arms, of_type) = match question.units_are {
+        UnitsAre::Single => (question.arms.iter().map(|arm| quote(arm)).collect::<Vec<_>>(), "String"),
+        UnitsAre::Repeated => ((0..question.arms.len()).map(|arm| arm.to_string()).collect(), "UInt32"),
+    };
+    format!(
+        " - transform(wv_arm, [{}]::Array({of_type}), [{}]::Array(Float64), 0.)",
+        arms.join(", "),
+        origins.join(", ")
+    )
+}
+
+fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
+    let counted = |condition: Option<String>| {
+        condition.map_or("toUInt64(0)".to_owned(), |condition| format!("countIf(ifNull({condition}, 0))"))
+    };
+    let fractional = counted(form.count_fractional.then(|| format!("wv_h{i} NOT IN (0, 1)")));
+    let capped = counted(form.cap.map(|cap| format!("wv_h{i} > {cap:?}")));
+    let (x, y) = (format!("wv_x{i}"), format!("wv_y{i}"));
+    let (partial, values) = match units_are {
+        UnitsAre::Single => ("toUInt64(0)".to_owned(), format!("count({x})")),
+        UnitsAre::Repeated => (format!("sumIf(wv_p{i}, isNotNull({x}))"), format!("sum(wv_n{i})")),
+    };
+    let sum = |what: &str| format!("ifNull(sum({what}), 0)");
+    let other = match form.other {
+        None => "0., 0., 0.".to_owned(),
+        Some(_) => [sum(&y), sum(&format!("{y} * {y}")), sum(&format!("{x} * {y}"))].join(", "),
+    };
+    format!(
+        "tuple(count({x}), {fractional}, {capped}, {partial}, {values}, {}, {}, {other})",
+        sum(&x),
+        sum(&format!("{x} * {x}")),
+    )
+}
