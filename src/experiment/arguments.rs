@@ -111,7 +111,7 @@ impl From<CorrectionName> for Correction {
 
 /// Where the numbers come from.
 #[derive(Debug)]
-pub enum From {
+pub enum Given {
     /// Rows of a file.
     Rows(Box<Rows>),
     /// Sums of another program.
@@ -131,7 +131,7 @@ pub struct Rows {
 /// Checked arguments.
 #[derive(Debug)]
 pub struct Options {
-    pub from: From,
+    pub given: Given,
     pub rule: Rule,
     pub margins: Margins,
     pub format: Format,
@@ -149,7 +149,7 @@ pub struct Margins {
 impl Options {
     /// Whether the engine runs in this process.
     pub fn embedded(&self) -> bool {
-        matches!(self.from, From::Rows(_))
+        matches!(self.given, Given::Rows(_))
     }
 }
 
@@ -175,18 +175,29 @@ impl Arguments {
             correction: self.correction.into(),
             ..Rule::against(&self.control.clone().unwrap_or_default())
         };
-        let from = match (self.summary, self.file, self.unit, self.arm) {
-            (Some(summary), None, ..) => From::Summary(summary),
+        let given = match (self.summary, self.file, self.unit, self.arm) {
+            (Some(summary), None, ..) => Given::Summary(summary),
             (None, Some(file), Some(unit), Some(arm)) => {
                 let metrics = self.metric.iter().map(|text| Metric::parse(text));
                 let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
                 margins.check(metrics.iter().map(|metric| metric.name.as_str()))?;
                 metrics.iter_mut().for_each(|metric| metric.margin = margins.of(&metric.name));
-                From::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
+                Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
             }
-            _ => return Err(usage("give a file with --unit, --arm, --control and --metric, or --summary".to_owned())),
+            _ => {
+                return Err(usage(
+                    "give a file with --unit, --arm, --control and --metric, or --summary".to_owned(),
+                ));
+            }
         };
-        Ok(Options { from, rule, margins, format: self.format, fail_on: self.fail_on, offline: self.offline })
+        Ok(Options {
+            given,
+            rule,
+            margins,
+            format: self.format,
+            fail_on: self.fail_on,
+            offline: self.offline,
+        })
     }
 }
 
@@ -200,7 +211,9 @@ impl Margins {
             };
             let share = share.parse::<f64>().ok().filter(|share| *share > 0.0 && share.is_finite());
             let share = share.ok_or_else(|| {
-                usage(format!("`--margin {text}` is no margin: give a share above 0 such as 0.01, or NAME=0.01"))
+                usage(format!(
+                    "`--margin {text}` is no margin: give a share above 0 such as 0.01, or NAME=0.01"
+                ))
             })?;
             match name {
                 Some(name) => margins.by_name.push((name.to_owned(), share)),
@@ -237,11 +250,14 @@ fn weights(text: &str) -> Result<Vec<(String, f64)>, Failure> {
     let mut weights: Vec<(String, f64)> = Vec::new();
     for part in text.split(',') {
         let parsed = part.rsplit_once('=').and_then(|(arm, share)| {
-            let share = share.trim().parse::<f64>().ok().filter(|share| *share >= 0.0 && share.is_finite())?;
+            let share =
+                share.trim().parse::<f64>().ok().filter(|share| *share >= 0.0 && share.is_finite())?;
             (!arm.is_empty()).then(|| (arm.to_owned(), share))
         });
         let Some(weight) = parsed else {
-            return Err(usage(format!("`{part}` in `--weights` is no share: give ARM=SHARE,ARM=SHARE, each 0 or more")));
+            return Err(usage(format!(
+                "`{part}` in `--weights` is no share: give ARM=SHARE,ARM=SHARE, each 0 or more"
+            )));
         };
         if weights.iter().any(|(arm, _)| *arm == weight.0) {
             return Err(usage(format!("`--weights` has the arm `{}` twice", weight.0)));

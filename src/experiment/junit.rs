@@ -34,13 +34,16 @@ fn suite(comparisons: &[Comparison]) -> String {
         count(Verdict::Inconclusive)
     );
     for comparison in comparisons {
-        let name = format!("{} of {} against {}", words::metric(comparison), comparison.arm, comparison.control);
+        let name =
+            format!("{} of {} against {}", words::metric(comparison), comparison.arm, comparison.control);
         let case = format!("    <testcase classname=\"windvane.experiment\" name=\"{}\"", escape(&name));
         let said = escape(&words::sentence(comparison));
         text += &match comparison.verdict {
             Verdict::Better | Verdict::Equivalent => format!("{case}/>\n"),
             Verdict::Worse => format!("{case}>\n      <failure message=\"{said}\"/>\n    </testcase>\n"),
-            Verdict::Inconclusive => format!("{case}>\n      <skipped message=\"{said}\"/>\n    </testcase>\n"),
+            Verdict::Inconclusive => {
+                format!("{case}>\n      <skipped message=\"{said}\"/>\n    </testcase>\n")
+            }
         };
     }
     text + "  </testsuite>\n"

@@ -7,16 +7,16 @@ use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest};
 use windvane_store::{LocalEngine, Reader, populations};
 use windvane_types::{experiment::Document, experiment_summary::Summary};
 
-use super::arguments::{From, Options, Rows};
+use super::arguments::{Given, Options, Rows};
 use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
 /// Reads the experiment.
 pub async fn read(options: &Options) -> Result<Document, Failure> {
-    match &options.from {
-        From::Rows(rows) => of_file(rows, options).await,
-        From::Summary(path) => of_summary(path, options),
+    match &options.given {
+        Given::Rows(rows) => of_file(rows, options).await,
+        Given::Summary(path) => of_summary(path, options),
     }
 }
 

@@ -27,7 +27,9 @@ pub fn headline(document: &Document) -> String {
     match (parts.is_empty(), open) {
         (true, _) => "nothing is shown yet: every comparison is inconclusive".to_owned(),
         (false, 0) => parts.join("; "),
-        (false, open) => format!("{}; inconclusive: {open} of {}", parts.join("; "), document.comparisons.len()),
+        (false, open) => {
+            format!("{}; inconclusive: {open} of {}", parts.join("; "), document.comparisons.len())
+        }
     }
 }
 
@@ -54,7 +56,8 @@ pub fn sample_ratio(document: &Document) -> String {
 
 /// A health check that is not well, in one line.
 pub fn check(check: &Check) -> String {
-    let subject = check.subject.as_ref().map_or(String::new(), |subject| format!(" ({})", shortened(subject)));
+    let subject =
+        check.subject.as_ref().map_or(String::new(), |subject| format!(" ({})", shortened(subject)));
     format!("{}{subject}: {} {}", check.verdict.as_str(), check.meaning, check.advice).trim_end().to_owned()
 }
 

@@ -7,6 +7,7 @@ mod crash_ingestion;
 mod demo;
 mod drift;
 mod engine_lifecycle;
+mod experiment;
 mod findings;
 mod ingest;
 mod monitors;
