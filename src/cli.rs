@@ -4,8 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor, query, runtime, schema, serve,
-    telemetry,
+    baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor, query, runtime,
+    schema, serve, telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.

@@ -9,6 +9,7 @@ mod facts;
 mod gather;
 mod judge;
 pub mod metric;
+mod quantiles;
 mod request;
 mod summary;
 

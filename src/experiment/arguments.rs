@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use windvane_analyzer::experiment::{Metric, Rule, TUNING};
+use windvane_analyzer::experiment::{Cap, Measured, Metric, Rule, TUNING};
 use windvane_stats::correction::Correction;
 
 use crate::drift::words::number;
@@ -49,6 +49,10 @@ pub struct Arguments {
     /// Differences within this share of the control's value do not matter: `0.01` for all metrics or `NAME=0.01` for one.
     #[arg(long, value_name = "SHARE")]
     margin: Vec<String>,
+    /// Values of units above this count as this: a value, or a percentile of the units of all arms such as p99.9; for every
+    /// mean.
+    #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary")]
+    cap: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -181,7 +185,11 @@ impl Arguments {
                 let metrics = self.metric.iter().map(|text| Metric::parse(text));
                 let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
                 margins.check(metrics.iter().map(|metric| metric.name.as_str()))?;
-                metrics.iter_mut().for_each(|metric| metric.margin = margins.of(&metric.name));
+                let cap = self.cap.as_deref().map(Cap::parse).transpose().map_err(usage)?;
+                for metric in &mut metrics {
+                    metric.margin = margins.of(&metric.name);
+                    metric.cap = cap.filter(|_| metric.measured == Measured::Mean);
+                }
                 Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
             }
             _ => {

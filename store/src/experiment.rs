@@ -11,4 +11,4 @@ pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
-pub use sums::{Form, FormRow, Question, SumsRow, UnitsAre, sums};
+pub use sums::{Form, FormRow, Question, SumsRow, UnitQuantilesRow, UnitsAre, sums, unit_quantiles};

@@ -146,8 +146,8 @@ def cuped(units, arm, column, covariate):
     n1, m1, p1, v1, vp1, c1 = parts(own)
     adjusted = lambda v, vp, c, n: (v + theta**2 * vp - 2 * theta * c) / n
     change = (m1 - theta * p1) - (m0 - theta * p0)
-    # The gradient of change/m0 in the control's mean and covariate.
-    a, b = -(m0 + change) / m0**2, theta / m0
+    # The gradient in the control's mean and covariate, as gbstats has it: of the arm's unadjusted mean over the control's.
+    a, b = -m1 / m0**2, theta / m0
     relative_variance = adjusted(v1, vp1, c1, n1) / m0**2 + (a * a * v0 + b * b * vp0 + 2 * a * b * c0) / n0
     before = v0 / n0 + v1 / n1
     after = adjusted(v0, vp0, c0, n0) + adjusted(v1, vp1, c1, n1)

@@ -3,21 +3,22 @@
 use windvane_stats::experiment::{
     cuped::{Law, Laws},
     proportion::Proportion,
-    quantile::{self, QuantileArm},
+    quantile::QuantileArm,
     sums::{Joint, SumsError},
 };
 use windvane_store::{
     Reader,
     experiment::{
-        self, ARMS_MAX, ColumnFault, CountedRow, Form, FormRow, Frame, FrameColumns, Measure, OrderRow,
-        ProbeRow, Question, RanksOfArm, SumsRow, UnitsAre,
+        self, ARMS_MAX, ColumnFault, Form, FormRow, Frame, FrameColumns, Measure, ProbeRow, Question,
+        SumsRow, UnitQuantilesRow, UnitsAre,
     },
 };
 
 use super::{
-    ExperimentError, Metric,
+    Cap, ExperimentError, Metric,
     facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts},
     metric::Measured,
+    quantiles,
     request::{ExperimentRequest, Rule},
 };
 
@@ -51,7 +52,7 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
         },
     };
     let sums = scan.sums(&request.metrics).await?;
-    let quantiles = scan.quantiles(&request.metrics, &sums).await?;
+    let quantiles = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
     let arms = weighed(&sums, &found, &request.rule)?;
     let metrics = request
         .metrics
@@ -72,17 +73,17 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
 }
 
 /// The columns of a request, found.
-struct Opened {
+pub(super) struct Opened {
     frame: Frame,
-    measures: Vec<Measure>,
+    pub(super) measures: Vec<Measure>,
     /// One entry a metric.
-    places: Vec<Places>,
+    pub(super) places: Vec<Places>,
 }
 
 /// Where the numbers of a metric are among the measures.
 #[derive(Clone, Copy)]
-struct Places {
-    value: usize,
+pub(super) struct Places {
+    pub(super) value: usize,
     other: Option<usize>,
 }
 
@@ -177,15 +178,16 @@ struct Summed {
     forms: Vec<Form>,
 }
 
-struct Scan<'a> {
-    reader: &'a Reader,
-    opened: &'a Opened,
-    arms: &'a [String],
+/// One pass after another over the same rows.
+pub(super) struct Scan<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) opened: &'a Opened,
+    pub(super) arms: &'a [String],
     units_are: UnitsAre,
 }
 
 impl Scan<'_> {
-    fn question<'a>(&'a self, measures: &'a [Measure], forms: &'a [Form]) -> Question<'a> {
+    pub(super) fn question<'a>(&'a self, measures: &'a [Measure], forms: &'a [Form]) -> Question<'a> {
         Question {
             frame: &self.opened.frame,
             measures,
@@ -199,12 +201,15 @@ impl Scan<'_> {
 
     /// The sums of all metrics; where plain sums lost too many digits they are taken again, around each arm's mean.
     async fn sums(&self, metrics: &[Metric]) -> Result<Summed, ExperimentError> {
+        let caps = self.caps(metrics).await?;
         let mut forms: Vec<Form> = metrics
             .iter()
             .zip(&self.opened.places)
-            .map(|(metric, places)| Form {
+            .zip(caps)
+            .map(|((metric, places), cap)| Form {
                 value: places.value,
                 other: places.other,
+                cap,
                 count_fractional: metric.measured == Measured::Proportion,
                 ..Form::default()
             })
@@ -226,95 +231,38 @@ impl Scan<'_> {
         Ok(Summed { rows, forms })
     }
 
-    /// The quantiles of the metrics that ask for them, by the metric's place: first the order statistics, then how many
-    /// rows of each unit lie below the estimate.
-    async fn quantiles(
-        &self,
-        metrics: &[Metric],
-        sums: &Summed,
-    ) -> Result<std::collections::BTreeMap<usize, Vec<Option<QuantileArm>>>, ExperimentError> {
+    /// The bound of each metric that has one; percentiles are those of the units of all arms.
+    async fn caps(&self, metrics: &[Metric]) -> Result<Vec<Option<f64>>, ExperimentError> {
         let asked: Vec<(usize, f64)> = metrics
             .iter()
-            .enumerate()
-            .filter_map(|(i, metric)| match metric.measured {
-                Measured::Quantile { q } => Some((i, q)),
+            .zip(&self.opened.places)
+            .filter_map(|(metric, places)| match metric.cap {
+                Some(Cap::Quantile(q)) => Some((places.value, q)),
                 _ => None,
             })
             .collect();
-        if asked.is_empty() {
-            return Ok(std::collections::BTreeMap::new());
+        let mut found = match asked.as_slice() {
+            [] => Vec::new(),
+            asked => {
+                let question = self.question(&self.opened.measures, &[]);
+                let rows: Vec<UnitQuantilesRow> =
+                    self.reader.rows(&experiment::unit_quantiles(question, asked)).await?;
+                rows.into_iter().next().map(|row| row.quantiles).unwrap_or_default()
+            }
         }
-        let measures: Vec<Measure> =
-            asked.iter().map(|(i, _)| self.opened.measures[self.opened.places[*i].value].clone()).collect();
-        let ranks: Vec<Vec<Option<quantile::Ranks>>> = asked
+        .into_iter();
+        Ok(metrics
             .iter()
-            .map(|(i, q)| {
-                (0..self.arms.len())
-                    .map(|arm| {
-                        quantile::ranks(form_of(&sums.rows, *i, arm).map_or(0, |form| form.values), *q)
-                    })
-                    .collect()
+            .map(|metric| match metric.cap {
+                None => None,
+                Some(Cap::Value(value)) => Some(value),
+                Some(Cap::Quantile(_)) => found.next().and_then(|quantile| quantile.finite()),
             })
-            .collect();
-        let wanted: Vec<Vec<RanksOfArm>> = asked
-            .iter()
-            .zip(&ranks)
-            .map(|((i, _), arms)| {
-                let of_arm = |(arm, ranks): (usize, &Option<quantile::Ranks>)| RanksOfArm {
-                    rows: form_of(&sums.rows, *i, arm).map_or(0, |form| form.values),
-                    ranks: ranks.map(|ranks| wanted_ranks(&ranks)).unwrap_or_default(),
-                };
-                arms.iter().enumerate().map(of_arm).collect()
-            })
-            .collect();
-        let several = sums.rows.iter().any(|row| row.arm as usize >= self.arms.len());
-        let question = self.question(&measures, &[]);
-        let orders: Vec<OrderRow> =
-            self.reader.rows(&experiment::order_statistics(question, &wanted, several)).await?;
-        let orders = orders.into_iter().next().map(|row| row.values).unwrap_or_default();
-        let estimate = |measure: usize, arm: usize| {
-            let (ranks, found) = (ranks[measure][arm]?, orders.get(measure)?.get(arm)?);
-            Some(ranks.estimate(found.first()?.0, found.get(1)?.0))
-        };
-        let estimates: Vec<Vec<f64>> = (0..asked.len())
-            .map(|measure| {
-                (0..self.arms.len()).map(|arm| estimate(measure, arm).unwrap_or(f64::NAN)).collect()
-            })
-            .collect();
-        let counted: Vec<CountedRow> =
-            self.reader.rows(&experiment::counted_below(question, &estimates)).await?;
-        let mut quantiles = std::collections::BTreeMap::new();
-        for (measure, (i, q)) in asked.iter().enumerate() {
-            let arms = (0..self.arms.len()).map(|arm| {
-                let ends = ranks[measure][arm]?.ends;
-                let found = &orders[measure][arm];
-                Some(QuantileArm {
-                    q: *q,
-                    estimate: estimate(measure, arm)?,
-                    ends: ends.map(|_| (found[2].0, found[3].0)),
-                    clusters: clusters(&counted, measure, arm)?,
-                })
-            });
-            quantiles.insert(*i, arms.collect());
-        }
-        Ok(quantiles)
+            .collect())
     }
 }
 
-/// The ranks that are fetched: around the estimate, then the ends of the interval.
-fn wanted_ranks(ranks: &quantile::Ranks) -> Vec<u64> {
-    let mut wanted = vec![ranks.below, ranks.above];
-    wanted.extend(ranks.ends.iter().flat_map(|(lo, hi)| [*lo, *hi]));
-    wanted
-}
-
-fn clusters(counted: &[CountedRow], measure: usize, arm: usize) -> Option<Joint<2>> {
-    let found = counted.iter().find(|row| row.arm as usize == arm)?.measures.get(measure)?;
-    let products = [[found.below_sq, found.cross], [found.cross, found.rows_sq]];
-    Joint::of_shifted(found.n, [0.0; 2], [found.below, found.rows], products).ok()
-}
-
-fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&FormRow> {
+pub(super) fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&FormRow> {
     rows.iter().find(|row| row.arm as usize == arm)?.forms.get(form)
 }
 
@@ -344,7 +292,8 @@ fn metric_facts(
     quantiles: Option<&Vec<Option<QuantileArm>>>,
     arms: usize,
 ) -> Result<MetricFacts, ExperimentError> {
-    let fractional: u64 = sums.rows.iter().map(|row| row.forms[i].fractional).sum();
+    let of_arms = sums.rows.iter().filter(|row| (row.arm as usize) < arms);
+    let fractional: u64 = of_arms.map(|row| row.forms[i].fractional).sum();
     if metric.measured == Measured::Proportion && fractional > 0 {
         return Err(ExperimentError::NotAProportion { metric: metric.name.clone(), units: fractional });
     }
@@ -375,7 +324,17 @@ fn metric_facts(
             values: form.map_or(0, |form| form.values),
         });
     }
-    Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: found, notes: Vec::new(), reason })
+    let notes = match (metric.cap, sums.forms[i].cap) {
+        (Some(cap), Some(bound)) => {
+            let capped: u64 = found.iter().map(|arm| arm.capped).sum();
+            vec![format!(
+                "capped: values of units above {bound} count as that ({}; {capped} in all arms)",
+                cap.name()
+            )]
+        }
+        _ => Vec::new(),
+    };
+    Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: found, notes, reason })
 }
 
 fn arm_sums(

@@ -1,6 +1,9 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
-use windvane_stats::experiment::srm::{self, Assigned};
+use windvane_stats::{
+    correction::Correction,
+    experiment::srm::{self, Assigned},
+};
 use windvane_types::experiment::{Arm, Better, Comparison, Document, SCHEMA, Srm, SrmVerdict, Verdict};
 
 use super::{
@@ -190,14 +193,13 @@ fn correct(comparisons: &mut [Comparison], rule: &Rule) -> usize {
     for comparison in comparisons {
         let Some(p_value) = comparison.p_value else { continue };
         comparison.p_adjusted = adjusted.next();
-        if let Some(adjusted) = comparison.p_adjusted.filter(|_| family.len() > 1) {
-            if rule.correction != windvane_stats::correction::Correction::None {
-                comparison.ledger.push(format!(
-                    "corrected: p {p_value:.6} to {adjusted:.6} by {} over {} p-values; intervals are not widened",
-                    rule.correction.as_str(),
-                    family.len()
-                ));
-            }
+        let told = family.len() > 1 && rule.correction != Correction::None;
+        if let Some(adjusted) = comparison.p_adjusted.filter(|_| told) {
+            comparison.ledger.push(format!(
+                "corrected: p {p_value:.6} to {adjusted:.6} by {} over {} p-values; intervals are not widened",
+                rule.correction.as_str(),
+                family.len()
+            ));
         }
     }
     family.len()

@@ -133,6 +133,15 @@ impl Measured {
 }
 
 impl Cap {
+    /// The word of the command line.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Value(value) => value.to_string(),
+            Self::Quantile(q) => format!("p{}", (q * 1e8).round() / 1e6),
+        }
+    }
+
     /// Reads a value, or a percentile such as `p99.9`.
     ///
     /// # Errors
@@ -171,7 +180,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         }
         row[b.chars().count()]
     };
-    let bound = (word.chars().count() / 3).max(1);
+    let bound = word.chars().count().div_ceil(3).max(1);
     let known = known.into_iter().map(|known| (distance(word, known), known));
     known
         .filter(|(distance, _)| *distance <= bound)
@@ -215,7 +224,7 @@ mod tests {
             ("revenue", "NAME:KIND"),
             (":mean", "NAME:KIND"),
             ("x:meen", "did you mean `mean`"),
-            ("x:median", "all kinds"),
+            ("x:histogram", "all kinds"),
             ("x:ratio", "ratio(orders)"),
             ("x:ratio()", "ratio(orders)"),
             ("x:quantile(0)", "above 0 and below 1"),
@@ -231,7 +240,7 @@ mod tests {
 
     #[test]
     fn caps_are_values_or_percentiles() {
-        assert_eq!(Cap::parse("p99.9"), Ok(Cap::Quantile(0.999)));
+        assert_eq!(Cap::parse("p75"), Ok(Cap::Quantile(0.75)));
         assert_eq!(Cap::parse("-5"), Ok(Cap::Value(-5.0)));
         for text in ["p100", "p20", "p", "x", "inf", "nan"] {
             assert!(Cap::parse(text).is_err(), "{text}");

@@ -82,10 +82,12 @@ pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Fram
     let unit = match &storage(population, columns.unit)? {
         Storage::Number(Sql(sql)) | Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => sql.clone(),
         Storage::Nothing => "CAST(NULL, 'Nullable(String)')".to_owned(),
-        Storage::Unsupported(type_name) => return Err(unsupported(columns.unit, type_name, "a unit")),
+        other => return Err(unsupported(columns.unit, other, "a unit")),
     };
     let text = |name: &str, role| match storage(population, name)? {
-        Storage::Unsupported(type_name) => Err(unsupported(name, &type_name, role)),
+        other @ (Storage::Unsupported(_) | Storage::Vector(_) | Storage::List { .. }) => {
+            Err(unsupported(name, &other, role))
+        }
         storage => Ok(storage.as_text().0),
     };
     let segments: Vec<String> =
@@ -117,7 +119,7 @@ pub fn measure(population: &Population, name: &str) -> Result<Measure, ColumnFau
             let text = storage.as_text().0;
             (boolean(&text, "NULL"), Some(text))
         }
-        Storage::Unsupported(type_name) => return Err(unsupported(name, type_name, "a metric")),
+        other => return Err(unsupported(name, other, "a metric")),
     };
     Ok(Measure { name: name.to_owned(), number: format!("CAST({number}, 'Nullable(Float64)')"), text })
 }
@@ -127,8 +129,12 @@ fn storage(population: &Population, name: &str) -> Result<Storage, ColumnFault> 
     population.column(name).map(|column| column.storage.clone()).ok_or_else(unknown)
 }
 
-fn unsupported(column: &str, type_name: &str, role: &'static str) -> ColumnFault {
-    ColumnFault::Unsupported { column: column.to_owned(), type_name: type_name.to_owned(), role }
+fn unsupported(column: &str, storage: &Storage, role: &'static str) -> ColumnFault {
+    let type_name = match storage {
+        Storage::Unsupported(type_name) | Storage::List { type_name, .. } => type_name.clone(),
+        _ => "a vector".to_owned(),
+    };
+    ColumnFault::Unsupported { column: column.to_owned(), type_name, role }
 }
 
 /// The day of a column that holds times, dates, or text or microseconds that say when.
@@ -142,7 +148,7 @@ fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
         Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
             format!("toInt32(toDate32({}))", crate::local::quote_identifier(name))
         }
-        Storage::Unsupported(type_name) => return Err(unsupported(name, &type_name, "a time")),
+        other => return Err(unsupported(name, &other, "a time")),
     })
 }
 

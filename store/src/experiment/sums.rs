@@ -119,6 +119,32 @@ pub fn sums(question: Question<'_>) -> Statement {
     .setting("output_format_json_quote_denormals", 1)
 }
 
+/// Asks for quantiles of the units' sums over all arms: each measure by its place, with the level.
+#[must_use]
+pub fn unit_quantiles(question: Question<'_>, levels: &[(usize, f64)]) -> Statement {
+    let quantiles: Vec<String> = levels
+        .iter()
+        .map(|(place, q)| format!("ifNull(quantileExactInclusive({q:?})(wv_m{place}), nan)"))
+        .collect();
+    let known = match question.units_are {
+        UnitsAre::Single => String::new(),
+        UnitsAre::Repeated => format!(" WHERE wv_arm < {}", question.arms.len()),
+    };
+    Statement::new(format!(
+        "SELECT CAST([{}], 'Array(Float64)') AS quantiles FROM {}{known}",
+        quantiles.join(", "),
+        units(&question)
+    ))
+    .setting("output_format_json_quote_denormals", 1)
+}
+
+/// The answer to [`unit_quantiles`]; NaN where no unit has a value.
+#[derive(Debug, Clone, Deserialize)]
+pub struct UnitQuantilesRow {
+    /// One entry a level.
+    pub quantiles: Vec<Real>,
+}
+
 /// One row a unit: its arm, segment and day, and its sum of each measure.
 fn units(question: &Question<'_>) -> String {
     let Frame { from, unit, arm, segment, day } = question.frame;
