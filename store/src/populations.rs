@@ -6,6 +6,7 @@
 
 mod counts;
 mod file;
+mod origin;
 mod predictions;
 mod sample;
 mod scan;
@@ -26,6 +27,7 @@ pub use texts::{Text, TextRow, text_lengths, text_sample};
 pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 
 use crate::local::{quote, quote_identifier};
+use origin::Origin;
 
 /// The rows of one side of a comparison.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ pub struct Population {
     /// What a person calls it: a file name, or a part of the store.
     pub source: String,
     /// What stands after FROM.
-    pub(crate) from: String,
+    from: Origin,
     /// Its columns, in the order of the file or by name.
     pub columns: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.
@@ -125,6 +127,11 @@ impl Storage {
 }
 
 impl Population {
+    /// What stands after FROM in a statement that may read any column.
+    pub(crate) fn from(&self) -> String {
+        self.from.read(&[], &[])
+    }
+
     /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&PopulationColumn> {

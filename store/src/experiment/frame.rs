@@ -94,7 +94,7 @@ pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Fram
         columns.segment_by.iter().map(|name| text(name, "a segment")).collect::<Result<_, _>>()?;
     let day = columns.timestamp.map(|name| day(population, name)).transpose()?;
     Ok(Frame {
-        from: population.from.clone(),
+        from: population.from(),
         unit,
         arm: text(columns.arm, "an arm")?,
         segment: (!segments.is_empty()).then(|| format!("toJSONString([{}])", segments.join(", "))),

@@ -12,7 +12,7 @@ pub fn counts(population: &Population, column: &PopulationColumn, fold_case: boo
     Statement::new(format!(
         "SELECT assumeNotNull(maybe) AS category, count() AS n FROM (SELECT {text} AS maybe FROM {}) \
          WHERE isNotNull(maybe) GROUP BY category",
-        population.from
+        population.from.read(&[column], &[])
     ))
 }
 

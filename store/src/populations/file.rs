@@ -3,13 +3,16 @@
 //! Parquet is read in place, column by column. The other formats can only be read whole, so they are parsed once into a
 //! table of the command's own engine. CSV carries no types: its fields are kept as text and their values decide.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Population, PopulationColumn, Sql, Storage, quote, quote_identifier, storage_of};
+use super::{
+    Origin, Population, PopulationColumn, Sql, Storage, origin::FILE, quote, quote_identifier, storage_of,
+};
 use crate::{
     LocalEngine, Statement,
     local::{FileFormat, LocalError},
@@ -22,10 +25,6 @@ const MISSING_WORDS: [&str; 5] = ["", "NA", "NaN", "nan", "NAN"];
 const INFERENCE: &str = "input_format_max_rows_to_read_for_schema_inference = 1000000, \
      input_format_max_bytes_to_read_for_schema_inference = 268435456, input_format_try_infer_integers = 0, \
      input_format_json_read_numbers_as_strings = 1, input_format_json_infer_incomplete_types_as_strings = 1";
-
-/// What a file that is read in place is called in statements: its columns are named with it, so that one called `rows` or `value`
-/// is not taken for what a statement names so.
-const FILE: &str = "windvane_file";
 
 /// The number of a row of a file that is staged.
 const ROW: &str = "rowNumberInAllBlocks() AS row";
@@ -83,7 +82,7 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
     let Some(format) = format else {
         return Ok(Population {
             source,
-            from: "(SELECT 1 WHERE 0)".to_owned(),
+            from: Origin::Table("(SELECT 1 WHERE 0)".to_owned()),
             columns: Vec::new(),
             without_columns: true,
             row: Sql("0".to_owned()),
@@ -152,24 +151,26 @@ fn in_place(
     engine: &LocalEngine,
     path: &Path,
     format: FileFormat,
-) -> Result<(String, Vec<PopulationColumn>), LocalError> {
+) -> Result<(Origin, Vec<PopulationColumn>), LocalError> {
     let source = engine.source(path, format)?;
+    let mut types = BTreeMap::new();
     let columns = describe(engine, &source, INFERENCE)?
         .into_iter()
         .map(|column| {
+            types.insert(column.name.clone(), column.r#type.clone());
             let storage = storage_of(&column.r#type, format!("{FILE}.{}", quote_identifier(&column.name)));
             PopulationColumn { name: column.name, storage }
         })
         .collect();
     // A footer that reads well may stand behind pages that do not; counting alone would not touch them.
-    Ok((format!("{source} AS {FILE}"), columns))
+    Ok((Origin::File { function: source, types }, columns))
 }
 
 fn staged(
     engine: &LocalEngine,
     (path, format): (&Path, FileFormat),
     table: &str,
-) -> Result<(String, Vec<PopulationColumn>), LocalError> {
+) -> Result<(Origin, Vec<PopulationColumn>), LocalError> {
     let source = engine.source(path, format)?;
     let mut columns = Vec::new();
     let mut selected = Vec::new();
@@ -182,14 +183,14 @@ fn staged(
     }
     selected.push(ROW.to_owned());
     stage(engine, table, &format!("SELECT {} FROM {source} SETTINGS {INFERENCE}", selected.join(", ")))
-        .map(|from| (from, columns))
+        .map(|from| (Origin::Table(from), columns))
 }
 
 fn staged_csv(
     engine: &LocalEngine,
     path: &Path,
     table: &str,
-) -> Result<(String, Vec<PopulationColumn>), LocalError> {
+) -> Result<(Origin, Vec<PopulationColumn>), LocalError> {
     let source = engine.source(path, FileFormat::Csv)?;
     let headless = source.replace("'CSVWithNames')", "'CSV')");
     let width = describe(engine, &headless, "input_format_max_rows_to_read_for_schema_inference = 1")?.len();
@@ -221,7 +222,7 @@ fn staged_csv(
             storage: Storage::Undecided(Sql(format!("c{i}"))),
         })
         .collect();
-    Ok((from, columns))
+    Ok((Origin::Table(from), columns))
 }
 
 /// Parses the file once, into a table of the command's engine.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Population, PopulationColumn, Sql, Storage, quote};
+use super::{Origin, Population, PopulationColumn, Sql, Storage, quote};
 use crate::{ReadError, Reader, Statement};
 
 /// Columns beside the features: what the model answered, and how fast.
@@ -93,6 +93,7 @@ pub async fn open_predictions(
     let columns: Vec<PopulationColumn> =
         columns.into_iter().map(|(name, storage)| PopulationColumn { name, storage }).collect();
     let (without_columns, row) = (columns.is_empty(), Sql("event_id".to_owned()));
+    let from = Origin::Table(from);
     Ok(Population { source, from, without_columns, columns, row, extra_segments })
 }
 
@@ -111,7 +112,7 @@ pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, b
         .collect();
     Population {
         source,
-        from: "(SELECT 1 WHERE 0)".to_owned(),
+        from: Origin::Table("(SELECT 1 WHERE 0)".to_owned()),
         without_columns: columns.is_empty(),
         columns,
         row: Sql("0".to_owned()),

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::{Population, PopulationColumn, Sql};
+use super::{Population, PopulationColumn, Sql, Storage};
 use crate::{Consume, Real, Statement, local::quote};
 
 /// Two populations, the reference first.
@@ -77,7 +77,7 @@ pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statem
             return Some(format!("SELECT '' AS key, {a} AS a, {b} AS b WHERE 0"));
         }
         let key = keys.key(population)?;
-        Some(format!("SELECT {key} AS key, {a} AS a, {b} AS b FROM {}", population.from))
+        Some(format!("SELECT {key} AS key, {a} AS a, {b} AS b FROM {}", population.from.read(&[], names)))
     };
     Some(Statement::new(format!(
         "SELECT key, sum(a) AS reference, sum(b) AS current FROM ({} UNION ALL {}) GROUP BY key \
@@ -115,6 +115,7 @@ pub enum Detail {
 
 /// The profile of a population or of one segment of it.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "ProfileArrays")]
 pub struct ProfileRow {
     /// The number of the segment.
     pub segment: u32,
@@ -125,7 +126,7 @@ pub struct ProfileRow {
 }
 
 /// What a profile knows of a column.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProfiledColumn {
     /// Values as text that are not missing.
     pub texts: u64,
@@ -150,63 +151,116 @@ pub struct ProfiledColumn {
 /// What a date or a time looks like in text (ISO 8601, with a blank for the `T` too).
 const TIME: &str = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$";
 
+/// A profile as it is answered: an array a question with an entry a column, and none for what was not asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ProfileArrays {
+    segment: u32,
+    rows: u64,
+    texts: Vec<u64>,
+    numbers: Vec<u64>,
+    times: Vec<u64>,
+    booleans: Vec<u64>,
+    distinct: Vec<u64>,
+    ranges: Vec<[Real; 3]>,
+    quantiles: Vec<Vec<Real>>,
+}
+
+impl From<ProfileArrays> for ProfileRow {
+    fn from(arrays: ProfileArrays) -> Self {
+        let count = |counts: &[u64], i: usize| counts.get(i).copied().unwrap_or(0);
+        let columns = (0..arrays.texts.len()).map(|i| {
+            let [low, high, skewness] = arrays.ranges.get(i).copied().unwrap_or([Real(f64::NAN); 3]);
+            ProfiledColumn {
+                texts: count(&arrays.texts, i),
+                numbers: count(&arrays.numbers, i),
+                times: count(&arrays.times, i),
+                booleans: count(&arrays.booleans, i),
+                distinct: count(&arrays.distinct, i),
+                low,
+                high,
+                skewness,
+                quantiles: arrays.quantiles.get(i).cloned().unwrap_or_default(),
+            }
+        });
+        Self { segment: arrays.segment, rows: arrays.rows, columns: columns.collect() }
+    }
+}
+
 /// Asks for the profile of these columns.
+///
+/// The text is kept short: with hundreds of columns the engine takes longer to understand a statement than to run it.
 #[must_use]
 pub fn profile(population: &Population, question: Question<'_>) -> Statement {
-    let levels: Vec<String> = question.quantiles.iter().map(|level| format!("{level:?}")).collect();
-    let columns: Vec<String> = question
-        .columns
-        .iter()
-        .map(|column| {
-            let (Sql(number), Sql(text)) = (column.storage.as_number(), column.storage.as_text());
-            let decided = matches!(column.storage, super::Storage::Number(_));
-            let texts = if decided { format!("count({number})") } else { format!("count({text})") };
-            let times = match column.storage {
-                super::Storage::Undecided(_) if question.detail == Detail::Looks => {
-                    format!("countIf(match(ifNull({text}, ''), {}))", quote(TIME))
-                }
-                _ => "toUInt64(0)".to_owned(),
-            };
-            let booleans = match column.storage {
-                super::Storage::Number(_) => "toUInt64(0)".to_owned(),
-                _ if question.detail != Detail::Looks => "toUInt64(0)".to_owned(),
-                _ => format!("countIf(lower(ifNull({text}, '')) IN ('true', 'false'))"),
-            };
-            let finite = format!("assumeNotNull({number}), ifNull(isFinite({number}), 0)");
-            let range = match question.detail {
-                Detail::Looks | Detail::Counts | Detail::Distinct => "nan, nan, nan".to_owned(),
-                Detail::Shape => format!("minIf({finite}), maxIf({finite}), skewPopIf({finite})"),
-            };
-            let distinct = match question.detail {
-                Detail::Looks | Detail::Counts => "toUInt64(0)".to_owned(),
-                Detail::Distinct | Detail::Shape => {
-                    format!("toUInt64(ifNull(uniqCombined(12)({number}), 0))")
-                }
-            };
-            let quantiles = if levels.is_empty() {
-                "emptyArrayFloat64()".to_owned()
-            } else {
-                format!(
-                    "quantilesExactInclusiveIf({})(assumeNotNull({number}), ifNull(isFinite({number}), 0))",
-                    levels.join(", ")
-                )
-            };
-            format!("tuple({texts}, count({number}), {times}, {booleans}, {distinct}, {range}, {quantiles})")
-        })
-        .collect();
-    // Named so that each entry reads as an object.
-    let named = "Array(Tuple(texts UInt64, numbers UInt64, times UInt64, booleans UInt64, distinct UInt64, \
-                 low Float64, high Float64, skewness Float64, quantiles Array(Float64)))";
+    let each = |of: &dyn Fn(&PopulationColumn) -> String| -> String {
+        let all: Vec<String> = question.columns.iter().map(|column| of(column)).collect();
+        all.join(", ")
+    };
+    let none = || "toUInt64(0)".to_owned();
+    let decided = |column: &PopulationColumn| matches!(column.storage, Storage::Number(_));
+    let texts = each(&|column| match &column.storage {
+        storage if decided(column) => counted(storage),
+        storage => format!("count({})", storage.as_text().0),
+    });
+    let numbers = each(&|column| counted(&column.storage));
+    let mut asked = vec![format!("[{texts}] AS texts"), format!("[{numbers}] AS numbers")];
+    if question.detail == Detail::Looks && !question.columns.iter().all(|column| decided(column)) {
+        let times = each(&|column| match &column.storage {
+            storage @ Storage::Undecided(_) => {
+                format!("countIf(match(ifNull({}, ''), {}))", storage.as_text().0, quote(TIME))
+            }
+            _ => none(),
+        });
+        let booleans = each(&|column| match &column.storage {
+            storage if decided(column) || matches!(storage, Storage::Nothing) => none(),
+            storage => format!("countIf(lower(ifNull({}, '')) IN ('true', 'false'))", storage.as_text().0),
+        });
+        asked.extend([format!("[{times}] AS times"), format!("[{booleans}] AS booleans")]);
+    }
+    if matches!(question.detail, Detail::Distinct | Detail::Shape) {
+        let distinct = each(&|column| {
+            format!("toUInt64(ifNull(uniqCombined(12)({}), 0))", column.storage.as_number().0)
+        });
+        asked.push(format!("[{distinct}] AS distinct"));
+    }
+    let finite = |column: &PopulationColumn| {
+        let Sql(number) = column.storage.as_number();
+        format!("assumeNotNull({number}), ifNull(isFinite({number}), 0)")
+    };
+    if question.detail == Detail::Shape {
+        let ranges = each(&|column| {
+            let finite = finite(column);
+            format!("[minIf({finite}), maxIf({finite}), skewPopIf({finite})]")
+        });
+        asked.push(format!("[{ranges}] AS ranges"));
+    }
+    if !question.quantiles.is_empty() {
+        let levels: Vec<String> = question.quantiles.iter().map(|level| format!("{level:?}")).collect();
+        let levels = levels.join(", ");
+        let quantiles = each(&|column| format!("quantilesExactInclusiveIf({levels})({})", finite(column)));
+        asked.push(format!("[{quantiles}] AS quantiles"));
+    }
     Statement::new(format!(
-        "SELECT {} AS segment, count() AS rows, CAST([{}], '{named}') AS columns FROM {} \
-         GROUP BY segment HAVING segment < {} ORDER BY segment",
+        "SELECT {} AS segment, count() AS rows, {} FROM {} GROUP BY segment HAVING segment < {} ORDER BY segment",
         question.segments.number(population),
-        columns.join(", "),
-        population.from,
+        asked.join(", "),
+        population.from.read(question.columns, &question.segments.names),
         question.segments.count(),
     ))
-    .setting("output_format_json_named_tuples_as_objects", 1)
     .setting("output_format_json_quote_denormals", 1)
+}
+
+/// How many values are numbers that are not missing.
+fn counted(storage: &Storage) -> String {
+    match storage {
+        Storage::Number(Sql(sql)) => format!("countIf(NOT isNaN(toFloat64({sql})))"),
+        Storage::Undecided(Sql(sql)) => format!("countIf(NOT isNaN(toFloat64OrNull({sql})))"),
+        Storage::Text(_)
+        | Storage::Vector(_)
+        | Storage::List { .. }
+        | Storage::Nothing
+        | Storage::Unsupported(_) => "toUInt64(0)".to_owned(),
+    }
 }
 
 /// A value with its occurrences on both sides.
@@ -233,9 +287,8 @@ pub fn values(
 ) -> Statement {
     let whole = segments.names.is_empty();
     let side = |population: &Population, column: Option<&PopulationColumn>, side: u8| {
-        let number =
-            column.map_or(super::Storage::Nothing.as_number(), |column| column.storage.as_number()).0;
-        let from = &population.from;
+        let number = column.map_or(Storage::Nothing.as_number(), |column| column.storage.as_number()).0;
+        let from = population.from.read(column.as_slice(), &segments.names);
         let segment = match (whole, population.without_columns) {
             (true, _) => String::new(),
             (false, true) => "toUInt32(0) AS segment, ".to_owned(),
@@ -344,9 +397,9 @@ pub fn categories(
     fold_case: bool,
 ) -> Statement {
     let side = |population: &Population, column: Option<&PopulationColumn>, a: u8, b: u8| {
-        let text = column.map_or(super::Storage::Nothing.as_text(), |column| column.storage.as_text()).0;
+        let text = column.map_or(Storage::Nothing.as_text(), |column| column.storage.as_text()).0;
         let text = if fold_case { format!("lower({text})") } else { text };
-        let from = &population.from;
+        let from = population.from.read(column.as_slice(), &segments.names);
         let segment =
             if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
         format!("SELECT {segment} AS segment, {text} AS maybe, {a} AS a, {b} AS b FROM {from}")

@@ -16,7 +16,7 @@ pub fn sorted(population: &Population, columns: &[&PopulationColumn], segments: 
             format!("arraySort(groupArray({number}))")
         })
         .collect();
-    let (arrays, from) = (arrays.join(", "), &population.from);
+    let (arrays, from) = (arrays.join(", "), population.from.read(columns, &segments.names));
     Statement::new(match segments.names.is_empty() {
         true => format!("SELECT toUInt32(0) AS segment, {arrays} FROM {from}"),
         false => format!(

@@ -28,7 +28,10 @@ impl Text<'_> {
             self.segments.number(self.population)
         };
         let Sql(text) = self.column.storage.as_text();
-        format!("SELECT {segment} AS segment, {text} AS maybe{more} FROM {}", self.population.from)
+        format!(
+            "SELECT {segment} AS segment, {text} AS maybe{more} FROM {}",
+            self.population.from.read(&[self.column], &self.segments.names)
+        )
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Vector<'a> {
 impl Vector<'_> {
     /// The segment's number and the vector of each row, empty where it is missing.
     fn rows(&self, more: &str) -> String {
-        let from = &self.population.from;
+        let from = self.population.from.read(&[self.column], &self.segments.names);
         format!("SELECT {} AS segment, {} AS v{more} FROM {from}", self.number(), whole(&self.column.storage))
     }
 
@@ -57,7 +57,7 @@ pub fn widths(population: &Population, column: &PopulationColumn) -> Statement {
     let v = whole(&column.storage);
     Statement::new(format!(
         "SELECT arraySort(groupUniqArrayIf(3)(length(v), notEmpty(v))) AS widths FROM (SELECT {v} AS v FROM {})",
-        population.from
+        population.from.read(&[column], &[])
     ))
 }
 
