@@ -4,9 +4,10 @@
 //! of two arms into a [`effect::Contrast`]: the difference and its standard error, absolute and relative. An *inference mode*
 //! turns such an estimate into an interval and a p-value: at a fixed horizon ([`effect`]), at any time ([`sequence`],
 //! [`mixture`]), at some planned looks ([`group_sequential`]), or with a prior ([`bayes`]). Every estimator works with every
-//! mode, and [`hypothesis`] makes a verdict of it. [`srm`] asks whether the units were dealt out as planned, and [`plan`] says
-//! beforehand how many of them it takes.
+//! mode, and [`hypothesis`] makes a verdict of it. [`srm`] asks whether the units were dealt out as planned, [`health`] whether the
+//! data can be trusted otherwise, [`plan`] says beforehand how many units it takes, [`bandit`] who would get them next.
 
+pub mod bandit;
 pub mod bayes;
 pub mod beta_binomial;
 mod beta_density;
@@ -17,6 +18,7 @@ mod dirichlet;
 pub mod effect;
 pub mod fieller;
 pub mod group_sequential;
+pub mod health;
 pub mod hypothesis;
 pub mod mean;
 pub mod mixture;

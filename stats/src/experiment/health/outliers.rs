@@ -1,0 +1,196 @@
+//! Outlier influence: how much of an effect the few largest units carry.
+//!
+//! Question: would the answer be the same without the most extreme units of either arm?
+//! Input: [`Sums`] of both arms, and the values of the units farthest from the mean, most extreme first, from each arm.
+//! Formula: the sums without those units, by Chan's formula backwards; the effect of the rest; carried = 1 - rest/all. The
+//! jackknife influence of one unit is (x - x̄)/(n - 1), told in standard errors of the effect.
+//! Valid when: the values belong to the sums. The rest is no estimate of its own: cutting what is extreme biases it; cap instead.
+//! Degenerate: an arm that would be left with fewer than two units is undecided.
+//! Reference: Efron, Tibshirani 1993, chapter 11 (jackknife); Cook, Weisberg 1982, section 3.4 (deletion).
+//! Oracle: NumPy 2 on the values without the extreme ones.
+//! Cost: one pass over the extreme units.
+
+use crate::experiment::{
+    effect::{Effect, Level},
+    mean::welch,
+    sums::Sums,
+};
+
+/// What the largest units do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Influence {
+    /// The answer is the same without them.
+    Small,
+    /// Without them the effect is significant where it was not, or is not where it was.
+    Decides,
+    /// Without them the effect is significant the other way.
+    Reverses,
+    /// Too few units to say.
+    Undecided,
+}
+
+/// The check's numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outliers {
+    /// The absolute effect of all units.
+    pub all: Option<Effect>,
+    /// The absolute effect without the extreme ones.
+    pub rest: Option<Effect>,
+    /// The share of the effect that they carry: 1 is all of it, above 1 the rest points the other way; `None` without an effect.
+    pub carried: Option<f64>,
+    /// How far leaving out the single most influential unit moves the effect, in standard errors.
+    pub largest_influence: Option<f64>,
+    /// What follows.
+    pub influence: Influence,
+}
+
+/// One arm with its extreme units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArmExtremes<'a> {
+    /// All units.
+    pub sums: &'a Sums,
+    /// The values of the extreme ones among them.
+    pub extremes: &'a [f64],
+}
+
+/// The check at the level of the experiment.
+#[must_use]
+pub fn outliers(control: ArmExtremes, arm: ArmExtremes, level: Level) -> Outliers {
+    let all = welch(control.sums, arm.sums).absolute(level);
+    let se = all.and_then(|effect| effect.se).filter(|se| *se > 0.0);
+    let largest_influence = se.and_then(|se| {
+        let single = [control, arm].iter().filter_map(influence).fold(None, largest)?;
+        Some(single / se).filter(|influence| influence.is_finite())
+    });
+    let rests = without(control).zip(without(arm));
+    let rest = rests.and_then(|(control, arm)| welch(&control, &arm).absolute(level));
+    let carried = all.zip(rest).and_then(|(all, rest)| {
+        Some(1.0 - rest.estimate / all.estimate).filter(|carried| carried.is_finite())
+    });
+    let significant = |effect: Effect| Some((effect.p_value? < level.alpha, effect.estimate > 0.0));
+    let influence = match (all.and_then(significant), rest.and_then(significant)) {
+        (Some((true, up)), Some((true, still_up))) if up != still_up => Influence::Reverses,
+        (Some((before, _)), Some((after, _))) if before != after => Influence::Decides,
+        (Some(_), Some(_)) => Influence::Small,
+        _ => Influence::Undecided,
+    };
+    Outliers { all, rest, carried, largest_influence, influence }
+}
+
+fn largest(so_far: Option<f64>, next: f64) -> Option<f64> {
+    Some(so_far.map_or(next, |so_far| so_far.max(next)))
+}
+
+/// How far the arm's mean moves without its most extreme unit.
+fn influence(arm: &ArmExtremes) -> Option<f64> {
+    let mean = arm.sums.mean(0)?;
+    let others = arm.sums.n().checked_sub(1).filter(|others| *others > 0)? as f64;
+    arm.extremes.iter().map(|value| (value - mean).abs() / others).fold(None, largest)
+}
+
+/// The sums of the other units; `None` below two of them or where the extremes cannot be among the units.
+fn without(arm: ArmExtremes) -> Option<Sums> {
+    let mut top = Sums::default();
+    for value in arm.extremes {
+        if !value.is_finite() {
+            return None;
+        }
+        top.push([*value]);
+    }
+    if top.n() == 0 {
+        return Some(*arm.sums);
+    }
+    let left = arm.sums.n().checked_sub(top.n()).filter(|left| *left >= 2)? as f64;
+    let (n, k) = (arm.sums.n() as f64, top.n() as f64);
+    let mean = arm.sums.mean(0)?;
+    // Everything relative to the mean, so that a large offset costs no digits.
+    let gap = arm.sums.change_to(&top, 0);
+    let rest = -k * gap / left;
+    let inside = top.variance().map_or(0.0, |variance| variance * (k - 1.0));
+    let squares = arm.sums.variance()? * (n - 1.0) - inside - k * gap * gap - left * rest * rest;
+    Sums::of_shifted(arm.sums.n() - top.n(), [mean + rest], [0.0], [[squares.max(0.0)]]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ArmExtremes, Influence, outliers};
+    use crate::experiment::{
+        effect::{Alternative, Level},
+        mean::welch,
+        sums::Sums,
+    };
+
+    const LEVEL: Level = Level { alpha: 0.05, alternative: Alternative::TwoSided };
+
+    fn sums(values: &[f64]) -> Sums {
+        let mut sums = Sums::default();
+        values.iter().for_each(|value| sums.push([*value]));
+        sums
+    }
+
+    fn ramp(count: u32, extreme: &[f64]) -> Vec<f64> {
+        (0..count).map(|i| f64::from(i % 7)).chain(extreme.iter().copied()).collect()
+    }
+
+    // The sums without the extremes are those of the other values, also far from 0.
+    #[test]
+    fn taking_units_out_is_not_having_put_them_in() {
+        for offset in [0.0, 1e9] {
+            let shifted = |values: &[f64]| values.iter().map(|x| x + offset).collect::<Vec<f64>>();
+            let (control, extremes) = (shifted(&ramp(70, &[40.0, -30.0])), shifted(&[40.0, -30.0]));
+            let (rest, arm) = (shifted(&ramp(70, &[])), shifted(&ramp(60, &[])));
+            let found = outliers(
+                ArmExtremes { sums: &sums(&control), extremes: &extremes },
+                ArmExtremes { sums: &sums(&arm), extremes: &[] },
+                LEVEL,
+            );
+            let expected = welch(&sums(&rest), &sums(&arm)).absolute(LEVEL).unwrap();
+            let actual = found.rest.unwrap();
+            assert!((actual.estimate - expected.estimate).abs() < 1e-6, "{offset}: {actual:?} {expected:?}");
+            assert!((actual.se.unwrap() / expected.se.unwrap() - 1.0).abs() < 1e-6, "{offset}");
+        }
+    }
+
+    #[test]
+    fn one_unit_can_carry_the_effect() {
+        let (control, arm) = (sums(&ramp(700, &[])), sums(&ramp(700, &[4_000.0])));
+        let found = outliers(
+            ArmExtremes { sums: &control, extremes: &[6.0] },
+            ArmExtremes { sums: &arm, extremes: &[4_000.0] },
+            LEVEL,
+        );
+        assert!((found.carried.unwrap() - 1.0).abs() < 0.01, "{found:?}");
+        assert!((found.largest_influence.unwrap() - 1.0).abs() < 0.01, "{found:?}");
+        assert_eq!(found.influence, Influence::Small);
+    }
+
+    #[test]
+    fn units_that_hide_an_effect_decide() {
+        let up: Vec<f64> = ramp(700, &[]).iter().map(|x| x + 1.0).collect();
+        let arm: Vec<f64> = up.iter().copied().chain([-5_000.0]).collect();
+        let found = outliers(
+            ArmExtremes { sums: &sums(&ramp(700, &[])), extremes: &[] },
+            ArmExtremes { sums: &sums(&arm), extremes: &[-5_000.0] },
+            LEVEL,
+        );
+        assert_eq!(found.influence, Influence::Decides);
+        assert!(found.carried.unwrap() > 1.0, "{found:?}");
+    }
+
+    #[test]
+    fn too_few_units_are_undecided() {
+        let (few, many) = (sums(&[1.0, 2.0, 9.0]), sums(&ramp(70, &[])));
+        let found = outliers(
+            ArmExtremes { sums: &few, extremes: &[9.0, 2.0] },
+            ArmExtremes { sums: &many, extremes: &[] },
+            LEVEL,
+        );
+        assert_eq!((found.influence, found.rest), (Influence::Undecided, None));
+        let none = outliers(
+            ArmExtremes { sums: &sums(&[]), extremes: &[] },
+            ArmExtremes { sums: &many, extremes: &[] },
+            LEVEL,
+        );
+        assert_eq!((none.influence, none.all, none.largest_influence), (Influence::Undecided, None, None));
+    }
+}
