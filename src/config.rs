@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, the environment over it, validated at once into settings without options.
 
+mod experiments;
 mod fault;
 mod keys;
 mod kind;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use windvane_analyzer::monitor::DriftMonitor;
 use windvane_store::Secret;
 
+pub use self::experiments::Experiment;
 pub use self::fault::{Fault, Faults};
 pub use self::keys::documentation;
 use self::layers::Layers;
@@ -37,6 +39,8 @@ pub struct Config {
     pub analyzer: Analyzer,
     /// `[monitors.<NAME>]`, by name.
     pub monitors: Vec<DriftMonitor>,
+    /// `[experiments.<NAME>]`, by name.
+    pub experiments: Vec<Experiment>,
 }
 
 /// The HTTP port of the service.
@@ -116,6 +120,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let spool_dir = layers.path("collector.spool_dir").or_else(|| data_dir.ok().map(|dir| dir.join("spool")));
     let runtime = runtime(&mut layers);
     let monitors = monitors::monitors(&mut layers);
+    let experiments = experiments::experiments(&mut layers);
     let analyzer = monitors::analyzer(&layers);
     match (store, spool_dir, runtime) {
         (Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
@@ -125,7 +130,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
                 requests_max: layers.size("collector.requests_max", 64),
             };
-            Ok(Config { server, store, collector, runtime, analyzer, monitors })
+            Ok(Config { server, store, collector, runtime, analyzer, monitors, experiments })
         }
         _ => Err(Faults(layers.faults)),
     }

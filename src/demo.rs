@@ -124,6 +124,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
         runtime: places,
         analyzer: config::Analyzer::default(),
         monitors: Vec::new(),
+        experiments: Vec::new(),
     }
 }
 

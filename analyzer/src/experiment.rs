@@ -11,6 +11,7 @@ mod judge;
 pub mod metric;
 mod quantiles;
 mod request;
+mod stored;
 mod summary;
 
 use windvane_store::Reader;
@@ -20,6 +21,7 @@ pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
 pub use request::{ExperimentRequest, Rule, TUNING};
+pub use stored::{StoredExperiment, StoredMetric, run_stored};
 
 /// Compares the arms of an experiment over its rows.
 ///

@@ -6,30 +6,32 @@ use clap::{Args, ValueEnum};
 use windvane_analyzer::experiment::{Cap, Measured, Metric, Rule, TUNING};
 use windvane_stats::correction::Correction;
 
+use crate::connection;
 use crate::drift::words::number;
 use crate::exit::{Failure, Reason};
 
 /// Compare the arms of an experiment: is B better than A, by how much, how sure, and is the experiment healthy?
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The file with one or more rows a unit: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "FILE", required_unless_present = "summary", conflicts_with = "summary")]
+    /// The file with one or more rows a unit (Parquet, Arrow, CSV or NDJSON), which takes --unit, --arm, --control and --metric;
+    /// or the name of an experiment of the configuration, over the store.
+    #[arg(value_name = "FILE|NAME", required_unless_present = "summary", conflicts_with = "summary")]
     file: Option<PathBuf>,
     /// Sums that another program made, a document `windvane.experiment_summary/1`, instead of rows.
     #[arg(long, value_name = "FILE.json")]
     summary: Option<PathBuf>,
     /// The column that says who or what was assigned; its rows are summed first.
-    #[arg(long, value_name = "COLUMN", required_unless_present = "summary", conflicts_with = "summary")]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
     unit: Option<String>,
     /// The column that says to which arm.
-    #[arg(long, value_name = "COLUMN", required_unless_present = "summary", conflicts_with = "summary")]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
     arm: Option<String>,
     /// The arm that the others are compared with.
-    #[arg(long, value_name = "ARM", required_unless_present = "summary", conflicts_with = "summary")]
+    #[arg(long, value_name = "ARM", conflicts_with = "summary")]
     control: Option<String>,
     /// What is compared: NAME:mean, NAME:proportion, NAME:ratio(DENOMINATOR) or NAME:quantile(0.99), with `:lower` after it
     /// where less is better. Repeat it for more.
-    #[arg(long, value_name = "NAME:KIND", required_unless_present = "summary", conflicts_with = "summary")]
+    #[arg(long, value_name = "NAME:KIND", conflicts_with = "summary")]
     metric: Vec<String>,
     /// A column from before the experiment that explains part of the spread (CUPED); for every mean and proportion.
     #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
@@ -62,6 +64,11 @@ pub struct Arguments {
     /// Never fetch the engine; say which command does instead.
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    connection: connection::Flags,
+    /// Do not keep the findings in the store, where the interval is followed over time; print them only.
+    #[arg(long)]
+    no_record: bool,
 }
 
 /// An output format.
@@ -118,8 +125,19 @@ impl From<CorrectionName> for Correction {
 pub enum Given {
     /// Rows of a file.
     Rows(Box<Rows>),
+    /// An experiment of the configuration, over the store.
+    Stored(Box<Stored>),
     /// Sums of another program.
     Summary(PathBuf),
+}
+
+/// An experiment of the configuration.
+#[derive(Debug)]
+pub struct Stored {
+    pub name: String,
+    pub connection: connection::Flags,
+    /// Whether the findings are kept.
+    pub record: bool,
 }
 
 /// A file and what its columns are.
@@ -179,22 +197,26 @@ impl Arguments {
             correction: self.correction.into(),
             ..Rule::against(&self.control.clone().unwrap_or_default())
         };
+        let of_file =
+            !self.metric.is_empty() || self.unit.is_some() || self.arm.is_some() || self.control.is_some();
         let given = match (self.summary, self.file, self.unit, self.arm) {
-            (Some(summary), None, ..) => Given::Summary(summary),
-            (None, Some(file), Some(unit), Some(arm)) => {
-                let metrics = self.metric.iter().map(|text| Metric::parse(text));
-                let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
-                margins.check(metrics.iter().map(|metric| metric.name.as_str()))?;
+            (Some(summary), ..) => Given::Summary(summary),
+            (None, Some(name), None, None) if !of_file => Given::Stored(Box::new(Stored {
+                name: name.to_string_lossy().into_owned(),
+                connection: self.connection,
+                record: !self.no_record,
+            })),
+            (None, Some(file), Some(unit), Some(arm))
+                if self.control.is_some() && !self.metric.is_empty() =>
+            {
                 let cap = self.cap.as_deref().map(Cap::parse).transpose().map_err(usage)?;
-                for metric in &mut metrics {
-                    metric.margin = margins.of(&metric.name);
-                    metric.cap = cap.filter(|_| metric.measured == Measured::Mean);
-                }
+                let metrics = metrics(&self.metric, &margins, cap)?;
                 Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
             }
             _ => {
                 return Err(usage(
-                    "give a file with --unit, --arm, --control and --metric, or --summary".to_owned(),
+                    "a file takes --unit, --arm, --control and --metric; an experiment of the configuration takes none of them"
+                        .to_owned(),
                 ));
             }
         };
@@ -207,6 +229,17 @@ impl Arguments {
             offline: self.offline,
         })
     }
+}
+
+fn metrics(texts: &[String], margins: &Margins, cap: Option<Cap>) -> Result<Vec<Metric>, Failure> {
+    let metrics = texts.iter().map(|text| Metric::parse(text));
+    let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    margins.check(metrics.iter().map(|metric| metric.name.as_str()))?;
+    for metric in &mut metrics {
+        metric.margin = margins.of(&metric.name);
+        metric.cap = cap.filter(|_| metric.measured == Measured::Mean);
+    }
+    Ok(metrics)
 }
 
 impl Margins {

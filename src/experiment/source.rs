@@ -3,11 +3,18 @@
 use std::path::Path;
 
 use anyhow::Context;
-use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest};
-use windvane_store::{LocalEngine, Reader, populations};
-use windvane_types::{experiment::Document, experiment_summary::Summary};
+use uuid::Uuid;
+use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest, StoredExperiment};
+use windvane_store::{
+    LocalEngine, Reader,
+    experiment::Exposed,
+    experiment_findings::{self, Look},
+    populations,
+};
+use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
 
-use super::arguments::{Given, Options, Rows};
+use super::arguments::{Given, Options, Rows, Stored, usage};
+use crate::connection;
 use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
@@ -16,6 +23,7 @@ use crate::runtime::{self, Fetching, Library, Places};
 pub async fn read(options: &Options) -> Result<Document, Failure> {
     match &options.given {
         Given::Rows(rows) => of_file(rows, options).await,
+        Given::Stored(stored) => of_store(stored).await,
         Given::Summary(path) => of_summary(path, options),
     }
 }
@@ -44,6 +52,46 @@ async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
         rule: options.rule.clone(),
     };
     experiment::run(&reader, &request).await.map_err(failure)
+}
+
+async fn of_store(asked: &Stored) -> Result<Document, Failure> {
+    let config = asked.connection.config()?;
+    let Some(found) = config.experiments.iter().find(|experiment| experiment.name == asked.name) else {
+        let names: Vec<&str> = config.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
+        let there = match names.as_slice() {
+            [] => "there is none; see [experiments.<NAME>] in docs/CONFIGURATION.md".to_owned(),
+            names => format!("there are {}", names.join(", ")),
+        };
+        return Err(usage(format!(
+            "the configuration has no experiment `{}`: {there}. A file takes --unit, --arm, --control and --metric",
+            asked.name
+        )));
+    };
+    let as_of = SystemClock.now().as_microsecond();
+    let experiment = StoredExperiment {
+        exposed: Exposed {
+            experiment: found.name.clone(),
+            by: found.exposed_by,
+            start_us: found.start_us,
+            end_us: as_of,
+            window_us: i64::try_from(found.window.as_micros()).unwrap_or(i64::MAX),
+        },
+        metrics: found.metrics.clone(),
+        rule: found.rule.clone(),
+    };
+    let store = asked.connection.store()?;
+    let document =
+        experiment::run_stored(&Reader::Store(store.clone()), &experiment).await.map_err(failure)?;
+    if asked.record {
+        let look = Look {
+            run_id: Uuid::now_v7().to_string(),
+            computed_at_us: SystemClock.now().as_microsecond(),
+            as_of_us: as_of,
+            experiment: found.name.clone(),
+        };
+        experiment_findings::write(&store, &look, &document).await.map_err(connection::failure)?;
+    }
+    Ok(document)
 }
 
 fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {

@@ -5,10 +5,12 @@
 
 mod frame;
 mod orders;
+mod stored;
 mod sums;
 
 pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
+pub use stored::{ARM, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, Without, stored};
 pub use sums::{Form, FormRow, Question, SumsRow, UnitQuantilesRow, UnitsAre, sums, unit_quantiles};

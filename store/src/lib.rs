@@ -9,6 +9,7 @@ pub mod drift_findings;
 pub mod endpoint;
 mod error;
 pub mod experiment;
+pub mod experiment_findings;
 pub mod exposures;
 pub mod job_leases;
 pub mod labelled;

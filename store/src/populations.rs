@@ -132,6 +132,13 @@ impl Population {
         self.from.read(&[], &[])
     }
 
+    /// Rows that a statement of this crate yields.
+    pub(crate) fn of_sql(source: String, from: String, columns: Vec<PopulationColumn>) -> Self {
+        let row = Sql("0".to_owned());
+        let from = Origin::Table(from);
+        Self { source, from, columns, without_columns: false, row, extra_segments: Vec::new() }
+    }
+
     /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&PopulationColumn> {

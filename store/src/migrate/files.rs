@@ -25,4 +25,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(13, "monitor_runs", "0013_monitor_runs.sql"),
     migration!(14, "job_leases", "0014_job_leases.sql"),
     migration!(15, "monitors", "0015_monitors.sql"),
+    migration!(16, "experiment_findings", "0016_experiment_findings.sql"),
 ];

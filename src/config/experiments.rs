@@ -1,0 +1,138 @@
+//! `[experiments.<NAME>]`: which units, which arms, which metrics.
+
+use std::time::Duration;
+
+use windvane_analyzer::experiment::{Cap, Measured, Metric, Rule, StoredMetric, TUNING};
+use windvane_stats::correction::Correction;
+use windvane_store::experiment::{ExposedBy, RecordTable};
+use windvane_types::experiment::{Better, Role};
+
+use super::layers::Layers;
+use super::path::KeyPath;
+
+/// An experiment's definition.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    /// Its name, as in exposures.
+    pub name: String,
+    /// Where exposures are recorded.
+    pub exposed_by: ExposedBy,
+    /// Exposures from this time on, microseconds since 1970 UTC.
+    pub start_us: Option<i64>,
+    /// How long after a unit's first exposure its records count.
+    pub window: Duration,
+    /// Its metrics by name.
+    pub metrics: Vec<StoredMetric>,
+    /// How answers become verdicts.
+    pub rule: Rule,
+}
+
+/// Reads every `[experiments.<NAME>]`, by name; faults are left in the layers.
+pub fn experiments(layers: &mut Layers) -> Vec<Experiment> {
+    layers.names("experiments").into_iter().filter_map(|name| experiment(layers, name)).collect()
+}
+
+fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
+    let table = KeyPath::from("experiments").join(&name);
+    let control = layers.required_text(&table, "control");
+    let arms = table.join("arms");
+    let weights: Vec<(String, f64)> = layers
+        .names(arms.clone())
+        .into_iter()
+        .map(|arm| (arm.clone(), layers.number(arms.join(&arm), 0.0)))
+        .collect();
+    if let Some(control) = control.as_ref().filter(|_| !weights.is_empty()) {
+        if weights.iter().all(|(arm, _)| arm != control) {
+            layers.contradiction(arms.clone(), &format!("has no share for the control `{control}`"));
+        }
+        if weights.iter().all(|(_, share)| *share == 0.0) {
+            layers.contradiction(arms, "all shares are 0");
+        }
+    }
+    let start = layers.text(table.join("start"));
+    let start_us = start.and_then(|text| match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Some(time.as_microsecond()),
+        Err(_) => {
+            let problem = format!("`{text}` is no time; give one such as 2013-01-01T00:00:00Z");
+            layers.contradiction(table.join("start"), &problem);
+            None
+        }
+    });
+    let below = table.join("metrics");
+    let names = layers.names(below.clone());
+    if names.is_empty() {
+        layers.contradiction(table.clone(), "has no metrics; add a table [experiments.NAME.metrics.METRIC]");
+    }
+    let metrics = names.into_iter().filter_map(|name| metric(layers, &below.join(&name), &name)).collect();
+    Some(Experiment {
+        exposed_by: match layers.text(table.join("exposures")).as_deref() {
+            Some("predictions") => ExposedBy::Predictions,
+            _ => ExposedBy::Exposures,
+        },
+        start_us,
+        window: layers.length(table.join("window"), Duration::from_secs(14 * 86_400)),
+        metrics,
+        rule: Rule {
+            alpha: layers.number(table.join("alpha"), 0.05),
+            tuning: layers.number(table.join("sequential_tuning"), TUNING),
+            weights,
+            correction: match layers.text(table.join("correction")).as_deref() {
+                Some("bh") => Correction::Bh,
+                Some("by") => Correction::By,
+                Some("bonferroni") => Correction::Bonferroni,
+                Some("none") => Correction::None,
+                _ => Correction::Holm,
+            },
+            ..Rule::against(&control?)
+        },
+        name,
+    })
+}
+
+fn metric(layers: &mut Layers, table: &KeyPath, name: &str) -> Option<StoredMetric> {
+    let kind = layers.text(table.join("type"));
+    let measured = match kind.as_deref() {
+        Some("proportion") => Measured::Proportion,
+        Some("ratio") => Measured::Ratio {
+            denominator: layers.text(table.join("denominator")).unwrap_or_else(|| "rows".to_owned()),
+        },
+        Some("quantile") => Measured::Quantile { q: layers.number(table.join("quantile"), 0.99) },
+        _ => Measured::Mean,
+    };
+    let source = layers.text(table.join("source"));
+    let records = match source.as_deref() {
+        Some("predictions") => RecordTable::Predictions { model: layers.required_text(table, "model")? },
+        Some("outcomes") => RecordTable::Outcomes { model: layers.required_text(table, "model")? },
+        _ => RecordTable::Measurements,
+    };
+    let cap = layers.text(table.join("cap")).and_then(|text| {
+        Cap::parse(&text).map_err(|problem| layers.contradiction(table.join("cap"), &problem)).ok()
+    });
+    let margin = layers.number(table.join("margin"), 0.0);
+    let metric = StoredMetric {
+        metric: Metric {
+            better: match layers.text(table.join("better")).as_deref() {
+                Some("lower") => Better::Lower,
+                _ => Better::Higher,
+            },
+            role: match layers.text(table.join("role")).as_deref() {
+                Some("secondary") => Role::Secondary,
+                Some("guardrail") => Role::Guardrail,
+                _ => Role::Primary,
+            },
+            margin: (margin > 0.0).then_some(margin),
+            cap: cap.filter(|_| measured == Measured::Mean),
+            ..Metric::new(name, measured)
+        },
+        table: records,
+        column: layers.text(table.join("column")).unwrap_or_else(|| name.to_owned()),
+    };
+    if let Some(column) = metric.unknown_column().map(str::to_owned) {
+        let problem = format!(
+            "`{column}` is no column of its source; predictions have score, value, latency_us, errors, rows, num.FEATURE and label=CLASS, outcomes have value, rows and label=CLASS"
+        );
+        layers.contradiction(table.join("column"), &problem);
+        return None;
+    }
+    Some(metric)
+}

@@ -1,0 +1,196 @@
+//! An experiment in the tables: units with their first exposure, joined with what was recorded of them after it.
+//!
+//! One population a source of metrics: every exposed unit is in it, with a row for each record of the source. Sums by unit and
+//! arm are asked of it as of a file, so that records never leave ClickHouse.
+
+use crate::local::quote;
+use crate::populations::{Population, PopulationColumn, Sql, Storage};
+
+/// The column of units in [`stored`]'s population.
+pub const UNIT: &str = "unit";
+/// The column of arms in [`stored`]'s population.
+pub const ARM: &str = "arm";
+
+/// Where exposures are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExposedBy {
+    /// The table `exposures`.
+    #[default]
+    Exposures,
+    /// The map `arms` of predictions with a unit.
+    Predictions,
+}
+
+/// Whose exposures count, and for how long what follows them does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exposed {
+    /// The experiment.
+    pub experiment: String,
+    /// Where they are recorded.
+    pub by: ExposedBy,
+    /// Exposures from this time on, microseconds since 1970 UTC; all of them where `None`.
+    pub start_us: Option<i64>,
+    /// Exposures before this time.
+    pub end_us: i64,
+    /// Records count for this long after the unit's first exposure, microseconds.
+    pub window_us: i64,
+}
+
+/// Which table, and which of its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The table.
+    pub table: RecordTable,
+    /// One entry a column of the population.
+    pub columns: Vec<RecordColumn>,
+}
+
+/// A source of metrics.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordTable {
+    /// Values by metric and unit.
+    Measurements,
+    /// The predictions of a model.
+    Predictions {
+        /// The model.
+        model: String,
+    },
+    /// The outcomes of a model's predictions; they belong to the prediction's unit and time.
+    Outcomes {
+        /// The model.
+        model: String,
+    },
+}
+
+/// A number of a record, under a name in the population.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordColumn {
+    /// The name in the population.
+    pub name: String,
+    /// What it is: see [`RecordTable::expression`].
+    pub column: String,
+    /// What a unit without a record has: nothing, or 0.
+    pub without: Without,
+}
+
+/// What a unit without a record has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// 0: a unit that bought nothing spent 0.
+    Zero,
+    /// No value: a unit without a request has no latency.
+    Nothing,
+}
+
+impl RecordTable {
+    /// The SQL of a column: `rows` counts records; predictions have `score`, `value`, `latency_us`, `errors`, `num.FEATURE` and
+    /// `label=CLASS`, outcomes `value` and `label=CLASS`, measurements any metric. `None` for any other.
+    #[must_use]
+    pub fn expression(&self, column: &str) -> Option<String> {
+        if column == "rows" {
+            return Some("toNullable(1.)".to_owned());
+        }
+        let class = |class: &str| format!("toNullable(toFloat64(ifNull(label = {}, 0)))", quote(class));
+        match (self, column, column.split_once('=')) {
+            (Self::Measurements, ..) => {
+                Some(format!("if(metric = {}, toNullable(value), NULL)", quote(column)))
+            }
+            (_, _, Some(("label", word))) => Some(class(word)),
+            (_, "value", _) => Some("CAST(value, 'Nullable(Float64)')".to_owned()),
+            (Self::Predictions { .. }, "score" | "latency_us", _) => {
+                Some(format!("CAST({column}, 'Nullable(Float64)')"))
+            }
+            (Self::Predictions { .. }, "errors", _) => {
+                Some("toNullable(toFloat64(status != 'ok'))".to_owned())
+            }
+            (Self::Predictions { .. }, ..) => {
+                let feature = quote(column.strip_prefix("num.")?);
+                Some(format!("if(mapContains(num, {feature}), toNullable(num[{feature}]), NULL)"))
+            }
+            (Self::Outcomes { .. }, ..) => None,
+        }
+    }
+}
+
+/// The population of one source; `None` where a column is none of its table's.
+#[must_use]
+pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
+    let mut inner = Vec::new();
+    let mut outer = Vec::new();
+    for (i, column) in recorded.columns.iter().enumerate() {
+        inner.push(format!(", {} AS wv_r{i}", recorded.table.expression(&column.column)?));
+        let attributed = format!("if(ifNull(wv_in, 0), r.wv_r{i}, NULL)");
+        outer.push(match column.without {
+            Without::Zero => format!(", toNullable(ifNull({attributed}, 0.)) AS wv_c{i}"),
+            Without::Nothing => format!(", {attributed} AS wv_c{i}"),
+        });
+    }
+    let window = exposed.window_us;
+    let from = format!(
+        "(SELECT e.wv_unit AS {UNIT}, e.wv_arm AS {ARM}, \
+         r.wv_ts >= e.wv_first AND r.wv_ts < e.wv_first + toIntervalMicrosecond({window}) AS wv_in{} \
+         FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit SETTINGS join_use_nulls = 1)",
+        outer.concat(),
+        records(recorded, &inner.concat()),
+        exposures(exposed),
+    );
+    let mut columns = vec![
+        PopulationColumn {
+            name: UNIT.to_owned(),
+            storage: Storage::Text(Sql(format!("toNullable({UNIT})"))),
+        },
+        PopulationColumn { name: ARM.to_owned(), storage: Storage::Text(Sql(format!("toNullable({ARM})"))) },
+    ];
+    columns.extend(recorded.columns.iter().enumerate().map(|(i, column)| PopulationColumn {
+        name: column.name.clone(),
+        storage: Storage::Number(Sql(format!("wv_c{i}"))),
+    }));
+    Some(Population::of_sql(exposed.experiment.clone(), from, columns))
+}
+
+/// One row an exposed unit and arm, with the time at which the unit was first seen in any.
+fn exposures(exposed: &Exposed) -> String {
+    let name = quote(&exposed.experiment);
+    let start = exposed
+        .start_us
+        .map_or(String::new(), |start| format!(" AND ts >= fromUnixTimestamp64Micro(toInt64({start}))"));
+    let span = format!("ts < fromUnixTimestamp64Micro(toInt64({})){start}", exposed.end_us);
+    let seen = match exposed.by {
+        ExposedBy::Exposures => {
+            format!(
+                "SELECT unit_id, toString(arm) AS one, ts FROM exposures WHERE experiment = {name} AND {span}"
+            )
+        }
+        ExposedBy::Predictions => format!(
+            "SELECT unit_id, toString(arms[{name}]) AS one, ts FROM predictions \
+             WHERE mapContains(arms, {name}) AND unit_id != '' AND {span}"
+        ),
+    };
+    format!(
+        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm FROM (\
+         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen FROM ({seen}) GROUP BY unit_id)"
+    )
+}
+
+/// One row a record: its unit, its time and its numbers.
+fn records(recorded: &Recorded, numbers: &str) -> String {
+    match &recorded.table {
+        RecordTable::Measurements => {
+            let names: Vec<String> = recorded.columns.iter().map(|column| quote(&column.column)).collect();
+            let all = recorded.columns.iter().any(|column| column.column == "rows");
+            let named = if all { "1".to_owned() } else { format!("metric IN ({})", names.join(", ")) };
+            format!("SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements WHERE {named}")
+        }
+        RecordTable::Predictions { model } => format!(
+            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions WHERE model = {} AND unit_id != ''",
+            quote(model)
+        ),
+        RecordTable::Outcomes { model } => format!(
+            "SELECT p.unit_id AS wv_unit, p.ts AS wv_ts{numbers} \
+             FROM (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {0}) AS o \
+             INNER JOIN (SELECT event_id, any(unit_id) AS unit_id, min(ts) AS ts FROM predictions \
+             WHERE model = {0} AND unit_id != '' GROUP BY event_id) AS p ON o.event_id = p.event_id",
+            quote(model)
+        ),
+    }
+}

@@ -1,0 +1,162 @@
+//! `windvane experiment NAME` over the store: exposures, attribution, every source of metrics, findings over time.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use windvane_kit::{Service, eventually};
+
+const EXPERIMENT: &str = r#"
+[experiments.checkout]
+control = "A"
+window = "2d"
+[experiments.checkout.metrics.revenue]
+[experiments.checkout.metrics.latency]
+type = "quantile"
+quantile = 0.5
+source = "predictions"
+model = "shop"
+column = "latency_us"
+better = "lower"
+[experiments.checkout.metrics.score]
+type = "ratio"
+source = "predictions"
+model = "shop"
+[experiments.checkout.metrics.bought]
+type = "proportion"
+source = "outcomes"
+model = "shop"
+column = "label=yes"
+"#;
+
+fn windvane(service: &Service, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
+    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
+    command.output().expect("windvane starts")
+}
+
+fn query(service: &Service, sql: &str) -> String {
+    let output = windvane(service, &["query", &format!("{sql} FORMAT TSV")]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+async fn send(service: &Service, kind: &str, body: String) {
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/{kind}", service.url()))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200, "{kind}: {}", sent.text().await.unwrap());
+}
+
+/// 100 units, 50 in each arm, exposed on 1 January; units of B spend 4 more, and half of all spend nothing.
+fn events() -> [(&'static str, String); 4] {
+    let (mut exposures, mut measurements) = (String::new(), String::new());
+    let (mut predictions, mut outcomes) = (String::new(), String::new());
+    let line = |text: &mut String, record: String| writeln!(text, "{record}").unwrap();
+    for i in 0..100_u32 {
+        let arm = if i % 2 == 0 { "A" } else { "B" };
+        line(
+            &mut exposures,
+            format!(
+                r#"{{"experiment":"checkout","unit_id":"u{i}","arm":"{arm}","ts":"2013-01-01T00:00:00Z"}}"#
+            ),
+        );
+        let mut spend = |ts: &str, value: u32| {
+            line(
+                &mut measurements,
+                format!(r#"{{"unit_id":"u{i}","metric":"revenue","value":{value},"ts":"{ts}"}}"#),
+            );
+        };
+        if i < 50 {
+            spend("2013-01-01T10:00:00Z", i % 5 + 4 * (i % 2));
+        }
+        // Before the exposure and after the window: neither counts.
+        spend("2012-12-31T23:00:00Z", 1000);
+        spend("2013-01-03T00:00:00Z", 1000);
+        line(
+            &mut predictions,
+            format!(
+                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{}}}"#,
+                100 + i
+            ),
+        );
+        let label = if i % 4 < 2 { "yes" } else { "no" };
+        line(
+            &mut outcomes,
+            format!(r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-02T00:00:00Z","label":"{label}"}}"#),
+        );
+    }
+    // Seen in both arms: belongs to neither.
+    for arm in ["A", "B"] {
+        line(
+            &mut exposures,
+            format!(
+                r#"{{"experiment":"checkout","unit_id":"both","arm":"{arm}","ts":"2013-01-01T00:00:00Z"}}"#
+            ),
+        );
+    }
+    [
+        ("exposures", exposures),
+        ("measurements", measurements),
+        ("predictions", predictions),
+        ("outcomes", outcomes),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is_kept_over_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), EXPERIMENT);
+    for (kind, body) in events() {
+        send(&service, kind, body).await;
+    }
+    let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements), \
+                  (SELECT count() FROM predictions), (SELECT count() FROM outcomes)";
+    eventually(Duration::from_secs(30), || match query(&service, stored).as_str() {
+        "102\t250\t100\t100" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+
+    let only_printed = windvane(&service, &["experiment", "checkout", "--no-record", "--format", "json"]);
+    assert!(only_printed.status.success(), "{}", String::from_utf8_lossy(&only_printed.stderr));
+    let document: Value = serde_json::from_slice(&only_printed.stdout).unwrap();
+    assert_eq!(
+        (&document["arms"][0]["n"], &document["arms"][1]["n"]),
+        (&50.into(), &50.into()),
+        "{document}"
+    );
+    assert_eq!(document["units_in_several_arms"], 1);
+    let of = |metric: &str| {
+        let found =
+            document["comparisons"].as_array().unwrap().iter().find(|found| found["metric"] == metric);
+        found.unwrap_or_else(|| panic!("no {metric}: {document}")).clone()
+    };
+    // 25 units of A spend 2 on average, 25 of B 6; the others spend 0.
+    let revenue = of("revenue");
+    assert_eq!(
+        (&revenue["mean_control"], &revenue["mean"], &revenue["n"]),
+        (&1.0.into(), &3.0.into(), &50.into())
+    );
+    assert_eq!(revenue["verdict"], "better");
+    assert_eq!((&of("latency")["mean_control"], &of("latency")["mean"]), (&149.0.into(), &150.0.into()));
+    assert_eq!((&of("score")["mean"], &of("score")["absolute"]["estimate"]), (&0.5.into(), &0.0.into()));
+    assert_eq!((&of("bought")["mean"], &of("bought")["type"]), (&0.5.into(), &"proportion".into()));
+    assert_eq!(query(&service, "SELECT count() FROM experiment_findings"), "0");
+
+    for _ in 0..2 {
+        assert!(windvane(&service, &["experiment", "checkout"]).status.success());
+    }
+    let kept = "SELECT count(), uniqExact(run_id), countIf(metric = 'revenue' AND verdict = 'better') \
+                FROM experiment_findings FINAL";
+    assert_eq!(query(&service, kept), "8\t2\t2");
+    let unknown = windvane(&service, &["experiment", "chekout"]);
+    assert_eq!(unknown.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are checkout"));
+    assert_eq!(service.terminate(), Some(0));
+}
