@@ -1,8 +1,10 @@
 //! `windvane experiment`: compares the arms of an experiment, prints the answer, and exits with what was asked for.
 
+mod aa;
 mod arguments;
 mod junit;
 mod markdown;
+mod plan;
 mod source;
 mod table;
 pub mod words;
@@ -13,10 +15,15 @@ pub use arguments::Arguments;
 
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::output::print;
-use arguments::{FailOn, Format, Options};
+use arguments::{Asked, FailOn, Format, Options};
 
 /// Runs `windvane experiment`.
 pub fn run(arguments: Arguments) -> CommandResult {
+    let arguments = match arguments.command {
+        Some(Asked::Plan(asked)) => return plan::run(&asked),
+        Some(Asked::Aa(asked)) => return aa::run(&asked),
+        None => arguments,
+    };
     let options = arguments.check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(source::read(&options));

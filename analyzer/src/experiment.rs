@@ -3,10 +3,12 @@
 //! The engine reduces, this decides: `gather` asks for sums by arm, `compare` hands them to the estimators of `stats`, and
 //! `judge` turns estimates into words. Nothing here holds rows.
 
+mod aa;
 mod compare;
 mod error;
 mod facts;
 mod gather;
+mod health;
 mod judge;
 pub mod metric;
 mod quantiles;
@@ -17,6 +19,7 @@ mod summary;
 use windvane_store::Reader;
 use windvane_types::{experiment::Document, experiment_summary::Summary};
 
+pub use aa::{AaRequest, run_aa};
 pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};

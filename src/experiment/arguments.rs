@@ -2,17 +2,22 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use windvane_analyzer::experiment::{Cap, Measured, Metric, Rule, TUNING};
 use windvane_stats::correction::Correction;
 
+use super::aa::AaArguments;
+use super::plan::PlanArguments;
 use crate::connection;
 use crate::drift::words::number;
 use crate::exit::{Failure, Reason};
 
 /// Compare the arms of an experiment: is B better than A, by how much, how sure, and is the experiment healthy?
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Asked>,
     /// The file with one or more rows a unit (Parquet, Arrow, CSV or NDJSON), which takes --unit, --arm, --control and --metric;
     /// or the name of an experiment of the configuration, over the store.
     #[arg(value_name = "FILE|NAME", required_unless_present = "summary", conflicts_with = "summary")]
@@ -69,6 +74,13 @@ pub struct Arguments {
     /// Do not keep the findings in the store, where the interval is followed over time; print them only.
     #[arg(long)]
     no_record: bool,
+}
+
+/// What else can be asked of an experiment.
+#[derive(Debug, Subcommand)]
+pub enum Asked {
+    Plan(Box<PlanArguments>),
+    Aa(Box<AaArguments>),
 }
 
 /// An output format.

@@ -9,7 +9,7 @@ use windvane_store::{
     LocalEngine, Reader,
     experiment::Exposed,
     experiment_findings::{self, Look},
-    populations,
+    populations::{self, Population},
 };
 use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
 
@@ -29,20 +29,8 @@ pub async fn read(options: &Options) -> Result<Document, Failure> {
 }
 
 async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
-    let library = Places::from_environment()
-        .because(Reason::Config)?
-        .locate(Library::Chdb, if options.offline { Fetching::Forbidden } else { Fetching::Allowed })
-        .map_err(runtime::failure)?;
-    std::fs::metadata(&rows.file)
-        .map_err(|error| anyhow::anyhow!("cannot read `{}`: {error}", rows.file.display()))
-        .because(Reason::Data)?;
-    let file = rows.file.clone();
-    let (reader, population) = tokio::task::spawn_blocking(move || {
-        let engine = LocalEngine::open(&library, ENGINE_BYTES_MAX).because(Reason::Unavailable)?;
-        let population = populations::open_file(&engine, &file, "experiment").map_err(population_failure)?;
-        Ok::<_, Failure>((Reader::Local(engine), population))
-    })
-    .await??;
+    let (engine, population) = open(&rows.file, options.offline).await?;
+    let reader = Reader::Local(engine);
     let request = ExperimentRequest {
         population,
         unit: rows.unit.clone(),
@@ -52,6 +40,24 @@ async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
         rule: options.rule.clone(),
     };
     experiment::run(&reader, &request).await.map_err(failure)
+}
+
+/// Opens a file in an engine of its own.
+pub async fn open(file: &Path, offline: bool) -> Result<(LocalEngine, Population), Failure> {
+    let library = Places::from_environment()
+        .because(Reason::Config)?
+        .locate(Library::Chdb, if offline { Fetching::Forbidden } else { Fetching::Allowed })
+        .map_err(runtime::failure)?;
+    std::fs::metadata(file)
+        .map_err(|error| anyhow::anyhow!("cannot read `{}`: {error}", file.display()))
+        .because(Reason::Data)?;
+    let file = file.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let engine = LocalEngine::open(&library, ENGINE_BYTES_MAX).because(Reason::Unavailable)?;
+        let population = populations::open_file(&engine, &file, "experiment").map_err(population_failure)?;
+        Ok::<_, Failure>((engine, population))
+    })
+    .await?
 }
 
 async fn of_store(asked: &Stored) -> Result<Document, Failure> {
@@ -109,7 +115,7 @@ fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {
 }
 
 /// The exit code of each failure: what was asked for, what the data are, what is away, or what is ours.
-fn failure(error: ExperimentError) -> Failure {
+pub fn failure(error: ExperimentError) -> Failure {
     let reason = match &error {
         ExperimentError::NoWeight { .. } => Reason::Usage,
         ExperimentError::Read(error) => reason_of(error),

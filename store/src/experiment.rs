@@ -5,6 +5,7 @@
 
 mod frame;
 mod orders;
+mod splits;
 mod stored;
 mod sums;
 
@@ -12,5 +13,6 @@ pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
+pub use splits::{SPLITS, Split, SplitsRow, splits};
 pub use stored::{ARM, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, Without, stored};
 pub use sums::{Form, FormRow, Question, SumsRow, UnitQuantilesRow, UnitsAre, sums, unit_quantiles};

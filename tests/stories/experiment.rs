@@ -458,3 +458,80 @@ fn sums_that_no_units_have_are_bad_data() {
         assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{text}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
+    let folder = Folder::new();
+    let csv = folder.file("rows.csv", &rows());
+    let words = ["aa", csv.to_str().unwrap(), "--unit", "unit", "--splits", "256", "--json"];
+    for metric in ["value:mean", "value:ratio(value)"] {
+        let ran = experiment(&[&words[..], &["--metric", metric]].concat());
+        let document = ran.document();
+        assert_eq!(document["schema"], "windvane.experiment_aa/1");
+        assert_eq!(ran.stdout, experiment(&[&words[..], &["--metric", metric]].concat()).stdout);
+        if metric == "value:mean" {
+            assert_eq!((&document["units"], &document["splits"]), (&200.0.into(), &256.into()));
+            assert_eq!(document["alpha_within"], true, "{document}");
+        } else {
+            // A ratio of a column to itself has no spread, so no split has a p-value.
+            assert_eq!((&document["splits"], &document["false_positive_rate"]), (&0.into(), &Value::Null));
+        }
+    }
+    let unknown = experiment(&["aa", csv.to_str().unwrap(), "--unit", "usr", "--metric", "value:mean"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (65, ""), "{}", unknown.stderr);
+}
+
+// GrowthBook's power.test.ts: mean 10, variance 3909.99977, lift 5 %, 400,000 units over 3 arms: power 0.52144, MDE 0.07027.
+#[test]
+fn a_plan_agrees_with_a_published_one() {
+    let sd = 3909.99977_f64.sqrt().to_string();
+    let words = [
+        "plan", "--mean", "10", "--sd", &sd, "--units", "400000", "--arms", "3", "--effect", "0.05", "--json",
+    ];
+    let document = experiment(&words).document();
+    near(&document["power_with_units"], 0.52144, 5e-6);
+    near(&document["minimum_detectable_effect"], 0.07027, 5e-6);
+    let more =
+        experiment(&["plan", "--share", "0.1", "--effect", "0.1", "--units-per-day", "1000", "--json"]);
+    let document = more.document();
+    let days = document["units_needed"].as_f64().unwrap() / 1000.0;
+    assert_eq!(document["days"].as_f64(), Some(days.ceil()));
+    for wrong in [&["plan"][..], &["plan", "--share", "1.5", "--effect", "0.1"], &["plan", "--share", "0.1"]]
+    {
+        assert_eq!(experiment(wrong).code, 64, "{wrong:?}");
+    }
+}
+
+#[test]
+fn health_tells_what_it_means_and_what_to_do() {
+    let folder = Folder::new();
+    let text = (0..400).fold("unit,arm,value,before\n".to_owned(), |mut text, i| {
+        // B had more before, and a third of its values are missing.
+        let (arm, before) = if i % 2 == 0 { ("A", i / 2 % 7) } else { ("B", i / 2 % 7 + 3) };
+        let value = if i % 2 == 1 && i % 3 == 0 { String::new() } else { (i / 2 % 5).to_string() };
+        writeln!(text, "{i},{arm},{value},{before}").unwrap();
+        text
+    });
+    let csv = folder.file("rows.csv", &text);
+    let words = ["--metric", "value:mean", "--covariate", "before"];
+    let document = over(&csv, &[&words[..], &["--format", "json"]].concat()).document();
+    let of = |name: &str| {
+        let checks = document["health"].as_array().unwrap();
+        checks
+            .iter()
+            .find(|check| check["check"] == name)
+            .unwrap_or_else(|| panic!("no {name}: {document}"))
+            .clone()
+    };
+    for (check, verdict) in [
+        ("sample_ratio", "ok"),
+        ("units_in_several_arms", "ok"),
+        ("missing_balance", "warning"),
+        ("covariate_balance", "failure"),
+    ] {
+        assert_eq!(of(check)["verdict"], verdict, "{check}");
+        assert_eq!(of(check)["advice"] == "", verdict == "ok", "{check}");
+    }
+    let table = over(&csv, &words).stdout;
+    assert!(table.contains("The arms differed before the experiment began"), "{table}");
+}

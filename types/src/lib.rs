@@ -6,6 +6,8 @@ mod clock;
 pub mod drift;
 pub mod event;
 pub mod experiment;
+pub mod experiment_aa;
+pub mod experiment_plan;
 pub mod experiment_summary;
 pub mod rejection;
 pub mod span;

@@ -9,6 +9,7 @@ use windvane_types::experiment::{Arm, Better, Comparison, Document, SCHEMA, Srm,
 use super::{
     compare::{self, Compared},
     facts::{ArmMetric, Facts, MetricFacts},
+    health,
     metric::Measured,
     request::Rule,
 };
@@ -19,6 +20,7 @@ pub const SRM_BELOW: f64 = 0.001;
 /// Judges an experiment. The control must be one of the arms.
 pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
     let srm = sample_ratio(facts);
+    let health = health::checks(facts, control, &srm);
     let mut comparisons: Vec<Comparison> = facts
         .metrics
         .iter()
@@ -48,7 +50,7 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
         inference: "fixed".to_owned(),
         rows: facts.rows,
         units_in_several_arms: facts.several,
-        health: Vec::new(),
+        health,
         segments: Vec::new(),
     }
 }

@@ -173,7 +173,8 @@ impl<const K: usize> Joint<K> {
     }
 
     /// Some of the variables, in this order.
-    pub(crate) fn select<const L: usize>(&self, variables: [usize; L]) -> Joint<L> {
+    #[must_use]
+    pub fn select<const L: usize>(&self, variables: [usize; L]) -> Joint<L> {
         Joint {
             n: self.n,
             origin: variables.map(|i| self.origin[i]),

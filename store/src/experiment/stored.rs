@@ -186,9 +186,9 @@ fn records(recorded: &Recorded, numbers: &str) -> String {
             quote(model)
         ),
         RecordTable::Outcomes { model } => format!(
-            "SELECT p.unit_id AS wv_unit, p.ts AS wv_ts{numbers} \
+            "SELECT p.wv_by AS wv_unit, p.wv_at AS wv_ts{numbers} \
              FROM (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {0}) AS o \
-             INNER JOIN (SELECT event_id, any(unit_id) AS unit_id, min(ts) AS ts FROM predictions \
+             INNER JOIN (SELECT event_id, any(unit_id) AS wv_by, min(ts) AS wv_at FROM predictions \
              WHERE model = {0} AND unit_id != '' GROUP BY event_id) AS p ON o.event_id = p.event_id",
             quote(model)
         ),

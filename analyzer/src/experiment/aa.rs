@@ -1,0 +1,167 @@
+//! An A/A simulation: the same units, dealt out at random again and again. How often does the comparison find what is not there?
+
+use windvane_stats::{
+    binomial::{Share, clopper_pearson},
+    experiment::{
+        proportion::Proportion,
+        sums::{Joint, SumsError},
+    },
+};
+use windvane_store::{
+    Reader,
+    experiment::{self, ColumnFault, Measure, SPLITS, Split, SplitsRow},
+    populations::Population,
+};
+use windvane_types::experiment_aa::{Document, SCHEMA};
+
+use super::{
+    ExperimentError, Metric, compare,
+    facts::{ArmMetric, ArmSums},
+    metric::Measured,
+    request::Rule,
+};
+
+/// What is simulated.
+#[derive(Debug, Clone)]
+pub struct AaRequest {
+    /// The rows.
+    pub population: Population,
+    /// The column of units.
+    pub unit: String,
+    /// The metric: a mean, a proportion or a ratio.
+    pub metric: Metric,
+    /// The accepted chance of a false verdict.
+    pub alpha: f64,
+    /// How many random splits.
+    pub splits: usize,
+    /// Which ones.
+    pub seed: u64,
+}
+
+/// Deals the units out again and again; `progress` hears how many splits are done.
+///
+/// # Errors
+/// As [`super::run`].
+pub async fn run_aa(
+    reader: &Reader,
+    request: &AaRequest,
+    mut progress: impl FnMut(usize),
+) -> Result<Document, ExperimentError> {
+    let measures = measures(request)?;
+    let mut split = Split {
+        population: &request.population,
+        unit: &request.unit,
+        measures: &measures,
+        origins: [0.0; 2],
+        seed: request.seed,
+    };
+    // The first answer only tells where the values lie.
+    let first = ask(reader, request, &split).await?;
+    let n = first.total[0].0;
+    let mean =
+        |sum: usize| if n > 0.0 && first.total[sum].0.is_finite() { first.total[sum].0 / n } else { 0.0 };
+    split.origins = [mean(1), mean(3)];
+    let rule = Rule { alpha: request.alpha, ..Rule::against("") };
+    let (mut tested, mut found, mut done) = (0_u64, 0_u64, 0);
+    for round in 0.. {
+        if done >= request.splits {
+            break;
+        }
+        split.seed = request.seed.wrapping_add(round).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let row = ask(reader, request, &split).await?;
+        for bit in 0..SPLITS.min(request.splits - done) {
+            if let Some(p) = p_value(request, &split, (&row, bit), &rule) {
+                tested += 1;
+                found += u64::from(p < request.alpha);
+            }
+        }
+        done = (done + SPLITS).min(request.splits);
+        progress(done);
+    }
+    Ok(document(request, n, (tested, found)))
+}
+
+fn measures(request: &AaRequest) -> Result<Vec<Measure>, ExperimentError> {
+    let known = || request.population.columns.iter().map(|column| column.name.clone()).collect();
+    let failed = |fault: ColumnFault| ExperimentError::Column { fault, known: known() };
+    if request.population.column(&request.unit).is_none() {
+        return Err(failed(ColumnFault::Unknown { column: request.unit.clone() }));
+    }
+    let mut measures = vec![experiment::measure(&request.population, &request.metric.name).map_err(failed)?];
+    if let Measured::Ratio { denominator } = &request.metric.measured {
+        measures.push(experiment::measure(&request.population, denominator).map_err(failed)?);
+    }
+    Ok(measures)
+}
+
+async fn ask(reader: &Reader, request: &AaRequest, split: &Split<'_>) -> Result<SplitsRow, ExperimentError> {
+    let unknown = || ExperimentError::Column {
+        fault: ColumnFault::Unknown { column: request.unit.clone() },
+        known: Vec::new(),
+    };
+    let statement = experiment::splits(split).ok_or_else(unknown)?;
+    let rows: Vec<SplitsRow> = reader.rows(&statement).await?;
+    rows.into_iter().next().ok_or_else(unknown)
+}
+
+/// The p-value of one split; `None` where there is none.
+fn p_value(
+    request: &AaRequest,
+    split: &Split<'_>,
+    (row, bit): (&SplitsRow, usize),
+    rule: &Rule,
+) -> Option<f64> {
+    let half: Vec<f64> = row.half.iter().map(|sums| sums.get(bit).map_or(0.0, |sum| sum.0)).collect();
+    let rest: Vec<f64> = row.total.iter().zip(&half).map(|(total, half)| total.0 - half).collect();
+    let arm = arm(request, split, &half).ok()?;
+    let control = arm_of(arm_sums(request, split, &rest).ok()?, rest[0]);
+    compare::compare(&control, &arm).contrast.absolute(compare::level(rule))?.p_value
+}
+
+fn arm(request: &AaRequest, split: &Split<'_>, sums: &[f64]) -> Result<ArmMetric, SumsError> {
+    Ok(arm_of(arm_sums(request, split, sums)?, sums[0]))
+}
+
+#[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a count of units")]
+fn arm_of(sums: ArmSums, n: f64) -> ArmMetric {
+    ArmMetric { sums, n: n as u64, missing: 0, partial: 0, capped: 0, values: n as u64 }
+}
+
+#[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a count of units")]
+fn arm_sums(request: &AaRequest, split: &Split<'_>, sums: &[f64]) -> Result<ArmSums, SumsError> {
+    let n = sums[0] as u64;
+    Ok(match request.metric.measured {
+        Measured::Ratio { .. } => {
+            let products = [[sums[2], sums[5]], [sums[5], sums[4]]];
+            ArmSums::Ratio(Joint::of_shifted(n, split.origins, [sums[1], sums[3]], products)?)
+        }
+        Measured::Proportion => {
+            ArmSums::Proportion(Proportion::of(n, (sums[1] + split.origins[0] * sums[0]).round())?)
+        }
+        Measured::Mean | Measured::Quantile { .. } => {
+            ArmSums::Mean(Joint::of_shifted(n, [split.origins[0]], [sums[1]], [[sums[2]]])?)
+        }
+    })
+}
+
+fn document(request: &AaRequest, n: f64, (tested, found): (u64, u64)) -> Document {
+    let share = Share::new(found, tested);
+    let ci = share
+        .and_then(|share| clopper_pearson::clopper_pearson(share, 0.95))
+        .map(|found| [found.interval.lo, found.interval.hi]);
+    let holds = ci.map(|ci| ci[0] <= request.alpha && request.alpha <= ci[1]);
+    Document {
+        schema: SCHEMA.to_owned(),
+        source: request.population.source.clone(),
+        metric: request.metric.name.clone(),
+        kind: request.metric.kind(),
+        units: n,
+        splits: tested,
+        alpha: request.alpha,
+        false_positives: found,
+        false_positive_rate: share.map(Share::estimate),
+        ci,
+        alpha_within: holds,
+        seed: request.seed,
+    }
+}

@@ -1,0 +1,128 @@
+//! Whether the experiment itself can be trusted: one entry a check, with what it means and what to do. Pure.
+
+use windvane_stats::experiment::{
+    effect::Level,
+    mean,
+    proportion::{self, Proportion},
+};
+use windvane_types::experiment::{Check, CheckVerdict, Srm, SrmVerdict};
+
+use super::{
+    facts::{ArmMetric, ArmSums, Facts, MetricFacts},
+    judge::SRM_BELOW,
+};
+
+/// Below this a difference between the arms that cannot be an effect is no accident.
+const IMBALANCE_BELOW: f64 = 0.001;
+/// Units in several arms are an accident of logging below this share, or below this number.
+const SEVERAL_SHARE_MAX: f64 = 0.01;
+const SEVERAL_MIN: u64 = 10;
+
+/// All checks that these facts allow.
+pub(super) fn checks(facts: &Facts, control: usize, srm: &Srm) -> Vec<Check> {
+    let mut checks = vec![sample_ratio(srm), several(facts)];
+    for metric in &facts.metrics {
+        for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
+            let sides = (&metric.arms[control], &metric.arms[arm]);
+            let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
+            checks.extend(missing(sides, &subject));
+            checks.extend(covariate(metric, sides, &facts.arms[arm].name));
+        }
+    }
+    // A covariate is the same for every metric: it is told once an arm.
+    let mut told: Vec<Option<String>> = Vec::new();
+    checks.retain(|check| {
+        let repeated = check.check == "covariate_balance" && told.contains(&check.subject);
+        told.push(check.subject.clone().filter(|_| check.check == "covariate_balance"));
+        !repeated
+    });
+    checks
+}
+
+fn sample_ratio(srm: &Srm) -> Check {
+    let (verdict, meaning, advice) = match (srm.verdict, srm.p_value) {
+        (SrmVerdict::Mismatch, _) => (
+            CheckVerdict::Failure,
+            "The arms do not have their share of units, and chance does not explain it.",
+            "Do not read the effects; look for units that are lost or dealt out wrongly in one arm (redirects, crashes, filters, bots).",
+        ),
+        (SrmVerdict::Ok, None) => {
+            (CheckVerdict::Unknown, "Without units or weights the shares of the arms cannot be told.", "")
+        }
+        (SrmVerdict::Ok, Some(_)) => (CheckVerdict::Ok, "The arms have their share of units.", ""),
+    };
+    check("sample_ratio", verdict, (None, srm.p_value, Some(SRM_BELOW)), (meaning, advice))
+}
+
+fn several(facts: &Facts) -> Check {
+    let all = facts.units + facts.several;
+    let share = if all == 0 { 0.0 } else { facts.several as f64 / all as f64 };
+    let many = share > SEVERAL_SHARE_MAX && facts.several >= SEVERAL_MIN;
+    let (verdict, meaning, advice) = match facts.several {
+        _ if many => (
+            CheckVerdict::Failure,
+            "Many units were seen in several arms; leaving them out may leave the arms unlike.",
+            "Find out why a unit changes its arm: an identifier that is shared or renewed, or weights that were changed without keeping earlier units.",
+        ),
+        0 => (CheckVerdict::Ok, "No unit was seen in several arms.", ""),
+        _ => (CheckVerdict::Ok, "Few units were seen in several arms; they are left out.", ""),
+    };
+    check("units_in_several_arms", verdict, (None, Some(share), Some(SEVERAL_SHARE_MAX)), (meaning, advice))
+}
+
+/// Whether one arm has more units without a value than the control.
+fn missing((control, arm): (&ArmMetric, &ArmMetric), subject: &str) -> Option<Check> {
+    if control.missing + arm.missing == 0 {
+        return None;
+    }
+    let share = |side: &ArmMetric| Proportion::of(side.n + side.missing, side.missing as f64).ok();
+    let contrast = proportion::proportions(&share(control)?, &share(arm)?);
+    let p = contrast.absolute(Level::two_sided(IMBALANCE_BELOW))?.p_value?;
+    let (verdict, meaning, advice) = match p < IMBALANCE_BELOW {
+        true => (
+            CheckVerdict::Warning,
+            "The share of units without a value differs between the arms, so those with one are no longer alike.",
+            "Find out what makes values go missing; count them as 0 where that is what they mean.",
+        ),
+        false => (CheckVerdict::Ok, "Values go missing as often in both arms.", ""),
+    };
+    let numbers = (Some(subject.to_owned()), Some(p), Some(IMBALANCE_BELOW));
+    Some(check("missing_balance", verdict, numbers, (meaning, advice)))
+}
+
+/// Whether the arms differed before the experiment.
+fn covariate(metric: &MetricFacts, (control, arm): (&ArmMetric, &ArmMetric), name: &str) -> Option<Check> {
+    let (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) = (&control.sums, &arm.sums) else {
+        return None;
+    };
+    let contrast = mean::welch(&control.select([1]), &arm.select([1]));
+    let p = contrast.absolute(Level::two_sided(IMBALANCE_BELOW))?.p_value?;
+    let covariate = metric.covariate.as_deref().unwrap_or("covariate");
+    let (verdict, meaning, advice) = match p < IMBALANCE_BELOW {
+        true => (
+            CheckVerdict::Failure,
+            "The arms differed before the experiment began, and chance does not explain it.",
+            "Check that the covariate is measured before a unit sees its arm, and that units are dealt out at random.",
+        ),
+        false => (CheckVerdict::Ok, "The arms were alike before the experiment began.", ""),
+    };
+    let numbers = (Some(format!("{covariate} of {name}")), Some(p), Some(IMBALANCE_BELOW));
+    Some(check("covariate_balance", verdict, numbers, (meaning, advice)))
+}
+
+fn check(
+    name: &str,
+    verdict: CheckVerdict,
+    (subject, observed, bound): (Option<String>, Option<f64>, Option<f64>),
+    (meaning, advice): (&str, &str),
+) -> Check {
+    Check {
+        check: name.to_owned(),
+        verdict,
+        subject,
+        observed,
+        bound,
+        meaning: meaning.to_owned(),
+        advice: advice.to_owned(),
+    }
+}

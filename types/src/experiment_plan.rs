@@ -1,0 +1,39 @@
+//! The document `windvane.experiment_plan/1`: how many units an experiment needs, and what it would find.
+
+use serde::{Deserialize, Serialize};
+
+/// The value of [`Document::schema`].
+pub const SCHEMA: &str = "windvane.experiment_plan/1";
+
+/// The plan of one comparison with the control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The metric's mean or share before the experiment.
+    pub mean: f64,
+    /// The variance of one unit.
+    pub variance: f64,
+    /// The arms, the control among them, with equal shares.
+    pub arms: u32,
+    /// The accepted chance of a false verdict of one comparison.
+    pub alpha: f64,
+    /// The chance of finding the effect that is wanted.
+    pub power: f64,
+    /// How it ends: `fixed` after the planned units, or `sequential` at any time.
+    pub stopping: String,
+    /// The relative effect that is to be found; null where it was not given.
+    pub effect: Option<f64>,
+    /// Units over all arms that find it; null where no number does.
+    pub units_needed: Option<u64>,
+    /// The units that there will be, where they were given.
+    pub units: Option<f64>,
+    /// The chance that these units find the effect.
+    pub power_with_units: Option<f64>,
+    /// The smallest relative effect that these units find with the power that is wanted.
+    pub minimum_detectable_effect: Option<f64>,
+    /// New units a day, where they were given.
+    pub units_per_day: Option<f64>,
+    /// Days until the units that are needed have come.
+    pub days: Option<f64>,
+}
