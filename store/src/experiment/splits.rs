@@ -65,7 +65,7 @@ pub fn splits(split: &Split<'_>) -> Option<Statement> {
             halves.join(", "),
             less(0),
             split.seed,
-            split.population.from,
+            split.population.from(),
             known.join(" AND "),
         ))
         .setting("output_format_json_quote_denormals", 1),

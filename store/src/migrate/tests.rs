@@ -80,6 +80,7 @@ fn published_migrations_never_change() {
     0013 b8350d4e07521716 monitor_runs
     0014 e843766ff0466095 job_leases
     0015 28698ef54115548c monitors
+    0016 ffa940c3b161edaf experiment_findings
     ");
 }
 
