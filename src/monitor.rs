@@ -2,6 +2,8 @@
 
 mod list;
 
+use std::time::{Duration, Instant};
+
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
@@ -86,6 +88,9 @@ enum FailOn {
 
 /// Windows of one backfill: an hourly monitor over more than a year.
 const WINDOWS_MAX: usize = 10_000;
+
+/// The pause between two looks at a window that another analyzer runs.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs `windvane monitor`.
 pub fn run(arguments: Arguments) -> CommandResult {
@@ -199,8 +204,15 @@ impl ByHand {
         })
     }
 
+    /// Runs one window; one that another analyzer runs just now is waited for.
     async fn window(&self, window: Span) -> Result<Outcome, Failure> {
-        match self.runner.run(&self.job, window, Again::Yes).await {
+        let begun = Instant::now();
+        let mut ran = self.runner.run(&self.job, window, Again::Yes).await;
+        while matches!(ran, Ok(Ran::Elsewhere)) && begun.elapsed() < self.job.timeout() {
+            tokio::time::sleep(PAUSE).await;
+            ran = self.runner.run(&self.job, window, Again::Yes).await;
+        }
+        match ran {
             Ok(Ran::Done(outcome)) => Ok(*outcome),
             Ok(Ran::Elsewhere) => {
                 Err(anyhow!("another analyzer runs the window {window}")).because(Reason::Unavailable)

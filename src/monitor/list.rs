@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use windvane_analyzer::monitor::Job;
-use windvane_store::monitor_runs::{self, Asked, MonitorRun};
+use windvane_store::monitor_runs::{self, MonitorRun};
 use windvane_store::{Store, StoreError};
 use windvane_types::span;
 
@@ -60,14 +60,13 @@ pub fn run(connection: &connection::Flags, json: bool) -> CommandResult {
 async fn list(store: &Store, jobs: &[Job]) -> Result<Vec<Listed>, StoreError> {
     let now_us = monitor_runs::now_us(store).await?;
     let mut listed = Vec::with_capacity(jobs.len());
+    let (mut runs, mut read) = (Vec::new(), Vec::new());
     for job in jobs {
-        let asked = Asked {
-            kind: job.kind(),
-            monitors: &[job.name().to_owned()],
-            ending_after_us: i64::MIN,
-            starting_before_us: now_us,
-        };
-        let runs = monitor_runs::read(store, asked).await?;
+        if !read.contains(&job.kind()) {
+            runs.extend(monitor_runs::latest(store, job.kind()).await?);
+            read.push(job.kind());
+        }
+        let last = runs.iter().find(|run| run.kind == job.kind() && run.monitor == job.name());
         listed.push(Listed {
             kind: job.kind(),
             monitor: job.name().to_owned(),
@@ -75,7 +74,7 @@ async fn list(store: &Store, jobs: &[Job]) -> Result<Vec<Listed>, StoreError> {
             enabled: job.is_enabled(),
             next_due: span::shown(job.schedule().next_due(now_us)),
             settings: job.settings(),
-            last_run: runs.last().map(LastRun::of),
+            last_run: last.map(LastRun::of),
         });
     }
     Ok(listed)

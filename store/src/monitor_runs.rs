@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use windvane_types::span::Span;
 
-use crate::{Param, Statement, Store, StoreError};
+use crate::{Statement, Store, StoreError};
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -131,35 +131,50 @@ pub async fn write(store: &Store, run: &MonitorRun) -> Result<(), StoreError> {
 pub struct Asked<'a> {
     /// The kind of job.
     pub kind: &'a str,
-    /// The monitors.
-    pub monitors: &'a [String],
+    /// The monitor.
+    pub monitor: &'a str,
     /// Only windows that end after this time, microseconds since 1970 UTC.
     pub ending_after_us: i64,
     /// Only windows that start before this time.
     pub starting_before_us: i64,
 }
 
-/// Windows with their latest state, by monitor and window.
+/// Windows with their latest state, the earliest first.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
 pub async fn read(store: &Store, asked: Asked<'_>) -> Result<Vec<MonitorRun>, StoreError> {
-    let statement = Statement::new(
-        "SELECT kind, monitor, toUnixTimestamp64Micro(window_start) AS window_start_us, \
-         toUnixTimestamp64Micro(window_end) AS window_end_us, model, state, attempt, run_id, holder, \
-         toUnixTimestamp64Micro(started_at) AS started_us, toUnixTimestamp64Micro(ended_at) AS ended_us, \
-         rows_reference, rows_current, findings, verdict, error FROM monitor_runs FINAL \
-         WHERE kind = {kind:String} AND has({monitors:Array(String)}, monitor) \
-         AND window_end > fromUnixTimestamp64Micro({after:Int64}, 'UTC') \
-         AND window_start < fromUnixTimestamp64Micro({before:Int64}, 'UTC') \
-         ORDER BY monitor, window_start, window_end",
-    )
+    let statement = Statement::new(format!(
+        "SELECT {FIELDS} FROM monitor_runs FINAL \
+         WHERE kind = {{kind:String}} AND monitor = {{monitor:String}} \
+         AND window_end > fromUnixTimestamp64Micro({{after:Int64}}, 'UTC') \
+         AND window_start < fromUnixTimestamp64Micro({{before:Int64}}, 'UTC') \
+         ORDER BY window_start, window_end"
+    ))
     .param("kind", asked.kind)
-    .param("monitors", Param::texts(asked.monitors))
+    .param("monitor", asked.monitor)
     .param("after", asked.ending_after_us)
     .param("before", asked.starting_before_us);
     store.rows(&statement).await
 }
+
+/// The latest window of each monitor that was ever run, by monitor.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn latest(store: &Store, kind: &str) -> Result<Vec<MonitorRun>, StoreError> {
+    let statement = Statement::new(format!(
+        "SELECT {FIELDS} FROM (SELECT * FROM monitor_runs FINAL WHERE kind = {{kind:String}} \
+         ORDER BY window_end DESC, window_start DESC LIMIT 1 BY monitor) ORDER BY monitor"
+    ))
+    .param("kind", kind);
+    store.rows(&statement).await
+}
+
+const FIELDS: &str = "kind, monitor, toUnixTimestamp64Micro(window_start) AS window_start_us, \
+     toUnixTimestamp64Micro(window_end) AS window_end_us, model, state, attempt, run_id, holder, \
+     toUnixTimestamp64Micro(started_at) AS started_us, toUnixTimestamp64Micro(ended_at) AS ended_us, \
+     rows_reference, rows_current, findings, verdict, error";
 
 /// What time ClickHouse has, microseconds since 1970 UTC: one clock for all analyzers.
 ///

@@ -1,6 +1,24 @@
 //! The `monitors` table: monitors as analyzers have announced them, for everyone who does not have their configuration.
 
-use crate::{Statement, Store, StoreError};
+use bytes::Bytes;
+
+use crate::client::Insert;
+use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
+use crate::{Store, StoreError, native};
+
+const TABLE: &str = "monitors";
+
+const COLUMNS: &[Column] = &[
+    column("kind", Wire::Word),
+    column("monitor", Wire::Text),
+    column("model", Wire::Word),
+    column("settings", Wire::Text),
+    column("enabled", Wire::Flag),
+    column("next_due", Wire::Micros),
+    column("holder", Wire::Text),
+    column("seen_at", Wire::Micros),
+];
 
 /// A monitor and when it runs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +39,24 @@ pub struct Announced {
     pub holder: String,
 }
 
-/// Announces a monitor; it replaces what was announced under its name.
+/// Announces monitors, all at once; each replaces what was announced under its name.
 ///
 /// # Errors
-/// ClickHouse does not answer or refuses; it may be announced again.
-pub async fn announce(store: &Store, monitor: &Announced) -> Result<(), StoreError> {
-    let statement = Statement::new(
-        "INSERT INTO {database:Identifier}.monitors (kind, monitor, model, settings, enabled, next_due, holder, seen_at) \
-         SELECT {kind:String}, {monitor:String}, {model:String}, {settings:String}, {enabled:Bool}, \
-         fromUnixTimestamp64Micro({next_due:Int64}, 'UTC'), {holder:String}, now64(6, 'UTC')",
-    )
-    .param("database", store.database())
-    .param("kind", &monitor.kind)
-    .param("monitor", &monitor.monitor)
-    .param("model", &monitor.model)
-    .param("settings", &monitor.settings)
-    .param("enabled", monitor.enabled)
-    .param("next_due", monitor.next_due_us)
-    .param("holder", &monitor.holder);
-    store.execute(&statement).await
+/// As [`Store::insert`]; they may be announced again.
+pub async fn announce(store: &Store, monitors: &[Announced], seen_at_us: i64) -> Result<(), StoreError> {
+    let mut body = Vec::new();
+    for monitor in monitors {
+        for text in [&monitor.kind, &monitor.monitor, &monitor.model, &monitor.settings] {
+            rb::string(&mut body, text);
+        }
+        body.push(u8::from(monitor.enabled));
+        rb::i64(&mut body, monitor.next_due_us);
+        rb::string(&mut body, &monitor.holder);
+        rb::i64(&mut body, seen_at_us);
+    }
+    let Some(first) = monitors.first() else { return Ok(()) };
+    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], monitors.len() as u64)
+        .expect("these rows were encoded for these columns");
+    let token = format!("monitors-{}-{seen_at_us}", first.holder);
+    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await
 }

@@ -129,6 +129,7 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         listed["monitors"].as_array().unwrap().iter().map(|m| m["monitor"].as_str().unwrap()).collect();
     assert_eq!(names, ["moved", "off", "steady"]);
     assert_eq!(listed["monitors"][1]["last_run"], Value::Null);
+    assert_eq!(listed["monitors"][0]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
@@ -228,6 +229,17 @@ async fn every_window_is_done_once_after_a_kill_and_a_backfill_changes_nothing()
         let log = killed.log();
         let ran = log.iter().filter(|line| line.contains("a monitor ran")).count();
         if ran >= 3 { Ok(()) } else { Err(log.join("\n")) }
+    });
+    // Asked to end, it gives its leases back, and the next start need not wait for them to run out.
+    assert_eq!(killed.terminate(), Some(0));
+    let killed = Service::start(Path::new(BINARY), folder.path(), &config);
+    let own = "SELECT count() FROM (SELECT token FROM job_leases GROUP BY token HAVING argMax(expires_at, renewal) > now64() \
+               AND any(holder) NOT LIKE concat('serve-', {PID}, '-%'))";
+    assert_eq!(query(&killed, &own.replace("{PID}", &format!("'{}'", killed.pid()))), "0");
+    eventually(PATIENCE, || {
+        let log = killed.log();
+        let ran = log.iter().filter(|line| line.contains("a monitor ran")).count();
+        if ran >= 2 { Ok(()) } else { Err(log.join("\n")) }
     });
     killed.kill();
 

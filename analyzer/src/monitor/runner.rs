@@ -147,7 +147,7 @@ impl Runner {
     async fn ledger(&self, job: &Job, window: Span) -> Result<Option<MonitorRun>, StoreError> {
         let asked = Asked {
             kind: job.kind(),
-            monitors: &[job.name().to_owned()],
+            monitor: job.name(),
             ending_after_us: window.start_us,
             starting_before_us: window.end_us,
         };

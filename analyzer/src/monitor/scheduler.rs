@@ -35,6 +35,8 @@ pub struct Scheduler {
     jobs: Vec<Job>,
     options: Options,
     metrics: Metrics,
+    /// What the ledger said last of each job's windows.
+    past: Vec<BTreeMap<(i64, i64), Past>>,
     announced: Option<Instant>,
 }
 
@@ -45,7 +47,8 @@ impl Scheduler {
     /// A scheduler of these jobs.
     #[must_use]
     pub fn new(runner: Runner, jobs: Vec<Job>, options: Options, metrics: Metrics) -> Self {
-        Self { runner, jobs, options, metrics, announced: None }
+        let past = vec![BTreeMap::new(); jobs.len()];
+        Self { runner, jobs, options, metrics, past, announced: None }
     }
 
     /// Runs what is due until it is stopped. A stop lets runs end for 5 s, then cuts them off and gives their leases
@@ -111,15 +114,20 @@ impl Scheduler {
         let store = self.runner.store().clone();
         let now_us = monitor_runs::now_us(&store).await?;
         if self.announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_PAUSE) {
-            for job in &self.jobs {
-                announce(&store, job, now_us, self.runner.holder()).await?;
-            }
+            let holder = self.runner.holder();
+            let all: Vec<Announced> = self.jobs.iter().map(|job| announced(job, now_us, holder)).collect();
+            monitors::announce(&store, &all, now_us).await?;
             self.announced = Some(Instant::now());
         }
         let mut due = Vec::new();
         for (i, job) in self.jobs.iter().enumerate().filter(|(_, job)| job.is_enabled()) {
-            let past = past(&ledger(&store, job, now_us).await?);
-            let waiting = plan::due(job.schedule(), now_us, &past);
+            let past = &mut self.past[i];
+            let mut waiting = plan::due(job.schedule(), now_us, past);
+            // What is done stays done, so the ledger is asked only where something seems to be left.
+            if !waiting.is_empty() {
+                *past = of_ledger(&ledger(&store, job, now_us).await?);
+                waiting = plan::due(job.schedule(), now_us, past);
+            }
             let oldest = waiting.iter().map(|due| due.since_us).min();
             self.metrics.waits(job, waiting.len(), oldest.map_or(0, |us| now_us - us));
             due.push((i, waiting));
@@ -149,14 +157,14 @@ async fn ledger(store: &Store, job: &Job, now_us: i64) -> Result<Vec<MonitorRun>
     let Some(oldest) = schedule.recent(now_us).last() else { return Ok(Vec::new()) };
     let asked = Asked {
         kind: job.kind(),
-        monitors: &[job.name().to_owned()],
+        monitor: job.name(),
         ending_after_us: oldest.end_us - 1,
         starting_before_us: now_us,
     };
     monitor_runs::read(store, asked).await
 }
 
-fn past(runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {
+fn of_ledger(runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {
     let state = |run: &MonitorRun| match run.state {
         RunState::Done => Past::Done,
         RunState::Running => Past::Begun { attempt: run.attempt },
@@ -165,8 +173,8 @@ fn past(runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {
     runs.iter().map(|run| ((run.window_start_us, run.window_end_us), state(run))).collect()
 }
 
-async fn announce(store: &Store, job: &Job, now_us: i64, holder: &str) -> Result<(), StoreError> {
-    let announced = Announced {
+fn announced(job: &Job, now_us: i64, holder: &str) -> Announced {
+    Announced {
         kind: job.kind().to_owned(),
         monitor: job.name().to_owned(),
         model: job.model().to_owned(),
@@ -174,6 +182,5 @@ async fn announce(store: &Store, job: &Job, now_us: i64, holder: &str) -> Result
         enabled: job.is_enabled(),
         next_due_us: job.schedule().next_due(now_us),
         holder: holder.to_owned(),
-    };
-    monitors::announce(store, &announced).await
+    }
 }

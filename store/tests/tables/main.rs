@@ -5,6 +5,7 @@
 mod endpoint;
 mod findings;
 mod inserts;
+mod leases;
 #[path = "../support/library.rs"]
 mod library;
 mod migrations;

@@ -1,0 +1,81 @@
+//! Leases and the ledger of monitors on a real ClickHouse: what is live, and what wins.
+
+use std::time::Duration;
+
+use windvane_store::job_leases::{self, Claim};
+use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
+
+use crate::endpoint::Running;
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn claim(token: &str) -> Claim {
+    Claim { job: "drift/it's `daily`/0/1".to_owned(), token: token.to_owned(), holder: "here".to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_lives_until_it_expires_or_is_given_back() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let (a, b) = (claim("a"), claim("b"));
+    let live = || job_leases::live(store, &a.job);
+    assert_eq!(live().await.unwrap(), Vec::<String>::new());
+    job_leases::write(store, &b, 0, LONG).await.unwrap();
+    job_leases::write(store, &a, 0, LONG).await.unwrap();
+    assert_eq!(live().await.unwrap(), ["a", "b"]);
+    // A renewal that has run out already ends the claim, and a late one does not bring back what was given back.
+    job_leases::write(store, &a, 1, Duration::ZERO).await.unwrap();
+    assert_eq!(live().await.unwrap(), ["b"]);
+    job_leases::write(store, &b, u64::MAX, Duration::ZERO).await.unwrap();
+    job_leases::write(store, &b, 7, LONG).await.unwrap();
+    assert_eq!(live().await.unwrap(), Vec::<String>::new());
+    assert_eq!(job_leases::live(store, "another").await.unwrap(), Vec::<String>::new());
+    running.end().await;
+}
+
+fn run(attempt: u64, state: RunState, started_us: i64) -> MonitorRun {
+    MonitorRun {
+        kind: "drift".to_owned(),
+        monitor: "daily".to_owned(),
+        window_start_us: 1_000_000,
+        window_end_us: 2_000_000,
+        model: "m".to_owned(),
+        state,
+        attempt,
+        run_id: format!("run {attempt}"),
+        holder: "here".to_owned(),
+        started_us,
+        ended_us: 0,
+        rows_reference: 1,
+        rows_current: 2,
+        findings: 3,
+        verdict: "drift".to_owned(),
+        error: "é".repeat(800),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_keeps_the_last_state_of_the_last_attempt_whatever_clocks_say() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let now = monitor_runs::now_us(store).await.unwrap();
+    // In this order, and with clocks that go backwards.
+    for (attempt, state, started) in [
+        (2, RunState::Running, now - 10),
+        (1, RunState::Running, now),
+        (2, RunState::Done, now - 20),
+        (2, RunState::Failed, now),
+        (1, RunState::Done, now),
+    ] {
+        monitor_runs::write(store, &run(attempt, state, started)).await.unwrap();
+    }
+    let asked =
+        Asked { kind: "drift", monitor: "daily", ending_after_us: 1_999_999, starting_before_us: 1_000_001 };
+    let rows = monitor_runs::read(store, asked).await.unwrap();
+    let expected = MonitorRun { error: "é".repeat(500), ..run(2, RunState::Done, now - 20) };
+    assert_eq!(rows, std::slice::from_ref(&expected));
+    assert_eq!(monitor_runs::latest(store, "drift").await.unwrap(), [expected]);
+    let later = Asked { ending_after_us: 2_000_000, ..asked };
+    assert_eq!(monitor_runs::read(store, later).await.unwrap(), []);
+    running.end().await;
+}
