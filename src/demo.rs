@@ -230,7 +230,7 @@ fn what_next(service: &Service, config: &Config) -> String {
         "\nThe service is up: http://{address}\n\n\
          Try next, in another terminal:\n  \
          {program} query --data-dir {folder} \"SELECT toStartOfMonth(ts) AS month, count(), avg(score) FROM predictions GROUP BY month ORDER BY month\"\n  \
-         {program} monitor backfill months-by-carrier --from 2013-04-01 --to 2014-01-01 --config data/monitors.toml --data-dir {folder}\n  \
+         {program} monitor backfill months-by-origin --from 2013-04-01 --to 2014-01-01 --config data/monitors.toml --data-dir {folder}\n  \
          curl http://{address}/metrics\n  \
          {program} ingest --dry-run data/flights.parquet --model {MODEL} --version {VERSION}\n\n\
          Ctrl-C ends it.\n",

@@ -2,6 +2,7 @@
 
 mod list;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use windvane_analyzer::drift::OpenError;
 use windvane_analyzer::monitor::{Again, Job, JobError, Outcome, Ran, RunError, Runner};
 use windvane_store::monitor_runs;
-use windvane_types::drift::{Document, Verdict};
+use windvane_types::drift::{Column, Verdict};
 use windvane_types::span::{self, Span};
 
 use crate::connection;
@@ -252,28 +253,31 @@ struct Line {
     findings: u64,
     /// Columns that drifted, the strongest first.
     drifted: Vec<String>,
-    segments_drifted: usize,
     segments: usize,
+    /// Segments with columns that drifted, the one with the most of them first.
+    segments_drifted: Vec<Within>,
 }
 
-/// Columns that a line names.
-const NAMED: usize = 4;
+/// A segment that drifted.
+#[derive(Serialize)]
+struct Within {
+    segment: BTreeMap<String, Option<String>>,
+    drifted: Vec<String>,
+}
+
+/// Columns that a line names, and segments.
+const COLUMNS_NAMED: usize = 4;
+const SEGMENTS_NAMED: usize = 2;
 
 impl Line {
     fn of(window: Span, outcome: &Outcome) -> Self {
-        let segments = |document: &Document| {
-            document.segments.iter().filter(|segment| segment.verdict == Verdict::Drift).count()
-        };
-        let drifted = |document: &Document| {
-            let sorted = words::by_strength(&document.columns);
-            let drifted = sorted.into_iter().filter(|column| column.verdict == Verdict::Drift);
-            drifted
-                .map(|column| {
-                    format!("{}{}", column.column, words::verdict(column).trim_start_matches("drift"))
-                })
-                .collect()
-        };
-        let document = outcome.document.as_ref();
+        let segments = outcome.document.as_ref().map_or(&[][..], |document| &document.segments);
+        let mut segments_drifted: Vec<Within> = segments
+            .iter()
+            .filter(|segment| segment.verdict == Verdict::Drift)
+            .map(|segment| Within { segment: segment.segment.clone(), drifted: drifted(&segment.columns) })
+            .collect();
+        segments_drifted.sort_by_key(|within| std::cmp::Reverse(within.drifted.len()));
         Self {
             window_start: span::shown(window.start_us),
             window_end: span::shown(window.end_us),
@@ -281,33 +285,59 @@ impl Line {
             rows_current: outcome.rows_current,
             verdict: outcome.verdict.clone(),
             findings: outcome.findings,
-            drifted: document.map(drifted).unwrap_or_default(),
-            segments_drifted: document.map(segments).unwrap_or_default(),
-            segments: document.map_or(0, |document| document.segments.len()),
+            drifted: outcome.document.as_ref().map(|document| drifted(&document.columns)).unwrap_or_default(),
+            segments: segments.len(),
+            segments_drifted,
         }
     }
 
     fn table(lines: &[Self]) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["window (UTC)", "predictions", "verdict", "segments", "drifted"]);
+        table.set_header(["window (UTC)", "predictions", "drifted", "segments drifted"]);
         for line in lines {
-            let more = line.drifted.len().saturating_sub(NAMED);
-            let named = line.drifted.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let whole = match line.verdict.as_str() {
+                "insufficient_data" => "too few rows".to_owned(),
+                _ if line.drifted.is_empty() => "nothing".to_owned(),
+                _ => named(line.drifted.iter().cloned(), COLUMNS_NAMED),
+            };
+            let within = line.segments_drifted.iter().map(|within| {
+                let values = within.segment.values().map(|value| value.as_deref().unwrap_or("missing"));
+                format!("{} ({})", values.collect::<Vec<_>>().join(" "), within.drifted.join(", "))
+            });
             table.add_row([
                 format!("{} to {}", short(&line.window_start), short(&line.window_end)),
                 words::grouped(line.rows_current),
-                line.verdict.replace('_', " "),
+                whole,
                 match line.segments {
                     0 => String::new(),
-                    all => format!("{} of {all}", line.segments_drifted),
+                    0.. if line.segments_drifted.is_empty() => format!("0 of {}", line.segments),
+                    all => {
+                        let count = line.segments_drifted.len();
+                        format!("{count} of {all}: {}", named(within, SEGMENTS_NAMED))
+                    }
                 },
-                if more > 0 { format!("{named} and {more} more") } else { named },
             ]);
         }
         let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
         format!("{}\n", lines.join("\n"))
     }
+}
+
+/// The columns that drifted, the strongest first, with their direction.
+fn drifted(columns: &[Column]) -> Vec<String> {
+    let sorted = words::by_strength(columns).into_iter();
+    sorted
+        .filter(|column| column.verdict == Verdict::Drift)
+        .map(|column| format!("{}{}", column.column, words::verdict(column).trim_start_matches("drift")))
+        .collect()
+}
+
+/// The first few names, and how many more there are.
+fn named(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let named = names.take(most).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
 /// A midnight as its day.
