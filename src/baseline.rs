@@ -9,6 +9,7 @@ use windvane_analyzer::drift::{self, Deployment};
 use windvane_store::baselines::{self, Baseline, Saved};
 use windvane_store::{Reader, Store};
 use windvane_types::baseline::Profile;
+use windvane_types::drift::Kind;
 use windvane_types::span::{self, Span};
 use windvane_types::{Clock, SystemClock};
 
@@ -262,6 +263,9 @@ fn show(saved: &Saved, format: Format) -> Result<String, Failure> {
             }
             (Some(numbers), _) => format!("values at {} ranks", grouped(numbers.points.len() as u64)),
             (None, Some(categories)) => format!("all {} categories", grouped(categories.len() as u64)),
+            (None, None) if column.kind == Kind::Embedding => {
+                "nothing: its vectors are read again".to_owned()
+            }
             (None, None) => "their number: there are too many categories".to_owned(),
         };
         let missing = profile.rows.saturating_sub(column.values);

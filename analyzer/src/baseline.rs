@@ -27,7 +27,7 @@ const COLUMNS_A_STATEMENT: usize = 64;
 /// Values per different value from which on values are grouped before they are sorted.
 const REPEATED: u64 = 4;
 
-/// Reduces a population. Its columns of other kinds than numbers and text are left out.
+/// Reduces a population. Of vectors only the names are kept: a comparison of them reads their rows again.
 ///
 /// # Errors
 /// Where a statement fails.
@@ -55,6 +55,14 @@ pub async fn profile(reader: &Reader, population: &Population) -> Result<Profile
             });
         }
     }
+    let vectors = population.columns.iter().filter(|column| matches!(column.storage, Storage::Vector(_)));
+    profile.columns.extend(vectors.map(|column| ColumnProfile {
+        column: column.name.clone(),
+        kind: Kind::Embedding,
+        values: 0,
+        numbers: None,
+        categories: None,
+    }));
     Ok(profile)
 }
 

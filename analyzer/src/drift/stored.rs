@@ -48,14 +48,13 @@ pub fn unanswered(profile: &Profile, wanted: Wanted<'_>) -> Option<String> {
 
 fn answers(column: &ColumnProfile, method: Method) -> bool {
     match (method, column.kind) {
+        (_, Kind::Embedding | Kind::Text) | (Method::EppsSingleton, _) => false,
         (Method::MissingRate, _) => true,
-        (Method::EppsSingleton, _) => false,
         (Method::Ks | Method::TTest | Method::Welch, Kind::Numeric) => column.numbers.is_some(),
         (_, Kind::Numeric) => {
             column.numbers.as_ref().is_some_and(|numbers| method.is_binned() || numbers.is_exact())
         }
         (_, Kind::Categorical) => column.categories.is_some(),
-        (_, Kind::Embedding | Kind::Text) => false,
     }
 }
 

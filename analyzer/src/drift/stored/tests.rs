@@ -130,6 +130,7 @@ fn what_a_profile_does_not_answer_is_named() {
         column("coarse", Some(coarse), false),
         column("exact", Some(exact), false),
         column("many", None, true),
+        ColumnProfile { kind: Kind::Embedding, ..column("vector", None, false) },
     ];
     let profile = Profile { schema: SCHEMA.to_owned(), rows: 9, columns };
     for (columns, methods, segments, expected) in [
@@ -140,6 +141,7 @@ fn what_a_profile_does_not_answer_is_named() {
         (&["many"], None, false, Some("method `chi_square` of column `many`")),
         (&["many"], Some(Method::MissingRate), false, None),
         (&["exact"], None, true, Some("segments")),
+        (&["vector"], Some(Method::MissingRate), false, Some("method `missing_rate` of column `vector`")),
     ] {
         let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
         let wanted =
