@@ -46,7 +46,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 	@target/release/windvane demo $(DEMO)
 
 .PHONY: test
-test: fmt lint doc unit stories clients golden ## Everything that CI runs
+test: fmt lint doc unit stories clients receivers golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -82,6 +82,15 @@ endif
 .PHONY: clients
 clients: runtime ## The engine's endpoint under clients that others wrote
 	tests/clients/run.sh target/debug/windvane
+
+$(CACHE)/venv-receivers/.ready: tests/receivers/requirements.txt
+	python3 -m venv $(CACHE)/venv-receivers
+	$(CACHE)/venv-receivers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/receivers/requirements.txt
+	@touch $@
+
+.PHONY: receivers
+receivers: build $(CACHE)/venv-receivers/.ready ## Receivers of alerts against SMTP and HTTP servers that others wrote
+	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-receivers/bin/python -m pytest -q -p no:cacheprovider tests/receivers
 
 .PHONY: golden
 golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy

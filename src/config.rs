@@ -1,5 +1,6 @@
 //! The configuration: one TOML file, the environment over it, validated at once into settings without options.
 
+mod alerts;
 mod experiments;
 mod fault;
 mod keys;
@@ -14,6 +15,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use windvane_alerts::Receiver;
 use windvane_analyzer::monitor::DriftMonitor;
 use windvane_store::Secret;
 
@@ -25,7 +27,7 @@ pub use self::monitors::Analyzer;
 use crate::runtime::Places;
 
 /// Everything that `serve` and the commands over a running service need to know, resolved.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Config {
     /// `[server]`.
     pub server: Server,
@@ -41,6 +43,8 @@ pub struct Config {
     pub monitors: Vec<DriftMonitor>,
     /// `[experiments.<NAME>]`, by name.
     pub experiments: Vec<Experiment>,
+    /// `[alerts.receivers.NAME]`, by name.
+    pub receivers: Vec<Receiver>,
 }
 
 /// The HTTP port of the service.
@@ -122,6 +126,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let monitors = monitors::monitors(&mut layers);
     let experiments = experiments::experiments(&mut layers);
     let analyzer = monitors::analyzer(&layers);
+    let receivers = alerts::receivers(&mut layers);
     match (store, spool_dir, runtime) {
         (Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
             let collector = Collector {
@@ -130,7 +135,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
                 requests_max: layers.size("collector.requests_max", 64),
             };
-            Ok(Config { server, store, collector, runtime, analyzer, monitors, experiments })
+            Ok(Config { server, store, collector, runtime, analyzer, monitors, experiments, receivers })
         }
         _ => Err(Faults(layers.faults)),
     }

@@ -125,6 +125,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
         analyzer: config::Analyzer::default(),
         monitors: Vec::new(),
         experiments: Vec::new(),
+        receivers: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The `windvane` binary: reads the command line, runs one subcommand, prints its error once, exits with its code.
 
+mod alerts;
 mod baseline;
 mod check_config;
 mod cli;

@@ -1,3 +1,12 @@
-//! Findings become rules, states, groups and notifications.
-//!
-//! Nothing is here yet: the crate holds its place in the workspace so that the dependency rules cover it.
+//! Findings become notifications: what a message says, who receives it, and how it is delivered.
+
+mod chain;
+pub mod delivery;
+pub mod message;
+pub mod notification;
+pub mod receiver;
+mod truncate;
+
+pub use delivery::{Delivered, DeliveryError, Patience, deliver};
+pub use notification::{Alert, Notification, State};
+pub use receiver::{Receiver, Settings, SettingsFault};

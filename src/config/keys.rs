@@ -3,6 +3,7 @@
 //! The tables are what the loader checks a file against and what docs/CONFIGURATION.md is generated from, so a key that is
 //! not here does not exist.
 
+mod alerts;
 mod experiments;
 mod monitors;
 mod service;
@@ -11,7 +12,7 @@ use super::kind::Kind;
 use super::path::{KeyPath, is_placeholder};
 
 /// The tables, in the order of the documentation; a part of the service that reads keys has one.
-const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS];
+const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS];
 
 /// One key of the configuration file.
 #[derive(Debug, Clone, Copy)]

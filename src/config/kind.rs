@@ -21,7 +21,7 @@ pub enum Kind {
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A list of strings that are not empty, at most this many; in a variable with commas between.
+    /// A list of strings that are not empty, at most this many; or one string, with commas between.
     Texts {
         /// The most entries.
         max: usize,
@@ -85,7 +85,9 @@ impl Kind {
                 Some((last, others)) => format!("{} or {last}", others.join(", ")),
                 None => "nothing".to_owned(),
             },
-            Self::Texts { max } => format!("a list of at most {max} strings that are not empty"),
+            Self::Texts { max } => format!(
+                "a list of at most {max} strings that are not empty, or one string with commas between"
+            ),
             Self::Flag => "true or false".to_owned(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Self::Number { min, max } => format!("a number from {min} to {max}"),
@@ -113,6 +115,7 @@ impl Kind {
                 });
                 self.texts(texts.collect::<Option<_>>()?)
             }
+            (Self::Texts { .. }, DeValue::String(text)) => self.of_text(text),
             (Self::Flag | Self::Integer { .. } | Self::Number { .. } | Self::Texts { .. }, _) => None,
             (_, DeValue::String(text)) => self.text(text, base),
             _ => None,
@@ -223,6 +226,7 @@ mod tests {
             (texts, "[\"a\", \"b\", \"c\"]", None),
             (texts, "[\"a\", 1]", None),
             (texts, "[\"\"]", None),
+            (texts, "\"a, b\"", Some(Value::Texts(vec!["a".to_owned(), "b".to_owned()]))),
         ] {
             assert_eq!(read(kind, text), read_as, "{text}");
         }

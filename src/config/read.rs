@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use windvane_store::Secret;
+
 use super::fault::Fault;
 use super::kind::Value;
 use super::layers::{Layers, Origin};
@@ -54,20 +56,6 @@ impl Layers {
         }
     }
 
-    pub fn number(&self, path: impl Into<KeyPath>, default: f64) -> f64 {
-        match self.value(path) {
-            Some(Value::Number(number)) => *number,
-            _ => default,
-        }
-    }
-
-    pub fn length(&self, path: impl Into<KeyPath>, default: Duration) -> Duration {
-        match self.value(path) {
-            Some(Value::Length(length)) => *length,
-            _ => default,
-        }
-    }
-
     pub fn texts(&self, path: impl Into<KeyPath>) -> Vec<String> {
         match self.value(path) {
             Some(Value::Texts(texts)) => texts.clone(),
@@ -88,11 +76,40 @@ impl Layers {
     /// A key of a named table without which the table says nothing; its absence is a fault.
     pub fn required_text(&mut self, table: &KeyPath, key: &'static str) -> Option<String> {
         let text = self.text(table.join(key));
-        let refused = self.faults.iter().any(|fault| fault.key == table.join(key).to_string());
-        if text.is_none() && !refused {
-            self.contradiction(table.clone(), &format!("`{key}` is missing"));
+        if text.is_none() {
+            self.missing(table, key);
         }
         text
+    }
+
+    /// Records that a key is missing, unless it is there with a value that is a fault already.
+    pub fn missing(&mut self, table: &KeyPath, key: &'static str) {
+        let path = table.join(key).to_string();
+        if !self.faults.iter().any(|fault| fault.key == path) {
+            self.contradiction(table.clone(), &format!("`{key}` is missing"));
+        }
+    }
+
+    /// A secret from the environment variable or the file that one of two keys names; never from the file of the configuration.
+    ///
+    /// # Errors
+    /// It is named and not there, which is a fault of the layers.
+    pub fn secret(&mut self, table: &KeyPath, [env, file]: [&str; 2]) -> Result<Option<Secret>, ()> {
+        let (variable, path) = (self.text(table.join(env)), self.path(table.join(file)));
+        let (key, problem) = match (variable, path) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => (env, format!("excludes {file}; keep one of the two")),
+            (Some(variable), None) => match std::env::var(&variable) {
+                Ok(secret) if !secret.is_empty() => return Ok(Some(Secret::new(secret))),
+                _ => (env, format!("the environment variable `{variable}` is not set")),
+            },
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n'])))),
+                Err(error) => (file, format!("cannot read `{}`: {error}", path.display())),
+            },
+        };
+        self.contradiction(table.join(key), &problem);
+        Err(())
     }
 
     /// Records that a value, allowed by itself, does not go with the rest.
@@ -105,5 +122,22 @@ impl Layers {
 
     fn value(&self, path: impl Into<KeyPath>) -> Option<&Value> {
         self.values.get(&path.into()).map(|(value, _)| value)
+    }
+}
+
+#[allow(dead_code, reason = "kinds of monitors and experiments, which come with the parts that read them")]
+impl Layers {
+    pub fn number(&self, path: impl Into<KeyPath>, default: f64) -> f64 {
+        match self.value(path) {
+            Some(Value::Number(number)) => *number,
+            _ => default,
+        }
+    }
+
+    pub fn length(&self, path: impl Into<KeyPath>, default: Duration) -> Duration {
+        match self.value(path) {
+            Some(Value::Length(length)) => *length,
+            _ => default,
+        }
     }
 }

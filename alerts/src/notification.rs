@@ -1,0 +1,239 @@
+//! What is told: alerts of one group, for one receiver.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Names and values that identify an alert.
+pub type Labels = BTreeMap<String, String>;
+
+/// Whether an alert holds or has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It holds.
+    Firing,
+    /// It held and has ended.
+    Resolved,
+}
+
+impl State {
+    /// The word of the webhook body.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// One thing that is wrong, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alert {
+    /// Whether it holds.
+    pub state: State,
+    /// What identifies it; `alertname` and `severity` among them.
+    pub labels: Labels,
+    /// What people read; `summary` and `description` among them.
+    pub annotations: Labels,
+    /// Since when it holds.
+    pub starts_at: Timestamp,
+    /// When it ended.
+    pub ends_at: Option<Timestamp>,
+    /// The page of the finding behind it.
+    pub link: Option<String>,
+}
+
+impl Alert {
+    /// A stable hash of the labels, 16 hexadecimal digits: FNV-1a over names and values in order with a byte 255 after each, as
+    /// Alertmanager makes it, so that both name an alert alike.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = fnv::FnvHasher::default();
+        for (name, value) in &self.labels {
+            for text in [name, value] {
+                hasher.write(text.as_bytes());
+                hasher.write(&[255]);
+            }
+        }
+        format!("{:016x}", hasher.finish())
+    }
+
+    /// Its name, for people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.labels.get("alertname").map_or("alert", String::as_str)
+    }
+}
+
+/// Whether a notification tells of something or tries a receiver out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It tells of findings.
+    Inform,
+    /// It only shows that the receiver works, and says so.
+    Test,
+}
+
+/// The alerts of a group, on their way to a receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The same for every attempt to deliver it.
+    pub id: String,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// The receiver's name.
+    pub receiver: String,
+    /// What the alerts of the group share and are grouped by.
+    pub group: Labels,
+    /// At least one.
+    pub alerts: Vec<Alert>,
+    /// Where the service's own pages are, where it is known.
+    pub external_url: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+impl Notification {
+    /// The notification of `windvane alerts test`.
+    #[must_use]
+    pub fn test(receiver: &str, id: String, now: Timestamp) -> Self {
+        let labels = [("alertname", "WindvaneTest"), ("severity", "info"), ("test", "true")];
+        let annotations = [
+            ("summary", "This is a test notification; nothing is wrong"),
+            (
+                "description",
+                "Somebody ran `windvane alerts test` to see whether this receiver works. It does.",
+            ),
+        ];
+        let owned = |pairs: &[(&str, &str)]| -> Labels {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let alert = Alert {
+            state: State::Firing,
+            labels: owned(&labels),
+            annotations: owned(&annotations),
+            starts_at: now,
+            ends_at: None,
+            link: None,
+        };
+        Self {
+            id,
+            purpose: Purpose::Test,
+            receiver: receiver.to_owned(),
+            group: owned(&labels[..1]),
+            alerts: vec![alert],
+            external_url: None,
+            made_at: now,
+        }
+    }
+
+    /// Firing while any alert is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.alerts.iter().any(|alert| alert.state == State::Firing) {
+            true => State::Firing,
+            false => State::Resolved,
+        }
+    }
+
+    /// Names the group: the same for every notification about it.
+    #[must_use]
+    pub fn group_key(&self) -> String {
+        let labels: Vec<String> =
+            self.group.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        format!("{{}}:{{{}}}", labels.join(", "))
+    }
+
+    /// The most urgent severity of its alerts: critical, error, warning or info.
+    #[must_use]
+    pub fn severity(&self) -> &'static str {
+        let of = |alert: &Alert| match alert.labels.get("severity").map(String::as_str) {
+            Some("critical" | "page") => 3,
+            Some("error") => 2,
+            Some("info") => 0,
+            _ => 1,
+        };
+        match self.alerts.iter().map(of).max() {
+            Some(3) => "critical",
+            Some(2) => "error",
+            Some(0) => "info",
+            _ => "warning",
+        }
+    }
+
+    /// The labels that all alerts have alike.
+    #[must_use]
+    pub fn common_labels(&self) -> Labels {
+        common(self.alerts.iter().map(|alert| &alert.labels))
+    }
+
+    /// The annotations that all alerts have alike.
+    #[must_use]
+    pub fn common_annotations(&self) -> Labels {
+        common(self.alerts.iter().map(|alert| &alert.annotations))
+    }
+}
+
+fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
+    let mut shared = all.next().cloned().unwrap_or_default();
+    for labels in all {
+        shared.retain(|name, value| labels.get(name) == Some(value));
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(labels: &[(&str, &str)]) -> Alert {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let starts_at = Timestamp::UNIX_EPOCH;
+        Alert {
+            state: State::Firing,
+            labels,
+            annotations: Labels::new(),
+            starts_at,
+            ends_at: None,
+            link: None,
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_one_that_alertmanager_makes() {
+        // prometheus/common, model.LabelSet{}.Fingerprint() of no label: the offset basis of FNV-1a.
+        assert_eq!(alert(&[]).fingerprint(), "cbf29ce484222325");
+        // Recomputed in Python: h = 0xcbf29ce484222325; for b in b"a\xffb\xff": h = (h ^ b) * 0x100000001b3 % 2**64
+        assert_eq!(alert(&[("a", "b")]).fingerprint(), "d2b371819297f98a");
+    }
+
+    #[test]
+    fn what_all_alerts_share_is_common() {
+        let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        notification.alerts = vec![
+            alert(&[("model", "delay"), ("column", "carrier"), ("severity", "warning")]),
+            alert(&[("model", "delay"), ("column", "distance"), ("severity", "critical")]),
+        ];
+        assert_eq!(notification.common_labels(), Labels::from([("model".to_owned(), "delay".to_owned())]));
+        assert_eq!(notification.severity(), "critical");
+    }
+
+    #[test]
+    fn a_group_is_firing_while_one_of_its_alerts_is() {
+        let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        notification.alerts.push(Alert { state: State::Resolved, ..alert(&[]) });
+        assert_eq!(notification.state(), State::Firing);
+        notification.alerts.remove(0);
+        assert_eq!(notification.state(), State::Resolved);
+    }
+
+    #[test]
+    fn group_keys_have_the_form_of_alertmanagers() {
+        let notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        assert_eq!(notification.group_key(), "{}:{alertname=\"WindvaneTest\"}");
+    }
+}

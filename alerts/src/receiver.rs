@@ -1,0 +1,121 @@
+//! Receivers: one file a kind. A receiver is made of settings, and makes one attempt at a time.
+
+mod email;
+mod http;
+mod pagerduty;
+mod slack;
+mod target;
+mod teams;
+mod webhook;
+
+pub use self::email::{EmailSettings, Login, Tls};
+pub use self::target::{HttpSettings, Targets};
+
+use thiserror::Error;
+use windvane_store::Secret;
+
+use self::email::Email;
+use self::http::Endpoint;
+use crate::delivery::Attempt;
+use crate::message::Message;
+use crate::notification::Notification;
+
+/// What a receiver is made of.
+#[derive(Debug, Clone)]
+pub enum Settings {
+    /// Mail over SMTP.
+    Email(EmailSettings),
+    /// The body of Alertmanager's webhooks, version 4.
+    Webhook {
+        /// Where it goes.
+        http: HttpSettings,
+        /// Signs the body, where the receiver wants to know who sent it.
+        key: Option<Secret>,
+    },
+    /// An incoming webhook of Slack.
+    Slack(HttpSettings),
+    /// A workflow of Microsoft Teams that posts an Adaptive Card.
+    Teams(HttpSettings),
+    /// PagerDuty's Events API, version 2.
+    PagerDuty {
+        /// Where it goes; PagerDuty's own address unless a sink stands in.
+        http: HttpSettings,
+        /// The integration's key.
+        routing_key: Secret,
+    },
+}
+
+/// A setting that no receiver can be made of.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{key}: {problem}")]
+pub struct SettingsFault {
+    /// The key in the receiver's table.
+    pub key: &'static str,
+    /// What is wrong, and what would have been accepted.
+    pub problem: String,
+}
+
+/// Someone to tell.
+#[derive(Debug)]
+pub struct Receiver {
+    name: String,
+    channel: Channel,
+}
+
+#[derive(Debug)]
+enum Channel {
+    Email(Box<Email>),
+    Webhook { endpoint: Endpoint, key: Option<Secret> },
+    Slack(Endpoint),
+    Teams(Endpoint),
+    PagerDuty { endpoint: Endpoint, routing_key: Secret },
+}
+
+impl Receiver {
+    /// Makes a receiver; nothing is connected yet.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn new(name: &str, settings: &Settings) -> Result<Self, SettingsFault> {
+        let channel = match settings {
+            Settings::Email(settings) => Channel::Email(Box::new(Email::new(settings)?)),
+            Settings::Webhook { http, key } => {
+                Channel::Webhook { endpoint: Endpoint::new(http)?, key: key.clone() }
+            }
+            Settings::Slack(http) => Channel::Slack(Endpoint::new(http)?),
+            Settings::Teams(http) => Channel::Teams(Endpoint::new(http)?),
+            Settings::PagerDuty { http, routing_key } => {
+                Channel::PagerDuty { endpoint: Endpoint::new(http)?, routing_key: routing_key.clone() }
+            }
+        };
+        Ok(Self { name: name.to_owned(), channel })
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tries once. The caller bounds the time and decides whether to try again.
+    pub async fn attempt(&self, notification: &Notification, message: &Message) -> Attempt {
+        match &self.channel {
+            Channel::Email(email) => email.send(notification, message).await,
+            Channel::Webhook { endpoint, key } => {
+                let body = webhook::body(notification).to_string();
+                let headers = webhook::headers(notification, &body, key.as_ref());
+                endpoint.post(body, &headers).await
+            }
+            Channel::Slack(endpoint) => {
+                endpoint.post(slack::body(notification, message).to_string(), &[]).await
+            }
+            Channel::Teams(endpoint) => {
+                endpoint.post(teams::body(notification, message).to_string(), &[]).await
+            }
+            Channel::PagerDuty { endpoint, routing_key } => {
+                let body = pagerduty::body(notification, message, routing_key.expose());
+                endpoint.post(body.to_string(), &[]).await
+            }
+        }
+    }
+}

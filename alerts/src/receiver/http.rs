@@ -1,0 +1,173 @@
+//! One POST of JSON to a receiver, and what its answer means.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use windvane_types::{Clock, SystemClock};
+
+use super::SettingsFault;
+use super::target::{HttpSettings, Resolver, Targets};
+use crate::chain::chain;
+use crate::delivery::Attempt;
+use crate::truncate::truncated;
+
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// Characters of an answer that are shown.
+const ANSWER_SHOWN: usize = 300;
+
+/// Where a receiver listens. Redirects are not followed: they would send what was meant for one host to another.
+pub struct Endpoint {
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
+    uri: Uri,
+}
+
+impl fmt::Debug for Endpoint {
+    /// Without the path: it is what protects an incoming webhook.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("host", &self.uri.host()).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    pub fn new(settings: &HttpSettings) -> Result<Self, SettingsFault> {
+        let fault = |problem: String| SettingsFault { key: "url", problem };
+        let uri: Uri =
+            settings.url.expose().parse().map_err(|error| fault(format!("is no address: {error}")))?;
+        let host = match (uri.scheme_str(), uri.host()) {
+            (Some("http" | "https"), Some(host)) if !host.is_empty() => host,
+            _ => return Err(fault("allowed is an http:// or https:// address".to_owned())),
+        };
+        // A literal address is not resolved, so it is checked here.
+        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>()
+            && !settings.targets.allow(address)
+        {
+            return Err(fault(Targets::refusal(address)));
+        }
+        let mut connector = HttpConnector::new_with_resolver(Resolver { targets: settings.targets });
+        connector.enforce_http(false);
+        let tls = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
+        let client = Client::builder(TokioExecutor::new()).build(tls.wrap_connector(connector));
+        Ok(Self { client, uri })
+    }
+
+    /// Posts a JSON body once.
+    pub async fn post(&self, body: String, headers: &[(&'static str, String)]) -> Attempt {
+        let mut request = Request::post(self.uri.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, concat!("windvane/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = match request.body(Full::new(Bytes::from(body))) {
+            Ok(request) => request,
+            Err(error) => return Attempt::Refused(format!("the request cannot be made: {error}")),
+        };
+        let response = match self.client.request(request).await {
+            Ok(response) => response,
+            Err(error) => return Attempt::Later { answer: chain(&error), pause: None },
+        };
+        let (head, body) = response.into_parts();
+        let text = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
+            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+            // The answer's head has come; a body that breaks off, or is endless, changes nothing about what it says.
+            Err(error) => format!("(the body broke off: {error})"),
+        };
+        judged(head.status, &head.headers, &text)
+    }
+}
+
+/// What an answer means: 2xx taken; 429 and 5xx later; the rest never.
+fn judged(status: StatusCode, headers: &HeaderMap, text: &str) -> Attempt {
+    let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let answer = match truncated(text.trim(), ANSWER_SHOWN) {
+        text if text.is_empty() => status.to_string(),
+        text => format!("{status}: {text}"),
+    };
+    match status {
+        _ if status.is_success() => Attempt::Taken(answer),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Attempt::Later { answer, pause: header(RETRY_AFTER).and_then(asked_pause) }
+        }
+        _ if status.is_server_error() => {
+            Attempt::Later { answer, pause: header(RETRY_AFTER).and_then(asked_pause) }
+        }
+        _ if status.is_redirection() => {
+            let elsewhere = header(LOCATION).unwrap_or("nowhere");
+            Attempt::Refused(format!("{answer}; it points to `{elsewhere}`, and redirects are not followed"))
+        }
+        _ => Attempt::Refused(answer),
+    }
+}
+
+/// Reads `Retry-After`: seconds, or a date.
+fn asked_pause(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = SystemTime::try_from(SystemClock.now()).ok()?;
+    Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::Secret;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_decides_whether_trying_again_can_help() {
+        let judge = |status: u16| judged(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), "why");
+        for status in [200, 201, 202, 204] {
+            assert!(matches!(judge(status), Attempt::Taken(_)), "{status}");
+        }
+        for status in [429, 500, 502, 503, 504] {
+            assert!(matches!(judge(status), Attempt::Later { .. }), "{status}");
+        }
+        for status in [301, 302, 307, 400, 401, 403, 404, 410, 413] {
+            assert!(matches!(judge(status), Attempt::Refused(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_with_a_date() {
+        assert_eq!(asked_pause("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked_pause("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert!(asked_pause("Fri, 31 Dec 9999 23:59:59 GMT") > Some(Duration::from_secs(3_600)));
+        assert_eq!(asked_pause("soon"), None);
+    }
+
+    #[test]
+    fn debug_shows_no_secret_of_the_address() {
+        let http = HttpSettings {
+            url: Secret::new("https://hooks.example.org/T0/SECRET"),
+            targets: Targets::PublicOrLoopback,
+        };
+        let shown = format!("{http:?} {:?}", Endpoint::new(&http));
+        assert!(shown.contains("hooks.example.org") && !shown.contains("SECRET"), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_address_is_told_without_showing_it() {
+        let make = |url: &str| {
+            let http = HttpSettings { url: Secret::new(url), targets: Targets::PublicOrLoopback };
+            Endpoint::new(&http).map(|_| ()).map_err(|fault| fault.problem)
+        };
+        assert_eq!(make("http://127.0.0.1:9/hook"), Ok(()));
+        assert_eq!(make("https://[::1]/hook"), Ok(()));
+        assert!(make("ftp://example.org/secret").unwrap_err().contains("allowed is an http:// or https://"));
+        assert!(make("http://169.254.169.254/latest").unwrap_err().contains("allow_private_targets"));
+        assert!(make("http://[fd00::1]/").unwrap_err().contains("allow_private_targets"));
+        assert!(!make("ftp://example.org/secret").unwrap_err().contains("secret"));
+    }
+}

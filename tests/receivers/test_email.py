@@ -1,0 +1,93 @@
+"""`windvane alerts test` with a real SMTP server."""
+
+import email
+import email.policy
+
+
+def receiver(port, *lines, host="localhost"):
+    usual = ['to = ["ml@example.org", "Second <second@example.org>"]', 'from = "Windvane <windvane@example.org>"']
+    return "\n".join(["[alerts.receivers.mail]", 'type = "email"', f'host = "{host}"', f"port = {port}", *usual, *lines])
+
+
+def test_a_mail_has_text_and_html_and_says_what_it_is(windvane, smtp):
+    mails, port = smtp()
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 0, done.err
+    assert "250" in done.out and "number one" in done.out
+    [(sender, to, content, _)] = mails.kept
+    assert sender == "windvane@example.org" and to == ["ml@example.org", "second@example.org"]
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    assert mail["Subject"] == "[TEST] This is a test notification; nothing is wrong"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Message-ID"] and mail["Date"] and mail["List-Id"] == "Windvane <mail.windvane>"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    text, html = (part.get_content() for part in mail.iter_parts())
+    assert 'receiver "mail" works' in text and "receiver “mail” works" in html
+    assert "http" not in html.replace("http-equiv", ""), "a mail loads nothing from elsewhere"
+
+
+def test_starttls_and_a_login(windvane, smtp, ca_file):
+    mails, port = smtp(tls="starttls", login=("windvane", "hunter2"))
+    lines = [f'ca_file = "{ca_file}"', 'username = "windvane"', 'password_env = "SMTP_PASSWORD"']
+    done = windvane(receiver(port, *lines), "mail", SMTP_PASSWORD="hunter2")
+    assert done.code == 0, done.err
+    assert mails.kept[0][3] is True
+
+
+def test_a_wrapped_connection(windvane, smtp, ca_file):
+    mails, port = smtp(tls="wrapper")
+    done = windvane(receiver(port, 'tls = "wrapper"', f'ca_file = "{ca_file}"'), "mail")
+    assert done.code == 0, done.err
+    assert len(mails.kept) == 1
+
+
+def test_a_wrong_password_is_refused_and_not_shown(windvane, smtp, ca_file, tmp_path):
+    mails, port = smtp(tls="starttls", login=("windvane", "hunter2"))
+    (tmp_path / "password").write_text("wr0ng\n")
+    lines = [f'ca_file = "{ca_file}"', 'username = "windvane"', 'password_file = "password"']
+    done = windvane(receiver(port, *lines), "mail")
+    assert done.code == 69 and "535" in done.err, done.err
+    assert "wr0ng" not in done.err and mails.tries == 0
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(windvane, smtp):
+    mails, port = smtp(tls="starttls")
+    done = windvane(receiver(port), "mail")
+    assert done.code == 69 and "certificate" in done.err.lower(), done.err
+    assert mails.tries == 0
+
+
+def test_a_server_without_starttls_gets_no_mail(windvane, smtp):
+    mails, port = smtp()
+    done = windvane(receiver(port), "mail")
+    assert done.code == 69 and "starttls" in done.err.lower(), done.err
+    assert mails.tries == 0
+
+
+def test_a_full_mailbox_is_tried_again(windvane, smtp):
+    mails, port = smtp(answers=["452 the disk is full", "451 try later"])
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 0, done.err
+    assert "at try 3" in done.out and len(mails.kept) == 1
+
+
+def test_a_refused_mail_is_not_tried_again(windvane, smtp):
+    mails, port = smtp(answers=["554 no such list"] * 5)
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 69 and "no such list" in done.err and done.out == ""
+    assert mails.tries == 1
+
+
+def test_a_password_never_goes_in_the_clear_to_another_machine(windvane):
+    lines = ['tls = "none"', 'username = "u"', 'password_env = "P"']
+    done = windvane(receiver(25, *lines, host="mail.example.org"), "mail", P="hunter2")
+    assert done.code == 78 and "in the clear" in done.err and "hunter2" not in done.err
+
+
+def test_what_a_mail_needs_is_told_at_once(windvane):
+    done = windvane('[alerts.receivers.mail]\ntype = "email"', "mail")
+    assert done.code == 78
+    for key in ("host", "from", "to"):
+        assert f"`{key}` is missing" in done.err, done.err
+    done = windvane(receiver(25).replace("ml@example.org", "nobody"), "mail")
+    assert done.code == 78 and "`nobody` is no mail address" in done.err

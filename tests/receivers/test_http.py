@@ -1,0 +1,144 @@
+"""`windvane alerts test` with receivers that speak HTTP."""
+
+import hashlib
+import hmac
+import json
+import socket
+
+OK = (200, {}, "ok")
+
+
+def receiver(kind, url, *lines):
+    return "\n".join(["[alerts.receivers.ops]", f'type = "{kind}"', f'url = "{url}"', *lines])
+
+
+def test_a_webhook_gets_the_fourth_version_of_alertmanagers_body(windvane, http_sink, body):
+    sink = http_sink(OK)
+    done = windvane(receiver("webhook", sink.url + "/hook?a=b"), "ops")
+    assert done.code == 0, done.err
+    assert "took the test notification" in done.out and "200" in done.out
+    [(path, headers, _)] = sink.requests
+    assert path == "/hook?a=b"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Idempotency-Key"]
+    document = body(sink)
+    assert {key: document[key] for key in ("version", "status", "receiver", "truncatedAlerts")} == {
+        "version": "4", "status": "firing", "receiver": "ops", "truncatedAlerts": 0,
+    }
+    assert document["groupKey"] and document["groupLabels"] == {"alertname": "WindvaneTest"}
+    [alert] = document["alerts"]
+    assert alert["status"] == "firing" and alert["labels"]["test"] == "true"
+    assert alert["endsAt"] == "0001-01-01T00:00:00Z" and len(alert["fingerprint"]) == 16
+    assert "test" in alert["annotations"]["summary"].lower()
+
+
+def test_a_key_signs_the_body(windvane, http_sink):
+    sink = http_sink(OK)
+    done = windvane(receiver("webhook", sink.url, 'key_env = "HOOK_KEY"'), "ops", HOOK_KEY="s3cret")
+    assert done.code == 0, done.err
+    _, headers, body = sink.requests[0]
+    time, proof = (part.split("=", 1)[1] for part in headers["X-Windvane-Signature"].split(","))
+    assert proof == hmac.new(b"s3cret", f"{time}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def test_slack_teams_and_pagerduty_get_bodies_of_their_own(windvane, http_sink, body):
+    slack, teams, pager = http_sink(OK), http_sink((202, {}, "")), http_sink((202, {}, '{"status":"success"}'))
+    assert windvane(receiver("slack", slack.url), "ops").code == 0
+    assert "[TEST]" in body(slack)["text"] and body(slack)["blocks"][0]["type"] == "header"
+    assert windvane(receiver("teams", teams.url), "ops").code == 0
+    [card] = body(teams)["attachments"]
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    done = windvane(receiver("pagerduty", pager.url, 'routing_key_env = "PD"'), "ops", PD="R123")
+    assert done.code == 0, done.err
+    event = body(pager)
+    assert event["routing_key"] == "R123" and event["event_action"] == "trigger" and event["dedup_key"]
+    assert event["payload"]["severity"] == "info" and event["payload"]["summary"].startswith("[TEST]")
+
+
+def test_a_fault_of_the_receiver_is_tried_again_with_the_same_key(windvane, http_sink):
+    sink = http_sink((500, {}, "broken"), "close", (503, {"Retry-After": "0"}, ""), OK)
+    done = windvane(receiver("webhook", sink.url), "ops")
+    assert done.code == 0, done.err
+    assert "at try 4" in done.out
+    assert len({headers["Idempotency-Key"] for _, headers, _ in sink.requests}) == 1
+    assert len({body for _, _, body in sink.requests}) == 1
+
+
+def test_a_receiver_that_asks_for_patience_gets_it(windvane, http_sink):
+    sink = http_sink((429, {"Retry-After": "2"}, "slow down"), OK)
+    done = windvane(receiver("webhook", sink.url), "ops")
+    assert done.code == 0, done.err
+    assert "2s" in done.err or "2.0s" in done.err, done.err
+
+
+def test_a_pause_beyond_the_patience_ends_the_test_at_once(windvane, http_sink):
+    sink = http_sink((429, {"Retry-After": "3600"}, "tomorrow"))
+    done = windvane(receiver("webhook", sink.url), "ops")
+    assert done.code == 69 and done.out == ""
+    assert "429" in done.err and "tomorrow" in done.err
+    assert len(sink.requests) == 1
+
+
+def test_five_tries_are_the_most(windvane, http_sink):
+    sink = http_sink((500, {"Retry-After": "0"}, "always broken"))
+    done = windvane(receiver("webhook", sink.url), "ops")
+    assert done.code == 69 and done.out == ""
+    assert "always broken" in done.err and "5" in done.err
+    assert len(sink.requests) == 5
+
+
+def test_a_refusal_is_not_tried_again(windvane, http_sink):
+    for answer in [(404, {}, "no such hook"), (400, {}, "bad"), (302, {"Location": "http://127.0.0.1:1/x"}, "")]:
+        sink = http_sink(answer)
+        done = windvane(receiver("webhook", sink.url), "ops")
+        assert done.code == 69 and done.out == "", answer
+        assert str(answer[0]) in done.err, done.err
+        assert len(sink.requests) == 1, answer
+
+
+def test_a_receiver_that_says_nothing_is_left_and_tried_again(windvane, http_sink):
+    sink = http_sink("hang", OK)
+    done = windvane(receiver("webhook", sink.url), "ops")
+    assert done.code == 0, done.err
+    assert "no answer within" in done.err and "at try 2" in done.out
+
+
+def test_nobody_at_the_address_is_unavailable(windvane):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    done = windvane(receiver("webhook", f"http://127.0.0.1:{port}/"), "ops")
+    assert done.code == 69 and "refused" in done.err.lower(), done.err
+
+
+def test_an_unknown_receiver_is_told_the_names_there_are(windvane, http_sink):
+    sink = http_sink(OK)
+    done = windvane(receiver("webhook", sink.url), "oops")
+    assert done.code == 64 and "`ops`" in done.err and done.out == ""
+    assert windvane("", "ops").code == 64
+
+
+def test_a_wrong_receiver_is_a_wrong_configuration(windvane):
+    for lines, said in [
+        ('[alerts.receivers.a]\ntype = "pigeon"', "email, webhook, slack, teams or pagerduty"),
+        ('[alerts.receivers.a]', "`type` is missing"),
+        ('[alerts.receivers.a]\ntype = "webhook"', "`url` is missing"),
+        ('[alerts.receivers.a]\ntype = "webhook"\nurl = "http://10.0.0.1/"', "allow_private_targets"),
+        ('[alerts.receivers.a]\ntype = "webhook"\nurl = "http://169.254.169.254/"', "allow_private_targets"),
+        ('[alerts.receivers.a]\ntype = "slack"\nurl_env = "NOT_SET_ANYWHERE"', "is not set"),
+        ('[alerts.receivers.a]\ntype = "slack"\nhost = "x"\nurl = "http://127.0.0.1/"', "goes with email"),
+        ('[alerts.receivers.a]\ntype = "pagerduty"', "routing_key_env"),
+        ('[alerts.receivers.a]\ntype = "webhook"\nurll = "http://127.0.0.1/"', "alerts.receivers.a.url"),
+    ]:
+        done = windvane(lines, "a")
+        assert done.code == 78 and done.out == "", (lines, done)
+        assert said in done.err, (lines, done.err)
+
+
+def test_a_secret_address_is_not_shown(windvane, http_sink, tmp_path):
+    sink = http_sink((500, {"Retry-After": "0"}, "no"))
+    (tmp_path / "url").write_text(sink.url + "/T000/SECRET\n")
+    done = windvane('[alerts.receivers.ops]\ntype = "slack"\nurl_file = "url"', "ops")
+    assert done.code == 69 and "SECRET" not in done.err + done.out
+    assert sink.requests[0][0] == "/T000/SECRET"
+    assert json.loads(sink.requests[0][2])["text"]
