@@ -173,15 +173,9 @@ fn is_table(path: &KeyPath) -> bool {
 }
 
 fn nearest(name: &str, known: impl Iterator<Item = String>) -> String {
-    let best = known
-        .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((closeness, candidate)) if closeness > 0.8 => {
-            format!("; the nearest known one is `{candidate}`")
-        }
-        _ => String::new(),
-    }
+    let known: Vec<String> = known.collect();
+    windvane_types::nearest::nearest(name, known.iter().map(String::as_str))
+        .map_or(String::new(), |nearest| format!("; the nearest known one is `{nearest}`"))
 }
 
 /// The line of a byte offset, counted from 1.

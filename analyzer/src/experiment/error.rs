@@ -2,8 +2,7 @@
 
 use windvane_stats::experiment::sums::SumsError;
 use windvane_store::{ReadError, experiment::ColumnFault};
-
-use super::metric::nearest;
+use windvane_types::nearest::nearest;
 
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]

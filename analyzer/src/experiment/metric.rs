@@ -1,6 +1,9 @@
 //! A metric as the command line and the configuration name it: `revenue:mean`, `errors:ratio(requests):lower`.
 
-use windvane_types::experiment::{Better, Kind, Role};
+use windvane_types::{
+    experiment::{Better, Kind, Role},
+    nearest::nearest,
+};
 
 /// What is compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +78,24 @@ impl Metric {
             format!("`--metric {text}` has no name and kind: give NAME:KIND, with KIND one of {KINDS}")
         })?;
         Ok(Self { better, ..Self::new(name, Measured::parse(kind)?) })
+    }
+
+    /// The column below the line of a ratio.
+    #[must_use]
+    pub fn denominator(&self) -> Option<&str> {
+        match &self.measured {
+            Measured::Ratio { denominator } => Some(denominator),
+            _ => None,
+        }
+    }
+
+    /// The level of a quantile.
+    #[must_use]
+    pub fn quantile(&self) -> Option<f64> {
+        match self.measured {
+            Measured::Quantile { q } => Some(q),
+            _ => None,
+        }
     }
 
     /// The kind in the document.
@@ -164,35 +185,11 @@ impl Cap {
     }
 }
 
-/// The word that was probably meant.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |a: &str, b: &str| {
-        // One row of the edit distance's table at a time.
-        let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-        for (i, x) in a.chars().enumerate() {
-            let mut diagonal = row[0];
-            row[0] = i + 1;
-            for (j, y) in b.chars().enumerate() {
-                let substitute = diagonal + usize::from(!x.eq_ignore_ascii_case(&y));
-                diagonal = row[j + 1];
-                row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-            }
-        }
-        row[b.chars().count()]
-    };
-    let bound = word.chars().count().div_ceil(3).max(1);
-    let known = known.into_iter().map(|known| (distance(word, known), known));
-    known
-        .filter(|(distance, _)| *distance <= bound)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
 #[cfg(test)]
 mod tests {
     use windvane_types::experiment::Better;
 
-    use super::{Cap, Measured, Metric, nearest};
+    use super::{Cap, Measured, Metric};
 
     fn ratio(denominator: &str) -> Measured {
         Measured::Ratio { denominator: denominator.to_owned() }
@@ -245,12 +242,5 @@ mod tests {
         for text in ["p100", "p20", "p", "x", "inf", "nan"] {
             assert!(Cap::parse(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn near_words_are_found_and_far_ones_are_not() {
-        assert_eq!(nearest("revenu", ["unit", "revenue"]), Some("revenue"));
-        assert_eq!(nearest("Arm", ["arm", "unit"]), Some("arm"));
-        assert_eq!(nearest("spend", ["arm", "unit"]), None);
     }
 }
