@@ -2,14 +2,16 @@
 
 mod aa;
 mod arguments;
+mod inference;
 mod junit;
 mod markdown;
 mod plan;
+mod roles;
 mod source;
 mod table;
 pub mod words;
 
-use windvane_types::experiment::{Document, SrmVerdict, Verdict};
+use windvane_types::experiment::{Document, GuardrailVerdict, SrmVerdict, Verdict};
 
 pub use arguments::Arguments;
 
@@ -46,11 +48,17 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
     };
     print(&text)?;
     let any = |verdict| document.comparisons.iter().any(|comparison| comparison.verdict == verdict);
+    let guardrail = |verdict| {
+        let mut said = document.comparisons.iter().filter_map(|comparison| comparison.guardrail.as_ref());
+        said.any(|guardrail| guardrail.verdict == verdict)
+    };
     let mismatch = document.srm.verdict == SrmVerdict::Mismatch;
     Ok(match options.fail_on {
         Some(FailOn::Worse) if any(Verdict::Worse) => Exit::Found,
         Some(FailOn::Worse) if mismatch => Exit::Inconclusive,
         Some(FailOn::Mismatch) if mismatch => Exit::Found,
+        Some(FailOn::Guardrail) if guardrail(GuardrailVerdict::Broken) => Exit::Found,
+        Some(FailOn::Guardrail) if guardrail(GuardrailVerdict::Undecided) => Exit::Inconclusive,
         _ => Exit::Ok,
     })
 }

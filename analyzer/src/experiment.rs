@@ -4,17 +4,21 @@
 //! `judge` turns estimates into words. Nothing here holds rows.
 
 mod aa;
+mod beside;
 mod compare;
+mod deciding;
 mod error;
 mod facts;
 mod gather;
 mod health;
+pub mod inference;
 mod judge;
 pub mod metric;
 mod quantiles;
 mod request;
 mod stored;
 mod summary;
+mod verdicts;
 
 use windvane_store::Reader;
 use windvane_types::{experiment::Document, experiment_summary::Summary};
@@ -23,7 +27,7 @@ pub use aa::{AaRequest, run_aa};
 pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
-pub use request::{ExperimentRequest, Rule, TUNING};
+pub use request::{ExperimentRequest, FamilyCorrection, PRIMARY_SHARE, Rule, TUNING};
 pub use stored::{StoredExperiment, StoredMetric, run_stored};
 
 /// Compares the arms of an experiment over its rows.

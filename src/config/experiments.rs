@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use windvane_analyzer::experiment::{Cap, Measured, Metric, Rule, StoredMetric, TUNING};
-use windvane_stats::correction::Correction;
+use windvane_analyzer::experiment::{
+    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, StoredMetric, TUNING,
+    inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
+};
+use windvane_stats::{
+    correction::Correction,
+    experiment::{effect::Alternative, group_sequential::Spending},
+};
 use windvane_store::experiment::{ExposedBy, RecordTable};
 use windvane_types::experiment::{Better, Role};
 
@@ -76,17 +82,70 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             alpha: layers.number(table.join("alpha"), 0.05),
             tuning: layers.number(table.join("sequential_tuning"), TUNING),
             weights,
-            correction: match layers.text(table.join("correction")).as_deref() {
-                Some("bh") => Correction::Bh,
-                Some("by") => Correction::By,
-                Some("bonferroni") => Correction::Bonferroni,
-                Some("none") => Correction::None,
-                _ => Correction::Holm,
-            },
-            ..Rule::against(&control?)
+            correction: correction(layers, &table),
+            ..inferred(layers, &table, Rule::against(&control?))
         },
         name,
     })
+}
+
+fn correction(layers: &Layers, table: &KeyPath) -> FamilyCorrection {
+    FamilyCorrection::Alike(match layers.text(table.join("correction")).as_deref() {
+        Some("bh") => Correction::Bh,
+        Some("by") => Correction::By,
+        Some("bonferroni") => Correction::Bonferroni,
+        Some("none") => Correction::None,
+        Some("preferential_bonferroni") => {
+            let primary_share = layers.number(table.join("primary_share"), PRIMARY_SHARE);
+            return FamilyCorrection::Preferential { primary_share };
+        }
+        _ => Correction::Holm,
+    })
+}
+
+/// The rule with the way of inference that the table names.
+fn inferred(layers: &mut Layers, table: &KeyPath, rule: Rule) -> Rule {
+    let parsed = |key: &'static str| Some((layers.text(table.join(key))?, key));
+    let texts = [parsed("spending"), parsed("prior"), parsed("rope")];
+    let [spending, belief, rope] = texts;
+    let mut refused = |(problem, key): (String, &'static str)| {
+        layers.contradiction(table.join(key), &problem);
+    };
+    let spending = spending
+        .and_then(|(text, key)| inference::spending(&text).map_err(|problem| refused((problem, key))).ok());
+    let belief = belief
+        .and_then(|(text, key)| Belief::parse(&text).map_err(|problem| refused((problem, key))).ok())
+        .unwrap_or_default();
+    let rope =
+        rope.and_then(|(text, key)| Rope::parse(&text).map_err(|problem| refused((problem, key))).ok());
+    if rope.is_some() && matches!(belief, Belief::Beta { .. }) {
+        refused(("a beta prior has no relative scale; give normal(MEAN,SD) or flat".to_owned(), "rope"));
+    }
+    let planned = layers.integer(table.join("planned_units"), 0);
+    let looks = u32::try_from(layers.integer(table.join("looks"), 1)).unwrap_or(1);
+    let inference = match layers.text(table.join("inference")).as_deref() {
+        Some("sequential") => Inference::Sequential,
+        Some("group_sequential") if planned == 0 => {
+            layers.contradiction(table.join("inference"), "group_sequential needs `planned_units`");
+            Inference::Fixed
+        }
+        Some("group_sequential") => Inference::GroupSequential(Looks {
+            spending: spending.unwrap_or(Spending::ObrienFleming),
+            now: Progress::OfUnits(planned as f64),
+            before: Earlier::Every(looks),
+        }),
+        Some("bayesian") => {
+            let loss_max = layers.number(table.join("loss_max"), 0.0);
+            Inference::Bayesian { loss_max: (loss_max > 0.0).then_some(loss_max) }
+        }
+        _ => Inference::Fixed,
+    };
+    let alternative = match layers.text(table.join("alternative")).as_deref() {
+        Some("greater") => Alternative::Greater,
+        Some("less") => Alternative::Less,
+        _ => Alternative::TwoSided,
+    };
+    Rule { inference, alternative, belief, rope, ..rule }
 }
 
 fn metric(layers: &mut Layers, table: &KeyPath, name: &str) -> Option<StoredMetric> {

@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use windvane_analyzer::experiment::{Cap, Measured, Metric, Rule, TUNING};
+use windvane_analyzer::experiment::{
+    Cap, FamilyCorrection, Measured, Metric, Rule, TUNING, inference::Belief,
+};
 use windvane_stats::correction::Correction;
+use windvane_types::experiment::Role;
 
 use super::aa::AaArguments;
+use super::inference::InferenceArguments;
 use super::plan::PlanArguments;
+use super::roles::{self, Roles};
 use crate::connection;
-use crate::drift::words::number;
 use crate::exit::{Failure, Reason};
 
 /// Compare the arms of an experiment: is B better than A, by how much, how sure, and is the experiment healthy?
@@ -53,9 +57,20 @@ pub struct Arguments {
     /// How p-values are corrected over metrics × arms.
     #[arg(long, value_enum, default_value = "holm")]
     correction: CorrectionName,
+    /// The part of alpha that primary metrics share, for preferential_bonferroni; 0.5 by default.
+    #[arg(long, value_name = "SHARE")]
+    primary_share: Option<f64>,
     /// Differences within this share of the control's value do not matter: `0.01` for all metrics or `NAME=0.01` for one.
     #[arg(long, value_name = "SHARE")]
     margin: Vec<String>,
+    /// The metric that decides; the others are secondary then. Repeat it for more.
+    #[arg(long, value_name = "NAME")]
+    primary: Vec<String>,
+    /// A metric that must not get worse by its margin: this has to be shown. Repeat it for more.
+    #[arg(long, value_name = "NAME")]
+    guardrail: Vec<String>,
+    #[command(flatten)]
+    inference: InferenceArguments,
     /// Values of units above this count as this: a value, or a percentile of the units of all arms such as p99.9; for every
     /// mean.
     #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary")]
@@ -63,7 +78,8 @@ pub struct Arguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// Exit with 1 where an arm is worse (and with 2 on a mismatch), or with 1 on a mismatch of the arms' sizes.
+    /// Exit with 1 where an arm is worse (and with 2 on a mismatch), with 1 on a mismatch of the arms' sizes, or with 1 where a
+    /// guardrail is broken (and with 2 where one is undecided).
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
     /// Never fetch the engine; say which command does instead.
@@ -103,6 +119,8 @@ pub enum FailOn {
     Worse,
     /// Arms that do not have their share of units.
     Mismatch,
+    /// A guardrail metric that does not hold.
+    Guardrail,
 }
 
 /// A correction by its name.
@@ -116,18 +134,23 @@ enum CorrectionName {
     By,
     /// Bonferroni.
     Bonferroni,
+    /// Bonferroni, with a part of alpha for the primary metrics and the rest for the others.
+    #[value(name = "preferential_bonferroni")]
+    Preferential,
     /// None.
     None,
 }
 
-impl From<CorrectionName> for Correction {
-    fn from(name: CorrectionName) -> Self {
-        match name {
-            CorrectionName::Holm => Self::Holm,
-            CorrectionName::Bh => Self::Bh,
-            CorrectionName::By => Self::By,
-            CorrectionName::Bonferroni => Self::Bonferroni,
-            CorrectionName::None => Self::None,
+impl CorrectionName {
+    /// The correction that treats all alike; `None` for the one that does not.
+    fn alike(self) -> Option<Correction> {
+        match self {
+            Self::Holm => Some(Correction::Holm),
+            Self::Bh => Some(Correction::Bh),
+            Self::By => Some(Correction::By),
+            Self::Bonferroni => Some(Correction::Bonferroni),
+            Self::None => Some(Correction::None),
+            Self::Preferential => None,
         }
     }
 }
@@ -167,17 +190,10 @@ pub struct Rows {
 pub struct Options {
     pub given: Given,
     pub rule: Rule,
-    pub margins: Margins,
+    pub roles: Roles,
     pub format: Format,
     pub fail_on: Option<FailOn>,
     pub offline: bool,
-}
-
-/// The margins that were given.
-#[derive(Debug, Default)]
-pub struct Margins {
-    all: Option<f64>,
-    by_name: Vec<(String, f64)>,
 }
 
 impl Options {
@@ -200,19 +216,25 @@ impl Arguments {
             let given = self.sequential_tuning;
             return Err(usage(format!("`--sequential-tuning {given}` is out of range: above 0")));
         }
-        let margins = Margins::parse(&self.margin)?;
+        let roles = Roles::parse(&self.margin, &self.primary, &self.guardrail)?;
         let weights = self.weights.as_deref().map(weights).transpose()?.unwrap_or_default();
-        let rule = Rule {
+        let rule = self.inference.apply(Rule {
             alpha: self.alpha,
             tuning: self.sequential_tuning,
             weights,
-            correction: self.correction.into(),
+            correction: roles::correction(self.correction.alike(), self.primary_share)?,
             ..Rule::against(&self.control.clone().unwrap_or_default())
-        };
+        })?;
         let of_file =
             !self.metric.is_empty() || self.unit.is_some() || self.arm.is_some() || self.control.is_some();
         let given = match (self.summary, self.file, self.unit, self.arm) {
             (Some(summary), ..) => Given::Summary(summary),
+            (None, Some(_), None, None) if !of_file && self.inference.given() => {
+                return Err(usage(
+                    "an experiment of the configuration has its inference there: set `inference` in [experiments.NAME]"
+                        .to_owned(),
+                ));
+            }
             (None, Some(name), None, None) if !of_file => Given::Stored(Box::new(Stored {
                 name: name.to_string_lossy().into_owned(),
                 connection: self.connection,
@@ -222,7 +244,8 @@ impl Arguments {
                 if self.control.is_some() && !self.metric.is_empty() =>
             {
                 let cap = self.cap.as_deref().map(Cap::parse).transpose().map_err(usage)?;
-                let metrics = metrics(&self.metric, &margins, cap)?;
+                let metrics = metrics(&self.metric, &roles, cap)?;
+                goes_together(&metrics, &rule)?;
                 Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
             }
             _ => {
@@ -232,71 +255,38 @@ impl Arguments {
                 ));
             }
         };
-        Ok(Options {
-            given,
-            rule,
-            margins,
-            format: self.format,
-            fail_on: self.fail_on,
-            offline: self.offline,
-        })
+        Ok(Options { given, rule, roles, format: self.format, fail_on: self.fail_on, offline: self.offline })
     }
 }
 
-fn metrics(texts: &[String], margins: &Margins, cap: Option<Cap>) -> Result<Vec<Metric>, Failure> {
+fn metrics(texts: &[String], roles: &Roles, cap: Option<Cap>) -> Result<Vec<Metric>, Failure> {
     let metrics = texts.iter().map(|text| Metric::parse(text));
     let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
-    margins.check(metrics.iter().map(|metric| metric.name.as_str()))?;
+    roles.check(metrics.iter().map(|metric| metric.name.as_str()))?;
     for metric in &mut metrics {
-        metric.margin = margins.of(&metric.name);
+        metric.margin = roles.margin(&metric.name);
+        metric.role = roles.role(&metric.name, metric.role);
         metric.cap = cap.filter(|_| metric.measured == Measured::Mean);
     }
     Ok(metrics)
 }
 
-impl Margins {
-    fn parse(given: &[String]) -> Result<Self, Failure> {
-        let mut margins = Self::default();
-        for text in given {
-            let (name, share) = match text.rsplit_once('=') {
-                Some((name, share)) => (Some(name), share),
-                None => (None, text.as_str()),
-            };
-            let share = share.parse::<f64>().ok().filter(|share| *share > 0.0 && share.is_finite());
-            let share = share.ok_or_else(|| {
-                usage(format!(
-                    "`--margin {text}` is no margin: give a share above 0 such as 0.01, or NAME=0.01"
-                ))
-            })?;
-            match name {
-                Some(name) => margins.by_name.push((name.to_owned(), share)),
-                None => margins.all = Some(share),
-            }
-        }
-        Ok(margins)
+/// Whether the metrics are of the sorts that the rule speaks of.
+fn goes_together(metrics: &[Metric], rule: &Rule) -> Result<(), Failure> {
+    let shares = metrics.iter().any(|metric| metric.measured == Measured::Proportion);
+    if matches!(rule.belief, Belief::Beta { .. }) && !shares {
+        return Err(usage(
+            "`--prior beta(A,B)` is one of shares, and no metric is a proportion: give --prior normal(MEAN,SD)".to_owned(),
+        ));
     }
-
-    /// The margin of a metric.
-    pub fn of(&self, name: &str) -> Option<f64> {
-        let own = self.by_name.iter().rev().find(|(of, _)| of == name);
-        own.map(|(_, share)| *share).or(self.all)
+    let decides = |metric: &&Metric| metric.role == Role::Primary;
+    let primary = metrics.iter().filter(decides).count();
+    if matches!(rule.correction, FamilyCorrection::Preferential { .. }) && primary == metrics.len() {
+        return Err(usage(
+            "preferential_bonferroni prefers some metrics to others: name those that decide with --primary NAME".to_owned(),
+        ));
     }
-
-    /// Whether every named margin is that of a metric.
-    ///
-    /// # Errors
-    /// A usage error that names the metrics.
-    pub fn check<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
-        let names: Vec<&str> = names.collect();
-        match self.by_name.iter().find(|(name, _)| !names.contains(&name.as_str())) {
-            None => Ok(()),
-            Some((name, share)) => Err(usage(format!(
-                "`--margin {name}={}` is of no metric; there are {}",
-                number(*share),
-                names.join(", ")
-            ))),
-        }
-    }
+    Ok(())
 }
 
 fn weights(text: &str) -> Result<Vec<(String, f64)>, Failure> {

@@ -1,7 +1,7 @@
 //! The answer of `windvane experiment` as JUnit XML: one test case a comparison, a failure where the arm is worse, and one
 //! for the sample ratio.
 
-use windvane_types::experiment::{Comparison, Document, SrmVerdict, Verdict};
+use windvane_types::experiment::{Comparison, Document, GuardrailVerdict, SrmVerdict, Verdict};
 
 use super::words;
 use crate::drift::junit::escape;
@@ -25,23 +25,42 @@ pub fn render(document: &Document) -> String {
     text + "</testsuites>\n"
 }
 
+/// How a comparison is told to a build server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Case {
+    /// A guardrail passes where it holds; everything else where it is no worse.
+    fn of(comparison: &Comparison) -> Self {
+        match (comparison.guardrail.as_ref().map(|guardrail| guardrail.verdict), comparison.verdict) {
+            (Some(GuardrailVerdict::Held), _) | (None, Verdict::Better | Verdict::Equivalent) => Self::Passed,
+            (Some(GuardrailVerdict::Broken), _) | (None, Verdict::Worse) => Self::Failed,
+            (Some(GuardrailVerdict::Undecided), _) | (None, Verdict::Inconclusive) => Self::Skipped,
+        }
+    }
+}
+
 fn suite(comparisons: &[Comparison]) -> String {
-    let count = |verdict| comparisons.iter().filter(|comparison| comparison.verdict == verdict).count();
+    let count = |case| comparisons.iter().filter(|comparison| Case::of(comparison) == case).count();
     let mut text = format!(
         "  <testsuite name=\"experiment\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"{}\">\n",
         comparisons.len(),
-        count(Verdict::Worse),
-        count(Verdict::Inconclusive)
+        count(Case::Failed),
+        count(Case::Skipped)
     );
     for comparison in comparisons {
         let name =
             format!("{} of {} against {}", words::metric(comparison), comparison.arm, comparison.control);
         let case = format!("    <testcase classname=\"windvane.experiment\" name=\"{}\"", escape(&name));
         let said = escape(&words::sentence(comparison));
-        text += &match comparison.verdict {
-            Verdict::Better | Verdict::Equivalent => format!("{case}/>\n"),
-            Verdict::Worse => format!("{case}>\n      <failure message=\"{said}\"/>\n    </testcase>\n"),
-            Verdict::Inconclusive => {
+        text += &match Case::of(comparison) {
+            Case::Passed => format!("{case}/>\n"),
+            Case::Failed => format!("{case}>\n      <failure message=\"{said}\"/>\n    </testcase>\n"),
+            Case::Skipped => {
                 format!("{case}>\n      <skipped message=\"{said}\"/>\n    </testcase>\n")
             }
         };

@@ -26,6 +26,7 @@ pub fn render(document: &Document) -> String {
         text += &format!("\n### {}\n\n", escape(&values.join(", ")));
         text += &comparisons(&segment.comparisons);
     }
+    text += &format!("\n{}\n", escape(&words::rule(document)));
     let ledger = words::ledger(document);
     if !ledger.is_empty() {
         text += "\nWhat was done:\n\n";
@@ -44,7 +45,7 @@ fn comparisons(comparisons: &[Comparison]) -> String {
         let cells = [
             words::metric(comparison),
             shortened(&comparison.arm),
-            comparison.verdict.as_str().to_owned(),
+            words::verdict(comparison),
             words::levels(comparison),
             words::change(comparison),
             words::p_value(comparison.p_adjusted.or(comparison.p_value)),

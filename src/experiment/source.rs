@@ -107,9 +107,10 @@ fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {
     let mut summary: Summary = serde_json::from_str(&text)
         .with_context(|| format!("`{}` is no document windvane.experiment_summary/1", path.display()))
         .because(Reason::Data)?;
-    options.margins.check(summary.metrics.iter().map(|metric| metric.metric.as_str()))?;
+    options.roles.check(summary.metrics.iter().map(|metric| metric.metric.as_str()))?;
     for metric in &mut summary.metrics {
-        metric.margin = options.margins.of(&metric.metric).or(metric.margin);
+        metric.margin = options.roles.margin(&metric.metric).or(metric.margin);
+        metric.role = options.roles.role(&metric.metric, metric.role);
     }
     experiment::run_summary(&summary, &path.display().to_string(), &options.rule).map_err(failure)
 }

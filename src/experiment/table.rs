@@ -37,13 +37,7 @@ pub fn render(document: &Document) -> String {
             text += &format!("  {line}\n");
         }
     }
-    text += &format!(
-        "\n{} corrected by {}; a verdict needs p < {}; intervals hold {} % each\n",
-        if document.tests == 1 { "1 p-value".to_owned() } else { format!("{} p-values", document.tests) },
-        document.correction,
-        document.alpha,
-        crate::drift::words::number((1.0 - document.alpha) * 100.0),
-    );
+    text += &format!("\n{}\n", words::rule(document));
     text
 }
 
@@ -74,7 +68,7 @@ fn comparisons(document: &Document, comparisons: &[Comparison]) -> String {
         table.add_row([
             Cell::new(words::metric(comparison)),
             Cell::new(shortened(&comparison.arm)),
-            Cell::new(comparison.verdict.as_str()).fg(colour),
+            Cell::new(words::verdict(comparison)).fg(colour),
             Cell::new(words::levels(comparison)),
             Cell::new(words::change(comparison)),
             Cell::new(words::p_value(comparison.p_adjusted.or(comparison.p_value))),

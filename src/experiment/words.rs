@@ -1,7 +1,7 @@
 //! What an experiment says in words that a person reads: the verdict, the number behind it, how sure it is.
 
 use windvane_types::experiment::{
-    Better, Check, CheckVerdict, Comparison, Document, Effect, Kind, SrmVerdict, Verdict,
+    Better, Check, CheckVerdict, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict,
 };
 
 use crate::drift::words::{grouped, number, shortened};
@@ -12,6 +12,19 @@ pub fn headline(document: &Document) -> String {
         return "the arms do not have their share of units: no verdict can be trusted".to_owned();
     }
     let mut parts = Vec::new();
+    for guardrail in [GuardrailVerdict::Broken, GuardrailVerdict::Undecided] {
+        let said: Vec<String> = document
+            .comparisons
+            .iter()
+            .filter(|comparison| {
+                comparison.guardrail.as_ref().is_some_and(|found| found.verdict == guardrail)
+            })
+            .map(|comparison| format!("{} on {}", shortened(&comparison.arm), metric(comparison)))
+            .collect();
+        if !said.is_empty() {
+            parts.push(format!("guardrail {}: {}", guardrail.as_str(), said.join(", ")));
+        }
+    }
     for verdict in [Verdict::Better, Verdict::Worse, Verdict::Equivalent] {
         let said: Vec<String> = document
             .comparisons
@@ -81,6 +94,37 @@ pub fn metric(comparison: &Comparison) -> String {
     }
 }
 
+/// The verdict, with what the guardrail says where the metric is one.
+pub fn verdict(comparison: &Comparison) -> String {
+    match &comparison.guardrail {
+        None => comparison.verdict.as_str().to_owned(),
+        Some(guardrail) => {
+            format!("{}, guardrail {}", comparison.verdict.as_str(), guardrail.verdict.as_str())
+        }
+    }
+}
+
+/// What a verdict needs, in one line.
+pub fn rule(document: &Document) -> String {
+    let tests = match document.tests {
+        1 => "1 p-value".to_owned(),
+        tests => format!("{tests} p-values"),
+    };
+    let sure = number((1.0 - document.alpha) * 100.0);
+    let decides = match document.inference.as_str() {
+        "bayesian" => format!("the posterior decides at {sure} %"),
+        "sequential" => format!("a verdict needs an always-valid p < {}", document.alpha),
+        "group_sequential" => format!("a verdict needs a repeated p < {} at this look", document.alpha),
+        _ => format!("a verdict needs p < {}", document.alpha),
+    };
+    let side = match document.alternative.as_str() {
+        "greater" => ", only above the control",
+        "less" => ", only below the control",
+        _ => "",
+    };
+    format!("{tests} corrected by {}; {decides}{side}; intervals hold {sure} % each", document.correction)
+}
+
 /// `10.2 → 11.5`.
 pub fn levels(comparison: &Comparison) -> String {
     let one = |value: Option<f64>| match (value, comparison.kind) {
@@ -106,13 +150,16 @@ pub fn at_any_time(comparison: &Comparison) -> String {
     interval.map_or("–".to_owned(), |ends| bracketed(ends, signed_percent))
 }
 
-/// How likely the arm is better, with a flat prior.
+/// How likely the arm is better, with the prior that was given.
 pub fn chance(comparison: &Comparison) -> String {
-    comparison.bayesian.as_ref().map_or("–".to_owned(), |bayesian| match bayesian.probability_better {
-        p if p > 0.9999 => "> 99.99 %".to_owned(),
-        p if p < 0.0001 => "< 0.01 %".to_owned(),
-        p => format!("{:.2} %", p * 100.0),
-    })
+    let beta = comparison.beta_binomial.as_ref().map(|posterior| posterior.probability_better);
+    let normal = comparison.bayesian.as_ref().map(|posterior| posterior.probability_better);
+    match beta.or(normal) {
+        None => "–".to_owned(),
+        Some(p) if p > 0.9999 => "> 99.99 %".to_owned(),
+        Some(p) if p < 0.0001 => "< 0.01 %".to_owned(),
+        Some(p) => format!("{:.2} %", p * 100.0),
+    }
 }
 
 /// `p 0.0021`, corrected where it was.
@@ -135,7 +182,7 @@ pub fn sentence(comparison: &Comparison) -> String {
         "{} on {}{better}: {}, {} ({}), {}{reason}",
         shortened(&comparison.arm),
         metric(comparison),
-        comparison.verdict.as_str(),
+        verdict(comparison),
         change(comparison),
         levels(comparison),
         p_value(comparison.p_adjusted.or(comparison.p_value)),

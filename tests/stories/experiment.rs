@@ -7,20 +7,20 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// A finished run.
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(super) struct Ran {
+    pub(super) code: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
 impl Ran {
-    fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         assert!(self.code < 64, "{}", self.stderr);
         serde_json::from_str(&self.stdout).unwrap()
     }
 }
 
-fn experiment(words: &[&str]) -> Ran {
+pub(super) fn experiment(words: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_windvane")).arg("experiment").args(words).output().unwrap();
     Ran {
         code: output.status.code().unwrap(),
@@ -29,21 +29,21 @@ fn experiment(words: &[&str]) -> Ran {
     }
 }
 
-struct Folder(tempfile::TempDir);
+pub(super) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
     /// The document of a summary with these metrics.
-    fn summary(&self, metrics: &Value, more: &[&str]) -> Ran {
+    pub(super) fn summary(&self, metrics: &Value, more: &[&str]) -> Ran {
         let text = json!({"schema": "windvane.experiment_summary/1", "control": "a", "metrics": metrics})
             .to_string();
         let path = self.file("summary.json", &text);
@@ -52,12 +52,12 @@ impl Folder {
 }
 
 /// Runs over rows of a file with the columns `unit`, `arm` and more.
-fn over(file: &Path, more: &[&str]) -> Ran {
+pub(super) fn over(file: &Path, more: &[&str]) -> Ran {
     let columns = [file.to_str().unwrap(), "--unit", "unit", "--arm", "arm", "--control", "A"];
     experiment(&[&columns, more].concat())
 }
 
-fn comparison<'a>(document: &'a Value, metric: &str, arm: &str) -> &'a Value {
+pub(super) fn comparison<'a>(document: &'a Value, metric: &str, arm: &str) -> &'a Value {
     let comparisons = document["comparisons"].as_array().unwrap();
     comparisons
         .iter()
@@ -66,7 +66,7 @@ fn comparison<'a>(document: &'a Value, metric: &str, arm: &str) -> &'a Value {
 }
 
 /// Every number of `expected` is in `found` under the same path.
-fn agrees(found: &Value, expected: &Value, tolerance: f64, path: &str) {
+pub(super) fn agrees(found: &Value, expected: &Value, tolerance: f64, path: &str) {
     match expected {
         Value::Object(fields) => {
             fields
@@ -88,7 +88,7 @@ fn agrees(found: &Value, expected: &Value, tolerance: f64, path: &str) {
     }
 }
 
-fn near(found: &Value, expected: f64, printed: f64) {
+pub(super) fn near(found: &Value, expected: f64, printed: f64) {
     let number = found.as_f64().unwrap_or_else(|| panic!("{found} instead of {expected}"));
     assert!((number - expected).abs() <= printed, "{number} instead of {expected}");
 }

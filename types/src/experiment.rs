@@ -2,9 +2,13 @@
 //!
 //! The order of the fields is the order of the output; fields may be added, never renamed or moved.
 
+mod decision;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use decision::{BetaBinomial, Decision, Fieller, GroupSequential, Guardrail, GuardrailVerdict};
 
 /// The value of [`Document::schema`].
 pub const SCHEMA: &str = "windvane.experiment/1";
@@ -40,6 +44,9 @@ pub struct Document {
     pub health: Vec<Check>,
     /// The comparisons within segments, for segments asked for with `--segment-by`.
     pub segments: Vec<Segment>,
+    /// Which differences the tests look for: `two_sided`, `greater` (the arm above the control) or `less`.
+    #[serde(default)]
+    pub alternative: String,
 }
 
 /// One alternative of the experiment.
@@ -108,7 +115,7 @@ pub struct Comparison {
     pub relative: Option<Effect>,
     /// The p-value of the absolute difference.
     pub p_value: Option<f64>,
-    /// The same after correction over metrics × arms.
+    /// The p-value that decides (this one, unless `inference` says otherwise) after correction over metrics × arms.
     pub p_adjusted: Option<f64>,
     /// Degrees of freedom (Welch, Satterthwaite).
     pub df: Option<f64>,
@@ -148,6 +155,27 @@ pub struct Comparison {
     /// Why there is no estimate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// The number that the verdict was made of.
+    #[serde(default)]
+    pub decision: Decision,
+    /// This look among those that were planned, with `group_sequential`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub group_sequential: Option<GroupSequential>,
+    /// The posterior of two proportions, where a beta prior was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub beta_binomial: Option<BetaBinomial>,
+    /// The exact p-value of two proportions where a cell expects fewer than five units.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exact_p_value: Option<f64>,
+    /// The test that gave it: `boschloo`, or `fisher` above some hundred units.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exact_test: Option<String>,
+    /// The relative difference by Fieller's theorem, which stays honest where the control is near 0.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relative_fieller: Option<Fieller>,
+    /// Whether a guardrail metric holds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub guardrail: Option<Guardrail>,
 }
 
 /// An estimated difference.

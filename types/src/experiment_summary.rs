@@ -32,6 +32,9 @@ pub struct SummaryMetric {
     /// The relative margin of equivalence; none, unless given.
     #[serde(default)]
     pub margin: Option<f64>,
+    /// What it is for; it decides, unless said otherwise.
+    #[serde(default)]
+    pub role: crate::experiment::Role,
     /// One entry an arm.
     pub arms: Vec<SummaryArm>,
 }

@@ -1,15 +1,16 @@
 //! Two arms of one metric: the estimator that fits, and what it says. Pure.
 
 use windvane_stats::experiment::{
-    bayes::{self, Prior},
     cuped::{self, Laws},
-    effect::{self, Alternative, Contrast, Interval, Level},
+    effect::{self, Contrast, Interval, Level},
     mean, proportion, quantile, ratio, sequence,
 };
-use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, MarginTest, Sequential};
+use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, Sequential};
 
 use super::{
+    deciding::Deciding,
     facts::{ArmMetric, ArmSums},
+    inference::{Belief, Rope},
     request::Rule,
 };
 
@@ -76,8 +77,9 @@ pub(super) fn sequential(contrast: &Contrast, rule: &Rule) -> Option<Sequential>
 }
 
 /// The relative effect with a prior; better is the metric's good way.
-pub(super) fn bayesian(contrast: &Contrast, better: Better, rule: &Rule) -> Option<Bayesian> {
-    let posterior = bayes::posterior(contrast.relative?, Prior::Flat)?;
+pub(super) fn bayesian(deciding: &Deciding<'_>, better: Better) -> Option<Bayesian> {
+    let rule = deciding.rule;
+    let posterior = deciding.posterior()?;
     let (probability_better, expected_loss, expected_gain) = match better {
         Better::Higher => (posterior.probability_better, posterior.expected_loss, posterior.expected_gain),
         Better::Lower => (
@@ -93,24 +95,11 @@ pub(super) fn bayesian(contrast: &Contrast, better: Better, rule: &Rule) -> Opti
         mean: posterior.mean,
         sd: posterior.deviation,
         ci: Some(ends(posterior.credible(1.0 - rule.alpha))),
-        prior: "flat".to_owned(),
-        probability_in_rope: None,
-    })
-}
-
-/// The one-sided tests of the relative effect against the margin.
-pub(super) fn margin_test(contrast: &Contrast, better: Better, margin: Option<f64>) -> Option<MarginTest> {
-    let (relative, margin) = (contrast.relative?, margin?);
-    let p = |null: f64, alternative| {
-        // The level matters for the interval alone, which is not used.
-        let level = Level { alpha: 0.05, alternative };
-        relative.test_at(null, contrast.df, level).p_value
-    };
-    let above = p(-margin, Alternative::Greater);
-    let below = p(margin, Alternative::Less);
-    Some(MarginTest {
-        non_inferiority_p_value: if better == Better::Higher { above } else { below },
-        equivalence_p_value: above.zip(below).map(|(above, below)| above.max(below)),
+        prior: match rule.belief {
+            Belief::Beta { .. } => Belief::Flat.name(),
+            belief => belief.name(),
+        },
+        probability_in_rope: rule.rope.map(|Rope { lo, hi }| posterior.inside(Interval { lo, hi })),
     })
 }
 
@@ -118,6 +107,7 @@ pub(super) fn level(rule: &Rule) -> Level {
     Level { alpha: rule.alpha, alternative: rule.alternative }
 }
 
-fn ends(interval: Interval) -> [Option<f64>; 2] {
+/// The ends of an interval in the document's form: null where one is infinite.
+pub(super) fn ends(interval: Interval) -> [Option<f64>; 2] {
     [interval.lo, interval.hi].map(|end| end.is_finite().then_some(end))
 }

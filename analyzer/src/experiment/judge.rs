@@ -1,17 +1,18 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
-use windvane_stats::{
-    correction::Correction,
-    experiment::srm::{self, Assigned},
-};
-use windvane_types::experiment::{Arm, Better, Comparison, Document, SCHEMA, Srm, SrmVerdict, Verdict};
+use windvane_stats::experiment::srm::{self, Assigned};
+use windvane_types::experiment::{Arm, Comparison, Document, Role, SCHEMA, Srm, SrmVerdict, Verdict};
 
 use super::{
+    beside,
     compare::{self, Compared},
+    deciding::Deciding,
     facts::{ArmMetric, Facts, MetricFacts},
     health,
+    inference::{Inference, alternative_name},
     metric::Measured,
     request::Rule,
+    verdicts::{self, Member},
 };
 
 /// Below this a sample ratio is a mismatch.
@@ -21,17 +22,15 @@ pub const SRM_BELOW: f64 = 0.001;
 pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
     let srm = sample_ratio(facts);
     let health = health::checks(facts, control, &srm);
-    let mut comparisons: Vec<Comparison> = facts
-        .metrics
-        .iter()
-        .flat_map(|metric| {
-            let others = (0..facts.arms.len()).filter(move |arm| *arm != control);
-            others.map(move |arm| comparison(facts, metric, (control, arm), rule))
-        })
+    let fractions = fractions(facts, rule);
+    let mut comparisons = comparisons(facts, control, (rule, &fractions));
+    let mut family: Vec<Member<'_>> = comparisons
+        .iter_mut()
+        .map(|comparison| Member { primary: verdicts::is_primary(comparison), comparison })
         .collect();
-    let tests = correct(&mut comparisons, rule);
+    let tests = verdicts::correct(&mut family, rule, 0);
     for comparison in &mut comparisons {
-        decide(comparison, &srm, rule);
+        verdicts::decide(comparison, &srm, rule);
     }
     Document {
         schema: SCHEMA.to_owned(),
@@ -47,12 +46,32 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
         alpha: rule.alpha,
         correction: rule.correction.as_str().to_owned(),
         tests,
-        inference: "fixed".to_owned(),
+        inference: rule.inference.as_str().to_owned(),
         rows: facts.rows,
         units_in_several_arms: facts.several,
         health,
         segments: Vec::new(),
+        alternative: alternative_name(rule.alternative).to_owned(),
     }
+}
+
+/// The fractions of the plan at the looks so far; none unless looks were planned.
+fn fractions(facts: &Facts, rule: &Rule) -> Vec<f64> {
+    match &rule.inference {
+        Inference::GroupSequential(looks) => looks.fractions(facts.units),
+        _ => Vec::new(),
+    }
+}
+
+/// Every metric of every arm but the control; neither corrected nor judged yet.
+fn comparisons(facts: &Facts, control: usize, (rule, fractions): (&Rule, &[f64])) -> Vec<Comparison> {
+    let mut found = Vec::new();
+    for metric in &facts.metrics {
+        for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
+            found.push(comparison(facts, metric, (control, arm), (rule, fractions)));
+        }
+    }
+    found
 }
 
 fn sample_ratio(facts: &Facts) -> Srm {
@@ -72,16 +91,20 @@ fn comparison(
     facts: &Facts,
     metric: &MetricFacts,
     (control, arm): (usize, usize),
-    rule: &Rule,
+    (rule, fractions): (&Rule, &[f64]),
 ) -> Comparison {
     let sides = (&metric.arms[control], &metric.arms[arm]);
+    let sums = (&sides.0.sums, &sides.1.sums);
     let compared = compare::compare(sides.0, sides.1);
     let ledger = ledger(facts, metric, sides, &compared);
     let Compared { contrast, cuped, method } = compared;
+    let deciding = Deciding { contrast: &contrast, rule, fractions };
     let asked = &metric.metric;
     let level = compare::level(rule);
     let absolute = compare::effect(contrast.absolute(level));
-    Comparison {
+    let group_sequential = deciding.group_sequential();
+    let exact = beside::exact(sums.0, sums.1, rule.alternative);
+    let mut comparison = Comparison {
         metric: asked.name.clone(),
         arm: facts.arms[arm].name.clone(),
         control: facts.arms[control].name.clone(),
@@ -96,26 +119,35 @@ fn comparison(
         df: contrast.df,
         method: method.to_owned(),
         sequential: compare::sequential(&contrast, rule),
-        bayesian: compare::bayesian(&contrast, asked.better, rule),
+        bayesian: compare::bayesian(&deciding, asked.better),
         cuped,
         verdict: Verdict::Inconclusive,
         ledger,
         kind: asked.kind(),
-        denominator: match &asked.measured {
-            Measured::Ratio { denominator } => Some(denominator.clone()),
-            _ => None,
-        },
-        quantile: match asked.measured {
-            Measured::Quantile { q } => Some(q),
-            _ => None,
-        },
+        denominator: asked.denominator().map(str::to_owned),
+        quantile: asked.quantile(),
         better: asked.better,
         role: asked.role,
         margin: asked.margin,
-        margin_test: compare::margin_test(&contrast, asked.better, asked.margin),
+        margin_test: deciding.margin_test(asked.better, asked.margin),
         missing: sides.0.missing + sides.1.missing,
         reason: metric.reason.clone().or_else(|| undefined(&absolute, sides)),
+        decision: deciding.decision(group_sequential.as_ref()),
+        group_sequential,
+        beta_binomial: beside::beta_binomial(sums, asked.better, rule),
+        exact_p_value: exact.as_ref().map(|exact| exact.p_value),
+        exact_test: exact.as_ref().map(|exact| exact.test.to_owned()),
+        relative_fieller: beside::fieller(sums.0, sums.1, (&contrast, rule.alpha)),
+        guardrail: (asked.role == Role::Guardrail).then(|| deciding.guardrail(asked.better, asked.margin)),
+    };
+    if let Some(exact) = exact {
+        comparison.ledger.push(format!(
+            "beside it: a cell expects fewer than five units, so the exact p-value by {} ({:.6}) is the one to trust",
+            exact.test, exact.p_value
+        ));
     }
+    comparison.ledger.extend(verdicts::told(&comparison, rule));
+    comparison
 }
 
 /// Why there is no p-value.
@@ -186,49 +218,4 @@ fn ledger(
         ));
     }
     lines
-}
-
-/// Corrects the p-values as one family; answers how many there are.
-fn correct(comparisons: &mut [Comparison], rule: &Rule) -> usize {
-    let family: Vec<f64> = comparisons.iter().filter_map(|comparison| comparison.p_value).collect();
-    let mut adjusted = rule.correction.adjust(&family).into_iter();
-    for comparison in comparisons {
-        let Some(p_value) = comparison.p_value else { continue };
-        comparison.p_adjusted = adjusted.next();
-        let told = family.len() > 1 && rule.correction != Correction::None;
-        if let Some(adjusted) = comparison.p_adjusted.filter(|_| told) {
-            comparison.ledger.push(format!(
-                "corrected: p {p_value:.6} to {adjusted:.6} by {} over {} p-values; intervals are not widened",
-                rule.correction.as_str(),
-                family.len()
-            ));
-        }
-    }
-    family.len()
-}
-
-fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
-    let significant = comparison.p_adjusted.is_some_and(|p| p < rule.alpha);
-    let good = match (comparison.absolute.estimate, comparison.better) {
-        (Some(estimate), Better::Higher) => Some(estimate > 0.0).filter(|_| estimate != 0.0),
-        (Some(estimate), Better::Lower) => Some(estimate < 0.0).filter(|_| estimate != 0.0),
-        (None, _) => None,
-    };
-    let equivalent =
-        comparison.margin_test.and_then(|test| test.equivalence_p_value).is_some_and(|p| p < rule.alpha);
-    let mut verdict = match good {
-        Some(true) if significant => Verdict::Better,
-        Some(false) if significant => Verdict::Worse,
-        _ if equivalent => Verdict::Equivalent,
-        _ => Verdict::Inconclusive,
-    };
-    if srm.verdict == SrmVerdict::Mismatch && verdict != Verdict::Inconclusive {
-        comparison.ledger.push(format!(
-            "withheld: the verdict `{}`, because the arms do not have their share of units (p {:.2e})",
-            verdict.as_str(),
-            srm.p_value.unwrap_or_default()
-        ));
-        verdict = Verdict::Inconclusive;
-    }
-    comparison.verdict = verdict;
 }

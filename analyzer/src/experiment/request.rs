@@ -3,7 +3,10 @@
 use windvane_stats::{correction::Correction, experiment::effect::Alternative};
 use windvane_store::populations::Population;
 
-use super::Metric;
+use super::{
+    Metric,
+    inference::{Belief, Inference, Rope},
+};
 
 /// A comparison of arms over rows.
 #[derive(Debug, Clone)]
@@ -36,8 +39,46 @@ pub struct Rule {
     /// The share of units that each arm should get; equal where it is empty.
     pub weights: Vec<(String, f64)>,
     /// The multiple-testing correction over metrics × arms.
-    pub correction: Correction,
+    pub correction: FamilyCorrection,
+    /// Which answer the verdict is made of.
+    pub inference: Inference,
+    /// What was believed before, for the posterior.
+    pub belief: Belief,
+    /// Relative differences that do not matter, for the posterior.
+    pub rope: Option<Rope>,
 }
+
+/// How the p-values of all metrics and arms are corrected together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FamilyCorrection {
+    /// All alike.
+    Alike(Correction),
+    /// Those of primary metrics share a part of alpha, the others the rest.
+    Preferential {
+        /// The part, above 0 and below 1.
+        primary_share: f64,
+    },
+}
+
+impl FamilyCorrection {
+    /// The word of the command line and of the document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alike(correction) => correction.as_str(),
+            Self::Preferential { .. } => "preferential_bonferroni",
+        }
+    }
+
+    /// Whether p-values stay as they are.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::Alike(Correction::None)
+    }
+}
+
+/// The part of alpha that primary metrics share, where nothing else is said.
+pub const PRIMARY_SHARE: f64 = 0.5;
 
 /// Units at which the confidence sequence is narrowest where nothing else is said.
 pub const TUNING: f64 = windvane_stats::experiment::sequence::TUNING;
@@ -52,7 +93,10 @@ impl Rule {
             alternative: Alternative::TwoSided,
             tuning: TUNING,
             weights: Vec::new(),
-            correction: Correction::Holm,
+            correction: FamilyCorrection::Alike(Correction::Holm),
+            inference: Inference::Fixed,
+            belief: Belief::Flat,
+            rope: None,
         }
     }
 }

@@ -145,6 +145,7 @@ fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, E
     }
     let mut metric_of = Metric::new(&metric.metric, measured);
     metric_of.better = metric.better;
+    metric_of.role = metric.role;
     metric_of.margin = metric.margin.filter(|margin| *margin > 0.0 && margin.is_finite());
     let covariate = with_covariate.then(|| "covariate".to_owned());
     Ok(MetricFacts { metric: metric_of, covariate, arms, notes, reason: None })

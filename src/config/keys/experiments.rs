@@ -4,7 +4,7 @@ use super::Key;
 use crate::config::kind::Kind;
 
 /// The words of `experiments.<NAME>.correction`.
-const CORRECTIONS: &[&str] = &["holm", "bh", "by", "bonferroni", "none"];
+const CORRECTIONS: &[&str] = &["holm", "bh", "by", "bonferroni", "preferential_bonferroni", "none"];
 
 const DAY_S: u64 = 86_400;
 
@@ -50,6 +50,69 @@ pub const KEYS: &[Key] = &[
         default: "holm",
         example: "correction = \"bh\"",
         about: "How p-values are corrected over metrics and arms.",
+    },
+    Key {
+        path: "experiments.<NAME>.primary_share",
+        kind: Kind::Number { min: 0.01, max: 0.99 },
+        default: "0.5",
+        example: "primary_share = 0.8",
+        about: "The part of alpha that metrics with the role `primary` share, for the correction `preferential_bonferroni`.",
+    },
+    Key {
+        path: "experiments.<NAME>.inference",
+        kind: Kind::Choice(&["fixed", "sequential", "group_sequential", "bayesian"]),
+        default: "fixed",
+        example: "inference = \"sequential\"",
+        about: "Which answer the verdict is made of: one look at a planned end, any number of looks, a few planned looks, or the posterior. Take `sequential` where verdicts are acted upon while the experiment runs.",
+    },
+    Key {
+        path: "experiments.<NAME>.alternative",
+        kind: Kind::Choice(&["two_sided", "greater", "less"]),
+        default: "two_sided",
+        example: "alternative = \"greater\"",
+        about: "Which differences are looked for: any, an arm above the control, or an arm below it.",
+    },
+    Key {
+        path: "experiments.<NAME>.planned_units",
+        kind: Kind::Integer { min: 1, max: 1_000_000_000_000 },
+        default: "none: it must be given for `group_sequential`",
+        example: "planned_units = 200000",
+        about: "The units of all arms at the planned end: what has come of them is the fraction of the plan.",
+    },
+    Key {
+        path: "experiments.<NAME>.looks",
+        kind: Kind::Integer { min: 1, max: 100 },
+        default: "1",
+        example: "looks = 5",
+        about: "Planned looks of `group_sequential`, evenly spaced; those that are behind count as taken.",
+    },
+    Key {
+        path: "experiments.<NAME>.spending",
+        kind: Kind::Text,
+        default: "obrien_fleming",
+        example: "spending = \"power(2)\"",
+        about: "How alpha is spent over the looks of `group_sequential`: obrien_fleming, pocock or power(RHO).",
+    },
+    Key {
+        path: "experiments.<NAME>.prior",
+        kind: Kind::Text,
+        default: "flat",
+        example: "prior = \"normal(0,0.3)\"",
+        about: "What was believed before: flat, normal(MEAN,SD) of the relative difference, or beta(A,B) of shares.",
+    },
+    Key {
+        path: "experiments.<NAME>.rope",
+        kind: Kind::Text,
+        default: "none",
+        example: "rope = \"-0.01,0.01\"",
+        about: "Relative differences that do not matter, as LO,HI: the posterior's probability of them is told, and decides with `bayesian`.",
+    },
+    Key {
+        path: "experiments.<NAME>.loss_max",
+        kind: Kind::Number { min: 0.000_001, max: 1.0 },
+        default: "none",
+        example: "loss_max = 0.0025",
+        about: "What a verdict of `bayesian` may cost on average where it is wrong, as a share of the control's value.",
     },
     Key {
         path: "experiments.<NAME>.sequential_tuning",
@@ -119,7 +182,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&["primary", "secondary", "guardrail"]),
         default: "primary",
         example: "role = \"guardrail\"",
-        about: "What the metric is for; it is told with the result.",
+        about: "What the metric is for. A guardrail must be shown to be not worse by its margin; `preferential_bonferroni` prefers primary ones.",
     },
     Key {
         path: "experiments.<NAME>.metrics.<METRIC>.margin",

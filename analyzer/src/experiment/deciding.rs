@@ -1,0 +1,164 @@
+//! One contrast under the rule: the number that decides, by each way of inference, and the tests against a margin. Pure.
+
+use windvane_stats::{
+    experiment::{
+        bayes::{self, Posterior},
+        effect::{self, Alternative, Contrast, Estimate, Interval, Level},
+        group_sequential::{self, Schedule},
+        hypothesis::Mode,
+    },
+    survival,
+};
+use windvane_types::experiment::{
+    Better, Decision, GroupSequential, Guardrail, GuardrailVerdict, MarginTest,
+};
+
+use super::{
+    compare::{ends, level},
+    inference::{Belief, Inference, Looks, spending_name},
+    request::Rule,
+};
+
+/// A contrast, the rule, and the fractions of the plan at the looks so far.
+pub(super) struct Deciding<'a> {
+    pub(super) contrast: &'a Contrast,
+    pub(super) rule: &'a Rule,
+    /// Empty unless the inference is group sequential.
+    pub(super) fractions: &'a [f64],
+}
+
+impl Deciding<'_> {
+    /// What the verdict is made of; not corrected yet.
+    pub(super) fn decision(&self, group: Option<&GroupSequential>) -> Decision {
+        let level = level(self.rule);
+        let of = |scale: &str, effect: Option<effect::Effect>| Decision {
+            inference: self.rule.inference.as_str().to_owned(),
+            scale: scale.to_owned(),
+            ci: effect.and_then(|effect| effect.ci).map(ends),
+            p_value: effect.and_then(|effect| effect.p_value),
+            p_adjusted: None,
+        };
+        match &self.rule.inference {
+            Inference::Fixed => of("absolute", self.contrast.absolute(level)),
+            Inference::Sequential => match (self.contrast.relative, self.contrast.absolute) {
+                (Some(relative), _) => of("relative", Some(self.sequence().test(relative, level))),
+                (None, absolute) => of("absolute", absolute.map(|it| self.sequence().test(it, level))),
+            },
+            Inference::GroupSequential(_) => Decision {
+                ci: group.and_then(|group| group.absolute_ci),
+                p_value: group.and_then(|group| group.p_value),
+                ..of("absolute", None)
+            },
+            Inference::Bayesian { .. } => {
+                let ci = self.posterior().map(|posterior| ends(self.credible(&posterior)));
+                Decision { ci, ..of("relative", None) }
+            }
+        }
+    }
+
+    /// This look among those of the plan.
+    pub(super) fn group_sequential(&self) -> Option<GroupSequential> {
+        let Inference::GroupSequential(looks) = &self.rule.inference else { return None };
+        let schedule = self.schedule(looks, self.rule.alternative);
+        let look = group_sequential::boundaries(self.fractions, &schedule).ok()?.pop()?;
+        let absolute = self.contrast.absolute;
+        let interval = |estimate: Option<Estimate>| {
+            let tested = estimate.filter(|estimate| estimate.se.is_some_and(|se| se > 0.0))?;
+            look.interval(tested, self.rule.alternative).map(ends)
+        };
+        Some(GroupSequential {
+            spending: spending_name(looks.spending),
+            fractions: self.fractions.to_vec(),
+            alpha_spent: look.alpha_spent,
+            boundary: look.boundary,
+            z: absolute.and_then(|it| Some(it.value / it.se.filter(|se| *se > 0.0)?)),
+            p_value: absolute.and_then(|it| self.repeated(it, (looks, self.rule.alternative))),
+            absolute_ci: interval(absolute),
+            relative_ci: interval(self.contrast.relative),
+        })
+    }
+
+    /// The p-value that the relative difference is `null` or on the other side of it; with a prior, the probability of that.
+    pub(super) fn p_at(&self, null: f64, alternative: Alternative) -> Option<f64> {
+        let relative = self.contrast.relative?;
+        let level = Level { alpha: self.rule.alpha, alternative };
+        match &self.rule.inference {
+            Inference::Fixed => relative.test_at(null, self.contrast.df, level).p_value,
+            Inference::Sequential => self.sequence().test_at(null, relative, level).p_value,
+            Inference::GroupSequential(looks) => {
+                let shifted = Estimate { value: relative.value - null, ..relative };
+                self.repeated(shifted, (looks, alternative))
+            }
+            Inference::Bayesian { .. } => {
+                let posterior = self.posterior()?;
+                let z = (posterior.mean - null) / posterior.deviation;
+                Some(match alternative {
+                    Alternative::Greater => survival::normal(z),
+                    Alternative::Less => survival::normal(-z),
+                    Alternative::TwoSided => 2.0 * survival::normal(z.abs()),
+                })
+            }
+        }
+    }
+
+    /// The tests of the relative effect against the margin.
+    pub(super) fn margin_test(&self, better: Better, margin: Option<f64>) -> Option<MarginTest> {
+        let margin = margin.filter(|_| self.contrast.relative.is_some())?;
+        let above = self.p_at(-margin, Alternative::Greater);
+        let below = self.p_at(margin, Alternative::Less);
+        Some(MarginTest {
+            non_inferiority_p_value: if better == Better::Higher { above } else { below },
+            equivalence_p_value: above.zip(below).map(|(above, below)| above.max(below)),
+        })
+    }
+
+    /// Whether the arm is shown to be not worse by the margin, or to be worse.
+    pub(super) fn guardrail(&self, better: Better, margin: Option<f64>) -> Guardrail {
+        let margin = margin.unwrap_or(0.0);
+        let (bound, held, broken) = match better {
+            Better::Higher => (-margin, Alternative::Greater, Alternative::Less),
+            Better::Lower => (margin, Alternative::Less, Alternative::Greater),
+        };
+        let p_value = self.p_at(bound, held);
+        let shown = |p: Option<f64>| p.is_some_and(|p| p < self.rule.alpha);
+        let verdict = match (shown(p_value), shown(self.p_at(bound, broken))) {
+            (true, _) => GuardrailVerdict::Held,
+            (false, true) => GuardrailVerdict::Broken,
+            (false, false) => GuardrailVerdict::Undecided,
+        };
+        Guardrail { verdict, margin, p_value }
+    }
+
+    /// The posterior of the relative difference; a beta prior is one of shares, and leaves this one flat.
+    pub(super) fn posterior(&self) -> Option<Posterior> {
+        let prior = match self.rule.belief {
+            Belief::Normal { mean, sd } => bayes::Prior::Normal { mean, deviation: sd },
+            Belief::Flat | Belief::Beta { .. } => bayes::Prior::Flat,
+        };
+        bayes::posterior(self.contrast.relative?, prior)
+    }
+
+    /// The credible interval on the side or sides that the alternative asks for.
+    fn credible(&self, posterior: &Posterior) -> Interval {
+        let alpha = self.rule.alpha;
+        match self.rule.alternative {
+            Alternative::TwoSided => posterior.credible(1.0 - alpha),
+            Alternative::Greater => Interval { hi: f64::INFINITY, ..posterior.credible(1.0 - 2.0 * alpha) },
+            Alternative::Less => Interval { lo: f64::NEG_INFINITY, ..posterior.credible(1.0 - 2.0 * alpha) },
+        }
+    }
+
+    fn sequence(&self) -> Mode {
+        Mode::Sequence { n_total: self.contrast.n_total(), tuning: self.rule.tuning }
+    }
+
+    fn schedule(&self, looks: &Looks, alternative: Alternative) -> Schedule {
+        let level = Level { alpha: self.rule.alpha, alternative };
+        Schedule { planned: 1.0, spending: looks.spending, level }
+    }
+
+    fn repeated(&self, estimate: Estimate, (looks, alternative): (&Looks, Alternative)) -> Option<f64> {
+        let schedule = self.schedule(looks, alternative);
+        group_sequential::repeated_p_value(estimate, self.fractions, &schedule).ok().flatten()
+    }
+}

@@ -1,0 +1,229 @@
+//! From numbers to words: the correction over the family, the verdict of each comparison, and what the ledger says of both. Pure.
+
+use windvane_stats::{correction, experiment::effect::Alternative};
+use windvane_types::experiment::{
+    Better, Comparison, Decision, GuardrailVerdict, Role, Srm, SrmVerdict, Verdict,
+};
+
+use super::{
+    inference::{Belief, Inference, Rope},
+    request::{FamilyCorrection, Rule},
+};
+
+/// A comparison and whether its metric decides, for a correction that prefers some.
+pub(super) struct Member<'a> {
+    pub(super) comparison: &'a mut Comparison,
+    pub(super) primary: bool,
+}
+
+/// Corrects the deciding p-values as one family; answers how many there are.
+pub(super) fn correct(family: &mut [Member<'_>], rule: &Rule, segments: usize) -> usize {
+    let bayesian = matches!(rule.inference, Inference::Bayesian { .. });
+    let p_of = |member: &Member<'_>| match bayesian {
+        true => member.comparison.p_value,
+        false => member.comparison.decision.p_value,
+    };
+    let ranked: Vec<correction::Ranked> = family
+        .iter()
+        .filter_map(|member| Some(correction::Ranked { p_value: p_of(member)?, primary: member.primary }))
+        .collect();
+    let mut adjusted = rule.correction.adjust(&ranked).into_iter();
+    let told = ranked.len() > 1 && !rule.correction.is_none();
+    for member in family {
+        let Some(p_value) = p_of(member) else { continue };
+        let comparison = &mut *member.comparison;
+        comparison.p_adjusted = adjusted.next();
+        if !bayesian {
+            comparison.decision.p_adjusted = comparison.p_adjusted;
+        }
+        if let Some(adjusted) = comparison.p_adjusted.filter(|_| told) {
+            let within = match segments {
+                0 => String::new(),
+                segments => format!(", those of {segments} segments among them"),
+            };
+            comparison.ledger.push(format!(
+                "corrected: p {p_value:.6} to {adjusted:.6} by {} over {} p-values{within}; intervals are not widened",
+                rule.correction.as_str(),
+                ranked.len()
+            ));
+        }
+    }
+    ranked.len()
+}
+
+/// How the verdict is reached, where it is not the two-sided test at a fixed horizon.
+pub(super) fn told(comparison: &Comparison, rule: &Rule) -> Vec<String> {
+    let mut lines = Vec::new();
+    match rule.alternative {
+        Alternative::TwoSided => {}
+        Alternative::Greater => lines.push(
+            "one-sided: only an arm above the control is looked for; intervals have no upper end".to_owned(),
+        ),
+        Alternative::Less => lines.push(
+            "one-sided: only an arm below the control is looked for; intervals have no lower end".to_owned(),
+        ),
+    }
+    match &rule.inference {
+        Inference::Fixed => {}
+        Inference::Sequential => lines.push(format!(
+            "decided: by the always-valid p-value of the {} difference, narrowest at {} units, which holds at every look",
+            comparison.decision.scale, rule.tuning
+        )),
+        Inference::GroupSequential(_) => lines.push(match &comparison.group_sequential {
+            None => "decided: not at all, because no unit of the plan has come".to_owned(),
+            Some(group) => {
+                let fractions: Vec<String> = group.fractions.iter().map(|one| format!("{one:.4}")).collect();
+                let boundary = group.boundary.map_or("none is left".to_owned(), |it| format!("{it:.4} standard errors"));
+                format!(
+                    "decided: at look {} of a plan by {} at the fractions {}; boundary {boundary}, alpha spent {:.6}",
+                    group.fractions.len(),
+                    group.spending,
+                    fractions.join(", "),
+                    group.alpha_spent
+                )
+            }
+        }),
+        Inference::Bayesian { .. } => lines.push(posterior_told(comparison, rule)),
+    }
+    lines
+}
+
+fn posterior_told(comparison: &Comparison, rule: &Rule) -> String {
+    let of = match (&comparison.beta_binomial, rule.belief) {
+        (Some(_), _) => format!("of both shares with the prior {}", rule.belief.name()),
+        (None, Belief::Beta { .. }) => {
+            "of the relative difference with a flat prior, for it is no plain proportion".to_owned()
+        }
+        (None, belief) => format!("of the relative difference with a prior that is {}", belief.name()),
+    };
+    let region = rule
+        .rope
+        .map_or(String::new(), |Rope { lo, hi }| format!("; differences within [{lo}, {hi}] do not matter"));
+    format!("decided: by the posterior {of}{region}; p-values and their correction decide nothing")
+}
+
+/// Which way a difference is shown to go.
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    Up,
+    Down,
+    /// Neither, and what it is lies within the region that does not matter.
+    Within,
+    Nothing,
+}
+
+/// Says the verdict.
+pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
+    let shown = match &rule.inference {
+        Inference::Bayesian { loss_max } => by_posterior(comparison, rule, *loss_max),
+        _ => by_p_value(comparison, rule),
+    };
+    let equivalent =
+        comparison.margin_test.and_then(|test| test.equivalence_p_value).is_some_and(|p| p < rule.alpha);
+    let mut verdict = match (shown, comparison.better) {
+        (Shown::Up, Better::Higher) | (Shown::Down, Better::Lower) => Verdict::Better,
+        (Shown::Up, Better::Lower) | (Shown::Down, Better::Higher) => Verdict::Worse,
+        (Shown::Within, _) => Verdict::Equivalent,
+        (Shown::Nothing, _) if equivalent => Verdict::Equivalent,
+        (Shown::Nothing, _) => Verdict::Inconclusive,
+    };
+    if let Some(guardrail) = &comparison.guardrail {
+        comparison.ledger.push(format!(
+            "guardrail: {} against a margin of {} %, tested by itself because every guardrail has to hold",
+            guardrail.verdict.as_str(),
+            guardrail.margin * 100.0
+        ));
+    }
+    if srm.verdict == SrmVerdict::Mismatch {
+        let said = comparison.guardrail.as_ref().map(|guardrail| guardrail.verdict);
+        if verdict != Verdict::Inconclusive || said.is_some_and(|said| said != GuardrailVerdict::Undecided) {
+            comparison.ledger.push(format!(
+                "withheld: the verdict `{}`, because the arms do not have their share of units (p {:.2e})",
+                verdict.as_str(),
+                srm.p_value.unwrap_or_default()
+            ));
+        }
+        verdict = Verdict::Inconclusive;
+        if let Some(guardrail) = &mut comparison.guardrail {
+            guardrail.verdict = GuardrailVerdict::Undecided;
+        }
+    }
+    comparison.verdict = verdict;
+}
+
+fn by_p_value(comparison: &Comparison, rule: &Rule) -> Shown {
+    let significant = comparison.p_adjusted.is_some_and(|p| p < rule.alpha);
+    match comparison.absolute.estimate.filter(|_| significant) {
+        Some(estimate) if estimate > 0.0 && rule.alternative != Alternative::Less => Shown::Up,
+        Some(estimate) if estimate < 0.0 && rule.alternative != Alternative::Greater => Shown::Down,
+        _ => Shown::Nothing,
+    }
+}
+
+fn by_posterior(comparison: &Comparison, rule: &Rule, loss_max: Option<f64>) -> Shown {
+    // What a wrong choice costs, as a share of the control's value: of the arm, and of staying with the control.
+    let (loss, gain, shown) = match (&comparison.beta_binomial, &comparison.bayesian) {
+        (Some(beta), _) => {
+            let side = if rule.alternative == Alternative::TwoSided { rule.alpha / 2.0 } else { rule.alpha };
+            let (up, down) = match comparison.better {
+                Better::Higher => (beta.probability_better, 1.0 - beta.probability_better),
+                Better::Lower => (1.0 - beta.probability_better, beta.probability_better),
+            };
+            let shown = match rule.alternative {
+                Alternative::TwoSided | Alternative::Greater if up > 1.0 - side => Shown::Up,
+                Alternative::TwoSided | Alternative::Less if down > 1.0 - side => Shown::Down,
+                _ => Shown::Nothing,
+            };
+            (beta.expected_loss / beta.mean_control, beta.expected_gain / beta.mean_control, shown)
+        }
+        (None, Some(posterior)) => (
+            posterior.expected_loss,
+            posterior.expected_gain,
+            by_interval(comparison, rule.rope, &comparison.decision),
+        ),
+        (None, None) => return Shown::Nothing,
+    };
+    let good = match shown {
+        Shown::Up => comparison.better == Better::Higher,
+        Shown::Down => comparison.better == Better::Lower,
+        other => return other,
+    };
+    let cost = if good { loss } else { gain };
+    if loss_max.is_some_and(|max| cost > max) { Shown::Nothing } else { shown }
+}
+
+/// The interval against the region that does not matter, which is 0 alone where none was given.
+fn by_interval(comparison: &Comparison, rope: Option<Rope>, decision: &Decision) -> Shown {
+    let Some([lo, hi]) = decision.ci else { return Shown::Nothing };
+    let region = rope.unwrap_or(Rope { lo: 0.0, hi: 0.0 });
+    if lo.is_some_and(|lo| lo > region.hi) {
+        return Shown::Up;
+    }
+    if hi.is_some_and(|hi| hi < region.lo) {
+        return Shown::Down;
+    }
+    let credible = comparison.bayesian.as_ref().and_then(|posterior| posterior.ci);
+    match credible {
+        Some([Some(lo), Some(hi)]) if rope.is_some() && lo >= region.lo && hi <= region.hi => Shown::Within,
+        _ => Shown::Nothing,
+    }
+}
+
+impl FamilyCorrection {
+    fn adjust(self, family: &[correction::Ranked]) -> Vec<f64> {
+        match self {
+            Self::Alike(correction) => {
+                let p_values: Vec<f64> = family.iter().map(|ranked| ranked.p_value).collect();
+                correction.adjust(&p_values)
+            }
+            Self::Preferential { primary_share } => {
+                correction::preferential_bonferroni(family, primary_share)
+            }
+        }
+    }
+}
+
+/// Whether a comparison is of a metric that decides.
+pub(super) fn is_primary(comparison: &Comparison) -> bool {
+    comparison.role == Role::Primary
+}
