@@ -93,8 +93,9 @@ receivers: build $(CACHE)/venv-receivers/.ready ## Receivers of alerts against S
 	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-receivers/bin/python -m pytest -q -p no:cacheprovider tests/receivers
 
 .PHONY: golden
-golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy
+golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy, and against a random split of itself
 	$(PYTHON) tests/golden/flights_scipy.py --windvane target/debug/windvane
+	$(PYTHON) tests/golden/flights_split.py --windvane target/debug/windvane
 
 .PHONY: data
 data: tools ## Build the flights sample and the models again
