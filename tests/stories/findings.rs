@@ -67,7 +67,13 @@ async fn findings_over_the_store_are_kept_once_and_shown() {
     assert_eq!(query(&service, kept), "1\t1");
     let drifted = "SELECT DISTINCT column_name, direction FROM drift_findings FINAL WHERE drifted";
     assert_eq!(query(&service, drifted), "distance\tup");
-    let page = client.get(service.url()).send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("distance"), "{page}");
+    let page = async || client.get(service.url()).send().await.unwrap().text().await.unwrap();
+    let shown = page().await;
+    assert!(shown.contains("<td>distance</td>"), "{shown}");
+
+    // A later run on the same window without the column takes its place.
+    assert!(drift(&["--columns", "carrier"]).status.success());
+    let shown = page().await;
+    assert!(!shown.contains("<td>distance</td>"), "{shown}");
     assert_eq!(service.terminate(), Some(0));
 }

@@ -104,6 +104,7 @@ const MODELS: &str = "
     ORDER BY last DESC, model, version, environment
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}";
 
+/// Only rows of the latest run on a window count: an earlier one may have had columns that the latest has not.
 const FINDINGS: &str = "
     SELECT model, version,
            concat(toString(toDate(window_start)), ' – ', toString(toDate(window_end))) AS window,
@@ -111,6 +112,14 @@ const FINDINGS: &str = "
            arrayStringConcat(groupArray(concat(method, ' ', toString(round(effect, 3)))), ', ') AS effects
     FROM windvane.drift_findings FINAL
     WHERE verdict = 'drift' AND drifted AND segment_key = '' AND effect IS NOT NULL
+      AND (model, monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name,
+           computed_at) IN (
+        SELECT model, monitor, window_start, window_end, granularity, version, environment, reference_kind,
+               reference_name, max(computed_at)
+        FROM windvane.drift_findings
+        GROUP BY model, monitor, window_start, window_end, granularity, version, environment, reference_kind,
+                 reference_name
+      )
     GROUP BY model, version, window_start, window_end, column_name
     ORDER BY window_start DESC, max(abs(effect)) DESC, column
     LIMIT {limit:UInt32}";
