@@ -22,6 +22,11 @@ pub const ROW_SETTINGS: [(&str, &str); 4] = [
     ("output_format_json_named_tuples_as_objects", "1"),
 ];
 
+/// How files are read: by calls, because a mapped file counts as memory of this process as long as it is mapped; and with at
+/// most 100 MB of decoded Parquet ahead of who takes it.
+const FILE_SETTINGS: [(&str, &str); 2] =
+    [("storage_file_read_method", "'pread'"), ("input_format_parquet_memory_high_watermark", "100000000")];
+
 /// Why a query of a command's own engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -153,6 +158,9 @@ impl LocalEngine {
         let connect = || -> Result<Mutex<Connection>, LocalError> {
             let mut connection = engine.connect()?;
             for (name, value) in ROW_SETTINGS {
+                connection.execute(&format!("SET {name} = {value}"))?;
+            }
+            for (name, value) in FILE_SETTINGS {
                 connection.execute(&format!("SET {name} = {value}"))?;
             }
             connection.execute(&format!("SET max_bytes_before_external_group_by = {spill}"))?;

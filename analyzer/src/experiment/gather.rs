@@ -28,7 +28,7 @@ const CANCELLATION_MAX: f64 = 1e3;
 
 /// Everything that the rows say.
 pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Result<Facts, ExperimentError> {
-    let opened = open(request)?;
+    let mut opened = open(request)?;
     let probe: Vec<ProbeRow> = reader.rows(&experiment::probe(&opened.frame, &opened.measures)).await?;
     let probe = probe.into_iter().next().ok_or(ExperimentError::OneArm { known: Vec::new() })?;
     for (measure, unreadable) in opened.measures.iter().zip(&probe.unreadable) {
@@ -39,6 +39,9 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
                 example: unreadable.example.chars().take(40).collect(),
             });
         }
+    }
+    if probe.unassigned == 0 {
+        opened.frame.trust_assignment();
     }
     let found = arms_of(&probe, request)?;
     let scan = Scan {

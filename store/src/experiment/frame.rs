@@ -34,6 +34,23 @@ pub struct Frame {
     pub(super) segment: Option<String>,
     /// Nullable Int32: days since 1970 UTC.
     pub(super) day: Option<String>,
+    /// Whether rows without a unit or an arm have to be left out.
+    pub(super) has_unassigned: bool,
+}
+
+impl Frame {
+    /// Leaves out no rows from here on: a probe found a unit and an arm in each, and looking again costs a column.
+    pub fn trust_assignment(&mut self) {
+        self.has_unassigned = false;
+    }
+
+    /// Whether a row has a unit and an arm.
+    pub(super) fn assigned(&self) -> String {
+        match self.has_unassigned {
+            true => format!("isNotNull({}) AND isNotNull({})", self.unit, self.arm),
+            false => "true".to_owned(),
+        }
+    }
 }
 
 /// Numbers of rows.
@@ -99,6 +116,7 @@ pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Fram
         arm: text(columns.arm, "an arm")?,
         segment: (!segments.is_empty()).then(|| format!("toJSONString([{}])", segments.join(", "))),
         day,
+        has_unassigned: true,
     })
 }
 
@@ -190,9 +208,9 @@ pub fn probe(frame: &Frame, measures: &[Measure]) -> Statement {
             }
         })
         .collect();
-    let assigned = format!("isNotNull({unit}) AND isNotNull({arm})");
+    let assigned = frame.assigned();
     Statement::new(format!(
-        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, uniqExactIf({unit}, {assigned}) AS units, \
+        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, uniqExactIf(assumeNotNull({unit}), {assigned}) AS units, \
          groupUniqArrayIf({})(assumeNotNull({arm}), {assigned}) AS arms, \
          CAST([{}], 'Array(Tuple(values UInt64, example String))') AS unreadable FROM {from}",
         ARMS_MAX + 1,

@@ -25,7 +25,7 @@ pub struct OrderRow {
 /// several arms, whose rows do not count.
 #[must_use]
 pub fn order_statistics(question: Question<'_>, wanted: &[Vec<RanksOfArm>], several: bool) -> Statement {
-    let Frame { unit, arm, .. } = question.frame;
+    let unit = &question.frame.unit;
     let measures: Vec<String> = wanted
         .iter()
         .enumerate()
@@ -35,7 +35,7 @@ pub fn order_statistics(question: Question<'_>, wanted: &[Vec<RanksOfArm>], seve
             format!("[{}]", arms.join(", "))
         })
         .collect();
-    let assigned = format!("isNotNull({unit}) AND isNotNull({arm})");
+    let assigned = question.frame.assigned();
     let excluded = match several {
         false => String::new(),
         true => format!(
@@ -133,8 +133,7 @@ pub fn counted_below(question: Question<'_>, estimates: &[Vec<f64>]) -> Statemen
 
 /// One row a row: its unit, its arm's number and its values.
 fn rows(question: &Question<'_>, measures: &[Measure]) -> String {
-    let Frame { unit, arm, .. } = question.frame;
-    rows_where(question, measures, &format!("isNotNull({unit}) AND isNotNull({arm})"))
+    rows_where(question, measures, &question.frame.assigned())
 }
 
 fn rows_where(question: &Question<'_>, measures: &[Measure], condition: &str) -> String {

@@ -106,14 +106,21 @@ pub fn sums(question: Question<'_>) -> Statement {
         UnitsAre::Single => ("count()", number_of_arm("wv_arm", question.arms)),
         UnitsAre::Repeated => ("sum(wv_rows)", "toUInt32(wv_arm)".to_owned()),
     };
+    // A key that is the same everywhere is left out: one key of one type is looked up much faster than several.
+    let segment = if question.by_segment { ("ifNull(wv_segment, '')", ", wv_segment") } else { ("''", "") };
+    let day = if question.by_day { ("wv_day", ", wv_day") } else { ("CAST(NULL, 'Nullable(Int32)')", "") };
     Statement::new(format!(
-        "SELECT {arm} AS arm, ifNull(wv_segment, '') AS segment, wv_day AS day, count() AS units, {rows} AS rows, \
+        "SELECT {arm} AS arm, {} AS segment, {} AS day, count() AS units, {rows} AS rows, \
          CAST([{}], '{named}') AS forms \
          FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{} FROM {}) \
-         GROUP BY wv_arm, wv_segment, wv_day ORDER BY arm, segment, day",
+         GROUP BY wv_arm{}{} ORDER BY arm, segment, day",
+        segment.0,
+        day.0,
         answers.join(", "),
         values.concat(),
         units(&question),
+        segment.1,
+        day.1,
     ))
     .setting("output_format_json_named_tuples_as_objects", 1)
     .setting("output_format_json_quote_denormals", 1)
@@ -147,14 +154,14 @@ pub struct UnitQuantilesRow {
 
 /// One row a unit: its arm, segment and day, and its sum of each measure.
 fn units(question: &Question<'_>) -> String {
-    let Frame { from, unit, arm, segment, day } = question.frame;
+    let Frame { from, unit, arm, segment, day, .. } = question.frame;
     let asked = |expression: &Option<String>, wanted: bool, none: &str| match expression {
         Some(sql) if wanted => sql.clone(),
         _ => none.to_owned(),
     };
     let segment = asked(segment, question.by_segment, "''");
     let day = asked(day, question.by_day, "CAST(NULL, 'Nullable(Int32)')");
-    let assigned = format!("isNotNull({unit}) AND isNotNull({arm})");
+    let assigned = question.frame.assigned();
     match question.units_are {
         UnitsAre::Single => {
             let measures = list(question.measures, |i, measure| format!(", {} AS wv_m{i}", measure.number));
