@@ -17,7 +17,9 @@ pub use arguments::Arguments;
 
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::output::print;
+use crate::report;
 use arguments::{Asked, FailOn, Format, Options};
+use source::Read;
 
 /// Runs `windvane experiment`.
 pub fn run(arguments: Arguments) -> CommandResult {
@@ -31,8 +33,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let result = runtime.block_on(source::read(&options));
     // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
     drop(runtime);
-    let result: Result<Document, Failure> = result;
-    let result = result.and_then(|document| answer(&document, &options));
+    let result: Result<Read, Failure> = result;
+    let result = result.and_then(|read| {
+        if let Some(path) = &options.report {
+            report::write(path, &windvane_web::experiment_report(&read.document, &read.points))?;
+        }
+        answer(&read.document, &options)
+    });
     match options.embedded() {
         true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
         false => result,

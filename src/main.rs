@@ -17,6 +17,7 @@ mod ingest;
 mod monitor;
 mod output;
 mod query;
+mod report;
 mod runtime;
 mod schema;
 mod serve;

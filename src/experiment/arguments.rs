@@ -78,6 +78,10 @@ pub struct Arguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Write a report for people as well: one HTML file that needs nothing else, with the intervals drawn, over time where the
+    /// experiment is in the store.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Exit with 1 where an arm is worse (and with 2 on a mismatch), with 1 on a mismatch of the arms' sizes, or with 1 where a
     /// guardrail is broken (and with 2 where one is undecided).
     #[arg(long, value_enum)]
@@ -193,6 +197,8 @@ pub struct Options {
     pub roles: Roles,
     pub format: Format,
     pub fail_on: Option<FailOn>,
+    /// Where a report is written, as well.
+    pub report: Option<PathBuf>,
     pub offline: bool,
 }
 
@@ -255,7 +261,15 @@ impl Arguments {
                 ));
             }
         };
-        Ok(Options { given, rule, roles, format: self.format, fail_on: self.fail_on, offline: self.offline })
+        Ok(Options {
+            given,
+            rule,
+            roles,
+            format: self.format,
+            fail_on: self.fail_on,
+            report: self.report,
+            offline: self.offline,
+        })
     }
 }
 

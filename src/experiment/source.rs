@@ -8,7 +8,7 @@ use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest, St
 use windvane_store::{
     LocalEngine, Reader,
     experiment::Exposed,
-    experiment_findings::{self, Look},
+    experiment_findings::{self, Look, Point, Series},
     populations::{self, Population},
 };
 use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
@@ -19,12 +19,21 @@ use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
+/// What was read of an experiment.
+#[derive(Debug)]
+pub struct Read {
+    pub document: Document,
+    /// Its comparisons over time, where a report is to show them.
+    pub points: Vec<Point>,
+}
+
 /// Reads the experiment.
-pub async fn read(options: &Options) -> Result<Document, Failure> {
+pub async fn read(options: &Options) -> Result<Read, Failure> {
+    let alone = |document| Read { document, points: Vec::new() };
     match &options.given {
-        Given::Rows(rows) => of_file(rows, options).await,
-        Given::Stored(stored) => of_store(stored).await,
-        Given::Summary(path) => of_summary(path, options),
+        Given::Rows(rows) => of_file(rows, options).await.map(alone),
+        Given::Stored(stored) => of_store(stored, options.report.is_some()).await,
+        Given::Summary(path) => of_summary(path, options).map(alone),
     }
 }
 
@@ -60,7 +69,7 @@ pub async fn open(file: &Path, offline: bool) -> Result<(LocalEngine, Population
     .await?
 }
 
-async fn of_store(asked: &Stored) -> Result<Document, Failure> {
+async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
     let config = asked.connection.config()?;
     let Some(found) = config.experiments.iter().find(|experiment| experiment.name == asked.name) else {
         let names: Vec<&str> = config.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
@@ -97,7 +106,14 @@ async fn of_store(asked: &Stored) -> Result<Document, Failure> {
         };
         experiment_findings::write(&store, &look, &document).await.map_err(connection::failure)?;
     }
-    Ok(document)
+    let points = match over_time {
+        true => {
+            let points = experiment_findings::over_time(&store, Series::of(&found.name)).await;
+            points.map_err(connection::failure)?
+        }
+        false => Vec::new(),
+    };
+    Ok(Read { document, points })
 }
 
 fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {

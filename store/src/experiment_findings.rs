@@ -7,7 +7,7 @@ use windvane_types::experiment::{Comparison, Document, Segment, Srm};
 use crate::client::Insert;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{ReadError, Reader, Statement, Store, StoreError, native};
+use crate::{Statement, Store, StoreError, experiment_looks, native};
 
 const TABLE: &str = "experiment_findings";
 
@@ -60,11 +60,17 @@ pub struct Look {
     pub experiment: String,
 }
 
-/// Writes the findings of a look.
+/// Writes the findings of a look, and the look as a whole after them: who sees the look sees its findings.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same look may be written again.
 pub async fn write(store: &Store, look: &Look, document: &Document) -> Result<u64, StoreError> {
+    let rows = write_rows(store, look, document).await?;
+    experiment_looks::write(store, look, document).await?;
+    Ok(rows)
+}
+
+async fn write_rows(store: &Store, look: &Look, document: &Document) -> Result<u64, StoreError> {
     let mut body = Vec::new();
     let whole = document.comparisons.iter().map(|comparison| (None, &document.srm, comparison));
     let parts = document
@@ -154,8 +160,10 @@ pub struct Point {
     pub arm: String,
     /// Exposures before this time were looked at, microseconds since 1970 UTC.
     pub as_of_us: i64,
-    /// Units of both arms with a value.
+    /// Units of the arm with a value.
     pub n: u64,
+    /// Units of the control with a value.
+    pub n_control: u64,
     /// The relative difference.
     pub relative: Option<f64>,
     /// The lower end of its interval.
@@ -168,28 +176,68 @@ pub struct Point {
     pub sequential_high: Option<f64>,
     /// The always-valid p-value.
     pub sequential_p_value: Option<f64>,
+    /// The p-value after correction.
+    pub p_adjusted: Option<f64>,
     /// The p-value of the sample ratio.
     pub srm_p_value: Option<f64>,
     /// The verdict.
     pub verdict: String,
 }
 
+/// Which looks are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Series<'a> {
+    /// The experiment.
+    pub experiment: &'a str,
+    /// One metric; all of them where it is empty.
+    pub metric: &'a str,
+    /// One arm; all of them where it is empty.
+    pub arm: &'a str,
+    /// Looks as of this time or later, microseconds since 1970 UTC.
+    pub from_us: i64,
+    /// Looks as of an earlier time.
+    pub to_us: i64,
+}
+
+impl<'a> Series<'a> {
+    /// Everything of an experiment.
+    #[must_use]
+    pub fn of(experiment: &'a str) -> Self {
+        Self { experiment, metric: "", arm: "", from_us: 0, to_us: END_OF_TIME_US }
+    }
+}
+
+/// The year 2200, beyond which DateTime64 does not go far.
+const END_OF_TIME_US: i64 = 7_258_118_400_000_000;
 /// Looks that one answer holds at most: hourly for a year, of one metric and arm.
 const POINTS_MAX: u32 = 10_000;
 
 /// The looks at an experiment over all units, by metric and arm in time; the latest ones where there are too many.
 ///
 /// # Errors
-/// Where the store fails.
-pub async fn over_time(reader: &Reader, experiment: &str) -> Result<Vec<Point>, ReadError> {
-    let statement = Statement::new(
-        "SELECT * FROM (SELECT metric, metric_kind, quantile, arm, toUnixTimestamp64Micro(as_of) AS as_of_us, \
-         n + n_control AS n, relative, relative_low, relative_high, sequential_low, sequential_high, \
-         sequential_p_value, srm_p_value, verdict FROM experiment_findings FINAL \
-         WHERE experiment = {experiment:String} AND segment_key = '' ORDER BY as_of_us DESC LIMIT {limit:UInt32}) \
-         ORDER BY metric, metric_kind, quantile, arm, as_of_us",
-    )
-    .param("experiment", experiment)
-    .param("limit", POINTS_MAX);
-    reader.rows(&statement).await
+/// ClickHouse does not answer or refuses.
+pub async fn over_time(store: &Store, asked: Series<'_>) -> Result<Vec<Point>, StoreError> {
+    let statement = Statement::new(OVER_TIME)
+        .param("experiment", asked.experiment)
+        .param("metric", asked.metric)
+        .param("arm", asked.arm)
+        .param("from", asked.from_us)
+        .param("to", asked.to_us)
+        .param("limit", POINTS_MAX);
+    store.rows(&statement).await
 }
+
+const OVER_TIME: &str = "
+    SELECT * FROM (
+        SELECT metric, metric_kind, quantile, arm, toUnixTimestamp64Micro(as_of) AS as_of_us, n, n_control,
+               relative, relative_low, relative_high, sequential_low, sequential_high, sequential_p_value,
+               p_adjusted, srm_p_value, verdict
+        FROM windvane.experiment_findings FINAL
+        WHERE experiment = {experiment:String} AND segment_key = ''
+          AND {metric:String} IN ('', metric) AND {arm:String} IN ('', arm)
+          AND as_of >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND as_of < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+        ORDER BY as_of_us DESC, metric, arm
+        LIMIT {limit:UInt32}
+    )
+    ORDER BY metric, metric_kind, quantile, arm, as_of_us";

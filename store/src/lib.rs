@@ -10,6 +10,7 @@ pub mod endpoint;
 mod error;
 pub mod experiment;
 pub mod experiment_findings;
+pub mod experiment_looks;
 pub mod exposures;
 pub mod job_leases;
 pub mod labelled;

@@ -9,6 +9,7 @@ mod drift;
 mod engine_lifecycle;
 mod experiment;
 mod experiment_inference;
+mod experiment_pages;
 mod experiment_store;
 mod findings;
 mod ingest;

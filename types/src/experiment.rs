@@ -49,6 +49,22 @@ pub struct Document {
     pub alternative: String,
 }
 
+impl Document {
+    /// The answer in one word, the one that asks for action first: `worse` where any comparison says so, else `better` where any
+    /// does, else `equivalent` where all are, else `inconclusive`.
+    #[must_use]
+    pub fn overall(&self) -> Verdict {
+        let any = |verdict| self.comparisons.iter().any(|found| found.verdict == verdict);
+        let all = |verdict| self.comparisons.iter().all(|found| found.verdict == verdict);
+        match () {
+            () if any(Verdict::Worse) => Verdict::Worse,
+            () if any(Verdict::Better) => Verdict::Better,
+            () if !self.comparisons.is_empty() && all(Verdict::Equivalent) => Verdict::Equivalent,
+            () => Verdict::Inconclusive,
+        }
+    }
+}
+
 /// One alternative of the experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arm {

@@ -1,6 +1,7 @@
 //! The read API: what is recorded and what was found, as JSON, page by page.
 
 mod drift;
+pub mod experiments;
 mod models;
 mod monitors;
 mod parameters;
@@ -15,6 +16,8 @@ pub fn router(store: Store) -> Router {
     Router::new()
         .route("/api/v1/models", get(models::list))
         .route("/api/v1/models/{model}/drift", get(drift::runs))
+        .route("/api/v1/experiments", get(experiments::list))
+        .route("/api/v1/experiments/{name}", get(experiments::one))
         .route("/api/v1/monitors", get(monitors::list))
         .with_state(store)
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::numbers::{latency, short, thousands};
 use crate::page::page;
 use crate::views::{Finding, Model, Overview};
 
@@ -87,53 +88,9 @@ fn findings(findings: &[Finding]) -> Markup {
     }
 }
 
-/// `1234567` as `1,234,567`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A time of the API without seconds.
-fn short(time: &str) -> String {
-    time.get(..16).map_or_else(|| time.to_owned(), |time| time.replace('T', " "))
-}
-
-/// Microseconds in the unit a person reads.
-fn latency(us: Option<f64>) -> String {
-    match us {
-        None => "–".to_owned(),
-        Some(us) if us < 1_000.0 => format!("{us:.0} µs"),
-        Some(us) if us < 1_000_000.0 => format!("{:.1} ms", us / 1_000.0),
-        Some(us) => format!("{:.2} s", us / 1_000_000.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(thousands(number), text);
-        }
-    }
-
-    #[test]
-    fn latency_has_the_unit_a_person_reads() {
-        for (us, text) in
-            [(None, "–"), (Some(830.0), "830 µs"), (Some(1_500.0), "1.5 ms"), (Some(2_500_000.0), "2.50 s")]
-        {
-            assert_eq!(latency(us), text);
-        }
-    }
 
     #[test]
     fn an_empty_store_says_what_to_do_next() {

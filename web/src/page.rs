@@ -1,11 +1,42 @@
-//! The frame of every page: title, style, no script and no request to anywhere else.
+//! The frame of every page and report: title, style, no script and no request to anywhere else.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("page.css");
 
-/// A page with this title and content.
+/// A page of the service with this title and content.
 pub fn page(title: &str, content: Markup) -> Markup {
+    let header = html! {
+        header {
+            a href="/" { strong { "Windvane" } }
+            span { "which way does the model drift?" }
+            nav aria-label="Pages" { a href="/" { "Models" } " " a href="/experiments" { "Experiments" } }
+        }
+    };
+    let footer = html! {
+        footer {
+            a href="/api/v1/models" { "models as JSON" }
+            " · "
+            a href="/api/v1/experiments" { "experiments" }
+            " · "
+            a href="/api/v1/monitors" { "monitors" }
+            " · "
+            a href="/metrics" { "metrics" }
+            " · "
+            a href="/readyz" { "ready?" }
+        }
+    };
+    document(title, header, content, footer)
+}
+
+/// A file of its own with this title and content: nothing in it leads anywhere.
+pub fn report(title: &str, content: Markup) -> Markup {
+    let header = html! { header { strong { "Windvane" } span { "report" } } };
+    let footer = html! { footer { "Made by windvane " (env!("CARGO_PKG_VERSION")) "." } };
+    document(title, header, content, footer)
+}
+
+fn document(title: &str, header: Markup, content: Markup, footer: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -17,21 +48,17 @@ pub fn page(title: &str, content: Markup) -> Markup {
                 title { (title) " · Windvane" }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                header { a href="/" { strong { "Windvane" } } span { "which way does the model drift?" } }
-                main { (content) }
-                footer {
-                    a href="/api/v1/models" { "models as JSON" }
-                    " · "
-                    a href="/api/v1/monitors" { "monitors" }
-                    " · "
-                    a href="/metrics" { "metrics" }
-                    " · "
-                    a href="/readyz" { "ready?" }
-                }
-            }
+            body { (header) main { (content) } (footer) }
         }
     }
+}
+
+/// The page of something that is not there.
+pub fn missing(what: &str) -> Markup {
+    page(
+        "Not found",
+        html! { h1 { "Not found" } p { (what) } p { a href="/experiments" { "All experiments" } } },
+    )
 }
 
 /// The page shown while ClickHouse does not answer.

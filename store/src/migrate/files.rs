@@ -26,4 +26,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(14, "job_leases", "0014_job_leases.sql"),
     migration!(15, "monitors", "0015_monitors.sql"),
     migration!(16, "experiment_findings", "0016_experiment_findings.sql"),
+    migration!(17, "experiment_looks", "0017_experiment_looks.sql"),
 ];

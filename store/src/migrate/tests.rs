@@ -81,6 +81,7 @@ fn published_migrations_never_change() {
     0014 e843766ff0466095 job_leases
     0015 28698ef54115548c monitors
     0016 ffa940c3b161edaf experiment_findings
+    0017 2978505fc411435d experiment_looks
     ");
 }
 

@@ -28,6 +28,9 @@ pub enum Problem {
     /// A model of which nothing is recorded.
     #[error("nothing is recorded of model `{0}`; /api/v1/models lists those of which there is")]
     UnknownModel(String),
+    /// An experiment that nobody has looked at.
+    #[error("no look at experiment `{0}` is recorded; /api/v1/experiments lists those of which there is")]
+    UnknownExperiment(String),
     /// A page that would have more rows than one answer may.
     #[error("this page has more than {0} rows; ask for fewer runs with `limit`, or for one `column`")]
     PageTooLarge(usize),
@@ -46,6 +49,9 @@ impl Problem {
                 (StatusCode::BAD_REQUEST, "invalid_parameter", "a parameter is not allowed")
             }
             Self::UnknownModel(_) => (StatusCode::NOT_FOUND, "unknown_model", "there is no such model"),
+            Self::UnknownExperiment(_) => {
+                (StatusCode::NOT_FOUND, "unknown_experiment", "there is no such experiment")
+            }
             Self::PageTooLarge(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", "the page is too large")
             }

@@ -1,0 +1,74 @@
+//! Reports on disk: a file is there whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::exit::{Because, Failure, Reason};
+
+/// Writes a report; a file that was there is replaced once the new one is complete on disk.
+///
+/// # Errors
+/// The folder is not there, cannot be written, or is full; what was there before stays.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let temporary = beside(path);
+    let written = temporary.and_then(|temporary| {
+        let written = fill(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+        if written.is_err() {
+            // What is left of it is of no use; that it cannot be removed is no news either.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    });
+    written
+        .with_context(|| format!("cannot write the report `{}`", path.display()))
+        .because(Reason::Unavailable)
+}
+
+/// A name in the same folder, so that a rename is all that is left to do.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path
+        .file_name()
+        .filter(|_| !path.is_dir())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::IsADirectory, "it is a folder; give a file in it"))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.part", std::process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+fn fill(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_replaces_the_one_before_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        for text in ["first", "second"] {
+            write(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("no/such/folder.html"), folder.path().to_owned()] {
+            let failure = write(&path, "text").unwrap_err();
+            let told = format!("{:#}", failure.error);
+            assert!(told.contains(&format!("cannot write the report `{}`", path.display())), "{told}");
+            assert_eq!(failure.reason, Reason::Unavailable);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

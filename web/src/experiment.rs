@@ -1,0 +1,227 @@
+//! An experiment for a person: what the latest look says, how sure it is, and how that came over time. The same content is a
+//! page of the service and a file that needs nothing else.
+
+mod axis;
+mod forest;
+mod history;
+mod list;
+mod words;
+
+use maud::{Markup, html};
+use windvane_store::experiment_findings::Point;
+use windvane_types::experiment::{
+    Arm, Check, CheckVerdict, Comparison, Document, Role, Segment, SrmVerdict, Verdict,
+};
+
+pub use history::by_comparison;
+pub use list::list;
+
+use crate::numbers::{p_value, percent, signed_percent, thousands};
+use crate::page;
+
+/// Comparisons that have a sentence of their own; the table has all.
+const SENTENCES_MAX: usize = 12;
+
+/// The report of an experiment as one HTML file: no script, and nothing to be loaded from anywhere. `points` are its
+/// comparisons over time as [`windvane_store::experiment_findings::over_time`] reads them, none without a store.
+#[must_use]
+pub fn experiment_report(document: &Document, points: &[Point]) -> String {
+    let title = format!("Experiment {}", words::name(&document.source));
+    page::report(&title, content(document, points)).into_string()
+}
+
+/// The page of an experiment; `as_of` is when its latest look was.
+pub fn experiment_page(name: &str, as_of: &str, (document, points): (&Document, &[Point])) -> Markup {
+    let name = words::name(name);
+    page::page(
+        &format!("Experiment {name}"),
+        html! {
+            p.quiet { a href="/experiments" { "Experiments" } " · as of " time datetime=(as_of) { (crate::numbers::short(as_of)) " UTC" } }
+            (content(document, points))
+        },
+    )
+}
+
+fn content(document: &Document, points: &[Point]) -> Markup {
+    html! {
+        h1 { (words::name(&document.source)) }
+        (answer(document))
+        h2 { "Is the experiment healthy?" }
+        (health(document))
+        h2 { "How large is the difference?" }
+        (forest::forest(&document.comparisons))
+        (comparisons(&document.comparisons))
+        @if !points.is_empty() {
+            h2 { "Over time" }
+            p.quiet { "Dark: the interval of one look at a planned end. Light: the interval that holds however often you look." }
+            @for series in history::by_comparison(points) { (history::history(series)) }
+        }
+        @if !document.segments.is_empty() {
+            h2 { "Within segments" }
+            @for segment in &document.segments { (self::segment(segment)) }
+        }
+        h2 { "What was done" }
+        ol.ledger { @for line in words::ledger(document) { li { (line) } } }
+        p.quiet {
+            (document.tests) @if document.tests == 1 { " p-value" } @else { " p-values" }
+            " corrected by " (document.correction) "; a verdict needs p < " (document.alpha) "; each interval holds "
+            (percent(1.0 - document.alpha)) "."
+        }
+    }
+}
+
+/// The verdict in words, the primary metrics first.
+fn answer(document: &Document) -> Markup {
+    let rank = |found: &&Comparison| match found.role {
+        Role::Primary => 0,
+        Role::Guardrail => 1,
+        Role::Secondary => 2,
+    };
+    let mut sorted: Vec<&Comparison> = document.comparisons.iter().collect();
+    sorted.sort_by_key(rank);
+    let class = match document.srm.verdict {
+        SrmVerdict::Mismatch => "worse",
+        SrmVerdict::Ok => document.overall().as_str(),
+    };
+    html! {
+        p class=(format!("answer {class}")) { (words::headline(document)) }
+        ul {
+            @for found in sorted.iter().take(SENTENCES_MAX) { li { (words::sentence(found, document.alpha)) } }
+        }
+        @if sorted.len() > SENTENCES_MAX { p.quiet { "The table below has all " (sorted.len()) "." } }
+    }
+}
+
+fn health(document: &Document) -> Markup {
+    let class = if document.srm.verdict == SrmVerdict::Mismatch { "mismatch" } else { "" };
+    let checks: Vec<&Check> = document
+        .health
+        .iter()
+        .filter(|check| check.check != "sample_ratio" || check.subject.is_some())
+        .collect();
+    let well = checks.iter().filter(|check| check.verdict == CheckVerdict::Ok).count();
+    html! {
+        p class=(class) { (words::sample_ratio(document)) }
+        (arms(&document.arms, &document.control))
+        @if !checks.is_empty() {
+            ul {
+                @for check in checks.iter().filter(|check| check.verdict != CheckVerdict::Ok) {
+                    li {
+                        strong class=(if check.verdict == CheckVerdict::Failure { "worse" } else { "" }) { (words::capital(check.verdict.as_str())) }
+                        @if let Some(subject) = &check.subject { " (" (words::name(subject)) ")" }
+                        ": " (check.meaning) " " (check.advice)
+                    }
+                }
+            }
+            @if well > 0 {
+                details {
+                    summary { (well) " of " (checks.len()) " further checks found nothing" }
+                    ul {
+                        @for check in checks.iter().filter(|check| check.verdict == CheckVerdict::Ok) {
+                            li { @if let Some(subject) = &check.subject { (words::name(subject)) ": " } (check.meaning) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn arms(arms: &[Arm], control: &str) -> Markup {
+    let units: u64 = arms.iter().map(|arm| arm.n).sum();
+    let weights: f64 = arms.iter().map(|arm| arm.weight).sum();
+    let share = |part: f64, whole: f64| if whole > 0.0 { percent(part / whole) } else { "–".to_owned() };
+    html! {
+        div.scroll {
+            table.narrow {
+                thead {
+                    tr { th scope="col" { "arm" } th.number scope="col" { "units" } th.number scope="col" { "share" } th.number scope="col" { "planned" } }
+                }
+                tbody {
+                    @for arm in arms {
+                        tr {
+                            th scope="row" { (words::name(&arm.arm)) @if arm.arm == control { span.quiet { " control" } } }
+                            td.number { (thousands(arm.n)) }
+                            td.number { (share(arm.n as f64, units as f64)) }
+                            td.number { (share(arm.weight, weights)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn comparisons(comparisons: &[Comparison]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "metric" } th scope="col" { "arm" } th scope="col" { "verdict" }
+                        th.number scope="col" { "units" } th.number scope="col" { "control" } th.number scope="col" { "arm" }
+                        th.number scope="col" { "change" } th.number scope="col" { "p, corrected" }
+                        th.number scope="col" { "at any time" } th.number scope="col" { "better with" }
+                    }
+                }
+                tbody { @for found in comparisons { (comparison(found)) } }
+            }
+        }
+    }
+}
+
+fn comparison(found: &Comparison) -> Markup {
+    let [control, arm] = words::levels(found);
+    let always = found.sequential.and_then(|sequential| sequential.ci);
+    let change = match (&found.relative, found.absolute.estimate) {
+        (Some(relative), _) => relative.estimate.map_or("–".to_owned(), signed_percent),
+        (None, Some(absolute)) => crate::numbers::signed(absolute),
+        (None, None) => "–".to_owned(),
+    };
+    html! {
+        tr {
+            th scope="row" {
+                (words::metric(found))
+                @if found.role != Role::Primary { span.quiet { " " (found.role.as_str()) } }
+            }
+            td { (words::name(&found.arm)) }
+            td { (verdict(found.verdict)) @if let Some(reason) = &found.reason { br; span.quiet { (reason) } } }
+            td.number { (thousands(found.n + found.n_control)) }
+            td.number { (control) }
+            td.number { (arm) }
+            td.number { (change) }
+            td.number { (p_value(found.p_adjusted.or(found.p_value)).trim_start_matches("p ")) }
+            td.number { (always.map_or("–".to_owned(), |ends| words::interval(ends, signed_percent))) }
+            td.number { (words::chance(found)) }
+        }
+    }
+}
+
+/// The word, coloured as well.
+fn verdict(verdict: Verdict) -> Markup {
+    html! { span class=(format!("badge {}", verdict.as_str())) { (verdict.as_str()) } }
+}
+
+fn segment(segment: &Segment) -> Markup {
+    let values: Vec<String> = segment
+        .segment
+        .iter()
+        .map(|(column, value)| {
+            format!("{} {}", words::name(column), words::name(value.as_deref().unwrap_or("(missing)")))
+        })
+        .collect();
+    let said = segment.comparisons.iter().filter(|found| found.verdict != Verdict::Inconclusive).count();
+    html! {
+        details {
+            summary {
+                strong { (values.join(", ")) } ": " (said) " of " (segment.comparisons.len()) " comparisons say something"
+                @if segment.srm.verdict == SrmVerdict::Mismatch { "; its arms do not have their share of units" }
+            }
+            (forest::forest(&segment.comparisons))
+            (comparisons(&segment.comparisons))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! A comparison over time: estimate, fixed and always-valid interval, look after look.
+
+use maud::{Markup, html};
+use windvane_store::experiment_findings::Point;
+use windvane_types::span;
+
+use super::axis::{Axis, domain};
+use super::forest::px;
+use super::words;
+use crate::numbers::{number, short, signed_percent, thousands};
+
+const WIDTH: f64 = 880.0;
+const HEIGHT: f64 = 240.0;
+const PLOT_X: (f64, f64) = (72.0, 868.0);
+const PLOT_Y: (f64, f64) = (206.0, 10.0);
+/// How many times the median interval the axis may reach: the first looks are as wide as they like.
+const TIMES_MEDIAN: f64 = 2.5;
+/// Looks that a chart draws; of more every so many are drawn, and the last one.
+const DRAWN_MAX: usize = 400;
+/// Looks that the table lists.
+const LISTED_MAX: usize = 100;
+
+/// The points of each comparison, in the order of the answer, which has them together.
+pub fn by_comparison(points: &[Point]) -> Vec<&[Point]> {
+    let same = |a: &Point, b: &Point| {
+        (&a.metric, &a.metric_kind, a.quantile.to_bits(), &a.arm)
+            == (&b.metric, &b.metric_kind, b.quantile.to_bits(), &b.arm)
+    };
+    points.chunk_by(same).collect()
+}
+
+/// A chart and a table of one comparison's looks.
+pub fn history(points: &[Point]) -> Markup {
+    let Some(last) = points.last() else { return html! {} };
+    let metric = match last.metric_kind.as_str() {
+        "quantile" => format!("{} p{}", words::name(&last.metric), number(last.quantile * 100.0)),
+        _ => words::name(&last.metric),
+    };
+    let said = format!(
+        "{metric}, {} against the control, {} looks; as of {}: {}",
+        words::name(&last.arm),
+        points.len(),
+        short(&span::shown(last.as_of_us)),
+        estimate(last),
+    );
+    html! {
+        figure {
+            figcaption { strong { (metric) } " · " (words::name(&last.arm)) ", " (looks(points.len())) ", the latest " (estimate(last)) }
+            @if points.iter().filter(|point| point.relative.is_some()).count() > 1 { (chart(points, &said)) }
+            details { summary { "The looks as a table" } (table(points)) }
+        }
+    }
+}
+
+fn looks(number: usize) -> String {
+    if number == 1 { "one look".to_owned() } else { format!("{} looks", thousands(number as u64)) }
+}
+
+fn estimate(point: &Point) -> String {
+    let estimate = point.relative.map_or("–".to_owned(), signed_percent);
+    match ends(point.relative_low, point.relative_high) {
+        Some(ends) => format!("{estimate} ({})", words::interval(ends, signed_percent)),
+        None => estimate,
+    }
+}
+
+fn ends(lo: Option<f64>, hi: Option<f64>) -> Option<[Option<f64>; 2]> {
+    (lo.is_some() || hi.is_some()).then_some([lo, hi])
+}
+
+fn chart(points: &[Point], said: &str) -> Markup {
+    let drawn = thinned(points);
+    let (first, last) = (drawn[0].as_of_us as f64, drawn[drawn.len() - 1].as_of_us as f64);
+    let x = Axis::new((first, last), PLOT_X);
+    let y = effects(&drawn);
+    let line: Vec<String> = drawn
+        .iter()
+        .filter_map(|point| {
+            Some(format!("{} {}", px(x.at(point.as_of_us as f64)), px(y.at(point.relative?))))
+        })
+        .collect();
+    let always = band(&drawn, (x, y), |point| ends(point.sequential_low, point.sequential_high));
+    let fixed = band(&drawn, (x, y), |point| ends(point.relative_low, point.relative_high));
+    html! {
+        div.scroll {
+            svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said) {
+                @for tick in y.ticks(5) {
+                    line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
+                    text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { (signed_percent(tick)) }
+                }
+                polygon.always points=(always) {}
+                polygon.fixed points=(fixed) {}
+                line.zero x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(0.0))) y2=(px(y.at(0.0))) {}
+                polyline.estimate points=(line.join(",")) {}
+                @for (time, label, anchor) in times(first, last) {
+                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) { (label) }
+                }
+            }
+        }
+    }
+}
+
+/// The axis of effects: the later looks are shown whole, the first ones may leave it.
+fn effects(drawn: &[&Point]) -> Axis {
+    let reach =
+        |values: &[Option<f64>]| values.iter().flatten().fold(0.0, |most: f64, value| most.max(value.abs()));
+    let mut values = Vec::new();
+    let mut extents = Vec::new();
+    for point in drawn {
+        let always = [point.sequential_low, point.sequential_high];
+        let fixed = [point.relative, point.relative_low, point.relative_high];
+        extents.push(reach(&fixed).max(reach(&always)));
+        values.extend(fixed.into_iter().chain(always).flatten());
+    }
+    Axis::new(domain(&values, extents, TIMES_MEDIAN), PLOT_Y)
+}
+
+/// The corners of a band: its upper edge forwards, its lower edge back. A side that is infinite goes along the axis' end.
+fn band(drawn: &[&Point], (x, y): (Axis, Axis), of: fn(&Point) -> Option<[Option<f64>; 2]>) -> String {
+    let sides: Vec<(f64, [f64; 2])> = drawn
+        .iter()
+        .filter_map(|point| {
+            let [lo, hi] = of(point)?;
+            let (least, most) = y.ends();
+            Some((x.at(point.as_of_us as f64), [lo.unwrap_or(least), hi.unwrap_or(most)]))
+        })
+        .collect();
+    let upper = sides.iter().map(|(at, [_, hi])| format!("{} {}", px(*at), px(y.at(*hi))));
+    let lower = sides.iter().rev().map(|(at, [lo, _])| format!("{} {}", px(*at), px(y.at(*lo))));
+    upper.chain(lower).collect::<Vec<_>>().join(",")
+}
+
+fn thinned(points: &[Point]) -> Vec<&Point> {
+    let step = points.len().div_ceil(DRAWN_MAX).max(1);
+    let last = points.len() - 1;
+    points.iter().enumerate().filter(|(i, _)| i % step == 0 || *i == last).map(|(_, point)| point).collect()
+}
+
+/// A few times to label the axis with: days where it spans days, else minutes.
+fn times(first: f64, last: f64) -> Vec<(f64, String, &'static str)> {
+    const DAY_US: f64 = 86_400e6;
+    let label = |us: f64| {
+        let time = short(&span::shown(us as i64));
+        let kept = if last - first >= 4.0 * DAY_US { time.get(..10) } else { time.get(5..) };
+        kept.unwrap_or(&time).to_owned()
+    };
+    let anchors = ["start", "middle", "middle", "middle", "end"];
+    let at = |i: usize| first + (last - first) * i as f64 / 4.0;
+    anchors.into_iter().enumerate().map(|(i, anchor)| (at(i), label(at(i)), anchor)).collect()
+}
+
+fn table(points: &[Point]) -> Markup {
+    let interval =
+        |lo, hi| ends(lo, hi).map_or("–".to_owned(), |ends| words::interval(ends, signed_percent));
+    html! {
+        @if points.len() > LISTED_MAX { p.quiet { "The latest " (LISTED_MAX) " of " (points.len()) "." } }
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "as of (UTC)" } th.number scope="col" { "units" }
+                        th.number scope="col" { "change" } th.number scope="col" { "interval" }
+                        th.number scope="col" { "at any time" } th.number scope="col" { "p at any time" } th scope="col" { "verdict" }
+                    }
+                }
+                tbody {
+                    @for point in points.iter().rev().take(LISTED_MAX) {
+                        tr {
+                            td { (short(&span::shown(point.as_of_us))) }
+                            td.number { (thousands(point.n + point.n_control)) }
+                            td.number { (point.relative.map_or("–".to_owned(), signed_percent)) }
+                            td.number { (interval(point.relative_low, point.relative_high)) }
+                            td.number { (interval(point.sequential_low, point.sequential_high)) }
+                            td.number { (point.sequential_p_value.map_or("–".to_owned(), number)) }
+                            td { (point.verdict) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! All experiments with what their latest look said.
+
+use maud::{Markup, html};
+use windvane_store::experiment_looks::Latest;
+use windvane_types::experiment::{Comparison, Document, Role, SrmVerdict, Verdict};
+use windvane_types::span;
+
+use super::{verdict, words};
+use crate::numbers::{short, thousands};
+use crate::page::page;
+
+/// The page of all experiments.
+pub fn list(experiments: &[Latest]) -> Markup {
+    let content = html! {
+        h1 { "Experiments" }
+        @if experiments.is_empty() { (nothing_yet()) } @else { (table(experiments)) }
+    };
+    page("Experiments", content)
+}
+
+/// What a newcomer does next.
+fn nothing_yet() -> Markup {
+    html! {
+        p { "Nobody has looked at an experiment yet. Define one in the configuration, send exposures, and look:" }
+        pre {
+            "[experiments.checkout]\ncontrol = \"A\"\nevery = \"1d\"\n[experiments.checkout.metrics.revenue]\n\n"
+            "$ windvane experiment checkout"
+        }
+        p { code { "every" } " lets the service look by itself." }
+    }
+}
+
+fn table(experiments: &[Latest]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "experiment" } th scope="col" { "verdict" } th scope="col" { "what it says" }
+                        th.number scope="col" { "units" } th.number scope="col" { "looks" } th scope="col" { "as of (UTC)" }
+                    }
+                }
+                tbody { @for latest in experiments { (row(latest)) } }
+            }
+        }
+    }
+}
+
+fn row(latest: &Latest) -> Markup {
+    let document: Option<Document> = serde_json::from_str(&latest.document).ok();
+    let as_of = span::shown(latest.as_of_us);
+    html! {
+        tr {
+            th scope="row" { a href=(address(&latest.experiment)) { (words::name(&latest.experiment)) } }
+            @match &document {
+                Some(document) => {
+                    td {
+                        @if document.srm.verdict == SrmVerdict::Mismatch { span.badge.worse { "no verdict" } }
+                        @else { (verdict(document.overall())) }
+                    }
+                    td { (foremost(document)) }
+                    td.number { (thousands(document.arms.iter().map(|arm| arm.n).sum())) }
+                }
+                None => { td { (latest.verdict) } td.quiet { "recorded by another version" } td.number { "–" } }
+            }
+            td.number { (thousands(latest.looks)) }
+            td { time datetime=(as_of) { (short(&as_of)) } }
+        }
+    }
+}
+
+/// The sentence that matters most: a mismatch, else what the verdict is about, a primary metric first.
+fn foremost(document: &Document) -> String {
+    if document.srm.verdict == SrmVerdict::Mismatch {
+        return words::headline(document);
+    }
+    let said = document.overall();
+    let primary = |found: &&Comparison| (found.verdict != said, found.role != Role::Primary);
+    match document.comparisons.iter().min_by_key(primary) {
+        Some(found) if said != Verdict::Inconclusive || document.comparisons.len() == 1 => {
+            words::sentence(found, document.alpha)
+        }
+        _ => words::headline(document),
+    }
+}
+
+/// The path of an experiment's page.
+fn address(name: &str) -> String {
+    let mut path = "/experiments/".to_owned();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                path.push(char::from(byte))
+            }
+            other => path.push_str(&format!("%{other:02X}")),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_in_addresses() {
+        assert_eq!(address("a b/c?"), "/experiments/a%20b%2Fc%3F");
+    }
+}

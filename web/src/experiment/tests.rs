@@ -1,0 +1,114 @@
+//! Reports of made-up looks: what they say, what they never hold.
+
+use super::*;
+
+/// A look at two arms as the command prints it, as far as a page needs it.
+fn document(verdict: &str, srm: &str) -> Document {
+    let text = serde_json::json!({
+        "schema": "windvane.experiment/1",
+        "arms": [{"arm": "A", "n": 50, "weight": 0.5}, {"arm": "<b>B</b>", "n": 52, "weight": 0.5}],
+        "srm": {"p_value": 0.84, "sequential_p_value": 1.0, "verdict": srm},
+        "comparisons": [{
+            "metric": "revenue", "arm": "<b>B</b>", "control": "A", "n": 52, "n_control": 50, "mean": 3.0, "mean_control": 1.0,
+            "absolute": {"estimate": 2.0, "se": 0.4, "ci": [1.2, 2.8], "p_value": 0.001},
+            "relative": {"estimate": 0.12, "se": 0.02, "ci": [0.08, 0.16], "p_value": 0.001},
+            "p_value": 0.001, "p_adjusted": 0.002, "df": 98.0, "method": "welch",
+            "sequential": {"estimate": 0.12, "ci": [0.05, 0.19], "p_value": 0.01, "tuning": 5000.0},
+            "bayesian": null, "cuped": null, "verdict": verdict, "ledger": ["summed: rows of a unit"],
+            "type": "mean", "better": "higher", "role": "primary", "missing": 0
+        }],
+        "source": "checkout", "control": "A", "alpha": 0.05, "correction": "holm", "tests": 1, "inference": "fixed",
+        "rows": 200, "units_in_several_arms": 0, "health": [], "segments": []
+    });
+    serde_json::from_value(text).unwrap()
+}
+
+fn point(day: i64, relative: f64) -> Point {
+    Point {
+        metric: "revenue".to_owned(),
+        metric_kind: "mean".to_owned(),
+        quantile: 0.0,
+        arm: "B".to_owned(),
+        as_of_us: day * 86_400_000_000,
+        n: 50,
+        n_control: 52,
+        relative: Some(relative),
+        relative_low: Some(relative - 0.05),
+        relative_high: Some(relative + 0.05),
+        sequential_low: Some(relative - 0.1),
+        sequential_high: Some(relative + 0.1),
+        sequential_p_value: Some(0.04),
+        p_adjusted: Some(0.01),
+        srm_p_value: Some(0.9),
+        verdict: "better".to_owned(),
+    }
+}
+
+#[test]
+fn a_report_says_the_verdict_with_the_number_behind_it() {
+    let html = experiment_report(&document("better", "ok"), &[]);
+    for part in [
+        "Better: &lt;b&gt;B&lt;/b&gt; on revenue",
+        "is better than A on revenue: +12 % (95 % interval +8 to +16 %); p 0.0020",
+        "The arms have their share of units (p 0.8400).",
+        "summed: rows of a unit",
+        "corrected by holm",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
+fn a_report_needs_nothing_else_and_escapes_names() {
+    let html = experiment_report(&document("worse", "ok"), &[point(0, 0.3), point(1, 0.2)]);
+    assert!(!html.contains("<b>B</b>"));
+    for outside in ["http://", "https://", "<script", "src=", "href=\"/", "@import", "url("] {
+        assert!(!html.contains(outside), "`{outside}` in {html}");
+    }
+    for part in
+        ["<title>Experiment checkout", "lang=\"en\"", "aria-label=\"revenue, B against the control, 2 looks"]
+    {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
+fn a_mismatch_comes_before_every_number() {
+    let html = experiment_report(&document("inconclusive", "mismatch"), &[]);
+    assert!(html.contains("No verdict: the arms do not have their share of units"), "{html}");
+    assert!(html.contains("Find out why before you read on"), "{html}");
+}
+
+#[test]
+fn a_chart_is_drawn_of_any_looks() {
+    let gap = Point {
+        relative: None,
+        relative_low: None,
+        relative_high: None,
+        sequential_low: None,
+        sequential_high: None,
+        ..point(2, 0.0)
+    };
+    let endless = Point { relative_high: None, ..point(3, 0.1) };
+    let huge = point(4, 1e300);
+    let many: Vec<Point> = (0..2_000).map(|day| point(day, 0.1)).collect();
+    for points in [&[point(0, 0.0)][..], &[point(0, 0.1), gap, endless, huge], &many] {
+        let html = history::history(points).into_string();
+        assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
+        assert!(html.len() < 100_000, "{}", html.len());
+    }
+}
+
+#[test]
+fn comparisons_without_an_effect_are_told_and_not_drawn() {
+    let mut document = document("inconclusive", "ok");
+    document.comparisons[0].relative = None;
+    document.comparisons[0].absolute = windvane_types::experiment::Effect::default();
+    document.comparisons[0].reason = Some("an arm is empty".to_owned());
+    let html = experiment_report(&document, &[]);
+    assert!(
+        html.contains("Nothing is shown of &lt;b&gt;B&lt;/b&gt; on revenue yet: an arm is empty"),
+        "{html}"
+    );
+    assert!(!html.contains("<svg"), "{html}");
+}

@@ -1,0 +1,149 @@
+//! What an experiment says, in sentences with the number behind each.
+
+use windvane_types::experiment::{Better, Comparison, Document, Effect, Kind, SrmVerdict, Verdict};
+
+use crate::numbers::{number, p_value, percent, signed, signed_percent};
+
+/// Characters of a name that are shown.
+const NAME_MAX: usize = 48;
+
+/// A name without control characters, cut where it is very long.
+pub fn name(text: &str) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match clean.char_indices().nth(NAME_MAX - 1) {
+        Some((at, _)) if clean.chars().count() > NAME_MAX => format!("{}…", &clean[..at]),
+        _ => clean,
+    }
+}
+
+/// The metric with its quantile or denominator.
+pub fn metric(comparison: &Comparison) -> String {
+    let metric = name(&comparison.metric);
+    match (comparison.kind, comparison.quantile, &comparison.denominator) {
+        (Kind::Quantile, Some(q), _) => format!("{metric} p{}", number(q * 100.0)),
+        (Kind::Ratio, _, Some(denominator)) => format!("{metric}/{}", name(denominator)),
+        _ => metric,
+    }
+}
+
+/// The document in one line.
+pub fn headline(document: &Document) -> String {
+    if document.srm.verdict == SrmVerdict::Mismatch {
+        return "No verdict: the arms do not have their share of units".to_owned();
+    }
+    let of = |verdict| document.comparisons.iter().filter(move |found| found.verdict == verdict);
+    let listed = |verdict| {
+        let said: Vec<String> =
+            of(verdict).map(|found| format!("{} on {}", name(&found.arm), metric(found))).collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    };
+    let parts: Vec<String> = [Verdict::Worse, Verdict::Better, Verdict::Equivalent]
+        .into_iter()
+        .filter_map(|verdict| Some(format!("{}: {}", capital(verdict.as_str()), listed(verdict)?)))
+        .collect();
+    match parts.as_slice() {
+        [] => "Nothing is shown yet: every comparison is inconclusive".to_owned(),
+        parts => parts.join(". "),
+    }
+}
+
+/// What one comparison says, with the number behind it.
+pub fn sentence(comparison: &Comparison, alpha: f64) -> String {
+    let (arm, control, metric) = (name(&comparison.arm), name(&comparison.control), metric(comparison));
+    let said = match comparison.verdict {
+        Verdict::Better => format!("{arm} is better than {control} on {metric}"),
+        Verdict::Worse => format!("{arm} is worse than {control} on {metric}"),
+        Verdict::Equivalent => {
+            let margin =
+                comparison.margin.map_or(String::new(), |margin| format!(" within {}", percent(margin)));
+            format!("{arm} equals {control} on {metric}{margin}")
+        }
+        Verdict::Inconclusive => format!("Nothing is shown of {arm} on {metric} yet"),
+    };
+    let behind = match (&comparison.reason, &comparison.relative) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(relative)) => with_interval(relative, alpha, signed_percent),
+        (None, None) if comparison.absolute.estimate.is_some() => {
+            with_interval(&comparison.absolute, alpha, signed)
+        }
+        (None, None) => "there is no estimate".to_owned(),
+    };
+    let p = comparison.p_adjusted.or(comparison.p_value);
+    let p = if p.is_some() { format!("; {}", p_value(p)) } else { String::new() };
+    let less = if comparison.better == Better::Lower { ", where less is better" } else { "" };
+    format!("{said}{less}: {behind}{p}")
+}
+
+fn with_interval(effect: &Effect, alpha: f64, one: fn(f64) -> String) -> String {
+    let estimate = effect.estimate.map_or("–".to_owned(), one);
+    match effect.ci {
+        Some(ends) => {
+            format!("{estimate} ({} % interval {})", number((1.0 - alpha) * 100.0), interval(ends, one))
+        }
+        None => estimate,
+    }
+}
+
+/// `+4.1 to +20.4 %`.
+pub fn interval([lo, hi]: [Option<f64>; 2], one: fn(f64) -> String) -> String {
+    let (lo, hi) = (lo.map_or("−∞".to_owned(), one), hi.map_or("∞".to_owned(), one));
+    let lo = if hi.ends_with(" %") { lo.trim_end_matches(" %") } else { &lo };
+    format!("{lo} to {hi}")
+}
+
+/// The control's value and the arm's.
+pub fn levels(comparison: &Comparison) -> [String; 2] {
+    [comparison.mean_control, comparison.mean].map(|value| match (value, comparison.kind) {
+        (None, _) => "–".to_owned(),
+        (Some(value), Kind::Proportion) => percent(value),
+        (Some(value), _) => number(value),
+    })
+}
+
+/// Whether units were dealt out as planned.
+pub fn sample_ratio(document: &Document) -> String {
+    match (document.srm.verdict, document.srm.p_value) {
+        (SrmVerdict::Mismatch, p) => format!(
+            "The arms do not have their share of units ({}): units are lost or dealt out wrongly, and those that are left are not \
+             alike. Find out why before you read on.",
+            p_value(p)
+        ),
+        (SrmVerdict::Ok, Some(p)) => format!("The arms have their share of units ({}).", p_value(Some(p))),
+        (SrmVerdict::Ok, None) => "Whether the arms have their share of units cannot be told yet.".to_owned(),
+    }
+}
+
+/// How likely the arm is better, with a flat prior.
+pub fn chance(comparison: &Comparison) -> String {
+    comparison.bayesian.as_ref().map_or("–".to_owned(), |bayesian| match bayesian.probability_better {
+        p if p > 0.9999 => "> 99.99 %".to_owned(),
+        p if p < 0.0001 => "< 0.01 %".to_owned(),
+        p => format!("{:.2} %", p * 100.0),
+    })
+}
+
+/// What was done on the way, each line once, with the comparisons that it is about where it is not about all.
+pub fn ledger(document: &Document) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for comparison in &document.comparisons {
+        for line in &comparison.ledger {
+            let about = format!("{} of {}", metric(comparison), name(&comparison.arm));
+            match lines.iter_mut().find(|(known, _)| known == line) {
+                Some((_, subjects)) => subjects.push(about),
+                None => lines.push((line, vec![about])),
+            }
+        }
+    }
+    let all = document.comparisons.len();
+    let told = lines.into_iter().map(|(line, subjects)| match subjects.len() {
+        n if n == all => line.to_owned(),
+        _ => format!("{line} ({})", subjects.join(", ")),
+    });
+    told.collect()
+}
+
+/// With a capital.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}

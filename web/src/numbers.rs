@@ -1,0 +1,105 @@
+//! Numbers as a person reads them.
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A time of the API without seconds.
+pub fn short(time: &str) -> String {
+    time.get(..16).map_or_else(|| time.to_owned(), |time| time.replace('T', " "))
+}
+
+/// Microseconds in the unit a person reads.
+pub fn latency(us: Option<f64>) -> String {
+    match us {
+        None => "–".to_owned(),
+        Some(us) if us < 1_000.0 => format!("{us:.0} µs"),
+        Some(us) if us < 1_000_000.0 => format!("{:.1} ms", us / 1_000.0),
+        Some(us) => format!("{:.2} s", us / 1_000_000.0),
+    }
+}
+
+/// Four digits that count, with a minus that is as wide as a plus.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    let text = match size {
+        0.0 => return "0".to_owned(),
+        size if !(1e-3..1e7).contains(&size) => format!("{size:.2e}"),
+        size => {
+            let before = size.log10().floor() as i32;
+            let decimals = usize::try_from(3 - before).unwrap_or(0);
+            let text = format!("{size:.decimals$}");
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+    };
+    if value < 0.0 { format!("−{text}") } else { text }
+}
+
+/// A share as per cent: to a tenth above ten of them, to a hundredth below, unless nothing would be left.
+pub fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    let fine = if value.abs() >= 10.0 { 10.0 } else { 100.0 };
+    let rounded = (value * fine).round() / fine;
+    format!("{} %", number(if rounded.abs() >= 0.1 { rounded } else { value }))
+}
+
+/// The same with its sign.
+pub fn signed_percent(share: f64) -> String {
+    let text = percent(share);
+    if share > 0.0 { format!("+{text}") } else { text }
+}
+
+/// A number with its sign.
+pub fn signed(value: f64) -> String {
+    let text = number(value);
+    if value > 0.0 { format!("+{text}") } else { text }
+}
+
+/// `p 0.0021`.
+pub fn p_value(p: Option<f64>) -> String {
+    match p {
+        None => "no p".to_owned(),
+        Some(p) if p < 0.0001 => format!("p {p:.1e}"),
+        Some(p) => format!("p {p:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn latency_has_the_unit_a_person_reads() {
+        for (us, text) in
+            [(None, "–"), (Some(830.0), "830 µs"), (Some(1_500.0), "1.5 ms"), (Some(2_500_000.0), "2.50 s")]
+        {
+            assert_eq!(latency(us), text);
+        }
+    }
+
+    #[test]
+    fn shares_keep_the_digits_that_count() {
+        for (share, text) in [(-0.04, "−4 %"), (0.0, "0 %"), (0.00001234, "+0.001234 %"), (2.0, "+200 %")] {
+            assert_eq!(signed_percent(share), text);
+        }
+    }
+}
