@@ -8,12 +8,13 @@ mod markdown;
 mod plan;
 mod roles;
 mod source;
-mod table;
+pub mod table;
 pub mod words;
 
 use windvane_types::experiment::{Document, GuardrailVerdict, SrmVerdict, Verdict};
 
 pub use arguments::Arguments;
+pub use source::failure;
 
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::output::print;

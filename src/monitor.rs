@@ -1,4 +1,4 @@
-//! `windvane monitor`: the monitors of the configuration, listed, run by hand, run over the past.
+//! `windvane monitor`: the monitors and experiments of the configuration, listed, run by hand, run over the past.
 
 mod list;
 
@@ -11,7 +11,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use windvane_analyzer::drift::OpenError;
-use windvane_analyzer::monitor::{Again, Job, JobError, Outcome, Ran, RunError, Runner};
+use windvane_analyzer::monitor::{Again, Answer, Job, JobError, Outcome, Ran, RunError, Runner};
 use windvane_store::monitor_runs;
 use windvane_types::drift::{Column, Verdict};
 use windvane_types::span::{self, Span};
@@ -20,11 +20,12 @@ use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::{source, table, words};
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
+use crate::experiment;
 use crate::output::print;
 use crate::service::analyzer;
 use crate::shutdown::Signals;
 
-/// The monitors of the configuration: list them, run one by hand, or run one over the past.
+/// The monitors of the configuration, and its experiments: list them, run one by hand, or run one over the past.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -166,12 +167,21 @@ impl ByHand {
             }
         };
         let outcome = self.window(schedule.latest(at)).await?;
-        let Some(document) = outcome.document else { return Ok(Exit::Ok) };
+        let drift = match outcome.answer {
+            Some(Answer::Drift(document)) => document,
+            Some(Answer::Experiment(document)) => {
+                return print(&match format {
+                    Format::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
+                    Format::Table => experiment::table::render(&document),
+                });
+            }
+            None => return print("nothing to compare yet: units of two arms are needed\n"),
+        };
         print(&match format {
-            Format::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
-            Format::Table => table::render(&document),
+            Format::Json => format!("{}\n", serde_json::to_string_pretty(&drift)?),
+            Format::Table => table::render(&drift),
         })?;
-        Ok(match (fail_on, document.verdict) {
+        Ok(match (fail_on, drift.verdict) {
             (Some(FailOn::Drift), Verdict::Drift) => Exit::Found,
             (Some(FailOn::Drift), Verdict::InsufficientData) => Exit::Inconclusive,
             _ => Exit::Ok,
@@ -201,7 +211,10 @@ impl ByHand {
                 });
                 format!("{}\n", serde_json::to_string_pretty(&document)?)
             }
-            Format::Table => Line::table(&lines),
+            Format::Table => match &self.job {
+                Job::Drift(_) => Line::table(&lines),
+                Job::Experiment(_) => Line::looks(&lines),
+            },
         })
     }
 
@@ -235,6 +248,7 @@ fn failure(error: RunError) -> Failure {
         }
         RunError::Job(JobError::Open(error)) => source::open_failure(error),
         RunError::Job(JobError::Compare(error)) => crate::drift::failure(error),
+        RunError::Job(JobError::Experiment(error)) => experiment::failure(error),
         RunError::Job(JobError::Write(error)) => connection::failure(error),
         error @ (RunError::LeaseLost | RunError::Job(JobError::TimedOut { .. })) => {
             Failure { reason: Reason::Unavailable, error: error.into() }
@@ -271,7 +285,11 @@ const SEGMENTS_NAMED: usize = 2;
 
 impl Line {
     fn of(window: Span, outcome: &Outcome) -> Self {
-        let segments = outcome.document.as_ref().map_or(&[][..], |document| &document.segments);
+        let drift = match &outcome.answer {
+            Some(Answer::Drift(document)) => Some(document),
+            _ => None,
+        };
+        let segments = drift.map_or(&[][..], |document| &document.segments);
         let mut segments_drifted: Vec<Within> = segments
             .iter()
             .filter(|segment| segment.verdict == Verdict::Drift)
@@ -285,10 +303,25 @@ impl Line {
             rows_current: outcome.rows_current,
             verdict: outcome.verdict.clone(),
             findings: outcome.findings,
-            drifted: outcome.document.as_ref().map(|document| drifted(&document.columns)).unwrap_or_default(),
+            drifted: drift.map(|document| drifted(&document.columns)).unwrap_or_default(),
             segments: segments.len(),
             segments_drifted,
         }
+    }
+
+    /// The looks at an experiment.
+    fn looks(lines: &[Self]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["as of (UTC)", "units", "verdict"]);
+        for line in lines {
+            table.add_row([
+                short(&line.window_end).to_owned(),
+                words::grouped(line.rows_reference + line.rows_current),
+                line.verdict.clone(),
+            ]);
+        }
+        trimmed(&table)
     }
 
     fn table(lines: &[Self]) -> String {
@@ -319,9 +352,14 @@ impl Line {
                 },
             ]);
         }
-        let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
-        format!("{}\n", lines.join("\n"))
+        trimmed(&table)
     }
+}
+
+/// A table without spaces at the ends of its lines.
+fn trimmed(table: &Table) -> String {
+    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    format!("{}\n", lines.join("\n"))
 }
 
 /// The columns that drifted, the strongest first, with their direction.

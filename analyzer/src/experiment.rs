@@ -18,17 +18,19 @@ mod quantiles;
 mod request;
 mod stored;
 mod summary;
+mod traffic;
 mod verdicts;
 
 use windvane_store::Reader;
 use windvane_types::{experiment::Document, experiment_summary::Summary};
 
-pub use aa::{AaRequest, run_aa};
+pub use aa::{AaRequest, SEED, SPLITS_DEFAULT, run_aa};
 pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
 pub use request::{ExperimentRequest, FamilyCorrection, PRIMARY_SHARE, Rule, TUNING};
 pub use stored::{StoredExperiment, StoredMetric, run_stored};
+pub use traffic::{Traffic, as_if, days_until, traffic};
 
 /// Compares the arms of an experiment over its rows.
 ///

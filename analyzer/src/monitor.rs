@@ -2,10 +2,12 @@
 //!
 //! `plan` says which windows are due, and `lease` who runs one: both decide in pure functions. `runner` runs one window
 //! under its lease and keeps the ledger; `scheduler` does that for all jobs until it is stopped. What a job does with its
-//! window is the job's affair: `drift` is the first kind, and another one is a variant of [`Job`].
+//! window is the job's affair: `drift` compares it with a reference, `experiment` looks at an experiment as of its end, and another kind is a
+//! variant of [`Job`].
 
 mod drift;
 mod error;
+mod experiment;
 mod job;
 mod lease;
 mod metrics;
@@ -16,7 +18,8 @@ mod scheduler;
 
 pub use drift::DriftMonitor;
 pub use error::{JobError, RunError};
-pub use job::{Job, Outcome};
+pub use experiment::ExperimentMonitor;
+pub use job::{Answer, Job, Outcome};
 pub use metrics::{DEFINITIONS, Definition, Metrics};
 pub use period::Period;
 pub use plan::{ATTEMPTS_MAX, Schedule, jitter_us};

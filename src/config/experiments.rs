@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, StoredMetric, TUNING,
+    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, StoredExperiment, StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
+use windvane_analyzer::monitor::{ExperimentMonitor, Schedule, jitter_us};
 use windvane_stats::{
     correction::Correction,
     experiment::{effect::Alternative, group_sequential::Spending},
 };
-use windvane_store::experiment::{ExposedBy, RecordTable};
+use windvane_store::experiment::{Exposed, ExposedBy, RecordTable};
 use windvane_types::experiment::{Better, Role};
 
 use super::layers::Layers;
+use super::monitors::period;
 use super::path::KeyPath;
 
 /// An experiment's definition.
@@ -27,10 +29,51 @@ pub struct Experiment {
     pub start_us: Option<i64>,
     /// How long after a unit's first exposure its records count.
     pub window: Duration,
+    /// Means and proportions are adjusted by the unit's own value this long before its first exposure.
+    pub covariate_window: Option<Duration>,
     /// Its metrics by name.
     pub metrics: Vec<StoredMetric>,
     /// How answers become verdicts.
     pub rule: Rule,
+    /// When it is looked at.
+    pub schedule: Schedule,
+    /// Whether it is looked at without being asked.
+    pub scheduled: bool,
+    /// How long one scheduled look may take.
+    pub timeout: Duration,
+    /// Bytes that a statement of a scheduled look may take in ClickHouse.
+    pub memory_bytes_max: u64,
+}
+
+impl Experiment {
+    /// The experiment as of a time, microseconds since 1970 UTC.
+    pub fn as_of(&self, us: i64) -> StoredExperiment {
+        StoredExperiment {
+            exposed: Exposed {
+                experiment: self.name.clone(),
+                by: self.exposed_by,
+                start_us: self.start_us,
+                end_us: us,
+                window_us: i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX),
+            },
+            metrics: self.metrics.clone(),
+            covariate_us: self
+                .covariate_window
+                .map(|window| i64::try_from(window.as_micros()).unwrap_or(i64::MAX)),
+            rule: self.rule.clone(),
+        }
+    }
+
+    /// The job that looks at it by schedule.
+    pub fn monitor(&self) -> ExperimentMonitor {
+        ExperimentMonitor {
+            experiment: self.as_of(0),
+            schedule: self.schedule,
+            timeout: self.timeout,
+            memory_bytes_max: self.memory_bytes_max,
+            enabled: self.scheduled,
+        }
+    }
 }
 
 /// Reads every `[experiments.<NAME>]`, by name; faults are left in the layers.
@@ -70,6 +113,9 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         layers.contradiction(table.clone(), "has no metrics; add a table [experiments.NAME.metrics.METRIC]");
     }
     let metrics = names.into_iter().filter_map(|name| metric(layers, &below.join(&name), &name)).collect();
+    let every = period(layers, table.join("every"))?;
+    let delay = layers.length(table.join("delay"), Duration::from_secs(600));
+    let catch_up = layers.integer(table.join("catch_up"), 24);
     Some(Experiment {
         exposed_by: match layers.text(table.join("exposures")).as_deref() {
             Some("predictions") => ExposedBy::Predictions,
@@ -77,6 +123,9 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         },
         start_us,
         window: layers.length(table.join("window"), Duration::from_secs(14 * 86_400)),
+        covariate_window: layers
+            .has(table.join("covariate_window"))
+            .then(|| layers.length(table.join("covariate_window"), Duration::from_secs(14 * 86_400))),
         metrics,
         rule: Rule {
             alpha: layers.number(table.join("alpha"), 0.05),
@@ -85,6 +134,16 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             correction: correction(layers, &table),
             ..inferred(layers, &table, Rule::against(&control?))
         },
+        schedule: Schedule {
+            window: every,
+            every,
+            delay_us: i64::try_from(delay.as_micros()).unwrap_or(i64::MAX),
+            jitter_us: jitter_us(&name, every),
+            catch_up: u32::try_from(catch_up).unwrap_or(u32::MAX),
+        },
+        scheduled: layers.has(table.join("every")),
+        timeout: layers.length(table.join("timeout"), Duration::from_secs(600)),
+        memory_bytes_max: layers.integer(table.join("memory_bytes_max"), 1 << 30),
         name,
     })
 }

@@ -99,7 +99,7 @@ fn monitor(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
 }
 
 /// A length of windows; a day where the key is absent, `None` where it was refused.
-fn period(layers: &mut Layers, path: KeyPath) -> Option<Period> {
+pub fn period(layers: &mut Layers, path: KeyPath) -> Option<Period> {
     let text = layers.text(path.clone()).unwrap_or_else(|| "1d".to_owned());
     let read = Period::parse(&text);
     if read.is_none() {

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use uuid::Uuid;
-use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest, StoredExperiment};
+use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest};
 use windvane_store::{
     LocalEngine, Reader,
-    experiment::Exposed,
     experiment_findings::{self, Look, Point, Series},
     populations::{self, Population},
 };
@@ -83,17 +82,7 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
         )));
     };
     let as_of = SystemClock.now().as_microsecond();
-    let experiment = StoredExperiment {
-        exposed: Exposed {
-            experiment: found.name.clone(),
-            by: found.exposed_by,
-            start_us: found.start_us,
-            end_us: as_of,
-            window_us: i64::try_from(found.window.as_micros()).unwrap_or(i64::MAX),
-        },
-        metrics: found.metrics.clone(),
-        rule: found.rule.clone(),
-    };
+    let experiment = found.as_of(as_of);
     let store = asked.connection.store()?;
     let document =
         experiment::run_stored(&Reader::Store(store.clone()), &experiment).await.map_err(failure)?;

@@ -12,7 +12,9 @@ use crate::exit::Failure;
 
 /// Everything of the configuration that runs by schedule.
 pub fn jobs(config: &Config) -> Vec<Job> {
-    config.monitors.iter().cloned().map(Job::Drift).collect()
+    let drift = config.monitors.iter().cloned().map(Job::Drift);
+    let experiments = config.experiments.iter().map(|experiment| Job::Experiment(experiment.monitor()));
+    drift.chain(experiments).collect()
 }
 
 /// Runs windows on behalf of this process.

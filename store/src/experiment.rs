@@ -14,5 +14,8 @@ pub use frame::{
 };
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
 pub use splits::{SPLITS, Split, SplitsRow, splits};
-pub use stored::{ARM, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, Without, stored};
+pub use stored::{
+    ARM, ArrivalsRow, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When, Without, arrivals,
+    stored,
+};
 pub use sums::{Form, FormRow, Question, SumsRow, UnitQuantilesRow, UnitsAre, sums, unit_quantiles};

@@ -21,6 +21,11 @@ use super::{
     request::Rule,
 };
 
+/// How many splits are made, and which, where nothing else is said.
+pub const SPLITS_DEFAULT: usize = 1024;
+/// See [`SPLITS_DEFAULT`].
+pub const SEED: u64 = 20_130_101;
+
 /// What is simulated.
 #[derive(Debug, Clone)]
 pub struct AaRequest {
@@ -48,19 +53,7 @@ pub async fn run_aa(
     mut progress: impl FnMut(usize),
 ) -> Result<Document, ExperimentError> {
     let measures = measures(request)?;
-    let mut split = Split {
-        population: &request.population,
-        unit: &request.unit,
-        measures: &measures,
-        origins: [0.0; 2],
-        seed: request.seed,
-    };
-    // The first answer only tells where the values lie.
-    let first = ask(reader, request, &split).await?;
-    let n = first.total[0].0;
-    let mean =
-        |sum: usize| if n > 0.0 && first.total[sum].0.is_finite() { first.total[sum].0 / n } else { 0.0 };
-    split.origins = [mean(1), mean(3)];
+    let (mut split, n) = centred(reader, request, &measures).await?;
     let rule = Rule { alpha: request.alpha, ..Rule::against("") };
     let (mut tested, mut found, mut done) = (0_u64, 0_u64, 0);
     for round in 0.. {
@@ -79,6 +72,43 @@ pub async fn run_aa(
         progress(done);
     }
     Ok(document(request, n, (tested, found)))
+}
+
+/// The sums of all units, and how many there are.
+///
+/// # Errors
+/// As [`super::run`].
+pub(super) async fn whole(reader: &Reader, request: &AaRequest) -> Result<(ArmSums, u64), ExperimentError> {
+    let measures = measures(request)?;
+    let (split, _) = centred(reader, request, &measures).await?;
+    let row = ask(reader, request, &split).await?;
+    let total: Vec<f64> = row.total.iter().map(|sum| sum.0).collect();
+    let problem = |_error| ExperimentError::Summary {
+        problem: "a value is infinite, or too large to be squared".to_owned(),
+    };
+    let sums = arm_sums(request, &split, &total).map_err(problem)?;
+    let units = arm_of(sums.clone(), total[0]).n;
+    Ok((sums, units))
+}
+
+/// The first answer only tells where the values lie, so that sums are taken around there.
+async fn centred<'a>(
+    reader: &Reader,
+    request: &'a AaRequest,
+    measures: &'a [Measure],
+) -> Result<(Split<'a>, f64), ExperimentError> {
+    let split = Split {
+        population: &request.population,
+        unit: &request.unit,
+        measures,
+        origins: [0.0; 2],
+        seed: request.seed,
+    };
+    let first = ask(reader, request, &split).await?;
+    let n = first.total[0].0;
+    let mean =
+        |sum: usize| if n > 0.0 && first.total[sum].0.is_finite() { first.total[sum].0 / n } else { 0.0 };
+    Ok((Split { origins: [mean(1), mean(3)], ..split }, n))
 }
 
 fn measures(request: &AaRequest) -> Result<Vec<Measure>, ExperimentError> {

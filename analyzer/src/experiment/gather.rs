@@ -114,7 +114,7 @@ fn open(request: &ExperimentRequest) -> Result<Opened, ExperimentError> {
     for metric in &request.metrics {
         let other = match &metric.measured {
             Measured::Ratio { denominator } => Some(denominator),
-            Measured::Mean | Measured::Proportion => request.covariate.as_ref(),
+            Measured::Mean | Measured::Proportion => metric.covariate.as_ref().or(request.covariate.as_ref()),
             Measured::Quantile { .. } => None,
         };
         let other = other.map(|name| place(name)).transpose()?;
@@ -375,7 +375,8 @@ fn with_covariate(metrics: Vec<MetricFacts>, request: &ExperimentRequest) -> Vec
         .into_iter()
         .map(|facts| match facts.metric.measured {
             Measured::Mean | Measured::Proportion => {
-                MetricFacts { covariate: request.covariate.clone(), ..facts }
+                let covariate = facts.metric.covariate.clone().or_else(|| request.covariate.clone());
+                MetricFacts { covariate, ..facts }
             }
             _ => facts,
         })

@@ -20,6 +20,8 @@ pub struct Metric {
     pub margin: Option<f64>,
     /// The bound above which values of units count as the bound.
     pub cap: Option<Cap>,
+    /// A column of its own that explains part of its spread; that of the request where `None`.
+    pub covariate: Option<String>,
 }
 
 /// How rows become a number.
@@ -61,6 +63,7 @@ impl Metric {
             role: Role::Primary,
             margin: None,
             cap: None,
+            covariate: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use windvane_store::{
     Reader,
-    experiment::{ARM, Exposed, RecordColumn, RecordTable, Recorded, UNIT, Without, stored},
+    experiment::{ARM, Exposed, RecordColumn, RecordTable, Recorded, UNIT, When, Without, stored},
 };
 use windvane_types::experiment::Document;
 
@@ -21,8 +21,19 @@ pub struct StoredExperiment {
     pub exposed: Exposed,
     /// The metrics with where they are recorded, at least one.
     pub metrics: Vec<StoredMetric>,
+    /// Means and proportions are adjusted by the unit's own value this long before its first exposure, microseconds; not at all
+    /// where `None`.
+    pub covariate_us: Option<i64>,
     /// How answers become verdicts.
     pub rule: Rule,
+}
+
+impl StoredExperiment {
+    /// The experiment as it was at a time: exposures and records before it, microseconds since 1970 UTC.
+    #[must_use]
+    pub fn as_of(&self, us: i64) -> Self {
+        Self { exposed: Exposed { end_us: us, ..self.exposed.clone() }, ..self.clone() }
+    }
 }
 
 /// A metric and where its numbers are.
@@ -68,6 +79,10 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         let facts = gather::gather(reader, &request(experiment, table, &places)?).await?;
         for (place, mut metric) in places.iter().zip(facts.metrics.clone()) {
             metric.metric = experiment.metrics[*place].metric.clone();
+            if let (Some(_), Some(us)) = (&metric.covariate, experiment.covariate_us) {
+                let hours = us as f64 / 3.6e9;
+                metric.covariate = Some(format!("{} in the {hours} hours before", metric.metric.name));
+            }
             metric.notes.insert(0, attributed(experiment, table));
             found[*place] = Some(metric);
         }
@@ -82,17 +97,19 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
 }
 
 /// The request over one table: metrics under the names that its population gives them.
-fn request(
+pub(super) fn request(
     experiment: &StoredExperiment,
     table: &RecordTable,
     places: &[usize],
 ) -> Result<ExperimentRequest, ExperimentError> {
     let mut columns: Vec<RecordColumn> = Vec::new();
-    let mut name_of = |column: &str, without: Without| {
-        let known = columns.iter().find(|known| known.column == column && known.without == without);
+    let mut name_of = |column: &str, (without, when): (Without, When)| {
+        let known = columns
+            .iter()
+            .find(|known| known.column == column && known.without == without && known.when == when);
         known.map(|known| known.name.clone()).unwrap_or_else(|| {
             let name = format!("{column} #{}", columns.len());
-            columns.push(RecordColumn { name: name.clone(), column: column.to_owned(), without });
+            columns.push(RecordColumn { name: name.clone(), column: column.to_owned(), without, when });
             name
         })
     };
@@ -106,11 +123,16 @@ fn request(
             };
             let measured = match &metric.measured {
                 Measured::Ratio { denominator } => {
-                    Measured::Ratio { denominator: name_of(denominator, without) }
+                    Measured::Ratio { denominator: name_of(denominator, (without, When::After)) }
                 }
                 other => other.clone(),
             };
-            Metric { name: name_of(column, without), measured, ..metric.clone() }
+            let covariate = match metric.measured {
+                Measured::Mean | Measured::Proportion => experiment.covariate_us,
+                Measured::Ratio { .. } | Measured::Quantile { .. } => None,
+            }
+            .map(|us| name_of(column, (Without::Zero, When::Before(us))));
+            Metric { name: name_of(column, (without, When::After)), measured, covariate, ..metric.clone() }
         })
         .collect();
     let recorded = Recorded { table: table.clone(), columns };

@@ -7,7 +7,7 @@ use windvane_store::drift_findings::{self, Run};
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
-use super::job::{Attempt, Outcome};
+use super::job::{Answer, Attempt, Outcome};
 use super::{JobError, Schedule};
 use crate::drift::{self, Asked, Deployment, DriftRequest, Method, Opened, Rule, SegmentBounds, Wanted};
 
@@ -122,7 +122,7 @@ impl DriftMonitor {
             rows_current: document.current.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
-            document: Some(document),
+            answer: Some(Answer::Drift(Box::new(document))),
         })
     }
 }

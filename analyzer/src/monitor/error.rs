@@ -5,6 +5,7 @@ use std::time::Duration;
 use windvane_store::StoreError;
 
 use crate::drift::{DriftError, OpenError};
+use crate::experiment::ExperimentError;
 
 /// Why a job failed on its window.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum JobError {
     /// They cannot be compared.
     #[error("cannot compare the window with its reference")]
     Compare(#[from] DriftError),
+    /// The arms cannot be compared.
+    #[error("cannot look at the experiment")]
+    Experiment(#[source] ExperimentError),
     /// What it found cannot be written.
     #[error("cannot write the findings")]
     Write(#[source] StoreError),

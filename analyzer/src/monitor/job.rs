@@ -3,31 +3,42 @@
 use std::time::Duration;
 
 use windvane_store::Store;
-use windvane_types::drift::Document;
 use windvane_types::span::Span;
+use windvane_types::{drift, experiment};
 
-use super::{DriftMonitor, JobError, Schedule};
+use super::{DriftMonitor, ExperimentMonitor, JobError, Schedule};
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
 #[derive(Debug, Clone)]
 pub enum Job {
     /// Compares windows of a model's predictions with a reference.
     Drift(DriftMonitor),
+    /// Looks at an experiment.
+    Experiment(ExperimentMonitor),
+}
+
+/// The whole answer of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Of a drift monitor.
+    Drift(Box<drift::Document>),
+    /// Of a look at an experiment.
+    Experiment(Box<experiment::Document>),
 }
 
 /// What came out of one window.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
-    /// Rows of the reference.
+    /// Rows of the reference; units of the control.
     pub rows_reference: u64,
-    /// Rows of the window.
+    /// Rows of the window; units of the other arms.
     pub rows_current: u64,
     /// Rows that were written into the table of findings.
     pub findings: u64,
     /// What was found, in a word.
     pub verdict: String,
-    /// The whole answer of a drift job.
-    pub document: Option<Document>,
+    /// The whole answer, where there was something to answer.
+    pub answer: Option<Answer>,
 }
 
 /// One attempt at one window.
@@ -46,6 +57,7 @@ impl Job {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Drift(_) => "drift",
+            Self::Experiment(_) => "experiment",
         }
     }
 
@@ -54,14 +66,16 @@ impl Job {
     pub fn name(&self) -> &str {
         match self {
             Self::Drift(monitor) => &monitor.name,
+            Self::Experiment(monitor) => &monitor.experiment.exposed.experiment,
         }
     }
 
-    /// The model that it is about.
+    /// The model that it is about; empty where it is about none, or several.
     #[must_use]
     pub fn model(&self) -> &str {
         match self {
             Self::Drift(monitor) => &monitor.deployment.model,
+            Self::Experiment(_) => "",
         }
     }
 
@@ -70,6 +84,7 @@ impl Job {
     pub fn schedule(&self) -> &Schedule {
         match self {
             Self::Drift(monitor) => &monitor.schedule,
+            Self::Experiment(monitor) => &monitor.schedule,
         }
     }
 
@@ -78,6 +93,7 @@ impl Job {
     pub fn timeout(&self) -> Duration {
         match self {
             Self::Drift(monitor) => monitor.timeout,
+            Self::Experiment(monitor) => monitor.timeout,
         }
     }
 
@@ -86,6 +102,7 @@ impl Job {
     pub fn is_enabled(&self) -> bool {
         match self {
             Self::Drift(monitor) => monitor.enabled,
+            Self::Experiment(monitor) => monitor.enabled,
         }
     }
 
@@ -94,6 +111,7 @@ impl Job {
     pub fn settings(&self) -> serde_json::Value {
         match self {
             Self::Drift(monitor) => monitor.settings(),
+            Self::Experiment(monitor) => monitor.settings(),
         }
     }
 
@@ -101,6 +119,7 @@ impl Job {
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
         match self {
             Self::Drift(monitor) => monitor.run(store, attempt).await,
+            Self::Experiment(monitor) => monitor.run(store, attempt).await,
         }
     }
 }

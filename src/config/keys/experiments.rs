@@ -7,6 +7,8 @@ use crate::config::kind::Kind;
 const CORRECTIONS: &[&str] = &["holm", "bh", "by", "bonferroni", "preferential_bonferroni", "none"];
 
 const DAY_S: u64 = 86_400;
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
 
 pub const KEYS: &[Key] = &[
     Key {
@@ -36,6 +38,13 @@ pub const KEYS: &[Key] = &[
         default: "14d",
         example: "window = \"7d\"",
         about: "How long after a unit's first exposure its records count. Long enough for what you want to see, and the same for all units.",
+    },
+    Key {
+        path: "experiments.<NAME>.covariate_window",
+        kind: Kind::Length { min_s: 60, max_s: 400 * DAY_S },
+        default: "none: nothing is adjusted",
+        example: "covariate_window = \"14d\"",
+        about: "Means and proportions are adjusted by what the same metric was for the unit this long before its first exposure (CUPED): shorter intervals where units differ and stay as they are.",
     },
     Key {
         path: "experiments.<NAME>.alpha",
@@ -120,6 +129,41 @@ pub const KEYS: &[Key] = &[
         default: "5000",
         example: "sequential_tuning = 20000",
         about: "The units of both arms at which the always-valid interval is narrowest: those that you plan for.",
+    },
+    Key {
+        path: "experiments.<NAME>.every",
+        kind: Kind::Text,
+        default: "none: it is looked at when somebody asks",
+        example: "every = \"1d\"",
+        about: "How often analyzers look at it: 15m, 6h, 1d, or 1mo for calendar months. Each look is as of a multiple of it, at midnight UTC for 1d. Look as often as you like: the always-valid interval holds.",
+    },
+    Key {
+        path: "experiments.<NAME>.delay",
+        kind: Kind::Length { min_s: 0, max_s: 30 * DAY_S },
+        default: "10m",
+        example: "delay = \"10m\"",
+        about: "How long a scheduled look waits for events that come late.",
+    },
+    Key {
+        path: "experiments.<NAME>.catch_up",
+        kind: Kind::Integer { min: 1, max: 10_000 },
+        default: "24",
+        example: "catch_up = 24",
+        about: "How many of the latest looks are made up for after a pause, newest first. Older ones are left to `windvane monitor backfill`.",
+    },
+    Key {
+        path: "experiments.<NAME>.timeout",
+        kind: Kind::Length { min_s: 1, max_s: DAY_S },
+        default: "10m",
+        example: "timeout = \"10m\"",
+        about: "How long one scheduled look may take.",
+    },
+    Key {
+        path: "experiments.<NAME>.memory_bytes_max",
+        kind: Kind::Integer { min: 64 * MIB, max: 1024 * GIB },
+        default: "1073741824 (1 GiB)",
+        example: "memory_bytes_max = 1073741824",
+        about: "Bytes that a statement of a scheduled look may take in ClickHouse.",
     },
     Key {
         path: "experiments.<NAME>.arms.<ARM>",

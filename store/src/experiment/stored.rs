@@ -3,6 +3,9 @@
 //! One population a source of metrics: every exposed unit is in it, with a row for each record of the source. Sums by unit and
 //! arm are asked of it as of a file, so that records never leave ClickHouse.
 
+use serde::Deserialize;
+
+use crate::Statement;
 use crate::local::quote;
 use crate::populations::{Population, PopulationColumn, Sql, Storage};
 
@@ -19,6 +22,8 @@ pub enum ExposedBy {
     Exposures,
     /// The map `arms` of predictions with a unit.
     Predictions,
+    /// Nowhere: every unit with a record counts from its first one on, in one arm. Units whose window is not over are left out.
+    Records,
 }
 
 /// Whose exposures count, and for how long what follows them does.
@@ -30,7 +35,7 @@ pub struct Exposed {
     pub by: ExposedBy,
     /// Exposures from this time on, microseconds since 1970 UTC; all of them where `None`.
     pub start_us: Option<i64>,
-    /// Exposures before this time.
+    /// Exposures and records before this time.
     pub end_us: i64,
     /// Records count for this long after the unit's first exposure, microseconds.
     pub window_us: i64,
@@ -71,6 +76,17 @@ pub struct RecordColumn {
     pub column: String,
     /// What a unit without a record has: nothing, or 0.
     pub without: Without,
+    /// Which of the unit's records count.
+    pub when: When,
+}
+
+/// Which records count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Those within the window after the unit's first exposure.
+    After,
+    /// Those within this time before it, microseconds: a covariate, which no arm can have changed.
+    Before(i64),
 }
 
 /// What a unit without a record has.
@@ -119,7 +135,12 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
     let mut outer = Vec::new();
     for (i, column) in recorded.columns.iter().enumerate() {
         inner.push(format!(", {} AS wv_r{i}", recorded.table.expression(&column.column)?));
-        let attributed = format!("if(ifNull(wv_in, 0), r.wv_r{i}, NULL)");
+        let attributed = match column.when {
+            When::After => format!("if(ifNull(wv_in, 0), r.wv_r{i}, NULL)"),
+            When::Before(us) => format!(
+                "if(ifNull(r.wv_ts < e.wv_first AND r.wv_ts >= e.wv_first - toIntervalMicrosecond({us}), 0), r.wv_r{i}, NULL)"
+            ),
+        };
         outer.push(match column.without {
             Without::Zero => format!(", toNullable(ifNull({attributed}, 0.)) AS wv_c{i}"),
             Without::Nothing => format!(", {attributed} AS wv_c{i}"),
@@ -128,11 +149,11 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
     let window = exposed.window_us;
     let from = format!(
         "(SELECT e.wv_unit AS {UNIT}, e.wv_arm AS {ARM}, \
-         r.wv_ts >= e.wv_first AND r.wv_ts < e.wv_first + toIntervalMicrosecond({window}) AS wv_in{} \
+         r.wv_ts >= e.wv_first AND r.wv_ts < e.wv_first + toIntervalMicrosecond({window}) AS wv_in, e.wv_first AS wv_first{} \
          FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit SETTINGS join_use_nulls = 1)",
         outer.concat(),
-        records(recorded, &inner.concat()),
-        exposures(exposed),
+        records(recorded, exposed.end_us, &inner.concat()),
+        exposures(exposed, recorded),
     );
     let mut columns = vec![
         PopulationColumn {
@@ -149,7 +170,7 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
 }
 
 /// One row an exposed unit and arm, with the time at which the unit was first seen in any.
-fn exposures(exposed: &Exposed) -> String {
+fn exposures(exposed: &Exposed, recorded: &Recorded) -> String {
     let name = quote(&exposed.experiment);
     let start = exposed
         .start_us
@@ -165,29 +186,62 @@ fn exposures(exposed: &Exposed) -> String {
             "SELECT unit_id, toString(arms[{name}]) AS one, ts FROM predictions \
              WHERE mapContains(arms, {name}) AND unit_id != '' AND {span}"
         ),
+        ExposedBy::Records => {
+            let records = records(recorded, exposed.end_us, "");
+            format!("SELECT wv_unit AS unit_id, '' AS one, wv_ts AS ts FROM ({records}) WHERE {span}")
+        }
+    };
+    let over = match exposed.by {
+        ExposedBy::Records => format!(
+            " HAVING wv_first < fromUnixTimestamp64Micro(toInt64({}))",
+            exposed.end_us.saturating_sub(exposed.window_us)
+        ),
+        ExposedBy::Exposures | ExposedBy::Predictions => String::new(),
     };
     format!(
         "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm FROM (\
-         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen FROM ({seen}) GROUP BY unit_id)"
+         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen FROM ({seen}) GROUP BY unit_id{over})"
     )
 }
 
-/// One row a record: its unit, its time and its numbers.
-fn records(recorded: &Recorded, numbers: &str) -> String {
+/// Units that came on a day.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct ArrivalsRow {
+    /// Days since the start.
+    pub day: u32,
+    /// Units whose first exposure was on it.
+    pub units: u64,
+}
+
+/// Asks how many units of [`stored`]'s population came on each day after a start, microseconds since 1970 UTC.
+#[must_use]
+pub fn arrivals(population: &Population, start_us: i64) -> Statement {
+    Statement::new(format!(
+        "SELECT toUInt32(intDiv(toUnixTimestamp64Micro(wv_first) - ({start_us}), 86400000000)) AS day, \
+         uniqExact({UNIT}) AS units FROM {} GROUP BY day ORDER BY day",
+        population.from()
+    ))
+}
+
+/// One row a record before a time: its unit, its time and its numbers. What became known later is not there.
+fn records(recorded: &Recorded, end_us: i64, numbers: &str) -> String {
+    let before = format!("ts < fromUnixTimestamp64Micro(toInt64({end_us}))");
     match &recorded.table {
         RecordTable::Measurements => {
             let names: Vec<String> = recorded.columns.iter().map(|column| quote(&column.column)).collect();
             let all = recorded.columns.iter().any(|column| column.column == "rows");
             let named = if all { "1".to_owned() } else { format!("metric IN ({})", names.join(", ")) };
-            format!("SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements WHERE {named}")
+            format!(
+                "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements WHERE {named} AND {before}"
+            )
         }
         RecordTable::Predictions { model } => format!(
-            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions WHERE model = {} AND unit_id != ''",
+            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions WHERE model = {} AND unit_id != '' AND {before}",
             quote(model)
         ),
         RecordTable::Outcomes { model } => format!(
             "SELECT p.wv_by AS wv_unit, p.wv_at AS wv_ts{numbers} \
-             FROM (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {0}) AS o \
+             FROM (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {0} AND {before}) AS o \
              INNER JOIN (SELECT event_id, any(unit_id) AS wv_by, min(ts) AS wv_at FROM predictions \
              WHERE model = {0} AND unit_id != '' GROUP BY event_id) AS p ON o.event_id = p.event_id",
             quote(model)
