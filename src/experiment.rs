@@ -2,6 +2,7 @@
 
 mod aa;
 mod arguments;
+mod cuts;
 mod inference;
 mod junit;
 mod markdown;

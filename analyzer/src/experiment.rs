@@ -4,8 +4,10 @@
 //! `judge` turns estimates into words. Nothing here holds rows.
 
 mod aa;
+mod advice;
 mod beside;
 mod compare;
+mod cuts;
 mod deciding;
 mod error;
 mod facts;
@@ -25,6 +27,7 @@ use windvane_store::Reader;
 use windvane_types::{experiment::Document, experiment_summary::Summary};
 
 pub use aa::{AaRequest, SEED, SPLITS_DEFAULT, run_aa};
+pub use cuts::{Cuts, SEGMENTS_MAX, STRATA_MAX};
 pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};

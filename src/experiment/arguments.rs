@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, Measured, Metric, Rule, TUNING, inference::Belief,
+    Cap, Cuts, FamilyCorrection, Measured, Metric, Rule, TUNING, inference::Belief,
 };
 use windvane_stats::correction::Correction;
 use windvane_types::experiment::Role;
 
 use super::aa::AaArguments;
+use super::cuts::CutArguments;
 use super::inference::InferenceArguments;
 use super::plan::PlanArguments;
 use super::roles::{self, Roles};
@@ -71,6 +72,11 @@ pub struct Arguments {
     guardrail: Vec<String>,
     #[command(flatten)]
     inference: InferenceArguments,
+    #[command(flatten)]
+    cuts: CutArguments,
+    /// Tell how the next units would be dealt out by Thompson's and the top-two rule, by each primary metric: advice, no verdict.
+    #[arg(long)]
+    advice: bool,
     /// Values of units above this count as this: a value, or a percentile of the units of all arms such as p99.9; for every
     /// mean.
     #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary")]
@@ -187,6 +193,7 @@ pub struct Rows {
     pub arm: String,
     pub metrics: Vec<Metric>,
     pub covariate: Option<String>,
+    pub cuts: Cuts,
 }
 
 /// Checked arguments.
@@ -229,6 +236,7 @@ impl Arguments {
             tuning: self.sequential_tuning,
             weights,
             correction: roles::correction(self.correction.alike(), self.primary_share)?,
+            advice: self.advice,
             ..Rule::against(&self.control.clone().unwrap_or_default())
         })?;
         let of_file =
@@ -241,6 +249,12 @@ impl Arguments {
                         .to_owned(),
                 ));
             }
+            (None, Some(_), None, None) if !of_file && (self.cuts.given() || self.advice) => {
+                return Err(usage(format!(
+                    "{} and --advice go with a file: an experiment of the configuration does not take them",
+                    CutArguments::NAMES
+                )));
+            }
             (None, Some(name), None, None) if !of_file => Given::Stored(Box::new(Stored {
                 name: name.to_string_lossy().into_owned(),
                 connection: self.connection,
@@ -252,7 +266,8 @@ impl Arguments {
                 let cap = self.cap.as_deref().map(Cap::parse).transpose().map_err(usage)?;
                 let metrics = metrics(&self.metric, &roles, cap)?;
                 goes_together(&metrics, &rule)?;
-                Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate }))
+                let cuts = self.cuts.check(self.covariate.is_some())?;
+                Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate, cuts }))
             }
             _ => {
                 return Err(usage(

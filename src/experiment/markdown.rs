@@ -18,13 +18,14 @@ pub fn render(document: &Document) -> String {
     text += "\n";
     text += &comparisons(&document.comparisons);
     for segment in &document.segments {
-        let values: Vec<String> = segment
-            .segment
-            .iter()
-            .map(|(column, value)| format!("{column}={}", value.as_deref().unwrap_or("(missing)")))
-            .collect();
-        text += &format!("\n### {}\n\n", escape(&values.join(", ")));
+        text += &format!("\n### {}\n\n", escape(&words::segment(segment)));
         text += &comparisons(&segment.comparisons);
+    }
+    if let Some(left_out) = words::left_out(document) {
+        text += &format!("\n{}\n", escape(&left_out));
+    }
+    for line in words::advice(document) {
+        text += &format!("\nAdvice for the next units: {}\n", escape(&line));
     }
     text += &format!("\n{}\n", escape(&words::rule(document)));
     let ledger = words::ledger(document);

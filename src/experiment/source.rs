@@ -45,6 +45,7 @@ async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
         arm: rows.arm.clone(),
         metrics: rows.metrics.clone(),
         covariate: rows.covariate.clone(),
+        cuts: rows.cuts.clone(),
         rule: options.rule.clone(),
     };
     experiment::run(&reader, &request).await.map_err(failure)
@@ -130,6 +131,8 @@ pub fn failure(error: ExperimentError) -> Failure {
         | ExperimentError::NotAProportion { .. }
         | ExperimentError::OneArm { .. }
         | ExperimentError::TooManyArms { .. }
+        | ExperimentError::TooManyStrata { .. }
+        | ExperimentError::TooManyDays { .. }
         | ExperimentError::NoControl { .. }
         | ExperimentError::Sums { .. }
         | ExperimentError::Summary { .. } => Reason::Data,

@@ -22,13 +22,18 @@ pub fn render(document: &Document) -> String {
     text += "\n";
     text += &comparisons(document, &document.comparisons);
     for segment in &document.segments {
-        let values: Vec<String> = segment
-            .segment
-            .iter()
-            .map(|(column, value)| format!("{column}={}", shortened(value.as_deref().unwrap_or("(missing)"))))
-            .collect();
-        text += &format!("\n{}\n\n", values.join(", "));
+        text += &format!("\n{}\n\n", words::segment(segment));
         text += &comparisons(document, &segment.comparisons);
+    }
+    if let Some(left_out) = words::left_out(document) {
+        text += &format!("\n{left_out}\n");
+    }
+    let advice = words::advice(document);
+    if !advice.is_empty() {
+        text += "\nadvice for the next units:\n";
+        for line in advice {
+            text += &format!("  {line}\n");
+        }
     }
     let ledger = words::ledger(document);
     if !ledger.is_empty() {

@@ -1,7 +1,8 @@
 //! What an experiment says in words that a person reads: the verdict, the number behind it, how sure it is.
 
 use windvane_types::experiment::{
-    Better, Check, CheckVerdict, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict,
+    Advice, ArmAdvice, Better, Check, CheckVerdict, Comparison, Document, Effect, GuardrailVerdict, Kind,
+    Segment, SrmVerdict, Verdict,
 };
 
 use crate::drift::words::{grouped, number, shortened};
@@ -65,6 +66,48 @@ pub fn sample_ratio(document: &Document) -> String {
         (SrmVerdict::Ok, Some(p)) => format!("the arms have their share of units ({})", p_value(Some(p))),
         (SrmVerdict::Ok, None) => "whether the arms have their share of units cannot be told".to_owned(),
     }
+}
+
+/// A segment with the units of its arms, in one line.
+pub fn segment(segment: &Segment) -> String {
+    let values = segment
+        .segment
+        .iter()
+        .map(|(column, value)| format!("{column}={}", shortened(value.as_deref().unwrap_or("(missing)"))));
+    let units = segment.arms.iter().map(|arm| format!("{} {}", shortened(&arm.arm), grouped(arm.n)));
+    let mismatch = match segment.srm.verdict {
+        SrmVerdict::Mismatch => format!("; sample ratio mismatch ({})", p_value(segment.srm.p_value)),
+        SrmVerdict::Ok => String::new(),
+    };
+    format!(
+        "{} ({} units{mismatch})",
+        values.collect::<Vec<_>>().join(", "),
+        units.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Segments that are not compared, in one line.
+pub fn left_out(document: &Document) -> Option<String> {
+    let left_out = document.segments_left_out.filter(|left_out| *left_out > 0)?;
+    Some(format!("{} segments are not compared: too few units, or not among the largest", grouped(left_out)))
+}
+
+/// How the next units would be dealt out, one line a metric.
+pub fn advice(document: &Document) -> Vec<String> {
+    let of_arm = |arm: &ArmAdvice| {
+        format!(
+            "{} {} (top-two {}, best with {})",
+            shortened(&arm.arm),
+            percent(arm.thompson),
+            percent(arm.top_two),
+            percent(arm.probability_best)
+        )
+    };
+    let of_metric = |advice: &Advice| {
+        let arms: Vec<String> = advice.arms.iter().map(of_arm).collect();
+        format!("{}: {}. {}", shortened(&advice.metric), arms.join(", "), advice.caution)
+    };
+    document.advice.iter().map(of_metric).collect()
 }
 
 /// A health check that is not well, in one line.

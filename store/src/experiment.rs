@@ -18,4 +18,7 @@ pub use stored::{
     ARM, ArrivalsRow, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When, Without, arrivals,
     stored,
 };
-pub use sums::{Form, FormRow, Question, SumsRow, UnitQuantilesRow, UnitsAre, sums, unit_quantiles};
+pub use sums::{
+    Form, FormRow, Question, SegmentRow, SumsRow, UnitQuantilesRow, UnitsAre, largest_segments, sums,
+    sums_by_day, sums_within, unit_quantiles,
+};

@@ -10,6 +10,7 @@ mod engine_lifecycle;
 mod experiment;
 mod experiment_inference;
 mod experiment_pages;
+mod experiment_parts;
 mod experiment_store;
 mod findings;
 mod ingest;

@@ -2,12 +2,14 @@
 //!
 //! The order of the fields is the order of the output; fields may be added, never renamed or moved.
 
+mod advice;
 mod decision;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use advice::{Advice, ArmAdvice};
 pub use decision::{BetaBinomial, Decision, Fieller, GroupSequential, Guardrail, GuardrailVerdict};
 
 /// The value of [`Document::schema`].
@@ -47,6 +49,12 @@ pub struct Document {
     /// Which differences the tests look for: `two_sided`, `greater` (the arm above the control) or `less`.
     #[serde(default)]
     pub alternative: String,
+    /// Segments that have too few units, or are not among the largest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub segments_left_out: Option<u64>,
+    /// How the next units would be dealt out, by each primary metric, where it was asked for: advice, not a verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub advice: Vec<Advice>,
 }
 
 impl Document {
@@ -135,7 +143,7 @@ pub struct Comparison {
     pub p_adjusted: Option<f64>,
     /// Degrees of freedom (Welch, Satterthwaite).
     pub df: Option<f64>,
-    /// The estimator: `welch`, `proportion`, `ratio`, `cuped`, `quantile`.
+    /// The estimator: `welch`, `proportion`, `ratio`, `cuped`, `quantile`, `post_stratified`.
     pub method: String,
     /// The relative difference, valid however often it is looked at.
     pub sequential: Option<Sequential>,
@@ -189,6 +197,9 @@ pub struct Comparison {
     /// The relative difference by Fieller's theorem, which stays honest where the control is near 0.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub relative_fieller: Option<Fieller>,
+    /// What strata did, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stratified: Option<Stratified>,
     /// Whether a guardrail metric holds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub guardrail: Option<Guardrail>,
@@ -248,6 +259,17 @@ pub struct Cuped {
     /// The slope of the metric on the covariate, pooled over arms.
     pub theta: f64,
     /// The share of the variance of the difference that it took away.
+    pub variance_reduction: Option<f64>,
+}
+
+/// What strata did to a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stratified {
+    /// Strata that were compared.
+    pub strata: u64,
+    /// Strata with too few units in an arm, which were merged.
+    pub merged: u64,
+    /// The share of the variance of the difference that they took away; below 0 where they only cost.
     pub variance_reduction: Option<f64>,
 }
 

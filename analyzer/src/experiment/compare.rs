@@ -3,9 +3,12 @@
 use windvane_stats::experiment::{
     cuped::{self, Laws},
     effect::{self, Contrast, Interval, Level},
-    mean, proportion, quantile, ratio, sequence,
+    mean,
+    post_stratified::{self, Stratum},
+    proportion, quantile, ratio, sequence,
+    sums::Sums,
 };
-use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, Sequential};
+use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, Sequential, Stratified};
 
 use super::{
     deciding::Deciding,
@@ -19,12 +22,13 @@ use super::{
 pub(super) struct Compared {
     pub(super) contrast: Contrast,
     pub(super) cuped: Option<Cuped>,
+    pub(super) stratified: Option<Stratified>,
     pub(super) method: &'static str,
 }
 
 /// Compares an arm with the control.
 pub(super) fn compare(control: &ArmMetric, arm: &ArmMetric) -> Compared {
-    let plain = |contrast, method| Compared { contrast, cuped: None, method };
+    let plain = |contrast, method| Compared { contrast, cuped: None, stratified: None, method };
     match (&control.sums, &arm.sums) {
         (ArmSums::Mean(control), ArmSums::Mean(arm)) => plain(mean::welch(control, arm), "welch"),
         (ArmSums::Proportion(control), ArmSums::Proportion(arm)) => {
@@ -41,7 +45,7 @@ pub(super) fn compare(control: &ArmMetric, arm: &ArmMetric) -> Compared {
             };
             let adjusted = cuped::adjusted(control, arm, laws);
             let cuped = Cuped { theta: adjusted.theta, variance_reduction: adjusted.variance_reduction };
-            Compared { contrast: adjusted.contrast, cuped: Some(cuped), method: "cuped" }
+            Compared { contrast: adjusted.contrast, cuped: Some(cuped), stratified: None, method: "cuped" }
         }
         (control_sums, arm_sums) => {
             let of = |sums: &ArmSums, n: u64| match sums {
@@ -51,6 +55,27 @@ pub(super) fn compare(control: &ArmMetric, arm: &ArmMetric) -> Compared {
             };
             plain(Contrast::between(of(control_sums, control.n), of(arm_sums, arm.n)), "ratio")
         }
+    }
+}
+
+/// Compares an arm with the control within strata: for each, the sums by arm.
+pub(super) fn stratified(strata: &[Vec<Sums>], (control, arm): (usize, usize)) -> Compared {
+    let of = |sums: &[Sums]| Stratum {
+        control: sums.get(control).copied().unwrap_or_default(),
+        arm: sums.get(arm).copied().unwrap_or_default(),
+    };
+    let strata: Vec<Stratum> = strata.iter().map(|sums| of(sums)).collect();
+    let found = post_stratified::post_stratified(&strata);
+    let stratified = Stratified {
+        strata: found.strata as u64,
+        merged: found.merged as u64,
+        variance_reduction: found.variance_reduction,
+    };
+    Compared {
+        contrast: found.contrast,
+        cuped: None,
+        stratified: Some(stratified),
+        method: "post_stratified",
     }
 }
 

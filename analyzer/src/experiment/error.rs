@@ -50,6 +50,26 @@ pub enum ExperimentError {
         /// The bound.
         max: usize,
     },
+    /// The column of strata has too many values.
+    #[error(
+        "column `{column}` has more than {max} different values, so most strata would have too few units; give a coarser one"
+    )]
+    TooManyStrata {
+        /// The column.
+        column: String,
+        /// The bound.
+        max: usize,
+    },
+    /// The column of times spans too many days.
+    #[error(
+        "column `{column}` spans more days than {max} sums by day and arm can tell; check its unit (microseconds since 1970 UTC)"
+    )]
+    TooManyDays {
+        /// The column.
+        column: String,
+        /// The bound.
+        max: usize,
+    },
     /// The control is not among the arms.
     #[error("there is no arm `{control}` to serve as control{}; {}", near(control, known), arms_there(known))]
     NoControl {

@@ -1,5 +1,7 @@
 //! What is known of an experiment once its rows are sums: arms with their units, metrics with their sums by arm.
 
+use std::collections::BTreeMap;
+
 use windvane_stats::experiment::{
     cuped::Laws,
     effect,
@@ -27,6 +29,29 @@ pub(super) struct Facts {
     pub(super) arms: Vec<ArmFacts>,
     /// The metrics as asked for.
     pub(super) metrics: Vec<MetricFacts>,
+    /// The same cut into parts, where that was asked for.
+    pub(super) parts: Parts,
+}
+
+/// An experiment cut into parts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parts {
+    /// The segments that are large enough, by their values.
+    pub(super) segments: Vec<Part>,
+    /// How many others there are.
+    pub(super) segments_left_out: u64,
+    /// For each metric, for each stratum, the sums by arm; empty where there are no strata.
+    pub(super) strata: Vec<Vec<Vec<Sums>>>,
+    /// The metrics by the day on which their units were first seen.
+    pub(super) days: Vec<(i32, Vec<MetricFacts>)>,
+}
+
+/// One segment.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// Column → value.
+    pub(super) values: BTreeMap<String, Option<String>>,
+    pub(super) facts: Facts,
 }
 
 /// An arm.

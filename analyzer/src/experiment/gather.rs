@@ -4,7 +4,7 @@ use windvane_stats::experiment::{
     cuped::{Law, Laws},
     proportion::Proportion,
     quantile::QuantileArm,
-    sums::{Joint, SumsError},
+    sums::{Joint, Sums, SumsError},
 };
 use windvane_store::{
     Reader,
@@ -15,7 +15,7 @@ use windvane_store::{
 };
 
 use super::{
-    Cap, ExperimentError, Metric,
+    Cap, ExperimentError, Metric, cuts,
     facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts},
     metric::Measured,
     quantiles,
@@ -64,6 +64,7 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
         .map(|(i, metric)| metric_facts(&sums, (i, metric), quantiles.get(&i), arms.len()))
         .collect::<Result<_, _>>()?;
     let several = sums.rows.iter().filter(|row| row.arm as usize >= found.len()).map(|row| row.units).sum();
+    let parts = cuts::cut(&scan, request, &sums).await?;
     Ok(Facts {
         source: request.population.source.clone(),
         rows: Some(probe.rows),
@@ -72,7 +73,14 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
         several,
         arms,
         metrics: with_covariate(metrics, request),
+        parts,
     })
+}
+
+/// The fault of a column, with the columns that there are.
+pub(super) fn column(request: &ExperimentRequest, fault: ColumnFault) -> ExperimentError {
+    let known = request.population.columns.iter().map(|column| column.name.clone()).collect();
+    ExperimentError::Column { fault, known }
 }
 
 /// The columns of a request, found.
@@ -92,10 +100,7 @@ pub(super) struct Places {
 
 fn open(request: &ExperimentRequest) -> Result<Opened, ExperimentError> {
     let population = &request.population;
-    let failed = |fault: ColumnFault| ExperimentError::Column {
-        fault,
-        known: population.columns.iter().map(|column| column.name.clone()).collect(),
-    };
+    let failed = |fault: ColumnFault| column(request, fault);
     let columns = FrameColumns { unit: &request.unit, arm: &request.arm, segment_by: &[], timestamp: None };
     // An empty file has no columns that could be missing, and no arms.
     if population.without_columns {
@@ -140,7 +145,11 @@ fn arms_of(probe: &ProbeRow, request: &ExperimentRequest) -> Result<Vec<String>,
 }
 
 /// The arms with units and weights; an arm that was planned and never came has no units.
-fn weighed(sums: &Summed, found: &[String], rule: &Rule) -> Result<Vec<ArmFacts>, ExperimentError> {
+pub(super) fn weighed(
+    sums: &Summed,
+    found: &[String],
+    rule: &Rule,
+) -> Result<Vec<ArmFacts>, ExperimentError> {
     let units =
         |arm: usize| sums.rows.iter().filter(|row| row.arm as usize == arm).map(|row| row.units).sum();
     let arms = found.iter().enumerate().map(|(arm, name)| (name.clone(), units(arm))).collect();
@@ -176,9 +185,9 @@ pub(super) fn share_out(
 }
 
 /// The sums of all forms by arm, with the forms that they are sums of.
-struct Summed {
-    rows: Vec<SumsRow>,
-    forms: Vec<Form>,
+pub(super) struct Summed {
+    pub(super) rows: Vec<SumsRow>,
+    pub(super) forms: Vec<Form>,
 }
 
 /// One pass after another over the same rows.
@@ -270,7 +279,7 @@ pub(super) fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&Form
 }
 
 /// The means of the arms where plain sums are too poor for one of them; zeros where they will do.
-fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 2]> {
+pub(super) fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 2]> {
     let poor = |n: f64, sum: f64, sum_sq: f64| {
         let mean_sq = sum / n * sum;
         mean_sq > CANCELLATION_MAX * (sum_sq - mean_sq) && sum != 0.0 && sum_sq.is_finite()
@@ -289,7 +298,7 @@ fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 2]> {
     values.into_iter().zip(others).map(|(value, other)| [value, other]).collect()
 }
 
-fn metric_facts(
+pub(super) fn metric_facts(
     sums: &Summed,
     (i, metric): (usize, &Metric),
     quantiles: Option<&Vec<Option<QuantileArm>>>,
@@ -340,6 +349,13 @@ fn metric_facts(
     Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: found, notes, reason })
 }
 
+/// The sums of a metric's values in an arm, whatever else goes with them; `None` where no units have them.
+pub(super) fn value_sums(sums: &Summed, form: usize, arm: usize) -> Option<Sums> {
+    let row = form_of(&sums.rows, form, arm)?;
+    let origin = sums.forms[form].origins.get(arm).copied().unwrap_or_default();
+    Sums::of_shifted(row.n, [origin[0]], [row.sum.0], [[row.sum_sq.0]]).ok()
+}
+
 fn arm_sums(
     measured: &Measured,
     row: Option<&FormRow>,
@@ -370,7 +386,7 @@ fn arm_sums(
     })
 }
 
-fn with_covariate(metrics: Vec<MetricFacts>, request: &ExperimentRequest) -> Vec<MetricFacts> {
+pub(super) fn with_covariate(metrics: Vec<MetricFacts>, request: &ExperimentRequest) -> Vec<MetricFacts> {
     metrics
         .into_iter()
         .map(|facts| match facts.metric.measured {

@@ -1,19 +1,25 @@
 //! Whether the experiment itself can be trusted: one entry a check, with what it means and what to do. Pure.
 
+mod novelty;
+
 use windvane_stats::experiment::{
     effect::Level,
+    health::{
+        ALPHA,
+        carry_over::{self, Before},
+        imbalance::{self, Balance},
+    },
     mean,
     proportion::{self, Proportion},
 };
 use windvane_types::experiment::{Check, CheckVerdict, Srm, SrmVerdict};
 
 use super::{
+    compare,
     facts::{ArmMetric, ArmSums, Facts, MetricFacts},
     judge::SRM_BELOW,
 };
 
-/// Below this a difference between the arms that cannot be an effect is no accident.
-const IMBALANCE_BELOW: f64 = 0.001;
 /// Units in several arms are an accident of logging below this share, or below this number.
 const SEVERAL_SHARE_MAX: f64 = 0.01;
 const SEVERAL_MIN: u64 = 10;
@@ -27,8 +33,10 @@ pub(super) fn checks(facts: &Facts, control: usize, srm: &Srm) -> Vec<Check> {
             let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
             checks.extend(missing(sides, &subject));
             checks.extend(covariate(metric, sides, &facts.arms[arm].name));
+            checks.extend(carried(sides, &subject));
         }
     }
+    checks.extend(novelty::checks(facts, control));
     // A covariate is the same for every metric: it is told once an arm.
     let mut told: Vec<Option<String>> = Vec::new();
     checks.retain(|check| {
@@ -58,16 +66,23 @@ fn several(facts: &Facts) -> Check {
     let all = facts.units + facts.several;
     let share = if all == 0 { 0.0 } else { facts.several as f64 / all as f64 };
     let many = share > SEVERAL_SHARE_MAX && facts.several >= SEVERAL_MIN;
+    let counted = format!("{} of {all} units ({:.2} %)", facts.several, share * 100.0);
     let (verdict, meaning, advice) = match facts.several {
         _ if many => (
             CheckVerdict::Failure,
-            "Many units were seen in several arms; leaving them out may leave the arms unlike.",
+            format!(
+                "Many units were seen in several arms, {counted}; leaving them out may leave the arms unlike."
+            ),
             "Find out why a unit changes its arm: an identifier that is shared or renewed, or weights that were changed without keeping earlier units.",
         ),
-        0 => (CheckVerdict::Ok, "No unit was seen in several arms.", ""),
-        _ => (CheckVerdict::Ok, "Few units were seen in several arms; they are left out.", ""),
+        0 => (CheckVerdict::Ok, "No unit was seen in several arms.".to_owned(), ""),
+        _ => (
+            CheckVerdict::Ok,
+            format!("Few units were seen in several arms, {counted}; they are left out."),
+            "",
+        ),
     };
-    check("units_in_several_arms", verdict, (None, Some(share), Some(SEVERAL_SHARE_MAX)), (meaning, advice))
+    check("units_in_several_arms", verdict, (None, Some(share), Some(SEVERAL_SHARE_MAX)), (&meaning, advice))
 }
 
 /// Whether one arm has more units without a value than the control.
@@ -77,8 +92,8 @@ fn missing((control, arm): (&ArmMetric, &ArmMetric), subject: &str) -> Option<Ch
     }
     let share = |side: &ArmMetric| Proportion::of(side.n + side.missing, side.missing as f64).ok();
     let contrast = proportion::proportions(&share(control)?, &share(arm)?);
-    let p = contrast.absolute(Level::two_sided(IMBALANCE_BELOW))?.p_value?;
-    let (verdict, meaning, advice) = match p < IMBALANCE_BELOW {
+    let p = contrast.absolute(Level::two_sided(ALPHA))?.p_value?;
+    let (verdict, meaning, advice) = match p < ALPHA {
         true => (
             CheckVerdict::Warning,
             "The share of units without a value differs between the arms, so those with one are no longer alike.",
@@ -86,7 +101,7 @@ fn missing((control, arm): (&ArmMetric, &ArmMetric), subject: &str) -> Option<Ch
         ),
         false => (CheckVerdict::Ok, "Values go missing as often in both arms.", ""),
     };
-    let numbers = (Some(subject.to_owned()), Some(p), Some(IMBALANCE_BELOW));
+    let numbers = (Some(subject.to_owned()), Some(p), Some(ALPHA));
     Some(check("missing_balance", verdict, numbers, (meaning, advice)))
 }
 
@@ -95,19 +110,68 @@ fn covariate(metric: &MetricFacts, (control, arm): (&ArmMetric, &ArmMetric), nam
     let (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) = (&control.sums, &arm.sums) else {
         return None;
     };
-    let contrast = mean::welch(&control.select([1]), &arm.select([1]));
-    let p = contrast.absolute(Level::two_sided(IMBALANCE_BELOW))?.p_value?;
+    let found = imbalance::imbalance(&control.select([1]), &arm.select([1]), ALPHA);
     let covariate = metric.covariate.as_deref().unwrap_or("covariate");
-    let (verdict, meaning, advice) = match p < IMBALANCE_BELOW {
-        true => (
+    let apart =
+        found.standardised_difference.map_or(String::new(), |d| format!(" by {d:.4} standard deviations"));
+    let (verdict, meaning, advice) = match found.balance {
+        Balance::Imbalanced => (
             CheckVerdict::Failure,
-            "The arms differed before the experiment began, and chance does not explain it.",
+            format!("The arms differed before the experiment began{apart}, and chance does not explain it."),
             "Check that the covariate is measured before a unit sees its arm, and that units are dealt out at random.",
         ),
-        false => (CheckVerdict::Ok, "The arms were alike before the experiment began.", ""),
+        Balance::Balanced => {
+            (CheckVerdict::Ok, "The arms were alike before the experiment began.".to_owned(), "")
+        }
+        Balance::Undecided => (
+            CheckVerdict::Unknown,
+            "Too few units tell whether the arms were alike before the experiment began.".to_owned(),
+            "",
+        ),
     };
-    let numbers = (Some(format!("{covariate} of {name}")), Some(p), Some(IMBALANCE_BELOW));
-    Some(check("covariate_balance", verdict, numbers, (meaning, advice)))
+    let numbers = (Some(format!("{covariate} of {name}")), found.p_value, Some(ALPHA));
+    Some(check("covariate_balance", verdict, numbers, (&meaning, advice)))
+}
+
+/// Whether what the arms were like before could be what the metric shows now.
+fn carried(sides: (&ArmMetric, &ArmMetric), subject: &str) -> Option<Check> {
+    let (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) = (&sides.0.sums, &sides.1.sums) else {
+        return None;
+    };
+    let before = mean::welch(&control.select([1]), &arm.select([1]));
+    let found = carry_over::carry_over(&before, ALPHA);
+    let now = compare::compare(sides.0, sides.1).contrast.absolute;
+    let now = now.and_then(|now| Some(now.value / now.se.filter(|se| *se > 0.0)?));
+    let errors = |z: Option<f64>| z.map_or("an unknown number of".to_owned(), |z| format!("{z:.2}"));
+    let (verdict, meaning, advice) = match found.before {
+        Before::CarriedOver => (
+            CheckVerdict::Warning,
+            format!(
+                "Something earlier may still show: the arms were {} standard errors apart before, and are {} apart now after adjustment.",
+                errors(found.z),
+                errors(now)
+            ),
+            "Look for an earlier experiment that dealt these units out alike; give this one a salt of its own, or wait until the earlier effect is gone.",
+        ),
+        Before::Clean => {
+            (CheckVerdict::Ok, "Nothing from before the experiment shows in the arms.".to_owned(), "")
+        }
+        Before::Undecided => (
+            CheckVerdict::Unknown,
+            "Too few units tell whether something from before the experiment still shows.".to_owned(),
+            "",
+        ),
+    };
+    let p_value = found.difference.and_then(|difference| difference.p_value);
+    Some(check("carry_over", verdict, (Some(subject.to_owned()), p_value, Some(ALPHA)), (&meaning, advice)))
+}
+
+/// The sample ratio of one segment; its bound is divided by the number of segments.
+pub(super) fn segment(srm: &Srm, subject: String, bound: f64) -> Check {
+    let mut told = sample_ratio(srm);
+    told.subject = Some(subject);
+    told.bound = Some(bound);
+    told
 }
 
 fn check(

@@ -1,13 +1,15 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
 use windvane_stats::experiment::srm::{self, Assigned};
-use windvane_types::experiment::{Arm, Comparison, Document, Role, SCHEMA, Srm, SrmVerdict, Verdict};
+use windvane_types::experiment::{
+    Arm, Comparison, Document, Role, SCHEMA, Segment, Srm, SrmVerdict, Verdict,
+};
 
 use super::{
-    beside,
+    advice, beside,
     compare::{self, Compared},
     deciding::Deciding,
-    facts::{ArmMetric, Facts, MetricFacts},
+    facts::{ArmFacts, ArmMetric, Facts, MetricFacts, Part},
     health,
     inference::{Inference, alternative_name},
     metric::Measured,
@@ -20,25 +22,33 @@ pub const SRM_BELOW: f64 = 0.001;
 
 /// Judges an experiment. The control must be one of the arms.
 pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
-    let srm = sample_ratio(facts);
-    let health = health::checks(facts, control, &srm);
+    let srm = sample_ratio(facts, SRM_BELOW);
+    let mut health = health::checks(facts, control, &srm);
     let fractions = fractions(facts, rule);
     let mut comparisons = comparisons(facts, control, (rule, &fractions));
-    let mut family: Vec<Member<'_>> = comparisons
-        .iter_mut()
-        .map(|comparison| Member { primary: verdicts::is_primary(comparison), comparison })
-        .collect();
-    let tests = verdicts::correct(&mut family, rule, 0);
+    let mut segments = segments(facts, control, (rule, &fractions));
+    let tests = corrected(&mut comparisons, &mut segments, rule);
     for comparison in &mut comparisons {
         verdicts::decide(comparison, &srm, rule);
     }
+    for segment in &mut segments {
+        if segment.srm.verdict == SrmVerdict::Mismatch {
+            let subject = segment
+                .segment
+                .iter()
+                .map(|(column, value)| format!("{column}={}", value.as_deref().unwrap_or("(missing)")));
+            let bound = SRM_BELOW / facts.parts.segments.len() as f64;
+            health.push(health::segment(&segment.srm, subject.collect::<Vec<_>>().join(", "), bound));
+        }
+        for comparison in &mut segment.comparisons {
+            verdicts::decide(comparison, &segment.srm, rule);
+        }
+    }
+    let advised = rule.advice && srm.verdict == SrmVerdict::Ok;
+    let cut = !segments.is_empty() || facts.parts.segments_left_out > 0;
     Document {
         schema: SCHEMA.to_owned(),
-        arms: facts
-            .arms
-            .iter()
-            .map(|arm| Arm { arm: arm.name.clone(), n: arm.units, weight: arm.weight })
-            .collect(),
+        arms: arms(facts),
         srm,
         comparisons,
         source: facts.source.clone(),
@@ -50,9 +60,42 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
         rows: facts.rows,
         units_in_several_arms: facts.several,
         health,
-        segments: Vec::new(),
+        segments,
         alternative: alternative_name(rule.alternative).to_owned(),
+        segments_left_out: cut.then_some(facts.parts.segments_left_out),
+        advice: if advised { advice::advice(facts) } else { Vec::new() },
     }
+}
+
+fn arms(facts: &Facts) -> Vec<Arm> {
+    let arm = |arm: &ArmFacts| Arm { arm: arm.name.clone(), n: arm.units, weight: arm.weight };
+    facts.arms.iter().map(arm).collect()
+}
+
+/// The comparisons within each segment; neither corrected nor judged yet.
+fn segments(facts: &Facts, control: usize, asked: (&Rule, &[f64])) -> Vec<Segment> {
+    let bound = SRM_BELOW / facts.parts.segments.len().max(1) as f64;
+    let of = |part: &Part| Segment {
+        segment: part.values.clone(),
+        arms: arms(&part.facts),
+        srm: sample_ratio(&part.facts, bound),
+        comparisons: comparisons(&part.facts, control, asked),
+    };
+    facts.parts.segments.iter().map(of).collect()
+}
+
+/// Corrects all p-values as one family, those of segments among them; answers how many there are.
+fn corrected(comparisons: &mut [Comparison], segments: &mut [Segment], rule: &Rule) -> usize {
+    let count = segments.len();
+    let whole = comparisons
+        .iter_mut()
+        .map(|comparison| Member { primary: comparison.role == Role::Primary, comparison });
+    let parts = segments
+        .iter_mut()
+        .flat_map(|segment| &mut segment.comparisons)
+        .map(|comparison| Member { primary: false, comparison });
+    let mut family: Vec<Member<'_>> = whole.chain(parts).collect();
+    verdicts::correct(&mut family, rule, count)
 }
 
 /// The fractions of the plan at the looks so far; none unless looks were planned.
@@ -66,20 +109,26 @@ fn fractions(facts: &Facts, rule: &Rule) -> Vec<f64> {
 /// Every metric of every arm but the control; neither corrected nor judged yet.
 fn comparisons(facts: &Facts, control: usize, (rule, fractions): (&Rule, &[f64])) -> Vec<Comparison> {
     let mut found = Vec::new();
-    for metric in &facts.metrics {
+    for (place, metric) in facts.metrics.iter().enumerate() {
+        let strata = facts.parts.strata.get(place).filter(|strata| !strata.is_empty());
         for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
-            found.push(comparison(facts, metric, (control, arm), (rule, fractions)));
+            let sides = (&metric.arms[control], &metric.arms[arm]);
+            let compared = match strata {
+                Some(strata) => compare::stratified(strata, (control, arm)),
+                None => compare::compare(sides.0, sides.1),
+            };
+            found.push(comparison(facts, (metric, compared), (control, arm), (rule, fractions)));
         }
     }
     found
 }
 
-fn sample_ratio(facts: &Facts) -> Srm {
+fn sample_ratio(facts: &Facts, bound: f64) -> Srm {
     let assigned: Vec<Assigned> =
         facts.arms.iter().map(|arm| Assigned { n: arm.units, weight: arm.weight }).collect();
     // Weights were checked when they were read.
     let found = srm::srm(&assigned).unwrap_or_default();
-    let mismatch = found.p_value.is_some_and(|p| p < SRM_BELOW);
+    let mismatch = found.p_value.is_some_and(|p| p < bound);
     Srm {
         p_value: found.p_value,
         sequential_p_value: found.sequential_p_value,
@@ -89,21 +138,23 @@ fn sample_ratio(facts: &Facts) -> Srm {
 
 fn comparison(
     facts: &Facts,
-    metric: &MetricFacts,
+    (metric, compared): (&MetricFacts, Compared),
     (control, arm): (usize, usize),
     (rule, fractions): (&Rule, &[f64]),
 ) -> Comparison {
     let sides = (&metric.arms[control], &metric.arms[arm]);
     let sums = (&sides.0.sums, &sides.1.sums);
-    let compared = compare::compare(sides.0, sides.1);
     let ledger = ledger(facts, metric, sides, &compared);
-    let Compared { contrast, cuped, method } = compared;
+    let Compared { contrast, cuped, stratified, method } = compared;
     let deciding = Deciding { contrast: &contrast, rule, fractions };
     let asked = &metric.metric;
     let level = compare::level(rule);
     let absolute = compare::effect(contrast.absolute(level));
     let group_sequential = deciding.group_sequential();
-    let exact = beside::exact(sums.0, sums.1, rule.alternative);
+    // What stands beside is of the plain sums, so it does not go with strata.
+    let plain = stratified.is_none();
+    let exact = plain.then(|| beside::exact(sums.0, sums.1, rule.alternative)).flatten();
+    let fieller = plain.then(|| beside::fieller(sums.0, sums.1, (&contrast, rule.alpha))).flatten();
     let mut comparison = Comparison {
         metric: asked.name.clone(),
         arm: facts.arms[arm].name.clone(),
@@ -137,7 +188,8 @@ fn comparison(
         beta_binomial: beside::beta_binomial(sums, asked.better, rule),
         exact_p_value: exact.as_ref().map(|exact| exact.p_value),
         exact_test: exact.as_ref().map(|exact| exact.test.to_owned()),
-        relative_fieller: beside::fieller(sums.0, sums.1, (&contrast, rule.alpha)),
+        relative_fieller: fieller,
+        stratified,
         guardrail: (asked.role == Role::Guardrail).then(|| deciding.guardrail(asked.better, asked.margin)),
     };
     if let Some(exact) = exact {
@@ -209,6 +261,23 @@ fn ledger(
             None => String::new(),
         };
         lines.push(format!("adjusted: covariate `{name}` with theta {:.6}{less}", cuped.theta));
+    }
+    if let Some(found) = compared.stratified {
+        let less = found.variance_reduction.map_or(String::new(), |share| {
+            format!(
+                "; variance {} by {:.1} %",
+                if share >= 0.0 { "lower" } else { "higher" },
+                share.abs() * 100.0
+            )
+        });
+        lines.push(format!(
+            "post-stratified: {} and weighed as all units have them, {} merged for too few units{less}",
+            match found.strata {
+                1 => "1 stratum".to_owned(),
+                strata => format!("{strata} strata"),
+            },
+            found.merged
+        ));
     }
     if quantile && control.values + arm.values > control.n + arm.n {
         lines.push(format!(

@@ -4,7 +4,7 @@ use windvane_stats::{correction::Correction, experiment::effect::Alternative};
 use windvane_store::populations::Population;
 
 use super::{
-    Metric,
+    Cuts, Metric,
     inference::{Belief, Inference, Rope},
 };
 
@@ -21,6 +21,8 @@ pub struct ExperimentRequest {
     pub metrics: Vec<Metric>,
     /// A column from before the experiment that explains part of the spread; for every mean and proportion.
     pub covariate: Option<String>,
+    /// Into which parts the rows are cut besides.
+    pub cuts: Cuts,
     /// How answers become verdicts.
     pub rule: Rule,
 }
@@ -46,6 +48,8 @@ pub struct Rule {
     pub belief: Belief,
     /// Relative differences that do not matter, for the posterior.
     pub rope: Option<Rope>,
+    /// Whether bandit weights are told.
+    pub advice: bool,
 }
 
 /// How the p-values of all metrics and arms are corrected together.
@@ -97,6 +101,7 @@ impl Rule {
             inference: Inference::Fixed,
             belief: Belief::Flat,
             rope: None,
+            advice: false,
         }
     }
 }

@@ -145,6 +145,7 @@ pub(super) fn request(
         arm: ARM.to_owned(),
         metrics,
         covariate: None,
+        cuts: super::Cuts::default(),
         rule: experiment.rule.clone(),
     })
 }

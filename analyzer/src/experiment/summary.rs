@@ -13,7 +13,7 @@ use windvane_types::{
 
 use super::{
     ExperimentError, Metric,
-    facts::{ArmMetric, ArmSums, Facts, MetricFacts},
+    facts::{ArmMetric, ArmSums, Facts, MetricFacts, Parts},
     gather::share_out,
     metric::Measured,
 };
@@ -60,6 +60,7 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         several: 0,
         arms,
         metrics,
+        parts: Parts::default(),
     })
 }
 

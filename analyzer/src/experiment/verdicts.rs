@@ -1,9 +1,7 @@
 //! From numbers to words: the correction over the family, the verdict of each comparison, and what the ledger says of both. Pure.
 
 use windvane_stats::{correction, experiment::effect::Alternative};
-use windvane_types::experiment::{
-    Better, Comparison, Decision, GuardrailVerdict, Role, Srm, SrmVerdict, Verdict,
-};
+use windvane_types::experiment::{Better, Comparison, Decision, GuardrailVerdict, Srm, SrmVerdict, Verdict};
 
 use super::{
     inference::{Belief, Inference, Rope},
@@ -221,9 +219,4 @@ impl FamilyCorrection {
             }
         }
     }
-}
-
-/// Whether a comparison is of a metric that decides.
-pub(super) fn is_primary(comparison: &Comparison) -> bool {
-    comparison.role == Role::Primary
 }

@@ -94,9 +94,56 @@ pub struct FormRow {
 /// Asks for the sums: one scan, one grouping by unit where it is needed, one by arm.
 #[must_use]
 pub fn sums(question: Question<'_>) -> Statement {
+    summed(&question, "", "")
+}
+
+/// Asks for the sums of the units of some segments.
+#[must_use]
+pub fn sums_within(question: Question<'_>, segments: &[String]) -> Statement {
+    let names: Vec<String> = segments.iter().map(|segment| quote(segment)).collect();
+    summed(&question, &format!(" WHERE wv_segment IN ({})", names.join(", ")), "")
+}
+
+/// Asks for the sums of the first `rows` days and arms, by day.
+#[must_use]
+pub fn sums_by_day(question: Question<'_>, rows: usize) -> Statement {
+    summed(&question, " WHERE isNotNull(wv_day)", &format!(" LIMIT {rows}"))
+}
+
+/// A segment and its units.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SegmentRow {
+    /// A JSON array of the values of the segment's columns.
+    pub segment: String,
+    /// Its units of all arms.
+    pub units: u64,
+    /// How many segments there are.
+    pub segments: u64,
+}
+
+/// Asks for the largest segments, and how many there are.
+#[must_use]
+pub fn largest_segments(question: Question<'_>, most: usize) -> Statement {
+    Statement::new(format!(
+        "SELECT wv_segment AS segment, count() AS units, count() OVER () AS segments FROM {}{} \
+         GROUP BY wv_segment ORDER BY units DESC, segment LIMIT {most}",
+        units(&question),
+        known(&question),
+    ))
+}
+
+/// Units that were seen in several arms belong to none.
+fn known(question: &Question<'_>) -> String {
+    match question.units_are {
+        UnitsAre::Single => String::new(),
+        UnitsAre::Repeated => format!(" WHERE wv_arm < {}", question.arms.len()),
+    }
+}
+
+fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
     let (mut values, mut answers) = (Vec::new(), Vec::new());
     for (i, form) in question.forms.iter().enumerate() {
-        values.extend(form_values(i, form, &question));
+        values.extend(form_values(i, form, question));
         answers.push(form_sums(i, form, question.units_are));
     }
     let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, partial UInt64, values UInt64, sum Float64, \
@@ -112,13 +159,13 @@ pub fn sums(question: Question<'_>) -> Statement {
     Statement::new(format!(
         "SELECT {arm} AS arm, {} AS segment, {} AS day, count() AS units, {rows} AS rows, \
          CAST([{}], '{named}') AS forms \
-         FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{} FROM {}) \
-         GROUP BY wv_arm{}{} ORDER BY arm, segment, day",
+         FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{} FROM {}{condition}) \
+         GROUP BY wv_arm{}{} ORDER BY day, arm, segment{limit}",
         segment.0,
         day.0,
         answers.join(", "),
         values.concat(),
-        units(&question),
+        units(question),
         segment.1,
         day.1,
     ))
@@ -133,14 +180,11 @@ pub fn unit_quantiles(question: Question<'_>, levels: &[(usize, f64)]) -> Statem
         .iter()
         .map(|(place, q)| format!("ifNull(quantileExactInclusive({q:?})(wv_m{place}), nan)"))
         .collect();
-    let known = match question.units_are {
-        UnitsAre::Single => String::new(),
-        UnitsAre::Repeated => format!(" WHERE wv_arm < {}", question.arms.len()),
-    };
     Statement::new(format!(
-        "SELECT CAST([{}], 'Array(Float64)') AS quantiles FROM {}{known}",
+        "SELECT CAST([{}], 'Array(Float64)') AS quantiles FROM {}{}",
         quantiles.join(", "),
-        units(&question)
+        units(&question),
+        known(&question),
     ))
     .setting("output_format_json_quote_denormals", 1)
 }

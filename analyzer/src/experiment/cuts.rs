@@ -1,0 +1,216 @@
+//! The same sums cut into parts: by segment, by stratum, and by the day on which a unit was first seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windvane_stats::experiment::sums::Sums;
+use windvane_store::experiment::{self, Form, Frame, FrameColumns, Question, SegmentRow, SumsRow};
+
+use super::{
+    ExperimentError,
+    facts::{Facts, MetricFacts, Part, Parts},
+    gather::{self, Scan, Summed},
+    metric::Measured,
+    request::ExperimentRequest,
+};
+
+/// Segments at most; the largest ones are compared.
+pub const SEGMENTS_MAX: usize = 50;
+/// Strata at most: with more of them most have too few units.
+pub const STRATA_MAX: usize = 200;
+/// Rows of sums by day at most: 64 arms over some three years.
+const DAY_ROWS_MAX: usize = 65_536;
+
+/// What is cut, and into what.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cuts {
+    /// The columns whose values together are a segment; none for the whole only.
+    pub segment_by: Vec<String>,
+    /// The least units of a segment.
+    pub segment_units_min: u64,
+    /// The column whose values are strata of means and proportions.
+    pub stratify: Option<String>,
+    /// When a row was seen.
+    pub timestamp: Option<String>,
+}
+
+/// Makes the cuts that are asked for.
+pub(super) async fn cut(
+    scan: &Scan<'_>,
+    request: &ExperimentRequest,
+    sums: &Summed,
+) -> Result<Parts, ExperimentError> {
+    let cuts = &request.cuts;
+    let mut parts = Parts::default();
+    if !cuts.segment_by.is_empty() {
+        let frame = frame(request, &cuts.segment_by, None)?;
+        let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
+        (parts.segments, parts.segments_left_out) = cutter.segments().await?;
+    }
+    if let Some(column) = &cuts.stratify {
+        let frame = frame(request, std::slice::from_ref(column), None)?;
+        let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
+        parts.strata = cutter.strata(column).await?;
+    }
+    if cuts.timestamp.is_some() {
+        let frame = frame(request, &[], cuts.timestamp.as_deref())?;
+        let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
+        parts.days = cutter.days().await?;
+    }
+    Ok(parts)
+}
+
+fn frame(
+    request: &ExperimentRequest,
+    segment_by: &[String],
+    timestamp: Option<&str>,
+) -> Result<Frame, ExperimentError> {
+    let columns = FrameColumns { unit: &request.unit, arm: &request.arm, segment_by, timestamp };
+    experiment::frame(&request.population, &columns).map_err(|fault| gather::column(request, fault))
+}
+
+/// The rows of one frame, with the forms of the whole.
+struct Cutter<'a> {
+    scan: &'a Scan<'a>,
+    request: &'a ExperimentRequest,
+    frame: &'a Frame,
+    forms: &'a [Form],
+}
+
+impl Cutter<'_> {
+    fn question<'a>(&'a self, forms: &'a [Form]) -> Question<'a> {
+        Question { frame: self.frame, ..self.scan.question(&self.scan.opened.measures, forms) }
+    }
+
+    async fn segments(&self) -> Result<(Vec<Part>, u64), ExperimentError> {
+        let question = Question { by_segment: true, ..self.question(&[]) };
+        let listed: Vec<SegmentRow> =
+            self.scan.reader.rows(&experiment::largest_segments(question, SEGMENTS_MAX)).await?;
+        let all = listed.first().map_or(0, |row| row.segments);
+        let least = self.request.cuts.segment_units_min;
+        let kept: Vec<String> =
+            listed.into_iter().filter(|row| row.units >= least).map(|row| row.segment).collect();
+        let left_out = all - kept.len() as u64;
+        if kept.is_empty() {
+            return Ok((Vec::new(), left_out));
+        }
+        let question = Question { by_segment: true, ..self.question(self.forms) };
+        let rows: Vec<SumsRow> = self.scan.reader.rows(&experiment::sums_within(question, &kept)).await?;
+        let mut parts = Vec::new();
+        for segment in kept {
+            let own: Vec<SumsRow> = rows.iter().filter(|row| row.segment == segment).cloned().collect();
+            let summed = self.centred(&segment, own).await?;
+            parts.push(Part { values: self.values(&segment), facts: self.facts(&summed)? });
+        }
+        parts.sort_by(|a, b| a.values.cmp(&b.values));
+        Ok((parts, left_out))
+    }
+
+    /// The sums of one segment, taken again around its own means where those of all units cost too many digits.
+    async fn centred(&self, segment: &str, rows: Vec<SumsRow>) -> Result<Summed, ExperimentError> {
+        let mut forms = self.forms.to_vec();
+        let mut again = false;
+        for (i, form) in forms.iter_mut().enumerate() {
+            let more = gather::origins(&rows, i, self.scan.arms.len());
+            if more.iter().flatten().any(|origin| *origin != 0.0) {
+                let before = |arm: usize| form.origins.get(arm).copied().unwrap_or_default();
+                form.origins = more
+                    .iter()
+                    .enumerate()
+                    .map(|(arm, [x, y])| [before(arm)[0] + x, before(arm)[1] + y])
+                    .collect();
+                again = true;
+            }
+        }
+        if !again {
+            return Ok(Summed { rows, forms });
+        }
+        let question = Question { by_segment: true, ..self.question(&forms) };
+        let only = [segment.to_owned()];
+        let rows = self.scan.reader.rows(&experiment::sums_within(question, &only)).await?;
+        Ok(Summed { rows, forms })
+    }
+
+    fn values(&self, segment: &str) -> BTreeMap<String, Option<String>> {
+        let values: Vec<Option<String>> = serde_json::from_str(segment).unwrap_or_default();
+        self.request.cuts.segment_by.iter().cloned().zip(values).collect()
+    }
+
+    fn facts(&self, summed: &Summed) -> Result<Facts, ExperimentError> {
+        let arms = gather::weighed(summed, self.scan.arms, &self.request.rule)?;
+        Ok(Facts {
+            source: self.request.population.source.clone(),
+            rows: None,
+            unassigned: 0,
+            units: arms.iter().map(|arm| arm.units).sum(),
+            several: 0,
+            arms,
+            metrics: self.metrics(summed)?,
+            parts: Parts::default(),
+        })
+    }
+
+    /// The metrics of one part. Quantiles are of rows, whose order the sums do not tell.
+    fn metrics(&self, summed: &Summed) -> Result<Vec<MetricFacts>, ExperimentError> {
+        let arms = self.scan.arms.len();
+        let metrics = self.request.metrics.iter().enumerate().map(|(i, metric)| {
+            let mut facts = gather::metric_facts(summed, (i, metric), None, arms)?;
+            if let Measured::Quantile { .. } = metric.measured {
+                facts.reason = Some(
+                    "quantiles are not cut into segments: compare a file of this segment alone".to_owned(),
+                );
+            }
+            Ok(facts)
+        });
+        let metrics = metrics.collect::<Result<Vec<_>, ExperimentError>>()?;
+        Ok(gather::with_covariate(metrics, self.request))
+    }
+
+    /// For each metric the sums of each stratum by arm; none for metrics that are no means of units.
+    async fn strata(&self, column: &str) -> Result<Vec<Vec<Vec<Sums>>>, ExperimentError> {
+        let question = Question { by_segment: true, ..self.question(&[]) };
+        let listed: Vec<SegmentRow> =
+            self.scan.reader.rows(&experiment::largest_segments(question, STRATA_MAX)).await?;
+        if listed.first().is_some_and(|row| row.segments > STRATA_MAX as u64) {
+            return Err(ExperimentError::TooManyStrata { column: column.to_owned(), max: STRATA_MAX });
+        }
+        let names: Vec<String> = listed.into_iter().map(|row| row.segment).collect();
+        let question = Question { by_segment: true, ..self.question(self.forms) };
+        let rows: Vec<SumsRow> = self.scan.reader.rows(&experiment::sums_within(question, &names)).await?;
+        let mut strata = Vec::new();
+        for name in names {
+            let own: Vec<SumsRow> = rows.iter().filter(|row| row.segment == name).cloned().collect();
+            strata.push(self.centred(&name, own).await?);
+        }
+        let of_metric = |i: usize| -> Vec<Vec<Sums>> {
+            let stratum = |summed: &Summed| -> Vec<Sums> {
+                (0..self.scan.arms.len())
+                    .map(|arm| gather::value_sums(summed, i, arm).unwrap_or_default())
+                    .collect()
+            };
+            match self.request.metrics[i].measured {
+                Measured::Mean | Measured::Proportion => strata.iter().map(stratum).collect(),
+                Measured::Ratio { .. } | Measured::Quantile { .. } => Vec::new(),
+            }
+        };
+        Ok((0..self.request.metrics.len()).map(of_metric).collect())
+    }
+
+    /// The metrics by the day on which their units were first seen, days ascending.
+    async fn days(&self) -> Result<Vec<(i32, Vec<MetricFacts>)>, ExperimentError> {
+        let question = Question { by_day: true, ..self.question(self.forms) };
+        let rows: Vec<SumsRow> =
+            self.scan.reader.rows(&experiment::sums_by_day(question, DAY_ROWS_MAX + 1)).await?;
+        if rows.len() > DAY_ROWS_MAX {
+            let column = self.request.cuts.timestamp.clone().unwrap_or_default();
+            return Err(ExperimentError::TooManyDays { column, max: DAY_ROWS_MAX });
+        }
+        let days: BTreeSet<i32> = rows.iter().filter_map(|row| row.day).collect();
+        days.into_iter()
+            .map(|day| {
+                let own = rows.iter().filter(|row| row.day == Some(day)).cloned().collect();
+                let summed = Summed { rows: own, forms: self.forms.to_vec() };
+                Ok((day, self.metrics(&summed)?))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,180 @@
+//! `windvane experiment` cut into parts: segments, strata and days of a file, and advice; against NumPy and SciPy.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::experiment::{Folder, Ran, agrees, comparison, experiment, over};
+
+/// Digits that two programs in doubles share, after sums of some hundred values.
+const DOUBLES: f64 = 1e-8;
+
+fn golden() -> (String, Value) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let expected = serde_json::from_slice(&std::fs::read(format!("{folder}/experiment_parts.json")).unwrap());
+    (format!("{folder}/experiment_parts.csv"), expected.unwrap())
+}
+
+fn run(rows: &str, more: &[&str]) -> Ran {
+    let words = [rows, "--unit", "user", "--arm", "variant", "--control", "A", "--metric", "revenue:mean"];
+    experiment(&[&words[..], &["--metric", "bought:proportion"], more].concat())
+}
+
+fn check<'a>(document: &'a Value, name: &str, subject: &str) -> &'a Value {
+    let checks = document["health"].as_array().unwrap();
+    checks
+        .iter()
+        .find(|check| check["check"] == name && check["subject"] == subject)
+        .unwrap_or_else(|| panic!("no {name} of {subject}: {document}"))
+}
+
+// tests/golden/experiment_parts.py: Welch and χ² within each country, Holm over the whole and the four segments.
+#[test]
+fn segments_agree_with_scipy_and_are_corrected_as_one_family() {
+    let (rows, expected) = golden();
+    let document =
+        run(&rows, &["--segment-by", "country", "--segment-min", "50", "--format", "json"]).document();
+    for metric in ["revenue", "bought"] {
+        agrees(comparison(&document, metric, "B"), &expected["whole"][metric], DOUBLES, metric);
+    }
+    assert_eq!((&document["tests"], &document["segments_left_out"]), (&10.into(), &1.into()));
+    let found = document["segments"].as_array().unwrap();
+    let wanted = expected["segments"].as_array().unwrap();
+    assert_eq!(found.len(), wanted.len());
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert_eq!(found["segment"]["country"], wanted["country"]);
+        agrees(&found["srm"]["p_value"], &wanted["srm"], DOUBLES, "srm");
+        for metric in ["revenue", "bought"] {
+            agrees(
+                comparison(found, metric, "B"),
+                &wanted[metric],
+                DOUBLES,
+                &format!("{metric} {}", wanted["country"]),
+            );
+        }
+        let ledger = comparison(found, "revenue", "B")["ledger"].to_string();
+        assert!(ledger.contains("by holm over 10 p-values, those of 4 segments among them"), "{ledger}");
+    }
+    // FR has p 0.0001, below a quarter of 0.001: its verdicts are withheld, and those of the others are not.
+    let of = |country: &str| found.iter().find(|found| found["segment"]["country"] == country).unwrap();
+    assert_eq!(
+        (&of("FR")["srm"]["verdict"], &of("DE")["srm"]["verdict"]),
+        (&"mismatch".into(), &"ok".into())
+    );
+    assert_eq!(comparison(of("FR"), "revenue", "B")["verdict"], "inconclusive");
+    assert_eq!(comparison(of("DE"), "revenue", "B")["verdict"], "better");
+    assert_eq!(check(&document, "sample_ratio", "country=FR")["verdict"], "failure");
+    let table = run(&rows, &["--segment-by", "country", "--segment-min", "50"]).stdout;
+    for part in
+        ["country=(missing) (A 43, B 41 units)", "sample ratio mismatch", "1 segments are not compared"]
+    {
+        assert!(table.contains(part), "{part} is not in:\n{table}");
+    }
+}
+
+// Within a segment values are 1e9 and half a unit apart, and in the other they are small: plain sums lose the first's spread.
+#[test]
+fn a_segment_with_a_large_mean_keeps_its_variance() {
+    let text = (0..400).fold("unit,arm,value,place\n".to_owned(), |mut text, i| {
+        let (arm, far) = (if i % 2 == 0 { "A" } else { "B" }, i % 4 < 2);
+        let value = if far { 1e9 } else { -1e9 * f64::from(i % 3) } + f64::from(i / 4 % 2) * 0.5;
+        writeln!(text, "u{i},{arm},{value:?},{}", if far { "far" } else { "near" }).unwrap();
+        text
+    });
+    let folder = Folder::new();
+    let rows = folder.file("rows.csv", &text);
+    let words = ["--metric", "value:mean", "--segment-by", "place", "--segment-min", "2", "--format", "json"];
+    let document = over(&rows, &words).document();
+    let far =
+        document["segments"].as_array().unwrap().iter().find(|it| it["segment"]["place"] == "far").unwrap();
+    // 100 units an arm, half of them half a unit up: variance 0.0625·100/99, error √(2·that/100).
+    let se = comparison(far, "value", "B")["absolute"]["se"].as_f64().unwrap();
+    let expected = (2.0 * 0.0625 / 99.0_f64).sqrt();
+    assert!((se / expected - 1.0).abs() < DOUBLES, "{se} instead of {expected}");
+}
+
+// Weights of all units and the spread of the strata's effects, by NumPy; XX has one unit in an arm and is merged.
+#[test]
+fn strata_put_an_unlike_mixture_right() {
+    let (rows, expected) = golden();
+    let document = run(&rows, &["--stratify", "country", "--format", "json"]).document();
+    for metric in ["revenue", "bought"] {
+        let found = comparison(&document, metric, "B");
+        agrees(found, &expected["strata"][metric], DOUBLES, metric);
+        assert_eq!(found["method"], "post_stratified");
+        assert!(found["ledger"].to_string().contains("post-stratified: 4 strata"), "{found}");
+    }
+    let plain = comparison(&run(&rows, &["--format", "json"]).document(), "revenue", "B").clone();
+    assert!(plain["absolute"]["estimate"].as_f64() > Some(1.7) && plain["method"] == "welch", "{plain}");
+}
+
+// A line through the days by NumPy's polyfit with known errors, and the level of the first two days against the later four.
+#[test]
+fn an_effect_that_fades_is_told_with_its_levels() {
+    let (rows, expected) = golden();
+    let document = run(&rows, &["--timestamp", "seen", "--format", "json"]).document();
+    let found = check(&document, "novelty", "revenue of B");
+    agrees(&found["observed"], &expected["novelty"]["observed"], DOUBLES, "novelty");
+    let meaning = found["meaning"].as_str().unwrap();
+    for level in ["first", "later"] {
+        let level = expected["novelty"][level].as_str().unwrap();
+        assert!(meaning.contains(level) && meaning.contains("fades"), "{level} is not in {meaning}");
+    }
+    assert_eq!(
+        (&found["verdict"], &check(&document, "novelty", "bought of B")["verdict"]),
+        (&"warning".into(), &"ok".into())
+    );
+    let short = Folder::new();
+    let text = (0..200).fold("unit,arm,value,seen\n".to_owned(), |mut text, i| {
+        writeln!(text, "{i},{},{},2013-01-0{}", if i % 2 == 0 { "A" } else { "B" }, i % 7, 1 + i % 3)
+            .unwrap();
+        text
+    });
+    let rows = short.file("rows.csv", &text);
+    let document =
+        over(&rows, &["--metric", "value:mean", "--timestamp", "seen", "--format", "json"]).document();
+    assert_eq!(check(&document, "novelty", "value of B")["verdict"], "unknown");
+}
+
+// P(B is best) by SciPy's quad; below a hundredth the floor is told.
+#[test]
+fn advice_is_bandit_weights_and_says_that_it_is_no_verdict() {
+    let (rows, expected) = golden();
+    let words = ["--advice", "--primary", "bought"];
+    let document = run(&rows, &[&words[..], &["--format", "json"]].concat()).document();
+    let advice = document["advice"].as_array().unwrap();
+    assert_eq!((advice.len(), &advice[0]["metric"]), (1, &"bought".into()));
+    agrees(&advice[0]["arms"], &expected["advice"], 1e-6, "advice");
+    assert!(run(&rows, &words).stdout.contains("Advice, not a verdict"));
+    assert_eq!(run(&rows, &["--format", "json"]).document()["advice"], Value::Null);
+}
+
+#[test]
+fn cuts_that_cannot_be_made_are_refused() {
+    let (rows, _) = golden();
+    let folder = Folder::new();
+    let many = (0..500).fold("unit,arm,value\n".to_owned(), |mut text, i| {
+        writeln!(text, "u{i},{},{}", if i % 2 == 0 { "A" } else { "B" }, i % 7).unwrap();
+        text
+    });
+    let many = folder.file("many.csv", &many);
+    let mean = ["--metric", "value:mean"];
+    for (code, part, ran) in [
+        (64, "one to 3 columns", run(&rows, &["--segment-by", "a,b,c,d"])),
+        (64, "give one of them", run(&rows, &["--stratify", "country", "--covariate", "revenue"])),
+        (65, "did you mean `country`", run(&rows, &["--segment-by", "contry"])),
+        (65, "no column `when`", run(&rows, &["--timestamp", "when"])),
+        (65, "more than 200 different values", over(&many, &[&mean[..], &["--stratify", "unit"]].concat())),
+        (64, "go with a file", experiment(&["checkout", "--segment-by", "country"])),
+    ] {
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(part), "{part} is not in: {}", ran.stderr);
+    }
+    // Of 500 segments of one unit each none is large enough, and that is told.
+    let document =
+        over(&many, &[&mean[..], &["--segment-by", "unit", "--format", "json"]].concat()).document();
+    assert_eq!(
+        (&document["segments_left_out"], &document["segments"]),
+        (&500.into(), &Value::Array(Vec::new()))
+    );
+}
