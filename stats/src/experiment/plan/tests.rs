@@ -169,13 +169,15 @@ proptest! {
         prop_assert!((plan.power(mde, size).unwrap() - wanted).abs() < 1e-6);
     }
 
-    // More units and larger effects never lose power.
+    // More units and larger effects never lose power. Where an effect is hopeless for a sequence that was tuned to fewer units, its
+    // power is the chance of a false alarm at this one look, and that falls as the sequence widens: effect 0.01, n 26776 (1e-3).
     #[test]
     fn power_rises(effect in 0.01_f64..1.0, n in 100.0_f64..1e6, sequential in any::<bool>()) {
         let stopping = if sequential { Stopping::Sequential { tuning: 5e3 } } else { Stopping::Fixed };
         let plan = Plan { stopping, ..case_25() };
         let power = plan.power(effect, n).unwrap();
-        prop_assert!(plan.power(effect, 1.5 * n).unwrap() >= power - SWITCH);
+        let hopeless = sequential && power < 0.01;
+        prop_assert!(hopeless || plan.power(effect, 1.5 * n).unwrap() >= power - SWITCH);
         prop_assert!(plan.power(1.5 * effect, n).unwrap() >= power - SWITCH);
     }
 }
