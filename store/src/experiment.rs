@@ -3,12 +3,15 @@
 //! Rows are summed by unit first and units by arm then, in one statement. Where every unit has one row ([`probe`] tells) the
 //! first step is left out. Names and values come from users: each is quoted where it enters the text.
 
+mod extremes;
 mod frame;
 mod orders;
 mod splits;
 mod stored;
 mod sums;
+mod timing;
 
+pub use extremes::{Centred, ExtremesRow, extremes};
 pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };
@@ -22,3 +25,4 @@ pub use sums::{
     Form, FormRow, Question, SegmentRow, SumsRow, UnitQuantilesRow, UnitsAre, largest_segments, sums,
     sums_by_day, sums_within, unit_quantiles,
 };
+pub use timing::{Timing, TimingColumns, TimingRow, timing, timing_columns};

@@ -150,7 +150,16 @@ def advice(units):
     return [{"probability_best": chance, "thompson": min(max(chance, 0.01), 0.99), "top_two": 0.5} for chance in chances]
 
 
+def outliers(units):
+    """The difference without the unit of each arm that is farthest from its mean: one of a thousand, at least one."""
+    arms = [of(units, arm, "revenue") for arm in "AB"]
+    rest = [np.delete(arm, np.abs(arm - arm.mean()).argmax()) for arm in arms]
+    all_units, others = arms[1].mean() - arms[0].mean(), rest[1].mean() - rest[0].mean()
+    return {"carried": 1 - others / all_units, "rest": f"{others:+.4f}"}
+
+
 units = units_of(write_rows())
 expected = {**segments(units), "strata": {column: post_stratified(units, column) for column in ["revenue", "bought"]},
-            "novelty": novelty(units), "advice": advice(units)}
+            "novelty": novelty(units), "advice": advice(units),
+            "outliers": outliers(units)}
 (HERE / "experiment_parts.json").write_text(json.dumps(expected, indent=1) + "\n")

@@ -9,6 +9,9 @@ use super::experiment::{Folder, Ran, agrees, comparison, experiment, over};
 /// Digits that two programs in doubles share, after sums of some hundred values.
 const DOUBLES: f64 = 1e-8;
 
+/// The p-value of 5 late units of 200 against 30 of 200.
+const LATE_P: f64 = 9.700_695_731_479_564e-6;
+
 fn golden() -> (String, Value) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     let expected = serde_json::from_slice(&std::fs::read(format!("{folder}/experiment_parts.json")).unwrap());
@@ -147,6 +150,74 @@ fn advice_is_bandit_weights_and_says_that_it_is_no_verdict() {
     agrees(&advice[0]["arms"], &expected["advice"], 1e-6, "advice");
     assert!(run(&rows, &words).stdout.contains("Advice, not a verdict"));
     assert_eq!(run(&rows, &["--format", "json"]).document()["advice"], Value::Null);
+}
+
+// The farthest unit of each arm by NumPy; and one unit of 1e6 in A, without which B is better.
+#[test]
+fn a_few_units_that_carry_an_effect_are_told() {
+    let (rows, expected) = golden();
+    let document = run(&rows, &["--outliers", "--format", "json"]).document();
+    let found = check(&document, "outlier_influence", "revenue of B");
+    agrees(&found["observed"], &expected["outliers"]["carried"], DOUBLES, "carried");
+    let rest = expected["outliers"]["rest"].as_str().unwrap();
+    assert!(found["meaning"].as_str().unwrap().contains(rest) && found["verdict"] == "ok", "{found}");
+    let text = (0..400).fold("unit,arm,value\n".to_owned(), |mut text, i| {
+        let value = if i == 8 { 1e6 } else { f64::from(i / 2 % 5 + 2 * (i % 2)) };
+        writeln!(text, "{i},{},{value}", if i % 2 == 0 { "A" } else { "B" }).unwrap();
+        text
+    });
+    let rows = Folder::new();
+    let rows = (rows.file("rows.csv", &text), rows);
+    let with = |more: &[&str]| {
+        let words = ["--metric", "value:mean", "--outliers", "--format", "json"];
+        over(&rows.0, &[&words[..], more].concat()).document()
+    };
+    let found = with(&[]);
+    let told = check(&found, "outlier_influence", "value of B");
+    assert_eq!(
+        (&told["verdict"], &found["comparisons"][0]["verdict"]),
+        (&"warning".into(), &"inconclusive".into())
+    );
+    assert!(told["meaning"].as_str().unwrap().contains("decide"), "{told}");
+    // Once the metric is capped, that unit is like the others.
+    let found = with(&["--cap", "10"]);
+    assert_eq!(check(&found, "outlier_influence", "value of B")["verdict"], "ok");
+    assert_eq!(found["comparisons"][0]["verdict"], "better");
+}
+
+// Late are 5 of 200 units of A and 30 of 200 of B: pooled z = 0.125/√(0.0875·0.9125·2/200), p by SciPy's 2·norm.sf.
+#[test]
+fn rows_from_before_the_assignment_and_late_ones_are_told() {
+    let text = (0..400).fold("unit,arm,value,seen,assigned,received\n".to_owned(), |mut text, i| {
+        let (arm, place) = (if i % 2 == 0 { "A" } else { "B" }, i / 2);
+        let assigned = if place < 10 { "2013-01-02T00:00:00Z" } else { "2013-01-01T00:00:00Z" };
+        let late = place < if arm == "A" { 5 } else { 30 };
+        let received = if late { "2013-01-03T00:00:00Z" } else { "2013-01-01T12:00:10Z" };
+        writeln!(text, "{i},{arm},{},2013-01-01T12:00:00Z,{assigned},{received}", i % 7).unwrap();
+        // A second row of the same unit, in time.
+        writeln!(text, "{i},{arm},1,2013-01-02T12:00:00Z,{assigned},2013-01-02T12:00:10Z").unwrap();
+        text
+    });
+    let folder = Folder::new();
+    let rows = folder.file("rows.csv", &text);
+    let words =
+        ["--metric", "value:mean", "--timestamp", "seen", "--assigned", "assigned", "--received", "received"];
+    let with = |more: &[&str]| over(&rows, &[&words[..], &["--format", "json"], more].concat()).document();
+    let document = with(&["--late-after", "1h"]);
+    let early = document["health"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["check"] == "exposure_before_assignment")
+        .unwrap();
+    assert_eq!((&early["verdict"], &early["observed"]), (&"failure".into(), &0.05.into()), "{early}");
+    assert!(early["meaning"].as_str().unwrap().contains("20 of 400 units (5.00 %)"), "{early}");
+    let late = check(&document, "late_data", "B");
+    agrees(&late["observed"], &LATE_P.into(), DOUBLES, "late");
+    assert_eq!(late["verdict"], "warning");
+    assert_eq!(check(&with(&["--late-after", "7d"]), "late_data", "B")["verdict"], "ok");
+    let wrong = over(&rows, &[&words[..], &["--late-after", "soon"]].concat());
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (64, ""), "{}", wrong.stderr);
 }
 
 #[test]

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_stats::experiment::sums::Sums;
-use windvane_store::experiment::{self, Form, Frame, FrameColumns, Question, SegmentRow, SumsRow};
+use windvane_store::experiment::{
+    self, Centred, ExtremesRow, Form, Frame, FrameColumns, Question, SegmentRow, SumsRow, TimingColumns,
+};
 
 use super::{
     ExperimentError,
-    facts::{Facts, MetricFacts, Part, Parts},
+    facts::{Extremes, Facts, MetricFacts, Part, Parts, Timed},
     gather::{self, Scan, Summed},
     metric::Measured,
     request::ExperimentRequest,
@@ -20,6 +22,10 @@ pub const STRATA_MAX: usize = 200;
 /// Rows of sums by day at most: 64 arms over some three years.
 const DAY_ROWS_MAX: usize = 65_536;
 
+/// Extreme units of an arm that are looked at: one of so many, and at most so many.
+const EXTREMES_ONE_IN: u64 = 1000;
+const EXTREMES_MAX: usize = 100;
+
 /// What is cut, and into what.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cuts {
@@ -31,6 +37,12 @@ pub struct Cuts {
     pub stratify: Option<String>,
     /// When a row was seen.
     pub timestamp: Option<String>,
+    /// When its unit was assigned.
+    pub assigned: Option<String>,
+    /// When the row arrived, and after how many microseconds it is late.
+    pub received: Option<(String, i64)>,
+    /// Whether the extreme units of means are looked at.
+    pub outliers: bool,
 }
 
 /// Makes the cuts that are asked for.
@@ -56,7 +68,61 @@ pub(super) async fn cut(
         let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
         parts.days = cutter.days().await?;
     }
+    parts.timed = timed(scan, request).await?;
+    if cuts.outliers {
+        parts.extremes = extremes(scan, request, sums).await?;
+    }
     Ok(parts)
+}
+
+/// Counts units by when their rows were seen, where that can be held against another time.
+async fn timed(scan: &Scan<'_>, request: &ExperimentRequest) -> Result<Option<Timed>, ExperimentError> {
+    let Cuts { timestamp: Some(seen), assigned, received, .. } = &request.cuts else { return Ok(None) };
+    if assigned.is_none() && received.is_none() {
+        return Ok(None);
+    }
+    let columns = TimingColumns {
+        seen,
+        assigned: assigned.as_deref(),
+        received: received.as_ref().map(|(column, _)| column.as_str()),
+    };
+    let timing = experiment::timing_columns(&request.population, columns)
+        .map_err(|fault| gather::column(request, fault))?;
+    let late_after_us = received.as_ref().map_or(0, |(_, after)| *after);
+    let question = scan.question(&scan.opened.measures, &[]);
+    let rows = scan.reader.rows(&experiment::timing(question, &timing, late_after_us)).await?;
+    Ok(Some(Timed { rows, assigned: assigned.is_some(), received: received.is_some() }))
+}
+
+/// The extreme units of every mean: one of a thousand units of an arm, at least one.
+async fn extremes(
+    scan: &Scan<'_>,
+    request: &ExperimentRequest,
+    sums: &Summed,
+) -> Result<Vec<Extremes>, ExperimentError> {
+    let arms = scan.arms.len();
+    let mean = |form: usize, arm: usize| gather::value_sums(sums, form, arm).and_then(|sums| sums.mean(0));
+    let asked: Vec<Centred> = (0..request.metrics.len())
+        .filter(|place| request.metrics[*place].measured == Measured::Mean)
+        .map(|form| Centred { form, centres: (0..arms).map(|arm| mean(form, arm).unwrap_or(0.0)).collect() })
+        .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let question = scan.question(&scan.opened.measures, &sums.forms);
+    let rows: Vec<ExtremesRow> =
+        scan.reader.rows(&experiment::extremes(question, &asked, EXTREMES_MAX)).await?;
+    let values = |at: usize, form: usize, arm: usize| -> Vec<f64> {
+        let n = gather::form_of(&sums.rows, form, arm).map_or(0, |row| row.n);
+        let wanted = usize::try_from(n.div_ceil(EXTREMES_ONE_IN)).unwrap_or(EXTREMES_MAX).min(EXTREMES_MAX);
+        let found = rows.iter().find(|row| row.arm as usize == arm).and_then(|row| row.values.get(at));
+        found.map(|values| values.iter().take(wanted).map(|value| value.0).collect()).unwrap_or_default()
+    };
+    let of = |(at, asked): (usize, &Centred)| Extremes {
+        metric: asked.form,
+        arms: (0..arms).map(|arm| values(at, asked.form, arm)).collect(),
+    };
+    Ok(asked.iter().enumerate().map(of).collect())
 }
 
 fn frame(

@@ -9,6 +9,7 @@ use windvane_stats::experiment::{
     quantile::QuantileArm,
     sums::{PairSums, Sums},
 };
+use windvane_store::experiment::TimingRow;
 
 use super::Metric;
 
@@ -44,6 +45,29 @@ pub(super) struct Parts {
     pub(super) strata: Vec<Vec<Vec<Sums>>>,
     /// The metrics by the day on which their units were first seen.
     pub(super) days: Vec<(i32, Vec<MetricFacts>)>,
+    /// The extreme units of each mean.
+    pub(super) extremes: Vec<Extremes>,
+    /// When rows were seen, where that can be held against something.
+    pub(super) timed: Option<Timed>,
+}
+
+/// The values of the units farthest from their arm's mean.
+#[derive(Debug, Clone)]
+pub(super) struct Extremes {
+    /// The metric's place.
+    pub(super) metric: usize,
+    /// For each arm, farthest first.
+    pub(super) arms: Vec<Vec<f64>>,
+}
+
+/// Units by when their rows were seen.
+#[derive(Debug, Clone)]
+pub(super) struct Timed {
+    pub(super) rows: Vec<TimingRow>,
+    /// Whether it is known when units were assigned.
+    pub(super) assigned: bool,
+    /// Whether it is known when rows arrived.
+    pub(super) received: bool,
 }
 
 /// One segment.

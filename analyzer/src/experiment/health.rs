@@ -1,6 +1,8 @@
 //! Whether the experiment itself can be trusted: one entry a check, with what it means and what to do. Pure.
 
 mod novelty;
+mod outliers;
+mod timing;
 
 use windvane_stats::experiment::{
     effect::Level,
@@ -18,6 +20,7 @@ use super::{
     compare,
     facts::{ArmMetric, ArmSums, Facts, MetricFacts},
     judge::SRM_BELOW,
+    request::Rule,
 };
 
 /// Units in several arms are an accident of logging below this share, or below this number.
@@ -25,7 +28,7 @@ const SEVERAL_SHARE_MAX: f64 = 0.01;
 const SEVERAL_MIN: u64 = 10;
 
 /// All checks that these facts allow.
-pub(super) fn checks(facts: &Facts, control: usize, srm: &Srm) -> Vec<Check> {
+pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) -> Vec<Check> {
     let mut checks = vec![sample_ratio(srm), several(facts)];
     for metric in &facts.metrics {
         for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
@@ -37,6 +40,8 @@ pub(super) fn checks(facts: &Facts, control: usize, srm: &Srm) -> Vec<Check> {
         }
     }
     checks.extend(novelty::checks(facts, control));
+    checks.extend(timing::checks(facts, control));
+    checks.extend(outliers::checks(facts, control, rule));
     // A covariate is the same for every metric: it is told once an arm.
     let mut told: Vec<Option<String>> = Vec::new();
     checks.retain(|check| {

@@ -23,7 +23,7 @@ pub const SRM_BELOW: f64 = 0.001;
 /// Judges an experiment. The control must be one of the arms.
 pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
     let srm = sample_ratio(facts, SRM_BELOW);
-    let mut health = health::checks(facts, control, &srm);
+    let mut health = health::checks(facts, control, (&srm, rule));
     let fractions = fractions(facts, rule);
     let mut comparisons = comparisons(facts, control, (rule, &fractions));
     let mut segments = segments(facts, control, (rule, &fractions));

@@ -170,6 +170,25 @@ fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
     })
 }
 
+/// The time of a column that holds times, dates, or text or microseconds that say when: Nullable(Int64), microseconds since 1970
+/// UTC.
+pub(super) fn micros(population: &Population, name: &str) -> Result<String, ColumnFault> {
+    Ok(match storage(population, name)? {
+        Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
+            format!("toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC'))")
+        }
+        Storage::Number(Sql(sql)) => format!("toInt64({sql})"),
+        Storage::Nothing => "CAST(NULL, 'Nullable(Int64)')".to_owned(),
+        Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
+            format!(
+                "toUnixTimestamp64Micro(toDateTime64({}, 6, 'UTC'))",
+                crate::local::quote_identifier(name)
+            )
+        }
+        other => return Err(unsupported(name, &other, "a time")),
+    })
+}
+
 /// What a frame looks like before it is summed.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ProbeRow {

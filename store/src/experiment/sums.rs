@@ -197,7 +197,7 @@ pub struct UnitQuantilesRow {
 }
 
 /// One row a unit: its arm, segment and day, and its sum of each measure.
-fn units(question: &Question<'_>) -> String {
+pub(super) fn units(question: &Question<'_>) -> String {
     let Frame { from, unit, arm, segment, day, .. } = question.frame;
     let asked = |expression: &Option<String>, wanted: bool, none: &str| match expression {
         Some(sql) if wanted => sql.clone(),
