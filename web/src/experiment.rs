@@ -10,7 +10,7 @@ mod words;
 use maud::{Markup, html};
 use windvane_store::experiment_findings::Point;
 use windvane_types::experiment::{
-    Arm, Check, CheckVerdict, Comparison, Document, Role, Segment, SrmVerdict, Verdict,
+    Arm, Check, CheckVerdict, Comparison, Document, GuardrailVerdict, Role, Segment, SrmVerdict, Verdict,
 };
 
 pub use history::by_comparison;
@@ -62,11 +62,7 @@ fn content(document: &Document, points: &[Point]) -> Markup {
         }
         h2 { "What was done" }
         ol.ledger { @for line in words::ledger(document) { li { (line) } } }
-        p.quiet {
-            (document.tests) @if document.tests == 1 { " p-value" } @else { " p-values" }
-            " corrected by " (document.correction) "; a verdict needs p < " (document.alpha) "; each interval holds "
-            (percent(1.0 - document.alpha)) "."
-        }
+        p.quiet { (words::rule(document)) }
     }
 }
 
@@ -185,7 +181,16 @@ fn comparison(found: &Comparison) -> Markup {
                 @if found.role != Role::Primary { span.quiet { " " (found.role.as_str()) } }
             }
             td { (words::name(&found.arm)) }
-            td { (verdict(found.verdict)) @if let Some(reason) = &found.reason { br; span.quiet { (reason) } } }
+            td {
+                (verdict(found.verdict))
+                @if let Some(guardrail) = &found.guardrail {
+                    br;
+                    span class=(if guardrail.verdict == GuardrailVerdict::Broken { "badge worse" } else { "quiet" }) {
+                        "guardrail " (guardrail.verdict.as_str())
+                    }
+                }
+                @if let Some(reason) = &found.reason { br; span.quiet { (reason) } }
+            }
             td.number { (thousands(found.n + found.n_control)) }
             td.number { (control) }
             td.number { (arm) }

@@ -80,6 +80,24 @@ fn a_mismatch_comes_before_every_number() {
 }
 
 #[test]
+fn a_broken_guardrail_is_told() {
+    let mut document = document("inconclusive", "ok");
+    document.comparisons[0].guardrail = Some(windvane_types::experiment::Guardrail {
+        verdict: GuardrailVerdict::Broken,
+        margin: 0.02,
+        p_value: Some(0.9),
+    });
+    let html = experiment_report(&document, &[]);
+    for part in [
+        "Guardrail broken: &lt;b&gt;B&lt;/b&gt; on revenue",
+        "is broken: a loss of 2 % is exceeded",
+        "guardrail broken</span>",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
 fn a_chart_is_drawn_of_any_looks() {
     let gap = Point {
         relative: None,

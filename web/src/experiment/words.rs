@@ -1,6 +1,8 @@
 //! What an experiment says, in sentences with the number behind each.
 
-use windvane_types::experiment::{Better, Comparison, Document, Effect, Kind, SrmVerdict, Verdict};
+use windvane_types::experiment::{
+    Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict,
+};
 
 use crate::numbers::{number, p_value, percent, signed, signed_percent};
 
@@ -37,10 +39,20 @@ pub fn headline(document: &Document) -> String {
             of(verdict).map(|found| format!("{} on {}", name(&found.arm), metric(found))).collect();
         (!said.is_empty()).then(|| said.join(", "))
     };
-    let parts: Vec<String> = [Verdict::Worse, Verdict::Better, Verdict::Equivalent]
+    let guarded = |verdict: GuardrailVerdict| {
+        let said: Vec<String> = document
+            .comparisons
+            .iter()
+            .filter(|found| found.guardrail.as_ref().is_some_and(|guardrail| guardrail.verdict == verdict))
+            .map(|found| format!("{} on {}", name(&found.arm), metric(found)))
+            .collect();
+        (!said.is_empty()).then(|| format!("Guardrail {}: {}", verdict.as_str(), said.join(", ")))
+    };
+    let mut parts: Vec<String> = [Verdict::Worse, Verdict::Better, Verdict::Equivalent]
         .into_iter()
         .filter_map(|verdict| Some(format!("{}: {}", capital(verdict.as_str()), listed(verdict)?)))
         .collect();
+    parts.extend([GuardrailVerdict::Broken, GuardrailVerdict::Undecided].into_iter().filter_map(guarded));
     match parts.as_slice() {
         [] => "Nothing is shown yet: every comparison is inconclusive".to_owned(),
         parts => parts.join(". "),
@@ -71,7 +83,42 @@ pub fn sentence(comparison: &Comparison, alpha: f64) -> String {
     let p = comparison.p_adjusted.or(comparison.p_value);
     let p = if p.is_some() { format!("; {}", p_value(p)) } else { String::new() };
     let less = if comparison.better == Better::Lower { ", where less is better" } else { "" };
-    format!("{said}{less}: {behind}{p}")
+    let guardrail = comparison.guardrail.as_ref().map_or(String::new(), |guardrail| {
+        let margin = if guardrail.margin > 0.0 {
+            format!("a loss of {}", percent(guardrail.margin))
+        } else {
+            "any loss".to_owned()
+        };
+        match guardrail.verdict {
+            GuardrailVerdict::Held => format!(". The guardrail holds: {margin} is ruled out"),
+            GuardrailVerdict::Broken => format!(". The guardrail is broken: {margin} is exceeded"),
+            GuardrailVerdict::Undecided => {
+                format!(". Whether the guardrail holds is open: {margin} is not ruled out")
+            }
+        }
+    });
+    format!("{said}{less}: {behind}{p}{guardrail}")
+}
+
+/// What a verdict needs.
+pub fn rule(document: &Document) -> String {
+    let tests = match document.tests {
+        1 => "One p-value".to_owned(),
+        tests => format!("{tests} p-values"),
+    };
+    let sure = percent(1.0 - document.alpha);
+    let decides = match document.inference.as_str() {
+        "bayesian" => format!("the posterior decides at {sure}"),
+        "sequential" => format!("a verdict needs an always-valid p < {}", document.alpha),
+        "group_sequential" => format!("a verdict needs a repeated p < {} at this look", document.alpha),
+        _ => format!("a verdict needs p < {}", document.alpha),
+    };
+    let side = match document.alternative.as_str() {
+        "greater" => ", only above the control",
+        "less" => ", only below the control",
+        _ => "",
+    };
+    format!("{tests} corrected by {}; {decides}{side}; each interval holds {sure}.", document.correction)
 }
 
 fn with_interval(effect: &Effect, alpha: f64, one: fn(f64) -> String) -> String {
@@ -113,13 +160,16 @@ pub fn sample_ratio(document: &Document) -> String {
     }
 }
 
-/// How likely the arm is better, with a flat prior.
+/// How likely the arm is better, with the prior that was given.
 pub fn chance(comparison: &Comparison) -> String {
-    comparison.bayesian.as_ref().map_or("–".to_owned(), |bayesian| match bayesian.probability_better {
-        p if p > 0.9999 => "> 99.99 %".to_owned(),
-        p if p < 0.0001 => "< 0.01 %".to_owned(),
-        p => format!("{:.2} %", p * 100.0),
-    })
+    let beta = comparison.beta_binomial.as_ref().map(|posterior| posterior.probability_better);
+    let normal = comparison.bayesian.as_ref().map(|posterior| posterior.probability_better);
+    match beta.or(normal) {
+        None => "–".to_owned(),
+        Some(p) if p > 0.9999 => "> 99.99 %".to_owned(),
+        Some(p) if p < 0.0001 => "< 0.01 %".to_owned(),
+        Some(p) => format!("{:.2} %", p * 100.0),
+    }
 }
 
 /// What was done on the way, each line once, with the comparisons that it is about where it is not about all.
