@@ -1,7 +1,7 @@
 //! The configuration: one TOML file, the environment over it, validated at once into settings without options.
 
 mod alerts;
-mod experiments;
+pub mod experiments;
 mod fault;
 mod keys;
 mod kind;

@@ -6,6 +6,7 @@ mod cuts;
 mod inference;
 mod junit;
 mod markdown;
+mod past;
 mod plan;
 mod roles;
 mod source;

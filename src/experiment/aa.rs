@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use windvane_analyzer::experiment::{AaRequest, Measured, Metric, run_aa};
+use windvane_analyzer::experiment::{self, AaRequest, Measured, Metric, SEED, SPLITS_DEFAULT, run_aa};
 use windvane_store::Reader;
 use windvane_types::experiment_aa::Document;
 
 use super::arguments::usage;
+use super::past::{self, PastFlags};
 use super::source;
+use crate::connection;
 use crate::drift::words::{grouped, number};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::output::print;
@@ -16,23 +18,25 @@ use crate::output::print;
 /// Deal the units of a file out at random again and again, and count how often a difference is found that is none.
 #[derive(Debug, Args)]
 pub struct AaArguments {
-    /// The file with one or more rows a unit: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "FILE")]
+    /// The file with one or more rows a unit (Parquet, Arrow, CSV or NDJSON), which takes --unit and --metric; or the name of an
+    /// experiment of the configuration, whose units of the past in the store are dealt out.
+    #[arg(value_name = "FILE|NAME")]
     file: PathBuf,
     /// The column that says who or what would be assigned.
     #[arg(long, value_name = "COLUMN")]
-    unit: String,
-    /// What is compared: NAME:mean, NAME:proportion or NAME:ratio(DENOMINATOR).
+    unit: Option<String>,
+    /// What is compared: NAME:mean, NAME:proportion or NAME:ratio(DENOMINATOR). Of an experiment: the name of its metric, the first
+    /// that decides unless given.
     #[arg(long, value_name = "NAME:KIND")]
-    metric: String,
-    /// The accepted chance of a false verdict, above 0 and below 1.
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
-    alpha: f64,
+    metric: Option<String>,
+    /// The accepted chance of a false verdict, above 0 and below 1; 0.05, or the experiment's own, unless given.
+    #[arg(long, value_name = "P")]
+    alpha: Option<f64>,
     /// How many random splits, 64 to 100000.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = SPLITS_DEFAULT)]
     splits: usize,
     /// Which ones.
-    #[arg(long, value_name = "N", default_value_t = 20_130_101)]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
     /// Print the document `windvane.experiment_aa/1`.
     #[arg(long)]
@@ -40,44 +44,68 @@ pub struct AaArguments {
     /// Never fetch the engine; say which command does instead.
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    past: PastFlags,
 }
 
 /// Runs `windvane experiment aa`.
 pub fn run(arguments: &AaArguments) -> CommandResult {
-    let metric = Metric::parse(&arguments.metric).map_err(usage)?;
+    if let Some(alpha) = arguments.alpha.filter(|alpha| !(*alpha > 0.0 && *alpha < 1.0)) {
+        return Err(usage(format!("`--alpha {alpha}` is out of range: above 0 and below 1")));
+    }
+    if !(64..=100_000).contains(&arguments.splits) {
+        return Err(usage(format!("`--splits {}` is out of range: 64 to 100000", arguments.splits)));
+    }
+    let told = |document: Document| match arguments.json {
+        true => print(&format!("{}\n", serde_json::to_string_pretty(&document)?)),
+        false => print(&text(&document)),
+    };
+    let Some(unit) = &arguments.unit else {
+        return connection::wait_for(of_store(arguments)).and_then(told);
+    };
+    let metric = arguments.metric.as_deref().unwrap_or_default();
+    let metric = Metric::parse(metric).map_err(usage)?;
     if matches!(metric.measured, Measured::Quantile { .. }) {
         return Err(usage(
             "`quantile` cannot be dealt out by sums: give a mean, a proportion or a ratio".to_owned(),
         ));
     }
-    if !(arguments.alpha > 0.0 && arguments.alpha < 1.0) {
-        return Err(usage(format!("`--alpha {}` is out of range: above 0 and below 1", arguments.alpha)));
-    }
-    if !(64..=100_000).contains(&arguments.splits) {
-        return Err(usage(format!("`--splits {}` is out of range: 64 to 100000", arguments.splits)));
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(simulate(arguments, metric));
+    let result = runtime.block_on(of_file(arguments, unit, metric));
     drop(runtime);
-    let result = result.and_then(|document| match arguments.json {
-        true => print(&format!("{}\n", serde_json::to_string_pretty(&document)?)),
-        false => print(&text(&document)),
-    });
-    windvane_store::chdb::exit_now(crate::cli::conclude(&result.map(|_| Exit::Ok)))
+    windvane_store::chdb::exit_now(crate::cli::conclude(&result.and_then(told).map(|_| Exit::Ok)))
 }
 
-async fn simulate(arguments: &AaArguments, metric: Metric) -> Result<Document, Failure> {
+async fn of_file(arguments: &AaArguments, unit: &str, metric: Metric) -> Result<Document, Failure> {
     let (engine, population) = source::open(&arguments.file, arguments.offline).await?;
     let request = AaRequest {
         population,
-        unit: arguments.unit.clone(),
+        unit: unit.to_owned(),
         metric,
-        alpha: arguments.alpha,
+        alpha: arguments.alpha.unwrap_or(0.05),
         splits: arguments.splits,
         seed: arguments.seed,
     };
-    let bar = indicatif::ProgressBar::new(arguments.splits as u64);
-    let found = run_aa(&Reader::Local(engine), &request, |done| bar.set_position(done as u64)).await;
+    simulate(&Reader::Local(engine), &request).await
+}
+
+async fn of_store(arguments: &AaArguments) -> Result<Document, Failure> {
+    let name = arguments.file.to_string_lossy();
+    let past = past::past(&name, arguments.metric.as_deref(), &arguments.past)?;
+    let asked = experiment::as_if(&past.experiment, past.place).map_err(source::failure)?;
+    let request = AaRequest {
+        alpha: arguments.alpha.unwrap_or(asked.alpha),
+        splits: arguments.splits,
+        seed: arguments.seed,
+        ..asked
+    };
+    let found = simulate(&past.reader, &request).await?;
+    Ok(Document { metric: past.metric().to_owned(), ..found })
+}
+
+async fn simulate(reader: &Reader, request: &AaRequest) -> Result<Document, Failure> {
+    let bar = indicatif::ProgressBar::new(request.splits as u64);
+    let found = run_aa(reader, request, |done| bar.set_position(done as u64)).await;
     bar.finish_and_clear();
     found.map_err(source::failure)
 }

@@ -1,10 +1,14 @@
 //! `windvane experiment plan`: how many units an experiment needs, what it would find, and how long it takes.
 
 use clap::Args;
+use windvane_analyzer::experiment::{self as analysis, days_until};
 use windvane_stats::experiment::plan::{Allocation, Baseline, Plan, Stopping, search::Direction};
-use windvane_types::experiment_plan::{Document, SCHEMA};
+use windvane_types::experiment_plan::{Document, SCHEMA, Traffic};
 
 use super::arguments::usage;
+use super::past::{self, Past, PastFlags};
+use super::source;
+use crate::connection;
 use crate::drift::words::{grouped, number};
 use crate::exit::{CommandResult, Failure};
 use crate::output::print;
@@ -12,12 +16,18 @@ use crate::output::print;
 /// Plan an experiment: the units it needs for an effect, or the smallest effect that its units find.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
+    /// An experiment of the configuration: mean, spread and units a day are then those of real traffic in the store.
+    #[arg(value_name = "NAME", conflicts_with_all = ["mean", "share"])]
+    name: Option<String>,
+    /// With NAME: which of its metrics; the first that decides unless given.
+    #[arg(long, value_name = "NAME", requires = "name")]
+    metric: Option<String>,
     /// The metric's mean over units before the experiment.
     #[arg(
         long,
         value_name = "M",
         requires = "sd",
-        required_unless_present = "share",
+        required_unless_present_any = ["share", "name"],
         conflicts_with = "share"
     )]
     mean: Option<f64>,
@@ -36,69 +46,132 @@ pub struct PlanArguments {
     /// New units a day over all arms; tells how many days it takes.
     #[arg(long, value_name = "N")]
     units_per_day: Option<f64>,
-    /// The arms, the control among them, with equal shares.
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    arms: u32,
+    /// The arms, the control among them, with equal shares; 2, or the experiment's own, unless given.
+    #[arg(long, value_name = "N")]
+    arms: Option<u32>,
     /// The share of the variance that a covariate will take away (CUPED).
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     variance_reduction: f64,
     /// The chance of finding the effect that is wanted.
     #[arg(long, value_name = "P", default_value_t = 0.8)]
     power: f64,
-    /// The accepted chance of a false verdict of one comparison.
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
-    alpha: f64,
+    /// The accepted chance of a false verdict of one comparison; 0.05, or the experiment's own, unless given.
+    #[arg(long, value_name = "P")]
+    alpha: Option<f64>,
     /// Stop at any time: what the always-valid interval costs.
     #[arg(long)]
     sequential: bool,
     /// Print the document `windvane.experiment_plan/1`.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    past: PastFlags,
+}
+
+/// What a plan stands on.
+struct Ground {
+    baseline: Baseline,
+    arms: u32,
+    allocation: Allocation,
+    alpha: f64,
+    /// The traffic, where it was read, and the experiment it was read for.
+    read: Option<(analysis::Traffic, Past)>,
 }
 
 /// Runs `windvane experiment plan`.
 pub fn run(arguments: &PlanArguments) -> CommandResult {
-    let document = plan(arguments)?;
+    check(arguments)?;
+    let ground = match &arguments.name {
+        None => given(arguments)?,
+        Some(name) => {
+            let past = past::past(name, arguments.metric.as_deref(), &arguments.past)?;
+            connection::wait_for(read(arguments, past))?
+        }
+    };
+    let document = plan(arguments, &ground)?;
     match arguments.json {
         true => print(&format!("{}\n", serde_json::to_string_pretty(&document)?)),
         false => print(&text(&document)),
     }
 }
 
-fn plan(asked: &PlanArguments) -> Result<Document, Failure> {
+fn check(asked: &PlanArguments) -> Result<(), Failure> {
     let share = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
         true => Ok(()),
         false => Err(usage(format!("`--{name} {value}` is out of range: above 0 and below 1"))),
     };
-    share("alpha", asked.alpha)?;
     share("power", asked.power)?;
-    if asked.power <= asked.alpha {
-        return Err(usage(format!("`--power {}` must be above alpha", asked.power)));
+    if let Some(alpha) = asked.alpha {
+        share("alpha", alpha)?;
     }
     for (name, value) in [("units", asked.units), ("units-per-day", asked.units_per_day)] {
         if value.is_some_and(|value| !(value > 0.0 && value.is_finite())) {
             return Err(usage(format!("`--{name}` is out of range: above 0")));
         }
     }
+    Ok(())
+}
+
+fn out_of_range() -> Failure {
+    usage(
+        "`--share` and `--variance-reduction` are 0 to 1, `--sd` is above 0, `--arms` is 2 or more"
+            .to_owned(),
+    )
+}
+
+/// The figures of the command line.
+fn given(asked: &PlanArguments) -> Result<Ground, Failure> {
     let baseline = match (asked.share, asked.mean, asked.sd) {
         (Some(share), ..) => Baseline::of_share(share),
         (None, Some(mean), Some(sd)) => Baseline::of_mean(mean, sd * sd),
         _ => None,
     };
-    let out_of_range = || {
-        usage(
-            "`--share` and `--variance-reduction` are 0 to 1, `--sd` is above 0, `--arms` is 2 or more"
-                .to_owned(),
-        )
+    let arms = asked.arms.unwrap_or(2);
+    Ok(Ground {
+        baseline: baseline.filter(|_| asked.sd.is_none_or(|sd| sd > 0.0)).ok_or_else(out_of_range)?,
+        arms,
+        allocation: Allocation::equal(arms).ok_or_else(out_of_range)?,
+        alpha: asked.alpha.unwrap_or(0.05),
+        read: None,
+    })
+}
+
+/// The figures of the store.
+async fn read(asked: &PlanArguments, past: Past) -> Result<Ground, Failure> {
+    let traffic = analysis::traffic(&past.reader, &past.experiment, past.place).await;
+    let traffic = traffic.map_err(source::failure)?;
+    let rule = &past.experiment.rule;
+    let dealt: Vec<&(String, f64)> = rule.weights.iter().filter(|(_, share)| *share > 0.0).collect();
+    let arms = asked.arms.unwrap_or_else(|| u32::try_from(dealt.len()).unwrap_or(u32::MAX).max(2));
+    let control = dealt.iter().find(|(arm, _)| *arm == rule.control).map(|(_, share)| *share);
+    let smallest = dealt.iter().filter(|(arm, _)| *arm != rule.control).map(|(_, share)| *share);
+    let smallest = smallest.min_by(f64::total_cmp);
+    let allocation = match (asked.arms, control, smallest) {
+        (None, Some(control), Some(smallest)) => {
+            let total: f64 = dealt.iter().map(|(_, share)| share).sum();
+            Allocation::of(control, smallest, total)
+        }
+        _ => Allocation::equal(arms),
     };
-    let baseline = baseline
-        .and_then(|baseline| baseline.with_variance_reduction(asked.variance_reduction))
-        .filter(|_| asked.sd.is_none_or(|sd| sd > 0.0))
-        .ok_or_else(out_of_range)?;
+    Ok(Ground {
+        baseline: traffic.baseline,
+        arms,
+        allocation: allocation.ok_or_else(out_of_range)?,
+        alpha: asked.alpha.unwrap_or(rule.alpha),
+        read: Some((traffic, past)),
+    })
+}
+
+fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
+    if asked.power <= ground.alpha {
+        return Err(usage(format!("`--power {}` must be above alpha", asked.power)));
+    }
+    let baseline =
+        ground.baseline.with_variance_reduction(asked.variance_reduction).ok_or_else(out_of_range)?;
     let plan = Plan {
-        allocation: Allocation::equal(asked.arms).ok_or_else(out_of_range)?,
+        allocation: ground.allocation,
         stopping: if asked.sequential { Stopping::SequentialTuned } else { Stopping::Fixed },
-        ..Plan::new(baseline, asked.alpha)
+        ..Plan::new(baseline, ground.alpha)
     };
     let effect = asked.effect.filter(|effect| effect.is_finite() && *effect != 0.0);
     if asked.effect.is_some() && effect.is_none() {
@@ -110,8 +183,8 @@ fn plan(asked: &PlanArguments) -> Result<Document, Failure> {
         schema: SCHEMA.to_owned(),
         mean: baseline.mean(),
         variance: baseline.variance_at(baseline.mean()).unwrap_or_default(),
-        arms: asked.arms,
-        alpha: asked.alpha,
+        arms: ground.arms,
+        alpha: ground.alpha,
         power: asked.power,
         stopping: if asked.sequential { "sequential" } else { "fixed" }.to_owned(),
         effect,
@@ -121,14 +194,47 @@ fn plan(asked: &PlanArguments) -> Result<Document, Failure> {
         minimum_detectable_effect: asked
             .units
             .and_then(|units| plan.minimum_detectable_effect(units, asked.power, direction)),
-        units_per_day: asked.units_per_day,
-        days: asked.units_per_day.zip(units_needed).map(|(day, needed)| (needed as f64 / day).ceil()),
+        units_per_day: asked.units_per_day.or_else(|| ground.units_per_day()),
+        days: units_needed.and_then(|needed| ground.days(asked.units_per_day, needed)),
+        traffic: ground.read.as_ref().map(|(traffic, past)| Traffic {
+            experiment: past.experiment.exposed.experiment.clone(),
+            metric: past.metric().to_owned(),
+            span: past.span.to_string(),
+            units: traffic.units,
+            window_days: past.window_days(),
+        }),
     })
+}
+
+impl Ground {
+    /// The mean over the days of the traffic.
+    fn units_per_day(&self) -> Option<f64> {
+        let (traffic, _) = self.read.as_ref()?;
+        Some(traffic.units as f64 / traffic.arrivals.len().max(1) as f64)
+    }
+
+    /// Days until so many units have come, at a given pace or as they came in the past.
+    fn days(&self, per_day: Option<f64>, needed: u64) -> Option<f64> {
+        match (per_day, &self.read) {
+            (Some(per_day), _) => Some((needed as f64 / per_day).ceil()),
+            (None, Some((traffic, _))) => days_until(&traffic.arrivals, needed).map(|days| days as f64),
+            (None, None) => None,
+        }
+    }
 }
 
 fn text(plan: &Document) -> String {
     let percent = |share: f64| format!("{} %", number(share * 100.0));
     let mut text = String::new();
+    if let Some(traffic) = &plan.traffic {
+        text += &format!(
+            "{} of {}: {} units came within {}\n",
+            traffic.metric,
+            traffic.experiment,
+            grouped(traffic.units),
+            traffic.span
+        );
+    }
     if let Some(effect) = plan.effect {
         text += &match plan.units_needed {
             Some(units) => format!(
@@ -143,7 +249,14 @@ fn text(plan: &Document) -> String {
         };
     }
     if let (Some(days), Some(per_day)) = (plan.days, plan.units_per_day) {
-        text += &format!("at {} new units a day that takes {} days\n", number(per_day), number(days));
+        text += &match &plan.traffic {
+            None => format!("at {} new units a day that takes {} days\n", number(per_day), number(days)),
+            Some(traffic) => format!(
+                "as units came then that takes {} days, and {} more until the last one's window is over\n",
+                number(days),
+                number(traffic.window_days)
+            ),
+        };
     }
     if let Some(units) = plan.units {
         if let Some(power) = plan.power_with_units {

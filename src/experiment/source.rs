@@ -13,6 +13,7 @@ use windvane_store::{
 use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
 
 use super::arguments::{Given, Options, Rows, Stored, usage};
+use crate::config::{Config, experiments::Experiment};
 use crate::connection;
 use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
 use crate::exit::{Because, Failure, Reason};
@@ -71,17 +72,7 @@ pub async fn open(file: &Path, offline: bool) -> Result<(LocalEngine, Population
 
 async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
     let config = asked.connection.config()?;
-    let Some(found) = config.experiments.iter().find(|experiment| experiment.name == asked.name) else {
-        let names: Vec<&str> = config.experiments.iter().map(|experiment| experiment.name.as_str()).collect();
-        let there = match names.as_slice() {
-            [] => "there is none; see [experiments.<NAME>] in docs/CONFIGURATION.md".to_owned(),
-            names => format!("there are {}", names.join(", ")),
-        };
-        return Err(usage(format!(
-            "the configuration has no experiment `{}`: {there}. A file takes --unit, --arm, --control and --metric",
-            asked.name
-        )));
-    };
+    let found = configured(&config, &asked.name)?;
     let as_of = SystemClock.now().as_microsecond();
     let experiment = found.as_of(as_of);
     let store = asked.connection.store()?;
@@ -104,6 +95,23 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
         false => Vec::new(),
     };
     Ok(Read { document, points })
+}
+
+/// The experiment of this name.
+///
+/// # Errors
+/// There is none.
+pub fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a Experiment, Failure> {
+    config.experiments.iter().find(|experiment| experiment.name == name).ok_or_else(|| {
+        let names: Vec<&str> = config.experiments.iter().map(|known| known.name.as_str()).collect();
+        let there = match names.as_slice() {
+            [] => "there is none; see [experiments.<NAME>] in docs/CONFIGURATION.md".to_owned(),
+            names => format!("there are {}", names.join(", ")),
+        };
+        usage(format!(
+            "the configuration has no experiment `{name}`: {there}. A file takes --unit, --arm, --control and --metric"
+        ))
+    })
 }
 
 fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {

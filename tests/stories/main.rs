@@ -11,6 +11,7 @@ mod experiment;
 mod experiment_inference;
 mod experiment_pages;
 mod experiment_parts;
+mod experiment_schedule;
 mod experiment_store;
 mod findings;
 mod ingest;

@@ -36,4 +36,22 @@ pub struct Document {
     pub units_per_day: Option<f64>,
     /// Days until the units that are needed have come.
     pub days: Option<f64>,
+    /// What was read, where the figures are those of real traffic.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traffic: Option<Traffic>,
+}
+
+/// The traffic of the past that a plan is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// The experiment of the configuration.
+    pub experiment: String,
+    /// Its metric.
+    pub metric: String,
+    /// The span that was read, `START/END`.
+    pub span: String,
+    /// Units that came in it, and whose window was over at its end.
+    pub units: u64,
+    /// How long units are followed after their exposure, days; the last one for so long after it came.
+    pub window_days: f64,
 }

@@ -80,8 +80,7 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         for (place, mut metric) in places.iter().zip(facts.metrics.clone()) {
             metric.metric = experiment.metrics[*place].metric.clone();
             if let (Some(_), Some(us)) = (&metric.covariate, experiment.covariate_us) {
-                let hours = us as f64 / 3.6e9;
-                metric.covariate = Some(format!("{} in the {hours} hours before", metric.metric.name));
+                metric.covariate = Some(format!("{} in the {} before", metric.metric.name, length(us)));
             }
             metric.notes.insert(0, attributed(experiment, table));
             found[*place] = Some(metric);
@@ -151,13 +150,19 @@ pub(super) fn request(
 }
 
 fn attributed(experiment: &StoredExperiment, table: &RecordTable) -> String {
-    let hours = experiment.exposed.window_us as f64 / 3.6e9;
     let what = match table {
         RecordTable::Measurements => "measurements".to_owned(),
         RecordTable::Predictions { model } => format!("predictions of `{model}`"),
         RecordTable::Outcomes { model } => format!("outcomes of `{model}`"),
     };
     format!(
-        "attributed: {what} within {hours} hours after a unit's first exposure; none counts as 0 except in a quantile"
+        "attributed: {what} within {} after a unit's first exposure; none counts as 0 except in a quantile",
+        length(experiment.exposed.window_us)
     )
+}
+
+/// A length of time in days, or in hours where it is short.
+fn length(us: i64) -> String {
+    let hours = us as f64 / 3.6e9;
+    if hours >= 48.0 { format!("{} days", hours / 24.0) } else { format!("{hours} hours") }
 }
