@@ -10,7 +10,8 @@ mod words;
 use maud::{Markup, html};
 use windvane_store::experiment_findings::Point;
 use windvane_types::experiment::{
-    Arm, Check, CheckVerdict, Comparison, Document, GuardrailVerdict, Role, Segment, SrmVerdict, Verdict,
+    Advice, Arm, Check, CheckVerdict, Comparison, Document, GuardrailVerdict, Role, Segment, SrmVerdict,
+    Verdict,
 };
 
 pub use history::by_comparison;
@@ -59,6 +60,13 @@ fn content(document: &Document, points: &[Point]) -> Markup {
         @if !document.segments.is_empty() {
             h2 { "Within segments" }
             @for segment in &document.segments { (self::segment(segment)) }
+            @if let Some(left_out) = document.segments_left_out.filter(|left_out| *left_out > 0) {
+                p.quiet { (thousands(left_out)) " segments are not compared: too few units, or not among the largest." }
+            }
+        }
+        @if !document.advice.is_empty() {
+            h2 { "How to deal out the next units" }
+            @for advice in &document.advice { (self::advice(advice)) }
         }
         h2 { "What was done" }
         ol.ledger { @for line in words::ledger(document) { li { (line) } } }
@@ -215,15 +223,51 @@ fn segment(segment: &Segment) -> Markup {
             format!("{} {}", words::name(column), words::name(value.as_deref().unwrap_or("(missing)")))
         })
         .collect();
-    let said = segment.comparisons.iter().filter(|found| found.verdict != Verdict::Inconclusive).count();
+    let said: Vec<String> = segment
+        .comparisons
+        .iter()
+        .filter(|found| found.verdict != Verdict::Inconclusive)
+        .map(|found| {
+            format!("{} {} on {}", words::name(&found.arm), found.verdict.as_str(), words::metric(found))
+        })
+        .collect();
+    let units: u64 = segment.arms.iter().map(|arm| arm.n).sum();
     html! {
-        details {
-            summary {
-                strong { (values.join(", ")) } ": " (said) " of " (segment.comparisons.len()) " comparisons say something"
-                @if segment.srm.verdict == SrmVerdict::Mismatch { "; its arms do not have their share of units" }
+            details {
+                summary {
+    strong { (values.join(", ")) } ", " (thousands(units)) " units: "
+                    @if said.is_empty() { "nothing is shown" } @else { (said.join(", ")) }
+                    @if segment.srm.verdict == SrmVerdict::Mismatch { "; its arms do not have their share of units" }
+                }
+                (forest::forest(&segment.comparisons))
+                (comparisons(&segment.comparisons))
             }
-            (forest::forest(&segment.comparisons))
-            (comparisons(&segment.comparisons))
+        }
+}
+
+/// Advice, not a verdict.
+fn advice(advice: &Advice) -> Markup {
+    html! {
+        p { strong { (words::name(&advice.metric)) } ": " (advice.caution) }
+        div.scroll {
+            table.narrow {
+                thead {
+                    tr {
+                        th scope="col" { "arm" } th.number scope="col" { "best with" }
+                        th.number scope="col" { "share by Thompson" } th.number scope="col" { "by top-two" }
+                    }
+                }
+                tbody {
+                    @for arm in &advice.arms {
+                        tr {
+                            th scope="row" { (words::name(&arm.arm)) }
+                            td.number { (percent(arm.probability_best)) }
+                            td.number { (percent(arm.thompson)) }
+                            td.number { (percent(arm.top_two)) }
+                        }
+                    }
+                }
+            }
         }
     }
 }

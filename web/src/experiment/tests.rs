@@ -98,6 +98,38 @@ fn a_broken_guardrail_is_told() {
 }
 
 #[test]
+fn segments_and_advice_are_told() {
+    let mut document = document("better", "ok");
+    document.segments = vec![Segment {
+        segment: [("country".to_owned(), None)].into(),
+        arms: document.arms.clone(),
+        srm: document.srm.clone(),
+        comparisons: document.comparisons.clone(),
+    }];
+    document.segments_left_out = Some(3);
+    let arm = |arm: &str, probability_best, thompson, top_two| windvane_types::experiment::ArmAdvice {
+        arm: arm.to_owned(),
+        probability_best,
+        thompson,
+        top_two,
+    };
+    document.advice = vec![Advice {
+        metric: "revenue".to_owned(),
+        arms: vec![arm("A", 0.01, 0.02, 0.3), arm("B", 0.99, 0.98, 0.7)],
+        caution: "It costs knowledge.".to_owned(),
+    }];
+    let html = experiment_report(&document, &[]);
+    for part in [
+        "country (missing)</strong>, 102 units: &lt;b&gt;B&lt;/b&gt; better on revenue",
+        "3 segments are not compared",
+        "It costs knowledge.",
+        "98 %",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
 fn a_chart_is_drawn_of_any_looks() {
     let gap = Point {
         relative: None,
