@@ -63,7 +63,9 @@ pub fn run(arguments: &AaArguments) -> CommandResult {
     let Some(unit) = &arguments.unit else {
         return connection::wait_for(of_store(arguments)).and_then(told);
     };
-    let metric = arguments.metric.as_deref().unwrap_or_default();
+    let Some(metric) = &arguments.metric else {
+        return Err(usage("a file takes --unit and --metric".to_owned()));
+    };
     let metric = Metric::parse(metric).map_err(usage)?;
     if matches!(metric.measured, Measured::Quantile { .. }) {
         return Err(usage(

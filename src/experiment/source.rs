@@ -109,7 +109,7 @@ pub fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a Experiment, 
             names => format!("there are {}", names.join(", ")),
         };
         usage(format!(
-            "the configuration has no experiment `{name}`: {there}. A file takes --unit, --arm, --control and --metric"
+            "the configuration has no experiment `{name}`: {there}. A file takes more: --unit and --metric, to be compared --arm and --control as well"
         ))
     })
 }

@@ -40,13 +40,20 @@ pub(super) fn correct(family: &mut [Member<'_>], rule: &Rule, segments: usize) -
                 segments => format!(", those of {segments} segments among them"),
             };
             comparison.ledger.push(format!(
-                "corrected: p {p_value:.6} to {adjusted:.6} by {} over {} p-values{within}; intervals are not widened",
+                "corrected: p {} to {} by {} over {} p-values{within}; intervals are not widened",
+                shown(p_value),
+                shown(adjusted),
                 rule.correction.as_str(),
                 ranked.len()
             ));
         }
     }
     ranked.len()
+}
+
+/// A p-value with digits that count, however small.
+fn shown(p: f64) -> String {
+    if p < 0.0001 { format!("{p:.1e}") } else { format!("{p:.6}") }
 }
 
 /// How the verdict is reached, where it is not the two-sided test at a fixed horizon.
