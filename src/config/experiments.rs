@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, StoredExperiment, StoredMetric, TUNING,
+    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, StoredChecks, StoredExperiment,
+    StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
 use windvane_analyzer::monitor::{ExperimentMonitor, Schedule, jitter_us};
@@ -33,6 +34,8 @@ pub struct Experiment {
     pub covariate_window: Option<Duration>,
     /// Its metrics by name.
     pub metrics: Vec<StoredMetric>,
+    /// Which checks are made that take another scan of the records.
+    pub checks: StoredChecks,
     /// How answers become verdicts.
     pub rule: Rule,
     /// When it is looked at.
@@ -60,6 +63,7 @@ impl Experiment {
             covariate_us: self
                 .covariate_window
                 .map(|window| i64::try_from(window.as_micros()).unwrap_or(i64::MAX)),
+            checks: self.checks,
             rule: self.rule.clone(),
         }
     }
@@ -127,11 +131,16 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             .has(table.join("covariate_window"))
             .then(|| layers.length(table.join("covariate_window"), Duration::from_secs(14 * 86_400))),
         metrics,
+        checks: StoredChecks {
+            novelty: layers.flag(table.join("novelty"), false),
+            outliers: layers.flag(table.join("outliers"), false),
+        },
         rule: Rule {
             alpha: layers.number(table.join("alpha"), 0.05),
             tuning: layers.number(table.join("sequential_tuning"), TUNING),
             weights,
             correction: correction(layers, &table),
+            advice: layers.flag(table.join("advice"), false),
             ..inferred(layers, &table, Rule::against(&control?))
         },
         schedule: Schedule {

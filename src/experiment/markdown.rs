@@ -49,7 +49,7 @@ fn comparisons(comparisons: &[Comparison]) -> String {
             words::verdict(comparison),
             words::levels(comparison),
             words::change(comparison),
-            words::p_value(comparison.p_adjusted.or(comparison.p_value)),
+            words::deciding_p(comparison),
             words::at_any_time(comparison),
             words::chance(comparison),
         ];

@@ -76,7 +76,7 @@ fn comparisons(document: &Document, comparisons: &[Comparison]) -> String {
             Cell::new(words::verdict(comparison)).fg(colour),
             Cell::new(words::levels(comparison)),
             Cell::new(words::change(comparison)),
-            Cell::new(words::p_value(comparison.p_adjusted.or(comparison.p_value))),
+            Cell::new(words::deciding_p(comparison)),
             Cell::new(words::at_any_time(comparison)),
             Cell::new(words::chance(comparison)),
         ]);

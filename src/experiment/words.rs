@@ -214,6 +214,14 @@ pub fn p_value(p: Option<f64>) -> String {
     }
 }
 
+/// The p-value that decides, corrected; where a posterior does, that of one look.
+pub fn deciding_p(comparison: &Comparison) -> String {
+    match comparison.decision.inference.as_str() {
+        "sequential" | "group_sequential" => p_value(comparison.p_adjusted),
+        _ => p_value(comparison.p_adjusted.or(comparison.p_value)),
+    }
+}
+
 /// Everything that a comparison says, in one sentence.
 pub fn sentence(comparison: &Comparison) -> String {
     let better = match comparison.better {
@@ -228,7 +236,7 @@ pub fn sentence(comparison: &Comparison) -> String {
         verdict(comparison),
         change(comparison),
         levels(comparison),
-        p_value(comparison.p_adjusted.or(comparison.p_value)),
+        deciding_p(comparison),
     )
 }
 

@@ -74,6 +74,20 @@ fn a_verdict_that_one_look_gives_is_not_given_by_the_first_of_many() {
     assert_eq!(found["verdict"], "better");
 }
 
+// 300 of 1000 against 0 of 1000: the relative difference is -1 with an error of 0, the absolute one has 20 errors.
+#[test]
+fn an_arm_of_zeros_is_judged_by_the_absolute_difference() {
+    let metric = json!({"metric": "m", "type": "proportion", "arms": [
+        {"arm": "a", "n": 1000, "sum": 300}, {"arm": "b", "n": 1000, "sum": 0}]});
+    let found = judged(&metric, &["--inference", "sequential"]);
+    assert_eq!(
+        (&found["sequential"]["p_value"], &found["decision"]["scale"]),
+        (&Value::Null, &"absolute".into())
+    );
+    assert_eq!(found["verdict"], "worse", "{found}");
+    assert!(said(&found).contains("always-valid p-value of the absolute difference"), "{found}");
+}
+
 #[test]
 fn one_side_finds_nothing_on_the_other_and_leaves_its_end_open() {
     let metric = mean([1000.0, 10.0, 100.0], [1000.0, 12.0, 100.0]);

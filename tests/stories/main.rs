@@ -8,6 +8,7 @@ mod demo;
 mod drift;
 mod engine_lifecycle;
 mod experiment;
+mod experiment_checks;
 mod experiment_flights;
 mod experiment_inference;
 mod experiment_pages;

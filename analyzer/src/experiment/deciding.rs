@@ -40,10 +40,14 @@ impl Deciding<'_> {
         };
         match &self.rule.inference {
             Inference::Fixed => of("absolute", self.contrast.absolute(level)),
-            Inference::Sequential => match (self.contrast.relative, self.contrast.absolute) {
-                (Some(relative), _) => of("relative", Some(self.sequence().test(relative, level))),
-                (None, absolute) => of("absolute", absolute.map(|it| self.sequence().test(it, level))),
-            },
+            Inference::Sequential => {
+                // An arm of nothing but zeros is a sure relative loss of everything, without an error to test by.
+                let testable = |it: &Estimate| it.se.is_some_and(|se| se > 0.0);
+                match (self.contrast.relative.filter(testable), self.contrast.absolute) {
+                    (Some(relative), _) => of("relative", Some(self.sequence().test(relative, level))),
+                    (None, absolute) => of("absolute", absolute.map(|it| self.sequence().test(it, level))),
+                }
+            }
             Inference::GroupSequential(_) => Decision {
                 ci: group.and_then(|group| group.absolute_ci),
                 p_value: group.and_then(|group| group.p_value),

@@ -1,14 +1,16 @@
 //! Experiments over the store: a definition in, the same document as over a file out.
 
+use std::collections::BTreeMap;
+
 use windvane_store::{
     Reader,
-    experiment::{ARM, Exposed, RecordColumn, RecordTable, Recorded, UNIT, When, Without, stored},
+    experiment::{ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, UNIT, When, Without, stored},
 };
 use windvane_types::experiment::Document;
 
 use super::{
-    ExperimentError, Metric,
-    facts::Facts,
+    Cuts, ExperimentError, Metric,
+    facts::{Extremes, Facts, MetricFacts, Parts},
     gather,
     metric::Measured,
     request::{ExperimentRequest, Rule},
@@ -24,8 +26,19 @@ pub struct StoredExperiment {
     /// Means and proportions are adjusted by the unit's own value this long before its first exposure, microseconds; not at all
     /// where `None`.
     pub covariate_us: Option<i64>,
+    /// Which checks are made that take another scan of the records.
+    pub checks: StoredChecks,
     /// How answers become verdicts.
     pub rule: Rule,
+}
+
+/// Checks of an experiment over the store that are not made by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoredChecks {
+    /// Whether the effect lasts, by the day of a unit's first exposure.
+    pub novelty: bool,
+    /// Whether the extreme units of means carry their effect.
+    pub outliers: bool,
 }
 
 impl StoredExperiment {
@@ -72,6 +85,7 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     tables.dedup();
     let mut whole: Option<Facts> = None;
     let mut found = vec![None; experiment.metrics.len()];
+    let mut parts = StoredParts::default();
     for table in tables {
         let places: Vec<usize> = (0..experiment.metrics.len())
             .filter(|place| experiment.metrics[*place].table == *table)
@@ -85,14 +99,49 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
             metric.notes.insert(0, attributed(experiment, table));
             found[*place] = Some(metric);
         }
+        parts.add(&facts.parts, &places, experiment.metrics.len());
         // Every table's population has the same exposed units.
         whole.get_or_insert(facts);
     }
     let Some(facts) = whole else {
         return Err(ExperimentError::Summary { problem: "the experiment has no metrics".to_owned() });
     };
-    let facts = Facts { rows: None, metrics: found.into_iter().flatten().collect(), ..facts };
+    let metrics = found.into_iter().flatten().collect();
+    let facts = Facts { rows: None, metrics, parts: parts.whole(), ..facts };
     super::judged(&facts, &experiment.rule)
+}
+
+/// The parts of all tables, with the metrics in the order of the experiment.
+#[derive(Default)]
+struct StoredParts {
+    days: BTreeMap<i32, Vec<Option<MetricFacts>>>,
+    extremes: Vec<Extremes>,
+}
+
+impl StoredParts {
+    /// Adds those of one table, whose metrics have these places.
+    fn add(&mut self, parts: &Parts, places: &[usize], metrics: usize) {
+        for (day, found) in &parts.days {
+            let of_day = self.days.entry(*day).or_insert_with(|| vec![None; metrics]);
+            for (place, metric) in places.iter().zip(found) {
+                of_day[*place] = Some(metric.clone());
+            }
+        }
+        let placed = |found: &Extremes| Extremes { metric: places[found.metric], ..found.clone() };
+        self.extremes.extend(parts.extremes.iter().map(placed));
+    }
+
+    /// Every table has the same exposed units, so a day that one lacks has none.
+    fn whole(self) -> Parts {
+        let whole = |(day, metrics): (i32, Vec<Option<MetricFacts>>)| {
+            Some((day, metrics.into_iter().collect::<Option<Vec<_>>>()?))
+        };
+        Parts {
+            days: self.days.into_iter().filter_map(whole).collect(),
+            extremes: self.extremes,
+            ..Parts::default()
+        }
+    }
 }
 
 /// The request over one table: metrics under the names that its population gives them.
@@ -144,7 +193,11 @@ pub(super) fn request(
         arm: ARM.to_owned(),
         metrics,
         covariate: None,
-        cuts: super::Cuts::default(),
+        cuts: Cuts {
+            timestamp: experiment.checks.novelty.then(|| FIRST.to_owned()),
+            outliers: experiment.checks.outliers,
+            ..Cuts::default()
+        },
         rule: experiment.rule.clone(),
     })
 }

@@ -124,6 +124,27 @@ pub const KEYS: &[Key] = &[
         about: "What a verdict of `bayesian` may cost on average where it is wrong, as a share of the control's value.",
     },
     Key {
+        path: "experiments.<NAME>.novelty",
+        kind: Kind::Flag,
+        default: "false",
+        example: "novelty = true",
+        about: "Whether it is checked that the effect lasts, by the day of a unit's first exposure; takes another scan of the records.",
+    },
+    Key {
+        path: "experiments.<NAME>.outliers",
+        kind: Kind::Flag,
+        default: "false",
+        example: "outliers = true",
+        about: "Whether it is checked that a few extreme units do not carry the effect of a mean; takes another scan of the records.",
+    },
+    Key {
+        path: "experiments.<NAME>.advice",
+        kind: Kind::Flag,
+        default: "false",
+        example: "advice = true",
+        about: "Whether bandit weights are told for the next units: advice, no verdict.",
+    },
+    Key {
         path: "experiments.<NAME>.sequential_tuning",
         kind: Kind::Number { min: 10.0, max: 1e12 },
         default: "5000",

@@ -14,6 +14,9 @@ pub const UNIT: &str = "unit";
 /// The column of arms in [`stored`]'s population.
 pub const ARM: &str = "arm";
 
+/// The column of first exposures in [`stored`]'s population, microseconds since 1970 UTC.
+pub const FIRST: &str = "first";
+
 /// Where exposures are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExposedBy {
@@ -161,6 +164,10 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
             storage: Storage::Text(Sql(format!("toNullable({UNIT})"))),
         },
         PopulationColumn { name: ARM.to_owned(), storage: Storage::Text(Sql(format!("toNullable({ARM})"))) },
+        PopulationColumn {
+            name: FIRST.to_owned(),
+            storage: Storage::Number(Sql("toNullable(toUnixTimestamp64Micro(wv_first))".to_owned())),
+        },
     ];
     columns.extend(recorded.columns.iter().enumerate().map(|(i, column)| PopulationColumn {
         name: column.name.clone(),

@@ -1,0 +1,114 @@
+//! Inference, roles, novelty, outliers and advice of an experiment of the configuration, over the store.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use windvane_kit::{Service, eventually};
+
+const EXPERIMENT: &str = r#"
+[experiments.fading]
+control = "A"
+window = "1d"
+inference = "group_sequential"
+planned_units = 1280
+looks = 4
+novelty = true
+outliers = true
+advice = true
+[experiments.fading.metrics.revenue]
+[experiments.fading.metrics.visits]
+column = "revenue"
+role = "guardrail"
+margin = 0.5
+"#;
+
+/// Units a day; each second one is of B.
+const A_DAY: u32 = 80;
+const DAYS: u32 = 8;
+
+fn windvane(service: &Service, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
+    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
+    command.output().expect("windvane starts")
+}
+
+async fn send(service: &Service, kind: &str, body: String) {
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/{kind}", service.url()))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200, "{kind}: {}", sent.text().await.unwrap());
+}
+
+/// Units of B spend 6 more in the first two days and 1 more in the others; within an arm and day values are 10 to 14.
+fn events() -> (String, String) {
+    let (mut exposures, mut measurements) = (String::new(), String::new());
+    for i in 0..A_DAY * DAYS {
+        let (day, of_b) = (i / A_DAY, i % 2);
+        let (arm, unit) = (if of_b == 0 { "A" } else { "B" }, format!("u{i}"));
+        let value = 10 + i / 2 % 5 + of_b * if day < 2 { 6 } else { 1 };
+        writeln!(
+            exposures,
+            r#"{{"experiment":"fading","unit_id":"{unit}","arm":"{arm}","ts":"2013-01-0{}T00:00:00Z"}}"#,
+            day + 1
+        )
+        .unwrap();
+        writeln!(
+            measurements,
+            r#"{{"unit_id":"{unit}","metric":"revenue","value":{value},"ts":"2013-01-0{}T10:00:00Z"}}"#,
+            day + 1
+        )
+        .unwrap();
+    }
+    (exposures, measurements)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_of_the_configuration_is_judged_by_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), EXPERIMENT);
+    let (exposures, measurements) = events();
+    send(&service, "exposures", exposures).await;
+    send(&service, "measurements", measurements).await;
+    let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements) FORMAT TSV";
+    eventually(Duration::from_secs(30), || {
+        match String::from_utf8_lossy(&windvane(&service, &["query", stored]).stdout).trim_end() {
+            "640\t640" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    let ran = windvane(&service, &["experiment", "fading", "--no-record", "--format", "json"]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let revenue = &document["comparisons"][0];
+    // 640 of 1280 planned units: the second of four looks. 6 on a quarter of the days and 1 on the others is 2.25 on average.
+    let group = &revenue["group_sequential"];
+    assert_eq!((&group["fractions"][0], &group["fractions"][1]), (&0.25.into(), &0.5.into()), "{document}");
+    assert_eq!((&revenue["absolute"]["estimate"], &revenue["verdict"]), (&2.25.into(), &"better".into()));
+    assert_eq!(document["comparisons"][1]["guardrail"]["verdict"], "held");
+    let check = |name: &str, subject: &str| {
+        let checks = document["health"].as_array().unwrap();
+        let found = checks.iter().find(|check| check["check"] == name && check["subject"] == subject);
+        found.unwrap_or_else(|| panic!("no {name} of {subject}: {document}")).clone()
+    };
+    for metric in ["revenue of B", "visits of B"] {
+        let novelty = check("novelty", metric);
+        assert_eq!(novelty["verdict"], "warning", "{novelty}");
+        let meaning = novelty["meaning"].as_str().unwrap();
+        assert!(meaning.contains("+6.0000 among units of the first 2 days, +1.0000 among"), "{meaning}");
+        assert_eq!(check("outlier_influence", metric)["verdict"], "ok");
+    }
+    let advice = document["advice"].as_array().unwrap();
+    assert_eq!((advice.len(), &advice[0]["arms"][1]["thompson"]), (1, &0.99.into()), "{document}");
+    let refused =
+        windvane(&service, &["experiment", "fading", "--inference", "fixed", "--alternative", "less"]);
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("[experiments.NAME]"));
+    assert_eq!(service.terminate(), Some(0));
+}
