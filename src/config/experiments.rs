@@ -171,8 +171,33 @@ fn correction(layers: &Layers, table: &KeyPath) -> FamilyCorrection {
     })
 }
 
+/// Keys that only one way of inference has, and levels that one side does not.
+fn contradictions(layers: &mut Layers, table: &KeyPath) {
+    let chosen = layers.text(table.join("inference")).unwrap_or_else(|| "fixed".to_owned());
+    for (key, inference) in [
+        ("looks", "group_sequential"),
+        ("planned_units", "group_sequential"),
+        ("spending", "group_sequential"),
+        ("loss_max", "bayesian"),
+    ] {
+        if layers.has(table.join(key)) && chosen != inference {
+            layers.contradiction(table.join(key), &format!("goes with inference = \"{inference}\" only"));
+        }
+    }
+    let one_sided = layers.text(table.join("alternative")).is_some_and(|side| side != "two_sided");
+    if one_sided && layers.number(table.join("alpha"), 0.05) >= 0.5 {
+        layers.contradiction(table.join("alpha"), "is out of range with one side: below 0.5");
+    }
+    let preferential = layers.text(table.join("correction")).as_deref() == Some("preferential_bonferroni");
+    if layers.has(table.join("primary_share")) && !preferential {
+        let problem = "goes with correction = \"preferential_bonferroni\" only";
+        layers.contradiction(table.join("primary_share"), problem);
+    }
+}
+
 /// The rule with the way of inference that the table names.
 fn inferred(layers: &mut Layers, table: &KeyPath, rule: Rule) -> Rule {
+    contradictions(layers, table);
     let parsed = |key: &'static str| Some((layers.text(table.join(key))?, key));
     let texts = [parsed("spending"), parsed("prior"), parsed("rope")];
     let [spending, belief, rope] = texts;

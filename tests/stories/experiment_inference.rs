@@ -250,10 +250,17 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
     }
     for (keys, part) in [
         ("inference = \"group_sequential\"", "planned_units"),
-        ("spending = \"all\"", "obrien_fleming, pocock or power(RHO)"),
+        (
+            "inference = \"group_sequential\"\nplanned_units = 9\nspending = \"all\"",
+            "obrien_fleming, pocock or power(RHO)",
+        ),
         ("prior = \"normal(0)\"", "normal(0,0.3)"),
         ("prior = \"beta(1,1)\"\nrope = \"-1,1\"", "relative scale"),
         ("inference = \"bayes\"", "bayesian"),
+        ("looks = 4", "goes with inference = \"group_sequential\" only"),
+        ("inference = \"sequential\"\nloss_max = 0.01", "goes with inference = \"bayesian\" only"),
+        ("alternative = \"less\"\nalpha = 0.5", "below 0.5"),
+        ("primary_share = 0.5", "preferential_bonferroni"),
     ] {
         let (code, stderr) = check(keys);
         assert!(code == 78 && stderr.contains(part), "{keys}: {code} {stderr}");
