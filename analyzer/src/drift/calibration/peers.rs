@@ -159,6 +159,12 @@ fn walked(a: &[f64], b: &[f64]) -> windvane_stats::walk::Walked {
     walk.finish().unwrap()
 }
 
+/// Columns without change that no rule is blind to: identifiers and many rare categories alarm NannyML in every run, which
+/// would leave it no power at all.
+fn kind_to_peers(columns: usize) -> Vec<(Draw, Draw)> {
+    super::UNCHANGED[..8].iter().copied().cycle().take(columns).map(|draw| (draw, draw)).collect()
+}
+
 fn many(columns: &Columns, sizes: [usize; 2], runs: u32, seed: u64) -> Vec<Scores> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..runs).map(|_| scores(columns, sizes, &mut rng)).collect()
@@ -217,9 +223,9 @@ fn table() {
     );
     let mut failures = Vec::new();
     for sizes in [[300, 300], [1000, 1000], [10_000, 1000]] {
-        let null = many(&unchanged(20), sizes, 400, 400);
+        let null = many(&kind_to_peers(20), sizes, 400, 400);
         for (change, reference, current) in changes() {
-            let columns = [unchanged(19), vec![(reference, current)]].concat();
+            let columns = [kind_to_peers(19), vec![(reference, current)]].concat();
             let runs = 100;
             let found = many(&columns, sizes, runs, 401);
             let powers: Vec<f64> = (0..3)
