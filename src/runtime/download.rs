@@ -57,7 +57,9 @@ fn command(package: &Package, into: &Path) -> Command {
         Client::Npm => {
             command.args(["pack", package.spec, "--silent", "--ignore-scripts", "--fetch-retries=1"]);
             command
-                .args(["--fetch-retry-maxtimeout=5000", "--loglevel=error", "--pack-destination"])
+                // Both ends: npm refuses a longest pause below its shortest, which is 10 s unless told otherwise.
+                .args(["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"])
+                .args(["--loglevel=error", "--pack-destination"])
                 .arg(into);
         }
         Client::Pip { platform } => {
@@ -106,8 +108,8 @@ fn arrived(folder: &Path) -> u64 {
 
 /// The one line of a client's complaints that says what is wrong: the first that names an error, else the last.
 fn failure_line(complaints: &str) -> Option<String> {
-    let mut lines =
-        complaints.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("WARNING"));
+    let said = |line: &&str| !line.is_empty() && !line.contains("WARNING") && !line.contains("complete log");
+    let mut lines = complaints.lines().map(str::trim).filter(said);
     let telling = lines.clone().find(|line| {
         let lower = line.to_ascii_lowercase();
         [
@@ -153,6 +155,10 @@ mod tests {
             (
                 "WARNING: Retrying\nERROR: Could not find a version that satisfies the requirement x\nERROR: No matching distribution found for x\n",
                 Some("Could not find a version that satisfies the requirement x"),
+            ),
+            (
+                "npm error minTimeout is greater than maxTimeout\nnpm error A complete log of this run\n",
+                Some("minTimeout is greater than maxTimeout"),
             ),
             ("something odd\nlast words\n", Some("last words")),
             ("\n  \n", None),
