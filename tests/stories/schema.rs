@@ -47,8 +47,11 @@ fn run(engine: &Engine, words: &[&str]) -> Output {
 fn a_schema_is_applied_once_and_survives_a_crash_of_the_engine() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = Engine::start(Path::new(BINARY), folder.path());
-    assert!(stdout(&run(&engine, &["schema", "status"])).contains("pending"));
-    assert!(stdout(&run(&engine, &["schema", "apply"])).contains("12 migrations ran"));
+    let status = stdout(&run(&engine, &["schema", "status"]));
+    let to_run = status.split(' ').rev().nth(2).unwrap_or_default();
+    assert!(status.contains("pending") && to_run != "0", "{status}");
+    let applied = stdout(&run(&engine, &["schema", "apply"]));
+    assert!(applied.contains(&format!("{to_run} migrations ran")), "{applied} after {status}");
 
     engine.kill();
     let engine = Engine::start(Path::new(BINARY), folder.path());
