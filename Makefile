@@ -46,7 +46,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 	@target/release/windvane demo $(DEMO)
 
 .PHONY: test
-test: fmt lint doc unit stories clients receivers golden ## Everything that CI runs
+test: fmt lint doc unit stories clients receivers sdk golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -91,6 +91,24 @@ $(CACHE)/venv-receivers/.ready: tests/receivers/requirements.txt
 .PHONY: receivers
 receivers: build $(CACHE)/venv-receivers/.ready ## Receivers of alerts against SMTP and HTTP servers that others wrote
 	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-receivers/bin/python -m pytest -q -p no:cacheprovider tests/receivers
+
+$(CACHE)/venv-sdk/.ready: sdk/python/tests/requirements.txt
+	@$(MAKE) --no-print-directory tools
+	python3 -m venv $(CACHE)/venv-sdk
+	$(CACHE)/venv-sdk/bin/python -m pip install --quiet --disable-pip-version-check -r sdk/python/tests/requirements.txt
+	@touch $@
+
+.PHONY: sdk
+sdk: sdk-python sdk-typescript ## The telemetry hooks, against faulty servers, real libraries and the real service
+
+.PHONY: sdk-python
+sdk-python: runtime $(CACHE)/venv-sdk/.ready
+	cd sdk/python && $(CACHE)/venv-sdk/bin/python -m mypy
+	cd sdk/python && WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-sdk/bin/python -m pytest
+
+.PHONY: sdk-typescript
+sdk-typescript: tools
+	cd sdk/typescript && npm ci --silent --no-audit --no-fund && npm test --silent
 
 .PHONY: golden
 golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy, and against a random split of itself

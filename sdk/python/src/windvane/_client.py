@@ -1,0 +1,327 @@
+"""The client: what the module's functions do, with settings, a queue and a sender of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import sys
+import time
+import weakref
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Union
+
+from . import _encode, sampling
+from ._counts import INVALID, REDACTED, Stats
+from ._encode import Timestamp, microseconds
+from ._ids import IdMaker
+from ._queue import Queue, Rows
+from ._sender import Sender, logger
+from ._settings import Settings
+from .assignment import Assignment, Experiment
+
+Scalar = Union[str, bool, int, float, None]
+Record = Dict[str, Any]
+
+# Fields that every prediction of a request shares; set by middleware or by `windvane.context`.
+_context: contextvars.ContextVar[Optional[Mapping[str, Any]]] = contextvars.ContextVar(
+    "windvane_context", default=None
+)
+clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+class Client:
+    """Logs events to one collector. Its methods never raise, never wait for the network, and may be called by any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._defaults = {
+            key: value
+            for key, value in (("version", settings.version), ("environment", settings.environment))
+            if value is not None
+        }
+        self._closed = False
+        self.reset_after_fork()
+        clients.add(self)
+
+    def reset_after_fork(self) -> None:
+        """A forked child starts empty: what its parent queued, the parent sends."""
+        self._ids = IdMaker()
+        self._queue = Queue(
+            self.settings.queue_bytes,
+            drop_oldest=self.settings.on_full == "drop_oldest",
+            wake_bytes=min(self.settings.batch_bytes, max(1, self.settings.queue_bytes // 4)),
+        )
+        self._sender = Sender(self.settings, self._queue, self._ids)
+
+    def log_prediction(
+        self,
+        features: Optional[Mapping[str, Any]] = None,
+        *,
+        model: Optional[str] = None,
+        version: Optional[str] = None,
+        prediction: Optional[Mapping[str, Any]] = None,
+        score: Optional[float] = None,
+        label: Optional[Scalar] = None,
+        probabilities: Optional[Mapping[str, float]] = None,
+        value: Optional[float] = None,
+        event_id: Optional[str] = None,
+        ts: Optional[Timestamp] = None,
+        environment: Optional[str] = None,
+        unit_id: Optional[str] = None,
+        arms: Optional[Mapping[str, str]] = None,
+        embeddings: Optional[Mapping[str, Any]] = None,
+        latency_us: Optional[float] = None,
+        status: Optional[str] = None,
+        trace_id: Optional[str] = None,
+        span_id: Optional[str] = None,
+        tags: Optional[Mapping[str, str]] = None,
+    ) -> str:
+        """Logs one answer of a model and returns its event id, under which its outcome is logged later.
+
+        The answer is a `score`, a `label` with or without `probabilities`, or a `value`; or all of it as `prediction`.
+        """
+        event_id = event_id or self._ids.make()
+        try:
+            record: Record = {
+                "model": model or self.settings.model,
+                "event_id": event_id,
+                "ts": time.time_ns() // 1000 if ts is None else microseconds(ts),
+            }
+            if self._defaults:
+                record.update(self._defaults)
+            if version is not None:
+                record["version"] = version
+            if features is not None:
+                record["features"] = features
+            if score is not None:
+                record["prediction"] = {"score": score}
+            elif label is not None:
+                answer: Record = {"label": label}
+                if probabilities is not None:
+                    answer["probabilities"] = probabilities
+                record["prediction"] = answer
+            elif value is not None:
+                record["prediction"] = {"value": value}
+            elif prediction is not None:
+                record["prediction"] = prediction
+            if latency_us is not None:
+                record["latency_us"] = round(latency_us)
+            for name, held in (
+                ("unit_id", unit_id),
+                ("environment", environment),
+                ("status", status),
+                ("arms", arms),
+                ("embeddings", embeddings),
+                ("trace_id", trace_id),
+                ("span_id", span_id),
+                ("tags", tags),
+            ):
+                if held is not None:
+                    record[name] = held
+            self._add_context(record)
+            self._log("predictions", record)
+        except Exception as error:
+            self._invalid("predictions", error)
+        return event_id
+
+    def log_outcome(
+        self,
+        event_id: str,
+        *,
+        label: Optional[Scalar] = None,
+        value: Optional[float] = None,
+        model: Optional[str] = None,
+        ts: Optional[Timestamp] = None,
+    ) -> None:
+        """Logs the truth of a prediction, when it becomes known: a `label` or a `value`."""
+        try:
+            record = self._record({"model": model or self.settings.model, "event_id": event_id}, ts)
+            if label is not None:
+                record["label"] = label
+            if value is not None:
+                record["value"] = value
+            self._log("outcomes", record)
+        except Exception as error:
+            self._invalid("outcomes", error)
+
+    def log_exposure(
+        self, experiment: str, unit_id: str, arm: str, *, ts: Optional[Timestamp] = None
+    ) -> None:
+        """Logs that a unit was assigned to an arm of an experiment."""
+        try:
+            record = {"experiment": experiment, "unit_id": unit_id, "arm": arm, "event_id": self._ids.make()}
+            self._log("exposures", self._record(record, ts), sampled=False)
+        except Exception as error:
+            self._invalid("exposures", error)
+
+    def log_measurement(
+        self, unit_id: str, metric: str, value: float, *, ts: Optional[Timestamp] = None
+    ) -> None:
+        """Logs one value of a metric of a unit."""
+        try:
+            record = {"unit_id": unit_id, "metric": metric, "value": value, "event_id": self._ids.make()}
+            self._log("measurements", self._record(record, ts), sampled=False)
+        except Exception as error:
+            self._invalid("measurements", error)
+
+    def log_predictions(self, records: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Logs one prediction for each mapping of `log_prediction`'s arguments, and returns their event ids."""
+        ids = []
+        try:
+            for record in records:
+                ids.append(self._log_mapping(record))
+        except Exception as error:  # of the iterable itself
+            self._invalid("predictions", error, n=0)
+        return ids
+
+    def _log_mapping(self, record: Mapping[str, Any]) -> str:
+        try:
+            return self.log_prediction(**record)
+        except Exception as error:  # arguments that there are not
+            self._invalid("predictions", error)
+            return self._ids.make()
+
+    def assign(self, experiment: Experiment, unit_id: str, *, expose: bool = True) -> Assignment:
+        """The arm of a unit; logs the exposure of a unit that has one."""
+        assignment = experiment.assign(unit_id)
+        if expose and assignment.arm is not None:
+            self.log_exposure(experiment.name, unit_id, assignment.arm)
+        return assignment
+
+    def log_rows(self, kind: str, rows: Rows) -> None:
+        """Queues rows that the sender's thread will encode."""
+        try:
+            self._put(kind, rows)
+        except Exception as error:
+            self._invalid(kind, error, n=rows.n)
+
+    def encode(self, record: Record) -> Optional[bytes]:
+        """The line of a record after redaction; None where redaction drops it."""
+        redaction = self.settings.redaction
+        if redaction is not None:
+            redacted = redaction.apply(record)
+            if redacted is None:
+                return None
+            record = redacted
+        return _encode.line(record)
+
+    def make_id(self) -> str:
+        """A new event id."""
+        return self._ids.make()
+
+    def keeps(self, event_id: str) -> bool:
+        """Whether the sample keeps an event."""
+        return sampling.keeps(event_id, self.settings.sample_rate)
+
+    def stats(self) -> Stats:
+        """What became of the events so far."""
+        return self._queue.snapshot()
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Waits until what was logged before has a known fate; says whether that came within the timeout."""
+        with self._queue.lock:
+            target = self._queue.entered
+        if not self._sender.started:
+            return self._queue.left >= target
+        self._queue.ready.set()
+        return self._queue.wait_until_left(target, timeout)
+
+    async def flush_async(self, timeout: float = 10.0) -> bool:
+        """`flush` that does not hold the event loop up."""
+        return await asyncio.get_running_loop().run_in_executor(None, self.flush, timeout)
+
+    def close(self, timeout: Optional[float] = None) -> None:
+        """Sends what is queued within the timeout, and ends. What is logged afterwards is dropped."""
+        if not self._closed:
+            self._closed = True
+            self._sender.close(self.settings.exit_timeout_s if timeout is None else timeout)
+
+    def _record(self, record: Record, ts: Optional[Timestamp]) -> Record:
+        record["ts"] = time.time_ns() // 1000 if ts is None else microseconds(ts)
+        return record
+
+    def _add_context(self, record: Record) -> None:
+        fields = _context.get()
+        if fields is not None:
+            for name, value in fields.items():
+                if isinstance(value, Mapping):
+                    record[name] = {**value, **record.get(name, {})}
+                else:
+                    record.setdefault(name, value)
+        if self.settings.tags:
+            record["tags"] = {**self.settings.tags, **record.get("tags", {})}
+        if self.settings.trace_context and "opentelemetry.trace" in sys.modules and "trace_id" not in record:
+            _add_trace(record)
+
+    def _log(self, kind: str, record: Record, sampled: bool = True) -> None:
+        if sampled and self.settings.sample_rate < 1.0 and not self.keeps(record["event_id"]):
+            with self._queue.lock:
+                self._queue.stats.sampled_out += 1
+            return
+        line = self.encode(record)
+        if line is None:
+            self._drop(REDACTED, 1)
+        else:
+            self._put(kind, line)
+
+    def _put(self, kind: str, payload: Union[bytes, Rows]) -> None:
+        if self._closed:
+            self._drop("at_exit", payload.n if isinstance(payload, Rows) else 1)
+            return
+        self._queue.put(kind, payload)
+        if not self._sender.started:
+            _finalize_multiprocessing(self)
+            self._sender.start()
+
+    def _drop(self, reason: str, n: int) -> None:
+        with self._queue.lock:
+            self._queue.stats.logged += n
+            self._queue.stats.drop(reason, n)
+
+    def _invalid(self, kind: str, error: BaseException, n: int = 1) -> None:
+        self._drop(INVALID, n)
+        self._sender.fault(f"cannot log to {kind}: {error}")
+
+
+@contextlib.contextmanager
+def context(**fields: Any) -> Iterator[None]:
+    """Within it, predictions of this thread or task take these fields where they have none: `unit_id`, `arms`, `tags` …"""
+    token = _context.set({**(_context.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def _add_trace(record: Record) -> None:
+    """The span of OpenTelemetry that is open here, so that a prediction leads to its trace."""
+    from opentelemetry import trace
+
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        record["trace_id"] = f"{span.trace_id:032x}"
+        record.setdefault("span_id", f"{span.span_id:016x}")
+
+
+def _finalize_multiprocessing(client: Client) -> None:
+    """Children of multiprocessing end without `atexit`; their own finalizers do run."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(client, Client.close, args=(client,), exitpriority=10)
+
+
+def close_all() -> None:
+    """At the end of the process: each client has its own bounded time."""
+    for client in list(clients):
+        try:
+            client.close()
+        except Exception as error:
+            logger.warning("cannot close: %r", error)
+
+
+def reset_all_after_fork() -> None:
+    """In a forked child."""
+    for client in list(clients):
+        client.reset_after_fork()

@@ -1,0 +1,59 @@
+"""Event ids: UUIDs of version 7, so that ids rise with time and a batch that is sent twice is the same batch."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Iterator, Sequence, overload
+
+
+class IdMaker:
+    """Makes UUIDv7 text. A process that was forked takes a new one, so that no two processes draw the same bits."""
+
+    __slots__ = ("_bits",)
+
+    def __init__(self) -> None:
+        self._bits = random.Random(os.urandom(16)).getrandbits
+
+    def make(self) -> str:
+        """RFC 9562: milliseconds, then twelve bits of the fraction of the millisecond (method 3), then 62 random bits."""
+        ms, ns = divmod(time.time_ns(), 1_000_000)
+        number = (ms << 80) | (7 << 76) | ((ns << 12) // 1_000_000 << 64) | (2 << 62) | self._bits(62)
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class EventIds(Sequence[str]):
+    """The ids of the rows of one call: the id itself for one row, `id/0`, `id/1` … for more. Made when they are asked for."""
+
+    __slots__ = ("_base", "_length")
+
+    def __init__(self, base: str, length: int) -> None:
+        self._base = base
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self._of(i) for i in range(*index.indices(self._length))]
+        if not -self._length <= index < self._length:
+            raise IndexError(index)
+        return self._of(index % self._length)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._of(i) for i in range(self._length))
+
+    def _of(self, index: int) -> str:
+        return self._base if self._length == 1 else f"{self._base}/{index}"
+
+    def __repr__(self) -> str:
+        return f"EventIds({self._base!r}, {self._length})"

@@ -1,0 +1,126 @@
+"""The queue between the caller's thread and the sender's: bounded in bytes, with a stated policy when it is full.
+
+What is queued, what is being sent and what waits for another try all count against the bound, so that the bound is what an
+unreachable server can cost in memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Callable, Dict, List, Optional, Tuple, Union
+
+from ._counts import QUEUE_FULL, Stats
+
+# What a queued event costs beside its line: the bytes object's head, a tuple, the deque's slot.
+ENTRY_BYTES = 112
+
+
+class Rows:
+    """Rows of one call, encoded later in the sender's thread: the caller only pays for a copy."""
+
+    __slots__ = ("n", "size", "lines")
+
+    def __init__(self, n: int, size: int, lines: Callable[[], Tuple[List[bytes], Dict[str, int]]]) -> None:
+        self.n = n
+        self.size = size
+        # Answers the lines, and by reason how many rows gave none.
+        self.lines = lines
+
+
+Item = Tuple[str, Union[bytes, Rows]]
+
+
+def cost(payload: Union[bytes, Rows]) -> int:
+    """Bytes that an item counts for."""
+    return len(payload) + ENTRY_BYTES if isinstance(payload, bytes) else payload.size + ENTRY_BYTES
+
+
+def events(payload: Union[bytes, Rows]) -> int:
+    """Events of an item."""
+    return 1 if isinstance(payload, bytes) else payload.n
+
+
+class Queue:
+    """Events by kind, in order. `lock` guards the counts; taking needs none, because a deque's ends are atomic."""
+
+    def __init__(self, bytes_max: int, *, drop_oldest: bool, wake_bytes: int) -> None:
+        self.lock = threading.Lock()
+        self.ready = threading.Event()
+        self.settled = threading.Condition(self.lock)
+        self.stats = Stats()
+        self.entered = 0
+        self.left = 0
+        self._items: deque[Item] = deque()
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._drop_oldest = drop_oldest
+        self._wake_bytes = wake_bytes
+        self._unseen = 0
+
+    def put(self, kind: str, payload: Union[bytes, Rows]) -> None:
+        """Queues an item or drops one, and never waits for the network."""
+        single = type(payload) is bytes
+        size = len(payload) + ENTRY_BYTES if single else cost(payload)  # type: ignore[arg-type]
+        n = 1 if single else events(payload)
+        with self.lock:
+            stats = self.stats
+            stats.logged += n
+            if self._bytes + size > self._bytes_max and not self._make_room(size):
+                stats.drop(QUEUE_FULL, n)
+                return
+            self._bytes += size
+            self.entered += n
+            self._items.append((kind, payload))
+            self._unseen += size
+            wake = self._unseen >= self._wake_bytes
+            if wake:
+                self._unseen = 0
+        if wake:
+            self.ready.set()
+
+    def _make_room(self, size: int) -> bool:
+        if not self._drop_oldest or size > self._bytes_max:
+            return False
+        while self._bytes + size > self._bytes_max:
+            try:
+                _, oldest = self._items.popleft()
+            except IndexError:  # the rest is being sent
+                return False
+            self._leave(events(oldest), cost(oldest))
+            self.stats.drop(QUEUE_FULL, events(oldest))
+        return True
+
+    def take(self, events_max: int, bytes_max: int) -> List[Item]:
+        """Takes the oldest items, one at least where there is one. They keep counting until `settle`."""
+        taken: List[Item] = []
+        n = size = 0
+        while n < events_max and size < bytes_max:
+            try:
+                item = self._items.popleft()
+            except IndexError:
+                break
+            taken.append(item)
+            n += events(item[1])
+            size += cost(item[1])
+        return taken
+
+    def settle(self, n: int, size: int) -> None:
+        """The fate of taken items is known and counted; the caller holds `lock`."""
+        self._leave(n, size)
+        self.settled.notify_all()
+
+    def _leave(self, n: int, size: int) -> None:
+        self._bytes -= size
+        self.left += n
+
+    def snapshot(self) -> Stats:
+        """The counts of this instant."""
+        with self.lock:
+            held = dict(vars(self.stats), dropped=dict(self.stats.dropped))
+            return Stats(**{**held, "queued": self.entered - self.left, "queued_bytes": self._bytes})
+
+    def wait_until_left(self, target: int, timeout: Optional[float]) -> bool:
+        """Waits until so many events have left."""
+        with self.settled:
+            return self.settled.wait_for(lambda: self.left >= target, timeout)

@@ -1,0 +1,130 @@
+"""Batches on disk, for servers that are away for long: whole files, each with the key under which it is sent.
+
+A process owns one folder, by a lock that ends with the process. Folders of dead processes are taken over, so that what a process
+could not send before its end is sent by the next one, once, because the key stays the same.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, List, NamedTuple, Optional
+
+try:
+    import fcntl
+except ImportError:  # not on Windows; there a folder is never taken over
+    fcntl = None  # type: ignore[assignment]
+
+_LOCK = "lock"
+
+
+class Stored(NamedTuple):
+    """A batch in a file named `KEY.KIND.EVENTS.ndjson.gz`."""
+
+    path: Path
+    key: str
+    kind: str
+    events: int
+
+
+class Spool:
+    """The files of this process, and those it took over, up to a bound in bytes."""
+
+    def __init__(self, folder: Path, bytes_max: int, name: str) -> None:
+        self._bytes_max = bytes_max
+        self._folder = folder / name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._locks: List[IO[bytes]] = []
+        lock = _locked(self._folder)
+        if lock is not None:
+            self._locks.append(lock)
+        self._files = [file for other in sorted(folder.iterdir()) for file in self._adopted(other)]
+        self._files.sort(key=lambda file: file.key)
+        self._bytes = sum(file.path.stat().st_size for file in self._files)
+
+    def _adopted(self, folder: Path) -> List[Stored]:
+        if not folder.is_dir() or folder == self._folder:
+            return []
+        lock = _locked(folder)
+        if lock is None:
+            return []
+        self._locks.append(lock)
+        found = [stored for path in folder.iterdir() for stored in [_parse(path)] if stored is not None]
+        if not found:
+            self._remove(folder)
+        return found
+
+    @staticmethod
+    def _remove(folder: Path) -> None:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+
+    @property
+    def events(self) -> int:
+        """Events that wait here."""
+        return sum(file.events for file in self._files)
+
+    def add(self, key: str, kind: str, events: int, body: bytes) -> bool:
+        """Writes a batch, whole or not at all; says whether there was room."""
+        if self._bytes + len(body) > self._bytes_max:
+            return False
+        path = self._folder / f"{key}.{kind}.{events}.ndjson.gz"
+        part = path.with_suffix(".part")
+        try:
+            with open(part, "wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except OSError:
+            return False
+        self._files.append(Stored(path, key, kind, events))
+        self._bytes += len(body)
+        return True
+
+    def oldest(self) -> Optional[Stored]:
+        """The batch that waits longest."""
+        return self._files[0] if self._files else None
+
+    def forget(self, stored: Stored) -> None:
+        """The batch's fate is known; its file is deleted next. Killed in between, it is sent again under the same key."""
+        self._files.remove(stored)
+
+    def delete(self, stored: Stored) -> None:
+        """Deletes the file of a batch that was forgotten."""
+        try:
+            self._bytes -= stored.path.stat().st_size
+            stored.path.unlink()
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Gives the folder up; an empty one is removed."""
+        if not self._files:
+            try:
+                self._remove(self._folder)
+            except OSError:
+                pass
+        for lock in self._locks:
+            lock.close()
+
+
+def _locked(folder: Path) -> Optional[IO[bytes]]:
+    """The folder's lock, where nobody has it. It ends when the process does."""
+    if fcntl is None:
+        return None
+    file = open(folder / _LOCK, "ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _parse(path: Path) -> Optional[Stored]:
+    parts = path.name.split(".")
+    if len(parts) != 5 or parts[3:] != ["ndjson", "gz"] or not parts[2].isdigit():
+        return None
+    return Stored(path, parts[0], parts[1], int(parts[2]))

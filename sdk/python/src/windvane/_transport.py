@@ -1,0 +1,91 @@
+"""One kept-open HTTP connection to the collector, used by the sender's thread alone."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import urllib.parse
+from dataclasses import dataclass
+from typing import Mapping, Optional
+
+ANSWER_BYTES_MAX = 8 << 20
+
+
+class Unreachable(Exception):
+    """No answer. `in_doubt`: the request may have arrived all the same."""
+
+    def __init__(self, cause: BaseException, *, in_doubt: bool, reused: bool) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.in_doubt = in_doubt
+        self.reused = reused
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, whole."""
+
+    status: int
+    retry_after: Optional[str]
+    body: bytes
+
+
+class Transport:
+    """Posts to and gets from one server. Redirects are not followed: a token goes only where it was meant to go."""
+
+    def __init__(
+        self, url: str, token: Optional[str], timeout_s: float, tls: Optional[ssl.SSLContext] = None
+    ) -> None:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"url is {url!r}; accepted is http://HOST:PORT or https://HOST:PORT")
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port
+        self._path = parts.path.rstrip("/")
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._connection: Optional[http.client.HTTPConnection] = None
+
+    def request(
+        self, method: str, path: str, body: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None
+    ) -> Answer:
+        """Sends one request and reads its answer.
+
+        Raises Unreachable where there is none.
+        """
+        connection, reused = self._connection, self._connection is not None
+        sent = False
+        try:
+            if connection is None:
+                connection = self._connect()
+                connection.connect()
+            sent = True
+            connection.request(method, self._path + path, body, {**self._headers, **(headers or {})})
+            response = connection.getresponse()
+            content = response.read(ANSWER_BYTES_MAX)
+            answer = Answer(response.status, response.getheader("retry-after"), content)
+            if response.will_close or not response.isclosed():
+                connection.close()
+                connection = None
+        except Exception as error:  # of the network, of HTTP, or of a connection that `close` took away meanwhile
+            self.close()
+            if connection is not None:
+                connection.close()
+            raise Unreachable(error, in_doubt=sent, reused=reused) from error
+        self._connection = connection
+        return answer
+
+    def close(self) -> None:
+        """Closes the connection; the next request opens one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._secure:
+            context = self._tls or ssl.create_default_context()
+            return http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._timeout_s, context=context
+            )
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)

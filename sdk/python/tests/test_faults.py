@@ -1,0 +1,319 @@
+"""The server is slow, away, or wrong: the caller never notices, and every event is counted."""
+
+import gc
+import logging
+import threading
+import time
+
+import pytest
+
+import windvane
+from kit import accounted, eventually, run_python
+
+
+def log(n, **fields):
+    return [windvane.log_prediction({"x": i}, score=0.5, **fields) for i in range(n)]
+
+
+def check_sum():
+    stats = windvane.stats()
+    assert accounted(stats) == stats.logged + stats.adopted, stats
+    return stats
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        [],
+        ["away"] * 3,
+        ["lost"] * 2,
+        [500, 503, 502, 504],
+        [(429, {"retry-after": "0.05"}), (503, {"retry-after": "0"})],
+        [401, 403, 408],
+        ["rubbish"],
+        ["lost", 500, "away", (429, {"retry-after": "nonsense"}), "rubbish", "lost"],
+    ],
+    ids=str,
+)
+def test_each_event_arrives_once_after_any_row_of_faults(plan, client, collector):
+    collector.plan = list(plan)
+    ids = log(50)
+    assert windvane.flush(20)
+    stats = check_sum()
+    assert (stats.received, stats.logged, stats.retries) == (50, 50, pytest.approx(len(plan), abs=len(plan)))
+    assert sorted(record["event_id"] for record in collector.records["predictions"]) == sorted(ids)
+
+
+def test_retry_after_is_waited_for(client, collector):
+    collector.plan = [(429, {"retry-after": "0.4"})]
+    begun = time.monotonic()
+    log(1)
+    assert windvane.flush(20)
+    assert time.monotonic() - begun >= 0.4
+
+
+def test_a_batch_that_is_too_large_is_split(client, collector):
+    collector.events_max = 7
+    ids = log(100)
+    assert windvane.flush(20)
+    assert max(n for _, _, n in collector.requests) > 7
+    assert sorted(record["event_id"] for record in collector.records["predictions"]) == sorted(ids)
+    assert check_sum().received == 100
+
+
+def test_what_the_server_refuses_for_good_is_dropped_and_counted(collector, caplog):
+    client = windvane.init(collector.url, model="m", flush_interval_s=0.02, report_drops=False)
+    collector.plan = [422, 404]
+    for _ in range(2):
+        log(3)
+        assert windvane.flush(20)
+    log(4)
+    assert windvane.flush(20)
+    stats = check_sum()
+    assert (stats.received, stats.dropped) == (4, {"refused": 6})
+    warnings = [record for record in caplog.records if record.name == "windvane"]
+    assert len(warnings) == 1 and "422" in warnings[0].message
+    client.close()
+
+
+def test_rejected_records_are_counted_beside_received_ones(client, collector):
+    log(3)
+    log(2, model="refused")
+    assert windvane.flush(20)
+    stats = check_sum()
+    assert (stats.received, stats.rejected) == (3, 2)
+    assert "on purpose" in stats.last_fault
+
+
+def test_the_collector_is_told_how_many_were_lost(client, collector):
+    collector.plan = [422]
+    log(3)
+    assert windvane.flush(20)
+    eventually(lambda: collector.count("measurements"))
+    told = collector.records["measurements"][0]
+    assert (told["metric"], told["value"]) == ("windvane.sdk.dropped", 3)
+    log(1)
+    assert windvane.flush(20)
+    assert collector.count("measurements") == 1
+    assert windvane.stats().logged == 4  # reports are no events of the caller
+
+
+@pytest.mark.parametrize("policy", ["drop_newest", "drop_oldest"])
+def test_the_queue_is_bounded_in_bytes_and_drops_by_its_policy(policy, collector):
+    collector.always = 500
+    client = windvane.init(
+        collector.url, model="m", queue_bytes=100_000, on_full=policy, retry_delay_s=0.05, exit_timeout_s=0.2
+    )
+    ids = log(5_000)
+    stats = check_sum()
+    assert stats.queued_bytes <= 100_000
+    assert stats.dropped["queue_full"] > 4_000
+    collector.always = None
+    assert windvane.flush(20)
+    arrived = {record["event_id"] for record in collector.records["predictions"]}
+    assert len(arrived) == check_sum().received
+    # The batch that is being sent is out of the policy's reach, wherever it began.
+    assert set(ids[-100:]) <= arrived if policy == "drop_oldest" else set(ids[:100]) <= arrived
+    assert len(arrived) < 1_000
+    client.close()
+
+
+def test_memory_is_bounded_while_the_server_is_away():
+    code = """
+import resource, windvane
+windvane.init("http://127.0.0.1:9", model="m", queue_bytes=4 << 20, exit_timeout_s=0.1)
+features = {f"feature_{i}": i * 0.37 for i in range(20)}
+def log(n):
+    for i in range(n):
+        windvane.log_prediction(features, score=0.5)
+log(20_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+log(60_000)
+print(windvane.stats().queued_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = run_python(code)
+    queued, grown_kib = map(int, done.stdout.split())
+    assert queued <= 4 << 20
+    assert grown_kib < 8 << 10, "the queue costs about what it says"
+
+
+def test_giving_up_is_counted(collector):
+    collector.always = 500
+    client = windvane.init(
+        collector.url, model="m", retry_for_s=0.1, retry_delay_s=0.02, flush_interval_s=0.02, report_drops=False
+    )
+    log(5)
+    assert windvane.flush(20)
+    assert check_sum().dropped == {"gave_up": 5}
+    client.close()
+
+
+def test_a_batch_without_an_answer_is_unconfirmed_and_not_called_dropped(collector):
+    collector.always = "lost"
+    client = windvane.init(collector.url, model="m", retry_for_s=0.1, retry_delay_s=0.02, flush_interval_s=0.02)
+    log(5)
+    assert windvane.flush(20)
+    stats = check_sum()
+    assert (stats.unconfirmed, stats.dropped) == (5, {})
+    assert collector.count() == 5
+    client.close()
+
+
+def test_closing_is_bounded_and_accounts_for_the_rest(collector):
+    collector.always = 500
+    client = windvane.init(collector.url, model="m", retry_delay_s=5.0, flush_interval_s=0.02)
+    log(5)
+    begun = time.monotonic()
+    client.close(0.3)
+    assert time.monotonic() - begun < 2.0
+    stats = check_sum()
+    assert (stats.dropped, stats.queued) == ({"at_exit": 5}, 0)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    assert check_sum().dropped == {"at_exit": 6}
+
+
+def test_a_slow_server_holds_nobody_up(client, collector):
+    released = threading.Event()
+    collector.plan = [("slow", released)]
+    log(1)
+    eventually(lambda: collector.requests)
+    begun = time.monotonic()
+    log(1_000)
+    assert time.monotonic() - begun < 1.0, "1,000 calls while a request is stuck"
+    assert not windvane.flush(0.05)
+    released.set()
+    assert windvane.flush(20)
+    assert check_sum().received == 1_001
+
+
+class Unreadable:
+    def __repr__(self):
+        raise RuntimeError("even its text raises")
+
+    def __float__(self):
+        raise RuntimeError("no number")
+
+
+def test_no_argument_raises_into_user_code(client, collector):
+    loop = {}
+    loop["self"] = loop
+    for call in [
+        lambda: windvane.log_prediction({"x": Unreadable()}),
+        lambda: windvane.log_prediction({"x": object()}),
+        lambda: windvane.log_prediction(loop),
+        lambda: windvane.log_prediction(42),
+        lambda: windvane.log_prediction({"x": 1}, no_such_field=1),
+        lambda: windvane.log_prediction({"x": 1}, ts=object()),
+        lambda: windvane.log_prediction({"x": 1}, latency_us="soon"),
+        lambda: windvane.log_outcome("e", value=object()),
+        lambda: windvane.log_outcome("e", colour="red"),
+        lambda: windvane.log_measurement("u", "m", object()),
+        lambda: windvane.log_exposure("x", "u", object()),
+        lambda: windvane.log_predictions([{"colour": "red"}]),
+        lambda: windvane.log_dataframe(object()),
+        lambda: windvane.log_dataframe({"a": [1, 2]}, score="nope"),
+    ]:
+        call()
+    assert windvane.flush()
+    stats = check_sum()
+    # A number where features belong is encoded, and rejected by a real collector.
+    assert stats.dropped["invalid"] + stats.received == stats.logged
+    assert stats.dropped["invalid"] >= 13
+
+
+def test_an_iterable_that_breaks_off_loses_nothing_that_came_before(client, collector):
+    def records():
+        yield {"features": {"x": 1}}
+        raise RuntimeError("broken off")
+
+    assert len(windvane.log_predictions(records())) == 1
+    assert windvane.flush()
+    assert collector.count() == 1
+
+
+def test_before_init_calls_do_nothing_but_warn_once():
+    code = """
+import windvane
+for _ in range(3):
+    print(len(windvane.log_prediction({"x": 1}, score=0.5)))
+windvane.log_outcome("e", label="late")
+assert windvane.flush(1)
+"""
+    done = run_python(code, {"WINDVANE_SDK_URL": ""})
+    assert (done.returncode, done.stdout) == (0, "36\n36\n36\n")
+    assert done.stderr.count("windvane.init was not called") == 1
+
+
+def test_the_environment_sets_a_process_up_or_turns_it_off(collector):
+    code = "import windvane; windvane.log_prediction({'x': 1}, model='m', score=0.5)"
+    assert run_python(code, {"WINDVANE_SDK_URL": collector.url}).returncode == 0
+    assert collector.count() == 1
+    off = {"WINDVANE_SDK_URL": collector.url, "WINDVANE_SDK_DISABLED": "1"}
+    done = run_python(code, off)
+    assert (done.returncode, done.stderr, collector.count()) == (0, "", 1)
+
+
+def test_wrong_settings_are_told_at_the_start():
+    for settings, named in [
+        ({"url": "ftp://x"}, "url"),
+        ({"url": "http://"}, "url"),
+        ({"url": "http://x", "on_full": "block"}, "on_full"),
+        ({"url": "http://x", "sample_rate": 1.5}, "sample_rate"),
+        ({"url": "http://x", "queue_bytes": 0}, "queue_bytes"),
+        ({"url": "http://x", "timeout_s": -1}, "timeout_s"),
+        ({"url": "http://x", "token": "a\nb"}, "token"),
+    ]:
+        with pytest.raises(ValueError, match=named):
+            windvane.init(**settings)
+
+
+def test_a_token_is_sent_and_never_shown(collector, caplog):
+    seen = []
+    handle = collector._handle
+    collector._handle = lambda request: (seen.append(request.headers["authorization"]), handle(request))
+    client = windvane.init(collector.url, model="m", token="very-secret", flush_interval_s=0.02)
+    collector.plan = [422]
+    log(1)
+    assert windvane.flush()
+    assert seen[0] == "Bearer very-secret"
+    assert "very-secret" not in caplog.text + repr(client.settings) + repr(vars(client))
+    client.close()
+
+
+def test_what_is_logged_from_many_threads_all_arrives(client, collector):
+    threads = [threading.Thread(target=log, args=(500,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert windvane.flush(20)
+    assert check_sum().received == 4_000
+    assert len({record["event_id"] for record in collector.records["predictions"]}) == 4_000
+
+
+def test_the_event_that_was_logged_is_the_one_of_that_moment(client, collector):
+    features = {"x": 1}
+    windvane.log_prediction(features, score=0.5)
+    features["x"] = 2
+    assert windvane.flush()
+    assert collector.records["predictions"][0]["features"] == {"x": 1}
+
+
+def test_ids_rise_and_a_client_leaves_no_thread(collector, caplog):
+    caplog.set_level(logging.DEBUG)
+    client = windvane.init(collector.url, model="m")
+    ids = log(1_000)
+    assert ids == sorted(ids) or sum(a > b for a, b in zip(ids, ids[1:])) < 50  # within a quarter of a microsecond
+    assert all(len(made) == 36 and made[14] == "7" for made in ids)
+    client.close(5)
+    del client
+    gc.collect()
+    eventually(lambda: not [t for t in threading.enumerate() if t.name == "windvane"], 5)
+
+
+def test_a_batch_is_sent_again_under_the_same_key_with_the_same_bytes(client, collector):
+    collector.plan = ["lost", "lost"]
+    log(10)
+    assert windvane.flush(20)
+    keys = [key for kind, key, _ in collector.requests if kind == "predictions"]
+    assert len(keys) >= 3 and len(set(keys)) < len(keys)

@@ -1,0 +1,254 @@
+"""What reaches the collector: decorators, tables, samples, redaction, context."""
+
+import asyncio
+import datetime
+import decimal
+import enum
+import threading
+import uuid
+
+import numpy
+import pandas
+import pyarrow
+import pytest
+
+import windvane
+from kit import accounted
+
+
+def sent(collector, kind="predictions"):
+    assert windvane.flush(20)
+    return collector.records.get(kind, [])
+
+
+def test_a_decorated_function_is_timed_and_its_answer_logged(client, collector):
+    @windvane.monitor(model="delay", version="7", answer="score")
+    def predict(features, threshold=0.5):
+        """Says how late."""
+        return features["distance"] / 10_000
+
+    assert predict({"distance": 1400, "carrier": "UA"}) == 0.14
+    assert (predict.__name__, predict.__doc__) == ("predict", "Says how late.")
+    (record,) = sent(collector)
+    assert record["features"] == {"distance": 1400, "carrier": "UA"}
+    assert (record["prediction"], record["model"], record["version"]) == ({"score": 0.14}, "delay", "7")
+    assert 0 <= record["latency_us"] < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("result", "answer", "prediction"),
+    [
+        ("late", None, {"label": "late"}),
+        (True, None, {"label": True}),
+        (12.5, None, {"value": 12.5}),
+        (numpy.float32(0.5), None, {"value": 0.5}),
+        (numpy.float64(0.25), "score", {"score": 0.25}),
+        ({"label": "late", "probabilities": {"late": 1.0}}, None, {"label": "late", "probabilities": {"late": 1.0}}),
+        ([0.25, 0.75], lambda result: {"score": result[1]}, {"score": 0.75}),
+        (None, None, None),
+    ],
+    ids=str,
+)
+def test_an_answer_is_read_by_its_shape_or_as_told(result, answer, prediction, client, collector):
+    windvane.monitor(answer=answer)(lambda x: result)(1)
+    (record,) = sent(collector)
+    assert record.get("prediction") == prediction
+    assert record["features"] == {"x": 1}
+
+
+def test_what_a_function_raises_goes_on_and_is_logged_as_an_error(client, collector):
+    @windvane.monitor()
+    def predict(x):
+        raise KeyError("no such model")
+
+    with pytest.raises(KeyError, match="no such model"):
+        predict(3)
+    (record,) = sent(collector)
+    assert (record["status"], record["tags"], record["features"]) == ("error", {"error": "KeyError"}, {"x": 3})
+
+
+def test_coroutines_are_decorated_too(client, collector):
+    @windvane.monitor(features=lambda request: request["row"], answer="value")
+    async def predict(request):
+        request["row"].clear()  # what was seen was seen before
+        await asyncio.sleep(0.01)
+        return 1.5
+
+    assert asyncio.run(predict({"row": {"a": 1}})) == 1.5
+    (record,) = sent(collector)
+    assert (record["features"], record["prediction"]) == ({"a": 1}, {"value": 1.5})
+    assert record["latency_us"] >= 9_000
+
+
+def test_a_block_is_timed_and_named_by_hand(client, collector):
+    with windvane.monitor(features={"a": 1}, unit_id="u1") as call:
+        call.set(score=0.5)
+        event_id = call.event_id
+    with pytest.raises(ZeroDivisionError), windvane.monitor(features={"a": 2}):
+        1 / 0
+    first, second = sent(collector)
+    assert (first["event_id"], first["prediction"], first["unit_id"]) == (event_id, {"score": 0.5}, "u1")
+    assert second["status"] == "error"
+
+
+def test_defaults_context_and_arguments_add_up(collector):
+    client = windvane.init(
+        collector.url, model="m", version="1", environment="prod", tags={"region": "east"}, flush_interval_s=0.02
+    )
+    with windvane.context(unit_id="u1", tags={"tier": "gold"}), windvane.context(arms={"x": "A"}):
+        windvane.log_prediction({"a": 1}, score=0.5, tags={"page": "cart"})
+        windvane.log_prediction({"a": 1}, score=0.5, unit_id="u2", version="2", tags={"region": "west"})
+        thread = threading.Thread(target=lambda: windvane.log_prediction({"a": 1}, score=0.5))
+        thread.start()
+        thread.join()
+    first, second, other = sent(collector)
+    assert (first["version"], first["environment"], first["unit_id"], first["arms"]) == ("1", "prod", "u1", {"x": "A"})
+    assert first["tags"] == {"region": "east", "tier": "gold", "page": "cart"}
+    assert (second["unit_id"], second["version"], second["tags"]["region"]) == ("u2", "2", "west")
+    assert "unit_id" not in other, "a context belongs to its thread"
+    client.close()
+
+
+def test_values_of_other_libraries_are_written_as_plain_ones(client, collector):
+    class Colour(enum.Enum):
+        RED = "red"
+
+    features = {
+        "int64": numpy.int64(3), "bool": numpy.bool_(True), "float32": numpy.float32(0.5), "text": numpy.str_("a"),
+        "array": numpy.array(2.5), "decimal": decimal.Decimal("1.5"), "enum": Colour.RED, "nat": pandas.NaT,
+        "na": pandas.NA, "nan": float("nan"), "date": datetime.date(2013, 1, 1), "uuid": uuid.UUID(int=1), 7: 1,
+        "half a pair": "\ud800",
+    }  # fmt: skip
+    embeddings = {"text": numpy.array([0.5, -1.0], dtype=numpy.float32)}
+    windvane.log_prediction(features, score=numpy.float64(0.5), embeddings=embeddings)
+    (record,) = sent(collector)
+    assert record["features"] == {
+        "int64": 3, "bool": True, "float32": 0.5, "text": "a", "array": 2.5, "decimal": 1.5, "enum": "red", "nat": None,
+        "na": None, "nan": None, "date": "2013-01-01", "uuid": str(uuid.UUID(int=1)), "7": 1, "half a pair": "?",
+    }  # fmt: skip
+    assert (record["embeddings"], record["prediction"]) == ({"text": [0.5, -1.0]}, {"score": 0.5})
+
+
+def test_times_are_taken_in_each_usual_form(client, collector):
+    utc = datetime.timezone.utc
+    for ts in [
+        1_356_998_400_123_456,
+        1_356_998_400.123456,
+        datetime.datetime(2013, 1, 1, 0, 0, 0, 123_456, tzinfo=utc),
+        datetime.datetime(2013, 1, 1, 5, 30, 0, 123_456, tzinfo=datetime.timezone(datetime.timedelta(hours=5.5))),
+        "2013-01-01T00:00:00.123456Z",
+    ]:
+        windvane.log_prediction({"a": 1}, score=0.5, ts=ts)
+    *numbers, text = [record["ts"] for record in sent(collector)]
+    assert numbers == [1_356_998_400_123_456] * 4
+    assert text == "2013-01-01T00:00:00.123456Z"
+
+
+FRAME = {
+    "id": ["a", "b", "c"],
+    "when": [datetime.datetime(2013, 1, 1)] * 3,
+    "distance": [1.5, float("nan"), 3.0],
+    "carrier": ["UA", None, "DL"],
+    "answer": [0.25, 0.5, 0.75],
+    "region": ["east", "west", None],
+}
+
+
+@pytest.mark.parametrize("features", [None, ["distance", "carrier"]], ids=["the rest", "named"])
+@pytest.mark.parametrize("make", [pandas.DataFrame, pyarrow.table], ids=["pandas", "arrow"])
+def test_the_rows_of_a_table_are_predictions(make, features, client, collector):
+    columns = {"score": "answer", "event_id": "id", "ts": "when", "tags": ["region"], "features": features}
+    ids = windvane.log_dataframe(make(FRAME), version="7", **columns)
+    records = sent(collector)
+    assert list(ids) == ["a", "b", "c"] == [record["event_id"] for record in records]
+    assert [record["features"] for record in records] == [
+        {"distance": 1.5, "carrier": "UA"}, {"distance": None, "carrier": None}, {"distance": 3.0, "carrier": "DL"},
+    ]  # fmt: skip
+    assert [record["prediction"]["score"] for record in records] == [0.25, 0.5, 0.75]
+    assert {record["ts"] for record in records} == {1_356_998_400_000_000}
+    assert [record.get("tags") for record in records] == [{"region": "east"}, {"region": "west"}, {}]
+
+
+def test_a_large_table_is_queued_in_parts_and_keeps_its_moment(client, collector):
+    frame = pandas.DataFrame({"x": numpy.arange(5_000, dtype=float), "y": ["late", "on_time"] * 2_500})
+    ids = windvane.log_dataframe(frame, label="y")
+    frame["x"] = -1.0
+    records = sent(collector)
+    assert [record["features"]["x"] for record in records] == list(range(5_000))
+    assert [record["event_id"] for record in records] == list(ids) and len(set(ids)) == 5_000
+    assert (ids[-1], ids[4_999:]) == (records[-1]["event_id"], [records[-1]["event_id"]])
+    assert accounted(windvane.stats()) == 5_000
+
+
+def test_many_predictions_go_in_one_call(client, collector):
+    ids = windvane.log_predictions([{"features": {"x": i}, "value": i / 2} for i in range(3)])
+    assert [record["event_id"] for record in sent(collector)] == ids
+
+
+def test_a_sample_keeps_a_prediction_and_its_outcome_together(collector):
+    client = windvane.init(collector.url, model="m", sample_rate=0.25, flush_interval_s=0.02)
+    ids = [windvane.log_prediction({"x": i}, score=0.5) for i in range(400)]
+    ids += windvane.log_dataframe(pandas.DataFrame({"x": range(400), "s": 0.5}), score="s")
+    for made in ids:
+        windvane.log_outcome(made, label="late")
+    kept = {record["event_id"] for record in sent(collector)}
+    assert kept == {record["event_id"] for record in sent(collector, "outcomes")} == {i for i in ids if client.keeps(i)}
+    assert 120 < len(kept) < 280
+    stats = windvane.stats()
+    assert stats.sampled_out + stats.logged == 1_600 and stats.received == 2 * len(kept)
+    client.close()
+
+
+def test_redaction_leaves_nothing_of_what_it_takes_out(collector, tmp_path):
+    redaction = windvane.Redaction(drop=["email", "*_ssn"], hash=["unit_id", "customer"], key="k", mask=[r"\b\d{16}\b"])
+    client = windvane.init(collector.url, model="m", redaction=redaction, flush_interval_s=0.02)
+    features = {"email": "a@b.c", "tax_ssn": "123-45", "customer": "c1", "note": "card 4111111111111111 ok", "x": 1}
+    windvane.log_prediction(features, label="pay 4111111111111111", unit_id="u1", tags={"email": "a@b.c"})
+    windvane.log_dataframe(pandas.DataFrame([features]), features=list(features), unit_id="customer")
+    windvane.log_measurement("u1", "revenue", 1.0)
+    first, second = sent(collector)
+    assert set(first["features"]) == {"customer", "note", "x"} == set(second["features"])
+    assert first["features"]["note"] == "card *** ok" and first["prediction"] == {"label": "pay ***"}
+    assert first["features"]["customer"] == second["features"]["customer"] != "c1"
+    assert len(first["unit_id"]) == 16 and first["tags"] == {}
+    assert sent(collector, "measurements")[0]["unit_id"] == first["unit_id"], "equal values stay equal"
+    assert "a@b.c" not in str(collector.records) and "411111" not in str(collector.records)
+    client.close()
+
+
+def test_a_redaction_of_ones_own_can_change_drop_and_break_but_never_leak(collector):
+    def function(record):
+        if record["features"]["x"] == 1:
+            return None
+        if record["features"]["x"] == 2:
+            raise RuntimeError("a fault in the redaction")
+        return {**record, "features": {"x": "hidden"}}
+
+    client = windvane.init(
+        collector.url, model="m", redaction=windvane.Redaction(function=function), flush_interval_s=0.02,
+        report_drops=False,
+    )  # fmt: skip
+    for x in range(3):
+        windvane.log_prediction({"x": x}, score=0.5)
+    windvane.log_dataframe(pandas.DataFrame({"x": range(3)}))
+    assert [record["features"] for record in sent(collector)] == [{"x": "hidden"}] * 2
+    stats = windvane.stats()
+    assert stats.dropped == {"redacted": 2, "invalid": 2} and accounted(stats) == 6
+    client.close()
+
+
+def test_hashing_needs_a_key():
+    with pytest.raises(ValueError, match="key"):
+        windvane.Redaction(hash=["unit_id"])
+
+
+def test_the_open_span_of_opentelemetry_is_recorded(client, collector):
+    from opentelemetry.sdk.trace import TracerProvider
+
+    with TracerProvider().get_tracer("test").start_as_current_span("request") as span:
+        windvane.log_prediction({"x": 1}, score=0.5)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    first, second = sent(collector)
+    assert int(first["trace_id"], 16) == span.get_span_context().trace_id
+    assert int(first["span_id"], 16) == span.get_span_context().span_id
+    assert "trace_id" not in second

@@ -1,0 +1,168 @@
+"""FastAPI, Flask and gunicorn, the real ones: a request is a prediction, and no fork loses or repeats one."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from flask import Flask, jsonify, request
+from werkzeug.serving import make_server
+
+import windvane
+from kit import eventually
+from windvane.hooks import asgi, wsgi
+
+
+def broken(_body):
+    raise RuntimeError("a fault in the route")
+
+
+def routes(route):
+    return {
+        "/predict": route(model="delay", version="7", unit_id=lambda body: body.get("tail")),
+        "/odd": route(model="delay", answer=broken),
+        "/crash": route(model="delay"),
+        "/stream": route(model="delay"),
+    }
+
+
+@pytest.fixture
+def fastapi_url():
+    app = FastAPI()
+    app.add_middleware(asgi.Middleware, routes=routes(asgi.Route))
+
+    @app.post("/predict")
+    async def predict(request: Request):
+        body = await request.json()
+        if body["distance"] < 0:
+            return JSONResponse({"detail": "negative"}, status_code=422)
+        return {"score": body["distance"] / 10_000}
+
+    @app.post("/odd")
+    def odd():
+        return {"score": 0.5}
+
+    @app.post("/crash")
+    def crash():
+        raise RuntimeError("the model crashed")
+
+    @app.post("/stream")
+    def stream():
+        return StreamingResponse(iter([b'{"label": ', b'"late"}']), media_type="application/json")
+
+    @app.post("/other")
+    def other():
+        return {}
+
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    eventually(lambda: server.started)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def flask_url():
+    app = Flask("test")
+    app.wsgi_app = wsgi.Middleware(app.wsgi_app, routes=routes(wsgi.Route))
+
+    @app.post("/predict")
+    def predict():
+        distance = request.get_json()["distance"]
+        return (jsonify(detail="negative"), 422) if distance < 0 else jsonify(score=distance / 10_000)
+
+    app.post("/odd")(lambda: jsonify(score=0.5))
+    app.post("/crash", endpoint="crash")(lambda: 1 / 0)
+    app.post("/stream", endpoint="stream")(lambda: app.response_class(iter(['{"label": ', '"late"}'])))
+    app.post("/other", endpoint="other")(lambda: {})
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def post(url, body):
+    asked = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as response:
+            return response.status, response.headers.get("windvane-event-id"), response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers.get("windvane-event-id"), error.read()
+
+
+@pytest.mark.parametrize("framework", ["fastapi_url", "flask_url"])
+def test_each_request_of_a_named_route_is_a_prediction(framework, client, collector, request):
+    url = request.getfixturevalue(framework)
+    answers = [
+        post(f"{url}/predict", {"distance": 1400, "carrier": "UA", "tail": "N1", "nested": {"a": 1}}),
+        post(f"{url}/predict", {"distance": -1}),
+        post(f"{url}/odd", {"distance": 1}),
+        post(f"{url}/stream", {"distance": 2}),
+        post(f"{url}/crash", {"distance": 3}),
+        post(f"{url}/other", {}),
+    ]
+    assert [status for status, _, _ in answers] == [200, 422, 200, 200, 500, 200]
+    eventually(lambda: windvane.stats().logged == 5)
+    assert windvane.flush()
+    # A server may send a response before its middleware has logged it, so that the next request overtakes it.
+    order = {event_id: place for place, (_, event_id, _) in enumerate(answers[:4])}
+    good, bad, odd, stream, crash = sorted(collector.records["predictions"], key=lambda r: order.get(r["event_id"], 9))
+    assert good["event_id"] == answers[0][1] and answers[5][1] is None
+    assert (good["model"], good["version"], good["unit_id"], good["status"]) == ("delay", "7", "N1", "ok")
+    assert good["features"] == {"distance": 1400, "carrier": "UA", "tail": "N1"}
+    assert good["prediction"] == {"score": 0.14} and 0 < good["latency_us"] < 10_000_000
+    assert (bad["status"], "prediction" in bad, bad["features"]) == ("http_422", False, {"distance": -1})
+    assert (odd["status"], "prediction" in odd) == ("ok", False)
+    assert stream["prediction"] == {"label": "late"} and answers[3][2] == b'{"label": "late"}'
+    assert crash["status"] == "http_500"
+
+
+GUNICORN_APP = """
+import os, windvane
+windvane.init(os.environ["COLLECTOR"], model="forked", flush_interval_s=0.05)
+windvane.log_prediction({"who": "master"}, score=0.5)
+
+def app(environ, start_response):
+    event_id = windvane.log_prediction({"who": str(os.getpid())}, score=0.5)
+    start_response("200 OK", [("content-length", "36")])
+    return [event_id.encode()]
+"""
+
+
+@pytest.mark.parametrize("preload", [True, False], ids=["preload", "each worker"])
+def test_gunicorn_prefork_loses_and_repeats_nothing(preload, collector, tmp_path):
+    (tmp_path / "app.py").write_text(GUNICORN_APP)
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(64)
+    os.set_inheritable(listening.fileno(), True)
+    port, fd = listening.getsockname()[1], listening.fileno()
+    command = [sys.executable, "-m", "gunicorn", "app:app", "--bind", f"fd://{fd}", "--workers", "3", "--log-level", "error"]
+    command += ["--preload"] if preload else []
+    server = subprocess.Popen(command, cwd=tmp_path, pass_fds=[fd], env={**os.environ, "COLLECTOR": collector.url})
+    try:
+        ids = []
+        for _ in range(60):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+                ids.append(response.read().decode())
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+        listening.close()
+    arrived = [record["event_id"] for record in collector.records["predictions"]]
+    masters = [r for r in collector.records["predictions"] if r["features"]["who"] == "master"]
+    assert set(ids) <= set(arrived) and len(arrived) == len(set(arrived))
+    assert len(masters) == (1 if preload else 3)
+    assert len(arrived) == 60 + len(masters)

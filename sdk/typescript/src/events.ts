@@ -1,0 +1,100 @@
+// The four kinds of events as they are logged, and their encoding.
+
+export type Scalar = string | number | boolean | null | undefined;
+export type Kind = "predictions" | "outcomes" | "exposures" | "measurements";
+export type Answer =
+  | { score: number }
+  | { label: string | number | boolean; probabilities?: Record<string, number> }
+  | { value: number };
+
+/** One answer of a model. What is left out comes from the client's settings, or is missing. */
+export interface Prediction {
+  model?: string;
+  version?: string;
+  event_id?: string;
+  /** Integer microseconds since 1970, a Date, or RFC 3339 text; now, if left out. */
+  ts?: number | string | Date;
+  environment?: string;
+  unit_id?: string;
+  arms?: Record<string, string>;
+  features?: Record<string, Scalar>;
+  embeddings?: Record<string, ArrayLike<number>>;
+  prediction?: Answer;
+  latency_us?: number;
+  status?: string;
+  trace_id?: string;
+  span_id?: string;
+  tags?: Record<string, string>;
+}
+
+/** The truth of a prediction: a label or a value. */
+export interface Outcome {
+  event_id: string;
+  model?: string;
+  ts?: number | string | Date;
+  label?: string | number | boolean;
+  value?: number;
+}
+
+/** A unit was assigned to an arm. */
+export interface Exposure {
+  experiment: string;
+  unit_id: string;
+  arm: string;
+  ts?: number | string | Date;
+  event_id?: string;
+}
+
+/** One value of a metric of a unit. */
+export interface Measurement {
+  unit_id: string;
+  metric: string;
+  value: number;
+  ts?: number | string | Date;
+  event_id?: string;
+}
+
+export type Record_ = Record<string, unknown>;
+
+/**
+ * The record as one line of JSON. A feature that is not finite becomes null, which `JSON.stringify` does by itself; an answer that
+ * is not finite becomes the status `non_finite`.
+ */
+export function line(record: Record_): string {
+  const answer = record["prediction"];
+  if (answer && typeof answer === "object" && !isFinite_(answer)) {
+    const { prediction: _, ...rest } = record;
+    return line({ ...rest, status: record["status"] ?? "non_finite" });
+  }
+  return JSON.stringify(record, replaced);
+}
+
+function replaced(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>);
+  return value;
+}
+
+function isFinite_(answer: object): boolean {
+  return Object.values(answer).every((held) =>
+    typeof held === "number" ? Number.isFinite(held) : held === null || typeof held !== "object" || isFinite_(held),
+  );
+}
+
+/** Integer microseconds, or text as it is. */
+export function microseconds(ts: number | string | Date): number | string {
+  return ts instanceof Date ? ts.getTime() * 1000 : ts;
+}
+
+/** A UUID of version 7: ids rise with time, and a batch that is sent twice is the same batch. */
+export function makeId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const view = new DataView(bytes.buffer);
+  const now = Date.now();
+  view.setUint32(0, Math.floor(now / 2 ** 16));
+  view.setUint16(4, now % 2 ** 16);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,44 @@
+// Express middleware: one prediction for each request of a route that is named.
+import type { Client } from "./client.js";
+import { makeId } from "./events.js";
+import { EVENT_ID, type Route, logExchange } from "./route.js";
+
+interface Request {
+  path: string;
+  body?: unknown;
+}
+
+interface Response {
+  statusCode: number;
+  json(body: unknown): unknown;
+  setHeader(name: string, value: string): unknown;
+  once(event: "finish" | "close", listener: () => void): unknown;
+}
+
+/** `app.use(express.json()); app.use(windvane(client, { "/predict": { model: "delay" } }))`. */
+export function windvane(client: Client, routes: Record<string, Route>) {
+  return (request: Request, response: Response, next: () => void): void => {
+    const route = routes[request.path];
+    if (route === undefined) return next();
+    const eventId = makeId();
+    const begun = performance.now();
+    const seen = structured(request.body);
+    let answered: unknown;
+    response.setHeader(EVENT_ID, eventId);
+    const json = response.json;
+    response.json = function (body: unknown): unknown {
+      answered = body;
+      return json.call(this, body);
+    };
+    response.once("finish", () => {
+      const latencyUs = (performance.now() - begun) * 1000;
+      logExchange(client, route, { eventId, request: seen, response: answered, status: response.statusCode, latencyUs });
+    });
+    next();
+  };
+}
+
+/** What the model saw, before a handler can change it. */
+function structured(body: unknown): unknown {
+  return typeof body === "object" && body !== null && !Array.isArray(body) ? { ...body } : body;
+}

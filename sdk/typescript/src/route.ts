@@ -1,0 +1,66 @@
+// What a middleware logs of a route: which model answers there, what it saw and what it said.
+import type { Client } from "./client.js";
+import type { Answer, Prediction, Scalar } from "./events.js";
+
+/** A route of a model server. Without `features` the request's body is taken, without `answer` the response's, where they fit. */
+export interface Route {
+  model?: string;
+  version?: string;
+  features?: (request: unknown) => Record<string, Scalar>;
+  answer?: (response: unknown) => Answer | undefined;
+  unitId?: (request: unknown) => string | undefined;
+}
+
+/** The header under which a client finds the event id, for the outcome. */
+export const EVENT_ID = "windvane-event-id";
+
+/** One exchange that has ended. */
+export interface Exchange {
+  eventId: string;
+  request: unknown;
+  response: unknown;
+  status: number;
+  latencyUs: number;
+}
+
+/** Logs an exchange; what the route's functions throw is said once and costs the fields they would have given. */
+export function logExchange(client: Client, route: Route, exchange: Exchange): void {
+  const tried = <T>(make: () => T): T | undefined => {
+    try {
+      return make();
+    } catch {
+      return undefined;
+    }
+  };
+  const features = tried(() => (route.features ? route.features(exchange.request) : scalars(exchange.request)));
+  const answer = exchange.status < 400 ? tried(() => (route.answer ? route.answer(exchange.response) : shaped(exchange.response))) : undefined;
+  const unit = tried(() => route.unitId?.(exchange.request));
+  const prediction: Prediction = {
+    event_id: exchange.eventId,
+    latency_us: Math.round(exchange.latencyUs),
+    status: exchange.status < 400 ? "ok" : `http_${exchange.status}`,
+    ...(route.model !== undefined && { model: route.model }),
+    ...(route.version !== undefined && { version: route.version }),
+    ...(features !== undefined && { features }),
+    ...(answer !== undefined && { prediction: answer }),
+    ...(unit !== undefined && { unit_id: unit }),
+  };
+  client.logPrediction(prediction);
+}
+
+function scalars(body: unknown): Record<string, Scalar> | undefined {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
+  const kept = Object.entries(body).filter(([, value]) => value === null || typeof value !== "object");
+  return Object.fromEntries(kept) as Record<string, Scalar>;
+}
+
+function shaped(body: unknown): Answer | undefined {
+  if (typeof body !== "object" || body === null) return undefined;
+  const { score, label, probabilities, value } = body as Record<string, unknown>;
+  if (typeof score === "number") return { score };
+  if (typeof value === "number") return { value };
+  if (typeof label !== "string" && typeof label !== "number" && typeof label !== "boolean") return undefined;
+  return typeof probabilities === "object" && probabilities !== null
+    ? { label, probabilities: probabilities as Record<string, number> }
+    : { label };
+}

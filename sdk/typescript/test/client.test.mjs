@@ -1,0 +1,217 @@
+// The server is slow, away, or wrong: the caller never notices, and every event is counted.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { Client, keeps } from "../dist/index.js";
+import { accounted, faultyCollector } from "./collector.mjs";
+
+const FAST = { model: "m", flushIntervalMs: 5, retryDelayMs: 5, retryDelayMaxMs: 20, timeoutMs: 2_000, exitTimeoutMs: 100 };
+let collector;
+const clients = [];
+const warn = console.warn;
+let warnings;
+
+beforeEach(async () => {
+  collector = await faultyCollector();
+  warnings = [];
+  console.warn = (message) => warnings.push(message);
+});
+
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  console.warn = warn;
+  await collector.stop();
+});
+
+function make(settings = {}) {
+  const client = new Client({ url: collector.url, ...FAST, ...settings });
+  clients.push(client);
+  return client;
+}
+
+function log(client, n, fields = {}) {
+  return Array.from({ length: n }, (_, x) => client.logPrediction({ features: { x }, prediction: { score: 0.5 }, ...fields }));
+}
+
+function checked(client) {
+  const stats = client.stats();
+  assert.equal(accounted(stats), stats.logged, JSON.stringify(stats));
+  return stats;
+}
+
+for (const plan of [
+  [],
+  ["away", "away", "away"],
+  ["lost", "lost"],
+  [500, 503, 502],
+  [[429, { "retry-after": "0.05" }], [503, { "retry-after": "0" }]],
+  [401, 408],
+  ["rubbish"],
+  ["lost", 500, "away", [429, { "retry-after": "nonsense" }], "rubbish", "lost"],
+]) {
+  test(`each event arrives once after ${JSON.stringify(plan)}`, async () => {
+    collector.plan = plan;
+    const client = make();
+    const ids = log(client, 50);
+    assert.ok(await client.flush(20_000));
+    assert.equal(checked(client).received, 50);
+    assert.deepEqual(collector.records.predictions.map(({ event_id }) => event_id).sort(), ids.sort());
+    assert.ok(warnings.length <= 1, "one warning, then counts");
+  });
+}
+
+test("Retry-After is waited for", async () => {
+  collector.plan = [[429, { "retry-after": "0.3" }]];
+  const client = make();
+  const begun = Date.now();
+  log(client, 1);
+  assert.ok(await client.flush(20_000));
+  assert.ok(Date.now() - begun >= 300);
+});
+
+test("a batch that is too large is split", async () => {
+  collector.eventsMax = 7;
+  const client = make();
+  const ids = log(client, 100);
+  assert.ok(await client.flush(20_000));
+  assert.deepEqual(collector.records.predictions.map(({ event_id }) => event_id), ids);
+  assert.equal(checked(client).received, 100);
+});
+
+test("what is refused for good is dropped, and rejected records are counted", async () => {
+  collector.plan = [422];
+  const client = make();
+  log(client, 3);
+  assert.ok(await client.flush(20_000));
+  log(client, 2);
+  log(client, 4, { model: "refused" });
+  assert.ok(await client.flush(20_000));
+  const stats = checked(client);
+  assert.deepEqual([stats.received, stats.rejected, stats.dropped], [2, 4, { refused: 3 }]);
+});
+
+for (const onFull of ["drop_newest", "drop_oldest"]) {
+  test(`the queue is bounded in bytes: ${onFull}`, async () => {
+    collector.always = 500;
+    const client = make({ queueBytes: 100_000, onFull });
+    const ids = log(client, 3_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    ids.push(...log(client, 2_000));
+    const stats = checked(client);
+    assert.ok(stats.queued_bytes <= 100_000 && stats.dropped.queue_full > 4_000);
+    collector.always = undefined;
+    assert.ok(await client.flush(20_000));
+    const arrived = new Set(collector.records.predictions.map(({ event_id }) => event_id));
+    assert.equal(arrived.size, checked(client).received);
+    const expected = onFull === "drop_oldest" ? ids.slice(-100) : ids.slice(0, 100);
+    assert.ok(expected.every((id) => arrived.has(id)));
+  });
+}
+
+test("giving up is counted, as dropped or as unconfirmed", async () => {
+  for (const [fault, dropped, unconfirmed] of [[500, { gave_up: 5 }, 0], ["lost", {}, 5]]) {
+    collector.always = fault;
+    const client = make({ retryForMs: 50 });
+    log(client, 5);
+    assert.ok(await client.flush(20_000));
+    const stats = checked(client);
+    assert.deepEqual([stats.dropped, stats.unconfirmed], [dropped, unconfirmed]);
+  }
+});
+
+test("closing is bounded and accounts for the rest", async () => {
+  collector.always = 500;
+  const client = make({ retryDelayMs: 5_000, retryDelayMaxMs: 5_000 });
+  log(client, 5);
+  const begun = Date.now();
+  await client.close(200);
+  assert.ok(Date.now() - begun < 2_000);
+  log(client, 1);
+  assert.deepEqual(checked(client).dropped, { at_exit: 6 });
+});
+
+test("no argument throws into user code", async () => {
+  const client = make();
+  const loop = {};
+  loop.self = loop;
+  for (const call of [
+    () => client.logPrediction({ features: loop }),
+    () => client.logPrediction(undefined),
+    () => client.logOutcome(undefined),
+    () => client.logMeasurement(null),
+    () => client.logPrediction({ features: { get x() { throw new Error("no"); } } }),
+  ]) call(); // prettier-ignore
+  assert.deepEqual(checked(client).dropped, { invalid: 5 });
+  assert.equal(client.logPrediction({ features: { big: 10n, vector: 1 }, embeddings: { text: Float32Array.of(0.5) } }).length, 36);
+  assert.ok(await client.flush());
+  assert.deepEqual(collector.records.predictions[0].embeddings, { text: [0.5] });
+});
+
+test("wrong settings are told at the start", () => {
+  for (const settings of [{ url: "ftp://x" }, { url: "nonsense" }, { sampleRate: 2 }, { onFull: "block" }]) {
+    assert.throws(() => make(settings), /url|sampleRate|onFull|URL/, JSON.stringify(settings));
+  }
+});
+
+test("a sample keeps a prediction and its outcome together", async () => {
+  const client = make({ sampleRate: 0.25 });
+  const ids = log(client, 400);
+  for (const event_id of ids) client.logOutcome({ event_id, label: "late" });
+  assert.ok(await client.flush());
+  const of = (kind) => new Set(collector.records[kind].map(({ event_id }) => event_id));
+  assert.deepEqual(of("predictions"), of("outcomes"));
+  assert.deepEqual(of("predictions"), new Set(ids.filter((id) => keeps(id, 0.25))));
+  const { sampled_out, logged } = checked(client);
+  assert.equal(sampled_out + logged, 800);
+});
+
+test("redaction runs before anything is queued", async () => {
+  const client = make({
+    redact: (record) => {
+      if (record.features.x === 1) return null;
+      if (record.features.x === 2) throw new Error("a fault in the redaction");
+      return { ...record, features: { x: "hidden" } };
+    },
+  });
+  log(client, 3);
+  assert.ok(await client.flush());
+  assert.deepEqual(collector.records.predictions.map(({ features }) => features), [{ x: "hidden" }]);
+  assert.deepEqual(checked(client).dropped, { redacted: 1, invalid: 1 });
+});
+
+test("defaults and tags add up, and ids rise with time", async () => {
+  const client = make({ version: "1", environment: "prod", tags: { region: "east" }, token: "secret" });
+  log(client, 1, { version: "2", tags: { page: "cart" } });
+  assert.ok(await client.flush());
+  const [record] = collector.records.predictions;
+  assert.deepEqual([record.version, record.environment, record.tags], ["2", "prod", { region: "east", page: "cart" }]);
+  assert.ok(Math.abs(record.ts / 1000 - Date.now()) < 60_000);
+  assert.match(record.event_id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(collector.requests[0].authorization, "Bearer secret");
+});
+
+test("a monitored function is timed, and what it throws goes on", async () => {
+  const client = make();
+  assert.equal(await client.monitor({ features: { x: 1 } }, () => 12.5), 12.5);
+  assert.equal(await client.monitor({ features: { x: 2 } }, async () => [0.1, 0.9], ([, score]) => ({ score })).then(String), "0.1,0.9");
+  await assert.rejects(client.monitor({ features: { x: 3 } }, () => { throw new TypeError("broken"); }), /broken/); // prettier-ignore
+  assert.ok(await client.flush());
+  const [first, second, third] = collector.records.predictions;
+  assert.deepEqual([first.prediction, second.prediction], [{ value: 12.5 }, { score: 0.9 }]);
+  assert.deepEqual([third.status, third.tags], ["error", { error: "TypeError" }]);
+  assert.ok(first.latency_us >= 0);
+});
+
+test("a process that ends by itself sends what it has, and is not held up by a server that is away", async () => {
+  const code = (url) => `
+    import { Client } from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)};
+    new Client({ url: ${JSON.stringify(url)}, model: "m", exitTimeoutMs: 300 }).logPrediction({ features: { x: 1 } });`;
+  for (const url of [collector.url, "http://127.0.0.1:9"]) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code(url)], { stdio: "ignore" });
+    const [status] = await once(child, "exit");
+    assert.equal(status, 0);
+  }
+  assert.equal(collector.records.predictions.length, 1);
+});

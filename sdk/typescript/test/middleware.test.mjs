@@ -1,0 +1,91 @@
+// Express and Fastify, the real ones: a request is a prediction.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+
+import express from "express";
+import fastify from "fastify";
+
+import { windvane as forExpress } from "../dist/express.js";
+import { windvane as forFastify } from "../dist/fastify.js";
+import { Client } from "../dist/index.js";
+import { faultyCollector } from "./collector.mjs";
+
+const ROUTES = {
+  "/predict": { model: "delay", version: "7", unitId: (request) => request.tail },
+  "/odd": { model: "delay", answer: () => { throw new Error("a fault in the route"); } }, // prettier-ignore
+};
+
+async function exchange(url) {
+  const post = (path, body) =>
+    fetch(`${url}${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const ids = [];
+  for (const [path, body] of [
+    ["/predict", { distance: 1400, carrier: "UA", tail: "N1", nested: { a: 1 } }],
+    ["/predict", { distance: -1 }],
+    ["/odd", { distance: 1 }],
+    ["/other", {}],
+  ]) {
+    const response = await post(path, body);
+    await response.text();
+    ids.push(response.headers.get("windvane-event-id"));
+  }
+  return ids;
+}
+
+function check(collector, ids) {
+  const [good, bad, odd] = collector.records.predictions;
+  assert.deepEqual([good.event_id, bad.event_id, odd.event_id, null], ids);
+  assert.deepEqual([good.model, good.version, good.unit_id, good.status], ["delay", "7", "N1", "ok"]);
+  assert.deepEqual(good.features, { distance: 1400, carrier: "UA", tail: "N1" });
+  assert.deepEqual(good.prediction, { score: 0.14 });
+  assert.ok(good.latency_us > 0 && good.latency_us < 10_000_000);
+  assert.deepEqual([bad.status, bad.prediction], ["http_422", undefined]);
+  assert.deepEqual([odd.status, odd.prediction, collector.records.predictions.length], ["ok", undefined, 3]);
+}
+
+async function withClient(run) {
+  const collector = await faultyCollector();
+  const client = new Client({ url: collector.url, flushIntervalMs: 5 });
+  const ids = await run(client);
+  assert.ok(await client.flush());
+  check(collector, ids);
+  await client.close();
+  await collector.stop();
+}
+
+test("Express", () =>
+  withClient(async (client) => {
+    const app = express();
+    app.use(express.json());
+    app.use(forExpress(client, ROUTES));
+    app.post("/predict", (request, response) => {
+      const { distance } = request.body;
+      delete request.body.distance; // what was seen was seen before
+      if (distance < 0) return response.status(422).json({ detail: "negative" });
+      return response.json({ score: distance / 10_000 });
+    });
+    app.post("/odd", (_request, response) => response.json({ score: 1 }));
+    app.post("/other", (_request, response) => response.json({}));
+    const server = app.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const ids = await exchange(`http://127.0.0.1:${server.address().port}`);
+    server.close();
+    return ids;
+  }));
+
+test("Fastify", () =>
+  withClient(async (client) => {
+    const app = fastify();
+    forFastify(app, client, ROUTES);
+    app.post("/predict", async (request, reply) => {
+      if (request.body.distance < 0) return reply.code(422).send({ detail: "negative" });
+      return { score: request.body.distance / 10_000 };
+    });
+    app.post("/odd", async () => ({ score: 1 }));
+    app.post("/other", async () => ({}));
+    const url = await app.listen({ port: 0, host: "127.0.0.1" });
+    const ids = await exchange(url);
+    await app.close();
+    return ids;
+  }));
