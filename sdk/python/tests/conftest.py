@@ -7,6 +7,7 @@ import pytest
 
 import windvane
 from kit import FaultyCollector, Service
+from windvane import _encode
 
 # Children of the tests find the package, too.
 # One thread for each library: the tests share two cores.
@@ -37,6 +38,12 @@ def client(collector):
     )
     yield made
     made.close()
+
+
+@pytest.fixture(params=["json", "orjson"])
+def encoder(request, monkeypatch):
+    """Each of the two encoders in turn."""
+    monkeypatch.setattr(_encode, "fast", getattr(_encode, f"_line_by_{request.param}"))
 
 
 @pytest.fixture(scope="session")

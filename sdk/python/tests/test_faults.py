@@ -194,7 +194,7 @@ class Unreadable:
         raise RuntimeError("no number")
 
 
-def test_no_argument_raises_into_user_code(client, collector):
+def test_no_argument_raises_into_user_code(client, encoder, collector):
     loop = {}
     loop["self"] = loop
     for call in [

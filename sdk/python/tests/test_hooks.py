@@ -126,6 +126,11 @@ def test_a_session_of_onnxruntime_is_watched(classes, zipmap, client, collector)
     else:
         assert [record["prediction"]["label"] for record in records] == model.predict(X).tolist()
         assert set(records[0]["prediction"]["probabilities"]) == {"0", "1", "2"}
+    if not zipmap and classes == 2:
+        windvane.watch(session, answer="score").run(None, feeds)
+        windvane.watch(session, answer="label").run(None, feeds)
+        score, label = sent(collector)[2 * len(X) - 1], sent(collector)[-1]
+        assert list(score["prediction"]) == ["score"] and label["prediction"] == {"label": bool(labels[-1])}
     with pytest.raises(Exception, match="(?i)invalid|rank|dimension"):
         watched.run(None, {watched.get_inputs()[0].name: X[0].astype(numpy.float32)})
     assert sent(collector)[-1]["status"] == "error"

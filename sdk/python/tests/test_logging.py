@@ -109,7 +109,7 @@ def test_defaults_context_and_arguments_add_up(collector):
     client.close()
 
 
-def test_values_of_other_libraries_are_written_as_plain_ones(client, collector):
+def test_values_of_other_libraries_are_written_as_plain_ones(client, encoder, collector):
     class Colour(enum.Enum):
         RED = "red"
 

@@ -31,7 +31,7 @@ def value_of(written):
 
 
 @pytest.mark.parametrize("vector", load("events"), ids=lambda vector: vector["name"])
-def test_an_event_is_encoded_as_the_contract_says(vector, client, collector, monkeypatch):
+def test_an_event_is_encoded_as_the_contract_says(vector, client, collector, encoder, monkeypatch):
     call = value_of(vector["call"])
     if vector["kind"] == "predictions":
         windvane.log_prediction(call.pop("features", None), **call)

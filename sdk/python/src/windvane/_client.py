@@ -106,18 +106,22 @@ class Client:
                 record["prediction"] = prediction
             if latency_us is not None:
                 record["latency_us"] = round(latency_us)
-            for name, held in (
-                ("unit_id", unit_id),
-                ("environment", environment),
-                ("status", status),
-                ("arms", arms),
-                ("embeddings", embeddings),
-                ("trace_id", trace_id),
-                ("span_id", span_id),
-                ("tags", tags),
-            ):
-                if held is not None:
-                    record[name] = held
+            if unit_id is not None:
+                record["unit_id"] = unit_id
+            if environment is not None:
+                record["environment"] = environment
+            if status is not None:
+                record["status"] = status
+            if arms is not None:
+                record["arms"] = arms
+            if embeddings is not None:
+                record["embeddings"] = embeddings
+            if trace_id is not None:
+                record["trace_id"] = trace_id
+            if span_id is not None:
+                record["span_id"] = span_id
+            if tags is not None:
+                record["tags"] = tags
             self._add_context(record)
             self._log("predictions", record)
         except Exception as error:

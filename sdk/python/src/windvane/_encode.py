@@ -1,7 +1,8 @@
 """From arguments to the line that the collector reads: one JSON object, without what JSON cannot say.
 
-The fast path is one call of the C encoder. What it refuses (NaN, keys that are no text, half of a surrogate pair) is cleaned in a
-second walk: a number that is not finite becomes a missing feature, and an answer that is not finite becomes the status `non_finite`.
+The fast path is one call: of orjson where it is installed, which takes a tenth of the time, or of the standard library's C encoder. What
+it refuses (NaN, keys that are no text, half of a surrogate pair) is cleaned in a second walk: a number that is not finite becomes a
+missing feature, and an answer that is not finite becomes the status `non_finite`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,12 @@ from __future__ import annotations
 import datetime
 import json
 import math
-from typing import Any, Mapping, Union
+from typing import Any, Callable, Mapping, Union
+
+try:
+    import orjson
+except ImportError:
+    orjson = None  # type: ignore[assignment]
 
 Timestamp = Union[int, float, str, datetime.datetime]
 
@@ -49,10 +55,25 @@ _encode = json.JSONEncoder(
 ).encode
 
 
+def _line_by_orjson(record: dict[str, Any]) -> bytes:
+    answer = record.get("prediction")
+    if answer is not None and not _is_finite(answer):  # orjson writes null for it
+        raise ValueError("an answer that is not finite")
+    return orjson.dumps(record, plain)
+
+
+def _line_by_json(record: dict[str, Any]) -> bytes:
+    return _encode(record).encode()
+
+
+# The fast path; tests take each in turn.
+fast: Callable[[dict[str, Any]], bytes] = _line_by_json if orjson is None else _line_by_orjson
+
+
 def line(record: dict[str, Any]) -> bytes:
     """The record as one line of NDJSON, without the line's end."""
     try:
-        return _encode(record).encode()
+        return fast(record)
     except (ValueError, TypeError):  # UnicodeEncodeError is a ValueError
         return _encode(_clean_record(record)).encode("utf-8", "replace")
 

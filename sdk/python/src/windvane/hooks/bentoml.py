@@ -28,27 +28,29 @@ class Monitor(MonitorBase[Any]):  # type: ignore[misc]
         self._settings = {"model": name, **settings}
         self._url = url
         self._client: Optional[Client] = None
+        self._windvane_schema: Dict[str, Dict[str, str]] = {}
 
     def export_schema(self, columns_schema: Dict[str, Dict[str, str]]) -> None:
         """Called once, with name, role and data type of each column."""
-        self._columns = columns_schema
+        self._windvane_schema = columns_schema
         self._client = windvane.init(self._url, **self._settings)
 
     def export_data(self, datas: Dict[str, Any]) -> None:
         """Called with the columns of some records."""
-        client, columns = self._client, self._columns
+        client = self._client
         if client is None:
             return
-        schema = {key: _spec(spec) for key, spec in columns.items()} if isinstance(columns, dict) else {}
         rows = zip(*(list(datas[name]) for name in datas))
         for row in rows:
-            self._log(client, dict(zip(datas, row)), schema)
+            self._log(client, dict(zip(datas, row)))
 
-    def _log(self, client: Client, record: Dict[str, Any], schema: Dict[str, Dict[str, str]]) -> None:
+    def _log(self, client: Client, record: Dict[str, Any]) -> None:
         fields: Dict[str, Any] = {"features": {}}
         target: Dict[str, Any] = {}
         for name, value in record.items():
-            spec = schema.get(name, {})
+            spec = self._windvane_schema.get(name, {})
+            if name in self.PRESERVED_COLUMNS:
+                continue  # BentoML's own time and id of the request
             numerical = spec.get("type", "numerical").startswith("numerical")
             role = spec.get("role", "feature")
             if role == "prediction":
@@ -61,6 +63,3 @@ class Monitor(MonitorBase[Any]):  # type: ignore[misc]
         if target:
             client.log_outcome(event_id, **target)
 
-
-def _spec(spec: Any) -> Dict[str, str]:
-    return dict(spec) if isinstance(spec, dict) else {}

@@ -52,10 +52,16 @@ def answers(result: Any, answer: Any, classes: Optional[Sequence[Any]] = None) -
     """The answers of a call's result as columns: `score`, `label` with `probabilities`, or `value`."""
     if callable(answer):
         return dict(answer(result))
-    if isinstance(answer, str):
-        return {answer: _flat(_second(result) if answer == "score" else result)}
     outputs = list(result) if isinstance(result, (list, tuple)) and _is_outputs(result) else [result]
-    return _by_shape(outputs, classes)
+    return _named(outputs, answer) if isinstance(answer, str) else _by_shape(outputs, classes)
+
+
+def _named(outputs: Sequence[Any], answer: str) -> Dict[str, Any]:
+    """The first output of one number a row, or of one class where labels are asked for."""
+    columns = [_flat(_second(output) if answer == "score" else output) for output in outputs]
+    there = [column for column in columns if column is not None]
+    fitting = [column for column in there if (column.dtype.kind == "f") is (answer != "label")]
+    return {answer: column for column in (fitting or there)[:1]}
 
 
 def _is_outputs(result: Sequence[Any]) -> bool:
