@@ -9,6 +9,7 @@ pub mod experiment;
 pub mod experiment_aa;
 pub mod experiment_plan;
 pub mod experiment_summary;
+pub mod gate;
 pub mod nearest;
 pub mod rejection;
 pub mod span;
