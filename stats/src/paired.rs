@@ -6,5 +6,6 @@ pub mod bootstrap;
 pub mod delong;
 pub mod mcnemar;
 pub mod sign_test;
+pub mod spearman;
 pub mod t;
 pub mod wilcoxon;
