@@ -3,10 +3,13 @@
 use crate::error::SessionError;
 use crate::tensor::{Element, Values};
 
-/// A named column: `width` elements a row.
+/// A named column: a tensor of one shape in each row.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
+    /// The extents of one row's tensor, without the axis of rows.
+    pub(crate) shape: Vec<usize>,
+    /// Elements in a row: the product of `shape`.
     pub(crate) width: usize,
     pub(crate) values: Values,
 }
@@ -14,6 +17,15 @@ pub(crate) struct Column {
 impl Column {
     pub(crate) fn element(&self) -> Element {
         self.values.element()
+    }
+
+    /// `hour float32 [4000, 1]`.
+    pub(crate) fn describe(&self, rows: usize) -> String {
+        let extents: Vec<String> = std::iter::once(rows)
+            .chain(self.shape.iter().copied())
+            .map(|extent| extent.to_string())
+            .collect();
+        format!("{} {} [{}]", self.name, self.element(), extents.join(", "))
     }
 }
 
@@ -36,19 +48,46 @@ impl Batch {
     /// # Errors
     /// [`SessionError::Ragged`] if the elements cannot be divided evenly among the rows.
     pub fn push(&mut self, name: impl Into<String>, values: Values) -> Result<(), SessionError> {
-        let name = name.into();
         let width = values.len().checked_div(self.rows).unwrap_or(0);
-        if width * self.rows != values.len() || (width == 0 && self.rows > 0) {
+        self.push_shaped(name, values, vec![width])
+    }
+
+    /// Adds a column whose every row is a tensor of `shape`.
+    ///
+    /// # Errors
+    /// [`SessionError::Ragged`] if there are more or fewer elements than that takes, or rows without elements.
+    pub fn push_shaped(
+        &mut self,
+        name: impl Into<String>,
+        values: Values,
+        shape: Vec<usize>,
+    ) -> Result<(), SessionError> {
+        let (name, width) = (name.into(), shape.iter().product::<usize>());
+        if width.checked_mul(self.rows) != Some(values.len()) || (width == 0 && self.rows > 0) {
             return Err(SessionError::Ragged { column: name, elements: values.len(), rows: self.rows });
         }
         self.columns.retain(|c| c.name != name);
-        self.columns.push(Column { name, width, values });
+        self.columns.push(Column { name, shape, width, values });
         Ok(())
     }
 
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The elements of a column, and how many of them each row has.
+    pub fn values(&self, name: &str) -> Option<(&Values, usize)> {
+        self.column(name).map(|column| (&column.values, column.width))
+    }
+
+    /// The shape of one row of a column.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.column(name).map(|column| column.shape.as_slice())
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
@@ -60,7 +99,6 @@ impl Batch {
         if self.columns.is_empty() {
             return "no columns".to_owned();
         }
-        let one = |c: &Column| format!("{} {} [{}, {}]", c.name, c.element(), self.rows, c.width);
-        self.columns.iter().map(one).collect::<Vec<_>>().join(", ")
+        self.columns.iter().map(|c| c.describe(self.rows)).collect::<Vec<_>>().join(", ")
     }
 }

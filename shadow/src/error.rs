@@ -47,9 +47,36 @@ pub enum SessionError {
         /// What the runtime said.
         source: ort::Error,
     },
+    /// The device is not there, or the library was built without its provider.
+    #[error(
+        "device `{device}` is not available: {}",
+        if source.is_some() { "its provider does not start" } else { "the loaded ONNX Runtime was built without its provider (`windvane runtime install --gpu`)" }
+    )]
+    Device {
+        /// The device.
+        device: &'static str,
+        /// What the runtime said.
+        source: Option<ort::Error>,
+    },
+    /// The runtime refuses what it is told about sessions, such as a library of operators.
+    #[error("ONNX Runtime refuses the settings of a session")]
+    Settings {
+        /// What the runtime said.
+        source: ort::Error,
+    },
+    /// There is no profile that says where nodes ran.
+    #[error("cannot read the profile `{}` of model `{model}`", path.display())]
+    Profile {
+        /// The model.
+        model: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The model has an input or output that is no tensor of a supported type.
     #[error(
-        "cannot use model `{model}`: `{port}` is declared as {declared}; tensors of float32, float64, int32, int64, bool \
+        "cannot use model `{model}`: `{port}` is declared as {declared}; tensors of floats, integers, bool \
          and string are supported (a scikit-learn classifier is exported with the option `zipmap: False`)"
     )]
     Unsupported {
@@ -109,5 +136,15 @@ pub enum SessionError {
         rows: usize,
         /// What the runtime said.
         source: ort::Error,
+    },
+    /// The model took too long on these rows and was broken off.
+    #[error("model `{model}` did not answer {rows} rows within {seconds} s and was broken off")]
+    Endless {
+        /// The model.
+        model: String,
+        /// How many rows.
+        rows: usize,
+        /// The limit.
+        seconds: f64,
     },
 }

@@ -62,3 +62,15 @@ impl Runtime {
         &self.loaded.environment
     }
 }
+
+/// The version of a library by its file name, and what the loaded one says of its build.
+pub(crate) fn version(library: &Path) -> String {
+    let file = std::fs::canonicalize(library).unwrap_or_else(|_| library.to_owned());
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let version: String = name
+        .chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
+    format!("ONNX Runtime {} ({})", version.trim_end_matches('.'), ort::info())
+}

@@ -5,12 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use windvane_shadow::{
-    Batch, Device, Element, Outputs, Runtime, RuntimeError, Session, SessionError, Values,
+    Batch, Element, Outputs, Runtime, RuntimeError, Session, SessionError, SessionOptions, Values,
 };
 
 /// Both sides are the same kernels on the same inputs; another release may sum in another order.
@@ -55,7 +54,7 @@ fn root() -> PathBuf {
 }
 
 fn open(path: &str) -> Session {
-    Session::open(&runtime(), &root().join(path), Device::Cpu, NonZeroUsize::MIN).unwrap()
+    Session::open(&runtime(), &root().join(path), &SessionOptions::default()).unwrap()
 }
 
 fn golden() -> Golden {
@@ -210,7 +209,7 @@ fn a_file_that_is_no_model_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.onnx");
     std::fs::write(&path, b"not a model").unwrap();
-    let open = |path: &Path| Session::open(&runtime(), path, Device::Cpu, NonZeroUsize::MIN).unwrap_err();
+    let open = |path: &Path| Session::open(&runtime(), path, &SessionOptions::default()).unwrap_err();
     for path in [path, folder.path().join("absent.onnx")] {
         let error = open(&path);
         assert!(matches!(error, SessionError::Open { .. }));

@@ -1,0 +1,170 @@
+//! Verdicts over evidence that is written down, with the numbers of the contract and of published cases.
+
+use std::time::Duration;
+
+use windvane_types::gate::{Document, Output};
+
+use super::*;
+
+fn evidence_of(agree: u64, n: u64) -> Agreement {
+    Agreement {
+        rate: (n > 0).then(|| agree as f64 / n as f64),
+        agree,
+        n,
+        ci: crate::compare::interval(agree, n, 0.95),
+        outputs: Vec::new(),
+        errors: 0,
+        segments: Vec::new(),
+        segments_left_out: 0,
+        worst: Vec::new(),
+        noise: None,
+    }
+}
+
+fn verdict_of(policy: &str, agreement: &Agreement) -> Verdict {
+    Document::worst(&checks_of(policy, agreement, (&Timings::default(), &Timings::default())))
+}
+
+fn checks_of(policy: &str, agreement: &Agreement, timings: (&Timings, &Timings)) -> Vec<Check> {
+    let policy = Policy::parse(policy).unwrap();
+    let evidence =
+        Evidence { agreement, differences: &[], first_error: None, timings, quality: &Quality::default() };
+    judge(&policy, &evidence)
+}
+
+const POLICY: &str = "[gate]\nmin_requests = 100\n[agreement]\nrate_min = 0.99\n";
+
+// The contract: a bound of .99 at confidence .95 needs 368 rows without a difference to pass.
+#[test]
+fn agreement_passes_from_368_requests_without_a_difference() {
+    for (agree, n, expected) in [
+        (368, 368, Verdict::Pass),
+        (367, 367, Verdict::Inconclusive),
+        (99, 99, Verdict::Inconclusive),
+        (0, 0, Verdict::Inconclusive),
+        (960, 1000, Verdict::Fail),
+        (985, 1000, Verdict::Inconclusive),
+    ] {
+        assert_eq!(verdict_of(POLICY, &evidence_of(agree, n)), expected, "{agree} of {n}");
+    }
+}
+
+// Field case 33: 1985 of 2000 against .99 has a one-sided p of .155: neither shown nor refuted.
+#[test]
+fn a_rate_just_above_its_bound_is_no_proof() {
+    assert_eq!(verdict_of(POLICY, &evidence_of(1985, 2000)), Verdict::Inconclusive);
+}
+
+#[test]
+fn one_value_that_is_not_finite_fails_whatever_the_rate() {
+    let mut agreement = evidence_of(100_000, 100_000);
+    agreement.outputs.push(Output {
+        output: "y".to_owned(),
+        rate: Some(1.0),
+        max_abs: None,
+        max_rel: None,
+        nonfinite: 1,
+        element: "float32".to_owned(),
+        atol: None,
+        rtol: None,
+        agree: 100_000,
+        n: 100_000,
+        nonfinite_champion: 0,
+        shape_differs: 0,
+        mean_abs: None,
+        max_ulp: None,
+        min_cosine: None,
+        top_class: None,
+        distribution: None,
+        rank: None,
+        drift: None,
+    });
+    let checks = checks_of(POLICY, &agreement, (&Timings::default(), &Timings::default()));
+    let finite = checks.iter().find(|check| check.check == "finite").unwrap();
+    assert_eq!(finite.verdict, Verdict::Fail);
+    assert!(finite.reason.contains("output `y`"), "{}", finite.reason);
+    agreement.outputs.clear();
+    agreement.errors = 1;
+    assert_eq!(verdict_of(POLICY, &agreement), Verdict::Fail);
+}
+
+fn timings(latencies: impl IntoIterator<Item = u64>) -> Timings {
+    let mut timings = Timings::new(Some(5_000.0));
+    for us in latencies {
+        timings.push(Duration::from_micros(us), [Duration::from_micros(us)], 0.0);
+    }
+    timings
+}
+
+// MLPerf's early stopping, each direction at half of the error: 368 without one over the bound prove 99 % at 95 %.
+#[test]
+fn a_tail_is_proved_by_counting_and_not_by_its_quantile() {
+    let policy = "[latency]\np99_us_max = 5000\n";
+    let verdict = |candidate: &Timings| {
+        let checks = checks_of(policy, &evidence_of(1, 1), (&timings([]), candidate));
+        checks.iter().find(|check| check.check == "p99_us").unwrap().verdict
+    };
+    assert_eq!(verdict(&timings((0..368).map(|_| 10))), Verdict::Pass);
+    assert_eq!(verdict(&timings((0..367).map(|_| 10))), Verdict::Inconclusive);
+    assert_eq!(verdict(&timings((0..100).map(|i| if i < 90 { 10 } else { 9_000 }))), Verdict::Fail);
+    assert_eq!(verdict(&timings([])), Verdict::Inconclusive);
+}
+
+#[test]
+fn a_ratio_of_latencies_needs_both_intervals() {
+    let verdict = |candidate: &Timings| {
+        let champion = timings((0..1000).map(|i| 100 + i % 10));
+        let checks = checks_of("[latency]\nratio_max = 1.2\n", &evidence_of(1, 1), (&champion, candidate));
+        checks.iter().find(|check| check.check == "latency_ratio").unwrap().verdict
+    };
+    assert_eq!(verdict(&timings((0..1000).map(|i| 100 + i % 10))), Verdict::Pass);
+    assert_eq!(verdict(&timings((0..1000).map(|i| 200 + i % 10))), Verdict::Fail);
+    assert_eq!(verdict(&timings((0..1000).map(|i| 125 - i % 10))), Verdict::Inconclusive);
+    assert_eq!(verdict(&timings([100, 100])), Verdict::Inconclusive);
+}
+
+#[test]
+fn a_lost_gate_stays_lost_however_the_rest_answers() {
+    let policy = Policy::parse(POLICY).unwrap();
+    assert!(!is_lost(&policy, (100, 110), 10_000));
+    assert!(is_lost(&policy, (700, 1_000), 10_000));
+    // What is called lost fails at the end, with every further request in agreement.
+    for differ in 0..400_u64 {
+        if is_lost(&policy, (0, differ), 10_000) {
+            assert_eq!(verdict_of(POLICY, &evidence_of(10_000 - differ, 10_000)), Verdict::Fail, "{differ}");
+        }
+    }
+}
+
+#[test]
+fn a_margin_of_quality_is_met_missed_or_open() {
+    let metric = |difference: f64, ci: Option<[f64; 2]>| Quality {
+        labelled: 500,
+        metrics: vec![Metric {
+            metric: "accuracy".to_owned(),
+            champion: 0.9,
+            candidate: 0.9 + difference,
+            difference,
+            ci,
+            p_value: None,
+            method: "mcnemar".to_owned(),
+            n: 500,
+            higher_is_better: true,
+        }],
+    };
+    for (difference, ci, expected) in [
+        (-0.001, Some([-0.004, 0.002]), Verdict::Pass),
+        (0.02, Some([0.01, 0.03]), Verdict::Pass),
+        (-0.02, Some([-0.03, -0.01]), Verdict::Fail),
+        (-0.004, Some([-0.01, 0.002]), Verdict::Inconclusive),
+        (0.0, None, Verdict::Inconclusive),
+    ] {
+        assert_eq!(
+            quality(("accuracy", 0.005), &metric(difference, ci)).verdict,
+            expected,
+            "{difference} {ci:?}"
+        );
+    }
+    assert_eq!(quality(("roc_auc", 0.005), &metric(0.0, None)).verdict, Verdict::Inconclusive);
+    assert_eq!(quality(("accuracy", 0.005), &Quality::default()).verdict, Verdict::Inconclusive);
+}

@@ -1,0 +1,174 @@
+//! What outcomes say: both models' answers to the same requests against what came true, pair by pair.
+//!
+//! What both get right or wrong alike cancels in the difference, so that intervals are those of pairs, not of two samples.
+
+mod calibration;
+mod metrics;
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use windvane_types::gate::Quality;
+
+use crate::answer::Answer;
+use crate::policy::QualityBounds;
+use crate::port::Port;
+use crate::tensor::Element;
+
+/// Requests with an outcome that are kept for metrics of ranks and of calibration: 32 MB. Beyond it a seeded sample stands for all.
+const KEPT_MAX: usize = 1_000_000;
+
+/// Where predictions are in the outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Predictions {
+    /// The output with labels.
+    label: Option<String>,
+    /// The output with scores or values, and which of its elements is the score.
+    score: Option<(String, usize)>,
+    /// The outcome that scores are the chance of.
+    positive: Option<String>,
+}
+
+impl Predictions {
+    /// As the policy says; what it leaves out is found by type: the first output with texts or integers holds labels, the first
+    /// with floats scores.
+    #[must_use]
+    pub fn find(outputs: &[Port], bounds: &QualityBounds) -> Self {
+        let first = |is: fn(Element) -> bool| {
+            outputs.iter().find(|port| is(port.element)).map(|port| port.name.clone())
+        };
+        let label = bounds
+            .label_output
+            .clone()
+            .or_else(|| first(|element| !element.is_float() && element != Element::Bool));
+        let score = bounds.score_output.clone().or_else(|| first(Element::is_float));
+        Self {
+            label,
+            score: score.map(|name| (name, bounds.score_index.unwrap_or(0))),
+            positive: bounds.positive.clone(),
+        }
+    }
+
+    fn label_of(&self, answer: &Answer) -> Option<String> {
+        answer.output(self.label.as_deref()?)?.word(0)
+    }
+
+    fn score_of(&self, answer: &Answer) -> Option<f64> {
+        let (name, index) = self.score.as_ref()?;
+        answer.output(name)?.number(*index)
+    }
+}
+
+/// Both scores of one request, and what came true: 1 and 0 of a class, or a number.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    champion: f64,
+    candidate: f64,
+    truth: f64,
+}
+
+/// Outcomes of all requests so far.
+#[derive(Debug)]
+pub struct Outcomes {
+    predictions: Predictions,
+    labelled: u64,
+    /// Of both labels: only the champion's right, only the candidate's, and requests.
+    labels: (u64, u64, u64),
+    right: (u64, u64),
+    pairs: Vec<Pair>,
+    pairs_seen: u64,
+    rng: ChaCha8Rng,
+}
+
+impl Outcomes {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(predictions: Predictions, seed: u64) -> Self {
+        Self {
+            predictions,
+            labelled: 0,
+            labels: (0, 0, 0),
+            right: (0, 0),
+            pairs: Vec::new(),
+            pairs_seen: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// Adds a request whose outcome is known.
+    pub fn push(&mut self, truth: &str, champion: &Answer, candidate: &Answer) {
+        self.labelled += 1;
+        let of = &self.predictions;
+        if let (Some(a), Some(b)) = (of.label_of(champion), of.label_of(candidate)) {
+            let (a, b) = (same(&a, truth), same(&b, truth));
+            self.right.0 += u64::from(a);
+            self.right.1 += u64::from(b);
+            self.labels.0 += u64::from(a && !b);
+            self.labels.1 += u64::from(b && !a);
+            self.labels.2 += 1;
+        }
+        let value = match &of.positive {
+            Some(positive) => Some(f64::from(u8::from(same(positive, truth)))),
+            None => truth.parse::<f64>().ok().filter(|value| value.is_finite()),
+        };
+        let (Some(a), Some(b), Some(truth)) = (of.score_of(champion), of.score_of(candidate), value) else {
+            return;
+        };
+        if a.is_finite() && b.is_finite() {
+            self.keep(Pair { champion: a, candidate: b, truth });
+        }
+    }
+
+    /// Algorithm R: every pair so far is kept with the same chance.
+    fn keep(&mut self, pair: Pair) {
+        self.pairs_seen += 1;
+        if self.pairs.len() < KEPT_MAX {
+            self.pairs.push(pair);
+            return;
+        }
+        let at = self.rng.random_range(0..self.pairs_seen);
+        if let Some(slot) = usize::try_from(at).ok().and_then(|at| self.pairs.get_mut(at)) {
+            *slot = pair;
+        }
+    }
+
+    /// The metrics that the outcomes allow.
+    #[must_use]
+    pub fn finish(&mut self, confidence: f64) -> Quality {
+        let mut metrics = Vec::new();
+        metrics.extend(metrics::accuracy(self.labels, self.right, confidence));
+        let classes = self.pairs.iter().all(|pair| pair.truth == 0.0 || pair.truth == 1.0);
+        let chances = self
+            .pairs
+            .iter()
+            .all(|pair| (0.0..=1.0).contains(&pair.champion) && (0.0..=1.0).contains(&pair.candidate));
+        if classes && !self.pairs.is_empty() {
+            metrics.extend(metrics::roc_auc(&self.pairs, confidence));
+            if chances {
+                metrics.extend(metrics::log_loss(&self.pairs, confidence));
+                metrics.extend(metrics::brier(&self.pairs, confidence));
+                metrics.extend(calibration::ece(&self.pairs, confidence, &mut self.rng));
+            }
+        } else {
+            metrics.extend(metrics::rmse(&self.pairs, confidence));
+            metrics.extend(metrics::mae(&self.pairs, confidence));
+        }
+        Quality { labelled: self.labelled, metrics }
+    }
+}
+
+/// Whether two words name one class: `1` and `1.0` do.
+fn same(a: &str, b: &str) -> bool {
+    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The outcome of a request, by the name of the column.
+#[must_use]
+pub fn truth_of<'w>(
+    extras: &'w BTreeMap<String, Vec<Option<String>>>,
+    target: Option<&str>,
+    at: usize,
+) -> Option<&'w str> {
+    extras.get(target?)?.get(at)?.as_deref()
+}

@@ -1,0 +1,418 @@
+//! A gate from beginning to end: opens both models, asks them the traffic, compares, times, and judges.
+//!
+//! It runs in a process of its own, because models are not to be trusted: whoever started it bounds its time and memory.
+
+mod error;
+mod provenance;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use error::{Blame, RunError};
+pub(crate) use provenance::resident;
+use serde::{Deserialize, Serialize};
+use windvane_types::gate::{Document, Latency, Placement, SCHEMA, Throughput};
+
+use crate::answer::Answer;
+use crate::compare::{Asked, Comparison, Noise};
+use crate::device::{Device, SessionOptions};
+use crate::judge::{self, Evidence};
+use crate::pace::{Batching, Pace};
+use crate::policy::Policy;
+use crate::quality::{Outcomes, Predictions, truth_of};
+use crate::replay::{Outcome, Player};
+use crate::runtime::Runtime;
+use crate::session::Session;
+use crate::timings::{Start, Timings};
+use crate::traffic::{Chunk, Sample, Traffic, Wanted};
+
+/// Requests that the champion is asked twice.
+const NOISE_REQUESTS: u64 = 2_000;
+/// Requests of a call when it is asked the second time.
+const NOISE_BATCH: usize = 8;
+
+/// Everything that a gate needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The native library.
+    pub library: PathBuf,
+    /// The model in place.
+    pub champion: PathBuf,
+    /// The model that is to take its place.
+    pub candidate: PathBuf,
+    /// The recorded requests.
+    pub traffic: PathBuf,
+    /// What the traffic is called in the document, where that is not its path.
+    pub traffic_name: Option<String>,
+    /// The text of the policy.
+    pub policy: String,
+    /// How models are opened.
+    pub session: SessionOptions,
+    /// How requests are paced.
+    pub pace: Pace,
+    /// Which of them go together.
+    pub batching: Batching,
+    /// Which are drawn; all without it.
+    pub sample: Option<Sample>,
+    /// Columns whose values make segments.
+    pub segment_by: Vec<String>,
+    /// The column with outcomes, in place of the policy's.
+    pub target: Option<String>,
+    /// The column with instants, for the original pace.
+    pub time: Option<String>,
+    /// Of random instants.
+    pub seed: u64,
+}
+
+/// What a gate is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Loading the library and looking for the device.
+    Start,
+    /// Opening the champion.
+    OpenChampion,
+    /// Opening the candidate.
+    OpenCandidate,
+    /// Asking both models and comparing.
+    Compare,
+    /// Asking the champion at the pace.
+    ReplayChampion,
+    /// Asking the candidate at the pace.
+    ReplayCandidate,
+    /// Judging.
+    Judge,
+}
+
+/// What is told on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// A phase begins.
+    Begins(Phase),
+    /// Requests of the phase so far, and in all.
+    Requests(u64, u64),
+}
+
+/// Runs a gate.
+///
+/// # Errors
+/// [`RunError`] where there is nothing to judge: a model or the traffic that cannot be read or do not fit, a device that is not there.
+pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunError> {
+    let policy = Policy::parse(&job.policy)?;
+    if matches!(job.pace, Pace::Original(_)) && job.time.is_none() {
+        return Err(RunError::NoInstants);
+    }
+    tell(Progress::Begins(Phase::Start));
+    let runtime = Runtime::load(&job.library)?;
+    Session::probe(&runtime, &job.session)?;
+    let traffic = Traffic::open(&job.traffic)?;
+    let profiles = tempfile::tempdir().map_err(RunError::Folder)?;
+    tell(Progress::Begins(Phase::OpenChampion));
+    let champion = open(&runtime, job, &job.champion, &profiles.path().join("champion"))?;
+    tell(Progress::Begins(Phase::OpenCandidate));
+    let candidate = open(&runtime, job, &job.candidate, &profiles.path().join("candidate"))?;
+    let mut gate = Gate::new(job, policy, (champion, candidate), traffic)?;
+    tell(Progress::Begins(Phase::Compare));
+    gate.compare(tell)?;
+    gate.replay(tell)?;
+    tell(Progress::Begins(Phase::Judge));
+    gate.document()
+}
+
+/// A model and what was seen while it was opened.
+struct Opened {
+    session: Session,
+    start: Start,
+    path: PathBuf,
+}
+
+fn open(runtime: &Runtime, job: &Job, path: &Path, profile: &Path) -> Result<Opened, RunError> {
+    let began = Instant::now();
+    let session = Session::open_profiled(runtime, path, &job.session, Some(profile))?;
+    let start = Start { open: Some(began.elapsed()), cold: None };
+    Ok(Opened { session, start, path: path.to_owned() })
+}
+
+/// A gate under way.
+struct Gate<'j> {
+    job: &'j Job,
+    policy: Policy,
+    wanted: Wanted,
+    traffic: Option<Traffic>,
+    picked: Option<Vec<u64>>,
+    total: u64,
+    target: Option<String>,
+    players: (Player, Player),
+    paths: (PathBuf, PathBuf),
+    placements: (Placement, Placement),
+    comparison: Comparison,
+    noise: Noise,
+    outcomes: Outcomes,
+    throughput: Throughput,
+    notes: Vec<String>,
+}
+
+impl<'j> Gate<'j> {
+    fn new(
+        job: &'j Job,
+        policy: Policy,
+        opened: (Opened, Opened),
+        traffic: Traffic,
+    ) -> Result<Self, RunError> {
+        let (champion, candidate) = opened;
+        let bounds = policy.quality.clone().unwrap_or_default();
+        let target = job.target.clone().or_else(|| bounds.target.clone());
+        let wanted = wanted(job, (&champion.session, &candidate.session), target.as_ref());
+        traffic.check(&wanted)?;
+        let rows = traffic.rows(&wanted)?;
+        let (traffic, picked) = match &job.sample {
+            Some(sample) if sample.requests < rows => {
+                (Traffic::open(&job.traffic)?, Some(sample.draw(traffic, rows)?))
+            }
+            _ => (traffic, None),
+        };
+        let total = picked.as_ref().map_or(rows, |picked| picked.len() as u64);
+        let comparison = Comparison::new(champion.session.outputs(), candidate.session.outputs(), &policy);
+        let noise = Noise::new(champion.session.outputs(), &policy);
+        let outcomes =
+            Outcomes::new(Predictions::find(champion.session.outputs(), &bounds), policy.gate.seed);
+        let bound = policy.latency.as_ref().and_then(|latency| latency.p99_us_max);
+        let player = |opened: Opened| {
+            let timings = Timings::new(bound).after(opened.start);
+            Player::new(opened.session, (Pace::Max, job.batching, job.seed), total).timed(timings)
+        };
+        Ok(Self {
+            job,
+            wanted,
+            traffic: Some(traffic),
+            picked,
+            total,
+            target,
+            paths: (champion.path.clone(), candidate.path.clone()),
+            players: (player(champion), player(candidate)),
+            placements: Default::default(),
+            comparison,
+            noise,
+            outcomes,
+            throughput: Throughput { champion: None, candidate: None },
+            notes: Vec::new(),
+            policy,
+        })
+    }
+
+    /// Asks both models everything, chunk by chunk in turns, and compares their answers.
+    fn compare(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
+        let Some(traffic) = self.traffic.take() else { return Ok(()) };
+        let chunks = traffic.read(self.wanted.clone(), self.picked.clone())?;
+        for (turn, chunk) in chunks.iter().enumerate() {
+            let chunk = chunk?;
+            if turn == 0 {
+                self.begin(&chunk)?;
+            }
+            self.chunk(&chunk, turn)?;
+            let counts = self.comparison.counts();
+            tell(Progress::Requests(counts.0, self.total));
+            let lost =
+                || self.comparison.is_broken() || judge::is_lost(&self.policy, swapped(counts), self.total);
+            if self.policy.gate.stop_when_lost && lost() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that both models take the traffic, warms them up, and sees where they run.
+    fn begin(&mut self, chunk: &Chunk) -> Result<(), RunError> {
+        for batch in &chunk.batches {
+            self.players.0.session().accepts(batch)?;
+            self.players.1.session().accepts(batch)?;
+        }
+        let rows_max = self.job.batching.rows_max;
+        for (player, placement, path) in [
+            (&mut self.players.0, &mut self.placements.0, &self.paths.0),
+            (&mut self.players.1, &mut self.placements.1, &self.paths.1),
+        ] {
+            player.warm_up(chunk, rows_max);
+            *placement = player.session_mut().placement()?;
+            let on_cpu = placement.nodes.get(Device::Cpu.provider()).copied().unwrap_or(0);
+            let device = self.job.session.device;
+            if device != Device::Cpu && on_cpu > 0 && !self.job.session.cpu_nodes_allowed {
+                let operators = placement.on_cpu.join(", ");
+                let device = device.as_str();
+                return Err(RunError::Fallback { path: path.clone(), device, nodes: on_cpu, operators });
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, chunk: &Chunk, turn: usize) -> Result<(), RunError> {
+        let mut answers: (Vec<Outcome>, Vec<Outcome>) = (Vec::new(), Vec::new());
+        let (champion, candidate) = (&mut self.players.0, &mut self.players.1);
+        // In turns, so that neither always finds the caches that the other has left.
+        if turn.is_multiple_of(2) {
+            champion.play(chunk, |answer| answers.0.push(answer))?;
+            candidate.play(chunk, |answer| answers.1.push(answer))?;
+        } else {
+            candidate.play(chunk, |answer| answers.1.push(answer))?;
+            champion.play(chunk, |answer| answers.0.push(answer))?;
+        }
+        let rows = chunk.batches.iter().flat_map(|batch| (0..batch.rows()).map(move |row| (row, batch)));
+        let mut agreed = Vec::with_capacity(chunk.requests);
+        for (at, (row, (a, b))) in rows.zip(answers.0.iter().zip(&answers.1)).enumerate() {
+            let segment = self.segment(chunk, at);
+            let request = chunk.first + at as u64;
+            let asked = Asked { request, row, segment: segment.as_ref() };
+            let before = self.comparison.counts().1;
+            self.comparison.push(
+                asked,
+                a.as_ref().map_err(String::as_str),
+                b.as_ref().map_err(String::as_str),
+            );
+            agreed.push(self.comparison.counts().1 > before);
+            let truth = truth_of(&chunk.extras, self.target.as_deref(), at);
+            if let (Some(truth), Ok(a), Ok(b)) = (truth, a, b) {
+                self.outcomes.push(truth, a, b);
+            }
+        }
+        self.ask_twice(chunk, &answers.0, &agreed);
+        Ok(())
+    }
+
+    fn segment(&self, chunk: &Chunk, at: usize) -> Option<BTreeMap<String, Option<String>>> {
+        let value = |name: &String| chunk.extras.get(name).and_then(|words| words.get(at).cloned()).flatten();
+        let segment = || self.job.segment_by.iter().map(|name| (name.clone(), value(name))).collect();
+        (!self.job.segment_by.is_empty()).then(segment)
+    }
+
+    /// Asks the champion the first requests once more, in calls of another size, and compares it with itself.
+    fn ask_twice(&mut self, chunk: &Chunk, answers: &[Outcome], agreed: &[bool]) {
+        let champion = &mut self.players.0;
+        let rows_max = match (champion.batchable(), self.job.batching.rows_max) {
+            (true, 1) => NOISE_BATCH,
+            _ => 1,
+        };
+        let mut at = 0;
+        for batch in &chunk.batches {
+            let mut next = 0;
+            while next < batch.rows() && self.noise.n() < NOISE_REQUESTS {
+                let end = (next + rows_max).min(batch.rows());
+                let again = champion.session_mut().run(batch, next..end).ok();
+                let again = again.and_then(|outputs| Answer::split(outputs, end - next));
+                for (i, second) in again.into_iter().flatten().enumerate() {
+                    if let Ok(first) = &answers[at + next + i] {
+                        self.noise.push((first, &second), end - next, agreed[at + next + i]);
+                    }
+                }
+                next = end;
+            }
+            at += batch.rows();
+        }
+    }
+
+    /// Asks each model everything again at the pace, for latencies and throughput under load.
+    fn replay(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
+        let lost = self.policy.gate.stop_when_lost && self.comparison.counts().0 < self.total;
+        if self.job.pace == Pace::Max || lost || self.total == 0 {
+            let rate = |player: &Player| player.timings().busy_rate();
+            self.throughput =
+                Throughput { champion: rate(&self.players.0), candidate: rate(&self.players.1) };
+            return Ok(());
+        }
+        tell(Progress::Begins(Phase::ReplayChampion));
+        self.throughput.champion = self.replay_one(true, tell)?;
+        tell(Progress::Begins(Phase::ReplayCandidate));
+        self.throughput.candidate = self.replay_one(false, tell)?;
+        Ok(())
+    }
+
+    fn replay_one(
+        &mut self,
+        champion: bool,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Option<f64>, RunError> {
+        let bound = self.policy.latency.as_ref().and_then(|latency| latency.p99_us_max);
+        let player = if champion { &mut self.players.0 } else { &mut self.players.1 };
+        let timings = Timings::new(bound).after(player.timings().start());
+        player.again((self.job.pace, self.job.batching, self.job.seed), timings);
+        let chunks = Traffic::open(&self.job.traffic)?.read(self.wanted.clone(), self.picked.clone())?;
+        for chunk in chunks {
+            let chunk = chunk?;
+            if let Some(words) = self.job.time.as_ref().and_then(|time| chunk.extras.get(time)) {
+                player
+                    .record(words.iter().map(|word| word.as_ref().and_then(|w| w.parse().ok()).unwrap_or(0)));
+            }
+            player.play(&chunk, |_| {})?;
+            tell(Progress::Requests(player.timings().n(), self.total));
+        }
+        let seconds = player.elapsed().as_secs_f64();
+        Ok((seconds > 0.0).then(|| player.timings().n() as f64 / seconds))
+    }
+
+    fn document(mut self) -> Result<Document, RunError> {
+        let confidence = self.policy.gate.confidence;
+        let mut agreement = self.comparison.finish();
+        agreement.noise = self.noise.finish();
+        let quality = match self.target {
+            Some(_) => self.outcomes.finish(confidence),
+            None => Default::default(),
+        };
+        let timings = (self.players.0.timings(), self.players.1.timings());
+        let checks = judge::judge(
+            &self.policy,
+            &Evidence {
+                agreement: &agreement,
+                differences: self.comparison.differences(),
+                first_error: self.comparison.first_error(),
+                timings,
+                quality: &quality,
+            },
+        );
+        self.notes.extend(provenance::notes(&agreement, &self.players));
+        let is_service = !self.job.pace.is_open() && !matches!(self.job.pace, Pace::Closed(_));
+        let ratio = |q: f64| {
+            timings.0.quantile(q).zip(timings.1.quantile(q)).map(|(a, b)| b / a).filter(|r| r.is_finite())
+        };
+        let asked = self.comparison.counts().0;
+        Ok(Document {
+            schema: SCHEMA.to_owned(),
+            verdict: Document::worst(&checks),
+            checks,
+            requests: asked,
+            agreement,
+            latency_us: Latency {
+                champion: timings.0.finish(is_service),
+                candidate: timings.1.finish(is_service),
+                ratio: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)]
+                    .map(|(name, q)| (name.to_owned(), ratio(q)))
+                    .into(),
+                clock: if is_service { "service" } else { "scheduled" }.to_owned(),
+            },
+            throughput_per_s: self.throughput,
+            quality,
+            provenance: provenance::gather(self.job, &self.policy, &self.players, &self.placements)?,
+            notes: self.notes,
+            not_asked: (asked < self.total).then(|| self.total - asked),
+            override_by: None,
+        })
+    }
+}
+
+fn swapped((n, agree): (u64, u64)) -> (u64, u64) {
+    (agree, n)
+}
+
+/// What is wanted of the traffic: the inputs of both models, and the columns that the job names.
+fn wanted(job: &Job, sessions: (&Session, &Session), target: Option<&String>) -> Wanted {
+    let mut inputs = BTreeMap::new();
+    for session in [sessions.0, sessions.1] {
+        for port in session.inputs() {
+            let declared = format!("model `{}` as {port}", session.model());
+            inputs.entry(port.name.clone()).or_insert((port.element, declared));
+        }
+    }
+    let time = job.time.iter().filter(|_| matches!(job.pace, Pace::Original(_)));
+    let extras: BTreeSet<String> = job.segment_by.iter().chain(target).chain(time).cloned().collect();
+    Wanted { inputs, extras }
+}

@@ -1,0 +1,279 @@
+//! A folder of requests in the JSON of the Open Inference Protocol version 2, one request a file, in the order of their names.
+//!
+//! Each input brings its full shape, the axis of rows included, so that requests may have different shapes. The protocol:
+//! `{"id": "…", "inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}]}`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Chunk, TrafficError, Wanted};
+use crate::batch::Batch;
+use crate::tensor::{Element, Values};
+
+/// Bytes of one request.
+const REQUEST_BYTES_MAX: u64 = 256 << 20;
+const FORMAT: &str = "a request of the Open Inference Protocol";
+
+/// A request as the protocol has it; what else it says is of no use here.
+#[derive(Debug, Deserialize)]
+pub struct Request {
+    /// What the client calls it; it comes back with the answer.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The inputs.
+    pub inputs: Vec<Input>,
+    /// Anything else about the request; here its outcome and segments.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// One input.
+#[derive(Debug, Deserialize)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// The extent of each dimension.
+    pub shape: Vec<usize>,
+    /// `FP32`, `INT64`, `BYTES` …
+    pub datatype: String,
+    /// The elements, row-major, in one list or nested.
+    pub data: Value,
+}
+
+/// The element type that a name of the protocol means.
+#[must_use]
+pub fn element(datatype: &str) -> Option<Element> {
+    Some(match datatype {
+        "FP16" => Element::F16,
+        "FP32" => Element::F32,
+        "FP64" => Element::F64,
+        "INT8" => Element::I8,
+        "INT16" => Element::I16,
+        "INT32" => Element::I32,
+        "INT64" => Element::I64,
+        "UINT8" => Element::U8,
+        "UINT16" => Element::U16,
+        "UINT32" => Element::U32,
+        "UINT64" => Element::U64,
+        "BOOL" => Element::Bool,
+        "BYTES" => Element::Text,
+        _ => return None,
+    })
+}
+
+/// The protocol's name of an element type.
+#[must_use]
+pub fn named(element: Element) -> &'static str {
+    match element {
+        Element::F16 => "FP16",
+        Element::F32 => "FP32",
+        Element::F64 => "FP64",
+        Element::I8 => "INT8",
+        Element::I16 => "INT16",
+        Element::I32 => "INT32",
+        Element::I64 => "INT64",
+        Element::U8 => "UINT8",
+        Element::U16 => "UINT16",
+        Element::U32 => "UINT32",
+        Element::U64 => "UINT64",
+        Element::Bool => "BOOL",
+        Element::Text => "BYTES",
+    }
+}
+
+impl Input {
+    /// The elements.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong.
+    pub fn values(&self) -> Result<Values, String> {
+        let element = element(&self.datatype).ok_or_else(|| {
+            format!(
+                "has the datatype {}; accepted are FP16, FP32, FP64, INT8 to INT64, UINT8 to UINT64, BOOL and BYTES",
+                self.datatype
+            )
+        })?;
+        let mut flat = Vec::new();
+        flatten(&self.data, &mut flat);
+        let expected = self.shape.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent));
+        if expected != Some(flat.len()) {
+            return Err(format!(
+                "has {} elements, and the shape {:?} has other room",
+                flat.len(),
+                self.shape
+            ));
+        }
+        let wrong = |value: &Value| format!("holds {value}, which is no {element}");
+        macro_rules! of {
+            ($kind:ident, $take:expr) => {
+                Values::$kind(
+                    flat.iter()
+                        .map(|value| $take(*value).ok_or_else(|| wrong(value)))
+                        .collect::<Result<_, _>>()?,
+                )
+            };
+        }
+        let real = |value: &Value| if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
+        let signed = |value: &Value| value.as_i64();
+        let unsigned = |value: &Value| value.as_u64();
+        Ok(match element {
+            Element::F16 => of!(F16, |value| real(value).map(f16::from_f64)),
+            Element::F32 => of!(F32, |value| real(value).map(|x| x as f32)),
+            Element::F64 => of!(F64, real),
+            Element::I8 => of!(I8, |value| signed(value).and_then(|x| x.try_into().ok())),
+            Element::I16 => of!(I16, |value| signed(value).and_then(|x| x.try_into().ok())),
+            Element::I32 => of!(I32, |value| signed(value).and_then(|x| x.try_into().ok())),
+            Element::I64 => of!(I64, signed),
+            Element::U8 => of!(U8, |value| unsigned(value).and_then(|x| x.try_into().ok())),
+            Element::U16 => of!(U16, |value| unsigned(value).and_then(|x| x.try_into().ok())),
+            Element::U32 => of!(U32, |value| unsigned(value).and_then(|x| x.try_into().ok())),
+            Element::U64 => of!(U64, unsigned),
+            Element::Bool => of!(Bool, |value: &Value| value.as_bool()),
+            Element::Text => of!(Text, |value: &Value| value.as_str().map(str::to_owned)),
+        })
+    }
+}
+
+/// The elements of nested lists in their order.
+fn flatten<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| flatten(item, into)),
+        other => into.push(other),
+    }
+}
+
+impl Request {
+    /// The inputs as one request that brings its own shapes.
+    ///
+    /// # Errors
+    /// The input, and a sentence about what is wrong with it.
+    pub fn batch(&self, wanted: impl Fn(&str) -> bool) -> Result<Batch, (String, String)> {
+        let mut batch = Batch::new(1);
+        for input in self.inputs.iter().filter(|input| wanted(&input.name)) {
+            let refused = |problem: String| (input.name.clone(), problem);
+            let values = input.values().map_err(refused)?;
+            batch
+                .push_shaped(&input.name, values, input.shape.clone())
+                .map_err(|error| refused(error.to_string()))?;
+        }
+        Ok(batch)
+    }
+}
+
+/// The requests of a folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    files: Vec<PathBuf>,
+    /// The first request, which tells what the others hold.
+    inputs: Vec<String>,
+    parameters: Vec<String>,
+    described: String,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> Result<Self, TrafficError> {
+        let io = |source| TrafficError::Io { path: path.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(io)? {
+            let file = entry.map_err(io)?.path();
+            if file.extension().is_some_and(|extension| extension == "json") {
+                files.push(file);
+            }
+        }
+        files.sort();
+        let Some(first) = files.first().map(|file| read(file)).transpose()? else {
+            let (inputs, parameters) = (Vec::new(), Vec::new());
+            return Ok(Self { files, inputs, parameters, described: "no .json files".to_owned() });
+        };
+        let one = |input: &Input| format!("{} {} {:?}", input.name, input.datatype, input.shape);
+        Ok(Self {
+            files,
+            inputs: first.inputs.iter().map(|input| input.name.clone()).collect(),
+            parameters: first.parameters.keys().cloned().collect(),
+            described: first.inputs.iter().map(one).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    pub(super) fn describe(&self) -> String {
+        self.described.clone()
+    }
+
+    /// Without requests nothing is missing: there is nothing to ask.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.files.is_empty() || self.inputs.iter().chain(&self.parameters).any(|found| found == name)
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.files.len() as u64
+    }
+
+    pub(super) fn reader(self, wanted: Wanted) -> Reader {
+        Reader { folder: self, wanted, next: 0 }
+    }
+}
+
+/// Requests in the order of their names.
+pub(super) struct Reader {
+    folder: Folder,
+    wanted: Wanted,
+    next: usize,
+}
+
+impl Reader {
+    pub(super) fn next(&mut self, most: usize) -> Option<Result<Chunk, TrafficError>> {
+        let end = self.folder.files.len().min(self.next + most.min(32));
+        let first = self.next;
+        self.next = end;
+        (end > first).then(|| self.chunk(first, end))
+    }
+
+    fn chunk(&self, first: usize, end: usize) -> Result<Chunk, TrafficError> {
+        let mut batches = Vec::with_capacity(end - first);
+        let mut extras: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+        for file in &self.folder.files[first..end] {
+            let request = read(file)?;
+            let batch = request.batch(|name| self.wanted.is_input(name));
+            batches.push(batch.map_err(|(name, problem)| TrafficError::Unsupported {
+                path: file.clone(),
+                name,
+                problem,
+            })?);
+            for name in &self.wanted.extras {
+                extras.entry(name.clone()).or_default().push(extra(&request, name));
+            }
+        }
+        Ok(Chunk { first: first as u64, requests: end - first, batches, extras })
+    }
+}
+
+/// A parameter, or else the first element of an input, as a word.
+fn extra(request: &Request, name: &str) -> Option<String> {
+    let given = request.parameters.get(name).or_else(|| {
+        let mut flat = Vec::new();
+        flatten(&request.inputs.iter().find(|input| input.name == name)?.data, &mut flat);
+        flat.first().copied()
+    });
+    match given? {
+        Value::Null => None,
+        Value::String(word) => Some(word.clone()).filter(|word| !word.is_empty()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn read(path: &Path) -> Result<Request, TrafficError> {
+    let io = |source| TrafficError::Io { path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(io)?.len();
+    let broken = |source: Box<dyn std::error::Error + Send + Sync>| TrafficError::Broken {
+        path: path.to_owned(),
+        format: FORMAT,
+        source,
+    };
+    if bytes > REQUEST_BYTES_MAX {
+        return Err(broken(format!("it has {bytes} bytes; up to {REQUEST_BYTES_MAX} are read").into()));
+    }
+    serde_json::from_slice(&std::fs::read(path).map_err(io)?).map_err(|error| broken(error.into()))
+}
