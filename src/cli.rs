@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
     alerts, baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor, query,
-    runtime, schema, serve, telemetry,
+    runtime, schema, serve, shadow, telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -27,6 +27,7 @@ enum Command {
     Baseline(baseline::Arguments),
     Monitor(monitor::Arguments),
     Experiment(Box<experiment::Arguments>),
+    Shadow(shadow::Arguments),
     Alerts(alerts::Arguments),
     Query(query::Arguments),
     Engine(engine::Arguments),
@@ -54,6 +55,7 @@ pub fn run() -> CommandResult {
         Command::Baseline(arguments) => baseline::run(arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Experiment(arguments) => experiment::run(*arguments),
+        Command::Shadow(arguments) => shadow::run(arguments),
         Command::Alerts(arguments) => alerts::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),

@@ -22,6 +22,7 @@ mod runtime;
 mod schema;
 mod serve;
 mod service;
+mod shadow;
 mod shutdown;
 mod telemetry;
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod experiment;
+mod gate;
 mod numbers;
 mod overview;
 mod page;
@@ -18,6 +19,7 @@ use windvane_store::experiment_looks::{self, Asked};
 use windvane_store::{Store, StoreError};
 
 pub use experiment::experiment_report;
+pub use gate::gate_report;
 
 /// Most experiments that the page shows at once; the read API pages through all.
 const EXPERIMENTS_MAX: u64 = 200;

@@ -1,0 +1,86 @@
+//! `windvane shadow`: recorded traffic through a champion and a candidate, and a gate that says whether one may take the
+//! other's place.
+
+mod arguments;
+mod bench;
+mod files;
+mod junit;
+mod markdown;
+mod policy;
+mod progress;
+mod serve;
+mod table;
+mod words;
+mod worker;
+
+use clap::{Args, Subcommand};
+use windvane_types::gate::{Document, Verdict};
+
+use crate::exit::{CommandResult, Exit, Failure};
+use crate::output::print;
+use arguments::{Format, Options};
+
+/// Ask a candidate model what the champion was asked, and gate the rollout.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run recorded traffic through both models and judge: exit code 0 pass, 1 fail, 2 inconclusive.
+    Run(Box<arguments::Run>),
+    /// Print the policy that is used where none is named, with every key explained.
+    Policy,
+    /// Find the batch size and the number of sessions that a model is fastest with.
+    Bench(Box<bench::Arguments>),
+    /// Serve models by the Open Inference Protocol; candidates are asked beside the first.
+    Serve(Box<serve::Arguments>),
+    /// Run a job that is read from standard input; `windvane shadow run` starts this for itself.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Runs `windvane shadow`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    match arguments.command {
+        Command::Run(arguments) => gate(&arguments.check()?),
+        Command::Policy => policy::print_default(),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Worker => worker::serve(),
+    }
+}
+
+fn gate(options: &Options) -> CommandResult {
+    let bar = progress::Bar::new();
+    let document = worker::gate(&options.job, options.limits, &bar)?;
+    bar.finish();
+    let document = match &options.override_by {
+        Some((who, why)) if document.verdict != Verdict::Pass => {
+            document.overridden(who.clone(), why.clone())
+        }
+        _ => document,
+    };
+    if let Some(folder) = &options.report {
+        files::write(folder, &document)?;
+    }
+    answer(&document, options.format)
+}
+
+fn answer(document: &Document, format: Format) -> Result<Exit, Failure> {
+    let text = match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table::render(document),
+        Format::Markdown => markdown::render(document),
+        Format::Junit => junit::render(document),
+        Format::Html => windvane_web::gate_report(document),
+    };
+    print(&text)?;
+    Ok(match document.verdict {
+        Verdict::Pass => Exit::Ok,
+        Verdict::Fail => Exit::Found,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    })
+}

@@ -1,0 +1,216 @@
+//! A gate for a person: what it says and why, how alike the answers are, and how long they took. One HTML file that needs
+//! nothing else.
+
+mod plot;
+
+use maud::{Markup, html};
+use windvane_types::gate::{Check, Document, Latencies, Output, Segment, Verdict};
+
+use crate::numbers::{number, thousands};
+use crate::page;
+
+/// Segments that are drawn.
+const SEGMENTS_DRAWN: usize = 20;
+
+/// The report of a gate as one HTML file: no script, and nothing to be loaded from anywhere.
+#[must_use]
+pub fn gate_report(document: &Document) -> String {
+    page::report("Gate", content(document)).into_string()
+}
+
+fn content(document: &Document) -> Markup {
+    html! {
+        h1 { "May the candidate take the champion's place?" }
+        p class=(format!("answer {}", class(document.verdict))) { (answer(document)) }
+        @for note in &document.notes { p { (note) } }
+        h2 { "Why" }
+        (checks(&document.checks))
+        h2 { "How alike are the answers?" }
+        p { (thousands(document.agreement.agree)) " of " (thousands(document.agreement.n)) " requests agree in every output." }
+        (outputs(&document.agreement.outputs))
+        @if !document.agreement.segments.is_empty() { (segments(&document.agreement.segments)) }
+        @if !document.quality.metrics.is_empty() {
+            h2 { "What do outcomes say?" }
+            (quality(document))
+        }
+        h2 { "How long do answers take?" }
+        (latencies(document))
+        @if !document.agreement.worst.is_empty() {
+            h2 { "Where are they furthest apart?" }
+            (worst(document))
+        }
+        h2 { "What was compared" }
+        (provenance(document))
+    }
+}
+
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "better",
+        Verdict::Fail => "worse",
+        Verdict::Inconclusive => "inconclusive",
+    }
+}
+
+fn answer(document: &Document) -> String {
+    if let Some(by) = &document.override_by {
+        return format!(
+            "Yes, by decision of {} ({}); the gate itself said {}.",
+            by.who,
+            by.why,
+            by.verdict.as_str()
+        );
+    }
+    let of = |verdict| {
+        let named = document.checks.iter().filter(|check| check.verdict == verdict);
+        named.map(|check| check.check.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    match document.verdict {
+        Verdict::Pass => format!("Yes: every check passes on {} requests.", thousands(document.requests)),
+        Verdict::Fail => format!("No: {}.", of(Verdict::Fail)),
+        Verdict::Inconclusive => format!("Not enough is known: {}.", of(Verdict::Inconclusive)),
+    }
+}
+
+fn maybe(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), number)
+}
+
+fn interval(ci: Option<[f64; 2]>) -> String {
+    ci.map_or_else(|| "–".to_owned(), |[lo, hi]| format!("{} to {}", number(lo), number(hi)))
+}
+
+fn checks(checks: &[Check]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "check" } th { "verdict" } th { "observed" } th { "bound" } th { "interval" } th { "why" } } }
+            tbody {
+                @for check in checks {
+                    tr {
+                        td { (check.check) }
+                        td class=(class(check.verdict)) { (check.verdict.as_str()) }
+                        td { (maybe(check.observed)) }
+                        td { (maybe(check.bound)) }
+                        td { (interval(check.ci)) }
+                        td { (check.reason) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn outputs(outputs: &[Output]) -> Markup {
+    let bars = outputs
+        .iter()
+        .filter_map(|output| Some((output.output.clone(), output.rate?, None)))
+        .collect::<Vec<_>>();
+    html! {
+        (plot::shares("Requests that agree, by output", &bars))
+        table {
+            thead { tr { th { "output" } th { "type" } th { "agree" } th { "largest difference" } th { "relative" } th { "not finite" } th { "largest class differs" } th { "drift" } } }
+            tbody {
+                @for output in outputs {
+                    tr {
+                        td { (output.output) }
+                        td { (output.element) }
+                        td { (thousands(output.agree)) " of " (thousands(output.n)) }
+                        td { (maybe(output.max_abs)) }
+                        td { (maybe(output.max_rel)) }
+                        td { (thousands(output.nonfinite)) }
+                        td { @if let Some(top) = &output.top_class { (thousands(top.flips)) " of " (thousands(top.n)) } }
+                        td { (maybe(output.drift)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn segments(segments: &[Segment]) -> Markup {
+    let name = |segment: &Segment| {
+        let part = |(key, value): (&String, &Option<String>)| {
+            format!("{key}={}", value.as_deref().unwrap_or("(missing)"))
+        };
+        segment.segment.iter().map(part).collect::<Vec<_>>().join(", ")
+    };
+    let bar = |segment: &Segment| (name(segment), segment.rate, segment.ci);
+    let bars: Vec<_> = segments.iter().take(SEGMENTS_DRAWN).map(bar).collect();
+    html! { (plot::shares("Requests that agree, by segment, the worst first", &bars)) }
+}
+
+fn quality(document: &Document) -> Markup {
+    html! {
+        p { (thousands(document.quality.labelled)) " requests have an outcome." }
+        table {
+            thead { tr { th { "metric" } th { "champion" } th { "candidate" } th { "difference" } th { "interval" } th { "method" } } }
+            tbody {
+                @for metric in &document.quality.metrics {
+                    tr {
+                        td { (metric.metric) @if metric.higher_is_better { " ↑" } @else { " ↓" } }
+                        td { (number(metric.champion)) }
+                        td { (number(metric.candidate)) }
+                        td { (number(metric.difference)) }
+                        td { (interval(metric.ci)) }
+                        td { (metric.method) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn latencies(document: &Document) -> Markup {
+    let latency = &document.latency_us;
+    let rates = &document.throughput_per_s;
+    let row = |name: &str, of: &Latencies, rate: Option<f64>| {
+        html! {
+            tr {
+                td { (name) }
+                @for value in [of.p50, of.p95, of.p99, of.max, of.cold_start, rate] { td { (maybe(value)) } }
+                td { @match of.steady { Some(true) => "yes", Some(false) => "no", None => "–" } }
+            }
+        }
+    };
+    html! {
+        (plot::curves(&latency.champion.curve, &latency.candidate.curve))
+        table {
+            thead { tr { th { "µs, " (latency.clock) } th { "p50" } th { "p95" } th { "p99" } th { "longest" } th { "first" } th { "requests/s" } th { "steady" } } }
+            tbody {
+                (row("champion", &latency.champion, rates.champion))
+                (row("candidate", &latency.candidate, rates.candidate))
+            }
+        }
+    }
+}
+
+fn worst(document: &Document) -> Markup {
+    html! {
+        @for deviation in &document.agreement.worst {
+            details {
+                summary { "request " (deviation.request) ": " (deviation.what) }
+                pre { (serde_json::to_string_pretty(deviation).unwrap_or_default()) }
+            }
+        }
+    }
+}
+
+fn provenance(document: &Document) -> Markup {
+    let provenance = &document.provenance;
+    let models = [("champion", &provenance.champion), ("candidate", &provenance.candidate)];
+    html! {
+        table {
+            tbody {
+                @for (name, model) in models {
+                    tr { th { (name) } td { (model.path) " · SHA-256 " code { (model.sha256) } " · opset " (model.opset.map_or("?".to_owned(), |opset| opset.to_string())) } }
+                    tr { th { "nodes" } td { @for (provider, nodes) in &model.placement.nodes { (provider) ": " (nodes) " " } } }
+                }
+                tr { th { "traffic" } td { (provenance.traffic) @if let Some(sha256) = &provenance.traffic_sha256 { " · SHA-256 " code { (sha256) } } } }
+                tr { th { "policy" } td { "SHA-256 " code { (provenance.policy_sha256) } } }
+                tr { th { "runtime" } td { (provenance.runtime) " · " (provenance.provider) @if let Some(gpu) = &provenance.gpu { " · " (gpu) } } }
+                tr { th { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) " threads" } }
+                tr { th { "seeds" } td { @for (name, seed) in &provenance.seeds { (name) " " (seed) " " } } }
+            }
+        }
+    }
+}
