@@ -46,7 +46,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 	@target/release/windvane demo $(DEMO)
 
 .PHONY: test
-test: fmt lint doc unit stories clients receivers sdk golden ## Everything that CI runs
+test: fmt lint doc unit stories clients receivers sdk shadow golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -109,6 +109,15 @@ sdk-python: runtime $(CACHE)/venv-sdk/.ready
 .PHONY: sdk-typescript
 sdk-typescript: tools
 	cd sdk/typescript && npm ci --silent --no-audit --no-fund && npm test --silent
+$(CACHE)/venv-shadow/.ready: tests/shadow/requirements.txt tests/shadow/models.txt
+	python3 -m venv $(CACHE)/venv-shadow
+	$(CACHE)/venv-shadow/bin/python -m pip install --quiet --disable-pip-version-check -r tests/shadow/requirements.txt
+	$(CACHE)/venv-shadow/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/shadow/models.txt
+	@touch $@
+
+.PHONY: shadow
+shadow: runtime $(CACHE)/venv-shadow/.ready ## Gates on public models against Python's ONNX Runtime, and on models that are hostile
+	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-shadow/bin/python -m pytest -q -p no:cacheprovider tests/shadow
 
 .PHONY: golden
 golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy, and against a random split of itself

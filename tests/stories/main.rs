@@ -21,4 +21,5 @@ mod monitors;
 mod runtime;
 mod schema;
 mod service;
+mod shadow;
 mod vectors;
