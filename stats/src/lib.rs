@@ -43,6 +43,7 @@ pub mod ngrams;
 pub mod no_worse;
 pub mod paired;
 pub mod peers;
+pub mod performance;
 pub mod psi_threshold;
 pub mod t_test;
 pub mod two_proportions;

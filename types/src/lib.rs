@@ -11,6 +11,7 @@ pub mod experiment_plan;
 pub mod experiment_summary;
 pub mod gate;
 pub mod nearest;
+pub mod performance;
 pub mod rejection;
 pub mod span;
 

@@ -1,0 +1,135 @@
+//! Calibration: how often what was said with some probability came true.
+//!
+//! Question: may a score be read as a probability?
+//! Input: probabilities of 0 to 1 with the weight of true and of all rows, in any order.
+//! Formula: ten bins of equal width, (a, b] with 0 in the first; ECE = Σ wᵦ/W·|mean(p) - mean(y)|.
+//! Valid when: some dozens of rows a bin; ECE of few rows is too large, because chance never makes a gap of 0.
+//! Degenerate: a score outside of 0 to 1 leaves none of it.
+//! Reference: Guo, Pleiss, Sun, Weinberger 2017, arXiv:1706.04599, eq. 3; the interval takes each bin's sign as found (delta).
+//! Oracle: scikit-learn 1.7 `calibration_curve(y, p, n_bins=10, strategy='uniform')`, whose bins are these.
+//! Cost: ten states.
+
+use super::{Measured, Undefined, mean::WeightedMean};
+use crate::{experiment::effect::Interval, survival};
+
+/// Bins of equal width.
+pub const BINS: usize = 10;
+
+/// Mergeable bins.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Calibration {
+    bins: [Bin; BINS],
+    outside: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Bin {
+    weight: f64,
+    scores: f64,
+    positives: f64,
+    /// Of score minus truth.
+    gap: WeightedMean,
+}
+
+/// One bin of the curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurveBin {
+    /// Its lower end, excluded but for 0.
+    pub low: f64,
+    /// Its upper end, included.
+    pub high: f64,
+    /// The weight of its rows.
+    pub weight: f64,
+    /// Their mean score.
+    pub mean_score: f64,
+    /// The share of them that is positive.
+    pub observed: f64,
+}
+
+/// The upper end of a bin, as `np.linspace` has it.
+fn edge(i: usize) -> f64 {
+    if i == BINS { 1.0 } else { i as f64 * (1.0 / BINS as f64) }
+}
+
+impl Calibration {
+    /// Adds rows of one score: the weight, and its square, of positive and of negative ones.
+    pub fn push(&mut self, score: f64, positives: [f64; 2], negatives: [f64; 2]) {
+        if !(0.0..=1.0).contains(&score) {
+            self.outside = true;
+            return;
+        }
+        let at = (1..BINS).find(|i| score <= edge(*i)).unwrap_or(BINS) - 1;
+        let bin = &mut self.bins[at];
+        bin.weight += positives[0] + negatives[0];
+        bin.scores += score * (positives[0] + negatives[0]);
+        bin.positives += positives[0];
+        bin.gap.push_many(score - 1.0, positives[0], positives[1]);
+        bin.gap.push_many(score, negatives[0], negatives[1]);
+    }
+
+    /// The bins that have rows; none where a score was no probability.
+    #[must_use]
+    pub fn curve(&self) -> Vec<CurveBin> {
+        if self.outside {
+            return Vec::new();
+        }
+        let bins = self.bins.iter().enumerate().filter(|(_, bin)| bin.weight > 0.0);
+        bins.map(|(i, bin)| CurveBin {
+            low: edge(i),
+            high: edge(i + 1),
+            weight: bin.weight,
+            mean_score: bin.scores / bin.weight,
+            observed: bin.positives / bin.weight,
+        })
+        .collect()
+    }
+
+    /// The expected calibration error.
+    #[must_use]
+    pub fn ece(&self, confidence: f64) -> Measured {
+        let total: f64 = self.bins.iter().map(|bin| bin.weight).sum();
+        if self.outside {
+            return Measured::undefined(Undefined::ScoreOutsideUnit);
+        }
+        if total <= 0.0 {
+            return Measured::undefined(Undefined::NoRows);
+        }
+        let shares = self.bins.iter().filter(|bin| bin.weight > 0.0).map(|bin| (bin.weight / total, bin));
+        let value =
+            shares.clone().map(|(share, bin)| share * (bin.scores - bin.positives).abs() / bin.weight);
+        let value: f64 = value.sum();
+        // A bin of one row has no variance of its own; the largest there can be stands for it.
+        let variance: f64 =
+            shares.map(|(share, bin)| share * share * bin.gap.variance_of_mean().unwrap_or(0.25)).sum();
+        let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * variance.sqrt();
+        let interval = Interval { lo: value - half, hi: value + half };
+        Measured::new(value, Some(interval), "delta").within(0.0, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Calibration;
+    use crate::performance::Undefined;
+
+    #[test]
+    fn scores_on_an_edge_belong_to_the_bin_below() {
+        let mut calibration = Calibration::default();
+        for score in [0.0, 0.1, 0.2, 0.3, 1.0] {
+            calibration.push(score, [1.0, 1.0], [0.0, 0.0]);
+        }
+        let low: Vec<f64> = calibration.curve().iter().map(|bin| (bin.low * 10.0).round()).collect();
+        assert_eq!(low, [0.0, 1.0, 2.0, 9.0]);
+        // (0.9 + 0.9... ): |0.05 - 1|·2 + |0.2 - 1| + |0.3 - 1| + 0, over 5.
+        assert!((calibration.ece(0.95).value.unwrap() - (1.9 + 0.8 + 0.7) / 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_no_probability_has_no_calibration() {
+        let mut calibration = Calibration::default();
+        assert_eq!(calibration.ece(0.95).reason, Some(Undefined::NoRows));
+        calibration.push(1.5, [1.0, 1.0], [0.0, 0.0]);
+        assert_eq!(calibration.ece(0.95).reason, Some(Undefined::ScoreOutsideUnit));
+        assert!(calibration.curve().is_empty());
+    }
+}

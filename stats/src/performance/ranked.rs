@@ -1,0 +1,385 @@
+//! Everything that one walk over scores in descending order says of a binary classifier.
+//!
+//! Question: does the model rank positives above negatives, and may its scores be read as probabilities?
+//! Input: rows by descending score, each with its weight and its truth; ties in any order; ±inf are scores as others.
+//! Formula: ROC AUC = Σ over negatives of the weight of positives above plus half of those tied, over P·N. Its error by DeLong:
+//! V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it;
+//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number. Average precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over
+//! distinct scores, its interval on the logit scale with the effective number of positives. Log loss with p kept within
+//! [ε, 1 - ε], ε = 2⁻⁵²; Brier's score the mean of (p - y)².
+//! Valid when: rows are independent; an AUC near 0 or 1 has too small an error; log loss, Brier and ECE of probabilities only.
+//! Degenerate: without both classes no AUC, without positives no average precision.
+//! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Boyd, Eng, Page 2013, doi:10.1007/978-3-642-40994-3_29 (logit).
+//! Oracle: scikit-learn 1.7 `roc_auc_score`, `average_precision_score`, `log_loss`, `brier_score_loss`, with `sample_weight`.
+//! Cost: constant memory, a few operations a row.
+
+use super::{Measured, Undefined, calibration::Calibration, mean::WeightedMean};
+use crate::{experiment::effect::Interval, survival};
+
+/// Points of the gain curve that are kept.
+const POINTS_MAX: usize = 2_048;
+
+/// A row of the walk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Not above that of the row before; not NaN.
+    pub score: f64,
+    /// Its weight, 0 or more.
+    pub weight: f64,
+    /// Whether it is positive.
+    pub positive: bool,
+}
+
+/// The walk.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ranked {
+    tied: Option<Tied>,
+    positives: Sums,
+    negatives: Sums,
+    /// Σ over negatives of positives above, ties half.
+    wins: f64,
+    /// Σ over distinct scores of their positives times the precision so far.
+    precisions: f64,
+    log_loss: WeightedMean,
+    brier: WeightedMean,
+    calibration: Calibration,
+    outside: bool,
+    gains: Gains,
+}
+
+/// Rows of one score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Tied {
+    score: f64,
+    positives: [f64; 2],
+    negatives: [f64; 2],
+}
+
+/// Weights of one class, and its parts in the area relative to the first one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sums {
+    weight: f64,
+    squares: f64,
+    first: Option<f64>,
+    /// Σw·d.
+    parts: f64,
+    /// Σw²·d.
+    square_parts: f64,
+    /// Σw²·d².
+    square_part_squares: f64,
+}
+
+impl Sums {
+    fn push(&mut self, part: f64, [weight, squares]: [f64; 2]) {
+        if weight <= 0.0 {
+            return;
+        }
+        let shifted = part - *self.first.get_or_insert(part);
+        self.weight += weight;
+        self.squares += squares;
+        self.parts += weight * shifted;
+        self.square_parts += squares * shifted;
+        self.square_part_squares += squares * shifted * shifted;
+    }
+
+    /// The variance of the mean part; `None` below two rows.
+    fn variance_of_mean(&self) -> Option<f64> {
+        let n = self.effective();
+        let mean = self.parts / self.weight;
+        let about = self.square_part_squares - 2.0 * mean * self.square_parts + mean * mean * self.squares;
+        (n > 1.0).then(|| about.max(0.0) / (self.weight * self.weight) * n / (n - 1.0))
+    }
+
+    fn effective(&self) -> f64 {
+        if self.squares > 0.0 { self.weight * self.weight / self.squares } else { 0.0 }
+    }
+}
+
+/// The weight of all rows and of positives so far, thinned out so that at most [`POINTS_MAX`] points are kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Gains {
+    points: Vec<[f64; 2]>,
+    last: [f64; 2],
+    /// Every so many distinct scores a point is kept.
+    stride: u64,
+    seen: u64,
+}
+
+impl Gains {
+    fn push(&mut self, all: f64, positives: f64) {
+        self.stride = self.stride.max(1);
+        self.seen += 1;
+        self.last = [all, positives];
+        if self.seen.is_multiple_of(self.stride) {
+            self.points.push(self.last);
+        }
+        if self.points.len() > POINTS_MAX {
+            self.stride *= 2;
+            let mut keep = false;
+            self.points.retain(|_| {
+                keep = !keep;
+                !keep
+            });
+        }
+    }
+
+    /// The weight of positives among the first `all`, on the straight line between two points.
+    fn positives_within(&self, all: f64) -> f64 {
+        let mut before = [0.0, 0.0];
+        for point in self.points.iter().copied().chain([self.last]) {
+            if point[0] >= all {
+                let span = point[0] - before[0];
+                let share = if span > 0.0 { (all - before[0]) / span } else { 1.0 };
+                return before[1] + share * (point[1] - before[1]);
+            }
+            before = point;
+        }
+        self.last[1]
+    }
+}
+
+/// The highest scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gain {
+    /// Which share of all rows.
+    pub share: f64,
+    /// The share of all positives among them.
+    pub gain: f64,
+}
+
+impl Ranked {
+    /// Takes the next row.
+    pub fn push(&mut self, row: Scored) {
+        debug_assert!(!row.score.is_nan(), "rows without a score are counted elsewhere");
+        if self.tied.is_none_or(|tied| tied.score != row.score) {
+            self.flush();
+            self.tied = Some(Tied { score: row.score, positives: [0.0; 2], negatives: [0.0; 2] });
+        }
+        if let Some(tied) = &mut self.tied {
+            let class = if row.positive { &mut tied.positives } else { &mut tied.negatives };
+            class[0] += row.weight;
+            class[1] += row.weight * row.weight;
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(Tied { score, positives, negatives }) = self.tied.take() else { return };
+        let (above_positive, above_negative) = (self.positives.weight, self.negatives.weight);
+        self.wins += negatives[0] * (above_positive + positives[0] / 2.0);
+        // Of a positive: the negatives that are above it, which are few where the model is good.
+        self.positives.push(above_negative + negatives[0] / 2.0, positives);
+        self.negatives.push(above_positive + positives[0] / 2.0, negatives);
+        let all = self.positives.weight + self.negatives.weight;
+        if positives[0] > 0.0 {
+            self.precisions += positives[0] * (self.positives.weight / all);
+        }
+        self.gains.push(all, self.positives.weight);
+        self.outside |= !(0.0..=1.0).contains(&score);
+        if !self.outside {
+            let p = score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+            self.log_loss.push_many(-p.ln(), positives[0], positives[1]);
+            self.log_loss.push_many(-(1.0 - p).ln(), negatives[0], negatives[1]);
+            self.brier.push_many((1.0 - score) * (1.0 - score), positives[0], positives[1]);
+            self.brier.push_many(score * score, negatives[0], negatives[1]);
+        }
+        self.calibration.push(score, positives, negatives);
+    }
+
+    /// Ends the walk.
+    #[must_use]
+    pub fn finish(mut self) -> Walked {
+        self.flush();
+        Walked(self)
+    }
+}
+
+/// A walk that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Walked(Ranked);
+
+impl Walked {
+    /// The weight of positives.
+    #[must_use]
+    pub fn positives(&self) -> f64 {
+        self.0.positives.weight
+    }
+
+    /// The weight of all rows.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.0.positives.weight + self.0.negatives.weight
+    }
+
+    /// The area under the ROC curve.
+    #[must_use]
+    pub fn roc_auc(&self, confidence: f64) -> Measured {
+        let (positives, negatives) = (&self.0.positives, &self.0.negatives);
+        if positives.weight <= 0.0 || negatives.weight <= 0.0 {
+            let reason = if self.weight() > 0.0 { Undefined::OneClass } else { Undefined::NoRows };
+            return Measured::undefined(reason);
+        }
+        let auc = self.0.wins / (positives.weight * negatives.weight);
+        let interval = self.auc_variance().map(|variance| {
+            let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * variance.sqrt();
+            Interval { lo: auc - half, hi: auc + half }
+        });
+        Measured::new(auc, interval, "delong").within(0.0, 1.0)
+    }
+
+    /// DeLong's variance of the area; `None` below two rows of a class.
+    #[must_use]
+    pub fn auc_variance(&self) -> Option<f64> {
+        let (positives, negatives) = (&self.0.positives, &self.0.negatives);
+        let of_positives = positives.variance_of_mean()? / (negatives.weight * negatives.weight);
+        let of_negatives = negatives.variance_of_mean()? / (positives.weight * positives.weight);
+        Some(of_positives + of_negatives)
+    }
+
+    /// How much the area of a few rows scatters, by the parts of the rarer class alone: their standard deviation, and the share of
+    /// rows that are of it; `None` without both classes. Of rows without weights.
+    #[must_use]
+    pub fn auc_scatter(&self) -> Option<[f64; 2]> {
+        let (positives, negatives) = (&self.0.positives, &self.0.negatives);
+        let (rare, common) =
+            if positives.weight > negatives.weight { (negatives, positives) } else { (positives, negatives) };
+        if rare.weight <= 0.0 || common.weight <= 0.0 {
+            return None;
+        }
+        let mean = rare.parts / rare.weight;
+        let variance = rare.square_part_squares / rare.weight - mean * mean;
+        Some([variance.max(0.0).sqrt() / common.weight, rare.weight / self.weight()])
+    }
+
+    /// The area under the curve of precision over recall, as average precision.
+    #[must_use]
+    pub fn pr_auc(&self, confidence: f64) -> Measured {
+        if self.weight() <= 0.0 {
+            return Measured::undefined(Undefined::NoRows);
+        }
+        if self.positives() <= 0.0 {
+            return Measured::undefined(Undefined::NoPositives);
+        }
+        let value = (self.0.precisions / self.positives()).min(1.0);
+        let n = self.0.positives.effective();
+        let interval = (value > 0.0 && value < 1.0).then(|| {
+            let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
+            let half = z / (n * value * (1.0 - value)).sqrt();
+            let logit = (value / (1.0 - value)).ln();
+            let back = |x: f64| 1.0 / (1.0 + (-x).exp());
+            Interval { lo: back(logit - half), hi: back(logit + half) }
+        });
+        Measured::new(value, interval, "logit")
+    }
+
+    /// The mean negative logarithm of the probability given to what came true.
+    #[must_use]
+    pub fn log_loss(&self, confidence: f64) -> Measured {
+        self.of_probabilities(&self.0.log_loss, confidence)
+    }
+
+    /// The mean squared distance of probability and truth.
+    #[must_use]
+    pub fn brier(&self, confidence: f64) -> Measured {
+        self.of_probabilities(&self.0.brier, confidence)
+    }
+
+    fn of_probabilities(&self, mean: &WeightedMean, confidence: f64) -> Measured {
+        match self.0.outside {
+            true => Measured::undefined(Undefined::ScoreOutsideUnit),
+            false => mean.measured(confidence).within(0.0, f64::INFINITY),
+        }
+    }
+
+    /// The calibration.
+    #[must_use]
+    pub fn calibration(&self) -> &Calibration {
+        &self.0.calibration
+    }
+
+    /// The share of positives among the highest scores, by tenths; none without positives. Where more than [`POINTS_MAX`] scores
+    /// differ, between two of so many points.
+    #[must_use]
+    pub fn gains(&self) -> Vec<Gain> {
+        let (all, positives) = (self.weight(), self.positives());
+        if positives <= 0.0 {
+            return Vec::new();
+        }
+        let tenths = (1..=10).map(|tenth| f64::from(tenth) / 10.0);
+        tenths
+            .map(|share| Gain { share, gain: self.0.gains.positives_within(share * all) / positives })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Ranked, Scored, Walked};
+    use crate::paired::delong;
+    use crate::performance::Undefined;
+
+    fn walked(rows: &[(f64, bool)]) -> Walked {
+        let mut sorted = rows.to_vec();
+        sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut ranked = Ranked::default();
+        sorted.iter().for_each(|(score, positive)| {
+            ranked.push(Scored { score: *score, weight: 1.0, positive: *positive });
+        });
+        ranked.finish()
+    }
+
+    // Field case C32.
+    #[test]
+    fn the_field_case_has_its_area_and_log_loss() {
+        let p = [0.91, 0.82, 0.73, 0.64, 0.55, 0.46, 0.37, 0.28, 0.19, 0.0];
+        let y = [true, false, false, true, true, true, false, true, false, false];
+        let rows: Vec<(f64, bool)> = p.into_iter().zip(y).collect();
+        let found = walked(&rows);
+        assert!((found.roc_auc(0.95).value.unwrap() - 0.64).abs() < 1e-12);
+        assert!((found.log_loss(0.95).value.unwrap() - 0.688_481_748_715_506_5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_not_defined_says_why() {
+        let reason = |rows: &[(f64, bool)]| {
+            let found = walked(rows);
+            (found.roc_auc(0.95).reason, found.pr_auc(0.95).reason, found.log_loss(0.95).reason)
+        };
+        use Undefined::{NoPositives, NoRows, OneClass, ScoreOutsideUnit};
+        assert_eq!(reason(&[]), (Some(NoRows), Some(NoRows), Some(NoRows)));
+        assert_eq!(reason(&[(0.5, true)]), (Some(OneClass), None, None));
+        assert_eq!(reason(&[(0.5, false)]), (Some(OneClass), Some(NoPositives), None));
+        assert_eq!(reason(&[(1.5, false), (f64::INFINITY, true)]), (None, None, Some(ScoreOutsideUnit)));
+    }
+
+    #[test]
+    fn the_gain_curve_stays_small_and_near() {
+        let rows: Vec<(f64, bool)> = (0..10_000).map(|i| (f64::from(i), i >= 9_000)).collect();
+        let found = walked(&rows);
+        assert!(found.0.gains.points.len() <= super::POINTS_MAX);
+        let gains = found.gains();
+        assert!((gains[0].gain - 1.0).abs() < 0.01, "{gains:?}");
+        assert_eq!(gains[9].gain, 1.0);
+    }
+
+    proptest! {
+        // The walk gives the area and the error that the ranks of all pairs give.
+        #[test]
+        fn the_walk_is_delong(rows in prop::collection::vec((0_u8..20, any::<bool>()), 4..80)) {
+            let rows: Vec<(f64, bool)> = rows.into_iter().map(|(s, y)| (f64::from(s) / 20.0, y)).collect();
+            let of = |wanted: bool| rows.iter().filter(|r| r.1 == wanted).map(|r| r.0).collect::<Vec<f64>>();
+            let (positives, negatives) = (of(true), of(false));
+            let expected = delong::auc(delong::Scores { positives: &positives, negatives: &negatives }, 0.95);
+            let found = walked(&rows).roc_auc(0.95);
+            prop_assert_eq!(found.value.is_some(), expected.is_some());
+            if let (Some(value), Some(expected)) = (found.value, expected) {
+                prop_assert!((value - expected.auc).abs() < 1e-12);
+                prop_assert_eq!(found.interval.is_some(), expected.ci.is_some());
+                if let (Some(a), Some(b)) = (found.interval, expected.ci) {
+                    prop_assert!((a.lo - b.lo).abs() < 1e-9 && (a.hi - b.hi).abs() < 1e-9);
+                }
+            }
+        }
+    }
+}

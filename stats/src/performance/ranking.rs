@@ -1,0 +1,196 @@
+//! Metrics of rankings: what a person finds among the first k.
+//!
+//! Question: are the relevant items of a group ranked first?
+//! Input: one group at a time, its items with score and relevance; relevance 0 or less is none. Groups without a relevant item
+//! are counted and left out, unless they are to count as 0.
+//! Formula: NDCG@k = DCG/ideal DCG, gains relevance, discounts 1/log₂(1 + rank), tied scores sharing their discounts;
+//! AP@k = Σ precision at each relevant item of the first k, over min(relevant, k); MRR 1/rank of the first relevant item within k;
+//! hit rate whether there is one; precision relevant/k; recall relevant/all relevant. For all but NDCG, of tied items the less
+//! relevant come first, so that a constant score does not look good.
+//! Valid when: groups are independent; intervals are Student's over groups.
+//! Reference: Järvelin, Kekäläinen 2002, doi:10.1145/582415.582418; McSherry, Najork 2008, doi:10.1007/978-3-540-78646-7_38 (ties).
+//! Oracle: scikit-learn 1.7 `ndcg_score(k=k)`; Evidently's published examples for the others (field case C31).
+//! Cost: a sort a group.
+
+use super::{Measured, Undefined, mean::WeightedMean};
+
+/// An item of a group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Item {
+    /// Not NaN.
+    pub score: f64,
+    /// How relevant it is.
+    pub relevance: f64,
+}
+
+/// What groups without a relevant item count as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WithoutRelevant {
+    /// They are left out.
+    #[default]
+    LeftOut,
+    /// They count as 0.
+    Zero,
+}
+
+/// A metric over groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankingMetric {
+    /// Normalised discounted cumulative gain.
+    Ndcg,
+    /// Mean average precision.
+    Map,
+    /// Mean reciprocal rank.
+    Mrr,
+    /// The share of groups with a relevant item.
+    HitRate,
+    /// The share of the first k that is relevant.
+    Precision,
+    /// The share of the relevant items that are among the first k.
+    Recall,
+}
+
+impl RankingMetric {
+    /// Every metric, in the order of the output.
+    pub const ALL: [Self; 6] =
+        [Self::Ndcg, Self::Map, Self::Mrr, Self::HitRate, Self::Precision, Self::Recall];
+}
+
+/// Mergeable means over groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    k: usize,
+    without: WithoutRelevant,
+    means: [WeightedMean; 6],
+    groups: u64,
+    groups_without: u64,
+}
+
+impl Ranking {
+    /// No groups yet; `k` is 1 or more.
+    #[must_use]
+    pub fn new(k: usize, without: WithoutRelevant) -> Self {
+        Self { k: k.max(1), without, means: Default::default(), groups: 0, groups_without: 0 }
+    }
+
+    /// Adds a group.
+    pub fn push(&mut self, items: &mut [Item]) {
+        self.groups += 1;
+        for item in items.iter_mut() {
+            item.relevance = item.relevance.max(0.0);
+        }
+        let relevant = items.iter().filter(|item| item.relevance > 0.0).count();
+        if relevant == 0 {
+            self.groups_without += 1;
+            if self.without == WithoutRelevant::Zero {
+                self.means.iter_mut().for_each(|mean| mean.push(0.0, 1.0));
+            }
+            return;
+        }
+        let values = [self.ndcg(items)].into_iter().chain(self.first_k(items, relevant));
+        self.means.iter_mut().zip(values).for_each(|(mean, value)| mean.push(value, 1.0));
+    }
+
+    fn ndcg(&self, items: &mut [Item]) -> f64 {
+        let discount = |rank: usize| if rank < self.k { 1.0 / (rank as f64 + 2.0).log2() } else { 0.0 };
+        items.sort_by(|a, b| b.relevance.total_cmp(&a.relevance));
+        let ideal: f64 =
+            items.iter().take(self.k).enumerate().map(|(i, item)| item.relevance * discount(i)).sum();
+        items.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.relevance.total_cmp(&b.relevance)));
+        let (mut found, mut rank) = (0.0, 0);
+        for tied in items.chunk_by(|a, b| a.score == b.score) {
+            if rank >= self.k {
+                break;
+            }
+            let gain = tied.iter().map(|item| item.relevance).sum::<f64>() / tied.len() as f64;
+            found += gain * (rank..rank + tied.len()).map(discount).sum::<f64>();
+            rank += tied.len();
+        }
+        found / ideal
+    }
+
+    /// The other metrics, of items in their order.
+    fn first_k(&self, items: &[Item], relevant: usize) -> [f64; 5] {
+        let (mut hits, mut precisions, mut first) = (0_usize, 0.0, None);
+        for (i, item) in items.iter().take(self.k).enumerate() {
+            if item.relevance > 0.0 {
+                hits += 1;
+                precisions += hits as f64 / (i + 1) as f64;
+                first = first.or(Some(i + 1));
+            }
+        }
+        [
+            precisions / relevant.min(self.k) as f64,
+            first.map_or(0.0, |rank| 1.0 / rank as f64),
+            if hits > 0 { 1.0 } else { 0.0 },
+            hits as f64 / self.k as f64,
+            hits as f64 / relevant as f64,
+        ]
+    }
+
+    /// Groups, and those of them without a relevant item.
+    #[must_use]
+    pub fn groups(&self) -> [u64; 2] {
+        [self.groups, self.groups_without]
+    }
+
+    /// A metric.
+    #[must_use]
+    pub fn measured(&self, metric: RankingMetric, confidence: f64) -> Measured {
+        let place = RankingMetric::ALL.iter().position(|other| *other == metric).unwrap_or(0);
+        let found = self.means[place].measured(confidence).within(0.0, 1.0);
+        match found.reason {
+            Some(Undefined::NoRows) if self.groups > 0 => Measured::undefined(Undefined::NoRelevantItems),
+            _ => found,
+        }
+    }
+
+    /// The standard deviation of a metric over groups.
+    #[must_use]
+    pub fn deviation(&self, metric: RankingMetric) -> Option<f64> {
+        let place = RankingMetric::ALL.iter().position(|other| *other == metric)?;
+        self.means[place].variance().map(f64::sqrt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Item, Ranking, RankingMetric, WithoutRelevant};
+
+    fn measured(k: usize, without: WithoutRelevant) -> Vec<f64> {
+        let mut ranking = Ranking::new(k, without);
+        for relevances in [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]] {
+            let scores = [3.0, 2.0, 1.0];
+            let items = scores.into_iter().zip(relevances);
+            let mut items: Vec<Item> = items.map(|(score, relevance)| Item { score, relevance }).collect();
+            ranking.push(&mut items);
+        }
+        assert_eq!(ranking.groups(), [3, 1]);
+        RankingMetric::ALL.iter().map(|metric| ranking.measured(*metric, 0.95).value.unwrap()).collect()
+    }
+
+    // Field case C31: NDCG, MAP, MRR, hit rate, precision, recall, without and with the user who gave no feedback.
+    #[test]
+    fn the_field_case_has_its_numbers() {
+        for (k, without, expected) in [
+            (1, WithoutRelevant::LeftOut, [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]),
+            (2, WithoutRelevant::LeftOut, [0.5, 0.5, 0.5, 0.5, 0.25, 0.5]),
+            (3, WithoutRelevant::LeftOut, [0.75, 2.0 / 3.0, 2.0 / 3.0, 1.0, 1.0 / 3.0, 1.0]),
+            (1, WithoutRelevant::Zero, [1.0 / 3.0; 6]),
+            (3, WithoutRelevant::Zero, [0.5, 4.0 / 9.0, 4.0 / 9.0, 2.0 / 3.0, 2.0 / 9.0, 2.0 / 3.0]),
+        ] {
+            for (found, expected) in measured(k, without).into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-12, "k {k}: {found} instead of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_score_does_not_look_good() {
+        let mut ranking = Ranking::new(1, WithoutRelevant::LeftOut);
+        let mut items = [1.0, 0.0, 0.0, 0.0].map(|relevance| Item { score: 0.5, relevance });
+        ranking.push(&mut items);
+        assert_eq!(ranking.measured(RankingMetric::HitRate, 0.95).value, Some(0.0));
+        assert_eq!(ranking.measured(RankingMetric::Ndcg, 0.95).value, Some(0.25));
+    }
+}
