@@ -12,6 +12,7 @@ mod sums;
 mod timing;
 
 pub use extremes::{Centred, ExtremesRow, extremes};
+pub(crate) use frame::micros;
 pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };

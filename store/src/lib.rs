@@ -21,6 +21,8 @@ pub mod monitor_runs;
 pub mod monitors;
 mod native;
 pub mod outcomes;
+pub mod performance;
+pub mod performance_findings;
 pub mod populations;
 pub mod predictions;
 mod reader;

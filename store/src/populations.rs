@@ -16,7 +16,10 @@ mod vectors;
 
 pub use counts::{CountRows, CountSink, counts};
 pub use file::{PopulationError, open_file};
-pub use predictions::{PredictionFilter, open_predictions, without_rows};
+pub use predictions::{
+    OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, open_labelled, open_predictions,
+    without_rows,
+};
 pub use sample::{SampleRows, SampleSink, Sampled, floats};
 pub use scan::{
     CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
@@ -130,6 +133,18 @@ impl Population {
     /// What stands after FROM in a statement that may read any column.
     pub(crate) fn from(&self) -> String {
         self.from.read(&[], &[])
+    }
+
+    /// What stands after FROM in a statement that reads these columns only.
+    pub(crate) fn reading(&self, names: &[String]) -> String {
+        let columns: Vec<&PopulationColumn> =
+            self.columns.iter().filter(|column| names.contains(&column.name)).collect();
+        self.from.read(&columns, &[])
+    }
+
+    /// What tells one row from another.
+    pub(crate) fn row_expression(&self) -> &str {
+        &self.row.0
     }
 
     /// Rows that a statement of this crate yields.

@@ -172,7 +172,7 @@ fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
 
 /// The time of a column that holds times, dates, or text or microseconds that say when: Nullable(Int64), microseconds since 1970
 /// UTC.
-pub(super) fn micros(population: &Population, name: &str) -> Result<String, ColumnFault> {
+pub(crate) fn micros(population: &Population, name: &str) -> Result<String, ColumnFault> {
     Ok(match storage(population, name)? {
         Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
             format!("toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC'))")

@@ -27,4 +27,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(15, "monitors", "0015_monitors.sql"),
     migration!(16, "experiment_findings", "0016_experiment_findings.sql"),
     migration!(17, "experiment_looks", "0017_experiment_looks.sql"),
+    migration!(18, "performance_findings", "0018_performance_findings.sql"),
 ];

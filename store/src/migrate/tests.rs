@@ -82,6 +82,7 @@ fn published_migrations_never_change() {
     0015 28698ef54115548c monitors
     0016 ffa940c3b161edaf experiment_findings
     0017 2978505fc411435d experiment_looks
+    0018 dabbc6dc35e0a2ae performance_findings
     ");
 }
 

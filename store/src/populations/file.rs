@@ -179,6 +179,10 @@ fn staged(
         if matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::List { .. }) {
             selected.push(format!("{} AS c{i}", quote_identifier(&column.name)));
         }
+        // Times are not compared, but they say when: under their own name, as they are read in place.
+        if matches!(&storage, Storage::Unsupported(type_name) if type_name.starts_with("Date")) {
+            selected.push(quote_identifier(&column.name));
+        }
         columns.push(PopulationColumn { name: column.name, storage });
     }
     selected.push(ROW.to_owned());

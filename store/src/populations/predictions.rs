@@ -97,6 +97,56 @@ pub async fn open_predictions(
     Ok(Population { source, from, without_columns, columns, row, extra_segments })
 }
 
+/// The column of what was true of a prediction: the label of its outcome, else its value as text.
+pub const OUTCOME: &str = "outcome";
+/// The same as a number.
+pub const OUTCOME_VALUE: &str = "outcome.value";
+/// When the model answered.
+pub const TIME: &str = "ts";
+/// What the column of a class's probability begins with.
+pub const PROBABILITY: &str = "prediction.probabilities.";
+
+/// Opens the predictions that pass the filter, each joined with what was true of it where that is known. An event that was sent
+/// twice counts once; of several outcomes of one event the one that was received last counts, also where it came before the prediction.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn open_labelled(
+    reader: &Reader,
+    source: String,
+    filter: &PredictionFilter,
+) -> Result<Population, ReadError> {
+    #[derive(Debug, Deserialize)]
+    struct Classes {
+        classes: Vec<String>,
+    }
+    let mut population = open_predictions(reader, source, filter).await?;
+    let statement = Statement::new(format!(
+        "SELECT arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes FROM {}",
+        from(filter)
+    ));
+    let classes: Vec<Classes> = reader.rows(&statement).await?;
+    let mut add =
+        |name: String, storage: Storage| population.columns.push(PopulationColumn { name, storage });
+    let sql = |text: &str| Sql(text.to_owned());
+    for class in classes.iter().flat_map(|row| &row.classes) {
+        add(format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
+    }
+    add(OUTCOME.to_owned(), Storage::Text(sql("ifNull(toString(true_label), toString(true_value))")));
+    add(OUTCOME_VALUE.to_owned(), Storage::Number(sql("true_value")));
+    add(TIME.to_owned(), Storage::Unsupported("DateTime64(6, 'UTC')".to_owned()));
+    population.extra_segments.push(("unit_id".to_owned(), "toNullable(unit_id)".to_owned()));
+    population.row = Sql("cityHash64(event_id)".to_owned());
+    population.from = Origin::Table(format!(
+        "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM (SELECT * FROM predictions FINAL WHERE {}) AS p \
+         LEFT ANY JOIN (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {}) AS o USING event_id \
+         SETTINGS join_use_nulls = 1)",
+        passes(filter),
+        quote(&filter.model),
+    ));
+    Ok(population)
+}
+
 /// A population of which only a profile is kept: its columns, and no rows.
 #[must_use]
 pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, bool)>) -> Population {
@@ -126,14 +176,19 @@ fn map_value(map: &str, key: &str) -> Sql {
 }
 
 fn from(filter: &PredictionFilter) -> String {
+    format!("(SELECT * FROM predictions WHERE {})", passes(filter))
+}
+
+/// The condition that the filter is.
+fn passes(filter: &PredictionFilter) -> String {
     let equals = |column: &str, value: &Option<String>| {
         value.as_ref().map(|value| format!(" AND {column} = {}", quote(value))).unwrap_or_default()
     };
     let version = equals("version", &filter.version);
     let environment = equals("environment", &filter.environment);
     format!(
-        "(SELECT * FROM predictions WHERE model = {}{version}{environment} AND ts >= fromUnixTimestamp64Micro(toInt64({})) \
-         AND ts < fromUnixTimestamp64Micro(toInt64({})) AND ingested_at < fromUnixTimestamp64Micro(toInt64({})))",
+        "model = {}{version}{environment} AND ts >= fromUnixTimestamp64Micro(toInt64({})) \
+         AND ts < fromUnixTimestamp64Micro(toInt64({})) AND ingested_at < fromUnixTimestamp64Micro(toInt64({}))",
         quote(&filter.model),
         filter.start_us,
         filter.end_us,

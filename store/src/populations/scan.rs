@@ -35,7 +35,7 @@ impl SegmentKeys {
     }
 
     /// The number of a row's segment; the count of segments for rows outside of all.
-    pub(super) fn number(&self, population: &Population) -> String {
+    pub(crate) fn number(&self, population: &Population) -> String {
         let Some(key) = self.key(population).filter(|_| !self.names.is_empty()) else {
             return "toUInt32(0)".to_owned();
         };

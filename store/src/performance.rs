@@ -1,0 +1,19 @@
+//! What the performance of a model asks of its populations: rows by chunk and segment, with what was true and what was predicted.
+//!
+//! A frame gives each row its chunk, its segment and its roles; every question is one statement over it. Answers are small (counts
+//! and sums by chunk and segment) or come sorted and are read as a stream (scores), so that no population is ever held. Files and
+//! tables go one way.
+
+mod counts;
+mod errors;
+mod frame;
+mod groups;
+mod losses;
+mod scores;
+
+pub use counts::{ClassCount, CountRow, OutlineRow, SurveyRow, class_counts, outline, survey};
+pub use errors::{ErrorRow, ErrorsAsked, errors};
+pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame};
+pub use groups::{GroupRows, GroupSink, groups};
+pub use losses::{Loss, LossRow, column_losses};
+pub use scores::{Calibrated, FOLDS, ScoreRow, ScoreRows, ScoreSink, ScoresAsked, scores};

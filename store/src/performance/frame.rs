@@ -1,0 +1,309 @@
+//! The rows of a population with the roles of its columns, cut into chunks and segments.
+
+use crate::experiment::{ColumnFault, micros};
+use crate::populations::{Population, SegmentKeys, Sql, Storage};
+use crate::{Statement, local::quote};
+
+/// Which columns say what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// What was true.
+    pub target: Option<String>,
+    /// The score of the positive class, or of an item.
+    pub score: Option<String>,
+    /// The predicted class.
+    pub label: Option<String>,
+    /// Of several classes, the column with the probability of each.
+    pub probabilities: Vec<(String, String)>,
+    /// The predicted number.
+    pub value: Option<String>,
+    /// What a row counts.
+    pub weight: Option<String>,
+    /// Whose items are ranked together.
+    pub group: Option<String>,
+    /// When the model answered.
+    pub timestamp: Option<String>,
+}
+
+/// What becomes of rows at the end that fill no chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Incomplete {
+    /// They join the chunk before.
+    #[default]
+    Append,
+    /// They are a chunk of their own.
+    Keep,
+    /// They are left out.
+    Drop,
+}
+
+/// A calendar period, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// From midnight.
+    Day,
+    /// From Monday.
+    Week,
+    /// From the first.
+    Month,
+}
+
+/// How rows are cut into chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunking {
+    /// Not at all.
+    Whole,
+    /// By their number, in the order of time or else of the file.
+    Rows {
+        /// Rows of a chunk.
+        size: u64,
+        /// Chunks that there are; rows beyond join the last one, or are left out.
+        chunks: u64,
+        /// Which of the two.
+        incomplete: Incomplete,
+    },
+    /// By the calendar.
+    Period(Period),
+    /// Into spans of one length, one of which begins at the anchor, microseconds since 1970 UTC.
+    Length {
+        /// Where one begins.
+        anchor_us: i64,
+        /// How long they are, above 0.
+        length_us: i64,
+    },
+}
+
+/// Rows with chunk, segment and roles, as the text of a subquery.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Columns wv_chunk Int32, wv_segment UInt16, wv_unreadable String (a column whose value is text where a number is needed, or empty), wv_time Nullable(Int64), wv_t Nullable(String), wv_y, wv_s, wv_v
+    /// Nullable(Float64), wv_l Nullable(String), wv_p Array(Nullable(Float64)), wv_w Float64, wv_g Nullable(String), and one of
+    /// each column that was asked for beside them.
+    pub(super) sql: String,
+    /// Whether rows have weights of their own.
+    pub weighted: bool,
+}
+
+/// Cuts a population; `beside` are columns that a statement reads too, as wv_c0, wv_c1 …
+///
+/// # Errors
+/// The first column that is not there or cannot serve.
+pub fn frame(
+    population: &Population,
+    roles: &Roles,
+    (chunking, segments): (Chunking, &SegmentKeys),
+    beside: &[String],
+) -> Result<Frame, ColumnFault> {
+    let time = match &roles.timestamp {
+        Some(name) => micros(population, name)?,
+        None => "CAST(NULL, 'Nullable(Int64)')".to_owned(),
+    };
+    let class = |name: &Option<String>| match name {
+        Some(name) => class_text(population, name),
+        None => Ok("CAST(NULL, 'Nullable(String)')".to_owned()),
+    };
+    let number = |name: &Option<String>| match name {
+        Some(name) => number(population, name),
+        None => Ok("CAST(NULL, 'Nullable(Float64)')".to_owned()),
+    };
+    let mut selected = vec![
+        format!("{} AS wv_segment", segment_number(population, segments)),
+        format!("{time} AS wv_time"),
+        format!("{} AS wv_t", class(&roles.target)?),
+        format!("{} AS wv_y", target_number(population, &roles.target)?),
+        format!("{} AS wv_s", number(&roles.score)?),
+        format!("{} AS wv_v", number(&roles.value)?),
+        format!("{} AS wv_l", class(&roles.label)?),
+        format!("{} AS wv_g", class(&roles.group)?),
+    ];
+    let probabilities: Vec<String> = roles
+        .probabilities
+        .iter()
+        .map(|(_, name)| self::number(population, name))
+        .collect::<Result<_, _>>()?;
+    selected.push(match probabilities.as_slice() {
+        [] => "CAST([], 'Array(Nullable(Float64))') AS wv_p".to_owned(),
+        all => format!("CAST([{}], 'Array(Nullable(Float64))') AS wv_p", all.join(", ")),
+    });
+    // A row without a weight, or with one below 0, counts nothing.
+    selected.push(match &roles.weight {
+        None => "toFloat64(1) AS wv_w".to_owned(),
+        Some(name) => {
+            format!("greatest(ifNull({}, 0.), 0.) AS wv_w", self::number(population, name)?)
+        }
+    });
+    selected.push(format!("{} AS wv_unreadable", unreadable(population, roles)?));
+    for (i, name) in beside.iter().enumerate() {
+        selected.push(format!("{} AS wv_c{i}", text(population, name)?));
+        let numeric = population.column(name).map(|column| column.storage.as_number().0);
+        selected.push(format!(
+            "{} AS wv_n{i}",
+            numeric.unwrap_or_else(|| "CAST(NULL, 'Nullable(Float64)')".to_owned())
+        ));
+    }
+    let row = population.row_expression();
+    // The number of a row of a Parquet file is nullable, and never null.
+    selected.push(format!("assumeNotNull(toInt64({row})) AS wv_row"));
+    let from = population.reading(&names(roles, segments, beside));
+    let rows = format!("SELECT {} FROM {from}", selected.join(", "));
+    Ok(Frame { sql: cut(&rows, chunking, roles.timestamp.is_some()), weighted: roles.weight.is_some() })
+}
+
+/// The names of all columns that a frame reads.
+fn names(roles: &Roles, segments: &SegmentKeys, beside: &[String]) -> Vec<String> {
+    let Roles { target, score, label, probabilities, value, weight, group, timestamp } = roles;
+    let single = [target, score, label, value, weight, group, timestamp].into_iter().flatten().cloned();
+    let several = probabilities.iter().map(|(_, name)| name.clone());
+    single.chain(several).chain(segments.names.iter().cloned()).chain(beside.iter().cloned()).collect()
+}
+
+/// Adds the chunk.
+fn cut(rows: &str, chunking: Chunking, timed: bool) -> String {
+    match chunking {
+        Chunking::Whole => format!("SELECT *, toInt32(0) AS wv_chunk FROM ({rows})"),
+        Chunking::Period(period) => {
+            let time = "fromUnixTimestamp64Micro(assumeNotNull(wv_time), 'UTC')";
+            let key = match period {
+                Period::Day => format!("toDate32({time})"),
+                Period::Week => format!("floor((toInt32(toDate32({time})) + 3) / 7)"),
+                Period::Month => format!("toYear({time}) * 12 + toMonth({time}) - 1"),
+            };
+            format!("SELECT *, toInt32({key}) AS wv_chunk FROM ({rows}) WHERE isNotNull(wv_time)")
+        }
+        Chunking::Length { anchor_us, length_us } => {
+            // The remainder of Euclid: spans before the anchor are whole, too.
+            let key = format!(
+                "intDiv(wv_time - ({anchor_us}) - positiveModulo(wv_time - ({anchor_us}), {length_us}), {length_us})"
+            );
+            format!(
+                "SELECT *, toInt32(assumeNotNull({key})) AS wv_chunk FROM ({rows}) WHERE isNotNull(wv_time)"
+            )
+        }
+        Chunking::Rows { size, chunks, incomplete } => {
+            let last = chunks.saturating_sub(1);
+            let number = match timed {
+                // Rows without a time come last.
+                true => {
+                    format!(
+                        "SELECT *, row_number() OVER (ORDER BY wv_time NULLS LAST, wv_row) - 1 AS wv_number FROM ({rows})"
+                    )
+                }
+                false => format!("SELECT *, wv_row AS wv_number FROM ({rows})"),
+            };
+            let chunk = format!("toInt32(least(intDiv(wv_number, {size}), {last}))");
+            let kept = match incomplete {
+                Incomplete::Drop => format!(" WHERE wv_number < {}", size.saturating_mul(chunks)),
+                Incomplete::Append | Incomplete::Keep => String::new(),
+            };
+            format!("SELECT *, {chunk} AS wv_chunk FROM ({number}){kept}")
+        }
+    }
+}
+
+impl Frame {
+    /// A statement over the frame: `{frame}` in the text stands for it.
+    pub(super) fn statement(&self, text: &str) -> Statement {
+        Statement::new(text.replace("{frame}", &format!("({})", self.sql)))
+            .setting("output_format_json_quote_denormals", 1)
+    }
+}
+
+fn segment_number(population: &Population, segments: &SegmentKeys) -> String {
+    match population.without_columns {
+        true => "toUInt16(0)".to_owned(),
+        false => format!("toUInt16({})", segments.number(population)),
+    }
+}
+
+fn storage(population: &Population, name: &str) -> Result<Storage, ColumnFault> {
+    if population.without_columns {
+        return Ok(Storage::Nothing);
+    }
+    let unknown = || ColumnFault::Unknown { column: name.to_owned() };
+    match population.column(name) {
+        Some(column) => Ok(column.storage.clone()),
+        None => population.segment_expression(name).map(Storage::Text).ok_or_else(unknown),
+    }
+}
+
+fn text(population: &Population, name: &str) -> Result<String, ColumnFault> {
+    match storage(population, name)? {
+        Storage::Vector(_) | Storage::List { .. } => Err(ColumnFault::Unsupported {
+            column: name.to_owned(),
+            type_name: "a list".to_owned(),
+            role: "a class",
+        }),
+        Storage::Unsupported(type_name) => {
+            Err(ColumnFault::Unsupported { column: name.to_owned(), type_name, role: "a class" })
+        }
+        storage => Ok(storage.as_text().0),
+    }
+}
+
+/// A class as text: numbers in one spelling, NaN as missing.
+fn class_text(population: &Population, name: &str) -> Result<String, ColumnFault> {
+    match storage(population, name)? {
+        storage @ Storage::Number(_) => Ok(format!("toString({})", storage.as_number().0)),
+        Storage::Undecided(Sql(sql)) => {
+            let number = Storage::Undecided(Sql(sql.clone())).as_number().0;
+            Ok(format!("CAST(ifNull(toString({number}), toString({sql})), 'Nullable(String)')"))
+        }
+        _ => text(population, name),
+    }
+}
+
+fn number(population: &Population, name: &str) -> Result<String, ColumnFault> {
+    match storage(population, name)? {
+        storage @ (Storage::Number(_) | Storage::Undecided(_) | Storage::Nothing) => {
+            Ok(format!("CAST({}, 'Nullable(Float64)')", storage.as_number().0))
+        }
+        Storage::Text(_) => Err(ColumnFault::Text { column: name.to_owned() }),
+        Storage::Unsupported(type_name) | Storage::List { type_name, .. } => {
+            Err(ColumnFault::Unsupported { column: name.to_owned(), type_name, role: "a number" })
+        }
+        Storage::Vector(_) => Err(ColumnFault::Unsupported {
+            column: name.to_owned(),
+            type_name: "a vector".to_owned(),
+            role: "a number",
+        }),
+    }
+}
+
+/// The first column whose value is text of a CSV file where a number is needed; empty where all are numbers or missing.
+fn unreadable(population: &Population, roles: &Roles) -> Result<String, ColumnFault> {
+    let single = [&roles.score, &roles.value, &roles.weight].into_iter().flatten();
+    let mut conditions = Vec::new();
+    for name in single.chain(roles.probabilities.iter().map(|(_, name)| name)) {
+        if let storage @ Storage::Undecided(Sql(sql)) = &storage(population, name)? {
+            let number = storage.as_number().0;
+            conditions.push(format!("isNotNull({sql}) AND isNull({number}), {}", quote(name)));
+        }
+    }
+    Ok(match conditions.as_slice() {
+        [] => "''".to_owned(),
+        all => format!("multiIf({}, '')", all.join(", ")),
+    })
+}
+
+/// The target as a number; of text none, because classes may be words.
+fn target_number(population: &Population, name: &Option<String>) -> Result<String, ColumnFault> {
+    let Some(name) = name else { return Ok("CAST(NULL, 'Nullable(Float64)')".to_owned()) };
+    Ok(format!("CAST({}, 'Nullable(Float64)')", storage(population, name)?.as_number().0))
+}
+
+/// An array of texts in SQL.
+pub(super) fn texts(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| quote(text)).collect();
+    format!("[{}]::Array(String)", quoted.join(", "))
+}
+
+/// The place of a nullable text among classes; their number where it is none of them.
+pub(super) fn place(text: &str, classes: &[String]) -> String {
+    let numbers: Vec<String> = (0..classes.len()).map(|i| i.to_string()).collect();
+    format!(
+        "transform(ifNull({text}, ''), {}, [{}]::Array(UInt16), toUInt16({}))",
+        texts(classes),
+        numbers.join(", "),
+        classes.len()
+    )
+}

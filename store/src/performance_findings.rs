@@ -1,0 +1,288 @@
+//! The `performance_findings` table: the document of a performance run as rows, one metric of one chunk of one segment each.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use windvane_types::performance::{Change, Chunk, Document, Metric, Trust};
+use windvane_types::span::{self, Span};
+
+use crate::client::Insert;
+use crate::drift_findings::Run;
+use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
+use crate::{Statement, Store, StoreError, native};
+
+const TABLE: &str = "performance_findings";
+
+const COLUMNS: &[Column] = &[
+    column("run_id", Wire::Text),
+    column("computed_at", Wire::Micros),
+    column("model", Wire::Word),
+    column("version", Wire::Word),
+    column("environment", Wire::Word),
+    column("monitor", Wire::Word),
+    column("reference_kind", Wire::Word),
+    column("reference_name", Wire::Text),
+    column("reference_start", Wire::Micros),
+    column("reference_end", Wire::Micros),
+    column("window_start", Wire::Micros),
+    column("window_end", Wire::Micros),
+    column("granularity", Wire::Word),
+    column("segment_key", Wire::Word),
+    column("segment_value", Wire::Text),
+    column("task", Wire::Word),
+    column("metric", Wire::Word),
+    column("realised", Wire::OptionalNumber),
+    column("ci_low", Wire::OptionalNumber),
+    column("ci_high", Wire::OptionalNumber),
+    column("estimated", Wire::OptionalNumber),
+    column("band_low", Wire::OptionalNumber),
+    column("band_high", Wire::OptionalNumber),
+    column("threshold_low", Wire::OptionalNumber),
+    column("threshold_high", Wire::OptionalNumber),
+    column("n", Wire::Count),
+    column("labelled", Wire::Count),
+    column("outcomes_until", Wire::Micros),
+    column("coverage", Wire::OptionalNumber),
+    column("alert", Wire::Flag),
+    column("verdict", Wire::Word),
+    column("trust", Wire::Word),
+    column("detail", Wire::Text),
+];
+
+/// A segment's values by column.
+type Values = BTreeMap<String, Option<String>>;
+
+/// Writes the findings of a run: a repeated run on the same window overwrites them. Chunks without a start and an end, which have
+/// no place in time, are left out.
+///
+/// # Errors
+/// As [`Store::insert`]; the same run may be written again.
+pub async fn write(
+    store: &Store,
+    (run, outcomes_until_us): (&Run, i64),
+    document: &Document,
+) -> Result<u64, StoreError> {
+    let (rows, body) = encode((run, outcomes_until_us), document);
+    if rows == 0 {
+        return Ok(0);
+    }
+    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
+        .expect("these rows were encoded for these columns");
+    let token = format!("performance-{}", run.run_id);
+    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
+    Ok(rows)
+}
+
+fn encode((run, outcomes_until_us): (&Run, i64), document: &Document) -> (u64, Vec<u8>) {
+    let whole = document.chunks.iter().map(|chunk| (None, chunk));
+    let parts = document
+        .segments
+        .iter()
+        .flat_map(|part| part.chunks.iter().map(move |chunk| (Some(&part.segment), chunk)));
+    let (mut out, mut rows) = (Vec::new(), 0);
+    for (segment, chunk) in whole.chain(parts) {
+        let instant = |text: &Option<String>| text.as_deref().and_then(span::instant);
+        let (Some(start_us), Some(end_us)) = (instant(&chunk.start), instant(&chunk.end)) else { continue };
+        for metric in &chunk.metrics {
+            let window = Span { start_us, end_us };
+            let found = Found { run, outcomes_until_us, document, segment, chunk, window };
+            found.encode(metric, &mut out);
+            rows += 1;
+        }
+    }
+    (rows, out)
+}
+
+/// Where a metric was found.
+struct Found<'a> {
+    run: &'a Run,
+    outcomes_until_us: i64,
+    document: &'a Document,
+    segment: Option<&'a Values>,
+    chunk: &'a Chunk,
+    window: Span,
+}
+
+impl Found<'_> {
+    /// Appends the columns in the order of [`COLUMNS`].
+    fn encode(&self, metric: &Metric, out: &mut Vec<u8>) {
+        let Self { run, outcomes_until_us, document, segment, chunk, window } = self;
+        rb::string(out, &run.run_id);
+        rb::i64(out, run.computed_at_us);
+        for word in [
+            &run.model,
+            &run.version,
+            &run.environment,
+            &run.monitor,
+            &run.reference_kind,
+            &run.reference_name,
+        ] {
+            rb::string(out, word);
+        }
+        for Span { start_us, end_us } in [run.reference, *window] {
+            rb::i64(out, start_us);
+            rb::i64(out, end_us);
+        }
+        rb::string(out, &run.granularity);
+        rb::string(out, &joined(*segment, |(key, _)| key));
+        rb::string(out, &joined(*segment, |(_, value)| value.as_deref().unwrap_or_default()));
+        rb::string(out, document.task.as_str());
+        rb::string(out, &metric.metric);
+        let [ci_low, ci_high] = ends(metric.ci);
+        let [band_low, band_high] = ends(metric.estimate_band);
+        let [low, high] = metric.threshold.unwrap_or_default();
+        for number in [metric.realised, ci_low, ci_high, metric.estimated, band_low, band_high, low, high] {
+            rb::nullable(out, number, rb::f64);
+        }
+        rb::u64(out, chunk.n);
+        rb::u64(out, chunk.labelled);
+        rb::i64(out, *outcomes_until_us);
+        rb::nullable(out, chunk.coverage, rb::f64);
+        out.push(u8::from(metric.alert));
+        rb::string(out, verdict(chunk, metric));
+        rb::string(out, document.trust.verdict.as_str());
+        let detail = Detail {
+            segment: *segment,
+            unscored: chunk.unscored,
+            change: metric.change,
+            ci_method: metric.ci_method.as_deref(),
+            reason: metric.reason.as_deref(),
+            trust: Some(&document.trust).filter(|trust| trust.metric == metric.metric && segment.is_none()),
+        };
+        rb::string(out, &serde_json::to_string(&detail).expect("texts and numbers are JSON"));
+    }
+}
+
+fn ends(pair: Option<[f64; 2]>) -> [Option<f64>; 2] {
+    pair.map_or([None; 2], |[low, high]| [Some(low), Some(high)])
+}
+
+fn verdict(chunk: &Chunk, metric: &Metric) -> &'static str {
+    match (metric.alert, metric.realised.or(metric.estimated)) {
+        (true, _) => "alert",
+        (false, Some(_)) if !chunk.insufficient_data && metric.threshold.is_some() => "no_alert",
+        _ => "insufficient_data",
+    }
+}
+
+/// The keys or the values of a segment; several are joined, and `detail` keeps them apart.
+fn joined<'a>(
+    segment: Option<&'a Values>,
+    part: impl Fn((&'a String, &'a Option<String>)) -> &'a str,
+) -> String {
+    segment.map(|segment| segment.iter().map(part).collect::<Vec<_>>().join(",")).unwrap_or_default()
+}
+
+/// What has no column of its own.
+#[derive(Serialize)]
+struct Detail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<&'a Values>,
+    unscored: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ci_method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<&'a Trust>,
+}
+
+/// When the latest of the outcomes that are known of a window's predictions was received, microseconds since 1970 UTC; 0 without any.
+/// Asked before a window is measured, so that nothing that comes meanwhile is taken for seen.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn outcomes_until(store: &Store, model: &str, window: Span) -> Result<i64, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        until_us: i64,
+    }
+    let statement = Statement::new(
+        "SELECT max(toUnixTimestamp64Micro(ingested_at)) AS until_us FROM outcomes WHERE model = {model:String} \
+         AND event_id IN (SELECT event_id FROM predictions WHERE model = {model:String} \
+         AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))",
+    )
+    .param("model", model)
+    .param("from", window.start_us)
+    .param("to", window.end_us);
+    let rows: Vec<Row> = store.rows(&statement).await?;
+    Ok(rows.first().map_or(0, |row| row.until_us))
+}
+
+/// A window, and which outcomes its latest measurement has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Seen {
+    /// Start of the window, microseconds since 1970 UTC.
+    pub start_us: i64,
+    /// Its end.
+    pub end_us: i64,
+    /// When the latest of them was received; 0 without any.
+    pub until_us: i64,
+}
+
+/// What the latest measurements of a monitor's windows have seen.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn seen(
+    store: &Store,
+    (model, monitor): (&str, &str),
+    from_us: i64,
+) -> Result<Vec<Seen>, StoreError> {
+    let statement = Statement::new(
+        "SELECT toUnixTimestamp64Micro(window_start) AS start_us, toUnixTimestamp64Micro(window_end) AS end_us, \
+         toUnixTimestamp64Micro(argMax(outcomes_until, computed_at)) AS until_us FROM performance_findings \
+         WHERE model = {model:String} AND monitor = {monitor:String} \
+         AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC') \
+         GROUP BY window_start, window_end ORDER BY window_start, window_end",
+    )
+    .param("model", model)
+    .param("monitor", monitor)
+    .param("from", from_us);
+    store.rows(&statement).await
+}
+
+/// Which of these windows of a model have had outcomes that were received later than those that were seen. Only outcomes that were
+/// received since `since_us` are read: older ones were looked at before.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn late(
+    store: &Store,
+    model: &str,
+    (windows, since_us): (&[Seen], i64),
+) -> Result<Vec<Span>, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        start_us: i64,
+        end_us: i64,
+    }
+    let Some(earliest) = windows.iter().map(|window| window.until_us).min() else { return Ok(Vec::new()) };
+    let list = |of: &dyn Fn(&Seen) -> i64| {
+        let numbers: Vec<String> = windows.iter().map(|window| of(window).to_string()).collect();
+        format!("[{}]::Array(Int64)", numbers.join(", "))
+    };
+    let statement = Statement::new(format!(
+        "SELECT window.1 AS start_us, window.2 AS end_us FROM (\
+         SELECT toUnixTimestamp64Micro(p.ts) AS at, toUnixTimestamp64Micro(o.received) AS received FROM (\
+         SELECT event_id, max(ingested_at) AS received FROM outcomes WHERE model = {{model:String}} \
+         AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}}) GROUP BY event_id) AS o \
+         INNER JOIN (SELECT event_id, ts FROM predictions WHERE model = {{model:String}} \
+         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id) \
+         ARRAY JOIN arrayZip({}, {}, {}) AS window \
+         WHERE at >= window.1 AND at < window.2 AND received > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
+        list(&|window| window.start_us),
+        list(&|window| window.end_us),
+        list(&|window| window.until_us),
+    ))
+    .param("model", model)
+    .param("earliest", earliest.max(since_us))
+    .param("from", windows.iter().map(|window| window.start_us).min().unwrap_or_default())
+    .param("to", windows.iter().map(|window| window.end_us).max().unwrap_or_default());
+    let rows: Vec<Row> = store.rows(&statement).await?;
+    Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
+}
