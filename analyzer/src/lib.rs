@@ -4,3 +4,4 @@ pub mod baseline;
 pub mod drift;
 pub mod experiment;
 pub mod monitor;
+pub mod performance;

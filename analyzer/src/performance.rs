@@ -1,0 +1,238 @@
+//! Performance: a reference with targets and a population in, the document `windvane.performance/1` out.
+//!
+//! The engine reduces, this decides: `side` surveys a population and cuts it into chunks, `measure` reads counts, sums and sorted
+//! scores into the kernels of `stats`, `estimator` learns from the reference what stands for truth that is not known, and `judge`
+//! makes thresholds, alerts and trust of it. Nothing here holds rows.
+
+mod classes;
+mod error;
+mod estimator;
+mod judge;
+mod measure;
+mod part;
+mod request;
+mod side;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod walks;
+mod weakest;
+
+use std::collections::BTreeSet;
+
+use windvane_store::Reader;
+use windvane_store::populations::{self, Pair, SegmentKeys, SegmentRow};
+use windvane_types::drift;
+use windvane_types::performance::{
+    Chunk, Document, SCHEMA, Segment, Task, TrustVerdict, Verdict, WeakestSegments,
+};
+
+pub use error::PerformanceError;
+pub use request::{CHUNKS_MAX, CLASSES_MAX, Cut, PerformanceRequest, Question, Rule};
+pub use stored::{Asked, Opened, open};
+
+use crate::drift::SEGMENTS_MAX;
+use judge::Judge;
+use part::{Part, Parts};
+use side::Side;
+
+/// Measures a population against its reference.
+///
+/// # Errors
+/// When a column or a class cannot serve, when there would be too many chunks, or when a statement fails.
+pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Document, PerformanceError> {
+    let PerformanceRequest { reference, current, question } = request;
+    let (found, left_out) = find_segments(reader, request).await?;
+    let segments = SegmentKeys {
+        names: question.segment_by.clone(),
+        keys: found.iter().map(|segment| segment.key.clone()).collect(),
+    };
+    let reference = Side::open(reader, ("reference", reference), question, &segments).await?;
+    let current = Side::open(reader, ("current population", current), question, &segments).await?;
+    let classes = classes::classes(question, [&reference.survey, &current.survey])?;
+    for side in [&reference, &current] {
+        numeric(side)?;
+    }
+    let can = estimable(question) && reference.survey.labelled > 0;
+    let estimator = match question.estimate && can {
+        true => Some(estimator::learn(&reference, &classes).await?),
+        false => None,
+    };
+    let before = measure::measure(&reference, &classes, estimator.as_ref()).await?;
+    let now = measure::measure(&current, &classes, estimator.as_ref()).await?;
+    let weakest_segments = match question.weakest {
+        0 => WeakestSegments::default(),
+        _ if current.survey.labelled > 0 => weakest::weakest(&current, &classes).await?,
+        _ => WeakestSegments::default(),
+    };
+    let parts = Both { reference: &reference, current: &current, before: &before, now: &now };
+    Ok(parts.document(classes, (&found, left_out), weakest_segments))
+}
+
+/// Whether there is something to estimate by: scores or probabilities.
+fn estimable(question: &Question) -> bool {
+    match question.task {
+        Task::Binary => question.roles.score.is_some(),
+        Task::Multiclass => !question.roles.probabilities.is_empty(),
+        Task::Regression | Task::Ranking => false,
+    }
+}
+
+/// Regressions and rankings need targets that are numbers.
+fn numeric(side: &Side<'_>) -> Result<(), PerformanceError> {
+    let task = side.question.task;
+    match side.survey.targets_not_numeric {
+        rows if rows > 0 && matches!(task, Task::Regression | Task::Ranking) => {
+            Err(PerformanceError::TargetNotNumeric { rows, side: side.name, task: task.as_str() })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn find_segments(
+    reader: &Reader,
+    request: &PerformanceRequest,
+) -> Result<(Vec<SegmentRow>, u64), PerformanceError> {
+    let PerformanceRequest { reference, current, question } = request;
+    let names = question.segment_by.as_slice();
+    if names.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    for population in [reference, current] {
+        let unknown =
+            |name: &&String| !population.without_columns && population.segment_expression(name).is_none();
+        if let Some(column) = names.iter().find(unknown) {
+            return Err(PerformanceError::UnknownSegment { column: column.clone() });
+        }
+    }
+    let Some(statement) = populations::segments(Pair { reference, current }, names, SEGMENTS_MAX * 100)
+    else {
+        return Ok((Vec::new(), 0));
+    };
+    let mut rows: Vec<SegmentRow> = reader.rows(&statement).await?;
+    let all = rows.len();
+    rows.retain(|row| row.reference.max(row.current) >= question.segments.rows_min);
+    rows.truncate(question.segments.number_max.min(SEGMENTS_MAX));
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    let left_out = (all - rows.len()) as u64;
+    Ok((rows, left_out))
+}
+
+/// Both sides with what was measured.
+struct Both<'a> {
+    reference: &'a Side<'a>,
+    current: &'a Side<'a>,
+    before: &'a Parts,
+    now: &'a Parts,
+}
+
+impl Both<'_> {
+    fn document(
+        &self,
+        classes: Vec<String>,
+        (found, left_out): (&[SegmentRow], u64),
+        weakest_segments: WeakestSegments,
+    ) -> Document {
+        let question = self.current.question;
+        let whole: Vec<&Part> =
+            self.now.iter().filter(|(place, _)| place.segment.is_none()).map(|(_, part)| part).collect();
+        let trust = judge::trust(&whole, judge::main_metric(question.task), &question.rule);
+        let trusted = trust.verdict != TrustVerdict::Muted;
+        let [reference_chunks, chunks] = self.chunks(None, trusted);
+        let segments: Vec<Segment> = found
+            .iter()
+            .zip(0_u16..)
+            .map(|(row, number)| {
+                let [reference_chunks, chunks] = self.chunks(Some(number), trusted);
+                Segment {
+                    segment: values(&question.segment_by, &row.key),
+                    rows_reference: row.reference,
+                    rows_current: row.current,
+                    verdict: judge::verdict(&chunks),
+                    chunks,
+                    reference_chunks,
+                }
+            })
+            .collect();
+        let verdict = match judge::verdict(&chunks) {
+            _ if segments.iter().any(|segment| segment.verdict == Verdict::Alert) => Verdict::Alert,
+            verdict => verdict,
+        };
+        let side = |side: &Side<'_>| drift::Side {
+            source: side.population.source.clone(),
+            rows: side.survey.rows,
+            stored_profile: false,
+        };
+        Document {
+            schema: SCHEMA.to_owned(),
+            task: question.task,
+            reference: side(self.reference),
+            current: side(self.current),
+            verdict,
+            positive: classes.get(1).filter(|_| question.task == Task::Binary).cloned(),
+            classes,
+            confidence: question.rule.confidence,
+            threshold_rule: threshold_rule(question),
+            chunks,
+            reference_chunks,
+            segments,
+            segments_left_out: left_out,
+            weakest_segments,
+            trust,
+            concept_drift: None,
+        }
+    }
+
+    /// The chunks of the reference and of the current population, of one segment or of the whole. A segment's chunks have the
+    /// numbers of the chunks of the whole that they are parts of.
+    fn chunks(&self, segment: Option<u16>, estimates_alert: bool) -> [Vec<Chunk>; 2] {
+        let question = self.current.question;
+        let own = |parts: &'_ Parts| -> Vec<Part> {
+            parts.iter().filter(|(place, _)| place.segment == segment).map(|(_, part)| part.clone()).collect()
+        };
+        let before = own(self.before);
+        let names: Vec<&'static str> = self
+            .now
+            .values()
+            .chain(self.before.values())
+            .next()
+            .map(|part| part.metrics.iter().map(|named| named.name).collect())
+            .unwrap_or_default();
+        let thresholds = judge::thresholds(&before.iter().collect::<Vec<_>>(), &names, &question.rule);
+        [(self.reference, self.before), (self.current, self.now)].map(|(side, parts)| {
+            let judge = Judge {
+                thresholds: &thresholds,
+                rule: &question.rule,
+                chunking: side.chunking,
+                estimates_alert,
+            };
+            let keys: BTreeSet<i32> = parts.keys().map(|place| place.chunk).collect();
+            let chunk = |(number, key): (u64, &i32)| {
+                let part = parts.get(&part::Place { segment, chunk: *key })?;
+                Some(judge.chunk(number, *key, part))
+            };
+            (0..).zip(&keys).filter_map(chunk).collect()
+        })
+    }
+}
+
+fn threshold_rule(question: &Question) -> String {
+    use windvane_stats::performance::threshold::Offset;
+    let deviations = question.rule.deviations;
+    let offset = match deviations.offset {
+        Offset::Mean => "mean",
+        Offset::Median => "median",
+        Offset::Min => "min",
+        Offset::Max => "max",
+    };
+    let fixed = if question.rule.fixed.is_empty() { "" } else { ", ends as given" };
+    format!(
+        "{offset} of the reference's chunks - {} and + {} standard deviations{fixed}",
+        deviations.below, deviations.above
+    )
+}
+
+fn values(names: &[String], key: &str) -> std::collections::BTreeMap<String, Option<String>> {
+    let values: Vec<Option<String>> = serde_json::from_str(key).unwrap_or_default();
+    names.iter().cloned().zip(values).collect()
+}

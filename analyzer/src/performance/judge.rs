@@ -1,0 +1,269 @@
+//! From measured parts to chunks of the document: thresholds from the reference's chunks, alerts, trust. Pure.
+
+use std::collections::BTreeMap;
+
+use windvane_stats::experiment::effect::Interval;
+use windvane_stats::performance::threshold;
+use windvane_store::performance::{Chunking, Period};
+use windvane_types::performance::{
+    CalibrationBin, Change, Chunk, Lift, Metric, Task, Trust, TrustVerdict, Verdict,
+};
+use windvane_types::span;
+
+use super::part::{Estimate, Named, Part};
+use super::request::Rule;
+
+/// Metrics of which less is better.
+const LESS_IS_BETTER: [&str; 10] =
+    ["log_loss", "brier", "ece", "mae", "mape", "mse", "rmse", "msle", "rmsle", "pinball"];
+
+/// Chunks that an estimator needs with truth before it is trusted or muted.
+const TRUST_CHUNKS_MIN: u64 = 3;
+/// The share of them whose truth has to lie within the band.
+const TRUST_COVERAGE_MIN: f64 = 0.9;
+
+/// The band of each metric.
+pub(super) type Thresholds = BTreeMap<&'static str, [Option<f64>; 2]>;
+
+/// The metric that stands for a task where one has to.
+pub(super) fn main_metric(task: Task) -> &'static str {
+    match task {
+        Task::Binary => "roc_auc",
+        Task::Multiclass => "roc_auc_macro",
+        Task::Regression => "mae",
+        Task::Ranking => "ndcg",
+    }
+}
+
+/// The values that a metric can have.
+fn range(metric: &str) -> [f64; 2] {
+    match metric {
+        "r2" => [f64::NEG_INFINITY, 1.0],
+        "mean_error" => [f64::NEG_INFINITY, f64::INFINITY],
+        "mae" | "mape" | "mse" | "rmse" | "msle" | "rmsle" | "pinball" | "log_loss" => [0.0, f64::INFINITY],
+        "brier" => [0.0, 2.0],
+        _ => [0.0, 1.0],
+    }
+}
+
+/// Bands around what the chunks of the reference have, cut to what a metric can be, with the ends that were given.
+pub(super) fn thresholds(reference: &[&Part], names: &[&'static str], rule: &Rule) -> Thresholds {
+    let of = |name: &&'static str| {
+        let own = |part: &&Part| part.metrics.iter().find(|named| named.name == *name)?.measured.value;
+        let values: Vec<f64> = reference.iter().filter_map(own).collect();
+        let band = threshold::band(&values, rule.deviations);
+        let [low, high] = range(name);
+        let usual = [band.map(|band| band[0].max(low)), band.map(|band| band[1].min(high))];
+        let given = rule.fixed.get(*name).copied().unwrap_or_default();
+        let ends = [given[0].or(usual[0]), given[1].or(usual[1])];
+        ends.iter().any(Option::is_some).then_some((*name, ends))
+    };
+    names.iter().filter_map(of).collect()
+}
+
+/// What chunks are judged by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judge<'a> {
+    pub(super) thresholds: &'a Thresholds,
+    pub(super) rule: &'a Rule,
+    pub(super) chunking: Chunking,
+    /// Whether estimates may raise alerts.
+    pub(super) estimates_alert: bool,
+}
+
+impl Judge<'_> {
+    /// The chunk of a part; `number` counts chunks from 0, `key` is that of the part.
+    pub(super) fn chunk(&self, number: u64, key: i32, part: &Part) -> Chunk {
+        let [start, end] = bounds(self.chunking, key, part);
+        let enough = part.labelled.saturating_sub(part.unscored) >= self.rule.min_rows
+            || part.rows.saturating_sub(part.unscored) >= self.rule.min_rows && !part.estimates.is_empty();
+        Chunk {
+            chunk: number,
+            start: start.map(span::shown),
+            end: end.map(span::shown),
+            n: part.rows,
+            labelled: part.labelled,
+            coverage: (part.rows > 0).then(|| part.labelled as f64 / part.rows as f64),
+            unscored: part.unscored,
+            groups: part.groups.map(|[all, _]| all),
+            groups_without_relevant: part.groups.map(|[_, without]| without),
+            insufficient_data: !enough,
+            metrics: part.metrics.iter().map(|named| self.metric(part, named)).collect(),
+            confusion_matrix: part.confusion.clone(),
+            calibration: part
+                .curve
+                .iter()
+                .map(|bin| CalibrationBin {
+                    low: bin.low,
+                    high: bin.high,
+                    n: bin.weight,
+                    mean_score: bin.mean_score,
+                    observed: bin.observed,
+                })
+                .collect(),
+            lift: part
+                .gains
+                .iter()
+                .map(|gain| Lift { share: gain.share, gain: gain.gain, lift: gain.gain / gain.share })
+                .collect(),
+        }
+    }
+
+    fn metric(&self, part: &Part, named: &Named) -> Metric {
+        let Named { name, measured } = *named;
+        let estimate = part.estimates.get(name);
+        let ends = self.thresholds.get(name).copied();
+        let judged = match measured.value {
+            Some(value) => Some((value, part.labelled)),
+            None => estimate.filter(|_| self.estimates_alert).map(|estimate| (estimate.value, part.rows)),
+        };
+        let change = match (judged, ends) {
+            (Some((value, rows)), Some(ends)) if rows >= self.rule.min_rows => left(name, value, ends),
+            _ => None,
+        };
+        let pair = |interval: Interval| [interval.lo, interval.hi];
+        Metric {
+            metric: name.to_owned(),
+            realised: measured.value,
+            ci: measured.interval.map(pair),
+            estimated: estimate.map(|estimate| estimate.value),
+            estimate_band: estimate
+                .and_then(|estimate| estimate.band)
+                .map(pair)
+                .filter(|band| band.iter().all(|end| end.is_finite())),
+            threshold: ends,
+            alert: change.is_some(),
+            change,
+            ci_method: Some(measured.method.to_owned()).filter(|method| !method.is_empty()),
+            reason: measured.reason.map(|reason| reason.as_str().to_owned()),
+        }
+    }
+}
+
+/// Which way a value has left its band. What rounding alone makes of a metric that never varies is no way out.
+fn left(metric: &str, value: f64, [low, high]: [Option<f64>; 2]) -> Option<Change> {
+    let slack = |end: f64| 1e-12 * end.abs().max(1e-300);
+    let below = low.is_some_and(|low| value < low - slack(low));
+    let above = high.is_some_and(|high| value > high + slack(high));
+    let less_is_better = LESS_IS_BETTER.contains(&metric);
+    match (below, above) {
+        (false, false) => None,
+        _ if metric == "mean_error" => Some(Change::Worse),
+        (true, _) if less_is_better => Some(Change::Better),
+        (true, _) => Some(Change::Worse),
+        (_, true) if less_is_better => Some(Change::Worse),
+        (_, true) => Some(Change::Better),
+    }
+}
+
+/// The start and the end of a chunk, microseconds since 1970 UTC.
+fn bounds(chunking: Chunking, key: i32, part: &Part) -> [Option<i64>; 2] {
+    const DAY_US: i64 = 86_400_000_000;
+    let key = i64::from(key);
+    match chunking {
+        Chunking::Period(Period::Day) => [Some(key * DAY_US), Some((key + 1) * DAY_US)],
+        Chunking::Period(Period::Week) => [Some((7 * key - 3) * DAY_US), Some((7 * key + 4) * DAY_US)],
+        Chunking::Period(Period::Month) => [month_start(key), month_start(key + 1)],
+        Chunking::Length { anchor_us, length_us } => {
+            [Some(anchor_us + key * length_us), Some(anchor_us + (key + 1) * length_us)]
+        }
+        Chunking::Rows { .. } | Chunking::Whole => [part.first_us, part.last_us],
+    }
+}
+
+fn month_start(months: i64) -> Option<i64> {
+    let text = format!("{:04}-{:02}-01", months.div_euclid(12), months.rem_euclid(12) + 1);
+    span::instant(&text)
+}
+
+/// The verdict of some chunks: alert anywhere is alert.
+pub(super) fn verdict(chunks: &[Chunk]) -> Verdict {
+    let metrics = || chunks.iter().filter(|chunk| !chunk.insufficient_data).flat_map(|chunk| &chunk.metrics);
+    if chunks.iter().flat_map(|chunk| &chunk.metrics).any(|metric| metric.alert) {
+        Verdict::Alert
+    } else if metrics()
+        .any(|metric| metric.threshold.is_some() && (metric.realised.is_some() || metric.estimated.is_some()))
+    {
+        Verdict::NoAlert
+    } else {
+        Verdict::InsufficientData
+    }
+}
+
+/// Whether estimates have been near the truth, on parts that have both.
+pub(super) fn trust(parts: &[&Part], metric: &'static str, rule: &Rule) -> Trust {
+    let (mut chunks, mut covered, mut distance) = (0_u64, 0_u64, 0.0);
+    for part in parts.iter().filter(|part| part.labelled >= rule.min_rows) {
+        let truth =
+            part.metrics.iter().find(|named| named.name == metric).and_then(|named| named.measured.value);
+        if let (Some(truth), Some(estimate)) = (truth, part.estimates.get(metric)) {
+            chunks += 1;
+            distance += (truth - estimate.value).abs();
+            covered += u64::from(near(truth, estimate, part.labelled as f64 / part.rows as f64));
+        }
+    }
+    let coverage = (chunks > 0).then(|| covered as f64 / chunks as f64);
+    let verdict = match coverage {
+        Some(coverage) if chunks >= TRUST_CHUNKS_MIN && coverage >= TRUST_COVERAGE_MIN => {
+            TrustVerdict::Trusted
+        }
+        Some(_) if chunks >= TRUST_CHUNKS_MIN => TrustVerdict::Muted,
+        _ => TrustVerdict::Unknown,
+    };
+    Trust {
+        metric: metric.to_owned(),
+        mean_absolute_error: (chunks > 0).then(|| distance / chunks as f64),
+        coverage_of_band: coverage,
+        verdict,
+        chunks,
+    }
+}
+
+/// Whether the truth of a share of the rows lies in the band, which is wider for fewer rows.
+fn near(truth: f64, estimate: &Estimate, share: f64) -> bool {
+    let wider = 1.0 / share.clamp(1e-9, 1.0).sqrt();
+    estimate.band.is_some_and(|band| {
+        let low = estimate.value - (estimate.value - band.lo) * wider;
+        let high = estimate.value + (band.hi - estimate.value) * wider;
+        (low..=high).contains(&truth)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::performance::{Chunking, Period};
+    use windvane_types::performance::Change;
+    use windvane_types::span;
+
+    use super::{Part, bounds, left};
+
+    #[test]
+    fn worse_and_better_depend_on_the_metric() {
+        for (metric, value, expected) in [
+            ("roc_auc", 0.5, Some(Change::Worse)),
+            ("roc_auc", 0.95, Some(Change::Better)),
+            ("log_loss", 0.95, Some(Change::Worse)),
+            ("mae", 0.5, Some(Change::Better)),
+            ("mean_error", 0.5, Some(Change::Worse)),
+            ("f1", 0.8, None),
+            ("f1", 0.9, None),
+        ] {
+            assert_eq!(left(metric, value, [Some(0.7), Some(0.9)]), expected, "{metric} {value}");
+        }
+        assert_eq!(left("f1", 0.0, [None, Some(0.9)]), None);
+    }
+
+    #[test]
+    fn periods_begin_and_end_by_the_calendar() {
+        // 2013-01-07 was a Monday, 15,712 days after 1970-01-01.
+        for (period, key, expected) in [
+            (Period::Day, 15_712, ["2013-01-07T00:00:00Z", "2013-01-08T00:00:00Z"]),
+            (Period::Week, (15_712 + 3) / 7, ["2013-01-07T00:00:00Z", "2013-01-14T00:00:00Z"]),
+            (Period::Month, 2013 * 12 + 11, ["2013-12-01T00:00:00Z", "2014-01-01T00:00:00Z"]),
+        ] {
+            let found =
+                bounds(Chunking::Period(period), key, &Part::default()).map(|us| span::shown(us.unwrap()));
+            assert_eq!(found, expected, "{period:?}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Metrics of classifiers: counts of true and predicted classes, and walks over scores.
+
+use std::collections::BTreeMap;
+
+use windvane_stats::experiment::effect::Interval;
+use windvane_stats::performance::confusion::{Average, ClassMetric, Confusion};
+use windvane_stats::performance::{Measured, Undefined};
+use windvane_stats::survival;
+use windvane_store::performance::{
+    ClassCount, CountRow, Frame, ScoreRows, ScoresAsked, class_counts, scores,
+};
+use windvane_types::performance::Task;
+
+use crate::performance::PerformanceError;
+use crate::performance::estimator::{Estimator, calibrated};
+use crate::performance::part::{Part, Parts, Place, places};
+use crate::performance::side::Side;
+use crate::performance::walks::{ClassFound, Found, Plan, Walks};
+
+/// Names of averages, by metric: macro, micro, weighted.
+const AVERAGED: [(ClassMetric, [&str; 3]); 4] = [
+    (ClassMetric::Precision, ["precision_macro", "precision_micro", "precision_weighted"]),
+    (ClassMetric::Recall, ["recall_macro", "recall_micro", "recall_weighted"]),
+    (ClassMetric::Specificity, ["specificity_macro", "specificity_micro", "specificity_weighted"]),
+    (ClassMetric::F1, ["f1_macro", "f1_micro", "f1_weighted"]),
+];
+const AVERAGES: [Average; 3] = [Average::Macro, Average::Micro, Average::Weighted];
+
+/// Measures all parts.
+pub(super) async fn measure(
+    side: &Side<'_>,
+    frame: &Frame,
+    (classes, estimator): (&[String], Option<&Estimator>),
+    parts: &mut Parts,
+) -> Result<(), PerformanceError> {
+    let segments = side.segments.keys.len();
+    let count = class_count(side, classes);
+    let rows: Vec<CountRow> = side.ask(&class_counts(frame, count)).await?;
+    let mut confusions: BTreeMap<Place, Confusion> = BTreeMap::new();
+    for row in rows {
+        for place in places(row.segment, row.chunk, segments) {
+            let confusion = confusions.entry(place).or_insert_with(|| Confusion::new(classes.len()));
+            confusion.push(row.truth.into(), row.predicted.into(), [row.weight, row.squares]);
+        }
+    }
+    let binary = side.question.task == Task::Binary;
+    let has_scores = match binary {
+        true => side.question.roles.score.is_some(),
+        false => !side.question.roles.probabilities.is_empty(),
+    };
+    let mut found = match has_scores {
+        true => walk(side, frame, (classes, estimator)).await?,
+        false => BTreeMap::new(),
+    };
+    let confidence = side.question.rule.confidence;
+    for (place, part) in parts.iter_mut() {
+        if has_scores {
+            let found = found.remove(place);
+            match binary {
+                true => of_scores(part, found.as_ref()),
+                false => of_probabilities(part, found.as_ref(), confidence),
+            }
+            if let (Some(estimator), Some(found)) = (estimator, &found) {
+                part.estimates = estimator.of_classes(&found.expected);
+            }
+        }
+        let confusion = confusions.remove(place).unwrap_or_else(|| Confusion::new(classes.len()));
+        match binary {
+            true => of_two_classes(part, &confusion, confidence),
+            false => of_classes(part, &confusion, confidence),
+        }
+        part.confusion = confusion.rows();
+    }
+    Ok(())
+}
+
+/// How classes are told.
+pub(in crate::performance) fn class_count<'a>(side: &Side<'_>, classes: &'a [String]) -> ClassCount<'a> {
+    let from_label = side.question.roles.label.is_some();
+    ClassCount { classes, from_label, threshold: side.question.threshold }
+}
+
+/// Walks over the scores of a side.
+async fn walk(
+    side: &Side<'_>,
+    frame: &Frame,
+    (classes, estimator): (&[String], Option<&Estimator>),
+) -> Result<BTreeMap<Place, Found>, PerformanceError> {
+    let by_class = side.question.task == Task::Multiclass;
+    let in_rows = estimator.filter(|_| by_class).and_then(calibrated);
+    let asked = ScoresAsked {
+        classes: class_count(side, classes),
+        by_class,
+        unlabelled: estimator.is_some(),
+        calibrated: in_rows.as_ref(),
+    };
+    let plan = Plan {
+        segments: side.segments.keys.len(),
+        classes: if by_class { classes.len() } else { 1 },
+        confidence: side.question.rule.confidence,
+        estimate: estimator.map(|estimator| estimator.probability(by_class)),
+    };
+    let rows = ScoreRows::new(Walks::new(plan));
+    Ok(side.reader.fold(&scores(frame, asked), "RowBinary", rows).await?.sink.finish())
+}
+
+fn of_scores(part: &mut Part, found: Option<&Found>) {
+    let none = Measured::undefined(Undefined::NoRows);
+    let class = found.and_then(|found| found.walked.first());
+    let of = |metric: fn(&ClassFound) -> Measured| class.map_or(none, metric);
+    part.push("roc_auc", of(|class| class.roc_auc));
+    part.push("pr_auc", of(|class| class.pr_auc));
+    part.push("log_loss", of(|class| class.log_loss));
+    part.push("brier", of(|class| class.brier));
+    part.push("ece", of(|class| class.ece));
+    if let Some(class) = class {
+        part.curve.clone_from(&class.curve);
+        part.gains.clone_from(&class.gains);
+    }
+}
+
+fn of_two_classes(part: &mut Part, confusion: &Confusion, confidence: f64) {
+    part.push("accuracy", confusion.accuracy(confidence));
+    for (name, metric) in [
+        ("precision", ClassMetric::Precision),
+        ("recall", ClassMetric::Recall),
+        ("specificity", ClassMetric::Specificity),
+        ("f1", ClassMetric::F1),
+    ] {
+        part.push(name, confusion.of_class(metric, 1, confidence));
+    }
+}
+
+fn of_classes(part: &mut Part, confusion: &Confusion, confidence: f64) {
+    part.push("accuracy", confusion.accuracy(confidence));
+    for (metric, names) in AVERAGED {
+        for (average, name) in AVERAGES.into_iter().zip(names) {
+            part.push(name, confusion.average(metric, average, confidence));
+        }
+    }
+}
+
+/// One against the rest, averaged; every class has to occur.
+fn of_probabilities(part: &mut Part, found: Option<&Found>, confidence: f64) {
+    let none = Measured::undefined(Undefined::NoRows);
+    let (own, all) = match found {
+        Some(Found { walked, .. }) => match walked.split_last() {
+            Some((all, own)) => (own, Some(all)),
+            None => (&[][..], None),
+        },
+        None => (&[][..], None),
+    };
+    let even = |_: &ClassFound| 1.0;
+    let by_truth = |class: &ClassFound| class.positives;
+    let areas = |weigh: &dyn Fn(&ClassFound) -> f64| {
+        averaged(own, weigh, &|class| (class.roc_auc, class.auc_variance), confidence)
+    };
+    part.push("roc_auc_macro", areas(&even));
+    part.push("roc_auc_micro", all.map_or(none, |all| all.roc_auc));
+    part.push("roc_auc_weighted", areas(&by_truth));
+    let precisions =
+        |weigh: &dyn Fn(&ClassFound) -> f64| averaged(own, weigh, &|class| (class.pr_auc, None), confidence);
+    part.push("pr_auc_macro", precisions(&even));
+    part.push("pr_auc_micro", all.map_or(none, |all| all.pr_auc));
+    part.push("pr_auc_weighted", precisions(&by_truth));
+    part.push("log_loss", found.map_or(none, |found| found.log_loss));
+    part.push("brier", found.map_or(none, |found| found.brier));
+    part.push("ece", averaged(own, &even, &|class| (class.ece, None), confidence));
+}
+
+/// The mean over classes. Areas of classes go together, so their errors are added as if they did so wholly: the interval is too
+/// wide rather than too narrow.
+fn averaged(
+    classes: &[ClassFound],
+    weigh: &dyn Fn(&ClassFound) -> f64,
+    of: &dyn Fn(&ClassFound) -> (Measured, Option<f64>),
+    confidence: f64,
+) -> Measured {
+    if classes.is_empty() || classes.iter().all(|class| class.weight <= 0.0) {
+        return Measured::undefined(Undefined::NoRows);
+    }
+    let total: f64 = classes.iter().map(weigh).sum();
+    let (mut value, mut error) = (0.0, Some(0.0));
+    for class in classes {
+        let (measured, variance) = of(class);
+        let Some(of_class) = measured.value.filter(|_| class.positives > 0.0) else {
+            let reason = measured.reason.filter(|reason| *reason == Undefined::ScoreOutsideUnit);
+            return Measured::undefined(reason.unwrap_or(Undefined::MissingClass));
+        };
+        let share = weigh(class) / total;
+        value += share * of_class;
+        error = error.and_then(|error| Some(error + share * variance?.sqrt()));
+    }
+    let interval = error.map(|error| {
+        let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * error;
+        Interval { lo: value - half, hi: value + half }
+    });
+    Measured::new(value, interval, "delong, errors added").within(0.0, 1.0)
+}

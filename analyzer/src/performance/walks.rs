@@ -1,0 +1,200 @@
+//! Walks over the scores of all segments of a chunk at once: one stream, a walk a segment and class.
+//!
+//! Rows come by chunk and then by score. A row goes to the walk of the whole and to that of its segment; when the chunk changes,
+//! walks end and only their answers are kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use windvane_stats::performance::calibration::CurveBin;
+use windvane_stats::performance::estimate::{Estimates, Expected, Supposed};
+use windvane_stats::performance::isotonic::Isotonic;
+use windvane_stats::performance::mean::WeightedMean;
+use windvane_stats::performance::ranked::{Gain, Ranked, Scored, Walked};
+use windvane_stats::performance::{Measured, Undefined};
+use windvane_store::performance::{ScoreRow, ScoreSink};
+
+use super::part::{Place, places};
+
+/// What makes a score a probability.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Probability {
+    /// The score is one.
+    AsIs,
+    /// These lines.
+    Lines(Arc<Isotonic>),
+    /// The statement has done it.
+    InRow,
+}
+
+/// How walks go.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// Segments that are looked at.
+    pub(super) segments: usize,
+    /// Scores a row: 1 of two classes, as many as there are of several.
+    pub(super) classes: usize,
+    pub(super) confidence: f64,
+    /// Whether rows are taken for what their probabilities say.
+    pub(super) estimate: Option<Probability>,
+}
+
+/// What the walks of one part have found.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// One a class, then, of several classes, that of all classes together.
+    pub(super) walked: Vec<ClassFound>,
+    /// Of several classes: minus the logarithm of what was given to the true one.
+    pub(super) log_loss: Measured,
+    /// Of several classes: Σ(p - y)² over all classes, per row.
+    pub(super) brier: Measured,
+    /// One a class, where it was asked for.
+    pub(super) expected: Vec<Estimates>,
+}
+
+/// What the walk of one class has found.
+#[derive(Debug, Clone)]
+pub(super) struct ClassFound {
+    pub(super) weight: f64,
+    pub(super) positives: f64,
+    pub(super) roc_auc: Measured,
+    pub(super) auc_variance: Option<f64>,
+    pub(super) pr_auc: Measured,
+    pub(super) log_loss: Measured,
+    pub(super) brier: Measured,
+    pub(super) ece: Measured,
+    pub(super) curve: Vec<CurveBin>,
+    pub(super) gains: Vec<Gain>,
+}
+
+impl ClassFound {
+    fn of(walked: &Walked, confidence: f64) -> Self {
+        Self {
+            weight: walked.weight(),
+            positives: walked.positives(),
+            roc_auc: walked.roc_auc(confidence),
+            auc_variance: walked.auc_variance(),
+            pr_auc: walked.pr_auc(confidence),
+            log_loss: walked.log_loss(confidence),
+            brier: walked.brier(confidence),
+            ece: walked.calibration().ece(confidence),
+            curve: walked.calibration().curve(),
+            gains: walked.gains(),
+        }
+    }
+}
+
+/// The walks of one part while they go.
+#[derive(Debug, Clone)]
+struct Going {
+    ranked: Vec<Ranked>,
+    expected: Vec<Expected>,
+    log_loss: WeightedMean,
+    square: f64,
+    outside: bool,
+}
+
+/// The sink of the stream.
+#[derive(Debug)]
+pub(super) struct Walks {
+    plan: Plan,
+    going: BTreeMap<Place, Going>,
+    chunk: Option<i32>,
+    found: BTreeMap<Place, Found>,
+}
+
+impl Walks {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan, going: BTreeMap::new(), chunk: None, found: BTreeMap::new() }
+    }
+
+    /// What was found, by place.
+    pub(super) fn finish(mut self) -> BTreeMap<Place, Found> {
+        self.end_chunk();
+        self.found
+    }
+
+    fn begin(plan: &Plan) -> Going {
+        let walks = if plan.classes > 1 { plan.classes + 1 } else { 1 };
+        let expected = if plan.estimate.is_some() { plan.classes } else { 0 };
+        Going {
+            ranked: vec![Ranked::default(); walks],
+            expected: vec![Expected::default(); expected],
+            log_loss: WeightedMean::default(),
+            square: 0.0,
+            outside: false,
+        }
+    }
+
+    fn end_chunk(&mut self) {
+        for (place, going) in std::mem::take(&mut self.going) {
+            let found = going.finish(self.plan.confidence);
+            self.found.insert(place, found);
+        }
+    }
+}
+
+impl ScoreSink for Walks {
+    fn push(&mut self, row: ScoreRow) {
+        if self.chunk != Some(row.chunk) {
+            self.end_chunk();
+            self.chunk = Some(row.chunk);
+        }
+        let probability = match &self.plan.estimate {
+            None => f64::NAN,
+            Some(Probability::AsIs) => row.score.clamp(0.0, 1.0),
+            Some(Probability::Lines(lines)) => lines.at(row.score),
+            Some(Probability::InRow) => row.probability,
+        };
+        for place in places(row.segment, row.chunk, self.plan.segments) {
+            let going = self.going.entry(place).or_insert_with(|| Self::begin(&self.plan));
+            going.push(&row, probability);
+        }
+    }
+}
+
+impl Going {
+    fn push(&mut self, row: &ScoreRow, probability: f64) {
+        let class = usize::from(row.class);
+        if let Some(positive) = row.truth {
+            let scored = Scored { score: row.score, weight: row.weight, positive };
+            if let Some(ranked) = self.ranked.get_mut(class) {
+                ranked.push(scored);
+            }
+            if self.ranked.len() > 1 {
+                if let Some(all) = self.ranked.last_mut() {
+                    all.push(scored);
+                }
+                let off = row.score - f64::from(u8::from(positive));
+                self.square += row.weight * off * off;
+                self.outside |= !(0.0..=1.0).contains(&row.score);
+                if positive {
+                    let p = row.score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+                    self.log_loss.push(-p.ln(), row.weight);
+                }
+            }
+        }
+        if let Some(expected) = self.expected.get_mut(class) {
+            let ScoreRow { score, weight, predicted, .. } = *row;
+            expected.push(Supposed { score, probability, weight, predicted });
+        }
+    }
+
+    fn finish(self, confidence: f64) -> Found {
+        let weight = self.log_loss.weight();
+        let of_probabilities = |measured: Measured| match self.outside {
+            true => Measured::undefined(Undefined::ScoreOutsideUnit),
+            false => measured,
+        };
+        let brier = match weight > 0.0 {
+            true => Measured::new(self.square / weight, None, ""),
+            false => Measured::undefined(Undefined::NoRows),
+        };
+        Found {
+            walked: self.ranked.into_iter().map(|r| ClassFound::of(&r.finish(), confidence)).collect(),
+            log_loss: of_probabilities(self.log_loss.measured(confidence).within(0.0, f64::INFINITY)),
+            brier: of_probabilities(brier),
+            expected: self.expected.into_iter().map(Expected::finish).collect(),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The weakest segments, found among the values of all columns, with a correction for looking at so many.
+
+use windvane_stats::correction::Correction;
+use windvane_stats::survival;
+use windvane_store::performance::{Chunking, Loss, LossRow, column_losses};
+use windvane_store::populations::{SegmentKeys, Storage};
+use windvane_types::performance::{Task, WeakSegment, WeakestSegments};
+
+use super::PerformanceError;
+use super::measure::class_count;
+use super::side::Side;
+
+/// Values of a column that are looked at as they are; words beyond that are no segments, numbers are cut.
+const VALUES_MAX: usize = 50;
+/// Ranges that numbers are cut into.
+const RANGES: usize = 5;
+/// Columns that are looked at: a statement each.
+const COLUMNS_MAX: usize = 200;
+/// Labelled rows that a segment needs.
+const ROWS_MIN: u64 = 30;
+/// The bound on the chance that any segment is told without being weaker.
+const ALPHA: f64 = 0.05;
+
+/// A segment before it is compared.
+struct Candidate {
+    column: String,
+    value: Option<String>,
+    rows: f64,
+    sum: f64,
+    sum_sq: f64,
+}
+
+/// Looks at every column that has no role.
+pub(super) async fn weakest(
+    side: &Side<'_>,
+    classes: &[String],
+) -> Result<WeakestSegments, PerformanceError> {
+    let (loss, name) = match side.question.task {
+        Task::Binary | Task::Multiclass => (Loss::Wrong(class_count(side, classes)), "error_rate"),
+        Task::Regression => (Loss::Absolute, "absolute_error"),
+        Task::Ranking => return Ok(WeakestSegments::default()),
+    };
+    let (mut candidates, mut left_out, mut overall) = (Vec::new(), 0_u64, [0.0; 3]);
+    let none = SegmentKeys::default();
+    for (place, column) in columns(side).into_iter().enumerate() {
+        if place >= COLUMNS_MAX {
+            left_out += 1;
+            continue;
+        }
+        let frame = side.framed(Chunking::Whole, &none, std::slice::from_ref(&column))?;
+        let rows: Vec<LossRow> = side.ask(&column_losses(&frame, loss, (VALUES_MAX, RANGES))).await?;
+        if rows.len() > VALUES_MAX {
+            left_out += 1;
+            continue;
+        }
+        let sums = rows.iter().fold([0.0; 3], |[n, sum, sum_sq], row| {
+            [n + row.rows as f64, sum + row.sum.0, sum_sq + row.sum_sq.0]
+        });
+        overall = sums;
+        // A column with one value is no cut.
+        if rows.len() > 1 {
+            candidates.extend(
+                rows.into_iter().filter(|row| row.rows >= ROWS_MIN).map(|row| candidate(&column, row)),
+            );
+        }
+    }
+    let looked_at = candidates.len() as u64;
+    let segments = told(candidates, overall, side.question.weakest);
+    let [n, sum, _] = overall;
+    let overall = (n > 0.0).then(|| sum / n);
+    Ok(WeakestSegments {
+        loss: Some(name.to_owned()),
+        overall,
+        looked_at,
+        columns_left_out: left_out,
+        segments,
+    })
+}
+
+/// Columns without a role that can be cut.
+fn columns(side: &Side<'_>) -> Vec<String> {
+    let roles = &side.question.roles;
+    let single = [
+        &roles.target,
+        &roles.score,
+        &roles.label,
+        &roles.value,
+        &roles.weight,
+        &roles.group,
+        &roles.timestamp,
+    ];
+    let taken = |name: &String| {
+        single.iter().any(|role| role.as_ref() == Some(name))
+            || roles.probabilities.iter().any(|(_, column)| column == name)
+            || name.starts_with("prediction.")
+    };
+    let cut =
+        |storage: &Storage| matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_));
+    let columns = side.population.columns.iter();
+    columns
+        .filter(|column| cut(&column.storage) && !taken(&column.name))
+        .map(|column| column.name.clone())
+        .collect()
+}
+
+fn candidate(column: &str, row: LossRow) -> Candidate {
+    let value = match (row.low.and_then(|low| low.finite()), row.high.and_then(|high| high.finite())) {
+        (Some(low), Some(high)) => Some(format!("{low} to {high}")),
+        _ => row.value,
+    };
+    Candidate {
+        column: column.to_owned(),
+        value,
+        rows: row.rows as f64,
+        sum: row.sum.0,
+        sum_sq: row.sum_sq.0,
+    }
+}
+
+/// The segments that lose more than all other rows, by Welch's test, after Holm's correction over all that were looked at.
+fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> Vec<WeakSegment> {
+    let variance = |n: f64, sum: f64, sum_sq: f64| ((sum_sq - sum * sum / n) / (n - 1.0)).max(0.0);
+    let mut compared: Vec<WeakSegment> = Vec::new();
+    for candidate in candidates {
+        let Candidate { column, value, rows, .. } = candidate;
+        let others = n - rows;
+        if others < 2.0 {
+            continue;
+        }
+        let (loss, elsewhere) = (candidate.sum / rows, (sum - candidate.sum) / others);
+        let own = variance(rows, candidate.sum, candidate.sum_sq) / rows;
+        let rest = variance(others, sum - candidate.sum, sum_sq - candidate.sum_sq) / others;
+        let error = (own + rest).sqrt();
+        let df = (own + rest).powi(2) / (own * own / (rows - 1.0) + rest * rest / (others - 1.0));
+        if error.is_nan() || error <= 0.0 || !df.is_finite() {
+            continue;
+        }
+        let half = survival::student_exceeded(0.025, df) * error;
+        let difference = loss - elsewhere;
+        compared.push(WeakSegment {
+            column,
+            value,
+            n: rows as u64,
+            loss,
+            loss_elsewhere: elsewhere,
+            difference_ci: Some([difference - half, difference + half]),
+            p_value: survival::student_two_sided(difference / error, df),
+            p_adjusted: 1.0,
+        });
+    }
+    let p_values: Vec<f64> = compared.iter().map(|segment| segment.p_value).collect();
+    let adjusted = Correction::Holm.adjust(&p_values);
+    for (segment, p) in compared.iter_mut().zip(adjusted) {
+        segment.p_adjusted = p;
+    }
+    compared.retain(|segment| segment.p_adjusted < ALPHA && segment.loss > segment.loss_elsewhere);
+    compared.sort_by(|a, b| a.p_adjusted.total_cmp(&b.p_adjusted).then(b.loss.total_cmp(&a.loss)));
+    compared.truncate(most);
+    compared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Candidate, told};
+
+    fn shares(errors: &[(f64, f64)]) -> (Vec<Candidate>, [f64; 3]) {
+        let candidates = errors.iter().enumerate().map(|(i, (rows, wrong))| Candidate {
+            column: "c".to_owned(),
+            value: Some(i.to_string()),
+            rows: *rows,
+            sum: *wrong,
+            sum_sq: *wrong,
+        });
+        let sums =
+            errors.iter().fold([0.0; 3], |sums, (n, wrong)| [sums[0] + n, sums[1] + wrong, sums[2] + wrong]);
+        (candidates.collect(), sums)
+    }
+
+    #[test]
+    fn a_planted_weakness_is_told_and_chance_is_not() {
+        let (candidates, sums) = shares(&[(1000.0, 100.0), (1000.0, 110.0), (1000.0, 90.0), (200.0, 60.0)]);
+        let found = told(candidates, sums, 5);
+        assert_eq!(found.iter().map(|segment| segment.value.clone().unwrap()).collect::<Vec<_>>(), ["3"]);
+        assert!((found[0].loss - 0.3).abs() < 1e-12 && (found[0].loss_elsewhere - 0.1).abs() < 1e-12);
+        let (candidates, sums) = shares(&[(1000.0, 100.0), (1000.0, 110.0), (1000.0, 90.0)]);
+        assert!(told(candidates, sums, 5).is_empty());
+    }
+}
