@@ -6,6 +6,7 @@ use windvane_store::StoreError;
 
 use crate::drift::{DriftError, OpenError};
 use crate::experiment::ExperimentError;
+use crate::performance::PerformanceError;
 
 /// Why a job failed on its window.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum JobError {
     /// The arms cannot be compared.
     #[error("cannot look at the experiment")]
     Experiment(#[source] ExperimentError),
+    /// The performance of the window cannot be told.
+    #[error("cannot measure the window")]
+    Performance(#[from] PerformanceError),
+    /// What came for its window cannot be read.
+    #[error("cannot read which outcomes are known")]
+    Read(#[source] StoreError),
     /// What it found cannot be written.
     #[error("cannot write the findings")]
     Write(#[source] StoreError),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use windvane_store::Store;
+use windvane_store::monitor_runs::MonitorRun;
+use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
-use windvane_types::{drift, experiment};
+use windvane_types::{drift, experiment, performance};
 
-use super::{DriftMonitor, ExperimentMonitor, JobError, Schedule};
+use super::{DriftMonitor, ExperimentMonitor, JobError, PerformanceMonitor, Schedule};
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub enum Job {
     Drift(DriftMonitor),
     /// Looks at an experiment.
     Experiment(ExperimentMonitor),
+    /// Measures windows of a model's predictions with the outcomes that are known.
+    Performance(PerformanceMonitor),
 }
 
 /// The whole answer of a job.
@@ -24,6 +27,8 @@ pub enum Answer {
     Drift(Box<drift::Document>),
     /// Of a look at an experiment.
     Experiment(Box<experiment::Document>),
+    /// Of a performance monitor.
+    Performance(Box<performance::Document>),
 }
 
 /// What came out of one window.
@@ -58,6 +63,7 @@ impl Job {
         match self {
             Self::Drift(_) => "drift",
             Self::Experiment(_) => "experiment",
+            Self::Performance(_) => "performance",
         }
     }
 
@@ -67,6 +73,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => &monitor.name,
             Self::Experiment(monitor) => &monitor.experiment.exposed.experiment,
+            Self::Performance(monitor) => &monitor.name,
         }
     }
 
@@ -76,6 +83,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => &monitor.deployment.model,
             Self::Experiment(_) => "",
+            Self::Performance(monitor) => &monitor.deployment.model,
         }
     }
 
@@ -85,6 +93,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => &monitor.schedule,
             Self::Experiment(monitor) => &monitor.schedule,
+            Self::Performance(monitor) => &monitor.schedule,
         }
     }
 
@@ -94,6 +103,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.timeout,
             Self::Experiment(monitor) => monitor.timeout,
+            Self::Performance(monitor) => monitor.timeout,
         }
     }
 
@@ -103,6 +113,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.enabled,
             Self::Experiment(monitor) => monitor.enabled,
+            Self::Performance(monitor) => monitor.enabled,
         }
     }
 
@@ -112,6 +123,29 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.settings(),
             Self::Experiment(monitor) => monitor.settings(),
+            Self::Performance(monitor) => monitor.settings(),
+        }
+    }
+
+    /// The windows that are done and have to be run again, because more has become known of them; `since_us` is when this was
+    /// asked last, 0 for never.
+    pub(super) async fn reopened(
+        &self,
+        store: &Store,
+        runs: &[MonitorRun],
+        times: (i64, i64),
+    ) -> Result<Vec<Span>, StoreError> {
+        match self {
+            Self::Performance(monitor) => monitor.reopened(store, runs, times).await,
+            Self::Drift(_) | Self::Experiment(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// How often it is asked whether windows that are done have to be run again; `None` for never.
+    pub(super) fn reopens_every(&self) -> Option<Duration> {
+        match self {
+            Self::Performance(monitor) => Some(monitor.reopen_every),
+            Self::Drift(_) | Self::Experiment(_) => None,
         }
     }
 
@@ -120,6 +154,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.run(store, attempt).await,
             Self::Experiment(monitor) => monitor.run(store, attempt).await,
+            Self::Performance(monitor) => monitor.run(store, attempt).await,
         }
     }
 }

@@ -33,6 +33,8 @@ pub enum Again {
     No,
     /// Yes: what was asked for by hand.
     Yes,
+    /// Where the run that was done began before this time, microseconds since 1970 UTC: more has become known since.
+    IfBefore(i64),
 }
 
 /// What became of a window.
@@ -96,7 +98,13 @@ impl Runner {
     async fn run_alone(&self, job: &Job, window: Span, again: Again) -> Result<Ran, RunError> {
         let before = self.ledger(job, window).await?;
         let done = before.as_ref().is_some_and(|run| run.state == RunState::Done);
-        if done && again == Again::No {
+        let began_us = before.as_ref().map_or(0, |run| run.started_us);
+        let once_more = match again {
+            Again::No => false,
+            Again::Yes => true,
+            Again::IfBefore(us) => began_us < us,
+        };
+        if done && !once_more {
             return Ok(Ran::Before);
         }
         let now_us = monitor_runs::now_us(&self.store).await?;

@@ -37,7 +37,19 @@ pub struct Scheduler {
     metrics: Metrics,
     /// What the ledger said last of each job's windows.
     past: Vec<BTreeMap<(i64, i64), Past>>,
+    /// What each job has to run again.
+    reopened: Vec<Reopened>,
     announced: Option<Instant>,
+}
+
+/// Windows of one job that were done, and of which more has become known.
+#[derive(Debug, Clone, Default)]
+struct Reopened {
+    /// When the job was asked last, by ClickHouse's clock.
+    asked_us: i64,
+    asked: Option<Instant>,
+    /// Each with the time by which that was found out.
+    windows: BTreeMap<(i64, i64), i64>,
 }
 
 /// A window of a job, by the job's place in the list.
@@ -48,7 +60,8 @@ impl Scheduler {
     #[must_use]
     pub fn new(runner: Runner, jobs: Vec<Job>, options: Options, metrics: Metrics) -> Self {
         let past = vec![BTreeMap::new(); jobs.len()];
-        Self { runner, jobs, options, metrics, past, announced: None }
+        let reopened = vec![Reopened::default(); jobs.len()];
+        Self { runner, jobs, options, metrics, past, reopened, announced: None }
     }
 
     /// Runs what is due until it is stopped. A stop lets runs end for 5 s, then cuts them off and gives their leases
@@ -70,10 +83,11 @@ impl Scheduler {
             });
             for (job, due) in due.into_iter().take(self.options.runs_max.saturating_sub(busy.len())) {
                 busy.insert(key(job, &due));
+                let again = self.again(job, &due);
                 let (runner, metrics, jobs) = (&runner, &metrics, &jobs);
                 running.push(async move {
                     let begun = Instant::now();
-                    let ran = runner.run(&jobs[job], due.window, Again::No).await;
+                    let ran = runner.run(&jobs[job], due.window, again).await;
                     metrics.ran(jobs[job].kind(), &ran, begun.elapsed());
                     (key(job, &due), ran)
                 });
@@ -99,6 +113,12 @@ impl Scheduler {
         }
     }
 
+    /// Whether a window that is done is run once more.
+    fn again(&self, job: usize, due: &Due) -> Again {
+        let found = self.reopened[job].windows.get(&(due.window.start_us, due.window.end_us));
+        found.map_or(Again::No, |found_us| Again::IfBefore(*found_us))
+    }
+
     /// What is due, in order, and how long nothing more will be.
     async fn look(&mut self) -> (Vec<(usize, Due)>, Duration) {
         match self.ask().await {
@@ -121,11 +141,14 @@ impl Scheduler {
         }
         let mut due = Vec::new();
         for (i, job) in self.jobs.iter().enumerate().filter(|(_, job)| job.is_enabled()) {
-            let past = &mut self.past[i];
+            let (past, reopened) = (&mut self.past[i], &mut self.reopened[i]);
+            reopened.look(job, &store, (now_us, past)).await?;
             let mut waiting = plan::due(job.schedule(), now_us, past);
             // What is done stays done, so the ledger is asked only where something seems to be left.
             if !waiting.is_empty() {
-                *past = of_ledger(&ledger(&store, job, now_us).await?);
+                let runs = ledger(&store, job, now_us).await?;
+                *past = of_ledger(&runs);
+                reopened.open(&runs, past);
                 waiting = plan::due(job.schedule(), now_us, past);
             }
             let oldest = waiting.iter().map(|due| due.since_us).min();
@@ -136,6 +159,39 @@ impl Scheduler {
         let next_us = enabled.map(|job| job.schedule().next_due(now_us) - now_us).min();
         let next = next_us.and_then(|us| u64::try_from(us).ok()).map(Duration::from_micros);
         Ok((plan::interleaved(due), next.unwrap_or(self.options.poll).min(self.options.poll)))
+    }
+}
+
+impl Reopened {
+    /// Asks a job, as often as it says, which of its windows have to be run again, and forgets that they are done.
+    async fn look(
+        &mut self,
+        job: &Job,
+        store: &Store,
+        (now_us, past): (i64, &mut BTreeMap<(i64, i64), Past>),
+    ) -> Result<(), StoreError> {
+        let Some(every) = job.reopens_every() else { return Ok(()) };
+        if self.asked.is_some_and(|asked| asked.elapsed() < every) {
+            return Ok(());
+        }
+        let runs = ledger(store, job, now_us).await?;
+        for window in job.reopened(store, &runs, (now_us, self.asked_us)).await? {
+            self.windows.insert((window.start_us, window.end_us), now_us);
+        }
+        (self.asked, self.asked_us) = (Some(Instant::now()), now_us);
+        self.open(&runs, past);
+        Ok(())
+    }
+
+    /// Drops what was run again meanwhile; what is left counts as not done.
+    fn open(&mut self, runs: &[MonitorRun], past: &mut BTreeMap<(i64, i64), Past>) {
+        for run in runs.iter().filter(|run| run.state == RunState::Done) {
+            let window = (run.window_start_us, run.window_end_us);
+            if self.windows.get(&window).is_some_and(|found_us| run.started_us >= *found_us) {
+                self.windows.remove(&window);
+            }
+        }
+        past.retain(|window, state| !(matches!(state, Past::Done) && self.windows.contains_key(window)));
     }
 }
 
