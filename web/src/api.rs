@@ -5,6 +5,7 @@ pub mod experiments;
 mod models;
 mod monitors;
 mod parameters;
+mod performance;
 mod problem;
 
 use axum::Router;
@@ -16,6 +17,7 @@ pub fn router(store: Store) -> Router {
     Router::new()
         .route("/api/v1/models", get(models::list))
         .route("/api/v1/models/{model}/drift", get(drift::runs))
+        .route("/api/v1/models/{model}/performance", get(performance::windows))
         .route("/api/v1/experiments", get(experiments::list))
         .route("/api/v1/experiments/{name}", get(experiments::one))
         .route("/api/v1/monitors", get(monitors::list))

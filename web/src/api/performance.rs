@@ -1,0 +1,352 @@
+//! `GET /api/v1/models/{model}/performance`: the recorded windows of performance, the latest first, each with its metrics in the form
+//! of the document that `windvane performance --format json` prints.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use windvane_store::{Statement, Store};
+use windvane_types::performance::{Change, Metric, Task, Trust, Verdict};
+
+use super::parameters::{Page, Parameters};
+use super::problem::Problem;
+
+/// Windows of a page, and the most of them.
+const LIMIT: u64 = 50;
+const LIMIT_MAX: u64 = 500;
+/// Rows of one answer: five hundred windows of a hundred metrics and segments.
+const ROWS_MAX: usize = 50_000;
+/// The year 2200, beyond which DateTime64 does not go far.
+const END_OF_TIME_US: i64 = 7_258_118_400_000_000;
+
+const KNOWN: [&str; 8] = ["monitor", "metric", "verdict", "segment", "from", "to", "limit", "offset"];
+
+/// The document of `/api/v1/models/{model}/performance`.
+#[derive(Debug, Serialize)]
+pub struct Windows {
+    schema: &'static str,
+    model: String,
+    windows: Vec<Window>,
+    next_offset: Option<u64>,
+}
+
+/// One window, as far as the filters let its metrics through.
+#[derive(Debug, Serialize)]
+struct Window {
+    run_id: String,
+    computed_at: String,
+    monitor: String,
+    version: String,
+    environment: String,
+    task: Task,
+    reference: Reference,
+    start: String,
+    end: String,
+    granularity: String,
+    verdict: Verdict,
+    n: u64,
+    labelled: u64,
+    coverage: Option<f64>,
+    trust: Option<Trust>,
+    metrics: Vec<Metric>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reference {
+    kind: String,
+    name: String,
+    start: String,
+    end: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Segment {
+    segment: BTreeMap<String, Option<String>>,
+    verdict: Verdict,
+    n: u64,
+    labelled: u64,
+    coverage: Option<f64>,
+    metrics: Vec<Metric>,
+}
+
+/// A row of `performance_findings`.
+#[derive(Debug, Deserialize)]
+struct Row {
+    run_id: String,
+    computed_at: String,
+    #[serde(flatten)]
+    key: Key,
+    reference_start: String,
+    reference_end: String,
+    segment_key: String,
+    task: Task,
+    metric: String,
+    realised: Option<f64>,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+    estimated: Option<f64>,
+    band_low: Option<f64>,
+    band_high: Option<f64>,
+    threshold_low: Option<f64>,
+    threshold_high: Option<f64>,
+    n: u64,
+    labelled: u64,
+    coverage: Option<f64>,
+    alert: bool,
+    verdict: Verdict,
+    detail: String,
+}
+
+/// What makes rows belong to one window.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Key {
+    monitor: String,
+    window_start: String,
+    window_end: String,
+    granularity: String,
+    version: String,
+    environment: String,
+    reference_kind: String,
+    reference_name: String,
+}
+
+/// What has no column of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    segment: Option<BTreeMap<String, Option<String>>>,
+    change: Option<Change>,
+    ci_method: Option<String>,
+    reason: Option<String>,
+    trust: Option<Trust>,
+}
+
+/// Parameters: `monitor`, `metric`, `verdict`, `segment` (`key:value`, or `none` for the whole population), `from` and `to`
+/// (windows that overlap the span), `limit`, `offset` (in windows).
+pub async fn windows(
+    State(store): State<Store>,
+    Path(model): Path<String>,
+    Query(sent): Query<BTreeMap<String, String>>,
+) -> Result<Json<Windows>, Problem> {
+    let parameters = Parameters::new(sent, &KNOWN)?;
+    let page = parameters.page(LIMIT, LIMIT_MAX)?;
+    let rows: Vec<Row> = store.rows(&statement(&model, &parameters, page)?).await?;
+    if rows.len() > ROWS_MAX {
+        return Err(Problem::PageTooLarge(ROWS_MAX));
+    }
+    if rows.is_empty() && !is_recorded(&store, &model).await? {
+        return Err(Problem::UnknownModel(model));
+    }
+    let mut windows = group(rows);
+    let next_offset = page.next(windows.len());
+    windows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    Ok(Json(Windows { schema: "windvane.performance_windows/1", model, windows, next_offset }))
+}
+
+fn statement(model: &str, parameters: &Parameters, page: Page) -> Result<Statement, Problem> {
+    let verdict = parameters.word("verdict", &["alert", "no_alert", "insufficient_data"])?;
+    let (from, to) = (parameters.instant("from")?, parameters.instant("to")?);
+    let (segment, key, value) = match parameters.text("segment") {
+        "" => ("any", "", ""),
+        "none" => ("none", "", ""),
+        text => match text.split_once(':') {
+            Some((key, value)) => ("one", key, value),
+            None => {
+                return Err(Problem::InvalidParameter {
+                    name: "segment",
+                    value: text.to_owned(),
+                    allowed: "`none`, or a key and a value such as `region:east`".to_owned(),
+                });
+            }
+        },
+    };
+    Ok(Statement::new(FINDINGS)
+        .param("model", model)
+        .param("monitor", parameters.text("monitor"))
+        .param("metric", parameters.text("metric"))
+        .param("verdict", verdict)
+        .param("segment", segment)
+        .param("key", key)
+        .param("value", value)
+        .param("from", from.unwrap_or(0))
+        .param("to", to.unwrap_or(END_OF_TIME_US))
+        .param("limit", page.limit + 1)
+        .param("offset", page.offset)
+        .param("rows", ROWS_MAX as u64 + 1))
+}
+
+async fn is_recorded(store: &Store, model: &str) -> Result<bool, Problem> {
+    #[derive(Deserialize)]
+    struct Found {
+        found: u8,
+    }
+    let statement = Statement::new(
+        "SELECT 1 AS found FROM (SELECT 1 FROM windvane.predictions WHERE model = {model:String} LIMIT 1 \
+         UNION ALL SELECT 1 FROM windvane.performance_findings WHERE model = {model:String} LIMIT 1) LIMIT 1",
+    )
+    .param("model", model);
+    let found: Vec<Found> = store.rows(&statement).await?;
+    Ok(found.first().is_some_and(|row| row.found == 1))
+}
+
+/// Rows in the order of the statement, put together by window and segment.
+fn group(rows: Vec<Row>) -> Vec<Window> {
+    let mut windows: Vec<(Key, Window)> = Vec::new();
+    for row in rows {
+        if windows.last().is_none_or(|(key, _)| *key != row.key) {
+            windows.push((row.key.clone(), Window::of(&row)));
+        }
+        if let Some((_, window)) = windows.last_mut() {
+            window.take(row);
+        }
+    }
+    windows.into_iter().map(|(_, window)| window).collect()
+}
+
+impl Window {
+    fn of(row: &Row) -> Self {
+        let key = &row.key;
+        Self {
+            run_id: row.run_id.clone(),
+            computed_at: row.computed_at.clone(),
+            monitor: key.monitor.clone(),
+            version: key.version.clone(),
+            environment: key.environment.clone(),
+            task: row.task,
+            reference: Reference {
+                kind: key.reference_kind.clone(),
+                name: key.reference_name.clone(),
+                start: row.reference_start.clone(),
+                end: row.reference_end.clone(),
+            },
+            start: key.window_start.clone(),
+            end: key.window_end.clone(),
+            granularity: key.granularity.clone(),
+            verdict: Verdict::InsufficientData,
+            n: 0,
+            labelled: 0,
+            coverage: None,
+            trust: None,
+            metrics: Vec::new(),
+            segments: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, row: Row) {
+        let detail: Detail = serde_json::from_str(&row.detail).unwrap_or_default();
+        self.verdict = worst(self.verdict, row.verdict);
+        let (n, labelled, coverage) = (row.n, row.labelled, row.coverage);
+        let (metrics, verdict) = match detail.segment.clone().filter(|_| !row.segment_key.is_empty()) {
+            None => {
+                (self.n, self.labelled, self.coverage) = (n, labelled, coverage);
+                self.trust = detail.trust.clone().or(self.trust.take());
+                (&mut self.metrics, None)
+            }
+            Some(segment) => {
+                if self.segments.last().is_none_or(|last| last.segment != segment) {
+                    let (verdict, metrics) = (Verdict::InsufficientData, Vec::new());
+                    self.segments.push(Segment { segment, verdict, n, labelled, coverage, metrics });
+                }
+                let Some(last) = self.segments.last_mut() else { return };
+                (&mut last.metrics, Some(&mut last.verdict))
+            }
+        };
+        if let Some(verdict) = verdict {
+            *verdict = worst(*verdict, row.verdict);
+        }
+        metrics.push(metric(row, detail));
+    }
+}
+
+fn metric(row: Row, detail: Detail) -> Metric {
+    let pair = |low: Option<f64>, high: Option<f64>| Some([low?, high?]);
+    let threshold = [row.threshold_low, row.threshold_high];
+    Metric {
+        metric: row.metric,
+        realised: row.realised,
+        ci: pair(row.ci_low, row.ci_high),
+        estimated: row.estimated,
+        estimate_band: pair(row.band_low, row.band_high),
+        threshold: threshold.iter().any(Option::is_some).then_some(threshold),
+        alert: row.alert,
+        change: detail.change,
+        ci_method: detail.ci_method,
+        reason: detail.reason,
+    }
+}
+
+/// An alert anywhere is an alert; enough rows anywhere and no alert is none.
+fn worst(a: Verdict, b: Verdict) -> Verdict {
+    match (a, b) {
+        (Verdict::Alert, _) | (_, Verdict::Alert) => Verdict::Alert,
+        (Verdict::NoAlert, _) | (_, Verdict::NoAlert) => Verdict::NoAlert,
+        _ => Verdict::InsufficientData,
+    }
+}
+
+/// The windows of the page first, then their rows. Only rows of the latest run on a window count: an earlier one may have had
+/// segments that the latest has not.
+const FINDINGS: &str = "
+    WITH found AS (
+        SELECT * FROM windvane.performance_findings FINAL
+        WHERE model = {model:String}
+          AND ({monitor:String} = '' OR monitor = {monitor:String})
+          AND ({metric:String} = '' OR metric = {metric:String})
+          AND ({verdict:String} = '' OR verdict = {verdict:String})
+          AND ({segment:String} = 'any' OR (segment_key = {key:String} AND segment_value = {value:String}))
+          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+          AND (monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name,
+               computed_at) IN (
+            SELECT monitor, window_start, window_end, granularity, version, environment, reference_kind,
+                   reference_name, max(computed_at)
+            FROM windvane.performance_findings
+            WHERE model = {model:String}
+              AND ({monitor:String} = '' OR monitor = {monitor:String})
+              AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+              AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+            GROUP BY monitor, window_start, window_end, granularity, version, environment, reference_kind,
+                     reference_name
+          )
+    )
+    SELECT found.run_id AS run_id, formatDateTime(found.computed_at, '%FT%TZ', 'UTC') AS computed_at,
+           found.monitor AS monitor, formatDateTime(found.window_start, '%FT%TZ', 'UTC') AS window_start,
+           formatDateTime(found.window_end, '%FT%TZ', 'UTC') AS window_end,
+           found.granularity AS granularity, found.version AS version, found.environment AS environment,
+           found.reference_kind AS reference_kind, found.reference_name AS reference_name,
+           formatDateTime(found.reference_start, '%FT%TZ', 'UTC') AS reference_start,
+           formatDateTime(found.reference_end, '%FT%TZ', 'UTC') AS reference_end,
+           segment_key, task, metric, realised, ci_low, ci_high, estimated, band_low, band_high, threshold_low,
+           threshold_high, n, labelled, coverage, alert, verdict, detail
+    FROM found
+    WHERE (found.monitor, found.window_start, found.window_end, found.granularity, found.version, found.environment,
+           found.reference_kind, found.reference_name) IN (
+        SELECT monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name
+        FROM found
+        GROUP BY monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name
+        ORDER BY window_start DESC, window_end DESC, monitor, granularity, version, environment, reference_kind,
+                 reference_name
+        LIMIT {limit:UInt64} OFFSET {offset:UInt64}
+    )
+    ORDER BY found.window_start DESC, found.window_end DESC, monitor, granularity, version, environment,
+             reference_kind, reference_name, segment_key, segment_value, metric
+    LIMIT {rows:UInt64}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_alerts_where_any_of_its_parts_does() {
+        use Verdict::{Alert, InsufficientData, NoAlert};
+        for (verdicts, expected) in [
+            (&[][..], InsufficientData),
+            (&[InsufficientData, NoAlert], NoAlert),
+            (&[NoAlert, Alert, InsufficientData], Alert),
+        ] {
+            assert_eq!(verdicts.iter().copied().fold(InsufficientData, worst), expected);
+        }
+    }
+}
