@@ -6,6 +6,8 @@ use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
     alerts, baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor, query,
     runtime, schema, serve, shadow, telemetry,
+    alerts, baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor,
+    performance, query, runtime, schema, serve, telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -24,6 +26,7 @@ enum Command {
     Serve(serve::Arguments),
     Ingest(ingest::Arguments),
     Drift(drift::Arguments),
+    Performance(Box<performance::Arguments>),
     Baseline(baseline::Arguments),
     Monitor(monitor::Arguments),
     Experiment(Box<experiment::Arguments>),
@@ -52,6 +55,7 @@ pub fn run() -> CommandResult {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
+        Command::Performance(arguments) => performance::run(*arguments),
         Command::Baseline(arguments) => baseline::run(arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Experiment(arguments) => experiment::run(*arguments),

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use windvane_alerts::Receiver;
-use windvane_analyzer::monitor::DriftMonitor;
+use windvane_analyzer::monitor::Job;
 use windvane_store::Secret;
 
 pub use self::experiments::Experiment;
@@ -40,7 +40,7 @@ pub struct Config {
     /// `[analyzer]`.
     pub analyzer: Analyzer,
     /// `[monitors.<NAME>]`, by name.
-    pub monitors: Vec<DriftMonitor>,
+    pub monitors: Vec<Job>,
     /// `[experiments.<NAME>]`, by name.
     pub experiments: Vec<Experiment>,
     /// `[alerts.receivers.NAME]`, by name.

@@ -3,7 +3,7 @@
 pub mod arguments;
 pub mod junit;
 pub mod markdown;
-mod record;
+pub mod record;
 pub mod source;
 pub mod table;
 pub mod words;

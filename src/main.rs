@@ -16,6 +16,7 @@ mod experiment;
 mod ingest;
 mod monitor;
 mod output;
+mod performance;
 mod query;
 mod report;
 mod runtime;

@@ -14,6 +14,7 @@ use windvane_analyzer::drift::OpenError;
 use windvane_analyzer::monitor::{Again, Answer, Job, JobError, Outcome, Ran, RunError, Runner};
 use windvane_store::monitor_runs;
 use windvane_types::drift::{Column, Verdict};
+use windvane_types::performance;
 use windvane_types::span::{self, Span};
 
 use crate::connection;
@@ -86,6 +87,8 @@ enum Format {
 enum FailOn {
     /// Drift in any column.
     Drift,
+    /// A metric of performance that left its threshold.
+    Alert,
 }
 
 /// Windows of one backfill: an hourly monitor over more than a year.
@@ -175,6 +178,7 @@ impl ByHand {
                     Format::Table => experiment::table::render(&document),
                 });
             }
+            Some(Answer::Performance(document)) => return told(&document, (format, fail_on)),
             None => return print("nothing to compare yet: units of two arms are needed\n"),
         };
         print(&match format {
@@ -214,6 +218,7 @@ impl ByHand {
             Format::Table => match &self.job {
                 Job::Drift(_) => Line::table(&lines),
                 Job::Experiment(_) => Line::looks(&lines),
+                Job::Performance(_) => Line::measured(&lines),
             },
         })
     }
@@ -239,6 +244,19 @@ impl ByHand {
     }
 }
 
+/// Prints what a performance monitor found, and exits with what was asked for.
+fn told(document: &performance::Document, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
+    print(&match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => crate::performance::table::render(document),
+    })?;
+    Ok(match (fail_on, document.verdict) {
+        (Some(FailOn::Alert), performance::Verdict::Alert) => Exit::Found,
+        (Some(FailOn::Alert), performance::Verdict::InsufficientData) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
 /// The exit code of a run that failed.
 fn failure(error: RunError) -> Failure {
     match error {
@@ -249,7 +267,8 @@ fn failure(error: RunError) -> Failure {
         RunError::Job(JobError::Open(error)) => source::open_failure(error),
         RunError::Job(JobError::Compare(error)) => crate::drift::failure(error),
         RunError::Job(JobError::Experiment(error)) => experiment::failure(error),
-        RunError::Job(JobError::Write(error)) => connection::failure(error),
+        RunError::Job(JobError::Performance(error)) => crate::performance::failure(error),
+        RunError::Job(JobError::Write(error) | JobError::Read(error)) => connection::failure(error),
         error @ (RunError::LeaseLost | RunError::Job(JobError::TimedOut { .. })) => {
             Failure { reason: Reason::Unavailable, error: error.into() }
         }
@@ -319,6 +338,21 @@ impl Line {
                 short(&line.window_end).to_owned(),
                 words::grouped(line.rows_reference + line.rows_current),
                 line.verdict.clone(),
+            ]);
+        }
+        trimmed(&table)
+    }
+
+    /// The windows of a performance monitor.
+    fn measured(lines: &[Self]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["window (UTC)", "predictions", "verdict"]);
+        for line in lines {
+            table.add_row([
+                format!("{} to {}", short(&line.window_start), short(&line.window_end)),
+                words::grouped(line.rows_current),
+                line.verdict.replace('_', " "),
             ]);
         }
         trimmed(&table)

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use windvane_analyzer::drift::{Deployment, Method, Rule, SegmentBounds};
-use windvane_analyzer::monitor::{DriftMonitor, Period, Schedule, jitter_us};
+use windvane_analyzer::monitor::{DriftMonitor, Job, PerformanceMonitor, Period, Schedule, jitter_us};
+use windvane_analyzer::performance::{self, Cut, Question};
 use windvane_stats::correction::Correction;
+use windvane_stats::performance::ranking::WithoutRelevant;
+use windvane_store::performance::{Incomplete, Roles};
+use windvane_types::performance::Task;
 use windvane_types::span::ReferenceKind;
 use windvane_types::{Clock, SystemClock};
 
@@ -39,36 +43,142 @@ pub fn analyzer(layers: &Layers) -> Analyzer {
 }
 
 /// Reads every `[monitors.<NAME>]`, by name; faults are left in the layers.
-pub fn monitors(layers: &mut Layers) -> Vec<DriftMonitor> {
+pub fn monitors(layers: &mut Layers) -> Vec<Job> {
     layers.names("monitors").into_iter().filter_map(|name| monitor(layers, name)).collect()
 }
 
-fn monitor(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
-    let table = KeyPath::from("monitors").join(&name);
+fn monitor(layers: &mut Layers, name: String) -> Option<Job> {
+    let kind = layers.text(KeyPath::from("monitors").join(&name).join("kind"));
+    match kind.as_deref() {
+        Some("performance") => performance(layers, name).map(Job::Performance),
+        _ => drift(layers, name).map(Job::Drift),
+    }
+}
+
+/// What all kinds of monitors have.
+struct Shared {
+    deployment: Deployment,
+    schedule: Schedule,
+    timeout: Duration,
+    memory_bytes_max: u64,
+    enabled: bool,
+}
+
+fn shared(layers: &mut Layers, name: &str) -> Option<Shared> {
+    let table = KeyPath::from("monitors").join(name);
     let model = layers.required_text(&table, "model");
-    let reference = layers.required_text(&table, "reference").and_then(|text| {
-        // A length back from now would mean another span after each start.
-        if text.starts_with("window:") && !text.contains('/') {
-            layers.contradiction(table.join("reference"), &format!("`{text}` has no START/END"));
-            return None;
-        }
-        let kind = ReferenceKind::parse(&text, SystemClock.now());
-        kind.map_err(|problem| layers.contradiction(table.join("reference"), &problem)).ok()
-    });
     let window = period(layers, table.join("window"));
     let every = if layers.has(table.join("every")) { period(layers, table.join("every")) } else { window };
-    let methods = methods(layers, table.join("methods"));
     let (window, every) = (window?, every?);
     let delay = layers.length(table.join("delay"), Duration::from_secs(600));
     let catch_up = layers.integer(table.join("catch_up"), 24);
-    let list = |key: &str| Some(layers.texts(table.join(key))).filter(|list| !list.is_empty());
-    let correction = layers.text(table.join("correction"));
-    Some(DriftMonitor {
+    Some(Shared {
         deployment: Deployment {
             model: model?,
             version: layers.text(table.join("version")),
             environment: layers.text(table.join("environment")),
         },
+        schedule: Schedule {
+            window,
+            every,
+            delay_us: i64::try_from(delay.as_micros()).unwrap_or(i64::MAX),
+            jitter_us: jitter_us(name, every),
+            catch_up: u32::try_from(catch_up).unwrap_or(u32::MAX),
+        },
+        timeout: layers.length(table.join("timeout"), Duration::from_secs(600)),
+        memory_bytes_max: layers.integer(table.join("memory_bytes_max"), 1 << 30),
+        enabled: layers.flag(table.join("enabled"), true),
+    })
+}
+
+fn refuse(layers: &mut Layers, table: &KeyPath, (keys, kind): (&[&str], &str)) {
+    for key in keys {
+        if layers.has(table.join(key)) {
+            layers.contradiction(table.join(key), &format!("goes with kind = \"{kind}\" only"));
+        }
+    }
+}
+
+fn reference(layers: &mut Layers, table: &KeyPath) -> Option<ReferenceKind> {
+    let text = layers.required_text(table, "reference")?;
+    // A length back from now would mean another span after each start.
+    if text.starts_with("window:") && !text.contains('/') {
+        layers.contradiction(table.join("reference"), &format!("`{text}` has no START/END"));
+        return None;
+    }
+    let kind = ReferenceKind::parse(&text, SystemClock.now());
+    kind.map_err(|problem| layers.contradiction(table.join("reference"), &problem)).ok()
+}
+
+/// Keys that say nothing to a drift monitor.
+const PERFORMANCE_ONLY: [&str; 9] =
+    ["task", "positive", "threshold", "estimate", "group", "k", "quantile", "reopen_for", "reopen_every"];
+
+fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> {
+    let table = KeyPath::from("monitors").join(&name);
+    refuse(layers, &table, (&["columns", "methods", "bins", "alpha", "correction"], "drift"));
+    let shared = shared(layers, &name);
+    let reference = reference(layers, &table);
+    let task = match layers.required_text(&table, "task").as_deref() {
+        Some("binary") => Some(Task::Binary),
+        Some("multiclass") => Some(Task::Multiclass),
+        Some("regression") => Some(Task::Regression),
+        Some("ranking") => Some(Task::Ranking),
+        _ => None,
+    };
+    let us = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
+    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
+    let roles = Roles { group: layers.text(table.join("group")), ..Roles::default() };
+    let question = Question {
+        task: task?,
+        roles,
+        positive: layers.text(table.join("positive")),
+        threshold: layers.number(table.join("threshold"), 0.5),
+        // Follows from each window.
+        cut: Cut::Chunks(1),
+        incomplete: Incomplete::default(),
+        segment_by: layers.texts(table.join("segment_by")),
+        segments: SegmentBounds {
+            number_max: layers.size(table.join("segments_max"), 20),
+            rows_min: layers.integer(table.join("segment_rows_min"), 100),
+        },
+        rule: performance::Rule {
+            min_rows: layers.integer(table.join("min_rows"), 30),
+            ..performance::Rule::default()
+        },
+        k: layers.size(table.join("k"), 10),
+        without_relevant: WithoutRelevant::default(),
+        quantile: layers.number(table.join("quantile"), 0.5),
+        estimate: layers.flag(table.join("estimate"), false),
+        concept_drift: false,
+        weakest: 0,
+        features: None,
+    };
+    Some(PerformanceMonitor {
+        deployment,
+        reference: reference?,
+        question,
+        schedule,
+        reopen_for_us: us(layers.length(table.join("reopen_for"), Duration::from_secs(30 * 86_400))),
+        reopen_every: layers.length(table.join("reopen_every"), Duration::from_secs(3_600)),
+        timeout,
+        memory_bytes_max,
+        enabled,
+        name,
+    })
+}
+
+fn drift(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
+    let table = KeyPath::from("monitors").join(&name);
+    refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
+    let shared = shared(layers, &name);
+    let reference = reference(layers, &table);
+    let methods = methods(layers, table.join("methods"));
+    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
+    let list = |key: &str| Some(layers.texts(table.join(key))).filter(|list| !list.is_empty());
+    let correction = layers.text(table.join("correction"));
+    Some(DriftMonitor {
+        deployment,
         reference: reference?,
         columns: list("columns"),
         methods: methods?,
@@ -84,16 +194,10 @@ fn monitor(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
             min_rows: layers.integer(table.join("min_rows"), 30),
             compat: None,
         },
-        schedule: Schedule {
-            window,
-            every,
-            delay_us: i64::try_from(delay.as_micros()).unwrap_or(i64::MAX),
-            jitter_us: jitter_us(&name, every),
-            catch_up: u32::try_from(catch_up).unwrap_or(u32::MAX),
-        },
-        timeout: layers.length(table.join("timeout"), Duration::from_secs(600)),
-        memory_bytes_max: layers.integer(table.join("memory_bytes_max"), 1 << 30),
-        enabled: layers.flag(table.join("enabled"), true),
+        schedule,
+        timeout,
+        memory_bytes_max,
+        enabled,
         name,
     })
 }

@@ -101,7 +101,7 @@ fn passwords_are_not_shown() {
 #[test]
 fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
     let config = check("[monitors.daily]\nmodel = \"delay\"\nreference = \"baseline:spring\"").unwrap();
-    let [monitor] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    let [Job::Drift(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
     let schedule = &monitor.schedule;
     assert_eq!((monitor.name.as_str(), monitor.reference.name()), ("daily", "spring"));
     assert_eq!((schedule.window.to_string(), schedule.every.to_string()), ("1d".to_owned(), "1d".to_owned()));
@@ -125,10 +125,25 @@ fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
 }
 
 #[test]
+fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
+    let table =
+        "[monitors.right]\nkind = \"performance\"\nmodel = \"delay\"\nreference = \"baseline:spring\"\n";
+    let config = check(&format!("{table}task = \"binary\"\nreopen_for = \"45d\"\n")).unwrap();
+    let [Job::Performance(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    assert_eq!((monitor.name.as_str(), monitor.reopen_for_us), ("right", 45 * 86_400 * 1_000_000));
+    let told = faults(&format!("{table}methods = [\"ks\"]\n"));
+    for part in ["has 2 faults", "`task` is missing", "goes with kind = \"drift\" only"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let told = faults("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\ntask = \"binary\"\n");
+    assert!(told.contains("goes with kind = \"performance\" only"), "{told}");
+}
+
+#[test]
 fn the_monitors_of_the_demo_are_right() {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/monitors.toml"));
     let mut layers = Layers::default();
     layers.add_file(path, &std::fs::read_to_string(path).unwrap());
-    let names: Vec<String> = resolve(layers).unwrap().monitors.into_iter().map(|m| m.name).collect();
+    let names: Vec<String> = resolve(layers).unwrap().monitors.iter().map(|m| m.name().to_owned()).collect();
     assert_eq!(names, ["months", "months-by-carrier", "months-by-origin"]);
 }

@@ -12,9 +12,9 @@ use crate::exit::Failure;
 
 /// Everything of the configuration that runs by schedule.
 pub fn jobs(config: &Config) -> Vec<Job> {
-    let drift = config.monitors.iter().cloned().map(Job::Drift);
+    let monitors = config.monitors.iter().cloned();
     let experiments = config.experiments.iter().map(|experiment| Job::Experiment(experiment.monitor()));
-    drift.chain(experiments).collect()
+    monitors.chain(experiments).collect()
 }
 
 /// Runs windows on behalf of this process.

@@ -3,6 +3,12 @@
 use super::Key;
 use crate::config::kind::Kind;
 
+/// The words of `monitors.<NAME>.kind`.
+pub const KINDS: &[&str] = &["drift", "performance"];
+
+/// The words of `monitors.<NAME>.task`.
+pub const TASKS: &[&str] = &["binary", "multiclass", "regression", "ranking"];
+
 /// The words of `monitors.<NAME>.correction`.
 pub const CORRECTIONS: &[&str] = &["bh", "by", "holm", "bonferroni"];
 
@@ -31,6 +37,13 @@ pub const KEYS: &[Key] = &[
         default: "15s",
         example: "poll = \"15s\"",
         about: "How often an analyzer looks what is due, at least.",
+    },
+    Key {
+        path: "monitors.<NAME>.kind",
+        kind: Kind::Choice(KINDS),
+        default: "drift",
+        example: "kind = \"performance\"",
+        about: "What a monitor looks for: whether windows drift from their reference, or how right the model is, by the outcomes that are known.",
     },
     Key {
         path: "monitors.<NAME>.model",
@@ -150,6 +163,69 @@ pub const KEYS: &[Key] = &[
         default: "30",
         example: "min_rows = 30",
         about: "Values that each side needs before a column is judged.",
+    },
+    Key {
+        path: "monitors.<NAME>.task",
+        kind: Kind::Choice(TASKS),
+        default: "none: kind = \"performance\" needs it",
+        example: "task = \"binary\"",
+        about: "For kind = \"performance\": what the model predicts.",
+    },
+    Key {
+        path: "monitors.<NAME>.positive",
+        kind: Kind::Text,
+        default: "plain of 0 and 1, false and true, no and yes",
+        example: "positive = \"late\"",
+        about: "For kind = \"performance\": the class that a high score means.",
+    },
+    Key {
+        path: "monitors.<NAME>.threshold",
+        kind: Kind::Number { min: -1e300, max: 1e300 },
+        default: "0.5",
+        example: "threshold = 0.5",
+        about: "For kind = \"performance\": the score from which on a prediction counts as positive.",
+    },
+    Key {
+        path: "monitors.<NAME>.estimate",
+        kind: Kind::Flag,
+        default: "false",
+        example: "estimate = true",
+        about: "For kind = \"performance\": whether metrics are estimated as long as outcomes are not known. Estimates that were wrong raise no alert.",
+    },
+    Key {
+        path: "monitors.<NAME>.group",
+        kind: Kind::Text,
+        default: "unit_id",
+        example: "group = \"query\"",
+        about: "For task = \"ranking\": the feature or tag that says which items are ranked together.",
+    },
+    Key {
+        path: "monitors.<NAME>.k",
+        kind: Kind::Integer { min: 1, max: 10_000 },
+        default: "10",
+        example: "k = 10",
+        about: "For task = \"ranking\": how many items are looked at.",
+    },
+    Key {
+        path: "monitors.<NAME>.quantile",
+        kind: Kind::Number { min: 1e-9, max: 0.999_999_999 },
+        default: "0.5",
+        example: "quantile = 0.9",
+        about: "For task = \"regression\": the quantile of the pinball loss.",
+    },
+    Key {
+        path: "monitors.<NAME>.reopen_for",
+        kind: Kind::Length { min_s: 0, max_s: 400 * DAY_S },
+        default: "30d",
+        example: "reopen_for = \"30d\"",
+        about: "For kind = \"performance\": how long after its end a window is measured again when outcomes come for it. Windows beyond `catch_up` are not; so `catch_up` has to reach as far back.",
+    },
+    Key {
+        path: "monitors.<NAME>.reopen_every",
+        kind: Kind::Length { min_s: 1, max_s: 30 * DAY_S },
+        default: "1h",
+        example: "reopen_every = \"1h\"",
+        about: "For kind = \"performance\": how often it is looked for outcomes that came late. Shorter is fresher and reads more.",
     },
     Key {
         path: "monitors.<NAME>.timeout",

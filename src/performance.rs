@@ -1,0 +1,84 @@
+//! `windvane performance`: measures a model against its reference, prints the answer, and exits with what was asked for.
+
+pub mod arguments;
+pub mod junit;
+pub mod markdown;
+mod options;
+mod source;
+pub mod table;
+mod words;
+
+use windvane_analyzer::performance::{self, PerformanceError};
+use windvane_store::{Reader, performance_findings};
+use windvane_types::performance::{Document, Verdict};
+
+pub use arguments::Arguments;
+
+use crate::connection;
+use crate::drift::source::reason_of;
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+use arguments::{FailOn, Format};
+use options::Options;
+
+/// Runs `windvane performance`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let options = options::check(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(measure(&options));
+    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
+    drop(runtime);
+    let result = result.and_then(|document| answer(&document, &options));
+    match options.embedded() {
+        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
+        false => result,
+    }
+}
+
+async fn measure(options: &Options) -> Result<Document, Failure> {
+    let source::Opened { reader, request, run } = source::open(options).await?;
+    let document = performance::run(&reader, &request).await.map_err(failure)?;
+    if let (Some(run), Reader::Store(store)) = (run, &reader) {
+        performance_findings::write(store, (&run, 0), &document).await.map_err(|error| {
+            let Failure { reason, error } = connection::failure(error);
+            let told = "the findings are not recorded (--no-record only prints them)";
+            Failure { reason, error: error.context(told) }
+        })?;
+    }
+    Ok(document)
+}
+
+fn answer(document: &Document, options: &Options) -> CommandResult {
+    let text = match options.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table::render(document),
+        Format::Markdown => markdown::render(document),
+        Format::Junit => junit::render(document),
+    };
+    print(&text)?;
+    Ok(match (options.fail_on, document.verdict) {
+        (Some(FailOn::Alert), Verdict::Alert) => Exit::Found,
+        (Some(FailOn::Alert), Verdict::InsufficientData) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
+/// The exit code of each failure: what was asked for, what the data are, what is away, or what is ours.
+pub fn failure(error: PerformanceError) -> Failure {
+    let reason = match &error {
+        PerformanceError::NoPositive { .. }
+        | PerformanceError::TooManyClasses { .. }
+        | PerformanceError::TooManyChunks { .. } => Reason::Usage,
+        PerformanceError::Column { .. }
+        | PerformanceError::UnknownPositive { .. }
+        | PerformanceError::NotClasses { .. }
+        | PerformanceError::ClassWithoutProbability { .. }
+        | PerformanceError::UnknownLabel { .. }
+        | PerformanceError::TargetNotNumeric { .. }
+        | PerformanceError::NoTargets
+        | PerformanceError::UnknownSegment { .. } => Reason::Data,
+        PerformanceError::Groups { .. } => Reason::Software,
+        PerformanceError::Read(error) => reason_of(error),
+    };
+    Failure { reason, error: error.into() }
+}

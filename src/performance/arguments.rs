@@ -1,0 +1,266 @@
+//! The command line of `windvane performance`, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use windvane_store::performance::{Incomplete, Period};
+use windvane_types::performance::Task;
+
+use crate::connection;
+
+/// Measure a model against its reference, chunk by chunk: where it is right, and where it may have stopped to be.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file that serves as reference and has targets: Parquet, Arrow, CSV or NDJSON.
+    #[arg(value_name = "REFERENCE", required_unless_present = "model", requires = "current")]
+    pub reference_file: Option<PathBuf>,
+    /// The file in question; some or all of its rows may have no target.
+    #[arg(value_name = "CURRENT")]
+    pub current: Option<PathBuf>,
+    #[command(flatten)]
+    pub stored: StoredArguments,
+    /// What the model predicts.
+    #[arg(long, value_enum)]
+    pub task: TaskName,
+    #[command(flatten)]
+    pub columns: Columns,
+    #[command(flatten)]
+    pub cut: CutArguments,
+    #[command(flatten)]
+    pub rule: RuleArguments,
+    /// Estimate what metrics are where there is no target.
+    #[arg(long)]
+    pub estimate: bool,
+    /// Measure within each combination of values of these columns too.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub segment_by: Vec<String>,
+    /// How many of the weakest segments are told, found among all columns; 0 to look for none.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub weakest: usize,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+    /// Exit with 1 where a metric left its threshold, and with 2 where there are too few rows to tell.
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
+    /// Never fetch the engine; say which command does instead.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Predictions of the store in place of files.
+#[derive(Debug, Args)]
+pub struct StoredArguments {
+    /// Measure the stored predictions of this model, joined with their outcomes, instead of files.
+    #[arg(long, value_name = "MODEL", conflicts_with = "reference_file", requires_all = ["reference", "window"])]
+    pub model: Option<String>,
+    /// Only predictions of this version.
+    #[arg(long, value_name = "VERSION", requires = "model")]
+    pub model_version: Option<String>,
+    /// Only predictions of this environment.
+    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
+    pub environment: Option<String>,
+    /// Where thresholds come from: `baseline:NAME`, `window:START/END`, `previous` or `same_hour_last_week`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    pub reference: Option<String>,
+    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    pub window: Option<String>,
+    #[command(flatten)]
+    pub connection: connection::Flags,
+    /// Do not keep the findings in the store, where pages show them; print them only.
+    #[arg(long, requires = "model")]
+    pub no_record: bool,
+}
+
+/// Which columns say what.
+#[derive(Debug, Args)]
+pub struct Columns {
+    /// The column of what was true: a class, a number, or the relevance of an item. Of stored predictions it is their outcome.
+    #[arg(long, value_name = "COLUMN", required_unless_present = "model", conflicts_with = "model")]
+    pub target: Option<String>,
+    /// The column of the score: of the positive class, or of an item.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "model")]
+    pub score: Option<String>,
+    /// The column of the predicted class; without it the score decides.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "model")]
+    pub label: Option<String>,
+    /// Of several classes, the column with the probability of each.
+    #[arg(long, value_name = "CLASS=COLUMN,…", conflicts_with = "model", value_delimiter = ',')]
+    pub probabilities: Vec<String>,
+    /// The column of the predicted number.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "model")]
+    pub value: Option<String>,
+    /// The column of what a row counts; without it each row counts 1.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "model")]
+    pub weight: Option<String>,
+    /// The column that says which items are ranked together: a query, a user, a session.
+    #[arg(long, value_name = "COLUMN", visible_aliases = ["group-by", "query", "query-id"])]
+    pub group: Option<String>,
+    /// The column of when the model answered.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "model")]
+    pub timestamp: Option<String>,
+    /// The class that a high score means, where that is not plain.
+    #[arg(long, value_name = "CLASS")]
+    pub positive: Option<String>,
+    /// The score from which on a row is predicted positive.
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5, allow_negative_numbers = true)]
+    pub threshold: f64,
+    /// How many items of a ranking are looked at.
+    #[arg(long, value_name = "K", default_value_t = 10)]
+    pub k: usize,
+    /// What groups without a relevant item count as.
+    #[arg(long, value_enum, default_value = "left-out")]
+    pub without_relevant: WithoutRelevantName,
+    /// The quantile of the pinball loss, above 0 and below 1.
+    #[arg(long, value_name = "Q", default_value_t = 0.5)]
+    pub quantile: f64,
+}
+
+/// How rows are cut into chunks.
+#[derive(Debug, Args)]
+pub struct CutArguments {
+    /// Chunks of so many rows.
+    #[arg(long, value_name = "N", group = "cut")]
+    pub chunk_rows: Option<u64>,
+    /// So many chunks; 10 of files where nothing is said, days of stored predictions.
+    #[arg(long, value_name = "K", group = "cut")]
+    pub chunks: Option<u64>,
+    /// Chunks by the calendar, in UTC.
+    #[arg(long, value_enum, group = "cut")]
+    pub chunk_period: Option<PeriodName>,
+    /// What becomes of rows at the end that fill no chunk.
+    #[arg(long, value_enum, default_value = "append")]
+    pub incomplete: IncompleteName,
+}
+
+/// How metrics become alerts.
+#[derive(Debug, Args)]
+pub struct RuleArguments {
+    /// The level of intervals, above 0 and below 1.
+    #[arg(long, value_name = "P", default_value_t = 0.95)]
+    pub confidence: f64,
+    /// Standard deviations of the reference's chunks below and above: one number, or two.
+    #[arg(long, value_name = "N[,N]", value_delimiter = ',', num_args = 1, default_value = "3")]
+    pub threshold_std: Vec<f64>,
+    /// What thresholds are put around.
+    #[arg(long, value_enum, default_value = "mean")]
+    pub threshold_offset: OffsetName,
+    /// A lower end that is given: `roc_auc=0.8`. May be repeated.
+    #[arg(long, value_name = "METRIC=VALUE", allow_hyphen_values = true)]
+    pub threshold_lower: Vec<String>,
+    /// An upper end that is given: `log_loss=0.4`. May be repeated.
+    #[arg(long, value_name = "METRIC=VALUE", allow_hyphen_values = true)]
+    pub threshold_upper: Vec<String>,
+    /// Labelled rows that a chunk needs for an alert.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub min_rows: u64,
+}
+
+/// An output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// The document `windvane.performance/1`.
+    Json,
+    /// For a pull request or a wiki.
+    Markdown,
+    /// For a build server: one test case a metric of a chunk.
+    Junit,
+}
+
+/// What makes the command fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A metric that left its threshold.
+    Alert,
+}
+
+/// A task by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TaskName {
+    /// One of two classes.
+    Binary,
+    /// One of several classes.
+    Multiclass,
+    /// A number.
+    Regression,
+    /// An order of items.
+    Ranking,
+}
+
+impl From<TaskName> for Task {
+    fn from(name: TaskName) -> Self {
+        match name {
+            TaskName::Binary => Self::Binary,
+            TaskName::Multiclass => Self::Multiclass,
+            TaskName::Regression => Self::Regression,
+            TaskName::Ranking => Self::Ranking,
+        }
+    }
+}
+
+/// A calendar period by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PeriodName {
+    /// From midnight.
+    Day,
+    /// From Monday.
+    Week,
+    /// From the first.
+    Month,
+}
+
+impl From<PeriodName> for Period {
+    fn from(name: PeriodName) -> Self {
+        match name {
+            PeriodName::Day => Self::Day,
+            PeriodName::Week => Self::Week,
+            PeriodName::Month => Self::Month,
+        }
+    }
+}
+
+/// What becomes of rows at the end, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IncompleteName {
+    /// They join the chunk before.
+    Append,
+    /// They are a chunk of their own.
+    Keep,
+    /// They are left out.
+    Drop,
+}
+
+impl From<IncompleteName> for Incomplete {
+    fn from(name: IncompleteName) -> Self {
+        match name {
+            IncompleteName::Append => Self::Append,
+            IncompleteName::Keep => Self::Keep,
+            IncompleteName::Drop => Self::Drop,
+        }
+    }
+}
+
+/// What thresholds are put around, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OffsetName {
+    /// The mean of the reference's chunks.
+    Mean,
+    /// Their median.
+    Median,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+/// What groups without a relevant item count as, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WithoutRelevantName {
+    /// They are left out, and counted.
+    LeftOut,
+    /// They count as 0.
+    Zero,
+}

@@ -1,0 +1,275 @@
+//! What the command line of `windvane performance` means once it is checked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use windvane_analyzer::drift::{Deployment, SegmentBounds};
+use windvane_analyzer::performance::{Cut, Question, Rule};
+use windvane_stats::performance::ranking::WithoutRelevant;
+use windvane_stats::performance::threshold::{Deviations, Offset};
+use windvane_store::performance::{Period, Roles};
+use windvane_types::nearest::nearest;
+use windvane_types::performance::Task;
+
+use super::arguments::{
+    Arguments, Columns, CutArguments, FailOn, Format, OffsetName, RuleArguments, StoredArguments, TaskName,
+    WithoutRelevantName,
+};
+use crate::drift::arguments::{Predictions, Sides, usage};
+use crate::exit::Failure;
+
+/// Every metric by its name in the contract, suffixes for several classes apart.
+const METRICS: [&str; 25] = [
+    "roc_auc",
+    "pr_auc",
+    "accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "log_loss",
+    "brier",
+    "ece",
+    "mae",
+    "mape",
+    "mse",
+    "rmse",
+    "msle",
+    "rmsle",
+    "r2",
+    "mean_error",
+    "pinball",
+    "ndcg",
+    "map",
+    "mrr",
+    "hit_rate",
+    "precision_at_k",
+    "recall_at_k",
+];
+
+/// Checked arguments.
+#[derive(Debug)]
+pub struct Options {
+    pub sides: Sides,
+    pub question: Question,
+    pub format: Format,
+    pub fail_on: Option<FailOn>,
+    pub offline: bool,
+}
+
+impl Options {
+    /// Whether an engine runs in this process.
+    pub fn embedded(&self) -> bool {
+        matches!(self.sides, Sides::Files { .. })
+    }
+}
+
+/// The populations of the command line.
+fn sides(
+    files: (Option<PathBuf>, Option<PathBuf>),
+    StoredArguments { model, model_version, environment, reference, window, connection, no_record }: StoredArguments,
+) -> Result<Sides, Failure> {
+    match (files, model, reference, window) {
+        ((Some(reference), Some(current)), None, ..) => Ok(Sides::Files { reference, current }),
+        ((None, None), Some(model), Some(reference), Some(window)) => {
+            let deployment = Deployment { model, version: model_version, environment };
+            let record = !no_record;
+            Ok(Sides::Predictions(Box::new(Predictions {
+                deployment,
+                reference,
+                window,
+                record,
+                connection,
+            })))
+        }
+        _ => Err(usage("give two files, or --model with --reference and --window".to_owned())),
+    }
+}
+
+/// Checks what was typed.
+///
+/// # Errors
+/// A usage error that says what would have been accepted.
+pub fn check(arguments: Arguments) -> Result<Options, Failure> {
+    let Arguments { columns, rule, task, .. } = &arguments;
+    within("--threshold", columns.threshold, columns.threshold.is_finite(), "a finite number")?;
+    within(
+        "--quantile",
+        columns.quantile,
+        columns.quantile > 0.0 && columns.quantile < 1.0,
+        "above 0 and below 1",
+    )?;
+    within("--k", columns.k, (1..=10_000).contains(&columns.k), "1 to 10000")?;
+    within(
+        "--confidence",
+        rule.confidence,
+        rule.confidence > 0.0 && rule.confidence < 1.0,
+        "above 0 and below 1",
+    )?;
+    within("--min-rows", rule.min_rows, rule.min_rows > 0, "1 or more")?;
+    within("--weakest", arguments.weakest, arguments.weakest <= 1_000, "0 to 1000")?;
+    let stored = arguments.stored.model.is_some();
+    let question = Question {
+        task: (*task).into(),
+        // Of stored predictions the columns are known once they are opened.
+        roles: if stored {
+            Roles { group: columns.group.clone(), ..Roles::default() }
+        } else {
+            roles(*task, columns)?
+        },
+        positive: columns.positive.clone(),
+        threshold: columns.threshold,
+        cut: cut(&arguments.cut, (columns, stored))?,
+        incomplete: arguments.cut.incomplete.into(),
+        segment_by: arguments.segment_by.clone(),
+        segments: SegmentBounds::default(),
+        rule: self::rule(rule)?,
+        k: columns.k,
+        without_relevant: match columns.without_relevant {
+            WithoutRelevantName::LeftOut => WithoutRelevant::LeftOut,
+            WithoutRelevantName::Zero => WithoutRelevant::Zero,
+        },
+        quantile: columns.quantile,
+        estimate: arguments.estimate,
+        concept_drift: false,
+        weakest: arguments.weakest,
+        features: None,
+    };
+    if question.segment_by.iter().any(String::is_empty) {
+        return Err(usage("a column name is empty in `--segment-by`".to_owned()));
+    }
+    Ok(Options {
+        sides: sides((arguments.reference_file, arguments.current), arguments.stored)?,
+        question,
+        format: arguments.format,
+        fail_on: arguments.fail_on,
+        offline: arguments.offline,
+    })
+}
+
+fn within(flag: &str, value: impl std::fmt::Display, fits: bool, allowed: &str) -> Result<(), Failure> {
+    match fits {
+        true => Ok(()),
+        false => Err(usage(format!("`{flag} {value}` is out of range: {allowed}"))),
+    }
+}
+
+/// The columns that a task needs.
+fn roles(task: TaskName, columns: &Columns) -> Result<Roles, Failure> {
+    let needed = |has: bool, flags: &str| match has {
+        true => Ok(()),
+        false => Err(usage(format!("--task {} needs {flags}", Task::from(task).as_str()))),
+    };
+    let Columns { score, label, probabilities, value, group, .. } = columns;
+    match task {
+        TaskName::Binary => needed(score.is_some() || label.is_some(), "--score or --label")?,
+        TaskName::Multiclass => {
+            needed(!probabilities.is_empty() || label.is_some(), "--probabilities or --label")?;
+        }
+        TaskName::Regression => needed(value.is_some() || score.is_some(), "--value")?,
+        TaskName::Ranking => {
+            needed(score.is_some(), "--score")?;
+            needed(group.is_some(), "--group, the column that says which items are ranked together")?;
+        }
+    }
+    let several = task == TaskName::Multiclass;
+    Ok(Roles {
+        target: columns.target.clone(),
+        score: score.clone().filter(|_| matches!(task, TaskName::Binary | TaskName::Ranking)),
+        label: label.clone().filter(|_| matches!(task, TaskName::Binary | TaskName::Multiclass)),
+        probabilities: if several { pairs(probabilities)? } else { Vec::new() },
+        value: value.clone().or(score.clone()).filter(|_| task == TaskName::Regression),
+        weight: columns.weight.clone().filter(|_| task != TaskName::Ranking),
+        group: group.clone().filter(|_| task == TaskName::Ranking),
+        timestamp: columns.timestamp.clone(),
+    })
+}
+
+/// `class=COLUMN` of each class.
+fn pairs(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for text in texts {
+        let Some((class, column)) =
+            text.split_once('=').filter(|(class, column)| !class.is_empty() && !column.is_empty())
+        else {
+            return Err(usage(format!("`--probabilities {text}` is no class=COLUMN, as in late=p_late")));
+        };
+        if pairs.iter().any(|(known, _)| known == class) {
+            return Err(usage(format!("the class `{class}` stands twice in --probabilities")));
+        }
+        pairs.push((class.to_owned(), column.to_owned()));
+    }
+    if pairs.len() == 1 {
+        return Err(usage("--probabilities needs a column for each class, two or more".to_owned()));
+    }
+    Ok(pairs)
+}
+
+fn cut(arguments: &CutArguments, (columns, stored): (&Columns, bool)) -> Result<Cut, Failure> {
+    let positive = |flag: &str, number: u64| within(flag, number, number > 0, "1 or more").map(|()| number);
+    Ok(match (arguments.chunk_rows, arguments.chunks, arguments.chunk_period) {
+        (Some(rows), ..) => Cut::Rows(positive("--chunk-rows", rows)?),
+        (_, Some(chunks), _) => Cut::Chunks(positive("--chunks", chunks)?),
+        (.., Some(period)) if stored || columns.timestamp.is_some() => Cut::Period(period.into()),
+        (.., Some(_)) => {
+            return Err(usage("--chunk-period needs --timestamp, the column of times".to_owned()));
+        }
+        _ if stored => Cut::Period(Period::Day),
+        _ => Cut::Chunks(10),
+    })
+}
+
+fn rule(arguments: &RuleArguments) -> Result<Rule, Failure> {
+    let (below, above) = match arguments.threshold_std.as_slice() {
+        [both] => (*both, *both),
+        [below, above] => (*below, *above),
+        _ => return Err(usage("--threshold-std takes one number, or two for below and above".to_owned())),
+    };
+    for number in [below, above] {
+        within("--threshold-std", number, number >= 0.0 && number.is_finite(), "0 or more")?;
+    }
+    let offset = match arguments.threshold_offset {
+        OffsetName::Mean => Offset::Mean,
+        OffsetName::Median => Offset::Median,
+        OffsetName::Min => Offset::Min,
+        OffsetName::Max => Offset::Max,
+    };
+    let mut fixed: BTreeMap<String, [Option<f64>; 2]> = BTreeMap::new();
+    for (place, (flag, texts)) in
+        [("--threshold-lower", &arguments.threshold_lower), ("--threshold-upper", &arguments.threshold_upper)]
+            .into_iter()
+            .enumerate()
+    {
+        for text in texts {
+            let (metric, value) = end(flag, text)?;
+            fixed.entry(metric).or_default()[place] = Some(value);
+        }
+    }
+    Ok(Rule {
+        confidence: arguments.confidence,
+        deviations: Deviations { below, above, offset },
+        fixed,
+        min_rows: arguments.min_rows,
+    })
+}
+
+/// `metric=value` of a known metric.
+fn end(flag: &str, text: &str) -> Result<(String, f64), Failure> {
+    let parsed = text.split_once('=').and_then(|(metric, value)| Some((metric, value.parse::<f64>().ok()?)));
+    let Some((metric, value)) = parsed.filter(|(_, value)| value.is_finite()) else {
+        return Err(usage(format!("`{flag} {text}` is no METRIC=VALUE, as in roc_auc=0.8")));
+    };
+    let stem = ["_macro", "_micro", "_weighted"]
+        .iter()
+        .find_map(|suffix| metric.strip_suffix(suffix))
+        .unwrap_or(metric);
+    if !METRICS.contains(&stem) {
+        let meant =
+            nearest(metric, METRICS).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        return Err(usage(format!(
+            "there is no metric `{metric}`{meant} All metrics: {}",
+            METRICS.join(", ")
+        )));
+    }
+    Ok((metric.to_owned(), value))
+}

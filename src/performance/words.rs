@@ -1,0 +1,109 @@
+//! A performance document in words that a person reads: what alerts, what is usual, where it is weakest.
+
+use windvane_types::performance::{Change, Chunk, Document, Metric, Task, TrustVerdict, Verdict};
+
+use crate::drift::words::{grouped, number, segment};
+
+/// Metrics that a table shows of each task.
+pub fn shown(task: Task) -> &'static [&'static str] {
+    match task {
+        Task::Binary => &["roc_auc", "pr_auc", "accuracy", "f1", "log_loss", "ece"],
+        Task::Multiclass => &["roc_auc_macro", "accuracy", "f1_macro", "log_loss"],
+        Task::Regression => &["mae", "rmse", "r2", "mean_error"],
+        Task::Ranking => &["ndcg", "map", "mrr", "hit_rate"],
+    }
+}
+
+/// The headline of a document.
+pub fn headline(document: &Document) -> String {
+    let alerting = |chunks: &[Chunk]| chunks.iter().filter(|chunk| alerts(chunk)).count();
+    let chunks = alerting(&document.chunks);
+    let segments = document.segments.iter().filter(|segment| segment.verdict == Verdict::Alert).count();
+    let mut words = match document.verdict {
+        Verdict::Alert if chunks == 0 => "alert within segments only".to_owned(),
+        Verdict::Alert => format!("alert in {chunks} of {} chunks", grouped(document.chunks.len() as u64)),
+        Verdict::NoAlert => format!("no alert in {} chunks", grouped(document.chunks.len() as u64)),
+        Verdict::InsufficientData => "not enough data to tell".to_owned(),
+    };
+    if !document.segments.is_empty() {
+        words += &format!(", and in {segments} of {} segments", document.segments.len());
+    }
+    words
+}
+
+/// Whether any metric of a chunk alerts.
+pub fn alerts(chunk: &Chunk) -> bool {
+    chunk.metrics.iter().any(|metric| metric.alert)
+}
+
+/// What a chunk is called: its start where it has one, else its number.
+pub fn name(chunk: &Chunk) -> String {
+    match &chunk.start {
+        Some(start) => start.trim_end_matches("T00:00:00Z").to_owned(),
+        None => chunk.chunk.to_string(),
+    }
+}
+
+/// A metric in a cell: `0.912 ↓`, `~0.905` where it is estimated.
+pub fn value(metric: &Metric) -> String {
+    let arrow = match metric.change {
+        Some(Change::Worse) => " worse",
+        Some(Change::Better) => " better",
+        None => "",
+    };
+    match (metric.realised, metric.estimated) {
+        (Some(realised), Some(estimated)) => format!("{} (~{}){arrow}", number(realised), number(estimated)),
+        (Some(realised), None) => format!("{}{arrow}", number(realised)),
+        (None, Some(estimated)) => format!("~{}{arrow}", number(estimated)),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// Why a metric alerts: `roc_auc 0.71, usual 0.88 to 0.93`.
+pub fn why(metric: &Metric) -> String {
+    let end = |end: Option<f64>, open: &str| end.map_or(open.to_owned(), number);
+    let [low, high] = metric.threshold.unwrap_or_default();
+    let value = match (metric.realised, metric.estimated) {
+        (Some(realised), _) => number(realised),
+        (None, Some(estimated)) => format!("{} (estimated)", number(estimated)),
+        (None, None) => "-".to_owned(),
+    };
+    format!("{} {value}, usual {} to {}", metric.metric, end(low, "any"), end(high, "any"))
+}
+
+/// A share as a percentage.
+pub fn percent(share: Option<f64>) -> String {
+    share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+/// What is said of the estimator; nothing where nothing was estimated.
+pub fn trust(document: &Document) -> Option<String> {
+    let estimated =
+        document.chunks.iter().flat_map(|chunk| &chunk.metrics).any(|metric| metric.estimated.is_some());
+    let trust = &document.trust;
+    estimated.then(|| match (trust.verdict, trust.mean_absolute_error) {
+        (TrustVerdict::Unknown, _) | (_, None) => format!(
+            "estimates (~) of {}: {} chunks have targets to compare with, too few to tell",
+            trust.metric, trust.chunks
+        ),
+        (verdict, Some(error)) => format!(
+            "estimates (~) of {} are {}: off by {} on average, within their band in {} of {} chunks",
+            trust.metric,
+            verdict.as_str(),
+            number(error),
+            percent(trust.coverage_of_band),
+            trust.chunks
+        ),
+    })
+}
+
+/// The weakest segments, a line each.
+pub fn weakest(document: &Document) -> Vec<[String; 5]> {
+    let lines = document.weakest_segments.segments.iter().map(|weak| {
+        let place = std::collections::BTreeMap::from([(weak.column.clone(), weak.value.clone())]);
+        let p =
+            if weak.p_adjusted < 0.001 { "< 0.001".to_owned() } else { format!("{:.3}", weak.p_adjusted) };
+        [segment(&place), grouped(weak.n), number(weak.loss), number(weak.loss_elsewhere), p]
+    });
+    lines.collect()
+}
