@@ -1,0 +1,148 @@
+//! Estimates without targets: equal to NannyML's where the method is the same, and trusted only as long as they come true.
+
+use serde_json::{Map, Value};
+
+use crate::drift::{Folder, csv};
+use crate::performance::{json_of, metric, ndjson};
+
+/// NannyML rounds cumulated counts to five decimals before it takes areas.
+const ROUNDED: f64 = 1e-5;
+/// Closed forms of the same doubles, summed in another order.
+const CLOSED_FORM: f64 = 1e-9;
+
+fn golden() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/performance_nannyml.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn columns(case: &Value, side: &str) -> Map<String, Value> {
+    case[side].as_object().unwrap().clone()
+}
+
+/// What NannyML calls a metric that we call otherwise.
+fn ours(name: &str, task: &str) -> String {
+    match (name, task) {
+        ("average_precision", _) => "pr_auc".to_owned(),
+        (name, "binary") | (name @ "accuracy", _) => name.to_owned(),
+        (name, _) => format!("{name}_macro"),
+    }
+}
+
+fn faults(case: &Value, document: &Value) -> Vec<String> {
+    let task = case["task"].as_str().unwrap();
+    let mut faults = Vec::new();
+    for (i, expected) in case["chunks"].as_array().unwrap().iter().enumerate() {
+        for (name, expected) in expected.as_object().unwrap() {
+            let found = metric(&document["chunks"][i], &ours(name, task));
+            let tolerance =
+                if matches!(name.as_str(), "roc_auc" | "average_precision") { ROUNDED } else { CLOSED_FORM };
+            let mut check = |what: &str, found: &Value, expected: Option<f64>, tolerance: f64| {
+                let near = match (found.as_f64(), expected) {
+                    (Some(found), Some(expected)) => (found - expected).abs() <= tolerance,
+                    (None, None) => true,
+                    _ => false,
+                };
+                if !near {
+                    faults
+                        .push(format!("{} {i} {name} {what}: {found} instead of {expected:?}", case["name"]));
+                }
+            };
+            let estimate = expected["estimate"].as_f64();
+            check("estimate", &found["estimated"], estimate, tolerance);
+            // Average precision's error is resampled there without a seed; ours is that of its logit interval.
+            let error = expected["error"].as_f64().unwrap();
+            let band = [estimate.unwrap() - 3.0 * error, estimate.unwrap() + 3.0 * error];
+            if name != "average_precision" && task == "binary" {
+                check("band", &found["estimate_band"][0], Some(band[0].max(0.0)), tolerance);
+                check("band", &found["estimate_band"][1], Some(band[1].min(1.0)), tolerance);
+            }
+            for end in [0, 1] {
+                let expected = expected["threshold"][end].as_f64();
+                check("threshold", &found["threshold"][end], expected, CLOSED_FORM);
+            }
+        }
+    }
+    faults
+}
+
+// Oracle: tests/golden/performance_nannyml.py, NannyML 0.13.1 `CBPE`.
+#[test]
+fn estimates_are_those_of_nannyml() {
+    let golden = golden();
+    let rows = golden["rows"].to_string();
+    let folder = Folder::new();
+    let mut all = Vec::new();
+    for (i, case) in golden["cases"].as_array().unwrap().iter().enumerate() {
+        let reference = folder.file(&format!("{i}-reference.ndjson"), &ndjson(&columns(case, "reference")));
+        // The current rows have no target at all.
+        let mut current = columns(case, "current");
+        let length = current.values().next().unwrap().as_array().unwrap().len();
+        current.insert("y".to_owned(), vec![Value::Null; length].into());
+        let current = folder.file(&format!("{i}-current.ndjson"), &ndjson(&current));
+        let task = case["task"].as_str().unwrap();
+        let scores =
+            if task == "binary" { ["--score", "p"] } else { ["--probabilities", "a=p_a,b=p_b,c=p_c"] };
+        let arguments = [
+            &["--task", task, "--target", "y", "--label", "l", "--chunk-rows", &rows, "--estimate"][..],
+            &scores,
+        ]
+        .concat();
+        let document = json_of(&reference, &current, &arguments);
+        assert_eq!(document["trust"]["verdict"], "unknown");
+        all.extend(faults(case, &document));
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// Rows whose truth follows their score, or its opposite; of each chunk of 500 the first `labelled` have a target.
+fn rows(range: std::ops::Range<u32>, turned: bool, labelled: u32) -> String {
+    csv("y,p", range, |i| {
+        let p = f64::from(i * 37 % 101) / 100.0;
+        let positive = (f64::from(i * 61 % 103) / 102.0 < p) != turned;
+        match i % 500 < labelled {
+            true => format!("{},{p}", u8::from(positive)),
+            false => format!(",{p}"),
+        }
+    })
+}
+
+#[test]
+fn an_estimator_that_was_wrong_is_muted() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", &rows(0..5000, false, 500));
+    let right = folder.file("right.csv", &rows(5000..8000, false, 400));
+    let wrong = folder.file("wrong.csv", &rows(5000..8000, true, 400));
+    let unknown = folder.file("unknown.csv", &rows(5000..8000, false, 0));
+    let arguments = [
+        "--task",
+        "binary",
+        "--target",
+        "y",
+        "--score",
+        "p",
+        "--chunk-rows",
+        "500",
+        "--estimate",
+        "--weakest",
+        "0",
+    ];
+    for (current, verdict, chunks) in [(&right, "trusted", 6), (&wrong, "muted", 6), (&unknown, "unknown", 0)]
+    {
+        let document = json_of(&reference, current, &arguments);
+        let trust = &document["trust"];
+        assert_eq!((&trust["metric"], &trust["verdict"]), (&"roc_auc".into(), &verdict.into()), "{trust}");
+        assert_eq!(trust["chunks"], chunks);
+    }
+    let document = json_of(&reference, &right, &arguments);
+    let trust = &document["trust"];
+    assert!(trust["mean_absolute_error"].as_f64().unwrap() < 0.05, "{trust}");
+    assert_eq!(trust["coverage_of_band"], 1.0);
+    let auc = metric(&document["chunks"][0], "roc_auc");
+    assert!((auc["estimated"].as_f64().unwrap() - auc["realised"].as_f64().unwrap()).abs() < 0.05, "{auc}");
+    // Without targets it is the estimate that may alert: scores that say nothing any more.
+    let flat =
+        folder.file("flat.csv", &csv("y,p", 0..1000, |i| format!(",{}", 0.5 + f64::from(i % 7) / 1000.0)));
+    let document = json_of(&reference, &flat, &arguments);
+    let auc = metric(&document["chunks"][0], "roc_auc");
+    assert_eq!((&auc["realised"], &auc["alert"]), (&Value::Null, &true.into()), "{auc}");
+}

@@ -1,0 +1,287 @@
+//! Outcomes that come late: coverage, windows that are measured again, corrections, and the numbers in the end.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use windvane_kit::{Service, eventually};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
+const DAY_US: i64 = 86_400_000_000;
+const DAYS: i64 = 10;
+const EVENTS: i64 = 24;
+/// Outcomes come in so many deliveries, five days of them each.
+const DELIVERIES: i64 = 6;
+/// How long scheduled runs may take on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+fn windvane(service: &Service, words: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
+    command.output().expect("windvane starts")
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+fn query(service: &Service, sql: &str) -> String {
+    stdout(&windvane(service, &["query", &format!("{sql} FORMAT TSV")]))
+}
+
+async fn send(service: &Service, kind: &str, lines: &[String]) {
+    let rows = || query(service, &format!("SELECT count() FROM {kind}")).parse::<usize>().unwrap();
+    let expected = rows() + lines.len();
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/{kind}", service.url()))
+        .header("content-type", "application/x-ndjson")
+        .body(lines.join("\n"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+    eventually(Duration::from_secs(30), || match rows() {
+        found if found >= expected => Ok(()),
+        found => Err(format!("{found} of {expected}")),
+    });
+}
+
+/// An event of a day: days count back from today, from 1; those above [`DAYS`] are the reference.
+#[derive(Clone, Copy)]
+struct Event {
+    day: i64,
+    i: i64,
+}
+
+impl Event {
+    fn id(self) -> String {
+        format!("d{}-{}", self.day, self.i)
+    }
+
+    fn score(self) -> f64 {
+        ((self.i * 37 + self.day * 11) % 100) as f64 / 100.0
+    }
+
+    /// What turns out to be true of it in the end.
+    fn truth(self) -> bool {
+        ((self.i * 61 + self.day * 7) % 97) as f64 / 96.0 < self.score()
+    }
+
+    /// By which delivery its outcome first comes.
+    fn delivery(self) -> i64 {
+        (self.i * 7 + self.day) % DELIVERIES
+    }
+
+    /// Whether its first outcome is wrong, and so is the second.
+    fn is_corrected(self) -> bool {
+        self.i % 8 == 3
+    }
+
+    fn prediction(self, today_us: i64) -> String {
+        let ts = today_us - self.day * DAY_US + self.i * 3_000_000_000;
+        format!(
+            r#"{{"model":"late","event_id":"{}","ts":{ts},"features":{{"x":{}}},"prediction":{{"score":{}}},"tags":{{"region":"{}"}}}}"#,
+            self.id(),
+            self.i,
+            self.score(),
+            if self.i % 2 == 0 { "east" } else { "west" },
+        )
+    }
+
+    fn outcome(self, positive: bool, today_us: i64) -> String {
+        let label = u8::from(positive);
+        format!(r#"{{"model":"late","event_id":"{}","ts":{today_us},"label":"{label}"}}"#, self.id())
+    }
+}
+
+fn events(days: std::ops::RangeInclusive<i64>) -> Vec<Event> {
+    days.flat_map(|day| (0..EVENTS).map(move |i| Event { day, i })).collect()
+}
+
+/// The outcomes of one delivery: first ones, corrections of earlier ones, corrections of corrections, and some of events that
+/// were never predicted.
+fn delivered(delivery: i64, today_us: i64) -> Vec<String> {
+    let all = events(1..=DAYS);
+    let first = all.iter().filter(|event| event.delivery() == delivery);
+    let once_more =
+        |later: i64| move |event: &&Event| event.is_corrected() && event.delivery() + later == delivery;
+    let first = first.map(|event| event.outcome(event.truth() != event.is_corrected(), today_us));
+    let second = all.iter().filter(once_more(1)).map(|event| event.outcome(!event.truth(), today_us));
+    let third = all.iter().filter(once_more(2)).map(|event| event.outcome(event.truth(), today_us));
+    let unknown = (0..3).map(|i| Event { day: 900 + delivery, i }.outcome(true, today_us));
+    first.chain(second).chain(third).chain(unknown).collect()
+}
+
+/// Label of an event after a delivery, if it has one.
+fn known(event: Event, delivery: i64) -> Option<bool> {
+    let since = delivery - event.delivery();
+    match (event.is_corrected(), since) {
+        (_, ..0) => None,
+        (true, 0..=1) => Some(!event.truth()),
+        _ => Some(event.truth()),
+    }
+}
+
+/// Labelled events and right predictions of a day after a delivery.
+fn expected(day: i64, delivery: i64) -> (u64, u64) {
+    let labels = events(day..=day).into_iter().filter_map(|event| Some((event, known(event, delivery)?)));
+    labels.fold((0, 0), |(labelled, right), (event, truth)| {
+        (labelled + 1, right + u64::from((event.score() >= 0.5) == truth))
+    })
+}
+
+/// What the findings say of each day's accuracy: rows, labelled rows, right ones; by how many days ago.
+fn found(service: &Service, today_us: i64) -> BTreeMap<i64, (u64, u64, u64)> {
+    let rows = query(
+        service,
+        "SELECT toUnixTimestamp64Micro(window_start), n, labelled, ifNull(round(realised * labelled), 0) \
+         FROM performance_findings FINAL WHERE monitor = 'right' AND segment_key = '' AND metric = 'accuracy'",
+    );
+    let line = |line: &str| {
+        let fields: Vec<f64> = line.split('\t').map(|field| field.parse().unwrap()).collect();
+        let start_us = line.split('\t').next().unwrap().parse::<i64>().unwrap();
+        ((today_us - start_us) / DAY_US, (fields[1] as u64, fields[2] as u64, fields[3] as u64))
+    };
+    rows.lines().map(line).collect()
+}
+
+fn wait_for_delivery(service: &Service, today_us: i64, delivery: i64) {
+    eventually(PATIENCE, || {
+        let found = found(service, today_us);
+        for day in 1..=DAYS {
+            let (labelled, right) = expected(day, delivery);
+            let expected = Some((EVENTS as u64, labelled, right));
+            if found.get(&day).copied() != expected {
+                let log = service.log().join("\n");
+                let tail = &log[log.len().saturating_sub(2_000)..];
+                return Err(format!(
+                    "{delivery}, {day} days ago: {:?} instead of {expected:?}\n{tail}",
+                    found.get(&day)
+                ));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_measured_again_until_their_outcomes_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let quiet = Service::start(Path::new(BINARY), folder.path(), "");
+    let today_us: i64 =
+        query(&quiet, "SELECT toUnixTimestamp(toStartOfDay(now('UTC'))) * 1000000").parse().unwrap();
+    let reference = events(DAYS + 1..=DAYS + 10);
+    // Some outcomes are there before their predictions.
+    send(&quiet, "outcomes", &delivered(0, today_us)).await;
+    let predictions: Vec<String> =
+        events(1..=DAYS).iter().chain(&reference).map(|event| event.prediction(today_us)).collect();
+    send(&quiet, "predictions", &predictions).await;
+    let truths: Vec<String> = reference.iter().map(|event| event.outcome(event.truth(), today_us)).collect();
+    send(&quiet, "outcomes", &truths).await;
+    let time = |us: i64| {
+        let seconds = us / 1_000_000;
+        query(&quiet, &format!("SELECT formatDateTime(toDateTime({seconds}), '%FT%TZ', 'UTC')"))
+    };
+    let (start, end) = (time(today_us - (DAYS + 10) * DAY_US), time(today_us - DAYS * DAY_US));
+    let window = format!("{end}/{}", time(today_us));
+    assert_eq!(quiet.terminate(), Some(0));
+
+    let config = format!(
+        "[analyzer]\npoll = \"1s\"\nruns_max = 2\n\
+         [monitors.right]\nkind = \"performance\"\ntask = \"binary\"\nmodel = \"late\"\nreference = \"window:{start}/{end}\"\n\
+         window = \"1d\"\ndelay = \"0s\"\ncatch_up = {DAYS}\nsegment_by = [\"region\"]\nsegment_rows_min = 1\nmin_rows = 5\n\
+         estimate = true\nreopen_for = \"60d\"\nreopen_every = \"1s\"\n"
+    );
+    let service = Service::start(Path::new(BINARY), folder.path(), &config);
+    wait_for_delivery(&service, today_us, 0);
+    for delivery in 1..DELIVERIES + 2 {
+        send(&service, "outcomes", &delivered(delivery, today_us)).await;
+        wait_for_delivery(&service, today_us, delivery);
+    }
+    // In the end every prediction has its outcome, corrected twice where it was wrong.
+    let all = found(&service, today_us);
+    assert!(all.values().all(|(n, labelled, _)| n == labelled), "{all:?}");
+    let attempts = query(
+        &service,
+        "SELECT min(attempt), max(attempt) FROM monitor_runs FINAL WHERE kind = 'performance'",
+    );
+    let attempts: Vec<u64> = attempts.split('\t').map(|n| n.parse().unwrap()).collect();
+    assert!(attempts[0] > 1 && attempts[1] as i64 <= 2 * (DELIVERIES + 2), "{attempts:?}");
+
+    the_command_says_the_same(&service, (&start, &end, &window)).await;
+    the_api_shows_it(&service).await;
+    // Nothing new is known, so nothing is measured again.
+    let runs = query(&service, "SELECT sum(attempt) FROM monitor_runs FINAL");
+    let asked = service.log().len();
+    send(&service, "outcomes", &[Event { day: 999, i: 1 }.outcome(true, today_us)]).await;
+    let listed = stdout(&windvane(&service, &["monitor", "list", "--format", "json"]));
+    assert!(listed.contains("\"kind\": \"performance\""), "{listed}");
+    assert_eq!(query(&service, "SELECT sum(attempt) FROM monitor_runs FINAL"), runs, "{asked}");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+async fn the_command_says_the_same(service: &Service, (start, end, window): (&str, &str, &str)) {
+    let reference = format!("window:{start}/{end}");
+    let words = [
+        "performance",
+        "--model",
+        "late",
+        "--task",
+        "binary",
+        "--reference",
+        &reference,
+        "--window",
+        window,
+        "--segment-by",
+        "region",
+        "--format",
+        "json",
+    ];
+    let document: Value = serde_json::from_str(&stdout(&windvane(service, &words))).unwrap();
+    let chunks = document["chunks"].as_array().unwrap();
+    assert_eq!(chunks.len() as i64, DAYS);
+    for (chunk, day) in chunks.iter().zip((1..=DAYS).rev()) {
+        let (labelled, right) = expected(day, DELIVERIES + 1);
+        let accuracy = crate::performance::metric(chunk, "accuracy")["realised"].as_f64().unwrap();
+        assert_eq!((&chunk["n"], &chunk["labelled"]), (&EVENTS.into(), &labelled.into()));
+        assert!((accuracy - right as f64 / labelled as f64).abs() < 1e-12, "{chunk}");
+    }
+    assert_eq!(document["segments"].as_array().unwrap().len(), 2);
+    // Kept beside what the monitor found.
+    let kept =
+        query(service, "SELECT uniqExact(window_start) FROM performance_findings FINAL WHERE monitor = ''");
+    assert_eq!(kept, DAYS.to_string());
+}
+
+async fn get(service: &Service, path: &str) -> (u16, Value) {
+    let answer = reqwest::get(format!("{}{path}", service.url())).await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+async fn the_api_shows_it(service: &Service) {
+    let path = "/api/v1/models/late/performance";
+    let (status, answer) = get(service, &format!("{path}?monitor=right&limit=5")).await;
+    assert_eq!((status, &answer["schema"]), (200, &"windvane.performance_windows/1".into()), "{answer}");
+    assert_eq!((answer["windows"].as_array().unwrap().len(), &answer["next_offset"]), (5, &5.into()));
+    let window = &answer["windows"][0];
+    assert_eq!(
+        (&window["task"], &window["coverage"], &window["n"]),
+        (&"binary".into(), &1.0.into(), &EVENTS.into())
+    );
+    assert_eq!(window["segments"][0]["segment"], serde_json::json!({"region": "east"}));
+    assert!(window["trust"]["verdict"].is_string(), "{window}");
+    let only = get(service, &format!("{path}?monitor=right&metric=accuracy&segment=none&limit=1")).await.1;
+    assert_eq!(only["windows"][0]["metrics"].as_array().unwrap().len(), 1);
+    assert_eq!(only["windows"][0]["segments"], serde_json::json!([]));
+    for (path, status, code) in [
+        ("/api/v1/models/nope/performance", 404, "unknown_model"),
+        ("/api/v1/models/late/performance?verdict=bad", 400, "invalid_parameter"),
+        ("/api/v1/models/late/performance?page=2", 400, "unknown_parameter"),
+    ] {
+        let (found, problem) = get(service, path).await;
+        assert_eq!((found, &problem["code"]), (status, &code.into()), "{path}: {problem}");
+    }
+}
