@@ -102,9 +102,18 @@ $(CACHE)/venv-sdk/.ready: sdk/python/tests/requirements.txt
 sdk: sdk-python sdk-typescript ## The telemetry hooks, against faulty servers, real libraries and the real service
 
 .PHONY: sdk-python
-sdk-python: runtime $(CACHE)/venv-sdk/.ready
+sdk-python: runtime sdk-typescript $(CACHE)/venv-sdk/.ready
 	cd sdk/python && $(CACHE)/venv-sdk/bin/python -m mypy
 	cd sdk/python && WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-sdk/bin/python -m pytest
+
+$(CACHE)/venv-sdk-hooks/.ready: sdk/python/tests/large/requirements.txt
+	python3 -m venv $(CACHE)/venv-sdk-hooks
+	$(CACHE)/venv-sdk-hooks/bin/python -m pip install --quiet --disable-pip-version-check -r sdk/python/tests/large/requirements.txt
+	@touch $@
+
+.PHONY: sdk-hooks
+sdk-hooks: $(CACHE)/venv-sdk-hooks/.ready ## Hooks of large libraries: BentoML, MLflow, Ray Serve; not part of `make test`
+	cd sdk/python && $(CACHE)/venv-sdk-hooks/bin/python -m pytest tests/large
 
 .PHONY: sdk-typescript
 sdk-typescript: tools

@@ -62,6 +62,7 @@ def quantiles(took):
 
 def ways(port):
     import windvane
+    from windvane import _encode
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -74,18 +75,31 @@ def ways(port):
     def hook(values):
         windvane.log_prediction(values, score=0.5, latency_us=830)
 
+    def encoded_by(encoder):
+        def prepare():
+            _encode.fast = encoder
+
+        return prepare
+
     def span(values):
         with tracer.start_as_current_span("predict") as opened:
             opened.set_attributes(values)
 
-    return {"no hook": lambda values: None, "windvane": hook, "opentelemetry span": span}
+    nothing = lambda *values: None  # noqa: E731
+    return {
+        "no hook": (nothing, nothing),
+        "windvane": (encoded_by(_encode._line_by_json), hook),
+        "windvane[fast]": (encoded_by(_encode._line_by_orjson), hook),
+        "opentelemetry span": (nothing, span),
+    }
 
 
 def per_call(made):
     """Wall time and the calling thread's own CPU time of each call, the ways taking turns."""
     wall, own = {name: [] for name in made}, {name: [] for name in made}
     for number in range(ROUNDS):
-        for name, call in made.items():
+        for name, (prepare, call) in made.items():
+            prepare()
             for i in range(CALLS):
                 values = features(number * CALLS + i)
                 cpu, begun = time.thread_time_ns(), time.perf_counter_ns()
@@ -99,7 +113,8 @@ def per_call(made):
 
 def cpu_share(made):
     """The process's CPU at 1,000 calls a second, the background thread included."""
-    for name, call in made.items():
+    for name, (prepare, call) in made.items():
+        prepare()
         begun, cpu = time.perf_counter(), time.process_time()
         calls = 0
         while (now := time.perf_counter()) - begun < SECONDS:
@@ -168,7 +183,8 @@ def served(sink_port):
 def main():
     process, port = started("sink")
     made = ways(port)
-    for call in made.values():
+    for prepare, call in made.values():
+        prepare()
         for i in range(200):
             call(features(i))
     per_call(made)

@@ -274,8 +274,14 @@ class Client:
             return
         self._queue.put(kind, payload)
         if not self._sender.started:
+            self._start()
+
+    def _start(self) -> None:
+        try:
             _finalize_multiprocessing(self)
             self._sender.start()
+        except RuntimeError as error:  # the interpreter is ending; what is queued is counted when it closes
+            self._sender.fault(f"cannot start the sender: {error}")
 
     def _drop(self, reason: str, n: int) -> None:
         with self._queue.lock:
