@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 use windvane_types::drift::{
-    Change, Column as Compared, Document, EmbeddingChange, Method, Segment, TextChange,
+    Change, Column as Compared, Distribution, Document, EmbeddingChange, Method, Segment, TextChange,
 };
 use windvane_types::span::Span;
 
@@ -163,6 +163,8 @@ struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a TextChange>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    distribution: Option<&'a Distribution>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     statistic_error: Option<f64>,
     p_method: Option<&'a str>,
     smoothing: Option<&'a str>,
@@ -178,6 +180,8 @@ fn detail(segment: Option<&Segment>, column: &Compared, method: &Method) -> Stri
         largest_change: column.largest_change.as_ref(),
         embedding: column.embedding.as_ref(),
         text: column.text.as_ref(),
+        // Once a column is enough.
+        distribution: column.distribution.as_ref().filter(|_| column.methods.first() == Some(method)),
         statistic_error: method.statistic_error,
         p_method: method.p_method.as_deref(),
         smoothing: method.smoothing.as_deref(),

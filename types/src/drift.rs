@@ -163,8 +163,27 @@ pub struct Column {
     /// What changed in a column of text.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<TextChange>,
+    /// How the values of both sides lie, for plots; columns of the whole populations only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub distribution: Option<Distribution>,
     /// One entry a method that fits the kind.
     pub methods: Vec<Method>,
+}
+
+/// Counts of both sides on the same bins: a picture, which no verdict hangs on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Numeric columns: edges of bins of equal width, ascending. Counts begin with the bin below the first edge and end
+    /// with the one above the last, so that there is one count more than edges.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub edges: Vec<f64>,
+    /// Categorical columns: the most frequent categories. Counts have one more entry: all other categories together.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub categories: Vec<String>,
+    /// Values of the reference, missing ones not counted.
+    pub reference: Vec<u64>,
+    /// Values of the current population, missing ones not counted.
+    pub current: Vec<u64>,
 }
 
 /// The change of the share of one category.

@@ -194,6 +194,7 @@ fn measured(kind: Kind, drawn: &Drawn) -> MeasuredColumn {
         largest_change: None,
         embedding: None,
         text: None,
+        distribution: None,
     }
 }
 

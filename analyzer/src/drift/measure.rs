@@ -1,5 +1,6 @@
 //! Reads what the methods need and runs the kernels: one entry a segment, one entry a column, one entry a method.
 
+mod distribution;
 mod embeddings;
 pub(super) mod kernels;
 mod sorted;
@@ -20,7 +21,7 @@ use windvane_store::{
     },
 };
 use windvane_types::baseline;
-use windvane_types::drift::{Change, EmbeddingChange, Kind, TextChange};
+use windvane_types::drift::{Change, Distribution, EmbeddingChange, Kind, TextChange};
 
 #[cfg(test)]
 pub(super) use embeddings::Embeddings;
@@ -61,6 +62,8 @@ pub(super) struct MeasuredColumn {
     pub(super) embedding: Option<EmbeddingChange>,
     /// What changed in texts.
     pub(super) text: Option<TextChange>,
+    /// How the values lie, for plots.
+    pub(super) distribution: Option<Distribution>,
 }
 
 /// What one method says.
@@ -106,6 +109,12 @@ impl<'a> Scan<'a> {
             && self.rows <= sorted::VALUES_MAX
             && column.kind == Kind::Numeric
             && column.methods.iter().any(|method| method.needs_values())
+    }
+
+    /// The bins of a column's picture, which only whole populations have, without another tool's conventions.
+    fn drawn(&self, quantiles: &[f64]) -> Option<Binned> {
+        let whole = self.segments.names.is_empty() && self.request.rule.compat.is_none();
+        whole.then(|| distribution::bins(quantiles)).flatten()
     }
 
     /// How many segments are measured; 1 for the whole populations.
@@ -360,6 +369,10 @@ async fn numeric(
                 largest_change: None,
                 embedding: None,
                 text: None,
+                distribution: walked
+                    .as_ref()
+                    .filter(|_| scan.request.rule.compat.is_none())
+                    .and_then(distribution::of_walk),
             }
         })
         .collect())
@@ -373,6 +386,7 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
             let edges = compat.and_then(|compat| compat.edges(reference, current));
             let mut binned = vec![Binned::new(edges.unwrap_or_else(|| reference.edges.clone()))];
             binned.extend(compat.and_then(|compat| compat.rank_edges(reference)).map(Binned::new));
+            binned.extend(scan.drawn(&reference.edges));
             Walk::to_depth(depth(scan, column), Sizes { a: reference.numbers, b: current.numbers }, binned)
         })
         .collect();
@@ -402,7 +416,9 @@ async fn merge(
 ) -> Result<Merged, DriftError> {
     let [reference, current] = sides.first().cloned().unwrap_or_default();
     let sizes = Sizes { a: reference.numbers, b: current.numbers };
-    let merge = Merge::new(numbers, Walk::new(sizes, vec![Binned::new(reference.edges)]), sizes.b);
+    let mut binned = vec![Binned::new(reference.edges.clone())];
+    binned.extend(scan.drawn(&reference.edges));
+    let merge = Merge::new(numbers, Walk::new(sizes, binned), sizes.b);
     let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
     let columns = [None, column.sides[1].as_ref()];
     let grouped = current.distinct.saturating_mul(REPEATED) < current.numbers;
@@ -500,6 +516,7 @@ async fn categorical(
                 largest_change: largest_change(&rows, values, missing),
                 embedding: None,
                 text: None,
+                distribution: scan.segments.names.is_empty().then(|| distribution::of_categories(&rows)),
             }
         })
         .collect())

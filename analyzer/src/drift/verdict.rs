@@ -143,6 +143,7 @@ fn finish(column: MeasuredColumn, methods: Vec<Said>, rule: &Rule) -> Column {
         largest_change: column.largest_change,
         embedding: column.embedding,
         text: column.text,
+        distribution: column.distribution,
         methods,
     }
 }

@@ -7,7 +7,9 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Statement, Store};
-use windvane_types::drift::{Change, Column, Direction, EmbeddingChange, Kind, Method, TextChange, Verdict};
+use windvane_types::drift::{
+    Change, Column, Direction, Distribution, EmbeddingChange, Kind, Method, TextChange, Verdict,
+};
 
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
@@ -117,6 +119,7 @@ struct Detail {
     largest_change: Option<Change>,
     embedding: Option<EmbeddingChange>,
     text: Option<TextChange>,
+    distribution: Option<Distribution>,
     statistic_error: Option<f64>,
     p_method: Option<String>,
     smoothing: Option<String>,
@@ -199,7 +202,7 @@ async fn is_recorded(store: &Store, model: &str) -> Result<bool, Problem> {
 fn group(rows: Vec<Row>) -> Vec<Run> {
     let mut runs: Vec<(Key, Run)> = Vec::new();
     for row in rows {
-        let detail: Detail = serde_json::from_str(&row.detail).unwrap_or_default();
+        let mut detail: Detail = serde_json::from_str(&row.detail).unwrap_or_default();
         if runs.last().is_none_or(|(key, _)| *key != row.key) {
             runs.push((row.key.clone(), Run::of(&row)));
         }
@@ -221,6 +224,8 @@ fn group(rows: Vec<Row>) -> Vec<Run> {
             columns.push(column(&row, &detail));
         }
         if let Some(column) = columns.last_mut() {
+            // One of a column's rows has it.
+            column.distribution = detail.distribution.take().or(column.distribution.take());
             column.methods.push(method(row, detail));
         }
     }
@@ -274,6 +279,7 @@ fn column(row: &Row, detail: &Detail) -> Column {
         largest_change: detail.largest_change.clone(),
         embedding: detail.embedding.clone(),
         text: detail.text.clone(),
+        distribution: None,
         methods: Vec::new(),
     }
 }

@@ -121,6 +121,7 @@ fn measured([reference, current]: [Law; 2], sizes: [usize; 2], rng: &mut ChaCha8
         largest_change: None,
         embedding: None,
         text: None,
+        distribution: None,
     }
 }
 

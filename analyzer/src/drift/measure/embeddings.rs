@@ -81,6 +81,7 @@ pub(super) async fn measure(
             largest_change: None,
             embedding: change(column.width, clouds, shown.sample),
             text: None,
+            distribution: None,
         }
     });
     Ok(measured.collect())

@@ -78,7 +78,7 @@ impl Numbers<'_> {
             Method::Mmd => mmd(walked, &mut rng),
             _ => {
                 let bins = match self.compat {
-                    None => walked.binned.iter().flat_map(|binned| binned.cells()).collect(),
+                    None => walked.binned.iter().take(1).flat_map(|binned| binned.cells()).collect(),
                     Some(compat) => compat.bins(walked),
                 };
                 return self.discrete(method, &bins, &mut rng);

@@ -61,8 +61,11 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
 fn walk(scan: &Scan<'_>, column: &Column, ([reference, current], a): (&[Side; 2], &[f64])) -> Walk {
     let compat = scan.request.rule.compat;
     let edges = compat.and_then(|compat| compat.edges(reference, current));
-    let mut binned = vec![Binned::new(edges.unwrap_or_else(|| quantiles(a, scan.request.bins)))];
+    let quantiles = quantiles(a, scan.request.bins);
+    let drawn = scan.drawn(&quantiles);
+    let mut binned = vec![Binned::new(edges.unwrap_or(quantiles))];
     binned.extend(compat.and_then(|compat| compat.rank_edges(reference)).map(Binned::new));
+    binned.extend(drawn);
     let sizes = Sizes { a: reference.numbers, b: current.numbers };
     Walk::to_depth(depth(scan, column), sizes, binned)
 }

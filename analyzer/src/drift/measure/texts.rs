@@ -69,6 +69,7 @@ pub(super) async fn measure(
             largest_change: None,
             embedding: None,
             text: Some(change(sample, mean_change(length))),
+            distribution: None,
         }
     });
     Ok(measured.collect())
