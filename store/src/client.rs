@@ -115,6 +115,15 @@ impl Store {
         self.fetch(&client, &Statement::new(sql.to_owned()), format).await
     }
 
+    /// The answer to a statement in this format, whole.
+    ///
+    /// # Errors
+    /// Where ClickHouse does not answer or refuses.
+    pub async fn answer(&self, statement: &Statement, format: &str) -> Result<Bytes, StoreError> {
+        let client = self.client.clone().with_database(&self.database);
+        self.fetch(&client, statement, format).await
+    }
+
     /// Hands the answer to a SELECT to `consume` as it arrives; a chunk may end inside a row.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ mod secret;
 mod statement;
 mod supervisor;
 mod table;
+pub mod views;
 mod wire;
 
 pub use block::Block;

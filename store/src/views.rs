@@ -1,0 +1,204 @@
+//! Views: what pages show, as named statements. One text is behind a page's number, its "show SQL" link and its export.
+//!
+//! A view is data: its name, what it answers, its parameters and its text. So whoever reads a number can read the statement
+//! behind it with the values filled in, and run it themselves.
+
+mod drift;
+mod fleet;
+mod model;
+mod pipeline;
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::{Statement, Store, StoreError};
+
+/// Most rows of one answer.
+pub const ROWS_MAX: u64 = 10_000;
+/// The year 2200, beyond which DateTime64 does not go far.
+const END_OF_TIME_US: &str = "7258118400000000";
+
+/// A named statement.
+#[derive(Debug, PartialEq, Eq)]
+pub struct View {
+    /// Its name in addresses.
+    pub name: &'static str,
+    /// The question that it answers, one line.
+    pub about: &'static str,
+    /// What it is asked with.
+    pub parameters: &'static [Parameter],
+    text: &'static str,
+}
+
+/// A value that a view is asked with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name, in addresses and in the text.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: Kind,
+    /// The value where none is given; empty for a text.
+    pub default: &'static str,
+}
+
+/// What the value of a parameter may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text; an empty one mostly means all.
+    Text,
+    /// A time: microseconds since 1970 UTC.
+    Time,
+    /// A whole number from 0 up to this one.
+    Count(u64),
+}
+
+/// The values that a view is asked with, by parameter.
+pub type Asked = BTreeMap<&'static str, String>;
+
+const fn text(name: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Text, default: "" }
+}
+
+const FROM: Parameter = Parameter { name: "from", kind: Kind::Time, default: "0" };
+const TO: Parameter = Parameter { name: "to", kind: Kind::Time, default: END_OF_TIME_US };
+/// Seconds.
+const BUCKET: Parameter = Parameter { name: "bucket", kind: Kind::Count(31_536_000), default: "86400" };
+const OFFSET: Parameter = Parameter { name: "offset", kind: Kind::Count(1_000_000), default: "0" };
+
+const fn limit(default: &'static str) -> Parameter {
+    Parameter { name: "limit", kind: Kind::Count(ROWS_MAX), default }
+}
+
+pub use drift::{DRIFT_COLUMNS, DRIFT_LATEST, DRIFT_SEGMENTS, DRIFT_SERIES, FEATURE};
+pub use fleet::{FLEET, FLEET_TRAFFIC, NEWEST, REVISION};
+pub use model::{ANSWERS, DEPLOYMENTS, LATENCY, NUMBERS, TRAFFIC};
+pub use pipeline::{MONITORS, RUNS, TABLES};
+
+/// Every view.
+pub const ALL: &[&View] = &[
+    &FLEET,
+    &FLEET_TRAFFIC,
+    &DEPLOYMENTS,
+    &TRAFFIC,
+    &LATENCY,
+    &ANSWERS,
+    &NUMBERS,
+    &DRIFT_LATEST,
+    &DRIFT_SERIES,
+    &DRIFT_COLUMNS,
+    &DRIFT_SEGMENTS,
+    &FEATURE,
+    &MONITORS,
+    &RUNS,
+    &TABLES,
+];
+
+impl View {
+    /// The view of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().copied().find(|view| view.name == name)
+    }
+
+    /// The parameter of this name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&'static Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
+    }
+
+    /// The statement with these values bound; a parameter without one has its default.
+    #[must_use]
+    pub fn statement(&self, asked: &Asked) -> Statement {
+        self.parameters.iter().fold(Statement::new(self.text), |statement, parameter| {
+            let value = asked.get(parameter.name).map_or(parameter.default, String::as_str);
+            statement.param(parameter.name, value)
+        })
+    }
+
+    /// The statement as text that runs as it stands, values filled in.
+    #[must_use]
+    pub fn spelled_out(&self, asked: &Asked) -> String {
+        let mut text = self.text.trim_matches('\n').to_owned();
+        for parameter in self.parameters {
+            let value = asked.get(parameter.name).map_or(parameter.default, String::as_str);
+            let (kind, literal) = match parameter.kind {
+                Kind::Text => ("String", quoted(value)),
+                Kind::Time => ("Int64", value.to_owned()),
+                Kind::Count(_) => ("UInt64", value.to_owned()),
+            };
+            text = text.replace(&format!("{{{}:{kind}}}", parameter.name), &literal);
+        }
+        unindented(&text)
+    }
+
+    /// The rows with these values.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer or refuses.
+    pub async fn rows<T: DeserializeOwned>(
+        &self,
+        store: &Store,
+        asked: &Asked,
+    ) -> Result<Vec<T>, StoreError> {
+        store.rows(&self.statement(asked)).await
+    }
+}
+
+impl Kind {
+    /// What is allowed, in words.
+    #[must_use]
+    pub fn allowed(self) -> String {
+        match self {
+            Self::Text => "any text".to_owned(),
+            Self::Time => "a time such as 2013-01-01 or 2013-01-01T05:00:00Z".to_owned(),
+            Self::Count(max) => format!("a whole number from 0 to {max}"),
+        }
+    }
+}
+
+/// A string literal.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// The lines without the indentation that all of them share.
+fn unindented(text: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let shared = text.lines().filter(|line| !line.trim().is_empty()).map(indent).min().unwrap_or(0);
+    text.lines().map(|line| line.get(shared..).unwrap_or("")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_view_binds_what_its_text_names() {
+        for view in ALL.iter().copied().chain([&NEWEST, &REVISION]) {
+            for parameter in view.parameters {
+                assert!(
+                    view.text.contains(&format!("{{{}:", parameter.name)),
+                    "{} {}",
+                    view.name,
+                    parameter.name
+                );
+            }
+            let spelled = view.spelled_out(&Asked::new());
+            assert!(!spelled.contains('{'), "{}: {spelled}", view.name);
+        }
+    }
+
+    #[test]
+    fn values_are_literals_that_cannot_leave_their_quotes() {
+        let asked = Asked::from([("model", "it's \\ a {to:Int64} model".to_owned())]);
+        let spelled = TRAFFIC.spelled_out(&asked);
+        assert!(spelled.contains(r"model = 'it\'s \\ a "), "{spelled}");
+    }
+
+    #[test]
+    fn views_have_different_names() {
+        let names: std::collections::BTreeSet<&str> = ALL.iter().map(|view| view.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,148 @@
+//! Findings of drift. Only rows of the latest run on a window count: an earlier one may have had columns that the latest
+//! has not. A series is the windows of one monitor against one kind of reference.
+
+use super::{Kind, Parameter, View, limit, text};
+
+const WINDOWS: Parameter = Parameter { name: "windows", kind: Kind::Count(400), default: "48" };
+
+/// The newest window of each model, in one line.
+pub const DRIFT_LATEST: View = View {
+    name: "drift_latest",
+    about: "the newest window of each model: how many columns drifted, and which one most",
+    parameters: &[limit("500")],
+    text: "
+    SELECT model, latest_version AS version, uniqExact(column_name) AS columns,
+           uniqExactIf(column_name, verdict = 'drift') AS drifted,
+           argMax(column_name, (drifts, strength)) AS worst_column,
+           max((drifts, strength)).2 AS worst_strength,
+           formatDateTime(any(latest.1), '%Y-%m-%dT%H:%i:%SZ') AS window_start,
+           formatDateTime(any(latest.2), '%Y-%m-%dT%H:%i:%SZ') AS window_end
+    FROM (
+        SELECT model, column_name, toString(findings.verdict) AS verdict, findings.drifted AS drifts,
+               ifNull(abs(effect) / nullIf(threshold, 0), 0) AS strength, version AS latest_version,
+               (window_start, window_end) AS latest
+        FROM windvane.drift_findings AS findings FINAL
+        WHERE segment_key = ''
+          AND (model, computed_at) IN (
+            SELECT model, argMax(computed_at, (window_end, window_start, computed_at))
+            FROM windvane.drift_findings WHERE segment_key = '' GROUP BY model
+          )
+    )
+    GROUP BY model, latest_version
+    ORDER BY model, version
+    LIMIT {limit:UInt64}",
+};
+
+/// The series of a model.
+pub const DRIFT_SERIES: View = View {
+    name: "drift_series",
+    about: "which comparisons of a model are recorded: by monitor, reference and deployment",
+    parameters: &[text("model"), limit("50")],
+    text: "
+    SELECT monitor, granularity, version, environment, reference_kind, reference_name,
+           uniqExact(window_start, window_end) AS windows,
+           formatDateTime(max(window_end), '%Y-%m-%dT%H:%i:%SZ') AS last_window_end
+    FROM windvane.drift_findings
+    WHERE model = {model:String} AND segment_key = ''
+    GROUP BY monitor, granularity, version, environment, reference_kind, reference_name
+    ORDER BY windows > 1 DESC, max(window_end) DESC, windows DESC, monitor
+    LIMIT {limit:UInt64}",
+};
+
+/// Every column in each of the newest windows of a series.
+pub const DRIFT_COLUMNS: View = View {
+    name: "drift_columns",
+    about: "every column of a model in each of the newest windows: verdict, and the method that says it loudest",
+    parameters: &[
+        text("model"),
+        text("monitor"),
+        text("granularity"),
+        text("version"),
+        text("environment"),
+        text("reference_kind"),
+        text("reference_name"),
+        WINDOWS,
+    ],
+    text: "
+    WITH series AS (
+        SELECT * FROM windvane.drift_findings FINAL
+        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
+          AND version = {version:String} AND environment = {environment:String}
+          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
+          AND segment_key = ''
+    )
+    SELECT toUnixTimestamp64Micro(window_start) AS start_us, toUnixTimestamp64Micro(window_end) AS end_us,
+           column_name AS column, any(column_kind) AS kind, any(verdict) AS verdict, any(direction) AS direction,
+           argMax(method, (drifted, loudness)) AS method, argMax(effect, (drifted, loudness)) AS effect,
+           max((drifted, loudness)).2 AS strength, argMax(p_adjusted, (drifted, loudness)) AS p_adjusted,
+           any(n_reference) AS n_reference, any(n_current) AS n_current,
+           any(missing_reference) AS missing_reference, any(missing_current) AS missing_current,
+           any(JSONExtract(detail, 'mean_reference', 'Nullable(Float64)')) AS mean_reference,
+           any(JSONExtract(detail, 'mean_current', 'Nullable(Float64)')) AS mean_current
+    FROM (
+        SELECT *, ifNull(abs(effect) / nullIf(threshold, 0), 0) AS loudness FROM series
+        WHERE (window_start, window_end, computed_at) IN (
+            SELECT window_start, window_end, max(computed_at) FROM series GROUP BY window_start, window_end
+            ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
+        )
+    )
+    GROUP BY window_start, window_end, column_name
+    ORDER BY window_start DESC, window_end DESC, column_name
+    LIMIT 50000",
+};
+
+/// Everything about one column in each of the newest windows of a series.
+pub const FEATURE: View = View {
+    name: "feature",
+    about: "one column of a model in each of the newest windows, method by method",
+    parameters: &[
+        text("model"),
+        text("column"),
+        text("monitor"),
+        text("granularity"),
+        text("version"),
+        text("environment"),
+        text("reference_kind"),
+        text("reference_name"),
+        WINDOWS,
+    ],
+    text: "
+    WITH series AS (
+        SELECT * FROM windvane.drift_findings FINAL
+        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
+          AND version = {version:String} AND environment = {environment:String}
+          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
+          AND segment_key = '' AND column_name = {column:String}
+    )
+    SELECT toUnixTimestamp64Micro(series.window_start) AS start_us, toUnixTimestamp64Micro(series.window_end) AS end_us,
+           column_kind AS kind, method, statistic, threshold, p_value, p_adjusted, effect, drifted, verdict, direction,
+           n_reference, n_current, missing_reference, missing_current, detail
+    FROM series
+    WHERE (window_start, window_end, computed_at) IN (
+        SELECT window_start, window_end, max(computed_at) FROM series GROUP BY window_start, window_end
+        ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
+    )
+    ORDER BY series.window_start DESC, series.window_end DESC, method
+    LIMIT 20000",
+};
+
+/// The segments of the newest window.
+pub const DRIFT_SEGMENTS: View = View {
+    name: "drift_segments",
+    about: "the segments of a model's newest window in which columns drifted",
+    parameters: &[text("model"), text("column"), limit("100")],
+    text: "
+    SELECT segment_key, segment_value, column_name AS column, any(direction) AS direction,
+           max(ifNull(abs(effect) / nullIf(threshold, 0), 0)) AS strength,
+           any(n_reference) AS n_reference, any(n_current) AS n_current
+    FROM windvane.drift_findings FINAL
+    WHERE model = {model:String} AND segment_key != '' AND drifted
+      AND ({column:String} = '' OR column_name = {column:String})
+      AND computed_at = (
+        SELECT argMax(computed_at, (window_end, window_start, computed_at))
+        FROM windvane.drift_findings WHERE model = {model:String} AND segment_key != ''
+      )
+    GROUP BY segment_key, segment_value, column_name
+    ORDER BY strength DESC, segment_key, segment_value, column_name
+    LIMIT {limit:UInt64}",
+};

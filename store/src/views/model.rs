@@ -1,0 +1,107 @@
+//! One model: its deployments, traffic, latency and answers over time.
+
+use super::{BUCKET, FROM, TO, View, limit, text};
+
+/// Versions and environments of a model.
+pub const DEPLOYMENTS: View = View {
+    name: "deployments",
+    about: "versions and environments of a model, over all time",
+    parameters: &[text("model"), limit("100")],
+    text: "
+    SELECT version, environment, count() AS predictions,
+           formatDateTime(min(ts), '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
+           formatDateTime(max(ts), '%Y-%m-%dT%H:%i:%SZ') AS last_ts,
+           toUnixTimestamp64Micro(max(ts)) AS last_us
+    FROM windvane.predictions
+    WHERE model = {model:String}
+    GROUP BY version, environment
+    ORDER BY max(ts) DESC, version, environment
+    LIMIT {limit:UInt64}",
+};
+
+/// How many predictions there were, and how many failed, bucket by bucket.
+pub const TRAFFIC: View = View {
+    name: "traffic",
+    about: "predictions and failures of a model by version, in buckets of time (seconds)",
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    text: "
+    SELECT toUnixTimestamp(toStartOfInterval(hour, toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000 AS at_us,
+           version, sum(n) AS predictions, sumIf(n, status NOT IN ('', 'ok')) AS failures
+    FROM (
+        SELECT toStartOfHour(ts) AS hour, version, status, count() AS n
+        FROM windvane.predictions
+        WHERE model = {model:String}
+          AND ({version:String} = '' OR version = {version:String})
+          AND ({environment:String} = '' OR environment = {environment:String})
+          AND toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+        GROUP BY hour, version, status
+    )
+    GROUP BY at_us, version
+    ORDER BY at_us, version
+    LIMIT {limit:UInt64}",
+};
+
+/// How fast a model answered, bucket by bucket.
+pub const LATENCY: View = View {
+    name: "latency",
+    about: "percentiles of a model's latency (microseconds), in buckets of time (seconds)",
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    text: "
+    SELECT at_us, q[1] AS p50_us, q[2] AS p95_us, q[3] AS p99_us
+    FROM (
+        SELECT toUnixTimestamp(toStartOfInterval(toStartOfHour(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
+                   AS at_us,
+               quantilesTDigest(0.5, 0.95, 0.99)(latency_us) AS q
+        FROM windvane.predictions
+        WHERE model = {model:String}
+          AND ({version:String} = '' OR version = {version:String})
+          AND ({environment:String} = '' OR environment = {environment:String})
+          AND toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+        GROUP BY at_us
+    )
+    WHERE isFinite(q[1])
+    ORDER BY at_us
+    LIMIT {limit:UInt64}",
+};
+
+/// Which classes a model answered.
+pub const ANSWERS: View = View {
+    name: "answers",
+    about: "how often a model answered each class within a span, by version",
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, limit("60")],
+    text: "
+    SELECT version, toString(label) AS answer, count() AS predictions
+    FROM windvane.predictions
+    WHERE model = {model:String}
+      AND ({version:String} = '' OR version = {version:String})
+      AND ({environment:String} = '' OR environment = {environment:String})
+      AND ts >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') AND ts < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+      AND label IS NOT NULL
+    GROUP BY version, label
+    ORDER BY predictions DESC, version, answer
+    LIMIT {limit:UInt64}",
+};
+
+/// How the scores or values of a model lie.
+pub const NUMBERS: View = View {
+    name: "numbers",
+    about: "how the scores or values of a model lie within a span: bins with their height",
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO],
+    text: "
+    SELECT kind, bin.1 AS low, bin.2 AS high, bin.3 AS predictions
+    FROM (
+        SELECT kind, histogram(20)(if(kind = 'score', score, value)) AS bins
+        FROM windvane.predictions
+        WHERE model = {model:String}
+          AND ({version:String} = '' OR version = {version:String})
+          AND ({environment:String} = '' OR environment = {environment:String})
+          AND ts >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') AND ts < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+          AND kind IN ('score', 'value')
+        GROUP BY kind
+    )
+    ARRAY JOIN bins AS bin
+    ORDER BY kind, low
+    LIMIT 200",
+};
