@@ -47,6 +47,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 
 .PHONY: test
 test: fmt lint doc unit stories clients receivers sdk shadow golden ## Everything that CI runs
+test: fmt lint doc unit stories clients receivers sdk browser deploy-lint golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -82,6 +83,10 @@ endif
 .PHONY: clients
 clients: runtime ## The engine's endpoint under clients that others wrote
 	tests/clients/run.sh target/debug/windvane
+
+.PHONY: browser
+browser: runtime ## The pages in Chromium: dark and light, wide and narrow, accessibility, live updates
+	tests/browser/run.sh target/debug/windvane
 
 $(CACHE)/venv-receivers/.ready: tests/receivers/requirements.txt
 	python3 -m venv $(CACHE)/venv-receivers
@@ -127,6 +132,15 @@ $(CACHE)/venv-shadow/.ready: tests/shadow/requirements.txt tests/shadow/models.t
 .PHONY: shadow
 shadow: runtime $(CACHE)/venv-shadow/.ready ## Gates on public models against Python's ONNX Runtime, and on models that are hostile
 	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-shadow/bin/python -m pytest -q -p no:cacheprovider tests/shadow
+
+$(CACHE)/venv-deploy/.ready: tests/deploy/requirements.txt
+	python3 -m venv $(CACHE)/venv-deploy
+	$(CACHE)/venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check -r tests/deploy/requirements.txt
+	@touch $@
+
+.PHONY: deploy-lint
+deploy-lint: build $(CACHE)/venv-deploy/.ready ## Files for containers, Kubernetes and Grafana: linted, and valid against their schemas
+	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-deploy/bin/python -m pytest -q -p no:cacheprovider tests/deploy
 
 .PHONY: golden
 golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy, and against a random split of itself

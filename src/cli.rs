@@ -6,6 +6,8 @@ use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
     alerts, baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor,
     performance, query, runtime, schema, serve, shadow, telemetry,
+    alerts, baseline, check_config, completions, dashboards, demo, drift, engine, experiment, ingest,
+    monitor, query, runtime, schema, serve, telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -30,6 +32,7 @@ enum Command {
     Experiment(Box<experiment::Arguments>),
     Shadow(shadow::Arguments),
     Alerts(alerts::Arguments),
+    Dashboards(dashboards::Arguments),
     Query(query::Arguments),
     Engine(engine::Arguments),
     Schema(schema::Arguments),
@@ -59,6 +62,7 @@ pub fn run() -> CommandResult {
         Command::Experiment(arguments) => experiment::run(*arguments),
         Command::Shadow(arguments) => shadow::run(arguments),
         Command::Alerts(arguments) => alerts::run(arguments),
+        Command::Dashboards(arguments) => dashboards::run(arguments),
         Command::Query(arguments) => query::run(&arguments),
         Command::Engine(arguments) => engine::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -9,6 +9,7 @@ mod layers;
 mod monitors;
 mod path;
 mod read;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use windvane_alerts::Receiver;
 use windvane_analyzer::monitor::Job;
 use windvane_store::Secret;
+use windvane_web::Setting;
 
 pub use self::experiments::Experiment;
 pub use self::fault::{Fault, Faults};
@@ -45,6 +47,8 @@ pub struct Config {
     pub experiments: Vec<Experiment>,
     /// `[alerts.receivers.NAME]`, by name.
     pub receivers: Vec<Receiver>,
+    /// Every key with its value, for a person to read.
+    pub settings: Vec<Setting>,
 }
 
 /// The HTTP port of the service.
@@ -135,7 +139,18 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
                 requests_max: layers.size("collector.requests_max", 64),
             };
-            Ok(Config { server, store, collector, runtime, analyzer, monitors, experiments, receivers })
+            let settings = layers.settings();
+            Ok(Config {
+                server,
+                store,
+                collector,
+                runtime,
+                analyzer,
+                monitors,
+                experiments,
+                receivers,
+                settings,
+            })
         }
         _ => Err(Faults(layers.faults)),
     }

@@ -126,6 +126,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
         monitors: Vec::new(),
         experiments: Vec::new(),
         receivers: Vec::new(),
+        settings: Vec::new(),
     }
 }
 

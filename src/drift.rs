@@ -15,6 +15,7 @@ pub use arguments::Arguments;
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
+use crate::report;
 use arguments::{FailOn, Format, Options};
 
 /// Runs `windvane drift`.
@@ -24,7 +25,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let result = runtime.block_on(compare(&options));
     // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
     drop(runtime);
-    let result = result.and_then(|document| answer(&document, &options));
+    let result = result.and_then(|document| {
+        if let Some(path) = &options.report {
+            report::write(path, &windvane_web::drift_report(&document))?;
+        }
+        answer(&document, &options)
+    });
     match options.embedded() {
         true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
         false => result,

@@ -7,6 +7,7 @@ mod cli;
 mod completions;
 mod config;
 mod connection;
+mod dashboards;
 mod delivery;
 mod demo;
 mod drift;

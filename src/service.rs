@@ -86,6 +86,12 @@ impl Service {
             analyzer::start(config, &store, (&registry, &analyzer, closing.clone()))?;
         }
         analyzer.close();
+        let sources = windvane_web::Sources {
+            store: store.clone(),
+            registry: registry.clone(),
+            settings: config.settings.clone(),
+            closing: closing.clone(),
+        };
         let collector = match roles.contains(&Role::Collector) {
             true => Some(collector(config, &store, registry.clone())?),
             false => None,
@@ -95,7 +101,7 @@ impl Service {
             None => health::router(store.clone(), registry),
         };
         if roles.contains(&Role::Web) {
-            router = router.merge(windvane_web::router(store.clone()));
+            router = router.merge(windvane_web::router(sources));
         }
         let server = TaskTracker::new();
         server.spawn(serve(listener, router.layer(CatchPanicLayer::new()), closing.clone()));

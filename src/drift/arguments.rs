@@ -74,6 +74,9 @@ pub struct Arguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Also write the report as one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Exit with 1 where there is drift, and with 2 where there are too few rows to tell.
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
@@ -183,6 +186,7 @@ pub struct Options {
     pub rule: Rule,
     pub seed: u64,
     pub format: Format,
+    pub report: Option<PathBuf>,
     pub fail_on: Option<FailOn>,
     pub offline: bool,
 }
@@ -256,6 +260,7 @@ impl Arguments {
             },
             seed: self.seed,
             format: self.format,
+            report: self.report,
             fail_on: self.fail_on,
             offline: self.offline,
         })

@@ -4,6 +4,7 @@
 
 mod baselines;
 mod crash_ingestion;
+mod dashboards;
 mod demo;
 mod drift;
 mod engine_lifecycle;
@@ -21,8 +22,10 @@ mod monitors;
 mod performance;
 mod performance_estimates;
 mod performance_late;
+mod pages;
 mod runtime;
 mod schema;
+mod seeded;
 mod service;
 mod shadow;
 mod vectors;

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("windvane-web", &["windvane-types", "windvane-store"]),
     ("windvane-analyzer", &["windvane-types", "windvane-store", "windvane-stats"]),
     ("windvane-shadow", &["windvane-types", "windvane-store", "windvane-stats"]),
+    ("windvane-dashboards", &[]),
     ("windvane-kit", &["windvane-types", "windvane-store"]),
 ];
 

@@ -7,6 +7,8 @@ mod monitors;
 mod parameters;
 mod performance;
 mod problem;
+pub mod problem;
+pub mod views;
 
 use axum::Router;
 use axum::routing::get;
@@ -21,5 +23,7 @@ pub fn router(store: Store) -> Router {
         .route("/api/v1/experiments", get(experiments::list))
         .route("/api/v1/experiments/{name}", get(experiments::one))
         .route("/api/v1/monitors", get(monitors::list))
+        .route("/api/v1/views", get(views::list))
+        .route("/api/v1/views/{view}", get(views::one))
         .with_state(store)
 }

@@ -1,7 +1,6 @@
 //! An experiment for a person: what the latest look says, how sure it is, and how that came over time. The same content is a
 //! page of the service and a file that needs nothing else.
 
-mod axis;
 mod forest;
 mod history;
 mod list;
@@ -18,7 +17,7 @@ pub use history::by_comparison;
 pub use list::list;
 
 use crate::numbers::{p_value, percent, signed_percent, thousands};
-use crate::page;
+use crate::page::{self, Part};
 
 /// Comparisons that have a sentence of their own; the table has all.
 const SENTENCES_MAX: usize = 12;
@@ -35,9 +34,10 @@ pub fn experiment_report(document: &Document, points: &[Point]) -> String {
 pub fn experiment_page(name: &str, as_of: &str, (document, points): (&Document, &[Point])) -> Markup {
     let name = words::name(name);
     page::page(
+        Part::Experiments,
         &format!("Experiment {name}"),
         html! {
-            p.quiet { a href="/experiments" { "Experiments" } " · as of " time datetime=(as_of) { (crate::numbers::short(as_of)) " UTC" } }
+            p.crumbs { a href="/experiments" { "Experiments" } " · as of " (page::time(as_of)) }
             (content(document, points))
         },
     )
@@ -136,7 +136,7 @@ fn arms(arms: &[Arm], control: &str) -> Markup {
     let weights: f64 = arms.iter().map(|arm| arm.weight).sum();
     let share = |part: f64, whole: f64| if whole > 0.0 { percent(part / whole) } else { "–".to_owned() };
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Figures" {
             table.narrow {
                 thead {
                     tr { th scope="col" { "arm" } th.number scope="col" { "units" } th.number scope="col" { "share" } th.number scope="col" { "planned" } }
@@ -158,7 +158,7 @@ fn arms(arms: &[Arm], control: &str) -> Markup {
 
 fn comparisons(comparisons: &[Comparison]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Figures" {
             table {
                 thead {
                     tr {
@@ -249,7 +249,7 @@ fn segment(segment: &Segment) -> Markup {
 fn advice(advice: &Advice) -> Markup {
     html! {
         p { strong { (words::name(&advice.metric)) } ": " (advice.caution) }
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Figures" {
             table.narrow {
                 thead {
                     tr {

@@ -28,6 +28,18 @@ pub fn latency(us: Option<f64>) -> String {
     }
 }
 
+/// Bytes in the unit a person reads: powers of 1,024.
+pub fn bytes(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", units[unit]) }
+}
+
 /// Four digits that count, with a minus that is as wide as a plus.
 pub fn number(value: f64) -> String {
     let size = value.abs();
@@ -71,6 +83,8 @@ pub fn signed(value: f64) -> String {
 pub fn p_value(p: Option<f64>) -> String {
     match p {
         None => "no p".to_owned(),
+        // Smaller than a number can be.
+        Some(0.0) => "p < 1e-300".to_owned(),
         Some(p) if p < 0.0001 => format!("p {p:.1e}"),
         Some(p) => format!("p {p:.4}"),
     }
@@ -84,6 +98,19 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_unit_a_person_reads() {
+        for (size, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (5 << 30, "5.0 GiB"),
+            (u64::MAX, "16777216.0 TiB"),
+        ] {
+            assert_eq!(bytes(size), text);
         }
     }
 

@@ -1,42 +1,91 @@
-//! The frame of every page and report: title, style, no script and no request to anywhere else.
+//! The frame of every page and report: title, style, navigation. Nothing in it leads to another host.
+//!
+//! A page takes style and script from the service, so that they are fetched once; a report carries its style and has no
+//! script.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = include_str!("page.css");
+pub const STYLE: &str = include_str!("page.css");
+pub const SCRIPT: &str = include_str!("page.js");
+pub const THEME: &str = include_str!("theme.js");
 
-/// A page of the service with this title and content.
-pub fn page(title: &str, content: Markup) -> Markup {
+/// A part of the service that the navigation leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Models and their features.
+    Models,
+    /// Experiments.
+    Experiments,
+    /// Monitors, tables, collector.
+    Pipeline,
+    /// The configuration.
+    Settings,
+    /// None of them.
+    Elsewhere,
+}
+
+const PARTS: [(Part, &str, &str); 4] = [
+    (Part::Models, "/", "Models"),
+    (Part::Experiments, "/experiments", "Experiments"),
+    (Part::Pipeline, "/pipeline", "Pipeline"),
+    (Part::Settings, "/settings", "Settings"),
+];
+
+/// A page of the service with this title and content, which is shown again when something changes.
+pub fn page(part: Part, title: &str, content: Markup) -> Markup {
+    let head = html! {
+        link rel="stylesheet" href=(crate::assets::style_path());
+        script src=(crate::assets::theme_path()) {}
+        script src=(crate::assets::script_path()) defer {}
+    };
     let header = html! {
-        header {
-            a href="/" { strong { "Windvane" } }
-            span { "which way does the model drift?" }
-            nav aria-label="Pages" { a href="/" { "Models" } " " a href="/experiments" { "Experiments" } }
+        a.skip href="#content" { "To the content" }
+        header.bar {
+            div {
+                a.brand href="/" { (mark()) "Windvane" }
+                nav aria-label="Pages" {
+                    @for (other, href, name) in PARTS {
+                        a href=(href) aria-current=[(other == part).then_some("page")] { (name) }
+                    }
+                }
+                div.tools {
+                    span #live .live hidden role="status" { "live" }
+                    button #theme .plain type="button" hidden { "Dark" }
+                }
+            }
         }
     };
     let footer = html! {
         footer {
-            a href="/api/v1/models" { "models as JSON" }
-            " · "
-            a href="/api/v1/experiments" { "experiments" }
-            " · "
-            a href="/api/v1/monitors" { "monitors" }
-            " · "
-            a href="/metrics" { "metrics" }
-            " · "
-            a href="/readyz" { "ready?" }
+            "Times are those of " span data-zone { "UTC" } ". "
+            a href="/api/v1/models" { "Read API" } " · " a href="/sql" { "Queries" } " · "
+            a href="/metrics" { "Metrics" } " · " a href="/readyz" { "Readiness" }
         }
     };
-    document(title, header, content, footer)
+    document(title, head, html! { (header) main #content data-live { (content) } (footer) })
 }
 
 /// A file of its own with this title and content: nothing in it leads anywhere.
 pub fn report(title: &str, content: Markup) -> Markup {
-    let header = html! { header { strong { "Windvane" } span { "report" } } };
-    let footer = html! { footer { "Made by windvane " (env!("CARGO_PKG_VERSION")) "." } };
-    document(title, header, content, footer)
+    let head = html! { style { (PreEscaped(STYLE)) } };
+    let body = html! {
+        header.bar { div { span.brand { (mark()) "Windvane" } span.quiet { "report" } } }
+        main #content { (content) }
+        footer { "Made by windvane " (env!("CARGO_PKG_VERSION")) ". Times are UTC." }
+    };
+    document(title, head, body)
 }
 
-fn document(title: &str, header: Markup, content: Markup, footer: Markup) -> Markup {
+/// The vane.
+fn mark() -> Markup {
+    html! {
+        svg viewBox="0 0 24 24" aria-hidden="true" {
+            path d="M12 21V9 M8 21h8 M3 9h13 M16 5l5 4-5 4 M3 6v6" {}
+        }
+    }
+}
+
+fn document(title: &str, head: Markup, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,24 +95,52 @@ fn document(title: &str, header: Markup, content: Markup, footer: Markup) -> Mar
                 meta name="color-scheme" content="light dark";
                 link rel="icon" href="data:,";
                 title { (title) " · Windvane" }
-                style { (PreEscaped(STYLE)) }
+                (head)
             }
-            body { (header) main { (content) } (footer) }
+            body { (body) }
         }
     }
+}
+
+/// A part of a page with a heading, and where its numbers come from.
+pub fn card(heading: &str, source: &Markup, content: &Markup) -> Markup {
+    html! {
+        section.card { header { h2 { (heading) } (source) } (content) }
+    }
+}
+
+/// Where there is nothing yet: why, and what to do next.
+pub fn empty(content: &Markup) -> Markup {
+    html! { div.empty { (content) } }
+}
+
+/// A time for a person: of the viewer's zone with a script, else UTC.
+pub fn time(at: &str) -> Markup {
+    html! { @if at.is_empty() { span.quiet { "–" } } @else { time datetime=(at) { (crate::numbers::short(at)) } } }
 }
 
 /// The page of something that is not there.
 pub fn missing(what: &str) -> Markup {
     page(
+        Part::Elsewhere,
         "Not found",
-        html! { h1 { "Not found" } p { (what) } p { a href="/experiments" { "All experiments" } } },
+        html! { h1 { "Not found" } p { (what) } p { a href="/" { "All models" } " · " a href="/experiments" { "All experiments" } } },
+    )
+}
+
+/// The page of an address that asks for what cannot be.
+pub fn refused(why: &str) -> Markup {
+    page(
+        Part::Elsewhere,
+        "Not understood",
+        html! { h1 { "Not understood" } p { (why) } p { a href="/sql" { "All queries" } } },
     )
 }
 
 /// The page shown while ClickHouse does not answer.
 pub fn unavailable() -> Markup {
     page(
+        Part::Elsewhere,
         "Store unavailable",
         html! {
             h1 { "The store does not answer" }

@@ -31,6 +31,9 @@ pub enum Problem {
     /// An experiment that nobody has looked at.
     #[error("no look at experiment `{0}` is recorded; /api/v1/experiments lists those of which there is")]
     UnknownExperiment(String),
+    /// A view that there is not.
+    #[error("there is no view `{0}`; /api/v1/views lists them")]
+    UnknownView(String),
     /// A page that would have more rows than one answer may.
     #[error("this page has more than {0} rows; ask for fewer runs with `limit`, or for one `column`")]
     PageTooLarge(usize),
@@ -52,6 +55,7 @@ impl Problem {
             Self::UnknownExperiment(_) => {
                 (StatusCode::NOT_FOUND, "unknown_experiment", "there is no such experiment")
             }
+            Self::UnknownView(_) => (StatusCode::NOT_FOUND, "unknown_view", "there is no such view"),
             Self::PageTooLarge(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", "the page is too large")
             }

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 use windvane_types::experiment::{Comparison, Effect};
 
-use super::axis::{Axis, domain};
 use super::words;
+use crate::chart::axis::{Axis, domain};
+use crate::chart::px;
 use crate::numbers::signed_percent;
 
 const WIDTH: f64 = 880.0;
@@ -35,7 +36,7 @@ pub fn forest(comparisons: &[Comparison]) -> Markup {
         })
         .collect();
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Differences" {
             svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {height}")) aria-label=(format!("Difference from the control: {}", said.join("; "))) {
                 @for tick in axis.ticks(6) {
                     line.grid x1=(px(axis.at(tick))) x2=(px(axis.at(tick))) y1=(px(TOP)) y2=(px(foot)) {}
@@ -121,9 +122,4 @@ fn figures(relative: &Effect) -> String {
         Some(ends) => format!("{estimate} ({})", words::interval(ends, signed_percent)),
         None => estimate,
     }
-}
-
-/// A pixel to a tenth.
-pub fn px(value: f64) -> String {
-    format!("{value:.1}")
 }

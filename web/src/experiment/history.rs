@@ -4,9 +4,9 @@ use maud::{Markup, html};
 use windvane_store::experiment_findings::Point;
 use windvane_types::span;
 
-use super::axis::{Axis, domain};
-use super::forest::px;
 use super::words;
+use crate::chart::axis::{Axis, domain};
+use crate::chart::{px, time_ticks};
 use crate::numbers::{number, short, signed_percent, thousands};
 
 const WIDTH: f64 = 880.0;
@@ -82,7 +82,7 @@ fn chart(points: &[Point], said: &str) -> Markup {
     let always = band(&drawn, (x, y), |point| ends(point.sequential_low, point.sequential_high));
     let fixed = band(&drawn, (x, y), |point| ends(point.relative_low, point.relative_high));
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Looks" {
             svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said) {
                 @for tick in y.ticks(5) {
                     line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
@@ -92,7 +92,7 @@ fn chart(points: &[Point], said: &str) -> Markup {
                 polygon.fixed points=(fixed) {}
                 line.zero x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(0.0))) y2=(px(y.at(0.0))) {}
                 polyline.estimate points=(line.join(",")) {}
-                @for (time, label, anchor) in times(first, last) {
+                @for (time, label, anchor) in time_ticks(first, last) {
                     text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) { (label) }
                 }
             }
@@ -136,25 +136,12 @@ fn thinned(points: &[Point]) -> Vec<&Point> {
     points.iter().enumerate().filter(|(i, _)| i % step == 0 || *i == last).map(|(_, point)| point).collect()
 }
 
-/// A few times to label the axis with: days where it spans days, else minutes.
-fn times(first: f64, last: f64) -> Vec<(f64, String, &'static str)> {
-    const DAY_US: f64 = 86_400e6;
-    let label = |us: f64| {
-        let time = short(&span::shown(us as i64));
-        let kept = if last - first >= 4.0 * DAY_US { time.get(..10) } else { time.get(5..) };
-        kept.unwrap_or(&time).to_owned()
-    };
-    let anchors = ["start", "middle", "middle", "middle", "end"];
-    let at = |i: usize| first + (last - first) * i as f64 / 4.0;
-    anchors.into_iter().enumerate().map(|(i, anchor)| (at(i), label(at(i)), anchor)).collect()
-}
-
 fn table(points: &[Point]) -> Markup {
     let interval =
         |lo, hi| ends(lo, hi).map_or("–".to_owned(), |ends| words::interval(ends, signed_percent));
     html! {
         @if points.len() > LISTED_MAX { p.quiet { "The latest " (LISTED_MAX) " of " (points.len()) "." } }
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Looks" {
             table {
                 thead {
                     tr {

@@ -6,33 +6,35 @@ use windvane_types::experiment::{Comparison, Document, Role, SrmVerdict, Verdict
 use windvane_types::span;
 
 use super::{verdict, words};
+use crate::address;
 use crate::numbers::{short, thousands};
-use crate::page::page;
+use crate::page::{Part, empty, page};
 
 /// The page of all experiments.
 pub fn list(experiments: &[Latest]) -> Markup {
     let content = html! {
         h1 { "Experiments" }
-        @if experiments.is_empty() { (nothing_yet()) } @else { (table(experiments)) }
+        @if experiments.is_empty() { (nothing_yet()) } @else { section.card { (table(experiments)) } }
     };
-    page("Experiments", content)
+    page(Part::Experiments, "Experiments", content)
 }
 
 /// What a newcomer does next.
 fn nothing_yet() -> Markup {
-    html! {
+    empty(&html! {
+        h2 { "No look is recorded" }
         p { "Nobody has looked at an experiment yet. Define one in the configuration, send exposures, and look:" }
         pre {
             "[experiments.checkout]\ncontrol = \"A\"\nevery = \"1d\"\n[experiments.checkout.metrics.revenue]\n\n"
             "$ windvane experiment checkout"
         }
         p { code { "every" } " lets the service look by itself." }
-    }
+    })
 }
 
 fn table(experiments: &[Latest]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Experiments" {
             table {
                 thead {
                     tr {
@@ -51,7 +53,7 @@ fn row(latest: &Latest) -> Markup {
     let as_of = span::shown(latest.as_of_us);
     html! {
         tr {
-            th scope="row" { a href=(address(&latest.experiment)) { (words::name(&latest.experiment)) } }
+            th scope="row" { a href=(address::experiment(&latest.experiment)) { (words::name(&latest.experiment)) } }
             @match &document {
                 Some(document) => {
                     td {
@@ -81,29 +83,5 @@ fn foremost(document: &Document) -> String {
             words::sentence(found, document.alpha)
         }
         _ => words::headline(document),
-    }
-}
-
-/// The path of an experiment's page.
-fn address(name: &str) -> String {
-    let mut path = "/experiments/".to_owned();
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                path.push(char::from(byte))
-            }
-            other => path.push_str(&format!("%{other:02X}")),
-        }
-    }
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_escaped_in_addresses() {
-        assert_eq!(address("a b/c?"), "/experiments/a%20b%2Fc%3F");
     }
 }

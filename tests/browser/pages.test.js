@@ -1,0 +1,155 @@
+// Every page in a real browser: dark and light, wide and narrow, with and without a script; no errors, no request to another
+// host, no fault that axe-core finds, forms and live updates. Screenshots for people go to .cache/screenshots.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { MODEL, Service } from "./seed.js";
+
+const BINARY = process.env.WINDVANE;
+const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
+const SHOTS = process.env.SCREENSHOTS;
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PATIENCE_MS = 30_000;
+const PAGES = {
+  fleet: "/",
+  model: `/models/${MODEL}`,
+  feature: `/models/${MODEL}/features/temp`,
+  category: `/models/${MODEL}/features/carrier`,
+  experiments: "/experiments",
+  experiment: "/experiments/checkout",
+  pipeline: "/pipeline",
+  settings: "/settings",
+  queries: "/sql",
+  query: `/sql/drift_columns?model=${MODEL}&monitor=daily`,
+};
+const VIEWPORTS = { wide: { width: 1280, height: 860 }, narrow: { width: 390, height: 844 } };
+
+let service;
+let browser;
+
+before(async () => {
+  service = await Service.start(BINARY);
+  await service.seed();
+  // The sandbox of Chromium needs rights that a container does not give; pages are ours alone.
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+  if (SHOTS) mkdirSync(SHOTS, { recursive: true });
+});
+
+after(async () => {
+  await browser?.close();
+  if (service) assert.equal(await service.stop(), 0, "the service ends in order, live connections or not");
+});
+
+/** A page that collects what must not happen. */
+async function open(options) {
+  const context = await browser.newContext({ timezoneId: "America/New_York", locale: "en-US", ...options });
+  const faults = [];
+  const page = await context.newPage();
+  page.on("console", (message) => { if (message.type() === "error") faults.push(`console: ${message.text()}`); });
+  page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+  page.on("request", (request) => { if (!request.url().startsWith(service.url) && !request.url().startsWith("data:")) faults.push(`request to ${request.url()}`); });
+  return { page, faults, close: () => context.close() };
+}
+
+async function shot(page, name) {
+  if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of Object.entries(VIEWPORTS)) {
+    test(`every page is sound in ${colorScheme}, ${size}`, async () => {
+      const { page, faults, close } = await open({ colorScheme, viewport });
+      for (const [name, path] of Object.entries(PAGES)) {
+        const answer = await page.goto(service.url + path, { waitUntil: "load" });
+        assert.equal(answer.status(), 200, path);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(wider <= 0, `${path} is ${wider} pixels wider than the screen`);
+        await page.evaluate(AXE);
+        const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+        const told = found.violations.map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+        assert.deepEqual(told, [], `${path} in ${colorScheme}, ${size}`);
+        await shot(page, `${name}-${colorScheme}-${size}`);
+      }
+      assert.deepEqual(faults, []);
+      await close();
+    });
+  }
+}
+
+test("pages read without a script", async () => {
+  const { page, faults, close } = await open({ javaScriptEnabled: false, viewport: VIEWPORTS.wide });
+  await page.goto(`${service.url}/models/${MODEL}`);
+  assert.match(await page.locator("main").innerText(), /What changed lately/);
+  assert.ok(await page.locator("svg.heatmap rect.cell").count() > 50);
+  await page.locator("form.choices button").click();
+  assert.match(page.url(), /range=30d/);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("times are those of the viewer, and say what they are in UTC", async () => {
+  const { page, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(service.url);
+  const time = page.locator("td time").first();
+  assert.match(await time.getAttribute("title"), /\(UTC\)$/);
+  assert.match(await time.innerText(), /Jan \d+, 2026/);
+  assert.equal(await page.locator("[data-zone]").innerText(), "America/New_York");
+  await close();
+});
+
+test("choices apply at once, tables filter, and the theme stays", async () => {
+  const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(service.url);
+  await page.getByRole("searchbox", { name: "Filter" }).fill("spam");
+  assert.deepEqual(await page.locator("#fleet tbody tr:visible th").allInnerTexts().then((names) => names.every((name) => name.includes("spam"))), true);
+  await page.getByRole("link", { name: "30d" }).click();
+  await page.waitForURL(/range=30d/);
+  await page.goto(`${service.url}/models/${MODEL}`);
+  await page.getByLabel("version").selectOption("7");
+  await page.waitForURL(/version=7/);
+  await page.getByRole("button", { name: "Dark" }).click();
+  await page.reload();
+  assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a number can be followed to its statement by keyboard", async () => {
+  const { page, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(service.url);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "To the content");
+  await page.getByRole("link", { name: "show SQL" }).first().focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/sql\/fleet/);
+  assert.match(await page.locator("pre").first().innerText(), /FROM windvane\.predictions/);
+  await close();
+});
+
+test("what comes in is seen without a reload", async () => {
+  const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(service.url);
+  await page.locator("#live[data-state=on]").waitFor({ timeout: PATIENCE_MS });
+  // The first event only says where things stand.
+  await page.locator("main[data-revision]").waitFor({ timeout: PATIENCE_MS });
+  await service.send("predictions", [{ model: "newcomer", version: "1", ts: "2026-01-30T12:00:00Z", prediction: { score: 0.5 } }]);
+  await page.getByRole("link", { name: "newcomer" }).waitFor({ timeout: PATIENCE_MS });
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("an empty service says what to do next", async () => {
+  const fresh = await Service.start(BINARY);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  for (const [path, words] of [["/", "Nothing is recorded yet"], ["/experiments", "No look is recorded"], ["/pipeline", "This process"]]) {
+    await page.goto(fresh.url + path);
+    assert.ok((await page.locator("main").innerText()).includes(words), path);
+  }
+  await shot(page, "empty");
+  await context.close();
+  assert.equal(await fresh.stop(), 0);
+});

@@ -1,0 +1,143 @@
+//! The pages and the views behind them, over a service with something of everything in it.
+
+use std::io::Read;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::header;
+use serde_json::Value;
+use windvane_kit::Service;
+
+use crate::seeded;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn get(service: &Service, path: &str) -> reqwest::Response {
+    reqwest::Client::new().get(format!("{}{path}", service.url())).send().await.unwrap()
+}
+
+async fn page(service: &Service, path: &str) -> String {
+    let answer = get(service, path).await;
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert_eq!(status, 200, "{path}: {text}");
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statement() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = seeded::start(folder.path()).await;
+    let fleet = page(&service, "/").await;
+    for part in ["delay &lt;7&gt;", "spam", "columns, most in", "/sql/fleet?"] {
+        assert!(fleet.contains(part), "no `{part}` in {fleet}");
+    }
+    let model = page(&service, "/models/delay%20%3C7%3E").await;
+    for part in
+        ["What changed lately", "Version 8 in prod answers since", "temp", "class=\"cell", "version 7"]
+    {
+        assert!(model.contains(part), "no `{part}` in {model}");
+    }
+    let feature = page(&service, "/models/delay%20%3C7%3E/features/temp").await;
+    for part in ["class=\"reference\"", "class=\"current\"", "psi", "Effect in times of its floor"] {
+        assert!(feature.contains(part), "no `{part}` in {feature}");
+    }
+    assert!(page(&service, "/models/delay%20%3C7%3E/features/carrier").await.contains("of the reference"));
+    assert!(page(&service, "/pipeline").await.contains("windvane_collector_stored_rows_total"));
+    assert!(page(&service, "/settings").await.contains("monitors.daily"));
+    for missing in ["/models/none", "/models/spam/features/none", "/sql/none", "/api/v1/views/none"] {
+        assert_eq!(get(&service, missing).await.status(), 404, "{missing}");
+    }
+    check_views(&service).await;
+    check_delivery(&service).await;
+    check_events(&service).await;
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// Every view answers as JSON, CSV and Arrow with the same rows, and its statement runs as it is shown.
+async fn check_views(service: &Service) {
+    let views: Value = get(service, "/api/v1/views").await.json().await.unwrap();
+    assert_eq!(views["schema"], "windvane.views/1");
+    let asked = "model=delay%20%3C7%3E&monitor=daily&column=temp&granularity=1d&reference_kind=window";
+    for view in views["views"].as_array().unwrap() {
+        let name = view["view"].as_str().unwrap();
+        let known: Vec<&str> = view["parameters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        let query: Vec<&str> =
+            asked.split('&').filter(|pair| known.contains(&pair.split('=').next().unwrap())).collect();
+        let path = format!("/api/v1/views/{name}?{}", query.join("&"));
+        let json: Value = get(service, &path).await.json().await.unwrap();
+        let rows = json["rows"].as_array().unwrap_or_else(|| panic!("{path}: {json}")).len();
+        assert!(rows > 0, "{path} has no rows: {}", json["sql"]);
+        let csv = page(service, &format!("{path}&format=csv")).await;
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        assert_eq!(reader.records().filter(Result::is_ok).count(), rows, "{path}");
+        let arrow = get(service, &format!("{path}&format=arrow")).await.bytes().await.unwrap();
+        let batches = arrow::ipc::reader::StreamReader::try_new(arrow.as_ref(), None).unwrap();
+        assert_eq!(batches.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), rows, "{path}");
+        let sql = json["sql"].as_str().unwrap();
+        let printed = seeded::told(service, &["query", &format!("SELECT count() FROM ({sql}) FORMAT TSV")]);
+        assert_eq!(printed, rows.to_string(), "{sql}");
+        assert!(page(service, &format!("/sql/{name}?{}", query.join("&"))).await.contains("SELECT"));
+    }
+    for (path, code) in [
+        ("/api/v1/views/traffic?from=soon", "invalid_parameter"),
+        ("/api/v1/views/traffic?colour=red", "unknown_parameter"),
+        ("/api/v1/views/traffic?format=xml", "invalid_parameter"),
+        ("/api/v1/views/traffic?bucket=0", "invalid_parameter"),
+    ] {
+        let answer = get(service, path).await;
+        assert_eq!(answer.status(), 400, "{path}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["code"], code, "{path}");
+    }
+    let paged: Value = get(service, "/api/v1/views/fleet?limit=1").await.json().await.unwrap();
+    assert_eq!((paged["rows"].as_array().unwrap().len(), &paged["next_offset"]), (1, &1.into()));
+}
+
+/// What has not changed is not sent again, and browsers are told to fetch from nowhere else.
+async fn check_delivery(service: &Service) {
+    let answer = get(service, "/settings").await;
+    let headers = answer.headers().clone();
+    assert!(headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap().contains("default-src 'none'"));
+    let again = reqwest::Client::new()
+        .get(format!("{}/settings", service.url()))
+        .header(header::IF_NONE_MATCH, &headers[header::ETAG])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(again.status(), 304);
+    assert!(again.bytes().await.unwrap().is_empty());
+    let html = page(service, "/").await;
+    let asset =
+        html.split('"').find(|part| part.starts_with("/assets/page-") && part.ends_with(".js")).unwrap();
+    let script = get(service, asset).await;
+    assert!(script.headers()[header::CACHE_CONTROL].to_str().unwrap().contains("immutable"));
+}
+
+/// A page hears of what comes in, and the connection does not hold up the end of the service.
+async fn check_events(service: &Service) {
+    let answer = get(service, "/events").await;
+    assert!(answer.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/event-stream"));
+    let mut stream = answer.bytes_stream();
+    let mut next = async || {
+        let mut text = String::new();
+        let mut buffer = Vec::new();
+        while !text.contains("\n\n") || !text.contains("event: revision") {
+            let chunk = tokio::time::timeout(PATIENCE, stream.next()).await.expect("an event in time");
+            chunk.unwrap().unwrap().as_ref().read_to_end(&mut buffer).unwrap();
+            text = String::from_utf8(buffer.clone()).unwrap();
+        }
+        text.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).unwrap()
+    };
+    let first = next().await;
+    let body = format!(
+        "{{\"model\":\"spam\",\"version\":\"2\",\"ts\":{},\"prediction\":{{\"label\":\"ham\"}}}}\n",
+        seeded::START_US
+    );
+    seeded::send(service, "predictions", body).await;
+    assert_ne!(first, next().await, "the revision changes when events come in");
+}

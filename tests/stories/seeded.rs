@@ -1,0 +1,138 @@
+//! A service with something of everything in it: two models in versions, outcomes, a monitor that has found drift, and an
+//! experiment that was looked at.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use windvane_kit::{Service, eventually};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
+/// 2026-01-01, from which on there are days of predictions.
+pub const START_US: i64 = 1_767_225_600_000_000;
+const DAY_US: i64 = 86_400_000_000;
+const DAYS: i64 = 8;
+/// Predictions of a day and model.
+const A_DAY: i64 = 120;
+
+const CONFIG: &str = r#"
+[monitors.daily]
+model = "delay <7>"
+reference = "window:2026-01-01/2026-01-05"
+window = "1d"
+segment_by = ["region"]
+segment_rows_min = 30
+enabled = false
+[experiments.checkout]
+control = "A"
+window = "2d"
+[experiments.checkout.metrics.revenue]
+"#;
+
+/// Runs a command against the service.
+pub fn windvane(service: &Service, words: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
+    command.output().expect("windvane starts")
+}
+
+/// What a command that succeeds prints.
+pub fn told(service: &Service, words: &[&str]) -> String {
+    let output = windvane(service, words);
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Starts the service, sends everything, compares every day with the first four, and looks at the experiment twice.
+pub async fn start(folder: &Path) -> Service {
+    let service = Service::start(Path::new(BINARY), folder, CONFIG);
+    let predictions = predictions();
+    let outcomes: String = (0..DAYS * A_DAY / 2)
+        .map(|i| {
+            let day = i * 2 / A_DAY;
+            format!(
+                "{{\"model\":\"delay <7>\",\"event_id\":\"d{}\",\"ts\":{},\"label\":\"{}\"}}\n",
+                i * 2,
+                START_US + (day + 1) * DAY_US,
+                if i % 3 == 0 { "late" } else { "on_time" }
+            )
+        })
+        .collect();
+    let (exposures, measurements) = experiment();
+    for (kind, body) in [
+        ("predictions", predictions),
+        ("outcomes", outcomes),
+        ("exposures", exposures),
+        ("measurements", measurements),
+    ] {
+        send(&service, kind, body).await;
+    }
+    let (from, to) = ("2026-01-01", "2026-01-09");
+    told(&service, &["monitor", "backfill", "daily", "--from", from, "--to", to]);
+    told(&service, &["experiment", "checkout"]);
+    told(&service, &["experiment", "checkout"]);
+    service
+}
+
+/// Two models; the first has two versions, and its temperature moves on the last two days.
+fn predictions() -> String {
+    let mut body = String::new();
+    for i in 0..DAYS * A_DAY {
+        let (day, place) = (i / A_DAY, i % A_DAY);
+        let ts = START_US + day * DAY_US + place * (DAY_US / A_DAY);
+        let temp = place * 37 % 50 + if day >= 6 { 25 } else { 0 };
+        let version = if day >= 4 { "8" } else { "7" };
+        let carrier = ["UA", "AA", "<DL>"][usize::try_from(place % 3).unwrap()];
+        let region = if place % 2 == 0 { "east" } else { "west" };
+        let status = if place % 40 == 0 { "timeout" } else { "ok" };
+        writeln!(
+            body,
+            r#"{{"model":"delay <7>","version":"{version}","environment":"prod","event_id":"d{i}","ts":{ts},"unit_id":"u{place}","features":{{"temp":{temp},"carrier":"{carrier}","wind":{}}},"prediction":{{"score":0.{:02}}},"latency_us":{},"status":"{status}","tags":{{"region":"{region}"}}}}"#,
+            place * 17 % 30,
+            place % 100,
+            500 + place * 11 % 400,
+        )
+        .unwrap();
+        let label = if place % 4 == 0 { "spam" } else { "ham" };
+        writeln!(
+            body,
+            r#"{{"model":"spam","version":"1","event_id":"s{i}","ts":{ts},"features":{{"length":{place}}},"prediction":{{"label":"{label}"}},"latency_us":900}}"#
+        )
+        .unwrap();
+    }
+    body
+}
+
+fn experiment() -> (String, String) {
+    let (mut exposures, mut measurements) = (String::new(), String::new());
+    for i in 0..80_i64 {
+        let arm = if i % 2 == 0 { "A" } else { "B" };
+        writeln!(exposures, r#"{{"experiment":"checkout","unit_id":"u{i}","arm":"{arm}","ts":{START_US}}}"#)
+            .unwrap();
+        let (ts, value) = (START_US + DAY_US / 2, 10 + i % 7 + 3 * (i % 2));
+        writeln!(measurements, r#"{{"unit_id":"u{i}","metric":"revenue","value":{value},"ts":{ts}}}"#)
+            .unwrap();
+    }
+    (exposures, measurements)
+}
+
+/// Sends records and waits until they are stored.
+pub async fn send(service: &Service, kind: &str, body: String) {
+    let count = format!("SELECT count() FROM {kind} FORMAT TSV");
+    let expected = told(service, &["query", &count]).parse::<usize>().unwrap() + body.lines().count();
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/{kind}", service.url()))
+        .header("content-type", "application/x-ndjson")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200, "{kind}");
+    eventually(Duration::from_secs(30), || {
+        match told(service, &["query", &count]).parse::<usize>().unwrap() {
+            found if found == expected => Ok(()),
+            found => Err(format!("{found} of {expected} {kind}")),
+        }
+    });
+}

@@ -1,0 +1,70 @@
+//! Addresses of pages and of what is behind them: names are escaped, so that any name can be linked to.
+
+use maud::{Markup, html};
+use windvane_store::views::{Asked, View};
+
+/// A segment of a path, or a value in a query.
+pub fn escaped(name: &str) -> String {
+    let mut path = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                path.push(char::from(byte))
+            }
+            other => path.push_str(&format!("%{other:02X}")),
+        }
+    }
+    path
+}
+
+/// The page of a model.
+pub fn model(name: &str) -> String {
+    format!("/models/{}", escaped(name))
+}
+
+/// The page of a model's feature.
+pub fn feature(model: &str, column: &str) -> String {
+    format!("/models/{}/features/{}", escaped(model), escaped(column))
+}
+
+/// The page of an experiment.
+pub fn experiment(name: &str) -> String {
+    format!("/experiments/{}", escaped(name))
+}
+
+/// `?a=1&b=2` without the pairs that have no value.
+pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let parts: Vec<String> = pairs
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={}", escaped(value)))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
+}
+
+/// Links to the statement behind some numbers, and to its rows as files.
+pub fn source(view: &View, asked: &Asked) -> Markup {
+    let pairs = || asked.iter().map(|(name, value)| (*name, value.as_str()));
+    let rows = |format: &'static str| {
+        format!("/api/v1/views/{}{}", view.name, query(pairs().chain([("format", format)])))
+    };
+    html! {
+        span.source {
+            a href=(format!("/sql/{}{}", view.name, query(pairs()))) title=(view.about) { "show SQL" } " · "
+            a href=(rows("csv")) { "CSV" } " · " a href=(rows("arrow")) { "Arrow" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_in_addresses() {
+        assert_eq!(experiment("a b/c?"), "/experiments/a%20b%2Fc%3F");
+        assert_eq!(feature("m/1", "é"), "/models/m%2F1/features/%C3%A9");
+        assert_eq!(query([("a", "1&2"), ("b", "")]), "?a=1%262");
+        assert_eq!(query([]), "");
+    }
+}

@@ -1,0 +1,65 @@
+//! Charts as SVG that the server writes: colours and type come from the style of the page, so that they follow light and dark.
+//!
+//! Each chart says in words what it shows (`role="img"` with a label), and each page has the numbers as a table beside it.
+
+pub mod axis;
+pub mod heatmap;
+pub mod histogram;
+pub mod lines;
+pub mod spark;
+
+use windvane_types::span;
+
+use crate::numbers::short;
+
+/// Microseconds of a day.
+pub const DAY_US: f64 = 86_400e6;
+
+/// A pixel to a tenth.
+pub fn px(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+/// A name without control characters, cut where it is longer than `max` characters.
+pub fn cut(text: &str, max: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match clean.char_indices().nth(max.saturating_sub(1)) {
+        Some((at, _)) if clean.chars().count() > max => format!("{}…", &clean[..at]),
+        _ => clean,
+    }
+}
+
+/// A time as the label of an axis: the day where the axis spans days, else day and minute.
+pub fn time_label(at_us: f64, length_us: f64) -> String {
+    let time = short(&span::shown(at_us as i64));
+    let kept = if length_us >= 4.0 * DAY_US { time.get(..10) } else { time.get(5..) };
+    kept.unwrap_or(&time).to_owned()
+}
+
+/// A few times to label an axis with, and how each is anchored.
+pub fn time_ticks(first: f64, last: f64) -> Vec<(f64, String, &'static str)> {
+    let anchors = ["start", "middle", "middle", "middle", "end"];
+    let at = |i: usize| first + (last - first) * i as f64 / 4.0;
+    anchors
+        .into_iter()
+        .enumerate()
+        .map(|(i, anchor)| (at(i), time_label(at(i), last - first), anchor))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_and_cannot_break_a_line() {
+        assert_eq!(cut("a\nb", 8), "a b");
+        assert_eq!(cut(&"é".repeat(9), 8), format!("{}…", "é".repeat(7)));
+    }
+
+    #[test]
+    fn labels_have_days_where_the_axis_spans_days() {
+        assert_eq!(time_label(0.0, 10.0 * DAY_US), "1970-01-01");
+        assert_eq!(time_label(0.0, DAY_US), "01-01 00:00");
+    }
+}

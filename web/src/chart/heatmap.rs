@@ -1,0 +1,171 @@
+//! Columns × windows: how far each column is from its reference, in times of the floor that its method has to pass.
+
+use maud::{Markup, html};
+
+use super::{cut, px, time_label};
+use crate::numbers::number;
+
+const LABEL: f64 = 168.0;
+const WIDTH: f64 = 880.0;
+const ROW: f64 = 26.0;
+const FOOT: f64 = 34.0;
+/// The widest a cell may be.
+const CELL_MAX: f64 = 62.0;
+
+/// A row of the map.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The column.
+    pub name: String,
+    /// Where its label leads.
+    pub href: String,
+    /// One a window; `None` where the window does not have the column.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// A column in a window.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// `drift`, `no_drift` or `insufficient_data`.
+    pub verdict: String,
+    /// `up`, `down`, `mixed` or `none`.
+    pub direction: String,
+    /// The effect of the method that says it loudest, over its floor.
+    pub strength: f64,
+    /// The same with names and figures.
+    pub said: String,
+}
+
+/// The map; `windows` are the spans from the oldest to the newest.
+pub fn heatmap(rows: &[Row], windows: &[(i64, i64)]) -> Markup {
+    if rows.is_empty() || windows.is_empty() {
+        return html! {};
+    }
+    let cell = ((WIDTH - LABEL - 4.0) / windows.len() as f64).min(CELL_MAX);
+    let height = ROW * rows.len() as f64 + FOOT;
+    let drifted: usize = rows.iter().filter(|row| row.cells.iter().flatten().any(Cell::drifted)).count();
+    let said = format!(
+        "Drift of {} columns in {} windows; {drifted} of them drifted in at least one",
+        rows.len(),
+        windows.len()
+    );
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="Drift by column and window" {
+            svg.chart.heatmap role="group" viewBox=(format!("0 0 {WIDTH} {height}")) aria-label=(said) {
+                @for (i, row) in rows.iter().enumerate() { (self::row(row, ROW * i as f64, cell)) }
+                (foot(windows, cell, height))
+            }
+        }
+        ul.legend {
+            li { i.key.h0 {} "below half its floor" }
+            li { i.key.h1 {} "near its floor, or chance explains it" }
+            li { i.key.h2 {} "drift" }
+            li { i.key.h3 {} "twice the floor" }
+            li { i.key.h4 {} "four times" }
+            li { i.key.hx {} "too few rows" }
+        }
+    }
+}
+
+fn row(row: &Row, top: f64, cell: f64) -> Markup {
+    html! {
+        a href=(row.href) {
+            text.label x=(px(LABEL - 10.0)) y=(px(top + ROW * 0.68)) text-anchor="end" { (cut(&row.name, 22)) }
+        }
+        @for (i, found) in row.cells.iter().enumerate() {
+            @if let Some(found) = found {
+                g {
+                    title { (found.said) }
+                    rect class=(format!("cell {}", found.class())) x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(top + 1.5)) width=(px(cell - 2.0)) height=(px(ROW - 3.0)) rx="3" {}
+                    @if found.drifted() && cell >= 16.0 {
+                        text.arrow-word x=(px(LABEL + cell * (i as f64 + 0.5))) y=(px(top + ROW * 0.68)) text-anchor="middle" aria-hidden="true" { (found.arrow()) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn foot(windows: &[(i64, i64)], cell: f64, height: f64) -> Markup {
+    let first = windows.first().map_or(0, |window| window.0);
+    let last = windows.last().map_or(0, |window| window.1);
+    let length = (last - first) as f64;
+    // A label takes about 76 pixels: nine fit, and a cell is never as wide as one.
+    let every = windows.len().div_ceil(9).max(2);
+    html! {
+        @for (i, (start, _)) in windows.iter().enumerate().filter(|(i, _)| i.is_multiple_of(every)) {
+            text.tick x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(height - 14.0)) { (time_label(*start as f64, length)) }
+        }
+    }
+}
+
+impl Cell {
+    fn drifted(&self) -> bool {
+        self.verdict == "drift"
+    }
+
+    /// The shade: what a person must look at stands out, chance and small effects do not.
+    fn class(&self) -> &'static str {
+        match (self.verdict.as_str(), self.strength) {
+            ("insufficient_data", _) => "hx",
+            ("drift", strength) if strength >= 4.0 => "h4",
+            ("drift", strength) if strength >= 2.0 => "h3",
+            ("drift", _) => "h2",
+            (_, strength) if strength >= 0.5 => "h1",
+            _ => "h0",
+        }
+    }
+
+    fn arrow(&self) -> &'static str {
+        match self.direction.as_str() {
+            "up" => "↑",
+            "down" => "↓",
+            "mixed" => "↕",
+            _ => "•",
+        }
+    }
+}
+
+/// `4.2 times its floor`.
+pub fn times(strength: f64) -> String {
+    format!("{} times its floor", number(strength))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(verdict: &str, strength: f64) -> Cell {
+        Cell { verdict: verdict.to_owned(), direction: "up".to_owned(), strength, said: "<said>".to_owned() }
+    }
+
+    #[test]
+    fn shades_follow_the_verdict_before_the_effect() {
+        for (verdict, strength, class) in [
+            ("no_drift", 9.0, "h1"),
+            ("no_drift", 0.1, "h0"),
+            ("drift", 1.0, "h2"),
+            ("drift", 2.0, "h3"),
+            ("drift", 40.0, "h4"),
+            ("insufficient_data", 40.0, "hx"),
+        ] {
+            assert_eq!(cell(verdict, strength).class(), class);
+        }
+    }
+
+    #[test]
+    fn a_map_has_a_cell_a_window_and_leaves_gaps() {
+        let row = Row {
+            name: "<x>".to_owned(),
+            href: "/models/m/features/x".to_owned(),
+            cells: vec![Some(cell("drift", 3.0)), None, Some(cell("no_drift", 0.0))],
+        };
+        let html = heatmap(&[row], &[(0, 1), (1, 2), (2, 3)]).into_string();
+        assert_eq!(html.matches("class=\"cell").count(), 2);
+        assert!(
+            html.contains("1 of them drifted") && html.contains("&lt;said&gt;") && !html.contains("<x>"),
+            "{html}"
+        );
+        assert_eq!(heatmap(&[], &[]).into_string(), "");
+    }
+}

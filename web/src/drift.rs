@@ -1,0 +1,175 @@
+//! The report of a drift run as one HTML file: the verdict in words, every column as a histogram of reference and current,
+//! and the whole document as JSON inside, so that a program can read what a person was sent.
+
+mod words;
+
+use maud::{Markup, PreEscaped, html};
+use windvane_types::drift::{Column, Document, Segment, Verdict};
+
+use crate::chart::cut;
+use crate::chart::histogram::{Missing, histogram, legend};
+use crate::numbers::{number, p_value, thousands};
+use crate::page;
+
+/// Columns that are drawn: those that drifted furthest. The table has all.
+const DRAWN_MAX: usize = 120;
+/// Columns of a segment that are listed.
+const SEGMENT_COLUMNS_MAX: usize = 20;
+/// Segments that are listed.
+const SEGMENTS_MAX: usize = 100;
+/// Bytes of JSON up to which the document is embedded with its counts, and at all.
+const JSON_MAX: usize = 600_000;
+
+/// The report of a drift run: no script, and nothing to be loaded from anywhere.
+#[must_use]
+pub fn drift_report(document: &Document) -> String {
+    let title = format!("Drift of {}", cut(&document.current.source, 60));
+    page::report(&title, content(document)).into_string()
+}
+
+fn content(document: &Document) -> Markup {
+    let sorted = words::by_strength(&document.columns);
+    html! {
+        h1 { "Drift of " (cut(&document.current.source, 80)) }
+        p class=(format!("answer {}", document.verdict.as_str())) { (words::headline(document)) }
+        @let said = words::lately(&sorted);
+        @if !said.is_empty() { ul.lately { @for sentence in &said { li.alarm { (sentence) } } } }
+        (sides(document))
+        @if !sorted.is_empty() {
+            h2 { "Columns" }
+            (legend())
+            (pictures(&sorted))
+            h2 { "All columns and methods" }
+            section.card { (table(&sorted)) }
+        }
+        @if !document.segments.is_empty() {
+            h2 { "Segments" }
+            (segments(document))
+        }
+        @if !document.skipped.is_empty() {
+            h2 { "Not compared" }
+            section.card { ul { @for skipped in &document.skipped { li { strong { (cut(&skipped.column, 80)) } ": " (skipped.reason.as_str().replace('_', " ")) " (" (skipped.detail) ")" } } } }
+        }
+        h2 { "How it was judged" }
+        p.quiet { (words::rule(document)) }
+        (embedded(document))
+    }
+}
+
+fn sides(document: &Document) -> Markup {
+    html! {
+        ul.tiles {
+            li { span.of { "reference" } span.figure { (thousands(document.reference.rows)) } span.note { (cut(&document.reference.source, 60)) @if document.reference.stored_profile { ", its stored profile" } } }
+            li { span.of { "current" } span.figure { (thousands(document.current.rows)) } span.note { (cut(&document.current.source, 60)) } }
+            li { span.of { "columns drifted" } span.figure { (words::drifted(&document.columns)) } span.note { "of " (thousands(document.columns.len() as u64)) } }
+            @if !document.segments.is_empty() {
+                li { span.of { "segments drifted" } span.figure { (document.segments.iter().filter(|part| part.verdict == Verdict::Drift).count()) } span.note { "of " (document.segments.len()) } }
+            }
+        }
+    }
+}
+
+fn pictures(sorted: &[&Column]) -> Markup {
+    html! {
+        div.plots {
+            @for column in sorted.iter().take(DRAWN_MAX) {
+                section {
+                    h3 { (cut(&column.column, 80)) }
+                    p { (verdict(column)) " " span.quiet { (words::change(column)) } }
+                    @if let Some(distribution) = &column.distribution {
+                        (histogram(&column.column, distribution, Missing { reference: column.missing_reference, current: column.missing_current }))
+                    } @else { p.quiet { (words::undrawn(column)) } }
+                }
+            }
+        }
+        @if sorted.len() > DRAWN_MAX { p.quiet { "Drawn are the " (DRAWN_MAX) " columns that drifted furthest; the table has all " (thousands(sorted.len() as u64)) "." } }
+    }
+}
+
+fn verdict(column: &Column) -> Markup {
+    html! { span class=(format!("badge {}", column.verdict.as_str())) { (column.verdict.as_str().replace('_', " ")) (words::arrow(column)) } }
+}
+
+/// A row a column where there are many, else a row a method.
+fn table(sorted: &[&Column]) -> Markup {
+    let every = sorted.len() <= DRAWN_MAX;
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "column" } th scope="col" { "verdict" } th.number scope="col" { "reference" } th.number scope="col" { "current" }
+                        th scope="col" { "method" } th.number scope="col" { "statistic" } th.number scope="col" { "effect" } th.number scope="col" { "floor" } th.number scope="col" { "p" } th.number scope="col" { "p, corrected" }
+                    }
+                }
+                tbody {
+                    @for column in sorted {
+                        @let methods: Vec<_> = if every { column.methods.iter().collect() } else { words::strongest(column).into_iter().collect() };
+                        @for (i, method) in methods.iter().enumerate() {
+                            tr {
+                                @if i == 0 {
+                                    th scope="row" { (cut(&column.column, 48)) }
+                                    td { (verdict(column)) }
+                                    td.number { (thousands(column.n_reference)) } td.number { (thousands(column.n_current)) }
+                                } @else { td {} td {} td {} td {} }
+                                td { @if method.drifted { strong { (method.method) } } @else { (method.method) } @if let Some(reason) = &method.reason { " " span.quiet { (reason) } } }
+                                td.number { (method.statistic.map_or("–".to_owned(), number)) }
+                                td.number { (method.effect.map_or("–".to_owned(), number)) }
+                                td.number { (method.threshold.map_or("–".to_owned(), number)) }
+                                td.number { (p_value(method.p_value).trim_start_matches("p ")) }
+                                td.number { (p_value(method.p_adjusted).trim_start_matches("p ")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn segments(document: &Document) -> Markup {
+    let mut sorted: Vec<&Segment> = document.segments.iter().collect();
+    sorted.sort_by_key(|segment| std::cmp::Reverse(words::drifted(&segment.columns)));
+    html! {
+        section.card {
+            @for segment in sorted.iter().take(SEGMENTS_MAX) {
+                @let drifted: Vec<&Column> = words::by_strength(&segment.columns).into_iter().filter(|column| column.verdict == Verdict::Drift).collect();
+                details {
+                    summary { strong { (words::segment(segment)) } ", " (thousands(segment.rows_reference)) " against " (thousands(segment.rows_current)) " rows: " @if drifted.is_empty() { (segment.verdict.as_str().replace('_', " ")) } @else { (drifted.len()) " columns drifted" } }
+                    ul { @for column in drifted.iter().take(SEGMENT_COLUMNS_MAX) { li { strong { (cut(&column.column, 60)) } (words::arrow(column)) " " (words::change(column)) } } }
+                }
+            }
+            @if sorted.len() > SEGMENTS_MAX { p.quiet { "The " (SEGMENTS_MAX) " with most drift, of " (sorted.len()) "." } }
+            @if document.segments_left_out > 0 { p.quiet { (thousands(document.segments_left_out)) " segments were left out: too few rows, or not among the largest." } }
+        }
+    }
+}
+
+/// The document in a data block, which no browser runs.
+fn embedded(document: &Document) -> Markup {
+    let whole = serde_json::to_string(document).unwrap_or_default();
+    let text = if whole.len() <= JSON_MAX { whole } else { reduced(document) };
+    // `<` could end the block; JSON may have it escaped.
+    let text = text.replace('<', "\\u003c");
+    html! { script type="application/json" id="document" { (PreEscaped(text)) } }
+}
+
+/// The document without counts, then without segments, where it is very large.
+fn reduced(document: &Document) -> String {
+    let mut small = document.clone();
+    for column in &mut small.columns {
+        column.distribution = None;
+    }
+    match serde_json::to_string(&small) {
+        Ok(text) if text.len() <= JSON_MAX => text,
+        _ => {
+            small.segments = Vec::new();
+            small.columns.retain(|column| column.verdict == Verdict::Drift);
+            small.columns.truncate(DRAWN_MAX);
+            serde_json::to_string(&small).unwrap_or_default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

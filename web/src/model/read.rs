@@ -1,0 +1,236 @@
+//! Reads what the page of a model shows.
+
+use serde::Deserialize;
+use windvane_store::views::{
+    ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SERIES, LATENCY, NUMBERS, TRAFFIC,
+};
+use windvane_store::{Statement, Store, StoreError};
+
+use super::drift::{DriftRow, DriftSeries};
+use crate::chart::lines::{COLOURS, Series};
+use crate::span::{Choice, Range};
+
+/// Answers are read of the last day of the span: they are not kept by the hour.
+const ANSWERS_US: i64 = 24 * 3_600 * 1_000_000;
+/// Which length is shown unless another one is asked for: thirty days.
+const USUAL: usize = 2;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Chosen {
+    #[serde(skip)]
+    pub model: String,
+    pub version: String,
+    pub environment: String,
+    /// Which comparison; see [`DriftSeries::key`].
+    pub series: String,
+}
+
+/// A version in an environment.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Deployment {
+    pub version: String,
+    pub environment: String,
+    pub predictions: u64,
+    pub first_ts: String,
+    pub last_ts: String,
+    pub last_us: i64,
+}
+
+/// Predictions of one version in one bucket.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Traffic {
+    pub at_us: i64,
+    pub version: String,
+    pub predictions: u64,
+    pub failures: u64,
+}
+
+/// Latency in one bucket.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Latency {
+    pub at_us: i64,
+    pub p50_us: f64,
+    pub p95_us: f64,
+    pub p99_us: f64,
+}
+
+/// How often a class was answered.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Answer {
+    pub version: String,
+    pub answer: String,
+    pub predictions: u64,
+}
+
+/// A bin of scores or values.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Bin {
+    pub kind: String,
+    pub low: f64,
+    pub high: f64,
+    pub predictions: f64,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    n: u64,
+}
+
+/// What the page shows.
+#[derive(Debug)]
+pub struct Model {
+    pub chosen: Chosen,
+    pub range: Range,
+    pub bucketed: Asked,
+    pub day: Asked,
+    pub drift_asked: Asked,
+    pub outcomes: u64,
+    pub deployments: Vec<Deployment>,
+    pub traffic: Vec<Traffic>,
+    pub latency: Vec<Latency>,
+    pub answers: Vec<Answer>,
+    pub numbers: Vec<Bin>,
+    pub series: Vec<DriftSeries>,
+    pub series_chosen: Option<DriftSeries>,
+    pub drift: Vec<DriftRow>,
+}
+
+impl Chosen {
+    /// What the address says besides the span.
+    pub fn pairs(&self) -> [(&str, &str); 3] {
+        [("version", &self.version), ("environment", &self.environment), ("series", &self.series)]
+    }
+}
+
+/// Everything for the page; `None` where nothing is recorded of the model.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Option<Model>, StoreError> {
+    let of_model = Asked::from([("model", chosen.model.clone())]);
+    let (deployments, series) = tokio::try_join!(
+        DEPLOYMENTS.rows::<Deployment>(store, &of_model),
+        DRIFT_SERIES.rows::<DriftSeries>(store, &of_model),
+    )?;
+    if deployments.is_empty() && series.is_empty() {
+        return Ok(None);
+    }
+    let newest_us = deployments.iter().map(|found| found.last_us).max().unwrap_or(0);
+    let range = Range::ending(newest_us, choice.length(USUAL));
+    let (bucketed, day) = asked(&chosen, range);
+    let series_chosen = series.iter().find(|found| found.key() == chosen.series).or(series.first()).cloned();
+    let drift_asked = series_chosen.as_ref().map(|series| series.asked(&chosen.model)).unwrap_or_default();
+    let drifts = async {
+        match &series_chosen {
+            None => Ok(Vec::new()),
+            Some(_) => DRIFT_COLUMNS.rows::<DriftRow>(store, &drift_asked).await,
+        }
+    };
+    let (traffic, latency, answers, numbers, drift, outcomes) = tokio::try_join!(
+        TRAFFIC.rows(store, &bucketed),
+        LATENCY.rows(store, &bucketed),
+        ANSWERS.rows(store, &day),
+        NUMBERS.rows(store, &day),
+        drifts,
+        outcomes(store, &chosen.model),
+    )?;
+    Ok(Some(Model {
+        chosen,
+        range,
+        bucketed,
+        day,
+        drift_asked,
+        outcomes,
+        deployments,
+        traffic,
+        latency,
+        answers,
+        numbers,
+        series,
+        series_chosen,
+        drift,
+    }))
+}
+
+/// The parameters by bucket, and of the last day.
+fn asked(chosen: &Chosen, range: Range) -> (Asked, Asked) {
+    let deployment = Asked::from([
+        ("model", chosen.model.clone()),
+        ("version", chosen.version.clone()),
+        ("environment", chosen.environment.clone()),
+    ]);
+    let (mut bucketed, mut day) = (deployment.clone(), deployment);
+    range.ask_bucketed(&mut bucketed);
+    day.insert("from", (range.to_us - ANSWERS_US).to_string());
+    day.insert("to", range.to_us.to_string());
+    (bucketed, day)
+}
+
+async fn outcomes(store: &Store, model: &str) -> Result<u64, StoreError> {
+    let statement = Statement::new("SELECT count() AS n FROM windvane.outcomes WHERE model = {model:String}");
+    let rows: Vec<Count> = store.rows(&statement.param("model", model)).await?;
+    Ok(rows.first().map_or(0, |row| row.n))
+}
+
+impl Model {
+    /// The share of all predictions that have an outcome; `None` where none has.
+    pub fn labelled(&self) -> Option<f64> {
+        let all: u64 = self.deployments.iter().map(|found| found.predictions).sum();
+        (self.outcomes > 0).then(|| (self.outcomes as f64 / all.max(1) as f64).min(1.0))
+    }
+
+    /// Predictions of all versions together, bucket by bucket, also where there were none.
+    pub fn buckets(&self) -> Vec<(i64, u64, u64)> {
+        let bucket_us = self.range.length.bucket_s * 1_000_000;
+        let first = self.traffic.iter().map(|found| found.at_us).min();
+        let Some(first) = first else { return Vec::new() };
+        let mut at_us = first;
+        let mut buckets = Vec::new();
+        while at_us < self.range.to_us {
+            let of = |count: fn(&Traffic) -> u64| {
+                self.traffic.iter().filter(|found| found.at_us == at_us).map(count).sum()
+            };
+            buckets.push((at_us, of(|found| found.predictions), of(|found| found.failures)));
+            at_us += bucket_us;
+        }
+        buckets
+    }
+
+    /// A line a version, the one with most predictions first; those beyond the colours together.
+    pub fn traffic_by_version(&self) -> Vec<Series> {
+        let mut versions: Vec<(String, u64)> = Vec::new();
+        for found in &self.traffic {
+            match versions.iter_mut().find(|(version, _)| *version == found.version) {
+                Some((_, n)) => *n += found.predictions,
+                None => versions.push((found.version.clone(), found.predictions)),
+            }
+        }
+        versions.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let named: Vec<String> =
+            versions.iter().take(COLOURS - 1).map(|(version, _)| version.clone()).collect();
+        let others = versions.len() > named.len();
+        let times: Vec<i64> = self.buckets().into_iter().map(|(at_us, ..)| at_us).collect();
+        let line = |name: String, of: &dyn Fn(&str) -> bool| Series {
+            name,
+            points: times
+                .iter()
+                .map(|at_us| {
+                    let here =
+                        self.traffic.iter().filter(|found| found.at_us == *at_us && of(&found.version));
+                    (*at_us, here.map(|found| found.predictions).sum::<u64>() as f64)
+                })
+                .collect(),
+        };
+        let name = |version: &str| {
+            if version.is_empty() { "no version".to_owned() } else { format!("version {version}") }
+        };
+        let mut series: Vec<Series> =
+            named.iter().map(|version| line(name(version), &|found| found == version)).collect();
+        if others {
+            series.push(line("others".to_owned(), &|found| !named.iter().any(|version| version == found)));
+        }
+        series
+    }
+}

@@ -1,0 +1,176 @@
+//! The routes of the pages: each reads its views and writes HTML.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use maud::Markup;
+use prometheus::Registry;
+use serde::Deserialize;
+use windvane_store::experiment_findings::{self, Series};
+use windvane_store::experiment_looks::{self, Asked};
+use windvane_store::views::View;
+use windvane_store::{Store, StoreError};
+
+use crate::events::{self, Feed};
+use crate::model::Chosen;
+use crate::span::Choice;
+use crate::{Setting, Sources, api, experiment, feature, fleet, model, page, pipeline, settings, sql};
+
+/// Most experiments that the page shows at once; the read API pages through all.
+const EXPERIMENTS_MAX: u64 = 200;
+
+/// What handlers take a part of.
+#[derive(Debug, Clone)]
+struct Shared {
+    store: Store,
+    registry: Registry,
+    settings: Arc<[Setting]>,
+    feed: Feed,
+}
+
+impl FromRef<Shared> for Store {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.store.clone()
+    }
+}
+
+impl FromRef<Shared> for Feed {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.feed.clone()
+    }
+}
+
+/// `/`, `/models/…`, `/experiments/…` and their neighbours.
+pub fn router(sources: Sources) -> Router {
+    let Sources { store, registry, settings, closing } = sources;
+    let feed = Feed::new(store.clone(), closing);
+    Router::new()
+        .route("/", get(fleet_page))
+        .route("/models", get(fleet_page))
+        .route("/models/{model}", get(model_page))
+        .route("/models/{model}/features/{column}", get(feature_page))
+        .route("/experiments", get(experiments_page))
+        .route("/experiments/{name}", get(experiment_page))
+        .route("/pipeline", get(pipeline_page))
+        .route("/settings", get(settings_page))
+        .route("/sql", get(async || Html(sql::list().into_string())))
+        .route("/sql/{view}", get(sql_page))
+        .route("/events", get(events::events))
+        .with_state(Shared { store, registry, settings: settings.into(), feed })
+}
+
+/// `GET /`: every deployment, and which of them needs a look.
+async fn fleet_page(State(store): State<Store>, Query(choice): Query<Choice>) -> Response {
+    shown(fleet::read(&store, &choice).await.map(|fleet| fleet::render(&fleet)))
+}
+
+/// `GET /models/{model}`: what changed lately, drift, traffic, latency, answers.
+async fn model_page(
+    State(store): State<Store>,
+    Path(name): Path<String>,
+    Query(choice): Query<Choice>,
+    Query(chosen): Query<Chosen>,
+) -> Response {
+    let chosen = Chosen { model: name, ..chosen };
+    found(
+        model::read(&store, chosen, &choice).await.map(|model| model.map(|model| model::render(&model))),
+        "Nothing is recorded of this model.",
+    )
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OfSeries {
+    series: String,
+}
+
+/// `GET /models/{model}/features/{column}`: one column against its reference, over time.
+async fn feature_page(
+    State(store): State<Store>,
+    Path((model, column)): Path<(String, String)>,
+    Query(chosen): Query<OfSeries>,
+) -> Response {
+    let read = feature::read(&store, model, column, &chosen.series).await;
+    found(
+        read.map(|read| read.map(|feature| feature::render(&feature))),
+        "No drift run of this model has this column.",
+    )
+}
+
+/// `GET /experiments`: all experiments with what their latest look said.
+async fn experiments_page(State(store): State<Store>) -> Response {
+    let asked = Asked { limit: EXPERIMENTS_MAX, ..Asked::default() };
+    shown(experiment_looks::latest(&store, asked).await.map(|latest| experiment::list(&latest)))
+}
+
+/// `GET /experiments/{name}`: the latest look at an experiment, and how it came to that.
+async fn experiment_page(State(store): State<Store>, Path(name): Path<String>) -> Response {
+    let read = async {
+        let latest = api::experiments::latest(&store, &name).await?;
+        let points = experiment_findings::over_time(&store, Series::of(&name)).await?;
+        Ok((latest, points))
+    };
+    let (latest, points) = match read.await {
+        Ok(read) => read,
+        Err(error) => return shown(Err(error)),
+    };
+    let as_of =
+        latest.as_ref().map(|latest| windvane_types::span::shown(latest.as_of_us)).unwrap_or_default();
+    match latest.map(|latest| serde_json::from_str(&latest.document)) {
+        None => missing("No look at this experiment is recorded."),
+        Some(Err(_other_version)) => missing(
+            "The latest look at this experiment was recorded by another version; look again to see it.",
+        ),
+        Some(Ok(document)) => shown(Ok(experiment::experiment_page(&name, &as_of, (&document, &points)))),
+    }
+}
+
+/// `GET /pipeline`: monitors and their runs, counters, tables.
+async fn pipeline_page(State(shared): State<Shared>) -> Response {
+    let read = pipeline::read(&shared.store, &shared.registry).await;
+    shown(read.map(|pipeline| pipeline::render(&pipeline)))
+}
+
+/// `GET /settings`: the configuration, to be read.
+async fn settings_page(State(shared): State<Shared>) -> Response {
+    shown(Ok(settings::render(&shared.settings)))
+}
+
+/// `GET /sql/{view}`: the statement behind a number, its values filled in.
+async fn sql_page(Path(name): Path<String>, Query(sent): Query<BTreeMap<String, String>>) -> Response {
+    let Some(view) = View::named(&name) else { return missing("There is no query of this name.") };
+    match api::views::asked(view, sent) {
+        Ok(asked) => shown(Ok(sql::one(view, &asked))),
+        Err(problem) => {
+            let text = problem.to_string();
+            (StatusCode::BAD_REQUEST, Html(page::refused(&text).into_string())).into_response()
+        }
+    }
+}
+
+fn found(page: Result<Option<Markup>, StoreError>, otherwise: &str) -> Response {
+    match page.transpose() {
+        None => missing(otherwise),
+        Some(page) => shown(page),
+    }
+}
+
+fn missing(what: &str) -> Response {
+    (StatusCode::NOT_FOUND, Html(page::missing(what).into_string())).into_response()
+}
+
+fn shown(page: Result<Markup, StoreError>) -> Response {
+    match page {
+        Ok(page) => Html(page.into_string()).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "cannot read what the page shows");
+            let html = Html(page::unavailable().into_string());
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], html).into_response()
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! How the service itself does: monitors and their runs, the collector's counters, the tables.
+
+use maud::{Markup, html};
+use prometheus::Registry;
+use prometheus::proto::{Metric, MetricType};
+use serde::Deserialize;
+use windvane_store::views::{Asked, MONITORS, RUNS, TABLES};
+use windvane_store::{Store, StoreError};
+
+use crate::address;
+use crate::numbers::{bytes, number, thousands};
+use crate::page::{Part, card, empty, page, time};
+
+/// A monitor or a scheduled experiment.
+#[derive(Debug, Clone, Deserialize)]
+struct Monitor {
+    kind: String,
+    monitor: String,
+    model: String,
+    state: String,
+    next_due: String,
+    window_end: String,
+    verdict: String,
+    error: String,
+}
+
+/// A run of one.
+#[derive(Debug, Clone, Deserialize)]
+struct Run {
+    kind: String,
+    monitor: String,
+    state: String,
+    attempt: u64,
+    window_start: String,
+    window_end: String,
+    started_at: String,
+    took_ms: Option<i64>,
+    rows_current: u64,
+    findings: u64,
+    verdict: String,
+    error: String,
+}
+
+/// A table of the store.
+#[derive(Debug, Clone, Deserialize)]
+struct Table {
+    table: String,
+    rows: u64,
+    bytes: u64,
+    parts: u64,
+    changed_at: String,
+}
+
+/// A number of this process.
+#[derive(Debug, Clone, PartialEq)]
+struct Reading {
+    name: String,
+    labels: String,
+    help: String,
+    value: f64,
+}
+
+/// What the page shows.
+#[derive(Debug)]
+pub struct Pipeline {
+    monitors: Vec<Monitor>,
+    runs: Vec<Run>,
+    tables: Vec<Table>,
+    readings: Vec<Reading>,
+}
+
+/// Everything for the page.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn read(store: &Store, registry: &Registry) -> Result<Pipeline, StoreError> {
+    let none = Asked::new();
+    let (monitors, runs, tables) = tokio::try_join!(
+        MONITORS.rows::<Monitor>(store, &none),
+        RUNS.rows::<Run>(store, &none),
+        TABLES.rows::<Table>(store, &none),
+    )?;
+    Ok(Pipeline { monitors, runs, tables, readings: readings(registry) })
+}
+
+/// The counters and gauges that are not nought, and the means of histograms.
+fn readings(registry: &Registry) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    for family in registry.gather() {
+        for metric in family.get_metric() {
+            let (value, of) = match family.get_field_type() {
+                MetricType::COUNTER => (metric.get_counter().get_value(), String::new()),
+                MetricType::GAUGE => (metric.get_gauge().get_value(), String::new()),
+                MetricType::HISTOGRAM => {
+                    let histogram = metric.get_histogram();
+                    let n = histogram.get_sample_count();
+                    (histogram.get_sample_sum() / n.max(1) as f64, format!(", mean of {}", thousands(n)))
+                }
+                _ => continue,
+            };
+            if value != 0.0 {
+                let (name, help) = (family.name().to_owned(), family.help().to_owned());
+                readings.push(Reading { name, labels: labels(metric) + &of, help, value });
+            }
+        }
+    }
+    readings
+}
+
+fn labels(metric: &Metric) -> String {
+    let parts = metric.get_label().iter().map(|label| format!("{} {}", label.name(), label.value()));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The page as HTML.
+pub fn render(pipeline: &Pipeline) -> Markup {
+    let none = Asked::new();
+    let content = html! {
+        h1 { "Pipeline" }
+        (card("Monitors", &address::source(&MONITORS, &none), &monitors(&pipeline.monitors)))
+        @if !pipeline.runs.is_empty() { (card("Latest runs", &address::source(&RUNS, &none), &runs(&pipeline.runs))) }
+        (card("This process", &html! { span.source { a href="/metrics" { "all metrics" } } }, &counters(&pipeline.readings)))
+        (card("Tables", &address::source(&TABLES, &none), &tables(&pipeline.tables)))
+    };
+    page(Part::Pipeline, "Pipeline", content)
+}
+
+fn monitors(monitors: &[Monitor]) -> Markup {
+    if monitors.is_empty() {
+        return empty(&html! {
+            h2 { "No monitor runs" }
+            p { "A monitor compares a model's windows by schedule and writes what it finds. Add one to the configuration and start the service again:" }
+            pre tabindex="0" aria-label="Configuration" { "[monitors.daily]\nmodel = \"delay\"\nreference = \"previous\"\nwindow = \"1d\"" }
+        });
+    }
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="Monitors" {
+            table {
+                thead { tr { th scope="col" { "monitor" } th scope="col" { "model" } th scope="col" { "state" } th scope="col" { "latest window until" } th scope="col" { "verdict" } th scope="col" { "next due" } } }
+                tbody {
+                    @for monitor in monitors {
+                        tr {
+                            th scope="row" { (monitor.monitor) " " span.quiet { (monitor.kind) } }
+                            td { @if monitor.kind == "experiment" { a href=(address::experiment(&monitor.monitor)) { (monitor.monitor) } } @else { a href=(address::model(&monitor.model)) { (monitor.model) } } }
+                            td { span class=(format!("badge {}", monitor.state)) { (monitor.state) } @if !monitor.error.is_empty() { br; span.quiet { (monitor.error) } } }
+                            td { (time(&monitor.window_end)) }
+                            td { span class=(format!("badge {}", monitor.verdict)) { (monitor.verdict.replace('_', " ")) } }
+                            td { @if monitor.state == "disabled" { span.quiet { "–" } } @else { (time(&monitor.next_due)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn runs(runs: &[Run]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="Runs" {
+            table {
+                thead { tr { th scope="col" { "monitor" } th scope="col" { "window" } th scope="col" { "state" } th scope="col" { "verdict" } th.number scope="col" { "rows" } th.number scope="col" { "findings" } th.number scope="col" { "took" } th scope="col" { "began" } } }
+                tbody {
+                    @for run in runs {
+                        tr {
+                            th scope="row" { (run.monitor) " " span.quiet { (run.kind) } }
+                            td { (time(&run.window_start)) " – " (time(&run.window_end)) }
+                            td { span class=(format!("badge {}", if run.state == "failed" { "failing" } else { "quiet" })) { (run.state) } @if run.attempt > 1 { span.quiet { ", attempt " (run.attempt) } } @if !run.error.is_empty() { br; span.quiet { (run.error) } } }
+                            td { span class=(format!("badge {}", run.verdict)) { (run.verdict.replace('_', " ")) } }
+                            td.number { (thousands(run.rows_current)) } td.number { (thousands(run.findings)) }
+                            td.number { (run.took_ms.map_or("–".to_owned(), |ms| crate::numbers::latency(Some(ms as f64 * 1e3)))) }
+                            td { (time(&run.started_at)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn counters(readings: &[Reading]) -> Markup {
+    html! {
+        @if readings.is_empty() { p.quiet { "Nothing has been counted since this process started." } }
+        @else {
+            div.scroll tabindex="0" role="group" aria-label="Counters" {
+                table {
+                    thead { tr { th scope="col" { "metric" } th scope="col" { "of" } th.number scope="col" { "value" } th scope="col" { "says" } } }
+                    tbody {
+                        @for reading in readings {
+                            tr { th scope="row" { code { (reading.name) } } td { (reading.labels) } td.number { (number(reading.value)) } td.quiet { (reading.help) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tables(tables: &[Table]) -> Markup {
+    html! {
+        @if tables.is_empty() { p.quiet { "The store has no rows yet." } }
+        @else {
+            div.scroll tabindex="0" role="group" aria-label="Tables" {
+                table {
+                    thead { tr { th scope="col" { "table" } th.number scope="col" { "rows" } th.number scope="col" { "size" } th.number scope="col" { "parts" } th scope="col" { "changed" } } }
+                    tbody {
+                        @for table in tables {
+                            tr { th scope="row" { (table.table) } td.number { (thousands(table.rows)) } td.number { (bytes(table.bytes)) } td.number { (thousands(table.parts)) } td { (time(&table.changed_at)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{IntCounterVec, Opts};
+
+    use super::*;
+
+    #[test]
+    fn counters_of_this_process_are_shown_with_their_help() {
+        let registry = Registry::new();
+        let counter =
+            IntCounterVec::new(Opts::new("windvane_made_total", "Made things."), &["table"]).unwrap();
+        counter.with_label_values(&["predictions"]).inc_by(3);
+        counter.with_label_values(&["outcomes"]).inc_by(0);
+        registry.register(Box::new(counter)).unwrap();
+        let readings = readings(&registry);
+        assert_eq!(readings.len(), 1);
+        let html = counters(&readings).into_string();
+        for part in ["windvane_made_total", "table predictions", "Made things."] {
+            assert!(html.contains(part), "no `{part}` in {html}");
+        }
+    }
+
+    #[test]
+    fn an_idle_service_says_what_to_do_next() {
+        let none =
+            Pipeline { monitors: Vec::new(), runs: Vec::new(), tables: Vec::new(), readings: Vec::new() };
+        let html = render(&none).into_string();
+        assert!(html.contains("[monitors.daily]") && html.contains("no rows yet"), "{html}");
+    }
+}
