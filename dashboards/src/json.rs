@@ -1,0 +1,204 @@
+//! A dashboard as Grafana's classic JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::board::{Board, Item, Placed};
+use crate::{Annotation, Choice, Format, Panel, Shape, Step, Unit, Variable};
+
+/// The version of the classic model: the newest that Grafana 10 to 13 read alike.
+pub const SCHEMA_VERSION: u32 = 41;
+/// The data source that statements are written for.
+const PLUGIN: &str = "grafana-clickhouse-datasource";
+const PLUGIN_VERSION: &str = "4.20.0";
+
+/// The dashboard; `url` is where Windvane's own pages are, for links to them.
+#[must_use]
+pub fn json(board: &Board, all: &[Board], url: &str) -> Value {
+    let panels: Vec<Value> =
+        board.placed().iter().enumerate().map(|(i, placed)| item(placed, i + 1)).collect();
+    json!({
+        "uid": board.uid,
+        "title": board.title,
+        "description": board.about,
+        "tags": ["windvane"],
+        "schemaVersion": SCHEMA_VERSION,
+        "version": 1,
+        "editable": true,
+        "fiscalYearStartMonth": 0,
+        "graphTooltip": 1,
+        "refresh": "1m",
+        "timezone": "browser",
+        "time": {"from": board.from, "to": "now"},
+        "timepicker": {"refresh_intervals": ["10s", "1m", "5m", "1h"]},
+        "links": links(board, all, url),
+        "annotations": {"list": board.annotations.iter().map(annotation).collect::<Vec<_>>()},
+        "templating": {"list": std::iter::once(source_variable()).chain(board.variables.iter().map(variable)).collect::<Vec<_>>()},
+        "panels": panels,
+    })
+}
+
+fn datasource() -> Value {
+    json!({"type": PLUGIN, "uid": "${datasource}"})
+}
+
+fn target(sql: &str, format: Format) -> Value {
+    let (number, word) = match format {
+        Format::TimeSeries => (0, "timeseries"),
+        Format::Table => (1, "table"),
+    };
+    json!({
+        "datasource": datasource(), "editorType": "sql", "rawSql": sql, "format": number, "queryType": word,
+        "pluginVersion": PLUGIN_VERSION, "refId": "A",
+    })
+}
+
+fn item(placed: &Placed<'_>, id: usize) -> Value {
+    match &placed.item {
+        Item::Heading(title) => json!({
+            "id": id, "type": "row", "title": title, "collapsed": false, "panels": [],
+            "gridPos": {"h": 1, "w": crate::board::COLUMNS, "x": 0, "y": placed.y},
+        }),
+        Item::Panel(panel) => {
+            let mut value = self::panel(panel);
+            value["id"] = json!(id);
+            value["gridPos"] = json!({"h": panel.height, "w": panel.width, "x": placed.x, "y": placed.y});
+            value
+        }
+    }
+}
+
+fn panel(panel: &Panel) -> Value {
+    let mut defaults = Map::new();
+    defaults.insert("unit".to_owned(), json!(panel.unit.id()));
+    defaults.insert("color".to_owned(), json!({"mode": colour_mode(panel)}));
+    defaults.insert("thresholds".to_owned(), json!({"mode": "absolute", "steps": steps(panel.steps)}));
+    defaults.insert("custom".to_owned(), custom(panel.shape));
+    if let Some((uid, handed)) = panel.link {
+        let url = format!("/d/{uid}?{handed}&${{__url_time_range}}");
+        defaults.insert("links".to_owned(), json!([{"title": "Look closer", "url": url}]));
+    }
+    if panel.shape == Shape::Timeline && panel.unit == Unit::Words {
+        defaults.insert("mappings".to_owned(), words());
+    }
+    json!({
+        "type": panel.shape.plugin(),
+        "title": panel.title,
+        "description": panel.about,
+        "datasource": datasource(),
+        "targets": [target(panel.sql, panel.shape.format())],
+        "fieldConfig": {"defaults": defaults, "overrides": panel.columns.iter().map(column).collect::<Vec<_>>()},
+        "options": options(panel.shape),
+        "transparent": false,
+    })
+}
+
+fn column((name, unit): &(&str, Unit)) -> Value {
+    json!({
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": "unit", "value": unit.id()}],
+    })
+}
+
+fn colour_mode(panel: &Panel) -> &'static str {
+    match (panel.shape, panel.steps.len()) {
+        (Shape::Lines | Shape::Stacked | Shape::Bars, _) => "palette-classic",
+        (Shape::Timeline, 1) => "palette-classic",
+        _ => "thresholds",
+    }
+}
+
+fn steps(steps: &[Step]) -> Vec<Value> {
+    steps.iter().map(|step| json!({"color": step.colour, "value": step.from})).collect()
+}
+
+/// States by their words.
+fn words() -> Value {
+    let of = |colour: &str, index: usize| json!({"color": colour, "index": index});
+    json!([{"type": "value", "options": {
+        "drift": of("red", 0), "no_drift": of("green", 1), "insufficient_data": of("text", 2),
+        "fail": of("red", 3), "pass": of("green", 4), "inconclusive": of("yellow", 5),
+        "firing": of("red", 6), "pending": of("yellow", 7), "resolved": of("green", 8), "silenced": of("blue", 9),
+        "failed": of("red", 10), "done": of("green", 11), "running": of("blue", 12),
+    }}])
+}
+
+fn custom(shape: Shape) -> Value {
+    match shape {
+        Shape::Lines => {
+            json!({"drawStyle": "line", "lineWidth": 2, "fillOpacity": 6, "showPoints": "auto", "spanNulls": false, "thresholdsStyle": {"mode": "off"}})
+        }
+        Shape::Stacked => {
+            json!({"drawStyle": "line", "lineWidth": 1, "fillOpacity": 30, "showPoints": "never", "stacking": {"mode": "normal", "group": "A"}})
+        }
+        Shape::Table => json!({"align": "auto", "cellOptions": {"type": "auto"}, "filterable": true}),
+        Shape::Bars => json!({"fillOpacity": 75, "lineWidth": 1}),
+        Shape::Timeline => json!({"fillOpacity": 80, "lineWidth": 0}),
+        Shape::Stat => json!({}),
+    }
+}
+
+fn options(shape: Shape) -> Value {
+    let legend = json!({"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []});
+    match shape {
+        Shape::Lines | Shape::Stacked => {
+            json!({"legend": legend, "tooltip": {"mode": "multi", "sort": "desc"}})
+        }
+        Shape::Stat => {
+            json!({"reduceOptions": {"calcs": ["lastNotNull"], "values": false, "fields": ""}, "colorMode": "value", "graphMode": "none", "textMode": "auto", "justifyMode": "auto", "orientation": "auto"})
+        }
+        Shape::Table => json!({"showHeader": true, "cellHeight": "sm"}),
+        Shape::Bars => {
+            json!({"legend": legend, "tooltip": {"mode": "multi", "sort": "none"}, "orientation": "auto", "stacking": "none", "showValue": "never", "xTickLabelRotation": -45})
+        }
+        Shape::Timeline => {
+            json!({"legend": legend, "tooltip": {"mode": "single", "sort": "none"}, "mergeValues": false, "showValue": "never", "alignValue": "center", "rowHeight": 0.9})
+        }
+    }
+}
+
+fn annotation(annotation: &Annotation) -> Value {
+    json!({
+        "name": annotation.name,
+        "enable": true,
+        "hide": false,
+        "iconColor": annotation.colour,
+        "datasource": datasource(),
+        "target": target(annotation.sql, Format::Table),
+    })
+}
+
+fn source_variable() -> Value {
+    json!({
+        "name": "datasource", "label": "Data source", "type": "datasource", "query": PLUGIN, "current": {},
+        "hide": 0, "includeAll": false, "multi": false, "options": [], "refresh": 1, "regex": "", "skipUrlSync": false,
+    })
+}
+
+fn variable(variable: &Variable) -> Value {
+    let several = variable.choice == Choice::Several;
+    json!({
+        "name": variable.name, "label": variable.label, "type": "query", "datasource": datasource(),
+        "query": {"editorType": "sql", "rawSql": variable.sql, "refId": variable.name},
+        "definition": variable.sql,
+        "current": if several { json!({"text": ["All"], "value": ["$__all"]}) } else { json!({}) },
+        "hide": 0, "includeAll": several, "multi": several, "options": [], "refresh": 2, "regex": "", "skipUrlSync": false, "sort": 0,
+    })
+}
+
+/// Links to the other dashboards, which keep span and variables, and to Windvane's pages.
+fn links(board: &Board, all: &[Board], url: &str) -> Vec<Value> {
+    let to_board = |other: &Board| {
+        json!({
+            "title": other.title, "type": "link", "url": format!("/d/{}", other.uid), "icon": "dashboard", "tags": [],
+            "asDropdown": false, "includeVars": true, "keepTime": true, "targetBlank": false, "tooltip": other.about,
+        })
+    };
+    let mut links: Vec<Value> = all.iter().filter(|other| other.uid != board.uid).map(to_board).collect();
+    if !url.is_empty() {
+        links.push(json!({
+            "title": "Windvane", "type": "link", "url": url, "icon": "external link", "tags": [], "asDropdown": false,
+            "includeVars": false, "keepTime": false, "targetBlank": true, "tooltip": "The pages of the service",
+        }));
+    }
+    links
+}

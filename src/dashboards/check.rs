@@ -1,0 +1,213 @@
+//! `windvane dashboards check`: what Grafana would ask, asked here.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use windvane_dashboards::{Board, Choice, Format, Scope, Variable, boards, expand, faults, rule_statements};
+use windvane_store::{Statement, Store};
+
+use super::CheckArguments;
+use crate::connection;
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+
+/// A panel that takes longer keeps people waiting.
+const SLOW: Duration = Duration::from_secs(10);
+/// Memory of one statement.
+const MEMORY_BYTES_MAX: u64 = 2 << 30;
+/// Values of a board's first variable that are tried: models, mostly.
+const TRIED: usize = 3;
+/// Points of a chart as wide as half a screen.
+const POINTS: i64 = 600;
+
+/// What a statement answered, as ClickHouse's `JSONCompact` has it.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    meta: Vec<Column>,
+    rows: u64,
+    data: Vec<Vec<serde_json::Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Column {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// One line of the answer.
+struct Line {
+    what: String,
+    rows: u64,
+    took: Duration,
+    fault: Option<String>,
+}
+
+/// Checks everything.
+pub fn run(arguments: &CheckArguments) -> CommandResult {
+    let boards = boards();
+    let found = faults(&boards);
+    for fault in &found {
+        print(&format!("FAULT  {fault}\n"))?;
+    }
+    let panels: usize = boards.iter().map(|board| board.panels().count()).sum();
+    if arguments.offline {
+        print(&format!("{} dashboards with {panels} panels, {} faults\n", boards.len(), found.len()))?;
+        return Ok(if found.is_empty() { Exit::Ok } else { Exit::Found });
+    }
+    let store = arguments.connection.store()?.bounded(MEMORY_BYTES_MAX, SLOW);
+    let lines = connection::wait_for(async {
+        let mut lines = Vec::new();
+        for board in &boards {
+            lines.extend(check(&store, board).await?);
+        }
+        for (uid, sql) in rule_statements() {
+            lines.push(rule(&store, uid, sql).await?);
+        }
+        Ok(lines)
+    })?;
+    let mut broken = found.len();
+    for line in &lines {
+        let word = match (&line.fault, line.rows) {
+            (Some(_), _) => "FAULT ",
+            (None, 0) => "empty ",
+            _ => "ok    ",
+        };
+        broken += usize::from(line.fault.is_some());
+        let fault = line.fault.as_ref().map_or(String::new(), |fault| format!("  {fault}"));
+        let took = line.took.as_millis();
+        print(&format!("{word} {:>6} rows {took:>6} ms  {}{fault}\n", line.rows, line.what))?;
+    }
+    print(&format!("{} dashboards with {panels} panels, {broken} faults\n", boards.len()))?;
+    Ok(if broken == 0 { Exit::Ok } else { Exit::Found })
+}
+
+/// Every statement of a board, with its variables set as Grafana would set them at first; and once more for some other values of
+/// its first variable, because not every panel has something to say of every model.
+async fn check(store: &Store, board: &Board) -> Result<Vec<Line>, Failure> {
+    let mut lines = with(store, board, 0).await?;
+    if board.variables.is_empty() {
+        return Ok(lines);
+    }
+    for place in 1..TRIED {
+        let more = with(store, board, place).await?;
+        for (line, other) in lines.iter_mut().zip(more) {
+            line.rows = line.rows.max(other.rows);
+            line.took = line.took.max(other.took);
+            line.fault = line.fault.take().or(other.fault);
+        }
+    }
+    Ok(lines)
+}
+
+/// The same with the value at this place of the list of the first variable.
+async fn with(store: &Store, board: &Board, place: usize) -> Result<Vec<Line>, Failure> {
+    let (from_s, to_s) = span(store).await?;
+    let mut scope =
+        Scope { from_s, to_s, interval_s: ((to_s - from_s) / POINTS).max(1), variables: BTreeMap::new() };
+    let mut lines = Vec::new();
+    for (i, variable) in board.variables.iter().enumerate() {
+        let place = if i == 0 { place } else { 0 };
+        let what = format!("{} / variable {}", board.uid, variable.name);
+        let (line, values) = choose(store, what, (variable, &scope, place)).await?;
+        scope.variables.insert(variable.name, values);
+        lines.push(line);
+    }
+    for annotation in &board.annotations {
+        let what = format!("{} / annotation {}", board.uid, annotation.name);
+        lines.push(ask(store, what, (annotation.sql, &scope), time_is_first).await?);
+    }
+    for panel in board.panels() {
+        let what = format!("{} / {}", board.uid, panel.title);
+        let format = panel.shape.format();
+        let shape = move |answer: &Answer| match format {
+            Format::TimeSeries => time_is_first(answer),
+            Format::Table => None,
+        };
+        lines.push(ask(store, what, (panel.sql, &scope), shape).await?);
+    }
+    Ok(lines)
+}
+
+/// A value of a variable, the last one where there are fewer; or all where several may be chosen.
+async fn choose(
+    store: &Store,
+    what: String,
+    (variable, scope, place): (&Variable, &Scope, usize),
+) -> Result<(Line, Vec<String>), Failure> {
+    let mut found = None;
+    let line = ask(store, what, (variable.sql, scope), |answer| {
+        let row = answer.data.get(place).or(answer.data.last());
+        found = row.and_then(|row| row.first()).and_then(|value| value.as_str().map(str::to_owned));
+        (answer.meta.len() != 1).then(|| "a variable has one column".to_owned())
+    })
+    .await?;
+    let values = match variable.choice {
+        Choice::Several => Vec::new(),
+        Choice::One => vec![found.unwrap_or_default()],
+    };
+    Ok((line, values))
+}
+
+/// An alert rule's statement: one row with one number, or none.
+async fn rule(store: &Store, uid: &str, sql: &str) -> Result<Line, Failure> {
+    let scope = Scope { from_s: 0, to_s: 0, interval_s: 1, variables: BTreeMap::new() };
+    ask(store, format!("alert rule {uid}"), (sql, &scope), |answer| {
+        (answer.meta.len() != 1 || answer.rows > 1).then(|| "a rule answers with one number".to_owned())
+    })
+    .await
+}
+
+async fn ask(
+    store: &Store,
+    what: String,
+    (sql, scope): (&str, &Scope),
+    mut shape: impl FnMut(&Answer) -> Option<String>,
+) -> Result<Line, Failure> {
+    let failed =
+        |fault: String| Line { what: what.clone(), rows: 0, took: Duration::ZERO, fault: Some(fault) };
+    let statement = match expand(sql, scope) {
+        Ok(text) => Statement::new(text),
+        Err(error) => return Ok(failed(error.to_string())),
+    };
+    let started = Instant::now();
+    let body = match store.answer(&statement, "JSONCompact").await {
+        Ok(body) => body,
+        Err(error) => {
+            let failure = connection::failure(error);
+            return match failure.reason {
+                Reason::Unavailable => Err(failure),
+                _ => Ok(failed(failure.to_string())),
+            };
+        }
+    };
+    let took = started.elapsed();
+    let answer: Answer = serde_json::from_slice(&body)?;
+    let fault = shape(&answer);
+    Ok(Line { rows: answer.rows, what, took, fault })
+}
+
+/// Grafana draws over time what begins with a time.
+fn time_is_first(answer: &Answer) -> Option<String> {
+    let first = answer.meta.first()?;
+    let is_time = first.kind.contains("DateTime") && first.name == "time";
+    (!is_time).then(|| format!("the first column is `{}`, {}, and not a time", first.name, first.kind))
+}
+
+/// From the first to the last event, finding or run.
+async fn span(store: &Store) -> Result<(i64, i64), Failure> {
+    #[derive(Deserialize)]
+    struct Span {
+        from_s: i64,
+        to_s: i64,
+    }
+    let statement = Statement::new(
+        "SELECT toUnixTimestamp(least(
+             if((SELECT count() FROM windvane.predictions) = 0, now64(6, 'UTC'), (SELECT min(ts) FROM windvane.predictions)),
+             now64(6, 'UTC') - INTERVAL 7 DAY)) AS from_s,
+         toUnixTimestamp(greatest((SELECT max(ts) FROM windvane.predictions), now64(6, 'UTC'))) + 1 AS to_s",
+    );
+    let rows: Vec<Span> = store.rows(&statement).await.map_err(connection::failure)?;
+    Ok(rows.first().map_or((0, 1), |span| (span.from_s, span.to_s)))
+}

@@ -1,0 +1,64 @@
+//! Grafana's dashboards: what is written is what Grafana reads, and every panel's statement runs over data.
+
+use std::process::Command;
+
+use serde_json::Value;
+use windvane_dashboards::boards;
+
+use crate::seeded::{self, BINARY};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_runs_as_the_reader_and_has_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = seeded::start(folder.path()).await;
+    let access: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("data/access.json")).unwrap())
+            .unwrap();
+    let password = folder.path().join("reader");
+    std::fs::write(&password, access["reader_password"].as_str().unwrap()).unwrap();
+    let output = Command::new(BINARY)
+        .args(["--log", "error", "dashboards", "check", "--url", service.engine_url()])
+        .args(["--user", access["reader_user"].as_str().unwrap(), "--password-file"])
+        .arg(&password)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let panels: usize = boards().iter().map(|board| board.panels().count()).sum();
+    assert!(told.lines().count() > panels, "{told}");
+    let empty: Vec<&str> = told.lines().filter(|line| line.starts_with("empty")).collect();
+    // A single number that is nought is a row; what has none has no data to be drawn of.
+    assert!(empty.is_empty(), "{}", empty.join("\n"));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn dashboards_are_written_as_files_that_grafana_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |words: &[&str]| {
+        let output = Command::new(BINARY)
+            .args(["dashboards", "write"])
+            .arg(folder.path())
+            .args(words)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().count()
+    };
+    assert_eq!(write(&[]), boards().len() + 2);
+    assert_eq!(
+        write(&["--webhook", "http://127.0.0.1:9099/", "--url", "https://windvane.example"]),
+        boards().len() + 4
+    );
+    for board in boards() {
+        let path = folder.path().join(format!("dashboards/{}.json", board.uid));
+        let json: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(json["uid"], board.uid);
+        assert!(
+            json["links"].as_array().unwrap().iter().any(|link| link["url"] == "https://windvane.example")
+        );
+    }
+    let offline = Command::new(BINARY).args(["dashboards", "check", "--offline"]).output().unwrap();
+    assert_eq!(offline.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&offline.stdout).contains(" 0 faults"));
+}
