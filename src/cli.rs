@@ -4,10 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    alerts, baseline, check_config, completions, demo, drift, engine, experiment, ingest, monitor,
-    performance, query, runtime, schema, serve, shadow, telemetry,
     alerts, baseline, check_config, completions, dashboards, demo, drift, engine, experiment, ingest,
-    monitor, query, runtime, schema, serve, telemetry,
+    monitor, performance, query, runtime, schema, serve, shadow, telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.

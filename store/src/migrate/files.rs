@@ -28,6 +28,6 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(16, "experiment_findings", "0016_experiment_findings.sql"),
     migration!(17, "experiment_looks", "0017_experiment_looks.sql"),
     migration!(18, "performance_findings", "0018_performance_findings.sql"),
-    migration!(18, "predictions_projection_mode", "0018_predictions_projection_mode.sql"),
-    migration!(19, "predictions_by_hour", "0019_predictions_by_hour.sql"),
+    migration!(19, "predictions_projection_mode", "0019_predictions_projection_mode.sql"),
+    migration!(20, "predictions_by_hour", "0020_predictions_by_hour.sql"),
 ];

@@ -83,8 +83,8 @@ fn published_migrations_never_change() {
     0016 ffa940c3b161edaf experiment_findings
     0017 2978505fc411435d experiment_looks
     0018 dabbc6dc35e0a2ae performance_findings
-    0018 124a3ebfa220d5d2 predictions_projection_mode
-    0019 11972c2c9f2bb33f predictions_by_hour
+    0019 124a3ebfa220d5d2 predictions_projection_mode
+    0020 11972c2c9f2bb33f predictions_by_hour
     ");
 }
 
