@@ -9,6 +9,8 @@ use serde::{Serialize, Serializer};
 pub enum Code {
     /// The record is no valid JSON (`NaN` and `Infinity` are none).
     InvalidJson,
+    /// The body is no valid Arrow IPC stream.
+    InvalidArrow,
     /// The record is JSON but no object.
     NotAnObject,
     /// The record is longer than a record may be.
@@ -45,12 +47,21 @@ pub enum Code {
     LatencyOutOfRange,
     /// An outcome has not exactly one of `label` and `value`.
     OutcomeShape,
+    /// A tensor whose shape, datatype and data do not fit together.
+    TensorInvalid,
+    /// A span whose ids have not the length of W3C's.
+    TraceIdInvalid,
+    /// A metric of a kind that is not kept.
+    MetricKindUnsupported,
+    /// A CloudEvent of a type that is not taken.
+    EventTypeUnsupported,
 }
 
 impl Code {
     /// Every code, so that metrics start at zero and documents list them all.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidJson,
+        Self::InvalidArrow,
         Self::NotAnObject,
         Self::RecordTooLarge,
         Self::UnknownField,
@@ -69,12 +80,17 @@ impl Code {
         Self::ProbabilityOutOfRange,
         Self::LatencyOutOfRange,
         Self::OutcomeShape,
+        Self::TensorInvalid,
+        Self::TraceIdInvalid,
+        Self::MetricKindUnsupported,
+        Self::EventTypeUnsupported,
     ];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidJson => "invalid_json",
+            Self::InvalidArrow => "invalid_arrow",
             Self::NotAnObject => "not_an_object",
             Self::RecordTooLarge => "record_too_large",
             Self::UnknownField => "unknown_field",
@@ -93,6 +109,10 @@ impl Code {
             Self::ProbabilityOutOfRange => "probability_out_of_range",
             Self::LatencyOutOfRange => "latency_out_of_range",
             Self::OutcomeShape => "outcome_shape",
+            Self::TensorInvalid => "tensor_invalid",
+            Self::TraceIdInvalid => "trace_id_invalid",
+            Self::MetricKindUnsupported => "metric_kind_unsupported",
+            Self::EventTypeUnsupported => "event_type_unsupported",
         }
     }
 }

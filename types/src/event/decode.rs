@@ -52,6 +52,24 @@ pub struct Field<F> {
     pub field: F,
 }
 
+/// Reads a record that is no JSON text, such as a row of columns, into `event`, by the same rules as [`decode()`].
+///
+/// # Errors
+/// The first rule that the record breaks.
+pub fn decode_record<'a, E: Event<'a>, D: Deserializer<'a>>(
+    record: D,
+    event: &mut E,
+    limits: &Limits,
+    now_us: i64,
+) -> Result<(), Fault> {
+    event.clear(now_us);
+    let reader = Reader::new(limits);
+    RecordSeed { event: &mut *event, reader: &reader }
+        .deserialize(record)
+        .map_err(|error| reader.refused(error.to_string()))?;
+    event.finish(&reader)
+}
+
 /// Decodes one JSON record into `event`, which is cleared first. `now_us` (microseconds since 1970) stands in for a
 /// missing `ts`. An id that the client did not send stays empty.
 ///
@@ -63,8 +81,8 @@ pub fn decode<'a, E: Event<'a>>(
     limits: &Limits,
     now_us: i64,
 ) -> Result<(), Fault> {
-    if record.len() > limits.record_bytes_max {
-        let (n, max) = (record.len(), limits.record_bytes_max);
+    if record.len() > limits.record_bytes_max(E::KIND) {
+        let (n, max) = (record.len(), limits.record_bytes_max(E::KIND));
         return Err(Fault::new(
             Code::RecordTooLarge,
             format!("the record has {n} bytes; accepted are up to {max}"),

@@ -1,10 +1,14 @@
 //! How large the parts of an event may be; each bound has its code in a rejection.
 
+use super::Kind;
+
 /// The bounds of one event. The defaults leave room for wide models and still keep an event below a few hundred KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one record.
     pub record_bytes_max: usize,
+    /// Bytes of the record of a payload: tensors are larger than what is monitored of them.
+    pub payload_bytes_max: usize,
     /// Bytes of `event_id`; the contract says 128.
     pub event_id_bytes_max: usize,
     /// Bytes of a name: model, version, environment, a feature's key, a metric.
@@ -23,10 +27,22 @@ pub struct Limits {
     pub dimensions_max: usize,
 }
 
+impl Limits {
+    /// Bytes of one record of a kind.
+    #[must_use]
+    pub fn record_bytes_max(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Payload => self.payload_bytes_max,
+            _ => self.record_bytes_max,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             record_bytes_max: 1 << 20,
+            payload_bytes_max: 8 << 20,
             event_id_bytes_max: 128,
             name_bytes_max: 256,
             value_bytes_max: 4096,

@@ -62,13 +62,11 @@ impl<'l> Reader<'l> {
         }
         let text = error.to_string();
         let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-        let field = self.field.get();
-        let (code, found) = if text.starts_with("number out of range") {
-            (
-                Code::NumberOutOfRange,
-                "a number out of range; accepted are numbers that a 64-bit float holds".to_owned(),
-            )
-        } else if error.classify() != Category::Data {
+        if text.starts_with("number out of range") {
+            let found = "a number out of range; accepted are numbers that a 64-bit float holds";
+            return self.in_field(Code::NumberOutOfRange, found);
+        }
+        if error.classify() != Category::Data {
             let place = format!("column {}", error.column());
             return Fault::new(
                 Code::InvalidJson,
@@ -76,12 +74,22 @@ impl<'l> Reader<'l> {
                     "invalid JSON at {place}: {text}; accepted is one JSON object a record (no NaN, no Infinity)"
                 ),
             );
-        } else if field.is_empty() {
-            (Code::NotAnObject, text.to_owned())
-        } else {
-            (Code::InvalidType, text.to_owned())
-        };
-        match field {
+        }
+        self.of_another_type(text)
+    }
+
+    /// The fault behind the error of a record that is no JSON text.
+    pub(super) fn refused(&self, error: String) -> Fault {
+        self.fault.borrow_mut().take().unwrap_or_else(|| self.of_another_type(&error))
+    }
+
+    fn of_another_type(&self, found: &str) -> Fault {
+        let code = if self.field.get().is_empty() { Code::NotAnObject } else { Code::InvalidType };
+        self.in_field(code, found)
+    }
+
+    fn in_field(&self, code: Code, found: &str) -> Fault {
+        match self.field.get() {
             "" => Fault::new(code, found),
             field => Fault::new(code, format!("`{field}`: {found}")),
         }

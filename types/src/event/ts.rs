@@ -15,7 +15,10 @@ const ACCEPTED: &str = "accepted are RFC 3339 with an offset such as \"2013-01-0
      microseconds since 1970, from 1971 until 2200";
 
 /// Reads RFC 3339 with an offset; what is finer than a microsecond is cut off.
-pub(super) fn from_text(text: &str) -> Result<i64, Fault> {
+///
+/// # Errors
+/// The text is no time, or one that is not taken.
+pub fn from_text(text: &str) -> Result<i64, Fault> {
     let invalid = || {
         let shown: String = text.chars().take(64).collect();
         Fault::new(Code::TsInvalid, format!("`ts` is `{shown}`; {ACCEPTED}"))
