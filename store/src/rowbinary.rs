@@ -80,6 +80,48 @@ pub(crate) fn map<V>(
     out.splice(at..=at, length);
 }
 
+/// Appends an array whose elements are at hand.
+pub(crate) fn array<T>(out: &mut Vec<u8>, items: &[T], mut encode: impl FnMut(&mut Vec<u8>, &T)) {
+    varint(out, items.len());
+    for item in items {
+        encode(out, item);
+    }
+}
+
+/// A `Map(LowCardinality(String), String)` that is encoded once and appended to many rows: the attributes of a resource belong to
+/// all its spans.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes {
+    entries: usize,
+    bytes: Vec<u8>,
+}
+
+impl Attributes {
+    /// Forgets the entries, keeps the memory.
+    pub fn clear(&mut self) {
+        self.entries = 0;
+        self.bytes.clear();
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, key: &str, value: &str) {
+        string(&mut self.bytes, key);
+        string(&mut self.bytes, value);
+        self.entries += 1;
+    }
+
+    /// How many bytes the entries have.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        varint(out, self.entries);
+        out.extend_from_slice(&self.bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::wire::Column;
-use crate::{exposures, measurements, outcomes, predictions};
+use crate::{exposures, llm_calls, logs, measurements, metrics, outcomes, payloads, predictions, spans};
 
 /// A table that events are inserted into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,11 +20,37 @@ pub enum Table {
     Exposures,
     /// Values of metrics of units.
     Measurements,
+    /// Tensors that models were given.
+    Payloads,
+    /// OpenTelemetry spans.
+    Spans,
+    /// Calls of large language models, read out of spans.
+    LlmCalls,
+    /// OpenTelemetry log records.
+    Logs,
+    /// OpenTelemetry data points of gauges.
+    MetricsGauge,
+    /// OpenTelemetry data points of sums.
+    MetricsSum,
+    /// OpenTelemetry data points of histograms.
+    MetricsHistogram,
 }
 
 impl Table {
     /// Every table, in a fixed order.
-    pub const ALL: [Self; 4] = [Self::Predictions, Self::Outcomes, Self::Exposures, Self::Measurements];
+    pub const ALL: [Self; 11] = [
+        Self::Predictions,
+        Self::Outcomes,
+        Self::Exposures,
+        Self::Measurements,
+        Self::Payloads,
+        Self::Spans,
+        Self::LlmCalls,
+        Self::Logs,
+        Self::MetricsGauge,
+        Self::MetricsSum,
+        Self::MetricsHistogram,
+    ];
 
     /// The table's name in the database; also the word of its ingestion path and metric label.
     #[must_use]
@@ -34,6 +60,13 @@ impl Table {
             Self::Outcomes => "outcomes",
             Self::Exposures => "exposures",
             Self::Measurements => "measurements",
+            Self::Payloads => "payloads",
+            Self::Spans => "spans",
+            Self::LlmCalls => "llm_calls",
+            Self::Logs => "logs",
+            Self::MetricsGauge => "metrics_gauge",
+            Self::MetricsSum => "metrics_sum",
+            Self::MetricsHistogram => "metrics_histogram",
         }
     }
 
@@ -61,6 +94,13 @@ impl Table {
             Self::Outcomes => outcomes::LAYOUTS,
             Self::Exposures => exposures::LAYOUTS,
             Self::Measurements => measurements::LAYOUTS,
+            Self::Payloads => payloads::LAYOUTS,
+            Self::Spans => spans::LAYOUTS,
+            Self::LlmCalls => llm_calls::LAYOUTS,
+            Self::Logs => logs::LAYOUTS,
+            Self::MetricsGauge => metrics::GAUGE_LAYOUTS,
+            Self::MetricsSum => metrics::SUM_LAYOUTS,
+            Self::MetricsHistogram => metrics::HISTOGRAM_LAYOUTS,
         }
     }
 }
@@ -92,6 +132,13 @@ mod tests {
         outcomes 1: model:Word event_id:Text ts:Micros ingested_at:Micros label:OptionalWord value:OptionalNumber
         exposures 1: experiment:Word unit_id:Text arm:Word ts:Micros event_id:Text ingested_at:Micros
         measurements 1: metric:Word unit_id:Text ts:Micros value:Number event_id:Text ingested_at:Micros
+        payloads 1: event_id:Text ts:Micros ingested_at:Micros model:Word version:Word environment:Word inputs:Text outputs:Text
+        spans 1: Timestamp:Nanos TraceId:Text SpanId:Text ParentSpanId:Text TraceState:Text SpanName:Word SpanKind:Word ServiceName:Word ResourceAttributes:Attributes ScopeName:Text ScopeVersion:Text SpanAttributes:Attributes Duration:Count StatusCode:Word StatusMessage:Text Events.Timestamp:NanosList Events.Name:WordList Events.Attributes:AttributesList Links.TraceId:TextList Links.SpanId:TextList Links.TraceState:TextList Links.Attributes:AttributesList IngestedAt:Micros
+        llm_calls 1: ts:Micros ingested_at:Micros trace_id:Text span_id:Text service:Word environment:Word operation:Word provider:Word request_model:Word response_model:Word response_id:Text conversation_id:Text input_tokens:OptionalCount output_tokens:OptionalCount cache_read_tokens:OptionalCount cache_write_tokens:OptionalCount reasoning_tokens:OptionalCount finish_reasons:WordList streamed:Flag duration_us:Count time_to_first_token_us:OptionalCount time_per_output_token_us:OptionalNumber cost:OptionalNumber currency:Word status:Word convention:Word
+        logs 1: Timestamp:Nanos TraceId:Text SpanId:Text TraceFlags:Count SeverityText:Word SeverityNumber:Count ServiceName:Word Body:Text ResourceSchemaUrl:Word ResourceAttributes:Attributes ScopeSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes LogAttributes:Attributes EventName:Text IngestedAt:Micros
+        metrics_gauge 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Value:Number
+        metrics_sum 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Value:Number AggregationTemporality:Count IsMonotonic:Flag
+        metrics_histogram 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Count:Count Sum:Number BucketCounts:CountList ExplicitBounds:NumberList Min:Number Max:Number AggregationTemporality:Count
         ");
     }
 

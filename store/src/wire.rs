@@ -21,6 +21,8 @@ pub enum Wire {
     OptionalWord,
     /// Microseconds since 1970 UTC.
     Micros,
+    /// Nanoseconds since 1970 UTC.
+    Nanos,
     /// A number.
     Number,
     /// A count.
@@ -37,6 +39,20 @@ pub enum Wire {
     Numbers,
     /// Word to vector of 32-bit floats.
     Vectors,
+    /// Word to any text.
+    Attributes,
+    /// A list of times in nanoseconds.
+    NanosList,
+    /// A list of texts of few values.
+    WordList,
+    /// A list of texts.
+    TextList,
+    /// A list of maps from word to any text.
+    AttributesList,
+    /// A list of counts.
+    CountList,
+    /// A list of numbers.
+    NumberList,
 }
 
 impl Wire {
@@ -47,6 +63,7 @@ impl Wire {
             Self::Word => "LowCardinality(String)",
             Self::OptionalWord => "LowCardinality(Nullable(String))",
             Self::Micros => "DateTime64(6, 'UTC')",
+            Self::Nanos => "DateTime64(9, 'UTC')",
             Self::Number => "Float64",
             Self::Count => "UInt64",
             Self::Flag => "Bool",
@@ -55,6 +72,13 @@ impl Wire {
             Self::Words => "Map(LowCardinality(String), LowCardinality(String))",
             Self::Numbers => "Map(LowCardinality(String), Float64)",
             Self::Vectors => "Map(LowCardinality(String), Array(Float32))",
+            Self::Attributes => "Map(LowCardinality(String), String)",
+            Self::NanosList => "Array(DateTime64(9, 'UTC'))",
+            Self::WordList => "Array(LowCardinality(String))",
+            Self::TextList => "Array(String)",
+            Self::AttributesList => "Array(Map(LowCardinality(String), String))",
+            Self::CountList => "Array(UInt64)",
+            Self::NumberList => "Array(Float64)",
         }
     }
 }

@@ -85,6 +85,23 @@ fn published_migrations_never_change() {
     0018 dabbc6dc35e0a2ae performance_findings
     0019 124a3ebfa220d5d2 predictions_projection_mode
     0020 11972c2c9f2bb33f predictions_by_hour
+    0021 9fecce6f281c0956 payloads
+    0022 4ec7f3be54c2a64d payloads_distributed
+    0023 3b1b9ca88f73902f spans
+    0024 0e4829f5962ae5b5 spans_distributed
+    0025 e729158b5a420017 spans_trace_id_ts
+    0026 3f2fb631ec58a5b4 spans_trace_id_ts_distributed
+    0027 409f682a439f9356 spans_trace_id_ts_mv
+    0028 d1c9169c393a0b3b llm_calls
+    0029 c12869d9e96a51f7 llm_calls_distributed
+    0030 d09bbc00318e5c81 logs
+    0031 000a36111f7d30a0 logs_distributed
+    0032 6457d4f0a796c46a metrics_gauge
+    0033 8aab8a1d477be98a metrics_gauge_distributed
+    0034 b9b138620dc8b5bc metrics_sum
+    0035 7db82604544390db metrics_sum_distributed
+    0036 900f559332925672 metrics_histogram
+    0037 f228324d7531c65b metrics_histogram_distributed
     ");
 }
 

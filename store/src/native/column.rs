@@ -25,14 +25,23 @@ pub(super) enum Builder<'a> {
         keys: Dictionary<'a>,
         values: Values<'a>,
     },
+    List {
+        ends: Ends,
+        items: Box<Builder<'a>>,
+    },
 }
 
 /// The values of a map column.
 #[derive(Debug)]
 pub(super) enum Values<'a> {
     Words(Dictionary<'a>),
+    /// Strings with their lengths.
+    Texts(Vec<u8>),
     Numbers(Vec<u8>),
-    Vectors { ends: Ends, floats: Vec<u8> },
+    Vectors {
+        ends: Ends,
+        floats: Vec<u8>,
+    },
 }
 
 /// Where the elements of each row end: a running count, 8 bytes a row.
@@ -61,11 +70,15 @@ impl<'a> Builder<'a> {
             keys: Dictionary::new(rows),
             values,
         };
+        let list = |items| Self::List {
+            ends: Ends { total: 0, bytes: Vec::with_capacity(rows * FIXED_BYTES) },
+            items: Box::new(Self::new(items, 0)),
+        };
         match wire {
             Wire::Text => Self::Text(Vec::new()),
             Wire::Word => Self::Word(Dictionary::new(rows)),
             Wire::OptionalWord => Self::OptionalWord(Dictionary::nullable(rows)),
-            Wire::Micros | Wire::Number | Wire::Count => {
+            Wire::Micros | Wire::Nanos | Wire::Number | Wire::Count => {
                 Self::Fixed { width: FIXED_BYTES, values: fixed(FIXED_BYTES) }
             }
             Wire::Flag => Self::Fixed { width: 1, values: fixed(1) },
@@ -75,6 +88,13 @@ impl<'a> Builder<'a> {
             Wire::Words => map(Values::Words(Dictionary::new(rows))),
             Wire::Numbers => map(Values::Numbers(Vec::new())),
             Wire::Vectors => map(Values::Vectors { ends: Ends::default(), floats: Vec::new() }),
+            Wire::Attributes => map(Values::Texts(Vec::new())),
+            Wire::NanosList => list(Wire::Nanos),
+            Wire::WordList => list(Wire::Word),
+            Wire::TextList => list(Wire::Text),
+            Wire::AttributesList => list(Wire::Attributes),
+            Wire::CountList => list(Wire::Count),
+            Wire::NumberList => list(Wire::Number),
         }
     }
 
@@ -99,29 +119,53 @@ impl<'a> Builder<'a> {
                 }
                 ends.push(n);
             }
+            Self::List { ends, items } => {
+                let n = row.length()?;
+                for _ in 0..n {
+                    items.push(row)?;
+                }
+                ends.push(n);
+            }
         }
         Ok(())
     }
 
     pub(super) fn finish(self, pieces: &mut Pieces) {
+        self.prefix(pieces);
+        self.values(pieces);
+    }
+
+    /// What stands before all values of the column, its parts' included.
+    fn prefix(&self, pieces: &mut Pieces) {
+        match self {
+            Self::Text(_) | Self::Fixed { .. } | Self::OptionalFixed { .. } => {}
+            Self::Word(_) | Self::OptionalWord(_) => Dictionary::prefix(pieces),
+            Self::Map { values, .. } => {
+                Dictionary::prefix(pieces);
+                if let Values::Words(_) = values {
+                    Dictionary::prefix(pieces);
+                }
+            }
+            Self::List { items, .. } => items.prefix(pieces),
+        }
+    }
+
+    fn values(self, pieces: &mut Pieces) {
         match self {
             Self::Text(bytes) | Self::Fixed { values: bytes, .. } => pieces.buffer(bytes),
             Self::OptionalFixed { missing, values } => {
                 pieces.buffer(missing);
                 pieces.buffer(values);
             }
-            Self::Word(words) | Self::OptionalWord(words) => {
-                Dictionary::prefix(pieces);
-                words.finish(pieces);
-            }
+            Self::Word(words) | Self::OptionalWord(words) => words.finish(pieces),
             Self::Map { ends, keys, values } => {
-                Dictionary::prefix(pieces);
-                if let Values::Words(_) = values {
-                    Dictionary::prefix(pieces);
-                }
                 pieces.buffer(ends.bytes);
                 keys.finish(pieces);
                 values.finish(pieces);
+            }
+            Self::List { ends, items } => {
+                pieces.buffer(ends.bytes);
+                items.values(pieces);
             }
         }
     }
@@ -131,6 +175,7 @@ impl<'a> Values<'a> {
     fn push(&mut self, slot: usize, row: &mut Cursor<'a>) -> Result<(), Malformed> {
         match self {
             Self::Words(words) => words.push(slot, row.string()?),
+            Self::Texts(bytes) => bytes.extend_from_slice(row.encoded_string()?),
             Self::Numbers(bytes) => bytes.extend_from_slice(row.take(FIXED_BYTES)?),
             Self::Vectors { ends, floats } => {
                 let n = row.length()?;
@@ -144,7 +189,7 @@ impl<'a> Values<'a> {
     fn finish(self, pieces: &mut Pieces) {
         match self {
             Self::Words(words) => words.finish(pieces),
-            Self::Numbers(bytes) => pieces.buffer(bytes),
+            Self::Texts(bytes) | Self::Numbers(bytes) => pieces.buffer(bytes),
             Self::Vectors { ends, floats } => {
                 pieces.buffer(ends.bytes);
                 pieces.buffer(floats);

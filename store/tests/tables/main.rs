@@ -10,3 +10,4 @@ mod leases;
 mod library;
 mod migrations;
 mod statements;
+mod telemetry;
