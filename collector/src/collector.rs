@@ -16,6 +16,7 @@ use windvane_types::Clock;
 use crate::decode::IdMaker;
 use crate::http::{self, Readiness};
 use crate::in_flight::InFlight;
+use crate::kserve::Joiner;
 use crate::metrics::Metrics;
 use crate::options::CollectorOptions;
 use crate::sink::Sink;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: IdMaker,
+    /// Requests and responses of model servers that wait for each other.
+    pub(crate) joiner: Joiner,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
     /// Batches in work; each task ends by itself within the time of a commit.
@@ -123,6 +126,7 @@ impl Collector {
             sink,
             clock,
             ids: IdMaker::new(options.seed),
+            joiner: Joiner::default(),
             metrics,
             registry,
             tasks: TaskTracker::new(),
@@ -159,6 +163,11 @@ impl Collector {
     /// The routes: `/v1/*` ingestion, `/healthz`, `/readyz`, `/metrics`.
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.shared))
+    }
+
+    /// OpenTelemetry's gRPC services, for a port of their own.
+    pub fn grpc_router(&self) -> Router {
+        http::grpc_router(Arc::clone(&self.shared))
     }
 
     /// Whether events can be taken, and whether the store answers.

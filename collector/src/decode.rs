@@ -1,5 +1,6 @@
 //! From a request's body to rows: content encoding, records, events, RowBinary. Pure functions over bytes; no I/O.
 
+mod arrow;
 mod batch;
 mod body;
 mod ids;
@@ -9,3 +10,4 @@ mod rows;
 pub(crate) use batch::{Batch, Context, decode_batch};
 pub(crate) use body::{BodyError, CONTENT_ENCODINGS, CONTENT_TYPES, ContentEncoding, Format, decompress};
 pub(crate) use ids::IdMaker;
+pub(crate) use rows::ToRow;

@@ -1,7 +1,10 @@
-//! The collector's routes: ingestion, health, readiness, metrics.
+//! The collector's routes: ingestion, OpenTelemetry's protocol, health, readiness, metrics.
 
+mod cloudevents;
+mod grpc;
 mod health;
 mod ingest;
+mod otlp;
 mod problem;
 
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use windvane_types::event::Kind;
 pub use self::health::Readiness;
 use self::problem::Problem;
 use crate::collector::Shared;
+use crate::otlp::Signal;
 
 /// `/v1/*` ingestion, `/healthz`, `/readyz`, `/metrics`.
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
@@ -26,11 +30,33 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         };
         router = router.route(&format!("/v1/{}", kind.plural()), post(handler).fallback(method_not_allowed));
     }
+    for signal in Signal::ALL {
+        let handler = move |State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Body| {
+            otlp::export(shared, signal, headers, body)
+        };
+        router = router.route(&format!("/v1/{}", signal.word()), post(handler).fallback(method_not_allowed));
+    }
+    let log = |State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Body| {
+        cloudevents::log(shared, headers, body)
+    };
+    router = router.route("/v1/cloudevents", post(log).fallback(method_not_allowed));
     router
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .with_state(shared)
+}
+
+/// The gRPC services of OpenTelemetry's protocol, for a port of their own.
+pub(crate) fn grpc_router(shared: Arc<Shared>) -> Router {
+    let mut router = Router::new();
+    for signal in Signal::ALL {
+        let handler = move |State(shared): State<Arc<Shared>>, request: axum::extract::Request| {
+            grpc::export(shared, signal, request)
+        };
+        router = router.route(signal.method(), post(handler));
+    }
+    router.fallback(grpc::unimplemented).with_state(shared)
 }
 
 async fn method_not_allowed() -> Response {

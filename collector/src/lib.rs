@@ -9,8 +9,10 @@ mod collector;
 mod decode;
 mod http;
 mod in_flight;
+mod kserve;
 mod metrics;
 mod options;
+mod otlp;
 mod sink;
 mod spool;
 mod upload;
@@ -19,6 +21,7 @@ pub use collector::{Collector, Drained};
 pub use http::Readiness;
 pub use metrics::{DEFINITIONS, Definition};
 pub use options::CollectorOptions;
+pub use otlp::{Price, Prices};
 pub use sink::{Answer, Sink};
 pub use spool::{BlockLimits, KeyLimits, OpenError, SpoolOptions};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use windvane_types::event::Limits;
 
+use crate::otlp::Prices;
 use crate::spool::SpoolOptions;
 
 /// The settings of one collector.
@@ -23,6 +24,8 @@ pub struct CollectorOptions {
     /// How long an event waits for others before it is sent, and four times that where many come: what a reader sees is
     /// this old at least.
     pub block_age: Duration,
+    /// What tokens of large language models cost.
+    pub prices: Prices,
     /// Fresh random bits at every start: event ids are made from them, and the name of a new spool.
     pub seed: Uuid,
 }
@@ -38,6 +41,7 @@ impl CollectorOptions {
             requests_max: 64,
             body_timeout: Duration::from_secs(60),
             block_age: Duration::from_millis(500),
+            prices: Prices::default(),
             seed,
         }
     }

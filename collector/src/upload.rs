@@ -4,6 +4,7 @@
 
 mod backoff;
 mod dead_letter;
+mod pace;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use windvane_store::{Block, Fault, StoreError, Table};
 
 use self::backoff::pause;
+use self::pace::Pace;
 use crate::metrics::Metrics;
 use crate::sink::Sink;
 use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
@@ -22,6 +24,9 @@ use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
 /// From so many rows on, a block is given four times as long to fill: the engine's CPU for a row, merges included, is 12 us in
 /// blocks of 10,000 rows and 3 us in blocks of 100,000 (`benches/insert.rs`); below, there is little to save.
 const WORTH_WAITING_ROWS: u64 = 2_000;
+
+/// Longest wait for the answer to how many parts there are.
+const PARTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Uploads one table. Stopped by `drain`, after which it sends what the spool holds without waiting for more and ends; or by
 /// `abort`, which ends it wherever it is. What is not sent stays in the spool.
@@ -48,11 +53,13 @@ struct Stop;
 
 impl Uploader {
     pub(crate) async fn run(self) {
+        let mut pace = Pace::default();
         let work = async {
-            while self.next_is_due().await {
+            while self.next_is_due(&pace).await {
                 if let Err(Stop) = self.upload_one().await {
                     break;
                 }
+                self.keep_pace(&mut pace).await;
             }
         };
         tokio::select! {
@@ -66,7 +73,7 @@ impl Uploader {
     }
 
     /// Waits until a block is full or old enough. False when there is nothing left to drain.
-    async fn next_is_due(&self) -> bool {
+    async fn next_is_due(&self, pace: &Pace) -> bool {
         let mut backlog = self.spool.backlog();
         let mut since = None;
         loop {
@@ -78,13 +85,27 @@ impl Uploader {
             if !waits && self.drain.is_cancelled() {
                 return false;
             }
-            let patience = if now.rows < WORTH_WAITING_ROWS { self.block_age } else { 4 * self.block_age };
+            let usual = if now.rows < WORTH_WAITING_ROWS { self.block_age } else { 4 * self.block_age };
+            let patience = pace.patience(usual);
             let due = waits.then(|| *since.get_or_insert_with(Instant::now) + patience);
             tokio::select! {
                 changed = backlog.changed() => if changed.is_err() { return false },
                 () = sleep_until(due) => return true,
                 () = self.drain.cancelled() => {}
             }
+        }
+    }
+
+    /// Asks the store from time to time how its merges get on. It need not answer: then the pace stays as it is.
+    async fn keep_pace(&self, pace: &mut Pace) {
+        if self.drain.is_cancelled() || !pace.is_due(Instant::now()) {
+            return;
+        }
+        let asked = tokio::time::timeout(PARTS_TIMEOUT, self.sink.parts(self.table())).await;
+        if let Ok(Ok(parts)) = asked
+            && pace.learn(parts)
+        {
+            tracing::info!(table = %self.table(), parts, patience = ?pace.patience(self.block_age), "the parts of the fullest partition changed how long rows wait for others");
         }
     }
 

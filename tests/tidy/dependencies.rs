@@ -26,6 +26,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("lettre", &["windvane-alerts"]),
     ("axum", &["windvane-collector", "windvane-web", "windvane", "windvane-kit"]),
     ("clap", &["windvane"]),
+    ("opentelemetry-proto", &["windvane-collector"]),
+    ("tonic", &["windvane-collector"]),
 ];
 
 fn metadata() -> Metadata {

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use windvane_store::Block;
-use windvane_types::event::{Exposure, Kind, Limits, Measurement, Outcome, Prediction, decode};
+use windvane_types::event::{
+    Exposure, Kind, Limits, Measurement, Outcome, Payload, Prediction, decode, decode_record,
+};
 use windvane_types::rejection::{Code, Fault, Rejection};
 
+use super::arrow::{self, Bounds, Cell, Rows, Unreadable};
 use super::body::Format;
 use super::ids::IdMaker;
 use super::records::each_record;
@@ -27,8 +31,8 @@ pub(crate) struct Batch {
     pub(crate) rejected_by_code: Vec<(Code, u64)>,
     /// Ids that were made for accepted records, in order.
     pub(crate) made_ids: Vec<String>,
-    /// Whether there were more records than one batch may have; then nothing counts.
-    pub(crate) too_many: bool,
+    /// Why the batch is larger than one may be; then nothing counts.
+    pub(crate) too_large: Option<String>,
 }
 
 impl Batch {
@@ -53,21 +57,68 @@ impl Batch {
 pub(crate) struct Context<'c> {
     pub(crate) limits: &'c Limits,
     pub(crate) ids: &'c IdMaker,
+    /// Bytes of a body after decompression, buffers of an Arrow stream included.
+    pub(crate) body_bytes_max: usize,
     /// Microseconds since 1970: when the body arrived.
     pub(crate) now_us: i64,
 }
 
+/// Rows may take this many times the bytes that a body may: a dictionary of Arrow's holds each word once, a row its own.
+const ROW_BYTES_FACTOR: usize = 4;
+
+/// The records of a body.
+#[derive(Debug, Clone, Copy)]
+enum Records<'a> {
+    Text(&'a [u8], Format),
+    Columns(&'a [Rows]),
+}
+
 /// Decodes a body of events of one kind.
-pub(crate) fn decode_batch(kind: Kind, body: &[u8], format: Format, context: &Context<'_>) -> Batch {
-    match kind {
-        Kind::Prediction => decode_as::<Prediction<'_>>(body, format, context),
-        Kind::Outcome => decode_as::<Outcome<'_>>(body, format, context),
-        Kind::Exposure => decode_as::<Exposure<'_>>(body, format, context),
-        Kind::Measurement => decode_as::<Measurement<'_>>(body, format, context),
+pub(crate) fn decode_batch(kind: Kind, body: &Bytes, format: Format, context: &Context<'_>) -> Batch {
+    if format != Format::Arrow {
+        return decode_kind(kind, Records::Text(body, format), context);
+    }
+    let rows_max = usize::try_from(Block::ROWS_MAX).unwrap_or(usize::MAX);
+    match arrow::read(body, &Bounds { rows_max, bytes_max: context.body_bytes_max }) {
+        Ok(rows) => decode_kind(kind, Records::Columns(&rows), context),
+        Err(Unreadable::TooLarge(why)) => Batch { too_large: Some(why), ..Batch::default() },
+        Err(Unreadable::Invalid(rejection)) => {
+            let mut batch = Batch::default();
+            batch.reject(rejection);
+            batch
+        }
     }
 }
 
-fn decode_as<'a, E: ToRow<'a>>(body: &'a [u8], format: Format, context: &Context<'_>) -> Batch {
+fn decode_kind(kind: Kind, records: Records<'_>, context: &Context<'_>) -> Batch {
+    match kind {
+        Kind::Prediction => decode_as::<Prediction<'_>>(records, context),
+        Kind::Outcome => decode_as::<Outcome<'_>>(records, context),
+        Kind::Exposure => decode_as::<Exposure<'_>>(records, context),
+        Kind::Measurement => decode_as::<Measurement<'_>>(records, context),
+        Kind::Payload => decode_as::<Payload<'_>>(records, context),
+    }
+}
+
+fn decode_as<'a, E: ToRow<'a>>(records: Records<'a>, context: &Context<'_>) -> Batch {
+    let mut batch = match records {
+        Records::Text(body, format) => decode_text::<E>(body, format, context),
+        Records::Columns(rows) => decode_columns::<E>(rows, context),
+    };
+    if batch.records() == 0 {
+        let message = "the body holds no record; accepted are a JSON object, an array of objects, an object a line, or \
+             an Arrow IPC stream with rows";
+        let code = if matches!(records, Records::Text(..)) { Code::InvalidJson } else { Code::InvalidArrow };
+        batch.reject(Fault::new(code, message).at(0));
+    }
+    if u64::from(batch.accepted) > Block::ROWS_MAX {
+        let (n, max) = (batch.accepted, Block::ROWS_MAX);
+        batch.too_large = Some(format!("the batch has {n} events; accepted are up to {max}"));
+    }
+    batch
+}
+
+fn decode_text<'a, E: ToRow<'a>>(body: &'a [u8], format: Format, context: &Context<'_>) -> Batch {
     // A row is about as long as its record with the punctuation gone.
     let mut batch = Batch { rows: Vec::with_capacity(body.len() * 3 / 4), ..Batch::default() };
     let mut event = E::default();
@@ -81,12 +132,34 @@ fn decode_as<'a, E: ToRow<'a>>(body: &'a [u8], format: Format, context: &Context
         batch = Batch::default();
         batch.reject(rejection);
     }
-    if batch.records() == 0 {
-        let message =
-            "the body holds no record; accepted are a JSON object, an array of objects, or an object a line";
-        batch.reject(Fault::new(Code::InvalidJson, message).at(0));
+    batch
+}
+
+fn decode_columns<'a, E: ToRow<'a>>(rows: &'a [Rows], context: &Context<'_>) -> Batch {
+    let mut batch = Batch::default();
+    let mut event = E::default();
+    let bytes_max = context.body_bytes_max.saturating_mul(ROW_BYTES_FACTOR);
+    let records = rows.iter().flat_map(|rows| (0..rows.count).map(|row| Cell { column: &rows.root, row }));
+    for (index, record) in (0..).zip(records) {
+        let (before, ids_before) = (batch.rows.len(), batch.made_ids.len());
+        match decode_record(record, &mut event, context.limits, context.now_us) {
+            Ok(()) => take(&mut event, context, &mut batch),
+            Err(fault) => batch.reject(fault.at(index)),
+        }
+        let (row_bytes, max) = (batch.rows.len() - before, context.limits.record_bytes_max(E::KIND));
+        if row_bytes > max {
+            batch.rows.truncate(before);
+            batch.made_ids.truncate(ids_before);
+            batch.accepted -= 1;
+            let message = format!("the record has {row_bytes} bytes; accepted are up to {max}");
+            batch.reject(Fault::new(Code::RecordTooLarge, message).at(index));
+        }
+        if batch.rows.len() > bytes_max {
+            let why = format!("the rows of the batch have more than {bytes_max} bytes; send smaller batches");
+            batch.too_large = Some(why);
+            break;
+        }
     }
-    batch.too_many = u64::from(batch.accepted) > Block::ROWS_MAX;
     batch
 }
 
@@ -108,8 +181,9 @@ mod tests {
 
     fn batch(kind: Kind, body: &str) -> Batch {
         let (limits, ids) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)));
-        let context = Context { limits: &limits, ids: &ids, now_us: 1_700_000_000_000_000 };
-        decode_batch(kind, body.as_bytes(), Format::Unsaid, &context)
+        let now_us = 1_700_000_000_000_000;
+        let context = Context { limits: &limits, ids: &ids, body_bytes_max: 1 << 20, now_us };
+        decode_batch(kind, &Bytes::copy_from_slice(body.as_bytes()), Format::Unsaid, &context)
     }
 
     #[test]
@@ -142,6 +216,10 @@ mod tests {
             (Kind::Outcome, r#"{"model":"m","event_id":"e","value":1}"#),
             (Kind::Exposure, r#"{"experiment":"x","unit_id":"u","arm":"A"}"#),
             (Kind::Measurement, r#"{"unit_id":"u","metric":"m","value":1}"#),
+            (
+                Kind::Payload,
+                r#"{"model":"m","inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2.5]}]}"#,
+            ),
         ] {
             let batch = batch(kind, body);
             assert_eq!(batch.accepted, 1, "{kind:?}: {:?}", batch.rejected);

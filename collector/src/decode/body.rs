@@ -11,13 +11,15 @@ pub(crate) enum Format {
     Json,
     /// One object a line.
     Ndjson,
+    /// An Arrow IPC stream or file.
+    Arrow,
     /// Not said: the body shows it.
     Unsaid,
 }
 
 /// What the answer 415 lists.
-pub(crate) const CONTENT_TYPES: &str =
-    "application/json (an object or an array), application/x-ndjson (an object a line)";
+pub(crate) const CONTENT_TYPES: &str = "application/json (an object or an array), application/x-ndjson (an object a line), \
+     application/vnd.apache.arrow.stream and application/vnd.apache.arrow.file";
 
 impl Format {
     /// The format of a `Content-Type`; `None` for one that is not taken.
@@ -30,6 +32,7 @@ impl Format {
             | "application/ndjson"
             | "application/jsonl"
             | "application/x-jsonlines" => Some(Self::Ndjson),
+            "application/vnd.apache.arrow.stream" | "application/vnd.apache.arrow.file" => Some(Self::Arrow),
             _ => None,
         }
     }
@@ -170,7 +173,7 @@ mod tests {
             (Some("application/json; charset=utf-8"), Some(Format::Json)),
             (Some("Application/X-NDJSON"), Some(Format::Ndjson)),
             (None, Some(Format::Unsaid)),
-            (Some("application/vnd.apache.arrow.stream"), None),
+            (Some("application/vnd.apache.arrow.stream"), Some(Format::Arrow)),
             (Some("text/csv"), None),
             (Some("application/x-www-form-urlencoded"), None),
         ] {

@@ -1,10 +1,12 @@
 //! From an event to its RowBinary row: the one place where the words of events meet the columns of tables.
 
-use windvane_store::{exposures, measurements, outcomes, predictions};
-use windvane_types::event::{Entries, Event, Exposure, Measurement, Outcome, Prediction, Text};
+use windvane_store::{exposures, measurements, outcomes, payloads, predictions};
+use windvane_types::event::{
+    Entries, Event, Exposure, Measurement, Outcome, Payload, Prediction, Tensor, Text,
+};
 
 /// An event that a table takes.
-pub(super) trait ToRow<'a>: Event<'a> {
+pub(crate) trait ToRow<'a>: Event<'a> {
     /// Appends the event's row.
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>);
 }
@@ -86,4 +88,27 @@ impl<'a> ToRow<'a> for Measurement<'a> {
         };
         row.encode(out);
     }
+}
+
+impl<'a> ToRow<'a> for Payload<'a> {
+    fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>) {
+        let row = payloads::Row {
+            event_id: &self.event_id,
+            ts_us: self.ts_us,
+            ingested_at_us,
+            model: &self.model,
+            version: &self.version,
+            environment: &self.environment,
+            inputs: &json(&self.inputs),
+            outputs: &json(&self.outputs),
+        };
+        row.encode(out);
+    }
+}
+
+fn json(tensors: &[Tensor<'_>]) -> String {
+    if tensors.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(tensors).expect("tensors of numbers, strings and booleans are JSON")
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/{predictions,outcomes,exposures,measurements}`: parse the headers, read the body, decode, make it durable, answer.
+//! `POST /v1/{predictions,outcomes,exposures,measurements,payloads}`: parse the headers, read the body, decode, make it durable, answer.
 //!
 //! The work after the last byte of the body runs in a task of its own: a client that goes away neither stops it half-way
 //! nor frees its Idempotency-Key too early.
@@ -65,6 +65,7 @@ fn table_of(kind: Kind) -> Table {
         Kind::Outcome => Table::Outcomes,
         Kind::Exposure => Table::Exposures,
         Kind::Measurement => Table::Measurements,
+        Kind::Payload => Table::Payloads,
     }
 }
 
@@ -75,17 +76,37 @@ async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Request, Bytes, OwnedSemaphorePermit), Problem> {
-    if shared.is_closing() {
-        let detail = "the service is shutting down".to_owned();
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail)
-            .retry_after(Duration::from_secs(5)));
-    }
+    refuse_while_closing(shared)?;
     let request = parse_headers(kind, headers)?;
-    let permit = Arc::clone(&shared.requests).try_acquire_owned().map_err(|_| {
+    let (body, permit) = read_body(shared, headers, body).await?;
+    Ok((request, body, permit))
+}
+
+pub(super) fn refuse_while_closing(shared: &Shared) -> Result<(), Problem> {
+    if !shared.is_closing() {
+        return Ok(());
+    }
+    let detail = "the service is shutting down".to_owned();
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail)
+        .retry_after(Duration::from_secs(5)))
+}
+
+/// One of the requests that may be in work at the same time.
+pub(super) fn permit(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&shared.requests).try_acquire_owned().map_err(|_| {
         let detail = "as many requests as allowed are in work".to_owned();
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests_in_work", detail)
             .retry_after(Duration::from_secs(1))
-    })?;
+    })
+}
+
+/// Reads the body as it came.
+pub(super) async fn read_body(
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+    let permit = permit(shared)?;
     let bytes_max = shared.options.body_bytes_max;
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -99,25 +120,31 @@ async fn receive(
             Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
         },
     )??;
-    Ok((request, body, permit))
+    Ok((body, permit))
 }
 
 fn parse_headers(kind: Kind, headers: &HeaderMap) -> Result<Request, Problem> {
-    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let unsupported = |code, what: &str, found: Option<&str>, accepted: &str| {
-        let detail = format!("{what} `{}` is not taken; accepted are {accepted}", found.unwrap_or_default());
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail)
-    };
-    let content_type = text(header::CONTENT_TYPE);
-    let format = Format::of(content_type).ok_or_else(|| {
-        unsupported("unsupported_content_type", "Content-Type", content_type, CONTENT_TYPES)
-    })?;
-    let found = text(header::CONTENT_ENCODING);
-    let encoding = ContentEncoding::of(found).ok_or_else(|| {
-        unsupported("unsupported_content_encoding", "Content-Encoding", found, CONTENT_ENCODINGS)
-    })?;
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let format = Format::of(content_type).ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
+    let encoding = encoding_of(headers)?;
     let key = headers.get("idempotency-key").map(|key| key_of(kind, key.as_bytes())).transpose()?;
     Ok(Request { kind, format, encoding, key })
+}
+
+pub(super) fn unsupported_type(found: Option<&str>, accepted: &str) -> Problem {
+    let found = found.unwrap_or_default();
+    let detail = format!("Content-Type `{found}` is not taken; accepted are {accepted}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_type", detail)
+}
+
+/// How a body is compressed, by its headers.
+pub(super) fn encoding_of(headers: &HeaderMap) -> Result<ContentEncoding, Problem> {
+    let found = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    ContentEncoding::of(found).ok_or_else(|| {
+        let (found, accepted) = (found.unwrap_or_default(), CONTENT_ENCODINGS);
+        let detail = format!("Content-Encoding `{found}` is not taken; accepted are {accepted}");
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", detail)
+    })
 }
 
 /// The hash of a key, for its path: the same key on two paths is two keys.
@@ -159,11 +186,11 @@ async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-fn too_large(detail: String) -> Problem {
+pub(super) fn too_large(detail: String) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 
-fn internal() -> Problem {
+pub(super) fn internal() -> Problem {
     let detail = "the batch could not be taken; it was not stored".to_owned();
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }
@@ -180,15 +207,7 @@ async fn process(
     let now_us = shared.clock.now().as_microsecond();
     let (encoding, bytes_max) = (request.encoding, shared.options.body_bytes_max);
     let inline = body.len() <= INLINE_BYTES_MAX && encoding == ContentEncoding::Identity;
-    let body =
-        on_pool(inline, move || decompress(body, encoding, bytes_max)).await?.map_err(
-            |error| match error {
-                BodyError::TooLarge { .. } => too_large(error.to_string()),
-                BodyError::Corrupt(_) => {
-                    Problem::new(StatusCode::BAD_REQUEST, "invalid_content_encoding", error.to_string())
-                }
-            },
-        )?;
+    let body = on_pool(inline, move || unpack(body, encoding, bytes_max)).await??;
     let (spool, in_flight) = shared.of(table);
     let fingerprint = u64::from(crc32c::crc32c(&body)) << 32 | (body.len() as u64 & 0xffff_ffff);
     let claim = match request.key {
@@ -202,7 +221,8 @@ async fn process(
     };
     let decoder = Arc::clone(&shared);
     let batch = on_pool(inline, move || {
-        let context = Context { limits: &decoder.options.limits, ids: &decoder.ids, now_us };
+        let limits = &decoder.options.limits;
+        let context = Context { limits, ids: &decoder.ids, body_bytes_max: bytes_max, now_us };
         decode_batch(request.kind, &body, request.format, &context)
     })
     .await?;
@@ -216,7 +236,17 @@ async fn process(
     Ok(response)
 }
 
-async fn on_pool<T: Send + 'static>(
+/// Takes the compression off a body.
+pub(super) fn unpack(body: Bytes, encoding: ContentEncoding, bytes_max: usize) -> Result<Bytes, Problem> {
+    decompress(body, encoding, bytes_max).map_err(|error| match error {
+        BodyError::TooLarge { .. } => too_large(error.to_string()),
+        BodyError::Corrupt(_) => {
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_content_encoding", error.to_string())
+        }
+    })
+}
+
+pub(super) async fn on_pool<T: Send + 'static>(
     inline: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
@@ -240,11 +270,8 @@ async fn settle(
     mut batch: Batch,
     Arrival { key, now_us }: Arrival,
 ) -> Result<Response, Problem> {
-    if batch.too_many {
-        return Err(too_large(format!(
-            "the batch has {} events; accepted are up to a million",
-            batch.accepted
-        )));
+    if let Some(why) = batch.too_large.take() {
+        return Err(too_large(why));
     }
     let table = spool.table;
     let answer = answer(&batch);
@@ -304,7 +331,7 @@ fn repeated(
     Ok(response)
 }
 
-fn refused(error: &AppendError) -> Problem {
+pub(super) fn refused(error: &AppendError) -> Problem {
     match error {
         AppendError::Full => {
             let detail =

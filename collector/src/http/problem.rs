@@ -10,11 +10,11 @@ use serde_json::json;
 /// An answer that is an error.
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
-    status: StatusCode,
+    pub(super) status: StatusCode,
     /// The stable word; also the label of the metric.
     pub(super) code: &'static str,
-    detail: String,
-    retry_after: Option<Duration>,
+    pub(super) detail: String,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Problem {

@@ -1,0 +1,90 @@
+//! `POST /v1/cloudevents`: what KServe's and Seldon's request loggers send.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use windvane_store::Table;
+
+use super::ingest::{
+    encoding_of, internal, on_pool, read_body, refuse_while_closing, unpack, unsupported_type,
+};
+use super::otlp::{Arrival, append_once, key_of};
+use super::problem::{Problem, json_response};
+use crate::collector::Shared;
+use crate::decode::ContentEncoding;
+use crate::kserve::{Attributes, Mode, events, take};
+use crate::otlp::Context;
+
+const CONTENT_TYPES: &str =
+    "application/cloudevents+json, application/cloudevents-batch+json, and any type with ce- headers";
+
+/// A request whose headers were understood.
+#[derive(Debug)]
+struct Request {
+    mode: Mode,
+    attributes: Attributes,
+    compression: ContentEncoding,
+}
+
+/// Takes events.
+pub(super) async fn log(shared: Arc<Shared>, headers: HeaderMap, body: Body) -> Response {
+    let answered = async {
+        refuse_while_closing(&shared)?;
+        let request = parse_headers(&headers)?;
+        let (body, permit) = read_body(&shared, &headers, body).await?;
+        let work = process(Arc::clone(&shared), request, body);
+        let work = async move {
+            let _permit = permit;
+            work.await
+        };
+        shared.tasks.spawn(work).await.unwrap_or_else(|_| Err(internal()))
+    };
+    answered.await.unwrap_or_else(|problem: Problem| {
+        shared.metrics.refused.with_label_values(&[Table::Payloads.name(), problem.code]).inc();
+        problem.response()
+    })
+}
+
+fn parse_headers(headers: &HeaderMap) -> Result<Request, Problem> {
+    let mut attributes = Attributes::new();
+    for (name, value) in headers {
+        if let (Some(name), Ok(value)) = (name.as_str().strip_prefix("ce-"), value.to_str()) {
+            attributes.insert(name.to_owned(), Value::from(value));
+        }
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let mode = Mode::of(&essence.to_ascii_lowercase(), attributes.contains_key("type"))
+        .ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
+    Ok(Request { mode, attributes, compression: encoding_of(headers)? })
+}
+
+async fn process(shared: Arc<Shared>, request: Request, body: Bytes) -> Result<Response, Problem> {
+    let now_us = shared.clock.now().as_microsecond();
+    let decoder = Arc::clone(&shared);
+    let decoded = on_pool(false, move || {
+        let Request { mode, attributes, compression } = request;
+        let options = &decoder.options;
+        let body = unpack(body, compression, options.body_bytes_max)?;
+        let context = Context { limits: &options.limits, ids: &decoder.ids, prices: &options.prices, now_us };
+        let names = Value::Object(attributes.clone()).to_string();
+        let key = key_of("cloudevents", &[names.as_bytes(), &body]);
+        Ok((take(events(mode, attributes, &body), &decoder.joiner, &context), key))
+    });
+    let (logged, key) = decoded.await??;
+    for part in logged.intake.parts {
+        append_once(&shared, part, Arrival { key, now_us }).await?;
+    }
+    let mut answer = json!({"accepted": logged.accepted, "rejected": logged.rejected});
+    let status = if logged.accepted > 0 || logged.rejected.is_empty() {
+        StatusCode::OK
+    } else {
+        answer["code"] = json!("no_event_accepted");
+        StatusCode::BAD_REQUEST
+    };
+    Ok(json_response(status, answer.to_string().into()))
+}

@@ -1,0 +1,201 @@
+//! What a body of inference says of each row of its batch: features of a request, answers of a response.
+//!
+//! Tensors are cut along their first dimension. One element a row is a feature by the tensor's name; several are `NAME.0`, `NAME.1` …;
+//! more than [`WIDTH_MAX`] are an image or the like, which no monitor reads number by number: they are in the payload only.
+
+use serde_json::{Map, Number, Value, json};
+
+/// Elements of one tensor in one row that become features or probabilities.
+const WIDTH_MAX: usize = 256;
+/// How far from 1 the probabilities of a row may sum, with 32-bit floats behind them.
+const SUM_TOLERANCE: f64 = 1e-3;
+/// Names of outputs whose single numbers are scores and not values.
+const SCORES: [&str; 6] = ["score", "scores", "probability", "probabilities", "proba", "output_probability"];
+
+/// `features` of one record.
+pub(super) type Features = Map<String, Value>;
+/// `prediction` of one record; empty where the answer is none of its shapes.
+pub(super) type Answer = Map<String, Value>;
+
+/// A tensor cut into rows.
+struct Rows<'a> {
+    name: &'a str,
+    datatype: &'a str,
+    elements: Vec<&'a Value>,
+    rows: usize,
+}
+
+impl Rows<'_> {
+    fn width(&self) -> usize {
+        self.elements.len() / self.rows.max(1)
+    }
+
+    fn row(&self, row: usize) -> &[&Value] {
+        let width = self.width();
+        self.elements.get(row * width..(row + 1) * width).unwrap_or_default()
+    }
+}
+
+/// The rows of a request.
+pub(super) fn features(body: &Value) -> Vec<Features> {
+    if let Some(Value::Array(instances)) = body.get("instances") {
+        return instances.iter().map(of_instance).collect();
+    }
+    let tensors = tensors(body, "inputs");
+    let rows = tensors.first().map_or(0, |tensor| tensor.rows);
+    (0..rows).map(|row| of_row(&tensors, row)).collect()
+}
+
+fn of_instance(instance: &Value) -> Features {
+    match instance {
+        Value::Object(fields) => {
+            let mut features = Features::new();
+            for (name, value) in fields {
+                put(&mut features, name, &flat(value));
+            }
+            features
+        }
+        value => {
+            let mut features = Features::new();
+            put(&mut features, "instances", &flat(value));
+            features
+        }
+    }
+}
+
+fn of_row(tensors: &[Rows<'_>], row: usize) -> Features {
+    let mut features = Features::new();
+    for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
+        put(&mut features, tensor.name, tensor.row(row));
+    }
+    features
+}
+
+/// Names are unique because tensors are; elements that are no scalars are left out.
+fn put(features: &mut Features, name: &str, elements: &[&Value]) {
+    match elements {
+        [] => {}
+        [one] => {
+            features.insert(name.to_owned(), (*one).clone());
+        }
+        many if many.len() <= WIDTH_MAX => {
+            for (at, element) in many.iter().enumerate() {
+                features.insert(format!("{name}.{at}"), (*element).clone());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The rows of a response.
+pub(super) fn answers(body: &Value) -> Vec<Answer> {
+    if let Some(Value::Array(predictions)) = body.get("predictions") {
+        return predictions.iter().map(of_prediction).collect();
+    }
+    let tensors = tensors(body, "outputs");
+    let rows = tensors.first().map_or(0, |tensor| tensor.rows);
+    let of_row = |row| {
+        let mut answer = Answer::new();
+        for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
+            add(&mut answer, tensor.name, (tensor.datatype, tensor.row(row)));
+        }
+        one_shape(answer)
+    };
+    (0..rows).map(of_row).collect()
+}
+
+/// A prediction of version 1: an object with the fields of ours, or numbers and classes.
+fn of_prediction(prediction: &Value) -> Answer {
+    match prediction {
+        Value::Object(fields) => {
+            let known = fields
+                .iter()
+                .filter(|(field, _)| matches!(field.as_str(), "score" | "label" | "probabilities" | "value"));
+            one_shape(known.map(|(field, value)| (field.clone(), value.clone())).collect())
+        }
+        value => {
+            let mut answer = Answer::new();
+            let elements = flat(value);
+            let is_float = elements.iter().all(|element| element.is_f64());
+            let datatype = if is_float { "FP64" } else { "BYTES" };
+            add(&mut answer, "predictions", (datatype, &elements));
+            one_shape(answer)
+        }
+    }
+}
+
+/// Adds what an output says of a row.
+fn add(answer: &mut Answer, name: &str, (datatype, elements): (&str, &[&Value])) {
+    let is_float = datatype.starts_with("FP") || datatype == "BF16";
+    match elements {
+        [one] if is_float => {
+            let field = if SCORES.contains(&name) { "score" } else { "value" };
+            answer.insert(field.to_owned(), (*one).clone());
+        }
+        [one] => {
+            answer.insert("label".to_owned(), (*one).clone());
+        }
+        many if is_float && many.len() <= WIDTH_MAX && are_probabilities(many) => {
+            let classes = many.iter().enumerate();
+            let largest = classes.max_by(|(_, a), (_, b)| number(a).total_cmp(&number(b)));
+            if let Some((class, _)) = largest {
+                answer.entry("label").or_insert_with(|| json!(class.to_string()));
+            }
+            let probabilities = many.iter().enumerate();
+            let probabilities: Map<String, Value> =
+                probabilities.map(|(class, value)| (class.to_string(), clipped(value))).collect();
+            answer.insert("probabilities".to_owned(), Value::Object(probabilities));
+        }
+        _ => {}
+    }
+}
+
+/// A label goes with probabilities only; a class says more than a number beside it.
+fn one_shape(mut answer: Answer) -> Answer {
+    if answer.contains_key("label") {
+        answer.retain(|field, _| field == "label" || field == "probabilities");
+    } else {
+        answer.remove("probabilities");
+        if answer.contains_key("score") {
+            answer.remove("value");
+        }
+    }
+    answer
+}
+
+fn are_probabilities(elements: &[&Value]) -> bool {
+    let numbers = elements.iter().map(|element| number(element));
+    let sum: f64 = numbers.clone().sum();
+    numbers.clone().all(|n| (-SUM_TOLERANCE..=1.0 + SUM_TOLERANCE).contains(&n))
+        && (sum - 1.0).abs() <= SUM_TOLERANCE
+}
+
+/// Rounding may leave a probability a little outside [0, 1].
+fn clipped(value: &Value) -> Value {
+    Number::from_f64(number(value).clamp(0.0, 1.0)).map_or(Value::Null, Value::Number)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn flat(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(flat).collect(),
+        value => vec![value],
+    }
+}
+
+/// The tensors of a body of version 2.
+fn tensors<'a>(body: &'a Value, field: &str) -> Vec<Rows<'a>> {
+    let Some(Value::Array(tensors)) = body.get(field) else { return Vec::new() };
+    let rows = |tensor: &'a Value| {
+        let elements = flat(tensor.get("data")?);
+        let first = tensor.get("shape").and_then(|shape| shape.get(0)).and_then(Value::as_u64);
+        let rows = first.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(elements.len());
+        let fits = rows > 0 && elements.len().is_multiple_of(rows);
+        let (name, datatype) = (tensor.get("name")?.as_str()?, tensor.get("datatype")?.as_str()?);
+        fits.then_some(Rows { name, datatype, elements, rows })
+    };
+    tensors.iter().filter_map(rows).collect()
+}

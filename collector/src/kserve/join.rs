@@ -1,0 +1,130 @@
+//! Halves that wait for their other halves, within bounds of bytes and count.
+//!
+//! What is forgotten here is durable already: the oldest halves make room for new ones, and a restart begins with none. A pair whose
+//! first half was forgotten is two rows that never become one: a payload without outputs and a prediction without features, with one
+//! event id.
+
+use std::collections::{HashMap, VecDeque};
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use windvane_types::event::ts_of_text;
+use windvane_types::rejection::{Code, Fault};
+
+use super::event::{Event, Origin, Side};
+use super::tensors;
+
+/// Bytes of bodies that wait.
+const BYTES_MAX: usize = 64 << 20;
+/// Halves that wait.
+const HALVES_MAX: usize = 65_536;
+
+/// What the halves of a pair have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) model: String,
+    pub(super) component: String,
+    pub(super) id: String,
+}
+
+/// One half, read.
+#[derive(Debug, Clone)]
+pub(super) struct Half {
+    pub(super) id: String,
+    pub(super) ts_us: i64,
+    pub(super) origin: Origin,
+    pub(super) body: Value,
+    /// The body as tensors, where it can be told.
+    pub(super) tensors: Option<Value>,
+}
+
+/// What a half met.
+#[derive(Debug)]
+pub(super) enum Met {
+    /// The other one is not here; this one waits.
+    Alone(Half),
+    /// The pair.
+    Both {
+        request: Half,
+        response: Half,
+        /// When the one was that came first.
+        first_us: i64,
+    },
+}
+
+/// The halves that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Joiner {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    halves: HashMap<Key, (Side, Half, usize)>,
+    /// In the order in which they came; some have met since.
+    order: VecDeque<Key>,
+    bytes: usize,
+}
+
+impl Joiner {
+    /// Brings a half, and takes the other one away with it where that is here.
+    pub(super) fn meet(&self, key: Key, side: Side, half: Half) -> Met {
+        let mut waiting = self.waiting.lock();
+        match waiting.halves.remove(&key) {
+            Some((other_side, other, bytes)) if other_side != side => {
+                waiting.bytes -= bytes;
+                let first_us = other.ts_us;
+                let (request, response) = if side == Side::Request { (half, other) } else { (other, half) };
+                return Met::Both { request, response, first_us };
+            }
+            // The same half again takes its own place.
+            Some((_, _, bytes)) => waiting.bytes -= bytes,
+            None => {}
+        }
+        waiting.keep(key, side, half.clone());
+        Met::Alone(half)
+    }
+}
+
+impl Waiting {
+    fn keep(&mut self, key: Key, side: Side, half: Half) {
+        let bytes = size(&half.body) + half.tensors.as_ref().map_or(0, size);
+        self.bytes += bytes;
+        self.order.push_back(key.clone());
+        self.halves.insert(key, (side, half, bytes));
+        while self.bytes > BYTES_MAX || self.order.len() > HALVES_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            if let Some((_, _, bytes)) = self.halves.remove(&oldest) {
+                self.bytes -= bytes;
+            }
+        }
+    }
+}
+
+/// About how much memory a value takes.
+fn size(value: &Value) -> usize {
+    let own = size_of::<Value>();
+    own + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(size).sum(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + size(value)).sum(),
+        _ => 0,
+    }
+}
+
+impl Half {
+    /// Reads an event; one without a time was now.
+    pub(super) fn of(event: Event, now_us: i64) -> Result<Self, Fault> {
+        let Event { side, id, ts, origin, body } = event;
+        let tensors = tensors::of(&body, side);
+        let ts_us = match ts {
+            None => now_us,
+            Some(Value::String(text)) => ts_of_text(&text)?,
+            Some(_) => {
+                let message = "the `time` of the event is no string; accepted is RFC 3339 with an offset";
+                return Err(Fault::new(Code::TsInvalid, message));
+            }
+        };
+        Ok(Self { id, ts_us, origin, body, tensors })
+    }
+}

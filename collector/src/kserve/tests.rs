@@ -1,0 +1,217 @@
+//! Pairs in every mode and order, bodies of both versions of the protocol, and what is refused.
+
+use proptest::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+use windvane_types::event::Limits;
+use windvane_types::rejection::Code;
+
+use super::event::Event;
+use super::*;
+use crate::decode::IdMaker;
+use crate::otlp::Prices;
+
+const NOW_US: i64 = 1_700_000_000_000_000;
+
+fn taken(events: Vec<Result<Event, Fault>>, joiner: &Joiner) -> Logged {
+    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
+    let context = Context { limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US };
+    take(events, joiner, &context)
+}
+
+fn headers(side: &str, second: u32) -> Attributes {
+    let attributes = json!({"specversion": "1.0", "id": "r1", "source": "s", "type": format!("org.kubeflow.serving.inference.{side}"),
+        "time": format!("2023-11-14T22:13:{second:02}Z"), "inferenceservicename": "flights", "namespace": "prod", "endpoint": "default",
+        "component": "predictor"});
+    let Value::Object(attributes) = attributes else { unreachable!() };
+    attributes
+}
+
+fn binary(side: &str, second: u32, body: &Value) -> Vec<Result<Event, Fault>> {
+    events(Mode::Binary, headers(side, second), body.to_string().as_bytes())
+}
+
+fn structured(side: &str, second: u32, body: &Value) -> Value {
+    let mut event = headers(side, second);
+    event.insert("data".to_owned(), body.clone());
+    Value::Object(event)
+}
+
+/// Rows of predictions and of payloads.
+fn rows(logged: &Logged) -> (u32, u32) {
+    let of = |table| {
+        let parts = logged.intake.parts.iter().filter(|part| part.table == table);
+        parts.map(|part| part.rows).sum()
+    };
+    (of(Table::Predictions), of(Table::Payloads))
+}
+
+fn request() -> Value {
+    json!({"id": "r1", "inputs": [
+        {"name": "distance", "shape": [2, 1], "datatype": "FP32", "data": [1400.0, 7.5], "parameters": {"binary_data": false}},
+        {"name": "carrier", "shape": [2], "datatype": "BYTES", "data": ["UA", "AA"]}]})
+}
+
+fn response() -> Value {
+    json!({"model_name": "flights", "outputs": [{"name": "p", "shape": [2, 2], "datatype": "FP32", "data": [0.25, 0.75, 0.9, 0.1]}]})
+}
+
+#[test]
+fn a_pair_is_joined_in_either_order_and_mode() {
+    let joiner = Joiner::default();
+    assert_eq!(rows(&taken(binary("request", 1, &request()), &joiner)), (0, 1), "a payload at once");
+    assert_eq!(
+        rows(&taken(binary("response", 2, &response()), &joiner)),
+        (2, 1),
+        "both predictions, and the payload with its answer"
+    );
+    assert_eq!(
+        rows(&taken(binary("response", 2, &response()), &joiner)),
+        (2, 0),
+        "an answer alone is a prediction"
+    );
+    assert_eq!(
+        rows(&taken(binary("request", 1, &request()), &joiner)),
+        (2, 1),
+        "and again with its features"
+    );
+    let batch =
+        json!([structured("request", 1, &request()), structured("response", 2, &response())]).to_string();
+    let logged = taken(events(Mode::Batch, Attributes::new(), batch.as_bytes()), &joiner);
+    assert_eq!((logged.accepted, rows(&logged)), (2, (2, 2)));
+    let one = structured("request", 1, &request()).to_string();
+    assert_eq!(rows(&taken(events(Mode::Structured, Attributes::new(), one.as_bytes()), &joiner)), (0, 1));
+}
+
+#[test]
+fn seldons_halves_share_their_request_id() {
+    let event = |side: &str, id: &str| {
+        let mut headers = headers(side, 1);
+        headers.insert("type".to_owned(), json!(format!("io.seldon.serving.inference.{side}")));
+        headers.insert("id".to_owned(), json!(id));
+        headers.insert("requestid".to_owned(), json!("shared"));
+        headers.insert("modelid".to_owned(), json!("classifier"));
+        headers
+    };
+    let joiner = Joiner::default();
+    let body = request().to_string();
+    taken(events(Mode::Binary, event("request", "1"), body.as_bytes()), &joiner);
+    let body = response().to_string();
+    let logged = taken(events(Mode::Binary, event("response", "2"), body.as_bytes()), &joiner);
+    assert_eq!(rows(&logged), (2, 1));
+}
+
+#[test]
+fn bodies_of_both_versions_give_features_and_answers() {
+    let cases = [
+        (request(), json!({"distance": 1400.0, "carrier": "UA"})),
+        (
+            json!({"instances": [{"distance": 1400, "carrier": "UA"}]}),
+            json!({"distance": 1400, "carrier": "UA"}),
+        ),
+        (json!({"instances": [[1, 2.5]]}), json!({"instances.0": 1, "instances.1": 2.5})),
+        (json!({"instances": [3]}), json!({"instances": 3})),
+        (
+            json!({"inputs": [{"name": "x", "shape": [1, 2], "datatype": "INT64", "data": [[1, 2]]}]}),
+            json!({"x.0": 1, "x.1": 2}),
+        ),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(Value::Object(features(&body)[0].clone()), expected, "{body}");
+    }
+    let output = |name: &str, datatype: &str, data: Value| json!({"outputs": [{"name": name, "datatype": datatype, "shape": [1, data.as_array().map_or(1, Vec::len)], "data": data}]});
+    for (body, expected) in [
+        (output("y", "FP64", json!([12.5])), json!({"value": 12.5})),
+        (output("probability", "FP32", json!([0.5])), json!({"score": 0.5})),
+        (output("class", "INT64", json!([3])), json!({"label": 3})),
+        (output("class", "BYTES", json!(["late"])), json!({"label": "late"})),
+        (
+            output("p", "FP32", json!([0.25, 0.75])),
+            json!({"label": "1", "probabilities": {"0": 0.25, "1": 0.75}}),
+        ),
+        (output("embedding", "FP32", json!([2.0, 3.0])), json!({})),
+        (json!({"predictions": [0.5]}), json!({"value": 0.5})),
+        (json!({"predictions": ["late"]}), json!({"label": "late"})),
+        (
+            json!({"predictions": [[0.25, 0.75]]}),
+            json!({"label": "1", "probabilities": {"0": 0.25, "1": 0.75}}),
+        ),
+        (json!({"predictions": [{"score": 0.5, "other": 1}]}), json!({"score": 0.5})),
+    ] {
+        assert_eq!(Value::Object(answers(&body)[0].clone()), expected, "{body}");
+    }
+}
+
+#[test]
+fn instances_of_one_shape_become_tensors() {
+    for (instances, expected) in [
+        (
+            json!([[1, 2], [3, 4]]),
+            Some(json!([{"name": "instances", "datatype": "INT64", "shape": [2, 2], "data": [1, 2, 3, 4]}])),
+        ),
+        (
+            json!([{"a": 1.5}, {"a": 2}]),
+            Some(json!([{"name": "a", "datatype": "FP64", "shape": [2], "data": [1.5, 2]}])),
+        ),
+        (json!([[1], [2, 3]]), None),
+        (json!([{"a": 1}, {"b": 2}]), None),
+        (json!([{"a": null}]), None),
+        (json!([]), None),
+    ] {
+        assert_eq!(tensors::of(&json!({"instances": instances}), Side::Request), expected, "{instances}");
+    }
+}
+
+#[test]
+fn events_that_are_none_are_rejected_alone() {
+    let mut outlier = headers("request", 1);
+    outlier.insert("type".to_owned(), json!("io.seldon.serving.inference.outlier"));
+    outlier.insert("data".to_owned(), json!({}));
+    let mut nameless = headers("request", 1);
+    nameless.remove("inferenceservicename");
+    nameless.insert("data".to_owned(), json!({}));
+    let mut badly_timed = headers("request", 1);
+    badly_timed.insert("time".to_owned(), json!("yesterday"));
+    badly_timed.insert("data".to_owned(), json!({}));
+    let batch = json!([outlier, structured("request", 1, &request()), nameless, 7, badly_timed]).to_string();
+    let logged = taken(events(Mode::Batch, Attributes::new(), batch.as_bytes()), &Joiner::default());
+    let rejected: Vec<(u64, Code)> = logged.rejected.iter().map(|r| (r.index, r.code)).collect();
+    let expected = [
+        (0, Code::EventTypeUnsupported),
+        (2, Code::MissingField),
+        (3, Code::NotAnObject),
+        (4, Code::TsInvalid),
+    ];
+    assert_eq!((logged.accepted, &rejected[..]), (1, &expected[..]));
+}
+
+#[test]
+fn what_waits_is_bounded_and_the_oldest_is_forgotten() {
+    let joiner = Joiner::default();
+    let big = json!({"instances": [["x".repeat(9 << 20)]]});
+    for n in 0..20 {
+        let mut headers = headers("request", 1);
+        headers.insert("id".to_owned(), json!(n.to_string()));
+        let event = events(Mode::Binary, headers, big.to_string().as_bytes()).remove(0).unwrap();
+        let key = event.key();
+        joiner.meet(key, Side::Request, Half::of(event, NOW_US).unwrap());
+    }
+    let meets = |n: u32| {
+        let mut headers = headers("response", 2);
+        headers.insert("id".to_owned(), json!(n.to_string()));
+        let event = events(Mode::Binary, headers, b"{}").remove(0).unwrap();
+        let key = event.key();
+        matches!(joiner.meet(key, Side::Response, Half::of(event, NOW_US).unwrap()), Met::Both { .. })
+    };
+    assert!(meets(19), "the newest is here");
+    assert!(!meets(0), "the oldest made room");
+}
+
+proptest! {
+    // Whatever the bytes are, the events of them are taken or refused, never a panic.
+    #[test]
+    fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), which in 0..3_usize) {
+        let mode = [Mode::Binary, Mode::Structured, Mode::Batch][which];
+        taken(events(mode, headers("request", 1), &bytes), &Joiner::default());
+    }
+}

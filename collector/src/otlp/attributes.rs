@@ -1,0 +1,108 @@
+//! Attributes: asked for by name, and written as the text that the exporter's tables hold.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use serde_json::{Map, Number, Value as Json};
+use windvane_store::Attributes;
+
+/// What the spans, log records or data points of a resource share.
+#[derive(Debug, Default)]
+pub(super) struct Origin<'r> {
+    pub(super) encoded: Attributes,
+    pub(super) service: &'r str,
+    pub(super) environment: &'r str,
+}
+
+impl<'r> Origin<'r> {
+    pub(super) fn of(resource: Option<&'r Resource>) -> Self {
+        let attributes = resource.map(|resource| resource.attributes.as_slice()).unwrap_or_default();
+        let mut encoded = Attributes::default();
+        encode(attributes, &mut encoded);
+        let environment = ["deployment.environment.name", "deployment.environment"];
+        Self {
+            encoded,
+            service: string(attributes, &["service.name"]),
+            environment: string(attributes, &environment),
+        }
+    }
+}
+
+/// Encodes attributes as a map of texts.
+pub(super) fn encode(attributes: &[KeyValue], into: &mut Attributes) {
+    into.clear();
+    for KeyValue { key, value, .. } in attributes {
+        into.push(key, &value.as_ref().map(text).unwrap_or_default());
+    }
+}
+
+/// A value as text: strings as they are, lists and maps as JSON, bytes in base64.
+pub(super) fn text(value: &AnyValue) -> Cow<'_, str> {
+    match &value.value {
+        None | Some(Value::StringValueStrindex(_)) => Cow::Borrowed(""),
+        Some(Value::StringValue(text)) => Cow::Borrowed(text),
+        Some(Value::BoolValue(flag)) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        Some(Value::IntValue(n)) => Cow::Owned(n.to_string()),
+        Some(Value::DoubleValue(n)) => Cow::Owned(n.to_string()),
+        Some(Value::BytesValue(bytes)) => Cow::Owned(STANDARD.encode(bytes)),
+        Some(Value::ArrayValue(_) | Value::KvlistValue(_)) => Cow::Owned(json(value).to_string()),
+    }
+}
+
+/// A value as JSON. Numbers that JSON cannot write are null.
+pub(super) fn json(value: &AnyValue) -> Json {
+    match &value.value {
+        None | Some(Value::StringValueStrindex(_)) => Json::Null,
+        Some(Value::StringValue(text)) => Json::String(text.clone()),
+        Some(Value::BoolValue(flag)) => Json::Bool(*flag),
+        Some(Value::IntValue(n)) => Json::from(*n),
+        Some(Value::DoubleValue(n)) => Number::from_f64(*n).map_or(Json::Null, Json::Number),
+        Some(Value::BytesValue(bytes)) => Json::String(STANDARD.encode(bytes)),
+        Some(Value::ArrayValue(array)) => Json::Array(array.values.iter().map(json).collect()),
+        Some(Value::KvlistValue(list)) => {
+            let entry = |entry: &KeyValue| (entry.key.clone(), entry.value.as_ref().map_or(Json::Null, json));
+            Json::Object(list.values.iter().map(entry).collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// The value of the first of these names that is there.
+pub(super) fn find<'a>(attributes: &'a [KeyValue], names: &[&str]) -> Option<&'a Value> {
+    names.iter().find_map(|name| {
+        let attribute = attributes.iter().find(|attribute| attribute.key == *name)?;
+        attribute.value.as_ref()?.value.as_ref()
+    })
+}
+
+/// The text of the first of these names that has one; empty if none.
+pub(super) fn string<'a>(attributes: &'a [KeyValue], names: &[&str]) -> &'a str {
+    let found = names.iter().find_map(|name| match find(attributes, &[name])? {
+        Value::StringValue(text) if !text.is_empty() => Some(text.as_str()),
+        _ => None,
+    });
+    found.unwrap_or_default()
+}
+
+/// The number of the first of these names that has one; digits in a string count.
+pub(super) fn number(attributes: &[KeyValue], names: &[&str]) -> Option<f64> {
+    names
+        .iter()
+        .find_map(|name| match find(attributes, &[name])? {
+            #[expect(clippy::cast_precision_loss, reason = "counts and seconds far below 2^53")]
+            Value::IntValue(n) => Some(*n as f64),
+            Value::DoubleValue(n) => Some(*n),
+            Value::StringValue(text) => text.trim().parse().ok(),
+            _ => None,
+        })
+        .filter(|n| n.is_finite())
+}
+
+/// The same as a count from 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+pub(super) fn count(attributes: &[KeyValue], names: &[&str]) -> Option<u64> {
+    number(attributes, names).filter(|n| (0.0..1e15).contains(n)).map(|n| n as u64)
+}

@@ -1,0 +1,148 @@
+//! Spans into rows of `spans`, and of `llm_calls` and of events where their attributes say so.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
+use windvane_store::spans::{Row, SpanEvent, SpanLink};
+use windvane_store::{Attributes, Table};
+use windvane_types::rejection::{Code, Fault};
+
+use super::attributes::{Origin, encode};
+use super::intake::Intake;
+use super::windvane::Source;
+use super::{Context, clamped, hex, llm, time, windvane};
+
+/// Bytes of W3C's ids.
+const TRACE_ID_BYTES: usize = 16;
+const SPAN_ID_BYTES: usize = 8;
+
+/// A span whose ids and times were checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked<'a> {
+    pub(super) span: &'a Span,
+    pub(super) origin: &'a Origin<'a>,
+    pub(super) trace_id: &'a str,
+    pub(super) span_id: &'a str,
+    pub(super) ts_ns: i64,
+    pub(super) duration_ns: u64,
+}
+
+impl Checked<'_> {
+    pub(super) fn failed(&self) -> bool {
+        self.span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error)
+    }
+}
+
+pub(super) fn rows(request: &ExportTraceServiceRequest, context: &Context<'_>, intake: &mut Intake) {
+    let mut attributes = Attributes::default();
+    for of_resource in &request.resource_spans {
+        let origin = Origin::of(of_resource.resource.as_ref());
+        for of_scope in &of_resource.scope_spans {
+            for span in &of_scope.spans {
+                let ids = (hex(&span.trace_id), hex(&span.span_id));
+                match check(span, &origin, (&ids.0, &ids.1)) {
+                    Ok(checked) => {
+                        encode(&span.attributes, &mut attributes);
+                        add(&checked, of_scope, (&attributes, context), intake);
+                    }
+                    Err(fault) => intake.reject(Table::Spans, fault, 1),
+                }
+            }
+        }
+    }
+}
+
+fn check<'a>(
+    span: &'a Span,
+    origin: &'a Origin<'a>,
+    (trace_id, span_id): (&'a str, &'a str),
+) -> Result<Checked<'a>, Fault> {
+    if span.trace_id.len() != TRACE_ID_BYTES || span.span_id.len() != SPAN_ID_BYTES {
+        let message = format!(
+            "the span `{}` has a trace id of {} bytes and a span id of {}; accepted are {TRACE_ID_BYTES} and {SPAN_ID_BYTES}",
+            span.name,
+            span.trace_id.len(),
+            span.span_id.len()
+        );
+        return Err(Fault::new(Code::TraceIdInvalid, message));
+    }
+    let ts_ns = time(span.start_time_unix_nano, "start of a span")?;
+    let duration_ns = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
+    Ok(Checked { span, origin, trace_id, span_id, ts_ns, duration_ns })
+}
+
+fn add(
+    checked: &Checked<'_>,
+    of_scope: &ScopeSpans,
+    (attributes, context): (&Attributes, &Context<'_>),
+    intake: &mut Intake,
+) {
+    let Checked { span, origin, trace_id, span_id, ts_ns, duration_ns } = *checked;
+    let events: Vec<_> = span.events.iter().map(event).collect();
+    let links: Vec<_> = span.links.iter().map(link).collect();
+    let scope = of_scope.scope.as_ref();
+    let parent_span_id = hex(&span.parent_span_id);
+    let row = Row {
+        ts_ns,
+        trace_id,
+        span_id,
+        parent_span_id: &parent_span_id,
+        trace_state: &span.trace_state,
+        name: &span.name,
+        kind: kind(span.kind()),
+        service: origin.service,
+        resource: &origin.encoded,
+        scope_name: scope.map_or("", |scope| &scope.name),
+        scope_version: scope.map_or("", |scope| &scope.version),
+        attributes,
+        duration_ns,
+        status: status(span),
+        status_message: span.status.as_ref().map_or("", |status| &status.message),
+        events: &events,
+        links: &links,
+        ingested_at_us: context.now_us,
+    };
+    intake.add(Table::Spans, |out| row.encode(out));
+    if let Some(call) = llm::call(checked, context) {
+        intake.add(Table::LlmCalls, |out| call.encode(out));
+    }
+    windvane::events(&span.attributes, &Source::span(checked), context, intake);
+}
+
+fn event(event: &Event) -> SpanEvent<'_> {
+    let mut attributes = Attributes::default();
+    encode(&event.attributes, &mut attributes);
+    SpanEvent { ts_ns: clamped(event.time_unix_nano), name: &event.name, attributes }
+}
+
+fn link(link: &Link) -> SpanLink<'_> {
+    let mut attributes = Attributes::default();
+    encode(&link.attributes, &mut attributes);
+    SpanLink {
+        trace_id: hex(&link.trace_id),
+        span_id: hex(&link.span_id),
+        trace_state: &link.trace_state,
+        attributes,
+    }
+}
+
+/// The exporter's words.
+fn kind(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Unspecified => "Unspecified",
+        SpanKind::Internal => "Internal",
+        SpanKind::Server => "Server",
+        SpanKind::Client => "Client",
+        SpanKind::Producer => "Producer",
+        SpanKind::Consumer => "Consumer",
+    }
+}
+
+fn status(span: &Span) -> &'static str {
+    match span.status.as_ref().map(|status| status.code()) {
+        None | Some(StatusCode::Unset) => "Unset",
+        Some(StatusCode::Ok) => "Ok",
+        Some(StatusCode::Error) => "Error",
+    }
+}

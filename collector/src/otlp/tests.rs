@@ -1,0 +1,332 @@
+//! Messages in both encodings, what their attributes become, and bytes that are none.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::attributes::Origin;
+use super::spans::Checked;
+use super::*;
+
+const NOW_US: i64 = 1_700_000_000_000_000;
+const START_NS: u64 = 1_700_000_000_000_000_000;
+
+fn prices() -> Prices {
+    let price = Price { input: 2.5, output: 10.0, cache_read: 1.25, cache_write: 2.5 };
+    Prices { currency: "USD".to_owned(), models: [("gpt-4o".to_owned(), price)].into() }
+}
+
+fn read_as(signal: Signal, message: &[u8], encoding: Encoding) -> Result<Intake, String> {
+    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
+    let context = Context { limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US };
+    rows(signal, message, encoding, &context)
+}
+
+fn value(value: impl Into<serde_json::Value>) -> Option<AnyValue> {
+    let value = match value.into() {
+        serde_json::Value::String(text) => Value::StringValue(text),
+        serde_json::Value::Bool(flag) => Value::BoolValue(flag),
+        serde_json::Value::Number(n) => match n.as_i64() {
+            Some(n) => Value::IntValue(n),
+            None => Value::DoubleValue(n.as_f64().unwrap()),
+        },
+        serde_json::Value::Array(values) => {
+            Value::ArrayValue(ArrayValue { values: values.into_iter().filter_map(self::value).collect() })
+        }
+        other => panic!("no attribute is {other}"),
+    };
+    Some(AnyValue { value: Some(value) })
+}
+
+fn attributes(of: serde_json::Value) -> Vec<KeyValue> {
+    let serde_json::Value::Object(entries) = of else { panic!("an object of attributes") };
+    entries.into_iter().map(|(key, of)| KeyValue { key, value: value(of), ..KeyValue::default() }).collect()
+}
+
+fn span(of: serde_json::Value) -> Span {
+    Span {
+        trace_id: vec![0xab; 16],
+        span_id: vec![0xcd; 8],
+        name: "call".to_owned(),
+        kind: 3,
+        start_time_unix_nano: START_NS,
+        end_time_unix_nano: START_NS + 2_000_000_000,
+        attributes: attributes(of),
+        ..Span::default()
+    }
+}
+
+fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+    let resource = serde_json::json!({"service.name": "shop", "deployment.environment.name": "prod"});
+    let scope =
+        InstrumentationScope { name: "lib".to_owned(), version: "1".to_owned(), ..Default::default() };
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource { attributes: attributes(resource), ..Resource::default() }),
+            scope_spans: vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }],
+            schema_url: String::new(),
+        }],
+    }
+}
+
+fn taken(spans: Vec<Span>) -> Intake {
+    read_as(Signal::Traces, &request(spans).encode_to_vec(), Encoding::Protobuf).unwrap()
+}
+
+fn rows_of(intake: &Intake, table: Table) -> u32 {
+    intake.parts.iter().filter(|part| part.table == table).map(|part| part.rows).sum()
+}
+
+#[test]
+fn json_gives_the_rows_that_protobuf_gives() {
+    let json = r#"{"resourceSpans":[{"resource":{"attributes":[
+            {"key":"deployment.environment.name","value":{"stringValue":"prod"}},
+            {"key":"service.name","value":{"stringValue":"shop"}}], "aFieldOfTomorrow": {"x": [1]}},
+        "scopeSpans":[{"scope":{"name":"lib","version":"1"},"spans":[{
+            "traceId":"ABABABABABABABABABABABABABABABAB","spanId":"cdcdcdcdcdcdcdcd","name":"call","kind":3,
+            "startTimeUnixNano":"1700000000000000000","endTimeUnixNano":1700000002000000000,
+            "attributes":[{"key":"a","value":{"intValue":"7"}},{"key":"b","value":{"boolValue":true}},
+                {"key":"c","value":{"doubleValue":0.5}},{"key":"d","value":{"arrayValue":{"values":[{"stringValue":"x"},{"intValue":2}]}}}],
+            "status":{"code":2,"message":"no"}}]}]}]}"#;
+    let mut same = span(serde_json::json!({"a": 7, "b": true, "c": 0.5, "d": ["x", 2]}));
+    same.status = Some(Status { code: 2, message: "no".to_owned() });
+    let from_json = read_as(Signal::Traces, json.as_bytes(), Encoding::Json).unwrap();
+    let from_protobuf = taken(vec![same]);
+    assert_eq!((from_json.parts.len(), from_json.parts[0].rows), (1, 1));
+    assert_eq!(from_json.parts[0].bytes, from_protobuf.parts[0].bytes);
+}
+
+#[test]
+fn a_span_out_of_time_or_without_ids_is_rejected_alone() {
+    let mut early = span(serde_json::json!({}));
+    early.start_time_unix_nano = 1_700_000_000; // seconds
+    let mut late = span(serde_json::json!({}));
+    late.start_time_unix_nano = u64::MAX;
+    let mut nameless = span(serde_json::json!({}));
+    nameless.span_id.clear();
+    let intake = taken(vec![early, span(serde_json::json!({})), late, nameless]);
+    assert_eq!((rows_of(&intake, Table::Spans), intake.rejected), (1, 3));
+    assert_eq!(intake.parts[0].rejected, [(Code::TsOutOfRange, 2), (Code::TraceIdInvalid, 1)]);
+    assert!(intake.why.unwrap().contains("1971 to 2106"));
+}
+
+/// What the tests ask of a call.
+type Call = (&'static str, &'static str, [Option<u64>; 5], Option<f64>);
+
+fn call_of(span: &Span) -> Option<(Call, Vec<String>, Option<u64>, Option<f64>)> {
+    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
+    let context = Context { limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US };
+    let origin = Origin::of(None);
+    let duration_ns = span.end_time_unix_nano - span.start_time_unix_nano;
+    let ts_ns = i64::try_from(span.start_time_unix_nano).unwrap();
+    let checked = Checked { span, origin: &origin, trace_id: "t", span_id: "s", ts_ns, duration_ns };
+    let call = llm::call(&checked, &context)?;
+    let tokens = [
+        call.input_tokens,
+        call.output_tokens,
+        call.cache_read_tokens,
+        call.cache_write_tokens,
+        call.reasoning_tokens,
+    ];
+    let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let finish = call.finish_reasons.iter().map(|reason| (*reason).to_owned()).collect();
+    let what = (
+        leak(&format!("{} {} {}", call.convention, call.operation, call.provider)),
+        leak(call.response_model),
+        tokens,
+        call.cost,
+    );
+    Some((what, finish, call.time_to_first_token_us, call.time_per_output_token_us))
+}
+
+/// Costs by hand: prices of a million tokens 2.5 in, 10 out, 1.25 from the cache.
+#[test]
+fn every_convention_gives_the_same_columns() {
+    let today = serde_json::json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o", "gen_ai.response.model": "gpt-4o-2024-08-06", "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 101, "gen_ai.usage.cache_read.input_tokens": 400, "gen_ai.usage.reasoning.output_tokens": 50,
+        "gen_ai.response.finish_reasons": ["stop"], "gen_ai.response.time_to_first_chunk": 0.5});
+    let before = serde_json::json!({"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.prompt_tokens": 1000, "gen_ai.usage.completion_tokens": 101});
+    let openinference = serde_json::json!({"openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "gpt-4o",
+        "llm.token_count.prompt": 1000, "llm.token_count.completion": 101, "llm.token_count.prompt_details.cache_read": 400});
+    let openllmetry = serde_json::json!({"llm.request.type": "chat", "gen_ai.system": "OpenAI", "gen_ai.request.model": "gpt-4o",
+        "gen_ai.usage.prompt_tokens": "1000", "gen_ai.usage.completion_tokens": 101, "gen_ai.completion.0.finish_reason": "length"});
+    let apart = serde_json::json!({"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic",
+        "gen_ai.request.model": "claude", "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 1,
+        "gen_ai.usage.cache_read_input_tokens": 900, "gen_ai.usage.cache_creation_input_tokens": 90});
+    let some = |n: u64| Some(n);
+    let cases: [(serde_json::Value, Call, &[&str]); 5] = [
+        (
+            today,
+            (
+                "gen_ai chat openai",
+                "gpt-4o-2024-08-06",
+                [some(1000), some(101), some(400), None, some(50)],
+                Some((600.0 * 2.5 + 400.0 * 1.25 + 101.0 * 10.0) / 1e6),
+            ),
+            &["stop"],
+        ),
+        (
+            before,
+            (
+                "gen_ai chat openai",
+                "gpt-4o",
+                [some(1000), some(101), None, None, None],
+                Some((1000.0 * 2.5 + 101.0 * 10.0) / 1e6),
+            ),
+            &[],
+        ),
+        (
+            openinference,
+            (
+                "openinference chat openai",
+                "gpt-4o",
+                [some(1000), some(101), some(400), None, None],
+                Some((600.0 * 2.5 + 400.0 * 1.25 + 101.0 * 10.0) / 1e6),
+            ),
+            &[],
+        ),
+        (
+            openllmetry,
+            (
+                "openllmetry chat OpenAI",
+                "gpt-4o",
+                [some(1000), some(101), None, None, None],
+                Some((1000.0 * 2.5 + 101.0 * 10.0) / 1e6),
+            ),
+            &["length"],
+        ),
+        (
+            apart,
+            ("gen_ai chat anthropic", "claude", [some(1000), some(1), some(900), some(90), None], None),
+            &[],
+        ),
+    ];
+    for (of, expected, finish) in cases {
+        let (call, found_finish, first, per_token) =
+            call_of(&span(of.clone())).unwrap_or_else(|| panic!("no call: {of}"));
+        assert_eq!((call.0, call.1, call.2), (expected.0, expected.1, expected.2));
+        assert_eq!(
+            call.3.map(|cost| (cost * 1e9).round()),
+            expected.3.map(|cost| (cost * 1e9).round()),
+            "{of}"
+        );
+        assert_eq!(found_finish, finish);
+        if of.get("gen_ai.response.time_to_first_chunk").is_some() {
+            // 1.5 s for the 100 tokens after the first.
+            assert_eq!((first, per_token), (Some(500_000), Some(15_000.0)));
+        }
+    }
+}
+
+#[test]
+fn the_first_piece_of_an_answer_may_be_an_event() {
+    let mut streamed = span(serde_json::json!({"openinference.span.kind": "LLM", "llm.model_name": "m"}));
+    streamed.events = [900, 250]
+        .map(|ms| Event {
+            time_unix_nano: START_NS + ms * 1_000_000,
+            name: "First Token Stream Event".to_owned(),
+            ..Event::default()
+        })
+        .into();
+    assert_eq!(call_of(&streamed).unwrap().2, Some(250_000));
+}
+
+#[test]
+fn spans_around_calls_are_no_calls() {
+    for of in [
+        serde_json::json!({"http.request.method": "GET"}),
+        serde_json::json!({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}),
+        serde_json::json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 5}),
+        serde_json::json!({"openinference.span.kind": "CHAIN", "llm.model_name": "m"}),
+    ] {
+        let intake = taken(vec![span(of.clone())]);
+        assert_eq!((rows_of(&intake, Table::Spans), rows_of(&intake, Table::LlmCalls)), (1, 0), "{of}");
+    }
+}
+
+#[test]
+fn windvane_attributes_are_events_by_the_rules_of_json() {
+    let prediction = serde_json::json!({"windvane.model": "delay", "windvane.version": "7", "windvane.feature.distance": 1400,
+        "windvane.feature.carrier": "UA", "windvane.tag.region": "east", "windvane.arm.x": "B",
+        "windvane.prediction.label": "late", "windvane.prediction.probability.late": 0.75});
+    let outcome = serde_json::json!({"windvane.model": "delay", "windvane.event_id": "e1", "windvane.outcome.label": "late"});
+    let both = serde_json::json!({"windvane.model": "delay", "windvane.prediction.value": 1.5, "windvane.outcome.value": 2});
+    let unknown = serde_json::json!({"windvane.model": "delay", "windvane.verison": "7"});
+    let other = serde_json::json!({"windvane.version": "7"});
+    for (of, predictions, outcomes, rejected) in [
+        (prediction, 1, 0, &[][..]),
+        (outcome, 0, 1, &[]),
+        (both, 1, 1, &[]),
+        (unknown, 0, 0, &[(Code::UnknownField, 1)]),
+        (other, 0, 0, &[]),
+    ] {
+        let intake = taken(vec![span(of.clone())]);
+        let found = (
+            rows_of(&intake, Table::Spans),
+            rows_of(&intake, Table::Predictions),
+            rows_of(&intake, Table::Outcomes),
+        );
+        assert_eq!(found, (1, predictions, outcomes), "{of}: {:?}", intake.why);
+        let part = intake.parts.iter().find(|part| part.table == Table::Predictions);
+        assert_eq!(part.map_or(&[][..], |part| &part.rejected), rejected, "{of}");
+        assert_eq!(intake.rejected, 0, "the span itself is kept");
+        assert_eq!(intake.why.is_some(), !rejected.is_empty());
+    }
+}
+
+#[test]
+fn logs_and_metrics_have_their_tables_and_what_is_not_kept_is_said() {
+    let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[
+        {"timeUnixNano":"1700000000000000000","severityNumber":9,"body":{"stringValue":"hello"}},
+        {"observedTimeUnixNano":"1700000000000000000","body":{"kvlistValue":{"values":[{"key":"a","value":{"intValue":1}}]}}},
+        {"body":{"stringValue":"when?"}},
+        {"timeUnixNano":"5","body":{"stringValue":"too early"}}]}]}]}"#;
+    let intake = read_as(Signal::Logs, logs.as_bytes(), Encoding::Json).unwrap();
+    assert_eq!((rows_of(&intake, Table::Logs), intake.rejected), (3, 1));
+    let metrics = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+        {"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"1700000000000000000","asDouble":1.5},{"timeUnixNano":"1700000000000000000","asInt":"3"}]}},
+        {"name":"s","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"1700000000000000000","asInt":4}]}},
+        {"name":"h","histogram":{"aggregationTemporality":1,"dataPoints":[{"timeUnixNano":"1700000000000000000","count":"3","sum":6,"bucketCounts":["1","2"],"explicitBounds":[1.5]}]}},
+        {"name":"e","exponentialHistogram":{"dataPoints":[{"timeUnixNano":"1700000000000000000","count":"3","scale":1}]}},
+        {"name":"q","summary":{"dataPoints":[{"timeUnixNano":"1700000000000000000","count":"3"}]}}]}]}]}"#;
+    let intake = read_as(Signal::Metrics, metrics.as_bytes(), Encoding::Json).unwrap();
+    let rows = [Table::MetricsGauge, Table::MetricsSum, Table::MetricsHistogram]
+        .map(|table| rows_of(&intake, table));
+    assert_eq!((rows, intake.rejected), ([2, 1, 1], 2));
+    assert!(intake.why.unwrap().contains("metric_kind_unsupported"));
+}
+
+proptest! {
+    // Whatever the bytes are, reading them ends with rows or a refusal, never with a panic.
+    #[test]
+    fn any_bytes_are_taken_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for signal in Signal::ALL {
+            for encoding in [Encoding::Protobuf, Encoding::Json] {
+                let _ = read_as(signal, &bytes, encoding);
+            }
+        }
+    }
+
+    // The same for a message in which some bytes are others.
+    #[test]
+    fn a_message_with_other_bytes_is_taken_or_refused(
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let of = serde_json::json!({"windvane.model": "m", "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o", "n": [1, "x"]});
+        let mut message = request(vec![span(of.clone()), span(of)]).encode_to_vec();
+        for (at, byte) in changes {
+            let at = at.index(message.len());
+            message[at] = byte;
+        }
+        for signal in Signal::ALL {
+            let _ = read_as(signal, &message, Encoding::Protobuf);
+        }
+    }
+}
