@@ -7,6 +7,7 @@ mod keys;
 mod kind;
 mod layers;
 mod monitors;
+mod otlp;
 mod path;
 mod read;
 mod shown;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use windvane_alerts::Receiver;
 use windvane_analyzer::monitor::Job;
+use windvane_collector::Prices;
 use windvane_store::Secret;
 use windvane_web::Setting;
 
@@ -26,6 +28,7 @@ pub use self::fault::{Fault, Faults};
 pub use self::keys::documentation;
 use self::layers::Layers;
 pub use self::monitors::Analyzer;
+pub use self::otlp::Otlp;
 use crate::runtime::Places;
 
 /// Everything that `serve` and the commands over a running service need to know, resolved.
@@ -33,10 +36,14 @@ use crate::runtime::Places;
 pub struct Config {
     /// `[server]`.
     pub server: Server,
+    /// `[otlp]`.
+    pub otlp: Otlp,
     /// `[store]`.
     pub store: Store,
     /// `[collector]`.
     pub collector: Collector,
+    /// `[llm]`.
+    pub prices: Prices,
     /// `[runtime]`.
     pub runtime: Places,
     /// `[analyzer]`.
@@ -123,6 +130,8 @@ const GIB: u64 = 1024 * 1024 * 1024;
 /// Turns layers into a configuration; the only place that knows the defaults.
 fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let server = server(&mut layers);
+    let otlp = otlp::otlp(&mut layers);
+    let prices = otlp::prices(&mut layers);
     let data_dir = layers.path("store.data_dir").map_or_else(|| default_data_dir(&mut layers), Ok);
     let store = data_dir.clone().ok().and_then(|data_dir| store(&mut layers, data_dir));
     let spool_dir = layers.path("collector.spool_dir").or_else(|| data_dir.ok().map(|dir| dir.join("spool")));
@@ -142,8 +151,10 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
             let settings = layers.settings();
             Ok(Config {
                 server,
+                otlp,
                 store,
                 collector,
+                prices,
                 runtime,
                 analyzer,
                 monitors,

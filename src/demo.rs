@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Deserialize;
+use windvane_collector::Prices;
 use windvane_store::{Statement, Store};
 
 use self::flights::Flights;
@@ -110,6 +111,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
     let usual = TcpListener::bind(free(PORT)).map_or(free(0), |_| free(PORT));
     Config {
         server: config::Server { listen: listen.unwrap_or(usual) },
+        otlp: config::Otlp { grpc_listen: free(0), is_asked_for: false },
         store: config::Store::Embedded {
             data_dir: folder.join("engine"),
             engine_listen: free(0),
@@ -121,6 +123,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             body_bytes_max: 32 << 20,
             requests_max: 64,
         },
+        prices: Prices::default(),
         runtime: places,
         analyzer: config::Analyzer::default(),
         monitors: Vec::new(),

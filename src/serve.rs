@@ -41,7 +41,8 @@ pub fn run(arguments: &Arguments) -> CommandResult {
                 return Ok(Exit::Ok);
             }
         };
-        tracing::info!(address = %format!("http://{}", service.address()), store = service.store().url(), "windvane is up");
+        let otlp = service.otlp().map(|address| format!("http://{address}"));
+        tracing::info!(address = %format!("http://{}", service.address()), otlp, store = service.store().url(), "windvane is up");
         let signal = signals.next().await;
         tracing::info!(signal, "finishing; a second signal ends at once");
         tokio::select! {

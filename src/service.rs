@@ -5,6 +5,7 @@
 pub mod analyzer;
 mod engine;
 mod health;
+mod otlp;
 mod role;
 
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Service {
     address: SocketAddr,
+    /// Where OpenTelemetry's gRPC is answered.
+    otlp: Option<SocketAddr>,
     store: Store,
     /// `None` where this process has not the role.
     collector: Option<Collector>,
@@ -65,6 +68,11 @@ impl Service {
             .with_context(|| format!("cannot listen on {}", config.server.listen))
             .because(Reason::Unavailable)?;
         let address = listener.local_addr()?;
+        let grpc = match roles.contains(&Role::Collector) {
+            true => otlp::bind(&config.otlp).await?,
+            false => None,
+        };
+        let otlp = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let ending = CancellationToken::new();
         let background = TaskTracker::new();
         let store = match &config.store {
@@ -104,13 +112,22 @@ impl Service {
             router = router.merge(windvane_web::router(sources));
         }
         let server = TaskTracker::new();
+        if let (Some(grpc), Some(collector)) = (grpc, &collector) {
+            let router = collector.grpc_router().layer(CatchPanicLayer::new());
+            server.spawn(serve(grpc, router, closing.clone()));
+        }
         server.spawn(serve(listener, router.layer(CatchPanicLayer::new()), closing.clone()));
-        Ok(Self { address, store, collector, closing, ending, server, analyzer, background })
+        Ok(Self { address, otlp, store, collector, closing, ending, server, analyzer, background })
     }
 
     /// Where requests are answered.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where OpenTelemetry's gRPC is answered, if this process has the role and the port was free.
+    pub fn otlp(&self) -> Option<SocketAddr> {
+        self.otlp
     }
 
     /// The ClickHouse behind it.
@@ -159,6 +176,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
     let mut options = CollectorOptions::new(spool, Uuid::new_v4());
     options.body_bytes_max = settings.body_bytes_max;
     options.requests_max = settings.requests_max;
+    options.prices = config.prices.clone();
     options
 }
 

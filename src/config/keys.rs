@@ -5,6 +5,7 @@
 
 mod alerts;
 mod experiments;
+mod llm;
 mod monitors;
 mod service;
 
@@ -12,7 +13,7 @@ use super::kind::Kind;
 use super::path::{KeyPath, is_placeholder};
 
 /// The tables, in the order of the documentation; a part of the service that reads keys has one.
-const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS];
+const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS, llm::KEYS];
 
 /// One key of the configuration file.
 #[derive(Debug, Clone, Copy)]

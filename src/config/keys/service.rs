@@ -27,7 +27,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::SocketAddress,
         default: "127.0.0.1:4317",
         example: "grpc_listen = \"127.0.0.1:4317\"",
-        about: "Where OTLP over gRPC will be served. The key is checked and kept for the OTLP receiver; nothing listens there yet.",
+        about: "Where OpenTelemetry's protocol is served over gRPC; over HTTP it is on the port of server.listen. When the key is absent and another program has the port, the service starts without gRPC and says so; an address that is set must be free.",
     },
     Key {
         path: "store.data_dir",

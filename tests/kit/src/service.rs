@@ -19,6 +19,7 @@ pub struct Service {
     process: LoggedProcess,
     dir: PathBuf,
     url: String,
+    otlp_url: String,
     engine_url: String,
 }
 
@@ -30,7 +31,7 @@ impl Service {
     pub fn start(binary: &Path, dir: &Path, more: &str) -> Self {
         let config = dir.join("windvane.toml");
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\ndata_dir = \"data\"\nengine_listen = \"127.0.0.1:0\"\n{more}\n"
+            "[server]\nlisten = \"127.0.0.1:0\"\n[otlp]\ngrpc_listen = \"127.0.0.1:0\"\n[store]\ndata_dir = \"data\"\nengine_listen = \"127.0.0.1:0\"\n{more}\n"
         );
         std::fs::write(&config, text).expect("the folder of the test can be written");
         let mut command = Command::new(binary);
@@ -41,12 +42,23 @@ impl Service {
         let line = process.wait_for_line(START, &["windvane is up"]);
         let line: serde_json::Value = serde_json::from_str(&line).expect("log lines are JSON");
         let word = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("{name} in {line}")).to_owned();
-        Self { process, dir: dir.to_owned(), url: word("address"), engine_url: word("store") }
+        Self {
+            process,
+            dir: dir.to_owned(),
+            url: word("address"),
+            otlp_url: word("otlp"),
+            engine_url: word("store"),
+        }
     }
 
     /// The service's address, `http://127.0.0.1:…`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address of OpenTelemetry's gRPC.
+    pub fn otlp_url(&self) -> &str {
+        &self.otlp_url
     }
 
     /// The engine's address.
