@@ -48,6 +48,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 .PHONY: test
 test: fmt lint doc unit stories clients receivers sdk shadow golden ## Everything that CI runs
 test: fmt lint doc unit stories clients receivers sdk browser deploy-lint golden ## Everything that CI runs
+test: fmt lint doc unit stories clients otlp receivers sdk golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -87,6 +88,14 @@ clients: runtime ## The engine's endpoint under clients that others wrote
 .PHONY: browser
 browser: runtime ## The pages in Chromium: dark and light, wide and narrow, accessibility, live updates
 	tests/browser/run.sh target/debug/windvane
+$(CACHE)/venv-otlp/.ready: tests/otlp/requirements.txt
+	python3 -m venv $(CACHE)/venv-otlp
+	$(CACHE)/venv-otlp/bin/python -m pip install --quiet --disable-pip-version-check -r tests/otlp/requirements.txt
+	@touch $@
+
+.PHONY: otlp
+otlp: runtime $(CACHE)/venv-otlp/.ready ## OpenTelemetry's SDK, instrumentations of others and Arrow's writer against the collector
+	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-otlp/bin/python -m pytest -q -p no:cacheprovider tests/otlp
 
 $(CACHE)/venv-receivers/.ready: tests/receivers/requirements.txt
 	python3 -m venv $(CACHE)/venv-receivers
