@@ -7,6 +7,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use windvane_store::predictions::Row;
 
+use crate::columns::Columns;
+
 /// Events of one request.
 pub(crate) const BATCH: u64 = 1000;
 /// Different batches; each is sent again under other ids.
@@ -16,7 +18,7 @@ const ID_DIGITS: usize = 12;
 /// Stands where an id will be.
 const ID_HOLE: &str = "____________";
 
-const NUMERIC: [&str; 20] = [
+pub(crate) const NUMERIC: [&str; 20] = [
     "distance",
     "departure_delay",
     "scheduled_hour",
@@ -38,7 +40,7 @@ const NUMERIC: [&str; 20] = [
     "weekday",
     "month",
 ];
-const CATEGORICAL: [(&str, &[&str]); 5] = [
+pub(crate) const CATEGORICAL: [(&str, &[&str]); 5] = [
     ("carrier", &["UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX"]),
     ("origin", &["EWR", "JFK", "LGA"]),
     ("destination", &["ORD", "ATL", "LAX", "BOS", "MCO", "CLT", "SFO", "FLL", "MIA", "DCA", "DTW", "DFW"]),
@@ -60,6 +62,7 @@ pub(crate) struct Event {
 #[derive(Debug)]
 pub(crate) struct Templates {
     batches: Vec<(Vec<Event>, String, Vec<usize>)>,
+    columns: Vec<Columns>,
 }
 
 impl Templates {
@@ -74,7 +77,9 @@ impl Templates {
             let holes = text.match_indices(ID_HOLE).map(|(at, _)| at).collect();
             (events, text, holes)
         });
-        Self { batches: batches.collect() }
+        let batches: Vec<_> = batches.collect();
+        let columns = batches.iter().map(|(events, _, _)| Columns::of(events)).collect();
+        Self { batches, columns }
     }
 
     pub(crate) fn bytes_of_one(&self) -> usize {
@@ -94,6 +99,11 @@ impl Templates {
             body[*at..*at + ID_DIGITS].copy_from_slice(id(n).as_bytes());
         }
         body
+    }
+
+    /// The body of a batch as an Arrow stream.
+    pub(crate) fn arrow(&self, batch: u64) -> Vec<u8> {
+        self.columns[usize::try_from(batch).unwrap_or(0) % TEMPLATES].body(batch)
     }
 
     fn of(&self, batch: u64) -> &(Vec<Event>, String, Vec<usize>) {

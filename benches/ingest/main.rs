@@ -2,12 +2,13 @@
 //! the same rows straight into the same engine?
 //!
 //! `cargo bench --bench ingest` starts the release binary with its embedded engine in a temporary folder, sends
-//! `WINDVANE_BENCH_EVENTS` (1,000,000) events of 20 numeric and 5 categorical features as NDJSON in batches of 1,000 over 4
-//! connections, counts them in the store, inserts as many rows directly, and prints rates, CPU and peak memory. It needs
+//! `WINDVANE_BENCH_EVENTS` (1,000,000) events of 20 numeric and 5 categorical features as NDJSON, and as many as Arrow
+//! streams, in batches of 1,000 over 4 connections, counts them in the store, inserts as many rows directly, and prints rates, CPU and peak memory. It needs
 //! `WINDVANE_LIBCHDB` or an installed runtime, ends by itself, and fails if a count is wrong.
 
 #![expect(clippy::print_stdout, reason = "a driver that prints what it measured")]
 
+mod columns;
 mod direct;
 mod events;
 mod over_http;
@@ -20,6 +21,7 @@ use windvane_kit::{Service, eventually_async};
 use windvane_store::{DATABASE, Secret, Statement, Store, StoreOptions};
 
 use crate::events::Templates;
+use crate::over_http::Way;
 use crate::process::{Usage, machine};
 
 /// Events of one run unless told otherwise.
@@ -122,15 +124,22 @@ async fn run(events: u64) {
         idle[1].resident_bytes >> 20
     );
     wait_for_merges(&store).await;
-    let over_http = over_http::run(&service, &store, &templates, (events, processes)).await;
-    over_http.print();
-    wait_for_merges(&store).await;
+    let mut measured = Vec::new();
+    for way in [Way::Ndjson, Way::Arrow] {
+        let run = over_http::run(way, (&service, &store), &templates, (events, processes)).await;
+        run.print();
+        measured.push(run);
+        wait_for_merges(&store).await;
+    }
     let direct = direct::run(&store, &templates, (events, processes)).await;
     direct.print();
-    let ratio = direct.stored.as_secs_f64() / over_http.stored.as_secs_f64();
-    println!(
-        "HTTP NDJSON, durably acknowledged and stored, runs at {ratio:.3} of the rate of direct inserts"
-    );
+    for run in measured {
+        let ratio = direct.stored.as_secs_f64() / run.stored.as_secs_f64();
+        println!(
+            "{}, durably acknowledged and stored, runs at {ratio:.3} of the rate of direct inserts",
+            run.name
+        );
+    }
     assert_eq!(service.terminate(), Some(0), "the service drains and ends well");
 }
 

@@ -13,38 +13,67 @@ use crate::{Measured, Processes, SETTLE, count, quantiles};
 /// Connections that send at the same time.
 const CONNECTIONS: usize = 4;
 
+/// How the events are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    Ndjson,
+    Arrow,
+}
+
+impl Way {
+    /// The model that this way's events are of.
+    fn model(self) -> &'static str {
+        match self {
+            Self::Ndjson => "http",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Ndjson => "application/x-ndjson",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+
+    fn body(self, templates: &Templates, batch: u64) -> Vec<u8> {
+        match self {
+            Self::Ndjson => templates.body(batch),
+            Self::Arrow => templates.arrow(batch),
+        }
+    }
+}
+
 pub(crate) async fn run(
-    service: &Service,
-    store: &Store,
+    way: Way,
+    (service, store): (&Service, &Store),
     templates: &Templates,
     (events, processes): (u64, Processes),
 ) -> Measured {
+    let stored_before = stored_rows(service).await.expect("the service tells its metrics");
     let url = format!("{}/v1/predictions", service.url());
     let next = Arc::new(AtomicU64::new(0));
     let before = processes.usage();
     let begun = Instant::now();
-    let senders = (0..CONNECTIONS).map(|_| send(&url, templates, &next, events / BATCH));
+    let senders = (0..CONNECTIONS).map(|_| send(way, &url, templates, (&next, events / BATCH)));
     let times = futures_util::future::join_all(senders).await.concat();
     let acknowledged = begun.elapsed();
     eventually_async(SETTLE, async || {
         // Asked of the collector and not of the engine, which has enough to do.
-        let metrics =
-            reqwest::get(format!("{}/metrics", service.url())).await.map_err(|error| error.to_string())?;
-        let text = metrics.text().await.map_err(|error| error.to_string())?;
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("windvane_collector_stored_rows_total{table=\"predictions\"}"));
-        let stored = line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-        if stored == Some(events) { Ok(()) } else { Err(format!("{stored:?}")) }
+        let stored = stored_rows(service).await? - stored_before;
+        if stored == events { Ok(()) } else { Err(format!("{stored} are stored")) }
     })
     .await;
     let stored = begun.elapsed();
     let after = processes.usage();
-    let counted = count(store, "http").await;
+    let counted = count(store, way.model()).await;
     assert_eq!(counted, (events, events), "rows and distinct ids in the store");
     let (p50, p99) = quantiles(times);
     Measured {
-        name: "HTTP NDJSON",
+        name: match way {
+            Way::Ndjson => "HTTP NDJSON",
+            Way::Arrow => "HTTP Arrow",
+        },
         events,
         acknowledged,
         stored,
@@ -56,7 +85,23 @@ pub(crate) async fn run(
     }
 }
 
-async fn send(url: &str, templates: &Templates, next: &AtomicU64, batches: u64) -> Vec<std::time::Duration> {
+/// Rows of predictions that the collector has stored so far.
+async fn stored_rows(service: &Service) -> Result<u64, String> {
+    let metrics =
+        reqwest::get(format!("{}/metrics", service.url())).await.map_err(|error| error.to_string())?;
+    let text = metrics.text().await.map_err(|error| error.to_string())?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("windvane_collector_stored_rows_total{table=\"predictions\"}"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).ok_or_else(|| "no such metric".to_owned())
+}
+
+async fn send(
+    way: Way,
+    url: &str,
+    templates: &Templates,
+    (next, batches): (&AtomicU64, u64),
+) -> Vec<std::time::Duration> {
     let client = reqwest::Client::new();
     let mut times = Vec::new();
     loop {
@@ -66,9 +111,9 @@ async fn send(url: &str, templates: &Templates, next: &AtomicU64, batches: u64) 
         }
         let request = client
             .post(url)
-            .header("content-type", "application/x-ndjson")
-            .header("idempotency-key", format!("batch-{batch}"))
-            .body(templates.body(batch));
+            .header("content-type", way.content_type())
+            .header("idempotency-key", format!("{}-{batch}", way.model()))
+            .body(way.body(templates, batch));
         let begun = Instant::now();
         let response = request.send().await.expect("the service answers");
         let status = response.status();
