@@ -136,6 +136,27 @@ def test_a_session_of_onnxruntime_is_watched(classes, zipmap, client, collector)
     assert sent(collector)[-1]["status"] == "error"
 
 
+def test_a_sample_of_inputs_is_captured_for_replay(client, collector):
+    model = LogisticRegression(max_iter=500).fit(X, BINARY)
+    exported = to_onnx(model, X[:1].astype(numpy.float32), options={"zipmap": False}).SerializeToString()
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    rows = X.astype(numpy.float32)
+    watched = windvane.watch(session, model="iris", version="3", payloads=0.25)
+    watched.run(None, {name: rows})
+    ids = list(windvane.event_ids())
+    assert windvane.flush(20)
+    payloads = collector.records["payloads"]
+    expected = [i for i, event_id in enumerate(ids) if windvane.sampling.keeps(event_id, 0.25)]
+    assert [payload["event_id"] for payload in payloads] == [ids[i] for i in expected] and 15 < len(expected) < 70
+    (tensor,) = payloads[0]["inputs"]
+    assert (tensor["name"], tensor["datatype"], tensor["shape"]) == (name, "FP32", [1, 4])
+    numpy.testing.assert_array_equal(numpy.float32(tensor["data"]), rows[expected[0]])
+    assert (payloads[0]["model"], payloads[0]["version"]) == ("iris", "3")
+    windvane.watch(session, model="iris").run(None, {name: rows})
+    assert windvane.flush(20) and len(collector.records["payloads"]) == len(payloads), "captured only where asked for"
+
+
 def test_images_and_tokens_are_no_features(client, collector):
     watched = windvane.watch(types.SimpleNamespace(predict=lambda images: numpy.array([3, 1])))
     watched.predict(numpy.zeros((2, 3, 32, 32)))

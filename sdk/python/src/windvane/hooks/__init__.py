@@ -18,6 +18,8 @@ def watch(target: Any, **fields: Any) -> Any:
     - `features`: a function of the call's arguments that gives columns by name, or False for none
     - `answer`: `score`, `label`, `value`, or a function of the result that gives columns by these names
 
+    - `payloads`, of onnxruntime's sessions: the share of rows whose input tensors are captured for replay; none by default
+
     After a call, `windvane.event_ids()` holds the ids of its rows.
     """
     package = type(target).__module__.partition(".")[0]

@@ -29,13 +29,14 @@ class Options:
         self.feature_names: Optional[Sequence[str]] = shared.pop("feature_names", None)
         self.features: Any = shared.pop("features", None)
         self.answer: Any = shared.pop("answer", None)
+        self.payloads: float = float(shared.pop("payloads", 0.0))
         self.shared = shared
 
 
 def log_call(
     options: Options, begun_ns: int, read: Callable[[], Mapping[str, Any]], result: Callable[[], Dict[str, Any]]
-) -> None:
-    """Logs the rows of a call that has ended: never raises, whatever its arguments and its result were."""
+) -> Sequence[str]:
+    """Logs the rows of a call that has ended, and answers their event ids: never raises, whatever the call was."""
     took_us = (time.perf_counter_ns() - begun_ns) / 1000
     client = windvane.current()
     try:
@@ -44,15 +45,18 @@ def log_call(
         columns = [*features.values(), *(c for c in answered.values() if not isinstance(c, dict))]
         n = max((len(column) for column in columns), default=0)
         if not n:
-            return
+            return ()
         shared = {**options.shared, "latency_us": round(took_us / n)}
         probabilities = answered.pop("probabilities", {})
         if "label" not in answered:
             probabilities = {}
         table = Table(n, features=features, answers=answered, probabilities=probabilities, shared=shared)
-        _last.set(log_table(client, table))
+        ids = log_table(client, table)
+        _last.set(ids)
+        return ids
     except Exception as error:
         client._invalid("predictions", error)
+        return ()
 
 
 def log_error(options: Options, begun_ns: int, error: BaseException) -> None:

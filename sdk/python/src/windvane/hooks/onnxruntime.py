@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Mapping, Optional, Sequence
 
+import windvane
+
 from .columns import FEATURES_MAX, answers, matrix
 from .estimators import Options, log_call, log_error
+from .payloads import capture
 
 
 class Session:
@@ -30,7 +33,10 @@ class Session:
         except Exception as error:
             log_error(options, begun, error)
             raise
-        log_call(options, begun, lambda: _features(feeds, options), lambda: answers(outputs, options.answer))
+        read, result = lambda: _features(feeds, options), lambda: answers(outputs, options.answer)
+        ids = log_call(options, begun, read, result)
+        if options.payloads > 0 and ids:
+            capture(windvane.current(), options.shared, feeds, ids, options.payloads)
         return outputs
 
 
