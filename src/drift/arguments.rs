@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use windvane_analyzer::drift::{Compat, Deployment, Method, Rule};
 use windvane_stats::correction::Correction;
+use windvane_types::nearest::nearest;
 
 use crate::connection;
 use crate::exit::{Failure, Reason};
@@ -273,15 +274,9 @@ pub fn usage(message: String) -> Failure {
 
 fn method(name: &str) -> Result<Method, Failure> {
     Method::parse(name).ok_or_else(|| {
-        let nearest = Method::ALL
-            .into_iter()
-            .map(Method::as_str)
-            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)))
-            .unwrap_or("ks");
         let all: Vec<&str> = Method::ALL.into_iter().map(Method::as_str).collect();
-        usage(format!(
-            "there is no method `{name}`; did you mean `{nearest}`? All methods: {}",
-            all.join(", ")
-        ))
+        let near = nearest(name, all.iter().copied())
+            .map_or(String::new(), |near| format!("did you mean `{near}`? "));
+        usage(format!("there is no method `{name}`; {near}all methods: {}", all.join(", ")))
     })
 }
