@@ -6,7 +6,6 @@ mod models;
 mod monitors;
 mod parameters;
 mod performance;
-mod problem;
 pub mod problem;
 pub mod views;
 
