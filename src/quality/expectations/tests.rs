@@ -1,0 +1,109 @@
+//! Files of expectations: what is written is read back, and what people wrote stays.
+
+use windvane_types::quality::{
+    CategoryCount, ColumnExpectations, Expectations, Holds, Lengths, Range, ShareBound, TableExpectations,
+    TimeExpectations,
+};
+
+use super::read::read;
+use super::{update, write};
+
+fn seen(seen: u64, of: u64) -> Option<ShareBound> {
+    Some(ShareBound::Seen { seen, of })
+}
+
+fn expectations(max: f64, missing: u64) -> Expectations {
+    let age = ColumnExpectations {
+        holds: Some(Holds::Integer),
+        missing: seen(missing, 1_000),
+        range: Some(Range { min: 18.0, max, of: Some(990), share: None }),
+        infinite: Some(ShareBound::Limits { min: 0.0, max: 0.0 }),
+        non_negative: true,
+        most_frequent: seen(80, 990),
+        ..ColumnExpectations::default()
+    };
+    let category = |category: &str, seen| CategoryCount { category: category.to_owned(), seen };
+    let carrier = ColumnExpectations {
+        holds: Some(Holds::Text),
+        missing: seen(0, 1_000),
+        empty: seen(0, 1_000),
+        distinct: seen(2, 1_000),
+        closed: true,
+        categories: Some(vec![category("UA", 700), category("a \"b\".c", 300)]),
+        ..ColumnExpectations::default()
+    };
+    let note = ColumnExpectations {
+        length: Some(Lengths { min: 1, max: 40, of: Some(1_000) }),
+        ..ColumnExpectations::default()
+    };
+    Expectations {
+        source: "january.csv".to_owned(),
+        rows: 1_000,
+        alpha: 0.01,
+        tolerance: 0.1,
+        table: TableExpectations {
+            rows_min: 1,
+            key: vec!["event_id".to_owned()],
+            duplicates: Some(ShareBound::Limits { min: 0.0, max: 0.0 }),
+            times: Some(TimeExpectations {
+                timestamp: "ts".to_owned(),
+                arrival: None,
+                ahead_us: 300_000_000,
+                late_us: 7_200_000_000,
+                late: None,
+                out_of_order: seen(3, 1_000),
+            }),
+            ..TableExpectations::default()
+        },
+        columns: vec![
+            ("age".to_owned(), age),
+            ("the carrier".to_owned(), carrier),
+            ("note".to_owned(), note),
+        ],
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let expectations = expectations(87.0, 10);
+    let text = write(&expectations).to_string();
+    assert_eq!(read(&text).unwrap(), expectations, "{text}");
+    for line in
+        ["late_after = \"2h\"", "[columns.\"the carrier\".categories]", "missing = { seen = 10, of = 1000 }"]
+    {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
+fn learning_anew_renews_what_was_learnt_and_keeps_what_was_edited() {
+    let text = write(&expectations(87.0, 10)).to_string();
+    let edited = text
+        .replace("non_negative = true\n", "")
+        .replace(
+            "range = { min = 18.0, max = 87.0, of = 990 }",
+            "range = { min = 0.0, max = 120.0 } # the law",
+        )
+        .replace("rows_min = 1", "rows_min = 500 # a day");
+    let mut file = edited.parse().unwrap();
+    let renewed = update(&mut file, &write(&expectations(91.0, 30)));
+    assert_eq!(renewed.kept, ["columns.age.range", "columns.age.non_negative"]);
+    assert_eq!((renewed.added.len(), renewed.absent.len()), (0, 0));
+    let text = file.to_string();
+    let read = read(&text).unwrap();
+    let (_, age) = &read.columns[0];
+    assert_eq!((age.missing, age.non_negative, read.table.rows_min), (seen(30, 1_000), false, 500));
+    assert!(text.contains("# the law") && text.contains("# a day"), "{text}");
+    // Once more changes nothing: what was edited is still known as such.
+    let again = update(&mut file, &write(&expectations(91.0, 30)));
+    assert_eq!((again.kept, file.to_string()), (renewed.kept, text));
+}
+
+#[test]
+fn columns_that_are_new_or_gone_are_told() {
+    let mut file = write(&expectations(87.0, 10));
+    let mut other = expectations(87.0, 10);
+    other.columns[2].0 = "remark".to_owned();
+    let renewed = update(&mut file, &write(&other));
+    assert_eq!((renewed.added, renewed.absent), (vec!["remark".to_owned()], vec!["note".to_owned()]));
+}

@@ -1,0 +1,122 @@
+//! A check in words that a person reads.
+
+use std::path::Path;
+
+use serde_json::Value;
+use windvane_types::quality::{Check, CheckName, Document, Verdict};
+
+use super::expectations::Renewed;
+use crate::drift::words::{grouped, number, percent};
+
+/// The headline of a document.
+pub fn headline(document: &Document) -> String {
+    let (failed, all) = (document.failed().count(), document.checks.len());
+    match document.verdict {
+        Verdict::Pass => format!("pass: {} checks", grouped(all as u64)),
+        Verdict::Fail => format!("fail: {} of {} checks", grouped(failed as u64), grouped(all as u64)),
+    }
+}
+
+/// What was promised about chance.
+pub fn promise(document: &Document) -> String {
+    format!(
+        "{} bounds know how many rows they were learnt from; unchanged data break any of them in at most {} of runs",
+        grouped(document.tests as u64),
+        percent(document.alpha)
+    )
+}
+
+/// The columns of a table: failures first, else the order of the document.
+pub fn by_verdict(document: &Document) -> Vec<&Check> {
+    let (failed, passed): (Vec<_>, Vec<_>) =
+        document.checks.iter().partition(|check| check.verdict == Verdict::Fail);
+    failed.into_iter().chain(passed).collect()
+}
+
+/// What was found.
+pub fn observed(check: &Check) -> String {
+    told(check.check, &check.observed)
+}
+
+/// What was expected.
+pub fn expected(check: &Check) -> String {
+    match &check.expected {
+        Value::Array(ends) => match ends.as_slice() {
+            [low, Value::Null] => format!("{} or more", told(check.check, low)),
+            [Value::Null, high] => format!("{} at most", told(check.check, high)),
+            [low, high] if low == high => told(check.check, low),
+            [low, high] => format!("{} to {}", told(check.check, low), told(check.check, high)),
+            _ => check.expected.to_string(),
+        },
+        other => told(check.check, other),
+    }
+}
+
+/// How many, and which.
+pub fn evidence(check: &Check) -> String {
+    let mut parts = Vec::new();
+    if check.verdict == Verdict::Fail && check.count > 0 && check.check != CheckName::RowCount {
+        parts.push(grouped(check.count));
+    }
+    if !check.examples.is_empty() && check.count > 0 {
+        let examples: Vec<String> = check
+            .examples
+            .iter()
+            .map(|example| match example {
+                Value::String(text) => format!("`{}`", text.replace(char::is_control, " ")),
+                Value::Number(value) => value.as_f64().map_or_else(|| value.to_string(), number),
+                other => other.to_string(),
+            })
+            .collect();
+        parts.push(examples.join(", "));
+    }
+    if let Some(reason) = &check.reason {
+        parts.push(reason.clone());
+    }
+    parts.join(": ")
+}
+
+fn is_share(name: CheckName) -> bool {
+    matches!(
+        name,
+        CheckName::DuplicateKeys
+            | CheckName::LateEvents
+            | CheckName::OutOfOrder
+            | CheckName::FutureTimestamps
+            | CheckName::MissingRate
+            | CheckName::NonNegative
+            | CheckName::Infinite
+            | CheckName::EmptyStrings
+            | CheckName::NewCategories
+    )
+}
+
+fn told(name: CheckName, value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(ends) => ends.iter().map(|end| told(name, end)).collect::<Vec<_>>().join(" to "),
+        Value::Number(count) if count.is_u64() && !is_share(name) => grouped(count.as_u64().unwrap_or(0)),
+        Value::Number(value) => match (value.as_f64(), is_share(name)) {
+            (Some(share), true) => percent(share),
+            (Some(value), false) => number(value),
+            (None, _) => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// What became of a file of expectations.
+pub fn renewed(path: &Path, renewed: &Renewed) -> String {
+    let mut text = format!("{}: {} values renewed", path.display(), grouped(renewed.renewed as u64));
+    for (what, names) in [
+        ("kept as edited", &renewed.kept),
+        ("new columns", &renewed.added),
+        ("columns that the reference lacks", &renewed.absent),
+    ] {
+        if !names.is_empty() {
+            text += &format!("\n{what}: {}", names.join(", "));
+        }
+    }
+    text + "\n"
+}
