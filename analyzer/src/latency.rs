@@ -1,0 +1,341 @@
+//! Latency: populations in, the document `windvane.latency/1` out: quantiles with intervals by group, drift of the distribution, and
+//! how fast service level objectives burn.
+
+mod objectives;
+
+use std::collections::BTreeMap;
+
+use windvane_stats::correction::Correction;
+use windvane_stats::log_sketch::{self, LogSketch};
+use windvane_store::latency::{self, BucketRow, LatencyAsk};
+use windvane_store::populations::{Population, PopulationColumn};
+use windvane_store::{ReadError, Reader};
+use windvane_types::drift::Side;
+use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
+
+pub use objectives::Objective;
+
+/// Groups of one cut that are looked at; smaller ones beyond them are counted and left out.
+pub const GROUPS_MAX: usize = 50;
+/// The cut by the name of a span.
+pub const STAGE: &str = "stage";
+/// The distance below which no change is called one, however sure: that of a shift by a tenth of a standard deviation and more.
+const FLOOR: f64 = 0.05;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct LatencyRequest {
+    /// What the current rows are compared with.
+    pub reference: Option<Population>,
+    /// The rows in question.
+    pub current: Population,
+    /// The column of latencies.
+    pub column: String,
+    /// Microseconds that one of its units is.
+    pub unit_us: f64,
+    /// Cuts into groups: columns, tags, `version`, `environment`, `arm:EXPERIMENT`, `stage`.
+    pub by: Vec<String>,
+    /// The levels of the quantiles, ascending.
+    pub levels: Vec<f64>,
+    /// The confidence of intervals.
+    pub confidence: f64,
+    /// The bound on the chance of a false alarm over all groups.
+    pub alpha: f64,
+    /// Rows that each side of a group needs before it is judged.
+    pub rows_min: u64,
+    /// The service level objectives.
+    pub objectives: Vec<Objective>,
+    /// The column that says when an event was.
+    pub timestamp: Option<String>,
+    /// The end of the windows of objectives, microseconds since 1970 UTC; the latest event where `None`.
+    pub end_us: Option<i64>,
+}
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum LatencyError {
+    /// A column is not there.
+    #[error("there is no column `{column}`{}", hint(column, known))]
+    UnknownColumn {
+        /// The name.
+        column: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Rows cannot be cut that way.
+    #[error(
+        "rows cannot be cut by `{name}`: it is no column, and of predictions no tag, `version`, `environment`, `arm:EXPERIMENT` or `stage`"
+    )]
+    Cut {
+        /// What was asked.
+        name: String,
+    },
+    /// Objectives need times.
+    #[error("objectives need a column that says when: name it with --timestamp")]
+    NoTimes,
+    /// There are no spans.
+    #[error("`stage` needs spans, and the store has none")]
+    NoSpans,
+    /// A statement failed.
+    #[error("cannot read the latencies")]
+    Read(#[from] ReadError),
+}
+
+fn hint(column: &str, known: &[String]) -> String {
+    windvane_types::nearest::nearest(column, known.iter().map(String::as_str))
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
+/// Sketches by group of one cut.
+type Sketches = BTreeMap<Option<String>, LogSketch>;
+
+/// Looks at latencies.
+///
+/// # Errors
+/// A column is not there or cannot serve, or a statement fails.
+pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, LatencyError> {
+    let current = Measured::new(&request.current, request)?;
+    let reference =
+        request.reference.as_ref().map(|population| Measured::new(population, request)).transpose()?;
+    let mut groups = Vec::new();
+    let mut left_out = 0;
+    let cuts = std::iter::once(None).chain(request.by.iter().map(|name| Some(name.as_str())));
+    for cut in cuts {
+        let (names, more) = current.groups(reader, cut).await?;
+        left_out += more;
+        let now = current.sketches(reader, cut, &names).await?;
+        let before = match &reference {
+            Some(reference) => reference.sketches(reader, cut, &names).await?,
+            None => Sketches::new(),
+        };
+        let mut part: Vec<Group> = now
+            .iter()
+            .map(|(value, sketch)| {
+                group(request, (cut, value), (sketch, before.get(value).filter(|_| reference.is_some())))
+            })
+            .collect();
+        part.sort_by_key(|group| std::cmp::Reverse(group.n));
+        groups.extend(part);
+    }
+    if groups.is_empty() {
+        groups.push(group(request, (None, &None), (&LogSketch::default(), None)));
+    }
+    judge(&mut groups, request);
+    let objectives = objectives::look(reader, request, current.ask).await?;
+    let verdict = overall(&groups, &objectives);
+    let rows = |population: &Population, sketch: u64| Side {
+        source: population.source.clone(),
+        rows: sketch,
+        stored_profile: false,
+    };
+    Ok(Document {
+        schema: SCHEMA.to_owned(),
+        reference: request.reference.as_ref().map(|population| {
+            rows(population, groups[0].drift.as_ref().map_or(0, |drift| drift.n_reference))
+        }),
+        current: rows(&request.current, groups[0].n),
+        verdict,
+        confidence: request.confidence,
+        accuracy: log_sketch::ACCURACY,
+        alpha: request.alpha,
+        groups,
+        groups_left_out: left_out,
+        objectives,
+    })
+}
+
+/// One population with its column of latencies.
+struct Measured<'a> {
+    ask: LatencyAsk<'a>,
+}
+
+impl<'a> Measured<'a> {
+    fn new(population: &'a Population, request: &LatencyRequest) -> Result<Self, LatencyError> {
+        static NOTHING: PopulationColumn =
+            PopulationColumn { name: String::new(), storage: windvane_store::populations::Storage::Nothing };
+        let column = match population.column(&request.column) {
+            Some(column) => column,
+            // No prediction of a window may have a latency, and a file may be empty.
+            None if population.is_events() || population.without_columns => &NOTHING,
+            None => {
+                return Err(LatencyError::UnknownColumn {
+                    column: request.column.clone(),
+                    known: population.columns.iter().map(|column| column.name.clone()).collect(),
+                });
+            }
+        };
+        let ask = LatencyAsk { population, column, ln_gamma: log_sketch::ln_gamma(), zero: log_sketch::ZERO };
+        Ok(Self { ask })
+    }
+
+    /// The groups of a cut, and how many are left out.
+    async fn groups(
+        &self,
+        reader: &Reader,
+        cut: Option<&str>,
+    ) -> Result<(Vec<Option<String>>, u64), LatencyError> {
+        let Some(name) = cut.filter(|name| *name != STAGE && !self.ask.population.without_columns) else {
+            return Ok((Vec::new(), 0));
+        };
+        let statement = latency::groups(self.ask, name, GROUPS_MAX * 100);
+        let statement = statement.ok_or_else(|| LatencyError::Cut { name: name.to_owned() })?;
+        let rows: Vec<BucketRow> = reader.rows(&statement).await?;
+        let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
+        Ok((rows.into_iter().take(GROUPS_MAX).map(|row| row.group).collect(), left_out))
+    }
+
+    async fn sketches(
+        &self,
+        reader: &Reader,
+        cut: Option<&str>,
+        groups: &[Option<String>],
+    ) -> Result<Sketches, LatencyError> {
+        if self.ask.population.without_columns {
+            return Ok(Sketches::new());
+        }
+        let statement = match cut {
+            Some(STAGE) => {
+                let there: Vec<BucketRow> = match self.ask.population.is_events() {
+                    true => reader.rows(&latency::has_spans()).await?,
+                    false => Vec::new(),
+                };
+                if there.first().is_none_or(|row| row.count == 0) {
+                    return Err(LatencyError::NoSpans);
+                }
+                latency::stages(self.ask, GROUPS_MAX)
+            }
+            cut => latency::buckets(self.ask, cut, groups),
+        };
+        let Some(statement) = statement else {
+            // A group of the current rows may be unknown to the reference.
+            return Ok(Sketches::new());
+        };
+        let rows: Vec<BucketRow> = reader.rows(&statement).await?;
+        let mut sketches = Sketches::new();
+        for row in rows {
+            sketches.entry(row.group).or_default().push(row.bucket, row.count);
+        }
+        Ok(sketches)
+    }
+}
+
+fn group(
+    request: &LatencyRequest,
+    (cut, value): (Option<&str>, &Option<String>),
+    (sketch, before): (&LogSketch, Option<&LogSketch>),
+) -> Group {
+    // Spans are measured in nanoseconds and asked for in microseconds.
+    let unit = if cut == Some(STAGE) { 1.0 } else { request.unit_us };
+    let at = |sketch: &LogSketch, level| sketch.quantile(level, request.confidence);
+    let quantiles: Vec<Quantile> = request
+        .levels
+        .iter()
+        .filter_map(|level| {
+            let found = at(sketch, *level)?;
+            Some(Quantile {
+                quantile: format!("p{}", shortest(100.0 * level)),
+                value: found.value * unit,
+                ci: [found.low.map(|low| low * unit), found.high.map(|high| high * unit)],
+                reference: before.and_then(|before| at(before, *level)).map(|found| found.value * unit),
+            })
+        })
+        .collect();
+    let drift = before.map(|before| {
+        let ks = before.ks(sketch);
+        Drift {
+            n_reference: before.n(),
+            statistic: ks.statistic,
+            threshold: FLOOR,
+            p_value: ks.p_value,
+            p_adjusted: None,
+            ratios: quantiles
+                .iter()
+                .map(|quantile| quantile.reference.filter(|r| *r > 0.0).map(|r| quantile.value / r))
+                .collect(),
+            verdict: Verdict::InsufficientData,
+        }
+    });
+    Group {
+        group: cut.map(|cut| (cut.to_owned(), value.clone())).into_iter().collect(),
+        n: sketch.n(),
+        mean: sketch.mean().map(|mean| mean * unit),
+        quantiles,
+        drift,
+    }
+}
+
+/// A level without the digits that floating point adds: 99.9.
+fn shortest(percent: f64) -> f64 {
+    (percent * 1e6).round() / 1e6
+}
+
+/// Corrects all p-values together and says what became of each group.
+fn judge(groups: &mut [Group], request: &LatencyRequest) {
+    let rows_min = request.rows_min;
+    let enough = |group: &Group, drift: &Drift| group.n >= rows_min && drift.n_reference >= rows_min;
+    let family: Vec<f64> = groups
+        .iter()
+        .filter_map(|group| group.drift.as_ref().filter(|drift| enough(group, drift))?.p_value)
+        .collect();
+    let mut adjusted = Correction::Bh.adjust(&family).into_iter();
+    for group in groups {
+        let Some(mut drift) = group.drift.take() else { continue };
+        if enough(group, &drift) && drift.p_value.is_some() {
+            drift.p_adjusted = adjusted.next();
+            let is_sure = drift.p_adjusted.is_some_and(|p| p < request.alpha);
+            let is_large = drift.statistic.is_some_and(|d| d >= drift.threshold);
+            drift.verdict = if is_sure && is_large { direction(&group.quantiles) } else { Verdict::Steady };
+        }
+        group.drift = Some(drift);
+    }
+}
+
+/// Slower where the quantiles grew on the whole, faster where they shrank.
+fn direction(quantiles: &[Quantile]) -> Verdict {
+    let grew =
+        |quantile: &&Quantile| quantile.reference.is_some_and(|reference| quantile.value > reference * 1.01);
+    let shrank =
+        |quantile: &&Quantile| quantile.reference.is_some_and(|reference| quantile.value < reference * 0.99);
+    match (quantiles.iter().filter(grew).count(), quantiles.iter().filter(shrank).count()) {
+        (0, 0) => Verdict::Changed,
+        (_, 0) => Verdict::Slower,
+        (0, _) => Verdict::Faster,
+        _ => Verdict::Changed,
+    }
+}
+
+fn overall(groups: &[Group], objectives: &[windvane_types::latency::Objective]) -> Verdict {
+    if objectives.iter().any(|objective| objective.verdict != "ok") {
+        return Verdict::Breached;
+    }
+    let verdicts = || groups.iter().filter_map(|group| group.drift.as_ref()).map(|drift| drift.verdict);
+    [Verdict::Slower, Verdict::Changed, Verdict::Faster, Verdict::Steady]
+        .into_iter()
+        .find(|one| verdicts().any(|verdict| verdict == *one))
+        .unwrap_or(Verdict::InsufficientData)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantile(value: f64, reference: f64) -> Quantile {
+        Quantile { quantile: "p50".to_owned(), value, ci: [None, None], reference: Some(reference) }
+    }
+
+    #[test]
+    fn the_direction_is_that_of_all_quantiles() {
+        assert_eq!(direction(&[quantile(12.0, 10.0), quantile(10.0, 10.0)]), Verdict::Slower);
+        assert_eq!(direction(&[quantile(8.0, 10.0), quantile(9.0, 10.0)]), Verdict::Faster);
+        assert_eq!(direction(&[quantile(8.0, 10.0), quantile(19.0, 10.0)]), Verdict::Changed);
+        assert_eq!(direction(&[quantile(10.0, 10.0)]), Verdict::Changed);
+    }
+
+    #[test]
+    fn levels_are_written_without_noise() {
+        assert_eq!(
+            [0.5, 0.9, 0.99, 0.999].map(|level| format!("p{}", shortest(100.0 * level))),
+            ["p50", "p90", "p99", "p99.9"]
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Service level objectives over windows of several lengths.
+
+use windvane_stats::binomial::Share;
+use windvane_stats::burn_rate::{self, RULES};
+use windvane_store::Reader;
+use windvane_store::latency::{self, BurnRow, LatencyAsk};
+use windvane_types::latency::{Objective as Told, Rule, Window};
+use windvane_types::span;
+
+use super::{LatencyError, LatencyRequest};
+
+/// A share of events that are to be no slower than a threshold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Objective {
+    /// The share, above 0 and below 1.
+    pub objective: f64,
+    /// The longest good latency, microseconds.
+    pub threshold_us: f64,
+}
+
+/// Looks at every objective.
+pub(super) async fn look(
+    reader: &Reader,
+    request: &LatencyRequest,
+    ask: LatencyAsk<'_>,
+) -> Result<Vec<Told>, LatencyError> {
+    let mut told = Vec::new();
+    for objective in &request.objectives {
+        let windows: Vec<u64> = RULES.iter().flat_map(|rule| [rule.long_s, rule.short_s()]).collect();
+        let timestamp = request.timestamp.as_deref().ok_or(LatencyError::NoTimes)?;
+        let threshold = objective.threshold_us / request.unit_us;
+        let row = match ask.population.without_columns {
+            true => None,
+            false => {
+                let statement = latency::burns(ask, (timestamp, request.end_us), (threshold, &windows));
+                reader.rows(&statement.ok_or(LatencyError::NoTimes)?).await?.pop()
+            }
+        };
+        told.push(tell(objective, row.as_ref(), request.end_us));
+    }
+    Ok(told)
+}
+
+fn tell(objective: &Objective, row: Option<&BurnRow>, end_us: Option<i64>) -> Told {
+    let window = |i: usize, window_s: u64| {
+        let count = |counts: Option<&Vec<u64>>| counts.and_then(|counts| counts.get(i)).copied().unwrap_or(0);
+        let (events, bad) = (count(row.map(|row| &row.events)), count(row.map(|row| &row.bad)));
+        (Share::new(bad, events), Window { window_s, events, bad, burn: None })
+    };
+    let rules: Vec<Rule> = RULES
+        .iter()
+        .enumerate()
+        .map(|(i, rule)| {
+            let (long, long_window) = window(2 * i, rule.long_s);
+            let (short, short_window) = window(2 * i + 1, rule.short_s());
+            let burn = burn_rate::burn(rule, objective.objective, [long, short]);
+            Rule {
+                urgency: rule.urgency.as_str().to_owned(),
+                factor: rule.factor,
+                long: Window { burn: burn.long, ..long_window },
+                short: Window { burn: burn.short, ..short_window },
+                p_value: burn.p_value,
+                fires: burn.fires,
+            }
+        })
+        .collect();
+    let worst = rules.iter().find(|rule| rule.fires).map_or("ok", |rule| rule.urgency.as_str()).to_owned();
+    let as_of = end_us.or_else(|| row.map(|row| row.latest_us)).unwrap_or(0);
+    Told {
+        objective: objective.objective,
+        threshold_us: objective.threshold_us,
+        as_of: span::shown(as_of),
+        verdict: worst,
+        rules,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_urgent_rule_that_fires_is_the_verdict() {
+        let objective = Objective { objective: 0.99, threshold_us: 100.0 };
+        let row = |bad: Vec<u64>| BurnRow { latest_us: 0, events: vec![1_000; 8], bad };
+        let verdict = |bad| tell(&objective, Some(&row(bad)), None).verdict;
+        assert_eq!(verdict(vec![500; 8]), "page");
+        assert_eq!(verdict(vec![50; 8]), "ticket");
+        assert_eq!(verdict(vec![9; 8]), "ok");
+        assert_eq!(tell(&objective, None, None).verdict, "ok");
+    }
+}

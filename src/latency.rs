@@ -1,0 +1,127 @@
+//! `windvane latency`: is the model still fast? Quantiles with intervals, drift of the distribution, objectives that burn.
+
+pub mod arguments;
+mod table;
+
+use uuid::Uuid;
+use windvane_analyzer::drift::{self, Asked, Wanted};
+use windvane_analyzer::latency::{self, LatencyError, LatencyRequest};
+use windvane_store::Reader;
+use windvane_store::latency_findings::{self, Run};
+use windvane_types::latency::{Document, Verdict};
+use windvane_types::span::{ReferenceKind, Span};
+use windvane_types::{Clock, SystemClock};
+
+pub use arguments::Arguments;
+
+use crate::connection;
+use crate::drift::arguments::usage;
+use crate::drift::source::{open_failure, open_files, reason_of};
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+use arguments::{FailOn, Format, Options, Sides};
+
+/// Runs `windvane latency`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let options = arguments.check()?;
+    let embedded = matches!(options.sides, Sides::Files { .. });
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(look(&options));
+    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
+    drop(runtime);
+    let result = result.and_then(|document| answer(&document, &options));
+    match embedded {
+        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
+        false => result,
+    }
+}
+
+async fn look(options: &Options) -> Result<Document, Failure> {
+    let (reader, request, run) = open(options).await?;
+    let document = latency::run(&reader, &request).await.map_err(failure)?;
+    if let (Some(run), Reader::Store(store)) = (run, &reader) {
+        let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
+        latency_findings::write(store, &run, &document).await.map_err(|error| {
+            let Failure { reason, error } = connection::failure(error);
+            let error = error.context("the findings are not recorded (--no-record only prints them)");
+            Failure { reason, error }
+        })?;
+    }
+    Ok(document)
+}
+
+async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>), Failure> {
+    match &options.sides {
+        Sides::Files { reference, current, offline } => {
+            let mut files = vec![(current.clone(), "current")];
+            files.extend(reference.clone().map(|path| (path, "reference")));
+            let (reader, populations) = open_files(files, *offline).await?;
+            let mut populations = populations.into_iter();
+            let (Some(current), reference) = (populations.next(), populations.next()) else {
+                unreachable!("every file gives a population");
+            };
+            Ok((reader, options.request(reference, current, None), None))
+        }
+        Sides::Predictions { deployment, reference, window, record, connection } => {
+            let now = SystemClock.now();
+            let span = Span::parse(window, now).map_err(usage)?;
+            let store = connection.store()?;
+            let reader = Reader::Store(store.clone());
+            let us = now.as_microsecond();
+            let (before, current, kind) = match reference {
+                None => {
+                    let opened = drift::side(&reader, deployment, span, us).await;
+                    let current =
+                        opened.map_err(|error| Failure { reason: reason_of(&error), error: error.into() })?;
+                    (None, current, None)
+                }
+                Some(reference) => {
+                    let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
+                    let wanted = Wanted { columns: None, methods: None, segments: true, special: true };
+                    let asked =
+                        Asked { deployment, reference: &kind, window: span, stored_before_us: us, wanted };
+                    let opened = drift::open(&store, asked).await.map_err(open_failure)?;
+                    (Some(opened.reference), opened.current, Some(kind))
+                }
+            };
+            let run = record.then(|| Run {
+                run_id: Uuid::now_v7().to_string(),
+                computed_at_us: 0,
+                model: deployment.model.clone(),
+                version: deployment.version.clone().unwrap_or_default(),
+                environment: deployment.environment.clone().unwrap_or_default(),
+                monitor: String::new(),
+                reference_kind: kind.as_ref().map_or("", |kind| kind.as_str()).to_owned(),
+                reference_name: kind.as_ref().map_or("", |kind| kind.name()).to_owned(),
+                window: span,
+                granularity: String::new(),
+            });
+            Ok((reader, options.request(before, current, Some(span.end_us)), run))
+        }
+    }
+}
+
+fn answer(document: &Document, options: &Options) -> CommandResult {
+    print(&match options.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table::render(document),
+    })?;
+    let slower = document.groups.iter().filter_map(|group| group.drift.as_ref());
+    let slower = slower.map(|drift| drift.verdict).any(|verdict| verdict == Verdict::Slower);
+    let breached = document.objectives.iter().any(|objective| objective.verdict != "ok");
+    Ok(match options.fail_on {
+        Some(FailOn::Slower) if slower => Exit::Found,
+        Some(FailOn::Breached) if breached => Exit::Found,
+        Some(FailOn::Slower) if document.verdict == Verdict::InsufficientData => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
+fn failure(error: LatencyError) -> Failure {
+    let reason = match &error {
+        LatencyError::UnknownColumn { .. } | LatencyError::Cut { .. } | LatencyError::NoTimes => Reason::Data,
+        LatencyError::NoSpans => Reason::Data,
+        LatencyError::Read(error) => reason_of(error),
+    };
+    Failure { reason, error: error.into() }
+}

@@ -1,0 +1,262 @@
+//! The command line of `windvane latency`: raw arguments, and what they mean once checked.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use windvane_analyzer::drift::Deployment;
+use windvane_analyzer::latency::{LatencyRequest, Objective};
+use windvane_store::populations::Population;
+
+use crate::connection;
+use crate::drift::arguments::usage;
+use crate::exit::Failure;
+
+/// Say how fast a model is, whether that changed, and whether a service level objective burns too fast.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// One file, or the reference and the file in question: Parquet, Arrow, CSV or NDJSON.
+    #[arg(value_name = "FILE", num_args = 1..=2, required_unless_present = "model")]
+    files: Vec<PathBuf>,
+    /// Look at the stored predictions of this model instead of files.
+    #[arg(long, value_name = "MODEL", conflicts_with = "files", requires = "window")]
+    model: Option<String>,
+    /// Only predictions of this version.
+    #[arg(long, value_name = "VERSION", requires = "model")]
+    model_version: Option<String>,
+    /// Only predictions of this environment.
+    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
+    environment: Option<String>,
+    /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    reference: Option<String>,
+    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    window: Option<String>,
+    #[command(flatten)]
+    connection: connection::Flags,
+    /// Do not keep the findings in the store, where pages show them; print them only.
+    #[arg(long, requires = "model")]
+    no_record: bool,
+    /// The column of latencies.
+    #[arg(long, value_name = "COLUMN", default_value = "latency_us")]
+    column: String,
+    /// The unit of that column.
+    #[arg(long, value_enum, default_value = "us")]
+    unit: Unit,
+    /// Look at groups too: columns or tags, and of predictions `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans).
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    by: Vec<String>,
+    /// The levels of the quantiles, above 0 and below 1.
+    #[arg(long, value_name = "Q,Q", value_delimiter = ',', default_value = "0.5,0.9,0.95,0.99,0.999")]
+    quantiles: Vec<f64>,
+    /// The confidence of intervals, above 0 and below 1.
+    #[arg(long, value_name = "P", default_value_t = 0.95)]
+    confidence: f64,
+    /// The chance of a false alarm that is accepted over all groups, above 0 and below 1.
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    alpha: f64,
+    /// Rows that each side of a group needs before it is judged.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    min_rows: u64,
+    /// An objective: the share of requests and the latency they keep to, such as 99.9%:250ms; may be given again.
+    #[arg(long, value_name = "SHARE:LATENCY")]
+    slo: Vec<String>,
+    /// The column that says when a request was, for objectives.
+    #[arg(long, value_name = "COLUMN", default_value = "ts")]
+    timestamp: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Exit with 1 where a group is slower, or where an objective burns too fast.
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+    /// Never fetch the engine; say which command does instead.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// A unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    Ms,
+    /// Seconds.
+    S,
+}
+
+impl Unit {
+    fn us(self) -> f64 {
+        match self {
+            Self::Ns => 1e-3,
+            Self::Us => 1.0,
+            Self::Ms => 1e3,
+            Self::S => 1e6,
+        }
+    }
+}
+
+/// An output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// The document `windvane.latency/1`.
+    Json,
+}
+
+/// What makes the command fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A group that is slower than its reference.
+    Slower,
+    /// An objective that burns too fast.
+    Breached,
+}
+
+/// Which populations.
+#[derive(Debug)]
+pub enum Sides {
+    /// One file or two.
+    Files { reference: Option<PathBuf>, current: PathBuf, offline: bool },
+    /// A span of the predictions of a model, and what it is compared with.
+    Predictions {
+        deployment: Deployment,
+        reference: Option<String>,
+        window: String,
+        record: bool,
+        connection: Box<connection::Flags>,
+    },
+}
+
+/// Checked arguments.
+#[derive(Debug)]
+pub struct Options {
+    pub sides: Sides,
+    column: String,
+    unit_us: f64,
+    by: Vec<String>,
+    levels: Vec<f64>,
+    confidence: f64,
+    alpha: f64,
+    rows_min: u64,
+    objectives: Vec<Objective>,
+    timestamp: String,
+    pub format: Format,
+    pub fail_on: Option<FailOn>,
+}
+
+impl Options {
+    /// The request over these populations.
+    pub fn request(
+        &self,
+        reference: Option<Population>,
+        current: Population,
+        end_us: Option<i64>,
+    ) -> LatencyRequest {
+        LatencyRequest {
+            reference,
+            current,
+            column: self.column.clone(),
+            unit_us: self.unit_us,
+            by: self.by.clone(),
+            levels: self.levels.clone(),
+            confidence: self.confidence,
+            alpha: self.alpha,
+            rows_min: self.rows_min,
+            objectives: self.objectives.clone(),
+            timestamp: Some(self.timestamp.clone()),
+            end_us,
+        }
+    }
+}
+
+impl Arguments {
+    /// Says what the arguments mean.
+    ///
+    /// # Errors
+    /// A usage error that says what would have been accepted.
+    pub fn check(self) -> Result<Options, Failure> {
+        let inside = |x: f64| x > 0.0 && x < 1.0;
+        for (flag, value) in [("--confidence", self.confidence), ("--alpha", self.alpha)] {
+            if !inside(value) {
+                return Err(usage(format!("`{flag} {value}` is out of range: above 0 and below 1")));
+            }
+        }
+        if let Some(wrong) = self.quantiles.iter().find(|level| !inside(**level)) {
+            return Err(usage(format!(
+                "`--quantiles {wrong}` is out of range: above 0 and below 1, such as 0.99"
+            )));
+        }
+        let mut levels = self.quantiles;
+        levels.sort_by(f64::total_cmp);
+        let objectives = self.slo.iter().map(|text| objective(text)).collect::<Result<_, _>>()?;
+        let mut files = self.files.into_iter();
+        let sides = match (files.next(), files.next(), self.model, self.window) {
+            (Some(current), None, None, None) => {
+                Sides::Files { reference: None, current, offline: self.offline }
+            }
+            (Some(reference), Some(current), None, None) => {
+                Sides::Files { reference: Some(reference), current, offline: self.offline }
+            }
+            (None, None, Some(model), Some(window)) => Sides::Predictions {
+                deployment: Deployment { model, version: self.model_version, environment: self.environment },
+                reference: self.reference,
+                window,
+                record: !self.no_record,
+                connection: Box::new(self.connection),
+            },
+            _ => return Err(usage("give one file or two, or --model with --window".to_owned())),
+        };
+        Ok(Options {
+            sides,
+            column: self.column,
+            unit_us: self.unit.us(),
+            by: self.by,
+            levels,
+            confidence: self.confidence,
+            alpha: self.alpha,
+            rows_min: self.min_rows.max(1),
+            objectives,
+            timestamp: self.timestamp,
+            format: self.format,
+            fail_on: self.fail_on,
+        })
+    }
+}
+
+/// Reads `99.9%:250ms`.
+fn objective(text: &str) -> Result<Objective, Failure> {
+    let read = || {
+        let (share, threshold) = text.split_once(':')?;
+        let share: f64 = share.strip_suffix('%')?.trim().parse().ok()?;
+        let at = threshold.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let us = match &threshold[at..] {
+            "us" => 1.0,
+            "ms" => 1e3,
+            "s" => 1e6,
+            _ => return None,
+        };
+        let threshold: f64 = threshold[..at].parse().ok()?;
+        (share > 0.0 && share < 100.0 && threshold > 0.0)
+            .then_some(Objective { objective: share / 100.0, threshold_us: threshold * us })
+    };
+    read().ok_or_else(|| usage(format!("`--slo {text}` is no objective: give one such as 99.9%:250ms")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::objective;
+
+    #[test]
+    fn objectives_have_a_share_and_a_latency() {
+        let read = objective("99.9%:250ms").unwrap();
+        assert!((read.objective - 0.999).abs() < 1e-12 && read.threshold_us == 250_000.0);
+        for text in ["99.9:250ms", "99.9%", "100%:1s", "99%:250", "99%:-1ms", "99%:1h"] {
+            assert!(objective(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The answer of `windvane latency` as a table for people.
+
+use comfy_table::{Table, presets};
+use windvane_types::latency::{Document, Drift, Group, Objective, Verdict};
+
+use crate::drift::words::{grouped, number, shortened};
+
+/// Renders the document.
+pub fn render(document: &Document) -> String {
+    let word = match (document.verdict, &document.reference) {
+        (Verdict::InsufficientData, None) => "measured, and compared with nothing".to_owned(),
+        (verdict, _) => verdict.as_str().replace('_', " "),
+    };
+    let mut text = format!("{word}\n\n");
+    for (role, side) in [("reference", document.reference.as_ref()), ("current", Some(&document.current))] {
+        if let Some(side) = side {
+            text += &format!("{role:<10} {} ({} latencies)\n", side.source, grouped(side.rows));
+        }
+    }
+    text += "\n";
+    text += &groups(document);
+    if document.groups_left_out > 0 {
+        text += &format!("{} smaller groups are left out\n", grouped(document.groups_left_out));
+    }
+    for objective in &document.objectives {
+        text += &self::objective(objective);
+    }
+    text += &format!(
+        "\n{} % intervals by order statistics; each value is at most {} % off\n",
+        number(100.0 * document.confidence),
+        number(100.0 * document.accuracy)
+    );
+    text
+}
+
+fn groups(document: &Document) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.force_no_tty();
+    let levels = document.groups.iter().map(|group| group.quantiles.as_slice()).max_by_key(|all| all.len());
+    let mut header = vec!["group".to_owned(), "n".to_owned()];
+    header.extend(levels.unwrap_or_default().iter().map(|quantile| quantile.quantile.clone()));
+    if document.reference.is_some() {
+        header.push("against the reference".to_owned());
+    }
+    table.set_header(header);
+    for group in &document.groups {
+        let mut row = vec![name(group), grouped(group.n)];
+        row.extend(group.quantiles.iter().map(|quantile| {
+            let [low, high] = quantile.ci.map(|end| end.map_or("…".to_owned(), length));
+            format!("{} [{low}, {high}]", length(quantile.value))
+        }));
+        if document.reference.is_some() {
+            row.push(group.drift.as_ref().map(drift).unwrap_or_default());
+        }
+        table.add_row(row);
+    }
+    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    format!("{}\n", lines.join("\n"))
+}
+
+fn name(group: &Group) -> String {
+    match group.group.iter().next() {
+        None => "all".to_owned(),
+        Some((key, value)) => format!("{key}={}", value.as_deref().map_or("(missing)".to_owned(), shortened)),
+    }
+}
+
+fn drift(drift: &Drift) -> String {
+    let word = drift.verdict.as_str().replace('_', " ");
+    let median = drift.ratios.first().copied().flatten().map(|ratio| format!(", median ×{}", number(ratio)));
+    match (drift.verdict, drift.p_adjusted) {
+        (Verdict::InsufficientData, _) | (_, None) => word,
+        (_, Some(p)) => format!("{word}{}, p {}", median.unwrap_or_default(), number(p)),
+    }
+}
+
+fn objective(objective: &Objective) -> String {
+    let mut text = format!(
+        "\n{} % within {}: {}\n",
+        number(100.0 * objective.objective),
+        length(objective.threshold_us),
+        objective.verdict
+    );
+    for rule in &objective.rules {
+        let burn =
+            |burn: Option<f64>| burn.map_or("no events".to_owned(), |burn| format!("×{}", number(burn)));
+        text += &format!(
+            "  {:<6} {} over {} h, {} over {} min; fires above ×{}{}\n",
+            rule.urgency,
+            burn(rule.long.burn),
+            rule.long.window_s / 3_600,
+            burn(rule.short.burn),
+            rule.short.window_s / 60,
+            number(rule.factor),
+            if rule.fires { " — it fires" } else { "" }
+        );
+    }
+    text
+}
+
+/// A length of time in a unit that keeps its digits few.
+fn length(us: f64) -> String {
+    match us {
+        us if us < 1e3 => format!("{} µs", number(us)),
+        us if us < 1e6 => format!("{} ms", number(us / 1e3)),
+        us => format!("{} s", number(us / 1e6)),
+    }
+}

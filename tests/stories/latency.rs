@@ -1,0 +1,222 @@
+//! `windvane latency`, `detect`, `fairness` and `attribution` over files.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::drift::{Folder, Ran, csv};
+
+fn windvane(words: &[&str], paths: &[&Path]) -> Ran {
+    let (command, flags) = words.split_first().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_windvane")).arg(command).args(paths).args(flags).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn document(words: &[&str], paths: &[&Path]) -> Value {
+    windvane(&[words, &["--format", "json"]].concat(), paths).document()
+}
+
+/// A latency of milliseconds with a tail, the same for the same row.
+fn latency(i: u32) -> u32 {
+    let hash = (i + 7).wrapping_mul(2_654_435_761) >> 8;
+    1_000 + hash % 4_000 + if hash.is_multiple_of(50) { 60_000 } else { 0 }
+}
+
+#[test]
+fn quantiles_come_with_intervals_by_group_and_against_a_reference() {
+    let folder = Folder::new();
+    let file = |name: &str, factor: fn(u32) -> u32| {
+        let text = csv("latency_us,version", 0..4_000, |i| {
+            format!("{},{}", latency(i) * factor(i) / 10, if i % 4 == 0 { "8" } else { "7" })
+        });
+        folder.file(name, &text)
+    };
+    let reference = file("reference.csv", |_| 10);
+    let current = file("current.csv", |i| if i % 4 == 0 { 15 } else { 10 });
+    let found = document(&["latency", "--by", "version"], &[&reference, &current]);
+    assert_eq!((&found["schema"], &found["verdict"]), (&"windvane.latency/1".into(), &"slower".into()));
+    let groups = found["groups"].as_array().unwrap();
+    let names: Vec<&Value> = groups.iter().map(|group| &group["group"]).collect();
+    assert_eq!(names, [&json!({}), &json!({"version":"7"}), &json!({"version":"8"})]);
+    assert_eq!(
+        (&groups[1]["drift"]["verdict"], &groups[2]["drift"]["verdict"]),
+        (&"steady".into(), &"slower".into())
+    );
+    let median = &groups[2]["quantiles"][0];
+    let ratio = groups[2]["drift"]["ratios"][0].as_f64().unwrap();
+    assert_eq!(median["quantile"], "p50");
+    assert!((ratio - 1.5).abs() < 0.02, "{ratio}");
+
+    // The quantiles of the sample, sorted, within the promised error; and inside of their intervals.
+    let mut values: Vec<u32> = (0..4_000).map(latency).collect();
+    values.sort_unstable();
+    let alone = document(&["latency"], &[&reference]);
+    for (i, (level, rank)) in
+        [(0.5, 2_000), (0.9, 3_600), (0.95, 3_800), (0.99, 3_960), (0.999, 3_996)].into_iter().enumerate()
+    {
+        let quantile = &alone["groups"][0]["quantiles"][i];
+        let truth = f64::from(values[rank - 1]);
+        let value = quantile["value"].as_f64().unwrap();
+        assert!((value / truth - 1.0).abs() < 0.006, "{level}: {value} instead of {truth}");
+        assert!(quantile["ci"][0].as_f64().unwrap() <= truth, "{quantile}");
+        assert!(quantile["ci"][1].as_f64().is_none_or(|high| high >= truth), "{quantile}");
+    }
+    assert_eq!(
+        windvane(&["latency", "--fail-on", "slower", "--by", "version"], &[&reference, &current]).code,
+        1
+    );
+    assert_eq!(windvane(&["latency", "--column", "latency"], &[&reference]).code, 65);
+    assert_eq!(windvane(&["latency", "--by", "region"], &[&reference]).code, 65);
+    assert_eq!(windvane(&["latency", "--slo", "99:1ms"], &[&reference]).code, 64);
+}
+
+#[test]
+fn an_objective_pages_for_an_hour_of_slow_answers_and_not_for_one() {
+    let folder = Folder::new();
+    let file = |name: &str, slow: fn(u32) -> bool| {
+        // One request every ten seconds over three days.
+        let text = csv("ts,ms", 0..25_920, |i| {
+            let ts = 1_357_000_000_000_000_u64 + u64::from(i) * 10_000_000;
+            format!("{ts},{}", if slow(i) { 900 } else { 20 })
+        });
+        folder.file(name, &text)
+    };
+    let slo = ["latency", "--column", "ms", "--unit", "ms", "--slo", "99.9%:250ms"];
+    let hour = document(&slo, &[&file("hour.csv", |i| i >= 25_920 - 360 && i % 5 == 0)]);
+    let objective = &hour["objectives"][0];
+    assert_eq!((&hour["verdict"], &objective["verdict"]), (&"breached".into(), &"page".into()));
+    let first = &objective["rules"][0];
+    assert_eq!((&first["long"]["events"], &first["long"]["bad"]), (&360.into(), &72.into()));
+    assert_eq!((&first["short"]["events"], &first["short"]["bad"]), (&30.into(), &6.into()));
+    assert!((first["long"]["burn"].as_f64().unwrap() - 200.0).abs() < 1e-6, "{first}");
+    let one = document(&slo, &[&file("one.csv", |i| i == 25_919)]);
+    assert_eq!(one["objectives"][0]["verdict"], "ok", "{one}");
+}
+
+#[test]
+fn detectors_find_a_jump_and_keep_still_without_one() {
+    let folder = Folder::new();
+    let error = |i: u32, per_mille: u32| {
+        let hash = (i + 3).wrapping_mul(2_654_435_761) >> 7;
+        u32::from(hash % 1_000 < per_mille)
+    };
+    let steady = folder.file("steady.csv", &csv("error", 0..4_000, |i| error(i, 100).to_string()));
+    let jump = csv("error", 0..4_000, |i| error(i, if i < 2_000 { 100 } else { 500 }).to_string());
+    let jump = folder.file("jump.csv", &jump);
+    let words = ["detect", "--column", "error", "--detector", "adwin,adwin_river,ddm,hddm_a,hddm_w,cusum"];
+    let found = document(&words, &[&jump]);
+    assert_eq!(
+        (&found["schema"], found["detectors"].as_array().unwrap().len()),
+        (&"windvane.detect/1".into(), 6)
+    );
+    for detected in found["detectors"].as_array().unwrap() {
+        assert_eq!(detected["values"], 4_000);
+        let changes: Vec<u64> = detected["first"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| change["index"].as_u64().unwrap())
+            .collect();
+        assert!(changes.iter().any(|at| (2_000..2_300).contains(at)), "{detected}");
+    }
+    let quiet = windvane(&["detect", "--column", "error", "--fail-on", "change"], &[&steady]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
+    assert_eq!(windvane(&["detect", "--column", "error", "--fail-on", "change"], &[&jump]).code, 1);
+    let values = folder.file("values.csv", "x\n1\n2.5\n");
+    for (words, code, part) in [
+        (&["detect", "--column", "y"][..], 65, "there is no column `y`"),
+        (&["detect", "--column", "x", "--detector", "ddm"], 65, "takes 0 and 1"),
+        (&["detect", "--column", "x", "--detector", "adwim"], 64, "did you mean `adwin`?"),
+        (&["detect", "--column", "x", "--confidence", "2"], 64, "above 0 and below 1"),
+    ] {
+        let ran = windvane(words, &[&values]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(part), "{part} in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn gaps_between_groups_are_found_with_intervals_and_small_groups_are_left_open() {
+    let folder = Folder::new();
+    // Group b is selected half as often; group c is too small to tell.
+    let text = csv("sex,y,yhat,score", 0..2_030, |i| {
+        let (group, selected) = match i {
+            0..1_000 => ("a", i % 10 < 6),
+            1_000..2_000 => ("b", i % 10 < 3),
+            _ => ("c", true),
+        };
+        format!(
+            "{group},{},{},{}",
+            u8::from(i % 2 == 0),
+            u8::from(selected),
+            if i % 2 == 0 { 0.9 } else { 0.1 }
+        )
+    });
+    let file = folder.file("rows.csv", &text);
+    let words = [
+        "fairness",
+        "--group-by",
+        "sex",
+        "--target",
+        "y",
+        "--label",
+        "yhat",
+        "--score",
+        "score",
+        "--fail-on",
+        "fail",
+    ];
+    assert_eq!(windvane(&words, &[&file]).code, 1);
+    let found = document(&words, &[&file]);
+    assert_eq!(
+        (&found["schema"], &found["reference_group"]),
+        (&"windvane.fairness/1".into(), &json!({"sex":"a"}))
+    );
+    let groups = found["groups"].as_array().unwrap();
+    let gap = |group: usize, metric: &str| {
+        groups[group]["gaps"].as_array().unwrap().iter().find(|gap| gap["metric"] == metric).unwrap().clone()
+    };
+    let parity = gap(1, "demographic_parity");
+    assert_eq!((&parity["verdict"], parity["n"].as_u64()), (&"fail".into(), Some(1_000)));
+    assert!((parity["gap"].as_f64().unwrap() + 0.3).abs() < 1e-12, "{parity}");
+    assert_eq!(gap(2, "demographic_parity")["verdict"], "insufficient_data");
+    // Every second row is positive and scored .9, the others .1: outcomes beat their scores by nothing on the whole.
+    assert_eq!(gap(0, "calibration")["verdict"], "pass");
+    // Without outcomes only who is selected can be told.
+    let without = document(&["fairness", "--group-by", "sex", "--label", "yhat"], &[&file]);
+    assert_eq!(without["groups"][1]["gaps"].as_array().unwrap().len(), 1);
+    assert_eq!(windvane(&["fairness", "--group-by", "age", "--label", "yhat"], &[&file]).code, 65);
+    assert_eq!(
+        windvane(&["fairness", "--group-by", "sex", "--label", "yhat", "--reference-group", "z"], &[&file])
+            .code,
+        65
+    );
+}
+
+#[test]
+fn attributions_that_change_their_order_are_drift() {
+    let folder = Folder::new();
+    let file = |name: &str, [a, b, c]: [f64; 3]| {
+        let text = csv("attribution.a,attribution.b,attribution.c,other", 0..200, |i| {
+            let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+            format!("{},{},{},{i}", sign * a, -sign * b, sign * c)
+        });
+        folder.file(name, &text)
+    };
+    // Field case C12.
+    let (train, live) = (file("train.csv", [0.7, 0.5, 0.05]), file("live.csv", [0.1, 0.2, 0.7]));
+    let found = document(&["attribution"], &[&train, &live]);
+    assert_eq!((&found["schema"], &found["verdict"]), (&"windvane.attribution/1".into(), &"drift".into()));
+    assert!((found["ndcg"].as_f64().unwrap() - 0.687_639_624_1).abs() < 1e-9, "{found}");
+    let features: Vec<&Value> = found["features"].as_array().unwrap().iter().map(|f| &f["feature"]).collect();
+    assert_eq!(features, ["a", "b", "c"]);
+    assert_eq!(windvane(&["attribution", "--fail-on", "drift"], &[&train, &live]).code, 1);
+    assert_eq!(windvane(&["attribution", "--fail-on", "drift"], &[&train, &train]).code, 0);
+    assert_eq!(windvane(&["attribution", "--prefix", "shap."], &[&train, &live]).code, 65);
+}
