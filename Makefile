@@ -166,9 +166,9 @@ soak: release ## Kill the service and the engine again and again, for long
 	WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} cargo test --locked --release --test stories crash -- --nocapture --test-threads=1
 
 .PHONY: calibrate
-calibrate: tools ## How often drift and experiments raise a false alarm, and how often drift finds what it should
-	cargo test --locked --release -p windvane-stats --test experiment_calibration -- --ignored --nocapture
-	cargo test --locked --release -p windvane-analyzer calibration:: -- --ignored --nocapture
+calibrate: tools ## How often drift, quality, experiments and detectors raise a false alarm, and how often they find what they should
+	cargo test --locked --release -p windvane-stats --test experiment_calibration --test detector_calibration -- --ignored --nocapture
+	cargo test --locked --release -p windvane-analyzer calibration -- --ignored --nocapture
 
 .PHONY: clean-cache
 clean-cache: ## Remove what the set-up fetched

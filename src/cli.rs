@@ -4,8 +4,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    alerts, baseline, check_config, completions, dashboards, demo, drift, engine, experiment, ingest,
-    monitor, performance, query, runtime, schema, serve, shadow, telemetry,
+    alerts, attribution, baseline, check_config, completions, dashboards, demo, detect, drift, engine,
+    experiment, fairness, ingest, latency, monitor, performance, quality, query, runtime, schema, serve,
+    shadow, telemetry,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -23,9 +24,14 @@ enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
     Ingest(ingest::Arguments),
+    Detect(detect::Arguments),
     Drift(drift::Arguments),
     Performance(Box<performance::Arguments>),
+    Attribution(Box<attribution::Arguments>),
+    Fairness(fairness::Arguments),
     Baseline(baseline::Arguments),
+    Quality(Box<quality::Arguments>),
+    Latency(Box<latency::Arguments>),
     Monitor(monitor::Arguments),
     Experiment(Box<experiment::Arguments>),
     Shadow(shadow::Arguments),
@@ -53,9 +59,14 @@ pub fn run() -> CommandResult {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ingest(arguments) => ingest::run(arguments),
+        Command::Detect(arguments) => detect::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
         Command::Performance(arguments) => performance::run(*arguments),
+        Command::Attribution(arguments) => attribution::run(*arguments),
+        Command::Fairness(arguments) => fairness::run(arguments),
         Command::Baseline(arguments) => baseline::run(arguments),
+        Command::Quality(arguments) => quality::run(*arguments),
+        Command::Latency(arguments) => latency::run(*arguments),
         Command::Monitor(arguments) => monitor::run(arguments),
         Command::Experiment(arguments) => experiment::run(*arguments),
         Command::Shadow(arguments) => shadow::run(arguments),

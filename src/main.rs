@@ -1,6 +1,7 @@
 //! The `windvane` binary: reads the command line, runs one subcommand, prints its error once, exits with its code.
 
 mod alerts;
+mod attribution;
 mod baseline;
 mod check_config;
 mod cli;
@@ -10,14 +11,18 @@ mod connection;
 mod dashboards;
 mod delivery;
 mod demo;
+mod detect;
 mod drift;
 mod engine;
 mod exit;
 mod experiment;
+mod fairness;
 mod ingest;
+mod latency;
 mod monitor;
 mod output;
 mod performance;
+mod quality;
 mod query;
 mod report;
 mod runtime;

@@ -1,30 +1,30 @@
 //! `windvane monitor`: the monitors and experiments of the configuration, listed, run by hand, run over the past.
 
+mod lines;
 mod list;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
-use comfy_table::{Table, presets};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use windvane_analyzer::drift::OpenError;
 use windvane_analyzer::monitor::{Again, Answer, Job, JobError, Outcome, Ran, RunError, Runner};
 use windvane_store::monitor_runs;
-use windvane_types::drift::{Column, Verdict};
+use windvane_types::drift::Verdict;
 use windvane_types::performance;
+use windvane_types::quality::Document;
 use windvane_types::span::{self, Span};
 
 use crate::connection;
 use crate::drift::arguments::usage;
-use crate::drift::{source, table, words};
+use crate::drift::{source, table};
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::experiment;
 use crate::output::print;
 use crate::service::analyzer;
 use crate::shutdown::Signals;
+use lines::Line;
 
 /// The monitors of the configuration, and its experiments: list them, run one by hand, or run one over the past.
 #[derive(Debug, Args)]
@@ -89,6 +89,8 @@ enum FailOn {
     Drift,
     /// A metric of performance that left its threshold.
     Alert,
+    /// A check of quality that fails.
+    Fail,
 }
 
 /// Windows of one backfill: an hourly monitor over more than a year.
@@ -179,6 +181,7 @@ impl ByHand {
                 });
             }
             Some(Answer::Performance(document)) => return told(&document, (format, fail_on)),
+            Some(Answer::Quality(document)) => return quality(&document, (format, fail_on)),
             None => return print("nothing to compare yet: units of two arms are needed\n"),
         };
         print(&match format {
@@ -215,11 +218,7 @@ impl ByHand {
                 });
                 format!("{}\n", serde_json::to_string_pretty(&document)?)
             }
-            Format::Table => match &self.job {
-                Job::Drift(_) => Line::table(&lines),
-                Job::Experiment(_) => Line::looks(&lines),
-                Job::Performance(_) => Line::measured(&lines),
-            },
+            Format::Table => Line::render(&lines, &self.job),
         })
     }
 
@@ -257,6 +256,18 @@ fn told(document: &performance::Document, (format, fail_on): (Format, Option<Fai
     })
 }
 
+/// Prints what a quality monitor found, and exits with what was asked for.
+fn quality(document: &Document, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
+    print(&match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => crate::quality::table::render(document),
+    })?;
+    Ok(match (fail_on, document.verdict) {
+        (Some(FailOn::Fail), windvane_types::quality::Verdict::Fail) => Exit::Found,
+        _ => Exit::Ok,
+    })
+}
+
 /// The exit code of a run that failed.
 fn failure(error: RunError) -> Failure {
     match error {
@@ -268,151 +279,10 @@ fn failure(error: RunError) -> Failure {
         RunError::Job(JobError::Compare(error)) => crate::drift::failure(error),
         RunError::Job(JobError::Experiment(error)) => experiment::failure(error),
         RunError::Job(JobError::Performance(error)) => crate::performance::failure(error),
+        RunError::Job(JobError::Quality(error)) => crate::quality::failure(error),
         RunError::Job(JobError::Write(error) | JobError::Read(error)) => connection::failure(error),
         error @ (RunError::LeaseLost | RunError::Job(JobError::TimedOut { .. })) => {
             Failure { reason: Reason::Unavailable, error: error.into() }
         }
     }
-}
-
-/// One window of a backfill.
-#[derive(Serialize)]
-struct Line {
-    window_start: String,
-    window_end: String,
-    rows_reference: u64,
-    rows_current: u64,
-    verdict: String,
-    findings: u64,
-    /// Columns that drifted, the strongest first.
-    drifted: Vec<String>,
-    segments: usize,
-    /// Segments with columns that drifted, the one with the most of them first.
-    segments_drifted: Vec<Within>,
-}
-
-/// A segment that drifted.
-#[derive(Serialize)]
-struct Within {
-    segment: BTreeMap<String, Option<String>>,
-    drifted: Vec<String>,
-}
-
-/// Columns that a line names, and segments.
-const COLUMNS_NAMED: usize = 4;
-const SEGMENTS_NAMED: usize = 2;
-
-impl Line {
-    fn of(window: Span, outcome: &Outcome) -> Self {
-        let drift = match &outcome.answer {
-            Some(Answer::Drift(document)) => Some(document),
-            _ => None,
-        };
-        let segments = drift.map_or(&[][..], |document| &document.segments);
-        let mut segments_drifted: Vec<Within> = segments
-            .iter()
-            .filter(|segment| segment.verdict == Verdict::Drift)
-            .map(|segment| Within { segment: segment.segment.clone(), drifted: drifted(&segment.columns) })
-            .collect();
-        segments_drifted.sort_by_key(|within| std::cmp::Reverse(within.drifted.len()));
-        Self {
-            window_start: span::shown(window.start_us),
-            window_end: span::shown(window.end_us),
-            rows_reference: outcome.rows_reference,
-            rows_current: outcome.rows_current,
-            verdict: outcome.verdict.clone(),
-            findings: outcome.findings,
-            drifted: drift.map(|document| drifted(&document.columns)).unwrap_or_default(),
-            segments: segments.len(),
-            segments_drifted,
-        }
-    }
-
-    /// The looks at an experiment.
-    fn looks(lines: &[Self]) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["as of (UTC)", "units", "verdict"]);
-        for line in lines {
-            table.add_row([
-                short(&line.window_end).to_owned(),
-                words::grouped(line.rows_reference + line.rows_current),
-                line.verdict.clone(),
-            ]);
-        }
-        trimmed(&table)
-    }
-
-    /// The windows of a performance monitor.
-    fn measured(lines: &[Self]) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["window (UTC)", "predictions", "verdict"]);
-        for line in lines {
-            table.add_row([
-                format!("{} to {}", short(&line.window_start), short(&line.window_end)),
-                words::grouped(line.rows_current),
-                line.verdict.replace('_', " "),
-            ]);
-        }
-        trimmed(&table)
-    }
-
-    fn table(lines: &[Self]) -> String {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["window (UTC)", "predictions", "drifted", "segments drifted"]);
-        for line in lines {
-            let whole = match line.verdict.as_str() {
-                "insufficient_data" => "too few rows".to_owned(),
-                _ if line.drifted.is_empty() => "nothing".to_owned(),
-                _ => named(line.drifted.iter().cloned(), COLUMNS_NAMED),
-            };
-            let within = line.segments_drifted.iter().map(|within| {
-                let values = within.segment.values().map(|value| value.as_deref().unwrap_or("missing"));
-                format!("{} ({})", values.collect::<Vec<_>>().join(" "), within.drifted.join(", "))
-            });
-            table.add_row([
-                format!("{} to {}", short(&line.window_start), short(&line.window_end)),
-                words::grouped(line.rows_current),
-                whole,
-                match line.segments {
-                    0 => String::new(),
-                    0.. if line.segments_drifted.is_empty() => format!("0 of {}", line.segments),
-                    all => {
-                        let count = line.segments_drifted.len();
-                        format!("{count} of {all}: {}", named(within, SEGMENTS_NAMED))
-                    }
-                },
-            ]);
-        }
-        trimmed(&table)
-    }
-}
-
-/// A table without spaces at the ends of its lines.
-fn trimmed(table: &Table) -> String {
-    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
-    format!("{}\n", lines.join("\n"))
-}
-
-/// The columns that drifted, the strongest first, with their direction.
-fn drifted(columns: &[Column]) -> Vec<String> {
-    let sorted = words::by_strength(columns).into_iter();
-    sorted
-        .filter(|column| column.verdict == Verdict::Drift)
-        .map(|column| format!("{}{}", column.column, words::verdict(column).trim_start_matches("drift")))
-        .collect()
-}
-
-/// The first few names, and how many more there are.
-fn named(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
-    let more = names.len().saturating_sub(most);
-    let named = names.take(most).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{named} and {more} more") } else { named }
-}
-
-/// A midnight as its day.
-fn short(time: &str) -> &str {
-    time.strip_suffix("T00:00:00Z").unwrap_or(time)
 }

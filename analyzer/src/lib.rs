@@ -1,7 +1,12 @@
 //! Populations out of the store or out of files, statistics over them, findings back.
 
+pub mod attribution;
 pub mod baseline;
+pub mod detect;
 pub mod drift;
 pub mod experiment;
+pub mod fairness;
+pub mod latency;
 pub mod monitor;
 pub mod performance;
+pub mod quality;

@@ -2,8 +2,8 @@
 //!
 //! `plan` says which windows are due, and `lease` who runs one: both decide in pure functions. `runner` runs one window
 //! under its lease and keeps the ledger; `scheduler` does that for all jobs until it is stopped. What a job does with its
-//! window is the job's affair: `drift` compares it with a reference, `experiment` looks at an experiment as of its end, and another kind is a
-//! variant of [`Job`].
+//! window is the job's affair: `drift` compares it with a reference, `quality` checks it against what that was, `experiment` looks at an
+//! experiment as of its end, and another kind is a variant of [`Job`].
 
 mod drift;
 mod error;
@@ -14,6 +14,7 @@ mod metrics;
 mod performance;
 mod period;
 mod plan;
+mod quality;
 mod runner;
 mod scheduler;
 
@@ -25,5 +26,6 @@ pub use metrics::{DEFINITIONS, Definition, Metrics};
 pub use performance::PerformanceMonitor;
 pub use period::Period;
 pub use plan::{ATTEMPTS_MAX, Schedule, jitter_us};
+pub use quality::{Expected, QualityMonitor};
 pub use runner::{Again, Ran, Runner};
 pub use scheduler::{Options, Scheduler};

@@ -1,9 +1,12 @@
 //! `[analyzer]` and `[monitors.<NAME>]`: what runs by itself, and when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use windvane_analyzer::drift::{Deployment, Method, Rule, SegmentBounds};
-use windvane_analyzer::monitor::{DriftMonitor, Job, PerformanceMonitor, Period, Schedule, jitter_us};
+use windvane_analyzer::monitor::{
+    DriftMonitor, Expected, Job, PerformanceMonitor, Period, QualityMonitor, Schedule, jitter_us,
+};
 use windvane_analyzer::performance::{self, Cut, Question};
 use windvane_stats::correction::Correction;
 use windvane_stats::performance::ranking::WithoutRelevant;
@@ -51,9 +54,16 @@ fn monitor(layers: &mut Layers, name: String) -> Option<Job> {
     let kind = layers.text(KeyPath::from("monitors").join(&name).join("kind"));
     match kind.as_deref() {
         Some("performance") => performance(layers, name).map(Job::Performance),
+        Some("quality") => quality(layers, name).map(Job::Quality),
         _ => drift(layers, name).map(Job::Drift),
     }
 }
+
+/// Keys that say nothing to a quality monitor.
+const DRIFT_ONLY: [&str; 7] =
+    ["methods", "segment_by", "segments_max", "segment_rows_min", "bins", "correction", "min_rows"];
+/// Keys that say nothing to a drift monitor.
+const QUALITY_ONLY: [&str; 3] = ["expectations", "tolerance", "clock_ahead"];
 
 /// What all kinds of monitors have.
 struct Shared {
@@ -117,6 +127,7 @@ const PERFORMANCE_ONLY: [&str; 9] =
 fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> {
     let table = KeyPath::from("monitors").join(&name);
     refuse(layers, &table, (&["columns", "methods", "bins", "alpha", "correction"], "drift"));
+    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     let shared = shared(layers, &name);
     let reference = reference(layers, &table);
     let task = match layers.required_text(&table, "task").as_deref() {
@@ -168,9 +179,49 @@ fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> 
     })
 }
 
+fn quality(layers: &mut Layers, name: String) -> Option<QualityMonitor> {
+    let table = KeyPath::from("monitors").join(&name);
+    refuse(layers, &table, (&DRIFT_ONLY, "drift"));
+    refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
+    let shared = shared(layers, &name);
+    let expected = match layers.path(table.join("expectations")) {
+        None => reference(layers, &table).map(Expected::Reference),
+        Some(_) if layers.has(table.join("reference")) => {
+            layers.contradiction(table.join("expectations"), "excludes reference; keep one of the two");
+            None
+        }
+        Some(path) => match crate::quality::load(&path) {
+            Ok(expectations) => {
+                let expectations = Arc::new(expectations);
+                Some(Expected::File { path: path.display().to_string(), expectations })
+            }
+            Err(failure) => {
+                layers.contradiction(table.join("expectations"), &failure.to_string());
+                None
+            }
+        },
+    };
+    let ahead = layers.length(table.join("clock_ahead"), Duration::from_secs(300));
+    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
+    Some(QualityMonitor {
+        deployment,
+        expected: expected?,
+        columns: Some(layers.texts(table.join("columns"))).filter(|list| !list.is_empty()),
+        alpha: layers.number(table.join("alpha"), 0.01),
+        tolerance: layers.number(table.join("tolerance"), 0.1),
+        ahead_us: i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX),
+        schedule,
+        timeout,
+        memory_bytes_max,
+        enabled,
+        name,
+    })
+}
+
 fn drift(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
     let table = KeyPath::from("monitors").join(&name);
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
+    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     let shared = shared(layers, &name);
     let reference = reference(layers, &table);
     let methods = methods(layers, table.join("methods"));

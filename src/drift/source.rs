@@ -1,5 +1,6 @@
 //! Where the populations of `windvane drift` come from: an engine of its own over two files, or the store.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use windvane_analyzer::drift::{self, Asked, DriftRequest, OpenError, SegmentBounds, Wanted};
@@ -50,26 +51,13 @@ struct Sources {
 pub async fn open(options: &Options) -> Result<Opened, Failure> {
     let Sources { reader, reference, baseline, current, run } = match &options.sides {
         Sides::Files { reference, current } => {
-            let library = Places::from_environment()
-                .because(Reason::Config)?
-                .locate(Library::Chdb, if options.offline { Fetching::Forbidden } else { Fetching::Allowed })
-                .map_err(runtime::failure)?;
-            for path in [reference, current] {
-                std::fs::metadata(path)
-                    .map_err(|error| anyhow::anyhow!("cannot read `{}`: {error}", path.display()))
-                    .because(Reason::Data)?;
-            }
-            let (reference, current) = (reference.clone(), current.clone());
-            tokio::task::spawn_blocking(move || {
-                let engine = LocalEngine::open(&library, ENGINE_BYTES_MAX).because(Reason::Unavailable)?;
-                let open =
-                    |path, table| populations::open_file(&engine, path, table).map_err(population_failure);
-                let reference: Population = open(&reference, "reference")?;
-                let current: Population = open(&current, "current")?;
-                let reader = Reader::Local(engine.clone());
-                Ok::<_, Failure>(Sources { reader, reference, baseline: None, current, run: None })
-            })
-            .await??
+            let files = vec![(reference.clone(), "reference"), (current.clone(), "current")];
+            let (reader, mut populations) = open_files(files, options.offline).await?;
+            let (current, reference) = (populations.pop(), populations.pop());
+            let (Some(reference), Some(current)) = (reference, current) else {
+                unreachable!("every file gives a population");
+            };
+            Sources { reader, reference, baseline: None, current, run: None }
         }
         Sides::Predictions(asked) => predictions(asked, options).await?,
     };
@@ -88,6 +76,34 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
         seed: options.seed,
     };
     Ok(Opened { reader, request, run })
+}
+
+/// Opens files as populations, in an engine of this command alone; each comes with a table name of its own.
+///
+/// # Errors
+/// The engine cannot start, or a file is missing or unreadable.
+pub async fn open_files(
+    files: Vec<(PathBuf, &'static str)>,
+    offline: bool,
+) -> Result<(Reader, Vec<Population>), Failure> {
+    let library = Places::from_environment()
+        .because(Reason::Config)?
+        .locate(Library::Chdb, if offline { Fetching::Forbidden } else { Fetching::Allowed })
+        .map_err(runtime::failure)?;
+    for (path, _) in &files {
+        std::fs::metadata(path)
+            .map_err(|error| anyhow::anyhow!("cannot read `{}`: {error}", path.display()))
+            .because(Reason::Data)?;
+    }
+    tokio::task::spawn_blocking(move || {
+        let engine = LocalEngine::open(&library, ENGINE_BYTES_MAX).because(Reason::Unavailable)?;
+        let open = |(path, table): &(PathBuf, &'static str)| {
+            populations::open_file(&engine, path, table).map_err(population_failure)
+        };
+        let populations = files.iter().map(open).collect::<Result<_, _>>()?;
+        Ok::<_, Failure>((Reader::Local(engine.clone()), populations))
+    })
+    .await?
 }
 
 /// Opens a window of a model's predictions and what it is compared with.

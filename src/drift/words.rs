@@ -154,7 +154,7 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 

@@ -8,9 +8,11 @@ mod counts;
 mod file;
 mod origin;
 mod predictions;
+mod quality;
 mod sample;
 mod scan;
 mod sorted;
+mod stream;
 mod texts;
 mod vectors;
 
@@ -20,12 +22,17 @@ pub use predictions::{
     OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, open_labelled, open_predictions,
     without_rows,
 };
+pub use quality::{
+    Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,
+    VALUES_COUNTED, VALUES_MAX, VersionRow, inspection, repeated, times, version_columns,
+};
 pub use sample::{SampleRows, SampleSink, Sampled, floats};
 pub use scan::{
     CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
     ValueRows, ValueSink, categories, profile, segments, values,
 };
 pub use sorted::{SortedRows, sorted};
+pub use stream::{StreamRow, StreamRows, StreamSink, stream};
 pub use texts::{Text, TextRow, text_lengths, text_sample};
 pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 
@@ -48,6 +55,11 @@ pub struct Population {
     /// Expressions by which rows can be cut into segments beside the columns: name → SQL.
     extra_segments: Vec<(String, String)>,
 }
+
+/// What tells one prediction from another.
+const EVENT_ID: &str = "event_id";
+/// When a prediction was, and when it came in.
+const EVENT_TIMES: [&str; 2] = ["ts", "ingested_at"];
 
 /// One column of a population.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +97,14 @@ pub enum Storage {
 /// An expression of ours in ClickHouse's SQL: it yields a nullable value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql(pub(crate) String);
+
+impl Sql {
+    /// An expression that yields nothing, for what is known of a column without its rows.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self("NULL".to_owned())
+    }
+}
 
 impl Storage {
     /// The expression of the values as nullable Float64, NaN counted as missing.
@@ -154,10 +174,43 @@ impl Population {
         Self { source, from, columns, without_columns: false, row, extra_segments: Vec::new() }
     }
 
+    /// Whether rows are predictions of the store, whose features may be absent; else they are of a file.
+    #[must_use]
+    pub fn is_events(&self) -> bool {
+        self.row.0 == EVENT_ID
+    }
+
     /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&PopulationColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The expression of a column that says when: dates, times, text or numbers of microseconds; nullable Int64, microseconds since
+    /// 1970 UTC. `None` where it is none of these.
+    #[must_use]
+    pub fn micros(&self, name: &str) -> Option<Sql> {
+        let of_instant = |sql: &str| Sql(format!("toUnixTimestamp64Micro(toDateTime64({sql}, 6, 'UTC'))"));
+        if self.is_events() && EVENT_TIMES.contains(&name) {
+            return Some(of_instant(name));
+        }
+        match &self.column(name)?.storage {
+            Storage::Text(Sql(sql)) => {
+                let parsed = format!("parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC')");
+                Some(Sql(format!("toUnixTimestamp64Micro({parsed})")))
+            }
+            // Whole numbers in text are microseconds; the parser would take them for seconds.
+            Storage::Undecided(Sql(sql)) => {
+                let parsed = format!("parseDateTime64BestEffortOrNull({sql}, 6, 'UTC')");
+                Some(Sql(format!("ifNull(toInt64OrNull({sql}), toUnixTimestamp64Micro({parsed}))")))
+            }
+            Storage::Number(Sql(sql)) => Some(Sql(format!("CAST({sql}, 'Nullable(Int64)')"))),
+            Storage::Nothing => Some(Sql("CAST(NULL, 'Nullable(Int64)')".to_owned())),
+            Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
+                Some(of_instant(&quote_identifier(name)))
+            }
+            Storage::Vector(_) | Storage::List { .. } | Storage::Unsupported(_) => None,
+        }
     }
 
     /// The expression of the segment that `name` cuts: a column, or for predictions a tag, the version, the environment.

@@ -2,11 +2,13 @@
 
 mod drift;
 pub mod experiments;
+mod latency;
 mod models;
 mod monitors;
 mod parameters;
 mod performance;
 pub mod problem;
+mod quality;
 pub mod views;
 
 use axum::Router;
@@ -19,6 +21,8 @@ pub fn router(store: Store) -> Router {
         .route("/api/v1/models", get(models::list))
         .route("/api/v1/models/{model}/drift", get(drift::runs))
         .route("/api/v1/models/{model}/performance", get(performance::windows))
+        .route("/api/v1/models/{model}/latency", get(latency::runs))
+        .route("/api/v1/models/{model}/quality", get(quality::runs))
         .route("/api/v1/experiments", get(experiments::list))
         .route("/api/v1/experiments/{name}", get(experiments::one))
         .route("/api/v1/monitors", get(monitors::list))

@@ -7,6 +7,7 @@ use windvane_store::StoreError;
 use crate::drift::{DriftError, OpenError};
 use crate::experiment::ExperimentError;
 use crate::performance::PerformanceError;
+use crate::quality::QualityError;
 
 /// Why a job failed on its window.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum JobError {
     /// What came for its window cannot be read.
     #[error("cannot read which outcomes are known")]
     Read(#[source] StoreError),
+    /// The quality of the window cannot be told.
+    #[error("cannot check the window")]
+    Quality(#[from] QualityError),
     /// What it found cannot be written.
     #[error("cannot write the findings")]
     Write(#[source] StoreError),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
-use windvane_types::{drift, experiment, performance};
+use windvane_types::{drift, experiment, performance, quality};
 
-use super::{DriftMonitor, ExperimentMonitor, JobError, PerformanceMonitor, Schedule};
+use super::{DriftMonitor, ExperimentMonitor, JobError, PerformanceMonitor, QualityMonitor, Schedule};
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub enum Job {
     Experiment(ExperimentMonitor),
     /// Measures windows of a model's predictions with the outcomes that are known.
     Performance(PerformanceMonitor),
+    /// Checks windows of a model's predictions against what they should be.
+    Quality(QualityMonitor),
 }
 
 /// The whole answer of a job.
@@ -29,6 +31,8 @@ pub enum Answer {
     Experiment(Box<experiment::Document>),
     /// Of a performance monitor.
     Performance(Box<performance::Document>),
+    /// Of a quality monitor.
+    Quality(Box<quality::Document>),
 }
 
 /// What came out of one window.
@@ -64,6 +68,7 @@ impl Job {
             Self::Drift(_) => "drift",
             Self::Experiment(_) => "experiment",
             Self::Performance(_) => "performance",
+            Self::Quality(_) => "quality",
         }
     }
 
@@ -74,6 +79,7 @@ impl Job {
             Self::Drift(monitor) => &monitor.name,
             Self::Experiment(monitor) => &monitor.experiment.exposed.experiment,
             Self::Performance(monitor) => &monitor.name,
+            Self::Quality(monitor) => &monitor.name,
         }
     }
 
@@ -84,6 +90,7 @@ impl Job {
             Self::Drift(monitor) => &monitor.deployment.model,
             Self::Experiment(_) => "",
             Self::Performance(monitor) => &monitor.deployment.model,
+            Self::Quality(monitor) => &monitor.deployment.model,
         }
     }
 
@@ -94,6 +101,7 @@ impl Job {
             Self::Drift(monitor) => &monitor.schedule,
             Self::Experiment(monitor) => &monitor.schedule,
             Self::Performance(monitor) => &monitor.schedule,
+            Self::Quality(monitor) => &monitor.schedule,
         }
     }
 
@@ -104,6 +112,7 @@ impl Job {
             Self::Drift(monitor) => monitor.timeout,
             Self::Experiment(monitor) => monitor.timeout,
             Self::Performance(monitor) => monitor.timeout,
+            Self::Quality(monitor) => monitor.timeout,
         }
     }
 
@@ -114,6 +123,7 @@ impl Job {
             Self::Drift(monitor) => monitor.enabled,
             Self::Experiment(monitor) => monitor.enabled,
             Self::Performance(monitor) => monitor.enabled,
+            Self::Quality(monitor) => monitor.enabled,
         }
     }
 
@@ -124,6 +134,7 @@ impl Job {
             Self::Drift(monitor) => monitor.settings(),
             Self::Experiment(monitor) => monitor.settings(),
             Self::Performance(monitor) => monitor.settings(),
+            Self::Quality(monitor) => monitor.settings(),
         }
     }
 
@@ -137,7 +148,7 @@ impl Job {
     ) -> Result<Vec<Span>, StoreError> {
         match self {
             Self::Performance(monitor) => monitor.reopened(store, runs, times).await,
-            Self::Drift(_) | Self::Experiment(_) => Ok(Vec::new()),
+            Self::Drift(_) | Self::Experiment(_) | Self::Quality(_) => Ok(Vec::new()),
         }
     }
 
@@ -145,7 +156,7 @@ impl Job {
     pub(super) fn reopens_every(&self) -> Option<Duration> {
         match self {
             Self::Performance(monitor) => Some(monitor.reopen_every),
-            Self::Drift(_) | Self::Experiment(_) => None,
+            Self::Drift(_) | Self::Experiment(_) | Self::Quality(_) => None,
         }
     }
 
@@ -155,6 +166,7 @@ impl Job {
             Self::Drift(monitor) => monitor.run(store, attempt).await,
             Self::Experiment(monitor) => monitor.run(store, attempt).await,
             Self::Performance(monitor) => monitor.run(store, attempt).await,
+            Self::Quality(monitor) => monitor.run(store, attempt).await,
         }
     }
 }

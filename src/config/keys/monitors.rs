@@ -4,7 +4,7 @@ use super::Key;
 use crate::config::kind::Kind;
 
 /// The words of `monitors.<NAME>.kind`.
-pub const KINDS: &[&str] = &["drift", "performance"];
+pub const KINDS: &[&str] = &["drift", "performance", "quality"];
 
 /// The words of `monitors.<NAME>.task`.
 pub const TASKS: &[&str] = &["binary", "multiclass", "regression", "ranking"];
@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(KINDS),
         default: "drift",
         example: "kind = \"performance\"",
-        about: "What a monitor looks for: whether windows drift from their reference, or how right the model is, by the outcomes that are known.",
+        about: "What a monitor looks for: whether windows drift from their reference, how right the model is by the outcomes that are known, or whether data are what the reference (or a file of expectations) says they should be.",
     },
     Key {
         path: "monitors.<NAME>.model",
@@ -72,6 +72,27 @@ pub const KEYS: &[Key] = &[
         default: "none: it must be given",
         example: "reference = \"baseline:spring\"",
         about: "What each window is compared with: `baseline:NAME` (saved with `windvane baseline save`), `window:START/END`, `previous` (the span right before) or `same_hour_last_week`.",
+    },
+    Key {
+        path: "monitors.<NAME>.expectations",
+        kind: Kind::Path,
+        default: "none: they are learnt from the reference",
+        example: "expectations = \"delay.toml\"",
+        about: "For kind = \"quality\": a file that `windvane quality learn` wrote, in place of a reference. It is read when the service starts.",
+    },
+    Key {
+        path: "monitors.<NAME>.tolerance",
+        kind: Kind::Number { min: 0.0, max: 10.0 },
+        default: "0.1",
+        example: "tolerance = 0.1",
+        about: "For kind = \"quality\": how far shares may move beyond chance, as a share of themselves.",
+    },
+    Key {
+        path: "monitors.<NAME>.clock_ahead",
+        kind: Kind::Length { min_s: 0, max_s: DAY_S },
+        default: "5m",
+        example: "clock_ahead = \"5m\"",
+        about: "For kind = \"quality\": by how much an event's time may lie after the time it came in.",
     },
     Key {
         path: "monitors.<NAME>.window",
@@ -146,7 +167,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "monitors.<NAME>.alpha",
         kind: Kind::Number { min: 1e-9, max: 0.5 },
-        default: "0.05",
+        default: "0.05; 0.01 for kind = \"quality\"",
         example: "alpha = 0.01",
         about: "The bound on the chance that a run without any change raises anything at all, over all its columns, methods and segments. An hourly monitor at 0.05 may be wrong once a day; at 0.001 once in six weeks.",
     },

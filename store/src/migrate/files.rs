@@ -47,4 +47,6 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(35, "metrics_sum_distributed", "0035_metrics_sum_distributed.sql"),
     migration!(36, "metrics_histogram", "0036_metrics_histogram.sql"),
     migration!(37, "metrics_histogram_distributed", "0037_metrics_histogram_distributed.sql"),
+    migration!(38, "quality_findings", "0038_quality_findings.sql"),
+    migration!(39, "latency_findings", "0039_latency_findings.sql"),
 ];

@@ -102,6 +102,8 @@ fn published_migrations_never_change() {
     0035 7db82604544390db metrics_sum_distributed
     0036 900f559332925672 metrics_histogram
     0037 f228324d7531c65b metrics_histogram_distributed
+    0038 62a228d653db3010 quality_findings
+    0039 3fef28c24b734013 latency_findings
     ");
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Origin, Population, PopulationColumn, Sql, Storage, quote};
+use super::{EVENT_ID, Origin, Population, PopulationColumn, Sql, Storage, quote};
 use crate::{ReadError, Reader, Statement};
 
 /// Columns beside the features: what the model answered, and how fast.
@@ -39,6 +39,7 @@ struct Names {
     cat: Vec<String>,
     tags: Vec<String>,
     embeddings: Vec<String>,
+    arms: Vec<String>,
     answers: Vec<u64>,
 }
 
@@ -56,7 +57,8 @@ pub async fn open_predictions(
         ANSWERS.iter().map(|(_, column, _)| format!("countIf(isNotNull({column}))")).collect();
     let statement = Statement::new(format!(
         "SELECT groupUniqArrayArray(mapKeys(num)) AS num, groupUniqArrayArray(mapKeys(cat)) AS cat, \
-         groupUniqArrayArray(mapKeys(tags)) AS tags, groupUniqArrayArray(mapKeys(embeddings)) AS embeddings, [{}] AS answers FROM {from}",
+         groupUniqArrayArray(mapKeys(tags)) AS tags, groupUniqArrayArray(mapKeys(embeddings)) AS embeddings, \
+         groupUniqArrayArray(mapKeys(arms)) AS arms, [{}] AS answers FROM {from}",
         counted.join(", ")
     ));
     let names: Vec<Names> = reader.rows(&statement).await?;
@@ -88,11 +90,13 @@ pub async fn open_predictions(
             let sql = Sql(format!("embeddings[{}]", quote(key)));
             columns.insert(name, Storage::Vector(sql));
         }
+        let arm = |experiment: &String| (format!("arm:{experiment}"), map_value("arms", experiment).0);
+        extra_segments.extend(row.arms.iter().map(arm));
         extra_segments.extend(row.tags.iter().map(|tag| (tag.clone(), map_value("tags", tag).0)));
     }
     let columns: Vec<PopulationColumn> =
         columns.into_iter().map(|(name, storage)| PopulationColumn { name, storage }).collect();
-    let (without_columns, row) = (columns.is_empty(), Sql("event_id".to_owned()));
+    let (without_columns, row) = (columns.is_empty(), Sql(EVENT_ID.to_owned()));
     let from = Origin::Table(from);
     Ok(Population { source, from, without_columns, columns, row, extra_segments })
 }

@@ -149,7 +149,7 @@ pub struct ProfiledColumn {
 }
 
 /// What a date or a time looks like in text (ISO 8601, with a blank for the `T` too).
-const TIME: &str = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$";
+pub(super) const TIME: &str = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$";
 
 /// A profile as it is answered: an array a question with an entry a column, and none for what was not asked.
 #[derive(Debug, Default, Deserialize)]

@@ -1,0 +1,218 @@
+//! Attribution drift: mean absolute attributions of two populations in, the document `windvane.attribution/1` out.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use windvane_stats::ndcg::{Ranked, ndcg};
+use windvane_stats::survival;
+use windvane_store::groups::{self, AttributionRow};
+use windvane_store::populations::{Population, PopulationColumn, Storage};
+use windvane_store::{ReadError, Reader};
+use windvane_types::attribution::{Document, Feature, SCHEMA};
+use windvane_types::drift::{Side, Verdict};
+
+/// Draws that make the interval.
+const DRAWS: usize = 1_000;
+/// Columns that one statement asks about.
+const COLUMNS_A_STATEMENT: usize = 64;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct AttributionRequest {
+    /// What the current rows are compared with.
+    pub reference: Population,
+    /// The rows in question.
+    pub current: Population,
+    /// The columns of attributions; of all numeric ones those with the prefix where `None`.
+    pub columns: Option<Vec<String>>,
+    /// What the names of columns of attributions begin with.
+    pub prefix: String,
+    /// Below this ranking quality it is drift.
+    pub threshold: f64,
+    /// Attributions that the most frequent feature needs on both sides.
+    pub min_rows: u64,
+    /// The seed of the draws.
+    pub seed: u64,
+}
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum AttributionError {
+    /// No column holds attributions.
+    #[error(
+        "no numeric column begins with `{prefix}`: name the columns of attributions with --columns, or their prefix with --prefix"
+    )]
+    NoColumns {
+        /// The prefix.
+        prefix: String,
+    },
+    /// A column is on neither side.
+    #[error("there is no column `{column}`")]
+    UnknownColumn {
+        /// The name.
+        column: String,
+    },
+    /// A statement failed.
+    #[error("cannot read the attributions")]
+    Read(#[from] ReadError),
+}
+
+/// The absolute attributions of a feature on one side.
+#[derive(Debug, Clone, Copy, Default)]
+struct Importance {
+    n: u64,
+    mean: f64,
+    /// The standard error of the mean.
+    error: f64,
+}
+
+/// Compares rankings.
+///
+/// # Errors
+/// There are no attributions, or a statement fails.
+pub async fn run(reader: &Reader, request: &AttributionRequest) -> Result<Document, AttributionError> {
+    let names = names(request)?;
+    let (rows_reference, before) = importances(reader, &request.reference, &names).await?;
+    let (rows_current, now) = importances(reader, &request.current, &names).await?;
+    let most = |all: &[Importance]| all.iter().map(|one| one.n).max().unwrap_or(0);
+    let enough = most(&before).min(most(&now)) >= request.min_rows;
+    let found = quality(&before, &now);
+    let verdict = match found {
+        Some(found) if enough && found < request.threshold => Verdict::Drift,
+        Some(_) if enough => Verdict::NoDrift,
+        _ => Verdict::InsufficientData,
+    };
+    let (ranks_before, ranks_now) = (ranks(&before), ranks(&now));
+    let mut features: Vec<Feature> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| Feature {
+            feature: name.strip_prefix(&request.prefix).unwrap_or(name).to_owned(),
+            importance_reference: before[i].mean,
+            importance_current: now[i].mean,
+            rank_reference: ranks_before[i],
+            rank_current: ranks_now[i],
+            n_reference: before[i].n,
+            n_current: now[i].n,
+        })
+        .collect();
+    features.sort_by_key(|feature| feature.rank_reference);
+    let side = |population: &Population, rows| Side {
+        source: population.source.clone(),
+        rows,
+        stored_profile: false,
+    };
+    Ok(Document {
+        schema: SCHEMA.to_owned(),
+        reference: side(&request.reference, rows_reference),
+        current: side(&request.current, rows_current),
+        verdict,
+        ndcg: found,
+        ci: interval(&before, &now, request.seed),
+        threshold: request.threshold,
+        seed: request.seed,
+        features,
+    })
+}
+
+fn names(request: &AttributionRequest) -> Result<Vec<String>, AttributionError> {
+    let sides = [&request.reference, &request.current];
+    if let Some(columns) = &request.columns {
+        let missing = columns.iter().find(|name| sides.iter().all(|side| side.column(name).is_none()));
+        return match missing.filter(|_| sides.iter().any(|side| !side.without_columns)) {
+            Some(column) => Err(AttributionError::UnknownColumn { column: column.clone() }),
+            None => Ok(columns.clone()),
+        };
+    }
+    let is_number =
+        |column: &&PopulationColumn| matches!(column.storage, Storage::Number(_) | Storage::Undecided(_));
+    let all = sides.iter().flat_map(|side| side.columns.iter()).filter(is_number);
+    let mut names: Vec<String> =
+        all.map(|column| column.name.clone()).filter(|name| name.starts_with(&request.prefix)).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() && sides.iter().all(|side| !side.without_columns) {
+        return Err(AttributionError::NoColumns { prefix: request.prefix.clone() });
+    }
+    Ok(names)
+}
+
+async fn importances(
+    reader: &Reader,
+    population: &Population,
+    names: &[String],
+) -> Result<(u64, Vec<Importance>), AttributionError> {
+    let mut all = vec![Importance::default(); names.len()];
+    let mut rows = 0;
+    let there: Vec<(usize, &PopulationColumn)> =
+        names.iter().enumerate().filter_map(|(i, name)| Some((i, population.column(name)?))).collect();
+    for part in there.chunks(COLUMNS_A_STATEMENT) {
+        let columns: Vec<&PopulationColumn> = part.iter().map(|(_, column)| *column).collect();
+        let answer: Vec<AttributionRow> = reader.rows(&groups::attributions(population, &columns)).await?;
+        let Some(row) = answer.first() else { continue };
+        rows = row.rows;
+        for (k, (i, _)) in part.iter().enumerate() {
+            let n = row.counts.get(k).copied().unwrap_or(0);
+            let finite = |values: &[windvane_store::Real]| {
+                values.get(k).and_then(|value| value.finite()).unwrap_or(0.0)
+            };
+            let error = (finite(&row.variances) / n.max(1) as f64).sqrt();
+            all[*i] = Importance { n, mean: finite(&row.means), error };
+        }
+    }
+    Ok((rows, all))
+}
+
+fn quality(before: &[Importance], now: &[Importance]) -> Option<f64> {
+    let things: Vec<Ranked> = before
+        .iter()
+        .zip(now)
+        .map(|(gain, weight)| Ranked { gain: gain.mean, weight: weight.mean })
+        .collect();
+    ndcg(&things)
+}
+
+/// Places from 1, the most important first; ties in the order of the names.
+fn ranks(all: &[Importance]) -> Vec<u64> {
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by(|a, b| all[*b].mean.total_cmp(&all[*a].mean));
+    let mut ranks = vec![0; all.len()];
+    for (place, i) in order.into_iter().enumerate() {
+        ranks[i] = place as u64 + 1;
+    }
+    ranks
+}
+
+/// The spread of the ranking quality when each mean is drawn anew around itself with its standard error.
+fn interval(before: &[Importance], now: &[Importance], seed: u64) -> Option<[f64; 2]> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = |all: &[Importance]| -> Vec<Importance> {
+        all.iter()
+            .map(|one| {
+                let u: f64 = rand::RngExt::random_range(&mut rng, 1e-12..1.0);
+                Importance { mean: (one.mean + one.error * survival::normal_exceeded(u)).max(0.0), ..*one }
+            })
+            .collect()
+    };
+    let mut drawn: Vec<f64> = (0..DRAWS).filter_map(|_| quality(&draw(before), &draw(now))).collect();
+    drawn.sort_by(f64::total_cmp);
+    (drawn.len() == DRAWS).then(|| [drawn[DRAWS / 40], drawn[DRAWS - 1 - DRAWS / 40]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Importance, interval, quality, ranks};
+
+    fn of(means: &[f64], error: f64) -> Vec<Importance> {
+        means.iter().map(|mean| Importance { n: 100, mean: *mean, error }).collect()
+    }
+
+    #[test]
+    fn sure_means_have_a_narrow_interval_and_unsure_ones_a_wide_one() {
+        let (before, now) = ([0.7, 0.5, 0.05], [0.1, 0.2, 0.7]);
+        let found = quality(&of(&before, 0.0), &of(&now, 0.0)).unwrap();
+        assert_eq!(interval(&of(&before, 0.0), &of(&now, 0.0), 1), Some([found, found]));
+        let [low, high] = interval(&of(&before, 0.2), &of(&now, 0.2), 1).unwrap();
+        assert!(low < found && found < high && high <= 1.0, "{low} {high}");
+        assert_eq!(ranks(&of(&now, 0.0)), [3, 2, 1]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Fairness: decisions, outcomes and scores by group in, the document `windvane.fairness/1` out.
+
+use windvane_stats::binomial::Share;
+use windvane_stats::correction::Correction;
+use windvane_stats::fairness::{self, Scores};
+use windvane_store::groups::{self, GroupRow, GroupsAsk};
+use windvane_store::populations::Population;
+use windvane_store::{ReadError, Reader};
+use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
+use windvane_types::nearest::nearest;
+
+/// Groups that are looked at; smaller ones beyond them are counted and left out.
+pub const GROUPS_MAX: usize = 100;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct FairnessRequest {
+    /// The rows.
+    pub population: Population,
+    /// The columns that cut groups.
+    pub group_by: Vec<String>,
+    /// The column of outcomes.
+    pub target: Option<String>,
+    /// The column of decisions.
+    pub label: Option<String>,
+    /// The column of scores.
+    pub score: Option<String>,
+    /// The outcome and decision that count as positive.
+    pub positive: Option<String>,
+    /// The score from which a row is selected.
+    pub threshold: f64,
+    /// The values of the group that others are compared with; the largest one where `None`.
+    pub reference_group: Option<Vec<String>>,
+    /// Rows that a share needs on both sides.
+    pub min_rows: u64,
+    /// The gap up to which no difference is called one.
+    pub max_gap: f64,
+    /// The bound on the chance of a false alarm.
+    pub alpha: f64,
+    /// How p-values are corrected.
+    pub correction: Correction,
+}
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum FairnessError {
+    /// A column is not there, or cannot cut groups.
+    #[error("there is no column `{column}` that could be {role}{}", hint(column, known))]
+    UnknownColumn {
+        /// The name.
+        column: String,
+        /// What it was to be.
+        role: &'static str,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The reference group has no rows.
+    #[error("no row is of the group `{}`", values.join(", "))]
+    NoGroup {
+        /// Its values.
+        values: Vec<String>,
+    },
+    /// The statement failed.
+    #[error("cannot read the groups")]
+    Read(#[from] ReadError),
+}
+
+fn hint(column: &str, known: &[String]) -> String {
+    nearest(column, known.iter().map(String::as_str))
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
+/// Compares groups.
+///
+/// # Errors
+/// A column is not there, the reference group has no rows, or the statement fails.
+pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document, FairnessError> {
+    let population = &request.population;
+    let mut rows: Vec<GroupRow> = match population.without_columns {
+        true => Vec::new(),
+        false => reader.rows(&statement(request)?).await?,
+    };
+    let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
+    let all: u64 = rows.iter().map(|row| row.rows).sum();
+    rows.truncate(GROUPS_MAX);
+    let reference = match &request.reference_group {
+        None => rows.first(),
+        Some(values) => {
+            let found = rows.iter().find(|row| {
+                let found: Vec<Option<String>> = serde_json::from_str(&row.key).unwrap_or_default();
+                found
+                    .iter()
+                    .map(|value| value.as_deref().unwrap_or_default())
+                    .eq(values.iter().map(String::as_str))
+            });
+            Some(found.ok_or_else(|| FairnessError::NoGroup { values: values.clone() })?)
+        }
+    };
+    let mut groups: Vec<Group> = match reference {
+        None => Vec::new(),
+        Some(reference) => rows.iter().map(|row| group(request, reference, row)).collect(),
+    };
+    judge(&mut groups, request);
+    let gaps = || groups.iter().flat_map(|group| &group.gaps).map(|gap| gap.verdict);
+    let verdict = match (gaps().any(|v| v == Verdict::Fail), gaps().any(|v| v == Verdict::Pass)) {
+        (true, _) => Verdict::Fail,
+        (false, true) => Verdict::Pass,
+        (false, false) => Verdict::InsufficientData,
+    };
+    Ok(Document {
+        schema: SCHEMA.to_owned(),
+        source: population.source.clone(),
+        rows: all,
+        reference_group: reference.map(|row| values(request, row)),
+        verdict,
+        alpha: request.alpha,
+        correction: request.correction.as_str().to_owned(),
+        min_rows: request.min_rows,
+        max_gap: request.max_gap,
+        groups,
+        groups_left_out: left_out,
+    })
+}
+
+fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, FairnessError> {
+    let population = &request.population;
+    let known = || population.columns.iter().map(|column| column.name.clone()).collect();
+    let unknown =
+        |column: &str, role| FairnessError::UnknownColumn { column: column.to_owned(), role, known: known() };
+    let column = |name: &Option<String>, role| match name {
+        None => Ok(None),
+        Some(name) => population.column(name).map(Some).ok_or_else(|| unknown(name, role)),
+    };
+    let ask = GroupsAsk {
+        population,
+        by: &request.group_by,
+        target: column(&request.target, "the outcome")?,
+        positive: request.positive.as_deref(),
+        decision: column(&request.label, "the decision")?,
+        score: column(&request.score, "the score")?,
+        threshold: request.threshold,
+    };
+    let no_group = || {
+        let wrong = request.group_by.iter().find(|name| population.segment_expression(name).is_none());
+        unknown(wrong.unwrap_or(&request.group_by[0]), "a group")
+    };
+    groups::groups(ask, GROUPS_MAX * 100).ok_or_else(no_group)
+}
+
+fn values(request: &FairnessRequest, row: &GroupRow) -> std::collections::BTreeMap<String, Option<String>> {
+    let values: Vec<Option<String>> = serde_json::from_str(&row.key).unwrap_or_default();
+    request.group_by.iter().cloned().zip(values).collect()
+}
+
+/// A metric of two groups: its successes and trials.
+type Metric = (&'static str, fn(&GroupRow) -> (u64, u64));
+
+const METRICS: [Metric; 3] = [
+    ("demographic_parity", |row| (row.selected, row.n)),
+    ("equal_opportunity", |row| (row.hits, row.positives)),
+    ("predictive_parity", |row| (row.hits, row.selected_labelled)),
+];
+
+fn group(request: &FairnessRequest, reference: &GroupRow, row: &GroupRow) -> Group {
+    let mut gaps = Vec::new();
+    let confidence = 1.0 - request.alpha;
+    for (metric, counts) in METRICS {
+        // Without outcomes only who is selected can be compared.
+        let is_asked = metric == "demographic_parity" || request.target.is_some();
+        if row.key == reference.key || !is_asked || (request.label.is_none() && request.score.is_none()) {
+            continue;
+        }
+        let ((k, n), (l, m)) = (counts(reference), counts(row));
+        let shares = Share::new(k, n).zip(Share::new(l, m));
+        let found = shares.and_then(|(reference, group)| fairness::difference(reference, group, confidence));
+        gaps.push(gap(
+            (metric, found),
+            Share::new(l, m).map(Share::estimate),
+            (Share::new(k, n).map(Share::estimate), m, n),
+        ));
+    }
+    if request.score.is_some() && request.target.is_some() {
+        let scores = Scores {
+            n: row.scored,
+            sum: row.score_sum.0,
+            variance: row.score_variance.0,
+            positives: row.scored_positives,
+        };
+        let found = fairness::calibration(&scores, confidence);
+        let mean = |sum: f64| (row.scored > 0).then(|| sum / row.scored as f64);
+        let means = (mean(row.scored_positives as f64), mean(row.score_sum.0));
+        gaps.push(gap(("calibration", found), means.0, (means.1, row.scored, row.scored)));
+    }
+    Group { group: values(request, row), n: row.n, labelled: row.labelled, gaps }
+}
+
+fn gap(
+    (metric, found): (&str, Option<fairness::Gap>),
+    value: Option<f64>,
+    (reference, n, n_reference): (Option<f64>, u64, u64),
+) -> Gap {
+    Gap {
+        metric: metric.to_owned(),
+        value,
+        reference,
+        gap: found.map(|found| found.gap),
+        ci: found.map(|found| [found.interval.lo, found.interval.hi]),
+        p_value: found.map(|found| found.p_value),
+        p_adjusted: None,
+        n,
+        n_reference,
+        verdict: Verdict::InsufficientData,
+    }
+}
+
+/// Corrects the p-values of all gaps with enough rows together.
+fn judge(groups: &mut [Group], request: &FairnessRequest) {
+    let enough = |gap: &Gap| gap.n >= request.min_rows && gap.n_reference >= request.min_rows;
+    let gaps = || groups.iter().flat_map(|group| &group.gaps);
+    let family: Vec<f64> = gaps().filter(|gap| enough(gap)).filter_map(|gap| gap.p_value).collect();
+    let mut adjusted = request.correction.adjust(&family).into_iter();
+    for gap in groups.iter_mut().flat_map(|group| &mut group.gaps) {
+        if !enough(gap) || gap.p_value.is_none() {
+            continue;
+        }
+        gap.p_adjusted = adjusted.next();
+        let is_sure = gap.p_adjusted.is_some_and(|p| p < request.alpha);
+        let is_large = gap.gap.is_some_and(|gap| gap.abs() > request.max_gap);
+        gap.verdict = if is_sure && is_large { Verdict::Fail } else { Verdict::Pass };
+    }
+}

@@ -1,0 +1,173 @@
+//! `windvane detect`: since when is a stream of errors or values no longer what it was?
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use comfy_table::{Table, presets};
+use windvane_analyzer::detect::{self, DetectError, DetectRequest, Kind, Settings};
+use windvane_types::detect::Document;
+use windvane_types::nearest::nearest;
+
+use crate::drift::arguments::usage;
+use crate::drift::source::{open_files, reason_of};
+use crate::drift::words::{grouped, number};
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+
+/// Run detectors of change over a column, value by value in bounded memory: ADWIN, Page-Hinkley, DDM, EDDM, HDDM-A, HDDM-W, KSWIN, CUSUM.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file: Parquet, Arrow, CSV or NDJSON.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The column of values, or of errors as 0 and 1 or false and true.
+    #[arg(long, value_name = "COLUMN")]
+    column: String,
+    /// The detectors: adwin (MOA's loop), adwin_river, adwin_river21, page_hinkley, ddm, eddm, hddm_a, hddm_w, kswin, cusum.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "adwin")]
+    detector: Vec<String>,
+    /// The column that says when a value was; the order of the rows unless given.
+    #[arg(long, value_name = "COLUMN")]
+    timestamp: Option<String>,
+    /// Delta of ADWIN, alpha of KSWIN, confidence of HDDM: above 0 and below 1.
+    #[arg(long, value_name = "P")]
+    confidence: Option<f64>,
+    /// Lambda of Page-Hinkley, h of CUSUM: above 0.
+    #[arg(long, value_name = "X")]
+    threshold: Option<f64>,
+    /// Values that set the mean and the spread of CUSUM, 2 or more.
+    #[arg(long, value_name = "N")]
+    warm_up: Option<u64>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Exit with 1 where a detector signals a change.
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+    /// Never fetch the engine; say which command does instead.
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// The document `windvane.detect/1`.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A change.
+    Change,
+}
+
+/// Runs `windvane detect`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    let (detectors, settings) = arguments.check()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(look(&arguments, detectors, settings));
+    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
+    drop(runtime);
+    let result = result.and_then(|document| answer(&document, &arguments));
+    windvane_store::chdb::exit_now(crate::cli::conclude(&result))
+}
+
+impl Arguments {
+    fn check(&self) -> Result<(Vec<Kind>, Settings), Failure> {
+        let detectors = self.detector.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
+        if let Some(p) = self.confidence.filter(|p| !(*p > 0.0 && *p < 1.0)) {
+            return Err(usage(format!("`--confidence {p}` is out of range: above 0 and below 1")));
+        }
+        if let Some(x) = self.threshold.filter(|x| !(*x > 0.0 && x.is_finite())) {
+            return Err(usage(format!("`--threshold {x}` is out of range: above 0")));
+        }
+        if let Some(n) = self.warm_up.filter(|n| *n < 2) {
+            return Err(usage(format!("`--warm-up {n}` is out of range: 2 or more")));
+        }
+        let settings =
+            Settings { confidence: self.confidence, threshold: self.threshold, warm_up: self.warm_up };
+        Ok((detectors, settings))
+    }
+}
+
+fn kind(name: &str) -> Result<Kind, Failure> {
+    let all = || Kind::ALL.into_iter().map(Kind::as_str);
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+        let hint = nearest(name, all()).map_or(String::new(), |near| format!("did you mean `{near}`? "));
+        usage(format!(
+            "there is no detector `{name}`; {hint}All detectors: {}",
+            all().collect::<Vec<_>>().join(", ")
+        ))
+    })
+}
+
+async fn look(arguments: &Arguments, detectors: Vec<Kind>, settings: Settings) -> Result<Document, Failure> {
+    let (reader, mut populations) =
+        open_files(vec![(arguments.file.clone(), "stream")], arguments.offline).await?;
+    let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
+    let request = DetectRequest {
+        population,
+        column: arguments.column.clone(),
+        timestamp: arguments.timestamp.clone(),
+        detectors,
+        settings,
+    };
+    detect::run(&reader, &request).await.map_err(|error| {
+        let reason = match &error {
+            DetectError::Read(error) => reason_of(error),
+            _ => Reason::Data,
+        };
+        Failure { reason, error: error.into() }
+    })
+}
+
+fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
+    print(&match arguments.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table(document),
+    })?;
+    let changed = document.detectors.iter().any(|detected| detected.changes > 0);
+    Ok(match arguments.fail_on {
+        Some(FailOn::Change) if changed => Exit::Found,
+        _ => Exit::Ok,
+    })
+}
+
+/// Changes of a detector that the table tells.
+const CHANGES_SHOWN: usize = 5;
+
+fn table(document: &Document) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.force_no_tty();
+    table.set_header(["detector", "changes", "warnings", "first changes at", "settings"]);
+    for detected in &document.detectors {
+        let first: Vec<String> = detected
+            .first
+            .iter()
+            .take(CHANGES_SHOWN)
+            .map(|change| {
+                let at = change.at.clone().unwrap_or_else(|| format!("value {}", grouped(change.index)));
+                format!("{at} (mean before {})", number(change.mean_before))
+            })
+            .collect();
+        table.add_row([
+            detected.detector.clone(),
+            grouped(detected.changes),
+            grouped(detected.warnings),
+            first.join(", "),
+            detected.settings.clone(),
+        ]);
+    }
+    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let values = document.detectors.first().map_or(0, |detected| detected.values);
+    format!(
+        "{}, column {}: {} values\n\n{}\n",
+        document.source,
+        document.column,
+        grouped(values),
+        lines.join("\n")
+    )
+}

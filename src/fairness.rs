@@ -1,0 +1,173 @@
+//! `windvane fairness`: does the model treat groups alike?
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use comfy_table::{Table, presets};
+use windvane_analyzer::fairness::{self, FairnessError, FairnessRequest};
+use windvane_stats::correction::Correction;
+use windvane_types::fairness::{Document, Verdict};
+
+use crate::drift::arguments::usage;
+use crate::drift::source::{open_files, reason_of};
+use crate::drift::words::{self, grouped, number};
+use crate::exit::{CommandResult, Exit, Failure, Reason};
+use crate::output::print;
+
+/// Compare groups: who is selected, found and rightly suspected how often, and whose scores mean what they say.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file: Parquet, Arrow, CSV or NDJSON.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The columns that cut groups.
+    #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
+    group_by: Vec<String>,
+    /// The column of outcomes. Without it only who is selected can be compared.
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// The column of decisions.
+    #[arg(long, value_name = "COLUMN", required_unless_present = "score")]
+    label: Option<String>,
+    /// The column of scores from 0 to 1: for calibration, and for decisions by --threshold.
+    #[arg(long, value_name = "COLUMN")]
+    score: Option<String>,
+    /// The outcome and decision that count as positive; 1, true and yes unless given.
+    #[arg(long, value_name = "VALUE")]
+    positive: Option<String>,
+    /// The score from which a row is selected.
+    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    threshold: f64,
+    /// The group that others are compared with, by its values; the largest one unless given.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    reference_group: Option<Vec<String>>,
+    /// Rows that a share needs on both sides before it is judged.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    min_rows: u64,
+    /// The gap up to which no difference is called one.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    max_gap: f64,
+    /// The bound on the chance that groups that are treated alike fail, above 0 and below 1.
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    alpha: f64,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Exit with 1 where a gap fails, and with 2 where there are too few rows to tell.
+    #[arg(long, value_enum)]
+    fail_on: Option<FailOn>,
+    /// Never fetch the engine; say which command does instead.
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// The document `windvane.fairness/1`.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// A gap that fails.
+    Fail,
+}
+
+/// Runs `windvane fairness`.
+pub fn run(arguments: Arguments) -> CommandResult {
+    if !(arguments.alpha > 0.0 && arguments.alpha < 1.0) {
+        return Err(usage(format!("`--alpha {}` is out of range: above 0 and below 1", arguments.alpha)));
+    }
+    if !(0.0..1.0).contains(&arguments.max_gap) {
+        return Err(usage(format!("`--max-gap {}` is out of range: from 0 to below 1", arguments.max_gap)));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(look(&arguments));
+    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
+    drop(runtime);
+    let result = result.and_then(|document| answer(&document, &arguments));
+    windvane_store::chdb::exit_now(crate::cli::conclude(&result))
+}
+
+async fn look(arguments: &Arguments) -> Result<Document, Failure> {
+    let (reader, mut populations) =
+        open_files(vec![(arguments.file.clone(), "rows")], arguments.offline).await?;
+    let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
+    let request = FairnessRequest {
+        population,
+        group_by: arguments.group_by.clone(),
+        target: arguments.target.clone(),
+        label: arguments.label.clone(),
+        score: arguments.score.clone(),
+        positive: arguments.positive.clone(),
+        threshold: arguments.threshold,
+        reference_group: arguments.reference_group.clone(),
+        min_rows: arguments.min_rows.max(1),
+        max_gap: arguments.max_gap,
+        alpha: arguments.alpha,
+        correction: Correction::Holm,
+    };
+    fairness::run(&reader, &request).await.map_err(|error| {
+        let reason = match &error {
+            FairnessError::Read(error) => reason_of(error),
+            _ => Reason::Data,
+        };
+        Failure { reason, error: error.into() }
+    })
+}
+
+fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
+    print(&match arguments.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => table(document),
+    })?;
+    Ok(match (arguments.fail_on, document.verdict) {
+        (Some(FailOn::Fail), Verdict::Fail) => Exit::Found,
+        (Some(FailOn::Fail), Verdict::InsufficientData) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
+fn table(document: &Document) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.force_no_tty();
+    table.set_header(["group", "rows", "metric", "verdict", "group's", "reference", "gap"]);
+    for group in &document.groups {
+        for gap in &group.gaps {
+            let share = |share: Option<f64>| share.map_or("none".to_owned(), words::percent);
+            let found = match (gap.gap, gap.ci, gap.p_adjusted) {
+                (Some(found), Some([low, high]), p) => {
+                    let points = |share: f64| number(100.0 * share);
+                    let p = p.map_or(String::new(), |p| format!(", p {}", number(p)));
+                    format!("{} points [{}, {}]{p}", points(found), points(low), points(high))
+                }
+                _ => "none".to_owned(),
+            };
+            table.add_row([
+                words::segment(&group.group),
+                grouped(gap.n),
+                gap.metric.clone(),
+                gap.verdict.as_str().replace('_', " "),
+                share(gap.value),
+                share(gap.reference),
+                found,
+            ]);
+        }
+    }
+    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let reference = document.reference_group.as_ref().map_or("none".to_owned(), words::segment);
+    format!(
+        "{}\n\n{} ({} rows); compared with {reference}\n\n{}\n\np corrected by {}; a gap fails where p < {}, it is above {} points, and both sides have {} rows\n",
+        document.verdict.as_str().replace('_', " "),
+        document.source,
+        grouped(document.rows),
+        lines.join("\n"),
+        document.correction,
+        document.alpha,
+        number(100.0 * document.max_gap),
+        grouped(document.min_rows),
+    )
+}
