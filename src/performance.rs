@@ -18,6 +18,7 @@ use crate::connection;
 use crate::drift::source::reason_of;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
+use crate::report;
 use arguments::{FailOn, Format};
 use options::Options;
 
@@ -28,7 +29,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let result = runtime.block_on(measure(&options));
     // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
     drop(runtime);
-    let result = result.and_then(|document| answer(&document, &options));
+    let result = result.and_then(|document| {
+        if let Some(path) = &options.report {
+            report::write(path, &windvane_web::performance_report(&document))?;
+        }
+        answer(&document, &options)
+    });
     match options.embedded() {
         true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
         false => result,

@@ -3,7 +3,9 @@
 mod drift;
 mod experiments;
 mod fleet;
+mod llm;
 mod model;
+mod performance;
 mod pipeline;
 
 use crate::{Annotation, Board};
@@ -37,5 +39,13 @@ ORDER BY time",
 /// Every dashboard, in the order of the links.
 #[must_use]
 pub fn boards() -> Vec<Board> {
-    vec![fleet::board(), model::board(), drift::board(), experiments::board(), pipeline::board()]
+    vec![
+        fleet::board(),
+        model::board(),
+        drift::board(),
+        performance::board(),
+        experiments::board(),
+        llm::board(),
+        pipeline::board(),
+    ]
 }

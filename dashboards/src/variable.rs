@@ -71,3 +71,17 @@ pub const EXPERIMENT: Variable = Variable {
     choice: Choice::One,
     sql: "SELECT experiment FROM windvane.experiment_findings GROUP BY experiment ORDER BY max(as_of) DESC, experiment",
 };
+/// Which metric of performance.
+pub const METRIC: Variable = Variable {
+    name: "metric",
+    label: "Metric",
+    choice: Choice::One,
+    sql: "SELECT metric FROM windvane.performance_findings WHERE model IN (${model:singlequote}) GROUP BY metric ORDER BY max(alert) DESC, countIf(realised IS NOT NULL) DESC, metric",
+};
+/// Which services that call large language models.
+pub const SERVICE: Variable = Variable {
+    name: "service",
+    label: "Service",
+    choice: Choice::Several,
+    sql: "SELECT service FROM windvane.llm_calls GROUP BY service ORDER BY max(ts) DESC, service",
+};

@@ -40,6 +40,9 @@ pub struct Arguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// Also write the report as one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Exit with 1 where a metric left its threshold, and with 2 where there are too few rows to tell.
     #[arg(long, value_enum)]
     pub fail_on: Option<FailOn>,

@@ -53,6 +53,7 @@ pub struct Options {
     pub sides: Sides,
     pub question: Question,
     pub format: Format,
+    pub report: Option<PathBuf>,
     pub fail_on: Option<FailOn>,
     pub offline: bool,
 }
@@ -142,6 +143,7 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
         sides: sides((arguments.reference_file, arguments.current), arguments.stored)?,
         question,
         format: arguments.format,
+        report: arguments.report,
         fail_on: arguments.fail_on,
         offline: arguments.offline,
     })

@@ -70,9 +70,44 @@ pub async fn start(folder: &Path) -> Service {
     }
     let (from, to) = ("2026-01-01", "2026-01-09");
     told(&service, &["monitor", "backfill", "daily", "--from", from, "--to", to]);
+    let spans = ["--reference", "window:2026-01-01/2026-01-05", "--window", "2026-01-05/2026-01-09"];
+    let task = [
+        "performance",
+        "--model",
+        "delay <7>",
+        "--task",
+        "binary",
+        "--positive",
+        "late",
+        "--chunk-period",
+        "day",
+    ];
+    told(&service, &[&task[..], &spans[..]].concat());
+    calls(&service).await;
     told(&service, &["experiment", "checkout"]);
     told(&service, &["experiment", "checkout"]);
     service
+}
+
+/// Calls of a large language model, as rows: how spans become them is told elsewhere.
+async fn calls(service: &Service) {
+    let (user, password) = service.engine_user();
+    let sql = format!(
+        "INSERT INTO windvane.llm_calls (ts, ingested_at, trace_id, span_id, service, operation, provider, response_model, input_tokens, \
+         output_tokens, cache_read_tokens, finish_reasons, streamed, duration_us, time_to_first_token_us, time_per_output_token_us, \
+         cost, currency, status) SELECT fromUnixTimestamp64Micro({START_US} + toInt64(number) * 600000000, 'UTC'), now64(6), \
+         toString(number), toString(number), 'desk', 'chat', 'example', 'small-1', 100 + number, 20, 50, ['stop'], true, 900000, 120000, 21.5, \
+         0.002, 'USD', if(number % 50 = 0, 'error', 'ok') FROM numbers(300)"
+    );
+    let sent = reqwest::Client::new()
+        .post(service.engine_url())
+        .header("X-ClickHouse-User", user)
+        .header("X-ClickHouse-Key", password)
+        .body(sql)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
 }
 
 /// Two models; the first has two versions, and its temperature moves on the last two days.

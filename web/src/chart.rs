@@ -36,15 +36,11 @@ pub fn time_label(at_us: f64, length_us: f64) -> String {
     kept.unwrap_or(&time).to_owned()
 }
 
-/// A few times to label an axis with, and how each is anchored.
-pub fn time_ticks(first: f64, last: f64) -> Vec<(f64, String, &'static str)> {
+/// A few places to label an axis at, and how each label is anchored.
+pub fn ticks(first: f64, last: f64) -> Vec<(f64, &'static str)> {
     let anchors = ["start", "middle", "middle", "middle", "end"];
     let at = |i: usize| first + (last - first) * i as f64 / 4.0;
-    anchors
-        .into_iter()
-        .enumerate()
-        .map(|(i, anchor)| (at(i), time_label(at(i), last - first), anchor))
-        .collect()
+    anchors.into_iter().enumerate().map(|(i, anchor)| (at(i), anchor)).collect()
 }
 
 #[cfg(test)]

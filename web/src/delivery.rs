@@ -18,7 +18,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// Tags an answer, says 304 where the client has it already, and adds the rules.
 pub async fn deliver(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let reads = *request.method() == Method::GET;
     let mut response = next.run(request).await;
     rules(response.headers_mut());
     let ours = response.headers().contains_key(header::CACHE_CONTROL);

@@ -3,7 +3,7 @@
 
 mod words;
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 use windvane_types::drift::{Column, Document, Segment, Verdict};
 
 use crate::chart::cut;
@@ -145,13 +145,10 @@ fn segments(document: &Document) -> Markup {
     }
 }
 
-/// The document in a data block, which no browser runs.
+/// The document, or what is left of it where it is very large.
 fn embedded(document: &Document) -> Markup {
     let whole = serde_json::to_string(document).unwrap_or_default();
-    let text = if whole.len() <= JSON_MAX { whole } else { reduced(document) };
-    // `<` could end the block; JSON may have it escaped.
-    let text = text.replace('<', "\\u003c");
-    html! { script type="application/json" id="document" { (PreEscaped(text)) } }
+    page::embedded(&if whole.len() <= JSON_MAX { whole } else { reduced(document) })
 }
 
 /// The document without counts, then without segments, where it is very large.

@@ -15,6 +15,7 @@ mod model;
 mod numbers;
 mod page;
 mod pages;
+mod performance;
 mod pipeline;
 mod settings;
 mod span;
@@ -29,6 +30,7 @@ use windvane_store::Store;
 pub use drift::drift_report;
 pub use experiment::experiment_report;
 pub use gate::gate_report;
+pub use performance::performance_report;
 pub use settings::Setting;
 
 /// What the pages are made from.

@@ -102,6 +102,13 @@ fn document(title: &str, head: Markup, body: Markup) -> Markup {
     }
 }
 
+/// A document in a data block, which no browser runs; nothing without one.
+pub fn embedded(json: &str) -> Markup {
+    // `<` could end the block; JSON may have it escaped.
+    let text = json.replace('<', "\\u003c");
+    html! { @if !text.is_empty() { script type="application/json" id="document" { (PreEscaped(text)) } } }
+}
+
 /// A part of a page with a heading, and where its numbers come from.
 pub fn card(heading: &str, source: &Markup, content: &Markup) -> Markup {
     html! {

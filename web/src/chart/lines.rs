@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::axis::Axis;
-use super::{px, time_label, time_ticks};
+use super::{px, ticks, time_label};
 
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 220.0;
@@ -46,6 +46,15 @@ impl std::fmt::Debug for Look<'_> {
 
 /// The chart; nothing where no series has a point.
 pub fn lines(series: &[Series], look: Look<'_>) -> Markup {
+    draw(series, look, time_label)
+}
+
+/// The same over numbers in the place of times.
+pub fn by_number(series: &[Series], look: Look<'_>) -> Markup {
+    draw(series, look, |at, _length| crate::numbers::number(at.round()))
+}
+
+fn draw(series: &[Series], look: Look<'_>, label: fn(f64, f64) -> String) -> Markup {
     let all: Vec<(i64, f64)> = series
         .iter()
         .flat_map(|series| &series.points)
@@ -71,19 +80,23 @@ pub fn lines(series: &[Series], look: Look<'_>) -> Markup {
                     line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
                     text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { ((look.unit)(tick)) }
                 }
-                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look))) }
+                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look, label))) }
                 @if let Some(floor) = look.floor {
                     line.floor x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(floor))) y2=(px(y.at(floor))) {}
                 }
-                @for (time, label, anchor) in time_ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 12.0)) text-anchor=(anchor) { (label) }
+                @for (time, anchor) in ticks(first, last) {
+                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 12.0)) text-anchor=(anchor) { (label(time, last - first)) }
                 }
             }
         }
     }
 }
 
-fn line(series: &Series, (x, y): (Axis, Axis), (i, look): (usize, Look<'_>)) -> Markup {
+fn line(
+    series: &Series,
+    (x, y): (Axis, Axis),
+    (i, look, label): (usize, Look<'_>, fn(f64, f64) -> String),
+) -> Markup {
     let step = series.points.len().div_ceil(POINTS_MAX).max(1);
     let drawn: Vec<(f64, f64, i64, f64)> = series
         .points
@@ -103,7 +116,7 @@ fn line(series: &Series, (x, y): (Axis, Axis), (i, look): (usize, Look<'_>)) -> 
         polyline class=(format!("line {colour}")) points=(path.join(" ")) {}
         @for (x, y, at, value) in &drawn {
             circle class=(format!("dot {colour}")) cx=(px(*x)) cy=(px(*y)) r=(if drawn.len() > 80 { "1.5" } else { "2.6" }) {
-                title { (series.name) " " ((look.unit)(*value)) ", " (time_label(*at as f64, length)) " UTC" }
+                title { (series.name) " " ((look.unit)(*value)) ", " (label(*at as f64, length)) }
             }
         }
     }

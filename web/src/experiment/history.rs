@@ -6,7 +6,7 @@ use windvane_types::span;
 
 use super::words;
 use crate::chart::axis::{Axis, domain};
-use crate::chart::{px, time_ticks};
+use crate::chart::{px, ticks, time_label};
 use crate::numbers::{number, short, signed_percent, thousands};
 
 const WIDTH: f64 = 880.0;
@@ -92,8 +92,8 @@ fn chart(points: &[Point], said: &str) -> Markup {
                 polygon.fixed points=(fixed) {}
                 line.zero x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(0.0))) y2=(px(y.at(0.0))) {}
                 polyline.estimate points=(line.join(",")) {}
-                @for (time, label, anchor) in time_ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) { (label) }
+                @for (time, anchor) in ticks(first, last) {
+                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) { (time_label(time, last - first)) }
                 }
             }
         }

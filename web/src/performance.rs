@@ -1,0 +1,248 @@
+//! The report of a performance run as one HTML file: the verdict in words, each metric over the chunks by truth and by estimate
+//! against what is usual, calibration, segments, and the document as JSON inside.
+
+use maud::{Markup, html};
+use windvane_types::performance::{CalibrationBin, Chunk, Document, Metric, TrustVerdict, Verdict};
+
+use crate::chart::cut;
+use crate::chart::lines::{Look, Series, lines};
+use crate::numbers::{number, percent, thousands};
+use crate::page;
+
+/// Chunks that the tables list; charts draw all.
+const CHUNKS_MAX: usize = 200;
+/// Segments that are listed.
+const SEGMENTS_MAX: usize = 100;
+/// Bytes of the document up to which it is embedded.
+const JSON_MAX: usize = 900_000;
+
+/// The report of a performance run: no script, and nothing to be loaded from anywhere.
+#[must_use]
+pub fn performance_report(document: &Document) -> String {
+    let title = format!("Performance of {}", cut(&document.current.source, 60));
+    page::report(&title, content(document)).into_string()
+}
+
+fn content(document: &Document) -> Markup {
+    let metrics = names(&document.chunks);
+    html! {
+        h1 { "Performance of " (cut(&document.current.source, 80)) }
+        p class=(format!("answer {}", if document.verdict == Verdict::Alert { "fail" } else { document.verdict.as_str() })) { (headline(document)) }
+        p.quiet { (document.task.as_str()) ", against " (cut(&document.reference.source, 80)) ". " (trust(document)) }
+        @for name in &metrics {
+            section.card {
+                h2 { (name) }
+                (chart(document, name))
+                (table(document, name))
+            }
+        }
+        @if let Some(newest) = document.chunks.iter().rev().find(|chunk| !chunk.calibration.is_empty()) {
+            section.card { h2 { "Calibration, newest chunk" } (calibration(&newest.calibration)) }
+        }
+        @if !document.weakest_segments.segments.is_empty() {
+            section.card { h2 { "Where it is weakest" } (weakest(document)) }
+        }
+        @if !document.segments.is_empty() {
+            section.card { h2 { "Segments" } (segments(document)) }
+        }
+        p.quiet { "Intervals hold " (percent(document.confidence)) ". What is usual: " (document.threshold_rule) "." }
+        (page::embedded(&serde_json::to_string(document).ok().filter(|text| text.len() <= JSON_MAX).unwrap_or_default()))
+    }
+}
+
+/// The metrics in the order of the chunks.
+fn names(chunks: &[Chunk]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for metric in chunks.iter().flat_map(|chunk| &chunk.metrics) {
+        if !names.contains(&metric.metric) {
+            names.push(metric.metric.clone());
+        }
+    }
+    names
+}
+
+fn of<'a>(chunk: &'a Chunk, name: &str) -> Option<&'a Metric> {
+    chunk.metrics.iter().find(|metric| metric.metric == name)
+}
+
+fn headline(document: &Document) -> String {
+    let alerts: Vec<String> = names(&document.chunks)
+        .into_iter()
+        .filter(|name| document.chunks.iter().any(|chunk| of(chunk, name).is_some_and(|metric| metric.alert)))
+        .collect();
+    let chunks = thousands(document.chunks.len() as u64);
+    match document.verdict {
+        Verdict::Alert if alerts.is_empty() => "A metric left what is usual within a segment".to_owned(),
+        Verdict::Alert => format!("{} left what is usual, in {chunks} chunks looked at", alerts.join(", ")),
+        Verdict::NoAlert => format!("Every metric stayed within what is usual, in {chunks} chunks"),
+        Verdict::InsufficientData => "Too few rows with an outcome to tell".to_owned(),
+    }
+}
+
+fn trust(document: &Document) -> String {
+    let trust = &document.trust;
+    let figures = match (trust.mean_absolute_error, trust.coverage_of_band) {
+        (Some(error), Some(covered)) => {
+            format!(": off by {} on average, the band held {} of the truths", number(error), percent(covered))
+        }
+        _ => String::new(),
+    };
+    match trust.verdict {
+        TrustVerdict::Trusted => format!("Estimates of {} can be trusted{figures}.", trust.metric),
+        TrustVerdict::Muted => format!("Estimates of {} are muted{figures}.", trust.metric),
+        TrustVerdict::Unknown => "Whether estimates can be trusted is not known.".to_owned(),
+    }
+}
+
+/// Truth and estimate over the chunks, by their number.
+fn chart(document: &Document, name: &str) -> Markup {
+    let line = |title: &str, value: fn(&Metric) -> Option<f64>| Series {
+        name: title.to_owned(),
+        points: document
+            .chunks
+            .iter()
+            .filter_map(|chunk| Some((i64::try_from(chunk.chunk).ok()?, value(of(chunk, name)?)?)))
+            .collect(),
+    };
+    let series: Vec<Series> = [
+        line("realised", |metric| metric.realised),
+        line("estimated", |metric| metric.estimated),
+        line("usual, from", |metric| metric.threshold.and_then(|[low, _]| low)),
+        line("usual, to", |metric| metric.threshold.and_then(|[_, high]| high)),
+    ]
+    .into_iter()
+    .filter(|series| !series.points.is_empty())
+    .collect();
+    let look = Look { title: name, unit: number, floor: None, span: None, area: false };
+    html! { @if document.chunks.len() > 1 { (lines::by_number(&series, look)) } }
+}
+
+fn table(document: &Document, name: &str) -> Markup {
+    let ends = |ends: Option<[f64; 2]>| {
+        ends.map_or("–".to_owned(), |[low, high]| format!("{} to {}", number(low), number(high)))
+    };
+    let usual = |ends: Option<[Option<f64>; 2]>| {
+        let [low, high] = ends.unwrap_or_default();
+        let told = |end: Option<f64>| end.map_or("any".to_owned(), number);
+        if low.is_none() && high.is_none() {
+            "–".to_owned()
+        } else {
+            format!("{} to {}", told(low), told(high))
+        }
+    };
+    html! {
+        div.scroll {
+            table {
+                thead { tr { th scope="col" { "chunk" } th.number scope="col" { "rows" } th.number scope="col" { "labelled" } th.number scope="col" { "realised" } th.number scope="col" { "interval" } th.number scope="col" { "estimated" } th.number scope="col" { "usual" } th scope="col" { "" } } }
+                tbody {
+                    @for chunk in document.chunks.iter().take(CHUNKS_MAX) {
+                        @if let Some(metric) = of(chunk, name) {
+                            tr {
+                                th scope="row" { (chunk.start.as_deref().map_or_else(|| thousands(chunk.chunk), crate::numbers::short)) }
+                                td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
+                                td.number { (metric.realised.map_or("–".to_owned(), number)) } td.number { (ends(metric.ci)) }
+                                td.number { (metric.estimated.map_or("–".to_owned(), number)) } td.number { (usual(metric.threshold)) }
+                                td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if document.chunks.len() > CHUNKS_MAX { p.quiet { "The first " (CHUNKS_MAX) " of " (thousands(document.chunks.len() as u64)) " chunks." } }
+    }
+}
+
+fn calibration(bins: &[CalibrationBin]) -> Markup {
+    html! {
+        p.quiet { "Where scores say what happens, the mean score and the observed share are the same." }
+        div.scroll {
+            table.narrow {
+                thead { tr { th scope="col" { "scores" } th.number scope="col" { "rows" } th.number scope="col" { "mean score" } th.number scope="col" { "observed" } } }
+                tbody {
+                    @for bin in bins {
+                        tr { th scope="row" { (number(bin.low)) " to " (number(bin.high)) } td.number { (number(bin.n)) } td.number { (number(bin.mean_score)) } td.number { (number(bin.observed)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn weakest(document: &Document) -> Markup {
+    let weakest = &document.weakest_segments;
+    html! {
+        p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (weakest.overall.map_or("–".to_owned(), number)) ", of " (thousands(weakest.looked_at)) " segments looked at." }
+        div.scroll {
+            table.narrow {
+                thead { tr { th scope="col" { "segment" } th.number scope="col" { "rows" } th.number scope="col" { "loss" } th.number scope="col" { "elsewhere" } th.number scope="col" { "p, corrected" } } }
+                tbody {
+                    @for segment in &weakest.segments {
+                        tr {
+                            th scope="row" { (cut(&segment.column, 40)) " " (cut(segment.value.as_deref().unwrap_or("(missing)"), 40)) }
+                            td.number { (thousands(segment.n)) } td.number { (number(segment.loss)) } td.number { (number(segment.loss_elsewhere)) } td.number { (number(segment.p_adjusted)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn segments(document: &Document) -> Markup {
+    html! {
+        ul {
+            @for segment in document.segments.iter().take(SEGMENTS_MAX) {
+                @let values: Vec<String> = segment.segment.iter().map(|(column, value)| format!("{} {}", cut(column, 32), cut(value.as_deref().unwrap_or("(missing)"), 32))).collect();
+                li { strong { (values.join(", ")) } ", " (thousands(segment.rows_current)) " rows: " (segment.verdict.as_str().replace('_', " ")) }
+            }
+        }
+        @if document.segments.len() > SEGMENTS_MAX { p.quiet { "The first " (SEGMENTS_MAX) " of " (document.segments.len()) "." } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> Document {
+        let metric = |realised: f64, alert| {
+            serde_json::json!({"metric": "roc_auc", "realised": realised, "ci": [realised - 0.02, realised + 0.02], "estimated": 0.9,
+                "estimate_band": [0.88, 0.92], "threshold": [0.85, null], "alert": alert, "change": null, "ci_method": null, "reason": null})
+        };
+        let chunk = |i: u64, realised, alert| {
+            serde_json::json!({"chunk": i, "start": null, "end": null, "n": 1000, "labelled": 900, "coverage": 0.9, "unscored": 0, "groups": null,
+                "groups_without_relevant": null, "insufficient_data": false, "metrics": [metric(realised, alert)], "confusion_matrix": [], "calibration": [], "lift": []})
+        };
+        serde_json::from_value(serde_json::json!({
+            "schema": "windvane.performance/1", "task": "binary", "reference": {"source": "a.parquet", "rows": 10}, "current": {"source": "<b>.parquet", "rows": 20},
+            "verdict": "alert", "positive": "late", "classes": ["late"], "confidence": 0.95, "threshold_rule": "mean and 3 standard deviations",
+            "chunks": [chunk(0, 0.91, false), chunk(1, 0.8, true)], "reference_chunks": [], "segments": [], "segments_left_out": 0,
+            "weakest_segments": {"loss": null, "overall": null, "looked_at": 0, "columns_left_out": 0, "segments": []},
+            "trust": {"metric": "roc_auc", "mean_absolute_error": 0.01, "coverage_of_band": 1.0, "verdict": "trusted", "chunks": 2}, "concept_drift": null
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_report_says_the_verdict_and_holds_the_document() {
+        let html = performance_report(&document());
+        for part in [
+            "roc_auc left what is usual",
+            "can be trusted: off by 0.01",
+            "unusual",
+            "0.85 to any",
+            "aria-label=\"roc_auc: realised 0.8 at last",
+        ] {
+            assert!(html.contains(part), "no `{part}` in {html}");
+        }
+        for outside in ["http://", "https://", "src=", "href=\"/", "<b>"] {
+            assert!(!html.contains(outside), "`{outside}` in {html}");
+        }
+        let (_, rest) = html.split_once("id=\"document\">").unwrap();
+        assert_eq!(
+            serde_json::from_str::<Document>(rest.split_once("</script>").unwrap().0).unwrap(),
+            document()
+        );
+    }
+}
