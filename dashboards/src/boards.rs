@@ -7,6 +7,7 @@ mod llm;
 mod model;
 mod performance;
 mod pipeline;
+mod quality;
 
 use crate::{Annotation, Board};
 
@@ -44,6 +45,7 @@ pub fn boards() -> Vec<Board> {
         model::board(),
         drift::board(),
         performance::board(),
+        quality::board(),
         experiments::board(),
         llm::board(),
         pipeline::board(),

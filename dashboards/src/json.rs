@@ -118,6 +118,8 @@ fn words() -> Value {
         "drift": of("red", 0), "no_drift": of("green", 1), "insufficient_data": of("text", 2),
         "fail": of("red", 3), "pass": of("green", 4), "inconclusive": of("yellow", 5),
         "firing": of("red", 6), "pending": of("yellow", 7), "resolved": of("green", 8), "silenced": of("blue", 9),
+        "slower": of("red", 13), "faster": of("green", 14), "changed": of("yellow", 15), "steady": of("green", 16),
+        "page": of("red", 17), "ticket": of("orange", 18), "ok": of("green", 19),
         "failed": of("red", 10), "done": of("green", 11), "running": of("blue", 12),
     }}])
 }

@@ -83,31 +83,44 @@ pub async fn start(folder: &Path) -> Service {
         "day",
     ];
     told(&service, &[&task[..], &spans[..]].concat());
-    calls(&service).await;
+    rows(&service).await;
     told(&service, &["experiment", "checkout"]);
     told(&service, &["experiment", "checkout"]);
     service
 }
 
-/// Calls of a large language model, as rows: how spans become them is told elsewhere.
-async fn calls(service: &Service) {
-    let (user, password) = service.engine_user();
-    let sql = format!(
+/// Calls of a language model, checks of data and quantiles of latency, as rows: how they come to be is told elsewhere.
+async fn rows(service: &Service) {
+    let day = |day: &str| format!("fromUnixTimestamp64Micro({START_US} + toInt64({day}) * {DAY_US}, 'UTC')");
+    let (from, to) = (day("number"), day("(number + 1)"));
+    let calls = format!(
         "INSERT INTO windvane.llm_calls (ts, ingested_at, trace_id, span_id, service, operation, provider, response_model, input_tokens, \
          output_tokens, cache_read_tokens, finish_reasons, streamed, duration_us, time_to_first_token_us, time_per_output_token_us, \
          cost, currency, status) SELECT fromUnixTimestamp64Micro({START_US} + toInt64(number) * 600000000, 'UTC'), now64(6), \
          toString(number), toString(number), 'desk', 'chat', 'example', 'small-1', 100 + number, 20, 50, ['stop'], true, 900000, 120000, 21.5, \
          0.002, 'USD', if(number % 50 = 0, 'error', 'ok') FROM numbers(300)"
     );
-    let sent = reqwest::Client::new()
-        .post(service.engine_url())
-        .header("X-ClickHouse-User", user)
-        .header("X-ClickHouse-Key", password)
-        .body(sql)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+    let checks = format!(
+        "INSERT INTO windvane.quality_findings (computed_at, model, window_start, window_end, column_name, method, statistic, threshold, \
+         occurrences, n_current, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'temp', 'missing_rate', 0.2, 0.1, 3, 120, \
+         if(number = 4, 'fail', 'pass') FROM numbers(8)"
+    );
+    let quantiles = format!(
+        "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, reference_statistic, \
+         n_reference, n_current, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'steady' FROM numbers(8)"
+    );
+    let (user, password) = service.engine_user();
+    for sql in [calls, checks, quantiles] {
+        let sent = reqwest::Client::new()
+            .post(service.engine_url())
+            .header("X-ClickHouse-User", &user)
+            .header("X-ClickHouse-Key", &password)
+            .body(sql)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+    }
 }
 
 /// Two models; the first has two versions, and its temperature moves on the last two days.

@@ -107,7 +107,7 @@ ORDER BY time",
 
 const COST: Panel = Panel {
     about: "What calls cost in each interval by the price table of the configuration, by currency and model. A model without a price costs nothing here.",
-    sql: "SELECT $__timeInterval(ts) AS time, concat(response_model, ' ', currency) AS model, sum(cost) AS cost
+    sql: "SELECT $__timeInterval(ts) AS time, concat(response_model, ' ', currency) AS model, sum(cost) AS spent
 FROM windvane.llm_calls
 WHERE $__timeFilter(ts) AND cost IS NOT NULL AND $__conditionalAll(service IN (${service:singlequote}), $service)
 GROUP BY time, model

@@ -1,0 +1,94 @@
+//! Data quality and latency of one model: which checks fail, which groups became slower, which objectives burn.
+
+use super::DEPLOYS;
+use crate::panel::NONE_IS_GOOD;
+use crate::variable::MODEL;
+use crate::{Board, Panel, Row, Shape, Unit};
+
+pub fn board() -> Board {
+    Board {
+        uid: "windvane-quality",
+        title: "Windvane · Quality and latency",
+        about: "Checks of a model's data against what was learnt of it, and its latency against a reference and objectives",
+        from: "now-30d",
+        variables: vec![MODEL],
+        annotations: vec![DEPLOYS],
+        rows: vec![
+            Row { title: "Quality", panels: vec![FAILED, CHECKS, FAILING] },
+            Row { title: "Latency", panels: vec![QUANTILES, LATENCY_VERDICTS, GROUPS] },
+        ],
+    }
+}
+
+const FAILED: Panel = Panel {
+    about: "How many checks of the data failed in each window.",
+    sql: "SELECT window_end AS time, countIf(verdict = 'fail') AS failed
+FROM windvane.quality_findings FINAL
+WHERE model IN (${model:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
+GROUP BY time
+ORDER BY time",
+    steps: NONE_IS_GOOD,
+    ..Panel::new(Shape::Lines, Unit::Count, "Failed checks")
+};
+
+const CHECKS: Panel = Panel {
+    about: "Every check of every column over time: pass or fail.",
+    sql: "SELECT window_end AS time, concat(column_name, ' ', method) AS check, toString(verdict) AS verdict
+FROM windvane.quality_findings FINAL
+WHERE model IN (${model:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
+ORDER BY time, check
+LIMIT 20000",
+    width: 16,
+    ..Panel::new(Shape::Timeline, Unit::Words, "Checks")
+};
+
+const FAILING: Panel = Panel {
+    about: "The checks of the newest windows in the span, failed ones first, with what was found and what would have passed.",
+    sql: "SELECT toUnixTimestamp64Milli(window_end) AS until, column_name AS column, method AS check, statistic, threshold_low, threshold, occurrences,
+       n_current, segment_value, verdict
+FROM windvane.quality_findings FINAL
+WHERE model IN (${model:singlequote}) AND $__timeFilter(window_end)
+ORDER BY window_end DESC, verdict = 'fail' DESC, column, check, segment_value
+LIMIT 500",
+    columns: &[("until", Unit::Time), ("occurrences", Unit::Count), ("n_current", Unit::Count)],
+    width: 24,
+    ..Panel::new(Shape::Table, Unit::Number, "Checks by window")
+};
+
+const QUANTILES: Panel = Panel {
+    about: "Quantiles of latency in each window, and of its reference.",
+    sql: "SELECT window_end AS time, method AS quantile, statistic AS current, reference_statistic AS reference
+FROM windvane.latency_findings FINAL
+WHERE model IN (${model:singlequote}) AND segment_key = '' AND startsWith(method, 'p') AND $__timeFilter(window_end)
+ORDER BY time, quantile",
+    ..Panel::new(Shape::Lines, Unit::Microseconds, "Latency against its reference")
+};
+
+const LATENCY_VERDICTS: Panel = Panel {
+    about: "What each quantile and each rule of an objective says over time: slower, faster, steady; page, ticket or ok.",
+    sql: "SELECT window_end AS time, method, toString(verdict) AS verdict
+FROM windvane.latency_findings FINAL
+WHERE model IN (${model:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
+ORDER BY time, method
+LIMIT 20000",
+    width: 16,
+    ..Panel::new(Shape::Timeline, Unit::Words, "Verdicts on latency")
+};
+
+const GROUPS: Panel = Panel {
+    about: "Quantiles and rules of the newest windows by group, with their intervals; what is slower or burns comes first.",
+    sql: "SELECT toUnixTimestamp64Milli(window_end) AS until, segment_value, method, statistic, ci_low, ci_high, reference_statistic, p_adjusted,
+       n_reference, n_current, verdict
+FROM windvane.latency_findings FINAL
+WHERE model IN (${model:singlequote}) AND $__timeFilter(window_end)
+ORDER BY window_end DESC, verdict IN ('slower', 'page', 'ticket') DESC, segment_value, method
+LIMIT 500",
+    columns: &[
+        ("until", Unit::Time),
+        ("p_adjusted", Unit::Number),
+        ("n_reference", Unit::Count),
+        ("n_current", Unit::Count),
+    ],
+    width: 24,
+    ..Panel::new(Shape::Table, Unit::Microseconds, "Latency by group")
+};
