@@ -4,9 +4,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
-    alerts, attribution, baseline, check_config, completions, dashboards, demo, detect, drift, engine,
-    experiment, fairness, ingest, latency, monitor, performance, quality, query, runtime, schema, serve,
-    shadow, telemetry,
+    alerts, attribution, baseline, check_config, completions, dashboards, demo, detect, doctor, drift,
+    engine, experiment, fairness, ingest, latency, monitor, performance, quality, query, runtime, schema,
+    serve, shadow, spool, telemetry, token,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -41,7 +41,10 @@ enum Command {
     Engine(engine::Arguments),
     Schema(schema::Arguments),
     Runtime(runtime::Arguments),
+    Token(token::Arguments),
     CheckConfig(check_config::Arguments),
+    Doctor(doctor::Arguments),
+    Spool(spool::Arguments),
     Completions(completions::CompletionsArguments),
     Man(completions::ManArguments),
 }
@@ -76,7 +79,10 @@ pub fn run() -> CommandResult {
         Command::Engine(arguments) => engine::run(arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Runtime(arguments) => runtime::run(arguments),
+        Command::Token(arguments) => token::run(arguments),
         Command::CheckConfig(arguments) => check_config::run(arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Spool(arguments) => spool::run(arguments),
         Command::Completions(arguments) => completions::completions(&arguments, Cli::command()),
         Command::Man(arguments) => completions::man(&arguments, Cli::command()),
     }

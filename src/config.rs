@@ -6,10 +6,13 @@ mod fault;
 mod keys;
 mod kind;
 mod layers;
+mod limits;
 mod monitors;
 mod otlp;
 mod path;
 mod read;
+mod redaction;
+mod server;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -19,8 +22,9 @@ use std::path::{Path, PathBuf};
 
 use windvane_alerts::Receiver;
 use windvane_analyzer::monitor::Job;
-use windvane_collector::Prices;
+use windvane_collector::{GateOptions, NameLimits, Prices, Redaction};
 use windvane_store::Secret;
+use windvane_types::event::Limits;
 use windvane_web::Setting;
 
 pub use self::experiments::Experiment;
@@ -29,7 +33,9 @@ pub use self::keys::documentation;
 use self::layers::Layers;
 pub use self::monitors::Analyzer;
 pub use self::otlp::Otlp;
+pub use self::server::tokens_file;
 use crate::runtime::Places;
+use crate::service::TlsFiles;
 
 /// Everything that `serve` and the commands over a running service need to know, resolved.
 #[derive(Debug)]
@@ -63,6 +69,12 @@ pub struct Config {
 pub struct Server {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The file of tokens; it need not be there.
+    pub tokens_file: PathBuf,
+    /// The certificate; `None` where requests come in clear text.
+    pub tls: Option<TlsFiles>,
+    /// What the gate before all routes is told.
+    pub gate: GateOptions,
 }
 
 /// Which ClickHouse.
@@ -99,6 +111,12 @@ pub struct Collector {
     pub body_bytes_max: usize,
     /// Requests in flight.
     pub requests_max: usize,
+    /// The bounds of one event.
+    pub limits: Limits,
+    /// The bounds of what models bring.
+    pub names: NameLimits,
+    /// `[redaction.<MODEL>]`.
+    pub redaction: Redaction,
 }
 
 /// Reads the file, if one is named, and the environment.
@@ -106,6 +124,11 @@ pub struct Collector {
 /// # Errors
 /// The file cannot be read, or the configuration has faults: all of them are in the error.
 pub fn load(file: Option<&Path>) -> Result<Config, Faults> {
+    resolve(layers(file))
+}
+
+/// The file and the environment over it.
+fn layers(file: Option<&Path>) -> Layers {
     let mut layers = Layers::default();
     if let Some(path) = file {
         match std::fs::read_to_string(path) {
@@ -122,17 +145,17 @@ pub fn load(file: Option<&Path>) -> Result<Config, Faults> {
         }
     }
     layers.add_environment(std::env::vars());
-    resolve(layers)
+    layers
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
 /// Turns layers into a configuration; the only place that knows the defaults.
 fn resolve(mut layers: Layers) -> Result<Config, Faults> {
-    let server = server(&mut layers);
     let otlp = otlp::otlp(&mut layers);
     let prices = otlp::prices(&mut layers);
     let data_dir = layers.path("store.data_dir").map_or_else(|| default_data_dir(&mut layers), Ok);
+    let server = data_dir.as_ref().ok().map(|data_dir| server::server(&mut layers, data_dir));
     let store = data_dir.clone().ok().and_then(|data_dir| store(&mut layers, data_dir));
     let spool_dir = layers.path("collector.spool_dir").or_else(|| data_dir.ok().map(|dir| dir.join("spool")));
     let runtime = runtime(&mut layers);
@@ -140,13 +163,17 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let experiments = experiments::experiments(&mut layers);
     let analyzer = monitors::analyzer(&layers);
     let receivers = alerts::receivers(&mut layers);
-    match (store, spool_dir, runtime) {
-        (Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
+    let redaction = redaction::redaction(&mut layers);
+    match (server, store, spool_dir, runtime) {
+        (Some(server), Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
             let collector = Collector {
                 spool_dir,
                 spool_bytes_max: layers.integer("collector.spool_bytes_max", 8 * GIB),
                 body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
                 requests_max: layers.size("collector.requests_max", 64),
+                limits: limits::event(&layers),
+                names: limits::names(&layers),
+                redaction,
             };
             let settings = layers.settings();
             Ok(Config {
@@ -165,20 +192,6 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
         }
         _ => Err(Faults(layers.faults)),
     }
-}
-
-fn server(layers: &mut Layers) -> Server {
-    let listen = layers.address("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let allowed = layers.flag("server.allow_unauthenticated", false);
-    if !listen.ip().is_loopback() && !allowed {
-        layers.contradiction(
-            "server.listen",
-            &format!(
-                "`{listen}` can be reached by other machines and requests carry no token; listen on 127.0.0.1, or set server.allow_unauthenticated = true behind a proxy that authenticates"
-            ),
-        );
-    }
-    Server { listen }
 }
 
 fn store(layers: &mut Layers, data_dir: PathBuf) -> Option<Store> {

@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
+use windvane_store::Secret;
 
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,7 @@ pub struct Delivery {
     client: Client,
     base: String,
     patience: Duration,
+    token: Option<Secret>,
 }
 
 impl Delivery {
@@ -83,7 +85,12 @@ impl Delivery {
     /// The HTTP client cannot be made.
     pub fn new(base: &str, patience: Duration) -> reqwest::Result<Self> {
         let client = Client::builder().timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), patience })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), patience, token: None })
+    }
+
+    /// The same with a token that every request carries.
+    pub fn with_token(self, token: Option<Secret>) -> Self {
+        Self { token, ..self }
     }
 
     /// Delivers NDJSON. The key makes a repetition safe: the collector stores a batch once, however often it comes.
@@ -96,6 +103,10 @@ impl Delivery {
         let mut pause = PAUSE_MIN;
         loop {
             let request = self.client.post(&url).header(CONTENT_TYPE, "application/x-ndjson");
+            let request = match &self.token {
+                Some(token) => request.bearer_auth(token.expose()),
+                None => request,
+            };
             let sent = request.header("Idempotency-Key", key).body(body.clone()).send().await;
             let (last, asked) = match judge(sent).await {
                 Judged::Answer(answer) => return Ok(answer),

@@ -13,8 +13,9 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Deserialize;
-use windvane_collector::Prices;
+use windvane_collector::{GateOptions, NameLimits, Prices, Redaction};
 use windvane_store::{Statement, Store};
+use windvane_types::event::Limits;
 
 use self::flights::Flights;
 use self::model::Champion;
@@ -110,7 +111,12 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
     let free = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let usual = TcpListener::bind(free(PORT)).map_or(free(0), |_| free(PORT));
     Config {
-        server: config::Server { listen: listen.unwrap_or(usual) },
+        server: config::Server {
+            listen: listen.unwrap_or(usual),
+            tokens_file: folder.join("tokens.json"),
+            tls: None,
+            gate: GateOptions::default(),
+        },
         otlp: config::Otlp { grpc_listen: free(0), is_asked_for: false },
         store: config::Store::Embedded {
             data_dir: folder.join("engine"),
@@ -122,6 +128,9 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             spool_bytes_max: 1 << 30,
             body_bytes_max: 32 << 20,
             requests_max: 64,
+            limits: Limits::default(),
+            names: NameLimits::default(),
+            redaction: Redaction::default(),
         },
         prices: Prices::default(),
         runtime: places,

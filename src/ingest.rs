@@ -10,13 +10,14 @@ mod source;
 mod tests;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
+use windvane_store::Secret;
 
 use self::batches::{Batch, Message};
 use self::mapping::{Flags, Mapping};
@@ -54,6 +55,9 @@ pub struct Arguments {
     /// The service's configuration file.
     #[arg(long, value_name = "FILE", env = "WINDVANE_CONFIG")]
     config: Option<PathBuf>,
+    /// A file with a token of the scope ingest, where the service needs one; or WINDVANE_TOKEN holds it.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     columns: Flags,
     /// Print which column becomes what, and send nothing.
@@ -100,12 +104,26 @@ pub fn run(arguments: Arguments) -> CommandResult {
         Some(url) => url.clone(),
         None => {
             let config = config::load(arguments.config.as_deref()).because(Reason::Config)?;
-            format!("http://{}", config.server.listen)
+            let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://{}", config.server.listen)
         }
     };
-    let delivery = Delivery::new(&url, Duration::from_secs(arguments.patience_s))?;
+    let token = token(arguments.token_file.as_deref())?;
+    let delivery = Delivery::new(&url, Duration::from_secs(arguments.patience_s))?.with_token(token);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(send_all(arguments, files, delivery))
+}
+
+/// The token that requests carry: of the file, else of the environment.
+fn token(file: Option<&Path>) -> Result<Option<Secret>, Failure> {
+    let text = match file {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the token in `{}`", path.display()))
+            .because(Reason::Config)?,
+        None => std::env::var("WINDVANE_TOKEN").unwrap_or_default(),
+    };
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
 }
 
 async fn send_all(arguments: Arguments, files: Vec<(Source, Mapping)>, delivery: Delivery) -> CommandResult {

@@ -12,6 +12,7 @@ mod dashboards;
 mod delivery;
 mod demo;
 mod detect;
+mod doctor;
 mod drift;
 mod engine;
 mod exit;
@@ -31,7 +32,9 @@ mod serve;
 mod service;
 mod shadow;
 mod shutdown;
+mod spool;
 mod telemetry;
+mod token;
 
 use std::io::Write;
 

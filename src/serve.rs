@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             }
         };
         let otlp = service.otlp().map(|address| format!("http://{address}"));
-        tracing::info!(address = %format!("http://{}", service.address()), otlp, store = service.store().url(), "windvane is up");
+        tracing::info!(address = service.url(), otlp, store = service.store().url(), "windvane is up");
         let signal = signals.next().await;
         tracing::info!(signal, "finishing; a second signal ends at once");
         tokio::select! {

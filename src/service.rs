@@ -5,8 +5,10 @@
 pub mod analyzer;
 mod engine;
 mod health;
+mod openapi;
 mod otlp;
 mod role;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
-use windvane_collector::{Collector, CollectorOptions, SpoolOptions};
+use windvane_collector::{Collector, CollectorOptions, Gate, Keyring, SpoolOptions};
 use windvane_store::Store;
 use windvane_store::migrate::{self, MigrateError, Topology};
 use windvane_types::SystemClock;
@@ -29,7 +31,10 @@ use crate::config::{self, Config};
 use crate::exit::{Because, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 
+use tls::TlsListener;
+
 pub use role::Role;
+pub use tls::TlsFiles;
 
 /// How long the collector may take to send what its spool holds; the rest is sent at the next start.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -44,6 +49,7 @@ pub struct Service {
     address: SocketAddr,
     /// Where OpenTelemetry's gRPC is answered.
     otlp: Option<SocketAddr>,
+    url: String,
     store: Store,
     /// `None` where this process has not the role.
     collector: Option<Collector>,
@@ -88,6 +94,7 @@ impl Service {
             }
         };
         let registry = Registry::new();
+        let gate = gate(config, &registry)?;
         let closing = CancellationToken::new();
         let analyzer = TaskTracker::new();
         if roles.contains(&Role::Analyzer) {
@@ -111,18 +118,25 @@ impl Service {
         if roles.contains(&Role::Web) {
             router = router.merge(windvane_web::router(sources));
         }
+        let router = gate.guard(router.merge(openapi::router())).layer(CatchPanicLayer::new());
         let server = TaskTracker::new();
         if let (Some(grpc), Some(collector)) = (grpc, &collector) {
-            let router = collector.grpc_router().layer(CatchPanicLayer::new());
+            let router = gate.guard(collector.grpc_router()).layer(CatchPanicLayer::new());
             server.spawn(serve(grpc, router, closing.clone()));
         }
-        server.spawn(serve(listener, router.layer(CatchPanicLayer::new()), closing.clone()));
-        Ok(Self { address, otlp, store, collector, closing, ending, server, analyzer, background })
+        let scheme = open(config, (listener, router), (&server, &background, closing.clone()))?;
+        let url = format!("{scheme}://{address}");
+        Ok(Self { address, url, otlp, store, collector, closing, ending, server, analyzer, background })
     }
 
     /// Where requests are answered.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as an address for clients, `http://…` or `https://…`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Where OpenTelemetry's gRPC is answered, if this process has the role and the port was free.
@@ -177,10 +191,42 @@ fn collector_options(config: &Config) -> CollectorOptions {
     options.body_bytes_max = settings.body_bytes_max;
     options.requests_max = settings.requests_max;
     options.prices = config.prices.clone();
+    options.limits = settings.limits;
+    options.names = settings.names;
+    options.redaction = settings.redaction.clone();
     options
 }
 
-async fn serve(listener: TcpListener, router: Router, closing: CancellationToken) {
+/// The gate before every route; says in the log what a reachable port without it would mean.
+fn gate(config: &Config, registry: &Registry) -> Result<Arc<Gate>, Failure> {
+    let config::Server { listen, tokens_file, tls, gate } = &config.server;
+    let keyring = Keyring::open(tokens_file).because(Reason::Config)?;
+    if !listen.ip().is_loopback() && tls.is_none() {
+        tracing::warn!(%listen, "tokens and events travel in clear text; set server.tls, or put a proxy with TLS before this port");
+    }
+    Ok(Arc::new(Gate::new(keyring, *gate, Arc::new(SystemClock), registry)?))
+}
+
+/// Serves the router on the port, over TLS where there is a certificate; the scheme of its address.
+fn open(
+    config: &Config,
+    (listener, router): (TcpListener, Router),
+    (server, background, closing): (&TaskTracker, &TaskTracker, CancellationToken),
+) -> Result<&'static str, Failure> {
+    let Some(files) = &config.server.tls else {
+        server.spawn(serve(listener, router, closing));
+        return Ok("http");
+    };
+    let listener = TlsListener::start(listener, files.clone(), (background, closing.clone()));
+    server.spawn(serve(listener.because(Reason::Config)?, router, closing));
+    Ok("https")
+}
+
+async fn serve<L>(listener: L, router: Router, closing: CancellationToken)
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
     let served = axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "the HTTP server ended");

@@ -13,10 +13,13 @@ use tokio_util::task::TaskTracker;
 use windvane_store::Table;
 use windvane_types::Clock;
 
+use crate::dead_letters;
 use crate::decode::IdMaker;
+use crate::door::Door;
 use crate::http::{self, Readiness};
 use crate::in_flight::InFlight;
 use crate::kserve::Joiner;
+use crate::limits::{Names, Shares};
 use crate::metrics::Metrics;
 use crate::options::CollectorOptions;
 use crate::sink::Sink;
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) ids: IdMaker,
     /// Requests and responses of model servers that wait for each other.
     pub(crate) joiner: Joiner,
+    pub(crate) names: Names,
+    pub(crate) shares: Arc<Shares>,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
     /// Batches in work; each task ends by itself within the time of a commit.
@@ -47,6 +52,11 @@ impl Shared {
         self.closing.load(Ordering::SeqCst)
     }
 
+    /// What every event passes before it is written.
+    pub(crate) fn door(&self) -> Door<'_> {
+        Door { redaction: &self.options.redaction, names: &self.names }
+    }
+
     /// The spool of a table, and its keys in work.
     pub(crate) fn of(&self, table: Table) -> (&TableSpool, &Arc<InFlight>) {
         let at = Table::ALL.iter().position(|other| *other == table).unwrap_or(0);
@@ -57,6 +67,9 @@ impl Shared {
     pub(crate) fn refresh_gauges(&self) {
         let now_us = self.clock.now().as_microsecond();
         let metrics = &self.metrics;
+        let (models, names) = self.names.counts();
+        metrics.models.set(i64::try_from(models).unwrap_or(i64::MAX));
+        metrics.names.set(i64::try_from(names).unwrap_or(i64::MAX));
         for spool in &self.tables {
             let backlog = *spool.backlog().borrow();
             let label = [spool.table.name()];
@@ -127,6 +140,8 @@ impl Collector {
             clock,
             ids: IdMaker::new(options.seed),
             joiner: Joiner::default(),
+            names: Names::new(options.names),
+            shares: Arc::new(Shares::new(options.spool.bytes_max)),
             metrics,
             registry,
             tasks: TaskTracker::new(),
@@ -151,8 +166,9 @@ impl Collector {
                 spool: Arc::clone(spool),
                 sink: Arc::clone(&self.shared.sink),
                 metrics: self.shared.metrics.clone(),
+                shares: Arc::clone(&self.shared.shares),
                 block_age: self.shared.options.block_age,
-                dead_letters: self.shared.options.spool.folder.join("dead"),
+                dead_letters: self.shared.options.spool.folder.join(dead_letters::FOLDER),
                 drain: self.drain.clone(),
                 abort: self.abort.clone(),
             };

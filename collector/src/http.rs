@@ -10,14 +10,14 @@ mod problem;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use windvane_types::event::Kind;
 
 pub use self::health::Readiness;
-use self::problem::Problem;
+pub(crate) use self::problem::Problem;
 use crate::collector::Shared;
 use crate::otlp::Signal;
 
@@ -25,9 +25,8 @@ use crate::otlp::Signal;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
     for kind in Kind::ALL {
-        let handler = move |State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Body| {
-            ingest::ingest(shared, kind, headers, body)
-        };
+        let handler =
+            move |State(shared): State<Arc<Shared>>, request: Request| ingest::ingest(shared, kind, request);
         router = router.route(&format!("/v1/{}", kind.plural()), post(handler).fallback(method_not_allowed));
     }
     for signal in Signal::ALL {

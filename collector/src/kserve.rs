@@ -87,6 +87,9 @@ fn payload(
     intake: &mut Intake,
 ) -> Result<(), Fault> {
     let Some(inputs) = &request.tensors else { return Ok(()) };
+    if context.door.redaction.drops_payloads(&request.origin.model) {
+        return Ok(());
+    }
     let mut record = common(&request.origin, request.ts_us);
     record.insert("event_id".to_owned(), json!(request.id));
     record.insert("inputs".to_owned(), inputs.clone());
@@ -129,6 +132,7 @@ fn add<'a, E: ToRow<'a>>(
 ) -> Result<(), Fault> {
     let mut event = E::default();
     decode_record(record, &mut event, context.limits, context.now_us)?;
+    context.door.admit(&mut event)?;
     intake.add(table, |out| event.encode(context.now_us, out));
     Ok(())
 }

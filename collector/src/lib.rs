@@ -5,25 +5,40 @@
 //!
 //! **Invariant**: nothing here names ClickHouse's language or libraries; blocks go to a [`Sink`].
 
+mod admission;
 mod collector;
+mod dead_letters;
 mod decode;
+mod door;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod in_flight;
 mod kserve;
+mod limits;
+mod metrics;
 mod metrics;
 mod options;
+mod options;
 mod otlp;
+mod redact;
 mod sink;
 mod spool;
+mod tokens;
 mod upload;
 
+pub use admission::{Caller, DEFINITIONS as GATE_DEFINITIONS, Gate, GateOptions};
 pub use collector::{Collector, Drained};
+pub use dead_letters::DeadLetter;
 pub use http::Readiness;
+pub use limits::NameLimits;
 pub use metrics::{DEFINITIONS, Definition};
 pub use options::CollectorOptions;
 pub use otlp::{Price, Prices};
+pub use redact::{Keep, Redaction, Rule};
 pub use sink::{Answer, Sink};
-pub use spool::{BlockLimits, KeyLimits, OpenError, SpoolOptions};
+pub use spool::{BlockLimits, KeyLimits, OpenError, SpoolOptions, SpoolState, TableState};
+pub use tokens::{Keyring, Scope, Token, Tokens, TokensError, Wanted};
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,18 @@
 //! What the collector tells Prometheus: one table of names, and the invariant that ties them together:
 //! received + recovered = stored + rejected + dead-lettered + damaged + pending, in records, for each table.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::Collector as PrometheusCollector,
 };
 use windvane_store::Table;
 use windvane_types::rejection::Code;
+
+use crate::limits::ModelBytes;
 
 /// One metric as documents list it.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +57,9 @@ definitions! {
     INSERT_SECONDS "windvane_collector_insert_seconds" TABLE, "How long ClickHouse took for an INSERT that succeeded.";
     INSERT_ROWS "windvane_collector_insert_rows" TABLE, "Rows of an INSERT that succeeded.";
     INSERT_FAILURES "windvane_collector_insert_failures_total" &["table", "fault"], "INSERTs that failed and were or will be tried again.";
+    MODEL_ROWS "windvane_collector_model_rows_total" &["model"], "Rows that were acknowledged, by model; the first 200 models since the start have a series of their own, all others are `_other`.";
+    MODELS "windvane_collector_models" &[], "Models seen since the start.";
+    NAMES "windvane_collector_names_remembered" &[], "Names of features and their categories that are remembered to bound them.";
     ACKNOWLEDGE_SECONDS "windvane_collector_acknowledge_seconds" TABLE, "From the end of a request's body to its batch being durable.";
 }
 
@@ -77,8 +86,17 @@ pub(crate) struct Metrics {
     pub(crate) insert_seconds: HistogramVec,
     pub(crate) insert_rows: HistogramVec,
     pub(crate) insert_failures: IntCounterVec,
+    pub(crate) model_rows: IntCounterVec,
+    pub(crate) models: IntGauge,
+    pub(crate) names: IntGauge,
     pub(crate) acknowledge_seconds: HistogramVec,
+    labelled: Arc<Mutex<HashSet<String>>>,
 }
+
+/// Models with a series of their own; a series costs Prometheus a few KiB.
+const MODELS_LABELLED_MAX: usize = 200;
+/// The series of all other models. A model of this name shares it.
+const OTHER_MODELS: &str = "_other";
 
 /// From a commit of a fast disk to ten seconds.
 const SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -114,12 +132,27 @@ impl Metrics {
             insert_seconds: histogram(registry, INSERT_SECONDS, SECONDS)?,
             insert_rows: histogram(registry, INSERT_ROWS, ROWS)?,
             insert_failures: counter(INSERT_FAILURES)?,
+            model_rows: counter(MODEL_ROWS)?,
+            models: registered(registry, IntGauge::new(MODELS.name, MODELS.help)?)?,
+            names: registered(registry, IntGauge::new(NAMES.name, NAMES.help)?)?,
             acknowledge_seconds: histogram(registry, ACKNOWLEDGE_SECONDS, SECONDS)?,
+            labelled: Arc::default(),
         };
         for table in Table::ALL {
             metrics.begin(table.name());
         }
         Ok(metrics)
+    }
+
+    /// Counts what was acknowledged, by model.
+    pub(crate) fn accepted_by_model(&self, batch: &[ModelBytes]) {
+        let mut labelled = self.labelled.lock();
+        for ModelBytes { model, rows, .. } in batch {
+            let has_own = labelled.contains(model)
+                || (labelled.len() < MODELS_LABELLED_MAX && labelled.insert(model.clone()));
+            let label = if has_own { model.as_str() } else { OTHER_MODELS };
+            self.model_rows.with_label_values(&[label]).inc_by(*rows);
+        }
     }
 
     /// Touches every series of a table, so that it is zero and not absent.

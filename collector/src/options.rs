@@ -5,7 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 use windvane_types::event::Limits;
 
+use crate::limits::NameLimits;
 use crate::otlp::Prices;
+use crate::redact::Redaction;
 use crate::spool::SpoolOptions;
 
 /// The settings of one collector.
@@ -15,6 +17,10 @@ pub struct CollectorOptions {
     pub spool: SpoolOptions,
     /// The bounds of one event.
     pub limits: Limits,
+    /// How many names and values models may bring.
+    pub names: NameLimits,
+    /// What of an event is never written.
+    pub redaction: Redaction,
     /// Bytes of one request after decompression.
     pub body_bytes_max: usize,
     /// Requests that are read, decoded or wait for the disk at the same time.
@@ -37,6 +43,8 @@ impl CollectorOptions {
         Self {
             spool,
             limits: Limits::default(),
+            names: NameLimits::default(),
+            redaction: Redaction::default(),
             body_bytes_max: 32 << 20,
             requests_max: 64,
             body_timeout: Duration::from_secs(60),

@@ -24,6 +24,7 @@ use windvane_types::rejection::{Code, Fault};
 pub(crate) use self::intake::{Intake, Part};
 pub use self::prices::{Price, Prices};
 use crate::decode::IdMaker;
+use crate::door::Door;
 
 /// What is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub(crate) enum Encoding {
 /// What turning a message into rows needs besides it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'c> {
+    /// What every event has to pass.
+    pub(crate) door: Door<'c>,
     pub(crate) limits: &'c Limits,
     pub(crate) ids: &'c IdMaker,
     pub(crate) prices: &'c Prices,

@@ -1,6 +1,10 @@
 //! Claims about the collector through its routes, over a real spool and a sink that does as it is told.
 
+mod dead_letters;
+mod fairness;
 mod ingestion;
+mod limits;
+mod mutations;
 mod service;
 mod told_sink;
 

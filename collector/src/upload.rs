@@ -1,10 +1,11 @@
 //! From the spool to ClickHouse: one block of a table at a time, again and again until it is answered.
 //!
-//! A block that ClickHouse cannot take is halved by its frames until the bad one stands alone; that one goes into a file.
+//! A block that ClickHouse cannot take is halved by its frames until the bad one stands alone, and that one by its rows; the bad
+//! rows go into files.
 
 mod backoff;
-mod dead_letter;
 mod pace;
+mod sift;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use windvane_store::{Block, Fault, StoreError, Table};
 
 use self::backoff::pause;
 use self::pace::Pace;
+use self::sift::{BAD_ROWS_MAX, Sieve, Step, halves};
+use crate::dead_letters;
+use crate::limits::Shares;
 use crate::metrics::Metrics;
 use crate::sink::Sink;
 use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
@@ -35,6 +39,7 @@ pub(crate) struct Uploader {
     pub(crate) spool: Arc<TableSpool>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) metrics: Metrics,
+    pub(crate) shares: Arc<Shares>,
     pub(crate) block_age: Duration,
     pub(crate) dead_letters: PathBuf,
     pub(crate) drain: CancellationToken,
@@ -118,13 +123,22 @@ impl Uploader {
             self.metrics.damaged.with_label_values(&[self.table().name()]).inc_by(missing);
             tracing::error!(table = %self.table(), token = %block.token, missing, "rows of a block went bad on disk; the rest goes on");
         }
+        if Sieve::is_begun(&self.dead_letters, &block.token) {
+            return self.sift(&attempt, "ClickHouse could not take it before a restart").await;
+        }
         if rows > 0
             && let Err(error) = self.insert(&attempt.wire).await
         {
             return self.refused(&attempt, &error).await;
         }
-        self.change(|| Op::Checkpoint(block.clone())).await?;
+        self.checkpoint(block).await?;
         self.metrics.stored.with_label_values(&[self.table().name()]).inc_by(rows);
+        Ok(())
+    }
+
+    async fn checkpoint(&self, block: &Sealed) -> Result<(), Stop> {
+        self.change(|| Op::Checkpoint(block.clone())).await?;
+        self.shares.done(self.table(), block.run.last);
         Ok(())
     }
 
@@ -165,11 +179,71 @@ impl Uploader {
             self.change(|| Op::Split { block: block.clone(), last, rows }).await?;
             return Ok(());
         }
-        let (folder, laid_aside, reason) = (self.dead_letters.clone(), wire.clone(), chain(error));
-        let file = self.blocking(move || dead_letter::write(&folder, &laid_aside, &reason)).await?;
-        tracing::error!(%table, rows = wire.rows, file = %file.display(), error = %chain(error), "rows that ClickHouse cannot take were laid aside");
-        self.change(|| Op::Checkpoint(block.clone())).await?;
-        self.metrics.dead_lettered.with_label_values(&[table.name()]).inc_by(wire.rows);
+        self.sift(attempt, &chain(error)).await
+    }
+
+    /// Stores the good rows of a batch and lays the bad ones aside.
+    async fn sift(&self, attempt: &Attempt, reason: &str) -> Result<(), Stop> {
+        let (folder, whole) = (self.dead_letters.clone(), attempt.wire.clone());
+        let opened = self.blocking(move || Sieve::open(&folder, &whole)).await?;
+        let dead = match opened {
+            None => {
+                self.lay_aside(&attempt.wire, reason).await?;
+                self.checkpoint(&attempt.block).await?;
+                attempt.wire.rows
+            }
+            Some(mut sieve) => {
+                let dead = self.walk(&mut sieve).await?;
+                self.checkpoint(&attempt.block).await?;
+                sieve.close();
+                dead
+            }
+        };
+        let table = [self.table().name()];
+        self.metrics.stored.with_label_values(&table).inc_by(attempt.wire.rows - dead);
+        self.metrics.dead_lettered.with_label_values(&table).inc_by(dead);
+        Ok(())
+    }
+
+    /// Walks down to the bad rows; how many they are.
+    async fn walk(&self, sieve: &mut Sieve) -> Result<u64, Stop> {
+        let (mut dead, mut bad_rows) = (0, 0);
+        let mut waiting = vec![sieve.all()];
+        while let Some(range) = waiting.pop() {
+            let part = match sieve.step(&range) {
+                Step::LaidAside => {
+                    dead += range.len() as u64;
+                    bad_rows += 1;
+                    continue;
+                }
+                Step::Halve => {
+                    waiting.extend(halves(&range));
+                    continue;
+                }
+                Step::Send(part) => part,
+            };
+            let Err(error) = self.insert(&part).await else { continue };
+            if range.len() == 1 || bad_rows >= BAD_ROWS_MAX {
+                self.lay_aside(&part, &chain(&error)).await?;
+                dead += part.rows;
+                bad_rows += 1;
+                continue;
+            }
+            if let Err(error) = sieve.mark(&range) {
+                tracing::warn!(%error, "cannot note what was found about a batch; trying again");
+                tokio::time::sleep(pause(&part.token, 4)).await;
+                waiting.push(range);
+                continue;
+            }
+            waiting.extend(halves(&range));
+        }
+        Ok(dead)
+    }
+
+    async fn lay_aside(&self, rows: &Block, reason: &str) -> Result<(), Stop> {
+        let (folder, laid_aside, why) = (self.dead_letters.clone(), rows.clone(), reason.to_owned());
+        let file = self.blocking(move || dead_letters::write(&folder, &laid_aside, &why)).await?;
+        tracing::error!(table = %self.table(), rows = rows.rows, file = %file.display(), error = reason, "rows that ClickHouse cannot take were laid aside; see `windvane spool list`");
         Ok(())
     }
 

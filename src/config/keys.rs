@@ -5,8 +5,10 @@
 
 mod alerts;
 mod experiments;
+mod limits;
 mod llm;
 mod monitors;
+mod redaction;
 mod service;
 
 use super::kind::Kind;
@@ -14,6 +16,8 @@ use super::path::{KeyPath, is_placeholder};
 
 /// The tables, in the order of the documentation; a part of the service that reads keys has one.
 const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS, llm::KEYS];
+const TABLES: &[&[Key]] =
+    &[service::KEYS, limits::KEYS, redaction::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS];
 
 /// One key of the configuration file.
 #[derive(Debug, Clone, Copy)]

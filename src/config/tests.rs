@@ -55,7 +55,10 @@ fn contradictions_are_told() {
         ("[store]\nurl = \"http://ch:8123\"\ndata_dir = \"d\"", "excludes store.url"),
         ("[store]\nuser = \"u\"", "goes with store.url"),
         ("[store]\nengine_listen = \"0.0.0.0:8123\"", "loopback address only"),
-        ("[server]\nlisten = \"0.0.0.0:8080\"", "set server.allow_unauthenticated = true"),
+        ("[server]\nlisten = \"0.0.0.0:8080\"", "make one with `windvane token create`"),
+        ("[redaction.m]\nfeatures_allow = \"a\"\nfeatures_deny = \"b\"", "excludes features_deny"),
+        ("[redaction.m]\nunit_key_env = \"WINDVANE_NO_SUCH\"", "`WINDVANE_NO_SUCH` is not set"),
+        ("[server.tls]\nkey_file = \"k\"", "needs server.tls.cert_file"),
         ("[store]\nurl = \"ftp://x\"", "an http:// or https:// address"),
         ("[store]\nurl = \"http://x\"\npassword_file = \"/nowhere/at/all\"", "cannot read `/nowhere/at/all`"),
     ] {

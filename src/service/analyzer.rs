@@ -54,14 +54,17 @@ mod tests {
         let mut text = String::from(
             "# Metrics\n\n`/metrics` in Prometheus's text format. For each table, in records:\n\
              received + recovered = stored + rejected + dead-lettered + damaged + pending.\n\n\
-             This file follows the tables of `collector/src/metrics.rs` and `analyzer/src/monitor/metrics.rs`; the test in\n\
-             `src/service/analyzer.rs` says how to write it anew.\n\n\
+             With tokens it takes one of the scope `read` (docs/SECURITY.md).\n\n\
+             This file follows the tables of `collector/src/metrics.rs`, `collector/src/admission.rs` and\n\
+             `analyzer/src/monitor/metrics.rs`; the test in `src/service/analyzer.rs` says how to write it anew.\n\n\
              | name | labels | says |\n|---|---|---|\n",
         );
         let collector =
             windvane_collector::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
         let analyzer = monitor::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
-        for (name, labels, help) in collector.chain(analyzer) {
+        let gate = windvane_collector::GATE_DEFINITIONS.iter();
+        let gate = gate.map(|metric| (metric.name, metric.labels, metric.help));
+        for (name, labels, help) in collector.chain(gate).chain(analyzer) {
             text.push_str(&format!("| `{name}` | {} | {help} |\n", labels.join(", ")));
         }
         text

@@ -75,8 +75,8 @@ pub enum Fault {
 
 /// ClickHouse's codes that speak about the bytes of a block and would come again with every repetition:
 /// CANNOT_PARSE_{TEXT, NUMBER, …}, CANNOT_READ_ALL_DATA, TYPE_MISMATCH, ARGUMENT_OUT_OF_BOUND, INCORRECT_DATA,
-/// TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, DECIMAL_OVERFLOW.
-const POISON_CODES: [i32; 16] = [6, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 128, 131, 321, 407, 636];
+/// TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, DECIMAL_OVERFLOW, VIOLATED_CONSTRAINT.
+const POISON_CODES: [i32; 17] = [6, 26, 27, 32, 33, 38, 41, 53, 69, 72, 117, 128, 131, 321, 407, 469, 636];
 
 impl StoreError {
     /// What the failure means for the block that was being inserted.

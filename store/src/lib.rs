@@ -49,7 +49,7 @@ pub use block::Block;
 pub use client::{DATABASE, Store, StoreOptions};
 pub use error::{Fault, StoreError};
 pub use local::LocalEngine;
-pub use native::Malformed;
+pub use native::{Malformed, read_rows, row_ends};
 pub use reader::{Consume, ReadError, Reader};
 pub use real::Real;
 pub use rowbinary::Attributes;

@@ -13,6 +13,7 @@
 mod column;
 mod cursor;
 mod dictionary;
+mod rows;
 
 use bytes::Bytes;
 
@@ -20,6 +21,7 @@ use crate::wire::Column;
 use column::Builder;
 use cursor::Cursor;
 pub use cursor::Malformed;
+pub use rows::{read_rows, row_ends};
 
 /// Turns the rows of `chunks` into a Native block, as pieces to be sent one after the other. A block without rows is
 /// checked, but what comes out is not to be sent.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use windvane_kit::{Service, eventually};
+use windvane_kit::{Service, eventually, nothing_is_lost};
 
 const FLIGHTS: u64 = 72_000;
 /// The rest were cancelled or diverted.
@@ -63,6 +63,7 @@ fn a_file_ingested_twice_is_stored_once_with_its_outcomes() {
     assert_eq!(numbers[0], FLIGHTS, "nothing came later");
     assert!((15_000..20_000).contains(&numbers[1]), "missing stays missing: {seen}");
     assert!((100..2_000).contains(&numbers[2]), "{seen}");
+    nothing_is_lost(service.url());
     assert_eq!(service.terminate(), Some(0));
 }
 

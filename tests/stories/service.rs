@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use windvane_kit::{Service, eventually_async};
+use windvane_kit::{Service, eventually_async, nothing_is_lost};
 
 fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_windvane"))
@@ -65,6 +65,7 @@ async fn an_event_is_acknowledged_stored_and_shown() {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&query.stdout), "1\n", "{query:?}");
+    nothing_is_lost(service.url());
     assert_eq!(service.terminate(), Some(0));
 }
 

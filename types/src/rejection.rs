@@ -55,11 +55,21 @@ pub enum Code {
     MetricKindUnsupported,
     /// A CloudEvent of a type that is not taken.
     EventTypeUnsupported,
+    /// The token may not send events of this model.
+    ModelNotAllowed,
+    /// More models than the collector takes.
+    TooManyModels,
+    /// A feature that is one more than a model may have.
+    TooManyFeatureNames,
+    /// A category or a label that is one more than a feature may have.
+    TooManyCategories,
+    /// The payload of a model whose payloads are not kept.
+    PayloadNotKept,
 }
 
 impl Code {
     /// Every code, so that metrics start at zero and documents list them all.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidJson,
         Self::InvalidArrow,
         Self::NotAnObject,
@@ -84,6 +94,11 @@ impl Code {
         Self::TraceIdInvalid,
         Self::MetricKindUnsupported,
         Self::EventTypeUnsupported,
+        Self::ModelNotAllowed,
+        Self::TooManyModels,
+        Self::TooManyFeatureNames,
+        Self::TooManyCategories,
+        Self::PayloadNotKept,
     ];
 
     /// The word.
@@ -113,6 +128,11 @@ impl Code {
             Self::TraceIdInvalid => "trace_id_invalid",
             Self::MetricKindUnsupported => "metric_kind_unsupported",
             Self::EventTypeUnsupported => "event_type_unsupported",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::TooManyModels => "too_many_models",
+            Self::TooManyFeatureNames => "too_many_feature_names",
+            Self::TooManyCategories => "too_many_categories",
+            Self::PayloadNotKept => "payload_not_kept",
         }
     }
 }

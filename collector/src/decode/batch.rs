@@ -14,6 +14,9 @@ use super::body::Format;
 use super::ids::IdMaker;
 use super::records::each_record;
 use super::rows::ToRow;
+use crate::admission::Caller;
+use crate::door::Door;
+use crate::limits::ModelBytes;
 
 /// Rejections that an answer shows; what is beyond is counted.
 const REJECTIONS_SHOWN_MAX: usize = 10_000;
@@ -31,6 +34,8 @@ pub(crate) struct Batch {
     pub(crate) rejected_by_code: Vec<(Code, u64)>,
     /// Ids that were made for accepted records, in order.
     pub(crate) made_ids: Vec<String>,
+    /// The rows by model; those of kinds that belong to none are nobody's.
+    pub(crate) models: Vec<ModelBytes>,
     /// Why the batch is larger than one may be; then nothing counts.
     pub(crate) too_large: Option<String>,
 }
@@ -39,6 +44,21 @@ impl Batch {
     /// Records that were read.
     pub(crate) fn records(&self) -> u64 {
         u64::from(self.accepted) + self.rejected_by_code.iter().map(|(_, n)| n).sum::<u64>()
+    }
+
+    /// Counts a row of a model. A batch is nearly always of one model, and so is what comes next to each other.
+    fn count(&mut self, model: &str, bytes: u64) {
+        let known = match self.models.last_mut() {
+            Some(last) if last.model == model => self.models.last_mut(),
+            _ => self.models.iter_mut().find(|share| share.model == model),
+        };
+        match known {
+            Some(share) => {
+                share.bytes += bytes;
+                share.rows += 1;
+            }
+            None => self.models.push(ModelBytes { model: model.to_owned(), bytes, rows: 1 }),
+        }
     }
 
     fn reject(&mut self, rejection: Rejection) {
@@ -61,6 +81,10 @@ pub(crate) struct Context<'c> {
     pub(crate) body_bytes_max: usize,
     /// Microseconds since 1970: when the body arrived.
     pub(crate) now_us: i64,
+    /// Who sent it.
+    pub(crate) caller: &'c Caller,
+    /// What it has to pass.
+    pub(crate) door: Door<'c>,
 }
 
 /// Rows may take this many times the bytes that a body may: a dictionary of Arrow's holds each word once, a row its own.
@@ -163,13 +187,34 @@ fn decode_columns<'a, E: ToRow<'a>>(rows: &'a [Rows], context: &Context<'_>) -> 
     batch
 }
 
+/// Holds an event against its sender and against the rules of the collector.
+fn admit<'a, E: ToRow<'a>>(event: &mut E, context: &Context<'_>) -> Result<(), Fault> {
+    if let Some(model) = event.model().filter(|model| !context.caller.may_send(model)) {
+        let accepted = context.caller.models().unwrap_or_default();
+        let message =
+            format!("the token may not send events of model `{model}`; accepted are models {accepted}");
+        return Err(Fault::new(Code::ModelNotAllowed, message));
+    }
+    context.door.admit(event)
+}
+
 fn take<'a, E: ToRow<'a>>(event: &mut E, context: &Context<'_>, batch: &mut Batch) {
+    if let Err(fault) = admit(event, context) {
+        // Records are visited in order, each once, so their number says which one this is.
+        let index = batch.records();
+        batch.reject(fault.at(index));
+        return;
+    }
     if event.event_id_mut().is_empty() {
         let id = context.ids.make(context.now_us).to_string();
         *event.event_id_mut() = Cow::Owned(id.clone());
         batch.made_ids.push(id);
     }
+    let before = batch.rows.len();
     event.encode(context.now_us, &mut batch.rows);
+    if let Some(model) = event.model() {
+        batch.count(model, (batch.rows.len() - before) as u64);
+    }
     batch.accepted += 1;
 }
 
@@ -180,9 +225,15 @@ mod tests {
     use super::*;
 
     fn batch(kind: Kind, body: &str) -> Batch {
-        let (limits, ids) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)));
-        let now_us = 1_700_000_000_000_000;
-        let context = Context { limits: &limits, ids: &ids, body_bytes_max: 1 << 20, now_us };
+        let (limits, ids, caller) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Caller::default());
+        let context = Context {
+            limits: &limits,
+            ids: &ids,
+            body_bytes_max: 1 << 20,
+            now_us: 1_700_000_000_000_000,
+            caller: &caller,
+            door: Door::open(),
+        };
         decode_batch(kind, &Bytes::copy_from_slice(body.as_bytes()), Format::Unsaid, &context)
     }
 

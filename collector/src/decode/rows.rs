@@ -4,9 +4,18 @@ use windvane_store::{exposures, measurements, outcomes, payloads, predictions};
 use windvane_types::event::{
     Entries, Event, Exposure, Measurement, Outcome, Payload, Prediction, Tensor, Text,
 };
+use windvane_types::rejection::Fault;
+
+use crate::limits::Names;
+use crate::redact::Redact;
 
 /// An event that a table takes.
-pub(crate) trait ToRow<'a>: Event<'a> {
+pub(crate) trait ToRow<'a>: Event<'a> + Redact {
+    /// Holds the event against the bounds on names, and remembers what is new in it.
+    fn name(&self, _: &Names) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Appends the event's row.
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>);
 }
@@ -20,6 +29,10 @@ fn numbers<'e>(entries: &'e Entries<'_, f64>) -> impl Iterator<Item = (&'e str, 
 }
 
 impl<'a> ToRow<'a> for Prediction<'a> {
+    fn name(&self, names: &Names) -> Result<(), Fault> {
+        names.prediction(self)
+    }
+
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>) {
         let row = predictions::Row {
             event_id: &self.event_id,
@@ -49,6 +62,10 @@ impl<'a> ToRow<'a> for Prediction<'a> {
 }
 
 impl<'a> ToRow<'a> for Outcome<'a> {
+    fn name(&self, names: &Names) -> Result<(), Fault> {
+        names.outcome(self)
+    }
+
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>) {
         let row = outcomes::Row {
             model: &self.model,

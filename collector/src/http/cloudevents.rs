@@ -70,7 +70,13 @@ async fn process(shared: Arc<Shared>, request: Request, body: Bytes) -> Result<R
         let Request { mode, attributes, compression } = request;
         let options = &decoder.options;
         let body = unpack(body, compression, options.body_bytes_max)?;
-        let context = Context { limits: &options.limits, ids: &decoder.ids, prices: &options.prices, now_us };
+        let context = Context {
+            limits: &options.limits,
+            ids: &decoder.ids,
+            prices: &options.prices,
+            now_us,
+            door: decoder.door(),
+        };
         let names = Value::Object(attributes.clone()).to_string();
         let key = key_of("cloudevents", &[names.as_bytes(), &body]);
         Ok((take(events(mode, attributes, &body), &decoder.joiner, &context), key))

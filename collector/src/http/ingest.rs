@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,7 @@ use windvane_store::Table;
 use windvane_types::event::Kind;
 
 use super::problem::{Problem, json_response};
+use crate::admission::Caller;
 use crate::collector::Shared;
 use crate::decode::{
     Batch, BodyError, CONTENT_ENCODINGS, CONTENT_TYPES, ContentEncoding, Context, Format, decode_batch,
@@ -41,12 +43,14 @@ struct Request {
     format: Format,
     encoding: ContentEncoding,
     key: Option<Uuid>,
+    caller: Caller,
 }
 
 /// Takes a batch of events.
-pub(super) async fn ingest(shared: Arc<Shared>, kind: Kind, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn ingest(shared: Arc<Shared>, kind: Kind, request: axum::extract::Request) -> Response {
     let table = table_of(kind);
-    let answer = match receive(&shared, kind, &headers, body).await {
+    let (parts, body) = request.into_parts();
+    let answer = match receive(&shared, kind, &parts, body).await {
         Ok((request, body, permit)) => {
             let work = process(Arc::clone(&shared), request, body, permit);
             shared.tasks.spawn(work).await.unwrap_or_else(|_| Err(internal()))
@@ -73,11 +77,14 @@ fn table_of(kind: Kind) -> Table {
 async fn receive(
     shared: &Shared,
     kind: Kind,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Result<(Request, Bytes, OwnedSemaphorePermit), Problem> {
     refuse_while_closing(shared)?;
-    let request = parse_headers(kind, headers)?;
+    let headers = &parts.headers;
+    // Without a gate, in tests, everybody may do everything.
+    let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
+    let request = parse_headers(kind, headers, caller)?;
     let (body, permit) = read_body(shared, headers, body).await?;
     Ok((request, body, permit))
 }
@@ -123,12 +130,12 @@ pub(super) async fn read_body(
     Ok((body, permit))
 }
 
-fn parse_headers(kind: Kind, headers: &HeaderMap) -> Result<Request, Problem> {
+fn parse_headers(kind: Kind, headers: &HeaderMap, caller: Caller) -> Result<Request, Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     let format = Format::of(content_type).ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
     let encoding = encoding_of(headers)?;
     let key = headers.get("idempotency-key").map(|key| key_of(kind, key.as_bytes())).transpose()?;
-    Ok(Request { kind, format, encoding, key })
+    Ok(Request { kind, format, encoding, key, caller })
 }
 
 pub(super) fn unsupported_type(found: Option<&str>, accepted: &str) -> Problem {
@@ -221,8 +228,14 @@ async fn process(
     };
     let decoder = Arc::clone(&shared);
     let batch = on_pool(inline, move || {
-        let limits = &decoder.options.limits;
-        let context = Context { limits, ids: &decoder.ids, body_bytes_max: bytes_max, now_us };
+        let context = Context {
+            limits: &decoder.options.limits,
+            ids: &decoder.ids,
+            body_bytes_max: bytes_max,
+            now_us,
+            caller: &request.caller,
+            door: decoder.door(),
+        };
         decode_batch(request.kind, &body, request.format, &context)
     })
     .await?;
@@ -276,6 +289,8 @@ async fn settle(
     let table = spool.table;
     let answer = answer(&batch);
     if batch.accepted > 0 {
+        let free = spool.free_bytes();
+        shared.shares.admit(&batch.models, free, Instant::now().into_std()).map_err(|m| over_share(&m))?;
         let record = |(key, fingerprint)| KeyRecord { key, fingerprint, answer: answer.clone() };
         let frame = Frame {
             layout: table.layout(),
@@ -284,7 +299,9 @@ async fn settle(
             key: key.map(record),
             body: std::mem::take(&mut batch.rows),
         };
-        spool.append(frame).await.map_err(|error| refused(&error))?;
+        let seq = spool.append(frame).await.map_err(|error| refused(&error))?;
+        shared.metrics.accepted_by_model(&batch.models);
+        shared.shares.taken(table, seq, std::mem::take(&mut batch.models));
     }
     shared.metrics.received.with_label_values(&[table.name()]).inc_by(batch.records());
     for (code, n) in &batch.rejected_by_code {
@@ -329,6 +346,14 @@ fn repeated(
     let mut response = json_response(StatusCode::OK, record.answer.clone());
     response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     Ok(response)
+}
+
+pub(super) fn over_share(model: &str) -> Problem {
+    let detail = format!(
+        "model `{model}` fills its share of the spool until the store has taken more, the rest is kept for other models; nothing of the batch was taken"
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "model_over_share", detail)
+        .retry_after(Duration::from_secs(5))
 }
 
 pub(super) fn refused(error: &AppendError) -> Problem {

@@ -209,7 +209,13 @@ async fn process(
     let decoded = on_pool(false, move || {
         let body = unpack(body, compression, decoder.options.body_bytes_max)?;
         let options = &decoder.options;
-        let context = Context { limits: &options.limits, ids: &decoder.ids, prices: &options.prices, now_us };
+        let context = Context {
+            limits: &options.limits,
+            ids: &decoder.ids,
+            prices: &options.prices,
+            now_us,
+            door: decoder.door(),
+        };
         let intake = rows(signal, &body, encoding, &context)
             .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "invalid_otlp", why))?;
         Ok((intake, key_of(signal.word(), &[&body])))

@@ -12,7 +12,7 @@ use serde_json::json;
 pub(crate) struct Problem {
     pub(super) status: StatusCode,
     /// The stable word; also the label of the metric.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
     pub(super) detail: String,
     pub(super) retry_after: Option<Duration>,
 }

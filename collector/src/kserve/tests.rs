@@ -15,7 +15,13 @@ const NOW_US: i64 = 1_700_000_000_000_000;
 
 fn taken(events: Vec<Result<Event, Fault>>, joiner: &Joiner) -> Logged {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
-    let context = Context { limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US };
+    let context = Context {
+        limits: &limits,
+        ids: &ids,
+        prices: &prices,
+        now_us: NOW_US,
+        door: crate::door::Door::open(),
+    };
     take(events, joiner, &context)
 }
 

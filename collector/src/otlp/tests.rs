@@ -23,7 +23,13 @@ fn prices() -> Prices {
 
 fn read_as(signal: Signal, message: &[u8], encoding: Encoding) -> Result<Intake, String> {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
-    let context = Context { limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US };
+    let context = Context {
+        limits: &limits,
+        ids: &ids,
+        prices: &prices,
+        now_us: NOW_US,
+        door: crate::door::Door::open(),
+    };
     rows(signal, message, encoding, &context)
 }
 
@@ -120,7 +126,13 @@ type Call = (&'static str, &'static str, [Option<u64>; 5], Option<f64>);
 
 fn call_of(span: &Span) -> Option<(Call, Vec<String>, Option<u64>, Option<f64>)> {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
-    let context = Context { limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US };
+    let context = Context {
+        limits: &limits,
+        ids: &ids,
+        prices: &prices,
+        now_us: NOW_US,
+        door: crate::door::Door::open(),
+    };
     let origin = Origin::of(None);
     let duration_ns = span.end_time_unix_nano - span.start_time_unix_nano;
     let ts_ns = i64::try_from(span.start_time_unix_nano).unwrap();

@@ -88,7 +88,8 @@ pub(super) fn events(
 
 fn take<'a, E: ToRow<'a>>(record: &'a Value, table: Table, context: &Context<'_>, intake: &mut Intake) {
     let mut event = E::default();
-    if let Err(fault) = decode_record(record, &mut event, context.limits, context.now_us) {
+    let read = decode_record(record, &mut event, context.limits, context.now_us);
+    if let Err(fault) = read.and_then(|()| context.door.admit(&mut event)) {
         return intake.refuse(table, fault, 1);
     }
     if event.event_id_mut().is_empty() {

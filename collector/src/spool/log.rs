@@ -175,6 +175,11 @@ impl<D: Disk> Log<D> {
         Ok(block)
     }
 
+    /// The number that the next frame gets.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
     /// What waits.
     pub(crate) fn backlog(&self) -> Backlog {
         let waiting = || self.sealed.iter().map(|sealed| &sealed.run).chain(self.runs.iter());

@@ -28,14 +28,14 @@ pub(crate) struct Recovered {
 }
 
 /// One stretch of a segment file.
-enum Item<'a> {
+pub(super) enum Item<'a> {
     Record(u64, Header, &'a [u8], &'a [u8]),
     /// From here, so many bytes, none of them a record.
     Damaged(u64, u64),
 }
 
 /// Walks over a segment file's records and the damage between them.
-fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Item<'a>)) {
+pub(super) fn walk<'a>(bytes: &'a [u8], mut visit: impl FnMut(Item<'a>)) {
     let mut at = 0;
     let mut damaged_from = None;
     while at < bytes.len() {
@@ -159,7 +159,7 @@ impl<D: Disk> Log<D> {
     }
 }
 
-fn segment_number(name: &str) -> Option<u64> {
+pub(super) fn segment_number(name: &str) -> Option<u64> {
     u64::from_str_radix(name.strip_suffix(".segment")?, 16).ok()
 }
 

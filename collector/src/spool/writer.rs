@@ -22,6 +22,10 @@ const QUEUE_MAX: usize = 1024;
 /// Bytes after which a commit takes no more batches: what a disk of 200 MB/s syncs in 80 ms.
 const GROUP_BYTES_MAX: usize = 16 << 20;
 
+/// Payloads are refused where the spool is so full, four fifths, and everything else is still taken: they are samples, and the
+/// largest of what comes.
+const PAYLOADS_PARTS: (u64, u64) = (4, 5);
+
 /// Why a batch was not taken into the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AppendError {
@@ -48,9 +52,14 @@ impl Room {
         Self { bytes_max, on_disk: AtomicU64::new(0), on_the_way: AtomicU64::new(0) }
     }
 
-    fn reserve(&self, bytes: u64) -> bool {
+    /// Takes room for a table's batch, if there is any that this table may have.
+    fn reserve(&self, bytes: u64, table: Table) -> bool {
+        let bytes_max = match table {
+            Table::Payloads => self.bytes_max / PAYLOADS_PARTS.1 * PAYLOADS_PARTS.0,
+            _ => self.bytes_max,
+        };
         let before = self.on_the_way.fetch_add(bytes, Ordering::SeqCst);
-        if self.on_disk.load(Ordering::SeqCst) + before + bytes <= self.bytes_max {
+        if self.on_disk.load(Ordering::SeqCst) + before + bytes <= bytes_max {
             return true;
         }
         self.release(bytes);
@@ -61,6 +70,11 @@ impl Room {
         self.on_the_way.fetch_sub(bytes, Ordering::SeqCst);
     }
 
+    fn free(&self) -> u64 {
+        let used = self.on_disk.load(Ordering::SeqCst) + self.on_the_way.load(Ordering::SeqCst);
+        self.bytes_max.saturating_sub(used)
+    }
+
     fn grown(&self, from: u64, to: u64) {
         self.on_disk.fetch_add(to, Ordering::SeqCst);
         self.on_disk.fetch_sub(from, Ordering::SeqCst);
@@ -68,7 +82,7 @@ impl Room {
 }
 
 enum Request {
-    Append(Frame, oneshot::Sender<Result<(), AppendError>>),
+    Append(Frame, oneshot::Sender<Result<u64, AppendError>>),
     Change(Op, oneshot::Sender<Result<Option<Sealed>, AppendError>>),
 }
 
@@ -102,13 +116,13 @@ impl TableSpool {
         Ok(Self { table, requests, backlog, keys, disk, room })
     }
 
-    /// Takes a batch into the spool. It is durable when this returns.
+    /// Takes a batch into the spool. It is durable when this returns, as the frame of this number.
     ///
     /// # Errors
     /// Nothing was taken, as far as anybody can know.
-    pub(crate) async fn append(&self, frame: Frame) -> Result<(), AppendError> {
+    pub(crate) async fn append(&self, frame: Frame) -> Result<u64, AppendError> {
         let bytes = frame.body.len() as u64;
-        if !self.room.reserve(bytes) {
+        if !self.room.reserve(bytes, self.table) {
             return Err(AppendError::Full);
         }
         let (answer, answered) = oneshot::channel();
@@ -130,6 +144,11 @@ impl TableSpool {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request::Change(op, answer)).await.map_err(|_| AppendError::Failed)?;
         answered.await.unwrap_or(Err(AppendError::Failed))
+    }
+
+    /// Bytes that the spool may still take, all tables together.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.room.free()
     }
 
     /// What waits; changes can be awaited.
@@ -191,15 +210,16 @@ impl Writer {
         }
         let (op, asked) = change.unzip();
         let frees = matches!(op, Some(Op::Checkpoint(_)));
+        let first = self.log.next_seq();
         let result = self.log.commit(op, frames).map_err(|error| self.report(&error));
         self.refused_at = result.is_err().then(Instant::now);
         if frees && result.is_ok() {
             self.retire();
         }
         self.publish();
-        for answer in answers {
+        for (seq, answer) in (first..).zip(answers) {
             // Whoever went away does not learn it; the batch is stored all the same.
-            let _ = answer.send(result.as_ref().map(|_| ()).map_err(Clone::clone));
+            let _ = answer.send(result.as_ref().map(|_| seq).map_err(Clone::clone));
         }
         if let Some(asked) = asked {
             let _ = asked.send(result);

@@ -1,6 +1,9 @@
 //! The store away, silent or poisoned; restart; drain; health.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use serde_json::json;
+use windvane_types::Clock;
 
 use super::told_sink::Mood;
 use super::*;
@@ -37,34 +40,6 @@ async fn a_store_that_takes_blocks_unheard_stores_them_once() {
     service.stored(12).await;
     let drained = service.collector.drain(Duration::from_secs(10)).await;
     assert_eq!((drained.pending_rows, sink.rows("predictions")), (0, 12));
-}
-
-#[tokio::test]
-async fn a_poisoned_batch_is_laid_aside_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let sink = Arc::<ToldSink>::default();
-    sink.be(Mood::Away);
-    let service = start(folder.path(), &sink);
-    for batch in 0..9 {
-        let model = if batch == 5 { "\"poison\"" } else { "\"m\"" };
-        let reply = service.post("/v1/predictions", &[], predictions(0..10).replace("\"m\"", model)).await;
-        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
-    }
-    sink.be(Mood::Poisoned(b"poison"));
-    service.stored(80).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    while service.metric("windvane_collector_dead_lettered_rows_total").await != 10 {
-        assert!(tokio::time::Instant::now() < deadline, "the poisoned batch was not laid aside");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    service.assert_nothing_is_lost().await;
-    let dead: Vec<_> =
-        std::fs::read_dir(folder.path().join("spool/dead")).unwrap().map(|e| e.unwrap().path()).collect();
-    let about = dead.iter().find(|path| path.extension().unwrap() == "json").unwrap();
-    let about: Value = serde_json::from_slice(&std::fs::read(about).unwrap()).unwrap();
-    assert_eq!((&about["table"], &about["rows"]), (&json!("predictions"), &json!(10)));
-    assert!(about["reason"].as_str().unwrap().contains("INCORRECT_DATA"));
-    assert_eq!(dead.len(), 2);
 }
 
 #[tokio::test]
@@ -106,4 +81,71 @@ async fn a_spool_in_use_is_refused() {
         Registry::new(),
     );
     assert!(second.unwrap_err().to_string().contains("in use by another process"));
+}
+
+#[tokio::test]
+async fn a_slow_store_delays_no_acknowledgement() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    service.sink.be(Mood::Waits);
+    for batch in 0..30 {
+        let reply = service.post("/v1/predictions", &[], predictions(batch * 10..(batch + 1) * 10)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    }
+    assert_eq!(service.sink.rows("predictions"), 0);
+    assert_eq!(service.metric("windvane_collector_pending_rows").await, 300);
+    service.sink.be(Mood::Takes);
+    service.stored(300).await;
+    service.assert_nothing_is_lost().await;
+}
+
+/// A wall clock that a test moves, by microseconds.
+#[derive(Debug, Default)]
+struct MovedClock(AtomicI64);
+
+impl Clock for MovedClock {
+    fn now(&self) -> jiff::Timestamp {
+        let us = 1_700_000_000_000_000 + self.0.load(Ordering::SeqCst);
+        jiff::Timestamp::from_microsecond(us).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_steps_back_and_forth_forgets_no_key_and_loses_no_row() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, clock) = (Arc::<ToldSink>::default(), Arc::<MovedClock>::default());
+    sink.be(Mood::Away);
+    let collector = Collector::start(
+        options(folder.path()),
+        Arc::clone(&sink) as Arc<_>,
+        Arc::clone(&clock) as Arc<_>,
+        Registry::new(),
+    );
+    let service = Service { collector: collector.unwrap(), sink };
+    let mut sent = 0;
+    for (step, at) in [0, 2 * HOUR_US, -5 * HOUR_US, -5 * HOUR_US, 20 * HOUR_US, 0].into_iter().enumerate() {
+        clock.0.store(at, Ordering::SeqCst);
+        let key = format!("batch-{step}");
+        let reply =
+            service.post("/v1/predictions", &[("idempotency-key", &key)], predictions(sent..sent + 5)).await;
+        assert_eq!(reply.status, StatusCode::OK, "step {step}: {reply:?}");
+        sent += 5;
+        for earlier in 0..=step {
+            let first = earlier as u64 * 5;
+            let key = format!("batch-{earlier}");
+            let again = service
+                .post("/v1/predictions", &[("idempotency-key", &key)], predictions(first..first + 5))
+                .await;
+            assert_eq!(
+                again.headers.get("idempotent-replayed").unwrap(),
+                "true",
+                "batch {earlier} at step {step}"
+            );
+        }
+        let _ = service.metric("windvane_collector_pending_age_seconds").await;
+    }
+    service.sink.be(Mood::Takes);
+    service.stored(sent).await;
+    service.assert_nothing_is_lost().await;
 }

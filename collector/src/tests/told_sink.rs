@@ -14,10 +14,14 @@ pub(super) enum Mood {
     Takes,
     /// Nobody is there.
     Away,
+    /// Answers only when the mood changes.
+    Waits,
     /// Takes each block and lets nobody know.
     TakesSilently,
     /// Cannot take blocks in which these bytes occur.
     Poisoned(&'static [u8]),
+    /// The same for so many more inserts; then nobody is there.
+    PoisonedThenAway(&'static [u8], u32),
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +40,28 @@ impl ToldSink {
         self.blocks.lock().values().filter(|block| block.table.name() == table).map(|block| block.rows).sum()
     }
 
+    /// The bytes of everything that was stored, each block once.
+    pub(super) fn stored(&self) -> Vec<Vec<u8>> {
+        self.blocks.lock().values().map(|block| block.body.concat()).collect()
+    }
+
+    /// The mood for this insert.
+    fn next_mood(&self) -> Mood {
+        let mut mood = self.mood.lock();
+        match *mood {
+            Mood::PoisonedThenAway(_, 0) => *mood = Mood::Away,
+            Mood::PoisonedThenAway(bytes, more) => {
+                *mood = Mood::PoisonedThenAway(bytes, more - 1);
+                return Mood::Poisoned(bytes);
+            }
+            _ => {}
+        }
+        *mood
+    }
+
     fn answer(&self, block: &Block) -> Result<(), StoreError> {
         let away = StoreError::TimedOut { url: "http://sink".to_owned(), seconds: 1 };
-        let mood = *self.mood.lock();
+        let mood = self.next_mood();
         match mood {
             Mood::Away => return Err(away),
             Mood::Poisoned(bytes)
@@ -64,7 +87,12 @@ impl ToldSink {
 
 impl Sink for ToldSink {
     fn insert<'a>(&'a self, block: &'a Block) -> Answer<'a> {
-        Box::pin(async move { self.answer(block) })
+        Box::pin(async move {
+            while *self.mood.lock() == Mood::Waits {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+            self.answer(block)
+        })
     }
 
     fn ping(&self) -> Answer<'_> {

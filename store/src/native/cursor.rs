@@ -41,6 +41,11 @@ impl<'a> Cursor<'a> {
         self.at == self.chunk.len()
     }
 
+    /// Bytes from the start of the chunk.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
         let cut_off = Malformed::CutOff { at: self.at };
         let taken = self.chunk.get(self.at..self.at.checked_add(n).ok_or(cut_off)?).ok_or(cut_off)?;

@@ -41,6 +41,11 @@ pub trait Event<'a>: Default {
 
     /// The id, for the caller who makes one where it is empty.
     fn event_id_mut(&mut self) -> &mut Text<'a>;
+
+    /// The model that it is of; `None` for kinds that belong to none.
+    fn model(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A field that was found, with its name for messages.

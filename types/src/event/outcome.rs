@@ -92,4 +92,8 @@ impl<'a> Event<'a> for Outcome<'a> {
     fn event_id_mut(&mut self) -> &mut Text<'a> {
         &mut self.event_id
     }
+
+    fn model(&self) -> Option<&str> {
+        Some(&self.model)
+    }
 }

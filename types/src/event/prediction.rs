@@ -160,4 +160,8 @@ impl<'a> Event<'a> for Prediction<'a> {
     fn event_id_mut(&mut self) -> &mut Text<'a> {
         &mut self.event_id
     }
+
+    fn model(&self) -> Option<&str> {
+        Some(&self.model)
+    }
 }

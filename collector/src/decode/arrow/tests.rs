@@ -23,7 +23,16 @@ const TS_US: i64 = 1_357_017_420_123_456;
 
 fn decoded(kind: Kind, body: impl Into<Bytes>, format: Format) -> Batch {
     let (limits, ids) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)));
-    let context = Context { limits: &limits, ids: &ids, body_bytes_max: 1 << 20, now_us: NOW_US };
+    let caller = crate::Caller::default();
+    let door = crate::door::Door::open();
+    let context = Context {
+        limits: &limits,
+        ids: &ids,
+        body_bytes_max: 1 << 20,
+        now_us: NOW_US,
+        caller: &caller,
+        door,
+    };
     decode_batch(kind, &body.into(), format, &context)
 }
 

@@ -1,0 +1,220 @@
+//! Who may do what: the one gate before every route of the service, whichever part the route belongs to.
+//!
+//! A route that is added later is guarded without doing anything: what reads needs `read`, what comes in under `/v1/` needs
+//! `ingest`, and what is neither needs `admin`.
+
+mod rate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use base64::Engine as _;
+use prometheus::{IntCounterVec, Opts, Registry};
+use tokio::time::Instant;
+use windvane_types::Clock;
+
+use self::rate::Rates;
+use crate::http::Problem;
+use crate::metrics::Definition;
+use crate::tokens::{Denial, Holder, Keyring, Scope};
+
+/// What the gate tells Prometheus.
+pub const DEFINITIONS: &[Definition] = &[REFUSED];
+
+const REFUSED: Definition = Definition {
+    name: "windvane_http_refused_requests_total",
+    help: "Requests that the gate refused before they reached their route, by code.",
+    labels: &["code"],
+};
+
+/// The words that [`REFUSED`] is labelled with.
+const CODES: [&str; 5] =
+    ["token_missing", "token_invalid", "scope_missing", "token_limited_to_models", "rate_exceeded"];
+
+/// How the gate is set up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GateOptions {
+    /// Whether `/metrics` needs no token.
+    pub metrics_public: bool,
+    /// Requests a second of each token, and of all that carry none together; none: no bound.
+    pub requests_per_s: Option<u32>,
+}
+
+/// The gate.
+#[derive(Debug)]
+pub struct Gate {
+    keyring: Keyring,
+    options: GateOptions,
+    rates: Rates,
+    clock: Arc<dyn Clock>,
+    refused: IntCounterVec,
+}
+
+/// Whoever sent a request; an extension of every request that passed the gate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller(Option<Arc<Holder>>);
+
+impl Caller {
+    /// Whether it may send events of this model.
+    #[must_use]
+    pub fn may_send(&self, model: &str) -> bool {
+        self.0.as_ref().is_none_or(|holder| holder.may_send(model))
+    }
+
+    /// The models that it may send, in words; `None` where all.
+    #[must_use]
+    pub fn models(&self) -> Option<String> {
+        let prefixes = self.0.as_ref()?.model_prefixes();
+        (!prefixes.is_empty()).then(|| format!("`{}…`", prefixes.join("…`, `")))
+    }
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Nothing,
+    Scope(Scope),
+}
+
+/// Paths whose every record names a model, which the decoder holds against the token.
+const BY_MODEL: [&str; 3] = ["/v1/predictions", "/v1/outcomes", "/v1/payloads"];
+
+fn need(method: &Method, path: &str, options: GateOptions) -> Need {
+    match path {
+        "/healthz" | "/readyz" => Need::Nothing,
+        "/metrics" if options.metrics_public => Need::Nothing,
+        _ if path.starts_with("/v1/") || path.starts_with("/opentelemetry.proto.collector.") => {
+            Need::Scope(Scope::Ingest)
+        }
+        _ if matches!(*method, Method::GET | Method::HEAD) => Need::Scope(Scope::Read),
+        _ => Need::Scope(Scope::Admin),
+    }
+}
+
+impl Gate {
+    /// A gate over these tokens.
+    ///
+    /// # Errors
+    /// The registry has a metric of the same name.
+    pub fn new(
+        keyring: Keyring,
+        options: GateOptions,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+    ) -> prometheus::Result<Self> {
+        let refused = IntCounterVec::new(Opts::new(REFUSED.name, REFUSED.help), REFUSED.labels)?;
+        registry.register(Box::new(refused.clone()))?;
+        for code in CODES {
+            refused.with_label_values(&[code]);
+        }
+        Ok(Self { keyring, options, rates: Rates::default(), clock, refused })
+    }
+
+    /// Puts the gate before every route of a router, also before paths that it does not have.
+    pub fn guard(self: &Arc<Self>, router: Router) -> Router {
+        router.layer(from_fn_with_state(Arc::clone(self), pass))
+    }
+
+    fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let Need::Scope(scope) = need(method, path, self.options) else { return Ok(Caller::default()) };
+        let caller = match self.keyring.is_required() {
+            false => Caller::default(),
+            true => Caller(Some(self.authorise((method, path), headers, scope)?)),
+        };
+        self.pace(&caller)?;
+        Ok(caller)
+    }
+
+    fn authorise(
+        &self,
+        (method, path): (&Method, &str),
+        headers: &HeaderMap,
+        scope: Scope,
+    ) -> Result<Arc<Holder>, Problem> {
+        let now_us = self.clock.now().as_microsecond();
+        let found = presented(method, headers).ok_or(Denial::Missing);
+        let holder = found.and_then(|token| self.keyring.holder(&token, now_us)).map_err(|denial| {
+            let (code, detail) = match denial {
+                Denial::Missing => (
+                    "token_missing",
+                    "this service takes requests with a token only; accepted is `Authorization: Bearer TOKEN`, and for GET also Basic with the token as password",
+                ),
+                Denial::Invalid => (
+                    "token_invalid",
+                    "the token is not known, was revoked, or has expired; accepted is one that `windvane token create` made",
+                ),
+            };
+            Problem::new(StatusCode::UNAUTHORIZED, code, detail.to_owned())
+        })?;
+        if !holder.has(scope) {
+            let detail =
+                format!("token `{}` has not the scope `{scope}` that this request needs", holder.id());
+            return Err(Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail));
+        }
+        if !holder.model_prefixes().is_empty() && !BY_MODEL.contains(&path) {
+            let detail = format!(
+                "token `{}` is limited to models, and this path takes what belongs to none; accepted are {}",
+                holder.id(),
+                BY_MODEL.join(", ")
+            );
+            return Err(Problem::new(StatusCode::FORBIDDEN, "token_limited_to_models", detail));
+        }
+        Ok(holder)
+    }
+
+    fn pace(&self, caller: &Caller) -> Result<(), Problem> {
+        let (id, own) = caller.0.as_ref().map_or(("", None), |holder| (holder.id(), holder.requests_per_s()));
+        let Some(per_s) = own.or(self.options.requests_per_s) else { return Ok(()) };
+        self.rates.take(id, per_s, Instant::now().into_std()).map_err(|wait| {
+            let detail = format!("more than {per_s} requests a second; send fewer, larger batches");
+            let wait = Duration::from_secs(wait.as_secs() + 1);
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_exceeded", detail).retry_after(wait)
+        })
+    }
+}
+
+/// The token that a request carries. Basic is for people's browsers: they send it by themselves, also where another site makes
+/// them, so it counts for reading only.
+fn presented(method: &Method, headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.to_owned());
+    }
+    let may_be_basic = matches!(*method, Method::GET | Method::HEAD);
+    if !scheme.eq_ignore_ascii_case("basic") || !may_be_basic {
+        return None;
+    }
+    let pair = base64::engine::general_purpose::STANDARD.decode(rest).ok()?;
+    let pair = String::from_utf8(pair).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
+    match gate.admit(request.method(), request.uri().path(), request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => {
+            gate.refused.with_label_values(&[problem.code]).inc();
+            let mut response = problem.response();
+            if response.status() == StatusCode::UNAUTHORIZED {
+                // One header each: not every browser reads two in one.
+                for scheme in ["Bearer realm=\"windvane\"", "Basic realm=\"windvane\", charset=\"UTF-8\""] {
+                    response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+                }
+            }
+            response
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Claims about the gate: what each path needs, and what it answers to whom.
+
+use std::path::Path;
+
+use axum::body::Body;
+use axum::routing::any;
+use axum::{Extension, Router};
+use tower::ServiceExt;
+use uuid::Uuid;
+use windvane_types::SystemClock;
+
+use super::*;
+use crate::tokens::{Tokens, Wanted};
+
+fn token(path: &Path, scopes: &[Scope], models: &[&str], n: u128) -> String {
+    let wanted = Wanted {
+        name: format!("token {n}"),
+        scopes: scopes.to_vec(),
+        model_prefixes: models.iter().map(|model| (*model).to_owned()).collect(),
+        ..Wanted::default()
+    };
+    let random = [n << 96, n, n + 1].map(Uuid::from_u128);
+    let now_us = SystemClock.now().as_microsecond();
+    Tokens::change(path, |tokens| tokens.add(wanted, random, now_us)).unwrap()
+}
+
+fn gate(path: &Path, options: GateOptions) -> Arc<Gate> {
+    let keyring = Keyring::open(path).unwrap();
+    Arc::new(Gate::new(keyring, options, Arc::new(SystemClock), &Registry::new()).unwrap())
+}
+
+/// A guarded router that answers whatever comes with who the caller may send for.
+fn guarded(gate: &Arc<Gate>) -> Router {
+    let told = |Extension(caller): Extension<Caller>| async move { caller.models().unwrap_or_default() };
+    gate.guard(Router::new().fallback(any(told)))
+}
+
+async fn ask(
+    router: &Router,
+    (method, path): (&str, &str),
+    authorization: Option<&str>,
+) -> (u16, String, HeaderMap) {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+    let code = serde_json::from_slice::<serde_json::Value>(&body)
+        .map(|problem| problem["code"].as_str().unwrap_or_default().to_owned())
+        .unwrap_or_default();
+    (status, code, headers)
+}
+
+#[tokio::test]
+async fn each_scope_opens_its_paths_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let [ingest, read, admin] = [Scope::Ingest, Scope::Read, Scope::Admin];
+    let tokens = [ingest, read, admin].map(|scope| token(&path, &[scope], &[], scope as u128 + 1));
+    let router = guarded(&gate(&path, GateOptions::default()));
+    for (request, allowed) in [
+        (("POST", "/v1/predictions"), [true, false, true]),
+        (("POST", "/v1/traces"), [true, false, true]),
+        (("POST", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"), [true, false, true]),
+        (("GET", "/v1/predictions"), [true, false, true]),
+        (("GET", "/"), [false, true, true]),
+        (("GET", "/api/v1/models"), [false, true, true]),
+        (("GET", "/metrics"), [false, true, true]),
+        (("GET", "/nowhere"), [false, true, true]),
+        (("POST", "/api/v1/models"), [false, false, true]),
+        (("DELETE", "/anything"), [false, false, true]),
+        (("GET", "/healthz"), [true; 3]),
+        (("GET", "/readyz"), [true; 3]),
+    ] {
+        for (token, allowed) in tokens.iter().zip(allowed) {
+            let (status, code, _) = ask(&router, request, Some(&format!("Bearer {token}"))).await;
+            let expected = if allowed { (200, "") } else { (403, "scope_missing") };
+            assert_eq!((status, code.as_str()), expected, "{request:?} with {token}");
+        }
+        let (status, code, headers) = ask(&router, request, None).await;
+        let open = allowed == [true; 3] && request.0 == "GET" && request.1.ends_with('z');
+        assert_eq!(
+            (status, code.as_str()),
+            if open { (200, "") } else { (401, "token_missing") },
+            "{request:?}"
+        );
+        assert_eq!(headers.contains_key("www-authenticate"), !open, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_everything_is_open_and_from_the_first_one_on_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let gate = gate(&path, GateOptions { metrics_public: true, requests_per_s: None });
+    let router = guarded(&gate);
+    assert_eq!(ask(&router, ("POST", "/v1/predictions"), None).await.0, 200);
+    let text = token(&path, &[Scope::Ingest], &[], 1);
+    let bearer = format!("bearer {text}");
+    // What another service knows is looked at once a second; whoever sends the new token is known at once.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while ask(&router, ("POST", "/v1/predictions"), None).await.0 != 401 {
+        assert!(Instant::now() < deadline, "the first token closes the service");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&router, ("POST", "/v1/predictions"), Some(&bearer)).await.0, 200);
+    assert_eq!(ask(&router, ("GET", "/metrics"), None).await.0, 200, "metrics_public = true");
+    for other in ["Bearer wvt_00000000_x", "Bearer", "Digest x", "Basic !", &format!("Basic {text}")] {
+        let (status, code, _) = ask(&router, ("POST", "/v1/predictions"), Some(other)).await;
+        assert!(status == 401 && code.starts_with("token_"), "{other}: {status} {code}");
+    }
+}
+
+#[tokio::test]
+async fn a_browsers_password_reads_and_never_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let text = token(&path, &[Scope::Admin], &[], 1);
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("me:{text}"));
+    let basic = format!("Basic {basic}");
+    let router = guarded(&gate(&path, GateOptions::default()));
+    assert_eq!(ask(&router, ("GET", "/"), Some(&basic)).await.0, 200);
+    for request in [("POST", "/v1/predictions"), ("POST", "/anything")] {
+        assert_eq!(ask(&router, request, Some(&basic)).await.0, 401, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_models_reaches_only_what_names_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let bearer = format!("Bearer {}", token(&path, &[Scope::Ingest], &["fraud"], 1));
+    let router = guarded(&gate(&path, GateOptions::default()));
+    for (request, expected) in [
+        ("/v1/predictions", (200, "")),
+        ("/v1/outcomes", (200, "")),
+        ("/v1/measurements", (403, "token_limited_to_models")),
+        ("/v1/traces", (403, "token_limited_to_models")),
+    ] {
+        let (status, code, _) = ask(&router, ("POST", request), Some(&bearer)).await;
+        assert_eq!((status, code.as_str()), expected, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_sends_too_often_waits_and_others_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let [noisy, quiet] = [1, 2].map(|n| format!("Bearer {}", token(&path, &[Scope::Ingest], &[], n)));
+    let gate = gate(&path, GateOptions { metrics_public: false, requests_per_s: Some(1) });
+    let router = guarded(&gate);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let (status, code, headers) = ask(&router, ("POST", "/v1/predictions"), Some(&noisy)).await;
+        seen.push(status);
+        if status == 429 {
+            assert_eq!((code.as_str(), headers["retry-after"].to_str().unwrap()), ("rate_exceeded", "1"));
+        }
+    }
+    assert!(seen.starts_with(&[200, 200]) && seen.contains(&429), "{seen:?}");
+    assert_eq!(ask(&router, ("POST", "/v1/predictions"), Some(&quiet)).await.0, 200);
+    assert!(gate.refused.with_label_values(&["rate_exceeded"]).get() >= 1);
+}

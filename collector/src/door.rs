@@ -1,0 +1,36 @@
+//! What every event passes before it is written, whichever way it came in: redaction, and the bounds on names.
+
+use windvane_types::rejection::Fault;
+
+use crate::decode::ToRow;
+use crate::limits::Names;
+use crate::redact::Redaction;
+
+/// The rules of one collector.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Door<'c> {
+    /// What is never written.
+    pub(crate) redaction: &'c Redaction,
+    /// What models have brought so far.
+    pub(crate) names: &'c Names,
+}
+
+impl Door<'_> {
+    /// Takes out of an event what is not to be written, and holds the rest against the bounds.
+    pub(crate) fn admit<'a, E: ToRow<'a>>(&self, event: &mut E) -> Result<(), Fault> {
+        event.redact(self.redaction)?;
+        event.name(self.names)
+    }
+}
+
+#[cfg(test)]
+impl Door<'static> {
+    /// A door that lets everything in.
+    pub(crate) fn open() -> Self {
+        use std::sync::LazyLock;
+
+        static RULES: LazyLock<(Redaction, Names)> =
+            LazyLock::new(|| (Redaction::default(), Names::new(crate::limits::NameLimits::default())));
+        Self { redaction: &RULES.0, names: &RULES.1 }
+    }
+}

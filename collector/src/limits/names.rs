@@ -1,0 +1,230 @@
+//! How many models, feature names and categories there are: what comes beyond a bound is rejected, because ClickHouse keeps a
+//! dictionary of each, and a program that puts ids into names would fill it without end.
+//!
+//! Counted since the start of the process, by 64-bit hashes: 100,000 values take about a megabyte.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use windvane_types::event::{Outcome, Prediction};
+use windvane_types::rejection::{Code, Fault};
+
+/// The bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameLimits {
+    /// Models.
+    pub models_max: usize,
+    /// Names of features of one model, tags included.
+    pub feature_names_max: usize,
+    /// Values of one categorical feature, tag, or of the labels of a model.
+    pub categories_max: usize,
+    /// Values that are remembered of all models together; what comes beyond is taken and not counted.
+    pub remembered_max: u64,
+}
+
+impl Default for NameLimits {
+    /// Wide models have a few thousand features; a category with a million values is none. 4 million hashes are about 40 MB.
+    fn default() -> Self {
+        Self {
+            models_max: 1_000,
+            feature_names_max: 10_000,
+            categories_max: 1_000_000,
+            remembered_max: 4_000_000,
+        }
+    }
+}
+
+/// A hash is spread already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+/// What one model has brought.
+#[derive(Debug, Default)]
+struct Model {
+    /// The values of each name; numeric features have none.
+    names: HashMap<u64, Hashes, BuildHasherDefault<AsItIs>>,
+}
+
+/// What all models have brought.
+#[derive(Debug)]
+pub(crate) struct Names {
+    limits: NameLimits,
+    hashing: RandomState,
+    models: RwLock<HashMap<String, Arc<RwLock<Model>>>>,
+    remembered: AtomicU64,
+}
+
+/// The name that labels are counted under; no feature is called so, because names are not empty.
+const LABEL: &str = "";
+
+impl Names {
+    pub(crate) fn new(limits: NameLimits) -> Self {
+        let (models, remembered) = (RwLock::default(), AtomicU64::new(0));
+        Self { limits, hashing: RandomState::new(), models, remembered }
+    }
+
+    /// Models, and values of all of them that are remembered.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.models.read().len() as u64, self.remembered.load(Ordering::Relaxed))
+    }
+
+    /// Holds a prediction against the bounds, and remembers what is new in it.
+    pub(crate) fn prediction(&self, event: &Prediction<'_>) -> Result<(), Fault> {
+        let num = event.num.iter().map(|(name, _)| (name.as_ref(), None));
+        let cat = event.cat.iter().map(|(name, value)| (name.as_ref(), Some(value.as_ref())));
+        let tags = event.tags.iter().map(|(name, value)| (name.as_ref(), Some(value.as_ref())));
+        let label = event.answer.label.iter().map(|label| (LABEL, Some(label.as_ref())));
+        let classes = event.answer.probabilities.iter().map(|(class, _)| (LABEL, Some(class.as_ref())));
+        self.admit(&event.model, num.chain(cat).chain(tags).chain(label).chain(classes))
+    }
+
+    /// The same for an outcome.
+    pub(crate) fn outcome(&self, event: &Outcome<'_>) -> Result<(), Fault> {
+        self.admit(&event.model, event.label.iter().map(|label| (LABEL, Some(label.as_ref()))))
+    }
+
+    fn admit<'e>(
+        &self,
+        model: &str,
+        entries: impl Iterator<Item = (&'e str, Option<&'e str>)> + Clone,
+    ) -> Result<(), Fault> {
+        let model = self.model(model)?;
+        let hash = |text: &str| self.hashing.hash_one(text);
+        // Nearly always everything is known: then nobody waits for anybody.
+        let is_known = {
+            let model = model.read();
+            entries.clone().all(|(name, value)| {
+                let values = model.names.get(&hash(name));
+                values.is_some_and(|values| value.is_none_or(|value| values.contains(&hash(value))))
+            })
+        };
+        if is_known {
+            return Ok(());
+        }
+        let mut model = model.write();
+        for (name, value) in entries {
+            self.learn(&mut model, (name, hash(name)), value.map(|value| (value, hash(value))))?;
+        }
+        Ok(())
+    }
+
+    fn learn(
+        &self,
+        model: &mut Model,
+        (name, name_hash): (&str, u64),
+        value: Option<(&str, u64)>,
+    ) -> Result<(), Fault> {
+        let NameLimits { feature_names_max, categories_max, remembered_max, .. } = self.limits;
+        let is_full = || self.remembered.load(Ordering::Relaxed) >= remembered_max;
+        if !model.names.contains_key(&name_hash) {
+            // Labels are no feature, and always find a place.
+            if name != LABEL && model.names.len() >= feature_names_max {
+                let message = format!(
+                    "the feature `{name}` is one more than the {feature_names_max} names that a model may have; accepted are those known so far (limits.feature_names_max)"
+                );
+                return Err(Fault::new(Code::TooManyFeatureNames, message));
+            }
+            if is_full() {
+                return Ok(());
+            }
+            model.names.insert(name_hash, Hashes::default());
+            self.remembered.fetch_add(1, Ordering::Relaxed);
+        }
+        let (Some((value, value_hash)), Some(values)) = (value, model.names.get_mut(&name_hash)) else {
+            return Ok(());
+        };
+        if values.contains(&value_hash) {
+            return Ok(());
+        }
+        if values.len() >= categories_max {
+            let what = if name == LABEL { "label".to_owned() } else { format!("category of `{name}`") };
+            let value: String = value.chars().take(64).collect();
+            let message = format!(
+                "`{value}` is one more {what} than the {categories_max} that are accepted; is it an id? `unit_id` takes those (limits.categories_max)"
+            );
+            return Err(Fault::new(Code::TooManyCategories, message));
+        }
+        if !is_full() {
+            values.insert(value_hash);
+            self.remembered.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn model(&self, name: &str) -> Result<Arc<RwLock<Model>>, Fault> {
+        if let Some(model) = self.models.read().get(name) {
+            return Ok(Arc::clone(model));
+        }
+        let mut models = self.models.write();
+        let max = self.limits.models_max;
+        if models.len() >= max && !models.contains_key(name) {
+            let message = format!(
+                "the model `{name}` is one more than the {max} that are accepted (limits.models_max)"
+            );
+            return Err(Fault::new(Code::TooManyModels, message));
+        }
+        Ok(Arc::clone(models.entry(name.to_owned()).or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(
+        models_max: usize,
+        feature_names_max: usize,
+        categories_max: usize,
+        remembered_max: u64,
+    ) -> Names {
+        Names::new(NameLimits { models_max, feature_names_max, categories_max, remembered_max })
+    }
+
+    fn code(names: &Names, model: &str, entries: &[(&str, Option<&str>)]) -> Option<Code> {
+        names.admit(model, entries.iter().copied()).err().map(|fault| fault.code)
+    }
+
+    #[test]
+    fn what_is_beyond_a_bound_is_rejected_and_what_is_known_goes_on() {
+        let names = names(2, 3, 2, 1000);
+        assert_eq!(code(&names, "m", &[("a", None), ("b", Some("x")), ("c", None)]), None);
+        assert_eq!(code(&names, "m", &[("d", None)]), Some(Code::TooManyFeatureNames));
+        assert_eq!(code(&names, "m", &[("a", None), ("c", None)]), None);
+        assert_eq!(code(&names, "m", &[("b", Some("y"))]), None);
+        assert_eq!(code(&names, "m", &[("b", Some("z"))]), Some(Code::TooManyCategories));
+        assert_eq!(code(&names, "m", &[("b", Some("x"))]), None);
+        assert_eq!(code(&names, "n", &[("d", None)]), None, "another model has its own bound");
+        assert_eq!(code(&names, "o", &[]), Some(Code::TooManyModels));
+        assert_eq!(code(&names, "n", &[]), None);
+    }
+
+    #[test]
+    fn beyond_what_can_be_remembered_values_are_taken_uncounted() {
+        let names = names(2, 100, 100, 3);
+        for n in 0..50 {
+            let value = n.to_string();
+            assert_eq!(code(&names, "m", &[("a", Some(value.as_str()))]), None);
+        }
+        assert_eq!(names.counts(), (1, 3));
+    }
+}

@@ -1,0 +1,72 @@
+//! One model that sends without end, while ClickHouse is away, leaves room for the others.
+
+use serde_json::json;
+
+use super::told_sink::Mood;
+use super::*;
+
+fn of(model: &str, rows: u64) -> String {
+    predictions(0..rows).replace("\"m\"", &format!("\"{model}\""))
+}
+
+#[tokio::test]
+async fn a_noisy_model_fills_its_share_and_a_quiet_one_is_still_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.spool.bytes_max = 1 << 20;
+    let service = start_with(options, &Arc::default());
+    service.sink.be(Mood::Away);
+    assert_eq!(service.post("/v1/predictions", &[], of("quiet", 1)).await.status, StatusCode::OK);
+    let mut taken = 1;
+    let refused = loop {
+        let reply = service.post("/v1/predictions", &[], of("noisy", 100)).await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+        taken += 100;
+        assert!(taken < 100_000, "the spool has a bound");
+    };
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("model_over_share")));
+    assert!(refused.headers.contains_key("retry-after"));
+    for _ in 0..20 {
+        let reply = service.post("/v1/predictions", &[], of("quiet", 1)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        taken += 1;
+    }
+    // Both are stored, and then the noisy one is taken again.
+    service.sink.be(Mood::Takes);
+    service.stored(taken).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while service.post("/v1/predictions", &[], of("noisy", 100)).await.status != StatusCode::OK {
+        assert!(tokio::time::Instant::now() < deadline, "what is stored counts no more");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    service.stored(taken + 100).await;
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn payloads_give_way_before_anything_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.spool.bytes_max = 1 << 20;
+    let service = start_with(options, &Arc::default());
+    service.sink.be(Mood::Away);
+    let data = vec!["1.5"; 2_000].join(",");
+    let payload = format!(
+        "{{\"model\":\"m\",\"inputs\":[{{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,2000],\"data\":[{data}]}}]}}"
+    );
+    let mut taken = 0;
+    let refused = loop {
+        let reply = service.post("/v1/payloads", &[], payload.clone()).await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+        taken += 1;
+        assert!(taken < 10_000, "the spool has a bound");
+    };
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("spool_full")));
+    let reply = service.post("/v1/predictions", &[], of("m", 100)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    service.assert_nothing_is_lost().await;
+}

@@ -1,0 +1,105 @@
+//! Bounds that are no bound of one record: nesting, names, categories, models; and what is redacted at the door.
+
+use serde_json::json;
+
+use super::*;
+use crate::{Keep, NameLimits, Redaction, Rule};
+
+/// Codes of the rejections of a body.
+async fn codes(service: &Service, path: &str, body: String) -> (u64, Vec<String>) {
+    let reply = service.post(path, &[], body).await;
+    let rejected = reply.body["rejected"].as_array().cloned().unwrap_or_default();
+    let codes = rejected.iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect();
+    (reply.body["accepted"].as_u64().unwrap_or_default(), codes)
+}
+
+#[tokio::test]
+async fn depth_costs_nothing_wherever_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let (open, close) = ("[".repeat(200_000), "]".repeat(200_000));
+    let objects = "{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000);
+    for body in [
+        format!("{open}{close}"),
+        format!("[{open}{close}]"),
+        open.clone(),
+        objects.clone(),
+        format!("{{\"model\":{objects}}}"),
+        format!("{{\"model\":\"m\",\"features\":{{\"a\":{open}{close}}}}}"),
+        format!("{{\"model\":\"m\",\"embeddings\":{{\"a\":{open}{close}}}}}"),
+        format!("{{\"model\":\"m\",\"prediction\":{{\"probabilities\":{objects}}}}}"),
+        format!("[{{\"model\":\"m\",\"tags\":{objects}}}]"),
+    ] {
+        let (accepted, codes) = codes(&service, "/v1/predictions", body.clone()).await;
+        assert!(accepted == 0 && codes.len() == 1, "{}: {codes:?}", &body[..40]);
+    }
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn names_and_categories_beyond_the_bounds_are_rejected_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let names =
+        NameLimits { models_max: 2, feature_names_max: 3, categories_max: 2, ..NameLimits::default() };
+    let service = start_with(CollectorOptions { names, ..options(folder.path()) }, &Arc::default());
+    let event =
+        |model: &str, features: &str| format!("{{\"model\":\"{model}\",\"features\":{{{features}}}}}\n");
+    let body = [
+        event("m", r#""a":1,"b":"x""#),
+        event("m", r#""c":1,"d":1"#),
+        event("m", r#""b":"y""#),
+        event("m", r#""b":"z""#),
+        event("n", r#""e":"x""#),
+        event("o", ""),
+        event("m", r#""a":2,"b":"x""#),
+    ]
+    .concat();
+    let (accepted, told) = codes(&service, "/v1/predictions", body).await;
+    assert_eq!(told, ["too_many_feature_names", "too_many_categories", "too_many_models"]);
+    assert_eq!(accepted, 4);
+    let labels: String = ["a", "b", "c"]
+        .iter()
+        .map(|label| format!("{{\"model\":\"m\",\"event_id\":\"{label}\",\"label\":\"{label}\"}}\n"))
+        .collect();
+    let (accepted, told) = codes(&service, "/v1/outcomes", labels).await;
+    assert_eq!((accepted, told), (2, vec!["too_many_categories".to_owned()]));
+    assert_eq!(service.metric("windvane_collector_rejected_records_total").await, 4);
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn what_is_redacted_is_written_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = Rule {
+        features: Keep::AllBut(vec!["email".to_owned()]),
+        tags: Keep::Only(Vec::new()),
+        unit_key: Some(windvane_store::Secret::new("key")),
+        ..Rule::default()
+    };
+    let redaction = Redaction::new(vec![("*".to_owned(), rule)]);
+    let service = start_with(CollectorOptions { redaction, ..options(folder.path()) }, &Arc::default());
+    let event = json!({
+        "model": "m", "event_id": "kept-id", "unit_id": "alice-unit",
+        "features": {"email": "secret-mail", "plan": "kept-plan"}, "tags": {"note": "secret-note"},
+    });
+    let reply = service.post("/v1/predictions", &[], event.to_string()).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    let spooled: Vec<u8> = walk(&folder.path().join("spool"));
+    service.stored(1).await;
+    for bytes in [spooled, service.sink.stored().concat()] {
+        let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+        assert!(holds("kept-id") && holds("kept-plan"));
+        assert!(!holds("secret-mail") && !holds("secret-note") && !holds("email") && !holds("alice-unit"));
+    }
+    service.assert_nothing_is_lost().await;
+}
+
+/// The bytes of all files of a folder.
+fn walk(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        bytes.extend(if path.is_dir() { walk(&path) } else { std::fs::read(&path).unwrap() });
+    }
+    bytes
+}

@@ -1,0 +1,99 @@
+//! The keys of limits: how much one request, one event and one model may bring.
+
+use crate::config::keys::Key;
+use crate::config::kind::Kind;
+
+/// In the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "limits.requests_per_s",
+        kind: Kind::Integer { min: 0, max: 1_000_000 },
+        default: "0: no bound",
+        example: "requests_per_s = 200",
+        about: "Requests a second of each token, and of all that carry none together; two seconds' worth may come at once. More is answered 429 `rate_exceeded` with Retry-After. `windvane token create --requests-per-s` sets another one for a token.",
+    },
+    Key {
+        path: "limits.record_bytes_max",
+        kind: Kind::Integer { min: 1_024, max: 67_108_864 },
+        default: "1048576 (1 MiB)",
+        example: "record_bytes_max = 1048576",
+        about: "Bytes of one record; more is rejected `record_too_large`.",
+    },
+    Key {
+        path: "limits.name_bytes_max",
+        kind: Kind::Integer { min: 1, max: 65_536 },
+        default: "256",
+        example: "name_bytes_max = 256",
+        about: "Bytes of a name: model, version, environment, a feature's key, a metric; more is rejected `string_too_long`.",
+    },
+    Key {
+        path: "limits.value_bytes_max",
+        kind: Kind::Integer { min: 1, max: 16_777_216 },
+        default: "4096",
+        example: "value_bytes_max = 4096",
+        about: "Bytes of a value: a categorical feature, a label, a tag, a unit; more is rejected `string_too_long`.",
+    },
+    Key {
+        path: "limits.features_max",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: "4096",
+        example: "features_max = 4096",
+        about: "Features of one prediction; more is rejected `too_many_entries`.",
+    },
+    Key {
+        path: "limits.tags_max",
+        kind: Kind::Integer { min: 0, max: 10_000 },
+        default: "64",
+        example: "tags_max = 64",
+        about: "Entries of `tags`, and of `arms`; more is rejected `too_many_entries`.",
+    },
+    Key {
+        path: "limits.classes_max",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: "4096",
+        example: "classes_max = 4096",
+        about: "Classes in `probabilities`; more is rejected `too_many_entries`.",
+    },
+    Key {
+        path: "limits.embeddings_max",
+        kind: Kind::Integer { min: 0, max: 1_000 },
+        default: "16",
+        example: "embeddings_max = 16",
+        about: "Embeddings of one prediction; more is rejected `too_many_entries`.",
+    },
+    Key {
+        path: "limits.dimensions_max",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: "16384",
+        example: "dimensions_max = 16384",
+        about: "Numbers in one embedding; more is rejected `too_many_entries`.",
+    },
+    Key {
+        path: "limits.models_max",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: "1000",
+        example: "models_max = 1000",
+        about: "Models, counted since the start; events of further ones are rejected `too_many_models`.",
+    },
+    Key {
+        path: "limits.feature_names_max",
+        kind: Kind::Integer { min: 1, max: 10_000_000 },
+        default: "10000",
+        example: "feature_names_max = 10000",
+        about: "Names of features and tags of one model, counted since the start; events with further ones are rejected `too_many_feature_names`. Programs that put ids into names meet it.",
+    },
+    Key {
+        path: "limits.categories_max",
+        kind: Kind::Integer { min: 1, max: 100_000_000 },
+        default: "1000000",
+        example: "categories_max = 100000",
+        about: "Values of one categorical feature or tag, and labels of one model, counted since the start; events with further ones are rejected `too_many_categories`.",
+    },
+    Key {
+        path: "limits.names_remembered_max",
+        kind: Kind::Integer { min: 1_000, max: 1_000_000_000 },
+        default: "4000000",
+        example: "names_remembered_max = 4000000",
+        about: "Values that are remembered for the two bounds above, of all models together, at about 10 bytes each; beyond, values are taken uncounted.",
+    },
+];

@@ -1,0 +1,132 @@
+//! What answers: the service itself, and ClickHouse with its schema and its clock.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use windvane_store::migrate::{self, State, Topology};
+use windvane_store::{Statement, Store};
+use windvane_types::{Clock, SystemClock};
+
+use super::Check;
+use crate::config::Config;
+use crate::connection;
+
+/// How long the service may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Clocks that differ by more than this shift windows of monitors.
+const CLOCK_WARN_S: i64 = 5;
+/// Clocks that differ by more than this make events land in the wrong window.
+const CLOCK_FAIL_S: i64 = 300;
+
+pub(super) async fn check(config: &Config, checks: &mut Vec<Check>) {
+    checks.push(service(config).await);
+    let store = match connection::options(&config.store) {
+        Ok(options) => Store::connect(&options),
+        Err(failure) => {
+            checks.push(Check::warn(
+                "store",
+                failure.to_string(),
+                "start `windvane serve`; it makes the engine",
+            ));
+            return;
+        }
+    };
+    let now: Now = match now(&store).await {
+        Ok(now) => now,
+        Err(detail) => {
+            let advice = match &config.store {
+                crate::config::Store::Embedded { .. } => "start `windvane serve`; the engine runs beside it",
+                crate::config::Store::Server { .. } => "check store.url, its user and its password",
+            };
+            checks.push(Check::fail("store", detail, advice));
+            return;
+        }
+    };
+    checks.push(Check::ok("store", format!("ClickHouse {} answers at {}", now.version, store.url())));
+    checks.push(schema(&store).await);
+    checks.push(clock(now.now_us - SystemClock.now().as_microsecond()));
+}
+
+async fn service(config: &Config) -> Check {
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}/readyz", config.server.listen);
+    if config.server.tls.is_some() {
+        return Check::ok("service", format!("is not asked over TLS; try `curl {url}`"));
+    }
+    if config.server.listen.port() == 0 {
+        return Check::ok("service", "takes a free port; its log names it");
+    }
+    let asked = async {
+        let client = reqwest::Client::builder().timeout(ANSWER).build()?;
+        let answer = client.get(&url).send().await?;
+        Ok::<_, reqwest::Error>((
+            answer.status(),
+            answer.json::<serde_json::Value>().await.unwrap_or_default(),
+        ))
+    };
+    match asked.await {
+        Err(error) if error.is_connect() => {
+            Check::warn("service", format!("nobody answers at {url}"), "start `windvane serve`")
+        }
+        Err(error) => Check::fail("service", format!("{url}: {error}"), "see its log; restart it"),
+        Ok((status, body)) if body["ready"] == true => {
+            Check::ok("service", format!("{url} answers {status}"))
+        }
+        Ok((status, body)) if body["checks"].is_object() => {
+            Check::fail("service", format!("is not ready ({status}): {}", body["checks"]), "see its log")
+        }
+        Ok((status, _)) => Check::fail(
+            "service",
+            format!("what answers at {url} is no windvane ({status})"),
+            "choose another server.listen",
+        ),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Now {
+    version: String,
+    now_us: i64,
+}
+
+async fn now(store: &Store) -> Result<Now, String> {
+    let statement = Statement::new("SELECT version() AS version, toUnixTimestamp64Micro(now64(6)) AS now_us");
+    let rows: Vec<Now> = match tokio::time::timeout(ANSWER, store.rows(&statement)).await {
+        Err(_) => return Err(format!("{} did not answer within {} s", store.url(), ANSWER.as_secs())),
+        Ok(Err(error)) => return Err(format!("{:#}", anyhow::Error::new(error))),
+        Ok(Ok(rows)) => rows,
+    };
+    rows.into_iter().next().ok_or_else(|| "ClickHouse answered nothing".to_owned())
+}
+
+async fn schema(store: &Store) -> Check {
+    match migrate::status(store, &Topology::Single).await {
+        Ok(steps) => {
+            let pending = steps.iter().filter(|step| step.state != State::Applied).count();
+            let newest = steps.last().map_or(0, |step| step.migration.version);
+            match pending {
+                0 => Check::ok("schema", format!("is at {newest:04}, the newest that this windvane knows")),
+                n => Check::warn(
+                    "schema",
+                    format!("{n} migrations are to run"),
+                    "`windvane schema apply`, or start the service",
+                ),
+            }
+        }
+        Err(error) => Check::fail(
+            "schema",
+            format!("{:#}", anyhow::Error::new(error)),
+            "`windvane schema status` says more; a newer schema needs a newer windvane",
+        ),
+    }
+}
+
+fn clock(ahead_us: i64) -> Check {
+    let ahead_s = ahead_us / 1_000_000;
+    let detail = format!("ClickHouse's clock and this machine's differ by {:.1} s", ahead_us as f64 / 1e6);
+    match ahead_s.abs() {
+        0..=CLOCK_WARN_S => Check::ok("clock", detail),
+        s if s <= CLOCK_FAIL_S => Check::warn("clock", detail, "run a time service on both machines"),
+        _ => Check::fail("clock", detail, "set the clocks; events would land in wrong windows"),
+    }
+}

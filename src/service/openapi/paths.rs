@@ -1,0 +1,214 @@
+//! Every operation of the HTTP interface. A new route is one entry here.
+
+use serde_json::{Value, json};
+
+/// One method of one path.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    /// In lower case.
+    pub method: &'static str,
+    /// As the router has it.
+    pub path: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// The scope that it needs; empty: none.
+    pub scope: &'static str,
+    /// What may stand in its query.
+    pub parameters: &'static [Parameter],
+    /// What it answers.
+    pub answers: Answers,
+}
+
+/// A shape of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// A JSON document, or a problem.
+    Document,
+    /// A page.
+    Page,
+    /// What was accepted and what was not of events of this schema.
+    Ingestion(&'static str),
+    /// OpenTelemetry's protocol: what it answers, in the encoding of the request.
+    Telemetry,
+    /// Rows as JSON, CSV or Arrow.
+    Rows,
+    /// A file of the pages.
+    Asset,
+    /// Server-sent events.
+    Stream,
+    /// How the process is.
+    Health,
+    /// Prometheus's format.
+    Metrics,
+}
+
+/// A parameter of a query.
+#[derive(Debug, Clone, Copy)]
+pub enum Parameter {
+    /// Any text.
+    Text(&'static str),
+    /// One of these words.
+    Word(&'static str, &'static [&'static str]),
+    /// A time.
+    Instant(&'static str),
+    /// `key:value`.
+    Pair(&'static str),
+    /// Entries of a page, at most so many.
+    Limit(u64),
+    /// Entries before the page.
+    Offset,
+}
+
+impl Parameter {
+    /// Its description.
+    pub fn described(&self) -> Value {
+        let (name, schema) = match *self {
+            Self::Text(name) => (name, json!({"type": "string"})),
+            Self::Word(name, words) => (name, json!({"type": "string", "enum": words})),
+            Self::Instant(name) => (
+                name,
+                json!({"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z)?$"}),
+            ),
+            Self::Pair(name) => (name, json!({"type": "string", "pattern": "^[a-z_]+:[^:]+$"})),
+            Self::Limit(max) => ("limit", json!({"type": "integer", "minimum": 1, "maximum": max})),
+            Self::Offset => ("offset", json!({"type": "integer", "minimum": 0, "maximum": 1_000_000})),
+        };
+        json!({"name": name, "in": "query", "required": false, "schema": schema})
+    }
+}
+
+use Parameter::{Instant, Limit, Offset, Pair, Text, Word};
+
+const fn get(path: &'static str, summary: &'static str, parameters: &'static [Parameter]) -> Operation {
+    Operation { method: "get", path, summary, scope: "read", parameters, answers: Answers::Document }
+}
+
+const fn page(path: &'static str, summary: &'static str) -> Operation {
+    Operation { answers: Answers::Page, ..get(path, summary, &[]) }
+}
+
+const fn ingest(path: &'static str, summary: &'static str, event: &'static str) -> Operation {
+    Operation {
+        method: "post",
+        scope: "ingest",
+        answers: Answers::Ingestion(event),
+        ..get(path, summary, &[])
+    }
+}
+
+const fn telemetry(path: &'static str, summary: &'static str) -> Operation {
+    Operation { answers: Answers::Telemetry, ..ingest(path, summary, "") }
+}
+
+const fn open(path: &'static str, summary: &'static str) -> Operation {
+    Operation { scope: "", answers: Answers::Health, ..get(path, summary, &[]) }
+}
+
+/// All of them: ingestion, the read API, pages, the process.
+pub const OPERATIONS: &[Operation] = &[
+    ingest("/v1/predictions", "Take predictions", "Prediction"),
+    ingest("/v1/outcomes", "Take outcomes: the truth of predictions", "Outcome"),
+    ingest("/v1/exposures", "Take exposures: which unit saw which arm", "Exposure"),
+    ingest("/v1/measurements", "Take measurements: values of metrics of units", "Measurement"),
+    ingest("/v1/payloads", "Take payloads: what a model was given, for replay", "Payload"),
+    ingest("/v1/cloudevents", "Take what KServe's and Seldon's loggers send", "CloudEvent"),
+    telemetry("/v1/traces", "Take OpenTelemetry's spans"),
+    telemetry("/v1/logs", "Take OpenTelemetry's log records"),
+    telemetry("/v1/metrics", "Take OpenTelemetry's metrics"),
+    get("/api/v1/models", "Every model with what is recorded of it", &[Limit(1_000), Offset]),
+    get(
+        "/api/v1/models/{model}/drift",
+        "What drifted, run by run",
+        &[
+            Text("monitor"),
+            Text("column"),
+            Word("verdict", &["drift", "no_drift", "insufficient_data"]),
+            Pair("segment"),
+            Instant("from"),
+            Instant("to"),
+            Limit(100),
+            Offset,
+        ],
+    ),
+    get(
+        "/api/v1/models/{model}/performance",
+        "How well the model did, window by window",
+        &[
+            Text("monitor"),
+            Text("metric"),
+            Word("verdict", &["alert", "no_alert", "insufficient_data"]),
+            Pair("segment"),
+            Instant("from"),
+            Instant("to"),
+            Limit(500),
+            Offset,
+        ],
+    ),
+    get(
+        "/api/v1/models/{model}/latency",
+        "How long the model took, run by run",
+        &[Text("monitor"), Pair("segment"), Instant("from"), Instant("to"), Limit(100), Offset],
+    ),
+    get(
+        "/api/v1/models/{model}/quality",
+        "Which checks of the data failed, run by run",
+        &[
+            Text("monitor"),
+            Text("column"),
+            Text("check"),
+            Word("verdict", &["pass", "fail"]),
+            Instant("from"),
+            Instant("to"),
+            Limit(100),
+            Offset,
+        ],
+    ),
+    get(
+        "/api/v1/experiments",
+        "What the latest look at each experiment said",
+        &[
+            Word("verdict", &["better", "worse", "equivalent", "inconclusive"]),
+            Word("srm", &["ok", "mismatch"]),
+            Limit(200),
+            Offset,
+        ],
+    ),
+    get(
+        "/api/v1/experiments/{name}",
+        "The latest look, and every comparison over time",
+        &[Text("metric"), Text("arm"), Instant("from"), Instant("to")],
+    ),
+    get(
+        "/api/v1/monitors",
+        "Monitors with their state, last run and next one",
+        &[Text("model"), Limit(1_000), Offset],
+    ),
+    get("/api/v1/views", "The statements behind the pages, with their parameters", &[]),
+    Operation {
+        answers: Answers::Rows,
+        ..get(
+            "/api/v1/views/{view}",
+            "The rows of a view; its own parameters are in /api/v1/views",
+            &[Word("format", &["json", "csv", "arrow"])],
+        )
+    },
+    get("/api/openapi.json", "This document", &[]),
+    page("/", "All models"),
+    page("/models", "All models"),
+    page("/models/{model}", "One model"),
+    page("/models/{model}/features/{column}", "One feature of a model"),
+    page("/pipeline", "What the service does"),
+    page("/settings", "What the service was configured with"),
+    page("/sql", "The statements behind the pages"),
+    page("/sql/{view}", "One statement"),
+    Operation { answers: Answers::Asset, ..get("/assets/{name}", "Style and script of the pages", &[]) },
+    Operation { answers: Answers::Stream, ..get("/events", "Tells a page to ask for itself again", &[]) },
+    page("/experiments", "All experiments"),
+    page("/experiments/{name}", "One experiment"),
+    open("/healthz", "The process is up"),
+    open("/readyz", "Ingestion and the store are usable"),
+    Operation {
+        answers: Answers::Metrics,
+        ..get("/metrics", "What the service counts; public with server.metrics_public", &[])
+    },
+];

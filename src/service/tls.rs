@@ -1,0 +1,181 @@
+//! TLS on the service's port: rustls, with the certificate read again when its files change.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a client may take to shake hands.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Handshakes at once: one takes about 1 ms of a core, and who says nothing holds its place for 10 s.
+const HANDSHAKES_MAX: usize = 512;
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The files of a certificate, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, the server's own first.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Reads both and checks that they belong together.
+    ///
+    /// # Errors
+    /// They cannot be read or do not.
+    pub fn load(&self) -> anyhow::Result<ServerConfig> {
+        let named = |what: &str, path: &Path| format!("cannot read the {what} in `{}`", path.display());
+        let chain = CertificateDer::pem_file_iter(&self.cert)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .with_context(|| named("certificates", &self.cert))?;
+        anyhow::ensure!(!chain.is_empty(), "`{}` holds no certificate in PEM", self.cert.display());
+        let key = PrivateKeyDer::from_pem_file(&self.key).with_context(|| named("key", &self.key))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .context("cannot set up TLS 1.2 and 1.3")?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .with_context(|| {
+                format!(
+                    "the certificate `{}` and the key `{}` do not go together",
+                    self.cert.display(),
+                    self.key.display()
+                )
+            })?;
+        Ok(config)
+    }
+
+    fn changed(&self) -> [Option<SystemTime>; 2] {
+        [&self.cert, &self.key].map(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
+    }
+}
+
+/// The certificate in force.
+#[derive(Debug)]
+struct Certificate {
+    files: TlsFiles,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    config: Arc<ServerConfig>,
+    changed: [Option<SystemTime>; 2],
+    looked: Instant,
+}
+
+impl Certificate {
+    fn open(files: TlsFiles) -> anyhow::Result<Self> {
+        let changed = files.changed();
+        let config = Arc::new(files.load()?);
+        Ok(Self { files, held: Mutex::new(Held { config, changed, looked: Instant::now() }) })
+    }
+
+    /// The certificate for the next connection. One that does not read changes nothing: the old one is better than none.
+    fn current(&self) -> Arc<ServerConfig> {
+        let mut held = self.held.lock();
+        if held.looked.elapsed() < LOOK {
+            return Arc::clone(&held.config);
+        }
+        held.looked = Instant::now();
+        let changed = self.files.changed();
+        if changed != held.changed {
+            held.changed = changed;
+            match self.files.load() {
+                Ok(config) => {
+                    held.config = Arc::new(config);
+                    tracing::info!(certificate = %self.files.cert.display(), "read the certificate again");
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "cannot read the certificate again; the old one stays in force"
+                    );
+                }
+            }
+        }
+        Arc::clone(&held.config)
+    }
+}
+
+/// Connections whose handshake is done.
+#[derive(Debug)]
+pub struct TlsListener {
+    address: SocketAddr,
+    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+}
+
+impl TlsListener {
+    /// Takes over a port. The task ends with `closing`, handshakes in work with it.
+    ///
+    /// # Errors
+    /// The certificate cannot be read.
+    pub fn start(
+        mut listener: TcpListener,
+        files: TlsFiles,
+        (tasks, closing): (&TaskTracker, CancellationToken),
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let certificate = Certificate::open(files)?;
+        let (done, ready) = mpsc::channel(64);
+        let handshakes = TaskTracker::new();
+        tasks.spawn(async move {
+            let room = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+            let work = async {
+                loop {
+                    let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+                    let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
+                    let (done, acceptor) = (done.clone(), TlsAcceptor::from(certificate.current()));
+                    handshakes.spawn(async move {
+                        match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                            Ok(Ok(stream)) => drop(done.send((stream, peer)).await),
+                            Ok(Err(error)) => tracing::debug!(%error, %peer, "a handshake failed"),
+                            Err(_) => tracing::debug!(%peer, "a handshake took too long"),
+                        }
+                        drop(permit);
+                    });
+                }
+            };
+            tokio::select! {
+                () = work => {}
+                () = closing.cancelled() => {}
+            }
+        });
+        Ok(Self { address, ready })
+    }
+}
+
+impl axum::serve::Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        match self.ready.recv().await {
+            Some(connection) => connection,
+            // The port is closed; the server is told so by its own signal.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}

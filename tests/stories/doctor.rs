@@ -1,0 +1,115 @@
+//! `windvane doctor` and `windvane spool`: of a machine where nothing runs, of a service that is well, and of dead letters.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use windvane_kit::{Service, eventually, eventually_async, nothing_is_lost};
+
+fn windvane(words: &[&str], config: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
+    command.args(["--log", "error"]).args(words).arg("--config").arg(config).env_remove("WINDVANE_CONFIG");
+    command.output().unwrap()
+}
+
+/// Check → verdict.
+fn verdicts(output: &Output) -> std::collections::BTreeMap<String, String> {
+    let document: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(document["schema"], "windvane.doctor/1");
+    let checks = document["checks"].as_array().unwrap().iter();
+    checks
+        .map(|check| {
+            (check["check"].as_str().unwrap().to_owned(), check["verdict"].as_str().unwrap().to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn a_doctor_tells_what_is_well_and_what_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("windvane.toml");
+    std::fs::write(&config, "[server]\nlisten = 1\n").unwrap();
+    let output = windvane(&["doctor", "--format", "json"], &config);
+    assert_eq!((output.status.code(), verdicts(&output)["configuration"].as_str()), (Some(69), "fail"));
+
+    // Nobody is there: nothing is broken, and something is to be done.
+    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:1\"\n[store]\nurl = \"http://127.0.0.1:1\"\n[collector]\nspool_dir = \"spool\"\nspool_bytes_max = 67108864\n").unwrap();
+    let output = windvane(&["doctor", "--format", "json"], &config);
+    let found = verdicts(&output);
+    assert_eq!((output.status.code(), found["store"].as_str()), (Some(69), "fail"), "{found:?}");
+    assert_eq!((found["spool fsync"].as_str(), found["dead letters"].as_str()), ("ok", "ok"), "{found:?}");
+    let table = windvane(&["doctor"], &config);
+    let text = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(
+        text.lines().any(|line| line.starts_with("fail  store") && line.contains("→ check store.url")),
+        "{text}"
+    );
+
+    let home = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), home.path(), "");
+    let found = verdicts(&windvane(&["doctor", "--format", "json"], &service.config()));
+    for check in ["configuration", "libchdb", "store", "schema", "clock", "spool", "tokens"] {
+        assert_eq!(found[check], "ok", "{check}: {found:?}");
+    }
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// A row that ClickHouse refuses, made by a table that is stricter than the events.
+#[tokio::test]
+async fn a_row_that_clickhouse_refuses_is_listed_exported_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let config = service.config();
+    let run = |sql: &'static str| {
+        let (user, password) = service.engine_user();
+        let request = reqwest::Client::new().post(format!("{}/?database=windvane", service.engine_url()));
+        let request = request.basic_auth(user, Some(password)).body(sql);
+        async move { request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap() }
+    };
+    run("ALTER TABLE predictions ADD CONSTRAINT swift CHECK latency_us < 1000").await;
+    let body = r#"{"model":"m","event_id":"good","latency_us":5}
+{"model":"m","event_id":"slow","latency_us":5000}
+{"model":"m","event_id":"fine","latency_us":7}"#;
+    let sent =
+        reqwest::Client::new().post(format!("{}/v1/predictions", service.url())).body(body).send().await;
+    assert_eq!(sent.unwrap().status(), 200);
+    let listed = eventually(Duration::from_secs(60), || {
+        let output = windvane(&["spool", "list", "--format", "json"], &config);
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        match list["dead_letters"][0]["rows"] == 1 {
+            true => Ok(list),
+            false => Err((list, service.log().last().cloned())),
+        }
+    });
+    assert!(listed["dead_letters"][0]["reason"].as_str().unwrap().contains("swift"), "{listed}");
+    // The search goes on after its first find.
+    eventually_async(Duration::from_secs(30), async || {
+        let stored = run("SELECT event_id FROM predictions ORDER BY event_id FORMAT TSV").await;
+        if stored == "fine\ngood\n" { Ok(()) } else { Err(stored) }
+    })
+    .await;
+
+    nothing_is_lost(service.url());
+    let exported = windvane(&["spool", "export"], &config);
+    let event: serde_json::Value = serde_json::from_slice(&exported.stdout).unwrap();
+    assert_eq!((&event["event_id"], &event["latency_us"]), (&"slow".into(), &5000.into()));
+    assert_eq!(windvane(&["spool", "export", "no-such"], &config).status.code(), Some(64));
+    let again = windvane(&["spool", "retry"], &config);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+
+    run("ALTER TABLE predictions DROP CONSTRAINT swift").await;
+    let again = windvane(&["spool", "retry"], &config);
+    assert_eq!(
+        String::from_utf8_lossy(&again.stdout),
+        "1 rows are stored, 0 were refused again\n",
+        "{again:?}"
+    );
+    assert_eq!(
+        run("SELECT event_id FROM predictions ORDER BY event_id FORMAT TSV").await,
+        "fine\ngood\nslow\n"
+    );
+    let list = windvane(&["spool", "list"], &config);
+    assert!(String::from_utf8_lossy(&list.stdout).contains("0 dead letters"), "{list:?}");
+    assert_eq!(service.terminate(), Some(0));
+}
