@@ -49,6 +49,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 test: fmt lint doc unit stories clients receivers sdk shadow golden ## Everything that CI runs
 test: fmt lint doc unit stories clients receivers sdk browser deploy-lint golden ## Everything that CI runs
 test: fmt lint doc unit stories clients otlp receivers sdk golden ## Everything that CI runs
+test: fmt lint doc unit stories clients receivers openapi sdk golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -150,6 +151,19 @@ $(CACHE)/venv-deploy/.ready: tests/deploy/requirements.txt
 .PHONY: deploy-lint
 deploy-lint: build $(CACHE)/venv-deploy/.ready ## Files for containers, Kubernetes and Grafana: linted, and valid against their schemas
 	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-deploy/bin/python -m pytest -q -p no:cacheprovider tests/deploy
+
+.PHONY: openapi
+openapi: runtime ## The HTTP interface against its own description, by schemathesis
+	tests/openapi/run.sh target/debug/windvane
+
+.PHONY: fuzz
+fuzz: tools ## Every decoder for a minute each; without nightly and cargo-fuzz, damaged bodies on stable
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
+	  for target in body compressed segment rows; do cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60} || exit 1; done; \
+	else \
+	  echo "make: nightly with cargo-fuzz is not here; the same decoders take damaged bodies on stable" >&2; \
+	  WINDVANE_FUZZ_ROUNDS=$${ROUNDS:-200000} cargo test --locked --workspace --lib mutations:: ; \
+	fi
 
 .PHONY: golden
 golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights against SciPy, and against a random split of itself

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use windvane_kit::{Service, eventually_async};
+use windvane_kit::{Service, eventually_async, nothing_is_lost};
 
 use self::senders::Senders;
 
@@ -91,6 +91,7 @@ impl Instants {
 async fn check(service: &Service, senders: Senders) {
     let sent = senders.finish().await;
     wait_until_sent(service).await;
+    nothing_is_lost(service.url());
     let stored = stored(service).await;
     let wrong: Vec<String> = sent
         .acknowledged

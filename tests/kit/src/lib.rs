@@ -1,10 +1,12 @@
 //! What the stories need: a running service, its engine, real clients, deadlines instead of sleeps.
 
+mod accounting;
 mod deadline;
 mod engine;
 mod process;
 mod service;
 
+pub use accounting::nothing_is_lost;
 pub use deadline::{eventually, eventually_async};
 pub use engine::Engine;
 pub use process::LoggedProcess;

@@ -1,0 +1,57 @@
+//! The invariant of the collector's metrics: every record is somewhere.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::eventually;
+
+/// Where records come from.
+const CAME: [&str; 2] = ["received_records_total", "recovered_rows_total"];
+/// Where they are.
+const ARE: [&str; 5] = [
+    "stored_rows_total",
+    "rejected_records_total",
+    "dead_lettered_rows_total",
+    "damaged_rows_total",
+    "pending_rows",
+];
+
+/// Waits until received + recovered = stored + rejected + dead-lettered + damaged + pending at this service, for each table: a row
+/// on its way from one place to the next is in neither for an instant.
+///
+/// # Panics
+/// It does not become so; with the numbers.
+pub fn nothing_is_lost(url: &str) {
+    eventually(Duration::from_secs(30), || {
+        let text = metrics(url).map_err(|error| vec![error.to_string()])?;
+        let wrong: Vec<String> = ["predictions", "outcomes", "exposures", "measurements"]
+            .iter()
+            .map(|table| (table, sum(&text, &CAME, table), sum(&text, &ARE, table)))
+            .filter(|(_, came, are)| came != are)
+            .map(|(table, came, are)| format!("{came} records of {table} came and {are} are somewhere"))
+            .collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    });
+}
+
+fn sum(text: &str, names: &[&str], table: &str) -> u64 {
+    let label = format!("table=\"{table}\"");
+    let of = |name: &str| {
+        let name = format!("windvane_collector_{name}{{");
+        let series = text.lines().filter(|line| line.starts_with(&name) && line.contains(&label));
+        series.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    names.iter().map(|name| of(name)).sum()
+}
+
+/// `/metrics` of a service without tokens.
+fn metrics(url: &str) -> std::io::Result<String> {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
