@@ -15,9 +15,15 @@ use super::kind::Kind;
 use super::path::{KeyPath, is_placeholder};
 
 /// The tables, in the order of the documentation; a part of the service that reads keys has one.
-const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS, llm::KEYS];
-const TABLES: &[&[Key]] =
-    &[service::KEYS, limits::KEYS, redaction::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS];
+const TABLES: &[&[Key]] = &[
+    service::KEYS,
+    limits::KEYS,
+    redaction::KEYS,
+    monitors::KEYS,
+    experiments::KEYS,
+    alerts::KEYS,
+    llm::KEYS,
+];
 
 /// One key of the configuration file.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ pub fn event(layers: &Layers) -> Limits {
     let usual = Limits::default();
     Limits {
         record_bytes_max: layers.size("limits.record_bytes_max", usual.record_bytes_max),
+        payload_bytes_max: layers.size("limits.payload_bytes_max", usual.payload_bytes_max),
         name_bytes_max: layers.size("limits.name_bytes_max", usual.name_bytes_max),
         value_bytes_max: layers.size("limits.value_bytes_max", usual.value_bytes_max),
         features_max: layers.size("limits.features_max", usual.features_max),

@@ -20,6 +20,13 @@ pub const KEYS: &[Key] = &[
         about: "Bytes of one record; more is rejected `record_too_large`.",
     },
     Key {
+        path: "limits.payload_bytes_max",
+        kind: Kind::Integer { min: 1024, max: 1_073_741_824 },
+        default: "8388608 (8 MiB)",
+        example: "payload_bytes_max = 8388608",
+        about: "Bytes of the record of a payload; more is rejected `record_too_large`.",
+    },
+    Key {
         path: "limits.name_bytes_max",
         kind: Kind::Integer { min: 1, max: 65_536 },
         default: "256",
