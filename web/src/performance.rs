@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use windvane_types::performance::{CalibrationBin, Chunk, Document, Metric, TrustVerdict, Verdict};
 
 use crate::chart::cut;
-use crate::chart::lines::{Look, Series, lines};
+use crate::chart::lines::{Look, Series, by_number};
 use crate::numbers::{number, percent, thousands};
 use crate::page;
 
@@ -114,7 +114,7 @@ fn chart(document: &Document, name: &str) -> Markup {
     .filter(|series| !series.points.is_empty())
     .collect();
     let look = Look { title: name, unit: number, floor: None, span: None, area: false };
-    html! { @if document.chunks.len() > 1 { (lines::by_number(&series, look)) } }
+    html! { @if document.chunks.len() > 1 { (by_number(&series, look)) } }
 }
 
 fn table(document: &Document, name: &str) -> Markup {
