@@ -27,7 +27,7 @@ pub const SCHEMA: &str = "windvane.bench/1";
 /// Probes of the search for the rate; each halves what is left: 0.4 % of the peak at last.
 const PROBES: u32 = 8;
 /// Requests of a probe at least, so that its 99 % quantile means something.
-const PROBE_REQUESTS_MIN: u64 = 400;
+const PROBE_REQUESTS_MIN: f64 = 400.0;
 
 /// What is to be tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -255,9 +255,11 @@ fn sustained(
     for probe in 0..PROBES {
         let rate = (holds + breaks) / 2.0;
         player.again((Pace::Poisson(rate), batching, job.seed + u64::from(probe)), Timings::new(Some(bound)));
-        let wanted = (rate * job.duration.as_secs_f64()) as u64;
+        let wanted = rate * job.duration.as_secs_f64();
         let limit = Instant::now();
-        while player.timings().n() < wanted.max(PROBE_REQUESTS_MIN) && limit.elapsed() < job.duration * 4 {
+        while (player.timings().n() as f64) < wanted.max(PROBE_REQUESTS_MIN)
+            && limit.elapsed() < job.duration * 4
+        {
             player.play(&chunk, |_| {})?;
         }
         let timings = player.timings();

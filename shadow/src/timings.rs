@@ -156,7 +156,7 @@ impl Timings {
         let means: Vec<f64> =
             last.iter().filter(|part| part.n() >= PART_REQUESTS_MIN).filter_map(Moments::mean).collect();
         let (min, max) = (means.iter().copied().reduce(f64::min)?, means.iter().copied().reduce(f64::max)?);
-        (means.len() == last.len()).then(|| max <= min * STEADY)
+        (means.len() == last.len()).then_some(max <= min * STEADY)
     }
 }
 

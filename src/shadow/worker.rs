@@ -40,7 +40,6 @@ struct Order {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one")]
 enum What {
     Gate(Job),
     Bench(BenchJob),

@@ -35,13 +35,12 @@ pub(super) fn accuracy(
 
 /// Area under the ROC curve, by DeLong.
 pub(super) fn roc_auc(pairs: &[Pair], confidence: f64) -> Option<Metric> {
-    let of = |truth: f64, score: fn(&Pair) -> f64| -> Vec<f64> {
-        pairs.iter().filter(|pair| pair.truth == truth).map(score).collect()
+    let of = |truth: f64, side: &dyn Fn(&Pair) -> f64| -> Vec<f64> {
+        pairs.iter().filter(|pair| pair.truth == truth).map(side).collect()
     };
-    let (champion, candidate): (fn(&Pair) -> f64, fn(&Pair) -> f64) =
-        (|pair| pair.champion, |pair| pair.candidate);
-    let (p, n) = (of(1.0, champion), of(0.0, champion));
-    let (q, m) = (of(1.0, candidate), of(0.0, candidate));
+    let (champion, candidate) = (|pair: &Pair| pair.champion, |pair: &Pair| pair.candidate);
+    let (p, n) = (of(1.0, &champion), of(0.0, &champion));
+    let (q, m) = (of(1.0, &candidate), of(0.0, &candidate));
     let found = auc_difference(
         Scores { positives: &p, negatives: &n },
         Scores { positives: &q, negatives: &m },

@@ -74,8 +74,7 @@ fn flatten(column: &ArrayRef) -> Result<(ArrayRef, Vec<usize>), Refusal> {
             DataType::List(_) => {
                 missing(&leaf)?;
                 let list = leaf.as_list::<i32>();
-                let width =
-                    usize::try_from(list.iter().next().flatten().map_or(0, |row| row.len())).unwrap_or(0);
+                let width = list.iter().next().flatten().map_or(0, |row| row.len());
                 if let Some(row) = (0..leaf.len()).find(|row| list.value(*row).len() != width) {
                     return Err(Refusal::Cell(
                         row,
