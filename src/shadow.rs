@@ -8,7 +8,9 @@ mod junit;
 mod markdown;
 mod policy;
 mod progress;
+mod record;
 mod serve;
+mod source;
 mod table;
 mod words;
 mod worker;
@@ -45,7 +47,7 @@ enum Command {
 /// Runs `windvane shadow`.
 pub fn run(arguments: Arguments) -> CommandResult {
     match arguments.command {
-        Command::Run(arguments) => gate(&arguments.check()?),
+        Command::Run(arguments) => gate(arguments.check()?),
         Command::Policy => policy::print_default(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
@@ -53,7 +55,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
     }
 }
 
-fn gate(options: &Options) -> CommandResult {
+fn gate(mut options: Options) -> CommandResult {
+    // The file with what the store holds is there as long as the models run.
+    let folder = tempfile::tempdir()?;
+    if options.job.traffic.as_os_str() == source::STORE {
+        let store = options.connection.store()?;
+        options.source.fetch(&store, &folder.path().join("traffic.arrow"), &mut options.job)?;
+    }
     let bar = progress::Bar::new();
     let document = worker::gate(&options.job, options.limits, &bar)?;
     bar.finish();
@@ -63,6 +71,9 @@ fn gate(options: &Options) -> CommandResult {
         }
         _ => document,
     };
+    if let Some(name) = &options.record {
+        record::write(&options.connection.store()?, (name, &options.source), &document)?;
+    }
     if let Some(folder) = &options.report {
         files::write(folder, &document)?;
     }

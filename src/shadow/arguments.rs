@@ -10,7 +10,8 @@ use windvane_shadow::run::Job;
 use windvane_shadow::traffic::Sample;
 use windvane_shadow::{Device, GpuOptions, SessionOptions};
 
-use super::policy;
+use super::{policy, source};
+use crate::connection;
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
@@ -23,7 +24,7 @@ pub struct Run {
     /// The model that is to take its place.
     #[arg(long, value_name = "FILE")]
     candidate: PathBuf,
-    /// The recorded requests: .npz with one array an input, Parquet or Arrow with one column an input, or a folder of requests
+    /// The recorded requests: `store` with --model and --window, .npz with one array an input, Parquet or Arrow with one column an input, or a folder of requests
     /// in Open Inference Protocol JSON.
     #[arg(long, value_name = "FILE|DIR")]
     traffic: PathBuf,
@@ -58,7 +59,14 @@ pub struct Run {
     #[arg(long, value_name = "US", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
     batch_wait_us: u64,
     #[command(flatten)]
+    source: source::Flags,
+    #[command(flatten)]
     models: Models,
+    /// Record the verdict in the store under this name, where roll-outs and alerts ask for it.
+    #[arg(long, value_name = "NAME")]
+    record: Option<String>,
+    #[command(flatten)]
+    connection: connection::Flags,
     /// Write the report into this folder: JSON, Markdown, JUnit, and HTML that needs nothing else.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -160,6 +168,11 @@ pub struct Limits {
 pub struct Options {
     pub job: Job,
     pub limits: Limits,
+    /// Which predictions, where the traffic is in the store.
+    pub source: source::Flags,
+    /// The name under which the verdict is recorded.
+    pub record: Option<String>,
+    pub connection: connection::Flags,
     pub report: Option<PathBuf>,
     pub format: Format,
     /// Who lets the gate pass, and why.
@@ -172,10 +185,14 @@ impl Run {
     /// # Errors
     /// A usage error, a policy that is none, or a runtime or device that is not there.
     pub fn check(self) -> Result<Options, Failure> {
-        if matches!(self.pace, Pace::Original(_)) && self.time.is_none() {
+        let stored = self.traffic.as_os_str() == source::STORE;
+        if matches!(self.pace, Pace::Original(_)) && self.time.is_none() && !stored {
             return Err(usage(
                 "the pace `original` needs the column with the instants of requests (--time COLUMN)",
             ));
+        }
+        if self.record.as_ref().is_some_and(String::is_empty) {
+            return Err(usage("--record takes a name"));
         }
         if self.segment_by.iter().any(String::is_empty) {
             return Err(usage("a column name is empty in --segment-by"));
@@ -206,6 +223,9 @@ impl Run {
         Ok(Options {
             job,
             limits,
+            source: self.source,
+            record: self.record,
+            connection: self.connection,
             report: self.report,
             format: self.format,
             override_by: self.override_by.zip(self.override_reason),

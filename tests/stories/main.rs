@@ -32,6 +32,7 @@ mod schema;
 mod seeded;
 mod service;
 mod shadow;
+mod shadow_store;
 mod spool;
 mod tls;
 mod tokens;

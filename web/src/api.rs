@@ -2,6 +2,7 @@
 
 mod drift;
 pub mod experiments;
+mod gates;
 mod latency;
 mod models;
 mod monitors;
@@ -25,6 +26,9 @@ pub fn router(store: Store) -> Router {
         .route("/api/v1/models/{model}/quality", get(quality::runs))
         .route("/api/v1/experiments", get(experiments::list))
         .route("/api/v1/experiments/{name}", get(experiments::one))
+        .route("/api/v1/gates", get(gates::list))
+        .route("/api/v1/gates/{name}", get(gates::one))
+        .route("/api/v1/gates/{name}/evaluate", get(gates::evaluate).post(gates::evaluate))
         .route("/api/v1/monitors", get(monitors::list))
         .route("/api/v1/views", get(views::list))
         .route("/api/v1/views/{view}", get(views::one))

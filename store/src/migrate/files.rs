@@ -49,4 +49,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(37, "metrics_histogram_distributed", "0037_metrics_histogram_distributed.sql"),
     migration!(38, "quality_findings", "0038_quality_findings.sql"),
     migration!(39, "latency_findings", "0039_latency_findings.sql"),
+    migration!(40, "gate_findings", "0040_gate_findings.sql"),
 ];

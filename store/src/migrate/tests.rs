@@ -104,6 +104,7 @@ fn published_migrations_never_change() {
     0037 f228324d7531c65b metrics_histogram_distributed
     0038 62a228d653db3010 quality_findings
     0039 3fef28c24b734013 latency_findings
+    0040 1addd930ae417f41 gate_findings
     ");
 }
 

@@ -79,6 +79,11 @@ impl Parameters {
         })
     }
 
+    /// A count, with this default.
+    pub fn count(&self, name: &'static str, default: u64) -> Result<u64, Problem> {
+        self.number(name, default, (0, u64::MAX))
+    }
+
     fn number(&self, name: &'static str, default: u64, (min, max): (u64, u64)) -> Result<u64, Problem> {
         match self.text(name) {
             "" => Ok(default),

@@ -34,6 +34,11 @@ pub enum Problem {
     /// A view that there is not.
     #[error("there is no view `{0}`; /api/v1/views lists them")]
     UnknownView(String),
+    /// A gate that nobody has run.
+    #[error(
+        "no run of gate `{0}` is recorded; /api/v1/gates lists those of which there is (`windvane shadow run --record NAME`)"
+    )]
+    UnknownGate(String),
     /// A page that would have more rows than one answer may.
     #[error("this page has more than {0} rows; ask for fewer runs with `limit`, or for one `column`")]
     PageTooLarge(usize),
@@ -56,6 +61,7 @@ impl Problem {
                 (StatusCode::NOT_FOUND, "unknown_experiment", "there is no such experiment")
             }
             Self::UnknownView(_) => (StatusCode::NOT_FOUND, "unknown_view", "there is no such view"),
+            Self::UnknownGate(_) => (StatusCode::NOT_FOUND, "unknown_gate", "there is no such gate"),
             Self::PageTooLarge(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", "the page is too large")
             }

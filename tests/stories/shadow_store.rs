@@ -1,0 +1,142 @@
+//! A gate over the store: recorded predictions are asked again, the verdict is recorded, and a roll-out asks whether to go on.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use windvane_kit::{Service, eventually};
+
+use super::shadow::{model, shadow};
+
+const FLIGHTS: usize = 600;
+
+/// Predictions of the champion's features with an outcome each; every seventh has no temperature.
+fn events() -> [(&'static str, String); 2] {
+    let (mut predictions, mut outcomes) = (String::new(), String::new());
+    for i in 0..FLIGHTS {
+        let ts = format!("2013-01-01T{:02}:{:02}:00Z", i / 60, i % 60);
+        let temp = if i % 7 == 0 { Value::Null } else { json!(30.5) };
+        let features = json!({
+            "hour": i % 24, "distance": 200 + i, "scheduled_minutes": 120, "dep_delay": i as i64 % 60 - 10, "temp": temp,
+            "dewp": 25.0, "humid": 60.0, "wind_speed": 8.0, "wind_gust": null, "precip": 0.0, "pressure": 1012.0, "visib": 10.0,
+            "carrier": "UA", "origin": "JFK", "dest": "LAX",
+        });
+        let id = format!("flight-{i}");
+        let prediction = json!({"model": "delay", "version": "7", "event_id": id, "ts": ts, "features": features, "prediction": {"score": 0.5}});
+        writeln!(predictions, "{prediction}").unwrap();
+        let label = if i % 60 > 25 { "late" } else { "on_time" };
+        writeln!(outcomes, "{}", json!({"model": "delay", "event_id": id, "ts": ts, "label": label}))
+            .unwrap();
+    }
+    [("predictions", predictions), ("outcomes", outcomes)]
+}
+
+async fn evaluate(service: &Service, gate: &str, body: Value) -> (u16, Value) {
+    let url = format!("{}/api/v1/gates/{gate}/evaluate", service.url());
+    let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// A gate over the recorded predictions, recorded under `name`.
+fn gate(service: &Service, candidate: &str, (name, policy): (&str, &Path)) -> (i32, Value) {
+    let (champion, candidate, config) = (model("champion.onnx"), model(candidate), service.config());
+    let ran = shadow(&[
+        "run",
+        "--offline",
+        "--format",
+        "json",
+        "--champion",
+        &champion,
+        "--candidate",
+        &candidate,
+        "--traffic",
+        "store",
+        "--model",
+        "delay",
+        "--window",
+        "2013-01-01/2013-01-02",
+        "--record",
+        name,
+        "--policy",
+        policy.to_str().unwrap(),
+        "--config",
+        config.to_str().unwrap(),
+    ]);
+    (ran.code, ran.document())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let client = reqwest::Client::new();
+    for (kind, body) in events() {
+        let url = format!("{}/v1/{kind}", service.url());
+        let sent =
+            client.post(url).header("content-type", "application/x-ndjson").body(body).send().await.unwrap();
+        assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+    }
+    // Nothing is recorded yet, and what is not known does not go on.
+    let (status, answer) = evaluate(&service, "delay-8", json!({})).await;
+    assert_eq!(
+        (status, &answer["verdict"], &answer["ramp"]["next"]),
+        (409, &"inconclusive".into(), &0.into())
+    );
+
+    let policy = folder.path().join("gate.toml");
+    std::fs::write(&policy, "[gate]\nmin_requests = 500\n[agreement]\nrate_min = 0.99\n").unwrap();
+    let document =
+        eventually(Duration::from_secs(30), || match gate(&service, "champion.onnx", ("delay-8", &policy)) {
+            (0, document) => Ok(document),
+            (code, document) => Err(format!("{code}: {}", document["checks"])),
+        });
+    assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
+    let metrics = document["quality"]["metrics"].as_array().unwrap();
+    assert_eq!((&metrics[0]["metric"], &metrics[0]["difference"]), (&"accuracy".into(), &0.0.into()));
+    assert!(document["provenance"]["traffic"].as_str().unwrap().contains("store: model delay"));
+
+    let webhook =
+        json!({"name": "delay", "namespace": "prod", "phase": "Progressing", "metadata": {"weight": "5"}});
+    let (status, answer) = evaluate(&service, "delay-8", webhook).await;
+    assert_eq!(
+        (status, &answer["passed"], &answer["ramp"]["next"]),
+        (200, &true.into(), &25.into()),
+        "{answer}"
+    );
+    // A verdict on another candidate is none on this one.
+    let other = json!({"metadata": {"candidate_sha256": "00"}});
+    assert_eq!(evaluate(&service, "delay-8", other).await.0, 409);
+    assert_eq!(
+        evaluate(&service, "delay-8", json!({"metadata": {"experiment": "nobody-looked"}})).await.0,
+        409
+    );
+
+    assert_eq!(gate(&service, "broken.onnx", ("delay-8", &policy)).0, 1);
+    let (status, answer) = evaluate(&service, "delay-8", json!({"metadata": {"weight": "25"}})).await;
+    assert_eq!(
+        (status, &answer["verdict"], &answer["ramp"]["next"]),
+        (409, &"fail".into(), &0.into()),
+        "{answer}"
+    );
+    assert!(
+        answer["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|reason| reason.as_str().unwrap().starts_with("agreement:"))
+    );
+    // By GET the answer is in the body.
+    let url = format!("{}/api/v1/gates", service.url());
+    let got = client.get(format!("{url}/delay-8/evaluate")).send().await.unwrap();
+    assert_eq!(got.status(), 200);
+    let list: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        (&list["gates"][0]["gate"], &list["gates"][0]["verdict"]),
+        (&"delay-8".into(), &"fail".into()),
+        "{list}"
+    );
+    let one: Value = client.get(format!("{url}/delay-8")).send().await.unwrap().json().await.unwrap();
+    assert_eq!((&one["schema"], &one["verdict"]), (&"windvane.gate/1".into(), &"fail".into()));
+    assert_eq!(client.get(format!("{url}/unknown")).send().await.unwrap().status(), 404);
+}
