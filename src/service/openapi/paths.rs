@@ -104,6 +104,14 @@ const fn open(path: &'static str, summary: &'static str) -> Operation {
     Operation { scope: "", answers: Answers::Health, ..get(path, summary, &[]) }
 }
 
+/// Parameters of the evaluation of a gate.
+const EVALUATION: &[Parameter] = &[
+    Parameter::Text("candidate_sha256"),
+    Parameter::Text("max_age_s"),
+    Parameter::Text("weight"),
+    Parameter::Text("experiment"),
+];
+
 /// All of them: ingestion, the read API, pages, the process.
 pub const OPERATIONS: &[Operation] = &[
     ingest("/v1/predictions", "Take predictions", "Prediction"),
@@ -178,6 +186,14 @@ pub const OPERATIONS: &[Operation] = &[
         "The latest look, and every comparison over time",
         &[Text("metric"), Text("arm"), Instant("from"), Instant("to")],
     ),
+    get("/api/v1/gates", "What each gate said last", &[Limit(200), Offset]),
+    get("/api/v1/gates/{name}", "The latest run of a gate", &[]),
+    get("/api/v1/gates/{name}/evaluate", "Whether a roll-out may go on, in the body", EVALUATION),
+    Operation {
+        method: "post",
+        scope: "admin",
+        ..get("/api/v1/gates/{name}/evaluate", "Whether a roll-out may go on: 200 or 409", EVALUATION)
+    },
     get(
         "/api/v1/monitors",
         "Monitors with their state, last run and next one",
