@@ -205,7 +205,7 @@ fn requests_come_at_the_pace_that_is_asked_for() {
     for (pace, more) in [
         ("poisson:2000", vec![]),
         ("closed:4", vec!["--batch-max", "4"]),
-        ("original[x1000000]", vec!["--time", "ts", "--batch-max", "8", "--batch-wait-us", "200"]),
+        ("original[x10000000]", vec!["--time", "ts", "--batch-max", "8", "--batch-wait-us", "200"]),
     ] {
         let ran = gate(
             "candidate.onnx",
