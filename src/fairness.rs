@@ -6,8 +6,13 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_analyzer::fairness::{self, FairnessError, FairnessRequest};
 use windvane_stats::correction::Correction;
+use windvane_store::Reader;
+use windvane_store::populations::{self, Population, PredictionFilter};
 use windvane_types::fairness::{Document, Verdict};
+use windvane_types::span::Span;
+use windvane_types::{Clock, SystemClock};
 
+use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
 use crate::drift::words::{self, grouped, number};
@@ -18,18 +23,32 @@ use crate::output::print;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "model")]
+    file: Option<PathBuf>,
+    /// Look at the stored predictions of this model, joined with their outcomes, instead of a file.
+    #[arg(long, value_name = "MODEL", conflicts_with = "file", requires = "window")]
+    model: Option<String>,
+    /// Only predictions of this version.
+    #[arg(long, value_name = "VERSION", requires = "model")]
+    model_version: Option<String>,
+    /// Only predictions of this environment.
+    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
+    environment: Option<String>,
+    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    window: Option<String>,
+    #[command(flatten)]
+    connection: connection::Flags,
     /// The columns that cut groups.
     #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
     group_by: Vec<String>,
-    /// The column of outcomes. Without it only who is selected can be compared.
+    /// The column of outcomes; of stored predictions their outcome. Without it only who is selected can be compared.
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// The column of decisions.
-    #[arg(long, value_name = "COLUMN", required_unless_present = "score")]
+    /// The column of decisions; of stored predictions their label.
+    #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
-    /// The column of scores from 0 to 1: for calibration, and for decisions by --threshold.
+    /// The column of scores from 0 to 1, for calibration, and for decisions by --threshold; of stored predictions their score.
     #[arg(long, value_name = "COLUMN")]
     score: Option<String>,
     /// The outcome and decision that count as positive; 1, true and yes unless given.
@@ -83,24 +102,64 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if !(0.0..1.0).contains(&arguments.max_gap) {
         return Err(usage(format!("`--max-gap {}` is out of range: from 0 to below 1", arguments.max_gap)));
     }
+    if arguments.model.is_none() && arguments.label.is_none() && arguments.score.is_none() {
+        return Err(usage("give --label, the column of decisions, or --score with --threshold".to_owned()));
+    }
+    let embedded = arguments.model.is_none();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(look(&arguments));
     // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
     drop(runtime);
     let result = result.and_then(|document| answer(&document, &arguments));
-    windvane_store::chdb::exit_now(crate::cli::conclude(&result))
+    match embedded {
+        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
+        false => result,
+    }
+}
+
+/// The rows; of stored predictions with their outcomes.
+async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
+    match (&arguments.file, &arguments.model, &arguments.window) {
+        (Some(file), None, None) => {
+            let (reader, mut populations) =
+                open_files(vec![(file.clone(), "rows")], arguments.offline).await?;
+            let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
+            Ok((reader, population))
+        }
+        (None, Some(model), Some(window)) => {
+            let now = SystemClock.now();
+            let span = Span::parse(window, now).map_err(usage)?;
+            let reader = Reader::Store(arguments.connection.store()?);
+            let filter = PredictionFilter {
+                model: model.clone(),
+                version: arguments.model_version.clone(),
+                environment: arguments.environment.clone(),
+                start_us: span.start_us,
+                end_us: span.end_us,
+                stored_before_us: now.as_microsecond(),
+            };
+            let opened = populations::open_labelled(&reader, format!("{model} {span}"), &filter).await;
+            let population =
+                opened.map_err(|error| Failure { reason: reason_of(&error), error: error.into() })?;
+            Ok((reader, population))
+        }
+        _ => Err(usage("give a file, or --model with --window".to_owned())),
+    }
 }
 
 async fn look(arguments: &Arguments) -> Result<Document, Failure> {
-    let (reader, mut populations) =
-        open_files(vec![(arguments.file.clone(), "rows")], arguments.offline).await?;
-    let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
+    let (reader, population) = open(arguments).await?;
+    // Of stored predictions the columns are known.
+    let known = |given: &Option<String>, name: &str| {
+        let usual = arguments.model.is_some() && population.column(name).is_some();
+        given.clone().or_else(|| usual.then(|| name.to_owned()))
+    };
     let request = FairnessRequest {
-        population,
         group_by: arguments.group_by.clone(),
-        target: arguments.target.clone(),
-        label: arguments.label.clone(),
-        score: arguments.score.clone(),
+        target: known(&arguments.target, populations::OUTCOME),
+        label: known(&arguments.label, "prediction.label"),
+        score: known(&arguments.score, "prediction.score"),
+        population,
         positive: arguments.positive.clone(),
         threshold: arguments.threshold,
         reference_group: arguments.reference_group.clone(),

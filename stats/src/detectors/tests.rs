@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use serde::Deserialize;
 
 use super::adwin::{self, Adwin, Semantics};
@@ -107,11 +110,8 @@ fn every_detector_signals_where_its_oracle_does() {
 
 /// Mean of the number of values to the first alarm.
 fn run_length(settings: cusum::Settings, runs: u32) -> f64 {
-    let mut draws = Uniforms(99);
-    let mut normal = || {
-        let (u, v) = (1.0 - draws.next(), draws.next());
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    };
+    let mut rng = ChaCha8Rng::seed_from_u64(99);
+    let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
     let mut total = 0_u32;
     for _ in 0..runs {
         let mut detector = Cusum::new(settings);
