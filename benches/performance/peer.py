@@ -1,6 +1,6 @@
 """The daily performance of 30 days by 5 segments with pandas and scikit-learn: reads two files, joins them, prints JSON.
 
-The reference and the window are the same rows, as in run.sh, so the metrics are computed once for both: this favours pandas."""
+The five days that run.sh takes as reference are among the thirty, so that pandas computes them once: this favours pandas."""
 
 import json
 import pathlib

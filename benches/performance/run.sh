@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How long does the daily performance of 30 days by 5 segments take, of ROWS predictions with OUTCOMES outcomes, against pandas and scikit-learn?
 #
-#   benches/performance/run.sh WINDVANE PYTHON WORK [ROWS] [OUTCOMES]
+#   [ROUNDS=3] benches/performance/run.sh WINDVANE PYTHON WORK [ROWS] [OUTCOMES]
 #
 # WINDVANE is a binary, PYTHON one with pandas, pyarrow and scikit-learn, WORK an empty folder. Prints one line a run: who, wall seconds, peak
 # MB of its own process. The engine is a process of its own; its peak is printed apart.
@@ -16,21 +16,21 @@ user=$("$python" -c "import json; d = json.load(open('$work/data/access.json'));
 "$python" -c "import json; print(json.load(open('$work/data/access.json'))['password'])" > "$work/password"
 sql() { curl -sS --fail-with-body -u "$user" "http://127.0.0.1:18977/?database=windvane" --data-binary "$1"; }
 at="--url http://127.0.0.1:18977 --user ${user%%:*} --password-file $work/password"
-"$windvane" schema migrate $at > /dev/null
+"$windvane" schema apply $at > /dev/null
 # Scores are uniform; what is true follows them, less so in region r4; 1 of 5 events has no outcome.
 sql "INSERT INTO predictions (event_id, ts, ingested_at, model, score, kind, cat)
      SELECT concat('e', toString(number)), toDateTime64('2025-01-01 00:00:00', 6, 'UTC') + toIntervalSecond(intDiv(number * 30 * 86400, $rows)),
-            now64(6), 'm', (cityHash64(number) % 1000003) / 1000003., 'score', map('region', concat('r', toString(number % 5)))
+            now64(6), 'm', (cityHash64(number) % 1000003) / 1000003., 'score', map('region', concat('r', toString(cityHash64(number, 2) % 5)))
      FROM numbers($rows)"
 sql "INSERT INTO outcomes (model, event_id, ts, ingested_at, label)
      SELECT 'm', concat('e', toString(number)), now64(6), now64(6),
-            toString(toUInt8((cityHash64(number, 1) % 1000) / 1000. < if(number % 5 = 4, 0.5, (cityHash64(number) % 1000003) / 1000003.)))
+            toString(toUInt8((cityHash64(number, 1) % 1000) / 1000. < if(cityHash64(number, 2) % 5 = 4, 0.5, (cityHash64(number) % 1000003) / 1000003.)))
      FROM (SELECT intDiv(number * 5, 4) AS number FROM numbers($outcomes)) WHERE number < $rows"
 sql "SELECT event_id, ts, score, cat['region'] AS region FROM predictions FORMAT Parquet" > "$work/predictions.parquet"
 sql "SELECT event_id, label FROM outcomes FORMAT Parquet" > "$work/outcomes.parquet"
 timed() { local name=$1; shift; /usr/bin/time -f "$name %e s %M KB" "$@" > "$work/$name.out" 2> "$work/$name.err" || { cat "$work/$name.err" >&2; exit 1; }; tail -1 "$work/$name.err"; }
-for round in 1 2 3; do
-  timed "windvane" "$windvane" performance --model m $at --task binary --reference window:2025-01-01/2025-01-31 --window 2025-01-01/2025-01-31 \
+for round in $(seq 1 "${ROUNDS:-3}"); do
+  timed "windvane" "$windvane" performance --model m $at --task binary --reference window:2025-01-01/2025-01-06 --window 2025-01-01/2025-01-31 \
     --segment-by region --weakest 0 --no-record --format json
   timed "pandas" "$python" "$here/peer.py" "$work"
 done
