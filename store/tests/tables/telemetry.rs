@@ -17,6 +17,10 @@ fn attributes(entries: &[(&str, &str)]) -> Attributes {
 }
 
 fn span(n: usize, out: &mut Vec<u8>) {
+    span_at(TS_NS, n, out);
+}
+
+fn span_at(ts_ns: i64, n: usize, out: &mut Vec<u8>) {
     let event = |n: usize| SpanEvent {
         ts_ns: TS_NS + i64::try_from(n).unwrap(),
         name: ["first", "second"][n % 2],
@@ -31,7 +35,7 @@ fn span(n: usize, out: &mut Vec<u8>) {
     let events: Vec<_> = (0..n).map(event).collect();
     let links: Vec<_> = (0..n / 2).map(link).collect();
     spans::Row {
-        ts_ns: TS_NS,
+        ts_ns,
         trace_id: &format!("{n:032x}"),
         span_id: &format!("{n:016x}"),
         parent_span_id: "",
@@ -104,6 +108,22 @@ async fn spans_and_calls_come_back_byte_by_byte() {
     }
     let traces = "SELECT count(), uniqExact(TraceId), min(Start) = max(End) FROM spans_trace_id_ts";
     assert_eq!(running.store.text(traces, "TSV").await.unwrap(), "13\t13\t1\n");
+    running.end().await;
+}
+
+/// Spans of 120 months in one INSERT, as a clock that goes wrong or a replay would send them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_times_of_spans_do_not_make_partitions() {
+    const MONTH_NS: i64 = 30 * 86_400 * 1_000_000_000;
+    let running = Running::migrated().await;
+    let months = |n: usize, out: &mut Vec<u8>| span_at(TS_NS + MONTH_NS * i64::try_from(n).unwrap(), n, out);
+    running.store.insert(&block(Table::Spans, 120, months)).await.unwrap();
+    for table in ["spans", "spans_trace_id_ts"] {
+        let parts = format!(
+            "SELECT uniq(partition), sum(rows) FROM system.parts WHERE active AND database = 'windvane' AND table = '{table}'"
+        );
+        assert_eq!(running.store.text(&parts, "TSV").await.unwrap(), "1\t120\n", "{table}");
+    }
     running.end().await;
 }
 
