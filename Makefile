@@ -114,7 +114,7 @@ $(CACHE)/venv-sdk/.ready: sdk/python/tests/requirements.txt
 	@touch $@
 
 .PHONY: sdk
-sdk: sdk-python sdk-typescript ## The telemetry hooks, against faulty servers, real libraries and the real service
+sdk: sdk-rust sdk-python sdk-typescript ## The telemetry hooks, against faulty servers, real libraries and the real service
 
 .PHONY: sdk-python
 sdk-python: runtime sdk-typescript $(CACHE)/venv-sdk/.ready
@@ -129,6 +129,11 @@ $(CACHE)/venv-sdk-hooks/.ready: sdk/python/tests/large/requirements.txt
 .PHONY: sdk-hooks
 sdk-hooks: $(CACHE)/venv-sdk-hooks/.ready ## Hooks of large libraries: BentoML, MLflow, Ray Serve; not part of `make test`
 	cd sdk/python && $(CACHE)/venv-sdk-hooks/bin/python -m pytest tests/large
+
+.PHONY: sdk-rust
+sdk-rust: tools
+	cargo test --locked -p windvane-sdk --features tracing,tower --quiet
+	cargo package --locked -p windvane-sdk --allow-dirty --no-verify --quiet
 
 .PHONY: sdk-typescript
 sdk-typescript: tools

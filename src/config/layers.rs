@@ -23,6 +23,10 @@ const OTHER_VARIABLES: &[&str] = &[
     "WINDVANE_LIBCHDB",
     "WINDVANE_TOKEN",
     "WINDVANE_SOAK_ROUNDS",
+    // Of the telemetry hooks: a machine may run a model server beside the service.
+    "WINDVANE_SDK_URL",
+    "WINDVANE_SDK_TOKEN",
+    "WINDVANE_SDK_DISABLED",
 ];
 
 /// Where a value came from.

@@ -16,6 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("windvane-shadow", &["windvane-types", "windvane-store", "windvane-stats"]),
     ("windvane-dashboards", &[]),
     ("windvane-kit", &["windvane-types", "windvane-store"]),
+    // It is published, and so names nothing of ours.
+    ("windvane-sdk", &[]),
 ];
 
 /// Who may name a foreign crate.

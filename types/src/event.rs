@@ -71,3 +71,5 @@ impl Kind {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;

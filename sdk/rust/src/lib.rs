@@ -1,0 +1,43 @@
+//! Windvane's hooks: record what a model predicts, without slowing it down.
+//!
+//! ```no_run
+//! use windvane_sdk::{Answer, Client, Prediction, Settings};
+//!
+//! let client = Client::new(Settings { model: "delay".to_owned(), ..Settings::new("http://127.0.0.1:8080") })?;
+//! let event_id = client.log_prediction(&Prediction {
+//!     features: &[("distance", 1400.into()), ("carrier", "UA".into())],
+//!     answer: Answer::Score(0.12),
+//!     ..Prediction::default()
+//! });
+//! # Ok::<(), windvane_sdk::SettingsError>(())
+//! ```
+//!
+//! A call encodes the event into a buffer of its thread, copies it into a queue that is bounded in bytes, and returns. A background
+//! thread sends batches, each under one Idempotency-Key over all tries. [`Client::stats`] says what became of every event.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod clock;
+
+pub mod assignment;
+mod client;
+mod event;
+mod id;
+mod json;
+#[cfg(feature = "tracing")]
+pub mod layer;
+#[cfg(feature = "tower")]
+pub mod middleware;
+mod queue;
+pub mod sampling;
+mod sender;
+mod settings;
+mod stats;
+
+pub use client::Client;
+pub use event::{Answer, Exposure, Measurement, Outcome, Prediction, Truth, Value};
+pub use id::EventId;
+pub use settings::{OnFull, Redact, Redacted, Settings, SettingsError};
+pub use stats::Stats;

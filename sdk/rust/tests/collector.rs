@@ -1,0 +1,13 @@
+//! What became of every event, against a small HTTP server that fails on purpose; and the layers.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "collector/server.rs"]
+mod server;
+
+#[path = "collector/faults.rs"]
+mod faults;
+#[path = "collector/layers.rs"]
+mod layers;
+#[path = "collector/vectors.rs"]
+mod vectors;

@@ -1,0 +1,85 @@
+//! The layers of `tracing` and of `tower`, in the programs that they are made for.
+
+#[cfg(feature = "tracing")]
+#[test]
+fn events_of_tracing_with_our_target_are_predictions() {
+    use std::time::Duration;
+
+    use serde_json::json;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let collector = super::server::Collector::start();
+    let client = collector.client();
+    let subscriber = tracing_subscriber::registry().with(windvane_sdk::layer::Layer::new(client.clone()));
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info!(target: "windvane", model = "delay", score = 0.5, distance = 1400, carrier = "UA", late = true);
+        tracing::info!(target: "windvane", label = "late", latency_us = 830u64, event_id = "e2", debug = ?Some(1));
+        tracing::info!("of another target");
+    });
+    assert!(client.flush(Duration::from_secs(20)));
+    let [first, second] = &collector.records("predictions")[..] else {
+        panic!("{:?}", collector.records("predictions"))
+    };
+    assert_eq!(first["model"], "delay");
+    assert_eq!(first["prediction"], json!({"score": 0.5}));
+    assert_eq!(first["features"], json!({"distance": 1400, "carrier": "UA", "late": true}));
+    assert_eq!((&second["event_id"], &second["latency_us"]), (&json!("e2"), &json!(830)));
+    assert_eq!(second["prediction"], json!({"label": "late"}));
+    assert_eq!(second["features"], json!({"debug": "Some(1)"}));
+}
+
+#[cfg(feature = "tower")]
+#[tokio::test]
+async fn requests_of_an_axum_router_are_predictions() {
+    use std::time::Duration;
+
+    use axum::Extension;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http::{Request, StatusCode};
+    use serde_json::json;
+    use tower::ServiceExt;
+    use windvane_sdk::middleware::{Call, EVENT_ID, Layer};
+
+    let collector = super::server::Collector::start();
+    let client = collector.client();
+    let predict = |Extension(call): Extension<Call>| async move {
+        call.model("delay", "7");
+        call.features(&[("distance", 1400.into()), ("carrier", "UA".into())]);
+        call.unit("N1");
+        call.score(0.5);
+        "0.5"
+    };
+    let fail = |Extension(call): Extension<Call>| async move {
+        call.features(&[("distance", (-1).into())]);
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    let slow = |Extension(call): Extension<Call>| async move {
+        call.label("never said");
+        std::future::pending::<()>().await;
+    };
+    let router = axum::Router::new()
+        .route("/predict", get(predict))
+        .route("/fail", get(fail))
+        .route("/slow", get(slow))
+        .route("/other", get(|| async { "" }))
+        .layer(Layer::new(client.clone()));
+    let ask = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    let response = ask("/predict").await.unwrap();
+    let event_id = response.headers()[EVENT_ID].to_str().unwrap().to_owned();
+    ask("/fail").await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(20), ask("/slow")).await.is_err());
+    ask("/other").await.unwrap();
+    assert!(tokio::task::spawn_blocking(move || client.flush(Duration::from_secs(20))).await.unwrap());
+    let [good, bad, cancelled] = &collector.records("predictions")[..] else {
+        panic!("{:?}", collector.records("predictions"))
+    };
+    assert_eq!(
+        (&good["event_id"], &good["model"], &good["unit_id"]),
+        (&json!(event_id), &json!("delay"), &json!("N1"))
+    );
+    assert_eq!((&good["prediction"], &good["status"]), (&json!({"score": 0.5}), &json!("ok")));
+    assert!(good["latency_us"].as_u64().unwrap() < 20_000_000);
+    assert_eq!((&bad["status"], &bad["features"]), (&json!("http_422"), &json!({"distance": -1})));
+    assert_eq!(cancelled["status"], "cancelled");
+}
