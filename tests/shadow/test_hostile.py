@@ -13,7 +13,7 @@ helper = onnx.helper
 @pytest.fixture
 def traffic(tmp_path):
     path = tmp_path / "traffic.npz"
-    np.savez(path, x=np.ones((20, 1), dtype=np.float32))
+    np.savez(path, x=np.ones((5, 1), dtype=np.float32))
     return path
 
 
