@@ -6,13 +6,15 @@
 
 mod counts;
 mod errors;
+mod features;
 mod frame;
 mod groups;
 mod losses;
 mod scores;
 
-pub use counts::{ClassCount, CountRow, OutlineRow, SurveyRow, class_counts, outline, survey};
+pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, tally};
 pub use errors::{ErrorRow, ErrorsAsked, errors};
+pub use features::{Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, features};
 pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame};
 pub use groups::{GroupRows, GroupSink, groups};
 pub use losses::{Loss, LossRow, column_losses};

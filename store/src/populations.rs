@@ -46,6 +46,8 @@ pub struct Population {
     pub source: String,
     /// What stands after FROM.
     from: Origin,
+    /// The same without what was true of them, where that has to be joined: for statements that do not ask.
+    plain: Option<Origin>,
     /// Its columns, in the order of the file or by name.
     pub columns: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.
@@ -162,6 +164,13 @@ impl Population {
         self.from.read(&columns, &[])
     }
 
+    /// What stands after FROM in a statement that cuts segments and reads nothing else.
+    pub(crate) fn segments_from(&self, names: &[String]) -> String {
+        let asks = |name: &String| [OUTCOME, OUTCOME_VALUE].contains(&name.as_str());
+        let plain = self.plain.as_ref().filter(|_| !names.iter().any(asks));
+        plain.unwrap_or(&self.from).read(&[], names)
+    }
+
     /// What tells one row from another.
     pub(crate) fn row_expression(&self) -> &str {
         &self.row.0
@@ -171,7 +180,7 @@ impl Population {
     pub(crate) fn of_sql(source: String, from: String, columns: Vec<PopulationColumn>) -> Self {
         let row = Sql("0".to_owned());
         let from = Origin::Table(from);
-        Self { source, from, columns, without_columns: false, row, extra_segments: Vec::new() }
+        Self { source, from, plain: None, columns, without_columns: false, row, extra_segments: Vec::new() }
     }
 
     /// Whether rows are predictions of the store, whose features may be absent; else they are of a file.

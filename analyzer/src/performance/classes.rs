@@ -1,9 +1,8 @@
 //! The classes of a task: which there are, and which one a score is of.
 
-use windvane_store::performance::SurveyRow;
 use windvane_types::performance::Task;
 
-use super::{PerformanceError, Question, request::CLASSES_MAX};
+use super::{PerformanceError, Question, request::CLASSES_MAX, side::Survey};
 
 /// Pairs of words of which the second is plainly the positive class.
 const PLAIN: [[&str; 2]; 7] = [
@@ -19,7 +18,7 @@ const PLAIN: [[&str; 2]; 7] = [
 /// The classes in the order of the confusion matrix: the negative one first of two, names in order of several.
 pub(super) fn classes(
     question: &Question,
-    [reference, current]: [&SurveyRow; 2],
+    [reference, current]: [&Survey; 2],
 ) -> Result<Vec<String>, PerformanceError> {
     if matches!(question.task, Task::Regression | Task::Ranking) {
         return Ok(Vec::new());
@@ -32,7 +31,8 @@ pub(super) fn classes(
     }
     let classes = match question.task {
         Task::Multiclass if question.roles.probabilities.is_empty() => {
-            let mut classes = [targets, reference.labels.clone(), current.labels.clone()].concat();
+            let labels = reference.labels.iter().chain(&current.labels).cloned();
+            let mut classes: Vec<String> = targets.into_iter().chain(labels).collect();
             classes.sort_by(|a, b| in_order(a, b));
             classes.dedup();
             if classes.len() > CLASSES_MAX {

@@ -6,7 +6,7 @@ use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::Measured;
 use windvane_stats::performance::calibration::CurveBin;
 use windvane_stats::performance::ranked::Gain;
-use windvane_store::performance::OutlineRow;
+use windvane_store::performance::TallyRow;
 
 /// Which chunk of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,8 +56,8 @@ impl Part {
     }
 }
 
-/// The parts of an outline: each segment, and the whole that they make with the rows outside of all segments.
-pub(super) fn outlined(rows: &[OutlineRow], segments: usize) -> Parts {
+/// The parts of a tally: each segment, and the whole that they make with the rows outside of all segments.
+pub(super) fn outlined(rows: &[TallyRow], segments: usize) -> Parts {
     let mut parts = Parts::new();
     for row in rows {
         let own = (usize::from(row.segment) < segments).then_some(Some(row.segment));

@@ -1,12 +1,17 @@
 //! One population of a measurement: surveyed, cut into chunks, and ready to be asked.
 
+use std::collections::BTreeSet;
+
 use windvane_store::experiment::ColumnFault;
-use windvane_store::performance::{self, Chunking, Frame, Incomplete, Roles, SurveyRow, frame, survey};
+use windvane_store::performance::{
+    self, Chunking, Frame, Incomplete, Roles, RowsRow, Said, TALLY_MAX, TallyRow, frame, rows, tally,
+};
 use windvane_store::populations::{Population, SegmentKeys};
 use windvane_store::{ReadError, Reader, Statement};
+use windvane_types::performance::Task;
 
 use super::PerformanceError;
-use super::request::{CHUNKS_MAX, Cut, Question};
+use super::request::{CHUNKS_MAX, CLASSES_MAX, Cut, Question};
 
 /// A population, ready to be asked.
 #[derive(Debug, Clone)]
@@ -16,9 +21,25 @@ pub(super) struct Side<'a> {
     pub(super) reader: &'a Reader,
     pub(super) population: &'a Population,
     pub(super) question: &'a Question,
-    pub(super) survey: SurveyRow,
+    pub(super) survey: Survey,
+    /// Its rows by chunk, segment, true and predicted class.
+    pub(super) tally: Vec<TallyRow>,
     pub(super) chunking: Chunking,
     pub(super) segments: &'a SegmentKeys,
+}
+
+/// What a population holds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Survey {
+    pub(super) rows: u64,
+    pub(super) labelled: u64,
+    /// Different targets of a task with classes.
+    pub(super) targets: BTreeSet<String>,
+    /// Different predicted classes, where a column has them.
+    pub(super) labels: BTreeSet<String>,
+    /// The mean of finite numeric targets.
+    pub(super) target_mean: Option<f64>,
+    pub(super) targets_not_numeric: u64,
 }
 
 impl<'a> Side<'a> {
@@ -29,21 +50,33 @@ impl<'a> Side<'a> {
         question: &'a Question,
         segments: &'a SegmentKeys,
     ) -> Result<Self, PerformanceError> {
-        let none = SegmentKeys::default();
         let column = |source| PerformanceError::Column { side: name, source };
-        let whole = frame(population, &question.roles, (Chunking::Whole, &none), &[]).map_err(column)?;
-        let rows: Vec<SurveyRow> = reader.rows(&survey(&whole)).await?;
-        let survey = rows.into_iter().next().ok_or(PerformanceError::NoTargets)?;
-        if !survey.unreadable.is_empty() {
-            return Err(column(ColumnFault::Text { column: survey.unreadable }));
-        }
-        let chunking = chunking(question, survey.rows);
+        let many = |chunks| PerformanceError::TooManyChunks { side: name, chunks, most: CHUNKS_MAX };
+        let all = match question.cut {
+            Cut::Rows(_) | Cut::Chunks(_) => Some(count(reader, (name, population), question).await?),
+            Cut::Period(_) | Cut::Length { .. } => None,
+        };
+        let chunking = chunking(question, all.unwrap_or_default());
         if let Chunking::Rows { chunks, .. } = chunking
             && chunks > CHUNKS_MAX
         {
-            return Err(PerformanceError::TooManyChunks { side: name, chunks, most: CHUNKS_MAX });
+            return Err(many(chunks));
         }
-        Ok(Self { name, reader, population, question, survey, chunking, segments })
+        let cut = frame(population, &question.roles, (chunking, segments), &[]).map_err(column)?;
+        let tally: Vec<TallyRow> = reader.rows(&tally(&cut, said(question), predicted(question))).await?;
+        if tally.len() > TALLY_MAX {
+            return Err(PerformanceError::NotClasses { most: CLASSES_MAX });
+        }
+        if let Some(row) = tally.iter().find(|row| !row.unreadable.is_empty()) {
+            return Err(column(ColumnFault::Text { column: row.unreadable.clone() }));
+        }
+        let keys: BTreeSet<i32> = tally.iter().map(|row| row.chunk).collect();
+        if keys.len() as u64 > CHUNKS_MAX {
+            return Err(many(keys.len() as u64));
+        }
+        let mut survey = surveyed(&tally, question.roles.label.is_some());
+        survey.rows = all.unwrap_or(survey.rows);
+        Ok(Self { name, reader, population, question, survey, tally, chunking, segments })
     }
 
     /// The rows by chunk and segment.
@@ -70,6 +103,58 @@ impl<'a> Side<'a> {
     ) -> Result<Vec<T>, ReadError> {
         self.reader.rows(statement).await
     }
+}
+
+/// How many rows there are: what chunks of rows depend on.
+async fn count(
+    reader: &Reader,
+    (name, population): (&'static str, &Population),
+    question: &Question,
+) -> Result<u64, PerformanceError> {
+    let none = SegmentKeys::default();
+    let whole = frame(population, &question.roles, (Chunking::Whole, &none), &[])
+        .map_err(|source| PerformanceError::Column { side: name, source })?;
+    let found: Vec<RowsRow> = reader.rows(&rows(&whole)).await?;
+    Ok(found.first().map_or(0, |row| row.rows))
+}
+
+/// What says which class is predicted.
+fn said(question: &Question) -> Said<'_> {
+    let roles = &question.roles;
+    match question.task {
+        Task::Regression | Task::Ranking => Said::Nothing,
+        Task::Binary | Task::Multiclass if roles.label.is_some() => Said::Label,
+        Task::Binary => Said::Score(question.threshold),
+        Task::Multiclass => Said::Probabilities(&roles.probabilities),
+    }
+}
+
+/// What makes a row one with a prediction, as an expression of the frame.
+fn predicted(question: &Question) -> &'static str {
+    let roles = &question.roles;
+    match question.task {
+        Task::Binary if roles.score.is_some() => "isNotNull(wv_s)",
+        Task::Multiclass if !roles.probabilities.is_empty() => "NOT arrayExists(x -> isNull(x), wv_p)",
+        Task::Binary | Task::Multiclass => "isNotNull(wv_l)",
+        Task::Regression => "isNotNull(wv_v)",
+        Task::Ranking => "isNotNull(wv_s) AND isNotNull(wv_g)",
+    }
+}
+
+fn surveyed(tally: &[TallyRow], has_label: bool) -> Survey {
+    let mut survey = Survey::default();
+    let (mut sum, mut numbers) = (0.0, 0_u64);
+    for row in tally {
+        survey.rows += row.rows;
+        survey.labelled += row.labelled;
+        survey.targets_not_numeric += row.targets_not_numeric;
+        survey.targets.extend(row.truth.clone());
+        survey.labels.extend(row.said.clone().filter(|_| has_label));
+        sum += row.target_sum.0;
+        numbers += row.target_rows;
+    }
+    survey.target_mean = (numbers > 0).then(|| sum / numbers as f64).filter(|mean| mean.is_finite());
+    survey
 }
 
 /// How a population of so many rows is cut.

@@ -3,52 +3,49 @@
 use serde::Deserialize;
 
 use super::Frame;
-use super::frame::place;
+use super::frame::{place, texts};
 use crate::{Real, Statement};
 
-/// Different classes that a survey tells; more are no classes.
-pub const CLASSES_TOLD: usize = 1_001;
+/// Rows that a tally answers at most: chunks × segments × pairs of classes. More are no classes.
+pub const TALLY_MAX: usize = 1_000_000;
 
-/// What a population holds.
-#[derive(Debug, Clone, Deserialize)]
-pub struct SurveyRow {
-    /// Its rows.
+/// How many rows there are.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct RowsRow {
+    /// So many.
     pub rows: u64,
-    /// Rows with a target.
-    pub labelled: u64,
-    /// Rows with a time.
-    pub timed: u64,
-    /// Different targets as text, in no order.
-    pub targets: Vec<String>,
-    /// Different predicted classes.
-    pub labels: Vec<String>,
-    /// The mean of numeric targets; NaN without any.
-    pub target_mean: Real,
-    /// A column that holds text where a number is needed, or empty.
-    pub unreadable: String,
-    /// Targets that are text where a number is needed.
-    pub targets_not_numeric: u64,
 }
 
-/// Asks what a population holds.
+/// Asks how many rows there are.
 #[must_use]
-pub fn survey(frame: &Frame) -> Statement {
-    frame.statement(&format!(
-        "SELECT count() AS rows, count(wv_t) AS labelled, count(wv_time) AS timed, \
-         groupUniqArray({CLASSES_TOLD})(wv_t) AS targets, groupUniqArray({CLASSES_TOLD})(wv_l) AS labels, \
-         ifNull(avgIf(wv_y, isFinite(wv_y)), nan) AS target_mean, \
-         anyIf(wv_unreadable, wv_unreadable != '') AS unreadable, countIf(isNotNull(wv_t) AND isNull(wv_y)) AS targets_not_numeric \
-         FROM {{frame}}"
-    ))
+pub fn rows(frame: &Frame) -> Statement {
+    frame.statement("SELECT count() AS rows FROM {frame}")
 }
 
-/// One segment of one chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct OutlineRow {
+/// What says which class is predicted.
+#[derive(Debug, Clone, Copy)]
+pub enum Said<'a> {
+    /// A column with the class.
+    Label,
+    /// The score, from this on: `1` or `0`.
+    Score(f64),
+    /// The greatest of the probabilities of these classes.
+    Probabilities(&'a [(String, String)]),
+    /// No class is predicted, and none is true.
+    Nothing,
+}
+
+/// Rows of one chunk and segment that share the true and the predicted class.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TallyRow {
     /// The key of the chunk: ascending, with gaps where periods have no rows.
     pub chunk: i32,
     /// The number of the segment.
     pub segment: u16,
+    /// The true class; null where it is not known, and of tasks without classes.
+    pub truth: Option<String>,
+    /// The predicted class; null where there is none.
+    pub said: Option<String>,
     /// Rows.
     pub rows: u64,
     /// Rows with a target.
@@ -59,33 +56,49 @@ pub struct OutlineRow {
     pub first_us: Option<i64>,
     /// The latest.
     pub last_us: Option<i64>,
-}
-
-/// Asks for the rows of each chunk and segment; `predicted` is what makes a prediction, an expression of the frame.
-#[must_use]
-pub fn outline(frame: &Frame, predicted: &'static str) -> Statement {
-    frame.statement(&format!(
-        "SELECT wv_chunk AS chunk, wv_segment AS segment, count() AS rows, count(wv_t) AS labelled, \
-         countIf(NOT ({predicted})) AS unscored, min(wv_time) AS first_us, max(wv_time) AS last_us \
-         FROM {{frame}} GROUP BY chunk, segment ORDER BY chunk, segment"
-    ))
-}
-
-/// Rows of one true and one predicted class.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-pub struct CountRow {
-    /// The key of the chunk.
-    pub chunk: i32,
-    /// The number of the segment.
-    pub segment: u16,
-    /// The place of the true class.
-    pub truth: u16,
-    /// The place of the predicted class.
-    pub predicted: u16,
     /// Σ weight.
     pub weight: f64,
     /// Σ weight².
     pub squares: f64,
+    /// The sum of finite numeric targets.
+    pub target_sum: Real,
+    /// How many there are.
+    pub target_rows: u64,
+    /// A column that holds text where a number is needed, or empty.
+    pub unreadable: String,
+    /// Targets that are text where a number is needed.
+    pub targets_not_numeric: u64,
+}
+
+/// Asks for the rows of each chunk and segment by true and predicted class; `predicted` is what makes a prediction, an
+/// expression of the frame.
+#[must_use]
+pub fn tally(frame: &Frame, said: Said<'_>, predicted: &'static str) -> Statement {
+    let none = "CAST(NULL, 'Nullable(String)')";
+    let (truth, said) = match said {
+        Said::Nothing => (none, none.to_owned()),
+        Said::Label => ("wv_t", "wv_l".to_owned()),
+        Said::Score(threshold) => (
+            "wv_t",
+            format!("if(isNull(wv_s), NULL, toString(toUInt8(assumeNotNull(wv_s) >= {threshold:?})))"),
+        ),
+        Said::Probabilities(classes) => (
+            "wv_t",
+            format!(
+                "if(arrayExists(x -> isNull(x), wv_p), NULL, {}[indexOf(wv_p, arrayMax(wv_p))])",
+                texts(&classes.iter().map(|(class, _)| class.clone()).collect::<Vec<_>>())
+            ),
+        ),
+    };
+    frame.statement(&format!(
+        "SELECT wv_chunk AS chunk, wv_segment AS segment, {truth} AS truth, {said} AS said, count() AS rows, \
+         count(wv_t) AS labelled, countIf(NOT ({predicted})) AS unscored, min(wv_time) AS first_us, max(wv_time) AS last_us, \
+         sum(wv_w) AS weight, sum(wv_w * wv_w) AS squares, ifNull(sumIf(wv_y, isFinite(wv_y)), 0) AS target_sum, \
+         countIf(isFinite(wv_y)) AS target_rows, anyIf(wv_unreadable, wv_unreadable != '') AS unreadable, \
+         countIf(isNotNull(wv_t) AND isNull(wv_y)) AS targets_not_numeric \
+         FROM {{frame}} GROUP BY chunk, segment, truth, said ORDER BY chunk, segment, truth, said LIMIT {}",
+        TALLY_MAX + 1
+    ))
 }
 
 /// What is counted.
@@ -117,18 +130,4 @@ impl ClassCount<'_> {
     pub(super) fn truth(&self) -> String {
         format!("if(isNull(wv_t), toUInt16({}), {})", self.classes.len(), place("wv_t", self.classes))
     }
-}
-
-/// Asks how true and predicted classes go together, of rows that have both.
-#[must_use]
-pub fn class_counts(frame: &Frame, asked: ClassCount<'_>) -> Statement {
-    let none = asked.classes.len();
-    frame.statement(&format!(
-        "SELECT chunk, segment, truth, predicted, sum(wv_w) AS weight, sum(wv_w * wv_w) AS squares FROM (\
-         SELECT wv_chunk AS chunk, wv_segment AS segment, wv_w, assumeNotNull({}) AS truth, assumeNotNull({}) AS predicted \
-         FROM {{frame}}) WHERE truth < {none} AND predicted < {none} \
-         GROUP BY chunk, segment, truth, predicted ORDER BY chunk, segment, truth, predicted",
-        asked.truth(),
-        asked.predicted(),
-    ))
 }

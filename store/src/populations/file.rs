@@ -83,6 +83,7 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
         return Ok(Population {
             source,
             from: Origin::Table("(SELECT 1 WHERE 0)".to_owned()),
+            plain: None,
             columns: Vec::new(),
             without_columns: true,
             row: Sql("0".to_owned()),
@@ -107,7 +108,15 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
     }
     // Parquet is read in place, where the engine numbers the rows; staged tables carry their numbers.
     let row = Sql(if format == FileFormat::Parquet { "_row_number" } else { "row" }.to_owned());
-    Ok(Population { source, from, columns, without_columns: false, row, extra_segments: Vec::new() })
+    Ok(Population {
+        source,
+        from,
+        plain: None,
+        columns,
+        without_columns: false,
+        row,
+        extra_segments: Vec::new(),
+    })
 }
 
 /// The format by the first bytes, else by the name; `None` for an empty file of a text format.

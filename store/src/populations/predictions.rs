@@ -98,7 +98,7 @@ pub async fn open_predictions(
         columns.into_iter().map(|(name, storage)| PopulationColumn { name, storage }).collect();
     let (without_columns, row) = (columns.is_empty(), Sql(EVENT_ID.to_owned()));
     let from = Origin::Table(from);
-    Ok(Population { source, from, without_columns, columns, row, extra_segments })
+    Ok(Population { source, from, plain: None, without_columns, columns, row, extra_segments })
 }
 
 /// The column of what was true of a prediction: the label of its outcome, else its value as text.
@@ -141,6 +141,7 @@ pub async fn open_labelled(
     add(TIME.to_owned(), Storage::Unsupported("DateTime64(6, 'UTC')".to_owned()));
     population.extra_segments.push(("unit_id".to_owned(), "toNullable(unit_id)".to_owned()));
     population.row = Sql("cityHash64(event_id)".to_owned());
+    population.plain = Some(population.from.clone());
     population.from = Origin::Table(format!(
         "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM (SELECT * FROM predictions FINAL WHERE {}) AS p \
          LEFT ANY JOIN (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {}) AS o USING event_id \
@@ -167,6 +168,7 @@ pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, b
     Population {
         source,
         from: Origin::Table("(SELECT 1 WHERE 0)".to_owned()),
+        plain: None,
         without_columns: columns.is_empty(),
         columns,
         row: Sql("0".to_owned()),

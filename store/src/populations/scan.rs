@@ -77,7 +77,7 @@ pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statem
             return Some(format!("SELECT '' AS key, {a} AS a, {b} AS b WHERE 0"));
         }
         let key = keys.key(population)?;
-        Some(format!("SELECT {key} AS key, {a} AS a, {b} AS b FROM {}", population.from.read(&[], names)))
+        Some(format!("SELECT {key} AS key, {a} AS a, {b} AS b FROM {}", population.segments_from(names)))
     };
     Some(Statement::new(format!(
         "SELECT key, sum(a) AS reference, sum(b) AS current FROM ({} UNION ALL {}) GROUP BY key \

@@ -6,9 +6,7 @@ use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::confusion::{Average, ClassMetric, Confusion};
 use windvane_stats::performance::{Measured, Undefined};
 use windvane_stats::survival;
-use windvane_store::performance::{
-    ClassCount, CountRow, Frame, ScoreRows, ScoresAsked, class_counts, scores,
-};
+use windvane_store::performance::{ClassCount, Frame, ScoreRows, ScoresAsked, TallyRow, scores};
 use windvane_types::performance::Task;
 
 use crate::performance::PerformanceError;
@@ -33,16 +31,7 @@ pub(super) async fn measure(
     (classes, estimator): (&[String], Option<&Estimator>),
     parts: &mut Parts,
 ) -> Result<(), PerformanceError> {
-    let segments = side.segments.keys.len();
-    let count = class_count(side, classes);
-    let rows: Vec<CountRow> = side.ask(&class_counts(frame, count)).await?;
-    let mut confusions: BTreeMap<Place, Confusion> = BTreeMap::new();
-    for row in rows {
-        for place in places(row.segment, row.chunk, segments) {
-            let confusion = confusions.entry(place).or_insert_with(|| Confusion::new(classes.len()));
-            confusion.push(row.truth.into(), row.predicted.into(), [row.weight, row.squares]);
-        }
-    }
+    let mut confusions = confusions(side, classes);
     let binary = side.question.task == Task::Binary;
     let has_scores = match binary {
         true => side.question.roles.score.is_some(),
@@ -72,6 +61,29 @@ pub(super) async fn measure(
         part.confusion = confusion.rows();
     }
     Ok(())
+}
+
+/// How true and predicted classes go together, of rows that have both.
+fn confusions(side: &Side<'_>, classes: &[String]) -> BTreeMap<Place, Confusion> {
+    let by_score = side.question.task == Task::Binary && side.question.roles.label.is_none();
+    let place = |class: &Option<String>| {
+        let class = class.as_ref()?;
+        classes.iter().position(|known| known == class)
+    };
+    // What a score says is not called by the names of the classes.
+    let said = |row: &TallyRow| match row.said.as_deref() {
+        Some(word) if by_score => Some(usize::from(word == "1")),
+        _ => place(&row.said),
+    };
+    let mut confusions: BTreeMap<Place, Confusion> = BTreeMap::new();
+    for row in &side.tally {
+        let (Some(truth), Some(predicted)) = (place(&row.truth), said(row)) else { continue };
+        for place in places(row.segment, row.chunk, side.segments.keys.len()) {
+            let confusion = confusions.entry(place).or_insert_with(|| Confusion::new(classes.len()));
+            confusion.push(truth, predicted, [row.weight, row.squares]);
+        }
+    }
+    confusions
 }
 
 /// How classes are told.
