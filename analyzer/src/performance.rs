@@ -5,8 +5,10 @@
 //! makes thresholds, alerts and trust of it. Nothing here holds rows.
 
 mod classes;
+mod concept;
 mod error;
 mod estimator;
+mod features;
 mod judge;
 mod measure;
 mod part;
@@ -65,8 +67,13 @@ pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Docume
         _ if current.survey.labelled > 0 => weakest::weakest(&current, &classes).await?,
         _ => WeakestSegments::default(),
     };
+    let concept_drift = match question.concept_drift {
+        true => Some(concept::look(&reference, &current, &classes).await?),
+        false => None,
+    };
     let parts = Both { reference: &reference, current: &current, before: &before, now: &now };
-    Ok(parts.document(classes, (&found, left_out), weakest_segments))
+    let document = parts.document(classes, (&found, left_out), weakest_segments);
+    Ok(Document { concept_drift, ..document })
 }
 
 /// Whether there is something to estimate by: scores or probabilities.
@@ -74,7 +81,8 @@ fn estimable(question: &Question) -> bool {
     match question.task {
         Task::Binary => question.roles.score.is_some(),
         Task::Multiclass => !question.roles.probabilities.is_empty(),
-        Task::Regression | Task::Ranking => false,
+        Task::Regression => true,
+        Task::Ranking => false,
     }
 }
 

@@ -31,6 +31,12 @@ pub struct Arguments {
     /// Estimate what metrics are where there is no target.
     #[arg(long)]
     pub estimate: bool,
+    /// Look whether the relation between features and target has changed, and what that does to the model.
+    #[arg(long)]
+    pub concept_drift: bool,
+    /// The features that models of losses and of concept drift read; all columns without another role unless given.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub features: Option<Vec<String>>,
     /// Measure within each combination of values of these columns too.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub segment_by: Vec<String>,

@@ -27,6 +27,9 @@ pub fn render(document: &Document) -> String {
     if let Some(trust) = words::trust(document) {
         text += &format!("\n{}\n", escape(&trust));
     }
+    if let Some(concept) = words::concept(document) {
+        text += &format!("\n{}\n", escape(&concept));
+    }
     text
 }
 

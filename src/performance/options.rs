@@ -132,9 +132,9 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
         },
         quantile: columns.quantile,
         estimate: arguments.estimate,
-        concept_drift: false,
+        concept_drift: arguments.concept_drift,
         weakest: arguments.weakest,
-        features: None,
+        features: arguments.features.clone(),
     };
     if question.segment_by.iter().any(String::is_empty) {
         return Err(usage("a column name is empty in `--segment-by`".to_owned()));

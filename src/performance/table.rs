@@ -39,6 +39,9 @@ pub fn render(document: &Document) -> String {
     if let Some(trust) = words::trust(document) {
         text += &format!("\n{trust}\n");
     }
+    if let Some(concept) = words::concept(document) {
+        text += &format!("\n{concept}\n");
+    }
     text += &format!("\nusual is the {}\n", document.threshold_rule);
     text
 }

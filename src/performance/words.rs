@@ -97,6 +97,23 @@ pub fn trust(document: &Document) -> Option<String> {
     })
 }
 
+/// What is said of concept drift; nothing where nobody asked.
+pub fn concept(document: &Document) -> Option<String> {
+    let concept = document.concept_drift.as_ref()?;
+    let what =
+        format!("the relation between features and target: {}", concept.verdict.as_str().replace('_', " "));
+    Some(match (concept.reference, concept.under_new_concept, concept.noise) {
+        (Some(before), Some(now), Some(noise)) => format!(
+            "{what}; {} on the reference {} → {} by the relation of the current rows (chance alone: ±{})",
+            concept.metric,
+            number(before),
+            number(now),
+            number(3.0 * noise)
+        ),
+        _ => format!("{what}: {}", concept.reason.as_deref().unwrap_or("not known")),
+    })
+}
+
 /// The weakest segments, a line each.
 pub fn weakest(document: &Document) -> Vec<[String; 5]> {
     let lines = document.weakest_segments.segments.iter().map(|weak| {

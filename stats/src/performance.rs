@@ -9,6 +9,7 @@ pub mod confusion;
 pub mod errors;
 pub mod estimate;
 pub mod isotonic;
+pub mod loss_model;
 pub mod mean;
 pub mod ranked;
 pub mod ranking;

@@ -27,6 +27,7 @@ mod performance_estimates;
 mod performance_late;
 mod quality;
 mod quality_store;
+mod performance_losses;
 mod runtime;
 mod schema;
 mod seeded;

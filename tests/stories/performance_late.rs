@@ -10,7 +10,7 @@ use windvane_kit::{Service, eventually};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 const DAY_US: i64 = 86_400_000_000;
-const DAYS: i64 = 10;
+const DAYS: i64 = 6;
 const EVENTS: i64 = 24;
 /// Outcomes come in so many deliveries, five days of them each.
 const DELIVERIES: i64 = 6;

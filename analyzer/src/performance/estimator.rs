@@ -1,6 +1,6 @@
 //! Estimators: what the reference teaches about rows whose truth is not known.
 //!
-//! Of classes: a calibration of each class's scores, and how much metrics scatter. The calibration is used only where it makes
+//! Of numbers: models of what a row loses (`losses`). Of classes: a calibration of each class's scores, and how much metrics scatter. The calibration is used only where it makes
 //! probabilities truer on rows that it was not fitted on: ten folds, each calibrated by the nine others, compared by the expected
 //! calibration error in ten bins of equal counts.
 
@@ -21,8 +21,10 @@ use super::part::Estimate;
 use super::side::Side;
 use super::walks::Probability;
 
+mod losses;
 mod scatter;
 
+use losses::Losses;
 use scatter::Scatter;
 
 /// Bins of equal counts in which two calibrations are compared.
@@ -37,9 +39,16 @@ pub(super) struct Estimator {
     calibrations: Vec<Option<Arc<Isotonic>>>,
     scatter: BTreeMap<&'static str, SamplingError>,
     several: bool,
+    /// Of regressions.
+    losses: Option<Losses>,
 }
 
 impl Estimator {
+    /// The models of a regression.
+    pub(super) fn losses(&self) -> Option<&Losses> {
+        self.losses.as_ref()
+    }
+
     /// What makes a score of a walk a probability.
     pub(super) fn probability(&self, by_class: bool) -> Probability {
         match self.calibrations.first() {
@@ -108,6 +117,10 @@ fn several_classes(found: &[Estimates]) -> Vec<(&'static str, Option<f64>)> {
 
 /// Learns from a reference.
 pub(super) async fn learn(side: &Side<'_>, classes: &[String]) -> Result<Estimator, PerformanceError> {
+    if side.question.task == Task::Regression {
+        let losses = Some(Losses::learn(side).await?);
+        return Ok(Estimator { calibrations: Vec::new(), scatter: BTreeMap::new(), several: false, losses });
+    }
     let none = SegmentKeys::default();
     let frame = side.framed(Chunking::Whole, &none, &[])?;
     let several = side.question.task == Task::Multiclass;
@@ -124,7 +137,12 @@ pub(super) async fn learn(side: &Side<'_>, classes: &[String]) -> Result<Estimat
         let worth = compared.improves() && area.is_some_and(|area| area <= NEARLY_PERFECT);
         calibration.whole.filter(|_| worth).map(Arc::new)
     });
-    Ok(Estimator { calibrations: chosen.collect(), scatter: first.scatter.finish(several), several })
+    Ok(Estimator {
+        calibrations: chosen.collect(),
+        scatter: first.scatter.finish(several),
+        several,
+        losses: None,
+    })
 }
 
 async fn read<S: ScoreSink>(

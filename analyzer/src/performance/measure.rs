@@ -4,7 +4,6 @@ mod classes;
 mod groups;
 mod numbers;
 
-use windvane_store::performance::{OutlineRow, outline};
 use windvane_types::performance::Task;
 
 use super::PerformanceError;
@@ -21,26 +20,13 @@ pub(super) async fn measure(
     estimator: Option<&Estimator>,
 ) -> Result<Parts, PerformanceError> {
     let frame = side.frame()?;
-    let rows: Vec<OutlineRow> = side.ask(&outline(&frame, predicted(side))).await?;
-    let mut parts = outlined(&rows, side.segments.keys.len());
+    let mut parts = outlined(&side.tally, side.segments.keys.len());
     match side.question.task {
         Task::Binary | Task::Multiclass => {
             classes::measure(side, &frame, (classes, estimator), &mut parts).await?;
         }
-        Task::Regression => numbers::measure(side, &frame, &mut parts).await?,
+        Task::Regression => numbers::measure(side, &frame, estimator, &mut parts).await?,
         Task::Ranking => groups::measure(side, &frame, &mut parts).await?,
     }
     Ok(parts)
-}
-
-/// What makes a row one with a prediction, as an expression of the frame.
-fn predicted(side: &Side<'_>) -> &'static str {
-    let roles = &side.question.roles;
-    match side.question.task {
-        Task::Binary if roles.score.is_some() => "isNotNull(wv_s)",
-        Task::Multiclass if !roles.probabilities.is_empty() => "NOT arrayExists(x -> isNull(x), wv_p)",
-        Task::Binary | Task::Multiclass => "isNotNull(wv_l)",
-        Task::Regression => "isNotNull(wv_v)",
-        Task::Ranking => "isNotNull(wv_s) AND isNotNull(wv_g)",
-    }
 }

@@ -3,7 +3,7 @@
 use windvane_stats::correction::Correction;
 use windvane_stats::survival;
 use windvane_store::performance::{Chunking, Loss, LossRow, column_losses};
-use windvane_store::populations::{SegmentKeys, Storage};
+use windvane_store::populations::{OUTCOME, OUTCOME_VALUE, SegmentKeys, Storage};
 use windvane_types::performance::{Task, WeakSegment, WeakestSegments};
 
 use super::PerformanceError;
@@ -78,7 +78,7 @@ pub(super) async fn weakest(
 }
 
 /// Columns without a role that can be cut.
-fn columns(side: &Side<'_>) -> Vec<String> {
+pub(super) fn columns(side: &Side<'_>) -> Vec<String> {
     let roles = &side.question.roles;
     let single = [
         &roles.target,
@@ -93,6 +93,7 @@ fn columns(side: &Side<'_>) -> Vec<String> {
         single.iter().any(|role| role.as_ref() == Some(name))
             || roles.probabilities.iter().any(|(_, column)| column == name)
             || name.starts_with("prediction.")
+            || [OUTCOME, OUTCOME_VALUE].contains(&name.as_str())
     };
     let cut =
         |storage: &Storage| matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_));

@@ -8,6 +8,7 @@ use windvane_store::Real;
 use windvane_store::performance::{ErrorRow, ErrorsAsked, Frame, errors};
 
 use crate::performance::PerformanceError;
+use crate::performance::estimator::Estimator;
 use crate::performance::part::{Parts, Place, places};
 use crate::performance::side::Side;
 
@@ -31,22 +32,28 @@ const NUMBERS: [(&str, Metric); 9] = [
 pub(super) async fn measure(
     side: &Side<'_>,
     frame: &Frame,
+    estimator: Option<&Estimator>,
     parts: &mut Parts,
 ) -> Result<(), PerformanceError> {
     let mut sums = error_sums(side, frame).await?;
+    let mut estimates = match estimator.and_then(Estimator::losses) {
+        Some(losses) => losses.estimate(side).await?,
+        None => BTreeMap::new(),
+    };
     let confidence = side.question.rule.confidence;
     for (place, part) in parts.iter_mut() {
         let sums = sums.remove(place).unwrap_or_default();
         for (name, metric) in NUMBERS {
             part.push(name, metric(&sums, confidence));
         }
+        part.estimates = estimates.remove(place).unwrap_or_default();
     }
     Ok(())
 }
 
 /// The sums of all parts.
 async fn error_sums(side: &Side<'_>, frame: &Frame) -> Result<BTreeMap<Place, ErrorSums>, PerformanceError> {
-    let origin = side.survey.target_mean.finite().unwrap_or(0.0);
+    let origin = side.survey.target_mean.unwrap_or(0.0);
     let asked = ErrorsAsked { quantile: side.question.quantile, origin };
     let rows: Vec<ErrorRow> = side.ask(&errors(frame, asked)).await?;
     let mut sums: BTreeMap<Place, ErrorSums> = BTreeMap::new();

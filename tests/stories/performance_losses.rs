@@ -1,0 +1,105 @@
+//! Models of losses and of truth: what a regression loses where there is no target, and whether the relation itself has changed.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::drift::{Folder, csv};
+use crate::performance::{json_of, metric};
+
+/// A number of 0 to 1 that looks random and is the same everywhere.
+fn shuffled(i: u32, step: u32) -> f64 {
+    f64::from(i.wrapping_mul(step).wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
+}
+
+/// The error of a row: larger for larger x, and twice as large for the word `b`.
+fn error(i: u32, x: f64) -> f64 {
+    let size = (0.2 + 3.0 * x) * if i % 2 == 0 { 1.0 } else { 2.0 };
+    size * (2.0 * shuffled(i, 7) - 1.0)
+}
+
+/// Rows with x between `low` and 1; the target is left out where nobody should see it.
+fn numbers(rows: Range<u32>, low: f64, labelled: bool) -> String {
+    csv("x,w,v,y", rows, |i| {
+        let x = low + (1.0 - low) * shuffled(i, 3);
+        let (word, v) = (["a", "b"][(i % 2) as usize], 10.0 * x);
+        let y = if labelled { (v + error(i, x)).to_string() } else { String::new() };
+        format!("{x},{word},{v},{y}")
+    })
+}
+
+#[test]
+fn losses_are_estimated_where_features_moved_and_targets_are_missing() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", &numbers(0..1500, 0.0, true));
+    let current = folder.file("current.csv", &numbers(1500..2700, 0.5, false));
+    let arguments = [
+        "--task",
+        "regression",
+        "--target",
+        "y",
+        "--value",
+        "v",
+        "--chunks",
+        "3",
+        "--estimate",
+        "--weakest",
+        "0",
+    ];
+    let document = json_of(&reference, &current, &arguments);
+    let truth: f64 = (1500..2700).map(|i| error(i, 0.5 + 0.5 * shuffled(i, 3)).abs()).sum::<f64>() / 1200.0;
+    let before = metric(&document["reference_chunks"][0], "mae")["realised"].as_f64().unwrap();
+    let chunks = document["chunks"].as_array().unwrap();
+    let of = |name: &str| -> f64 {
+        chunks.iter().map(|chunk| metric(chunk, name)["estimated"].as_f64().unwrap()).sum::<f64>() / 3.0
+    };
+    assert!((of("mae") / truth - 1.0).abs() < 0.1, "{} instead of {truth}, before {before}", of("mae"));
+    assert!((of("mae") / before - 1.0).abs() > 0.2, "{before} and {}", of("mae"));
+    assert!(of("rmse") > of("mae"));
+    let mae = metric(&chunks[0], "mae");
+    assert_eq!((&mae["realised"], &mae["reason"]), (&Value::Null, &"no_rows".into()));
+    assert!(mae["estimate_band"][0].as_f64().unwrap() < mae["estimated"].as_f64().unwrap());
+    assert_eq!(mae["alert"], true, "the estimate is far from what is usual: {mae}");
+}
+
+/// Rows whose truth follows x, or its opposite.
+fn classes(rows: Range<u32>, low: f64, turned: bool) -> String {
+    csv("x,noise,p,y", rows, |i| {
+        let x = low + (1.0 - low) * shuffled(i, 3);
+        let likely = if turned { 1.0 - x } else { x };
+        format!("{x},{},{x},{}", shuffled(i, 11), u8::from(shuffled(i, 5) < likely))
+    })
+}
+
+#[test]
+fn concept_drift_is_told_from_drift_of_features() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", &classes(0..3000, 0.0, false));
+    let moved = folder.file("moved.csv", &classes(3000..3500, 0.3, false));
+    let turned = folder.file("turned.csv", &classes(3000..3500, 0.0, true));
+    let few = folder.file("few.csv", &classes(3000..3100, 0.0, true));
+    let arguments = [
+        "--task",
+        "binary",
+        "--target",
+        "y",
+        "--score",
+        "p",
+        "--chunks",
+        "3",
+        "--concept-drift",
+        "--weakest",
+        "0",
+    ];
+    let concept = |current| json_of(&reference, current, &arguments)["concept_drift"].clone();
+    let found = concept(&turned);
+    assert_eq!((&found["verdict"], &found["metric"]), (&"drift".into(), &"roc_auc".into()), "{found}");
+    assert!(found["estimated_effect"].as_f64().unwrap() < -0.3, "{found}");
+    let found = concept(&moved);
+    assert_eq!(found["verdict"], "no_drift", "{found}");
+    let found = concept(&few);
+    assert_eq!(
+        (&found["verdict"], &found["reason"]),
+        (&"insufficient_data".into(), &"too few rows with a target".into())
+    );
+}
