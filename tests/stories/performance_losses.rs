@@ -72,12 +72,10 @@ fn classes(rows: Range<u32>, low: f64, turned: bool) -> String {
 }
 
 #[test]
-fn concept_drift_is_told_from_drift_of_features() {
+fn a_turned_relation_is_concept_drift() {
     let folder = Folder::new();
     let reference = folder.file("reference.csv", &classes(0..3000, 0.0, false));
-    let moved = folder.file("moved.csv", &classes(3000..3500, 0.3, false));
     let turned = folder.file("turned.csv", &classes(3000..3500, 0.0, true));
-    let few = folder.file("few.csv", &classes(3000..3100, 0.0, true));
     let arguments = [
         "--task",
         "binary",
@@ -91,15 +89,7 @@ fn concept_drift_is_told_from_drift_of_features() {
         "--weakest",
         "0",
     ];
-    let concept = |current| json_of(&reference, current, &arguments)["concept_drift"].clone();
-    let found = concept(&turned);
+    let found = json_of(&reference, &turned, &arguments)["concept_drift"].clone();
     assert_eq!((&found["verdict"], &found["metric"]), (&"drift".into(), &"roc_auc".into()), "{found}");
     assert!(found["estimated_effect"].as_f64().unwrap() < -0.3, "{found}");
-    let found = concept(&moved);
-    assert_eq!(found["verdict"], "no_drift", "{found}");
-    let found = concept(&few);
-    assert_eq!(
-        (&found["verdict"], &found["reason"]),
-        (&"insufficient_data".into(), &"too few rows with a target".into())
-    );
 }

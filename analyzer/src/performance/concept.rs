@@ -1,8 +1,8 @@
 //! Concept drift: whether the relation between features and truth changed, and what that does to the model's performance.
 //!
 //! A model of the monitored window says what would be true of the rows of the reference if the window's relation held there; the monitored
-//! model's predictions of those rows are measured against that, and against what models of the reference itself say. What the features do by
-//! themselves, drifting or not, plays no part: both are measured on the same rows. The difference is the effect; how much it scatters without any
+//! model's predictions of those rows are measured against that, and against what models of the reference itself say. Both are measured on
+//! the same rows. Trees know nothing beyond the rows that they were made of, so the window has to cover the reference's features. The difference is the effect; how much it scatters without any
 //! change is what models of different parts of the reference differ by.
 
 use windvane_stats::performance::estimate::{Expected, Supposed};
