@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn nothing_is_fitted_to_nothing() {
         assert!(LossModel::fit(&[], &[]).is_none());
-        assert!(LossModel::fit(&vec![vec![]; 100], &vec![1.0; 100]).is_none());
+        assert!(LossModel::fit(&vec![vec![]; 100], &[1.0; 100]).is_none());
         assert!(LossModel::fit(&vec![vec![1.0]; 5], &[1.0; 5]).is_none());
     }
 }
