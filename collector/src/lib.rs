@@ -17,8 +17,6 @@ mod in_flight;
 mod kserve;
 mod limits;
 mod metrics;
-mod metrics;
-mod options;
 mod options;
 mod otlp;
 mod redact;
