@@ -140,13 +140,13 @@ fn expected(day: i64, delivery: i64) -> (u64, u64) {
 fn found(service: &Service, today_us: i64) -> BTreeMap<i64, (u64, u64, u64)> {
     let rows = query(
         service,
-        "SELECT toUnixTimestamp64Micro(window_start), n, labelled, ifNull(round(realised * labelled), 0) \
+        "SELECT toUnixTimestamp64Micro(window_start), n, labelled, toUInt64(ifNull(round(realised * labelled), 0)) \
          FROM performance_findings FINAL WHERE monitor = 'right' AND segment_key = '' AND metric = 'accuracy'",
     );
     let line = |line: &str| {
-        let fields: Vec<f64> = line.split('\t').map(|field| field.parse().unwrap()).collect();
-        let start_us = line.split('\t').next().unwrap().parse::<i64>().unwrap();
-        ((today_us - start_us) / DAY_US, (fields[1] as u64, fields[2] as u64, fields[3] as u64))
+        let fields: Vec<i64> = line.split('\t').map(|field| field.parse().unwrap()).collect();
+        let count = |at: usize| u64::try_from(fields[at]).unwrap();
+        ((today_us - fields[0]) / DAY_US, (count(1), count(2), count(3)))
     };
     rows.lines().map(line).collect()
 }
@@ -156,7 +156,7 @@ fn wait_for_delivery(service: &Service, today_us: i64, delivery: i64) {
         let found = found(service, today_us);
         for day in 1..=DAYS {
             let (labelled, right) = expected(day, delivery);
-            let expected = Some((EVENTS as u64, labelled, right));
+            let expected = Some((EVENTS.unsigned_abs(), labelled, right));
             if found.get(&day).copied() != expected {
                 let log = service.log().join("\n");
                 let tail = &log[log.len().saturating_sub(2_000)..];

@@ -25,7 +25,7 @@ const ALPHA: f64 = 0.05;
 struct Candidate {
     column: String,
     value: Option<String>,
-    rows: f64,
+    rows: u64,
     sum: f64,
     sum_sq: f64,
 }
@@ -109,13 +109,7 @@ fn candidate(column: &str, row: LossRow) -> Candidate {
         (Some(low), Some(high)) => Some(format!("{low} to {high}")),
         _ => row.value,
     };
-    Candidate {
-        column: column.to_owned(),
-        value,
-        rows: row.rows as f64,
-        sum: row.sum.0,
-        sum_sq: row.sum_sq.0,
-    }
+    Candidate { column: column.to_owned(), value, rows: row.rows, sum: row.sum.0, sum_sq: row.sum_sq.0 }
 }
 
 /// The segments that lose more than all other rows, by Welch's test, after Holm's correction over all that were looked at.
@@ -123,7 +117,7 @@ fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> 
     let variance = |n: f64, sum: f64, sum_sq: f64| ((sum_sq - sum * sum / n) / (n - 1.0)).max(0.0);
     let mut compared: Vec<WeakSegment> = Vec::new();
     for candidate in candidates {
-        let Candidate { column, value, rows, .. } = candidate;
+        let (count, rows) = (candidate.rows, candidate.rows as f64);
         let others = n - rows;
         if others < 2.0 {
             continue;
@@ -139,9 +133,9 @@ fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> 
         let half = survival::student_exceeded(0.025, df) * error;
         let difference = loss - elsewhere;
         compared.push(WeakSegment {
-            column,
-            value,
-            n: rows as u64,
+            column: candidate.column,
+            value: candidate.value,
+            n: count,
             loss,
             loss_elsewhere: elsewhere,
             difference_ci: Some([difference - half, difference + half]),
@@ -164,7 +158,7 @@ fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> 
 mod tests {
     use super::{Candidate, told};
 
-    fn shares(errors: &[(f64, f64)]) -> (Vec<Candidate>, [f64; 3]) {
+    fn shares(errors: &[(u64, f64)]) -> (Vec<Candidate>, [f64; 3]) {
         let candidates = errors.iter().enumerate().map(|(i, (rows, wrong))| Candidate {
             column: "c".to_owned(),
             value: Some(i.to_string()),
@@ -172,18 +166,19 @@ mod tests {
             sum: *wrong,
             sum_sq: *wrong,
         });
-        let sums =
-            errors.iter().fold([0.0; 3], |sums, (n, wrong)| [sums[0] + n, sums[1] + wrong, sums[2] + wrong]);
+        let sums = errors
+            .iter()
+            .fold([0.0; 3], |sums, (n, wrong)| [sums[0] + *n as f64, sums[1] + wrong, sums[2] + wrong]);
         (candidates.collect(), sums)
     }
 
     #[test]
     fn a_planted_weakness_is_told_and_chance_is_not() {
-        let (candidates, sums) = shares(&[(1000.0, 100.0), (1000.0, 110.0), (1000.0, 90.0), (200.0, 60.0)]);
+        let (candidates, sums) = shares(&[(1000, 100.0), (1000, 110.0), (1000, 90.0), (200, 60.0)]);
         let found = told(candidates, sums, 5);
         assert_eq!(found.iter().map(|segment| segment.value.clone().unwrap()).collect::<Vec<_>>(), ["3"]);
         assert!((found[0].loss - 0.3).abs() < 1e-12 && (found[0].loss_elsewhere - 0.1).abs() < 1e-12);
-        let (candidates, sums) = shares(&[(1000.0, 100.0), (1000.0, 110.0), (1000.0, 90.0)]);
+        let (candidates, sums) = shares(&[(1000, 100.0), (1000, 110.0), (1000, 90.0)]);
         assert!(told(candidates, sums, 5).is_empty());
     }
 }

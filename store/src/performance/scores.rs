@@ -209,7 +209,7 @@ mod tests {
                 class: 2 * i,
                 truth: truths[usize::from(i) % 3],
                 predicted: i % 2 == 0,
-                fold: 9 - i as u8,
+                fold: 9 - u8::try_from(i).unwrap(),
                 score: f64::from(i) / 3.0,
                 weight: 1.0,
                 probability: 0.25,
