@@ -1,6 +1,6 @@
 //! Monitors: comparisons that run by themselves, window after window, on one or several analyzers.
 //!
-//! `plan` says which windows are due, and `lease` who runs one: both decide in pure functions. `runner` runs one window
+//! `plan` says which windows are due, and a lease of the store who runs one. `runner` runs one window
 //! under its lease and keeps the ledger; `scheduler` does that for all jobs until it is stopped. What a job does with its
 //! window is the job's affair: `drift` compares it with a reference, `quality` checks it against what that was, `experiment` looks at an
 //! experiment as of its end, and another kind is a variant of [`Job`].
@@ -9,7 +9,6 @@ mod drift;
 mod error;
 mod experiment;
 mod job;
-mod lease;
 mod metrics;
 mod performance;
 mod period;

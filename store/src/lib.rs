@@ -19,6 +19,7 @@ pub mod labelled;
 pub mod latency;
 pub mod latency_findings;
 pub mod llm_calls;
+pub mod lease;
 pub mod local;
 pub mod logs;
 pub mod measurements;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use windvane_store::lease::Lease;
 use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
 
 use super::error::chain;
 use super::job::{Attempt, Job, Outcome};
-use super::lease::Lease;
 use super::{JobError, RunError};
 
 /// Runs windows on behalf of one analyzer.

@@ -1,4 +1,4 @@
-//! Who runs a window, where several analyzers share one ClickHouse: a claim is inserted, and read back.
+//! Who runs a job, where several processes share one ClickHouse: a claim is inserted, and read back.
 //!
 //! The table offers no compare-and-set, and none is needed. A claim wins only if no other live claim is there when it is
 //! read back. Of two claims one was inserted first, so the other's reader sees it: never do both win. Where both see each
@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
-use windvane_store::job_leases::{self, Claim};
-use windvane_store::{Store, StoreError};
+
+use crate::job_leases::{self, Claim};
+use crate::{Store, StoreError};
 
 /// How often a claim that has to wait looks again, and how long it waits in between: together far longer than an INSERT.
 const LOOKS: u32 = 20;
