@@ -1,5 +1,6 @@
 //! The nouns of Windvane and their wire format: events, rejections, findings, verdicts. No I/O, no async.
 
+pub mod alert;
 pub mod assignment;
 pub mod attribution;
 pub mod baseline;
@@ -14,6 +15,7 @@ pub mod experiment_summary;
 pub mod fairness;
 pub mod gate;
 pub mod latency;
+pub mod matcher;
 pub mod nearest;
 pub mod performance;
 pub mod quality;

@@ -1,0 +1,130 @@
+//! Alerts as other programs read them: the document of `/api/v1/alerts` and `windvane alerts list`, and silences.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::matcher::Matcher;
+
+/// What an alert is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Its condition holds, but not for long enough yet.
+    Pending,
+    /// It holds, and people are told.
+    Firing,
+    /// Its condition has ended, but not for long enough yet.
+    Recovering,
+    /// It has ended.
+    Resolved,
+}
+
+impl State {
+    /// The word in tables and documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Recovering => "recovering",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// How urgent an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Somebody should look soon.
+    Warning,
+    /// Something does not work.
+    Error,
+    /// Somebody has to look now.
+    Critical,
+}
+
+impl Severity {
+    /// All of them, the least urgent first.
+    pub const WORDS: &'static [&'static str] = &["info", "warning", "error", "critical"];
+
+    /// The word of a label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity of this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Info, Self::Warning, Self::Error, Self::Critical].into_iter().find(|it| it.as_str() == word)
+    }
+}
+
+/// An alert that is pending, firing or recovering, with everything that keeps it from being told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// A stable hash of its labels; what `windvane alerts ack` takes.
+    pub fingerprint: String,
+    /// The rule that it comes from.
+    pub rule: String,
+    /// What it is in.
+    pub state: State,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What people read.
+    pub annotations: BTreeMap<String, String>,
+    /// The value that the rule looks at.
+    pub value: Option<f64>,
+    /// The page of the finding.
+    pub link: Option<String>,
+    /// The silence that keeps it from being told.
+    pub silenced_by: Option<String>,
+    /// The alert that does.
+    pub inhibited_by: Option<String>,
+    /// Who has acknowledged it.
+    pub acknowledged_by: Option<String>,
+    /// Who is told of it.
+    pub receivers: Vec<String>,
+}
+
+/// A bound in time on what is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Its name.
+    pub id: String,
+    /// Alerts that fulfil all of them are not told.
+    pub matchers: Vec<Matcher>,
+    /// From when, microseconds since 1970 UTC, included.
+    pub starts_at_us: i64,
+    /// Until when, excluded.
+    pub ends_at_us: i64,
+    /// Who made it.
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
+}
+
+impl Silence {
+    /// Whether it holds at a time.
+    #[must_use]
+    pub fn holds(&self, now_us: i64) -> bool {
+        self.starts_at_us <= now_us && now_us < self.ends_at_us
+    }
+
+    /// Whether it keeps an alert with these labels from being told.
+    #[must_use]
+    pub fn covers(&self, labels: &BTreeMap<String, String>, now_us: i64) -> bool {
+        self.holds(now_us) && !self.matchers.is_empty() && crate::matcher::all_match(&self.matchers, labels)
+    }
+}
