@@ -1,6 +1,12 @@
 //! The only ClickHouse code of Windvane: the embedded engine and its HTTP endpoint, the client, migrations, writers
 //! and readers.
 
+pub mod alert_events;
+pub mod alerts_acknowledgements;
+pub mod alerts_histogram;
+pub mod alerts_sources;
+pub mod alerts_state;
+pub mod alerts_versions;
 pub mod baselines;
 mod block;
 pub mod chdb;
@@ -28,6 +34,7 @@ pub mod migrate;
 pub mod monitor_runs;
 pub mod monitors;
 mod native;
+pub mod notifications;
 pub mod outcomes;
 pub mod parts;
 pub mod payloads;
@@ -42,6 +49,7 @@ pub mod recorded_requests;
 mod rowbinary;
 mod secret;
 pub mod spans;
+pub mod silences;
 mod statement;
 mod supervisor;
 mod table;

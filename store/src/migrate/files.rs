@@ -50,4 +50,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(38, "quality_findings", "0038_quality_findings.sql"),
     migration!(39, "latency_findings", "0039_latency_findings.sql"),
     migration!(40, "gate_findings", "0040_gate_findings.sql"),
+    migration!(18, "alert_events", "0018_alert_events.sql"),
+    migration!(19, "notifications", "0019_notifications.sql"),
+    migration!(20, "silences", "0020_silences.sql"),
+    migration!(21, "alert_acknowledgements", "0021_alert_acknowledgements.sql"),
+    migration!(22, "alert_state", "0022_alert_state.sql"),
 ];
