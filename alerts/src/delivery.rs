@@ -10,7 +10,7 @@ use crate::notification::Notification;
 use crate::receiver::Receiver;
 
 /// How long one attempt may take, with connecting and the answer.
-const ATTEMPT_MAX: Duration = Duration::from_secs(10);
+pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 /// The first pause; each further one is twice as long, and jittered.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// The longest pause that a receiver did not ask for.

@@ -8,10 +8,14 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
 
+use crate::chart;
 use crate::notification::{Alert, Notification, Purpose, State};
 
 /// Characters of a subject: more is cut by most mail programs.
 const SUBJECT_CHARACTERS_MAX: usize = 200;
+/// Alerts that are told in full; of the others there is a line each, up to the second number.
+const DETAILED_MAX: usize = 5;
+const LISTED_MAX: usize = 100;
 
 /// A notification in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +24,19 @@ pub struct Message {
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// A whole HTML document, without anything from elsewhere.
+    /// A whole HTML document, without anything from elsewhere but the images below.
     pub html: String,
+    /// Images that the HTML shows by their names.
+    pub images: Vec<Image>,
+}
+
+/// An image of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its name, `chart-1`.
+    pub name: String,
+    /// A PNG.
+    pub png: Vec<u8>,
 }
 
 /// An alert as a template sees it.
@@ -31,10 +46,14 @@ struct Shown<'a> {
     name: &'a str,
     summary: Option<&'a str>,
     description: Option<&'a str>,
+    cause: Option<&'a str>,
+    next: Option<&'a str>,
     labels: Vec<(&'a str, &'a str)>,
     since: String,
     until: Option<String>,
     link: Option<&'a str>,
+    chart: Option<String>,
+    image: Option<String>,
 }
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -59,11 +78,21 @@ impl Message {
     #[must_use]
     pub fn of(notification: &Notification) -> Self {
         let subject = subject(notification);
+        let images = images(notification);
+        let (detailed, rest) = notification.alerts.split_at(notification.alerts.len().min(DETAILED_MAX));
+        let (listed, beyond) = rest.split_at(rest.len().min(LISTED_MAX));
+        let shown = |alerts: &[Alert]| -> Vec<Value> {
+            let shown = alerts.iter().enumerate().map(|(at, alert)| shown(alert, name_of_image(at, &images)));
+            shown.map(|alert| Value::from(Serde(alert))).collect()
+        };
         let context = context! {
             subject => subject.as_str(),
             test => notification.purpose == Purpose::Test,
+            note => notification.note.as_deref(),
             receiver => notification.receiver.as_str(),
-            alerts => Value::from(Serde(notification.alerts.iter().map(shown).collect::<Vec<_>>())),
+            alerts => shown(detailed),
+            listed => shown(listed),
+            beyond => beyond.len() as u64 + notification.left_out,
             external_url => notification.external_url.as_deref(),
         };
         let render = |name: &str| {
@@ -74,7 +103,7 @@ impl Message {
                 subject.clone()
             })
         };
-        Self { text: render("message.txt"), html: render("message.html"), subject }
+        Self { text: render("message.txt"), html: render("message.html"), subject, images }
     }
 }
 
@@ -99,17 +128,42 @@ fn subject(notification: &Notification) -> String {
     crate::truncate::truncated(&line, SUBJECT_CHARACTERS_MAX)
 }
 
-fn shown(alert: &Alert) -> Shown<'_> {
+/// The charts of the alerts that are told in full, named by their place.
+fn images(notification: &Notification) -> Vec<Image> {
+    let charts = notification.alerts.iter().take(DETAILED_MAX).enumerate();
+    let drawn = charts.filter_map(|(at, alert)| Some((at, chart::image(alert.chart.as_ref()?))));
+    drawn
+        .filter_map(|(at, png)| match png {
+            Ok(png) => Some(Image { name: format!("chart-{}", at + 1), png }),
+            Err(error) => {
+                tracing::error!(%error, "a chart cannot be drawn; the message has its text alone");
+                None
+            }
+        })
+        .collect()
+}
+
+fn name_of_image(at: usize, images: &[Image]) -> Option<String> {
+    let name = format!("chart-{}", at + 1);
+    images.iter().any(|image| image.name == name).then_some(name)
+}
+
+fn shown(alert: &Alert, image: Option<String>) -> Shown<'_> {
     let annotation = |name: &str| alert.annotations.get(name).map(String::as_str);
+    let chart = alert.chart.as_ref().map(chart::text);
     Shown {
         state: alert.state.as_str(),
         name: alert.name(),
         summary: annotation("summary"),
         description: annotation("description"),
+        cause: annotation("cause"),
+        next: annotation("next"),
         labels: alert.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         since: minute(alert.starts_at),
         until: alert.ends_at.map(minute),
         link: alert.link.as_deref(),
+        image: image.filter(|_| chart.is_some()),
+        chart,
     }
 }
 
@@ -119,46 +173,4 @@ fn minute(time: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_says_that_it_is_one() {
-        let message = Message::of(&Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH));
-        insta::assert_snapshot!(format!("{}\n---\n{}", message.subject, message.text), @r#"
-        [TEST] This is a test notification; nothing is wrong
-        ---
-        TEST: this message only shows that the receiver "ops" works. Nothing is wrong.
-
-        [firing] This is a test notification; nothing is wrong
-        Somebody ran `windvane alerts test` to see whether this receiver works. It does.
-          since 1970-01-01 00:00 UTC
-          alertname: WindvaneTest
-          severity: info
-          test: true
-
-        -- 
-        Windvane
-        "#);
-        assert!(message.html.contains("This is a test notification"));
-    }
-
-    #[test]
-    fn what_a_label_says_is_no_markup_and_no_header() {
-        let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
-        let alert = &mut notification.alerts[0];
-        alert.labels.insert("model".to_owned(), "<script>alert(1)</script>".to_owned());
-        alert.annotations.insert("summary".to_owned(), "a\r\nBcc: everyone@example.org".to_owned());
-        let message = Message::of(&notification);
-        assert!(!message.html.contains("<script>"), "{}", message.html);
-        assert!(!message.subject.contains(['\r', '\n']), "{}", message.subject);
-    }
-
-    #[test]
-    fn many_alerts_are_one_subject() {
-        let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
-        notification.purpose = Purpose::Inform;
-        notification.alerts = vec![notification.alerts[0].clone(); 40];
-        assert_eq!(Message::of(&notification).subject, "[FIRING:40] WindvaneTest (40 alerts)");
-    }
-}
+mod tests;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use windvane_store::alerts_histogram::Histogram;
+use windvane_store::alerts_sources::Observation;
 
 /// Names and values that identify an alert.
 pub type Labels = BTreeMap<String, String>;
 
 /// Whether an alert holds or has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It holds.
@@ -31,7 +33,7 @@ impl State {
 }
 
 /// One thing that is wrong, or was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// Whether it holds.
     pub state: State,
@@ -45,21 +47,80 @@ pub struct Alert {
     pub ends_at: Option<Timestamp>,
     /// The page of the finding behind it.
     pub link: Option<String>,
+    /// Which feature it is about, where it is about one.
+    #[serde(default)]
+    pub feature: Option<Feature>,
+    /// The feature's values, before and now, where they are known.
+    #[serde(default)]
+    pub chart: Option<Histogram>,
+}
+
+/// A feature that changed, and where its values are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// The model.
+    pub model: String,
+    /// Its version; empty for all.
+    pub version: String,
+    /// Its environment; empty for all.
+    pub environment: String,
+    /// The feature.
+    pub column: String,
+    /// `numeric`, `categorical` or another kind.
+    pub kind: String,
+    /// The reference: its start and end, microseconds since 1970 UTC.
+    pub reference_us: (i64, i64),
+    /// The window.
+    pub window_us: (i64, i64),
+}
+
+impl Feature {
+    /// The feature that an observation is about; none where it is about a segment, whose rows are not told apart here.
+    #[must_use]
+    pub fn of(observation: &Observation) -> Option<Self> {
+        let label = |name: &str| observation.labels.get(name).cloned().unwrap_or_default();
+        let time = |name: &str| observation.fields.get(name)?.as_i64();
+        if observation.labels.contains_key("segment") || !observation.labels.contains_key("column") {
+            return None;
+        }
+        Some(Self {
+            model: label("model"),
+            version: label("version"),
+            environment: label("environment"),
+            column: label("column"),
+            kind: observation.fields.get("column_kind")?.as_str()?.to_owned(),
+            reference_us: (time("reference_start_us")?, time("reference_end_us")?),
+            window_us: (observation.window_start_us, observation.window_end_us),
+        })
+    }
+}
+
+/// Names an alert: a stable hash of its labels, 16 hexadecimal digits. FNV-1a over names and values in order with a byte 255
+/// after each, as Alertmanager makes it, so that both name an alert alike.
+#[must_use]
+pub fn fingerprint(labels: &Labels) -> String {
+    let mut hasher = fnv::FnvHasher::default();
+    for (name, value) in labels {
+        for text in [name, value] {
+            hasher.write(text.as_bytes());
+            hasher.write(&[255]);
+        }
+    }
+    format!("{:016x}", hasher.finish())
+}
+
+/// A stable number of a text.
+pub(crate) fn hash(text: &str) -> u64 {
+    let mut hasher = fnv::FnvHasher::default();
+    hasher.write(text.as_bytes());
+    hasher.finish()
 }
 
 impl Alert {
-    /// A stable hash of the labels, 16 hexadecimal digits: FNV-1a over names and values in order with a byte 255 after each, as
-    /// Alertmanager makes it, so that both name an alert alike.
+    /// Names it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let mut hasher = fnv::FnvHasher::default();
-        for (name, value) in &self.labels {
-            for text in [name, value] {
-                hasher.write(text.as_bytes());
-                hasher.write(&[255]);
-            }
-        }
-        format!("{:016x}", hasher.finish())
+        fingerprint(&self.labels)
     }
 
     /// Its name, for people.
@@ -70,27 +131,38 @@ impl Alert {
 }
 
 /// Whether a notification tells of something or tries a receiver out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// It tells of findings.
     Inform,
     /// It only shows that the receiver works, and says so.
     Test,
+    /// It only says that this process lives.
+    Heartbeat,
 }
 
 /// The alerts of a group, on their way to a receiver.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
     /// The same for every attempt to deliver it.
     pub id: String,
-    /// Why it is sent.
+    /// What it is for.
     pub purpose: Purpose,
+    /// Why it is sent, a word of `docs/ALERTS.md`; empty for a test.
+    pub reason: String,
+    /// What people have to know about the message itself.
+    pub note: Option<String>,
     /// The receiver's name.
     pub receiver: String,
+    /// The route that it took, as Alertmanager writes it: the root is `{}`.
+    pub route: String,
     /// What the alerts of the group share and are grouped by.
     pub group: Labels,
     /// At least one.
     pub alerts: Vec<Alert>,
+    /// Alerts that it has no room for.
+    pub left_out: u64,
     /// Where the service's own pages are, where it is known.
     pub external_url: Option<String>,
     /// When it was made.
@@ -119,16 +191,39 @@ impl Notification {
             starts_at: now,
             ends_at: None,
             link: None,
+            feature: None,
+            chart: None,
         };
         Self {
             id,
             purpose: Purpose::Test,
+            reason: String::new(),
+            note: None,
             receiver: receiver.to_owned(),
+            route: "{}".to_owned(),
             group: owned(&labels[..1]),
             alerts: vec![alert],
+            left_out: 0,
             external_url: None,
             made_at: now,
         }
+    }
+
+    /// The notification that only says that this process lives.
+    #[must_use]
+    pub fn heartbeat(receiver: &str, now: Timestamp) -> Self {
+        let mut beat = Self::test(receiver, format!("heartbeat-{}", now.as_second()), now);
+        beat.purpose = Purpose::Heartbeat;
+        let labels = [("alertname", "Heartbeat"), ("severity", "info")];
+        beat.alerts[0].labels =
+            labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        beat.alerts[0].annotations = [(
+            "summary".to_owned(),
+            "windvane watches; where this stops coming, nobody is told of anything".to_owned(),
+        )]
+        .into();
+        beat.group = [("alertname".to_owned(), "Heartbeat".to_owned())].into();
+        beat
     }
 
     /// Firing while any alert is.
@@ -145,7 +240,7 @@ impl Notification {
     pub fn group_key(&self) -> String {
         let labels: Vec<String> =
             self.group.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        format!("{{}}:{{{}}}", labels.join(", "))
+        format!("{}:{{{}}}", self.route, labels.join(", "))
     }
 
     /// The most urgent severity of its alerts: critical, error, warning or info.
@@ -200,6 +295,8 @@ mod tests {
             starts_at,
             ends_at: None,
             link: None,
+            feature: None,
+            chart: None,
         }
     }
 

@@ -1,20 +1,30 @@
 //! Receivers: one file a kind. A receiver is made of settings, and makes one attempt at a time.
 
+mod alertmanager;
+mod discord;
 mod email;
+mod exec;
+mod file;
 mod http;
+mod opsgenie;
 mod pagerduty;
 mod slack;
 mod target;
 mod teams;
+mod telegram;
 mod webhook;
 
 pub use self::email::{EmailSettings, Login, Tls};
 pub use self::target::{HttpSettings, Targets};
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 use windvane_store::Secret;
 
 use self::email::Email;
+use self::exec::Exec;
+use self::file::Lines;
 use self::http::Endpoint;
 use crate::delivery::Attempt;
 use crate::message::Message;
@@ -43,6 +53,36 @@ pub enum Settings {
         /// The integration's key.
         routing_key: Secret,
     },
+    /// An incoming webhook of Discord.
+    Discord(HttpSettings),
+    /// Opsgenie's API, version 2.
+    Opsgenie {
+        /// The API's address, without a path.
+        http: HttpSettings,
+        /// The integration's key.
+        key: Secret,
+    },
+    /// A bot of Telegram.
+    Telegram {
+        /// The API's address, without a path.
+        http: HttpSettings,
+        /// The bot's token.
+        token: Secret,
+        /// The chat.
+        chat_id: String,
+    },
+    /// Prometheus' Alertmanager, by its API, version 2.
+    Alertmanager(HttpSettings),
+    /// A program, with the body of a webhook on its standard input.
+    Exec {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
+    /// A file, a line a notification.
+    File {
+        /// Its path.
+        path: PathBuf,
+    },
 }
 
 /// A setting that no receiver can be made of.
@@ -69,6 +109,12 @@ enum Channel {
     Slack(Endpoint),
     Teams(Endpoint),
     PagerDuty { endpoint: Endpoint, routing_key: Secret },
+    Discord(Endpoint),
+    Opsgenie { endpoint: Endpoint, key: Secret },
+    Telegram { endpoint: Endpoint, token: Secret, chat_id: String },
+    Alertmanager(Endpoint),
+    Exec(Exec),
+    File(Lines),
 }
 
 impl Receiver {
@@ -87,6 +133,18 @@ impl Receiver {
             Settings::PagerDuty { http, routing_key } => {
                 Channel::PagerDuty { endpoint: Endpoint::new(http)?, routing_key: routing_key.clone() }
             }
+            Settings::Discord(http) => Channel::Discord(Endpoint::new(http)?),
+            Settings::Opsgenie { http, key } => {
+                Channel::Opsgenie { endpoint: Endpoint::new(http)?, key: key.clone() }
+            }
+            Settings::Telegram { http, token, chat_id } => Channel::Telegram {
+                endpoint: Endpoint::new(http)?,
+                token: token.clone(),
+                chat_id: chat_id.clone(),
+            },
+            Settings::Alertmanager(http) => Channel::Alertmanager(Endpoint::new(http)?),
+            Settings::Exec { command } => Channel::Exec(Exec { command: command.clone() }),
+            Settings::File { path } => Channel::File(Lines { path: path.clone() }),
         };
         Ok(Self { name: name.to_owned(), channel })
     }
@@ -116,6 +174,24 @@ impl Receiver {
                 let body = pagerduty::body(notification, message, routing_key.expose());
                 endpoint.post(body.to_string(), &[]).await
             }
+            Channel::Discord(endpoint) => {
+                endpoint.post(discord::body(notification, message).to_string(), &[]).await
+            }
+            Channel::Opsgenie { endpoint, key } => {
+                let (path, body) = opsgenie::request(notification, message);
+                let headers = [("Authorization", format!("GenieKey {}", key.expose()))];
+                endpoint.post_below(&path, body.to_string(), &headers).await
+            }
+            Channel::Telegram { endpoint, token, chat_id } => {
+                let path = format!("/bot{}/sendMessage", token.expose());
+                endpoint.post_below(&path, telegram::body(message, chat_id).to_string(), &[]).await
+            }
+            Channel::Alertmanager(endpoint) => {
+                let body = alertmanager::body(notification).to_string();
+                endpoint.post_below(alertmanager::PATH, body, &[]).await
+            }
+            Channel::Exec(exec) => exec.send(notification).await,
+            Channel::File(lines) => lines.send(notification).await,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as Encryption, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
@@ -14,8 +14,8 @@ use windvane_store::Secret;
 use super::SettingsFault;
 use crate::chain::chain;
 use crate::delivery::Attempt;
-use crate::message::Message;
-use crate::notification::Notification;
+use crate::message::{Image, Message};
+use crate::notification::{Notification, hash};
 
 /// How a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,20 +134,28 @@ impl Email {
         for to in &self.to {
             builder = builder.to(to.clone());
         }
-        builder.multipart(
-            MultiPart::alternative()
-                .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(message.text.clone()))
-                .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(message.html.clone())),
-        )
+        let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(message.text.clone());
+        let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(message.html.clone());
+        let both = MultiPart::alternative().singlepart(text);
+        builder.multipart(match message.images.is_empty() {
+            true => both.singlepart(html),
+            false => both.multipart(with_images(html, &message.images)),
+        })
     }
+}
+
+/// The HTML with the images that it shows, which no mail program has to fetch from elsewhere.
+fn with_images(html: SinglePart, images: &[Image]) -> MultiPart {
+    let kind = ContentType::parse("image/png").expect("it is a type");
+    let related = MultiPart::related().singlepart(html);
+    let inline =
+        |image: &Image| Attachment::new_inline(image.name.clone()).body(image.png.clone(), kind.clone());
+    images.iter().fold(related, |related, image| related.singlepart(inline(image)))
 }
 
 /// Names the thread of a group, so that mail programs show its mails together.
 fn thread(notification: &Notification) -> String {
-    use std::hash::Hasher;
-    let mut hasher = fnv::FnvHasher::default();
-    hasher.write(notification.group_key().as_bytes());
-    format!("group-{:016x}", hasher.finish())
+    format!("group-{:016x}", hash(&notification.group_key()))
 }
 
 /// Names what is sent to one receiver; letters and digits only, because it looks like a host name.

@@ -62,7 +62,20 @@ impl Endpoint {
 
     /// Posts a JSON body once.
     pub async fn post(&self, body: String, headers: &[(&'static str, String)]) -> Attempt {
-        let mut request = Request::post(self.uri.clone())
+        self.post_below("", body, headers).await
+    }
+
+    /// Posts a JSON body once, to a path below the address.
+    pub async fn post_below(&self, path: &str, body: String, headers: &[(&'static str, String)]) -> Attempt {
+        let uri = match path {
+            "" => self.uri.clone(),
+            path => match format!("{}{path}", self.uri.to_string().trim_end_matches('/')).parse() {
+                Ok(uri) => uri,
+                // Without the path, which may hold a token.
+                Err(_) => return Attempt::Refused("the address cannot be made".to_owned()),
+            },
+        };
+        let mut request = Request::post(uri)
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("windvane/", env!("CARGO_PKG_VERSION")));
         for (name, value) in headers {

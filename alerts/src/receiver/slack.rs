@@ -22,9 +22,13 @@ pub fn body(notification: &Notification, message: &Message) -> Value {
     if notification.purpose == Purpose::Test {
         blocks.push(section("*Test:* this message only shows that the receiver works. Nothing is wrong."));
     }
+    if let Some(note) = &notification.note {
+        blocks.push(section(&format!("_{}_", escaped(note))));
+    }
     blocks.extend(notification.alerts.iter().take(ALERTS_SHOWN).map(|alert| section(&words(alert))));
-    if notification.alerts.len() > ALERTS_SHOWN {
-        blocks.push(section(&format!("… and {} more", notification.alerts.len() - ALERTS_SHOWN)));
+    let more = notification.alerts.len().saturating_sub(ALERTS_SHOWN) as u64 + notification.left_out;
+    if more > 0 {
+        blocks.push(section(&format!("… and {more} more")));
     }
     json!({ "text": truncated(&escaped(&message.subject), SECTION_MAX), "blocks": blocks })
 }
@@ -42,6 +46,14 @@ fn words(alert: &Alert) -> String {
     let mut text = format!("{mark} *{}*", annotation("summary").unwrap_or_else(|| escaped(alert.name())));
     if let Some(description) = annotation("description") {
         text += &format!("\n{description}");
+    }
+    for (word, name) in [("Likely cause", "cause"), ("Look next", "next")] {
+        if let Some(told) = annotation(name) {
+            text += &format!("\n*{word}:* {told}");
+        }
+    }
+    if let Some(histogram) = &alert.chart {
+        text += &format!("\n```{}```", escaped(&crate::chart::text(histogram)));
     }
     let labels: Vec<String> =
         alert.labels.iter().map(|(name, value)| format!("{}: `{}`", escaped(name), escaped(value))).collect();

@@ -23,12 +23,15 @@ pub fn body(notification: &Notification, message: &Message) -> Value {
         let text = "Test: this message only shows that the receiver works. Nothing is wrong.";
         blocks.push(json!({ "type": "TextBlock", "text": text, "wrap": true }));
     }
+    if let Some(note) = &notification.note {
+        blocks.push(json!({ "type": "TextBlock", "text": truncated(note, TEXT_MAX), "wrap": true }));
+    }
     for alert in notification.alerts.iter().take(ALERTS_SHOWN) {
         blocks.extend(words(alert));
     }
-    if notification.alerts.len() > ALERTS_SHOWN {
-        let more = format!("… and {} more", notification.alerts.len() - ALERTS_SHOWN);
-        blocks.push(json!({ "type": "TextBlock", "text": more, "wrap": true }));
+    let more = notification.alerts.len().saturating_sub(ALERTS_SHOWN) as u64 + notification.left_out;
+    if more > 0 {
+        blocks.push(json!({ "type": "TextBlock", "text": format!("… and {more} more"), "wrap": true }));
     }
     let links = notification.alerts.iter().filter_map(|alert| alert.link.as_deref()).take(1);
     let actions: Vec<Value> = links

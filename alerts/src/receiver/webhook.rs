@@ -12,10 +12,10 @@ const NO_END: &str = "0001-01-01T00:00:00Z";
 
 /// The body.
 pub fn body(notification: &Notification) -> Value {
-    json!({
+    let mut body = json!({
         "version": "4",
         "groupKey": notification.group_key(),
-        "truncatedAlerts": 0,
+        "truncatedAlerts": notification.left_out,
         "status": notification.state().as_str(),
         "receiver": notification.receiver,
         "groupLabels": notification.group,
@@ -23,7 +23,11 @@ pub fn body(notification: &Notification) -> Value {
         "commonAnnotations": notification.common_annotations(),
         "externalURL": notification.external_url.as_deref().unwrap_or(""),
         "alerts": notification.alerts.iter().map(alert).collect::<Vec<_>>(),
-    })
+    });
+    if !notification.reason.is_empty() {
+        body["notification_reason"] = notification.reason.as_str().into();
+    }
+    body
 }
 
 fn alert(alert: &Alert) -> Value {

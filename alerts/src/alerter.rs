@@ -1,0 +1,402 @@
+//! The loop: looks, judges, tells, sends, keeps. A thin shell around `book`, `desk` and `outbox`, which decide.
+
+mod sending;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use windvane_store::alerts_state::{self, Stored};
+use windvane_store::{Store, StoreError, alert_events, notifications};
+use windvane_types::Clock;
+
+use crate::authority::{self, Authority};
+use crate::book::Judge;
+use crate::delivery::Attempt;
+use crate::desk::State;
+use crate::file::StateFile;
+use crate::group::us;
+use crate::metrics::Metrics;
+use crate::outbox::Parcel;
+use crate::plan::Plan;
+use crate::watch::{self as watching, Measured, Own, Sight};
+
+/// The longest pause of the loop, so that a clock that is set forward is noticed.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long attempts in flight may take once the process is asked to end.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
+/// The pause after ClickHouse did not take rows.
+const WRITE_PAUSE_US: i64 = 2_000_000;
+/// Rows of one INSERT.
+const ROWS_MAX: usize = 1_000;
+
+/// What came of something that ran beside the loop.
+enum Done {
+    Seen(Box<Sight>),
+    Sent { parcel: Box<Parcel>, attempt: Attempt, took: Duration },
+    Wrote { events: usize, attempts: usize, revision: u64, result: Result<(), StoreError> },
+    Beaten(Attempt),
+    Taken(Box<Result<Option<Stored>, StoreError>>),
+}
+
+/// The alerts of one process.
+pub struct Alerter {
+    plan: Arc<Plan>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    own: Own,
+    holder: String,
+    metrics: Metrics,
+    file: StateFile,
+    state: State,
+    /// What of the state is on disk, and which revision ClickHouse has.
+    kept: Vec<u8>,
+    stored_revision: u64,
+    authority: Authority,
+    busy: BTreeSet<String>,
+    looking: bool,
+    writing: bool,
+    taking_over: bool,
+    write_again_us: i64,
+    beat_us: i64,
+    works: FuturesUnordered<BoxFuture<'static, Done>>,
+}
+
+/// What an alerter is made of.
+pub struct Parts {
+    /// What the configuration says.
+    pub plan: Arc<Plan>,
+    /// Where findings are.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What the process measures of itself.
+    pub own: Own,
+    /// Names the process.
+    pub holder: String,
+}
+
+impl std::fmt::Debug for Alerter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alerter").field("holder", &self.holder).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("holder", &self.holder).finish_non_exhaustive()
+    }
+}
+
+/// Why alerts cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder of the state cannot be made.
+    #[error("cannot use the folder `{dir}` for the state of alerts")]
+    Folder {
+        /// Which.
+        dir: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The metrics are registered already.
+    #[error("cannot register the metrics of alerts")]
+    Metrics(#[source] prometheus::Error),
+}
+
+impl Alerter {
+    /// An alerter with the state that was kept last.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn open(parts: Parts, registry: &Registry) -> Result<Self, StartError> {
+        let Parts { plan, store, clock, own, holder } = parts;
+        let names = plan.receivers.iter().map(|receiver| receiver.name());
+        let metrics = Metrics::register(registry, names).map_err(StartError::Metrics)?;
+        let file = StateFile::open(&plan.state_dir)
+            .map_err(|source| StartError::Folder { dir: plan.state_dir.clone(), source })?;
+        let state = file.read().unwrap_or_default();
+        Ok(Self {
+            plan,
+            store,
+            clock,
+            own,
+            holder,
+            metrics,
+            file,
+            state,
+            kept: Vec::new(),
+            stored_revision: 0,
+            authority: Authority::Standby,
+            busy: BTreeSet::new(),
+            looking: false,
+            writing: false,
+            taking_over: false,
+            write_again_us: 0,
+            beat_us: 0,
+            works: FuturesUnordered::new(),
+        })
+    }
+
+    /// Judges and sends while this process has the lease, until it is stopped: attempts in flight may end for 5 s, the state is
+    /// kept, and the lease is given back.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (told, mut authority) = watch::channel(Authority::Standby);
+        let keeper_stop = CancellationToken::new();
+        let keeper = (self.store.clone(), self.holder.clone());
+        let keeper = authority::keep(keeper, self.plan.lease, told, keeper_stop.clone());
+        tokio::pin!(keeper);
+        loop {
+            let next = self.turn().await;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = &mut keeper => break,
+                Ok(()) = authority.changed() => {
+                    let now = *authority.borrow_and_update();
+                    self.has_become(now);
+                }
+                Some(done) = self.works.next(), if !self.works.is_empty() => self.done(done),
+                () = tokio::time::sleep(next) => {}
+            }
+        }
+        let last = async {
+            while !self.busy.is_empty() {
+                let Some(done) = self.works.next().await else { break };
+                self.done(done);
+            }
+        };
+        if tokio::time::timeout(LAST_ATTEMPTS, last).await.is_err() {
+            tracing::warn!("some messages were cut off; they are sent again under the same id");
+        }
+        self.keep().await;
+        keeper_stop.cancel();
+        let _ = tokio::time::timeout(LAST_ATTEMPTS, keeper).await;
+    }
+
+    /// Does everything that is due and says how long nothing will be.
+    async fn turn(&mut self) -> Duration {
+        let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
+        self.state.now_us = now_us;
+        if self.authority == Authority::Standby || self.taking_over {
+            return PAUSE_MAX;
+        }
+        self.begin_look(now_us);
+        let settled = self.state.tell(&self.plan.clone(), &self.busy, now_us);
+        for settled in settled {
+            self.settled(settled, now_us);
+        }
+        let begun = self.state.outbox.begin(&self.busy, self.plan.sends_max, now_us);
+        // What is about to happen is on disk before it happens.
+        self.keep().await;
+        for parcel in begun {
+            self.begin_attempt(parcel);
+        }
+        self.begin_write(now_us);
+        self.begin_beat(now_us);
+        self.show();
+        let soonest =
+            self.state.next_us(&self.plan, &self.busy).into_iter().chain(self.next_look_us(now_us)).min();
+        let wait = soonest.map_or(us(PAUSE_MAX), |at| at.saturating_sub(now_us)).clamp(10_000, us(PAUSE_MAX));
+        Duration::from_micros(wait.unsigned_abs())
+    }
+
+    fn next_look_us(&self, now_us: i64) -> Option<i64> {
+        let next = |rule: &crate::rule::Rule| {
+            self.state.looked_us.get(&rule.name).map_or(now_us, |last| last.saturating_add(us(rule.every)))
+        };
+        if self.looking { None } else { self.plan.rules.iter().map(next).min() }
+    }
+
+    fn has_become(&mut self, authority: Authority) {
+        if self.authority == authority {
+            return;
+        }
+        tracing::info!(?authority, holder = self.holder, "who judges alerts has changed");
+        if authority == Authority::Held {
+            // Another process may have gone on from where we were.
+            let store = self.store.clone();
+            self.taking_over = true;
+            self.works.push(Box::pin(async move { Done::Taken(Box::new(alerts_state::read(&store).await)) }));
+        }
+        self.authority = authority;
+        self.metrics.held.set(i64::from(authority == Authority::Held));
+    }
+
+    fn begin_look(&mut self, now_us: i64) {
+        if self.looking {
+            return;
+        }
+        let places = watching::due(&self.plan, &self.state.looked_us, now_us);
+        if places.is_empty() {
+            return;
+        }
+        self.looking = true;
+        let own: Vec<Measured> = (self.own)().into_iter().chain(self.undelivered(now_us)).collect();
+        let (store, plan) = (self.store.clone(), self.plan.clone());
+        self.works.push(Box::pin(async move {
+            Done::Seen(Box::new(watching::look(store, plan, places, own, now_us).await))
+        }));
+    }
+
+    fn begin_write(&mut self, now_us: i64) {
+        let waits = !self.state.events.is_empty() || !self.state.attempts.is_empty();
+        let behind = waits || self.stored_revision != self.state.revision;
+        if self.writing || !behind || now_us < self.write_again_us {
+            return;
+        }
+        self.writing = true;
+        let events: Vec<_> = self.state.events.iter().take(ROWS_MAX).cloned().collect();
+        let attempts: Vec<_> = self.state.attempts.iter().take(ROWS_MAX).cloned().collect();
+        let standing = self.state.standing(&self.plan, now_us);
+        let stored = Stored {
+            revision: self.state.revision,
+            at_us: now_us,
+            holder: self.holder.clone(),
+            standing: serde_json::to_string(&standing).unwrap_or_default(),
+            document: String::from_utf8_lossy(&self.kept).into_owned(),
+        };
+        let store = self.store.clone();
+        self.works.push(Box::pin(async move {
+            let written = async {
+                alert_events::write(&store, &events).await?;
+                notifications::write(&store, &attempts).await?;
+                alerts_state::write(&store, &stored).await
+            };
+            let result = written.await;
+            let (events, attempts, revision) = (events.len(), attempts.len(), stored.revision);
+            Done::Wrote { events, attempts, revision, result }
+        }));
+    }
+
+    fn done(&mut self, done: Done) {
+        let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
+        match done {
+            Done::Seen(sight) => self.seen(*sight),
+            Done::Sent { parcel, attempt, took } => self.sent(*parcel, &attempt, took, now_us),
+            Done::Wrote { events, attempts, revision, result } => {
+                self.writing = false;
+                match result {
+                    Ok(()) => {
+                        self.state.events.drain(..events.min(self.state.events.len()));
+                        self.state.attempts.drain(..attempts.min(self.state.attempts.len()));
+                        self.stored_revision = revision;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "changes of alerts wait for ClickHouse");
+                        self.write_again_us = now_us.saturating_add(WRITE_PAUSE_US);
+                    }
+                }
+            }
+            Done::Beaten(attempt) => {
+                let taken = matches!(attempt, Attempt::Taken(_));
+                self.metrics.heartbeats.with_label_values(&[if taken { "taken" } else { "failed" }]).inc();
+                if !taken {
+                    tracing::warn!(?attempt, "the heartbeat was not taken");
+                }
+            }
+            Done::Taken(read) => self.take_over(*read),
+        }
+    }
+
+    /// Goes on from the newer of two states: what this process kept, and what the last one that judged has left.
+    fn take_over(&mut self, read: Result<Option<Stored>, StoreError>) {
+        self.taking_over = false;
+        let stored = match read {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the state that another process may have left; going on from our own");
+                return;
+            }
+        };
+        let Some(stored) = stored.filter(|stored| stored.revision > self.state.revision) else { return };
+        match serde_json::from_str::<State>(&stored.document) {
+            Ok(mut newer) => {
+                tracing::info!(
+                    revision = stored.revision,
+                    holder = stored.holder,
+                    "going on where another process was"
+                );
+                newer.now_us = newer.now_us.max(self.state.now_us);
+                self.state = newer;
+                self.stored_revision = stored.revision;
+            }
+            Err(error) => tracing::error!(%error, "the state that another process has left cannot be read"),
+        }
+    }
+
+    fn seen(&mut self, sight: Sight) {
+        self.looking = false;
+        if let Some((silences, acknowledgements)) = sight.told {
+            (self.state.silences, self.state.acknowledgements) = (silences, acknowledgements);
+        }
+        let plan = self.plan.clone();
+        let holder = self.holder.clone();
+        let judge =
+            Judge { now_us: sight.now_us, holder: &holder, external_url: plan.external_url.as_deref() };
+        for (place, observed) in sight.observed {
+            let rule = &plan.rules[place];
+            self.state.looked_us.insert(rule.name.clone(), sight.now_us);
+            let outcome = match observed {
+                Ok(observed) => {
+                    let judged = self.state.book.judge(rule, observed, judge);
+                    self.metrics.left_out.inc_by(judged.left_out);
+                    self.state.judged(judged, &plan, sight.now_us);
+                    "ok"
+                }
+                Err(error) => {
+                    tracing::warn!(rule = rule.name, %error, "a rule could not be looked at; its alerts stay as they are");
+                    "failed"
+                }
+            };
+            self.metrics.evaluations.with_label_values(&[&rule.name, outcome]).inc();
+        }
+        let retired = self.state.book.retire(&plan.rules, judge);
+        self.state.judged(retired, &plan, sight.now_us);
+        self.state.looked_us.retain(|name, _| plan.rules.iter().any(|rule| rule.name == *name));
+        self.metrics.evaluated.set(sight.now_us / 1_000_000);
+    }
+
+    /// Keeps the state on disk where it has changed.
+    async fn keep(&mut self) {
+        if self.authority == Authority::Standby {
+            return;
+        }
+        // The time alone is no change worth a write.
+        let unchanged = State { now_us: 0, ..self.state.clone() };
+        let compared = serde_json::to_vec(&unchanged).unwrap_or_default();
+        if self.kept == compared {
+            return;
+        }
+        self.state.revision += 1;
+        let next = State { now_us: 0, ..self.state.clone() };
+        let text = serde_json::to_vec(&next).unwrap_or_default();
+        self.kept.clone_from(&text);
+        let file = self.file.clone();
+        let written = tokio::task::spawn_blocking(move || file.write(&text)).await;
+        let failed = !matches!(written, Ok(Ok(())));
+        if failed {
+            tracing::error!(
+                ?written,
+                "the state of alerts cannot be kept; a restart would tell some of it again"
+            );
+        }
+        self.metrics.state_failed.set(i64::from(failed));
+    }
+
+    fn show(&self) {
+        for word in ["pending", "firing", "recovering"] {
+            let count = self.state.book.entries.values().filter(|entry| entry.phase.as_str() == word).count();
+            self.metrics.alerts.with_label_values(&[word]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        self.metrics.waiting.set(size(self.state.outbox.parcels.len()));
+        self.metrics.rows_waiting.set(size(self.state.events.len() + self.state.attempts.len()));
+        self.metrics.rows_dropped.set(i64::try_from(self.state.rows_dropped).unwrap_or(i64::MAX));
+    }
+}

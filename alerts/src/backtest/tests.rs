@@ -1,0 +1,72 @@
+//! A month of windows with and without a change.
+
+use super::*;
+use crate::desk::fixture::{observed, plan};
+
+const DAY_US: i64 = 86_400_000_000;
+/// 2026-01-01.
+const START_US: i64 = 1_767_225_600_000_000;
+
+/// Thirty days of ten features; from the first day of `moved` to the last one they drift.
+fn month(moved: std::ops::Range<i64>) -> Vec<Observation> {
+    let windows = (0..30).flat_map(|day| (0..10).map(move |column| (day, column)));
+    windows
+        .map(|(day, column)| {
+            let mut observation = observed("delay", column, if moved.contains(&day) { 1.0 } else { 0.0 });
+            observation.window_start_us = START_US + day * DAY_US;
+            observation.window_end_us = START_US + (day + 1) * DAY_US;
+            observation
+        })
+        .collect()
+}
+
+fn replayed(moved: std::ops::Range<i64>) -> Replay {
+    let plan = plan();
+    let histories = vec![History { rule: &plan.rules[0], observations: month(moved) }];
+    replay(&plan, histories, Span { start_us: START_US, end_us: START_US + 35 * DAY_US }).unwrap()
+}
+
+#[test]
+fn a_month_without_a_change_tells_nobody() {
+    let replay = replayed(0..0);
+    assert!(replay.events.is_empty() && replay.messages.is_empty());
+}
+
+#[test]
+fn a_change_is_told_once_is_repeated_and_its_end_is_told() {
+    let replay = replayed(10..12);
+    let told: Vec<(&str, i64, usize, usize)> = replay
+        .messages
+        .iter()
+        .map(|message| {
+            (
+                message.reason.as_str(),
+                (message.at_us - START_US) / 1_000_000,
+                message.firing,
+                message.resolved,
+            )
+        })
+        .collect();
+    let day_s = 86_400;
+    assert_eq!(told.first(), Some(&("first", 11 * day_s + 30, 10, 0)));
+    assert_eq!(told.last(), Some(&("all_resolved", 13 * day_s + 30, 0, 10)));
+    let repeats = told.iter().filter(|message| message.0 == "repeat").count();
+    // Two days with a repeat every four hours.
+    assert!((10..=12).contains(&repeats) && told.len() == repeats + 2, "{told:?}");
+}
+
+#[test]
+fn alerts_are_set_against_incidents() {
+    let replay = replayed(10..12);
+    let incident = |first: i64, last: i64, model: &str| Incident {
+        span: Span { start_us: START_US + first * DAY_US, end_us: START_US + last * DAY_US },
+        model: model.to_owned(),
+    };
+    let judged = Judgement::of(
+        &replay.events,
+        &[incident(10, 12, "delay"), incident(20, 21, ""), incident(10, 12, "other")],
+    );
+    assert_eq!(judged, Judgement { fired: 10, false_alarms: 0, incidents: 3, found: 1 });
+    let judged = Judgement::of(&replay.events, &[incident(20, 21, "")]);
+    assert_eq!(judged.false_alarms, 10);
+}

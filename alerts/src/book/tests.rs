@@ -1,0 +1,105 @@
+//! Alerts of a rule through several looks.
+
+use std::time::Duration;
+
+use windvane_types::alert::Severity;
+
+use super::*;
+use crate::machine::Timing;
+use crate::rule::{Condition, Side, Windows};
+
+fn rule(no_data: NoData, for_us: i64) -> Rule {
+    Rule {
+        name: "FeatureDrift".to_owned(),
+        source: Source::Stored {
+            kind: windvane_store::alerts_sources::kind("drift").unwrap(),
+            measure: "drifted",
+        },
+        select: vec!["model=delay".parse().unwrap()],
+        condition: Condition { side: Side::Above, enter: 0.5, leave: 0.5 },
+        windows: Windows { wrong: 1, of: 1 },
+        timing: Timing { for_us, keep_firing_for_us: 0, no_data },
+        evidence_min: 0.0,
+        every: Duration::ZERO,
+        severity: Severity::Warning,
+        labels: Labels::new(),
+        annotations: Labels::from([("summary".to_owned(), "{{ labels.column }} moved".to_owned())]),
+    }
+}
+
+fn observed(model: &str, column: &str, value: f64) -> Observation {
+    let mut observation = windvane_store::alerts_sources::kind("drift").unwrap().sample();
+    observation.labels.insert("model".to_owned(), model.to_owned());
+    observation.labels.insert("column".to_owned(), column.to_owned());
+    observation.value = Some(value);
+    observation
+}
+
+fn at(now_us: i64) -> Judge<'static> {
+    Judge { now_us, holder: "test", external_url: None }
+}
+
+fn changes(judged: &Judged) -> Vec<String> {
+    let change = |event: &AlertEvent| format!("{} {}>{}", event.summary, event.from_state, event.to_state);
+    judged.events.iter().map(change).collect()
+}
+
+#[test]
+fn each_thing_has_an_alert_of_its_own() {
+    let (mut book, rule) = (Book::default(), rule(NoData::Keep, 10));
+    let all = |x: f64| {
+        vec![observed("delay", "temp", x), observed("delay", "dewp", 0.0), observed("other", "temp", 1.0)]
+    };
+    assert_eq!(changes(&book.judge(&rule, all(1.0), at(0))), ["temp moved inactive>pending"]);
+    assert_eq!(changes(&book.judge(&rule, all(1.0), at(9))), [""; 0]);
+    assert_eq!(changes(&book.judge(&rule, all(1.0), at(10))), ["temp moved pending>firing"]);
+    // Nothing is observed, and the rule says to keep.
+    assert_eq!(changes(&book.judge(&rule, Vec::new(), at(11))), [""; 0]);
+    let resolved = book.judge(&rule, all(0.0), at(12));
+    assert_eq!(changes(&resolved), ["temp moved firing>resolved"]);
+    assert_eq!((resolved.resolved.len(), book.entries.len()), (1, 0));
+}
+
+#[test]
+fn a_thing_that_is_gone_is_over_where_no_data_is_ok() {
+    let (mut book, rule) = (Book::default(), rule(NoData::Ok, 0));
+    book.judge(&rule, vec![observed("delay", "temp", 1.0)], at(0));
+    let judged = book.judge(&rule, vec![observed("delay", "dewp", 0.0)], at(1));
+    assert_eq!(
+        (changes(&judged), judged.events[0].reason.as_str()),
+        (vec!["temp moved firing>resolved".to_owned()], "no_data")
+    );
+}
+
+#[test]
+fn a_rule_that_observes_nothing_says_so_where_no_data_alert() {
+    let (mut book, rule) = (Book::default(), rule(NoData::Alert, 5));
+    assert_eq!(
+        changes(&book.judge(&rule, Vec::new(), at(0))),
+        ["FeatureDrift observes nothing at all inactive>pending"]
+    );
+    assert_eq!(
+        changes(&book.judge(&rule, Vec::new(), at(5))),
+        ["FeatureDrift observes nothing at all pending>firing"]
+    );
+    let judged = book.judge(&rule, vec![observed("delay", "temp", 0.0)], at(6));
+    assert_eq!(changes(&judged), ["FeatureDrift observes nothing at all firing>resolved"]);
+    assert!(book.entries.is_empty());
+}
+
+#[test]
+fn alerts_of_a_rule_that_is_gone_are_resolved() {
+    let (mut book, rule) = (Book::default(), rule(NoData::Keep, 0));
+    book.judge(&rule, vec![observed("delay", "temp", 1.0)], at(0));
+    let judged = book.retire(&[], at(1));
+    assert_eq!((judged.events[0].reason.as_str(), judged.resolved.len()), ("rule_gone", 1));
+    assert!(book.entries.is_empty());
+}
+
+#[test]
+fn the_book_has_a_bound() {
+    let (mut book, rule) = (Book::default(), rule(NoData::Keep, 0));
+    let many = (0..ALERTS_MAX + 3).map(|i| observed("delay", &format!("c{i}"), 1.0)).collect();
+    let judged = book.judge(&rule, many, at(0));
+    assert_eq!((book.entries.len(), judged.left_out), (ALERTS_MAX, 3));
+}

@@ -1,0 +1,326 @@
+//! The rules that are there without a configuration: what everybody wants to know. A table of the same name changes parts.
+
+use std::time::Duration;
+
+use crate::machine::NoData;
+use crate::rule::Side;
+
+/// A rule as it stands here, before the configuration has had its say.
+#[derive(Debug, Clone, Copy)]
+pub struct Usual {
+    /// Its name.
+    pub name: &'static str,
+    /// What it looks at.
+    pub source: &'static str,
+    /// What is measured.
+    pub measure: &'static str,
+    /// When it is wrong, and when it is right again.
+    pub condition: (Side, f64, f64),
+    /// How long it has to be wrong.
+    pub hold: Duration,
+    /// How long it has to be right.
+    pub keep_firing_for: Duration,
+    /// What no data means.
+    pub no_data: NoData,
+    /// Less evidence is no data.
+    pub evidence_min: f64,
+    /// How often it is looked at, at most.
+    pub every: Duration,
+    /// How urgent it is.
+    pub severity: &'static str,
+    /// What people read: `summary`, `description`, `next`.
+    pub annotations: &'static [(&'static str, &'static str)],
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A verdict of another part: 1 is wrong, and nothing has to be waited for.
+const VERDICT: Usual = Usual {
+    name: "",
+    source: "",
+    measure: "",
+    condition: (Side::Above, 0.5, 0.5),
+    hold: Duration::ZERO,
+    keep_firing_for: Duration::ZERO,
+    no_data: NoData::Keep,
+    evidence_min: 0.0,
+    every: Duration::ZERO,
+    severity: "warning",
+    annotations: &[],
+};
+
+/// A measurement of this process: it is there or all is well.
+const OWN: Usual = Usual { source: "own", no_data: NoData::Ok, severity: "critical", ..VERDICT };
+
+/// All of them, by name.
+pub const RULES: &[Usual] = &[
+    Usual {
+        name: "DataQuality",
+        source: "quality",
+        measure: "failed",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.column or 'the table' }} of {{ labels.model }} fails {{ labels.check }}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}",
+            ),
+            (
+                "description",
+                "{% if observed is not none %}Found {{ observed|digits }}{% if expected_low is not none or expected_high is not none %}, expected {{ expected_low|digits }} to {{ expected_high|digits }}{% endif %}; {% endif %}{{ occurrences|grouped }} of {{ n_current|grouped }} rows, {{ window_start_us|time }} to {{ window_end_us|time }}. Monitor {{ labels.monitor }}.",
+            ),
+            (
+                "next",
+                "look at what feeds {{ labels.column or 'the model' }}: drift and performance of this model follow from it",
+            ),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "DeadLetters",
+        measure: "dead_lettered_rows",
+        condition: (Side::Above, 0.0, 0.0),
+        severity: "error",
+        annotations: &[
+            ("summary", "{{ value|digits }} rows of {{ labels.table }} could not be stored"),
+            (
+                "description",
+                "ClickHouse refuses them however often they are sent; they lie in `spool/dead` with the reason.",
+            ),
+            ("next", "read the reason in `spool/dead`, and mend what sends such events"),
+        ],
+        ..OWN
+    },
+    Usual {
+        name: "ExperimentWorse",
+        source: "experiment",
+        measure: "worse",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.experiment }}: {{ labels.metric }} of {{ labels.arm }} is worse than {{ control }}{% if relative is not none %} by {{ (relative * 100)|digits }} %{% endif %}",
+            ),
+            (
+                "description",
+                "{{ labels.role }} metric{% if relative_low is not none and relative_high is not none %}, {{ (relative_low * 100)|digits }} % to {{ (relative_high * 100)|digits }} %{% endif %}, {{ p_adjusted|p_value }}; {{ n|grouped }} units against {{ n_control|grouped }}.",
+            ),
+            ("next", "windvane experiment {{ labels.experiment }}"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "FeatureDrift",
+        source: "drift",
+        measure: "drifted",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.column }} of {{ labels.model }} drifted{% if direction != 'none' %} {{ direction|arrow }}{% endif %}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}{% if mean_reference is not none and mean_current is not none %}: mean {{ mean_reference|digits }} → {{ mean_current|digits }}{% elif share_reference is not none and share_current is not none %}: {{ category or 'missing' }} {{ share_reference|percent }} → {{ share_current|percent }}{% endif %}",
+            ),
+            (
+                "description",
+                "{{ window_start_us|time }} to {{ window_end_us|time }} against {{ reference_kind }}{% if reference_name %} {{ reference_name }}{% endif %}: {{ method }} {{ statistic|digits }}{% if threshold is not none %} (floor {{ threshold|digits }}){% endif %}, {{ p_adjusted|p_value }}; {{ (n_current + missing_current)|grouped }} rows against {{ (n_reference + missing_reference)|grouped }}. Monitor {{ labels.monitor }}.",
+            ),
+            (
+                "next",
+                "windvane drift --model {{ labels.model }} --columns {{ labels.column }} --reference window:{{ reference_start_us|instant }}/{{ reference_end_us|instant }} --window {{ window_start }}/{{ window_end }}",
+            ),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "IngestionStalled",
+        source: "ingestion",
+        measure: "silence_ratio",
+        condition: (Side::Above, 2.0, 1.0),
+        evidence_min: 6.0,
+        every: Duration::from_secs(300),
+        severity: "error",
+        annotations: &[
+            ("summary", "no predictions of {{ labels.model }} for {{ silence_s|duration }}"),
+            (
+                "description",
+                "The longest silence of the past week was {{ longest_s|duration }}; the last prediction came at {{ last_us|time }}.",
+            ),
+            ("next", "look whether the model still serves, and whether its telemetry reaches the collector"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "LatencyBudgetBurns",
+        source: "latency",
+        measure: "page",
+        severity: "critical",
+        annotations: &[
+            ("summary", "{{ labels.model }} burns its latency budget {{ statistic|digits }} times too fast"),
+            (
+                "description",
+                "{{ labels.objective }}: fires at {{ threshold|digits }}; {{ n_reference|grouped }} of {{ n_current|grouped }} answers were too slow. Monitor {{ labels.monitor }}.",
+            ),
+            ("next", "look at the latency of {{ labels.model }} by version and environment"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "LatencyBudgetWanes",
+        source: "latency",
+        measure: "ticket",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.model }} burns its latency budget faster than it should: {{ statistic|digits }} times",
+            ),
+            (
+                "description",
+                "{{ labels.objective }}: fires at {{ threshold|digits }}; {{ n_reference|grouped }} of {{ n_current|grouped }} answers were too slow. Monitor {{ labels.monitor }}.",
+            ),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "ModelSlower",
+        source: "latency",
+        measure: "slower",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.model }} is slower{% if labels.quantile %} at {{ labels.quantile }}{% endif %}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}: {{ reference_statistic|digits }} → {{ statistic|digits }} µs",
+            ),
+            (
+                "description",
+                "{{ window_start_us|time }} to {{ window_end_us|time }}, {{ n_current|grouped }} answers against {{ n_reference|grouped }}, {{ p_value|p_value }}. Monitor {{ labels.monitor }}.",
+            ),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "MonitorFailing",
+        source: "monitor",
+        measure: "failed",
+        severity: "error",
+        annotations: &[
+            ("summary", "the monitor {{ labels.monitor }} fails"),
+            (
+                "description",
+                "Attempt {{ attempt }} at the window that ended {{ window_end_us|time }}: {{ error }}",
+            ),
+            ("next", "windvane monitor list"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "NotificationsUndelivered",
+        measure: "undelivered",
+        condition: (Side::Above, 0.0, 0.0),
+        severity: "error",
+        annotations: &[
+            ("summary", "the receiver {{ labels.receiver }} did not get {{ value|digits }} messages"),
+            ("next", "windvane alerts test --receiver {{ labels.receiver }}"),
+        ],
+        ..OWN
+    },
+    Usual {
+        name: "OutcomesMissing",
+        source: "outcomes",
+        measure: "coverage_ratio",
+        condition: (Side::Below, 0.5, 0.8),
+        evidence_min: 100.0,
+        every: HOUR,
+        annotations: &[
+            (
+                "summary",
+                "outcomes of {{ labels.model }} stop coming: {{ coverage_before|percent }} → {{ coverage|percent }} of predictions",
+            ),
+            (
+                "description",
+                "Predictions that had an outcome within a day, of {{ rows|grouped }}, against {{ rows_before|grouped }} of the week before. Performance is judged on fewer rows, and perhaps on other ones.",
+            ),
+            ("next", "look at what sends outcomes to the collector"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "PerformanceOff",
+        source: "performance",
+        measure: "alert",
+        severity: "error",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.metric }} of {{ labels.model }} left what is usual{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}: {% if realised is not none %}{{ realised|digits }}{% else %}{{ estimated|digits }} estimated{% endif %}",
+            ),
+            (
+                "description",
+                "Usual is {{ threshold_low|digits }} to {{ threshold_high|digits }}{% if ci_low is not none and ci_high is not none %}; the interval is {{ ci_low|digits }} to {{ ci_high|digits }}{% endif %}. {{ rows|grouped }} predictions, {{ coverage|percent }} with an outcome, {{ window_start_us|time }} to {{ window_end_us|time }}. Monitor {{ labels.monitor }}.",
+            ),
+            ("next", "look whether features drifted or data broke at the same time"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "SampleRatioMismatch",
+        source: "sample_ratio",
+        measure: "mismatch",
+        severity: "error",
+        annotations: &[
+            ("summary", "{{ labels.experiment }} has another share of units an arm than planned"),
+            (
+                "description",
+                "{{ p_value|p_value }} of {{ evidence|digits }} units. Its results cannot be trusted until the cause is known.",
+            ),
+            ("next", "windvane experiment {{ labels.experiment }}"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "SpoolDamaged",
+        measure: "damaged_rows",
+        condition: (Side::Above, 0.0, 0.0),
+        annotations: &[
+            ("summary", "{{ value|digits }} acknowledged rows of {{ labels.table }} went bad on disk"),
+            ("next", "look at the disk; the bytes lie beside the segment files as `*.damaged`"),
+        ],
+        ..OWN
+    },
+    Usual {
+        name: "SpoolFailed",
+        measure: "spool_failed",
+        annotations: &[
+            ("summary", "the spool of {{ labels.table }} cannot be written; events are refused"),
+            ("next", "look at the disk of the spool, then restart the service"),
+        ],
+        ..OWN
+    },
+    Usual {
+        name: "SpoolLagging",
+        measure: "spool_age_s",
+        condition: (Side::Above, 600.0, 60.0),
+        hold: MINUTE,
+        annotations: &[
+            ("summary", "events of {{ labels.table }} wait for ClickHouse for {{ value|duration }}"),
+            ("next", "windvane query \"SELECT 1\", and the log of the service"),
+        ],
+        ..OWN
+    },
+    Usual {
+        name: "StoreUnavailable",
+        measure: "store_unavailable",
+        hold: Duration::from_secs(120),
+        keep_firing_for: MINUTE,
+        annotations: &[
+            ("summary", "ClickHouse does not answer"),
+            ("description", "Events wait in the spool, and nothing else is judged meanwhile."),
+            ("next", "the log of the service, and /readyz"),
+        ],
+        ..OWN
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_stand_in_the_order_of_their_names() {
+        assert!(RULES.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+}

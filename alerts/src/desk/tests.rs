@@ -1,0 +1,172 @@
+//! From alerts to messages: forty features, a silence, a cap, an escalation, a fallback.
+
+use std::time::Duration;
+
+use super::fixture::{observed, plan};
+use super::*;
+use crate::book::Judge;
+use crate::group::us;
+use crate::rate::Cap;
+use crate::route::Escalation;
+
+const SECOND: i64 = 1_000_000;
+
+/// Judges forty features of a model.
+fn forty(state: &mut State, plan: &Plan, value: f64, now_s: i64) {
+    let observations = (0..40).map(|column| observed("delay", column, value)).collect();
+    let judge = Judge { now_us: now_s * SECOND, holder: "test", external_url: None };
+    let judged = state.book.judge(&plan.rules[0], observations, judge);
+    state.judged(judged, plan, now_s * SECOND);
+}
+
+/// Tells, and takes what is in the outbox: reasons, and how many alerts fire and have ended.
+fn told(state: &mut State, plan: &Plan, now_s: i64) -> Vec<(String, String, usize, usize)> {
+    state.tell(plan, &BTreeSet::new(), now_s * SECOND);
+    let taken = std::mem::take(&mut state.outbox.parcels);
+    taken
+        .into_iter()
+        .map(|parcel| {
+            let notification = parcel.notification;
+            let ended = notification.alerts.iter().filter(|alert| alert.state == Ended::Resolved).count();
+            (notification.receiver, notification.reason, notification.alerts.len() - ended, ended)
+        })
+        .collect()
+}
+
+fn message(receiver: &str, reason: &str, firing: usize, ended: usize) -> Vec<(String, String, usize, usize)> {
+    vec![(receiver.to_owned(), reason.to_owned(), firing, ended)]
+}
+
+#[test]
+fn forty_features_are_one_message_and_one_end() {
+    let (mut state, plan) = (State::default(), plan());
+    forty(&mut state, &plan, 1.0, 0);
+    assert_eq!(state.events.len(), 40);
+    assert_eq!(told(&mut state, &plan, 0), vec![]);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 40, 0));
+    for now in (60..3_600).step_by(60) {
+        forty(&mut state, &plan, 1.0, now);
+        assert_eq!(told(&mut state, &plan, now), vec![], "{now}");
+    }
+    forty(&mut state, &plan, 0.0, 3_600);
+    assert_eq!(told(&mut state, &plan, 3_900), message("team", "all_resolved", 0, 40));
+    assert!(state.groups.is_empty() && state.book.entries.is_empty());
+    assert_eq!(state.events.len(), 80);
+}
+
+#[test]
+fn a_restart_neither_tells_again_nor_forgets() {
+    let (mut state, plan) = (State::default(), plan());
+    forty(&mut state, &plan, 1.0, 0);
+    assert_eq!(told(&mut state, &plan, 30).len(), 1);
+    let kept = serde_json::to_string(&state).unwrap();
+    let mut state: State = serde_json::from_str(&kept).unwrap();
+    forty(&mut state, &plan, 1.0, 360);
+    assert_eq!(told(&mut state, &plan, 360), vec![]);
+    forty(&mut state, &plan, 0.0, 720);
+    assert_eq!(told(&mut state, &plan, 720), message("team", "all_resolved", 0, 40));
+}
+
+#[test]
+fn a_message_has_the_same_id_whoever_makes_it() {
+    let plan = plan();
+    let id = || {
+        let mut state = State::default();
+        forty(&mut state, &plan, 1.0, 0);
+        state.tell(&plan, &BTreeSet::new(), 30 * SECOND);
+        state.outbox.parcels[0].notification.id.clone()
+    };
+    assert_eq!(id(), id());
+}
+
+#[test]
+fn what_is_silenced_is_not_told_until_the_silence_ends() {
+    let (mut state, plan) = (State::default(), plan());
+    state.silences.push(Silence {
+        id: "s".to_owned(),
+        matchers: vec!["model=delay".parse().unwrap()],
+        starts_at_us: 0,
+        ends_at_us: 1_000 * SECOND,
+        created_by: String::new(),
+        comment: String::new(),
+    });
+    forty(&mut state, &plan, 1.0, 0);
+    assert_eq!(told(&mut state, &plan, 30), vec![]);
+    assert!(state.standing(&plan, 30 * SECOND).iter().all(|alert| alert.silenced_by.as_deref() == Some("s")));
+    assert_eq!(told(&mut state, &plan, 1_230), message("team", "first", 40, 0));
+}
+
+#[test]
+fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.cap = Cap { messages: 2, per: Duration::from_secs(3_600) };
+    let judge = |state: &mut State, plan: &Plan, value: f64, now_s: i64| {
+        let all = (0..6).map(|model| observed(&format!("m{model}"), 0, value)).collect();
+        let judge = Judge { now_us: now_s * SECOND, holder: "test", external_url: None };
+        let judged = state.book.judge(&plan.rules[0], all, judge);
+        state.judged(judged, plan, now_s * SECOND);
+    };
+    judge(&mut state, &plan, 1.0, 0);
+    assert_eq!(told(&mut state, &plan, 30).len(), 2);
+    assert_eq!(told(&mut state, &plan, 3_000), vec![]);
+    assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 4, 0));
+    judge(&mut state, &plan, 0.0, 3_700);
+    let ends = told(&mut state, &plan, 4_000);
+    assert!(ends.len() == 6 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
+}
+
+#[test]
+fn where_nobody_acknowledges_somebody_else_is_told_once() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.route.escalation = Some(Escalation { after: Duration::from_secs(600), to: "lead".to_owned() });
+    forty(&mut state, &plan, 1.0, 0);
+    assert_eq!(told(&mut state, &plan, 30).len(), 1);
+    assert_eq!(state.next_us(&plan, &BTreeSet::new()), Some(330 * SECOND));
+    assert_eq!(told(&mut state, &plan, 629), vec![]);
+    assert_eq!(told(&mut state, &plan, 630), message("lead", "escalated", 40, 0));
+    assert_eq!(told(&mut state, &plan, 1_260), vec![]);
+
+    let mut state = State::default();
+    forty(&mut state, &plan, 1.0, 0);
+    assert_eq!(told(&mut state, &plan, 30).len(), 1);
+    let names: Vec<String> = state.book.entries.keys().cloned().collect();
+    state.acknowledgements = names
+        .into_iter()
+        .map(|fingerprint| Acknowledgement {
+            fingerprint,
+            at_us: 60 * SECOND,
+            acknowledged_by: "ada".to_owned(),
+            comment: String::new(),
+        })
+        .collect();
+    assert_eq!(told(&mut state, &plan, 630), vec![]);
+    assert_eq!(told(&mut state, &plan, 30_000), vec![], "an acknowledged group is not repeated");
+}
+
+#[test]
+fn a_dead_message_goes_to_the_fallback_once() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.fallback = Some("file".to_owned());
+    forty(&mut state, &plan, 1.0, 0);
+    state.tell(&plan, &BTreeSet::new(), 30 * SECOND);
+    let mut dead = state.outbox.parcels.remove(0);
+    dead.last = "550 no such user".to_owned();
+    let fallback = state.to_fallback(&plan, &dead, 40 * SECOND).unwrap();
+    assert_eq!(fallback.notification.receiver, "file");
+    assert!(fallback.notification.note.as_ref().unwrap().contains("`team` did not take this: 550"));
+    assert_ne!(fallback.notification.id, dead.notification.id);
+    assert_eq!(state.to_fallback(&plan, &fallback, 50 * SECOND), None);
+}
+
+#[test]
+fn an_alert_that_took_another_route_before_is_not_lost() {
+    let (mut state, plan) = (State::default(), plan());
+    forty(&mut state, &plan, 1.0, 0);
+    told(&mut state, &plan, 30);
+    let mut other = plan;
+    other.route.name = "other".to_owned();
+    // The old group is gone with its route; the new one is told at once, because it fires for long.
+    assert_eq!(told(&mut state, &other, 600), message("team", "first", 40, 0));
+    assert_eq!(state.groups.len(), 1);
+    assert_eq!(us(Duration::from_secs(1)), SECOND);
+}

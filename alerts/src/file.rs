@@ -1,0 +1,75 @@
+//! The file with the state: what is left of it after a crash is the whole state before, or the whole state after.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::desk::State;
+
+/// The name in the folder.
+const NAME: &str = "state.json";
+
+/// The file of one process.
+#[derive(Debug, Clone)]
+pub struct StateFile {
+    path: PathBuf,
+}
+
+impl StateFile {
+    /// The file in a folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        Ok(Self { path: dir.join(NAME) })
+    }
+
+    /// The state that was kept last; a file that is none is laid aside, so that a start is never in its way.
+    pub fn read(&self) -> Option<State> {
+        let text = std::fs::read(&self.path).ok()?;
+        match serde_json::from_slice(&text) {
+            Ok(state) => Some(state),
+            Err(error) => {
+                let aside = self.path.with_extension("damaged");
+                tracing::error!(%error, file = %aside.display(), "the state of alerts cannot be read and is laid aside");
+                let _ = std::fs::rename(&self.path, aside);
+                None
+            }
+        }
+    }
+
+    /// Keeps a state, on disk when it returns.
+    ///
+    /// # Errors
+    /// The disk does not take it; the state before is still there.
+    pub fn write(&self, state: &[u8]) -> io::Result<()> {
+        let draft = self.path.with_extension("new");
+        let mut file = std::fs::File::create(&draft)?;
+        file.write_all(state)?;
+        file.sync_data()?;
+        std::fs::rename(&draft, &self.path)?;
+        match self.path.parent() {
+            Some(folder) => std::fs::File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_comes_back_and_what_is_none_is_laid_aside() {
+        let folder = std::env::temp_dir().join(format!("windvane-alert-state-{}", std::process::id()));
+        let file = StateFile::open(&folder).unwrap();
+        assert_eq!(file.read(), None);
+        let state = State { revision: 7, ..State::default() };
+        file.write(&serde_json::to_vec(&state).unwrap()).unwrap();
+        assert_eq!(file.read(), Some(state));
+        file.write(b"{\"revision\":").unwrap();
+        assert_eq!(file.read(), None);
+        assert!(folder.join("state.damaged").exists());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
