@@ -19,8 +19,9 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use windvane_alerts::Receiver;
+use windvane_alerts::Plan;
 use windvane_analyzer::monitor::Job;
 use windvane_collector::{GateOptions, NameLimits, Prices, Redaction};
 use windvane_store::Secret;
@@ -58,10 +59,10 @@ pub struct Config {
     pub monitors: Vec<Job>,
     /// `[experiments.<NAME>]`, by name.
     pub experiments: Vec<Experiment>,
-    /// `[alerts.receivers.NAME]`, by name.
-    pub receivers: Vec<Receiver>,
     /// Every key with its value, for a person to read.
     pub settings: Vec<Setting>,
+    /// `[alerts]`.
+    pub alerts: Arc<Plan>,
 }
 
 /// The HTTP port of the service.
@@ -157,12 +158,13 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let data_dir = layers.path("store.data_dir").map_or_else(|| default_data_dir(&mut layers), Ok);
     let server = data_dir.as_ref().ok().map(|data_dir| server::server(&mut layers, data_dir));
     let store = data_dir.clone().ok().and_then(|data_dir| store(&mut layers, data_dir));
+    let alerts_dir = data_dir.clone().ok();
     let spool_dir = layers.path("collector.spool_dir").or_else(|| data_dir.ok().map(|dir| dir.join("spool")));
     let runtime = runtime(&mut layers);
     let monitors = monitors::monitors(&mut layers);
     let experiments = experiments::experiments(&mut layers);
     let analyzer = monitors::analyzer(&layers);
-    let receivers = alerts::receivers(&mut layers);
+    let alerts = alerts::plan(&mut layers, alerts_dir.as_deref());
     let redaction = redaction::redaction(&mut layers);
     match (server, store, spool_dir, runtime) {
         (Some(server), Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
@@ -186,7 +188,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 analyzer,
                 monitors,
                 experiments,
-                receivers,
+                alerts: Arc::new(alerts),
                 settings,
             })
         }

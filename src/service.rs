@@ -1,7 +1,8 @@
-//! The service: engine, schema, collector, analyzer and pages behind one HTTP port. `serve` runs it, `demo` plays into it.
+//! The service: engine, schema, collector, analyzer, alerts and pages behind one HTTP port. `serve` runs it, `demo` plays into it.
 //!
 //! Stopping goes the other way round: no new requests, the collector drains while the analyzer ends, the engine ends.
 
+mod alerts;
 pub mod analyzer;
 mod engine;
 mod health;
@@ -59,6 +60,7 @@ pub struct Service {
     ending: CancellationToken,
     server: TaskTracker,
     analyzer: TaskTracker,
+    alerts: TaskTracker,
     background: TaskTracker,
 }
 
@@ -111,12 +113,19 @@ impl Service {
             true => Some(collector(config, &store, registry.clone())?),
             false => None,
         };
+        let alerts = TaskTracker::new();
+        if roles.contains(&Role::Alerts) {
+            alerts::start(config, &store, (&registry, &alerts, closing.clone()))?;
+        }
+        alerts.close();
         let mut router = match &collector {
             Some(collector) => collector.router(),
             None => health::router(store.clone(), registry),
         };
         if roles.contains(&Role::Web) {
             router = router.merge(windvane_web::router(sources));
+            // The gate asks for the scope `admin` where something is changed.
+            router = router.merge(windvane_web::writes(store.clone()));
         }
         let router = gate.guard(router.merge(openapi::router())).layer(CatchPanicLayer::new());
         let server = TaskTracker::new();
@@ -126,7 +135,7 @@ impl Service {
         }
         let scheme = open(config, (listener, router), (&server, &background, closing.clone()))?;
         let url = format!("{scheme}://{address}");
-        Ok(Self { address, url, otlp, store, collector, closing, ending, server, analyzer, background })
+        Ok(Self { address, url, otlp, store, collector, closing, ending, server, analyzer, alerts, background })
     }
 
     /// Where requests are answered.
@@ -169,7 +178,12 @@ impl Service {
                 tracing::warn!("a monitor was cut off; its window is run again when its lease has run out");
             }
         };
-        tokio::join!(drain, analyzed);
+        let told = async {
+            if tokio::time::timeout(DRAIN, self.alerts.wait()).await.is_err() {
+                tracing::warn!("alerts were cut off; what is on its way is sent after the next start");
+            }
+        };
+        tokio::join!(drain, analyzed, told);
         self.ending.cancel();
         self.background.close();
         self.background.wait().await;

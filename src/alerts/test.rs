@@ -26,7 +26,7 @@ pub struct Arguments {
 /// Runs `windvane alerts test`.
 pub fn run(arguments: &Arguments) -> CommandResult {
     let config = config::load(arguments.config.as_deref()).because(Reason::Config)?;
-    let found = config.receivers.iter().find(|receiver| receiver.name() == arguments.receiver);
+    let found = config.alerts.receivers.iter().find(|receiver| receiver.name() == arguments.receiver);
     let Some(receiver) = found else {
         return Err(unknown(&arguments.receiver, &config));
     };
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
 
 fn unknown(name: &str, config: &config::Config) -> Failure {
     let names: Vec<String> =
-        config.receivers.iter().map(|receiver| format!("`{}`", receiver.name())).collect();
+        config.alerts.receivers.iter().map(|receiver| format!("`{}`", receiver.name())).collect();
     let known = match names.as_slice() {
         [] => "the configuration has none; a table [alerts.receivers.NAME] makes one".to_owned(),
         names => format!("the configuration has {}", names.join(", ")),

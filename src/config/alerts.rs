@@ -1,140 +1,129 @@
-//! `[alerts.receivers.NAME]`: who is told, made ready to be told.
+//! `[alerts]`: what is watched, who is told, and when nothing is told, made one plan.
 
-use windvane_alerts::receiver::{EmailSettings, HttpSettings, Login, Targets, Tls};
+mod receivers;
+mod routes;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use windvane_alerts::plan::{Heartbeat, Plan};
+use windvane_alerts::rate::Cap;
+use windvane_alerts::receiver::{HttpSettings, Targets};
 use windvane_alerts::{Receiver, Settings};
 use windvane_store::Secret;
+use windvane_types::matcher::Matcher;
 
-use super::layers::Layers;
+use super::layers::{Layers, Origin};
 use super::path::KeyPath;
 
-/// Where PagerDuty takes events.
-const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue";
+const HOUR: Duration = Duration::from_secs(3_600);
 
-/// The keys of every kind, and the kinds that read each.
-const READ_BY: &[(&str, &[&str])] = &[
-    ("url", &["webhook", "slack", "teams", "pagerduty"]),
-    ("url_env", &["webhook", "slack", "teams", "pagerduty"]),
-    ("url_file", &["webhook", "slack", "teams", "pagerduty"]),
-    ("allow_private_targets", &["webhook", "slack", "teams", "pagerduty"]),
-    ("key_env", &["webhook"]),
-    ("key_file", &["webhook"]),
-    ("routing_key_env", &["pagerduty"]),
-    ("routing_key_file", &["pagerduty"]),
-    ("host", &["email"]),
-    ("port", &["email"]),
-    ("tls", &["email"]),
-    ("ca_file", &["email"]),
-    ("from", &["email"]),
-    ("to", &["email"]),
-    ("username", &["email"]),
-    ("password_env", &["email"]),
-    ("password_file", &["email"]),
-];
+/// Reads everything about alerts; faults are left in the layers. `data_dir` is where the state goes by default.
+pub fn plan(layers: &mut Layers, data_dir: Option<&Path>) -> Plan {
+    let receivers = receivers::receivers(layers);
+    let every = layers.length("alerts.every", Duration::from_secs(60));
+    let intervals = times::intervals(layers);
+    let fallback = receiver(layers, KeyPath::from("alerts"), "fallback_receiver");
+    let route = routes::root(layers, fallback.as_deref());
+    let rules = rules::rules(layers, every);
+    let maintenance = times::maintenance(layers);
+    let inhibitions = routes::inhibitions(layers);
+    let state_dir = layers.path("alerts.state_dir").or_else(|| data_dir.map(|dir| dir.join("alerts")));
+    Plan {
+        rules,
+        route,
+        inhibitions,
+        maintenance,
+        intervals,
+        receivers,
+        fallback,
+        every,
+        give_up_after: layers.length("alerts.give_up_after", 24 * HOUR),
+        sends_max: layers.size("alerts.sends_max", 2),
+        cap: Cap {
+            messages: layers.size("alerts.messages_max", 30),
+            per: layers.length("alerts.messages_per", HOUR),
+        },
+        external_url: layers.text("alerts.external_url"),
+        heartbeat: heartbeat(layers),
+        state_dir: state_dir.unwrap_or_else(|| PathBuf::from("alerts")),
+        lease: layers.length("alerts.lease", Duration::from_secs(30)),
+    }
+}
 
-/// All receivers, by name; what is wrong with one is a fault of the layers.
-pub fn receivers(layers: &mut Layers) -> Vec<Receiver> {
-    let tables = KeyPath::from("alerts.receivers");
-    let made = layers.names(tables.clone()).into_iter().filter_map(|name| {
-        let table = tables.join(&name);
-        let settings = settings(layers, &table)?;
-        match Receiver::new(&name, &settings) {
-            Ok(receiver) => Some(receiver),
-            Err(fault) => {
-                layers.contradiction(table.join(fault.key), &fault.problem);
-                None
-            }
+/// A receiver that a key names; one that is not there is a fault.
+fn receiver(layers: &mut Layers, table: KeyPath, key: &str) -> Option<String> {
+    let name = layers.text(table.join(key))?;
+    known(layers, &table.join(key), &name).then_some(name)
+}
+
+/// Whether a receiver is there; a fault where it is not.
+fn known(layers: &mut Layers, key: &KeyPath, name: &str) -> bool {
+    let names = layers.names("alerts.receivers");
+    let found = names.iter().any(|known| known == name);
+    if !found {
+        let all = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        layers.contradiction(key.clone(), &format!("there is no receiver `{name}`; there are: {all}"));
+    }
+    found
+}
+
+/// Matchers that a key lists; one that is none is a fault.
+fn matchers(layers: &mut Layers, key: &KeyPath) -> Vec<Matcher> {
+    let texts = layers.texts(key.clone());
+    let read = texts.iter().filter_map(|text| match text.parse() {
+        Ok(matcher) => Some(matcher),
+        Err(problem) => {
+            let problem: String = problem;
+            layers.contradiction(key.clone(), &problem);
+            None
         }
     });
-    made.collect()
+    read.collect()
 }
 
-fn settings(layers: &mut Layers, table: &KeyPath) -> Option<Settings> {
-    let kind = layers.required_text(table, "type")?;
-    for (key, kinds) in READ_BY {
-        if layers.has(table.join(key)) && !kinds.contains(&kind.as_str()) {
-            let problem = format!("is no key of type `{kind}`; it goes with {}", kinds.join(", "));
-            layers.contradiction(table.join(key), &problem);
-        }
+/// Intervals that a key names; one that is not there is a fault.
+fn interval_names(layers: &mut Layers, key: &KeyPath) -> Vec<String> {
+    let known = layers.names("alerts.intervals");
+    let named = layers.texts(key.clone());
+    for name in named.iter().filter(|name| !known.contains(name)) {
+        let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        layers.contradiction(key.clone(), &format!("there is no interval `{name}`; there are: {all}"));
     }
-    match kind.as_str() {
-        "email" => email(layers, table).map(Settings::Email),
-        "webhook" => {
-            let key = layers.secret(table, ["key_env", "key_file"]);
-            Some(Settings::Webhook { http: http(layers, table, None)?, key: key.ok()? })
-        }
-        "slack" => http(layers, table, None).map(Settings::Slack),
-        "teams" => http(layers, table, None).map(Settings::Teams),
-        _ => {
-            let elsewhere = ["url", "url_env", "url_file"].iter().any(|key| layers.has(table.join(key)));
-            let routing_key = layers.secret(table, ["routing_key_env", "routing_key_file"]).ok()?;
-            if routing_key.is_none() && !elsewhere {
-                layers.contradiction(table.clone(), "`routing_key_env` or `routing_key_file` is missing");
-            }
-            let http = http(layers, table, Some(PAGERDUTY_URL))?;
-            Some(Settings::PagerDuty { http, routing_key: routing_key.unwrap_or_default() })
-        }
+    named
+}
+
+/// The line of a table in its file, so that tables keep their order.
+fn line(layers: &Layers, table: &KeyPath) -> usize {
+    match layers.tables.get(table) {
+        Some(Origin::File(_, line)) => *line,
+        _ => usize::MAX,
     }
 }
 
-fn http(layers: &mut Layers, table: &KeyPath, default: Option<&str>) -> Option<HttpSettings> {
-    let own = layers.text(table.join("url")).map(Secret::new);
-    let url = match layers.secret(table, ["url_env", "url_file"]).ok()? {
-        Some(_) if own.is_some() => {
-            layers.contradiction(table.join("url"), "excludes url_env and url_file; keep one of the three");
-            return None;
-        }
-        Some(url) => url,
-        None => match own.or_else(|| default.map(Secret::new)) {
-            Some(url) => url,
-            None => {
-                layers.required_text(table, "url")?;
-                return None;
-            }
-        },
-    };
-    let targets = match layers.flag(table.join("allow_private_targets"), false) {
-        true => Targets::Any,
-        false => Targets::PublicOrLoopback,
-    };
-    Some(HttpSettings { url, targets })
-}
-
-fn email(layers: &mut Layers, table: &KeyPath) -> Option<EmailSettings> {
-    let host = layers.required_text(table, "host");
-    let from = layers.required_text(table, "from");
-    let to = layers.texts(table.join("to"));
-    if to.is_empty() {
-        layers.missing(table, "to");
-    }
-    let tls = match layers.text(table.join("tls")).as_deref() {
-        Some("none") => Tls::None,
-        Some("wrapper") => Tls::Wrapper,
-        _ => Tls::StartTls,
-    };
-    let password = layers.secret(table, ["password_env", "password_file"]).ok()?;
-    let login = match (layers.text(table.join("username")), password) {
-        (Some(username), Some(password)) => Some(Login { username, password }),
-        (Some(_), None) => {
-            layers.contradiction(table.join("username"), "needs password_env or password_file");
-            return None;
-        }
-        (None, Some(_)) => {
-            layers.missing(table, "username");
-            return None;
-        }
-        (None, None) => None,
-    };
-    let (host, from) = (host?, from?);
-    let here = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
-    if login.is_some() && tls == Tls::None && !here {
+fn heartbeat(layers: &mut Layers) -> Option<Heartbeat> {
+    let table = KeyPath::from("alerts");
+    let own = layers.text("alerts.heartbeat_url").map(Secret::new);
+    let secret = layers.secret(&table, ["heartbeat_url_env", "heartbeat_url_file"]).ok()?;
+    if own.is_some() && secret.is_some() {
         layers.contradiction(
-            table.join("tls"),
-            "`none` would send the password in the clear; allowed with a username is starttls or wrapper",
+            "alerts.heartbeat_url",
+            "excludes heartbeat_url_env and heartbeat_url_file; keep one of the three",
         );
     }
-    let port = layers.integer(table.join("port"), u64::from(tls.port()));
-    let ca_file = layers.path(table.join("ca_file"));
-    // The bounds of the key are those of a port.
-    let port = u16::try_from(port).unwrap_or(tls.port());
-    Some(EmailSettings { host, port, tls, ca_file, from, to, login })
+    let http = HttpSettings { url: secret.or(own)?, targets: Targets::Any };
+    match Receiver::new("heartbeat", &Settings::Webhook { http, key: None }) {
+        Ok(receiver) => Some(Heartbeat {
+            receiver,
+            every: layers.length("alerts.heartbeat_every", Duration::from_secs(60)),
+        }),
+        Err(fault) => {
+            layers.contradiction("alerts.heartbeat_url", &fault.problem);
+            None
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! not here does not exist.
 
 mod alerts;
+mod alerts_routes;
+mod alerts_rules;
 mod experiments;
 mod limits;
 mod llm;
@@ -23,6 +25,14 @@ const TABLES: &[&[Key]] = &[
     experiments::KEYS,
     alerts::KEYS,
     llm::KEYS,
+const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS, llm::KEYS];
+const TABLES: &[&[Key]] = &[
+    service::KEYS,
+    monitors::KEYS,
+    experiments::KEYS,
+    alerts_rules::KEYS,
+    alerts_routes::KEYS,
+    alerts::KEYS,
 ];
 
 /// One key of the configuration file.

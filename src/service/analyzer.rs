@@ -55,8 +55,9 @@ mod tests {
             "# Metrics\n\n`/metrics` in Prometheus's text format. For each table, in records:\n\
              received + recovered = stored + rejected + dead-lettered + damaged + pending.\n\n\
              With tokens it takes one of the scope `read` (docs/SECURITY.md).\n\n\
-             This file follows the tables of `collector/src/metrics.rs`, `collector/src/admission.rs` and\n\
-             `analyzer/src/monitor/metrics.rs`; the test in `src/service/analyzer.rs` says how to write it anew.\n\n\
+             This file follows the tables of `collector/src/metrics.rs`, `collector/src/admission.rs`,\n\
+             `analyzer/src/monitor/metrics.rs` and `alerts/src/metrics.rs`; the test in `src/service/analyzer.rs` says how to write it\n\
+             anew.\n\n\
              | name | labels | says |\n|---|---|---|\n",
         );
         let collector =
@@ -64,7 +65,9 @@ mod tests {
         let analyzer = monitor::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
         let gate = windvane_collector::GATE_DEFINITIONS.iter();
         let gate = gate.map(|metric| (metric.name, metric.labels, metric.help));
-        for (name, labels, help) in collector.chain(gate).chain(analyzer) {
+        let alerts =
+            windvane_alerts::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
+        for (name, labels, help) in collector.chain(gate).chain(analyzer).chain(alerts) {
             text.push_str(&format!("| `{name}` | {} | {help} |\n", labels.join(", ")));
         }
         text

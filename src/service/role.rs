@@ -9,11 +9,13 @@ pub enum Role {
     Collector,
     /// Runs monitors.
     Analyzer,
+    /// Judges findings and tells people.
+    Alerts,
     /// Serves the read API and the pages.
     Web,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Collector, Self::Analyzer, Self::Web];
+    pub const ALL: [Self; 4] = [Self::Collector, Self::Analyzer, Self::Alerts, Self::Web];
 }

@@ -1,5 +1,6 @@
 //! The read API: what is recorded and what was found, as JSON, page by page.
 
+mod alerts;
 mod drift;
 pub mod experiments;
 mod gates;
@@ -11,14 +12,17 @@ mod performance;
 pub mod problem;
 mod quality;
 pub mod views;
+mod silences;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use windvane_store::Store;
 
 /// `/api/v1/…`.
 pub fn router(store: Store) -> Router {
     Router::new()
+        .route("/api/v1/alerts", get(alerts::list))
+        .route("/api/v1/alerts/events", get(alerts::events))
         .route("/api/v1/models", get(models::list))
         .route("/api/v1/models/{model}/drift", get(drift::runs))
         .route("/api/v1/models/{model}/performance", get(performance::windows))
@@ -32,5 +36,14 @@ pub fn router(store: Store) -> Router {
         .route("/api/v1/monitors", get(monitors::list))
         .route("/api/v1/views", get(views::list))
         .route("/api/v1/views/{view}", get(views::one))
+        .route("/api/v1/silences", get(silences::list))
+        .with_state(store)
+}
+
+/// What changes something: silences are made and ended. For whoever may do more than read.
+pub fn writes(store: Store) -> Router {
+    Router::new()
+        .route("/api/v1/silences", post(silences::create))
+        .route("/api/v1/silences/{id}", delete(silences::end))
         .with_state(store)
 }

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use windvane_store::Store;
 
 pub use drift::drift_report;
+pub use api::writes;
 pub use experiment::experiment_report;
 pub use gate::gate_report;
 pub use performance::performance_report;

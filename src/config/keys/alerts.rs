@@ -1,4 +1,4 @@
-//! The keys of alerts: who receives them.
+//! The keys of receivers of alerts.
 
 use crate::config::keys::Key;
 use crate::config::kind::Kind;
@@ -7,7 +7,19 @@ use crate::config::kind::Kind;
 pub const KEYS: &[Key] = &[
     Key {
         path: "alerts.receivers.<NAME>.type",
-        kind: Kind::Choice(&["email", "webhook", "slack", "teams", "pagerduty"]),
+        kind: Kind::Choice(&[
+            "email",
+            "webhook",
+            "slack",
+            "teams",
+            "pagerduty",
+            "discord",
+            "opsgenie",
+            "telegram",
+            "alertmanager",
+            "exec",
+            "file",
+        ]),
         default: "none: it is required",
         example: "type = \"email\"",
         about: "What kind of receiver it is. `windvane alerts test --receiver NAME` tries it out.",
@@ -15,9 +27,9 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "alerts.receivers.<NAME>.url",
         kind: Kind::Url,
-        default: "pagerduty: its Events API; others: required, unless url_env or url_file is set",
+        default: "pagerduty, opsgenie, telegram: their APIs; others: required, unless url_env or url_file is set",
         example: "url = \"https://alerts.example.org/hook\"",
-        about: "Where webhook, slack, teams and pagerduty are posted to. The addresses of Slack and Teams are secrets: keep them in url_file or url_env.",
+        about: "Where kinds that are posted to listen: the whole address, but for opsgenie, telegram and alertmanager, whose paths are known. The addresses of Slack, Teams and Discord are secrets: keep them in url_file or url_env.",
     },
     Key {
         path: "alerts.receivers.<NAME>.url_env",
@@ -45,14 +57,14 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "none: bodies are not signed",
         example: "key_env = \"WEBHOOK_KEY\"",
-        about: "webhook: the environment variable with the key that signs bodies, HMAC-SHA-256 in X-Windvane-Signature.",
+        about: "webhook: the environment variable with the key that signs bodies, HMAC-SHA-256 in X-Windvane-Signature; opsgenie: that of the integration, which is required.",
     },
     Key {
         path: "alerts.receivers.<NAME>.key_file",
         kind: Kind::Path,
         default: "none: bodies are not signed",
         example: "key_file = \"/run/secrets/webhook\"",
-        about: "webhook: the file with the key that signs bodies.",
+        about: "webhook: the file with the key that signs bodies; opsgenie: that of the integration.",
     },
     Key {
         path: "alerts.receivers.<NAME>.routing_key_env",
@@ -67,6 +79,41 @@ pub const KEYS: &[Key] = &[
         default: "none",
         example: "routing_key_file = \"/run/secrets/pagerduty\"",
         about: "pagerduty: the file with the integration's routing key. One of the two is required unless url is set.",
+    },
+    Key {
+        path: "alerts.receivers.<NAME>.token_env",
+        kind: Kind::Text,
+        default: "none",
+        example: "token_env = \"TELEGRAM_TOKEN\"",
+        about: "telegram: the environment variable with the bot's token.",
+    },
+    Key {
+        path: "alerts.receivers.<NAME>.token_file",
+        kind: Kind::Path,
+        default: "none",
+        example: "token_file = \"/run/secrets/telegram\"",
+        about: "telegram: the file with the bot's token. One of the two is required unless url is set.",
+    },
+    Key {
+        path: "alerts.receivers.<NAME>.chat_id",
+        kind: Kind::Text,
+        default: "none: telegram requires it",
+        example: "chat_id = \"-1001234567890\"",
+        about: "telegram: the chat that the bot writes to.",
+    },
+    Key {
+        path: "alerts.receivers.<NAME>.command",
+        kind: Kind::Texts { max: 32 },
+        default: "none: exec requires it",
+        example: "command = [\"/usr/local/bin/tell\", \"--loud\"]",
+        about: "exec: the program and its arguments. It gets the body of a webhook on standard input; exit code 0 takes it, 64 to 78 but 75 refuse it, all others ask for another try. Its environment has PATH and WINDVANE_NOTIFICATION_ID only.",
+    },
+    Key {
+        path: "alerts.receivers.<NAME>.path",
+        kind: Kind::Path,
+        default: "none: file requires it",
+        example: "path = \"/var/log/windvane/alerts.ndjson\"",
+        about: "file: where notifications are appended, a line of JSON each.",
     },
     Key {
         path: "alerts.receivers.<NAME>.host",

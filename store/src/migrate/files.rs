@@ -55,4 +55,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(20, "silences", "0020_silences.sql"),
     migration!(21, "alert_acknowledgements", "0021_alert_acknowledgements.sql"),
     migration!(22, "alert_state", "0022_alert_state.sql"),
+    migration!(19, "alert_events", "0019_alert_events.sql"),
+    migration!(20, "notifications", "0020_notifications.sql"),
+    migration!(21, "silences", "0021_silences.sql"),
+    migration!(22, "alert_acknowledgements", "0022_alert_acknowledgements.sql"),
+    migration!(23, "alert_state", "0023_alert_state.sql"),
 ];

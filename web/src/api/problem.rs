@@ -39,6 +39,12 @@ pub enum Problem {
         "no run of gate `{0}` is recorded; /api/v1/gates lists those of which there is (`windvane shadow run --record NAME`)"
     )]
     UnknownGate(String),
+    /// A silence that is not there, or has ended.
+    #[error("there is no silence `{0}` that has not ended; /api/v1/silences lists those that there are")]
+    UnknownSilence(String),
+    /// A body that does not say what is wanted.
+    #[error("{0}")]
+    InvalidBody(String),
     /// A page that would have more rows than one answer may.
     #[error("this page has more than {0} rows; ask for fewer runs with `limit`, or for one `column`")]
     PageTooLarge(usize),
@@ -62,6 +68,8 @@ impl Problem {
             }
             Self::UnknownView(_) => (StatusCode::NOT_FOUND, "unknown_view", "there is no such view"),
             Self::UnknownGate(_) => (StatusCode::NOT_FOUND, "unknown_gate", "there is no such gate"),
+            Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence", "there is no such silence"),
+            Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body", "the body is not allowed"),
             Self::PageTooLarge(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", "the page is too large")
             }

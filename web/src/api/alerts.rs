@@ -1,0 +1,120 @@
+//! `GET /api/v1/alerts`: what is pending, firing or recovering; `GET /api/v1/alerts/events`: every change of state.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::Serialize;
+use windvane_store::alert_events::{self, AlertEvent, Asked};
+use windvane_store::{Store, alerts_state};
+use windvane_types::alert::{Severity, Standing};
+use windvane_types::span;
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+
+/// Alerts and changes of a page, and the most of them.
+const LIMIT: u64 = 100;
+const LIMIT_MAX: u64 = 1_000;
+/// The year 2200, beyond which DateTime64 does not go far.
+const END_OF_TIME_US: i64 = 7_258_118_400_000_000;
+
+/// The document of `/api/v1/alerts`.
+#[derive(Debug, Serialize)]
+pub struct Alerts {
+    schema: &'static str,
+    alerts: Vec<Standing>,
+    next_offset: Option<u64>,
+}
+
+/// The document of `/api/v1/alerts/events`.
+#[derive(Debug, Serialize)]
+pub struct Events {
+    schema: &'static str,
+    events: Vec<Event>,
+    next_offset: Option<u64>,
+}
+
+/// A change as it is shown.
+#[derive(Debug, Serialize)]
+struct Event {
+    at: String,
+    rule: String,
+    fingerprint: String,
+    from_state: String,
+    to_state: String,
+    reason: String,
+    severity: String,
+    labels: BTreeMap<String, String>,
+    value: Option<f64>,
+    summary: String,
+    link: Option<String>,
+}
+
+/// Parameters: `state`, `severity`, `model`, `rule`, `limit`, `offset`.
+pub async fn list(
+    State(store): State<Store>,
+    Query(sent): Query<BTreeMap<String, String>>,
+) -> Result<Json<Alerts>, Problem> {
+    let parameters = Parameters::new(sent, &["state", "severity", "model", "rule", "limit", "offset"])?;
+    let page = parameters.page(LIMIT, LIMIT_MAX)?;
+    let state = parameters.word("state", &["pending", "firing", "recovering"])?;
+    let severity = parameters.word("severity", Severity::WORDS)?;
+    let (model, rule) = (parameters.text("model"), parameters.text("rule"));
+    let text = alerts_state::standing(&store).await?;
+    // Another version may have written it; then there is nothing that this one could show.
+    let standing: Vec<Standing> = serde_json::from_str(&text).unwrap_or_default();
+    let is = |asked: &str, found: Option<&str>| asked.is_empty() || found == Some(asked);
+    let label = |alert: &Standing, name: &str| alert.labels.get(name).cloned();
+    let found = standing.into_iter().filter(|alert| {
+        is(state, Some(alert.state.as_str()))
+            && is(severity, label(alert, "severity").as_deref())
+            && is(model, label(alert, "model").as_deref())
+            && is(rule, Some(&alert.rule))
+    });
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let mut alerts: Vec<Standing> = found.skip(size(page.offset)).take(size(page.limit + 1)).collect();
+    let next_offset = page.next(alerts.len());
+    alerts.truncate(size(page.limit));
+    Ok(Json(Alerts { schema: "windvane.alerts/1", alerts, next_offset }))
+}
+
+/// Parameters: `rule`, `model`, `from`, `to`, `limit`, `offset`.
+pub async fn events(
+    State(store): State<Store>,
+    Query(sent): Query<BTreeMap<String, String>>,
+) -> Result<Json<Events>, Problem> {
+    let parameters = Parameters::new(sent, &["rule", "model", "from", "to", "limit", "offset"])?;
+    let page = parameters.page(LIMIT, LIMIT_MAX)?;
+    let asked = Asked {
+        rule: parameters.text("rule"),
+        model: parameters.text("model"),
+        from_us: parameters.instant("from")?.unwrap_or(0),
+        to_us: parameters.instant("to")?.unwrap_or(END_OF_TIME_US),
+        limit: page.limit + 1,
+        offset: page.offset,
+    };
+    let found = alert_events::read(&store, asked).await?;
+    let next_offset = page.next(found.len());
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let events = found.into_iter().take(limit).map(Event::of).collect();
+    Ok(Json(Events { schema: "windvane.alert_events/1", events, next_offset }))
+}
+
+impl Event {
+    fn of(event: AlertEvent) -> Self {
+        Self {
+            at: span::shown(event.at_us),
+            rule: event.rule,
+            fingerprint: event.fingerprint,
+            from_state: event.from_state,
+            to_state: event.to_state,
+            reason: event.reason,
+            severity: event.severity,
+            labels: event.labels,
+            value: event.value,
+            summary: event.summary,
+            link: Some(event.link).filter(|link| !link.is_empty()),
+        }
+    }
+}
