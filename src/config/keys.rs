@@ -33,6 +33,7 @@ const TABLES: &[&[Key]] = &[
     alerts_rules::KEYS,
     alerts_routes::KEYS,
     alerts::KEYS,
+    llm::KEYS,
 ];
 
 /// One key of the configuration file.

@@ -142,3 +142,43 @@ def test_a_secret_address_is_not_shown(windvane, http_sink, tmp_path):
     assert done.code == 69 and "SECRET" not in done.err + done.out
     assert sink.requests[0][0] == "/T000/SECRET"
     assert json.loads(sink.requests[0][2])["text"]
+
+
+def test_discord_opsgenie_telegram_and_alertmanager_get_bodies_of_their_own(windvane, http_sink, body):
+    discord, genie, telegram, manager = (http_sink(OK) for _ in range(4))
+    assert windvane(receiver("discord", discord.url), "ops").code == 0
+    assert "[TEST]" in body(discord)["content"] and body(discord)["allowed_mentions"] == {"parse": []}
+    done = windvane(receiver("opsgenie", genie.url, 'key_env = "OG"'), "ops", OG="s3cret")
+    assert done.code == 0, done.err
+    path, headers, _ = genie.requests[0]
+    assert path == "/v2/alerts" and headers["Authorization"] == "GenieKey s3cret"
+    assert body(genie)["message"].startswith("[TEST]") and len(body(genie)["alias"]) == 64
+    done = windvane(receiver("telegram", telegram.url, 'token_env = "TG"', 'chat_id = "-100"'), "ops", TG="1:abc")
+    assert done.code == 0, done.err
+    assert telegram.requests[0][0] == "/bot1:abc/sendMessage" and body(telegram)["chat_id"] == "-100"
+    assert windvane(receiver("alertmanager", manager.url), "ops").code == 0
+    [alert] = body(manager)
+    assert manager.requests[0][0] == "/api/v2/alerts" and alert["labels"]["alertname"] == "WindvaneTest"
+
+
+def test_a_token_in_an_address_is_not_shown(windvane, http_sink):
+    sink = http_sink((404, {}, "no"))
+    done = windvane(receiver("telegram", sink.url, 'token_env = "TG"', 'chat_id = "1"'), "ops", TG="1:s3cret")
+    assert done.code == 69 and "s3cret" not in done.err + done.out
+    done = windvane('[alerts.receivers.ops]\ntype = "telegram"\nchat_id = "1"', "ops")
+    assert done.code == 78 and "`token_env` or `token_file` is missing" in done.err
+
+
+def test_a_program_and_a_file_are_told(windvane, tmp_path):
+    log, kept = tmp_path / "log.ndjson", tmp_path / "kept.json"
+    done = windvane(f'[alerts.receivers.log]\ntype = "file"\npath = "{log}"', "log")
+    assert done.code == 0, done.err
+    assert json.loads(log.read_text())["receiver"] == "log"
+    script = tmp_path / "tell"
+    script.write_text(f"#!/bin/sh\ncat > {kept}\n")
+    script.chmod(0o755)
+    done = windvane(f'[alerts.receivers.sh]\ntype = "exec"\ncommand = ["{script}"]', "sh")
+    assert done.code == 0, done.err
+    assert json.loads(kept.read_text())["version"] == "4"
+    done = windvane('[alerts.receivers.sh]\ntype = "exec"\ncommand = ["/nowhere/at/all"]', "sh")
+    assert done.code == 69 and "cannot start" in done.err

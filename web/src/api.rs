@@ -11,8 +11,9 @@ mod parameters;
 mod performance;
 pub mod problem;
 mod quality;
-pub mod views;
 mod silences;
+pub mod views;
+pub mod views;
 
 use axum::Router;
 use axum::routing::{delete, get, post};

@@ -27,8 +27,8 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use windvane_store::Store;
 
-pub use drift::drift_report;
 pub use api::writes;
+pub use drift::drift_report;
 pub use experiment::experiment_report;
 pub use gate::gate_report;
 pub use performance::performance_report;

@@ -60,4 +60,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(21, "silences", "0021_silences.sql"),
     migration!(22, "alert_acknowledgements", "0022_alert_acknowledgements.sql"),
     migration!(23, "alert_state", "0023_alert_state.sql"),
+    migration!(40, "alert_events", "0040_alert_events.sql"),
+    migration!(41, "notifications", "0041_notifications.sql"),
+    migration!(42, "silences", "0042_silences.sql"),
+    migration!(43, "alert_acknowledgements", "0043_alert_acknowledgements.sql"),
+    migration!(44, "alert_state", "0044_alert_state.sql"),
 ];

@@ -115,6 +115,11 @@ fn published_migrations_never_change() {
     0021 e097da06de78a9bd silences
     0022 72e805393cabee30 alert_acknowledgements
     0023 38c908b507e5e78b alert_state
+    0040 8b6ba5e0c6af41c8 alert_events
+    0041 7486b36ac18451a8 notifications
+    0042 e097da06de78a9bd silences
+    0043 72e805393cabee30 alert_acknowledgements
+    0044 38c908b507e5e78b alert_state
     ");
 }
 

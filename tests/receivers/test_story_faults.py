@@ -1,0 +1,140 @@
+"""Messages under faults: receivers that fail in every way, kills at every point, ClickHouse away, two processes."""
+
+import contextlib
+import json
+import os
+import signal
+
+import pytest
+from service import Service, eventually
+from test_story_drift import error, routes, rule, started  # noqa: F401
+
+OK = (200, {}, "ok")
+
+
+def keys(sink):
+    return [headers["Idempotency-Key"] for _, headers, _ in sink.requests]
+
+
+def test_a_receiver_that_fails_in_every_way_gets_the_same_message_until_it_takes_it(tmp_path, http_sink, started):
+    sink = http_sink((500, {}, "broken"), "close", (429, {"Retry-After": "1"}, "slow down"), "hang", OK)
+    service = Service(tmp_path, rule() + routes(sink.url))
+    started.append(service)
+    service.send(error())
+    eventually(lambda: len(sink.requests) == 5, "it is tried until it is taken")
+    eventually(lambda: service.query(
+        "SELECT groupArray(outcome), uniq(id) FROM (SELECT * FROM notifications FINAL ORDER BY at)"
+    ) == "['later','later','later','later','taken']\t1", "every attempt is kept")
+    assert len(set(keys(sink))) == 1 and len({body for _, _, body in sink.requests}) == 1
+    service.looked("Errors", 3)
+    assert len(sink.requests) == 5
+    service.end()
+
+
+def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink, started):
+    sink = http_sink((404, {}, "no such channel"))
+    log = tmp_path / "log.ndjson"
+    config = rule().replace("[alerts]", '[alerts]\nfallback_receiver = "log"', 1) + routes(sink.url)
+    service = Service(tmp_path, f'{config}[alerts.receivers.log]\ntype = "file"\npath = "{log}"\n')
+    started.append(service)
+    service.send(error())
+    eventually(log.exists, "the fallback gets it")
+    [line] = eventually(lambda: log.read_text().splitlines(), "a line")
+    assert json.loads(line)["notification_reason"] == "fallback" and len(sink.requests) == 1
+    assert service.metric('windvane_alerts_undelivered_total{receiver="hook"}') == 1
+    service.end()
+
+
+@pytest.mark.parametrize("answer", ["hang", "kept"])
+def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, started, answer):
+    """Killed while the receiver keeps the request open, and right after it has answered."""
+    sink = http_sink("hang" if answer == "hang" else OK, OK)
+    config = rule() + routes(sink.url)
+    service = Service(tmp_path, config)
+    started.append(service)
+    service.send(error())
+    eventually(lambda: sink.requests, "it is sent")
+    if answer == "kept":
+        service.looked("Errors", 1)
+    service.kill()
+    again = Service(tmp_path, config)
+    started.append(again)
+    if answer == "hang":
+        eventually(lambda: len(sink.requests) == 2, "it is sent again")
+        assert len(set(keys(sink))) == 1, "under the same key"
+    again.looked("Errors", 4)
+    assert len(sink.requests) == (2 if answer == "hang" else 1)
+    eventually(lambda: again.query("SELECT countIf(to_state = 'firing') FROM alert_events FINAL") == "1", "it fired once")
+    again.end()
+
+
+def test_nothing_is_lost_while_clickhouse_is_away(tmp_path, http_sink, body, started):
+    sink = http_sink((503, {}, "not yet"), OK)
+    own = Service(tmp_path, rule() + routes(sink.url) + """
+[alerts.rules.StoreUnavailable]
+source = "own"
+measure = "store_unavailable"
+above = 0.5
+severity = "critical"
+""")
+    started.append(own)
+    own.send(error())
+    eventually(lambda: len(sink.requests) >= 2, "it is told")
+    own.looked("Errors", 1)
+    # The engine is a child that comes back; while it is held, ClickHouse is away.
+    children = [
+        int(child)
+        for task in os.listdir(f"/proc/{own.process.child.pid}/task")
+        for child in open(f"/proc/{own.process.child.pid}/task/{task}/children").read().split()
+    ]
+    os.kill(children[0], signal.SIGSTOP)
+    try:
+        told = lambda: [body(sink, at)["commonLabels"]["alertname"] for at in range(len(sink.requests))]
+        eventually(lambda: "StoreUnavailable" in told(), "that ClickHouse is away is told")
+    finally:
+        # Whoever watches over it may have given it up already.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(children[0], signal.SIGCONT)
+    eventually(lambda: own.query(
+        "SELECT countIf(rule = 'StoreUnavailable' AND to_state = 'firing') >= 1, countIf(rule = 'StoreUnavailable' AND to_state = 'resolved') >= 1 "
+        "FROM alert_events FINAL"
+    ) == "1\t1", "what happened meanwhile is kept afterwards")
+    eventually(lambda: int(own.query(
+        "SELECT countIf(outcome = 'taken') FROM notifications FINAL")) >= 3, "and so is what was sent")
+    own.end()
+
+
+def test_two_processes_tell_once_and_one_takes_over(tmp_path, http_sink, body, started):
+    sink = http_sink(OK)
+    first = Service(tmp_path, rule(), "--roles", "collector,web")
+    started.append(first)
+    access = json.loads((tmp_path / "data" / "access.json").read_text())
+    both = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "password").write_text(access["password"])
+        store = f'[store]\nurl = "{first.engine}"\nuser = "{access["user"]}"\npassword_file = "password"\n'
+        state = f'\n[alerts]\nstate_dir = "{folder}/state"\n'
+        config = store + rule().replace("[alerts]", state, 1) + routes(sink.url)
+        both.append(Service(folder, config, "--roles", "alerts"))
+    started.extend(both)
+    held = "windvane_alerts_held"
+    eventually(lambda: sum(service.metric(held) for service in both) == 1, "one of them judges")
+    first.send(error())
+    eventually(lambda: sink.requests, "it is told")
+    holder = next(service for service in both if service.metric(held) == 1)
+    other = next(service for service in both if service is not holder)
+    holder.looked("Errors", 3)
+    assert len(sink.requests) == 1
+    # What the holder knows has reached the store, so that the other one can go on.
+    eventually(lambda: first.query("SELECT count() FROM notifications FINAL WHERE outcome = 'taken'") == "1", "it is kept")
+    holder.looked("Errors", 2)
+    holder.kill()
+    eventually(lambda: other.metric(held) == 1, "the other one takes over")
+    other.looked("Errors", 3)
+    assert len(sink.requests) == 1, "nothing is told again"
+    first.send(error(status="ok"))
+    eventually(lambda: len(sink.requests) == 2, "the end is told by the other one")
+    assert body(sink, 1)["status"] == "resolved"
+    other.end()
