@@ -135,7 +135,19 @@ impl Service {
         }
         let scheme = open(config, (listener, router), (&server, &background, closing.clone()))?;
         let url = format!("{scheme}://{address}");
-        Ok(Self { address, url, otlp, store, collector, closing, ending, server, analyzer, alerts, background })
+        Ok(Self {
+            address,
+            url,
+            otlp,
+            store,
+            collector,
+            closing,
+            ending,
+            server,
+            analyzer,
+            alerts,
+            background,
+        })
     }
 
     /// Where requests are answered.

@@ -23,13 +23,6 @@ const TABLES: &[&[Key]] = &[
     redaction::KEYS,
     monitors::KEYS,
     experiments::KEYS,
-    alerts::KEYS,
-    llm::KEYS,
-const TABLES: &[&[Key]] = &[service::KEYS, monitors::KEYS, experiments::KEYS, alerts::KEYS, llm::KEYS];
-const TABLES: &[&[Key]] = &[
-    service::KEYS,
-    monitors::KEYS,
-    experiments::KEYS,
     alerts_rules::KEYS,
     alerts_routes::KEYS,
     alerts::KEYS,

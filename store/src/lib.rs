@@ -26,7 +26,6 @@ pub mod latency;
 pub mod latency_findings;
 pub mod lease;
 pub mod llm_calls;
-pub mod llm_calls;
 pub mod local;
 pub mod logs;
 pub mod measurements;

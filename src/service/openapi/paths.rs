@@ -96,6 +96,10 @@ const fn ingest(path: &'static str, summary: &'static str, event: &'static str) 
     }
 }
 
+const fn change(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
+    Operation { method, scope: "admin", ..get(path, summary, &[]) }
+}
+
 const fn telemetry(path: &'static str, summary: &'static str) -> Operation {
     Operation { answers: Answers::Telemetry, ..ingest(path, summary, "") }
 }
@@ -194,6 +198,26 @@ pub const OPERATIONS: &[Operation] = &[
         scope: "admin",
         ..get("/api/v1/gates/{name}/evaluate", "Whether a roll-out may go on: 200 or 409", EVALUATION)
     },
+    get(
+        "/api/v1/alerts",
+        "What is pending, firing or recovering",
+        &[
+            Word("state", &["pending", "firing", "recovering"]),
+            Word("severity", &["info", "warning", "error", "critical"]),
+            Text("model"),
+            Text("rule"),
+            Limit(1_000),
+            Offset,
+        ],
+    ),
+    get(
+        "/api/v1/alerts/events",
+        "Every change of state of an alert, the latest first",
+        &[Text("rule"), Text("model"), Instant("from"), Instant("to"), Limit(1_000), Offset],
+    ),
+    get("/api/v1/silences", "Silences that have not ended", &[]),
+    change("post", "/api/v1/silences", "Make a silence"),
+    change("delete", "/api/v1/silences/{id}", "End a silence now"),
     get(
         "/api/v1/monitors",
         "Monitors with their state, last run and next one",

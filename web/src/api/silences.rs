@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use windvane_store::{Store, silences};
@@ -69,22 +68,22 @@ pub async fn list(
 pub async fn create(
     State(store): State<Store>,
     body: Result<Json<Wanted>, JsonRejection>,
-) -> Result<(StatusCode, Json<Shown>), Problem> {
+) -> Result<Json<Shown>, Problem> {
     let Json(wanted) = body.map_err(|refused| Problem::InvalidBody(refused.body_text()))?;
     let now_us = SystemClock.now().as_microsecond();
     let silence = made(wanted, now_us).map_err(Problem::InvalidBody)?;
     silences::write(&store, &silence).await?;
-    Ok((StatusCode::CREATED, Json(Shown::of(silence, now_us))))
+    Ok(Json(Shown::of(silence, now_us)))
 }
 
 /// Ends a silence now.
-pub async fn end(State(store): State<Store>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn end(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
     let now_us = SystemClock.now().as_microsecond();
     let known = silences::read(&store, now_us).await?;
     let silence = known.into_iter().find(|silence| silence.id == id).ok_or(Problem::UnknownSilence(id))?;
     let ended = Silence { ends_at_us: now_us.max(silence.starts_at_us), ..silence };
     silences::write(&store, &ended).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(Shown::of(ended, now_us)))
 }
 
 fn made(wanted: Wanted, now_us: i64) -> Result<Silence, String> {
@@ -128,7 +127,11 @@ fn made(wanted: Wanted, now_us: i64) -> Result<Silence, String> {
 impl Shown {
     fn of(silence: Silence, now_us: i64) -> Self {
         Self {
-            state: if silence.holds(now_us) { "active" } else { "pending" },
+            state: match silence.holds(now_us) {
+                true => "active",
+                false if silence.ends_at_us <= now_us => "expired",
+                false => "pending",
+            },
             id: silence.id,
             matchers: silence.matchers,
             starts_at: span::shown(silence.starts_at_us),
