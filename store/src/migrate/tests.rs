@@ -105,21 +105,11 @@ fn published_migrations_never_change() {
     0038 62a228d653db3010 quality_findings
     0039 3fef28c24b734013 latency_findings
     0040 1addd930ae417f41 gate_findings
-    0018 8b6ba5e0c6af41c8 alert_events
-    0019 7486b36ac18451a8 notifications
-    0020 e097da06de78a9bd silences
-    0021 72e805393cabee30 alert_acknowledgements
-    0022 38c908b507e5e78b alert_state
-    0019 8b6ba5e0c6af41c8 alert_events
-    0020 7486b36ac18451a8 notifications
-    0021 e097da06de78a9bd silences
-    0022 72e805393cabee30 alert_acknowledgements
-    0023 38c908b507e5e78b alert_state
-    0040 8b6ba5e0c6af41c8 alert_events
-    0041 7486b36ac18451a8 notifications
-    0042 e097da06de78a9bd silences
-    0043 72e805393cabee30 alert_acknowledgements
-    0044 38c908b507e5e78b alert_state
+    0041 8b6ba5e0c6af41c8 alert_events
+    0042 7486b36ac18451a8 notifications
+    0043 e097da06de78a9bd silences
+    0044 72e805393cabee30 alert_acknowledgements
+    0045 38c908b507e5e78b alert_state
     ");
 }
 
