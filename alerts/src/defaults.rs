@@ -128,6 +128,19 @@ pub const RULES: &[Usual] = &[
         ..VERDICT
     },
     Usual {
+        name: "GateFailed",
+        source: "gate",
+        measure: "failed",
+        annotations: &[
+            (
+                "summary",
+                "the gate {{ labels.gate }} does not let {{ labels.version or 'the candidate' }} of {{ labels.model or 'a model' }} pass",
+            ),
+            ("description", "{{ reason }} ({{ evidence|digits }} requests)"),
+        ],
+        ..VERDICT
+    },
+    Usual {
         name: "IngestionStalled",
         source: "ingestion",
         measure: "silence_ratio",

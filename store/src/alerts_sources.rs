@@ -5,6 +5,7 @@
 
 mod drift;
 mod experiment;
+mod gate;
 mod ingestion;
 mod latency;
 mod monitor;
@@ -62,6 +63,7 @@ pub const KINDS: &[Kind] = &[
     latency::KIND,
     experiment::KIND,
     sample_ratio::KIND,
+    gate::KIND,
     monitor::KIND,
     ingestion::KIND,
     outcomes::KIND,

@@ -23,6 +23,7 @@ pub const SOURCES: &[&str] = &[
     "latency",
     "experiment",
     "sample_ratio",
+    "gate",
     "monitor",
     "ingestion",
     "outcomes",
