@@ -13,7 +13,6 @@ pub mod problem;
 mod quality;
 mod silences;
 pub mod views;
-pub mod views;
 
 use axum::Router;
 use axum::routing::{delete, get, post};
