@@ -89,6 +89,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    #[expect(clippy::cast_sign_loss, reason = "a count")]
     fn facts(mut self) -> Facts {
         let rows = self.rows as u64;
         let mut columns = Vec::new();
@@ -109,8 +110,12 @@ impl Source<'_> {
     }
 
     fn number(&mut self, name: &str, gaps: f64, draw: impl Fn(&mut ChaCha8Rng) -> f64) -> ColumnFacts {
-        let xs: Vec<f64> =
-            (0..self.rows).filter_map(|_| (!self.rng.random_bool(gaps)).then(|| draw(self.rng))).collect();
+        let mut xs = Vec::new();
+        for _ in 0..self.rows {
+            if !self.rng.random_bool(gaps) {
+                xs.push(draw(self.rng));
+            }
+        }
         let facts = numbers(&xs, self.expected, name);
         let storage = Storage::Number(Sql::nothing());
         let facts = InspectedColumn { numbers: Some(facts), ..InspectedColumn::default() };

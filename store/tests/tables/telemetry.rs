@@ -59,7 +59,7 @@ fn span_at(ts_ns: i64, n: usize, out: &mut Vec<u8>) {
 
 fn call(n: usize, out: &mut Vec<u8>) {
     let span_id = format!("{n:016x}");
-    let some = |of: u64| (n % 2 == 0).then_some(of);
+    let some = |of: u64| n.is_multiple_of(2).then_some(of);
     let row = llm_calls::Row {
         ts_us: TS_NS / 1000,
         ingested_at_us: NOW_US,
@@ -67,7 +67,7 @@ fn call(n: usize, out: &mut Vec<u8>) {
         input_tokens: some(1000),
         finish_reasons: ["stop", "length", "stop"][..n % 4].to_vec(),
         streamed: n % 2 == 1,
-        time_per_output_token_us: (n % 3 == 0).then_some(1.5),
+        time_per_output_token_us: n.is_multiple_of(3).then_some(1.5),
         cost: (n % 3 == 1).then_some(0.25),
         status: "ok",
         ..llm_calls::Row::default()
@@ -127,79 +127,82 @@ async fn the_times_of_spans_do_not_make_partitions() {
     running.end().await;
 }
 
+fn log(_: usize, out: &mut Vec<u8>) {
+    let (none, some) = (Attributes::default(), attributes(&[("k", "v")]));
+    logs::Row {
+        ts_ns: TS_NS,
+        trace_id: "",
+        span_id: "",
+        trace_flags: 255,
+        severity: "WARN",
+        severity_number: 13,
+        service: "shop",
+        body: "hello",
+        resource_schema_url: "",
+        resource: &some,
+        scope_schema_url: "",
+        scope_name: "",
+        scope_version: "",
+        scope: &none,
+        attributes: &some,
+        event_name: "",
+        ingested_at_us: NOW_US,
+    }
+    .encode(out);
+}
+
+fn point(kind: usize, out: &mut Vec<u8>) {
+    let some = attributes(&[("k", "v")]);
+    let point = metrics::Point {
+        resource: &some,
+        resource_schema_url: "",
+        scope_name: "",
+        scope_version: "",
+        scope: &some,
+        scope_schema_url: "",
+        service: "shop",
+        name: "requests",
+        description: "",
+        unit: "1",
+        attributes: &some,
+        start_ns: 0,
+        ts_ns: TS_NS,
+        flags: 1,
+        ingested_at_us: NOW_US,
+    };
+    let histogram = metrics::Histogram {
+        count: 3,
+        sum: 1.5,
+        bucket_counts: &[1, 2],
+        explicit_bounds: &[0.5],
+        min: 0.25,
+        max: 1.0,
+        temporality: 2,
+    };
+    match kind {
+        0 => point.encode_gauge(0.5, out),
+        1 => point.encode_sum(7.0, (2, true), out),
+        _ => point.encode_histogram(&histogram, out),
+    }
+}
+
+fn payload(_: usize, out: &mut Vec<u8>) {
+    payloads::Row {
+        event_id: "e",
+        ts_us: TS_NS / 1000,
+        ingested_at_us: NOW_US,
+        model: "m",
+        version: "",
+        environment: "",
+        inputs: "[]",
+        outputs: "",
+    }
+    .encode(out);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_metrics_and_payloads_are_taken() {
     let running = Running::migrated().await;
-    let log = |_, out: &mut Vec<u8>| {
-        let (none, some) = (Attributes::default(), attributes(&[("k", "v")]));
-        logs::Row {
-            ts_ns: TS_NS,
-            trace_id: "",
-            span_id: "",
-            trace_flags: 255,
-            severity: "WARN",
-            severity_number: 13,
-            service: "shop",
-            body: "hello",
-            resource_schema_url: "",
-            resource: &some,
-            scope_schema_url: "",
-            scope_name: "",
-            scope_version: "",
-            scope: &none,
-            attributes: &some,
-            event_name: "",
-            ingested_at_us: NOW_US,
-        }
-        .encode(out);
-    };
-    fn point(kind: usize, out: &mut Vec<u8>) {
-        let some = attributes(&[("k", "v")]);
-        let point = metrics::Point {
-            resource: &some,
-            resource_schema_url: "",
-            scope_name: "",
-            scope_version: "",
-            scope: &some,
-            scope_schema_url: "",
-            service: "shop",
-            name: "requests",
-            description: "",
-            unit: "1",
-            attributes: &some,
-            start_ns: 0,
-            ts_ns: TS_NS,
-            flags: 1,
-            ingested_at_us: NOW_US,
-        };
-        let histogram = metrics::Histogram {
-            count: 3,
-            sum: 1.5,
-            bucket_counts: &[1, 2],
-            explicit_bounds: &[0.5],
-            min: 0.25,
-            max: 1.0,
-            temporality: 2,
-        };
-        match kind {
-            0 => point.encode_gauge(0.5, out),
-            1 => point.encode_sum(7.0, (2, true), out),
-            _ => point.encode_histogram(&histogram, out),
-        }
-    }
-    let payload = |_, out: &mut Vec<u8>| {
-        payloads::Row {
-            event_id: "e",
-            ts_us: TS_NS / 1000,
-            ingested_at_us: NOW_US,
-            model: "m",
-            version: "",
-            environment: "",
-            inputs: "[]",
-            outputs: "",
-        }
-        .encode(out);
-    };
     for (table, encode, expected) in [
         (Table::Logs, log as fn(usize, &mut Vec<u8>), "255,13,'v'"),
         (Table::MetricsGauge, |_, out: &mut Vec<u8>| point(0, out), "0.5,1"),
