@@ -120,6 +120,11 @@ pub struct Collector {
     pub redaction: Redaction,
 }
 
+/// The alerts of a configuration that says nothing of them, with their state under `data_dir`.
+pub fn usual_alerts(data_dir: &Path) -> Arc<Plan> {
+    Arc::new(alerts::plan(&mut Layers::default(), Some(data_dir)))
+}
+
 /// Reads the file, if one is named, and the environment.
 ///
 /// # Errors

@@ -137,7 +137,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
         analyzer: config::Analyzer::default(),
         monitors: Vec::new(),
         experiments: Vec::new(),
-        receivers: Vec::new(),
+        alerts: config::usual_alerts(folder),
         settings: Vec::new(),
     }
 }

@@ -83,18 +83,7 @@ impl Service {
         let otlp = grpc.as_ref().map(TcpListener::local_addr).transpose()?;
         let ending = CancellationToken::new();
         let background = TaskTracker::new();
-        let store = match &config.store {
-            config::Store::Embedded { .. } => {
-                let store = engine::start(config, fetching, &background, ending.clone()).await?;
-                migrate::apply(&store, &Topology::Single, log_step).await.because(Reason::Unavailable)?;
-                store
-            }
-            config::Store::Server { .. } => {
-                let store = Store::connect(&crate::connection::options(&config.store)?);
-                background.spawn(bring_up_schema(store.clone(), ending.clone()));
-                store
-            }
-        };
+        let store = store(config, fetching, (&background, &ending)).await?;
         let registry = Registry::new();
         let gate = gate(config, &registry)?;
         let closing = CancellationToken::new();
@@ -201,6 +190,22 @@ impl Service {
         self.background.wait().await;
         Exit::Ok
     }
+}
+
+/// The engine, started and with its schema up to date; or a server, whose schema is brought up to date as soon as it answers.
+async fn store(
+    config: &Config,
+    fetching: Fetching,
+    (background, ending): (&TaskTracker, &CancellationToken),
+) -> Result<Store, Failure> {
+    if let config::Store::Embedded { .. } = &config.store {
+        let store = engine::start(config, fetching, background, ending.clone()).await?;
+        migrate::apply(&store, &Topology::Single, log_step).await.because(Reason::Unavailable)?;
+        return Ok(store);
+    }
+    let store = Store::connect(&crate::connection::options(&config.store)?);
+    background.spawn(bring_up_schema(store.clone(), ending.clone()));
+    Ok(store)
 }
 
 fn collector(config: &Config, store: &Store, registry: Registry) -> Result<Collector, Failure> {

@@ -240,7 +240,7 @@ impl Alerter {
         let own: Vec<Measured> = (self.own)().into_iter().chain(self.undelivered(now_us)).collect();
         let (store, plan) = (self.store.clone(), self.plan.clone());
         self.works.push(Box::pin(async move {
-            Done::Seen(Box::new(watching::look(store, plan, places, own, now_us).await))
+            Done::Seen(Box::new(watching::look(store, plan, (places, own), now_us).await))
         }));
     }
 
@@ -278,7 +278,7 @@ impl Alerter {
         let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
         match done {
             Done::Seen(sight) => self.seen(*sight),
-            Done::Sent { parcel, attempt, took } => self.sent(*parcel, &attempt, took, now_us),
+            Done::Sent { parcel, attempt, took } => self.sent(*parcel, (&attempt, took), now_us),
             Done::Wrote { events, attempts, revision, result } => {
                 self.writing = false;
                 match result {

@@ -88,11 +88,11 @@ impl Book {
                 false => rule.seen(windows),
             };
             let latest = windows.first().cloned();
-            self.turn((rule, fingerprint, labels), (seen, latest), judge, &mut judged);
+            self.turn((rule, fingerprint, labels), (seen, latest), (judge, &mut judged));
         }
         for fingerprint in known.iter().filter(|known| !things.contains_key(*known)) {
             let labels = self.entries[fingerprint].labels.clone();
-            self.turn((rule, fingerprint, &labels), (Seen::Nothing, None), judge, &mut judged);
+            self.turn((rule, fingerprint, &labels), (Seen::Nothing, None), (judge, &mut judged));
         }
         judged
     }
@@ -157,8 +157,7 @@ impl Book {
         &mut self,
         (rule, fingerprint, labels): (&Rule, &str, &Labels),
         (seen, latest): (Seen, Option<Observation>),
-        judge: Judge<'_>,
-        judged: &mut Judged,
+        (judge, judged): (Judge<'_>, &mut Judged),
     ) {
         let before = self.entries.get(fingerprint).map_or(Phase::Inactive, |entry| entry.phase);
         let (after, why) = step(before, seen, &rule.timing, judge.now_us);

@@ -26,6 +26,7 @@ pub fn text(histogram: &Histogram) -> String {
     format!("before {}{ends}\nnow    {}", line(&histogram.reference), line(&histogram.current))
 }
 
+#[expect(clippy::cast_sign_loss, reason = "a share is not below 0")]
 fn block(share: f64, top: f64) -> char {
     if share <= 0.0 {
         return ' ';
@@ -38,6 +39,7 @@ fn block(share: f64, top: f64) -> char {
 ///
 /// # Errors
 /// The encoder fails.
+#[expect(clippy::cast_sign_loss, reason = "it is clamped")]
 pub fn image(histogram: &Histogram) -> Result<Vec<u8>, png::EncodingError> {
     let bins = u32::try_from(histogram.bins.len()).unwrap_or(0).clamp(1, 64);
     let width = 2 * MARGIN + bins * (2 * BAR + GAP);

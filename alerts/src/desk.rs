@@ -124,14 +124,14 @@ impl State {
         let decision = decide(group, &view, manner, now_us);
         let mut members = told_members(group, &view);
         let mut group = group.clone();
-        group.looked(decision, &view, manner, now_us);
+        group.looked((decision, manner), &view, now_us);
         let mut parcels = Vec::new();
         if let Decision::Tell(why) = decision {
             tracing::debug!(group = key, reason = why.as_str(), "a group is told");
             if why == Why::NewAlerts || why == Why::First || why == Why::Repeat {
                 members.retain(|_, member| member.ended_us.is_none() || route.send_resolved);
             }
-            parcels.extend(self.admitted(plan, (&group, why), members, now_us));
+            parcels.extend(self.admitted((plan, now_us), (&group, why), members));
         }
         parcels.extend(escalation(plan, (&mut group, route), &view, now_us));
         self.groups.insert(key.to_owned(), group);
@@ -192,10 +192,9 @@ impl State {
     /// A message, or none where the receiver had too many: ends go through, so that nothing stays open.
     fn admitted(
         &mut self,
-        plan: &Plan,
+        (plan, now_us): (&Plan, i64),
         (group, why): (&Group, Why),
         members: BTreeMap<String, Member>,
-        now_us: i64,
     ) -> Option<Parcel> {
         let ledger = self.ledgers.entry(group.receiver.clone()).or_default();
         if why != Why::AllResolved && !ledger.admits(plan.cap, now_us) {

@@ -214,7 +214,7 @@ impl Group {
     }
 
     /// Notes what was decided when the group was looked at. What has ended stays only where somebody still has to be told.
-    pub fn looked(&mut self, decision: Decision, view: &View, manner: Manner, now_us: i64) {
+    pub fn looked(&mut self, (decision, manner): (Decision, Manner), view: &View, now_us: i64) {
         match decision {
             Decision::Hold(Held::NotYet) => return,
             Decision::Tell(_) => {

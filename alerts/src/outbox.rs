@@ -106,8 +106,7 @@ impl Outbox {
         &mut self,
         id: &str,
         attempt: &Attempt,
-        give_up_after: Duration,
-        now_us: i64,
+        (give_up_after, now_us): (Duration, i64),
     ) -> Option<Settled> {
         let at = self.parcels.iter().position(|parcel| parcel.notification.id == id)?;
         let key = of_group(&self.parcels[at]);
@@ -194,7 +193,7 @@ mod tests {
         let busy = BTreeSet::from(["3".to_owned()]);
         assert!(outbox.post(parcel("4", "a"), &busy).is_empty());
         assert_eq!(ids(&outbox.begin(&busy, 5, 0)), ["2"]);
-        let settled = outbox.settle("3", &later(None), DAY, 1).unwrap();
+        let settled = outbox.settle("3", &later(None), (DAY, 1)).unwrap();
         assert!(matches!(settled, Settled::Superseded(old) if old.notification.id == "3"));
     }
 
@@ -208,7 +207,7 @@ mod tests {
         busy.extend(["0".to_owned(), "1".to_owned()]);
         assert!(outbox.begin(&busy, 2, 0).is_empty());
         busy.remove("0");
-        outbox.settle("0", &Attempt::Taken("ok".to_owned()), DAY, 1);
+        outbox.settle("0", &Attempt::Taken("ok".to_owned()), (DAY, 1));
         assert_eq!(ids(&outbox.begin(&busy, 2, 1)), ["2"]);
     }
 
@@ -233,12 +232,12 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.post(parcel("1", "a"), &BTreeSet::new());
         outbox.begin(&BTreeSet::new(), 1, 0);
-        assert_eq!(outbox.settle("1", &later(None), DAY, us(DAY) - 2_000_000), Some(Settled::Again));
-        let settled = outbox.settle("1", &later(Some(3)), DAY, us(DAY) - 2_000_000);
+        assert_eq!(outbox.settle("1", &later(None), (DAY, us(DAY) - 2_000_000)), Some(Settled::Again));
+        let settled = outbox.settle("1", &later(Some(3)), (DAY, us(DAY) - 2_000_000));
         assert!(matches!(settled, Some(Settled::Dead(dead)) if dead.last == "500"));
         outbox.post(parcel("2", "a"), &BTreeSet::new());
         let refused = Attempt::Refused("404".to_owned());
-        assert!(matches!(outbox.settle("2", &refused, DAY, 0), Some(Settled::Dead(_))));
+        assert!(matches!(outbox.settle("2", &refused, (DAY, 0)), Some(Settled::Dead(_))));
         assert!(outbox.parcels.is_empty());
     }
 

@@ -51,8 +51,7 @@ pub(crate) struct Sight {
 pub(crate) async fn look(
     store: Store,
     plan: Arc<Plan>,
-    places: Vec<usize>,
-    own: Vec<Measured>,
+    (places, own): (Vec<usize>, Vec<Measured>),
     now_us: i64,
 ) -> Sight {
     let alive = store.ping().await;

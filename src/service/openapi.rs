@@ -46,7 +46,7 @@ fn document() -> Value {
 
 fn schemas() -> Value {
     let mut schemas = Map::new();
-    schemas.insert("Problem".to_owned(), problem());
+    schemas.insert("Problem".to_owned(), problem_schema());
     schemas.insert("Accepted".to_owned(), accepted());
     schemas.extend(events::schemas().map(|(name, schema)| (name.to_owned(), schema)));
     Value::Object(schemas)
@@ -95,8 +95,6 @@ fn described(operation: &Operation) -> Value {
 }
 
 fn responses(answers: Answers, is_guarded: bool) -> Value {
-    let problem = |what: &str| json!({"description": what, "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
-    let with = |what: &str, media: &str, schema: Value| json!({"description": what, "content": {media: {"schema": schema}}});
     let mut responses = Map::new();
     let mut add = |status: &str, response: Value| {
         responses.insert(status.to_owned(), response);
@@ -118,29 +116,7 @@ fn responses(answers: Answers, is_guarded: bool) -> Value {
                 add(status, with(what, "text/html", json!({"type": "string"})));
             }
         }
-        Answers::Ingestion(_) => {
-            let reference = json!({"$ref": "#/components/schemas/Accepted"});
-            add(
-                "200",
-                with(
-                    "Some of the batch is durable; the rest is listed.",
-                    "application/json",
-                    reference.clone(),
-                ),
-            );
-            let mut none = problem("Nothing of the batch was taken.");
-            none["content"]["application/json"] = json!({"schema": reference});
-            add("400", none);
-            for (status, what) in [
-                ("408", "The body did not arrive."),
-                ("413", "The body is too large, also after decompression."),
-                ("415", "The content type or encoding is not taken."),
-                ("422", "The Idempotency-Key came with another body before."),
-                ("503", "The service cannot take it now; see Retry-After."),
-            ] {
-                add(status, problem(what));
-            }
-        }
+        Answers::Ingestion(_) => ingestion(&mut add),
         Answers::Telemetry => telemetry(&mut add),
         Answers::Rows => {
             add("200", with("The rows.", "*/*", json!({})));
@@ -175,6 +151,34 @@ fn responses(answers: Answers, is_guarded: bool) -> Value {
     Value::Object(responses)
 }
 
+fn problem(what: &str) -> Value {
+    with(what, "application/problem+json", json!({"$ref": "#/components/schemas/Problem"}))
+}
+
+fn with(what: &str, media: &str, schema: Value) -> Value {
+    json!({"description": what, "content": {media: {"schema": schema}}})
+}
+
+fn ingestion(add: &mut impl FnMut(&str, Value)) {
+    let reference = json!({"$ref": "#/components/schemas/Accepted"});
+    add(
+        "200",
+        with("Some of the batch is durable; the rest is listed.", "application/json", reference.clone()),
+    );
+    let mut none = problem("Nothing of the batch was taken.");
+    none["content"]["application/json"] = json!({"schema": reference});
+    add("400", none);
+    for (status, what) in [
+        ("408", "The body did not arrive."),
+        ("413", "The body is too large, also after decompression."),
+        ("415", "The content type or encoding is not taken."),
+        ("422", "The Idempotency-Key came with another body before."),
+        ("503", "The service cannot take it now; see Retry-After."),
+    ] {
+        add(status, problem(what));
+    }
+}
+
 /// Answers in the encoding of the request; a refusal is a `google.rpc.Status`.
 fn telemetry(add: &mut impl FnMut(&str, Value)) {
     for (status, what) in [
@@ -190,7 +194,7 @@ fn telemetry(add: &mut impl FnMut(&str, Value)) {
     }
 }
 
-fn problem() -> Value {
+fn problem_schema() -> Value {
     json!({
         "type": "object",
         "required": ["type", "title", "status", "code", "detail"],

@@ -238,7 +238,7 @@ fn rows_without_a_target_are_counted_and_a_metric_without_a_class_says_why() {
         let p = f64::from(i * 37 % 100) / 100.0;
         match i {
             0..100 => format!("1,{p}"),
-            100..200 => format!("{},{p}", if i % 4 == 0 { "" } else { "0" }),
+            100..200 => format!("{},{p}", if i.is_multiple_of(4) { "" } else { "0" }),
             200..300 => format!(",{p}"),
             _ => format!("{},", i % 2),
         }

@@ -14,7 +14,7 @@ fn shuffled(i: u32, step: u32) -> f64 {
 
 /// The error of a row: larger for larger x, and twice as large for the word `b`.
 fn error(i: u32, x: f64) -> f64 {
-    let size = (0.2 + 3.0 * x) * if i % 2 == 0 { 1.0 } else { 2.0 };
+    let size = (0.2 + 3.0 * x) * if i.is_multiple_of(2) { 1.0 } else { 2.0 };
     size * (2.0 * shuffled(i, 7) - 1.0)
 }
 

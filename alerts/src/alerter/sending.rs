@@ -79,7 +79,7 @@ impl Alerter {
         }));
     }
 
-    pub(super) fn sent(&mut self, parcel: Parcel, attempt: &Attempt, took: Duration, now_us: i64) {
+    pub(super) fn sent(&mut self, parcel: Parcel, (attempt, took): (&Attempt, Duration), now_us: i64) {
         let id = &parcel.notification.id;
         self.busy.remove(id);
         // The charts that it was sent with stay with it, so that it is the same when it is sent again.
@@ -96,7 +96,7 @@ impl Alerter {
         tracing::info!(receiver, outcome, answer, attempt = parcel.attempts, id, "a notification was sent");
         let row = self.row(&parcel, (outcome, answer), (took, now_us));
         self.state.attempts.push_back(row);
-        let settled = self.state.outbox.settle(id, attempt, self.plan.give_up_after, now_us);
+        let settled = self.state.outbox.settle(id, attempt, (self.plan.give_up_after, now_us));
         if let Some(settled) = settled {
             self.settled(settled, now_us);
         }

@@ -45,7 +45,7 @@ fn look(group: &mut Group, now_us: i64, change: impl Fn(&mut View)) -> Decision 
     let mut view = view(group);
     change(&mut view);
     let decision = decide(group, &view, MANNER, now_us);
-    group.looked(decision, &view, MANNER, now_us);
+    group.looked((decision, MANNER), &view, now_us);
     decision
 }
 
@@ -123,7 +123,7 @@ fn where_ends_are_not_sent_nothing_is_owed() {
     let view = view(&group);
     let decision = decide(&group, &view, quiet, 330);
     assert_eq!(decision, Decision::Hold(Held::NothingFires));
-    group.looked(decision, &view, quiet, 330);
+    group.looked((decision, quiet), &view, 330);
     assert!(group.is_over());
 }
 

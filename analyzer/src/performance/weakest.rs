@@ -113,7 +113,6 @@ fn candidate(column: &str, row: LossRow) -> Candidate {
 }
 
 /// The segments that lose more than all other rows, by Welch's test, after Holm's correction over all that were looked at.
-#[expect(clippy::cast_sign_loss, reason = "a count")]
 fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> Vec<WeakSegment> {
     let variance = |n: f64, sum: f64, sum_sq: f64| ((sum_sq - sum * sum / n) / (n - 1.0)).max(0.0);
     let mut compared: Vec<WeakSegment> = Vec::new();

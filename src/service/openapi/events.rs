@@ -5,37 +5,7 @@ use serde_json::{Value, json};
 /// By name: what one record of each kind is.
 pub fn schemas() -> [(&'static str, Value); 6] {
     [
-        (
-            "Prediction",
-            record(
-                &["model"],
-                json!({
-                    "model": name(), "version": name(), "event_id": event_id(), "ts": ts(), "environment": name(),
-                    "unit_id": {"type": "string", "maxLength": 1000},
-                    "arms": words("Experiment to arm."),
-                    "features": {
-                        "type": "object", "propertyNames": {"minLength": 1, "maxLength": 64},
-                        "additionalProperties": {"type": ["number", "string", "boolean", "null"], "maxLength": 1000},
-                        "description": "Numbers become numeric features, strings and booleans categorical ones; null is missing.",
-                    },
-                    "embeddings": {
-                        "type": "object", "maxProperties": 16, "propertyNames": {"minLength": 1, "maxLength": 64},
-                        "additionalProperties": {"type": "array", "items": {"type": "number", "minimum": -1e30, "maximum": 1e30}},
-                    },
-                    "prediction": {
-                        "description": "A score, a label with probabilities, or a value.",
-                        "oneOf": [
-                            {"type": "object", "required": ["score"], "properties": {"score": {"type": "number", "minimum": 0, "maximum": 1}}, "additionalProperties": false},
-                            {"type": "object", "required": ["label"], "properties": {"label": {"type": "string", "minLength": 1, "maxLength": 100}}, "additionalProperties": false},
-                            {"type": "object", "required": ["value"], "properties": {"value": {"type": "number"}}, "additionalProperties": false},
-                        ],
-                    },
-                    "latency_us": {"type": "integer", "minimum": 0, "maximum": 86_400_000_000_u64},
-                    "status": name(), "trace_id": name(), "span_id": name(),
-                    "tags": words("Free, for segments."),
-                }),
-            ),
-        ),
+        ("Prediction", prediction()),
         (
             "Outcome",
             json!({"oneOf": [
@@ -76,6 +46,37 @@ pub fn schemas() -> [(&'static str, Value); 6] {
             ),
         ),
     ]
+}
+
+fn prediction() -> Value {
+    record(
+        &["model"],
+        json!({
+            "model": name(), "version": name(), "event_id": event_id(), "ts": ts(), "environment": name(),
+            "unit_id": {"type": "string", "maxLength": 1000},
+            "arms": words("Experiment to arm."),
+            "features": {
+                "type": "object", "propertyNames": {"minLength": 1, "maxLength": 64},
+                "additionalProperties": {"type": ["number", "string", "boolean", "null"], "maxLength": 1000},
+                "description": "Numbers become numeric features, strings and booleans categorical ones; null is missing.",
+            },
+            "embeddings": {
+                "type": "object", "maxProperties": 16, "propertyNames": {"minLength": 1, "maxLength": 64},
+                "additionalProperties": {"type": "array", "items": {"type": "number", "minimum": -1e30, "maximum": 1e30}},
+            },
+            "prediction": {
+                "description": "A score, a label with probabilities, or a value.",
+                "oneOf": [
+                    {"type": "object", "required": ["score"], "properties": {"score": {"type": "number", "minimum": 0, "maximum": 1}}, "additionalProperties": false},
+                    {"type": "object", "required": ["label"], "properties": {"label": {"type": "string", "minLength": 1, "maxLength": 100}}, "additionalProperties": false},
+                    {"type": "object", "required": ["value"], "properties": {"value": {"type": "number"}}, "additionalProperties": false},
+                ],
+            },
+            "latency_us": {"type": "integer", "minimum": 0, "maximum": 86_400_000_000_u64},
+            "status": name(), "trace_id": name(), "span_id": name(),
+            "tags": words("Free, for segments."),
+        }),
+    )
 }
 
 /// How a body of this schema is announced.
