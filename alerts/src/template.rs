@@ -86,6 +86,8 @@ fn values(about: &About<'_>) -> Value {
         enter => about.rule.condition.enter,
         leave => about.rule.condition.leave,
         side => if about.rule.condition.side == Side::Above { "above" } else { "below" },
+        window_start_us => observation.window_start_us,
+        window_end_us => observation.window_end_us,
         window_start => span::shown(observation.window_start_us),
         window_end => span::shown(observation.window_end_us),
     };

@@ -124,7 +124,7 @@ async fn a_clock_that_steps_back_and_forth_forgets_no_key_and_loses_no_row() {
     );
     let service = Service { collector: collector.unwrap(), sink };
     let mut sent = 0;
-    for (step, at) in [0, 2 * HOUR_US, -5 * HOUR_US, -5 * HOUR_US, 20 * HOUR_US, 0].into_iter().enumerate() {
+    for (step, at) in [0, 2 * HOUR_US, -5 * HOUR_US, -5 * HOUR_US, 18 * HOUR_US, 0].into_iter().enumerate() {
         clock.0.store(at, Ordering::SeqCst);
         let key = format!("batch-{step}");
         let reply =

@@ -119,7 +119,7 @@ fn a_ratio_of_latencies_needs_both_intervals() {
     };
     assert_eq!(verdict(&timings((0..1000).map(|i| 100 + i % 10))), Verdict::Pass);
     assert_eq!(verdict(&timings((0..1000).map(|i| 200 + i % 10))), Verdict::Fail);
-    assert_eq!(verdict(&timings((0..1000).map(|i| 125 - i % 10))), Verdict::Inconclusive);
+    assert_eq!(verdict(&timings((0..1000).map(|i| 130 - i % 10))), Verdict::Inconclusive);
     assert_eq!(verdict(&timings([100, 100])), Verdict::Inconclusive);
 }
 

@@ -92,6 +92,7 @@ fn every_detector_signals_where_its_oracle_does() {
     let text = include_str!("../../../tests/golden/detectors.json");
     let golden: BTreeMap<String, BTreeMap<String, Signals>> = serde_json::from_str(text).unwrap();
     assert_eq!(golden.len(), 11);
+    let mut wrong: Vec<String> = Vec::new();
     for (name, streams) in golden {
         for (about, expected) in streams {
             let mut detector = detector(&name);
@@ -103,9 +104,16 @@ fn every_detector_signals_where_its_oracle_does() {
                     Signal::None => {}
                 }
             }
-            assert_eq!(actual, expected, "{name} on {about}");
+            if actual != expected {
+                wrong.push(format!(
+                    "{name} on {about}: {} / {}",
+                    actual.changes.len(),
+                    expected.changes.len()
+                ));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Mean of the number of values to the first alarm.

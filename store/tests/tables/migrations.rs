@@ -90,7 +90,14 @@ async fn engine_of_a_cluster_is_checked_and_not_changed() {
     assert_eq!(migrate::ensure(&running.store, |_| {}).await.unwrap(), 0);
     change_ledger(&running.store, "UPDATE topology = 'cluster' WHERE 1").await;
     let refused = migrate::ensure(&running.store, |_| panic!("nothing may run")).await.unwrap_err();
-    assert!(matches!(refused, MigrateError::ClusterBehind { pending: 4 }), "{refused}");
+    let distributed: Vec<u32> = migrate::all()
+        .iter()
+        .filter(|migration| migration.name.ends_with("_distributed"))
+        .map(|migration| migration.version)
+        .collect();
+    assert!(distributed.len() >= 4);
+    let behind = matches!(refused, MigrateError::ClusterBehind { pending } if pending == distributed.len());
+    assert!(behind, "{refused}");
 
     let single: Vec<u32> =
         migrate::status(&running.store, &Topology::Cluster(ClusterName::new("main").unwrap()))
@@ -100,7 +107,7 @@ async fn engine_of_a_cluster_is_checked_and_not_changed() {
             .filter(|step| step.state == State::Pending)
             .map(|step| step.migration.version)
             .collect();
-    assert_eq!(single, [4, 6, 8, 10]);
+    assert_eq!(single, distributed);
     for migration in migrate::all().iter().filter(|migration| single.contains(&migration.version)) {
         let applied = Statement::new(
             "INSERT INTO windvane.schema_migrations (version, name, checksum, state, topology) \
@@ -123,7 +130,8 @@ async fn engine_parses_what_a_cluster_gets() {
             let sql = migration.render(&cluster, "windvane").unwrap().unwrap();
             let parsed = running.store.text(&format!("EXPLAIN AST {sql}"), "TSV").await;
             let tree = String::from_utf8(parsed.unwrap().to_vec()).unwrap();
-            assert!(tree.starts_with("CreateQuery"), "{}: {tree}", migration.name);
+            let is_ddl = tree.starts_with("CreateQuery") || tree.starts_with("AlterQuery");
+            assert!(is_ddl, "{}: {tree}", migration.name);
         }
     }
     running.end().await;
