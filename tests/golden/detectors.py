@@ -114,7 +114,6 @@ def detectors():
         "hddm_a": binary.HDDM_A,
         "hddm_a_both": lambda: binary.HDDM_A(two_sided_test=True),
         "hddm_w": binary.HDDM_W,
-        "hddm_w_both": lambda: binary.HDDM_W(two_sided_test=True),
         "kswin_whole": lambda: drift.KSWIN(alpha=0.001, window_size=60, stat_size=30, seed=1),
     }
 

@@ -20,7 +20,7 @@ pub enum Semantics {
     /// MOA's: every cut with more than six values on both sides.
     #[default]
     Moa,
-    /// River's from 0.22 on: every cut with five values or more on both sides.
+    /// River's from 0.22 on: every cut with five values or more on both sides; after a change the window starts over.
     River,
     /// River's up to 0.21: the same, without the cut after the last bucket of each size.
     River21,
@@ -66,6 +66,8 @@ pub struct Adwin {
     total: f64,
     variance: f64,
     ticks: u64,
+    /// Whether the last value was a change: River starts over at the next one.
+    has_changed: bool,
 }
 
 impl Default for Adwin {
@@ -78,7 +80,15 @@ impl Adwin {
     /// An empty window.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, rows: vec![VecDeque::new()], width: 0.0, total: 0.0, variance: 0.0, ticks: 0 }
+        Self {
+            settings,
+            rows: vec![VecDeque::new()],
+            width: 0.0,
+            total: 0.0,
+            variance: 0.0,
+            ticks: 0,
+            has_changed: false,
+        }
     }
 
     /// How many values the window holds.
@@ -182,6 +192,9 @@ impl Adwin {
 
 impl Detector for Adwin {
     fn push(&mut self, x: f64) -> Signal {
+        if self.has_changed && self.settings.semantics != Semantics::Moa {
+            *self = Self::new(self.settings);
+        }
         self.insert(x);
         self.ticks += 1;
         if !self.ticks.is_multiple_of(self.settings.clock) || self.width <= self.settings.grace as f64 {
@@ -192,6 +205,7 @@ impl Detector for Adwin {
             self.drop_oldest();
             signal = Signal::Change;
         }
+        self.has_changed = signal == Signal::Change;
         signal
     }
 }
