@@ -46,10 +46,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 	@target/release/windvane demo $(DEMO)
 
 .PHONY: test
-test: fmt lint doc unit stories clients receivers sdk shadow golden ## Everything that CI runs
-test: fmt lint doc unit stories clients receivers sdk browser deploy-lint golden ## Everything that CI runs
-test: fmt lint doc unit stories clients otlp receivers sdk golden ## Everything that CI runs
-test: fmt lint doc unit stories clients receivers openapi sdk golden ## Everything that CI runs
+test: fmt lint doc unit stories clients otlp openapi sdk golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -89,6 +86,7 @@ clients: runtime ## The engine's endpoint under clients that others wrote
 .PHONY: browser
 browser: runtime ## The pages in Chromium: dark and light, wide and narrow, accessibility, live updates
 	tests/browser/run.sh target/debug/windvane
+
 $(CACHE)/venv-otlp/.ready: tests/otlp/requirements.txt
 	python3 -m venv $(CACHE)/venv-otlp
 	$(CACHE)/venv-otlp/bin/python -m pip install --quiet --disable-pip-version-check -r tests/otlp/requirements.txt
@@ -150,6 +148,7 @@ sdk-rust: tools
 .PHONY: sdk-typescript
 sdk-typescript: tools
 	cd sdk/typescript && npm ci --silent --no-audit --no-fund && npm test --silent
+
 $(CACHE)/venv-shadow/.ready: tests/shadow/requirements.txt tests/shadow/models.txt
 	python3 -m venv $(CACHE)/venv-shadow
 	$(CACHE)/venv-shadow/bin/python -m pip install --quiet --disable-pip-version-check -r tests/shadow/requirements.txt

@@ -108,3 +108,15 @@ pub fn conclude(result: &CommandResult) -> u8 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -100,7 +100,10 @@ fn responses(answers: Answers, is_guarded: bool) -> Value {
         responses.insert(status.to_owned(), response);
     };
     match answers {
-        Answers::Document => {
+        Answers::Document | Answers::Permission => {
+            if answers == Answers::Permission {
+                add("409", with("The answer is no.", "application/json", json!({"type": "object"})));
+            }
             add("200", with("The document.", "application/json", json!({"type": "object"})));
             add("400", problem("A parameter is not known or not allowed."));
             add("404", problem("There is no such thing."));

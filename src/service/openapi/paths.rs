@@ -24,6 +24,8 @@ pub struct Operation {
 pub enum Answers {
     /// A JSON document, or a problem.
     Document,
+    /// A JSON document, with 409 where the answer is no.
+    Permission,
     /// A page.
     Page,
     /// What was accepted and what was not of events of this schema.
@@ -196,6 +198,7 @@ pub const OPERATIONS: &[Operation] = &[
     Operation {
         method: "post",
         scope: "admin",
+        answers: Answers::Permission,
         ..get("/api/v1/gates/{name}/evaluate", "Whether a roll-out may go on: 200 or 409", EVALUATION)
     },
     get(
