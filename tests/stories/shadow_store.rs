@@ -66,6 +66,19 @@ fn gate(service: &Service, candidate: &str, (name, policy): (&str, &Path)) -> (i
     (ran.code, ran.document())
 }
 
+/// Waits until all flights and their outcomes are in the tables.
+async fn wait_until_stored(service: &Service) {
+    let client = reqwest::Client::new();
+    let (user, password) = service.engine_user();
+    windvane_kit::eventually_async(Duration::from_secs(30), async || {
+        let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.predictions), (SELECT uniqExact(event_id) FROM windvane.outcomes)";
+        let request = client.post(service.engine_url()).basic_auth(&user, Some(&password)).body(sql);
+        let text = request.send().await.unwrap().text().await.unwrap();
+        if text.trim() == format!("{FLIGHTS}\t{FLIGHTS}") { Ok(()) } else { Err(text) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -84,14 +97,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
         (409, &"inconclusive".into(), &0.into())
     );
 
-    let (user, password) = service.engine_user();
-    windvane_kit::eventually_async(Duration::from_secs(30), async || {
-        let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.predictions), (SELECT uniqExact(event_id) FROM windvane.outcomes)";
-        let request = client.post(service.engine_url()).basic_auth(&user, Some(&password)).body(sql);
-        let text = request.send().await.unwrap().text().await.unwrap();
-        if text.trim() == format!("{FLIGHTS}\t{FLIGHTS}") { Ok(()) } else { Err(text) }
-    })
-    .await;
+    wait_until_stored(&service).await;
     let policy = folder.path().join("gate.toml");
     std::fs::write(&policy, "[gate]\nmin_requests = 500\n[agreement]\nrate_min = 0.99\n").unwrap();
     let document =
