@@ -3,7 +3,7 @@
 //! Question: since when is this stream of errors or values no longer what it was?
 //! Input: numbers in the order of time; 0 and 1 where a detector is about errors. What is not finite is refused by the caller.
 //! Memory: each keeps a bounded state, however long the stream; after a change it begins anew (ADWIN drops its oldest part).
-//! None has a guarantee over any stream: how often each is wrong by default stands in docs/METHODS.md, measured.
+//! None has a guarantee over any stream: `make calibrate` prints how often each is wrong by default.
 
 pub mod adwin;
 pub mod cusum;
