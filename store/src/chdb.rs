@@ -2,7 +2,7 @@
 //!
 //! Everything here blocks; async callers run it on a blocking thread. Before a process that opened an engine ends, it
 //! drops every [`Connection`], closes the [`Engine`] and leaves through [`exit_now`]: the library's own tear-down at
-//! exit crashes in some runs.
+//! exit crashes in some runs. A process that leaves in another way skips that tear-down too where glibc tells the code.
 
 mod error;
 mod ffi;
@@ -118,6 +118,7 @@ impl Engine {
         let arguments = EngineOptions { data_dir: dir.clone(), ..options.clone() }.arguments()?;
         let lock = Arc::new(lock);
         let anchor = Connection::open(library, &arguments, &lock, &dir)?;
+        ffi::leave_without_teardown();
         Ok(Arc::new(Self { library, arguments, data_dir: dir, anchor: Some(anchor).into(), lock }))
     }
 

@@ -500,11 +500,31 @@ impl Drop for RawInsert<'_> {
     }
 }
 
+unsafe extern "C" {
+    // SAFETY: `_exit` takes any integer and does not return.
+    safe fn _exit(code: c_int) -> !;
+}
+
 /// Ends the process at once, without running anything of the library's that would run at exit.
 pub(super) fn exit(code: i32) -> ! {
-    unsafe extern "C" {
-        // SAFETY: `_exit` takes any integer and does not return.
-        safe fn _exit(code: c_int) -> !;
-    }
     _exit(code)
 }
+
+/// From now on an ordinary end of the process is one at once, with the same code: what the library registered earlier
+/// to run at exit does not run. What is registered at exit runs last to first, so call this after the library set up.
+#[cfg(target_env = "gnu")]
+pub(super) fn leave_without_teardown() {
+    extern "C" fn leave(code: c_int, _unused: *mut c_void) {
+        _exit(code)
+    }
+    unsafe extern "C" {
+        fn on_exit(run: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+    }
+    // SAFETY: the function is static, takes what glibc passes, does not unwind and ignores its argument. A refusal (no
+    // memory) leaves the exit as it was.
+    unsafe { on_exit(leave, std::ptr::null_mut()) };
+}
+
+/// Elsewhere than with glibc the exit code cannot be had: such a process leaves through [`exit`] or takes its chances.
+#[cfg(not(target_env = "gnu"))]
+pub(super) fn leave_without_teardown() {}
