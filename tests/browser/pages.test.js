@@ -145,7 +145,7 @@ test("an empty service says what to do next", async () => {
   const fresh = await Service.start(BINARY);
   const context = await browser.newContext();
   const page = await context.newPage();
-  for (const [path, words] of [["/", "Nothing is recorded yet"], ["/experiments", "No look is recorded"], ["/pipeline", "This process"]]) {
+  for (const [path, words] of [["/", "Nothing is recorded yet"], ["/experiments", "No look is recorded"], ["/gates", "No run of a gate is recorded"], ["/pipeline", "This process"]]) {
     await page.goto(fresh.url + path);
     assert.ok((await page.locator("main").innerText()).includes(words), path);
   }

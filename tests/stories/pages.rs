@@ -44,7 +44,10 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
     }
     assert!(page(&service, "/pipeline").await.contains("windvane_collector_stored_rows_total"));
     assert!(page(&service, "/settings").await.contains("monitors.daily"));
-    for missing in ["/models/none", "/models/spam/features/none", "/sql/none", "/api/v1/views/none"] {
+    assert!(page(&service, "/gates").await.contains("--record NAME"));
+    for missing in
+        ["/models/none", "/models/spam/features/none", "/gates/none", "/sql/none", "/api/v1/views/none"]
+    {
         assert_eq!(get(&service, missing).await.status(), 404, "{missing}");
     }
     check_views(&service).await;

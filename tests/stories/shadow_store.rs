@@ -153,4 +153,9 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     let one: Value = client.get(format!("{url}/delay-8")).send().await.unwrap().json().await.unwrap();
     assert_eq!((&one["schema"], &one["verdict"]), (&"windvane.gate/1".into(), &"fail".into()));
     assert_eq!(client.get(format!("{url}/unknown")).send().await.unwrap().status(), 404);
+    // A person reads the same on the pages.
+    for (path, words) in [("/gates", "href=\"/gates/delay-8\""), ("/gates/delay-8", "No: agreement")] {
+        let page = client.get(format!("{}{path}", service.url())).send().await.unwrap().text().await.unwrap();
+        assert!(page.contains(words), "no `{words}` on {path}: {page}");
+    }
 }

@@ -32,6 +32,21 @@ pub fn experiment(name: &str) -> String {
     format!("/experiments/{}", escaped(name))
 }
 
+/// The page of a gate.
+pub fn gate(name: &str) -> String {
+    format!("/gates/{}", escaped(name))
+}
+
+/// The document of a gate's latest run.
+pub fn gate_document(name: &str) -> String {
+    format!("/api/v1/gates/{}", escaped(name))
+}
+
+/// What a roll-out is told of a gate.
+pub fn gate_evaluation(name: &str) -> String {
+    format!("{}/evaluate", gate_document(name))
+}
+
 /// `?a=1&b=2` without the pairs that have no value.
 pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let parts: Vec<String> = pairs
@@ -63,6 +78,8 @@ mod tests {
     #[test]
     fn names_are_escaped_in_addresses() {
         assert_eq!(experiment("a b/c?"), "/experiments/a%20b%2Fc%3F");
+        assert_eq!(gate("a/b"), "/gates/a%2Fb");
+        assert_eq!(gate_evaluation("a/b"), "/api/v1/gates/a%2Fb/evaluate");
         assert_eq!(feature("m/1", "é"), "/models/m%2F1/features/%C3%A9");
         assert_eq!(query([("a", "1&2"), ("b", "")]), "?a=1%262");
         assert_eq!(query([]), "");

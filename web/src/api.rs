@@ -3,7 +3,7 @@
 mod alerts;
 mod drift;
 pub mod experiments;
-mod gates;
+pub mod gates;
 mod latency;
 mod models;
 mod monitors;

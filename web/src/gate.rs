@@ -1,14 +1,23 @@
-//! A gate for a person: what it says and why, how alike the answers are, and how long they took. One HTML file that needs
-//! nothing else.
+//! A gate for a person: what it says and why, how alike the answers are, and how long they took. The same content is a page of
+//! the service and a file that needs nothing else.
 
+mod list;
 mod plot;
 
 use maud::{Markup, html};
+use windvane_store::gate_findings::Latest;
 use windvane_types::gate::{Check, Document, Latencies, Output, Segment, Verdict};
+use windvane_types::span;
 
+pub use list::list;
+
+use crate::address;
+use crate::chart::cut;
 use crate::numbers::{number, thousands};
-use crate::page;
+use crate::page::{self, Part};
 
+/// Characters of a name.
+const NAME_MAX: usize = 80;
 /// Segments that are drawn.
 const SEGMENTS_DRAWN: usize = 20;
 
@@ -16,6 +25,32 @@ const SEGMENTS_DRAWN: usize = 20;
 #[must_use]
 pub fn gate_report(document: &Document) -> String {
     page::report("Gate", content(document)).into_string()
+}
+
+/// The page of a gate: the latest run, and whose it is.
+pub fn gate_page(latest: &Latest, document: &Document) -> Markup {
+    let name = cut(&latest.gate, NAME_MAX);
+    let (json, evaluation) = (address::gate_document(&latest.gate), address::gate_evaluation(&latest.gate));
+    page::page(
+        Part::Gates,
+        &format!("Gate {name}"),
+        html! {
+            p.crumbs {
+                a href="/gates" { "Gates" } " · " (name) " · ran " (page::time(&span::shown(latest.computed_at_us)))
+                @if !latest.model.is_empty() { " · " (model(latest)) }
+                " · " a href=(json) { "JSON" } " · " a href=(evaluation) { "what a roll-out is told" }
+            }
+            (content(document))
+        },
+    )
+}
+
+/// The model that is to be replaced, and the version that the candidate would be, as far as somebody said.
+fn model(latest: &Latest) -> Markup {
+    html! {
+        a href=(address::model(&latest.model)) { (cut(&latest.model, NAME_MAX)) }
+        @if !latest.version.is_empty() { " " (cut(&latest.version, NAME_MAX)) }
+    }
 }
 
 fn content(document: &Document) -> Markup {
@@ -52,6 +87,10 @@ fn class(verdict: Verdict) -> &'static str {
     }
 }
 
+fn badge(verdict: Verdict) -> Markup {
+    html! { span class=(format!("badge {}", class(verdict))) { (verdict.as_str()) } }
+}
+
 fn answer(document: &Document) -> String {
     if let Some(by) = &document.override_by {
         return format!(
@@ -82,17 +121,19 @@ fn interval(ci: Option<[f64; 2]>) -> String {
 
 fn checks(checks: &[Check]) -> Markup {
     html! {
-        table {
-            thead { tr { th { "check" } th { "verdict" } th { "observed" } th { "bound" } th { "interval" } th { "why" } } }
-            tbody {
-                @for check in checks {
-                    tr {
-                        td { (check.check) }
-                        td class=(class(check.verdict)) { (check.verdict.as_str()) }
-                        td { (maybe(check.observed)) }
-                        td { (maybe(check.bound)) }
-                        td { (interval(check.ci)) }
-                        td { (check.reason) }
+        div.scroll tabindex="0" role="group" aria-label="Checks" {
+            table {
+                thead { tr { th scope="col" { "check" } th scope="col" { "verdict" } th scope="col" { "observed" } th scope="col" { "bound" } th scope="col" { "interval" } th scope="col" { "why" } } }
+                tbody {
+                    @for check in checks {
+                        tr {
+                            th scope="row" { (check.check) @if let Some(subject) = &check.subject { " " (subject) } }
+                            td { (badge(check.verdict)) }
+                            td { (maybe(check.observed)) }
+                            td { (maybe(check.bound)) }
+                            td { (interval(check.ci)) }
+                            td { (check.reason) }
+                        }
                     }
                 }
             }
@@ -107,19 +148,21 @@ fn outputs(outputs: &[Output]) -> Markup {
         .collect::<Vec<_>>();
     html! {
         (plot::shares("Requests that agree, by output", &bars))
-        table {
-            thead { tr { th { "output" } th { "type" } th { "agree" } th { "largest difference" } th { "relative" } th { "not finite" } th { "largest class differs" } th { "drift" } } }
-            tbody {
-                @for output in outputs {
-                    tr {
-                        td { (output.output) }
-                        td { (output.element) }
-                        td { (thousands(output.agree)) " of " (thousands(output.n)) }
-                        td { (maybe(output.max_abs)) }
-                        td { (maybe(output.max_rel)) }
-                        td { (thousands(output.nonfinite)) }
-                        td { @if let Some(top) = &output.top_class { (thousands(top.flips)) " of " (thousands(top.n)) } }
-                        td { (maybe(output.drift)) }
+        div.scroll tabindex="0" role="group" aria-label="Outputs" {
+            table {
+                thead { tr { th scope="col" { "output" } th scope="col" { "type" } th scope="col" { "agree" } th scope="col" { "largest difference" } th scope="col" { "relative" } th scope="col" { "not finite" } th scope="col" { "largest class differs" } th scope="col" { "drift" } } }
+                tbody {
+                    @for output in outputs {
+                        tr {
+                            th scope="row" { (output.output) }
+                            td { (output.element) }
+                            td { (thousands(output.agree)) " of " (thousands(output.n)) }
+                            td { (maybe(output.max_abs)) }
+                            td { (maybe(output.max_rel)) }
+                            td { (thousands(output.nonfinite)) }
+                            td { @if let Some(top) = &output.top_class { (thousands(top.flips)) " of " (thousands(top.n)) } }
+                            td { (maybe(output.drift)) }
+                        }
                     }
                 }
             }
@@ -142,17 +185,19 @@ fn segments(segments: &[Segment]) -> Markup {
 fn quality(document: &Document) -> Markup {
     html! {
         p { (thousands(document.quality.labelled)) " requests have an outcome." }
-        table {
-            thead { tr { th { "metric" } th { "champion" } th { "candidate" } th { "difference" } th { "interval" } th { "method" } } }
-            tbody {
-                @for metric in &document.quality.metrics {
-                    tr {
-                        td { (metric.metric) @if metric.higher_is_better { " ↑" } @else { " ↓" } }
-                        td { (number(metric.champion)) }
-                        td { (number(metric.candidate)) }
-                        td { (number(metric.difference)) }
-                        td { (interval(metric.ci)) }
-                        td { (metric.method) }
+        div.scroll tabindex="0" role="group" aria-label="Outcomes" {
+            table {
+                thead { tr { th scope="col" { "metric" } th scope="col" { "champion" } th scope="col" { "candidate" } th scope="col" { "difference" } th scope="col" { "interval" } th scope="col" { "method" } } }
+                tbody {
+                    @for metric in &document.quality.metrics {
+                        tr {
+                            th scope="row" { (metric.metric) @if metric.higher_is_better { " ↑" } @else { " ↓" } }
+                            td { (number(metric.champion)) }
+                            td { (number(metric.candidate)) }
+                            td { (number(metric.difference)) }
+                            td { (interval(metric.ci)) }
+                            td { (metric.method) }
+                        }
                     }
                 }
             }
@@ -166,7 +211,7 @@ fn latencies(document: &Document) -> Markup {
     let row = |name: &str, of: &Latencies, rate: Option<f64>| {
         html! {
             tr {
-                td { (name) }
+                th scope="row" { (name) }
                 @for value in [of.p50, of.p95, of.p99, of.max, of.cold_start, rate] { td { (maybe(value)) } }
                 td { @match of.steady { Some(true) => "yes", Some(false) => "no", None => "–" } }
             }
@@ -174,11 +219,13 @@ fn latencies(document: &Document) -> Markup {
     };
     html! {
         (plot::curves(&latency.champion.curve, &latency.candidate.curve))
-        table {
-            thead { tr { th { "µs, " (latency.clock) } th { "p50" } th { "p95" } th { "p99" } th { "longest" } th { "first" } th { "requests/s" } th { "steady" } } }
-            tbody {
-                (row("champion", &latency.champion, rates.champion))
-                (row("candidate", &latency.candidate, rates.candidate))
+        div.scroll tabindex="0" role="group" aria-label="Latencies" {
+            table {
+                thead { tr { th scope="col" { "µs, " (latency.clock) } th scope="col" { "p50" } th scope="col" { "p95" } th scope="col" { "p99" } th scope="col" { "longest" } th scope="col" { "first" } th scope="col" { "requests/s" } th scope="col" { "steady" } } }
+                tbody {
+                    (row("champion", &latency.champion, rates.champion))
+                    (row("candidate", &latency.candidate, rates.candidate))
+                }
             }
         }
     }
@@ -189,7 +236,7 @@ fn worst(document: &Document) -> Markup {
         @for deviation in &document.agreement.worst {
             details {
                 summary { "request " (deviation.request) ": " (deviation.what) }
-                pre { (serde_json::to_string_pretty(deviation).unwrap_or_default()) }
+                pre tabindex="0" aria-label="Answers of both models" { (serde_json::to_string_pretty(deviation).unwrap_or_default()) }
             }
         }
     }
@@ -199,18 +246,23 @@ fn provenance(document: &Document) -> Markup {
     let provenance = &document.provenance;
     let models = [("champion", &provenance.champion), ("candidate", &provenance.candidate)];
     html! {
-        table {
-            tbody {
-                @for (name, model) in models {
-                    tr { th { (name) } td { (model.path) " · SHA-256 " code { (model.sha256) } " · opset " (model.opset.map_or("?".to_owned(), |opset| opset.to_string())) } }
-                    tr { th { "nodes" } td { @for (provider, nodes) in &model.placement.nodes { (provider) ": " (nodes) " " } } }
+        div.scroll tabindex="0" role="group" aria-label="Provenance" {
+            table {
+                tbody {
+                    @for (name, model) in models {
+                        tr { th scope="row" { (name) } td { (model.path) " · SHA-256 " code { (model.sha256) } " · opset " (model.opset.map_or("?".to_owned(), |opset| opset.to_string())) } }
+                        tr { th scope="row" { "nodes" } td { @for (provider, nodes) in &model.placement.nodes { (provider) ": " (nodes) " " } } }
+                    }
+                    tr { th scope="row" { "traffic" } td { (provenance.traffic) @if let Some(sha256) = &provenance.traffic_sha256 { " · SHA-256 " code { (sha256) } } } }
+                    tr { th scope="row" { "policy" } td { "SHA-256 " code { (provenance.policy_sha256) } } }
+                    tr { th scope="row" { "runtime" } td { (provenance.runtime) " · " (provenance.provider) @if let Some(gpu) = &provenance.gpu { " · " (gpu) } } }
+                    tr { th scope="row" { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) " threads" } }
+                    tr { th scope="row" { "seeds" } td { @for (name, seed) in &provenance.seeds { (name) " " (seed) " " } } }
                 }
-                tr { th { "traffic" } td { (provenance.traffic) @if let Some(sha256) = &provenance.traffic_sha256 { " · SHA-256 " code { (sha256) } } } }
-                tr { th { "policy" } td { "SHA-256 " code { (provenance.policy_sha256) } } }
-                tr { th { "runtime" } td { (provenance.runtime) " · " (provenance.provider) @if let Some(gpu) = &provenance.gpu { " · " (gpu) } } }
-                tr { th { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) " threads" } }
-                tr { th { "seeds" } td { @for (name, seed) in &provenance.seeds { (name) " " (seed) " " } } }
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

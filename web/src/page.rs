@@ -16,6 +16,8 @@ pub enum Part {
     Models,
     /// Experiments.
     Experiments,
+    /// Gates.
+    Gates,
     /// Monitors, tables, collector.
     Pipeline,
     /// The configuration.
@@ -24,9 +26,10 @@ pub enum Part {
     Elsewhere,
 }
 
-const PARTS: [(Part, &str, &str); 4] = [
+const PARTS: [(Part, &str, &str); 5] = [
     (Part::Models, "/", "Models"),
     (Part::Experiments, "/experiments", "Experiments"),
+    (Part::Gates, "/gates", "Gates"),
     (Part::Pipeline, "/pipeline", "Pipeline"),
     (Part::Settings, "/settings", "Settings"),
 ];
@@ -131,7 +134,7 @@ pub fn missing(what: &str) -> Markup {
     page(
         Part::Elsewhere,
         "Not found",
-        html! { h1 { "Not found" } p { (what) } p { a href="/" { "All models" } " · " a href="/experiments" { "All experiments" } } },
+        html! { h1 { "Not found" } p { (what) } p { a href="/" { "All models" } " · " a href="/experiments" { "All experiments" } " · " a href="/gates" { "All gates" } } },
     )
 }
 

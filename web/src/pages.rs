@@ -13,16 +13,20 @@ use prometheus::Registry;
 use serde::Deserialize;
 use windvane_store::experiment_findings::{self, Series};
 use windvane_store::experiment_looks::{self, Asked};
+use windvane_store::gate_findings;
 use windvane_store::views::View;
 use windvane_store::{Store, StoreError};
 
 use crate::events::{self, Feed};
 use crate::model::Chosen;
 use crate::span::Choice;
-use crate::{Setting, Sources, api, experiment, feature, fleet, model, page, pipeline, settings, sql};
+use crate::{Setting, Sources, api, experiment, feature, fleet, gate, model, page, pipeline, settings, sql};
 
 /// Most experiments that the page shows at once; the read API pages through all.
 const EXPERIMENTS_MAX: u64 = 200;
+
+/// Most gates that the page shows at once, likewise.
+const GATES_MAX: u64 = 200;
 
 /// What handlers take a part of.
 #[derive(Debug, Clone)]
@@ -56,6 +60,8 @@ pub fn router(sources: Sources) -> Router {
         .route("/models/{model}/features/{column}", get(feature_page))
         .route("/experiments", get(experiments_page))
         .route("/experiments/{name}", get(experiment_page))
+        .route("/gates", get(gates_page))
+        .route("/gates/{name}", get(gate_page))
         .route("/pipeline", get(pipeline_page))
         .route("/settings", get(settings_page))
         .route("/sql", get(async || Html(sql::list().into_string())))
@@ -127,6 +133,27 @@ async fn experiment_page(State(store): State<Store>, Path(name): Path<String>) -
             "The latest look at this experiment was recorded by another version; look again to see it.",
         ),
         Some(Ok(document)) => shown(Ok(experiment::experiment_page(&name, &as_of, (&document, &points)))),
+    }
+}
+
+/// `GET /gates`: all gates with what their latest run said.
+async fn gates_page(State(store): State<Store>) -> Response {
+    let asked = gate_findings::Asked { limit: GATES_MAX, ..gate_findings::Asked::default() };
+    shown(gate_findings::latest(&store, asked).await.map(|latest| gate::list(&latest)))
+}
+
+/// `GET /gates/{name}`: the latest run of a gate, its verdict and the evidence.
+async fn gate_page(State(store): State<Store>, Path(name): Path<String>) -> Response {
+    let latest = match api::gates::latest(&store, &name, "").await {
+        Ok(Some(latest)) => latest,
+        Ok(None) => return missing("No run of this gate is recorded."),
+        Err(error) => return shown(Err(error)),
+    };
+    match serde_json::from_str(&latest.document) {
+        Ok(document) => shown(Ok(gate::gate_page(&latest, &document))),
+        Err(_other_version) => {
+            missing("The latest run of this gate was recorded by another version; run it again to see it.")
+        }
     }
 }
 

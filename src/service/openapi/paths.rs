@@ -248,6 +248,8 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { answers: Answers::Stream, ..get("/events", "Tells a page to ask for itself again", &[]) },
     page("/experiments", "All experiments"),
     page("/experiments/{name}", "One experiment"),
+    page("/gates", "All gates"),
+    page("/gates/{name}", "One gate"),
     open("/healthz", "The process is up"),
     open("/readyz", "Ingestion and the store are usable"),
     Operation {

@@ -81,6 +81,7 @@ pub const REVISION: View = View {
          WHERE database = 'windvane' AND active AND table IN ('outcomes', 'exposures', 'measurements')),
         (SELECT max(computed_at) FROM windvane.drift_findings),
         (SELECT max(computed_at) FROM windvane.experiment_looks),
+        (SELECT max(computed_at) FROM windvane.gate_findings),
         (SELECT (count(), max(started_at), max(ended_at)) FROM windvane.monitor_runs)
     )) AS revision",
 };

@@ -84,7 +84,11 @@ pub async fn one(State(store): State<Store>, Path(name): Path<String>) -> Result
     }
 }
 
-async fn latest(store: &Store, gate: &str, candidate_sha256: &str) -> Result<Option<Latest>, StoreError> {
+/// The latest run of a gate, on this candidate unless that is empty; `None` where there is none.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn latest(store: &Store, gate: &str, candidate_sha256: &str) -> Result<Option<Latest>, StoreError> {
     let asked = Asked { gate, candidate_sha256, limit: 1, offset: 0 };
     // No gate has an empty name, which would ask for all.
     match gate {
