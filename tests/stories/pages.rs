@@ -33,9 +33,14 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
         assert!(fleet.contains(part), "no `{part}` in {fleet}");
     }
     let model = page(&service, "/models/delay%20%3C7%3E").await;
-    for part in
-        ["What changed lately", "Version 8 in prod answers since", "temp", "class=\"cell", "version 7"]
-    {
+    for part in [
+        "What changed lately",
+        "Version 8 in prod answers since",
+        "temp",
+        "class=\"cell",
+        "version 7",
+        "predictions have an outcome",
+    ] {
         assert!(model.contains(part), "no `{part}` in {model}");
     }
     let feature = page(&service, "/models/delay%20%3C7%3E/features/temp").await;

@@ -4,13 +4,13 @@ mod alerts;
 mod drift;
 pub mod experiments;
 pub mod gates;
-mod latency;
+pub mod latency;
 mod models;
 mod monitors;
 mod parameters;
-mod performance;
+pub mod performance;
 pub mod problem;
-mod quality;
+pub mod quality;
 mod silences;
 pub mod views;
 

@@ -17,6 +17,7 @@ mod page;
 mod pages;
 mod performance;
 mod pipeline;
+mod quality;
 mod settings;
 mod span;
 mod sql;
@@ -32,6 +33,7 @@ pub use drift::drift_report;
 pub use experiment::experiment_report;
 pub use gate::gate_report;
 pub use performance::performance_report;
+pub use quality::quality_report;
 pub use settings::Setting;
 
 /// What the pages are made from.

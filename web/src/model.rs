@@ -1,8 +1,12 @@
-//! A model: what changed lately in words, then drift, traffic, latency and answers.
+//! A model: what changed lately in words, then drift, quality, performance, traffic, latency and answers.
 
 mod answers;
 mod drift;
+mod findings;
 pub mod lately;
+mod latency;
+mod performance;
+mod quality;
 mod read;
 
 use maud::{Markup, html};
@@ -26,8 +30,11 @@ pub fn render(model: &Model) -> Markup {
         (lately_card(model))
         (tiles(model))
         (drift_card(model))
+        (quality::card(model))
+        (performance::card(model))
         (traffic(model))
         (latencies(model))
+        (latency::card(model))
         (answers::card(model))
     };
     page(Part::Models, name, content)
@@ -124,7 +131,7 @@ fn drift_card(model: &Model) -> Markup {
             h2 { "No comparison is recorded" }
             p { "Let a monitor compare by schedule:" }
             pre tabindex="0" aria-label="Configuration" { "[monitors.daily]\nmodel = \"" (model.chosen.model) "\"\nreference = \"previous\"\nwindow = \"1d\"" }
-            p { "or compare once: " code { "windvane drift --model " (model.chosen.model) " --reference previous --window 24h" } }
+            p { "or compare once: " code { "windvane drift --model " (findings::quoted(&model.chosen.model)) " --reference previous --window 24h" } }
         }),
         Some(series) => html! {
             p.quiet { (series.sentence()) }

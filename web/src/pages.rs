@@ -75,7 +75,7 @@ async fn fleet_page(State(store): State<Store>, Query(choice): Query<Choice>) ->
     shown(fleet::read(&store, &choice).await.map(|fleet| fleet::render(&fleet)))
 }
 
-/// `GET /models/{model}`: what changed lately, drift, traffic, latency, answers.
+/// `GET /models/{model}`: what changed lately, drift, quality, performance, traffic, latency, answers.
 async fn model_page(
     State(store): State<Store>,
     Path(name): Path<String>,

@@ -2,7 +2,7 @@
 //! against what is usual, calibration, segments, and the document as JSON inside.
 
 use maud::{Markup, html};
-use windvane_types::performance::{CalibrationBin, Chunk, Document, Metric, TrustVerdict, Verdict};
+use windvane_types::performance::{CalibrationBin, Chunk, Document, Metric, Trust, TrustVerdict, Verdict};
 
 use crate::chart::cut;
 use crate::chart::lines::{Look, Series, by_number};
@@ -28,7 +28,7 @@ fn content(document: &Document) -> Markup {
     html! {
         h1 { "Performance of " (cut(&document.current.source, 80)) }
         p class=(format!("answer {}", if document.verdict == Verdict::Alert { "fail" } else { document.verdict.as_str() })) { (headline(document)) }
-        p.quiet { (document.task.as_str()) ", against " (cut(&document.reference.source, 80)) ". " (trust(document)) }
+        p.quiet { (document.task.as_str()) ", against " (cut(&document.reference.source, 80)) ". " (trust(&document.trust)) }
         @for name in &metrics {
             section.card {
                 h2 { (name) }
@@ -79,8 +79,8 @@ fn headline(document: &Document) -> String {
     }
 }
 
-fn trust(document: &Document) -> String {
-    let trust = &document.trust;
+/// How far estimates can be trusted.
+pub fn trust(trust: &Trust) -> String {
     let figures = match (trust.mean_absolute_error, trust.coverage_of_band) {
         (Some(error), Some(covered)) => {
             format!(": off by {} on average, the band held {} of the truths", number(error), percent(covered))
@@ -96,15 +96,20 @@ fn trust(document: &Document) -> String {
 
 /// Truth and estimate over the chunks, by their number.
 fn chart(document: &Document, name: &str) -> Markup {
+    let numbered = document.chunks.iter();
+    let points: Vec<(i64, &Metric)> =
+        numbered.filter_map(|chunk| Some((i64::try_from(chunk.chunk).ok()?, of(chunk, name)?))).collect();
+    let look = Look { title: name, unit: number, floor: None, span: None, area: false };
+    html! { @if document.chunks.len() > 1 { (by_number(&lines_of(&points), look)) } }
+}
+
+/// A metric's truth, its estimate, and what is usual, as lines: of numbers or times, and what was measured there.
+pub fn lines_of(points: &[(i64, &Metric)]) -> Vec<Series> {
     let line = |title: &str, value: fn(&Metric) -> Option<f64>| Series {
         name: title.to_owned(),
-        points: document
-            .chunks
-            .iter()
-            .filter_map(|chunk| Some((i64::try_from(chunk.chunk).ok()?, value(of(chunk, name)?)?)))
-            .collect(),
+        points: points.iter().filter_map(|(at, metric)| Some((*at, value(metric)?))).collect(),
     };
-    let series: Vec<Series> = [
+    [
         line("realised", |metric| metric.realised),
         line("estimated", |metric| metric.estimated),
         line("usual, from", |metric| metric.threshold.and_then(|[low, _]| low)),
@@ -112,24 +117,26 @@ fn chart(document: &Document, name: &str) -> Markup {
     ]
     .into_iter()
     .filter(|series| !series.points.is_empty())
-    .collect();
-    let look = Look { title: name, unit: number, floor: None, span: None, area: false };
-    html! { @if document.chunks.len() > 1 { (by_number(&series, look)) } }
+    .collect()
+}
+
+/// The ends of an interval.
+pub fn interval(ends: Option<[f64; 2]>) -> String {
+    ends.map_or("–".to_owned(), |[low, high]| format!("{} to {}", number(low), number(high)))
+}
+
+/// What is usual: an end that is open is any.
+pub fn usual(ends: Option<[Option<f64>; 2]>) -> String {
+    let [low, high] = ends.unwrap_or_default();
+    let told = |end: Option<f64>| end.map_or("any".to_owned(), number);
+    if low.is_none() && high.is_none() {
+        "–".to_owned()
+    } else {
+        format!("{} to {}", told(low), told(high))
+    }
 }
 
 fn table(document: &Document, name: &str) -> Markup {
-    let ends = |ends: Option<[f64; 2]>| {
-        ends.map_or("–".to_owned(), |[low, high]| format!("{} to {}", number(low), number(high)))
-    };
-    let usual = |ends: Option<[Option<f64>; 2]>| {
-        let [low, high] = ends.unwrap_or_default();
-        let told = |end: Option<f64>| end.map_or("any".to_owned(), number);
-        if low.is_none() && high.is_none() {
-            "–".to_owned()
-        } else {
-            format!("{} to {}", told(low), told(high))
-        }
-    };
     html! {
         div.scroll {
             table {
@@ -140,7 +147,7 @@ fn table(document: &Document, name: &str) -> Markup {
                             tr {
                                 th scope="row" { (chunk.start.as_deref().map_or_else(|| thousands(chunk.chunk), crate::numbers::short)) }
                                 td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
-                                td.number { (metric.realised.map_or("–".to_owned(), number)) } td.number { (ends(metric.ci)) }
+                                td.number { (metric.realised.map_or("–".to_owned(), number)) } td.number { (interval(metric.ci)) }
                                 td.number { (metric.estimated.map_or("–".to_owned(), number)) } td.number { (usual(metric.threshold)) }
                                 td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } }
                             }

@@ -82,6 +82,9 @@ pub const REVISION: View = View {
         (SELECT max(computed_at) FROM windvane.drift_findings),
         (SELECT max(computed_at) FROM windvane.experiment_looks),
         (SELECT max(computed_at) FROM windvane.gate_findings),
+        (SELECT max(computed_at) FROM windvane.quality_findings),
+        (SELECT max(computed_at) FROM windvane.performance_findings),
+        (SELECT max(computed_at) FROM windvane.latency_findings),
         (SELECT (count(), max(started_at), max(ended_at)) FROM windvane.monitor_runs)
     )) AS revision",
 };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Statement, Store};
+use windvane_store::{Statement, Store, StoreError};
 use windvane_types::latency::{Group, Objective};
 
 use super::parameters::{Page, Parameters};
@@ -32,27 +32,27 @@ pub struct Runs {
 }
 
 /// One run.
-#[derive(Debug, Serialize)]
-struct Run {
-    run_id: String,
-    computed_at: String,
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    pub run_id: String,
+    pub computed_at: String,
     #[serde(flatten)]
-    key: Key,
-    groups: Vec<Group>,
-    objectives: Vec<Objective>,
+    pub key: Key,
+    pub groups: Vec<Group>,
+    pub objectives: Vec<Objective>,
 }
 
 /// What makes rows belong to one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Key {
-    monitor: String,
-    version: String,
-    environment: String,
-    reference_kind: String,
-    reference_name: String,
-    window_start: String,
-    window_end: String,
-    granularity: String,
+pub struct Key {
+    pub monitor: String,
+    pub version: String,
+    pub environment: String,
+    pub reference_kind: String,
+    pub reference_name: String,
+    pub window_start: String,
+    pub window_end: String,
+    pub granularity: String,
 }
 
 /// A row of `latency_findings` that tells a group or an objective.
@@ -66,6 +66,26 @@ struct Row {
     detail: String,
 }
 
+/// Which groups are asked for: all of a model, as far as nothing is said.
+#[derive(Debug, Default)]
+struct Asked<'a> {
+    monitor: &'a str,
+    /// What groups are cut by, `none` for all rows, empty for any cut.
+    segment: &'a str,
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+/// The run on the newest window, as a page shows it; `None` where none is recorded.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn newest(store: &Store, model: &str) -> Result<Option<Run>, StoreError> {
+    let page = Page { limit: 1, offset: 0 };
+    let rows = store.rows(&statement(model, &Asked::default(), page)).await?;
+    Ok(group(rows).into_iter().next())
+}
+
 /// Parameters: `monitor`, `segment` (what groups are cut by, such as `version`; `none` for all rows), `from` and `to` (windows that
 /// overlap the span), `limit`, `offset` (in runs).
 pub async fn runs(
@@ -75,7 +95,13 @@ pub async fn runs(
 ) -> Result<Json<Runs>, Problem> {
     let parameters = Parameters::new(sent, &KNOWN)?;
     let page = parameters.page(LIMIT, LIMIT_MAX)?;
-    let rows: Vec<Row> = store.rows(&statement(&model, &parameters, page)?).await?;
+    let asked = Asked {
+        monitor: parameters.text("monitor"),
+        segment: parameters.text("segment"),
+        from: parameters.instant("from")?,
+        to: parameters.instant("to")?,
+    };
+    let rows: Vec<Row> = store.rows(&statement(&model, &asked, page)).await?;
     if rows.len() > ROWS_MAX {
         return Err(Problem::PageTooLarge(ROWS_MAX));
     }
@@ -88,23 +114,22 @@ pub async fn runs(
     Ok(Json(Runs { schema: "windvane.latency_runs/1", model, runs, next_offset }))
 }
 
-fn statement(model: &str, parameters: &Parameters, page: Page) -> Result<Statement, Problem> {
-    let (from, to) = (parameters.instant("from")?, parameters.instant("to")?);
-    let (any, segment) = match parameters.text("segment") {
+fn statement(model: &str, asked: &Asked<'_>, page: Page) -> Statement {
+    let (any, segment) = match asked.segment {
         "" => (true, ""),
         "none" => (false, ""),
         key => (false, key),
     };
-    Ok(Statement::new(FINDINGS)
+    Statement::new(FINDINGS)
         .param("model", model)
-        .param("monitor", parameters.text("monitor"))
+        .param("monitor", asked.monitor)
         .param("any", any)
         .param("segment", segment)
-        .param("from", from.unwrap_or(0))
-        .param("to", to.unwrap_or(END_OF_TIME_US))
+        .param("from", asked.from.unwrap_or(0))
+        .param("to", asked.to.unwrap_or(END_OF_TIME_US))
         .param("limit", page.limit + 1)
         .param("offset", page.offset)
-        .param("rows", ROWS_MAX as u64 + 1))
+        .param("rows", ROWS_MAX as u64 + 1)
 }
 
 async fn is_recorded(store: &Store, model: &str) -> Result<bool, Problem> {

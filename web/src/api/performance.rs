@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Statement, Store};
+use windvane_store::{Statement, Store, StoreError};
 use windvane_types::performance::{Change, Metric, Task, Trust, Verdict};
 
 use super::parameters::{Page, Parameters};
@@ -32,43 +32,44 @@ pub struct Windows {
 }
 
 /// One window, as far as the filters let its metrics through.
-#[derive(Debug, Serialize)]
-struct Window {
-    run_id: String,
-    computed_at: String,
-    monitor: String,
-    version: String,
-    environment: String,
-    task: Task,
-    reference: Reference,
-    start: String,
-    end: String,
-    granularity: String,
-    verdict: Verdict,
-    n: u64,
-    labelled: u64,
-    coverage: Option<f64>,
-    trust: Option<Trust>,
-    metrics: Vec<Metric>,
-    segments: Vec<Segment>,
+#[derive(Debug, Clone, Serialize)]
+pub struct Window {
+    pub run_id: String,
+    pub computed_at: String,
+    pub monitor: String,
+    pub version: String,
+    pub environment: String,
+    pub task: Task,
+    pub reference: Reference,
+    pub start: String,
+    pub end: String,
+    pub granularity: String,
+    pub verdict: Verdict,
+    pub n: u64,
+    pub labelled: u64,
+    pub coverage: Option<f64>,
+    pub trust: Option<Trust>,
+    pub metrics: Vec<Metric>,
+    pub segments: Vec<Segment>,
 }
 
-#[derive(Debug, Serialize)]
-struct Reference {
-    kind: String,
-    name: String,
-    start: String,
-    end: String,
+#[derive(Debug, Clone, Serialize)]
+pub struct Reference {
+    pub kind: String,
+    pub name: String,
+    pub start: String,
+    pub end: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Segment {
-    segment: BTreeMap<String, Option<String>>,
-    verdict: Verdict,
-    n: u64,
-    labelled: u64,
-    coverage: Option<f64>,
-    metrics: Vec<Metric>,
+/// A part of a window's rows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Segment {
+    pub segment: BTreeMap<String, Option<String>>,
+    pub verdict: Verdict,
+    pub n: u64,
+    pub labelled: u64,
+    pub coverage: Option<f64>,
+    pub metrics: Vec<Metric>,
 }
 
 /// A row of `performance_findings`.
@@ -123,6 +124,38 @@ struct Detail {
     trust: Option<Trust>,
 }
 
+/// Which metrics are asked for: all of a model, as far as nothing is said.
+#[derive(Debug, Default)]
+struct Asked<'a> {
+    monitor: &'a str,
+    metric: &'a str,
+    verdict: &'a str,
+    part: Part<'a>,
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+/// Which rows of a window.
+#[derive(Debug, Default)]
+enum Part<'a> {
+    /// The whole population and its segments.
+    #[default]
+    Any,
+    /// The whole population alone.
+    Whole,
+    /// The segment of this key and value.
+    Segment(&'a str, &'a str),
+}
+
+/// The newest windows, the latest first, without their segments, as a page shows them.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn newest(store: &Store, model: &str, limit: u64) -> Result<Vec<Window>, StoreError> {
+    let asked = Asked { part: Part::Whole, ..Asked::default() };
+    Ok(group(store.rows(&statement(model, &asked, Page { limit, offset: 0 })).await?))
+}
+
 /// Parameters: `monitor`, `metric`, `verdict`, `segment` (`key:value`, or `none` for the whole population), `from` and `to`
 /// (windows that overlap the span), `limit`, `offset` (in windows).
 pub async fn windows(
@@ -132,7 +165,7 @@ pub async fn windows(
 ) -> Result<Json<Windows>, Problem> {
     let parameters = Parameters::new(sent, &KNOWN)?;
     let page = parameters.page(LIMIT, LIMIT_MAX)?;
-    let rows: Vec<Row> = store.rows(&statement(&model, &parameters, page)?).await?;
+    let rows: Vec<Row> = store.rows(&statement(&model, &asked(&parameters)?, page)).await?;
     if rows.len() > ROWS_MAX {
         return Err(Problem::PageTooLarge(ROWS_MAX));
     }
@@ -145,14 +178,12 @@ pub async fn windows(
     Ok(Json(Windows { schema: "windvane.performance_windows/1", model, windows, next_offset }))
 }
 
-fn statement(model: &str, parameters: &Parameters, page: Page) -> Result<Statement, Problem> {
-    let verdict = parameters.word("verdict", &["alert", "no_alert", "insufficient_data"])?;
-    let (from, to) = (parameters.instant("from")?, parameters.instant("to")?);
-    let (segment, key, value) = match parameters.text("segment") {
-        "" => ("any", "", ""),
-        "none" => ("none", "", ""),
+fn asked(parameters: &Parameters) -> Result<Asked<'_>, Problem> {
+    let part = match parameters.text("segment") {
+        "" => Part::Any,
+        "none" => Part::Whole,
         text => match text.split_once(':') {
-            Some((key, value)) => ("one", key, value),
+            Some((key, value)) => Part::Segment(key, value),
             None => {
                 return Err(Problem::InvalidParameter {
                     name: "segment",
@@ -162,19 +193,35 @@ fn statement(model: &str, parameters: &Parameters, page: Page) -> Result<Stateme
             }
         },
     };
-    Ok(Statement::new(FINDINGS)
+    Ok(Asked {
+        monitor: parameters.text("monitor"),
+        metric: parameters.text("metric"),
+        verdict: parameters.word("verdict", &["alert", "no_alert", "insufficient_data"])?,
+        part,
+        from: parameters.instant("from")?,
+        to: parameters.instant("to")?,
+    })
+}
+
+fn statement(model: &str, asked: &Asked<'_>, page: Page) -> Statement {
+    let (segment, key, value) = match asked.part {
+        Part::Any => ("any", "", ""),
+        Part::Whole => ("none", "", ""),
+        Part::Segment(key, value) => ("one", key, value),
+    };
+    Statement::new(FINDINGS)
         .param("model", model)
-        .param("monitor", parameters.text("monitor"))
-        .param("metric", parameters.text("metric"))
-        .param("verdict", verdict)
+        .param("monitor", asked.monitor)
+        .param("metric", asked.metric)
+        .param("verdict", asked.verdict)
         .param("segment", segment)
         .param("key", key)
         .param("value", value)
-        .param("from", from.unwrap_or(0))
-        .param("to", to.unwrap_or(END_OF_TIME_US))
+        .param("from", asked.from.unwrap_or(0))
+        .param("to", asked.to.unwrap_or(END_OF_TIME_US))
         .param("limit", page.limit + 1)
         .param("offset", page.offset)
-        .param("rows", ROWS_MAX as u64 + 1))
+        .param("rows", ROWS_MAX as u64 + 1)
 }
 
 async fn is_recorded(store: &Store, model: &str) -> Result<bool, Problem> {

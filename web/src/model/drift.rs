@@ -75,13 +75,7 @@ impl DriftSeries {
     }
 
     fn reference(&self) -> String {
-        match self.reference_kind.as_str() {
-            "baseline" => format!("baseline {}", self.reference_name),
-            "previous" => "the span before".to_owned(),
-            "same_hour_last_week" => "the same hour a week before".to_owned(),
-            "window" => "a fixed span".to_owned(),
-            other => other.to_owned(),
-        }
+        reference(&self.reference_kind, &self.reference_name)
     }
 
     /// What the map shows, in words.
@@ -154,6 +148,18 @@ impl DriftRow {
             times(self.strength),
             self.change()
         )
+    }
+}
+
+/// What windows are compared with, in words.
+pub fn reference(kind: &str, name: &str) -> String {
+    match kind {
+        "baseline" => format!("baseline {name}"),
+        "previous" => "the span before".to_owned(),
+        "same_hour_last_week" => "the same hour a week before".to_owned(),
+        "window" => "a fixed span".to_owned(),
+        "expectations" => "a file of expectations".to_owned(),
+        other => other.to_owned(),
     }
 }
 

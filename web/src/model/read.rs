@@ -7,11 +7,14 @@ use windvane_store::views::{
 use windvane_store::{Statement, Store, StoreError};
 
 use super::drift::{DriftRow, DriftSeries};
+use crate::api;
 use crate::chart::lines::{COLOURS, Series};
 use crate::span::{Choice, Range};
 
 /// Answers are read of the last day of the span: they are not kept by the hour.
 const ANSWERS_US: i64 = 24 * 3_600 * 1_000_000;
+/// Windows of performance that are drawn.
+const WINDOWS_MAX: u64 = 120;
 /// Which length is shown unless another one is asked for: thirty days.
 const USUAL: usize = 2;
 
@@ -95,6 +98,12 @@ pub struct Model {
     pub series: Vec<DriftSeries>,
     pub series_chosen: Option<DriftSeries>,
     pub drift: Vec<DriftRow>,
+    /// The newest run of quality.
+    pub quality: Option<api::quality::Run>,
+    /// Windows of performance, the newest first.
+    pub performance: Vec<api::performance::Window>,
+    /// The newest run of latency.
+    pub latency_run: Option<api::latency::Run>,
 }
 
 impl Chosen {
@@ -128,6 +137,11 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
             Some(_) => DRIFT_COLUMNS.rows::<DriftRow>(store, &drift_asked).await,
         }
     };
+    let (quality, performance, latency_run) = tokio::try_join!(
+        api::quality::newest(store, &chosen.model),
+        api::performance::newest(store, &chosen.model, WINDOWS_MAX),
+        api::latency::newest(store, &chosen.model),
+    )?;
     let (traffic, latency, answers, numbers, drift, outcomes) = tokio::try_join!(
         TRAFFIC.rows(store, &bucketed),
         LATENCY.rows(store, &bucketed),
@@ -151,6 +165,9 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         series,
         series_chosen,
         drift,
+        quality,
+        performance,
+        latency_run,
     }))
 }
 

@@ -5,6 +5,7 @@ use windvane_store::views::Asked;
 use super::drift::DriftRow;
 use super::read::{Answer, Bin, Chosen, Deployment, Latency, Model, Traffic};
 use super::*;
+use crate::api;
 use crate::span::{LENGTHS, Range};
 
 const DAY_US: i64 = 86_400_000_000;
@@ -56,6 +57,78 @@ fn model() -> Model {
             drift(1, "<temp>", "drift"),
             drift(1, "wind", "no_drift"),
         ],
+        quality: None,
+        performance: Vec::new(),
+        latency_run: None,
+    }
+}
+
+/// A run as the read API gives it.
+fn quality() -> api::quality::Run {
+    let check = |name: &str, verdict: &str| serde_json::json!({"check": "missing_rate", "column": name, "observed": 0.21, "expected": [0.08, 0.12], "verdict": verdict, "count": 21, "examples": []});
+    api::quality::Run {
+        run_id: "r".to_owned(),
+        computed_at: "1970-01-31T00:00:00Z".to_owned(),
+        key: serde_json::from_value(serde_json::json!({"monitor": "checks", "version": "2", "environment": "prod", "reference_kind": "expectations", "reference_name": "",
+            "window_start": "1970-01-30T00:00:00Z", "window_end": "1970-01-31T00:00:00Z", "granularity": "1d"}))
+        .unwrap(),
+        rows_reference: 100,
+        rows_current: 100,
+        verdict: windvane_types::quality::Verdict::Fail,
+        checks: serde_json::from_value(serde_json::json!([check("calm", "pass"), check("<salary>", "fail")])).unwrap(),
+    }
+}
+
+/// A day's window, as the read API gives it.
+fn window(day: i64, realised: Option<f64>) -> api::performance::Window {
+    let time = |day: i64| windvane_types::span::shown(day * DAY_US);
+    api::performance::Window {
+        run_id: "r".to_owned(),
+        computed_at: time(31),
+        monitor: "right".to_owned(),
+        version: String::new(),
+        environment: String::new(),
+        task: windvane_types::performance::Task::Binary,
+        reference: api::performance::Reference { kind: "baseline".to_owned(), name: "spring".to_owned(), start: String::new(), end: String::new() },
+        start: time(day),
+        end: time(day + 1),
+        granularity: "1d".to_owned(),
+        verdict: windvane_types::performance::Verdict::Alert,
+        n: 1_000,
+        labelled: 900,
+        coverage: Some(0.9),
+        trust: serde_json::from_value(serde_json::json!({"metric": "roc_auc", "mean_absolute_error": 0.01, "coverage_of_band": 1.0, "verdict": "trusted", "chunks": 5})).unwrap(),
+        metrics: serde_json::from_value(serde_json::json!([{"metric": "roc_auc", "realised": realised, "ci": [0.78, 0.82], "estimated": 0.88,
+            "estimate_band": [0.86, 0.9], "threshold": [0.85, null], "alert": true}])).unwrap(),
+        segments: Vec::new(),
+    }
+}
+
+/// A run as the read API gives it: two versions, and an objective that one burns.
+fn latency_run() -> api::latency::Run {
+    let group = |group: serde_json::Value, value: f64| {
+        serde_json::json!({"group": group, "n": 500, "mean": value, "quantiles": [{"quantile": "p50", "value": value, "ci": [null, null], "reference": 400.0}, {"quantile": "p99", "value": value * 3.0, "ci": [null, null]}],
+            "drift": {"n_reference": 500, "statistic": 0.3, "threshold": 0.05, "p_value": 0.001, "p_adjusted": 0.001, "ratios": [], "verdict": "slower"}})
+    };
+    let rule = |fires: bool, burn: Option<f64>| {
+        let window =
+            |window_s: u64| serde_json::json!({"window_s": window_s, "events": 200, "bad": 3, "burn": burn});
+        serde_json::json!({"urgency": "page", "factor": 14.4, "long": window(3_600), "short": window(300), "p_value": 0.01, "fires": fires})
+    };
+    let objective = |verdict: &str, rule: serde_json::Value| serde_json::json!({"objective": 0.999, "threshold_us": 250_000.0, "as_of": "t", "rules": [rule], "verdict": verdict});
+    api::latency::Run {
+        run_id: "r".to_owned(),
+        computed_at: "1970-01-31T00:00:00Z".to_owned(),
+        key: serde_json::from_value(serde_json::json!({"monitor": "", "version": "", "environment": "", "reference_kind": "previous", "reference_name": "",
+            "window_start": "1970-01-28T00:00:00Z", "window_end": "1970-01-31T00:00:00Z", "granularity": ""}))
+        .unwrap(),
+        groups: serde_json::from_value(serde_json::json!([group(serde_json::json!({}), 500.0), group(serde_json::json!({"version": "<8>"}), 700.0)])).unwrap(),
+        objectives: serde_json::from_value(serde_json::json!([
+            objective("page", rule(true, Some(15.0))),
+            objective("ok", rule(false, Some(0.5))),
+            objective("ok", rule(false, None)),
+        ]))
+        .unwrap(),
     }
 }
 
@@ -112,4 +185,65 @@ fn series_are_told_apart_whatever_their_names() {
     let other =
         DriftSeries { monitor: "a".to_owned(), granularity: "b".to_owned(), ..DriftSeries::default() };
     assert_ne!(one.key(), other.key());
+}
+
+#[test]
+fn failed_checks_come_first_and_in_words() {
+    let html = render(&Model { quality: Some(quality()), ..model() }).into_string();
+    for part in [
+        "One of 2 checks fails",
+        "&lt;salary&gt;, missing values: 21 %, where 8 % to 12 % was expected (21).",
+        "Monitor checks, version 2 in prod, 1970-01-30 00:00 to 1970-01-31 00:00 UTC, against a file of expectations.",
+        "href=\"/api/v1/models/%3Cm%3E/quality\"",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+    assert!(html.find("&lt;salary&gt;, missing").unwrap() < html.find(">calm<").unwrap());
+}
+
+#[test]
+fn truth_and_estimate_are_told_with_how_many_outcomes_there_are() {
+    // Of another monitor: it is not drawn with the newest window's.
+    let other = api::performance::Window { monitor: "other".to_owned(), ..window(3, Some(0.1)) };
+    let performance = vec![window(29, Some(0.8)), window(28, None), other, window(27, Some(0.9))];
+    let html = render(&Model { performance, ..model() }).into_string();
+    for part in [
+        "roc_auc left what is usual",
+        "900 of 1,000 predictions have an outcome (90 %).",
+        "Estimates of roc_auc can be trusted: off by 0.01",
+        "against baseline spring.",
+        "aria-label=\"roc_auc: realised 0.8 at last; estimated 0.88 at last; usual, from 0.85 at last\"",
+        "0.78 to 0.82",
+        "0.85 to any",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+    assert!(!html.contains("realised 0.1,"), "{html}");
+}
+
+#[test]
+fn latency_is_told_by_version_with_what_burns() {
+    let html = render(&Model { latency_run: Some(latency_run()), ..model() }).into_string();
+    for part in [
+        "99.9 % within 250.0 ms: page. The budget burns 15 times as fast as allowed over 1 h (3 of 200 events) and 15 times as fast as allowed over 5 min (3 of 200 events); 14.4 times is the bound.",
+        "the budget lasts. At most it burns 0.5 times as fast as allowed over 1 h",
+        "no event to judge by",
+        "version &lt;8&gt;",
+        "700 µs (was 400 µs)",
+        "2.1 ms",
+        "badge worse\">slower",
+        "By hand, 1970-01-28 00:00 to 1970-01-31 00:00 UTC, against the span before.",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
+fn each_section_without_findings_names_the_command_that_fills_it() {
+    let html = render(&model()).into_string();
+    for command in ["quality", "performance", "latency"] {
+        let words = format!("windvane {command} --model '&lt;m&gt;' ");
+        assert!(html.contains(&words), "no `{words}` in {html}");
+    }
+    assert!(html.contains("kind = &quot;quality&quot;"), "{html}");
 }

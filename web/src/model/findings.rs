@@ -1,0 +1,83 @@
+//! Whose findings a section of a model's page shows, in words, and what fills it where there are none.
+
+use maud::{Markup, html};
+
+use super::drift::reference;
+use crate::address;
+use crate::numbers::short;
+use crate::page::empty;
+
+/// Who looked, at which rows, against what.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    pub monitor: &'a str,
+    pub version: &'a str,
+    pub environment: &'a str,
+    pub start: &'a str,
+    pub end: &'a str,
+    pub reference_kind: &'a str,
+    pub reference_name: &'a str,
+}
+
+impl Whose<'_> {
+    /// `Monitor daily, version 8 in prod, 2026-01-01 00:00 to 2026-01-02 00:00 UTC, against the span before.`
+    pub fn sentence(self) -> String {
+        let mut parts = vec![match self.monitor {
+            "" => "By hand".to_owned(),
+            monitor => format!("Monitor {monitor}"),
+        }];
+        match (self.version, self.environment) {
+            ("", "") => {}
+            ("", environment) => parts.push(format!("in {environment}")),
+            (version, "") => parts.push(format!("version {version}")),
+            (version, environment) => parts.push(format!("version {version} in {environment}")),
+        }
+        parts.push(format!("{} to {} UTC", short(self.start), short(self.end)));
+        if !self.reference_kind.is_empty() {
+            parts.push(format!("against {}", reference(self.reference_kind, self.reference_name)));
+        }
+        format!("{}.", parts.join(", "))
+    }
+}
+
+/// The findings as the read API gives them.
+pub fn source(model: &str, kind: &str) -> Markup {
+    let runs = format!("/api/v1{}/{kind}", address::model(model));
+    html! { span.source { a href=(runs) title="these findings and those before" { "JSON" } } }
+}
+
+/// Where nothing is found yet: the command that looks once, and the monitor that looks by schedule, where there is one.
+pub fn nothing_yet(heading: &str, command: &str, monitor: Option<&str>) -> Markup {
+    empty(&html! {
+        h3 { (heading) }
+        p { "Look once:" }
+        pre tabindex="0" aria-label="Command" { "$ " (command) }
+        @if let Some(monitor) = monitor {
+            p { "or let a monitor look by schedule:" }
+            pre tabindex="0" aria-label="Configuration" { (monitor) }
+        }
+    })
+}
+
+/// A name as a word of a shell.
+pub fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
+    match !name.is_empty() && name.chars().all(plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_of_a_shell() {
+        for (name, word) in
+            [("delay", "delay"), ("delay <7>", "'delay <7>'"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(name), word);
+        }
+    }
+}

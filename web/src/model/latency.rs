@@ -1,0 +1,154 @@
+//! Whether a model is still fast: percentiles by group against the reference, and objectives with how fast their budget burns.
+
+use maud::{Markup, html};
+use windvane_types::latency::{Group, Objective, Verdict, Window};
+
+use super::findings::{Whose, nothing_yet, quoted, source};
+use super::read::Model;
+use crate::api::latency::Run;
+use crate::numbers::{latency, number, percent, thousands};
+use crate::page;
+
+/// Percentiles that have a column.
+const PERCENTILES: [&str; 3] = ["p50", "p95", "p99"];
+/// Groups that are listed.
+const GROUPS_MAX: usize = 50;
+
+/// The card.
+pub fn card(model: &Model) -> Markup {
+    let name = &model.chosen.model;
+    let content = match &model.latency_run {
+        None => nothing_yet(
+            "No look at latency is recorded",
+            &format!(
+                "windvane latency --model {} --window 3d --reference previous --by version --slo 99.9%:250ms",
+                quoted(name)
+            ),
+            None,
+        ),
+        Some(run) => latest(run),
+    };
+    page::card("Latency by version, and objectives", &source(name, "latency"), &content)
+}
+
+fn latest(run: &Run) -> Markup {
+    let key = &run.key;
+    let whose = Whose {
+        monitor: &key.monitor,
+        version: &key.version,
+        environment: &key.environment,
+        start: &key.window_start,
+        end: &key.window_end,
+        reference_kind: &key.reference_kind,
+        reference_name: &key.reference_name,
+    };
+    html! {
+        p.quiet { (whose.sentence()) }
+        @if !run.objectives.is_empty() {
+            ul.lately {
+                @for objective in &run.objectives {
+                    li class=(if objective.verdict == "ok" { "good" } else { "alarm" }) { (said(objective)) }
+                }
+            }
+        }
+        (groups(&run.groups))
+    }
+}
+
+/// Whether an objective's budget lasts: the rule that fires, else the fastest burn.
+fn said(objective: &Objective) -> String {
+    let promise =
+        format!("{} within {}", percent(objective.objective), latency(Some(objective.threshold_us)));
+    if let Some(rule) = objective.rules.iter().find(|rule| rule.fires) {
+        return format!(
+            "{promise}: {}. The budget burns {} and {}; {} times is the bound.",
+            rule.urgency,
+            burn(&rule.long),
+            burn(&rule.short),
+            number(rule.factor)
+        );
+    }
+    let fastest = objective
+        .rules
+        .iter()
+        .map(|rule| &rule.long)
+        .filter(|window| window.burn.is_some())
+        .max_by(|a, b| a.burn.unwrap_or(0.0).total_cmp(&b.burn.unwrap_or(0.0)));
+    match fastest {
+        Some(window) => format!("{promise}: the budget lasts. At most it burns {}.", burn(window)),
+        None => format!("{promise}: no event to judge by."),
+    }
+}
+
+/// `3 times as fast as allowed over 1 h (2 of 90 events)`.
+fn burn(window: &Window) -> String {
+    let times = window.burn.map_or("–".to_owned(), number);
+    let (bad, events) = (thousands(window.bad), thousands(window.events));
+    format!("{times} times as fast as allowed over {} ({bad} of {events} events)", length(window.window_s))
+}
+
+fn length(seconds: u64) -> String {
+    match seconds {
+        s if s >= 86_400 && s.is_multiple_of(86_400) => format!("{} d", s / 86_400),
+        s if s >= 3_600 && s.is_multiple_of(3_600) => format!("{} h", s / 3_600),
+        s if s.is_multiple_of(60) => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+fn groups(groups: &[Group]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="Latency by group" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "group" } th.number scope="col" { "predictions" }
+                        @for percentile in PERCENTILES { th.number scope="col" { (percentile) } }
+                        th scope="col" { "against the reference" }
+                    }
+                }
+                tbody {
+                    @for group in groups.iter().take(GROUPS_MAX) {
+                        tr {
+                            th scope="row" { (name(group)) }
+                            td.number { (thousands(group.n)) }
+                            @for percentile in PERCENTILES { td.number { (of(group, percentile)) } }
+                            td { @match &group.drift { Some(drift) => (verdict(drift.verdict)), None => span.quiet { "–" } } }
+                        }
+                    }
+                }
+            }
+        }
+        @if groups.len() > GROUPS_MAX { p.quiet { "The first " (GROUPS_MAX) " of " (groups.len()) " groups." } }
+    }
+}
+
+fn name(group: &Group) -> String {
+    let parts: Vec<String> = group
+        .group
+        .iter()
+        .map(|(key, value)| format!("{key} {}", value.as_deref().unwrap_or("(missing)")))
+        .collect();
+    if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
+}
+
+/// A percentile, and the reference's in brackets.
+fn of(group: &Group, percentile: &str) -> String {
+    let Some(found) = group.quantiles.iter().find(|found| found.quantile == percentile) else {
+        return "–".to_owned();
+    };
+    match found.reference {
+        Some(reference) => format!("{} (was {})", latency(Some(found.value)), latency(Some(reference))),
+        None => latency(Some(found.value)),
+    }
+}
+
+fn verdict(verdict: Verdict) -> Markup {
+    let class = match verdict {
+        Verdict::Slower | Verdict::Breached => "worse",
+        Verdict::Faster => "better",
+        Verdict::Steady => "ok",
+        Verdict::Changed | Verdict::InsufficientData => "",
+    };
+    html! { span class=(format!("badge {class}")) { (verdict.as_str().replace('_', " ")) } }
+}

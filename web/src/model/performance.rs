@@ -1,0 +1,132 @@
+//! How right a model is: metrics by the outcomes that are known and by estimate, window by window, and how many outcomes there are.
+
+use maud::{Markup, html};
+use windvane_types::performance::{Metric, Verdict};
+use windvane_types::span;
+
+use super::findings::{Whose, nothing_yet, quoted, source};
+use super::read::Model;
+use crate::api::performance::Window;
+use crate::chart::lines::{Look, lines};
+use crate::numbers::{number, percent, thousands};
+use crate::{page, performance};
+
+/// Metrics that are drawn: those that left what is usual, else the first ones.
+const DRAWN_MAX: usize = 2;
+
+/// The card.
+pub fn card(model: &Model) -> Markup {
+    let name = &model.chosen.model;
+    let content = match model.performance.as_slice() {
+        [] => nothing_yet(
+            "No measurement against outcomes is recorded",
+            &format!(
+                "windvane performance --model {} --task binary --reference previous --window 7d --estimate",
+                quoted(name)
+            ),
+            Some(&format!(
+                "[monitors.performance]\nkind = \"performance\"\nmodel = {name:?}\ntask = \"binary\"\nreference = \"previous\"\nwindow = \"1d\"\nestimate = true"
+            )),
+        ),
+        [newest, ..] => found(newest, &series(&model.performance)),
+    };
+    page::card("Performance", &source(name, "performance"), &content)
+}
+
+/// The windows that are of one kind with the newest one, from the oldest.
+fn series(windows: &[Window]) -> Vec<&Window> {
+    let kind = |window: &Window| {
+        let Window { monitor, granularity, version, environment, reference, .. } = window.clone();
+        (monitor, granularity, version, environment, reference.kind, reference.name)
+    };
+    let mut same: Vec<&Window> = windows
+        .iter()
+        .filter(|window| windows.first().is_some_and(|newest| kind(newest) == kind(window)))
+        .collect();
+    same.reverse();
+    same
+}
+
+fn found(newest: &Window, windows: &[&Window]) -> Markup {
+    let whose = Whose {
+        monitor: &newest.monitor,
+        version: &newest.version,
+        environment: &newest.environment,
+        start: &newest.start,
+        end: &newest.end,
+        reference_kind: &newest.reference.kind,
+        reference_name: &newest.reference.name,
+    };
+    html! {
+        p class=(format!("answer {}", class(newest.verdict))) { (headline(newest)) }
+        p.quiet { (whose.sentence()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
+        @for metric in drawn(&newest.metrics) { (chart(&metric.metric, windows)) }
+        (table(&newest.metrics))
+    }
+}
+
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Alert => "fail",
+        Verdict::NoAlert => "pass",
+        Verdict::InsufficientData => "",
+    }
+}
+
+fn headline(window: &Window) -> String {
+    let alerts: Vec<&str> =
+        window.metrics.iter().filter(|metric| metric.alert).map(|metric| metric.metric.as_str()).collect();
+    match window.verdict {
+        Verdict::Alert if alerts.is_empty() => "A metric left what is usual".to_owned(),
+        Verdict::Alert => format!("{} left what is usual", alerts.join(", ")),
+        Verdict::NoAlert => "Every metric is within what is usual".to_owned(),
+        Verdict::InsufficientData => "Too few predictions with an outcome to tell".to_owned(),
+    }
+}
+
+fn coverage(window: &Window) -> String {
+    let share = window.coverage.map_or(String::new(), |coverage| format!(" ({})", percent(coverage)));
+    format!("{} of {} predictions have an outcome{share}.", thousands(window.labelled), thousands(window.n))
+}
+
+fn drawn(metrics: &[Metric]) -> Vec<&Metric> {
+    let mut sorted: Vec<&Metric> =
+        metrics.iter().filter(|metric| metric.realised.is_some() || metric.estimated.is_some()).collect();
+    sorted.sort_by_key(|metric| !metric.alert);
+    sorted.truncate(DRAWN_MAX);
+    sorted
+}
+
+/// Truth and estimate over the windows, by their start.
+fn chart(name: &str, windows: &[&Window]) -> Markup {
+    let at = windows.iter().filter_map(|window| {
+        let metric = window.metrics.iter().find(|metric| metric.metric == name)?;
+        Some((span::instant(&window.start)?, metric))
+    });
+    let points: Vec<(i64, &Metric)> = at.collect();
+    let look = Look { title: name, unit: number, floor: None, span: None, area: false };
+    html! {
+        @if points.len() > 1 { h3 { (name) } (lines(&performance::lines_of(&points), look)) }
+    }
+}
+
+fn table(metrics: &[Metric]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="Metrics of the newest window" {
+            table {
+                thead { tr { th scope="col" { "metric" } th scope="col" { "verdict" } th.number scope="col" { "realised" } th.number scope="col" { "interval" } th.number scope="col" { "estimated" } th.number scope="col" { "band" } th.number scope="col" { "usual" } } }
+                tbody {
+                    @for metric in metrics {
+                        tr {
+                            th scope="row" { (metric.metric) }
+                            td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } @else { span.quiet { "usual" } } }
+                            td.number { (metric.realised.map_or("–".to_owned(), number)) } td.number { (performance::interval(metric.ci)) }
+                            td.number { (metric.estimated.map_or("–".to_owned(), number)) } td.number { (performance::interval(metric.estimate_band)) }
+                            td.number { (performance::usual(metric.threshold)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Whether a model's data are what they were expected to be: the latest recorded run, the checks that fail first.
+
+use maud::{Markup, html};
+use windvane_types::quality::Verdict;
+
+use super::findings::{Whose, nothing_yet, quoted, source};
+use super::read::Model;
+use crate::api::quality::Run;
+use crate::{page, quality};
+
+/// The card.
+pub fn card(model: &Model) -> Markup {
+    let name = &model.chosen.model;
+    let content = match &model.quality {
+        None => nothing_yet(
+            "No check of the data is recorded",
+            &format!("windvane quality --model {} --reference previous --window 24h", quoted(name)),
+            Some(&format!(
+                "[monitors.quality]\nkind = \"quality\"\nmodel = {name:?}\nreference = \"previous\"\nwindow = \"1d\""
+            )),
+        ),
+        Some(run) => latest(run),
+    };
+    page::card("Data quality", &source(name, "quality"), &content)
+}
+
+fn latest(run: &Run) -> Markup {
+    let key = &run.key;
+    let whose = Whose {
+        monitor: &key.monitor,
+        version: &key.version,
+        environment: &key.environment,
+        start: &key.window_start,
+        end: &key.window_end,
+        reference_kind: &key.reference_kind,
+        reference_name: &key.reference_name,
+    };
+    html! {
+        p class=(format!("answer {}", if run.verdict == Verdict::Fail { "fail" } else { "pass" })) { (quality::headline(&run.checks)) }
+        p.quiet { (whose.sentence()) }
+        (quality::checks(&run.checks))
+    }
+}

@@ -1,0 +1,94 @@
+//! Quality for a person: the checks that fail in words, then all of them. The same content is a section of a model's page and a
+//! file that needs nothing else.
+
+mod words;
+
+use maud::{Markup, html};
+use windvane_types::quality::{Check, Document, Verdict};
+
+use crate::chart::cut;
+use crate::numbers::{percent, thousands};
+use crate::page;
+
+/// Checks that have a sentence of their own; the table has more.
+const SENTENCES_MAX: usize = 20;
+/// Checks that the table lists.
+const LISTED_MAX: usize = 1_000;
+/// Bytes of the document up to which it is embedded.
+const JSON_MAX: usize = 900_000;
+/// Characters of a name.
+const NAME_MAX: usize = 80;
+
+/// The report of a quality run: no script, and nothing to be loaded from anywhere.
+#[must_use]
+pub fn quality_report(document: &Document) -> String {
+    let title = format!("Quality of {}", cut(&document.current.source, 60));
+    page::report(&title, content(document)).into_string()
+}
+
+fn content(document: &Document) -> Markup {
+    html! {
+        h1 { "Quality of " (cut(&document.current.source, NAME_MAX)) }
+        p class=(format!("answer {}", document.verdict.as_str())) { (words::headline(&document.checks)) }
+        p.quiet {
+            (thousands(document.current.rows)) " rows, against what "
+            (thousands(document.reference.rows)) " rows of " (cut(&document.reference.source, NAME_MAX)) " were."
+        }
+        section.card { h2 { "Checks" } (checks(&document.checks)) }
+        p.quiet {
+            (thousands(document.tests as u64)) " bounds know how many rows they were learnt from; unchanged data break any of them in at most "
+            (percent(document.alpha)) " of runs."
+        }
+        (page::embedded(&serde_json::to_string(document).ok().filter(|text| text.len() <= JSON_MAX).unwrap_or_default()))
+    }
+}
+
+/// What the checks say in one sentence.
+pub fn headline(checks: &[Check]) -> String {
+    words::headline(checks)
+}
+
+/// The checks that fail in words, and all of them as a table, those that fail first.
+pub fn checks(checks: &[Check]) -> Markup {
+    let (failed, passed): (Vec<&Check>, Vec<&Check>) =
+        checks.iter().partition(|check| check.verdict == Verdict::Fail);
+    let all: Vec<&Check> = failed.iter().chain(&passed).copied().collect();
+    html! {
+        @if !failed.is_empty() {
+            ul.lately { @for check in failed.iter().take(SENTENCES_MAX) { li.alarm { (words::sentence(check)) } } }
+        }
+        @if failed.len() > SENTENCES_MAX { p.quiet { "The table has all " (thousands(failed.len() as u64)) " that fail." } }
+        @if !all.is_empty() {
+            details open[passed.len() < SENTENCES_MAX] {
+                summary { "All " (thousands(all.len() as u64)) " checks" }
+                (table(&all))
+            }
+        }
+    }
+}
+
+fn table(checks: &[&Check]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="Checks" {
+            table {
+                thead { tr { th scope="col" { "column" } th scope="col" { "check" } th scope="col" { "verdict" } th scope="col" { "found" } th scope="col" { "expected" } th scope="col" { "which" } } }
+                tbody {
+                    @for check in checks.iter().take(LISTED_MAX) {
+                        tr {
+                            th scope="row" { @match &check.column { Some(column) => (cut(column, NAME_MAX)), None => span.quiet { "all rows" } } }
+                            td { (words::what(check.check)) }
+                            td { span class=(format!("badge {}", check.verdict.as_str())) { (check.verdict.as_str()) } }
+                            td { (words::observed(check)) }
+                            td { (words::expected(check)) }
+                            td { (words::evidence(check)) }
+                        }
+                    }
+                }
+            }
+        }
+        @if checks.len() > LISTED_MAX { p.quiet { "The first " (thousands(LISTED_MAX as u64)) " of " (thousands(checks.len() as u64)) "." } }
+    }
+}
+
+#[cfg(test)]
+mod tests;
