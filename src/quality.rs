@@ -20,6 +20,7 @@ pub use expectations::load;
 use crate::drift::source::reason_of;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::output::print;
+use crate::report;
 use arguments::{Action, Answering, FailOn, Format};
 
 /// Runs `windvane quality`.
@@ -101,6 +102,9 @@ fn replace(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn answer(document: &Document, answering: &Answering) -> CommandResult {
+    if let Some(path) = &answering.report {
+        report::write(path, &windvane_web::quality_report(document))?;
+    }
     let text = match answering.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
         Format::Table => table::render(document),

@@ -143,11 +143,14 @@ pub struct Learning {
 }
 
 /// How the answer is given.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Answering {
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// Also write the report as one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Exit with 1 where a check fails.
     #[arg(long, value_enum)]
     pub fail_on: Option<FailOn>,

@@ -261,3 +261,18 @@ fn every_format_names_what_failed() {
         assert!(ran.stdout.contains(part), "{part} in {}", ran.stdout);
     }
 }
+
+#[test]
+fn a_report_is_one_file_with_the_document_inside() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", &rows(1));
+    let current = folder.file("current.csv", &with(3, 2, |i, _| i.is_multiple_of(4).then(String::new)));
+    let report = current.with_file_name("report.html");
+    let ran = quality(&["--format", "json", "--report", report.to_str().unwrap()], &[&reference, &current]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let html = std::fs::read_to_string(&report).unwrap();
+    assert!(html.contains("salary, missing values: "), "{html}");
+    let (_, rest) = html.split_once("id=\"document\">").unwrap();
+    let inside: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    assert_eq!(inside, ran.document());
+}
