@@ -31,7 +31,7 @@ pub(crate) async fn illustrated(store: &Store, notification: Notification) -> No
     match tokio::time::timeout(PATIENCE, improved).await {
         Ok(Ok(())) => better,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "a message has no charts");
+            tracing::warn!(%error, "a message has no charts");
             notification
         }
         Err(_elapsed) => notification,

@@ -139,7 +139,7 @@ const NUMERIC: &str = concat!(
     " AND mapContains(num, {column:String}) AND isFinite(v)),
      (SELECT quantile(0.01)(v) FROM sides) AS start,
      (SELECT greatest(quantile(0.99)(v) - quantile(0.01)(v), 1e-300) / {bins:UInt64} FROM sides) AS step
-     SELECT toUInt64(least(greatest(floor((v - start) / step), 0), {bins:UInt64} - 1)) AS place,
+     SELECT toUInt64(least(greatest(floor((v - start) / step), 0), toFloat64({bins:UInt64} - 1))) AS place,
             any(toFloat64(start)) AS low, any(toFloat64(step)) AS width,
             countIf(is_before) AS reference, countIf(is_now) AS current
      FROM sides GROUP BY place ORDER BY place"
