@@ -1,8 +1,9 @@
 //! Who may do what: the one gate before every route of the service, whichever part the route belongs to.
 //!
 //! A route that is added later is guarded without doing anything: what reads needs `read`, what comes in under `/v1/` needs
-//! `ingest`, and what is neither needs `admin`.
+//! `ingest`, and what is neither needs `admin` and does not come from a page of another site.
 
+mod origin;
 mod rate;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::time::Instant;
 use windvane_types::Clock;
 
+use self::origin::Origin;
 use self::rate::Rates;
 use crate::http::Problem;
 use crate::metrics::Definition;
@@ -33,8 +35,14 @@ const REFUSED: Definition = Definition {
 };
 
 /// The words that [`REFUSED`] is labelled with.
-const CODES: [&str; 5] =
-    ["token_missing", "token_invalid", "scope_missing", "token_limited_to_models", "rate_exceeded"];
+const CODES: [&str; 6] = [
+    "token_missing",
+    "token_invalid",
+    "scope_missing",
+    "token_limited_to_models",
+    "rate_exceeded",
+    "cross_origin",
+];
 
 /// How the gate is set up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -122,6 +130,10 @@ impl Gate {
 
     fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
         let Need::Scope(scope) = need(method, path, self.options) else { return Ok(Caller::default()) };
+        if scope == Scope::Admin && origin::of(headers) == Origin::Other {
+            let detail = "a page of another site may change nothing here; accepted are forms of this service's own pages, and programs";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "cross_origin", detail.to_owned()));
+        }
         let caller = match self.keyring.is_required() {
             false => Caller::default(),
             true => Caller(Some(self.authorise((method, path), headers, scope)?)),
@@ -179,7 +191,7 @@ impl Gate {
 }
 
 /// The token that a request carries. Basic is for people's browsers: they send it by themselves, also where another site makes
-/// them, so it counts for reading only.
+/// them, so it counts for reading, and for what the browser says comes from a page of this service.
 fn presented(method: &Method, headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
@@ -187,7 +199,7 @@ fn presented(method: &Method, headers: &HeaderMap) -> Option<String> {
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.to_owned());
     }
-    let may_be_basic = matches!(*method, Method::GET | Method::HEAD);
+    let may_be_basic = matches!(*method, Method::GET | Method::HEAD) || origin::of(headers) == Origin::Own;
     if !scheme.eq_ignore_ascii_case("basic") || !may_be_basic {
         return None;
     }

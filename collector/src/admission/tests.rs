@@ -37,13 +37,20 @@ fn guarded(gate: &Arc<Gate>) -> Router {
 
 async fn ask(
     router: &Router,
-    (method, path): (&str, &str),
+    request: (&str, &str),
     authorization: Option<&str>,
 ) -> (u16, String, HeaderMap) {
-    let mut request = Request::builder().method(method).uri(path);
-    if let Some(value) = authorization {
-        request = request.header("authorization", value);
-    }
+    let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+    ask_with(router, request, &headers).await
+}
+
+async fn ask_with(
+    router: &Router,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+) -> (u16, String, HeaderMap) {
+    let request = Request::builder().method(method).uri(path);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
@@ -114,7 +121,7 @@ async fn without_tokens_everything_is_open_and_from_the_first_one_on_nothing_is(
 }
 
 #[tokio::test]
-async fn a_browsers_password_reads_and_never_writes() {
+async fn a_browsers_password_reads_and_writes_only_from_pages_of_this_service() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
     let text = token(&path, &[Scope::Admin], &[], 1);
@@ -124,6 +131,29 @@ async fn a_browsers_password_reads_and_never_writes() {
     assert_eq!(ask(&router, ("GET", "/"), Some(&basic)).await.0, 200);
     for request in [("POST", "/v1/predictions"), ("POST", "/anything")] {
         assert_eq!(ask(&router, request, Some(&basic)).await.0, 401, "{request:?}");
+    }
+    let own = [("authorization", basic.as_str()), ("sec-fetch-site", "same-origin")];
+    assert_eq!(ask_with(&router, ("POST", "/alerts/acknowledge"), &own).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing_with_or_without_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let open = guarded(&gate(&path, GateOptions::default()));
+    let bearer = format!("Bearer {}", token(&path, &[Scope::Admin], &[], 1));
+    let closed = guarded(&gate(&path, GateOptions::default()));
+    for router in [&open, &closed] {
+        for said in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+        ] {
+            let headers = [("authorization", bearer.as_str()), ("host", "wind:8080"), said];
+            let (status, code, _) = ask_with(router, ("POST", "/api/v1/silences"), &headers).await;
+            assert_eq!((status, code.as_str()), (403, "cross_origin"), "{said:?}");
+            assert_eq!(ask_with(router, ("GET", "/"), &headers).await.0, 200, "reading: {said:?}");
+        }
     }
 }
 
