@@ -46,7 +46,7 @@ demo: release ## Play a real year of flights through a model and look at what dr
 	@target/release/windvane demo $(DEMO)
 
 .PHONY: test
-test: fmt lint doc unit stories clients otlp openapi sdk golden ## Everything that CI runs
+test: fmt lint doc unit stories clients otlp openapi receivers sdk golden ## Everything that CI runs
 	@echo "all checks have passed"
 
 .PHONY: fmt
@@ -102,6 +102,7 @@ $(CACHE)/venv-receivers/.ready: tests/receivers/requirements.txt
 	@touch $@
 
 # Prometheus' Alertmanager out of Debian's packages, unpacked and not installed; where apt has it not, its story says so.
+# Debian's program looks for its templates by an absolute path; the unpacked one gets a relative path of the same length.
 ALERTMANAGER ?= $(CACHE)/alertmanager/usr/bin/prometheus-alertmanager
 
 $(CACHE)/alertmanager/.tried:
@@ -109,6 +110,7 @@ $(CACHE)/alertmanager/.tried:
 	@cd $(CACHE)/alertmanager && if command -v apt-get >/dev/null; then \
 	  apt-get download -qq prometheus-alertmanager >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq >/dev/null 2>&1 && apt-get download -qq prometheus-alertmanager >/dev/null 2>&1; } || true; \
 	  for package in *.deb; do [ -e "$$package" ] && dpkg-deb -x "$$package" . || true; done; fi
+	@[ -x $(ALERTMANAGER) ] && cd $(CACHE)/alertmanager && sed -i 's#/usr/share/prometheus#.usr/share/prometheus#g' $(ALERTMANAGER) && ln -sfn usr .usr || true
 	@[ -x $(ALERTMANAGER) ] || echo "make: no prometheus-alertmanager from apt; the story with Prometheus' Alertmanager is left out" >&2
 	@touch $@
 

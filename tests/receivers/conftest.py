@@ -14,6 +14,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from service import Process
 
 LIMIT_S = 90
 
@@ -34,6 +35,15 @@ class HttpSink:
     answers: list
     requests: list = field(default_factory=list)
     url: str = ""
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    """No program outlives its test, whatever happens."""
+    yield
+    for process in Process.running:
+        process.kill()
+    Process.running.clear()
 
 
 @pytest.fixture

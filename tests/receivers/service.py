@@ -28,12 +28,15 @@ def eventually(look, what="", limit_s=LIMIT_S):
 class Process:
     """A program of ours whose log is kept."""
 
+    running = []  # All of them, so that none outlives its test.
+
     def __init__(self, *words, environment=None):
         command = [os.environ["WINDVANE"], "--log-format", "json", *map(str, words)]
         self.child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
         )
         self.log = []
+        Process.running.append(self)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):

@@ -6,10 +6,11 @@ import shutil
 import socket
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 from service import Service, eventually
-from test_story_drift import error, rule, started  # noqa: F401
+from test_story_drift import error, rule  # noqa: F401
 
 PROGRAM = os.environ.get("ALERTMANAGER") or shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 
@@ -37,7 +38,7 @@ receivers: [{{name: sink, webhook_configs: [{{url: "{sink.url}/am", send_resolve
     process = subprocess.Popen(
         [PROGRAM, f"--config.file={config}", f"--storage.path={tmp_path}/am", f"--web.listen-address=127.0.0.1:{port}",
          "--cluster.listen-address="],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(PROGRAM).resolve().parents[2],
     )
     url = f"http://127.0.0.1:{port}"
 
@@ -60,7 +61,7 @@ def shown(url):
         return json.loads(answer.read())
 
 
-def test_alertmanager_groups_our_alerts_and_shows_them(tmp_path, alertmanager, body, started):
+def test_alertmanager_groups_our_alerts_and_shows_them(tmp_path, alertmanager, body):
     url, sink = alertmanager
     folder = tmp_path / "windvane"
     folder.mkdir()
@@ -74,7 +75,6 @@ group_by = ["..."]
 type = "alertmanager"
 url = "{url}"
 """)
-    started.append(service)
     assert "took the test notification" in service.run("alerts", "test", "--receiver", "am")
     service.send(error("delay") + error("fraud"))
 
@@ -84,8 +84,11 @@ url = "{url}"
 
     [group] = eventually(ours, "Alertmanager shows both in one group")
     fingerprints = {alert["fingerprint"] for alert in group["alerts"]}
-    own = json.loads(service.run("alerts", "list", "--format", "json"))["alerts"]
-    assert fingerprints == {alert["fingerprint"] for alert in own}, "both name an alert alike"
+
+    def own():
+        return {alert["fingerprint"] for alert in json.loads(service.run("alerts", "list", "--format", "json"))["alerts"]}
+
+    eventually(lambda: own() == fingerprints, "both name an alert alike")
     assert group["alerts"][0]["annotations"]["summary"].endswith("answers with errors")
     eventually(lambda: any(
         document["status"] == "firing" and len(document["alerts"]) == 2

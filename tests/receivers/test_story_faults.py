@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from service import Service, eventually
-from test_story_drift import error, routes, rule, started  # noqa: F401
+from test_story_drift import error, routes, rule  # noqa: F401
 
 OK = (200, {}, "ok")
 
@@ -16,10 +16,9 @@ def keys(sink):
     return [headers["Idempotency-Key"] for _, headers, _ in sink.requests]
 
 
-def test_a_receiver_that_fails_in_every_way_gets_the_same_message_until_it_takes_it(tmp_path, http_sink, started):
+def test_a_receiver_that_fails_in_every_way_gets_the_same_message_until_it_takes_it(tmp_path, http_sink):
     sink = http_sink((500, {}, "broken"), "close", (429, {"Retry-After": "1"}, "slow down"), "hang", OK)
     service = Service(tmp_path, rule() + routes(sink.url))
-    started.append(service)
     service.send(error())
     eventually(lambda: len(sink.requests) == 5, "it is tried until it is taken")
     eventually(lambda: service.query(
@@ -31,12 +30,11 @@ def test_a_receiver_that_fails_in_every_way_gets_the_same_message_until_it_takes
     service.end()
 
 
-def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink, started):
+def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink):
     sink = http_sink((404, {}, "no such channel"))
     log = tmp_path / "log.ndjson"
     config = rule().replace("[alerts]", '[alerts]\nfallback_receiver = "log"', 1) + routes(sink.url)
     service = Service(tmp_path, f'{config}[alerts.receivers.log]\ntype = "file"\npath = "{log}"\n')
-    started.append(service)
     service.send(error())
     eventually(log.exists, "the fallback gets it")
     [line] = eventually(lambda: log.read_text().splitlines(), "a line")
@@ -46,19 +44,17 @@ def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink, started):
 
 
 @pytest.mark.parametrize("answer", ["hang", "kept"])
-def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, started, answer):
+def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, answer):
     """Killed while the receiver keeps the request open, and right after it has answered."""
     sink = http_sink("hang" if answer == "hang" else OK, OK)
     config = rule() + routes(sink.url)
     service = Service(tmp_path, config)
-    started.append(service)
     service.send(error())
     eventually(lambda: sink.requests, "it is sent")
     if answer == "kept":
         service.looked("Errors", 1)
     service.kill()
     again = Service(tmp_path, config)
-    started.append(again)
     if answer == "hang":
         eventually(lambda: len(sink.requests) == 2, "it is sent again")
         assert len(set(keys(sink))) == 1, "under the same key"
@@ -68,7 +64,7 @@ def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, started
     again.end()
 
 
-def test_nothing_is_lost_while_clickhouse_is_away(tmp_path, http_sink, body, started):
+def test_nothing_is_lost_while_clickhouse_is_away(tmp_path, http_sink, body):
     sink = http_sink((503, {}, "not yet"), OK)
     own = Service(tmp_path, rule() + routes(sink.url) + """
 [alerts.rules.StoreUnavailable]
@@ -77,7 +73,6 @@ measure = "store_unavailable"
 above = 0.5
 severity = "critical"
 """)
-    started.append(own)
     own.send(error())
     eventually(lambda: len(sink.requests) >= 2, "it is told")
     own.looked("Errors", 1)
@@ -104,10 +99,9 @@ severity = "critical"
     own.end()
 
 
-def test_two_processes_tell_once_and_one_takes_over(tmp_path, http_sink, body, started):
+def test_two_processes_tell_once_and_one_takes_over(tmp_path, http_sink, body):
     sink = http_sink(OK)
     first = Service(tmp_path, rule(), "--roles", "collector,web")
-    started.append(first)
     access = json.loads((tmp_path / "data" / "access.json").read_text())
     both = []
     for name in ("one", "two"):
@@ -118,7 +112,6 @@ def test_two_processes_tell_once_and_one_takes_over(tmp_path, http_sink, body, s
         state = f'\n[alerts]\nstate_dir = "{folder}/state"\n'
         config = store + rule().replace("[alerts]", state, 1) + routes(sink.url)
         both.append(Service(folder, config, "--roles", "alerts"))
-    started.extend(both)
     held = "windvane_alerts_held"
     eventually(lambda: sum(service.metric(held) for service in both) == 1, "one of them judges")
     first.send(error())
