@@ -119,6 +119,17 @@ fn responses(answers: Answers, is_guarded: bool) -> Value {
                 add(status, with(what, "text/html", json!({"type": "string"})));
             }
         }
+        Answers::Form => {
+            add("303", json!({"description": "Taken; the page is at Location."}));
+            for (status, what) in [
+                ("400", "A field is missing or not allowed; the page says which."),
+                ("415", "The content type is not that of a form."),
+                ("422", "A field is missing."),
+                ("503", "The store does not answer."),
+            ] {
+                add(status, with(what, "text/html", json!({"type": "string"})));
+            }
+        }
         Answers::Ingestion(_) => ingestion(&mut add),
         Answers::Telemetry => telemetry(&mut add),
         Answers::Rows => {

@@ -3,6 +3,7 @@
 //! A view is data: its name, what it answers, its parameters and its text. So whoever reads a number can read the statement
 //! behind it with the values filled in, and run it themselves.
 
+mod alerts;
 mod drift;
 mod fleet;
 mod model;
@@ -70,6 +71,7 @@ const fn limit(default: &'static str) -> Parameter {
     Parameter { name: "limit", kind: Kind::Count(ROWS_MAX), default }
 }
 
+pub use alerts::{ALERT_EVENTS, SILENCES};
 pub use drift::{DRIFT_COLUMNS, DRIFT_LATEST, DRIFT_SEGMENTS, DRIFT_SERIES, FEATURE};
 pub use fleet::{FLEET, FLEET_TRAFFIC, NEWEST, REVISION};
 pub use model::{ANSWERS, DEPLOYMENTS, LATENCY, NUMBERS, TRAFFIC};
@@ -89,6 +91,8 @@ pub const ALL: &[&View] = &[
     &DRIFT_COLUMNS,
     &DRIFT_SEGMENTS,
     &FEATURE,
+    &ALERT_EVENTS,
+    &SILENCES,
     &MONITORS,
     &RUNS,
     &TABLES,

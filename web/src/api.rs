@@ -1,6 +1,6 @@
 //! The read API: what is recorded and what was found, as JSON, page by page.
 
-mod alerts;
+pub mod alerts;
 mod drift;
 pub mod experiments;
 pub mod gates;
@@ -11,7 +11,7 @@ mod parameters;
 pub mod performance;
 pub mod problem;
 pub mod quality;
-mod silences;
+pub mod silences;
 pub mod views;
 
 use axum::Router;
@@ -40,9 +40,10 @@ pub fn router(store: Store) -> Router {
         .with_state(store)
 }
 
-/// What changes something: silences are made and ended. For whoever may do more than read.
+/// What changes something: alerts are acknowledged, silences made and ended. For whoever may do more than read.
 pub fn writes(store: Store) -> Router {
     Router::new()
+        .route("/api/v1/alerts/{fingerprint}/acknowledge", post(alerts::acknowledge))
         .route("/api/v1/silences", post(silences::create))
         .route("/api/v1/silences/{id}", delete(silences::end))
         .with_state(store)

@@ -1,6 +1,7 @@
 //! The read API and the pages, from the same views.
 
 mod address;
+mod alert;
 mod api;
 mod assets;
 mod chart;
@@ -28,7 +29,6 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use windvane_store::Store;
 
-pub use api::writes;
 pub use drift::drift_report;
 pub use experiment::experiment_report;
 pub use gate::gate_report;
@@ -47,6 +47,11 @@ pub struct Sources {
     pub settings: Vec<Setting>,
     /// Cancelled when the service ends, so that live connections do not hold it up.
     pub closing: CancellationToken,
+}
+
+/// What changes something, by the API and by forms of the pages. For whoever may do more than read.
+pub fn writes(store: Store) -> Router {
+    pages::forms(store.clone()).merge(api::writes(store)).layer(middleware::from_fn(delivery::deliver))
 }
 
 /// The routes of the pages and of the read API.

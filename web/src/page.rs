@@ -18,6 +18,8 @@ pub enum Part {
     Experiments,
     /// Gates.
     Gates,
+    /// Alerts, silences.
+    Alerts,
     /// Monitors, tables, collector.
     Pipeline,
     /// The configuration.
@@ -26,10 +28,11 @@ pub enum Part {
     Elsewhere,
 }
 
-const PARTS: [(Part, &str, &str); 5] = [
+const PARTS: [(Part, &str, &str); 6] = [
     (Part::Models, "/", "Models"),
     (Part::Experiments, "/experiments", "Experiments"),
     (Part::Gates, "/gates", "Gates"),
+    (Part::Alerts, "/alerts", "Alerts"),
     (Part::Pipeline, "/pipeline", "Pipeline"),
     (Part::Settings, "/settings", "Settings"),
 ];
@@ -144,6 +147,15 @@ pub fn refused(why: &str) -> Markup {
         Part::Elsewhere,
         "Not understood",
         html! { h1 { "Not understood" } p { (why) } p { a href="/sql" { "All queries" } } },
+    )
+}
+
+/// The page of a form that could not be taken: why, and the way back.
+pub fn not_taken(why: &str, back: &str) -> Markup {
+    page(
+        Part::Elsewhere,
+        "Not taken",
+        html! { h1 { "Not taken" } p { (why) } p { a href=(back) { "Back" } } },
     )
 }
 

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{FromRef, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::Markup;
 use prometheus::Registry;
 use serde::Deserialize;
@@ -20,7 +20,9 @@ use windvane_store::{Store, StoreError};
 use crate::events::{self, Feed};
 use crate::model::Chosen;
 use crate::span::Choice;
-use crate::{Setting, Sources, api, experiment, feature, fleet, gate, model, page, pipeline, settings, sql};
+use crate::{
+    Setting, Sources, alert, api, experiment, feature, fleet, gate, model, page, pipeline, settings, sql,
+};
 
 /// Most experiments that the page shows at once; the read API pages through all.
 const EXPERIMENTS_MAX: u64 = 200;
@@ -62,12 +64,22 @@ pub fn router(sources: Sources) -> Router {
         .route("/experiments/{name}", get(experiment_page))
         .route("/gates", get(gates_page))
         .route("/gates/{name}", get(gate_page))
+        .route("/alerts", get(alerts_page))
         .route("/pipeline", get(pipeline_page))
         .route("/settings", get(settings_page))
         .route("/sql", get(async || Html(sql::list().into_string())))
         .route("/sql/{view}", get(sql_page))
         .route("/events", get(events::events))
         .with_state(Shared { store, registry, settings: settings.into(), feed })
+}
+
+/// What forms of the pages are sent to.
+pub fn forms(store: Store) -> Router {
+    Router::new()
+        .route("/alerts/acknowledge", post(alert::forms::take_acknowledgement))
+        .route("/alerts/silences", post(alert::forms::take_silence))
+        .route("/alerts/silences/end", post(alert::forms::take_end))
+        .with_state(store)
 }
 
 /// `GET /`: every deployment, and which of them needs a look.
@@ -155,6 +167,11 @@ async fn gate_page(State(store): State<Store>, Path(name): Path<String>) -> Resp
             missing("The latest run of this gate was recorded by another version; run it again to see it.")
         }
     }
+}
+
+/// `GET /alerts`: what fires, what is silenced, what happened lately.
+async fn alerts_page(State(store): State<Store>) -> Response {
+    shown(alert::read(&store).await.map(|alerts| alert::render(&alerts)))
 }
 
 /// `GET /pipeline`: monitors and their runs, counters, tables.

@@ -28,6 +28,8 @@ pub enum Answers {
     Permission,
     /// A page.
     Page,
+    /// A way back to the page of the form, or a page that says why it was not taken.
+    Form,
     /// What was accepted and what was not of events of this schema.
     Ingestion(&'static str),
     /// OpenTelemetry's protocol: what it answers, in the encoding of the request.
@@ -100,6 +102,10 @@ const fn ingest(path: &'static str, summary: &'static str, event: &'static str) 
 
 const fn change(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
     Operation { method, scope: "admin", ..get(path, summary, &[]) }
+}
+
+const fn form(path: &'static str, summary: &'static str) -> Operation {
+    Operation { answers: Answers::Form, ..change("post", path, summary) }
 }
 
 const fn telemetry(path: &'static str, summary: &'static str) -> Operation {
@@ -218,6 +224,7 @@ pub const OPERATIONS: &[Operation] = &[
         "Every change of state of an alert, the latest first",
         &[Text("rule"), Text("model"), Instant("from"), Instant("to"), Limit(1_000), Offset],
     ),
+    change("post", "/api/v1/alerts/{fingerprint}/acknowledge", "Say who looks after an alert"),
     get("/api/v1/silences", "Silences that have not ended", &[]),
     change("post", "/api/v1/silences", "Make a silence"),
     change("delete", "/api/v1/silences/{id}", "End a silence now"),
@@ -240,6 +247,10 @@ pub const OPERATIONS: &[Operation] = &[
     page("/models", "All models"),
     page("/models/{model}", "One model"),
     page("/models/{model}/features/{column}", "One feature of a model"),
+    page("/alerts", "What fires, what is silenced, and what happened lately"),
+    form("/alerts/acknowledge", "The form that acknowledges an alert"),
+    form("/alerts/silences", "The form that makes a silence"),
+    form("/alerts/silences/end", "The form that ends a silence"),
     page("/pipeline", "What the service does"),
     page("/settings", "What the service was configured with"),
     page("/sql", "The statements behind the pages"),

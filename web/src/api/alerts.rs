@@ -1,17 +1,20 @@
-//! `GET /api/v1/alerts`: what is pending, firing or recovering; `GET /api/v1/alerts/events`: every change of state.
+//! `GET /api/v1/alerts`: what is pending, firing or recovering; `GET /api/v1/alerts/events`: every change of state;
+//! `POST /api/v1/alerts/{fingerprint}/acknowledge`: somebody looks after one.
 
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use serde::Serialize;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
 use windvane_store::alert_events::{self, AlertEvent, Asked};
-use windvane_store::{Store, alerts_state};
+use windvane_store::{Store, alerts_acknowledgements, alerts_state};
 use windvane_types::alert::{Severity, Standing};
 use windvane_types::span;
 
 use super::parameters::Parameters;
 use super::problem::Problem;
+use super::silences::TEXT_MAX;
 
 /// Alerts and changes of a page, and the most of them.
 const LIMIT: u64 = 100;
@@ -61,9 +64,7 @@ pub async fn list(
     let state = parameters.word("state", &["pending", "firing", "recovering"])?;
     let severity = parameters.word("severity", Severity::WORDS)?;
     let (model, rule) = (parameters.text("model"), parameters.text("rule"));
-    let text = alerts_state::standing(&store).await?;
-    // Another version may have written it; then there is nothing that this one could show.
-    let standing: Vec<Standing> = serde_json::from_str(&text).unwrap_or_default();
+    let standing = standing(&store).await?;
     let is = |asked: &str, found: Option<&str>| asked.is_empty() || found == Some(asked);
     let label = |alert: &Standing, name: &str| alert.labels.get(name).cloned();
     let found = standing.into_iter().filter(|alert| {
@@ -99,6 +100,68 @@ pub async fn events(
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let events = found.into_iter().take(limit).map(Event::of).collect();
     Ok(Json(Events { schema: "windvane.alert_events/1", events, next_offset }))
+}
+
+/// What somebody says who looks after an alert.
+#[derive(Debug, Deserialize)]
+pub struct Acknowledged {
+    /// Who looks after it.
+    pub by: String,
+    /// What they say.
+    #[serde(default)]
+    pub comment: String,
+}
+
+/// The document of an acknowledgement.
+#[derive(Debug, Serialize)]
+pub struct Acknowledgement {
+    fingerprint: String,
+    acknowledged_by: String,
+    comment: String,
+}
+
+/// Until it has ended, the alert is neither repeated nor escalated. A body that is no JSON by its content type is refused.
+pub async fn acknowledge(
+    State(store): State<Store>,
+    Path(fingerprint): Path<String>,
+    body: Result<Json<Acknowledged>, JsonRejection>,
+) -> Result<Json<Acknowledgement>, Problem> {
+    let Json(said) = body.map_err(|refused| Problem::InvalidBody(refused.body_text()))?;
+    acknowledged(&store, &fingerprint, &said).await.map(Json)
+}
+
+/// Acknowledges an alert that is pending, firing or recovering.
+///
+/// # Errors
+/// There is no such alert, nobody is named, or ClickHouse does not answer.
+pub async fn acknowledged(
+    store: &Store,
+    fingerprint: &str,
+    said: &Acknowledged,
+) -> Result<Acknowledgement, Problem> {
+    let by = said.by.trim();
+    if by.is_empty() {
+        return Err(Problem::InvalidBody("`by` is empty; say who looks after the alert".to_owned()));
+    }
+    for (name, text) in [("by", by), ("comment", said.comment.as_str())] {
+        if text.chars().count() > TEXT_MAX {
+            return Err(Problem::InvalidBody(format!("`{name}` has more than {TEXT_MAX} characters")));
+        }
+    }
+    if !standing(store).await?.iter().any(|alert| alert.fingerprint == fingerprint) {
+        return Err(Problem::UnknownAlert(fingerprint.to_owned()));
+    }
+    alerts_acknowledgements::write(store, fingerprint, by, &said.comment).await?;
+    Ok(Acknowledgement {
+        fingerprint: fingerprint.to_owned(),
+        acknowledged_by: by.to_owned(),
+        comment: said.comment.clone(),
+    })
+}
+
+/// What is pending, firing or recovering. Another version may have written it; then there is nothing that this one could show.
+async fn standing(store: &Store) -> Result<Vec<Standing>, Problem> {
+    Ok(serde_json::from_str(&alerts_state::standing(store).await?).unwrap_or_default())
 }
 
 impl Event {

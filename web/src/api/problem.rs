@@ -39,6 +39,9 @@ pub enum Problem {
         "no run of gate `{0}` is recorded; /api/v1/gates lists those of which there is (`windvane shadow run --record NAME`)"
     )]
     UnknownGate(String),
+    /// An alert that is neither pending nor firing nor recovering.
+    #[error("no alert `{0}` is pending, firing or recovering; /api/v1/alerts lists those that are")]
+    UnknownAlert(String),
     /// A silence that is not there, or has ended.
     #[error("there is no silence `{0}` that has not ended; /api/v1/silences lists those that there are")]
     UnknownSilence(String),
@@ -68,6 +71,7 @@ impl Problem {
             }
             Self::UnknownView(_) => (StatusCode::NOT_FOUND, "unknown_view", "there is no such view"),
             Self::UnknownGate(_) => (StatusCode::NOT_FOUND, "unknown_gate", "there is no such gate"),
+            Self::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown_alert", "there is no such alert"),
             Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence", "there is no such silence"),
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body", "the body is not allowed"),
             Self::PageTooLarge(_) => {

@@ -17,7 +17,7 @@ use super::problem::Problem;
 
 /// Matchers of a silence, and characters of its texts.
 const MATCHERS_MAX: usize = 20;
-const TEXT_MAX: usize = 1_000;
+pub const TEXT_MAX: usize = 1_000;
 
 /// The document of `/api/v1/silences`.
 #[derive(Debug, Serialize)]
@@ -39,17 +39,23 @@ pub struct Shown {
 }
 
 /// What a silence is made of. One of `ends_at` and `for` is needed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    matchers: Vec<String>,
-    starts_at: Option<String>,
-    ends_at: Option<String>,
+    /// Alerts that fulfil all of them are not told.
+    pub matchers: Vec<String>,
+    /// From when, RFC 3339; now unless given.
+    pub starts_at: Option<String>,
+    /// Until when, RFC 3339.
+    pub ends_at: Option<String>,
+    /// For how long, such as `2h`.
     #[serde(rename = "for")]
-    length: Option<String>,
+    pub length: Option<String>,
+    /// Who makes it.
     #[serde(default)]
-    created_by: String,
-    comment: String,
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
 }
 
 /// Silences that hold or will.
@@ -70,20 +76,36 @@ pub async fn create(
     body: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Json<Shown>, Problem> {
     let Json(wanted) = body.map_err(|refused| Problem::InvalidBody(refused.body_text()))?;
-    let now_us = SystemClock.now().as_microsecond();
-    let silence = made(wanted, now_us).map_err(Problem::InvalidBody)?;
-    silences::write(&store, &silence).await?;
-    Ok(Json(Shown::of(silence, now_us)))
+    made_in(&store, wanted).await.map(Json)
 }
 
 /// Ends a silence now.
 pub async fn end(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Shown>, Problem> {
+    ended_in(&store, id).await.map(Json)
+}
+
+/// Makes a silence in the store.
+///
+/// # Errors
+/// It is none, or ClickHouse does not take it.
+pub async fn made_in(store: &Store, wanted: Wanted) -> Result<Shown, Problem> {
     let now_us = SystemClock.now().as_microsecond();
-    let known = silences::read(&store, now_us).await?;
+    let silence = made(wanted, now_us).map_err(Problem::InvalidBody)?;
+    silences::write(store, &silence).await?;
+    Ok(Shown::of(silence, now_us))
+}
+
+/// Ends a silence of the store now.
+///
+/// # Errors
+/// There is none of this id, or ClickHouse does not answer.
+pub async fn ended_in(store: &Store, id: String) -> Result<Shown, Problem> {
+    let now_us = SystemClock.now().as_microsecond();
+    let known = silences::read(store, now_us).await?;
     let silence = known.into_iter().find(|silence| silence.id == id).ok_or(Problem::UnknownSilence(id))?;
     let ended = Silence { ends_at_us: now_us.max(silence.starts_at_us), ..silence };
-    silences::write(&store, &ended).await?;
-    Ok(Json(Shown::of(ended, now_us)))
+    silences::write(store, &ended).await?;
+    Ok(Shown::of(ended, now_us))
 }
 
 fn made(wanted: Wanted, now_us: i64) -> Result<Silence, String> {

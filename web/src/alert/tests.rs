@@ -1,0 +1,86 @@
+//! Claims about the page of alerts.
+
+use windvane_types::alert::Standing;
+
+use super::*;
+
+fn alert(state: &str, fingerprint: &str) -> Standing {
+    serde_json::from_value(serde_json::json!({
+        "fingerprint": fingerprint, "rule": "FeatureDrift", "state": state, "since": "2026-03-01T10:00:00Z",
+        "labels": {"alertname": "FeatureDrift", "model": "delay", "severity": "warning", "column": "<b>\"x\""},
+        "annotations": {"summary": "dep_delay of delay has moved <up>"}, "value": 0.31,
+        "link": "/models/delay/features/dep_delay", "silenced_by": null, "inhibited_by": null,
+        "acknowledged_by": null, "receivers": ["mail"],
+    }))
+    .unwrap()
+}
+
+fn change(at: &str, from: &str, to: &str) -> Change {
+    Change {
+        changed_at: at.to_owned(),
+        rule: "FeatureDrift".to_owned(),
+        fingerprint: "f1".to_owned(),
+        model: "delay".to_owned(),
+        severity: "warning".to_owned(),
+        from_state: from.to_owned(),
+        to_state: to.to_owned(),
+        reason: "condition_holds".to_owned(),
+        value: Some(0.3),
+        summary: "moved".to_owned(),
+        link: "javascript:alert(1)".to_owned(),
+    }
+}
+
+fn shown(standing: Vec<Standing>, changes: Vec<Change>) -> String {
+    let now_us = span::instant("2026-03-01T12:00:00Z").unwrap();
+    render(&Alerts { standing, silences: Vec::new(), changes, now_us }).into_string()
+}
+
+#[test]
+fn what_fires_comes_first_and_can_be_acted_on() {
+    let html = shown(vec![alert("pending", "p"), alert("firing", "f")], Vec::new());
+    assert!(html.contains("1 alert is firing; 1 alert is pending"), "{html}");
+    assert!(html.find("alert-f\"").unwrap() < html.find("alert-p\"").unwrap());
+    assert_eq!(html.matches("action=\"/alerts/acknowledge\"").count(), 1, "only what fires is acknowledged");
+    assert_eq!(html.matches("action=\"/alerts/silences\"").count(), 3, "each alert, and a new one");
+    assert!(html.contains("alertname=&quot;FeatureDrift&quot;") && !html.contains("<b>"), "{html}");
+}
+
+#[test]
+fn nothing_fires_is_said_and_what_to_do_next() {
+    let html = shown(Vec::new(), Vec::new());
+    assert!(
+        html.contains("Nothing fires.") && html.contains("windvane alerts test --receiver team"),
+        "{html}"
+    );
+}
+
+#[test]
+fn an_acknowledgement_counts_for_what_fires_since_before_it() {
+    let taken = |at: &str| Acknowledgement {
+        fingerprint: "f".to_owned(),
+        at_us: span::instant(at).unwrap(),
+        acknowledged_by: "ann".to_owned(),
+        comment: String::new(),
+    };
+    for (at, by) in [("2026-03-01T10:30:00Z", Some("ann")), ("2026-03-01T09:00:00Z", None)] {
+        let mut standing = [alert("firing", "f")];
+        looked_after(&mut standing, &[taken(at)]);
+        assert_eq!(standing[0].acknowledged_by.as_deref(), by, "{at}");
+    }
+}
+
+#[test]
+fn changes_are_listed_and_drawn_and_lead_only_to_the_web() {
+    let html = shown(
+        Vec::new(),
+        vec![
+            change("2026-03-01T11:00:00Z", "firing", "resolved"),
+            change("2026-03-01T10:00:00Z", "pending", "firing"),
+            change("2026-03-01T09:00:00Z", "inactive", "pending"),
+        ],
+    );
+    assert_eq!(html.matches("class=\"state ").count(), 2, "pending and firing have a bar each");
+    assert!(html.contains("firing, 2026-03-01T10:00:00Z to 2026-03-01T11:00:00Z"), "{html}");
+    assert!(!html.contains("javascript:"), "{html}");
+}
