@@ -90,6 +90,7 @@ impl Kind {
             ),
             Self::Flag => "true or false".to_owned(),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Number { min: f64::MIN, max: f64::MAX } => "a number".to_owned(),
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Length { min_s, max_s } => {
                 format!("a length such as 90s, 15m, 24h, 7d or 2w, from {min_s} to {max_s} seconds")

@@ -20,6 +20,9 @@ const PAGES = {
   category: `/models/${MODEL}/features/carrier`,
   experiments: "/experiments",
   experiment: "/experiments/checkout",
+  gates: "/gates",
+  gate: "/gates/broken",
+  alerts: "/alerts",
   pipeline: "/pipeline",
   settings: "/settings",
   queries: "/sql",
@@ -108,7 +111,7 @@ test("choices apply at once, tables filter, and the theme stays", async () => {
   await page.getByRole("link", { name: "30d" }).click();
   await page.waitForURL(/range=30d/);
   await page.goto(`${service.url}/models/${MODEL}`);
-  await page.getByLabel("version").selectOption("7");
+  await page.locator("select[name=version]").selectOption("7");
   await page.waitForURL(/version=7/);
   await page.getByRole("button", { name: "Dark" }).click();
   await page.reload();
@@ -141,11 +144,42 @@ test("what comes in is seen without a reload", async () => {
   await close();
 });
 
+test("an alert is acknowledged and silenced, also without a script", async () => {
+  for (const javaScriptEnabled of [false, true]) {
+    const { page, faults, close } = await open({ javaScriptEnabled, viewport: VIEWPORTS.wide });
+    const alert = page.getByRole("row", { name: `${MODEL} has timed out` }).first();
+    const find = async () => { await page.goto(`${service.url}/alerts`); return alert.isVisible(); };
+    const deadline = Date.now() + PATIENCE_MS;
+    while (!await find()) assert.ok(Date.now() < deadline, "the alert is shown");
+    if (javaScriptEnabled) {
+      assert.match(await alert.innerText(), /looked after by ada/);
+    } else {
+      await alert.getByText("Acknowledge").first().click();
+      await alert.getByLabel("who looks after it").fill("ada");
+      await alert.getByRole("button", { name: "Acknowledge" }).click();
+      await page.waitForURL(`${service.url}/alerts`);
+      assert.match(await alert.innerText(), /looked after by ada/);
+    }
+    await page.getByText("New silence").click();
+    const form = page.locator("#silence-new");
+    await form.getByLabel("alerts with, a line each").fill(`model="${javaScriptEnabled}"`);
+    await form.getByLabel("by", { exact: true }).fill("ada");
+    await form.getByLabel("why").fill("a test");
+    await form.getByRole("button", { name: "Silence" }).click();
+    const silence = page.getByRole("row", { name: `model="${javaScriptEnabled}"` });
+    await silence.waitFor({ timeout: PATIENCE_MS });
+    await silence.getByRole("button", { name: "End now" }).click();
+    await silence.waitFor({ state: "detached", timeout: PATIENCE_MS });
+    assert.deepEqual(faults, []);
+    await close();
+  }
+});
+
 test("an empty service says what to do next", async () => {
   const fresh = await Service.start(BINARY);
   const context = await browser.newContext();
   const page = await context.newPage();
-  for (const [path, words] of [["/", "Nothing is recorded yet"], ["/experiments", "No look is recorded"], ["/gates", "No run of a gate is recorded"], ["/pipeline", "This process"]]) {
+  for (const [path, words] of [["/", "Nothing is recorded yet"], ["/experiments", "No look is recorded"], ["/gates", "No run of a gate is recorded"], ["/alerts", "No alert has ever fired"], ["/pipeline", "This process"]]) {
     await page.goto(fresh.url + path);
     assert.ok((await page.locator("main").innerText()).includes(words), path);
   }

@@ -2,10 +2,12 @@
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 
 export const MODEL = "delay";
+const DATA = join(dirname(fileURLToPath(import.meta.url)), "../../data");
 const DAY = 86_400e3;
 const DAYS = 30;
 const START = Date.UTC(2026, 0, 1);
@@ -24,12 +26,37 @@ window = "1d"
 segment_by = ["region"]
 segment_rows_min = 30
 enabled = false
+[monitors.data]
+kind = "quality"
+model = "${MODEL}"
+reference = "window:2026-01-02/2026-01-16"
+window = "1d"
+enabled = false
+[monitors.answers]
+kind = "performance"
+model = "${MODEL}"
+task = "binary"
+positive = "late"
+reference = "window:2026-01-02/2026-01-16"
+window = "1d"
+estimate = true
+enabled = false
 [experiments.checkout]
 control = "A"
 window = "2d"
 [experiments.checkout.metrics.revenue]
 [experiments.checkout.metrics.bought]
 type = "proportion"
+[alerts]
+every = "1s"
+default_rules = false
+[alerts.rules.Timeouts]
+source = "query"
+query = "SELECT model, toFloat64(countIf(status = 'timeout')) AS value FROM predictions GROUP BY model"
+above = 0.5
+severity = "error"
+[alerts.rules.Timeouts.annotations]
+summary = "{{ labels.model }} has timed out"
 `;
 
 /** Numbers that look random and are the same in every run. */
@@ -157,7 +184,21 @@ export class Service {
     }
     const day = (offset) => new Date(START + offset * DAY).toISOString().slice(0, 10);
     this.run("monitor", "backfill", "daily", "--from", day(16), "--to", day(DAYS));
+    for (const monitor of ["data", "answers"]) this.run("monitor", "backfill", monitor, "--from", day(22), "--to", day(DAYS));
     for (let look = 0; look < 3; look++) this.run("experiment", "checkout");
+    this.gate("candidate");
+    this.gate("broken");
+  }
+
+  /** Records a gate of the flights' champion against one of the other models, whatever it says. */
+  gate(candidate) {
+    const model = (name) => join(DATA, "models", `${name}.onnx`);
+    const words = ["shadow", "run", "--champion", model("champion"), "--candidate", model(candidate), "--traffic", join(DATA, "flights.parquet")];
+    try {
+      this.run(...words, "--sample", "300", "--record", candidate);
+    } catch (ended) {
+      if (![1, 2].includes(ended.status)) throw ended;
+    }
   }
 
   async stop() {

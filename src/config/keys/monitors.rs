@@ -201,7 +201,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "monitors.<NAME>.threshold",
-        kind: Kind::Number { min: -1e300, max: 1e300 },
+        kind: Kind::Number { min: f64::MIN, max: f64::MAX },
         default: "0.5",
         example: "threshold = 0.5",
         about: "For kind = \"performance\": the score from which on a prediction counts as positive.",
