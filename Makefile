@@ -17,7 +17,7 @@ help: ## What can be made
 
 .PHONY: tools
 tools: ## Check that the needed programs are there
-	@for tool in cargo python3 npm git curl; do \
+	@for tool in cargo cc python3 npm git curl; do \
 	  command -v $$tool >/dev/null || { echo "make: $$tool is missing; install it first" >&2; exit 69; }; \
 	done
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make: python3 has no venv; on Debian: apt-get install python3-venv" >&2; exit 69; }
@@ -28,8 +28,17 @@ $(CACHE)/venv/.ready: tests/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
+# The engines come through npm and pip; a Python without pip gets one of its own.
+PIP := $(if $(shell command -v pip),,$(CACHE)/pip/.ready)
+export PATH := $(PATH):$(CACHE)/pip/bin
+
+$(CACHE)/pip/.ready:
+	@$(MAKE) --no-print-directory tools
+	python3 -m venv $(CACHE)/pip
+	@touch $@
+
 .PHONY: runtime
-runtime: build ## Install the native engines into .cache/runtime
+runtime: build $(PIP) ## Install the native engines into .cache/runtime
 	@target/debug/windvane runtime install
 
 .PHONY: build
@@ -41,7 +50,7 @@ release: tools ## Build the binary as it is shipped
 	cargo build --locked --release
 
 .PHONY: demo
-demo: release ## Play a real year of flights through a model and look at what drifted
+demo: release $(PIP) ## Play a real year of flights through a model and look at what drifted
 	@target/release/windvane runtime install
 	@target/release/windvane demo $(DEMO)
 
@@ -67,7 +76,8 @@ unit: runtime ## Unit, property and tidy tests
 ifeq ($(NEXTEST),yes)
 	INSTA_UPDATE=no cargo nextest run --locked --workspace -E 'not binary(stories)'
 else
-	INSTA_UPDATE=no cargo test --locked --workspace --lib --bins --test tidy
+	INSTA_UPDATE=no cargo test --locked --bins --test tidy
+	INSTA_UPDATE=no cargo test --locked --workspace --exclude windvane --lib --bins --tests -- --test-threads=1
 endif
 	cargo test --locked --workspace --doc --quiet
 
@@ -193,7 +203,7 @@ data: tools ## Build the flights sample and the models again
 	data/build.sh
 
 .PHONY: soak
-soak: release ## Kill the service and the engine again and again, for long
+soak: release $(PIP) ## Kill the service and the engine again and again, for long
 	@target/release/windvane runtime install
 	WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} cargo test --locked --release --test stories crash -- --nocapture --test-threads=1
 

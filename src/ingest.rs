@@ -154,8 +154,7 @@ async fn send_all(arguments: Arguments, files: Vec<(Source, Mapping)>, delivery:
         let bad_before = report.bad_rows();
         report.add(answered.map_err(unavailable)?);
         if arguments.on_bad_row == OnBadRow::Fail && report.bad_rows() > bad_before {
-            report.finish(started.elapsed(), Format::Table)?;
-            return Err(bad_data(anyhow::anyhow!("stopped at a bad row, as --on-bad-row asks")));
+            return Err(report.stopped(started.elapsed(), "stopped at a bad row, as --on-bad-row asks"));
         }
     }
     reader.await.context("the reader of the files failed")?.because(Reason::Data)?;

@@ -5,12 +5,13 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::date;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use uuid::Uuid;
 use windvane_analyzer::drift::{self, DriftRequest, Rule, SegmentBounds};
 use windvane_store::drift_findings::{self, Run};
 use windvane_store::labelled::{ScoredSpan, ScoredSummary, summarize_scores};
 use windvane_store::populations::{self, Population, PredictionFilter};
-use windvane_store::{Reader, Store};
+use windvane_store::{Reader, Statement, Store};
 use windvane_types::drift::{Column, Direction, Document, Verdict};
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
@@ -45,6 +46,7 @@ struct Month {
 pub async fn compare(store: &Store) -> anyhow::Result<String> {
     let reader = Reader::Store(store.clone());
     let reference = summary(&reader, REFERENCE).await?;
+    let columns = columns(store).await?;
     let later = REFERENCE.1 + 1..=12;
     let bar = ProgressBar::new(9);
     if let Ok(style) = ProgressStyle::with_template("comparing     {bar:32} {msg}") {
@@ -58,7 +60,7 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
             reference: population(&reader, REFERENCE, "January to March 2013").await?,
             current: population(&reader, (month, month), name).await?,
             baseline: None,
-            columns: None,
+            columns: Some(columns.clone()),
             methods: None,
             bins: 10,
             text: Vec::new(),
@@ -75,6 +77,21 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
     }
     bar.finish_and_clear();
     Ok(format!("{}\n{}", month_table(&reference, &months), column_table(&months)))
+}
+
+/// The features and the score. The latency is left out: it is that of this machine today, and drifts by what else runs here.
+async fn columns(store: &Store) -> anyhow::Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Row {
+        name: String,
+    }
+    let statement = Statement::new(
+        "SELECT DISTINCT arrayJoin(arrayConcat(mapKeys(num), mapKeys(cat))) AS name \
+         FROM windvane.predictions WHERE model = {model:String} ORDER BY name",
+    )
+    .param("model", MODEL);
+    let features: Vec<Row> = store.rows(&statement).await?;
+    Ok(features.into_iter().map(|row| row.name).chain(["prediction.score".to_owned()]).collect())
 }
 
 /// Keeps a month's findings, so that the page of the demo shows them.

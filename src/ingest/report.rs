@@ -11,7 +11,7 @@ use super::Delivered;
 use super::mapping::{Mapping, Role};
 use super::source::Source;
 use crate::delivery::Rejected;
-use crate::exit::{CommandResult, Exit};
+use crate::exit::{CommandResult, Exit, Failure};
 use crate::output::print;
 
 /// Bad rows that are told one by one; the rest is a number.
@@ -141,18 +141,29 @@ impl Report {
 
     /// Prints the sum. Rows of which not one was accepted are bad data.
     pub fn finish(mut self, elapsed: Duration, format: Format) -> CommandResult {
+        if self.sum.rows > 0 && self.sum.predictions_accepted + self.sum.outcomes_accepted == 0 {
+            let why = format!("not one of {} rows was accepted", self.sum.rows);
+            return Err(self.stopped(elapsed, &why));
+        }
+        self.took(elapsed);
+        match format {
+            Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&self.sum)?))?,
+            Format::Table => print(&table(&self.sum))?,
+        };
+        Ok(Exit::Ok)
+    }
+
+    /// Ends the bar and says on standard error what had arrived by then: a command that fails prints nothing else.
+    pub fn stopped(mut self, elapsed: Duration, why: &str) -> Failure {
+        self.took(elapsed);
+        eprint!("{}", table(&self.sum));
+        super::bad_data(anyhow::anyhow!("{why}"))
+    }
+
+    fn took(&mut self, elapsed: Duration) {
         self.bar.finish_and_clear();
         self.sum.seconds = elapsed.as_secs_f64();
         self.sum.rows_per_s = self.sum.rows as f64 / self.sum.seconds.max(1e-3);
-        let sum = &self.sum;
-        match format {
-            Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(sum)?))?,
-            Format::Table => print(&table(sum))?,
-        };
-        if sum.rows > 0 && sum.predictions_accepted + sum.outcomes_accepted == 0 {
-            return Err(super::bad_data(anyhow::anyhow!("not one of {} rows was accepted", sum.rows)));
-        }
-        Ok(Exit::Ok)
     }
 }
 
