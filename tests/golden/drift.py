@@ -53,6 +53,17 @@ def numeric(a, b, only=None):
     return {name: kernel() for name, kernel in kernels.items() if only is None or name in only}
 
 
+def bins(a, b, missing, number=10):
+    """Counts of both samples between quantiles of the reference, then below them, above them and missing."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    # Not np.linspace: its 0.6000000000000001 puts the edge just above the value that is the quantile, which then is below it.
+    edges = np.unique(np.quantile(a[np.isfinite(a)], np.arange(number + 1) / number))
+    return [
+        [*np.histogram(side, edges)[0], (side < edges[0]).sum(), (side > edges[-1]).sum(), gone]
+        for side, gone in zip((a, b), missing)
+    ]
+
+
 def categorical(a, b):
     """Every categorical method that SciPy has, on counts."""
     table = np.array([a, b])
