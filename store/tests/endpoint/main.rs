@@ -5,6 +5,7 @@
     reason = "a test may fail at once and start tasks of its own"
 )]
 
+mod answers;
 mod attacks;
 mod checklist;
 mod crate_clickhouse;
