@@ -6,7 +6,7 @@
 //! the last edge there is one bin each.
 //! Valid when: always; equal edges count once, so that a reference with few values gets fewer bins.
 //! Reference: NumPy 2, `numpy.histogram`; edges by `numpy.quantile` (Hyndman, Fan 1996, type 7).
-//! Oracle: NumPy 2, `np.histogram(x, np.unique(np.quantile(reference, np.linspace(0, 1, bins + 1))))`.
+//! Oracle: NumPy 2, `np.histogram(x, np.unique(np.quantile(reference, np.arange(bins + 1) / bins)))`.
 //! Cost: a binary search a value.
 
 use crate::{cells::Cell, walk::Step};
