@@ -45,7 +45,7 @@ async fn each_exception_has_the_status_that_clickhouse_gives_it() {
         ("SELECT toUInt8('x')", &[], (400, 6)),
         ("SELECT nothing", &[], (404, 47)),
         ("SELECT * FROM nowhere", &[], (404, 60)),
-        ("SELECT 1", &[("database", "nowhere")], (404, 81)),
+        ("SELECT 1", &[("database", "nowhere")], (403, 497)),
     ] {
         let answer = finish(service().request(User::Reader, parameters).body(sql)).await;
         assert_eq!((answer.status, answer.code()), expected, "{sql}: {}", answer.text());
