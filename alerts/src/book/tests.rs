@@ -72,6 +72,25 @@ fn a_thing_that_is_gone_is_over_where_no_data_is_ok() {
 }
 
 #[test]
+fn the_alert_of_a_version_ends_where_its_gate_lets_another_one_pass() {
+    let usual = crate::defaults::RULES.iter().find(|usual| usual.name == "GateFailed").unwrap();
+    let kind = windvane_store::alerts_sources::kind("gate").unwrap();
+    let source = Source::Stored { kind, measure: "failed" };
+    let rule = Rule { source, select: Vec::new(), ..rule(usual.no_data, 0) };
+    let run = |version: &str, value: f64| {
+        let mut observation = kind.sample();
+        observation.labels.insert("version".to_owned(), version.to_owned());
+        observation.value = Some(value);
+        vec![observation]
+    };
+    let mut book = Book::default();
+    assert_eq!(book.judge(&rule, run("8", 1.0), at(0)).events[0].to_state, "firing");
+    let judged = book.judge(&rule, run("9", 0.0), at(1));
+    assert_eq!((judged.events[0].to_state.as_str(), judged.events.len()), ("resolved", 1));
+    assert!(book.entries.is_empty());
+}
+
+#[test]
 fn a_rule_that_observes_nothing_says_so_where_no_data_alert() {
     let (mut book, rule) = (Book::default(), rule(NoData::Alert, 5));
     assert_eq!(

@@ -24,6 +24,16 @@ pub(super) const KIND: Kind = Kind {
       AND computed_at <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
       AND ({any:Bool} OR computed_at > fromUnixTimestamp64Micro({to:Int64}, 'UTC') - INTERVAL 14 DAY)
     ORDER BY computed_at DESC, gate, model, version
-    LIMIT {latest:UInt64} BY gate, model, version
+    LIMIT {latest:UInt64} BY gate, model
     LIMIT {rows:UInt64}",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::KIND;
+
+    #[test]
+    fn a_later_version_takes_the_place_of_an_earlier_one() {
+        assert!(KIND.statement.contains("LIMIT {latest:UInt64} BY gate, model\n"), "{}", KIND.statement);
+    }
+}
