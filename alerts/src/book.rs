@@ -1,6 +1,8 @@
 //! The book of alerts: every alert that is not inactive, with what was observed of it last. Judging is a function of the book,
 //! the rule, the observations and the time.
 
+mod over;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ pub struct Entry {
     pub labels: Labels,
     /// Where it is.
     pub phase: Phase,
-    /// What people read.
+    /// What people read: of what was wrong last.
     pub annotations: Labels,
     /// The page of the finding.
     pub link: Option<String>,
@@ -107,7 +109,7 @@ impl Book {
             .map(|(fingerprint, _)| fingerprint.clone())
             .collect();
         for fingerprint in gone {
-            if let Some(entry) = self.entries.remove(&fingerprint) {
+            if let Some(mut entry) = self.entries.remove(&fingerprint) {
                 judged.events.push(event(
                     (&fingerprint, &entry),
                     (entry.phase, Phase::Inactive),
@@ -115,6 +117,7 @@ impl Book {
                     judge,
                 ));
                 if entry.phase.fires() {
+                    over::tell(&mut entry, None, Why::RuleGone);
                     judged.resolved.push(entry);
                 }
             }
@@ -168,12 +171,18 @@ impl Book {
             judged.left_out += 1;
             return;
         }
-        let mut entry = match (self.entries.remove(fingerprint), latest) {
-            (Some(entry), None) => entry,
-            (_, Some(observation)) => described(rule, labels, observation, judge.external_url),
-            (None, None) => return,
+        let mut entry = match (self.entries.remove(fingerprint), latest, seen) {
+            // Too little to tell it by says nothing about it.
+            (Some(entry), _, Seen::Nothing) | (Some(entry), None, _) => entry,
+            // What was wrong stays in words: they would be false of what is right.
+            (Some(entry), Some(observation), Seen::Left) => Entry { observation, ..entry },
+            (_, Some(observation), _) => described(rule, labels, observation, judge.external_url),
+            (None, None, _) => return,
         };
         entry.phase = after;
+        if let (true, Phase::Inactive, Some(why)) = (before.fires(), after, why) {
+            over::tell(&mut entry, Some(rule), why);
+        }
         if let Some(why) = why {
             judged.events.push(event((fingerprint, &entry), (before, after), why, judge));
         }

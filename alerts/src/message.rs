@@ -157,7 +157,8 @@ fn shown(alert: &Alert, image: Option<String>) -> Shown<'_> {
         summary: annotation("summary"),
         description: annotation("description"),
         cause: annotation("cause"),
-        next: annotation("next"),
+        // Of what has ended there is nothing to look at.
+        next: annotation("next").filter(|_| alert.state == State::Firing),
         labels: alert.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         since: minute(alert.starts_at),
         until: alert.ends_at.map(minute),

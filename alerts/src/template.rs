@@ -118,7 +118,7 @@ fn float(value: &Value, undefined: UndefinedBehavior) -> Result<Option<f64>, Err
 }
 
 /// A number with four significant digits.
-fn digits(number: Option<f64>) -> String {
+pub(crate) fn digits(number: Option<f64>) -> String {
     match number {
         None => "?".to_owned(),
         Some(number) if number == 0.0 || !number.is_finite() => number.to_string(),
@@ -146,7 +146,7 @@ fn p_value(p: Option<f64>) -> String {
 }
 
 /// Microseconds since 1970 UTC, to the minute.
-fn time(us: i64) -> String {
+pub(crate) fn time(us: i64) -> String {
     jiff::Timestamp::from_microsecond(us)
         .map_or_else(|_| us.to_string(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }

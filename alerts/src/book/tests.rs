@@ -116,6 +116,58 @@ fn alerts_of_a_rule_that_is_gone_are_resolved() {
 }
 
 #[test]
+fn what_is_over_keeps_its_words_and_says_what_is_now() {
+    let mut rule = rule(NoData::Ok, 0);
+    let annotations = [
+        ("summary", "{{ labels.column }} moved by {{ value|digits }}"),
+        ("description", "Drifted {{ value|digits }}."),
+        ("next", "windvane drift"),
+    ];
+    rule.annotations = annotations.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let told = |judged: &Judged| {
+        let annotations = &judged.resolved[0].annotations;
+        assert_eq!(annotations.get("summary").map(String::as_str), Some("temp moved by 1"));
+        assert!(!annotations.contains_key("next"), "{annotations:?}");
+        annotations["description"].clone()
+    };
+    let fired = || {
+        let mut book = Book::default();
+        book.judge(&rule, vec![observed("delay", "temp", 1.0)], at(0));
+        book
+    };
+    let judged = fired().judge(&rule, vec![observed("delay", "temp", 0.2)], at(1));
+    assert_eq!(
+        told(&judged),
+        "Over: drifted is 0.2 as of 2013-03-02 00:00 UTC. It fired with: Drifted 1."
+    );
+    assert_eq!((judged.events[0].summary.as_str(), judged.events[0].value), ("temp moved by 1", Some(0.2)));
+    assert_eq!(
+        told(&fired().judge(&rule, Vec::new(), at(1))),
+        "Over because there are no data of it any more, or too few; the last ones are of 2013-03-02 00:00 UTC. \
+         It fired with: Drifted 1."
+    );
+    assert_eq!(
+        told(&fired().retire(&[], at(1))),
+        "Over because the rule is gone; nothing else is known to have changed. It fired with: Drifted 1."
+    );
+}
+
+#[test]
+fn what_recovers_keeps_its_words_until_it_fires_again() {
+    let (mut book, mut rule) = (Book::default(), rule(NoData::Keep, 0));
+    rule.timing.keep_firing_for_us = 10;
+    rule.annotations.insert("summary".to_owned(), "{{ value|digits }}".to_owned());
+    let mut summary = |value: f64, now_us: i64| {
+        book.judge(&rule, vec![observed("delay", "temp", value)], at(now_us));
+        let entry = book.entries.values().next().unwrap();
+        (entry.phase.as_str(), entry.annotations["summary"].clone())
+    };
+    assert_eq!(summary(1.0, 0), ("firing", "1".to_owned()));
+    assert_eq!(summary(0.0, 1), ("recovering", "1".to_owned()));
+    assert_eq!(summary(2.0, 2), ("firing", "2".to_owned()));
+}
+
+#[test]
 fn the_book_has_a_bound() {
     let (mut book, rule) = (Book::default(), rule(NoData::Keep, 0));
     let many = (0..ALERTS_MAX + 3).map(|i| observed("delay", &format!("c{i}"), 1.0)).collect();

@@ -113,3 +113,12 @@ fn a_drift_is_told_with_what_changed_how_sure_and_what_to_look_at() {
         assert!(message.html.contains(part), "{part} in {}", message.html);
     }
 }
+
+#[test]
+fn what_has_ended_is_not_to_be_looked_at() {
+    let mut notification = drifted(1);
+    notification.alerts[0].state = State::Resolved;
+    let message = Message::of(&notification);
+    assert!(!message.text.contains("Look next") && !message.html.contains("Look next"), "{}", message.text);
+    assert!(message.text.contains("[resolved] f1 of delay drifted"), "{}", message.text);
+}
