@@ -162,8 +162,16 @@ impl Book {
         (seen, latest): (Seen, Option<Observation>),
         (judge, judged): (Judge<'_>, &mut Judged),
     ) {
-        let before = self.entries.get(fingerprint).map_or(Phase::Inactive, |entry| entry.phase);
-        let (after, why) = step(before, seen, &rule.timing, judge.now_us);
+        let known = self.entries.get(fingerprint);
+        let before = known.map_or(Phase::Inactive, |entry| entry.phase);
+        let timing = known.map_or(rule.timing, |entry| {
+            let last = &entry.observation;
+            // Without a start it is a look, not a window.
+            let start_us = if last.window_start_us == 0 { last.window_end_us } else { last.window_start_us };
+            let age_us = judge.now_us.saturating_sub(last.window_end_us);
+            rule.timing.aged(age_us, last.window_end_us.saturating_sub(start_us))
+        });
+        let (after, why) = step(before, seen, &timing, judge.now_us);
         if before == Phase::Inactive && after == Phase::Inactive {
             return;
         }

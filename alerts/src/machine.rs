@@ -24,9 +24,12 @@ pub enum NoData {
     Ok,
     /// That something is wrong, for as long as data that are wrong would take to fire.
     Alert,
-    /// Nothing: the state stays.
+    /// Nothing: the state stays, for [`KEEP_MAX_US`].
     Keep,
 }
+
+/// How long [`NoData::Keep`] keeps a state after what was observed last, microseconds: a fortnight.
+pub const KEEP_MAX_US: i64 = 14 * 86_400 * 1_000_000;
 
 /// For how long something has to be so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,20 @@ pub enum Why {
     NoData,
     /// The rule is gone.
     RuleGone,
+}
+
+impl Timing {
+    /// The timing where what was observed last is this old: what was to be kept is over after [`KEEP_MAX_US`], or after two
+    /// windows where those are longer.
+    #[must_use]
+    pub fn aged(self, age_us: i64, window_us: i64) -> Self {
+        match self.no_data {
+            NoData::Keep if age_us > KEEP_MAX_US.max(window_us.saturating_mul(2)) => {
+                Self { no_data: NoData::Ok, ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 impl Why {

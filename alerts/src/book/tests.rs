@@ -116,6 +116,25 @@ fn alerts_of_a_rule_that_is_gone_are_resolved() {
 }
 
 #[test]
+fn nothing_is_kept_for_ever() {
+    let (mut book, rule) = (Book::default(), rule(NoData::Keep, 0));
+    let temp = observed("delay", "temp", 1.0);
+    let end_us = temp.window_end_us;
+    book.judge(&rule, vec![temp], at(end_us));
+    let last_us = end_us + crate::machine::KEEP_MAX_US;
+    assert_eq!(changes(&book.judge(&rule, Vec::new(), at(last_us))), [""; 0]);
+    // Windows with too little in them tell nothing either.
+    let mut empty = observed("delay", "temp", 1.0);
+    (empty.value, empty.window_end_us) = (None, last_us);
+    let judged = book.judge(&rule, vec![empty], at(last_us + 1));
+    assert_eq!(
+        (changes(&judged), judged.events[0].reason.as_str()),
+        (vec!["temp moved firing>resolved".to_owned()], "no_data")
+    );
+    assert!(book.entries.is_empty());
+}
+
+#[test]
 fn what_is_over_keeps_its_words_and_says_what_is_now() {
     let mut rule = rule(NoData::Ok, 0);
     let annotations = [

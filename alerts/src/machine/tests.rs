@@ -76,6 +76,21 @@ fn without_for_it_fires_and_without_keep_it_resolves_at_once() {
     assert_eq!(step(firing, Seen::Nothing, &timing, 4), (Phase::Inactive, Some(Why::NoData)));
 }
 
+#[test]
+fn what_is_kept_is_over_after_a_fortnight_or_two_windows() {
+    let (keep, month_us) = (timing(0, 0, NoData::Keep), 30 * 86_400 * 1_000_000);
+    for (age_us, window_us, no_data) in [
+        (KEEP_MAX_US, 0, NoData::Keep),
+        (KEEP_MAX_US + 1, 0, NoData::Ok),
+        (KEEP_MAX_US + 1, month_us, NoData::Keep),
+        (2 * month_us + 1, month_us, NoData::Ok),
+    ] {
+        assert_eq!(keep.aged(age_us, window_us), Timing { no_data, ..keep }, "{age_us} of {window_us}");
+    }
+    let alert = timing(0, 0, NoData::Alert);
+    assert_eq!(alert.aged(i64::MAX, 0), alert);
+}
+
 proptest! {
     /// It fires only after the condition was entered at least `for` ago and never seen otherwise since.
     #[test]
