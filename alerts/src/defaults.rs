@@ -97,11 +97,11 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.experiment }}: {{ labels.metric }} of {{ labels.arm }} is worse than {{ control }}{% if relative is not none %} by {{ (relative * 100)|digits }} %{% endif %}",
+                "{{ labels.experiment }}: {{ labels.metric }} of {{ labels.arm }} is {% if relative is not none %}{{ (relative|abs * 100)|digits }} % {% endif %}worse than {{ control }}",
             ),
             (
                 "description",
-                "{{ labels.role }} metric{% if relative_low is not none and relative_high is not none %}, {{ (relative_low * 100)|digits }} % to {{ (relative_high * 100)|digits }} %{% endif %}, {{ p_adjusted|p_value }}; {{ n|grouped }} units against {{ n_control|grouped }}.",
+                "{{ labels.role }} metric{% if relative_low is not none and relative_high is not none %}; the interval of the change is {{ (relative_low * 100)|digits }} % to {{ (relative_high * 100)|digits }} %{% endif %}, {{ p_adjusted|p_value }}; {{ n|grouped }} units against {{ n_control|grouped }}.",
             ),
             ("next", "windvane experiment {{ labels.experiment }}"),
         ],
@@ -118,7 +118,7 @@ pub const RULES: &[Usual] = &[
             ),
             (
                 "description",
-                "{{ window_start_us|time }} to {{ window_end_us|time }} against {{ reference_kind }}{% if reference_name %} {{ reference_name }}{% endif %}: {{ method }} {{ statistic|digits }}{% if threshold is not none %} (floor {{ threshold|digits }}){% endif %}, {{ p_adjusted|p_value }}; {{ (n_current + missing_current)|grouped }} rows against {{ (n_reference + missing_reference)|grouped }}. Monitor {{ labels.monitor }}.",
+                "{{ window_start_us|time }} to {{ window_end_us|time }} against {% if reference_name %}the {{ reference_kind }} {{ reference_name }}{% else %}{{ reference_start_us|time }} to {{ reference_end_us|time }}{% endif %}: {{ method }} {{ statistic|digits }}{% if threshold is not none %} (floor {{ threshold|digits }}){% endif %}, {{ p_adjusted|p_value }}; {{ (n_current + missing_current)|grouped }} rows against {{ (n_reference + missing_reference)|grouped }}. Monitor {{ labels.monitor }}.",
             ),
             (
                 "next",
@@ -136,9 +136,9 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "the gate {{ labels.gate }} does not let {{ labels.version or 'the candidate' }} of {{ labels.model or 'a model' }} pass",
+                "the gate {{ labels.gate }} does not let {% if labels.version %}version {{ labels.version }}{% else %}the candidate{% endif %}{% if labels.model %} of {{ labels.model }}{% endif %} pass",
             ),
-            ("description", "{{ reason }} ({{ evidence|digits }} requests)"),
+            ("description", "{% if reason %}{{ reason }}; {% endif %}{{ evidence|digits }} requests."),
         ],
         ..VERDICT
     },
@@ -166,10 +166,13 @@ pub const RULES: &[Usual] = &[
         measure: "page",
         severity: "critical",
         annotations: &[
-            ("summary", "{{ labels.model }} burns its latency budget {{ statistic|digits }} times too fast"),
+            (
+                "summary",
+                "{{ labels.model }} burns its latency budget {{ statistic|digits }} times as fast as the budget allows",
+            ),
             (
                 "description",
-                "{{ labels.objective }}: fires at {{ threshold|digits }}; {{ n_reference|grouped }} of {{ n_current|grouped }} answers were too slow. Monitor {{ labels.monitor }}.",
+                "The objective is {{ labels.objective|objective }}; this fires at {{ threshold|digits }} times. {{ n_reference|grouped }} of {{ n_current|grouped }} answers were too slow. Monitor {{ labels.monitor }}.",
             ),
             ("next", "look at the latency of {{ labels.model }} by version and environment"),
         ],
@@ -182,11 +185,11 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.model }} burns its latency budget faster than it should: {{ statistic|digits }} times",
+                "{{ labels.model }} burns its latency budget {{ statistic|digits }} times as fast as the budget allows",
             ),
             (
                 "description",
-                "{{ labels.objective }}: fires at {{ threshold|digits }}; {{ n_reference|grouped }} of {{ n_current|grouped }} answers were too slow. Monitor {{ labels.monitor }}.",
+                "The objective is {{ labels.objective|objective }}; this fires at {{ threshold|digits }} times. {{ n_reference|grouped }} of {{ n_current|grouped }} answers were too slow. Monitor {{ labels.monitor }}.",
             ),
         ],
         ..VERDICT
@@ -198,7 +201,7 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.model }} is slower{% if labels.quantile %} at {{ labels.quantile }}{% endif %}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}: {{ reference_statistic|digits }} → {{ statistic|digits }} µs",
+                "{{ labels.model }} is slower{% if labels.quantile %} at {{ labels.quantile }}{% endif %}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}: {{ reference_statistic|milliseconds }} → {{ statistic|milliseconds }}",
             ),
             (
                 "description",
@@ -333,6 +336,51 @@ pub const RULES: &[Usual] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notification::Labels;
+    use crate::rule::{Rule, Source};
+    use crate::template::{About, annotations};
+
+    /// What a rule says of the sample of its source.
+    fn said(name: &str) -> Labels {
+        let usual = RULES.iter().find(|usual| usual.name == name).unwrap();
+        let kind = windvane_store::alerts_sources::kind(usual.source).unwrap();
+        let templates = usual.annotations.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let rule = Rule {
+            name: usual.name.to_owned(),
+            source: Source::Stored { kind, measure: usual.measure },
+            annotations: templates.collect(),
+            ..crate::desk::fixture::rule()
+        };
+        let sample = rule.sample();
+        annotations(&About { rule: &rule, labels: &sample.labels, observation: &sample })
+    }
+
+    #[test]
+    fn they_say_what_was_found() {
+        for (name, summary, description) in [
+            (
+                "ExperimentWorse",
+                "checkout: revenue of B is 4 % worse than A",
+                "guardrail metric; the interval of the change is -6 % to -2 %, p 0.001; 4,000 units against 4,100.",
+            ),
+            (
+                "GateFailed",
+                "the gate delay does not let version 8 of delay pass",
+                "agreement 0.91, at least 0.99 is asked for; 4000 requests.",
+            ),
+            (
+                "LatencyBudgetBurns",
+                "delay burns its latency budget 16.2 times as fast as the budget allows",
+                "The objective is 99.9 % within 250 ms over 60 min; this fires at 14.4 times. 21 of 1,400 answers \
+                 were too slow. Monitor latency.",
+            ),
+        ] {
+            let said = said(name);
+            assert_eq!((said["summary"].as_str(), said["description"].as_str()), (summary, description));
+        }
+        let drift = said("FeatureDrift");
+        assert!(drift["description"].contains(" against the baseline spring: ks 0.31"), "{drift:?}");
+    }
 
     #[test]
     fn they_stand_in_the_order_of_their_names() {

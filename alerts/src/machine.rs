@@ -88,8 +88,8 @@ pub enum Why {
 }
 
 impl Timing {
-    /// The timing where what was observed last is this old: what was to be kept is over after [`KEEP_MAX_US`], or after two
-    /// windows where those are longer.
+    /// The timing where what was observed last is this old: what was to be kept is over after [`KEEP_MAX_US`],
+    /// or after two windows where those are longer.
     #[must_use]
     pub fn aged(self, age_us: i64, window_us: i64) -> Self {
         match self.no_data {

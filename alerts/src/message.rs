@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
 
 use crate::chart;
+use crate::group::Why;
 use crate::notification::{Alert, Notification, Purpose, State};
 
 /// Characters of a subject: more is cut by most mail programs.
@@ -119,7 +120,19 @@ fn subject(notification: &Notification) -> String {
         [alert] => alert.annotations.get("summary").map_or(alert.name(), String::as_str).to_owned(),
         alerts => {
             let group: Vec<&str> = notification.group.values().map(String::as_str).collect();
-            format!("{} ({} alerts)", group.join(" "), alerts.len())
+            let group = match group.as_slice() {
+                // The group of a digest is its number.
+                _ if notification.reason == Why::Digest.as_str() => "messages that were held back".to_owned(),
+                [] => "alerts".to_owned(),
+                group => group.join(" "),
+            };
+            // How many fire stands before it.
+            match (firing, alerts.len()) {
+                (0, all) if notification.group.is_empty() => format!("{all} alerts"),
+                (0, all) => format!("{group} ({all} alerts)"),
+                (firing, all) if firing < all => format!("{group} ({} resolved)", all - firing),
+                _ => group,
+            }
         }
     };
     // A line break would end the header.

@@ -104,6 +104,8 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment.add_filter("time", |us: i64| time(us));
     environment.add_filter("instant", |us: i64| span::shown(us));
     environment.add_filter("duration", move |seconds: Value| float(&seconds, undefined).map(duration));
+    environment.add_filter("milliseconds", move |us: Value| float(&us, undefined).map(milliseconds));
+    environment.add_filter("objective", |kept: &str| objective(kept));
     environment.add_filter("grouped", |count: u64| grouped(count));
     environment.add_filter("arrow", |direction: &str| arrow(direction));
     environment
@@ -163,6 +165,24 @@ fn duration(seconds: Option<f64>) -> String {
     }
 }
 
+/// Microseconds.
+fn milliseconds(us: Option<f64>) -> String {
+    us.map_or_else(|| "?".to_owned(), |us| format!("{} ms", digits(Some(us / 1_000.0))))
+}
+
+/// An objective of latency in words; findings keep it as `burn 99.9% 250000us 3600s`.
+fn objective(kept: &str) -> String {
+    let words: Vec<&str> = kept.split(' ').collect();
+    let ["burn", share, limit, window] = words.as_slice() else { return kept.to_owned() };
+    let number = |word: &str, unit: &str| word.strip_suffix(unit)?.parse::<f64>().ok();
+    match (share.strip_suffix('%'), number(limit, "us"), number(window, "s")) {
+        (Some(share), Some(limit_us), Some(window_s)) => {
+            format!("{share} % within {} over {}", milliseconds(Some(limit_us)), duration(Some(window_s)))
+        }
+        _ => kept.to_owned(),
+    }
+}
+
 fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
@@ -199,5 +219,18 @@ mod tests {
         assert_eq!((p_value(Some(1e-9)).as_str(), p_value(Some(0.04)).as_str()), ("p < 0.001", "p 0.040"));
         assert_eq!((duration(Some(5_400.0)).as_str(), grouped(1_234_567).as_str()), ("90 min", "1,234,567"));
         assert_eq!(time(0), "1970-01-01 00:00 UTC");
+        assert_eq!((milliseconds(Some(250_000.0)).as_str(), milliseconds(None).as_str()), ("250 ms", "?"));
+    }
+
+    #[test]
+    fn objectives_are_told_in_words() {
+        for (kept, words) in [
+            ("burn 99.9% 250000us 3600s", "99.9 % within 250 ms over 60 min"),
+            ("burn 99% 1500us 259200s", "99 % within 1.5 ms over 3.0 days"),
+            ("burn 99% fast 3600s", "burn 99% fast 3600s"),
+            ("p99", "p99"),
+        ] {
+            assert_eq!(objective(kept), words);
+        }
     }
 }

@@ -5,8 +5,8 @@ use crate::machine::Why;
 use crate::rule::{Rule, Source};
 use crate::template;
 
-/// Says why it is over, before the description that it fired with; where to look next is of use no more. Without a rule, the
-/// rule is gone.
+/// Says why it is over, before the description that it fired with; where to look next is of use no more.
+/// Without a rule, the rule is gone.
 pub(super) fn tell(entry: &mut Entry, rule: Option<&Rule>, why: Why) {
     let mut text = match rule {
         None => "Over because the rule is gone; nothing else is known to have changed.".to_owned(),

@@ -155,10 +155,7 @@ fn what_is_over_keeps_its_words_and_says_what_is_now() {
         book
     };
     let judged = fired().judge(&rule, vec![observed("delay", "temp", 0.2)], at(1));
-    assert_eq!(
-        told(&judged),
-        "Over: drifted is 0.2 as of 2013-03-02 00:00 UTC. It fired with: Drifted 1."
-    );
+    assert_eq!(told(&judged), "Over: drifted is 0.2 as of 2013-03-02 00:00 UTC. It fired with: Drifted 1.");
     assert_eq!((judged.events[0].summary.as_str(), judged.events[0].value), ("temp moved by 1", Some(0.2)));
     assert_eq!(
         told(&fired().judge(&rule, Vec::new(), at(1))),

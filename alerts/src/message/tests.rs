@@ -39,7 +39,16 @@ fn many_alerts_are_one_subject() {
     let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
     notification.purpose = Purpose::Inform;
     notification.alerts = vec![notification.alerts[0].clone(); 40];
-    assert_eq!(Message::of(&notification).subject, "[FIRING:40] WindvaneTest (40 alerts)");
+    assert_eq!(Message::of(&notification).subject, "[FIRING:40] WindvaneTest");
+    notification.alerts[..38].iter_mut().for_each(|alert| alert.state = State::Resolved);
+    assert_eq!(Message::of(&notification).subject, "[FIRING:2] WindvaneTest (38 resolved)");
+    notification.alerts.iter_mut().for_each(|alert| alert.state = State::Resolved);
+    assert_eq!(Message::of(&notification).subject, "[RESOLVED] WindvaneTest (40 alerts)");
+    Why::Digest.as_str().clone_into(&mut notification.reason);
+    assert_eq!(Message::of(&notification).subject, "[RESOLVED] messages that were held back (40 alerts)");
+    notification.reason.clear();
+    notification.group.clear();
+    assert_eq!(Message::of(&notification).subject, "[RESOLVED] 40 alerts");
 }
 
 fn drifted(columns: usize) -> Notification {
@@ -106,7 +115,7 @@ fn a_drift_is_told_with_what_changed_how_sure_and_what_to_look_at() {
     ");
     let message = Message::of(&drifted(7));
     assert!(message.text.contains("\n[firing] f7 of delay drifted ↑"), "{}", message.text);
-    assert_eq!(message.subject, "[FIRING:7] FeatureDrift delay (7 alerts)");
+    assert_eq!(message.subject, "[FIRING:7] FeatureDrift delay");
     assert_eq!(message.images.len(), 5);
     for part in ["cid:chart-1", "before █▄▂", "Version 8 was first seen", "and 2 more", "nobody acknowledged"]
     {
