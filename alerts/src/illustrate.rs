@@ -7,6 +7,7 @@ use windvane_store::alerts_histogram::{self, Asked};
 use windvane_store::{Store, StoreError, alerts_versions};
 use windvane_types::span::{self, Span};
 
+use crate::cause;
 use crate::notification::{Alert, Feature, Notification, Purpose, State};
 
 /// Alerts that get a chart: those that are told first.
@@ -53,9 +54,9 @@ async fn improve(store: &Store, alert: &mut Alert) -> Result<(), StoreError> {
         "categorical" => alerts_histogram::categorical(store, asked).await?,
         _ => None,
     };
-    if !alert.annotations.contains_key("cause")
-        && let Some(cause) = new_version(store, &feature).await?
-    {
+    // What else fires explains less than a new version does.
+    let explained = alert.annotations.get("cause").is_some_and(|cause| !cause::is_same_time(cause));
+    if !explained && let Some(cause) = new_version(store, &feature).await? {
         alert.annotations.insert("cause".to_owned(), cause);
     }
     Ok(())

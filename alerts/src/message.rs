@@ -8,6 +8,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
 
+use crate::cause::labelled;
 use crate::chart;
 use crate::group::Why;
 use crate::notification::{Alert, Notification, Purpose, State};
@@ -47,7 +48,7 @@ struct Shown<'a> {
     name: &'a str,
     summary: Option<&'a str>,
     description: Option<&'a str>,
-    cause: Option<&'a str>,
+    cause: Option<(&'static str, &'a str)>,
     next: Option<&'a str>,
     labels: Vec<(&'a str, &'a str)>,
     since: String,
@@ -169,7 +170,7 @@ fn shown(alert: &Alert, image: Option<String>) -> Shown<'_> {
         name: alert.name(),
         summary: annotation("summary"),
         description: annotation("description"),
-        cause: annotation("cause"),
+        cause: annotation("cause").map(labelled),
         // Of what has ended there is nothing to look at.
         next: annotation("next").filter(|_| alert.state == State::Firing),
         labels: alert.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),

@@ -131,3 +131,14 @@ fn what_has_ended_is_not_to_be_looked_at() {
     assert!(!message.text.contains("Look next") && !message.html.contains("Look next"), "{}", message.text);
     assert!(message.text.contains("[resolved] f1 of delay drifted"), "{}", message.text);
 }
+
+#[test]
+fn what_fires_at_the_same_time_is_no_likely_cause() {
+    let mut notification = drifted(1);
+    let cause = "At the same time: temp of delay fails missing_rate".to_owned();
+    notification.alerts[0].annotations.insert("cause".to_owned(), cause.clone());
+    let message = Message::of(&notification);
+    assert!(message.text.contains(&format!("\n{cause}\n")), "{}", message.text);
+    assert!(message.html.contains("<strong>At the same time:</strong> temp of delay"), "{}", message.html);
+    assert!(!message.text.contains("Likely cause") && !message.html.contains("Likely cause"));
+}
