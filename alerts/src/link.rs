@@ -14,8 +14,10 @@ pub fn link(external_url: &str, kind: &str, observation: &Observation) -> String
         "quality" | "performance" | "latency" | "ingestion" | "outcomes" => {
             format!("{base}/models/{}", label("model"))
         }
+        "gate" => format!("{base}/gates/{}", label("gate")),
         "monitor" | "own" => format!("{base}/pipeline"),
-        _ => format!("{base}/"),
+        // A query is the user's own: its page is that of all alerts.
+        _ => format!("{base}/alerts"),
     }
 }
 
@@ -33,5 +35,17 @@ mod tests {
         observation.labels.insert("model".to_owned(), "a b/c".to_owned());
         let found = link("https://w.example.org/", "drift", &observation);
         assert_eq!(found, "https://w.example.org/models/a%20b%2Fc/features/temp");
+    }
+
+    #[test]
+    fn what_has_no_page_of_its_own_is_on_that_of_alerts() {
+        let mut observation = windvane_store::alerts_sources::kind("gate").unwrap().sample();
+        observation.labels.insert("gate".to_owned(), "delay <8>".to_owned());
+        for (kind, found) in [
+            ("gate", "https://w.example.org/gates/delay%20%3C8%3E"),
+            ("query", "https://w.example.org/alerts"),
+        ] {
+            assert_eq!(link("https://w.example.org", kind, &observation), found);
+        }
     }
 }
