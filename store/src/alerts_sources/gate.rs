@@ -2,6 +2,7 @@
 
 use super::{Kind, Measure};
 
+/// The row of a run has no reason of its own: those of the checks that decided stand in its document.
 pub(super) const KIND: Kind = Kind {
     name: "gate",
     about: "gates that decide whether a candidate may be rolled out",
@@ -17,7 +18,10 @@ pub(super) const KIND: Kind = Kind {
            0 AS window_start_us, toUnixTimestamp64Micro(computed_at) AS window_end_us,
            multiIf({measure:String} = 'failed', toNullable(toFloat64(found.verdict = 'fail' AND found.overridden_by = '')),
                    {measure:String} = 'inconclusive', toFloat64(found.verdict = 'inconclusive'), NULL) AS value,
-           toFloat64(n) AS evidence, toString(found.verdict) AS verdict, reason, overridden_by
+           toFloat64(n) AS evidence, toString(found.verdict) AS verdict,
+           arrayStringConcat(arrayMap(told -> told.2, arrayFilter(told -> told.1 = toString(found.verdict),
+               JSONExtract(document, 'checks', 'Array(Tuple(verdict String, reason String))'))), '; ') AS reason,
+           overridden_by
     FROM windvane.gate_findings AS found FINAL
     WHERE check = ''
       AND computed_at > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
