@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::Attempt;
 use crate::group::us;
-use crate::notification::Notification;
+use crate::notification::{Alert, Notification, State};
 
 /// Parcels at most; the oldest is given up where there are more.
 pub const PARCELS_MAX: usize = 1_000;
@@ -60,13 +60,16 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Puts a message in. An older one of the same group and receiver that is not just being sent has nothing more to say and
-    /// leaves; so does the oldest where the box is full.
-    pub fn post(&mut self, parcel: Parcel, busy: &BTreeSet<String>) -> Vec<Settled> {
+    /// Puts a message in. An older one of the same group and receiver that is not just being sent leaves, and the ends that it
+    /// tells go along in the newer one; so does the oldest where the box is full.
+    pub fn post(&mut self, mut parcel: Parcel, busy: &BTreeSet<String>) -> Vec<Settled> {
         let key = of_group(&parcel);
         let older = |other: &Parcel| of_group(other) == key && !busy.contains(&other.notification.id);
-        let mut left: Vec<Settled> =
-            self.parcels.extract_if(.., |other| older(other)).map(Settled::Superseded).collect();
+        let superseded: Vec<Parcel> = self.parcels.extract_if(.., |other| older(other)).collect();
+        for other in superseded.iter().rev() {
+            carry_ends(other, &mut parcel);
+        }
+        let mut left: Vec<Settled> = superseded.into_iter().map(Settled::Superseded).collect();
         if self.parcels.len() >= PARCELS_MAX {
             let mut oldest = self.parcels.remove(0);
             oldest.last = format!("the outbox holds {PARCELS_MAX} messages, and this was the oldest");
@@ -110,7 +113,7 @@ impl Outbox {
     ) -> Option<Settled> {
         let at = self.parcels.iter().position(|parcel| parcel.notification.id == id)?;
         let key = of_group(&self.parcels[at]);
-        let newer = self.parcels[at + 1..].iter().any(|other| of_group(other) == key);
+        let newer = self.parcels[at + 1..].iter().position(|other| of_group(other) == key);
         let parcel = &mut self.parcels[at];
         let (answer, asked) = match attempt {
             Attempt::Taken(answer) => {
@@ -125,8 +128,11 @@ impl Outbox {
         };
         parcel.last.clone_from(answer);
         parcel.next_us = now_us.saturating_add(us(pause(parcel, asked)));
-        if newer {
-            return Some(Settled::Superseded(self.parcels.remove(at)));
+        if let Some(after) = newer {
+            let older = self.parcels.remove(at);
+            // What came after it has moved up by one.
+            carry_ends(&older, &mut self.parcels[at + after]);
+            return Some(Settled::Superseded(older));
         }
         if parcel.next_us.saturating_sub(parcel.made_us) > us(give_up_after) {
             return Some(Settled::Dead(self.parcels.remove(at)));
@@ -145,6 +151,15 @@ impl Outbox {
 /// Receiver and group: what messages of one thing to one person have alike.
 fn of_group(parcel: &Parcel) -> (String, String) {
     (parcel.notification.receiver.clone(), parcel.notification.group_key())
+}
+
+/// Puts ends that only an older message tells into the newer one of its group, so that none is lost with it. What the newer
+/// one knows better, such as that it fires again, stays.
+fn carry_ends(older: &Parcel, newer: &mut Parcel) {
+    let alerts = &mut newer.notification.alerts;
+    let known: BTreeSet<String> = alerts.iter().map(Alert::fingerprint).collect();
+    let ended = older.notification.alerts.iter().filter(|alert| alert.state == State::Resolved);
+    alerts.extend(ended.filter(|alert| !known.contains(&alert.fingerprint())).cloned());
 }
 
 /// The pause after an attempt: what was asked for, or twice the one before, up to a quarter shorter, so that many do not come
@@ -195,6 +210,50 @@ mod tests {
         assert_eq!(ids(&outbox.begin(&busy, 5, 0)), ["2"]);
         let settled = outbox.settle("3", &later(None), (DAY, 1)).unwrap();
         assert!(matches!(settled, Settled::Superseded(old) if old.notification.id == "3"));
+    }
+
+    /// A parcel of group `a` with alerts by name.
+    fn telling(id: &str, alerts: &[(&str, State)]) -> Parcel {
+        let mut parcel = parcel(id, "a");
+        let sample = parcel.notification.alerts.remove(0);
+        for (name, state) in alerts {
+            let mut alert = Alert { state: *state, ..sample.clone() };
+            alert.labels.insert("column".to_owned(), (*name).to_owned());
+            parcel.notification.alerts.push(alert);
+        }
+        parcel
+    }
+
+    fn told(parcel: &Parcel) -> Vec<(&str, State)> {
+        let alerts = parcel.notification.alerts.iter();
+        alerts.map(|alert| (alert.labels["column"].as_str(), alert.state)).collect()
+    }
+
+    #[test]
+    fn an_end_goes_along_in_the_message_that_takes_the_place_of_its_own() {
+        use State::{Firing, Resolved};
+        let expected = [("b", Firing), ("c", Firing), ("a", Resolved)];
+        let older = || telling("1", &[("b", Resolved), ("d", Firing), ("a", Resolved)]);
+        let newer = || telling("2", &[("b", Firing), ("c", Firing)]);
+
+        let mut outbox = Outbox::default();
+        outbox.post(older(), &BTreeSet::new());
+        outbox.post(newer(), &BTreeSet::new());
+        assert_eq!(ids(&outbox.parcels), ["2"]);
+        assert_eq!(told(&outbox.parcels[0]), expected);
+
+        // The same where the older one is just being sent and is not taken, but not where it is.
+        for (attempt, expected) in
+            [(later(None), &expected[..]), (Attempt::Taken("ok".to_owned()), &expected[..2])]
+        {
+            let (mut outbox, busy) = (Outbox::default(), BTreeSet::from(["1".to_owned()]));
+            outbox.post(older(), &BTreeSet::new());
+            outbox.post(parcel("3", "other"), &busy);
+            outbox.post(newer(), &busy);
+            outbox.settle("1", &attempt, (DAY, 1));
+            assert_eq!(ids(&outbox.parcels), ["3", "2"]);
+            assert_eq!(told(&outbox.parcels[1]), expected);
+        }
     }
 
     #[test]
