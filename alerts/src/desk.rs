@@ -1,5 +1,7 @@
 //! The desk: from judged alerts to messages in the outbox. Everything here is a function of the state, the plan and the time.
 
+mod admission;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
@@ -11,7 +13,6 @@ use windvane_store::notifications::Attempted;
 use windvane_types::alert::{Severity, Silence, Standing};
 
 use crate::book::{Book, Entry, Judged};
-use crate::cause::cause;
 use crate::group::{Decision, Group, Manner, Member, View, Why, decide};
 use crate::notification::{Alert, Feature, Labels, Notification, Purpose, State as Ended};
 use crate::outbox::{Outbox, Parcel, Settled};
@@ -123,6 +124,7 @@ impl State {
         let manner = Manner { pace: route.pace, send_resolved: route.send_resolved };
         let decision = decide(group, &view, manner, now_us);
         let mut members = told_members(group, &view);
+        let known = group.told.as_ref().map(|told| told.firing.clone()).unwrap_or_default();
         let mut group = group.clone();
         group.looked((decision, manner), &view, now_us);
         let mut parcels = Vec::new();
@@ -131,7 +133,8 @@ impl State {
             if why == Why::NewAlerts || why == Why::First || why == Why::Repeat {
                 members.retain(|_, member| member.ended_us.is_none() || route.send_resolved);
             }
-            parcels.extend(self.admitted((plan, now_us), (&group, why), members));
+            let news = view.firing.difference(&known).cloned().collect();
+            parcels.extend(self.admitted((plan, now_us), (&mut group, why, news), members));
         }
         parcels.extend(escalation(plan, (&mut group, route), &view, now_us));
         self.groups.insert(key.to_owned(), group);
@@ -187,46 +190,6 @@ impl State {
     /// Who looks after an alert that fires since then.
     fn acknowledged(&self, fingerprint: &str, since_us: i64) -> Option<&Acknowledgement> {
         self.acknowledgements.iter().find(|it| it.fingerprint == fingerprint && it.at_us >= since_us)
-    }
-
-    /// A message, or none where the receiver had too many: ends go through, so that nothing stays open.
-    fn admitted(
-        &mut self,
-        (plan, now_us): (&Plan, i64),
-        (group, why): (&Group, Why),
-        members: BTreeMap<String, Member>,
-    ) -> Option<Parcel> {
-        let ledger = self.ledgers.entry(group.receiver.clone()).or_default();
-        if why != Why::AllResolved && !ledger.admits(plan.cap, now_us) {
-            ledger.hold(members, plan.cap, now_us);
-            return None;
-        }
-        let mut parcel = parcel(plan, (group, why), members, now_us);
-        for alert in parcel.notification.alerts.iter_mut().filter(|alert| alert.state == Ended::Firing) {
-            let rule = alert.name().to_owned();
-            if let Some(cause) = cause(&self.book, plan, (&rule, &alert.labels)) {
-                alert.annotations.entry("cause".to_owned()).or_insert(cause);
-            }
-        }
-        Some(parcel)
-    }
-
-    fn digests(&mut self, plan: &Plan, now_us: i64) -> Vec<Parcel> {
-        let mut parcels = Vec::new();
-        for (receiver, ledger) in &mut self.ledgers {
-            let Some(digest) = ledger.due(now_us) else { continue };
-            let labels = Labels::from([("digest".to_owned(), ledger.digests.to_string())]);
-            let mut group = Group::new((&plan.route.name, receiver, labels), now_us, plan.route.pace, now_us);
-            group.generation = ledger.digests;
-            let mut parcel = parcel(plan, (&group, Why::Digest), digest.members, now_us);
-            parcel.notification.left_out += digest.left_out;
-            parcel.notification.note = Some(format!(
-                "{} messages were held back, because this receiver gets at most {} in {:?}; this one stands for them",
-                digest.messages, plan.cap.messages, plan.cap.per
-            ));
-            parcels.push(parcel);
-        }
-        parcels
     }
 
     /// A message to whoever is told where a receiver does not take its messages.

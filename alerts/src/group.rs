@@ -54,6 +54,9 @@ pub struct Group {
     pub generation: u64,
     /// Whether somebody else was told because nobody acknowledged.
     pub escalated: bool,
+    /// Alerts that the receiver does not know to fire: the message about them was held back, and a digest will tell them.
+    #[serde(default)]
+    pub held: BTreeSet<String>,
 }
 
 /// Why a group is told.
@@ -205,6 +208,7 @@ impl Group {
             told: None,
             generation: 0,
             escalated: false,
+            held: BTreeSet::new(),
         }
     }
 
@@ -248,6 +252,22 @@ impl Group {
         let interval = us(manner.pace.group_interval).max(1);
         let missed = now_us.saturating_sub(self.next_us) / interval;
         self.next_us = self.next_us.saturating_add(interval.saturating_mul(missed + 1));
+    }
+
+    /// Notes which alerts the receiver was told in a digest. The others that waited for it were not told: they have no end,
+    /// and are new where they fire and may be told.
+    pub fn digested(&mut self, told: &BTreeSet<String>) {
+        for fingerprint in std::mem::take(&mut self.held) {
+            if told.contains(&fingerprint) {
+                continue;
+            }
+            if let Some(before) = &mut self.told {
+                before.firing.remove(&fingerprint);
+            }
+            if self.members.get(&fingerprint).is_some_and(|member| member.ended_us.is_some()) {
+                self.members.remove(&fingerprint);
+            }
+        }
     }
 
     /// Whether nothing is left to tell.

@@ -62,7 +62,10 @@ impl Ledger {
         let digest = self.digest.get_or_insert_with(|| Digest { due_us: free_us, ..Digest::default() });
         digest.messages += 1;
         for (fingerprint, member) in members {
-            let room = digest.members.len() < DIGEST_ALERTS_MAX || digest.members.contains_key(&fingerprint);
+            // An end always has room: nobody would tell it again.
+            let room = member.ended_us.is_some()
+                || digest.members.len() < DIGEST_ALERTS_MAX
+                || digest.members.contains_key(&fingerprint);
             match room {
                 true => {
                     digest.members.insert(fingerprint, member);
@@ -70,6 +73,35 @@ impl Ledger {
                 false => digest.left_out += 1,
             }
         }
+    }
+
+    /// Takes an alert out of the digest.
+    pub fn forget(&mut self, fingerprint: &str) {
+        if let Some(digest) = &mut self.digest {
+            digest.members.remove(fingerprint);
+        }
+    }
+
+    /// Keeps alerts of the digest that are still worth telling. Where there is none, the digest is none, either.
+    pub fn retain(&mut self, keep: impl Fn(&str, &Member) -> bool) {
+        let Some(digest) = &mut self.digest else { return };
+        digest.members.retain(|fingerprint, member| keep(fingerprint, member));
+        if digest.members.is_empty() {
+            self.digest = None;
+        }
+    }
+
+    /// Whether the digest tells that this alert has ended.
+    #[must_use]
+    pub fn owes_end(&self, fingerprint: &str) -> bool {
+        let member = self.digest.as_ref().and_then(|digest| digest.members.get(fingerprint));
+        member.is_some_and(|member| member.ended_us.is_some())
+    }
+
+    /// Whether the digest goes out now.
+    #[must_use]
+    pub fn is_due(&self, now_us: i64) -> bool {
+        self.digest.as_ref().is_some_and(|digest| digest.due_us <= now_us)
     }
 
     /// The digest, once it is due; it counts as a message.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use windvane_store::alerts_sources::Observation;
+
 use super::fixture::{observed, plan};
 use super::*;
 use crate::book::Judge;
@@ -13,7 +15,17 @@ const SECOND: i64 = 1_000_000;
 
 /// Judges forty features of a model.
 fn forty(state: &mut State, plan: &Plan, value: f64, now_s: i64) {
-    let observations = (0..40).map(|column| observed("delay", column, value)).collect();
+    judge(state, plan, (0..40).map(|column| observed("delay", column, value)).collect(), now_s);
+}
+
+/// Judges a feature of each of so many models.
+fn models(state: &mut State, plan: &Plan, values: &[f64], now_s: i64) {
+    let models = values.iter().enumerate();
+    let observations = models.map(|(model, value)| observed(&format!("m{model}"), 0, *value)).collect();
+    judge(state, plan, observations, now_s);
+}
+
+fn judge(state: &mut State, plan: &Plan, observations: Vec<Observation>, now_s: i64) {
     let judge = Judge { now_us: now_s * SECOND, holder: "test", external_url: None };
     let judged = state.book.judge(&plan.rules[0], observations, judge);
     state.judged(judged, plan, now_s * SECOND);
@@ -100,19 +112,66 @@ fn what_is_silenced_is_not_told_until_the_silence_ends() {
 fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
     let (mut state, mut plan) = (State::default(), plan());
     plan.cap = Cap { messages: 2, per: Duration::from_secs(3_600) };
-    let judge = |state: &mut State, plan: &Plan, value: f64, now_s: i64| {
-        let all = (0..6).map(|model| observed(&format!("m{model}"), 0, value)).collect();
-        let judge = Judge { now_us: now_s * SECOND, holder: "test", external_url: None };
-        let judged = state.book.judge(&plan.rules[0], all, judge);
-        state.judged(judged, plan, now_s * SECOND);
-    };
-    judge(&mut state, &plan, 1.0, 0);
+    models(&mut state, &plan, &[1.0; 6], 0);
     assert_eq!(told(&mut state, &plan, 30).len(), 2);
     assert_eq!(told(&mut state, &plan, 3_000), vec![]);
     assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 4, 0));
-    judge(&mut state, &plan, 0.0, 3_700);
+    models(&mut state, &plan, &[0.0; 6], 3_700);
     let ends = told(&mut state, &plan, 4_000);
     assert!(ends.len() == 6 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
+}
+
+#[test]
+fn what_ended_before_its_digest_is_told_neither_to_fire_nor_to_have_ended() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    models(&mut state, &plan, &[1.0; 3], 0);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
+    models(&mut state, &plan, &[0.0; 3], 60);
+    assert_eq!(told(&mut state, &plan, 330), message("team", "all_resolved", 0, 1));
+    assert_eq!(told(&mut state, &plan, 3_630), vec![]);
+    assert!(state.groups.is_empty());
+    assert_eq!(state.ledgers["team"].digest, None);
+}
+
+#[test]
+fn a_digest_has_what_fires_and_is_not_suppressed() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    models(&mut state, &plan, &[1.0; 4], 0);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
+    state.silences.push(Silence {
+        id: "s".to_owned(),
+        matchers: vec!["model=m2".parse().unwrap()],
+        starts_at_us: 0,
+        ends_at_us: 5_000 * SECOND,
+        created_by: String::new(),
+        comment: String::new(),
+    });
+    assert_eq!(told(&mut state, &plan, 330), vec![]);
+    // The second has ended, and its group was not looked at since.
+    models(&mut state, &plan, &[1.0, 0.0, 1.0, 1.0], 3_629);
+    for group in state.groups.values_mut() {
+        group.next_us = 3_640 * SECOND;
+    }
+    assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 1, 0));
+    // The third is new once it may be told; the digest was a message, so it waits for the next.
+    assert_eq!(told(&mut state, &plan, 5_430), vec![]);
+    assert_eq!(told(&mut state, &plan, 7_230), message("team", "digest", 1, 0));
+    models(&mut state, &plan, &[0.0; 4], 7_240);
+    let ends = told(&mut state, &plan, 7_600);
+    assert!(ends.len() == 3 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
+}
+
+#[test]
+fn an_end_that_was_held_back_is_in_the_digest() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    judge(&mut state, &plan, vec![observed("delay", 0, 1.0), observed("delay", 1, 1.0)], 0);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 2, 0));
+    judge(&mut state, &plan, vec![observed("delay", 0, 1.0), observed("delay", 1, 0.0)], 60);
+    assert_eq!(told(&mut state, &plan, 330), vec![]);
+    assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 1, 1));
 }
 
 #[test]

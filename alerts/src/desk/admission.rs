@@ -1,0 +1,100 @@
+//! What a receiver is told at once, and what waits for a digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{State, parcel};
+use crate::cause::cause;
+use crate::group::{Group, Member, Why};
+use crate::notification::{Labels, State as Ended};
+use crate::outbox::Parcel;
+use crate::plan::Plan;
+
+impl State {
+    /// A message, or none where the receiver had too many: ends go through, so that nothing stays open. What the
+    /// receiver was never told to fire, because that waits for a digest, has no end for it. `news` are the alerts that
+    /// fire since the group was told last.
+    pub(super) fn admitted(
+        &mut self,
+        (plan, now_us): (&Plan, i64),
+        (group, why, news): (&mut Group, Why, BTreeSet<String>),
+        mut members: BTreeMap<String, Member>,
+    ) -> Option<Parcel> {
+        let ledger = self.ledgers.entry(group.receiver.clone()).or_default();
+        members.retain(|fingerprint, member| {
+            let unknown = member.ended_us.is_some() && group.held.remove(fingerprint);
+            if unknown {
+                ledger.forget(fingerprint);
+            }
+            !unknown
+        });
+        let tells_ends = members.values().any(|member| member.ended_us.is_some());
+        if matches!(why, Why::AllResolved | Why::SomeResolved) && !tells_ends {
+            return None;
+        }
+        if why != Why::AllResolved && !ledger.admits(plan.cap, now_us) {
+            // One whose end is held back still fires for the receiver.
+            group.held.extend(news.into_iter().filter(|fingerprint| !ledger.owes_end(fingerprint)));
+            ledger.hold(members, plan.cap, now_us);
+            return None;
+        }
+        for fingerprint in members.keys() {
+            group.held.remove(fingerprint);
+            ledger.forget(fingerprint);
+        }
+        let mut parcel = parcel(plan, (&*group, why), members, now_us);
+        for alert in parcel.notification.alerts.iter_mut().filter(|alert| alert.state == Ended::Firing) {
+            let rule = alert.name().to_owned();
+            if let Some(cause) = cause(&self.book, plan, (&rule, &alert.labels)) {
+                alert.annotations.entry("cause".to_owned()).or_insert(cause);
+            }
+        }
+        Some(parcel)
+    }
+
+    /// Digests that are due: what still fires and may be told now, and ends of what the receiver knows. Where nothing
+    /// of a digest is left, there is none.
+    pub(super) fn digests(&mut self, plan: &Plan, now_us: i64) -> Vec<Parcel> {
+        if !self.ledgers.values().any(|ledger| ledger.is_due(now_us)) {
+            return Vec::new();
+        }
+        let tellable = self.tellable(plan, now_us);
+        let mut parcels = Vec::new();
+        for (receiver, ledger) in &mut self.ledgers {
+            if !ledger.is_due(now_us) {
+                continue;
+            }
+            ledger.retain(|fingerprint, member| member.ended_us.is_some() || tellable.contains(fingerprint));
+            let digest = ledger.due(now_us);
+            let told: BTreeSet<String> =
+                digest.iter().flat_map(|digest| digest.members.keys().cloned()).collect();
+            for group in self.groups.values_mut().filter(|group| group.receiver == *receiver) {
+                group.digested(&told);
+            }
+            let Some(digest) = digest else { continue };
+            let labels = Labels::from([("digest".to_owned(), ledger.digests.to_string())]);
+            let mut group = Group::new((&plan.route.name, receiver, labels), now_us, plan.route.pace, now_us);
+            group.generation = ledger.digests;
+            let mut parcel = parcel(plan, (&group, Why::Digest), digest.members, now_us);
+            parcel.notification.left_out += digest.left_out;
+            parcel.notification.note = Some(format!(
+                "{} messages were held back, because this receiver gets at most {} in {:?}; this one stands for them",
+                digest.messages, plan.cap.messages, plan.cap.per
+            ));
+            parcels.push(parcel);
+        }
+        parcels
+    }
+
+    /// Alerts that fire and that nothing suppresses.
+    fn tellable(&self, plan: &Plan, now_us: i64) -> BTreeSet<String> {
+        let firing = self.firing();
+        let suppression = self.suppression(plan, &firing, now_us);
+        let mut tellable = BTreeSet::new();
+        for (fingerprint, labels) in &firing {
+            if suppression.of(fingerprint, labels).is_none() {
+                tellable.insert(fingerprint.clone());
+            }
+        }
+        tellable
+    }
+}
