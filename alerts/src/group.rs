@@ -54,7 +54,7 @@ pub struct Group {
     pub generation: u64,
     /// Whether somebody else was told because nobody acknowledged.
     pub escalated: bool,
-    /// Alerts that the receiver does not know to fire: the message about them was held back, and a digest will tell them.
+    /// Alerts that the receiver does not know to fire: the message about them was held back for a digest.
     #[serde(default)]
     pub held: BTreeSet<String>,
 }
@@ -254,8 +254,8 @@ impl Group {
         self.next_us = self.next_us.saturating_add(interval.saturating_mul(missed + 1));
     }
 
-    /// Notes which alerts the receiver was told in a digest. The others that waited for it were not told: they have no end,
-    /// and are new where they fire and may be told.
+    /// Notes which alerts the receiver was told in a digest. The others that waited for it were not told: they have no
+    /// end, and are new where they fire and may be told.
     pub fn digested(&mut self, told: &BTreeSet<String>) {
         for fingerprint in std::mem::take(&mut self.held) {
             if told.contains(&fingerprint) {

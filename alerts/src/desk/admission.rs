@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{State, parcel};
+use windvane_types::alert::Severity;
+
+use super::{State, parcel, severity};
 use crate::cause::cause;
 use crate::group::{Group, Member, Why};
 use crate::notification::{Labels, State as Ended};
@@ -10,9 +12,9 @@ use crate::outbox::Parcel;
 use crate::plan::Plan;
 
 impl State {
-    /// A message, or none where the receiver had too many: ends go through, so that nothing stays open. What the
-    /// receiver was never told to fire, because that waits for a digest, has no end for it. `news` are the alerts that
-    /// fire since the group was told last.
+    /// A message, or none where the receiver had too many: ends go through, so that nothing stays open, and so does
+    /// what is critical. What the receiver was never told to fire, because that waits for a digest, has no end for it.
+    /// `news` are the alerts that fire since the group was told last.
     pub(super) fn admitted(
         &mut self,
         (plan, now_us): (&Plan, i64),
@@ -31,7 +33,8 @@ impl State {
         if matches!(why, Why::AllResolved | Why::SomeResolved) && !tells_ends {
             return None;
         }
-        if why != Why::AllResolved && !ledger.admits(plan.cap, now_us) {
+        let urgent = members.values().any(|member| severity(&member.entry.labels) == Severity::Critical);
+        if why != Why::AllResolved && !urgent && !ledger.admits(plan.cap, now_us) {
             // One whose end is held back still fires for the receiver.
             group.held.extend(news.into_iter().filter(|fingerprint| !ledger.owes_end(fingerprint)));
             ledger.hold(members, plan.cap, now_us);

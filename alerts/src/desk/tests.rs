@@ -164,6 +164,21 @@ fn a_digest_has_what_fires_and_is_not_suppressed() {
 }
 
 #[test]
+fn what_is_critical_waits_for_no_digest() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    models(&mut state, &plan, &[1.0; 2], 0);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
+    plan.rules[0].severity = Severity::Critical;
+    models(&mut state, &plan, &[1.0; 3], 60);
+    let urgent = told(&mut state, &plan, 330);
+    assert_eq!(urgent.len(), 3, "{urgent:?}");
+    assert!(urgent.iter().all(|told| told.1 != "digest"));
+    // What was told so is not told again by the digest.
+    assert_eq!(told(&mut state, &plan, 3_630), vec![]);
+}
+
+#[test]
 fn an_end_that_was_held_back_is_in_the_digest() {
     let (mut state, mut plan) = (State::default(), plan());
     plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
