@@ -1,6 +1,7 @@
 //! The desk: from judged alerts to messages in the outbox. Everything here is a function of the state, the plan and the time.
 
 mod admission;
+mod elsewhere;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -126,17 +127,24 @@ impl State {
         let mut members = told_members(group, &view);
         let known = group.told.as_ref().map(|told| told.firing.clone()).unwrap_or_default();
         let mut group = group.clone();
+        let others = group.others.clone();
         group.looked((decision, manner), &view, now_us);
-        let mut parcels = Vec::new();
+        let mut parcels: Vec<Parcel> = Vec::new();
         if let Decision::Tell(why) = decision {
             tracing::debug!(group = key, reason = why.as_str(), "a group is told");
             if why == Why::NewAlerts || why == Why::First || why == Why::Repeat {
                 members.retain(|_, member| member.ended_us.is_none() || route.send_resolved);
             }
+            if why == Why::AllResolved {
+                parcels.extend(elsewhere::ends(plan, (&group, &others), &members, now_us));
+            }
             let news = view.firing.difference(&known).cloned().collect();
             parcels.extend(self.admitted((plan, now_us), (&mut group, why, news), members));
+            for parcel in &mut parcels {
+                parcel.also.clone_from(&others);
+            }
         }
-        parcels.extend(escalation(plan, (&mut group, route), &view, now_us));
+        parcels.extend(elsewhere::escalation(plan, (&mut group, route), &view, now_us));
         self.groups.insert(key.to_owned(), group);
         parcels
     }
@@ -190,25 +198,6 @@ impl State {
     /// Who looks after an alert that fires since then.
     fn acknowledged(&self, fingerprint: &str, since_us: i64) -> Option<&Acknowledgement> {
         self.acknowledgements.iter().find(|it| it.fingerprint == fingerprint && it.at_us >= since_us)
-    }
-
-    /// A message to whoever is told where a receiver does not take its messages.
-    #[must_use]
-    pub fn to_fallback(&self, plan: &Plan, dead: &Parcel, now_us: i64) -> Option<Parcel> {
-        let fallback = plan.fallback.as_deref().filter(|name| *name != dead.notification.receiver)?;
-        if dead.notification.reason == Why::Fallback.as_str() {
-            return None;
-        }
-        let mut parcel = dead.clone();
-        let notification = &mut parcel.notification;
-        notification.note =
-            Some(format!("the receiver `{}` did not take this: {}", notification.receiver, dead.last));
-        notification.id = id(&[fallback, &notification.id]);
-        fallback.clone_into(&mut notification.receiver);
-        Why::Fallback.as_str().clone_into(&mut notification.reason);
-        (parcel.made_us, parcel.next_us, parcel.attempts) = (now_us, now_us, 0);
-        parcel.last.clear();
-        Some(parcel)
     }
 
     /// Alerts as pages and commands show them, the most urgent first.
@@ -270,23 +259,6 @@ impl State {
     }
 }
 
-/// Somebody else is told where nobody looks after a group for too long. Nobody is where all that fires is suppressed.
-fn escalation(plan: &Plan, (group, route): (&mut Group, &Route), view: &View, now_us: i64) -> Option<Parcel> {
-    let escalation = route.escalation.as_ref()?;
-    let due = group.escalates_at_us(escalation).is_some_and(|at| at <= now_us);
-    if !due || view.acknowledged || view.muted || view.firing.is_empty() {
-        return None;
-    }
-    group.escalated = true;
-    let elsewhere = Group { receiver: escalation.to.clone(), ..group.clone() };
-    let mut parcel = parcel(plan, (&elsewhere, Why::Escalated), told_members(group, view), now_us);
-    parcel.notification.note = Some(format!(
-        "`{}` was told and nobody has acknowledged this for {:?}; `windvane alerts ack` does",
-        group.receiver, escalation.after
-    ));
-    Some(parcel)
-}
-
 /// The members that a message is about.
 fn told_members(group: &Group, view: &View) -> BTreeMap<String, Member> {
     let told = |name: &&String| view.firing.contains(*name) || view.resolved.contains(*name);
@@ -335,7 +307,15 @@ fn parcel(
         made_at: time(now_us),
     };
     let generation = group.generation;
-    Parcel { notification, generation, made_us: now_us, attempts: 0, next_us: now_us, last: String::new() }
+    Parcel {
+        notification,
+        generation,
+        made_us: now_us,
+        attempts: 0,
+        next_us: now_us,
+        last: String::new(),
+        also: BTreeSet::new(),
+    }
 }
 
 /// What fires stands before what has ended, the urgent before the rest, the strong before the weak.

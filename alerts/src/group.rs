@@ -57,6 +57,9 @@ pub struct Group {
     /// Alerts that the receiver does not know to fire: the message about them was held back for a digest.
     #[serde(default)]
     pub held: BTreeSet<String>,
+    /// Receivers beside its own that were told that it fires: they are told the end, too.
+    #[serde(default)]
+    pub others: BTreeSet<String>,
 }
 
 /// Why a group is told.
@@ -209,6 +212,7 @@ impl Group {
             generation: 0,
             escalated: false,
             held: BTreeSet::new(),
+            others: BTreeSet::new(),
         }
     }
 
@@ -248,6 +252,7 @@ impl Group {
         }
         if self.told.as_ref().is_none_or(|told| told.firing.is_empty()) {
             self.escalated = false;
+            self.others.clear();
         }
         let interval = us(manner.pace.group_interval).max(1);
         let missed = now_us.saturating_sub(self.next_us) / interval;
@@ -259,6 +264,11 @@ impl Group {
     pub fn digested(&mut self, told: &BTreeSet<String>) {
         for fingerprint in std::mem::take(&mut self.held) {
             if told.contains(&fingerprint) {
+                continue;
+            }
+            // Somebody else may know it and is owed its end.
+            if !self.others.is_empty() {
+                self.held.insert(fingerprint);
                 continue;
             }
             if let Some(before) = &mut self.told {

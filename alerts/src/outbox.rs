@@ -37,6 +37,9 @@ pub struct Parcel {
     pub next_us: i64,
     /// What came of the last one.
     pub last: String,
+    /// Other receivers that got the same message: they need no copy where this one is given up.
+    #[serde(default)]
+    pub also: BTreeSet<String>,
 }
 
 /// What became of a parcel after an attempt.
@@ -185,7 +188,15 @@ mod tests {
     fn parcel(id: &str, group: &str) -> Parcel {
         let mut notification = Notification::test("ops", id.to_owned(), Timestamp::UNIX_EPOCH);
         notification.group.insert("model".to_owned(), group.to_owned());
-        Parcel { notification, generation: 1, made_us: 0, attempts: 0, next_us: 0, last: String::new() }
+        Parcel {
+            notification,
+            generation: 1,
+            made_us: 0,
+            attempts: 0,
+            next_us: 0,
+            last: String::new(),
+            also: BTreeSet::new(),
+        }
     }
 
     fn ids(parcels: &[Parcel]) -> Vec<&str> {

@@ -233,6 +233,56 @@ fn a_dead_message_goes_to_the_fallback_once() {
 }
 
 #[test]
+fn who_was_told_beside_the_receiver_is_told_the_end() {
+    let ends = |other: &str| {
+        [message("team", "all_resolved", 0, 40), message(other, "all_resolved", 0, 40)].concat()
+    };
+    let sorted = |mut told: Vec<(String, String, usize, usize)>| {
+        told.sort_by(|a, b| b.0.cmp(&a.0));
+        told
+    };
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.route.escalation = Some(Escalation { after: Duration::from_secs(600), to: "lead".to_owned() });
+    forty(&mut state, &plan, 1.0, 0);
+    assert_eq!(told(&mut state, &plan, 30).len(), 1);
+    assert_eq!(told(&mut state, &plan, 630), message("lead", "escalated", 40, 0));
+    forty(&mut state, &plan, 0.0, 700);
+    assert_eq!(sorted(told(&mut state, &plan, 930)), ends("lead"));
+    assert!(state.groups.is_empty());
+
+    plan.route.escalation = None;
+    plan.fallback = Some("file".to_owned());
+    forty(&mut state, &plan, 1.0, 1_000);
+    state.tell(&plan, &BTreeSet::new(), 1_030 * SECOND);
+    let dead = state.outbox.parcels.remove(0);
+    assert!(state.to_fallback(&plan, &dead, 1_040 * SECOND).is_some());
+    forty(&mut state, &plan, 0.0, 1_050);
+    let mut again = state.clone();
+    assert_eq!(sorted(told(&mut state, &plan, 1_330)), ends("file"));
+    // The fallback has the end, so it gets no copy where the receiver does not take it, either.
+    again.tell(&plan, &BTreeSet::new(), 1_330 * SECOND);
+    let of_team = again.outbox.parcels.iter().position(|parcel| parcel.notification.receiver == "team");
+    let dead = again.outbox.parcels.remove(of_team.unwrap());
+    assert_eq!(again.to_fallback(&plan, &dead, 1_340 * SECOND), None);
+}
+
+#[test]
+fn a_state_that_an_earlier_version_kept_is_read() {
+    let (mut state, plan) = (State::default(), plan());
+    forty(&mut state, &plan, 1.0, 0);
+    state.tell(&plan, &BTreeSet::new(), 30 * SECOND);
+    let mut kept = serde_json::to_value(&state).unwrap();
+    for group in kept["groups"].as_object_mut().unwrap().values_mut() {
+        group.as_object_mut().unwrap().retain(|name, _| name != "held" && name != "others");
+    }
+    for parcel in kept["outbox"]["parcels"].as_array_mut().unwrap() {
+        parcel.as_object_mut().unwrap().remove("also");
+    }
+    let read: State = serde_json::from_str(&kept.to_string()).unwrap();
+    assert_eq!((read.groups, read.outbox), (state.groups, state.outbox));
+}
+
+#[test]
 fn an_alert_that_took_another_route_before_is_not_lost() {
     let (mut state, plan) = (State::default(), plan());
     forty(&mut state, &plan, 1.0, 0);
