@@ -22,8 +22,6 @@ use crate::rate::Ledger;
 use crate::route::Route;
 use crate::suppress::{Suppressed, Suppression};
 
-/// Alerts of a message; more are counted.
-pub const ALERTS_TOLD_MAX: usize = 200;
 /// Rows that wait for ClickHouse; beyond that the oldest are dropped and counted.
 pub const ROWS_WAITING_MAX: usize = 20_000;
 
@@ -266,6 +264,7 @@ fn told_members(group: &Group, view: &View) -> BTreeMap<String, Member> {
     members.map(|(name, member)| (name.clone(), member.clone())).collect()
 }
 
+/// A message of all of the members: receivers that people read cut it and count the rest.
 fn parcel(
     plan: &Plan,
     (group, why): (&Group, Why),
@@ -275,7 +274,6 @@ fn parcel(
     let time = |us: i64| Timestamp::from_microsecond(us).unwrap_or_default();
     let mut members: Vec<Member> = members.into_values().collect();
     members.sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(std::cmp::Ordering::Equal));
-    let left_out = members.len().saturating_sub(ALERTS_TOLD_MAX) as u64;
     let alert = |member: Member| Alert {
         state: if member.ended_us.is_some() { Ended::Resolved } else { Ended::Firing },
         labels: member.entry.labels,
@@ -301,8 +299,8 @@ fn parcel(
         receiver: group.receiver.clone(),
         route: plan.route.key_of(&group.route).unwrap_or_else(|| "{}".to_owned()),
         group: group.labels.clone(),
-        alerts: members.into_iter().take(ALERTS_TOLD_MAX).map(alert).collect(),
-        left_out,
+        alerts: members.into_iter().map(alert).collect(),
+        left_out: 0,
         external_url: plan.external_url.clone(),
         made_at: time(now_us),
     };

@@ -63,8 +63,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Puts a message in. An older one of the same group and receiver that is not just being sent leaves, and the ends that it
-    /// tells go along in the newer one; so does the oldest where the box is full.
+    /// Puts a message in. An older one of the same group and receiver that is not just being sent leaves, and the ends
+    /// that it tells go along in the newer one. The oldest leaves where the box is full.
     pub fn post(&mut self, mut parcel: Parcel, busy: &BTreeSet<String>) -> Vec<Settled> {
         let key = of_group(&parcel);
         let older = |other: &Parcel| of_group(other) == key && !busy.contains(&other.notification.id);
@@ -156,8 +156,8 @@ fn of_group(parcel: &Parcel) -> (String, String) {
     (parcel.notification.receiver.clone(), parcel.notification.group_key())
 }
 
-/// Puts ends that only an older message tells into the newer one of its group, so that none is lost with it. What the newer
-/// one knows better, such as that it fires again, stays.
+/// Puts ends that only an older message tells into the newer one of its group, so that none is lost with it. What the
+/// newer one knows better, such as that an alert fires again, stays.
 fn carry_ends(older: &Parcel, newer: &mut Parcel) {
     let alerts = &mut newer.notification.alerts;
     let known: BTreeSet<String> = alerts.iter().map(Alert::fingerprint).collect();

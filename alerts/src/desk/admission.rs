@@ -11,6 +11,9 @@ use crate::notification::{Labels, State as Ended};
 use crate::outbox::Parcel;
 use crate::plan::Plan;
 
+/// Alerts of a message that get a likely cause: those that people read first.
+const CAUSES_MAX: usize = 200;
+
 impl State {
     /// A message, or none where the receiver had too many: ends go through, so that nothing stays open, and so does
     /// what is critical. What the receiver was never told to fire, because that waits for a digest, has no end for it.
@@ -45,7 +48,8 @@ impl State {
             ledger.forget(fingerprint);
         }
         let mut parcel = parcel(plan, (&*group, why), members, now_us);
-        for alert in parcel.notification.alerts.iter_mut().filter(|alert| alert.state == Ended::Firing) {
+        let firing = parcel.notification.alerts.iter_mut().filter(|alert| alert.state == Ended::Firing);
+        for alert in firing.take(CAUSES_MAX) {
             let rule = alert.name().to_owned();
             if let Some(cause) = cause(&self.book, plan, (&rule, &alert.labels)) {
                 alert.annotations.entry("cause".to_owned()).or_insert(cause);
@@ -78,7 +82,7 @@ impl State {
             let mut group = Group::new((&plan.route.name, receiver, labels), now_us, plan.route.pace, now_us);
             group.generation = ledger.digests;
             let mut parcel = parcel(plan, (&group, Why::Digest), digest.members, now_us);
-            parcel.notification.left_out += digest.left_out;
+            parcel.notification.left_out = digest.left_out;
             parcel.notification.note = Some(format!(
                 "{} messages were held back, because this receiver gets at most {} in {:?}; this one stands for them",
                 digest.messages, plan.cap.messages, plan.cap.per

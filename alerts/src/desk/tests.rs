@@ -67,6 +67,23 @@ fn forty_features_are_one_message_and_one_end() {
 }
 
 #[test]
+fn a_message_has_all_of_many_alerts_and_the_end_of_each() {
+    let (mut state, plan) = (State::default(), plan());
+    let many = |value: f64| -> Vec<Observation> {
+        (0..450).map(|column| observed("delay", column, value)).collect()
+    };
+    judge(&mut state, &plan, many(1.0), 0);
+    state.tell(&plan, &BTreeSet::new(), 30 * SECOND);
+    let notification = &state.outbox.parcels[0].notification;
+    assert_eq!((notification.alerts.len(), notification.left_out), (450, 0));
+    let text = crate::message::Message::of(notification).text;
+    assert!(text.contains(" more"), "people read the first ones, and how many more there are: {text}");
+    state.outbox.parcels.clear();
+    judge(&mut state, &plan, many(0.0), 60);
+    assert_eq!(told(&mut state, &plan, 330), message("team", "all_resolved", 0, 450));
+}
+
+#[test]
 fn a_restart_neither_tells_again_nor_forgets() {
     let (mut state, plan) = (State::default(), plan());
     forty(&mut state, &plan, 1.0, 0);

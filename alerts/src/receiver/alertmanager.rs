@@ -10,7 +10,7 @@ pub const PATH: &str = "/api/v2/alerts";
 /// How long an alert that fires counts there without being sent again: longer than a route's repeat_interval.
 const HOLDS: SignedDuration = SignedDuration::from_hours(24);
 
-/// The body.
+/// The body, with all alerts: one that is left out would be unknown there, or still fire where it has ended.
 pub fn body(notification: &Notification) -> Value {
     notification.alerts.iter().map(|alert| one(alert, notification.made_at)).collect()
 }
@@ -55,5 +55,12 @@ mod tests {
         assert_eq!(fires[0]["labels"]["__nd"], "x");
         notification.alerts[0].state = State::Resolved;
         assert_eq!(body(&notification)[0]["endsAt"], "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn nothing_is_cut() {
+        let mut notification = Notification::test("am", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        notification.alerts = vec![notification.alerts[0].clone(); 1_000];
+        assert_eq!(body(&notification).as_array().map(Vec::len), Some(1_000));
     }
 }
