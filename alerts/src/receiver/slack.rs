@@ -47,10 +47,10 @@ fn words(alert: &Alert) -> String {
     if let Some(description) = annotation("description") {
         text += &format!("\n{description}");
     }
-    for (word, name) in [("Likely cause", "cause"), ("Look next", "next")] {
-        if let Some(told) = annotation(name) {
-            text += &format!("\n*{word}:* {told}");
-        }
+    let cause = alert.annotations.get("cause").map(|cause| crate::cause::labelled(cause));
+    let next = alert.annotations.get("next").map(|next| ("Look next", next.as_str()));
+    for (word, told) in cause.into_iter().chain(next) {
+        text += &format!("\n*{word}:* {}", escaped(told));
     }
     if let Some(histogram) = &alert.chart {
         text += &format!("\n```{}```", escaped(&crate::chart::text(histogram)));

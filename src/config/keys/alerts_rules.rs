@@ -211,7 +211,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "alerts.rules.<NAME>.no_data",
         kind: Kind::Choice(&["ok", "alert", "keep"]),
-        default: "keep; `own`: ok",
+        default: "keep; `own` and `GateFailed`: ok",
         example: "no_data = \"ok\"",
         about: "What no data means: that all is well, that something is wrong (for as long as `for` says), or nothing: the state stays.",
     },
