@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,11 @@ pub struct Arguments {
 const DRAIN: Duration = Duration::from_secs(8);
 const DRAIN_ORPHANED: Duration = Duration::from_secs(1);
 
+/// How long a supervised engine waits for its predecessor to leave the folder: that of a service that was killed drains first.
+const PREDECESSOR: Duration = Duration::from_secs(10);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Runs `windvane engine` until a signal, or until the parent dies.
 pub fn run(arguments: Arguments) -> CommandResult {
     if !arguments.listen.ip().is_loopback() {
@@ -66,12 +72,28 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let library = library(&arguments)?;
     let options =
         EngineOptions { memory_bytes_max: arguments.memory_bytes_max, ..EngineOptions::new(&arguments.data) };
-    let engine = Engine::open(library, &options).map_err(engine_failure)?;
+    let patience = if arguments.exit_with_stdin { PREDECESSOR } else { Duration::ZERO };
+    let engine = open(library, &options, patience).map_err(engine_failure)?;
     // Signals are taken over after the engine has started: it resets some handlers.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(engine.clone(), arguments));
     engine.close();
     served
+}
+
+/// Opens the engine; while another one has the folder, tries again for a while.
+fn open(
+    library: chdb::Library,
+    options: &EngineOptions,
+    patience: Duration,
+) -> Result<Arc<Engine>, EngineError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match Engine::open(library, options) {
+            Err(EngineError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(LOOK),
+            opened => return opened,
+        }
+    }
 }
 
 fn library(arguments: &Arguments) -> Result<chdb::Library, Failure> {
