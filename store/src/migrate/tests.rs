@@ -1,4 +1,4 @@
-//! What migrations promise without an engine; `tests/engine.rs` runs them.
+//! What migrations promise without an engine; `store/tests/tables/migrations.rs` runs them.
 
 use std::path::Path;
 
