@@ -70,7 +70,9 @@ fn events() -> [(&'static str, String); 4] {
         let mut spend = |ts: &str, value: u32| {
             line(
                 &mut measurements,
-                format!(r#"{{"unit_id":"u{i}","metric":"revenue","value":{value},"ts":"{ts}"}}"#),
+                format!(
+                    r#"{{"event_id":"{i}-{ts}","unit_id":"u{i}","metric":"revenue","value":{value},"ts":"{ts}"}}"#
+                ),
             );
         };
         if i < 50 {
@@ -120,6 +122,15 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
                   (SELECT count() FROM predictions), (SELECT count() FROM outcomes)";
     eventually(Duration::from_secs(30), || match query(&service, stored).as_str() {
         "102\t250\t100\t100" => Ok(()),
+        other => Err(other.to_owned()),
+    });
+    // A client that was not answered sends its measurements again, under no key: they count once.
+    let [_, (_, measurements), ..] = events();
+    let one_more = r#"{"unit_id":"u0","metric":"other","value":1,"ts":"2013-01-01T10:00:00Z"}"#;
+    send(&service, "measurements", format!("{measurements}{one_more}\n")).await;
+    let arrived = "SELECT countIf(metric = 'other') FROM measurements";
+    eventually(Duration::from_secs(30), || match query(&service, arrived).as_str() {
+        "1" => Ok(()),
         other => Err(other.to_owned()),
     });
 

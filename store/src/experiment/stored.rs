@@ -239,11 +239,11 @@ fn records(recorded: &Recorded, end_us: i64, numbers: &str) -> String {
             let all = recorded.columns.iter().any(|column| column.column == "rows");
             let named = if all { "1".to_owned() } else { format!("metric IN ({})", names.join(", ")) };
             format!(
-                "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements WHERE {named} AND {before}"
+                "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements FINAL WHERE {named} AND {before}"
             )
         }
         RecordTable::Predictions { model } => format!(
-            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions WHERE model = {} AND unit_id != '' AND {before}",
+            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions FINAL WHERE model = {} AND unit_id != '' AND {before}",
             quote(model)
         ),
         RecordTable::Outcomes { model } => format!(
