@@ -1,5 +1,5 @@
 # The two commands a newcomer needs are `make demo` and `make test`; each does its own set-up.
-# It takes Rust (with cargo), Python 3 with venv, and npm. What is missing is named in one line.
+# It takes Rust (with cargo), a C compiler, Python 3 with venv, npm, git and curl. What is missing is named in one line.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
