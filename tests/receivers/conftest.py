@@ -64,7 +64,8 @@ def windvane(tmp_path):
 
 @pytest.fixture
 def http_sink():
-    """Makes HTTP sinks. An answer is (status, headers, body), or "close" to break off in the middle of one."""
+    """Makes HTTP sinks. An answer is (status, headers, body), or a word: "close" closes before the answer's head, "half" breaks
+    off in the body of a 200, "hang" keeps the connection open and says nothing."""
     servers = []
 
     def make(*answers) -> HttpSink:
@@ -78,6 +79,14 @@ def http_sink():
                 sink.requests.append((self.path, self.headers, body))
                 answer = sink.answers.pop(0) if len(sink.answers) > 1 else sink.answers[0]
                 if answer == "close":
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                if answer == "half":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "100")
+                    self.end_headers()
+                    self.wfile.write(b"ten bytes.")
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
                     return
@@ -143,7 +152,7 @@ def smtp(authority):
     """Makes SMTP servers: tls is none, starttls or wrapper; login is (user, password)."""
     controllers = []
 
-    def make(tls="none", login=None, answers=()):
+    def make(tls="none", login=None, answers=(), port=None):
         mails = Mails(answers)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(context)
@@ -157,9 +166,10 @@ def smtp(authority):
             options |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": tls == "starttls"}
         if tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        if port is None:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
         ssl_context = context if tls == "wrapper" else None
         controller = Controller(mails, hostname="127.0.0.1", port=port, ssl_context=ssl_context, **options)
         controller.start()

@@ -64,6 +64,14 @@ def test_a_fault_of_the_receiver_is_tried_again_with_the_same_key(windvane, http
     assert len({body for _, _, body in sink.requests}) == 1
 
 
+def test_the_head_of_an_answer_decides_where_its_body_breaks_off(windvane, http_sink):
+    sink = http_sink("half", OK)
+    done = windvane(receiver("webhook", sink.url), "ops")
+    assert done.code == 0, done.err
+    assert "took the test notification" in done.out and "200" in done.out and "the body broke off" in done.out
+    assert len(sink.requests) == 1
+
+
 def test_a_receiver_that_asks_for_patience_gets_it(windvane, http_sink):
     sink = http_sink((429, {"Retry-After": "2"}, "slow down"), OK)
     done = windvane(receiver("webhook", sink.url), "ops")
