@@ -1,7 +1,12 @@
 """`windvane alerts test` with a real SMTP server."""
 
+import contextlib
 import email
 import email.policy
+import socket
+import threading
+
+import pytest
 
 
 def receiver(port, *lines, host="localhost"):
@@ -76,6 +81,43 @@ def test_a_refused_mail_is_not_tried_again(windvane, smtp):
     done = windvane(receiver(port, 'tls = "none"'), "mail")
     assert done.code == 69 and "no such list" in done.err and done.out == ""
     assert mails.tries == 1
+
+
+@pytest.fixture
+def mute():
+    """A server that accepts connections and greets nobody: its port, who came, and what ends it."""
+    listener, held = socket.create_server(("127.0.0.1", 0)), []
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(listener.accept()[0])
+
+    def end():
+        # Only this wakes whoever accepts.
+        if thread.is_alive():
+            listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for one in [listener, *held]:
+            one.close()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1], held, end
+    end()
+
+
+def test_a_server_that_never_greets_is_left_and_a_real_one_gets_the_mail(windvane, smtp, mute):
+    port, held, end = mute
+    # What `windvane` runs in has a limit of its own: a send that hangs for ever fails here.
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 69 and done.out == "", done
+    assert "receiver `mail` did not take the notification" in done.err and "no answer within" in done.err, done.err
+    assert f"tries: {len(held)}" in done.err and len(held) > 1, (len(held), done.err)
+    end()
+    mails, port = smtp(port=port)
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 0 and len(mails.kept) == 1, done.err
 
 
 def test_a_password_never_goes_in_the_clear_to_another_machine(windvane):
