@@ -17,9 +17,10 @@ def keys(sink):
 
 
 def test_a_receiver_that_fails_in_every_way_gets_the_same_message_until_it_takes_it(tmp_path, http_sink):
-    sink = http_sink((500, {}, "broken"), "close", (429, {"Retry-After": "1"}, "slow down"), "hang", OK)
+    sink = http_sink((500, {}, "broken"), "close", (429, {"Retry-After": "1"}, "slow down"), "hang", "half")
     service = Service(tmp_path, rule() + routes(sink.url))
     service.send(error())
+    # A 200 whose body breaks off was taken: the head says so.
     eventually(lambda: len(sink.requests) == 5, "it is tried until it is taken")
     eventually(lambda: service.query(
         "SELECT groupArray(outcome), uniq(id) FROM (SELECT * FROM notifications FINAL ORDER BY at)"
@@ -43,24 +44,59 @@ def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink):
     service.end()
 
 
-@pytest.mark.parametrize("answer", ["hang", "kept"])
-def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, answer):
-    """Killed while the receiver keeps the request open, and right after it has answered."""
-    sink = http_sink("hang" if answer == "hang" else OK, OK)
+@pytest.mark.parametrize("point", ["pending", "waiting", "sending", "back_off", "kept", "ended"])
+def test_a_kill_at_any_point_neither_loses_nor_repeats_a_message(tmp_path, http_sink, body, point):
+    """Killed while the alert is pending, while its group waits, while the receiver keeps the request open, between two attempts,
+    and after the message was taken: then the alert ends after the restart, or while nothing runs."""
+    failed = {"sending": ["hang"], "back_off": [(500, {}, "broken")] * 3}.get(point, [])
+    sink = http_sink(*failed, OK)
     config = rule() + routes(sink.url)
+    if point == "pending":
+        config = config.replace("above = 0.5\n", 'above = 0.5\nfor = "10s"\n', 1)
+    if point == "waiting":
+        config = config.replace('group_wait = "0s"', 'group_wait = "10s"', 1)
     service = Service(tmp_path, config)
     service.send(error())
-    eventually(lambda: sink.requests, "it is sent")
-    if answer == "kept":
-        service.looked("Errors", 1)
+    alerts, attempts = "windvane_alerts_alerts{state=", 'windvane_alerts_attempts_total{outcome="'
+    match point:
+        case "pending":
+            eventually(lambda: service.metric(f'{alerts}"pending"') == 1, "it is pending")
+        case "waiting":
+            eventually(lambda: service.metric(f'{alerts}"firing"') == 1, "its group waits")
+        case "sending":
+            eventually(lambda: sink.requests, "it is sent")
+        case "back_off":
+            eventually(lambda: service.metric(f'{attempts}later"') == len(failed), "it waits for the next attempt")
+        case _:
+            eventually(lambda: service.metric(f'{attempts}taken"') == 1, "it is taken")
+            service.looked("Errors", 1)
     service.kill()
+    at_kill = len(sink.requests)
+    assert at_kill == (1 if point in ("kept", "ended") else len(failed)), "it was killed where it should be"
+    if point == "ended":
+        # Nobody judges while this one takes events.
+        deaf = Service(tmp_path, config, "--roles", "collector,web")
+        deaf.send(error(status="ok"))
+        deaf.end()
+        assert len(sink.requests) == 1
     again = Service(tmp_path, config)
-    if answer == "hang":
-        eventually(lambda: len(sink.requests) == 2, "it is sent again")
-        assert len(set(keys(sink))) == 1, "under the same key"
+    statuses = lambda: [body(sink, at)["status"] for at in range(len(sink.requests))]
+    if point != "ended":
+        eventually(lambda: len(sink.requests) == len(failed) + 1, "it is told")
+        again.looked("Errors", 4)
+        assert statuses() == ["firing"] * (len(failed) + 1)
+        again.send(error(status="ok"))
+    eventually(lambda: "resolved" in statuses(), "its end is told")
     again.looked("Errors", 4)
-    assert len(sink.requests) == (2 if answer == "hang" else 1)
-    eventually(lambda: again.query("SELECT countIf(to_state = 'firing') FROM alert_events FINAL") == "1", "it fired once")
+    assert statuses() == ["firing"] * (len(failed) + 1) + ["resolved"]
+    assert len(set(keys(sink)[:-1])) == 1, "every attempt under the same key"
+    # That it is pending is told once: what it has waited already is not forgotten.
+    eventually(lambda: again.query(
+        "SELECT countIf(to_state = 'pending'), countIf(to_state = 'firing'), countIf(to_state = 'resolved') FROM alert_events FINAL"
+    ) == f"{int(point == 'pending')}\t1\t1", "every change happened once")
+    eventually(lambda: again.query(
+        "SELECT groupArray(reason) FROM (SELECT reason FROM notifications FINAL WHERE outcome = 'taken' ORDER BY at)"
+    ) == "['first','all_resolved']", "each message was taken once")
     again.end()
 
 
