@@ -45,7 +45,7 @@ def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink):
 
 
 @pytest.mark.parametrize("point", ["pending", "waiting", "sending", "back_off", "kept", "ended"])
-def test_a_kill_at_any_point_neither_loses_nor_repeats_a_message(tmp_path, http_sink, body, point):
+def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, body, point):
     """Killed while the alert is pending, while its group waits, while the receiver keeps the request open, between two attempts,
     and after the message was taken: then the alert ends after the restart, or while nothing runs."""
     failed = {"sending": ["hang"], "back_off": [(500, {}, "broken")] * 3}.get(point, [])
