@@ -108,6 +108,10 @@ fn checkpoint(done_seq: u64) -> Record<'static> {
     Record { kind: Kind::Checkpoint, layout: 0, seq: done_seq, rows: 0, time_us: 0, meta: &[], body: &[] }
 }
 
+fn seal(block: &Sealed) -> Vec<u8> {
+    Seal { first: block.run.first, last: block.run.last, token: block.token.clone() }.encode()
+}
+
 /// The log of one table. Sequence numbers begin at 1; 0 is before the first frame.
 #[derive(Debug)]
 pub(crate) struct Log<D: Disk> {
@@ -202,7 +206,7 @@ impl<D: Disk> Log<D> {
                 }
                 let Some(run) = self.runs.next().copied() else { return Staged::Nothing };
                 let sealed = Sealed { run, token: self.token(&run) };
-                self.stage_seal(&sealed);
+                self.stage_seal(run.first, &[], &seal(&sealed));
                 Staged::SealedNew(sealed)
             }
             Op::Checkpoint(block) => {
@@ -219,7 +223,7 @@ impl<D: Disk> Log<D> {
                     ..block.run
                 };
                 let halves = [first, rest].map(|run| Sealed { token: self.token(&run), run });
-                halves.iter().for_each(|half| self.stage_seal(half));
+                self.stage_seal(first.first, &seal(&halves[0]), &seal(&halves[1]));
                 let [first, rest] = halves;
                 Staged::Split(first, rest)
             }
@@ -239,11 +243,8 @@ impl<D: Disk> Log<D> {
         (FrameInfo { seq, layout, rows: u64::from(rows), bytes, at, time_us, crc }, key)
     }
 
-    fn stage_seal(&mut self, sealed: &Sealed) {
-        let Run { first, last, .. } = sealed.run;
-        let body = Seal { first, last, token: sealed.token.clone() }.encode();
-        let record =
-            Record { kind: Kind::Seal, layout: 0, seq: first, rows: 0, time_us: 0, meta: &[], body: &body };
+    fn stage_seal(&mut self, seq: u64, meta: &[u8], body: &[u8]) {
+        let record = Record { kind: Kind::Seal, layout: 0, seq, rows: 0, time_us: 0, meta, body };
         record.encode(&mut self.buffer);
     }
 

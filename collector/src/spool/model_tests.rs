@@ -260,6 +260,26 @@ proptest! {
     }
 }
 
+/// Of a block of four frames, of which ClickHouse refuses something, a crash may keep any part of any split that is being
+/// written; whatever it keeps, no frame is left between the halves.
+#[test]
+fn a_split_that_a_crash_cut_short_happened_or_did_not() {
+    for splits in 1..3 {
+        for cut in 0..4 {
+            for seed in 0..200 {
+                let mut world = World::new();
+                world.append(&[1, 1, 1, 1]);
+                (1..splits).for_each(|_| world.upload(Answer::Poison));
+                world.disk.fault_in(cut, Fault::PowerCut);
+                world.upload(Answer::Poison);
+                world.crash(seed);
+                world.drain();
+                world.check();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_disk_whose_sync_failed_acknowledges_nothing_until_it_is_opened_again() {
     let mut world = World::new();

@@ -21,7 +21,8 @@ const MAGIC: [u8; 4] = *b"WVF1";
 pub(crate) enum Kind {
     /// Rows of one batch; `meta` is its idempotency key, if it had one.
     Frame = 1,
-    /// A block: `seq` is its first frame, `body` its [`Seal`].
+    /// A block: `seq` is its first frame, `body` its [`Seal`]. Of a block that was split, both halves in one record, so that
+    /// neither is ever there without the other: `meta` is the first one's, `body` that of the rest.
     Seal = 2,
     /// ClickHouse has answered for all frames up to `seq`.
     Checkpoint = 3,

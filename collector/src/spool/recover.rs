@@ -79,7 +79,7 @@ impl Survey<'_> {
                 }
             }
             Kind::Seal => {
-                if let Some(seal) = Seal::decode(body) {
+                for seal in [meta, body].into_iter().filter_map(Seal::decode) {
                     // The halves of a split replace the whole.
                     self.seals.retain(|old| old.last < seal.first || old.first > seal.last);
                     self.seals.push(seal);
