@@ -10,13 +10,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use windvane_store::alerts_acknowledgements::{self, Acknowledgement};
 use windvane_store::views::{ALERT_EVENTS, Asked, SILENCES};
-use windvane_store::{Store, StoreError, alerts_state};
+use windvane_store::{Store, StoreError};
 use windvane_types::alert::{Standing, State};
 use windvane_types::{Clock, SystemClock, span};
 
-use crate::address;
-use crate::numbers::number;
+use crate::numbers::optional;
 use crate::page::{Part, card, empty, page, time};
+use crate::{address, api};
 
 /// A change of state.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,14 +61,12 @@ pub struct Alerts {
 /// ClickHouse does not answer or refuses.
 pub async fn read(store: &Store) -> Result<Alerts, StoreError> {
     let none = Asked::new();
-    let (standing, acknowledged, silences, changes) = tokio::try_join!(
-        alerts_state::standing(store),
+    let (mut standing, acknowledged, silences, changes) = tokio::try_join!(
+        api::alerts::standing(store),
         alerts_acknowledgements::read(store),
         SILENCES.rows::<Silence>(store, &none),
         ALERT_EVENTS.rows::<Change>(store, &none),
     )?;
-    // Another version may have written it; then there is nothing that this one could show.
-    let mut standing: Vec<Standing> = serde_json::from_str(&standing).unwrap_or_default();
     looked_after(&mut standing, &acknowledged);
     Ok(Alerts { standing, silences, changes, now_us: SystemClock.now().as_microsecond() })
 }
@@ -181,7 +179,7 @@ fn changes(changes: &[Change]) -> Markup {
                             th scope="row" { (change.rule) @if !change.model.is_empty() { " " a href=(address::model(&change.model)) { (change.model) } } }
                             td { (change.from_state) " → " span class=(format!("badge {}", change.to_state)) { (change.to_state) } " " span.quiet { (change.reason.replace('_', " ")) } }
                             td { (change.severity) }
-                            td.number { (change.value.map_or_else(|| "–".to_owned(), number)) }
+                            td.number { (optional(change.value)) }
                             td { @match link(&change.link) { Some(link) => { a href=(link) { (change.summary) } } None => { (change.summary) } } }
                         }
                     }

@@ -11,6 +11,7 @@ mod parameters;
 pub mod performance;
 pub mod problem;
 pub mod quality;
+pub mod run;
 pub mod silences;
 pub mod views;
 

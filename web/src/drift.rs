@@ -8,7 +8,7 @@ use windvane_types::drift::{Column, Document, Segment, Verdict};
 
 use crate::chart::cut;
 use crate::chart::histogram::{Missing, histogram, legend};
-use crate::numbers::{number, p_value, thousands};
+use crate::numbers::{optional, p_value, thousands};
 use crate::page;
 
 /// Columns that are drawn: those that drifted furthest. The table has all.
@@ -113,9 +113,9 @@ fn table(sorted: &[&Column]) -> Markup {
                                     td.number { (thousands(column.n_reference)) } td.number { (thousands(column.n_current)) }
                                 } @else { td {} td {} td {} td {} }
                                 td { @if method.drifted { strong { (method.method) } } @else { (method.method) } @if let Some(reason) = &method.reason { " " span.quiet { (reason) } } }
-                                td.number { (method.statistic.map_or("–".to_owned(), number)) }
-                                td.number { (method.effect.map_or("–".to_owned(), number)) }
-                                td.number { (method.threshold.map_or("–".to_owned(), number)) }
+                                td.number { (optional(method.statistic)) }
+                                td.number { (optional(method.effect)) }
+                                td.number { (optional(method.threshold)) }
                                 td.number { (p_value(method.p_value).trim_start_matches("p ")) }
                                 td.number { (p_value(method.p_adjusted).trim_start_matches("p ")) }
                             }

@@ -11,7 +11,7 @@ use crate::address;
 use crate::chart::histogram::{Missing, histogram, legend};
 use crate::chart::lines::{Look, Series, lines};
 use crate::model::DriftSeries;
-use crate::numbers::{number, p_value, percent, short, thousands};
+use crate::numbers::{number, optional, p_value, percent, short, thousands};
 use crate::page::{Part, card, page};
 
 /// Windows before the newest one that have a histogram of their own.
@@ -204,9 +204,9 @@ fn methods(window: &[Row]) -> Markup {
                         tr {
                             th scope="row" { (row.method) }
                             td { @if row.drifted { span.badge.drift { "drift" } } @else { span.quiet { "no drift" } } }
-                            td.number { (row.statistic.map_or("–".to_owned(), number)) }
-                            td.number { (row.effect.map_or("–".to_owned(), number)) }
-                            td.number { (row.threshold.map_or("–".to_owned(), number)) }
+                            td.number { (optional(row.statistic)) }
+                            td.number { (optional(row.effect)) }
+                            td.number { (optional(row.threshold)) }
                             td.number { (p_value(row.p_value).trim_start_matches("p ")) }
                             td.number { (p_value(row.p_adjusted).trim_start_matches("p ")) }
                         }

@@ -13,7 +13,7 @@ pub use list::list;
 
 use crate::address;
 use crate::chart::cut;
-use crate::numbers::{number, thousands};
+use crate::numbers::{interval, number, optional, thousands};
 use crate::page::{self, Part};
 
 /// Characters of a name.
@@ -111,14 +111,6 @@ fn answer(document: &Document) -> String {
     }
 }
 
-fn maybe(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".to_owned(), number)
-}
-
-fn interval(ci: Option<[f64; 2]>) -> String {
-    ci.map_or_else(|| "–".to_owned(), |[lo, hi]| format!("{} to {}", number(lo), number(hi)))
-}
-
 fn checks(checks: &[Check]) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Checks" {
@@ -129,8 +121,8 @@ fn checks(checks: &[Check]) -> Markup {
                         tr {
                             th scope="row" { (check.check) @if let Some(subject) = &check.subject { " " (subject) } }
                             td { (badge(check.verdict)) }
-                            td { (maybe(check.observed)) }
-                            td { (maybe(check.bound)) }
+                            td { (optional(check.observed)) }
+                            td { (optional(check.bound)) }
                             td { (interval(check.ci)) }
                             td { (check.reason) }
                         }
@@ -157,11 +149,11 @@ fn outputs(outputs: &[Output]) -> Markup {
                             th scope="row" { (output.output) }
                             td { (output.element) }
                             td { (thousands(output.agree)) " of " (thousands(output.n)) }
-                            td { (maybe(output.max_abs)) }
-                            td { (maybe(output.max_rel)) }
+                            td { (optional(output.max_abs)) }
+                            td { (optional(output.max_rel)) }
                             td { (thousands(output.nonfinite)) }
                             td { @if let Some(top) = &output.top_class { (thousands(top.flips)) " of " (thousands(top.n)) } }
-                            td { (maybe(output.drift)) }
+                            td { (optional(output.drift)) }
                         }
                     }
                 }
@@ -212,7 +204,7 @@ fn latencies(document: &Document) -> Markup {
         html! {
             tr {
                 th scope="row" { (name) }
-                @for value in [of.p50, of.p95, of.p99, of.max, of.cold_start, rate] { td { (maybe(value)) } }
+                @for value in [of.p50, of.p95, of.p99, of.max, of.cold_start, rate] { td { (optional(value)) } }
                 td { @match of.steady { Some(true) => "yes", Some(false) => "no", None => "–" } }
             }
         }

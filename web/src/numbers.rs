@@ -18,6 +18,16 @@ pub fn short(time: &str) -> String {
     time.get(..16).map_or_else(|| time.to_owned(), |time| time.replace('T', " "))
 }
 
+/// A number that may not be known.
+pub fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), number)
+}
+
+/// The ends of an interval that may not be known.
+pub fn interval(ends: Option<[f64; 2]>) -> String {
+    ends.map_or_else(|| "–".to_owned(), |[low, high]| format!("{} to {}", number(low), number(high)))
+}
+
 /// Microseconds in the unit a person reads.
 pub fn latency(us: Option<f64>) -> String {
     match us {

@@ -208,7 +208,8 @@ fn missing(what: &str) -> Response {
     (StatusCode::NOT_FOUND, Html(page::missing(what).into_string())).into_response()
 }
 
-fn shown(page: Result<Markup, StoreError>) -> Response {
+/// A page, or the one that says that ClickHouse does not answer.
+pub fn shown(page: Result<Markup, StoreError>) -> Response {
     match page {
         Ok(page) => Html(page.into_string()).into_response(),
         Err(error) => {

@@ -6,7 +6,7 @@ use windvane_types::performance::{CalibrationBin, Chunk, Document, Metric, Trust
 
 use crate::chart::cut;
 use crate::chart::lines::{Look, Series, by_number};
-use crate::numbers::{number, percent, thousands};
+use crate::numbers::{interval, number, optional, percent, thousands};
 use crate::page;
 
 /// Chunks that the tables list; charts draw all.
@@ -120,11 +120,6 @@ pub fn lines_of(points: &[(i64, &Metric)]) -> Vec<Series> {
     .collect()
 }
 
-/// The ends of an interval.
-pub fn interval(ends: Option<[f64; 2]>) -> String {
-    ends.map_or("–".to_owned(), |[low, high]| format!("{} to {}", number(low), number(high)))
-}
-
 /// What is usual: an end that is open is any.
 pub fn usual(ends: Option<[Option<f64>; 2]>) -> String {
     let [low, high] = ends.unwrap_or_default();
@@ -147,8 +142,8 @@ fn table(document: &Document, name: &str) -> Markup {
                             tr {
                                 th scope="row" { (chunk.start.as_deref().map_or_else(|| thousands(chunk.chunk), crate::numbers::short)) }
                                 td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
-                                td.number { (metric.realised.map_or("–".to_owned(), number)) } td.number { (interval(metric.ci)) }
-                                td.number { (metric.estimated.map_or("–".to_owned(), number)) } td.number { (usual(metric.threshold)) }
+                                td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
+                                td.number { (optional(metric.estimated)) } td.number { (usual(metric.threshold)) }
                                 td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } }
                             }
                         }
@@ -179,7 +174,7 @@ fn calibration(bins: &[CalibrationBin]) -> Markup {
 fn weakest(document: &Document) -> Markup {
     let weakest = &document.weakest_segments;
     html! {
-        p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (weakest.overall.map_or("–".to_owned(), number)) ", of " (thousands(weakest.looked_at)) " segments looked at." }
+        p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (optional(weakest.overall)) ", of " (thousands(weakest.looked_at)) " segments looked at." }
         div.scroll {
             table.narrow {
                 thead { tr { th scope="col" { "segment" } th.number scope="col" { "rows" } th.number scope="col" { "loss" } th.number scope="col" { "elsewhere" } th.number scope="col" { "p, corrected" } } }

@@ -10,6 +10,8 @@ use crate::chart::cut;
 use crate::numbers::{percent, thousands};
 use crate::page;
 
+pub use words::headline;
+
 /// Checks that have a sentence of their own; the table has more.
 const SENTENCES_MAX: usize = 20;
 /// Checks that the table lists.
@@ -29,7 +31,7 @@ pub fn quality_report(document: &Document) -> String {
 fn content(document: &Document) -> Markup {
     html! {
         h1 { "Quality of " (cut(&document.current.source, NAME_MAX)) }
-        p class=(format!("answer {}", document.verdict.as_str())) { (words::headline(&document.checks)) }
+        p class=(format!("answer {}", document.verdict.as_str())) { (headline(&document.checks)) }
         p.quiet {
             (thousands(document.current.rows)) " rows, against what "
             (thousands(document.reference.rows)) " rows of " (cut(&document.reference.source, NAME_MAX)) " were."
@@ -41,11 +43,6 @@ fn content(document: &Document) -> Markup {
         }
         (page::embedded(&serde_json::to_string(document).ok().filter(|text| text.len() <= JSON_MAX).unwrap_or_default()))
     }
-}
-
-/// What the checks say in one sentence.
-pub fn headline(checks: &[Check]) -> String {
-    words::headline(checks)
 }
 
 /// The checks that fail in words, and all of them as a table, those that fail first.

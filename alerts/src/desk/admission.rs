@@ -96,12 +96,8 @@ impl State {
     fn tellable(&self, plan: &Plan, now_us: i64) -> BTreeSet<String> {
         let firing = self.firing();
         let suppression = self.suppression(plan, &firing, now_us);
-        let mut tellable = BTreeSet::new();
-        for (fingerprint, labels) in &firing {
-            if suppression.of(fingerprint, labels).is_none() {
-                tellable.insert(fingerprint.clone());
-            }
-        }
-        tellable
+        let told =
+            firing.iter().filter(|(fingerprint, labels)| suppression.of(fingerprint, labels).is_none());
+        told.map(|(fingerprint, _)| fingerprint.clone()).collect()
     }
 }

@@ -25,6 +25,11 @@ fn models(state: &mut State, plan: &Plan, values: &[f64], now_s: i64) {
     judge(state, plan, observations, now_s);
 }
 
+/// A plan in which a receiver gets so many messages an hour.
+fn capped(messages: usize) -> Plan {
+    Plan { cap: Cap { messages, per: Duration::from_secs(3_600) }, ..plan() }
+}
+
 fn judge(state: &mut State, plan: &Plan, observations: Vec<Observation>, now_s: i64) {
     let judge = Judge { now_us: now_s * SECOND, holder: "test", external_url: None };
     let judged = state.book.judge(&plan.rules[0], observations, judge);
@@ -127,8 +132,7 @@ fn what_is_silenced_is_not_told_until_the_silence_ends() {
 
 #[test]
 fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
-    let (mut state, mut plan) = (State::default(), plan());
-    plan.cap = Cap { messages: 2, per: Duration::from_secs(3_600) };
+    let (mut state, plan) = (State::default(), capped(2));
     models(&mut state, &plan, &[1.0; 6], 0);
     assert_eq!(told(&mut state, &plan, 30).len(), 2);
     assert_eq!(told(&mut state, &plan, 3_000), vec![]);
@@ -140,8 +144,7 @@ fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
 
 #[test]
 fn what_ended_before_its_digest_is_told_neither_to_fire_nor_to_have_ended() {
-    let (mut state, mut plan) = (State::default(), plan());
-    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    let (mut state, plan) = (State::default(), capped(1));
     models(&mut state, &plan, &[1.0; 3], 0);
     assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
     models(&mut state, &plan, &[0.0; 3], 60);
@@ -153,8 +156,7 @@ fn what_ended_before_its_digest_is_told_neither_to_fire_nor_to_have_ended() {
 
 #[test]
 fn a_digest_has_what_fires_and_is_not_suppressed() {
-    let (mut state, mut plan) = (State::default(), plan());
-    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    let (mut state, plan) = (State::default(), capped(1));
     models(&mut state, &plan, &[1.0; 4], 0);
     assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
     state.silences.push(Silence {
@@ -182,8 +184,7 @@ fn a_digest_has_what_fires_and_is_not_suppressed() {
 
 #[test]
 fn what_is_critical_waits_for_no_digest() {
-    let (mut state, mut plan) = (State::default(), plan());
-    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    let (mut state, mut plan) = (State::default(), capped(1));
     models(&mut state, &plan, &[1.0; 2], 0);
     assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
     plan.rules[0].severity = Severity::Critical;
@@ -197,8 +198,7 @@ fn what_is_critical_waits_for_no_digest() {
 
 #[test]
 fn an_end_that_was_held_back_is_in_the_digest() {
-    let (mut state, mut plan) = (State::default(), plan());
-    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    let (mut state, plan) = (State::default(), capped(1));
     judge(&mut state, &plan, vec![observed("delay", 0, 1.0), observed("delay", 1, 1.0)], 0);
     assert_eq!(told(&mut state, &plan, 30), message("team", "first", 2, 0));
     judge(&mut state, &plan, vec![observed("delay", 0, 1.0), observed("delay", 1, 0.0)], 60);

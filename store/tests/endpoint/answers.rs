@@ -1,6 +1,6 @@
-//! What answers say beside their rows: headers, statuses of exceptions, encodings, and the first words with Grafana.
+//! What answers say beside their rows: headers, statuses of exceptions, and the first words with Grafana.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use crate::service::{User, finish, service};
 
@@ -59,38 +59,6 @@ async fn a_header_names_the_database() {
         finish(request.body("SELECT currentDatabase(), count() FROM one")).await.text(),
         "system\t1\n"
     );
-}
-
-#[tokio::test]
-async fn browsers_encodings_work_both_ways() {
-    let service = service();
-    service.text("CREATE OR REPLACE TABLE browsers (a String) ENGINE = Memory").await;
-    let zlib = {
-        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(b"deflate\n").unwrap();
-        encoder.finish().unwrap()
-    };
-    let mut brotli = Vec::new();
-    brotli::CompressorWriter::new(&mut brotli, 4096, 5, 22).write_all(b"br\n").unwrap();
-    for (encoding, body) in [("deflate", zlib), ("br", brotli)] {
-        let request = service.request(User::Writer, &[("query", "INSERT INTO browsers FORMAT TSV")]);
-        let answer = finish(request.header("Content-Encoding", encoding).body(body)).await;
-        assert_eq!(answer.code(), 0, "{encoding}: {}", answer.text());
-    }
-    assert_eq!(service.text("SELECT arraySort(groupArray(a)) FROM browsers").await, "['br','deflate']\n");
-    let expected: String = (0..10_000).map(|n| format!("{n}\n")).collect();
-    for encoding in ["deflate", "br"] {
-        let request = service.request(User::Reader, &[]).header("Accept-Encoding", encoding);
-        let answer = finish(request.body("SELECT number FROM numbers(10000)")).await;
-        assert_eq!(answer.header("Content-Encoding"), Some(encoding));
-        let mut unpacked = String::new();
-        match encoding {
-            "br" => brotli::Decompressor::new(answer.body.as_slice(), 4096).read_to_string(&mut unpacked),
-            _ => flate2::read::ZlibDecoder::new(answer.body.as_slice()).read_to_string(&mut unpacked),
-        }
-        .unwrap();
-        assert!(unpacked == expected, "{encoding}");
-    }
 }
 
 /// As clickhouse-go sends it for Grafana: gzip is accepted, the format is Native by default, and the whole block is compared.

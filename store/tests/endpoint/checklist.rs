@@ -137,26 +137,40 @@ async fn every_encoding_works_both_ways() {
         encoder.write_all(b"lz4\n").unwrap();
         encoder.finish().unwrap()
     };
-    for (encoding, body) in
-        [("gzip", gzip), ("zstd", zstd), ("lz4", lz4), ("identity", b"identity\n".to_vec())]
-    {
+    let zlib = {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(b"deflate\n").unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut brotli = Vec::new();
+    brotli::CompressorWriter::new(&mut brotli, 4096, 5, 22).write_all(b"br\n").unwrap();
+    for (encoding, body) in [
+        ("gzip", gzip),
+        ("zstd", zstd),
+        ("lz4", lz4),
+        ("deflate", zlib),
+        ("br", brotli),
+        ("identity", b"identity\n".to_vec()),
+    ] {
         let request = service.request(User::Writer, &[("query", "INSERT INTO encoded FORMAT TSV")]);
         let answer = finish(request.header("Content-Encoding", encoding).body(body)).await;
         assert_eq!(answer.code(), 0, "{encoding}: {}", answer.text());
     }
     assert_eq!(
         service.text("SELECT arraySort(groupArray(a)) FROM encoded").await,
-        "['gzip','identity','lz4','zstd']\n"
+        "['br','deflate','gzip','identity','lz4','zstd']\n"
     );
 
     let expected: String = (0..100_000).map(|n| format!("{n}\n")).collect();
-    for encoding in ["gzip", "zstd", "lz4"] {
+    for encoding in ["gzip", "zstd", "lz4", "deflate", "br"] {
         let request = service.request(User::Reader, &[]).header("Accept-Encoding", encoding);
         let answer = finish(request.body("SELECT number FROM numbers(100000)")).await;
         assert_eq!(answer.header("Content-Encoding"), Some(encoding));
         let mut unpacked = String::new();
         match encoding {
             "gzip" => flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut unpacked),
+            "deflate" => flate2::read::ZlibDecoder::new(answer.body.as_slice()).read_to_string(&mut unpacked),
+            "br" => brotli::Decompressor::new(answer.body.as_slice(), 4096).read_to_string(&mut unpacked),
             "zstd" => zstd::Decoder::new(answer.body.as_slice()).unwrap().read_to_string(&mut unpacked),
             _ => lz4_flex::frame::FrameDecoder::new(answer.body.as_slice()).read_to_string(&mut unpacked),
         }

@@ -14,7 +14,7 @@ use windvane_store::Store;
 use crate::api::alerts::{self, Acknowledged};
 use crate::api::problem::Problem;
 use crate::api::silences::{self, Wanted};
-use crate::page;
+use crate::{page, pages};
 
 /// The page that each form leads back to.
 const BACK: &str = "/alerts";
@@ -100,10 +100,7 @@ fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Problem> {
 fn back(done: Result<(), Problem>) -> Response {
     match done {
         Ok(()) => Redirect::to(BACK).into_response(),
-        Err(Problem::Store(error)) => {
-            tracing::warn!(%error, "a form could not be stored");
-            (StatusCode::SERVICE_UNAVAILABLE, Html(page::unavailable().into_string())).into_response()
-        }
+        Err(Problem::Store(error)) => pages::shown(Err(error)),
         Err(problem) => {
             let page = page::not_taken(&problem.to_string(), BACK);
             (StatusCode::BAD_REQUEST, Html(page.into_string())).into_response()

@@ -5,7 +5,7 @@ use windvane_types::alert::{Standing, State};
 use windvane_types::matcher::Matcher;
 
 use super::{forms, link};
-use crate::numbers::number;
+use crate::numbers::optional;
 use crate::page::time;
 
 /// The table, what fires first.
@@ -45,7 +45,7 @@ fn row(alert: &Standing) -> Markup {
             }
             td { span class=(format!("badge {}", alert.state.as_str())) { (alert.state.as_str()) } }
             td { (severity) }
-            td.number { (alert.value.map_or_else(|| "–".to_owned(), number)) }
+            td.number { (optional(alert.value)) }
             td { (time(&alert.since)) }
             td { (told(alert)) }
             td {

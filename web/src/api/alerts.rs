@@ -8,7 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::alert_events::{self, AlertEvent, Asked};
-use windvane_store::{Store, alerts_acknowledgements, alerts_state};
+use windvane_store::{Store, StoreError, alerts_acknowledgements, alerts_state};
 use windvane_types::alert::{Severity, Standing};
 use windvane_types::span;
 
@@ -160,7 +160,10 @@ pub async fn acknowledged(
 }
 
 /// What is pending, firing or recovering. Another version may have written it; then there is nothing that this one could show.
-async fn standing(store: &Store) -> Result<Vec<Standing>, Problem> {
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn standing(store: &Store) -> Result<Vec<Standing>, StoreError> {
     Ok(serde_json::from_str(&alerts_state::standing(store).await?).unwrap_or_default())
 }
 

@@ -13,6 +13,7 @@ use windvane_types::drift::{
 
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
+use super::run::Key;
 
 /// Runs of a page, and the most of them.
 const LIMIT: u64 = 20;
@@ -94,19 +95,6 @@ struct Row {
     drifted: bool,
     verdict: Verdict,
     detail: String,
-}
-
-/// What makes rows belong to one run.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Key {
-    monitor: String,
-    window_start: String,
-    window_end: String,
-    granularity: String,
-    version: String,
-    environment: String,
-    reference_kind: String,
-    reference_name: String,
 }
 
 /// What has no column of its own.

@@ -11,6 +11,7 @@ use windvane_types::latency::{Group, Objective};
 
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
+use super::run::Key;
 
 /// Runs of a page, and the most of them.
 const LIMIT: u64 = 20;
@@ -40,19 +41,6 @@ pub struct Run {
     pub key: Key,
     pub groups: Vec<Group>,
     pub objectives: Vec<Objective>,
-}
-
-/// What makes rows belong to one run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
-    pub monitor: String,
-    pub version: String,
-    pub environment: String,
-    pub reference_kind: String,
-    pub reference_name: String,
-    pub window_start: String,
-    pub window_end: String,
-    pub granularity: String,
 }
 
 /// A row of `latency_findings` that tells a group or an objective.

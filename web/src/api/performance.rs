@@ -11,6 +11,7 @@ use windvane_types::performance::{Change, Metric, Task, Trust, Verdict};
 
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
+use super::run::Key;
 
 /// Windows of a page, and the most of them.
 const LIMIT: u64 = 50;
@@ -98,19 +99,6 @@ struct Row {
     alert: bool,
     verdict: Verdict,
     detail: String,
-}
-
-/// What makes rows belong to one window.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Key {
-    monitor: String,
-    window_start: String,
-    window_end: String,
-    granularity: String,
-    version: String,
-    environment: String,
-    reference_kind: String,
-    reference_name: String,
 }
 
 /// What has no column of its own.

@@ -7,7 +7,7 @@ use windvane_types::span;
 use super::words;
 use crate::chart::axis::{Axis, domain};
 use crate::chart::{px, ticks, time_label};
-use crate::numbers::{number, short, signed_percent, thousands};
+use crate::numbers::{number, optional, short, signed_percent, thousands};
 
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 240.0;
@@ -158,7 +158,7 @@ fn table(points: &[Point]) -> Markup {
                             td.number { (point.relative.map_or("–".to_owned(), signed_percent)) }
                             td.number { (interval(point.relative_low, point.relative_high)) }
                             td.number { (interval(point.sequential_low, point.sequential_high)) }
-                            td.number { (point.sequential_p_value.map_or("–".to_owned(), number)) }
+                            td.number { (optional(point.sequential_p_value)) }
                             td { (point.verdict) }
                         }
                     }

@@ -7,7 +7,7 @@ use windvane_types::span;
 
 use crate::address;
 use crate::chart::heatmap::{Cell, Row, heatmap, times};
-use crate::numbers::{number, p_value, percent, short, thousands};
+use crate::numbers::{number, optional, p_value, percent, short, thousands};
 
 /// Columns that the map draws: those that drifted most.
 const COLUMNS_MAX: usize = 60;
@@ -244,7 +244,7 @@ pub fn top(model: &str, series: &DriftSeries, rows: &[DriftRow]) -> Markup {
                             td { span class=(format!("badge {}", row.verdict)) { (row.verdict.replace('_', " ")) (row.arrow()) } }
                             td { (row.change()) }
                             td { (row.method) }
-                            td.number { (row.effect.map_or("–".to_owned(), number)) }
+                            td.number { (optional(row.effect)) }
                             td.number { (number(row.strength)) }
                             td.number { (p_value(row.p_adjusted).trim_start_matches("p ")) }
                         }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::drift::reference;
 use crate::address;
+use crate::api::run::Key;
 use crate::numbers::short;
 use crate::page::empty;
 
@@ -17,6 +18,20 @@ pub struct Whose<'a> {
     pub end: &'a str,
     pub reference_kind: &'a str,
     pub reference_name: &'a str,
+}
+
+impl<'a> From<&'a Key> for Whose<'a> {
+    fn from(key: &'a Key) -> Self {
+        Self {
+            monitor: &key.monitor,
+            version: &key.version,
+            environment: &key.environment,
+            start: &key.window_start,
+            end: &key.window_end,
+            reference_kind: &key.reference_kind,
+            reference_name: &key.reference_name,
+        }
+    }
 }
 
 impl Whose<'_> {

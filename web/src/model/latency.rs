@@ -6,7 +6,7 @@ use windvane_types::latency::{Group, Objective, Verdict, Window};
 use super::findings::{Whose, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::latency::Run;
-use crate::numbers::{latency, number, percent, thousands};
+use crate::numbers::{latency, number, optional, percent, thousands};
 use crate::page;
 
 /// Percentiles that have a column.
@@ -32,18 +32,8 @@ pub fn card(model: &Model) -> Markup {
 }
 
 fn latest(run: &Run) -> Markup {
-    let key = &run.key;
-    let whose = Whose {
-        monitor: &key.monitor,
-        version: &key.version,
-        environment: &key.environment,
-        start: &key.window_start,
-        end: &key.window_end,
-        reference_kind: &key.reference_kind,
-        reference_name: &key.reference_name,
-    };
     html! {
-        p.quiet { (whose.sentence()) }
+        p.quiet { (Whose::from(&run.key).sentence()) }
         @if !run.objectives.is_empty() {
             ul.lately {
                 @for objective in &run.objectives {
@@ -82,7 +72,7 @@ fn said(objective: &Objective) -> String {
 
 /// `3 times as fast as allowed over 1 h (2 of 90 events)`.
 fn burn(window: &Window) -> String {
-    let times = window.burn.map_or("–".to_owned(), number);
+    let times = optional(window.burn);
     let (bad, events) = (thousands(window.bad), thousands(window.events));
     format!("{times} times as fast as allowed over {} ({bad} of {events} events)", length(window.window_s))
 }

@@ -8,7 +8,7 @@ use super::findings::{Whose, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::performance::Window;
 use crate::chart::lines::{Look, lines};
-use crate::numbers::{number, percent, thousands};
+use crate::numbers::{interval, number, optional, percent, thousands};
 use crate::{page, performance};
 
 /// Metrics that are drawn: those that left what is usual, else the first ones.
@@ -33,18 +33,16 @@ pub fn card(model: &Model) -> Markup {
     page::card("Performance", &source(name, "performance"), &content)
 }
 
+/// What makes windows comparable.
+fn kind(window: &Window) -> [&str; 6] {
+    let Window { monitor, granularity, version, environment, reference, .. } = window;
+    [monitor, granularity, version, environment, &reference.kind, &reference.name]
+}
+
 /// The windows that are of one kind with the newest one, from the oldest.
 fn series(windows: &[Window]) -> Vec<&Window> {
-    let kind = |window: &Window| {
-        let Window { monitor, granularity, version, environment, reference, .. } = window.clone();
-        (monitor, granularity, version, environment, reference.kind, reference.name)
-    };
-    let mut same: Vec<&Window> = windows
-        .iter()
-        .filter(|window| windows.first().is_some_and(|newest| kind(newest) == kind(window)))
-        .collect();
-    same.reverse();
-    same
+    let Some(newest) = windows.first() else { return Vec::new() };
+    windows.iter().rev().filter(|window| kind(window) == kind(newest)).collect()
 }
 
 fn found(newest: &Window, windows: &[&Window]) -> Markup {
@@ -120,8 +118,8 @@ fn table(metrics: &[Metric]) -> Markup {
                         tr {
                             th scope="row" { (metric.metric) }
                             td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } @else { span.quiet { "usual" } } }
-                            td.number { (metric.realised.map_or("–".to_owned(), number)) } td.number { (performance::interval(metric.ci)) }
-                            td.number { (metric.estimated.map_or("–".to_owned(), number)) } td.number { (performance::interval(metric.estimate_band)) }
+                            td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
+                            td.number { (optional(metric.estimated)) } td.number { (interval(metric.estimate_band)) }
                             td.number { (performance::usual(metric.threshold)) }
                         }
                     }

@@ -25,19 +25,9 @@ pub fn card(model: &Model) -> Markup {
 }
 
 fn latest(run: &Run) -> Markup {
-    let key = &run.key;
-    let whose = Whose {
-        monitor: &key.monitor,
-        version: &key.version,
-        environment: &key.environment,
-        start: &key.window_start,
-        end: &key.window_end,
-        reference_kind: &key.reference_kind,
-        reference_name: &key.reference_name,
-    };
     html! {
         p class=(format!("answer {}", if run.verdict == Verdict::Fail { "fail" } else { "pass" })) { (quality::headline(&run.checks)) }
-        p.quiet { (whose.sentence()) }
+        p.quiet { (Whose::from(&run.key).sentence()) }
         (quality::checks(&run.checks))
     }
 }
