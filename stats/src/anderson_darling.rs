@@ -22,8 +22,11 @@ const TABLE: [(f64, f64); 7] = [
     (0.025, 1.96 + 1.149 - 0.391),
     (0.01, 2.326 + 1.822 - 0.396),
     (0.005, 2.573 + 2.364 - 0.345),
-    (0.001, 3.085 + 3.615 - 0.154),
+    (SMALLEST_P, 3.085 + 3.615 - 0.154),
 ];
+
+/// The smallest level of the table, and so the smallest p-value.
+pub const SMALLEST_P: f64 = 0.001;
 
 /// The weighted sums so far.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

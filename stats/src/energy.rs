@@ -58,19 +58,19 @@ pub(crate) fn distance(walked: &Walked) -> Comparison {
 pub fn p_value(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
     distance(walked).statistic?;
     let grid = &walked.grid;
-    let totals: Vec<u64> = grid.iter().map(|cell| cell.a + cell.b).collect();
+    let pooled = Relabelling::of_grid(walked);
     let gaps: Vec<f64> = grid.windows(2).map(|pair| pair[1].value - pair[0].value).collect();
     let (n, m) = (walked.sizes.a as f64, walked.sizes.b as f64);
     let energy = |labels: &[u64]| {
         let (mut a, mut all, mut sum) = (0, 0, 0.0);
         for (i, gap) in gaps.iter().enumerate() {
             a += labels[i];
-            all += totals[i];
+            all += pooled.totals[i];
             sum += gap * (a as f64 / n - (all - a) as f64 / m).powi(2);
         }
         sum
     };
     let observed: Vec<u64> = grid.iter().map(|cell| cell.a).collect();
     let observed = energy(&observed);
-    Some(Relabelling { totals: totals.clone(), size_a: walked.sizes.a }.p_value(rng, observed, energy))
+    Some(pooled.p_value(rng, observed, energy))
 }

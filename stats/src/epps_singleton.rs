@@ -5,15 +5,18 @@
 //! Formula: at t = 0.4 and 0.8 divided by that half range, g(x) = (cos t₁x, cos t₂x, sin t₁x, sin t₂x);
 //! W = N·d'·S⁺·d with d the difference of the means of g and S = N/n·cov₁ + N/m·cov₂ (ddof 0); chi-square with rank(S) degrees
 //! of freedom; below 25 values a side W shrinks by 1/(1 + N^-0.45 + 10.1(n^-1.7 + m^-1.7)). Effect: √(W·(1/n+1/m)).
-//! Valid when: both sides have at least 5 values and the pooled quartiles differ.
+//! Valid when: both sides have at least 5 values and the pooled quartiles differ. The limit is reached late: see [`WELL_KNOWN`].
 //! Reference: Epps, Singleton 1986, doi:10.1080/00949658608810963; Goerg, Kaiser 2009, doi:10.1177/1536867X0900900305.
 //! Oracle: SciPy 1.17 `scipy.stats.epps_singleton_2samp(a, b)`.
 //! Cost: four trigonometric functions a value.
 
+use rand::Rng;
+
 use crate::{
     comparison::{Comparison, PMethod},
+    permutation::Relabelling,
     survival,
-    walk::Sizes,
+    walk::{Sizes, Walked},
 };
 
 /// The points of the characteristic functions, in units of half the interquartile range.
@@ -22,6 +25,11 @@ const POINTS: [f64; 2] = [0.4, 0.8];
 const SIZE_MIN: u64 = 5;
 /// Size below which the small-sample factor applies.
 const SMALL: u64 = 25;
+
+/// Values of the smaller side from which on the limiting p-value is trusted. With fewer the covariances are not known well
+/// enough where the other side is larger: at 60 values against 1,000 of one distribution SciPy's p-value is below .001 in 7 to
+/// 16 of 100 pairs of samples, at 500 against 5,000 in 1 to 2 of 100.
+pub const WELL_KNOWN: u64 = 2_500;
 
 /// Means and products of the transformed values of one side; mergeable.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -72,9 +80,36 @@ impl Characteristic {
             self.infinite = true;
             return;
         }
+        let transformed = self.transformed(value);
+        self.a.push(transformed, a);
+        self.b.push(transformed, b);
+    }
+
+    fn transformed(&self, value: f64) -> [f64; 4] {
         let [(s1, c1), (s2, c2)] = POINTS.map(|point| (point / self.scale * value).sin_cos());
-        self.a.push([c1, c2, s1, s2], a);
-        self.b.push([c1, c2, s1, s2], b);
+        [c1, c2, s1, s2]
+    }
+
+    /// The p-value of W by exchanged labels, on the walk's grid; `None` from [`WELL_KNOWN`] values a side on, where that of
+    /// [`Characteristic::test`] can be trusted.
+    #[must_use]
+    pub fn p_by_labels(&self, walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
+        if self.a.n.min(self.b.n) >= WELL_KNOWN || self.infinite || walked.grid.is_empty() {
+            return None;
+        }
+        let transformed: Vec<[f64; 4]> =
+            walked.grid.iter().map(|cell| self.transformed(cell.value)).collect();
+        let pooled = Relabelling::of_grid(walked);
+        let w = |labels: &[u64]| {
+            let mut labelled = Self::new(self.scale);
+            for (g, (all, a)) in transformed.iter().zip(pooled.totals.iter().zip(labels)) {
+                labelled.a.push(*g, *a);
+                labelled.b.push(*g, all - a);
+            }
+            labelled.test().statistic.unwrap_or(0.0)
+        };
+        let observed: Vec<u64> = walked.grid.iter().map(|cell| cell.a).collect();
+        Some(pooled.p_value(rng, w(&observed), w))
     }
 
     /// The test.

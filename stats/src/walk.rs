@@ -214,7 +214,7 @@ impl Walk {
         self.ranks.push(step);
         self.binned.iter_mut().for_each(|binned| binned.push(step));
         if self.depth == Depth::Full {
-            self.squares.push(step);
+            self.squares.push(step, self.sizes);
             self.weighted.push(step, self.sizes);
             self.energy.push(step, self.sizes);
             self.quartiles.iter_mut().for_each(|quartile| quartile.push(step));

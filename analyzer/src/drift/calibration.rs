@@ -4,6 +4,7 @@
 //! the engine is left out, because sorting and counting have tests of their own. `make calibrate` runs the large table; a
 //! small one runs with every test.
 
+mod methods;
 mod peers;
 mod unstructured;
 
@@ -13,6 +14,7 @@ use rand_distr::{Cauchy, Distribution, Exp1, Poisson, StandardNormal};
 use windvane_stats::{
     cells::{Cell, Cells},
     edges::Binned,
+    epps_singleton::Characteristic,
     walk::{Sizes, Walk},
 };
 use windvane_types::drift::{Kind, Verdict};
@@ -145,6 +147,11 @@ fn sorted(rows: &[Option<f64>]) -> Vec<f64> {
 
 /// Measures one column as the default rule does.
 fn measured(kind: Kind, drawn: &Drawn) -> MeasuredColumn {
+    measured_by(Method::defaults(kind), kind, drawn)
+}
+
+/// Measures one column by these methods.
+fn measured_by(methods: &[Method], kind: Kind, drawn: &Drawn) -> MeasuredColumn {
     let sizes = [drawn[0].len(), drawn[1].len()];
     let [a, b] = [sorted(&drawn[0]), sorted(&drawn[1])];
     let values = Rows { reference: a.len() as u64, current: b.len() as u64 };
@@ -158,15 +165,19 @@ fn measured(kind: Kind, drawn: &Drawn) -> MeasuredColumn {
             Walk::new(Sizes { a: values.reference, b: values.current }, vec![Binned::new(quantiles(&a))]);
         pairs.iter().for_each(|(value, a, b)| walk.push(*value, *a, *b));
         let walked = walk.finish().unwrap();
+        let mut characteristic = walked.half_iqr.filter(|half| *half > 0.0).map(Characteristic::new);
+        let of_characteristic =
+            characteristic.iter_mut().filter(|_| methods.contains(&Method::EppsSingleton));
+        of_characteristic.for_each(|it| pairs.iter().for_each(|(value, a, b)| it.push(*value, *a, *b)));
         let numbers = kernels::Numbers {
             walked: Some(&walked),
-            characteristic: None,
+            characteristic: characteristic.as_ref(),
             values,
             missing,
             seed: 1,
             compat: None,
         };
-        let methods = Method::defaults(kind).iter().map(|method| numbers.measure(*method)).collect();
+        let methods = methods.iter().map(|method| numbers.measure(*method)).collect();
         (methods, Some(location(&walked)))
     } else {
         let mut cells: Vec<(f64, Cell)> = Vec::new();
@@ -181,7 +192,7 @@ fn measured(kind: Kind, drawn: &Drawn) -> MeasuredColumn {
         }
         let cells: Cells = cells.into_iter().map(|(_, cell)| cell).collect();
         let categories = kernels::Categories { cells, values, missing, seed: 1, compat: None };
-        (Method::defaults(kind).iter().map(|method| categories.measure(*method)).collect(), None)
+        (methods.iter().map(|method| categories.measure(*method)).collect(), None)
     };
     MeasuredColumn {
         name: String::new(),

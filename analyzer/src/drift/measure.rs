@@ -76,6 +76,23 @@ pub(super) struct Measured {
     pub(super) reason: Option<&'static str>,
     /// The effect that exchanged labels reach, where the limiting p-value cannot be trusted.
     pub(super) null_effect: Option<f64>,
+    /// The p-value that is judged, where the one that the contract reports cannot be trusted.
+    pub(super) judged_p: Option<f64>,
+}
+
+impl Measured {
+    /// What a method says, and nothing beside it.
+    pub(super) fn of(method: Method, comparison: Comparison) -> Self {
+        Self {
+            method,
+            comparison,
+            smoothing: None,
+            bins: None,
+            reason: None,
+            null_effect: None,
+            judged_p: None,
+        }
+    }
 }
 
 /// Whether and which way the values moved.

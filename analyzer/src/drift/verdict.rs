@@ -1,5 +1,8 @@
 //! From statistics to words: correction, floors, insufficient data, direction. Pure.
 
+use windvane_stats::{
+    anderson_darling, comparison::PMethod, correction::Correction, mmd, permutation, walk::GRID_CELLS,
+};
 use windvane_types::drift::{Column, Direction, Kind, Method as Said, Segment, Verdict};
 
 use super::{
@@ -78,7 +81,7 @@ fn in_family(column: &MeasuredColumn, measured: &Measured, rule: &Rule) -> Optio
         }
         _ => has_values(column, rule),
     };
-    measured.comparison.p_value.filter(|_| enough)
+    measured.judged_p.or(measured.comparison.p_value).filter(|_| enough)
 }
 
 fn has_values(column: &MeasuredColumn, rule: &Rule) -> bool {
@@ -103,14 +106,48 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
         statistic_error: None,
         threshold: Some(threshold),
         p_value: comparison.p_value,
-        p_adjusted,
+        // Without a correction the contract has the reported p-value here, whichever was judged.
+        p_adjusted: p_adjusted.map(|p| match rule.correction {
+            Correction::None => comparison.p_value.unwrap_or(p),
+            _ => p,
+        }),
         effect: comparison.effect,
         drifted,
         p_method: comparison.p_method.map(|method| method.as_str().to_owned()),
         smoothing: measured.smoothing.map(str::to_owned),
         bins: measured.bins,
-        reason: measured.reason.map(str::to_owned),
+        reason: measured.reason.map(str::to_owned).or_else(|| {
+            let unfinished =
+                !drifted && peer.is_none() && comparison.effect.is_some_and(|e| e.abs() >= floor);
+            let insignificant = p_adjusted.is_some_and(|p| p >= rule.alpha);
+            let coarse = (unfinished && insignificant).then(|| coarse(measured, rule)).flatten();
+            coarse
+                .or_else(|| measured.judged_p.map(|p| format!("judged by exchanged labels, p {}", short(p))))
+        }),
     }
+}
+
+/// Why a change may be there that the method cannot show: its p-value is the smallest that it has, and too large for so many
+/// comparisons.
+fn coarse(measured: &Measured, rule: &Rule) -> Option<String> {
+    let cells = measured.bins.unwrap_or(GRID_CELLS as u64);
+    let relabelled = |first| Some(permutation::smallest_p(cells, first));
+    let smallest = match (measured.method, measured.comparison.p_method) {
+        (Method::AndersonDarling, _) => Some(anderson_darling::SMALLEST_P),
+        (Method::Mmd, Some(PMethod::Permutation)) => relabelled(mmd::RELABELLINGS),
+        (_, Some(PMethod::Permutation)) => relabelled(permutation::RELABELLINGS),
+        _ => measured.judged_p.and_then(|_| relabelled(permutation::RELABELLINGS)),
+    }?;
+    let p_value = measured.judged_p.or(measured.comparison.p_value)?;
+    (p_value < rule.alpha && p_value <= smallest * (1.0 + 1e-9)).then(|| {
+        format!("its smallest p-value, {}, cannot be significant among so many comparisons", short(smallest))
+    })
+}
+
+/// Two digits that count.
+fn short(p: f64) -> String {
+    let zeros = [0.1, 0.01, 0.001, 1e-4].iter().filter(|bound| p < **bound).count();
+    format!("{p:.*}", zeros + 2)
 }
 
 fn ks_error(column: &MeasuredColumn, measured: &Measured) -> Option<f64> {
@@ -172,5 +209,42 @@ fn of_columns(columns: &[Column]) -> Verdict {
         Verdict::NoDrift
     } else {
         Verdict::InsufficientData
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_stats::comparison::Comparison;
+
+    use super::*;
+
+    fn column(method: Method, comparison: Comparison) -> MeasuredColumn {
+        MeasuredColumn {
+            name: String::new(),
+            kind: Kind::Numeric,
+            values: Rows { reference: 1000, current: 1000 },
+            missing: Rows::default(),
+            methods: vec![Measured::of(method, comparison)],
+            location: None,
+            ks_error: None,
+            largest_change: None,
+            embedding: None,
+            text: None,
+            distribution: None,
+        }
+    }
+
+    #[test]
+    fn a_method_whose_smallest_p_is_too_large_for_so_many_columns_says_so() {
+        let moved = Comparison::of(9.0, 0.5).with_p(anderson_darling::SMALLEST_P, PMethod::Asymptotic);
+        let unmoved = Comparison::of(0.0, 0.01).with_p(0.9, PMethod::Asymptotic);
+        for (others, drifted) in [(9, true), (99, false)] {
+            let columns = std::iter::once(moved).chain(std::iter::repeat_n(unmoved, others));
+            let columns = columns.map(|said| column(Method::AndersonDarling, said)).collect();
+            let judged = judge(vec![Part { rows: Rows::default(), columns }], &Rule::default());
+            let said = &judged[0].columns[0].methods[0];
+            assert_eq!((said.drifted, said.reason.is_none()), (drifted, drifted), "{others} others");
+            assert!(judged[0].columns[1].methods[0].reason.is_none(), "nothing moved there");
+        }
     }
 }

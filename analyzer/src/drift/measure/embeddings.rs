@@ -47,7 +47,7 @@ impl Embeddings<'_> {
             _ => Comparison::UNDEFINED,
         };
         let reason = comparison.statistic.is_none().then_some("one side has too few vectors");
-        Measured { method, comparison, smoothing: None, bins: None, reason, null_effect: None }
+        Measured { reason, ..Measured::of(method, comparison) }
     }
 }
 

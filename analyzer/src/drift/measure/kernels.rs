@@ -6,6 +6,7 @@ use windvane_stats::{
     cells::{Cell, Cells},
     chi_square::chi_square,
     comparison::{Comparison, PMethod},
+    cramer_von_mises,
     cramers_v::cramers_v,
     divergence,
     domain_classifier::domain_classifier,
@@ -93,11 +94,24 @@ impl Numbers<'_> {
                 "the reference does not vary"
             }
         });
-        Measured { method, comparison, smoothing: None, bins: None, reason, null_effect: None }
+        let judged_p = comparison
+            .p_value
+            .filter(|p| *p < SUSPICIOUS && peer.is_none())
+            .and_then(|_| self.p_by_labels(method, walked, &mut rng));
+        Measured { reason, judged_p, ..Measured::of(method, comparison) }
     }
 }
 
 impl Numbers<'_> {
+    /// The p-value by exchanged labels, of methods whose own cannot be trusted with ties or at these sizes.
+    fn p_by_labels(&self, method: Method, walked: &Walked, rng: &mut ChaCha8Rng) -> Option<f64> {
+        match method {
+            Method::CramerVonMises => cramer_von_mises::p_by_labels(walked, rng),
+            Method::EppsSingleton => self.characteristic?.p_by_labels(walked, rng),
+            _ => None,
+        }
+    }
+
     fn discrete(&self, method: Method, bins: &Cells, rng: &mut ChaCha8Rng) -> Measured {
         discrete(Asked { method, compat: self.compat }, &with_missing(bins, self.missing, self.compat), rng)
     }
@@ -120,14 +134,7 @@ impl Categories {
             Method::NewCategories => {
                 let comparison = new_categories(&self.cells);
                 let reason = comparison.statistic.is_none().then_some(reason);
-                Measured {
-                    method,
-                    comparison,
-                    smoothing: None,
-                    bins: Some(self.cells.count()),
-                    reason,
-                    null_effect: None,
-                }
+                Measured { bins: Some(self.cells.count()), reason, ..Measured::of(method, comparison) }
             }
             _ => {
                 let cells = with_missing(&self.cells, self.missing, self.compat);
@@ -156,14 +163,7 @@ struct Asked {
 fn discrete(Asked { method, compat }: Asked, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
     if let Some(comparison) = compat.and_then(|compat| compat.discrete(method, cells)) {
         let reason = comparison.statistic.is_none().then_some("infinite, or one side has no rows");
-        return Measured {
-            method,
-            comparison,
-            smoothing: None,
-            bins: Some(cells.count()),
-            reason,
-            null_effect: None,
-        };
+        return Measured { bins: Some(cells.count()), reason, ..Measured::of(method, comparison) };
     }
     let comparison = match method {
         Method::Psi => divergence::psi(cells),
@@ -199,7 +199,8 @@ fn discrete(Asked { method, compat }: Asked, cells: &Cells, rng: &mut ChaCha8Rng
         (Method::FisherExact, true) => "a count is zero",
         _ => "too few rows",
     });
-    Measured { method, comparison, smoothing, bins: Some(cells.count()), reason, null_effect }
+    let bins = Some(cells.count());
+    Measured { smoothing, bins, reason, null_effect, ..Measured::of(method, comparison) }
 }
 
 pub(super) fn of_missing(values: Rows, missing: Rows) -> Measured {
@@ -208,14 +209,7 @@ pub(super) fn of_missing(values: Rows, missing: Rows) -> Measured {
         Cell::new(values.reference, values.current),
     );
     let reason = comparison.statistic.is_none().then_some("one side has no rows");
-    Measured {
-        method: Method::MissingRate,
-        comparison,
-        smoothing: None,
-        bins: None,
-        reason,
-        null_effect: None,
-    }
+    Measured { reason, ..Measured::of(Method::MissingRate, comparison) }
 }
 
 fn with_simulated_p(comparison: Comparison, p_value: impl FnOnce() -> Option<f64>) -> Comparison {
@@ -227,12 +221,5 @@ fn with_simulated_p(comparison: Comparison, p_value: impl FnOnce() -> Option<f64
 }
 
 fn undefined(method: Method, reason: &'static str) -> Measured {
-    Measured {
-        method,
-        comparison: Comparison::UNDEFINED,
-        smoothing: None,
-        bins: None,
-        reason: Some(reason),
-        null_effect: None,
-    }
+    Measured { reason: Some(reason), ..Measured::of(method, Comparison::UNDEFINED) }
 }

@@ -38,7 +38,7 @@ impl Texts<'_> {
             _ => Comparison::UNDEFINED,
         };
         let reason = comparison.statistic.is_none().then_some("one side has too few texts");
-        Measured { method, comparison, smoothing: None, bins: None, reason, null_effect: None }
+        Measured { reason, ..Measured::of(method, comparison) }
     }
 }
 
