@@ -4,14 +4,17 @@
 //! Input: the sorted merge of both samples; ±inf are ordinary values; missing ones are left out.
 //! Formula: A² = (N-1)/N² Σᵢ 1/nᵢ Σⱼ lⱼ(N·Mᵢⱼ - nᵢBⱼ)²/(Bⱼ(N-Bⱼ) - Nlⱼ/4) over midranks; the statistic is (A² - 1)/σ. The
 //! p-value interpolates the published table and stays within .001 and .25. Effect: √(A²·(1/n+1/m)).
-//! Valid when: values are independent and there are at least four.
+//! Valid when: values are independent and there are at least four. The table is of samples without ties: see [`p_by_labels`].
 //! Reference: Scholz, Stephens 1987, doi:10.1080/01621459.1987.10478517, eq. 4 and 7, table 2.
 //! Oracle: SciPy 1.17 `scipy.stats.anderson_ksamp([a, b], variant='midrank')`.
 //! Cost: some ten operations a value; the variance linear in N.
 
+use rand::Rng;
+
 use crate::{
     comparison::{Comparison, PMethod},
-    walk::{Sizes, Step},
+    permutation::Relabelling,
+    walk::{Sizes, Step, Walked},
 };
 
 /// Levels of the table, and the coefficients of its critical values for two samples: b₀ + b₁ + b₂.
@@ -64,6 +67,20 @@ pub(crate) fn test(state: &WeightedState, sizes: Sizes) -> Comparison {
     let statistic = (raw - 1.0) / variance(sizes).sqrt();
     let effect = (raw.max(0.0) * sizes.harmonic()).sqrt();
     Comparison::of(statistic, effect).with_p(interpolate(statistic), PMethod::Asymptotic)
+}
+
+/// The p-value of A² by exchanged labels, on the walk's grid; `None` without ties, where that of the table can be trusted.
+#[must_use]
+pub fn p_by_labels(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
+    if !walked.has_ties() {
+        return None;
+    }
+    let sizes = walked.sizes;
+    Relabelling::of_grid(walked).p_of_steps(walked, rng, |steps| {
+        let mut state = WeightedState::default();
+        steps.for_each(|step| state.push(step, sizes));
+        state.a / sizes.a as f64 + state.b / sizes.b as f64
+    })
 }
 
 /// The variance of A² for two samples, eq. 4 with k = 2.

@@ -84,22 +84,11 @@ pub(crate) fn test(state: &SquaresState, sizes: Sizes) -> Comparison {
 /// pairs of samples without any difference.
 #[must_use]
 pub fn p_by_labels(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
-    let sizes = walked.sizes;
-    if walked.distinct == sizes.total() || walked.grid.is_empty() {
+    if !walked.has_ties() {
         return None;
     }
-    let pooled = Relabelling::of_grid(walked);
-    let differences = |labels: &[u64]| {
-        let (mut below_a, mut below_b, mut sum) = (0, 0, 0.0);
-        for (all, a) in pooled.totals.iter().zip(labels) {
-            let step = Step { value: 0.0, a: *a, b: all - a, below_a, below_b };
-            sum += squared_difference(step, sizes);
-            (below_a, below_b) = (below_a + step.a, below_b + step.b);
-        }
-        sum
-    };
-    let observed: Vec<u64> = walked.grid.iter().map(|cell| cell.a).collect();
-    Some(pooled.p_value(rng, differences(&observed), differences))
+    Relabelling::of_grid(walked)
+        .p_of_steps(walked, rng, |steps| steps.map(|step| squared_difference(step, walked.sizes)).sum())
 }
 
 /// P(T ≥ t) by counting lattice paths by their sum of squared distances to the diagonal.

@@ -9,7 +9,10 @@
 //! Oracle: NumPy 2, `np.histogram(x, np.unique(np.quantile(reference, np.arange(bins + 1) / bins)))`.
 //! Cost: a binary search a value.
 
-use crate::{cells::Cell, walk::Step};
+use crate::{
+    cells::{Cell, Cells},
+    walk::Step,
+};
 
 /// Counts of both samples on fixed edges.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +56,17 @@ impl Binned {
         self.counts.iter().map(|(a, b)| Cell::new(*a, *b))
     }
 
+    /// The bins as cells, what lies outside counted into the first and the last bin; all of them where there are no two bins
+    /// inside.
+    #[must_use]
+    pub fn closed(&self) -> Cells {
+        let [below, first, inside @ .., last, above] = self.counts.as_slice() else {
+            return self.cells().collect();
+        };
+        let ends = [(below.0 + first.0, below.1 + first.1), (last.0 + above.0, last.1 + above.1)];
+        ends.iter().chain(inside).map(|(a, b)| Cell::new(*a, *b)).collect()
+    }
+
     fn bin(&self, value: f64) -> usize {
         match self.edges.as_slice() {
             [] => 0,
@@ -85,6 +99,18 @@ mod tests {
     fn values_outside_have_bins_of_their_own() {
         let values = [f64::NEG_INFINITY, -0.1, 2.1, f64::INFINITY];
         assert_eq!(counts(&[0.0, 1.0, 2.0], &values), [2, 0, 0, 2]);
+    }
+
+    #[test]
+    fn closed_bins_hold_what_lies_outside() {
+        for (edges, expected) in [(vec![0.0, 1.0, 2.0], vec![3, 2]), (vec![0.0, 2.0], vec![2, 2, 1])] {
+            let mut binned = Binned::new(edges);
+            for value in [-1.0, -0.5, 0.5, 1.5, 3.0] {
+                binned.push(Step { value, a: 1, b: 0, below_a: 0, below_b: 0 });
+            }
+            let counts: Vec<u64> = binned.closed().as_slice().iter().map(|cell| cell.a).collect();
+            assert_eq!(counts, expected);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use statrs::function::factorial::ln_factorial;
 use crate::{
     cells::{Cell, Cells},
     comparison::{Comparison, PMethod},
-    walk::Walked,
+    walk::{Step, Walked},
 };
 
 /// Relabellings at first; ten times as many where none reaches the observed statistic, so that the smallest p-value is one in
@@ -101,6 +101,29 @@ impl Relabelling {
         (exceeding + 1) as f64 / (further + 1) as f64
     }
 
+    /// The p-value of a statistic of the steps of a walk, whose pooled cells these are; `None` without values.
+    pub fn p_of_steps(
+        &self,
+        walked: &Walked,
+        rng: &mut impl Rng,
+        statistic: impl Fn(&mut dyn Iterator<Item = Step>) -> f64,
+    ) -> Option<f64> {
+        if self.totals.is_empty() {
+            return None;
+        }
+        let of_labels = |labels: &[u64]| {
+            let (mut below_a, mut below_b) = (0, 0);
+            let mut steps = self.totals.iter().zip(labels).map(|(all, a)| {
+                let step = Step { value: 0.0, a: *a, b: all - a, below_a, below_b };
+                (below_a, below_b) = (below_a + step.a, below_b + step.b);
+                step
+            });
+            statistic(&mut steps)
+        };
+        let observed: Vec<u64> = walked.grid.iter().map(|cell| cell.a).collect();
+        Some(self.p_value(rng, of_labels(&observed), of_labels))
+    }
+
     /// The largest of a statistic over the first relabellings: what labels that say nothing reach less than once in as many.
     fn largest(&self, rng: &mut impl Rng, mut statistic: impl FnMut(&[u64]) -> f64) -> f64 {
         let mut labels = vec![0; self.totals.len()];
@@ -127,10 +150,19 @@ pub fn smallest_p(cells: u64, most: u64) -> f64 {
 
 /// Replaces an asymptotic p-value by a simulated one where a category expects fewer than [`EXPECTED_MIN`] occurrences, or
 /// gives one to a statistic that has none.
-pub fn on_cells(cells: &Cells, rng: &mut impl Rng, kernel: fn(&Cells) -> Comparison) -> Comparison {
+///
+/// The p-value is that of the `tested` cells. They are the same, except where some cells were chosen by looking at one side:
+/// what lies beyond the extremes of the reference has no reference values by construction, and exchanged labels would have.
+pub fn on_cells(
+    cells: &Cells,
+    tested: &Cells,
+    rng: &mut impl Rng,
+    kernel: fn(&Cells) -> Comparison,
+) -> Comparison {
     let comparison = kernel(cells);
-    let Some(observed) = comparison.statistic.filter(|_| cells.count() > 1 && cells.count() <= CELLS_MAX)
-    else {
+    let cells = if tested.count() > 1 { tested } else { cells };
+    let observed = comparison.statistic.and_then(|_| kernel(cells).statistic);
+    let Some(observed) = observed.filter(|_| cells.count() > 1 && cells.count() <= CELLS_MAX) else {
         return comparison;
     };
     if comparison.p_value.is_some() && cells.smallest_expected() >= EXPECTED_MIN {

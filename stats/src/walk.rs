@@ -232,6 +232,12 @@ impl Walked {
         self.distinct == 1 && self.sizes.a > 0 && self.sizes.b > 0
     }
 
+    /// Whether any value came more than once.
+    #[must_use]
+    pub fn has_ties(&self) -> bool {
+        self.distinct < self.sizes.total()
+    }
+
     /// The two-sample Kolmogorov-Smirnov test.
     #[must_use]
     pub fn ks(&self) -> Comparison {

@@ -8,6 +8,7 @@ mod dashboards;
 mod demo;
 mod doctor;
 mod drift;
+mod drift_peers;
 mod engine_lifecycle;
 mod experiment;
 mod experiment_checks;

@@ -39,11 +39,6 @@ impl Compat {
         }
     }
 
-    /// Whether missing values are left out rather than being a category.
-    pub(super) fn drops_missing(self) -> bool {
-        matches!(self, Self::Scipy | Self::Evidently)
-    }
-
     /// Edges of binned methods; `None` for the quantiles of the reference.
     pub(super) fn edges(self, reference: &Side, current: &Side) -> Option<Vec<f64>> {
         match self {
@@ -58,10 +53,20 @@ impl Compat {
         }
     }
 
-    /// Edges of a second set of bins, where the tool bins what others rank.
-    pub(super) fn rank_edges(self, reference: &Side) -> Option<Vec<f64>> {
-        let binned = self == Self::Nannyml && reference.numbers >= u64::from(NANNYML_BINS);
-        binned.then(|| peers::equal_width(reference.low, reference.high, f64::from(NANNYML_BINS)))
+    /// Edges of further sets of bins: where the tool bins what others rank, or bins by what is known only at the end.
+    pub(super) fn further_edges(self, reference: &Side, current: &Side) -> Vec<Vec<f64>> {
+        let equal = |low: f64, high: f64, bins: u32| peers::equal_width(low, high, f64::from(bins));
+        match self {
+            Self::Scipy => Vec::new(),
+            Self::Evidently => {
+                let (low, high) = (reference.low.min(current.low), reference.high.max(current.high));
+                (1..=sturges_bins(reference.numbers + current.numbers))
+                    .map(|bins| equal(low, high, bins))
+                    .collect()
+            }
+            Self::Nannyml if reference.numbers < u64::from(NANNYML_BINS) => Vec::new(),
+            Self::Nannyml => vec![equal(reference.low, reference.high, NANNYML_BINS)],
+        }
     }
 
     /// The bins of a walked column.
@@ -98,6 +103,11 @@ impl Compat {
                 let distance = walked.wasserstein().statistic?;
                 let deviation = walked.moments_a.variance(0)?.sqrt().max(EVIDENTLY_DEVIATION);
                 Some(Comparison::of(distance / deviation, distance / deviation))
+            }
+            // By Sturges' rule over the different values, and not over all of them as in its other methods.
+            (Self::Evidently, Method::Hellinger) => {
+                let bins = walked.binned.get(sturges_bins(walked.distinct) as usize)?;
+                Some(divergence::hellinger(&bins.closed()))
             }
             (Self::Nannyml, Method::Ks) => {
                 let (mut a, mut b, mut largest) = (0, 0, 0.0_f64);
@@ -151,16 +161,21 @@ impl Compat {
                 | Method::CramerVonMises
                 | Method::GTest
                 | Method::FisherExact
-                | Method::TTest,
+                | Method::TotalVariation,
             ) => Some(Threshold::PValue(0.1)),
             (
                 Self::Evidently,
-                Method::Ks | Method::ChiSquare | Method::MannWhitney | Method::EppsSingleton,
+                Method::Ks | Method::ChiSquare | Method::MannWhitney | Method::EppsSingleton | Method::TTest,
             )
             | (Self::Nannyml, Method::ChiSquare) => Some(Threshold::PValue(0.05)),
             _ => None,
         }
     }
+}
+
+/// How many bins Sturges' rule has for so many values.
+fn sturges_bins(values: u64) -> u32 {
+    values.max(1).next_power_of_two().ilog2() + 1
 }
 
 /// How a tool decides.

@@ -402,7 +402,9 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
             let compat = scan.request.rule.compat;
             let edges = compat.and_then(|compat| compat.edges(reference, current));
             let mut binned = vec![Binned::new(edges.unwrap_or_else(|| reference.edges.clone()))];
-            binned.extend(compat.and_then(|compat| compat.rank_edges(reference)).map(Binned::new));
+            binned.extend(
+                compat.into_iter().flat_map(|it| it.further_edges(reference, current)).map(Binned::new),
+            );
             binned.extend(scan.drawn(&reference.edges));
             Walk::to_depth(depth(scan, column), Sizes { a: reference.numbers, b: current.numbers }, binned)
         })

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use windvane_stats::{
+    anderson_darling,
     cells::{Cell, Cells},
     chi_square::chi_square,
     comparison::{Comparison, PMethod},
@@ -10,6 +11,7 @@ use windvane_stats::{
     cramers_v::cramers_v,
     divergence,
     domain_classifier::domain_classifier,
+    edges::Binned,
     energy,
     epps_singleton::Characteristic,
     fisher_exact::fisher_exact,
@@ -77,13 +79,7 @@ impl Numbers<'_> {
             Method::TTest => walked.t_test(),
             Method::Welch => walked.welch(),
             Method::Mmd => mmd(walked, &mut rng),
-            _ => {
-                let bins = match self.compat {
-                    None => walked.binned.iter().take(1).flat_map(|binned| binned.cells()).collect(),
-                    Some(compat) => compat.bins(walked),
-                };
-                return self.discrete(method, &bins, &mut rng);
-            }
+            _ => return self.discrete(method, walked, &mut rng),
         };
         let reason = comparison.statistic.is_none().then(|| {
             if self.values.reference == 0 || self.values.current == 0 {
@@ -107,13 +103,28 @@ impl Numbers<'_> {
     fn p_by_labels(&self, method: Method, walked: &Walked, rng: &mut ChaCha8Rng) -> Option<f64> {
         match method {
             Method::CramerVonMises => cramer_von_mises::p_by_labels(walked, rng),
+            Method::AndersonDarling => anderson_darling::p_by_labels(walked, rng),
             Method::EppsSingleton => self.characteristic?.p_by_labels(walked, rng),
             _ => None,
         }
     }
 
-    fn discrete(&self, method: Method, bins: &Cells, rng: &mut ChaCha8Rng) -> Measured {
-        discrete(Asked { method, compat: self.compat }, &with_missing(bins, self.missing, self.compat), rng)
+    fn discrete(&self, method: Method, walked: &Walked, rng: &mut ChaCha8Rng) -> Measured {
+        let with_missing = |cells: &Cells| with_missing(cells, self.missing, self.compat);
+        let binned = walked.binned.first();
+        let (bins, closed) = match self.compat {
+            None => {
+                let bins = binned.map(|binned| binned.cells().collect::<Cells>()).unwrap_or_default();
+                (bins, with_missing(&binned.map(Binned::closed).unwrap_or_default()))
+            }
+            Some(compat) => {
+                let bins = compat.bins(walked);
+                let closed = with_missing(&bins);
+                (bins, closed)
+            }
+        };
+        let asked = Asked { method, compat: self.compat, tested: &closed };
+        discrete(asked, &with_missing(&bins), rng)
     }
 
     fn epps_singleton(&self, walked: &Walked) -> Comparison {
@@ -138,29 +149,30 @@ impl Categories {
             }
             _ => {
                 let cells = with_missing(&self.cells, self.missing, self.compat);
-                discrete(Asked { method, compat: self.compat }, &cells, &mut rng)
+                discrete(Asked { method, compat: self.compat, tested: &cells }, &cells, &mut rng)
             }
         }
     }
 }
 
-/// The categories or bins, and one for missing values where either side has any and the tool counts them.
+/// The categories or bins, and one for missing values where either side has any; other tools leave them out.
 fn with_missing(cells: &Cells, missing: Rows, compat: Option<Compat>) -> Cells {
     let mut all = cells.clone();
-    if !compat.is_some_and(Compat::drops_missing) {
+    if compat.is_none() {
         all.push(Cell::new(missing.reference, missing.current));
     }
     all
 }
 
-/// A method, and whose.
+/// A method, whose, and the cells that its p-value is of where labels are exchanged.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct Asked<'a> {
     method: Method,
     compat: Option<Compat>,
+    tested: &'a Cells,
 }
 
-fn discrete(Asked { method, compat }: Asked, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
+fn discrete(Asked { method, compat, tested }: Asked<'_>, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
     if let Some(comparison) = compat.and_then(|compat| compat.discrete(method, cells)) {
         let reason = comparison.statistic.is_none().then_some("infinite, or one side has no rows");
         return Measured { bins: Some(cells.count()), reason, ..Measured::of(method, comparison) };
@@ -168,10 +180,10 @@ fn discrete(Asked { method, compat }: Asked, cells: &Cells, rng: &mut ChaCha8Rng
     let comparison = match method {
         Method::Psi => divergence::psi(cells),
         Method::Kl => divergence::kl(cells),
-        Method::JensenShannon => permutation::on_cells(cells, rng, divergence::jensen_shannon),
-        Method::Hellinger => permutation::on_cells(cells, rng, divergence::hellinger),
-        Method::TotalVariation => permutation::on_cells(cells, rng, divergence::total_variation),
-        Method::LInfinity => permutation::on_cells(cells, rng, divergence::l_infinity),
+        Method::JensenShannon => permutation::on_cells(cells, tested, rng, divergence::jensen_shannon),
+        Method::Hellinger => permutation::on_cells(cells, tested, rng, divergence::hellinger),
+        Method::TotalVariation => permutation::on_cells(cells, tested, rng, divergence::total_variation),
+        Method::LInfinity => permutation::on_cells(cells, tested, rng, divergence::l_infinity),
         Method::ChiSquare => chi_square(cells),
         Method::GTest => g_test(cells),
         Method::CramersV => cramers_v(cells),

@@ -64,7 +64,7 @@ fn walk(scan: &Scan<'_>, column: &Column, ([reference, current], a): (&[Side; 2]
     let quantiles = quantiles(a, scan.request.bins);
     let drawn = scan.drawn(&quantiles);
     let mut binned = vec![Binned::new(edges.unwrap_or(quantiles))];
-    binned.extend(compat.and_then(|compat| compat.rank_edges(reference)).map(Binned::new));
+    binned.extend(compat.into_iter().flat_map(|it| it.further_edges(reference, current)).map(Binned::new));
     binned.extend(drawn);
     let sizes = Sizes { a: reference.numbers, b: current.numbers };
     Walk::to_depth(depth(scan, column), sizes, binned)
