@@ -17,6 +17,7 @@ use windvane_types::Clock;
 
 use crate::authority::{self, Authority};
 use crate::book::Judge;
+use crate::chain::chain;
 use crate::delivery::Attempt;
 use crate::desk::State;
 use crate::file::StateFile;
@@ -237,7 +238,8 @@ impl Alerter {
             return;
         }
         self.looking = true;
-        let own: Vec<Measured> = (self.own)().into_iter().chain(self.undelivered(now_us)).collect();
+        let own = (self.own)().into_iter().chain(self.undelivered(now_us));
+        let own: Vec<Measured> = own.chain(self.state.failed_evaluations()).collect();
         let (store, plan) = (self.store.clone(), self.plan.clone());
         self.works.push(Box::pin(async move {
             Done::Seen(Box::new(watching::look(store, plan, (places, own), now_us).await))
@@ -344,6 +346,7 @@ impl Alerter {
             self.state.looked_us.insert(rule.name.clone(), sight.now_us);
             let outcome = match observed {
                 Ok(observed) => {
+                    self.state.evaluated(&rule.name, Ok(()), sight.now_us);
                     let judged = self.state.book.judge(rule, observed, judge);
                     self.metrics.left_out.inc_by(judged.left_out);
                     self.state.judged(judged, &plan, sight.now_us);
@@ -351,6 +354,10 @@ impl Alerter {
                 }
                 Err(error) => {
                     tracing::warn!(rule = rule.name, %error, "a rule could not be looked at; its alerts stay as they are");
+                    // That ClickHouse does not answer at all is told by `StoreUnavailable`.
+                    if !sight.store_away {
+                        self.state.evaluated(&rule.name, Err(&chain(&error)), sight.now_us);
+                    }
                     "failed"
                 }
             };
@@ -358,7 +365,9 @@ impl Alerter {
         }
         let retired = self.state.book.retire(&plan.rules, judge);
         self.state.judged(retired, &plan, sight.now_us);
-        self.state.looked_us.retain(|name, _| plan.rules.iter().any(|rule| rule.name == *name));
+        let is_there = |name: &str| plan.rules.iter().any(|rule| rule.name == name);
+        self.state.looked_us.retain(|name, _| is_there(name));
+        self.state.failing.retain(|name, _| is_there(name));
         self.metrics.evaluated.set(sight.now_us / 1_000_000);
     }
 

@@ -275,6 +275,25 @@ pub const RULES: &[Usual] = &[
         ..VERDICT
     },
     Usual {
+        name: "RuleFailing",
+        measure: "failed_evaluations",
+        // The third failure in a row: one or two may be a moment's overload.
+        condition: (Side::Above, 2.0, 0.0),
+        severity: "error",
+        annotations: &[
+            ("summary", "the rule {{ labels.rule }} cannot be evaluated"),
+            (
+                "description",
+                "{{ value|digits }} evaluations in a row have failed{% if since_us %} since {{ since_us|time }}{% endif %}, the last one with: {{ error }}. Its alerts stay as they are, and new ones are not found.",
+            ),
+            (
+                "next",
+                "windvane alerts lint --online; mend what the error names, or set enabled = false in [alerts.rules.{{ labels.rule }}]",
+            ),
+        ],
+        ..OWN
+    },
+    Usual {
         name: "SampleRatioMismatch",
         source: "sample_ratio",
         measure: "mismatch",

@@ -2,6 +2,7 @@
 
 mod admission;
 mod elsewhere;
+mod failing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,6 +22,8 @@ use crate::plan::Plan;
 use crate::rate::Ledger;
 use crate::route::Route;
 use crate::suppress::{Suppressed, Suppression};
+
+pub use self::failing::Failing;
 
 /// Rows that wait for ClickHouse; beyond that the oldest are dropped and counted.
 pub const ROWS_WAITING_MAX: usize = 20_000;
@@ -55,6 +58,8 @@ pub struct State {
     pub looked_us: BTreeMap<String, i64>,
     /// Messages that were given up within the last hour: receiver and time.
     pub given_up: Vec<(String, i64)>,
+    /// Rules whose latest evaluation failed.
+    pub failing: BTreeMap<String, Failing>,
 }
 
 impl State {

@@ -37,6 +37,7 @@ pub const OWN_MEASURES: &[(&str, &str)] = &[
     ("dead_lettered_rows", "rows that ClickHouse could not take within the last hour, by table"),
     ("damaged_rows", "acknowledged rows that went bad on disk within the last hour, by table"),
     ("undelivered", "notifications that were given up within the last hour, by receiver"),
+    ("failed_evaluations", "evaluations that failed in a row while ClickHouse answered, by rule"),
 ];
 
 /// When a value is wrong, and when it is right again.

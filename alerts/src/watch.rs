@@ -31,6 +31,16 @@ pub struct Measured {
     pub labels: Labels,
     /// How much.
     pub value: f64,
+    /// What else templates may say of it.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Measured {
+    /// A measurement of which nothing else is said.
+    #[must_use]
+    pub fn new(measure: &'static str, labels: Labels, value: f64) -> Self {
+        Self { measure, labels, value, fields: serde_json::Map::new() }
+    }
 }
 
 /// Where measurements of the process come from.
@@ -43,6 +53,8 @@ pub(crate) struct Sight {
     pub(crate) now_us: i64,
     /// What rules observe, by the place of the rule; a rule whose statement failed has why.
     pub(crate) observed: Vec<(usize, Result<Vec<Observation>, StoreError>)>,
+    /// Whether ClickHouse did not answer at all, so that no statement was tried.
+    pub(crate) store_away: bool,
     /// Silences and acknowledgements, where they could be read.
     pub(crate) told: Option<(Vec<Silence>, Vec<Acknowledgement>)>,
 }
@@ -55,11 +67,8 @@ pub(crate) async fn look(
     now_us: i64,
 ) -> Sight {
     let alive = store.ping().await;
-    let unavailable = Measured {
-        measure: "store_unavailable",
-        labels: Labels::new(),
-        value: if alive.is_ok() { 0.0 } else { 1.0 },
-    };
+    let store_away = alive.is_err();
+    let unavailable = Measured::new("store_unavailable", Labels::new(), if store_away { 1.0 } else { 0.0 });
     let own: Vec<Measured> = own.into_iter().chain([unavailable]).collect();
     let bounded = store.bounded(STATEMENT_MEMORY_BYTES_MAX, STATEMENT_MAX);
     let observed = stream::iter(places)
@@ -84,7 +93,7 @@ pub(crate) async fn look(
     if let Err(error) = &told {
         tracing::warn!(%error, "silences cannot be read; those read last hold");
     }
-    Sight { now_us, observed, told: told.ok() }
+    Sight { now_us, observed, store_away, told: told.ok() }
 }
 
 async fn told(store: &Store, now_us: i64) -> Result<(Vec<Silence>, Vec<Acknowledgement>), StoreError> {
@@ -112,7 +121,8 @@ pub async fn observe(store: &Store, rule: &Rule, now_us: i64) -> Result<Vec<Obse
     }
 }
 
-fn of_own(own: &[Measured], measure: &str, now_us: i64) -> Vec<Observation> {
+/// What a rule observes of what this process measures of itself.
+pub(crate) fn of_own(own: &[Measured], measure: &str, now_us: i64) -> Vec<Observation> {
     let measured = own.iter().filter(|measured| measured.measure == measure);
     measured
         .map(|measured| Observation {
@@ -121,7 +131,7 @@ fn of_own(own: &[Measured], measure: &str, now_us: i64) -> Vec<Observation> {
             window_end_us: now_us,
             value: Some(measured.value),
             evidence: 1.0,
-            fields: serde_json::Map::new(),
+            fields: measured.fields.clone(),
         })
         .collect()
 }

@@ -62,7 +62,7 @@ fn measured(families: &[MetricFamily], rises: &Mutex<Rises>) -> Vec<Measured> {
     for (name, measure) in GAUGES.iter().copied() {
         for metric in of(name).iter().flat_map(|family| family.get_metric()) {
             let value = metric.get_gauge().get_value();
-            measured.push(Measured { measure, labels: labels(metric), value });
+            measured.push(Measured::new(measure, labels(metric), value));
         }
     }
     // A thread that panicked while it held the lock has left totals that are as good as any.
@@ -71,7 +71,7 @@ fn measured(families: &[MetricFamily], rises: &Mutex<Rises>) -> Vec<Measured> {
         for metric in of(name).iter().flat_map(|family| family.get_metric()) {
             let labels = labels(metric);
             let value = rises.note((measure, &labels), metric.get_counter().get_value(), Instant::now());
-            measured.push(Measured { measure, labels, value });
+            measured.push(Measured::new(measure, labels, value));
         }
     }
     measured

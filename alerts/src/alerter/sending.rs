@@ -25,10 +25,9 @@ impl Alerter {
         for (receiver, _) in &self.state.given_up {
             *counts.entry(receiver).or_default() += 1.0;
         }
-        let measured = counts.into_iter().map(|(receiver, value)| Measured {
-            measure: "undelivered",
-            labels: [("receiver".to_owned(), receiver.to_owned())].into(),
-            value,
+        let measured = counts.into_iter().map(|(receiver, value)| {
+            let labels = [("receiver".to_owned(), receiver.to_owned())].into();
+            Measured::new("undelivered", labels, value)
         });
         measured.collect()
     }
