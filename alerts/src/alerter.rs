@@ -1,6 +1,7 @@
 //! The loop: looks, judges, tells, sends, keeps. A thin shell around `book`, `desk` and `outbox`, which decide.
 
 mod sending;
+mod succession;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ use crate::outbox::Parcel;
 use crate::plan::Plan;
 use crate::watch::{self as watching, Measured, Own, Sight};
 
+use self::succession::Succession;
+
 /// The longest pause of the loop, so that a clock that is set forward is noticed.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long attempts in flight may take once the process is asked to end.
@@ -42,7 +45,7 @@ enum Done {
     Sent { parcel: Box<Parcel>, attempt: Attempt, took: Duration },
     Wrote { events: usize, attempts: usize, revision: u64, result: Result<(), StoreError> },
     Beaten(Attempt),
-    Taken(Box<Result<Option<Stored>, StoreError>>),
+    Taken(Succession, Box<Result<Option<Stored>, String>>),
 }
 
 /// The alerts of one process.
@@ -214,21 +217,6 @@ impl Alerter {
         if self.looking { None } else { self.plan.rules.iter().map(next).min() }
     }
 
-    fn has_become(&mut self, authority: Authority) {
-        if self.authority == authority {
-            return;
-        }
-        tracing::info!(?authority, holder = self.holder, "who judges alerts has changed");
-        if authority == Authority::Held {
-            // Another process may have gone on from where we were.
-            let store = self.store.clone();
-            self.taking_over = true;
-            self.works.push(Box::pin(async move { Done::Taken(Box::new(alerts_state::read(&store).await)) }));
-        }
-        self.authority = authority;
-        self.metrics.held.set(i64::from(authority == Authority::Held));
-    }
-
     fn begin_look(&mut self, now_us: i64) {
         if self.looking {
             return;
@@ -302,33 +290,7 @@ impl Alerter {
                     tracing::warn!(?attempt, "the heartbeat was not taken");
                 }
             }
-            Done::Taken(read) => self.take_over(*read),
-        }
-    }
-
-    /// Goes on from the newer of two states: what this process kept, and what the last one that judged has left.
-    fn take_over(&mut self, read: Result<Option<Stored>, StoreError>) {
-        self.taking_over = false;
-        let stored = match read {
-            Ok(stored) => stored,
-            Err(error) => {
-                tracing::warn!(%error, "cannot read the state that another process may have left; going on from our own");
-                return;
-            }
-        };
-        let Some(stored) = stored.filter(|stored| stored.revision > self.state.revision) else { return };
-        match serde_json::from_str::<State>(&stored.document) {
-            Ok(mut newer) => {
-                tracing::info!(
-                    revision = stored.revision,
-                    holder = stored.holder,
-                    "going on where another process was"
-                );
-                newer.now_us = newer.now_us.max(self.state.now_us);
-                self.state = newer;
-                self.stored_revision = stored.revision;
-            }
-            Err(error) => tracing::error!(%error, "the state that another process has left cannot be read"),
+            Done::Taken(succession, read) => self.take_over(succession, *read),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windvane_store::Store;
 use windvane_store::lease::Lease;
@@ -21,19 +22,25 @@ pub enum Authority {
     Held,
     /// Nothing: another process does, or it is not known yet.
     Standby,
-    /// It had the lease, and ClickHouse has not answered since: it goes on sending, because nobody else can take over either.
+    /// It had the lease, or nobody has ever told it who has, and ClickHouse does not answer: it judges by what it kept and
+    /// measures itself, and sends, because nobody else can take over either.
     Unsure,
 }
 
-/// Claims the lease again and again until it is stopped, and gives it back then.
+/// Claims the lease again and again until it is stopped, and gives it back then. Where ClickHouse has not answered for the
+/// length of a lease since the beginning, nobody can say who judges: then this process does, so that it is told at all.
 pub async fn keep(
     (store, holder): (Store, String),
     length: Duration,
     told: watch::Sender<Authority>,
     stop: CancellationToken,
 ) {
+    let begun = Instant::now();
+    let mut answered = false;
     loop {
-        match tokio::time::timeout(ASK_MAX, Lease::claim(&store, JOB, &holder, length)).await {
+        let asked = tokio::time::timeout(ASK_MAX, Lease::claim(&store, JOB, &holder, length)).await;
+        answered |= matches!(asked, Ok(Ok(_)));
+        match asked {
             Ok(Ok(Some(mut lease))) => {
                 told.send_replace(Authority::Held);
                 let stopped = tokio::select! {
@@ -55,9 +62,46 @@ pub async fn keep(
             Ok(Err(error)) => tracing::debug!(%error, "cannot ask who judges alerts"),
             Err(_elapsed) => tracing::debug!("nobody says in time who judges alerts"),
         }
+        if !answered && begun.elapsed() >= length {
+            let is_new =
+                told.send_if_modified(|now| std::mem::replace(now, Authority::Unsure) != Authority::Unsure);
+            if is_new {
+                tracing::warn!(
+                    "ClickHouse has not answered since the start; alerts are judged by what is on disk"
+                );
+            }
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(ASK_PAUSE.min(length / 3)) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::{DATABASE, Secret, StoreOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_clickhouse_never_answered_this_process_judges_after_the_length_of_a_lease() {
+        let store = Store::connect(&StoreOptions {
+            // Nothing listens there.
+            url: "http://127.0.0.1:1".to_owned(),
+            user: String::new(),
+            password: Secret::default(),
+            database: DATABASE.to_owned(),
+        });
+        let (told, mut authority) = watch::channel(Authority::Standby);
+        let (begun, length) = (Instant::now(), Duration::from_millis(300));
+        let keeper = keep((store, "test".to_owned()), length, told, CancellationToken::new());
+        let limit = Duration::from_secs(30);
+        tokio::select! {
+            () = keeper => panic!("it claims until it is stopped"),
+            changed = tokio::time::timeout(limit, authority.changed()) => changed.unwrap().unwrap(),
+        }
+        assert_eq!(*authority.borrow(), Authority::Unsure);
+        assert!(begun.elapsed() >= length);
     }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod elsewhere;
 mod failing;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

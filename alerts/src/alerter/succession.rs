@@ -1,0 +1,128 @@
+//! Succession: what a process does when it may judge, or may not any more. It goes on from the newer of two states: what it
+//! kept itself, and what the process that judged last has left.
+
+use std::time::Duration;
+
+use windvane_store::alerts_state::{self, Stored};
+
+use super::{Alerter, Done};
+use crate::authority::Authority;
+use crate::chain::chain;
+use crate::desk::State;
+
+/// How often the state of another process is asked for, and how long one answer may take. With the pauses in between that is
+/// half a minute to a minute and a half, in which nobody is told anything: after it a message too many is better than none.
+const READS_MAX: u32 = 6;
+const READ_MAX: Duration = Duration::from_secs(10);
+/// The pause after the first try that failed; each further one is twice as long.
+const READ_PAUSE: Duration = Duration::from_secs(1);
+
+/// On the way to going on where another process was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Succession {
+    /// Whether this process has judged by itself right before, because ClickHouse was away.
+    alone: bool,
+    /// Tries to read the other's state that failed.
+    failed: u32,
+}
+
+impl Alerter {
+    /// Notes that this process may judge, or may not any more.
+    pub(super) fn has_become(&mut self, authority: Authority) {
+        if self.authority == authority {
+            return;
+        }
+        tracing::info!(?authority, holder = self.holder, "who judges alerts has changed");
+        if authority == Authority::Held {
+            // Another process may have gone on from where we were.
+            self.ask_for_state(Succession { alone: self.authority == Authority::Unsure, failed: 0 });
+        } else {
+            // An answer that is still to come is of no use any more.
+            self.taking_over = false;
+        }
+        self.authority = authority;
+        self.metrics.held.set(i64::from(authority == Authority::Held));
+    }
+
+    fn ask_for_state(&mut self, succession: Succession) {
+        let store = self.store.clone();
+        self.taking_over = true;
+        self.works.push(Box::pin(async move {
+            tokio::time::sleep(pause_after(succession.failed)).await;
+            let read = match tokio::time::timeout(READ_MAX, alerts_state::read(&store)).await {
+                Ok(read) => read.map_err(|error| chain(&error)),
+                Err(_elapsed) => Err(format!("no answer within {} s", READ_MAX.as_secs())),
+            };
+            Done::Taken(succession, Box::new(read))
+        }));
+    }
+
+    /// Goes on, or asks again; this process judges nothing until one of the answers is there or patience has ended.
+    pub(super) fn take_over(&mut self, succession: Succession, read: Result<Option<Stored>, String>) {
+        if !self.taking_over {
+            return;
+        }
+        match read {
+            Ok(stored) => {
+                self.taking_over = false;
+                if let Some(stored) = stored.filter(|stored| stored.revision > self.state.revision) {
+                    self.go_on(succession, &stored);
+                }
+            }
+            Err(error) if succession.failed + 1 < READS_MAX => {
+                tracing::warn!(
+                    error,
+                    "cannot read the state that another process may have left; asking again"
+                );
+                self.ask_for_state(Succession { failed: succession.failed + 1, ..succession });
+            }
+            Err(error) => {
+                self.taking_over = false;
+                tracing::error!(
+                    error,
+                    "cannot read the state that another process may have left; going on from our own"
+                );
+            }
+        }
+    }
+
+    fn go_on(&mut self, succession: Succession, stored: &Stored) {
+        let mut newer = match serde_json::from_str::<State>(&stored.document) {
+            Ok(newer) => newer,
+            Err(error) => {
+                tracing::error!(%error, "the state that another process has left cannot be read");
+                return;
+            }
+        };
+        let (revision, holder) = (stored.revision, stored.holder.as_str());
+        tracing::info!(revision, holder, "going on where another process was");
+        let before = std::mem::take(&mut self.state);
+        self.state = match succession.alone {
+            true => before.gone_on_from(newer, &self.plan),
+            false => {
+                newer.now_us = newer.now_us.max(before.now_us);
+                newer
+            }
+        };
+        self.stored_revision = revision;
+    }
+}
+
+/// The pause after so many tries that failed.
+fn pause_after(failed: u32) -> Duration {
+    match failed {
+        0 => Duration::ZERO,
+        failed => READ_PAUSE * (1_u32 << (failed - 1).min(READS_MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_end() {
+        let pauses: Vec<u64> = (0..READS_MAX).map(|failed| pause_after(failed).as_secs()).collect();
+        assert_eq!(pauses, [0, 1, 2, 4, 8, 16]);
+    }
+}
