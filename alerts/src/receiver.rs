@@ -3,6 +3,7 @@
 mod alertmanager;
 mod discord;
 mod email;
+mod embedded;
 mod exec;
 mod file;
 mod http;

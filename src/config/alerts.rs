@@ -105,6 +105,14 @@ fn line(layers: &Layers, table: &KeyPath) -> usize {
     }
 }
 
+/// Which addresses something that is posted to may be at, by a flag that permits those inside a network.
+fn targets(layers: &Layers, key: KeyPath) -> Targets {
+    match layers.flag(key, false) {
+        true => Targets::Any,
+        false => Targets::PublicOrLoopback,
+    }
+}
+
 fn heartbeat(layers: &mut Layers) -> Option<Heartbeat> {
     let table = KeyPath::from("alerts");
     let own = layers.text("alerts.heartbeat_url").map(Secret::new);
@@ -115,7 +123,8 @@ fn heartbeat(layers: &mut Layers) -> Option<Heartbeat> {
             "excludes heartbeat_url_env and heartbeat_url_file; keep one of the three",
         );
     }
-    let http = HttpSettings { url: secret.or(own)?, targets: Targets::Any };
+    let targets = targets(layers, "alerts.heartbeat_allow_private_targets".into());
+    let http = HttpSettings { url: secret.or(own)?, targets };
     match Receiver::new("heartbeat", &Settings::Webhook { http, key: None }) {
         Ok(receiver) => Some(Heartbeat {
             receiver,

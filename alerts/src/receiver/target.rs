@@ -8,6 +8,8 @@ use std::{future::Future, pin::Pin, vec};
 use hyper_util::client::legacy::connect::dns::Name;
 use windvane_store::Secret;
 
+use super::embedded::embedded;
+
 /// Which addresses a receiver may be at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Targets {
@@ -32,6 +34,7 @@ impl Targets {
     #[must_use]
     pub fn allow(self, address: IpAddr) -> bool {
         self == Self::Any
+            // What is mapped is the IPv4 address itself, so that of this machine as well.
             || match address.to_canonical() {
                 IpAddr::V4(address) => address.is_loopback() || is_public_v4(address),
                 IpAddr::V6(address) => address.is_loopback() || is_public_v6(address),
@@ -41,13 +44,14 @@ impl Targets {
     /// What to say about an address that is not allowed.
     pub fn refusal(address: IpAddr) -> String {
         format!(
-            "`{address}` is an address inside a network (private, link-local or reserved); set allow_private_targets = true on this receiver if that is meant"
+            "`{address}` is an address inside a network (private, link-local or reserved); set allow_private_targets = true on this receiver (heartbeat_allow_private_targets for the heartbeat) if that is meant"
         )
     }
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
+    let [first, second, third, _] = address.octets();
+    let protocols = first == 192 && second == 0 && third == 0;
     let shared = first == 100 && second & 0b1100_0000 == 64;
     let benchmark = first == 198 && second & 0b1111_1110 == 18;
     !(address.is_private()
@@ -59,14 +63,19 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || first == 0
         || first >= 240
         || shared
+        || protocols
         || benchmark)
 }
 
+/// One that stands for IPv4 addresses is public where all of them are; this machine behind a translator is another one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
+    let site_local = address.segments()[0] & 0xffc0 == 0xfec0;
     !(address.is_unique_local()
         || address.is_unicast_link_local()
         || address.is_unspecified()
-        || address.is_multicast())
+        || address.is_multicast()
+        || site_local)
+        && embedded(address).into_iter().all(|inside| !inside.is_loopback() && is_public_v4(inside))
 }
 
 /// The system's resolver, without the addresses that are not allowed. Checking what a name resolves to, and connecting to
@@ -121,11 +130,48 @@ mod tests {
             "ff02::1",
             "::ffff:10.0.0.1",
             "::ffff:169.254.169.254",
+            "192.0.0.170",
+            "fec0::1",
+            // What stands for an IPv4 address is judged by it: compatible, translated, NAT64, 6to4, Teredo (server, client), ISATAP.
+            "::169.254.169.254",
+            "::127.0.0.1",
+            "::ffff:0:10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b:1::192.168.1.1",
+            "64:ff9b:1:a00:0:100::",
+            "64:ff9b:1:c0:a8:101::",
+            "64:ff9b:1:0:a9:fea9:fe00:0",
+            // A translator ignores what comes after the address.
+            "64:ff9b:1:a00:0:100:808:808",
+            "64:ff9b:1::",
+            "2002:a00:1::1",
+            "2002:a9fe:a9fe::",
+            "2002:7f00:1::1",
+            "2001:0:a00:1:8000:63bf:3fff:fdd2",
+            "2001:0:4136:e378:8000:63bf:5601:5601",
+            "2001:4860::5efe:10.0.0.1",
         ] {
             assert!(!Targets::PublicOrLoopback.allow(address.parse().unwrap()), "{address}");
             assert!(Targets::Any.allow(address.parse().unwrap()), "{address}");
         }
-        for address in ["127.0.0.1", "::1", "8.8.8.8", "2606:4700::1111", "::ffff:127.0.0.1"] {
+        for address in [
+            "127.0.0.1",
+            "::1",
+            "8.8.8.8",
+            "192.0.1.1",
+            "2606:4700::1111",
+            "::ffff:127.0.0.1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "64:ff9b:1::8.8.8.8",
+            "64:ff9b:1:808:8:800::",
+            "2002:808:808::1",
+            "2001:0:4136:e378:8000:63bf:f7f7:f7f7",
+            // Beside Teredo's addresses.
+            "2001:4860:4860::8888",
+        ] {
             assert!(Targets::PublicOrLoopback.allow(address.parse().unwrap()), "{address}");
         }
     }

@@ -1,9 +1,10 @@
 //! `[alerts.receivers.NAME]`: who is told, made ready to be told.
 
-use windvane_alerts::receiver::{EmailSettings, HttpSettings, Login, Targets, Tls};
+use windvane_alerts::receiver::{EmailSettings, HttpSettings, Login, Tls};
 use windvane_alerts::{Receiver, Settings};
 use windvane_store::Secret;
 
+use super::targets;
 use crate::config::layers::Layers;
 use crate::config::path::KeyPath;
 
@@ -135,10 +136,7 @@ fn http(layers: &mut Layers, table: &KeyPath, default: Option<&str>) -> Option<H
             }
         },
     };
-    let targets = match layers.flag(table.join("allow_private_targets"), false) {
-        true => Targets::Any,
-        false => Targets::PublicOrLoopback,
-    };
+    let targets = targets(layers, table.join("allow_private_targets"));
     Some(HttpSettings { url, targets })
 }
 

@@ -124,3 +124,18 @@ fn what_a_route_names_has_to_be_there() {
         assert!(told.contains(part), "{text:?} told {told:?}");
     }
 }
+
+#[test]
+fn a_heartbeat_inside_a_network_has_to_be_meant() {
+    for url in
+        ["http://169.254.169.254/", "http://10.0.0.1/", "http://[64:ff9b::a00:1]/", "http://[2002:a00:1::1]/"]
+    {
+        let text = format!("[alerts]\nheartbeat_url = \"{url}\"\n");
+        let told = faults(&text);
+        assert!(told.contains("set allow_private_targets = true"), "{url} told {told:?}");
+        assert!(told.contains("heartbeat_allow_private_targets"), "{url} told {told:?}");
+        let config = check(&format!("{text}heartbeat_allow_private_targets = true\n")).unwrap();
+        assert!(config.alerts.heartbeat.is_some(), "{url}");
+    }
+    assert!(check("[alerts]\nheartbeat_url = \"http://127.0.0.1:9/\"\n").unwrap().alerts.heartbeat.is_some());
+}

@@ -125,6 +125,13 @@ pub const KEYS: &[Key] = &[
         about: "The file with that address.",
     },
     Key {
+        path: "alerts.heartbeat_allow_private_targets",
+        kind: Kind::Flag,
+        default: "false",
+        example: "heartbeat_allow_private_targets = true",
+        about: "Permits that address inside a network (private and link-local addresses); this machine itself is always permitted.",
+    },
+    Key {
         path: "alerts.heartbeat_every",
         kind: LENGTH,
         default: "60s",
