@@ -390,7 +390,7 @@ mod tests {
             (
                 "LatencyBudgetBurns",
                 "delay burns its latency budget 16.2 times as fast as the budget allows",
-                "The objective is 99.9 % within 250 ms over 60 min; this fires at 14.4 times. 21 of 1,400 answers \
+                "The objective is 99.9 % within 250 ms over 1 h; this fires at 14.4 times. 21 of 1,400 answers \
                  were too slow. Monitor latency.",
             ),
         ] {

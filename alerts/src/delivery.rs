@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use thiserror::Error;
+use windvane_types::span::in_words;
 
 use crate::message::Message;
 use crate::notification::Notification;
@@ -102,7 +103,7 @@ pub async fn deliver(
         // The transports' own limits cover connecting at most; this one covers all of it.
         let attempt = match tokio::time::timeout(left, receiver.attempt(notification, &message)).await {
             Ok(attempt) => attempt,
-            Err(_) => Attempt::Later { answer: format!("no answer within {left:.1?}"), pause: None },
+            Err(_) => Attempt::Later { answer: format!("no answer within {}", in_words(left)), pause: None },
         };
         let (last, asked) = match attempt {
             Attempt::Taken(answer) => return Ok(Delivered { answer, tries }),

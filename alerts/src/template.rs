@@ -1,6 +1,7 @@
 //! Templates of annotations: rendered over one observation, tried at load on a sample, and never in the way of a message.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
@@ -154,15 +155,10 @@ pub(crate) fn time(us: i64) -> String {
 }
 
 fn duration(seconds: Option<f64>) -> String {
-    let Some(seconds) = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0) else {
-        return "?".to_owned();
-    };
-    match seconds {
-        ..120.0 => format!("{seconds:.0} s"),
-        ..7_200.0 => format!("{:.0} min", seconds / 60.0),
-        ..172_800.0 => format!("{:.1} h", seconds / 3_600.0),
-        _ => format!("{:.1} days", seconds / 86_400.0),
-    }
+    let Some(seconds) = seconds else { return "?".to_owned() };
+    // Of what is long nobody wants to know the milliseconds.
+    let seconds = if seconds >= 1.0 { seconds.round() } else { seconds };
+    Duration::try_from_secs_f64(seconds).map_or_else(|_| "?".to_owned(), span::in_words)
 }
 
 /// Microseconds.
@@ -217,7 +213,10 @@ mod tests {
         }
         assert_eq!((digits(None).as_str(), percent(Some(0.129)).as_str()), ("?", "12.9 %"));
         assert_eq!((p_value(Some(1e-9)).as_str(), p_value(Some(0.04)).as_str()), ("p < 0.001", "p 0.040"));
-        assert_eq!((duration(Some(5_400.0)).as_str(), grouped(1_234_567).as_str()), ("90 min", "1,234,567"));
+        assert_eq!((duration(Some(5_400.2)).as_str(), grouped(1_234_567).as_str()), ("90 min", "1,234,567"));
+        for no_length in [None, Some(-1.0), Some(f64::NAN), Some(f64::INFINITY)] {
+            assert_eq!(duration(no_length), "?");
+        }
         assert_eq!(time(0), "1970-01-01 00:00 UTC");
         assert_eq!((milliseconds(Some(250_000.0)).as_str(), milliseconds(None).as_str()), ("250 ms", "?"));
     }
@@ -225,8 +224,8 @@ mod tests {
     #[test]
     fn objectives_are_told_in_words() {
         for (kept, words) in [
-            ("burn 99.9% 250000us 3600s", "99.9 % within 250 ms over 60 min"),
-            ("burn 99% 1500us 259200s", "99 % within 1.5 ms over 3.0 days"),
+            ("burn 99.9% 250000us 3600s", "99.9 % within 250 ms over 1 h"),
+            ("burn 99% 1500us 259200s", "99 % within 1.5 ms over 3 days"),
             ("burn 99% fast 3600s", "burn 99% fast 3600s"),
             ("p99", "p99"),
         ] {

@@ -129,7 +129,7 @@ async fn scheduled_looks_are_made_once_each_as_of_their_time() {
             &service,
             &format!(
                 "SELECT mean_control, mean, n, \
-                 position(detail, 'revenue in the 24 hours before') > 0 \
+                 position(detail, 'revenue in the 1 day before') > 0 \
                  FROM experiment_findings FINAL WHERE as_of = fromUnixTimestamp64Micro(toInt64({as_of}))"
             ),
         )

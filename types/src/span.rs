@@ -158,7 +158,32 @@ pub fn length(text: &str) -> Option<Duration> {
     digits.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
 }
 
-/// The same in microseconds.
+/// A length for people, in the largest unit that leaves no rest or, where that would be many, with one place behind the point:
+/// `90 s`, `30 min`, `1 h`, `2.5 h`, `7 days`.
+#[must_use]
+pub fn in_words(length: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 3_600;
+    const DAY: u64 = 86_400;
+    let about = |seconds: u64, unit: &str| {
+        let number = format!("{:.1}", length.as_secs_f64() / seconds as f64);
+        format!("{} {unit}", number.strip_suffix(".0").unwrap_or(&number))
+    };
+    match (length.as_secs(), length.subsec_nanos()) {
+        (0, 0) => "0 s".to_owned(),
+        (0, _) => format!("{} ms", length.as_millis()),
+        (DAY, 0) => "1 day".to_owned(),
+        (s, 0) if s.is_multiple_of(DAY) => format!("{} days", s / DAY),
+        (s, 0) if s.is_multiple_of(HOUR) && s < 2 * DAY => format!("{} h", s / HOUR),
+        (s, 0) if s.is_multiple_of(MINUTE) && s < 2 * HOUR => format!("{} min", s / MINUTE),
+        (s, _) if s < 2 * MINUTE => about(1, "s"),
+        (s, _) if s < 2 * HOUR => format!("{:.0} min", length.as_secs_f64() / MINUTE as f64),
+        (s, _) if s < 2 * DAY => about(HOUR, "h"),
+        _ => about(DAY, "days"),
+    }
+}
+
+/// Reads a length, in microseconds.
 #[must_use]
 pub fn length_us(text: &str) -> Option<i64> {
     i64::try_from(length(text)?.as_micros()).ok()
@@ -166,9 +191,11 @@ pub fn length_us(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::Timestamp;
 
-    use super::{ReferenceKind, Span, length};
+    use super::{ReferenceKind, Span, in_words, length};
 
     fn now() -> Timestamp {
         "2013-03-02T00:00:00Z".parse().unwrap()
@@ -192,6 +219,29 @@ mod tests {
         }
         for text in ["", "24", "h", "24y", "1.5h", "-1h", "99999999999999999999w", "999999999999999999w"] {
             assert_eq!(length(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_told_in_words() {
+        for (ms, words) in [
+            (0, "0 s"),
+            (430, "430 ms"),
+            (9_900, "9.9 s"),
+            (10_000, "10 s"),
+            (60_000, "1 min"),
+            (90_000, "90 s"),
+            (1_800_000, "30 min"),
+            (3_600_000, "1 h"),
+            (5_400_000, "90 min"),
+            (5_425_000, "90 min"),
+            (9_000_000, "2.5 h"),
+            (86_400_000, "1 day"),
+            (129_600_000, "36 h"),
+            (216_000_000, "2.5 days"),
+            (604_800_000, "7 days"),
+        ] {
+            assert_eq!(in_words(Duration::from_millis(ms)), words, "{ms} ms");
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use windvane_store::notifications::Attempted;
+use windvane_types::span::in_words;
 
 use super::{Alerter, Done};
 use crate::authority::Authority;
@@ -45,7 +46,7 @@ impl Alerter {
                     let message = Message::of(&parcel.notification);
                     let attempt = receiver.attempt(&parcel.notification, &message);
                     tokio::time::timeout(ATTEMPT_MAX, attempt).await.unwrap_or_else(|_| Attempt::Later {
-                        answer: format!("no answer within {ATTEMPT_MAX:?}"),
+                        answer: format!("no answer within {}", in_words(ATTEMPT_MAX)),
                         pause: None,
                     })
                 }
@@ -73,7 +74,7 @@ impl Alerter {
             let message = Message::of(&notification);
             let attempt = heartbeat.receiver.attempt(&notification, &message);
             Done::Beaten(tokio::time::timeout(ATTEMPT_MAX, attempt).await.unwrap_or_else(|_| {
-                Attempt::Later { answer: format!("no answer within {ATTEMPT_MAX:?}"), pause: None }
+                Attempt::Later { answer: format!("no answer within {}", in_words(ATTEMPT_MAX)), pause: None }
             }))
         }));
     }

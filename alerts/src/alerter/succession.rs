@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use windvane_store::alerts_state::{self, Stored};
+use windvane_types::span::in_words;
 
 use super::{Alerter, Done};
 use crate::authority::Authority;
@@ -51,7 +52,7 @@ impl Alerter {
             tokio::time::sleep(pause_after(succession.failed)).await;
             let read = match tokio::time::timeout(READ_MAX, alerts_state::read(&store)).await {
                 Ok(read) => read.map_err(|error| chain(&error)),
-                Err(_elapsed) => Err(format!("no answer within {} s", READ_MAX.as_secs())),
+                Err(_elapsed) => Err(format!("no answer within {}", in_words(READ_MAX))),
             };
             Done::Taken(succession, Box::new(read))
         }));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use windvane_types::span::in_words;
+
 use super::{State, id, parcel, told_members};
 use crate::group::{Group, Member, View, Why};
 use crate::notification::{Alert, Notification, State as Ended};
@@ -68,8 +70,9 @@ pub(super) fn escalation(
     let elsewhere = Group { receiver: escalation.to.clone(), ..group.clone() };
     let mut parcel = parcel(plan, (&elsewhere, Why::Escalated), told_members(group, view), now_us);
     parcel.notification.note = Some(format!(
-        "`{}` was told and nobody has acknowledged this for {:?}; `windvane alerts ack` does",
-        group.receiver, escalation.after
+        "`{}` was told and nobody has acknowledged this for {}; `windvane alerts ack` does",
+        group.receiver,
+        in_words(escalation.after)
     ));
     Some(parcel)
 }

@@ -235,6 +235,25 @@ fn where_nobody_acknowledges_somebody_else_is_told_once() {
 }
 
 #[test]
+fn notes_tell_lengths_in_words() {
+    let (mut state, mut plan) = (State::default(), plan());
+    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
+    plan.route.escalation = Some(Escalation { after: Duration::from_secs(5_400), to: "lead".to_owned() });
+    models(&mut state, &plan, &[1.0; 2], 0);
+    let mut notes = Vec::new();
+    for now_s in [30, 3_630, 5_430] {
+        state.tell(&plan, &BTreeSet::new(), now_s * SECOND);
+        let parcels = std::mem::take(&mut state.outbox.parcels).into_iter();
+        notes.extend(parcels.filter_map(|parcel| parcel.notification.note));
+    }
+    let held =
+        "1 messages were held back, because this receiver gets at most 1 in 1 h; this one stands for them";
+    assert_eq!(notes[0], held);
+    let escalated = "`team` was told and nobody has acknowledged this for 90 min; `windvane alerts ack` does";
+    assert!(notes[1..].iter().any(|note| note == escalated), "{notes:?}");
+}
+
+#[test]
 fn a_dead_message_goes_to_the_fallback_once() {
     let (mut state, mut plan) = (State::default(), plan());
     plan.fallback = Some("file".to_owned());

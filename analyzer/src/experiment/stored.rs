@@ -1,12 +1,14 @@
 //! Experiments over the store: a definition in, the same document as over a file out.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use windvane_store::{
     Reader,
     experiment::{ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, UNIT, When, Without, stored},
 };
 use windvane_types::experiment::Document;
+use windvane_types::span::in_words;
 
 use super::{
     Cuts, ExperimentError, Metric,
@@ -94,7 +96,11 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         for (place, mut metric) in places.iter().zip(facts.metrics.clone()) {
             metric.metric = experiment.metrics[*place].metric.clone();
             if let (Some(_), Some(us)) = (&metric.covariate, experiment.covariate_us) {
-                metric.covariate = Some(format!("{} in the {} before", metric.metric.name, length(us)));
+                metric.covariate = Some(format!(
+                    "{} in the {} before",
+                    metric.metric.name,
+                    in_words(Duration::from_micros(us.unsigned_abs()))
+                ));
             }
             metric.notes.insert(0, attributed(experiment, table));
             found[*place] = Some(metric);
@@ -210,12 +216,6 @@ fn attributed(experiment: &StoredExperiment, table: &RecordTable) -> String {
     };
     format!(
         "attributed: {what} within {} after a unit's first exposure; none counts as 0 except in a quantile",
-        length(experiment.exposed.window_us)
+        in_words(Duration::from_micros(experiment.exposed.window_us.unsigned_abs()))
     )
-}
-
-/// A length of time in days, or in hours where it is short.
-fn length(us: i64) -> String {
-    let hours = us as f64 / 3.6e9;
-    if hours >= 48.0 { format!("{} days", hours / 24.0) } else { format!("{hours} hours") }
 }

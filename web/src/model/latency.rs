@@ -1,7 +1,10 @@
 //! Whether a model is still fast: percentiles by group against the reference, and objectives with how fast their budget burns.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 use windvane_types::latency::{Group, Objective, Verdict, Window};
+use windvane_types::span::in_words;
 
 use super::findings::{Whose, nothing_yet, quoted, source};
 use super::read::Model;
@@ -74,16 +77,10 @@ fn said(objective: &Objective) -> String {
 fn burn(window: &Window) -> String {
     let times = optional(window.burn);
     let (bad, events) = (thousands(window.bad), thousands(window.events));
-    format!("{times} times as fast as allowed over {} ({bad} of {events} events)", length(window.window_s))
-}
-
-fn length(seconds: u64) -> String {
-    match seconds {
-        s if s >= 86_400 && s.is_multiple_of(86_400) => format!("{} d", s / 86_400),
-        s if s >= 3_600 && s.is_multiple_of(3_600) => format!("{} h", s / 3_600),
-        s if s.is_multiple_of(60) => format!("{} min", s / 60),
-        s => format!("{s} s"),
-    }
+    format!(
+        "{times} times as fast as allowed over {} ({bad} of {events} events)",
+        in_words(Duration::from_secs(window.window_s))
+    )
 }
 
 fn groups(groups: &[Group]) -> Markup {
