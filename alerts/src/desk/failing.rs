@@ -35,18 +35,20 @@ impl State {
         failing.error = truncated(line.trim(), ERROR_SHOWN);
     }
 
-    /// Rules whose latest evaluation failed, and what templates may say of each.
+    /// How often each rule has failed in a row, and what templates may say of it.
     #[must_use]
     pub fn failed_evaluations(&self) -> Vec<Measured> {
-        let failing = self.failing.iter().map(|(rule, failing)| {
+        let measured = self.looked_us.keys().map(|rule| {
             let labels = Labels::from([("rule".to_owned(), rule.clone())]);
-            // A row that is longer than 2^53 would be rounded.
+            let Some(failing) = self.failing.get(rule) else {
+                return Measured::new("failed_evaluations", labels, 0.0);
+            };
             let mut measured = Measured::new("failed_evaluations", labels, failing.times as f64);
             measured.fields.insert("since_us".to_owned(), failing.since_us.into());
             measured.fields.insert("error".to_owned(), failing.error.as_str().into());
             measured
         });
-        failing.collect()
+        measured.collect()
     }
 }
 
@@ -77,15 +79,18 @@ mod tests {
         }
     }
 
-    /// Notes an outcome, looks at the rule, and says which states its alerts took.
+    /// Notes an outcome, looks at the rule, and says which states its alert took; of its end the description.
     fn look(state: &mut State, plan: &Plan, outcome: Result<(), &str>, minute: i64) -> Vec<String> {
         let now_us = minute * MINUTE;
+        state.looked_us.insert("SlowAnswers".to_owned(), now_us);
         state.evaluated("SlowAnswers", outcome, now_us);
         let measured = state.failed_evaluations();
         let observed = crate::watch::of_own(&measured, "failed_evaluations", now_us);
         let judge = Judge { now_us, holder: "test", external_url: None };
         let judged = state.book.judge(&plan.rules[0], observed, judge);
-        let taken = judged.events.iter().map(|event| event.to_state.clone()).collect();
+        let states = judged.events.iter().map(|event| event.to_state.clone());
+        let ends = judged.resolved.iter().map(|entry| entry.annotations["description"].clone());
+        let taken = states.chain(ends).collect();
         state.judged(judged, plan, now_us);
         taken
     }
@@ -112,7 +117,9 @@ mod tests {
              not found."
         );
         assert!(said["next"].starts_with("windvane alerts lint --online"), "{said:?}");
-        assert_eq!(look(&mut state, &plan, Ok(()), 7), ["resolved"]);
+        let end = look(&mut state, &plan, Ok(()), 7);
+        assert_eq!(end[0], "resolved");
+        assert!(end[1].starts_with("Over: failed_evaluations is 0 as of 1970-01-01 00:07 UTC."), "{end:?}");
     }
 
     #[test]
