@@ -14,6 +14,8 @@ use crate::truncate::truncated;
 
 /// Characters of an annotation.
 const ANNOTATION_MAX: usize = 4_000;
+/// Characters of what is said about a template that failed.
+const PROBLEM_MAX: usize = 200;
 /// Steps of one rendering: far more than a text needs, and an end to every loop.
 const FUEL: u64 = 50_000;
 
@@ -32,11 +34,13 @@ pub struct About<'a> {
 static STRICT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::SemiStrict));
 static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Chainable));
 
-/// Renders every annotation of the rule; one that fails is left out, and where that is the summary a plain one stands in.
+/// Renders every annotation of the rule; one that fails is left out, and where that is the summary a plain one stands in. The
+/// description then says which failed and why, so that whoever reads it can mend the rule.
 #[must_use]
 pub fn annotations(about: &About<'_>) -> Labels {
     let values = values(about);
     let mut annotations = Labels::new();
+    let mut failed = None;
     for (name, text) in &about.rule.annotations {
         match LENIENT.render_str(text, values.clone()) {
             Ok(rendered) => {
@@ -47,10 +51,21 @@ pub fn annotations(about: &About<'_>) -> Labels {
             }
             Err(error) => {
                 tracing::error!(rule = about.rule.name, annotation = name, %error, "a template failed; a plain message is sent");
+                let line: String =
+                    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let problem = truncated(&line, PROBLEM_MAX);
+                failed.get_or_insert_with(|| {
+                    format!("The template of `{name}` in the rule {} failed: {problem}.", about.rule.name)
+                });
             }
         }
     }
     annotations.entry("summary".to_owned()).or_insert_with(|| plain(about));
+    if let Some(failed) = failed {
+        let told =
+            annotations.remove("description").map_or(failed.clone(), |text| format!("{text} {failed}"));
+        annotations.insert("description".to_owned(), told);
+    }
     annotations
 }
 
@@ -219,6 +234,27 @@ mod tests {
         }
         assert_eq!(time(0), "1970-01-01 00:00 UTC");
         assert_eq!((milliseconds(Some(250_000.0)).as_str(), milliseconds(None).as_str()), ("250 ms", "?"));
+    }
+
+    #[test]
+    fn a_template_that_fails_leaves_plain_words_that_say_so() {
+        let mut rule = crate::desk::fixture::rule();
+        let observation = crate::desk::fixture::observed("delay", 0, 3.5);
+        let labels = rule.labels_of(&observation.labels);
+        let templates = [
+            // The name of a column is no count.
+            ("summary", "{{ labels.column|grouped }} rows"),
+            ("description", "{{ value|digits }} is much."),
+            ("next", "windvane drift"),
+        ];
+        rule.annotations = templates.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let said = annotations(&About { rule: &rule, labels: &labels, observation: &observation });
+        assert!(said["summary"].starts_with("FeatureDrift: column f00"), "{said:?}");
+        assert!(said["summary"].ends_with("(3.5)"), "{said:?}");
+        let problem = "3.5 is much. The template of `summary` in the rule FeatureDrift failed: ";
+        assert!(said["description"].starts_with(problem), "{said:?}");
+        assert!(said["description"].chars().count() < problem.len() + PROBLEM_MAX + 2, "{said:?}");
+        assert_eq!(said["next"], "windvane drift");
     }
 
     #[test]
