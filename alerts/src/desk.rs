@@ -157,11 +157,7 @@ impl State {
     fn view(&self, plan: &Plan, (group, route): (&Group, &Route), now_us: i64) -> View {
         let firing = self.firing();
         let suppression = self.suppression(plan, &firing, now_us);
-        let mut view = View {
-            muted: plan.intervals.any_holds(&route.mute_in, now_us)
-                || (!route.active_in.is_empty() && !plan.intervals.any_holds(&route.active_in, now_us)),
-            ..View::default()
-        };
+        let mut view = View { muted: muted(plan, route, now_us), ..View::default() };
         for (fingerprint, member) in &group.members {
             if suppression.of(fingerprint, &member.entry.labels).is_none() {
                 let side = if member.ended_us.is_some() { &mut view.resolved } else { &mut view.firing };
@@ -261,6 +257,12 @@ impl State {
         let digests = self.ledgers.values().filter_map(|ledger| Some(ledger.digest.as_ref()?.due_us));
         groups.chain(escalations).chain(digests).chain(self.outbox.next_us(busy)).min()
     }
+}
+
+/// Whether an interval mutes a route.
+fn muted(plan: &Plan, route: &Route, now_us: i64) -> bool {
+    plan.intervals.any_holds(&route.mute_in, now_us)
+        || (!route.active_in.is_empty() && !plan.intervals.any_holds(&route.active_in, now_us))
 }
 
 /// The members that a message is about.

@@ -98,6 +98,13 @@ impl Ledger {
         member.is_some_and(|member| member.ended_us.is_some())
     }
 
+    /// Lets the digest wait.
+    pub fn postpone(&mut self, until_us: i64) {
+        if let Some(digest) = &mut self.digest {
+            digest.due_us = until_us;
+        }
+    }
+
     /// Whether the digest goes out now.
     #[must_use]
     pub fn is_due(&self, now_us: i64) -> bool {

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use windvane_types::alert::Severity;
 use windvane_types::span::in_words;
 
-use super::{State, parcel, severity};
+use super::{State, muted, parcel, severity};
 use crate::cause::cause;
 use crate::group::{Group, Member, Why};
 use crate::notification::{Labels, State as Ended};
 use crate::outbox::Parcel;
 use crate::plan::Plan;
 
+/// How long a digest waits for the end of an interval that mutes its receiver, before it asks again.
+const MUTED_PAUSE_US: i64 = 60_000_000;
 /// Alerts of a message that get a likely cause: those that people read first.
 const CAUSES_MAX: usize = 200;
 
@@ -66,12 +68,24 @@ impl State {
             return Vec::new();
         }
         let tellable = self.tellable(plan, now_us);
+        let open = self.open(plan, now_us);
         let mut parcels = Vec::new();
         for (receiver, ledger) in &mut self.ledgers {
             if !ledger.is_due(now_us) {
                 continue;
             }
-            ledger.retain(|fingerprint, member| member.ended_us.is_some() || tellable.contains(fingerprint));
+            let open = open.get(receiver);
+            if open.is_some_and(Option::is_none) {
+                ledger.postpone(now_us.saturating_add(MUTED_PAUSE_US));
+                continue;
+            }
+            let is_open = |fingerprint: &str| match open {
+                Some(Some(alerts)) => alerts.contains(fingerprint),
+                _ => true,
+            };
+            ledger.retain(|fingerprint, member| {
+                member.ended_us.is_some() || (tellable.contains(fingerprint) && is_open(fingerprint))
+            });
             let digest = ledger.due(now_us);
             let told: BTreeSet<String> =
                 digest.iter().flat_map(|digest| digest.members.keys().cloned()).collect();
@@ -93,6 +107,19 @@ impl State {
             parcels.push(parcel);
         }
         parcels
+    }
+
+    /// The alerts of each receiver's groups whose route is not muted; none where all of its groups are.
+    fn open(&self, plan: &Plan, now_us: i64) -> BTreeMap<String, Option<BTreeSet<String>>> {
+        let mut open: BTreeMap<String, Option<BTreeSet<String>>> = BTreeMap::new();
+        for group in self.groups.values() {
+            let alerts = open.entry(group.receiver.clone()).or_default();
+            let route = plan.route.named(&group.route);
+            if route.is_none_or(|route| !muted(plan, route, now_us)) {
+                alerts.get_or_insert_default().extend(group.members.keys().cloned());
+            }
+        }
+        open
     }
 
     /// Alerts that fire and that nothing suppresses.
