@@ -371,3 +371,6 @@ impl Alerter {
         self.metrics.rows_dropped.set(i64::try_from(self.state.rows_dropped).unwrap_or(i64::MAX));
     }
 }
+
+#[cfg(test)]
+mod tests;

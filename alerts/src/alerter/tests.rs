@@ -1,0 +1,140 @@
+//! The loop, turned by hand: when a heartbeat is sent, and who is told while ClickHouse has not answered yet.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use windvane_store::{DATABASE, Secret, StoreOptions};
+
+use super::*;
+use crate::desk::fixture;
+use crate::machine::{NoData, Timing};
+use crate::plan::Heartbeat;
+use crate::receiver::{Receiver, Settings};
+use crate::rule::{Rule, Source};
+
+/// A clock whose hands are moved, in seconds.
+#[derive(Debug, Default)]
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+}
+
+/// An alerter without a ClickHouse, and the files that it writes to.
+struct Turned {
+    alerter: Alerter,
+    hands: Arc<Hands>,
+    folder: PathBuf,
+}
+
+impl Turned {
+    /// It looks at one rule, that ClickHouse is away, and tells `team.ndjson`; heartbeats go to `heart.ndjson`.
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("windvane-alerter-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let receiver = |name: &str| {
+            let path = folder.join(format!("{name}.ndjson"));
+            Receiver::new(name, &Settings::File { path }).unwrap()
+        };
+        let mut plan = fixture::plan();
+        plan.rules = vec![Rule {
+            name: "StoreUnavailable".to_owned(),
+            source: Source::Own { measure: "store_unavailable" },
+            timing: Timing { for_us: 0, keep_firing_for_us: 0, no_data: NoData::Ok },
+            every: Duration::from_secs(60),
+            ..fixture::rule()
+        }];
+        plan.route.pace.group_wait = Duration::ZERO;
+        plan.receivers = vec![receiver("team")];
+        plan.heartbeat = Some(Heartbeat { receiver: receiver("heart"), every: Duration::from_secs(60) });
+        plan.state_dir = folder.join("state");
+        let hands = Arc::new(Hands::default());
+        let store = Store::connect(&StoreOptions {
+            // Nothing listens there.
+            url: "http://127.0.0.1:1".to_owned(),
+            user: String::new(),
+            password: Secret::default(),
+            database: DATABASE.to_owned(),
+        });
+        let parts = Parts {
+            plan: Arc::new(plan),
+            store,
+            clock: hands.clone(),
+            own: Arc::new(Vec::<Measured>::new),
+            holder: "test".to_owned(),
+        };
+        let alerter = Alerter::open(parts, &Registry::new()).unwrap();
+        Self { alerter, hands, folder }
+    }
+
+    /// Turns once at a time and waits for what that began.
+    async fn turn(&mut self, now_s: i64) {
+        self.hands.0.store(now_s, Ordering::Relaxed);
+        self.alerter.turn().await;
+        while let Some(done) = self.alerter.works.next().await {
+            self.alerter.done(done);
+        }
+    }
+
+    /// Names of alerts and states of what a receiver got.
+    fn got(&self, name: &str) -> Vec<(String, String)> {
+        let lines = std::fs::read_to_string(self.folder.join(format!("{name}.ndjson"))).unwrap_or_default();
+        let read = |line: &str| {
+            let body: serde_json::Value = serde_json::from_str(line).unwrap();
+            let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            (word(&body["alerts"][0]["labels"]["alertname"]), word(&body["status"]))
+        };
+        lines.lines().map(read).collect()
+    }
+}
+
+impl Drop for Turned {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_sent_while_rules_are_looked_at_and_not_otherwise() {
+    let mut turned = Turned::new("heartbeat");
+    turned.turn(1_000).await;
+    assert!(turned.got("heart").is_empty(), "another process judges");
+    turned.alerter.authority = Authority::Held;
+    for (now_s, beats) in [(1_000, 1), (1_030, 1), (1_060, 2), (1_119, 2), (1_120, 3)] {
+        turned.turn(now_s).await;
+        assert_eq!(turned.got("heart").len(), beats, "{now_s}");
+    }
+    // A look that never comes back: after three of them that are missing nothing is well.
+    turned.alerter.looking = true;
+    for (now_s, beats) in [(1_300, 4), (1_301, 4), (1_361, 4), (9_000, 4)] {
+        turned.turn(now_s).await;
+        assert_eq!(turned.got("heart").len(), beats, "{now_s}");
+    }
+    // It looks again, and is well with the next turn.
+    turned.alerter.looking = false;
+    turned.turn(9_060).await;
+    turned.turn(9_061).await;
+    assert_eq!(turned.got("heart").len(), 5);
+    assert!(turned.got("heart").iter().all(|beat| beat.0 == "Heartbeat"));
+    // Where ClickHouse does not answer this process any more, whoever waits for the heartbeat is to know.
+    turned.alerter.authority = Authority::Unsure;
+    turned.turn(9_121).await;
+    assert_eq!(turned.got("heart").len(), 5);
+}
+
+#[tokio::test]
+async fn a_process_that_is_started_while_clickhouse_is_away_tells_so() {
+    let mut turned = Turned::new("start");
+    for now_s in [1_000, 1_060] {
+        turned.turn(now_s).await;
+    }
+    assert!(turned.got("team").is_empty(), "it is not known yet who judges");
+    turned.alerter.has_become(Authority::Unsure);
+    for now_s in [1_120, 1_121, 1_180] {
+        turned.turn(now_s).await;
+    }
+    assert_eq!(turned.got("team"), [("StoreUnavailable".to_owned(), "firing".to_owned())]);
+}
