@@ -182,6 +182,12 @@ fn shown(alert: &Alert, image: Option<String>) -> Shown<'_> {
     }
 }
 
+/// Whether an alert holds, and since when: `firing since …`, `resolved since …, until …`.
+pub(crate) fn standing(alert: &Alert) -> String {
+    let until = alert.ends_at.map(|end| format!(", until {}", minute(end))).unwrap_or_default();
+    format!("{} since {}{until}", alert.state.as_str(), minute(alert.starts_at))
+}
+
 /// A time for people, to the minute, UTC.
 fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()

@@ -15,6 +15,9 @@ mod teams;
 mod telegram;
 mod webhook;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::email::{EmailSettings, Login, Tls};
 pub use self::target::{HttpSettings, Targets};
 

@@ -117,7 +117,11 @@ impl Email {
         }
     }
 
-    fn mail(&self, notification: &Notification, message: &Message) -> Result<Mail, lettre::error::Error> {
+    pub(super) fn mail(
+        &self,
+        notification: &Notification,
+        message: &Message,
+    ) -> Result<Mail, lettre::error::Error> {
         let thread = format!("<{}@{}>", thread(notification), self.domain);
         let mut builder = Mail::builder()
             .from(self.from.clone())

@@ -4,13 +4,16 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::message::Message;
-use crate::notification::{Notification, State};
+use crate::notification::{Alert, Notification, State};
 use crate::truncate::truncated;
 
 /// Characters of a summary.
 const SUMMARY_MAX: usize = 1_024;
 /// Characters of the text among the details: an event holds 512 kB.
 const TEXT_MAX: usize = 50_000;
+/// Alerts that a link is shown of, and characters of its text.
+const LINKS_MAX: usize = 10;
+const LINK_TEXT_MAX: usize = 200;
 /// Characters of a key.
 const KEY_MAX: usize = 255;
 
@@ -20,7 +23,8 @@ pub fn body(notification: &Notification, message: &Message, routing_key: &str) -
         State::Firing => "trigger",
         State::Resolved => "resolve",
     };
-    let source = notification.common_labels().get("model").cloned().unwrap_or_else(|| "windvane".to_owned());
+    let labels = notification.common_labels();
+    let source = labels.get("model").map_or("windvane", String::as_str);
     let mut body = json!({
         "routing_key": routing_key,
         "event_action": action,
@@ -34,15 +38,25 @@ pub fn body(notification: &Notification, message: &Message, routing_key: &str) -
             "custom_details": {
                 "text": truncated(&message.text, TEXT_MAX),
                 "firing": notification.alerts.iter().filter(|alert| alert.state == State::Firing).count(),
-                "labels": notification.common_labels(),
+                "labels": labels,
             },
         },
+        "links": notification.alerts.iter().filter_map(link).take(LINKS_MAX).collect::<Vec<_>>(),
     });
+    if let Some(name) = labels.get("alertname") {
+        body["payload"]["class"] = name.as_str().into();
+    }
     if let Some(url) = &notification.external_url {
         body["client"] = "Windvane".into();
         body["client_url"] = url.as_str().into();
     }
     body
+}
+
+/// The page of a finding, as the incident shows it.
+fn link(alert: &Alert) -> Option<Value> {
+    let text = alert.annotations.get("summary").map_or(alert.name(), String::as_str);
+    Some(json!({ "href": alert.link.as_deref()?, "text": truncated(text, LINK_TEXT_MAX) }))
 }
 
 /// The same for every notification about a group: its key, or a hash of it where it is too long.
@@ -71,6 +85,20 @@ mod tests {
         let resolved = body(&notification, &Message::of(&notification), "R0");
         assert_eq!(resolved["event_action"], "resolve");
         assert_eq!(resolved["dedup_key"], fired["dedup_key"]);
+    }
+
+    #[test]
+    fn an_incident_has_the_pages_of_the_first_findings() {
+        let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        notification.alerts = vec![notification.alerts[0].clone(); 20];
+        assert_eq!(body(&notification, &Message::of(&notification), "R0")["links"], json!([]));
+        for alert in &mut notification.alerts {
+            alert.link = Some("https://w.example.org/pipeline".to_owned());
+        }
+        let links = &body(&notification, &Message::of(&notification), "R0")["links"];
+        assert_eq!(links.as_array().map(Vec::len), Some(LINKS_MAX));
+        let text = "This is a test notification; nothing is wrong";
+        assert_eq!(links[0], json!({ "href": "https://w.example.org/pipeline", "text": text }));
     }
 
     #[test]

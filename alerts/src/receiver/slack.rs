@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::message::Message;
+use crate::message::{Message, standing};
 use crate::notification::{Alert, Notification, Purpose, State};
 use crate::truncate::truncated;
 
@@ -44,11 +44,13 @@ fn words(alert: &Alert) -> String {
     };
     let annotation = |name: &str| alert.annotations.get(name).map(|text| escaped(text));
     let mut text = format!("{mark} *{}*", annotation("summary").unwrap_or_else(|| escaped(alert.name())));
+    text += &format!("\n{}", standing(alert));
     if let Some(description) = annotation("description") {
         text += &format!("\n{description}");
     }
     let cause = alert.annotations.get("cause").map(|cause| crate::cause::labelled(cause));
-    let next = alert.annotations.get("next").map(|next| ("Look next", next.as_str()));
+    let next = alert.annotations.get("next").filter(|_| alert.state == State::Firing);
+    let next = next.map(|next| ("Look next", next.as_str()));
     for (word, told) in cause.into_iter().chain(next) {
         text += &format!("\n*{word}:* {}", escaped(told));
     }

@@ -2,41 +2,53 @@
 
 use serde_json::{Value, json};
 
-use crate::message::Message;
+use crate::cause::labelled;
+use crate::message::{Message, standing};
 use crate::notification::{Alert, Notification, Purpose, State};
 use crate::truncate::truncated;
 
-/// Alerts that are shown: a card holds 28 KB, and an alert with its bounds below at most 3.
+/// Alerts that are shown at most, and bytes of all blocks together: a message holds 28 KB.
 const ALERTS_SHOWN: usize = 8;
-/// Characters of a text.
-const TEXT_MAX: usize = 1_000;
-/// Labels of an alert that are shown, and characters of each.
+const BLOCKS_BYTES_MAX: usize = 26_000;
+/// Characters of the subject and of a note, of a summary, of a description, and of a cause or of what to look at. With its labels
+/// one alert always has room, also where every character is escaped.
+const HEADING_MAX: usize = 300;
+const SUMMARY_MAX: usize = 300;
+const DESCRIPTION_MAX: usize = 1_000;
+const HINT_MAX: usize = 400;
+/// Labels of an alert that are shown, and characters of a name and of a value.
 const FACTS_MAX: usize = 12;
-const FACT_MAX: usize = 120;
+const NAME_MAX: usize = 60;
+const VALUE_MAX: usize = 120;
 
 /// The body.
 pub fn body(notification: &Notification, message: &Message) -> Value {
-    let mut blocks = vec![json!({
-        "type": "TextBlock", "text": truncated(&message.subject, TEXT_MAX), "weight": "Bolder", "size": "Medium", "wrap": true,
-    })];
+    let subject = truncated(&message.subject, HEADING_MAX);
+    let mut heading = text(&subject);
+    (heading["weight"], heading["size"]) = ("Bolder".into(), "Medium".into());
+    let mut blocks = vec![heading];
     if notification.purpose == Purpose::Test {
-        let text = "Test: this message only shows that the receiver works. Nothing is wrong.";
-        blocks.push(json!({ "type": "TextBlock", "text": text, "wrap": true }));
+        blocks.push(text("Test: this message only shows that the receiver works. Nothing is wrong."));
     }
     if let Some(note) = &notification.note {
-        blocks.push(json!({ "type": "TextBlock", "text": truncated(note, TEXT_MAX), "wrap": true }));
+        blocks.push(text(&truncated(note, HEADING_MAX)));
     }
+    let mut shown = 0;
+    let mut size = bytes(&blocks);
     for alert in notification.alerts.iter().take(ALERTS_SHOWN) {
-        blocks.extend(words(alert));
+        let own = words(alert);
+        size += bytes(&own);
+        if size > BLOCKS_BYTES_MAX {
+            break;
+        }
+        blocks.extend(own);
+        shown += 1;
     }
-    let more = notification.alerts.len().saturating_sub(ALERTS_SHOWN) as u64 + notification.left_out;
+    let more = (notification.alerts.len() - shown) as u64 + notification.left_out;
     if more > 0 {
-        blocks.push(json!({ "type": "TextBlock", "text": format!("… and {more} more"), "wrap": true }));
+        blocks.push(text(&format!("… and {more} more")));
     }
-    let links = notification.alerts.iter().filter_map(|alert| alert.link.as_deref()).take(1);
-    let actions: Vec<Value> = links
-        .map(|url| json!({ "type": "Action.OpenUrl", "title": "Look at the finding", "url": url }))
-        .collect();
+    let pages = notification.external_url.iter().map(|url| open("Open Windvane", url));
     json!({
         "type": "message",
         "attachments": [{
@@ -46,31 +58,65 @@ pub fn body(notification: &Notification, message: &Message) -> Value {
                 "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
                 "type": "AdaptiveCard",
                 "version": "1.4",
+                "fallbackText": subject,
+                "msteams": { "width": "Full" },
                 "body": blocks,
-                "actions": actions,
+                "actions": pages.collect::<Vec<_>>(),
             },
         }],
     })
 }
 
+/// The same parts as in every message for people: what, since when, how much, the bars, a cause, what to look at, labels, a link.
 fn words(alert: &Alert) -> Vec<Value> {
+    let annotation = |name: &str| alert.annotations.get(name).map(String::as_str);
+    let mut summary = text(&truncated(annotation("summary").unwrap_or(alert.name()), SUMMARY_MAX));
     let color = match alert.state {
         State::Firing => "Attention",
         State::Resolved => "Good",
     };
-    let summary = alert.annotations.get("summary").map_or(alert.name(), String::as_str);
-    let mut blocks = vec![json!({
-        "type": "TextBlock", "text": truncated(summary, TEXT_MAX), "color": color, "wrap": true, "separator": true,
-    })];
-    if let Some(description) = alert.annotations.get("description") {
-        blocks.push(json!({ "type": "TextBlock", "text": truncated(description, TEXT_MAX), "wrap": true }));
+    (summary["color"], summary["weight"], summary["separator"]) =
+        (color.into(), "Bolder".into(), true.into());
+    let mut since = text(&standing(alert));
+    (since["isSubtle"], since["spacing"]) = (true.into(), "None".into());
+    let mut blocks = vec![summary, since];
+    if let Some(description) = annotation("description") {
+        blocks.push(text(&truncated(description, DESCRIPTION_MAX)));
+    }
+    if let Some(histogram) = &alert.chart {
+        // A line break within a text is none in Teams.
+        for line in crate::chart::text(histogram).lines() {
+            let mut bars = text(&truncated(line, SUMMARY_MAX));
+            (bars["fontType"], bars["spacing"]) = ("Monospace".into(), "None".into());
+            blocks.push(bars);
+        }
+    }
+    let next = annotation("next").filter(|_| alert.state == State::Firing).map(|next| ("Look next", next));
+    for (word, told) in annotation("cause").map(labelled).into_iter().chain(next) {
+        blocks.push(text(&format!("**{word}:** {}", truncated(told, HINT_MAX))));
     }
     let facts = alert.labels.iter().take(FACTS_MAX);
     let facts: Vec<Value> = facts
-        .map(|(name, value)| json!({ "title": truncated(name, FACT_MAX), "value": truncated(value, FACT_MAX) }))
+        .map(|(name, value)| json!({ "title": truncated(name, NAME_MAX), "value": truncated(value, VALUE_MAX) }))
         .collect();
     blocks.push(json!({ "type": "FactSet", "facts": facts }));
+    if let Some(link) = &alert.link {
+        blocks.push(json!({ "type": "ActionSet", "actions": [open("Look at the finding", link)] }));
+    }
     blocks
+}
+
+fn text(text: &str) -> Value {
+    json!({ "type": "TextBlock", "text": text, "wrap": true })
+}
+
+fn open(title: &str, url: &str) -> Value {
+    json!({ "type": "Action.OpenUrl", "title": title, "url": url })
+}
+
+/// How long blocks are in a body.
+fn bytes(blocks: &[Value]) -> usize {
+    blocks.iter().map(|block| block.to_string().len() + 1).sum()
 }
 
 #[cfg(test)]
@@ -102,5 +148,16 @@ mod tests {
         let body = body(&notification, &Message::of(&notification)).to_string();
         assert!(body.len() <= 28_000, "{}", body.len());
         assert!(body.contains("92 more"));
+        // One that is as long as it can be is told all the same.
+        let alert = &mut notification.alerts[0];
+        for name in ["summary", "description", "cause", "next"] {
+            alert.annotations.insert(name.to_owned(), "\u{1}".repeat(5_000));
+        }
+        for label in 0..50 {
+            alert.labels.insert(format!("label{label}"), "\"".repeat(500));
+        }
+        let body = super::body(&notification, &Message::of(&notification)).to_string();
+        assert!(body.len() <= 28_000, "{}", body.len());
+        assert!(body.contains("label0"), "{body}");
     }
 }
