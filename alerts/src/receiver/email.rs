@@ -68,7 +68,8 @@ pub struct EmailSettings {
     pub login: Option<Login>,
 }
 
-/// A way to a mail server; each mail has a connection of its own, since mails are few.
+/// A way to a mail server. Each mail has a connection of its own: mails are few, and lettre's pool takes back one whose mail was cut
+/// off by our limit on time. The next command on it would be part of that mail, and a late answer that of another one.
 #[derive(Debug)]
 pub struct Email {
     transport: AsyncSmtpTransport<Tokio1Executor>,
