@@ -56,10 +56,24 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
     {
         assert_eq!(get(&service, missing).await.status(), 404, "{missing}");
     }
+    check_recorded(&service).await;
     check_views(&service).await;
     check_delivery(&service).await;
     check_events(&service).await;
     assert_eq!(service.terminate(), Some(0));
+}
+
+/// A model of which only findings are left is known to each kind of findings, and one of which nothing is recorded to none.
+async fn check_recorded(service: &Service) {
+    let sql = "INSERT INTO windvane.latency_findings (computed_at, model, method, statistic, verdict) \
+               SELECT now64(6), 'only found', 'p99', 900, 'steady'";
+    seeded::insert(service, sql.to_owned()).await;
+    for kind in ["drift", "quality", "performance", "latency"] {
+        for (model, status) in [("only%20found", 200), ("nope", 404)] {
+            let path = format!("/api/v1/models/{model}/{kind}");
+            assert_eq!(get(service, &path).await.status(), status, "{path}");
+        }
+    }
 }
 
 /// Every view answers as JSON, CSV and Arrow with the same rows, and its statement runs as it is shown.

@@ -109,18 +109,23 @@ async fn rows(service: &Service) {
         "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, reference_statistic, \
          n_reference, n_current, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'steady' FROM numbers(8)"
     );
-    let (user, password) = service.engine_user();
     for sql in [calls, checks, quantiles] {
-        let sent = reqwest::Client::new()
-            .post(service.engine_url())
-            .header("X-ClickHouse-User", &user)
-            .header("X-ClickHouse-Key", &password)
-            .body(sql)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+        insert(service, sql).await;
     }
+}
+
+/// Writes rows as they stand, by an INSERT.
+pub async fn insert(service: &Service, sql: String) {
+    let (user, password) = service.engine_user();
+    let sent = reqwest::Client::new()
+        .post(service.engine_url())
+        .header("X-ClickHouse-User", &user)
+        .header("X-ClickHouse-Key", &password)
+        .body(sql)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
 }
 
 /// Two models; the first has two versions, and its temperature moves on the last two days.

@@ -45,6 +45,19 @@ pub async fn models(store: &Store, limit: u64, offset: u64) -> Result<Models, St
     Ok(Models { schema: "windvane.models/1", models: store.rows(&statement).await?, next_offset: None })
 }
 
+/// Whether anything is recorded of a model: predictions, or findings of any kind.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn is_recorded(store: &Store, model: &str) -> Result<bool, StoreError> {
+    #[derive(Deserialize)]
+    struct Found {
+        found: u8,
+    }
+    let found: Vec<Found> = store.rows(&Statement::new(RECORDED).param("model", model)).await?;
+    Ok(found.first().is_some_and(|row| row.found == 1))
+}
+
 const MODELS: &str = "
     SELECT model, version, environment, predictions, outcomes.n AS outcomes,
            formatDateTime(first, '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
@@ -59,3 +72,14 @@ const MODELS: &str = "
     LEFT JOIN (SELECT model, uniqExact(event_id) AS n FROM windvane.outcomes GROUP BY model) AS outcomes USING (model)
     ORDER BY last DESC, model, version, environment
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}";
+
+const RECORDED: &str = "
+    SELECT 1 AS found
+    FROM (
+        SELECT 1 FROM windvane.predictions WHERE model = {model:String} LIMIT 1
+        UNION ALL SELECT 1 FROM windvane.drift_findings WHERE model = {model:String} LIMIT 1
+        UNION ALL SELECT 1 FROM windvane.quality_findings WHERE model = {model:String} LIMIT 1
+        UNION ALL SELECT 1 FROM windvane.performance_findings WHERE model = {model:String} LIMIT 1
+        UNION ALL SELECT 1 FROM windvane.latency_findings WHERE model = {model:String} LIMIT 1
+    )
+    LIMIT 1";

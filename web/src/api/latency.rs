@@ -12,6 +12,7 @@ use windvane_types::latency::{Group, Objective};
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
 use super::run::Key;
+use crate::views;
 
 /// Runs of a page, and the most of them.
 const LIMIT: u64 = 20;
@@ -93,7 +94,7 @@ pub async fn runs(
     if rows.len() > ROWS_MAX {
         return Err(Problem::PageTooLarge(ROWS_MAX));
     }
-    if rows.is_empty() && !is_recorded(&store, &model).await? {
+    if rows.is_empty() && !views::is_recorded(&store, &model).await? {
         return Err(Problem::UnknownModel(model));
     }
     let mut runs = group(rows);
@@ -118,20 +119,6 @@ fn statement(model: &str, asked: &Asked<'_>, page: Page) -> Statement {
         .param("limit", page.limit + 1)
         .param("offset", page.offset)
         .param("rows", ROWS_MAX as u64 + 1)
-}
-
-async fn is_recorded(store: &Store, model: &str) -> Result<bool, Problem> {
-    #[derive(Deserialize)]
-    struct Found {
-        found: u8,
-    }
-    let statement = Statement::new(
-        "SELECT 1 AS found FROM (SELECT 1 FROM windvane.predictions WHERE model = {model:String} LIMIT 1 \
-         UNION ALL SELECT 1 FROM windvane.latency_findings WHERE model = {model:String} LIMIT 1) LIMIT 1",
-    )
-    .param("model", model);
-    let found: Vec<Found> = store.rows(&statement).await?;
-    Ok(found.first().is_some_and(|row| row.found == 1))
 }
 
 /// Rows in the order of the statement, put together by run.
