@@ -137,19 +137,24 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
             Some(_) => DRIFT_COLUMNS.rows::<DriftRow>(store, &drift_asked).await,
         }
     };
-    let (quality, performance, latency_run) = tokio::try_join!(
-        api::quality::newest(store, &chosen.model),
-        api::performance::newest(store, &chosen.model, WINDOWS_MAX),
-        api::latency::newest(store, &chosen.model),
-    )?;
-    let (traffic, latency, answers, numbers, drift, outcomes) = tokio::try_join!(
+    let findings = async {
+        tokio::try_join!(
+            api::quality::newest(store, &chosen.model),
+            api::performance::newest(store, &chosen.model, WINDOWS_MAX),
+            api::latency::newest(store, &chosen.model),
+        )
+    };
+    // None of these waits for another one.
+    let (traffic, latency, answers, numbers, drift, outcomes, findings) = tokio::try_join!(
         TRAFFIC.rows(store, &bucketed),
         LATENCY.rows(store, &bucketed),
         ANSWERS.rows(store, &day),
         NUMBERS.rows(store, &day),
         drifts,
         outcomes(store, &chosen.model),
+        findings,
     )?;
+    let (quality, performance, latency_run) = findings;
     Ok(Some(Model {
         chosen,
         range,
