@@ -5,7 +5,9 @@
 
 mod alerts;
 mod drift;
+mod findings;
 mod fleet;
+mod gates;
 mod model;
 mod pipeline;
 
@@ -67,13 +69,28 @@ const TO: Parameter = Parameter { name: "to", kind: Kind::Time, default: END_OF_
 const BUCKET: Parameter = Parameter { name: "bucket", kind: Kind::Count(31_536_000), default: "86400" };
 const OFFSET: Parameter = Parameter { name: "offset", kind: Kind::Count(1_000_000), default: "0" };
 
+const WINDOWS: Parameter = Parameter { name: "windows", kind: Kind::Count(400), default: "48" };
+/// The newest windows of one monitor against one kind of reference.
+const SERIES: &[Parameter] = &[
+    text("model"),
+    text("monitor"),
+    text("granularity"),
+    text("version"),
+    text("environment"),
+    text("reference_kind"),
+    text("reference_name"),
+    WINDOWS,
+];
+
 const fn limit(default: &'static str) -> Parameter {
     Parameter { name: "limit", kind: Kind::Count(ROWS_MAX), default }
 }
 
-pub use alerts::{ALERT_EVENTS, SILENCES};
+pub use alerts::{ALERT_EVENTS, ALERTS, SILENCES};
 pub use drift::{DRIFT_COLUMNS, DRIFT_LATEST, DRIFT_SEGMENTS, DRIFT_SERIES, FEATURE};
+pub use findings::{LATENCY_GROUPS, PERFORMANCE_METRICS, QUALITY_CHECKS};
 pub use fleet::{FLEET, FLEET_TRAFFIC, NEWEST, REVISION};
+pub use gates::{GATE_CHECKS, GATES};
 pub use model::{ANSWERS, DEPLOYMENTS, LATENCY, NUMBERS, TRAFFIC};
 pub use pipeline::{MONITORS, RUNS, TABLES};
 
@@ -91,6 +108,12 @@ pub const ALL: &[&View] = &[
     &DRIFT_COLUMNS,
     &DRIFT_SEGMENTS,
     &FEATURE,
+    &QUALITY_CHECKS,
+    &PERFORMANCE_METRICS,
+    &LATENCY_GROUPS,
+    &GATES,
+    &GATE_CHECKS,
+    &ALERTS,
     &ALERT_EVENTS,
     &SILENCES,
     &MONITORS,

@@ -1,5 +1,5 @@
-//! A service with something of everything in it: two models in versions, outcomes, a monitor that has found drift, and an
-//! experiment that was looked at.
+//! A service with something of everything in it: two models in versions, outcomes, a monitor that has found drift, an
+//! experiment that was looked at, a gate that was run, and an alert that came and went.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -102,26 +102,46 @@ async fn rows(service: &Service) {
     );
     let checks = format!(
         "INSERT INTO windvane.quality_findings (computed_at, model, window_start, window_end, column_name, method, statistic, threshold, \
-         occurrences, n_current, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'temp', 'missing_rate', 0.2, 0.1, 3, 120, \
+         occurrences, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'temp', 'missing_rate', 0.2, 0.1, 3, 120, 'window', \
          if(number = 4, 'fail', 'pass') FROM numbers(8)"
     );
     let quantiles = format!(
         "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, reference_statistic, \
-         n_reference, n_current, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'steady' FROM numbers(8)"
+         n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
+         'steady' FROM numbers(8)"
     );
-    for sql in [calls, checks, quantiles] {
+    for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), GATE, ALERT] {
         insert(service, sql).await;
     }
 }
 
+/// Eight runs of a gate, the last one an hour ago; the fourth failed.
+const GATE: &str = r#"
+INSERT INTO windvane.gate_findings (run_id, computed_at, gate, model, version, champion_sha256, candidate_sha256, check, verdict, observed,
+                                    bound, ci_low, ci_high, n, reason, document)
+SELECT concat('run-', toString(number)), now64(6) - toIntervalHour(8 - number), 'delay-8', 'delay <7>', '8', 'aa', 'bb',
+       arrayJoin(['', 'agreement', 'latency_ratio']) AS check, if(number = 3 AND check != 'latency_ratio', 'fail', 'pass'),
+       if(check = '', NULL, 0.99), if(check = '', NULL, 1), if(check = 'agreement', 0.98, NULL), if(check = 'agreement', 0.995, NULL), 1000,
+       if(check = '', '', 'as it was seen'),
+       if(check = '', '{"agreement":{"rate":0.99,"agree":990,"n":1000,"ci":[0.98,0.995],"outputs":[{"output":"score","rate":0.99}]},"latency_us":{"champion":{"p50":40,"p95":60,"p99":100},"candidate":{"p50":50,"p95":80,"p99":120},"ratio":{"p50":1.25,"p95":1.33,"p99":1.2}},"throughput_per_s":{"champion":20000,"candidate":18000}}', '')
+FROM numbers(8)"#;
+
+/// Changes of an alert: pending, firing, resolved.
+const ALERT: &str = "
+INSERT INTO windvane.alert_events (at, rule, fingerprint, from_state, to_state, reason, severity, model, labels, value, summary, holder)
+SELECT now64(6) - toIntervalMinute(30 - 10 * number), 'FeatureDrift', 'f1', ['inactive', 'pending', 'firing'][number + 1],
+       ['pending', 'firing', 'resolved'][number + 1], 'entered', 'warning', 'delay <7>', map('model', 'delay <7>'), 0.4,
+       'temp of delay <7> has moved', 'seeded'
+FROM numbers(3)";
+
 /// Writes rows as they stand, by an INSERT.
-pub async fn insert(service: &Service, sql: String) {
+pub async fn insert(service: &Service, sql: &str) {
     let (user, password) = service.engine_user();
     let sent = reqwest::Client::new()
         .post(service.engine_url())
         .header("X-ClickHouse-User", &user)
         .header("X-ClickHouse-Key", &password)
-        .body(sql)
+        .body(sql.to_owned())
         .send()
         .await
         .unwrap();

@@ -59,21 +59,45 @@ pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String 
 
 /// Links to the statement behind some numbers, and to its rows as files.
 pub fn source(view: &View, asked: &Asked) -> Markup {
+    html! { span.source { (statement(view, asked)) } }
+}
+
+/// The same behind a link to the document of the read API that tells more than the rows.
+pub fn source_beside(document: &str, view: &View, asked: &Asked) -> Markup {
+    html! {
+        span.source { a href=(document) title="as the read API tells it" { "JSON" } " · " (statement(view, asked)) }
+    }
+}
+
+fn statement(view: &View, asked: &Asked) -> Markup {
     let pairs = || asked.iter().map(|(name, value)| (*name, value.as_str()));
     let rows = |format: &'static str| {
         format!("/api/v1/views/{}{}", view.name, query(pairs().chain([("format", format)])))
     };
     html! {
-        span.source {
-            a href=(format!("/sql/{}{}", view.name, query(pairs()))) title=(view.about) { "show SQL" } " · "
-            a href=(rows("csv")) { "CSV" } " · " a href=(rows("arrow")) { "Arrow" }
-        }
+        a href=(format!("/sql/{}{}", view.name, query(pairs()))) title=(view.about) { "show SQL" } " · "
+        a href=(rows("csv")) { "CSV" } " · " a href=(rows("arrow")) { "Arrow" }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_lead_to_their_document_statement_and_rows() {
+        let asked = Asked::from([("gate", "a/b".to_owned())]);
+        let html =
+            source_beside(&gate_document("a/b"), &windvane_store::views::GATE_CHECKS, &asked).into_string();
+        for href in [
+            "/api/v1/gates/a%2Fb",
+            "/sql/gate_checks?gate=a%2Fb",
+            "/api/v1/views/gate_checks?gate=a%2Fb&amp;format=csv",
+            "/api/v1/views/gate_checks?gate=a%2Fb&amp;format=arrow",
+        ] {
+            assert!(html.contains(&format!("href=\"{href}\"")), "no `{href}` in {html}");
+        }
+    }
 
     #[test]
     fn names_are_escaped_in_addresses() {

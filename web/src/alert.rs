@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use serde::Deserialize;
 use windvane_store::alerts_acknowledgements::{self, Acknowledgement};
-use windvane_store::views::{ALERT_EVENTS, Asked, SILENCES};
+use windvane_store::views::{ALERT_EVENTS, ALERTS, Asked, SILENCES};
 use windvane_store::{Store, StoreError};
 use windvane_types::alert::{Standing, State};
 use windvane_types::{Clock, SystemClock, span};
@@ -85,14 +85,14 @@ fn looked_after(standing: &mut [Standing], acknowledged: &[Acknowledgement]) {
 /// The page as HTML.
 pub fn render(alerts: &Alerts) -> Markup {
     let none = Asked::new();
-    let json = html! { span.source { a href="/api/v1/alerts" { "JSON" } } };
+    let now = address::source_beside("/api/v1/alerts", &ALERTS, &none);
     let content = html! {
         h1 { "Alerts" }
         p class=(format!("answer {}", class(&alerts.standing))) { (answer(&alerts.standing)) }
         @if alerts.standing.is_empty() && alerts.changes.is_empty() {
             (nothing_yet())
         } @else {
-            (card("Now", &json, &standing::table(&alerts.standing)))
+            (card("Now", &now, &standing::table(&alerts.standing)))
         }
         (card("Silences", &address::source(&SILENCES, &none), &silences(&alerts.silences)))
         @if !alerts.changes.is_empty() {

@@ -6,6 +6,7 @@ mod plot;
 
 use maud::{Markup, html};
 use windvane_store::gate_findings::Latest;
+use windvane_store::views::{Asked, GATE_CHECKS};
 use windvane_types::gate::{Check, Document, Latencies, Output, Segment, Verdict};
 use windvane_types::span;
 
@@ -31,6 +32,7 @@ pub fn gate_report(document: &Document) -> String {
 pub fn gate_page(latest: &Latest, document: &Document) -> Markup {
     let name = cut(&latest.gate, NAME_MAX);
     let (json, evaluation) = (address::gate_document(&latest.gate), address::gate_evaluation(&latest.gate));
+    let asked = Asked::from([("gate", latest.gate.clone())]);
     page::page(
         Part::Gates,
         &format!("Gate {name}"),
@@ -38,7 +40,7 @@ pub fn gate_page(latest: &Latest, document: &Document) -> Markup {
             p.crumbs {
                 a href="/gates" { "Gates" } " · " (name) " · ran " (page::time(&span::shown(latest.computed_at_us)))
                 @if !latest.model.is_empty() { " · " (model(latest)) }
-                " · " a href=(json) { "JSON" } " · " a href=(evaluation) { "what a roll-out is told" }
+                " · " a href=(evaluation) { "what a roll-out is told" } " · " (address::source_beside(&json, &GATE_CHECKS, &asked))
             }
             (content(document))
         },

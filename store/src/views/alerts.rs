@@ -2,6 +2,39 @@
 
 use super::{FROM, OFFSET, TO, View, limit, text};
 
+/// Alerts that are pending, firing or recovering. An acknowledgement counts for an alert that fires since before it.
+pub const ALERTS: View = View {
+    name: "alerts",
+    about: "alerts that are pending, firing or recovering: since when, who is told, and what keeps them quiet",
+    parameters: &[text("model"), limit("1000"), OFFSET],
+    text: "
+    SELECT standing.fingerprint AS fingerprint, rule, state, since, severity, model, value, summary, link, silenced_by,
+           inhibited_by, if(own = '' AND acknowledged.at >= since_at, acknowledged.acknowledged_by, own) AS acknowledged_by,
+           receivers, labels
+    FROM (
+        SELECT JSONExtractString(alert, 'fingerprint') AS fingerprint, JSONExtractString(alert, 'rule') AS rule,
+               JSONExtractString(alert, 'state') AS state, JSONExtractString(alert, 'since') AS since,
+               ifNull(parseDateTime64BestEffortOrNull(since, 6, 'UTC'), toDateTime64('2200-01-01', 6, 'UTC')) AS since_at,
+               JSONExtract(alert, 'labels', 'Map(String, String)') AS labels,
+               labels['severity'] AS severity, labels['model'] AS model,
+               JSONExtract(alert, 'value', 'Nullable(Float64)') AS value,
+               JSONExtractString(alert, 'annotations', 'summary') AS summary, JSONExtractString(alert, 'link') AS link,
+               JSONExtractString(alert, 'silenced_by') AS silenced_by,
+               JSONExtractString(alert, 'inhibited_by') AS inhibited_by,
+               JSONExtractString(alert, 'acknowledged_by') AS own,
+               JSONExtract(alert, 'receivers', 'Array(String)') AS receivers
+        FROM (
+            SELECT arrayJoin(JSONExtractArrayRaw(standing)) AS alert
+            FROM windvane.alert_state FINAL WHERE name = 'alerts'
+        )
+    ) AS standing
+    LEFT JOIN (SELECT * FROM windvane.alert_acknowledgements FINAL) AS acknowledged
+        ON acknowledged.fingerprint = standing.fingerprint
+    WHERE {model:String} IN ('', model)
+    ORDER BY state = 'firing' DESC, state = 'pending' DESC, rule, fingerprint
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
+};
+
 /// Every change of state of an alert.
 pub const ALERT_EVENTS: View = View {
     name: "alert_events",

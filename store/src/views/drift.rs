@@ -1,9 +1,7 @@
 //! Findings of drift. Only rows of the latest run on a window count: an earlier one may have had columns that the latest
 //! has not. A series is the windows of one monitor against one kind of reference.
 
-use super::{Kind, Parameter, View, limit, text};
-
-const WINDOWS: Parameter = Parameter { name: "windows", kind: Kind::Count(400), default: "48" };
+use super::{SERIES, View, WINDOWS, limit, text};
 
 /// The newest window of each model, in one line.
 pub const DRIFT_LATEST: View = View {
@@ -53,16 +51,7 @@ pub const DRIFT_SERIES: View = View {
 pub const DRIFT_COLUMNS: View = View {
     name: "drift_columns",
     about: "every column of a model in each of the newest windows: verdict, and the method that says it loudest",
-    parameters: &[
-        text("model"),
-        text("monitor"),
-        text("granularity"),
-        text("version"),
-        text("environment"),
-        text("reference_kind"),
-        text("reference_name"),
-        WINDOWS,
-    ],
+    parameters: SERIES,
     text: "
     WITH series AS (
         SELECT * FROM windvane.drift_findings FINAL

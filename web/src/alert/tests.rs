@@ -43,6 +43,9 @@ fn what_fires_comes_first_and_can_be_acted_on() {
     assert!(html.find("alert-f\"").unwrap() < html.find("alert-p\"").unwrap());
     assert_eq!(html.matches("action=\"/alerts/acknowledge\"").count(), 1, "only what fires is acknowledged");
     assert_eq!(html.matches("action=\"/alerts/silences\"").count(), 3, "each alert, and a new one");
+    for href in ["/api/v1/alerts", "/sql/alerts", "/api/v1/views/alerts?format=csv"] {
+        assert!(html.contains(&format!("href=\"{href}\"")), "no `{href}` in {html}");
+    }
     assert!(html.contains("alertname=&quot;FeatureDrift&quot;") && !html.contains("<b>"), "{html}");
 }
 

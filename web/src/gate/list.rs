@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use windvane_store::gate_findings::Latest;
+use windvane_store::views::{Asked, GATES};
 use windvane_types::gate::{Document, Model};
 use windvane_types::span;
 
@@ -14,7 +15,7 @@ use crate::page::{Part, empty, page, time};
 /// The page of all gates.
 pub fn list(gates: &[Latest]) -> Markup {
     let content = html! {
-        div.head { h1 { "Gates" } span.source { a href="/api/v1/gates" { "JSON" } } }
+        div.head { h1 { "Gates" } (address::source_beside("/api/v1/gates", &GATES, &Asked::new())) }
         @if gates.is_empty() { (nothing_yet()) } @else { section.card { (table(gates)) } }
     };
     page(Part::Gates, "Gates", content)

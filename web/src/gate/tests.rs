@@ -60,6 +60,8 @@ fn a_page_says_what_the_report_says_and_whose_run_it_was() {
         "href=\"/models/delay\"",
         "href=\"/api/v1/gates/delay%20%3C8%3E\"",
         "href=\"/api/v1/gates/delay%20%3C8%3E/evaluate\"",
+        "href=\"/sql/gate_checks?gate=delay%20%3C8%3E\"",
+        "href=\"/api/v1/views/gate_checks?gate=delay%20%3C8%3E&amp;format=csv\"",
         "No: agreement.",
         "answers agree in 91 % of requests",
         "region=&lt;east&gt;",
@@ -96,6 +98,9 @@ fn a_list_has_each_gates_verdict_models_and_requests() {
         ">600<",
         "recorded by another version",
         "aria-current=\"page\">Gates",
+        "href=\"/api/v1/gates\"",
+        "href=\"/sql/gates\"",
+        "href=\"/api/v1/views/gates?format=csv\"",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
     }

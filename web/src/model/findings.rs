@@ -1,6 +1,7 @@
 //! Whose findings a section of a model's page shows, in words, and what fills it where there are none.
 
 use maud::{Markup, html};
+use windvane_store::views::{Asked, View};
 
 use super::drift::reference;
 use crate::address;
@@ -18,6 +19,7 @@ pub struct Whose<'a> {
     pub end: &'a str,
     pub reference_kind: &'a str,
     pub reference_name: &'a str,
+    pub granularity: &'a str,
 }
 
 impl<'a> From<&'a Key> for Whose<'a> {
@@ -53,12 +55,27 @@ impl Whose<'_> {
         }
         format!("{}.", parts.join(", "))
     }
+
+    /// As parameters of the views of findings: this window and those of its kind before it, so many in all.
+    pub fn asked(self, model: &str, windows: u64) -> Asked {
+        Asked::from([
+            ("model", model.to_owned()),
+            ("monitor", self.monitor.to_owned()),
+            ("granularity", self.granularity.to_owned()),
+            ("version", self.version.to_owned()),
+            ("environment", self.environment.to_owned()),
+            ("reference_kind", self.reference_kind.to_owned()),
+            ("reference_name", self.reference_name.to_owned()),
+            ("windows", windows.to_string()),
+        ])
+    }
 }
 
-/// The findings as the read API gives them.
-pub fn source(model: &str, kind: &str) -> Markup {
+/// The findings as the read API gives them, and as the statement behind them; before there are any, of the model alone.
+pub fn source(model: &str, kind: &str, (view, asked): (&View, Option<Asked>)) -> Markup {
     let runs = format!("/api/v1{}/{kind}", address::model(model));
-    html! { span.source { a href=(runs) title="these findings and those before" { "JSON" } } }
+    let asked = asked.unwrap_or_else(|| Asked::from([("model", model.to_owned())]));
+    address::source_beside(&runs, view, &asked)
 }
 
 /// Where nothing is found yet: the command that looks once, and the monitor that looks by schedule, where there is one.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
+use windvane_store::views::LATENCY_GROUPS;
 use windvane_types::latency::{Group, Objective, Verdict, Window};
 use windvane_types::span::in_words;
 
@@ -31,7 +32,12 @@ pub fn card(model: &Model) -> Markup {
         ),
         Some(run) => latest(run),
     };
-    page::card("Latency by version, and objectives", &source(name, "latency"), &content)
+    let asked = model.latency_run.as_ref().map(|run| Whose::from(&run.key).asked(name, 1));
+    page::card(
+        "Latency by version, and objectives",
+        &source(name, "latency", (&LATENCY_GROUPS, asked)),
+        &content,
+    )
 }
 
 fn latest(run: &Run) -> Markup {

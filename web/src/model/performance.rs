@@ -1,11 +1,12 @@
 //! How right a model is: metrics by the outcomes that are known and by estimate, window by window, and how many outcomes there are.
 
 use maud::{Markup, html};
+use windvane_store::views::PERFORMANCE_METRICS;
 use windvane_types::performance::{Metric, Verdict};
 use windvane_types::span;
 
 use super::findings::{Whose, nothing_yet, quoted, source};
-use super::read::Model;
+use super::read::{Model, WINDOWS_MAX};
 use crate::api::performance::Window;
 use crate::chart::lines::{Look, lines};
 use crate::numbers::{interval, number, optional, percent, thousands};
@@ -30,7 +31,8 @@ pub fn card(model: &Model) -> Markup {
         ),
         [newest, ..] => found(newest, &series(&model.performance)),
     };
-    page::card("Performance", &source(name, "performance"), &content)
+    let asked = model.performance.first().map(|newest| whose(newest).asked(name, WINDOWS_MAX));
+    page::card("Performance", &source(name, "performance", (&PERFORMANCE_METRICS, asked)), &content)
 }
 
 /// What makes windows comparable.
@@ -45,19 +47,23 @@ fn series(windows: &[Window]) -> Vec<&Window> {
     windows.iter().rev().filter(|window| kind(window) == kind(newest)).collect()
 }
 
+fn whose(window: &Window) -> Whose<'_> {
+    Whose {
+        monitor: &window.monitor,
+        version: &window.version,
+        environment: &window.environment,
+        start: &window.start,
+        end: &window.end,
+        reference_kind: &window.reference.kind,
+        reference_name: &window.reference.name,
+        granularity: &window.granularity,
+    }
+}
+
 fn found(newest: &Window, windows: &[&Window]) -> Markup {
-    let whose = Whose {
-        monitor: &newest.monitor,
-        version: &newest.version,
-        environment: &newest.environment,
-        start: &newest.start,
-        end: &newest.end,
-        reference_kind: &newest.reference.kind,
-        reference_name: &newest.reference.name,
-    };
     html! {
         p class=(format!("answer {}", class(newest.verdict))) { (headline(newest)) }
-        p.quiet { (whose.sentence()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
+        p.quiet { (whose(newest).sentence()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
         @for metric in drawn(&newest.metrics) { (chart(&metric.metric, windows)) }
         (table(&newest.metrics))
     }

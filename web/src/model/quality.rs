@@ -1,6 +1,7 @@
 //! Whether a model's data are what they were expected to be: the latest recorded run, the checks that fail first.
 
 use maud::{Markup, html};
+use windvane_store::views::QUALITY_CHECKS;
 use windvane_types::quality::Verdict;
 
 use super::findings::{Whose, nothing_yet, quoted, source};
@@ -21,7 +22,8 @@ pub fn card(model: &Model) -> Markup {
         ),
         Some(run) => latest(run),
     };
-    page::card("Data quality", &source(name, "quality"), &content)
+    let asked = model.quality.as_ref().map(|run| Whose::from(&run.key).asked(name, 1));
+    page::card("Data quality", &source(name, "quality", (&QUALITY_CHECKS, asked)), &content)
 }
 
 fn latest(run: &Run) -> Markup {

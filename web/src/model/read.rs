@@ -14,7 +14,7 @@ use crate::span::{Choice, Range};
 /// Answers are read of the last day of the span: they are not kept by the hour.
 const ANSWERS_US: i64 = 24 * 3_600 * 1_000_000;
 /// Windows of performance that are drawn.
-const WINDOWS_MAX: u64 = 120;
+pub const WINDOWS_MAX: u64 = 120;
 /// Which length is shown unless another one is asked for: thirty days.
 const USUAL: usize = 2;
 

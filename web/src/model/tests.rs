@@ -195,6 +195,8 @@ fn failed_checks_come_first_and_in_words() {
         "&lt;salary&gt;, missing values: 21 %, where 8 % to 12 % was expected (21).",
         "Monitor checks, version 2 in prod, 1970-01-30 00:00 to 1970-01-31 00:00 UTC, against a file of expectations.",
         "href=\"/api/v1/models/%3Cm%3E/quality\"",
+        "href=\"/sql/quality_checks?environment=prod&amp;granularity=1d&amp;model=%3Cm%3E&amp;monitor=checks&amp;reference_kind=expectations&amp;version=2&amp;windows=1\"",
+        "href=\"/api/v1/views/quality_checks?environment=prod&amp;granularity=1d&amp;model=%3Cm%3E&amp;monitor=checks&amp;reference_kind=expectations&amp;version=2&amp;windows=1&amp;format=csv\"",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
     }
@@ -215,6 +217,7 @@ fn truth_and_estimate_are_told_with_how_many_outcomes_there_are() {
         "aria-label=\"roc_auc: realised 0.8 at last; estimated 0.88 at last; usual, from 0.85 at last\"",
         "0.78 to 0.82",
         "0.85 to any",
+        "/sql/performance_metrics?granularity=1d&amp;model=%3Cm%3E&amp;monitor=right&amp;reference_kind=baseline&amp;reference_name=spring&amp;windows=120\"",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
     }
@@ -233,6 +236,7 @@ fn latency_is_told_by_version_with_what_burns() {
         "2.1 ms",
         "badge worse\">slower",
         "By hand, 1970-01-28 00:00 to 1970-01-31 00:00 UTC, against the span before.",
+        "/sql/latency_groups?model=%3Cm%3E&amp;reference_kind=previous&amp;windows=1\"",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
     }
@@ -246,4 +250,7 @@ fn each_section_without_findings_names_the_command_that_fills_it() {
         assert!(html.contains(&words), "no `{words}` in {html}");
     }
     assert!(html.contains("kind = &quot;quality&quot;"), "{html}");
+    for view in ["quality_checks", "performance_metrics", "latency_groups"] {
+        assert!(html.contains(&format!("href=\"/sql/{view}?model=%3Cm%3E\"")), "no `{view}` in {html}");
+    }
 }
