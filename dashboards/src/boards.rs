@@ -1,5 +1,6 @@
 //! The dashboards, one a file.
 
+mod alerts;
 mod drift;
 mod experiments;
 mod fleet;
@@ -48,6 +49,7 @@ pub fn boards() -> Vec<Board> {
         quality::board(),
         experiments::board(),
         llm::board(),
+        alerts::board(),
         pipeline::board(),
     ]
 }

@@ -99,6 +99,20 @@ mod tests {
     }
 
     #[test]
+    fn alerts_are_marked_where_they_fire_and_where_they_end() {
+        // Calls of language models have no alerts of their own.
+        for board in boards().iter().filter(|board| board.uid != "windvane-llm") {
+            for state in ["firing", "resolved"] {
+                let marked = board.annotations.iter().filter(|annotation| {
+                    annotation.sql.contains("windvane.alert_events")
+                        && annotation.sql.contains(&format!("to_state = '{state}'"))
+                });
+                assert_eq!(marked.count(), 1, "{} {state}", board.uid);
+            }
+        }
+    }
+
+    #[test]
     fn each_fault_is_found() {
         let panel = Panel { width: 25, ..Panel::new(Shape::Lines, Unit::Count, "a") };
         let row =

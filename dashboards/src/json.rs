@@ -121,6 +121,7 @@ fn words() -> Value {
         "slower": of("red", 13), "faster": of("green", 14), "changed": of("yellow", 15), "steady": of("green", 16),
         "page": of("red", 17), "ticket": of("orange", 18), "ok": of("green", 19),
         "failed": of("red", 10), "done": of("green", 11), "running": of("blue", 12),
+        "recovering": of("orange", 20), "inactive": of("green", 21),
     }}])
 }
 

@@ -1,5 +1,5 @@
 //! A service with something of everything in it: two models in versions, outcomes, a monitor that has found drift, an
-//! experiment that was looked at, a gate that was run, and an alert that came and went.
+//! experiment that was looked at, a gate that was run, and alerts that came and went.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -110,7 +110,7 @@ async fn rows(service: &Service) {
          n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
          'steady' FROM numbers(8)"
     );
-    for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), GATE, ALERT] {
+    for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), GATE, ALERTS, MESSAGES] {
         insert(service, sql).await;
     }
 }
@@ -126,12 +126,21 @@ SELECT concat('run-', toString(number)), now64(6) - toIntervalHour(8 - number), 
        if(check = '', '{"agreement":{"rate":0.99,"agree":990,"n":1000,"ci":[0.98,0.995],"outputs":[{"output":"score","rate":0.99}]},"latency_us":{"champion":{"p50":40,"p95":60,"p99":100},"candidate":{"p50":50,"p95":80,"p99":120},"ratio":{"p50":1.25,"p95":1.33,"p99":1.2}},"throughput_per_s":{"champion":20000,"candidate":18000}}', '')
 FROM numbers(8)"#;
 
-/// Changes of an alert: pending, firing, resolved.
-const ALERT: &str = "
+/// Changes of alerts: of a model, of an experiment and of a gate, each pending, firing, resolved.
+const ALERTS: &str = "
 INSERT INTO windvane.alert_events (at, rule, fingerprint, from_state, to_state, reason, severity, model, labels, value, summary, holder)
-SELECT now64(6) - toIntervalMinute(30 - 10 * number), 'FeatureDrift', 'f1', ['inactive', 'pending', 'firing'][number + 1],
-       ['pending', 'firing', 'resolved'][number + 1], 'entered', 'warning', 'delay <7>', map('model', 'delay <7>'), 0.4,
-       'temp of delay <7> has moved', 'seeded'
+SELECT now64(6) - toIntervalMinute(30 - 10 * number), alert.1, alert.2, ['inactive', 'pending', 'firing'][number + 1],
+       ['pending', 'firing', 'resolved'][number + 1], 'entered', 'warning', alert.3['model'], alert.3, 0.4, alert.4, 'seeded'
+FROM numbers(3)
+ARRAY JOIN [('FeatureDrift', 'f1', map('model', 'delay <7>'), 'temp of delay <7> has moved'),
+            ('ExperimentWorse', 'f2', map('experiment', 'checkout'), 'B of checkout is worse'),
+            ('GateFailed', 'f3', map('model', 'delay <7>', 'gate', 'delay-8'), 'delay-8 does not let the candidate pass')] AS alert";
+
+/// Three messages, the last one given up.
+const MESSAGES: &str = "
+INSERT INTO windvane.notifications (at, receiver, id, attempt, outcome, answer, reason, generation, firing, resolved, subject, took_ms, holder)
+SELECT now64(6) - toIntervalMinute(30 - 10 * number), 'team', toString(number), 1, ['taken', 'taken', 'dead'][number + 1], '', 'firing', 1, 1,
+       0, 'one alert fires', 12, 'seeded'
 FROM numbers(3)";
 
 /// Writes rows as they stand, by an INSERT.

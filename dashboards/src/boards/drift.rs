@@ -1,6 +1,7 @@
 //! Drift of one model's monitor: columns × windows, the columns that drifted most, reference against current.
 
 use super::DEPLOYS;
+use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::{NONE_IS_GOOD, TIMES_FLOOR};
 use crate::variable::{COLUMN, MODEL, MONITOR, SEGMENT};
 use crate::{Board, Panel, Row, Shape, Unit};
@@ -12,7 +13,7 @@ pub fn board() -> Board {
         about: "Which columns of a model drifted, when, how far and how surely; reference against current",
         from: "now-30d",
         variables: vec![MODEL, MONITOR, SEGMENT, COLUMN],
-        annotations: vec![DEPLOYS],
+        annotations: vec![DEPLOYS, FIRED_OF_MODEL, RESOLVED_OF_MODEL],
         rows: vec![
             Row { title: "Columns × windows", panels: vec![HEATMAP, DRIFTED, VERDICTS] },
             Row { title: "Newest window", panels: vec![TOP] },

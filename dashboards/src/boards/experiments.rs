@@ -1,5 +1,6 @@
 //! One experiment: the interval over time, whether it is healthy, what it says now.
 
+use super::alerts::{FIRED_OF_EXPERIMENT, RESOLVED_OF_EXPERIMENT};
 use crate::panel::MISMATCH;
 use crate::variable::EXPERIMENT;
 use crate::{Board, Panel, Row, Shape, Unit};
@@ -11,7 +12,7 @@ pub fn board() -> Board {
         about: "What an experiment says, how sure it is, and whether its arms have their share of units",
         from: "now-30d",
         variables: vec![EXPERIMENT],
-        annotations: Vec::new(),
+        annotations: vec![FIRED_OF_EXPERIMENT, RESOLVED_OF_EXPERIMENT],
         rows: vec![
             Row { title: "Now", panels: vec![COMPARISONS] },
             Row { title: "Over time", panels: vec![LIFT, SEQUENTIAL, PROBABILITY] },

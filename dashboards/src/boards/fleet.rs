@@ -1,5 +1,6 @@
 //! All models side by side.
 
+use super::alerts::{FIRED, RESOLVED};
 use crate::panel::{FAILURES, NONE_IS_GOOD};
 use crate::{Board, Panel, Row, Shape, Unit};
 
@@ -10,7 +11,7 @@ pub fn board() -> Board {
         about: "Every model in a line: traffic, latency, failures, worst drift, label coverage, last seen",
         from: "now-24h",
         variables: Vec::new(),
-        annotations: Vec::new(),
+        annotations: vec![FIRED, RESOLVED],
         rows: vec![
             Row {
                 title: "At a glance",

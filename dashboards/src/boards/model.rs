@@ -1,5 +1,6 @@
 //! One model: traffic, latency, answers, coverage.
 
+use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use super::{DEPLOYS, DRIFTED};
 use crate::panel::FAILURES;
 use crate::variable::{ENVIRONMENT, MODEL, VERSION};
@@ -12,7 +13,7 @@ pub fn board() -> Board {
         about: "One model: traffic, latency percentiles by version, what it answers, how much is labelled",
         from: "now-7d",
         variables: vec![MODEL, VERSION, ENVIRONMENT],
-        annotations: vec![DEPLOYS, DRIFTED],
+        annotations: vec![DEPLOYS, DRIFTED, FIRED_OF_MODEL, RESOLVED_OF_MODEL],
         rows: vec![
             Row { title: "Traffic", panels: vec![TRAFFIC, FAILED, VERSIONS] },
             Row { title: "Latency", panels: vec![PERCENTILES, BY_VERSION, LATENCY_SHAPE] },

@@ -1,6 +1,7 @@
 //! How right a model is: by truth, by estimate where outcomes are late, and whether that is usual.
 
 use super::DEPLOYS;
+use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::NONE_IS_GOOD;
 use crate::variable::{METRIC, MODEL};
 use crate::{Board, Panel, Row, Shape, Unit};
@@ -12,7 +13,7 @@ pub fn board() -> Board {
         about: "Realised and estimated performance of a model against what is usual, with its coverage by outcomes",
         from: "now-30d",
         variables: vec![MODEL, METRIC],
-        annotations: vec![DEPLOYS],
+        annotations: vec![DEPLOYS, FIRED_OF_MODEL, RESOLVED_OF_MODEL],
         rows: vec![
             Row { title: "One metric", panels: vec![REALISED, COVERAGE] },
             Row { title: "All metrics", panels: vec![ALERTS, TABLE] },

@@ -1,5 +1,6 @@
 //! How Windvane itself does: what comes in, how late, jobs, tables.
 
+use super::alerts::{FIRED, RESOLVED};
 use crate::panel::NONE_IS_GOOD;
 use crate::{Board, Panel, Row, Shape, Unit};
 
@@ -10,7 +11,7 @@ pub fn board() -> Board {
         about: "Whether events arrive and are stored, how late, whether monitors run, and how the tables grow",
         from: "now-24h",
         variables: Vec::new(),
-        annotations: Vec::new(),
+        annotations: vec![FIRED, RESOLVED],
         rows: vec![
             Row { title: "Ingestion", panels: vec![STORED, LAG, REPEATED] },
             Row { title: "Jobs", panels: vec![FAILED, STATES, TOOK, RUNS] },

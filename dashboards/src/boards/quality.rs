@@ -1,6 +1,7 @@
 //! Data quality and latency of one model: which checks fail, which groups became slower, which objectives burn.
 
 use super::DEPLOYS;
+use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::NONE_IS_GOOD;
 use crate::variable::MODEL;
 use crate::{Board, Panel, Row, Shape, Unit};
@@ -12,7 +13,7 @@ pub fn board() -> Board {
         about: "Checks of a model's data against what was learnt of it, and its latency against a reference and objectives",
         from: "now-30d",
         variables: vec![MODEL],
-        annotations: vec![DEPLOYS],
+        annotations: vec![DEPLOYS, FIRED_OF_MODEL, RESOLVED_OF_MODEL],
         rows: vec![
             Row { title: "Quality", panels: vec![FAILED, CHECKS, FAILING] },
             Row { title: "Latency", panels: vec![QUANTILES, LATENCY_VERDICTS, GROUPS] },
