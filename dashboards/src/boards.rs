@@ -4,6 +4,7 @@ mod alerts;
 mod drift;
 mod experiments;
 mod fleet;
+mod gates;
 mod llm;
 mod model;
 mod performance;
@@ -48,6 +49,7 @@ pub fn boards() -> Vec<Board> {
         performance::board(),
         quality::board(),
         experiments::board(),
+        gates::board(),
         llm::board(),
         alerts::board(),
         pipeline::board(),

@@ -71,6 +71,13 @@ pub const EXPERIMENT: Variable = Variable {
     choice: Choice::One,
     sql: "SELECT experiment FROM windvane.experiment_findings GROUP BY experiment ORDER BY max(as_of) DESC, experiment",
 };
+/// Which gate.
+pub const GATE: Variable = Variable {
+    name: "gate",
+    label: "Gate",
+    choice: Choice::One,
+    sql: "SELECT gate FROM windvane.gate_findings GROUP BY gate ORDER BY max(computed_at) DESC, gate",
+};
 /// Which metric of performance.
 pub const METRIC: Variable = Variable {
     name: "metric",

@@ -51,6 +51,9 @@ pub const RESOLVED_OF_MODEL: Annotation = resolved!("model IN (${model:singlequo
 pub const FIRED_OF_EXPERIMENT: Annotation = fired!("labels['experiment'] IN (${experiment:singlequote})");
 pub const RESOLVED_OF_EXPERIMENT: Annotation =
     resolved!("labels['experiment'] IN (${experiment:singlequote})");
+/// Of the gate.
+pub const FIRED_OF_GATE: Annotation = fired!("labels['gate'] IN (${gate:singlequote})");
+pub const RESOLVED_OF_GATE: Annotation = resolved!("labels['gate'] IN (${gate:singlequote})");
 
 pub fn board() -> Board {
     Board {
