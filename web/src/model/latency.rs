@@ -13,8 +13,6 @@ use crate::api::latency::Run;
 use crate::numbers::{latency, number, optional, percent, thousands};
 use crate::page;
 
-/// Percentiles that have a column.
-const PERCENTILES: [&str; 3] = ["p50", "p95", "p99"];
 /// Groups that are listed.
 const GROUPS_MAX: usize = 50;
 
@@ -89,14 +87,22 @@ fn burn(window: &Window) -> String {
     )
 }
 
+/// Every percentile that was asked for has a column: those of the group that has most.
+fn percentiles(groups: &[Group]) -> Vec<&str> {
+    let most = groups.iter().max_by_key(|group| group.quantiles.len());
+    most.map(|group| group.quantiles.iter().map(|found| found.quantile.as_str()).collect())
+        .unwrap_or_default()
+}
+
 fn groups(groups: &[Group]) -> Markup {
+    let percentiles = percentiles(groups);
     html! {
         div.scroll tabindex="0" role="group" aria-label="Latency by group" {
             table {
                 thead {
                     tr {
                         th scope="col" { "group" } th.number scope="col" { "predictions" }
-                        @for percentile in PERCENTILES { th.number scope="col" { (percentile) } }
+                        @for percentile in &percentiles { th.number scope="col" { (percentile) } }
                         th scope="col" { "against the reference" }
                     }
                 }
@@ -105,13 +111,14 @@ fn groups(groups: &[Group]) -> Markup {
                         tr {
                             th scope="row" { (name(group)) }
                             td.number { (thousands(group.n)) }
-                            @for percentile in PERCENTILES { td.number { (of(group, percentile)) } }
+                            @for percentile in &percentiles { td.number { (of(group, percentile)) } }
                             td { @match &group.drift { Some(drift) => (verdict(drift.verdict)), None => span.quiet { "–" } } }
                         }
                     }
                 }
             }
         }
+        p.quiet { "Beneath each percentile is its interval." }
         @if groups.len() > GROUPS_MAX { p.quiet { "The first " (GROUPS_MAX) " of " (groups.len()) " groups." } }
     }
 }
@@ -125,14 +132,25 @@ fn name(group: &Group) -> String {
     if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
 }
 
-/// A percentile, and the reference's in brackets.
-fn of(group: &Group, percentile: &str) -> String {
+/// A percentile, the reference's in brackets, and its interval.
+fn of(group: &Group, percentile: &str) -> Markup {
     let Some(found) = group.quantiles.iter().find(|found| found.quantile == percentile) else {
-        return "–".to_owned();
+        return html! { "–" };
     };
-    match found.reference {
-        Some(reference) => format!("{} (was {})", latency(Some(found.value)), latency(Some(reference))),
-        None => latency(Some(found.value)),
+    html! {
+        (latency(Some(found.value)))
+        @if let Some(reference) = found.reference { " (was " (latency(Some(reference))) ")" }
+        @if let Some(interval) = interval(found.ci) { br; span.quiet { (interval) } }
+    }
+}
+
+/// `680 µs to 720 µs`; an end that so few rows leave open is not told.
+fn interval(ends: [Option<f64>; 2]) -> Option<String> {
+    match ends {
+        [None, None] => None,
+        [Some(low), None] => Some(format!("{} or more", latency(Some(low)))),
+        [None, Some(high)] => Some(format!("{} or less", latency(Some(high)))),
+        [Some(low), Some(high)] => Some(format!("{} to {}", latency(Some(low)), latency(Some(high)))),
     }
 }
 

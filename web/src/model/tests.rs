@@ -107,7 +107,7 @@ fn window(day: i64, realised: Option<f64>) -> api::performance::Window {
 /// A run as the read API gives it: two versions, and an objective that one burns.
 fn latency_run() -> api::latency::Run {
     let group = |group: serde_json::Value, value: f64| {
-        serde_json::json!({"group": group, "n": 500, "mean": value, "quantiles": [{"quantile": "p50", "value": value, "ci": [null, null], "reference": 400.0}, {"quantile": "p99", "value": value * 3.0, "ci": [null, null]}],
+        serde_json::json!({"group": group, "n": 500, "mean": value, "quantiles": [{"quantile": "p50", "value": value, "ci": [value - 20.0, value + 20.0], "reference": 400.0}, {"quantile": "p99", "value": value * 3.0, "ci": [value * 2.0, null]}, {"quantile": "p99.9", "value": value * 4.0, "ci": [null, null]}],
             "drift": {"n_reference": 500, "statistic": 0.3, "threshold": 0.05, "p_value": 0.001, "p_adjusted": 0.001, "ratios": [], "verdict": "slower"}})
     };
     let rule = |fires: bool, burn: Option<f64>| {
@@ -232,8 +232,10 @@ fn latency_is_told_by_version_with_what_burns() {
         "the budget lasts. At most it burns 0.5 times as fast as allowed over 1 h",
         "no event to judge by",
         "version &lt;8&gt;",
-        "700 µs (was 400 µs)",
-        "2.1 ms",
+        "700 µs (was 400 µs)<br><span class=\"quiet\">680 µs to 720 µs</span>",
+        "2.1 ms<br><span class=\"quiet\">1.4 ms or more</span>",
+        "scope=\"col\">p99.9</th>",
+        "class=\"number\">2.8 ms</td>",
         "badge worse\">slower",
         "By hand, 1970-01-28 00:00 to 1970-01-31 00:00 UTC, against the span before.",
         "/sql/latency_groups?model=%3Cm%3E&amp;reference_kind=previous&amp;windows=1\"",
