@@ -5,6 +5,7 @@
 
 mod alerts;
 mod drift;
+mod experiments;
 mod findings;
 mod fleet;
 mod gates;
@@ -88,6 +89,7 @@ const fn limit(default: &'static str) -> Parameter {
 
 pub use alerts::{ALERT_EVENTS, ALERTS, SILENCES};
 pub use drift::{DRIFT_COLUMNS, DRIFT_LATEST, DRIFT_SEGMENTS, DRIFT_SERIES, FEATURE};
+pub use experiments::{EXPERIMENT_COMPARISONS, EXPERIMENTS};
 pub use findings::{LATENCY_GROUPS, PERFORMANCE_METRICS, QUALITY_CHECKS};
 pub use fleet::{FLEET, FLEET_TRAFFIC, NEWEST, REVISION};
 pub use gates::{GATE_CHECKS, GATES};
@@ -111,6 +113,8 @@ pub const ALL: &[&View] = &[
     &QUALITY_CHECKS,
     &PERFORMANCE_METRICS,
     &LATENCY_GROUPS,
+    &EXPERIMENTS,
+    &EXPERIMENT_COMPARISONS,
     &GATES,
     &GATE_CHECKS,
     &ALERTS,

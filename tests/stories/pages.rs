@@ -101,8 +101,7 @@ async fn check_alerts(service: &Service) {
 async fn check_views(service: &Service) {
     let views: Value = get(service, "/api/v1/views").await.json().await.unwrap();
     assert_eq!(views["schema"], "windvane.views/1");
-    let of_monitor =
-        "model=delay%20%3C7%3E&monitor=daily&column=temp&granularity=1d&reference_kind=window&gate=delay-8";
+    let of_monitor = "model=delay%20%3C7%3E&monitor=daily&column=temp&granularity=1d&reference_kind=window&gate=delay-8&experiment=checkout";
     let by_hand = "model=delay%20%3C7%3E&reference_kind=window";
     for view in views["views"].as_array().unwrap() {
         let name = view["view"].as_str().unwrap();

@@ -32,6 +32,11 @@ pub fn experiment(name: &str) -> String {
     format!("/experiments/{}", escaped(name))
 }
 
+/// The document of an experiment's latest look.
+pub fn experiment_document(name: &str) -> String {
+    format!("/api/v1/experiments/{}", escaped(name))
+}
+
 /// The page of a gate.
 pub fn gate(name: &str) -> String {
     format!("/gates/{}", escaped(name))

@@ -8,6 +8,7 @@ mod words;
 
 use maud::{Markup, html};
 use windvane_store::experiment_findings::Point;
+use windvane_store::views::{Asked, EXPERIMENT_COMPARISONS};
 use windvane_types::experiment::{
     Advice, Arm, Check, CheckVerdict, Comparison, Document, GuardrailVerdict, Role, Segment, SrmVerdict,
     Verdict,
@@ -16,6 +17,7 @@ use windvane_types::experiment::{
 pub use history::by_comparison;
 pub use list::list;
 
+use crate::address;
 use crate::numbers::{p_value, percent, signed_percent, thousands};
 use crate::page::{self, Part};
 
@@ -32,12 +34,14 @@ pub fn experiment_report(document: &Document, points: &[Point]) -> String {
 
 /// The page of an experiment; `as_of` is when its latest look was.
 pub fn experiment_page(name: &str, as_of: &str, (document, points): (&Document, &[Point])) -> Markup {
+    let asked = Asked::from([("experiment", name.to_owned())]);
+    let source = address::source_beside(&address::experiment_document(name), &EXPERIMENT_COMPARISONS, &asked);
     let name = words::name(name);
     page::page(
         Part::Experiments,
         &format!("Experiment {name}"),
         html! {
-            p.crumbs { a href="/experiments" { "Experiments" } " · as of " (page::time(as_of)) }
+            p.crumbs { a href="/experiments" { "Experiments" } " · as of " (page::time(as_of)) " · " (source) }
             (content(document, points))
         },
     )

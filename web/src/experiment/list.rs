@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use windvane_store::experiment_looks::Latest;
+use windvane_store::views::{Asked, EXPERIMENTS};
 use windvane_types::experiment::{Comparison, Document, Role, SrmVerdict, Verdict};
 use windvane_types::span;
 
@@ -13,7 +14,7 @@ use crate::page::{Part, empty, page};
 /// The page of all experiments.
 pub fn list(experiments: &[Latest]) -> Markup {
     let content = html! {
-        h1 { "Experiments" }
+        div.head { h1 { "Experiments" } (address::source_beside("/api/v1/experiments", &EXPERIMENTS, &Asked::new())) }
         @if experiments.is_empty() { (nothing_yet()) } @else { section.card { (table(experiments)) } }
     };
     page(Part::Experiments, "Experiments", content)

@@ -73,6 +73,22 @@ fn a_report_needs_nothing_else_and_escapes_names() {
 }
 
 #[test]
+fn pages_lead_to_the_document_the_statement_and_the_rows() {
+    let page = experiment_page("check <out>", "2026-01-01T00:00:00Z", (&document("better", "ok"), &[]));
+    let (page, list) = (page.into_string(), list(&[]).into_string());
+    for (html, href) in [
+        (&page, "/api/v1/experiments/check%20%3Cout%3E"),
+        (&page, "/sql/experiment_comparisons?experiment=check%20%3Cout%3E"),
+        (&page, "/api/v1/views/experiment_comparisons?experiment=check%20%3Cout%3E&amp;format=csv"),
+        (&list, "/api/v1/experiments"),
+        (&list, "/sql/experiments"),
+        (&list, "/api/v1/views/experiments?format=arrow"),
+    ] {
+        assert!(html.contains(&format!("href=\"{href}\"")), "no `{href}` in {html}");
+    }
+}
+
+#[test]
 fn a_mismatch_comes_before_every_number() {
     let html = experiment_report(&document("inconclusive", "mismatch"), &[]);
     assert!(html.contains("No verdict: the arms do not have their share of units"), "{html}");
