@@ -40,6 +40,7 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
         "class=\"cell",
         "version 7",
         "predictions have an outcome",
+        "Performance by segment",
     ] {
         assert!(model.contains(part), "no `{part}` in {model}");
     }

@@ -81,6 +81,8 @@ pub async fn start(folder: &Path) -> Service {
         "late",
         "--chunk-period",
         "day",
+        "--segment-by",
+        "region",
     ];
     told(&service, &[&task[..], &spans[..]].concat());
     rows(&service).await;

@@ -1,4 +1,4 @@
-//! A model: what changed lately in words, then drift, quality, performance, traffic, latency and answers.
+//! A model: what changed lately in words, then drift, quality, performance, segments, traffic, latency and answers.
 
 mod answers;
 mod drift;
@@ -8,6 +8,7 @@ mod latency;
 mod performance;
 mod quality;
 mod read;
+mod segments;
 
 use maud::{Markup, html};
 use windvane_store::views::{DRIFT_COLUMNS, LATENCY, TRAFFIC};
@@ -32,6 +33,7 @@ pub fn render(model: &Model) -> Markup {
         (drift_card(model))
         (quality::card(model))
         (performance::card(model))
+        (segments::cards(model))
         (traffic(model))
         (latencies(model))
         (latency::card(model))

@@ -1,7 +1,7 @@
 //! Findings of quality, performance and latency. As with drift, a series is the windows of one monitor against one kind of
 //! reference, and only rows of the latest run on a window count.
 
-use super::{SERIES, View};
+use super::{SERIES, View, limit, text};
 
 /// Every check of the data in each of the newest windows of a series.
 pub const QUALITY_CHECKS: View = View {
@@ -54,6 +54,25 @@ pub const PERFORMANCE_METRICS: View = View {
     )
     ORDER BY series.window_start DESC, series.window_end DESC, alert DESC, metric
     LIMIT 50000",
+};
+
+/// The segments of the newest window that was cut by any, as far as performance goes.
+pub const PERFORMANCE_SEGMENTS: View = View {
+    name: "performance_segments",
+    about: "every metric of each segment in a model's newest window with segments, those that left what is usual first",
+    parameters: &[text("model"), limit("100")],
+    text: "
+    SELECT segment_key, segment_value, metric, verdict, alert, realised, ci_low, ci_high, estimated, threshold_low,
+           threshold_high, n, labelled, coverage, formatDateTime(found.window_start, '%FT%TZ', 'UTC') AS window_start,
+           formatDateTime(found.window_end, '%FT%TZ', 'UTC') AS window_end
+    FROM windvane.performance_findings AS found FINAL
+    WHERE model = {model:String} AND segment_key != ''
+      AND (found.window_start, found.window_end, found.computed_at) = (
+        SELECT argMax((window_start, window_end, computed_at), (window_end, window_start, computed_at))
+        FROM windvane.performance_findings WHERE model = {model:String} AND segment_key != ''
+      )
+    ORDER BY alert DESC, segment_key, segment_value, metric
+    LIMIT {limit:UInt64}",
 };
 
 /// Every percentile of every group, and every rule of every objective, in each of the newest windows of a series.

@@ -2,11 +2,13 @@
 
 use serde::Deserialize;
 use windvane_store::views::{
-    ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SERIES, LATENCY, NUMBERS, TRAFFIC,
+    ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SEGMENTS, DRIFT_SERIES, LATENCY, NUMBERS,
+    PERFORMANCE_SEGMENTS, TRAFFIC,
 };
 use windvane_store::{Statement, Store, StoreError};
 
 use super::drift::{DriftRow, DriftSeries};
+use super::segments::{Drifted, Measured};
 use crate::api;
 use crate::chart::lines::{COLOURS, Series};
 use crate::span::{Choice, Range};
@@ -104,6 +106,10 @@ pub struct Model {
     pub performance: Vec<api::performance::Window>,
     /// The newest run of latency.
     pub latency_run: Option<api::latency::Run>,
+    /// What drifted in segments of the newest window that was cut by any.
+    pub drifted: Vec<Drifted>,
+    /// Metrics of segments, likewise.
+    pub measured: Vec<Measured>,
 }
 
 impl Chosen {
@@ -142,6 +148,8 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
             api::quality::newest(store, &chosen.model),
             api::performance::newest(store, &chosen.model, WINDOWS_MAX),
             api::latency::newest(store, &chosen.model),
+            DRIFT_SEGMENTS.rows::<Drifted>(store, &of_model),
+            PERFORMANCE_SEGMENTS.rows::<Measured>(store, &of_model),
         )
     };
     // None of these waits for another one.
@@ -154,7 +162,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         outcomes(store, &chosen.model),
         findings,
     )?;
-    let (quality, performance, latency_run) = findings;
+    let (quality, performance, latency_run, drifted, measured) = findings;
     Ok(Some(Model {
         chosen,
         range,
@@ -173,6 +181,8 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         quality,
         performance,
         latency_run,
+        drifted,
+        measured,
     }))
 }
 

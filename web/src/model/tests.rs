@@ -4,6 +4,7 @@ use windvane_store::views::Asked;
 
 use super::drift::DriftRow;
 use super::read::{Answer, Bin, Chosen, Deployment, Latency, Model, Traffic};
+use super::segments::{Drifted, Measured};
 use super::*;
 use crate::api;
 use crate::span::{LENGTHS, Range};
@@ -60,6 +61,8 @@ fn model() -> Model {
         quality: None,
         performance: Vec::new(),
         latency_run: None,
+        drifted: Vec::new(),
+        measured: Vec::new(),
     }
 }
 
@@ -242,6 +245,47 @@ fn latency_is_told_by_version_with_what_burns() {
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
     }
+}
+
+#[test]
+fn segments_that_stand_out_are_told_and_others_are_not() {
+    let drifted = Drifted {
+        segment_key: "region".to_owned(),
+        segment_value: "<east>".to_owned(),
+        column: "<temp>".to_owned(),
+        direction: "up".to_owned(),
+        strength: 3.5,
+        n_reference: 1_200,
+        n_current: 300,
+    };
+    let measured = |metric: &str, alert: bool| Measured {
+        segment_key: "region".to_owned(),
+        segment_value: "west".to_owned(),
+        metric: metric.to_owned(),
+        alert,
+        realised: Some(0.71),
+        estimated: None,
+        threshold_low: Some(0.8),
+        threshold_high: None,
+        n: 400,
+        labelled: 350,
+    };
+    let measured = vec![measured("roc_auc", true), measured("brier", false)];
+    let html = render(&Model { drifted: vec![drifted], measured: measured.clone(), ..model() }).into_string();
+    for part in [
+        "region &lt;east&gt;</th><td><a href=\"/models/%3Cm%3E/features/%3Ctemp%3E\">&lt;temp&gt;</a>",
+        "<td>roc_auc</td><td class=\"number\">0.71</td>",
+        "0.8 to any",
+        "350 of 400",
+        "href=\"/sql/drift_segments?model=%3Cm%3E\"",
+        "href=\"/sql/performance_segments?model=%3Cm%3E\"",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+    assert!(!html.contains("brier"), "{html}");
+    let usual = Model { measured: measured[1..].to_vec(), ..model() };
+    assert!(render(&usual).into_string().contains("Every metric of each segment"));
+    assert!(render(&model()).into_string().contains("No segment stands out"));
 }
 
 #[test]
