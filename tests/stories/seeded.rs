@@ -112,7 +112,12 @@ async fn rows(service: &Service) {
          n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
          'steady' FROM numbers(8)"
     );
-    for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), GATE, ALERTS, MESSAGES] {
+    let rules = format!(
+        "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, ci_low, threshold, p_value, \
+         n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'burn 99.9% 250000us 3600s', 2, 3, 14.4, \
+         0.5, 2, 120, 'window', 'ok' FROM numbers(8)"
+    );
+    for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), rules.as_str(), GATE, ALERTS, MESSAGES] {
         insert(service, sql).await;
     }
 }

@@ -17,6 +17,7 @@ pub fn board() -> Board {
         rows: vec![
             Row { title: "Quality", panels: vec![FAILED, CHECKS, FAILING] },
             Row { title: "Latency", panels: vec![QUANTILES, LATENCY_VERDICTS, GROUPS] },
+            Row { title: "Objectives", panels: vec![BURN, RULES] },
         ],
     }
 }
@@ -77,12 +78,12 @@ LIMIT 20000",
 };
 
 const GROUPS: Panel = Panel {
-    about: "Quantiles and rules of the newest windows by group, with their intervals; what is slower or burns comes first.",
+    about: "Quantiles of the newest windows by group, with their intervals; what is slower comes first.",
     sql: "SELECT toUnixTimestamp64Milli(window_end) AS until, segment_value, method, statistic, ci_low, ci_high, reference_statistic, p_adjusted,
        n_reference, n_current, verdict
 FROM windvane.latency_findings FINAL
-WHERE model IN (${model:singlequote}) AND $__timeFilter(window_end)
-ORDER BY window_end DESC, verdict IN ('slower', 'page', 'ticket') DESC, segment_value, method
+WHERE model IN (${model:singlequote}) AND startsWith(method, 'p') AND $__timeFilter(window_end)
+ORDER BY window_end DESC, verdict = 'slower' DESC, segment_value, method
 LIMIT 500",
     columns: &[
         ("until", Unit::Time),
@@ -92,4 +93,29 @@ LIMIT 500",
     ],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Microseconds, "Latency by group")
+};
+
+const BURN: Panel = Panel {
+    about: "How fast the budget of each objective burns, as a share of the burn at which its rule fires: the slower one of the rule's two windows. From 1 on it fires, unless there were so few bad events that chance explains them.",
+    sql: "SELECT window_end AS time, substring(method, 6) AS rule, least(statistic, ci_low) / nullIf(threshold, 0) AS burn
+FROM windvane.latency_findings FINAL
+WHERE model IN (${model:singlequote}) AND startsWith(method, 'burn ') AND statistic IS NOT NULL AND ci_low IS NOT NULL
+  AND $__timeFilter(window_end)
+ORDER BY time, rule
+LIMIT 20000",
+    steps: NONE_IS_GOOD,
+    ..Panel::new(Shape::Lines, Unit::Number, "Burn of objectives")
+};
+
+const RULES: Panel = Panel {
+    about: "The rules of objectives in the newest windows, those that fire first: how many times as fast as allowed the budget burns in the long and the short window, and above what the rule fires.",
+    sql: "SELECT toUnixTimestamp64Milli(window_end) AS until, substring(method, 6) AS rule, statistic AS burn_long, ci_low AS burn_short,
+       threshold AS fires_above, p_value, n_reference AS bad, n_current AS events, verdict
+FROM windvane.latency_findings FINAL
+WHERE model IN (${model:singlequote}) AND startsWith(method, 'burn ') AND $__timeFilter(window_end)
+ORDER BY window_end DESC, verdict != 'ok' DESC, rule
+LIMIT 500",
+    columns: &[("until", Unit::Time), ("bad", Unit::Count), ("events", Unit::Count)],
+    width: 16,
+    ..Panel::new(Shape::Table, Unit::Number, "Objectives by window")
 };
