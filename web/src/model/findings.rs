@@ -32,6 +32,7 @@ impl<'a> From<&'a Key> for Whose<'a> {
             end: &key.window_end,
             reference_kind: &key.reference_kind,
             reference_name: &key.reference_name,
+            granularity: &key.granularity,
         }
     }
 }

@@ -10,7 +10,7 @@ use windvane_types::span::in_words;
 use super::findings::{Whose, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::latency::Run;
-use crate::numbers::{latency, number, optional, percent, thousands};
+use crate::numbers::{latency, number, optional, p_value, percent, thousands};
 use crate::page;
 
 /// Groups that are listed.
@@ -112,7 +112,7 @@ fn groups(groups: &[Group]) -> Markup {
                             th scope="row" { (name(group)) }
                             td.number { (thousands(group.n)) }
                             @for percentile in &percentiles { td.number { (of(group, percentile)) } }
-                            td { @match &group.drift { Some(drift) => (verdict(drift.verdict)), None => span.quiet { "–" } } }
+                            td { @match &group.drift { Some(drift) => { (verdict(drift.verdict)) " " span.quiet { (p_value(drift.p_adjusted)) } } None => span.quiet { "–" } } }
                         }
                     }
                 }

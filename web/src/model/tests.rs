@@ -239,7 +239,7 @@ fn latency_is_told_by_version_with_what_burns() {
         "2.1 ms<br><span class=\"quiet\">1.4 ms or more</span>",
         "scope=\"col\">p99.9</th>",
         "class=\"number\">2.8 ms</td>",
-        "badge worse\">slower",
+        "badge worse\">slower</span> <span class=\"quiet\">p 0.0010</span>",
         "By hand, 1970-01-28 00:00 to 1970-01-31 00:00 UTC, against the span before.",
         "/sql/latency_groups?model=%3Cm%3E&amp;reference_kind=previous&amp;windows=1\"",
     ] {
