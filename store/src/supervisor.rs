@@ -123,6 +123,32 @@ struct Running {
     last_line: watch::Receiver<String>,
 }
 
+/// The pauses before restarts: each is twice the one before, up to a bound, until the engine was healthy again.
+#[derive(Debug)]
+struct Pauses {
+    next: Duration,
+}
+
+impl Pauses {
+    const fn new() -> Self {
+        Self { next: PAUSE.0 }
+    }
+
+    /// The pause before the next start.
+    fn take(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(PAUSE.1);
+        pause
+    }
+
+    /// Notes that the engine ended after it had lived this long.
+    fn ended_after(&mut self, lived: Duration) {
+        if lived > HEALTHY_AFTER {
+            self.next = PAUSE.0;
+        }
+    }
+}
+
 struct Watched {
     command: EngineCommand,
     store: Store,
@@ -133,31 +159,28 @@ struct Watched {
 impl Watched {
     /// Runs until cancelled; restarts the engine whenever it ends.
     async fn keep_running(mut self, mut running: Running, cancel: CancellationToken) {
-        let mut pause = PAUSE.0;
+        let mut pauses = Pauses::new();
         loop {
             let status = tokio::select! {
                 () = cancel.cancelled() => return self.end(running).await,
                 status = running.child.wait() => status,
             };
             self.state.send_replace(EngineState::Down);
-            if running.since.elapsed() > HEALTHY_AFTER {
-                pause = PAUSE.0;
-            }
+            pauses.ended_after(running.since.elapsed());
             let last_line = running.last_line.borrow().clone();
-            tracing::warn!(status = %words(&status), last_line, pause_ms = pause.as_millis(), "the engine ended; starting it again");
+            tracing::warn!(status = %words(&status), last_line, pause_ms = pauses.next.as_millis(), "the engine ended; starting it again");
             running = loop {
                 tokio::select! {
                     () = cancel.cancelled() => {
                         self.state.send_replace(EngineState::Ended);
                         return;
                     }
-                    () = sleep(pause) => {}
+                    () = sleep(pauses.take()) => {}
                 }
-                pause = (pause * 2).min(PAUSE.1);
                 match self.launch().await {
                     Ok(running) => break running,
                     Err(error) => {
-                        tracing::error!(%error, pause_ms = pause.as_millis(), "cannot start the engine")
+                        tracing::error!(%error, pause_ms = pauses.next.as_millis(), "cannot start the engine")
                     }
                 }
             };
@@ -291,6 +314,26 @@ mod tests {
         ] {
             assert_eq!(parse_line(line), (level, text.to_owned()), "{line}");
         }
+    }
+
+    fn milliseconds(pauses: &mut Pauses, n: usize) -> Vec<u128> {
+        (0..n).map(|_| pauses.take().as_millis()).collect()
+    }
+
+    #[test]
+    fn pauses_double_up_to_their_bound() {
+        let told = milliseconds(&mut Pauses::new(), 10);
+        assert_eq!(told, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000]);
+    }
+
+    #[test]
+    fn only_an_engine_that_was_healthy_starts_again_with_the_first_pause() {
+        let mut pauses = Pauses::new();
+        milliseconds(&mut pauses, 5);
+        pauses.ended_after(HEALTHY_AFTER);
+        assert_eq!(milliseconds(&mut pauses, 2), [3_200, 6_400], "it crashes again and again");
+        pauses.ended_after(HEALTHY_AFTER + Duration::from_millis(1));
+        assert_eq!(milliseconds(&mut pauses, 2), [100, 200]);
     }
 
     fn shell(script: &str) -> EngineCommand {
