@@ -61,6 +61,15 @@ impl Batch {
         }
     }
 
+    /// Takes a row of a model back.
+    fn uncount(&mut self, model: &str, bytes: u64) {
+        if let Some(share) = self.models.iter_mut().find(|share| share.model == model) {
+            share.bytes -= bytes;
+            share.rows -= 1;
+        }
+        self.models.retain(|share| share.rows > 0);
+    }
+
     fn reject(&mut self, rejection: Rejection) {
         match self.rejected_by_code.iter_mut().find(|(code, _)| *code == rejection.code) {
             Some((_, n)) => *n += 1,
@@ -175,6 +184,9 @@ fn decode_columns<'a, E: ToRow<'a>>(rows: &'a [Rows], context: &Context<'_>) -> 
             batch.rows.truncate(before);
             batch.made_ids.truncate(ids_before);
             batch.accepted -= 1;
+            if let Some(model) = event.model() {
+                batch.uncount(model, row_bytes as u64);
+            }
             let message = format!("the record has {row_bytes} bytes; accepted are up to {max}");
             batch.reject(Fault::new(Code::RecordTooLarge, message).at(index));
         }

@@ -22,17 +22,15 @@ const NOW_US: i64 = 1_700_000_000_000_000;
 const TS_US: i64 = 1_357_017_420_123_456;
 
 fn decoded(kind: Kind, body: impl Into<Bytes>, format: Format) -> Batch {
-    let (limits, ids) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)));
+    decoded_within(&Limits::default(), kind, body, format)
+}
+
+fn decoded_within(limits: &Limits, kind: Kind, body: impl Into<Bytes>, format: Format) -> Batch {
+    let ids = IdMaker::new(Uuid::from_u128(1));
     let caller = crate::Caller::default();
     let door = crate::door::Door::open();
-    let context = Context {
-        limits: &limits,
-        ids: &ids,
-        body_bytes_max: 1 << 20,
-        now_us: NOW_US,
-        caller: &caller,
-        door,
-    };
+    let context =
+        Context { limits, ids: &ids, body_bytes_max: 1 << 20, now_us: NOW_US, caller: &caller, door };
     decode_batch(kind, &body.into(), format, &context)
 }
 
@@ -271,6 +269,22 @@ fn a_bad_row_is_rejected_alone_with_its_number() {
     );
     assert_eq!((found.accepted, found.made_ids.len()), (1, 1));
     assert!(found.rejected[2].message.contains("`model`"), "{}", found.rejected[2].message);
+}
+
+#[test]
+fn a_row_that_is_too_large_is_no_row_of_its_model() {
+    let limits = Limits { record_bytes_max: 400, ..Limits::default() };
+    let long = "w".repeat(400);
+    let columns = vec![
+        ("model", text([Some("a"), Some("a"), Some("b")])),
+        ("tags.w", text([Some("short"), Some(long.as_str()), Some(long.as_str())])),
+    ];
+    let found = decoded_within(&limits, Kind::Prediction, stream(&[batch(columns)]), Format::Arrow);
+    assert_eq!((found.accepted, &found.rejected_by_code[..]), (1, &[(Code::RecordTooLarge, 2)][..]));
+    let models: Vec<_> = found.models.iter().map(|share| (share.model.as_str(), share.rows)).collect();
+    assert_eq!(models, [("a", 1)]);
+    assert_eq!(found.models[0].bytes, found.rows.len() as u64);
+    assert_eq!(found.made_ids.len(), 1);
 }
 
 #[test]
