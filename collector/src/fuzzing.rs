@@ -1,6 +1,7 @@
-//! The decoders as one function each over bytes from outside, for fuzz targets; each panics where an invariant is broken.
+//! The decoders as one function each over bytes from outside, for fuzz targets; each tells or panics where an invariant is broken.
 
 use bytes::Bytes;
+use serde_json::json;
 use uuid::Uuid;
 use windvane_store::{Table, read_rows};
 use windvane_types::event::{Kind, Limits};
@@ -8,35 +9,139 @@ use windvane_types::event::{Kind, Limits};
 use crate::admission::Caller;
 use crate::decode::{ContentEncoding, Context, Format, IdMaker, decode_batch, decompress};
 use crate::door::Door;
+use crate::kserve::{Attributes, Joiner, Mode, events, take};
 use crate::limits::{NameLimits, Names};
+use crate::otlp::{self, Encoding, Intake, Prices, Signal};
 use crate::redact::Redaction;
 use crate::spool::walk_segment;
 
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// When each body arrives.
+const NOW_US: i64 = 1_700_000_000_000_000;
 
 /// Decodes a body as events of a kind; how many were accepted.
 ///
 /// # Errors
 /// What is accepted is not as many whole rows as the answer says.
 pub fn body(kind: Kind, body: &Bytes) -> Result<u64, String> {
+    decoded(kind, body, Format::Unsaid)
+}
+
+/// As [`body`], for Arrow IPC streams and files.
+///
+/// # Errors
+/// What is accepted is not as many whole rows as the answer says.
+pub fn arrow(kind: Kind, body: &Bytes) -> Result<u64, String> {
+    decoded(kind, body, Format::Arrow)
+}
+
+fn decoded(kind: Kind, body: &Bytes, format: Format) -> Result<u64, String> {
     let (limits, ids, caller) = (Limits::default(), IdMaker::new(Uuid::nil()), Caller::default());
     let (redaction, names) = (Redaction::default(), Names::new(NameLimits::default()));
     let context = Context {
         limits: &limits,
         ids: &ids,
         body_bytes_max: BODY_BYTES_MAX,
-        now_us: 1_700_000_000_000_000,
+        now_us: NOW_US,
         caller: &caller,
         door: Door { redaction: &redaction, names: &names },
     };
-    let batch = decode_batch(kind, body, Format::Unsaid, &context);
-    let table = Table::from_name(kind.plural()).ok_or("a kind has a table")?;
-    let columns = table.columns(table.layout()).ok_or("a table has its own layout")?;
-    let rows = read_rows(columns, &batch.rows).map_err(|error| error.to_string())?;
-    match rows.len() as u64 == u64::from(batch.accepted) && batch.records() > 0 {
-        true => Ok(u64::from(batch.accepted)),
-        false => Err(format!("{} rows, {} accepted of {}", rows.len(), batch.accepted, batch.records())),
+    let batch = decode_batch(kind, body, format, &context);
+    if batch.too_large.is_some() {
+        return Ok(0);
     }
+    let table = Table::from_name(kind.plural()).ok_or("a kind has a table")?;
+    let rows = whole_rows(table, &batch.rows)?;
+    match rows == u64::from(batch.accepted) && batch.records() > 0 {
+        true => Ok(u64::from(batch.accepted)),
+        false => Err(format!("{rows} rows, {} accepted of {}", batch.accepted, batch.records())),
+    }
+}
+
+fn whole_rows(table: Table, rows: &[u8]) -> Result<u64, String> {
+    let columns = table.columns(table.layout()).ok_or("a table has its own layout")?;
+    let rows = read_rows(columns, rows).map_err(|error| format!("{table}: {error}"))?;
+    Ok(rows.len() as u64)
+}
+
+/// Reads a message as each signal of OpenTelemetry's protocol, in both encodings; how many rows came of it.
+///
+/// # Errors
+/// What is taken is not whole rows, or something was refused without a word why.
+pub fn otlp(message: &[u8]) -> Result<u64, String> {
+    let mut rows = 0;
+    for signal in Signal::ALL {
+        for encoding in [Encoding::Protobuf, Encoding::Json] {
+            let intake = with_context(|context| otlp::rows(signal, message, encoding, context));
+            if let Ok(intake) = intake {
+                rows += rows_of(&intake).map_err(|why| format!("{signal:?}, {encoding:?}: {why}"))?;
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Takes a body as CloudEvents in all their modes; how many rows came of them.
+///
+/// # Errors
+/// An event was neither accepted nor rejected, or what is taken is not whole rows.
+pub fn cloudevents(body: &[u8]) -> Result<u64, String> {
+    let joiner = Joiner::default();
+    let modes = [
+        (Mode::Structured, Attributes::new()),
+        (Mode::Batch, Attributes::new()),
+        (Mode::Binary, logged("request")),
+        (Mode::Binary, logged("response")),
+    ];
+    let mut rows = 0;
+    for (mode, headers) in modes {
+        let events = events(mode, headers, body);
+        let came = events.len() as u64;
+        let logged = with_context(|context| take(events, &joiner, context));
+        if logged.accepted + logged.rejected.len() as u64 != came {
+            return Err(format!(
+                "{mode:?}: {} accepted, {} rejected of {came}",
+                logged.accepted,
+                logged.rejected.len()
+            ));
+        }
+        rows += rows_of(&logged.intake).map_err(|why| format!("{mode:?}: {why}"))?;
+    }
+    Ok(rows)
+}
+
+/// Headers of an event whose data is the body.
+fn logged(side: &str) -> Attributes {
+    let kind = format!("org.kubeflow.serving.inference.{side}");
+    [("type", kind.as_str()), ("id", "r1"), ("inferenceservicename", "m"), ("time", "2023-11-14T22:13:20Z")]
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .into_iter()
+        .collect()
+}
+
+fn with_context<T>(run: impl FnOnce(&otlp::Context<'_>) -> T) -> T {
+    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::nil()), Prices::default());
+    let (redaction, names) = (Redaction::default(), Names::new(NameLimits::default()));
+    let door = Door { redaction: &redaction, names: &names };
+    run(&otlp::Context { door, limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US })
+}
+
+/// The rows of all tables, which are whole; and what was refused has its reason.
+fn rows_of(intake: &Intake) -> Result<u64, String> {
+    let mut rows = 0;
+    for part in &intake.parts {
+        let whole = whole_rows(part.table, &part.bytes)?;
+        if whole != u64::from(part.rows) {
+            return Err(format!("{}: {whole} rows of {}", part.table, part.rows));
+        }
+        rows += whole;
+    }
+    let refused =
+        intake.rejected + intake.parts.iter().map(|part| part.records() - u64::from(part.rows)).sum::<u64>();
+    if refused > 0 && intake.why.is_none() {
+        return Err(format!("{refused} are refused without a word why"));
+    }
+    Ok(rows)
 }
 
 /// Takes both compressions off a body.

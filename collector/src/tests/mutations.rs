@@ -3,6 +3,8 @@
 //! The same entry points as the fuzz targets of `fuzz/`, on a seeded generator, so that they run on every machine.
 //! `WINDVANE_FUZZ_ROUNDS` asks for more rounds.
 
+mod formats;
+
 use bytes::Bytes;
 use windvane_types::event::Kind;
 
@@ -53,15 +55,16 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
-fn rounds() -> u64 {
-    std::env::var("WINDVANE_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
+/// The rounds that were asked for, or the usual ones.
+fn rounds(usual: u64) -> u64 {
+    std::env::var("WINDVANE_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
 }
 
 #[test]
 fn every_body_is_accepted_or_rejected_record_by_record() {
     let mut random = Random(0x0005_eed0);
     let mut accepted = 0;
-    for round in 0..rounds() {
+    for round in 0..rounds(ROUNDS) {
         let mut body = SEEDS[random.below(SEEDS.len())].as_bytes().to_vec();
         for _ in 0..random.below(6) {
             mutate(&mut random, &mut body);
@@ -73,9 +76,9 @@ fn every_body_is_accepted_or_rejected_record_by_record() {
         }
     }
     assert!(
-        accepted > rounds() / 10,
+        accepted > rounds(ROUNDS) / 10,
         "the seeds are bodies: {accepted} of {} records were accepted",
-        rounds()
+        rounds(ROUNDS)
     );
 }
 
@@ -83,7 +86,7 @@ fn every_body_is_accepted_or_rejected_record_by_record() {
 fn every_compressed_body_is_unpacked_within_its_bound_or_refused() {
     let mut random = Random(0x0005_eed1);
     let packed = zstd::encode_all(SEEDS[0].repeat(20).as_bytes(), 1).unwrap();
-    for _ in 0..rounds() {
+    for _ in 0..rounds(ROUNDS) {
         let mut body = packed.clone();
         for _ in 0..=random.below(4) {
             mutate(&mut random, &mut body);
@@ -96,7 +99,7 @@ fn every_compressed_body_is_unpacked_within_its_bound_or_refused() {
 fn every_segment_file_is_walked_to_its_end() {
     let mut random = Random(0x0005_eed2);
     let segment = fuzzing::segment_of(&SEEDS.map(str::as_bytes));
-    for _ in 0..rounds() {
+    for _ in 0..rounds(ROUNDS) {
         let mut bytes = segment.clone();
         for _ in 0..=random.below(6) {
             mutate(&mut random, &mut bytes);
