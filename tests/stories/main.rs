@@ -21,6 +21,7 @@ mod experiment_store;
 mod findings;
 mod ingest;
 mod latency;
+mod memory;
 mod monitors;
 mod pages;
 mod performance;

@@ -40,6 +40,11 @@ impl Engine {
         &self.url
     }
 
+    /// The process number.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Writes the password into a file, for `--password-file`, and returns the user and the file.
     ///
     /// # Panics
