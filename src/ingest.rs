@@ -2,6 +2,7 @@
 
 mod batches;
 mod cell;
+mod dry_run;
 mod mapping;
 mod record;
 mod report;
@@ -72,7 +73,7 @@ pub struct Arguments {
     /// Seconds to keep trying while the service is away or asks to wait.
     #[arg(long, value_name = "SECONDS", default_value = "120")]
     patience_s: u64,
-    /// How to print the result.
+    /// How to print the result, or the mapping of a dry run.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -98,7 +99,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         files.push((source, mapping));
     }
     if arguments.dry_run {
-        return report::print_mappings(&files);
+        return dry_run::print_mappings(&files, arguments.format);
     }
     let url = match &arguments.url {
         Some(url) => url.clone(),

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 /// What the values of a column are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Numbers.
     Number,
     /// `true` and `false`.
+    #[serde(rename = "boolean")]
     Flag,
     /// Text.
     Text,

@@ -119,9 +119,9 @@ impl Role {
             Self::Tag(name) => format!("tags.{name}"),
             Self::Arm(name) => format!("arms.{name}"),
             Self::Embedding(name) => format!("embeddings.{name}"),
-            Self::OutcomeLabel => "outcome: label".to_owned(),
-            Self::OutcomeValue => "outcome: value".to_owned(),
-            Self::OutcomeTs => "outcome: ts".to_owned(),
+            Self::OutcomeLabel => "outcome.label".to_owned(),
+            Self::OutcomeValue => "outcome.value".to_owned(),
+            Self::OutcomeTs => "outcome.ts".to_owned(),
             Self::LeftOut(reason) => format!("- ({reason})"),
         }
     }
@@ -300,7 +300,7 @@ mod tests {
                 "embeddings.text",
                 "features.distance",
                 "- (a time is no feature)",
-                "outcome: label",
+                "outcome.label",
                 "- (an outcome has a label or a value)",
             ]
         );

@@ -1,4 +1,4 @@
-//! What is told while files are ingested and after: the mapping, the progress, bad rows, the sum.
+//! What is told while files are ingested and after: the progress, bad rows, the sum.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::Delivered;
-use super::mapping::{Mapping, Role};
+use super::mapping::Mapping;
 use super::source::Source;
 use crate::delivery::Rejected;
 use crate::exit::{CommandResult, Exit, Failure};
@@ -22,29 +22,6 @@ const BAD_ROWS_SHOWN: u64 = 20;
 pub enum Format {
     Table,
     Json,
-}
-
-/// Prints which column becomes what, a table a file.
-pub fn print_mappings(files: &[(Source, Mapping)]) -> CommandResult {
-    for (source, mapping) in files {
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY).set_header(["column", "holds", "becomes"]);
-        for (column, role) in source.columns().iter().zip(mapping.roles()) {
-            table.add_row([column.name.clone(), column.kind.word().to_owned(), role.field()]);
-        }
-        let mut notes = String::new();
-        if !mapping.has(&Role::EventId) {
-            notes.push_str("event_id: made from the file's hash and the row's number\n");
-        }
-        if !mapping.has(&Role::Ts) {
-            notes.push_str("ts: none, so each prediction gets the time at which it arrives\n");
-        }
-        if ![Role::Score, Role::Label, Role::Value].iter().any(|role| mapping.has(role)) {
-            notes.push_str("prediction: none, so only the features can be watched\n");
-        }
-        print(&format!("{}\n{table}\n{notes}", source.path().display()))?;
-    }
-    Ok(Exit::Ok)
 }
 
 /// What was counted so far.

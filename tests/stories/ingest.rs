@@ -115,11 +115,29 @@ fn a_dry_run_prints_the_mapping_and_needs_no_service() {
         ("humid", "- (excluded)"),
         ("dep_delay", "features.dep_delay"),
         ("score", "prediction.score"),
-        ("outcome_ts", "outcome: ts"),
+        ("outcome_ts", "outcome.ts"),
     ] {
         let line = text.lines().find(|line| line.split_whitespace().nth(1) == Some(column));
         let line = line.unwrap_or_else(|| panic!("no line for {column} in {text}"));
         assert!(line.contains(becomes), "{line}");
+    }
+}
+
+#[test]
+fn a_dry_run_for_programs_is_one_document() {
+    let output = ingest(&[&flights()], &["--dry-run", "--format", "json", "--exclude", "humid"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(document["schema"], "windvane.ingest_mapping/1");
+    let files = document["files"].as_array().unwrap();
+    assert_eq!((files.len(), &files[0]["notes"]), (1, &serde_json::json!([])));
+    let columns = files[0]["columns"].as_array().unwrap();
+    for expected in [
+        serde_json::json!({"column": "dep_delay", "holds": "number", "becomes": "features.dep_delay", "reason": null}),
+        serde_json::json!({"column": "scheduled_departure", "holds": "time", "becomes": null, "reason": "a time is no feature"}),
+        serde_json::json!({"column": "humid", "holds": "number", "becomes": null, "reason": "excluded"}),
+    ] {
+        assert!(columns.contains(&expected), "{expected} in {columns:?}");
     }
 }
 
