@@ -7,19 +7,44 @@ use windvane_types::{Clock, SystemClock};
 
 use crate::events::{BATCH, Templates, id};
 use crate::process::Usage;
+use crate::spans::Spans;
 use crate::{Measured, Processes, count, quantiles};
 
 const BLOCK_BATCHES: u64 = 100;
 
-pub(crate) async fn run(
-    store: &Store,
-    templates: &Templates,
-    (events, processes): (u64, Processes),
-) -> Measured {
+/// What is inserted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    Events(&'a Templates),
+    Spans(&'a Spans),
+}
+
+impl Rows<'_> {
+    fn table(self) -> Table {
+        match self {
+            Self::Events(_) => Table::Predictions,
+            Self::Spans(_) => Table::Spans,
+        }
+    }
+
+    /// Appends a batch.
+    fn encode(self, batch: u64, now_us: i64, out: &mut Vec<u8>) {
+        match self {
+            Self::Events(templates) => {
+                for (event, n) in templates.events(batch).iter().zip(batch * BATCH..) {
+                    event.encode(&id(n), now_us, out);
+                }
+            }
+            Self::Spans(spans) => spans.encode(batch, now_us, out),
+        }
+    }
+}
+
+pub(crate) async fn run(store: &Store, rows: Rows<'_>, (events, processes): (u64, Processes)) -> Measured {
     let (mut times, mut total, mut used) = (Vec::new(), Duration::ZERO, [Usage::default(); 3]);
     let batches = events / BATCH;
     for first in (0..batches).step_by(usize::try_from(BLOCK_BATCHES).unwrap_or(1)) {
-        let block = block(templates, first..batches.min(first + BLOCK_BATCHES));
+        let block = block(rows, first..batches.min(first + BLOCK_BATCHES));
         let before = processes.usage();
         let begun = Instant::now();
         store.insert(&block).await.expect("the engine takes the block");
@@ -30,11 +55,22 @@ pub(crate) async fn run(
             *used = Usage { cpu, ..after };
         }
     }
-    assert_eq!(count(store, "direct").await, (events, events), "rows and distinct ids in the store");
+    assert_eq!(
+        count(store, rows.table(), "direct").await,
+        (events, events),
+        "rows and distinct ids in the store"
+    );
     let (p50, p99) = quantiles(times);
     let [service, engine, driver] = used;
     Measured {
-        name: "direct inserts",
+        name: match rows {
+            Rows::Events(_) => "direct inserts of events",
+            Rows::Spans(_) => "direct inserts of spans",
+        },
+        unit: match rows {
+            Rows::Events(_) => "event",
+            Rows::Spans(_) => "span",
+        },
         events,
         acknowledged: total,
         stored: total,
@@ -46,22 +82,14 @@ pub(crate) async fn run(
     }
 }
 
-fn block(templates: &Templates, batches: std::ops::Range<u64>) -> Block {
-    let (first, mut rows, mut body) = (batches.start, 0, Vec::new());
+fn block(rows: Rows<'_>, batches: std::ops::Range<u64>) -> Block {
+    let (table, first, count) = (rows.table(), batches.start, (batches.end - batches.start) * BATCH);
+    let mut body = Vec::new();
     // The table keeps rows by when they came in, so an old time here would let the engine drop them.
     let now_us = SystemClock.now().as_microsecond();
     for batch in batches {
-        for (event, n) in templates.events(batch).iter().zip(batch * BATCH..) {
-            event.encode(&id(n), now_us, &mut body);
-            rows += 1;
-        }
+        rows.encode(batch, now_us, &mut body);
     }
-    let token = format!("bench-direct-{first}");
-    Block {
-        table: Table::Predictions,
-        layout: Table::Predictions.layout(),
-        rows,
-        token,
-        body: vec![body.into()],
-    }
+    let token = format!("bench-direct-{table}-{first}");
+    Block { table, layout: table.layout(), rows: count, token, body: vec![body.into()] }
 }

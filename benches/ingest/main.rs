@@ -1,10 +1,12 @@
 //! How many events a second does the service take over HTTP, acknowledged durably, and how does that compare with inserting
 //! the same rows straight into the same engine?
 //!
-//! `cargo bench --bench ingest` starts the release binary with its embedded engine in a temporary folder, sends
-//! `WINDVANE_BENCH_EVENTS` (1,000,000) events of 20 numeric and 5 categorical features as NDJSON, and as many as Arrow
-//! streams, in batches of 1,000 over 4 connections, counts them in the store, inserts as many rows directly, and prints rates, CPU and peak memory. It needs
-//! `WINDVANE_LIBCHDB` or an installed runtime, ends by itself, and fails if a count is wrong.
+//! `cargo bench --bench ingest` starts the release binary with its embedded engine in a temporary folder and sends
+//! `WINDVANE_BENCH_EVENTS` (1,000,000) events of 20 numeric and 5 categorical features as NDJSON, as many as Arrow streams, and as
+//! many spans with ten attributes as OTLP in protobuf, in batches of 1,000 over 4 connections. It counts them in the store, inserts
+//! as many rows of both tables directly, which is the engine's own limit, and prints rates, CPU and peak memory. It needs
+//! `WINDVANE_LIBCHDB` or an installed runtime, ends by itself, and fails if a count is wrong. OTLP over gRPC, from a client that
+//! others wrote: `benches/otlp/spans.py`.
 
 #![expect(clippy::print_stdout, reason = "a driver that prints what it measured")]
 
@@ -13,26 +15,38 @@ mod direct;
 mod events;
 mod over_http;
 mod process;
+mod spans;
 
 use std::path::Path;
 use std::time::Duration;
 
 use windvane_kit::{Service, eventually_async};
-use windvane_store::{DATABASE, Secret, Statement, Store, StoreOptions};
+use windvane_store::{DATABASE, Secret, Statement, Store, StoreOptions, Table};
 
+use crate::direct::Rows;
 use crate::events::Templates;
 use crate::over_http::Way;
 use crate::process::{Usage, machine};
+use crate::spans::Spans;
 
 /// Events of one run unless told otherwise.
 const EVENTS: u64 = 1_000_000;
 /// Longest wait for the last rows to be stored, and for merges to end.
 const SETTLE: Duration = Duration::from_secs(120);
 
+/// What is sent.
+#[derive(Debug)]
+struct Seeded {
+    events: Templates,
+    spans: Spans,
+}
+
 /// One way of bringing the rows in, measured.
 #[derive(Debug)]
 struct Measured {
     name: &'static str,
+    /// What a row is.
+    unit: &'static str,
     events: u64,
     /// Until the last acknowledgement, or the last answered INSERT.
     acknowledged: Duration,
@@ -49,10 +63,11 @@ struct Measured {
 
 impl Measured {
     fn print(&self) {
+        let unit = self.unit;
         let rate = |time: Duration| self.events as f64 / time.as_secs_f64();
         let us = |usage: &Usage| usage.cpu.as_secs_f64() * 1e6 / self.events as f64;
         println!(
-            "{}: {} events; acknowledged in {:.2} s ({:.0} events/s); stored in {:.2} s ({:.0} events/s)",
+            "{}: {} {unit}s; acknowledged in {:.2} s ({:.0} {unit}s/s); stored in {:.2} s ({:.0} {unit}s/s)",
             self.name,
             self.events,
             self.acknowledged.as_secs_f64(),
@@ -67,7 +82,7 @@ impl Measured {
         );
         for (who, usage) in [("service", &self.service), ("engine", &self.engine), ("driver", &self.driver)] {
             println!(
-                "  {who}: {:.2} s CPU ({:.2} us an event), peak resident {} MiB",
+                "  {who}: {:.2} s CPU ({:.2} us per {unit}), peak resident {} MiB",
                 usage.cpu.as_secs_f64(),
                 us(usage),
                 usage.peak_bytes >> 20,
@@ -111,10 +126,11 @@ async fn run(events: u64) {
         password: Secret::new(password),
         database: DATABASE.to_owned(),
     });
-    let templates = Templates::generate();
+    let seeded = Seeded { events: Templates::generate(), spans: Spans::generate() };
     println!(
-        "events: {} bytes of NDJSON each, batches of {} events",
-        templates.bytes_of_one(),
+        "events: {} bytes of NDJSON each, spans: {} bytes of protobuf each, batches of {}",
+        seeded.events.bytes_of_one(),
+        seeded.spans.bytes_of_one(),
         events::BATCH,
     );
     let idle = processes.usage();
@@ -125,35 +141,45 @@ async fn run(events: u64) {
     );
     wait_for_merges(&store).await;
     let mut measured = Vec::new();
-    for way in [Way::Ndjson, Way::Arrow] {
-        let run = over_http::run(way, (&service, &store), &templates, (events, processes)).await;
+    for way in Way::ALL {
+        let run = over_http::run(way, (&service, &store), &seeded, (events, processes)).await;
         run.print();
         measured.push(run);
         wait_for_merges(&store).await;
     }
-    let direct = direct::run(&store, &templates, (events, processes)).await;
+    let direct = direct::run(&store, Rows::Events(&seeded.events), (events, processes)).await;
     direct.print();
-    for run in measured {
+    wait_for_merges(&store).await;
+    let direct_spans = direct::run(&store, Rows::Spans(&seeded.spans), (events, processes)).await;
+    direct_spans.print();
+    for (way, run) in Way::ALL.into_iter().zip(measured) {
+        let direct = if way.table() == Table::Spans { &direct_spans } else { &direct };
         let ratio = direct.stored.as_secs_f64() / run.stored.as_secs_f64();
         println!(
-            "{}, durably acknowledged and stored, runs at {ratio:.3} of the rate of direct inserts",
-            run.name
+            "{}, durably acknowledged and stored, runs at {ratio:.3} of the rate of {}",
+            run.name, direct.name
         );
     }
     assert_eq!(service.terminate(), Some(0), "the service drains and ends well");
 }
 
-/// Rows and distinct ids of a model.
-async fn count(store: &Store, model: &str) -> (u64, u64) {
+/// Rows and distinct ids of a model, or of a service in the table of spans.
+async fn count(store: &Store, table: Table, owner: &str) -> (u64, u64) {
     #[derive(serde::Deserialize)]
     struct Row {
         rows: u64,
         ids: u64,
     }
-    let sql =
-        "SELECT count() AS rows, uniqExact(event_id) AS ids FROM predictions WHERE model = {model:String}";
+    let sql = match table {
+        Table::Spans => {
+            "SELECT count() AS rows, uniqExact(SpanId) AS ids FROM spans WHERE ServiceName = {owner:String}"
+        }
+        _ => {
+            "SELECT count() AS rows, uniqExact(event_id) AS ids FROM predictions WHERE model = {owner:String}"
+        }
+    };
     let rows: Vec<Row> =
-        store.rows(&Statement::new(sql).param("model", model)).await.expect("the engine counts");
+        store.rows(&Statement::new(sql).param("owner", owner)).await.expect("the engine counts");
     (rows[0].rows, rows[0].ids)
 }
 
