@@ -203,9 +203,10 @@ data: tools ## Build the flights sample and the models again
 	data/build.sh
 
 .PHONY: soak
-soak: release $(PIP) ## Kill the service and the engine again and again, for long
+soak: build release $(PIP) ## Kill the service and the engine again and again, for long
 	@target/release/windvane runtime install
-	WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} cargo test --locked --release --test stories crash -- --nocapture --test-threads=1
+	WINDVANE=$(CURDIR)/target/release/windvane WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} \
+	  cargo test --locked --workspace --test stories crash -- --nocapture --test-threads=1
 
 .PHONY: calibrate
 calibrate: tools ## How often drift, quality, experiments and detectors raise a false alarm, and how often they find what they should

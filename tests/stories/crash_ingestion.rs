@@ -4,7 +4,7 @@
 mod senders;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,8 +25,13 @@ enum Victim {
     Both,
 }
 
+/// The binary of this build, or the one that `WINDVANE` names: `make soak` kills what is shipped.
+fn binary() -> PathBuf {
+    std::env::var_os("WINDVANE").unwrap_or_else(|| env!("CARGO_BIN_EXE_windvane").into()).into()
+}
+
 fn start(dir: &Path) -> Service {
-    Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), dir, "")
+    Service::start(&binary(), dir, "")
 }
 
 /// The contract's question, without FINAL: how often is each event stored?
