@@ -14,6 +14,7 @@ mod read;
 mod redaction;
 mod server;
 mod shown;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ use self::layers::Layers;
 pub use self::monitors::Analyzer;
 pub use self::otlp::Otlp;
 pub use self::server::tokens_file;
+pub use self::telemetry::Telemetry;
 use crate::runtime::Places;
 use crate::service::TlsFiles;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub settings: Vec<Setting>,
     /// `[alerts]`.
     pub alerts: Arc<Plan>,
+    /// `[telemetry]`; `None` where nothing is sent.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// The HTTP port of the service.
@@ -171,6 +175,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let analyzer = monitors::analyzer(&layers);
     let alerts = alerts::plan(&mut layers, alerts_dir.as_deref());
     let redaction = redaction::redaction(&mut layers);
+    let telemetry = telemetry::telemetry(&mut layers);
     match (server, store, spool_dir, runtime) {
         (Some(server), Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
             let collector = Collector {
@@ -194,6 +199,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 monitors,
                 experiments,
                 alerts: Arc::new(alerts),
+                telemetry,
                 settings,
             })
         }

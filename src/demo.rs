@@ -133,6 +133,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             redaction: Redaction::default(),
         },
         prices: Prices::default(),
+        telemetry: None,
         runtime: places,
         analyzer: config::Analyzer::default(),
         monitors: Vec::new(),

@@ -9,6 +9,7 @@ mod health;
 mod openapi;
 mod otlp;
 mod role;
+mod telemetry;
 mod tls;
 
 use std::net::SocketAddr;
@@ -102,6 +103,7 @@ impl Service {
             true => Some(collector(config, &store, registry.clone())?),
             false => None,
         };
+        telemetry::start(config, (&registry, collector.as_ref()), (&background, &ending))?;
         let alerts = TaskTracker::new();
         if roles.contains(&Role::Alerts) {
             alerts::start(config, &store, (&registry, &alerts, closing.clone()))?;

@@ -186,6 +186,12 @@ impl Collector {
         http::grpc_router(Arc::clone(&self.shared))
     }
 
+    /// What brings the gauges of the registry up to date, for those who read it elsewhere than at `/metrics`.
+    pub fn gauges(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let shared = Arc::clone(&self.shared);
+        Arc::new(move || shared.refresh_gauges())
+    }
+
     /// Whether events can be taken, and whether the store answers.
     pub async fn readiness(&self) -> Readiness {
         self.shared.readiness().await

@@ -12,6 +12,7 @@ mod llm;
 mod monitors;
 mod redaction;
 mod service;
+mod telemetry;
 
 use super::kind::Kind;
 use super::path::{KeyPath, is_placeholder};
@@ -27,6 +28,7 @@ const TABLES: &[&[Key]] = &[
     alerts_routes::KEYS,
     alerts::KEYS,
     llm::KEYS,
+    telemetry::KEYS,
 ];
 
 /// One key of the configuration file.

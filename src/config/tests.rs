@@ -24,6 +24,13 @@ fn an_empty_file_gives_the_defaults() {
 }
 
 #[test]
+fn nothing_is_sent_of_the_service_itself_unless_somebody_says_where() {
+    assert_eq!(check("").unwrap().telemetry, None);
+    let telemetry = check("[telemetry]\notlp_endpoint = \"http://otel:4318/\"").unwrap().telemetry.unwrap();
+    assert_eq!((telemetry.endpoint.as_str(), telemetry.metrics_every.as_secs()), ("http://otel:4318", 60));
+}
+
+#[test]
 fn relative_paths_start_at_the_files_folder() {
     let config = check("[store]\ndata_dir = \"data\"").unwrap();
     assert!(
@@ -54,6 +61,8 @@ fn contradictions_are_told() {
     for (text, part) in [
         ("[store]\nurl = \"http://ch:8123\"\ndata_dir = \"d\"", "excludes store.url"),
         ("[store]\nuser = \"u\"", "goes with store.url"),
+        ("[telemetry]\nmetrics_every = \"5s\"", "goes with telemetry.otlp_endpoint"),
+        ("[telemetry]\notlp_endpoint = \"https://otel:4318\"", "is no http:// address"),
         ("[store]\nengine_listen = \"0.0.0.0:8123\"", "loopback address only"),
         ("[server]\nlisten = \"0.0.0.0:8080\"", "make one with `windvane token create`"),
         ("[redaction.m]\nfeatures_allow = \"a\"\nfeatures_deny = \"b\"", "excludes features_deny"),

@@ -37,6 +37,7 @@ mod service;
 mod shadow;
 mod shadow_store;
 mod spool;
+mod telemetry;
 mod tls;
 mod tokens;
 mod vectors;

@@ -1,0 +1,22 @@
+//! The keys of what the service sends about itself.
+
+use crate::config::keys::Key;
+use crate::config::kind::Kind;
+
+/// In the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "telemetry.otlp_endpoint",
+        kind: Kind::Url,
+        default: "none: nothing is sent",
+        example: "otlp_endpoint = \"http://127.0.0.1:4318\"",
+        about: "Where the service sends its own metrics by OpenTelemetry's protocol over HTTP, without /v1/metrics. An http:// address, so have a collector on this machine send them on. /metrics is served all the same; set this where Prometheus does not come.",
+    },
+    Key {
+        path: "telemetry.metrics_every",
+        kind: Kind::Length { min_s: 1, max_s: 3_600 },
+        default: "1m",
+        example: "metrics_every = \"1m\"",
+        about: "How often its metrics are sent; once more when it ends. Needs telemetry.otlp_endpoint.",
+    },
+];

@@ -1,0 +1,89 @@
+//! The service's own metrics, sent to a receiver of OpenTelemetry's protocol.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use prost::Message;
+use windvane_kit::{Service, eventually, eventually_async, nothing_is_lost};
+
+/// A receiver that answers 200; ends with the test's process.
+fn receiver() -> (String, Receiver<ExportMetricsServiceRequest>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, messages) = sync_channel(1000);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            take(stream.unwrap(), &sender);
+        }
+    });
+    (url, messages)
+}
+
+/// Reads one request of a connection and answers it.
+fn take(stream: TcpStream, sender: &SyncSender<ExportMetricsServiceRequest>) {
+    let mut reader = BufReader::new(&stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "the request ends in its head: {head}");
+    }
+    let head = head.to_ascii_lowercase();
+    assert!(head.starts_with("post /v1/metrics http/1.1"), "{head}");
+    assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    // Before the answer: what was answered is there.
+    let _ = sender.send(ExportMetricsServiceRequest::decode(&body[..]).unwrap());
+    (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+}
+
+/// The value of a metric of predictions.
+fn of_predictions(message: &ExportMetricsServiceRequest, name: &str) -> Option<f64> {
+    let metrics = message.resource_metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+    let data = metrics.into_iter().find(|metric| metric.name == name)?.data.as_ref()?;
+    let points = match data {
+        Data::Sum(sum) => &sum.data_points,
+        Data::Gauge(gauge) => &gauge.data_points,
+        _ => return None,
+    };
+    let point = points.iter().find(|point| format!("{:?}", point.attributes).contains("\"predictions\""))?;
+    match point.value {
+        Some(Value::AsDouble(value)) => Some(value),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn own_metrics_are_sent_by_opentelemetrys_protocol_and_once_more_at_the_end() {
+    let (endpoint, messages) = receiver();
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!("[telemetry]\notlp_endpoint = \"{endpoint}\"\nmetrics_every = \"1s\"");
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), &more);
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/predictions", service.url()))
+        .header("content-type", "application/json")
+        .body(r#"{"model":"delay","prediction":{"score":0.12}}"#)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200);
+    eventually_async(Duration::from_secs(30), async || {
+        let message = messages.try_recv().map_err(|error| error.to_string())?;
+        match of_predictions(&message, "windvane_collector_received_records_total") {
+            Some(1.0) => Ok(()),
+            other => Err(format!("{other:?} were received")),
+        }
+    })
+    .await;
+    nothing_is_lost(service.url());
+    assert_eq!(service.terminate(), Some(0));
+    let last = eventually(Duration::from_secs(10), || messages.try_iter().last().ok_or("no last message"));
+    assert_eq!(of_predictions(&last, "windvane_collector_stored_rows_total"), Some(1.0));
+    assert_eq!(of_predictions(&last, "windvane_collector_pending_rows"), Some(0.0));
+}
