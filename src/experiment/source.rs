@@ -42,6 +42,7 @@ async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
     let reader = Reader::Local(engine);
     let request = ExperimentRequest {
         population,
+        arms: None,
         unit: rows.unit.clone(),
         arm: rows.arm.clone(),
         metrics: rows.metrics.clone(),

@@ -10,6 +10,7 @@ mod splits;
 mod stored;
 mod sums;
 mod timing;
+mod units;
 
 pub use extremes::{Centred, ExtremesRow, extremes};
 pub(crate) use frame::micros;
@@ -27,3 +28,4 @@ pub use sums::{
     sums_by_day, sums_within, unit_quantiles,
 };
 pub use timing::{Timing, TimingColumns, TimingRow, timing, timing_columns};
+pub use units::arms_of_units;

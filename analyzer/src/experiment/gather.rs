@@ -29,7 +29,7 @@ const CANCELLATION_MAX: f64 = 1e3;
 /// Everything that the rows say.
 pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Result<Facts, ExperimentError> {
     let mut opened = open(request)?;
-    let probe: Vec<ProbeRow> = reader.rows(&experiment::probe(&opened.frame, &opened.measures)).await?;
+    let probe: Vec<ProbeRow> = reader.rows(&request.probe(&opened.frame, &opened.measures)).await?;
     let probe = probe.into_iter().next().ok_or(ExperimentError::OneArm { known: Vec::new() })?;
     for (measure, unreadable) in opened.measures.iter().zip(&probe.unreadable) {
         if unreadable.values > 0 {

@@ -1,7 +1,11 @@
 //! What is compared, and by which rule.
 
 use windvane_stats::{correction::Correction, experiment::effect::Alternative};
-use windvane_store::populations::Population;
+use windvane_store::{
+    Statement,
+    experiment::{self, Frame, Measure},
+    populations::Population,
+};
 
 use super::{
     Cuts, Metric,
@@ -13,6 +17,8 @@ use super::{
 pub struct ExperimentRequest {
     /// The rows.
     pub population: Population,
+    /// Tells the arms where the population is known to have one row a unit; `None` where the rows have to be asked.
+    pub arms: Option<Statement>,
     /// The column that says who or what was assigned.
     pub unit: String,
     /// The column that says to which arm.
@@ -25,6 +31,13 @@ pub struct ExperimentRequest {
     pub cuts: Cuts,
     /// How answers become verdicts.
     pub rule: Rule,
+}
+
+impl ExperimentRequest {
+    /// What is asked before sums are: the arms, and whether each unit has one row.
+    pub(super) fn probe(&self, frame: &Frame, measures: &[Measure]) -> Statement {
+        self.arms.clone().unwrap_or_else(|| experiment::probe(frame, measures))
+    }
 }
 
 /// How answers become verdicts.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use windvane_store::{
     Reader,
-    experiment::{ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, UNIT, When, Without, stored},
+    experiment::{
+        ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, UNIT, When, Without, arms_of_units, stored,
+    },
 };
 use windvane_types::experiment::Document;
 use windvane_types::span::in_words;
@@ -62,7 +64,24 @@ pub struct StoredMetric {
     pub column: String,
 }
 
+/// What a metric needs of a unit's records. Metrics of one table that need the same are read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Needs {
+    /// Their sums.
+    Sums,
+    /// Each of them.
+    Records,
+}
+
 impl StoredMetric {
+    fn source(&self) -> (&RecordTable, Needs) {
+        let needs = match self.metric.measured {
+            Measured::Quantile { .. } => Needs::Records,
+            Measured::Mean | Measured::Proportion | Measured::Ratio { .. } => Needs::Sums,
+        };
+        (&self.table, needs)
+    }
+
     /// The first of its columns that its table does not have.
     #[must_use]
     pub fn unknown_column(&self) -> Option<&str> {
@@ -82,15 +101,17 @@ impl StoredMetric {
 /// # Errors
 /// As [`super::run`].
 pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Result<Document, ExperimentError> {
-    let mut tables: Vec<&RecordTable> = experiment.metrics.iter().map(|metric| &metric.table).collect();
-    tables.sort();
-    tables.dedup();
+    let mut sources: Vec<(&RecordTable, Needs)> =
+        experiment.metrics.iter().map(StoredMetric::source).collect();
+    sources.sort();
+    sources.dedup();
     let mut whole: Option<Facts> = None;
     let mut found = vec![None; experiment.metrics.len()];
     let mut parts = StoredParts::default();
-    for table in tables {
+    for source in sources {
+        let table = source.0;
         let places: Vec<usize> = (0..experiment.metrics.len())
-            .filter(|place| experiment.metrics[*place].table == *table)
+            .filter(|place| experiment.metrics[*place].source() == source)
             .collect();
         let facts = gather::gather(reader, &request(experiment, table, &places)?).await?;
         for (place, mut metric) in places.iter().zip(facts.metrics.clone()) {
@@ -106,7 +127,7 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
             found[*place] = Some(metric);
         }
         parts.add(&facts.parts, &places, experiment.metrics.len());
-        // Every table's population has the same exposed units.
+        // Every source's population has the same exposed units.
         whole.get_or_insert(facts);
     }
     let Some(facts) = whole else {
@@ -117,7 +138,7 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     super::judged(&facts, &experiment.rule)
 }
 
-/// The parts of all tables, with the metrics in the order of the experiment.
+/// The parts of all sources, with the metrics in the order of the experiment.
 #[derive(Default)]
 struct StoredParts {
     days: BTreeMap<i32, Vec<Option<MetricFacts>>>,
@@ -125,7 +146,7 @@ struct StoredParts {
 }
 
 impl StoredParts {
-    /// Adds those of one table, whose metrics have these places.
+    /// Adds those of one source, whose metrics have these places.
     fn add(&mut self, parts: &Parts, places: &[usize], metrics: usize) {
         for (day, found) in &parts.days {
             let of_day = self.days.entry(*day).or_insert_with(|| vec![None; metrics]);
@@ -137,7 +158,7 @@ impl StoredParts {
         self.extremes.extend(parts.extremes.iter().map(placed));
     }
 
-    /// Every table has the same exposed units, so a day that one lacks has none.
+    /// Every source has the same exposed units, so a day that one lacks has none.
     fn whole(self) -> Parts {
         let whole = |(day, metrics): (i32, Vec<Option<MetricFacts>>)| {
             Some((day, metrics.into_iter().collect::<Option<Vec<_>>>()?))
@@ -195,6 +216,7 @@ pub(super) fn request(
     })?;
     Ok(ExperimentRequest {
         population,
+        arms: recorded.of_units().then(|| arms_of_units(&experiment.exposed, &recorded)),
         unit: UNIT.to_owned(),
         arm: ARM.to_owned(),
         metrics,

@@ -1,10 +1,11 @@
 //! An experiment in the tables: units with their first exposure, joined with what was recorded of them after it.
 //!
-//! One population a source of metrics: every exposed unit is in it, with a row for each record of the source. Sums by unit and
-//! arm are asked of it as of a file, so that records never leave ClickHouse.
+//! One population a source of metrics: every exposed unit is in it, with a row for each record of the source, or with one row
+//! where sums of units are all that is asked. Sums by arm are asked of it as of a file, so that records never leave ClickHouse.
 
 use serde::Deserialize;
 
+use super::units::stored_units;
 use crate::Statement;
 use crate::local::quote;
 use crate::populations::{Population, PopulationColumn, Sql, Storage};
@@ -101,6 +102,23 @@ pub enum Without {
     Nothing,
 }
 
+impl Recorded {
+    /// Whether the population has one row a unit: what is summed of a unit needs no more.
+    #[must_use]
+    pub fn of_units(&self) -> bool {
+        self.columns.iter().all(|column| column.without == Without::Zero)
+    }
+
+    /// The longest time before a first exposure whose records count, microseconds.
+    fn longest_before_us(&self) -> i64 {
+        let before = |column: &RecordColumn| match column.when {
+            When::After => 0,
+            When::Before(us) => us,
+        };
+        self.columns.iter().map(before).max().unwrap_or(0)
+    }
+}
+
 impl RecordTable {
     /// The SQL of a column: `rows` counts records; predictions have `score`, `value`, `latency_us`, `errors`, `num.FEATURE` and
     /// `label=CLASS`, outcomes `value` and `label=CLASS`, measurements any metric. `None` for any other.
@@ -131,9 +149,13 @@ impl RecordTable {
     }
 }
 
-/// The population of one source; `None` where a column is none of its table's.
+/// The population of one source; `None` where a column is none of its table's. It has one row a unit where every column is
+/// [`Without::Zero`], and one row a record else.
 #[must_use]
 pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
+    if recorded.of_units() {
+        return stored_units(exposed, recorded);
+    }
     let mut inner = Vec::new();
     let mut outer = Vec::new();
     for (i, column) in recorded.columns.iter().enumerate() {
@@ -155,9 +177,14 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
          r.wv_ts >= e.wv_first AND r.wv_ts < e.wv_first + toIntervalMicrosecond({window}) AS wv_in, e.wv_first AS wv_first{} \
          FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit SETTINGS join_use_nulls = 1)",
         outer.concat(),
-        records(recorded, exposed.end_us, &inner.concat()),
+        records(exposed, recorded, &inner.concat()),
         exposures(exposed, recorded),
     );
+    Some(Population::of_sql(exposed.experiment.clone(), from, columns(recorded)))
+}
+
+/// The columns of a population, whatever a row is.
+pub(super) fn columns(recorded: &Recorded) -> Vec<PopulationColumn> {
     let mut columns = vec![
         PopulationColumn {
             name: UNIT.to_owned(),
@@ -173,17 +200,27 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
         name: column.name.clone(),
         storage: Storage::Number(Sql(format!("wv_c{i}"))),
     }));
-    Some(Population::of_sql(exposed.experiment.clone(), from, columns))
+    columns
 }
 
 /// One row an exposed unit and arm, with the time at which the unit was first seen in any.
 fn exposures(exposed: &Exposed, recorded: &Recorded) -> String {
+    format!(
+        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm FROM (\
+         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen FROM ({}) GROUP BY unit_id{})",
+        exposures_seen(exposed, recorded),
+        window_over(exposed),
+    )
+}
+
+/// One row an exposure within the span: `unit_id`, the arm as `one`, and `ts`.
+pub(super) fn exposures_seen(exposed: &Exposed, recorded: &Recorded) -> String {
     let name = quote(&exposed.experiment);
     let start = exposed
         .start_us
         .map_or(String::new(), |start| format!(" AND ts >= fromUnixTimestamp64Micro(toInt64({start}))"));
     let span = format!("ts < fromUnixTimestamp64Micro(toInt64({})){start}", exposed.end_us);
-    let seen = match exposed.by {
+    match exposed.by {
         ExposedBy::Exposures => {
             format!(
                 "SELECT unit_id, toString(arm) AS one, ts FROM exposures WHERE experiment = {name} AND {span}"
@@ -194,21 +231,21 @@ fn exposures(exposed: &Exposed, recorded: &Recorded) -> String {
              WHERE mapContains(arms, {name}) AND unit_id != '' AND {span}"
         ),
         ExposedBy::Records => {
-            let records = records(recorded, exposed.end_us, "");
+            let records = records(exposed, recorded, "");
             format!("SELECT wv_unit AS unit_id, '' AS one, wv_ts AS ts FROM ({records}) WHERE {span}")
         }
-    };
-    let over = match exposed.by {
+    }
+}
+
+/// Leaves out units whose window is not over, where every unit with a record counts.
+pub(super) fn window_over(exposed: &Exposed) -> String {
+    match exposed.by {
         ExposedBy::Records => format!(
             " HAVING wv_first < fromUnixTimestamp64Micro(toInt64({}))",
             exposed.end_us.saturating_sub(exposed.window_us)
         ),
         ExposedBy::Exposures | ExposedBy::Predictions => String::new(),
-    };
-    format!(
-        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm FROM (\
-         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen FROM ({seen}) GROUP BY unit_id{over})"
-    )
+    }
 }
 
 /// Units that came on a day.
@@ -230,20 +267,28 @@ pub fn arrivals(population: &Population, start_us: i64) -> Statement {
     ))
 }
 
-/// One row a record before a time: its unit, its time and its numbers. What became known later is not there.
-fn records(recorded: &Recorded, end_us: i64, numbers: &str) -> String {
-    let before = format!("ts < fromUnixTimestamp64Micro(toInt64({end_us}))");
+/// One row a record that may count: its unit, its time and its numbers. What became known after the end is not there, nor what
+/// was recorded before any unit could be exposed.
+pub(super) fn records(exposed: &Exposed, recorded: &Recorded, numbers: &str) -> String {
+    let before = format!("ts < fromUnixTimestamp64Micro(toInt64({}))", exposed.end_us);
+    let within = match exposed.start_us {
+        None => before.clone(),
+        Some(start) => {
+            let since = start.saturating_sub(recorded.longest_before_us());
+            format!("{before} AND ts >= fromUnixTimestamp64Micro(toInt64({since}))")
+        }
+    };
     match &recorded.table {
         RecordTable::Measurements => {
             let names: Vec<String> = recorded.columns.iter().map(|column| quote(&column.column)).collect();
             let all = recorded.columns.iter().any(|column| column.column == "rows");
             let named = if all { "1".to_owned() } else { format!("metric IN ({})", names.join(", ")) };
             format!(
-                "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements FINAL WHERE {named} AND {before}"
+                "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM measurements FINAL WHERE {named} AND {within}"
             )
         }
         RecordTable::Predictions { model } => format!(
-            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions FINAL WHERE model = {} AND unit_id != '' AND {before}",
+            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions FINAL WHERE model = {} AND unit_id != '' AND {within}",
             quote(model)
         ),
         RecordTable::Outcomes { model } => format!(

@@ -135,7 +135,10 @@ pub fn largest_segments(question: Question<'_>, most: usize) -> Statement {
 /// Units that were seen in several arms belong to none.
 fn known(question: &Question<'_>) -> String {
     match question.units_are {
-        UnitsAre::Single => String::new(),
+        UnitsAre::Single => {
+            let arms: Vec<String> = question.arms.iter().map(|arm| quote(arm)).collect();
+            format!(" WHERE wv_arm IN ({})", arms.join(", "))
+        }
         UnitsAre::Repeated => format!(" WHERE wv_arm < {}", question.arms.len()),
     }
 }
