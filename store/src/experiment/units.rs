@@ -18,18 +18,26 @@ pub(super) fn stored_units(exposed: &Exposed, recorded: &Recorded) -> Option<Pop
         RecordTable::Measurements => measured(recorded),
         RecordTable::Predictions { .. } | RecordTable::Outcomes { .. } => told(recorded)?,
     };
-    let sums: String = recorded
-        .columns
+    let mut whens: Vec<When> = Vec::new();
+    let mut sums = String::new();
+    for (i, (column, (condition, value))) in recorded.columns.iter().zip(&numbers.summed).enumerate() {
+        let when = whens.iter().position(|known| *known == column.when).unwrap_or_else(|| {
+            whens.push(column.when);
+            whens.len() - 1
+        });
+        sums += &format!(", sum(if(wv_in{when}{condition}, {value}, 0.)) AS wv_c{i}");
+    }
+    // Each record is placed in time once, however many sums ask where it lies.
+    let placed: String = whens
         .iter()
         .enumerate()
-        .map(|(i, column)| {
-            let during = during(column.when, exposed.window_us);
-            format!(", sum(if({during}{}, {}, 0.)) AS wv_c{i}", numbers.conditions[i], numbers.values[i])
-        })
+        .map(|(i, when)| format!(", {} AS wv_in{i}", during(*when, exposed.window_us)))
         .collect();
     let from = format!(
-        "(SELECT e.wv_unit AS {UNIT}, any(e.wv_seen) AS {ARM}, any(e.wv_first) AS wv_first{sums} \
-         FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit GROUP BY {UNIT} SETTINGS join_use_nulls = 0)",
+        "(SELECT wv_unit AS {UNIT}, any(wv_seen) AS {ARM}, any(wv_at) AS wv_first{sums} FROM (\
+         SELECT e.wv_unit AS wv_unit, e.wv_seen AS wv_seen, e.wv_first AS wv_at{}{placed} \
+         FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit) GROUP BY {UNIT} SETTINGS join_use_nulls = 0)",
+        numbers.carried,
         records(exposed, recorded, &numbers.read),
         exposed_units(exposed, recorded),
     );
@@ -71,62 +79,57 @@ fn during(when: When, window_us: i64) -> String {
     }
 }
 
-/// What is read of a record, and what is added for each column under which further condition.
+/// What is taken of a record.
 struct Numbers {
+    /// The expressions that are read.
     read: String,
-    conditions: Vec<String>,
-    values: Vec<String>,
+    /// Their names on the other side of the join.
+    carried: String,
+    /// For each column what else has to hold of a record, and what it adds.
+    summed: Vec<(String, String)>,
 }
 
 /// The numbers of measurements: a name and a value each.
 fn measured(recorded: &Recorded) -> Numbers {
-    let names = different(recorded, |column| column.column.clone());
+    let names = different(recorded);
     let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
     let numbers: Vec<String> = (1..=names.len()).map(|number| number.to_string()).collect();
-    let read = format!(
-        ", transform(metric, [{}]::Array(String), [{}]::Array(UInt16), toUInt16(0)) AS wv_metric, value AS wv_value, \
-         1. AS wv_counted",
-        quoted.join(", "),
-        numbers.join(", ")
-    );
-    let place = |column: &RecordColumn| names.iter().position(|name| *name == column.column).unwrap_or(0) + 1;
-    let (conditions, values) = recorded
-        .columns
-        .iter()
-        .map(|column| match column.column.as_str() {
-            "rows" => (String::new(), "r.wv_counted".to_owned()),
-            _ => (format!(" AND r.wv_metric = {}", place(column)), "r.wv_value".to_owned()),
-        })
-        .unzip();
-    Numbers { read, conditions, values }
+    let summed = |column: &RecordColumn| match column.column.as_str() {
+        "rows" => (String::new(), "wv_counted".to_owned()),
+        _ => (format!(" AND wv_metric = {}", place(&names, column) + 1), "wv_value".to_owned()),
+    };
+    Numbers {
+        read: format!(
+            ", transform(metric, [{}]::Array(String), [{}]::Array(UInt16), toUInt16(0)) AS wv_metric, \
+             value AS wv_value, 1. AS wv_counted",
+            quoted.join(", "),
+            numbers.join(", ")
+        ),
+        carried: ", r.wv_metric AS wv_metric, r.wv_value AS wv_value, r.wv_counted AS wv_counted".to_owned(),
+        summed: recorded.columns.iter().map(summed).collect(),
+    }
 }
 
 /// The numbers of predictions and outcomes: one a column, each read once.
 fn told(recorded: &Recorded) -> Option<Numbers> {
-    let expressions: Option<Vec<String>> =
-        recorded.columns.iter().map(|column| recorded.table.expression(&column.column)).collect();
-    let expressions = expressions?;
-    let read = different(recorded, |column| column.column.clone());
-    let place = |column: &RecordColumn| read.iter().position(|name| *name == column.column).unwrap_or(0);
-    let mut told = vec![String::new(); read.len()];
-    for (column, expression) in recorded.columns.iter().zip(expressions) {
-        let place = place(column);
-        told[place] = format!(", ifNull({expression}, 0.) AS wv_r{place}");
+    let names = different(recorded);
+    let (mut read, mut carried) = (String::new(), String::new());
+    for (i, name) in names.iter().enumerate() {
+        read += &format!(", ifNull({}, 0.) AS wv_r{i}", recorded.table.expression(name)?);
+        carried += &format!(", r.wv_r{i} AS wv_r{i}");
     }
-    Some(Numbers {
-        read: told.concat(),
-        conditions: vec![String::new(); recorded.columns.len()],
-        values: recorded.columns.iter().map(|column| format!("r.wv_r{}", place(column))).collect(),
-    })
+    let summed = |column: &RecordColumn| (String::new(), format!("wv_r{}", place(&names, column)));
+    Some(Numbers { read, carried, summed: recorded.columns.iter().map(summed).collect() })
 }
 
-/// What is told of the columns, each once, in the order in which it comes first.
-fn different(recorded: &Recorded, of: impl Fn(&RecordColumn) -> String) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for told in recorded.columns.iter().map(of) {
-        if !found.contains(&told) {
-            found.push(told);
-        }
-    }
+fn place(names: &[&str], column: &RecordColumn) -> usize {
+    names.iter().position(|name| *name == column.column).unwrap_or(0)
+}
+
+/// What the columns tell, each once.
+fn different(recorded: &Recorded) -> Vec<&str> {
+    let mut found: Vec<&str> = recorded.columns.iter().map(|column| column.column.as_str()).collect();
+    found.sort_unstable();
+    found.dedup();
     found
 }
