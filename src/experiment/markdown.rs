@@ -18,7 +18,7 @@ pub fn render(document: &Document) -> String {
     text += "\n";
     text += &comparisons(&document.comparisons);
     for segment in &document.segments {
-        text += &format!("\n### {}\n\n", escape(&words::segment(segment)));
+        text += &format!("\n### {}\n\n", escape(&words::segment(segment, &document.inference)));
         text += &comparisons(&segment.comparisons);
     }
     if let Some(left_out) = words::left_out(document) {

@@ -22,7 +22,7 @@ pub fn render(document: &Document) -> String {
     text += "\n";
     text += &comparisons(document, &document.comparisons);
     for segment in &document.segments {
-        text += &format!("\n{}\n\n", words::segment(segment));
+        text += &format!("\n{}\n\n", words::segment(segment, &document.inference));
         text += &comparisons(document, &segment.comparisons);
     }
     if let Some(left_out) = words::left_out(document) {

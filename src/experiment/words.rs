@@ -58,7 +58,7 @@ pub fn arms(document: &Document) -> String {
 
 /// Whether the arms have their share of units, in one line.
 pub fn sample_ratio(document: &Document) -> String {
-    match (document.srm.verdict, document.srm.p_value) {
+    match (document.srm.verdict, document.srm.deciding_p_value(&document.inference)) {
         (SrmVerdict::Mismatch, p) => format!(
             "sample ratio mismatch ({}): units are lost or dealt out wrongly; find out why before reading on",
             p_value(p)
@@ -68,15 +68,17 @@ pub fn sample_ratio(document: &Document) -> String {
     }
 }
 
-/// A segment with the units of its arms, in one line.
-pub fn segment(segment: &Segment) -> String {
+/// A segment with the units of its arms, in one line; `inference` is the document's.
+pub fn segment(segment: &Segment, inference: &str) -> String {
     let values = segment
         .segment
         .iter()
         .map(|(column, value)| format!("{column}={}", shortened(value.as_deref().unwrap_or("(missing)"))));
     let units = segment.arms.iter().map(|arm| format!("{} {}", shortened(&arm.arm), grouped(arm.n)));
     let mismatch = match segment.srm.verdict {
-        SrmVerdict::Mismatch => format!("; sample ratio mismatch ({})", p_value(segment.srm.p_value)),
+        SrmVerdict::Mismatch => {
+            format!("; sample ratio mismatch ({})", p_value(segment.srm.deciding_p_value(inference)))
+        }
         SrmVerdict::Ok => String::new(),
     };
     format!(

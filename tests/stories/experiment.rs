@@ -161,6 +161,19 @@ fn the_sequence_is_tuned_and_its_p_value_is_not_rounded_up_to_a_verdict() {
     assert_eq!((sequential["p_value"].as_f64(), sequential["tuning"].as_f64()), (Some(1.0), Some(1000.0)));
 }
 
+// 5,200 units against 4,800: χ² = 16, p 6.33e-5 by SciPy; the p-value of every look by mpmath, as in the test of `stats`.
+#[test]
+fn a_sample_ratio_that_is_looked_at_often_is_judged_by_the_p_value_of_every_look() {
+    let folder = Folder::new();
+    let metrics = json!([{"metric": "m", "type": "proportion", "arms": [
+        {"arm": "a", "n": 5200, "sum": 500}, {"arm": "b", "n": 4800, "sum": 500}]}]);
+    for (inference, verdict, p) in [("fixed", "mismatch", 6.334e-5), ("sequential", "ok", 3.647_864e-3)] {
+        let document = folder.summary(&metrics, &["--inference", inference]).document();
+        assert_eq!(document["srm"]["verdict"], verdict, "{inference}");
+        near(&document["health"][0]["observed"], p, 5e-9);
+    }
+}
+
 // GrowthBook, packages/back-end/test/stats.test.ts; arms of weight 0 do not count.
 #[test]
 fn sample_ratios_agree_with_published_ones_and_a_mismatch_withholds_the_verdict() {

@@ -95,6 +95,18 @@ pub struct Srm {
     pub verdict: SrmVerdict,
 }
 
+impl Srm {
+    /// The p-value that the verdict is made of, by the document's `inference`: of one look where there is one, that of every
+    /// look where there are several.
+    #[must_use]
+    pub fn deciding_p_value(&self, inference: &str) -> Option<f64> {
+        match inference {
+            "sequential" | "group_sequential" => self.sequential_p_value,
+            _ => self.p_value,
+        }
+    }
+}
+
 /// What the counts of units say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

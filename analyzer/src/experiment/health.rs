@@ -29,7 +29,7 @@ const SEVERAL_MIN: u64 = 10;
 
 /// All checks that these facts allow.
 pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) -> Vec<Check> {
-    let mut checks = vec![sample_ratio(srm), several(facts)];
+    let mut checks = vec![sample_ratio(srm, rule), several(facts)];
     for metric in &facts.metrics {
         for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
             let sides = (&metric.arms[control], &metric.arms[arm]);
@@ -52,8 +52,9 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     checks
 }
 
-fn sample_ratio(srm: &Srm) -> Check {
-    let (verdict, meaning, advice) = match (srm.verdict, srm.p_value) {
+fn sample_ratio(srm: &Srm, rule: &Rule) -> Check {
+    let p_value = srm.deciding_p_value(rule.inference.as_str());
+    let (verdict, meaning, advice) = match (srm.verdict, p_value) {
         (SrmVerdict::Mismatch, _) => (
             CheckVerdict::Failure,
             "The arms do not have their share of units, and chance does not explain it.",
@@ -64,7 +65,7 @@ fn sample_ratio(srm: &Srm) -> Check {
         }
         (SrmVerdict::Ok, Some(_)) => (CheckVerdict::Ok, "The arms have their share of units.", ""),
     };
-    check("sample_ratio", verdict, (None, srm.p_value, Some(SRM_BELOW)), (meaning, advice))
+    check("sample_ratio", verdict, (None, p_value, Some(SRM_BELOW)), (meaning, advice))
 }
 
 fn several(facts: &Facts) -> Check {
@@ -172,8 +173,8 @@ fn carried(sides: (&ArmMetric, &ArmMetric), subject: &str) -> Option<Check> {
 }
 
 /// The sample ratio of one segment; its bound is divided by the number of segments.
-pub(super) fn segment(srm: &Srm, subject: String, bound: f64) -> Check {
-    let mut told = sample_ratio(srm);
+pub(super) fn segment((srm, rule): (&Srm, &Rule), subject: String, bound: f64) -> Check {
+    let mut told = sample_ratio(srm, rule);
     told.subject = Some(subject);
     told.bound = Some(bound);
     told

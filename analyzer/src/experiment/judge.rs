@@ -22,7 +22,7 @@ pub const SRM_BELOW: f64 = 0.001;
 
 /// Judges an experiment. The control must be one of the arms.
 pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
-    let srm = sample_ratio(facts, SRM_BELOW);
+    let srm = sample_ratio(facts, SRM_BELOW, rule);
     let mut health = health::checks(facts, control, (&srm, rule));
     let fractions = fractions(facts, rule);
     let mut comparisons = comparisons(facts, control, (rule, &fractions));
@@ -38,7 +38,8 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
                 .iter()
                 .map(|(column, value)| format!("{column}={}", value.as_deref().unwrap_or("(missing)")));
             let bound = SRM_BELOW / facts.parts.segments.len() as f64;
-            health.push(health::segment(&segment.srm, subject.collect::<Vec<_>>().join(", "), bound));
+            let subject = subject.collect::<Vec<_>>().join(", ");
+            health.push(health::segment((&segment.srm, rule), subject, bound));
         }
         for comparison in &mut segment.comparisons {
             verdicts::decide(comparison, &segment.srm, rule);
@@ -78,7 +79,7 @@ fn segments(facts: &Facts, control: usize, asked: (&Rule, &[f64])) -> Vec<Segmen
     let of = |part: &Part| Segment {
         segment: part.values.clone(),
         arms: arms(&part.facts),
-        srm: sample_ratio(&part.facts, bound),
+        srm: sample_ratio(&part.facts, bound, asked.0),
         comparisons: comparisons(&part.facts, control, asked),
     };
     facts.parts.segments.iter().map(of).collect()
@@ -123,17 +124,18 @@ fn comparisons(facts: &Facts, control: usize, (rule, fractions): (&Rule, &[f64])
     found
 }
 
-fn sample_ratio(facts: &Facts, bound: f64) -> Srm {
+/// Of an experiment that is looked at more than once the p-value that holds at every look decides.
+fn sample_ratio(facts: &Facts, bound: f64, rule: &Rule) -> Srm {
     let assigned: Vec<Assigned> =
         facts.arms.iter().map(|arm| Assigned { n: arm.units, weight: arm.weight }).collect();
     // Weights were checked when they were read.
     let found = srm::srm(&assigned).unwrap_or_default();
-    let mismatch = found.p_value.is_some_and(|p| p < bound);
-    Srm {
-        p_value: found.p_value,
-        sequential_p_value: found.sequential_p_value,
-        verdict: if mismatch { SrmVerdict::Mismatch } else { SrmVerdict::Ok },
+    let mut srm =
+        Srm { p_value: found.p_value, sequential_p_value: found.sequential_p_value, verdict: SrmVerdict::Ok };
+    if srm.deciding_p_value(rule.inference.as_str()).is_some_and(|p| p < bound) {
+        srm.verdict = SrmVerdict::Mismatch;
     }
+    srm
 }
 
 fn comparison(

@@ -145,7 +145,7 @@ pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
             comparison.ledger.push(format!(
                 "withheld: the verdict `{}`, because the arms do not have their share of units (p {:.2e})",
                 verdict.as_str(),
-                srm.p_value.unwrap_or_default()
+                srm.deciding_p_value(rule.inference.as_str()).unwrap_or_default()
             ));
         }
         verdict = Verdict::Inconclusive;

@@ -149,7 +149,7 @@ pub fn levels(comparison: &Comparison) -> [String; 2] {
 
 /// Whether units were dealt out as planned.
 pub fn sample_ratio(document: &Document) -> String {
-    match (document.srm.verdict, document.srm.p_value) {
+    match (document.srm.verdict, document.srm.deciding_p_value(&document.inference)) {
         (SrmVerdict::Mismatch, p) => format!(
             "The arms do not have their share of units ({}): units are lost or dealt out wrongly, and those that are left are not \
              alike. Find out why before you read on.",
