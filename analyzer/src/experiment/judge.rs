@@ -196,7 +196,8 @@ fn comparison(
     };
     if let Some(exact) = exact {
         comparison.ledger.push(format!(
-            "beside it: a cell expects fewer than five units, so the exact p-value by {} ({:.6}) is the one to trust",
+            "beside it: a cell expects fewer than five units, where the normal limit is poor; the exact p-value by {} is {:.6}, and \
+             the verdict does not use it",
             exact.test, exact.p_value
         ));
     }
