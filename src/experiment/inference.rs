@@ -60,13 +60,24 @@ enum InferenceName {
 
 /// An alternative by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AlternativeName {
+pub(super) enum AlternativeName {
     /// Any difference.
     TwoSided,
     /// The arm above the control.
     Greater,
     /// The arm below the control.
     Less,
+}
+
+impl AlternativeName {
+    /// The sides of the test.
+    pub(super) fn alternative(self) -> Alternative {
+        match self {
+            Self::TwoSided => Alternative::TwoSided,
+            Self::Greater => Alternative::Greater,
+            Self::Less => Alternative::Less,
+        }
+    }
 }
 
 impl InferenceArguments {
@@ -85,11 +96,7 @@ impl InferenceArguments {
     /// # Errors
     /// A usage error that says what is accepted, or what contradicts what.
     pub fn apply(&self, rule: Rule) -> Result<Rule, Failure> {
-        let alternative = match self.alternative {
-            AlternativeName::TwoSided => Alternative::TwoSided,
-            AlternativeName::Greater => Alternative::Greater,
-            AlternativeName::Less => Alternative::Less,
-        };
+        let alternative = self.alternative.alternative();
         if rule.alpha >= 0.5 && alternative != Alternative::TwoSided {
             return Err(usage(format!(
                 "`--alpha {}` is out of range with one side: above 0 and below 0.5",

@@ -1,11 +1,16 @@
 //! `windvane experiment plan`: how many units an experiment needs, what it would find, and how long it takes.
 
 use clap::Args;
-use windvane_analyzer::experiment::{self as analysis, days_until};
-use windvane_stats::experiment::plan::{Allocation, Baseline, Plan, Stopping, search::Direction};
+use windvane_analyzer::experiment::{self as analysis, days_until, inference::LOOKS_MAX};
+use windvane_stats::experiment::{
+    effect::{Alternative, Level},
+    group_sequential::{self, Schedule, Spending},
+    plan::{Allocation, Baseline, Plan, Stopping, group_sequential as planned, search::Direction},
+};
 use windvane_types::experiment_plan::{Document, SCHEMA, Traffic};
 
 use super::arguments::usage;
+use super::inference::AlternativeName;
 use super::past::{self, Past, PastFlags};
 use super::source;
 use crate::connection;
@@ -61,6 +66,16 @@ pub struct PlanArguments {
     /// Stop at any time: what the always-valid interval costs.
     #[arg(long)]
     sequential: bool,
+    /// Look this often, after equal shares of the units, with alpha spent as by O'Brien and Fleming.
+    #[arg(long, value_name = "N", conflicts_with = "sequential")]
+    looks: Option<u32>,
+    /// Which differences count.
+    #[arg(long, value_enum, default_value_t = AlternativeName::TwoSided)]
+    alternative: AlternativeName,
+    /// The relative difference by which the arm may be on the wrong side and is still no worse; with one side. `--effect 0` is then
+    /// an arm like the control.
+    #[arg(long, value_name = "SHARE")]
+    margin: Option<f64>,
     /// Print the document `windvane.experiment_plan/1`.
     #[arg(long)]
     json: bool,
@@ -103,6 +118,15 @@ fn check(asked: &PlanArguments) -> Result<(), Failure> {
     share("power", asked.power)?;
     if let Some(alpha) = asked.alpha {
         share("alpha", alpha)?;
+    }
+    if let Some(margin) = asked.margin {
+        share("margin", margin)?;
+        if asked.alternative == AlternativeName::TwoSided {
+            return Err(usage("`--margin` goes with --alternative greater or less only".to_owned()));
+        }
+    }
+    if let Some(looks) = asked.looks.filter(|looks| !(2..=LOOKS_MAX).contains(looks)) {
+        return Err(usage(format!("`--looks {looks}` is out of range: 2 to {LOOKS_MAX}")));
     }
     for (name, value) in [("units", asked.units), ("units-per-day", asked.units_per_day)] {
         if value.is_some_and(|value| !(value > 0.0 && value.is_finite())) {
@@ -168,16 +192,30 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
     }
     let baseline =
         ground.baseline.with_variance_reduction(asked.variance_reduction).ok_or_else(out_of_range)?;
+    if ground.alpha >= 0.5 && asked.alternative != AlternativeName::TwoSided {
+        return Err(usage(format!(
+            "alpha {} is out of range with one side: above 0 and below 0.5",
+            ground.alpha
+        )));
+    }
+    let level = Level { alpha: ground.alpha, alternative: asked.alternative.alternative() };
     let plan = Plan {
         allocation: ground.allocation,
-        stopping: if asked.sequential { Stopping::SequentialTuned } else { Stopping::Fixed },
+        level,
+        null: asked.null(),
+        stopping: asked.stopping(level)?,
         ..Plan::new(baseline, ground.alpha)
     };
-    let effect = asked.effect.filter(|effect| effect.is_finite() && *effect != 0.0);
+    let effect =
+        asked.effect.filter(|effect| effect.is_finite() && (*effect != 0.0 || asked.margin.is_some()));
     if asked.effect.is_some() && effect.is_none() {
         return Err(usage("`--effect 0` needs no experiment: give a share such as 0.05".to_owned()));
     }
-    let direction = if effect.is_some_and(|effect| effect < 0.0) { Direction::Down } else { Direction::Up };
+    let down = match level.alternative {
+        Alternative::TwoSided => effect.is_some_and(|effect| effect < 0.0),
+        alternative => alternative == Alternative::Less,
+    };
+    let direction = if down { Direction::Down } else { Direction::Up };
     let units_needed = effect.and_then(|effect| plan.sample_size(effect, asked.power));
     Ok(Document {
         schema: SCHEMA.to_owned(),
@@ -186,7 +224,19 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
         arms: ground.arms,
         alpha: ground.alpha,
         power: asked.power,
-        stopping: if asked.sequential { "sequential" } else { "fixed" }.to_owned(),
+        stopping: match plan.stopping {
+            Stopping::Fixed => "fixed",
+            Stopping::Sequential { .. } | Stopping::SequentialTuned => "sequential",
+            Stopping::GroupSequential { .. } => "group_sequential",
+        }
+        .to_owned(),
+        looks: asked.looks,
+        alternative: match level.alternative {
+            Alternative::TwoSided => None,
+            Alternative::Greater => Some("greater".to_owned()),
+            Alternative::Less => Some("less".to_owned()),
+        },
+        margin: asked.margin,
         effect,
         units_needed,
         units: asked.units,
@@ -204,6 +254,28 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
             window_days: past.window_days(),
         }),
     })
+}
+
+impl PlanArguments {
+    /// The effect under the null hypothesis.
+    fn null(&self) -> f64 {
+        let margin = self.margin.unwrap_or(0.0);
+        if self.alternative == AlternativeName::Less { margin } else { -margin }
+    }
+
+    fn stopping(&self, level: Level) -> Result<Stopping, Failure> {
+        let Some(looks) = self.looks else {
+            return Ok(if self.sequential { Stopping::SequentialTuned } else { Stopping::Fixed });
+        };
+        let information: Vec<f64> = (1..=looks).map(|look| f64::from(look) / f64::from(looks)).collect();
+        let schedule = Schedule { planned: 1.0, spending: Spending::ObrienFleming, level };
+        let inflation = group_sequential::boundaries(&information, &schedule)
+            .ok()
+            .and_then(|looks| planned::inflation(&planned::barriers(&looks), level, self.power));
+        inflation.map(|inflation| Stopping::GroupSequential { inflation }).ok_or_else(|| {
+            usage(format!("`--looks {looks}` has no plan at alpha {} and this power", level.alpha))
+        })
+    }
 }
 
 impl Ground {
@@ -273,10 +345,23 @@ fn text(plan: &Document) -> String {
         };
     }
     text + &format!(
-        "mean {}, standard deviation of a unit {}; two-sided at {}, {}\n",
+        "mean {}, standard deviation of a unit {}; {} at {}, {}\n",
         number(plan.mean),
         number(plan.variance.sqrt()),
+        sides(plan),
         plan.alpha,
-        if plan.stopping == "sequential" { "looked at any time" } else { "looked at once" }
+        match plan.looks {
+            Some(looks) => format!("looked at {looks} times"),
+            None if plan.stopping == "sequential" => "looked at any time".to_owned(),
+            None => "looked at once".to_owned(),
+        }
     )
+}
+
+fn sides(plan: &Document) -> String {
+    let margin = |side: &str| match plan.margin {
+        None => format!("one-sided ({side})"),
+        Some(margin) => format!("one-sided ({side}), no worse by {} %", number(margin * 100.0)),
+    };
+    plan.alternative.as_deref().map_or_else(|| "two-sided".to_owned(), margin)
 }

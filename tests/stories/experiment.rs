@@ -516,6 +516,29 @@ fn a_plan_agrees_with_a_published_one() {
 }
 
 #[test]
+fn a_plan_knows_one_side_a_margin_and_planned_looks() {
+    let units = |more: &[&str]| {
+        let asked = [&["plan", "--mean", "10", "--sd", "10", "--json"][..], more].concat();
+        let document = experiment(&asked).document();
+        document["units_needed"].as_f64().unwrap_or_else(|| panic!("{more:?}: {document}"))
+    };
+    let fixed = units(&["--effect", "0.1"]);
+    let greater = ["--alternative", "greater", "--alpha", "0.025"];
+    // The other side of a two-sided test adds less than a millionth to the power.
+    near(&(units(&[&greater[..], &["--effect", "0.1"]].concat()) / fixed).into(), 1.0, 1e-3);
+    // An arm like the control has the variance 1 + 1, one with a tenth more 1 + 1.1² of the control's relative one.
+    let margin = units(&[&greater[..], &["--effect", "0", "--margin", "0.1"]].concat());
+    near(&(margin / fixed).into(), 2.0 / 2.21, 2e-3);
+    // Five looks by O'Brien and Fleming's spending have the boundaries 4.877, 3.357, 2.680, 2.290 and 2.031; Simpson's rule over them
+    // has a power of .8 at a drift of 2.8360 in place of 2.8016, whose squares' ratio is the factor.
+    near(&(units(&["--effect", "0.1", "--looks", "5"]) / fixed).into(), 1.0247, 2e-3);
+    for wrong in [&["--margin", "0.1"][..], &["--looks", "1"], &["--looks", "5", "--sequential"]] {
+        let asked = [&["plan", "--share", "0.1", "--effect", "0.1"][..], wrong].concat();
+        assert_eq!(experiment(&asked).code, 64, "{wrong:?}");
+    }
+}
+
+#[test]
 fn health_tells_what_it_means_and_what_to_do() {
     let folder = Folder::new();
     let text = (0..400).fold("unit,arm,value,before\n".to_owned(), |mut text, i| {

@@ -20,8 +20,17 @@ pub struct Document {
     pub alpha: f64,
     /// The chance of finding the effect that is wanted.
     pub power: f64,
-    /// How it ends: `fixed` after the planned units, or `sequential` at any time.
+    /// How it ends: `fixed` after the planned units, `sequential` at any time, or `group_sequential` at planned looks.
     pub stopping: String,
+    /// The looks, where they are planned.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub looks: Option<u32>,
+    /// The side of the test, `greater` or `less`; none where it has both.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alternative: Option<String>,
+    /// The relative difference by which the arm may be on the wrong side and is still no worse, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub margin: Option<f64>,
     /// The relative effect that is to be found; null where it was not given.
     pub effect: Option<f64>,
     /// Units over all arms that find it; null where no number does.
