@@ -127,7 +127,7 @@ $(CACHE)/alertmanager/.tried:
 .PHONY: receivers
 receivers: runtime $(CACHE)/venv-receivers/.ready $(CACHE)/alertmanager/.tried ## Alerts: receivers and stories against SMTP and HTTP servers and an Alertmanager that others wrote
 	@[ -x $(ALERTMANAGER) ] && export ALERTMANAGER=$(ALERTMANAGER) || unset ALERTMANAGER; \
-	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-receivers/bin/python -m pytest -q -rs -p no:cacheprovider tests/receivers
+	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-receivers/bin/python -m pytest -q -rs -n 3 -p no:cacheprovider tests/receivers
 
 $(CACHE)/venv-sdk/.ready: sdk/python/tests/requirements.txt
 	@$(MAKE) --no-print-directory tools
@@ -210,8 +210,9 @@ soak: build release $(PIP) ## Kill the service and the engine again and again, f
 
 .PHONY: calibrate
 calibrate: tools ## How often drift, quality, experiments and detectors raise a false alarm, and how often they find what they should
-	cargo test --locked --release -p windvane-stats --test experiment_calibration --test detector_calibration -- --ignored --nocapture
-	cargo test --locked --release -p windvane-analyzer calibration -- --ignored --nocapture
+	cargo test --locked --release -p windvane-stats --test experiment_calibration --test detector_calibration -- \
+	  --ignored --nocapture --test-threads=1
+	cargo test --locked --release -p windvane-analyzer calibration -- --ignored --nocapture --test-threads=1
 
 .PHONY: clean-cache
 clean-cache: ## Remove what the set-up fetched

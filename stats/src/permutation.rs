@@ -160,15 +160,18 @@ pub fn on_cells(
     kernel: fn(&Cells) -> Comparison,
 ) -> Comparison {
     let comparison = kernel(cells);
-    let cells = if tested.count() > 1 { tested } else { cells };
-    let observed = comparison.statistic.and_then(|_| kernel(cells).statistic);
-    let Some(observed) = observed.filter(|_| cells.count() > 1 && cells.count() <= CELLS_MAX) else {
-        return comparison;
-    };
-    if comparison.p_value.is_some() && cells.smallest_expected() >= EXPECTED_MIN {
+    let tested = if tested.count() > 1 { tested } else { cells };
+    if comparison.statistic.is_none() || tested.count() < 2 || tested.count() > CELLS_MAX {
         return comparison;
     }
-    let pooled = Relabelling::of(cells);
+    let on_tested = kernel(tested);
+    let limit =
+        on_tested.p_value.zip(on_tested.p_method).filter(|_| tested.smallest_expected() >= EXPECTED_MIN);
+    if let Some((p_value, method)) = limit {
+        return comparison.with_p(p_value, method);
+    }
+    let pooled = Relabelling::of(tested);
+    let observed = on_tested.statistic.unwrap_or(0.0);
     let p_value =
         pooled.p_value(rng, observed, |labels| kernel(&pooled.cells(labels)).statistic.unwrap_or(0.0));
     comparison.with_p(p_value, PMethod::Permutation)
