@@ -182,10 +182,13 @@ fn shown(alert: &Alert, image: Option<String>) -> Shown<'_> {
     }
 }
 
-/// Whether an alert holds, and since when: `firing since …`, `resolved since …, until …`.
+/// Whether an alert holds, and since when: `firing since …`, `resolved …, fired since …`.
 pub(crate) fn standing(alert: &Alert) -> String {
-    let until = alert.ends_at.map(|end| format!(", until {}", minute(end))).unwrap_or_default();
-    format!("{} since {}{until}", alert.state.as_str(), minute(alert.starts_at))
+    let start = minute(alert.starts_at);
+    match alert.ends_at {
+        Some(end) => format!("{} {}, fired since {start}", alert.state.as_str(), minute(end)),
+        None => format!("{} since {start}", alert.state.as_str()),
+    }
 }
 
 /// A time for people, to the minute, UTC.

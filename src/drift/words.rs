@@ -84,14 +84,15 @@ pub fn strongest(column: &Column) -> Option<&Method> {
     })
 }
 
-/// `ks 0.142, p < 0.001`.
+/// `ks 0.142, p < 0.001`, and what was judged in its place, if anything was.
 pub fn evidence(column: &Column) -> String {
     let Some(method) = strongest(column) else { return "-".to_owned() };
     let statistic = method.statistic.map_or("-".to_owned(), number);
+    let why = method.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     match method.p_adjusted.or(method.p_value) {
-        Some(p) if p < 0.001 => format!("{} {statistic}, p < 0.001", method.method),
-        Some(p) => format!("{} {statistic}, p {p:.3}", method.method),
-        None => format!("{} {statistic}", method.method),
+        Some(p) if p < 0.001 => format!("{} {statistic}, p < 0.001{why}", method.method),
+        Some(p) => format!("{} {statistic}, p {p:.3}{why}", method.method),
+        None => format!("{} {statistic}{why}", method.method),
     }
 }
 

@@ -67,6 +67,30 @@ impl Binned {
         ends.iter().chain(inside).map(|(a, b)| Cell::new(*a, *b)).collect()
     }
 
+    /// The chance of at least so many current values beyond the edges where these are the extremes of the reference and nothing
+    /// changed; 1 where a reference value lies beyond them, so that they are not.
+    ///
+    /// With n reference values among n + m the i lowest and j highest are all current ones with a chance of
+    /// Π (m-k)/(n+m-k) over k below i + j, whatever their distribution is; at most so many + 1 pairs i, j add up to the
+    /// number found. With ties the chance is smaller.
+    #[must_use]
+    pub fn p_outside(&self) -> f64 {
+        let [below, .., above] = self.counts.as_slice() else { return 1.0 };
+        if below.0 + above.0 > 0 {
+            return 1.0;
+        }
+        let (n, m) = self.counts.iter().fold((0, 0), |(n, m), (a, b)| (n + a, m + b));
+        let found = below.1 + above.1;
+        let mut chance = (found + 1) as f64;
+        for k in 0..found {
+            chance *= (m - k) as f64 / (n + m - k) as f64;
+            if chance < f64::MIN_POSITIVE {
+                return 0.0;
+            }
+        }
+        chance.min(1.0)
+    }
+
     fn bin(&self, value: f64) -> usize {
         match self.edges.as_slice() {
             [] => 0,
@@ -111,6 +135,24 @@ mod tests {
             let counts: Vec<u64> = binned.closed().as_slice().iter().map(|cell| cell.a).collect();
             assert_eq!(counts, expected);
         }
+    }
+
+    // Two values of each side: both current ones beyond the extremes come in 3 of 6 orders, and one bound of it is 3·(2·1)/(4·3).
+    #[test]
+    fn what_lies_outside_has_a_bounded_chance() {
+        let p = |outside: u64, n: u64, m: u64| {
+            let mut binned = Binned::new(vec![0.0, 1.0, 2.0]);
+            let mut push = |value, a, b| binned.push(Step { value, a, b, below_a: 0, below_b: 0 });
+            push(1.0, n, m - outside);
+            push(3.0, 0, outside);
+            binned.p_outside()
+        };
+        assert_eq!(p(2, 2, 2), 0.5);
+        assert_eq!(p(0, 10, 10), 1.0);
+        assert!(p(80, 1000, 1000) < 1e-20);
+        let mut with_infinite = Binned::new(vec![0.0, 1.0]);
+        with_infinite.push(Step { value: f64::INFINITY, a: 1, b: 5, below_a: 0, below_b: 0 });
+        assert_eq!(with_infinite.p_outside(), 1.0, "the edges are no extremes of the reference");
     }
 
     #[test]

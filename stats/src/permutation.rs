@@ -71,7 +71,7 @@ impl Relabelling {
 
     /// The same with a bound on the relabellings at first.
     ///
-    /// A p-value above 1/(most + 1) comes from the first ones alone, and one below it from the further ones as well: at no
+    /// Where one of the first reaches the statistic the p-value comes from them alone, else from the further ones as well: at no
     /// level is the chance of a p-value at or below it larger than the level.
     #[expect(clippy::too_many_arguments, reason = "one more than `p_value`, which callers use")]
     pub fn p_value_of(

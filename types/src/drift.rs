@@ -298,7 +298,7 @@ pub struct Method {
     /// How many bins or categories were compared.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bins: Option<u64>,
-    /// Why the statistic is null.
+    /// Why the statistic is null; else what was judged in place of the p-value, or why no change can be shown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }

@@ -175,6 +175,7 @@ fn measured_by(methods: &[Method], kind: Kind, drawn: &Drawn) -> MeasuredColumn 
             values,
             missing,
             seed: 1,
+            alpha: Rule::default().alpha,
             compat: None,
         };
         let methods = methods.iter().map(|method| numbers.measure(*method)).collect();
@@ -191,7 +192,14 @@ fn measured_by(methods: &[Method], kind: Kind, drawn: &Drawn) -> MeasuredColumn 
             }
         }
         let cells: Cells = cells.into_iter().map(|(_, cell)| cell).collect();
-        let categories = kernels::Categories { cells, values, missing, seed: 1, compat: None };
+        let categories = kernels::Categories {
+            cells,
+            values,
+            missing,
+            seed: 1,
+            alpha: Rule::default().alpha,
+            compat: None,
+        };
         (methods.iter().map(|method| categories.measure(*method)).collect(), None)
     };
     MeasuredColumn {

@@ -76,6 +76,8 @@ pub(super) struct Measured {
     pub(super) reason: Option<&'static str>,
     /// The effect that exchanged labels reach, where the limiting p-value cannot be trusted.
     pub(super) null_effect: Option<f64>,
+    /// The smallest p-value that the method can say, where it is another one than its relatives have.
+    pub(super) least_p: Option<f64>,
     /// The p-value that is judged, where the one that the contract reports cannot be trusted.
     pub(super) judged_p: Option<f64>,
 }
@@ -90,6 +92,7 @@ impl Measured {
             bins: None,
             reason: None,
             null_effect: None,
+            least_p: None,
             judged_p: None,
         }
     }
@@ -373,6 +376,7 @@ async fn numeric(
                 values,
                 missing,
                 seed: scan.request.seed,
+                alpha: scan.request.rule.alpha,
                 compat: scan.request.rule.compat,
             };
             MeasuredColumn {
@@ -522,6 +526,7 @@ async fn categorical(
                 values,
                 missing,
                 seed: scan.request.seed,
+                alpha: scan.request.rule.alpha,
                 compat: scan.request.rule.compat,
             };
             MeasuredColumn {

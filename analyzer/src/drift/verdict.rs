@@ -132,12 +132,13 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
 fn coarse(measured: &Measured, rule: &Rule) -> Option<String> {
     let cells = measured.bins.unwrap_or(GRID_CELLS as u64);
     let relabelled = |first| Some(permutation::smallest_p(cells, first));
-    let smallest = match (measured.method, measured.comparison.p_method) {
-        (Method::AndersonDarling, _) => Some(anderson_darling::SMALLEST_P),
-        (Method::Mmd, Some(PMethod::Permutation)) => relabelled(mmd::RELABELLINGS),
-        (_, Some(PMethod::Permutation)) => relabelled(permutation::RELABELLINGS),
-        _ => measured.judged_p.and_then(|_| relabelled(permutation::RELABELLINGS)),
-    }?;
+    let by_labels = measured.judged_p.is_some() || measured.comparison.p_method == Some(PMethod::Permutation);
+    let smallest = measured.least_p.or_else(|| match measured.method {
+        Method::Mmd if by_labels => relabelled(mmd::RELABELLINGS),
+        _ if by_labels => relabelled(permutation::RELABELLINGS),
+        Method::AndersonDarling => Some(anderson_darling::SMALLEST_P),
+        _ => None,
+    })?;
     let p_value = measured.judged_p.or(measured.comparison.p_value)?;
     (p_value < rule.alpha && p_value <= smallest * (1.0 + 1e-9)).then(|| {
         format!("its smallest p-value, {}, cannot be significant among so many comparisons", short(smallest))

@@ -10,7 +10,7 @@ use windvane_stats::{
     centroid::{self, Cloud},
     comparison::Comparison,
     domain_classifier::{cross_fitted, standardised},
-    fourier_mmd::fourier_mmd,
+    fourier_mmd::{RELABELLINGS, fourier_mmd},
     vectors::Vectors,
 };
 use windvane_store::populations::{
@@ -47,7 +47,8 @@ impl Embeddings<'_> {
             _ => Comparison::UNDEFINED,
         };
         let reason = comparison.statistic.is_none().then_some("one side has too few vectors");
-        Measured { reason, ..Measured::of(method, comparison) }
+        let least_p = (method == Method::Mmd).then_some(1.0 / (RELABELLINGS + 1) as f64);
+        Measured { reason, least_p, ..Measured::of(method, comparison) }
     }
 }
 

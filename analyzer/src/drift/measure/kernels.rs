@@ -27,8 +27,11 @@ use windvane_stats::{
 use super::{Measured, Rows};
 use crate::drift::{Compat, Method};
 
-/// A p-value above this cannot become drift at any alpha that is in use.
+/// A p-value above this, or above alpha where that is larger, cannot become drift: then nothing is simulated to check it.
 const SUSPICIOUS: f64 = 0.1;
+
+/// What of the chance of a false alarm the bins inside the reference's range get; values beyond it get the rest.
+const INSIDE: f64 = 0.9;
 
 /// Both samples of a numeric column.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,7 @@ pub(in crate::drift) struct Numbers<'a> {
     pub(in crate::drift) values: Rows,
     pub(in crate::drift) missing: Rows,
     pub(in crate::drift) seed: u64,
+    pub(in crate::drift) alpha: f64,
     pub(in crate::drift) compat: Option<Compat>,
 }
 
@@ -51,6 +55,7 @@ pub(in crate::drift) struct Categories {
     pub(in crate::drift) values: Rows,
     pub(in crate::drift) missing: Rows,
     pub(in crate::drift) seed: u64,
+    pub(in crate::drift) alpha: f64,
     pub(in crate::drift) compat: Option<Compat>,
 }
 
@@ -92,7 +97,7 @@ impl Numbers<'_> {
         });
         let judged_p = comparison
             .p_value
-            .filter(|p| *p < SUSPICIOUS && peer.is_none())
+            .filter(|p| *p < SUSPICIOUS.max(self.alpha) && self.compat.is_none())
             .and_then(|_| self.p_by_labels(method, walked, &mut rng));
         Measured { reason, judged_p, ..Measured::of(method, comparison) }
     }
@@ -123,8 +128,16 @@ impl Numbers<'_> {
                 (bins, closed)
             }
         };
-        let asked = Asked { method, compat: self.compat, tested: &closed };
-        discrete(asked, &with_missing(&bins), rng)
+        let asked = Asked { method, compat: self.compat, alpha: self.alpha, tested: &closed };
+        let measured = discrete(asked, &with_missing(&bins), rng);
+        let relabelled = matches!(
+            method,
+            Method::JensenShannon | Method::Hellinger | Method::TotalVariation | Method::LInfinity
+        );
+        match binned.filter(|_| relabelled && self.compat.is_none()) {
+            Some(binned) => beside_what_is_outside(measured, binned.p_outside()),
+            None => measured,
+        }
     }
 
     fn epps_singleton(&self, walked: &Walked) -> Comparison {
@@ -149,7 +162,11 @@ impl Categories {
             }
             _ => {
                 let cells = with_missing(&self.cells, self.missing, self.compat);
-                discrete(Asked { method, compat: self.compat, tested: &cells }, &cells, &mut rng)
+                discrete(
+                    Asked { method, compat: self.compat, alpha: self.alpha, tested: &cells },
+                    &cells,
+                    &mut rng,
+                )
             }
         }
     }
@@ -169,10 +186,15 @@ fn with_missing(cells: &Cells, missing: Rows, compat: Option<Compat>) -> Cells {
 struct Asked<'a> {
     method: Method,
     compat: Option<Compat>,
+    alpha: f64,
     tested: &'a Cells,
 }
 
-fn discrete(Asked { method, compat, tested }: Asked<'_>, cells: &Cells, rng: &mut ChaCha8Rng) -> Measured {
+fn discrete(
+    Asked { method, compat, alpha, tested }: Asked<'_>,
+    cells: &Cells,
+    rng: &mut ChaCha8Rng,
+) -> Measured {
     if let Some(comparison) = compat.and_then(|compat| compat.discrete(method, cells)) {
         let reason = comparison.statistic.is_none().then_some("infinite, or one side has no rows");
         return Measured { bins: Some(cells.count()), reason, ..Measured::of(method, comparison) };
@@ -202,7 +224,7 @@ fn discrete(Asked { method, compat, tested }: Asked<'_>, cells: &Cells, rng: &mu
     // With rare categories the limiting p-value is too small too often; only then, and only where it matters, the floor
     // rises to what exchanged labels reach.
     let null_effect = kernel
-        .filter(|_| comparison.p_value.is_some_and(|p| p < SUSPICIOUS))
+        .filter(|_| comparison.p_value.is_some_and(|p| p < SUSPICIOUS.max(alpha)))
         .and_then(|kernel| permutation::largest_effect(cells, rng, kernel));
     let smoothing = matches!(method, Method::Psi | Method::Kl).then_some("jeffreys");
     let reason = comparison.statistic.is_none().then_some(match (method, cells.comparable()) {
@@ -213,6 +235,16 @@ fn discrete(Asked { method, compat, tested }: Asked<'_>, cells: &Cells, rng: &mu
     });
     let bins = Some(cells.count());
     Measured { smoothing, bins, reason, null_effect, ..Measured::of(method, comparison) }
+}
+
+/// The p-value of the bins inside the reference's range and that of what lies beyond it as one, by Bonferroni with shares: the
+/// reference has nothing beyond its own extremes, so that those bins cannot be relabelled with the others.
+fn beside_what_is_outside(measured: Measured, outside: f64) -> Measured {
+    let Some((p_value, method)) = measured.comparison.p_value.zip(measured.comparison.p_method) else {
+        return measured;
+    };
+    let both = (p_value / INSIDE).min(outside / (1.0 - INSIDE)).min(1.0);
+    Measured { comparison: measured.comparison.with_p(both, method), ..measured }
 }
 
 pub(super) fn of_missing(values: Rows, missing: Rows) -> Measured {
