@@ -32,7 +32,7 @@ pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
 pub use request::{ExperimentRequest, FamilyCorrection, PRIMARY_SHARE, Rule, TUNING};
-pub use stored::{StoredChecks, StoredExperiment, StoredMetric, run_stored};
+pub use stored::{SEGMENTS_NEED_PREDICTIONS, StoredChecks, StoredExperiment, StoredMetric, run_stored};
 pub use traffic::{Traffic, as_if, days_until, traffic};
 
 /// Compares the arms of an experiment over its rows.

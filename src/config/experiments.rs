@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, StoredChecks, StoredExperiment,
-    StoredMetric, TUNING,
+    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, SEGMENTS_NEED_PREDICTIONS, StoredChecks,
+    StoredExperiment, StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
 use windvane_analyzer::monitor::{ExperimentMonitor, Schedule, jitter_us};
@@ -34,6 +34,10 @@ pub struct Experiment {
     pub covariate_window: Option<Duration>,
     /// Its metrics by name.
     pub metrics: Vec<StoredMetric>,
+    /// What units are cut into segments by.
+    pub segment_by: Vec<String>,
+    /// The least units of a segment.
+    pub segment_units_min: u64,
     /// Which checks are made that take another scan of the records.
     pub checks: StoredChecks,
     /// How answers become verdicts.
@@ -58,11 +62,13 @@ impl Experiment {
                 start_us: self.start_us,
                 end_us: us,
                 window_us: i64::try_from(self.window.as_micros()).unwrap_or(i64::MAX),
+                segment_by: self.segment_by.clone(),
             },
             metrics: self.metrics.clone(),
             covariate_us: self
                 .covariate_window
                 .map(|window| i64::try_from(window.as_micros()).unwrap_or(i64::MAX)),
+            segment_units_min: self.segment_units_min,
             checks: self.checks,
             rule: self.rule.clone(),
         }
@@ -102,35 +108,30 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             layers.contradiction(arms, "all shares are 0");
         }
     }
-    let start = layers.text(table.join("start"));
-    let start_us = start.and_then(|text| match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Some(time.as_microsecond()),
-        Err(_) => {
-            let problem = format!("`{text}` is no time; give one such as 2013-01-01T00:00:00Z");
-            layers.contradiction(table.join("start"), &problem);
-            None
-        }
-    });
+    let start_us = start_us(layers, &table);
     let below = table.join("metrics");
     let names = layers.names(below.clone());
     if names.is_empty() {
         layers.contradiction(table.clone(), "has no metrics; add a table [experiments.NAME.metrics.METRIC]");
     }
     let metrics = names.into_iter().filter_map(|name| metric(layers, &below.join(&name), &name)).collect();
+    let exposed_by = match layers.text(table.join("exposures")).as_deref() {
+        Some("predictions") => ExposedBy::Predictions,
+        _ => ExposedBy::Exposures,
+    };
     let every = period(layers, table.join("every"))?;
     let delay = layers.length(table.join("delay"), Duration::from_secs(600));
     let catch_up = layers.integer(table.join("catch_up"), 24);
     Some(Experiment {
-        exposed_by: match layers.text(table.join("exposures")).as_deref() {
-            Some("predictions") => ExposedBy::Predictions,
-            _ => ExposedBy::Exposures,
-        },
+        exposed_by,
         start_us,
         window: layers.length(table.join("window"), Duration::from_secs(14 * 86_400)),
         covariate_window: layers
             .has(table.join("covariate_window"))
             .then(|| layers.length(table.join("covariate_window"), Duration::from_secs(14 * 86_400))),
         metrics,
+        segment_by: segments(layers, &table, exposed_by),
+        segment_units_min: layers.integer(table.join("segment_units_min"), 100),
         checks: StoredChecks {
             novelty: layers.flag(table.join("novelty"), false),
             outliers: layers.flag(table.join("outliers"), false),
@@ -155,6 +156,28 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         memory_bytes_max: layers.integer(table.join("memory_bytes_max"), 1 << 30),
         name,
     })
+}
+
+fn start_us(layers: &mut Layers, table: &KeyPath) -> Option<i64> {
+    let text = layers.text(table.join("start"))?;
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => Some(time.as_microsecond()),
+        Err(_) => {
+            let problem = format!("`{text}` is no time; give one such as 2013-01-01T00:00:00Z");
+            layers.contradiction(table.join("start"), &problem);
+            None
+        }
+    }
+}
+
+/// What units are cut by, where exposures tell it.
+fn segments(layers: &mut Layers, table: &KeyPath, exposed_by: ExposedBy) -> Vec<String> {
+    let named = layers.texts(table.join("segment_by"));
+    if named.iter().any(|name| exposed_by.segment_expression(name).is_none()) {
+        layers.contradiction(table.join("segment_by"), SEGMENTS_NEED_PREDICTIONS);
+        return Vec::new();
+    }
+    named
 }
 
 fn correction(layers: &Layers, table: &KeyPath) -> FamilyCorrection {

@@ -20,8 +20,8 @@ pub use frame::{
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
 pub use splits::{SPLITS, Split, SplitsRow, splits};
 pub use stored::{
-    ARM, ArrivalsRow, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, UNIT, When, Without,
-    arrivals, stored,
+    ARM, ArrivalsRow, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When,
+    Without, arrivals, stored,
 };
 pub use sums::{
     Form, FormRow, Question, SegmentRow, SumsRow, UnitQuantilesRow, UnitsAre, largest_segments, sums,

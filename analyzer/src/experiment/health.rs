@@ -42,6 +42,7 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     checks.extend(novelty::checks(facts, control));
     checks.extend(timing::checks(facts, control));
     checks.extend(outliers::checks(facts, control, rule));
+    checks.extend(without_values(facts));
     // A covariate is the same for every metric: it is told once an arm.
     let mut told: Vec<Option<String>> = Vec::new();
     checks.retain(|check| {
@@ -170,6 +171,25 @@ fn carried(sides: (&ArmMetric, &ArmMetric), subject: &str) -> Option<Check> {
     };
     let p_value = found.difference.and_then(|difference| difference.p_value);
     Some(check("carry_over", verdict, (Some(subject.to_owned()), p_value, Some(ALPHA)), (&meaning, advice)))
+}
+
+/// Columns that cut nothing, such as those whose name is none of the data's.
+fn without_values(facts: &Facts) -> Vec<Check> {
+    let segments = &facts.parts.segments;
+    let columns = segments.first().map(|part| part.values.keys()).into_iter().flatten();
+    let unknown = columns.filter(|column| segments.iter().all(|part| part.values[*column].is_none()));
+    let told = |column: &String| {
+        check(
+            "segment_values",
+            CheckVerdict::Warning,
+            (Some(column.clone()), None, None),
+            (
+                "No unit of the segments has a value of it, so it cuts nothing.",
+                "Check its name: over the store it is `version`, `environment`, or a categorical feature or tag of the predictions that expose units.",
+            ),
+        )
+    };
+    unknown.map(told).collect()
 }
 
 /// The sample ratio of one segment; its bound is divided by the number of segments.

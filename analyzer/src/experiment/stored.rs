@@ -6,7 +6,8 @@ use std::time::Duration;
 use windvane_store::{
     Reader,
     experiment::{
-        ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, UNIT, When, Without, arms_of_units, stored,
+        ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When, Without,
+        arms_of_units, stored,
     },
 };
 use windvane_types::experiment::Document;
@@ -14,11 +15,15 @@ use windvane_types::span::in_words;
 
 use super::{
     Cuts, ExperimentError, Metric,
-    facts::{Extremes, Facts, MetricFacts, Parts},
+    facts::{Extremes, Facts, MetricFacts, Part, Parts},
     gather,
     metric::Measured,
     request::{ExperimentRequest, Rule},
 };
+
+/// What is said of the option or key that asks for segments where exposures do not tell them.
+pub const SEGMENTS_NEED_PREDICTIONS: &str = "goes with exposures = \"predictions\" only: predictions have tags and categorical features to cut by, \
+     an event of `exposures` has none";
 
 /// An experiment as the configuration defines it.
 #[derive(Debug, Clone)]
@@ -30,6 +35,8 @@ pub struct StoredExperiment {
     /// Means and proportions are adjusted by the unit's own value this long before its first exposure, microseconds; not at all
     /// where `None`.
     pub covariate_us: Option<i64>,
+    /// The least units of a segment, where [`Exposed::segment_by`] names any.
+    pub segment_units_min: u64,
     /// Which checks are made that take another scan of the records.
     pub checks: StoredChecks,
     /// How answers become verdicts.
@@ -99,8 +106,13 @@ impl StoredMetric {
 /// Compares the arms of an experiment over the store.
 ///
 /// # Errors
-/// As [`super::run`].
+/// As [`super::run`]; segments of exposures that do not tell them.
 pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Result<Document, ExperimentError> {
+    if !experiment.exposed.segments_known() {
+        return Err(ExperimentError::Summary {
+            problem: format!("`segment_by` {SEGMENTS_NEED_PREDICTIONS}"),
+        });
+    }
     let mut sources: Vec<(&RecordTable, Needs)> =
         experiment.metrics.iter().map(StoredMetric::source).collect();
     sources.sort();
@@ -114,19 +126,10 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
             .filter(|place| experiment.metrics[*place].source() == source)
             .collect();
         let facts = gather::gather(reader, &request(experiment, table, &places)?).await?;
-        for (place, mut metric) in places.iter().zip(facts.metrics.clone()) {
-            metric.metric = experiment.metrics[*place].metric.clone();
-            if let (Some(_), Some(us)) = (&metric.covariate, experiment.covariate_us) {
-                metric.covariate = Some(format!(
-                    "{} in the {} before",
-                    metric.metric.name,
-                    in_words(Duration::from_micros(us.unsigned_abs()))
-                ));
-            }
-            metric.notes.insert(0, attributed(experiment, table));
-            found[*place] = Some(metric);
+        for (place, metric) in places.iter().zip(&facts.metrics) {
+            found[*place] = Some(named(experiment, *place, metric.clone()));
         }
-        parts.add(&facts.parts, &places, experiment.metrics.len());
+        parts.add(&facts.parts, &places, experiment);
         // Every source's population has the same exposed units.
         whole.get_or_insert(facts);
     }
@@ -138,16 +141,52 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     super::judged(&facts, &experiment.rule)
 }
 
+/// A metric of the experiment under its own names, with what was attributed to units.
+fn named(experiment: &StoredExperiment, place: usize, mut metric: MetricFacts) -> MetricFacts {
+    let StoredMetric { metric: own, table, .. } = &experiment.metrics[place];
+    metric.metric = own.clone();
+    if let (Some(_), Some(us)) = (&metric.covariate, experiment.covariate_us) {
+        let before = in_words(Duration::from_micros(us.unsigned_abs()));
+        metric.covariate = Some(format!("{} in the {before} before", own.name));
+    }
+    metric.notes.insert(0, attributed(experiment, table));
+    metric
+}
+
+/// The values of a segment: column → value.
+type Values = BTreeMap<String, Option<String>>;
+
+/// A segment that one source has, with the metrics of the sources so far.
+struct StoredSegment {
+    facts: Facts,
+    metrics: Vec<Option<MetricFacts>>,
+}
+
 /// The parts of all sources, with the metrics in the order of the experiment.
 #[derive(Default)]
 struct StoredParts {
+    segments: BTreeMap<Values, StoredSegment>,
+    /// Segments of the source that has most, those that are left out among them.
+    segments_there: u64,
     days: BTreeMap<i32, Vec<Option<MetricFacts>>>,
     extremes: Vec<Extremes>,
 }
 
 impl StoredParts {
     /// Adds those of one source, whose metrics have these places.
-    fn add(&mut self, parts: &Parts, places: &[usize], metrics: usize) {
+    fn add(&mut self, parts: &Parts, places: &[usize], experiment: &StoredExperiment) {
+        let metrics = experiment.metrics.len();
+        let there = parts.segments.len() as u64 + parts.segments_left_out;
+        self.segments_there = self.segments_there.max(there);
+        for part in &parts.segments {
+            let known = self
+                .segments
+                .entry(own_names(&part.values))
+                .or_insert_with(|| StoredSegment { facts: part.facts.clone(), metrics: vec![None; metrics] });
+            for (place, metric) in places.iter().zip(&part.facts.metrics) {
+                known.metrics[*place] = Some(named(experiment, *place, metric.clone()));
+            }
+        }
         for (day, found) in &parts.days {
             let of_day = self.days.entry(*day).or_insert_with(|| vec![None; metrics]);
             for (place, metric) in places.iter().zip(found) {
@@ -158,17 +197,31 @@ impl StoredParts {
         self.extremes.extend(parts.extremes.iter().map(placed));
     }
 
-    /// Every source has the same exposed units, so a day that one lacks has none.
+    /// Every source has the same exposed units, so a day that one lacks has none; and a segment that one lacks, because units came
+    /// between two statements, is left out.
     fn whole(self) -> Parts {
         let whole = |(day, metrics): (i32, Vec<Option<MetricFacts>>)| {
             Some((day, metrics.into_iter().collect::<Option<Vec<_>>>()?))
         };
+        let segment = |(values, StoredSegment { facts, metrics }): (Values, StoredSegment)| {
+            let metrics = metrics.into_iter().collect::<Option<Vec<_>>>()?;
+            Some(Part { values, facts: Facts { metrics, ..facts } })
+        };
+        let segments: Vec<Part> = self.segments.into_iter().filter_map(segment).collect();
         Parts {
+            segments_left_out: self.segments_there.saturating_sub(segments.len() as u64),
+            segments,
             days: self.days.into_iter().filter_map(whole).collect(),
             extremes: self.extremes,
             ..Parts::default()
         }
     }
+}
+
+/// The names that people gave for those of the population's columns.
+fn own_names(values: &Values) -> Values {
+    let own = |name: &String| name.strip_suffix(SEGMENT).unwrap_or(name).to_owned();
+    values.iter().map(|(name, value)| (own(name), value.clone())).collect()
 }
 
 /// The request over one table: metrics under the names that its population gives them.
@@ -222,6 +275,8 @@ pub(super) fn request(
         metrics,
         covariate: None,
         cuts: Cuts {
+            segment_by: experiment.exposed.segment_by.iter().map(|name| format!("{name}{SEGMENT}")).collect(),
+            segment_units_min: experiment.segment_units_min,
             timestamp: experiment.checks.novelty.then(|| FIRST.to_owned()),
             outliers: experiment.checks.outliers,
             ..Cuts::default()

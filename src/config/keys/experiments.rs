@@ -124,6 +124,20 @@ pub const KEYS: &[Key] = &[
         about: "What a verdict of `bayesian` may cost on average where it is wrong, as a share of the control's value.",
     },
     Key {
+        path: "experiments.<NAME>.segment_by",
+        kind: Kind::Texts { max: 3 },
+        default: "none: all units together",
+        example: "segment_by = [\"region\"]",
+        about: "The arms are compared within each value of these besides, as it was at a unit's first exposure: `version`, `environment`, else a categorical feature, else a tag of the prediction. Several together make a segment; all p-values are one family. With exposures = \"predictions\" only.",
+    },
+    Key {
+        path: "experiments.<NAME>.segment_units_min",
+        kind: Kind::Integer { min: 1, max: 1_000_000_000 },
+        default: "100",
+        example: "segment_units_min = 1000",
+        about: "The least units of a segment; of those that have them the 50 largest are compared.",
+    },
+    Key {
         path: "experiments.<NAME>.novelty",
         kind: Kind::Flag,
         default: "false",

@@ -18,6 +18,9 @@ pub const ARM: &str = "arm";
 /// The column of first exposures in [`stored`]'s population, microseconds since 1970 UTC.
 pub const FIRST: &str = "first";
 
+/// What the name of a segment's column ends with in [`stored`]'s population: no other column's does.
+pub const SEGMENT: &str = " #segment";
+
 /// Where exposures are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExposedBy {
@@ -28,6 +31,23 @@ pub enum ExposedBy {
     Predictions,
     /// Nowhere: every unit with a record counts from its first one on, in one arm. Units whose window is not over are left out.
     Records,
+}
+
+impl ExposedBy {
+    /// The SQL of what a unit is cut by, nullable text: `version`, `environment`, else a categorical feature, else a tag of this
+    /// name. `None` where an exposure tells no more than its unit, arm and time.
+    #[must_use]
+    pub fn segment_expression(self, name: &str) -> Option<String> {
+        let named = quote(name);
+        match (self, name) {
+            (Self::Exposures | Self::Records, _) => None,
+            (Self::Predictions, "version" | "environment") => Some(format!("nullIf(toString({name}), '')")),
+            (Self::Predictions, _) => Some(format!(
+                "multiIf(mapContains(cat, {named}), toNullable(toString(cat[{named}])), \
+                 mapContains(tags, {named}), toNullable(toString(tags[{named}])), NULL)"
+            )),
+        }
+    }
 }
 
 /// Whose exposures count, and for how long what follows them does.
@@ -43,6 +63,28 @@ pub struct Exposed {
     pub end_us: i64,
     /// Records count for this long after the unit's first exposure, microseconds.
     pub window_us: i64,
+    /// What units are cut into segments by, as it was at their first exposure: see [`ExposedBy::segment_expression`].
+    pub segment_by: Vec<String>,
+}
+
+impl Exposed {
+    /// Whether an exposure tells everything that units are cut by.
+    #[must_use]
+    pub fn segments_known(&self) -> bool {
+        self.segment_by.iter().all(|name| self.by.segment_expression(name).is_some())
+    }
+
+    /// `text` of each segment's place, one after another.
+    pub(super) fn of_segments(&self, text: impl Fn(usize) -> String) -> String {
+        (0..self.segment_by.len()).map(text).collect()
+    }
+
+    /// What a unit's segments were at its first exposure, from the rows of [`exposures_seen`].
+    pub(super) fn first_segments(&self) -> String {
+        self.of_segments(|i| {
+            format!(", tupleElement(argMin(wv_segments, (ts, event_id)), {}) AS wv_segment{i}", i + 1)
+        })
+    }
 }
 
 /// Which table, and which of its numbers.
@@ -149,10 +191,13 @@ impl RecordTable {
     }
 }
 
-/// The population of one source; `None` where a column is none of its table's. It has one row a unit where every column is
-/// [`Without::Zero`], and one row a record else.
+/// The population of one source; `None` where a column is none of its table's, or an exposure does not tell a segment. It has one
+/// row a unit where every column is [`Without::Zero`], and one row a record else.
 #[must_use]
 pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
+    if !exposed.segments_known() {
+        return None;
+    }
     if recorded.of_units() {
         return stored_units(exposed, recorded);
     }
@@ -174,17 +219,18 @@ pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
     let window = exposed.window_us;
     let from = format!(
         "(SELECT e.wv_unit AS {UNIT}, e.wv_arm AS {ARM}, \
-         r.wv_ts >= e.wv_first AND r.wv_ts < e.wv_first + toIntervalMicrosecond({window}) AS wv_in, e.wv_first AS wv_first{} \
+         r.wv_ts >= e.wv_first AND r.wv_ts < e.wv_first + toIntervalMicrosecond({window}) AS wv_in, e.wv_first AS wv_first{}{} \
          FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit SETTINGS join_use_nulls = 1)",
+        exposed.of_segments(|i| format!(", e.wv_segment{i} AS wv_segment{i}")),
         outer.concat(),
         records(exposed, recorded, &inner.concat()),
         exposures(exposed, recorded),
     );
-    Some(Population::of_sql(exposed.experiment.clone(), from, columns(recorded)))
+    Some(Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded)))
 }
 
 /// The columns of a population, whatever a row is.
-pub(super) fn columns(recorded: &Recorded) -> Vec<PopulationColumn> {
+pub(super) fn columns(exposed: &Exposed, recorded: &Recorded) -> Vec<PopulationColumn> {
     let mut columns = vec![
         PopulationColumn {
             name: UNIT.to_owned(),
@@ -196,6 +242,10 @@ pub(super) fn columns(recorded: &Recorded) -> Vec<PopulationColumn> {
             storage: Storage::Number(Sql("toNullable(toUnixTimestamp64Micro(wv_first))".to_owned())),
         },
     ];
+    columns.extend(exposed.segment_by.iter().enumerate().map(|(i, name)| PopulationColumn {
+        name: format!("{name}{SEGMENT}"),
+        storage: Storage::Text(Sql(format!("wv_segment{i}"))),
+    }));
     columns.extend(recorded.columns.iter().enumerate().map(|(i, column)| PopulationColumn {
         name: column.name.clone(),
         storage: Storage::Number(Sql(format!("wv_c{i}"))),
@@ -206,14 +256,17 @@ pub(super) fn columns(recorded: &Recorded) -> Vec<PopulationColumn> {
 /// One row an exposed unit and arm, with the time at which the unit was first seen in any.
 fn exposures(exposed: &Exposed, recorded: &Recorded) -> String {
     format!(
-        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm FROM (\
-         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen FROM ({}) GROUP BY unit_id{})",
+        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm{} FROM (\
+         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen{} FROM ({}) GROUP BY unit_id{})",
+        exposed.of_segments(|i| format!(", wv_segment{i}")),
+        exposed.first_segments(),
         exposures_seen(exposed, recorded),
         window_over(exposed),
     )
 }
 
-/// One row an exposure within the span: `unit_id`, the arm as `one`, and `ts`.
+/// One row an exposure within the span: `unit_id`, the arm as `one`, and `ts`; where units are cut its segments as the tuple
+/// `wv_segments`, and `event_id` to tell which of two at one time is the first.
 pub(super) fn exposures_seen(exposed: &Exposed, recorded: &Recorded) -> String {
     let name = quote(&exposed.experiment);
     let start = exposed
@@ -226,10 +279,18 @@ pub(super) fn exposures_seen(exposed: &Exposed, recorded: &Recorded) -> String {
                 "SELECT unit_id, toString(arm) AS one, ts FROM exposures WHERE experiment = {name} AND {span}"
             )
         }
-        ExposedBy::Predictions => format!(
-            "SELECT unit_id, toString(arms[{name}]) AS one, ts FROM predictions \
-             WHERE mapContains(arms, {name}) AND unit_id != '' AND {span}"
-        ),
+        ExposedBy::Predictions => {
+            let segments: Vec<String> =
+                exposed.segment_by.iter().filter_map(|by| exposed.by.segment_expression(by)).collect();
+            let cut = match segments.as_slice() {
+                [] => String::new(),
+                segments => format!(", event_id, tuple({}) AS wv_segments", segments.join(", ")),
+            };
+            format!(
+                "SELECT unit_id, toString(arms[{name}]) AS one, ts{cut} FROM predictions \
+                 WHERE mapContains(arms, {name}) AND unit_id != '' AND {span}"
+            )
+        }
         ExposedBy::Records => {
             let records = records(exposed, recorded, "");
             format!("SELECT wv_unit AS unit_id, '' AS one, wv_ts AS ts FROM ({records}) WHERE {span}")

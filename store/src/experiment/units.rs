@@ -1,4 +1,4 @@
-//! An experiment in the tables, one row a unit: its arm, its first exposure and its sums.
+//! An experiment in the tables, one row a unit: its arm, its first exposure, its segments then, and its sums.
 //!
 //! The records are read once, each meets its unit's first exposure in a join and is added to the sums that it counts for. Only
 //! what the sums need goes through the join: the name of a measurement as a number and its value, not a column a metric.
@@ -34,14 +34,16 @@ pub(super) fn stored_units(exposed: &Exposed, recorded: &Recorded) -> Option<Pop
         .map(|(i, when)| format!(", {} AS wv_in{i}", during(*when, exposed.window_us)))
         .collect();
     let from = format!(
-        "(SELECT wv_unit AS {UNIT}, any(wv_seen) AS {ARM}, any(wv_at) AS wv_first{sums} FROM (\
-         SELECT e.wv_unit AS wv_unit, e.wv_seen AS wv_seen, e.wv_first AS wv_at{}{placed} \
+        "(SELECT wv_unit AS {UNIT}, any(wv_seen) AS {ARM}, any(wv_at) AS wv_first{}{sums} FROM (\
+         SELECT e.wv_unit AS wv_unit, e.wv_seen AS wv_seen, e.wv_first AS wv_at{}{}{placed} \
          FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit) GROUP BY {UNIT} SETTINGS join_use_nulls = 0)",
+        exposed.of_segments(|i| format!(", any(wv_cut{i}) AS wv_segment{i}")),
+        exposed.of_segments(|i| format!(", e.wv_segment{i} AS wv_cut{i}")),
         numbers.carried,
         records(exposed, recorded, &numbers.read),
         exposed_units(exposed, recorded),
     );
-    Some(Population::of_sql(exposed.experiment.clone(), from, columns(recorded)))
+    Some(Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded)))
 }
 
 /// Asks for the arms of [`super::stored`]'s population where it has one row a unit, without a look at its records. All else
@@ -57,11 +59,12 @@ pub fn arms_of_units(exposed: &Exposed, recorded: &Recorded) -> Statement {
     .setting("output_format_json_named_tuples_as_objects", 1)
 }
 
-/// One row an exposed unit: its arm and its first exposure in any.
+/// One row an exposed unit: its arm, its first exposure in any, and its segments then.
 fn exposed_units(exposed: &Exposed, recorded: &Recorded) -> String {
     format!(
-        "SELECT unit_id AS wv_unit, min(ts) AS wv_first, if(min(one) = max(one), min(one), {SEVERAL}) AS wv_seen \
+        "SELECT unit_id AS wv_unit, min(ts) AS wv_first, if(min(one) = max(one), min(one), {SEVERAL}) AS wv_seen{} \
          FROM ({}) GROUP BY unit_id{}",
+        exposed.first_segments(),
         exposures_seen(exposed, recorded),
         window_over(exposed),
     )
