@@ -10,7 +10,7 @@ use windvane_stats::correction::Correction;
 use windvane_types::experiment::Role;
 
 use super::aa::AaArguments;
-use super::cuts::CutArguments;
+use super::cuts::{CutArguments, SegmentsAsked};
 use super::inference::InferenceArguments;
 use super::plan::PlanArguments;
 use super::roles::{self, Roles};
@@ -183,6 +183,7 @@ pub struct Stored {
     pub connection: connection::Flags,
     /// Whether the findings are kept.
     pub record: bool,
+    pub segments: SegmentsAsked,
 }
 
 /// A file and what its columns are.
@@ -249,16 +250,17 @@ impl Arguments {
                         .to_owned(),
                 ));
             }
-            (None, Some(_), None, None) if !of_file && (self.cuts.given() || self.advice) => {
+            (None, Some(_), None, None) if !of_file && (self.cuts.of_files() || self.advice) => {
                 return Err(usage(format!(
-                    "{} and --advice go with a file: an experiment of the configuration does not take them",
-                    CutArguments::NAMES
+                    "{} and --advice go with a file: an experiment of the configuration has `novelty`, `outliers` and `advice` there",
+                    CutArguments::OF_FILES
                 )));
             }
             (None, Some(name), None, None) if !of_file => Given::Stored(Box::new(Stored {
                 name: name.to_string_lossy().into_owned(),
                 connection: self.connection,
                 record: !self.no_record,
+                segments: self.cuts.segments()?,
             })),
             (None, Some(file), Some(unit), Some(arm))
                 if self.control.is_some() && !self.metric.is_empty() =>

@@ -1,4 +1,4 @@
-//! Into which parts the rows of a file are cut: segments, strata, days.
+//! Into which parts the rows of a file are cut: segments, strata, days; and the segments of an experiment over the store.
 
 use clap::Args;
 use windvane_analyzer::experiment::Cuts;
@@ -10,15 +10,28 @@ use crate::exit::Failure;
 /// Columns at most that together make a segment.
 const SEGMENT_COLUMNS_MAX: usize = 3;
 
+/// The least units of a segment, where nothing else is said.
+pub const SEGMENT_UNITS_MIN: u64 = 100;
+
+/// Segments of an experiment of the configuration, in place of its own.
+#[derive(Debug, Default)]
+pub struct SegmentsAsked {
+    /// What units are cut by; as the configuration says where it is empty.
+    pub by: Vec<String>,
+    /// The least units of a segment; as the configuration says where `None`.
+    pub units_min: Option<u64>,
+}
+
 /// Options that name columns of parts.
 #[derive(Debug, Args)]
 pub struct CutArguments {
-    /// Compare the arms within each value of these columns too: the 50 largest segments. All p-values are one family.
+    /// Compare the arms within each value of these columns too: the 50 largest segments. All p-values are one family. Of an experiment
+    /// of the configuration whose exposures are predictions: `version`, `environment`, a categorical feature or a tag.
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', conflicts_with = "summary")]
     segment_by: Vec<String>,
-    /// The least units of a segment.
-    #[arg(long, value_name = "UNITS", default_value_t = 100)]
-    segment_min: u64,
+    /// The least units of a segment; 100, or as an experiment of the configuration says, unless given.
+    #[arg(long, value_name = "UNITS")]
+    segment_min: Option<u64>,
     /// A column that tells units apart before they get their arm, such as a country: means and proportions are compared within its
     /// values (post-stratification).
     #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
@@ -41,12 +54,31 @@ pub struct CutArguments {
 }
 
 impl CutArguments {
-    /// The options, for messages.
-    pub const NAMES: &str = "--segment-by, --stratify, --timestamp, --outliers";
+    /// The options that go with a file only, for messages.
+    pub const OF_FILES: &str = "--stratify, --timestamp, --outliers";
 
-    /// Whether anything is to be cut.
-    pub fn given(&self) -> bool {
-        !self.segment_by.is_empty() || self.stratify.is_some() || self.timestamp.is_some() || self.outliers
+    /// Whether anything is to be cut that goes with a file only.
+    pub fn of_files(&self) -> bool {
+        self.stratify.is_some() || self.timestamp.is_some() || self.outliers
+    }
+
+    /// The segments of an experiment of the configuration.
+    ///
+    /// # Errors
+    /// A usage error that says how segments are named.
+    pub fn segments(self) -> Result<SegmentsAsked, Failure> {
+        self.named()?;
+        Ok(SegmentsAsked { by: self.segment_by, units_min: self.segment_min })
+    }
+
+    fn named(&self) -> Result<(), Failure> {
+        if self.segment_by.len() > SEGMENT_COLUMNS_MAX || self.segment_by.iter().any(String::is_empty) {
+            let given = self.segment_by.join(",");
+            return Err(usage(format!(
+                "`--segment-by {given}` names no segments: give one to {SEGMENT_COLUMNS_MAX} columns, as in country,platform"
+            )));
+        }
+        Ok(())
     }
 
     /// What is cut into what.
@@ -54,12 +86,7 @@ impl CutArguments {
     /// # Errors
     /// A usage error that says what is accepted, or what contradicts what.
     pub fn check(self, covariate: bool) -> Result<Cuts, Failure> {
-        if self.segment_by.len() > SEGMENT_COLUMNS_MAX || self.segment_by.iter().any(String::is_empty) {
-            let given = self.segment_by.join(",");
-            return Err(usage(format!(
-                "`--segment-by {given}` names no segments: give one to {SEGMENT_COLUMNS_MAX} columns, as in country,platform"
-            )));
-        }
+        self.named()?;
         if covariate && self.stratify.is_some() {
             return Err(usage(
                 "--stratify and --covariate both take out what was there before: give one of them".to_owned(),
@@ -73,7 +100,7 @@ impl CutArguments {
         })?;
         Ok(Cuts {
             segment_by: self.segment_by,
-            segment_units_min: self.segment_min,
+            segment_units_min: self.segment_min.unwrap_or(SEGMENT_UNITS_MIN),
             stratify: self.stratify,
             timestamp: self.timestamp,
             assigned: self.assigned,

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use uuid::Uuid;
-use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest};
+use windvane_analyzer::experiment::{
+    self, ExperimentError, ExperimentRequest, SEGMENTS_NEED_PREDICTIONS, StoredExperiment,
+};
 use windvane_store::{
     LocalEngine, Reader,
     experiment_findings::{self, Look, Point, Series},
@@ -13,6 +15,7 @@ use windvane_store::{
 use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
 
 use super::arguments::{Given, Options, Rows, Stored, usage};
+use super::cuts::SegmentsAsked;
 use crate::config::{Config, experiments::Experiment};
 use crate::connection;
 use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
@@ -75,7 +78,7 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
     let config = asked.connection.config()?;
     let found = configured(&config, &asked.name)?;
     let as_of = SystemClock.now().as_microsecond();
-    let experiment = found.as_of(as_of);
+    let experiment = cut(found.as_of(as_of), &asked.segments)?;
     let store = asked.connection.store()?;
     let document =
         experiment::run_stored(&Reader::Store(store.clone()), &experiment).await.map_err(failure)?;
@@ -96,6 +99,18 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
         false => Vec::new(),
     };
     Ok(Read { document, points })
+}
+
+/// The experiment with the segments that the command line asks for, in place of its own.
+fn cut(mut experiment: StoredExperiment, asked: &SegmentsAsked) -> Result<StoredExperiment, Failure> {
+    if !asked.by.is_empty() {
+        experiment.exposed.segment_by.clone_from(&asked.by);
+    }
+    experiment.segment_units_min = asked.units_min.unwrap_or(experiment.segment_units_min);
+    match experiment.exposed.segments_known() {
+        true => Ok(experiment),
+        false => Err(usage(format!("`--segment-by {}` {SEGMENTS_NEED_PREDICTIONS}", asked.by.join(",")))),
+    }
 }
 
 /// The experiment of this name.
