@@ -31,7 +31,7 @@ pub use cuts::{Cuts, SEGMENTS_MAX, STRATA_MAX};
 pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
-pub use request::{ExperimentRequest, FamilyCorrection, PRIMARY_SHARE, Rule, TUNING};
+pub use request::{ExperimentRequest, FamilyCorrection, LookedAt, PRIMARY_SHARE, Rule, TUNING};
 pub use stored::{SEGMENTS_NEED_PREDICTIONS, StoredChecks, StoredExperiment, StoredMetric, run_stored};
 pub use traffic::{Traffic, as_if, days_until, traffic};
 

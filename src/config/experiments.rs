@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, Measured, Metric, PRIMARY_SHARE, Rule, SEGMENTS_NEED_PREDICTIONS, StoredChecks,
-    StoredExperiment, StoredMetric, TUNING,
+    Cap, FamilyCorrection, LookedAt, Measured, Metric, PRIMARY_SHARE, Rule, SEGMENTS_NEED_PREDICTIONS,
+    StoredChecks, StoredExperiment, StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
 use windvane_analyzer::monitor::{ExperimentMonitor, Schedule, jitter_us};
@@ -119,6 +119,7 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         Some("predictions") => ExposedBy::Predictions,
         _ => ExposedBy::Exposures,
     };
+    let scheduled = layers.has(table.join("every"));
     let every = period(layers, table.join("every"))?;
     let delay = layers.length(table.join("delay"), Duration::from_secs(600));
     let catch_up = layers.integer(table.join("catch_up"), 24);
@@ -142,6 +143,7 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             weights,
             correction: correction(layers, &table),
             advice: layers.flag(table.join("advice"), false),
+            looked_at: if scheduled { LookedAt::Scheduled } else { LookedAt::Asked },
             ..inferred(layers, &table, Rule::against(&control?))
         },
         schedule: Schedule {
@@ -151,7 +153,7 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             jitter_us: jitter_us(&name, every),
             catch_up: u32::try_from(catch_up).unwrap_or(u32::MAX),
         },
-        scheduled: layers.has(table.join("every")),
+        scheduled,
         timeout: layers.length(table.join("timeout"), Duration::from_secs(600)),
         memory_bytes_max: layers.integer(table.join("memory_bytes_max"), 1 << 30),
         name,

@@ -171,6 +171,7 @@ async fn the_api_tells_of_both(service: &Service) {
     assert!(
         one["looks"].as_u64().unwrap() >= 3 && one["over_time"][0]["looks"].as_array().unwrap().len() >= 3
     );
+    assert_eq!(one["srm"]["scheduled"], true, "{one}");
     let jobs = get("/api/v1/monitors").await;
     let state = |name: &str| {
         let job = jobs["monitors"].as_array().unwrap().iter().find(|job| job["monitor"] == name).unwrap();

@@ -93,17 +93,18 @@ pub struct Srm {
     pub sequential_p_value: Option<f64>,
     /// The answer.
     pub verdict: SrmVerdict,
+    /// Whether it is asked by schedule, again and again, whatever the document's `inference`.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub scheduled: bool,
 }
 
 impl Srm {
-    /// The p-value that the verdict is made of, by the document's `inference`: of one look where there is one, that of every
-    /// look where there are several.
+    /// The p-value that the verdict is made of, by the document's `inference` and by whether looks are scheduled: of one look where
+    /// there is one, that of every look where there are several.
     #[must_use]
     pub fn deciding_p_value(&self, inference: &str) -> Option<f64> {
-        match inference {
-            "sequential" | "group_sequential" => self.sequential_p_value,
-            _ => self.p_value,
-        }
+        let repeated = self.scheduled || matches!(inference, "sequential" | "group_sequential");
+        if repeated { self.sequential_p_value } else { self.p_value }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     health,
     inference::{Inference, alternative_name},
     metric::Measured,
-    request::Rule,
+    request::{LookedAt, Rule},
     verdicts::{self, Member},
 };
 
@@ -130,8 +130,12 @@ fn sample_ratio(facts: &Facts, bound: f64, rule: &Rule) -> Srm {
         facts.arms.iter().map(|arm| Assigned { n: arm.units, weight: arm.weight }).collect();
     // Weights were checked when they were read.
     let found = srm::srm(&assigned).unwrap_or_default();
-    let mut srm =
-        Srm { p_value: found.p_value, sequential_p_value: found.sequential_p_value, verdict: SrmVerdict::Ok };
+    let mut srm = Srm {
+        p_value: found.p_value,
+        sequential_p_value: found.sequential_p_value,
+        verdict: SrmVerdict::Ok,
+        scheduled: rule.looked_at == LookedAt::Scheduled,
+    };
     if srm.deciding_p_value(rule.inference.as_str()).is_some_and(|p| p < bound) {
         srm.verdict = SrmVerdict::Mismatch;
     }
@@ -290,4 +294,39 @@ fn ledger(
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_types::experiment::SrmVerdict;
+
+    use super::super::{
+        facts::{ArmFacts, Facts, Parts},
+        request::{LookedAt, Rule},
+    };
+    use super::{SRM_BELOW, sample_ratio};
+
+    // chisquare([5200, 4800]) by SciPy is 6.3e-5, below the bound; the p-value of every look is 3.6e-3 (stats/src/experiment/srm.rs).
+    #[test]
+    fn a_scheduled_look_judges_the_sample_ratio_by_the_p_value_of_every_look() {
+        let arm = |name: &str, units| ArmFacts { name: name.to_owned(), units, weight: 0.5 };
+        let facts = Facts {
+            source: "e".to_owned(),
+            rows: None,
+            unassigned: 0,
+            units: 10_000,
+            several: 0,
+            arms: vec![arm("A", 5200), arm("B", 4800)],
+            metrics: Vec::new(),
+            parts: Parts::default(),
+        };
+        for (looked_at, verdict, bounds) in [
+            (LookedAt::Asked, SrmVerdict::Mismatch, 6e-5..7e-5),
+            (LookedAt::Scheduled, SrmVerdict::Ok, 3.6e-3..3.7e-3),
+        ] {
+            let srm = sample_ratio(&facts, SRM_BELOW, &Rule { looked_at, ..Rule::against("A") });
+            let p = srm.deciding_p_value("fixed").unwrap();
+            assert!(srm.verdict == verdict && bounds.contains(&p), "{looked_at:?}: {srm:?}");
+        }
+    }
 }

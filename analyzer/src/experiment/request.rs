@@ -57,12 +57,24 @@ pub struct Rule {
     pub correction: FamilyCorrection,
     /// Which answer the verdict is made of.
     pub inference: Inference,
+    /// How often the experiment is looked at.
+    pub looked_at: LookedAt,
     /// What was believed before, for the posterior.
     pub belief: Belief,
     /// Relative differences that do not matter, for the posterior.
     pub rope: Option<Rope>,
     /// Whether bandit weights are told.
     pub advice: bool,
+}
+
+/// How often an experiment is looked at, beside what its inference says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LookedAt {
+    /// When somebody asks.
+    #[default]
+    Asked,
+    /// By schedule, again and again: whether the arms have their share of units is then asked at every look.
+    Scheduled,
 }
 
 /// How the p-values of all metrics and arms are corrected together.
@@ -112,6 +124,7 @@ impl Rule {
             weights: Vec::new(),
             correction: FamilyCorrection::Alike(Correction::Holm),
             inference: Inference::Fixed,
+            looked_at: LookedAt::Asked,
             belief: Belief::Flat,
             rope: None,
             advice: false,
