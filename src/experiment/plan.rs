@@ -209,7 +209,10 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
     let effect =
         asked.effect.filter(|effect| effect.is_finite() && (*effect != 0.0 || asked.margin.is_some()));
     if asked.effect.is_some() && effect.is_none() {
-        return Err(usage("`--effect 0` needs no experiment: give a share such as 0.05".to_owned()));
+        return Err(usage(
+            "`--effect 0` needs no experiment: give a share such as 0.05, or a --margin that the arm has to stay within"
+                .to_owned(),
+        ));
     }
     let down = match level.alternative {
         Alternative::TwoSided => effect.is_some_and(|effect| effect < 0.0),
@@ -295,8 +298,28 @@ impl Ground {
     }
 }
 
+fn percent(share: f64) -> String {
+    format!("{} %", number(share * 100.0))
+}
+
+/// What the units are for, and what is said where no number of them does it. With a margin nothing has to be found: the arm has to be
+/// shown to stay within it.
+fn aim(plan: &Document, effect: f64) -> [String; 2] {
+    let Some(margin) = plan.margin.map(percent) else {
+        let effect = format!("an effect of {}", percent(effect));
+        return [format!("{effect} is found"), format!("no number of units finds {effect}")];
+    };
+    let arm = match effect == 0.0 {
+        true => "an arm like the control".to_owned(),
+        false => format!("an arm with an effect of {}", percent(effect)),
+    };
+    [
+        format!("{arm} is shown to be no worse by {margin}"),
+        format!("no number of units shows that {arm} is no worse by {margin}"),
+    ]
+}
+
 fn text(plan: &Document) -> String {
-    let percent = |share: f64| format!("{} %", number(share * 100.0));
     let mut text = String::new();
     if let Some(traffic) = &plan.traffic {
         text += &format!(
@@ -308,16 +331,16 @@ fn text(plan: &Document) -> String {
         );
     }
     if let Some(effect) = plan.effect {
+        let [shown, not_shown] = aim(plan, effect);
         text += &match plan.units_needed {
             Some(units) => format!(
-                "an effect of {} is found with a chance of {} by {} units over {} arms ({} each)\n",
-                percent(effect),
+                "{shown} with a chance of {} by {} units over {} arms ({} each)\n",
                 percent(plan.power),
                 grouped(units),
                 plan.arms,
                 grouped(units.div_ceil(u64::from(plan.arms)))
             ),
-            None => format!("no number of units finds an effect of {}\n", percent(effect)),
+            None => format!("{not_shown}\n"),
         };
     }
     if let (Some(days), Some(per_day)) = (plan.days, plan.units_per_day) {
@@ -332,9 +355,16 @@ fn text(plan: &Document) -> String {
     }
     if let Some(units) = plan.units {
         if let Some(power) = plan.power_with_units {
-            text += &format!("{} units find it with a chance of {}\n", number(units), percent(power));
+            let verb = if plan.margin.is_some() { "show" } else { "find" };
+            text += &format!("{} units {verb} it with a chance of {}\n", number(units), percent(power));
         }
         text += &match plan.minimum_detectable_effect {
+            Some(effect) if plan.margin.is_some() => format!(
+                "{} units show it of an arm with an effect of {} with a chance of {}\n",
+                number(units),
+                percent(effect),
+                percent(plan.power)
+            ),
             Some(effect) => format!(
                 "the smallest effect that {} units find with a chance of {} is {}\n",
                 number(units),

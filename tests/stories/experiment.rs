@@ -532,6 +532,14 @@ fn a_plan_knows_one_side_a_margin_and_planned_looks() {
     // Five looks by O'Brien and Fleming's spending have the boundaries 4.877, 3.357, 2.680, 2.290 and 2.031; Simpson's rule over them
     // has a power of .8 at a drift of 2.8360 in place of 2.8016, whose squares' ratio is the factor.
     near(&(units(&["--effect", "0.1", "--looks", "5"]) / fixed).into(), 1.0247, 2e-3);
+    let margin = ["--effect", "0", "--margin", "0.02", "--alternative", "greater", "--units", "50000"];
+    let told = experiment(&[&["plan", "--mean", "10", "--sd", "10"][..], &margin].concat()).stdout;
+    assert!(
+        told.starts_with(
+            "an arm like the control is shown to be no worse by 2 % with a chance of 80 % by 61,827 units over 2 arms"
+        ) && told.contains("50000 units show it with a chance of 72.28 %"),
+        "{told}"
+    );
     for wrong in [&["--margin", "0.1"][..], &["--looks", "1"], &["--looks", "5", "--sequential"]] {
         let asked = [&["plan", "--share", "0.1", "--effect", "0.1"][..], wrong].concat();
         assert_eq!(experiment(&asked).code, 64, "{wrong:?}");
