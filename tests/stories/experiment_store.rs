@@ -1,4 +1,4 @@
-//! `windvane experiment NAME` over the store: exposures, attribution, every source of metrics, findings over time.
+//! `windvane experiment NAME` over the store: exposures, attribution, every source of metrics, segments, findings over time.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
+
+use super::experiment::{Folder, over};
 
 const EXPERIMENT: &str = r#"
 [experiments.checkout]
@@ -29,6 +31,25 @@ type = "proportion"
 source = "outcomes"
 model = "shop"
 column = "label=yes"
+[experiments.parts]
+control = "A"
+exposures = "predictions"
+window = "1d"
+segment_by = ["region"]
+segment_units_min = 10
+[experiments.parts.metrics.bought]
+type = "proportion"
+source = "outcomes"
+model = "shop"
+column = "label=yes"
+[experiments.parts.metrics.latency]
+type = "quantile"
+quantile = 0.5
+source = "predictions"
+model = "shop"
+column = "latency_us"
+better = "lower"
+[experiments.parts.metrics.revenue]
 "#;
 
 fn windvane(service: &Service, words: &[&str]) -> Output {
@@ -52,6 +73,26 @@ async fn send(service: &Service, kind: &str, body: String) {
         .await
         .unwrap();
     assert_eq!(sent.status(), 200, "{kind}: {}", sent.text().await.unwrap());
+}
+
+/// Where the `i`th unit is first seen; `None` for those that do not tell.
+fn region(i: u32) -> Option<&'static str> {
+    match i {
+        0..40 => Some("east"),
+        40..80 => Some("west"),
+        80..96 => None,
+        _ => Some("north"),
+    }
+}
+
+/// Later predictions of another model: two units are seen in the west after all, and one in both arms.
+fn elsewhere() -> String {
+    let of = |(unit, arm, hour): (&str, &str, u32)| {
+        format!(
+            r#"{{"model":"other","event_id":"{unit}-{arm}","ts":"2013-01-01T0{hour}:00:00Z","unit_id":"{unit}","prediction":{{"score":0.5}},"arms":{{"parts":"{arm}"}},"tags":{{"region":"west"}}}}"#
+        ) + "\n"
+    };
+    [("u0", "A", 6), ("u90", "A", 6), ("both", "A", 4), ("both", "B", 4)].map(of).concat()
 }
 
 /// 100 units, 50 in each arm, exposed on 1 January; units of B spend 4 more, and half of all spend nothing.
@@ -81,10 +122,11 @@ fn events() -> [(&'static str, String); 4] {
         // Before the exposure and after the window: neither counts.
         spend("2012-12-31T23:00:00Z", 1000);
         spend("2013-01-03T00:00:00Z", 1000);
+        let tags = region(i).map_or(String::new(), |region| format!(r#","tags":{{"region":"{region}"}}"#));
         line(
             &mut predictions,
             format!(
-                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{}}}"#,
+                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{},"arms":{{"parts":"{arm}"}}{tags}}}"#,
                 100 + i
             ),
         );
@@ -103,6 +145,7 @@ fn events() -> [(&'static str, String); 4] {
             ),
         );
     }
+    predictions += &elsewhere();
     [
         ("exposures", exposures),
         ("measurements", measurements),
@@ -121,7 +164,7 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements), \
                   (SELECT count() FROM predictions), (SELECT count() FROM outcomes)";
     eventually(Duration::from_secs(30), || match query(&service, stored).as_str() {
-        "102\t250\t100\t100" => Ok(()),
+        "102\t250\t104\t100" => Ok(()),
         other => Err(other.to_owned()),
     });
     // A client that was not answered sends its measurements again, under no key: they count once.
@@ -169,5 +212,85 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     let unknown = windvane(&service, &["experiment", "chekout"]);
     assert_eq!(unknown.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are checkout"));
+    segments_are_those_of_a_file_with_the_same_rows(&service);
+    what_cuts_nothing_is_told_and_what_cannot_be_known_is_refused(&service);
     assert_eq!(service.terminate(), Some(0));
+}
+
+/// What `parts` reads of the events, one row a unit: its region is that of its first prediction.
+fn rows() -> String {
+    let mut text = "unit,arm,bought,latency,revenue,region\n".to_owned();
+    for i in 0..100_u32 {
+        let arm = if i % 2 == 0 { "A" } else { "B" };
+        let (bought, revenue) = (u32::from(i % 4 < 2), if i < 50 { i % 5 + 4 * (i % 2) } else { 0 });
+        let region = region(i).unwrap_or_default();
+        writeln!(text, "u{i},{arm},{bought},{},{revenue},{region}", 100 + i).unwrap();
+    }
+    text + "both,A,0,1,0,west\nboth,B,0,1,0,west\n"
+}
+
+/// Comparisons without their ledgers, which tell what was attributed and what was summed.
+fn without_ledgers(comparisons: &Value) -> Vec<Value> {
+    let plain = |comparison: &Value| {
+        let mut comparison = comparison.clone();
+        comparison.as_object_mut().unwrap().remove("ledger").unwrap();
+        comparison
+    };
+    comparisons.as_array().unwrap().iter().map(plain).collect()
+}
+
+/// Three sources of metrics over the store, one file: the same sums of whole numbers, so the same p-values, corrected as one family.
+fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
+    let stored = windvane(service, &["experiment", "parts", "--format", "json"]);
+    assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
+    let stored: Value = serde_json::from_slice(&stored.stdout).unwrap();
+    let folder = Folder::new();
+    let file = folder.file("rows.csv", &rows());
+    let metrics = [
+        "--metric",
+        "bought:proportion",
+        "--metric",
+        "latency:quantile(0.5):lower",
+        "--metric",
+        "revenue:mean",
+    ];
+    let cut = ["--segment-by", "region", "--segment-min", "10", "--format", "json"];
+    let expected = over(&file, &[&metrics[..], &cut].concat()).document();
+
+    for same in ["arms", "srm", "tests", "segments_left_out", "units_in_several_arms"] {
+        assert_eq!(stored[same], expected[same], "{same}: {stored}");
+    }
+    // Three p-values of the whole, two of each segment because quantiles are not cut, but one where nobody spent anything.
+    assert_eq!((&stored["tests"], &stored["segments_left_out"]), (&8.into(), &1.into()));
+    assert_eq!(without_ledgers(&stored["comparisons"]), without_ledgers(&expected["comparisons"]));
+    let (found, wanted) = (stored["segments"].as_array().unwrap(), expected["segments"].as_array().unwrap());
+    let regions: Vec<&Value> = found.iter().map(|segment| &segment["segment"]["region"]).collect();
+    assert_eq!(regions, [&Value::Null, &"east".into(), &"west".into()]);
+    for (found, wanted) in found.iter().zip(wanted) {
+        for same in ["segment", "arms", "srm"] {
+            assert_eq!(found[same], wanted[same], "{found}");
+        }
+        assert_eq!(without_ledgers(&found["comparisons"]), without_ledgers(&wanted["comparisons"]));
+        let ledger = found["comparisons"][0]["ledger"].to_string();
+        for part in ["attributed: outcomes of `shop` within 1 day", "those of 3 segments among them"] {
+            assert!(ledger.contains(part), "{part} is not in {ledger}");
+        }
+    }
+    let kept = "SELECT segment_value, count() FROM experiment_findings FINAL \
+                WHERE experiment = 'parts' AND segment_key = 'region' GROUP BY segment_value ORDER BY segment_value";
+    assert_eq!(query(service, kept), "\t3\neast\t3\nwest\t3");
+}
+
+fn what_cuts_nothing_is_told_and_what_cannot_be_known_is_refused(service: &Service) {
+    let words = ["experiment", "parts", "--segment-by", "regoin", "--no-record", "--format", "json"];
+    let ran = windvane(service, &words);
+    let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let checks = document["health"].as_array().unwrap();
+    let told = checks.iter().find(|check| check["check"] == "segment_values").unwrap();
+    assert_eq!((&told["subject"], &told["verdict"]), (&"regoin".into(), &"warning".into()));
+    // The table `exposures` has no tags.
+    let refused = windvane(service, &["experiment", "checkout", "--segment-by", "region"]);
+    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(64), &b""[..]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("`--segment-by region` goes with exposures = \"predictions\" only"), "{said}");
 }
