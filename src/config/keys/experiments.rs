@@ -170,7 +170,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "none: it is looked at when somebody asks",
         example: "every = \"1d\"",
-        about: "How often analyzers look at it: 15m, 6h, 1d, or 1mo for calendar months. Each look is as of a multiple of it, at midnight UTC for 1d. Look as often as you like: the always-valid interval holds.",
+        about: "How often analyzers look at it: 15m, 6h, 1d, or 1mo for calendar months. Each look is as of a multiple of it, at midnight UTC for 1d. Look as often as you like: the always-valid interval holds, and the sample ratio is judged by the p-value that holds at every look.",
     },
     Key {
         path: "experiments.<NAME>.delay",
