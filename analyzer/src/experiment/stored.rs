@@ -296,3 +296,91 @@ fn attributed(experiment: &StoredExperiment, table: &RecordTable) -> String {
         in_words(Duration::from_micros(experiment.exposed.window_us.unsigned_abs()))
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::experiment::ExposedBy;
+
+    use super::*;
+
+    fn experiment() -> StoredExperiment {
+        let metric = |name: &str, table| StoredMetric {
+            metric: Metric::new(name, Measured::Mean),
+            table,
+            column: name.to_owned(),
+        };
+        StoredExperiment {
+            exposed: Exposed {
+                experiment: "e".to_owned(),
+                by: ExposedBy::Predictions,
+                start_us: None,
+                end_us: 0,
+                window_us: 86_400_000_000,
+                segment_by: vec!["unit".to_owned()],
+            },
+            metrics: vec![
+                metric("revenue", RecordTable::Measurements),
+                metric("score", RecordTable::Predictions { model: "m".to_owned() }),
+            ],
+            covariate_us: None,
+            segment_units_min: 1,
+            checks: StoredChecks::default(),
+            rule: Rule::against("A"),
+        }
+    }
+
+    /// A segment as one source tells it, under the column's name in the population.
+    fn part(value: &str, column: &str) -> Part {
+        let metric = MetricFacts {
+            metric: Metric::new(column, Measured::Mean),
+            covariate: None,
+            arms: Vec::new(),
+            notes: Vec::new(),
+            reason: None,
+        };
+        Part {
+            values: BTreeMap::from([(format!("unit{SEGMENT}"), Some(value.to_owned()))]),
+            facts: Facts {
+                source: "e".to_owned(),
+                rows: None,
+                unassigned: 0,
+                units: 0,
+                several: 0,
+                arms: Vec::new(),
+                metrics: vec![metric],
+                parts: Parts::default(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_segment_has_the_metrics_of_every_source_and_is_left_out_where_one_lacks_it() {
+        let experiment = experiment();
+        let mut parts = StoredParts::default();
+        let of = |segments: Vec<Part>, segments_left_out| Parts {
+            segments,
+            segments_left_out,
+            ..Parts::default()
+        };
+        parts.add(&of(vec![part("x", "revenue #0"), part("y", "revenue #0")], 1), &[0], &experiment);
+        parts.add(&of(vec![part("x", "score #0")], 2), &[1], &experiment);
+        let whole = parts.whole();
+        assert_eq!((whole.segments.len(), whole.segments_left_out), (1, 2));
+        let [segment] = whole.segments.as_slice() else { panic!("{:?}", whole.segments) };
+        assert_eq!(segment.values, BTreeMap::from([("unit".to_owned(), Some("x".to_owned()))]));
+        let names: Vec<&str> =
+            segment.facts.metrics.iter().map(|metric| metric.metric.name.as_str()).collect();
+        assert_eq!(names, ["revenue", "score"]);
+        assert!(segment.facts.metrics[1].notes[0].contains("predictions of `m`"));
+    }
+
+    /// A tag may be called as a column of the population is.
+    #[test]
+    fn a_segment_called_unit_is_not_the_unit() {
+        let asked = request(&experiment(), &RecordTable::Measurements, &[0]).unwrap();
+        assert_eq!(asked.cuts.segment_by, ["unit #segment"]);
+        let units = asked.population.column(UNIT).unwrap();
+        let segment = asked.population.column(&asked.cuts.segment_by[0]).unwrap();
+        assert_ne!(units.storage, segment.storage);
+    }
+}
