@@ -60,7 +60,7 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
             let (Some(current), reference) = (populations.next(), populations.next()) else {
                 unreachable!("every file gives a population");
             };
-            Ok((reader, options.request(reference, current, None), None))
+            Ok((reader, options.request((reference, current), (None, None)), None))
         }
         Sides::Predictions { deployment, reference, window, record, connection } => {
             let now = SystemClock.now();
@@ -84,6 +84,15 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
                     (Some(opened.reference), opened.current, Some(kind))
                 }
             };
+            let end_us = span.end_us;
+            let longer = match options.has_objectives() {
+                true => {
+                    let opened =
+                        latency::objectives_over(&reader, deployment, options.column(), (end_us, us)).await;
+                    Some(opened.map_err(|error| Failure { reason: reason_of(&error), error: error.into() })?)
+                }
+                false => None,
+            };
             let run = record.then(|| Run {
                 run_id: Uuid::now_v7().to_string(),
                 computed_at_us: 0,
@@ -96,7 +105,7 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
                 window: span,
                 granularity: String::new(),
             });
-            Ok((reader, options.request(before, current, Some(span.end_us)), run))
+            Ok((reader, options.request((before, current), (longer, Some(end_us))), run))
         }
     }
 }

@@ -24,6 +24,7 @@ use windvane_types::drift::{Document, SCHEMA, Segment, Side};
 pub use compat::Compat;
 pub use error::DriftError;
 pub use method::Method;
+pub(crate) use predictions::filter;
 pub use predictions::{Asked, Deployment, OpenError, Opened, open, rows, side};
 pub use request::{DriftRequest, Rule, SEGMENTS_MAX, SegmentBounds};
 pub use stored::{Wanted, unanswered};

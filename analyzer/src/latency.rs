@@ -13,7 +13,7 @@ use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
 
-pub use objectives::Objective;
+pub use objectives::{Objective, objectives_over};
 
 /// Groups of one cut that are looked at; smaller ones beyond them are counted and left out.
 pub const GROUPS_MAX: usize = 50;
@@ -45,6 +45,8 @@ pub struct LatencyRequest {
     pub rows_min: u64,
     /// The service level objectives.
     pub objectives: Vec<Objective>,
+    /// What objectives look at where that reaches further back than the rows in question: see [`objectives_over`].
+    pub objectives_over: Option<Population>,
     /// The column that says when an event was.
     pub timestamp: Option<String>,
     /// The end of the windows of objectives, microseconds since 1970 UTC; the latest event where `None`.
@@ -121,7 +123,9 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
         groups.push(group(request, (None, &None), (&LogSketch::default(), None)));
     }
     judge(&mut groups, request);
-    let objectives = objectives::look(reader, request, current.ask).await?;
+    let longer =
+        request.objectives_over.as_ref().map(|population| Measured::new(population, request)).transpose()?;
+    let objectives = objectives::look(reader, request, longer.as_ref().unwrap_or(&current).ask).await?;
     let verdict = overall(&groups, &objectives);
     let rows = |population: &Population, sketch: u64| Side {
         source: population.source.clone(),

@@ -150,12 +150,21 @@ pub struct Options {
 }
 
 impl Options {
-    /// The request over these populations.
+    /// The column of latencies.
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// Whether an objective is looked at.
+    pub fn has_objectives(&self) -> bool {
+        !self.objectives.is_empty()
+    }
+
+    /// The request over these populations: the two sides, and what objectives look at, up to when.
     pub fn request(
         &self,
-        reference: Option<Population>,
-        current: Population,
-        end_us: Option<i64>,
+        (reference, current): (Option<Population>, Population),
+        (objectives_over, end_us): (Option<Population>, Option<i64>),
     ) -> LatencyRequest {
         LatencyRequest {
             reference,
@@ -168,6 +177,7 @@ impl Options {
             alpha: self.alpha,
             rows_min: self.rows_min,
             objectives: self.objectives.clone(),
+            objectives_over,
             timestamp: Some(self.timestamp.clone()),
             end_us,
         }

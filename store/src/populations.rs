@@ -19,8 +19,8 @@ mod vectors;
 pub use counts::{CountRows, CountSink, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
-    OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, open_labelled, open_predictions,
-    without_rows,
+    LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, latencies, open_labelled,
+    open_predictions, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,

@@ -118,15 +118,20 @@ pub async fn side(
     span: Span,
     stored_before_us: i64,
 ) -> Result<Population, ReadError> {
-    let filter = PredictionFilter {
+    let filter = filter(deployment, span, stored_before_us);
+    populations::open_predictions(reader, format!("{} {span}", deployment.model), &filter).await
+}
+
+/// The filter that the predictions of one span pass.
+pub(crate) fn filter(deployment: &Deployment, span: Span, stored_before_us: i64) -> PredictionFilter {
+    PredictionFilter {
         model: deployment.model.clone(),
         version: deployment.version.clone(),
         environment: deployment.environment.clone(),
         start_us: span.start_us,
         end_us: span.end_us,
         stored_before_us,
-    };
-    populations::open_predictions(reader, format!("{} {span}", deployment.model), &filter).await
+    }
 }
 
 async fn open_baseline(

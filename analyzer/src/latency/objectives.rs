@@ -2,12 +2,14 @@
 
 use windvane_stats::binomial::Share;
 use windvane_stats::burn_rate::{self, RULES};
-use windvane_store::Reader;
 use windvane_store::latency::{self, BurnRow, LatencyAsk};
+use windvane_store::populations::{self, LATENCY, Population};
+use windvane_store::{ReadError, Reader};
 use windvane_types::latency::{Objective as Told, Rule, Window};
-use windvane_types::span;
+use windvane_types::span::{self, Span};
 
 use super::{LatencyError, LatencyRequest};
+use crate::drift::{self, Deployment};
 
 /// A share of events that are to be no slower than a threshold.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +18,31 @@ pub struct Objective {
     pub objective: f64,
     /// The longest good latency, microseconds.
     pub threshold_us: f64,
+}
+
+/// The predictions that objectives look at as of `end_us`: as far back as the longest rule, however short the window in question is.
+///
+/// # Errors
+/// A statement fails.
+pub async fn objectives_over(
+    reader: &Reader,
+    deployment: &Deployment,
+    column: &str,
+    (end_us, stored_before_us): (i64, i64),
+) -> Result<Population, ReadError> {
+    let span = reach(end_us);
+    if column == LATENCY {
+        let filter = drift::filter(deployment, span, stored_before_us);
+        return Ok(populations::latencies(format!("{} {span}", deployment.model), &filter));
+    }
+    drift::side(reader, deployment, span, stored_before_us).await
+}
+
+/// The span of the longest rule that ends at `end_us`.
+fn reach(end_us: i64) -> Span {
+    let longest_s = RULES.iter().map(|rule| rule.long_s).max().unwrap_or_default();
+    let longest_us = i64::try_from(longest_s * 1_000_000).unwrap_or(i64::MAX);
+    Span { start_us: end_us.saturating_sub(longest_us), end_us }
 }
 
 /// Looks at every objective.
@@ -78,6 +105,12 @@ fn tell(objective: &Objective, row: Option<&BurnRow>, end_us: Option<i64>) -> To
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objectives_reach_as_far_back_as_the_longest_rule() {
+        let day_us = 86_400_000_000;
+        assert_eq!(reach(10 * day_us), Span { start_us: 7 * day_us, end_us: 10 * day_us });
+    }
 
     #[test]
     fn the_most_urgent_rule_that_fires_is_the_verdict() {

@@ -12,7 +12,7 @@ const ANSWERS: [(&str, &str, bool); 4] = [
     ("prediction.score", "score", true),
     ("prediction.value", "value", true),
     ("prediction.label", "label", false),
-    ("latency_us", "latency_us", true),
+    (LATENCY, "latency_us", true),
 ];
 
 /// Which predictions.
@@ -101,6 +101,17 @@ pub async fn open_predictions(
     Ok(Population { source, from, plain: None, without_columns, columns, row, extra_segments })
 }
 
+/// The latencies of the predictions that pass the filter, and when each was; which other columns they have is not asked.
+#[must_use]
+pub fn latencies(source: String, filter: &PredictionFilter) -> Population {
+    let column =
+        PopulationColumn { name: LATENCY.to_owned(), storage: Storage::Number(Sql("latency_us".to_owned())) };
+    let row = Sql(EVENT_ID.to_owned());
+    Population { row, ..Population::of_sql(source, from(filter), vec![column]) }
+}
+
+/// The column of how long an answer took.
+pub const LATENCY: &str = "latency_us";
 /// The column of what was true of a prediction: the label of its outcome, else its value as text.
 pub const OUTCOME: &str = "outcome";
 /// The same as a number.

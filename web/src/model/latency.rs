@@ -23,7 +23,7 @@ pub fn card(model: &Model) -> Markup {
         None => nothing_yet(
             "No look at latency is recorded",
             &format!(
-                "windvane latency --model {} --window 3d --reference previous --by version --slo 99.9%:250ms",
+                "windvane latency --model {} --window 24h --reference previous --by version --slo 99.9%:250ms",
                 quoted(name)
             ),
             None,
