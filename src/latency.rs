@@ -1,25 +1,25 @@
 //! `windvane latency`: is the model still fast? Quantiles with intervals, drift of the distribution, objectives that burn.
 
 pub mod arguments;
-mod table;
+pub mod table;
 
 use uuid::Uuid;
 use windvane_analyzer::drift::{self, Asked, Wanted};
 use windvane_analyzer::latency::{self, LatencyError, LatencyRequest};
 use windvane_store::Reader;
 use windvane_store::latency_findings::{self, Run};
-use windvane_types::latency::{Document, Verdict};
+use windvane_types::latency::{Document, Group, Objective, Verdict};
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, FailOn};
 
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
-use arguments::{FailOn, Format, Options, Sides};
+use arguments::{Format, Options, Sides};
 
 /// Runs `windvane latency`.
 pub fn run(arguments: Arguments) -> CommandResult {
@@ -115,18 +115,23 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
         Format::Table => table::render(document),
     })?;
-    let slower = document.groups.iter().filter_map(|group| group.drift.as_ref());
-    let slower = slower.map(|drift| drift.verdict).any(|verdict| verdict == Verdict::Slower);
-    let breached = document.objectives.iter().any(|objective| objective.verdict != "ok");
-    Ok(match options.fail_on {
-        Some(FailOn::Slower) if slower => Exit::Found,
-        Some(FailOn::Breached) if breached => Exit::Found,
-        Some(FailOn::Slower) if document.verdict == Verdict::InsufficientData => Exit::Inconclusive,
-        _ => Exit::Ok,
-    })
+    Ok(options.fail_on.map_or(Exit::Ok, |fail_on| fails_on(document, fail_on)))
 }
 
-fn failure(error: LatencyError) -> Failure {
+/// The exit code of a document where this was asked for.
+pub fn fails_on(document: &Document, fail_on: FailOn) -> Exit {
+    let slower = document.groups.iter().any(Group::is_slower);
+    let breached = document.objectives.iter().any(Objective::burns);
+    match fail_on {
+        FailOn::Slower if slower => Exit::Found,
+        FailOn::Breached if breached => Exit::Found,
+        FailOn::Slower if document.verdict == Verdict::InsufficientData => Exit::Inconclusive,
+        FailOn::Slower | FailOn::Breached => Exit::Ok,
+    }
+}
+
+/// The exit code of latencies that cannot be told.
+pub fn failure(error: LatencyError) -> Failure {
     let reason = match &error {
         LatencyError::UnknownColumn { .. } | LatencyError::Cut { .. } | LatencyError::NoTimes => Reason::Data,
         LatencyError::NoSpans => Reason::Data,

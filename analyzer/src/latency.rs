@@ -13,7 +13,7 @@ use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
 
-pub use objectives::{Objective, objectives_over};
+pub use objectives::{NoObjective, Objective, objectives_over};
 
 /// Groups of one cut that are looked at; smaller ones beyond them are counted and left out.
 pub const GROUPS_MAX: usize = 50;
@@ -237,7 +237,7 @@ fn group(
         .filter_map(|level| {
             let found = at(sketch, *level)?;
             Some(Quantile {
-                quantile: format!("p{}", shortest(100.0 * level)),
+                quantile: name_of(*level),
                 value: found.value * unit,
                 ci: [found.low.map(|low| low * unit), found.high.map(|high| high * unit)],
                 reference: before.and_then(|before| at(before, *level)).map(|found| found.value * unit),
@@ -268,9 +268,19 @@ fn group(
     }
 }
 
-/// A level without the digits that floating point adds: 99.9.
-fn shortest(percent: f64) -> f64 {
-    (percent * 1e6).round() / 1e6
+/// The name of the quantile at a level: `p99.9` of 0.999, without the digits that floating point adds.
+#[must_use]
+pub fn name_of(level: f64) -> String {
+    format!("p{}", (level * 1e8).round() / 1e6)
+}
+
+/// The level of a quantile by its name: 0.999 of `p99.9`; `None` where it is no name of one.
+#[must_use]
+pub fn level_of(name: &str) -> Option<f64> {
+    let percent = name.strip_prefix('p').filter(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))?;
+    let percent: f64 = percent.parse().ok()?;
+    let level = (percent * 1e6).round() / 1e8;
+    (level > 0.0 && level < 1.0).then_some(level)
 }
 
 /// Corrects all p-values together and says what became of each group.
@@ -309,7 +319,7 @@ fn direction(quantiles: &[Quantile]) -> Verdict {
 }
 
 fn overall(groups: &[Group], objectives: &[windvane_types::latency::Objective]) -> Verdict {
-    if objectives.iter().any(|objective| objective.verdict != "ok") {
+    if objectives.iter().any(windvane_types::latency::Objective::burns) {
         return Verdict::Breached;
     }
     let verdicts = || groups.iter().filter_map(|group| group.drift.as_ref()).map(|drift| drift.verdict);
@@ -336,10 +346,15 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_written_without_noise() {
-        assert_eq!(
-            [0.5, 0.9, 0.99, 0.999].map(|level| format!("p{}", shortest(100.0 * level))),
-            ["p50", "p90", "p99", "p99.9"]
-        );
+    fn levels_have_names_without_noise_that_are_read_again() {
+        for (level, name) in
+            [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.999_99, "p99.999")]
+        {
+            assert_eq!(name_of(level), name);
+            assert_eq!(level_of(name), Some(level), "{name}");
+        }
+        for wrong in ["99", "p0", "p100", "p", "p-5", "p+5", "pinf", "99%", "p1e1000"] {
+            assert_eq!(level_of(wrong), None, "{wrong}");
+        }
     }
 }

@@ -203,7 +203,11 @@ impl Arguments {
         }
         let mut levels = self.quantiles;
         levels.sort_by(f64::total_cmp);
-        let objectives = self.slo.iter().map(|text| objective(text)).collect::<Result<_, _>>()?;
+        let objectives = self
+            .slo
+            .iter()
+            .map(|text| text.parse::<Objective>().map_err(|error| usage(error.to_string())))
+            .collect::<Result<_, _>>()?;
         let mut files = self.files.into_iter();
         let sides = match (files.next(), files.next(), self.model, self.window) {
             (Some(current), None, None, None) => {
@@ -235,38 +239,5 @@ impl Arguments {
             format: self.format,
             fail_on: self.fail_on,
         })
-    }
-}
-
-/// Reads `99.9%:250ms`.
-fn objective(text: &str) -> Result<Objective, Failure> {
-    let read = || {
-        let (share, threshold) = text.split_once(':')?;
-        let share: f64 = share.strip_suffix('%')?.trim().parse().ok()?;
-        let at = threshold.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let us = match &threshold[at..] {
-            "us" => 1.0,
-            "ms" => 1e3,
-            "s" => 1e6,
-            _ => return None,
-        };
-        let threshold: f64 = threshold[..at].parse().ok()?;
-        (share > 0.0 && share < 100.0 && threshold > 0.0)
-            .then_some(Objective { objective: share / 100.0, threshold_us: threshold * us })
-    };
-    read().ok_or_else(|| usage(format!("`--slo {text}` is no objective: give one such as 99.9%:250ms")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::objective;
-
-    #[test]
-    fn objectives_have_a_share_and_a_latency() {
-        let read = objective("99.9%:250ms").unwrap();
-        assert!((read.objective - 0.999).abs() < 1e-12 && read.threshold_us == 250_000.0);
-        for text in ["99.9:250ms", "99.9%", "100%:1s", "99%:250", "99%:-1ms", "99%:1h"] {
-            assert!(objective(text).is_err(), "{text}");
-        }
     }
 }

@@ -59,7 +59,8 @@ fn groups(document: &Document) -> String {
     format!("{}\n", lines.join("\n"))
 }
 
-fn name(group: &Group) -> String {
+/// What a group shares, in words: `version=8`, or `all`.
+pub fn name(group: &Group) -> String {
     match group.group.iter().next() {
         None => "all".to_owned(),
         Some((key, value)) => format!("{key}={}", value.as_deref().map_or("(missing)".to_owned(), shortened)),
@@ -75,13 +76,13 @@ fn drift(drift: &Drift) -> String {
     }
 }
 
+/// An objective in words: `99.9 % within 250 ms`.
+pub fn goal(objective: &Objective) -> String {
+    format!("{} % within {}", number(100.0 * objective.objective), length(objective.threshold_us))
+}
+
 fn objective(objective: &Objective) -> String {
-    let mut text = format!(
-        "\n{} % within {}: {}\n",
-        number(100.0 * objective.objective),
-        length(objective.threshold_us),
-        objective.verdict
-    );
+    let mut text = format!("\n{}: {}\n", goal(objective), objective.verdict);
     for rule in &objective.rules {
         let burn =
             |burn: Option<f64>| burn.map_or("no events".to_owned(), |burn| format!("×{}", number(burn)));

@@ -84,6 +84,14 @@ pub struct Group {
     pub drift: Option<Drift>,
 }
 
+impl Group {
+    /// Whether it is slower than its reference.
+    #[must_use]
+    pub fn is_slower(&self) -> bool {
+        self.drift.as_ref().is_some_and(|drift| drift.verdict == Verdict::Slower)
+    }
+}
+
 /// A quantile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Quantile {
@@ -130,6 +138,14 @@ pub struct Objective {
     pub rules: Vec<Rule>,
     /// The urgency of the most urgent rule that fires; `ok` where none does.
     pub verdict: String,
+}
+
+impl Objective {
+    /// Whether a rule fires.
+    #[must_use]
+    pub fn burns(&self) -> bool {
+        self.verdict != "ok"
+    }
 }
 
 /// What a rule says.

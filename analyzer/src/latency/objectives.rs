@@ -1,5 +1,8 @@
 //! Service level objectives over windows of several lengths.
 
+use std::fmt;
+use std::str::FromStr;
+
 use windvane_stats::binomial::Share;
 use windvane_stats::burn_rate::{self, RULES};
 use windvane_store::latency::{self, BurnRow, LatencyAsk};
@@ -18,6 +21,46 @@ pub struct Objective {
     pub objective: f64,
     /// The longest good latency, microseconds.
     pub threshold_us: f64,
+}
+
+/// What is no objective.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no objective: give one such as 99.9%:250ms")]
+pub struct NoObjective(String);
+
+impl FromStr for Objective {
+    type Err = NoObjective;
+
+    /// Reads `99.9%:250ms`: the share, and the longest good latency in `us`, `ms` or `s`.
+    fn from_str(text: &str) -> Result<Self, NoObjective> {
+        let read = || {
+            let (share, threshold) = text.split_once(':')?;
+            let share: f64 = share.strip_suffix('%')?.trim().parse().ok()?;
+            let at = threshold.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let us = match &threshold[at..] {
+                "us" => 1.0,
+                "ms" => 1e3,
+                "s" => 1e6,
+                _ => return None,
+            };
+            let threshold: f64 = threshold[..at].parse().ok()?;
+            (share > 0.0 && share < 100.0 && threshold > 0.0)
+                .then_some(Self { objective: share / 100.0, threshold_us: threshold * us })
+        };
+        read().ok_or_else(|| NoObjective(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Objective {
+    /// As it is read: `99.9%:250ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = (self.objective * 1e8).round() / 1e6;
+        match self.threshold_us {
+            us if us < 1e3 => write!(f, "{share}%:{us}us"),
+            us if us < 1e6 => write!(f, "{share}%:{}ms", us / 1e3),
+            us => write!(f, "{share}%:{}s", us / 1e6),
+        }
+    }
 }
 
 /// The predictions that objectives look at as of `end_us`: as far back as the longest rule, however short the window in question is.
@@ -105,6 +148,19 @@ fn tell(objective: &Objective, row: Option<&BurnRow>, end_us: Option<i64>) -> To
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objectives_have_a_share_and_a_latency_and_are_written_as_they_are_read() {
+        let read: Objective = "99.9%:250ms".parse().unwrap();
+        assert!((read.objective - 0.999).abs() < 1e-12 && read.threshold_us == 250_000.0);
+        for text in ["99.9%:250ms", "99%:800us", "99.95%:1.5s"] {
+            assert_eq!(text.parse::<Objective>().unwrap().to_string(), text);
+        }
+        for text in ["99.9:250ms", "99.9%", "100%:1s", "99%:250", "99%:-1ms", "99%:1h"] {
+            let told = text.parse::<Objective>().unwrap_err().to_string();
+            assert!(told.contains(text) && told.contains("such as 99.9%:250ms"), "{told}");
+        }
+    }
 
     #[test]
     fn objectives_reach_as_far_back_as_the_longest_rule() {
