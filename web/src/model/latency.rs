@@ -26,7 +26,9 @@ pub fn card(model: &Model) -> Markup {
                 "windvane latency --model {} --window 24h --reference previous --by version --slo 99.9%:250ms",
                 quoted(name)
             ),
-            None,
+            Some(&format!(
+                "[monitors.latency]\nkind = \"latency\"\nmodel = {name:?}\nreference = \"previous\"\nwindow = \"1h\"\nsegment_by = [\"version\"]\nslo = [\"99.9%:250ms\"]"
+            )),
         ),
         Some(run) => latest(run),
     };
