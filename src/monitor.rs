@@ -12,6 +12,7 @@ use windvane_analyzer::drift::OpenError;
 use windvane_analyzer::monitor::{Again, Answer, Job, JobError, Outcome, Ran, RunError, Runner};
 use windvane_store::monitor_runs;
 use windvane_types::drift::Verdict;
+use windvane_types::latency::Document as LatencyDocument;
 use windvane_types::performance;
 use windvane_types::quality::Document;
 use windvane_types::span::{self, Span};
@@ -50,7 +51,7 @@ enum Action {
         /// The window that had ended last at this time; now, less the monitor's delay, unless given.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
-        /// Exit with 1 where there is drift, and with 2 where there are too few rows to tell.
+        /// Exit with 1 where this is found, and with 2 where there are too few rows to tell.
         #[arg(long, value_enum)]
         fail_on: Option<FailOn>,
         #[command(flatten)]
@@ -91,6 +92,10 @@ enum FailOn {
     Alert,
     /// A check of quality that fails.
     Fail,
+    /// A group that is slower than its reference.
+    Slower,
+    /// An objective of latency that burns too fast.
+    Breached,
 }
 
 /// Windows of one backfill: an hourly monitor over more than a year.
@@ -180,6 +185,7 @@ impl ByHand {
                     Format::Table => experiment::table::render(&document),
                 });
             }
+            Some(Answer::Latency(document)) => return latency(&document, (format, fail_on)),
             Some(Answer::Performance(document)) => return told(&document, (format, fail_on)),
             Some(Answer::Quality(document)) => return quality(&document, (format, fail_on)),
             None => return print("nothing to compare yet: units of two arms are needed\n"),
@@ -243,6 +249,19 @@ impl ByHand {
     }
 }
 
+/// Prints what a latency monitor found, and exits with what was asked for.
+fn latency(document: &LatencyDocument, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
+    print(&match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => crate::latency::table::render(document),
+    })?;
+    Ok(match fail_on {
+        Some(FailOn::Slower) => crate::latency::fails_on(document, crate::latency::FailOn::Slower),
+        Some(FailOn::Breached) => crate::latency::fails_on(document, crate::latency::FailOn::Breached),
+        _ => Exit::Ok,
+    })
+}
+
 /// Prints what a performance monitor found, and exits with what was asked for.
 fn told(document: &performance::Document, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
     print(&match format {
@@ -278,6 +297,7 @@ fn failure(error: RunError) -> Failure {
         RunError::Job(JobError::Open(error)) => source::open_failure(error),
         RunError::Job(JobError::Compare(error)) => crate::drift::failure(error),
         RunError::Job(JobError::Experiment(error)) => experiment::failure(error),
+        RunError::Job(JobError::Latency(error)) => crate::latency::failure(error),
         RunError::Job(JobError::Performance(error)) => crate::performance::failure(error),
         RunError::Job(JobError::Quality(error)) => crate::quality::failure(error),
         RunError::Job(JobError::Write(error) | JobError::Read(error)) => connection::failure(error),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use windvane_analyzer::drift::{Deployment, Method, Rule, SegmentBounds};
+use windvane_analyzer::latency::{Objective, level_of};
 use windvane_analyzer::monitor::{
-    DriftMonitor, Expected, Job, PerformanceMonitor, Period, QualityMonitor, Schedule, jitter_us,
+    DriftMonitor, Expected, Job, LatencyMonitor, PerformanceMonitor, Period, QualityMonitor, Schedule,
+    jitter_us,
 };
 use windvane_analyzer::performance::{self, Cut, Question};
 use windvane_stats::correction::Correction;
@@ -53,6 +55,7 @@ pub fn monitors(layers: &mut Layers) -> Vec<Job> {
 fn monitor(layers: &mut Layers, name: String) -> Option<Job> {
     let kind = layers.text(KeyPath::from("monitors").join(&name).join("kind"));
     match kind.as_deref() {
+        Some("latency") => latency(layers, name).map(Job::Latency),
         Some("performance") => performance(layers, name).map(Job::Performance),
         Some("quality") => quality(layers, name).map(Job::Quality),
         _ => drift(layers, name).map(Job::Drift),
@@ -64,6 +67,8 @@ const DRIFT_ONLY: [&str; 7] =
     ["methods", "segment_by", "segments_max", "segment_rows_min", "bins", "correction", "min_rows"];
 /// Keys that say nothing to a drift monitor.
 const QUALITY_ONLY: [&str; 3] = ["expectations", "tolerance", "clock_ahead"];
+/// Keys that say something to a latency monitor only.
+const LATENCY_ONLY: [&str; 2] = ["quantiles", "slo"];
 
 /// What all kinds of monitors have.
 struct Shared {
@@ -128,6 +133,7 @@ fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> 
     let table = KeyPath::from("monitors").join(&name);
     refuse(layers, &table, (&["columns", "methods", "bins", "alpha", "correction"], "drift"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
+    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
     let shared = shared(layers, &name);
     let reference = reference(layers, &table);
     let task = match layers.required_text(&table, "task").as_deref() {
@@ -183,6 +189,7 @@ fn quality(layers: &mut Layers, name: String) -> Option<QualityMonitor> {
     let table = KeyPath::from("monitors").join(&name);
     refuse(layers, &table, (&DRIFT_ONLY, "drift"));
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
+    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
     let shared = shared(layers, &name);
     let expected = match layers.path(table.join("expectations")) {
         None => reference(layers, &table).map(Expected::Reference),
@@ -218,10 +225,80 @@ fn quality(layers: &mut Layers, name: String) -> Option<QualityMonitor> {
     })
 }
 
+/// The quantiles of a latency monitor that names none.
+const QUANTILES: [&str; 5] = ["p50", "p90", "p95", "p99", "p99.9"];
+
+fn latency(layers: &mut Layers, name: String) -> Option<LatencyMonitor> {
+    let table = KeyPath::from("monitors").join(&name);
+    let of_drift = ["columns", "methods", "segments_max", "segment_rows_min", "bins", "correction"];
+    refuse(layers, &table, (&of_drift, "drift"));
+    refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
+    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
+    let shared = shared(layers, &name);
+    let reference = match layers.has(table.join("reference")) {
+        true => reference(layers, &table).map(Some),
+        false => Some(None),
+    };
+    let levels = levels(layers, table.join("quantiles"));
+    let objectives = objectives(layers, table.join("slo"));
+    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
+    Some(LatencyMonitor {
+        deployment,
+        reference: reference?,
+        by: layers.texts(table.join("segment_by")),
+        levels: levels?,
+        objectives: objectives?,
+        alpha: layers.number(table.join("alpha"), 0.05),
+        rows_min: layers.integer(table.join("min_rows"), 30),
+        schedule,
+        timeout,
+        memory_bytes_max,
+        enabled,
+        name,
+    })
+}
+
+/// The levels of quantiles, ascending; `None` where one is no quantile.
+fn levels(layers: &mut Layers, path: KeyPath) -> Option<Vec<f64>> {
+    let mut names = layers.texts(path.clone());
+    if names.is_empty() {
+        names = QUANTILES.map(str::to_owned).to_vec();
+    }
+    let mut levels = Vec::new();
+    for name in &names {
+        match level_of(name) {
+            Some(level) => levels.push(level),
+            None => {
+                let problem =
+                    format!("`{name}` is no quantile: give one above p0 and below p100, such as p99.9");
+                layers.contradiction(path.clone(), &problem);
+            }
+        }
+    }
+    let is_read = levels.len() == names.len();
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    is_read.then_some(levels)
+}
+
+/// The objectives; `None` where a text is none.
+fn objectives(layers: &mut Layers, path: KeyPath) -> Option<Vec<Objective>> {
+    let texts = layers.texts(path.clone());
+    let mut objectives = Vec::new();
+    for text in &texts {
+        match text.parse::<Objective>() {
+            Ok(objective) => objectives.push(objective),
+            Err(error) => layers.contradiction(path.clone(), &error.to_string()),
+        }
+    }
+    (objectives.len() == texts.len()).then_some(objectives)
+}
+
 fn drift(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
     let table = KeyPath::from("monitors").join(&name);
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
+    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
     let shared = shared(layers, &name);
     let reference = reference(layers, &table);
     let methods = methods(layers, table.join("methods"));

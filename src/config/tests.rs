@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use windvane_types::span::ReferenceKind;
+
 use super::layers::Layers;
 use super::*;
 
@@ -149,6 +151,43 @@ fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
     }
     let told = faults("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\ntask = \"binary\"\n");
     assert!(told.contains("goes with kind = \"performance\" only"), "{told}");
+}
+
+#[test]
+fn a_latency_monitor_reads_quantiles_and_objectives_and_may_lack_a_reference() {
+    let table = "[monitors.fast]\nkind = \"latency\"\nmodel = \"delay\"\n";
+    let read = |more: &str| {
+        let config = check(&format!("{table}{more}")).unwrap();
+        let [Job::Latency(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+        monitor.clone()
+    };
+    let plain = read("");
+    assert_eq!((plain.reference, plain.levels), (None, vec![0.5, 0.9, 0.95, 0.99, 0.999]));
+    assert!(plain.objectives.is_empty() && plain.by.is_empty());
+    let given = read(
+        "reference = \"previous\"\nsegment_by = [\"version\", \"stage\"]\nquantiles = [\"p99\", \"p50\"]\nslo = \"99%:50ms\"\n",
+    );
+    assert_eq!((&given.reference, &given.levels), (&Some(ReferenceKind::Previous), &vec![0.5, 0.99]));
+    assert_eq!(given.by, ["version", "stage"]);
+    let settings = Job::Latency(given).settings();
+    assert_eq!(settings["slo"], serde_json::json!(["99%:50ms"]));
+    assert_eq!(settings["quantiles"], serde_json::json!(["p50", "p99"]));
+
+    let told = faults(&format!(
+        "{table}slo = [\"99%:50ms\", \"99%\"]\nquantiles = [\"99\"]\ncorrection = \"bh\"\ntolerance = 0.1\ntask = \"binary\"\n"
+    ));
+    for part in [
+        "has 5 faults",
+        "`99%` is no objective: give one such as 99.9%:250ms",
+        "`99` is no quantile: give one above p0 and below p100, such as p99.9",
+        "goes with kind = \"drift\" only",
+        "goes with kind = \"quality\" only",
+        "goes with kind = \"performance\" only",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let told = faults("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\nslo = [\"99%:50ms\"]\n");
+    assert!(told.contains("goes with kind = \"latency\" only"), "{told}");
 }
 
 #[test]

@@ -6,9 +6,11 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use windvane_analyzer::monitor::{Answer, Job, Outcome};
 use windvane_types::drift::{Column, Verdict};
+use windvane_types::latency::{Group, Objective};
 use windvane_types::span::{self, Span};
 
 use crate::drift::words;
+use crate::latency::table::{goal, name};
 
 /// One window of a backfill.
 #[derive(Serialize)]
@@ -27,6 +29,12 @@ pub(super) struct Line {
     /// Checks of quality that failed, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed: Vec<String>,
+    /// Groups that are slower than their reference, the largest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    slower: Vec<String>,
+    /// Objectives that burn too fast, and how urgent that is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    burning: Vec<String>,
 }
 
 /// A segment that drifted.
@@ -50,6 +58,10 @@ impl Line {
             Some(Answer::Quality(document)) => document.failed().map(failed_check).collect(),
             _ => Vec::new(),
         };
+        let latency = match &outcome.answer {
+            Some(Answer::Latency(document)) => Some(document),
+            _ => None,
+        };
         let segments = drift.map_or(&[][..], |document| &document.segments);
         let mut segments_drifted: Vec<Within> = segments
             .iter()
@@ -68,6 +80,8 @@ impl Line {
             segments: segments.len(),
             segments_drifted,
             failed,
+            slower: latency.map(|document| slower(&document.groups)).unwrap_or_default(),
+            burning: latency.map(|document| burning(&document.objectives)).unwrap_or_default(),
         }
     }
 
@@ -76,6 +90,7 @@ impl Line {
         match job {
             Job::Drift(_) => Self::table(lines),
             Job::Experiment(_) => Self::looks(lines),
+            Job::Latency(_) => Self::latencies(lines),
             Job::Performance(_) => Self::measured(lines),
             Job::Quality(_) => Self::checks(lines),
         }
@@ -92,6 +107,23 @@ impl Line {
                 words::grouped(line.rows_current),
                 line.verdict.clone(),
                 named(line.failed.iter().cloned(), COLUMNS_NAMED),
+            ]);
+        }
+        trimmed(&table)
+    }
+
+    /// The windows of a latency monitor.
+    fn latencies(lines: &[Self]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["window (UTC)", "latencies", "verdict", "slower", "burning"]);
+        for line in lines {
+            table.add_row([
+                format!("{} to {}", short(&line.window_start), short(&line.window_end)),
+                words::grouped(line.rows_current),
+                line.verdict.replace('_', " "),
+                named(line.slower.iter().cloned(), COLUMNS_NAMED),
+                named(line.burning.iter().cloned(), COLUMNS_NAMED),
             ]);
         }
         trimmed(&table)
@@ -165,6 +197,17 @@ fn failed_check(check: &windvane_types::quality::Check) -> String {
         Some(column) => format!("{} of {column}", check.check.as_str()),
         None => check.check.as_str().to_owned(),
     }
+}
+
+/// The groups that are slower.
+fn slower(groups: &[Group]) -> Vec<String> {
+    groups.iter().filter(|group| group.is_slower()).map(name).collect()
+}
+
+/// The objectives that burn, each with its urgency: `99.9 % within 250 ms (page)`.
+fn burning(objectives: &[Objective]) -> Vec<String> {
+    let burning = objectives.iter().filter(|objective| objective.burns());
+    burning.map(|objective| format!("{} ({})", goal(objective), objective.verdict)).collect()
 }
 
 /// A table without spaces at the ends of its lines.

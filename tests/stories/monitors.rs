@@ -46,6 +46,19 @@ fn events(model: &str, (this_hour, hours): (i64, i64), shift: impl Fn(i64) -> i6
     (1..=hours).flat_map(|ago| (0..60).map(move |i| (ago, i))).map(|(ago, i)| line(ago, i) + "\n").collect()
 }
 
+/// Events of the model `quick` over the last four hours, two versions in turn; version 8 takes six times as long in the last two.
+fn latencies(this_hour: i64) -> String {
+    let line = |ago: i64, i: i64| {
+        let ts = this_hour - ago * HOUR_US + i * 50_000_000;
+        let (version, slow) = if i % 2 == 0 { (8, ago <= 2) } else { (7, false) };
+        let latency = (10_000 + i * 37 % 50 * 100) * if slow { 6 } else { 1 };
+        format!(
+            r#"{{"model":"quick","version":"{version}","event_id":"{ago}-{i}","ts":{ts},"features":{{"x":1}},"prediction":{{"score":0.5}},"latency_us":{latency}}}"#
+        )
+    };
+    (1..=4).flat_map(|ago| (0..60).map(move |i| (ago, i))).map(|(ago, i)| line(ago, i) + "\n").collect()
+}
+
 async fn send(service: &Service, body: String) {
     let expected =
         query(service, "SELECT count() FROM predictions").parse::<usize>().unwrap() + body.lines().count();
@@ -84,19 +97,22 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     let shift = |ago: i64| if ago <= 2 { 25 } else { 0 };
     send(&quiet, events("moved", (now, 4), shift)).await;
     send(&quiet, events("steady", (now, 4), |_| 0)).await;
+    send(&quiet, latencies(now)).await;
     assert_eq!(quiet.terminate(), Some(0));
 
+    let speed = "kind = \"latency\"\nsegment_by = [\"version\"]\nslo = [\"99%:50ms\"]\ncatch_up = 5";
     let monitors = [
         "[analyzer]\npoll = \"1s\"\n".to_owned(),
         monitor("moved", "moved", "segment_by = [\"region\"]\nsegment_rows_min = 10\ncatch_up = 5"),
         monitor("steady", "steady", "catch_up = 5"),
         monitor("off", "moved", "enabled = false"),
+        monitor("speed", "quick", speed),
     ];
     let service = Service::start(Path::new(BINARY), folder.path(), &monitors.concat());
     let done = "SELECT monitor, countIf(state = 'done') >= 5 AND countIf(state != 'done') = 0 \
                 FROM monitor_runs FINAL GROUP BY monitor ORDER BY monitor";
     eventually(PATIENCE, || match query(&service, done) {
-        found if found == "moved\t1\nsteady\t1" => Ok(()),
+        found if found == "moved\t1\nspeed\t1\nsteady\t1" => Ok(()),
         found => Err(format!("{found}\n{}", service.log().join("\n"))),
     });
     let drifted = query(
@@ -127,10 +143,11 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         serde_json::from_str(&stdout(&windvane(&service, &["monitor", "list", "--format", "json"]))).unwrap();
     let names: Vec<&str> =
         listed["monitors"].as_array().unwrap().iter().map(|m| m["monitor"].as_str().unwrap()).collect();
-    assert_eq!(names, ["moved", "off", "steady"]);
+    assert_eq!(names, ["moved", "off", "speed", "steady"]);
     assert_eq!(listed["monitors"][1]["last_run"], Value::Null);
     assert_eq!(listed["monitors"][0]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
+    the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
@@ -146,7 +163,7 @@ async fn the_api_shows_what_was_found(service: &Service) {
     assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
     let states: Vec<(&Value, &Value)> =
         monitors["monitors"].as_array().unwrap().iter().map(|m| (&m["monitor"], &m["state"])).collect();
-    let expected = [("moved", "ok"), ("off", "disabled"), ("steady", "ok")]
+    let expected = [("moved", "ok"), ("off", "disabled"), ("speed", "ok"), ("steady", "ok")]
         .map(|(m, s)| (Value::from(m), Value::from(s)));
     assert_eq!(states, expected.each_ref().map(|(m, s)| (m, s)), "{monitors}");
     assert_eq!(monitors["monitors"][0]["settings"]["reference"], "previous");
@@ -209,6 +226,51 @@ async fn the_api_shows_what_was_found(service: &Service) {
             "{path}: {problem}"
         );
     }
+}
+
+async fn the_version_that_became_slower_is_named_and_its_objective_burns(service: &Service, now: i64) {
+    let time = |ago: i64| {
+        let seconds = (now - ago * HOUR_US) / 1_000_000;
+        query(service, &format!("SELECT formatDateTime(toDateTime({seconds}), '%FT%TZ', 'UTC')"))
+    };
+    let (before, from, to) = (time(3), time(2), time(1));
+    let path = format!("/api/v1/models/quick/latency?monitor=speed&from={from}&to={to}");
+    let (status, found) = get(service, &path).await;
+    assert_eq!((status, &found["schema"]), (200, &"windvane.latency_runs/1".into()), "{found}");
+    let [run] = found["runs"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!(
+        (&run["window_start"], &run["granularity"], &run["reference_kind"]),
+        (&Value::from(from), &"1h".into(), &"previous".into())
+    );
+    let verdicts: Vec<(&Value, &Value)> = run["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| (&group["group"]["version"], &group["drift"]["verdict"]))
+        .collect();
+    let (slower, steady) = (Value::from("slower"), Value::from("steady"));
+    let expected = [(&Value::Null, &slower), (&Value::from("7"), &steady), (&Value::from("8"), &slower)];
+    assert_eq!(verdicts, expected, "{run}");
+    // The window is an hour long; the rule of six hours sees the two before it too.
+    let objective = &run["objectives"][0];
+    let long = &objective["rules"][1]["long"];
+    assert_eq!(
+        (&objective["verdict"], &long["window_s"], &long["events"], &long["bad"]),
+        (&"page".into(), &21_600.into(), &180.into(), &30.into()),
+        "{objective}"
+    );
+
+    // By hand the same window is found to be the same, and stays one run.
+    let words = ["monitor", "run", "speed", "--at", &to, "--fail-on", "slower", "--format", "json"];
+    let ran = windvane(service, &words);
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let printed: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((&printed["verdict"], &printed["groups"]), (&"breached".into(), &run["groups"]));
+    assert_eq!(get(service, &path).await.1["runs"].as_array().unwrap().len(), 1);
+    let table = stdout(&windvane(service, &["monitor", "backfill", "speed", "--from", &before, "--to", &to]));
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[1].contains("steady") && !lines[1].contains("version"), "{table}");
+    assert!(lines[2].ends_with("all, version=8  99 % within 50 ms (page)"), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use windvane_store::StoreError;
 
 use crate::drift::{DriftError, OpenError};
 use crate::experiment::ExperimentError;
+use crate::latency::LatencyError;
 use crate::performance::PerformanceError;
 use crate::quality::QualityError;
 
@@ -21,6 +22,9 @@ pub enum JobError {
     /// The arms cannot be compared.
     #[error("cannot look at the experiment")]
     Experiment(#[source] ExperimentError),
+    /// How fast the window was cannot be told.
+    #[error("cannot measure the latencies of the window")]
+    Latency(#[from] LatencyError),
     /// The performance of the window cannot be told.
     #[error("cannot measure the window")]
     Performance(#[from] PerformanceError),

@@ -5,9 +5,11 @@ use std::time::Duration;
 use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
-use windvane_types::{drift, experiment, performance, quality};
+use windvane_types::{drift, experiment, latency, performance, quality};
 
-use super::{DriftMonitor, ExperimentMonitor, JobError, PerformanceMonitor, QualityMonitor, Schedule};
+use super::{
+    DriftMonitor, ExperimentMonitor, JobError, LatencyMonitor, PerformanceMonitor, QualityMonitor, Schedule,
+};
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub enum Job {
     Drift(DriftMonitor),
     /// Looks at an experiment.
     Experiment(ExperimentMonitor),
+    /// Says how fast windows of a model's predictions were.
+    Latency(LatencyMonitor),
     /// Measures windows of a model's predictions with the outcomes that are known.
     Performance(PerformanceMonitor),
     /// Checks windows of a model's predictions against what they should be.
@@ -29,6 +33,8 @@ pub enum Answer {
     Drift(Box<drift::Document>),
     /// Of a look at an experiment.
     Experiment(Box<experiment::Document>),
+    /// Of a latency monitor.
+    Latency(Box<latency::Document>),
     /// Of a performance monitor.
     Performance(Box<performance::Document>),
     /// Of a quality monitor.
@@ -67,6 +73,7 @@ impl Job {
         match self {
             Self::Drift(_) => "drift",
             Self::Experiment(_) => "experiment",
+            Self::Latency(_) => "latency",
             Self::Performance(_) => "performance",
             Self::Quality(_) => "quality",
         }
@@ -78,6 +85,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => &monitor.name,
             Self::Experiment(monitor) => &monitor.experiment.exposed.experiment,
+            Self::Latency(monitor) => &monitor.name,
             Self::Performance(monitor) => &monitor.name,
             Self::Quality(monitor) => &monitor.name,
         }
@@ -89,6 +97,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => &monitor.deployment.model,
             Self::Experiment(_) => "",
+            Self::Latency(monitor) => &monitor.deployment.model,
             Self::Performance(monitor) => &monitor.deployment.model,
             Self::Quality(monitor) => &monitor.deployment.model,
         }
@@ -100,6 +109,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => &monitor.schedule,
             Self::Experiment(monitor) => &monitor.schedule,
+            Self::Latency(monitor) => &monitor.schedule,
             Self::Performance(monitor) => &monitor.schedule,
             Self::Quality(monitor) => &monitor.schedule,
         }
@@ -111,6 +121,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.timeout,
             Self::Experiment(monitor) => monitor.timeout,
+            Self::Latency(monitor) => monitor.timeout,
             Self::Performance(monitor) => monitor.timeout,
             Self::Quality(monitor) => monitor.timeout,
         }
@@ -122,6 +133,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.enabled,
             Self::Experiment(monitor) => monitor.enabled,
+            Self::Latency(monitor) => monitor.enabled,
             Self::Performance(monitor) => monitor.enabled,
             Self::Quality(monitor) => monitor.enabled,
         }
@@ -133,6 +145,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.settings(),
             Self::Experiment(monitor) => monitor.settings(),
+            Self::Latency(monitor) => monitor.settings(),
             Self::Performance(monitor) => monitor.settings(),
             Self::Quality(monitor) => monitor.settings(),
         }
@@ -148,7 +161,7 @@ impl Job {
     ) -> Result<Vec<Span>, StoreError> {
         match self {
             Self::Performance(monitor) => monitor.reopened(store, runs, times).await,
-            Self::Drift(_) | Self::Experiment(_) | Self::Quality(_) => Ok(Vec::new()),
+            Self::Drift(_) | Self::Experiment(_) | Self::Latency(_) | Self::Quality(_) => Ok(Vec::new()),
         }
     }
 
@@ -156,7 +169,7 @@ impl Job {
     pub(super) fn reopens_every(&self) -> Option<Duration> {
         match self {
             Self::Performance(monitor) => Some(monitor.reopen_every),
-            Self::Drift(_) | Self::Experiment(_) | Self::Quality(_) => None,
+            Self::Drift(_) | Self::Experiment(_) | Self::Latency(_) | Self::Quality(_) => None,
         }
     }
 
@@ -165,6 +178,7 @@ impl Job {
         match self {
             Self::Drift(monitor) => monitor.run(store, attempt).await,
             Self::Experiment(monitor) => monitor.run(store, attempt).await,
+            Self::Latency(monitor) => monitor.run(store, attempt).await,
             Self::Performance(monitor) => monitor.run(store, attempt).await,
             Self::Quality(monitor) => monitor.run(store, attempt).await,
         }

@@ -4,7 +4,7 @@ use super::Key;
 use crate::config::kind::Kind;
 
 /// The words of `monitors.<NAME>.kind`.
-pub const KINDS: &[&str] = &["drift", "performance", "quality"];
+pub const KINDS: &[&str] = &["drift", "latency", "performance", "quality"];
 
 /// The words of `monitors.<NAME>.task`.
 pub const TASKS: &[&str] = &["binary", "multiclass", "regression", "ranking"];
@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(KINDS),
         default: "drift",
         example: "kind = \"performance\"",
-        about: "What a monitor looks for: whether windows drift from their reference, how right the model is by the outcomes that are known, or whether data are what the reference (or a file of expectations) says they should be.",
+        about: "What a monitor looks for: whether windows drift from their reference, how fast the model is and whether objectives burn, how right it is by the outcomes that are known, or whether data are what the reference (or a file of expectations) says they should be.",
     },
     Key {
         path: "monitors.<NAME>.model",
@@ -69,7 +69,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "monitors.<NAME>.reference",
         kind: Kind::Text,
-        default: "none: it must be given",
+        default: "none: it must be given, but for kind = \"latency\"",
         example: "reference = \"baseline:spring\"",
         about: "What each window is compared with: `baseline:NAME` (saved with `windvane baseline save`), `window:START/END`, `previous` (the span right before) or `same_hour_last_week`.",
     },
@@ -141,7 +141,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Texts { max: 4 },
         default: "none",
         example: "segment_by = [\"carrier\"]",
-        about: "Tags or features; rows that share their values are compared apart too.",
+        about: "Tags or features; rows that share their values are compared apart too. For kind = \"latency\" each is a cut of its own, and `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans) may be given too.",
     },
     Key {
         path: "monitors.<NAME>.segments_max",
@@ -183,7 +183,21 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 1_000_000_000 },
         default: "30",
         example: "min_rows = 30",
-        about: "Values that each side needs before a column is judged.",
+        about: "Values that each side needs before a column, or a group of latencies, is judged.",
+    },
+    Key {
+        path: "monitors.<NAME>.quantiles",
+        kind: Kind::Texts { max: 16 },
+        default: "p50, p90, p95, p99 and p99.9",
+        example: "quantiles = [\"p50\", \"p99\", \"p99.9\"]",
+        about: "For kind = \"latency\": the quantiles of `latency_us` that are kept, each with its interval.",
+    },
+    Key {
+        path: "monitors.<NAME>.slo",
+        kind: Kind::Texts { max: 16 },
+        default: "none",
+        example: "slo = [\"99.9%:250ms\"]",
+        about: "For kind = \"latency\": objectives, the share of requests and the latency they keep to. Each rule looks as far back from the end of the window as it needs, up to three days. docs/LATENCY.md has the rules.",
     },
     Key {
         path: "monitors.<NAME>.task",

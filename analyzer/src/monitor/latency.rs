@@ -1,0 +1,146 @@
+//! A latency monitor: how fast the predictions of one window were, against its reference and against objectives; findings into
+//! `latency_findings`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use windvane_store::latency_findings::{self, Run};
+use windvane_store::populations::{LATENCY, Population, TIME};
+use windvane_store::{Reader, Store};
+use windvane_types::span::ReferenceKind;
+
+use super::job::{Answer, Attempt, Outcome};
+use super::{JobError, Schedule};
+use crate::drift::{self, Asked, Deployment, OpenError, Opened, Wanted};
+use crate::latency::{self, LatencyRequest, Objective};
+
+/// The confidence of intervals.
+const CONFIDENCE: f64 = 0.95;
+
+/// What a latency monitor looks at, against what, and when.
+#[derive(Debug, Clone)]
+pub struct LatencyMonitor {
+    /// Its name.
+    pub name: String,
+    /// Whose predictions.
+    pub deployment: Deployment,
+    /// What each window is compared with; nothing where `None`.
+    pub reference: Option<ReferenceKind>,
+    /// Cuts into groups, each for itself: columns, tags, `version`, `environment`, `arm:EXPERIMENT`, `stage`.
+    pub by: Vec<String>,
+    /// The levels of the quantiles, ascending.
+    pub levels: Vec<f64>,
+    /// The service level objectives; each looks back as far as its rules need.
+    pub objectives: Vec<Objective>,
+    /// The bound on the chance that a window without any change is called slower or faster.
+    pub alpha: f64,
+    /// Latencies that each side of a group needs before it is judged.
+    pub rows_min: u64,
+    /// When it runs.
+    pub schedule: Schedule,
+    /// How long one window may take.
+    pub timeout: Duration,
+    /// Bytes that a statement of it may take in ClickHouse.
+    pub memory_bytes_max: u64,
+    /// Whether it runs by itself.
+    pub enabled: bool,
+}
+
+impl LatencyMonitor {
+    pub(super) fn settings(&self) -> Value {
+        let slo: Vec<String> = self.objectives.iter().map(Objective::to_string).collect();
+        json!({
+            "version": self.deployment.version,
+            "environment": self.deployment.environment,
+            "reference": self.reference.as_ref().map(ReferenceKind::to_string),
+            "window": self.schedule.window.to_string(),
+            "every": self.schedule.every.to_string(),
+            "delay_s": self.schedule.delay_us / 1_000_000,
+            "catch_up": self.schedule.catch_up,
+            "segment_by": self.by,
+            "quantiles": self.levels.iter().copied().map(latency::name_of).collect::<Vec<_>>(),
+            "slo": slo,
+            "alpha": self.alpha,
+            "min_rows": self.rows_min,
+        })
+    }
+
+    pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
+        let bounded = store.bounded(self.memory_bytes_max, self.timeout);
+        let (reference, current) = self.open(&bounded, attempt).await?;
+        let reader = Reader::Store(bounded);
+        let end_us = attempt.window.end_us;
+        let objectives_over = match self.objectives.is_empty() {
+            true => None,
+            false => {
+                let until = (end_us, attempt.now_us);
+                let opened = latency::objectives_over(&reader, &self.deployment, LATENCY, until).await;
+                Some(opened.map_err(OpenError::Read)?)
+            }
+        };
+        let request = LatencyRequest {
+            reference,
+            current,
+            column: LATENCY.to_owned(),
+            unit_us: 1.0,
+            by: self.by.clone(),
+            levels: self.levels.clone(),
+            confidence: CONFIDENCE,
+            alpha: self.alpha,
+            rows_min: self.rows_min,
+            objectives: self.objectives.clone(),
+            objectives_over,
+            timestamp: Some(TIME.to_owned()),
+            end_us: Some(end_us),
+        };
+        let document = latency::run(&reader, &request).await?;
+        let findings = latency_findings::write(store, &self.told(attempt), &document).await;
+        Ok(Outcome {
+            rows_reference: document.reference.as_ref().map_or(0, |reference| reference.rows),
+            rows_current: document.current.rows,
+            findings: findings.map_err(JobError::Write)?,
+            verdict: document.verdict.as_str().to_owned(),
+            answer: Some(Answer::Latency(Box::new(document))),
+        })
+    }
+
+    /// What findings say of the run that they come from.
+    fn told(&self, attempt: Attempt<'_>) -> Run {
+        let reference = self.reference.as_ref();
+        Run {
+            run_id: attempt.run_id.to_owned(),
+            computed_at_us: attempt.now_us,
+            model: self.deployment.model.clone(),
+            version: self.deployment.version.clone().unwrap_or_default(),
+            environment: self.deployment.environment.clone().unwrap_or_default(),
+            monitor: self.name.clone(),
+            reference_kind: reference.map_or("", ReferenceKind::as_str).to_owned(),
+            reference_name: reference.map_or("", ReferenceKind::name).to_owned(),
+            window: attempt.window,
+            granularity: self.schedule.every.to_string(),
+        }
+    }
+
+    /// The reference, where there is one, and the window.
+    async fn open(
+        &self,
+        store: &Store,
+        attempt: Attempt<'_>,
+    ) -> Result<(Option<Population>, Population), OpenError> {
+        let Some(reference) = &self.reference else {
+            let reader = Reader::Store(store.clone());
+            let current = drift::side(&reader, &self.deployment, attempt.window, attempt.now_us).await?;
+            return Ok((None, current));
+        };
+        let asked = Asked {
+            deployment: &self.deployment,
+            reference,
+            window: attempt.window,
+            stored_before_us: attempt.now_us,
+            // A profile knows too little of latencies: the reference's rows are needed.
+            wanted: Wanted { columns: None, methods: None, segments: !self.by.is_empty(), special: true },
+        };
+        let Opened { reference, current, .. } = drift::open(store, asked).await?;
+        Ok((Some(reference), current))
+    }
+}
