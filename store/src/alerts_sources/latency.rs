@@ -8,7 +8,7 @@ pub(super) const KIND: Kind = Kind {
     measures: &[
         Measure { name: "page", about: "1 where an objective burns its budget so fast that somebody has to look now" },
         Measure { name: "ticket", about: "1 where it burns faster than it should" },
-        Measure { name: "slower", about: "1 where the group is slower than its reference" },
+        Measure { name: "slower", about: "1 where the group is slower than its reference, at the quantiles that grew" },
     ],
     windows: true,
     sample: r#"{"labels":{"model":"delay","monitor":"latency","objective":"burn 99.9% 250000us 3600s"},
@@ -30,7 +30,8 @@ pub(super) const KIND: Kind = Kind {
                'monitor', toString(monitor), if(is_objective, 'objective', 'quantile'), toString(method),
                'segment_key', toString(segment_key), 'segment', segment_value) AS labels,
            toUnixTimestamp64Micro(window_start) AS window_start_us, toUnixTimestamp64Micro(window_end) AS window_end_us,
-           if(found.verdict = 'insufficient_data', NULL, toFloat64(found.verdict = {measure:String})) AS value,
+           if(found.verdict = 'insufficient_data', NULL,
+              toFloat64(found.verdict = {measure:String} AND ifNull(statistic > reference_statistic, 1))) AS value,
            toFloat64(n_current) AS evidence, toString(found.verdict) AS verdict, statistic, threshold,
            reference_statistic, p_value, n_reference, n_current
     FROM found
