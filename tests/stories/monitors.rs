@@ -271,6 +271,21 @@ async fn the_version_that_became_slower_is_named_and_its_objective_burns(service
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[1].contains("steady") && !lines[1].contains("version"), "{table}");
     assert!(lines[2].ends_with("all, version=8  99 % within 50 ms (page)"), "{table}");
+
+    // Rules of alerts see it: one of the objective's, and five quantiles of all and of version 8.
+    let rules = "LatencyBudgetBurns,ModelSlower";
+    let words =
+        ["alerts", "backtest", "--from", &before, "--to", &time(0), "--rules", rules, "--format", "json"];
+    let replayed: Value = serde_json::from_str(&stdout(&windvane(service, &words))).unwrap();
+    let alerts: Vec<(&Value, &Value)> = replayed["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| (&found["rule"], &found["alerts"]))
+        .collect();
+    let (burns, slower) = (Value::from("LatencyBudgetBurns"), Value::from("ModelSlower"));
+    let (one, ten) = (Value::from(1), Value::from(10));
+    assert_eq!(alerts, [(&burns, &one), (&slower, &ten)], "{replayed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
