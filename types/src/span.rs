@@ -211,6 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn a_week_before_is_the_same_hours_of_the_same_weekday() {
+        let day = Span::parse("24h", now()).unwrap();
+        assert_eq!(day.a_week_before().to_string(), "2013-02-22T00:00:00Z/2013-02-23T00:00:00Z");
+        // In UTC, where clocks are never put forward, and across the end of a year and a leap day.
+        let hour = |text| Span::parse(text, now()).unwrap().a_week_before().to_string();
+        assert_eq!(
+            hour("2013-01-03T08:00:00Z/2013-01-03T09:00:00Z"),
+            "2012-12-27T08:00:00Z/2012-12-27T09:00:00Z"
+        );
+        assert_eq!(
+            hour("2012-03-04T23:00:00Z/2012-03-05T00:00:00Z"),
+            "2012-02-26T23:00:00Z/2012-02-27T00:00:00Z"
+        );
+        let ends = Span { start_us: i64::MIN, end_us: i64::MIN + 1 }.a_week_before();
+        assert_eq!((ends.start_us, ends.end_us), (i64::MIN, i64::MIN));
+    }
+
+    #[test]
     fn lengths_have_a_number_and_a_unit() {
         for (text, seconds) in
             [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("2w", 1_209_600)]
