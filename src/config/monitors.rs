@@ -63,8 +63,8 @@ fn monitor(layers: &mut Layers, name: String) -> Option<Job> {
 }
 
 /// Keys that say nothing to a quality monitor.
-const DRIFT_ONLY: [&str; 7] =
-    ["methods", "segment_by", "segments_max", "segment_rows_min", "bins", "correction", "min_rows"];
+const DRIFT_ONLY: [&str; 8] =
+    ["methods", "text", "segment_by", "segments_max", "segment_rows_min", "bins", "correction", "min_rows"];
 /// Keys that say nothing to a drift monitor.
 const QUALITY_ONLY: [&str; 3] = ["expectations", "tolerance", "clock_ahead"];
 /// Keys that say something to a latency monitor only.
@@ -131,7 +131,7 @@ const PERFORMANCE_ONLY: [&str; 9] =
 
 fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> {
     let table = KeyPath::from("monitors").join(&name);
-    refuse(layers, &table, (&["columns", "methods", "bins", "alpha", "correction"], "drift"));
+    refuse(layers, &table, (&["columns", "methods", "text", "bins", "alpha", "correction"], "drift"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
     let shared = shared(layers, &name);
@@ -310,6 +310,7 @@ fn drift(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
         reference: reference?,
         columns: list("columns"),
         methods: methods?,
+        text: list("text").unwrap_or_default(),
         segment_by: list("segment_by").unwrap_or_default(),
         segments: SegmentBounds {
             number_max: layers.size(table.join("segments_max"), 20),

@@ -120,6 +120,14 @@ fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
     assert_eq!((monitor.name.as_str(), monitor.reference.name()), ("daily", "spring"));
     assert_eq!((schedule.window.to_string(), schedule.every.to_string()), ("1d".to_owned(), "1d".to_owned()));
     assert!(monitor.enabled && monitor.columns.is_none() && monitor.methods.is_none());
+    assert!(monitor.text.is_empty());
+    let table = "[monitors.said]\nmodel = \"m\"\nreference = \"previous\"\ntext = [\"comment\", \"title\"]\n";
+    let config = check(table).unwrap();
+    let [Job::Drift(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    assert_eq!(monitor.text, ["comment", "title"]);
+    let told = faults(&format!("{table}kind = \"quality\"\n"));
+    assert!(told.contains("goes with kind = \"drift\" only"), "{told}");
+    assert!(faults("[monitors.said]\ntext = [\"\"]\n").contains("strings that are not empty"));
 
     let wrong = "[monitors.\"by carrier\"]\nwindow = \"1y\"\nmethods = [\"ks\", \"kss\"]\nreference = \"window:24h\"\n\
                  alpha = 0.9\ncorrection = \"none\"\nsegments = 3\n";

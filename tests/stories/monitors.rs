@@ -105,7 +105,7 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         "[analyzer]\npoll = \"1s\"\n".to_owned(),
         monitor("moved", "moved", "segment_by = [\"region\"]\nsegment_rows_min = 10\ncatch_up = 5"),
         monitor("steady", "steady", "catch_up = 5"),
-        monitor("off", "moved", "enabled = false"),
+        monitor("off", "moved", "enabled = false\ncolumns = [\"c\"]\ntext = [\"c\"]"),
         monitor("speed", "quick", speed),
     ];
     let service = Service::start(Path::new(BINARY), folder.path(), &monitors.concat());
@@ -148,9 +148,22 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     assert_eq!(listed["monitors"][0]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
     the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
+    a_column_is_text_where_the_monitor_says_so(&service);
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
+}
+
+fn a_column_is_text_where_the_monitor_says_so(service: &Service) {
+    let kinds = |monitor: &str| {
+        let printed = stdout(&windvane(service, &["monitor", "run", monitor, "--format", "json"]));
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let columns = printed["columns"].as_array().unwrap();
+        let kind = |c: &Value| format!("{} {}", c["column"].as_str().unwrap(), c["kind"].as_str().unwrap());
+        columns.iter().map(kind).collect::<Vec<String>>()
+    };
+    assert!(kinds("off").contains(&"c text".to_owned()));
+    assert!(kinds("steady").contains(&"c categorical".to_owned()));
 }
 
 async fn get(service: &Service, path: &str) -> (u16, Value) {

@@ -35,7 +35,7 @@ pub fn unanswered(profile: &Profile, wanted: Wanted<'_>) -> Option<String> {
         return Some("segments".to_owned());
     }
     if wanted.special {
-        return Some("`--compat`, `--text` and `--embedding`".to_owned());
+        return Some("another tool's conventions, columns of text or vectors".to_owned());
     }
     let asked =
         |column: &&ColumnProfile| wanted.columns.is_none_or(|columns| columns.contains(&column.column));

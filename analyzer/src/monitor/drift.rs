@@ -27,6 +27,8 @@ pub struct DriftMonitor {
     pub columns: Option<Vec<String>>,
     /// The methods; the default ones of each kind where `None`.
     pub methods: Option<Vec<Method>>,
+    /// The columns that hold free text.
+    pub text: Vec<String>,
     /// The columns or tags that cut segments.
     pub segment_by: Vec<String>,
     /// Which of the segments are looked at.
@@ -59,6 +61,7 @@ impl DriftMonitor {
             "catch_up": self.schedule.catch_up,
             "columns": self.columns,
             "methods": methods,
+            "text": self.text,
             "segment_by": self.segment_by,
             "segments_max": self.segments.number_max,
             "segment_rows_min": self.segments.rows_min,
@@ -75,7 +78,7 @@ impl DriftMonitor {
             columns: self.columns.as_deref(),
             methods: self.methods.as_deref(),
             segments: !self.segment_by.is_empty(),
-            special: false,
+            special: !self.text.is_empty(),
         };
         let asked = Asked {
             deployment: &self.deployment,
@@ -88,6 +91,11 @@ impl DriftMonitor {
             drift::open(&bounded, asked).await?;
         // A window without predictions has no columns, and none of them is unknown.
         let empty = reference.without_columns || current.without_columns;
+        // Those that one side has are still text: counted as categories, each text would be one.
+        let has = |name: &String| {
+            reference.columns.iter().chain(&current.columns).any(|column| column.name == *name)
+        };
+        let text = self.text.iter().filter(|name| !empty || has(name)).cloned().collect();
         let request = DriftRequest {
             reference,
             current,
@@ -95,7 +103,7 @@ impl DriftMonitor {
             columns: self.columns.clone().filter(|_| !empty),
             methods: self.methods.clone().filter(|_| !empty),
             bins: self.bins,
-            text: Vec::new(),
+            text,
             embedding: Vec::new(),
             segment_by: if empty { Vec::new() } else { self.segment_by.clone() },
             segments: self.segments,

@@ -137,6 +137,13 @@ pub const KEYS: &[Key] = &[
         about: "Only these methods, by their names in docs/METHODS.md.",
     },
     Key {
+        path: "monitors.<NAME>.text",
+        kind: Kind::Texts { max: 10_000 },
+        default: "none",
+        example: "text = [\"comment\"]",
+        about: "For kind = \"drift\": columns that hold free text; they are compared as texts (docs/METHODS.md), not as categories. A baseline's rows are read again for it.",
+    },
+    Key {
         path: "monitors.<NAME>.segment_by",
         kind: Kind::Texts { max: 4 },
         default: "none",
