@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Deserialize;
 use windvane_store::local::FileFormat;
-use windvane_store::{LocalEngine, Real};
+use windvane_store::{LocalEngine, Real, populations};
 
 #[path = "support/library.rs"]
 mod library;
@@ -18,7 +18,7 @@ struct Row {
 }
 
 #[test]
-fn reads_a_named_file_with_every_double_intact() {
+fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it's \\ a `file`.csv");
     let mut file = std::fs::File::create(&path).unwrap();
@@ -48,4 +48,12 @@ fn reads_a_named_file_with_every_double_intact() {
     assert!(error.starts_with("Code: 60."), "{error}");
     let pattern = engine.source(&folder.path().join("*.csv"), FileFormat::Csv).unwrap_err().to_string();
     assert!(pattern.contains("*.csv"), "{pattern}");
+
+    // A process has one engine, so this stands here: the names that the structure of a staged file has, too.
+    let path = folder.path().join("like_ours.csv");
+    std::fs::write(&path, "c0,c1,c2\n1,2,3\n4,5,6\n").unwrap();
+    let population = populations::open_file(&engine, &path, "like_ours").unwrap();
+    let names: Vec<&str> = population.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["c0", "c1", "c2"]);
+    assert_eq!(engine.text("SELECT c0, c2 FROM files.like_ours ORDER BY c0").unwrap(), "1\t3\n4\t6\n");
 }

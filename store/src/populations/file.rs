@@ -211,8 +211,10 @@ fn staged_csv(
     let with_structure = |format: &str| {
         source.replace("'CSVWithNames')", &format!("'{format}', {})", quote(&structure.join(", "))))
     };
+    // A header that reads `c0,c1,…` is still the first row, though it names the columns of the structure.
     let header = engine.text(&format!(
-        "SELECT * FROM {} LIMIT 1 SETTINGS max_threads = 1, input_format_parallel_parsing = 0 FORMAT JSONCompactEachRow",
+        "SELECT * FROM {} LIMIT 1 SETTINGS max_threads = 1, input_format_parallel_parsing = 0, \
+         input_format_csv_detect_header = 0 FORMAT JSONCompactEachRow",
         with_structure("CSV")
     ))?;
     let names: Vec<Option<String>> =
