@@ -24,14 +24,36 @@ pub fn telemetry(layers: &mut Layers) -> Option<Telemetry> {
         }
         return None;
     };
-    if !endpoint.starts_with("http://") {
-        let problem = format!(
-            "`{endpoint}` is no http:// address; have a collector of OpenTelemetry on this machine take it and send it on over TLS"
-        );
+    if let Some(problem) = problem_with(&endpoint) {
         layers.contradiction(ENDPOINT, &problem);
     }
     Some(Telemetry {
         endpoint: endpoint.trim_end_matches('/').to_owned(),
         metrics_every: layers.length("telemetry.metrics_every", Duration::from_secs(60)),
     })
+}
+
+/// Why an address is not taken. It is logged, and `/v1/metrics` is put behind it, so it may hold no secret and end in its path.
+fn problem_with(endpoint: &str) -> Option<String> {
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        // Without the value: it may hold a password.
+        return Some(
+            "has a user or a password in its address, which would be logged; allowed is http://HOST:PORT without one, such as that of a collector of OpenTelemetry on this machine that adds what its target asks for".to_owned(),
+        );
+    }
+    if !endpoint.starts_with("http://") {
+        return Some(format!(
+            "`{endpoint}` is no http:// address; have a collector of OpenTelemetry on this machine take it and send it on over TLS"
+        ));
+    }
+    if let Some(end) = endpoint.find(['?', '#']) {
+        return Some(format!(
+            "`{endpoint}` has a query or a fragment; allowed is what stands before it, `{}`: /v1/metrics is put behind that",
+            &endpoint[..end]
+        ));
+    }
+    let before = endpoint.trim_end_matches('/').strip_suffix("/v1/metrics")?;
+    Some(format!("`{endpoint}` ends in /v1/metrics, which is put behind it once more; allowed is `{before}`"))
 }

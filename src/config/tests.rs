@@ -33,6 +33,17 @@ fn nothing_is_sent_of_the_service_itself_unless_somebody_says_where() {
 }
 
 #[test]
+fn where_metrics_are_sent_holds_no_password_and_a_fault_does_not_show_it() {
+    for address in ["http://u:hidden@otel:4318", "https://hidden@otel", "http://u:hidden@otel:4318/?a=b"] {
+        let told = faults(&format!("[telemetry]\notlp_endpoint = \"{address}\""));
+        assert!(told.contains("has a user or a password") && !told.contains("hidden"), "{told}");
+    }
+    let path =
+        check("[telemetry]\notlp_endpoint = \"http://otel:4318/in@side/\"").unwrap().telemetry.unwrap();
+    assert_eq!(path.endpoint, "http://otel:4318/in@side");
+}
+
+#[test]
 fn relative_paths_start_at_the_files_folder() {
     let config = check("[store]\ndata_dir = \"data\"").unwrap();
     assert!(
@@ -65,6 +76,8 @@ fn contradictions_are_told() {
         ("[store]\nuser = \"u\"", "goes with store.url"),
         ("[telemetry]\nmetrics_every = \"5s\"", "goes with telemetry.otlp_endpoint"),
         ("[telemetry]\notlp_endpoint = \"https://otel:4318\"", "is no http:// address"),
+        ("[telemetry]\notlp_endpoint = \"http://otel:4318/v1/metrics/\"", "allowed is `http://otel:4318`"),
+        ("[telemetry]\notlp_endpoint = \"http://otel:4318/?a=b\"", "has a query or a fragment"),
         ("[store]\nengine_listen = \"0.0.0.0:8123\"", "loopback address only"),
         ("[server]\nlisten = \"0.0.0.0:8080\"", "make one with `windvane token create`"),
         ("[redaction.m]\nfeatures_allow = \"a\"\nfeatures_deny = \"b\"", "excludes features_deny"),

@@ -10,7 +10,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Url,
         default: "none: nothing is sent",
         example: "otlp_endpoint = \"http://127.0.0.1:4318\"",
-        about: "Where the service sends its own metrics by OpenTelemetry's protocol over HTTP, without /v1/metrics. An http:// address, so have a collector on this machine send them on. /metrics is served all the same; set this where Prometheus does not come.",
+        about: "Where the service sends its own metrics by OpenTelemetry's protocol over HTTP, without /v1/metrics, user, password and query. An http:// address, so have a collector on this machine send them on. /metrics is served all the same; set this where Prometheus does not come.",
     },
     Key {
         path: "telemetry.metrics_every",
