@@ -58,24 +58,34 @@ impl Sender {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         loop {
-            let last = tokio::select! {
-                _ = ticks.tick() => false,
-                () = ending.cancelled() => true,
+            tokio::select! {
+                biased;
+                () = ending.cancelled() => break,
+                _ = ticks.tick() => {}
+            }
+            // One that hangs does not hold up the last one, which has all that it has.
+            let sent = tokio::select! {
+                biased;
+                () = ending.cancelled() => break,
+                sent = self.send() => sent,
             };
-            let sent = self.send().await;
-            // Once as it begins and once as it ends: metrics that are not taken are no reason to fill the log.
-            match &sent {
-                Err(error) if !failing => {
-                    tracing::warn!(url = self.url, error, "our own metrics are not taken; trying again");
-                }
-                Ok(()) if failing => tracing::info!(url = self.url, "our own metrics are taken again"),
-                _ => {}
-            }
-            failing = sent.is_err();
-            if last {
-                return;
-            }
+            failing = self.tell(&sent, failing);
         }
+        let sent = self.send().await;
+        self.tell(&sent, failing);
+    }
+
+    /// Logs once as it begins to fail and once as that ends: metrics that are not taken are no reason to fill the log.
+    /// Answers whether it fails.
+    fn tell(&self, sent: &Result<(), String>, failing: bool) -> bool {
+        match sent {
+            Err(error) if !failing => {
+                tracing::warn!(url = self.url, error, "our own metrics are not taken; trying again");
+            }
+            Ok(()) if failing => tracing::info!(url = self.url, "our own metrics are taken again"),
+            _ => {}
+        }
+        sent.is_err()
     }
 
     async fn send(&self) -> Result<(), String> {
@@ -98,5 +108,38 @@ impl Sender {
             status if status.is_success() => Ok(()),
             status => Err(format!("it answers {status}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_that_hangs_does_not_hold_up_the_last_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let sender = Sender {
+            client: reqwest::Client::builder().timeout(SEND).no_proxy().build().unwrap(),
+            url: format!("{endpoint}/v1/metrics"),
+            registry: Registry::new(),
+            gauges: None,
+            instance: "test".to_owned(),
+            started_us: 0,
+        };
+        let ending = CancellationToken::new();
+        let telemetry = Telemetry { endpoint, metrics_every: Duration::from_secs(3_600) };
+        let sending = tokio::spawn(sender.run(telemetry, ending.clone()));
+        // The first one is never answered.
+        let (_hanging, _) = listener.accept().await.unwrap();
+        ending.cancel();
+        let before_it_times_out = SEND - Duration::from_secs(1);
+        let last = tokio::time::timeout(before_it_times_out, listener.accept()).await;
+        let (mut last, _) = last.expect("the last message waits for the first").unwrap();
+        last.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+        sending.await.unwrap();
     }
 }
