@@ -1,5 +1,7 @@
 //! `windvane experiment plan`: how many units an experiment needs, what it would find, and how long it takes.
 
+mod words;
+
 use clap::Args;
 use windvane_analyzer::experiment::{self as analysis, days_until, inference::LOOKS_MAX};
 use windvane_stats::experiment::{
@@ -14,7 +16,6 @@ use super::inference::AlternativeName;
 use super::past::{self, Past, PastFlags};
 use super::source;
 use crate::connection;
-use crate::drift::words::{grouped, number};
 use crate::exit::{CommandResult, Failure};
 use crate::output::print;
 
@@ -42,10 +43,10 @@ pub struct PlanArguments {
     /// A proportion's share before the experiment, in place of mean and standard deviation.
     #[arg(long, value_name = "P")]
     share: Option<f64>,
-    /// The relative effect that is to be found: 0.05 is five per cent of the control.
-    #[arg(long, value_name = "SHARE", required_unless_present = "units", allow_negative_numbers = true)]
+    /// The relative effect that is to be found: 0.05 is five per cent of the control. This or --units, or both.
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     effect: Option<f64>,
-    /// The units over all arms that there will be.
+    /// The units over all arms that there will be: tells the smallest effect that they find.
     #[arg(long, value_name = "N")]
     units: Option<f64>,
     /// New units a day over all arms; tells how many days it takes.
@@ -106,11 +107,27 @@ pub fn run(arguments: &PlanArguments) -> CommandResult {
     let document = plan(arguments, &ground)?;
     match arguments.json {
         true => print(&format!("{}\n", serde_json::to_string_pretty(&document)?)),
-        false => print(&text(&document)),
+        false => print(&words::text(&document)),
     }
 }
 
 fn check(asked: &PlanArguments) -> Result<(), Failure> {
+    if asked.effect.is_none() && asked.units.is_none() {
+        return Err(usage(
+            "a plan needs `--effect SHARE`, which tells the units, or `--units N`, which tells the effect"
+                .to_owned(),
+        ));
+    }
+    if let Some(effect) = asked.effect.filter(|effect| !effect.is_finite()) {
+        return Err(usage(format!(
+            "`--effect {effect}` is out of range: a finite share such as 0.05 or -0.05"
+        )));
+    }
+    if asked.effect.is_some_and(|effect| effect == 0.0) && asked.margin.is_none() {
+        return Err(usage(
+            "`--effect 0` needs no experiment: give a share such as 0.05, or a `--margin`".to_owned(),
+        ));
+    }
     let share = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
         true => Ok(()),
         false => Err(usage(format!("`--{name} {value}` is out of range: above 0 and below 1"))),
@@ -206,14 +223,7 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
         stopping: asked.stopping(level)?,
         ..Plan::new(baseline, ground.alpha)
     };
-    let effect =
-        asked.effect.filter(|effect| effect.is_finite() && (*effect != 0.0 || asked.margin.is_some()));
-    if asked.effect.is_some() && effect.is_none() {
-        return Err(usage(
-            "`--effect 0` needs no experiment: give a share such as 0.05, or a --margin that the arm has to stay within"
-                .to_owned(),
-        ));
-    }
+    let effect = asked.effect;
     let down = match level.alternative {
         Alternative::TwoSided => effect.is_some_and(|effect| effect < 0.0),
         alternative => alternative == Alternative::Less,
@@ -298,100 +308,5 @@ impl Ground {
     }
 }
 
-fn percent(share: f64) -> String {
-    format!("{} %", number(share * 100.0))
-}
-
-/// What the units are for, and what is said where no number of them does it. With a margin nothing has to be found: the arm has to be
-/// shown to stay within it.
-fn aim(plan: &Document, effect: f64) -> [String; 2] {
-    let Some(margin) = plan.margin.map(percent) else {
-        let effect = format!("an effect of {}", percent(effect));
-        return [format!("{effect} is found"), format!("no number of units finds {effect}")];
-    };
-    let arm = match effect == 0.0 {
-        true => "an arm like the control".to_owned(),
-        false => format!("an arm with an effect of {}", percent(effect)),
-    };
-    [
-        format!("{arm} is shown to be no worse by {margin}"),
-        format!("no number of units shows that {arm} is no worse by {margin}"),
-    ]
-}
-
-fn text(plan: &Document) -> String {
-    let mut text = String::new();
-    if let Some(traffic) = &plan.traffic {
-        text += &format!(
-            "{} of {}: {} units came within {}\n",
-            traffic.metric,
-            traffic.experiment,
-            grouped(traffic.units),
-            traffic.span
-        );
-    }
-    if let Some(effect) = plan.effect {
-        let [shown, not_shown] = aim(plan, effect);
-        text += &match plan.units_needed {
-            Some(units) => format!(
-                "{shown} with a chance of {} by {} units over {} arms ({} each)\n",
-                percent(plan.power),
-                grouped(units),
-                plan.arms,
-                grouped(units.div_ceil(u64::from(plan.arms)))
-            ),
-            None => format!("{not_shown}\n"),
-        };
-    }
-    if let (Some(days), Some(per_day)) = (plan.days, plan.units_per_day) {
-        text += &match &plan.traffic {
-            None => format!("at {} new units a day that takes {} days\n", number(per_day), number(days)),
-            Some(traffic) => format!(
-                "as units came then that takes {} days, and {} more until the last one's window is over\n",
-                number(days),
-                number(traffic.window_days)
-            ),
-        };
-    }
-    if let Some(units) = plan.units {
-        if let Some(power) = plan.power_with_units {
-            let verb = if plan.margin.is_some() { "show" } else { "find" };
-            text += &format!("{} units {verb} it with a chance of {}\n", number(units), percent(power));
-        }
-        text += &match plan.minimum_detectable_effect {
-            Some(effect) if plan.margin.is_some() => format!(
-                "{} units show it of an arm with an effect of {} with a chance of {}\n",
-                number(units),
-                percent(effect),
-                percent(plan.power)
-            ),
-            Some(effect) => format!(
-                "the smallest effect that {} units find with a chance of {} is {}\n",
-                number(units),
-                percent(plan.power),
-                percent(effect)
-            ),
-            None => format!("{} units find no effect that often\n", number(units)),
-        };
-    }
-    text + &format!(
-        "mean {}, standard deviation of a unit {}; {} at {}, {}\n",
-        number(plan.mean),
-        number(plan.variance.sqrt()),
-        sides(plan),
-        plan.alpha,
-        match plan.looks {
-            Some(looks) => format!("looked at {looks} times"),
-            None if plan.stopping == "sequential" => "looked at any time".to_owned(),
-            None => "looked at once".to_owned(),
-        }
-    )
-}
-
-fn sides(plan: &Document) -> String {
-    let margin = |side: &str| match plan.margin {
-        None => format!("one-sided ({side})"),
-        Some(margin) => format!("one-sided ({side}), no worse by {} %", number(margin * 100.0)),
-    };
-    plan.alternative.as_deref().map_or_else(|| "two-sided".to_owned(), margin)
-}
+#[cfg(test)]
+mod tests;

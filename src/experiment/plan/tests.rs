@@ -1,0 +1,63 @@
+//! What a plan answers, and what it refuses.
+
+use clap::Parser;
+
+use super::words::{chance, text};
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    plan: PlanArguments,
+}
+
+/// What is printed for a metric of mean 20 and standard deviation 35, or why nothing is.
+fn answer(more: &[&str]) -> Result<String, String> {
+    let words = ["plan", "--mean", "20", "--sd", "35"].iter().chain(more).copied();
+    let asked = Line::try_parse_from(words).map_err(|error| error.to_string())?.plan;
+    let planned = check(&asked).and_then(|()| plan(&asked, &given(&asked)?));
+    planned.map(|document| text(&document)).map_err(|failure| failure.to_string())
+}
+
+fn refused(more: &[&str], parts: &[&str]) {
+    let told = answer(more).unwrap_err();
+    assert!(parts.iter().all(|part| told.contains(part)), "{more:?} told {told:?}");
+}
+
+fn printed(more: &[&str], part: &str) {
+    let told = answer(more).unwrap();
+    assert!(told.contains(part), "{more:?} told {told:?}");
+}
+
+#[test]
+fn an_effect_that_is_none_is_repeated_and_what_is_accepted_is_told() {
+    refused(&["--effect", "inf"], &["`--effect inf`", "a finite share such as 0.05"]);
+    refused(&["--effect", "nan"], &["`--effect NaN`", "a finite share such as 0.05"]);
+    refused(&["--effect", "0"], &["`--effect 0`", "a share such as 0.05"]);
+    refused(&["--looks", "5"], &["`--effect SHARE`", "`--units N`"]);
+}
+
+#[test]
+fn an_effect_on_the_other_side_is_told_to_be_there() {
+    let greater = ["--alternative", "greater"];
+    let less = ["--alternative", "less"];
+    let other = "lies on the other side: ";
+    printed(
+        &[&less[..], &["--effect", "0.05"]].concat(),
+        &format!("{other}`--alternative less` finds effects below 0 %"),
+    );
+    printed(
+        &[&greater[..], &["--effect", "-0.06", "--margin", "0.05"]].concat(),
+        &format!("{other}`--alternative greater` finds effects above -5 %"),
+    );
+    let within = answer(&[&greater[..], &["--effect", "-0.02", "--margin", "0.05"]].concat()).unwrap();
+    assert!(!within.contains(other) && within.contains("worse by no more than 5 %"), "{within}");
+}
+
+#[test]
+fn a_chance_below_one_does_not_read_as_certain() {
+    let chances = [0.8, 0.9999, 0.999_999, 0.999_999_84, 1.0 - f64::EPSILON].map(chance);
+    assert_eq!(chances, ["80 %", "99.99 %", "99.9999 %", "99.99998 %", "99.99999999999997 %"]);
+    assert_eq!(chance(1.0), "100 %");
+    printed(&["--effect", "0.05", "--power", "0.999999"], "a chance of 99.9999 % by 232,160 units");
+}
