@@ -1,13 +1,14 @@
 //! Going on where another process was: its state counts, and with it what only this process has measured.
 
 use super::State;
+use crate::group::Group;
 use crate::plan::Plan;
 use crate::rule::Source;
 
 impl State {
     /// The newer state that another process has left, for one that has judged alone meanwhile. What a process measures of
-    /// itself the other one has not seen: such alerts come along with their groups and messages, so that whoever was told that
-    /// ClickHouse is away is told the end.
+    /// itself the other one has not seen: such alerts come along with their part of groups and messages, so that whoever was
+    /// told that ClickHouse is away is told the end.
     #[must_use]
     pub fn gone_on_from(self, mut newer: Self, plan: &Plan) -> Self {
         let own = |name: &str| {
@@ -21,15 +22,19 @@ impl State {
             }
         }
         for (key, group) in self.groups {
-            let mut members = group.members.values();
-            if !group.members.is_empty() && members.all(|member| own(&member.entry.rule)) {
-                newer.groups.entry(key).or_insert(group);
+            let Some(part) = part_of(group, own) else { continue };
+            match newer.groups.get_mut(&key) {
+                Some(group) => join(group, part),
+                None => {
+                    newer.groups.insert(key, part);
+                }
             }
         }
-        for parcel in self.outbox.parcels {
-            let notification = &parcel.notification;
+        for mut parcel in self.outbox.parcels {
+            let notification = &mut parcel.notification;
             let known = newer.outbox.parcels.iter().any(|other| other.notification.id == notification.id);
-            if !known && notification.alerts.iter().all(|alert| own(alert.name())) {
+            notification.alerts.retain(|alert| own(alert.name()));
+            if !known && !notification.alerts.is_empty() {
                 newer.outbox.parcels.push(parcel);
             }
         }
@@ -37,6 +42,32 @@ impl State {
         newer.events.extend(self.events);
         newer.attempts.extend(self.attempts);
         newer
+    }
+}
+
+/// The part of a group that only this process has measured. What waited for a digest nobody was told, and that digest stays
+/// behind: such an alert is new.
+fn part_of(mut group: Group, own: impl Fn(&str) -> bool) -> Option<Group> {
+    group.members.retain(|_, member| own(&member.entry.rule));
+    let held = std::mem::take(&mut group.held);
+    if let Some(told) = &mut group.told {
+        let members = &group.members;
+        told.firing.retain(|fingerprint| members.contains_key(fingerprint) && !held.contains(fingerprint));
+        told.resolved.retain(|fingerprint| members.contains_key(fingerprint));
+    }
+    (!group.members.is_empty()).then_some(group)
+}
+
+/// Takes the part into the same group of the other process: its receiver was told of both.
+fn join(group: &mut Group, part: Group) {
+    for (fingerprint, member) in part.members {
+        group.members.entry(fingerprint).or_insert(member);
+    }
+    let Some(told) = part.told.filter(|told| !told.firing.is_empty()) else { return };
+    group.others.extend(part.others);
+    match &mut group.told {
+        Some(before) if !before.firing.is_empty() => before.firing.extend(told.firing),
+        before => *before = Some(told),
     }
 }
 
@@ -48,14 +79,15 @@ mod tests {
     use crate::book::Judge;
     use crate::desk::fixture;
     use crate::machine::{NoData, Timing};
-    use crate::notification::Labels;
+    use crate::notification::{Alert, Labels};
+    use crate::route::GroupBy;
     use crate::rule::Rule;
     use crate::watch::{Measured, of_own};
 
     const SECOND: i64 = 1_000_000;
 
-    #[test]
-    fn what_only_this_process_measured_comes_along_and_the_rest_is_the_others() {
+    /// Beside the rule of drift one that ClickHouse is away.
+    fn plan() -> Plan {
         let away = Rule {
             name: "StoreUnavailable".to_owned(),
             source: Source::Own { measure: "store_unavailable" },
@@ -64,40 +96,81 @@ mod tests {
         };
         let mut plan = fixture::plan();
         plan.rules.push(away);
-        let judge = |now_s: i64| Judge { now_us: now_s * SECOND, holder: "test", external_url: None };
-        let unavailable = |value: f64, now_s: i64| {
-            let measured = Measured::new("store_unavailable", Labels::new(), value);
-            of_own(&[measured], "store_unavailable", now_s * SECOND)
-        };
-        let tell = |state: &mut State, now_s: i64| -> Vec<(String, usize)> {
-            state.tell(&plan, &BTreeSet::new(), now_s * SECOND);
-            let parcels = std::mem::take(&mut state.outbox.parcels).into_iter();
-            parcels.map(|parcel| (parcel.notification.reason, parcel.notification.alerts.len())).collect()
-        };
+        plan
+    }
 
+    fn drifts(state: &mut State, plan: &Plan, model: &str, now_s: i64) {
+        let observed = vec![fixture::observed(model, 0, 1.0)];
+        let judged = state.book.judge(&plan.rules[0], observed, judge(now_s));
+        state.judged(judged, plan, now_s * SECOND);
+    }
+
+    fn measures(state: &mut State, plan: &Plan, value: f64, now_s: i64) {
+        let measured = Measured::new("store_unavailable", Labels::new(), value);
+        let observed = of_own(&[measured], "store_unavailable", now_s * SECOND);
+        let judged = state.book.judge(&plan.rules[1], observed, judge(now_s));
+        state.judged(judged, plan, now_s * SECOND);
+    }
+
+    fn judge(now_s: i64) -> Judge<'static> {
+        Judge { now_us: now_s * SECOND, holder: "test", external_url: None }
+    }
+
+    /// Tells, and takes what is in the outbox: reasons and numbers of alerts.
+    fn told(state: &mut State, plan: &Plan, now_s: i64) -> Vec<(String, usize)> {
+        state.tell(plan, &BTreeSet::new(), now_s * SECOND);
+        let parcels = std::mem::take(&mut state.outbox.parcels).into_iter();
+        parcels.map(|parcel| (parcel.notification.reason, parcel.notification.alerts.len())).collect()
+    }
+
+    #[test]
+    fn what_only_this_process_measured_comes_along_and_the_rest_is_the_others() {
+        let plan = plan();
         // Alone, it tells of a drift and that ClickHouse is away.
         let mut alone = State::default();
-        alone.book.judge(&plan.rules[0], vec![fixture::observed("delay", 0, 1.0)], judge(0));
-        alone.book.judge(&plan.rules[1], unavailable(1.0, 0), judge(0));
-        assert_eq!(tell(&mut alone, 30).len(), 2);
+        drifts(&mut alone, &plan, "delay", 0);
+        measures(&mut alone, &plan, 1.0, 0);
+        assert_eq!(told(&mut alone, &plan, 30).len(), 2);
         // The other one has seen the drift end, and another one begin.
         let mut newer = State { revision: 9, ..State::default() };
-        newer.book.judge(&plan.rules[0], vec![fixture::observed("fraud", 0, 1.0)], judge(40));
+        drifts(&mut newer, &plan, "fraud", 40);
         let mut state = alone.gone_on_from(newer, &plan);
-        let rules: Vec<&str> = state.book.entries.values().map(|entry| entry.rule.as_str()).collect();
-        assert_eq!(rules.len(), 2, "{rules:?}");
-        assert!(
-            state
-                .book
-                .entries
-                .values()
-                .all(|entry| entry.labels.get("model").is_none_or(|model| model == "fraud"))
-        );
+        let entries: Vec<_> = state.book.entries.values().collect();
+        assert_eq!(entries.len(), 2, "{entries:?}");
+        assert!(entries.iter().all(|entry| entry.labels.get("model").is_none_or(|model| model == "fraud")));
         assert_eq!((state.revision, state.groups.len()), (9, 1));
         // The end of what was told alone is told.
-        let judged = state.book.judge(&plan.rules[1], unavailable(0.0, 60), judge(60));
-        state.judged(judged, &plan, 60 * SECOND);
-        let told = tell(&mut state, 330);
+        measures(&mut state, &plan, 0.0, 60);
+        let told = told(&mut state, &plan, 330);
         assert!(told.contains(&("all_resolved".to_owned(), 1)), "{told:?}");
+    }
+
+    #[test]
+    fn what_only_this_process_measured_leaves_a_group_that_it_shares_with_drift() {
+        let mut plan = plan();
+        plan.route.group_by = GroupBy::Labels(vec!["severity".to_owned()]);
+        let mut alone = State::default();
+        drifts(&mut alone, &plan, "delay", 0);
+        measures(&mut alone, &plan, 1.0, 0);
+        let mut waiting = alone.clone();
+        assert_eq!(told(&mut alone, &plan, 30), [("first".to_owned(), 2)]);
+        // The other one has no such group.
+        let mut state = alone.clone().gone_on_from(State::default(), &plan);
+        measures(&mut state, &plan, 0.0, 60);
+        assert_eq!(told(&mut state, &plan, 330), [("all_resolved".to_owned(), 1)]);
+        assert!(state.groups.is_empty(), "{:?}", state.groups);
+        // The other one has told of another drift in this group.
+        let mut newer = State::default();
+        drifts(&mut newer, &plan, "fraud", 40);
+        assert_eq!(told(&mut newer, &plan, 70), [("first".to_owned(), 1)]);
+        let mut state = alone.gone_on_from(newer.clone(), &plan);
+        assert_eq!(told(&mut state, &plan, 370), vec![], "both are told already");
+        measures(&mut state, &plan, 0.0, 380);
+        assert_eq!(told(&mut state, &plan, 670), [("some_resolved".to_owned(), 2)]);
+        // A message that waits is sent without what the other one knows.
+        waiting.tell(&plan, &BTreeSet::new(), 30 * SECOND);
+        let state = waiting.gone_on_from(newer, &plan);
+        let rules: Vec<&str> = state.outbox.parcels[0].notification.alerts.iter().map(Alert::name).collect();
+        assert_eq!(rules, ["StoreUnavailable"]);
     }
 }
