@@ -43,7 +43,7 @@ const ROWS_MAX: usize = 1_000;
 enum Done {
     Seen(Box<Sight>),
     Sent { parcel: Box<Parcel>, attempt: Attempt, took: Duration },
-    Wrote { events: usize, attempts: usize, revision: u64, result: Result<(), StoreError> },
+    Wrote { events: usize, attempts: usize, stored: (u64, i64), result: Result<(), StoreError> },
     Beaten(Attempt),
     Taken(Succession, Box<Result<Option<Stored>, String>>),
 }
@@ -58,9 +58,12 @@ pub struct Alerter {
     metrics: Metrics,
     file: StateFile,
     state: State,
-    /// What of the state is on disk, and which revision ClickHouse has.
+    /// While this process stands by and tells ends of its own alerts, which are the state then: the rest.
+    aside: Option<State>,
+    /// What of the state is on disk, and which revision ClickHouse has, of what time.
     kept: Vec<u8>,
     stored_revision: u64,
+    stored_us: i64,
     authority: Authority,
     busy: BTreeSet<String>,
     looking: bool,
@@ -135,8 +138,10 @@ impl Alerter {
             metrics,
             file,
             state,
+            aside: None,
             kept: Vec::new(),
             stored_revision: 0,
+            stored_us: 0,
             authority: Authority::Standby,
             busy: BTreeSet::new(),
             looking: false,
@@ -187,7 +192,11 @@ impl Alerter {
     async fn turn(&mut self) -> Duration {
         let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
         self.state.now_us = now_us;
-        if self.authority == Authority::Standby || self.taking_over {
+        if self.taking_over {
+            return PAUSE_MAX;
+        }
+        if self.authority == Authority::Standby {
+            self.take_leave(now_us);
             return PAUSE_MAX;
         }
         self.begin_look(now_us);
@@ -259,8 +268,8 @@ impl Alerter {
                 alerts_state::write(&store, &stored).await
             };
             let result = written.await;
-            let (events, attempts, revision) = (events.len(), attempts.len(), stored.revision);
-            Done::Wrote { events, attempts, revision, result }
+            let (events, attempts) = (events.len(), attempts.len());
+            Done::Wrote { events, attempts, stored: (stored.revision, stored.at_us), result }
         }));
     }
 
@@ -269,13 +278,13 @@ impl Alerter {
         match done {
             Done::Seen(sight) => self.seen(*sight),
             Done::Sent { parcel, attempt, took } => self.sent(*parcel, (&attempt, took), now_us),
-            Done::Wrote { events, attempts, revision, result } => {
+            Done::Wrote { events, attempts, stored, result } => {
                 self.writing = false;
                 match result {
                     Ok(()) => {
                         self.state.events.drain(..events.min(self.state.events.len()));
                         self.state.attempts.drain(..attempts.min(self.state.attempts.len()));
-                        self.stored_revision = revision;
+                        (self.stored_revision, self.stored_us) = stored;
                     }
                     Err(error) => {
                         tracing::warn!(%error, "changes of alerts wait for ClickHouse");
@@ -296,6 +305,9 @@ impl Alerter {
 
     fn seen(&mut self, sight: Sight) {
         self.looking = false;
+        if self.authority == Authority::Standby {
+            return;
+        }
         if let Some((silences, acknowledgements)) = sight.told {
             (self.state.silences, self.state.acknowledgements) = (silences, acknowledgements);
         }

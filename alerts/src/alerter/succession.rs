@@ -8,6 +8,7 @@ use windvane_types::span::in_words;
 
 use super::{Alerter, Done};
 use crate::authority::Authority;
+use crate::book::Judge;
 use crate::chain::chain;
 use crate::desk::State;
 
@@ -34,15 +35,43 @@ impl Alerter {
             return;
         }
         tracing::info!(?authority, holder = self.holder, "who judges alerts has changed");
+        let mut alone = self.authority == Authority::Unsure;
+        if let Some(before) = self.aside.take() {
+            // What is not told yet of the ends comes along.
+            alone = true;
+            self.state = std::mem::take(&mut self.state).gone_on_from(before, &self.plan);
+        }
         if authority == Authority::Held {
             // Another process may have gone on from where we were.
-            self.ask_for_state(Succession { alone: self.authority == Authority::Unsure, failed: 0 });
+            self.ask_for_state(Succession { alone, failed: 0 });
         } else {
             // An answer that is still to come is of no use any more.
             self.taking_over = false;
         }
+        if alone && authority == Authority::Standby {
+            let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
+            let judge =
+                Judge { now_us, holder: &self.holder, external_url: self.plan.external_url.as_deref() };
+            let state = std::mem::take(&mut self.state);
+            let (own, rest) = state.parted((&self.plan, self.stored_us), judge);
+            (self.state, self.aside) = (own, Some(rest));
+        }
         self.authority = authority;
         self.metrics.held.set(i64::from(authority == Authority::Held));
+    }
+
+    /// Tells and sends the ends of what this process told alone, while another one judges.
+    pub(super) fn take_leave(&mut self, now_us: i64) {
+        if self.aside.is_none() {
+            return;
+        }
+        let plan = self.plan.clone();
+        for settled in self.state.tell(&plan, &self.busy, now_us) {
+            self.settled(settled, now_us);
+        }
+        for parcel in self.state.outbox.begin(&self.busy, plan.sends_max, now_us) {
+            self.begin_attempt(parcel);
+        }
     }
 
     fn ask_for_state(&mut self, succession: Succession) {
@@ -105,7 +134,7 @@ impl Alerter {
                 newer
             }
         };
-        self.stored_revision = revision;
+        (self.stored_revision, self.stored_us) = (revision, stored.at_us);
     }
 }
 

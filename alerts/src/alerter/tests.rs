@@ -138,3 +138,24 @@ async fn a_process_that_is_started_while_clickhouse_is_away_tells_so() {
     }
     assert_eq!(turned.got("team"), [("StoreUnavailable".to_owned(), "firing".to_owned())]);
 }
+
+#[tokio::test]
+async fn a_process_that_told_alone_tells_the_end_before_it_stands_by() {
+    let mut turned = Turned::new("leave");
+    turned.alerter.has_become(Authority::Unsure);
+    for now_s in [1_000, 1_001] {
+        turned.turn(now_s).await;
+    }
+    let fires = ("StoreUnavailable".to_owned(), "firing".to_owned());
+    assert_eq!(turned.got("team"), [fires.clone()]);
+    // Another one has the lease.
+    turned.alerter.has_become(Authority::Standby);
+    for now_s in [1_010, 1_011, 9_000] {
+        turned.turn(now_s).await;
+    }
+    assert_eq!(turned.got("team"), [fires, ("StoreUnavailable".to_owned(), "resolved".to_owned())]);
+    assert!(turned.alerter.state.groups.is_empty());
+    // What else it knew it has again when it judges.
+    turned.alerter.has_become(Authority::Unsure);
+    assert!(turned.alerter.aside.is_none() && turned.alerter.state.revision > 0);
+}

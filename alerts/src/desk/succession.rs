@@ -1,9 +1,12 @@
 //! Going on where another process was: its state counts, and with it what only this process has measured.
 
 use super::State;
-use crate::group::Group;
+use crate::book::{Entry, Judge};
+use crate::group::{Group, Member};
+use crate::machine::{NoData, Timing};
+use crate::notification::Alert;
 use crate::plan::Plan;
-use crate::rule::Source;
+use crate::rule::{Rule, Source};
 
 impl State {
     /// The newer state that another process has left, for one that has judged alone meanwhile. What a process measures of
@@ -11,10 +14,7 @@ impl State {
     /// told that ClickHouse is away is told the end.
     #[must_use]
     pub fn gone_on_from(self, mut newer: Self, plan: &Plan) -> Self {
-        let own = |name: &str| {
-            let rule = plan.rules.iter().find(|rule| rule.name == name);
-            rule.is_some_and(|rule| matches!(rule.source, Source::Own { .. }))
-        };
+        let own = |name: &str| is_own(plan, name);
         newer.now_us = newer.now_us.max(self.now_us);
         for (fingerprint, entry) in self.book.entries {
             if own(&entry.rule) {
@@ -22,7 +22,7 @@ impl State {
             }
         }
         for (key, group) in self.groups {
-            let Some(part) = part_of(group, own) else { continue };
+            let Some(part) = part_of(group, |member| own(&member.entry.rule)) else { continue };
             match newer.groups.get_mut(&key) {
                 Some(group) => join(group, part),
                 None => {
@@ -43,12 +43,59 @@ impl State {
         newer.attempts.extend(self.attempts);
         newer
     }
+
+    /// For one that stands by: first what only this process has measured since the state was left for others last, each alert
+    /// of it over, because nobody else tells those ends; then the rest. Rows that wait are with the first.
+    #[must_use]
+    pub fn parted(self, (plan, known_us): (&Plan, i64), judge: Judge<'_>) -> (Self, Self) {
+        let alone = |rule: &str, since_us: i64| since_us > known_us && is_own(plan, rule);
+        let (mut own, mut rest) = (Self { now_us: self.now_us, ..Self::default() }, self);
+        own.events = std::mem::take(&mut rest.events);
+        own.attempts = std::mem::take(&mut rest.attempts);
+        let of_entry = |entry: &Entry| alone(&entry.rule, entry.phase.since_us().unwrap_or(judge.now_us));
+        own.book.entries.clone_from(&rest.book.entries);
+        own.book.entries.retain(|_, entry| of_entry(entry));
+        rest.book.entries.retain(|_, entry| !of_entry(entry));
+        for (key, group) in &mut rest.groups {
+            let of_member = |member: &Member| alone(&member.entry.rule, member.since_us);
+            let Some(mut part) = part_of(group.clone(), of_member) else { continue };
+            group.members.retain(|_, member| !of_member(member));
+            if let Some(told) = &mut group.told {
+                told.firing.retain(|fingerprint| !part.members.contains_key(fingerprint));
+            }
+            part.next_us = judge.now_us;
+            own.groups.insert(key.clone(), part);
+        }
+        for parcel in &mut rest.outbox.parcels {
+            let of_alert = |alert: &Alert| alone(alert.name(), alert.starts_at.as_microsecond());
+            let mut part = parcel.clone();
+            part.notification.alerts.retain(of_alert);
+            parcel.notification.alerts.retain(|alert| !of_alert(alert));
+            if !part.notification.alerts.is_empty() {
+                own.outbox.parcels.push(part);
+            }
+        }
+        rest.outbox.parcels.retain(|parcel| !parcel.notification.alerts.is_empty());
+        for rule in plan.rules.iter().filter(|rule| matches!(rule.source, Source::Own { .. })) {
+            // It measures them no more.
+            let timing = Timing { keep_firing_for_us: 0, no_data: NoData::Ok, ..rule.timing };
+            let over = own.book.judge(&Rule { timing, ..rule.clone() }, Vec::new(), judge);
+            own.judged(over, plan, judge.now_us);
+        }
+        (own, rest)
+    }
 }
 
-/// The part of a group that only this process has measured. What waited for a digest nobody was told, and that digest stays
+/// Whether a rule is about what a process measures of itself.
+fn is_own(plan: &Plan, name: &str) -> bool {
+    let rule = plan.rules.iter().find(|rule| rule.name == name);
+    rule.is_some_and(|rule| matches!(rule.source, Source::Own { .. }))
+}
+
+/// The part of a group with such alerts of this process only. What waited for a digest nobody was told, and that digest stays
 /// behind: such an alert is new.
-fn part_of(mut group: Group, own: impl Fn(&str) -> bool) -> Option<Group> {
-    group.members.retain(|_, member| own(&member.entry.rule));
+fn part_of(mut group: Group, own: impl Fn(&Member) -> bool) -> Option<Group> {
+    group.members.retain(|_, member| own(member));
     let held = std::mem::take(&mut group.held);
     if let Some(told) = &mut group.told {
         let members = &group.members;
@@ -76,12 +123,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::book::Judge;
     use crate::desk::fixture;
-    use crate::machine::{NoData, Timing};
-    use crate::notification::{Alert, Labels};
+    use crate::notification::Labels;
     use crate::route::GroupBy;
-    use crate::rule::Rule;
     use crate::watch::{Measured, of_own};
 
     const SECOND: i64 = 1_000_000;
@@ -172,5 +216,27 @@ mod tests {
         let state = waiting.gone_on_from(newer, &plan);
         let rules: Vec<&str> = state.outbox.parcels[0].notification.alerts.iter().map(Alert::name).collect();
         assert_eq!(rules, ["StoreUnavailable"]);
+    }
+
+    #[test]
+    fn one_that_stands_by_tells_the_ends_of_what_nobody_else_knows() {
+        let mut plan = plan();
+        plan.route.group_by = GroupBy::Labels(vec!["severity".to_owned()]);
+        let mut alone = State::default();
+        drifts(&mut alone, &plan, "delay", 10);
+        measures(&mut alone, &plan, 1.0, 20);
+        assert_eq!(told(&mut alone, &plan, 50), [("first".to_owned(), 2)]);
+        // The state that was left at 15 does not have it.
+        let (mut own, rest) = alone.clone().parted((&plan, 15 * SECOND), judge(60));
+        assert_eq!(told(&mut own, &plan, 60), [("all_resolved".to_owned(), 1)]);
+        assert!(own.groups.is_empty() && own.book.entries.is_empty(), "{own:?}");
+        assert_eq!((own.events.len(), rest.events.len()), (3, 0));
+        let mut back = own.gone_on_from(rest, &plan);
+        assert_eq!((back.book.entries.len(), back.events.len()), (1, 3));
+        assert_eq!(told(&mut back, &plan, 350), vec![], "the drift is told already");
+        // One that was left later has it: whoever goes on from it tells the end.
+        let (mut own, rest) = alone.parted((&plan, 30 * SECOND), judge(60));
+        assert_eq!(told(&mut own, &plan, 60), vec![]);
+        assert_eq!(rest.book.entries.len(), 2);
     }
 }
