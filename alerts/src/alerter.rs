@@ -69,6 +69,8 @@ pub struct Alerter {
     looking: bool,
     writing: bool,
     taking_over: bool,
+    /// How often this process was to judge.
+    term: u64,
     write_again_us: i64,
     beat_us: i64,
     works: FuturesUnordered<BoxFuture<'static, Done>>,
@@ -147,6 +149,7 @@ impl Alerter {
             looking: false,
             writing: false,
             taking_over: false,
+            term: 0,
             write_again_us: 0,
             beat_us: 0,
             works: FuturesUnordered::new(),

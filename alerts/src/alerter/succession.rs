@@ -23,9 +23,11 @@ const READ_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Succession {
     /// Whether this process has judged by itself right before, because ClickHouse was away.
-    alone: bool,
+    pub(super) alone: bool,
     /// Tries to read the other's state that failed.
-    failed: u32,
+    pub(super) failed: u32,
+    /// The how manieth time it is that this process may judge: an answer to an earlier one is of no use any more.
+    pub(super) term: u64,
 }
 
 impl Alerter {
@@ -43,7 +45,8 @@ impl Alerter {
         }
         if authority == Authority::Held {
             // Another process may have gone on from where we were.
-            self.ask_for_state(Succession { alone, failed: 0 });
+            self.term += 1;
+            self.ask_for_state(Succession { alone, failed: 0, term: self.term });
         } else {
             // An answer that is still to come is of no use any more.
             self.taking_over = false;
@@ -89,7 +92,7 @@ impl Alerter {
 
     /// Goes on, or asks again; this process judges nothing until one of the answers is there or patience has ended.
     pub(super) fn take_over(&mut self, succession: Succession, read: Result<Option<Stored>, String>) {
-        if !self.taking_over {
+        if !self.taking_over || succession.term != self.term {
             return;
         }
         match read {

@@ -159,3 +159,25 @@ async fn a_process_that_told_alone_tells_the_end_before_it_stands_by() {
     turned.alerter.has_become(Authority::Unsure);
     assert!(turned.alerter.aside.is_none() && turned.alerter.state.revision > 0);
 }
+
+#[tokio::test]
+async fn an_answer_to_an_earlier_ask_is_not_taken() {
+    let mut turned = Turned::new("late");
+    for authority in [Authority::Held, Authority::Unsure, Authority::Held] {
+        turned.alerter.has_become(authority);
+    }
+    let theirs = State { revision: 9, ..State::default() };
+    let stored = Stored {
+        revision: 9,
+        at_us: 0,
+        holder: "other".to_owned(),
+        standing: String::new(),
+        document: serde_json::to_string(&theirs).unwrap(),
+    };
+    let first = Succession { alone: false, failed: 0, term: 1 };
+    turned.alerter.take_over(first, Ok(Some(stored.clone())));
+    assert_eq!((turned.alerter.taking_over, turned.alerter.state.revision), (true, 0));
+    let second = Succession { alone: true, term: 2, ..first };
+    turned.alerter.take_over(second, Ok(Some(stored)));
+    assert_eq!((turned.alerter.taking_over, turned.alerter.state.revision), (false, 9));
+}
