@@ -28,6 +28,9 @@ pub struct Ledger {
     pub digest: Option<Digest>,
     /// How many digests there were.
     pub digests: u64,
+    /// Ends out of a digest, by fingerprint, that wait until their route is muted no more.
+    #[serde(default)]
+    pub muted: BTreeMap<String, Member>,
 }
 
 /// Alerts that a receiver will be told of in one message.
@@ -62,6 +65,7 @@ impl Ledger {
         let digest = self.digest.get_or_insert_with(|| Digest { due_us: free_us, ..Digest::default() });
         digest.messages += 1;
         for (fingerprint, member) in members {
+            self.muted.remove(&fingerprint);
             // An end always has room: nobody would tell it again.
             let room = member.ended_us.is_some()
                 || digest.members.len() < DIGEST_ALERTS_MAX
@@ -77,6 +81,7 @@ impl Ledger {
 
     /// Takes an alert out of the digest.
     pub fn forget(&mut self, fingerprint: &str) {
+        self.muted.remove(fingerprint);
         if let Some(digest) = &mut self.digest {
             digest.members.remove(fingerprint);
         }
@@ -91,11 +96,34 @@ impl Ledger {
         }
     }
 
-    /// Whether the digest tells that this alert has ended.
+    /// Takes ends whose route is muted out of the digest: they hold up nothing else.
+    pub fn mute(&mut self, is_muted: impl Fn(&Member) -> bool) {
+        let Some(digest) = &mut self.digest else { return };
+        let is_end = |member: &Member| member.ended_us.is_some() && is_muted(member);
+        let ends = digest.members.iter().filter(|(_, member)| is_end(member));
+        self.muted.extend(ends.map(|(fingerprint, member)| (fingerprint.clone(), member.clone())));
+        digest.members.retain(|_, member| !is_end(member));
+    }
+
+    /// Puts ends whose route is muted no more into a digest, as if their message were held back now.
+    pub fn unmute(&mut self, is_muted: impl Fn(&Member) -> bool, cap: Cap, now_us: i64) {
+        let mut ends = std::mem::take(&mut self.muted);
+        for (fingerprint, member) in &ends {
+            if is_muted(member) {
+                self.muted.insert(fingerprint.clone(), member.clone());
+            }
+        }
+        ends.retain(|fingerprint, _| !self.muted.contains_key(fingerprint));
+        if !ends.is_empty() {
+            self.hold(ends, cap, now_us);
+        }
+    }
+
+    /// Whether this alert has an end that the receiver will be told in a digest.
     #[must_use]
     pub fn owes_end(&self, fingerprint: &str) -> bool {
         let member = self.digest.as_ref().and_then(|digest| digest.members.get(fingerprint));
-        member.is_some_and(|member| member.ended_us.is_some())
+        member.is_some_and(|member| member.ended_us.is_some()) || self.muted.contains_key(fingerprint)
     }
 
     /// Lets the digest wait.

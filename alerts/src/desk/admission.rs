@@ -64,6 +64,9 @@ impl State {
     /// Digests that are due: what still fires and may be told now, and ends of what the receiver knows. Where nothing
     /// of a digest is left, there is none.
     pub(super) fn digests(&mut self, plan: &Plan, now_us: i64) -> Vec<Parcel> {
+        for (receiver, ledger) in &mut self.ledgers {
+            ledger.unmute(|end| is_muted(plan, (receiver, end), now_us), plan.cap, now_us);
+        }
         if !self.ledgers.values().any(|ledger| ledger.is_due(now_us)) {
             return Vec::new();
         }
@@ -74,6 +77,7 @@ impl State {
             if !ledger.is_due(now_us) {
                 continue;
             }
+            ledger.mute(|end| is_muted(plan, (receiver, end), now_us));
             let open = open.get(receiver);
             if open.is_some_and(Option::is_none) {
                 ledger.postpone(now_us.saturating_add(MUTED_PAUSE_US));
@@ -130,4 +134,11 @@ impl State {
             firing.iter().filter(|(fingerprint, labels)| suppression.of(fingerprint, labels).is_none());
         told.map(|(fingerprint, _)| fingerprint.clone()).collect()
     }
+}
+
+/// Whether all routes on which a receiver is told of an alert are muted. One that was told beside them has none.
+fn is_muted(plan: &Plan, (receiver, member): (&String, &Member), now_us: i64) -> bool {
+    let routes = plan.route.taken(&member.entry.labels).into_iter();
+    let mut routes = routes.filter(|route| route.receivers.contains(receiver)).peekable();
+    routes.peek().is_some() && routes.all(|route| muted(plan, route, now_us))
 }

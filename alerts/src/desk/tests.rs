@@ -190,6 +190,33 @@ fn a_digest_waits_for_the_end_of_a_muted_interval() {
 }
 
 #[test]
+fn a_digest_keeps_ends_of_a_muted_route_until_its_interval_is_over() {
+    let (mut state, mut plan) = (State::default(), muted_at(1));
+    plan.cap = Cap { messages: 2, per: Duration::from_secs(3_600) };
+    let matchers = vec!["model=quiet".parse().unwrap()];
+    let quiet = Route { name: "quiet".to_owned(), matchers, ..plan.route.clone() };
+    plan.route.mute_in.clear();
+    plan.route.routes = vec![quiet];
+    let quiet = |second: f64| vec![observed("quiet", 0, 1.0), observed("quiet", 1, second)];
+    judge(&mut state, &plan, [quiet(1.0), vec![observed("open", 0, 1.0)]].concat(), 0);
+    assert_eq!(told(&mut state, &plan, 30).len(), 2);
+    // Its end is held back, and the digest is due within the interval.
+    judge(&mut state, &plan, quiet(0.0), 60);
+    assert_eq!(told(&mut state, &plan, 330), vec![]);
+    assert_eq!(told(&mut state, &plan, 3_630), vec![], "the receiver has an open group, too");
+    assert!(state.ledgers["team"].digest.is_none() && state.ledgers["team"].muted.len() == 1);
+    // Meanwhile it holds up nothing else.
+    judge(&mut state, &plan, vec![observed("other", 0, 1.0)], 3_700);
+    assert_eq!(told(&mut state, &plan, 3_730), message("team", "first", 1, 0));
+    assert_eq!(told(&mut state, &plan, 7_190), vec![]);
+    let mut again: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+    for state in [&mut state, &mut again] {
+        assert_eq!(told(state, &plan, 7_230), vec![], "a message may be made an hour after the last");
+        assert_eq!(told(state, &plan, 7_330), message("team", "digest", 0, 1));
+    }
+}
+
+#[test]
 fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
     let (mut state, plan) = (State::default(), capped(2));
     models(&mut state, &plan, &[1.0; 6], 0);
