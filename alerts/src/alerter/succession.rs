@@ -72,6 +72,7 @@ impl Alerter {
         for settled in self.state.tell(&plan, &self.busy, now_us) {
             self.settled(settled, now_us);
         }
+        self.state.leave_others(&plan);
         for parcel in self.state.outbox.begin(&self.busy, plan.sends_max, now_us) {
             self.begin_attempt(parcel);
         }

@@ -4,7 +4,7 @@ use super::State;
 use crate::book::{Entry, Judge};
 use crate::group::{Group, Member};
 use crate::machine::{NoData, Timing};
-use crate::notification::Alert;
+use crate::notification::{Alert, State as Ended};
 use crate::plan::Plan;
 use crate::rule::{Rule, Source};
 
@@ -33,8 +33,14 @@ impl State {
         for mut parcel in self.outbox.parcels {
             let notification = &mut parcel.notification;
             let known = newer.outbox.parcels.iter().any(|other| other.notification.id == notification.id);
-            notification.alerts.retain(|alert| own(alert.name()));
-            if !known && !notification.alerts.is_empty() {
+            let has_own = notification.alerts.iter().any(|alert| own(alert.name()));
+            // What still fires is told beside an end, or the receiver would take all of the group for over.
+            let fires = |alert: &Alert| {
+                let entry = newer.book.entries.get(&alert.fingerprint());
+                entry.is_some_and(|entry| entry.phase.fires()) && alert.state == Ended::Firing
+            };
+            notification.alerts.retain(|alert| own(alert.name()) || fires(alert));
+            if !known && has_own {
                 newer.outbox.parcels.push(parcel);
             }
         }
@@ -63,6 +69,7 @@ impl State {
             if let Some(told) = &mut group.told {
                 told.firing.retain(|fingerprint| !part.members.contains_key(fingerprint));
             }
+            beside(&mut part, group, judge.now_us);
             part.next_us = judge.now_us;
             own.groups.insert(key.clone(), part);
         }
@@ -84,6 +91,11 @@ impl State {
         }
         (own, rest)
     }
+
+    /// Leaves groups of which no alert of this process is left to tell.
+    pub fn leave_others(&mut self, plan: &Plan) {
+        self.groups.retain(|_, group| group.members.values().any(|member| is_own(plan, &member.entry.rule)));
+    }
 }
 
 /// Whether a rule is about what a process measures of itself.
@@ -103,6 +115,22 @@ fn part_of(mut group: Group, own: impl Fn(&Member) -> bool) -> Option<Group> {
         told.resolved.retain(|fingerprint| members.contains_key(fingerprint));
     }
     (!group.members.is_empty()).then_some(group)
+}
+
+/// Puts what the receiver was told to fire of the rest of a group beside the ends of a part, or it would take all of the group
+/// for over. The message is another one than that of the process that has the rest.
+fn beside(part: &mut Group, rest: &Group, now_us: i64) {
+    let (Some(told), Some(known)) = (&mut part.told, &rest.told) else { return };
+    if told.firing.is_empty() {
+        return;
+    }
+    for (fingerprint, member) in &rest.members {
+        if member.ended_us.is_none() && known.firing.contains(fingerprint) {
+            part.members.insert(fingerprint.clone(), member.clone());
+            told.firing.insert(fingerprint.clone());
+            part.made_us = now_us;
+        }
+    }
 }
 
 /// Takes the part into the same group of the other process: its receiver was told of both.
@@ -228,7 +256,8 @@ mod tests {
         assert_eq!(told(&mut alone, &plan, 50), [("first".to_owned(), 2)]);
         // The state that was left at 15 does not have it.
         let (mut own, rest) = alone.clone().parted((&plan, 15 * SECOND), judge(60));
-        assert_eq!(told(&mut own, &plan, 60), [("all_resolved".to_owned(), 1)]);
+        assert_eq!(told(&mut own, &plan, 60), [("some_resolved".to_owned(), 2)], "the drift still fires");
+        own.leave_others(&plan);
         assert!(own.groups.is_empty() && own.book.entries.is_empty(), "{own:?}");
         assert_eq!((own.events.len(), rest.events.len()), (3, 0));
         let mut back = own.gone_on_from(rest, &plan);
