@@ -536,7 +536,7 @@ fn a_plan_knows_one_side_a_margin_and_planned_looks() {
     let told = experiment(&[&["plan", "--mean", "10", "--sd", "10"][..], &margin].concat()).stdout;
     assert!(
         told.starts_with(
-            "an arm like the control is shown to be no worse by 2 % with a chance of 80 % by 61,827 units over 2 arms"
+            "an arm like the control is shown to be worse by no more than 2 % with a chance of 80 % by 61,827 units over 2 arms"
         ) && told.contains("50000 units show it with a chance of 72.28 %"),
         "{told}"
     );
