@@ -132,7 +132,7 @@ mod tests {
         };
         let ending = CancellationToken::new();
         let telemetry = Telemetry { endpoint, metrics_every: Duration::from_secs(3_600) };
-        let sending = tokio::spawn(sender.run(telemetry, ending.clone()));
+        let sending = TaskTracker::new().spawn(sender.run(telemetry, ending.clone()));
         // The first one is never answered.
         let (_hanging, _) = listener.accept().await.unwrap();
         ending.cancel();

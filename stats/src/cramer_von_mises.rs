@@ -77,7 +77,7 @@ pub(crate) fn test(state: &SquaresState, sizes: Sizes) -> Comparison {
     comparison.with_p(limit_tail(scaled), PMethod::Asymptotic)
 }
 
-/// The p-value of Σ(F-G)² by exchanged labels, on the walk's grid; `None` without ties, where that of [`test`] can be trusted.
+/// The p-value of Σ(F-G)² by exchanged labels, on the walk's grid; `None` without ties, where that of [`test()`] can be trusted.
 ///
 /// The midranks of tied values add to T what depends on the sizes and the ties alone, and the null distribution of T is that
 /// without ties: at 60 values against 1,000 of a Poisson distribution with mean 2, SciPy's p-value is below .001 for most

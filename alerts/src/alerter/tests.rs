@@ -147,7 +147,7 @@ async fn a_process_that_told_alone_tells_the_end_before_it_stands_by() {
         turned.turn(now_s).await;
     }
     let fires = ("StoreUnavailable".to_owned(), "firing".to_owned());
-    assert_eq!(turned.got("team"), [fires.clone()]);
+    assert_eq!(turned.got("team"), std::slice::from_ref(&fires));
     // Another one has the lease.
     turned.alerter.has_become(Authority::Standby);
     for now_s in [1_010, 1_011, 9_000] {

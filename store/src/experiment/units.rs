@@ -46,7 +46,7 @@ pub(super) fn stored_units(exposed: &Exposed, recorded: &Recorded) -> Option<Pop
     Some(Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded)))
 }
 
-/// Asks for the arms of [`super::stored`]'s population where it has one row a unit, without a look at its records. All else
+/// Asks for the arms of [`super::stored()`]'s population where it has one row a unit, without a look at its records. All else
 /// that [`super::probe`] asks is known.
 #[must_use]
 pub fn arms_of_units(exposed: &Exposed, recorded: &Recorded) -> Statement {
