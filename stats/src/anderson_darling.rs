@@ -76,7 +76,7 @@ pub fn p_by_labels(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
         return None;
     }
     let sizes = walked.sizes;
-    Relabelling::of_grid(walked).p_of_steps(walked, rng, |steps| {
+    Relabelling::p_of_steps(walked, rng, |steps| {
         let mut state = WeightedState::default();
         steps.for_each(|step| state.push(step, sizes));
         state.a / sizes.a as f64 + state.b / sizes.b as f64

@@ -87,8 +87,9 @@ pub fn p_by_labels(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
     if !walked.has_ties() {
         return None;
     }
-    Relabelling::of_grid(walked)
-        .p_of_steps(walked, rng, |steps| steps.map(|step| squared_difference(step, walked.sizes)).sum())
+    Relabelling::p_of_steps(walked, rng, |steps| {
+        steps.map(|step| squared_difference(step, walked.sizes)).sum()
+    })
 }
 
 /// P(T ≥ t) by counting lattice paths by their sum of squared distances to the diagonal.

@@ -108,8 +108,7 @@ impl Characteristic {
             }
             labelled.test().statistic.unwrap_or(0.0)
         };
-        let observed: Vec<u64> = walked.grid.iter().map(|cell| cell.a).collect();
-        Some(pooled.p_value(rng, w(&observed), w))
+        Some(pooled.p_of_grid(walked, rng, w))
     }
 
     /// The test.

@@ -103,27 +103,38 @@ impl Relabelling {
         (exceeding + 1) as f64 / (further + 1) as f64
     }
 
-    /// The p-value of a statistic of the steps of a walk, whose pooled cells these are; `None` without values.
-    pub fn p_of_steps(
+    /// The p-value of a statistic of a walk's grid, whose pooled cells these are.
+    pub fn p_of_grid(
         &self,
+        walked: &Walked,
+        rng: &mut impl Rng,
+        mut statistic: impl FnMut(&[u64]) -> f64,
+    ) -> f64 {
+        let labels: Vec<u64> = walked.grid.iter().map(|cell| cell.a).collect();
+        let observed = statistic(&labels);
+        self.p_value(rng, observed, statistic)
+    }
+
+    /// The p-value of a statistic of the steps of a walk, on its grid; `None` without values.
+    pub fn p_of_steps(
         walked: &Walked,
         rng: &mut impl Rng,
         statistic: impl Fn(&mut dyn Iterator<Item = Step>) -> f64,
     ) -> Option<f64> {
-        if self.totals.is_empty() {
+        let pooled = Self::of_grid(walked);
+        if pooled.totals.is_empty() {
             return None;
         }
         let of_labels = |labels: &[u64]| {
             let (mut below_a, mut below_b) = (0, 0);
-            let mut steps = self.totals.iter().zip(labels).map(|(all, a)| {
+            let mut steps = pooled.totals.iter().zip(labels).map(|(all, a)| {
                 let step = Step { value: 0.0, a: *a, b: all - a, below_a, below_b };
                 (below_a, below_b) = (below_a + step.a, below_b + step.b);
                 step
             });
             statistic(&mut steps)
         };
-        let observed: Vec<u64> = walked.grid.iter().map(|cell| cell.a).collect();
-        Some(self.p_value(rng, of_labels(&observed), of_labels))
+        Some(pooled.p_of_grid(walked, rng, of_labels))
     }
 
     /// The largest of a statistic over the first relabellings: what labels that say nothing reach less than once in as many.

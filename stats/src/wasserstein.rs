@@ -86,9 +86,8 @@ pub(crate) fn normed(walked: &Walked) -> Comparison {
 #[must_use]
 pub fn p_value(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
     walked.wasserstein.distance().filter(|_| walked.sizes.a > 0 && walked.sizes.b > 0)?;
-    let grid = &walked.grid;
     let pooled = Relabelling::of_grid(walked);
-    let gaps: Vec<f64> = grid.windows(2).map(|pair| pair[1].value - pair[0].value).collect();
+    let gaps: Vec<f64> = walked.grid.windows(2).map(|pair| pair[1].value - pair[0].value).collect();
     let (n, m) = (walked.sizes.a as f64, walked.sizes.b as f64);
     let area = |labels: &[u64]| {
         let (mut a, mut all, mut sum) = (0, 0, 0.0);
@@ -99,7 +98,5 @@ pub fn p_value(walked: &Walked, rng: &mut impl Rng) -> Option<f64> {
         }
         sum
     };
-    let observed: Vec<u64> = grid.iter().map(|cell| cell.a).collect();
-    let observed = area(&observed);
-    Some(pooled.p_value(rng, observed, area))
+    Some(pooled.p_of_grid(walked, rng, area))
 }
