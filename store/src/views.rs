@@ -3,6 +3,42 @@
 //! A view is data: its name, what it answers, its parameters and its text. So whoever reads a number can read the statement
 //! behind it with the values filled in, and run it themselves.
 
+/// The rows of a table of findings that are of one series, as `series`; `more` narrows them.
+macro_rules! series {
+    ($table:literal) => {
+        series!(@ $table, "")
+    };
+    ($table:literal, $more:literal) => {
+        series!(@ $table, concat!("\n          ", $more))
+    };
+    (@ $table:literal, $more:expr) => {
+        concat!(
+            "
+    WITH series AS (
+        SELECT * FROM windvane.",
+            $table,
+            " FINAL
+        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
+          AND version = {version:String} AND environment = {environment:String}
+          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}",
+            $more,
+            "
+    )"
+        )
+    };
+}
+
+/// Keeps of `series` the latest run on each of the newest windows.
+macro_rules! newest_windows {
+    () => {
+        "
+    WHERE (series.window_start, series.window_end, series.computed_at) IN (
+        SELECT window_start, window_end, max(computed_at) FROM series GROUP BY window_start, window_end
+        ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
+    )"
+    };
+}
+
 mod alerts;
 mod drift;
 mod experiments;

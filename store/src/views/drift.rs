@@ -52,14 +52,9 @@ pub const DRIFT_COLUMNS: View = View {
     name: "drift_columns",
     about: "every column of a model in each of the newest windows: verdict, and the method that says it loudest",
     parameters: SERIES,
-    text: "
-    WITH series AS (
-        SELECT * FROM windvane.drift_findings FINAL
-        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
-          AND version = {version:String} AND environment = {environment:String}
-          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
-          AND segment_key = ''
-    )
+    text: concat!(
+        series!("drift_findings", "AND segment_key = ''"),
+        "
     SELECT toUnixTimestamp64Micro(window_start) AS start_us, toUnixTimestamp64Micro(window_end) AS end_us,
            column_name AS column, any(column_kind) AS kind, any(verdict) AS verdict, any(direction) AS direction,
            argMax(method, (drifted, loudness)) AS method, argMax(effect, (drifted, loudness)) AS effect,
@@ -77,7 +72,8 @@ pub const DRIFT_COLUMNS: View = View {
     )
     GROUP BY window_start, window_end, column_name
     ORDER BY window_start DESC, window_end DESC, column_name
-    LIMIT 50000",
+    LIMIT 50000"
+    ),
 };
 
 /// Everything about one column in each of the newest windows of a series.
@@ -95,14 +91,9 @@ pub const FEATURE: View = View {
         text("reference_name"),
         WINDOWS,
     ],
-    text: "
-    WITH series AS (
-        SELECT * FROM windvane.drift_findings FINAL
-        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
-          AND version = {version:String} AND environment = {environment:String}
-          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
-          AND segment_key = '' AND column_name = {column:String}
-    )
+    text: concat!(
+        series!("drift_findings", "AND segment_key = '' AND column_name = {column:String}"),
+        "
     SELECT toUnixTimestamp64Micro(series.window_start) AS start_us, toUnixTimestamp64Micro(series.window_end) AS end_us,
            column_kind AS kind, method, statistic, threshold, p_value, p_adjusted, effect, drifted, verdict, direction,
            n_reference, n_current, missing_reference, missing_current, detail
@@ -112,7 +103,8 @@ pub const FEATURE: View = View {
         ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
     )
     ORDER BY series.window_start DESC, series.window_end DESC, method
-    LIMIT 20000",
+    LIMIT 20000"
+    ),
 };
 
 /// The segments of the newest window.

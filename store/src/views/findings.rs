@@ -8,26 +8,21 @@ pub const QUALITY_CHECKS: View = View {
     name: "quality_checks",
     about: "every check of a model's data in each of the newest windows: what was found, and what would have passed",
     parameters: SERIES,
-    text: "
-    WITH series AS (
-        SELECT * FROM windvane.quality_findings FINAL
-        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
-          AND version = {version:String} AND environment = {environment:String}
-          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
-    )
+    text: concat!(
+        series!("quality_findings"),
+        "
     SELECT formatDateTime(series.window_start, '%FT%TZ', 'UTC') AS window_start,
            formatDateTime(series.window_end, '%FT%TZ', 'UTC') AS window_end,
            column_name AS column, method AS check, verdict, statistic AS observed,
            series.threshold_low AS expected_low, series.threshold AS expected_high, occurrences, n_reference, n_current,
            segment_key, segment_value, detail
-    FROM series
-    WHERE (series.window_start, series.window_end, series.computed_at) IN (
-        SELECT window_start, window_end, max(computed_at) FROM series GROUP BY window_start, window_end
-        ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
-    )
+    FROM series",
+        newest_windows!(),
+        "
     ORDER BY series.window_start DESC, series.window_end DESC, verdict = 'fail' DESC, column, check, segment_key,
              segment_value
-    LIMIT 50000",
+    LIMIT 50000"
+    ),
 };
 
 /// Every metric in each of the newest windows of a series.
@@ -35,25 +30,19 @@ pub const PERFORMANCE_METRICS: View = View {
     name: "performance_metrics",
     about: "every metric of a model in each of the newest windows: by outcomes, by estimate, and what is usual",
     parameters: SERIES,
-    text: "
-    WITH series AS (
-        SELECT * FROM windvane.performance_findings FINAL
-        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
-          AND version = {version:String} AND environment = {environment:String}
-          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
-          AND segment_key = ''
-    )
+    text: concat!(
+        series!("performance_findings", "AND segment_key = ''"),
+        "
     SELECT formatDateTime(series.window_start, '%FT%TZ', 'UTC') AS window_start,
            formatDateTime(series.window_end, '%FT%TZ', 'UTC') AS window_end,
            task, metric, verdict, alert, realised, ci_low, ci_high, estimated, band_low, band_high, threshold_low,
            threshold_high, n, labelled, coverage, trust
-    FROM series
-    WHERE (series.window_start, series.window_end, series.computed_at) IN (
-        SELECT window_start, window_end, max(computed_at) FROM series GROUP BY window_start, window_end
-        ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
-    )
+    FROM series",
+        newest_windows!(),
+        "
     ORDER BY series.window_start DESC, series.window_end DESC, alert DESC, metric
-    LIMIT 50000",
+    LIMIT 50000"
+    ),
 };
 
 /// The segments of the newest window that was cut by any, as far as performance goes.
@@ -80,22 +69,17 @@ pub const LATENCY_GROUPS: View = View {
     name: "latency_groups",
     about: "percentiles of a model's latency by group (microseconds), and how fast objectives burn, in each of the newest windows",
     parameters: SERIES,
-    text: "
-    WITH series AS (
-        SELECT * FROM windvane.latency_findings FINAL
-        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
-          AND version = {version:String} AND environment = {environment:String}
-          AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}
-    )
+    text: concat!(
+        series!("latency_findings"),
+        "
     SELECT formatDateTime(series.window_start, '%FT%TZ', 'UTC') AS window_start,
            formatDateTime(series.window_end, '%FT%TZ', 'UTC') AS window_end,
            segment_key, segment_value, method, verdict, statistic, ci_low, ci_high, reference_statistic, threshold,
            p_value, p_adjusted, n_reference, n_current
-    FROM series
-    WHERE (series.window_start, series.window_end, series.computed_at) IN (
-        SELECT window_start, window_end, max(computed_at) FROM series GROUP BY window_start, window_end
-        ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
-    )
+    FROM series",
+        newest_windows!(),
+        "
     ORDER BY series.window_start DESC, series.window_end DESC, segment_key, segment_value, method
-    LIMIT 50000",
+    LIMIT 50000"
+    ),
 };
