@@ -229,23 +229,31 @@ fn quantiles(sorted: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// The share of runs over these columns that say drift, by the default rule.
-fn share_of_drift(columns: &[(Draw, Draw)], sizes: [usize; 2], runs: u32, seed: u64) -> f64 {
+/// The share of runs that say drift anywhere, by the default rule; `parts` draws the segments of one run.
+fn share_of_runs(runs: u32, seed: u64, parts: impl Fn(&mut ChaCha8Rng) -> Vec<Part>) -> f64 {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let drifted = (0..runs)
         .filter(|_| {
-            let columns = columns
-                .iter()
-                .map(|(reference, current)| {
-                    measured(reference.kind(), &drawn(*reference, *current, sizes, &mut rng))
-                })
-                .collect();
-            let rows = Rows { reference: sizes[0] as u64, current: sizes[1] as u64 };
-            let judged = verdict::judge(vec![Part { rows, columns }], &Rule::default());
-            judged[0].verdict == Verdict::Drift
+            let judged = verdict::judge(parts(&mut rng), &Rule::default());
+            judged.iter().any(|part| part.verdict == Verdict::Drift)
         })
         .count();
     drifted as f64 / f64::from(runs)
+}
+
+/// The rows of both sides.
+fn rows(sizes: [usize; 2]) -> Rows {
+    Rows { reference: sizes[0] as u64, current: sizes[1] as u64 }
+}
+
+/// The share of runs over these columns that say drift, by the default methods and rule.
+fn share_of_drift(columns: &[(Draw, Draw)], sizes: [usize; 2], runs: u32, seed: u64) -> f64 {
+    share_of_runs(runs, seed, |rng| {
+        let measured = |(reference, current): &(Draw, Draw)| {
+            measured(reference.kind(), &drawn(*reference, *current, sizes, rng))
+        };
+        vec![Part { rows: rows(sizes), columns: columns.iter().map(measured).collect() }]
+    })
 }
 
 fn unchanged(columns: usize) -> Vec<(Draw, Draw)> {

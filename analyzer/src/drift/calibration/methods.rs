@@ -1,12 +1,11 @@
 //! Each method by itself, also where the sizes differ and values are tied; segments; columns that move together.
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use windvane_types::drift::{Kind, Verdict};
+use windvane_types::drift::Kind;
 
-use super::{Draw, Drawn, Law, Part, Rows, UNCHANGED, bound, drawn, measured, measured_by};
-use crate::drift::{Method, request::Rule, verdict};
+use super::{Draw, Drawn, Law, Part, UNCHANGED, bound, drawn, measured, measured_by, rows, share_of_runs};
+use crate::drift::Method;
 
 /// What a cell of the table is measured at.
 #[derive(Debug, Clone, Copy)]
@@ -17,20 +16,8 @@ struct Cell {
 }
 
 impl Cell {
-    fn rows(self) -> Rows {
-        Rows { reference: self.sizes[0] as u64, current: self.sizes[1] as u64 }
-    }
-
-    /// The share of runs that say drift; `parts` draws the segments of one run.
     fn share(self, parts: impl Fn(&mut ChaCha8Rng) -> Vec<Part>) -> f64 {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let drifted = (0..self.runs)
-            .filter(|_| {
-                let judged = verdict::judge(parts(&mut rng), &Rule::default());
-                judged.iter().any(|part| part.verdict == Verdict::Drift)
-            })
-            .count();
-        drifted as f64 / f64::from(self.runs)
+        share_of_runs(self.runs, self.seed, parts)
     }
 
     /// Every unchanged column that the method fits, by that method alone.
@@ -40,7 +27,7 @@ impl Cell {
             let columns = fitting
                 .map(|draw| measured_by(&[method], draw.kind(), &drawn(*draw, *draw, self.sizes, rng)))
                 .collect();
-            vec![Part { rows: self.rows(), columns }]
+            vec![Part { rows: rows(self.sizes), columns }]
         })
     }
 
@@ -48,7 +35,7 @@ impl Cell {
     fn of_segments(self, segments: usize) -> f64 {
         self.share(|rng| {
             let part = |rng: &mut ChaCha8Rng| Part {
-                rows: self.rows(),
+                rows: rows(self.sizes),
                 columns: UNCHANGED
                     .iter()
                     .map(|draw| measured(draw.kind(), &drawn(*draw, *draw, self.sizes, rng)))
@@ -73,7 +60,7 @@ impl Cell {
                 })
             };
             let columns = (0..columns).map(|_| measured(Kind::Numeric, &column(rng))).collect();
-            vec![Part { rows: self.rows(), columns }]
+            vec![Part { rows: rows(self.sizes), columns }]
         })
     }
 }
@@ -105,9 +92,9 @@ fn a_plain_shift_is_found_by_every_method_of_numbers_at_unequal_sizes() {
         }
         for (reference, current) in [(of(0.0), of(1.0)), (poisson(2.0), poisson(4.0))] {
             let share = Cell { sizes: [60, 1000], runs: 5, seed: 32 }.share(|rng| {
-                let rows = drawn(reference, current, [60, 1000], rng);
-                let columns = vec![measured_by(&[method], Kind::Numeric, &rows)];
-                vec![Part { rows: Rows { reference: 60, current: 1000 }, columns }]
+                let drawn = drawn(reference, current, [60, 1000], rng);
+                let columns = vec![measured_by(&[method], Kind::Numeric, &drawn)];
+                vec![Part { rows: rows([60, 1000]), columns }]
             });
             assert!(share >= 0.8, "{} of {:?}: found in {share}", method.as_str(), reference.law);
         }

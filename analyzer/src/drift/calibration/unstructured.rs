@@ -1,17 +1,15 @@
 //! The same questions for embeddings and texts: false alarms without change, and changes that are found.
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StudentT};
 use windvane_stats::{ngrams, vectors::Vectors};
-use windvane_types::drift::{Kind, Verdict};
+use windvane_types::drift::Kind;
 
-use super::bound;
+use super::{bound, rows, share_of_runs};
 use crate::drift::{
     Method, Part,
     measure::{Embeddings, MeasuredColumn, Rows, Texts},
-    request::Rule,
-    verdict,
 };
 
 /// What a column's vectors or texts are like.
@@ -126,16 +124,10 @@ fn measured([reference, current]: [Law; 2], sizes: [usize; 2], rng: &mut ChaCha8
 }
 
 fn share_of_drift(columns: &[[Law; 2]], sizes: [usize; 2], runs: u32, seed: u64) -> f64 {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let drifted = (0..runs)
-        .filter(|_| {
-            let columns = columns.iter().map(|laws| measured(*laws, sizes, &mut rng)).collect();
-            let rows = Rows { reference: sizes[0] as u64, current: sizes[1] as u64 };
-            let judged = verdict::judge(vec![Part { rows, columns }], &Rule::default());
-            judged[0].verdict == Verdict::Drift
-        })
-        .count();
-    drifted as f64 / f64::from(runs)
+    share_of_runs(runs, seed, |rng| {
+        let columns = columns.iter().map(|laws| measured(*laws, sizes, rng)).collect();
+        vec![Part { rows: rows(sizes), columns }]
+    })
 }
 
 fn unchanged(columns: usize) -> Vec<[Law; 2]> {
