@@ -53,19 +53,23 @@ impl Compat {
         }
     }
 
-    /// Edges of further sets of bins: where the tool bins what others rank, or bins by what is known only at the end.
-    pub(super) fn further_edges(self, reference: &Side, current: &Side) -> Vec<Vec<f64>> {
+    /// Edges of further sets of bins for these methods: where the tool bins what others rank, or bins by what is known only at the
+    /// end.
+    pub(super) fn further_edges(self, methods: &[Method], [reference, current]: &[Side; 2]) -> Vec<Vec<f64>> {
         let equal = |low: f64, high: f64, bins: u32| peers::equal_width(low, high, f64::from(bins));
         match self {
-            Self::Scipy => Vec::new(),
-            Self::Evidently => {
+            Self::Evidently if methods.contains(&Method::Hellinger) => {
                 let (low, high) = (reference.low.min(current.low), reference.high.max(current.high));
                 (1..=sturges_bins(reference.numbers + current.numbers))
                     .map(|bins| equal(low, high, bins))
                     .collect()
             }
-            Self::Nannyml if reference.numbers < u64::from(NANNYML_BINS) => Vec::new(),
-            Self::Nannyml => vec![equal(reference.low, reference.high, NANNYML_BINS)],
+            Self::Nannyml
+                if methods.contains(&Method::Ks) && reference.numbers >= u64::from(NANNYML_BINS) =>
+            {
+                vec![equal(reference.low, reference.high, NANNYML_BINS)]
+            }
+            _ => Vec::new(),
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) struct Measured {
     pub(super) reason: Option<&'static str>,
     /// The effect that exchanged labels reach, where the limiting p-value cannot be trusted.
     pub(super) null_effect: Option<f64>,
-    /// The smallest p-value that the method can say, where it is another one than its relatives have.
+    /// The smallest p-value that the method can say on this input, where there is one above 0.
     pub(super) least_p: Option<f64>,
     /// The p-value that is judged, where the one that the contract reports cannot be trusted.
     pub(super) judged_p: Option<f64>,
@@ -399,20 +399,21 @@ async fn numeric(
         .collect())
 }
 
+/// A walk over both sides of a segment of a column, into every set of bins that its methods count in.
+fn begin_walk(scan: &Scan<'_>, column: &Column, sides: &[Side; 2], quantiles: &[f64]) -> Walk {
+    let compat = scan.request.rule.compat;
+    let [reference, current] = sides;
+    let edges = compat.and_then(|compat| compat.edges(reference, current));
+    let mut binned = vec![Binned::new(edges.unwrap_or_else(|| quantiles.to_vec()))];
+    let further = compat.map(|compat| compat.further_edges(&column.methods, sides)).unwrap_or_default();
+    binned.extend(further.into_iter().map(Binned::new));
+    binned.extend(scan.drawn(quantiles));
+    let sizes = Sizes { a: reference.numbers, b: current.numbers };
+    Walk::to_depth(depth(scan, column), sizes, binned)
+}
+
 async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<Vec<Walked>, DriftError> {
-    let walks = sides
-        .iter()
-        .map(|[reference, current]| {
-            let compat = scan.request.rule.compat;
-            let edges = compat.and_then(|compat| compat.edges(reference, current));
-            let mut binned = vec![Binned::new(edges.unwrap_or_else(|| reference.edges.clone()))];
-            binned.extend(
-                compat.into_iter().flat_map(|it| it.further_edges(reference, current)).map(Binned::new),
-            );
-            binned.extend(scan.drawn(&reference.edges));
-            Walk::to_depth(depth(scan, column), Sizes { a: reference.numbers, b: current.numbers }, binned)
-        })
-        .collect();
+    let walks = sides.iter().map(|sides| begin_walk(scan, column, sides, &sides[0].edges)).collect();
     let values: u64 = sides.iter().flatten().map(|side| side.numbers).sum();
     let distinct: u64 = sides.iter().flatten().map(|side| side.distinct).sum();
     let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };

@@ -1,8 +1,6 @@
 //! From statistics to words: correction, floors, insufficient data, direction. Pure.
 
-use windvane_stats::{
-    anderson_darling, comparison::PMethod, correction::Correction, mmd, permutation, walk::GRID_CELLS,
-};
+use windvane_stats::correction::Correction;
 use windvane_types::drift::{Column, Direction, Kind, Method as Said, Segment, Verdict};
 
 use super::{
@@ -130,15 +128,7 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
 /// Why a change may be there that the method cannot show: its p-value is the smallest that it has, and too large for so many
 /// comparisons.
 fn coarse(measured: &Measured, rule: &Rule) -> Option<String> {
-    let cells = measured.bins.unwrap_or(GRID_CELLS as u64);
-    let relabelled = |first| Some(permutation::smallest_p(cells, first));
-    let by_labels = measured.judged_p.is_some() || measured.comparison.p_method == Some(PMethod::Permutation);
-    let smallest = measured.least_p.or_else(|| match measured.method {
-        Method::Mmd if by_labels => relabelled(mmd::RELABELLINGS),
-        _ if by_labels => relabelled(permutation::RELABELLINGS),
-        Method::AndersonDarling => Some(anderson_darling::SMALLEST_P),
-        _ => None,
-    })?;
+    let smallest = measured.least_p?;
     let p_value = measured.judged_p.or(measured.comparison.p_value)?;
     (p_value < rule.alpha && p_value <= smallest * (1.0 + 1e-9)).then(|| {
         format!("its smallest p-value, {}, cannot be significant among so many comparisons", short(smallest))
@@ -215,7 +205,10 @@ fn of_columns(columns: &[Column]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use windvane_stats::comparison::Comparison;
+    use windvane_stats::{
+        anderson_darling::SMALLEST_P,
+        comparison::{Comparison, PMethod},
+    };
 
     use super::*;
 
@@ -225,7 +218,7 @@ mod tests {
             kind: Kind::Numeric,
             values: Rows { reference: 1000, current: 1000 },
             missing: Rows::default(),
-            methods: vec![Measured::of(method, comparison)],
+            methods: vec![Measured { least_p: Some(SMALLEST_P), ..Measured::of(method, comparison) }],
             location: None,
             ks_error: None,
             largest_change: None,
@@ -237,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_method_whose_smallest_p_is_too_large_for_so_many_columns_says_so() {
-        let moved = Comparison::of(9.0, 0.5).with_p(anderson_darling::SMALLEST_P, PMethod::Asymptotic);
+        let moved = Comparison::of(9.0, 0.5).with_p(SMALLEST_P, PMethod::Asymptotic);
         let unmoved = Comparison::of(0.0, 0.01).with_p(0.9, PMethod::Asymptotic);
         for (others, drifted) in [(9, true), (99, false)] {
             let columns = std::iter::once(moved).chain(std::iter::repeat_n(unmoved, others));

@@ -11,13 +11,12 @@ use windvane_stats::{
     cramers_v::cramers_v,
     divergence,
     domain_classifier::domain_classifier,
-    edges::Binned,
     energy,
     epps_singleton::Characteristic,
     fisher_exact::fisher_exact,
     g_test::g_test,
     missing_rate::missing_rate,
-    mmd::mmd,
+    mmd::{self, mmd},
     new_categories::new_categories,
     permutation,
     walk::Walked,
@@ -99,7 +98,15 @@ impl Numbers<'_> {
             .p_value
             .filter(|p| *p < SUSPICIOUS.max(self.alpha) && self.compat.is_none())
             .and_then(|_| self.p_by_labels(method, walked, &mut rng));
-        Measured { reason, judged_p, ..Measured::of(method, comparison) }
+        let by_labels = judged_p.is_some() || comparison.p_method == Some(PMethod::Permutation);
+        let relabelled = |first| permutation::smallest_p(walked.grid.len() as u64, first);
+        let least_p = match method {
+            Method::Mmd if by_labels => Some(relabelled(mmd::RELABELLINGS)),
+            _ if by_labels => Some(relabelled(permutation::RELABELLINGS)),
+            Method::AndersonDarling => Some(anderson_darling::SMALLEST_P),
+            _ => None,
+        };
+        Measured { reason, judged_p, least_p, ..Measured::of(method, comparison) }
     }
 }
 
@@ -117,24 +124,21 @@ impl Numbers<'_> {
     fn discrete(&self, method: Method, walked: &Walked, rng: &mut ChaCha8Rng) -> Measured {
         let with_missing = |cells: &Cells| with_missing(cells, self.missing, self.compat);
         let binned = walked.binned.first();
-        let (bins, closed) = match self.compat {
-            None => {
-                let bins = binned.map(|binned| binned.cells().collect::<Cells>()).unwrap_or_default();
-                (bins, with_missing(&binned.map(Binned::closed).unwrap_or_default()))
-            }
-            Some(compat) => {
-                let bins = compat.bins(walked);
-                let closed = with_missing(&bins);
-                (bins, closed)
-            }
+        let bins = match self.compat {
+            None => binned.map(|binned| binned.cells().collect()).unwrap_or_default(),
+            Some(compat) => compat.bins(walked),
         };
-        let asked = Asked { method, compat: self.compat, alpha: self.alpha, tested: &closed };
-        let measured = discrete(asked, &with_missing(&bins), rng);
+        let cells = with_missing(&bins);
+        let ours = binned.filter(|_| self.compat.is_none());
+        let closed = ours.map(|binned| with_missing(&binned.closed()));
+        let tested = closed.as_ref().unwrap_or(&cells);
+        let measured =
+            discrete(Asked { method, compat: self.compat, alpha: self.alpha, tested }, &cells, rng);
         let relabelled = matches!(
             method,
             Method::JensenShannon | Method::Hellinger | Method::TotalVariation | Method::LInfinity
         );
-        match binned.filter(|_| relabelled && self.compat.is_none()) {
+        match ours.filter(|_| relabelled) {
             Some(binned) => beside_what_is_outside(measured, binned.p_outside()),
             None => measured,
         }
@@ -234,7 +238,9 @@ fn discrete(
         _ => "too few rows",
     });
     let bins = Some(cells.count());
-    Measured { smoothing, bins, reason, null_effect, ..Measured::of(method, comparison) }
+    let least_p = (comparison.p_method == Some(PMethod::Permutation))
+        .then(|| permutation::smallest_p(tested.count(), permutation::RELABELLINGS));
+    Measured { least_p, smoothing, bins, reason, null_effect, ..Measured::of(method, comparison) }
 }
 
 /// The p-value of the bins inside the reference's range and that of what lies beyond it as one, by Bonferroni with shares: the
@@ -244,7 +250,8 @@ fn beside_what_is_outside(measured: Measured, outside: f64) -> Measured {
         return measured;
     };
     let both = (p_value / INSIDE).min(outside / (1.0 - INSIDE)).min(1.0);
-    Measured { comparison: measured.comparison.with_p(both, method), ..measured }
+    let least_p = measured.least_p.map(|p| p / INSIDE);
+    Measured { comparison: measured.comparison.with_p(both, method), least_p, ..measured }
 }
 
 pub(super) fn of_missing(values: Rows, missing: Rows) -> Measured {

@@ -4,13 +4,10 @@
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
 
-use windvane_stats::{
-    edges::Binned,
-    walk::{Sizes, Walk, Walked},
-};
+use windvane_stats::walk::{Walk, Walked};
 use windvane_store::populations::{self, PopulationColumn, SortedRows};
 
-use super::{Column, DriftError, Scan, Side, depth};
+use super::{Column, DriftError, Scan, Side, begin_walk};
 
 /// Values of one column of both sides up to which they are sorted as arrays: 64 MiB.
 pub(in crate::drift) const VALUES_MAX: u64 = 8 << 20;
@@ -29,7 +26,7 @@ pub(super) async fn walks(
     for (i, column) in columns.iter().enumerate() {
         let walked = sides[i].iter().enumerate().map(|(segment, sides)| {
             let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
-            merge((a, b), walk(scan, column, (sides, a)))
+            merge((a, b), begin_walk(scan, column, sides, &quantiles(a, scan.request.bins)))
                 .map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         });
         walks.push(walked.collect::<Result<Vec<Walked>, DriftError>>()?);
@@ -56,18 +53,6 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
         );
     }
     Ok(rows)
-}
-
-fn walk(scan: &Scan<'_>, column: &Column, ([reference, current], a): (&[Side; 2], &[f64])) -> Walk {
-    let compat = scan.request.rule.compat;
-    let edges = compat.and_then(|compat| compat.edges(reference, current));
-    let quantiles = quantiles(a, scan.request.bins);
-    let drawn = scan.drawn(&quantiles);
-    let mut binned = vec![Binned::new(edges.unwrap_or(quantiles))];
-    binned.extend(compat.into_iter().flat_map(|it| it.further_edges(reference, current)).map(Binned::new));
-    binned.extend(drawn);
-    let sizes = Sizes { a: reference.numbers, b: current.numbers };
-    Walk::to_depth(depth(scan, column), sizes, binned)
 }
 
 /// Walks two sorted samples as one.
