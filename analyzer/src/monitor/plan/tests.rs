@@ -153,20 +153,24 @@ proptest! {
                 }
             }
         }
-        // From here on nothing fails: within the longest wait everything that is not given up is run.
-        let given_up = |past: &BTreeMap<(i64, i64), Past>, window: Span| {
-            matches!(past.get(&(window.start_us, window.end_us)),
-                Some(Past::Failed { attempt, .. } | Past::Begun { attempt }) if *attempt >= ATTEMPTS_MAX)
-        };
+        // From here on nothing fails: what is not given up is run, save what failed within the longest wait of this very
+        // instant, as a clock that was set back can have it.
+        let later = now + RETRY_US_MAX * 2;
         for _ in 0..catch_up {
-            let later = now + RETRY_US_MAX * 2;
             if let Some(first) = due(&schedule, later, &past).first() {
                 past.insert((first.window.start_us, first.window.end_us), Past::Done);
             }
         }
-        for window in schedule.recent(now + RETRY_US_MAX * 2) {
-            let done = past.get(&(window.start_us, window.end_us)) == Some(&Past::Done);
-            prop_assert!(done || given_up(&past, window), "{window} was never run");
+        for window in schedule.recent(later) {
+            let settled = match past.get(&(window.start_us, window.end_us)) {
+                None => false,
+                Some(Past::Done) => true,
+                Some(Past::Begun { attempt }) => *attempt >= ATTEMPTS_MAX,
+                Some(Past::Failed { attempt, ended_us }) => {
+                    *attempt >= ATTEMPTS_MAX || (later - ended_us).abs() < RETRY_US_MAX
+                }
+            };
+            prop_assert!(settled, "{window} was never run: {past:?} at {later}");
         }
     }
 }
