@@ -71,9 +71,9 @@ impl Cell {
 fn ties_and_unequal_sizes_are_no_drift_by_any_method() {
     for method in Method::ALL {
         for sizes in [[60, 1000], [1000, 60]] {
-            let share = Cell { sizes, runs: 40, seed: 31 }.of_method(method);
+            let share = Cell { sizes, runs: 20, seed: 31 }.of_method(method);
             assert!(
-                share <= 0.05 + 4.0 * (bound(40) - 0.05) / 2.0,
+                share <= 0.05 + 4.0 * (bound(20) - 0.05) / 2.0,
                 "{}, {sizes:?} rows: {share}",
                 method.as_str()
             );
@@ -91,12 +91,12 @@ fn a_plain_shift_is_found_by_every_method_of_numbers_at_unequal_sizes() {
             continue;
         }
         for (reference, current) in [(of(0.0), of(1.0)), (poisson(2.0), poisson(4.0))] {
-            let share = Cell { sizes: [60, 1000], runs: 5, seed: 32 }.share(|rng| {
+            let share = Cell { sizes: [60, 1000], runs: 2, seed: 32 }.share(|rng| {
                 let drawn = drawn(reference, current, [60, 1000], rng);
                 let columns = vec![measured_by(&[method], Kind::Numeric, &drawn)];
                 vec![Part { rows: rows([60, 1000]), columns }]
             });
-            assert!(share >= 0.8, "{} of {:?}: found in {share}", method.as_str(), reference.law);
+            assert!(share >= 1.0, "{} of {:?}: found in {share}", method.as_str(), reference.law);
         }
     }
 }
