@@ -57,10 +57,13 @@ pub fn run() -> CommandResult {
     };
     // Log lines of every block would tear the progress bars of these two apart.
     let usual = if matches!(cli.command, Command::Demo(_) | Command::Ingest(_)) { "warn" } else { "info" };
-    telemetry::start(&cli.log, usual)?;
+    // The service reads first whether it sends traces, too.
+    if !matches!(cli.command, Command::Serve(_)) {
+        telemetry::start(&cli.log, usual)?;
+    }
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments, &cli.log),
         Command::Ingest(arguments) => ingest::run(arguments),
         Command::Detect(arguments) => detect::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),

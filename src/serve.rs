@@ -9,6 +9,7 @@ use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 use crate::service::{Role, Service};
 use crate::shutdown::Signals;
+use crate::telemetry;
 
 /// Collect predictions and outcomes, keep them, and show them.
 ///
@@ -28,11 +29,12 @@ pub struct Arguments {
 }
 
 /// Runs `windvane serve`.
-pub fn run(arguments: &Arguments) -> CommandResult {
+pub fn run(arguments: &Arguments, log: &telemetry::Arguments) -> CommandResult {
     let config = config::load(arguments.config.as_deref()).because(Reason::Config)?;
+    let traces = telemetry::start_with_traces(log, "info", config.telemetry.as_ref())?;
     let fetching = if arguments.offline { Fetching::Forbidden } else { Fetching::Allowed };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended: CommandResult = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let service = tokio::select! {
             service = Service::start(&config, &arguments.roles, fetching) => service?,
@@ -52,5 +54,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
                 error: anyhow::anyhow!("ended by a second {signal} before everything was finished"),
             }),
         }
-    })
+    });
+    traces.finish();
+    ended
 }

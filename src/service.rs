@@ -122,7 +122,7 @@ impl Service {
         let server = TaskTracker::new();
         if let (Some(grpc), Some(collector)) = (grpc, &collector) {
             let router = gate.guard(collector.grpc_router()).layer(CatchPanicLayer::new());
-            server.spawn(serve(grpc, router, closing.clone()));
+            server.spawn(serve(grpc, telemetry::traced(router), closing.clone()));
         }
         let scheme = open(config, (listener, router), (&server, &background, closing.clone()))?;
         let url = format!("{scheme}://{address}");
@@ -246,6 +246,7 @@ fn open(
     (listener, router): (TcpListener, Router),
     (server, background, closing): (&TaskTracker, &TaskTracker, CancellationToken),
 ) -> Result<&'static str, Failure> {
+    let router = telemetry::traced(router);
     let Some(files) = &config.server.tls else {
         server.spawn(serve(listener, router, closing));
         return Ok("http");

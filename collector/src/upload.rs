@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use windvane_store::{Block, Fault, StoreError, Table};
 
 use self::backoff::pause;
@@ -126,8 +127,10 @@ impl Uploader {
         if Sieve::is_begun(&self.dead_letters, &block.token) {
             return self.sift(&attempt, "ClickHouse could not take it before a restart").await;
         }
+        let span =
+            tracing::info_span!("insert a block", otel.kind = "client", table = self.table().name(), rows);
         if rows > 0
-            && let Err(error) = self.insert(&attempt.wire).await
+            && let Err(error) = self.insert(&attempt.wire).instrument(span).await
         {
             return self.refused(&attempt, &error).await;
         }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::layers::Layers;
 
 /// What is sent, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Telemetry {
-    /// The address of OpenTelemetry's protocol over HTTP, before `/v1/metrics`.
+    /// The address of OpenTelemetry's protocol over HTTP, before `/v1/metrics` and `/v1/traces`.
     pub endpoint: String,
     /// How often metrics are sent.
     pub metrics_every: Duration,
+    /// The share of traces that are sent.
+    pub traces_share: f64,
 }
 
 const ENDPOINT: &str = "telemetry.otlp_endpoint";
@@ -18,9 +20,10 @@ const ENDPOINT: &str = "telemetry.otlp_endpoint";
 /// Reads `[telemetry]`; nothing is sent unless somebody says where.
 pub fn telemetry(layers: &mut Layers) -> Option<Telemetry> {
     let Some(endpoint) = layers.text(ENDPOINT) else {
-        let key = "telemetry.metrics_every";
-        if layers.has(key) {
-            layers.contradiction(key, "goes with telemetry.otlp_endpoint, without which nothing is sent");
+        for key in ["telemetry.metrics_every", "telemetry.traces_share"] {
+            if layers.has(key) {
+                layers.contradiction(key, "goes with telemetry.otlp_endpoint, without which nothing is sent");
+            }
         }
         return None;
     };
@@ -30,6 +33,7 @@ pub fn telemetry(layers: &mut Layers) -> Option<Telemetry> {
     Some(Telemetry {
         endpoint: endpoint.trim_end_matches('/').to_owned(),
         metrics_every: layers.length("telemetry.metrics_every", Duration::from_secs(60)),
+        traces_share: layers.number("telemetry.traces_share", 0.1),
     })
 }
 

@@ -74,6 +74,7 @@ fn contradictions_are_told() {
     for (text, part) in [
         ("[store]\nurl = \"http://ch:8123\"\ndata_dir = \"d\"", "excludes store.url"),
         ("[store]\nuser = \"u\"", "goes with store.url"),
+        ("[telemetry]\ntraces_share = 1.0", "goes with telemetry.otlp_endpoint"),
         ("[telemetry]\nmetrics_every = \"5s\"", "goes with telemetry.otlp_endpoint"),
         ("[telemetry]\notlp_endpoint = \"https://otel:4318\"", "is no http:// address"),
         ("[telemetry]\notlp_endpoint = \"http://otel:4318/v1/metrics/\"", "allowed is `http://otel:4318`"),

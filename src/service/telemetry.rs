@@ -3,10 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use prometheus::Registry;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 use windvane_collector::{Collector, OwnMetrics};
 use windvane_types::{Clock, SystemClock};
@@ -39,6 +45,39 @@ pub fn start(
     tracing::info!(url = sender.url, "metrics are sent by OpenTelemetry's protocol, too");
     tasks.spawn(sender.run(telemetry, ending.clone()));
     Ok(())
+}
+
+/// Paths that are asked again and again by machines; a trace of them says nothing.
+const UNTRACED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Makes a span of every request, where somebody collects spans.
+pub fn traced(router: Router) -> Router {
+    router.layer(from_fn(trace))
+}
+
+async fn trace(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    if UNTRACED.contains(&route) {
+        return next.run(request).await;
+    }
+    let span = tracing::info_span!(
+        "request",
+        otel.name = Empty,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = %request.method(),
+        http.route = route,
+        http.response.status_code = Empty,
+    );
+    if !span.is_disabled() {
+        span.record("otel.name", format!("{} {route}", request.method()));
+    }
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    response
 }
 
 struct Sender {

@@ -1,4 +1,4 @@
-//! The service's own metrics, sent to a receiver of OpenTelemetry's protocol.
+//! The service's own metrics and traces, sent to a receiver of OpenTelemetry's protocol.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,13 +7,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use prost::Message;
-use windvane_kit::{Service, eventually, eventually_async, nothing_is_lost};
+use prost::Message as _;
+use windvane_kit::{Service, eventually_async, nothing_is_lost};
+
+/// A message: of metrics, or of spans.
+#[derive(Debug)]
+enum Message {
+    Metrics(ExportMetricsServiceRequest),
+    Spans(ExportTraceServiceRequest),
+}
 
 /// A receiver that answers 200; ends with the test's process.
-fn receiver() -> (String, Receiver<ExportMetricsServiceRequest>) {
+fn receiver() -> (String, Receiver<Message>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, messages) = sync_channel(1000);
@@ -26,20 +34,28 @@ fn receiver() -> (String, Receiver<ExportMetricsServiceRequest>) {
 }
 
 /// Reads one request of a connection and answers it.
-fn take(stream: TcpStream, sender: &SyncSender<ExportMetricsServiceRequest>) {
+fn take(stream: TcpStream, sender: &SyncSender<Message>) {
     let mut reader = BufReader::new(&stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert!(reader.read_line(&mut head).unwrap() > 0, "the request ends in its head: {head}");
     }
     let head = head.to_ascii_lowercase();
-    assert!(head.starts_with("post /v1/metrics http/1.1"), "{head}");
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     let mut body = vec![0; length.parse().unwrap()];
     reader.read_exact(&mut body).unwrap();
     // Before the answer: what was answered is there.
-    let _ = sender.send(ExportMetricsServiceRequest::decode(&body[..]).unwrap());
+    let message = match head.lines().next() {
+        Some("post /v1/metrics http/1.1") => {
+            Message::Metrics(ExportMetricsServiceRequest::decode(&body[..]).unwrap())
+        }
+        Some("post /v1/traces http/1.1") => {
+            Message::Spans(ExportTraceServiceRequest::decode(&body[..]).unwrap())
+        }
+        other => panic!("{other:?}"),
+    };
+    let _ = sender.send(message);
     (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
 }
 
@@ -59,11 +75,18 @@ fn of_predictions(message: &ExportMetricsServiceRequest, name: &str) -> Option<f
     }
 }
 
+/// The names of the spans of a message.
+fn names(message: &ExportTraceServiceRequest) -> Vec<String> {
+    let spans = message.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
+    spans.map(|span| span.name.clone()).collect()
+}
+
 #[tokio::test]
-async fn own_metrics_are_sent_by_opentelemetrys_protocol_and_once_more_at_the_end() {
+async fn own_metrics_and_traces_are_sent_and_once_more_at_the_end() {
     let (endpoint, messages) = receiver();
     let folder = tempfile::tempdir().unwrap();
-    let more = format!("[telemetry]\notlp_endpoint = \"{endpoint}\"\nmetrics_every = \"1s\"");
+    let more =
+        format!("[telemetry]\notlp_endpoint = \"{endpoint}\"\nmetrics_every = \"1s\"\ntraces_share = 1.0");
     let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), &more);
     let sent = reqwest::Client::new()
         .post(format!("{}/v1/predictions", service.url()))
@@ -73,17 +96,36 @@ async fn own_metrics_are_sent_by_opentelemetrys_protocol_and_once_more_at_the_en
         .await
         .unwrap();
     assert_eq!(sent.status(), 200);
+    let mut spans = Vec::new();
     eventually_async(Duration::from_secs(30), async || {
-        let message = messages.try_recv().map_err(|error| error.to_string())?;
-        match of_predictions(&message, "windvane_collector_received_records_total") {
-            Some(1.0) => Ok(()),
-            other => Err(format!("{other:?} were received")),
+        match messages.try_recv().map_err(|error| error.to_string())? {
+            Message::Spans(message) => {
+                spans.extend(names(&message));
+                Err("spans came".to_owned())
+            }
+            Message::Metrics(message) => {
+                match of_predictions(&message, "windvane_collector_received_records_total") {
+                    Some(1.0) => Ok(()),
+                    other => Err(format!("{other:?} were received")),
+                }
+            }
         }
     })
     .await;
     nothing_is_lost(service.url());
     assert_eq!(service.terminate(), Some(0));
-    let last = eventually(Duration::from_secs(10), || messages.try_iter().last().ok_or("no last message"));
+    let mut last = None;
+    for message in messages.try_iter() {
+        match message {
+            Message::Spans(message) => spans.extend(names(&message)),
+            Message::Metrics(message) => last = Some(message),
+        }
+    }
+    let last = last.expect("metrics are sent once more at the end");
     assert_eq!(of_predictions(&last, "windvane_collector_stored_rows_total"), Some(1.0));
     assert_eq!(of_predictions(&last, "windvane_collector_pending_rows"), Some(0.0));
+    for name in ["POST /v1/predictions", "insert a block"] {
+        assert!(spans.iter().any(|span| span == name), "{name} in {spans:?}");
+    }
+    assert!(!spans.iter().any(|span| span.contains("metrics")), "{spans:?}");
 }

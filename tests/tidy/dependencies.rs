@@ -28,6 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("lettre", &["windvane-alerts"]),
     ("axum", &["windvane-collector", "windvane-web", "windvane", "windvane-kit"]),
     ("clap", &["windvane"]),
+    ("opentelemetry-otlp", &["windvane"]),
     ("opentelemetry-proto", &["windvane-collector"]),
     ("tonic", &["windvane-collector"]),
 ];

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 use windvane_store::lease::Lease;
 use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
@@ -84,8 +85,15 @@ impl Runner {
         let Some(mut lease) = Lease::claim(&self.store, &key, &self.holder, self.lease).await? else {
             return Ok(Ran::Elsewhere);
         };
+        let span = tracing::info_span!(
+            "run a monitor",
+            kind = job.kind(),
+            monitor = job.name(),
+            model = job.model(),
+            window_start_us = window.start_us,
+        );
         let ran = tokio::select! {
-            ran = self.run_alone(job, window, again) => ran,
+            ran = self.run_alone(job, window, again).instrument(span) => ran,
             () = lease.keep() => Err(RunError::LeaseLost),
             () = self.cut.cancelled() => Ok(Ran::Stopped),
         };

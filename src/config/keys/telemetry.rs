@@ -10,7 +10,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Url,
         default: "none: nothing is sent",
         example: "otlp_endpoint = \"http://127.0.0.1:4318\"",
-        about: "Where the service sends its own metrics by OpenTelemetry's protocol over HTTP, without /v1/metrics, user, password and query. An http:// address, so have a collector on this machine send them on. /metrics is served all the same; set this where Prometheus does not come.",
+        about: "Where the service sends its own metrics and traces by OpenTelemetry's protocol over HTTP, without /v1/metrics, user, password and query. An http:// address, so have a collector on this machine send them on. /metrics is served all the same; set this where Prometheus does not come.",
     },
     Key {
         path: "telemetry.metrics_every",
@@ -18,5 +18,12 @@ pub const KEYS: &[Key] = &[
         default: "1m",
         example: "metrics_every = \"1m\"",
         about: "How often its metrics are sent; once more when it ends. Needs telemetry.otlp_endpoint.",
+    },
+    Key {
+        path: "telemetry.traces_share",
+        kind: Kind::Number { min: 0.0, max: 1.0 },
+        default: "0.1",
+        example: "traces_share = 1.0",
+        about: "The share of its own traces that are sent: requests, inserted blocks, runs of monitors. 1 sends all, 0 none. Needs telemetry.otlp_endpoint.",
     },
 ];
