@@ -99,7 +99,7 @@ def test_the_collector_is_told_how_many_were_lost(client, collector):
 
 
 @pytest.mark.parametrize("policy", ["drop_newest", "drop_oldest"])
-def test_the_queue_is_bounded_in_bytes_and_drops_by_its_policy(policy, collector):
+def test_the_queue_is_bounded_in_bytes_and_drops_by_its_policy(policy, encoder, collector):
     collector.always = 500
     client = windvane.init(
         collector.url, model="m", queue_bytes=100_000, on_full=policy, retry_delay_s=0.05, exit_timeout_s=0.2
@@ -221,6 +221,15 @@ def test_no_argument_raises_into_user_code(client, encoder, collector):
     assert stats.dropped["invalid"] >= 13
 
 
+def test_what_fails_to_be_encoded_in_the_background_is_counted_and_takes_nothing_with_it(client, encoder, collector):
+    windvane.log_prediction({"x": 10**5_000}, score=0.5)  # more digits than Python writes
+    ids = log(2)
+    assert windvane.flush(20)
+    assert [record["event_id"] for record in collector.records["predictions"]] == ids
+    stats = check_sum()
+    assert (stats.dropped, stats.received) == ({"invalid": 1}, 2)
+
+
 def test_an_iterable_that_breaks_off_loses_nothing_that_came_before(client, collector):
     def records():
         yield {"features": {"x": 1}}
@@ -280,7 +289,7 @@ def test_a_token_is_sent_and_never_shown(collector, caplog):
     client.close()
 
 
-def test_what_is_logged_from_many_threads_all_arrives(client, collector):
+def test_what_is_logged_from_many_threads_all_arrives(client, encoder, collector):
     threads = [threading.Thread(target=log, args=(500,)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -291,7 +300,7 @@ def test_what_is_logged_from_many_threads_all_arrives(client, collector):
     assert len({record["event_id"] for record in collector.records["predictions"]}) == 4_000
 
 
-def test_the_event_that_was_logged_is_the_one_of_that_moment(client, collector):
+def test_the_event_that_was_logged_is_the_one_of_that_moment(client, encoder, collector):
     features = {"x": 1}
     windvane.log_prediction(features, score=0.5)
     features["x"] = 2

@@ -14,6 +14,11 @@ import pytest
 
 import windvane
 from kit import accounted
+from windvane import _encode, _packed
+
+
+class Colour(enum.Enum):
+    RED = "red"
 
 
 def sent(collector, kind="predictions"):
@@ -110,9 +115,6 @@ def test_defaults_context_and_arguments_add_up(collector):
 
 
 def test_values_of_other_libraries_are_written_as_plain_ones(client, encoder, collector):
-    class Colour(enum.Enum):
-        RED = "red"
-
     features = {
         "int64": numpy.int64(3), "bool": numpy.bool_(True), "float32": numpy.float32(0.5), "text": numpy.str_("a"),
         "array": numpy.array(2.5), "decimal": decimal.Decimal("1.5"), "enum": Colour.RED, "nat": pandas.NaT,
@@ -127,6 +129,19 @@ def test_values_of_other_libraries_are_written_as_plain_ones(client, encoder, co
         "na": None, "nan": None, "date": "2013-01-01", "uuid": str(uuid.UUID(int=1)), "7": 1, "half a pair": "?",
     }  # fmt: skip
     assert (record["embeddings"], record["prediction"]) == ({"text": [0.5, -1.0]}, {"score": 0.5})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [numpy.float64(0.5), numpy.str_("a"), b"a", [1.0], {"list": [1.0]}, {numpy.str_("a"): 1}, {numpy.int64(3): 1}, Colour.RED],
+    ids=repr,
+)  # fmt: skip
+def test_only_what_is_packed_without_loss_waits_for_the_background(value):
+    assert _packed.pack({"features": value}) is None
+    plain = {"model": "m", "ts": 1, "features": {"a": 0.5, "b": True, "c": None, "d": "x\ud800", 7: 2**70}, "prediction": {"p": {"q": 0.5}}}
+    packed = _packed.pack(plain)
+    assert _packed.is_packed(packed) and _packed.unpack(packed) == plain
+    assert not _packed.is_packed(_encode.line(plain))
 
 
 def test_times_are_taken_in_each_usual_form(client, collector):

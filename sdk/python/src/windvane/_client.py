@@ -14,6 +14,7 @@ from . import _encode, sampling
 from ._counts import INVALID, REDACTED, Stats
 from ._encode import Timestamp, microseconds
 from ._ids import IdMaker
+from ._packed import pack
 from ._queue import Queue, Rows
 from ._sender import Sender, logger
 from ._settings import Settings
@@ -39,6 +40,7 @@ class Client:
             for key, value in (("version", settings.version), ("environment", settings.environment))
             if value is not None
         }
+        self._redacts = settings.redaction is not None
         self._closed = False
         self.reset_after_fork()
         clients.add(self)
@@ -262,11 +264,16 @@ class Client:
             with self._queue.lock:
                 self._queue.stats.sampled_out += 1
             return
-        line = self.encode(record)
-        if line is None:
+        payload: Optional[bytes] = None
+        # What redaction takes out must not be in the queue, and where the queue grows, callers must not outrun the sender.
+        if not self._redacts and not self._queue.is_crowded():
+            payload = pack(record)
+        if payload is None:
+            payload = self.encode(record)
+        if payload is None:
             self._drop(REDACTED, 1)
         else:
-            self._put(kind, line)
+            self._put(kind, payload)
 
     def _put(self, kind: str, payload: Union[bytes, Rows]) -> None:
         if self._closed:

@@ -12,8 +12,12 @@ from typing import Callable, Dict, List, Optional, Tuple, Union
 
 from ._counts import QUEUE_FULL, Stats
 
-# What a queued event costs beside its line: the bytes object's head, a tuple, the deque's slot.
+# What a queued event costs beside its bytes: the bytes object's head, a tuple, the deque's slot.
 ENTRY_BYTES = 112
+# From this share of the bound on, callers encode what they log: where the sender does not keep up, they must not outrun it.
+_CROWDED = 2
+# Up to this share of the bound, the sender has time to let other threads run between events.
+_CALM = 8
 
 
 class Rows:
@@ -57,6 +61,8 @@ class Queue:
         self._drop_oldest = drop_oldest
         self._wake_bytes = wake_bytes
         self._unseen = 0
+        self._crowded_bytes = bytes_max // _CROWDED
+        self._calm_bytes = bytes_max // _CALM
 
     def put(self, kind: str, payload: Union[bytes, Rows]) -> None:
         """Queues an item or drops one, and never waits for the network."""
@@ -78,6 +84,14 @@ class Queue:
                 self._unseen = 0
         if wake:
             self.ready.set()
+
+    def is_crowded(self) -> bool:
+        """Whether so much waits that callers do the sender's work."""
+        return self._bytes > self._crowded_bytes
+
+    def is_calm(self) -> bool:
+        """Whether so little waits that the sender need not hurry."""
+        return self._bytes <= self._calm_bytes
 
     def _make_room(self, size: int) -> bool:
         if not self._drop_oldest or size > self._bytes_max:

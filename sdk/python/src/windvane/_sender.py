@@ -30,6 +30,8 @@ logger = logging.getLogger("windvane")
 _Count = Callable[[Stats], object]
 
 RETRY_AFTER_MAX_S = 300.0
+# Long enough for a thread that waits for the interpreter to wake up and take it.
+_REST_S = 100e-6
 # Answers that are worth another try: too early, too many, ours to heal, or a token that is being changed.
 _RETRIED = frozenset((401, 403, 408, 425, 429))
 
@@ -148,7 +150,7 @@ class Sender:
         return not self._abandoned
 
     def _batches(self, taken: List[Item]) -> List[Batch]:
-        found, lost, lost_size = by_kind(taken)
+        found, lost, lost_size = by_kind(taken, self._rest)
         n = sum(lost.values())
         if n:
             self.fault(f"cannot encode {n} events")
@@ -161,6 +163,11 @@ class Sender:
             for kind, lines in found.items()
             for part, size in lines.chunks()
         ]
+
+    def _rest(self) -> None:
+        """Lets other threads run: a thread that waits for the interpreter waits for 5 ms else."""
+        if self._queue.is_calm() and not self._closing.is_set():
+            time.sleep(_REST_S)
 
     def _deliver(self, batch: Batch) -> bool:
         """Tries until the batch's fate is known, and says no where the end of the process came first."""
