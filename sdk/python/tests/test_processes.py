@@ -1,6 +1,7 @@
 """Forks, exits and disks: what one process leaves to another, and what it does not."""
 
 import asyncio
+import gzip
 import multiprocessing
 import os
 import signal
@@ -148,6 +149,33 @@ def test_the_spool_takes_what_memory_would_have_to_drop(collector, tmp_path):
     eventually(lambda: windvane.stats().received == 2_000)
     assert collector.count() == 2_000
     client.close()
+
+
+def test_what_is_not_whole_on_disk_is_set_aside_and_counted(collector, tmp_path):
+    collector.always = 500
+    assert script(SPOOLING, collector.url, tmp_path, 30).returncode == 0
+    (whole,) = tmp_path.rglob("*.ndjson.gz")
+    torn, short = (whole.with_name(whole.name.replace(whole.name[:36], key)) for key in ("a" * 36, "b" * 36))
+    torn.write_bytes(whole.read_bytes()[:-9])
+    short.write_bytes(gzip.compress(b"{}"))
+    collector.always = None
+    client = windvane.init(collector.url, model="m", spool_dir=tmp_path, flush_interval_s=0.02, report_drops=False)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    eventually(lambda: windvane.stats().spooled == 0 and windvane.stats().received == 31)
+    stats = windvane.stats()
+    assert (stats.adopted, stats.dropped, accounted(stats)) == (90, {"damaged": 60}, 91)
+    client.close()
+    assert sorted(path.name for path in tmp_path.rglob("*.damaged")) == sorted(f"{path.name}.damaged" for path in (torn, short))
+
+
+def test_a_spool_beside_other_folders_touches_none_of_them(collector, tmp_path):
+    for name in ["photos", "01a21f34-58b3-7060-9514-101d3646d905"]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "precious.txt").write_text("mine")
+    assert script(SPOOLING, collector.url, tmp_path, 1).returncode == 0
+    assert collector.count() == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01a21f34-58b3-7060-9514-101d3646d905", "photos"]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["precious.txt"] * 2
 
 
 def test_the_spool_is_bounded(collector, tmp_path):

@@ -11,6 +11,7 @@ INVALID = "invalid"  # it could not be encoded
 REDACTED = "redacted"  # the redaction function answered None
 REFUSED = "refused"  # the server refused the batch for good: its token, its size, its form
 GAVE_UP = "gave_up"  # the server was away for longer than `retry_for_s`
+DAMAGED = "damaged"  # its file in the spool could not be read, and was set aside
 AT_EXIT = "at_exit"  # the process ended first, and there is no spool
 
 

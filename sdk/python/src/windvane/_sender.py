@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Callable, List, Optional
 
 from ._batch import CONTENT_TYPE, Batch, by_kind, pack
-from ._counts import AT_EXIT, GAVE_UP, INVALID, REFUSED, Stats
+from ._counts import AT_EXIT, DAMAGED, GAVE_UP, INVALID, REFUSED, Stats
 from ._ids import IdMaker
 from ._queue import Item, Queue, cost, events
 from ._settings import Settings
@@ -263,11 +263,11 @@ class Sender:
         spool = self._spool
         assert spool is not None
         try:
-            body = stored.path.read_bytes()
-        except OSError as error:
+            body = spool.read(stored)
+        except (OSError, ValueError) as error:
             self.fault(f"cannot read {stored.path}: {error}")
-            spool.forget(stored)
-            self._account(lambda stats: stats.drop(GAVE_UP, stored.events))
+            spool.set_aside(stored)
+            self._account(lambda stats: stats.drop(DAMAGED, stored.events))
             return True
         batch = Batch(stored.key, stored.kind, stored.events, 0, body, spooled=True)
         self._stored = stored

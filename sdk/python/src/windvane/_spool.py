@@ -1,12 +1,16 @@
 """Batches on disk, for servers that are away for long: whole files, each with the key under which it is sent.
 
 A process owns one folder, by a lock that ends with the process. Folders of dead processes are taken over, so that what a process
-could not send before its end is sent by the next one, once, because the key stays the same.
+could not send before its end is sent by the next one, once, because the key stays the same. A folder that has no lock file, or a name
+that none of ours has, is somebody else's and left alone. A file that does not hold what its name says is set aside as `NAME.damaged`.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
+import zlib
 from pathlib import Path
 from typing import IO, List, NamedTuple, Optional
 
@@ -16,6 +20,7 @@ except ImportError:  # not on Windows; there a folder is never taken over
     fcntl = None  # type: ignore[assignment]
 
 _LOCK = "lock"
+_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Stored(NamedTuple):
@@ -43,7 +48,7 @@ class Spool:
         self._bytes = sum(file.path.stat().st_size for file in self._files)
 
     def _adopted(self, folder: Path) -> List[Stored]:
-        if not folder.is_dir() or folder == self._folder:
+        if folder == self._folder or not _NAME.fullmatch(folder.name) or not (folder / _LOCK).is_file():
             return []
         lock = _locked(folder)
         if lock is None:
@@ -56,9 +61,13 @@ class Spool:
 
     @staticmethod
     def _remove(folder: Path) -> None:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+        """Takes away what is ours; a folder that then holds something, a damaged batch say, stays."""
+        try:
+            for path in [*folder.glob("*.part"), folder / _LOCK]:
+                path.unlink()
+            folder.rmdir()
+        except OSError:
+            pass
 
     @property
     def events(self) -> int:
@@ -87,6 +96,29 @@ class Spool:
         """The batch that waits longest."""
         return self._files[0] if self._files else None
 
+    def read(self, stored: Stored) -> bytes:
+        """The batch as it was written.
+
+        Raises OSError or ValueError where it is not: a disk that was full or failed, or a hand that changed it.
+        """
+        body = stored.path.read_bytes()
+        try:
+            lines = gzip.decompress(body).count(b"\n") + 1
+        except (EOFError, zlib.error) as error:
+            raise ValueError(f"no whole gzip: {error}") from error
+        if lines != stored.events:
+            raise ValueError(f"{lines} events, not {stored.events}")
+        return body
+
+    def set_aside(self, stored: Stored) -> None:
+        """Keeps a file that does not hold what its name says, for somebody to look at; it is not sent."""
+        self._files.remove(stored)
+        try:
+            self._bytes -= stored.path.stat().st_size
+            os.replace(stored.path, stored.path.with_name(f"{stored.path.name}.damaged"))
+        except OSError:
+            pass
+
     def forget(self, stored: Stored) -> None:
         """The batch's fate is known; its file is deleted next. Killed in between, it is sent again under the same key."""
         self._files.remove(stored)
@@ -102,10 +134,7 @@ class Spool:
     def close(self) -> None:
         """Gives the folder up; an empty one is removed."""
         if not self._files:
-            try:
-                self._remove(self._folder)
-            except OSError:
-                pass
+            self._remove(self._folder)
         for lock in self._locks:
             lock.close()
 
