@@ -222,8 +222,8 @@ impl Chunk<'_> {
 }
 
 /// How much a walk must compute for the methods of a column, or for the bins of another tool.
-fn depth(scan: &Scan<'_>, column: &Column) -> Depth {
-    let full = |method: &Method| method.depth() == Depth::Full;
+fn depth(scan: &Scan<'_>, column: &Column, sizes: Sizes) -> Depth {
+    let full = |method: &Method| method.depth(sizes) == Depth::Full;
     match scan.request.rule.compat.is_some() || column.methods.iter().any(full) {
         true => Depth::Full,
         false => Depth::Ranks,
@@ -409,7 +409,7 @@ fn begin_walk(scan: &Scan<'_>, column: &Column, sides: &[Side; 2], quantiles: &[
     binned.extend(further.into_iter().map(Binned::new));
     binned.extend(scan.drawn(quantiles));
     let sizes = Sizes { a: reference.numbers, b: current.numbers };
-    Walk::to_depth(depth(scan, column), sizes, binned)
+    Walk::to_depth(depth(scan, column, sizes), sizes, binned)
 }
 
 async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<Vec<Walked>, DriftError> {

@@ -1,6 +1,9 @@
 //! The methods of the contract: their names, the kinds they fit, and the floors below which an effect is no drift.
 
-use windvane_stats::walk::Depth;
+use windvane_stats::{
+    t_test,
+    walk::{Depth, Sizes},
+};
 use windvane_types::drift::Kind;
 
 /// A way to compare a column of two populations.
@@ -171,8 +174,8 @@ impl Method {
         self != Self::MissingRate
     }
 
-    /// How much of each value a walk must compute for it.
-    pub(super) fn depth(self) -> Depth {
+    /// How much of each value a walk over samples of these sizes must compute for it.
+    pub(super) fn depth(self, sizes: Sizes) -> Depth {
         match self {
             Self::Wasserstein
             | Self::WassersteinNormed
@@ -181,6 +184,7 @@ impl Method {
             | Self::Energy
             | Self::EppsSingleton
             | Self::Mmd => Depth::Full,
+            Self::TTest | Self::Welch if t_test::needs_labels(sizes) => Depth::Full,
             _ => Depth::Ranks,
         }
     }

@@ -18,7 +18,7 @@ use windvane_stats::{
     missing_rate::missing_rate,
     mmd::{self, mmd},
     new_categories::new_categories,
-    permutation,
+    permutation, t_test,
     walk::Walked,
     wasserstein,
 };
@@ -102,6 +102,8 @@ impl Numbers<'_> {
         let relabelled = |first| permutation::smallest_p(walked.grid.len() as u64, first);
         let least_p = match method {
             Method::Mmd if by_labels => Some(relabelled(mmd::RELABELLINGS)),
+            // Twice the chance of one direction.
+            Method::TTest | Method::Welch if by_labels => Some(2.0 * relabelled(permutation::RELABELLINGS)),
             _ if by_labels => Some(relabelled(permutation::RELABELLINGS)),
             Method::AndersonDarling => Some(anderson_darling::SMALLEST_P),
             _ => None,
@@ -117,6 +119,7 @@ impl Numbers<'_> {
             Method::CramerVonMises => cramer_von_mises::p_by_labels(walked, rng),
             Method::AndersonDarling => anderson_darling::p_by_labels(walked, rng),
             Method::EppsSingleton => self.characteristic?.p_by_labels(walked, rng),
+            Method::TTest | Method::Welch => t_test::p_by_labels(walked, rng),
             _ => None,
         }
     }
