@@ -166,6 +166,8 @@ struct Detail<'a> {
     distribution: Option<&'a Distribution>,
     #[serde(skip_serializing_if = "Option::is_none")]
     statistic_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p_judged: Option<f64>,
     p_method: Option<&'a str>,
     smoothing: Option<&'a str>,
     bins: Option<u64>,
@@ -183,6 +185,7 @@ fn detail(segment: Option<&Segment>, column: &Compared, method: &Method) -> Stri
         // Once a column is enough.
         distribution: column.distribution.as_ref().filter(|_| column.methods.first() == Some(method)),
         statistic_error: method.statistic_error,
+        p_judged: method.p_judged,
         p_method: method.p_method.as_deref(),
         smoothing: method.smoothing.as_deref(),
         bins: method.bins,

@@ -280,7 +280,10 @@ pub struct Method {
     pub threshold: Option<f64>,
     /// The chance of at least this statistic without any change, where the method has one.
     pub p_value: Option<f64>,
-    /// The same after correction; null where it was not part of the family.
+    /// The p-value that is judged and corrected in place of `p_value`, where that cannot be trusted on these values.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p_judged: Option<f64>,
+    /// The judged p-value after correction; null where it was not part of the family.
     pub p_adjusted: Option<f64>,
     /// How large the change is, on a scale that does not depend on the sample sizes.
     pub effect: Option<f64>,

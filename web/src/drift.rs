@@ -116,7 +116,7 @@ fn table(sorted: &[&Column]) -> Markup {
                                 td.number { (optional(method.statistic)) }
                                 td.number { (optional(method.effect)) }
                                 td.number { (optional(method.threshold)) }
-                                td.number { (p_value(method.p_value).trim_start_matches("p ")) }
+                                td.number { (p_value(method.p_value).trim_start_matches("p ")) @if method.p_judged.is_some() { br; span.quiet { "judged " (p_value(method.p_judged).trim_start_matches("p ")) } } }
                                 td.number { (p_value(method.p_adjusted).trim_start_matches("p ")) }
                             }
                         }

@@ -98,12 +98,15 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
         (None, Some(effect)) => (floor, p_adjusted.is_some_and(|p| p < rule.alpha) && effect.abs() >= floor),
         (None, None) => (floor, false),
     };
+    // Too few rows are not judged by either p-value.
+    let p_judged = p_adjusted.and(measured.judged_p);
     Said {
         method: measured.method.as_str().to_owned(),
         statistic: comparison.statistic,
         statistic_error: None,
         threshold: Some(threshold),
         p_value: comparison.p_value,
+        p_judged,
         // Without a correction the contract has the reported p-value here, whichever was judged.
         p_adjusted: p_adjusted.map(|p| match rule.correction {
             Correction::None => comparison.p_value.unwrap_or(p),
@@ -119,8 +122,7 @@ fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
                 !drifted && peer.is_none() && comparison.effect.is_some_and(|e| e.abs() >= floor);
             let insignificant = p_adjusted.is_some_and(|p| p >= rule.alpha);
             let coarse = (unfinished && insignificant).then(|| coarse(measured, rule)).flatten();
-            coarse
-                .or_else(|| measured.judged_p.map(|p| format!("judged by exchanged labels, p {}", short(p))))
+            coarse.or_else(|| p_judged.map(|p| format!("judged by exchanged labels, p {}", short(p))))
         }),
     }
 }
@@ -226,6 +228,32 @@ mod tests {
             text: None,
             distribution: None,
         }
+    }
+
+    #[test]
+    fn what_is_judged_in_place_of_the_p_value_is_told_beside_it() {
+        let skewed = || {
+            let welch = Comparison::of(3.0, 0.5).with_p(0.004, PMethod::Asymptotic);
+            let mut column = column(Method::Welch, welch);
+            column.methods[0].judged_p = Some(0.07);
+            column
+        };
+        for (correction, adjusted) in [(Correction::Bh, 0.07), (Correction::None, 0.004)] {
+            let rule = Rule { correction, ..Rule::default() };
+            let judged = judge(vec![Part { rows: Rows::default(), columns: vec![skewed()] }], &rule);
+            let said = &judged[0].columns[0].methods[0];
+            assert_eq!(
+                (said.p_value, said.p_judged, said.p_adjusted),
+                (Some(0.004), Some(0.07), Some(adjusted))
+            );
+            assert!(!said.drifted, "judged by .07");
+            assert_eq!(said.reason.as_deref(), Some("judged by exchanged labels, p 0.070"));
+        }
+        let few = MeasuredColumn { values: Rows { reference: 29, current: 1000 }, ..skewed() };
+        let judged = judge(vec![Part { rows: Rows::default(), columns: vec![few] }], &Rule::default());
+        let said = &judged[0].columns[0].methods[0];
+        assert_eq!((said.p_value, said.p_judged, said.p_adjusted), (Some(0.004), None, None));
+        assert_eq!(said.reason, None, "too few rows are not judged");
     }
 
     #[test]

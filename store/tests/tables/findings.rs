@@ -12,7 +12,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 fn document(effect: f64) -> Document {
     let method = serde_json::json!({"method": "ks", "statistic": effect, "threshold": 0.1, "p_value": 1e-300,
-        "p_adjusted": null, "effect": effect, "drifted": true});
+        "p_judged": 0.07, "p_adjusted": null, "effect": effect, "drifted": true});
     let column = serde_json::json!({"column": "distance", "kind": "numeric", "n_reference": 10, "n_current": 20,
         "missing_reference": 1, "missing_current": 2, "verdict": "drift", "direction": "up", "mean_reference": 1.0,
         "mean_current": 2.0, "largest_change": null, "methods": [method]});
@@ -71,6 +71,8 @@ async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
     }
     assert_eq!((rows[0].segment_key.as_str(), rows[0].segment_value.as_str()), ("", ""));
     assert_eq!((rows[1].segment_key.as_str(), rows[1].segment_value.as_str()), ("origin,region", "EWR,"));
-    assert!(rows[1].detail.contains(r#""segment":{"origin":"EWR","region":null}"#), "{}", rows[1].detail);
+    for part in [r#""segment":{"origin":"EWR","region":null}"#, r#""p_judged":0.07"#] {
+        assert!(rows[1].detail.contains(part), "{}", rows[1].detail);
+    }
     running.end().await;
 }

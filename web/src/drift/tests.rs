@@ -30,6 +30,7 @@ fn column(name: &str, verdict: Verdict) -> Column {
             statistic: Some(0.42),
             threshold: Some(0.1),
             p_value: Some(1e-12),
+            p_judged: None,
             p_adjusted: Some(2e-12),
             effect: Some(0.42),
             drifted: verdict == Verdict::Drift,
@@ -81,6 +82,16 @@ fn a_report_says_the_verdict_with_the_number_behind_it() {
         assert!(html.contains(part), "no `{part}` in {html}");
     }
     assert!(html.find("<h3>temp").unwrap() < html.find("<h3>calm").unwrap());
+}
+
+#[test]
+fn a_report_shows_what_is_judged_in_place_of_the_p_value() {
+    let mut skewed = column("fare", Verdict::NoDrift);
+    let plain = drift_report(&document(vec![skewed.clone()]));
+    skewed.methods[0].p_judged = Some(0.0712);
+    let judged = drift_report(&document(vec![skewed]));
+    let shown = "judged 0.0712";
+    assert!(judged.contains(shown) && !plain.contains("judged 0."), "{judged}");
 }
 
 #[test]
