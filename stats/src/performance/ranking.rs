@@ -177,11 +177,24 @@ mod tests {
             (2, WithoutRelevant::LeftOut, [0.5, 0.5, 0.5, 0.5, 0.25, 0.5]),
             (3, WithoutRelevant::LeftOut, [0.75, 2.0 / 3.0, 2.0 / 3.0, 1.0, 1.0 / 3.0, 1.0]),
             (1, WithoutRelevant::Zero, [1.0 / 3.0; 6]),
+            (2, WithoutRelevant::Zero, [1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0, 1.0 / 3.0]),
             (3, WithoutRelevant::Zero, [0.5, 4.0 / 9.0, 4.0 / 9.0, 2.0 / 3.0, 2.0 / 9.0, 2.0 / 3.0]),
         ] {
             for (found, expected) in measured(k, without).into_iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-12, "k {k}: {found} instead of {expected}");
             }
+        }
+    }
+
+    // Field case C31: the published F1 is of the mean precision and the mean recall, which no metric of ours is.
+    #[test]
+    fn precision_and_recall_of_the_field_case_have_its_f1() {
+        for (k, f1) in [(1, 0.5), (2, 1.0 / 3.0), (3, 0.5)] {
+            let [.., precision, recall] = measured(k, WithoutRelevant::LeftOut)[..] else {
+                panic!("precision and recall come last")
+            };
+            let found = 2.0 * precision * recall / (precision + recall);
+            assert!((found - f1).abs() < 1e-12, "k {k}: {found} instead of {f1}");
         }
     }
 
