@@ -1,5 +1,7 @@
-//! `windvane runtime install|status`: the native engines, fetched by the user's own npm and pip, checked, and told about.
+//! `windvane runtime install|bundle|status`: the native engines, fetched by the user's own npm and pip, checked, carried to
+//! machines without a registry, and told about.
 
+mod bundle;
 pub mod catalogue;
 mod download;
 mod error;
@@ -7,13 +9,15 @@ mod install;
 mod locate;
 mod unpack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use self::bundle::{Bundle, PartSize};
 pub use self::catalogue::Library;
 pub use self::error::RuntimeError;
+use self::install::Source;
 pub use self::locate::{Fetching, Places};
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::output::print;
@@ -29,6 +33,21 @@ pub struct Arguments {
 enum Command {
     /// Fetch libchdb with npm and ONNX Runtime with pip, check their SHA-256 sums and unpack them.
     Install {
+        /// The CUDA and TensorRT build of ONNX Runtime as well.
+        #[arg(long)]
+        gpu: bool,
+        /// Take the packages out of this bundle, which `windvane runtime bundle` wrote, instead of fetching them.
+        #[arg(long, value_name = "DIR")]
+        from_bundle: Option<PathBuf>,
+    },
+    /// Fetch the packages for machines without a registry: parts of a size, and a manifest with their SHA-256 sums.
+    Bundle {
+        /// A folder that is new or empty.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// The largest size of a part, such as `60MiB` or `4GB`; without it each package is one part.
+        #[arg(long, value_name = "SIZE", value_parser = clap::value_parser!(PartSize))]
+        part_size: Option<PartSize>,
         /// The CUDA and TensorRT build of ONNX Runtime as well.
         #[arg(long)]
         gpu: bool,
@@ -51,7 +70,8 @@ enum Format {
 pub fn run(arguments: Arguments) -> CommandResult {
     let places = Places::from_environment().because(Reason::Config)?;
     match arguments.command {
-        Command::Install { gpu } => install_all(&places, gpu),
+        Command::Install { gpu, from_bundle } => install_all(&places, gpu, from_bundle.as_deref()),
+        Command::Bundle { dir, part_size, gpu } => write_bundle(&dir, part_size, gpu),
         Command::Status { format } => status(&places, format),
     }
 }
@@ -60,18 +80,24 @@ pub fn run(arguments: Arguments) -> CommandResult {
 pub fn failure(error: RuntimeError) -> Failure {
     let reason = match error {
         RuntimeError::NoHome | RuntimeError::OverrideMissing { .. } => Reason::Config,
+        RuntimeError::Bundle(ref error) => error.reason(),
         _ => Reason::Unavailable,
     };
     Failure { reason, error: error.into() }
 }
 
-fn install_all(places: &Places, gpu: bool) -> CommandResult {
-    let mut libraries = vec![Library::Chdb, Library::OnnxRuntime];
-    if gpu {
-        libraries.push(Library::OnnxRuntimeGpu);
-    }
+/// What is installed or bundled: the graphics processor's build only where it is asked for.
+fn wanted(gpu: bool) -> Vec<Library> {
+    let is_wanted = |library: &Library| gpu || *library != Library::OnnxRuntimeGpu;
+    Library::ALL.into_iter().filter(is_wanted).collect()
+}
+
+fn install_all(places: &Places, gpu: bool, from_bundle: Option<&Path>) -> CommandResult {
+    let libraries = wanted(gpu);
+    let bundle = from_bundle.map(|dir| checked(dir, &libraries, places)).transpose().map_err(failure)?;
+    let source = bundle.as_ref().map_or(Source::Registry, Source::Bundle);
     for library in libraries {
-        let (path, installed) = install::install(library, &places.dir).map_err(failure)?;
+        let (path, installed) = install::install(library, &places.dir, source).map_err(failure)?;
         let what = match installed {
             install::Installed::Now => "installed",
             install::Installed::Already => "already installed",
@@ -79,6 +105,30 @@ fn install_all(places: &Places, gpu: bool) -> CommandResult {
         print(&format!("{library}: {what}, {}\n", path.display()))?;
     }
     Ok(Exit::Ok)
+}
+
+/// A bundle that holds everything that is not installed yet, so that either all of it is installed or nothing.
+fn checked(dir: &Path, libraries: &[Library], places: &Places) -> Result<Bundle, RuntimeError> {
+    let bundle = Bundle::open(dir)?;
+    let missing = libraries.iter().filter(|library| install::installed(**library, &places.dir).is_none());
+    let packages = missing.map(|library| install::published(*library)).collect::<Result<Vec<_>, _>>()?;
+    bundle.check(&packages)?;
+    Ok(bundle)
+}
+
+fn write_bundle(dir: &Path, part_size: Option<PartSize>, gpu: bool) -> CommandResult {
+    let packages = wanted(gpu).into_iter().map(install::published).collect::<Result<Vec<_>, _>>();
+    let packages = packages.map_err(failure)?;
+    let written = bundle::write(&packages, dir, part_size.unwrap_or(PartSize::WHOLE)).map_err(failure)?;
+    for package in written {
+        let parts = if package.parts == 1 { "part" } else { "parts" };
+        print(&format!("{}: {} {parts}, {} bytes\n", package.library, package.parts, package.bytes))?;
+    }
+    let gpu = if gpu { " --gpu" } else { "" };
+    print(&format!(
+        "copy `{0}` to the other machine, and run there: windvane runtime install{gpu} --from-bundle {0}\n",
+        dir.display()
+    ))
 }
 
 /// One row of `windvane runtime status`.

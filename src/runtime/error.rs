@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::bundle::BundleError;
 use super::catalogue::Library;
 
 /// A fault of finding or installing a native library.
@@ -94,6 +95,9 @@ pub enum RuntimeError {
         /// Needed space.
         needed_mb: u64,
     },
+    /// A bundle cannot be written or installed from.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A file operation failed.
     #[error("cannot {action} `{}`", path.display())]
     File {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::catalogue::Library;
 use super::error::RuntimeError;
-use super::install;
+use super::install::{self, Source};
 
 /// May a library that is missing be fetched?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Places {
         }
         match (install::installed(library, &self.dir), fetching) {
             (Some(path), _) => Ok(path),
-            (None, Fetching::Allowed) => Ok(install::install(library, &self.dir)?.0),
+            (None, Fetching::Allowed) => Ok(install::install(library, &self.dir, Source::Registry)?.0),
             (None, Fetching::Forbidden) => Err(RuntimeError::NotInstalled {
                 library,
                 command: library.install_command(),

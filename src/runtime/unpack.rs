@@ -19,7 +19,12 @@ pub fn checksum(path: &Path, bar: &ProgressBar) -> Result<String, RuntimeError> 
     let file = File::open(path).map_err(RuntimeError::file("open", path))?;
     let mut hasher = Sha256::new();
     io::copy(&mut bar.wrap_read(file), &mut hasher).map_err(RuntimeError::file("read", path))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Bytes in hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Takes the package's members out of `archive` into the folder `into`, each flushed to disk.

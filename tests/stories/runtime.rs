@@ -67,15 +67,71 @@ fn an_archive_with_another_checksum_is_refused() {
     fs::write(bin.join("npm"), script).unwrap();
     fs::set_permissions(bin.join("npm"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let dir = folder.path().join("runtime");
-    let output = runtime(&dir, &["install"]).env("PATH", path).output().unwrap();
-    let (_, stderr) = text(&output);
-    assert_eq!(output.status.code(), Some(69), "{stderr}");
-    assert!(
-        stderr.contains("expected c0d32b129e988f2b9a9a31c9141aecf5e1e2453f9a079efc4d36ab8e3f92b2ad"),
-        "{stderr}"
-    );
+    let (dir, bundle) = (folder.path().join("runtime"), folder.path().join("bundle"));
+    for arguments in [vec!["install"], vec!["bundle", bundle.to_str().unwrap()]] {
+        let output = runtime(&dir, &arguments).env("PATH", &path).output().unwrap();
+        let (_, stderr) = text(&output);
+        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("expected c0d32b129e988f2b9a9a31c9141aecf5e1e2453f9a079efc4d36ab8e3f92b2ad"),
+            "{arguments:?}: {stderr}"
+        );
+    }
     assert_eq!(installed(&dir), Vec::<String>::new());
+    assert_eq!(installed(&bundle), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_that_is_no_bundle_is_told_and_nothing_is_installed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, empty) = (folder.path().join("runtime"), folder.path().join("empty"));
+    fs::create_dir(&empty).unwrap();
+    let output = runtime(&dir, &["install", "--from-bundle", empty.to_str().unwrap()]).output().unwrap();
+    let (stdout, stderr) = text(&output);
+    assert_eq!((output.status.code(), stdout.as_str()), (Some(65), ""), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("is no bundle: it has no manifest.json"), "{stderr}");
+    assert!(!dir.exists(), "{:?}", installed(&dir));
+}
+
+/// The real packages through npm and pip, in parts, and out of them where neither client is.
+#[test]
+#[ignore = "slow"]
+fn a_bundle_installs_where_there_is_neither_npm_nor_pip() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, bundle) = (folder.path().join("runtime"), folder.path().join("bundle"));
+    let written =
+        runtime(&dir, &["bundle", bundle.to_str().unwrap(), "--part-size", "60MiB"]).output().unwrap();
+    let (stdout, stderr) = text(&written);
+    assert_eq!(written.status.code(), Some(0), "{stderr}");
+    assert!(stdout.starts_with("libchdb 26.7.3-stable.1: 3 parts, "), "{stdout}");
+    assert!(stdout.contains("onnxruntime 1.31.1: 1 part, "), "{stdout}");
+    assert!(!dir.exists(), "bundling installs nothing");
+    let parts = installed(&bundle);
+    assert_eq!(parts.len(), 5, "{parts:?}");
+    for part in &parts {
+        assert!(fs::metadata(bundle.join(part)).unwrap().len() <= 60 << 20, "{part}");
+    }
+
+    let install = || {
+        let mut command = runtime(&dir, &["install", "--from-bundle", bundle.to_str().unwrap()]);
+        // No client is on this path, so nothing is fetched.
+        command.env("PATH", &bundle);
+        command.output().unwrap()
+    };
+    let (last, aside) = (bundle.join("onnxruntime-1.31.1.001"), folder.path().join("aside"));
+    fs::rename(&last, &aside).unwrap();
+    let output = install();
+    assert_eq!(output.status.code(), Some(65), "{:?}", text(&output));
+    assert!(text(&output).1.contains("part `onnxruntime-1.31.1.001`"), "{:?}", text(&output));
+    assert!(!dir.exists(), "the first library is not installed without the second");
+
+    fs::rename(&aside, &last).unwrap();
+    let output = install();
+    assert_eq!(output.status.code(), Some(0), "{:?}", text(&output));
+    assert_eq!(installed(&dir), ["libchdb-26.7.3-stable.1", "onnxruntime-1.31.1"]);
+    let status = runtime(&dir, &["status"]).output().unwrap();
+    assert_eq!(status.status.code(), Some(0), "{:?}", text(&status));
 }
 
 #[test]
