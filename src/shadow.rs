@@ -56,15 +56,17 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 fn gate(mut options: Options) -> CommandResult {
-    // The file with what the store holds is there as long as the models run.
+    // The folder with what the store holds is there as long as the models run.
     let folder = tempfile::tempdir()?;
+    let mut notes = Vec::new();
     if options.job.traffic.as_os_str() == source::STORE {
         let store = options.connection.store()?;
-        options.source.fetch(&store, &folder.path().join("traffic.arrow"), &mut options.job)?;
+        notes = options.source.fetch(&store, folder.path(), &mut options.job)?;
     }
     let bar = progress::Bar::new();
-    let document = worker::gate(&options.job, options.limits, &bar)?;
+    let mut document = worker::gate(&options.job, options.limits, &bar)?;
     bar.finish();
+    document.notes.extend(notes);
     let document = match &options.override_by {
         Some((who, why)) if document.verdict != Verdict::Pass => {
             document.overridden(who.clone(), why.clone())

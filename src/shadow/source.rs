@@ -63,11 +63,12 @@ impl Flags {
         self.model_version.as_deref().unwrap_or_default()
     }
 
-    /// Writes the predictions into `file` and points the job to it.
+    /// Writes the predictions into the empty `folder`, points the job to them, and answers what a reader of the verdict should know.
+    /// None at all is traffic too: the gate over it is inconclusive.
     ///
     /// # Errors
-    /// The flags do not say which, the store does not answer, or the file cannot be written.
-    pub fn fetch(&self, store: &Store, file: &Path, job: &mut Job) -> Result<(), Failure> {
+    /// The flags do not say which, the store does not answer, or a file cannot be written.
+    pub fn fetch(&self, store: &Store, folder: &Path, job: &mut Job) -> Result<Vec<String>, Failure> {
         let (Some(model), Some(window)) = (&self.model, &self.window) else {
             return Err(usage("`--traffic store` needs --model and --window"));
         };
@@ -85,10 +86,18 @@ impl Flags {
         let limit = job.sample.as_ref().map_or(REQUESTS, |sample| sample.requests.min(REQUESTS_MAX));
         let read = recorded_requests::read(store, &filter, (limit, job.seed));
         let recorded = connection::wait_for(async { read.await.map_err(connection::failure) })?;
-        write(file, &recorded).context("cannot write the recorded requests").because(Reason::Software)?;
-        job.traffic = file.to_owned();
-        job.traffic_name =
-            Some(format!("store: model {model}, {}/{}", span::shown(start_us), span::shown(end_us)));
+        let shown = format!("{}/{}", span::shown(start_us), span::shown(end_us));
+        job.traffic_name = Some(format!("store: model {model}, {shown}"));
+        job.time.get_or_insert_with(|| TIME.to_owned());
+        if recorded.is_empty() {
+            // A folder without requests lacks no input that a model takes.
+            job.traffic = folder.to_owned();
+            return Ok(vec![self.nothing(model, &shown)]);
+        }
+        job.traffic = folder.join("traffic.arrow");
+        write(&job.traffic, &recorded)
+            .context("cannot write the recorded requests")
+            .because(Reason::Software)?;
         if job.sample.as_ref().is_some_and(|sample| sample.by.is_none()) {
             // The store has drawn already.
             job.sample = None;
@@ -96,8 +105,17 @@ impl Flags {
         if recorded.iter().any(|request| request.outcome.is_some()) {
             job.target.get_or_insert_with(|| OUTCOME.to_owned());
         }
-        job.time.get_or_insert_with(|| TIME.to_owned());
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    /// What was looked for and not found.
+    fn nothing(&self, model: &str, shown: &str) -> String {
+        let also = |name: &str, value: &Option<String>| {
+            value.as_ref().map_or_else(String::new, |value| format!(", {name} `{value}`"))
+        };
+        let version = also("version", &self.model_version);
+        let environment = also("environment", &self.environment);
+        format!("the store has no prediction of model `{model}`{version}{environment} in {shown}")
     }
 }
 

@@ -38,8 +38,17 @@ async fn evaluate(service: &Service, gate: &str, body: Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-/// A gate over the recorded predictions, recorded under `name`.
-fn gate(service: &Service, candidate: &str, (name, policy): (&str, &Path)) -> (i32, Value) {
+/// A gate over all recorded predictions, recorded under `name`.
+fn gate(service: &Service, candidate: &str, recorded: (&str, &Path)) -> (i32, Value) {
+    gate_over(service, candidate, recorded, "2013-01-01/2013-01-02")
+}
+
+fn gate_over(
+    service: &Service,
+    candidate: &str,
+    (name, policy): (&str, &Path),
+    window: &str,
+) -> (i32, Value) {
     let (champion, candidate, config) = (model("champion.onnx"), model(candidate), service.config());
     let ran = shadow(&[
         "run",
@@ -55,7 +64,7 @@ fn gate(service: &Service, candidate: &str, (name, policy): (&str, &Path)) -> (i
         "--model",
         "delay",
         "--window",
-        "2013-01-01/2013-01-02",
+        window,
         "--record",
         name,
         "--policy",
@@ -64,6 +73,18 @@ fn gate(service: &Service, candidate: &str, (name, policy): (&str, &Path)) -> (i
         config.to_str().unwrap(),
     ]);
     (ran.code, ran.document())
+}
+
+/// A window without predictions shows nothing: no pass, no failure, and no fault of the caller's.
+async fn no_traffic_is_inconclusive(service: &Service, policy: &Path) {
+    let (code, document) =
+        gate_over(service, "broken.onnx", ("nobody-asked", policy), "2014-01-01/2014-01-02");
+    assert_eq!((code, &document["verdict"]), (2, &"inconclusive".into()), "{document}");
+    assert_eq!(document["requests"], 0);
+    let note = "the store has no prediction of model `delay` in 2014-01-01T00:00:00Z/2014-01-02T00:00:00Z";
+    assert_eq!(document["notes"], json!([note]));
+    let (status, answer) = evaluate(service, "nobody-asked", json!({})).await;
+    assert_eq!((status, &answer["verdict"]), (409, &"inconclusive".into()), "{answer}");
 }
 
 /// Waits until all flights and their outcomes are in the tables.
@@ -105,6 +126,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
             (0, document) => Ok(document),
             (code, document) => Err(format!("{code}: {}", document["checks"])),
         });
+    no_traffic_is_inconclusive(&service, &policy).await;
     assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
     let metrics = document["quality"]["metrics"].as_array().unwrap();
     assert_eq!((&metrics[0]["metric"], &metrics[0]["difference"]), (&"accuracy".into(), &0.0.into()));
