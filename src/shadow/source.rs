@@ -83,8 +83,7 @@ impl Flags {
             end_us,
             stored_before_us: now.as_microsecond(),
         };
-        let limit = job.sample.as_ref().map_or(REQUESTS, |sample| sample.requests.min(REQUESTS_MAX));
-        let read = recorded_requests::read(store, &filter, (limit, job.seed));
+        let read = recorded_requests::read(store, &filter, (limit(job), job.seed));
         let recorded = connection::wait_for(async { read.await.map_err(connection::failure) })?;
         let shown = format!("{}/{}", span::shown(start_us), span::shown(end_us));
         job.traffic_name = Some(format!("store: model {model}, {shown}"));
@@ -116,6 +115,15 @@ impl Flags {
         let version = also("version", &self.model_version);
         let environment = also("environment", &self.environment);
         format!("the store has no prediction of model `{model}`{version}{environment} in {shown}")
+    }
+}
+
+/// How many requests are taken out of the store. A sample of strata is drawn out of them later, so there have to be more.
+fn limit(job: &Job) -> u64 {
+    match &job.sample {
+        None => REQUESTS,
+        Some(sample) if sample.by.is_some() => REQUESTS_MAX,
+        Some(sample) => sample.requests.min(REQUESTS_MAX),
     }
 }
 

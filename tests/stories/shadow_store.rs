@@ -40,17 +40,18 @@ async fn evaluate(service: &Service, gate: &str, body: Value) -> (u16, Value) {
 
 /// A gate over all recorded predictions, recorded under `name`.
 fn gate(service: &Service, candidate: &str, recorded: (&str, &Path)) -> (i32, Value) {
-    gate_over(service, candidate, recorded, "2013-01-01/2013-01-02")
+    let more = ["--traffic", "store", "--model", "delay", "--window", "2013-01-01/2013-01-02"];
+    gate_over(service, candidate, recorded, &more)
 }
 
 fn gate_over(
     service: &Service,
     candidate: &str,
     (name, policy): (&str, &Path),
-    window: &str,
+    more: &[&str],
 ) -> (i32, Value) {
     let (champion, candidate, config) = (model("champion.onnx"), model(candidate), service.config());
-    let ran = shadow(&[
+    let words = [
         "run",
         "--offline",
         "--format",
@@ -59,26 +60,38 @@ fn gate_over(
         &champion,
         "--candidate",
         &candidate,
-        "--traffic",
-        "store",
-        "--model",
-        "delay",
-        "--window",
-        window,
         "--record",
         name,
         "--policy",
         policy.to_str().unwrap(),
         "--config",
         config.to_str().unwrap(),
-    ]);
+    ];
+    let ran = shadow(&[words.as_slice(), more].concat());
     (ran.code, ran.document())
+}
+
+/// Requests of each segment, fewest first.
+fn segments(document: &Value) -> Vec<u64> {
+    let segments = document["agreement"]["segments"].as_array().unwrap();
+    let mut counts: Vec<u64> = segments.iter().map(|segment| segment["n"].as_u64().unwrap()).collect();
+    counts.sort_unstable();
+    counts
+}
+
+/// Of 400 flights without a gust and 200 with one, a sample by strata has as many of either.
+fn strata_of_the_store_give_the_same_number(service: &Service, policy: &Path) {
+    let more = ["--traffic", "store", "--model", "delay", "--window", "2013-01-01/2013-01-02"];
+    let strata = ["--sample", "60", "--sample-by", "wind_gust", "--segment-by", "wind_gust"];
+    let (code, document) =
+        gate_over(service, "champion.onnx", ("strata", policy), &[more.as_slice(), &strata].concat());
+    assert_eq!((code, segments(&document)), (2, vec![30, 30]), "{}", document["checks"]);
 }
 
 /// A window without predictions shows nothing: no pass, no failure, and no fault of the caller's.
 async fn no_traffic_is_inconclusive(service: &Service, policy: &Path) {
-    let (code, document) =
-        gate_over(service, "broken.onnx", ("nobody-asked", policy), "2014-01-01/2014-01-02");
+    let more = ["--traffic", "store", "--model", "delay", "--window", "2014-01-01/2014-01-02"];
+    let (code, document) = gate_over(service, "broken.onnx", ("nobody-asked", policy), &more);
     assert_eq!((code, &document["verdict"]), (2, &"inconclusive".into()), "{document}");
     assert_eq!(document["requests"], 0);
     let note = "the store has no prediction of model `delay` in 2014-01-01T00:00:00Z/2014-01-02T00:00:00Z";
@@ -127,6 +140,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
             (code, document) => Err(format!("{code}: {}", document["checks"])),
         });
     no_traffic_is_inconclusive(&service, &policy).await;
+    strata_of_the_store_give_the_same_number(&service, &policy);
     assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
     let metrics = document["quality"]["metrics"].as_array().unwrap();
     assert_eq!((&metrics[0]["metric"], &metrics[0]["difference"]), (&"accuracy".into(), &0.0.into()));
