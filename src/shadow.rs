@@ -6,6 +6,7 @@ mod bench;
 mod files;
 mod junit;
 mod markdown;
+mod payloads;
 mod policy;
 mod progress;
 mod record;
@@ -59,7 +60,7 @@ fn gate(mut options: Options) -> CommandResult {
     // The folder with what the store holds is there as long as the models run.
     let folder = tempfile::tempdir()?;
     let mut notes = Vec::new();
-    if options.job.traffic.as_os_str() == source::STORE {
+    if source::Stored::of(&options.job.traffic).is_some() {
         let store = options.connection.store()?;
         notes = options.source.fetch(&store, folder.path(), &mut options.job)?;
     }

@@ -24,8 +24,9 @@ pub struct Run {
     /// The model that is to take its place.
     #[arg(long, value_name = "FILE")]
     candidate: PathBuf,
-    /// The recorded requests: `store` with --model and --window, .npz with one array an input, Parquet or Arrow with one column an input, or a folder of requests
-    /// in Open Inference Protocol JSON.
+    /// The recorded requests: `store` with --model and --window (captured payloads where there are any, else recorded features; `store:payloads` and
+    /// `store:features` say which), .npz with one array an input, Parquet or Arrow with one column an input, or a folder of requests in Open Inference Protocol
+    /// JSON.
     #[arg(long, value_name = "FILE|DIR")]
     traffic: PathBuf,
     /// The checks and their bounds; without it those of `windvane shadow policy`.
@@ -185,7 +186,7 @@ impl Run {
     /// # Errors
     /// A usage error, a policy that is none, or a runtime or device that is not there.
     pub fn check(self) -> Result<Options, Failure> {
-        let stored = self.traffic.as_os_str() == source::STORE;
+        let stored = source::Stored::of(&self.traffic).is_some();
         if matches!(self.pace, Pace::Original(_)) && self.time.is_none() && !stored {
             return Err(usage(
                 "the pace `original` needs the column with the instants of requests (--time COLUMN)",

@@ -1,4 +1,5 @@
-//! Traffic out of the store: recorded predictions as a table, a column a feature, for the process that runs models.
+//! Traffic out of the store: captured payloads, or recorded predictions as a table, a column a feature, for the process that runs
+//! models.
 //!
 //! The child with the models gets a file and no way to the store.
 
@@ -20,11 +21,10 @@ use windvane_types::span::{self, Span};
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::usage;
+use super::payloads::{self, Wanted};
 use crate::connection;
 use crate::exit::{Because, Failure, Reason};
 
-/// The word in place of a file.
-pub const STORE: &str = "store";
 /// The column with the instants of predictions, and the one with outcomes.
 pub const TIME: &str = "ts";
 pub const OUTCOME: &str = "outcome";
@@ -33,6 +33,29 @@ const FEATURES_MAX: usize = 2_000;
 /// Requests that are taken out of the store unless --sample says otherwise, and at most.
 const REQUESTS: u64 = 20_000;
 const REQUESTS_MAX: u64 = 200_000;
+
+/// What the store is asked for, where the traffic is not a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// Payloads where there are any, else features.
+    Either,
+    /// The tensors that the model was given.
+    Payloads,
+    /// The features of recorded predictions.
+    Features,
+}
+
+impl Stored {
+    /// What a word in place of a file means.
+    pub fn of(traffic: &Path) -> Option<Self> {
+        match traffic.to_str()? {
+            "store" => Some(Self::Either),
+            "store:payloads" => Some(Self::Payloads),
+            "store:features" => Some(Self::Features),
+            _ => None,
+        }
+    }
+}
 
 /// Which predictions of the store are asked again.
 #[derive(Debug, Args)]
@@ -63,8 +86,8 @@ impl Flags {
         self.model_version.as_deref().unwrap_or_default()
     }
 
-    /// Writes the predictions into the empty `folder`, points the job to them, and answers what a reader of the verdict should know.
-    /// None at all is traffic too: the gate over it is inconclusive.
+    /// Writes payloads or predictions into the empty `folder`, points the job to them, and answers what a reader of the verdict should
+    /// know. None at all is traffic too: the gate over it is inconclusive.
     ///
     /// # Errors
     /// The flags do not say which, the store does not answer, or a file cannot be written.
@@ -83,39 +106,94 @@ impl Flags {
             end_us,
             stored_before_us: now.as_microsecond(),
         };
-        let read = recorded_requests::read(store, &filter, (limit(job), job.seed));
-        let recorded = connection::wait_for(async { read.await.map_err(connection::failure) })?;
+        let stored = Stored::of(&job.traffic).unwrap_or(Stored::Either);
         let shown = format!("{}/{}", span::shown(start_us), span::shown(end_us));
-        job.traffic_name = Some(format!("store: model {model}, {shown}"));
         job.time.get_or_insert_with(|| TIME.to_owned());
-        if recorded.is_empty() {
-            // A folder without requests lacks no input that a model takes.
-            job.traffic = folder.to_owned();
-            return Ok(vec![self.nothing(model, &shown)]);
+        // A folder without requests lacks no input that a model takes.
+        job.traffic = folder.to_owned();
+        job.traffic_name = Some(format!("store: payloads of model {model}, {shown}"));
+        let notes = match stored {
+            Stored::Features => None,
+            Stored::Either | Stored::Payloads => ask_payloads(store, &filter, job)?,
+        };
+        match (notes, stored) {
+            (Some(notes), _) => return Ok(notes),
+            (None, Stored::Payloads) => return Ok(vec![self.nothing("payload", model, &shown)]),
+            (None, Stored::Either | Stored::Features) => {}
         }
-        job.traffic = folder.join("traffic.arrow");
-        write(&job.traffic, &recorded)
-            .context("cannot write the recorded requests")
-            .because(Reason::Software)?;
-        if job.sample.as_ref().is_some_and(|sample| sample.by.is_none()) {
-            // The store has drawn already.
-            job.sample = None;
+        job.traffic_name = Some(format!("store: model {model}, {shown}"));
+        match ask_features(store, &filter, job)? {
+            0 => Ok(vec![self.nothing("prediction", model, &shown)]),
+            _ => Ok(Vec::new()),
         }
-        if recorded.iter().any(|request| request.outcome.is_some()) {
-            job.target.get_or_insert_with(|| OUTCOME.to_owned());
-        }
-        Ok(Vec::new())
     }
 
     /// What was looked for and not found.
-    fn nothing(&self, model: &str, shown: &str) -> String {
+    fn nothing(&self, what: &str, model: &str, shown: &str) -> String {
         let also = |name: &str, value: &Option<String>| {
             value.as_ref().map_or_else(String::new, |value| format!(", {name} `{value}`"))
         };
         let version = also("version", &self.model_version);
         let environment = also("environment", &self.environment);
-        format!("the store has no prediction of model `{model}`{version}{environment} in {shown}")
+        format!("the store has no {what} of model `{model}`{version}{environment} in {shown}")
     }
+}
+
+/// Writes the captured payloads into the job's folder, and answers what to say about them; `None` where there are none.
+fn ask_payloads(
+    store: &Store,
+    filter: &PredictionFilter,
+    job: &mut Job,
+) -> Result<Option<Vec<String>>, Failure> {
+    let wanted = Wanted { filter, limit: limit(job), seed: job.seed, features: columns(job) };
+    let written = connection::wait_for(payloads::fetch(store, &wanted, &job.traffic))?;
+    if written.requests == 0 {
+        return Ok(None);
+    }
+    settle(job, written.outcomes > 0);
+    let mut notes = vec![format!(
+        "asked with {} captured payloads; `--traffic store:features` asks with recorded features",
+        written.requests
+    )];
+    if written.left_out > 0 {
+        notes.push(format!(
+            "{} captured payloads were left out, because all together are more than 1 GiB; --sample asks fewer",
+            written.left_out
+        ));
+    }
+    Ok(Some(notes))
+}
+
+/// Writes recorded predictions into the job's folder, and answers how many.
+fn ask_features(store: &Store, filter: &PredictionFilter, job: &mut Job) -> Result<usize, Failure> {
+    let read = recorded_requests::read(store, filter, (limit(job), job.seed));
+    let recorded = connection::wait_for(async { read.await.map_err(connection::failure) })?;
+    if recorded.is_empty() {
+        return Ok(0);
+    }
+    let file = job.traffic.join("traffic.arrow");
+    write(&file, &recorded).context("cannot write the recorded requests").because(Reason::Software)?;
+    job.traffic = file;
+    settle(job, recorded.iter().any(|request| request.outcome.is_some()));
+    Ok(recorded.len())
+}
+
+/// Says what the store has done already, and which column has the outcomes.
+fn settle(job: &mut Job, has_outcomes: bool) {
+    if job.sample.as_ref().is_some_and(|sample| sample.by.is_none()) {
+        job.sample = None;
+    }
+    if has_outcomes {
+        job.target.get_or_insert_with(|| OUTCOME.to_owned());
+    }
+}
+
+/// The columns that the job needs beside the inputs of models and what every request has.
+fn columns(job: &Job) -> Vec<String> {
+    let strata = job.sample.as_ref().and_then(|sample| sample.by.as_ref());
+    let named = job.segment_by.iter().chain(&job.target).chain(&job.time).chain(strata);
+    let named: BTreeSet<&String> = named.filter(|name| *name != TIME && *name != OUTCOME).collect();
+    named.into_iter().cloned().collect()
 }
 
 /// How many requests are taken out of the store. A sample of strata is drawn out of them later, so there have to be more.

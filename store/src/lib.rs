@@ -45,6 +45,7 @@ pub mod predictions;
 pub mod quality_findings;
 mod reader;
 mod real;
+pub mod recorded_payloads;
 pub mod recorded_requests;
 mod rowbinary;
 mod secret;

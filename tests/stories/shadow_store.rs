@@ -100,17 +100,88 @@ async fn no_traffic_is_inconclusive(service: &Service, policy: &Path) {
     assert_eq!((status, &answer["verdict"]), (409, &"inconclusive".into()), "{answer}");
 }
 
-/// Waits until all flights and their outcomes are in the tables.
-async fn wait_until_stored(service: &Service) {
+/// Waits until a statement answers this.
+async fn wait_until_stored(service: &Service, sql: &'static str, expected: &str) {
     let client = reqwest::Client::new();
     let (user, password) = service.engine_user();
     windvane_kit::eventually_async(Duration::from_secs(30), async || {
-        let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.predictions), (SELECT uniqExact(event_id) FROM windvane.outcomes)";
         let request = client.post(service.engine_url()).basic_auth(&user, Some(&password)).body(sql);
         let text = request.send().await.unwrap().text().await.unwrap();
-        if text.trim() == format!("{FLIGHTS}\t{FLIGHTS}") { Ok(()) } else { Err(text) }
+        if text.trim() == expected { Ok(()) } else { Err(text) }
     })
     .await;
+}
+
+async fn send(service: &Service, kind: &str, body: String) {
+    let url = format!("{}/v1/{kind}", service.url());
+    let request = reqwest::Client::new().post(url).header("content-type", "application/x-ndjson").body(body);
+    let sent = request.send().await.unwrap();
+    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+}
+
+/// What the champion was given, captured, under ids of predictions with the month, which is no input.
+fn captured() -> [(&'static str, String); 2] {
+    let (mut predictions, mut payloads) = (String::new(), String::new());
+    let numbers =
+        ["hour", "distance", "scheduled_minutes", "dep_delay", "temp", "dewp", "humid", "wind_speed"];
+    let more = ["wind_gust", "precip", "pressure", "visib"];
+    for i in 0..FLIGHTS {
+        let head = json!({"model": "tensors", "version": "7", "event_id": format!("flight-{i}"), "ts": format!("2013-01-01T{:02}:{:02}:00Z", i / 60, i % 60)});
+        let tensor = |name: &str, datatype: &str, element: Value| json!({"name": name, "datatype": datatype, "shape": [1, 1], "data": [element]});
+        let mut inputs: Vec<Value> =
+            numbers.iter().chain(&more).map(|name| tensor(name, "FP32", json!(i % 24))).collect();
+        let texts = [("carrier", "UA"), ("origin", "JFK"), ("dest", "LAX")];
+        inputs.extend(texts.iter().map(|(name, text)| tensor(name, "BYTES", json!(text))));
+        let mut prediction = head.clone();
+        prediction["features"] = json!({"month": i % 3 / 2});
+        prediction["prediction"] = json!({"score": 0.5});
+        let mut payload = head;
+        payload["inputs"] = inputs.into();
+        writeln!(predictions, "{prediction}").unwrap();
+        writeln!(payloads, "{payload}").unwrap();
+    }
+    [("predictions", predictions), ("payloads", payloads)]
+}
+
+/// Payloads are asked again where there are any, with features and outcomes of the same ids beside them.
+async fn captured_payloads_are_asked_again(service: &Service, policy: &Path) {
+    for (kind, body) in captured() {
+        send(service, kind, body).await;
+    }
+    let outcome =
+        json!({"model": "tensors", "event_id": "flight-0", "ts": "2013-01-01T02:00:00Z", "label": "late"});
+    send(service, "outcomes", format!("{outcome}\n")).await;
+    let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.payloads), (SELECT count() FROM windvane.predictions WHERE model = 'tensors'), \
+               (SELECT count() FROM windvane.outcomes WHERE model = 'tensors')";
+    wait_until_stored(service, sql, &format!("{FLIGHTS}\t{FLIGHTS}\t1")).await;
+
+    let window = ["--model", "tensors", "--window", "2013-01-01/2013-01-02", "--segment-by", "month"];
+    let over = |traffic: &str, more: &[&str]| {
+        let words = [window.as_slice(), &["--traffic", traffic], more].concat();
+        gate_over(service, "champion.onnx", ("tensors", policy), &words)
+    };
+    let (code, document) = over("store", &[]);
+    assert_eq!((code, &document["requests"]), (0, &FLIGHTS.into()), "{document}");
+    assert_eq!((segments(&document), &document["quality"]["labelled"]), (vec![200, 400], &1.into()));
+    let traffic = document["provenance"]["traffic"].as_str().unwrap();
+    assert!(traffic.starts_with("store: payloads of model tensors, 2013-01-01T00:00:00Z/"), "{traffic}");
+    // A part of them has part of the flights, and by strata as many of either month.
+    assert_eq!(over("store:payloads", &["--sample", "40"]).1["requests"], 40);
+    let by_strata = over("store:payloads", &["--sample", "40", "--sample-by", "month"]).1;
+    assert_eq!(segments(&by_strata), [20, 20]);
+    // The recorded features are not what the model takes, and asking for them says so.
+    let (champion, config) = (model("champion.onnx"), service.config());
+    let words = ["run", "--offline", "--champion", &champion, "--candidate", &champion, "--config"];
+    let words = [words.as_slice(), &[config.to_str().unwrap(), "--traffic", "store:features"], &window];
+    shadow(&words.concat()).refuses(65, &["it has month Float64"]);
+    let (code, document) = gate_over(
+        service,
+        "champion.onnx",
+        ("nobody-captured", policy),
+        &["--traffic", "store:payloads", "--model", "delay", "--window", "2013-01-01/2013-01-02"],
+    );
+    assert_eq!((code, &document["requests"]), (2, &0.into()));
+    assert!(document["notes"][0].as_str().unwrap().starts_with("the store has no payload of model `delay`"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,10 +190,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
     let client = reqwest::Client::new();
     for (kind, body) in events() {
-        let url = format!("{}/v1/{kind}", service.url());
-        let sent =
-            client.post(url).header("content-type", "application/x-ndjson").body(body).send().await.unwrap();
-        assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+        send(&service, kind, body).await;
     }
     // Nothing is recorded yet, and what is not known does not go on.
     let (status, answer) = evaluate(&service, "delay-8", json!({})).await;
@@ -131,7 +199,8 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
         (409, &"inconclusive".into(), &0.into())
     );
 
-    wait_until_stored(&service).await;
+    let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.predictions), (SELECT uniqExact(event_id) FROM windvane.outcomes)";
+    wait_until_stored(&service, sql, &format!("{FLIGHTS}\t{FLIGHTS}")).await;
     let policy = folder.path().join("gate.toml");
     std::fs::write(&policy, "[gate]\nmin_requests = 500\n[agreement]\nrate_min = 0.99\n").unwrap();
     let document =
@@ -141,6 +210,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
         });
     no_traffic_is_inconclusive(&service, &policy).await;
     strata_of_the_store_give_the_same_number(&service, &policy);
+    captured_payloads_are_asked_again(&service, &policy).await;
     assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
     let metrics = document["quality"]["metrics"].as_array().unwrap();
     assert_eq!((&metrics[0]["metric"], &metrics[0]["difference"]), (&"accuracy".into(), &0.0.into()));

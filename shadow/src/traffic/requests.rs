@@ -120,6 +120,11 @@ impl Input {
         let real = |value: &Value| if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
         let signed = |value: &Value| value.as_i64();
         let unsigned = |value: &Value| value.as_u64();
+        let flag = |value: &Value| match value.as_u64() {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => value.as_bool(),
+        };
         Ok(match element {
             Element::F16 => of!(F16, |value| real(value).map(f16::from_f64)),
             Element::F32 => of!(F32, |value| real(value).map(|x| x as f32)),
@@ -132,7 +137,7 @@ impl Input {
             Element::U16 => of!(U16, |value| unsigned(value).and_then(|x| x.try_into().ok())),
             Element::U32 => of!(U32, |value| unsigned(value).and_then(|x| x.try_into().ok())),
             Element::U64 => of!(U64, unsigned),
-            Element::Bool => of!(Bool, |value: &Value| value.as_bool()),
+            Element::Bool => of!(Bool, flag),
             Element::Text => of!(Text, |value: &Value| value.as_str().map(str::to_owned)),
         })
     }
@@ -276,4 +281,25 @@ fn read(path: &Path) -> Result<Request, TrafficError> {
         return Err(broken(format!("it has {bytes} bytes; up to {REQUEST_BYTES_MAX} are read").into()));
     }
     serde_json::from_slice(&std::fs::read(path).map_err(io)?).map_err(|error| broken(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Input;
+    use crate::tensor::Values;
+
+    fn booleans(data: serde_json::Value) -> Result<Values, String> {
+        let input = Input { name: "x".to_owned(), shape: vec![2], datatype: "BOOL".to_owned(), data };
+        input.values()
+    }
+
+    #[test]
+    fn booleans_may_be_written_as_0_and_1() {
+        for data in [json!([true, false]), json!([1, 0]), json!([[true], [0]])] {
+            assert_eq!(booleans(data), Ok(Values::Bool(vec![true, false])));
+        }
+        assert_eq!(booleans(json!([2, 0])), Err("holds 2, which is no bool".to_owned()));
+    }
 }

@@ -1,0 +1,120 @@
+//! Which tensors a model was given, out of `windvane.payloads`, with outcomes and features where they are known: traffic for a
+//! replay. First which payloads there are, then their tensors some at a time, because one may have megabytes.
+
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+
+use crate::populations::PredictionFilter;
+use crate::{Param, Statement, Store, StoreError};
+
+/// A captured payload, without its tensors.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Captured {
+    /// The id of the prediction that was made of it.
+    pub event_id: String,
+    /// When the model was asked, microseconds since 1970 UTC.
+    pub ts_us: i64,
+    /// The hash of its id with the seed, by which samples are drawn.
+    pub place: u64,
+    /// Bytes of its inputs as text.
+    pub bytes: u64,
+    /// What came true, a class or a number as a word; `None` where it is not known.
+    pub outcome: Option<String>,
+    /// The features that were asked for, in that order, as words; empty where one is missing, and none at all without a prediction.
+    pub words: Vec<String>,
+}
+
+/// The tensors of a captured payload.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Tensors {
+    /// The id of the prediction that was made of it.
+    pub event_id: String,
+    /// A JSON array of tensors.
+    pub inputs: String,
+}
+
+/// The payloads that pass the filter, at most `limit`: those whose hash with the seed is smallest, in order of it, which is a
+/// uniform sample that is the same each time. A payload that was sent several times is one. `features` are taken from the predictions of the
+/// same ids, up to an hour outside of the window.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn list(
+    store: &Store,
+    filter: &PredictionFilter,
+    (limit, seed): (u64, u64),
+    features: &[String],
+) -> Result<Vec<Captured>, StoreError> {
+    let statement = bound(LIST, filter, seed).param("limit", limit).param("features", Param::texts(features));
+    store.rows(&statement).await
+}
+
+/// The tensors of the payloads in a span of places.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn tensors(
+    store: &Store,
+    filter: &PredictionFilter,
+    (places, seed): (RangeInclusive<u64>, u64),
+) -> Result<Vec<Tensors>, StoreError> {
+    let statement = bound(TENSORS, filter, seed).param("first", *places.start()).param("last", *places.end());
+    store.rows(&statement).await
+}
+
+fn bound(sql: &'static str, filter: &PredictionFilter, seed: u64) -> Statement {
+    Statement::new(sql)
+        .param("model", filter.model.as_str())
+        .param("version", filter.version.clone().unwrap_or_default().as_str())
+        .param("environment", filter.environment.clone().unwrap_or_default().as_str())
+        .param("start", filter.start_us)
+        .param("end", filter.end_us)
+        .param("stored_before", filter.stored_before_us)
+        .param("seed", seed)
+}
+
+const LIST: &str = "
+    SELECT asked.event_id AS event_id, ts_us, place, bytes,
+           coalesce(nullIf(ifNull(known.label, ''), ''), toString(known.value)) AS outcome, described.words AS words
+    FROM (
+        SELECT event_id, min(toUnixTimestamp64Micro(ts)) AS ts_us, argMax(length(inputs), ingested_at) AS bytes,
+               sipHash64({seed:UInt64}, event_id) AS place
+        FROM windvane.payloads
+        WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
+          AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+          AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
+        GROUP BY event_id
+        ORDER BY place, event_id
+        LIMIT {limit:UInt64}
+    ) AS asked
+    LEFT JOIN (
+        SELECT event_id, argMax(label, ingested_at) AS label, argMax(value, ingested_at) AS value
+        FROM windvane.outcomes WHERE model = {model:String} GROUP BY event_id
+    ) AS known ON known.event_id = asked.event_id
+    LEFT JOIN (
+        SELECT event_id,
+               argMax(arrayMap(name -> if(mapContains(num, name), toString(num[name]), toString(cat[name])), {features:Array(String)}),
+                      ingested_at) AS words
+        FROM windvane.predictions
+        WHERE notEmpty({features:Array(String)}) AND model = {model:String}
+          AND ts >= fromUnixTimestamp64Micro({start:Int64} - 3600000000) AND ts < fromUnixTimestamp64Micro({end:Int64} + 3600000000)
+          AND event_id GLOBAL IN (
+              SELECT event_id FROM windvane.payloads
+              WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
+                AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+          )
+        GROUP BY event_id
+    ) AS described ON described.event_id = asked.event_id
+    ORDER BY place, event_id
+    SETTINGS join_use_nulls = 1";
+
+const TENSORS: &str = "
+    SELECT event_id, argMax(inputs, ingested_at) AS inputs
+    FROM windvane.payloads
+    WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
+      AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+      AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
+      AND sipHash64({seed:UInt64}, event_id) BETWEEN {first:UInt64} AND {last:UInt64}
+    GROUP BY event_id
+    ORDER BY sipHash64({seed:UInt64}, event_id), event_id";
