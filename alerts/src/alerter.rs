@@ -1,5 +1,6 @@
 //! The loop: looks, judges, tells, sends, keeps. A thin shell around `book`, `desk` and `outbox`, which decide.
 
+mod keeping;
 mod sending;
 mod succession;
 
@@ -21,7 +22,7 @@ use crate::book::Judge;
 use crate::chain::chain;
 use crate::delivery::Attempt;
 use crate::desk::State;
-use crate::file::StateFile;
+use crate::file::{Kept, StateFile};
 use crate::group::us;
 use crate::metrics::Metrics;
 use crate::outbox::Parcel;
@@ -60,8 +61,12 @@ pub struct Alerter {
     state: State,
     /// While this process stands by and tells ends of its own alerts, which are the state then: the rest.
     aside: Option<State>,
-    /// What of the state is on disk, and which revision ClickHouse has, of what time.
+    /// Where this process judges alone, or did and nobody has gone on from there: the time of the state that it left for others
+    /// last. Only this process can tell the ends of what it has told since.
+    alone_since_us: Option<i64>,
+    /// What of the state is on disk, with which time before it judged alone, and which revision ClickHouse has, of what time.
     kept: Vec<u8>,
+    kept_alone: Option<i64>,
     stored_revision: u64,
     stored_us: i64,
     authority: Authority,
@@ -130,7 +135,12 @@ impl Alerter {
         let metrics = Metrics::register(registry, names).map_err(StartError::Metrics)?;
         let file = StateFile::open(&plan.state_dir)
             .map_err(|source| StartError::Folder { dir: plan.state_dir.clone(), source })?;
-        let state = file.read().unwrap_or_default();
+        let Kept { state, alone_since_us, leaving } = file.read().unwrap_or_default();
+        // One that was ended while it took its leave goes on with that.
+        let (state, aside) = match leaving {
+            Some(own) => (own, Some(state)),
+            None => (state, None),
+        };
         Ok(Self {
             plan,
             store,
@@ -140,8 +150,10 @@ impl Alerter {
             metrics,
             file,
             state,
-            aside: None,
+            aside,
+            alone_since_us,
             kept: Vec::new(),
+            kept_alone: None,
             stored_revision: 0,
             stored_us: 0,
             authority: Authority::Standby,
@@ -199,7 +211,7 @@ impl Alerter {
             return PAUSE_MAX;
         }
         if self.authority == Authority::Standby {
-            self.take_leave(now_us);
+            self.take_leave(now_us).await;
             return PAUSE_MAX;
         }
         self.begin_look(now_us);
@@ -288,6 +300,7 @@ impl Alerter {
                         self.state.events.drain(..events.min(self.state.events.len()));
                         self.state.attempts.drain(..attempts.min(self.state.attempts.len()));
                         (self.stored_revision, self.stored_us) = stored;
+                        self.alone_since_us = self.alone_since_us.map(|_| stored.1);
                     }
                     Err(error) => {
                         tracing::warn!(%error, "changes of alerts wait for ClickHouse");
@@ -346,33 +359,6 @@ impl Alerter {
         self.state.looked_us.retain(|name, _| is_there(name));
         self.state.failing.retain(|name, _| is_there(name));
         self.metrics.evaluated.set(sight.now_us / 1_000_000);
-    }
-
-    /// Keeps the state on disk where it has changed.
-    async fn keep(&mut self) {
-        if self.authority == Authority::Standby {
-            return;
-        }
-        // The time alone is no change worth a write.
-        let unchanged = State { now_us: 0, ..self.state.clone() };
-        let compared = serde_json::to_vec(&unchanged).unwrap_or_default();
-        if self.kept == compared {
-            return;
-        }
-        self.state.revision += 1;
-        let next = State { now_us: 0, ..self.state.clone() };
-        let text = serde_json::to_vec(&next).unwrap_or_default();
-        self.kept.clone_from(&text);
-        let file = self.file.clone();
-        let written = tokio::task::spawn_blocking(move || file.write(&text)).await;
-        let failed = !matches!(written, Ok(Ok(())));
-        if failed {
-            tracing::error!(
-                ?written,
-                "the state of alerts cannot be kept; a restart would tell some of it again"
-            );
-        }
-        self.metrics.state_failed.set(i64::from(failed));
     }
 
     fn show(&self) {

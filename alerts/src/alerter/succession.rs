@@ -33,30 +33,35 @@ pub(super) struct Succession {
 impl Alerter {
     /// Notes that this process may judge, or may not any more.
     pub(super) fn has_become(&mut self, authority: Authority) {
-        if self.authority == authority {
+        // One that was ended before it could take its leave stands by from the start, and takes it now.
+        let takes_leave =
+            authority == Authority::Standby && self.alone_since_us.is_some() && self.aside.is_none();
+        if self.authority == authority && !takes_leave {
             return;
         }
         tracing::info!(?authority, holder = self.holder, "who judges alerts has changed");
-        let mut alone = self.authority == Authority::Unsure;
         if let Some(before) = self.aside.take() {
             // What is not told yet of the ends comes along.
-            alone = true;
             self.state = std::mem::take(&mut self.state).gone_on_from(before, &self.plan);
+        }
+        if authority == Authority::Unsure {
+            self.alone_since_us.get_or_insert(self.stored_us);
         }
         if authority == Authority::Held {
             // Another process may have gone on from where we were.
             self.term += 1;
+            let alone = self.alone_since_us.is_some();
             self.ask_for_state(Succession { alone, failed: 0, term: self.term });
         } else {
             // An answer that is still to come is of no use any more.
             self.taking_over = false;
         }
-        if alone && authority == Authority::Standby {
+        if let (Some(known_us), true) = (self.alone_since_us, takes_leave) {
             let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
             let judge =
                 Judge { now_us, holder: &self.holder, external_url: self.plan.external_url.as_deref() };
             let state = std::mem::take(&mut self.state);
-            let (own, rest) = state.parted((&self.plan, self.stored_us), judge);
+            let (own, rest) = state.parted((&self.plan, known_us), judge);
             (self.state, self.aside) = (own, Some(rest));
         }
         self.authority = authority;
@@ -64,7 +69,7 @@ impl Alerter {
     }
 
     /// Tells and sends the ends of what this process told alone, while another one judges.
-    pub(super) fn take_leave(&mut self, now_us: i64) {
+    pub(super) async fn take_leave(&mut self, now_us: i64) {
         if self.aside.is_none() {
             return;
         }
@@ -73,7 +78,10 @@ impl Alerter {
             self.settled(settled, now_us);
         }
         self.state.leave_others(&plan);
-        for parcel in self.state.outbox.begin(&self.busy, plan.sends_max, now_us) {
+        let begun = self.state.outbox.begin(&self.busy, plan.sends_max, now_us);
+        // What is about to happen is on disk before it happens.
+        self.keep().await;
+        for parcel in begun {
             self.begin_attempt(parcel);
         }
     }
@@ -98,7 +106,7 @@ impl Alerter {
         }
         match read {
             Ok(stored) => {
-                self.taking_over = false;
+                (self.taking_over, self.alone_since_us) = (false, None);
                 if let Some(stored) = stored.filter(|stored| stored.revision > self.state.revision) {
                     self.go_on(succession, &stored);
                 }
@@ -111,7 +119,7 @@ impl Alerter {
                 self.ask_for_state(Succession { failed: succession.failed + 1, ..succession });
             }
             Err(error) => {
-                self.taking_over = false;
+                (self.taking_over, self.alone_since_us) = (false, None);
                 tracing::error!(
                     error,
                     "cannot read the state that another process may have left; going on from our own"

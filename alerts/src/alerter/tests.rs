@@ -79,6 +79,19 @@ impl Turned {
         }
     }
 
+    /// The process is killed, and started again on what is on disk.
+    fn restart(&mut self) {
+        let before = &self.alerter;
+        let parts = Parts {
+            plan: before.plan.clone(),
+            store: before.store.clone(),
+            clock: before.clock.clone(),
+            own: before.own.clone(),
+            holder: before.holder.clone(),
+        };
+        self.alerter = Alerter::open(parts, &Registry::new()).unwrap();
+    }
+
     /// Names of alerts and states of what a receiver got.
     fn got(&self, name: &str) -> Vec<(String, String)> {
         let lines = std::fs::read_to_string(self.folder.join(format!("{name}.ndjson"))).unwrap_or_default();
@@ -158,6 +171,80 @@ async fn a_process_that_told_alone_tells_the_end_before_it_stands_by() {
     // What else it knew it has again when it judges.
     turned.alerter.has_become(Authority::Unsure);
     assert!(turned.alerter.aside.is_none() && turned.alerter.state.revision > 0);
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_on_its_leave_tells_the_end_once_after_it() {
+    for point in ["before it knows", "before a look", "before the answer", "after the answer is noted"] {
+        let mut turned = Turned::new(&point.replace(' ', "-"));
+        turned.alerter.has_become(Authority::Unsure);
+        for now_s in [1_000, 1_001] {
+            turned.turn(now_s).await;
+        }
+        let revision = turned.alerter.state.revision;
+        if point != "before it knows" {
+            turned.alerter.has_become(Authority::Standby);
+        }
+        turned.hands.0.store(1_010, Ordering::Relaxed);
+        match point {
+            "before the answer" => {
+                turned.alerter.turn().await;
+                assert_eq!((turned.alerter.busy.len(), turned.got("team").len()), (1, 1), "{point}");
+            }
+            "after the answer is noted" => {
+                for now_s in [1_010, 1_011] {
+                    turned.turn(now_s).await;
+                }
+                assert_eq!(turned.got("team").len(), 2, "{point}");
+            }
+            _ => {}
+        }
+        turned.restart();
+        turned.turn(1_020).await;
+        // Another one still has the lease.
+        turned.alerter.has_become(Authority::Standby);
+        for now_s in [1_030, 1_031, 9_000] {
+            turned.turn(now_s).await;
+        }
+        let name = "StoreUnavailable".to_owned();
+        let told = [(name.clone(), "firing".to_owned()), (name, "resolved".to_owned())];
+        assert_eq!(turned.got("team"), told, "{point}");
+        // What it left for itself is there again, under the revision that it had.
+        turned.restart();
+        turned.alerter.has_become(Authority::Unsure);
+        let state = &turned.alerter.state;
+        let over = state.groups.values().all(crate::group::Group::is_over);
+        assert!(state.book.entries.is_empty() && over, "{point}: {state:?}");
+        assert_eq!(state.revision, revision, "{point}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_while_it_judges_alone_still_has_judged_alone_when_it_gets_the_lease() {
+    let mut turned = Turned::new("alone");
+    turned.alerter.has_become(Authority::Unsure);
+    for now_s in [1_000, 1_001] {
+        turned.turn(now_s).await;
+    }
+    turned.restart();
+    turned.alerter.has_become(Authority::Held);
+    let theirs = State { revision: 99, ..State::default() };
+    let alone = turned.alerter.alone_since_us.is_some();
+    let stored = Stored {
+        revision: 99,
+        at_us: 0,
+        holder: "other".to_owned(),
+        standing: String::new(),
+        document: serde_json::to_string(&theirs).unwrap(),
+    };
+    turned.alerter.take_over(Succession { alone, failed: 0, term: 1 }, Ok(Some(stored)));
+    let state = &turned.alerter.state;
+    let rules: Vec<&str> = state.book.entries.values().map(|entry| entry.rule.as_str()).collect();
+    assert_eq!((rules, state.groups.len(), state.revision), (vec!["StoreUnavailable"], 1, 99));
+    // From here on others know it.
+    turned.alerter.keep().await;
+    turned.restart();
+    assert_eq!(turned.alerter.alone_since_us, None);
 }
 
 #[tokio::test]

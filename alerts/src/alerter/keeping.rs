@@ -1,0 +1,64 @@
+//! Keeping: what is on disk before anything is sent, so that whoever starts after a crash goes on from there.
+
+use super::Alerter;
+use crate::authority::Authority;
+use crate::desk::State;
+use crate::file::Kept;
+
+impl Alerter {
+    /// Keeps the state on disk where it has changed. One that stands by keeps only what it has to tell yet.
+    pub(super) async fn keep(&mut self) {
+        if self.authority == Authority::Standby {
+            self.keep_leave().await;
+            return;
+        }
+        let text = serde_json::to_vec(&timeless(&self.state)).unwrap_or_default();
+        let unchanged = self.kept == text;
+        if unchanged && self.kept_alone == self.alone_since_us {
+            return;
+        }
+        if !unchanged {
+            self.state.revision += 1;
+        }
+        let state = timeless(&self.state);
+        self.kept = serde_json::to_vec(&state).unwrap_or_default();
+        self.kept_alone = self.alone_since_us;
+        let kept = Kept { state, alone_since_us: self.alone_since_us, leaving: None };
+        self.write(serde_json::to_vec(&kept).unwrap_or_default()).await;
+    }
+
+    /// The revision stays: another process counts on meanwhile.
+    async fn keep_leave(&mut self) {
+        let Some(rest) = &self.aside else { return };
+        let kept = Kept {
+            state: timeless(rest),
+            alone_since_us: self.alone_since_us,
+            leaving: Some(timeless(&self.state)),
+        };
+        let text = serde_json::to_vec(&kept).unwrap_or_default();
+        if self.kept == text {
+            return;
+        }
+        self.kept.clone_from(&text);
+        self.kept_alone = self.alone_since_us;
+        self.write(text).await;
+    }
+
+    async fn write(&mut self, text: Vec<u8>) {
+        let file = self.file.clone();
+        let written = tokio::task::spawn_blocking(move || file.write(&text)).await;
+        let failed = !matches!(written, Ok(Ok(())));
+        if failed {
+            tracing::error!(
+                ?written,
+                "the state of alerts cannot be kept; a restart would tell some of it again"
+            );
+        }
+        self.metrics.state_failed.set(i64::from(failed));
+    }
+}
+
+/// The time alone is no change worth a write.
+fn timeless(state: &State) -> State {
+    State { now_us: 0, ..state.clone() }
+}
