@@ -10,6 +10,7 @@ use windvane_types::span::Span;
 
 use crate::book::Judge;
 use crate::desk::State;
+use crate::group::{Group, us};
 use crate::notification::{Labels, State as Ended};
 use crate::plan::Plan;
 use crate::rule::Rule;
@@ -54,6 +55,8 @@ pub struct Replay {
     pub events: Vec<AlertEvent>,
     /// Every message.
     pub messages: Vec<Message>,
+    /// How often groups were looked at between the times at which something was observed.
+    pub looks: usize,
 }
 
 /// There are more times than [`TIMES_MAX`].
@@ -95,14 +98,14 @@ pub fn replay(plan: &Plan, histories: Vec<History<'_>>, span: Span) -> Result<Re
     if times.len() > TIMES_MAX {
         return Err(TooLong(times.len()));
     }
-    let (mut state, mut replay, mut looks) = (State::default(), Replay::default(), 0);
+    let (mut state, mut replay) = (State::default(), Replay::default());
     let number = times.len();
     for at_us in times {
         // Groups are looked at in between, as often as they want.
         while let Some(next_us) = state.next_us(plan, &BTreeSet::new()).filter(|next| *next < at_us) {
-            tell(&mut state, plan, next_us, &mut replay);
-            looks += 1;
-            if looks > LOOKS_MAX {
+            look(&mut state, plan, (next_us, at_us), &mut replay);
+            replay.looks += 1;
+            if replay.looks > LOOKS_MAX {
                 return Err(TooLong(number));
             }
             if state.next_us(plan, &BTreeSet::new()) == Some(next_us) {
@@ -135,6 +138,37 @@ fn current(rule: &Rule, windows: &[Observation], at_us: i64) -> Vec<Observation>
     let counts = |observation: &&Observation| at_us < counts_until_us(observation);
     let of = usize::try_from(rule.windows.of).unwrap_or(usize::MAX);
     windows[..seen].iter().rev().take(of).filter(counts).cloned().collect()
+}
+
+/// Looks at groups, where nothing is observed before `until_us`. One that is looked at and not told rests until that can change.
+fn look(state: &mut State, plan: &Plan, (now_us, until_us): (i64, i64), replay: &mut Replay) {
+    let due = state.groups.iter().filter(|(_, group)| group.next_us <= now_us);
+    let due: Vec<(String, u64)> = due.map(|(key, group)| (key.clone(), group.generation)).collect();
+    tell(state, plan, now_us, replay);
+    for (key, generation) in due {
+        if let Some(group) = state.groups.get_mut(&key).filter(|group| group.generation == generation) {
+            rest(group, plan, (now_us, until_us));
+        }
+    }
+}
+
+/// Moves the next look at a group to the first that may find something else than the one just now: at its repeat, or when
+/// something is observed. A group that depends on the time in other ways is looked at as often as ever.
+fn rest(group: &mut Group, plan: &Plan, (now_us, until_us): (i64, i64)) {
+    let Some(route) = plan.route.named(&group.route) else { return };
+    let by_the_clock =
+        !route.mute_in.is_empty() || !route.active_in.is_empty() || !plan.maintenance.is_empty();
+    if by_the_clock || !group.held.is_empty() {
+        return;
+    }
+    let repeat_us = group.told.as_ref().map(|told| told.at_us.saturating_add(us(route.pace.repeat_interval)));
+    // A repeat that was due and did not come waits for something else.
+    let goal_us = repeat_us.filter(|at| *at > now_us).map_or(until_us, |at| at.min(until_us));
+    let interval_us = us(route.pace.group_interval).max(1);
+    let missing_us = goal_us.saturating_sub(group.next_us).max(0);
+    // Looks come at the same times of the clock as without the rest.
+    let looks = missing_us / interval_us + i64::from(missing_us % interval_us != 0);
+    group.next_us = group.next_us.saturating_add(interval_us.saturating_mul(looks));
 }
 
 fn tell(state: &mut State, plan: &Plan, at_us: i64, replay: &mut Replay) {

@@ -1,7 +1,12 @@
 //! A month of windows with and without a change.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::desk::fixture::{observed, plan};
+use crate::suppress::Maintenance;
 
 const DAY_US: i64 = 86_400_000_000;
 /// 2026-01-01.
@@ -53,6 +58,60 @@ fn a_change_is_told_once_is_repeated_and_its_end_is_told() {
     let repeats = told.iter().filter(|message| message.0 == "repeat").count();
     // Two days with a repeat every four hours.
     assert!((10..=12).contains(&repeats) && told.len() == repeats + 2, "{told:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// A replay that leaves out looks at groups tells the same, at the same times, as one that looks at all of them: such is
+    /// one with a maintenance, here of another year.
+    #[test]
+    fn looks_are_left_out_only_where_they_find_nothing(
+        wrong in prop::collection::vec(prop::collection::vec(any::<bool>(), 3), 1..6),
+        (interval_s, repeat_s) in (prop::sample::select(vec![3_000_u64, 7_000]), 600_u64..100_000),
+        messages in prop::sample::select(vec![1_usize, 2, 30]),
+    ) {
+        let mut observations = Vec::new();
+        for (day, columns) in (0_i64..).zip(&wrong) {
+            for (column, wrong) in columns.iter().enumerate() {
+                let model = if column == 2 { "fraud" } else { "delay" };
+                let mut observation = observed(model, column, if *wrong { 1.0 } else { 0.0 });
+                // Windows of the models end at different times.
+                let later_us = i64::from(column == 2) * 5_000_000_000;
+                observation.window_start_us = START_US + day * DAY_US + later_us;
+                observation.window_end_us = observation.window_start_us + DAY_US;
+                observations.push(observation);
+            }
+        }
+        let mut plan = plan();
+        plan.route.pace.group_interval = Duration::from_secs(interval_s);
+        plan.route.pace.repeat_interval = Duration::from_secs(repeat_s);
+        plan.cap.messages = messages;
+        let span = Span { start_us: START_US, end_us: START_US + 9 * DAY_US };
+        let replayed = |plan: &Plan| {
+            let history = History { rule: &plan.rules[0], observations: observations.clone() };
+            replay(plan, vec![history], span).unwrap()
+        };
+        let resting = replayed(&plan);
+        plan.maintenance.push(Maintenance {
+            name: "of 1970".to_owned(),
+            matchers: Vec::new(),
+            from_us: 0,
+            to_us: 1,
+            intervals: Vec::new(),
+        });
+        let looking = replayed(&plan);
+        prop_assert_eq!(&resting.messages, &looking.messages);
+        prop_assert_eq!(&resting.events, &looking.events);
+        prop_assert!(resting.looks <= looking.looks);
+    }
+}
+
+#[test]
+fn a_group_that_fires_for_long_is_looked_at_when_it_is_repeated_and_once_after_it() {
+    let replay = replayed(10..30);
+    let repeats = replay.messages.iter().filter(|message| message.reason == "repeat").count();
+    assert!(repeats > 100 && replay.looks < 2 * repeats + 100, "{repeats} repeats, {} looks", replay.looks);
 }
 
 #[test]
