@@ -29,6 +29,9 @@ pub struct History<'a> {
     pub rule: &'a Rule,
     /// What it observed.
     pub observations: Vec<Observation>,
+    /// Of a rule that was asked again and again: after how long, microseconds. An observation counts until the next answer
+    /// then; without it, until two later windows should have taken its place.
+    pub asked_every_us: Option<i64>,
 }
 
 /// A message that would have been sent.
@@ -66,8 +69,12 @@ pub struct Replay {
 )]
 pub struct TooLong(pub usize);
 
-/// The windows of one thing, the earliest first.
-type Things = BTreeMap<Labels, Vec<Observation>>;
+/// A history, sorted: the windows of each thing, the earliest first.
+struct Sorted<'a> {
+    rule: &'a Rule,
+    asked_every_us: Option<i64>,
+    things: BTreeMap<Labels, Vec<Observation>>,
+}
 
 /// Replays rules over a span.
 ///
@@ -75,14 +82,14 @@ type Things = BTreeMap<Labels, Vec<Observation>>;
 /// The span is too long.
 pub fn replay(plan: &Plan, histories: Vec<History<'_>>, span: Span) -> Result<Replay, TooLong> {
     let mut times = BTreeSet::from([span.start_us, span.end_us]);
-    let mut sorted: Vec<(&Rule, Things)> = Vec::new();
-    for History { rule, observations } in histories {
-        let mut things = Things::new();
+    let mut sorted: Vec<Sorted<'_>> = Vec::new();
+    for History { rule, observations, asked_every_us } in histories {
+        let mut things: BTreeMap<Labels, Vec<Observation>> = BTreeMap::new();
         for observation in observations {
             let end_us = observation.window_end_us;
             let timing = rule.timing;
             // When it is seen, when it has held or been over for long enough, and when it counts no more.
-            let gone_us = counts_until_us(&observation);
+            let gone_us = counts_until_us(&observation, asked_every_us);
             let all =
                 [0, timing.for_us, timing.keep_firing_for_us].map(|length| end_us.saturating_add(length));
             times.extend(
@@ -93,7 +100,7 @@ pub fn replay(plan: &Plan, histories: Vec<History<'_>>, span: Span) -> Result<Re
         for windows in things.values_mut() {
             windows.sort_by_key(|observation| (observation.window_end_us, observation.window_start_us));
         }
-        sorted.push((rule, things));
+        sorted.push(Sorted { rule, asked_every_us, things });
     }
     if times.len() > TIMES_MAX {
         return Err(TooLong(times.len()));
@@ -113,9 +120,8 @@ pub fn replay(plan: &Plan, histories: Vec<History<'_>>, span: Span) -> Result<Re
             }
         }
         let judge = Judge { now_us: at_us, holder: "backtest", external_url: plan.external_url.as_deref() };
-        for (rule, things) in &sorted {
-            let seen = things.values().flat_map(|windows| current(rule, windows, at_us)).collect();
-            let judged = state.book.judge(rule, seen, judge);
+        for history in &sorted {
+            let judged = state.book.judge(history.rule, history.seen(at_us), judge);
             state.judged(judged, plan, at_us);
         }
         replay.events.extend(state.events.drain(..));
@@ -124,20 +130,26 @@ pub fn replay(plan: &Plan, histories: Vec<History<'_>>, span: Span) -> Result<Re
     Ok(replay)
 }
 
-fn counts_until_us(observation: &Observation) -> i64 {
-    let length_us = match observation.window_start_us {
-        0 => 14 * 24 * GRACE_US,
-        start_us => 2 * (observation.window_end_us - start_us),
+fn counts_until_us(observation: &Observation, asked_every_us: Option<i64>) -> i64 {
+    let length_us = match (asked_every_us, observation.window_start_us) {
+        (Some(every_us), _) => return observation.window_end_us.saturating_add(every_us),
+        (None, 0) => 14 * 24 * GRACE_US,
+        (None, start_us) => 2 * (observation.window_end_us - start_us),
     };
     observation.window_end_us.saturating_add(length_us).saturating_add(GRACE_US)
 }
 
-/// The last windows that count at a time, the latest first.
-fn current(rule: &Rule, windows: &[Observation], at_us: i64) -> Vec<Observation> {
-    let seen = windows.partition_point(|observation| observation.window_end_us <= at_us);
-    let counts = |observation: &&Observation| at_us < counts_until_us(observation);
-    let of = usize::try_from(rule.windows.of).unwrap_or(usize::MAX);
-    windows[..seen].iter().rev().take(of).filter(counts).cloned().collect()
+impl Sorted<'_> {
+    /// The last windows of each thing that count at a time, the latest first.
+    fn seen(&self, at_us: i64) -> Vec<Observation> {
+        let of = usize::try_from(self.rule.windows.of).unwrap_or(usize::MAX);
+        let counts = |observation: &&Observation| at_us < counts_until_us(observation, self.asked_every_us);
+        let last = |windows: &Vec<Observation>| -> Vec<Observation> {
+            let seen = windows.partition_point(|observation| observation.window_end_us <= at_us);
+            windows[..seen].iter().rev().take(of).filter(counts).cloned().collect()
+        };
+        self.things.values().flat_map(last).collect()
+    }
 }
 
 /// Looks at groups, where nothing is observed before `until_us`. One that is looked at and not told rests until that can change.

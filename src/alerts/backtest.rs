@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use comfy_table::{Table, presets};
+use futures_util::stream::{self, StreamExt as _};
 use windvane_alerts::Plan;
 use windvane_alerts::backtest::{History, Incident, Judgement, Replay, replay};
+use windvane_alerts::group::us;
 use windvane_alerts::rule::{Rule, Source};
 use windvane_store::Store;
 use windvane_store::alerts_sources::{self, Asked, OBSERVATIONS_MAX, Observation, Past};
-use windvane_types::span::{self, Span};
+use windvane_types::span::{self, Span, in_words};
 
 use super::Format;
 use crate::connection;
@@ -21,6 +24,10 @@ use crate::output::print;
 
 /// The most observations of one rule: they are held while they are replayed.
 const HISTORY_MAX: usize = 500_000;
+/// The most times that a query is asked: a minute, where an answer takes a tenth of a second.
+const QUERY_TIMES_MAX: u64 = 1_000;
+/// How many of them at the same time.
+const QUERIES_AT_ONCE: usize = 2;
 /// Messages that a table shows.
 const SHOWN_MAX: usize = 20;
 /// Who is told where nobody is configured.
@@ -64,21 +71,43 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     let incidents = arguments.incidents.as_deref().map(incidents).transpose()?;
     let store = arguments.connection.store()?;
     let told = to_somebody(plan);
-    let replay = connection::wait_for(async {
-        let mut histories = Vec::new();
+    let (replay, asked) = connection::wait_for(async {
+        let (mut histories, mut asked) = (Vec::new(), Vec::new());
         for rule in &rules {
-            histories.push(History { rule, observations: history(&store, rule, span).await? });
+            let every = pause(rule, span);
+            if let Some(every) = every {
+                asked.push(Asking { rule: rule.name.clone(), every });
+            }
+            let observations = history(&store, rule, (span, every)).await?;
+            let asked_every_us = every.map(us);
+            histories.push(History { rule, observations, asked_every_us });
         }
-        replay(&told, histories, span).map_err(|error| usage(error.to_string()))
+        let replay = replay(&told, histories, span).map_err(|error| usage(error.to_string()))?;
+        Ok((replay, asked))
     })?;
     let judgement = incidents.map(|incidents| Judgement::of(&replay.events, &incidents));
+    let outcome = Outcome { replay, span, judgement, asked, skipped };
     print(&match arguments.format {
-        Format::Table => table(&replay, (span, judgement), &skipped),
-        Format::Json => {
-            let document = document(&replay, (span, judgement), &skipped);
-            format!("{}\n", serde_json::to_string_pretty(&document)?)
-        }
+        Format::Table => table(&outcome),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&outcome))?),
     })
+}
+
+/// A query that was asked again and again.
+#[derive(Debug)]
+struct Asking {
+    rule: String,
+    every: Duration,
+}
+
+/// What came of it.
+#[derive(Debug)]
+struct Outcome {
+    replay: Replay,
+    span: Span,
+    judgement: Option<Judgement>,
+    asked: Vec<Asking>,
+    skipped: Vec<String>,
 }
 
 /// The rules that have a past, and the names of those that have none.
@@ -90,12 +119,27 @@ fn chosen<'a>(plan: &'a Plan, names: &[String]) -> Result<(Vec<&'a Rule>, Vec<St
         }
     }
     let wanted = |rule: &&Rule| names.is_empty() || names.contains(&rule.name);
-    let (past, skipped): (Vec<&Rule>, Vec<&Rule>) = plan
-        .rules
-        .iter()
-        .filter(wanted)
-        .partition(|rule| matches!(rule.source, Source::Stored { kind, .. } if kind.windows));
+    let (past, skipped): (Vec<&Rule>, Vec<&Rule>) =
+        plan.rules.iter().filter(wanted).partition(|rule| has_a_past(rule));
     Ok((past, skipped.into_iter().map(|rule| rule.name.clone()).collect()))
+}
+
+fn has_a_past(rule: &Rule) -> bool {
+    match &rule.source {
+        Source::Stored { kind, .. } => kind.windows,
+        Source::Query(sql) => alerts_sources::asks_about_a_time(sql),
+        Source::Own { .. } => false,
+    }
+}
+
+/// After how long a query is asked again: as often as the rule is looked at, or less often where the span is too long for that.
+fn pause(rule: &Rule, span: Span) -> Option<Duration> {
+    if !matches!(rule.source, Source::Query(_)) {
+        return None;
+    }
+    let length_s = (span.end_us - span.start_us).unsigned_abs().div_ceil(1_000_000);
+    let least = Duration::from_secs(length_s.div_ceil(QUERY_TIMES_MAX).max(1));
+    Some(rule.every.max(least))
 }
 
 /// The plan with somebody who is told, so that messages are counted also before there is a receiver.
@@ -123,8 +167,43 @@ fn to_somebody(plan: &Plan) -> Plan {
     }
 }
 
-/// What a rule observed in a span, half by half where it is more than one answer holds.
-async fn history(store: &Store, rule: &Rule, span: Span) -> Result<Vec<Observation>, Failure> {
+/// What a rule observed in a span.
+async fn history(
+    store: &Store,
+    rule: &Rule,
+    (span, every): (Span, Option<Duration>),
+) -> Result<Vec<Observation>, Failure> {
+    match (&rule.source, every) {
+        (Source::Query(sql), Some(every)) => answers(store, (rule, sql), (span, every)).await,
+        (Source::Stored { .. }, _) => windows(store, rule, span).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What a query answers about the times of a span, one statement a time, as whoever looks at the rule asks it.
+async fn answers(
+    store: &Store,
+    (rule, sql): (&Rule, &str),
+    (span, every): (Span, Duration),
+) -> Result<Vec<Observation>, Failure> {
+    let step = usize::try_from(us(every)).unwrap_or(usize::MAX).max(1);
+    let mut answers = stream::iter((span.start_us..=span.end_us).step_by(step))
+        .map(|at_us| alerts_sources::ask(store, sql, at_us))
+        .buffered(QUERIES_AT_ONCE);
+    let mut observations = Vec::new();
+    while let Some(answer) = answers.next().await {
+        let answer = answer.map_err(|error| {
+            let Failure { reason, error } = connection::failure(error);
+            Failure { reason, error: error.context(format!("cannot ask what rule `{}` observes", rule.name)) }
+        })?;
+        observations.extend(answer.into_iter().filter(|observation| rule.selects(&observation.labels)));
+        bounded(rule, &observations)?;
+    }
+    Ok(observations)
+}
+
+/// Windows of a span, half by half where it is more than one answer holds.
+async fn windows(store: &Store, rule: &Rule, span: Span) -> Result<Vec<Observation>, Failure> {
     let Source::Stored { kind, measure } = &rule.source else { return Ok(Vec::new()) };
     let mut left = vec![span];
     let mut observations = Vec::new();
@@ -144,13 +223,18 @@ async fn history(store: &Store, rule: &Rule, span: Span) -> Result<Vec<Observati
             continue;
         }
         observations.extend(found.into_iter().filter(|observation| rule.selects(&observation.labels)));
-        if observations.len() > HISTORY_MAX {
-            let problem =
-                format!("rule `{}` has more than {HISTORY_MAX} observations; give a shorter span", rule.name);
-            return Err(usage(problem));
-        }
+        bounded(rule, &observations)?;
     }
     Ok(observations)
+}
+
+fn bounded(rule: &Rule, observations: &[Observation]) -> Result<(), Failure> {
+    if observations.len() > HISTORY_MAX {
+        let problem =
+            format!("rule `{}` has more than {HISTORY_MAX} observations; give a shorter span", rule.name);
+        return Err(usage(problem));
+    }
+    Ok(())
 }
 
 fn incidents(path: &Path) -> Result<Vec<Incident>, Failure> {
@@ -212,11 +296,12 @@ fn days(us: i64) -> f64 {
     us as f64 / 86_400e6
 }
 
-fn table(replay: &Replay, (span, judgement): (Span, Option<Judgement>), skipped: &[String]) -> String {
+fn table(outcome: &Outcome) -> String {
+    let Outcome { replay, span, judgement, asked, skipped } = outcome;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["rule", "alerts", "ended", "days firing"]);
-    for (rule, sum) in sums(replay, span) {
+    for (rule, sum) in sums(replay, *span) {
         table.add_row([
             rule.to_owned(),
             sum.fired.to_string(),
@@ -254,6 +339,9 @@ fn table(replay: &Replay, (span, judgement): (Span, Option<Judgement>), skipped:
             judged.incidents
         );
     }
+    for Asking { rule, every } in asked {
+        text += &format!("{rule} was asked about every {} of the span\n", in_words(*every));
+    }
     if !skipped.is_empty() {
         text += &format!("without a past that could be replayed: {}\n", skipped.join(", "));
     }
@@ -264,12 +352,9 @@ fn share(part: usize, all: usize) -> String {
     if all == 0 { "none".to_owned() } else { format!("{:.0} %", 100.0 * part as f64 / all as f64) }
 }
 
-fn document(
-    replay: &Replay,
-    (span, judgement): (Span, Option<Judgement>),
-    skipped: &[String],
-) -> serde_json::Value {
-    let rules: Vec<serde_json::Value> = sums(replay, span)
+fn document(outcome: &Outcome) -> serde_json::Value {
+    let Outcome { replay, span, judgement, asked, skipped } = outcome;
+    let rules: Vec<serde_json::Value> = sums(replay, *span)
         .into_iter()
         .map(|(rule, sum)| {
             serde_json::json!({
@@ -287,15 +372,19 @@ fn document(
             })
         })
         .collect();
-    let judged = judgement.map(|judged| {
+    let judged = judgement.as_ref().map(|judged| {
         let share = (judged.fired > 0).then(|| judged.false_alarms as f64 / judged.fired as f64);
         serde_json::json!({
             "alerts": judged.fired, "false_alarms": judged.false_alarms, "false_alarm_share": share,
             "incidents": judged.incidents, "incidents_found": judged.found,
         })
     });
+    let asked: Vec<serde_json::Value> = asked
+        .iter()
+        .map(|asking| serde_json::json!({ "rule": asking.rule, "every_s": asking.every.as_secs_f64() }))
+        .collect();
     serde_json::json!({
         "schema": "windvane.alerts_backtest/1", "from": span::shown(span.start_us), "to": span::shown(span.end_us),
-        "rules": rules, "messages": messages, "judgement": judged, "skipped": skipped,
+        "rules": rules, "messages": messages, "judgement": judged, "asked": asked, "skipped": skipped,
     })
 }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::{Statement, Store, StoreError};
 
-pub use self::query::{QUERY_ROWS_MAX, QUERY_SECONDS_MAX, SAMPLE as QUERY_SAMPLE};
+pub use self::query::{QUERY_ROWS_MAX, QUERY_SECONDS_MAX, SAMPLE as QUERY_SAMPLE, asks_about_a_time};
 
 /// Observations of one rule at one time: a thousand features of ten models.
 pub const OBSERVATIONS_MAX: u64 = 10_000;

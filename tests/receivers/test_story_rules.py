@@ -1,4 +1,4 @@
-"""Rules of the user's own, on tables of the user's own: one that ClickHouse refuses is an alert itself."""
+"""Rules of the user's own, on tables of the user's own: what they would have said of the past, and one that ClickHouse refuses."""
 
 import json
 import urllib.request
@@ -6,7 +6,7 @@ import urllib.request
 from service import Service, eventually
 from test_story_drift import routes
 
-RULES = """
+RULES = '''
 [alerts]
 every = "1s"
 [alerts.rules.QueueDeep]
@@ -14,7 +14,15 @@ source = "query"
 query = "SELECT queue, toFloat64(argMax(depth, at)) AS value FROM depths GROUP BY queue"
 above = 5
 no_data = "ok"
-"""
+[alerts.rules.QueueWasDeep]
+source = "query"
+query = """
+SELECT queue, toFloat64(max(depth)) AS value FROM depths
+WHERE at > {now:DateTime64(6, 'UTC')} - INTERVAL 1 HOUR AND at <= {now:DateTime64(6, 'UTC')} GROUP BY queue"""
+above = 5
+no_data = "ok"
+every = "30m"
+'''
 
 
 def owner(service):
@@ -43,6 +51,11 @@ def test_a_rule_that_clickhouse_refuses_is_told_and_its_own_alert_neither_ends_n
     own(create)
     own(fill.format(9))
     eventually(lambda: ("firing", "QueueDeep") in told(), "the rule's alert is told")
+
+    # Deep from half past five to half past six: what the other query answers about each half hour.
+    replayed = json.loads(service.run("alerts", "backtest", "--from", "2013-01-01", "--to", "2013-01-02", "--format", "json"))
+    assert replayed["asked"] == [{"rule": "QueueWasDeep", "every_s": 1800.0}] and "QueueDeep" in replayed["skipped"]
+    assert replayed["rules"] == [{"rule": "QueueWasDeep", "alerts": 1, "resolved": 1, "firing_s": 3600}], replayed
 
     own("DROP TABLE depths SYNC")
     eventually(lambda: ("firing", "RuleFailing") in told(), "that the rule fails is told")

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::desk::fixture::{observed, plan};
+use crate::machine::NoData;
+use crate::rule::Source;
 use crate::suppress::Maintenance;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -27,7 +29,7 @@ fn month(moved: std::ops::Range<i64>) -> Vec<Observation> {
 
 fn replayed(moved: std::ops::Range<i64>) -> Replay {
     let plan = plan();
-    let histories = vec![History { rule: &plan.rules[0], observations: month(moved) }];
+    let histories = vec![History { rule: &plan.rules[0], observations: month(moved), asked_every_us: None }];
     replay(&plan, histories, Span { start_us: START_US, end_us: START_US + 35 * DAY_US }).unwrap()
 }
 
@@ -89,7 +91,11 @@ proptest! {
         plan.cap.messages = messages;
         let span = Span { start_us: START_US, end_us: START_US + 9 * DAY_US };
         let replayed = |plan: &Plan| {
-            let history = History { rule: &plan.rules[0], observations: observations.clone() };
+            let history = History {
+                rule: &plan.rules[0],
+                observations: observations.clone(),
+                asked_every_us: None,
+            };
             replay(plan, vec![history], span).unwrap()
         };
         let resting = replayed(&plan);
@@ -112,6 +118,39 @@ fn a_group_that_fires_for_long_is_looked_at_when_it_is_repeated_and_once_after_i
     let replay = replayed(10..30);
     let repeats = replay.messages.iter().filter(|message| message.reason == "repeat").count();
     assert!(repeats > 100 && replay.looks < 2 * repeats + 100, "{repeats} repeats, {} looks", replay.looks);
+}
+
+#[test]
+fn an_answer_of_a_query_counts_until_the_next_one() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let mut plan = plan();
+    plan.rules[0].source = Source::Query("SELECT 1 AS value".to_owned());
+    plan.rules[0].timing.no_data = NoData::Ok;
+    // Asked each hour: two models have a row at two, one of them has one at three, too.
+    let row = |model: &str, hour: i64| {
+        let mut row = observed(model, 0, 1.0);
+        (row.window_start_us, row.window_end_us) = (0, START_US + hour * HOUR_US);
+        row
+    };
+    let history = History {
+        rule: &plan.rules[0],
+        observations: vec![row("delay", 2), row("fraud", 2), row("fraud", 3)],
+        asked_every_us: Some(HOUR_US),
+    };
+    let span = Span { start_us: START_US, end_us: START_US + DAY_US };
+    let replay = replay(&plan, vec![history], span).unwrap();
+    let changes: Vec<(&str, &str, i64)> = replay
+        .events
+        .iter()
+        .map(|event| {
+            let hour = (event.at_us - START_US) / HOUR_US;
+            (event.labels["model"].as_str(), event.to_state.as_str(), hour)
+        })
+        .collect();
+    let expected =
+        [("delay", "firing", 2), ("fraud", "firing", 2), ("delay", "resolved", 3), ("fraud", "resolved", 4)];
+    assert_eq!(changes.len(), expected.len(), "{changes:?}");
+    assert!(expected.iter().all(|change| changes.contains(change)), "{changes:?}");
 }
 
 #[test]

@@ -17,7 +17,12 @@ const QUERY_MEMORY_BYTES_MAX: u64 = 1 << 30;
 pub const SAMPLE: &str =
     r#"{"labels":{"model":"delay"},"window_end_us":1362182400000000,"value":1.0,"evidence":1.0}"#;
 
-/// `{now:DateTime64(6, 'UTC')}` in the text is the time that is asked about.
+/// Whether a statement asks about a time, and so about the past, too: `{now:DateTime64(6, 'UTC')}` in the text is that time.
+#[must_use]
+pub fn asks_about_a_time(sql: &str) -> bool {
+    sql.contains("{now:")
+}
+
 pub(super) fn statement(sql: &str, now_us: i64) -> Statement {
     let statement = Statement::new(sql.to_owned())
         .setting("max_execution_time", QUERY_SECONDS_MAX)
@@ -26,7 +31,7 @@ pub(super) fn statement(sql: &str, now_us: i64) -> Statement {
         .setting("result_overflow_mode", "throw")
         // Reading, with the settings above: 1 would refuse those that come after it.
         .setting("readonly", 2);
-    match sql.contains("{now:") {
+    match asks_about_a_time(sql) {
         true => {
             let now = Timestamp::from_microsecond(now_us).unwrap_or_default();
             statement.param("now", now.strftime("%F %T%.6f").to_string().as_str())
@@ -79,6 +84,9 @@ mod tests {
 
     #[test]
     fn a_query_is_bounded_and_may_not_write() {
+        assert!(!asks_about_a_time(
+            "SELECT count() AS value FROM predictions WHERE ts > now() - INTERVAL 1 HOUR"
+        ));
         let statement = statement("SELECT 1 AS value WHERE {now:DateTime64(6, 'UTC')} > 0", 1);
         let settings: Vec<(&str, &str)> = statement.settings().collect();
         assert!(settings.contains(&("readonly", "2")) && settings.contains(&("max_result_rows", "1000")));
