@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use prometheus::Registry;
 use tokio::sync::watch;
@@ -46,6 +46,7 @@ enum Done {
     Sent { parcel: Box<Parcel>, attempt: Attempt, took: Duration },
     Wrote { events: usize, attempts: usize, stored: (u64, i64), result: Result<(), StoreError> },
     Beaten(Attempt),
+    Closed,
     Taken(Succession, Box<Result<Option<Stored>, String>>),
 }
 
@@ -201,12 +202,15 @@ impl Alerter {
         self.keep().await;
         keeper_stop.cancel();
         let _ = tokio::time::timeout(LAST_ATTEMPTS, keeper).await;
+        let closing = self.plan.receivers.iter().filter_map(|receiver| receiver.closing(Duration::ZERO));
+        join_all(closing).await;
     }
 
     /// Does everything that is due and says how long nothing will be.
     async fn turn(&mut self) -> Duration {
         let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
         self.state.now_us = now_us;
+        self.close_idle();
         if self.taking_over {
             return PAUSE_MAX;
         }
@@ -315,6 +319,7 @@ impl Alerter {
                     tracing::warn!(?attempt, "the heartbeat was not taken");
                 }
             }
+            Done::Closed => {}
             Done::Taken(succession, read) => self.take_over(succession, *read),
         }
     }

@@ -88,6 +88,18 @@ pub async fn deliver(
     notification: &Notification,
     patience: Patience,
 ) -> Result<Delivered, DeliveryError> {
+    let delivered = tried(receiver, notification, patience).await;
+    if let Some(closing) = receiver.closing(Duration::ZERO) {
+        closing.await;
+    }
+    delivered
+}
+
+async fn tried(
+    receiver: &Receiver,
+    notification: &Notification,
+    patience: Patience,
+) -> Result<Delivered, DeliveryError> {
     let started = Instant::now();
     let message = Message::of(notification);
     let mut pauses = ExponentialBuilder::default()

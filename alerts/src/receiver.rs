@@ -22,7 +22,9 @@ pub use self::email::{EmailSettings, Login, Tls};
 pub use self::target::{HttpSettings, Targets};
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use thiserror::Error;
 use windvane_store::Secret;
 
@@ -33,6 +35,9 @@ use self::http::Endpoint;
 use crate::delivery::Attempt;
 use crate::message::Message;
 use crate::notification::Notification;
+
+/// How long a receiver keeps a connection that nobody uses.
+pub(crate) const IDLE_MAX: Duration = email::IDLE_MAX;
 
 /// What a receiver is made of.
 #[derive(Debug, Clone)]
@@ -157,6 +162,14 @@ impl Receiver {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What takes leave of a connection that the receiver keeps, where nobody has used it for so long.
+    pub(crate) fn closing(&self, idle_min: Duration) -> Option<BoxFuture<'static, ()>> {
+        match &self.channel {
+            Channel::Email(email) => email.closing(idle_min),
+            _ => None,
+        }
     }
 
     /// Tries once. The caller bounds the time and decides whether to try again.

@@ -126,9 +126,16 @@ class Mails:
         self.answers = list(answers)
         self.kept = []
         self.tries = 0
+        self.peers = []  # Who brought each mail: another one for each connection.
+        self.farewells = []  # Who took leave.
+
+    async def handle_QUIT(self, _server, session, _envelope):
+        self.farewells.append(session.peer)
+        return "221 bye"
 
     async def handle_DATA(self, _server, session, envelope):
         self.tries += 1
+        self.peers.append(session.peer)
         if self.answers:
             return self.answers.pop(0)
         self.kept.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content, session.authenticated))

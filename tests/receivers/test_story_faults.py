@@ -31,6 +31,30 @@ def test_a_receiver_that_fails_in_every_way_gets_the_same_message_until_it_takes
     service.end()
 
 
+def test_mails_share_a_connection_until_one_is_not_taken(tmp_path, smtp):
+    mails, port = smtp()
+    config = rule() + routes("unused").replace('type = "webhook"\nurl = "unused"', f'''type = "email"
+host = "localhost"
+port = {port}
+tls = "none"
+from = "windvane@example.org"
+to = ["ml@example.org"]''')
+    service = Service(tmp_path, config)
+    service.send(error())
+    eventually(lambda: len(mails.kept) == 1, "it is told")
+    service.send(error(status="ok"))
+    eventually(lambda: len(mails.kept) == 2, "its end is told")
+    assert mails.peers[0] == mails.peers[1] and mails.farewells == [], (mails.peers, mails.farewells)
+    # One that is not taken ends the connection, and goes on a new one.
+    mails.answers = ["451 try later"]
+    service.send(error())
+    eventually(lambda: len(mails.kept) == 3, "it is told after another try")
+    assert mails.tries == 4 and mails.peers[2] == mails.peers[1] and mails.peers[3] != mails.peers[2], mails.peers
+    assert mails.farewells == [mails.peers[2]]
+    service.end()
+    assert mails.farewells == [mails.peers[2], mails.peers[3]], "who is done takes leave"
+
+
 def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink):
     sink = http_sink((404, {}, "no such channel"))
     log = tmp_path / "log.ndjson"

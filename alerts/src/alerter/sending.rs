@@ -14,6 +14,7 @@ use crate::illustrate::illustrated;
 use crate::message::Message;
 use crate::notification::{Notification, State as Ended};
 use crate::outbox::{Parcel, Settled};
+use crate::receiver::IDLE_MAX;
 use crate::watch::Measured;
 
 /// For how long a message that was given up is measured.
@@ -53,6 +54,18 @@ impl Alerter {
             };
             Done::Sent { parcel: Box::new(parcel), attempt, took: begun.elapsed() }
         }));
+    }
+
+    /// Connections that receivers keep and that nobody has used for a while are closed beside the loop.
+    pub(super) fn close_idle(&mut self) {
+        for receiver in &self.plan.receivers {
+            if let Some(closing) = receiver.closing(IDLE_MAX) {
+                self.works.push(Box::pin(async move {
+                    closing.await;
+                    Done::Closed
+                }));
+            }
+        }
     }
 
     pub(super) fn begin_beat(&mut self, now_us: i64) {

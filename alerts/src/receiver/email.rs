@@ -1,16 +1,20 @@
 //! Mail over SMTP: text and HTML, marked as sent by a program.
 
+mod server;
+
 use std::error::Error;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
+use lettre::Message as Mail;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls as Encryption, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
 use windvane_store::Secret;
 
+pub(super) use self::server::IDLE_MAX;
+use self::server::{NotSent, Server};
 use super::SettingsFault;
 use crate::chain::chain;
 use crate::delivery::Attempt;
@@ -68,11 +72,10 @@ pub struct EmailSettings {
     pub login: Option<Login>,
 }
 
-/// A way to a mail server. Each mail has a connection of its own: mails are few, and lettre's pool takes back one whose mail was cut
-/// off by our limit on time. The next command on it would be part of that mail, and a late answer that of another one.
+/// A way to a mail server.
 #[derive(Debug)]
 pub struct Email {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: Server,
     from: Mailbox,
     to: Vec<Mailbox>,
     domain: String,
@@ -85,15 +88,14 @@ impl Email {
         if to.is_empty() {
             return Err(SettingsFault { key: "to", problem: "names nobody".to_owned() });
         }
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.host.as_str())
-            .port(settings.port)
-            .tls(encryption(settings)?);
-        if let Some(login) = &settings.login {
-            let password = login.password.expose().to_owned();
-            builder = builder.credentials(Credentials::new(login.username.clone(), password));
-        }
+        let server = Server::new(settings, encryption(settings)?);
         let domain = from.email.domain().to_owned();
-        Ok(Self { transport: builder.build(), from, to, domain })
+        Ok(Self { server, from, to, domain })
+    }
+
+    /// What takes leave of a connection that has been kept unused for so long.
+    pub fn closing(&self, idle_min: Duration) -> Option<BoxFuture<'static, ()>> {
+        self.server.closing(idle_min)
     }
 
     pub async fn send(&self, notification: &Notification, message: &Message) -> Attempt {
@@ -101,16 +103,17 @@ impl Email {
             Ok(mail) => mail,
             Err(error) => return Attempt::Refused(format!("the mail cannot be made: {error}")),
         };
-        match self.transport.send(mail).await {
+        match self.server.send(&mail).await {
             Ok(response) => Attempt::Taken(format!(
                 "{}: {}",
                 response.code(),
                 response.message().collect::<Vec<_>>().join(" ")
             )),
-            Err(error) => {
+            Err(NotSent { error, on_kept }) => {
                 let answer = chain(&error);
                 // 5xx is an answer for good; a server without STARTTLS or with a wrong certificate will not change either.
-                match error.is_permanent() || error.is_client() || error.is_tls() {
+                // What a kept connection is refused may be about that connection, such as one mail too many: a new one tells.
+                match (error.is_permanent() || error.is_client() || error.is_tls()) && !on_kept {
                     true => Attempt::Refused(answer),
                     false => Attempt::Later { answer, pause: None },
                 }
