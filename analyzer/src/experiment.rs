@@ -18,6 +18,7 @@ mod judge;
 pub mod metric;
 mod quantiles;
 mod request;
+mod sequence_method;
 mod stored;
 mod summary;
 mod traffic;
@@ -32,6 +33,7 @@ pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
 pub use request::{ExperimentRequest, FamilyCorrection, LookedAt, PRIMARY_SHARE, Rule, TUNING};
+pub use sequence_method::SequenceMethod;
 pub use stored::{SEGMENTS_NEED_PREDICTIONS, StoredChecks, StoredExperiment, StoredMetric, run_stored};
 pub use traffic::{Traffic, as_if, days_until, traffic};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use windvane_analyzer::experiment::{
     Cap, FamilyCorrection, LookedAt, Measured, Metric, PRIMARY_SHARE, Rule, SEGMENTS_NEED_PREDICTIONS,
-    StoredChecks, StoredExperiment, StoredMetric, TUNING,
+    SequenceMethod, StoredChecks, StoredExperiment, StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
 use windvane_analyzer::monitor::{ExperimentMonitor, Schedule, jitter_us};
@@ -140,6 +140,7 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         rule: Rule {
             alpha: layers.number(table.join("alpha"), 0.05),
             tuning: layers.number(table.join("sequential_tuning"), TUNING),
+            sequence: sequence(layers, &table),
             weights,
             correction: correction(layers, &table),
             advice: layers.flag(table.join("advice"), false),
@@ -180,6 +181,14 @@ fn segments(layers: &mut Layers, table: &KeyPath, exposed_by: ExposedBy) -> Vec<
         return Vec::new();
     }
     named
+}
+
+/// By what the interval that holds at every look is made.
+fn sequence(layers: &mut Layers, table: &KeyPath) -> SequenceMethod {
+    let key = table.join("sequential_method");
+    let Some(text) = layers.text(key.clone()) else { return SequenceMethod::default() };
+    let method = SequenceMethod::parse(&text).map_err(|problem| layers.contradiction(key, &problem));
+    method.unwrap_or_default()
 }
 
 fn correction(layers: &Layers, table: &KeyPath) -> FamilyCorrection {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use windvane_analyzer::experiment::{
-    Cap, Cuts, FamilyCorrection, Measured, Metric, Rule, TUNING, inference::Belief,
+    Cap, Cuts, FamilyCorrection, Measured, Metric, Rule, SequenceMethod, TUNING, inference::Belief,
 };
 use windvane_stats::correction::Correction;
 use windvane_types::experiment::Role;
@@ -52,6 +52,10 @@ pub struct Arguments {
     /// The units of both arms at which the always-valid interval is narrowest: those that you plan for.
     #[arg(long, value_name = "UNITS", default_value_t = TUNING)]
     sequential_tuning: f64,
+    /// By what the interval that holds at every look is made: asymptotic, normal_mixture(SE) or msprt(SD), with SE and SD on the
+    /// relative scale and fixed before the first look.
+    #[arg(long, value_name = "METHOD", default_value = "asymptotic")]
+    sequential_method: String,
     /// The share of units that each arm should get, `a=0.5,b=0.5`; 0 for an arm that is switched off. Equal by default.
     #[arg(long, value_name = "ARM=SHARE,…", conflicts_with = "summary")]
     weights: Option<String>,
@@ -235,6 +239,7 @@ impl Arguments {
         let rule = self.inference.apply(Rule {
             alpha: self.alpha,
             tuning: self.sequential_tuning,
+            sequence: SequenceMethod::parse(&self.sequential_method).map_err(usage)?,
             weights,
             correction: roles::correction(self.correction.alike(), self.primary_share)?,
             advice: self.advice,
@@ -244,9 +249,11 @@ impl Arguments {
             !self.metric.is_empty() || self.unit.is_some() || self.arm.is_some() || self.control.is_some();
         let given = match (self.summary, self.file, self.unit, self.arm) {
             (Some(summary), ..) => Given::Summary(summary),
-            (None, Some(_), None, None) if !of_file && self.inference.given() => {
+            (None, Some(_), None, None)
+                if !of_file && (self.inference.given() || rule.sequence != SequenceMethod::Asymptotic) =>
+            {
                 return Err(usage(
-                    "an experiment of the configuration has its inference there: set `inference` in [experiments.NAME]"
+                    "an experiment of the configuration has its inference there: set `inference` or `sequential_method` in [experiments.NAME]"
                         .to_owned(),
                 ));
             }

@@ -163,6 +163,37 @@ def sequential_cases():
     yield case("two-sided sequence", [share_metric(SHARES)], ["--inference", "sequential", "--sequential-tuning", "60"], both)
 
 
+def mixture(value, se, tau, sides):
+    """The p-value and half the interval of a test whose evidence is the likelihood ratio averaged over a normal prior, or over its
+    upper half where one side is looked for: an integral, and the root of it."""
+    def evidence(x):
+        of = lambda theta: stats.norm.pdf(theta, 0, tau) * math.exp((x * theta - theta * theta / 2) / se**2)
+        centre, spread = x * tau**2 / (tau**2 + se**2), tau * se / math.hypot(tau, se)
+        low, high = centre - 12 * spread, centre + 12 * spread
+        if sides == 2:
+            return integrate.quad(of, low, high, epsabs=0, epsrel=1e-12, limit=400)[0]
+        return 2 * integrate.quad(of, max(low, 0), max(high, 12 * spread), epsabs=0, epsrel=1e-12, limit=400)[0]
+
+    half = optimize.brentq(lambda x: math.log(evidence(x)) + math.log(ALPHA), 0, 12 * math.hypot(tau, se), xtol=1e-13)
+    return min(1.0, 1 / evidence(value)), half
+
+
+def mixture_cases():
+    strong = shares(SHARES)
+    value, se = strong["relative"]
+    # Howard et al. 2021, proposition 6: the precision that makes the boundary lowest at a standard error of 0.1.
+    log = -2 * math.log(ALPHA)
+    planned = math.sqrt((log + math.log1p(log)) * 0.1**2)
+    for method, tau in [("msprt(0.3)", 0.3), ("normal_mixture(0.1)", planned)]:
+        p, half = mixture(value, se, tau, 2)
+        yield case(method, [share_metric(SHARES)], ["--inference", "sequential", "--sequential-method", method],
+                   {"sequential": {"p_value": p, "ci": [value - half, value + half]}, "decision": {"p_value": p}})
+    p, half = mixture(value, se, 0.3, 1)
+    yield case("one-sided msprt", [share_metric(SHARES)],
+               ["--inference", "sequential", "--sequential-method", "msprt(0.3)", "--alternative", "greater"],
+               {"sequential": {"p_value": p, "ci": [value - half]}, "decision": {"p_value": p}})
+
+
 def looks_cases():
     for spending, alternative, sides in [("obrien_fleming", "two-sided", 2), ("power(2)", "two-sided", 2),
                                          ("pocock", "greater", 1), ("obrien_fleming", "greater", 1)]:
@@ -209,5 +240,5 @@ def beside_cases():
                {"p_value": one, "absolute": {"ci": [low]}, "decision": {"p_value": one}})
 
 
-cases = [*sequential_cases(), *looks_cases(), *bayesian_cases(), *beside_cases()]
+cases = [*sequential_cases(), *mixture_cases(), *looks_cases(), *bayesian_cases(), *beside_cases()]
 (HERE / "experiment_inference.json").write_text(json.dumps(cases, indent=1) + "\n")

@@ -190,6 +190,7 @@ fn options_that_contradict_each_other_are_64_and_say_what_is_accepted() {
     let csv = folder.file("rows.csv", "unit,arm,m\n1,A,1\n2,B,2\n");
     for (options, part) in [
         (&["--looks", "5"][..], "--inference group_sequential only"),
+        (&["--sequential-method", "msprt(0)"], "as in msprt(0.05)"),
         (&["--spending", "power(2)"], "--inference group_sequential only"),
         (&["--inference", "sequential", "--planned-units", "9"], "--inference group_sequential only"),
         (&["--inference", "group_sequential"], "--planned-units UNITS or --information-fraction F"),
@@ -242,6 +243,7 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
     };
     for keys in [
         "inference = \"sequential\"\nalternative = \"less\"",
+        "inference = \"sequential\"\nsequential_method = \"msprt(0.05)\"",
         "inference = \"group_sequential\"\nplanned_units = 1000\nlooks = 4\nspending = \"power(2)\"",
         "inference = \"bayesian\"\nprior = \"normal(0,0.3)\"\nrope = \"-0.01,0.01\"\nloss_max = 0.01",
         "correction = \"preferential_bonferroni\"\nprimary_share = 0.8",
@@ -258,6 +260,7 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         ("prior = \"normal(0)\"", "normal(0,0.3)"),
         ("prior = \"beta(1,1)\"\nrope = \"-1,1\"", "relative scale"),
         ("inference = \"bayes\"", "bayesian"),
+        ("sequential_method = \"msprt\"", "msprt(0.05)"),
         ("looks = 4", "goes with inference = \"group_sequential\" only"),
         ("inference = \"sequential\"\nloss_max = 0.01", "goes with inference = \"bayesian\" only"),
         ("alternative = \"less\"\nalpha = 0.5", "below 0.5"),

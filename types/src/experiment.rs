@@ -236,12 +236,34 @@ pub struct Effect {
 pub struct Sequential {
     /// The relative difference.
     pub estimate: f64,
-    /// The asymptotic confidence sequence at these units.
+    /// The interval of the confidence sequence at these units.
     pub ci: Option<[Option<f64>; 2]>,
     /// The always-valid p-value.
     pub p_value: Option<f64>,
-    /// The units of both arms at which the interval is tightest.
+    /// The units of both arms at which the asymptotic interval is tightest.
     pub tuning: f64,
+    /// By what the interval is made; left out where it is the asymptotic one.
+    #[serde(skip_serializing_if = "SequenceKind::is_asymptotic", default)]
+    pub method: SequenceKind,
+}
+
+/// By what an always-valid interval is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SequenceKind {
+    /// The asymptotic confidence sequence, narrowest at a number of units.
+    #[default]
+    Asymptotic,
+    /// The normal mixture, narrowest at a standard error.
+    NormalMixture,
+    /// The mixture sequential probability ratio test.
+    Msprt,
+}
+
+impl SequenceKind {
+    fn is_asymptotic(&self) -> bool {
+        *self == Self::Asymptotic
+    }
 }
 
 /// An effect with a prior on the relative scale.

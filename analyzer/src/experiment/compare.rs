@@ -5,7 +5,7 @@ use windvane_stats::experiment::{
     effect::{self, Contrast, Interval, Level},
     mean,
     post_stratified::{self, Stratum},
-    proportion, quantile, ratio, sequence,
+    proportion, quantile, ratio,
     sums::Sums,
 };
 use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, Sequential, Stratified};
@@ -92,12 +92,13 @@ pub(super) fn effect(tested: Option<effect::Effect>) -> Effect {
 /// The relative effect at any time.
 pub(super) fn sequential(contrast: &Contrast, rule: &Rule) -> Option<Sequential> {
     let relative = contrast.relative?;
-    let tested = sequence::confidence_sequence(relative, contrast.n_total(), rule.tuning, level(rule));
+    let tested = rule.sequence.mode(contrast, (rule.tuning, level(rule))).test(relative, level(rule));
     Some(Sequential {
         estimate: tested.estimate,
         ci: tested.ci.map(ends),
         p_value: tested.p_value,
         tuning: rule.tuning,
+        method: rule.sequence.kind(),
     })
 }
 

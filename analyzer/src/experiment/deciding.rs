@@ -44,8 +44,11 @@ impl Deciding<'_> {
                 // An arm of nothing but zeros is a sure relative loss of everything, without an error to test by.
                 let testable = |it: &Estimate| it.se.is_some_and(|se| se > 0.0);
                 match (self.contrast.relative.filter(testable), self.contrast.absolute) {
-                    (Some(relative), _) => of("relative", Some(self.sequence().test(relative, level))),
-                    (None, absolute) => of("absolute", absolute.map(|it| self.sequence().test(it, level))),
+                    (Some(relative), _) => of("relative", Some(self.sequence(level).test(relative, level))),
+                    (None, absolute) => {
+                        let mode = self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level));
+                        of("absolute", absolute.zip(mode).map(|(it, mode)| mode.test(it, level)))
+                    }
                 }
             }
             Inference::GroupSequential(_) => Decision {
@@ -88,7 +91,7 @@ impl Deciding<'_> {
         let level = Level { alpha: self.rule.alpha, alternative };
         match &self.rule.inference {
             Inference::Fixed => relative.test_at(null, self.contrast.df, level).p_value,
-            Inference::Sequential => self.sequence().test_at(null, relative, level).p_value,
+            Inference::Sequential => self.sequence(level).test_at(null, relative, level).p_value,
             Inference::GroupSequential(looks) => {
                 let shifted = Estimate { value: relative.value - null, ..relative };
                 self.repeated(shifted, (looks, alternative))
@@ -152,8 +155,8 @@ impl Deciding<'_> {
         }
     }
 
-    fn sequence(&self) -> Mode {
-        Mode::Sequence { n_total: self.contrast.n_total(), tuning: self.rule.tuning }
+    fn sequence(&self, level: Level) -> Mode {
+        self.rule.sequence.mode(self.contrast, (self.rule.tuning, level))
     }
 
     fn schedule(&self, looks: &Looks, alternative: Alternative) -> Schedule {

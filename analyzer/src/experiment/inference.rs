@@ -216,7 +216,7 @@ pub fn alternative_name(alternative: Alternative) -> &'static str {
 }
 
 /// What is within the parentheses after a name.
-fn arguments<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn arguments<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')')
 }
 

@@ -10,6 +10,7 @@ use windvane_store::{
 use super::{
     Cuts, Metric,
     inference::{Belief, Inference, Rope},
+    sequence_method::SequenceMethod,
 };
 
 /// A comparison of arms over rows.
@@ -51,6 +52,8 @@ pub struct Rule {
     pub alternative: Alternative,
     /// The units of both arms at which the confidence sequence is narrowest.
     pub tuning: f64,
+    /// By what the interval that holds at every look is made.
+    pub sequence: SequenceMethod,
     /// The share of units that each arm should get; equal where it is empty.
     pub weights: Vec<(String, f64)>,
     /// The multiple-testing correction over metrics × arms.
@@ -121,6 +124,7 @@ impl Rule {
             alpha: 0.05,
             alternative: Alternative::TwoSided,
             tuning: TUNING,
+            sequence: SequenceMethod::Asymptotic,
             weights: Vec::new(),
             correction: FamilyCorrection::Alike(Correction::Holm),
             inference: Inference::Fixed,

@@ -6,6 +6,7 @@ use windvane_types::experiment::{Better, Comparison, Decision, GuardrailVerdict,
 use super::{
     inference::{Belief, Inference, Rope},
     request::{FamilyCorrection, Rule},
+    sequence_method::SequenceMethod,
 };
 
 /// A comparison and whether its metric decides, for a correction that prefers some.
@@ -59,6 +60,10 @@ fn shown(p: f64) -> String {
 /// How the verdict is reached, where it is not the two-sided test at a fixed horizon.
 pub(super) fn told(comparison: &Comparison, rule: &Rule) -> Vec<String> {
     let mut lines = Vec::new();
+    let told_below = rule.inference == Inference::Sequential || comparison.sequential.is_none();
+    if rule.sequence != SequenceMethod::Asymptotic && !told_below {
+        lines.push(format!("at any time: by {} of the relative difference", rule.sequence.name()));
+    }
     match rule.alternative {
         Alternative::TwoSided => {}
         Alternative::Greater => lines.push(
@@ -71,8 +76,12 @@ pub(super) fn told(comparison: &Comparison, rule: &Rule) -> Vec<String> {
     match &rule.inference {
         Inference::Fixed => {}
         Inference::Sequential => lines.push(format!(
-            "decided: by the always-valid p-value of the {} difference, narrowest at {} units, which holds at every look",
-            comparison.decision.scale, rule.tuning
+            "decided: by the always-valid p-value of the {} difference{}, which holds at every look",
+            comparison.decision.scale,
+            match rule.sequence {
+                SequenceMethod::Asymptotic => format!(", narrowest at {} units", rule.tuning),
+                method => format!(" by {}", method.name()),
+            }
         )),
         Inference::GroupSequential(_) => lines.push(match &comparison.group_sequential {
             None => "decided: not at all, because no unit of the plan has come".to_owned(),

@@ -166,6 +166,13 @@ pub const KEYS: &[Key] = &[
         about: "The units of both arms at which the always-valid interval is narrowest: those that you plan for.",
     },
     Key {
+        path: "experiments.<NAME>.sequential_method",
+        kind: Kind::Text,
+        default: "asymptotic",
+        example: "sequential_method = \"msprt(0.05)\"",
+        about: "By what the always-valid interval is made: asymptotic, narrowest at `sequential_tuning` units; normal_mixture(SE), narrowest at a standard error; or msprt(SD), with a normal prior. SE and SD are on the relative scale and fixed before the first look.",
+    },
+    Key {
         path: "experiments.<NAME>.every",
         kind: Kind::Text,
         default: "none: it is looked at when somebody asks",
