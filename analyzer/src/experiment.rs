@@ -34,7 +34,7 @@ pub use judge::SRM_BELOW;
 pub use metric::{Cap, Measured, Metric};
 pub use request::{ExperimentRequest, FamilyCorrection, LookedAt, PRIMARY_SHARE, Rule, TUNING};
 pub use sequence_method::SequenceMethod;
-pub use stored::{SEGMENTS_NEED_PREDICTIONS, StoredChecks, StoredExperiment, StoredMetric, run_stored};
+pub use stored::{StoredChecks, StoredExperiment, StoredMetric, run_stored};
 pub use traffic::{Traffic, as_if, days_until, traffic};
 
 /// Compares the arms of an experiment over its rows.

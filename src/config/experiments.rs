@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, LookedAt, Measured, Metric, PRIMARY_SHARE, Rule, SEGMENTS_NEED_PREDICTIONS,
-    SequenceMethod, StoredChecks, StoredExperiment, StoredMetric, TUNING,
+    Cap, FamilyCorrection, LookedAt, Measured, Metric, PRIMARY_SHARE, Rule, SequenceMethod, StoredChecks,
+    StoredExperiment, StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
 use windvane_analyzer::monitor::{ExperimentMonitor, Schedule, jitter_us};
@@ -38,6 +38,8 @@ pub struct Experiment {
     pub segment_by: Vec<String>,
     /// The least units of a segment.
     pub segment_units_min: u64,
+    /// Within what means and proportions are compared.
+    pub stratify: Option<String>,
     /// Which checks are made that take another scan of the records.
     pub checks: StoredChecks,
     /// How answers become verdicts.
@@ -69,6 +71,7 @@ impl Experiment {
                 .covariate_window
                 .map(|window| i64::try_from(window.as_micros()).unwrap_or(i64::MAX)),
             segment_units_min: self.segment_units_min,
+            stratify: self.stratify.clone(),
             checks: self.checks,
             rule: self.rule.clone(),
         }
@@ -88,7 +91,15 @@ impl Experiment {
 
 /// Reads every `[experiments.<NAME>]`, by name; faults are left in the layers.
 pub fn experiments(layers: &mut Layers) -> Vec<Experiment> {
-    layers.names("experiments").into_iter().filter_map(|name| experiment(layers, name)).collect()
+    let found: Vec<Experiment> =
+        layers.names("experiments").into_iter().filter_map(|name| experiment(layers, name)).collect();
+    for experiment in &found {
+        if let Some(refused) = experiment.as_of(0).strata_refused() {
+            let key = KeyPath::from("experiments").join(&experiment.name).join("stratify");
+            layers.contradiction(key, refused);
+        }
+    }
+    found
 }
 
 fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
@@ -131,7 +142,8 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             .has(table.join("covariate_window"))
             .then(|| layers.length(table.join("covariate_window"), Duration::from_secs(14 * 86_400))),
         metrics,
-        segment_by: segments(layers, &table, exposed_by),
+        segment_by: layers.texts(table.join("segment_by")),
+        stratify: layers.text(table.join("stratify")),
         segment_units_min: layers.integer(table.join("segment_units_min"), 100),
         checks: StoredChecks {
             novelty: layers.flag(table.join("novelty"), false),
@@ -171,16 +183,6 @@ fn start_us(layers: &mut Layers, table: &KeyPath) -> Option<i64> {
             None
         }
     }
-}
-
-/// What units are cut by, where exposures tell it.
-fn segments(layers: &mut Layers, table: &KeyPath, exposed_by: ExposedBy) -> Vec<String> {
-    let named = layers.texts(table.join("segment_by"));
-    if named.iter().any(|name| exposed_by.segment_expression(name).is_none()) {
-        layers.contradiction(table.join("segment_by"), SEGMENTS_NEED_PREDICTIONS);
-        return Vec::new();
-    }
-    named
 }
 
 /// By what the interval that holds at every look is made.

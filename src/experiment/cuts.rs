@@ -1,4 +1,4 @@
-//! Into which parts the rows of a file are cut: segments, strata, days; and the segments of an experiment over the store.
+//! Into which parts the rows of a file are cut: segments, strata, days; and the segments and strata of an experiment over the store.
 
 use clap::Args;
 use windvane_analyzer::experiment::Cuts;
@@ -13,27 +13,29 @@ const SEGMENT_COLUMNS_MAX: usize = 3;
 /// The least units of a segment, where nothing else is said.
 pub const SEGMENT_UNITS_MIN: u64 = 100;
 
-/// Segments of an experiment of the configuration, in place of its own.
+/// Segments and strata of an experiment of the configuration, in place of its own.
 #[derive(Debug, Default)]
 pub struct SegmentsAsked {
     /// What units are cut by; as the configuration says where it is empty.
     pub by: Vec<String>,
     /// The least units of a segment; as the configuration says where `None`.
     pub units_min: Option<u64>,
+    /// What strata are; as the configuration says where `None`.
+    pub stratify: Option<String>,
 }
 
 /// Options that name columns of parts.
 #[derive(Debug, Args)]
 pub struct CutArguments {
     /// Compare the arms within each value of these columns too: the 50 largest segments. All p-values are one family. Of an experiment
-    /// of the configuration whose exposures are predictions: `version`, `environment`, a categorical feature or a tag.
+    /// of the configuration: `version`, `environment`, a categorical feature or a tag of the unit's predictions.
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', conflicts_with = "summary")]
     segment_by: Vec<String>,
     /// The least units of a segment; 100, or as an experiment of the configuration says, unless given.
     #[arg(long, value_name = "UNITS")]
     segment_min: Option<u64>,
     /// A column that tells units apart before they get their arm, such as a country: means and proportions are compared within its
-    /// values (post-stratification).
+    /// values (post-stratification). Of an experiment of the configuration as for --segment-by.
     #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
     stratify: Option<String>,
     /// The column that says when a row was seen: tells whether the effect fades from the first days on.
@@ -55,20 +57,20 @@ pub struct CutArguments {
 
 impl CutArguments {
     /// The options that go with a file only, for messages.
-    pub const OF_FILES: &str = "--stratify, --timestamp, --outliers";
+    pub const OF_FILES: &str = "--timestamp, --outliers";
 
     /// Whether anything is to be cut that goes with a file only.
     pub fn of_files(&self) -> bool {
-        self.stratify.is_some() || self.timestamp.is_some() || self.outliers
+        self.timestamp.is_some() || self.outliers
     }
 
-    /// The segments of an experiment of the configuration.
+    /// The segments and strata of an experiment of the configuration.
     ///
     /// # Errors
     /// A usage error that says how segments are named.
     pub fn segments(self) -> Result<SegmentsAsked, Failure> {
         self.named()?;
-        Ok(SegmentsAsked { by: self.segment_by, units_min: self.segment_min })
+        Ok(SegmentsAsked { by: self.segment_by, units_min: self.segment_min, stratify: self.stratify })
     }
 
     fn named(&self) -> Result<(), Failure> {

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use uuid::Uuid;
-use windvane_analyzer::experiment::{
-    self, ExperimentError, ExperimentRequest, SEGMENTS_NEED_PREDICTIONS, StoredExperiment,
-};
+use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest, StoredExperiment};
 use windvane_store::{
     LocalEngine, Reader,
     experiment_findings::{self, Look, Point, Series},
@@ -101,15 +99,18 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
     Ok(Read { document, points })
 }
 
-/// The experiment with the segments that the command line asks for, in place of its own.
+/// The experiment with the segments and strata that the command line asks for, in place of its own.
 fn cut(mut experiment: StoredExperiment, asked: &SegmentsAsked) -> Result<StoredExperiment, Failure> {
     if !asked.by.is_empty() {
         experiment.exposed.segment_by.clone_from(&asked.by);
     }
     experiment.segment_units_min = asked.units_min.unwrap_or(experiment.segment_units_min);
-    match experiment.exposed.segments_known() {
-        true => Ok(experiment),
-        false => Err(usage(format!("`--segment-by {}` {SEGMENTS_NEED_PREDICTIONS}", asked.by.join(",")))),
+    if asked.stratify.is_some() {
+        experiment.stratify.clone_from(&asked.stratify);
+    }
+    match experiment.strata_refused() {
+        None => Ok(experiment),
+        Some(refused) => Err(usage(format!("`--stratify` {refused}"))),
     }
 }
 

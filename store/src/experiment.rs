@@ -3,6 +3,7 @@
 //! Rows are summed by unit first and units by arm then, in one statement. Where every unit has one row ([`probe`] tells) the
 //! first step is left out. Names and values come from users: each is quoted where it enters the text.
 
+mod exposed;
 mod extremes;
 mod frame;
 mod orders;

@@ -247,6 +247,7 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         "inference = \"group_sequential\"\nplanned_units = 1000\nlooks = 4\nspending = \"power(2)\"",
         "inference = \"bayesian\"\nprior = \"normal(0,0.3)\"\nrope = \"-0.01,0.01\"\nloss_max = 0.01",
         "correction = \"preferential_bonferroni\"\nprimary_share = 0.8",
+        "segment_by = [\"region\"]\nstratify = \"region\"",
         "exposures = \"predictions\"\nsegment_by = [\"region\", \"version\"]\nsegment_units_min = 50",
     ] {
         assert_eq!(check(keys), (0, String::new()), "{keys}");
@@ -265,7 +266,8 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         ("inference = \"sequential\"\nloss_max = 0.01", "goes with inference = \"bayesian\" only"),
         ("alternative = \"less\"\nalpha = 0.5", "below 0.5"),
         ("primary_share = 0.5", "preferential_bonferroni"),
-        ("segment_by = [\"region\"]", "goes with exposures = \"predictions\" only"),
+        ("exposures = \"predictions\"\nstratify = \"version\"", "what the arm chose"),
+        ("covariate_window = \"7d\"\nstratify = \"region\"", "give one of them"),
     ] {
         let (code, stderr) = check(keys);
         assert!(code == 78 && stderr.contains(part), "{keys}: {code} {stderr}");

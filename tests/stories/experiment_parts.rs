@@ -236,7 +236,7 @@ fn cuts_that_cannot_be_made_are_refused() {
         (65, "did you mean `country`", run(&rows, &["--segment-by", "contry"])),
         (65, "no column `when`", run(&rows, &["--timestamp", "when"])),
         (65, "more than 200 different values", over(&many, &[&mean[..], &["--stratify", "unit"]].concat())),
-        (64, "go with a file", experiment(&["checkout", "--stratify", "country"])),
+        (64, "go with a file", experiment(&["checkout", "--timestamp", "seen"])),
     ] {
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
         assert!(ran.stderr.contains(part), "{part} is not in: {}", ran.stderr);

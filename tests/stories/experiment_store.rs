@@ -95,6 +95,15 @@ fn elsewhere() -> String {
     [("u0", "A", 6), ("u90", "A", 6), ("both", "A", 4), ("both", "B", 4)].map(of).concat()
 }
 
+/// A prediction of the day before the exposures, with another region than those after them.
+fn the_day_before(i: u32) -> String {
+    let tags =
+        region((i + 50) % 100).map_or(String::new(), |region| format!(r#","tags":{{"region":"{region}"}}"#));
+    format!(
+        r#"{{"model":"before","event_id":"b{i}","ts":"2012-12-31T12:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}}{tags}}}"#
+    )
+}
+
 /// 100 units, 50 in each arm, exposed on 1 January; units of B spend 4 more, and half of all spend nothing.
 fn events() -> [(&'static str, String); 4] {
     let (mut exposures, mut measurements) = (String::new(), String::new());
@@ -130,6 +139,7 @@ fn events() -> [(&'static str, String); 4] {
                 100 + i
             ),
         );
+        line(&mut predictions, the_day_before(i));
         let label = if i % 4 < 2 { "yes" } else { "no" };
         line(
             &mut outcomes,
@@ -164,7 +174,7 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements), \
                   (SELECT count() FROM predictions), (SELECT count() FROM outcomes)";
     eventually(Duration::from_secs(30), || match query(&service, stored).as_str() {
-        "102\t250\t104\t100" => Ok(()),
+        "102\t250\t204\t100" => Ok(()),
         other => Err(other.to_owned()),
     });
     // A client that was not answered sends its measurements again, under no key: they count once.
@@ -213,7 +223,8 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     assert_eq!(unknown.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are checkout"));
     segments_are_those_of_a_file_with_the_same_rows(&service);
-    what_cuts_nothing_is_told_and_what_cannot_be_known_is_refused(&service);
+    segments_and_strata_of_exposures_are_those_of_the_days_before(&service);
+    what_cuts_nothing_is_told(&service);
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -281,16 +292,51 @@ fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
     assert_eq!(query(service, kept), "\t3\neast\t3\nwest\t3");
 }
 
-fn what_cuts_nothing_is_told_and_what_cannot_be_known_is_refused(service: &Service) {
+/// Regions that predictions tell after the exposures do not count, because an arm may have made them.
+fn segments_and_strata_of_exposures_are_those_of_the_days_before(service: &Service) {
+    let cut = ["--segment-by", "region", "--segment-min", "10", "--stratify", "region", "--format", "json"];
+    let stored = windvane(service, &[&["experiment", "checkout", "--no-record"], &cut[..]].concat());
+    assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
+    let stored: Value = serde_json::from_slice(&stored.stdout).unwrap();
+    let rows = (0..100_u32).fold("unit,arm,revenue,region\n".to_owned(), |mut text, i| {
+        let (arm, revenue) = (["A", "B"][i as usize % 2], if i < 50 { i % 5 + 4 * (i % 2) } else { 0 });
+        let region = region((i + 50) % 100).unwrap_or_default();
+        writeln!(text, "u{i},{arm},{revenue},{region}").unwrap();
+        text
+    });
+    let folder = Folder::new();
+    let file = folder.file("before.csv", &rows);
+    let expected = over(&file, &[&["--metric", "revenue:mean"], &cut[..]].concat()).document();
+
+    let revenue = |comparisons: &Value| -> Value {
+        let found = comparisons.as_array().unwrap().iter().find(|found| found["metric"] == "revenue");
+        found.unwrap_or_else(|| panic!("no revenue: {comparisons}")).clone()
+    };
+    let agrees = |found: &Value, wanted: &Value| {
+        for same in ["n", "n_control", "mean", "mean_control", "absolute", "relative", "method", "stratified"]
+        {
+            assert_eq!(found[same], wanted[same], "{same}: {found}");
+        }
+    };
+    let whole = revenue(&stored["comparisons"]);
+    agrees(&whole, &revenue(&expected["comparisons"]));
+    assert_eq!((&whole["method"], &whole["stratified"]["strata"]), (&"post_stratified".into(), &4.into()));
+    assert!(whole["ledger"].to_string().contains("latest prediction before its first exposure"), "{whole}");
+    let (found, wanted) = (stored["segments"].as_array().unwrap(), expected["segments"].as_array().unwrap());
+    assert_eq!((found.len(), &stored["segments_left_out"]), (3, &1.into()), "{stored}");
+    for (found, wanted) in found.iter().zip(wanted) {
+        for same in ["segment", "arms", "srm"] {
+            assert_eq!(found[same], wanted[same], "{found}");
+        }
+        agrees(&revenue(&found["comparisons"]), &revenue(&wanted["comparisons"]));
+    }
+}
+
+fn what_cuts_nothing_is_told(service: &Service) {
     let words = ["experiment", "parts", "--segment-by", "regoin", "--no-record", "--format", "json"];
     let ran = windvane(service, &words);
     let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let checks = document["health"].as_array().unwrap();
     let told = checks.iter().find(|check| check["check"] == "segment_values").unwrap();
     assert_eq!((&told["subject"], &told["verdict"]), (&"regoin".into(), &"warning".into()));
-    // The table `exposures` has no tags.
-    let refused = windvane(service, &["experiment", "checkout", "--segment-by", "region"]);
-    assert_eq!((refused.status.code(), refused.stdout.as_slice()), (Some(64), &b""[..]));
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("`--segment-by region` goes with exposures = \"predictions\" only"), "{said}");
 }

@@ -237,7 +237,8 @@ impl Cutter<'_> {
         let listed: Vec<SegmentRow> =
             self.scan.reader.rows(&experiment::largest_segments(question, STRATA_MAX)).await?;
         if listed.first().is_some_and(|row| row.segments > STRATA_MAX as u64) {
-            return Err(ExperimentError::TooManyStrata { column: column.to_owned(), max: STRATA_MAX });
+            let column = column.strip_suffix(experiment::SEGMENT).unwrap_or(column).to_owned();
+            return Err(ExperimentError::TooManyStrata { column, max: STRATA_MAX });
         }
         let names: Vec<String> = listed.into_iter().map(|row| row.segment).collect();
         let question = Question { by_segment: true, ..self.question(self.forms) };

@@ -185,7 +185,7 @@ fn without_values(facts: &Facts) -> Vec<Check> {
             (Some(column.clone()), None, None),
             (
                 "No unit of the segments has a value of it, so it cuts nothing.",
-                "Check its name: over the store it is `version`, `environment`, or a categorical feature or tag of the predictions that expose units.",
+                "Check its name: over the store it is `version`, `environment`, or a categorical feature or tag of the predictions that expose units, or that were there before.",
             ),
         )
     };

@@ -92,6 +92,12 @@ impl Metric {
         }
     }
 
+    /// Whether it is compared within strata.
+    #[must_use]
+    pub fn has_strata(&self) -> bool {
+        matches!(self.measured, Measured::Mean | Measured::Proportion)
+    }
+
     /// The level of a quantile.
     #[must_use]
     pub fn quantile(&self) -> Option<f64> {

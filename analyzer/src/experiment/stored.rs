@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use windvane_stats::experiment::sums::Sums;
 use windvane_store::{
     Reader,
     experiment::{
-        ARM, Exposed, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When, Without,
+        ARM, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When, Without,
         arms_of_units, stored,
     },
 };
@@ -21,9 +22,12 @@ use super::{
     request::{ExperimentRequest, Rule},
 };
 
-/// What is said of the option or key that asks for segments where exposures do not tell them.
-pub const SEGMENTS_NEED_PREDICTIONS: &str = "goes with exposures = \"predictions\" only: predictions have tags and categorical features to cut by, \
-     an event of `exposures` has none";
+/// What is said of the option or key that asks for strata which an arm may have made.
+const STRATUM_OF_THE_ARM: &str = "cannot be `version` where predictions expose units: the version that answered is what the arm chose, \
+     and strata have to be known before; give a tag or a categorical feature";
+/// What is said of the option or key that asks for strata beside a covariate.
+const STRATIFY_OR_COVARIATE: &str =
+    "and a covariate (`covariate_window`) both take out what was there before: give one of them";
 
 /// An experiment as the configuration defines it.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct StoredExperiment {
     pub covariate_us: Option<i64>,
     /// The least units of a segment, where [`Exposed::segment_by`] names any.
     pub segment_units_min: u64,
+    /// Within what means and proportions are compared (post-stratification), told as a segment is; not at all where `None`.
+    pub stratify: Option<String>,
     /// Which checks are made that take another scan of the records.
     pub checks: StoredChecks,
     /// How answers become verdicts.
@@ -53,6 +59,28 @@ pub struct StoredChecks {
 }
 
 impl StoredExperiment {
+    /// Why the strata that are asked for cannot be: what is to be said of the option or key.
+    #[must_use]
+    pub fn strata_refused(&self) -> Option<&'static str> {
+        let stratify = self.stratify.as_deref()?;
+        match () {
+            () if self.covariate_us.is_some() => Some(STRATIFY_OR_COVARIATE),
+            () if stratify == "version" && self.exposed.by == ExposedBy::Predictions => {
+                Some(STRATUM_OF_THE_ARM)
+            }
+            () => None,
+        }
+    }
+
+    /// Whose exposures count, with everything that units are cut by.
+    fn exposed(&self) -> Exposed {
+        let mut exposed = self.exposed.clone();
+        if let Some(stratify) = self.stratify.as_ref().filter(|name| !exposed.segment_by.contains(name)) {
+            exposed.segment_by.push(stratify.clone());
+        }
+        exposed
+    }
+
     /// The experiment as it was at a time: exposures and records before it, microseconds since 1970 UTC.
     #[must_use]
     pub fn as_of(&self, us: i64) -> Self {
@@ -106,12 +134,10 @@ impl StoredMetric {
 /// Compares the arms of an experiment over the store.
 ///
 /// # Errors
-/// As [`super::run`]; segments of exposures that do not tell them.
+/// As [`super::run`]; strata that cannot be.
 pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Result<Document, ExperimentError> {
-    if !experiment.exposed.segments_known() {
-        return Err(ExperimentError::Summary {
-            problem: format!("`segment_by` {SEGMENTS_NEED_PREDICTIONS}"),
-        });
+    if let Some(refused) = experiment.strata_refused() {
+        return Err(ExperimentError::Summary { problem: format!("`stratify` {refused}") });
     }
     let mut sources: Vec<(&RecordTable, Needs)> =
         experiment.metrics.iter().map(StoredMetric::source).collect();
@@ -127,7 +153,9 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
             .collect();
         let facts = gather::gather(reader, &request(experiment, table, &places)?).await?;
         for (place, metric) in places.iter().zip(&facts.metrics) {
-            found[*place] = Some(named(experiment, *place, metric.clone()));
+            let mut metric = named(experiment, *place, metric.clone());
+            metric.notes.extend(strata_told(experiment, *place));
+            found[*place] = Some(metric);
         }
         parts.add(&facts.parts, &places, experiment);
         // Every source's population has the same exposed units.
@@ -153,6 +181,18 @@ fn named(experiment: &StoredExperiment, place: usize, mut metric: MetricFacts) -
     metric
 }
 
+/// Where the strata of a metric come from, for the ledger; segments have none.
+fn strata_told(experiment: &StoredExperiment, place: usize) -> Option<String> {
+    let stratify = experiment.stratify.as_ref().filter(|_| experiment.metrics[place].metric.has_strata())?;
+    let told = match experiment.exposed.by {
+        ExposedBy::Predictions => "of the prediction that first exposed a unit",
+        ExposedBy::Exposures | ExposedBy::Records => {
+            "of a unit's latest prediction before its first exposure"
+        }
+    };
+    Some(format!("strata: `{stratify}` {told}"))
+}
+
 /// The values of a segment: column → value.
 type Values = BTreeMap<String, Option<String>>;
 
@@ -170,6 +210,8 @@ struct StoredParts {
     segments_there: u64,
     days: BTreeMap<i32, Vec<Option<MetricFacts>>>,
     extremes: Vec<Extremes>,
+    /// For each metric, for each stratum, the sums by arm; empty where no source has strata.
+    strata: Vec<Vec<Vec<Sums>>>,
 }
 
 impl StoredParts {
@@ -193,6 +235,12 @@ impl StoredParts {
                 of_day[*place] = Some(metric.clone());
             }
         }
+        if !parts.strata.is_empty() {
+            self.strata.resize(metrics, Vec::new());
+            for (place, found) in places.iter().zip(&parts.strata) {
+                self.strata[*place].clone_from(found);
+            }
+        }
         let placed = |found: &Extremes| Extremes { metric: places[found.metric], ..found.clone() };
         self.extremes.extend(parts.extremes.iter().map(placed));
     }
@@ -213,6 +261,7 @@ impl StoredParts {
             segments,
             days: self.days.into_iter().filter_map(whole).collect(),
             extremes: self.extremes,
+            strata: self.strata,
             ..Parts::default()
         }
     }
@@ -230,6 +279,7 @@ pub(super) fn request(
     table: &RecordTable,
     places: &[usize],
 ) -> Result<ExperimentRequest, ExperimentError> {
+    let strata = places.iter().any(|place| experiment.metrics[*place].metric.has_strata());
     let mut columns: Vec<RecordColumn> = Vec::new();
     let mut name_of = |column: &str, (without, when): (Without, When)| {
         let known = columns
@@ -264,12 +314,13 @@ pub(super) fn request(
         })
         .collect();
     let recorded = Recorded { table: table.clone(), columns };
-    let population = stored(&experiment.exposed, &recorded).ok_or_else(|| ExperimentError::Summary {
+    let exposed = experiment.exposed();
+    let population = stored(&exposed, &recorded).ok_or_else(|| ExperimentError::Summary {
         problem: "a metric names a column that its table does not have".to_owned(),
     })?;
     Ok(ExperimentRequest {
         population,
-        arms: recorded.of_units().then(|| arms_of_units(&experiment.exposed, &recorded)),
+        arms: recorded.of_units().then(|| arms_of_units(&exposed, &recorded)),
         unit: UNIT.to_owned(),
         arm: ARM.to_owned(),
         metrics,
@@ -277,6 +328,7 @@ pub(super) fn request(
         cuts: Cuts {
             segment_by: experiment.exposed.segment_by.iter().map(|name| format!("{name}{SEGMENT}")).collect(),
             segment_units_min: experiment.segment_units_min,
+            stratify: experiment.stratify.as_ref().filter(|_| strata).map(|name| format!("{name}{SEGMENT}")),
             timestamp: experiment.checks.novelty.then(|| FIRST.to_owned()),
             outliers: experiment.checks.outliers,
             ..Cuts::default()
@@ -299,8 +351,6 @@ fn attributed(experiment: &StoredExperiment, table: &RecordTable) -> String {
 
 #[cfg(test)]
 mod tests {
-    use windvane_store::experiment::ExposedBy;
-
     use super::*;
 
     fn experiment() -> StoredExperiment {
@@ -324,6 +374,7 @@ mod tests {
             ],
             covariate_us: None,
             segment_units_min: 1,
+            stratify: None,
             checks: StoredChecks::default(),
             rule: Rule::against("A"),
         }
@@ -372,6 +423,36 @@ mod tests {
             segment.facts.metrics.iter().map(|metric| metric.metric.name.as_str()).collect();
         assert_eq!(names, ["revenue", "score"]);
         assert!(segment.facts.metrics[1].notes[0].contains("predictions of `m`"));
+    }
+
+    // The first source has the second metric, the other one has the first.
+    #[test]
+    fn strata_keep_the_places_of_their_metrics() {
+        let sums = |mean: f64| vec![vec![Sums::of(2, 2.0 * mean, 2.0 * mean * mean + 1.0).unwrap()]];
+        let experiment = experiment();
+        let mut parts = StoredParts::default();
+        let of = |mean| Parts { strata: vec![sums(mean)], ..Parts::default() };
+        parts.add(&of(7.0), &[1], &experiment);
+        parts.add(&of(3.0), &[0], &experiment);
+        assert_eq!(parts.whole().strata, [sums(3.0), sums(7.0)]);
+    }
+
+    #[test]
+    fn strata_are_columns_of_their_own_and_are_refused_where_an_arm_may_have_made_them() {
+        let mut experiment = StoredExperiment { stratify: Some("region".to_owned()), ..experiment() };
+        let asked = request(&experiment, &RecordTable::Measurements, &[0]).unwrap();
+        assert_eq!(
+            (asked.cuts.segment_by.len(), asked.cuts.stratify.as_deref()),
+            (1, Some("region #segment"))
+        );
+        assert!(asked.population.column("region #segment").is_some());
+        assert_eq!(experiment.strata_refused(), None);
+        experiment.stratify = Some("version".to_owned());
+        assert!(experiment.strata_refused().unwrap().contains("what the arm chose"));
+        experiment.exposed.by = ExposedBy::Exposures;
+        assert_eq!(experiment.strata_refused(), None);
+        experiment.covariate_us = Some(1);
+        assert!(experiment.strata_refused().unwrap().contains("covariate_window"));
     }
 
     /// A tag may be called as a column of the population is.

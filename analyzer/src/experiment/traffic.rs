@@ -28,8 +28,9 @@ pub struct Traffic {
 pub fn as_if(experiment: &StoredExperiment, place: usize) -> Result<AaRequest, ExperimentError> {
     let mut experiment = experiment.clone();
     experiment.exposed.by = ExposedBy::Records;
-    // A split has no arms, no covariates and no segments.
+    // A split has no arms, no covariates, no segments and no strata.
     experiment.covariate_us = None;
+    experiment.stratify = None;
     experiment.exposed.segment_by.clear();
     let asked = stored::request(&experiment, &experiment.metrics[place].table, &[place])?;
     Ok(AaRequest {

@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Texts { max: 3 },
         default: "none: all units together",
         example: "segment_by = [\"region\"]",
-        about: "The arms are compared within each value of these besides, as it was at a unit's first exposure: `version`, `environment`, else a categorical feature, else a tag of the prediction. Several together make a segment; all p-values are one family. With exposures = \"predictions\" only.",
+        about: "The arms are compared within each value of these besides, as it was at a unit's first exposure: `version`, `environment`, else a categorical feature, else a tag of the prediction. Several together make a segment; all p-values are one family. With exposures = \"exposures\" the unit's latest prediction of the 90 days before its first exposure tells it.",
     },
     Key {
         path: "experiments.<NAME>.segment_units_min",
@@ -136,6 +136,13 @@ pub const KEYS: &[Key] = &[
         default: "100",
         example: "segment_units_min = 1000",
         about: "The least units of a segment; of those that have them the 50 largest are compared.",
+    },
+    Key {
+        path: "experiments.<NAME>.stratify",
+        kind: Kind::Text,
+        default: "none: no strata",
+        example: "stratify = \"region\"",
+        about: "Means and proportions are compared within each value of this and weighed as all units together have it (post-stratification): one of what `segment_by` may name, known before a unit gets its arm. Not with `covariate_window`.",
     },
     Key {
         path: "experiments.<NAME>.novelty",

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use super::exposed::exposed_units;
 use super::units::stored_units;
 use crate::Statement;
 use crate::local::quote;
@@ -34,15 +35,15 @@ pub enum ExposedBy {
 }
 
 impl ExposedBy {
-    /// The SQL of what a unit is cut by, nullable text: `version`, `environment`, else a categorical feature, else a tag of this
-    /// name. `None` where an exposure tells no more than its unit, arm and time.
+    /// The SQL of what a unit is cut by, nullable text out of a prediction: `version`, `environment`, else a categorical feature,
+    /// else a tag of this name. `None` where no prediction is known to be the unit's.
     #[must_use]
     pub fn segment_expression(self, name: &str) -> Option<String> {
         let named = quote(name);
         match (self, name) {
-            (Self::Exposures | Self::Records, _) => None,
-            (Self::Predictions, "version" | "environment") => Some(format!("nullIf(toString({name}), '')")),
-            (Self::Predictions, _) => Some(format!(
+            (Self::Records, _) => None,
+            (_, "version" | "environment") => Some(format!("nullIf(toString({name}), '')")),
+            _ => Some(format!(
                 "multiIf(mapContains(cat, {named}), toNullable(toString(cat[{named}])), \
                  mapContains(tags, {named}), toNullable(toString(tags[{named}])), NULL)"
             )),
@@ -63,12 +64,12 @@ pub struct Exposed {
     pub end_us: i64,
     /// Records count for this long after the unit's first exposure, microseconds.
     pub window_us: i64,
-    /// What units are cut into segments by, as it was at their first exposure: see [`ExposedBy::segment_expression`].
+    /// What units are cut into segments by, as it was at their first exposure or before it: see [`ExposedBy::segment_expression`].
     pub segment_by: Vec<String>,
 }
 
 impl Exposed {
-    /// Whether an exposure tells everything that units are cut by.
+    /// Whether everything that units are cut by can be told.
     #[must_use]
     pub fn segments_known(&self) -> bool {
         self.segment_by.iter().all(|name| self.by.segment_expression(name).is_some())
@@ -77,13 +78,6 @@ impl Exposed {
     /// `text` of each segment's place, one after another.
     pub(super) fn of_segments(&self, text: impl Fn(usize) -> String) -> String {
         (0..self.segment_by.len()).map(text).collect()
-    }
-
-    /// What a unit's segments were at its first exposure, from the rows of [`exposures_seen`].
-    pub(super) fn first_segments(&self) -> String {
-        self.of_segments(|i| {
-            format!(", tupleElement(argMin(wv_segments, (ts, event_id)), {}) AS wv_segment{i}", i + 1)
-        })
     }
 }
 
@@ -191,7 +185,7 @@ impl RecordTable {
     }
 }
 
-/// The population of one source; `None` where a column is none of its table's, or an exposure does not tell a segment. It has one
+/// The population of one source; `None` where a column is none of its table's, or no prediction tells a segment. It has one
 /// row a unit where every column is [`Without::Zero`], and one row a record else.
 #[must_use]
 pub fn stored(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
@@ -256,17 +250,14 @@ pub(super) fn columns(exposed: &Exposed, recorded: &Recorded) -> Vec<PopulationC
 /// One row an exposed unit and arm, with the time at which the unit was first seen in any.
 fn exposures(exposed: &Exposed, recorded: &Recorded) -> String {
     format!(
-        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(seen) AS wv_arm{} FROM (\
-         SELECT unit_id, min(ts) AS wv_first, groupUniqArray(one) AS seen{} FROM ({}) GROUP BY unit_id{})",
+        "SELECT unit_id AS wv_unit, wv_first, arrayJoin(wv_seen) AS wv_arm{} FROM ({})",
         exposed.of_segments(|i| format!(", wv_segment{i}")),
-        exposed.first_segments(),
-        exposures_seen(exposed, recorded),
-        window_over(exposed),
+        exposed_units(exposed, recorded, "groupUniqArray(one)"),
     )
 }
 
-/// One row an exposure within the span: `unit_id`, the arm as `one`, and `ts`; where units are cut its segments as the tuple
-/// `wv_segments`, and `event_id` to tell which of two at one time is the first.
+/// One row an exposure within the span: `unit_id`, the arm as `one`, and `ts`; where predictions expose units and these are cut its
+/// segments as the tuple `wv_segments`, and `event_id` to tell which of two at one time is the first.
 pub(super) fn exposures_seen(exposed: &Exposed, recorded: &Recorded) -> String {
     let name = quote(&exposed.experiment);
     let start = exposed

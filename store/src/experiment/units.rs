@@ -5,7 +5,8 @@
 
 use super::{
     ARM, ARMS_MAX, Exposed, RecordColumn, RecordTable, Recorded, UNIT, When,
-    stored::{columns, exposures_seen, records, window_over},
+    exposed::exposed_units,
+    stored::{columns, exposures_seen, records},
 };
 use crate::{Statement, local::quote, populations::Population};
 
@@ -41,7 +42,7 @@ pub(super) fn stored_units(exposed: &Exposed, recorded: &Recorded) -> Option<Pop
         exposed.of_segments(|i| format!(", e.wv_segment{i} AS wv_cut{i}")),
         numbers.carried,
         records(exposed, recorded, &numbers.read),
-        exposed_units(exposed, recorded),
+        in_one_arm(exposed, recorded),
     );
     Some(Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded)))
 }
@@ -60,13 +61,11 @@ pub fn arms_of_units(exposed: &Exposed, recorded: &Recorded) -> Statement {
 }
 
 /// One row an exposed unit: its arm, its first exposure in any, and its segments then.
-fn exposed_units(exposed: &Exposed, recorded: &Recorded) -> String {
+fn in_one_arm(exposed: &Exposed, recorded: &Recorded) -> String {
     format!(
-        "SELECT unit_id AS wv_unit, min(ts) AS wv_first, if(min(one) = max(one), min(one), {SEVERAL}) AS wv_seen{} \
-         FROM ({}) GROUP BY unit_id{}",
-        exposed.first_segments(),
-        exposures_seen(exposed, recorded),
-        window_over(exposed),
+        "SELECT unit_id AS wv_unit, wv_first, wv_seen{} FROM ({})",
+        exposed.of_segments(|i| format!(", wv_segment{i}")),
+        exposed_units(exposed, recorded, &format!("if(min(one) = max(one), min(one), {SEVERAL})")),
     )
 }
 
