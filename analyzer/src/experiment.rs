@@ -11,6 +11,7 @@ mod cuts;
 mod deciding;
 mod error;
 mod facts;
+mod forms;
 mod gather;
 mod health;
 pub mod inference;

@@ -10,7 +10,8 @@ use windvane_store::experiment::{
 use super::{
     ExperimentError,
     facts::{Extremes, Facts, MetricFacts, Part, Parts, Timed},
-    gather::{self, Scan, Summed},
+    forms::{self, Summed},
+    gather::{self, Scan},
     metric::Measured,
     request::ExperimentRequest,
 };
@@ -101,7 +102,7 @@ async fn extremes(
     sums: &Summed,
 ) -> Result<Vec<Extremes>, ExperimentError> {
     let arms = scan.arms.len();
-    let mean = |form: usize, arm: usize| gather::value_sums(sums, form, arm).and_then(|sums| sums.mean(0));
+    let mean = |form: usize, arm: usize| forms::value_sums(sums, form, arm).and_then(|sums| sums.mean(0));
     let asked: Vec<Centred> = (0..request.metrics.len())
         .filter(|place| request.metrics[*place].measured == Measured::Mean)
         .map(|form| Centred { form, centres: (0..arms).map(|arm| mean(form, arm).unwrap_or(0.0)).collect() })
@@ -113,7 +114,7 @@ async fn extremes(
     let rows: Vec<ExtremesRow> =
         scan.reader.rows(&experiment::extremes(question, &asked, EXTREMES_MAX)).await?;
     let values = |at: usize, form: usize, arm: usize| -> Vec<f64> {
-        let n = gather::form_of(&sums.rows, form, arm).map_or(0, |row| row.n);
+        let n = forms::form_of(&sums.rows, form, arm).map_or(0, |row| row.n);
         let wanted = usize::try_from(n.div_ceil(EXTREMES_ONE_IN)).unwrap_or(EXTREMES_MAX).min(EXTREMES_MAX);
         let found = rows.iter().find(|row| row.arm as usize == arm).and_then(|row| row.values.get(at));
         found.map(|values| values.iter().take(wanted).map(|value| value.0).collect()).unwrap_or_default()
@@ -176,7 +177,7 @@ impl Cutter<'_> {
         let mut forms = self.forms.to_vec();
         let mut again = false;
         for (i, form) in forms.iter_mut().enumerate() {
-            let more = gather::origins(&rows, i, self.scan.arms.len());
+            let more = forms::origins(&rows, i, self.scan.arms.len());
             if more.iter().flatten().any(|origin| *origin != 0.0) {
                 let before = |arm: usize| form.origins.get(arm).copied().unwrap_or_default();
                 form.origins = more
@@ -219,7 +220,7 @@ impl Cutter<'_> {
     fn metrics(&self, summed: &Summed) -> Result<Vec<MetricFacts>, ExperimentError> {
         let arms = self.scan.arms.len();
         let metrics = self.request.metrics.iter().enumerate().map(|(i, metric)| {
-            let mut facts = gather::metric_facts(summed, (i, metric), None, arms)?;
+            let mut facts = forms::metric_facts(summed, (i, metric), None, arms)?;
             if let Measured::Quantile { .. } = metric.measured {
                 facts.reason = Some(
                     "quantiles are not cut into segments: compare a file of this segment alone".to_owned(),
@@ -228,7 +229,7 @@ impl Cutter<'_> {
             Ok(facts)
         });
         let metrics = metrics.collect::<Result<Vec<_>, ExperimentError>>()?;
-        Ok(gather::with_covariate(metrics, self.request))
+        Ok(forms::with_covariate(metrics, self.request))
     }
 
     /// For each metric the sums of each stratum by arm; none for metrics that are no means of units.
@@ -251,7 +252,7 @@ impl Cutter<'_> {
         let of_metric = |i: usize| -> Vec<Vec<Sums>> {
             let stratum = |summed: &Summed| -> Vec<Sums> {
                 (0..self.scan.arms.len())
-                    .map(|arm| gather::value_sums(summed, i, arm).unwrap_or_default())
+                    .map(|arm| forms::value_sums(summed, i, arm).unwrap_or_default())
                     .collect()
             };
             match self.request.metrics[i].measured {

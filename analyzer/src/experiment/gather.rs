@@ -1,30 +1,21 @@
 //! From rows to sums: asks for the arms, for the sums of all metrics at once, and for quantiles.
 
-use windvane_stats::experiment::{
-    cuped::{Law, Laws},
-    proportion::Proportion,
-    quantile::QuantileArm,
-    sums::{Joint, Sums, SumsError},
-};
 use windvane_store::{
     Reader,
     experiment::{
-        self, ARMS_MAX, ColumnFault, Form, FormRow, Frame, FrameColumns, Measure, ProbeRow, Question,
-        SumsRow, UnitQuantilesRow, UnitsAre,
+        self, ARMS_MAX, ColumnFault, Form, Frame, FrameColumns, Measure, ProbeRow, Question, SumsRow,
+        UnitQuantilesRow, UnitsAre,
     },
 };
 
 use super::{
     Cap, ExperimentError, Metric, cuts,
-    facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts},
+    facts::{ArmFacts, Facts},
+    forms::{Summed, metric_facts, origins, with_covariate},
     metric::Measured,
     quantiles,
     request::{ExperimentRequest, Rule},
 };
-
-/// Sums of squares are taken again, around the mean, where they are more than this many times the squared deviations: a sum
-/// of 10⁷ doubles is good to some 3e-13 of itself, so that a variance keeps nine digits.
-const CANCELLATION_MAX: f64 = 1e3;
 
 /// Everything that the rows say.
 pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Result<Facts, ExperimentError> {
@@ -184,12 +175,6 @@ pub(super) fn share_out(
     Ok(arms)
 }
 
-/// The sums of all forms by arm, with the forms that they are sums of.
-pub(super) struct Summed {
-    pub(super) rows: Vec<SumsRow>,
-    pub(super) forms: Vec<Form>,
-}
-
 /// One pass after another over the same rows.
 pub(super) struct Scan<'a> {
     pub(super) reader: &'a Reader,
@@ -272,129 +257,4 @@ impl Scan<'_> {
             })
             .collect())
     }
-}
-
-pub(super) fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&FormRow> {
-    rows.iter().find(|row| row.arm as usize == arm)?.forms.get(form)
-}
-
-/// The means of the arms where plain sums are too poor for one of them; zeros where they will do.
-pub(super) fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 2]> {
-    let poor = |n: f64, sum: f64, sum_sq: f64| {
-        let mean_sq = sum / n * sum;
-        mean_sq > CANCELLATION_MAX * (sum_sq - mean_sq) && sum != 0.0 && sum_sq.is_finite()
-    };
-    let found: Vec<Option<&FormRow>> = (0..arms).map(|arm| form_of(rows, form, arm)).collect();
-    let of = |sum: fn(&FormRow) -> f64, sum_sq: fn(&FormRow) -> f64| -> Vec<f64> {
-        let any = found.iter().flatten().any(|row| row.n > 0 && poor(row.n as f64, sum(row), sum_sq(row)));
-        let mean = |row: &Option<&FormRow>| match row {
-            Some(row) if any && row.n > 0 && sum(row).is_finite() => sum(row) / row.n as f64,
-            _ => 0.0,
-        };
-        found.iter().map(mean).collect()
-    };
-    let values = of(|row| row.sum.0, |row| row.sum_sq.0);
-    let others = of(|row| row.other_sum.0, |row| row.other_sum_sq.0);
-    values.into_iter().zip(others).map(|(value, other)| [value, other]).collect()
-}
-
-pub(super) fn metric_facts(
-    sums: &Summed,
-    (i, metric): (usize, &Metric),
-    quantiles: Option<&Vec<Option<QuantileArm>>>,
-    arms: usize,
-) -> Result<MetricFacts, ExperimentError> {
-    let of_arms = sums.rows.iter().filter(|row| (row.arm as usize) < arms);
-    let fractional: u64 = of_arms.map(|row| row.forms[i].fractional).sum();
-    if metric.measured == Measured::Proportion && fractional > 0 {
-        return Err(ExperimentError::NotAProportion { metric: metric.name.clone(), units: fractional });
-    }
-    let (mut found, mut reason) = (Vec::new(), None);
-    for arm in 0..arms {
-        let row = sums.rows.iter().find(|row| row.arm as usize == arm);
-        let form = row.map(|row| &row.forms[i]);
-        let sums = match (metric.measured.clone(), form) {
-            (Measured::Quantile { .. }, _) => {
-                Ok(ArmSums::Quantile(quantiles.and_then(|arms| arms.get(arm).copied().flatten())))
-            }
-            (measured, form) => arm_sums(&measured, form, (&sums.forms[i], arm)),
-        };
-        let sums = sums.unwrap_or_else(|_error| {
-            reason = Some("a value is infinite, or too large to be squared".to_owned());
-            ArmSums::Estimated(windvane_stats::experiment::effect::Arm {
-                n: form.map_or(0, |form| form.n),
-                mean: None,
-                variance: None,
-            })
-        });
-        found.push(ArmMetric {
-            sums,
-            n: form.map_or(0, |form| form.n),
-            missing: row.zip(form).map_or(0, |(row, form)| row.units - form.n),
-            partial: form.map_or(0, |form| form.partial),
-            capped: form.map_or(0, |form| form.capped),
-            values: form.map_or(0, |form| form.values),
-        });
-    }
-    let notes = match (metric.cap, sums.forms[i].cap) {
-        (Some(cap), Some(bound)) => {
-            let capped: u64 = found.iter().map(|arm| arm.capped).sum();
-            vec![format!(
-                "capped: values of units above {bound} count as that ({}; {capped} in all arms)",
-                cap.name()
-            )]
-        }
-        _ => Vec::new(),
-    };
-    Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: found, notes, reason })
-}
-
-/// The sums of a metric's values in an arm, whatever else goes with them; `None` where no units have them.
-pub(super) fn value_sums(sums: &Summed, form: usize, arm: usize) -> Option<Sums> {
-    let row = form_of(&sums.rows, form, arm)?;
-    let origin = sums.forms[form].origins.get(arm).copied().unwrap_or_default();
-    Sums::of_shifted(row.n, [origin[0]], [row.sum.0], [[row.sum_sq.0]]).ok()
-}
-
-fn arm_sums(
-    measured: &Measured,
-    row: Option<&FormRow>,
-    (form, arm): (&Form, usize),
-) -> Result<ArmSums, SumsError> {
-    let origin = form.origins.get(arm).copied().unwrap_or_default();
-    let one = || {
-        let row = row.map_or((0, 0.0, 0.0), |row| (row.n, row.sum.0, row.sum_sq.0));
-        Joint::of_shifted(row.0, [origin[0]], [row.1], [[row.2]])
-    };
-    let two = || {
-        let Some(row) = row else { return Ok(Joint::default()) };
-        let products = [[row.sum_sq.0, row.cross_sum.0], [row.cross_sum.0, row.other_sum_sq.0]];
-        Joint::of_shifted(row.n, origin, [row.sum.0, row.other_sum.0], products)
-    };
-    Ok(match (measured, form.other) {
-        (Measured::Ratio { .. }, _) => ArmSums::Ratio(two()?),
-        (Measured::Mean, None) => ArmSums::Mean(one()?),
-        (Measured::Mean, Some(_)) => ArmSums::Adjusted(two()?, Laws::default()),
-        (Measured::Proportion, None) => {
-            let successes = row.map_or(0.0, |row| row.sum.0 + origin[0] * row.n as f64);
-            ArmSums::Proportion(Proportion::of(row.map_or(0, |row| row.n), successes.round())?)
-        }
-        (Measured::Proportion, Some(_)) => {
-            ArmSums::Adjusted(two()?, Laws { value: Law::Proportion, covariate: Law::Mean })
-        }
-        (Measured::Quantile { .. }, _) => ArmSums::Quantile(None),
-    })
-}
-
-pub(super) fn with_covariate(metrics: Vec<MetricFacts>, request: &ExperimentRequest) -> Vec<MetricFacts> {
-    metrics
-        .into_iter()
-        .map(|facts| match facts.metric.measured {
-            Measured::Mean | Measured::Proportion => {
-                let covariate = facts.metric.covariate.clone().or_else(|| request.covariate.clone());
-                MetricFacts { covariate, ..facts }
-            }
-            _ => facts,
-        })
-        .collect()
 }

@@ -8,11 +8,7 @@ use windvane_stats::experiment::{
 };
 use windvane_store::experiment::{self, CountedRow, Measure, OrderRow, RanksOfArm, SumsRow};
 
-use super::{
-    ExperimentError, Metric,
-    gather::{Scan, form_of},
-    metric::Measured,
-};
+use super::{ExperimentError, Metric, forms::form_of, gather::Scan, metric::Measured};
 
 /// The quantiles of the metrics that ask for them, by the metric's place: first the order statistics, then how many
 /// rows of each unit lie below the estimate.
