@@ -328,7 +328,7 @@ impl<'a> Visitor<'a> for DataSeed<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of numbers, strings or booleans")
+        f.write_str("an array of numbers, strings, booleans or, among floats, nulls")
     }
 
     fn visit_bool<X: Error>(self, flag: bool) -> Result<(), X> {
@@ -345,6 +345,11 @@ impl<'a> Visitor<'a> for DataSeed<'_, 'a> {
 
     fn visit_f64<X: Error>(self, n: f64) -> Result<(), X> {
         self.push(Element::Number(n))
+    }
+
+    /// JSON has no NaN; clients write `null` for it, and so does the row. Only floats hold it.
+    fn visit_unit<X: Error>(self) -> Result<(), X> {
+        self.push(Element::Number(f64::NAN))
     }
 
     fn visit_borrowed_str<X: Error>(self, text: &'a str) -> Result<(), X> {

@@ -303,3 +303,29 @@ proptest! {
         prop_assert_eq!(refused::<Prediction<'_>>(&twice).code, Code::DuplicateField);
     }
 }
+
+#[test]
+fn a_null_among_floats_of_a_tensor_is_nan_and_is_written_as_null_again() {
+    let record = |datatype: &str, data: &str| {
+        format!(
+            r#"{{"model":"m","inputs":[{{"name":"x","datatype":"{datatype}","shape":[1,2],"data":{data}}}]}}"#
+        )
+    };
+    for (datatype, data) in [("FP32", "[0.5,null]"), ("FP64", "[[0.5,null]]")] {
+        let record = record(datatype, data);
+        let payload: Payload<'_> = read(&record).unwrap();
+        let written = serde_json::to_value(&payload.inputs[0]).unwrap();
+        assert_eq!(written["data"], serde_json::json!([0.5, null]), "{datatype}");
+    }
+    for (datatype, data) in [("INT64", "[1,null]"), ("BOOL", "[true,null]"), ("BYTES", r#"["a",null]"#)] {
+        let record = record(datatype, data);
+        let fault = refused::<Payload<'_>>(&record);
+        assert_eq!(fault.code, Code::TensorInvalid, "{datatype}");
+        let told = format!("of {datatype} has the element null; accepted are elements that {datatype} holds");
+        assert!(fault.message.contains(&told), "{}", fault.message);
+    }
+    let fault = refused::<Payload<'_>>(
+        r#"{"model":"m","inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":null}]}"#,
+    );
+    assert_eq!(fault.code, Code::TensorInvalid);
+}
