@@ -218,6 +218,10 @@ soak: build release $(PIP) ## Kill the service and the engine again and again, f
 	WINDVANE=$(CURDIR)/target/release/windvane WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} \
 	  cargo test --locked --workspace --test stories crash -- --nocapture --test-threads=1
 
+.PHONY: bundle
+bundle: ## Bundle the real libraries in parts, and install them where there is neither npm nor pip
+	cargo test --locked --workspace --test stories bundle_installs -- --ignored
+
 .PHONY: calibrate
 calibrate: tools ## How often drift, quality, experiments and detectors raise a false alarm, and how often they find what they should
 	cargo test --locked --release -p windvane-stats --test experiment_calibration --test detector_calibration -- \

@@ -25,7 +25,7 @@ pub enum RuntimeError {
     },
     /// The library is not there and may not be fetched.
     #[error(
-        "{library} is not installed; run `{command}` (it needs npm and pip, and their registries), or name the file with {variable}=FILE"
+        "{library} is not installed; run `{command}` (it needs npm and pip and their registries, or a bundle by --from-bundle DIR), or name the file with {variable}=FILE"
     )]
     NotInstalled {
         /// Which library.
