@@ -2,6 +2,7 @@
 
 mod aa;
 mod arguments;
+mod covariates;
 mod cuts;
 mod inference;
 mod junit;

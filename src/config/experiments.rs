@@ -30,7 +30,7 @@ pub struct Experiment {
     pub start_us: Option<i64>,
     /// How long after a unit's first exposure its records count.
     pub window: Duration,
-    /// Means and proportions are adjusted by the unit's own value this long before its first exposure.
+    /// Means, proportions and ratios are adjusted by the unit's own value this long before its first exposure.
     pub covariate_window: Option<Duration>,
     /// Its metrics by name.
     pub metrics: Vec<StoredMetric>,

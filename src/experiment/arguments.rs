@@ -10,6 +10,7 @@ use windvane_stats::correction::Correction;
 use windvane_types::experiment::Role;
 
 use super::aa::AaArguments;
+use super::covariates;
 use super::cuts::{CutArguments, SegmentsAsked};
 use super::inference::InferenceArguments;
 use super::plan::PlanArguments;
@@ -46,6 +47,10 @@ pub struct Arguments {
     /// A column from before the experiment that explains part of the spread (CUPED); for every mean and proportion.
     #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
     covariate: Option<String>,
+    /// What ratios were before the experiment, as NUMERATOR:ratio(DENOMINATOR); for all ratios, or METRIC=NUMERATOR:ratio(DENOMINATOR)
+    /// for one. Repeat it for more.
+    #[arg(long, value_name = "[METRIC=]NUM:ratio(DEN)", conflicts_with = "summary")]
+    ratio_covariate: Vec<String>,
     /// The accepted chance of a false verdict, above 0 and below 1.
     #[arg(long, value_name = "P", default_value_t = 0.05)]
     alpha: f64,
@@ -273,7 +278,8 @@ impl Arguments {
                 if self.control.is_some() && !self.metric.is_empty() =>
             {
                 let cap = self.cap.as_deref().map(Cap::parse).transpose().map_err(usage)?;
-                let metrics = metrics(&self.metric, &roles, cap)?;
+                let mut metrics = metrics(&self.metric, &roles, cap)?;
+                covariates::give(&self.ratio_covariate, &mut metrics)?;
                 goes_together(&metrics, &rule)?;
                 let cuts = self.cuts.check(self.covariate.is_some())?;
                 Given::Rows(Box::new(Rows { file, unit, arm, metrics, covariate: self.covariate, cuts }))

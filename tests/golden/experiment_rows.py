@@ -162,6 +162,27 @@ def cuped(units, arm, column, covariate):
     )
 
 
+def cuped_ratio(units, arm, columns):
+    """Numerator, denominator, and the two before: each unit's part in both ratios, and their covariance row by row."""
+    def of(arm):
+        x, y, u, v = (np.array(column) for column in zip(*sums(units, arm, *columns)))
+        r, before = x.sum() / y.sum(), u.sum() / v.sum()
+        own, past = (x - r * y) / y.mean(), (u - before * v) / v.mean()
+        return len(x), float(r), float(before), np.cov(own, past)
+
+    (n0, r0, before0, c0), (n1, r1, before1, c1) = of("A"), of(arm)
+    theta = float((c0[0, 1] / n0 + c1[0, 1] / n1) / (c0[1, 1] / n0 + c1[1, 1] / n1))
+    combined = lambda c, a, b: float(a * a * c[0, 0] + 2 * a * b * c[0, 1] + b * b * c[1, 1])
+    v0, v1 = combined(c0, 1, -theta) / n0, combined(c1, 1, -theta) / n1
+    relative = combined(c1, 1 / r0, -theta / r0) / n1 + combined(c0, -r1 / r0**2, theta / r0) / n0
+    raw = float(c0[0, 0] / n0 + c1[0, 0] / n1)
+    return answer((n0, r0, v0), (n1, r1, v1), {
+        "change": (r1 - theta * before1) - (r0 - theta * before0),
+        "relative_se": math.sqrt(relative),
+        "cuped": {"theta": theta, "variance_reduction": 1 - (v0 + v1) / raw},
+    })
+
+
 def quantile(units, arm, column, q):
     def of(arm):
         cells = [values(rows, column) for own, rows in units.values() if own == arm]
@@ -190,6 +211,8 @@ def main():
         "latency:quantile(0.9)": lambda arm: quantile(units, arm, "latency", 0.9),
     }
     adjusted = {"revenue:mean": lambda arm: cuped(units, arm, "revenue", "before")}
+    past = ("revenue", "clicks", "before", "views")
+    adjusted_ratio = {"revenue:ratio(clicks)": lambda arm: cuped_ratio(units, arm, past)}
     counts = {arm: sum(own == arm for own, _ in units.values()) for arm in "ABC"}
     document = {
         "arms": counts,
@@ -197,6 +220,7 @@ def main():
         "several": 1,
         "plain": {name: {arm: of(arm) for arm in "BC"} for name, of in metrics.items()},
         "adjusted": {name: {arm: of(arm) for arm in "BC"} for name, of in adjusted.items()},
+        "adjusted_ratio": {name: {arm: of(arm) for arm in "BC"} for name, of in adjusted_ratio.items()},
     }
     (HERE / "experiment_rows.json").write_text(json.dumps(document, indent=1) + "\n")
 

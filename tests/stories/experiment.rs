@@ -214,7 +214,11 @@ fn rows_of_a_file_agree_with_scipy() {
     let expected: Value =
         serde_json::from_slice(&std::fs::read(format!("{folder}/experiment_rows.json")).unwrap()).unwrap();
     let rows = format!("{folder}/experiment_rows.csv");
-    for (part, more) in [("plain", vec![]), ("adjusted", vec!["--covariate", "before"])] {
+    for (part, more) in [
+        ("plain", vec![]),
+        ("adjusted", vec!["--covariate", "before"]),
+        ("adjusted_ratio", vec!["--ratio-covariate", "before:ratio(views)"]),
+    ] {
         let metrics = expected[part].as_object().unwrap();
         let mut words = vec![rows.as_str(), "--unit", "user", "--arm", "variant", "--control", "A"];
         words.extend(["--weights", "A=4,B=4,C=1", "--format", "json"]);

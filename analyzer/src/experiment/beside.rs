@@ -83,7 +83,7 @@ pub(super) fn estimate(sums: &ArmSums) -> Option<Arm> {
             Some(Arm { n: arm.clusters.n(), mean: Some(arm.estimate), variance: arm.variance() })
         }
         ArmSums::Estimated(arm) => Some(*arm),
-        ArmSums::Adjusted(..) | ArmSums::Quantile(None) => None,
+        ArmSums::Adjusted(..) | ArmSums::AdjustedRatio(_) | ArmSums::Quantile(None) => None,
     }
 }
 

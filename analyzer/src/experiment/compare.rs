@@ -43,19 +43,26 @@ pub(super) fn compare(control: &ArmMetric, arm: &ArmMetric) -> Compared {
                 value: laws.value,
                 covariate: if laws.covariate == other.covariate { laws.covariate } else { cuped::Law::Mean },
             };
-            let adjusted = cuped::adjusted(control, arm, laws);
-            let cuped = Cuped { theta: adjusted.theta, variance_reduction: adjusted.variance_reduction };
-            Compared { contrast: adjusted.contrast, cuped: Some(cuped), stratified: None, method: "cuped" }
+            adjusted(&cuped::adjusted(control, arm, laws))
+        }
+        (ArmSums::AdjustedRatio(control), ArmSums::AdjustedRatio(arm)) => {
+            adjusted(&cuped::adjusted_ratio(control, arm))
         }
         (control_sums, arm_sums) => {
             let of = |sums: &ArmSums, n: u64| match sums {
                 ArmSums::Ratio(sums) => ratio::of(sums),
+                ArmSums::AdjustedRatio(sums) => ratio::of(&sums.select([0, 1])),
                 ArmSums::Estimated(arm) => *arm,
                 _ => effect::Arm { n, mean: None, variance: None },
             };
             plain(Contrast::between(of(control_sums, control.n), of(arm_sums, arm.n)), "ratio")
         }
     }
+}
+
+fn adjusted(found: &cuped::Adjusted) -> Compared {
+    let cuped = Cuped { theta: found.theta, variance_reduction: found.variance_reduction };
+    Compared { contrast: found.contrast, cuped: Some(cuped), stratified: None, method: "cuped" }
 }
 
 /// Compares an arm with the control within strata: for each, the sums by arm.

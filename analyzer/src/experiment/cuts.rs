@@ -183,7 +183,7 @@ impl Cutter<'_> {
                 form.origins = more
                     .iter()
                     .enumerate()
-                    .map(|(arm, [x, y])| [before(arm)[0] + x, before(arm)[1] + y])
+                    .map(|(arm, more)| std::array::from_fn(|variable| before(arm)[variable] + more[variable]))
                     .collect();
                 again = true;
             }

@@ -7,7 +7,7 @@ use windvane_stats::experiment::{
     effect,
     proportion::Proportion,
     quantile::QuantileArm,
-    sums::{PairSums, Sums},
+    sums::{PairSums, RatioSums, Sums},
 };
 use windvane_store::experiment::TimingRow;
 
@@ -124,6 +124,8 @@ pub(super) enum ArmSums {
     /// A mean or proportion with its covariate.
     Adjusted(PairSums, Laws),
     Ratio(PairSums),
+    /// A ratio with what it was before the experiment.
+    AdjustedRatio(RatioSums),
     /// `None` without rows.
     Quantile(Option<QuantileArm>),
     /// An estimate whose sums are not known.

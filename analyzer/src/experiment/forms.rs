@@ -4,14 +4,14 @@ use windvane_stats::experiment::{
     cuped::{Law, Laws},
     proportion::Proportion,
     quantile::QuantileArm,
-    sums::{Joint, Sums, SumsError},
+    sums::{Joint, RatioSums, Sums, SumsError},
 };
 use windvane_store::experiment::{Form, FormRow, SumsRow};
 
 use super::{
     ExperimentError, Metric,
     facts::{ArmMetric, ArmSums, MetricFacts},
-    metric::Measured,
+    metric::{Before, Measured},
     request::ExperimentRequest,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&Form
 }
 
 /// The means of the arms where plain sums are too poor for one of them; zeros where they will do.
-pub(super) fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 2]> {
+pub(super) fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 4]> {
     let poor = |n: f64, sum: f64, sum_sq: f64| {
         let mean_sq = sum / n * sum;
         mean_sq > CANCELLATION_MAX * (sum_sq - mean_sq) && sum != 0.0 && sum_sq.is_finite()
@@ -44,9 +44,18 @@ pub(super) fn origins(rows: &[SumsRow], form: usize, arms: usize) -> Vec<[f64; 2
         };
         found.iter().map(mean).collect()
     };
-    let values = of(|row| row.sum.0, |row| row.sum_sq.0);
-    let others = of(|row| row.other_sum.0, |row| row.other_sum_sq.0);
-    values.into_iter().zip(others).map(|(value, other)| [value, other]).collect()
+    let means = [
+        of(|row| row.sum.0, |row| row.sum_sq.0),
+        of(|row| row.other_sum.0, |row| row.other_sum_sq.0),
+        of(|row| before(row, 0), |row| before(row, 2)),
+        of(|row| before(row, 1), |row| before(row, 3)),
+    ];
+    (0..arms).map(|arm| std::array::from_fn(|variable| means[variable][arm])).collect()
+}
+
+/// One of [`FormRow::before`]; 0 without them.
+fn before(row: &FormRow, at: usize) -> f64 {
+    row.before.get(at).map_or(0.0, |sum| sum.0)
 }
 
 pub(super) fn metric_facts(
@@ -120,9 +129,12 @@ fn arm_sums(
     let two = || {
         let Some(row) = row else { return Ok(Joint::default()) };
         let products = [[row.sum_sq.0, row.cross_sum.0], [row.cross_sum.0, row.other_sum_sq.0]];
-        Joint::of_shifted(row.n, origin, [row.sum.0, row.other_sum.0], products)
+        Joint::of_shifted(row.n, [origin[0], origin[1]], [row.sum.0, row.other_sum.0], products)
     };
     Ok(match (measured, form.other) {
+        (Measured::Ratio { .. }, _) if form.before.is_some() => {
+            ArmSums::AdjustedRatio(row.map_or(Ok(Joint::default()), |row| four(row, origin))?)
+        }
         (Measured::Ratio { .. }, _) => ArmSums::Ratio(two()?),
         (Measured::Mean, None) => ArmSums::Mean(one()?),
         (Measured::Mean, Some(_)) => ArmSums::Adjusted(two()?, Laws::default()),
@@ -137,6 +149,14 @@ fn arm_sums(
     })
 }
 
+/// Numerator, denominator, and the same two before the experiment.
+fn four(row: &FormRow, origin: [f64; 4]) -> Result<RatioSums, SumsError> {
+    let [u, v, uu, vv, uv, xu, xv, yu, yv] = std::array::from_fn(|at| before(row, at));
+    let (xx, yy, xy) = (row.sum_sq.0, row.other_sum_sq.0, row.cross_sum.0);
+    let products = [[xx, xy, xu, xv], [xy, yy, yu, yv], [xu, yu, uu, uv], [xv, yv, uv, vv]];
+    Joint::of_shifted(row.n, origin, [row.sum.0, row.other_sum.0, u, v], products)
+}
+
 pub(super) fn with_covariate(metrics: Vec<MetricFacts>, request: &ExperimentRequest) -> Vec<MetricFacts> {
     metrics
         .into_iter()
@@ -145,7 +165,11 @@ pub(super) fn with_covariate(metrics: Vec<MetricFacts>, request: &ExperimentRequ
                 let covariate = facts.metric.covariate.clone().or_else(|| request.covariate.clone());
                 MetricFacts { covariate, ..facts }
             }
-            _ => facts,
+            Measured::Ratio { .. } => {
+                let named = |before: &Before| format!("{}/{}", before.numerator, before.denominator);
+                MetricFacts { covariate: facts.metric.before.as_ref().map(named), ..facts }
+            }
+            Measured::Quantile { .. } => facts,
         })
         .collect()
 }

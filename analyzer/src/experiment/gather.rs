@@ -12,7 +12,7 @@ use super::{
     Cap, ExperimentError, Metric, cuts,
     facts::{ArmFacts, Facts},
     forms::{Summed, metric_facts, origins, with_covariate},
-    metric::Measured,
+    metric::{Before, Measured},
     quantiles,
     request::{ExperimentRequest, Rule},
 };
@@ -87,6 +87,7 @@ pub(super) struct Opened {
 pub(super) struct Places {
     pub(super) value: usize,
     other: Option<usize>,
+    before: Option<[usize; 2]>,
 }
 
 fn open(request: &ExperimentRequest) -> Result<Opened, ExperimentError> {
@@ -114,7 +115,11 @@ fn open(request: &ExperimentRequest) -> Result<Opened, ExperimentError> {
             Measured::Quantile { .. } => None,
         };
         let other = other.map(|name| place(name)).transpose()?;
-        places.push(Places { value: place(&metric.name)?, other });
+        let before = match &metric.before {
+            Some(Before { numerator, denominator }) => Some([place(numerator)?, place(denominator)?]),
+            None => None,
+        };
+        places.push(Places { value: place(&metric.name)?, other, before });
     }
     Ok(Opened { frame, measures, places })
 }
@@ -206,6 +211,7 @@ impl Scan<'_> {
             .map(|((metric, places), cap)| Form {
                 value: places.value,
                 other: places.other,
+                before: places.before,
                 cap,
                 count_fractional: metric.measured == Measured::Proportion,
                 ..Form::default()

@@ -13,6 +13,8 @@ use windvane_stats::experiment::{
     },
     mean,
     proportion::{self, Proportion},
+    ratio,
+    sums::RatioSums,
 };
 use windvane_types::experiment::{Check, CheckVerdict, Srm, SrmVerdict};
 
@@ -26,6 +28,8 @@ use super::{
 /// Units in several arms are an accident of logging below this share, or below this number.
 const SEVERAL_SHARE_MAX: f64 = 0.01;
 const SEVERAL_MIN: u64 = 10;
+/// What to do about arms that were not alike.
+const COVARIATE_ADVICE: &str = "Check that the covariate is measured before a unit sees its arm, and that units are dealt out at random.";
 
 /// All checks that these facts allow.
 pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) -> Vec<Check> {
@@ -114,6 +118,10 @@ fn missing((control, arm): (&ArmMetric, &ArmMetric), subject: &str) -> Option<Ch
 
 /// Whether the arms differed before the experiment.
 fn covariate(metric: &MetricFacts, (control, arm): (&ArmMetric, &ArmMetric), name: &str) -> Option<Check> {
+    if let (ArmSums::AdjustedRatio(control), ArmSums::AdjustedRatio(arm)) = (&control.sums, &arm.sums) {
+        let covariate = metric.covariate.as_deref().unwrap_or("covariate");
+        return ratio_covariate((control, arm), format!("{covariate} of {name}"));
+    }
     let (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) = (&control.sums, &arm.sums) else {
         return None;
     };
@@ -125,7 +133,7 @@ fn covariate(metric: &MetricFacts, (control, arm): (&ArmMetric, &ArmMetric), nam
         Balance::Imbalanced => (
             CheckVerdict::Failure,
             format!("The arms differed before the experiment began{apart}, and chance does not explain it."),
-            "Check that the covariate is measured before a unit sees its arm, and that units are dealt out at random.",
+            COVARIATE_ADVICE,
         ),
         Balance::Balanced => {
             (CheckVerdict::Ok, "The arms were alike before the experiment began.".to_owned(), "")
@@ -140,12 +148,39 @@ fn covariate(metric: &MetricFacts, (control, arm): (&ArmMetric, &ArmMetric), nam
     Some(check("covariate_balance", verdict, numbers, (&meaning, advice)))
 }
 
+/// The same of a ratio, which has no deviation of its own to tell a difference in.
+fn ratio_covariate((control, arm): (&RatioSums, &RatioSums), subject: String) -> Option<Check> {
+    let before = ratio::ratios(&control.select([2, 3]), &arm.select([2, 3]));
+    let p_value = before.absolute(Level::two_sided(ALPHA)).and_then(|effect| effect.p_value);
+    let (verdict, meaning, advice) = match p_value {
+        None => (
+            CheckVerdict::Unknown,
+            "Whether the ratio was the same in both arms before the experiment cannot be told.",
+            "",
+        ),
+        Some(p) if p < ALPHA => (
+            CheckVerdict::Failure,
+            "The ratio differed between the arms before the experiment began, and chance does not explain it.",
+            COVARIATE_ADVICE,
+        ),
+        Some(_) => {
+            (CheckVerdict::Ok, "The ratio did not differ between the arms before the experiment began.", "")
+        }
+    };
+    Some(check("covariate_balance", verdict, (Some(subject), p_value, Some(ALPHA)), (meaning, advice)))
+}
+
 /// Whether what the arms were like before could be what the metric shows now.
 fn carried(sides: (&ArmMetric, &ArmMetric), subject: &str) -> Option<Check> {
-    let (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) = (&sides.0.sums, &sides.1.sums) else {
-        return None;
+    let before = match (&sides.0.sums, &sides.1.sums) {
+        (ArmSums::Adjusted(control, _), ArmSums::Adjusted(arm, _)) => {
+            mean::welch(&control.select([1]), &arm.select([1]))
+        }
+        (ArmSums::AdjustedRatio(control), ArmSums::AdjustedRatio(arm)) => {
+            ratio::ratios(&control.select([2, 3]), &arm.select([2, 3]))
+        }
+        _ => return None,
     };
-    let before = mean::welch(&control.select([1]), &arm.select([1]));
     let found = carry_over::carry_over(&before, ALPHA);
     let now = compare::compare(sides.0, sides.1).contrast.absolute;
     let now = now.and_then(|now| Some(now.value / now.se.filter(|se| *se > 0.0)?));

@@ -22,6 +22,37 @@ pub struct Metric {
     pub cap: Option<Cap>,
     /// A column of its own that explains part of its spread; that of the request where `None`.
     pub covariate: Option<String>,
+    /// What a ratio was before the experiment.
+    pub before: Option<Before>,
+}
+
+/// A ratio before the experiment: the columns of its numerator and its denominator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// Above the line.
+    pub numerator: String,
+    /// Below it.
+    pub denominator: String,
+}
+
+impl Before {
+    /// Reads `NUMERATOR:ratio(DENOMINATOR)`.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "`{text}` is no ratio: give NUMERATOR:ratio(DENOMINATOR), as in clicks_before:ratio(views_before)"
+            )
+        };
+        match Metric::parse(text) {
+            Ok(Metric {
+                name, measured: Measured::Ratio { denominator }, better: Better::Higher, ..
+            }) => Ok(Self { numerator: name, denominator }),
+            _ => Err(expected()),
+        }
+    }
 }
 
 /// How rows become a number.
@@ -64,6 +95,7 @@ impl Metric {
             margin: None,
             cap: None,
             covariate: None,
+            before: None,
         }
     }
 
@@ -198,7 +230,7 @@ impl Cap {
 mod tests {
     use windvane_types::experiment::Better;
 
-    use super::{Cap, Measured, Metric};
+    use super::{Before, Cap, Measured, Metric};
 
     fn ratio(denominator: &str) -> Measured {
         Measured::Ratio { denominator: denominator.to_owned() }
@@ -241,6 +273,15 @@ mod tests {
         ] {
             let error = Metric::parse(text).unwrap_err();
             assert!(error.contains(part) || text.ends_with("Lower"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_a_ratio_was_before_is_a_ratio_of_columns() {
+        let before = Before::parse("a:b:ratio(c (d))").unwrap();
+        assert_eq!((before.numerator.as_str(), before.denominator.as_str()), ("a:b", "c (d)"));
+        for text in ["clicks", "clicks:mean", "clicks:ratio()", "clicks:ratio(views):lower", ""] {
+            assert!(Before::parse(text).unwrap_err().contains("clicks_before:ratio(views_before)"), "{text}");
         }
     }
 

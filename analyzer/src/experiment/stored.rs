@@ -18,7 +18,7 @@ use super::{
     Cuts, ExperimentError, Metric,
     facts::{Extremes, Facts, MetricFacts, Part, Parts},
     gather,
-    metric::Measured,
+    metric::{Before, Measured},
     request::{ExperimentRequest, Rule},
 };
 
@@ -36,7 +36,7 @@ pub struct StoredExperiment {
     pub exposed: Exposed,
     /// The metrics with where they are recorded, at least one.
     pub metrics: Vec<StoredMetric>,
-    /// Means and proportions are adjusted by the unit's own value this long before its first exposure, microseconds; not at all
+    /// Means, proportions and ratios are adjusted by the unit's own value this long before its first exposure, microseconds; not at all
     /// where `None`.
     pub covariate_us: Option<i64>,
     /// The least units of a segment, where [`Exposed::segment_by`] names any.
@@ -305,12 +305,19 @@ pub(super) fn request(
                 }
                 other => other.clone(),
             };
-            let covariate = match metric.measured {
-                Measured::Mean | Measured::Proportion => experiment.covariate_us,
-                Measured::Ratio { .. } | Measured::Quantile { .. } => None,
-            }
-            .map(|us| name_of(column, (Without::Zero, When::Before(us))));
-            Metric { name: name_of(column, (without, When::After)), measured, covariate, ..metric.clone() }
+            let before = experiment.covariate_us.map(|us| (Without::Zero, When::Before(us)));
+            let (covariate, before) = match (&metric.measured, before) {
+                (Measured::Mean | Measured::Proportion, Some(before)) => {
+                    (Some(name_of(column, before)), None)
+                }
+                (Measured::Ratio { denominator }, Some(before)) => {
+                    let numerator = name_of(column, before);
+                    (None, Some(Before { numerator, denominator: name_of(denominator, before) }))
+                }
+                _ => (None, None),
+            };
+            let name = name_of(column, (without, When::After));
+            Metric { name, measured, covariate, before, ..metric.clone() }
         })
         .collect();
     let recorded = Recorded { table: table.clone(), columns };
@@ -423,6 +430,24 @@ mod tests {
             segment.facts.metrics.iter().map(|metric| metric.metric.name.as_str()).collect();
         assert_eq!(names, ["revenue", "score"]);
         assert!(segment.facts.metrics[1].notes[0].contains("predictions of `m`"));
+    }
+
+    #[test]
+    fn a_ratio_is_adjusted_by_its_own_two_sums_before() {
+        let mut experiment = experiment();
+        experiment.covariate_us = Some(86_400_000_000);
+        experiment.metrics[1].metric.measured = Measured::Ratio { denominator: "rows".to_owned() };
+        let table = RecordTable::Predictions { model: "m".to_owned() };
+        let asked = request(&experiment, &table, &[1]).unwrap();
+        let [metric] = asked.metrics.as_slice() else { panic!("{:?}", asked.metrics) };
+        let before = metric.before.clone().unwrap();
+        let mut names = vec![before.numerator, before.denominator, metric.name.clone()];
+        names.extend(metric.denominator().map(str::to_owned));
+        assert!(names.iter().all(|name| asked.population.column(name).is_some()), "{names:?}");
+        names.sort();
+        names.dedup();
+        assert_eq!((names.len(), &metric.covariate), (4, &None));
+        assert!(request(&experiment, &RecordTable::Measurements, &[0]).unwrap().metrics[0].before.is_none());
     }
 
     // The first source has the second metric, the other one has the first.

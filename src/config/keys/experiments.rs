@@ -44,7 +44,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Length { min_s: 60, max_s: 400 * DAY_S },
         default: "none: nothing is adjusted",
         example: "covariate_window = \"14d\"",
-        about: "Means and proportions are adjusted by what the same metric was for the unit this long before its first exposure (CUPED): shorter intervals where units differ and stay as they are.",
+        about: "Means, proportions and ratios are adjusted by what the same metric was for the unit this long before its first exposure (CUPED): shorter intervals where units differ and stay as they are.",
     },
     Key {
         path: "experiments.<NAME>.alpha",

@@ -9,7 +9,8 @@
 //! adjusted through its linear form (M - R·D)/μ_D, with the θ that makes the variance of the difference smallest: Σc/n over
 //! Σv_X/n.
 //! Valid when: as for the estimator without covariate; θ costs nothing worth counting from some hundred units on.
-//! Degenerate: a covariate without variance leaves θ = 0 and the estimate unadjusted.
+//! Degenerate: a covariate without variance, or a ratio that was not defined before in one of the arms, leaves θ = 0 and the
+//! estimate unadjusted.
 //! Reference: Deng, Xu, Kohavi, Walker 2013, doi:10.1145/2433396.2433413, eq. 4; ratios: Deng, Knoblich, Lu 2018,
 //! doi:10.1145/3219819.3219919.
 //! Oracle: GrowthBook gbstats `RegressionAdjustedStatistic`; for ratios mpmath.
@@ -72,6 +73,11 @@ pub fn adjusted(control: &PairSums, arm: &PairSums, laws: Laws) -> Adjusted {
 pub fn adjusted_ratio(control: &RatioSums, arm: &RatioSums) -> Adjusted {
     let after = |sums: &RatioSums| ratio::of(&sums.select([0, 1]));
     let before = |sums: &RatioSums| ratio::of(&sums.select([2, 3]));
+    if before(control).mean.is_none() || before(arm).mean.is_none() {
+        let contrast = ratio::ratios(&control.select([0, 1]), &arm.select([0, 1]));
+        let variance = contrast.absolute.and_then(|absolute| absolute.se).filter(|se| *se > 0.0);
+        return Adjusted { contrast, theta: 0.0, variance_reduction: variance.map(|_| 0.0) };
+    }
     let sides = side_of_ratio(control).zip(side_of_ratio(arm));
     let theta = sides.map_or(0.0, |(control, arm)| {
         let sum = |f: fn(&Spread) -> f64| f(&control.spread) / control.n + f(&arm.spread) / arm.n;
@@ -197,6 +203,7 @@ mod tests {
     use crate::experiment::{
         effect::Level,
         mean::welch,
+        ratio::ratios,
         sums::{PairSums, PairTotals, RatioSums, Sums},
     };
 
@@ -291,6 +298,26 @@ mod tests {
         assert!((ratio.theta - mean.theta).abs() < 1e-12);
         let (a, b) = (ratio.contrast.relative.unwrap(), mean.contrast.relative.unwrap());
         assert!((a.value - b.value).abs() < 1e-12 && (a.se.unwrap() - b.se.unwrap()).abs() < 1e-12);
+    }
+
+    // Nobody of the control was seen before: 0 over 0 is no ratio.
+    #[test]
+    fn a_ratio_without_a_past_is_compared_as_it_is() {
+        let fill = |rows: [[f64; 4]; 3]| {
+            let (mut four, mut pair) = (RatioSums::default(), PairSums::default());
+            for row in rows {
+                four.push(row);
+                pair.push([row[0], row[1]]);
+            }
+            (four, pair)
+        };
+        let control = fill([[1.0, 2.0, 0.0, 0.0], [2.0, 3.0, 0.0, 0.0], [4.0, 5.0, 0.0, 0.0]]);
+        let arm = fill([[2.0, 2.0, 1.0, 1.0], [2.0, 4.0, 2.0, 3.0], [5.0, 5.0, 0.0, 1.0]]);
+        for (control, arm) in [(&control, &arm), (&arm, &control)] {
+            let result = adjusted_ratio(&control.0, &arm.0);
+            assert_eq!((result.theta, result.variance_reduction), (0.0, Some(0.0)));
+            assert_eq!(result.contrast, ratios(&control.1, &arm.1));
+        }
     }
 
     #[test]

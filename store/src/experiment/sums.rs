@@ -21,9 +21,11 @@ pub struct Form {
     pub value: usize,
     /// The denominator, or the covariate: units need both.
     pub other: Option<usize>,
-    /// What is taken from value and other of each arm's units before they are summed, so that large means do not swallow
-    /// small differences; nothing where it is empty.
-    pub origins: Vec<[f64; 2]>,
+    /// A ratio's numerator and denominator before the experiment: units need these too.
+    pub before: Option<[usize; 2]>,
+    /// What is taken from value, other and the two before of each arm's units before they are summed, so that large means do not
+    /// swallow small differences; nothing where it is empty.
+    pub origins: Vec<[f64; 4]>,
     /// Values of units above this count as this.
     pub cap: Option<f64>,
     /// Whether values that are neither 0 nor 1 are counted.
@@ -67,7 +69,7 @@ pub struct SumsRow {
 }
 
 /// The sums of one form. Sums are of what is left after the origin is taken away.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct FormRow {
     /// Units with a value.
     pub n: u64,
@@ -89,6 +91,9 @@ pub struct FormRow {
     pub other_sum_sq: Real,
     /// Σ value·other.
     pub cross_sum: Real,
+    /// With numerator u and denominator v before the experiment: Σu, Σv, Σu², Σv², Σuv, Σ value·u, Σ value·v, Σ other·u,
+    /// Σ other·v; empty without.
+    pub before: Vec<Real>,
 }
 
 /// Asks for the sums: one scan, one grouping by unit where it is needed, one by arm.
@@ -150,7 +155,7 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
         answers.push(form_sums(i, form, question.units_are));
     }
     let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, partial UInt64, values UInt64, sum Float64, \
-                 sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64))";
+                 sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64, before Array(Float64)))";
     let (rows, arm) = match question.units_are {
         // The arm stays text until the rows are grouped: its number is looked up once a group, not once a row.
         UnitsAre::Single => ("count()", number_of_arm("wv_arm", question.arms)),
@@ -249,7 +254,7 @@ pub(super) fn list(measures: &[Measure], one: impl Fn(usize, &Measure) -> String
     measures.iter().enumerate().map(|(i, measure)| one(i, measure)).collect()
 }
 
-/// Value and other of a unit that has both; what is left of them after the origin is taken away.
+/// The numbers of a unit that has all of them; what is left of them after the origin is taken away.
 fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
     let own = format!("wv_m{}", form.value);
     let kept = match form.cap {
@@ -263,18 +268,24 @@ fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
             format!(", wv_rows - wv_c{0} AS wv_p{i}, wv_c{0} AS wv_n{i}", form.value)
         }
     };
-    match form.other {
-        None => vec![format!(", {own} AS wv_h{i}, {value} AS wv_x{i}"), partial],
-        Some(other) => {
-            let other = format!("wv_m{other}");
-            vec![
-                format!(", if(isNull({other}), NULL, {own}) AS wv_h{i}"),
-                format!(", if(isNull({other}), NULL, {value}) AS wv_x{i}"),
-                format!(", if(isNull({own}), NULL, {other}{}) AS wv_y{i}", less_origin(form, question, 1)),
-                partial,
-            ]
+    let mut numbers = vec![own.clone()];
+    numbers.extend(form.other.iter().chain(form.before.iter().flatten()).map(|place| format!("wv_m{place}")));
+    // Null where another number is missing; its own absence makes it null by itself.
+    let known = |at: usize, expression: &str| {
+        let others = numbers.iter().enumerate().filter(|(other, _)| *other != at);
+        let missing: Vec<String> = others.map(|(_, number)| format!("isNull({number})")).collect();
+        match missing.as_slice() {
+            [] => expression.to_owned(),
+            missing => format!("if({}, NULL, {expression})", missing.join(" OR ")),
         }
+    };
+    let mut values =
+        vec![format!(", {} AS wv_h{i}, {} AS wv_x{i}", known(0, &own), known(0, &value)), partial];
+    for (at, name) in ["wv_y", "wv_bx", "wv_by"].into_iter().take(numbers.len() - 1).enumerate() {
+        let left = format!("{}{}", numbers[at + 1], less_origin(form, question, at + 1));
+        values.push(format!(", {} AS {name}{i}", known(at + 1, &left)));
     }
+    values
 }
 
 /// ` - origin of the arm`, or nothing.
@@ -310,8 +321,18 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
         None => "0., 0., 0.".to_owned(),
         Some(_) => [sum(&y), sum(&format!("{y} * {y}")), sum(&format!("{x} * {y}"))].join(", "),
     };
+    let (u, v) = (format!("wv_bx{i}"), format!("wv_by{i}"));
+    let product = |a: &str, b: &str| sum(&format!("{a} * {b}"));
+    let before = match form.before {
+        None => "emptyArrayFloat64()".to_owned(),
+        Some(_) => {
+            let squares = [sum(&u), sum(&v), product(&u, &u), product(&v, &v), product(&u, &v)];
+            let crossed = [product(&x, &u), product(&x, &v), product(&y, &u), product(&y, &v)];
+            format!("[{}, {}]", squares.join(", "), crossed.join(", "))
+        }
+    };
     format!(
-        "tuple(count({x}), {fractional}, {capped}, {partial}, {values}, {}, {}, {other})",
+        "tuple(count({x}), {fractional}, {capped}, {partial}, {values}, {}, {}, {other}, {before})",
         sum(&x),
         sum(&format!("{x} * {x}")),
     )
