@@ -173,7 +173,7 @@ fn rest(group: &mut Group, plan: &Plan, (now_us, until_us): (i64, i64)) {
     if by_the_clock || !group.held.is_empty() {
         return;
     }
-    let repeat_us = group.told.as_ref().map(|told| told.at_us.saturating_add(us(route.pace.repeat_interval)));
+    let repeat_us = group.told.as_ref().map(|told| told.at_us.saturating_add(group.repeat_us(route.pace)));
     // A repeat that was due and did not come waits for something else.
     let goal_us = repeat_us.filter(|at| *at > now_us).map_or(until_us, |at| at.min(until_us));
     let interval_us = us(route.pace.group_interval).max(1);

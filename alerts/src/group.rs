@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use windvane_types::alert::Severity;
 
 use crate::book::Entry;
 use crate::notification::Labels;
 use crate::route::{Escalation, Pace};
+
+/// The usual time before the same is told again: Alertmanager's.
+pub const REPEAT_USUAL: Duration = Duration::from_secs(4 * 3_600);
 
 /// An alert of a group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,7 +188,7 @@ pub fn decide(group: &Group, view: &View, manner: Manner, now_us: i64) -> Decisi
     if view.acknowledged {
         return Decision::Hold(Held::Acknowledged);
     }
-    match now_us.saturating_sub(told.at_us) >= us(manner.pace.repeat_interval) {
+    match now_us.saturating_sub(told.at_us) >= group.repeat_us(manner.pace) {
         true => Decision::Tell(Why::Repeat),
         false => Decision::Hold(Held::Unchanged),
     }
@@ -278,6 +282,32 @@ impl Group {
                 self.members.remove(&fingerprint);
             }
         }
+    }
+
+    /// How long until the same is told again. Where the route says nothing, that is 4 h, and for what belongs to longer windows
+    /// a window and a quarter: before the next one is judged nobody can know more. What is critical is never left for so long.
+    #[must_use]
+    pub fn repeat_us(&self, pace: Pace) -> i64 {
+        if let Some(interval) = pace.repeat_interval {
+            return us(interval);
+        }
+        let firing = || self.members.values().filter(|member| member.ended_us.is_none());
+        let critical = Severity::Critical.as_str();
+        let is_critical = |member: &Member| {
+            member.entry.labels.get("severity").is_some_and(|severity| severity == critical)
+        };
+        if firing().any(is_critical) {
+            return us(REPEAT_USUAL);
+        }
+        let window_us = |member: &Member| {
+            let observation = &member.entry.observation;
+            match observation.window_start_us {
+                0 => 0,
+                start_us => observation.window_end_us.saturating_sub(start_us),
+            }
+        };
+        let longest_us = firing().map(window_us).max().unwrap_or_default();
+        longest_us.saturating_add(longest_us / 4).max(us(REPEAT_USUAL))
     }
 
     /// Whether nothing is left to tell.

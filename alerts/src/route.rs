@@ -36,8 +36,8 @@ pub struct Pace {
     pub group_wait: Duration,
     /// Between two looks at a group.
     pub group_interval: Duration,
-    /// Before a message that says the same again.
-    pub repeat_interval: Duration,
+    /// Before a message that says the same again; none: the usual, which goes by what fires (`Group::repeat_us`).
+    pub repeat_interval: Option<Duration>,
 }
 
 /// Who is told where nobody acknowledges.
@@ -134,7 +134,7 @@ mod tests {
             pace: Pace {
                 group_wait: Duration::from_secs(30),
                 group_interval: Duration::from_secs(300),
-                repeat_interval: Duration::from_secs(14_400),
+                repeat_interval: Some(Duration::from_secs(14_400)),
             },
             mute_in: Vec::new(),
             active_in: Vec::new(),

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_alerts::Plan;
+use windvane_alerts::group::REPEAT_USUAL;
 use windvane_alerts::route::Route;
 use windvane_alerts::rule::{Rule, Side, Source};
 use windvane_alerts::watch::observe;
@@ -103,7 +104,7 @@ fn doubts(plan: &Plan) -> Vec<String> {
         doubts.push(format!("receiver `{}` is never told: no route names it", receiver.name()));
     }
     for route in &routes {
-        if route.pace.repeat_interval < route.pace.group_interval {
+        if route.pace.repeat_interval.unwrap_or(REPEAT_USUAL) < route.pace.group_interval {
             doubts.push(format!(
                 "route `{}` repeats at its group_interval, which is longer than its repeat_interval",
                 route.name

@@ -87,7 +87,7 @@ proptest! {
         }
         let mut plan = plan();
         plan.route.pace.group_interval = Duration::from_secs(interval_s);
-        plan.route.pace.repeat_interval = Duration::from_secs(repeat_s);
+        plan.route.pace.repeat_interval = Some(Duration::from_secs(repeat_s));
         plan.cap.messages = messages;
         let span = Span { start_us: START_US, end_us: START_US + 9 * DAY_US };
         let replayed = |plan: &Plan| {

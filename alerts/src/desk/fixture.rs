@@ -44,7 +44,7 @@ pub(crate) fn plan() -> Plan {
             pace: Pace {
                 group_wait: Duration::from_secs(30),
                 group_interval: Duration::from_secs(300),
-                repeat_interval: Duration::from_secs(14_400),
+                repeat_interval: Some(Duration::from_secs(14_400)),
             },
             mute_in: Vec::new(),
             active_in: Vec::new(),

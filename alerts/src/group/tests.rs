@@ -10,7 +10,7 @@ const MANNER: Manner = Manner {
     pace: Pace {
         group_wait: Duration::from_micros(30),
         group_interval: Duration::from_micros(300),
-        repeat_interval: Duration::from_micros(1_000),
+        repeat_interval: Some(Duration::from_micros(1_000)),
     },
     send_resolved: true,
 };
@@ -96,6 +96,34 @@ fn an_end_under_a_silence_is_told_afterwards() {
     assert_eq!(look(&mut group, 330, silenced), Decision::Hold(Held::Suppressed));
     assert_eq!(look(&mut group, 630, |view| view.muted = true), Decision::Hold(Held::Muted));
     assert_eq!(look(&mut group, 930, |_| {}), Decision::Tell(Why::AllResolved));
+}
+
+#[test]
+fn without_a_repeat_interval_what_belongs_to_longer_windows_is_repeated_after_a_window_and_a_quarter() {
+    const HOUR: i64 = 3_600_000_000;
+    let pace = Pace { repeat_interval: None, ..MANNER.pace };
+    let of = |severity: &str, window_us: i64, ended_us: Option<i64>| {
+        let mut member = member(0, ended_us);
+        member.entry.labels.insert("severity".to_owned(), severity.to_owned());
+        let observation = &mut member.entry.observation;
+        observation.window_start_us = if window_us == 0 { 0 } else { observation.window_end_us - window_us };
+        member
+    };
+    for (members, expected) in [
+        (vec![], 4 * HOUR),
+        (vec![of("warning", 0, None)], 4 * HOUR),
+        (vec![of("warning", HOUR, None)], 4 * HOUR),
+        (vec![of("warning", HOUR, None), of("error", 24 * HOUR, None)], 30 * HOUR),
+        (vec![of("warning", HOUR, None), of("error", 24 * HOUR, Some(1))], 4 * HOUR),
+        (vec![of("warning", 24 * HOUR, None), of("critical", HOUR, None)], 4 * HOUR),
+    ] {
+        let mut group = group(0);
+        for (at, member) in members.into_iter().enumerate() {
+            group.update(&at.to_string(), member);
+        }
+        assert_eq!(group.repeat_us(pace), expected);
+        assert_eq!(group.repeat_us(MANNER.pace), 1_000, "what a route says holds");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use windvane_alerts::group::REPEAT_USUAL;
 use windvane_alerts::route::{Escalation, GroupBy, Pace, Route};
 use windvane_alerts::suppress::Inhibition;
 
@@ -14,11 +15,11 @@ const ROOT: &str = "root";
 /// How deep routes may lie.
 const DEPTH_MAX: usize = 10;
 
-/// Alertmanager's usual pace.
+/// Alertmanager's usual pace; how often the same is told again goes by what fires.
 const PACE: Pace = Pace {
     group_wait: Duration::from_secs(30),
     group_interval: Duration::from_secs(300),
-    repeat_interval: Duration::from_secs(4 * 3_600),
+    repeat_interval: None,
 };
 
 /// The tree of routes.
@@ -56,7 +57,19 @@ pub fn root(layers: &mut Layers, fallback: Option<&str>) -> Route {
         );
         layers.contradiction(tables, &problem);
     }
+    repeat_to_alertmanagers(layers, &mut root);
     root
+}
+
+/// An Alertmanager forgets what is not sent again within a day, however long the windows are.
+fn repeat_to_alertmanagers(layers: &Layers, route: &mut Route) {
+    let kind = |name: &String| layers.text(KeyPath::from("alerts.receivers").join(name).join("type"));
+    if route.receivers.iter().any(|name| kind(name).as_deref() == Some("alertmanager")) {
+        route.pace.repeat_interval.get_or_insert(REPEAT_USUAL);
+    }
+    for below in &mut route.routes {
+        repeat_to_alertmanagers(layers, below);
+    }
 }
 
 /// Hangs the routes whose parent this one is below it, and says how many were placed in all.
@@ -120,7 +133,10 @@ fn filled(layers: &mut Layers, table: &KeyPath, above: &Route) -> Route {
         pace: Pace {
             group_wait: length(layers, "group_wait", above.pace.group_wait),
             group_interval: length(layers, "group_interval", above.pace.group_interval),
-            repeat_interval: length(layers, "repeat_interval", above.pace.repeat_interval),
+            repeat_interval: match layers.has(table.join("repeat_interval")) {
+                true => Some(length(layers, "repeat_interval", REPEAT_USUAL)),
+                false => above.pace.repeat_interval,
+            },
         },
         mute_in: interval_names(layers, &table.join("mute_in")),
         active_in: interval_names(layers, &table.join("active_in")),

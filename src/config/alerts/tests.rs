@@ -1,7 +1,9 @@
 //! What is made of `[alerts]`, and what is said about what cannot be.
 
 use std::path::Path;
+use std::time::Duration;
 
+use windvane_alerts::group::REPEAT_USUAL;
 use windvane_alerts::machine::NoData;
 use windvane_alerts::rule::Side;
 
@@ -90,11 +92,23 @@ fn routes_are_a_tree_in_the_order_of_the_file() {
     assert_eq!(names, ["root", "zebra", "ape", "below"]);
     let below = root.named("below").unwrap();
     assert_eq!(
-        (below.receivers.as_slice(), below.pace.repeat_interval.as_secs()),
-        (&["team".to_owned()][..], 7_200)
+        (below.receivers.as_slice(), below.pace.repeat_interval),
+        (&["team".to_owned()][..], Some(Duration::from_secs(7_200)))
     );
     assert_eq!(below.escalation.as_ref().map(|escalation| escalation.to.as_str()), Some("lead"));
     assert_eq!(root.key_of("below").as_deref(), Some("{}/{severity=\"critical\"}/{model=\"delay\"}"));
+}
+
+#[test]
+fn how_often_the_same_is_told_again_is_left_open_unless_an_alertmanager_is_told() {
+    let sink = "[alerts.receivers.am]\ntype = \"alertmanager\"\nurl = \"http://127.0.0.1:9/\"\nallow_private_targets = true\n";
+    let routes = "[alerts.route]\nreceiver = \"team\"\n[alerts.routes.sink]\nmatch = [\"severity=error\"]\nreceiver = \"am\"\n\
+                  [alerts.routes.slow]\nmatch = [\"severity=info\"]\nreceiver = \"am\"\nrepeat_interval = \"8h\"\n";
+    let config = check(&format!("{RECEIVERS}{sink}{routes}")).unwrap();
+    let repeats = |name: &str| config.alerts.route.named(name).unwrap().pace.repeat_interval;
+    assert_eq!(repeats("root"), None);
+    assert_eq!(repeats("sink"), Some(REPEAT_USUAL));
+    assert_eq!(repeats("slow"), Some(2 * REPEAT_USUAL));
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "alerts.route.repeat_interval",
         kind: LONG,
-        default: "4h",
+        default: "4h; where what fires belongs to longer windows and is not critical, one and a quarter of the longest; 4h where an Alertmanager is told",
         example: "repeat_interval = \"4h\"",
         about: "How long until the same is told again, at the next multiple of group_interval.",
     },
