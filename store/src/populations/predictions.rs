@@ -131,20 +131,18 @@ pub async fn open_labelled(
     source: String,
     filter: &PredictionFilter,
 ) -> Result<Population, ReadError> {
-    #[derive(Debug, Deserialize)]
-    struct Classes {
-        classes: Vec<String>,
-    }
     let mut population = open_predictions(reader, source, filter).await?;
     let statement = Statement::new(format!(
-        "SELECT arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes FROM {}",
+        "SELECT arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, \
+         (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes FROM {}",
+        quote(&filter.model),
         from(filter)
     ));
-    let classes: Vec<Classes> = reader.rows(&statement).await?;
+    let held: Vec<Held> = reader.rows(&statement).await?;
     let mut add =
         |name: String, storage: Storage| population.columns.push(PopulationColumn { name, storage });
     let sql = |text: &str| Sql(text.to_owned());
-    for class in classes.iter().flat_map(|row| &row.classes) {
+    for class in held.iter().flat_map(|row| &row.classes) {
         add(format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
     }
     add(OUTCOME.to_owned(), Storage::Text(sql("ifNull(toString(true_label), toString(true_value))")));
@@ -155,12 +153,36 @@ pub async fn open_labelled(
     population.plain = Some(population.from.clone());
     population.from = Origin::Table(format!(
         "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM (SELECT * FROM predictions FINAL WHERE {}) AS p \
-         LEFT ANY JOIN (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {}) AS o USING event_id \
+         LEFT ANY JOIN (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {}{}) AS o USING event_id \
          SETTINGS join_use_nulls = 1)",
         passes(filter),
         quote(&filter.model),
+        if held.iter().any(Held::is_small_part) { of_these(filter) } else { String::new() },
     ));
     Ok(population)
+}
+
+/// What there is to join.
+#[derive(Debug, Deserialize)]
+struct Held {
+    classes: Vec<String>,
+    /// Predictions that pass the filter.
+    rows: u64,
+    /// Outcomes of the model, whenever they came.
+    rows_outcomes: u64,
+}
+
+impl Held {
+    /// Whether most outcomes are of other predictions. A join holds all outcomes that it is handed; to leave out those of other
+    /// predictions is dearer where few are, and more than pays for itself from about twice as many on.
+    fn is_small_part(&self) -> bool {
+        self.rows_outcomes > 2 * self.rows
+    }
+}
+
+/// The condition that an outcome is of a prediction that passes the filter; on a cluster the ids are gathered first.
+fn of_these(filter: &PredictionFilter) -> String {
+    format!(" AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {})", passes(filter))
 }
 
 /// A population of which only a profile is kept: its columns, and no rows.
