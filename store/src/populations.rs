@@ -222,6 +222,17 @@ impl Population {
         }
     }
 
+    /// Lets rows be cut by these names also where no row has a value of that name: all of them lack it then.
+    ///
+    /// For windows that come one after the other, of which one may be without a tag or an arm that others have.
+    pub fn allow_absent(&mut self, names: &[String]) {
+        for name in names {
+            if self.column(name).is_none() && self.segment_expression(name).is_none() {
+                self.extra_segments.push((name.clone(), "CAST(NULL, 'Nullable(String)')".to_owned()));
+            }
+        }
+    }
+
     /// The expression of the segment that `name` cuts: a column, or for predictions a tag, the version, the environment.
     #[must_use]
     pub fn segment_expression(&self, name: &str) -> Option<Sql> {
@@ -266,7 +277,23 @@ fn is_list_of_numbers(type_name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Storage, storage_of};
+    use super::{Population, PopulationColumn, Sql, Storage, storage_of};
+
+    #[test]
+    fn rows_are_cut_by_what_none_of_them_has_where_that_is_allowed() {
+        let vector = PopulationColumn { name: "v".to_owned(), storage: Storage::Vector(Sql("v".to_owned())) };
+        let mut population = Population::of_sql("rows".to_owned(), "t".to_owned(), vec![vector]);
+        population.extra_segments.push(("version".to_owned(), "toNullable(version)".to_owned()));
+        let names = ["version", "region", "v"].map(str::to_owned);
+        population.allow_absent(&names);
+        population.allow_absent(&names);
+        let cut = |name| population.segment_expression(name).map(|Sql(sql)| sql);
+        assert_eq!(cut("version").as_deref(), Some("toNullable(version)"));
+        assert_eq!(cut("region").as_deref(), Some("CAST(NULL, 'Nullable(String)')"));
+        assert_eq!(cut("v"), None, "a vector cuts nothing");
+        assert_eq!(cut("colour"), None);
+        assert_eq!(population.extra_segments.len(), 2);
+    }
 
     #[test]
     fn types_are_numbers_text_or_unsupported() {

@@ -107,6 +107,7 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         monitor("steady", "steady", "catch_up = 5"),
         monitor("off", "moved", "enabled = false\ncolumns = [\"c\"]\ntext = [\"c\"]"),
         monitor("speed", "quick", speed),
+        monitor("tagless", "quick", "kind = \"latency\"\nenabled = false\nsegment_by = [\"arm:none\"]"),
     ];
     let service = Service::start(Path::new(BINARY), folder.path(), &monitors.concat());
     let done = "SELECT monitor, countIf(state = 'done') >= 5 AND countIf(state != 'done') = 0 \
@@ -143,12 +144,13 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         serde_json::from_str(&stdout(&windvane(&service, &["monitor", "list", "--format", "json"]))).unwrap();
     let names: Vec<&str> =
         listed["monitors"].as_array().unwrap().iter().map(|m| m["monitor"].as_str().unwrap()).collect();
-    assert_eq!(names, ["moved", "off", "speed", "steady"]);
+    assert_eq!(names, ["moved", "off", "speed", "steady", "tagless"]);
     assert_eq!(listed["monitors"][1]["last_run"], Value::Null);
     assert_eq!(listed["monitors"][0]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
     the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
     a_column_is_text_where_the_monitor_says_so(&service);
+    an_arm_that_no_prediction_has_fails_no_run(&service);
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
@@ -166,6 +168,16 @@ fn a_column_is_text_where_the_monitor_says_so(service: &Service) {
     assert!(kinds("steady").contains(&"c categorical".to_owned()));
 }
 
+fn an_arm_that_no_prediction_has_fails_no_run(service: &Service) {
+    let ran = windvane(service, &["monitor", "run", "tagless", "--format", "json"]);
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    let printed: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let groups = printed["groups"].as_array().unwrap();
+    let [all, without] = groups.as_slice() else { panic!("{printed}") };
+    assert_eq!(without["group"], serde_json::json!({"arm:none": null}));
+    assert!(all["n"].as_u64() > Some(0) && all["n"] == without["n"], "{printed}");
+}
+
 async fn get(service: &Service, path: &str) -> (u16, Value) {
     let answer = reqwest::get(format!("{}{path}", service.url())).await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
@@ -176,8 +188,9 @@ async fn the_api_shows_what_was_found(service: &Service) {
     assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
     let states: Vec<(&Value, &Value)> =
         monitors["monitors"].as_array().unwrap().iter().map(|m| (&m["monitor"], &m["state"])).collect();
-    let expected = [("moved", "ok"), ("off", "disabled"), ("speed", "ok"), ("steady", "ok")]
-        .map(|(m, s)| (Value::from(m), Value::from(s)));
+    let expected =
+        [("moved", "ok"), ("off", "disabled"), ("speed", "ok"), ("steady", "ok"), ("tagless", "disabled")]
+            .map(|(m, s)| (Value::from(m), Value::from(s)));
     assert_eq!(states, expected.each_ref().map(|(m, s)| (m, s)), "{monitors}");
     assert_eq!(monitors["monitors"][0]["settings"]["reference"], "previous");
     assert_eq!(

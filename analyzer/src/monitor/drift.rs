@@ -87,8 +87,11 @@ impl DriftMonitor {
             stored_before_us: attempt.now_us,
             wanted,
         };
-        let Opened { reference, baseline, current, reference_span, .. } =
+        let Opened { mut reference, baseline, mut current, reference_span, .. } =
             drift::open(&bounded, asked).await?;
+        for population in [&mut reference, &mut current] {
+            population.allow_absent(&self.segment_by);
+        }
         // A window without predictions has no columns, and none of them is unknown.
         let empty = reference.without_columns || current.without_columns;
         // Those that one side has are still text: counted as categories, each text would be one.

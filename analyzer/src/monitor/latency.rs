@@ -67,7 +67,10 @@ impl LatencyMonitor {
 
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
         let bounded = store.bounded(self.memory_bytes_max, self.timeout);
-        let (reference, current) = self.open(&bounded, attempt).await?;
+        let (mut reference, mut current) = self.open(&bounded, attempt).await?;
+        for population in reference.iter_mut().chain([&mut current]) {
+            population.allow_absent(&self.by);
+        }
         let reader = Reader::Store(bounded);
         let end_us = attempt.window.end_us;
         let objectives_over = match self.objectives.is_empty() {

@@ -85,7 +85,10 @@ impl PerformanceMonitor {
             .await
             .map_err(JobError::Read)?;
         let opened = performance::open(&bounded, asked, &mut question).await?;
-        let Opened { reference, current, reference_span } = opened;
+        let Opened { mut reference, mut current, reference_span } = opened;
+        for population in [&mut reference, &mut current] {
+            population.allow_absent(&question.segment_by);
+        }
         // A window without predictions has no columns, and none of them is unknown.
         if reference.without_columns || current.without_columns {
             question.segment_by.clear();

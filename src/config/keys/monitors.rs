@@ -148,7 +148,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Texts { max: 4 },
         default: "none",
         example: "segment_by = [\"carrier\"]",
-        about: "Tags or features; rows that share their values are compared apart too. For kind = \"latency\" each is a cut of its own, and `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans) may be given too.",
+        about: "Tags or features; rows that share their values are compared apart too. For kind = \"latency\" each is a cut of its own, and `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans) may be given too. A window in which no prediction has the tag or arm is one segment, of predictions without it.",
     },
     Key {
         path: "monitors.<NAME>.segments_max",
