@@ -23,6 +23,7 @@ mod weakest;
 use std::collections::BTreeSet;
 
 use windvane_store::Reader;
+use windvane_store::performance_findings::Compared;
 use windvane_store::populations::{self, Pair, SegmentKeys, SegmentRow};
 use windvane_types::drift;
 use windvane_types::performance::{
@@ -35,6 +36,7 @@ pub use stored::{Asked, Opened, open};
 
 use crate::drift::SEGMENTS_MAX;
 use judge::Judge;
+pub(crate) use judge::main_metric;
 use part::{Part, Parts};
 use side::Side;
 
@@ -43,7 +45,7 @@ use side::Side;
 /// # Errors
 /// When a column or a class cannot serve, when there would be too many chunks, or when a statement fails.
 pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Document, PerformanceError> {
-    let PerformanceRequest { reference, current, question } = request;
+    let PerformanceRequest { reference, current, question, past } = request;
     let (found, left_out) = find_segments(reader, request).await?;
     let segments = SegmentKeys {
         names: question.segment_by.clone(),
@@ -71,7 +73,7 @@ pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Docume
         true => Some(concept::look(&reference, &current, &classes).await?),
         false => None,
     };
-    let parts = Both { reference: &reference, current: &current, before: &before, now: &now };
+    let parts = Both { reference: &reference, current: &current, before: &before, now: &now, past };
     let document = parts.document(classes, (&found, left_out), weakest_segments);
     Ok(Document { concept_drift, ..document })
 }
@@ -101,7 +103,7 @@ async fn find_segments(
     reader: &Reader,
     request: &PerformanceRequest,
 ) -> Result<(Vec<SegmentRow>, u64), PerformanceError> {
-    let PerformanceRequest { reference, current, question } = request;
+    let PerformanceRequest { reference, current, question, .. } = request;
     let names = question.segment_by.as_slice();
     if names.is_empty() {
         return Ok((Vec::new(), 0));
@@ -132,6 +134,7 @@ struct Both<'a> {
     current: &'a Side<'a>,
     before: &'a Parts,
     now: &'a Parts,
+    past: &'a [Compared],
 }
 
 impl Both<'_> {
@@ -144,7 +147,7 @@ impl Both<'_> {
         let question = self.current.question;
         let whole: Vec<&Part> =
             self.now.iter().filter(|(place, _)| place.segment.is_none()).map(|(_, part)| part).collect();
-        let trust = judge::trust(&whole, judge::main_metric(question.task), &question.rule);
+        let trust = judge::trust((&whole, self.past), judge::main_metric(question.task), &question.rule);
         let trusted = trust.verdict != TrustVerdict::Muted;
         let [reference_chunks, chunks] = self.chunks(None, trusted);
         let segments: Vec<Segment> = found

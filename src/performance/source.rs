@@ -47,7 +47,11 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
         let reference = open(&reference, "reference")?;
         let current = open(&current, "current")?;
         let reader = Reader::Local(engine.clone());
-        Ok(Opened { reader, request: PerformanceRequest { reference, current, question }, run: None })
+        Ok(Opened {
+            reader,
+            request: PerformanceRequest { reference, current, question, past: Vec::new() },
+            run: None,
+        })
     })
     .await?
 }
@@ -69,6 +73,6 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Opened, F
         ..record::run(asked, &kind, (opened.reference_span, window))
     });
     let performance::Opened { reference, current, .. } = opened;
-    let request = PerformanceRequest { reference, current, question };
+    let request = PerformanceRequest { reference, current, question, past: Vec::new() };
     Ok(Opened { reader: Reader::Store(store), request, run })
 }

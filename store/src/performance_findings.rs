@@ -191,6 +191,54 @@ struct Detail<'a> {
     trust: Option<&'a Trust>,
 }
 
+/// What an estimate and the truth were on the same rows.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Compared {
+    /// The truth.
+    pub realised: f64,
+    /// The estimate.
+    pub estimated: f64,
+    /// The estimate less three sampling errors.
+    pub band_low: f64,
+    /// The estimate and three sampling errors.
+    pub band_high: f64,
+    /// Rows.
+    pub n: u64,
+    /// Rows whose truth is known.
+    pub labelled: u64,
+}
+
+/// A metric's estimate and truth on the latest windows of a monitor that begin before that of the run and have both, at most `limit`.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn compared(
+    store: &Store,
+    run: &Run,
+    (metric, limit): (&str, u64),
+) -> Result<Vec<Compared>, StoreError> {
+    let statement = Statement::new(
+        "SELECT assumeNotNull(realised) AS realised, assumeNotNull(estimated) AS estimated, \
+         assumeNotNull(band_low) AS band_low, assumeNotNull(band_high) AS band_high, n, labelled \
+         FROM (SELECT window_start, realised, estimated, band_low, band_high, n, labelled FROM performance_findings FINAL \
+         WHERE model = {model:String} AND monitor = {monitor:String} \
+         AND window_start < fromUnixTimestamp64Micro({before:Int64}, 'UTC') AND granularity = {granularity:String} \
+         AND version = {version:String} AND environment = {environment:String} AND segment_key = '' \
+         AND metric = {metric:String}) AS kept \
+         WHERE isNotNull(kept.realised) AND isNotNull(kept.estimated) AND isNotNull(kept.band_low) \
+         AND isNotNull(kept.band_high) ORDER BY window_start DESC LIMIT {limit:UInt64}",
+    )
+    .param("model", run.model.as_str())
+    .param("monitor", run.monitor.as_str())
+    .param("before", run.window.start_us)
+    .param("granularity", run.granularity.as_str())
+    .param("version", run.version.as_str())
+    .param("environment", run.environment.as_str())
+    .param("metric", metric)
+    .param("limit", limit);
+    store.rows(&statement).await
+}
+
 /// When the latest of the outcomes that are known of a window's predictions was received, microseconds since 1970 UTC; 0 without any.
 /// Asked before a window is measured, so that nothing that comes meanwhile is taken for seen.
 ///

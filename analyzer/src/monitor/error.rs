@@ -28,8 +28,8 @@ pub enum JobError {
     /// The performance of the window cannot be told.
     #[error("cannot measure the window")]
     Performance(#[from] PerformanceError),
-    /// What came for its window cannot be read.
-    #[error("cannot read which outcomes are known")]
+    /// What came for its window, or what was found earlier, cannot be read.
+    #[error("cannot read which outcomes are known and what was found before")]
     Read(#[source] StoreError),
     /// The quality of the window cannot be told.
     #[error("cannot check the window")]

@@ -22,6 +22,9 @@ use crate::performance::{self, Asked, Cut, Opened, PerformanceRequest, Question}
 /// How long what was received may wait in a spool before it is stored.
 const STORED_WITHIN_US: i64 = 86_400 * 1_000_000;
 
+/// Earlier windows that say whether estimates can be trusted.
+const PAST_MAX: u64 = 30;
+
 /// What a performance monitor measures, how, and when.
 #[derive(Debug, Clone)]
 pub struct PerformanceMonitor {
@@ -93,8 +96,6 @@ impl PerformanceMonitor {
         if reference.without_columns || current.without_columns {
             question.segment_by.clear();
         }
-        let request = PerformanceRequest { reference, current, question };
-        let document = performance::run(&Reader::Store(bounded), &request).await?;
         let run = Run {
             run_id: attempt.run_id.to_owned(),
             computed_at_us: attempt.now_us,
@@ -108,6 +109,15 @@ impl PerformanceMonitor {
             window: attempt.window,
             granularity: self.schedule.every.to_string(),
         };
+        let past = match question.estimate {
+            true => {
+                let asked = (performance::main_metric(question.task), PAST_MAX);
+                performance_findings::compared(&bounded, &run, asked).await.map_err(JobError::Read)?
+            }
+            false => Vec::new(),
+        };
+        let request = PerformanceRequest { reference, current, question, past };
+        let document = performance::run(&Reader::Store(bounded), &request).await?;
         let written = performance_findings::write(store, (&run, until_us), &document).await;
         let findings = written.map_err(JobError::Write)?;
         Ok(Outcome {

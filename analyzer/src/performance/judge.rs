@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::threshold;
 use windvane_store::performance::{Chunking, Period};
+use windvane_store::performance_findings::Compared;
 use windvane_types::performance::{
     CalibrationBin, Change, Chunk, Lift, Metric, Task, Trust, TrustVerdict, Verdict,
 };
 use windvane_types::span;
 
-use super::part::{Estimate, Named, Part};
+use super::part::{Named, Part};
 use super::request::Rule;
 
 /// Metrics of which less is better.
@@ -26,7 +27,7 @@ const TRUST_COVERAGE_MIN: f64 = 0.9;
 pub(super) type Thresholds = BTreeMap<&'static str, [Option<f64>; 2]>;
 
 /// The metric that stands for a task where one has to.
-pub(super) fn main_metric(task: Task) -> &'static str {
+pub(crate) fn main_metric(task: Task) -> &'static str {
     match task {
         Task::Binary => "roc_auc",
         Task::Multiclass => "roc_auc_macro",
@@ -190,17 +191,14 @@ pub(super) fn verdict(chunks: &[Chunk]) -> Verdict {
     }
 }
 
-/// Whether estimates have been near the truth, on parts that have both.
-pub(super) fn trust(parts: &[&Part], metric: &'static str, rule: &Rule) -> Trust {
+/// Whether estimates have been near the truth, on parts that have both, and on earlier windows.
+pub(super) fn trust((parts, past): (&[&Part], &[Compared]), metric: &'static str, rule: &Rule) -> Trust {
+    let now = parts.iter().filter_map(|part| compared(part, metric));
     let (mut chunks, mut covered, mut distance) = (0_u64, 0_u64, 0.0);
-    for part in parts.iter().filter(|part| part.labelled >= rule.min_rows) {
-        let truth =
-            part.metrics.iter().find(|named| named.name == metric).and_then(|named| named.measured.value);
-        if let (Some(truth), Some(estimate)) = (truth, part.estimates.get(metric)) {
-            chunks += 1;
-            distance += (truth - estimate.value).abs();
-            covered += u64::from(near(truth, estimate, part.labelled as f64 / part.rows as f64));
-        }
+    for one in now.chain(past.iter().copied()).filter(|one| one.labelled >= rule.min_rows) {
+        chunks += 1;
+        distance += (one.realised - one.estimated).abs();
+        covered += u64::from(is_near(&one));
     }
     let coverage = (chunks > 0).then(|| covered as f64 / chunks as f64);
     let verdict = match coverage {
@@ -219,14 +217,27 @@ pub(super) fn trust(parts: &[&Part], metric: &'static str, rule: &Rule) -> Trust
     }
 }
 
-/// Whether the truth of a share of the rows lies in the band, which is wider for fewer rows.
-fn near(truth: f64, estimate: &Estimate, share: f64) -> bool {
-    let wider = 1.0 / share.clamp(1e-9, 1.0).sqrt();
-    estimate.band.is_some_and(|band| {
-        let low = estimate.value - (estimate.value - band.lo) * wider;
-        let high = estimate.value + (band.hi - estimate.value) * wider;
-        (low..=high).contains(&truth)
+/// The truth and the estimate of a part that has both; an estimate without a band is never near.
+fn compared(part: &Part, metric: &str) -> Option<Compared> {
+    let realised = part.metrics.iter().find(|named| named.name == metric)?.measured.value?;
+    let estimate = part.estimates.get(metric)?;
+    let [band_low, band_high] = estimate.band.map_or([f64::INFINITY; 2], |band| [band.lo, band.hi]);
+    Some(Compared {
+        realised,
+        estimated: estimate.value,
+        band_low,
+        band_high,
+        n: part.rows,
+        labelled: part.labelled,
     })
+}
+
+/// Whether the truth of a share of the rows lies in the band, which is wider for fewer rows.
+fn is_near(one: &Compared) -> bool {
+    let wider = 1.0 / (one.labelled as f64 / one.n as f64).clamp(1e-9, 1.0).sqrt();
+    let low = one.estimated - (one.estimated - one.band_low) * wider;
+    let high = one.estimated + (one.band_high - one.estimated) * wider;
+    (low..=high).contains(&one.realised)
 }
 
 #[cfg(test)]
@@ -235,7 +246,7 @@ mod tests {
     use windvane_types::performance::Change;
     use windvane_types::span;
 
-    use super::{Part, bounds, left};
+    use super::{Compared, Part, Rule, TrustVerdict, bounds, left, trust};
 
     #[test]
     fn worse_and_better_depend_on_the_metric() {
@@ -251,6 +262,34 @@ mod tests {
             assert_eq!(left(metric, value, [Some(0.7), Some(0.9)]), expected, "{metric} {value}");
         }
         assert_eq!(left("f1", 0.0, [None, Some(0.9)]), None);
+    }
+
+    #[test]
+    fn estimates_are_trusted_or_muted_by_earlier_windows_with_enough_truth() {
+        let one = |realised, labelled| Compared {
+            realised,
+            estimated: 0.8,
+            band_low: 0.75,
+            band_high: 0.85,
+            n: 400,
+            labelled,
+        };
+        let (near, far, few) = (one(0.82, 400), one(0.6, 400), one(0.6, 10));
+        // Half of the rows have their truth: the band is wider by the root of two.
+        let partly = one(0.735, 200);
+        for (past, verdict, chunks) in [
+            (vec![near; 2], TrustVerdict::Unknown, 2),
+            (vec![near; 3], TrustVerdict::Trusted, 3),
+            (vec![near, near, far], TrustVerdict::Muted, 3),
+            (vec![near, near, near, few], TrustVerdict::Trusted, 3),
+            (vec![near, near, partly], TrustVerdict::Trusted, 3),
+            (vec![], TrustVerdict::Unknown, 0),
+        ] {
+            let found = trust((&[], &past), "roc_auc", &Rule::default());
+            assert_eq!((found.verdict, found.chunks), (verdict, chunks), "{past:?}");
+        }
+        let found = trust((&[], &[near, near, far]), "roc_auc", &Rule::default());
+        assert!((found.mean_absolute_error.unwrap() - 0.08).abs() < 1e-12);
     }
 
     #[test]

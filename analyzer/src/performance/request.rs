@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use windvane_stats::performance::ranking::WithoutRelevant;
 use windvane_stats::performance::threshold::Deviations;
 use windvane_store::performance::{Incomplete, Period, Roles};
+use windvane_store::performance_findings::Compared;
 use windvane_store::populations::Population;
 use windvane_types::performance::Task;
 
@@ -24,6 +25,8 @@ pub struct PerformanceRequest {
     pub current: Population,
     /// What is predicted, and how it is read.
     pub question: Question,
+    /// Earlier windows on which the main metric was estimated and measured: trust looks at them too.
+    pub past: Vec<Compared>,
 }
 
 /// Everything but the rows.
