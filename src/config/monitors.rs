@@ -65,7 +65,7 @@ fn monitor(layers: &mut Layers, name: String) -> Option<Job> {
 /// Keys that say nothing to a quality monitor.
 const DRIFT_ONLY: [&str; 8] =
     ["methods", "text", "segment_by", "segments_max", "segment_rows_min", "bins", "correction", "min_rows"];
-/// Keys that say nothing to a drift monitor.
+/// Keys that say something to a quality monitor only.
 const QUALITY_ONLY: [&str; 3] = ["expectations", "tolerance", "clock_ahead"];
 /// Keys that say something to a latency monitor only.
 const LATENCY_ONLY: [&str; 2] = ["quantiles", "slo"];
@@ -125,9 +125,20 @@ fn reference(layers: &mut Layers, table: &KeyPath) -> Option<ReferenceKind> {
     kind.map_err(|problem| layers.contradiction(table.join("reference"), &problem)).ok()
 }
 
-/// Keys that say nothing to a drift monitor.
-const PERFORMANCE_ONLY: [&str; 9] =
-    ["task", "positive", "threshold", "estimate", "group", "k", "quantile", "reopen_for", "reopen_every"];
+/// Keys that say something to a performance monitor only.
+const PERFORMANCE_ONLY: [&str; 11] = [
+    "task",
+    "positive",
+    "threshold",
+    "estimate",
+    "concept_drift",
+    "weakest",
+    "group",
+    "k",
+    "quantile",
+    "reopen_for",
+    "reopen_every",
+];
 
 fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> {
     let table = KeyPath::from("monitors").join(&name);
@@ -167,8 +178,8 @@ fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> 
         without_relevant: WithoutRelevant::default(),
         quantile: layers.number(table.join("quantile"), 0.5),
         estimate: layers.flag(table.join("estimate"), false),
-        concept_drift: false,
-        weakest: 0,
+        concept_drift: layers.flag(table.join("concept_drift"), false),
+        weakest: layers.size(table.join("weakest"), 0),
         features: None,
     };
     Some(PerformanceMonitor {

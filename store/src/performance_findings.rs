@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use windvane_types::performance::{Change, Chunk, Document, Metric, Trust};
+use windvane_types::performance::{Change, Chunk, ConceptDrift, Document, Metric, Trust, WeakestSegments};
 use windvane_types::span::{self, Span};
 
 use crate::client::Insert;
@@ -143,13 +143,19 @@ impl Found<'_> {
         out.push(u8::from(metric.alert));
         rb::string(out, verdict(chunk, metric));
         rb::string(out, document.trust.verdict.as_str());
+        // What is said of the whole run is told once, with the main metric; of several chunks with the last.
+        let tells = metric.metric == document.trust.metric && segment.is_none();
+        let is_last = document.chunks.last().is_some_and(|last| last.chunk == chunk.chunk);
+        let weakest = &document.weakest_segments;
         let detail = Detail {
             segment: *segment,
             unscored: chunk.unscored,
             change: metric.change,
             ci_method: metric.ci_method.as_deref(),
             reason: metric.reason.as_deref(),
-            trust: Some(&document.trust).filter(|trust| trust.metric == metric.metric && segment.is_none()),
+            trust: Some(&document.trust).filter(|_| tells),
+            concept_drift: document.concept_drift.as_ref().filter(|_| tells && is_last),
+            weakest_segments: Some(weakest).filter(|weakest| weakest.loss.is_some() && tells && is_last),
         };
         rb::string(out, &serde_json::to_string(&detail).expect("texts and numbers are JSON"));
     }
@@ -189,6 +195,10 @@ struct Detail<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trust: Option<&'a Trust>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concept_drift: Option<&'a ConceptDrift>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weakest_segments: Option<&'a WeakestSegments>,
 }
 
 /// What an estimate and the truth were on the same rows.
@@ -333,4 +343,63 @@ pub async fn late(
     .param("to", windows.iter().map(|window| window.end_us).max().unwrap_or_default());
     let rows: Vec<Row> = store.rows(&statement).await?;
     Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Run, Span, encode};
+
+    #[test]
+    fn what_is_said_of_the_whole_run_is_told_once() {
+        let metric = |name: &str| {
+            json!({"metric": name, "realised": 0.9, "ci": null, "estimated": null, "estimate_band": null,
+            "threshold": null, "alert": false})
+        };
+        let chunk = |i: u64| {
+            let (start, end) =
+                (format!("2026-01-0{}T00:00:00Z", i + 1), format!("2026-01-0{}T00:00:00Z", i + 2));
+            json!({"chunk": i, "start": start, "end": end, "n": 10, "labelled": 9, "coverage": 0.9, "unscored": 0, "groups": null,
+                "groups_without_relevant": null, "insufficient_data": false, "metrics": [metric("roc_auc"), metric("brier")],
+                "confusion_matrix": [], "calibration": [], "lift": []})
+        };
+        let weak = json!({"column": "region", "value": "west", "n": 5, "loss": 0.5, "loss_elsewhere": 0.1, "difference_ci": null,
+            "p_value": 0.001, "p_adjusted": 0.01});
+        let document = serde_json::from_value(json!({
+            "schema": "windvane.performance/1", "task": "binary", "reference": {"source": "a", "rows": 10}, "current": {"source": "b", "rows": 20},
+            "verdict": "no_alert", "classes": ["0", "1"], "confidence": 0.95, "threshold_rule": "", "chunks": [chunk(0), chunk(1)],
+            "reference_chunks": [], "segments": [], "segments_left_out": 0,
+            "weakest_segments": {"loss": "error_rate", "overall": 0.2, "looked_at": 7, "columns_left_out": 0, "segments": [weak]},
+            "trust": {"metric": "roc_auc", "mean_absolute_error": null, "coverage_of_band": null, "verdict": "unknown", "chunks": 0},
+            "concept_drift": {"verdict": "drift", "metric": "roc_auc", "reference": 0.9, "under_new_concept": 0.7, "estimated_effect": -0.2,
+                "noise": 0.01, "fitted_on": 500}
+        }))
+        .unwrap();
+        let span = Span { start_us: 0, end_us: 1 };
+        let empty = String::new;
+        let run = Run {
+            run_id: empty(),
+            computed_at_us: 0,
+            model: empty(),
+            version: empty(),
+            environment: empty(),
+            monitor: empty(),
+            reference_kind: empty(),
+            reference_name: empty(),
+            reference: span,
+            window: span,
+            granularity: empty(),
+        };
+        let (rows, body) = encode((&run, 0), &document);
+        let text = String::from_utf8_lossy(&body);
+        assert_eq!(rows, 4);
+        for (part, times) in [
+            (r#""trust":{"metric":"roc_auc""#, 2),
+            (r#""concept_drift":{"verdict":"drift""#, 1),
+            (r#""weakest_segments":{"loss":"error_rate""#, 1),
+        ] {
+            assert_eq!(text.matches(part).count(), times, "{part} in {text}");
+        }
+    }
 }

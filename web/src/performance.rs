@@ -2,7 +2,10 @@
 //! against what is usual, calibration, segments, and the document as JSON inside.
 
 use maud::{Markup, html};
-use windvane_types::performance::{CalibrationBin, Chunk, Document, Metric, Trust, TrustVerdict, Verdict};
+use windvane_types::drift;
+use windvane_types::performance::{
+    CalibrationBin, Chunk, ConceptDrift, Document, Metric, Trust, TrustVerdict, Verdict, WeakestSegments,
+};
 
 use crate::chart::cut;
 use crate::chart::lines::{Look, Series, by_number};
@@ -29,6 +32,7 @@ fn content(document: &Document) -> Markup {
         h1 { "Performance of " (cut(&document.current.source, 80)) }
         p class=(format!("answer {}", if document.verdict == Verdict::Alert { "fail" } else { document.verdict.as_str() })) { (headline(document)) }
         p.quiet { (document.task.as_str()) ", against " (cut(&document.reference.source, 80)) ". " (trust(&document.trust)) }
+        @if let Some(found) = &document.concept_drift { p.quiet { (concept(found)) } }
         @for name in &metrics {
             section.card {
                 h2 { (name) }
@@ -40,7 +44,7 @@ fn content(document: &Document) -> Markup {
             section.card { h2 { "Calibration, newest chunk" } (calibration(&newest.calibration)) }
         }
         @if !document.weakest_segments.segments.is_empty() {
-            section.card { h2 { "Where it is weakest" } (weakest(document)) }
+            section.card { h2 { "Where it is weakest" } (weakest(&document.weakest_segments)) }
         }
         @if !document.segments.is_empty() {
             section.card { h2 { "Segments" } (segments(document)) }
@@ -92,6 +96,29 @@ pub fn trust(trust: &Trust) -> String {
         TrustVerdict::Muted => format!("Estimates of {} are muted{figures}.", trust.metric),
         TrustVerdict::Unknown => "Whether estimates can be trusted is not known.".to_owned(),
     }
+}
+
+/// Whether the relation between features and target changed.
+pub fn concept(concept: &ConceptDrift) -> String {
+    let what = match concept.verdict {
+        drift::Verdict::Drift => "The relation between features and target has changed",
+        drift::Verdict::NoDrift => "The relation between features and target is as it was",
+        drift::Verdict::InsufficientData => {
+            "Whether the relation between features and target has changed is not known"
+        }
+    };
+    let why = concept.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
+    let effect = match (concept.reference, concept.under_new_concept, concept.noise) {
+        (Some(before), Some(now), Some(noise)) => format!(
+            ": {} on the reference is {}, and would be {} by the relation of the newest rows; chance alone makes up to {}",
+            concept.metric,
+            number(before),
+            number(now),
+            number(3.0 * noise)
+        ),
+        _ => why,
+    };
+    format!("{what}{effect}.")
 }
 
 /// Truth and estimate over the chunks, by their number.
@@ -171,8 +198,8 @@ fn calibration(bins: &[CalibrationBin]) -> Markup {
     }
 }
 
-fn weakest(document: &Document) -> Markup {
-    let weakest = &document.weakest_segments;
+/// The segments on which the model is wrong most.
+pub fn weakest(weakest: &WeakestSegments) -> Markup {
     html! {
         p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (optional(weakest.overall)) ", of " (thousands(weakest.looked_at)) " segments looked at." }
         div.scroll {
@@ -224,6 +251,23 @@ mod tests {
             "trust": {"metric": "roc_auc", "mean_absolute_error": 0.01, "coverage_of_band": 1.0, "verdict": "trusted", "chunks": 2}, "concept_drift": null
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn concept_drift_is_told_with_its_effect_or_why_there_is_none() {
+        let found = |changed: serde_json::Value| concept(&serde_json::from_value(changed).unwrap());
+        let drifted = serde_json::json!({"verdict": "drift", "metric": "roc_auc", "reference": 0.9, "under_new_concept": 0.7,
+            "estimated_effect": -0.2, "noise": 0.01, "fitted_on": 500});
+        assert_eq!(
+            found(drifted),
+            "The relation between features and target has changed: roc_auc on the reference is 0.9, and would be 0.7 by the relation of the newest rows; chance alone makes up to 0.03."
+        );
+        let few = serde_json::json!({"verdict": "insufficient_data", "metric": "mae", "reference": null, "under_new_concept": null,
+            "estimated_effect": null, "noise": null, "fitted_on": 12, "reason": "too few rows with a target"});
+        assert_eq!(
+            found(few),
+            "Whether the relation between features and target has changed is not known: too few rows with a target."
+        );
     }
 
     #[test]

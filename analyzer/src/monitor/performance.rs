@@ -67,6 +67,8 @@ impl PerformanceMonitor {
             "positive": question.positive,
             "threshold": question.threshold,
             "estimate": question.estimate,
+            "concept_drift": question.concept_drift,
+            "weakest": question.weakest,
             "segment_by": question.segment_by,
             "segments_max": question.segments.number_max,
             "segment_rows_min": question.segments.rows_min,

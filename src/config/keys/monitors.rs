@@ -235,6 +235,20 @@ pub const KEYS: &[Key] = &[
         about: "For kind = \"performance\": whether metrics are estimated as long as outcomes are not known. Estimates that were wrong raise no alert.",
     },
     Key {
+        path: "monitors.<NAME>.concept_drift",
+        kind: Kind::Flag,
+        default: "false",
+        example: "concept_drift = true",
+        about: "For kind = \"performance\": whether each window is asked if the relation between features and target has changed, and what that does to the model. It takes 200 predictions with an outcome in the window and 1,200 in the reference.",
+    },
+    Key {
+        path: "monitors.<NAME>.weakest",
+        kind: Kind::Integer { min: 0, max: 100 },
+        default: "0",
+        example: "weakest = 3",
+        about: "For kind = \"performance\": how many of the segments are told on which the model is wrong most, found among all features and corrected for looking; 0 to look for none.",
+    },
+    Key {
         path: "monitors.<NAME>.group",
         kind: Kind::Text,
         default: "unit_id",

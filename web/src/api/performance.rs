@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Statement, Store, StoreError};
-use windvane_types::performance::{Change, Metric, Task, Trust, Verdict};
+use windvane_types::performance::{Change, ConceptDrift, Metric, Task, Trust, Verdict, WeakestSegments};
 
 use super::parameters::{Page, Parameters};
 use super::problem::Problem;
@@ -51,6 +51,10 @@ pub struct Window {
     pub labelled: u64,
     pub coverage: Option<f64>,
     pub trust: Option<Trust>,
+    /// Whether the relation between features and target changed, where it was asked.
+    pub concept_drift: Option<ConceptDrift>,
+    /// Where the model is wrong most, where it was asked.
+    pub weakest_segments: Option<WeakestSegments>,
     pub metrics: Vec<Metric>,
     pub segments: Vec<Segment>,
 }
@@ -111,6 +115,8 @@ struct Detail {
     ci_method: Option<String>,
     reason: Option<String>,
     trust: Option<Trust>,
+    concept_drift: Option<ConceptDrift>,
+    weakest_segments: Option<WeakestSegments>,
 }
 
 /// Which metrics are asked for: all of a model, as far as nothing is said.
@@ -251,6 +257,8 @@ impl Window {
             labelled: 0,
             coverage: None,
             trust: None,
+            concept_drift: None,
+            weakest_segments: None,
             metrics: Vec::new(),
             segments: Vec::new(),
         }
@@ -264,6 +272,8 @@ impl Window {
             None => {
                 (self.n, self.labelled, self.coverage) = (n, labelled, coverage);
                 self.trust = detail.trust.clone().or(self.trust.take());
+                self.concept_drift = detail.concept_drift.clone().or(self.concept_drift.take());
+                self.weakest_segments = detail.weakest_segments.clone().or(self.weakest_segments.take());
                 (&mut self.metrics, None)
             }
             Some(segment) => {

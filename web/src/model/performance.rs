@@ -64,8 +64,13 @@ fn found(newest: &Window, windows: &[&Window]) -> Markup {
     html! {
         p class=(format!("answer {}", class(newest.verdict))) { (headline(newest)) }
         p.quiet { (whose(newest).sentence()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
+        @if let Some(concept) = &newest.concept_drift { p.quiet { (performance::concept(concept)) } }
         @for metric in drawn(&newest.metrics) { (chart(&metric.metric, windows)) }
         (table(&newest.metrics))
+        @if let Some(weakest) = newest.weakest_segments.as_ref().filter(|weakest| !weakest.segments.is_empty()) {
+            h3 { "Where it is weakest" }
+            (performance::weakest(weakest))
+        }
     }
 }
 
