@@ -4,6 +4,7 @@
 //! comparison asks is built here from those pieces (`scan`), so that files and tables go one way. Names and values
 //! come from users: each is quoted where it enters the text, and nothing else of theirs does.
 
+mod categories;
 mod counts;
 mod file;
 mod origin;
@@ -16,6 +17,7 @@ mod stream;
 mod texts;
 mod vectors;
 
+pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categories, too_many_categories};
 pub use counts::{CountRows, CountSink, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
@@ -28,8 +30,8 @@ pub use quality::{
 };
 pub use sample::{SampleRows, SampleSink, Sampled, floats};
 pub use scan::{
-    CategoryRow, Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow,
-    ValueRows, ValueSink, categories, profile, segments, values,
+    Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow, ValueRows,
+    ValueSink, profile, segments, values,
 };
 pub use sorted::{SortedRows, sorted};
 pub use stream::{StreamRow, StreamRows, StreamSink, stream};

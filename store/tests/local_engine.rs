@@ -4,7 +4,8 @@ use std::io::Write;
 
 use serde::Deserialize;
 use windvane_store::local::FileFormat;
-use windvane_store::{LocalEngine, Real, populations};
+use windvane_store::populations::{self, CategoryColumn, CategoryRow, Pair, SegmentKeys};
+use windvane_store::{LocalEngine, Real};
 
 #[path = "support/library.rs"]
 mod library;
@@ -56,4 +57,16 @@ fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     let names: Vec<&str> = population.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["c0", "c1", "c2"]);
     assert_eq!(engine.text("SELECT c0, c2 FROM files.like_ours ORDER BY c0").unwrap(), "1\t3\n4\t6\n");
+
+    // Columns are counted together under the names that they have, not those of the staged file.
+    let path = folder.path().join("swapped.csv");
+    std::fs::write(&path, "c1,c0\nx,True\né,true\nx,\n").unwrap();
+    let population = populations::open_file(&engine, &path, "swapped").unwrap();
+    let pair = Pair { reference: &population, current: &population };
+    let columns = ["c0", "c1"]
+        .map(|name| CategoryColumn { sides: [population.column(name); 2], fold_case: name == "c0" });
+    let statement = populations::categories(pair, &columns, &SegmentKeys::default());
+    let rows: Vec<CategoryRow> = engine.answer(&statement).unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.column, row.a, row.b, row.category.as_str())).collect();
+    assert_eq!(rows, [(0, 2, 2, "true"), (1, 1, 1, "é"), (1, 2, 2, "x")]);
 }

@@ -146,7 +146,21 @@ fn missing_values_have_many_spellings_and_drift_alone() {
 #[test]
 fn columns_may_be_called_what_a_statement_calls_its_own() {
     let folder = Folder::new();
-    let names = ["rows", "segment", "value", "a", "b", "maybe", "side", "v", "hash", "columns", "times"];
+    let names = [
+        "rows",
+        "segment",
+        "value",
+        "a",
+        "b",
+        "maybe",
+        "side",
+        "v",
+        "hash",
+        "columns",
+        "times",
+        "column",
+        "category_0",
+    ];
     let columns = |shift: u32| -> Vec<(String, ArrayRef)> {
         let numbers = || Arc::new((0..100).map(|i| f64::from(i % 20 + shift)).collect::<Float64Array>());
         let words = || Arc::new((0..100).map(|i| Some(format!("c{}", i % 3))).collect::<StringArray>());
@@ -186,6 +200,23 @@ fn names_and_values_may_hold_any_character() {
     assert_eq!(segments.len(), 3);
     assert_eq!(segments[0]["segment"]["a'b"], "it's 0");
     assert_eq!(segments[0]["rows_reference"], 34);
+}
+
+#[test]
+fn a_column_of_many_categories_is_compared_beside_others() {
+    let folder = Folder::new();
+    let row = |i: u32| format!("n{i},{},é", if i.is_multiple_of(3) { "x" } else { "y" });
+    let a = folder.file("a.csv", &csv("id,c,d", 0..70_000, row));
+    let b = folder.file("b.csv", &csv("id,c,d", 35_000..105_000, row));
+    let document = json(&a, &b, &["--methods", "new_categories,l_infinity"]);
+    // Half of the names are new; of the multiples of three there is one fewer.
+    for (name, new, apart) in [("id", 0.5, 1.0 / 70_000.0), ("c", 0.0, 1.0 / 70_000.0), ("d", 0.0, 0.0)] {
+        let column = column(&document, name);
+        assert_eq!((&column["n_reference"], &column["n_current"]), (&70_000.into(), &70_000.into()));
+        assert_eq!(method(column, "new_categories")["statistic"], new, "{name}");
+        let found = method(column, "l_infinity")["statistic"].as_f64().unwrap();
+        assert!((found - apart).abs() < 1e-12, "{name}: {found}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Reads what the methods need and runs the kernels: one entry a segment, one entry a column, one entry a method.
 
+mod categories;
 mod distribution;
 mod embeddings;
 pub(super) mod kernels;
@@ -7,7 +8,6 @@ mod sorted;
 mod texts;
 
 use windvane_stats::{
-    cells::Cell,
     comparison::Comparison,
     edges::Binned,
     epps_singleton::Characteristic,
@@ -16,8 +16,8 @@ use windvane_stats::{
 use windvane_store::{
     Reader, Real,
     populations::{
-        self, CategoryRow, CountRows, Detail, Pair, Population, PopulationColumn, ProfileRow, ProfiledColumn,
-        Question, SegmentKeys, ValueRow, ValueRows, ValueSink,
+        self, CATEGORY_COLUMNS_MAX, CategoryRow, Detail, Pair, Population, PopulationColumn, ProfileRow,
+        ProfiledColumn, Question, SegmentKeys, ValueRow, ValueRows, ValueSink,
     },
 };
 use windvane_types::baseline;
@@ -31,7 +31,7 @@ pub(super) use texts::Texts;
 use super::{
     DriftError, DriftRequest, Method, Part,
     columns::{COLUMNS_A_STATEMENT, Column},
-    stored::{self, Cells, Merge, Merged},
+    stored::{self, Merge, Merged},
 };
 
 /// Values per different value from which on values are grouped before they are sorted.
@@ -131,6 +131,12 @@ impl<'a> Scan<'a> {
             && column.methods.iter().any(|method| method.needs_values())
     }
 
+    /// Whether the categories of a column are counted on both sides; of a stored profile they are known.
+    fn counts_categories(&self, column: &Column) -> bool {
+        let kept = self.stored(column).and_then(|kept| kept.categories.as_ref());
+        column.kind == Kind::Categorical && kept.is_none()
+    }
+
     /// The bins of a column's picture, which only whole populations have, without another tool's conventions.
     fn drawn(&self, quantiles: &[f64]) -> Option<Binned> {
         let whole = self.segments.names.is_empty() && self.request.rule.compat.is_none();
@@ -178,13 +184,17 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    /// Columns that are measured together: numeric ones as far as their values may be held, every other one by itself.
+    /// Columns that are measured together: numeric ones as far as their values may be held, categorical ones as far as a statement
+    /// counts them, every other one by itself.
     fn batches(&self) -> Vec<Vec<usize>> {
         let together = sorted::BATCH_VALUES / self.scan.rows.max(1);
         let together = usize::try_from(together).unwrap_or(usize::MAX).max(1);
         let (numbers, others): (Vec<usize>, Vec<usize>) =
             (0..self.columns.len()).partition(|i| self.scan.sorts_arrays(&self.columns[*i]));
-        numbers.chunks(together).map(<[usize]>::to_vec).chain(others.into_iter().map(|i| vec![i])).collect()
+        let (counted, others): (Vec<usize>, Vec<usize>) =
+            others.into_iter().partition(|i| self.scan.counts_categories(&self.columns[*i]));
+        let batches = numbers.chunks(together).chain(counted.chunks(CATEGORY_COLUMNS_MAX));
+        batches.chain(others.chunks(1)).map(<[usize]>::to_vec).collect()
     }
 
     /// Measures every other batch.
@@ -196,13 +206,14 @@ impl Chunk<'_> {
         let mut measured = Vec::new();
         for batch in batches.iter().skip(first).step_by(2) {
             let mut walked = self.walked(batch).await?.into_iter();
+            let mut counted = self.counted(batch).await?.into_iter();
             for i in batch {
                 let (scan, column, sides) = (self.scan, &self.columns[*i], self.sides[*i].as_slice());
                 let done = match column.kind {
                     Kind::Numeric => numeric(scan, column, (sides, walked.next())).await?,
                     Kind::Embedding => embeddings::measure(scan, column, sides).await?,
                     Kind::Text => texts::measure(scan, column, sides).await?,
-                    Kind::Categorical => categorical(scan, column, sides).await?,
+                    Kind::Categorical => categories::measure(scan, column, (sides, counted.next())).await?,
                 };
                 measured.push((*i, done));
             }
@@ -218,6 +229,15 @@ impl Chunk<'_> {
         }
         let sides: Vec<&[[Side; 2]]> = batch.iter().map(|i| self.sides[*i].as_slice()).collect();
         sorted::walks(self.scan, &columns, &sides).await
+    }
+
+    /// The categories of a batch that are counted together; none of another one.
+    async fn counted(&self, batch: &[usize]) -> Result<Vec<Vec<CategoryRow>>, DriftError> {
+        let columns: Vec<&Column> = batch.iter().map(|i| &self.columns[*i]).collect();
+        match columns.iter().all(|column| self.scan.counts_categories(column)) {
+            true => categories::count(self.scan, &columns).await,
+            false => Ok(Vec::new()),
+        }
     }
 }
 
@@ -488,79 +508,4 @@ pub(super) fn location(walked: &Walked) -> Location {
         ranks: walked.mann_whitney(),
         means: walked.welch(),
     }
-}
-
-async fn categorical(
-    scan: &Scan<'_>,
-    column: &Column,
-    sides: &[[Side; 2]],
-) -> Result<Vec<MeasuredColumn>, DriftError> {
-    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
-    let columns = [column.sides[0].as_ref(), column.sides[1].as_ref()];
-    let stored = scan.stored(column).and_then(|kept| kept.categories.as_ref());
-    let rows: Vec<CategoryRow> = if let Some(stored) = stored {
-        let cells = Cells::new(stored, column.fold_case);
-        match &column.sides[1] {
-            None => cells.finish(),
-            Some(current) => {
-                let statement = populations::counts(&scan.request.current, current, column.fold_case);
-                let read = scan.reader.fold(&statement, "RowBinary", CountRows::new(cells)).await?;
-                read.sink.finish()
-            }
-        }
-    } else {
-        scan.reader.rows(&populations::categories(pair, columns, scan.segments, column.fold_case)).await?
-    };
-    Ok(sides
-        .iter()
-        .enumerate()
-        .map(|(segment, [reference, current])| {
-            let values = Rows { reference: reference.texts, current: current.texts };
-            let missing =
-                Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
-            let rows: Vec<&CategoryRow> = rows.iter().filter(|row| row.segment as usize == segment).collect();
-            let shown = kernels::Categories {
-                cells: rows
-                    .iter()
-                    .map(|row| Cell { a: row.a, b: row.b, times: row.times })
-                    .collect::<windvane_stats::cells::Cells>(),
-                values,
-                missing,
-                seed: scan.request.seed,
-                alpha: scan.request.rule.alpha,
-                compat: scan.request.rule.compat,
-            };
-            MeasuredColumn {
-                name: column.name.clone(),
-                kind: column.kind,
-                values,
-                missing,
-                methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
-                location: None,
-                ks_error: None,
-                largest_change: largest_change(&rows, values, missing),
-                embedding: None,
-                text: None,
-                distribution: scan.segments.names.is_empty().then(|| distribution::of_categories(&rows)),
-            }
-        })
-        .collect())
-}
-
-fn largest_change(rows: &[&CategoryRow], values: Rows, missing: Rows) -> Option<Change> {
-    let (n, m) = (values.reference + missing.reference, values.current + missing.current);
-    if n == 0 || m == 0 {
-        return None;
-    }
-    let change = |category: Option<&String>, a: u64, b: u64| Change {
-        category: category.cloned(),
-        share_reference: a as f64 / n as f64,
-        share_current: b as f64 / m as f64,
-    };
-    let gap = |change: &Change| (change.share_current - change.share_reference).abs();
-    rows.iter()
-        .map(|row| change(Some(&row.category), row.a, row.b))
-        .chain(std::iter::once(change(None, missing.reference, missing.current)))
-        .filter(|change| gap(change) > 0.0)
-        .max_by(|a, b| gap(a).total_cmp(&gap(b)))
 }

@@ -1,6 +1,6 @@
-//! What a comparison asks of its populations: profiles, sorted values, counted categories, segments.
+//! What a comparison asks of its populations: profiles, sorted values, segments.
 //!
-//! Each question is one statement over both sides or over one. Answers are small (profiles, grouped categories) or come
+//! Each question is one statement over both sides or over one. Answers are small (profiles) or come
 //! sorted and are read as a stream (values), so that no population is ever held.
 
 use serde::Deserialize;
@@ -370,49 +370,6 @@ fn value_row(row: &[u8]) -> ValueRow {
         a: u64::from_le_bytes(eight(12)),
         b: u64::from_le_bytes(eight(20)),
     }
-}
-
-/// Categories that occur equally often on both sides.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CategoryRow {
-    /// The number of the segment.
-    pub segment: u32,
-    /// Occurrences in the reference.
-    pub a: u64,
-    /// Occurrences in the current population.
-    pub b: u64,
-    /// How many categories these are.
-    pub times: u64,
-    /// The first of them.
-    #[serde(rename = "first")]
-    pub category: String,
-}
-
-/// The categories of one column; `fold_case` reads `True` as `true`.
-#[must_use]
-pub fn categories(
-    pair: Pair<'_>,
-    columns: [Option<&PopulationColumn>; 2],
-    segments: &SegmentKeys,
-    fold_case: bool,
-) -> Statement {
-    let side = |population: &Population, column: Option<&PopulationColumn>, a: u8, b: u8| {
-        let text = column.map_or(Storage::Nothing.as_text(), |column| column.storage.as_text()).0;
-        let text = if fold_case { format!("lower({text})") } else { text };
-        let from = population.from.read(column.as_slice(), &segments.names);
-        let segment =
-            if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
-        format!("SELECT {segment} AS segment, {text} AS maybe, {a} AS a, {b} AS b FROM {from}")
-    };
-    Statement::new(format!(
-        "SELECT segment, a, b, count() AS times, min(category) AS first FROM (\
-         SELECT segment, assumeNotNull(maybe) AS category, sum(a) AS a, sum(b) AS b FROM ({} UNION ALL {}) \
-         WHERE isNotNull(maybe) AND segment < {} GROUP BY segment, category) \
-         GROUP BY segment, a, b ORDER BY segment, a, b",
-        side(pair.reference, columns[0], 1, 0),
-        side(pair.current, columns[1], 0, 1),
-        segments.count(),
-    ))
 }
 
 #[cfg(test)]

@@ -9,5 +9,6 @@ mod leases;
 #[path = "../support/library.rs"]
 mod library;
 mod migrations;
+mod populations;
 mod statements;
 mod telemetry;

@@ -104,6 +104,7 @@ mod tests {
     #[test]
     fn rare_categories_are_drawn_together() {
         let row = |category: &str, a, b, times| CategoryRow {
+            column: 0,
             segment: 0,
             a,
             b,

@@ -1,0 +1,120 @@
+//! Categorical columns: the engine counts several of them at once, on both sides; here the counts meet the kernels.
+
+use windvane_stats::cells::{Cell, Cells as Counts};
+use windvane_store::populations::{self, CategoryColumn, CategoryRow, CountRows, Pair};
+use windvane_types::drift::Change;
+
+use super::{Column, DriftError, MeasuredColumn, Rows, Scan, Side, distribution, kernels};
+use crate::drift::stored::Cells;
+
+/// The counted categories of these columns, at most as many as one statement counts: one entry a column.
+///
+/// Where one of them has too many to be counted beside others, each half is counted by itself: at most twice as many statements
+/// as there are columns, of which those that fail end early.
+pub(super) async fn count(scan: &Scan<'_>, columns: &[&Column]) -> Result<Vec<Vec<CategoryRow>>, DriftError> {
+    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
+    let mut counted = vec![Vec::new(); columns.len()];
+    let mut waiting = vec![(0, columns)];
+    while let Some((first, columns)) = waiting.pop() {
+        let together: Vec<CategoryColumn<'_>> = columns.iter().map(|column| both_sides(column)).collect();
+        let statement = populations::categories(pair, &together, scan.segments);
+        match scan.reader.rows::<CategoryRow>(&statement).await {
+            Ok(rows) => {
+                for row in rows {
+                    counted[first + row.column as usize].push(row);
+                }
+            }
+            Err(error) if columns.len() > 1 && populations::too_many_categories(&error) => {
+                let (a, b) = columns.split_at(columns.len() / 2);
+                waiting.extend([(first, a), (first + a.len(), b)]);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(counted)
+}
+
+fn both_sides(column: &Column) -> CategoryColumn<'_> {
+    CategoryColumn {
+        sides: [column.sides[0].as_ref(), column.sides[1].as_ref()],
+        fold_case: column.fold_case,
+    }
+}
+
+/// Measures a column, with its categories as they were counted on both sides; `None` where a stored profile has the reference's.
+pub(super) async fn measure(
+    scan: &Scan<'_>,
+    column: &Column,
+    (sides, counted): (&[[Side; 2]], Option<Vec<CategoryRow>>),
+) -> Result<Vec<MeasuredColumn>, DriftError> {
+    let rows = match counted {
+        Some(rows) => rows,
+        None => merge(scan, column).await?,
+    };
+    Ok(sides
+        .iter()
+        .enumerate()
+        .map(|(segment, [reference, current])| {
+            let values = Rows { reference: reference.texts, current: current.texts };
+            let missing =
+                Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
+            let rows: Vec<&CategoryRow> = rows.iter().filter(|row| row.segment as usize == segment).collect();
+            let shown = kernels::Categories {
+                cells: rows
+                    .iter()
+                    .map(|row| Cell { a: row.a, b: row.b, times: row.times })
+                    .collect::<Counts>(),
+                values,
+                missing,
+                seed: scan.request.seed,
+                alpha: scan.request.rule.alpha,
+                compat: scan.request.rule.compat,
+            };
+            MeasuredColumn {
+                name: column.name.clone(),
+                kind: column.kind,
+                values,
+                missing,
+                methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
+                location: None,
+                ks_error: None,
+                largest_change: largest_change(&rows, values, missing),
+                embedding: None,
+                text: None,
+                distribution: scan.segments.names.is_empty().then(|| distribution::of_categories(&rows)),
+            }
+        })
+        .collect())
+}
+
+/// The categories that are kept of the reference, with the counts of the current population.
+async fn merge(scan: &Scan<'_>, column: &Column) -> Result<Vec<CategoryRow>, DriftError> {
+    let kept = scan.stored(column).and_then(|kept| kept.categories.as_deref()).unwrap_or_default();
+    let cells = Cells::new(kept, column.fold_case);
+    Ok(match &column.sides[1] {
+        None => cells.finish(),
+        Some(current) => {
+            let statement = populations::counts(&scan.request.current, current, column.fold_case);
+            let read = scan.reader.fold(&statement, "RowBinary", CountRows::new(cells)).await?;
+            read.sink.finish()
+        }
+    })
+}
+
+fn largest_change(rows: &[&CategoryRow], values: Rows, missing: Rows) -> Option<Change> {
+    let (n, m) = (values.reference + missing.reference, values.current + missing.current);
+    if n == 0 || m == 0 {
+        return None;
+    }
+    let change = |category: Option<&String>, a: u64, b: u64| Change {
+        category: category.cloned(),
+        share_reference: a as f64 / n as f64,
+        share_current: b as f64 / m as f64,
+    };
+    let gap = |change: &Change| (change.share_current - change.share_reference).abs();
+    rows.iter()
+        .map(|row| change(Some(&row.category), row.a, row.b))
+        .chain(std::iter::once(change(None, missing.reference, missing.current)))
+        .filter(|change| gap(change) > 0.0)
+        .max_by(|a, b| gap(a).total_cmp(&gap(b)))
+}

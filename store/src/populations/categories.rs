@@ -1,0 +1,96 @@
+//! The categories of several columns of both populations, counted in one reading of each side.
+//!
+//! Predictions keep their features in one map, so a statement a column would read all features once for every one of them. The
+//! engine groups the same rows by each column beside the others, and an answer says which column it is of. What that may take is
+//! bounded: a column of more categories than fit beside others makes the statement fail early, and is counted alone.
+
+use serde::Deserialize;
+
+use super::{Pair, Population, PopulationColumn, SegmentKeys, Storage};
+use crate::{ReadError, Statement};
+
+/// Columns that one statement counts.
+pub const CATEGORY_COLUMNS_MAX: usize = 8;
+
+/// Categories of a column, of all segments together, up to which it is counted beside others. The engine looks at it after each
+/// block of 65,409 rows, so that a group in each of two threads holds less than 100,000 of them: 8 × 2 × 100,000 × 130 B = 208 MB.
+const CATEGORIES_TOGETHER_MAX: u32 = 32_768;
+
+/// ClickHouse's code for more groups than `max_rows_to_group_by`.
+const TOO_MANY_ROWS: i32 = 158;
+
+/// A column whose categories are counted.
+#[derive(Debug, Clone, Copy)]
+pub struct CategoryColumn<'a> {
+    /// How each side reads it, the reference first; `None` where a side does not have it.
+    pub sides: [Option<&'a PopulationColumn>; 2],
+    /// Reads `True` as `true`.
+    pub fold_case: bool,
+}
+
+/// Categories of a column that occur equally often on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CategoryRow {
+    /// The place of the column among those asked for.
+    pub column: u32,
+    /// The number of the segment.
+    pub segment: u32,
+    /// Occurrences in the reference.
+    pub a: u64,
+    /// Occurrences in the current population.
+    pub b: u64,
+    /// How many categories these are.
+    pub times: u64,
+    /// The first of them.
+    #[serde(rename = "first")]
+    pub category: String,
+}
+
+/// The categories of these columns, at least one and at most [`CATEGORY_COLUMNS_MAX`] of them. Several columns may have too many to
+/// be counted together ([`too_many_categories`]); a column alone may have any number.
+#[must_use]
+pub fn categories(pair: Pair<'_>, columns: &[CategoryColumn<'_>], segments: &SegmentKeys) -> Statement {
+    let each = |of: &dyn Fn(usize) -> String| (0..columns.len()).map(of).collect::<Vec<String>>().join(", ");
+    let side = |population: &Population, side: usize| {
+        let texts = each(&|i| format!("{} AS category_{i}", columns[i].text(side)));
+        let read: Vec<&PopulationColumn> = columns.iter().filter_map(|column| column.sides[side]).collect();
+        let from = population.from.read(&read, &segments.names);
+        let segment =
+            if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
+        format!("SELECT {segment} AS segment, {texts}, {} AS a, {side} AS b FROM {from}", 1 - side)
+    };
+    // A group is of one column: in it all others are NULL, and so is its own where values are missing.
+    let statement = Statement::new(format!(
+        "SELECT column, segment, a, b, count() AS times, min(category) AS first FROM (\
+         SELECT segment, toUInt32(multiIf({}, {count})) AS column, ifNull(coalesce({}), '') AS category, sum(a) AS a, sum(b) AS b \
+         FROM ({} UNION ALL {}) WHERE segment < {} GROUP BY GROUPING SETS ({})) \
+         WHERE column < {count} GROUP BY column, segment, a, b ORDER BY column, segment, a, b",
+        each(&|i| format!("isNotNull(category_{i}), {i}")),
+        each(&|i| format!("category_{i}")),
+        side(pair.reference, 0),
+        side(pair.current, 1),
+        segments.count(),
+        each(&|i| format!("(segment, category_{i})")),
+        count = columns.len(),
+    ));
+    match columns {
+        [_] => statement,
+        _ => statement
+            .setting("max_rows_to_group_by", CATEGORIES_TOGETHER_MAX)
+            .setting("group_by_overflow_mode", "throw"),
+    }
+}
+
+/// Whether [`categories`] failed because one of several columns has too many: fewer of them may do.
+#[must_use]
+pub fn too_many_categories(error: &ReadError) -> bool {
+    error.code() == Some(TOO_MANY_ROWS)
+}
+
+impl CategoryColumn<'_> {
+    /// The expression of the values on one side, as nullable String.
+    fn text(&self, side: usize) -> String {
+        let text = self.sides[side].map_or(Storage::Nothing.as_text(), |column| column.storage.as_text()).0;
+        if self.fold_case { format!("lower({text})") } else { text }
+    }
+}

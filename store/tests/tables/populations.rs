@@ -1,0 +1,127 @@
+//! Populations on a real ClickHouse: columns that are counted together answer as each of them does alone.
+
+use windvane_store::populations::{
+    self, CategoryColumn, CategoryRow, Pair, Population, PredictionFilter, SegmentKeys,
+};
+use windvane_store::{DATABASE, Param, Reader, Statement};
+
+use crate::endpoint::Running;
+
+/// A time that no retention has passed: 2100.
+const IN_2100_US: i64 = 130 * 365 * 86_400_000_000;
+/// Names that statements use themselves, that end strings, or that are not ASCII.
+const ODD: [&str; 3] = ["it's \\ a `name`\"", "航空", "category_1"];
+
+/// The predictions of a model, of this span of microseconds.
+async fn population(reader: &Reader, model: &str, (start_us, end_us): (i64, i64)) -> Population {
+    let filter = PredictionFilter {
+        model: model.to_owned(),
+        version: None,
+        environment: None,
+        start_us,
+        end_us,
+        stored_before_us: i64::MAX,
+    };
+    populations::open_predictions(reader, model.to_owned(), &filter).await.unwrap()
+}
+
+/// Predictions one microsecond apart, from 0 on: `cat` and `tags` are expressions over their `number`.
+async fn predict(running: &Running, model: &str, (rows, cat, tags): (u64, &str, &str)) {
+    let sql = format!(
+        "INSERT INTO {DATABASE}.predictions (event_id, ts, ingested_at, model, cat, tags) \
+         SELECT toString(number), fromUnixTimestamp64Micro(toInt64(number)), fromUnixTimestamp64Micro({{in_2100:Int64}}), \
+         {{model:String}}, {cat}, {tags} FROM numbers({{rows:UInt64}})"
+    );
+    let statement =
+        Statement::new(sql).param("in_2100", IN_2100_US).param("model", model).param("rows", rows);
+    running.store.execute(&statement.param("odd", Param::texts(&ODD))).await.unwrap();
+}
+
+/// A row of an answer without its column: segment, reference, current, categories, the first of them.
+type Counted<'a> = (u32, u64, u64, u64, &'a str);
+
+fn of_column(rows: &[CategoryRow], column: u32) -> Vec<Counted<'_>> {
+    let of = rows.iter().filter(|row| row.column == column);
+    of.map(|row| (row.segment, row.a, row.b, row.times, row.category.as_str())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_counts_columns_together_as_it_counts_each_alone() {
+    let running = Running::migrated().await;
+    // Eight rows of the reference, then six of the current population; `early` and `late` are on one side only.
+    let cat = "mapFromArrays(\
+               arrayConcat([{odd:Array(String)}[1], {odd:Array(String)}[3], if(number < 8, 'early', 'late')], \
+               if(number % 2 = 0, [{odd:Array(String)}[2]], [])), \
+               arrayConcat([if(number % 2 = 0, 'é', 'a'), toString(number % 3), \
+               multiIf(number < 8, 'x', number % 2 = 0, 'True', 'true')], if(number % 2 = 0, [''], [])))";
+    predict(&running, "delay", (14, cat, "map('site', if(number < 4, 'it''s', 'other'))")).await;
+    let reader = Reader::Store(running.store.clone());
+    let reference = population(&reader, "delay", (0, 8)).await;
+    let current = population(&reader, "delay", (8, 14)).await;
+    let pair = Pair { reference: &reference, current: &current };
+    let columns: Vec<CategoryColumn<'_>> = [ODD[0], ODD[1], ODD[2], "late", "early", "nowhere"]
+        .into_iter()
+        .map(|name| CategoryColumn {
+            sides: [reference.column(name), current.column(name)],
+            fold_case: name == "late",
+        })
+        .collect();
+    let whole = SegmentKeys::default();
+    let site = SegmentKeys { names: vec!["site".to_owned()], keys: vec![r#"["it's"]"#.to_owned()] };
+    let expected_of_whole: [&[Counted<'_>]; 6] = [
+        &[(0, 4, 3, 2, "a")],
+        &[(0, 4, 3, 1, "")],
+        &[(0, 2, 2, 1, "2"), (0, 3, 2, 2, "0")],
+        &[(0, 0, 6, 1, "true")],
+        &[(0, 8, 0, 1, "x")],
+        &[],
+    ];
+    let expected_of_site: [&[Counted<'_>]; 6] = [
+        &[(0, 2, 0, 2, "a")],
+        &[(0, 2, 0, 1, "")],
+        &[(0, 1, 0, 2, "1"), (0, 2, 0, 1, "0")],
+        &[],
+        &[(0, 4, 0, 1, "x")],
+        &[],
+    ];
+    for (segments, expected) in [(&whole, expected_of_whole), (&site, expected_of_site)] {
+        let together: Vec<CategoryRow> =
+            reader.rows(&populations::categories(pair, &columns, segments)).await.unwrap();
+        for (i, expected) in expected.into_iter().enumerate() {
+            let alone = populations::categories(pair, &columns[i..=i], segments);
+            let alone: Vec<CategoryRow> = reader.rows(&alone).await.unwrap();
+            assert_eq!(
+                of_column(&together, u32::try_from(i).unwrap()),
+                expected,
+                "column {i} of {segments:?}"
+            );
+            assert_eq!(of_column(&alone, 0), expected, "column {i} alone of {segments:?}");
+        }
+    }
+    drop(reader);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_refuses_to_count_a_column_of_many_categories_beside_others() {
+    let running = Running::migrated().await;
+    let rows = 200_000;
+    predict(&running, "wide", (rows, "map('id', toString(number), 'kind', 'k')", "map()")).await;
+    let reader = Reader::Store(running.store.clone());
+    let reference = population(&reader, "wide", (0, i64::MAX)).await;
+    let nothing = populations::without_rows(String::new(), []);
+    let pair = Pair { reference: &reference, current: &nothing };
+    let column = |name| CategoryColumn { sides: [reference.column(name), None], fold_case: false };
+    let columns = [column("id"), column("kind")];
+    let whole = SegmentKeys::default();
+    let refused =
+        reader.rows::<CategoryRow>(&populations::categories(pair, &columns, &whole)).await.unwrap_err();
+    assert!(populations::too_many_categories(&refused), "{refused}");
+    for (column, expected) in columns.iter().zip([(0, 1, 0, rows, "0"), (0, rows, 0, 1, "k")]) {
+        let alone: Vec<CategoryRow> =
+            reader.rows(&populations::categories(pair, &[*column], &whole)).await.unwrap();
+        assert_eq!(of_column(&alone, 0), [expected]);
+    }
+    drop(reader);
+    running.end().await;
+}
