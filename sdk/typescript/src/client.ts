@@ -5,7 +5,7 @@ import {
 } from "./events.js"; // prettier-ignore
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
-import { Sender } from "./sender.js";
+import { type Disk, Sender } from "./sender.js";
 
 /** How a client is set up. */
 export interface Settings {
@@ -40,6 +40,8 @@ export interface Settings {
   retryDelayMaxMs?: number;
   /** How long the end of the process may be held up. 2 s. */
   exitTimeoutMs?: number;
+  /** Where batches wait on disk that the server does not take: a `Spool` of `windvane/spool`, of this client alone. For Node. */
+  spool?: Disk;
 }
 
 export class Client {
@@ -75,6 +77,7 @@ export class Client {
         retryDelayMs: settings.retryDelayMs ?? 500,
         retryDelayMaxMs: settings.retryDelayMaxMs ?? 30_000,
         gzip: typeof CompressionStream !== "undefined",
+        disk: settings.spool,
       },
       this.#queue,
     );

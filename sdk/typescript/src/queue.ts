@@ -2,15 +2,19 @@
 import type { Kind } from "./events.js";
 
 /** Why an event was dropped; the words are those of the SDKs in every language. */
-export type Reason = "queue_full" | "invalid" | "redacted" | "refused" | "gave_up" | "at_exit";
+export type Reason = "queue_full" | "invalid" | "redacted" | "refused" | "gave_up" | "damaged" | "at_exit";
 
-/** `logged = received + rejected + the sum of dropped + unconfirmed + queued`, at every instant. */
+/** `logged + adopted = received + rejected + the sum of dropped + unconfirmed + spooled + queued`, at every instant. */
 export interface Stats {
   logged: number;
   received: number;
   rejected: number;
   /** Sent, given up without an answer, and so received or not. */
   unconfirmed: number;
+  /** On disk, for later. */
+  spooled: number;
+  /** Found in the spool of a process that ended. */
+  adopted: number;
   queued: number;
   queued_bytes: number;
   /** Events that the sample left out; they were never logged. */
@@ -35,6 +39,8 @@ export class Queue {
     received: 0,
     rejected: 0,
     unconfirmed: 0,
+    spooled: 0,
+    adopted: 0,
     queued: 0,
     queued_bytes: 0,
     sampled_out: 0,

@@ -14,15 +14,52 @@ export interface Delivery {
   retryDelayMs: number;
   retryDelayMaxMs: number;
   gzip: boolean;
+  disk?: Disk | undefined;
+}
+
+/** A batch in a file. */
+export interface Stored {
+  path: string;
+  key: string;
+  kind: Kind;
+  events: number;
+  bytes: number;
+}
+
+/** Where batches wait that the server does not take; see `Spool`, which only Node has. */
+export interface Disk {
+  /** Events that wait here. */
+  readonly events: number;
+  /** Makes the folder, and takes over what dead processes left. */
+  open(): Promise<void>;
+  /** Writes a batch, whole or not at all; says whether there was room. */
+  add(key: string, kind: Kind, events: number, body: Uint8Array): Promise<boolean>;
+  /** The batch that waits longest. */
+  oldest(): Stored | undefined;
+  /** The batch as it was written; fails where it is not whole. */
+  read(stored: Stored): Promise<Uint8Array<ArrayBuffer>>;
+  /** The batch's fate is known; its file is deleted or set aside next. Killed in between, it is sent again under the same key. */
+  forget(stored: Stored): void;
+  delete(stored: Stored): Promise<void>;
+  setAside(stored: Stored): Promise<void>;
+  /** Gives the folder up. */
+  close(): Promise<void>;
 }
 
 interface Batch {
   kind: Kind;
   key: string;
+  events: number;
+  /** None where the batch comes from the disk. */
   items: Item[];
+  stored?: Stored;
   body: Uint8Array<ArrayBuffer>;
   begun: number;
   inDoubt: boolean;
+  /** Being written to the disk, or written. */
+  kept?: Promise<boolean>;
+  /** Its fate is known, and counted. */
+  isOver: boolean;
 }
 
 const RETRIED = new Set([401, 403, 408, 425, 429]);
@@ -37,6 +74,8 @@ export class Sender {
   #failures = 0;
   #deadline = Infinity;
   #warned = false;
+  #inFlight: Batch[] = [];
+  #opened: Promise<Disk | undefined> | undefined;
 
   constructor(
     readonly options: Delivery,
@@ -59,30 +98,37 @@ export class Sender {
       .catch((error: unknown) => this.fault(`cannot send: ${error}`))
       .finally(() => {
         this.#running = undefined;
-        if (this.queue.stats.queued > 0 && Date.now() < this.#deadline) this.notify();
+        const { queued, spooled } = this.queue.stats;
+        if (queued + spooled > 0 && Date.now() < this.#deadline) this.notify();
       });
     return this.#running;
   }
 
   /** Sends what is queued; says whether all of it has a known fate within the time. */
   async flush(timeoutMs: number): Promise<boolean> {
-    const end = Date.now() + timeoutMs;
-    while (this.queue.stats.queued > 0 && Date.now() < end) {
-      await Promise.race([this.#start(), pause(end - Date.now())]);
-    }
+    const limit = new Limit(timeoutMs);
+    while (this.queue.stats.queued > 0 && !limit.isOver) await Promise.race([this.#start(), limit.over]);
+    limit.clear();
     return this.queue.stats.queued === 0;
   }
 
-  /** Sends what is queued within the time, and counts the rest as dropped. */
+  /** Sends what is queued within the time; the rest goes to the disk, or is counted as dropped. */
   async close(timeoutMs: number): Promise<void> {
     this.#deadline = Date.now() + timeoutMs;
     this.#wake?.();
     await this.flush(timeoutMs);
     clearTimeout(this.#timer);
-    for (let items = this.queue.take(Infinity, Infinity); items.length > 0; items = this.queue.take(Infinity, Infinity)) {
-      this.#settle(items);
-      this.queue.drop("at_exit", items.length);
+    const disk = await (this.queue.stats.queued > 0 ? this.#disk() : this.#opened);
+    for (const batch of disk ? [...this.#inFlight] : []) await this.#keep(batch);
+    for (let items = this.#take(); items.length > 0; items = this.#take()) {
+      const batch = await this.#batch(items);
+      if (!(await this.#keep(batch))) this.#lose(batch, "at_exit");
     }
+    const limit = new Limit(this.#deadline - Date.now());
+    if (disk) await Promise.race([this.#running, limit.over]);
+    limit.clear();
+    this.#deadline = 0;
+    await disk?.close();
   }
 
   /** One warning a client; what comes after it is counted. */
@@ -94,18 +140,87 @@ export class Sender {
   }
 
   async #sendAll(): Promise<void> {
+    await this.#disk();
+    for (let items = this.#take(); items.length > 0; items = this.#take()) {
+      this.#inFlight = [await this.#batch(items)];
+      for (let [first] = this.#inFlight; first; [first] = this.#inFlight) await this.#deliver(first);
+      await this.#sendStored(1);
+    }
+    await this.#sendStored(Infinity);
+  }
+
+  #take(): Item[] {
     const { batchEvents, batchBytes } = this.options;
     // A batch that waits for another try must leave room in the queue for what comes.
-    const bytesMax = Math.min(batchBytes, Math.max(1, this.queue.bytesMax / 4));
-    for (let items = this.queue.take(batchEvents, bytesMax); items.length > 0; items = this.queue.take(batchEvents, bytesMax)) {
-      await this.#deliver(await this.#batch(items));
+    return this.queue.take(batchEvents, Math.min(batchBytes, Math.max(1, this.queue.bytesMax / 4)));
+  }
+
+  /** The disk, opened once; undefined where there is none or it cannot be used. */
+  #disk(): Promise<Disk | undefined> {
+    const { disk } = this.options;
+    this.#opened ??= disk
+      ? disk.open().then(
+          () => {
+            this.queue.stats.adopted += disk.events;
+            this.queue.stats.spooled = disk.events;
+            return disk;
+          },
+          (error: unknown) => void this.fault(`cannot use the spool: ${error}`),
+        )
+      : Promise.resolve(undefined);
+    return this.#opened;
+  }
+
+  /** Sends what waits on disk, the oldest first, as long as the server takes it. */
+  async #sendStored(batchesMax: number): Promise<void> {
+    const disk = await this.#disk();
+    for (let n = 0; disk && n < batchesMax; n++) {
+      const stored = disk.oldest();
+      if (!stored || Date.now() > this.#deadline) return;
+      const batch = await this.#read(disk, stored);
+      if (!batch) continue;
+      const wait = await this.#attempt(batch);
+      if (wait !== undefined) {
+        // Else the queue's own tries keep the pace.
+        if (this.queue.stats.queued === 0) await this.#pause(wait);
+        return;
+      }
+      await disk.delete(stored);
     }
+  }
+
+  async #read(disk: Disk, stored: Stored): Promise<Batch | undefined> {
+    const { key, kind, events } = stored;
+    const batch: Batch = { kind, key, events, items: [], stored, body: new Uint8Array(), begun: Date.now(), inDoubt: false, isOver: false };
+    try {
+      batch.body = await disk.read(stored);
+      return batch;
+    } catch (error) {
+      this.fault(`cannot read ${stored.path}: ${error}`);
+      this.#lose(batch, "damaged");
+      await disk.setAside(stored);
+      return undefined;
+    }
+  }
+
+  /** Moves a batch that failed to the disk, so that it costs no memory while it waits; says whether it need not be tried here. */
+  async #keep(batch: Batch): Promise<boolean> {
+    if (batch.stored || batch.isOver) return true;
+    const disk = await this.#disk();
+    batch.kept ??= disk ? disk.add(batch.key, batch.kind, batch.events, batch.body) : Promise.resolve(false);
+    const { kept } = batch;
+    if (!(await kept)) {
+      if (batch.kept === kept) delete batch.kept; // there may be room later
+      return batch.isOver;
+    }
+    this.#finish(batch);
+    return true;
   }
 
   async #batch(items: Item[]): Promise<Batch> {
     const plain = joined(items);
     const body = this.options.gzip ? await gzip(plain) : plain;
-    return { kind: items[0]!.kind, key: makeId(), items, body, begun: Date.now(), inDoubt: false };
+    return { kind: items[0]!.kind, key: makeId(), events: items.length, items, body, begun: Date.now(), inDoubt: false, isOver: false };
   }
 
   async #deliver(batch: Batch): Promise<void> {
@@ -113,6 +228,7 @@ export class Sender {
       if (Date.now() > this.#deadline) return this.#lose(batch, "at_exit");
       const wait = await this.#attempt(batch);
       if (wait === undefined) return;
+      if (await this.#keep(batch)) return void (await this.#pause(wait));
       if (Date.now() - batch.begun > this.options.retryForMs) return this.#lose(batch, "gave_up");
       if (Date.now() + wait > this.#deadline) return this.#lose(batch, "at_exit");
       await this.#pause(wait);
@@ -155,11 +271,12 @@ export class Sender {
     const accepted = told["accepted"];
     if (typeof accepted === "number" && (status === 200 || status === 400)) {
       this.#failures = 0;
-      const rejected = batch.items.length - accepted;
-      if (rejected > 0) this.fault(`the collector rejects ${rejected} of ${batch.items.length} ${batch.kind}: ${body.slice(0, 300)}`);
-      this.#settle(batch.items);
-      this.queue.stats.received += accepted;
-      this.queue.stats.rejected += rejected;
+      const rejected = batch.events - accepted;
+      if (rejected > 0) this.fault(`the collector rejects ${rejected} of ${batch.events} ${batch.kind}: ${body.slice(0, 300)}`);
+      if (this.#finish(batch)) {
+        this.queue.stats.received += accepted;
+        this.queue.stats.rejected += rejected;
+      }
       return undefined;
     }
     const said = String(told["detail"] ?? "no reason was given").slice(0, 300);
@@ -169,13 +286,12 @@ export class Sender {
     }
     if (status === 413 && batch.items.length > 1) {
       const middle = batch.items.length >> 1;
-      await this.#deliver(await this.#batch(batch.items.slice(0, middle)));
-      await this.#deliver(await this.#batch(batch.items.slice(middle)));
+      const halves = await Promise.all([this.#batch(batch.items.slice(0, middle)), this.#batch(batch.items.slice(middle))]);
+      if (!batch.isOver) this.#inFlight = [...halves, ...this.#inFlight.filter((other) => other !== batch)];
       return undefined;
     }
     this.fault(`${this.options.url} refuses a batch of ${batch.kind} with ${status}: ${said}`);
-    this.#settle(batch.items);
-    this.queue.drop("refused", batch.items.length);
+    if (this.#finish(batch)) this.queue.drop("refused", batch.events);
     return undefined;
   }
 
@@ -199,13 +315,21 @@ export class Sender {
   }
 
   #lose(batch: Batch, reason: Reason): void {
-    this.#settle(batch.items);
-    if (batch.inDoubt) this.queue.stats.unconfirmed += batch.items.length;
-    else this.queue.drop(reason, batch.items.length);
+    if (!this.#finish(batch)) return;
+    if (batch.inDoubt) this.queue.stats.unconfirmed += batch.events;
+    else this.queue.drop(reason, batch.events);
   }
 
-  #settle(items: Item[]): void {
-    this.queue.settle(items.length, items.reduce((sum, item) => sum + cost(item), 0));
+  /** The batch leaves the queue or the disk; says whether the caller is the one to count its fate. */
+  #finish(batch: Batch): boolean {
+    if (batch.isOver) return false;
+    batch.isOver = true;
+    this.#inFlight = this.#inFlight.filter((other) => other !== batch);
+    this.queue.settle(batch.items.length, batch.items.reduce((sum, item) => sum + cost(item), 0));
+    const { disk } = this.options;
+    if (disk && batch.stored) disk.forget(batch.stored);
+    if (disk) this.queue.stats.spooled = disk.events;
+    return true;
   }
 }
 
@@ -242,8 +366,21 @@ function milliseconds(retryAfter: string | null): number | undefined {
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS);
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => unref(setTimeout(resolve, ms)));
+/** A time that somebody waits for, so that it keeps the process alive until it is cleared. */
+class Limit {
+  isOver = false;
+  readonly over: Promise<void>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ms: number) {
+    this.over = new Promise((resolve) => {
+      this.#timer = setTimeout(() => resolve(void (this.isOver = true)), ms);
+    });
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 /** A timer that keeps no process alive; browsers have numbers for timers. */

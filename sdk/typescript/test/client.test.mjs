@@ -205,11 +205,13 @@ test("a monitored function is timed, and what it throws goes on", async () => {
 });
 
 test("a process that ends by itself sends what it has, and is not held up by a server that is away", async () => {
-  const code = (url, exitTimeoutMs) => `
+  const code = (url, exitTimeoutMs, end) => `
     import { Client } from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)};
-    new Client({ url: ${JSON.stringify(url)}, model: "m", exitTimeoutMs: ${exitTimeoutMs} }).logPrediction({ features: { x: 1 } });`;
-  for (const [url, limit] of [[collector.url, 20_000], ["http://127.0.0.1:9", 300]]) {
-    const child = spawn(process.execPath, ["--input-type=module", "-e", code(url, limit)], { stdio: "ignore" });
+    const client = new Client({ url: ${JSON.stringify(url)}, model: "m", exitTimeoutMs: ${exitTimeoutMs} });
+    client.logPrediction({ features: { x: 1 } }); ${end}`;
+  const away = "http://127.0.0.1:9";
+  for (const [url, limit, end] of [[collector.url, 20_000, ""], [away, 300, ""], [away, 1_000, "await client.close();"]]) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code(url, limit, end)], { stdio: "ignore" });
     const [status] = await once(child, "exit");
     assert.equal(status, 0);
   }

@@ -3,10 +3,11 @@ import http from "node:http";
 import { gunzipSync } from "node:zlib";
 
 export async function faultyCollector() {
-  const held = { plan: [], always: undefined, records: {}, keys: new Map(), requests: [], eventsMax: Infinity };
+  const held = { plan: [], always: undefined, records: {}, keys: new Map(), requests: [], eventsMax: Infinity, hanging: 0 };
   const server = http.createServer((request, response) => {
     const fault = held.plan.shift() ?? held.always;
     if (fault === "away") return request.socket.destroy();
+    if (fault === "hang") return void held.hanging++;
     const chunks = [];
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {
@@ -39,8 +40,8 @@ export async function faultyCollector() {
   return held;
 }
 
-/** The sum that must be `stats.logged`. */
+/** The sum that must be `stats.logged + stats.adopted`. */
 export function accounted(stats) {
   const dropped = Object.values(stats.dropped).reduce((sum, n) => sum + n, 0);
-  return stats.received + stats.rejected + stats.unconfirmed + stats.queued + dropped;
+  return stats.received + stats.rejected + stats.unconfirmed + stats.spooled + stats.queued + dropped;
 }

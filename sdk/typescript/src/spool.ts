@@ -1,0 +1,176 @@
+// Batches on disk, for servers that are away for long: whole files, each with the key under which it is sent. For Node.
+//
+// A process owns one folder. Folders of processes that ended are emptied into it, so that what a process could not send before its end
+// is sent by the next one, once, because the key stays the same. Node cannot lock files; the folder says whose it is instead.
+import { mkdir, open, readFile, readdir, rename, rmdir, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+
+import { type Kind, makeId } from "./events.js";
+import type { Disk, Stored } from "./sender.js";
+
+/** Where batches wait, and how much of the disk they may take. */
+export interface SpoolSettings {
+  dir: string;
+  /** 256 MiB. */
+  bytes?: number;
+}
+
+const FOLDER = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FILE = /^([0-9a-f-]{36})\.(predictions|outcomes|exposures|measurements)\.(\d+)\.ndjson\.gz$/;
+const OWNER = "owner.json";
+/** Processes of another machine or container cannot be asked; they touch their folder this often, and are dead after so long without. */
+const TOUCH_MS = 60_000;
+const LEASE_MS = 600_000;
+/** Folders of this process's clients. */
+const ours = new Set<string>();
+
+export class Spool implements Disk {
+  readonly #dir: string;
+  readonly #bytesMax: number;
+  readonly #folder: string;
+  #files: Stored[] = [];
+  #bytes = 0;
+  #touch: ReturnType<typeof setInterval> | undefined;
+
+  constructor({ dir, bytes = 256 * 2 ** 20 }: SpoolSettings) {
+    if (typeof dir !== "string" || dir === "") throw new TypeError("spool has no dir; accepted is the path of a folder");
+    if (!(bytes >= 1)) throw new RangeError(`spool.bytes is ${bytes}; accepted is 1 or more`);
+    this.#dir = dir;
+    this.#bytesMax = bytes;
+    this.#folder = join(dir, makeId());
+  }
+
+  get events(): number {
+    return this.#files.reduce((sum, file) => sum + file.events, 0);
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    ours.add(this.#folder);
+    await writeFile(join(this.#folder, OWNER), JSON.stringify({ host: hostname(), pid: process.pid }));
+    this.#touch = setInterval(() => void this.#touched(), TOUCH_MS).unref();
+    for (const name of (await readdir(this.#dir)).sort()) {
+      const folder = join(this.#dir, name);
+      if (FOLDER.test(name) && folder !== this.#folder && (await isDead(folder))) await this.#adopt(folder);
+    }
+    this.#files.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async #touched(): Promise<void> {
+    const now = new Date();
+    await utimes(join(this.#folder, OWNER), now, now).catch(() => undefined);
+  }
+
+  /** Moves the files of a dead process here, one by one: of two processes that try, one gets each. */
+  async #adopt(folder: string): Promise<void> {
+    try {
+      for (const name of await readdir(folder)) {
+        const found = FILE.exec(name);
+        if (!found) continue;
+        const path = join(this.#folder, name);
+        try {
+          await rename(join(folder, name), path);
+        } catch {
+          continue; // another process was first
+        }
+        const { size } = await stat(path);
+        this.#bytes += size;
+        this.#files.push({ path, key: found[1]!, kind: found[2] as Kind, events: Number(found[3]), bytes: size });
+      }
+    } finally {
+      await removed(folder);
+    }
+  }
+
+  async add(key: string, kind: Kind, events: number, body: Uint8Array): Promise<boolean> {
+    if (this.#bytes + body.length > this.#bytesMax) return false;
+    this.#bytes += body.length;
+    const path = join(this.#folder, `${key}.${kind}.${events}.ndjson.gz`);
+    try {
+      const file = await open(`${path}.part`, "w");
+      try {
+        await file.writeFile(body);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(`${path}.part`, path);
+    } catch {
+      this.#bytes -= body.length;
+      return false;
+    }
+    this.#files.push({ path, key, kind, events, bytes: body.length });
+    return true;
+  }
+
+  oldest(): Stored | undefined {
+    return this.#files[0];
+  }
+
+  async read(stored: Stored): Promise<Uint8Array<ArrayBuffer>> {
+    const body = new Uint8Array(await readFile(stored.path));
+    const text = await promisify(gunzip)(body);
+    let events = 0;
+    for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, end + 1)) events++;
+    if (events !== stored.events) throw new Error(`${events} events, not ${stored.events}`);
+    return body;
+  }
+
+  forget(stored: Stored): void {
+    this.#files = this.#files.filter((file) => file !== stored);
+  }
+
+  async delete(stored: Stored): Promise<void> {
+    this.#bytes -= stored.bytes;
+    await unlink(stored.path).catch(() => undefined);
+  }
+
+  async setAside(stored: Stored): Promise<void> {
+    this.#bytes -= stored.bytes;
+    await rename(stored.path, `${stored.path}.damaged`).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#touch);
+    if (this.#files.length === 0) await removed(this.#folder);
+    ours.delete(this.#folder);
+  }
+}
+
+/** Whether the folder is one of ours, and its process is gone. */
+async function isDead(folder: string): Promise<boolean> {
+  try {
+    const path = join(folder, OWNER);
+    const { host, pid } = JSON.parse(await readFile(path, "utf8")) as { host: string; pid: number };
+    if (host !== hostname()) return Date.now() - (await stat(path)).mtimeMs > LEASE_MS;
+    return pid === process.pid ? !ours.has(folder) : !isRunning(pid);
+  } catch {
+    return false; // no folder of ours, or one that is being made
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Takes away what is ours; a folder that then holds something, a damaged batch say, stays. */
+async function removed(folder: string): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) {
+      if (name.endsWith(".ndjson.gz.part")) await unlink(join(folder, name));
+    }
+    if ((await readdir(folder)).every((name) => name === OWNER)) {
+      await unlink(join(folder, OWNER));
+      await rmdir(folder);
+    }
+  } catch {
+    // another process was first
+  }
+}
