@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use windvane_analyzer::experiment::{self, AaRequest, Measured, Metric, SEED, SPLITS_DEFAULT, run_aa};
+use windvane_analyzer::experiment::{self, AaRequest, Metric, SEED, SPLITS_DEFAULT, run_aa};
 use windvane_store::Reader;
 use windvane_types::experiment_aa::Document;
 
@@ -25,8 +25,8 @@ pub struct AaArguments {
     /// The column that says who or what would be assigned.
     #[arg(long, value_name = "COLUMN")]
     unit: Option<String>,
-    /// What is compared: NAME:mean, NAME:proportion or NAME:ratio(DENOMINATOR). Of an experiment: the name of its metric, the first
-    /// that decides unless given.
+    /// What is compared: NAME:mean, NAME:proportion, NAME:ratio(DENOMINATOR) or NAME:quantile(0.99). Of an experiment: the name of
+    /// its metric, the first that decides unless given.
     #[arg(long, value_name = "NAME:KIND")]
     metric: Option<String>,
     /// The accepted chance of a false verdict, above 0 and below 1; 0.05, or the experiment's own, unless given.
@@ -67,11 +67,6 @@ pub fn run(arguments: &AaArguments) -> CommandResult {
         return Err(usage("a file takes --unit and --metric".to_owned()));
     };
     let metric = Metric::parse(metric).map_err(usage)?;
-    if matches!(metric.measured, Measured::Quantile { .. }) {
-        return Err(usage(
-            "`quantile` cannot be dealt out by sums: give a mean, a proportion or a ratio".to_owned(),
-        ));
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(of_file(arguments, unit, metric));
     drop(runtime);

@@ -1,7 +1,7 @@
 //! An experiment of the configuration over a span of the past, as if it had begun then: what planning it and trying it out need.
 
 use clap::Args;
-use windvane_analyzer::experiment::{Measured, StoredExperiment};
+use windvane_analyzer::experiment::StoredExperiment;
 use windvane_store::Reader;
 use windvane_types::experiment::Role;
 use windvane_types::span::Span;
@@ -53,7 +53,7 @@ impl Past {
 /// Finds an experiment, its metric, and the span.
 ///
 /// # Errors
-/// There is no such experiment or metric, the metric is a quantile, or the span is not longer than the experiment's window.
+/// There is no such experiment or metric, or the span is not longer than the experiment's window.
 pub fn past(name: &str, metric: Option<&str>, flags: &PastFlags) -> Result<Past, Failure> {
     let config = flags.connection.config()?;
     let found = source::configured(&config, name)?;
@@ -81,21 +81,17 @@ pub fn past(name: &str, metric: Option<&str>, flags: &PastFlags) -> Result<Past,
 
 /// The metric of this name; the first that decides where none is named.
 fn place(experiment: &StoredExperiment, name: Option<&str>) -> Result<usize, Failure> {
-    let summed = |at: &usize| !matches!(experiment.metrics[*at].metric.measured, Measured::Quantile { .. });
-    let mut places = 0..experiment.metrics.len();
     let names: Vec<&str> = experiment.metrics.iter().map(|metric| metric.metric.name.as_str()).collect();
     let of = &experiment.exposed.experiment;
     match name {
-        Some(name) => match names.iter().position(|known| *known == name) {
-            Some(at) if summed(&at) => Ok(at),
-            Some(_) => Err(usage(format!("`{name}` is a quantile; give a mean, a proportion or a ratio"))),
-            None => Err(usage(format!("`{of}` has no metric `{name}`; there are {}", names.join(", ")))),
-        },
-        None => places
-            .clone()
-            .filter(summed)
-            .find(|at| experiment.metrics[*at].metric.role == Role::Primary)
-            .or_else(|| places.find(summed))
-            .ok_or_else(|| usage(format!("`{of}` has no mean, proportion or ratio"))),
+        Some(name) => names
+            .iter()
+            .position(|known| *known == name)
+            .ok_or_else(|| usage(format!("`{of}` has no metric `{name}`; there are {}", names.join(", ")))),
+        None if names.is_empty() => Err(usage(format!("`{of}` has no metrics"))),
+        None => {
+            let primary = experiment.metrics.iter().position(|metric| metric.metric.role == Role::Primary);
+            Ok(primary.unwrap_or(0))
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::output::print;
 #[derive(Debug, Args)]
 pub struct PlanArguments {
     /// An experiment of the configuration: mean, spread and units a day are then those of real traffic in the store.
-    #[arg(value_name = "NAME", conflicts_with_all = ["mean", "share"])]
+    #[arg(value_name = "NAME", conflicts_with_all = ["mean", "share", "quantile"])]
     name: Option<String>,
     /// With NAME: which of its metrics; the first that decides unless given.
     #[arg(long, value_name = "NAME", requires = "name")]
@@ -33,7 +33,7 @@ pub struct PlanArguments {
         long,
         value_name = "M",
         requires = "sd",
-        required_unless_present_any = ["share", "name"],
+        required_unless_present_any = ["share", "name", "quantile"],
         conflicts_with = "share"
     )]
     mean: Option<f64>,
@@ -43,6 +43,15 @@ pub struct PlanArguments {
     /// A proportion's share before the experiment, in place of mean and standard deviation.
     #[arg(long, value_name = "P")]
     share: Option<f64>,
+    /// The level of a quantile of units with one row each, such as 0.99, in place of mean and standard deviation.
+    #[arg(long, value_name = "Q", requires = "value", requires = "density", conflicts_with_all = ["mean", "share"])]
+    quantile: Option<f64>,
+    /// The quantile before the experiment.
+    #[arg(long, value_name = "V", requires = "quantile")]
+    value: Option<f64>,
+    /// The share of units per unit of the metric about the quantile: 0.0002 where one of fifty lies within 50 of it either way.
+    #[arg(long, value_name = "SHARE", requires = "quantile")]
+    density: Option<f64>,
     /// The relative effect that is to be found: 0.05 is five per cent of the control. This or --units, or both.
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     effect: Option<f64>,
@@ -155,17 +164,21 @@ fn check(asked: &PlanArguments) -> Result<(), Failure> {
 
 fn out_of_range() -> Failure {
     usage(
-        "`--share` and `--variance-reduction` are 0 to 1, `--sd` is above 0, `--arms` is 2 or more"
+        "`--share` and `--variance-reduction` are 0 to 1, `--sd` and `--density` are above 0, `--quantile` is above 0 and below 1, \
+         `--arms` is 2 or more"
             .to_owned(),
     )
 }
 
 /// The figures of the command line.
 fn given(asked: &PlanArguments) -> Result<Ground, Failure> {
-    let baseline = match (asked.share, asked.mean, asked.sd) {
-        (Some(share), ..) => Baseline::of_share(share),
-        (None, Some(mean), Some(sd)) => Baseline::of_mean(mean, sd * sd),
-        _ => None,
+    let baseline = match (asked.share, asked.quantile) {
+        (Some(share), _) => Baseline::of_share(share),
+        (None, Some(q)) => {
+            let known = asked.value.zip(asked.density);
+            known.and_then(|(value, density)| Baseline::of_density(q, value, density))
+        }
+        (None, None) => asked.mean.zip(asked.sd).and_then(|(mean, sd)| Baseline::of_mean(mean, sd * sd)),
     };
     let arms = asked.arms.unwrap_or(2);
     Ok(Ground {
@@ -234,6 +247,7 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
         schema: SCHEMA.to_owned(),
         mean: baseline.mean(),
         variance: baseline.variance_at(baseline.mean()).unwrap_or_default(),
+        quantile: ground.quantile(asked),
         arms: ground.arms,
         alpha: ground.alpha,
         power: asked.power,
@@ -292,6 +306,13 @@ impl PlanArguments {
 }
 
 impl Ground {
+    /// The level, where the metric is a quantile.
+    fn quantile(&self, asked: &PlanArguments) -> Option<f64> {
+        let read =
+            self.read.as_ref().and_then(|(_, past)| past.experiment.metrics[past.place].metric.quantile());
+        read.or(asked.quantile)
+    }
+
     /// The mean over the days of the traffic.
     fn units_per_day(&self) -> Option<f64> {
         let (traffic, _) = self.read.as_ref()?;

@@ -7,6 +7,7 @@ mod exposed;
 mod extremes;
 mod frame;
 mod orders;
+mod quantile_splits;
 mod splits;
 mod stored;
 mod sums;
@@ -19,6 +20,7 @@ pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
+pub use quantile_splits::{HALVES, HalfCountedRow, HalfRowsRow, QUANTILE_SPLITS, QuantileSplit};
 pub use splits::{SPLITS, Split, SplitsRow, splits};
 pub use stored::{
     ARM, ArrivalsRow, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When,

@@ -498,6 +498,45 @@ fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
     assert_eq!((unknown.code, unknown.stdout.as_str()), (65, ""), "{}", unknown.stderr);
 }
 
+// Four rows of each of 300 units that are nearly alike: a test that took rows for independent would differ in a third of the splits.
+#[test]
+fn random_splits_of_a_quantile_differ_about_as_often_as_alpha_says() {
+    let text = (0..1200_u32).fold("unit,value\n".to_owned(), |mut text, i| {
+        writeln!(text, "u{},{}", i % 300, i % 300 * 7919 % 1009 + 10 * (i / 300)).unwrap();
+        text
+    });
+    let folder = Folder::new();
+    let csv = folder.file("rows.csv", &text);
+    let metric = ["--unit", "unit", "--metric", "value:quantile(0.9)", "--splits", "256", "--json"];
+    let document = experiment(&[&["aa", csv.to_str().unwrap()][..], &metric].concat()).document();
+    assert_eq!(
+        (&document["units"], &document["splits"], &document["type"]),
+        (&300.0.into(), &256.into(), &"quantile".into())
+    );
+    let rate = document["false_positive_rate"].as_f64().unwrap();
+    assert!((0.015..0.1).contains(&rate), "{document}");
+}
+
+// Exponential with mean 100: the median is 100 ln 2, where the density is .005, so a unit's variance is .25/.005².
+#[test]
+fn a_quantile_is_planned_by_its_density() {
+    let words = ["plan", "--quantile", "0.5", "--value", "69.3147", "--density", "0.005", "--effect", "0.05"];
+    let document = experiment(&[&words[..], &["--json"]].concat()).document();
+    near(&document["variance"], 10_000.0, 1e-12);
+    // The relative difference has the variance (1 + 1.05²)·v/m² of an arm's n units: n = that·(1.959964 + 0.841621)²/0.05².
+    let arm = 7.848_88 / 0.0025 * (1.0 + 1.05 * 1.05) * 10_000.0 / (69.3147 * 69.3147);
+    near(&(document["units_needed"].as_f64().unwrap() / (2.0 * arm)).into(), 1.0, 1e-3);
+    assert!(experiment(&words).stdout.contains("0.5 quantile 69.31"), "{document}");
+    for wrong in [
+        &["--quantile", "0.5", "--density", "0"][..],
+        &["--quantile", "1", "--density", "1"],
+        &["--quantile", "0.5"],
+    ] {
+        let asked = [&["plan", "--value", "5", "--effect", "0.1"][..], wrong].concat();
+        assert_eq!(experiment(&asked).code, 64, "{asked:?}");
+    }
+}
+
 // GrowthBook's power.test.ts: mean 10, variance 3909.99977, lift 5 %, 400,000 units over 3 arms: power 0.52144, MDE 0.07027.
 #[test]
 fn a_plan_agrees_with_a_published_one() {

@@ -225,6 +225,7 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     segments_are_those_of_a_file_with_the_same_rows(&service);
     segments_and_strata_of_exposures_are_those_of_the_days_before(&service);
     what_cuts_nothing_is_told(&service);
+    a_quantile_is_planned_and_tried_out_with_its_own_rows(&service);
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -330,6 +331,25 @@ fn segments_and_strata_of_exposures_are_those_of_the_days_before(service: &Servi
         }
         agrees(&revenue(&found["comparisons"]), &revenue(&wanted["comparisons"]));
     }
+}
+
+/// Latencies of 100 to 199, one a unit: the interval of the median at the ranks 40 and 60 is 20 wide, and clusters of one row have the
+/// variance of 100 over 99 of independent ones, which the formula's 99 over 100 takes back: 100·(20/2z)².
+fn a_quantile_is_planned_and_tried_out_with_its_own_rows(service: &Service) {
+    let of = |words: &[&str]| {
+        let more = ["checkout", "--metric", "latency", "--span", "2013-01-01/2013-01-05", "--json"];
+        let ran = windvane(service, &[&["experiment"], words, &more].concat());
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        document
+    };
+    let plan = of(&["plan", "--effect", "0.2"]);
+    assert_eq!((&plan["mean"], &plan["quantile"]), (&149.5.into(), &0.5.into()), "{plan}");
+    assert_eq!(plan["traffic"]["units"], 100, "{plan}");
+    let variance = plan["variance"].as_f64().unwrap();
+    assert!((variance / 2603.177_716 - 1.0).abs() < 1e-9, "{plan}");
+    let aa = of(&["aa", "--splits", "64"]);
+    assert_eq!((&aa["units"], &aa["splits"], &aa["metric"]), (&100.0.into(), &64.into(), &"latency".into()));
 }
 
 fn what_cuts_nothing_is_told(service: &Service) {

@@ -10,10 +10,13 @@ pub const SCHEMA: &str = "windvane.experiment_plan/1";
 pub struct Document {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// The metric's mean or share before the experiment.
+    /// The metric's mean, share or quantile before the experiment.
     pub mean: f64,
     /// The variance of one unit.
     pub variance: f64,
+    /// The level of a quantile; none for other metrics.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quantile: Option<f64>,
     /// The arms, the control among them, with equal shares.
     pub arms: u32,
     /// The accepted chance of a false verdict of one comparison.

@@ -1,5 +1,7 @@
 //! An A/A simulation: the same units, dealt out at random again and again. How often does the comparison find what is not there?
 
+mod quantile;
+
 use windvane_stats::{
     binomial::{Share, clopper_pearson},
     experiment::{
@@ -33,7 +35,7 @@ pub struct AaRequest {
     pub population: Population,
     /// The column of units.
     pub unit: String,
-    /// The metric: a mean, a proportion or a ratio.
+    /// The metric.
     pub metric: Metric,
     /// The accepted chance of a false verdict.
     pub alpha: f64,
@@ -41,6 +43,31 @@ pub struct AaRequest {
     pub splits: usize,
     /// Which ones.
     pub seed: u64,
+}
+
+impl AaRequest {
+    /// The seed of a round, none of which has the splits of another.
+    fn seed_of(&self, round: u64) -> u64 {
+        self.seed.wrapping_add(round).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, Default)]
+struct Simulated {
+    /// Units with a value.
+    units: f64,
+    /// Splits that have a p-value.
+    tested: u64,
+    /// Those of them that differ.
+    found: u64,
+}
+
+impl Simulated {
+    fn count(&mut self, p_value: Option<f64>, alpha: f64) {
+        self.tested += u64::from(p_value.is_some());
+        self.found += u64::from(p_value.is_some_and(|p| p < alpha));
+    }
 }
 
 /// Deals the units out again and again; `progress` hears how many splits are done.
@@ -53,25 +80,26 @@ pub async fn run_aa(
     mut progress: impl FnMut(usize),
 ) -> Result<Document, ExperimentError> {
     let measures = measures(request)?;
-    let (mut split, n) = centred(reader, request, &measures).await?;
     let rule = Rule { alpha: request.alpha, ..Rule::against("") };
-    let (mut tested, mut found, mut done) = (0_u64, 0_u64, 0);
+    if let Measured::Quantile { q } = request.metric.measured {
+        let asked = (request, &measures[0], q);
+        return Ok(document(request, quantile::simulate(reader, asked, &rule, progress).await?));
+    }
+    let (mut split, units) = centred(reader, request, &measures).await?;
+    let (mut simulated, mut done) = (Simulated { units, ..Simulated::default() }, 0);
     for round in 0.. {
         if done >= request.splits {
             break;
         }
-        split.seed = request.seed.wrapping_add(round).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        split.seed = request.seed_of(round);
         let row = ask(reader, request, &split).await?;
         for bit in 0..SPLITS.min(request.splits - done) {
-            if let Some(p) = p_value(request, &split, (&row, bit), &rule) {
-                tested += 1;
-                found += u64::from(p < request.alpha);
-            }
+            simulated.count(p_value(request, &split, (&row, bit), &rule), request.alpha);
         }
         done = (done + SPLITS).min(request.splits);
         progress(done);
     }
-    Ok(document(request, n, (tested, found)))
+    Ok(document(request, simulated))
 }
 
 /// The sums of all units, and how many there are.
@@ -125,13 +153,14 @@ fn measures(request: &AaRequest) -> Result<Vec<Measure>, ExperimentError> {
 }
 
 async fn ask(reader: &Reader, request: &AaRequest, split: &Split<'_>) -> Result<SplitsRow, ExperimentError> {
-    let unknown = || ExperimentError::Column {
-        fault: ColumnFault::Unknown { column: request.unit.clone() },
-        known: Vec::new(),
-    };
-    let statement = experiment::splits(split).ok_or_else(unknown)?;
+    let statement = experiment::splits(split).ok_or_else(|| unknown_unit(request))?;
     let rows: Vec<SplitsRow> = reader.rows(&statement).await?;
-    rows.into_iter().next().ok_or_else(unknown)
+    rows.into_iter().next().ok_or_else(|| unknown_unit(request))
+}
+
+fn unknown_unit(request: &AaRequest) -> ExperimentError {
+    let fault = ColumnFault::Unknown { column: request.unit.clone() };
+    ExperimentError::Column { fault, known: Vec::new() }
 }
 
 /// The p-value of one split; `None` where there is none.
@@ -174,7 +203,7 @@ fn arm_sums(request: &AaRequest, split: &Split<'_>, sums: &[f64]) -> Result<ArmS
     })
 }
 
-fn document(request: &AaRequest, n: f64, (tested, found): (u64, u64)) -> Document {
+fn document(request: &AaRequest, Simulated { units, tested, found }: Simulated) -> Document {
     let share = Share::new(found, tested);
     let ci = share
         .and_then(|share| clopper_pearson::clopper_pearson(share, 0.95))
@@ -185,7 +214,7 @@ fn document(request: &AaRequest, n: f64, (tested, found): (u64, u64)) -> Documen
         source: request.population.source.clone(),
         metric: request.metric.name.clone(),
         kind: request.metric.kind(),
-        units: n,
+        units,
         splits: tested,
         alpha: request.alpha,
         false_positives: found,

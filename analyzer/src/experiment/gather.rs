@@ -1,5 +1,6 @@
 //! From rows to sums: asks for the arms, for the sums of all metrics at once, and for quantiles.
 
+use windvane_stats::experiment::quantile::QuantileArm;
 use windvane_store::{
     Reader,
     experiment::{
@@ -66,6 +67,19 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
         metrics: with_covariate(metrics, request),
         parts,
     })
+}
+
+/// The quantile over all units of rows that are in no arm; `None` without rows.
+pub(super) async fn quantile_of_all(
+    reader: &Reader,
+    request: &ExperimentRequest,
+) -> Result<Option<QuantileArm>, ExperimentError> {
+    let opened = open(request)?;
+    let arms = [String::new()];
+    let scan = Scan { reader, opened: &opened, arms: &arms, units_are: UnitsAre::Repeated };
+    let sums = scan.sums(&request.metrics).await?;
+    let found = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
+    Ok(found.into_values().flatten().next().flatten())
 }
 
 /// The fault of a column, with the columns that there are.

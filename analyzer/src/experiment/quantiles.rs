@@ -80,7 +80,7 @@ pub(super) async fn quantiles(
 }
 
 /// The ranks that are fetched: around the estimate, then the ends of the interval.
-fn wanted_ranks(ranks: &quantile::Ranks) -> Vec<u64> {
+pub(super) fn wanted_ranks(ranks: &quantile::Ranks) -> Vec<u64> {
     let mut wanted = vec![ranks.below, ranks.above];
     wanted.extend(ranks.ends.iter().flat_map(|(lo, hi)| [*lo, *hi]));
     wanted

@@ -7,7 +7,10 @@ use windvane_store::{
     experiment::{ArrivalsRow, ExposedBy, UNIT, arrivals},
 };
 
-use super::{AaRequest, ExperimentError, StoredExperiment, aa, facts::ArmSums, stored};
+use super::{
+    AaRequest, ExperimentError, ExperimentRequest, StoredExperiment, aa, facts::ArmSums, gather,
+    metric::Measured, stored,
+};
 
 /// The units of a span.
 #[derive(Debug, Clone)]
@@ -22,17 +25,22 @@ pub struct Traffic {
 
 /// The units of the source of a metric, the `place`th one, as if an experiment without arms had begun at the start of the
 /// experiment's span. Units whose window was not over at its end are left out.
-///
-/// # Errors
-/// The metric names a column that its table does not have.
-pub fn as_if(experiment: &StoredExperiment, place: usize) -> Result<AaRequest, ExperimentError> {
+fn asked(experiment: &StoredExperiment, place: usize) -> Result<ExperimentRequest, ExperimentError> {
     let mut experiment = experiment.clone();
     experiment.exposed.by = ExposedBy::Records;
     // A split has no arms, no covariates, no segments and no strata.
     experiment.covariate_us = None;
     experiment.stratify = None;
     experiment.exposed.segment_by.clear();
-    let asked = stored::request(&experiment, &experiment.metrics[place].table, &[place])?;
+    stored::request(&experiment, &experiment.metrics[place].table, &[place])
+}
+
+/// The same as an A/A simulation asks for it.
+///
+/// # Errors
+/// The metric names a column that its table does not have.
+pub fn as_if(experiment: &StoredExperiment, place: usize) -> Result<AaRequest, ExperimentError> {
+    let asked = asked(experiment, place)?;
     Ok(AaRequest {
         population: asked.population,
         unit: UNIT.to_owned(),
@@ -46,18 +54,25 @@ pub fn as_if(experiment: &StoredExperiment, place: usize) -> Result<AaRequest, E
 /// Reads the traffic of a metric, the `place`th one.
 ///
 /// # Errors
-/// There are fewer than two units, the metric is a quantile, or a statement fails.
+/// There are fewer than two units, too few rows for a quantile, or a statement fails.
 pub async fn traffic(
     reader: &Reader,
     experiment: &StoredExperiment,
     place: usize,
 ) -> Result<Traffic, ExperimentError> {
-    let asked = as_if(experiment, place)?;
-    let (sums, units) = aa::whole(reader, &asked).await?;
+    let asked = asked(experiment, place)?;
+    let (sums, units) = match experiment.metrics[place].metric.measured {
+        Measured::Quantile { .. } => {
+            let arm = gather::quantile_of_all(reader, &asked).await?;
+            (ArmSums::Quantile(arm), arm.map_or(0, |arm| arm.clusters.n()))
+        }
+        _ => aa::whole(reader, &as_if(experiment, place)?).await?,
+    };
     let baseline = match &sums {
         ArmSums::Mean(sums) => Baseline::of_sums(sums),
         ArmSums::Proportion(sums) => sums.share().and_then(Baseline::of_share),
         ArmSums::Ratio(sums) => Baseline::of_ratio(sums),
+        ArmSums::Quantile(arm) => arm.as_ref().and_then(Baseline::of_quantile),
         _ => None,
     };
     let start_us = experiment.exposed.start_us.unwrap_or_default();

@@ -65,7 +65,8 @@ pub(super) fn text(plan: &Document) -> String {
         };
     }
     text + &format!(
-        "mean {}, standard deviation of a unit {}; {} at {}, {}\n",
+        "{} {}, standard deviation of a unit {}; {} at {}, {}\n",
+        plan.quantile.map_or("mean".to_owned(), |q| format!("{q} quantile")),
         number(plan.mean),
         number(plan.variance.sqrt()),
         sides(plan),

@@ -14,6 +14,19 @@ pub struct RanksOfArm {
     pub ranks: Vec<u64>,
 }
 
+impl RanksOfArm {
+    /// The levels that stand for the ranks; `None` where nothing is wanted.
+    pub(super) fn levels(&self) -> Option<String> {
+        if self.rows == 0 || self.ranks.is_empty() {
+            return None;
+        }
+        // The middle between two ranks, so that rounding never picks the neighbour.
+        let levels: Vec<String> =
+            self.ranks.iter().map(|rank| format!("{:?}", (*rank as f64 - 0.5) / self.rows as f64)).collect();
+        Some(levels.join(", "))
+    }
+}
+
 /// The order statistics of all measures and arms.
 #[derive(Debug, Clone, Deserialize)]
 pub struct OrderRow {
@@ -52,14 +65,9 @@ pub fn order_statistics(question: Question<'_>, wanted: &[Vec<RanksOfArm>], seve
 }
 
 fn of_arm(measure: usize, code: usize, wanted: &RanksOfArm) -> String {
-    if wanted.rows == 0 || wanted.ranks.is_empty() {
-        return "emptyArrayFloat64()".to_owned();
-    }
-    // The middle between two ranks, so that rounding never picks the neighbour.
-    let levels: Vec<String> =
-        wanted.ranks.iter().map(|rank| format!("{:?}", (*rank as f64 - 0.5) / wanted.rows as f64)).collect();
+    let Some(levels) = wanted.levels() else { return "emptyArrayFloat64()".to_owned() };
     let known = format!("isNotNull(wv_v{measure}) AND wv_code = {code}");
-    format!("quantilesExactIf({})(assumeNotNull(wv_v{measure}), {known})", levels.join(", "))
+    format!("quantilesExactIf({levels})(assumeNotNull(wv_v{measure}), {known})")
 }
 
 /// How many rows lie at or below an estimate, by unit, summed over the units of an arm.
@@ -143,7 +151,8 @@ fn rows_where(question: &Question<'_>, measures: &[Measure], condition: &str) ->
     format!("(SELECT {unit} AS wv_unit, {code} AS wv_code{values} FROM {from} WHERE {condition})")
 }
 
-fn literal(number: f64) -> String {
+/// A number as ClickHouse reads it.
+pub(super) fn literal(number: f64) -> String {
     match number {
         number if number.is_nan() => "nan".to_owned(),
         number if number.is_infinite() => if number > 0.0 { "inf" } else { "-inf" }.to_owned(),

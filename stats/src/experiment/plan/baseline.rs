@@ -3,7 +3,7 @@
 //! Question: which two numbers of past data decide how many units an experiment needs?
 //! Input: sums over past units, of the span that the experiment will take: what a unit does in a day says little of a month.
 //! Formula: mean: m, s². Share: p, p(1-p), which moves with p. Ratio: R and (v_M - 2R·c + R²v_D)/μ_D². Quantile: Q and
-//! n·Var(Q). A covariate takes the share ρ² off the variance.
+//! n·Var(Q), or q(1-q)/f² with f the density of independent rows at Q. A covariate takes the share ρ² off the variance.
 //! Valid when: units are independent.
 //! Reference: Deng, Knoblich, Lu 2018, doi:10.1145/3219819.3219919; Deng, Xu, Kohavi, Walker 2013, doi:10.1145/2433396.2433413.
 //! Oracle: as of the estimators.
@@ -73,6 +73,15 @@ impl Baseline {
     #[must_use]
     pub fn of_quantile(arm: &QuantileArm) -> Option<Self> {
         Self::of(arm.estimate, Variance::Linear(arm.variance()? * arm.clusters.n() as f64))
+    }
+
+    /// A quantile of units with one row each, where about a share `density` of them lies within a unit of the metric at `value`;
+    /// `None` unless q is within (0, 1) and the density is above 0.
+    #[must_use]
+    pub fn of_density(q: f64, value: f64, density: f64) -> Option<Self> {
+        let usable = q > 0.0 && q < 1.0 && density > 0.0 && density.is_finite();
+        let variance = q * (1.0 - q) / density / density;
+        Self::of(value, Variance::Linear(variance)).filter(|_| usable && variance.is_finite())
     }
 
     /// The same when a covariate explains a share of the variance: the squared correlation; `None` outside of [0, 1].

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::{
     Allocation, Baseline, Moment, Plan, Scale, Stopping, delta_variance, midway::Running, search::Direction,
 };
-use crate::experiment::effect::{Alternative, Level};
+use crate::experiment::{
+    effect::{Alternative, Level},
+    quantile::QuantileArm,
+};
 
 /// Half of the last printed digit.
 const PRINTED: f64 = 5e-6;
@@ -25,6 +28,22 @@ fn power_and_detectable_effect_agree_with_growthbook() {
     assert!((case_25().power(0.05, 400_000.0).unwrap() - 0.52144).abs() < PRINTED);
     let mde = case_25().minimum_detectable_effect(400_000.0, 0.8, Direction::Up).unwrap();
     assert!((mde - 0.07027).abs() < PRINTED, "{mde}");
+}
+
+// Quantiles of an exponential with mean 1: the median is ln 2 and has the density ½, so the variance .25/.25; and what the order
+// statistics of many rows tell is about that.
+#[test]
+fn a_quantile_has_the_variance_of_its_density() {
+    let known = Baseline::of_density(0.5, std::f64::consts::LN_2, 0.5).unwrap();
+    assert_eq!((known.mean(), known.variance_at(1.0)), (std::f64::consts::LN_2, Some(1.0)));
+    let rows: Vec<f64> = (1..20_000).map(|i| -(1.0 - f64::from(i) / 20_000.0).ln()).collect();
+    let read = Baseline::of_quantile(&QuantileArm::of_units(rows.chunks(1), 0.5).unwrap()).unwrap();
+    assert!((read.variance_at(1.0).unwrap() - 1.0).abs() < 0.02, "{read:?}");
+    for (q, density) in
+        [(0.0, 1.0), (1.0, 1.0), (0.5, 0.0), (0.5, -1.0), (0.5, f64::INFINITY), (f64::NAN, 1.0)]
+    {
+        assert_eq!(Baseline::of_density(q, 1.0, density), None, "{q} {density}");
+    }
 }
 
 // GrowthBook, packages/shared/test/power.test.ts, frequentist variance of (2, 7, 4, .5, 5, 15).
