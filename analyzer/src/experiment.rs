@@ -5,6 +5,7 @@
 
 mod aa;
 mod advice;
+mod anytime;
 mod beside;
 mod compare;
 mod cuts;

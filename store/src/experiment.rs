@@ -3,6 +3,7 @@
 //! Rows are summed by unit first and units by arm then, in one statement. Where every unit has one row ([`probe`] tells) the
 //! first step is left out. Names and values come from users: each is quoted where it enters the text.
 
+mod around;
 mod exposed;
 mod extremes;
 mod frame;
@@ -14,6 +15,7 @@ mod sums;
 mod timing;
 mod units;
 
+pub use around::{AroundRow, around};
 pub use extremes::{Centred, ExtremesRow, extremes};
 pub(crate) use frame::micros;
 pub use frame::{

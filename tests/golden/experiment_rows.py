@@ -201,6 +201,34 @@ def quantile(units, arm, column, q):
     return answer(of("A"), of(arm))
 
 
+def always_valid(units, arm, column, q, tuning, alpha=0.05):
+    """Howard and Ramdas 2022: beta-binomial evidence of both arms against a common quantile, at every value that was seen, and
+    for each arm the order statistics that its own evidence at half of alpha leaves; one row a unit."""
+    from scipy.special import betaln
+
+    def evidence(s, n, level):
+        log = -2 * math.log(level)
+        kappa = tuning / 2 / (log + math.log1p(log))
+        a, b = kappa * q, kappa * (1 - q)
+        return betaln(a + s, b + n - s) - betaln(a, b) - s * math.log(q) - (n - s) * math.log(1 - q)
+
+    def least(rows, x):
+        below, upto = int((rows < x).sum()), int((rows <= x).sum())
+        return min(evidence(s, len(rows), alpha) for s in range(below, upto + 1))
+
+    def ends(rows):
+        inside = [s for s in range(len(rows) + 1) if evidence(s, len(rows), alpha / 2) < -math.log(alpha / 2)]
+        return rows[inside[0] - 1], rows[inside[-1]]
+
+    control, own = (np.sort(np.array([x for (x,) in sums(units, side, column)])) for side in ("A", arm))
+    p = min(1.0, math.exp(-min(least(control, x) + least(own, x) for x in np.concatenate([control, own]))))
+    (low0, high0), (low1, high1) = ends(control), ends(own)
+    return {
+        "decision": {"p_value": p, "ci": [float(low1 - high0), float(high1 - low0)]},
+        "sequential": {"p_value": p},
+    }
+
+
 def main():
     units = by_unit(write_rows())
     metrics = {
@@ -211,6 +239,7 @@ def main():
         "latency:quantile(0.9)": lambda arm: quantile(units, arm, "latency", 0.9),
     }
     adjusted = {"revenue:mean": lambda arm: cuped(units, arm, "revenue", "before")}
+    anytime = {"clock:quantile(0.6)": lambda arm: always_valid(units, arm, "clock", 0.6, 400)}
     past = ("revenue", "clicks", "before", "views")
     adjusted_ratio = {"revenue:ratio(clicks)": lambda arm: cuped_ratio(units, arm, past)}
     counts = {arm: sum(own == arm for own, _ in units.values()) for arm in "ABC"}
@@ -220,6 +249,7 @@ def main():
         "several": 1,
         "plain": {name: {arm: of(arm) for arm in "BC"} for name, of in metrics.items()},
         "adjusted": {name: {arm: of(arm) for arm in "BC"} for name, of in adjusted.items()},
+        "anytime": {name: {arm: of(arm) for arm in "BC"} for name, of in anytime.items()},
         "adjusted_ratio": {name: {arm: of(arm) for arm in "BC"} for name, of in adjusted_ratio.items()},
     }
     (HERE / "experiment_rows.json").write_text(json.dumps(document, indent=1) + "\n")

@@ -217,6 +217,7 @@ fn rows_of_a_file_agree_with_scipy() {
     for (part, more) in [
         ("plain", vec![]),
         ("adjusted", vec!["--covariate", "before"]),
+        ("anytime", vec!["--inference", "sequential", "--sequential-tuning", "400"]),
         ("adjusted_ratio", vec!["--ratio-covariate", "before:ratio(views)"]),
     ] {
         let metrics = expected[part].as_object().unwrap();

@@ -88,6 +88,33 @@ fn an_arm_of_zeros_is_judged_by_the_absolute_difference() {
     assert!(said(&found).contains("always-valid p-value of the absolute difference"), "{found}");
 }
 
+// 200 rows an arm, those of B 60 of 200 higher: with one row a unit the counts of rows decide, with two rows units do.
+#[test]
+fn a_quantile_is_looked_at_any_time_by_rows_where_units_have_one() {
+    let folder = Folder::new();
+    let rows = |a_unit: u32| {
+        let text = (0..400_u32).fold("unit,arm,value\n".to_owned(), |text, i| {
+            let (of_b, value) = (i % 2, i / 2 * 7 % 200);
+            // Rows of a unit are of one arm.
+            let unit = i / 2 / a_unit * 2 + of_b;
+            text + &format!("u{unit},{},{}\n", ["A", "B"][of_b as usize], 100 + value + 60 * of_b)
+        });
+        folder.file(&format!("{a_unit}.csv"), &text)
+    };
+    let found = |a_unit: u32| {
+        let options = ["--metric", "value:quantile(0.5)", "--inference", "sequential", "--format", "json"];
+        let document = super::experiment::over(&rows(a_unit), &options).document();
+        comparison(&document, "value", "B").clone()
+    };
+    let (one, two) = (found(1), found(2));
+    assert_eq!((&one["verdict"], &one["sequential"]["method"]), (&"better".into(), &"quantile_ranks".into()));
+    assert_eq!(one["decision"]["p_value"], one["sequential"]["p_value"]);
+    assert!(one["decision"]["ci"][0].as_f64() < Some(60.0) && one["decision"]["ci"][1].as_f64() > Some(60.0));
+    assert!(said(&one).contains("exact however few there are"), "{one}");
+    assert_eq!((&two["sequential"]["method"], &two["decision"]["scale"]), (&Value::Null, &"relative".into()));
+    assert!(said(&two).contains("counts of rows would need one row a unit"), "{two}");
+}
+
 #[test]
 fn one_side_finds_nothing_on_the_other_and_leaves_its_end_open() {
     let metric = mean([1000.0, 10.0, 100.0], [1000.0, 12.0, 100.0]);

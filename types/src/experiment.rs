@@ -258,6 +258,8 @@ pub enum SequenceKind {
     NormalMixture,
     /// The mixture sequential probability ratio test.
     Msprt,
+    /// Counts of rows about a quantile.
+    QuantileRanks,
 }
 
 impl SequenceKind {

@@ -8,7 +8,7 @@ use windvane_stats::experiment::{
     proportion, quantile, ratio,
     sums::Sums,
 };
-use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, Sequential, Stratified};
+use windvane_types::experiment::{Bayesian, Better, Cuped, Effect, SequenceKind, Sequential, Stratified};
 
 use super::{
     deciding::Deciding,
@@ -97,8 +97,18 @@ pub(super) fn effect(tested: Option<effect::Effect>) -> Effect {
 }
 
 /// The relative effect at any time.
-pub(super) fn sequential(contrast: &Contrast, rule: &Rule) -> Option<Sequential> {
+pub(super) fn sequential(deciding: &Deciding<'_>) -> Option<Sequential> {
+    let (contrast, rule) = (deciding.contrast, deciding.rule);
     let relative = contrast.relative?;
+    if let Some(anytime) = deciding.anytime {
+        return Some(Sequential {
+            estimate: relative.value,
+            ci: anytime.relative.map(ends),
+            p_value: anytime.p_value,
+            tuning: rule.tuning,
+            method: SequenceKind::QuantileRanks,
+        });
+    }
     let tested = rule.sequence.mode(contrast, (rule.tuning, level(rule))).test(relative, level(rule));
     Some(Sequential {
         estimate: tested.estimate,

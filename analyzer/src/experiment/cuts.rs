@@ -8,7 +8,7 @@ use windvane_store::experiment::{
 };
 
 use super::{
-    ExperimentError,
+    ExperimentError, anytime,
     facts::{Extremes, Facts, MetricFacts, Part, Parts, Timed},
     forms::{self, Summed},
     gather::{self, Scan},
@@ -70,6 +70,7 @@ pub(super) async fn cut(
         parts.days = cutter.days().await?;
     }
     parts.timed = timed(scan, request).await?;
+    parts.anytime = anytime::anytime(scan, request, sums).await?;
     if cuts.outliers {
         parts.extremes = extremes(scan, request, sums).await?;
     }

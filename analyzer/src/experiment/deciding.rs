@@ -14,6 +14,7 @@ use windvane_types::experiment::{
 };
 
 use super::{
+    anytime::Anytime,
     compare::{ends, level},
     inference::{Belief, Inference, Looks, spending_name},
     request::Rule,
@@ -25,6 +26,8 @@ pub(super) struct Deciding<'a> {
     pub(super) rule: &'a Rule,
     /// Empty unless the inference is group sequential.
     pub(super) fractions: &'a [f64],
+    /// What counts of rows say at every look, where they do.
+    pub(super) anytime: Option<Anytime>,
 }
 
 impl Deciding<'_> {
@@ -40,6 +43,11 @@ impl Deciding<'_> {
         };
         match &self.rule.inference {
             Inference::Fixed => of("absolute", self.contrast.absolute(level)),
+            Inference::Sequential if self.anytime.is_some() => Decision {
+                ci: self.anytime.map(|it| ends(it.absolute)),
+                p_value: self.anytime.and_then(|it| it.p_value),
+                ..of("absolute", None)
+            },
             Inference::Sequential => {
                 // An arm of nothing but zeros is a sure relative loss of everything, without an error to test by.
                 let testable = |it: &Estimate| it.se.is_some_and(|se| se > 0.0);

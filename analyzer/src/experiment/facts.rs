@@ -11,7 +11,7 @@ use windvane_stats::experiment::{
 };
 use windvane_store::experiment::TimingRow;
 
-use super::Metric;
+use super::{Metric, anytime::AnytimeQuantile};
 
 /// An experiment without its rows.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ pub(super) struct Parts {
     pub(super) days: Vec<(i32, Vec<MetricFacts>)>,
     /// The extreme units of each mean.
     pub(super) extremes: Vec<Extremes>,
+    /// Quantiles that may be looked at any time.
+    pub(super) anytime: Vec<AnytimeQuantile>,
     /// When rows were seen, where that can be held against something.
     pub(super) timed: Option<Timed>,
 }

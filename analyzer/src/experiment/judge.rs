@@ -118,7 +118,10 @@ fn comparisons(facts: &Facts, control: usize, (rule, fractions): (&Rule, &[f64])
                 Some(strata) => compare::stratified(strata, (control, arm)),
                 None => compare::compare(sides.0, sides.1),
             };
-            found.push(comparison(facts, (metric, compared), (control, arm), (rule, fractions)));
+            let anytime = facts.parts.anytime.iter().find(|it| it.metric == place);
+            let anytime = anytime.map(|it| it.compare((control, arm), rule));
+            let deciding = Deciding { contrast: &compared.contrast, rule, fractions, anytime };
+            found.push(comparison(facts, (metric, &compared), (control, arm), &deciding));
         }
     }
     found
@@ -144,15 +147,15 @@ fn sample_ratio(facts: &Facts, bound: f64, rule: &Rule) -> Srm {
 
 fn comparison(
     facts: &Facts,
-    (metric, compared): (&MetricFacts, Compared),
+    (metric, compared): (&MetricFacts, &Compared),
     (control, arm): (usize, usize),
-    (rule, fractions): (&Rule, &[f64]),
+    deciding: &Deciding<'_>,
 ) -> Comparison {
     let sides = (&metric.arms[control], &metric.arms[arm]);
     let sums = (&sides.0.sums, &sides.1.sums);
-    let ledger = ledger(facts, metric, sides, &compared);
-    let Compared { contrast, cuped, stratified, method } = compared;
-    let deciding = Deciding { contrast: &contrast, rule, fractions };
+    let ledger = ledger(facts, metric, sides, compared);
+    let Compared { contrast, cuped, stratified, method } = *compared;
+    let rule = deciding.rule;
     let asked = &metric.metric;
     let level = compare::level(rule);
     let absolute = compare::effect(contrast.absolute(level));
@@ -175,8 +178,8 @@ fn comparison(
         p_adjusted: None,
         df: contrast.df,
         method: method.to_owned(),
-        sequential: compare::sequential(&contrast, rule),
-        bayesian: compare::bayesian(&deciding, asked.better),
+        sequential: compare::sequential(deciding),
+        bayesian: compare::bayesian(deciding, asked.better),
         cuped,
         verdict: Verdict::Inconclusive,
         ledger,
@@ -205,7 +208,8 @@ fn comparison(
             exact.test, exact.p_value
         ));
     }
-    comparison.ledger.extend(verdicts::told(&comparison, rule));
+    let told = verdicts::told(&comparison, rule, deciding.anytime.as_ref());
+    comparison.ledger.extend(told);
     comparison
 }
 

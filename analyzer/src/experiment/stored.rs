@@ -16,6 +16,7 @@ use windvane_types::span::in_words;
 
 use super::{
     Cuts, ExperimentError, Metric,
+    anytime::AnytimeQuantile,
     facts::{Extremes, Facts, MetricFacts, Part, Parts},
     gather,
     metric::{Before, Measured},
@@ -210,6 +211,7 @@ struct StoredParts {
     segments_there: u64,
     days: BTreeMap<i32, Vec<Option<MetricFacts>>>,
     extremes: Vec<Extremes>,
+    anytime: Vec<AnytimeQuantile>,
     /// For each metric, for each stratum, the sums by arm; empty where no source has strata.
     strata: Vec<Vec<Vec<Sums>>>,
 }
@@ -243,6 +245,9 @@ impl StoredParts {
         }
         let placed = |found: &Extremes| Extremes { metric: places[found.metric], ..found.clone() };
         self.extremes.extend(parts.extremes.iter().map(placed));
+        let placed =
+            |found: &AnytimeQuantile| AnytimeQuantile { metric: places[found.metric], ..found.clone() };
+        self.anytime.extend(parts.anytime.iter().map(placed));
     }
 
     /// Every source has the same exposed units, so a day that one lacks has none; and a segment that one lacks, because units came
@@ -261,6 +266,7 @@ impl StoredParts {
             segments,
             days: self.days.into_iter().filter_map(whole).collect(),
             extremes: self.extremes,
+            anytime: self.anytime,
             strata: self.strata,
             ..Parts::default()
         }

@@ -1,9 +1,12 @@
 //! From numbers to words: the correction over the family, the verdict of each comparison, and what the ledger says of both. Pure.
 
 use windvane_stats::{correction, experiment::effect::Alternative};
-use windvane_types::experiment::{Better, Comparison, Decision, GuardrailVerdict, Srm, SrmVerdict, Verdict};
+use windvane_types::experiment::{
+    Better, Comparison, Decision, GuardrailVerdict, Kind, Srm, SrmVerdict, Verdict,
+};
 
 use super::{
+    anytime::Anytime,
     inference::{Belief, Inference, Rope},
     request::{FamilyCorrection, Rule},
     sequence_method::SequenceMethod,
@@ -58,7 +61,7 @@ fn shown(p: f64) -> String {
 }
 
 /// How the verdict is reached, where it is not the two-sided test at a fixed horizon.
-pub(super) fn told(comparison: &Comparison, rule: &Rule) -> Vec<String> {
+pub(super) fn told(comparison: &Comparison, rule: &Rule, anytime: Option<&Anytime>) -> Vec<String> {
     let mut lines = Vec::new();
     let told_below = rule.inference == Inference::Sequential || comparison.sequential.is_none();
     if rule.sequence != SequenceMethod::Asymptotic && !told_below {
@@ -75,12 +78,21 @@ pub(super) fn told(comparison: &Comparison, rule: &Rule) -> Vec<String> {
     }
     match &rule.inference {
         Inference::Fixed => {}
+        Inference::Sequential if anytime.is_some() => lines.push(format!(
+            "decided: by the always-valid p-value of no difference between the quantiles, from counts of rows, strongest at {} units: \
+             exact however few there are; its interval holds too, and is wider than the p-value needs",
+            rule.tuning
+        )),
         Inference::Sequential => lines.push(format!(
-            "decided: by the always-valid p-value of the {} difference{}, which holds at every look",
+            "decided: by the always-valid p-value of the {} difference{}, which holds at every look{}",
             comparison.decision.scale,
             match rule.sequence {
                 SequenceMethod::Asymptotic => format!(", narrowest at {} units", rule.tuning),
                 method => format!(" by {}", method.name()),
+            },
+            match comparison.kind {
+                Kind::Quantile => "; counts of rows would need one row a unit",
+                Kind::Mean | Kind::Proportion | Kind::Ratio => "",
             }
         )),
         Inference::GroupSequential(_) => lines.push(match &comparison.group_sequential {

@@ -38,7 +38,6 @@ pub struct OrderRow {
 /// several arms, whose rows do not count.
 #[must_use]
 pub fn order_statistics(question: Question<'_>, wanted: &[Vec<RanksOfArm>], several: bool) -> Statement {
-    let unit = &question.frame.unit;
     let measures: Vec<String> = wanted
         .iter()
         .enumerate()
@@ -48,20 +47,26 @@ pub fn order_statistics(question: Question<'_>, wanted: &[Vec<RanksOfArm>], seve
             format!("[{}]", arms.join(", "))
         })
         .collect();
+    Statement::new(format!(
+        "SELECT CAST([{}], 'Array(Array(Array(Float64)))') AS values FROM {}",
+        measures.join(", "),
+        of_one_arm(&question, several),
+    ))
+    .setting("output_format_json_quote_denormals", 1)
+}
+
+/// One row a row, without those of units that were seen in several arms; `several` says that there are some.
+pub(super) fn of_one_arm(question: &Question<'_>, several: bool) -> String {
+    let unit = &question.frame.unit;
     let assigned = question.frame.assigned();
     let excluded = match several {
         false => String::new(),
         true => format!(
             " AND {unit} NOT IN (SELECT wv_unit FROM {} GROUP BY wv_unit HAVING min(wv_code) != max(wv_code))",
-            rows(&question, &[])
+            rows(question, &[])
         ),
     };
-    Statement::new(format!(
-        "SELECT CAST([{}], 'Array(Array(Array(Float64)))') AS values FROM {}",
-        measures.join(", "),
-        rows_where(&question, question.measures, &format!("{assigned}{excluded}")),
-    ))
-    .setting("output_format_json_quote_denormals", 1)
+    rows_where(question, question.measures, &format!("{assigned}{excluded}"))
 }
 
 fn of_arm(measure: usize, code: usize, wanted: &RanksOfArm) -> String {
