@@ -33,7 +33,7 @@ pub use aa::{AaRequest, SEED, SPLITS_DEFAULT, run_aa};
 pub use cuts::{Cuts, SEGMENTS_MAX, STRATA_MAX};
 pub use error::ExperimentError;
 pub use judge::SRM_BELOW;
-pub use metric::{Before, Cap, Measured, Metric};
+pub use metric::{Before, Cap, Limits, Measured, Metric};
 pub use request::{ExperimentRequest, FamilyCorrection, LookedAt, PRIMARY_SHARE, Rule, TUNING};
 pub use sequence_method::SequenceMethod;
 pub use stored::{StoredChecks, StoredExperiment, StoredMetric, run_stored};

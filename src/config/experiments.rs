@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use windvane_analyzer::experiment::{
-    Cap, FamilyCorrection, LookedAt, Measured, Metric, PRIMARY_SHARE, Rule, SequenceMethod, StoredChecks,
+    FamilyCorrection, Limits, LookedAt, Measured, Metric, PRIMARY_SHARE, Rule, SequenceMethod, StoredChecks,
     StoredExperiment, StoredMetric, TUNING,
     inference::{self, Belief, Earlier, Inference, Looks, Progress, Rope},
 };
@@ -293,9 +293,7 @@ fn metric(layers: &mut Layers, table: &KeyPath, name: &str) -> Option<StoredMetr
         Some("outcomes") => RecordTable::Outcomes { model: layers.required_text(table, "model")? },
         _ => RecordTable::Measurements,
     };
-    let cap = layers.text(table.join("cap")).and_then(|text| {
-        Cap::parse(&text).map_err(|problem| layers.contradiction(table.join("cap"), &problem)).ok()
-    });
+    let limits = limits(layers, table, &measured);
     let margin = layers.number(table.join("margin"), 0.0);
     let metric = StoredMetric {
         metric: Metric {
@@ -309,7 +307,8 @@ fn metric(layers: &mut Layers, table: &KeyPath, name: &str) -> Option<StoredMetr
                 _ => Role::Primary,
             },
             margin: (margin > 0.0).then_some(margin),
-            cap: cap.filter(|_| measured == Measured::Mean),
+            cap: limits.cap,
+            floor: limits.floor,
             ..Metric::new(name, measured)
         },
         table: records,
@@ -323,4 +322,15 @@ fn metric(layers: &mut Layers, table: &KeyPath, name: &str) -> Option<StoredMetr
         return None;
     }
     Some(metric)
+}
+
+/// Where values are cut; those of other metrics than means are not.
+fn limits(layers: &mut Layers, table: &KeyPath, measured: &Measured) -> Limits {
+    let [cap, floor] = ["cap", "floor"].map(|key| layers.text(table.join(key)));
+    let parsed = Limits::parse(cap.as_deref(), floor.as_deref());
+    let limits = parsed.map_err(|problem| {
+        let key = if Limits::parse(cap.as_deref(), None).is_err() { "cap" } else { "floor" };
+        layers.contradiction(table.join(key), &problem);
+    });
+    limits.ok().filter(|_| *measured == Measured::Mean).unwrap_or_default()
 }

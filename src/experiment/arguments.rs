@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use windvane_analyzer::experiment::{
-    Cap, Cuts, FamilyCorrection, Measured, Metric, Rule, SequenceMethod, TUNING, inference::Belief,
+    Cuts, FamilyCorrection, Limits, Measured, Metric, Rule, SequenceMethod, TUNING, inference::Belief,
 };
 use windvane_stats::correction::Correction;
 use windvane_types::experiment::Role;
@@ -90,6 +90,9 @@ pub struct Arguments {
     /// mean.
     #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary")]
     cap: Option<String>,
+    /// Values of units below this count as this: a value, or a percentile such as p0.1; for every mean.
+    #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary", allow_hyphen_values = true)]
+    floor: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -277,8 +280,8 @@ impl Arguments {
             (None, Some(file), Some(unit), Some(arm))
                 if self.control.is_some() && !self.metric.is_empty() =>
             {
-                let cap = self.cap.as_deref().map(Cap::parse).transpose().map_err(usage)?;
-                let mut metrics = metrics(&self.metric, &roles, cap)?;
+                let limits = Limits::parse(self.cap.as_deref(), self.floor.as_deref()).map_err(usage)?;
+                let mut metrics = metrics(&self.metric, &roles, limits)?;
                 covariates::give(&self.ratio_covariate, &mut metrics)?;
                 goes_together(&metrics, &rule)?;
                 let cuts = self.cuts.check(self.covariate.is_some())?;
@@ -303,14 +306,16 @@ impl Arguments {
     }
 }
 
-fn metrics(texts: &[String], roles: &Roles, cap: Option<Cap>) -> Result<Vec<Metric>, Failure> {
+fn metrics(texts: &[String], roles: &Roles, limits: Limits) -> Result<Vec<Metric>, Failure> {
     let metrics = texts.iter().map(|text| Metric::parse(text));
     let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
     roles.check(metrics.iter().map(|metric| metric.name.as_str()))?;
     for metric in &mut metrics {
         metric.margin = roles.margin(&metric.name);
         metric.role = roles.role(&metric.name, metric.role);
-        metric.cap = cap.filter(|_| metric.measured == Measured::Mean);
+        if metric.measured == Measured::Mean {
+            (metric.cap, metric.floor) = (limits.cap, limits.floor);
+        }
     }
     Ok(metrics)
 }

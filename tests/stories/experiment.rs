@@ -372,7 +372,7 @@ fn a_margin_makes_equivalence_possible_and_only_a_margin() {
 }
 
 #[test]
-fn a_cap_cuts_outliers_down_and_says_how_many() {
+fn limits_cut_outliers_and_say_how_many() {
     let folder = Folder::new();
     let text = (0..200).fold("unit,arm,value\n".to_owned(), |mut text, i| {
         let value = if i == 7 { 1e6 } else { f64::from(i / 2 % 5) };
@@ -389,6 +389,23 @@ fn a_cap_cuts_outliers_down_and_says_how_many() {
         near(&found["mean"], mean, 1e-12);
         assert_eq!(found["ledger"][0], line);
     }
+    let both = ["--metric", "value:mean", "--cap", "10", "--floor", "1", "--format", "json"];
+    let document = over(&csv, &both).document();
+    let found = comparison(&document, "value", "B");
+    near(&found["mean"], 2.27, 1e-12);
+    assert_eq!(
+        (&found["ledger"][0], &found["ledger"][1]),
+        (
+            &"capped: values of units above 10 count as that (10; 1 in all arms)".into(),
+            &"floored: values of units below 1 count as that (1; 40 in all arms)".into()
+        )
+    );
+    for wrong in [["--cap", "10", "--floor", "11"], ["--cap", "p99", "--floor", "p50"]] {
+        assert_eq!(over(&csv, &[&["--metric", "value:mean"][..], &wrong].concat()).code, 64, "{wrong:?}");
+    }
+    // A floor that lies above the percentile of the cap is known once the values are.
+    let crossed = over(&csv, &["--metric", "value:mean", "--cap", "p60", "--floor", "100"]);
+    assert!(crossed.code == 65 && crossed.stderr.contains("is above its cap"), "{}", crossed.stderr);
 }
 
 #[test]

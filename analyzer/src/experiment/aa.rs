@@ -183,7 +183,7 @@ fn arm(request: &AaRequest, split: &Split<'_>, sums: &[f64]) -> Result<ArmMetric
 
 #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a count of units")]
 fn arm_of(sums: ArmSums, n: f64) -> ArmMetric {
-    ArmMetric { sums, n: n as u64, missing: 0, partial: 0, capped: 0, values: n as u64 }
+    ArmMetric { sums, n: n as u64, missing: 0, partial: 0, capped: 0, floored: 0, values: n as u64 }
 }
 
 #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a count of units")]

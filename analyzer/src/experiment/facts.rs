@@ -114,6 +114,8 @@ pub(super) struct ArmMetric {
     pub(super) partial: u64,
     /// Units whose value was cut down to the cap.
     pub(super) capped: u64,
+    /// Units whose value was raised to the floor.
+    pub(super) floored: u64,
     /// Rows with a value.
     pub(super) values: u64,
 }

@@ -11,7 +11,7 @@ use windvane_store::experiment::{Form, FormRow, SumsRow};
 use super::{
     ExperimentError, Metric,
     facts::{ArmMetric, ArmSums, MetricFacts},
-    metric::{Before, Measured},
+    metric::{Before, Cap, Measured},
     request::ExperimentRequest,
 };
 
@@ -93,20 +93,29 @@ pub(super) fn metric_facts(
             missing: row.zip(form).map_or(0, |(row, form)| row.units - form.n),
             partial: form.map_or(0, |form| form.partial),
             capped: form.map_or(0, |form| form.capped),
+            floored: form.map_or(0, |form| form.floored),
             values: form.map_or(0, |form| form.values),
         });
     }
-    let notes = match (metric.cap, sums.forms[i].cap) {
-        (Some(cap), Some(bound)) => {
-            let capped: u64 = found.iter().map(|arm| arm.capped).sum();
-            vec![format!(
-                "capped: values of units above {bound} count as that ({}; {capped} in all arms)",
-                cap.name()
-            )]
-        }
-        _ => Vec::new(),
-    };
+    let notes = cut_down(metric, &sums.forms[i], &found);
     Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: found, notes, reason })
+}
+
+/// What was cut to limits, for the ledger.
+fn cut_down(metric: &Metric, form: &Form, arms: &[ArmMetric]) -> Vec<String> {
+    let capped: u64 = arms.iter().map(|arm| arm.capped).sum();
+    let floored: u64 = arms.iter().map(|arm| arm.floored).sum();
+    let of = |limit: Option<(Cap, f64)>, (word, side): (&str, &str), units: u64| {
+        limit.map(|(limit, bound)| {
+            let name = limit.name();
+            format!("{word}: values of units {side} {bound} count as that ({name}; {units} in all arms)")
+        })
+    };
+    let notes = [
+        of(metric.cap.zip(form.cap), ("capped", "above"), capped),
+        of(metric.floor.zip(form.floor), ("floored", "below"), floored),
+    ];
+    notes.into_iter().flatten().collect()
 }
 
 /// The sums of a metric's values in an arm, whatever else goes with them; `None` where no units have them.

@@ -217,16 +217,17 @@ impl Scan<'_> {
 
     /// The sums of all metrics; where plain sums lost too many digits they are taken again, around each arm's mean.
     async fn sums(&self, metrics: &[Metric]) -> Result<Summed, ExperimentError> {
-        let caps = self.caps(metrics).await?;
+        let limits = self.limits(metrics).await?;
         let mut forms: Vec<Form> = metrics
             .iter()
             .zip(&self.opened.places)
-            .zip(caps)
-            .map(|((metric, places), cap)| Form {
+            .zip(limits)
+            .map(|((metric, places), [cap, floor])| Form {
                 value: places.value,
                 other: places.other,
                 before: places.before,
                 cap,
+                floor,
                 count_fractional: metric.measured == Measured::Proportion,
                 ..Form::default()
             })
@@ -248,13 +249,14 @@ impl Scan<'_> {
         Ok(Summed { rows, forms })
     }
 
-    /// The bound of each metric that has one; percentiles are those of the units of all arms.
-    async fn caps(&self, metrics: &[Metric]) -> Result<Vec<Option<f64>>, ExperimentError> {
+    /// The cap and the floor of each metric that has one; percentiles are those of the units of all arms.
+    async fn limits(&self, metrics: &[Metric]) -> Result<Vec<[Option<f64>; 2]>, ExperimentError> {
         let asked: Vec<(usize, f64)> = metrics
             .iter()
             .zip(&self.opened.places)
-            .filter_map(|(metric, places)| match metric.cap {
-                Some(Cap::Quantile(q)) => Some((places.value, q)),
+            .flat_map(|(metric, places)| [metric.cap, metric.floor].map(|limit| (limit, places.value)))
+            .filter_map(|(limit, value)| match limit {
+                Some(Cap::Quantile(q)) => Some((value, q)),
                 _ => None,
             })
             .collect();
@@ -268,13 +270,17 @@ impl Scan<'_> {
             }
         }
         .into_iter();
-        Ok(metrics
-            .iter()
-            .map(|metric| match metric.cap {
-                None => None,
-                Some(Cap::Value(value)) => Some(value),
-                Some(Cap::Quantile(_)) => found.next().and_then(|quantile| quantile.finite()),
-            })
-            .collect())
+        let mut limit = |asked: Option<Cap>| match asked {
+            None => None,
+            Some(Cap::Value(value)) => Some(value),
+            Some(Cap::Quantile(_)) => found.next().and_then(|quantile| quantile.finite()),
+        };
+        let of = |metric: &Metric| match [limit(metric.cap), limit(metric.floor)] {
+            [Some(cap), Some(floor)] if floor > cap => Err(ExperimentError::Summary {
+                problem: format!("the floor {floor} of metric `{}` is above its cap {cap}", metric.name),
+            }),
+            limits => Ok(limits),
+        };
+        metrics.iter().map(of).collect()
     }
 }

@@ -20,6 +20,8 @@ pub struct Metric {
     pub margin: Option<f64>,
     /// The bound above which values of units count as the bound.
     pub cap: Option<Cap>,
+    /// The bound below which values of units count as the bound.
+    pub floor: Option<Cap>,
     /// A column of its own that explains part of its spread; that of the request where `None`.
     pub covariate: Option<String>,
     /// What a ratio was before the experiment.
@@ -74,13 +76,39 @@ pub enum Measured {
     },
 }
 
-/// Above what values are cut down.
+/// Where values are cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cap {
-    /// Above this value.
+    /// At this value.
     Value(f64),
-    /// Above this quantile of the units of all arms, above 0 and below 1.
+    /// At this quantile of the units of all arms, above 0 and below 1.
     Quantile(f64),
+}
+
+/// Where the values of a mean are cut, above and below.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Limits {
+    /// Values above it count as it.
+    pub cap: Option<Cap>,
+    /// Values below it count as it.
+    pub floor: Option<Cap>,
+}
+
+impl Limits {
+    /// Reads a cap and a floor: see [`Cap::parse`] and [`Cap::parse_floor`].
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(cap: Option<&str>, floor: Option<&str>) -> Result<Self, String> {
+        let limits =
+            Self { cap: cap.map(Cap::parse).transpose()?, floor: floor.map(Cap::parse_floor).transpose()? };
+        match limits {
+            Self { cap: Some(Cap::Value(cap)), floor: Some(Cap::Value(floor)) } if floor > cap => {
+                Err(format!("the floor {floor} is above the cap {cap}: give a floor of at most the cap"))
+            }
+            limits => Ok(limits),
+        }
+    }
 }
 
 impl Metric {
@@ -94,6 +122,7 @@ impl Metric {
             role: Role::Primary,
             margin: None,
             cap: None,
+            floor: None,
             covariate: None,
             before: None,
         }
@@ -212,16 +241,29 @@ impl Cap {
         let expected = || {
             format!("`{text}` is no cap: give a value such as 1000, or a percentile above p50 such as p99.9")
         };
+        Self::read(text, |percent| (50.0..100.0).contains(&percent)).ok_or_else(expected)
+    }
+
+    /// Reads a value, or a percentile such as `p0.1`, below which values are raised.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse_floor(text: &str) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "`{text}` is no floor: give a value such as -1000, or a percentile below p50 such as p0.1"
+            )
+        };
+        Self::read(text, |percent| percent > 0.0 && percent < 50.0).ok_or_else(expected)
+    }
+
+    fn read(text: &str, percentile: impl Fn(f64) -> bool) -> Option<Self> {
         match text.strip_prefix('p') {
             Some(percent) => {
-                let percent =
-                    percent.parse::<f64>().ok().filter(|percent| *percent >= 50.0 && *percent < 100.0);
-                percent.map(|percent| Self::Quantile(percent / 100.0)).ok_or_else(expected)
+                let percent = percent.parse::<f64>().ok().filter(|percent| percentile(*percent));
+                percent.map(|percent| Self::Quantile(percent / 100.0))
             }
-            None => {
-                let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
-                value.map(Self::Value).ok_or_else(expected)
-            }
+            None => text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Self::Value),
         }
     }
 }
@@ -230,7 +272,7 @@ impl Cap {
 mod tests {
     use windvane_types::experiment::Better;
 
-    use super::{Before, Cap, Measured, Metric};
+    use super::{Before, Cap, Limits, Measured, Metric};
 
     fn ratio(denominator: &str) -> Measured {
         Measured::Ratio { denominator: denominator.to_owned() }
@@ -292,5 +334,19 @@ mod tests {
         for text in ["p100", "p20", "p", "x", "inf", "nan"] {
             assert!(Cap::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn floors_are_values_or_percentiles_below_the_cap() {
+        let limits = |cap, floor| Limits { cap: Some(cap), floor: Some(floor) };
+        assert_eq!(
+            Limits::parse(Some("p99"), Some("p1")),
+            Ok(limits(Cap::Quantile(0.99), Cap::Quantile(0.01)))
+        );
+        assert_eq!(Limits::parse(Some("5"), Some("-5")), Ok(limits(Cap::Value(5.0), Cap::Value(-5.0))));
+        for text in ["p0", "p50", "p", "x", "nan"] {
+            assert!(Limits::parse(None, Some(text)).unwrap_err().contains("p0.1"), "{text}");
+        }
+        assert!(Limits::parse(Some("1"), Some("2")).unwrap_err().contains("above the cap 1"));
     }
 }

@@ -136,7 +136,7 @@ fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, E
                 "taken as given: the sums of the denominator in arm `{name}` contradict each other, so the standard error is that of the formula alone"
             ));
         }
-        arms.push(ArmMetric { sums, n, missing: 0, partial: 0, capped: 0, values: n });
+        arms.push(ArmMetric { sums, n, missing: 0, partial: 0, capped: 0, floored: 0, values: n });
     }
     let with_covariate = arms.iter().any(|arm| matches!(arm.sums, ArmSums::Adjusted(..)));
     if with_covariate && !arms.iter().all(|arm| matches!(arm.sums, ArmSums::Adjusted(..))) {

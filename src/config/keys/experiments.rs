@@ -291,4 +291,11 @@ pub const KEYS: &[Key] = &[
         example: "cap = \"p99.9\"",
         about: "Values of units above this count as this: a number, or a percentile of the units of all arms. For means.",
     },
+    Key {
+        path: "experiments.<NAME>.metrics.<METRIC>.floor",
+        kind: Kind::Text,
+        default: "none",
+        example: "floor = \"p0.1\"",
+        about: "Values of units below this count as this: a number, or a percentile of the units of all arms below p50. For means.",
+    },
 ];

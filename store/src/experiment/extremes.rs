@@ -47,7 +47,7 @@ pub fn extremes(question: Question<'_>, asked: &[Centred], most: usize) -> State
         .map(|asked| {
             let form = &question.forms[asked.form];
             let own = format!("wv_m{}", form.value);
-            let value = form.cap.map_or(own.clone(), |cap| format!("if({own} > {cap:?}, {cap:?}, {own})"));
+            let value = form.within(&own);
             let centres: Vec<String> = asked.centres.iter().map(|centre| format!("{centre:?}")).collect();
             let centre = format!("transform(wv_arm, {arms}, [{}]::Array(Float64), 0.)", centres.join(", "));
             let known = format!("assumeNotNull({value})");

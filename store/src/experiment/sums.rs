@@ -28,8 +28,24 @@ pub struct Form {
     pub origins: Vec<[f64; 4]>,
     /// Values of units above this count as this.
     pub cap: Option<f64>,
+    /// Values of units below this count as this.
+    pub floor: Option<f64>,
     /// Whether values that are neither 0 nor 1 are counted.
     pub count_fractional: bool,
+}
+
+impl Form {
+    /// A value that is cut to the form's limits.
+    pub(super) fn within(&self, value: &str) -> String {
+        let capped = match self.cap {
+            None => value.to_owned(),
+            Some(cap) => format!("if({value} > {cap:?}, {cap:?}, {value})"),
+        };
+        match self.floor {
+            None => capped,
+            Some(floor) => format!("if({value} < {floor:?}, {floor:?}, {capped})"),
+        }
+    }
 }
 
 /// What is asked.
@@ -77,6 +93,8 @@ pub struct FormRow {
     pub fractional: u64,
     /// Values above the cap.
     pub capped: u64,
+    /// Values below the floor.
+    pub floored: u64,
     /// Rows without a value of units that have one.
     pub partial: u64,
     /// Rows with a value.
@@ -154,7 +172,7 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
         values.extend(form_values(i, form, question));
         answers.push(form_sums(i, form, question.units_are));
     }
-    let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, partial UInt64, values UInt64, sum Float64, \
+    let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, floored UInt64, partial UInt64, values UInt64, sum Float64, \
                  sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64, before Array(Float64)))";
     let (rows, arm) = match question.units_are {
         // The arm stays text until the rows are grouped: its number is looked up once a group, not once a row.
@@ -257,11 +275,7 @@ pub(super) fn list(measures: &[Measure], one: impl Fn(usize, &Measure) -> String
 /// The numbers of a unit that has all of them; what is left of them after the origin is taken away.
 fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
     let own = format!("wv_m{}", form.value);
-    let kept = match form.cap {
-        None => own.clone(),
-        Some(cap) => format!("if({own} > {cap:?}, {cap:?}, {own})"),
-    };
-    let value = format!("{kept}{}", less_origin(form, question, 0));
+    let value = format!("{}{}", form.within(&own), less_origin(form, question, 0));
     let partial = match question.units_are {
         UnitsAre::Single => String::new(),
         UnitsAre::Repeated => {
@@ -311,6 +325,7 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
     };
     let fractional = counted(form.count_fractional.then(|| format!("wv_h{i} NOT IN (0, 1)")));
     let capped = counted(form.cap.map(|cap| format!("wv_h{i} > {cap:?}")));
+    let floored = counted(form.floor.map(|floor| format!("wv_h{i} < {floor:?}")));
     let (x, y) = (format!("wv_x{i}"), format!("wv_y{i}"));
     let (partial, values) = match units_are {
         UnitsAre::Single => ("toUInt64(0)".to_owned(), format!("count({x})")),
@@ -332,7 +347,7 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
         }
     };
     format!(
-        "tuple(count({x}), {fractional}, {capped}, {partial}, {values}, {}, {}, {other}, {before})",
+        "tuple(count({x}), {fractional}, {capped}, {floored}, {partial}, {values}, {}, {}, {other}, {before})",
         sum(&x),
         sum(&format!("{x} * {x}")),
     )
