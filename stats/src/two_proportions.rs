@@ -12,6 +12,7 @@
 
 pub mod barnard;
 pub mod boschloo;
+pub mod likelihood_ratio;
 mod nuisance;
 pub mod pooled;
 

@@ -6,7 +6,7 @@
 //! Where the answer must also say "not met", each of the two tests gets half of the error.
 //! Valid when: requests are independent.
 //! Reference: MLPerf inference rules, appendix "early stopping criterion"; the table of the fixed precision is n = z²p(1-p)/m²
-//! with a margin m of a twentieth of 1 - p.
+//! with a margin m of a twentieth of 1 - p, and its rounded column the next multiple of 2¹³.
 //! Oracle: SciPy 1.17 `scipy.stats.binom.cdf(t, h + t, 1 - p + d)`.
 //! Cost: some thirty binomial tails.
 
@@ -15,6 +15,9 @@ use crate::survival;
 
 /// Requests at most that are searched: a share of 1 - 10⁻⁹ and a million over the bound stay below it.
 const REQUESTS_MAX: u64 = 1 << 52;
+
+/// Requests of one load in the rules' table of fixed precision.
+const LOAD: f64 = 8192.0;
 
 /// What is to be proved.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,6 +86,13 @@ impl Claim {
         z * z * self.share * (1.0 - self.share) / (margin * margin)
     }
 
+    /// The same, rounded up to whole loads as the rules do: multiples of 2¹³.
+    #[must_use]
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "above 0, and whole")]
+    pub fn fixed_precision_rounded(&self) -> u64 {
+        (self.fixed_precision() / LOAD).ceil() as u64 * LOAD as u64
+    }
+
     fn search(&self, over: u64, error: f64) -> u64 {
         let allowed = 1.0 - self.share;
         let proves = |requests: u64| at_most(over, requests, allowed) < error;
@@ -118,9 +128,17 @@ mod tests {
     // Field case 29: the fixed-precision table of the rules.
     #[test]
     fn the_fixed_precision_of_the_rules_is_reproduced() {
-        for (share, requests) in [(0.9, 23_886.0), (0.95, 50_425.0), (0.97, 85_811.0), (0.99, 262_742.0)] {
-            let actual = Claim::new(share, 0.99).unwrap().fixed_precision();
-            assert!((actual.round() - requests).abs() < 1.5, "{share}: {actual}");
+        for (share, requests, rounded) in [
+            (0.9, 23_886.0, 24_576),
+            (0.95, 50_425.0, 57_344),
+            (0.97, 85_811.0, 90_112),
+            (0.99, 262_742.0, 270_336),
+        ] {
+            let claim = Claim::new(share, 0.99).unwrap();
+            assert_eq!(
+                (claim.fixed_precision().round(), claim.fixed_precision_rounded()),
+                (requests, rounded)
+            );
         }
     }
 
