@@ -275,6 +275,7 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         "inference = \"bayesian\"\nprior = \"normal(0,0.3)\"\nrope = \"-0.01,0.01\"\nloss_max = 0.01",
         "correction = \"preferential_bonferroni\"\nprimary_share = 0.8",
         "segment_by = [\"region\"]\nstratify = \"region\"",
+        "[experiments.e.metrics.cost]\ncap = \"p99\"\nfloor = \"p1\"",
         "exposures = \"predictions\"\nsegment_by = [\"region\", \"version\"]\nsegment_units_min = 50",
     ] {
         assert_eq!(check(keys), (0, String::new()), "{keys}");
@@ -289,6 +290,8 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         ("prior = \"beta(1,1)\"\nrope = \"-1,1\"", "relative scale"),
         ("inference = \"bayes\"", "bayesian"),
         ("sequential_method = \"msprt\"", "msprt(0.05)"),
+        ("[experiments.e.metrics.cost]\nfloor = \"p60\"", "p0.1"),
+        ("[experiments.e.metrics.cost]\ncap = \"1\"\nfloor = \"2\"", "above the cap"),
         ("looks = 4", "goes with inference = \"group_sequential\" only"),
         ("inference = \"sequential\"\nloss_max = 0.01", "goes with inference = \"bayesian\" only"),
         ("alternative = \"less\"\nalpha = 0.5", "below 0.5"),
