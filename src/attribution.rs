@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
+use uuid::Uuid;
 use windvane_analyzer::attribution::{self, AttributionError, AttributionRequest};
 use windvane_analyzer::drift::{self, Asked, Deployment, Wanted};
-use windvane_store::Reader;
+use windvane_store::latency_findings::Run;
 use windvane_store::populations::Population;
+use windvane_store::{Reader, attribution_findings};
 use windvane_types::attribution::Document;
 use windvane_types::drift::Verdict;
 use windvane_types::span::{ReferenceKind, Span};
@@ -42,6 +44,9 @@ pub struct Arguments {
     window: Option<String>,
     #[command(flatten)]
     connection: connection::Flags,
+    /// Do not keep the findings in the store; print them only.
+    #[arg(long, requires = "model")]
+    no_record: bool,
     /// The columns of attributions.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -103,7 +108,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 async fn look(arguments: &Arguments) -> Result<Document, Failure> {
-    let (reader, reference, current) = open(arguments).await?;
+    let (reader, reference, current, run) = open(arguments).await?;
     let request = AttributionRequest {
         reference,
         current,
@@ -113,16 +118,24 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         min_rows: arguments.min_rows.max(1),
         seed: arguments.seed,
     };
-    attribution::run(&reader, &request).await.map_err(|error| {
+    let document = attribution::run(&reader, &request).await.map_err(|error| {
         let reason = match &error {
             AttributionError::Read(error) => reason_of(error),
             _ => Reason::Data,
         };
         Failure { reason, error: error.into() }
-    })
+    })?;
+    if let (Some(run), Reader::Store(store)) = (run, &reader) {
+        let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
+        attribution_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
+    }
+    Ok(document)
 }
 
-async fn open(arguments: &Arguments) -> Result<(Reader, Population, Population), Failure> {
+/// Where the rows are, the reference, the rows in question, and what findings will be about where they are kept.
+type Opened = (Reader, Population, Population, Option<Run>);
+
+async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
     match (
         &arguments.reference_file,
         &arguments.current,
@@ -137,23 +150,36 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population, Population),
             let (Some(reference), Some(current)) = (populations.next(), populations.next()) else {
                 unreachable!("every file gives a population");
             };
-            Ok((reader, reference, current))
+            Ok((reader, reference, current, None))
         }
         (None, None, Some(model), Some(reference), Some(window)) => {
             let now = SystemClock.now();
             let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
             let deployment = Deployment { model: model.clone(), version: None, environment: None };
+            let window = Span::parse(window, now).map_err(usage)?;
             let asked = Asked {
                 deployment: &deployment,
                 reference: &kind,
-                window: Span::parse(window, now).map_err(usage)?,
+                window,
                 stored_before_us: now.as_microsecond(),
                 wanted: Wanted { columns: None, methods: None, segments: false, special: true },
             };
             let store = arguments.connection.store()?;
             let drift::Opened { reference, current, .. } =
                 drift::open(&store, asked).await.map_err(open_failure)?;
-            Ok((Reader::Store(store), reference, current))
+            let run = (!arguments.no_record).then(|| Run {
+                run_id: Uuid::now_v7().to_string(),
+                computed_at_us: 0,
+                model: model.clone(),
+                version: String::new(),
+                environment: String::new(),
+                monitor: String::new(),
+                reference_kind: kind.as_str().to_owned(),
+                reference_name: kind.name().to_owned(),
+                window,
+                granularity: String::new(),
+            });
+            Ok((Reader::Store(store), reference, current, run))
         }
         _ => Err(usage("give two files, or --model with --reference and --window".to_owned())),
     }

@@ -151,6 +151,12 @@ pub fn failure(error: StoreError) -> Failure {
     }
 }
 
+/// The same of findings that the store does not take.
+pub fn not_recorded(error: StoreError) -> Failure {
+    let Failure { reason, error } = failure(error);
+    Failure { reason, error: error.context("the findings are not recorded (--no-record only prints them)") }
+}
+
 /// Runs the requests of a command that does nothing else meanwhile.
 ///
 /// # Errors

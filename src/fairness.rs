@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
+use uuid::Uuid;
 use windvane_analyzer::fairness::{self, FairnessError, FairnessRequest};
 use windvane_stats::correction::Correction;
-use windvane_store::Reader;
+use windvane_store::latency_findings::Run;
 use windvane_store::populations::{self, Population, PredictionFilter};
+use windvane_store::{Reader, fairness_findings};
 use windvane_types::fairness::{Document, Verdict};
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
@@ -39,6 +41,9 @@ pub struct Arguments {
     window: Option<String>,
     #[command(flatten)]
     connection: connection::Flags,
+    /// Do not keep the findings in the store; print them only.
+    #[arg(long, requires = "model")]
+    no_record: bool,
     /// The columns that cut groups.
     #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
     group_by: Vec<String>,
@@ -118,13 +123,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 /// The rows; of stored predictions with their outcomes.
-async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
+async fn open(arguments: &Arguments) -> Result<(Reader, Population, Option<Run>), Failure> {
     match (&arguments.file, &arguments.model, &arguments.window) {
         (Some(file), None, None) => {
             let (reader, mut populations) =
                 open_files(vec![(file.clone(), "rows")], arguments.offline).await?;
             let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
-            Ok((reader, population))
+            Ok((reader, population, None))
         }
         (None, Some(model), Some(window)) => {
             let now = SystemClock.now();
@@ -141,14 +146,26 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
             let opened = populations::open_labelled(&reader, format!("{model} {span}"), &filter).await;
             let population =
                 opened.map_err(|error| Failure { reason: reason_of(&error), error: error.into() })?;
-            Ok((reader, population))
+            let run = (!arguments.no_record).then(|| Run {
+                run_id: Uuid::now_v7().to_string(),
+                computed_at_us: 0,
+                model: model.clone(),
+                version: arguments.model_version.clone().unwrap_or_default(),
+                environment: arguments.environment.clone().unwrap_or_default(),
+                monitor: String::new(),
+                reference_kind: String::new(),
+                reference_name: String::new(),
+                window: span,
+                granularity: String::new(),
+            });
+            Ok((reader, population, run))
         }
         _ => Err(usage("give a file, or --model with --window".to_owned())),
     }
 }
 
 async fn look(arguments: &Arguments) -> Result<Document, Failure> {
-    let (reader, population) = open(arguments).await?;
+    let (reader, population, run) = open(arguments).await?;
     // Of stored predictions the columns are known.
     let known = |given: &Option<String>, name: &str| {
         let usual = arguments.model.is_some() && population.column(name).is_some();
@@ -168,13 +185,18 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         alpha: arguments.alpha,
         correction: Correction::Holm,
     };
-    fairness::run(&reader, &request).await.map_err(|error| {
+    let document = fairness::run(&reader, &request).await.map_err(|error| {
         let reason = match &error {
             FairnessError::Read(error) => reason_of(error),
             _ => Reason::Data,
         };
         Failure { reason, error: error.into() }
-    })
+    })?;
+    if let (Some(run), Reader::Store(store)) = (run, &reader) {
+        let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
+        fairness_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
+    }
+    Ok(document)
 }
 
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {

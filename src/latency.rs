@@ -41,11 +41,7 @@ async fn look(options: &Options) -> Result<Document, Failure> {
     let document = latency::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
         let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-        latency_findings::write(store, &run, &document).await.map_err(|error| {
-            let Failure { reason, error } = connection::failure(error);
-            let error = error.context("the findings are not recorded (--no-record only prints them)");
-            Failure { reason, error }
-        })?;
+        latency_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

@@ -45,11 +45,7 @@ async fn measure(options: &Options) -> Result<Document, Failure> {
     let source::Opened { reader, request, run } = source::open(options).await?;
     let document = performance::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
-        performance_findings::write(store, (&run, 0), &document).await.map_err(|error| {
-            let Failure { reason, error } = connection::failure(error);
-            let told = "the findings are not recorded (--no-record only prints them)";
-            Failure { reason, error: error.context(told) }
-        })?;
+        performance_findings::write(store, (&run, 0), &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

@@ -35,12 +35,6 @@ pub fn run(asked: &Predictions, kind: &ReferenceKind, (reference, window): (Span
 pub async fn write(reader: &Reader, run: Run, document: &Document) -> Result<(), Failure> {
     let Reader::Store(store) = reader else { return Ok(()) };
     let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-    drift_findings::write(store, &run, document).await.map_err(|error| {
-        let Failure { reason, error } = connection::failure(error);
-        Failure {
-            reason,
-            error: error.context("the findings are not recorded (--no-record only prints them)"),
-        }
-    })?;
+    drift_findings::write(store, &run, document).await.map_err(connection::not_recorded)?;
     Ok(())
 }

@@ -34,12 +34,6 @@ pub fn run(asked: &Predictions, window: Span, (kind, name): (&str, &str)) -> Run
 pub async fn write(reader: &Reader, run: Run, document: &Document) -> Result<(), Failure> {
     let Reader::Store(store) = reader else { return Ok(()) };
     let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-    quality_findings::write(store, &run, document).await.map_err(|error| {
-        let Failure { reason, error } = connection::failure(error);
-        Failure {
-            reason,
-            error: error.context("the findings are not recorded (--no-record only prints them)"),
-        }
-    })?;
+    quality_findings::write(store, &run, document).await.map_err(connection::not_recorded)?;
     Ok(())
 }

@@ -216,6 +216,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
 
     the_command_says_the_same(&service, (&start, &end, &window)).await;
     the_api_shows_it(&service).await;
+    gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
     // Nothing new is known, so nothing is measured again.
     let runs = query(&service, "SELECT sum(attempt) FROM monitor_runs FINAL");
     let asked = service.log().len();
@@ -257,6 +258,29 @@ async fn the_command_says_the_same(service: &Service, (start, end, window): (&st
     let kept =
         query(service, "SELECT uniqExact(window_start) FROM performance_findings FINAL WHERE monitor = ''");
     assert_eq!(kept, DAYS.to_string());
+}
+
+fn gaps_and_attributions_are_kept_once(service: &Service, (start, end, window): (&str, &str, &str)) {
+    let reference = format!("window:{start}/{end}");
+    let fairness = ["fairness", "--group-by", "region"];
+    let attribution = ["attribution", "--reference", &reference, "--columns", "x"];
+    for _ in 0..2 {
+        for own in [&fairness[..], &attribution[..]] {
+            let all = [own, &["--model", "late", "--window", window, "--format", "json"]].concat();
+            let document: Value = serde_json::from_str(&stdout(&windvane(service, &all))).unwrap();
+            assert_eq!(document["schema"], format!("windvane.{}/1", own[0]));
+        }
+    }
+    let printed =
+        [&fairness[..], &["--model", "late", "--window", window, "--format", "json", "--no-record"]].concat();
+    let document: Value = serde_json::from_str(&stdout(&windvane(service, &printed))).unwrap();
+    let gaps: usize =
+        document["groups"].as_array().unwrap().iter().map(|g| g["gaps"].as_array().unwrap().len()).sum();
+    let kept = "SELECT count(), uniqExact(run_id), countIf(segment_key = 'region' AND n_current > 0) \
+                FROM fairness_findings FINAL WHERE model = 'late' AND monitor = ''";
+    assert_eq!(query(service, kept), format!("{gaps}\t1\t{gaps}"), "{document}");
+    let kept = "SELECT method, column_name, place, verdict FROM attribution_findings FINAL ORDER BY method";
+    assert_eq!(query(service, kept), "importance\tx\t1\t\nndcg\t\t0\tno_drift");
 }
 
 async fn get(service: &Service, path: &str) -> (u16, Value) {

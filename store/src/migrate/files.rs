@@ -55,4 +55,6 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(43, "silences", "0043_silences.sql"),
     migration!(44, "alert_acknowledgements", "0044_alert_acknowledgements.sql"),
     migration!(45, "alert_state", "0045_alert_state.sql"),
+    migration!(46, "fairness_findings", "0046_fairness_findings.sql"),
+    migration!(47, "attribution_findings", "0047_attribution_findings.sql"),
 ];

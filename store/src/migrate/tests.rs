@@ -110,6 +110,8 @@ fn published_migrations_never_change() {
     0043 e097da06de78a9bd silences
     0044 72e805393cabee30 alert_acknowledgements
     0045 38c908b507e5e78b alert_state
+    0046 4085713ae2d89b4d fairness_findings
+    0047 e765c38e12a988f0 attribution_findings
     ");
 }
 

@@ -1,0 +1,104 @@
+//! The `attribution_findings` table: the document of an attribution run as rows, the ranking first, then one feature each.
+
+use bytes::Bytes;
+use windvane_types::attribution::Document;
+
+use crate::client::Insert;
+use crate::latency_findings::Run;
+use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
+use crate::{Store, StoreError, native};
+
+const TABLE: &str = "attribution_findings";
+
+const COLUMNS: &[Column] = &[
+    column("run_id", Wire::Text),
+    column("computed_at", Wire::Micros),
+    column("model", Wire::Word),
+    column("version", Wire::Word),
+    column("environment", Wire::Word),
+    column("monitor", Wire::Word),
+    column("reference_kind", Wire::Word),
+    column("reference_name", Wire::Text),
+    column("window_start", Wire::Micros),
+    column("window_end", Wire::Micros),
+    column("granularity", Wire::Word),
+    column("column_name", Wire::Word),
+    column("method", Wire::Word),
+    column("statistic", Wire::OptionalNumber),
+    column("ci_low", Wire::OptionalNumber),
+    column("ci_high", Wire::OptionalNumber),
+    column("reference_statistic", Wire::OptionalNumber),
+    column("threshold", Wire::OptionalNumber),
+    column("place", Wire::Count),
+    column("reference_place", Wire::Count),
+    column("n_reference", Wire::Count),
+    column("n_current", Wire::Count),
+    column("verdict", Wire::Word),
+];
+
+/// One row, without what it shares with the others of its run.
+struct Row<'a> {
+    column: &'a str,
+    method: &'a str,
+    /// Statistic, ends of its interval, that of the reference, threshold.
+    numbers: [Option<f64>; 5],
+    /// Places and counts: of the window and the reference, of the reference and the window.
+    counts: [u64; 4],
+    verdict: &'a str,
+}
+
+/// Writes the findings of a run: a repeated run on the same window overwrites them.
+///
+/// # Errors
+/// As [`Store::insert`]; the same run may be written again.
+pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
+    let [low, high] = document.ci.map_or([None; 2], |[low, high]| [Some(low), Some(high)]);
+    let ranking = Row {
+        column: "",
+        method: "ndcg",
+        numbers: [document.ndcg, low, high, None, Some(document.threshold)],
+        counts: [0, 0, document.reference.rows, document.current.rows],
+        verdict: document.verdict.as_str(),
+    };
+    let features = document.features.iter().map(|feature| Row {
+        column: &feature.feature,
+        method: "importance",
+        numbers: [Some(feature.importance_current), None, None, Some(feature.importance_reference), None],
+        counts: [feature.rank_current, feature.rank_reference, feature.n_reference, feature.n_current],
+        verdict: "",
+    });
+    let (mut body, mut rows) = (Vec::new(), 0);
+    for row in std::iter::once(ranking).chain(features) {
+        encode_row(run, &row, &mut body);
+        rows += 1;
+    }
+    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
+        .expect("these rows were encoded for these columns");
+    let token = format!("attribution-{}", run.run_id);
+    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
+    Ok(rows)
+}
+
+/// Appends the columns in the order of [`COLUMNS`].
+fn encode_row(run: &Run, row: &Row<'_>, out: &mut Vec<u8>) {
+    rb::string(out, &run.run_id);
+    rb::i64(out, run.computed_at_us);
+    for word in
+        [&run.model, &run.version, &run.environment, &run.monitor, &run.reference_kind, &run.reference_name]
+    {
+        rb::string(out, word);
+    }
+    rb::i64(out, run.window.start_us);
+    rb::i64(out, run.window.end_us);
+    rb::string(out, &run.granularity);
+    rb::string(out, row.column);
+    rb::string(out, row.method);
+    for number in row.numbers {
+        rb::nullable(out, number, rb::f64);
+    }
+    for count in row.counts {
+        rb::u64(out, count);
+    }
+    rb::string(out, row.verdict);
+}

@@ -1,0 +1,115 @@
+//! The `fairness_findings` table: the document of a fairness run as rows, one measure of one group each.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
+use windvane_types::fairness::{Document, Gap, Group};
+
+use crate::client::Insert;
+use crate::latency_findings::Run;
+use crate::rowbinary as rb;
+use crate::wire::{Column, Wire, column};
+use crate::{Store, StoreError, native};
+
+const TABLE: &str = "fairness_findings";
+
+const COLUMNS: &[Column] = &[
+    column("run_id", Wire::Text),
+    column("computed_at", Wire::Micros),
+    column("model", Wire::Word),
+    column("version", Wire::Word),
+    column("environment", Wire::Word),
+    column("monitor", Wire::Word),
+    column("window_start", Wire::Micros),
+    column("window_end", Wire::Micros),
+    column("granularity", Wire::Word),
+    column("segment_key", Wire::Word),
+    column("segment_value", Wire::Text),
+    column("reference_value", Wire::Text),
+    column("method", Wire::Word),
+    column("statistic", Wire::OptionalNumber),
+    column("ci_low", Wire::OptionalNumber),
+    column("ci_high", Wire::OptionalNumber),
+    column("value", Wire::OptionalNumber),
+    column("reference_statistic", Wire::OptionalNumber),
+    column("threshold", Wire::OptionalNumber),
+    column("p_value", Wire::OptionalNumber),
+    column("p_adjusted", Wire::OptionalNumber),
+    column("n_reference", Wire::Count),
+    column("n_current", Wire::Count),
+    column("verdict", Wire::Word),
+    column("detail", Wire::Text),
+];
+
+/// A group's values by column.
+type Values = BTreeMap<String, Option<String>>;
+
+/// What has no column of its own.
+#[derive(Serialize)]
+struct Detail<'a> {
+    group: &'a Values,
+    n: u64,
+    labelled: u64,
+}
+
+/// Writes the findings of a run: a repeated run on the same window overwrites them. A fairness run has no reference in time, so that
+/// of the run is not read.
+///
+/// # Errors
+/// As [`Store::insert`]; the same run may be written again.
+pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
+    let (rows, body) = encode(run, document);
+    if rows == 0 {
+        return Ok(0);
+    }
+    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
+        .expect("these rows were encoded for these columns");
+    let token = format!("fairness-{}", run.run_id);
+    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
+    Ok(rows)
+}
+
+fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
+    let (mut out, mut rows) = (Vec::new(), 0);
+    for group in &document.groups {
+        for gap in &group.gaps {
+            encode_row(run, document, (group, gap), &mut out);
+            rows += 1;
+        }
+    }
+    (rows, out)
+}
+
+/// Appends the columns in the order of [`COLUMNS`].
+fn encode_row(run: &Run, document: &Document, (group, gap): (&Group, &Gap), out: &mut Vec<u8>) {
+    rb::string(out, &run.run_id);
+    rb::i64(out, run.computed_at_us);
+    for word in [&run.model, &run.version, &run.environment, &run.monitor] {
+        rb::string(out, word);
+    }
+    rb::i64(out, run.window.start_us);
+    rb::i64(out, run.window.end_us);
+    rb::string(out, &run.granularity);
+    rb::string(out, &group.group.keys().map(String::as_str).collect::<Vec<_>>().join(","));
+    rb::string(out, &values(&group.group));
+    // Calibration is of a group alone.
+    let is_alone = gap.metric == "calibration";
+    rb::string(out, &document.reference_group.as_ref().filter(|_| !is_alone).map(values).unwrap_or_default());
+    rb::string(out, &gap.metric);
+    let [low, high] = gap.ci.map_or([None; 2], |[low, high]| [Some(low), Some(high)]);
+    let (threshold, p) = (Some(document.max_gap), [gap.p_value, gap.p_adjusted]);
+    for number in [gap.gap, low, high, gap.value, gap.reference, threshold, p[0], p[1]] {
+        rb::nullable(out, number, rb::f64);
+    }
+    rb::u64(out, gap.n_reference);
+    rb::u64(out, gap.n);
+    rb::string(out, gap.verdict.as_str());
+    let detail = Detail { group: &group.group, n: group.n, labelled: group.labelled };
+    rb::string(out, &serde_json::to_string(&detail).expect("texts and numbers are JSON"));
+}
+
+/// The values of a group; several are joined, and `detail` keeps them apart.
+fn values(group: &Values) -> String {
+    group.values().map(|value| value.as_deref().unwrap_or_default()).collect::<Vec<_>>().join(",")
+}
