@@ -17,6 +17,7 @@ mod plan;
 mod quality;
 mod runner;
 mod scheduler;
+mod watched;
 
 pub use drift::DriftMonitor;
 pub use error::{JobError, RunError};
@@ -30,3 +31,4 @@ pub use plan::{ATTEMPTS_MAX, Schedule, jitter_us};
 pub use quality::{Expected, QualityMonitor};
 pub use runner::{Again, Ran, Runner};
 pub use scheduler::{Options, Scheduler};
+pub use watched::Watched;

@@ -7,7 +7,7 @@ use windvane_analyzer::drift::{Deployment, Method, Rule, SegmentBounds};
 use windvane_analyzer::latency::{Objective, level_of};
 use windvane_analyzer::monitor::{
     DriftMonitor, Expected, Job, LatencyMonitor, PerformanceMonitor, Period, QualityMonitor, Schedule,
-    jitter_us,
+    Watched, jitter_us,
 };
 use windvane_analyzer::performance::{self, Cut, Question};
 use windvane_stats::correction::Correction;
@@ -49,11 +49,11 @@ pub fn analyzer(layers: &Layers) -> Analyzer {
 
 /// Reads every `[monitors.<NAME>]`, by name; faults are left in the layers.
 pub fn monitors(layers: &mut Layers) -> Vec<Job> {
-    layers.names("monitors").into_iter().filter_map(|name| monitor(layers, name)).collect()
+    layers.names("monitors").into_iter().filter_map(|name| monitor(layers, &name)).collect()
 }
 
-fn monitor(layers: &mut Layers, name: String) -> Option<Job> {
-    let kind = layers.text(KeyPath::from("monitors").join(&name).join("kind"));
+fn monitor(layers: &mut Layers, name: &str) -> Option<Job> {
+    let kind = layers.text(KeyPath::from("monitors").join(name).join("kind"));
     match kind.as_deref() {
         Some("latency") => latency(layers, name).map(Job::Latency),
         Some("performance") => performance(layers, name).map(Job::Performance),
@@ -71,15 +71,7 @@ const QUALITY_ONLY: [&str; 3] = ["expectations", "tolerance", "clock_ahead"];
 const LATENCY_ONLY: [&str; 2] = ["quantiles", "slo"];
 
 /// What all kinds of monitors have.
-struct Shared {
-    deployment: Deployment,
-    schedule: Schedule,
-    timeout: Duration,
-    memory_bytes_max: u64,
-    enabled: bool,
-}
-
-fn shared(layers: &mut Layers, name: &str) -> Option<Shared> {
+fn watched(layers: &mut Layers, name: &str) -> Option<Watched> {
     let table = KeyPath::from("monitors").join(name);
     let model = layers.required_text(&table, "model");
     let window = period(layers, table.join("window"));
@@ -87,7 +79,8 @@ fn shared(layers: &mut Layers, name: &str) -> Option<Shared> {
     let (window, every) = (window?, every?);
     let delay = layers.length(table.join("delay"), Duration::from_secs(600));
     let catch_up = layers.integer(table.join("catch_up"), 24);
-    Some(Shared {
+    Some(Watched {
+        name: name.to_owned(),
         deployment: Deployment {
             model: model?,
             version: layers.text(table.join("version")),
@@ -140,12 +133,12 @@ const PERFORMANCE_ONLY: [&str; 11] = [
     "reopen_every",
 ];
 
-fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> {
-    let table = KeyPath::from("monitors").join(&name);
+fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
+    let table = KeyPath::from("monitors").join(name);
     refuse(layers, &table, (&["columns", "methods", "text", "bins", "alpha", "correction"], "drift"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    let shared = shared(layers, &name);
+    let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let task = match layers.required_text(&table, "task").as_deref() {
         Some("binary") => Some(Task::Binary),
@@ -155,7 +148,6 @@ fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> 
         _ => None,
     };
     let us = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
-    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
     let roles = Roles { group: layers.text(table.join("group")), ..Roles::default() };
     let question = Question {
         task: task?,
@@ -183,25 +175,20 @@ fn performance(layers: &mut Layers, name: String) -> Option<PerformanceMonitor> 
         features: None,
     };
     Some(PerformanceMonitor {
-        deployment,
+        watched: watched?,
         reference: reference?,
         question,
-        schedule,
         reopen_for_us: us(layers.length(table.join("reopen_for"), Duration::from_secs(30 * 86_400))),
         reopen_every: layers.length(table.join("reopen_every"), Duration::from_secs(3_600)),
-        timeout,
-        memory_bytes_max,
-        enabled,
-        name,
     })
 }
 
-fn quality(layers: &mut Layers, name: String) -> Option<QualityMonitor> {
-    let table = KeyPath::from("monitors").join(&name);
+fn quality(layers: &mut Layers, name: &str) -> Option<QualityMonitor> {
+    let table = KeyPath::from("monitors").join(name);
     refuse(layers, &table, (&DRIFT_ONLY, "drift"));
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    let shared = shared(layers, &name);
+    let watched = watched(layers, name);
     let expected = match layers.path(table.join("expectations")) {
         None => reference(layers, &table).map(Expected::Reference),
         Some(_) if layers.has(table.join("reference")) => {
@@ -220,52 +207,40 @@ fn quality(layers: &mut Layers, name: String) -> Option<QualityMonitor> {
         },
     };
     let ahead = layers.length(table.join("clock_ahead"), Duration::from_secs(300));
-    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
     Some(QualityMonitor {
-        deployment,
+        watched: watched?,
         expected: expected?,
         columns: Some(layers.texts(table.join("columns"))).filter(|list| !list.is_empty()),
         alpha: layers.number(table.join("alpha"), 0.01),
         tolerance: layers.number(table.join("tolerance"), 0.1),
         ahead_us: i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX),
-        schedule,
-        timeout,
-        memory_bytes_max,
-        enabled,
-        name,
     })
 }
 
 /// The quantiles of a latency monitor that names none.
 const QUANTILES: [&str; 5] = ["p50", "p90", "p95", "p99", "p99.9"];
 
-fn latency(layers: &mut Layers, name: String) -> Option<LatencyMonitor> {
-    let table = KeyPath::from("monitors").join(&name);
+fn latency(layers: &mut Layers, name: &str) -> Option<LatencyMonitor> {
+    let table = KeyPath::from("monitors").join(name);
     let of_drift = ["columns", "methods", "segments_max", "segment_rows_min", "bins", "correction"];
     refuse(layers, &table, (&of_drift, "drift"));
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
-    let shared = shared(layers, &name);
+    let watched = watched(layers, name);
     let reference = match layers.has(table.join("reference")) {
         true => reference(layers, &table).map(Some),
         false => Some(None),
     };
     let levels = levels(layers, table.join("quantiles"));
     let objectives = objectives(layers, table.join("slo"));
-    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
     Some(LatencyMonitor {
-        deployment,
+        watched: watched?,
         reference: reference?,
         by: layers.texts(table.join("segment_by")),
         levels: levels?,
         objectives: objectives?,
         alpha: layers.number(table.join("alpha"), 0.05),
         rows_min: layers.integer(table.join("min_rows"), 30),
-        schedule,
-        timeout,
-        memory_bytes_max,
-        enabled,
-        name,
     })
 }
 
@@ -305,19 +280,18 @@ fn objectives(layers: &mut Layers, path: KeyPath) -> Option<Vec<Objective>> {
     (objectives.len() == texts.len()).then_some(objectives)
 }
 
-fn drift(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
-    let table = KeyPath::from("monitors").join(&name);
+fn drift(layers: &mut Layers, name: &str) -> Option<DriftMonitor> {
+    let table = KeyPath::from("monitors").join(name);
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    let shared = shared(layers, &name);
+    let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let methods = methods(layers, table.join("methods"));
-    let Shared { deployment, schedule, timeout, memory_bytes_max, enabled } = shared?;
     let list = |key: &str| Some(layers.texts(table.join(key))).filter(|list| !list.is_empty());
     let correction = layers.text(table.join("correction"));
     Some(DriftMonitor {
-        deployment,
+        watched: watched?,
         reference: reference?,
         columns: list("columns"),
         methods: methods?,
@@ -334,11 +308,6 @@ fn drift(layers: &mut Layers, name: String) -> Option<DriftMonitor> {
             min_rows: layers.integer(table.join("min_rows"), 30),
             compat: None,
         },
-        schedule,
-        timeout,
-        memory_bytes_max,
-        enabled,
-        name,
     })
 }
 

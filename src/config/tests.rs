@@ -130,10 +130,10 @@ fn passwords_are_not_shown() {
 fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
     let config = check("[monitors.daily]\nmodel = \"delay\"\nreference = \"baseline:spring\"").unwrap();
     let [Job::Drift(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
-    let schedule = &monitor.schedule;
-    assert_eq!((monitor.name.as_str(), monitor.reference.name()), ("daily", "spring"));
+    let schedule = &monitor.watched.schedule;
+    assert_eq!((monitor.watched.name.as_str(), monitor.reference.name()), ("daily", "spring"));
     assert_eq!((schedule.window.to_string(), schedule.every.to_string()), ("1d".to_owned(), "1d".to_owned()));
-    assert!(monitor.enabled && monitor.columns.is_none() && monitor.methods.is_none());
+    assert!(monitor.watched.enabled && monitor.columns.is_none() && monitor.methods.is_none());
     assert!(monitor.text.is_empty());
     let table = "[monitors.said]\nmodel = \"m\"\nreference = \"previous\"\ntext = [\"comment\", \"title\"]\n";
     let config = check(table).unwrap();
@@ -166,7 +166,7 @@ fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
         "[monitors.right]\nkind = \"performance\"\nmodel = \"delay\"\nreference = \"baseline:spring\"\n";
     let config = check(&format!("{table}task = \"binary\"\nreopen_for = \"45d\"\n")).unwrap();
     let [Job::Performance(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
-    assert_eq!((monitor.name.as_str(), monitor.reopen_for_us), ("right", 45 * 86_400 * 1_000_000));
+    assert_eq!((monitor.watched.name.as_str(), monitor.reopen_for_us), ("right", 45 * 86_400 * 1_000_000));
     let told = faults(&format!("{table}methods = [\"ks\"]\n"));
     for part in ["has 2 faults", "`task` is missing", "goes with kind = \"drift\" only"] {
         assert!(told.contains(part), "{part} in {told}");

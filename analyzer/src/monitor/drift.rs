@@ -1,15 +1,13 @@
 //! A drift monitor: one window of a model's predictions against its reference, findings into `drift_findings`.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use windvane_store::drift_findings::{self, Run};
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Schedule};
-use crate::drift::{self, Asked, Deployment, DriftRequest, Method, Opened, Rule, SegmentBounds, Wanted};
+use super::{JobError, Watched};
+use crate::drift::{self, Asked, DriftRequest, Method, Opened, Rule, SegmentBounds, Wanted};
 
 /// The seed of simulated null distributions: the same window gives the same findings.
 const SEED: u64 = 20_130_101;
@@ -17,10 +15,8 @@ const SEED: u64 = 20_130_101;
 /// What a drift monitor compares, how, and when.
 #[derive(Debug, Clone)]
 pub struct DriftMonitor {
-    /// Its name.
-    pub name: String,
-    /// Whose predictions.
-    pub deployment: Deployment,
+    /// Whose predictions it watches, when, and within which bounds.
+    pub watched: Watched,
     /// What each window is compared with.
     pub reference: ReferenceKind,
     /// The columns; all of them where `None`.
@@ -37,28 +33,14 @@ pub struct DriftMonitor {
     pub bins: u32,
     /// How statistics become verdicts. Its alpha bounds the chance that a run without any change raises anything.
     pub rule: Rule,
-    /// When it runs.
-    pub schedule: Schedule,
-    /// How long one window may take.
-    pub timeout: Duration,
-    /// Bytes that a statement of it may take in ClickHouse.
-    pub memory_bytes_max: u64,
-    /// Whether it runs by itself.
-    pub enabled: bool,
 }
 
 impl DriftMonitor {
     pub(super) fn settings(&self) -> Value {
         let methods: Option<Vec<&str>> =
             self.methods.as_ref().map(|methods| methods.iter().map(|method| method.as_str()).collect());
-        json!({
-            "version": self.deployment.version,
-            "environment": self.deployment.environment,
+        self.watched.settings(json!({
             "reference": self.reference.to_string(),
-            "window": self.schedule.window.to_string(),
-            "every": self.schedule.every.to_string(),
-            "delay_s": self.schedule.delay_us / 1_000_000,
-            "catch_up": self.schedule.catch_up,
             "columns": self.columns,
             "methods": methods,
             "text": self.text,
@@ -69,11 +51,11 @@ impl DriftMonitor {
             "alpha": self.rule.alpha,
             "correction": self.rule.correction.as_str(),
             "min_rows": self.rule.min_rows,
-        })
+        }))
     }
 
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
-        let bounded = store.bounded(self.memory_bytes_max, self.timeout);
+        let bounded = store.bounded(self.watched.memory_bytes_max, self.watched.timeout);
         let wanted = Wanted {
             columns: self.columns.as_deref(),
             methods: self.methods.as_deref(),
@@ -81,7 +63,7 @@ impl DriftMonitor {
             special: !self.text.is_empty(),
         };
         let asked = Asked {
-            deployment: &self.deployment,
+            deployment: &self.watched.deployment,
             reference: &self.reference,
             window: attempt.window,
             stored_before_us: attempt.now_us,
@@ -117,15 +99,15 @@ impl DriftMonitor {
         let run = Run {
             run_id: attempt.run_id.to_owned(),
             computed_at_us: attempt.now_us,
-            model: self.deployment.model.clone(),
-            version: self.deployment.version.clone().unwrap_or_default(),
-            environment: self.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.name.clone(),
+            model: self.watched.deployment.model.clone(),
+            version: self.watched.deployment.version.clone().unwrap_or_default(),
+            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
+            monitor: self.watched.name.clone(),
             reference_kind: self.reference.as_str().to_owned(),
             reference_name: self.reference.name().to_owned(),
             reference: reference_span,
             window: attempt.window,
-            granularity: self.schedule.every.to_string(),
+            granularity: self.watched.schedule.every.to_string(),
         };
         let findings = drift_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {

@@ -9,6 +9,7 @@ use windvane_types::{drift, experiment, latency, performance, quality};
 
 use super::{
     DriftMonitor, ExperimentMonitor, JobError, LatencyMonitor, PerformanceMonitor, QualityMonitor, Schedule,
+    Watched,
 };
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
@@ -79,63 +80,56 @@ impl Job {
         }
     }
 
+    /// What it watches; the experiment where it watches no model.
+    fn watched(&self) -> Result<&Watched, &ExperimentMonitor> {
+        match self {
+            Self::Drift(monitor) => Ok(&monitor.watched),
+            Self::Experiment(monitor) => Err(monitor),
+            Self::Latency(monitor) => Ok(&monitor.watched),
+            Self::Performance(monitor) => Ok(&monitor.watched),
+            Self::Quality(monitor) => Ok(&monitor.watched),
+        }
+    }
+
     /// Its name, unique within its kind.
     #[must_use]
     pub fn name(&self) -> &str {
-        match self {
-            Self::Drift(monitor) => &monitor.name,
-            Self::Experiment(monitor) => &monitor.experiment.exposed.experiment,
-            Self::Latency(monitor) => &monitor.name,
-            Self::Performance(monitor) => &monitor.name,
-            Self::Quality(monitor) => &monitor.name,
+        match self.watched() {
+            Ok(watched) => &watched.name,
+            Err(monitor) => &monitor.experiment.exposed.experiment,
         }
     }
 
     /// The model that it is about; empty where it is about none, or several.
     #[must_use]
     pub fn model(&self) -> &str {
-        match self {
-            Self::Drift(monitor) => &monitor.deployment.model,
-            Self::Experiment(_) => "",
-            Self::Latency(monitor) => &monitor.deployment.model,
-            Self::Performance(monitor) => &monitor.deployment.model,
-            Self::Quality(monitor) => &monitor.deployment.model,
-        }
+        self.watched().map_or("", |watched| watched.deployment.model.as_str())
     }
 
     /// When it runs.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
-        match self {
-            Self::Drift(monitor) => &monitor.schedule,
-            Self::Experiment(monitor) => &monitor.schedule,
-            Self::Latency(monitor) => &monitor.schedule,
-            Self::Performance(monitor) => &monitor.schedule,
-            Self::Quality(monitor) => &monitor.schedule,
+        match self.watched() {
+            Ok(watched) => &watched.schedule,
+            Err(monitor) => &monitor.schedule,
         }
     }
 
     /// How long one window may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        match self {
-            Self::Drift(monitor) => monitor.timeout,
-            Self::Experiment(monitor) => monitor.timeout,
-            Self::Latency(monitor) => monitor.timeout,
-            Self::Performance(monitor) => monitor.timeout,
-            Self::Quality(monitor) => monitor.timeout,
+        match self.watched() {
+            Ok(watched) => watched.timeout,
+            Err(monitor) => monitor.timeout,
         }
     }
 
     /// Whether it runs by itself.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        match self {
-            Self::Drift(monitor) => monitor.enabled,
-            Self::Experiment(monitor) => monitor.enabled,
-            Self::Latency(monitor) => monitor.enabled,
-            Self::Performance(monitor) => monitor.enabled,
-            Self::Quality(monitor) => monitor.enabled,
+        match self.watched() {
+            Ok(watched) => watched.enabled,
+            Err(monitor) => monitor.enabled,
         }
     }
 

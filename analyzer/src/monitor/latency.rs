@@ -1,8 +1,6 @@
 //! A latency monitor: how fast the predictions of one window were, against its reference and against objectives; findings into
 //! `latency_findings`.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use windvane_store::latency_findings::{self, Run};
 use windvane_store::populations::{LATENCY, Population, TIME};
@@ -10,8 +8,8 @@ use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Schedule};
-use crate::drift::{self, Asked, Deployment, OpenError, Opened, Wanted};
+use super::{JobError, Watched};
+use crate::drift::{self, Asked, OpenError, Opened, Wanted};
 use crate::latency::{self, LatencyRequest, Objective};
 
 /// The confidence of intervals.
@@ -20,10 +18,8 @@ const CONFIDENCE: f64 = 0.95;
 /// What a latency monitor looks at, against what, and when.
 #[derive(Debug, Clone)]
 pub struct LatencyMonitor {
-    /// Its name.
-    pub name: String,
-    /// Whose predictions.
-    pub deployment: Deployment,
+    /// Whose predictions it watches, when, and within which bounds.
+    pub watched: Watched,
     /// What each window is compared with; nothing where `None`.
     pub reference: Option<ReferenceKind>,
     /// Cuts into groups, each for itself: columns, tags, `version`, `environment`, `arm:EXPERIMENT`, `stage`.
@@ -36,37 +32,23 @@ pub struct LatencyMonitor {
     pub alpha: f64,
     /// Latencies that each side of a group needs before it is judged.
     pub rows_min: u64,
-    /// When it runs.
-    pub schedule: Schedule,
-    /// How long one window may take.
-    pub timeout: Duration,
-    /// Bytes that a statement of it may take in ClickHouse.
-    pub memory_bytes_max: u64,
-    /// Whether it runs by itself.
-    pub enabled: bool,
 }
 
 impl LatencyMonitor {
     pub(super) fn settings(&self) -> Value {
         let slo: Vec<String> = self.objectives.iter().map(Objective::to_string).collect();
-        json!({
-            "version": self.deployment.version,
-            "environment": self.deployment.environment,
+        self.watched.settings(json!({
             "reference": self.reference.as_ref().map(ReferenceKind::to_string),
-            "window": self.schedule.window.to_string(),
-            "every": self.schedule.every.to_string(),
-            "delay_s": self.schedule.delay_us / 1_000_000,
-            "catch_up": self.schedule.catch_up,
             "segment_by": self.by,
             "quantiles": self.levels.iter().copied().map(latency::name_of).collect::<Vec<_>>(),
             "slo": slo,
             "alpha": self.alpha,
             "min_rows": self.rows_min,
-        })
+        }))
     }
 
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
-        let bounded = store.bounded(self.memory_bytes_max, self.timeout);
+        let bounded = store.bounded(self.watched.memory_bytes_max, self.watched.timeout);
         let (mut reference, mut current) = self.open(&bounded, attempt).await?;
         for population in reference.iter_mut().chain([&mut current]) {
             population.allow_absent(&self.by);
@@ -77,7 +59,8 @@ impl LatencyMonitor {
             true => None,
             false => {
                 let until = (end_us, attempt.now_us);
-                let opened = latency::objectives_over(&reader, &self.deployment, LATENCY, until).await;
+                let opened =
+                    latency::objectives_over(&reader, &self.watched.deployment, LATENCY, until).await;
                 Some(opened.map_err(OpenError::Read)?)
             }
         };
@@ -113,14 +96,14 @@ impl LatencyMonitor {
         Run {
             run_id: attempt.run_id.to_owned(),
             computed_at_us: attempt.now_us,
-            model: self.deployment.model.clone(),
-            version: self.deployment.version.clone().unwrap_or_default(),
-            environment: self.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.name.clone(),
+            model: self.watched.deployment.model.clone(),
+            version: self.watched.deployment.version.clone().unwrap_or_default(),
+            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
+            monitor: self.watched.name.clone(),
             reference_kind: reference.map_or("", ReferenceKind::as_str).to_owned(),
             reference_name: reference.map_or("", ReferenceKind::name).to_owned(),
             window: attempt.window,
-            granularity: self.schedule.every.to_string(),
+            granularity: self.watched.schedule.every.to_string(),
         }
     }
 
@@ -132,11 +115,12 @@ impl LatencyMonitor {
     ) -> Result<(Option<Population>, Population), OpenError> {
         let Some(reference) = &self.reference else {
             let reader = Reader::Store(store.clone());
-            let current = drift::side(&reader, &self.deployment, attempt.window, attempt.now_us).await?;
+            let current =
+                drift::side(&reader, &self.watched.deployment, attempt.window, attempt.now_us).await?;
             return Ok((None, current));
         };
         let asked = Asked {
-            deployment: &self.deployment,
+            deployment: &self.watched.deployment,
             reference,
             window: attempt.window,
             stored_before_us: attempt.now_us,

@@ -15,8 +15,7 @@ use windvane_store::{Reader, Store, StoreError};
 use windvane_types::span::{ReferenceKind, Span};
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Period, Schedule};
-use crate::drift::Deployment;
+use super::{JobError, Period, Watched};
 use crate::performance::{self, Asked, Cut, Opened, PerformanceRequest, Question};
 
 /// How long what was received may wait in a spool before it is stored.
@@ -28,39 +27,23 @@ const PAST_MAX: u64 = 30;
 /// What a performance monitor measures, how, and when.
 #[derive(Debug, Clone)]
 pub struct PerformanceMonitor {
-    /// Its name.
-    pub name: String,
-    /// Whose predictions.
-    pub deployment: Deployment,
+    /// Whose predictions it watches, when, and within which bounds.
+    pub watched: Watched,
     /// Where thresholds, calibrations and loss models come from.
     pub reference: ReferenceKind,
     /// What is measured; how rows are cut follows from the window.
     pub question: Question,
-    /// When it runs.
-    pub schedule: Schedule,
     /// How long after its end a window is measured again when outcomes come, microseconds.
     pub reopen_for_us: i64,
     /// The least time between two measurements of a window that was re-opened.
     pub reopen_every: Duration,
-    /// How long one window may take.
-    pub timeout: Duration,
-    /// Bytes that a statement of it may take in ClickHouse.
-    pub memory_bytes_max: u64,
-    /// Whether it runs by itself.
-    pub enabled: bool,
 }
 
 impl PerformanceMonitor {
     pub(super) fn settings(&self) -> Value {
         let question = &self.question;
-        json!({
-            "version": self.deployment.version,
-            "environment": self.deployment.environment,
+        self.watched.settings(json!({
             "reference": self.reference.to_string(),
-            "window": self.schedule.window.to_string(),
-            "every": self.schedule.every.to_string(),
-            "delay_s": self.schedule.delay_us / 1_000_000,
-            "catch_up": self.schedule.catch_up,
             "reopen_for_s": self.reopen_for_us / 1_000_000,
             "reopen_every_s": self.reopen_every.as_secs(),
             "task": question.task.as_str(),
@@ -73,19 +56,19 @@ impl PerformanceMonitor {
             "segments_max": question.segments.number_max,
             "segment_rows_min": question.segments.rows_min,
             "min_rows": question.rule.min_rows,
-        })
+        }))
     }
 
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
-        let bounded = store.bounded(self.memory_bytes_max, self.timeout);
+        let bounded = store.bounded(self.watched.memory_bytes_max, self.watched.timeout);
         let mut question = Question { cut: self.cut(attempt.window), ..self.question.clone() };
         let asked = Asked {
-            deployment: &self.deployment,
+            deployment: &self.watched.deployment,
             reference: &self.reference,
             window: attempt.window,
             stored_before_us: attempt.now_us,
         };
-        let model = &self.deployment.model;
+        let model = &self.watched.deployment.model;
         let until_us = performance_findings::outcomes_until(&bounded, model, attempt.window)
             .await
             .map_err(JobError::Read)?;
@@ -101,15 +84,15 @@ impl PerformanceMonitor {
         let run = Run {
             run_id: attempt.run_id.to_owned(),
             computed_at_us: attempt.now_us,
-            model: self.deployment.model.clone(),
-            version: self.deployment.version.clone().unwrap_or_default(),
-            environment: self.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.name.clone(),
+            model: self.watched.deployment.model.clone(),
+            version: self.watched.deployment.version.clone().unwrap_or_default(),
+            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
+            monitor: self.watched.name.clone(),
             reference_kind: self.reference.as_str().to_owned(),
             reference_name: self.reference.name().to_owned(),
             reference: reference_span,
             window: attempt.window,
-            granularity: self.schedule.every.to_string(),
+            granularity: self.watched.schedule.every.to_string(),
         };
         let past = match question.estimate {
             true => {
@@ -133,7 +116,7 @@ impl PerformanceMonitor {
 
     /// One chunk a window, and chunks of its length and phase of the reference.
     fn cut(&self, window: Span) -> Cut {
-        match self.schedule.window {
+        match self.watched.schedule.window {
             Period::Months(1) => Cut::Period(ByCalendar::Month),
             Period::Fixed(_) | Period::Months(_) => {
                 Cut::Length { anchor_us: window.start_us, length_us: window.end_us - window.start_us }
@@ -154,7 +137,7 @@ impl PerformanceMonitor {
         };
         let open: Vec<&MonitorRun> = runs.iter().filter(open).collect();
         let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
-        let key = (self.deployment.model.as_str(), self.name.as_str());
+        let key = (self.watched.deployment.model.as_str(), self.watched.name.as_str());
         let seen = performance_findings::seen(store, key, first_us).await?;
         // A window that saw none was measured when it was: what was received before then has had time to be stored.
         let windows: Vec<Seen> = open
@@ -172,6 +155,6 @@ impl PerformanceMonitor {
             })
             .collect();
         let since_us = since_us.saturating_sub(STORED_WITHIN_US);
-        performance_findings::late(store, &self.deployment.model, (&windows, since_us)).await
+        performance_findings::late(store, &self.watched.deployment.model, (&windows, since_us)).await
     }
 }

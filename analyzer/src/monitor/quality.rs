@@ -2,7 +2,6 @@
 //! `quality_findings`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use windvane_store::populations::Population;
@@ -12,17 +11,15 @@ use windvane_types::quality::{Expectations, TimeExpectations};
 use windvane_types::span::ReferenceKind;
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Schedule};
-use crate::drift::{self, Asked, Deployment, OpenError, Opened, Wanted};
+use super::{JobError, Watched};
+use crate::drift::{self, Asked, OpenError, Opened, Wanted};
 use crate::quality::{self, LearnOptions};
 
 /// What a quality monitor checks, against what, and when.
 #[derive(Debug, Clone)]
 pub struct QualityMonitor {
-    /// Its name.
-    pub name: String,
-    /// Whose predictions.
-    pub deployment: Deployment,
+    /// Whose predictions it watches, when, and within which bounds.
+    pub watched: Watched,
     /// What is expected of each window.
     pub expected: Expected,
     /// The columns that are learnt about; all of them where `None`.
@@ -33,14 +30,6 @@ pub struct QualityMonitor {
     pub tolerance: f64,
     /// By how much a clock may be ahead, microseconds.
     pub ahead_us: i64,
-    /// When it runs. Its delay is also after how long an event is late.
-    pub schedule: Schedule,
-    /// How long one window may take.
-    pub timeout: Duration,
-    /// Bytes that a statement of it may take in ClickHouse.
-    pub memory_bytes_max: u64,
-    /// Whether it runs by itself.
-    pub enabled: bool,
 }
 
 /// Where it is written what a window should be.
@@ -73,22 +62,16 @@ impl QualityMonitor {
             Expected::Reference(kind) => kind.to_string(),
             Expected::File { path, .. } => format!("expectations:{path}"),
         };
-        json!({
-            "version": self.deployment.version,
-            "environment": self.deployment.environment,
+        self.watched.settings(json!({
             "reference": reference,
-            "window": self.schedule.window.to_string(),
-            "every": self.schedule.every.to_string(),
-            "delay_s": self.schedule.delay_us / 1_000_000,
-            "catch_up": self.schedule.catch_up,
             "columns": self.columns,
             "alpha": self.alpha,
             "tolerance": self.tolerance,
-        })
+        }))
     }
 
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
-        let bounded = store.bounded(self.memory_bytes_max, self.timeout);
+        let bounded = store.bounded(self.watched.memory_bytes_max, self.watched.timeout);
         let reader = Reader::Store(bounded.clone());
         let (current, expectations) = self.open(&bounded, attempt).await?;
         let document = quality::check(&reader, &current, (&expectations, attempt.now_us)).await?;
@@ -96,14 +79,14 @@ impl QualityMonitor {
         let run = Run {
             run_id: attempt.run_id.to_owned(),
             computed_at_us: attempt.now_us,
-            model: self.deployment.model.clone(),
-            version: self.deployment.version.clone().unwrap_or_default(),
-            environment: self.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.name.clone(),
+            model: self.watched.deployment.model.clone(),
+            version: self.watched.deployment.version.clone().unwrap_or_default(),
+            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
+            monitor: self.watched.name.clone(),
             reference_kind: kind.to_owned(),
             reference_name: name.to_owned(),
             window: attempt.window,
-            granularity: self.schedule.every.to_string(),
+            granularity: self.watched.schedule.every.to_string(),
         };
         let findings = quality_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
@@ -124,7 +107,8 @@ impl QualityMonitor {
         let reader = Reader::Store(store.clone());
         let kind = match &self.expected {
             Expected::File { expectations, .. } => {
-                let opened = drift::side(&reader, &self.deployment, attempt.window, attempt.now_us).await;
+                let opened =
+                    drift::side(&reader, &self.watched.deployment, attempt.window, attempt.now_us).await;
                 let current = opened.map_err(|error: ReadError| OpenError::Read(error))?;
                 return Ok((current, Arc::clone(expectations)));
             }
@@ -133,7 +117,7 @@ impl QualityMonitor {
         // A profile knows too little of a reference: its rows are needed.
         let wanted = Wanted { columns: None, methods: None, segments: false, special: true };
         let asked = Asked {
-            deployment: &self.deployment,
+            deployment: &self.watched.deployment,
             reference: kind,
             window: attempt.window,
             stored_before_us: attempt.now_us,
@@ -154,7 +138,7 @@ impl QualityMonitor {
                 timestamp: "ts".to_owned(),
                 arrival: Some("ingested_at".to_owned()),
                 ahead_us: self.ahead_us,
-                late_us: self.schedule.delay_us,
+                late_us: self.watched.schedule.delay_us,
                 late: None,
                 out_of_order: None,
             }),

@@ -1,0 +1,43 @@
+//! What all monitors of a model have: whose predictions they watch, when, and within which bounds.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Schedule;
+use crate::drift::Deployment;
+
+/// Whose predictions a monitor watches, when, and within which bounds.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The monitor's name.
+    pub name: String,
+    /// Whose predictions.
+    pub deployment: Deployment,
+    /// When it runs. Of a quality monitor its delay is also after how long an event is late.
+    pub schedule: Schedule,
+    /// How long one window may take.
+    pub timeout: Duration,
+    /// Bytes that a statement of it may take in ClickHouse.
+    pub memory_bytes_max: u64,
+    /// Whether it runs by itself.
+    pub enabled: bool,
+}
+
+impl Watched {
+    /// The settings of a monitor, for people and pages: these, and those of its kind.
+    pub(super) fn settings(&self, own: Value) -> Value {
+        let mut all = json!({
+            "version": self.deployment.version,
+            "environment": self.deployment.environment,
+            "window": self.schedule.window.to_string(),
+            "every": self.schedule.every.to_string(),
+            "delay_s": self.schedule.delay_us / 1_000_000,
+            "catch_up": self.schedule.catch_up,
+        });
+        if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {
+            all.extend(own);
+        }
+        all
+    }
+}
