@@ -34,7 +34,7 @@ pub(super) struct Column {
 /// What can be compared, and what not.
 #[derive(Debug)]
 pub(super) struct Compared {
-    /// Rows of both sides together, where they were counted.
+    /// Rows of both sides together, where they were counted; a side of which a profile is stored has none to read.
     pub(super) rows: u64,
     pub(super) columns: Vec<Column>,
     pub(super) skipped: Vec<Skipped>,
@@ -125,6 +125,7 @@ enum Content {
 /// What the columns of a side hold.
 #[derive(Debug, Default)]
 struct Contents {
+    /// Rows that would have to be read.
     rows: u64,
     columns: Vec<Content>,
 }
@@ -204,7 +205,7 @@ fn stored_contents(profile: &Profile, population: &Population, names: &[&String]
         _ if population.without_columns => Content::Unknown,
         _ => Content::Absent,
     };
-    Contents { rows: profile.rows, columns: names.iter().map(content).collect() }
+    Contents { rows: 0, columns: names.iter().map(content).collect() }
 }
 
 /// The column, as vectors where it was asked for as an embedding.

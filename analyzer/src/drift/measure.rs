@@ -113,7 +113,7 @@ pub(super) struct Scan<'a> {
     pub(super) reader: &'a Reader,
     pub(super) request: &'a DriftRequest,
     pub(super) segments: &'a SegmentKeys,
-    /// Rows of both sides together.
+    /// Rows that are read: of both sides together, or of the current one where a profile stands for the reference.
     pub(super) rows: u64,
 }
 
@@ -123,9 +123,16 @@ impl<'a> Scan<'a> {
         self.request.baseline.as_ref()?.column(&column.name)
     }
 
-    /// Whether the values of a column are needed, and few enough to be sorted as arrays; a stored profile has none.
+    /// The points that are kept of this column, where a profile stands for the reference.
+    fn points(&self, column: &Column) -> Option<&'a baseline::NumberProfile> {
+        self.stored(column)?.numbers.as_ref()
+    }
+
+    /// Whether the values of a column are needed, and few enough to be sorted as arrays. A stored profile stands for those of the
+    /// reference with its points, where it has any.
     fn sorts_arrays(&self, column: &Column) -> bool {
-        self.request.baseline.is_none()
+        let whole = self.request.baseline.is_none() || self.points(column).is_some();
+        whole
             && self.rows <= sorted::VALUES_MAX
             && column.kind == Kind::Numeric
             && column.methods.iter().any(|method| method.needs_values())
@@ -222,7 +229,7 @@ impl Chunk<'_> {
     }
 
     /// The walks of a batch whose values are sorted as arrays; none of another one.
-    async fn walked(&self, batch: &[usize]) -> Result<Vec<Vec<Walked>>, DriftError> {
+    async fn walked(&self, batch: &[usize]) -> Result<Vec<Vec<Merged>>, DriftError> {
         let columns: Vec<&Column> = batch.iter().map(|i| &self.columns[*i]).collect();
         if !columns.iter().all(|column| self.scan.sorts_arrays(column)) {
             return Ok(Vec::new());
@@ -368,20 +375,21 @@ impl ValueSink for Walks {
 async fn numeric(
     scan: &Scan<'_>,
     column: &Column,
-    (sides, walked): (&[[Side; 2]], Option<Vec<Walked>>),
+    (sides, walked): (&[[Side; 2]], Option<Vec<Merged>>),
 ) -> Result<Vec<MeasuredColumn>, DriftError> {
-    let mut ks_error = None;
-    let walks: Vec<Option<Walked>> = if !column.methods.iter().any(|method| method.needs_values()) {
-        vec![None; sides.len()]
+    let merged: Vec<Option<Merged>> = if !column.methods.iter().any(|method| method.needs_values()) {
+        sides.iter().map(|_| None).collect()
     } else if let Some(walked) = walked {
         walked.into_iter().map(Some).collect()
-    } else if let Some(numbers) = scan.stored(column).and_then(|kept| kept.numbers.as_ref()) {
-        let merged = merge(scan, column, numbers, sides).await?;
-        ks_error = merged.error;
-        vec![Some(merged.walked)]
+    } else if let Some(points) = scan.points(column) {
+        vec![Some(merge(scan, column, points, sides).await?)]
     } else {
-        walk(scan, column, sides).await?.into_iter().map(Some).collect()
+        walk(scan, column, sides).await?.into_iter().map(|walked| Some(Merged::exact(walked))).collect()
     };
+    // A stored profile has no segments, so there is one error.
+    let ks_error = merged.iter().flatten().find_map(|merged| merged.error);
+    let walks: Vec<Option<Walked>> =
+        merged.into_iter().map(|merged| merged.map(|merged| merged.walked)).collect();
     let characteristics = characteristics(scan, column, &walks).await?;
     Ok(sides
         .iter()
@@ -451,21 +459,28 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
         .collect()
 }
 
+/// The points that are kept of the reference, before the values of the current population walk against them.
+fn begin_merge(scan: &Scan<'_>, points: &baseline::NumberProfile, sides: &[Side; 2]) -> Merge {
+    let [reference, current] = sides;
+    let sizes = Sizes { a: reference.numbers, b: current.numbers };
+    let mut binned = vec![Binned::new(reference.edges.clone())];
+    binned.extend(scan.drawn(&reference.edges));
+    Merge::new(points, Walk::new(sizes, binned), sizes.b)
+}
+
 /// Walks the values of the current population against the points that are kept of the reference.
 async fn merge(
     scan: &Scan<'_>,
     column: &Column,
-    numbers: &baseline::NumberProfile,
+    points: &baseline::NumberProfile,
     sides: &[[Side; 2]],
 ) -> Result<Merged, DriftError> {
-    let [reference, current] = sides.first().cloned().unwrap_or_default();
-    let sizes = Sizes { a: reference.numbers, b: current.numbers };
-    let mut binned = vec![Binned::new(reference.edges.clone())];
-    binned.extend(scan.drawn(&reference.edges));
-    let merge = Merge::new(numbers, Walk::new(sizes, binned), sizes.b);
+    let sides = sides.first().cloned().unwrap_or_default();
+    let current = &sides[1];
+    let grouped = current.distinct.saturating_mul(REPEATED) < current.numbers;
+    let merge = begin_merge(scan, points, &sides);
     let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
     let columns = [None, column.sides[1].as_ref()];
-    let grouped = current.distinct.saturating_mul(REPEATED) < current.numbers;
     let statement = populations::values(pair, columns, scan.segments, grouped);
     let read = scan.reader.fold(&statement, "RowBinary", ValueRows::new(merge)).await?;
     read.sink.finish().map_err(|source| DriftError::Changed { column: column.name.clone(), source })

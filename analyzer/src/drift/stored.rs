@@ -110,6 +110,13 @@ pub(super) struct Merged {
     pub(super) error: Option<f64>,
 }
 
+impl Merged {
+    /// Of a walk that had every value of both sides.
+    pub(super) fn exact(walked: Walked) -> Self {
+        Self { walked, error: None }
+    }
+}
+
 impl Merge {
     /// `walk` was told the sizes of both sides, `current` of them the current one's.
     pub(super) fn new(numbers: &NumberProfile, walk: Walk, current: u64) -> Self {

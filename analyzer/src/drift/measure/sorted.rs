@@ -1,13 +1,13 @@
 //! Numeric columns of populations that are small enough: the engine sorts one side's values of several columns at once, and both
-//! sides are merged here.
+//! sides are merged here. Where a profile stands for the reference, the other side's values are merged with its points.
 //!
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
 
-use windvane_stats::walk::{Walk, Walked};
-use windvane_store::populations::{self, PopulationColumn, SortedRows};
+use windvane_stats::walk::{SizesChanged, Walk, Walked};
+use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
-use super::{Column, DriftError, Scan, Side, begin_walk};
+use super::{Column, DriftError, Merge, Merged, Scan, Side, begin_merge, begin_walk};
 
 /// Values of one column of both sides up to which they are sorted as arrays: 64 MiB.
 pub(in crate::drift) const VALUES_MAX: u64 = 8 << 20;
@@ -19,26 +19,31 @@ pub(super) async fn walks(
     scan: &Scan<'_>,
     columns: &[&Column],
     sides: &[&[[Side; 2]]],
-) -> Result<Vec<Vec<Walked>>, DriftError> {
+) -> Result<Vec<Vec<Merged>>, DriftError> {
     let reference = values(scan, columns, 0).await?;
     let current = values(scan, columns, 1).await?;
     let mut walks = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
-        let walked = sides[i].iter().enumerate().map(|(segment, sides)| {
+        let merged = sides[i].iter().enumerate().map(|(segment, sides)| {
             let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
-            merge((a, b), begin_walk(scan, column, sides, &quantiles(a, scan.request.bins)))
-                .map_err(|source| DriftError::Changed { column: column.name.clone(), source })
+            let merged = match scan.points(column) {
+                Some(points) => against(b, begin_merge(scan, points, sides)),
+                None => merge((a, b), begin_walk(scan, column, sides, &quantiles(a, scan.request.bins)))
+                    .map(Merged::exact),
+            };
+            merged.map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         });
-        walks.push(walked.collect::<Result<Vec<Walked>, DriftError>>()?);
+        walks.push(merged.collect::<Result<Vec<Merged>, DriftError>>()?);
     }
     Ok(walks)
 }
 
-/// The sorted values of one side; a column that it does not have is empty.
+/// The sorted values of one side; a column that it does not have is empty, and so is every one that a profile stands for.
 async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<SortedRows, DriftError> {
     let population = [&scan.request.reference, &scan.request.current][side];
-    let asked: Vec<&PopulationColumn> =
-        columns.iter().filter_map(|column| column.sides[side].as_ref()).collect();
+    let stored = side == 0 && scan.request.baseline.is_some();
+    let read = columns.iter().filter(|_| !stored);
+    let asked: Vec<&PopulationColumn> = read.filter_map(|column| column.sides[side].as_ref()).collect();
     let mut rows = SortedRows::new(scan.segment_count(), asked.len());
     if !asked.is_empty() {
         let statement = populations::sorted(population, &asked, scan.segments);
@@ -56,7 +61,7 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
 }
 
 /// Walks two sorted samples as one.
-fn merge((a, b): (&[f64], &[f64]), mut walk: Walk) -> Result<Walked, windvane_stats::walk::SizesChanged> {
+fn merge((a, b): (&[f64], &[f64]), mut walk: Walk) -> Result<Walked, SizesChanged> {
     let (mut i, mut j) = (0, 0);
     while i < a.len() || j < b.len() {
         let value = match (a.get(i), b.get(j)) {
@@ -74,6 +79,14 @@ fn merge((a, b): (&[f64], &[f64]), mut walk: Walk) -> Result<Walked, windvane_st
         walk.push(value, (i - from_a) as u64, (j - from_b) as u64);
     }
     walk.finish()
+}
+
+/// Walks a sorted sample against the points that are kept of the other one.
+fn against(values: &[f64], mut merge: Merge) -> Result<Merged, SizesChanged> {
+    for equal in values.chunk_by(|x, y| x == y) {
+        merge.push(ValueRow { segment: 0, value: equal[0], a: 0, b: equal.len() as u64 });
+    }
+    merge.finish()
 }
 
 /// Edges between `bins` bins of about equal counts of the finite values: quantiles of type 7, rounded as the engine's are.
@@ -101,8 +114,9 @@ fn quantiles(sorted: &[f64], bins: u32) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use windvane_stats::walk::{Sizes, Walk};
+    use windvane_types::baseline::{MomentsProfile, NumberProfile, Point};
 
-    use super::{merge, quantiles};
+    use super::{Merge, against, merge, quantiles};
 
     // Oracle: NumPy 2 `np.quantile([1, 2, 4, 8, 16], [0, 0.25, 0.5, 0.75, 1])`, `np.quantile([1, 2, 4], [0, 0.5, 1])`.
     #[test]
@@ -122,5 +136,25 @@ mod tests {
         // F - G is 1/4 below all, 1/4 + 1/4 - 1/5 at nought, and 1 - 2/5 at one.
         assert!((walked.ks().statistic.unwrap() - 0.6).abs() < 1e-12);
         assert!(merge((&a, &b), Walk::new(Sizes { a: 4, b: 4 }, Vec::new())).is_err());
+    }
+
+    #[test]
+    fn kept_points_stand_for_the_values_of_a_side() {
+        let b = [0.0, 0.5, 1.0, 1.0, 2.0, f64::INFINITY, f64::INFINITY];
+        let sizes = Sizes { a: 4, b: 7 };
+        let values = merge((&[f64::NEG_INFINITY, -0.0, 1.0, 1.0], &b), Walk::new(sizes, Vec::new())).unwrap();
+        let points = |between, at| NumberProfile {
+            below: 1,
+            above: 0,
+            moments: MomentsProfile { shift: 0.0, mean: 2.0 / 3.0, m2: 2.0 / 3.0 },
+            points: vec![Point { value: -0.0, between: 0, at: 1 }, Point { value: 1.0, between, at }],
+        };
+        let walked = |numbers| against(&b, Merge::new(&numbers, Walk::new(sizes, Vec::new()), 7)).unwrap();
+        let exact = walked(points(0, 2));
+        assert_eq!(exact.walked.ks().statistic, values.ks().statistic);
+        assert_eq!((exact.walked.distinct, exact.error), (values.distinct, None));
+        // One value of the four lies somewhere in a cell with one of the seven.
+        assert_eq!(walked(points(1, 1)).error, Some(1.0 / 7.0));
+        assert!(against(&b[1..], Merge::new(&points(0, 2), Walk::new(sizes, Vec::new()), 7)).is_err());
     }
 }
