@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use windvane_stats::moments::Moments;
 use windvane_store::populations::{
-    self, CountRows, CountSink, Detail, Pair, Population, PopulationColumn, ProfileRow, Question,
-    SegmentKeys, Storage, ValueRow, ValueRows, ValueSink,
+    self, CountRows, CountSink, CountedColumn, Detail, Pair, Population, PopulationColumn, ProfileRow,
+    Question, SegmentKeys, Storage, ValueRow, ValueRows, ValueSink,
 };
 use windvane_store::{ReadError, Reader};
 use windvane_types::baseline::{ColumnProfile, MomentsProfile, NumberProfile, Point, Profile, SCHEMA};
@@ -98,9 +98,10 @@ async fn categorical(
     column: &PopulationColumn,
     values: u64,
 ) -> Result<ColumnProfile, ReadError> {
-    let statement = populations::counts(population, column, false);
-    let read = reader.fold(&statement, "RowBinary", CountRows::new(Categories::default())).await?;
-    let kept = read.sink;
+    let statement =
+        populations::counts(population, &[CountedColumn { column: Some(column), fold_case: false }]);
+    let read = reader.fold(&statement, "RowBinary", CountRows::new(vec![Categories::default()])).await?;
+    let kept = read.sinks.into_iter().next().unwrap_or_default();
     Ok(ColumnProfile {
         column: column.name.clone(),
         kind: Kind::Categorical,

@@ -18,7 +18,7 @@ mod texts;
 mod vectors;
 
 pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categories, too_many_categories};
-pub use counts::{CountRows, CountSink, counts};
+pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
     LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, latencies, open_labelled,

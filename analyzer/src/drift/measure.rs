@@ -138,10 +138,9 @@ impl<'a> Scan<'a> {
             && column.methods.iter().any(|method| method.needs_values())
     }
 
-    /// Whether the categories of a column are counted on both sides; of a stored profile they are known.
-    fn counts_categories(&self, column: &Column) -> bool {
-        let kept = self.stored(column).and_then(|kept| kept.categories.as_ref());
-        column.kind == Kind::Categorical && kept.is_none()
+    /// The categories that are kept of this column, where a profile stands for the reference.
+    fn categories(&self, column: &Column) -> Option<&'a [(String, u64)]> {
+        self.stored(column)?.categories.as_deref()
     }
 
     /// The bins of a column's picture, which only whole populations have, without another tool's conventions.
@@ -198,9 +197,12 @@ impl Chunk<'_> {
         let together = usize::try_from(together).unwrap_or(usize::MAX).max(1);
         let (numbers, others): (Vec<usize>, Vec<usize>) =
             (0..self.columns.len()).partition(|i| self.scan.sorts_arrays(&self.columns[*i]));
-        let (counted, others): (Vec<usize>, Vec<usize>) =
-            others.into_iter().partition(|i| self.scan.counts_categories(&self.columns[*i]));
-        let batches = numbers.chunks(together).chain(counted.chunks(CATEGORY_COLUMNS_MAX));
+        let (texts, others): (Vec<usize>, Vec<usize>) =
+            others.into_iter().partition(|i| self.columns[*i].kind == Kind::Categorical);
+        let (kept, counted): (Vec<usize>, Vec<usize>) =
+            texts.into_iter().partition(|i| self.scan.categories(&self.columns[*i]).is_some());
+        let categories = kept.chunks(CATEGORY_COLUMNS_MAX).chain(counted.chunks(CATEGORY_COLUMNS_MAX));
+        let batches = numbers.chunks(together).chain(categories);
         batches.chain(others.chunks(1)).map(<[usize]>::to_vec).collect()
     }
 
@@ -220,7 +222,9 @@ impl Chunk<'_> {
                     Kind::Numeric => numeric(scan, column, (sides, walked.next())).await?,
                     Kind::Embedding => embeddings::measure(scan, column, sides).await?,
                     Kind::Text => texts::measure(scan, column, sides).await?,
-                    Kind::Categorical => categories::measure(scan, column, (sides, counted.next())).await?,
+                    Kind::Categorical => {
+                        categories::measure(scan, column, (sides, &counted.next().unwrap_or_default()))
+                    }
                 };
                 measured.push((*i, done));
             }
@@ -241,7 +245,7 @@ impl Chunk<'_> {
     /// The categories of a batch that are counted together; none of another one.
     async fn counted(&self, batch: &[usize]) -> Result<Vec<Vec<CategoryRow>>, DriftError> {
         let columns: Vec<&Column> = batch.iter().map(|i| &self.columns[*i]).collect();
-        match columns.iter().all(|column| self.scan.counts_categories(column)) {
+        match columns.iter().all(|column| column.kind == Kind::Categorical) {
             true => categories::count(self.scan, &columns).await,
             false => Ok(Vec::new()),
         }

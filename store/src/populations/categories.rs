@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::{Pair, Population, PopulationColumn, SegmentKeys, Storage};
+use super::{CountedColumn, Pair, Population, PopulationColumn, SegmentKeys};
 use crate::{ReadError, Statement};
 
 /// Columns that one statement counts.
@@ -73,15 +73,20 @@ pub fn categories(pair: Pair<'_>, columns: &[CategoryColumn<'_>], segments: &Seg
         each(&|i| format!("(segment, category_{i})")),
         count = columns.len(),
     ));
+    bounded(statement, columns.len())
+}
+
+/// The statement with a bound on the categories of each of its columns, where they are several.
+pub(super) fn bounded(statement: Statement, columns: usize) -> Statement {
     match columns {
-        [_] => statement,
+        1 => statement,
         _ => statement
             .setting("max_rows_to_group_by", CATEGORIES_TOGETHER_MAX)
             .setting("group_by_overflow_mode", "throw"),
     }
 }
 
-/// Whether [`categories`] failed because one of several columns has too many: fewer of them may do.
+/// Whether [`categories`] or [`counts`](super::counts()) failed because one of several columns has too many: fewer of them may do.
 #[must_use]
 pub fn too_many_categories(error: &ReadError) -> bool {
     error.code() == Some(TOO_MANY_ROWS)
@@ -90,7 +95,6 @@ pub fn too_many_categories(error: &ReadError) -> bool {
 impl CategoryColumn<'_> {
     /// The expression of the values on one side, as nullable String.
     fn text(&self, side: usize) -> String {
-        let text = self.sides[side].map_or(Storage::Nothing.as_text(), |column| column.storage.as_text()).0;
-        if self.fold_case { format!("lower({text})") } else { text }
+        CountedColumn { column: self.sides[side], fold_case: self.fold_case }.text()
     }
 }

@@ -1,7 +1,10 @@
 //! Populations on a real ClickHouse: columns that are counted together answer as each of them does alone.
 
+use std::collections::BTreeMap;
+
 use windvane_store::populations::{
-    self, CategoryColumn, CategoryRow, Pair, Population, PredictionFilter, SegmentKeys,
+    self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, Pair, Population,
+    PredictionFilter, SegmentKeys,
 };
 use windvane_store::{DATABASE, Param, Reader, Statement};
 
@@ -43,6 +46,22 @@ type Counted<'a> = (u32, u64, u64, u64, &'a str);
 fn of_column(rows: &[CategoryRow], column: u32) -> Vec<Counted<'_>> {
     let of = rows.iter().filter(|row| row.column == column);
     of.map(|row| (row.segment, row.a, row.b, row.times, row.category.as_str())).collect()
+}
+
+/// The categories of a column with how often each occurs, in any order.
+#[derive(Debug, Default)]
+struct Counts(BTreeMap<String, u64>);
+
+impl CountSink for Counts {
+    fn push(&mut self, category: String, n: u64) {
+        assert_eq!(self.0.insert(category, n), None, "a category comes once");
+    }
+}
+
+async fn counts(reader: &Reader, population: &Population, columns: &[CountedColumn<'_>]) -> Vec<Counts> {
+    let sinks = columns.iter().map(|_| Counts::default()).collect();
+    let statement = populations::counts(population, columns);
+    reader.fold(&statement, "RowBinary", CountRows::new(sinks)).await.unwrap().sinks
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +116,20 @@ async fn engine_counts_columns_together_as_it_counts_each_alone() {
             );
             assert_eq!(of_column(&alone, 0), expected, "column {i} alone of {segments:?}");
         }
+    }
+
+    let of_current: Vec<CountedColumn<'_>> = columns
+        .iter()
+        .map(|column| CountedColumn { column: column.sides[1], fold_case: column.fold_case })
+        .collect();
+    let expected: [&[(&str, u64)]; 6] =
+        [&[("a", 3), ("é", 3)], &[("", 3)], &[("0", 2), ("1", 2), ("2", 2)], &[("true", 6)], &[], &[]];
+    let together = counts(&reader, &current, &of_current).await;
+    for (i, expected) in expected.into_iter().enumerate() {
+        let expected: BTreeMap<String, u64> =
+            expected.iter().map(|(category, n)| ((*category).to_owned(), *n)).collect();
+        let alone = counts(&reader, &current, &of_current[i..=i]).await;
+        assert_eq!((&together[i].0, &alone[0].0), (&expected, &expected), "column {i}");
     }
     drop(reader);
     running.end().await;

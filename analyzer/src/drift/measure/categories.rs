@@ -1,27 +1,28 @@
 //! Categorical columns: the engine counts several of them at once, on both sides; here the counts meet the kernels.
 
 use windvane_stats::cells::{Cell, Cells as Counts};
-use windvane_store::populations::{self, CategoryColumn, CategoryRow, CountRows, Pair};
+use windvane_store::ReadError;
+use windvane_store::populations::{self, CategoryColumn, CategoryRow, CountRows, CountedColumn, Pair};
 use windvane_types::drift::Change;
 
 use super::{Column, DriftError, MeasuredColumn, Rows, Scan, Side, distribution, kernels};
 use crate::drift::stored::Cells;
 
-/// The counted categories of these columns, at most as many as one statement counts: one entry a column.
+/// The counted categories of these columns, at most as many as one statement counts: one entry a column. A stored profile has those
+/// of the reference of all of them, or of none.
 ///
 /// Where one of them has too many to be counted beside others, each half is counted by itself: at most twice as many statements
 /// as there are columns, of which those that fail end early.
 pub(super) async fn count(scan: &Scan<'_>, columns: &[&Column]) -> Result<Vec<Vec<CategoryRow>>, DriftError> {
-    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
     let mut counted = vec![Vec::new(); columns.len()];
     let mut waiting = vec![(0, columns)];
     while let Some((first, columns)) = waiting.pop() {
-        let together: Vec<CategoryColumn<'_>> = columns.iter().map(|column| both_sides(column)).collect();
-        let statement = populations::categories(pair, &together, scan.segments);
-        match scan.reader.rows::<CategoryRow>(&statement).await {
+        let kept = columns.iter().all(|column| scan.categories(column).is_some());
+        let answer = if kept { merged(scan, columns).await } else { both(scan, columns).await };
+        match answer {
             Ok(rows) => {
-                for row in rows {
-                    counted[first + row.column as usize].push(row);
+                for (place, rows) in counted[first..].iter_mut().zip(rows) {
+                    *place = rows;
                 }
             }
             Err(error) if columns.len() > 1 && populations::too_many_categories(&error) => {
@@ -34,24 +35,46 @@ pub(super) async fn count(scan: &Scan<'_>, columns: &[&Column]) -> Result<Vec<Ve
     Ok(counted)
 }
 
-fn both_sides(column: &Column) -> CategoryColumn<'_> {
-    CategoryColumn {
-        sides: [column.sides[0].as_ref(), column.sides[1].as_ref()],
-        fold_case: column.fold_case,
+/// The categories of both sides.
+async fn both(scan: &Scan<'_>, columns: &[&Column]) -> Result<Vec<Vec<CategoryRow>>, ReadError> {
+    let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
+    let asked: Vec<CategoryColumn<'_>> = columns
+        .iter()
+        .map(|column| CategoryColumn {
+            sides: [column.sides[0].as_ref(), column.sides[1].as_ref()],
+            fold_case: column.fold_case,
+        })
+        .collect();
+    let mut counted = vec![Vec::new(); columns.len()];
+    for row in scan.reader.rows::<CategoryRow>(&populations::categories(pair, &asked, scan.segments)).await? {
+        counted[row.column as usize].push(row);
     }
+    Ok(counted)
 }
 
-/// Measures a column, with its categories as they were counted on both sides; `None` where a stored profile has the reference's.
-pub(super) async fn measure(
+/// The categories that are kept of the reference, with the counts of the current population.
+async fn merged(scan: &Scan<'_>, columns: &[&Column]) -> Result<Vec<Vec<CategoryRow>>, ReadError> {
+    let cells = |column: &Column| Cells::new(scan.categories(column).unwrap_or_default(), column.fold_case);
+    let mut kept: Vec<Cells> = columns.iter().map(|column| cells(column)).collect();
+    // An empty population has no columns to read.
+    if columns.iter().any(|column| column.sides[1].is_some()) {
+        let asked: Vec<CountedColumn<'_>> = columns
+            .iter()
+            .map(|column| CountedColumn { column: column.sides[1].as_ref(), fold_case: column.fold_case })
+            .collect();
+        let statement = populations::counts(&scan.request.current, &asked);
+        kept = scan.reader.fold(&statement, "RowBinary", CountRows::new(kept)).await?.sinks;
+    }
+    Ok(kept.into_iter().map(Cells::finish).collect())
+}
+
+/// Measures a column, with its categories as they were counted on both sides.
+pub(super) fn measure(
     scan: &Scan<'_>,
     column: &Column,
-    (sides, counted): (&[[Side; 2]], Option<Vec<CategoryRow>>),
-) -> Result<Vec<MeasuredColumn>, DriftError> {
-    let rows = match counted {
-        Some(rows) => rows,
-        None => merge(scan, column).await?,
-    };
-    Ok(sides
+    (sides, rows): (&[[Side; 2]], &[CategoryRow]),
+) -> Vec<MeasuredColumn> {
+    sides
         .iter()
         .enumerate()
         .map(|(segment, [reference, current])| {
@@ -84,21 +107,7 @@ pub(super) async fn measure(
                 distribution: scan.segments.names.is_empty().then(|| distribution::of_categories(&rows)),
             }
         })
-        .collect())
-}
-
-/// The categories that are kept of the reference, with the counts of the current population.
-async fn merge(scan: &Scan<'_>, column: &Column) -> Result<Vec<CategoryRow>, DriftError> {
-    let kept = scan.stored(column).and_then(|kept| kept.categories.as_deref()).unwrap_or_default();
-    let cells = Cells::new(kept, column.fold_case);
-    Ok(match &column.sides[1] {
-        None => cells.finish(),
-        Some(current) => {
-            let statement = populations::counts(&scan.request.current, current, column.fold_case);
-            let read = scan.reader.fold(&statement, "RowBinary", CountRows::new(cells)).await?;
-            read.sink.finish()
-        }
-    })
+        .collect()
 }
 
 fn largest_change(rows: &[&CategoryRow], values: Rows, missing: Rows) -> Option<Change> {
