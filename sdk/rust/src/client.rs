@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::assignment::{Assignment, Experiment};
 use crate::clock;
+use crate::disk::Disk;
 use crate::event::{Exposure, Measurement, Outcome, Prediction};
 use crate::id::EventId;
 use crate::queue::{Kind, Queue};
@@ -24,6 +25,7 @@ struct Inner {
     settings: Settings,
     queue: Arc<Queue>,
     closing: Arc<Closing>,
+    disk: Arc<Disk>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -43,13 +45,15 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let (queue, closing) = (Arc::new(Queue::new(&settings)), Arc::new(Closing::default()));
-        let sender = Sender::new(settings.clone(), Arc::clone(&queue), Arc::clone(&closing));
+        let disk = Arc::new(Disk::default());
+        let sender =
+            Sender::new(settings.clone(), Arc::clone(&queue), Arc::clone(&closing), Arc::clone(&disk));
         let thread = std::thread::Builder::new().name("windvane".to_owned()).spawn(move || sender.run()).ok();
         if thread.is_none() {
             // Nothing will ever be sent: what is logged is counted as lost, and costs nothing.
             queue.close();
         }
-        Ok(Self(Arc::new(Inner { settings, queue, closing, thread: Mutex::new(thread) })))
+        Ok(Self(Arc::new(Inner { settings, queue, closing, disk, thread: Mutex::new(thread) })))
     }
 
     /// Logs one answer of a model; its event id, where it has none, is made.
@@ -169,7 +173,7 @@ impl Inner {
             // A panic of the thread is no reason for one here.
             drop(thread.join());
         }
-        self.queue.abandon();
+        self.disk.close(&self.queue);
     }
 }
 

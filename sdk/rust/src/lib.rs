@@ -23,6 +23,7 @@ mod clock;
 
 pub mod assignment;
 mod client;
+mod disk;
 mod event;
 mod id;
 mod json;
@@ -34,6 +35,7 @@ mod queue;
 pub mod sampling;
 mod sender;
 mod settings;
+mod spool;
 mod stats;
 
 pub use client::Client;

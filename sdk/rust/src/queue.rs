@@ -22,6 +22,12 @@ impl Kind {
     pub(crate) fn path(self) -> &'static str {
         ["predictions", "outcomes", "exposures", "measurements"][self as usize]
     }
+
+    /// The kind of this path.
+    pub(crate) fn from_path(word: &str) -> Option<Self> {
+        let all = [Self::Predictions, Self::Outcomes, Self::Exposures, Self::Measurements];
+        all.into_iter().find(|kind| kind.path() == word)
+    }
 }
 
 /// Lines of one kind.
@@ -30,6 +36,16 @@ pub(crate) struct Chunk {
     pub(crate) kind: Kind,
     pub(crate) lines: Vec<u8>,
     pub(crate) events: u64,
+}
+
+/// What waiting for a chunk came to.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Chunk(Chunk),
+    /// Nothing was there in time.
+    Nothing,
+    /// The queue is closed and empty.
+    Closed,
 }
 
 #[derive(Debug, Default)]
@@ -141,8 +157,8 @@ impl Queue {
         count(&mut self.lock().stats);
     }
 
-    /// Waits until there is a full chunk, or something for this long; `None` when the queue is closed and empty.
-    pub(crate) fn take(&self, interval: Duration) -> Option<Chunk> {
+    /// Waits until there is a full chunk, or for this long, and then takes what there is.
+    pub(crate) fn take(&self, interval: Duration) -> Taken {
         let end = Instant::now() + interval;
         let mut state = self.lock();
         loop {
@@ -152,11 +168,16 @@ impl Queue {
                 None if due => state.open.pop_front(),
                 sealed => sealed,
             };
-            if next.is_some() || state.closed {
-                return next;
+            if let Some(chunk) = next {
+                return Taken::Chunk(chunk);
             }
-            let wait = if due { interval } else { end - now };
-            state = self.ready.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            if state.closed {
+                return Taken::Closed;
+            }
+            if now >= end {
+                return Taken::Nothing;
+            }
+            state = self.ready.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -165,6 +186,17 @@ impl Queue {
         let mut state = self.lock();
         count(&mut state.stats, chunk.events);
         leave(&mut state, chunk);
+        drop(state);
+        self.settled.notify_all();
+    }
+
+    /// The fate of a chunk is known that another thread still holds.
+    pub(crate) fn settle_held(&self, events: u64, bytes: usize, count: impl FnOnce(&mut Stats, u64)) {
+        let mut state = self.lock();
+        count(&mut state.stats, events);
+        state.stats.queued -= events;
+        state.stats.queued_bytes -= bytes;
+        state.left += events;
         drop(state);
         self.settled.notify_all();
     }
@@ -211,13 +243,10 @@ impl Queue {
         self.ready.notify_all();
     }
 
-    /// Counts everything that still waits as lost at the exit.
-    pub(crate) fn abandon(&self) {
+    /// Takes what still waits, a chunk at a time; its fate is the caller's to settle.
+    pub(crate) fn take_left(&self) -> Option<Chunk> {
         let mut state = self.lock();
-        while let Some(chunk) = state.sealed.pop_front().or_else(|| state.open.pop_front()) {
-            state.stats.dropped_at_exit += chunk.events;
-            leave(&mut state, chunk);
-        }
+        state.sealed.pop_front().or_else(|| state.open.pop_front())
     }
 }
 

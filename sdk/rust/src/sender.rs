@@ -1,21 +1,20 @@
 //! The background thread: delivers chunks until the fate of each is known, within bounds of time.
 //!
-//! Who stops it: closing the client. What it finishes first: what is queued, as far as it gets until the deadline; the rest is
-//! counted as lost at the exit. How long that may take: `exit_timeout`, and what a request that is under way still takes.
+//! Who stops it: closing the client. What it finishes first: what is queued, as far as it gets until the deadline; the rest goes to the
+//! spool, or is counted as lost at the exit. How long that may take: `exit_timeout`, and what a request that is under way still takes.
 
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde::Deserialize;
 use ureq::Agent;
 
+use crate::disk::{Disk, compress};
 use crate::id::EventId;
-use crate::queue::{Chunk, Queue};
+use crate::queue::{Chunk, Kind, Queue, Taken};
 use crate::settings::Settings;
+use crate::spool::{Spool, Stored};
 use crate::stats::Stats;
 
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
@@ -62,6 +61,7 @@ pub(crate) struct Sender {
     settings: Settings,
     queue: Arc<Queue>,
     closing: Arc<Closing>,
+    disk: Arc<Disk>,
     agent: Agent,
     failures: u32,
     warned: AtomicBool,
@@ -77,6 +77,47 @@ enum Tried {
     Refused,
 }
 
+/// What becomes of a batch.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Settled { accepted: u64 },
+    TooLarge,
+    Refused,
+    Kept { wait: Duration },
+    GaveUp,
+    AtExit,
+    Unconfirmed,
+}
+
+impl Fate {
+    fn count(self, stats: &mut Stats, n: u64) {
+        match self {
+            Self::Settled { accepted } => {
+                stats.received += accepted.min(n);
+                stats.rejected += n.saturating_sub(accepted);
+            }
+            Self::TooLarge | Self::Refused => stats.dropped_refused += n,
+            Self::Kept { .. } => stats.spooled += n,
+            Self::GaveUp => stats.dropped_gave_up += n,
+            Self::AtExit => stats.dropped_at_exit += n,
+            Self::Unconfirmed => stats.unconfirmed += n,
+        }
+    }
+
+    /// What was sent without an answer may have been received.
+    fn or_unconfirmed(self, in_doubt: bool) -> Self {
+        if in_doubt { Self::Unconfirmed } else { self }
+    }
+}
+
+/// What one request holds, its body aside.
+#[derive(Debug, Clone, Copy)]
+struct Parcel<'a> {
+    kind: Kind,
+    events: u64,
+    key: &'a str,
+}
+
 /// What the collector answers.
 #[derive(Deserialize)]
 struct Told {
@@ -84,7 +125,7 @@ struct Told {
 }
 
 impl Sender {
-    pub(crate) fn new(settings: Settings, queue: Arc<Queue>, closing: Arc<Closing>) -> Self {
+    pub(crate) fn new(settings: Settings, queue: Arc<Queue>, closing: Arc<Closing>, disk: Arc<Disk>) -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(settings.timeout))
             .http_status_as_error(false)
@@ -95,6 +136,7 @@ impl Sender {
             settings,
             queue,
             closing,
+            disk,
             agent,
             failures: 0,
             warned: AtomicBool::new(false),
@@ -104,81 +146,156 @@ impl Sender {
 
     /// Runs until the queue is closed and empty, or the deadline has come.
     pub(crate) fn run(mut self) {
-        while let Some(chunk) = self.queue.take(self.settings.flush_interval) {
-            self.deliver(chunk);
+        self.open_spool();
+        loop {
+            match self.queue.take(self.settings.flush_interval) {
+                Taken::Chunk(chunk) => {
+                    self.deliver(chunk);
+                    self.send_stored(1);
+                }
+                Taken::Nothing => self.send_stored(usize::MAX),
+                Taken::Closed => break,
+            }
             if self.closing.is_over() {
                 break;
             }
         }
-        self.queue.abandon();
+        self.send_stored(usize::MAX);
+        self.disk.close(&self.queue);
+    }
+
+    fn open_spool(&self) {
+        let Some(dir) = &self.settings.spool_dir else { return };
+        match Spool::open(dir, self.settings.spool_bytes) {
+            Ok(spool) => {
+                let events = self.disk.set(spool);
+                self.queue.count(|stats| {
+                    stats.adopted += events;
+                    stats.spooled += events;
+                });
+            }
+            Err(error) => self.warn(format_args!("cannot use the spool folder {}: {error}", dir.display())),
+        }
     }
 
     fn deliver(&mut self, chunk: Chunk) {
-        let (key, begun) = (EventId::make(), Instant::now());
-        if self.compress(&chunk).is_err() {
-            return self.queue.settle(chunk, |stats, n| stats.dropped_refused += n);
+        let key = EventId::make();
+        self.body.clear();
+        match compress(&chunk.lines, std::mem::take(&mut self.body)) {
+            Ok(body) => self.body = body,
+            Err(_) => return self.queue.settle(chunk, |stats, n| stats.dropped_refused += n),
         }
-        let mut in_doubt = false;
+        self.disk.begin(&chunk, &key, &self.body);
+        let fate = self.fate(&chunk, &key);
+        if !self.disk.end() {
+            return; // on disk, and counted, by the thread that closed the client
+        }
+        if matches!(fate, Fate::TooLarge) {
+            for half in Queue::halves(&chunk) {
+                self.deliver(half);
+            }
+            return;
+        }
+        self.queue.settle(chunk, |stats, n| fate.count(stats, n));
+        if let Fate::Kept { wait } = fate {
+            self.closing.pause(wait);
+        }
+    }
+
+    /// Tries until the fate of a chunk is known.
+    fn fate(&mut self, chunk: &Chunk, key: &EventId) -> Fate {
+        let parcel = Parcel { kind: chunk.kind, events: chunk.events, key: key.as_str() };
+        let (begun, mut in_doubt) = (Instant::now(), false);
         loop {
             if self.closing.is_over() {
-                return self.lose(chunk, in_doubt, |stats, n| stats.dropped_at_exit += n);
+                let is_kept = self.disk.keep();
+                let lost = Fate::AtExit.or_unconfirmed(in_doubt);
+                return if is_kept { Fate::Kept { wait: Duration::ZERO } } else { lost };
             }
-            match self.attempt(&chunk, &key) {
+            match self.attempt(parcel) {
                 Tried::Settled { accepted } => {
                     self.failures = 0;
-                    return self.queue.settle(chunk, |stats, n| {
-                        stats.received += accepted.min(n);
-                        stats.rejected += n.saturating_sub(accepted);
-                    });
+                    return Fate::Settled { accepted };
                 }
-                Tried::Refused => return self.queue.settle(chunk, |stats, n| stats.dropped_refused += n),
-                Tried::TooLarge if chunk.events > 1 => {
-                    for half in Queue::halves(&chunk) {
-                        self.deliver(half);
-                    }
-                    return;
-                }
-                Tried::TooLarge => return self.queue.settle(chunk, |stats, n| stats.dropped_refused += n),
+                Tried::TooLarge if chunk.events > 1 => return Fate::TooLarge,
+                Tried::TooLarge | Tried::Refused => return Fate::Refused,
                 Tried::Again { wait, in_doubt: doubt } => {
                     in_doubt |= doubt;
-                    self.failures = self.failures.saturating_add(1);
-                    self.queue.count(|stats| stats.retries += 1);
-                    if begun.elapsed() > self.settings.retry_for {
-                        return self.lose(chunk, in_doubt, |stats, n| stats.dropped_gave_up += n);
+                    let wait = self.failed(wait);
+                    if self.disk.keep() {
+                        return Fate::Kept { wait };
                     }
-                    if !self.closing.pause(self.wait(wait)) {
-                        return self.lose(chunk, in_doubt, |stats, n| stats.dropped_at_exit += n);
+                    if begun.elapsed() > self.settings.retry_for {
+                        return Fate::GaveUp.or_unconfirmed(in_doubt);
+                    }
+                    if !self.closing.pause(wait) {
+                        return Fate::AtExit.or_unconfirmed(in_doubt);
                     }
                 }
             }
         }
     }
 
-    fn lose(&self, chunk: Chunk, in_doubt: bool, count: impl FnOnce(&mut Stats, u64)) {
-        if in_doubt {
-            self.queue.settle(chunk, |stats, n| stats.unconfirmed += n);
-        } else {
-            self.queue.settle(chunk, count);
+    /// Sends what waits on disk, the oldest first, as long as the server takes it.
+    fn send_stored(&mut self, batches_max: usize) {
+        for _ in 0..batches_max {
+            let Some(stored) = self.disk.oldest() else { return };
+            if self.closing.is_over() || !self.send_one(&stored) {
+                return;
+            }
         }
     }
 
-    /// Gzip of the fastest level: JSON shrinks to a tenth, and higher levels cost the model server's CPU.
-    fn compress(&mut self, chunk: &Chunk) -> std::io::Result<()> {
-        let mut into = std::mem::take(&mut self.body);
-        into.clear();
-        let mut encoder = GzEncoder::new(into, Compression::fast());
-        encoder.write_all(&chunk.lines)?;
-        self.body = encoder.finish()?;
-        Ok(())
+    /// Says whether the next one may be sent.
+    fn send_one(&mut self, stored: &Stored) -> bool {
+        let events = stored.events;
+        self.body = match stored.read() {
+            Ok(body) => body,
+            Err(error) => {
+                self.warn(format_args!("cannot read {}: {error}", stored.path.display()));
+                self.disk.set_aside(stored);
+                self.queue.count(|stats| {
+                    stats.spooled -= events;
+                    stats.dropped_damaged += events;
+                });
+                return true;
+            }
+        };
+        let fate = match self.attempt(Parcel { kind: stored.kind, events, key: &stored.key }) {
+            Tried::Settled { accepted } => Fate::Settled { accepted },
+            Tried::TooLarge | Tried::Refused => Fate::Refused,
+            Tried::Again { wait, .. } => {
+                let wait = self.failed(wait);
+                // Else the queue's own tries keep the pace.
+                if self.queue.stats().queued == 0 {
+                    self.closing.pause(wait);
+                }
+                return false;
+            }
+        };
+        self.failures = 0;
+        self.queue.count(|stats| {
+            stats.spooled -= events;
+            fate.count(stats, events);
+        });
+        self.disk.delete(stored);
+        true
     }
 
-    fn attempt(&self, chunk: &Chunk, key: &EventId) -> Tried {
+    /// Counts a try that failed; answers how long to wait.
+    fn failed(&mut self, asked: Option<Duration>) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.queue.count(|stats| stats.retries += 1);
+        self.wait(asked)
+    }
+
+    fn attempt(&self, parcel: Parcel<'_>) -> Tried {
         let mut request = self
             .agent
-            .post(format!("{}/v1/{}", self.settings.url, chunk.kind.path()))
+            .post(format!("{}/v1/{}", self.settings.url, parcel.kind.path()))
             .header("content-type", "application/x-ndjson")
             .header("content-encoding", "gzip")
-            .header("idempotency-key", key.as_str())
+            .header("idempotency-key", parcel.key)
             .header("user-agent", concat!("windvane-rust/", env!("CARGO_PKG_VERSION")));
         if let Some(token) = &self.settings.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -190,7 +307,7 @@ impl Sender {
                 let wait = header.and_then(seconds);
                 let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
                 match body {
-                    Ok(body) => self.judge(chunk, status, (wait, &body)),
+                    Ok(body) => self.judge(parcel, status, (wait, &body)),
                     Err(error) => self.again(&error, true),
                 }
             }
@@ -198,16 +315,16 @@ impl Sender {
         }
     }
 
-    fn judge(&self, chunk: &Chunk, status: u16, (wait, body): (Option<Duration>, &[u8])) -> Tried {
+    fn judge(&self, parcel: Parcel<'_>, status: u16, (wait, body): (Option<Duration>, &[u8])) -> Tried {
         let url = &self.settings.url;
         match (status, serde_json::from_slice::<Told>(body)) {
             (200 | 400, Ok(told)) => {
-                if told.accepted < chunk.events {
+                if told.accepted < parcel.events {
                     self.warn(format_args!(
                         "the collector rejects {} of {} {}",
-                        chunk.events.saturating_sub(told.accepted),
-                        chunk.events,
-                        chunk.kind.path()
+                        parcel.events.saturating_sub(told.accepted),
+                        parcel.events,
+                        parcel.kind.path()
                     ));
                 }
                 Tried::Settled { accepted: told.accepted }
@@ -219,7 +336,7 @@ impl Sender {
             }
             (413, _) => Tried::TooLarge,
             _ => {
-                self.warn(format_args!("{url} refuses a batch of {} with {status}", chunk.kind.path()));
+                self.warn(format_args!("{url} refuses a batch of {} with {status}", parcel.kind.path()));
                 Tried::Refused
             }
         }

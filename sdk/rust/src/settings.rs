@@ -1,6 +1,7 @@
 //! How a client is set up; every bound has its default here.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -64,6 +65,10 @@ pub struct Settings {
     pub retry_delay_max: Duration,
     /// How long dropping the client may take.
     pub exit_timeout: Duration,
+    /// A folder for batches that the server does not take now; none without.
+    pub spool_dir: Option<PathBuf>,
+    /// The most that batches may take there.
+    pub spool_bytes: u64,
 }
 
 /// A setting that cannot be.
@@ -100,6 +105,8 @@ impl Settings {
             retry_delay: Duration::from_millis(500),
             retry_delay_max: Duration::from_secs(30),
             exit_timeout: Duration::from_secs(2),
+            spool_dir: None,
+            spool_bytes: 256 << 20,
         }
     }
 

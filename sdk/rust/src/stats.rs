@@ -1,6 +1,6 @@
 //! What became of the events that were logged: every one is in exactly one of these numbers.
 
-/// `logged = received + rejected + dropped() + unconfirmed + queued`, at every instant.
+/// `logged + adopted = received + rejected + dropped() + unconfirmed + spooled + queued`, at every instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -12,6 +12,10 @@ pub struct Stats {
     pub rejected: u64,
     /// Sent, given up without an answer, and so received or not.
     pub unconfirmed: u64,
+    /// On disk, for later.
+    pub spooled: u64,
+    /// Found in the spool of a process that ended.
+    pub adopted: u64,
     /// Waiting, or being sent.
     pub queued: u64,
     /// Bytes of them.
@@ -28,7 +32,9 @@ pub struct Stats {
     pub dropped_refused: u64,
     /// Dropped: the collector was away for longer than `retry_for`.
     pub dropped_gave_up: u64,
-    /// Dropped: the client was closed first.
+    /// Dropped: its file in the spool could not be read, and was set aside.
+    pub dropped_damaged: u64,
+    /// Dropped: the client was closed first, and there is no spool or no room in it.
     pub dropped_at_exit: u64,
 }
 
@@ -39,11 +45,12 @@ impl Stats {
             + self.dropped_redacted
             + self.dropped_refused
             + self.dropped_gave_up
+            + self.dropped_damaged
             + self.dropped_at_exit
     }
 
-    /// Every event that has a fate or waits for one; equals `logged`.
+    /// Every event that has a fate or waits for one; equals `logged + adopted`.
     pub fn accounted(&self) -> u64 {
-        self.received + self.rejected + self.unconfirmed + self.queued + self.dropped()
+        self.received + self.rejected + self.unconfirmed + self.spooled + self.queued + self.dropped()
     }
 }

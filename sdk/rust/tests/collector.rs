@@ -9,5 +9,7 @@ mod server;
 mod faults;
 #[path = "collector/layers.rs"]
 mod layers;
+#[path = "collector/spool.rs"]
+mod spool;
 #[path = "collector/vectors.rs"]
 mod vectors;

@@ -1,0 +1,130 @@
+//! The spool between the sender's thread and whoever closes the client: what a request that hangs still holds, the closing thread writes.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::id::EventId;
+use crate::queue::{Chunk, Kind, Queue};
+use crate::spool::{Spool, Stored};
+
+/// The spool, where there is one, and what is being sent.
+#[derive(Debug, Default)]
+pub(crate) struct Disk(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    spool: Option<Spool>,
+    in_flight: Option<Flight>,
+    /// The closing thread has written the batch in flight, and counted it.
+    is_taken: bool,
+}
+
+/// A batch that is being sent.
+#[derive(Debug)]
+struct Flight {
+    key: EventId,
+    kind: Kind,
+    events: u64,
+    queued_bytes: usize,
+    body: Vec<u8>,
+}
+
+impl Disk {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses the spool from here on; says how many events wait in it.
+    pub(crate) fn set(&self, spool: Spool) -> u64 {
+        let events = spool.events();
+        self.lock().spool = Some(spool);
+        events
+    }
+
+    /// The sender begins with a batch.
+    pub(crate) fn begin(&self, chunk: &Chunk, key: &EventId, body: &[u8]) {
+        let mut held = self.lock();
+        if held.spool.is_some() {
+            held.in_flight = Some(Flight {
+                key: *key,
+                kind: chunk.kind,
+                events: chunk.events,
+                queued_bytes: chunk.lines.len(),
+                body: body.to_vec(),
+            });
+        }
+    }
+
+    /// The sender has done with the batch; says whether it is still the one to count it.
+    pub(crate) fn end(&self) -> bool {
+        let mut held = self.lock();
+        held.in_flight = None;
+        !std::mem::take(&mut held.is_taken)
+    }
+
+    /// Writes the batch in flight, which failed, so that it costs no memory while it waits; says whether it need not be tried here.
+    pub(crate) fn keep(&self) -> bool {
+        let mut held = self.lock();
+        let Held { spool, in_flight, is_taken } = &mut *held;
+        let (Some(spool), Some(flight)) = (spool, in_flight.as_ref()) else { return *is_taken };
+        let is_kept = spool.add(&flight.key, (flight.kind, flight.events), &flight.body);
+        if is_kept {
+            *in_flight = None;
+        }
+        is_kept
+    }
+
+    /// The batch that waits longest.
+    pub(crate) fn oldest(&self) -> Option<Stored> {
+        self.lock().spool.as_ref()?.oldest()
+    }
+
+    /// The batch's fate is known.
+    pub(crate) fn delete(&self, stored: &Stored) {
+        if let Some(spool) = &mut self.lock().spool {
+            spool.delete(stored);
+        }
+    }
+
+    /// The batch cannot be read.
+    pub(crate) fn set_aside(&self, stored: &Stored) {
+        if let Some(spool) = &mut self.lock().spool {
+            spool.set_aside(stored);
+        }
+    }
+
+    /// What is left goes to the spool, or is counted as lost at the exit. The spool is given up.
+    pub(crate) fn close(&self, queue: &Queue) {
+        let mut held = self.lock();
+        let Held { spool, in_flight, is_taken } = &mut *held;
+        if let (Some(spool), Some(flight)) = (&mut *spool, &*in_flight)
+            && spool.add(&flight.key, (flight.kind, flight.events), &flight.body)
+        {
+            queue.settle_held(flight.events, flight.queued_bytes, |stats, n| stats.spooled += n);
+            *is_taken = true;
+            *in_flight = None;
+        }
+        while let Some(chunk) = queue.take_left() {
+            let is_kept = spool.as_mut().is_some_and(|spool| write(spool, &chunk));
+            queue.settle(chunk, |stats, n| {
+                *(if is_kept { &mut stats.spooled } else { &mut stats.dropped_at_exit }) += n;
+            });
+        }
+        *spool = None;
+    }
+}
+
+fn write(spool: &mut Spool, chunk: &Chunk) -> bool {
+    let body = compress(&chunk.lines, Vec::new());
+    body.is_ok_and(|body| spool.add(&EventId::make(), (chunk.kind, chunk.events), &body))
+}
+
+/// Gzip of the fastest level: JSON shrinks to a tenth, and higher levels cost the model server's CPU.
+pub(crate) fn compress(lines: &[u8], into: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(into, Compression::fast());
+    encoder.write_all(lines)?;
+    encoder.finish()
+}
