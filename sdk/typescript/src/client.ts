@@ -40,6 +40,8 @@ export interface Settings {
   retryDelayMaxMs?: number;
   /** How long the end of the process may be held up. 2 s. */
   exitTimeoutMs?: number;
+  /** Tell the collector how many events were lost, as `windvane.sdk.dropped`. true. */
+  reportDrops?: boolean;
   /** Where batches wait on disk that the server does not take: a `Spool` of `windvane/spool`, of this client alone. For Node. */
   spool?: Disk;
 }
@@ -77,6 +79,7 @@ export class Client {
         retryDelayMs: settings.retryDelayMs ?? 500,
         retryDelayMaxMs: settings.retryDelayMaxMs ?? 30_000,
         gzip: typeof CompressionStream !== "undefined",
+        reportDrops: settings.reportDrops ?? true,
         disk: settings.spool,
       },
       this.#queue,
@@ -183,6 +186,7 @@ export class Client {
   #lose(reason: "redacted" | "at_exit" | "invalid"): void {
     this.#queue.stats.logged++;
     this.#queue.drop(reason, 1);
+    if (!this.#closed) this.#sender.notify();
   }
 }
 

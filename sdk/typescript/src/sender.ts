@@ -14,6 +14,7 @@ export interface Delivery {
   retryDelayMs: number;
   retryDelayMaxMs: number;
   gzip: boolean;
+  reportDrops: boolean;
   disk?: Disk | undefined;
 }
 
@@ -62,6 +63,8 @@ interface Batch {
   isOver: boolean;
 }
 
+/** Who reports what was lost: the process, or all browsers together. */
+const UNIT = typeof process === "undefined" ? "browser" : `node/${process.env?.["HOSTNAME"] ?? "localhost"}/${process.pid}`;
 const RETRIED = new Set([401, 403, 408, 425, 429]);
 const RETRY_AFTER_MAX_MS = 300_000;
 /** What a browser lets a page send while it is being closed. */
@@ -76,6 +79,8 @@ export class Sender {
   #warned = false;
   #inFlight: Batch[] = [];
   #opened: Promise<Disk | undefined> | undefined;
+  #reported = 0;
+  #report: Batch | undefined;
 
   constructor(
     readonly options: Delivery,
@@ -125,7 +130,7 @@ export class Sender {
       if (!(await this.#keep(batch))) this.#lose(batch, "at_exit");
     }
     const limit = new Limit(this.#deadline - Date.now());
-    if (disk) await Promise.race([this.#running, limit.over]);
+    await Promise.race([this.#running, limit.over]);
     limit.clear();
     this.#deadline = 0;
     await disk?.close();
@@ -147,6 +152,22 @@ export class Sender {
       await this.#sendStored(1);
     }
     await this.#sendStored(Infinity);
+    await this.#sendReport();
+  }
+
+  /** Tells the collector how many events were lost, as a measurement beside the others; it is no event of the caller. */
+  async #sendReport(): Promise<void> {
+    if (!this.options.reportDrops || this.#failures > 0 || Date.now() > this.#deadline) return;
+    const { dropped, rejected } = this.queue.stats;
+    const lost = rejected + Object.values(dropped).reduce((sum, n) => sum + n, 0);
+    if (!this.#report && lost > this.#reported) {
+      const metric = "windvane.sdk.dropped";
+      const record = { unit_id: UNIT, metric, value: lost - this.#reported, ts: Date.now() * 1000, event_id: makeId() };
+      const report = { kind: "measurements" as const, line: new TextEncoder().encode(JSON.stringify(record)) };
+      this.#report = { ...(await this.#batch([report])), items: [], events: 0 };
+      this.#reported = lost;
+    }
+    if (this.#report && (await this.#attempt(this.#report)) === undefined) this.#report = undefined;
   }
 
   #take(): Item[] {
@@ -268,8 +289,9 @@ export class Sender {
   async #judge(batch: Batch, response: Response, body: string): Promise<number | undefined> {
     const { status } = response;
     const told = parsed(body);
-    const accepted = told["accepted"];
-    if (typeof accepted === "number" && (status === 200 || status === 400)) {
+    const taken = told["accepted"];
+    if (typeof taken === "number" && (status === 200 || status === 400)) {
+      const accepted = Math.min(taken, batch.events);
       this.#failures = 0;
       const rejected = batch.events - accepted;
       if (rejected > 0) this.fault(`the collector rejects ${rejected} of ${batch.events} ${batch.kind}: ${body.slice(0, 300)}`);
@@ -291,7 +313,7 @@ export class Sender {
       return undefined;
     }
     this.fault(`${this.options.url} refuses a batch of ${batch.kind} with ${status}: ${said}`);
-    if (this.#finish(batch)) this.queue.drop("refused", batch.events);
+    if (this.#finish(batch) && batch.events > 0) this.queue.drop("refused", batch.events);
     return undefined;
   }
 

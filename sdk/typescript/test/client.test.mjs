@@ -71,6 +71,30 @@ test("Retry-After is waited for", async () => {
   assert.ok(Date.now() - begun >= 300);
 });
 
+test("the collector is told how many were lost, once", async () => {
+  collector.plan = [422];
+  const client = make();
+  log(client, 3);
+  assert.ok(await client.flush(20_000));
+  const told = () => collector.records.measurements ?? [];
+  const eventually = async (look) => {
+    for (const end = Date.now() + 20_000; !look(); await new Promise((resolve) => setTimeout(resolve, 5))) {
+      assert.ok(Date.now() < end, JSON.stringify([client.stats(), told()]));
+    }
+  };
+  await eventually(() => told().length === 1);
+  client.logPrediction(undefined);
+  await eventually(() => told().length === 2);
+  assert.deepEqual(told().map(({ metric, value }) => [metric, value]), [["windvane.sdk.dropped", 3], ["windvane.sdk.dropped", 1]]);
+  assert.match(told()[0].unit_id, /^node\/.+\/\d+$/);
+  assert.equal(checked(client).logged, 4, "reports are no events of the caller");
+  const silent = make({ reportDrops: false });
+  silent.logPrediction(undefined);
+  log(silent, 1);
+  await silent.close();
+  assert.equal(told().length, 2);
+});
+
 test("a batch that is too large is split", async () => {
   collector.eventsMax = 7;
   const client = make();
