@@ -25,6 +25,7 @@ pub mod assignment;
 mod client;
 mod disk;
 mod event;
+mod fate;
 mod id;
 mod json;
 #[cfg(feature = "tracing")]
@@ -32,6 +33,7 @@ pub mod layer;
 #[cfg(feature = "tower")]
 pub mod middleware;
 mod queue;
+mod report;
 pub mod sampling;
 mod sender;
 mod settings;

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use ureq::Agent;
 
 use crate::disk::{Disk, compress};
+use crate::fate::Fate;
 use crate::id::EventId;
 use crate::queue::{Chunk, Kind, Queue, Taken};
+use crate::report::Report;
 use crate::settings::Settings;
 use crate::spool::{Spool, Stored};
-use crate::stats::Stats;
 
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
@@ -64,6 +65,7 @@ pub(crate) struct Sender {
     disk: Arc<Disk>,
     agent: Agent,
     failures: u32,
+    report: Report,
     warned: AtomicBool,
     /// Compressed bodies are written here, again and again.
     body: Vec<u8>,
@@ -75,39 +77,6 @@ enum Tried {
     Again { wait: Option<Duration>, in_doubt: bool },
     TooLarge,
     Refused,
-}
-
-/// What becomes of a batch.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    Settled { accepted: u64 },
-    TooLarge,
-    Refused,
-    Kept { wait: Duration },
-    GaveUp,
-    AtExit,
-    Unconfirmed,
-}
-
-impl Fate {
-    fn count(self, stats: &mut Stats, n: u64) {
-        match self {
-            Self::Settled { accepted } => {
-                stats.received += accepted.min(n);
-                stats.rejected += n.saturating_sub(accepted);
-            }
-            Self::TooLarge | Self::Refused => stats.dropped_refused += n,
-            Self::Kept { .. } => stats.spooled += n,
-            Self::GaveUp => stats.dropped_gave_up += n,
-            Self::AtExit => stats.dropped_at_exit += n,
-            Self::Unconfirmed => stats.unconfirmed += n,
-        }
-    }
-
-    /// What was sent without an answer may have been received.
-    fn or_unconfirmed(self, in_doubt: bool) -> Self {
-        if in_doubt { Self::Unconfirmed } else { self }
-    }
 }
 
 /// What one request holds, its body aside.
@@ -139,6 +108,7 @@ impl Sender {
             disk,
             agent,
             failures: 0,
+            report: Report::default(),
             warned: AtomicBool::new(false),
             body: Vec::new(),
         }
@@ -156,11 +126,13 @@ impl Sender {
                 Taken::Nothing => self.send_stored(usize::MAX),
                 Taken::Closed => break,
             }
+            self.send_report();
             if self.closing.is_over() {
                 break;
             }
         }
         self.send_stored(usize::MAX);
+        self.send_report();
         self.disk.close(&self.queue);
     }
 
@@ -280,6 +252,20 @@ impl Sender {
         });
         self.disk.delete(stored);
         true
+    }
+
+    fn send_report(&mut self) {
+        if !self.settings.report_drops || self.failures > 0 || self.closing.is_over() {
+            return;
+        }
+        let stats = self.queue.stats();
+        let Some((key, body)) = self.report.take(stats.dropped() + stats.rejected) else { return };
+        self.body = body;
+        let parcel = Parcel { kind: Kind::Measurements, events: 0, key: key.as_str() };
+        if let Tried::Again { wait, .. } = self.attempt(parcel) {
+            self.failed(wait);
+            self.report.give_back(key, self.body.clone());
+        }
     }
 
     /// Counts a try that failed; answers how long to wait.

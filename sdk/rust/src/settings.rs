@@ -69,6 +69,8 @@ pub struct Settings {
     pub spool_dir: Option<PathBuf>,
     /// The most that batches may take there.
     pub spool_bytes: u64,
+    /// Tell the collector how many events were lost, as `windvane.sdk.dropped`.
+    pub report_drops: bool,
 }
 
 /// A setting that cannot be.
@@ -107,6 +109,7 @@ impl Settings {
             exit_timeout: Duration::from_secs(2),
             spool_dir: None,
             spool_bytes: 256 << 20,
+            report_drops: true,
         }
     }
 

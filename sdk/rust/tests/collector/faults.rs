@@ -82,6 +82,25 @@ fn a_batch_that_is_too_large_is_split() {
 }
 
 #[test]
+fn the_collector_is_told_how_many_were_lost() {
+    let collector = Collector::start();
+    collector.told(|held| held.plan.push_back(Fault::Status(422, "")));
+    let client = collector.client();
+    log(&client, 3, "");
+    let begun = Instant::now();
+    while collector.records("measurements").is_empty() {
+        assert!(begun.elapsed() < LIMIT, "{:?}", client.stats());
+        client.flush(Duration::from_millis(5));
+        std::thread::yield_now();
+    }
+    let [told] = &collector.records("measurements")[..] else { panic!("told more than once") };
+    assert_eq!(told["metric"], "windvane.sdk.dropped");
+    assert_eq!(told["value"], 3.0);
+    assert!(told["unit_id"].as_str().unwrap().starts_with("rust/"));
+    assert_eq!(checked(&client).logged, 3, "a report is no event of the caller");
+}
+
+#[test]
 fn refused_and_rejected_events_are_counted() {
     let collector = Collector::start();
     collector.told(|held| held.plan.push_back(Fault::Status(422, "")));
