@@ -170,7 +170,7 @@ mod tests {
             started_us: 0,
         };
         let ending = CancellationToken::new();
-        let telemetry = Telemetry { endpoint, metrics_every: Duration::from_secs(3_600) };
+        let telemetry = Telemetry { endpoint, metrics_every: Duration::from_secs(3_600), traces_share: 0.0 };
         let sending = TaskTracker::new().spawn(sender.run(telemetry, ending.clone()));
         // The first one is never answered.
         let (_hanging, _) = listener.accept().await.unwrap();

@@ -347,7 +347,7 @@ fn a_quantile_is_planned_and_tried_out_with_its_own_rows(service: &Service) {
     assert_eq!((&plan["mean"], &plan["quantile"]), (&149.5.into(), &0.5.into()), "{plan}");
     assert_eq!(plan["traffic"]["units"], 100, "{plan}");
     let variance = plan["variance"].as_f64().unwrap();
-    assert!((variance / 2603.177_716 - 1.0).abs() < 1e-9, "{plan}");
+    assert!((variance / 2_603.177_716 - 1.0).abs() < 1e-9, "{plan}");
     let aa = of(&["aa", "--splits", "64"]);
     assert_eq!((&aa["units"], &aa["splits"], &aa["metric"]), (&100.0.into(), &64.into(), &"latency".into()));
 }

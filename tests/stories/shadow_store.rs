@@ -186,6 +186,13 @@ async fn captured_payloads_are_asked_again(service: &Service, policy: &Path) {
     assert!(document["notes"][0].as_str().unwrap().starts_with("the store has no payload of model `delay`"));
 }
 
+fn every_flight_is_asked_and_none_differs(document: &Value) {
+    assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
+    let metrics = document["quality"]["metrics"].as_array().unwrap();
+    assert_eq!((&metrics[0]["metric"], &metrics[0]["difference"]), (&"accuracy".into(), &0.0.into()));
+    assert!(document["provenance"]["traffic"].as_str().unwrap().contains("store: model delay"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,10 +220,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     no_traffic_is_inconclusive(&service, &policy).await;
     strata_of_the_store_give_the_same_number(&service, &policy);
     captured_payloads_are_asked_again(&service, &policy).await;
-    assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
-    let metrics = document["quality"]["metrics"].as_array().unwrap();
-    assert_eq!((&metrics[0]["metric"], &metrics[0]["difference"]), (&"accuracy".into(), &0.0.into()));
-    assert!(document["provenance"]["traffic"].as_str().unwrap().contains("store: model delay"));
+    every_flight_is_asked_and_none_differs(&document);
 
     let webhook =
         json!({"name": "delay", "namespace": "prod", "phase": "Progressing", "metadata": {"weight": "5"}});
