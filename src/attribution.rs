@@ -118,13 +118,7 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         min_rows: arguments.min_rows.max(1),
         seed: arguments.seed,
     };
-    let document = attribution::run(&reader, &request).await.map_err(|error| {
-        let reason = match &error {
-            AttributionError::Read(error) => reason_of(error),
-            _ => Reason::Data,
-        };
-        Failure { reason, error: error.into() }
-    })?;
+    let document = attribution::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
         let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
         attribution_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
@@ -185,6 +179,15 @@ async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
     }
 }
 
+/// The exit code of what cannot be compared.
+pub fn failure(error: AttributionError) -> Failure {
+    let reason = match &error {
+        AttributionError::Read(error) => reason_of(error),
+        _ => Reason::Data,
+    };
+    Failure { reason, error: error.into() }
+}
+
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
     print(&match arguments.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
@@ -200,7 +203,8 @@ fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
 /// Features that the table tells, the most important ones.
 const FEATURES_SHOWN: usize = 20;
 
-fn table(document: &Document) -> String {
+/// The document for people.
+pub fn table(document: &Document) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.force_no_tty();

@@ -185,18 +185,21 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         alpha: arguments.alpha,
         correction: Correction::Holm,
     };
-    let document = fairness::run(&reader, &request).await.map_err(|error| {
-        let reason = match &error {
-            FairnessError::Read(error) => reason_of(error),
-            _ => Reason::Data,
-        };
-        Failure { reason, error: error.into() }
-    })?;
+    let document = fairness::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
         let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
         fairness_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
+}
+
+/// The exit code of what cannot be compared.
+pub fn failure(error: FairnessError) -> Failure {
+    let reason = match &error {
+        FairnessError::Read(error) => reason_of(error),
+        _ => Reason::Data,
+    };
+    Failure { reason, error: error.into() }
 }
 
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
@@ -211,7 +214,8 @@ fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
     })
 }
 
-fn table(document: &Document) -> String {
+/// The document for people.
+pub fn table(document: &Document) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.force_no_tty();

@@ -86,11 +86,11 @@ enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// Drift in any column.
+    /// Drift in any column, or of the ranking of attributions.
     Drift,
     /// A metric of performance that left its threshold.
     Alert,
-    /// A check of quality that fails.
+    /// A check of quality, or a gap between groups, that fails.
     Fail,
     /// A group that is slower than its reference.
     Slower,
@@ -185,10 +185,16 @@ impl ByHand {
                     Format::Table => experiment::table::render(&document),
                 });
             }
+            Some(Answer::Attribution(document)) => return attribution(&document, (format, fail_on)),
+            Some(Answer::Fairness(document)) => return fairness(&document, (format, fail_on)),
             Some(Answer::Latency(document)) => return latency(&document, (format, fail_on)),
             Some(Answer::Performance(document)) => return told(&document, (format, fail_on)),
             Some(Answer::Quality(document)) => return quality(&document, (format, fail_on)),
-            None => return print("nothing to compare yet: units of two arms are needed\n"),
+            None => {
+                return print(
+                    "nothing to compare yet: units of two arms, rows of the reference group, or attributions are needed\n",
+                );
+            }
         };
         print(&match format {
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&drift)?),
@@ -249,6 +255,39 @@ impl ByHand {
     }
 }
 
+/// Prints what an attribution monitor found, and exits with what was asked for.
+fn attribution(
+    document: &windvane_types::attribution::Document,
+    (format, fail_on): (Format, Option<FailOn>),
+) -> CommandResult {
+    print(&match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => crate::attribution::table(document),
+    })?;
+    Ok(match (fail_on, document.verdict) {
+        (Some(FailOn::Drift), Verdict::Drift) => Exit::Found,
+        (Some(FailOn::Drift), Verdict::InsufficientData) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
+/// Prints what a fairness monitor found, and exits with what was asked for.
+fn fairness(
+    document: &windvane_types::fairness::Document,
+    (format, fail_on): (Format, Option<FailOn>),
+) -> CommandResult {
+    use windvane_types::fairness::Verdict;
+    print(&match format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Table => crate::fairness::table(document),
+    })?;
+    Ok(match (fail_on, document.verdict) {
+        (Some(FailOn::Fail), Verdict::Fail) => Exit::Found,
+        (Some(FailOn::Fail), Verdict::InsufficientData) => Exit::Inconclusive,
+        _ => Exit::Ok,
+    })
+}
+
 /// Prints what a latency monitor found, and exits with what was asked for.
 fn latency(document: &LatencyDocument, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
     print(&match format {
@@ -296,6 +335,8 @@ fn failure(error: RunError) -> Failure {
         }
         RunError::Job(JobError::Open(error)) => source::open_failure(error),
         RunError::Job(JobError::Compare(error)) => crate::drift::failure(error),
+        RunError::Job(JobError::Attribution(error)) => crate::attribution::failure(error),
+        RunError::Job(JobError::Fairness(error)) => crate::fairness::failure(error),
         RunError::Job(JobError::Experiment(error)) => experiment::failure(error),
         RunError::Job(JobError::Latency(error)) => crate::latency::failure(error),
         RunError::Job(JobError::Performance(error)) => crate::performance::failure(error),

@@ -1,5 +1,7 @@
 //! `[analyzer]` and `[monitors.<NAME>]`: what runs by itself, and when.
 
+mod groups;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use windvane_types::{Clock, SystemClock};
 
 use super::layers::Layers;
 use super::path::KeyPath;
+use groups::FAIRNESS_ONLY;
 
 /// The analyzer.
 #[derive(Debug, Clone)]
@@ -55,6 +58,8 @@ pub fn monitors(layers: &mut Layers) -> Vec<Job> {
 fn monitor(layers: &mut Layers, name: &str) -> Option<Job> {
     let kind = layers.text(KeyPath::from("monitors").join(name).join("kind"));
     match kind.as_deref() {
+        Some("attribution") => groups::attribution(layers, name).map(Job::Attribution),
+        Some("fairness") => groups::fairness(layers, name).map(Job::Fairness),
         Some("latency") => latency(layers, name).map(Job::Latency),
         Some("performance") => performance(layers, name).map(Job::Performance),
         Some("quality") => quality(layers, name).map(Job::Quality),
@@ -138,6 +143,7 @@ fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
     refuse(layers, &table, (&["columns", "methods", "text", "bins", "alpha", "correction"], "drift"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
+    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
     let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let task = match layers.required_text(&table, "task").as_deref() {
@@ -188,6 +194,7 @@ fn quality(layers: &mut Layers, name: &str) -> Option<QualityMonitor> {
     refuse(layers, &table, (&DRIFT_ONLY, "drift"));
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
+    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
     let watched = watched(layers, name);
     let expected = match layers.path(table.join("expectations")) {
         None => reference(layers, &table).map(Expected::Reference),
@@ -226,6 +233,7 @@ fn latency(layers: &mut Layers, name: &str) -> Option<LatencyMonitor> {
     refuse(layers, &table, (&of_drift, "drift"));
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
+    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
     let watched = watched(layers, name);
     let reference = match layers.has(table.join("reference")) {
         true => reference(layers, &table).map(Some),
@@ -285,6 +293,7 @@ fn drift(layers: &mut Layers, name: &str) -> Option<DriftMonitor> {
     refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
+    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
     let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let methods = methods(layers, table.join("methods"));

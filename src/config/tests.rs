@@ -161,6 +161,37 @@ fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
 }
 
 #[test]
+fn monitors_of_groups_and_of_attributions_say_what_they_take() {
+    let table = "[monitors.fair]\nkind = \"fairness\"\nmodel = \"delay\"\n";
+    let config = check(&format!(
+        "{table}segment_by = [\"region\"]\nreference_group = [\"east\"]\nthreshold = 0.7\nmax_gap = 0.1\n"
+    ))
+    .unwrap();
+    let [Job::Fairness(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    assert_eq!((monitor.threshold, monitor.max_gap, monitor.min_rows), (0.7, 0.1, 100));
+    assert_eq!(monitor.reference_group.as_deref(), Some(&["east".to_owned()][..]));
+    let told =
+        faults(&format!("{table}reference = \"previous\"\nreference_group = [\"a\"]\ntask = \"binary\"\n"));
+    for part in [
+        "has 4 faults",
+        "groups of one window are compared with each other",
+        "what cuts the groups",
+        "one value for each name of segment_by",
+        "goes with kind = \"performance\" only",
+    ] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let table = "[monitors.rank]\nkind = \"attribution\"\nmodel = \"delay\"\nreference = \"previous\"\n";
+    let config = check(table).unwrap();
+    let [Job::Attribution(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    assert_eq!((monitor.threshold, monitor.min_rows), (0.9, 30));
+    let told = faults(&format!("{table}threshold = 2.0\nmax_gap = 0.1\n"));
+    for part in ["has 2 faults", "allowed is above 0 and up to 1", "goes with kind = \"fairness\" only"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[test]
 fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
     let table =
         "[monitors.right]\nkind = \"performance\"\nmodel = \"delay\"\nreference = \"baseline:spring\"\n";

@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use windvane_analyzer::monitor::{Answer, Job, Outcome};
 use windvane_types::drift::{Column, Verdict};
+use windvane_types::fairness;
 use windvane_types::latency::{Group, Objective};
 use windvane_types::span::{self, Span};
 
@@ -26,7 +27,7 @@ pub(super) struct Line {
     segments: usize,
     /// Segments with columns that drifted, the one with the most of them first.
     segments_drifted: Vec<Within>,
-    /// Checks of quality that failed, in their order.
+    /// Checks of quality, or gaps between groups, that failed, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed: Vec<String>,
     /// Groups that are slower than their reference, the largest first.
@@ -56,6 +57,7 @@ impl Line {
         };
         let failed = match &outcome.answer {
             Some(Answer::Quality(document)) => document.failed().map(failed_check).collect(),
+            Some(Answer::Fairness(document)) => document.groups.iter().flat_map(failed_gaps).collect(),
             _ => Vec::new(),
         };
         let latency = match &outcome.answer {
@@ -91,12 +93,12 @@ impl Line {
             Job::Drift(_) => Self::table(lines),
             Job::Experiment(_) => Self::looks(lines),
             Job::Latency(_) => Self::latencies(lines),
-            Job::Performance(_) => Self::measured(lines),
-            Job::Quality(_) => Self::checks(lines),
+            Job::Attribution(_) | Job::Performance(_) => Self::measured(lines),
+            Job::Fairness(_) | Job::Quality(_) => Self::checks(lines),
         }
     }
 
-    /// The windows of a quality monitor.
+    /// The windows of a quality or a fairness monitor.
     fn checks(lines: &[Self]) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -129,7 +131,7 @@ impl Line {
         trimmed(&table)
     }
 
-    /// The windows of a performance monitor.
+    /// The windows of a performance or an attribution monitor.
     fn measured(lines: &[Self]) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -197,6 +199,12 @@ fn failed_check(check: &windvane_types::quality::Check) -> String {
         Some(column) => format!("{} of {column}", check.check.as_str()),
         None => check.check.as_str().to_owned(),
     }
+}
+
+/// The gaps of a group that failed: `equal_opportunity of region=west`.
+fn failed_gaps(group: &fairness::Group) -> Vec<String> {
+    let failed = group.gaps.iter().filter(|gap| gap.verdict == fairness::Verdict::Fail);
+    failed.map(|gap| format!("{} of {}", gap.metric, words::segment(&group.group))).collect()
 }
 
 /// The groups that are slower.

@@ -196,7 +196,10 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
         "[analyzer]\npoll = \"1s\"\nruns_max = 2\n\
          [monitors.right]\nkind = \"performance\"\ntask = \"binary\"\nmodel = \"late\"\nreference = \"window:{start}/{end}\"\n\
          window = \"1d\"\ndelay = \"0s\"\ncatch_up = {DAYS}\nsegment_by = [\"region\"]\nsegment_rows_min = 1\nmin_rows = 5\n\
-         estimate = true\nreopen_for = \"60d\"\nreopen_every = \"1s\"\n"
+         estimate = true\nreopen_for = \"60d\"\nreopen_every = \"1s\"\n\
+         [monitors.fair]\nkind = \"fairness\"\nmodel = \"late\"\nwindow = \"1d\"\nsegment_by = [\"region\"]\nenabled = false\n\
+         [monitors.rank]\nkind = \"attribution\"\nmodel = \"late\"\nwindow = \"1d\"\nreference = \"previous\"\ncolumns = [\"x\"]\n\
+         min_rows = 10\nenabled = false\n"
     );
     let service = Service::start(Path::new(BINARY), folder.path(), &config);
     wait_for_delivery(&service, today_us, 0);
@@ -217,6 +220,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     the_command_says_the_same(&service, (&start, &end, &window)).await;
     the_api_shows_it(&service).await;
     gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
+    monitors_of_groups_and_attributions_keep_theirs(&service);
     // Nothing new is known, so nothing is measured again.
     let runs = query(&service, "SELECT sum(attempt) FROM monitor_runs FINAL");
     let asked = service.log().len();
@@ -279,8 +283,26 @@ fn gaps_and_attributions_are_kept_once(service: &Service, (start, end, window): 
     let kept = "SELECT count(), uniqExact(run_id), countIf(segment_key = 'region' AND n_current > 0) \
                 FROM fairness_findings FINAL WHERE model = 'late' AND monitor = ''";
     assert_eq!(query(service, kept), format!("{gaps}\t1\t{gaps}"), "{document}");
-    let kept = "SELECT method, column_name, place, verdict FROM attribution_findings FINAL ORDER BY method";
+    let kept = "SELECT method, column_name, place, verdict FROM attribution_findings FINAL WHERE monitor = '' ORDER BY method";
     assert_eq!(query(service, kept), "importance\tx\t1\t\nndcg\t\t0\tno_drift");
+}
+
+fn monitors_of_groups_and_attributions_keep_theirs(service: &Service) {
+    for (monitor, schema, verdict) in
+        [("fair", "windvane.fairness/1", "insufficient_data"), ("rank", "windvane.attribution/1", "no_drift")]
+    {
+        let printed = stdout(&windvane(service, &["monitor", "run", monitor, "--format", "json"]));
+        let document: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(
+            (&document["schema"], &document["verdict"]),
+            (&schema.into(), &verdict.into()),
+            "{document}"
+        );
+    }
+    let kept = "SELECT (SELECT uniqExact(segment_value) FROM fairness_findings FINAL WHERE monitor = 'fair'), \
+                (SELECT count() FROM attribution_findings FINAL WHERE monitor = 'rank' AND granularity = '1d'), \
+                (SELECT countIf(state = 'done') FROM monitor_runs FINAL WHERE monitor IN ('fair', 'rank'))";
+    assert_eq!(query(service, kept), "2\t2\t2");
 }
 
 async fn get(service: &Service, path: &str) -> (u16, Value) {

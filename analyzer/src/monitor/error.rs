@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use windvane_store::StoreError;
 
+use crate::attribution::AttributionError;
 use crate::drift::{DriftError, OpenError};
 use crate::experiment::ExperimentError;
+use crate::fairness::FairnessError;
 use crate::latency::LatencyError;
 use crate::performance::PerformanceError;
 use crate::quality::QualityError;
@@ -19,6 +21,12 @@ pub enum JobError {
     /// They cannot be compared.
     #[error("cannot compare the window with its reference")]
     Compare(#[from] DriftError),
+    /// How features rank cannot be told.
+    #[error("cannot compare the attributions of the window")]
+    Attribution(#[from] AttributionError),
+    /// The groups cannot be compared.
+    #[error("cannot compare the groups of the window")]
+    Fairness(#[from] FairnessError),
     /// The arms cannot be compared.
     #[error("cannot look at the experiment")]
     Experiment(#[source] ExperimentError),

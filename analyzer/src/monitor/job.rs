@@ -5,20 +5,24 @@ use std::time::Duration;
 use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
-use windvane_types::{drift, experiment, latency, performance, quality};
+use windvane_types::{attribution, drift, experiment, fairness, latency, performance, quality};
 
 use super::{
-    DriftMonitor, ExperimentMonitor, JobError, LatencyMonitor, PerformanceMonitor, QualityMonitor, Schedule,
-    Watched,
+    AttributionMonitor, DriftMonitor, ExperimentMonitor, FairnessMonitor, JobError, LatencyMonitor,
+    PerformanceMonitor, QualityMonitor, Schedule, Watched,
 };
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
 #[derive(Debug, Clone)]
 pub enum Job {
+    /// Says whether windows of a model's attributions rank features as a reference does.
+    Attribution(AttributionMonitor),
     /// Compares windows of a model's predictions with a reference.
     Drift(DriftMonitor),
     /// Looks at an experiment.
     Experiment(ExperimentMonitor),
+    /// Compares groups within windows of a model's predictions.
+    Fairness(FairnessMonitor),
     /// Says how fast windows of a model's predictions were.
     Latency(LatencyMonitor),
     /// Measures windows of a model's predictions with the outcomes that are known.
@@ -30,10 +34,14 @@ pub enum Job {
 /// The whole answer of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
+    /// Of an attribution monitor.
+    Attribution(Box<attribution::Document>),
     /// Of a drift monitor.
     Drift(Box<drift::Document>),
     /// Of a look at an experiment.
     Experiment(Box<experiment::Document>),
+    /// Of a fairness monitor.
+    Fairness(Box<fairness::Document>),
     /// Of a latency monitor.
     Latency(Box<latency::Document>),
     /// Of a performance monitor.
@@ -72,8 +80,10 @@ impl Job {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Attribution(_) => "attribution",
             Self::Drift(_) => "drift",
             Self::Experiment(_) => "experiment",
+            Self::Fairness(_) => "fairness",
             Self::Latency(_) => "latency",
             Self::Performance(_) => "performance",
             Self::Quality(_) => "quality",
@@ -83,8 +93,10 @@ impl Job {
     /// What it watches; the experiment where it watches no model.
     fn watched(&self) -> Result<&Watched, &ExperimentMonitor> {
         match self {
+            Self::Attribution(monitor) => Ok(&monitor.watched),
             Self::Drift(monitor) => Ok(&monitor.watched),
             Self::Experiment(monitor) => Err(monitor),
+            Self::Fairness(monitor) => Ok(&monitor.watched),
             Self::Latency(monitor) => Ok(&monitor.watched),
             Self::Performance(monitor) => Ok(&monitor.watched),
             Self::Quality(monitor) => Ok(&monitor.watched),
@@ -137,8 +149,10 @@ impl Job {
     #[must_use]
     pub fn settings(&self) -> serde_json::Value {
         match self {
+            Self::Attribution(monitor) => monitor.settings(),
             Self::Drift(monitor) => monitor.settings(),
             Self::Experiment(monitor) => monitor.settings(),
+            Self::Fairness(monitor) => monitor.settings(),
             Self::Latency(monitor) => monitor.settings(),
             Self::Performance(monitor) => monitor.settings(),
             Self::Quality(monitor) => monitor.settings(),
@@ -155,7 +169,12 @@ impl Job {
     ) -> Result<Vec<Span>, StoreError> {
         match self {
             Self::Performance(monitor) => monitor.reopened(store, runs, times).await,
-            Self::Drift(_) | Self::Experiment(_) | Self::Latency(_) | Self::Quality(_) => Ok(Vec::new()),
+            Self::Attribution(_)
+            | Self::Drift(_)
+            | Self::Experiment(_)
+            | Self::Fairness(_)
+            | Self::Latency(_)
+            | Self::Quality(_) => Ok(Vec::new()),
         }
     }
 
@@ -163,15 +182,22 @@ impl Job {
     pub(super) fn reopens_every(&self) -> Option<Duration> {
         match self {
             Self::Performance(monitor) => Some(monitor.reopen_every),
-            Self::Drift(_) | Self::Experiment(_) | Self::Latency(_) | Self::Quality(_) => None,
+            Self::Attribution(_)
+            | Self::Drift(_)
+            | Self::Experiment(_)
+            | Self::Fairness(_)
+            | Self::Latency(_)
+            | Self::Quality(_) => None,
         }
     }
 
     /// Runs one window and writes what it finds; a repeated run overwrites that.
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
         match self {
+            Self::Attribution(monitor) => monitor.run(store, attempt).await,
             Self::Drift(monitor) => monitor.run(store, attempt).await,
             Self::Experiment(monitor) => monitor.run(store, attempt).await,
+            Self::Fairness(monitor) => monitor.run(store, attempt).await,
             Self::Latency(monitor) => monitor.run(store, attempt).await,
             Self::Performance(monitor) => monitor.run(store, attempt).await,
             Self::Quality(monitor) => monitor.run(store, attempt).await,

@@ -2,7 +2,7 @@
 //! `latency_findings`.
 
 use serde_json::{Value, json};
-use windvane_store::latency_findings::{self, Run};
+use windvane_store::latency_findings;
 use windvane_store::populations::{LATENCY, Population, TIME};
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
@@ -80,7 +80,10 @@ impl LatencyMonitor {
             end_us: Some(end_us),
         };
         let document = latency::run(&reader, &request).await?;
-        let findings = latency_findings::write(store, &self.told(attempt), &document).await;
+        let kind = self.reference.as_ref();
+        let compared = (kind.map_or("", ReferenceKind::as_str), kind.map_or("", ReferenceKind::name));
+        let run = self.watched.findings_of(attempt, compared);
+        let findings = latency_findings::write(store, &run, &document).await;
         Ok(Outcome {
             rows_reference: document.reference.as_ref().map_or(0, |reference| reference.rows),
             rows_current: document.current.rows,
@@ -88,23 +91,6 @@ impl LatencyMonitor {
             verdict: document.verdict.as_str().to_owned(),
             answer: Some(Answer::Latency(Box::new(document))),
         })
-    }
-
-    /// What findings say of the run that they come from.
-    fn told(&self, attempt: Attempt<'_>) -> Run {
-        let reference = self.reference.as_ref();
-        Run {
-            run_id: attempt.run_id.to_owned(),
-            computed_at_us: attempt.now_us,
-            model: self.watched.deployment.model.clone(),
-            version: self.watched.deployment.version.clone().unwrap_or_default(),
-            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.watched.name.clone(),
-            reference_kind: reference.map_or("", ReferenceKind::as_str).to_owned(),
-            reference_name: reference.map_or("", ReferenceKind::name).to_owned(),
-            window: attempt.window,
-            granularity: self.watched.schedule.every.to_string(),
-        }
     }
 
     /// The reference, where there is one, and the window.

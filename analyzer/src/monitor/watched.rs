@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use windvane_store::latency_findings::Run;
 
 use super::Schedule;
+use super::job::Attempt;
 use crate::drift::Deployment;
 
 /// Whose predictions a monitor watches, when, and within which bounds.
@@ -25,6 +27,22 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// What findings say of the run that they come from; kind and name are those of its reference, empty without one.
+    pub(super) fn findings_of(&self, attempt: Attempt<'_>, (kind, name): (&str, &str)) -> Run {
+        Run {
+            run_id: attempt.run_id.to_owned(),
+            computed_at_us: attempt.now_us,
+            model: self.deployment.model.clone(),
+            version: self.deployment.version.clone().unwrap_or_default(),
+            environment: self.deployment.environment.clone().unwrap_or_default(),
+            monitor: self.name.clone(),
+            reference_kind: kind.to_owned(),
+            reference_name: name.to_owned(),
+            window: attempt.window,
+            granularity: self.schedule.every.to_string(),
+        }
+    }
+
     /// The settings of a monitor, for people and pages: these, and those of its kind.
     pub(super) fn settings(&self, own: Value) -> Value {
         let mut all = json!({

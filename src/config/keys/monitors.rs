@@ -4,7 +4,7 @@ use super::Key;
 use crate::config::kind::Kind;
 
 /// The words of `monitors.<NAME>.kind`.
-pub const KINDS: &[&str] = &["drift", "latency", "performance", "quality"];
+pub const KINDS: &[&str] = &["attribution", "drift", "fairness", "latency", "performance", "quality"];
 
 /// The words of `monitors.<NAME>.task`.
 pub const TASKS: &[&str] = &["binary", "multiclass", "regression", "ranking"];
@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(KINDS),
         default: "drift",
         example: "kind = \"performance\"",
-        about: "What a monitor looks for: whether windows drift from their reference, how fast the model is and whether objectives burn, how right it is by the outcomes that are known, or whether data are what the reference (or a file of expectations) says they should be.",
+        about: "What a monitor looks for: whether windows drift from their reference, how fast the model is and whether objectives burn, how right it is by the outcomes that are known, whether data are what the reference (or a file of expectations) says they should be, whether groups are treated alike, or whether attributions rank features as they did.",
     },
     Key {
         path: "monitors.<NAME>.model",
@@ -69,7 +69,7 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "monitors.<NAME>.reference",
         kind: Kind::Text,
-        default: "none: it must be given, but for kind = \"latency\"",
+        default: "none: it must be given, but for kind = \"latency\"; kind = \"fairness\" has none",
         example: "reference = \"baseline:spring\"",
         about: "What each window is compared with: `baseline:NAME` (saved with `windvane baseline save`), `window:START/END`, `previous` (the span right before) or `same_hour_last_week`.",
     },
@@ -148,7 +148,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Texts { max: 4 },
         default: "none",
         example: "segment_by = [\"carrier\"]",
-        about: "Tags or features; rows that share their values are compared apart too. For kind = \"latency\" each is a cut of its own, and `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans) may be given too. A window in which no prediction has the tag or arm is one segment, of predictions without it.",
+        about: "Tags or features; rows that share their values are compared apart too. For kind = \"fairness\" they cut the groups, and it must be given. For kind = \"latency\" each is a cut of its own, and `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans) may be given too. A window in which no prediction has the tag or arm is one segment, of predictions without it.",
     },
     Key {
         path: "monitors.<NAME>.segments_max",
@@ -188,9 +188,23 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "monitors.<NAME>.min_rows",
         kind: Kind::Integer { min: 1, max: 1_000_000_000 },
-        default: "30",
+        default: "30; 100 for kind = \"fairness\"",
         example: "min_rows = 30",
         about: "Values that each side needs before a column, or a group of latencies, is judged.",
+    },
+    Key {
+        path: "monitors.<NAME>.max_gap",
+        kind: Kind::Number { min: 0.0, max: 0.999_999 },
+        default: "0.05",
+        example: "max_gap = 0.05",
+        about: "For kind = \"fairness\": the difference of two groups' shares up to which none is called one, however sure.",
+    },
+    Key {
+        path: "monitors.<NAME>.reference_group",
+        kind: Kind::Texts { max: 4 },
+        default: "the largest group of each window",
+        example: "reference_group = [\"east\"]",
+        about: "For kind = \"fairness\": the group that others are compared with, one value for each name of `segment_by`.",
     },
     Key {
         path: "monitors.<NAME>.quantiles",
@@ -218,14 +232,14 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "plain of 0 and 1, false and true, no and yes",
         example: "positive = \"late\"",
-        about: "For kind = \"performance\": the class that a high score means.",
+        about: "For kind = \"performance\" and \"fairness\": the class that a high score means.",
     },
     Key {
         path: "monitors.<NAME>.threshold",
         kind: Kind::Number { min: f64::MIN, max: f64::MAX },
-        default: "0.5",
+        default: "0.5; 0.9 for kind = \"attribution\"",
         example: "threshold = 0.5",
-        about: "For kind = \"performance\": the score from which on a prediction counts as positive.",
+        about: "For kind = \"performance\" and \"fairness\": the score from which on a prediction counts as positive. For kind = \"attribution\": the quality of the ranking below which it has drifted, up to 1.",
     },
     Key {
         path: "monitors.<NAME>.estimate",
