@@ -71,7 +71,7 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
     columns.extend(
         [ask.target, ask.decision, ask.score].into_iter().flatten().map(|column| column.name.clone()),
     );
-    Some(Statement::new(format!(
+    let statement = Statement::new(format!(
         "SELECT key, count() AS rows, count(d) AS n, countIf(ifNull(d = 1, 0)) AS selected, \
          countIf(isNotNull(d) AND isNotNull(y)) AS labelled, countIf(isNotNull(d) AND ifNull(y = 1, 0)) AS positives, \
          countIf(ifNull(d = 1, 0) AND isNotNull(y)) AS selected_labelled, countIf(ifNull(d = 1 AND y = 1, 0)) AS hits, \
@@ -82,7 +82,9 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
          ifNull(s >= 0 AND s <= 1, 0) AS probable FROM {}) GROUP BY key ORDER BY rows DESC, key LIMIT {limit}",
         parts?.join(", "),
         population.reading(&columns),
-    )))
+    ));
+    // Outcomes stay the side of a join that is held: a prediction is much more than they are.
+    Some(statement.setting("query_plan_join_swap_table", false))
 }
 
 /// Whether a value is the positive one: nullable UInt8.
