@@ -94,6 +94,9 @@ fn installed(runtime: &Path) -> Vec<String> {
     names
 }
 
+/// What is done to a manifest.
+type Damage = fn(&mut Value);
+
 #[test]
 fn parts_join_to_what_was_split() {
     let folder = tempfile::tempdir().unwrap();
@@ -198,7 +201,7 @@ fn a_manifest_that_does_not_fit_is_told() {
     fs::write(given.dir().join(FILE), "{\"schema\": \"windvane.runtime_bundle/1\"").unwrap();
     given.is_refused("cut off", "cannot read manifest.json of bundle");
 
-    let cases: [(&str, fn(&mut Value), &str); 8] = [
+    let cases: [(&str, Damage, &str); 8] = [
         (
             "another schema",
             |it| it["schema"] = "windvane.runtime_bundle/2".into(),
