@@ -33,12 +33,12 @@ struct Fake {
 }
 
 impl Fake {
-    fn new(fates: &[Fate]) -> Self {
+    fn new(fates: impl Into<Vec<Fate>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (heard, arrived) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Notify>::default());
         let (hears, arrives) = (heard.clone(), arrived.clone());
-        let mut fates = fates.to_vec().into_iter();
+        let mut fates = fates.into().into_iter();
         std::thread::spawn(move || {
             for (number, stream) in (1..).zip(listener.incoming()) {
                 let hear = |verb: &str| hears.lock().unwrap().push(format!("{number} {verb}"));
@@ -126,7 +126,7 @@ fn taken(attempt: &Attempt) -> bool {
 
 #[tokio::test]
 async fn mails_one_after_another_share_a_connection_that_is_asked_before_each() {
-    let server = Fake::new(&[Fate::Taken; 3]);
+    let server = Fake::new([Fate::Taken; 3]);
     let email = server.email();
     for _ in 0..3 {
         assert!(taken(&send(&email).await));
@@ -140,7 +140,7 @@ async fn mails_one_after_another_share_a_connection_that_is_asked_before_each() 
 
 #[tokio::test]
 async fn a_connection_whose_mail_was_cut_off_is_never_used_again() {
-    let server = Fake::new(&[Fate::Taken, Fate::Unanswered, Fate::Taken]);
+    let server = Fake::new([Fate::Taken, Fate::Unanswered, Fate::Taken]);
     let email = server.email();
     assert!(taken(&send(&email).await));
     tokio::select! {
@@ -154,7 +154,7 @@ async fn a_connection_whose_mail_was_cut_off_is_never_used_again() {
 
 #[tokio::test]
 async fn a_connection_that_the_server_has_left_is_found_out_before_a_mail_goes_on_it() {
-    let server = Fake::new(&[Fate::Last, Fate::Taken]);
+    let server = Fake::new([Fate::Last, Fate::Taken]);
     let email = server.email();
     assert!(taken(&send(&email).await));
     assert!(taken(&send(&email).await));
@@ -163,7 +163,7 @@ async fn a_connection_that_the_server_has_left_is_found_out_before_a_mail_goes_o
 
 #[tokio::test]
 async fn what_a_kept_connection_is_refused_is_tried_on_a_new_one() {
-    let server = Fake::new(&[Fate::Taken, Fate::Refused, Fate::Refused]);
+    let server = Fake::new([Fate::Taken, Fate::Refused, Fate::Refused]);
     let email = server.email();
     assert!(taken(&send(&email).await));
     // It may be about the connection, so it is worth another try; on a new one it is about the mail.
@@ -175,7 +175,7 @@ async fn what_a_kept_connection_is_refused_is_tried_on_a_new_one() {
 #[tokio::test]
 async fn a_connection_takes_a_number_of_mails() {
     let mails = MAILS_MAX as usize;
-    let server = Fake::new(&vec![Fate::Taken; mails + 1]);
+    let server = Fake::new(vec![Fate::Taken; mails + 1]);
     let email = server.email();
     for _ in 0..=mails {
         assert!(taken(&send(&email).await));
