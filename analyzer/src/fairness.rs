@@ -101,18 +101,12 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
         Some(reference) => rows.iter().map(|row| group(request, reference, row)).collect(),
     };
     judge(&mut groups, request);
-    let gaps = || groups.iter().flat_map(|group| &group.gaps).map(|gap| gap.verdict);
-    let verdict = match (gaps().any(|v| v == Verdict::Fail), gaps().any(|v| v == Verdict::Pass)) {
-        (true, _) => Verdict::Fail,
-        (false, true) => Verdict::Pass,
-        (false, false) => Verdict::InsufficientData,
-    };
     Ok(Document {
         schema: SCHEMA.to_owned(),
         source: population.source.clone(),
         rows: all,
         reference_group: reference.map(|row| values(request, row)),
-        verdict,
+        verdict: verdict(&groups),
         alpha: request.alpha,
         correction: request.correction.as_str().to_owned(),
         min_rows: request.min_rows,
@@ -213,6 +207,19 @@ fn gap(
     }
 }
 
+/// The verdict of all groups. Calibration is of a group alone, so that where nothing else was judged no groups were compared: a
+/// window with one group, as where nothing has the tag, does not pass.
+fn verdict(groups: &[Group]) -> Verdict {
+    let gaps = || groups.iter().flat_map(|group| &group.gaps);
+    let fails = gaps().any(|gap| gap.verdict == Verdict::Fail);
+    let passes = gaps().any(|gap| gap.verdict == Verdict::Pass && gap.metric != "calibration");
+    match (fails, passes) {
+        (true, _) => Verdict::Fail,
+        (false, true) => Verdict::Pass,
+        (false, false) => Verdict::InsufficientData,
+    }
+}
+
 /// Corrects the p-values of all gaps with enough rows together.
 fn judge(groups: &mut [Group], request: &FairnessRequest) {
     let enough = |gap: &Gap| gap.n >= request.min_rows && gap.n_reference >= request.min_rows;
@@ -227,5 +234,37 @@ fn judge(groups: &mut [Group], request: &FairnessRequest) {
         let is_sure = gap.p_adjusted.is_some_and(|p| p < request.alpha);
         let is_large = gap.gap.is_some_and(|gap| gap.abs() > request.max_gap);
         gap.verdict = if is_sure && is_large { Verdict::Fail } else { Verdict::Pass };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{Gap, Group, Verdict, gap, verdict};
+
+    #[test]
+    fn a_group_alone_does_not_pass() {
+        let group = |judged: &[(&str, Verdict)]| Group {
+            group: BTreeMap::new(),
+            n: 500,
+            labelled: 500,
+            gaps: judged
+                .iter()
+                .map(|(metric, said)| Gap { verdict: *said, ..gap((*metric, None), None, (None, 500, 500)) })
+                .collect(),
+        };
+        let alone = || group(&[("calibration", Verdict::Pass)]);
+        let other = |of| group(&[("demographic_parity", of), ("calibration", Verdict::Pass)]);
+        for (groups, expected) in [
+            (vec![], Verdict::InsufficientData),
+            (vec![alone()], Verdict::InsufficientData),
+            (vec![alone(), other(Verdict::InsufficientData)], Verdict::InsufficientData),
+            (vec![alone(), other(Verdict::Pass)], Verdict::Pass),
+            (vec![alone(), other(Verdict::Fail)], Verdict::Fail),
+            (vec![group(&[("calibration", Verdict::Fail)])], Verdict::Fail),
+        ] {
+            assert_eq!(verdict(&groups), expected, "{groups:?}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub struct Document {
     pub rows: u64,
     /// The group that the others are compared with.
     pub reference_group: Option<BTreeMap<String, Option<String>>>,
-    /// Fail if any gap fails.
+    /// Fail if any gap fails; pass only where groups were compared, which calibration alone does not.
     pub verdict: Verdict,
     /// The bound on the chance that groups that are treated alike fail.
     pub alpha: f64,
