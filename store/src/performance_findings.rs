@@ -218,7 +218,8 @@ pub struct Compared {
     pub labelled: u64,
 }
 
-/// A metric's estimate and truth on the latest windows of a monitor that begin before that of the run and have both, at most `limit`.
+/// A metric's estimate and truth on the latest windows of a monitor that begin before that of the run and have both, at most `limit`. Only
+/// those with the run's own reference: an estimate from another one says nothing of this, and would count a window twice.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
@@ -233,8 +234,9 @@ pub async fn compared(
          FROM (SELECT window_start, realised, estimated, band_low, band_high, n, labelled FROM performance_findings FINAL \
          WHERE model = {model:String} AND monitor = {monitor:String} \
          AND window_start < fromUnixTimestamp64Micro({before:Int64}, 'UTC') AND granularity = {granularity:String} \
-         AND version = {version:String} AND environment = {environment:String} AND segment_key = '' \
-         AND metric = {metric:String}) AS kept \
+         AND version = {version:String} AND environment = {environment:String} \
+         AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String} \
+         AND segment_key = '' AND metric = {metric:String}) AS kept \
          WHERE isNotNull(kept.realised) AND isNotNull(kept.estimated) AND isNotNull(kept.band_low) \
          AND isNotNull(kept.band_high) ORDER BY window_start DESC LIMIT {limit:UInt64}",
     )
@@ -244,6 +246,8 @@ pub async fn compared(
     .param("granularity", run.granularity.as_str())
     .param("version", run.version.as_str())
     .param("environment", run.environment.as_str())
+    .param("reference_kind", run.reference_kind.as_str())
+    .param("reference_name", run.reference_name.as_str())
     .param("metric", metric)
     .param("limit", limit);
     store.rows(&statement).await
