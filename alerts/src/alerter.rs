@@ -44,7 +44,7 @@ const ROWS_MAX: usize = 1_000;
 enum Done {
     Seen(Box<Sight>),
     Sent { parcel: Box<Parcel>, attempt: Attempt, took: Duration },
-    Wrote { events: usize, attempts: usize, stored: (u64, i64), result: Result<(), StoreError> },
+    Wrote { events: usize, attempts: usize, stored: Option<(u64, i64)>, result: Result<(), StoreError> },
     Beaten(Attempt),
     Closed,
     Taken(Succession, Box<Result<Option<Stored>, String>>),
@@ -263,8 +263,10 @@ impl Alerter {
     }
 
     fn begin_write(&mut self, now_us: i64) {
+        // One that judges alone leaves no state: whoever has the lease by then would not see it, and it would hide theirs.
+        let leaves = self.authority == Authority::Held;
         let waits = !self.state.events.is_empty() || !self.state.attempts.is_empty();
-        let behind = waits || self.stored_revision != self.state.revision;
+        let behind = waits || (leaves && self.stored_revision != self.state.revision);
         if self.writing || !behind || now_us < self.write_again_us {
             return;
         }
@@ -284,11 +286,15 @@ impl Alerter {
             let written = async {
                 alert_events::write(&store, &events).await?;
                 notifications::write(&store, &attempts).await?;
-                alerts_state::write(&store, &stored).await
+                match leaves {
+                    true => alerts_state::write(&store, &stored).await,
+                    false => Ok(()),
+                }
             };
             let result = written.await;
             let (events, attempts) = (events.len(), attempts.len());
-            Done::Wrote { events, attempts, stored: (stored.revision, stored.at_us), result }
+            let stored = leaves.then_some((stored.revision, stored.at_us));
+            Done::Wrote { events, attempts, stored, result }
         }));
     }
 
@@ -303,8 +309,10 @@ impl Alerter {
                     Ok(()) => {
                         self.state.events.drain(..events.min(self.state.events.len()));
                         self.state.attempts.drain(..attempts.min(self.state.attempts.len()));
-                        (self.stored_revision, self.stored_us) = stored;
-                        self.alone_since_us = self.alone_since_us.map(|_| stored.1);
+                        if let Some(stored) = stored {
+                            (self.stored_revision, self.stored_us) = stored;
+                            self.alone_since_us = self.alone_since_us.map(|_| stored.1);
+                        }
                     }
                     Err(error) => {
                         tracing::warn!(%error, "changes of alerts wait for ClickHouse");

@@ -248,6 +248,17 @@ async fn a_process_that_is_killed_while_it_judges_alone_still_has_judged_alone_w
 }
 
 #[tokio::test]
+async fn a_state_is_left_for_others_by_the_process_that_has_the_lease_only() {
+    let mut turned = Turned::new("left");
+    turned.alerter.state.revision = 7;
+    for (authority, writes) in [(Authority::Unsure, 0), (Authority::Held, 1)] {
+        turned.alerter.authority = authority;
+        turned.alerter.begin_write(1_000_000_000);
+        assert_eq!(turned.alerter.works.len(), writes, "{authority:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_to_an_earlier_ask_is_not_taken() {
     let mut turned = Turned::new("late");
     for authority in [Authority::Held, Authority::Unsure, Authority::Held] {
