@@ -162,14 +162,16 @@ pub async fn apply(
     mut on_step: impl FnMut(&Step),
 ) -> Result<usize, MigrateError> {
     let mut ran = 0;
+    let mut done = Vec::new();
     for step in status(store, topology).await? {
         if step.state == State::Applied {
             continue;
         }
         on_step(&step);
-        run(store, topology, step.migration).await?;
+        run(store, topology, step.migration, &mut done).await?;
         ran += 1;
     }
+    note(store, topology, &mut done, None).await?;
     Ok(ran)
 }
 
@@ -190,28 +192,40 @@ pub async fn ensure(store: &Store, on_step: impl FnMut(&Step)) -> Result<usize, 
     }
 }
 
-async fn run(store: &Store, topology: &Topology, migration: Migration) -> Result<(), MigrateError> {
+/// Runs one. That it is `done` is noted together with the start of the next: a crash in between leaves it started, and it
+/// may run twice.
+async fn run(
+    store: &Store,
+    topology: &Topology,
+    migration: Migration,
+    done: &mut Vec<Migration>,
+) -> Result<(), MigrateError> {
     let Some(sql) = migration.render(topology, store.database())? else { return Ok(()) };
-    let entry = Entry::new(&migration, topology);
     // The ledger itself is made by an early migration; those before it are noted once it is there.
-    let has_ledger = migration.version > ledger::MADE_BY;
-    if has_ledger {
-        ledger::write(store, &entry, State::Started).await.map_err(MigrateError::Ledger)?;
+    if migration.version > ledger::MADE_BY {
+        note(store, topology, done, Some(migration)).await?;
     }
     let statement = Statement::new(render::without_comments(&sql));
     let failed = |source| MigrateError::Failed { version: migration.version, name: migration.name, source };
     store.execute(&statement).await.map_err(failed)?;
-    let finished =
-        if migration.version == ledger::MADE_BY { &all()[..=index(migration)] } else { &[migration] };
-    for done in finished.iter().filter(|_| migration.version >= ledger::MADE_BY) {
-        let entry = Entry::new(done, topology);
-        ledger::write(store, &entry, State::Applied).await.map_err(MigrateError::Ledger)?;
-    }
+    done.push(migration);
     Ok(())
 }
 
-fn index(migration: Migration) -> usize {
-    migration.version as usize - 1
+/// Notes what is done, and what is about to run, in one INSERT.
+async fn note(
+    store: &Store,
+    topology: &Topology,
+    done: &mut Vec<Migration>,
+    next: Option<Migration>,
+) -> Result<(), MigrateError> {
+    let done = done.drain(..).map(|migration| (Entry::new(&migration, topology), State::Applied));
+    let rows: Vec<_> =
+        done.chain(next.map(|migration| (Entry::new(&migration, topology), State::Started))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    ledger::write(store, &rows).await.map_err(MigrateError::Ledger)
 }
 
 /// Sets the known migrations against the ledger.

@@ -189,7 +189,7 @@ async fn the_api_shows_what_was_found(service: &Service) {
     let states: Vec<(&Value, &Value)> =
         monitors["monitors"].as_array().unwrap().iter().map(|m| (&m["monitor"], &m["state"])).collect();
     let expected =
-        [("moved", "ok"), ("off", "disabled"), ("speed", "ok"), ("steady", "ok"), ("tagless", "disabled")]
+        [("moved", "ok"), ("off", "disabled"), ("speed", "ok"), ("tagless", "disabled"), ("steady", "ok")]
             .map(|(m, s)| (Value::from(m), Value::from(s)));
     assert_eq!(states, expected.each_ref().map(|(m, s)| (m, s)), "{monitors}");
     assert_eq!(monitors["monitors"][0]["settings"]["reference"], "previous");

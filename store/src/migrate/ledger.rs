@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::{Migration, State, Topology};
-use crate::{Statement, Store, StoreError};
+use crate::{Param, Statement, Store, StoreError};
 
 /// The migration that makes the ledger's table.
 pub(super) const MADE_BY: u32 = 2;
@@ -52,20 +52,23 @@ pub(super) async fn read(store: &Store) -> Result<Vec<Entry>, StoreError> {
     store.rows(&all).await
 }
 
-/// Notes that a migration reached a state.
-pub(super) async fn write(store: &Store, entry: &Entry, state: State) -> Result<(), StoreError> {
+/// Notes that migrations of one topology reached a state, all or none of them.
+pub(super) async fn write(store: &Store, rows: &[(Entry, State)]) -> Result<(), StoreError> {
+    let texts = |of: fn(&(Entry, State)) -> String| Param::texts(&rows.iter().map(of).collect::<Vec<_>>());
+    let topology = rows.first().map_or("", |(entry, _)| &entry.topology);
     let statement = Statement::new(
         "INSERT INTO {database:Identifier}.schema_migrations \
          (version, name, checksum, state, topology, applied_at, applied_by) \
-         SELECT {version:UInt32}, {name:String}, {checksum:String}, {state:String}, {topology:String}, \
-         now64(6, 'UTC'), {applied_by:String}",
+         SELECT toUInt32(row.1), row.2, row.3, row.4, {topology:String}, now64(6, 'UTC'), {applied_by:String} \
+         FROM (SELECT arrayJoin(arrayZip({versions:Array(String)}, {names:Array(String)}, {checksums:Array(String)}, \
+         {states:Array(String)})) AS row)",
     )
     .param("database", store.database())
-    .param("version", entry.version)
-    .param("name", &entry.name)
-    .param("checksum", &entry.checksum)
-    .param("state", state.name())
-    .param("topology", &entry.topology)
+    .param("versions", texts(|(entry, _)| entry.version.to_string()))
+    .param("names", texts(|(entry, _)| entry.name.clone()))
+    .param("checksums", texts(|(entry, _)| entry.checksum.clone()))
+    .param("states", texts(|(_, state)| state.name().to_owned()))
+    .param("topology", topology)
     .param("applied_by", env!("CARGO_PKG_VERSION"));
     store.execute(&statement).await
 }
