@@ -16,7 +16,7 @@ from kit import accounted, eventually, run_python
 
 SPOOLING = """
 import os, sys, windvane
-windvane.init(sys.argv[1], model="m", spool_dir=sys.argv[2], retry_delay_s=0.05, flush_interval_s=0.02, exit_timeout_s=0.3)
+windvane.init(sys.argv[1], model="m", spool_dir=sys.argv[2], retry_delay_s=0.05, flush_interval_s=0.02, exit_timeout_s=20)
 for i in range(int(sys.argv[3])):
     windvane.log_prediction({"x": i}, score=0.5)
 """
@@ -152,20 +152,20 @@ def test_the_spool_takes_what_memory_would_have_to_drop(collector, tmp_path):
 
 
 def test_what_is_not_whole_on_disk_is_set_aside_and_counted(collector, tmp_path):
-    collector.always = 500
-    assert script(SPOOLING, collector.url, tmp_path, 30).returncode == 0
-    (whole,) = tmp_path.rglob("*.ndjson.gz")
-    torn, short = (whole.with_name(whole.name.replace(whole.name[:36], key)) for key in ("a" * 36, "b" * 36))
-    torn.write_bytes(whole.read_bytes()[:-9])
-    short.write_bytes(gzip.compress(b"{}"))
-    collector.always = None
+    folder = tmp_path / "01a21f34-58b3-7060-9514-101d3646d905"
+    folder.mkdir()
+    (folder / "lock").touch()
+    whole = gzip.compress(b"\n".join(b'{"model":"m","event_id":"%d"}' % i for i in range(30)))
+    left = [("a", 30, whole), ("b", 30, whole[:-9]), ("c", 30, gzip.compress(b"{}")), ("d", 1, b"")]
+    for key, events, body in left:
+        (folder / f"{key * 36}.predictions.{events}.ndjson.gz").write_bytes(body)
     client = windvane.init(collector.url, model="m", spool_dir=tmp_path, flush_interval_s=0.02, report_drops=False)
     windvane.log_prediction({"x": 1}, score=0.5)
     eventually(lambda: windvane.stats().spooled == 0 and windvane.stats().received == 31)
     stats = windvane.stats()
-    assert (stats.adopted, stats.dropped, accounted(stats)) == (90, {"damaged": 60}, 91)
+    assert (stats.adopted, stats.dropped, accounted(stats)) == (91, {"damaged": 61}, 92)
     client.close()
-    assert sorted(path.name for path in tmp_path.rglob("*.damaged")) == sorted(f"{path.name}.damaged" for path in (torn, short))
+    assert sorted(path.name[0] for path in folder.glob("*.damaged")) == ["b", "c", "d"]
 
 
 def test_a_spool_beside_other_folders_touches_none_of_them(collector, tmp_path):

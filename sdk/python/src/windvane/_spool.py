@@ -7,6 +7,7 @@ that none of ours has, is somebody else's and left alone. A file that does not h
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
@@ -38,11 +39,12 @@ class Spool:
     def __init__(self, folder: Path, bytes_max: int, name: str) -> None:
         self._bytes_max = bytes_max
         self._folder = folder / name
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._locks: List[IO[bytes]] = []
-        lock = _locked(self._folder)
-        if lock is not None:
-            self._locks.append(lock)
+        # Under another name until it is locked: else a process that starts at this moment takes it for one of the dead.
+        unborn = folder / f"{name}.new"
+        unborn.mkdir(parents=True)
+        lock = _locked(unborn)
+        self._locks: List[IO[bytes]] = [] if lock is None else [lock]
+        unborn.rename(self._folder)
         self._files = [file for other in sorted(folder.iterdir()) for file in self._adopted(other)]
         self._files.sort(key=lambda file: file.key)
         self._bytes = sum(file.path.stat().st_size for file in self._files)
@@ -50,11 +52,14 @@ class Spool:
     def _adopted(self, folder: Path) -> List[Stored]:
         if folder == self._folder or not _NAME.fullmatch(folder.name) or not (folder / _LOCK).is_file():
             return []
-        lock = _locked(folder)
-        if lock is None:
+        try:
+            lock = _locked(folder)
+            if lock is None:
+                return []
+            self._locks.append(lock)
+            found = [stored for path in folder.iterdir() for stored in [_parse(path)] if stored is not None]
+        except OSError:  # another process took it away at this moment, or it is not ours to read
             return []
-        self._locks.append(lock)
-        found = [stored for path in folder.iterdir() for stored in [_parse(path)] if stored is not None]
         if not found:
             self._remove(folder)
         return found
@@ -87,6 +92,8 @@ class Spool:
                 os.fsync(file.fileno())
             os.replace(part, path)
         except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink()
             return False
         self._files.append(Stored(path, key, kind, events))
         self._bytes += len(body)
@@ -103,9 +110,10 @@ class Spool:
         """
         body = stored.path.read_bytes()
         try:
-            lines = gzip.decompress(body).rstrip(b"\n").count(b"\n") + 1  # the Rust hooks end the last line, too
+            text = gzip.decompress(body)
         except (EOFError, zlib.error) as error:
             raise ValueError(f"no whole gzip: {error}") from error
+        lines = text.count(b"\n") + (text[-1:] not in (b"", b"\n"))  # the Rust hooks end the last line, too
         if lines != stored.events:
             raise ValueError(f"{lines} events, not {stored.events}")
         return body
