@@ -228,7 +228,7 @@ export class Sender {
   async #keep(batch: Batch): Promise<boolean> {
     if (batch.stored || batch.isOver) return true;
     const disk = await this.#disk();
-    batch.kept ??= disk ? disk.add(batch.key, batch.kind, batch.events, batch.body) : Promise.resolve(false);
+    batch.kept ??= disk ? disk.add(batch.key, batch.kind, batch.events, batch.body).catch(() => false) : Promise.resolve(false);
     const { kept } = batch;
     if (!(await kept)) {
       if (batch.kept === kept) delete batch.kept; // there may be room later
@@ -390,14 +390,21 @@ function milliseconds(retryAfter: string | null): number | undefined {
 
 /** A time that somebody waits for, so that it keeps the process alive until it is cleared. */
 class Limit {
-  isOver = false;
   readonly over: Promise<void>;
+  readonly #end: number;
+  #hasRung = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(ms: number) {
+    this.#end = Date.now() + ms;
     this.over = new Promise((resolve) => {
-      this.#timer = setTimeout(() => resolve(void (this.isOver = true)), ms);
+      this.#timer = setTimeout(() => resolve(void (this.#hasRung = true)), ms);
     });
+  }
+
+  /** By the clock, too: a loop that never leaves the microtasks lets no timer ring. */
+  get isOver(): boolean {
+    return this.#hasRung || Date.now() >= this.#end;
   }
 
   clear(): void {

@@ -24,7 +24,9 @@ const OWNER = "owner.json";
 /** Processes of another machine or container cannot be asked; they touch their folder this often, and are dead after so long without. */
 const TOUCH_MS = 60_000;
 const LEASE_MS = 600_000;
-/** Folders of this process's clients. */
+/** The time of a folder that its process has closed. */
+const GIVEN_UP = new Date(0);
+/** Folders of this thread's clients. */
 const ours = new Set<string>();
 
 export class Spool implements Disk {
@@ -80,9 +82,10 @@ export class Spool implements Disk {
         this.#bytes += size;
         this.#files.push({ path, key: found[1]!, kind: found[2] as Kind, events: Number(found[3]), bytes: size });
       }
-    } finally {
-      await removed(folder);
+    } catch {
+      // another process took the folder away at this moment
     }
+    await removed(folder);
   }
 
   async add(key: string, kind: Kind, events: number, body: Uint8Array): Promise<boolean> {
@@ -100,6 +103,7 @@ export class Spool implements Disk {
       await rename(`${path}.part`, path);
     } catch {
       this.#bytes -= body.length;
+      await unlink(`${path}.part`).catch(() => undefined);
       return false;
     }
     this.#files.push({ path, key, kind, events, bytes: body.length });
@@ -136,6 +140,7 @@ export class Spool implements Disk {
   async close(): Promise<void> {
     clearInterval(this.#touch);
     if (this.#files.length === 0) await removed(this.#folder);
+    else await utimes(join(this.#folder, OWNER), GIVEN_UP, GIVEN_UP).catch(() => undefined);
     ours.delete(this.#folder);
   }
 }
@@ -145,8 +150,12 @@ async function isDead(folder: string): Promise<boolean> {
   try {
     const path = join(folder, OWNER);
     const { host, pid } = JSON.parse(await readFile(path, "utf8")) as { host: string; pid: number };
-    if (host !== hostname()) return Date.now() - (await stat(path)).mtimeMs > LEASE_MS;
-    return pid === process.pid ? !ours.has(folder) : !isRunning(pid);
+    const { mtimeMs } = await stat(path);
+    if (mtimeMs === GIVEN_UP.getTime()) return true;
+    if (host !== hostname()) return Date.now() - mtimeMs > LEASE_MS;
+    if (pid !== process.pid) return !isRunning(pid);
+    // Of an earlier process with this number, as in a container that was restarted; else another thread of this one has it.
+    return !ours.has(folder) && mtimeMs < Date.now() - process.uptime() * 1000;
   } catch {
     return false; // no folder of ours, or one that is being made
   }

@@ -72,7 +72,7 @@ async function run(code) {
   const start = `
     import { Client } from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)};
     import { Spool } from ${JSON.stringify(new URL("../dist/spool.js", import.meta.url).href)};
-    const client = new Client({ url: ${JSON.stringify(collector.url)}, ...${JSON.stringify({ ...FAST, retryDelayMs: 100 })}, spool: new Spool({ dir: ${JSON.stringify(dir)} }) });
+    const client = new Client({ url: ${JSON.stringify(collector.url)}, ...${JSON.stringify({ ...FAST, retryDelayMs: 100, exitTimeoutMs: 20_000 })}, spool: new Spool({ dir: ${JSON.stringify(dir)} }) });
     for (let x = 0; x < 30; x++) client.logPrediction({ features: { x }, prediction: { score: 0.5 } });`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", start + code], { stdio: "ignore" });
   return once(child, "exit");
@@ -85,7 +85,7 @@ for (const [end, code] of [["by itself", ""], ["by close", "await client.close()
     assert.equal(collector.records.predictions.length, 30);
     assert.equal(files(".ndjson.gz").reduce((sum, path) => sum + Number(path.split(".").at(-3)), 0), 30);
     collector.always = undefined;
-    const client = make();
+    const client = make({ exitTimeoutMs: 20_000 });
     log(client, 1);
     await eventually(() => client.stats().received === 31);
     const { adopted, spooled } = checked(client);
@@ -133,7 +133,7 @@ test("the disk's share is bounded", async () => {
   assert.ok(files(".gz").reduce((sum, path) => sum + statSync(path).size, 0) <= 2_000);
   assert.ok(checked(client).dropped.queue_full > 0);
   await client.close();
-  assert.equal(checked(client).queued, 0);
+  await eventually(() => checked(client).queued === 0);
 });
 
 test("a server that hangs at the end leaves everything to the disk", async () => {
@@ -160,21 +160,47 @@ test("a batch that is not whole on disk is set aside and counted", async () => {
 });
 
 test("folders of others, and of the living, are left alone", async () => {
-  const batch = [`${makeId()}.predictions.1.ndjson.gz`, gzipSync('{"model":"m"}\n')];
-  const living = left({ host: hostname(), pid: process.ppid }, [batch]);
-  const elsewhere = left({ host: "another", pid: 1 }, [batch]);
-  const silent = left({ host: "a third", pid: 1 }, [batch]);
+  const of = (host, pid) => left({ host, pid }, [[`${makeId()}.predictions.1.ndjson.gz`, gzipSync('{"model":"m"}\n')]]);
+  const living = of(hostname(), process.ppid);
+  const anotherThreads = of(hostname(), process.pid);
+  const elsewhere = of("another", 1);
+  const [silent, before] = [of("a third", 1), of(hostname(), process.pid)];
   const long = new Date(Date.now() - 3_600_000);
-  utimesSync(join(silent, "owner.json"), long, long);
+  for (const folder of [silent, before]) utimesSync(join(folder, "owner.json"), long, long);
   mkdirSync(join(dir, "photos"));
   writeFileSync(join(dir, "photos", "precious.txt"), "mine");
-  const client = make();
+  const client = make({ exitTimeoutMs: 20_000 });
   log(client, 1);
-  await eventually(() => collector.records.predictions?.length === 2);
-  assert.equal(checked(client).adopted, 1, "of the folder that nobody has touched for an hour");
+  await eventually(() => collector.records.predictions?.length === 3);
+  assert.equal(checked(client).adopted, 2, "of the folders that nobody has touched for an hour");
   await client.close();
-  assert.deepEqual(readdirSync(dir).sort(), [living, elsewhere].map((path) => path.slice(dir.length + 1)).concat("photos").sort());
+  assert.deepEqual(readdirSync(dir).sort(), [living, anotherThreads, elsewhere].map((path) => path.slice(dir.length + 1)).concat("photos").sort());
   assert.equal(readFileSync(join(dir, "photos", "precious.txt"), "utf8"), "mine");
+});
+
+test("a client that closed leaves its folder to the next one of the same process", async () => {
+  collector.always = 500;
+  const first = make();
+  log(first, 1);
+  await eventually(() => first.stats().spooled === 1);
+  await first.close();
+  collector.always = undefined;
+  const next = make();
+  log(next, 1);
+  await eventually(() => next.stats().received === 2);
+  assert.equal(checked(next).adopted, 1);
+});
+
+test("a disk that fails is like one that is full", async () => {
+  collector.always = 500;
+  const none = async () => undefined;
+  const spool = { events: 0, open: none, add: () => Promise.reject(new Error("broken")), oldest: () => undefined, close: none };
+  const client = make({ spool });
+  log(client, 1);
+  assert.equal(await client.flush(100), false);
+  await client.close();
+  await eventually(() => checked(client).queued === 0);
+  assert.deepEqual(client.stats().dropped, { at_exit: 1 });
 });
 
 test("a folder that cannot be written only warns", async () => {
