@@ -6,7 +6,7 @@
 //! `NAME.damaged`. The Python hooks write the same files.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ use crate::id::EventId;
 use crate::queue::Kind;
 
 const LOCK: &str = "lock";
+/// Folders that are begun before there is no spool.
+const TRIES: usize = 8;
 /// Lines of one batch: far more than `batch_bytes` allows, so that no file takes the memory of the process.
 const LINES_BYTES_MAX: u64 = 256 << 20;
 
@@ -43,11 +45,7 @@ pub(crate) struct Spool {
 impl Spool {
     /// Makes the folder of this process, and takes over those of dead ones.
     pub(crate) fn open(dir: &Path, bytes_max: u64) -> io::Result<Self> {
-        let folder = dir.join(EventId::make().as_str());
-        fs::create_dir_all(&folder)?;
-        let lock = File::create(folder.join(LOCK))?;
-        // Where a file system has no locks, two processes may send a batch, and its key makes it one.
-        drop(lock.try_lock());
+        let (folder, lock) = made(dir)?;
         let folders = vec![(folder.clone(), lock)];
         let mut spool = Self { folder, bytes_max, bytes: 0, files: VecDeque::new(), folders };
         for entry in fs::read_dir(dir)?.filter_map(Result::ok) {
@@ -129,6 +127,20 @@ impl Drop for Spool {
     }
 }
 
+/// Makes a folder and locks it. One that a process which starts at this moment has taken over already is that one's.
+fn made(dir: &Path) -> io::Result<(PathBuf, File)> {
+    for _ in 0..TRIES {
+        let folder = dir.join(EventId::make().as_str());
+        fs::create_dir_all(&folder)?;
+        let lock = File::create(folder.join(LOCK))?;
+        // Where a file system has no locks, two processes may send a batch, and its key makes it one.
+        if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok((folder, lock));
+        }
+    }
+    Err(io::Error::other("other processes took over each new folder"))
+}
+
 impl Stored {
     fn parse(path: PathBuf) -> Option<Self> {
         let parts: Vec<&str> = name(&path)?.split('.').collect();
@@ -158,10 +170,18 @@ impl Stored {
 
 fn write(path: &Path, body: &[u8]) -> io::Result<()> {
     let part = path.with_extension("part");
-    let mut file = File::create(&part)?;
+    let written = write_part(&part, body).and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // What a full disk took of it would count nowhere.
+        drop(fs::remove_file(&part));
+    }
+    written
+}
+
+fn write_part(part: &Path, body: &[u8]) -> io::Result<()> {
+    let mut file = File::create(part)?;
     file.write_all(body)?;
-    file.sync_all()?;
-    fs::rename(&part, path)
+    file.sync_all()
 }
 
 /// Takes away what is ours; a folder that then holds something, a damaged batch say, stays.
