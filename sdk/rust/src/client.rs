@@ -158,6 +158,9 @@ impl Client {
     }
 }
 
+/// How often a client that closes looks whether its thread has ended.
+const LOOK: Duration = Duration::from_millis(2);
+
 impl Inner {
     fn close(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
@@ -167,7 +170,8 @@ impl Inner {
         let Some(thread) = thread else { return };
         // A request that is under way may take longer than the caller has; the thread then ends by itself.
         while !thread.is_finished() && Instant::now() < deadline {
-            self.queue.flush(Duration::from_millis(5));
+            // Not for the queue, which may be empty while the thread sends what is on disk.
+            std::thread::park_timeout(LOOK);
         }
         if thread.is_finished() {
             // A panic of the thread is no reason for one here.
