@@ -22,7 +22,8 @@ fn folder(test: &str) -> PathBuf {
 }
 
 fn settings(collector: &Collector, dir: &Path) -> Settings {
-    Settings { spool_dir: Some(dir.to_owned()), ..collector.settings() }
+    // The end waits for the thread, which ends by itself: nothing here depends on how fast that is.
+    Settings { spool_dir: Some(dir.to_owned()), exit_timeout: LIMIT, ..collector.settings() }
 }
 
 fn log(client: &Client, n: usize) {
