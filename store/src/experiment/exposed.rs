@@ -48,7 +48,7 @@ fn before_first(exposed: &Exposed, first: &str) -> String {
     // Within a tuple, so that a unit without any has a null and not an empty text.
     let latest = exposed.of_segments(|i| {
         format!(
-            ", tupleElement(argMaxIf(tuple(p.wv_before{i}), (p.ts, p.event_id), p.ts < f.wv_first \
+            ", tupleElement(argMaxIf(tuple(p.wv_before{i}), (p.ts, p.event_id, p.ingested_at), p.ts < f.wv_first \
              AND p.ts >= f.wv_first - toIntervalMicrosecond({BEFORE_US}) AND isNotNull(p.wv_before{i})), 1) AS wv_segment{i}"
         )
     });
@@ -57,7 +57,7 @@ fn before_first(exposed: &Exposed, first: &str) -> String {
     });
     format!(
         "SELECT f.unit_id AS unit_id, any(f.wv_first) AS wv_first, any(f.wv_seen) AS wv_seen{latest} FROM (\
-         SELECT unit_id, ts, event_id{told} FROM predictions WHERE unit_id GLOBAL IN (SELECT unit_id FROM exposures WHERE experiment = {}) \
+         SELECT unit_id, ts, event_id, ingested_at{told} FROM predictions WHERE unit_id GLOBAL IN (SELECT unit_id FROM exposures WHERE experiment = {}) \
          AND ts < fromUnixTimestamp64Micro(toInt64({})){since}) AS p \
          RIGHT JOIN ({first}) AS f ON p.unit_id = f.unit_id GROUP BY unit_id SETTINGS join_use_nulls = 0",
         quote(&exposed.experiment),
