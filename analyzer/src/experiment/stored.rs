@@ -24,8 +24,8 @@ use super::{
 };
 
 /// What is said of the option or key that asks for strata which an arm may have made.
-const STRATUM_OF_THE_ARM: &str = "cannot be `version` where predictions expose units: the version that answered is what the arm chose, \
-     and strata have to be known before; give a tag or a categorical feature";
+const STRATUM_OF_THE_ARM: &str = "cannot be `version` or `environment` where predictions expose units: they may be \
+     what the arm chose, and strata have to be known before; give a tag or a categorical feature";
 /// What is said of the option or key that asks for strata beside a covariate.
 const STRATIFY_OR_COVARIATE: &str =
     "and a covariate (`covariate_window`) both take out what was there before: give one of them";
@@ -66,7 +66,9 @@ impl StoredExperiment {
         let stratify = self.stratify.as_deref()?;
         match () {
             () if self.covariate_us.is_some() => Some(STRATIFY_OR_COVARIATE),
-            () if stratify == "version" && self.exposed.by == ExposedBy::Predictions => {
+            () if ["version", "environment"].contains(&stratify)
+                && self.exposed.by == ExposedBy::Predictions =>
+            {
                 Some(STRATUM_OF_THE_ARM)
             }
             () => None,
@@ -478,8 +480,10 @@ mod tests {
         );
         assert!(asked.population.column("region #segment").is_some());
         assert_eq!(experiment.strata_refused(), None);
-        experiment.stratify = Some("version".to_owned());
-        assert!(experiment.strata_refused().unwrap().contains("what the arm chose"));
+        for chosen in ["version", "environment"] {
+            experiment.stratify = Some(chosen.to_owned());
+            assert!(experiment.strata_refused().unwrap().contains("what the arm chose"));
+        }
         experiment.exposed.by = ExposedBy::Exposures;
         assert_eq!(experiment.strata_refused(), None);
         experiment.covariate_us = Some(1);
