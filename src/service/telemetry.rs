@@ -70,7 +70,7 @@ async fn trace(request: Request, next: Next) -> Response {
         http.response.status_code = Empty,
     );
     if !span.is_disabled() {
-        span.record("otel.name", format!("{} {route}", request.method()));
+        span.record("otel.name", format!("{} {route}", request.method()).trim_end());
     }
     let response = next.run(request).instrument(span.clone()).await;
     span.record("http.response.status_code", response.status().as_u16());
