@@ -187,6 +187,9 @@ impl Run {
     /// A usage error, a policy that is none, or a runtime or device that is not there.
     pub fn check(self) -> Result<Options, Failure> {
         let stored = source::Stored::of(&self.traffic).is_some();
+        if !stored && self.traffic.to_str().is_some_and(|word| word.starts_with("store:")) {
+            return Err(usage(&format!("--traffic takes {}, or files", source::Stored::WORDS)));
+        }
         if matches!(self.pace, Pace::Original(_)) && self.time.is_none() && !stored {
             return Err(usage(
                 "the pace `original` needs the column with the instants of requests (--time COLUMN)",

@@ -46,6 +46,9 @@ pub enum Stored {
 }
 
 impl Stored {
+    /// The words for them on the command line.
+    pub const WORDS: &str = "store, store:payloads or store:features";
+
     /// What a word in place of a file means.
     pub fn of(traffic: &Path) -> Option<Self> {
         match traffic.to_str()? {
