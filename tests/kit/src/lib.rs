@@ -5,6 +5,7 @@ mod deadline;
 mod engine;
 mod process;
 mod service;
+mod template;
 
 pub use accounting::nothing_is_lost;
 pub use deadline::{eventually, eventually_async};

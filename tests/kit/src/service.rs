@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, test_kill_process};
 
-use crate::{LoggedProcess, eventually};
+use crate::{LoggedProcess, eventually, template};
 
 /// How long a start may take; the engine boots in well under a second where nothing else runs.
 const START: Duration = Duration::from_secs(90);
@@ -24,11 +24,24 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts `binary serve` with its data under `dir`; `more` is added to the configuration.
+    /// Starts `binary serve` with its data under `dir`; `more` is added to the configuration. Where nothing is there yet,
+    /// its tables are.
     ///
     /// # Panics
     /// The service does not come up.
     pub fn start(binary: &Path, dir: &Path, more: &str) -> Self {
+        let data_dir = dir.join("data");
+        if !data_dir.exists() {
+            template::lay_out(binary, &data_dir);
+        }
+        Self::start_bare(binary, dir, more)
+    }
+
+    /// The same over an empty folder, so that it makes its tables by itself.
+    ///
+    /// # Panics
+    /// The service does not come up.
+    pub fn start_bare(binary: &Path, dir: &Path, more: &str) -> Self {
         let config = dir.join("windvane.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[otlp]\ngrpc_listen = \"127.0.0.1:0\"\n[store]\ndata_dir = \"data\"\nengine_listen = \"127.0.0.1:0\"\n{more}\n"
