@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use uuid::Uuid;
 use windvane_analyzer::attribution::{self, AttributionError, AttributionRequest};
 use windvane_analyzer::drift::{self, Asked, Deployment, Wanted};
-use windvane_store::latency_findings::Run;
+use windvane_store::findings::Run;
 use windvane_store::populations::Population;
 use windvane_store::{Reader, attribution_findings};
 use windvane_types::attribution::Document;

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use uuid::Uuid;
 use windvane_analyzer::fairness::{self, FairnessError, FairnessRequest};
 use windvane_stats::correction::Correction;
-use windvane_store::latency_findings::Run;
+use windvane_store::findings::Run;
 use windvane_store::populations::{self, Population, PredictionFilter};
 use windvane_store::{Reader, fairness_findings};
 use windvane_types::fairness::{Document, Verdict};

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 use windvane_store::Reader;
-use windvane_store::quality_findings::{self, Run};
+use windvane_store::findings::Run;
+use windvane_store::quality_findings;
 use windvane_types::quality::Document;
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};

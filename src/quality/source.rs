@@ -2,8 +2,8 @@
 
 use windvane_analyzer::drift::{self, Asked, Wanted};
 use windvane_store::Reader;
+use windvane_store::findings::Run;
 use windvane_store::populations::Population;
-use windvane_store::quality_findings::Run;
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 

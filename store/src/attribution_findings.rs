@@ -1,13 +1,11 @@
 //! The `attribution_findings` table: the document of an attribution run as rows, the ranking first, then one feature each.
 
-use bytes::Bytes;
 use windvane_types::attribution::Document;
 
-use crate::client::Insert;
-use crate::latency_findings::Run;
+use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Store, StoreError, native};
+use crate::{Store, StoreError};
 
 const TABLE: &str = "attribution_findings";
 
@@ -73,25 +71,12 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
         encode_row(run, &row, &mut body);
         rows += 1;
     }
-    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    let token = format!("attribution-{}", run.run_id);
-    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
-    Ok(rows)
+    findings::send(store, (TABLE, COLUMNS), &format!("attribution-{}", run.run_id), (rows, body)).await
 }
 
 /// Appends the columns in the order of [`COLUMNS`].
 fn encode_row(run: &Run, row: &Row<'_>, out: &mut Vec<u8>) {
-    rb::string(out, &run.run_id);
-    rb::i64(out, run.computed_at_us);
-    for word in
-        [&run.model, &run.version, &run.environment, &run.monitor, &run.reference_kind, &run.reference_name]
-    {
-        rb::string(out, word);
-    }
-    rb::i64(out, run.window.start_us);
-    rb::i64(out, run.window.end_us);
-    rb::string(out, &run.granularity);
+    run.head(out);
     rb::string(out, row.column);
     rb::string(out, row.method);
     for number in row.numbers {

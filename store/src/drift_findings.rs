@@ -1,16 +1,14 @@
 //! The `drift_findings` table: the document of a drift run as rows, one method on one column of one segment each.
 
-use bytes::Bytes;
 use serde::Serialize;
 use windvane_types::drift::{
     Change, Column as Compared, Distribution, Document, EmbeddingChange, Method, Segment, TextChange,
 };
 use windvane_types::span::Span;
 
-use crate::client::Insert;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Store, StoreError, native};
+use crate::{Store, StoreError, findings};
 
 const TABLE: &str = "drift_findings";
 
@@ -80,15 +78,7 @@ pub struct Run {
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
 pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
-    let (rows, body) = encode(run, document);
-    if rows == 0 {
-        return Ok(0);
-    }
-    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    let token = format!("drift-{}", run.run_id);
-    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
-    Ok(rows)
+    findings::send(store, (TABLE, COLUMNS), &format!("drift-{}", run.run_id), encode(run, document)).await
 }
 
 fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {

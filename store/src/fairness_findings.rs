@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::Serialize;
 use windvane_types::fairness::{Document, Gap, Group};
 
-use crate::client::Insert;
-use crate::latency_findings::Run;
+use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Store, StoreError, native};
+use crate::{Store, StoreError};
 
 const TABLE: &str = "fairness_findings";
 
@@ -59,15 +57,7 @@ struct Detail<'a> {
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
 pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
-    let (rows, body) = encode(run, document);
-    if rows == 0 {
-        return Ok(0);
-    }
-    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    let token = format!("fairness-{}", run.run_id);
-    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
-    Ok(rows)
+    findings::send(store, (TABLE, COLUMNS), &format!("fairness-{}", run.run_id), encode(run, document)).await
 }
 
 fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
@@ -83,14 +73,8 @@ fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
 
 /// Appends the columns in the order of [`COLUMNS`].
 fn encode_row(run: &Run, document: &Document, (group, gap): (&Group, &Gap), out: &mut Vec<u8>) {
-    rb::string(out, &run.run_id);
-    rb::i64(out, run.computed_at_us);
-    for word in [&run.model, &run.version, &run.environment, &run.monitor] {
-        rb::string(out, word);
-    }
-    rb::i64(out, run.window.start_us);
-    rb::i64(out, run.window.end_us);
-    rb::string(out, &run.granularity);
+    run.whose(out);
+    run.when(out);
     rb::string(out, &group.group.keys().map(String::as_str).collect::<Vec<_>>().join(","));
     rb::string(out, &values(&group.group));
     // Calibration is of a group alone.

@@ -1,14 +1,12 @@
 //! The `latency_findings` table: the document of a latency run as rows, one quantile of one group, or one rule of one objective, each.
 
-use bytes::Bytes;
 use serde::Serialize;
 use windvane_types::latency::{Document, Group, Objective, Quantile, Rule};
-use windvane_types::span::Span;
 
-use crate::client::Insert;
+use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Store, StoreError, native};
+use crate::{Store, StoreError};
 
 const TABLE: &str = "latency_findings";
 
@@ -40,31 +38,6 @@ const COLUMNS: &[Column] = &[
     column("detail", Wire::Text),
 ];
 
-/// What a latency run was about; its document says what came out.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// Unique among runs; inserting a run twice under its id changes nothing.
-    pub run_id: String,
-    /// When it ended, microseconds since 1970 UTC; of two runs on the same key the later one wins.
-    pub computed_at_us: i64,
-    /// The model.
-    pub model: String,
-    /// Its version; empty for all.
-    pub version: String,
-    /// Its environment; empty for all.
-    pub environment: String,
-    /// The monitor; empty for a run by hand.
-    pub monitor: String,
-    /// `baseline`, `window`, `previous` or `same_hour_last_week`; empty without a reference.
-    pub reference_kind: String,
-    /// The baseline's name, or empty.
-    pub reference_name: String,
-    /// The window that was looked at.
-    pub window: Span,
-    /// The length of the monitor's windows, such as `1d`; empty for a run by hand.
-    pub granularity: String,
-}
-
 /// Writes the findings of a run: a repeated run on the same window overwrites them.
 ///
 /// # Errors
@@ -85,36 +58,15 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
             rows += 1;
         }
     }
-    if rows == 0 {
-        return Ok(0);
-    }
-    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    let token = format!("latency-{}", run.run_id);
-    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
-    Ok(rows)
+    findings::send(store, (TABLE, COLUMNS), &format!("latency-{}", run.run_id), (rows, body)).await
 }
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers are JSON")
 }
 
-/// The columns up to `granularity`.
-fn head(run: &Run, out: &mut Vec<u8>) {
-    rb::string(out, &run.run_id);
-    rb::i64(out, run.computed_at_us);
-    for word in
-        [&run.model, &run.version, &run.environment, &run.monitor, &run.reference_kind, &run.reference_name]
-    {
-        rb::string(out, word);
-    }
-    rb::i64(out, run.window.start_us);
-    rb::i64(out, run.window.end_us);
-    rb::string(out, &run.granularity);
-}
-
 fn of_quantile(run: &Run, (group, quantile): (&Group, &Quantile), detail: String, out: &mut Vec<u8>) {
-    head(run, out);
+    run.head(out);
     let (key, value) = group
         .group
         .iter()
@@ -142,7 +94,7 @@ fn of_quantile(run: &Run, (group, quantile): (&Group, &Quantile), detail: String
 }
 
 fn of_rule(run: &Run, (objective, rule): (&Objective, &Rule), detail: String, out: &mut Vec<u8>) {
-    head(run, out);
+    run.head(out);
     let method = format!(
         "burn {}% {}us {}s",
         (objective.objective * 1e8).round() / 1e6,

@@ -20,6 +20,7 @@ pub mod experiment_findings;
 pub mod experiment_looks;
 pub mod exposures;
 pub mod fairness_findings;
+pub mod findings;
 pub mod gate_findings;
 pub mod groups;
 pub mod job_leases;

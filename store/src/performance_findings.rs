@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use windvane_types::performance::{Change, Chunk, ConceptDrift, Document, Metric, Trust, WeakestSegments};
 use windvane_types::span::{self, Span};
 
-use crate::client::Insert;
 use crate::drift_findings::Run;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Statement, Store, StoreError, native};
+use crate::{Statement, Store, StoreError, findings};
 
 const TABLE: &str = "performance_findings";
 
@@ -64,15 +62,13 @@ pub async fn write(
     (run, outcomes_until_us): (&Run, i64),
     document: &Document,
 ) -> Result<u64, StoreError> {
-    let (rows, body) = encode((run, outcomes_until_us), document);
-    if rows == 0 {
-        return Ok(0);
-    }
-    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    let token = format!("performance-{}", run.run_id);
-    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
-    Ok(rows)
+    findings::send(
+        store,
+        (TABLE, COLUMNS),
+        &format!("performance-{}", run.run_id),
+        encode((run, outcomes_until_us), document),
+    )
+    .await
 }
 
 fn encode((run, outcomes_until_us): (&Run, i64), document: &Document) -> (u64, Vec<u8>) {

@@ -1,14 +1,12 @@
 //! The `quality_findings` table: the document of a quality run as rows, one check of one column each.
 
-use bytes::Bytes;
 use serde_json::Value;
 use windvane_types::quality::{Check, CheckName, Document};
-use windvane_types::span::Span;
 
-use crate::client::Insert;
+use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Store, StoreError, native};
+use crate::{Store, StoreError};
 
 const TABLE: &str = "quality_findings";
 
@@ -36,63 +34,21 @@ const COLUMNS: &[Column] = &[
     column("detail", Wire::Text),
 ];
 
-/// What a quality run was about; its document says what came out.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// Unique among runs; inserting a run twice under its id changes nothing.
-    pub run_id: String,
-    /// When it ended, microseconds since 1970 UTC; of two runs on the same key the later one wins.
-    pub computed_at_us: i64,
-    /// The model.
-    pub model: String,
-    /// Its version; empty for all.
-    pub version: String,
-    /// Its environment; empty for all.
-    pub environment: String,
-    /// The monitor; empty for a run by hand.
-    pub monitor: String,
-    /// `baseline`, `window`, `previous`, `same_hour_last_week` or `expectations`.
-    pub reference_kind: String,
-    /// The baseline's name, or empty.
-    pub reference_name: String,
-    /// The window that was looked at.
-    pub window: Span,
-    /// The length of the monitor's windows, such as `1d`; empty for a run by hand.
-    pub granularity: String,
-}
-
 /// Writes the findings of a run: a repeated run on the same window overwrites them.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
 pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
-    let rows = document.checks.len() as u64;
-    if rows == 0 {
-        return Ok(0);
-    }
-    let mut body = Vec::new();
+    let (rows, mut body) = (document.checks.len() as u64, Vec::new());
     for check in &document.checks {
         encode_row(run, (document, check), &mut body);
     }
-    let pieces = native::encode(COLUMNS, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    let token = format!("quality-{}", run.run_id);
-    store.send(Insert { table: TABLE, columns: COLUMNS, token: &token, pieces }).await?;
-    Ok(rows)
+    findings::send(store, (TABLE, COLUMNS), &format!("quality-{}", run.run_id), (rows, body)).await
 }
 
 /// Appends the columns in the order of [`COLUMNS`].
 fn encode_row(run: &Run, (document, check): (&Document, &Check), out: &mut Vec<u8>) {
-    rb::string(out, &run.run_id);
-    rb::i64(out, run.computed_at_us);
-    for word in
-        [&run.model, &run.version, &run.environment, &run.monitor, &run.reference_kind, &run.reference_name]
-    {
-        rb::string(out, word);
-    }
-    rb::i64(out, run.window.start_us);
-    rb::i64(out, run.window.end_us);
-    rb::string(out, &run.granularity);
+    run.head(out);
     rb::string(out, check.column.as_deref().unwrap_or_default());
     rb::string(out, &method(check));
     let end = |i: usize| check.expected.as_array().and_then(|ends| ends.get(i)).and_then(Value::as_f64);

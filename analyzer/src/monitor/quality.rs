@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windvane_store::populations::Population;
-use windvane_store::quality_findings::{self, Run};
-use windvane_store::{ReadError, Reader, Store};
+use windvane_store::{ReadError, Reader, Store, quality_findings};
 use windvane_types::quality::{Expectations, TimeExpectations};
 use windvane_types::span::ReferenceKind;
 
@@ -75,19 +74,7 @@ impl QualityMonitor {
         let reader = Reader::Store(bounded.clone());
         let (current, expectations) = self.open(&bounded, attempt).await?;
         let document = quality::check(&reader, &current, (&expectations, attempt.now_us)).await?;
-        let (kind, name) = self.expected.words();
-        let run = Run {
-            run_id: attempt.run_id.to_owned(),
-            computed_at_us: attempt.now_us,
-            model: self.watched.deployment.model.clone(),
-            version: self.watched.deployment.version.clone().unwrap_or_default(),
-            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.watched.name.clone(),
-            reference_kind: kind.to_owned(),
-            reference_name: name.to_owned(),
-            window: attempt.window,
-            granularity: self.watched.schedule.every.to_string(),
-        };
+        let run = self.watched.findings_of(attempt, self.expected.words());
         let findings = quality_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windvane_store::latency_findings::Run;
+use windvane_store::findings::Run;
 
 use super::Schedule;
 use super::job::Attempt;
