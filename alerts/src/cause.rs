@@ -8,7 +8,7 @@ use crate::rule::Source;
 
 /// Sources whose findings explain others, and those that they explain.
 const UPSTREAM: &[&str] = &["quality", "ingestion", "outcomes"];
-const DOWNSTREAM: &[&str] = &["drift", "performance"];
+const DOWNSTREAM: &[&str] = &["drift", "performance", "fairness", "attribution"];
 /// Alerts that are named.
 const NAMED_MAX: usize = 2;
 /// What such a cause begins with, and no other.
@@ -80,6 +80,8 @@ mod tests {
             rule("DataQuality", "quality", "failed"),
             rule("ModelSlower", "latency", "slower"),
             rule("ExperimentWorse", "experiment", "worse"),
+            rule("FairnessGap", "fairness", "failed"),
+            rule("AttributionDrift", "attribution", "drifted"),
         ];
         let mut book = Book::default();
         let judge = Judge { now_us: 0, holder: "test", external_url: None };
@@ -93,6 +95,9 @@ mod tests {
         assert_eq!(labelled(&said), ("At the same time", "temp is missing"));
         assert_eq!(labelled("version 8 was first seen"), ("Likely cause", "version 8 was first seen"));
         assert!(is_same_time(&said));
+        for rule in ["FairnessGap", "AttributionDrift"] {
+            assert_eq!(of(&book, rule, "delay"), Some(said.clone()), "{rule}");
+        }
         for (rule, model) in
             [("FeatureDrift", "fraud"), ("ModelSlower", "delay"), ("ExperimentWorse", "delay")]
         {

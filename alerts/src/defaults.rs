@@ -56,6 +56,26 @@ const OWN: Usual = Usual { source: "own", no_data: NoData::Ok, severity: "critic
 /// All of them, by name.
 pub const RULES: &[Usual] = &[
     Usual {
+        name: "AttributionDrift",
+        source: "attribution",
+        measure: "drifted",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.model }} decides by other features than before{% if moved %}: {{ moved|join(', ') }}{% endif %}",
+            ),
+            (
+                "description",
+                "{{ window_start_us|time }} to {{ window_end_us|time }} against the {% if reference_kind == 'window' %}fixed window{% elif reference_kind == 'previous' %}previous window{% else %}{{ reference_kind|replace('_', ' ') }}{% endif %}{% if reference_name %} {{ reference_name }}{% endif %}: the ranking of features by attribution keeps {{ ndcg|digits }} of 1 (nDCG){% if ndcg_low is not none and ndcg_high is not none %}, {{ ndcg_low|digits }} to {{ ndcg_high|digits }}{% endif %}; this fires below {{ threshold|digits }}. {{ n_current|grouped }} rows against {{ n_reference|grouped }}. Monitor {{ labels.monitor }}.",
+            ),
+            (
+                "next",
+                "{% if reference_kind == 'window' %}look whether features of {{ labels.model }} drifted at the same time{% else %}windvane attribution --model {{ labels.model }} --reference {{ reference_kind }}{% if reference_name %}:{{ reference_name }}{% endif %} --window {{ window_start }}/{{ window_end }}{% endif %}",
+            ),
+        ],
+        ..VERDICT
+    },
+    Usual {
         name: "DataQuality",
         source: "quality",
         measure: "failed",
@@ -104,6 +124,26 @@ pub const RULES: &[Usual] = &[
                 "{{ labels.role }} metric{% if relative_low is not none and relative_high is not none %}; the interval of the change is {{ (relative_low * 100)|digits }} % to {{ (relative_high * 100)|digits }} %{% endif %}, {{ p_adjusted|p_value }}; {{ n|grouped }} units against {{ n_control|grouped }}.",
             ),
             ("next", "windvane experiment {{ labels.experiment }}"),
+        ],
+        ..VERDICT
+    },
+    Usual {
+        name: "FairnessGap",
+        source: "fairness",
+        measure: "failed",
+        annotations: &[
+            (
+                "summary",
+                "{{ labels.model }}, {{ labels.metric|replace('_', ' ') }} where {{ labels.segment_key }} is {{ labels.segment }}: {{ share|percent }} against {{ share_reference|percent }} {% if reference %}where it is {{ reference }}{% else %}expected by its scores{% endif %}",
+            ),
+            (
+                "description",
+                "{{ window_start_us|time }} to {{ window_end_us|time }}{% if gap_low is not none and gap_high is not none %}: the interval of the gap is {{ gap_low|percent }} to {{ gap_high|percent }}{% endif %}, beyond {{ threshold|percent }} it counts, {{ p_adjusted|p_value }}; {{ n_current|grouped }} rows{% if reference %} against {{ n_reference|grouped }}{% endif %}. Monitor {{ labels.monitor }}.",
+            ),
+            (
+                "next",
+                "windvane fairness --model {{ labels.model }} --group-by {{ labels.segment_key }} --window {{ window_start }}/{{ window_end }}",
+            ),
         ],
         ..VERDICT
     },
@@ -377,6 +417,19 @@ mod tests {
     #[test]
     fn they_say_what_was_found() {
         for (name, summary, description) in [
+            (
+                "AttributionDrift",
+                "delay decides by other features than before: temp 6 → 1, dep_delay 1 → 4",
+                "2013-03-01 00:00 UTC to 2013-03-02 00:00 UTC against the baseline spring: the ranking of features by \
+                 attribution keeps 0.71 of 1 (nDCG), 0.66 to 0.77; this fires below 0.9. 1,400 rows against 17,218. \
+                 Monitor attribution.",
+            ),
+            (
+                "FairnessGap",
+                "delay, demographic parity where origin is JFK: 31.0 % against 49.0 % where it is EWR",
+                "2013-03-01 00:00 UTC to 2013-03-02 00:00 UTC: the interval of the gap is -22.0 % to -14.0 %, beyond \
+                 5.0 % it counts, p < 0.001; 1,400 rows against 1,900. Monitor fairness.",
+            ),
             (
                 "ExperimentWorse",
                 "checkout: revenue of B is 4 % worse than A",

@@ -11,7 +11,7 @@ pub fn link(external_url: &str, kind: &str, observation: &Observation) -> String
     match kind {
         "experiment" | "sample_ratio" => format!("{base}/experiments/{}", label("experiment")),
         "drift" => format!("{base}/models/{}/features/{}", label("model"), label("column")),
-        "quality" | "performance" | "latency" | "ingestion" | "outcomes" => {
+        "quality" | "performance" | "latency" | "fairness" | "attribution" | "ingestion" | "outcomes" => {
             format!("{base}/models/{}", label("model"))
         }
         "gate" => format!("{base}/gates/{}", label("gate")),

@@ -3,8 +3,10 @@
 //! A statement answers with a row an observation: `labels`, `window_start_us`, `window_end_us`, `value`, `evidence`; its other
 //! columns are what templates may show. A new kind is a file with its statement and a line in [`KINDS`].
 
+mod attribution;
 mod drift;
 mod experiment;
+mod fairness;
 mod gate;
 mod ingestion;
 mod latency;
@@ -61,6 +63,8 @@ pub const KINDS: &[Kind] = &[
     quality::KIND,
     performance::KIND,
     latency::KIND,
+    fairness::KIND,
+    attribution::KIND,
     experiment::KIND,
     sample_ratio::KIND,
     gate::KIND,

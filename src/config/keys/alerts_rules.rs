@@ -21,6 +21,8 @@ pub const SOURCES: &[&str] = &[
     "quality",
     "performance",
     "latency",
+    "fairness",
+    "attribution",
     "experiment",
     "sample_ratio",
     "gate",
