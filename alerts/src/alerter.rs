@@ -35,6 +35,8 @@ use self::succession::Succession;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long attempts in flight may take once the process is asked to end.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
+/// How long ClickHouse may take then to take what is left for others.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// The pause after ClickHouse did not take rows.
 const WRITE_PAUSE_US: i64 = 2_000_000;
 /// Rows of one INSERT.
@@ -65,9 +67,10 @@ pub struct Alerter {
     /// Where this process judges alone, or did and nobody has gone on from there: the time of the state that it left for others
     /// last. Only this process can tell the ends of what it has told since.
     alone_since_us: Option<i64>,
-    /// What of the state is on disk, with which time before it judged alone, and which revision ClickHouse has, of what time.
+    /// What of the state is on disk, with which times, and which revision ClickHouse has, of what time.
     kept: Vec<u8>,
     kept_alone: Option<i64>,
+    kept_stored_us: i64,
     stored_revision: u64,
     stored_us: i64,
     authority: Authority,
@@ -136,7 +139,7 @@ impl Alerter {
         let metrics = Metrics::register(registry, names).map_err(StartError::Metrics)?;
         let file = StateFile::open(&plan.state_dir)
             .map_err(|source| StartError::Folder { dir: plan.state_dir.clone(), source })?;
-        let Kept { state, alone_since_us, leaving } = file.read().unwrap_or_default();
+        let Kept { state, alone_since_us, stored_us, leaving } = file.read().unwrap_or_default();
         // One that was ended while it took its leave goes on with that.
         let (state, aside) = match leaving {
             Some(own) => (own, Some(state)),
@@ -155,8 +158,9 @@ impl Alerter {
             alone_since_us,
             kept: Vec::new(),
             kept_alone: None,
+            kept_stored_us: 0,
             stored_revision: 0,
-            stored_us: 0,
+            stored_us,
             authority: Authority::Standby,
             busy: BTreeSet::new(),
             looking: false,
@@ -170,7 +174,7 @@ impl Alerter {
     }
 
     /// Judges and sends while this process has the lease, until it is stopped: attempts in flight may end for 5 s, the state is
-    /// kept, and the lease is given back.
+    /// kept and left for others, and the lease is given back.
     pub async fn run(mut self, stop: CancellationToken) {
         let (told, mut authority) = watch::channel(Authority::Standby);
         let keeper_stop = CancellationToken::new();
@@ -200,6 +204,9 @@ impl Alerter {
             tracing::warn!("some messages were cut off; they are sent again under the same id");
         }
         self.keep().await;
+        if tokio::time::timeout(LAST_WRITES, self.leave_state()).await.is_err() {
+            tracing::warn!("ClickHouse did not take the last state of alerts in time; it is on disk");
+        }
         keeper_stop.cancel();
         let _ = tokio::time::timeout(LAST_ATTEMPTS, keeper).await;
         let closing = self.plan.receivers.iter().filter_map(|receiver| receiver.closing(Duration::ZERO));
@@ -264,7 +271,7 @@ impl Alerter {
 
     fn begin_write(&mut self, now_us: i64) {
         // One that judges alone leaves no state: whoever has the lease by then would not see it, and it would hide theirs.
-        let leaves = self.authority == Authority::Held;
+        let leaves = self.authority.holds();
         let waits = !self.state.events.is_empty() || !self.state.attempts.is_empty();
         let behind = waits || (leaves && self.stored_revision != self.state.revision);
         if self.writing || !behind || now_us < self.write_again_us {

@@ -15,16 +15,38 @@ const ASK_PAUSE: Duration = Duration::from_secs(5);
 /// How long asking may take; a claim that was written all the same runs out by itself.
 const ASK_MAX: Duration = Duration::from_secs(30);
 
+/// The part of a revision that counts the states of one holder; the rest is the millisecond from which it has had the lease.
+const REVISION_BITS: u32 = 20;
+
 /// What a process may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authority {
     /// Judge and send.
-    Held,
+    Held {
+        /// When it got the lease, by the clock of ClickHouse: microseconds since 1970 UTC. It orders those who have had it.
+        since_us: i64,
+    },
     /// Nothing: another process does, or it is not known yet.
     Standby,
     /// It had the lease, or nobody has ever told it who has, and ClickHouse does not answer: it judges by what it kept and
     /// measures itself, and sends, because nobody else can take over either.
     Unsure,
+}
+
+impl Authority {
+    /// Whether the process has the lease.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        matches!(self, Self::Held { .. })
+    }
+
+    /// The least revision of a state that is left under this authority: above all that earlier holders of the lease have left or may
+    /// still be writing. A state is written less than a million times a millisecond, so revisions never reach the next holder's.
+    #[must_use]
+    pub fn revision_min(self) -> u64 {
+        let Self::Held { since_us } = self else { return 0 };
+        u64::try_from(since_us / 1_000).unwrap_or_default() << REVISION_BITS
+    }
 }
 
 /// Claims the lease again and again until it is stopped, and gives it back then. Where ClickHouse has not answered for the
@@ -42,7 +64,7 @@ pub async fn keep(
         answered |= matches!(asked, Ok(Ok(_)));
         match asked {
             Ok(Ok(Some(mut lease))) => {
-                told.send_replace(Authority::Held);
+                told.send_replace(Authority::Held { since_us: lease.won_us() });
                 let stopped = tokio::select! {
                     () = stop.cancelled() => true,
                     () = lease.keep() => false,
@@ -83,6 +105,15 @@ mod tests {
     use windvane_store::{DATABASE, Secret, StoreOptions};
 
     use super::*;
+
+    #[test]
+    fn whoever_has_the_lease_later_leaves_revisions_above_those_of_whoever_had_it_before() {
+        let held = |since_us| Authority::Held { since_us }.revision_min();
+        let (before, after) = (held(1_900_000_000_000_000), held(1_900_000_000_001_000));
+        // A state a second for eleven days, which a former holder still writes.
+        assert!(after > before + 1_000_000, "{before} {after}");
+        assert_eq!((held(0), Authority::Unsure.revision_min(), Authority::Standby.revision_min()), (0, 0, 0));
+    }
 
     #[tokio::test]
     async fn where_clickhouse_never_answered_this_process_judges_after_the_length_of_a_lease() {

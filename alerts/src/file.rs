@@ -19,6 +19,9 @@ pub struct Kept {
     /// Where it judged alone: the time of the state that it left for others before, microseconds since 1970 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alone_since_us: Option<i64>,
+    /// The time of the state that was in ClickHouse last, for others: microseconds since 1970 UTC.
+    #[serde(default)]
+    pub stored_us: i64,
     /// Where another process judges by now: the ends of what this one told alone, and messages about them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaving: Option<State>,
@@ -90,7 +93,7 @@ mod tests {
         file.write(&serde_json::to_vec(&state).unwrap()).unwrap();
         assert_eq!(file.read(), Some(Kept { state: state.clone(), ..Kept::default() }));
         let leaving = Some(State { failing: [failing()].into(), ..State::default() });
-        let kept = Kept { state, alone_since_us: Some(5), leaving };
+        let kept = Kept { state, alone_since_us: Some(5), stored_us: 4, leaving };
         file.write(&serde_json::to_vec(&kept).unwrap()).unwrap();
         assert_eq!(file.read(), Some(kept));
         file.write(b"{\"revision\":").unwrap();

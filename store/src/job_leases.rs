@@ -38,20 +38,24 @@ pub async fn write(store: &Store, claim: &Claim, renewal: u64, length: Duration)
     store.execute(&statement).await
 }
 
-/// The tokens of the claims on a job that have not run out.
+/// A claim that has not run out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Live {
+    /// Which claim.
+    pub token: String,
+    /// When that was seen, by the clock of ClickHouse: microseconds since 1970 UTC.
+    pub seen_us: i64,
+}
+
+/// The claims on a job that have not run out, by token.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
-pub async fn live(store: &Store, job: &str) -> Result<Vec<String>, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        token: String,
-    }
+pub async fn live(store: &Store, job: &str) -> Result<Vec<Live>, StoreError> {
     let statement = Statement::new(
-        "SELECT token FROM job_leases WHERE job = {job:String} GROUP BY token \
+        "SELECT token, toUnixTimestamp64Micro(now64(6, 'UTC')) AS seen_us FROM job_leases WHERE job = {job:String} GROUP BY token \
          HAVING argMax(expires_at, renewal) > now64(6, 'UTC') ORDER BY token",
     )
     .param("job", job);
-    let rows: Vec<Row> = store.rows(&statement).await?;
-    Ok(rows.into_iter().map(|row| row.token).collect())
+    store.rows(&statement).await
 }

@@ -44,6 +44,7 @@ pub struct Lease {
     store: Store,
     claim: Claim,
     length: Duration,
+    won_us: i64,
     renewed: Instant,
     renewals: u64,
 }
@@ -67,19 +68,29 @@ impl Lease {
         let claim = Claim { job: job.to_owned(), token, holder: holder.to_owned() };
         let renewed = Instant::now();
         job_leases::write(store, &claim, 0, length).await?;
-        let lease = Self { store: store.clone(), claim, length, renewed, renewals: 0 };
+        let mut lease = Self { store: store.clone(), claim, length, won_us: 0, renewed, renewals: 0 };
         for _ in 0..LOOKS {
             let live = job_leases::live(store, job).await?;
-            match decide(&lease.claim.token, live.iter().map(String::as_str)) {
+            match (decide(&lease.claim.token, live.iter().map(|claim| claim.token.as_str())), live.first()) {
                 // A claim that ran out before it could be read back is none.
-                Decision::Won if live.is_empty() => break,
-                Decision::Won => return Ok(Some(lease)),
-                Decision::Withdraw => break,
-                Decision::Wait => tokio::time::sleep(LOOK_PAUSE).await,
+                (Decision::Won, None) => break,
+                (Decision::Won, Some(own)) => {
+                    lease.won_us = own.seen_us;
+                    return Ok(Some(lease));
+                }
+                (Decision::Withdraw, _) => break,
+                (Decision::Wait, _) => tokio::time::sleep(LOOK_PAUSE).await,
             }
         }
         lease.release().await?;
         Ok(None)
+    }
+
+    /// When the claim was seen to have won, by the clock of ClickHouse: microseconds since 1970 UTC. Whoever has the lease next has
+    /// inserted their claim after that, so this orders the holders of a lease, as far as that clock goes forwards.
+    #[must_use]
+    pub fn won_us(&self) -> i64 {
+        self.won_us
     }
 
     /// Renews the lease again and again; returns when that has failed for so long that it may have run out.

@@ -81,7 +81,7 @@ async fn check_recorded(service: &Service) {
 
 /// What stands is on the page and in its view alike, and an acknowledgement shows in both.
 async fn check_alerts(service: &Service) {
-    let state = r#"INSERT INTO windvane.alert_state (name, revision, at, holder, standing, document) SELECT 'alerts', 1000000, now64(6), 'story',
+    let state = r#"INSERT INTO windvane.alert_state (name, revision, at, holder, standing, document) SELECT 'alerts', 18000000000000000000, now64(6), 'story',
         '[{"fingerprint":"f1","rule":"FeatureDrift","state":"firing","since":"2026-01-09T00:00:00Z","labels":{"model":"delay <7>","severity":"warning"},
            "annotations":{"summary":"temp has moved"},"value":0.4,"link":null,"silenced_by":null,"inhibited_by":null,"acknowledged_by":null,"receivers":["mail"]}]',
         '{}'"#;

@@ -1,5 +1,7 @@
 //! Keeping: what is on disk before anything is sent, so that whoever starts after a crash goes on from there.
 
+use futures_util::stream::StreamExt;
+
 use super::Alerter;
 use crate::authority::Authority;
 use crate::desk::State;
@@ -14,7 +16,7 @@ impl Alerter {
         }
         let text = serde_json::to_vec(&timeless(&self.state)).unwrap_or_default();
         let unchanged = self.kept == text;
-        if unchanged && self.kept_alone == self.alone_since_us {
+        if unchanged && (self.kept_alone, self.kept_stored_us) == (self.alone_since_us, self.stored_us) {
             return;
         }
         if !unchanged {
@@ -22,8 +24,9 @@ impl Alerter {
         }
         let state = timeless(&self.state);
         self.kept = serde_json::to_vec(&state).unwrap_or_default();
-        self.kept_alone = self.alone_since_us;
-        let kept = Kept { state, alone_since_us: self.alone_since_us, leaving: None };
+        (self.kept_alone, self.kept_stored_us) = (self.alone_since_us, self.stored_us);
+        let kept =
+            Kept { state, alone_since_us: self.alone_since_us, stored_us: self.stored_us, leaving: None };
         self.write(serde_json::to_vec(&kept).unwrap_or_default()).await;
     }
 
@@ -33,6 +36,7 @@ impl Alerter {
         let kept = Kept {
             state: timeless(rest),
             alone_since_us: self.alone_since_us,
+            stored_us: self.stored_us,
             leaving: Some(timeless(&self.state)),
         };
         let text = serde_json::to_vec(&kept).unwrap_or_default();
@@ -40,8 +44,21 @@ impl Alerter {
             return;
         }
         self.kept.clone_from(&text);
-        self.kept_alone = self.alone_since_us;
+        (self.kept_alone, self.kept_stored_us) = (self.alone_since_us, self.stored_us);
         self.write(text).await;
+    }
+
+    /// Leaves the state to whoever judges next, so that nothing is sent again that was taken while this process ended.
+    pub(super) async fn leave_state(&mut self) {
+        let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
+        // A write that is on its way is of an earlier state.
+        for _ in 0..2 {
+            self.begin_write(now_us);
+            while self.writing {
+                let Some(done) = self.works.next().await else { return };
+                self.done(done);
+            }
+        }
     }
 
     async fn write(&mut self, text: Vec<u8>) {

@@ -7,7 +7,6 @@ use windvane_store::notifications::Attempted;
 use windvane_types::span::in_words;
 
 use super::{Alerter, Done};
-use crate::authority::Authority;
 use crate::delivery::{ATTEMPT_MAX, Attempt};
 use crate::group::us;
 use crate::illustrate::illustrated;
@@ -70,7 +69,7 @@ impl Alerter {
 
     pub(super) fn begin_beat(&mut self, now_us: i64) {
         let Some(heartbeat) = &self.plan.heartbeat else { return };
-        if now_us < self.beat_us || self.authority != Authority::Held {
+        if now_us < self.beat_us || !self.authority.holds() {
             return;
         }
         // A process that has not looked for long is not well, even where its loop still turns.

@@ -47,7 +47,7 @@ impl Alerter {
         if authority == Authority::Unsure {
             self.alone_since_us.get_or_insert(self.stored_us);
         }
-        if authority == Authority::Held {
+        if authority.holds() {
             // Another process may have gone on from where we were.
             self.term += 1;
             let alone = self.alone_since_us.is_some();
@@ -65,7 +65,7 @@ impl Alerter {
             (self.state, self.aside) = (own, Some(rest));
         }
         self.authority = authority;
-        self.metrics.held.set(i64::from(authority == Authority::Held));
+        self.metrics.held.set(i64::from(authority.holds()));
     }
 
     /// Tells and sends the ends of what this process told alone, while another one judges.
@@ -105,27 +105,27 @@ impl Alerter {
             return;
         }
         match read {
-            Ok(stored) => {
-                (self.taking_over, self.alone_since_us) = (false, None);
-                if let Some(stored) = stored.filter(|stored| stored.revision > self.state.revision) {
-                    self.go_on(succession, &stored);
-                }
-            }
+            Ok(Some(stored)) if stored.revision > self.state.revision => self.go_on(succession, &stored),
+            Ok(Some(stored)) => (self.stored_revision, self.stored_us) = (stored.revision, stored.at_us),
+            Ok(None) => (self.stored_revision, self.stored_us) = (0, 0),
             Err(error) if succession.failed + 1 < READS_MAX => {
                 tracing::warn!(
                     error,
                     "cannot read the state that another process may have left; asking again"
                 );
                 self.ask_for_state(Succession { failed: succession.failed + 1, ..succession });
+                return;
             }
             Err(error) => {
-                (self.taking_over, self.alone_since_us) = (false, None);
                 tracing::error!(
                     error,
                     "cannot read the state that another process may have left; going on from our own"
                 );
             }
         }
+        (self.taking_over, self.alone_since_us) = (false, None);
+        // What whoever judged before is still writing never takes the place of what this process leaves.
+        self.state.revision = self.state.revision.max(self.authority.revision_min());
     }
 
     fn go_on(&mut self, succession: Succession, stored: &Stored) {

@@ -13,6 +13,9 @@ use crate::plan::Heartbeat;
 use crate::receiver::{Receiver, Settings};
 use crate::rule::{Rule, Source};
 
+/// As of a ClickHouse whose clock has not begun: revisions count from where they were.
+const HELD: Authority = Authority::Held { since_us: 0 };
+
 /// A clock whose hands are moved, in seconds.
 #[derive(Debug, Default)]
 struct Hands(AtomicI64);
@@ -115,7 +118,7 @@ async fn a_heartbeat_is_sent_while_rules_are_looked_at_and_not_otherwise() {
     let mut turned = Turned::new("heartbeat");
     turned.turn(1_000).await;
     assert!(turned.got("heart").is_empty(), "another process judges");
-    turned.alerter.authority = Authority::Held;
+    turned.alerter.authority = HELD;
     for (now_s, beats) in [(1_000, 1), (1_030, 1), (1_060, 2), (1_119, 2), (1_120, 3)] {
         turned.turn(now_s).await;
         assert_eq!(turned.got("heart").len(), beats, "{now_s}");
@@ -227,7 +230,7 @@ async fn a_process_that_is_killed_while_it_judges_alone_still_has_judged_alone_w
         turned.turn(now_s).await;
     }
     turned.restart();
-    turned.alerter.has_become(Authority::Held);
+    turned.alerter.has_become(HELD);
     let theirs = State { revision: 99, ..State::default() };
     let alone = turned.alerter.alone_since_us.is_some();
     let stored = Stored {
@@ -248,10 +251,60 @@ async fn a_process_that_is_killed_while_it_judges_alone_still_has_judged_alone_w
 }
 
 #[tokio::test]
+async fn the_end_of_what_was_left_for_others_before_a_restart_is_theirs_to_tell() {
+    let mut turned = Turned::new("known");
+    turned.alerter.authority = HELD;
+    for now_s in [1_000, 1_001] {
+        turned.turn(now_s).await;
+    }
+    let fires = [("StoreUnavailable".to_owned(), "firing".to_owned())];
+    assert_eq!(turned.got("team"), fires);
+    // ClickHouse has the state with this alert, and whoever goes on from there tells its end.
+    let stored = Some((turned.alerter.state.revision, 1_005_000_000));
+    turned.alerter.done(Done::Wrote { events: 0, attempts: 0, stored, result: Ok(()) });
+    turned.alerter.keep().await;
+    turned.restart();
+    for authority in [Authority::Unsure, Authority::Standby] {
+        turned.alerter.has_become(authority);
+    }
+    for now_s in [1_010, 1_011, 9_000] {
+        turned.turn(now_s).await;
+    }
+    assert_eq!(turned.got("team"), fires);
+}
+
+#[tokio::test]
+async fn a_state_that_a_former_holder_writes_late_never_counts_more() {
+    let mut turned = Turned::new("fence");
+    let revision = |turned: &Turned| turned.alerter.state.revision;
+    turned.alerter.has_become(Authority::Held { since_us: 5_000 });
+    turned.alerter.take_over(Succession { alone: false, failed: 0, term: 1 }, Ok(None));
+    let former = revision(&turned);
+    // The lease was elsewhere for a moment, and the loop sees only that it is here again: that is a new term.
+    turned.alerter.has_become(Authority::Held { since_us: 6_000 });
+    assert!(turned.alerter.taking_over);
+    turned.alerter.take_over(Succession { alone: false, failed: 0, term: 2 }, Ok(None));
+    assert!(former > 0 && revision(&turned) > former + 1_000, "{former}");
+    // A clock that was set back: the state that was read counts.
+    turned.alerter.has_become(Authority::Held { since_us: 1_000 });
+    let stored = Stored {
+        revision: revision(&turned) + 7,
+        at_us: 0,
+        holder: "other".to_owned(),
+        standing: String::new(),
+        document: serde_json::to_string(&State { revision: revision(&turned) + 7, ..State::default() })
+            .unwrap(),
+    };
+    let theirs = stored.revision;
+    turned.alerter.take_over(Succession { alone: false, failed: 0, term: 3 }, Ok(Some(stored)));
+    assert_eq!(revision(&turned), theirs);
+}
+
+#[tokio::test]
 async fn a_state_is_left_for_others_by_the_process_that_has_the_lease_only() {
     let mut turned = Turned::new("left");
     turned.alerter.state.revision = 7;
-    for (authority, writes) in [(Authority::Unsure, 0), (Authority::Held, 1)] {
+    for (authority, writes) in [(Authority::Unsure, 0), (HELD, 1)] {
         turned.alerter.authority = authority;
         turned.alerter.begin_write(1_000_000_000);
         assert_eq!(turned.alerter.works.len(), writes, "{authority:?}");
@@ -261,7 +314,7 @@ async fn a_state_is_left_for_others_by_the_process_that_has_the_lease_only() {
 #[tokio::test]
 async fn an_answer_to_an_earlier_ask_is_not_taken() {
     let mut turned = Turned::new("late");
-    for authority in [Authority::Held, Authority::Unsure, Authority::Held] {
+    for authority in [HELD, Authority::Unsure, HELD] {
         turned.alerter.has_become(authority);
     }
     let theirs = State { revision: 9, ..State::default() };
