@@ -18,7 +18,7 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
-pub use self::email::{EmailSettings, Login, Tls};
+pub use self::email::{EmailSettings, Login, MailServers, Tls};
 pub use self::target::{HttpSettings, Targets};
 
 use std::path::PathBuf;
@@ -132,8 +132,16 @@ impl Receiver {
     /// # Errors
     /// The first setting that is wrong.
     pub fn new(name: &str, settings: &Settings) -> Result<Self, SettingsFault> {
+        Self::beside(&mut MailServers::default(), name, settings)
+    }
+
+    /// Makes a receiver beside others that were made with the same servers: it shares connections with those of its own server.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn beside(servers: &mut MailServers, name: &str, settings: &Settings) -> Result<Self, SettingsFault> {
         let channel = match settings {
-            Settings::Email(settings) => Channel::Email(Box::new(Email::new(settings)?)),
+            Settings::Email(settings) => Channel::Email(Box::new(Email::new(settings, servers)?)),
             Settings::Webhook { http, key } => {
                 Channel::Webhook { endpoint: Endpoint::new(http)?, key: key.clone() }
             }
@@ -164,7 +172,7 @@ impl Receiver {
         &self.name
     }
 
-    /// What takes leave of a connection that the receiver keeps, where nobody has used it for so long.
+    /// What takes leave of connections that the receiver keeps, where nobody has used them for so long.
     pub(crate) fn closing(&self, idle_min: Duration) -> Option<BoxFuture<'static, ()>> {
         match &self.channel {
             Channel::Email(email) => email.closing(idle_min),

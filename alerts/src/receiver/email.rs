@@ -4,6 +4,7 @@ mod server;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -14,6 +15,7 @@ use lettre::transport::smtp::client::{Certificate, Tls as Encryption, TlsParamet
 use windvane_store::Secret;
 
 pub(super) use self::server::IDLE_MAX;
+pub use self::server::MailServers;
 use self::server::{NotSent, Server};
 use super::SettingsFault;
 use crate::chain::chain;
@@ -45,7 +47,7 @@ impl Tls {
 }
 
 /// Who we are to the server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// The user.
     pub username: String,
@@ -75,25 +77,26 @@ pub struct EmailSettings {
 /// A way to a mail server.
 #[derive(Debug)]
 pub struct Email {
-    server: Server,
+    server: Arc<Server>,
     from: Mailbox,
     to: Vec<Mailbox>,
     domain: String,
 }
 
 impl Email {
-    pub fn new(settings: &EmailSettings) -> Result<Self, SettingsFault> {
+    /// The way to one of these servers, or to another one that is put beside them.
+    pub fn new(settings: &EmailSettings, servers: &mut MailServers) -> Result<Self, SettingsFault> {
         let from = mailbox("from", &settings.from)?;
         let to: Vec<Mailbox> = settings.to.iter().map(|to| mailbox("to", to)).collect::<Result<_, _>>()?;
         if to.is_empty() {
             return Err(SettingsFault { key: "to", problem: "names nobody".to_owned() });
         }
-        let server = Server::new(settings, encryption(settings)?);
+        let server = servers.of(settings)?;
         let domain = from.email.domain().to_owned();
         Ok(Self { server, from, to, domain })
     }
 
-    /// What takes leave of a connection that has been kept unused for so long.
+    /// What takes leave of connections that have been kept unused for so long.
     pub fn closing(&self, idle_min: Duration) -> Option<BoxFuture<'static, ()>> {
         self.server.closing(idle_min)
     }
@@ -262,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_says_that_a_program_wrote_it_and_keeps_its_id() {
-        let email = Email::new(&settings()).unwrap();
+        let email = Email::new(&settings(), &mut MailServers::default()).unwrap();
         let notification = Notification::test("On Call", "0198".to_owned(), Timestamp::UNIX_EPOCH);
         let mail = email.mail(&notification, &Message::of(&notification)).unwrap();
         let text = String::from_utf8(mail.formatted()).unwrap();
@@ -283,13 +286,15 @@ mod tests {
 
     #[tokio::test]
     async fn debug_does_not_print_the_password() {
-        let shown = format!("{:?} {:?}", settings(), Email::new(&settings()).unwrap());
+        let shown =
+            format!("{:?} {:?}", settings(), Email::new(&settings(), &mut MailServers::default()).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]
     fn a_wrong_address_names_its_key_and_what_is_allowed() {
-        let fault = Email::new(&EmailSettings { to: vec!["nobody".to_owned()], ..settings() }).map(|_| ());
+        let wrong = EmailSettings { to: vec!["nobody".to_owned()], ..settings() };
+        let fault = Email::new(&wrong, &mut MailServers::default()).map(|_| ());
         assert_eq!(
             fault.unwrap_err().to_string(),
             "to: `nobody` is no mail address; allowed is `name@example.org` or `Name <name@example.org>`"

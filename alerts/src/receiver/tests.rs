@@ -98,7 +98,7 @@ fn whole_messages_are_as_they_were_accepted() {
 
 #[tokio::test]
 async fn whole_mails_are_as_they_were_accepted() {
-    let email = Email::new(&EmailSettings {
+    let settings = EmailSettings {
         host: "localhost".to_owned(),
         port: 25,
         tls: Tls::None,
@@ -106,8 +106,8 @@ async fn whole_mails_are_as_they_were_accepted() {
         from: "Windvane <windvane@example.org>".to_owned(),
         to: vec!["team@example.org".to_owned()],
         login: None,
-    })
-    .unwrap();
+    };
+    let email = Email::new(&settings, &mut MailServers::default()).unwrap();
     for state in [State::Firing, State::Resolved] {
         let mut notification = sample(state);
         // The story of a drift has its image in a mail.

@@ -1,6 +1,6 @@
 //! `[alerts.receivers.NAME]`: who is told, made ready to be told.
 
-use windvane_alerts::receiver::{EmailSettings, HttpSettings, Login, Tls};
+use windvane_alerts::receiver::{EmailSettings, HttpSettings, Login, MailServers, Tls};
 use windvane_alerts::{Receiver, Settings};
 use windvane_store::Secret;
 
@@ -46,10 +46,11 @@ const READ_BY: &[(&str, &[&str])] = &[
 /// All receivers, by name; what is wrong with one is a fault of the layers.
 pub fn receivers(layers: &mut Layers) -> Vec<Receiver> {
     let tables = KeyPath::from("alerts.receivers");
+    let mut servers = MailServers::default();
     let made = layers.names(tables.clone()).into_iter().filter_map(|name| {
         let table = tables.join(&name);
         let settings = settings(layers, &table)?;
-        match Receiver::new(&name, &settings) {
+        match Receiver::beside(&mut servers, &name, &settings) {
             Ok(receiver) => Some(receiver),
             Err(fault) => {
                 layers.contradiction(table.join(fault.key), &fault.problem);

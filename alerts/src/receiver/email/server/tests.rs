@@ -1,11 +1,13 @@
-//! Mails one after another: which of them share a connection, and which must not.
+//! Mails one after another and at once: which of them share a connection, and which must not.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::vec;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use windvane_store::Secret;
 
 use super::*;
 use crate::delivery::Attempt;
@@ -17,6 +19,8 @@ use crate::receiver::email::{Email, Tls};
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
     Taken,
+    /// It is taken once as many others as there are connections have begun too.
+    Together,
     /// It is taken, and the server hangs up.
     Last,
     /// Its first command is refused for good.
@@ -25,35 +29,53 @@ enum Fate {
     Unanswered,
 }
 
-/// A mail server that serves one connection after another, and what it was told on which one.
+/// A mail server, and what it was told on which connection.
 struct Fake {
     port: u16,
-    heard: Arc<Mutex<Vec<String>>>,
-    arrived: Arc<Notify>,
+    script: Arc<Script>,
+}
+
+/// What becomes of mails in the order in which they begin, and what was heard.
+struct Script {
+    fates: Mutex<vec::IntoIter<Fate>>,
+    together: Barrier,
+    arrived: Notify,
+    heard: Mutex<Vec<String>>,
 }
 
 impl Fake {
     fn new(fates: impl Into<Vec<Fate>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (heard, arrived) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Notify>::default());
-        let (hears, arrives) = (heard.clone(), arrived.clone());
-        let mut fates = fates.into().into_iter();
+        let script = Arc::new(Script {
+            fates: Mutex::new(fates.into().into_iter()),
+            together: Barrier::new(CONNECTIONS_MAX),
+            arrived: Notify::new(),
+            heard: Mutex::default(),
+        });
+        let played = script.clone();
         std::thread::spawn(move || {
             for (number, stream) in (1..).zip(listener.incoming()) {
-                let hear = |verb: &str| hears.lock().unwrap().push(format!("{number} {verb}"));
-                serve(&stream.unwrap(), (&mut fates, &arrives), hear);
+                let script = played.clone();
+                std::thread::spawn(move || serve(&stream.unwrap(), &script, number));
             }
         });
-        Self { port, heard, arrived }
+        Self { port, script }
     }
 
     fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+        self.script.heard.lock().unwrap().clone()
     }
 
-    fn email(&self) -> Email {
-        let settings = EmailSettings {
+    /// Mails by connection, the first one first.
+    fn mails(&self) -> Vec<usize> {
+        let heard = self.heard();
+        let on = |number: usize| heard.iter().filter(|heard| **heard == format!("{number} MAIL")).count();
+        (1..).map(on).take_while(|mails| *mails > 0).collect()
+    }
+
+    fn settings(&self) -> EmailSettings {
+        EmailSettings {
             host: "127.0.0.1".to_owned(),
             port: self.port,
             tls: Tls::None,
@@ -61,17 +83,16 @@ impl Fake {
             from: "windvane@example.org".to_owned(),
             to: vec!["team@example.org".to_owned()],
             login: None,
-        };
-        Email::new(&settings).unwrap()
+        }
+    }
+
+    fn email(&self) -> Email {
+        Email::new(&self.settings(), &mut MailServers::default()).unwrap()
     }
 }
 
 /// Serves a connection until it ends. A client that has gone is no fault.
-fn serve(
-    stream: &TcpStream,
-    (fates, arrives): (&mut impl Iterator<Item = Fate>, &Notify),
-    hear: impl Fn(&str),
-) {
+fn serve(stream: &TcpStream, script: &Script, number: usize) {
     let (reader, mut writer) = (BufReader::new(stream), stream);
     let mut say = |text: &str| {
         let _ = writer.write_all(text.as_bytes());
@@ -83,7 +104,7 @@ fn serve(
             if line == "." {
                 in_mail = false;
                 match fate {
-                    Fate::Unanswered => arrives.notify_one(),
+                    Fate::Unanswered => script.arrived.notify_one(),
                     _ => say("250 kept\r\n"),
                 }
                 if fate == Fate::Last {
@@ -94,12 +115,15 @@ fn serve(
         }
         let verb = line.split([' ', ':']).next().unwrap_or_default();
         if verb != "EHLO" && verb != "RCPT" && verb != "DATA" {
-            hear(verb);
+            script.heard.lock().unwrap().push(format!("{number} {verb}"));
         }
         match verb {
             "EHLO" => say("250-here\r\n250 8BITMIME\r\n"),
             "MAIL" => {
-                fate = fates.next().expect("every mail has a fate");
+                fate = script.fates.lock().unwrap().next().expect("every mail has a fate");
+                if fate == Fate::Together {
+                    script.together.wait();
+                }
                 say(if fate == Fate::Refused { "550 no more on this one\r\n" } else { "250 go on\r\n" });
             }
             "DATA" => {
@@ -145,7 +169,7 @@ async fn a_connection_whose_mail_was_cut_off_is_never_used_again() {
     assert!(taken(&send(&email).await));
     tokio::select! {
         attempt = send(&email) => panic!("nobody answers: {attempt:?}"),
-        () = server.arrived.notified() => {}
+        () = server.script.arrived.notified() => {}
     }
     assert!(email.closing(Duration::ZERO).is_none(), "it went with the mail");
     assert!(taken(&send(&email).await));
@@ -180,6 +204,42 @@ async fn a_connection_takes_a_number_of_mails() {
     for _ in 0..=mails {
         assert!(taken(&send(&email).await));
     }
-    let on = |number: &str| server.heard().iter().filter(|heard| *heard == &format!("{number} MAIL")).count();
-    assert_eq!((on("1"), on("2")), (mails, 1));
+    assert_eq!(server.mails(), [mails, 1]);
+}
+
+#[tokio::test]
+async fn mails_at_once_have_a_connection_each_up_to_a_number_and_the_next_ones_share_those() {
+    let fates = [[Fate::Together; CONNECTIONS_MAX], [Fate::Taken; CONNECTIONS_MAX]].concat();
+    let server = Fake::new(fates);
+    let email = server.email();
+    // Twice as many as there are connections: the second half waits for those of the first.
+    let at_once = join_all((0..2 * CONNECTIONS_MAX).map(|_| send(&email)));
+    let attempts = timeout(Duration::from_secs(30), at_once).await.expect("all of the first half are there");
+    assert!(attempts.iter().all(taken), "{attempts:?}");
+    let mails = server.mails();
+    assert_eq!(
+        (mails.len(), mails.iter().sum::<usize>()),
+        (CONNECTIONS_MAX, 2 * CONNECTIONS_MAX),
+        "{mails:?}"
+    );
+    email.closing(Duration::ZERO).expect("they are kept").await;
+    assert_eq!(server.heard().iter().filter(|heard| heard.ends_with("QUIT")).count(), CONNECTIONS_MAX);
+}
+
+#[tokio::test]
+async fn receivers_that_reach_a_server_in_the_same_way_share_its_connections() {
+    let server = Fake::new([Fate::Taken; 3]);
+    let mut servers = MailServers::default();
+    let mut receiver = |to: &str, username: Option<&str>| {
+        let login =
+            username.map(|username| Login { username: username.to_owned(), password: Secret::default() });
+        let settings = EmailSettings { to: vec![to.to_owned()], login, ..server.settings() };
+        Email::new(&settings, &mut servers).unwrap()
+    };
+    let (one, other) = (receiver("a@example.org", None), receiver("b@example.org", None));
+    let third = receiver("a@example.org", Some("somebody"));
+    assert!(taken(&send(&one).await) && taken(&send(&other).await));
+    assert_eq!(server.heard(), ["1 MAIL", "1 NOOP", "1 MAIL"]);
+    // Who is somebody else has connections of their own.
+    assert!(one.closing(Duration::ZERO).is_some() && third.closing(Duration::ZERO).is_none());
 }
