@@ -1,33 +1,26 @@
 //! `windvane alerts backtest`: what the rules would have said of the past, and how often people would have been told.
 
+mod history;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use comfy_table::{Table, presets};
-use futures_util::stream::{self, StreamExt as _};
 use windvane_alerts::Plan;
-use windvane_alerts::backtest::{History, Incident, Judgement, Replay, replay};
-use windvane_alerts::group::us;
+use windvane_alerts::backtest::{Incident, Judgement, Replay, replay};
 use windvane_alerts::rule::{Rule, Source};
-use windvane_store::Store;
-use windvane_store::alerts_sources::{self, Asked, OBSERVATIONS_MAX, Observation, Past};
+use windvane_store::alerts_sources;
 use windvane_types::span::{self, Span, in_words};
 
+use self::history::Asking;
 use super::Format;
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::exit::{Because, CommandResult, Failure, Reason};
 use crate::output::print;
 
-/// The most observations of one rule: they are held while they are replayed.
-const HISTORY_MAX: usize = 500_000;
-/// The most times that a query is asked: a minute, where an answer takes a tenth of a second.
-const QUERY_TIMES_MAX: u64 = 1_000;
-/// How many of them at the same time.
-const QUERIES_AT_ONCE: usize = 2;
 /// Messages that a table shows.
 const SHOWN_MAX: usize = 20;
 /// Who is told where nobody is configured.
@@ -71,33 +64,14 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     let incidents = arguments.incidents.as_deref().map(incidents).transpose()?;
     let store = arguments.connection.store()?;
     let told = to_somebody(plan);
-    let (replay, asked) = connection::wait_for(async {
-        let (mut histories, mut asked) = (Vec::new(), Vec::new());
-        for rule in &rules {
-            let every = pause(rule, span);
-            if let Some(every) = every {
-                asked.push(Asking { rule: rule.name.clone(), every });
-            }
-            let observations = history(&store, rule, (span, every)).await?;
-            let asked_every_us = every.map(us);
-            histories.push(History { rule, observations, asked_every_us });
-        }
-        let replay = replay(&told, histories, span).map_err(|error| usage(error.to_string()))?;
-        Ok((replay, asked))
-    })?;
+    let (histories, asked) = connection::wait_for(history::gather(&store, &rules, span))?;
+    let replay = replay(&told, histories, span).map_err(|error| usage(error.to_string()))?;
     let judgement = incidents.map(|incidents| Judgement::of(&replay.events, &incidents));
     let outcome = Outcome { replay, span, judgement, asked, skipped };
     print(&match arguments.format {
         Format::Table => table(&outcome),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&outcome))?),
     })
-}
-
-/// A query that was asked again and again.
-#[derive(Debug)]
-struct Asking {
-    rule: String,
-    every: Duration,
 }
 
 /// What came of it.
@@ -132,16 +106,6 @@ fn has_a_past(rule: &Rule) -> bool {
     }
 }
 
-/// After how long a query is asked again: as often as the rule is looked at, or less often where the span is too long for that.
-fn pause(rule: &Rule, span: Span) -> Option<Duration> {
-    if !matches!(rule.source, Source::Query(_)) {
-        return None;
-    }
-    let length_s = (span.end_us - span.start_us).unsigned_abs().div_ceil(1_000_000);
-    let least = Duration::from_secs(length_s.div_ceil(QUERY_TIMES_MAX).max(1));
-    Some(rule.every.max(least))
-}
-
 /// The plan with somebody who is told, so that messages are counted also before there is a receiver.
 fn to_somebody(plan: &Plan) -> Plan {
     let mut route = plan.route.clone();
@@ -165,76 +129,6 @@ fn to_somebody(plan: &Plan) -> Plan {
         cap: plan.cap,
         lease: plan.lease,
     }
-}
-
-/// What a rule observed in a span.
-async fn history(
-    store: &Store,
-    rule: &Rule,
-    (span, every): (Span, Option<Duration>),
-) -> Result<Vec<Observation>, Failure> {
-    match (&rule.source, every) {
-        (Source::Query(sql), Some(every)) => answers(store, (rule, sql), (span, every)).await,
-        (Source::Stored { .. }, _) => windows(store, rule, span).await,
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// What a query answers about the times of a span, one statement a time, as whoever looks at the rule asks it.
-async fn answers(
-    store: &Store,
-    (rule, sql): (&Rule, &str),
-    (span, every): (Span, Duration),
-) -> Result<Vec<Observation>, Failure> {
-    let step = usize::try_from(us(every)).unwrap_or(usize::MAX).max(1);
-    let mut answers = stream::iter((span.start_us..=span.end_us).step_by(step))
-        .map(|at_us| alerts_sources::ask(store, sql, at_us))
-        .buffered(QUERIES_AT_ONCE);
-    let mut observations = Vec::new();
-    while let Some(answer) = answers.next().await {
-        let answer = answer.map_err(|error| {
-            let Failure { reason, error } = connection::failure(error);
-            Failure { reason, error: error.context(format!("cannot ask what rule `{}` observes", rule.name)) }
-        })?;
-        observations.extend(answer.into_iter().filter(|observation| rule.selects(&observation.labels)));
-        bounded(rule, &observations)?;
-    }
-    Ok(observations)
-}
-
-/// Windows of a span, half by half where it is more than one answer holds.
-async fn windows(store: &Store, rule: &Rule, span: Span) -> Result<Vec<Observation>, Failure> {
-    let Source::Stored { kind, measure } = &rule.source else { return Ok(Vec::new()) };
-    let mut left = vec![span];
-    let mut observations = Vec::new();
-    while let Some(part) = left.pop() {
-        let asked = Asked {
-            measure,
-            from_us: part.start_us,
-            to_us: part.end_us,
-            latest: OBSERVATIONS_MAX,
-            past: Past::Any,
-        };
-        let found = alerts_sources::read(store, kind, asked).await.map_err(connection::failure)?;
-        let middle_us = part.start_us + (part.end_us - part.start_us) / 2;
-        if found.len() as u64 >= OBSERVATIONS_MAX && middle_us > part.start_us {
-            left.push(Span { start_us: middle_us, end_us: part.end_us });
-            left.push(Span { start_us: part.start_us, end_us: middle_us });
-            continue;
-        }
-        observations.extend(found.into_iter().filter(|observation| rule.selects(&observation.labels)));
-        bounded(rule, &observations)?;
-    }
-    Ok(observations)
-}
-
-fn bounded(rule: &Rule, observations: &[Observation]) -> Result<(), Failure> {
-    if observations.len() > HISTORY_MAX {
-        let problem =
-            format!("rule `{}` has more than {HISTORY_MAX} observations; give a shorter span", rule.name);
-        return Err(usage(problem));
-    }
-    Ok(())
 }
 
 fn incidents(path: &Path) -> Result<Vec<Incident>, Failure> {
