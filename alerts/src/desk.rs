@@ -17,7 +17,7 @@ use windvane_types::alert::{Severity, Silence, Standing};
 
 use crate::book::{Book, Entry, Judged};
 use crate::group::{Decision, Group, Manner, Member, View, Why, decide};
-use crate::notification::{Alert, Feature, Labels, Notification, Purpose, State as Ended};
+use crate::notification::{Alert, Feature, Labels, Notification, Origin, Purpose, State as Ended};
 use crate::outbox::{Outbox, Parcel, Settled};
 use crate::plan::Plan;
 use crate::rate::Ledger;
@@ -290,6 +290,7 @@ fn parcel(
         ends_at: member.ended_us.map(time),
         link: member.entry.link,
         feature: Feature::of(&member.entry.observation),
+        origin: Origin::of(&member.entry.observation),
         chart: None,
     };
     let notification = Notification {

@@ -4,14 +4,17 @@
 use std::time::Duration;
 
 use windvane_store::alerts_histogram::{self, Asked};
-use windvane_store::{Store, StoreError, alerts_versions};
+use windvane_store::alerts_versions::{self, FirstSeen};
+use windvane_store::{Store, StoreError};
 use windvane_types::span::{self, Span};
 
 use crate::cause;
-use crate::notification::{Alert, Feature, Notification, Purpose, State};
+use crate::notification::{Alert, Notification, Origin, Purpose, State};
 
 /// Alerts that get a chart: those that are told first.
 const CHARTS_MAX: usize = 3;
+/// Alerts that get a likely cause.
+const CAUSES_MAX: usize = 3;
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -25,9 +28,9 @@ pub(crate) async fn illustrated(store: &Store, notification: Notification) -> No
     let mut better = notification.clone();
     let improved = async {
         for alert in better.alerts.iter_mut().filter(|alert| alert.feature.is_some()).take(CHARTS_MAX) {
-            improve(store, alert).await?;
+            draw(store, alert).await?;
         }
-        Ok::<_, StoreError>(())
+        explain(store, &mut better.alerts).await
     };
     match tokio::time::timeout(PATIENCE, improved).await {
         Ok(Ok(())) => better,
@@ -39,8 +42,8 @@ pub(crate) async fn illustrated(store: &Store, notification: Notification) -> No
     }
 }
 
-async fn improve(store: &Store, alert: &mut Alert) -> Result<(), StoreError> {
-    let Some(feature) = alert.feature.clone() else { return Ok(()) };
+async fn draw(store: &Store, alert: &mut Alert) -> Result<(), StoreError> {
+    let Some(feature) = &alert.feature else { return Ok(()) };
     let asked = Asked {
         model: &feature.model,
         version: &feature.version,
@@ -54,20 +57,87 @@ async fn improve(store: &Store, alert: &mut Alert) -> Result<(), StoreError> {
         "categorical" => alerts_histogram::categorical(store, asked).await?,
         _ => None,
     };
-    // What else fires explains less than a new version does.
-    let explained = alert.annotations.get("cause").is_some_and(|cause| !cause::is_same_time(cause));
-    if !explained && let Some(cause) = new_version(store, &feature).await? {
-        alert.annotations.insert("cause".to_owned(), cause);
+    Ok(())
+}
+
+/// Names versions that came when it went wrong. That is asked once: a message that is sent again says the same.
+async fn explain(store: &Store, alerts: &mut [Alert]) -> Result<(), StoreError> {
+    // Most alerts of a group are about one window.
+    let mut known: Vec<(Origin, Option<String>)> = Vec::new();
+    for alert in alerts.iter_mut().filter(|alert| alert.origin.is_some()).take(CAUSES_MAX) {
+        let Some(origin) = alert.origin.take() else { continue };
+        // What else fires explains less than a new version does; what somebody has written explains more.
+        if alert.annotations.get("cause").is_some_and(|cause| !cause::is_same_time(cause)) {
+            continue;
+        }
+        let cause = match known.iter().find(|(asked, _)| *asked == origin) {
+            Some((_, cause)) => cause.clone(),
+            None => {
+                let span = Span { start_us: origin.before_us, end_us: origin.window_us.1 };
+                let seen = alerts_versions::first_seen(store, &origin.model, span).await?;
+                let cause = new_version(&seen, origin.window_us.0);
+                known.push((origin, cause.clone()));
+                cause
+            }
+        };
+        if let Some(cause) = cause {
+            alert.annotations.insert("cause".to_owned(), cause);
+        }
+    }
+    for alert in alerts {
+        alert.origin = None;
     }
     Ok(())
 }
 
 /// A version that came with the window, after others.
-async fn new_version(store: &Store, feature: &Feature) -> Result<Option<String>, StoreError> {
-    let (start_us, window_start_us) = (feature.reference_us.0, feature.window_us.0);
-    let span = Span { start_us, end_us: feature.window_us.1 };
-    let seen = alerts_versions::first_seen(store, &feature.model, span).await?;
+fn new_version(seen: &[FirstSeen], window_start_us: i64) -> Option<String> {
     let before = seen.iter().any(|version| version.first_us < window_start_us);
-    let new = seen.iter().find(|version| version.first_us >= window_start_us && before);
-    Ok(new.map(|new| format!("version {} was first seen at {}", new.version, span::shown(new.first_us))))
+    let new = seen.iter().find(|version| version.first_us >= window_start_us && before)?;
+    Some(format!("version {} was first seen at {}", new.version, span::shown(new.first_us)))
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::alerts_sources;
+
+    use super::*;
+
+    #[test]
+    fn a_version_that_came_with_the_window_after_others_is_named() {
+        let seen = |versions: &[(&str, i64)]| -> Vec<FirstSeen> {
+            versions
+                .iter()
+                .map(|(version, first_us)| FirstSeen { version: (*version).to_owned(), first_us: *first_us })
+                .collect()
+        };
+        let said = Some("version 8 was first seen at 1970-01-01T00:00:07Z".to_owned());
+        for (versions, expected) in [
+            (&[("7", 1_000_000), ("8", 7_000_000)][..], said),
+            (&[("7", 1_000_000), ("8", 4_000_000)][..], None),
+            // A model that is new has no version before.
+            (&[("8", 7_000_000)][..], None),
+            (&[][..], None),
+        ] {
+            assert_eq!(new_version(&seen(versions), 5_000_000), expected, "{versions:?}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_looked_for_behind_what_monitors_find_of_all_versions() {
+        let origin = |kind: &str| Origin::of(&alerts_sources::kind(kind).unwrap().sample());
+        let drift = origin("drift").unwrap();
+        assert_eq!((drift.model.as_str(), drift.before_us), ("delay", 1_356_998_400_000_000));
+        for kind in ["quality", "performance", "latency", "fairness", "attribution"] {
+            let origin = origin(kind).unwrap();
+            let (start_us, _) = origin.window_us;
+            assert_eq!(start_us - origin.before_us, 7 * 86_400_000_000, "{kind}: seven days before one");
+        }
+        for kind in ["experiment", "sample_ratio", "gate", "monitor", "ingestion", "outcomes"] {
+            assert_eq!(origin(kind), None, "{kind}");
+        }
+        let mut one = alerts_sources::kind("drift").unwrap().sample();
+        one.labels.insert("version".to_owned(), "7".to_owned());
+        assert_eq!(Origin::of(&one), None, "another version is no cause of what this one does");
+    }
 }

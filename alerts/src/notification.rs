@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use windvane_store::alerts_histogram::Histogram;
 use windvane_store::alerts_sources::Observation;
 
+const DAY_US: i64 = 86_400_000_000;
+
 /// Names and values that identify an alert.
 pub type Labels = BTreeMap<String, String>;
 
@@ -50,6 +52,9 @@ pub struct Alert {
     /// Which feature it is about, where it is about one.
     #[serde(default)]
     pub feature: Option<Feature>,
+    /// When it went wrong, where a new version of the model may be why and nobody has looked for one yet.
+    #[serde(default)]
+    pub origin: Option<Origin>,
     /// The feature's values, before and now, where they are known.
     #[serde(default)]
     pub chart: Option<Histogram>,
@@ -91,6 +96,38 @@ impl Feature {
             kind: observation.fields.get("column_kind")?.as_str()?.to_owned(),
             reference_us: (time("reference_start_us")?, time("reference_end_us")?),
             window_us: (observation.window_start_us, observation.window_end_us),
+        })
+    }
+}
+
+/// A span in which something went wrong, and what came before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The model.
+    pub model: String,
+    /// From when on what came before counts, microseconds since 1970 UTC.
+    pub before_us: i64,
+    /// The window.
+    pub window_us: (i64, i64),
+}
+
+impl Origin {
+    /// That of an observation of all versions of a model in a window. The reference of a drift came before it; of what has none, or does
+    /// not say when it was, the seven windows before, within a day and thirty.
+    #[must_use]
+    pub fn of(observation: &Observation) -> Option<Self> {
+        let Observation { labels, window_start_us: start_us, window_end_us: end_us, .. } = observation;
+        // A failed run is the monitor's own fault, not the model's.
+        let of_a_window = labels.contains_key("monitor") && !labels.contains_key("kind") && *start_us > 0;
+        if !of_a_window || labels.contains_key("version") {
+            return None;
+        }
+        let reference_us = observation.fields.get("reference_start_us").and_then(serde_json::Value::as_i64);
+        let back_us = end_us.saturating_sub(*start_us).saturating_mul(7).clamp(DAY_US, 30 * DAY_US);
+        Some(Self {
+            model: labels.get("model")?.clone(),
+            before_us: reference_us.unwrap_or(start_us.saturating_sub(back_us)),
+            window_us: (*start_us, *end_us),
         })
     }
 }
@@ -192,6 +229,7 @@ impl Notification {
             ends_at: None,
             link: None,
             feature: None,
+            origin: None,
             chart: None,
         };
         Self {
@@ -296,6 +334,7 @@ mod tests {
             ends_at: None,
             link: None,
             feature: None,
+            origin: None,
             chart: None,
         }
     }

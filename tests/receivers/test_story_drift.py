@@ -34,16 +34,17 @@ def forty(rows):
 
 
 def hours(rows, moved):
-    """The same flights in three hours: as they are, `moved`, and as they are."""
+    """The same flights in three hours: as they are, `moved` as a new version came, and as they are."""
     now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0).timestamp()
     starts = [int(now - ago * HOUR_S) for ago in (3, 2, 1)]
     events = []
     for hour, start in enumerate(starts):
+        version = "8" if hour == 1 else "7"
         for at, features in enumerate(forty(rows)):
             if hour == 1:
                 features = {name: moved(value) for name, value in features.items()}
             events.append({
-                "model": "delay", "version": "7", "event_id": f"{hour}-{at}", "ts": (start + at * 9) * 1_000_000,
+                "model": "delay", "version": version, "event_id": f"{hour}-{at}", "ts": (start + at * 9) * 1_000_000,
                 "features": features, "prediction": {"score": 0.5},
             })
     return [datetime.fromtimestamp(start, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") for start in [*starts, int(now)]], events

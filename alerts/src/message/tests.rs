@@ -76,6 +76,7 @@ fn drifted(columns: usize) -> Notification {
         ends_at: None,
         link: Some("https://w.example.org/x".to_owned()),
         feature: None,
+        origin: None,
         chart: Some(windvane_store::alerts_histogram::Histogram {
             bins: vec!["20".to_owned(), "40".to_owned(), "60".to_owned()],
             reference: vec![0.6, 0.3, 0.1],

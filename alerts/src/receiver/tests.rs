@@ -49,6 +49,7 @@ fn sample(state: State) -> Notification {
         ends_at: (state == State::Resolved).then(|| time("2013-03-03T00:01:00Z")),
         link: None,
         feature: None,
+        origin: None,
         chart: None,
     };
     let mut temp = drift(
