@@ -30,6 +30,23 @@ def accounted(stats):
     return stats.received + lost + stats.spooled + stats.queued
 
 
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def rows_of_arrow(body):
+    """The records of a stream; nulls are absent fields."""
+    import pyarrow
+
+    with pyarrow.ipc.open_stream(body) as reader:
+        return [_present(row) for row in reader.read_all().to_pylist()]
+
+
+def _present(value):
+    if isinstance(value, dict):
+        return {name: _present(held) for name, held in value.items() if held is not None}
+    return value
+
+
 class FaultyCollector:
     """Answers as the collector does, once per Idempotency-Key, after the faults that `plan` holds.
 
@@ -41,6 +58,7 @@ class FaultyCollector:
         self.plan = []
         self.records = {}  # kind -> records, in the order of storing
         self.requests = []  # (kind, key, events)
+        self.forms = []  # content types of these
         self.keys = {}
         self.always = None
         self.events_max = None
@@ -84,9 +102,11 @@ class FaultyCollector:
         body = request.rfile.read(int(request.headers["content-length"]))
         kind = request.path.rsplit("/", 1)[1]
         key = request.headers["idempotency-key"]
-        records = [json.loads(line) for line in gzip.decompress(body).splitlines()]
+        form = request.headers["content-type"]
+        records = rows_of_arrow(body) if form == ARROW else [json.loads(line) for line in gzip.decompress(body).splitlines()]
         with self._lock:
             self.requests.append((kind, key, len(records)))
+            self.forms.append(form)
         status, headers = (fault, {}) if not isinstance(fault, tuple) else fault
         if isinstance(status, int):
             return self._answer(request, status, {"code": "a_fault", "detail": "on purpose"}, headers)

@@ -92,6 +92,7 @@ def init(url: Optional[str] = None, **settings: Any) -> Client:
     | `spool_dir`, `spool_bytes` | none, 256 MiB | a folder for batches that the server does not take now |
     | `trace_context` | True | take the ids of the open span of OpenTelemetry |
     | `report_drops` | True | tell the collector how many events were lost, as `windvane.sdk.dropped` |
+    | `wire` | `auto` | tables as Arrow where the program has imported pyarrow; `arrow` imports it here, `ndjson` never uses it |
     | `tls` | the system's | an `ssl.SSLContext` |
 
     Raises ValueError or TypeError where a setting is wrong: that is to be seen at the start, not in production.

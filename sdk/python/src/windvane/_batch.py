@@ -1,12 +1,12 @@
-"""A batch on its way: lines of one kind, compressed, under one Idempotency-Key for as long as it lives."""
+"""A batch on its way: lines or rows of one kind, compressed, under one Idempotency-Key for as long as it lives."""
 
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from . import _encode
+from . import _arrow, _encode
 from ._counts import INVALID
 from ._packed import is_packed, unpack
 from ._queue import Item, cost
@@ -30,17 +30,26 @@ class Batch:
     begun: float = 0.0
     in_doubt: bool = False
     spooled: bool = False
+    content_type: str = CONTENT_TYPE
 
     def halves(self, keys: Tuple[str, str]) -> List[Batch]:
         """Two batches of half the events, for a server that finds this one too large."""
-        lines = gzip.decompress(self.body).split(b"\n")
-        middle = len(lines) // 2
-        parts = (lines[:middle], lines[middle:])
+        if self.content_type == _arrow.CONTENT_TYPE:
+            parts = _arrow.halves(self.body)
+        else:
+            lines = gzip.decompress(self.body).split(b"\n")
+            middle = len(lines) // 2
+            parts = [(pack(part), len(part)) for part in (lines[:middle], lines[middle:])]
         sizes = (0, self.size)
         return [
-            Batch(key, self.kind, len(part), size, pack(part), self.begun)
-            for key, part, size in zip(keys, parts, sizes)
+            Batch(key, self.kind, n, size, body, self.begun, content_type=self.content_type)
+            for key, (body, n), size in zip(keys, parts, sizes)
         ]
+
+    def headers(self) -> Dict[str, str]:
+        """What a request with this body says of it. Arrow's buffers are compressed within."""
+        said = {"content-type": self.content_type, "idempotency-key": self.key}
+        return said if self.content_type == _arrow.CONTENT_TYPE else {**said, "content-encoding": "gzip"}
 
 
 def pack(lines: List[bytes]) -> bytes:
@@ -66,18 +75,59 @@ class Lines:
         yield self.lines[start:], self.size
 
 
-def by_kind(
-    items: List[Item], rest: Callable[[], None]
-) -> Tuple[Dict[str, Lines], Dict[str, int], int]:
-    """Lines by kind, what could not be encoded by reason, and what the latter count for in bytes. `rest` is called in between."""
-    found: Dict[str, Lines] = {}
-    lost: Dict[str, int] = {}
-    lost_size = 0
+@dataclass
+class Tables:
+    """Record batches of one kind and one schema with what they count for."""
+
+    batches: List[Any]
+    size: int
+
+    def chunks(self) -> Iterator[Tuple[bytes, int, int]]:
+        """Bodies within the bound of one request, with their rows. The last one carries what all count for."""
+        bodies = _arrow.bodies(self.batches, BODY_BYTES_MAX)
+        for end, (body, n) in enumerate(bodies, 1):
+            yield body, n, self.size if end == len(bodies) else 0
+
+
+@dataclass
+class Encoded:
+    """Lines by kind, tables by kind and schema, what could not be encoded by reason, and what the latter count for in bytes."""
+
+    lines: Dict[str, Lines] = field(default_factory=dict)
+    tables: Dict[Tuple[str, Any], Tables] = field(default_factory=dict)
+    lost: Dict[str, int] = field(default_factory=dict)
+    lost_size: int = 0
+
+    def add_table(self, kind: str, batch: Any, size: int) -> None:
+        """Adds rows that are Arrow."""
+        held = self.tables.setdefault((kind, batch.schema), Tables([], 0))
+        held.batches.append(batch)
+        held.size += size
+
+    def add_lines(self, kind: str, lines: List[bytes], dropped: Dict[str, int], size: int) -> None:
+        """Adds the lines of an item, and what of it gave none."""
+        for reason, n in dropped.items():
+            self.lost[reason] = self.lost.get(reason, 0) + n
+        if not lines:
+            self.lost_size += size
+            return
+        held = self.lines.setdefault(kind, Lines([], 0))
+        held.lines.extend(lines)
+        held.size += size
+
+
+def encode(items: List[Item], rest: Callable[[], None], takes_arrow: bool) -> Encoded:
+    """Items as they will be sent. `rest` is called in between."""
+    encoded = Encoded()
     in_a_row = 0
     for kind, payload in items:
         size = cost(payload)
         dropped: Dict[str, int] = {}
         if not isinstance(payload, bytes):
+            batch = payload.record_batch() if takes_arrow else None
+            if batch is not None:
+                encoded.add_table(kind, batch, size)
+                continue
             lines, dropped = payload.lines()
         elif is_packed(payload):
             lines, dropped = _unpacked(payload)
@@ -86,15 +136,8 @@ def by_kind(
                 rest()
         else:
             lines = [payload]
-        for reason, n in dropped.items():
-            lost[reason] = lost.get(reason, 0) + n
-        if not lines:
-            lost_size += size
-            continue
-        held = found.setdefault(kind, Lines([], 0))
-        held.lines.extend(lines)
-        held.size += size
-    return found, lost, lost_size
+        encoded.add_lines(kind, lines, dropped, size)
+    return encoded
 
 
 def _unpacked(payload: bytes) -> Tuple[List[bytes], Dict[str, int]]:

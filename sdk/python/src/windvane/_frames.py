@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from . import _arrow
 from ._client import Client
 from ._counts import INVALID, REDACTED
 from ._encode import microseconds
@@ -109,7 +110,8 @@ def _log_part(client: Client, part: Table, ids: Sequence[str]) -> None:
         n = sum(kept)
     if n:
         size = part.size() + n * CELL_BYTES
-        client.log_rows("predictions", Rows(n, size, _encoder(client, part, ids, kept)))
+        rows = Rows(n, size, _encoder(client, part, ids, kept), lambda: _record_batch(part, ids, kept))
+        client.log_rows("predictions", rows)
 
 
 def _encoder(
@@ -128,6 +130,27 @@ def _encoder(
         return made, lost
 
     return lines
+
+
+def _record_batch(part: Table, ids: Sequence[str], kept: Optional[List[bool]]) -> Any:
+    """The rows as Arrow; None where they are few, or Arrow cannot say them."""
+    if part.length < _arrow.ROWS_MIN:
+        return None
+    columns = _arrow.Columns(
+        part.length,
+        ids,
+        part.features,
+        part.answers,
+        part.probabilities,
+        part.embeddings,
+        part.fields,
+        part.tags,
+        part.shared,
+    )
+    try:
+        return _arrow.record_batch(columns, kept)
+    except Exception:  # pyarrow raises many kinds; the lines will say what is wrong, if something is
+        return None
 
 
 def _append(client: Client, record: Dict[str, Any], made: List[bytes]) -> Optional[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from ._counts import QUEUE_FULL, Stats
 
@@ -23,13 +23,21 @@ _CALM = 8
 class Rows:
     """Rows of one call, encoded later in the sender's thread: the caller only pays for a copy."""
 
-    __slots__ = ("n", "size", "lines")
+    __slots__ = ("n", "size", "lines", "record_batch")
 
-    def __init__(self, n: int, size: int, lines: Callable[[], Tuple[List[bytes], Dict[str, int]]]) -> None:
+    def __init__(
+        self,
+        n: int,
+        size: int,
+        lines: Callable[[], Tuple[List[bytes], Dict[str, int]]],
+        record_batch: Callable[[], Any] = lambda: None,
+    ) -> None:
         self.n = n
         self.size = size
         # Answers the lines, and by reason how many rows gave none.
         self.lines = lines
+        # Answers the rows as Arrow; None where they go as lines.
+        self.record_batch = record_batch
 
 
 Item = Tuple[str, Union[bytes, Rows]]

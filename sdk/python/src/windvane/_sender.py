@@ -17,11 +17,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Callable, List, Optional
 
-from ._batch import CONTENT_TYPE, Batch, by_kind, pack
+from ._arrow import CONTENT_TYPE as ARROW
+from ._batch import Batch, encode, pack
 from ._counts import AT_EXIT, DAMAGED, GAVE_UP, INVALID, REFUSED, Stats
 from ._ids import IdMaker
 from ._queue import Item, Queue, cost, events
-from ._settings import Settings
+from ._settings import Settings, takes_arrow
 from ._spool import Spool, Stored
 from ._transport import Answer, Transport, Unreachable
 
@@ -150,19 +151,26 @@ class Sender:
         return not self._abandoned
 
     def _batches(self, taken: List[Item]) -> List[Batch]:
-        found, lost, lost_size = by_kind(taken, self._rest)
+        encoded = encode(taken, self._rest, takes_arrow(self._settings))
+        lost = encoded.lost
         n = sum(lost.values())
         if n:
             self.fault(f"cannot encode {n} events")
-            self._settle(n, lost_size, lambda stats: stats.drop_all(lost))
-        elif lost_size:
-            self._settle(0, lost_size, lambda stats: None)
+            self._settle(n, encoded.lost_size, lambda stats: stats.drop_all(lost))
+        elif encoded.lost_size:
+            self._settle(0, encoded.lost_size, lambda stats: None)
         now = time.monotonic()
-        return [
+        batches = [
             Batch(self._ids.make(), kind, len(part), size, pack(part), now)
-            for kind, lines in found.items()
+            for kind, lines in encoded.lines.items()
             for part, size in lines.chunks()
         ]
+        batches += [
+            Batch(self._ids.make(), kind, n, size, body, now, content_type=ARROW)
+            for (kind, _), tables in encoded.tables.items()
+            for body, n, size in tables.chunks()
+        ]
+        return batches
 
     def _rest(self) -> None:
         """Lets other threads run: a thread that waits for the interpreter waits for 5 ms else."""
@@ -187,12 +195,7 @@ class Sender:
 
     def _attempt(self, batch: Batch) -> Optional[float]:
         """Sends once. Answers the seconds to wait before the next try, or None where there is none to make."""
-        headers = {
-            "content-type": CONTENT_TYPE,
-            "content-encoding": "gzip",
-            "idempotency-key": batch.key,
-            "user-agent": "windvane-python/0.1.0",
-        }
+        headers = {**batch.headers(), "user-agent": "windvane-python/0.1.0"}
         path = f"/v1/{batch.kind}"
         try:
             answer = self._transport.request("POST", path, batch.body, headers)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Dict, Optional, Sequence, Union
 from urllib.parse import urlsplit
 
+from . import _arrow
 from .redaction import Redaction
 
 
@@ -38,6 +39,7 @@ class Settings:
     spool_bytes: int = 256 << 20
     trace_context: bool = True
     report_drops: bool = True
+    wire: str = "auto"
     tls: Optional[ssl.SSLContext] = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +48,10 @@ class Settings:
             raise ValueError(f"url is {self.url!r}; accepted is http://HOST:PORT or https://HOST:PORT")
         if self.on_full not in ("drop_newest", "drop_oldest"):
             raise ValueError(f"on_full is {self.on_full!r}; accepted are 'drop_newest' and 'drop_oldest'")
+        if self.wire not in ("auto", "ndjson", "arrow"):
+            raise ValueError(f"wire is {self.wire!r}; accepted are 'auto', 'ndjson' and 'arrow'")
+        if self.wire == "arrow":
+            _arrow.load()
         if not 0.0 <= self.sample_rate <= 1.0:
             raise ValueError(f"sample_rate is {self.sample_rate}; accepted are shares from 0 to 1")
         if self.token is not None and not re.fullmatch(r"[\x21-\x7e]+", self.token):
@@ -56,6 +62,12 @@ class Settings:
         for name in _SECONDS:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; accepted are seconds, 0 or more")
+
+
+def takes_arrow(settings: Settings) -> bool:
+    """Whether tables go as Arrow at this moment. Redaction reads records, and the spool's files are lines in all languages."""
+    may = settings.wire != "ndjson" and settings.redaction is None and settings.spool_dir is None
+    return may and _arrow.is_loaded()
 
 
 _SECONDS: Sequence[str] = (
