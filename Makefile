@@ -159,7 +159,19 @@ $(CACHE)/venv-sdk-hooks/.ready: sdk/python/tests/large/requirements.txt
 
 .PHONY: sdk-hooks
 sdk-hooks: $(CACHE)/venv-sdk-hooks/.ready ## Hooks of large libraries: BentoML, MLflow, Ray Serve; not part of `make test`
-	cd sdk/python && $(CACHE)/venv-sdk-hooks/bin/python -m pytest tests/large
+	cd sdk/python && $(CACHE)/venv-sdk-hooks/bin/python -m pytest tests/large/test_large.py
+
+$(CACHE)/venv-sdk-torch/.ready: sdk/python/tests/large/torch.txt
+	python3 -m venv $(CACHE)/venv-sdk-torch
+	$(CACHE)/venv-sdk-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-cache-dir -r sdk/python/tests/large/torch.txt
+	@touch $@
+
+# TORCH_PYTHON=… names a Python that has PyTorch, NumPy and pytest already; then nothing is downloaded.
+TORCH_PYTHON ?= $(CACHE)/venv-sdk-torch/bin/python
+
+.PHONY: sdk-torch
+sdk-torch: $(if $(filter $(CACHE)/%,$(TORCH_PYTHON)),$(CACHE)/venv-sdk-torch/.ready) ## The hook of PyTorch under the real one, gigabytes of it; not part of `make test`
+	cd sdk/python && $(TORCH_PYTHON) -m pytest tests/large/test_torch.py
 
 .PHONY: sdk-rust
 sdk-rust: tools

@@ -166,7 +166,7 @@ def test_images_and_tokens_are_no_features(client, collector):
 
 
 class Module:
-    """What torch.nn.Module offers to hooks; the real one is not installed here."""
+    """What torch.nn.Module offers to hooks; `make sdk-torch` runs the real one, which is too large for `make test`."""
 
     __module__ = "torch.nn.modules.module"
 

@@ -21,16 +21,17 @@ def hook(module: Any, fields: Mapping[str, Any]) -> Callable[[], None]:
     def before(_module: Any, _inputs: Any) -> None:
         begun.ns = time.perf_counter_ns()
 
-    def after(_module: Any, inputs: Any, output: Any) -> None:
+    def after(_module: Any, inputs: Any, named: Any, output: Any) -> None:
         started = getattr(begun, "ns", None) or time.perf_counter_ns()
+        given = [*inputs, *named.values()]
         log_call(
             options,
             started,
-            lambda: columns_of(_plain(inputs[0]) if inputs else [], options),
+            lambda: columns_of(_plain(given[0]) if given else [], options),
             lambda: answers(_plain(output), options.answer),
         )
 
-    handles = [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+    handles = [module.register_forward_pre_hook(before), _after(module, after)]
 
     def remove() -> None:
         for handle in handles:
@@ -39,9 +40,21 @@ def hook(module: Any, fields: Mapping[str, Any]) -> Callable[[], None]:
     return remove
 
 
+def _after(module: Any, hook: Callable[[Any, Any, Any, Any], None]) -> Any:
+    """Hooks a module; before version 2, PyTorch does not tell hooks the arguments that have names."""
+    try:
+        return module.register_forward_hook(hook, with_kwargs=True)
+    except TypeError:
+        return module.register_forward_hook(lambda made, inputs, output: hook(made, inputs, {}, output))
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "detach"):
-        return value.detach().cpu().numpy()
+        tensor = value.detach().cpu()
+        try:
+            return tensor.numpy()
+        except TypeError:  # bfloat16 and other types that NumPy lacks
+            return tensor.float().numpy()
     if isinstance(value, (list, tuple)):
         return [_plain(held) for held in value]
     return value
