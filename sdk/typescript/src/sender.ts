@@ -78,6 +78,10 @@ export class Sender {
   #deadline = Infinity;
   #warned = false;
   #inFlight: Batch[] = [];
+  /** A batch that is being made: in neither the queue nor in flight. */
+  #making: Promise<Batch> | undefined;
+  /** The request that waits for its answer. */
+  #asked: { batch: Batch; abort: AbortController } | undefined;
   #opened: Promise<Disk | undefined> | undefined;
   #reported = 0;
   #report: Batch | undefined;
@@ -133,7 +137,17 @@ export class Sender {
     await Promise.race([this.#running, limit.over]);
     limit.clear();
     this.#deadline = 0;
+    await this.#loseRest();
     await disk?.close();
+  }
+
+  /** Nothing is left without a fate. What was sent and not answered may have been received; its answer counts no more. */
+  async #loseRest(): Promise<void> {
+    const made = await this.#making;
+    const asked = this.#asked;
+    if (asked) asked.batch.inDoubt = true;
+    for (const batch of new Set([...this.#inFlight, ...(made ? [made] : [])])) this.#lose(batch, "at_exit");
+    asked?.abort.abort();
   }
 
   /** One warning a client; what comes after it is counted. */
@@ -147,7 +161,9 @@ export class Sender {
   async #sendAll(): Promise<void> {
     await this.#disk();
     for (let items = this.#take(); items.length > 0; items = this.#take()) {
-      this.#inFlight = [await this.#batch(items)];
+      this.#making = this.#batch(items);
+      this.#inFlight = [await this.#making];
+      this.#making = undefined;
       for (let [first] = this.#inFlight; first; [first] = this.#inFlight) await this.#deliver(first);
       await this.#sendStored(1);
     }
@@ -260,6 +276,10 @@ export class Sender {
   async #attempt(batch: Batch): Promise<number | undefined> {
     let response: Response;
     let body: string;
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(new Error(`no answer for ${this.options.timeoutMs} ms`)), this.options.timeoutMs);
+    unref(timer);
+    this.#asked = { batch, abort };
     try {
       response = await fetch(`${this.options.url}/v1/${batch.kind}`, {
         method: "POST",
@@ -267,12 +287,15 @@ export class Sender {
         headers: this.#headers(batch),
         body: batch.body,
         keepalive: batch.body.length < KEEPALIVE_BYTES_MAX && typeof document !== "undefined",
-        signal: AbortSignal.timeout(this.options.timeoutMs),
+        signal: abort.signal,
       });
       body = await response.text();
     } catch (error) {
       batch.inDoubt = true;
       return this.#again(`${this.options.url} does not answer: ${error}`, null);
+    } finally {
+      clearTimeout(timer);
+      this.#asked = undefined;
     }
     return this.#judge(batch, response, body);
   }

@@ -5,8 +5,8 @@
 import { mkdir, open, readFile, readdir, rename, rmdir, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 
 import { type Kind, makeId } from "./events.js";
 import type { Disk, Stored } from "./sender.js";
@@ -24,6 +24,9 @@ const OWNER = "owner.json";
 /** Processes of another machine or container cannot be asked; they touch their folder this often, and are dead after so long without. */
 const TOUCH_MS = 60_000;
 const LEASE_MS = 600_000;
+/** More than any batch has, compressed and as lines: what is larger was not written by a client. */
+const BODY_BYTES_MAX = 64 * 2 ** 20;
+const LINES_BYTES_MAX = 256 * 2 ** 20;
 /** The time of a folder that its process has closed. */
 const GIVEN_UP = new Date(0);
 /** Folders of this thread's clients. */
@@ -115,10 +118,10 @@ export class Spool implements Disk {
   }
 
   async read(stored: Stored): Promise<Uint8Array<ArrayBuffer>> {
+    const { size } = await stat(stored.path);
+    if (size > BODY_BYTES_MAX) throw new Error(`${size} bytes; accepted are up to ${BODY_BYTES_MAX}`);
     const body = new Uint8Array(await readFile(stored.path));
-    const text = await promisify(gunzip)(body);
-    let events = 0;
-    for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, end + 1)) events++;
+    const events = await lines(body);
     if (events !== stored.events) throw new Error(`${events} events, not ${stored.events}`);
     return body;
   }
@@ -143,6 +146,17 @@ export class Spool implements Disk {
     else await utimes(join(this.#folder, OWNER), GIVEN_UP, GIVEN_UP).catch(() => undefined);
     ours.delete(this.#folder);
   }
+}
+
+/** How many lines end in a body, read piece by piece: it may unpack to much more than it should. */
+async function lines(body: Uint8Array): Promise<number> {
+  let [ends, bytes] = [0, 0];
+  for await (const part of Readable.from([body]).pipe(createGunzip()) as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > LINES_BYTES_MAX) throw new Error(`more than ${LINES_BYTES_MAX} bytes of lines`);
+    for (let end = part.indexOf(10); end >= 0; end = part.indexOf(10, end + 1)) ends++;
+  }
+  return ends;
 }
 
 /** Whether the folder is one of ours, and its process is gone. */

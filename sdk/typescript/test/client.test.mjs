@@ -35,6 +35,12 @@ function log(client, n, fields = {}) {
   return Array.from({ length: n }, (_, x) => client.logPrediction({ features: { x }, prediction: { score: 0.5 }, ...fields }));
 }
 
+async function eventually(look) {
+  for (const end = Date.now() + 20_000; !look(); await new Promise((resolve) => setTimeout(resolve, 5))) {
+    assert.ok(Date.now() < end, JSON.stringify([clients.map((client) => client.stats()), collector.records]));
+  }
+}
+
 function checked(client) {
   const stats = client.stats();
   assert.equal(accounted(stats), stats.logged, JSON.stringify(stats));
@@ -77,11 +83,6 @@ test("the collector is told how many were lost, once", async () => {
   log(client, 3);
   assert.ok(await client.flush(20_000));
   const told = () => collector.records.measurements ?? [];
-  const eventually = async (look) => {
-    for (const end = Date.now() + 20_000; !look(); await new Promise((resolve) => setTimeout(resolve, 5))) {
-      assert.ok(Date.now() < end, JSON.stringify([client.stats(), told()]));
-    }
-  };
   await eventually(() => told().length === 1);
   client.logPrediction(undefined);
   await eventually(() => told().length === 2);
@@ -154,6 +155,37 @@ test("closing is bounded and accounts for the rest", async () => {
   assert.ok(Date.now() - begun < 2_000);
   log(client, 1);
   assert.deepEqual(checked(client).dropped, { at_exit: 6 });
+});
+
+test("closing leaves nothing queued where the server hangs, and an answer that comes late is not counted twice", async () => {
+  for (const [batchEvents, unconfirmed, at_exit] of [[100, 5, 0], [2, 2, 3]]) {
+    collector.plan = ["hang"];
+    collector.hanging = 0;
+    const client = make({ batchEvents, timeoutMs: 60_000 });
+    log(client, 5);
+    const closed = eventually(() => collector.hanging === 1).then(() => client.close(20));
+    await closed;
+    const stats = checked(client);
+    assert.deepEqual([stats.queued, stats.queued_bytes, stats.unconfirmed], [0, 0, unconfirmed]);
+    assert.deepEqual(stats.dropped, at_exit ? { at_exit } : {});
+    await eventually(() => collector.closed === 1);
+    assert.deepEqual(checked(client), stats);
+    collector.closed = 0;
+  }
+});
+
+test("closing at once, while the first batch is being made, loses no count", async () => {
+  collector.always = "hang";
+  for (let n = 0; n < 20; n++) {
+    const client = make({ batchEvents: 3 });
+    log(client, 10);
+    const flushed = client.flush(1);
+    for (let turn = 0; turn < n; turn++) await Promise.resolve();
+    await client.close(0);
+    const { queued, logged, unconfirmed, dropped } = checked(client);
+    assert.deepEqual([queued, logged, unconfirmed + (dropped.at_exit ?? 0)], [0, 10, 10]);
+    await flushed;
+  }
 });
 
 test("no argument throws into user code", async () => {

@@ -3,11 +3,14 @@ import http from "node:http";
 import { gunzipSync } from "node:zlib";
 
 export async function faultyCollector() {
-  const held = { plan: [], always: undefined, records: {}, keys: new Map(), requests: [], eventsMax: Infinity, hanging: 0 };
+  const held = { plan: [], always: undefined, records: {}, keys: new Map(), requests: [], eventsMax: Infinity, hanging: 0, closed: 0 };
   const server = http.createServer((request, response) => {
     const fault = held.plan.shift() ?? held.always;
     if (fault === "away") return request.socket.destroy();
-    if (fault === "hang") return void held.hanging++;
+    if (fault === "hang") {
+      response.on("close", () => held.closed++);
+      return void held.hanging++;
+    }
     const chunks = [];
     request.on("data", (chunk) => chunks.push(chunk));
     request.on("end", () => {

@@ -159,6 +159,18 @@ test("a batch that is not whole on disk is set aside and counted", async () => {
   assert.deepEqual([adopted, dropped, files(".damaged").length], [30, { damaged: 20 }, 2]);
 });
 
+test("a file that unpacks to far more than a batch has is set aside, and not taken into memory", async () => {
+  const member = gzipSync(Buffer.alloc(2 ** 20, "\n"));
+  const many = Buffer.concat(Array(257).fill(member));
+  left({ host: hostname(), pid: 2 ** 30 }, [[`${makeId()}.predictions.10.ndjson.gz`, many]]);
+  const before = process.memoryUsage().arrayBuffers;
+  const client = make();
+  log(client, 1);
+  await eventually(() => client.stats().received === 1 && client.stats().spooled === 0);
+  assert.deepEqual([checked(client).dropped, files(".damaged").length], [{ damaged: 10 }, 1]);
+  assert.ok(process.memoryUsage().arrayBuffers - before < 2 ** 26);
+});
+
 test("folders of others, and of the living, are left alone", async () => {
   const of = (host, pid) => left({ host, pid }, [[`${makeId()}.predictions.1.ndjson.gz`, gzipSync('{"model":"m"}\n')]]);
   const living = of(hostname(), process.ppid);
