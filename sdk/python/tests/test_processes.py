@@ -168,6 +168,22 @@ def test_what_is_not_whole_on_disk_is_set_aside_and_counted(collector, tmp_path)
     assert sorted(path.name[0] for path in folder.glob("*.damaged")) == ["b", "c", "d"]
 
 
+def test_what_no_client_wrote_is_not_taken_into_memory(collector, tmp_path):
+    folder = tmp_path / "01a21f34-58b3-7060-9514-101d3646d905"
+    folder.mkdir()
+    (folder / "lock").touch()
+    bomb = gzip.compress(b"\n" * (1 << 20)) * 257
+    (folder / f"{'a' * 36}.predictions.3.ndjson.gz").write_bytes(bomb)
+    with open(folder / f"{'b' * 36}.predictions.4.ndjson.gz", "wb") as huge:
+        huge.truncate(1 << 40)  # takes no room on the disk
+    client = windvane.init(collector.url, model="m", spool_dir=tmp_path, flush_interval_s=0.02, report_drops=False)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    eventually(lambda: windvane.stats().spooled == 0 and windvane.stats().received == 1)
+    stats = windvane.stats()
+    assert (stats.adopted, stats.dropped, accounted(stats)) == (7, {"damaged": 7}, 8)
+    client.close()
+
+
 def test_a_spool_beside_other_folders_touches_none_of_them(collector, tmp_path):
     for name in ["photos", "01a21f34-58b3-7060-9514-101d3646d905"]:
         (tmp_path / name).mkdir()

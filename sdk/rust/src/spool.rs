@@ -20,6 +20,8 @@ const LOCK: &str = "lock";
 const TRIES: usize = 8;
 /// Lines of one batch: far more than `batch_bytes` allows, so that no file takes the memory of the process.
 const LINES_BYTES_MAX: u64 = 256 << 20;
+/// More than any batch has once it is compressed.
+const BODY_BYTES_MAX: u64 = 64 << 20;
 
 /// A batch in a file named `KEY.KIND.EVENTS.ndjson.gz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +158,10 @@ impl Stored {
     /// # Errors
     /// A file that cannot be read, is no whole gzip, or holds another number of events than its name says.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let size = fs::metadata(&self.path)?.len();
+        if size > BODY_BYTES_MAX {
+            return Err(io::Error::other(format!("{size} bytes; accepted are up to {BODY_BYTES_MAX}")));
+        }
         let body = fs::read(&self.path)?;
         let mut lines = Vec::new();
         GzDecoder::new(&body[..]).take(LINES_BYTES_MAX).read_to_end(&mut lines)?;

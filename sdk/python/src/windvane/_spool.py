@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import os
 import re
 import zlib
@@ -20,6 +21,10 @@ try:
 except ImportError:  # not on Windows; there a folder is never taken over
     fcntl = None  # type: ignore[assignment]
 
+# More than any batch has, compressed and as lines: what is larger was not written by a client.
+BODY_BYTES_MAX = 64 << 20
+LINES_BYTES_MAX = 256 << 20
+_PIECE_BYTES = 1 << 16
 _LOCK = "lock"
 _NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -108,12 +113,14 @@ class Spool:
 
         Raises OSError or ValueError where it is not: a disk that was full or failed, or a hand that changed it.
         """
-        body = stored.path.read_bytes()
+        with open(stored.path, "rb") as file:
+            body = file.read(BODY_BYTES_MAX + 1)
+        if len(body) > BODY_BYTES_MAX:
+            raise ValueError(f"more than {BODY_BYTES_MAX} bytes")
         try:
-            text = gzip.decompress(body)
+            lines = _lines(body)
         except (EOFError, zlib.error) as error:
             raise ValueError(f"no whole gzip: {error}") from error
-        lines = text.count(b"\n") + (text[-1:] not in (b"", b"\n"))  # the Rust hooks end the last line, too
         if lines != stored.events:
             raise ValueError(f"{lines} events, not {stored.events}")
         return body
@@ -145,6 +152,20 @@ class Spool:
             self._remove(self._folder)
         for lock in self._locks:
             lock.close()
+
+
+def _lines(body: bytes) -> int:
+    """How many lines a body has, read piece by piece: it may unpack to much more than it should."""
+    ends = held = 0
+    last = b""
+    with gzip.open(io.BytesIO(body)) as file:
+        while piece := file.read(_PIECE_BYTES):
+            held += len(piece)
+            if held > LINES_BYTES_MAX:
+                raise ValueError(f"more than {LINES_BYTES_MAX} bytes of lines")
+            ends += piece.count(b"\n")
+            last = piece[-1:]
+    return ends + (last not in (b"", b"\n"))  # the Rust hooks end the last line, too
 
 
 def _locked(folder: Path) -> Optional[IO[bytes]]:
