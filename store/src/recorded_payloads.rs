@@ -89,15 +89,18 @@ const LIST: &str = "
         LIMIT {limit:UInt64}
     ) AS asked
     LEFT JOIN (
-        SELECT event_id, argMax(label, ingested_at) AS label, argMax(value, ingested_at) AS value
-        FROM windvane.outcomes
-        WHERE model = {model:String}
-          AND event_id GLOBAL IN (
-              SELECT event_id FROM windvane.payloads
-              WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
-                AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
-          )
-        GROUP BY event_id
+        SELECT event_id, tupleElement(latest, 1) AS label, tupleElement(latest, 2) AS value
+        FROM (
+            SELECT event_id, argMax(tuple(label, value), ingested_at) AS latest
+            FROM windvane.outcomes
+            WHERE model = {model:String}
+              AND event_id GLOBAL IN (
+                  SELECT event_id FROM windvane.payloads
+                  WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
+                    AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+              )
+            GROUP BY event_id
+        )
     ) AS known ON known.event_id = asked.event_id
     LEFT JOIN (
         SELECT event_id,

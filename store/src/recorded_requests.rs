@@ -58,8 +58,11 @@ const READ: &str = "
         LIMIT {limit:UInt64}
     ) AS asked
     LEFT JOIN (
-        SELECT event_id, argMax(label, ingested_at) AS label, argMax(value, ingested_at) AS value
-        FROM windvane.outcomes WHERE model = {model:String} GROUP BY event_id
+        SELECT event_id, tupleElement(latest, 1) AS label, tupleElement(latest, 2) AS value
+        FROM (
+            SELECT event_id, argMax(tuple(label, value), ingested_at) AS latest
+            FROM windvane.outcomes WHERE model = {model:String} GROUP BY event_id
+        )
     ) AS known ON known.event_id = asked.event_id
     ORDER BY ts_us, event_id
     SETTINGS join_use_nulls = 1";
