@@ -248,8 +248,7 @@ fn sustained(
     let wait = Duration::from_secs_f64((bound / 2.0 - best.p99_us).max(0.0) / 1e6);
     let batching = Batching { rows_max: usize::try_from(best.batch).unwrap_or(1), wait };
     let mut player = Player::new(session, (Pace::Max, batching, job.seed), 0);
-    let chunk =
-        Chunk { first: 0, requests: batch.rows(), batches: vec![batch.clone()], extras: Default::default() };
+    let chunk = Chunk { requests: batch.rows(), batches: vec![batch.clone()], ..Chunk::default() };
     player.warm_up(&chunk, batching.rows_max);
     let (mut holds, mut breaks) = (0.0, best.requests_per_s / best.sessions as f64);
     for probe in 0..PROBES {

@@ -5,7 +5,7 @@
 
 use windvane_stats::binomial::early_stopping::{Claim, Standing};
 use windvane_stats::binomial::{Share, clopper_pearson::clopper_pearson};
-use windvane_types::gate::{Agreement, Check, Metric, Quality, Verdict};
+use windvane_types::gate::{Agreement, Check, Metric, Quality, SkippedRequests, Verdict};
 
 use crate::policy::{AgreementBounds, LatencyBounds, Policy};
 use crate::timings::Timings;
@@ -26,6 +26,8 @@ pub struct Evidence<'a> {
     pub timings: (&'a Timings, &'a Timings),
     /// What outcomes say.
     pub quality: &'a Quality,
+    /// Requests that could not be asked.
+    pub skipped: &'a SkippedRequests,
 }
 
 /// All checks of the policy, in their order.
@@ -33,6 +35,7 @@ pub struct Evidence<'a> {
 pub fn judge(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Check> {
     let n = evidence.agreement.n;
     let mut checks = vec![min_requests(policy.gate.min_requests, n)];
+    checks.extend(skipped(policy.gate.skipped_share_max, evidence.skipped, n));
     checks.extend([outputs(evidence), finite(evidence.agreement), errors(evidence)]);
     if let Some(bounds) = &policy.agreement {
         checks.push(agreement(bounds, evidence.agreement));
@@ -64,6 +67,25 @@ fn min_requests(least: u64, n: u64) -> Check {
         n => (Verdict::Pass, format!("{n} requests, and the policy asks for {least}")),
     };
     Check { observed: Some(n as f64), bound: Some(least as f64), ..check("min_requests", verdict, n, reason) }
+}
+
+/// Requests that could not be asked: nothing is known of them, so that too many leave the gate in doubt.
+fn skipped(bound: f64, skipped: &SkippedRequests, asked: u64) -> Option<Check> {
+    let share = skipped.share.filter(|_| skipped.n > 0)?;
+    let verdict = if share <= bound { Verdict::Pass } else { Verdict::Inconclusive };
+    let first = skipped.first.first();
+    let first = first.map_or(String::new(), |first| format!(", the first `{}`: {}", first.id, first.reason));
+    let reason = format!(
+        "{} of {} requests cannot be asked ({} may){first}",
+        skipped.n,
+        skipped.n + asked,
+        percent(bound)
+    );
+    Some(Check {
+        observed: Some(share),
+        bound: Some(bound),
+        ..check("skipped", verdict, skipped.n + asked, reason)
+    })
 }
 
 /// What must never happen: a fail where it was seen, doubt where nothing was looked at.

@@ -45,13 +45,22 @@ pub struct Gate {
     pub confidence: f64,
     /// Whether to stop asking once the gate is lost.
     pub stop_when_lost: bool,
+    /// The share of requests that may be impossible to ask.
+    pub skipped_share_max: f64,
     /// The seed of samples and resamples.
     pub seed: u64,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { name: None, min_requests: 1, confidence: 0.95, stop_when_lost: false, seed: 20_130_101 }
+        Self {
+            name: None,
+            min_requests: 1,
+            confidence: 0.95,
+            stop_when_lost: false,
+            skipped_share_max: 0.01,
+            seed: 20_130_101,
+        }
     }
 }
 
@@ -215,6 +224,7 @@ impl Policy {
         let inside = |x: f64| x > 0.0 && x < 1.0;
         let amount = |x: f64| x >= 0.0 && x.is_finite();
         check("gate.confidence", Some(self.gate.confidence), "above 0 and below 1", inside);
+        check("gate.skipped_share_max", Some(self.gate.skipped_share_max), "0 to 1", share);
         if let Some(bounds) = &self.agreement {
             check("agreement.rate_min", Some(bounds.rate_min), "0 to 1", share);
             check("agreement.segment_rate_min", bounds.segment_rate_min, "0 to 1", share);

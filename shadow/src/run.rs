@@ -4,6 +4,7 @@
 
 mod error;
 mod provenance;
+mod skips;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::runtime::Runtime;
 use crate::session::Session;
 use crate::timings::{Start, Timings};
 use crate::traffic::{Chunk, Sample, Traffic, Wanted};
+use skips::Skips;
 
 /// Requests that the champion is asked twice.
 const NOISE_REQUESTS: u64 = 2_000;
@@ -150,6 +152,7 @@ struct Gate<'j> {
     comparison: Comparison,
     noise: Noise,
     outcomes: Outcomes,
+    skips: Skips,
     throughput: Throughput,
     notes: Vec<String>,
 }
@@ -196,6 +199,7 @@ impl<'j> Gate<'j> {
             comparison,
             noise,
             outcomes,
+            skips: Skips::default(),
             throughput: Throughput { champion: None, candidate: None },
             notes: Vec::new(),
             policy,
@@ -206,12 +210,18 @@ impl<'j> Gate<'j> {
     fn compare(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
         let Some(traffic) = self.traffic.take() else { return Ok(()) };
         let chunks = traffic.read(self.wanted.clone(), self.picked.clone())?;
-        for (turn, chunk) in chunks.iter().enumerate() {
-            let chunk = chunk?;
+        let mut turn = 0;
+        for chunk in chunks {
+            let mut chunk = self.usable(chunk?);
+            self.skips.push(std::mem::take(&mut chunk.skipped));
+            if chunk.requests == 0 {
+                continue;
+            }
             if turn == 0 {
                 self.begin(&chunk)?;
             }
             self.chunk(&chunk, turn)?;
+            turn += 1;
             let counts = self.comparison.counts();
             tell(Progress::Requests(counts.0, self.total));
             let lost =
@@ -220,7 +230,13 @@ impl<'j> Gate<'j> {
                 break;
             }
         }
-        Ok(())
+        self.skips.check(self.comparison.counts().0)
+    }
+
+    /// A chunk without the requests that a model does not take.
+    fn usable(&self, chunk: Chunk) -> Chunk {
+        let (champion, candidate) = (self.players.0.session(), self.players.1.session());
+        chunk.leave_out(|batch| champion.accepts(batch).and_then(|()| candidate.accepts(batch)))
     }
 
     /// Checks that both models take the traffic, warms them up, and sees where they run.
@@ -247,7 +263,7 @@ impl<'j> Gate<'j> {
         Ok(())
     }
 
-    fn chunk(&mut self, chunk: &Chunk, turn: usize) -> Result<(), RunError> {
+    fn chunk(&mut self, chunk: &Chunk, turn: u64) -> Result<(), RunError> {
         let mut answers: (Vec<Outcome>, Vec<Outcome>) = (Vec::new(), Vec::new());
         let (champion, candidate) = (&mut self.players.0, &mut self.players.1);
         // In turns, so that neither always finds the caches that the other has left.
@@ -262,7 +278,7 @@ impl<'j> Gate<'j> {
         let mut agreed = Vec::with_capacity(chunk.requests);
         for (at, (row, (a, b))) in rows.zip(answers.0.iter().zip(&answers.1)).enumerate() {
             let segment = self.segment(chunk, at);
-            let request = chunk.first + at as u64;
+            let request = chunk.number(at);
             let asked = Asked { request, row, segment: segment.as_ref() };
             let before = self.comparison.counts().1;
             self.comparison.push(
@@ -332,22 +348,33 @@ impl<'j> Gate<'j> {
         champion: bool,
         tell: &mut dyn FnMut(Progress),
     ) -> Result<Option<f64>, RunError> {
+        let (job, total) = (self.job, self.total);
         let bound = self.policy.latency.as_ref().and_then(|latency| latency.p99_us_max);
-        let player = if champion { &mut self.players.0 } else { &mut self.players.1 };
+        let player = self.player(champion);
         let timings = Timings::new(bound).after(player.timings().start());
-        player.again((self.job.pace, self.job.batching, self.job.seed), timings);
+        player.again((job.pace, job.batching, job.seed), timings);
         let chunks = Traffic::open(&self.job.traffic)?.read(self.wanted.clone(), self.picked.clone())?;
         for chunk in chunks {
-            let chunk = chunk?;
-            if let Some(words) = self.job.time.as_ref().and_then(|time| chunk.extras.get(time)) {
+            // What was skipped is counted already.
+            let chunk = self.usable(chunk?);
+            if chunk.requests == 0 {
+                continue;
+            }
+            let player = self.player(champion);
+            if let Some(words) = job.time.as_ref().and_then(|time| chunk.extras.get(time)) {
                 player
                     .record(words.iter().map(|word| word.as_ref().and_then(|w| w.parse().ok()).unwrap_or(0)));
             }
             player.play(&chunk, |_| {})?;
-            tell(Progress::Requests(player.timings().n(), self.total));
+            tell(Progress::Requests(player.timings().n(), total));
         }
+        let player = self.player(champion);
         let seconds = player.elapsed().as_secs_f64();
         Ok((seconds > 0.0).then(|| player.timings().n() as f64 / seconds))
+    }
+
+    fn player(&mut self, champion: bool) -> &mut Player {
+        if champion { &mut self.players.0 } else { &mut self.players.1 }
     }
 
     fn document(mut self) -> Result<Document, RunError> {
@@ -358,6 +385,8 @@ impl<'j> Gate<'j> {
             Some(_) => self.outcomes.finish(confidence),
             None => Default::default(),
         };
+        let asked = self.comparison.counts().0;
+        let skipped = std::mem::take(&mut self.skips).finish(asked);
         let timings = (self.players.0.timings(), self.players.1.timings());
         let checks = judge::judge(
             &self.policy,
@@ -367,14 +396,16 @@ impl<'j> Gate<'j> {
                 first_error: self.comparison.first_error(),
                 timings,
                 quality: &quality,
+                skipped: &skipped,
             },
         );
+        self.notes.extend(skips::note(&skipped));
         self.notes.extend(provenance::notes(&agreement, &self.players));
         let is_service = !self.job.pace.is_open() && !matches!(self.job.pace, Pace::Closed(_));
         let ratio = |q: f64| {
             timings.0.quantile(q).zip(timings.1.quantile(q)).map(|(a, b)| b / a).filter(|r| r.is_finite())
         };
-        let asked = self.comparison.counts().0;
+        let done = asked + skipped.n;
         Ok(Document {
             schema: SCHEMA.to_owned(),
             verdict: Document::worst(&checks),
@@ -393,8 +424,9 @@ impl<'j> Gate<'j> {
             quality,
             provenance: provenance::gather(self.job, &self.policy, &self.players, &self.placements)?,
             notes: self.notes,
-            not_asked: (asked < self.total).then(|| self.total - asked),
+            not_asked: (done < self.total).then(|| self.total - done),
             override_by: None,
+            skipped,
         })
     }
 }

@@ -9,6 +9,7 @@ mod npy;
 mod npz;
 mod requests;
 pub(crate) mod sample;
+mod skipped;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 pub use error::TrafficError;
 pub use requests::{Input, Request, element, named};
 pub use sample::Sample;
+pub use skipped::{Skipped, SkippedBy};
 
 use crate::batch::Batch;
 use crate::tensor::{Element, Values};
@@ -53,16 +55,24 @@ impl Wanted {
 }
 
 /// Some requests in a row.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Chunk {
     /// The number of the first, from 0, in the traffic as it is recorded.
     pub first: u64,
     /// How many.
     pub requests: usize,
+    /// The number of each, in order; empty where they follow one another from the first.
+    pub numbers: Vec<u64>,
+    /// What each is called; empty where they have no names.
+    pub names: Vec<String>,
     /// Their inputs: the rows of one batch after the other are the requests.
     pub batches: Vec<Batch>,
     /// Further columns by name, a word a request; `None` where it is missing.
     pub extras: BTreeMap<String, Vec<Option<String>>>,
+    /// Requests among them that cannot be asked.
+    pub skipped: Vec<Skipped>,
+    /// Whether each request is a batch of its own that brings its types and shapes.
+    pub is_single: bool,
 }
 
 /// Recorded traffic that was found and can be read.
@@ -175,7 +185,7 @@ impl Traffic {
             while let Some(chunk) = reader.next(CHUNK_ROWS) {
                 let chunk = chunk.and_then(|chunk| picks.of(chunk));
                 let failed = chunk.is_err();
-                let empty = matches!(&chunk, Ok(chunk) if chunk.requests == 0);
+                let empty = matches!(&chunk, Ok(chunk) if chunk.requests == 0 && chunk.skipped.is_empty());
                 if failed || !empty {
                     let gone = send.send(chunk).is_err();
                     if gone || failed {

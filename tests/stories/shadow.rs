@@ -329,6 +329,15 @@ fn requests_of_the_open_inference_protocol_are_read() {
         "{document}"
     );
     std::fs::write(requests.join("3.json"), "{\"inputs\": 5}").unwrap();
+    // One that is broken is left out, and the report says so by its name.
+    let ran = probes(&requests);
+    let document = ran.document();
+    assert_eq!((ran.code, &document["requests"], &document["skipped"]["n"]), (2, &3.into(), &1.into()));
+    assert_eq!(document["skipped"]["first"][0]["id"], "3.json");
+    assert_eq!(check(&document, "skipped")["verdict"], "inconclusive", "a quarter is more than a hundredth");
+    for i in 0..3 {
+        std::fs::remove_file(requests.join(format!("{i}.json"))).unwrap();
+    }
     probes(&requests).refuses(65, &["3.json"]);
 }
 

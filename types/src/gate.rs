@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use measured::{
     Agreement, Deviation, Distribution, Latencies, Latency, Metric, Model, NoiseFloor, Output, Placement,
-    Provenance, Quality, RankCorrelation, Segment, Shown, Throughput, TopClass,
+    Provenance, Quality, RankCorrelation, Segment, Shown, SkippedRequest, SkippedRequests, Throughput,
+    TopClass,
 };
 
 /// The value of [`Document::schema`].
@@ -41,6 +42,9 @@ pub struct Document {
     pub not_asked: Option<u64>,
     /// Who decided otherwise, and why; null where nobody did.
     pub override_by: Option<Override>,
+    /// Requests of the traffic that could not be asked, because they are broken or a model does not take them.
+    #[serde(default)]
+    pub skipped: SkippedRequests,
 }
 
 impl Document {

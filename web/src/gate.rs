@@ -76,8 +76,28 @@ fn content(document: &Document) -> Markup {
             h2 { "Where are they furthest apart?" }
             (worst(document))
         }
+        @if document.skipped.n > 0 {
+            h2 { "What could not be asked?" }
+            (skipped(document))
+        }
         h2 { "What was compared" }
         (provenance(document))
+    }
+}
+
+fn skipped(document: &Document) -> Markup {
+    let skipped = &document.skipped;
+    html! {
+        p {
+            (thousands(skipped.n)) " requests were left out"
+            @if skipped.first.len() as u64 != skipped.n { "; the first " (skipped.first.len()) " of them" }
+            ":"
+        }
+        ul {
+            @for request in &skipped.first {
+                li { code { (cut(&request.id, NAME_MAX)) } ": " (request.reason) }
+            }
+        }
     }
 }
 

@@ -27,8 +27,14 @@ fn verdict_of(policy: &str, agreement: &Agreement) -> Verdict {
 
 fn checks_of(policy: &str, agreement: &Agreement, timings: (&Timings, &Timings)) -> Vec<Check> {
     let policy = Policy::parse(policy).unwrap();
-    let evidence =
-        Evidence { agreement, differences: &[], first_error: None, timings, quality: &Quality::default() };
+    let evidence = Evidence {
+        agreement,
+        differences: &[],
+        first_error: None,
+        timings,
+        quality: &Quality::default(),
+        skipped: &SkippedRequests::default(),
+    };
     judge(&policy, &evidence)
 }
 

@@ -254,6 +254,6 @@ impl Reader {
                 batch.push_shaped(&column.name, values, shape).map_err(|error| refused(error.to_string()))?;
             }
         }
-        Ok(Chunk { first, requests: rows, batches: vec![batch], extras: words })
+        Ok(Chunk { first, requests: rows, batches: vec![batch], extras: words, ..Chunk::default() })
     }
 }

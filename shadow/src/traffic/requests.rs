@@ -3,19 +3,21 @@
 //! Each input brings its full shape, the axis of rows included, so that requests may have different shapes. The protocol:
 //! `{"id": "…", "inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [1, 2, 3]}]}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use half::f16;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Chunk, TrafficError, Wanted};
+use super::{Chunk, Skipped, TrafficError, Wanted};
 use crate::batch::Batch;
 use crate::tensor::{Element, Values};
 
 /// Bytes of one request.
 const REQUEST_BYTES_MAX: u64 = 256 << 20;
+/// Requests that are looked at to know which inputs and parameters there are.
+const LOOKED_AT: usize = 32;
 const FORMAT: &str = "a request of the Open Inference Protocol";
 
 /// A request as the protocol has it; what else it says is of no use here.
@@ -173,9 +175,9 @@ impl Request {
 #[derive(Debug)]
 pub(super) struct Folder {
     files: Vec<PathBuf>,
-    /// The first request, which tells what the others hold.
-    inputs: Vec<String>,
-    parameters: Vec<String>,
+    /// What the first requests hold, which tells what the others do.
+    inputs: BTreeSet<String>,
+    parameters: BTreeSet<String>,
     described: String,
 }
 
@@ -190,17 +192,31 @@ impl Folder {
             }
         }
         files.sort();
-        let Some(first) = files.first().map(|file| read(file)).transpose()? else {
-            let (inputs, parameters) = (Vec::new(), Vec::new());
-            return Ok(Self { files, inputs, parameters, described: "no .json files".to_owned() });
-        };
         let one = |input: &Input| format!("{} {} {:?}", input.name, input.datatype, input.shape);
-        Ok(Self {
-            files,
-            inputs: first.inputs.iter().map(|input| input.name.clone()).collect(),
-            parameters: first.parameters.keys().cloned().collect(),
-            described: first.inputs.iter().map(one).collect::<Vec<_>>().join(", "),
-        })
+        let (mut inputs, mut parameters) = (BTreeSet::new(), BTreeSet::new());
+        let (mut described, mut refused, mut looked_at) = (None, None, 0);
+        for file in &files {
+            let request = match read(file) {
+                Ok(request) => request,
+                Err(error) => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+            };
+            described.get_or_insert_with(|| request.inputs.iter().map(one).collect::<Vec<_>>().join(", "));
+            inputs.extend(request.inputs.into_iter().map(|input| input.name));
+            parameters.extend(request.parameters.into_keys());
+            looked_at += 1;
+            if looked_at == LOOKED_AT {
+                break;
+            }
+        }
+        let described = match (described, refused) {
+            (Some(described), _) => described,
+            (None, Some(error)) => return Err(error),
+            (None, None) => "no .json files".to_owned(),
+        };
+        Ok(Self { files, inputs, parameters, described })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -233,26 +249,48 @@ impl Reader {
         let end = self.folder.files.len().min(self.next + most.min(32));
         let first = self.next;
         self.next = end;
-        (end > first).then(|| self.chunk(first, end))
+        (end > first).then(|| Ok(self.chunk(first, end)))
     }
 
-    fn chunk(&self, first: usize, end: usize) -> Result<Chunk, TrafficError> {
-        let mut batches = Vec::with_capacity(end - first);
-        let mut extras: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
-        for file in &self.folder.files[first..end] {
-            let request = read(file)?;
-            let batch = request.batch(|name| self.wanted.is_input(name));
-            batches.push(batch.map_err(|(name, problem)| TrafficError::Unsupported {
-                path: file.clone(),
-                name,
-                problem,
-            })?);
-            for name in &self.wanted.extras {
-                extras.entry(name.clone()).or_default().push(extra(&request, name));
+    fn chunk(&self, first: usize, end: usize) -> Chunk {
+        let mut chunk = Chunk { first: first as u64, is_single: true, ..Chunk::default() };
+        for (at, file) in self.folder.files[first..end].iter().enumerate() {
+            let number = (first + at) as u64;
+            match self.request(file) {
+                Ok((request, batch)) => {
+                    for name in &self.wanted.extras {
+                        chunk.extras.entry(name.clone()).or_default().push(extra(&request, name));
+                    }
+                    chunk.numbers.push(number);
+                    chunk.names.push(called(request.id, file));
+                    chunk.batches.push(batch);
+                }
+                Err((name, error)) => {
+                    chunk.skipped.push(Skipped { request: number, name, error: error.into() });
+                }
             }
         }
-        Ok(Chunk { first: first as u64, requests: end - first, batches, extras })
+        chunk.requests = chunk.batches.len();
+        chunk
     }
+
+    /// A request and its inputs, or what it is called and why it has none.
+    fn request(&self, file: &Path) -> Result<(Request, Batch), (String, TrafficError)> {
+        let request = read(file).map_err(|error| (called(None, file), error))?;
+        match request.batch(|name| self.wanted.is_input(name)) {
+            Ok(batch) => Ok((request, batch)),
+            Err((name, problem)) => {
+                let path = file.to_owned();
+                Err((called(request.id, file), TrafficError::Unsupported { path, name, problem }))
+            }
+        }
+    }
+}
+
+/// The id of a request, or the name of its file.
+fn called(id: Option<String>, file: &Path) -> String {
+    id.filter(|id| !id.is_empty())
+        .unwrap_or_else(|| file.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }
 
 /// A parameter, or else the first element of an input, as a word.

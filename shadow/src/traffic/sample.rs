@@ -1,6 +1,6 @@
 //! Drawing some requests of recorded traffic, by a seed that is told: over all, or the same number from each stratum.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
 use rand::seq::index;
@@ -65,10 +65,15 @@ fn strata(traffic: Traffic, column: &str) -> Result<Vec<Vec<u64>>, TrafficError>
     let mut strata: BTreeMap<Option<String>, Vec<u64>> = BTreeMap::new();
     for chunk in traffic.read(wanted, None)? {
         let chunk = chunk?;
+        // What cannot be read may be drawn, too, so that it is told of.
+        for skipped in &chunk.skipped {
+            strata.entry(None).or_default().push(skipped.request);
+        }
+        let numbers: Vec<u64> = (0..chunk.requests).map(|at| chunk.number(at)).collect();
         let words = chunk.extras.into_values().next().unwrap_or_default();
-        for (at, word) in words.into_iter().enumerate() {
+        for (number, word) in numbers.into_iter().zip(words) {
             let known = strata.len() < STRATA_MAX || strata.contains_key(&word);
-            strata.entry(if known { word } else { None }).or_default().push(chunk.first + at as u64);
+            strata.entry(if known { word } else { None }).or_default().push(number);
         }
     }
     Ok(strata.into_values().collect())
@@ -85,19 +90,27 @@ impl Picks {
     }
 
     /// The requests of a chunk that were drawn.
-    pub(super) fn of(&mut self, chunk: Chunk) -> Result<Chunk, TrafficError> {
+    pub(super) fn of(&mut self, mut chunk: Chunk) -> Result<Chunk, TrafficError> {
         let Some(picked) = &mut self.picked else { return Ok(chunk) };
-        let end = chunk.first + chunk.requests as u64;
-        let mut rows = Vec::new();
-        while let Some(row) = picked.next_if(|row| *row < end) {
-            rows.push(usize::try_from(row - chunk.first).unwrap_or(usize::MAX));
+        let end = chunk.end();
+        let (mut rows, mut skipped) = (Vec::new(), BTreeSet::new());
+        while let Some(number) = picked.next_if(|number| *number < end) {
+            match chunk.place(number) {
+                Some(row) => rows.push(row),
+                None => {
+                    skipped.insert(number);
+                }
+            }
         }
+        chunk.skipped.retain(|one| skipped.contains(&one.request));
         Ok(take(chunk, &rows))
     }
 }
 
 /// Some requests of a chunk.
-fn take(chunk: Chunk, rows: &[usize]) -> Chunk {
+pub(super) fn take(chunk: Chunk, rows: &[usize]) -> Chunk {
+    let numbers = rows.iter().map(|row| chunk.number(*row)).collect();
+    let names = rows.iter().filter_map(|row| chunk.names.get(*row).cloned()).collect();
     let extras = chunk.extras.into_iter().map(|(name, words)| {
         let taken = rows.iter().map(|row| words[*row].clone()).collect();
         (name, taken)
@@ -107,7 +120,7 @@ fn take(chunk: Chunk, rows: &[usize]) -> Chunk {
         1 => vec![take_rows(&chunk.batches[0], rows)],
         _ => rows.iter().map(|row| chunk.batches[*row].clone()).collect(),
     };
-    Chunk { first: chunk.first, requests: rows.len(), batches, extras }
+    Chunk { requests: rows.len(), numbers, names, batches, extras, ..chunk }
 }
 
 pub(crate) fn take_rows(batch: &Batch, rows: &[usize]) -> Batch {
@@ -164,7 +177,7 @@ mod tests {
         let chunk = |first| {
             let mut batch = Batch::new(3);
             batch.push("x", Values::I32(vec![0, 1, 2])).unwrap();
-            Chunk { first, requests: 3, batches: vec![batch], extras: BTreeMap::new() }
+            Chunk { first, requests: 3, batches: vec![batch], ..Chunk::default() }
         };
         let mut picks = Picks::new(Some(vec![1, 5]));
         assert_eq!(picks.of(chunk(0)).unwrap().requests, 1);

@@ -199,6 +199,6 @@ impl Reader {
                 extras.insert(name.clone(), words);
             }
         }
-        Ok(Chunk { first, requests, batches: vec![inputs], extras })
+        Ok(Chunk { first, requests, batches: vec![inputs], extras, ..Chunk::default() })
     }
 }

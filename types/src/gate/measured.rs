@@ -169,6 +169,28 @@ pub struct NoiseFloor {
     pub p_value: Option<f64>,
 }
 
+/// Requests that could not be asked.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SkippedRequests {
+    /// How many.
+    pub n: u64,
+    /// Their share of all that were come to; null without any.
+    pub share: Option<f64>,
+    /// The first of them.
+    pub first: Vec<SkippedRequest>,
+}
+
+/// A request that could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedRequest {
+    /// Its number in the traffic, from 0.
+    pub request: u64,
+    /// Its id, or the name of its file where it has none.
+    pub id: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// How long answers took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Latency {

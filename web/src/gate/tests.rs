@@ -1,6 +1,7 @@
 //! Gates of made-up runs: what a report and its page say, what they never hold.
 
 use windvane_store::gate_findings::Latest;
+use windvane_types::gate::{SkippedRequest, SkippedRequests};
 
 use super::*;
 
@@ -111,6 +112,24 @@ fn a_list_without_gates_says_how_to_run_one() {
     let html = list(&[]).into_string();
     assert!(html.contains("No run of a gate is recorded"), "{html}");
     assert!(html.contains("windvane shadow run --champion") && html.contains("--record NAME"), "{html}");
+}
+
+#[test]
+fn a_report_names_requests_that_could_not_be_asked() {
+    let mut document = document("inconclusive");
+    assert!(!gate_report(&document).contains("What could not be asked?"));
+    let request = SkippedRequest {
+        request: 7,
+        id: "<flight-7>".to_owned(),
+        reason: "has the datatype BF16".to_owned(),
+    };
+    document.skipped = SkippedRequests { n: 30, share: Some(0.05), first: vec![request] };
+    let html = gate_report(&document);
+    for part in
+        ["30 requests were left out; the first 1 of them:", "&lt;flight-7&gt;", "has the datatype BF16"]
+    {
+        assert!(html.contains(part), "no `{part}`: {html}");
+    }
 }
 
 #[test]
