@@ -160,6 +160,12 @@ impl Session {
             && self.outputs.iter().all(|port| port.shape.first().is_some_and(Option::is_none))
     }
 
+    /// Whether requests that bring their own axis of rows can go together into one call, as far as what is declared tells.
+    pub fn stacks(&self) -> bool {
+        let is_open = |port: &Port| port.shape.first().is_some_and(Option::is_none);
+        self.inputs.iter().chain(&self.outputs).all(is_open)
+    }
+
     /// Whether the model takes the columns of this batch row by row.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Tensors of the element types that recorded traffic can hold.
 
 use std::fmt;
+use std::ops::Range;
 
 use half::f16;
 
@@ -148,6 +149,34 @@ impl Values {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Adds the elements of another of the same type; false, and nothing is added, where it is of another.
+    pub(crate) fn append(&mut self, other: &Self) -> bool {
+        macro_rules! appended {
+            ($($kind:ident),*) => {
+                match (self, other) {
+                    $((Self::$kind(all), Self::$kind(more)) => {
+                        all.extend_from_slice(more);
+                        true
+                    })*
+                    _ => false,
+                }
+            };
+        }
+        appended!(F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool, Text)
+    }
+
+    /// Some of the elements.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        macro_rules! taken {
+            ($($kind:ident),*) => {
+                match self {
+                    $(Self::$kind(all) => Self::$kind(all[range].to_vec()),)*
+                }
+            };
+        }
+        taken!(F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, Bool, Text)
     }
 
     /// An element as a number: booleans are 0 and 1, texts are none. 64-bit integers lose digits above 2⁵³.

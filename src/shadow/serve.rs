@@ -1,7 +1,7 @@
 //! `windvane shadow serve`: models behind the Open Inference Protocol, version 2, over HTTP. The first model answers; the
 //! others are asked the same beside it, so that mirrored traffic reaches all of them.
 //!
-//! Every model has a thread and a queue of its own with a bound. A candidate that falls behind loses requests, and a counter
+//! Every model has a thread and a queue of its own with a bound; requests that wait together go into one call where that is asked for. A candidate that falls behind loses requests, and a counter
 //! says how many; it never delays an answer. An answer that is not there at its deadline is a 503.
 
 mod model;
@@ -23,6 +23,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windvane_shadow::Runtime;
+use windvane_shadow::pace::Batching;
 use windvane_shadow::traffic::Request;
 
 use self::model::{Model, Refused};
@@ -49,6 +50,12 @@ pub struct Arguments {
     /// Requests that wait for one model at most; further ones are shed.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     queue: u32,
+    /// Requests in one call of a model at most, where it takes several: those of one shape go together.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch_max: u32,
+    /// How long the first request of a call waits for others, in microseconds; what waits already goes with it in any case.
+    #[arg(long, value_name = "US", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
+    batch_wait_us: u64,
     /// Milliseconds after which a request without an answer is refused.
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     deadline_ms: u64,
@@ -82,6 +89,10 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     }
     let (library, options) = arguments.opened.open()?;
     let runtime = Runtime::load(&library).because(Reason::Unavailable)?;
+    let batching = Batching {
+        rows_max: arguments.batch_max as usize,
+        wait: Duration::from_micros(arguments.batch_wait_us),
+    };
     let mut models = Vec::new();
     for word in &arguments.models {
         let (name, path) = word
@@ -90,7 +101,11 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             .ok_or_else(|| {
             usage(&format!("`--model {word}` names no model; give NAME=FILE, such as delay=delay.onnx"))
         })?;
-        let model = Model::open(&runtime, (name, &PathBuf::from(path)), (&options, arguments.queue as usize));
+        let model = Model::open(
+            &runtime,
+            (name, &PathBuf::from(path)),
+            (&options, batching, arguments.queue as usize),
+        );
         models.push(model.because(Reason::Data)?);
     }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, models))
@@ -224,6 +239,10 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> String {
                 model.name()
             );
         }
+    }
+    text += "# HELP windvane_shadow_calls_total Calls of served models; requests that were put together are one.\n# TYPE windvane_shadow_calls_total counter\n";
+    for model in &shared.models {
+        text += &format!("windvane_shadow_calls_total{{model={:?}}} {}\n", model.name(), model.calls());
     }
     if let Some(recorder) = &shared.recorder {
         text += "# HELP windvane_shadow_records_dropped_total Predictions that were not recorded because the collector did not keep up.\n# TYPE windvane_shadow_records_dropped_total counter\n";

@@ -108,9 +108,9 @@ def gate(champion: Path, candidate: Path, traffic: Path, *more: str) -> Gate:
 class Served:
     """Models behind the Open Inference Protocol."""
 
-    def __init__(self, models: dict[str, Path]):
+    def __init__(self, models: dict[str, Path], *more: str):
         words = [WINDVANE, "--log-format", "json", "shadow", "serve", "--offline", "--listen", "127.0.0.1:0"]
-        words += ["--deadline-ms", "60000"]
+        words += ["--deadline-ms", "60000", *more]
         for name, path in models.items():
             words += ["--model", f"{name}={path}"]
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
@@ -123,6 +123,12 @@ class Served:
     def get(self, path: str) -> dict:
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return json.load(answer)
+
+    def counted(self, metric: str) -> float:
+        """A counter of the only model."""
+        with urllib.request.urlopen(self.url + "/metrics", timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(metric))
 
     def infer(self, name: str, inputs: dict[str, np.ndarray]) -> dict[str, dict]:
         """Asks a model, and gives its outputs by name."""

@@ -1,9 +1,11 @@
 """Public models answer here as they do under Python's ONNX Runtime, request by request."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from conftest import CASES, gate
+from conftest import CASES, Served, gate
 
 TOLERANCE = 1e-6
 """Both sides are the same kernels in the same release with one thread; another processor may choose other kernels."""
@@ -48,3 +50,28 @@ def test_metadata_is_that_of_the_protocol(served):
     assert served.get("/v2/health/ready") == {"ready": True}
     metadata = served.get("/v2/models/silero")
     assert {"name": "state", "datatype": "FP32", "shape": [2, -1, 128]} in metadata["inputs"]
+
+
+@pytest.mark.parametrize("name", ["flights", "magika"])
+def test_requests_at_the_same_time_share_calls_and_each_gets_its_own_answer(name):
+    case = CASES[name]
+    session = case.session()
+    rows = min(6, len(next(iter(case.rows.values()))))
+    requests = [case.request(session, row) for row in range(rows)] * 4
+    models = Served({name: case.model}, "--batch-max", "8", "--batch-wait-us", "200000")
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda request: models.infer(name, request), requests))
+        assert models.counted(f'windvane_shadow_requests_total{{model="{name}",outcome="answered"}}') == len(requests)
+        assert models.counted("windvane_shadow_calls_total") <= len(requests) / 2
+    finally:
+        code = models.close()
+    assert code == 0
+    for request, found in zip(requests, answers):
+        for port, value in zip(session.get_outputs(), session.run(None, request)):
+            assert found[port.name]["shape"] == list(value.shape)
+            if value.dtype.kind in "OU":
+                assert found[port.name]["data"] == list(value.reshape(-1))
+            else:
+                got = np.array(found[port.name]["data"], dtype=np.float64)
+                np.testing.assert_allclose(got, value.reshape(-1).astype(np.float64), rtol=1e-5, atol=1e-5)

@@ -1,13 +1,17 @@
 //! A served model: one thread owns its session, and a queue with a bound stands in front.
+//!
+//! The thread takes what waits, up to the largest call, and waits a little for more where it was told to. Requests of one shape go into
+//! one call; where that call fails each is asked alone, so that one bad request is no fault of the others.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use windvane_shadow::{Batch, Outputs, Port, Runtime, Session, SessionError, SessionOptions};
+use windvane_shadow::pace::Batching;
+use windvane_shadow::{Batch, Outputs, Port, Runtime, Session, SessionError, SessionOptions, Stack};
 
 use super::record::Recorder;
 
@@ -47,6 +51,7 @@ struct Counts {
     failed: AtomicU64,
     shed: AtomicU64,
     late: AtomicU64,
+    calls: AtomicU64,
 }
 
 /// A model and the way to it.
@@ -63,7 +68,7 @@ impl Model {
     pub(super) fn open(
         runtime: &Runtime,
         (name, path): (&str, &PathBuf),
-        (options, queue): (&SessionOptions, usize),
+        (options, batching, queue): (&SessionOptions, Batching, usize),
     ) -> Result<Self, SessionError> {
         let session = Session::open(runtime, path, options)?;
         let (send, receive) = sync_channel(queue);
@@ -76,7 +81,7 @@ impl Model {
             counts: Arc::clone(&counts),
         };
         let name = name.to_owned();
-        std::thread::spawn(move || work(&name, session, &receive, &counts));
+        std::thread::spawn(move || Worker { name, session, batching, counts }.work(&receive));
         Ok(model)
     }
 
@@ -118,6 +123,11 @@ impl Model {
         })
     }
 
+    /// Calls of the model so far: with requests put together they are fewer than answers.
+    pub(super) fn calls(&self) -> u64 {
+        self.counts.calls.load(Ordering::Relaxed)
+    }
+
     /// What became of requests so far.
     pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -131,34 +141,146 @@ impl Model {
     }
 }
 
-fn work(name: &str, mut session: Session, queue: &Receiver<Waiting>, counts: &Counts) {
-    for waiting in queue {
-        if waiting.until.is_some_and(|until| until < Instant::now()) {
-            counts.late.fetch_add(1, Ordering::Relaxed);
-            continue;
+/// What the model's thread owns.
+struct Worker {
+    name: String,
+    session: Session,
+    batching: Batching,
+    counts: Arc<Counts>,
+}
+
+impl Worker {
+    fn work(mut self, queue: &Receiver<Waiting>) {
+        if !self.session.stacks() {
+            self.batching = Batching::NONE;
         }
+        while let Ok(first) = queue.recv() {
+            let gathered = gather(first, queue, self.batching);
+            for group in self.groups(gathered) {
+                let alone = match group.len() {
+                    1 => group,
+                    _ => self.together(group),
+                };
+                for waiting in alone {
+                    self.alone(waiting);
+                }
+            }
+        }
+    }
+
+    /// Requests that are still wanted, those together that go into one call.
+    fn groups(&self, gathered: Vec<Waiting>) -> Vec<Vec<Waiting>> {
+        let now = Instant::now();
+        let mut groups: Vec<Vec<Waiting>> = Vec::new();
+        for waiting in gathered {
+            if waiting.until.is_some_and(|until| until < now) {
+                self.counts.late.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let goes = |group: &&mut Vec<Waiting>| {
+                let pair = (&*group[0].batch, &*waiting.batch);
+                self.batching.rows_max > 1 && Stack::goes(self.session.inputs(), pair)
+            };
+            match groups.iter_mut().find(goes) {
+                Some(group) => group.push(waiting),
+                None => groups.push(vec![waiting]),
+            }
+        }
+        groups
+    }
+
+    /// Asks all in one call; gives back those that have to be asked alone.
+    fn together(&mut self, group: Vec<Waiting>) -> Vec<Waiting> {
+        let batches: Vec<&Batch> = group.iter().map(|waiting| &*waiting.batch).collect();
+        let Some(stack) = Stack::of(self.session.inputs(), &batches) else { return group };
         let began = Instant::now();
-        let answered = session.run(&waiting.batch, 0..1);
+        let answered = self.session.run(stack.batch(), 0..1);
         let took = began.elapsed();
-        let count = if answered.is_ok() { &counts.answered } else { &counts.failed };
+        self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        let Ok(outputs) = answered else { return group };
+        let Some(answers) = stack.cut(&outputs) else {
+            // Not every model that declares an open axis has a row of its answer for each.
+            self.batching = Batching::NONE;
+            return group;
+        };
+        for (waiting, outputs) in group.into_iter().zip(answers) {
+            self.answer(waiting, Ok((outputs, took)));
+        }
+        Vec::new()
+    }
+
+    fn alone(&mut self, waiting: Waiting) {
+        let began = Instant::now();
+        let answered = self.session.run(&waiting.batch, 0..1);
+        let took = began.elapsed();
+        self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        self.answer(waiting, answered.map(|outputs| (outputs, took)));
+    }
+
+    fn answer(&self, waiting: Waiting, answered: Result<(Outputs, Duration), SessionError>) {
+        let count = if answered.is_ok() { &self.counts.answered } else { &self.counts.failed };
         count.fetch_add(1, Ordering::Relaxed);
         match waiting.to {
             To::Client(client) => {
-                let answer = answered.map(|outputs| (outputs, took)).map_err(refused);
                 // A client that went away wants no answer.
-                let _ = client.send(answer);
+                let _ = client.send(answered.map_err(refused));
             }
             To::Record(recorder, event_id) => {
-                if let (Some(recorder), Ok(outputs)) = (recorder, answered) {
-                    recorder.record(name, &event_id, (&outputs, took));
+                if let (Some(recorder), Ok((outputs, took))) = (recorder, answered) {
+                    recorder.record(&self.name, &event_id, (&outputs, took));
                 }
             }
         }
     }
 }
 
+/// The first request and those that come within the wait, at most as many as go into one call. What waits already is taken whatever the
+/// time, so that a busy model has full calls.
+fn gather(first: Waiting, queue: &Receiver<Waiting>, batching: Batching) -> Vec<Waiting> {
+    let until = Instant::now() + batching.wait;
+    let mut gathered = vec![first];
+    while gathered.len() < batching.rows_max {
+        match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(waiting) => gathered.push(waiting),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    gathered
+}
+
 fn refused(error: SessionError) -> Refused {
     let is_input = matches!(error, SessionError::MissingInput { .. } | SessionError::WrongInput { .. });
     let told = format!("{:#}", anyhow::Error::new(error));
     if is_input { Refused::Input(told) } else { Refused::Failed(told) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting() -> Waiting {
+        Waiting { batch: Arc::new(Batch::new(1)), until: None, to: To::Record(None, String::new()) }
+    }
+
+    fn gathered(waiting_already: usize, rows_max: usize) -> usize {
+        let (send, receive) = sync_channel(16);
+        for _ in 0..waiting_already {
+            assert!(send.try_send(waiting()).is_ok());
+        }
+        gather(waiting(), &receive, Batching { rows_max, wait: Duration::ZERO }).len()
+    }
+
+    #[test]
+    fn a_call_takes_what_waits_already_up_to_its_size() {
+        assert_eq!((gathered(0, 8), gathered(3, 8), gathered(9, 8), gathered(9, 1)), (1, 4, 8, 1));
+    }
+
+    #[test]
+    fn a_call_that_is_not_full_waits_for_more_no_longer_than_allowed() {
+        let (send, receive) = sync_channel(16);
+        let later = std::thread::spawn(move || send.send(waiting()).is_ok());
+        let wait = Duration::from_secs(60);
+        let found = gather(waiting(), &receive, Batching { rows_max: 2, wait });
+        assert_eq!((found.len(), later.join().unwrap()), (2, true));
+    }
 }
