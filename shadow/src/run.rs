@@ -3,6 +3,7 @@
 //! It runs in a process of its own, because models are not to be trusted: whoever started it bounds its time and memory.
 
 mod error;
+mod fed;
 mod provenance;
 mod skips;
 
@@ -47,6 +48,8 @@ pub struct Job {
     pub traffic: PathBuf,
     /// What the traffic is called in the document, where that is not its path.
     pub traffic_name: Option<String>,
+    /// What is asked in its place, where it lacks an input that a model takes.
+    pub instead: Option<Instead>,
     /// The text of the policy.
     pub policy: String,
     /// How models are opened.
@@ -65,6 +68,17 @@ pub struct Job {
     pub time: Option<String>,
     /// Of random instants.
     pub seed: u64,
+}
+
+/// Traffic in the place of other traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instead {
+    /// The recorded requests.
+    pub traffic: PathBuf,
+    /// What they are called in the document.
+    pub traffic_name: String,
+    /// What a reader should know where they are asked, and where they are not.
+    pub notes: (String, String),
 }
 
 /// What a gate is doing.
@@ -115,7 +129,11 @@ pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunErr
     let champion = open(&runtime, job, &job.champion, &profiles.path().join("champion"))?;
     tell(Progress::Begins(Phase::OpenCandidate));
     let candidate = open(&runtime, job, &job.candidate, &profiles.path().join("candidate"))?;
-    let mut gate = Gate::new(job, policy, (champion, candidate), traffic)?;
+    let sessions = (&champion.session, &candidate.session);
+    let wanted = wanted(job, sessions, target(job, &policy).as_ref());
+    let fed = fed::choose(job, traffic, &wanted)?;
+    let mut gate = Gate::new(&fed.job, policy, (champion, candidate), fed.traffic)?;
+    gate.notes.extend(fed.note);
     tell(Progress::Begins(Phase::Compare));
     gate.compare(tell)?;
     gate.replay(tell)?;
@@ -166,7 +184,7 @@ impl<'j> Gate<'j> {
     ) -> Result<Self, RunError> {
         let (champion, candidate) = opened;
         let bounds = policy.quality.clone().unwrap_or_default();
-        let target = job.target.clone().or_else(|| bounds.target.clone());
+        let target = target(job, &policy);
         let wanted = wanted(job, (&champion.session, &candidate.session), target.as_ref());
         traffic.check(&wanted)?;
         let rows = traffic.rows(&wanted)?;
@@ -433,6 +451,11 @@ impl<'j> Gate<'j> {
 
 fn swapped((n, agree): (u64, u64)) -> (u64, u64) {
     (agree, n)
+}
+
+/// The column with outcomes.
+fn target(job: &Job, policy: &Policy) -> Option<String> {
+    job.target.clone().or_else(|| policy.quality.as_ref()?.target.clone())
 }
 
 /// What is wanted of the traffic: the inputs of both models, and the columns that the job names.

@@ -24,7 +24,7 @@ pub struct Run {
     /// The model that is to take its place.
     #[arg(long, value_name = "FILE")]
     candidate: PathBuf,
-    /// The recorded requests: `store` with --model and --window (captured payloads where there are any, else recorded features; `store:payloads` and
+    /// The recorded requests: `store` with --model and --window (captured payloads where they cover half of what recorded features do, else those; `store:payloads` and
     /// `store:features` say which), .npz with one array an input, Parquet or Arrow with one column an input, or a folder of requests in Open Inference Protocol
     /// JSON.
     #[arg(long, value_name = "FILE|DIR")]
@@ -211,6 +211,7 @@ impl Run {
             candidate: self.candidate,
             traffic: self.traffic,
             traffic_name: None,
+            instead: None,
             policy: text,
             session,
             pace: self.pace,

@@ -13,9 +13,10 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray}
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::writer::FileWriter;
 use clap::Args;
-use windvane_shadow::run::Job;
+use windvane_shadow::run::{Instead, Job};
 use windvane_store::Store;
 use windvane_store::populations::PredictionFilter;
+use windvane_store::recorded_payloads::{self, Coverage};
 use windvane_store::recorded_requests::{self, Recorded};
 use windvane_types::span::{self, Span};
 use windvane_types::{Clock, SystemClock};
@@ -37,7 +38,7 @@ const REQUESTS_MAX: u64 = 200_000;
 /// What the store is asked for, where the traffic is not a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// Payloads where there are any, else features.
+    /// Payloads where they cover enough of the window, else features.
     Either,
     /// The tensors that the model was given.
     Payloads,
@@ -114,21 +115,37 @@ impl Flags {
         job.time.get_or_insert_with(|| TIME.to_owned());
         // A folder without requests lacks no input that a model takes.
         job.traffic = folder.to_owned();
-        job.traffic_name = Some(format!("store: payloads of model {model}, {shown}"));
-        let notes = match stored {
-            Stored::Features => None,
-            Stored::Either | Stored::Payloads => ask_payloads(store, &filter, job)?,
+        let (payloads_name, features_name) =
+            (format!("store: payloads of model {model}, {shown}"), format!("store: model {model}, {shown}"));
+        job.traffic_name = Some(payloads_name.clone());
+        let coverage = match stored {
+            Stored::Payloads => {
+                return Ok(ask_payloads(store, &filter, job)?
+                    .unwrap_or_else(|| vec![self.nothing("payload", model, &shown)]));
+            }
+            Stored::Features => Coverage { payloads: 0, features: 0 },
+            Stored::Either => connection::wait_for(async {
+                recorded_payloads::coverage(store, &filter).await.map_err(connection::failure)
+            })?,
         };
-        match (notes, stored) {
-            (Some(notes), _) => return Ok(notes),
-            (None, Stored::Payloads) => return Ok(vec![self.nothing("payload", model, &shown)]),
-            (None, Stored::Either | Stored::Features) => {}
+        if prefers_payloads(coverage, limit(job))
+            && let Some(notes) = ask_payloads(store, &filter, job)?
+        {
+            return Ok(notes);
         }
-        job.traffic_name = Some(format!("store: model {model}, {shown}"));
-        match ask_features(store, &filter, job)? {
-            0 => Ok(vec![self.nothing("prediction", model, &shown)]),
-            _ => Ok(Vec::new()),
+        let other = match coverage.payloads {
+            0 => None,
+            _ => other_payloads(store, (&filter, coverage), (&*job, payloads_name))?,
+        };
+        job.traffic_name = Some(features_name);
+        if ask_features(store, &filter, job)? == 0 {
+            return Ok(vec![self.nothing("prediction", model, &shown)]);
         }
+        if let Some((instead, target)) = other {
+            job.instead = Some(instead);
+            job.target = job.target.take().or(target);
+        }
+        Ok(Vec::new())
     }
 
     /// What was looked for and not found.
@@ -140,6 +157,35 @@ impl Flags {
         let environment = also("environment", &self.environment);
         format!("the store has no {what} of model `{model}`{version}{environment} in {shown}")
     }
+}
+
+/// Whether payloads are asked. They are what the model saw, element by element, so that half as many of them are worth as much.
+fn prefers_payloads(coverage: Coverage, limit: u64) -> bool {
+    let payloads = coverage.payloads.min(limit);
+    payloads > 0 && payloads * 2 >= coverage.features.min(limit)
+}
+
+/// Writes the few payloads beside the many features, for models that do not take features; with them the column of outcomes.
+fn other_payloads(
+    store: &Store,
+    (filter, coverage): (&PredictionFilter, Coverage),
+    (job, traffic_name): (&Job, String),
+) -> Result<Option<(Instead, Option<String>)>, Failure> {
+    let mut other = Job { traffic: job.traffic.join("payloads"), ..job.clone() };
+    std::fs::create_dir(&other.traffic).context("cannot make a folder for payloads")?;
+    if ask_payloads(store, filter, &mut other)?.is_none() {
+        return Ok(None);
+    }
+    let Coverage { payloads, features } = coverage;
+    let notes = (
+        format!(
+            "asked with {payloads} captured payloads, because the features of {features} predictions are not what the models take"
+        ),
+        format!(
+            "asked with recorded features, because {payloads} captured payloads cover less than half of {features} predictions with features; `--traffic store:payloads` asks with payloads"
+        ),
+    );
+    Ok(Some((Instead { traffic: other.traffic, traffic_name, notes }, other.target)))
 }
 
 /// Writes the captured payloads into the job's folder, and answers what to say about them; `None` where there are none.
@@ -240,4 +286,26 @@ fn write(file: &Path, recorded: &[Recorded]) -> anyhow::Result<()> {
     let mut writer = FileWriter::try_new(File::create(file)?, &schema)?;
     writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
     Ok(writer.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_asked_where_they_cover_half_of_what_features_do() {
+        for ((payloads, features), limit, expected) in [
+            ((0, 0), 100, false),
+            ((0, 50), 100, false),
+            ((5, 0), 100, true),
+            ((600, 600), 20_000, true),
+            ((5, 10), 100, true),
+            ((4, 10), 100, false),
+            // No more than the limit is asked either way.
+            ((100, 1_000_000), 100, true),
+        ] {
+            let coverage = Coverage { payloads, features };
+            assert_eq!(prefers_payloads(coverage, limit), expected, "{coverage:?} up to {limit}");
+        }
+    }
 }

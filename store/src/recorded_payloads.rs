@@ -34,6 +34,24 @@ pub struct Tensors {
     pub inputs: String,
 }
 
+/// How much of a window payloads and features cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Coverage {
+    /// Captured payloads.
+    pub payloads: u64,
+    /// Predictions with features.
+    pub features: u64,
+}
+
+/// How many payloads, and how many predictions with features, pass the filter. One that was sent several times is one.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn coverage(store: &Store, filter: &PredictionFilter) -> Result<Coverage, StoreError> {
+    let rows: Vec<Coverage> = store.rows(&bound(COVERAGE, filter, 0)).await?;
+    Ok(rows.into_iter().next().unwrap_or(Coverage { payloads: 0, features: 0 }))
+}
+
 /// The payloads that pass the filter, at most `limit`: those whose hash with the seed is smallest, in order of it, which is a
 /// uniform sample that is the same each time. A payload that was sent several times is one. `features` are taken from the predictions of the
 /// same ids, up to an hour outside of the window.
@@ -73,6 +91,24 @@ fn bound(sql: &'static str, filter: &PredictionFilter, seed: u64) -> Statement {
         .param("stored_before", filter.stored_before_us)
         .param("seed", seed)
 }
+
+const COVERAGE: &str = "
+    SELECT
+        (
+            SELECT uniqExact(event_id)
+            FROM windvane.payloads
+            WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
+              AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+              AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
+        ) AS payloads,
+        (
+            SELECT uniqExact(event_id)
+            FROM windvane.predictions
+            WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
+              AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+              AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
+              AND (notEmpty(num) OR notEmpty(cat))
+        ) AS features";
 
 const LIST: &str = "
     SELECT asked.event_id AS event_id, ts_us, place, bytes,

@@ -186,6 +186,22 @@ async fn captured_payloads_are_asked_again(service: &Service, policy: &Path) {
     assert!(document["notes"][0].as_str().unwrap().starts_with("the store has no payload of model `delay`"));
 }
 
+/// Twenty payloads beside the features of all flights: the features are asked, and a note says so.
+async fn few_payloads_do_not_hide_many_features(service: &Service, policy: &Path) {
+    let [_, (kind, payloads)] = captured();
+    let few: String =
+        payloads.lines().take(20).map(|line| line.replace("\"tensors\"", "\"delay\"") + "\n").collect();
+    send(service, kind, few).await;
+    let sql = "SELECT uniqExact(event_id) FROM windvane.payloads WHERE model = 'delay'";
+    wait_until_stored(service, sql, "20").await;
+    let (code, document) = gate(service, "champion.onnx", ("few-payloads", policy));
+    assert_eq!((code, &document["requests"]), (0, &FLIGHTS.into()), "{document}");
+    let told =
+        "asked with recorded features, because 20 captured payloads cover less than half of 600 predictions";
+    let notes = document["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().starts_with(told)), "{notes:?}");
+}
+
 fn every_flight_is_asked_and_none_differs(document: &Value) {
     assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
     let metrics = document["quality"]["metrics"].as_array().unwrap();
@@ -220,6 +236,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     no_traffic_is_inconclusive(&service, &policy).await;
     strata_of_the_store_give_the_same_number(&service, &policy);
     captured_payloads_are_asked_again(&service, &policy).await;
+    few_payloads_do_not_hide_many_features(&service, &policy).await;
     every_flight_is_asked_and_none_differs(&document);
 
     let webhook =
