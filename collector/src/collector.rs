@@ -167,6 +167,7 @@ impl Collector {
                 sink: Arc::clone(&self.shared.sink),
                 metrics: self.shared.metrics.clone(),
                 shares: Arc::clone(&self.shared.shares),
+                clock: Arc::clone(&self.shared.clock),
                 block_age: self.shared.options.block_age,
                 dead_letters: self.shared.options.spool.folder.join(dead_letters::FOLDER),
                 drain: self.drain.clone(),

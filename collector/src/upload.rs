@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use windvane_store::{Block, Fault, StoreError, Table};
+use windvane_types::Clock;
 
 use self::backoff::pause;
 use self::pace::Pace;
@@ -41,6 +42,8 @@ pub(crate) struct Uploader {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) metrics: Metrics,
     pub(crate) shares: Arc<Shares>,
+    /// The clock that frames are stamped by.
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) block_age: Duration,
     pub(crate) dead_letters: PathBuf,
     pub(crate) drain: CancellationToken,
@@ -78,7 +81,8 @@ impl Uploader {
         self.spool.table
     }
 
-    /// Waits until a block is full or old enough. False when there is nothing left to drain.
+    /// Waits until a block is full or old enough, counted from when its oldest row came: what came while the block before was sent has
+    /// waited that long already. False when there is nothing left to drain.
     async fn next_is_due(&self, pace: &Pace) -> bool {
         let mut backlog = self.spool.backlog();
         let mut since = None;
@@ -93,13 +97,22 @@ impl Uploader {
             }
             let usual = if now.rows < WORTH_WAITING_ROWS { self.block_age } else { 4 * self.block_age };
             let patience = pace.patience(usual);
-            let due = waits.then(|| *since.get_or_insert_with(Instant::now) + patience);
+            let due = now.oldest_us.map(|oldest_us| {
+                let (seen_at, age) = *since.get_or_insert_with(|| (Instant::now(), self.age(oldest_us)));
+                seen_at + patience.saturating_sub(age)
+            });
             tokio::select! {
                 changed = backlog.changed() => if changed.is_err() { return false },
                 () = sleep_until(due) => return true,
                 () = self.drain.cancelled() => {}
             }
         }
+    }
+
+    /// How long ago a row came. Whatever the clock does meanwhile, nothing waits longer than its patience for it.
+    fn age(&self, arrived_us: i64) -> Duration {
+        let age_us = self.clock.now().as_microsecond().saturating_sub(arrived_us);
+        Duration::from_micros(u64::try_from(age_us).unwrap_or_default())
     }
 
     /// Asks the store from time to time how its merges get on. It need not answer: then the pace stays as it is.

@@ -149,3 +149,27 @@ async fn a_clock_that_steps_back_and_forth_forgets_no_key_and_loses_no_row() {
     service.stored(sent).await;
     service.assert_nothing_is_lost().await;
 }
+
+/// The block before it is a full one, and with the store for two hours; what is left over then is an hour older than it may become.
+#[tokio::test]
+async fn rows_that_came_while_a_block_was_sent_do_not_wait_anew() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, clock) = (Arc::<ToldSink>::default(), Arc::<MovedClock>::default());
+    sink.be(Mood::Waits);
+    let mut options = CollectorOptions { block_age: Duration::from_secs(3600), ..options(folder.path()) };
+    options.spool.block.rows_max = 10;
+    let collector = Collector::start(
+        options,
+        Arc::clone(&sink) as Arc<_>,
+        Arc::clone(&clock) as Arc<_>,
+        Registry::new(),
+    );
+    let service = Service { collector: collector.unwrap(), sink };
+    service.post("/v1/predictions", &[], predictions(0..10)).await;
+    service.post("/v1/predictions", &[], predictions(10..15)).await;
+    clock.0.store(2 * HOUR_US, Ordering::SeqCst);
+    service.sink.be(Mood::Takes);
+    service.stored(15).await;
+    service.assert_nothing_is_lost().await;
+}
