@@ -159,12 +159,8 @@ async fn rows_that_came_while_a_block_was_sent_do_not_wait_anew() {
     sink.be(Mood::Waits);
     let mut options = CollectorOptions { block_age: Duration::from_secs(3600), ..options(folder.path()) };
     options.spool.block.rows_max = 10;
-    let collector = Collector::start(
-        options,
-        Arc::clone(&sink) as Arc<_>,
-        Arc::clone(&clock) as Arc<_>,
-        Registry::new(),
-    );
+    let collector =
+        Collector::start(options, Arc::clone(&sink) as Arc<_>, Arc::clone(&clock) as Arc<_>, Registry::new());
     let service = Service { collector: collector.unwrap(), sink };
     service.post("/v1/predictions", &[], predictions(0..10)).await;
     service.post("/v1/predictions", &[], predictions(10..15)).await;
