@@ -230,6 +230,17 @@ soak: build release $(PIP) ## Kill the service and the engine again and again, f
 	WINDVANE=$(CURDIR)/target/release/windvane WINDVANE_SOAK_ROUNDS=$${ROUNDS:-200} \
 	  cargo test --locked --workspace --test stories crash -- --nocapture --test-threads=1
 
+# RATE=20000 sends so many events a second; without it as many as the store takes. LASTS is in seconds.
+.PHONY: soak-memory
+soak-memory: release ## Ingest for half an hour as fast as the store takes it: does the service's memory stay where it is?
+	@target/release/windvane runtime install
+	python3 benches/ingest/steady.py target/release/windvane --rate $${RATE:-0} --batch $${BATCH:-1000} --seconds $${LASTS:-1800} --every 60
+
+.PHONY: acknowledge
+acknowledge: release ## 5,000 events a second in batches of 50: is the 99th percentile of the acknowledgement under 25 ms?
+	@target/release/windvane runtime install
+	python3 benches/ingest/steady.py target/release/windvane --rate 5000 --batch 50 --seconds $${LASTS:-60} --p99-ms 25
+
 .PHONY: bundle
 bundle: ## Bundle the real libraries in parts, and install them where there is neither npm nor pip
 	cargo test --locked --workspace --test stories bundle_installs -- --ignored
