@@ -1,6 +1,7 @@
 //! The `windvane` binary: reads the command line, runs one subcommand, prints its error once, exits with its code.
 
 mod alerts;
+mod arenas;
 mod attribution;
 mod baseline;
 mod check_config;

@@ -9,7 +9,7 @@ use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 use crate::service::{Role, Service};
 use crate::shutdown::Signals;
-use crate::telemetry;
+use crate::{arenas, telemetry};
 
 /// Collect predictions and outcomes, keep them, and show them.
 ///
@@ -30,8 +30,12 @@ pub struct Arguments {
 
 /// Runs `windvane serve`.
 pub fn run(arguments: &Arguments, log: &telemetry::Arguments) -> CommandResult {
+    let unbounded = arenas::bound();
     let config = config::load(arguments.config.as_deref()).because(Reason::Config)?;
     let traces = telemetry::start_with_traces(log, "info", config.telemetry.as_ref())?;
+    if let Some(error) = unbounded {
+        tracing::warn!(%error, "cannot begin again with fewer arenas of the allocator; more memory stays in use than need be");
+    }
     let fetching = if arguments.offline { Fetching::Forbidden } else { Fetching::Allowed };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended: CommandResult = runtime.block_on(async {

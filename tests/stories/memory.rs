@@ -29,6 +29,12 @@ fn peak_bytes(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
+/// What a process was started with.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn environment(pid: u32) -> String {
+    String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/environ")).unwrap()).into_owned()
+}
+
 fn assert_flat(what: &str, peaks: &[u64]) {
     let growth = peaks[1].saturating_sub(peaks[0]);
     let mib: Vec<u64> = peaks.iter().map(|peak| peak >> 20).collect();
@@ -107,6 +113,11 @@ fn write_rows(path: &Path, bytes: u64) -> u64 {
 fn a_large_file_is_ingested_in_constant_memory() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(binary(), folder.path(), "");
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    assert!(
+        environment(service.pid()).contains("MALLOC_ARENA_MAX="),
+        "the allocator keeps an arena a thread"
+    );
     let mut peaks = Vec::new();
     for bytes in BYTES {
         let path = folder.path().join("rows.csv");
