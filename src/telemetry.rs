@@ -1,13 +1,14 @@
 //! What the process tells of itself while it runs: log lines to standard error, as text or JSON, filtered by `--log` or
 //! `WINDVANE_LOG`; and traces, where `[telemetry]` says where to send them.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing::Level;
@@ -22,6 +23,10 @@ use crate::exit::{Because, Exit, Failure, Reason};
 
 /// How long one message of spans may take, and the last one at the end.
 const SEND: Duration = Duration::from_secs(5);
+
+/// The header of what we send about ourselves. A service that gets it makes no trace of that request: it may be the same one, whose traces
+/// would each be the reason for another.
+pub const OWN: (&str, &str) = ("x-windvane-telemetry", "own");
 
 /// How log lines are written; the same for every subcommand.
 #[derive(Debug, Args)]
@@ -115,7 +120,13 @@ fn events(filter: EnvFilter) -> impl Filter<Registry> + Send + Sync + 'static {
 
 fn provider(telemetry: &Telemetry) -> Result<SdkTracerProvider, Failure> {
     let endpoint = format!("{}/v1/traces", telemetry.endpoint);
-    let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).with_timeout(SEND).build();
+    let (name, value) = OWN;
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_endpoint(endpoint)
+        .with_timeout(SEND)
+        .with_headers(HashMap::from([(name.to_owned(), value.to_owned())]))
+        .build();
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder_empty().with_service_name("windvane").with_attribute(version).build();
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(telemetry.traces_share)));

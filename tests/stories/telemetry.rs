@@ -42,6 +42,8 @@ fn take(stream: TcpStream, sender: &SyncSender<Message>) {
     }
     let head = head.to_ascii_lowercase();
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
+    // By this a service knows its own traces, should they come back to it.
+    assert!(head.contains("x-windvane-telemetry: own"), "{head}");
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
     let mut body = vec![0; length.parse().unwrap()];
     reader.read_exact(&mut body).unwrap();
@@ -96,6 +98,15 @@ async fn own_metrics_and_traces_are_sent_and_once_more_at_the_end() {
         .await
         .unwrap();
     assert_eq!(sent.status(), 200);
+    let own = reqwest::Client::new()
+        .post(format!("{}/v1/traces", service.url()))
+        .header("content-type", "application/x-protobuf")
+        .header("x-windvane-telemetry", "own")
+        .body(ExportTraceServiceRequest::default().encode_to_vec())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(own.status(), 200);
     let mut spans = Vec::new();
     eventually_async(Duration::from_secs(30), async || {
         match messages.try_recv().map_err(|error| error.to_string())? {
@@ -128,4 +139,8 @@ async fn own_metrics_and_traces_are_sent_and_once_more_at_the_end() {
         assert!(spans.iter().any(|span| span == name), "{name} in {spans:?}");
     }
     assert!(!spans.iter().any(|span| span.contains("metrics")), "{spans:?}");
+    assert!(
+        !spans.iter().any(|span| span == "POST /v1/traces"),
+        "a message of own traces is traced: {spans:?}"
+    );
 }
