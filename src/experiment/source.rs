@@ -43,6 +43,7 @@ async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
     let reader = Reader::Local(engine);
     let request = ExperimentRequest {
         population,
+        whole: None,
         arms: None,
         unit: rows.unit.clone(),
         arm: rows.arm.clone(),

@@ -14,6 +14,7 @@ mod stored;
 mod sums;
 mod timing;
 mod units;
+mod whole;
 
 pub use around::{AroundRow, around};
 pub use extremes::{Centred, ExtremesRow, extremes};
@@ -34,3 +35,4 @@ pub use sums::{
 };
 pub use timing::{Timing, TimingColumns, TimingRow, timing, timing_columns};
 pub use units::arms_of_units;
+pub use whole::whole;

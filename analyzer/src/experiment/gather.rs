@@ -11,15 +11,33 @@ use windvane_store::{
 
 use super::{
     Cap, ExperimentError, Metric, cuts,
-    facts::{ArmFacts, Facts},
+    facts::{ArmFacts, Facts, Parts},
     forms::{Summed, metric_facts, origins, with_covariate},
     metric::{Before, Measured},
     quantiles,
     request::{ExperimentRequest, Rule},
 };
 
-/// Everything that the rows say.
+/// Everything that the rows say, of the population that answers faster where that is enough.
 pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Result<Facts, ExperimentError> {
+    if let Some(population) = &request.whole {
+        let whole = ExperimentRequest { population: population.clone(), ..request.clone() };
+        let found = gathered(reader, &whole).await?;
+        if found.untold == 0 {
+            return Ok(found.facts);
+        }
+    }
+    Ok(gathered(reader, request).await?.facts)
+}
+
+/// What one population says.
+struct Gathered {
+    facts: Facts,
+    /// Units that it cannot tell; where there are any, the facts are not whole.
+    untold: u64,
+}
+
+async fn gathered(reader: &Reader, request: &ExperimentRequest) -> Result<Gathered, ExperimentError> {
     let mut opened = open(request)?;
     let probe: Vec<ProbeRow> = reader.rows(&request.probe(&opened.frame, &opened.measures)).await?;
     let probe = probe.into_iter().next().ok_or(ExperimentError::OneArm { known: Vec::new() })?;
@@ -55,9 +73,15 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
         .enumerate()
         .map(|(i, metric)| metric_facts(&sums, (i, metric), quantiles.get(&i), arms.len()))
         .collect::<Result<_, _>>()?;
-    let several = sums.rows.iter().filter(|row| row.arm as usize >= found.len()).map(|row| row.units).sum();
-    let parts = cuts::cut(&scan, request, &sums).await?;
-    Ok(Facts {
+    let units_of = |arm: usize| -> u64 {
+        sums.rows.iter().filter(|row| row.arm as usize == arm).map(|row| row.units).sum()
+    };
+    let (several, untold) = (units_of(found.len()), units_of(found.len() + 1));
+    let parts = match untold {
+        0 => cuts::cut(&scan, request, &sums).await?,
+        _ => Parts::default(),
+    };
+    let facts = Facts {
         source: request.population.source.clone(),
         rows: Some(probe.rows),
         unassigned: probe.unassigned,
@@ -66,7 +90,8 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
         arms,
         metrics: with_covariate(metrics, request),
         parts,
-    })
+    };
+    Ok(Gathered { facts, untold })
 }
 
 /// The quantile over all units of rows that are in no arm; `None` without rows.

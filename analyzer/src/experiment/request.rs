@@ -18,6 +18,8 @@ use super::{
 pub struct ExperimentRequest {
     /// The rows.
     pub population: Population,
+    /// The same rows where all records of every unit count, which is asked first because it answers faster, and says whether they do.
+    pub whole: Option<Population>,
     /// Tells the arms where the population is known to have one row a unit; `None` where the rows have to be asked.
     pub arms: Option<Statement>,
     /// The column that says who or what was assigned.

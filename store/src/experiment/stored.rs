@@ -278,7 +278,7 @@ pub(super) fn exposures_seen(exposed: &Exposed, recorded: &Recorded) -> String {
                 segments => format!(", event_id, tuple({}) AS wv_segments", segments.join(", ")),
             };
             format!(
-                "SELECT unit_id, toString(arms[{name}]) AS one, ts{cut} FROM predictions \
+                "SELECT unit_id, toString(arms[{name}]) AS one, ts{cut} FROM predictions FINAL \
                  WHERE mapContains(arms, {name}) AND unit_id != '' AND {span}"
             )
         }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Frame, Measure};
+use super::{Frame, Measure, whole::STRAY};
 use crate::{Real, Statement, local::quote};
 
 /// How the rows of a frame and its units go together.
@@ -70,7 +70,8 @@ pub struct Question<'a> {
 /// The sums of one arm within one segment and day.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SumsRow {
-    /// Its place among the arms; their number for units that were seen in several.
+    /// Its place among the arms; their number for units that were seen in several, and one more for those that
+    /// [`super::whole()`]'s population cannot tell.
     pub arm: u32,
     /// A JSON array of the values of the segment's columns; empty for the whole.
     pub segment: String,
@@ -176,7 +177,14 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
                  sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64, before Array(Float64)))";
     let (rows, arm) = match question.units_are {
         // The arm stays text until the rows are grouped: its number is looked up once a group, not once a row.
-        UnitsAre::Single => ("count()", number_of_arm("wv_arm", question.arms)),
+        UnitsAre::Single => (
+            "count()",
+            format!(
+                "if(wv_arm = {STRAY}, toUInt32({}), {})",
+                question.arms.len() + 1,
+                number_of_arm("wv_arm", question.arms)
+            ),
+        ),
         UnitsAre::Repeated => ("sum(wv_rows)", "toUInt32(wv_arm)".to_owned()),
     };
     // A key that is the same everywhere is left out: one key of one type is looked up much faster than several.

@@ -4,14 +4,14 @@
 //! what the sums need goes through the join: the name of a measurement as a number and its value, not a column a metric.
 
 use super::{
-    ARM, ARMS_MAX, Exposed, RecordColumn, RecordTable, Recorded, UNIT, When,
+    ARM, ARMS_MAX, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When,
     exposed::exposed_units,
     stored::{columns, exposures_seen, records},
 };
 use crate::{Statement, local::quote, populations::Population};
 
 /// The arm of units that were seen in several: no name of an arm.
-const SEVERAL: &str = "char(0)";
+pub(super) const SEVERAL: &str = "char(0)";
 
 /// The population of one source with one row a unit; `None` where a column is none of its table's.
 pub(super) fn stored_units(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
@@ -37,10 +37,12 @@ pub(super) fn stored_units(exposed: &Exposed, recorded: &Recorded) -> Option<Pop
     let from = format!(
         "(SELECT wv_unit AS {UNIT}, any(wv_seen) AS {ARM}, any(wv_at) AS wv_first{}{sums} FROM (\
          SELECT e.wv_unit AS wv_unit, e.wv_seen AS wv_seen, e.wv_first AS wv_at{}{}{placed} \
-         FROM ({}) AS r RIGHT JOIN ({}) AS e ON r.wv_unit = e.wv_unit) GROUP BY {UNIT} SETTINGS join_use_nulls = 0)",
+         FROM (SELECT *, {} AS wv_key FROM ({})) AS r RIGHT JOIN ({}) AS e ON r.wv_key = e.wv_unit) GROUP BY {UNIT} \
+         SETTINGS join_use_nulls = 0)",
         exposed.of_segments(|i| format!(", any(wv_cut{i}) AS wv_segment{i}")),
         exposed.of_segments(|i| format!(", e.wv_segment{i} AS wv_cut{i}")),
         numbers.carried,
+        key(exposed, "wv_unit"),
         records(exposed, recorded, &numbers.read),
         in_one_arm(exposed, recorded),
     );
@@ -60,10 +62,21 @@ pub fn arms_of_units(exposed: &Exposed, recorded: &Recorded) -> Statement {
     .setting("output_format_json_named_tuples_as_objects", 1)
 }
 
-/// One row an exposed unit: its arm, its first exposure in any, and its segments then.
-fn in_one_arm(exposed: &Exposed, recorded: &Recorded) -> String {
+/// What units are told apart by. Eight bytes meet faster than texts; of ten million units two share theirs with a chance of three in a
+/// million, and count as one then.
+pub(super) fn key(exposed: &Exposed, unit: &str) -> String {
+    match exposed.by {
+        ExposedBy::Exposures | ExposedBy::Predictions => format!("cityHash64({unit})"),
+        // Random splits are made of the unit's name.
+        ExposedBy::Records => unit.to_owned(),
+    }
+}
+
+/// One row an exposed unit: its key, its arm, its first exposure in any, and its segments then.
+pub(super) fn in_one_arm(exposed: &Exposed, recorded: &Recorded) -> String {
     format!(
-        "SELECT unit_id AS wv_unit, wv_first, wv_seen{} FROM ({})",
+        "SELECT {} AS wv_unit, wv_first, wv_seen{} FROM ({})",
+        key(exposed, "unit_id"),
         exposed.of_segments(|i| format!(", wv_segment{i}")),
         exposed_units(exposed, recorded, &format!("if(min(one) = max(one), min(one), {SEVERAL})")),
     )
@@ -117,19 +130,27 @@ fn told(recorded: &Recorded) -> Option<Numbers> {
     let names = different(recorded);
     let (mut read, mut carried) = (String::new(), String::new());
     for (i, name) in names.iter().enumerate() {
-        read += &format!(", ifNull({}, 0.) AS wv_r{i}", recorded.table.expression(name)?);
+        read += &format!(", {} AS wv_r{i}", number_or_zero(&recorded.table, name)?);
         carried += &format!(", r.wv_r{i} AS wv_r{i}");
     }
     let summed = |column: &RecordColumn| (String::new(), format!("wv_r{}", place(&names, column)));
     Some(Numbers { read, carried, summed: recorded.columns.iter().map(summed).collect() })
 }
 
-fn place(names: &[&str], column: &RecordColumn) -> usize {
+/// A number of a prediction or outcome, 0 where it has none. A feature that is missing reads as 0 by itself, in half the time.
+pub(super) fn number_or_zero(table: &RecordTable, name: &str) -> Option<String> {
+    match (table, name.strip_prefix("num.")) {
+        (RecordTable::Predictions { .. }, Some(feature)) => Some(format!("num[{}]", quote(feature))),
+        _ => Some(format!("ifNull({}, 0.)", table.expression(name)?)),
+    }
+}
+
+pub(super) fn place(names: &[&str], column: &RecordColumn) -> usize {
     names.iter().position(|name| *name == column.column).unwrap_or(0)
 }
 
 /// What the columns tell, each once.
-fn different(recorded: &Recorded) -> Vec<&str> {
+pub(super) fn different(recorded: &Recorded) -> Vec<&str> {
     let mut found: Vec<&str> = recorded.columns.iter().map(|column| column.column.as_str()).collect();
     found.sort_unstable();
     found.dedup();
