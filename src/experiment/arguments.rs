@@ -51,22 +51,22 @@ pub struct Arguments {
     /// for one. Repeat it for more.
     #[arg(long, value_name = "[METRIC=]NUM:ratio(DEN)", conflicts_with = "summary")]
     ratio_covariate: Vec<String>,
-    /// The accepted chance of a false verdict, above 0 and below 1.
-    #[arg(long, value_name = "P", default_value_t = 0.05)]
-    alpha: f64,
-    /// The units of both arms at which the always-valid interval is narrowest: those that you plan for.
-    #[arg(long, value_name = "UNITS", default_value_t = TUNING)]
-    sequential_tuning: f64,
-    /// By what the interval that holds at every look is made: asymptotic, normal_mixture(SE) or msprt(SD), with SE and SD on the
-    /// relative scale and fixed before the first look.
-    #[arg(long, value_name = "METHOD", default_value = "asymptotic")]
-    sequential_method: String,
+    /// The accepted chance of a false verdict, above 0 and below 1; 0.05 by default.
+    #[arg(long, value_name = "P")]
+    alpha: Option<f64>,
+    /// The units of both arms at which the always-valid interval is narrowest: those that you plan for; 5000 by default.
+    #[arg(long, value_name = "UNITS")]
+    sequential_tuning: Option<f64>,
+    /// By what the interval that holds at every look is made: asymptotic (the default), normal_mixture(SE) or msprt(SD), with SE
+    /// and SD on the relative scale and fixed before the first look.
+    #[arg(long, value_name = "METHOD")]
+    sequential_method: Option<String>,
     /// The share of units that each arm should get, `a=0.5,b=0.5`; 0 for an arm that is switched off. Equal by default.
     #[arg(long, value_name = "ARM=SHARE,…", conflicts_with = "summary")]
     weights: Option<String>,
-    /// How p-values are corrected over metrics × arms.
-    #[arg(long, value_enum, default_value = "holm")]
-    correction: CorrectionName,
+    /// How p-values are corrected over metrics × arms; by holm where nothing is said.
+    #[arg(long, value_enum)]
+    correction: Option<CorrectionName>,
     /// The part of alpha that primary metrics share, for preferential_bonferroni; 0.5 by default.
     #[arg(long, value_name = "SHARE")]
     primary_share: Option<f64>,
@@ -235,42 +235,15 @@ impl Arguments {
     /// # Errors
     /// A usage error that says what would have been accepted.
     pub fn check(self) -> Result<Options, Failure> {
-        if !(self.alpha > 0.0 && self.alpha < 1.0) {
-            return Err(usage(format!("`--alpha {}` is out of range: above 0 and below 1", self.alpha)));
-        }
-        if !(self.sequential_tuning > 0.0 && self.sequential_tuning.is_finite()) {
-            let given = self.sequential_tuning;
-            return Err(usage(format!("`--sequential-tuning {given}` is out of range: above 0")));
-        }
+        let rule = self.rule()?;
         let roles = Roles::parse(&self.margin, &self.primary, &self.guardrail)?;
-        let weights = self.weights.as_deref().map(weights).transpose()?.unwrap_or_default();
-        let rule = self.inference.apply(Rule {
-            alpha: self.alpha,
-            tuning: self.sequential_tuning,
-            sequence: SequenceMethod::parse(&self.sequential_method).map_err(usage)?,
-            weights,
-            correction: roles::correction(self.correction.alike(), self.primary_share)?,
-            advice: self.advice,
-            ..Rule::against(&self.control.clone().unwrap_or_default())
-        })?;
         let of_file =
             !self.metric.is_empty() || self.unit.is_some() || self.arm.is_some() || self.control.is_some();
+        if self.summary.is_none() && !of_file {
+            self.of_configuration()?;
+        }
         let given = match (self.summary, self.file, self.unit, self.arm) {
             (Some(summary), ..) => Given::Summary(summary),
-            (None, Some(_), None, None)
-                if !of_file && (self.inference.given() || rule.sequence != SequenceMethod::Asymptotic) =>
-            {
-                return Err(usage(
-                    "an experiment of the configuration has its inference there: set `inference` or `sequential_method` in [experiments.NAME]"
-                        .to_owned(),
-                ));
-            }
-            (None, Some(_), None, None) if !of_file && (self.cuts.of_files() || self.advice) => {
-                return Err(usage(format!(
-                    "{} and --advice go with a file: an experiment of the configuration has `novelty`, `outliers` and `advice` there",
-                    CutArguments::OF_FILES
-                )));
-            }
             (None, Some(name), None, None) if !of_file => Given::Stored(Box::new(Stored {
                 name: name.to_string_lossy().into_owned(),
                 connection: self.connection,
@@ -303,6 +276,69 @@ impl Arguments {
             report: self.report,
             offline: self.offline,
         })
+    }
+
+    /// How answers become verdicts.
+    fn rule(&self) -> Result<Rule, Failure> {
+        let alpha = self.alpha.unwrap_or(0.05);
+        if !(alpha > 0.0 && alpha < 1.0) {
+            return Err(usage(format!("`--alpha {alpha}` is out of range: above 0 and below 1")));
+        }
+        let tuning = self.sequential_tuning.unwrap_or(TUNING);
+        if !(tuning > 0.0 && tuning.is_finite()) {
+            return Err(usage(format!("`--sequential-tuning {tuning}` is out of range: above 0")));
+        }
+        let sequence = match &self.sequential_method {
+            Some(method) => SequenceMethod::parse(method).map_err(usage)?,
+            None => SequenceMethod::Asymptotic,
+        };
+        let correction = self.correction.unwrap_or(CorrectionName::Holm);
+        self.inference.apply(Rule {
+            alpha,
+            tuning,
+            sequence,
+            weights: self.weights.as_deref().map(weights).transpose()?.unwrap_or_default(),
+            correction: roles::correction(correction.alike(), self.primary_share)?,
+            advice: self.advice,
+            ..Rule::against(&self.control.clone().unwrap_or_default())
+        })
+    }
+
+    /// Refuses what an experiment of the configuration has there, so that no option is passed over.
+    fn of_configuration(&self) -> Result<(), Failure> {
+        let given = [
+            ("alpha", self.alpha.is_some(), "alpha = 0.05"),
+            ("sequential-tuning", self.sequential_tuning.is_some(), "sequential_tuning = 20000"),
+            ("sequential-method", self.sequential_method.is_some(), "sequential_method = \"msprt(0.05)\""),
+            ("weights", self.weights.is_some(), "arms.A = 0.5"),
+            ("correction", self.correction.is_some(), "correction = \"holm\""),
+            ("primary-share", self.primary_share.is_some(), "primary_share = 0.5"),
+            ("margin", !self.margin.is_empty(), "metrics.NAME.margin = 0.01"),
+            ("primary", !self.primary.is_empty(), "metrics.NAME.role = \"primary\""),
+            ("guardrail", !self.guardrail.is_empty(), "metrics.NAME.role = \"guardrail\""),
+            ("covariate", self.covariate.is_some(), "covariate_window = \"14d\""),
+            ("ratio-covariate", !self.ratio_covariate.is_empty(), "covariate_window = \"14d\""),
+            ("cap", self.cap.is_some(), "metrics.NAME.cap = \"p99.9\""),
+            ("floor", self.floor.is_some(), "metrics.NAME.floor = \"p0.1\""),
+        ];
+        if let Some((option, _, key)) = given.into_iter().find(|(_, given, _)| *given) {
+            return Err(usage(format!(
+                "`--{option}` does not go with an experiment of the configuration: set `{key}` in [experiments.NAME]"
+            )));
+        }
+        if self.inference.given() {
+            return Err(usage(
+                "an experiment of the configuration has its inference there: set `inference` or `sequential_method` in [experiments.NAME]"
+                    .to_owned(),
+            ));
+        }
+        if self.cuts.of_files() || self.advice {
+            return Err(usage(format!(
+                "{} and --advice go with a file: an experiment of the configuration has `novelty`, `outliers` and `advice` there",
+                CutArguments::OF_FILES
+            )));
+        }
+        Ok(())
     }
 }
 

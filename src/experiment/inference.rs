@@ -14,12 +14,12 @@ use crate::exit::Failure;
 #[derive(Debug, Args)]
 pub struct InferenceArguments {
     /// Which answer the verdict is made of: one look at a planned end, any number of looks, a few planned looks, or the
-    /// posterior.
-    #[arg(long, value_enum, default_value = "fixed")]
-    inference: InferenceName,
-    /// Which differences are looked for: any, the arm above the control, or the arm below it. Intervals follow.
-    #[arg(long, value_enum, default_value = "two-sided")]
-    alternative: AlternativeName,
+    /// posterior. One look where nothing is said.
+    #[arg(long, value_enum)]
+    inference: Option<InferenceName>,
+    /// Which differences are looked for: any (the default), the arm above the control, or the arm below it. Intervals follow.
+    #[arg(long, value_enum)]
+    alternative: Option<AlternativeName>,
     /// Planned looks, evenly spaced, for group_sequential: those before this one are counted as taken.
     #[arg(long, value_name = "N")]
     looks: Option<u32>,
@@ -81,10 +81,10 @@ impl AlternativeName {
 }
 
 impl InferenceArguments {
-    /// Whether anything but the defaults is asked for.
+    /// Whether anything is asked for.
     pub fn given(&self) -> bool {
-        self.inference != InferenceName::Fixed
-            || self.alternative != AlternativeName::TwoSided
+        self.inference.is_some()
+            || self.alternative.is_some()
             || self.of_looks().is_some()
             || self.prior.is_some()
             || self.rope.is_some()
@@ -96,14 +96,15 @@ impl InferenceArguments {
     /// # Errors
     /// A usage error that says what is accepted, or what contradicts what.
     pub fn apply(&self, rule: Rule) -> Result<Rule, Failure> {
-        let alternative = self.alternative.alternative();
+        let alternative = self.alternative.unwrap_or(AlternativeName::TwoSided).alternative();
+        let name = self.inference.unwrap_or(InferenceName::Fixed);
         if rule.alpha >= 0.5 && alternative != Alternative::TwoSided {
             return Err(usage(format!(
                 "`--alpha {}` is out of range with one side: above 0 and below 0.5",
                 rule.alpha
             )));
         }
-        let inference = match (self.inference, self.of_looks()) {
+        let inference = match (name, self.of_looks()) {
             (InferenceName::GroupSequential, _) => Inference::GroupSequential(self.group_sequential()?),
             (_, Some(option)) => {
                 return Err(usage(format!("`--{option}` goes with --inference group_sequential only")));
@@ -112,7 +113,7 @@ impl InferenceArguments {
             (InferenceName::Sequential, None) => Inference::Sequential,
             (InferenceName::Bayesian, None) => Inference::Bayesian { loss_max: self.loss()? },
         };
-        if self.loss_max.is_some() && self.inference != InferenceName::Bayesian {
+        if self.loss_max.is_some() && name != InferenceName::Bayesian {
             return Err(usage("`--loss-max` goes with --inference bayesian only".to_owned()));
         }
         let belief = self.prior.as_deref().map(Belief::parse).transpose().map_err(usage)?.unwrap_or_default();

@@ -256,6 +256,19 @@ fn options_that_contradict_each_other_are_64_and_say_what_is_accepted() {
         assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{options:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(part), "{options:?}: {part} is not in: {}", ran.stderr);
     }
+    // An experiment of the configuration has all of this there; an option that says what is the default anyway is no exception.
+    for (option, value) in [
+        ("--alpha", "0.05"),
+        ("--sequential-method", "asymptotic"),
+        ("--inference", "fixed"),
+        ("--correction", "holm"),
+        ("--margin", "0.1"),
+        ("--cap", "p99"),
+    ] {
+        let ran = experiment(&["checkout", option, value]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{option}: {}", ran.stderr);
+        assert!(ran.stderr.contains("[experiments.NAME]"), "{option}: {}", ran.stderr);
+    }
 }
 
 #[test]
