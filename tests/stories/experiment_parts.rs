@@ -9,6 +9,9 @@ use super::experiment::{Folder, Ran, agrees, comparison, experiment, over};
 /// Digits that two programs in doubles share, after sums of some hundred values.
 const DOUBLES: f64 = 1e-8;
 
+/// `chi2_contingency([[46, 254, 131, 57], [42, 223, 202, 44]], correction=False)`: units by country, the four of XX with the 84 of none.
+const MIXED_P: f64 = 3.487_860_333_575_553e-4;
+
 /// The p-value of 5 late units of 200 against 30 of 200.
 const LATE_P: f64 = 9.700_695_731_479_564e-6;
 
@@ -107,6 +110,10 @@ fn strata_put_an_unlike_mixture_right() {
         assert_eq!(found["method"], "post_stratified");
         assert!(found["ledger"].to_string().contains("post-stratified: 4 strata"), "{found}");
     }
+    let mixed = check(&document, "strata_balance", "B");
+    agrees(&mixed["observed"], &MIXED_P.into(), DOUBLES, "strata_balance");
+    assert_eq!(mixed["verdict"], "failure", "{mixed}");
+    assert!(mixed["meaning"].as_str().unwrap().contains("1 with few units as one"), "{mixed}");
     let plain = comparison(&run(&rows, &["--format", "json"]).document(), "revenue", "B").clone();
     assert!(plain["absolute"]["estimate"].as_f64() > Some(1.7) && plain["method"] == "welch", "{plain}");
 }

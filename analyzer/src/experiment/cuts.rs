@@ -62,7 +62,7 @@ pub(super) async fn cut(
     if let Some(column) = &cuts.stratify {
         let frame = frame(request, std::slice::from_ref(column), None)?;
         let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
-        parts.strata = cutter.strata(column).await?;
+        cutter.strata(column, &mut parts).await?;
     }
     if cuts.timestamp.is_some() {
         let frame = frame(request, &[], cuts.timestamp.as_deref())?;
@@ -233,8 +233,8 @@ impl Cutter<'_> {
         Ok(forms::with_covariate(metrics, self.request))
     }
 
-    /// For each metric the sums of each stratum by arm; none for metrics that are no means of units.
-    async fn strata(&self, column: &str) -> Result<Vec<Vec<Vec<Sums>>>, ExperimentError> {
+    /// The units of each stratum by arm, and for each metric their sums; none for metrics that are no means of units.
+    async fn strata(&self, column: &str, parts: &mut Parts) -> Result<(), ExperimentError> {
         let question = Question { by_segment: true, ..self.question(&[]) };
         let listed: Vec<SegmentRow> =
             self.scan.reader.rows(&experiment::largest_segments(question, STRATA_MAX)).await?;
@@ -248,6 +248,7 @@ impl Cutter<'_> {
         let mut strata = Vec::new();
         for name in names {
             let own: Vec<SumsRow> = rows.iter().filter(|row| row.segment == name).cloned().collect();
+            parts.strata_units.push(units_by_arm(&own, self.scan.arms.len()));
             strata.push(self.centred(&name, own).await?);
         }
         let of_metric = |i: usize| -> Vec<Vec<Sums>> {
@@ -261,7 +262,8 @@ impl Cutter<'_> {
                 Measured::Ratio { .. } | Measured::Quantile { .. } => Vec::new(),
             }
         };
-        Ok((0..self.request.metrics.len()).map(of_metric).collect())
+        parts.strata = (0..self.request.metrics.len()).map(of_metric).collect();
+        Ok(())
     }
 
     /// The metrics by the day on which their units were first seen, days ascending.
@@ -282,4 +284,9 @@ impl Cutter<'_> {
             })
             .collect()
     }
+}
+
+fn units_by_arm(rows: &[SumsRow], arms: usize) -> Vec<u64> {
+    let of = |arm: usize| rows.iter().filter(|row| row.arm as usize == arm).map(|row| row.units).sum();
+    (0..arms).map(of).collect()
 }

@@ -43,6 +43,8 @@ pub(super) struct Parts {
     pub(super) segments_left_out: u64,
     /// For each metric, for each stratum, the sums by arm; empty where there are no strata.
     pub(super) strata: Vec<Vec<Vec<Sums>>>,
+    /// For each stratum the units by arm.
+    pub(super) strata_units: Vec<Vec<u64>>,
     /// The metrics by the day on which their units were first seen.
     pub(super) days: Vec<(i32, Vec<MetricFacts>)>,
     /// The extreme units of each mean.

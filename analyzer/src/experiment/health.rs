@@ -2,6 +2,7 @@
 
 mod novelty;
 mod outliers;
+mod strata;
 mod timing;
 
 use windvane_stats::experiment::{
@@ -46,6 +47,7 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     checks.extend(novelty::checks(facts, control));
     checks.extend(timing::checks(facts, control));
     checks.extend(outliers::checks(facts, control, rule));
+    checks.extend(strata::checks(facts, control));
     checks.extend(without_values(facts));
     // A covariate is the same for every metric: it is told once an arm.
     let mut told: Vec<Option<String>> = Vec::new();

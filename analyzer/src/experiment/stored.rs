@@ -216,6 +216,8 @@ struct StoredParts {
     anytime: Vec<AnytimeQuantile>,
     /// For each metric, for each stratum, the sums by arm; empty where no source has strata.
     strata: Vec<Vec<Vec<Sums>>>,
+    /// For each stratum the units by arm, of the first source that has strata.
+    strata_units: Vec<Vec<u64>>,
 }
 
 impl StoredParts {
@@ -238,6 +240,9 @@ impl StoredParts {
             for (place, metric) in places.iter().zip(found) {
                 of_day[*place] = Some(metric.clone());
             }
+        }
+        if self.strata_units.is_empty() {
+            self.strata_units.clone_from(&parts.strata_units);
         }
         if !parts.strata.is_empty() {
             self.strata.resize(metrics, Vec::new());
@@ -270,6 +275,7 @@ impl StoredParts {
             extremes: self.extremes,
             anytime: self.anytime,
             strata: self.strata,
+            strata_units: self.strata_units,
             ..Parts::default()
         }
     }

@@ -7,6 +7,7 @@ pub mod carry_over;
 pub mod imbalance;
 pub mod lateness;
 pub mod outliers;
+pub mod strata;
 pub mod trend;
 
 /// The level of checks that are looked at often and must not cry wolf, as for sample ratios.
