@@ -12,7 +12,7 @@ use windvane_store::{
 use windvane_types::baseline::Profile;
 use windvane_types::drift::{Kind, SkipReason, Skipped};
 
-use super::{DriftError, DriftRequest, Method};
+use super::{DriftError, DriftRequest, Method, measure::Rows};
 
 /// Columns that one profile statement asks about, so that a wide table is read in bounded statements.
 pub(super) const COLUMNS_A_STATEMENT: usize = 64;
@@ -29,13 +29,15 @@ pub(super) struct Column {
     pub(super) fold_case: bool,
     /// Components of a vector; 0 where there is none.
     pub(super) width: usize,
+    /// What each side's values looked like, where they were counted to find out.
+    pub(super) counted: [Option<ProfiledColumn>; 2],
 }
 
 /// What can be compared, and what not.
 #[derive(Debug)]
 pub(super) struct Compared {
-    /// Rows of both sides together, where they were counted; a side of which a profile is stored has none to read.
-    pub(super) rows: u64,
+    /// Rows of each side, where they were counted; a side of which a profile is stored has none to read.
+    pub(super) rows: Rows,
     pub(super) columns: Vec<Column>,
     pub(super) skipped: Vec<Skipped>,
 }
@@ -70,10 +72,14 @@ pub(super) async fn compare(reader: &Reader, request: &DriftRequest) -> Result<C
         }
     };
     let (a, b) = tokio::try_join!(reference, contents(reader, (request, pair.current), &wanted))?;
-    let mut compared = Compared { rows: a.rows + b.rows, columns: Vec::new(), skipped: Vec::new() };
+    let rows = Rows { reference: a.rows, current: b.rows };
+    let mut compared = Compared { rows, columns: Vec::new(), skipped: Vec::new() };
     for (i, name) in wanted.iter().enumerate() {
         match pick(request, name, [&a.columns[i], &b.columns[i]]) {
-            Ok(column) => compared.columns.push(column),
+            Ok(column) => {
+                let counted = [&a, &b].map(|side| side.counted[i].clone());
+                compared.columns.push(Column { counted, ..column });
+            }
             Err(skipped) => compared.skipped.push(skipped),
         }
     }
@@ -128,6 +134,8 @@ struct Contents {
     /// Rows that would have to be read.
     rows: u64,
     columns: Vec<Content>,
+    /// What was counted of each column; `None` where nothing was asked, or there are no rows.
+    counted: Vec<Option<ProfiledColumn>>,
 }
 
 async fn contents(
@@ -141,13 +149,8 @@ async fn contents(
             .iter()
             .map(|name| population.column(name).map(|column| read_as_asked(request, column)))
             .collect();
-        let asked: Vec<&PopulationColumn> = columns
-            .iter()
-            .flatten()
-            .filter(|column| {
-                matches!(column.storage, Storage::Undecided(_) | Storage::Text(_) | Storage::Number(_))
-            })
-            .collect();
+        let asked: Vec<&PopulationColumn> =
+            columns.iter().flatten().filter(|column| is_counted(column)).collect();
         let mut profiled = match asked.as_slice() {
             [] => Vec::new(),
             asked => {
@@ -164,6 +167,8 @@ async fn contents(
         }
         .into_iter();
         for column in columns {
+            let counted =
+                column.as_ref().filter(|column| is_counted(column)).and_then(|_| profiled.next().flatten());
             contents.columns.push(match column {
                 None if population.without_columns => Content::Unknown,
                 None => Content::Absent,
@@ -173,7 +178,7 @@ async fn contents(
                     }
                     Storage::Nothing => Content::Nothing(column),
                     Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_) => {
-                        content(&column, profiled.next().flatten().as_ref())
+                        content(&column, counted.as_ref())
                     }
                     Storage::Vector(_) => {
                         let rows: Vec<WidthsRow> =
@@ -183,9 +188,15 @@ async fn contents(
                     }
                 },
             });
+            contents.counted.push(counted);
         }
     }
     Ok(contents)
+}
+
+/// Whether values have to be looked at to know what a column holds.
+fn is_counted(column: &PopulationColumn) -> bool {
+    matches!(column.storage, Storage::Undecided(_) | Storage::Text(_) | Storage::Number(_))
 }
 
 /// The same out of a stored profile.
@@ -205,7 +216,8 @@ fn stored_contents(profile: &Profile, population: &Population, names: &[&String]
         _ if population.without_columns => Content::Unknown,
         _ => Content::Absent,
     };
-    Contents { rows: 0, columns: names.iter().map(content).collect() }
+    let counted = vec![None; names.len()];
+    Contents { rows: 0, columns: names.iter().map(content).collect(), counted }
 }
 
 /// The column, as vectors where it was asked for as an embedding.
@@ -303,6 +315,7 @@ fn pick(request: &DriftRequest, name: &str, contents: [&Content; 2]) -> Result<C
         sides: [side(contents[0]), side(contents[1])],
         fold_case: booleans && kind == Kind::Categorical,
         width: widths.first().map_or(0, |width| usize::try_from(*width).unwrap_or(usize::MAX)),
+        counted: [None, None],
     })
 }
 

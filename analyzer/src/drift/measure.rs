@@ -4,6 +4,7 @@ mod categories;
 mod distribution;
 mod embeddings;
 pub(super) mod kernels;
+mod profile;
 mod sorted;
 mod texts;
 
@@ -13,12 +14,9 @@ use windvane_stats::{
     epps_singleton::Characteristic,
     walk::{Depth, Sizes, Walk, Walked},
 };
-use windvane_store::{
-    Reader, Real,
-    populations::{
-        self, CATEGORY_COLUMNS_MAX, CategoryRow, Detail, Pair, Population, PopulationColumn, ProfileRow,
-        ProfiledColumn, Question, SegmentKeys, ValueRow, ValueRows, ValueSink,
-    },
+use windvane_store::Reader;
+use windvane_store::populations::{
+    self, CATEGORY_COLUMNS_MAX, CategoryRow, Pair, SegmentKeys, ValueRow, ValueRows, ValueSink,
 };
 use windvane_types::baseline;
 use windvane_types::drift::{Change, Distribution, EmbeddingChange, Kind, TextChange};
@@ -28,10 +26,12 @@ pub(super) use embeddings::Embeddings;
 #[cfg(test)]
 pub(super) use texts::Texts;
 
+use profile::profiles;
+
 use super::{
     DriftError, DriftRequest, Method, Part,
     columns::{COLUMNS_A_STATEMENT, Column},
-    stored::{self, Merge, Merged},
+    stored::{Merge, Merged},
 };
 
 /// Values per different value from which on values are grouped before they are sorted.
@@ -113,11 +113,16 @@ pub(super) struct Scan<'a> {
     pub(super) reader: &'a Reader,
     pub(super) request: &'a DriftRequest,
     pub(super) segments: &'a SegmentKeys,
-    /// Rows that are read: of both sides together, or of the current one where a profile stands for the reference.
-    pub(super) rows: u64,
+    /// Rows of each side that are read; none of a reference that a profile stands for.
+    pub(super) rows: Rows,
 }
 
 impl<'a> Scan<'a> {
+    /// Rows of both sides.
+    fn rows_read(&self) -> u64 {
+        self.rows.reference + self.rows.current
+    }
+
     /// What is kept of this column, where a profile stands for the reference.
     fn stored(&self, column: &Column) -> Option<&'a baseline::ColumnProfile> {
         self.request.baseline.as_ref()?.column(&column.name)
@@ -133,7 +138,7 @@ impl<'a> Scan<'a> {
     fn sorts_arrays(&self, column: &Column) -> bool {
         let whole = self.request.baseline.is_none() || self.points(column).is_some();
         whole
-            && self.rows <= sorted::VALUES_MAX
+            && self.rows_read() <= sorted::VALUES_MAX
             && column.kind == Kind::Numeric
             && column.methods.iter().any(|method| method.needs_values())
     }
@@ -193,7 +198,7 @@ impl Chunk<'_> {
     /// Columns that are measured together: numeric ones as far as their values may be held, categorical ones as far as a statement
     /// counts them, every other one by itself.
     fn batches(&self) -> Vec<Vec<usize>> {
-        let together = sorted::BATCH_VALUES / self.scan.rows.max(1);
+        let together = sorted::BATCH_VALUES / self.scan.rows_read().max(1);
         let together = usize::try_from(together).unwrap_or(usize::MAX).max(1);
         let (numbers, others): (Vec<usize>, Vec<usize>) =
             (0..self.columns.len()).partition(|i| self.scan.sorts_arrays(&self.columns[*i]));
@@ -273,95 +278,6 @@ pub(super) struct Side {
     pub(super) high: f64,
     pub(super) skewness: f64,
     edges: Vec<f64>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Profile {
-    rows: u64,
-    columns: Vec<Option<ProfiledColumn>>,
-}
-
-impl Profile {
-    fn side(&self, column: usize) -> Side {
-        let rows = self.rows;
-        match self.columns.get(column).and_then(Option::as_ref) {
-            None => Side { rows, ..Side::default() },
-            Some(profiled) => Side {
-                rows,
-                numbers: profiled.numbers,
-                texts: profiled.texts,
-                distinct: profiled.distinct,
-                low: profiled.low.0,
-                high: profiled.high.0,
-                skewness: profiled.skewness.0,
-                edges: profiled.quantiles.iter().map(|edge| edge.0).collect(),
-            },
-        }
-    }
-}
-
-/// The profiles of one side, one a segment, with one entry a column asked for.
-async fn profiles(scan: &Scan<'_>, columns: &[Column], side: usize) -> Result<Vec<Profile>, DriftError> {
-    let population: &Population = [&scan.request.reference, &scan.request.current][side];
-    if let (0, Some(stored)) = (side, &scan.request.baseline) {
-        return Ok(vec![of_stored(stored, columns, scan.request.bins)]);
-    }
-    let mut profiles = vec![Profile::default(); scan.segment_count()];
-    let asked: Vec<&PopulationColumn> =
-        columns.iter().filter_map(|column| column.sides[side].as_ref()).collect();
-    if asked.is_empty() {
-        return Ok(profiles);
-    }
-    // What is sorted as arrays is its own source of edges, and never grouped.
-    let by_rows = |column: &&Column| column.kind == Kind::Numeric && !scan.sorts_arrays(column);
-    let binned = columns.iter().filter(by_rows).any(|column| column.methods.iter().any(|m| m.is_binned()));
-    let levels: Vec<f64> = match (side, binned) {
-        (0, true) => (0..=scan.request.bins).map(|i| f64::from(i) / f64::from(scan.request.bins)).collect(),
-        _ => Vec::new(),
-    };
-    let question = Question {
-        columns: &asked,
-        segments: scan.segments,
-        quantiles: &levels,
-        detail: match scan.request.rule.compat {
-            Some(_) => Detail::Shape,
-            None if columns.iter().any(|column| by_rows(&column)) => Detail::Distinct,
-            None => Detail::Counts,
-        },
-    };
-    let rows: Vec<ProfileRow> = scan.reader.rows(&populations::profile(population, question)).await?;
-    for row in rows {
-        let Some(profile) = profiles.get_mut(row.segment as usize) else { continue };
-        let mut answered = row.columns.into_iter();
-        profile.rows = row.rows;
-        profile.columns =
-            columns.iter().map(|column| column.sides[side].as_ref().and_then(|_| answered.next())).collect();
-    }
-    Ok(profiles)
-}
-
-/// The profile of a baseline in the shape of one that was read.
-fn of_stored(stored: &baseline::Profile, columns: &[Column], bins: u32) -> Profile {
-    let unknown = Real(f64::NAN);
-    let of = |kept: &baseline::ColumnProfile| ProfiledColumn {
-        texts: kept.values,
-        numbers: kept.values,
-        times: 0,
-        booleans: 0,
-        distinct: 0,
-        low: unknown,
-        high: unknown,
-        skewness: unknown,
-        quantiles: kept
-            .numbers
-            .as_ref()
-            .map(|numbers| stored::edges(numbers, bins).into_iter().map(Real).collect())
-            .unwrap_or_default(),
-    };
-    Profile {
-        rows: stored.rows,
-        columns: columns.iter().map(|column| stored.column(&column.name).map(of)).collect(),
-    }
 }
 
 /// One walk a segment.
