@@ -8,6 +8,7 @@ mod calibration;
 mod columns;
 mod compat;
 mod error;
+mod fixed;
 mod measure;
 mod method;
 mod predictions;
@@ -23,6 +24,7 @@ use windvane_types::drift::{Document, SCHEMA, Segment, Side};
 
 pub use compat::Compat;
 pub use error::DriftError;
+pub use fixed::FixedReference;
 pub use method::Method;
 pub(crate) use predictions::filter;
 pub use predictions::{Asked, Deployment, OpenError, Opened, open, rows, side};

@@ -5,7 +5,7 @@ mod groups;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windvane_analyzer::drift::{Deployment, Method, Rule, SegmentBounds};
+use windvane_analyzer::drift::{Deployment, FixedReference, Method, Rule, SegmentBounds};
 use windvane_analyzer::latency::{Objective, level_of};
 use windvane_analyzer::monitor::{
     DriftMonitor, Expected, Job, LatencyMonitor, PerformanceMonitor, Period, QualityMonitor, Schedule,
@@ -302,6 +302,7 @@ fn drift(layers: &mut Layers, name: &str) -> Option<DriftMonitor> {
     Some(DriftMonitor {
         watched: watched?,
         reference: reference?,
+        fixed: FixedReference::default(),
         columns: list("columns"),
         methods: methods?,
         text: list("text").unwrap_or_default(),

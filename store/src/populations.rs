@@ -21,8 +21,8 @@ pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categori
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
-    LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, latencies, open_labelled,
-    open_predictions, without_rows,
+    Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, fingerprint,
+    latencies, open_labelled, open_predictions, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,

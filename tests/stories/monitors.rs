@@ -101,8 +101,10 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     assert_eq!(quiet.terminate(), Some(0));
 
     let speed = "kind = \"latency\"\nsegment_by = [\"version\"]\nslo = [\"99%:50ms\"]\ncatch_up = 5";
+    let first_hour = format!("window:{}/{}", shown(now, 4), shown(now, 3));
     let monitors = [
         "[analyzer]\npoll = \"1s\"\n".to_owned(),
+        monitor("fixed", "moved", "enabled = false").replace("previous", &first_hour),
         monitor("moved", "moved", "segment_by = [\"region\"]\nsegment_rows_min = 10\ncatch_up = 5"),
         monitor("steady", "steady", "catch_up = 5"),
         monitor("off", "moved", "enabled = false\ncolumns = [\"c\"]\ntext = [\"c\"]"),
@@ -144,13 +146,14 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         serde_json::from_str(&stdout(&windvane(&service, &["monitor", "list", "--format", "json"]))).unwrap();
     let names: Vec<&str> =
         listed["monitors"].as_array().unwrap().iter().map(|m| m["monitor"].as_str().unwrap()).collect();
-    assert_eq!(names, ["moved", "off", "speed", "steady", "tagless"]);
-    assert_eq!(listed["monitors"][1]["last_run"], Value::Null);
-    assert_eq!(listed["monitors"][0]["last_run"]["state"], "done");
+    assert_eq!(names, ["fixed", "moved", "off", "speed", "steady", "tagless"]);
+    assert_eq!(listed["monitors"][2]["last_run"], Value::Null);
+    assert_eq!(listed["monitors"][1]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
     the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
     a_column_is_text_where_the_monitor_says_so(&service);
     an_arm_that_no_prediction_has_fails_no_run(&service);
+    a_fixed_reference_is_read_once_and_finds_what_its_rows_find(&service, &first_hour, now);
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
@@ -166,6 +169,62 @@ fn a_column_is_text_where_the_monitor_says_so(service: &Service) {
     };
     assert!(kinds("off").contains(&"c text".to_owned()));
     assert!(kinds("steady").contains(&"c categorical".to_owned()));
+}
+
+/// The start of an hour, so many before this one.
+fn shown(this_hour: i64, ago: i64) -> String {
+    windvane_types::span::shown(this_hour - ago * HOUR_US)
+}
+
+fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(service: &Service, reference: &str, now: i64) {
+    let mut backfill = Command::new(BINARY);
+    backfill.args([
+        "--log",
+        "info",
+        "monitor",
+        "backfill",
+        "fixed",
+        "--from",
+        &shown(now, 3),
+        "--to",
+        &shown(now, 0),
+    ]);
+    let ran = backfill.arg("--config").arg(service.config()).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    assert_eq!(said.matches("a fixed reference is kept").count(), 1, "{said}");
+    // The digits that two writers of the same number agree on.
+    let told = |value: &Value| value.as_f64().map_or_else(|| value.to_string(), |x| format!("{x:.12e}"));
+    for ago in [3, 2, 1] {
+        let window = format!("{}/{}", shown(now, ago), shown(now, ago - 1));
+        let words = ["drift", "--model", "moved", "--no-record", "--format", "json", "--seed", "20130101"];
+        let words = [&words[..], &["--reference", reference, "--window", &window]].concat();
+        let read: Value = serde_json::from_str(&stdout(&windvane(service, &words))).unwrap();
+        assert_eq!(read["reference"]["stored_profile"], false);
+        let mut expected = Vec::new();
+        for column in read["columns"].as_array().unwrap() {
+            for method in column["methods"].as_array().unwrap() {
+                let numbers = ["statistic", "p_value", "p_adjusted", "effect", "drifted"];
+                let numbers = numbers.map(|name| told(&method[name])).join(" ");
+                expected.push(format!("{} {} {numbers}", column["column"], method["method"]));
+            }
+        }
+        let sql = format!(
+            "SELECT column_name, method, statistic, p_value, p_adjusted, effect, drifted FROM drift_findings FINAL \
+             WHERE monitor = 'fixed' AND window_start = fromUnixTimestamp64Micro({}) FORMAT JSONCompactEachRow",
+            now - ago * HOUR_US
+        );
+        let rows = stdout(&windvane(service, &["query", &sql]));
+        let row = |line: &str| -> String {
+            let row: Vec<Value> = serde_json::from_str(line).unwrap();
+            row.iter().map(told).collect::<Vec<String>>().join(" ")
+        };
+        let mut found: Vec<String> = rows.lines().map(row).collect();
+        expected.sort();
+        found.sort();
+        assert!(!found.is_empty(), "no findings of {window}");
+        assert_eq!(found, expected, "{window}");
+    }
 }
 
 fn an_arm_that_no_prediction_has_fails_no_run(service: &Service) {
@@ -188,11 +247,17 @@ async fn the_api_shows_what_was_found(service: &Service) {
     assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
     let states: Vec<(&Value, &Value)> =
         monitors["monitors"].as_array().unwrap().iter().map(|m| (&m["monitor"], &m["state"])).collect();
-    let expected =
-        [("moved", "ok"), ("off", "disabled"), ("speed", "ok"), ("tagless", "disabled"), ("steady", "ok")]
-            .map(|(m, s)| (Value::from(m), Value::from(s)));
+    let expected = [
+        ("fixed", "disabled"),
+        ("moved", "ok"),
+        ("off", "disabled"),
+        ("speed", "ok"),
+        ("tagless", "disabled"),
+        ("steady", "ok"),
+    ]
+    .map(|(m, s)| (Value::from(m), Value::from(s)));
     assert_eq!(states, expected.each_ref().map(|(m, s)| (m, s)), "{monitors}");
-    assert_eq!(monitors["monitors"][0]["settings"]["reference"], "previous");
+    assert_eq!(monitors["monitors"][1]["settings"]["reference"], "previous");
     assert_eq!(
         get(service, "/api/v1/monitors?model=steady").await.1["monitors"].as_array().unwrap().len(),
         1

@@ -380,12 +380,17 @@ async fn walk(scan: &Scan<'_>, column: &Column, sides: &[[Side; 2]]) -> Result<V
 }
 
 /// The points that are kept of the reference, before the values of the current population walk against them.
-fn begin_merge(scan: &Scan<'_>, points: &baseline::NumberProfile, sides: &[Side; 2]) -> Merge {
+fn begin_merge(
+    scan: &Scan<'_>,
+    column: &Column,
+    points: &baseline::NumberProfile,
+    sides: &[Side; 2],
+) -> Merge {
     let [reference, current] = sides;
     let sizes = Sizes { a: reference.numbers, b: current.numbers };
     let mut binned = vec![Binned::new(reference.edges.clone())];
     binned.extend(scan.drawn(&reference.edges));
-    Merge::new(points, Walk::new(sizes, binned), sizes.b)
+    Merge::new(points, Walk::to_depth(depth(scan, column, sizes), sizes, binned), sizes.b)
 }
 
 /// Walks the values of the current population against the points that are kept of the reference.
@@ -398,7 +403,7 @@ async fn merge(
     let sides = sides.first().cloned().unwrap_or_default();
     let current = &sides[1];
     let grouped = current.distinct.saturating_mul(REPEATED) < current.numbers;
-    let merge = begin_merge(scan, points, &sides);
+    let merge = begin_merge(scan, column, points, &sides);
     let pair = Pair { reference: &scan.request.reference, current: &scan.request.current };
     let columns = [None, column.sides[1].as_ref()];
     let statement = populations::values(pair, columns, scan.segments, grouped);

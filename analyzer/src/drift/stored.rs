@@ -59,29 +59,34 @@ fn answers(column: &ColumnProfile, method: Method) -> bool {
 }
 
 /// Edges between `bins` bins of about equal counts: the quantiles (type 7) where every value is kept, else points.
+#[expect(clippy::cast_sign_loss, reason = "positions are not below 1")]
 pub(super) fn edges(numbers: &NumberProfile, bins: u32) -> Vec<f64> {
-    let n: u64 = numbers.points.iter().map(|point| point.between + point.at).sum();
+    // How many values each point and all before it stand for.
+    let mut n = 0;
+    let mut ends = Vec::with_capacity(numbers.points.len());
+    for point in &numbers.points {
+        n += point.between + point.at;
+        ends.push(n);
+    }
     if n == 0 {
         return Vec::new();
     }
     // The value at a place among the sorted finite ones; one inside a cell is told as the point above it.
-    let at = |place: u64| {
-        let mut seen = 0;
-        for point in &numbers.points {
-            seen += point.between + point.at;
-            if place < seen {
-                return point.value;
-            }
-        }
-        numbers.points.last().map_or(f64::NAN, |point| point.value)
-    };
+    let at = |place: u64| numbers.points[ends.partition_point(|end| *end <= place)].value;
     let exact = numbers.is_exact();
     (0..=bins)
         .map(|i| {
-            let whole = u64::from(i) * (n - 1) / u64::from(bins);
-            let rest = (u64::from(i) * (n - 1) % u64::from(bins)) as f64 / f64::from(bins);
-            let low = at(whole);
-            if exact && rest > 0.0 { low + (at(whole + 1) - low) * rest } else { low }
+            if !exact {
+                return at(u64::from(i) * (n - 1) / u64::from(bins));
+            }
+            // Rounded as the quantiles of values are, so that a profile of all values gives the edges of the values.
+            let position = f64::from(i) / f64::from(bins) * (n - 1) as f64 + 1.0;
+            let below = position as u64;
+            if below >= n {
+                return at(n - 1);
+            }
+            let low = at(below - 1);
+            low + (position - below as f64) * (at(below) - low)
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use windvane_types::span::ReferenceKind;
 
 use super::job::{Answer, Attempt, Outcome};
 use super::{JobError, Watched};
-use crate::drift::{self, Asked, DriftRequest, Method, Opened, Rule, SegmentBounds, Wanted};
+use crate::drift::{self, Asked, DriftRequest, FixedReference, Method, Opened, Rule, SegmentBounds, Wanted};
 
 /// The seed of simulated null distributions: the same window gives the same findings.
 const SEED: u64 = 20_130_101;
@@ -19,6 +19,8 @@ pub struct DriftMonitor {
     pub watched: Watched,
     /// What each window is compared with.
     pub reference: ReferenceKind,
+    /// What is kept of it in this process, where it is a fixed window.
+    pub fixed: FixedReference,
     /// The columns; all of them where `None`.
     pub columns: Option<Vec<String>>,
     /// The methods; the default ones of each kind where `None`.
@@ -70,7 +72,7 @@ impl DriftMonitor {
             wanted,
         };
         let Opened { mut reference, baseline, mut current, reference_span, .. } =
-            drift::open(&bounded, asked).await?;
+            self.fixed.open(&bounded, asked).await?;
         for population in [&mut reference, &mut current] {
             population.allow_absent(&self.segment_by);
         }

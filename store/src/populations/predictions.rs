@@ -209,6 +209,28 @@ pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, b
     }
 }
 
+/// What tells whether the predictions that pass a filter are still the same ones: one more, or one less, changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct Fingerprint {
+    /// How many there are.
+    pub rows: u64,
+    /// The sum of when they came in, microseconds since 1970 UTC, modulo 2^64.
+    pub ingested_us: i64,
+}
+
+/// Asks for the fingerprint of the predictions that pass the filter; no feature is read.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn fingerprint(reader: &Reader, filter: &PredictionFilter) -> Result<Fingerprint, ReadError> {
+    let statement = Statement::new(format!(
+        "SELECT count() AS rows, sum(toUnixTimestamp64Micro(ingested_at)) AS ingested_us FROM {}",
+        from(filter)
+    ));
+    let rows: Vec<Fingerprint> = reader.rows(&statement).await?;
+    Ok(rows.first().copied().unwrap_or_default())
+}
+
 fn map_value(map: &str, key: &str) -> Sql {
     let key = quote(key);
     Sql(format!("if(mapContains({map}, {key}), {map}[{key}], NULL)"))

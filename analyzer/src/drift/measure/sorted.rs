@@ -27,7 +27,7 @@ pub(super) async fn walks(
         let merged = sides[i].iter().enumerate().map(|(segment, sides)| {
             let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
             let merged = match scan.points(column) {
-                Some(points) => against(b, begin_merge(scan, points, sides)),
+                Some(points) => against(b, begin_merge(scan, column, points, sides)),
                 None => merge((a, b), begin_walk(scan, column, sides, &quantiles(a, scan.request.bins)))
                     .map(Merged::exact),
             };
@@ -117,6 +117,7 @@ mod tests {
     use windvane_types::baseline::{MomentsProfile, NumberProfile, Point};
 
     use super::{Merge, against, merge, quantiles};
+    use crate::drift::stored;
 
     // Oracle: NumPy 2 `np.quantile([1, 2, 4, 8, 16], [0, 0.25, 0.5, 0.75, 1])`, `np.quantile([1, 2, 4], [0, 0.5, 1])`.
     #[test]
@@ -126,6 +127,26 @@ mod tests {
         let infinite = [f64::NEG_INFINITY, 1.0, 2.0, 4.0, f64::INFINITY];
         assert_eq!(quantiles(&infinite, 2), [1.0, 2.0, 4.0]);
         assert!(quantiles(&[f64::INFINITY], 2).is_empty() && quantiles(&[], 2).is_empty());
+    }
+
+    // To the last bit: a value on an edge must fall on the same side of it.
+    #[test]
+    fn a_profile_of_all_values_gives_the_edges_of_the_values() {
+        for n in [1, 2, 3, 7, 100, 997, 1_001] {
+            let values: Vec<f64> = (0..n).map(|i| (f64::from(i / 2) + 0.1).sqrt() / 3.0).collect();
+            let distinct = values.chunk_by(|x, y| x == y);
+            let points: Vec<Point> =
+                distinct.map(|equal| Point { value: equal[0], between: 0, at: equal.len() as u64 }).collect();
+            let moments = MomentsProfile { shift: 0.0, mean: 0.0, m2: 0.0 };
+            let profile = NumberProfile { below: 0, above: 0, moments, points };
+            for bins in [1, 3, 10, 64] {
+                assert_eq!(
+                    stored::edges(&profile, bins),
+                    quantiles(&values, bins),
+                    "{n} values, {bins} bins"
+                );
+            }
+        }
     }
 
     #[test]
