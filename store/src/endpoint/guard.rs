@@ -9,6 +9,7 @@ mod rules;
 mod tree;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -21,9 +22,11 @@ use tree::Tree;
 
 /// Connections kept for judging.
 const CONNECTIONS_MAX: usize = 8;
-/// Verdicts remembered, and the longest statement that is.
-const VERDICTS_MAX: usize = 512;
+/// Statements remembered, and the longest that is.
+const REMEMBERED_MAX: usize = 512;
 const REMEMBERED_BYTES_MAX: usize = 16 << 10;
+/// Most tokens of a statement whose tokens are remembered: 24 bytes each, so that all of them take 24 MiB at most.
+const TOKENS_MAX: usize = 2_000;
 
 /// What the guard found out about a statement that may run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub(super) struct Guard {
     readable: Vec<String>,
     connections: Mutex<Vec<Connection>>,
     verdicts: Mutex<HashMap<(Role, String), Verdict>>,
+    /// By the text of the statement.
+    cut: Mutex<HashMap<Vec<u8>, Vec<Token>>>,
 }
 
 impl Guard {
@@ -62,7 +67,8 @@ impl Guard {
     pub(super) fn new(engine: Arc<Engine>, databases: &[String]) -> Self {
         let fixed = [crate::DATABASE, "system", "information_schema", "INFORMATION_SCHEMA"];
         let readable = fixed.into_iter().map(str::to_owned).chain(databases.iter().cloned()).collect();
-        Self { engine, readable, connections: Mutex::default(), verdicts: Mutex::default() }
+        let (connections, verdicts, cut) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { engine, readable, connections, verdicts, cut }
     }
 
     /// Whether a role may have this database as its current one.
@@ -76,6 +82,18 @@ impl Guard {
     /// The tokens of a text.
     pub(super) fn tokens(&self, text: &[u8]) -> Result<Vec<Token>, Exception> {
         self.with(|connection| tokens::tokens(connection, text))
+    }
+
+    /// The tokens of a statement without data behind it. Pages and rules ask the same ones again and again: they are cut once.
+    pub(super) fn tokens_of_statement(&self, text: &[u8]) -> Result<Vec<Token>, Exception> {
+        if let Some(tokens) = self.cut.lock().get(text) {
+            return Ok(tokens.clone());
+        }
+        let tokens = self.tokens(text)?;
+        if text.len() <= REMEMBERED_BYTES_MAX && tokens.len() <= TOKENS_MAX {
+            remember(&mut self.cut.lock(), text.to_vec(), tokens.clone());
+        }
+        Ok(tokens)
     }
 
     /// Runs something on a connection that has no state.
@@ -109,17 +127,17 @@ impl Guard {
         role: Role,
     ) -> Result<Verdict, Exception> {
         let key = (role, sql.to_owned());
-        let remember = parameters.is_empty() && sql.len() <= REMEMBERED_BYTES_MAX;
-        if remember && let Some(verdict) = self.verdicts.lock().get(&key) {
+        // No rule looks at a value, so that a verdict holds whatever the parameters are, unless one of them is a name.
+        let names = !parameters.is_empty() && sql.to_ascii_lowercase().contains("identifier");
+        let holds = !names && sql.len() <= REMEMBERED_BYTES_MAX;
+        if holds && let Some(verdict) = self.verdicts.lock().get(&key) {
             return Ok(verdict.clone());
         }
         let verdict = self.judge(sql, parameters, role)?;
-        if remember {
-            let mut verdicts = self.verdicts.lock();
-            if verdicts.len() >= VERDICTS_MAX {
-                verdicts.clear();
-            }
-            verdicts.insert(key, verdict.clone());
+        // What is killed is a value.
+        let is_of_value = !parameters.is_empty() && matches!(verdict.special, Special::Kill(_));
+        if holds && !is_of_value {
+            remember(&mut self.verdicts.lock(), key, verdict.clone());
         }
         Ok(verdict)
     }
@@ -134,7 +152,7 @@ impl Guard {
         }
         rules::parameters_forge_no_lines(sql, parameters)?;
         // The tokens come first: EXPLAIN applies a SETTINGS clause of the statement that it shows.
-        let tokens = self.tokens(sql.as_bytes())?;
+        let tokens = self.tokens_of_statement(sql.as_bytes())?;
         rules::judge_tokens(sql.as_bytes(), &tokens)?;
         let tree = self.with(|connection| {
             let output = connection.query(&format!("EXPLAIN AST {sql}"), "TSVRaw", parameters)?;
@@ -177,4 +195,12 @@ impl Guard {
             ),
         }
     }
+}
+
+/// Remembers one more; where that would be too many, it is the first one anew.
+fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
+    if known.len() >= REMEMBERED_MAX {
+        known.clear();
+    }
+    known.insert(key, value);
 }

@@ -206,7 +206,7 @@ fn take_apart(shared: &Shared, mut text: Vec<u8>) -> Result<(String, Shape, Vec<
         let message = format!("A statement has less than {STATEMENT_BYTES_MAX} bytes.");
         return Err(exception(code::QUERY_IS_TOO_LARGE, message));
     }
-    let shape = Shape::of(&text, &shared.guard.tokens(&text)?);
+    let shape = Shape::of(&text, &shared.guard.tokens_of_statement(&text)?);
     Ok((utf8(text)?, shape, Vec::new()))
 }
 
