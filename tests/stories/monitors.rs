@@ -242,7 +242,7 @@ async fn get(service: &Service, path: &str) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-async fn the_api_shows_what_was_found(service: &Service) {
+async fn the_api_lists_monitors(service: &Service) {
     let (status, monitors) = get(service, "/api/v1/monitors").await;
     assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
     let states: Vec<(&Value, &Value)> =
@@ -262,7 +262,10 @@ async fn the_api_shows_what_was_found(service: &Service) {
         get(service, "/api/v1/monitors?model=steady").await.1["monitors"].as_array().unwrap().len(),
         1
     );
+}
 
+async fn the_api_shows_what_was_found(service: &Service) {
+    the_api_lists_monitors(service).await;
     let (status, drifted) = get(service, "/api/v1/models/moved/drift?verdict=drift&monitor=moved").await;
     assert_eq!((status, &drifted["schema"]), (200, &"windvane.drift_runs/1".into()), "{drifted}");
     let [run] = drifted["runs"].as_array().unwrap().as_slice() else { panic!("{drifted}") };

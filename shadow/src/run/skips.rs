@@ -33,11 +33,6 @@ impl Skips {
         }
     }
 
-    /// How many.
-    pub(super) fn n(&self) -> u64 {
-        self.n
-    }
-
     /// Where not one request could be asked, the traffic does not fit the models, and the first of them says how.
     ///
     /// # Errors

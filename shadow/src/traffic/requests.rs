@@ -265,7 +265,8 @@ impl Reader {
                     chunk.names.push(called(request.id, file));
                     chunk.batches.push(batch);
                 }
-                Err((name, error)) => {
+                Err(failed) => {
+                    let (name, error) = *failed;
                     chunk.skipped.push(Skipped { request: number, name, error: error.into() });
                 }
             }
@@ -275,13 +276,13 @@ impl Reader {
     }
 
     /// A request and its inputs, or what it is called and why it has none.
-    fn request(&self, file: &Path) -> Result<(Request, Batch), (String, TrafficError)> {
-        let request = read(file).map_err(|error| (called(None, file), error))?;
+    fn request(&self, file: &Path) -> Result<(Request, Batch), Box<(String, TrafficError)>> {
+        let request = read(file).map_err(|error| Box::new((called(None, file), error)))?;
         match request.batch(|name| self.wanted.is_input(name)) {
             Ok(batch) => Ok((request, batch)),
             Err((name, problem)) => {
                 let path = file.to_owned();
-                Err((called(request.id, file), TrafficError::Unsupported { path, name, problem }))
+                Err(Box::new((called(request.id, file), TrafficError::Unsupported { path, name, problem })))
             }
         }
     }
