@@ -11,6 +11,9 @@ PYTHON := $(CACHE)/venv/bin/python
 # nextest runs tests in parallel and stories one at a time; plain `cargo test` does the same work where it is not installed.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
+# The optional layers of the Rust hooks are built, linted and tested with everything else, in one set of features.
+FEATURES := --features windvane-sdk/tracing,windvane-sdk/tower
+
 .PHONY: help
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -43,7 +46,7 @@ runtime: build $(PIP) ## Install the native engines into .cache/runtime
 
 .PHONY: build
 build: tools ## Build everything for development, tests included, so that nothing is compiled twice
-	cargo build --locked --workspace --all-targets
+	cargo build --locked --workspace $(FEATURES) --all-targets
 
 .PHONY: release
 release: tools ## Build the binary as it is shipped
@@ -71,31 +74,31 @@ fmt: tools
 
 .PHONY: lint
 lint: tools
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace $(FEATURES) --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --offline check --hide-inclusion-graph bans licenses sources; fi
 
 .PHONY: doc
 doc: tools
-	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --workspace $(FEATURES) --no-deps --document-private-items --quiet
 
 # Properties draw the same cases each time, so that a verdict is about the commit; `make fuzz` draws others.
 .PHONY: unit
 unit: export PROPTEST_RNG_SEED := 20130101
 unit: runtime ## Unit, property and tidy tests
 ifeq ($(NEXTEST),yes)
-	INSTA_UPDATE=no cargo nextest run --locked --workspace -E 'not binary(stories)'
+	INSTA_UPDATE=no cargo nextest run --locked --workspace $(FEATURES) -E 'not binary(stories)'
 else
 	INSTA_UPDATE=no cargo test --locked --bins --test tidy
-	INSTA_UPDATE=no cargo test --locked --workspace --exclude windvane --lib --bins --tests -- --test-threads=1
+	INSTA_UPDATE=no cargo test --locked --workspace $(FEATURES) --exclude windvane --lib --bins --tests -- --test-threads=1
 endif
-	cargo test --locked --workspace --doc --quiet
+	cargo test --locked --workspace $(FEATURES) --doc --quiet
 
 .PHONY: stories
 stories: runtime ## End-to-end stories through the binary
 ifeq ($(NEXTEST),yes)
-	INSTA_UPDATE=no cargo nextest run --locked --workspace -E 'binary(stories)'
+	INSTA_UPDATE=no cargo nextest run --locked --workspace $(FEATURES) -E 'binary(stories)'
 else
-	INSTA_UPDATE=no cargo test --locked --workspace --test stories -- --test-threads=1
+	INSTA_UPDATE=no cargo test --locked --workspace $(FEATURES) --test stories -- --test-threads=1
 endif
 
 .PHONY: clients
@@ -175,7 +178,11 @@ sdk-torch: $(if $(filter $(CACHE)/%,$(TORCH_PYTHON)),$(CACHE)/venv-sdk-torch/.re
 
 .PHONY: sdk-rust
 sdk-rust: tools
-	cargo test --locked -p windvane-sdk --features tracing,tower --quiet
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --locked --workspace $(FEATURES) -E 'package(windvane-sdk)'
+else
+	cargo test --locked -p windvane-sdk $(FEATURES) --quiet
+endif
 	cargo package --locked -p windvane-sdk --allow-dirty --no-verify --quiet
 
 .PHONY: sdk-typescript
