@@ -19,7 +19,8 @@ class IdMaker:
     def make(self) -> str:
         """RFC 9562: milliseconds, then twelve bits of the fraction of the millisecond (method 3), then 62 random bits."""
         ms, ns = divmod(time.time_ns(), 1_000_000)
-        text = "%012x7%03x%016x" % (ms, (ns << 12) // 1_000_000, 2 << 62 | self._bits(62))
+        whole = ms << 80 | 7 << 76 | (ns << 12) // 1_000_000 << 64 | 2 << 62 | self._bits(62)
+        text = whole.to_bytes(16, "big").hex()
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -37,8 +37,11 @@ def _is_plain(record: Dict[str, Any]) -> bool:
     for value in record.values():
         kind = type(value)
         if kind is dict:
-            kinds = {*map(type, value), *map(type, value.values())}
-            if not (kinds <= _SCALARS or (kinds <= _VALUES and _is_plain(value))):
+            if not _SCALARS.issuperset(map(type, value)):
+                return False
+            if _SCALARS.issuperset(map(type, value.values())):
+                continue
+            if not (_VALUES.issuperset(map(type, value.values())) and _is_plain(value)):
                 return False
         elif kind not in _SCALARS:
             return False
