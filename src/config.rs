@@ -3,6 +3,7 @@
 mod alerts;
 pub mod experiments;
 mod fault;
+mod gates;
 mod keys;
 mod kind;
 mod layers;
@@ -31,6 +32,7 @@ use windvane_web::Setting;
 
 pub use self::experiments::Experiment;
 pub use self::fault::{Fault, Faults};
+pub use self::gates::Gate;
 pub use self::keys::documentation;
 use self::layers::Layers;
 pub use self::monitors::Analyzer;
@@ -61,6 +63,8 @@ pub struct Config {
     pub monitors: Vec<Job>,
     /// `[experiments.<NAME>]`, by name.
     pub experiments: Vec<Experiment>,
+    /// `[gates.<NAME>]`, by name.
+    pub gates: Vec<Gate>,
     /// Every key with its value, for a person to read.
     pub settings: Vec<Setting>,
     /// `[alerts]`.
@@ -172,6 +176,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let runtime = runtime(&mut layers);
     let monitors = monitors::monitors(&mut layers);
     let experiments = experiments::experiments(&mut layers);
+    let gates = gates::gates(&mut layers);
     let analyzer = monitors::analyzer(&layers);
     let alerts = alerts::plan(&mut layers, alerts_dir.as_deref());
     let redaction = redaction::redaction(&mut layers);
@@ -198,6 +203,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 analyzer,
                 monitors,
                 experiments,
+                gates,
                 alerts: Arc::new(alerts),
                 telemetry,
                 settings,

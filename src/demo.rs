@@ -138,6 +138,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
         analyzer: config::Analyzer::default(),
         monitors: Vec::new(),
         experiments: Vec::new(),
+        gates: Vec::new(),
         alerts: config::usual_alerts(folder),
         settings: Vec::new(),
     }

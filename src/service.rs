@@ -32,6 +32,7 @@ use windvane_types::SystemClock;
 use crate::config::{self, Config};
 use crate::exit::{Because, Exit, Failure, Reason};
 use crate::runtime::Fetching;
+use crate::shadow;
 
 use tls::TlsListener;
 
@@ -91,6 +92,7 @@ impl Service {
         let analyzer = TaskTracker::new();
         if roles.contains(&Role::Analyzer) {
             analyzer::start(config, &store, (&registry, &analyzer, closing.clone()))?;
+            shadow::scheduled::start(config, (&store, fetching), (&analyzer, &closing));
         }
         analyzer.close();
         let sources = windvane_web::Sources {

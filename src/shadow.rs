@@ -10,6 +10,7 @@ mod payloads;
 mod policy;
 mod progress;
 mod record;
+pub mod scheduled;
 mod serve;
 mod source;
 mod table;
@@ -17,6 +18,7 @@ mod words;
 mod worker;
 
 use clap::{Args, Subcommand};
+use windvane_store::{Store, StoreOptions};
 use windvane_types::gate::{Document, Verdict};
 
 use crate::exit::{CommandResult, Exit, Failure};
@@ -57,15 +59,29 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 fn gate(mut options: Options) -> CommandResult {
+    let is_stored = source::Stored::of(&options.job.traffic).is_some();
+    let store =
+        if is_stored || options.record.is_some() { Some(options.connection.options()?) } else { None };
+    let document = judged(&mut options, store.as_ref(), &progress::Bar::new())?;
+    if let Some(folder) = &options.report {
+        files::write(folder, &document)?;
+    }
+    answer(&document, options.format)
+}
+
+/// Asks both models and judges. What they are asked may come from the store, and the verdict may be kept there.
+fn judged(
+    options: &mut Options,
+    store: Option<&StoreOptions>,
+    bar: &progress::Bar,
+) -> Result<Document, Failure> {
     // The folder with what the store holds is there as long as the models run.
     let folder = tempfile::tempdir()?;
     let mut notes = Vec::new();
-    if source::Stored::of(&options.job.traffic).is_some() {
-        let store = options.connection.store()?;
-        notes = options.source.fetch(&store, folder.path(), &mut options.job)?;
+    if let Some(store) = store.filter(|_| source::Stored::of(&options.job.traffic).is_some()) {
+        notes = options.source.fetch(&Store::connect(store), folder.path(), &mut options.job)?;
     }
-    let bar = progress::Bar::new();
-    let mut document = worker::gate(&options.job, options.limits, &bar)?;
+    let mut document = worker::gate(&options.job, options.limits, bar)?;
     bar.finish();
     document.notes.extend(notes);
     let document = match &options.override_by {
@@ -74,13 +90,10 @@ fn gate(mut options: Options) -> CommandResult {
         }
         _ => document,
     };
-    if let Some(name) = &options.record {
-        record::write(&options.connection.store()?, (name, &options.source), &document)?;
+    if let (Some(name), Some(store)) = (&options.record, store) {
+        record::write(&Store::connect(store), (name, &options.source), &document)?;
     }
-    if let Some(folder) = &options.report {
-        files::write(folder, &document)?;
-    }
-    answer(&document, options.format)
+    Ok(document)
 }
 
 fn answer(document: &Document, format: Format) -> Result<Exit, Failure> {

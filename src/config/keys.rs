@@ -7,6 +7,7 @@ mod alerts;
 mod alerts_routes;
 mod alerts_rules;
 mod experiments;
+mod gates;
 mod limits;
 mod llm;
 mod monitors;
@@ -24,6 +25,7 @@ const TABLES: &[&[Key]] = &[
     redaction::KEYS,
     monitors::KEYS,
     experiments::KEYS,
+    gates::KEYS,
     alerts_rules::KEYS,
     alerts_routes::KEYS,
     alerts::KEYS,

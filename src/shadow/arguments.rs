@@ -186,6 +186,15 @@ impl Run {
     /// # Errors
     /// A usage error, a policy that is none, or a runtime or device that is not there.
     pub fn check(self) -> Result<Options, Failure> {
+        let places = Places::from_environment().because(Reason::Config)?;
+        self.check_in(&places)
+    }
+
+    /// As [`Run::check`], with native libraries in these places.
+    ///
+    /// # Errors
+    /// As [`Run::check`].
+    pub fn check_in(self, places: &Places) -> Result<Options, Failure> {
         let stored = source::Stored::of(&self.traffic).is_some();
         if !stored && self.traffic.to_str().is_some_and(|word| word.starts_with("store:")) {
             return Err(usage(&format!("--traffic takes {}, or files", source::Stored::WORDS)));
@@ -203,7 +212,7 @@ impl Run {
         }
         let (text, _) = policy::read(self.policy.as_deref())?;
         let limits = self.models.limits();
-        let (library, session) = self.models.open()?;
+        let (library, session) = self.models.open_in(places)?;
         let sample = self.sample.map(|requests| Sample { requests, by: self.sample_by, seed: self.seed });
         let job = Job {
             library,
@@ -249,6 +258,14 @@ impl Models {
     /// # Errors
     /// The device or the runtime is not there.
     pub fn open(&self) -> Result<(PathBuf, SessionOptions), Failure> {
+        self.open_in(&Places::from_environment().because(Reason::Config)?)
+    }
+
+    /// As [`Models::open`], with native libraries in these places.
+    ///
+    /// # Errors
+    /// As [`Models::open`].
+    pub fn open_in(&self, places: &Places) -> Result<(PathBuf, SessionOptions), Failure> {
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
             DeviceName::Cuda => Device::Cuda,
@@ -259,7 +276,6 @@ impl Models {
         }
         let fetching = if self.offline { Fetching::Forbidden } else { Fetching::Allowed };
         let wanted = if device == Device::Cpu { Library::OnnxRuntime } else { Library::OnnxRuntimeGpu };
-        let places = Places::from_environment().because(Reason::Config)?;
         let library = places.locate(wanted, fetching).map_err(runtime::failure)?;
         let session = SessionOptions {
             device,

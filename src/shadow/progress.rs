@@ -13,13 +13,18 @@ impl Bar {
     /// A bar on standard error; none where that is no terminal.
     pub fn new() -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
+            return Self::none();
         }
         let style = ProgressStyle::with_template(
             "{prefix:22} {bar:30} {human_pos:>10} / {human_len} {per_sec:>14} {eta:>5}",
         )
         .unwrap_or_else(|_| ProgressStyle::default_bar());
         Self(ProgressBar::new(0).with_style(style))
+    }
+
+    /// No bar at all.
+    pub fn none() -> Self {
+        Self(ProgressBar::hidden())
     }
 
     /// Shows what was told.

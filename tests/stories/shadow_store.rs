@@ -202,6 +202,24 @@ async fn few_payloads_do_not_hide_many_features(service: &Service, policy: &Path
     assert!(notes.iter().any(|note| note.as_str().unwrap().starts_with(told)), "{notes:?}");
 }
 
+/// Nobody was asked within the last day, which is no pass; that it was looked at is told all the same.
+async fn a_gate_of_the_configuration_runs_by_itself(service: &Service) {
+    let url = format!("{}/api/v1/gates/followed", service.url());
+    let document: Value = windvane_kit::eventually_async(Duration::from_secs(60), async || {
+        let answer = reqwest::get(&url).await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        if status == 200 { Ok(serde_json::from_str(&text).unwrap()) } else { Err(text) }
+    })
+    .await;
+    assert_eq!(
+        (&document["verdict"], &document["requests"]),
+        (&"inconclusive".into(), &0.into()),
+        "{document}"
+    );
+    let note = document["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("the store has no prediction of model `delay` in"), "{note}");
+}
+
 fn every_flight_is_asked_and_none_differs(document: &Value) {
     assert_eq!((&document["requests"], &document["quality"]["labelled"]), (&FLIGHTS.into(), &FLIGHTS.into()));
     let metrics = document["quality"]["metrics"].as_array().unwrap();
@@ -212,8 +230,14 @@ fn every_flight_is_asked_and_none_differs(document: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let followed = format!(
+        "[gates.followed]\nchampion = {:?}\ncandidate = {:?}\nmodel = \"delay\"\nevery = \"1d\"",
+        model("champion.onnx"),
+        model("candidate.onnx")
+    );
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), &followed);
     let client = reqwest::Client::new();
+    a_gate_of_the_configuration_runs_by_itself(&service).await;
     for (kind, body) in events() {
         send(&service, kind, body).await;
     }
