@@ -1,6 +1,7 @@
 //! Bodies, answers, refusals, repetition.
 
 use std::io::Write;
+use std::task::Poll;
 
 use serde_json::json;
 
@@ -129,6 +130,50 @@ async fn each_refusal_has_its_status_and_code() {
         (405, &http::HeaderValue::from_static("POST"))
     );
     assert_eq!(service.metric("windvane_collector_refused_requests_total").await, 8);
+    assert_eq!(service.metric("windvane_collector_received_records_total").await, 0);
+}
+
+/// A body of which nothing comes.
+fn endless() -> Body {
+    Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>())
+}
+
+#[tokio::test]
+async fn requests_beyond_those_in_work_are_told_to_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CollectorOptions { requests_max: 1, ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    {
+        let mut held = std::pin::pin!(service.post("/v1/predictions", &[NDJSON], endless()));
+        // It has the one place until its body has come.
+        let waits = std::future::poll_fn(|context| Poll::Ready(held.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+        let reply = service.post("/v1/predictions", &[NDJSON], predictions(0..1)).await;
+        let told = (reply.status.as_u16(), reply.body["code"].as_str());
+        assert_eq!(told, (503, Some("too_many_requests_in_work")), "{reply:?}");
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+    let reply = service.post("/v1/predictions", &[NDJSON], predictions(0..1)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    assert_eq!(service.metric("windvane_collector_refused_requests_total").await, 1);
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn a_body_that_stays_away_or_breaks_off_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CollectorOptions { body_timeout: Duration::from_millis(20), ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    let broken = futures_util::stream::iter([
+        Ok(bytes::Bytes::from_static(b"{\"model\":\"m\"}\n")),
+        Err(std::io::Error::other("the line is cut")),
+    ]);
+    for (body, status, code) in
+        [(endless(), 408, "body_timeout"), (Body::from_stream(broken), 400, "body_incomplete")]
+    {
+        let reply = service.post("/v1/predictions", &[NDJSON], body).await;
+        assert_eq!((reply.status.as_u16(), reply.body["code"].as_str()), (status, Some(code)), "{reply:?}");
+    }
     assert_eq!(service.metric("windvane_collector_received_records_total").await, 0);
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, test_kill_process};
 
+use crate::accounting::nothing_is_lost_if_told;
 use crate::{LoggedProcess, eventually, template};
 
 /// How long a start may take; the engine boots in well under a second where nothing else runs.
@@ -133,11 +134,12 @@ impl Service {
         wait_until_gone(engine);
     }
 
-    /// Asks the service to end and returns its exit code.
+    /// Asks the service to end and returns its exit code. Before that every record that came to it has to be somewhere.
     ///
     /// # Panics
-    /// It does not end within 30 s.
+    /// A record is lost, or it does not end within 30 s.
     pub fn terminate(mut self) -> Option<i32> {
+        nothing_is_lost_if_told(&self.url);
         self.process.signal(Signal::TERM);
         self.process.wait(END).code()
     }
