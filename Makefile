@@ -243,6 +243,11 @@ soak-memory: release ## Ingest for half an hour as fast as the store takes it: d
 	@target/release/windvane runtime install
 	python3 benches/ingest/steady.py target/release/windvane --rate $${RATE:-0} --batch $${BATCH:-1000} --seconds $${LASTS:-1800} --every 60
 
+.PHONY: otlp-peer
+otlp-peer: release ## The same spans into Windvane and into MLflow by the same exporter
+	@target/release/windvane runtime install
+	benches/otlp/peer.sh
+
 .PHONY: acknowledge
 acknowledge: release ## 5,000 events a second in batches of 50: is the 99th percentile of the acknowledgement under 25 ms?
 	@target/release/windvane runtime install
