@@ -184,6 +184,40 @@ fn what_is_at_a_bound_is_taken() {
 }
 
 #[test]
+fn each_bound_on_entries_takes_as_many_and_not_one_more() {
+    let limits = Limits {
+        features_max: 2,
+        tags_max: 2,
+        classes_max: 2,
+        embeddings_max: 2,
+        dimensions_max: 2,
+        ..Limits::default()
+    };
+    let entries =
+        |n: usize, value: &str| (0..n).map(|i| format!("\"k{i}\":{value}")).collect::<Vec<_>>().join(",");
+    let records = |n: usize| {
+        [
+            format!(r#"{{"model":"m","features":{{{}}}}}"#, entries(n, "1")),
+            format!(r#"{{"model":"m","features":{{{}}}}}"#, entries(n, "true")),
+            format!(r#"{{"model":"m","tags":{{{}}}}}"#, entries(n, "\"x\"")),
+            format!(r#"{{"model":"m","arms":{{{}}}}}"#, entries(n, "\"x\"")),
+            format!(
+                r#"{{"model":"m","prediction":{{"label":"k0","probabilities":{{{}}}}}}}"#,
+                entries(n, "0.25")
+            ),
+            format!(r#"{{"model":"m","embeddings":{{{}}}}}"#, entries(n, "[1]")),
+            format!(r#"{{"model":"m","embeddings":{{"a":[{}]}}}}"#, vec!["1"; n].join(",")),
+        ]
+    };
+    for (at, beyond) in records(2).iter().zip(&records(3)) {
+        let taken = decode(at.as_bytes(), &mut Prediction::default(), &limits, NOW_US);
+        assert_eq!(taken, Ok(()), "{at}");
+        let fault = decode(beyond.as_bytes(), &mut Prediction::default(), &limits, NOW_US).unwrap_err();
+        assert_eq!(fault.code, Code::TooManyEntries, "{beyond}: {fault}");
+    }
+}
+
+#[test]
 fn messages_say_what_would_have_been_accepted() {
     let messages: Vec<String> = [
         r#"{"modle":"m"}"#,
