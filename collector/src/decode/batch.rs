@@ -99,6 +99,9 @@ pub(crate) struct Context<'c> {
 /// Rows may take this many times the bytes that a body may: a dictionary of Arrow's holds each word once, a row its own.
 const ROW_BYTES_FACTOR: usize = 4;
 
+/// After so many rows of columns the room for all of them is made at once: a buffer that doubles is copied as often as it grows.
+const MEASURED_ROWS: usize = 32;
+
 /// The records of a body.
 #[derive(Debug, Clone, Copy)]
 enum Records<'a> {
@@ -172,9 +175,15 @@ fn decode_columns<'a, E: ToRow<'a>>(rows: &'a [Rows], context: &Context<'_>) -> 
     let mut batch = Batch::default();
     let mut event = E::default();
     let bytes_max = context.body_bytes_max.saturating_mul(ROW_BYTES_FACTOR);
+    let count: usize = rows.iter().map(|rows| rows.count).sum();
     let records = rows.iter().flat_map(|rows| (0..rows.count).map(|row| Cell { column: &rows.root, row }));
     for (index, record) in (0..).zip(records) {
         let (before, ids_before) = (batch.rows.len(), batch.made_ids.len());
+        if index == MEASURED_ROWS as u64 {
+            let row_bytes = before / MEASURED_ROWS;
+            let left = (count - MEASURED_ROWS).saturating_mul(row_bytes + row_bytes / 16);
+            batch.rows.reserve(left.min(bytes_max));
+        }
         match decode_record(record, &mut event, context.limits, context.now_us) {
             Ok(()) => take(&mut event, context, &mut batch),
             Err(fault) => batch.reject(fault.at(index)),

@@ -3,12 +3,12 @@
 //!
 //! Counted since the start of the process, by 64-bit hashes: 100,000 values take about a megabyte.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::quality::RandomState;
 use parking_lot::RwLock;
 use windvane_types::event::{Outcome, Prediction};
 use windvane_types::rejection::{Code, Fault};
@@ -65,7 +65,8 @@ struct Model {
     names: HashMap<u64, Hashes, BuildHasherDefault<AsItIs>>,
 }
 
-/// What all models have brought.
+/// What all models have brought. Each name and value of an event is hashed, some thirty a prediction, so the hash is a quick one; it is
+/// seeded, and whoever made two values alike all the same would have one counted less.
 #[derive(Debug)]
 pub(crate) struct Names {
     limits: NameLimits,
@@ -80,7 +81,7 @@ const LABEL: &str = "";
 impl Names {
     pub(crate) fn new(limits: NameLimits) -> Self {
         let (models, remembered) = (RwLock::default(), AtomicU64::new(0));
-        Self { limits, hashing: RandomState::new(), models, remembered }
+        Self { limits, hashing: RandomState::default(), models, remembered }
     }
 
     /// Models, and values of all of them that are remembered.

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::Pieces;
 
 const VERSION: u64 = 1;
@@ -17,7 +19,7 @@ const SLOTS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Dictionary<'a> {
-    numbers: HashMap<&'a [u8], u32>,
+    numbers: HashMap<&'a [u8], u32, RandomState>,
     keys: Vec<u8>,
     key_count: u32,
     indices: Vec<u32>,
@@ -27,8 +29,9 @@ pub(super) struct Dictionary<'a> {
 impl<'a> Dictionary<'a> {
     pub(super) fn new(capacity: usize) -> Self {
         // Key 0 is the default value, as in ClickHouse's own dictionaries.
+        let numbers = HashMap::from_iter([(&b""[..], 0)]);
         Self {
-            numbers: HashMap::from([(&b""[..], 0)]),
+            numbers,
             keys: vec![0],
             key_count: 1,
             indices: Vec::with_capacity(capacity),
@@ -38,7 +41,7 @@ impl<'a> Dictionary<'a> {
 
     /// One whose index 0 is NULL; an empty string is a value like any other.
     pub(super) fn nullable(capacity: usize) -> Self {
-        Self { numbers: HashMap::new(), ..Self::new(capacity) }
+        Self { numbers: HashMap::default(), ..Self::new(capacity) }
     }
 
     /// Adds the value at a place of its row: 0, or the position in a map.

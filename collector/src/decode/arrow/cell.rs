@@ -41,10 +41,32 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     type Error = Refused;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Refused> {
-        let Self { column, row } = self;
-        if column.is_null(row) {
+        if self.column.is_null(self.row) {
             return visitor.visit_unit();
         }
+        Present(self).deserialize_any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Refused> {
+        if self.column.is_missing(self.row) { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    forward_to_deserialize_any! {
+        <V: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// A value that is known to be there, so that nobody looks once more.
+#[derive(Debug, Clone, Copy)]
+struct Present<'a>(Cell<'a>);
+
+impl<'a> Deserializer<'a> for Present<'a> {
+    type Error = Refused;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Refused> {
+        let Cell { column, row } = self.0;
         match &column.values {
             Values::Missing => visitor.visit_unit(),
             Values::Flag(flags) => visitor.visit_bool(flags.value(row)),
@@ -55,7 +77,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
             Values::LargeText(texts) => visitor.visit_borrowed_str(texts.value(row)),
             Values::TextView(texts) => visitor.visit_borrowed_str(texts.value(row)),
             Values::Coded { places, values } => {
-                Cell { column: values, row: places[row] }.deserialize_any(visitor)
+                Self(Cell { column: values, row: places[row] }).deserialize_any(visitor)
             }
             Values::Struct(fields) => visitor.visit_map(Fields { fields: fields.iter(), row, value: None }),
             Values::Map { ends, keys, values } => {
@@ -70,7 +92,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Refused> {
-        if self.column.is_missing(self.row) { visitor.visit_none() } else { visitor.visit_some(self) }
+        visitor.visit_some(self)
     }
 
     forward_to_deserialize_any! {
@@ -126,8 +148,9 @@ impl<'a> MapAccess<'a> for Entries<'a> {
     }
 }
 
-fn taken<'a>(value: &mut Option<Cell<'a>>) -> Cell<'a> {
-    value.take().expect("serde asks for a value after its key")
+/// The value of the key that was found by having one.
+fn taken<'a>(value: &mut Option<Cell<'a>>) -> Present<'a> {
+    Present(value.take().expect("serde asks for a value after its key"))
 }
 
 /// A list's elements.

@@ -111,6 +111,7 @@ impl Column {
     }
 
     /// Whether a row is null, or a number that is not a number.
+    #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
             || match &self.values {
