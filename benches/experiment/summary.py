@@ -1,4 +1,4 @@
-"""raw.csv as a table of medians: `summary.py RAW`."""
+"""raw.csv as a table of medians beside the first tool: `summary.py RAW`."""
 
 import csv
 import statistics
@@ -15,12 +15,12 @@ def main():
         for field in ("wall_s", "cpu_s", "peak_mib")
     }
     print(f"{int(rows[0]['rows']):,} rows × {rows[0]['metrics']} metrics × 3 arms, medians of {len(rows) // len(tools)} runs\n")
-    print("| tool | wall s | CPU s | peak MiB | wall, times windvane | memory, times windvane |")
+    print(f"| tool | wall s | CPU s | peak MiB | wall, times {tools[0]} | memory, times {tools[0]} |")
     print("|---|---|---|---|---|---|")
     for tool in tools:
         failed = "" if all(row["exit"] == "0" for row in rows if row["tool"] == tool) else " (failed)"
         wall, cpu, peak = (median[tool, field] for field in ("wall_s", "cpu_s", "peak_mib"))
-        faster, leaner = wall / median["windvane", "wall_s"], peak / median["windvane", "peak_mib"]
+        faster, leaner = wall / median[tools[0], "wall_s"], peak / median[tools[0], "peak_mib"]
         print(f"| {tool}{failed} | {wall:.2f} | {cpu:.2f} | {peak:,.0f} | {faster:.1f} | {leaner:.1f} |")
 
 
