@@ -23,9 +23,12 @@ pub struct Summary {
 pub struct SummaryMetric {
     /// Its name.
     pub metric: String,
-    /// `mean`, `proportion` or `ratio`.
+    /// `mean`, `proportion`, `ratio` or `quantile`.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// Which quantile, above 0 and below 1.
+    #[serde(default)]
+    pub quantile: Option<f64>,
     /// Which way is better; more, unless said otherwise.
     #[serde(default)]
     pub better: crate::experiment::Better,
@@ -49,12 +52,12 @@ pub struct SummaryArm {
     pub weight: Option<f64>,
     /// Units with a value: a whole number.
     pub n: f64,
-    /// Σ value (of a ratio: of the numerator).
+    /// Σ value (of a ratio: of the numerator; of a quantile: of a unit's rows at or below the estimate).
     pub sum: f64,
     /// Σ value²; a proportion does without.
     #[serde(default)]
     pub sum_sq: Option<f64>,
-    /// Σ denominator.
+    /// Σ denominator; of a quantile the denominator is a unit's rows.
     #[serde(default)]
     pub den_sum: Option<f64>,
     /// Σ denominator².
@@ -69,4 +72,39 @@ pub struct SummaryArm {
     /// Σ numerator·denominator, or Σ value·covariate.
     #[serde(default)]
     pub cross_sum: Option<f64>,
+    /// The quantile of the arm's rows: linear between the two order statistics around rank 1 + (rows - 1)·q.
+    #[serde(default)]
+    pub estimate: Option<f64>,
+    /// The order statistic of rank ⌊rows·q - 1.96·√(rows·q·(1 - q))⌋, 1 at least; without it and `high` there is no interval.
+    #[serde(default)]
+    pub low: Option<f64>,
+    /// The order statistic of rank ⌈rows·q + 1.96·√(rows·q·(1 - q))⌉, the number of rows at most.
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// What the ratio was before the experiment, for its adjustment: in every arm or in none.
+    #[serde(default)]
+    pub before: Option<SummaryBefore>,
+}
+
+/// The sums of a ratio's numerator and denominator before the experiment, over the same units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SummaryBefore {
+    /// Σ numerator before.
+    pub sum: f64,
+    /// Σ (numerator before)².
+    pub sum_sq: f64,
+    /// Σ denominator before.
+    pub den_sum: f64,
+    /// Σ (denominator before)².
+    pub den_sum_sq: f64,
+    /// Σ numerator before·denominator before.
+    pub cross_sum: f64,
+    /// Σ numerator·numerator before.
+    pub num_num_sum: f64,
+    /// Σ numerator·denominator before.
+    pub num_den_sum: f64,
+    /// Σ denominator·numerator before.
+    pub den_num_sum: f64,
+    /// Σ denominator·denominator before.
+    pub den_den_sum: f64,
 }

@@ -4,11 +4,12 @@ use windvane_stats::experiment::{
     cuped::{Law, Laws},
     effect,
     proportion::Proportion,
-    sums::{PairSums, PairTotals, Sums, SumsError},
+    quantile::QuantileArm,
+    sums::{PairSums, PairTotals, RatioSums, Sums, SumsError},
 };
 use windvane_types::{
     experiment::Kind,
-    experiment_summary::{SCHEMA, Summary, SummaryArm, SummaryMetric},
+    experiment_summary::{SCHEMA, Summary, SummaryArm, SummaryBefore, SummaryMetric},
 };
 
 use super::{
@@ -93,17 +94,8 @@ fn of_arm<'a>(metric: &'a SummaryMetric, name: &str) -> Result<&'a SummaryArm, E
     })
 }
 
-#[expect(
-    clippy::cast_sign_loss,
-    clippy::cast_possible_truncation,
-    reason = "checked to be whole and within range"
-)]
 fn whole(metric: &SummaryMetric, arm: &SummaryArm) -> Result<u64, ExperimentError> {
-    // Above 2⁵³ a double does not count units.
-    if arm.n >= 0.0 && arm.n.fract() == 0.0 && arm.n <= 9_007_199_254_740_992.0 {
-        return Ok(arm.n as u64);
-    }
-    Err(ExperimentError::Summary {
+    counted(arm.n).ok_or_else(|| ExperimentError::Summary {
         problem: format!(
             "`n` of arm `{}` in metric `{}` is {}; it counts units",
             arm.arm, metric.metric, arm.n
@@ -111,37 +103,53 @@ fn whole(metric: &SummaryMetric, arm: &SummaryArm) -> Result<u64, ExperimentErro
     })
 }
 
+#[expect(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "checked to be whole and within range"
+)]
+fn counted(number: f64) -> Option<u64> {
+    // Above 2⁵³ a double does not count.
+    (number >= 0.0 && number.fract() == 0.0 && number <= 9_007_199_254_740_992.0).then_some(number as u64)
+}
+
 fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, ExperimentError> {
     let measured = match metric.kind {
         Kind::Mean => Measured::Mean,
         Kind::Proportion => Measured::Proportion,
         Kind::Ratio => Measured::Ratio { denominator: "denominator".to_owned() },
-        Kind::Quantile => {
-            return Err(ExperimentError::Summary {
-                problem: format!(
-                    "metric `{}` is a quantile, which sums do not tell; give the rows",
-                    metric.metric
-                ),
-            });
-        }
+        Kind::Quantile => Measured::Quantile { q: level(metric)? },
     };
+    if metric.kind != Kind::Ratio && metric.arms.iter().any(|arm| arm.before.is_some()) {
+        return Err(ExperimentError::Summary {
+            problem: format!(
+                "metric `{}` is no ratio, and `before` goes with one; a covariate is `cov_sum`, `cov_sum_sq` and `cross_sum`",
+                metric.metric
+            ),
+        });
+    }
     let mut notes = Vec::new();
     let mut arms = Vec::new();
     for name in names {
         let arm = of_arm(metric, name)?;
         let n = whole(metric, arm)?;
-        let sums = arm_sums(metric, arm, n)?;
+        let (sums, values) = match measured {
+            Measured::Quantile { q } => quantile(metric, arm, (n, q))?,
+            _ => (arm_sums(metric, arm, n)?, n),
+        };
         if let ArmSums::Estimated(_) = sums {
             notes.push(format!(
                 "taken as given: the sums of the denominator in arm `{name}` contradict each other, so the standard error is that of the formula alone"
             ));
         }
-        arms.push(ArmMetric { sums, n, missing: 0, partial: 0, capped: 0, floored: 0, values: n });
+        arms.push(ArmMetric { sums, n, missing: 0, partial: 0, capped: 0, floored: 0, values });
     }
-    let with_covariate = arms.iter().any(|arm| matches!(arm.sums, ArmSums::Adjusted(..)));
-    if with_covariate && !arms.iter().all(|arm| matches!(arm.sums, ArmSums::Adjusted(..))) {
+    let adjusted = |arm: &ArmMetric| matches!(arm.sums, ArmSums::Adjusted(..) | ArmSums::AdjustedRatio(_));
+    let with_covariate = arms.iter().any(adjusted);
+    if with_covariate && !arms.iter().all(adjusted) {
+        let field = if metric.kind == Kind::Ratio { "before" } else { "cov_sum" };
         return Err(ExperimentError::Summary {
-            problem: format!("metric `{}` has `cov_sum` in some arms only", metric.metric),
+            problem: format!("metric `{}` has `{field}` in some arms only", metric.metric),
         });
     }
     let mut metric_of = Metric::new(&metric.metric, measured);
@@ -152,17 +160,71 @@ fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, E
     Ok(MetricFacts { metric: metric_of, covariate, arms, notes, reason: None })
 }
 
+/// Which quantile a metric is.
+fn level(metric: &SummaryMetric) -> Result<f64, ExperimentError> {
+    metric.quantile.filter(|q| *q > 0.0 && *q < 1.0).ok_or_else(|| ExperimentError::Summary {
+        problem: format!(
+            "metric `{}` needs `quantile`, above 0 and below 1, as in \"quantile\": 0.99",
+            metric.metric
+        ),
+    })
+}
+
+fn needed(
+    (metric, arm): (&SummaryMetric, &SummaryArm),
+    value: Option<f64>,
+    name: &str,
+) -> Result<f64, ExperimentError> {
+    value.ok_or_else(|| ExperimentError::Summary {
+        problem: format!("arm `{}` of metric `{}` has no `{name}`", arm.arm, metric.metric),
+    })
+}
+
+fn impossible(metric: &SummaryMetric, arm: &SummaryArm, source: SumsError) -> ExperimentError {
+    ExperimentError::Sums { metric: metric.metric.clone(), arm: arm.arm.clone(), source }
+}
+
+/// The quantile of an arm's rows, and how many rows there are.
+fn quantile(
+    metric: &SummaryMetric,
+    arm: &SummaryArm,
+    (n, q): (u64, f64),
+) -> Result<(ArmSums, u64), ExperimentError> {
+    let needed = |value, name| needed((metric, arm), value, name);
+    if n == 0 {
+        return Ok((ArmSums::Quantile(None), 0));
+    }
+    let totals = PairTotals {
+        n,
+        sum: arm.sum,
+        sum_sq: needed(arm.sum_sq, "sum_sq")?,
+        other_sum: needed(arm.den_sum, "den_sum")?,
+        other_sum_sq: needed(arm.den_sum_sq, "den_sum_sq")?,
+        cross_sum: needed(arm.cross_sum, "cross_sum")?,
+    };
+    let estimate = needed(arm.estimate, "estimate")?;
+    let wrong = |problem: String| ExperimentError::Summary { problem };
+    let rows = counted(totals.other_sum).filter(|rows| *rows >= n).ok_or_else(|| {
+        wrong(format!(
+            "`den_sum` of arm `{}` in metric `{}` is {}; it counts rows, one of each unit at least",
+            arm.arm, metric.metric, totals.other_sum
+        ))
+    })?;
+    let ends = arm.low.zip(arm.high);
+    let ordered = ends.is_none_or(|(low, high)| low <= estimate && estimate <= high);
+    if !estimate.is_finite() || !ordered {
+        return Err(wrong(format!(
+            "arm `{}` of metric `{}` needs a finite `estimate`, between `low` and `high`",
+            arm.arm, metric.metric
+        )));
+    }
+    let clusters = PairSums::of(&totals).map_err(|error| impossible(metric, arm, error))?;
+    Ok((ArmSums::Quantile(Some(QuantileArm { q, estimate, ends, clusters })), rows))
+}
+
 fn arm_sums(metric: &SummaryMetric, arm: &SummaryArm, n: u64) -> Result<ArmSums, ExperimentError> {
-    let impossible = |source: SumsError| ExperimentError::Sums {
-        metric: metric.metric.clone(),
-        arm: arm.arm.clone(),
-        source,
-    };
-    let needed = |value: Option<f64>, name: &str| {
-        value.ok_or_else(|| ExperimentError::Summary {
-            problem: format!("arm `{}` of metric `{}` has no `{name}`", arm.arm, metric.metric),
-        })
-    };
+    let impossible = |source: SumsError| impossible(metric, arm, source);
+    let needed = |value: Option<f64>, name: &str| needed((metric, arm), value, name);
     let sum_sq = match metric.kind {
         // The squares of 0 and 1 are themselves.
         Kind::Proportion => {
@@ -185,6 +247,9 @@ fn arm_sums(metric: &SummaryMetric, arm: &SummaryArm, n: u64) -> Result<ArmSums,
     };
     let cross_sum = needed(arm.cross_sum, "cross_sum")?;
     let totals = PairTotals { n, sum: arm.sum, sum_sq, other_sum, other_sum_sq, cross_sum };
+    if let (Kind::Ratio, Some(before)) = (metric.kind, &arm.before) {
+        return four(&totals, before).map(ArmSums::AdjustedRatio).map_err(impossible);
+    }
     match (metric.kind, PairSums::of(&totals)) {
         (Kind::Ratio, Ok(sums)) => Ok(ArmSums::Ratio(sums)),
         (Kind::Ratio, Err(error)) => {
@@ -205,6 +270,19 @@ fn arm_sums(metric: &SummaryMetric, arm: &SummaryArm, n: u64) -> Result<ArmSums,
     }
 }
 
+/// Numerator, denominator, and the same two before the experiment.
+fn four(now: &PairTotals, before: &SummaryBefore) -> Result<RatioSums, SumsError> {
+    let SummaryBefore { sum, sum_sq, den_sum, den_sum_sq, cross_sum, .. } = *before;
+    let SummaryBefore { num_num_sum, num_den_sum, den_num_sum, den_den_sum, .. } = *before;
+    let products = [
+        [now.sum_sq, now.cross_sum, num_num_sum, num_den_sum],
+        [now.cross_sum, now.other_sum_sq, den_num_sum, den_den_sum],
+        [num_num_sum, den_num_sum, sum_sq, cross_sum],
+        [num_den_sum, den_den_sum, cross_sum, den_sum_sq],
+    ];
+    RatioSums::of_shifted(now.n, [0.0; 4], [now.sum, now.other_sum, sum, den_sum], products)
+}
+
 /// The ratio and its variance by the delta method where the sums of the denominator contradict each other, as those of a
 /// widely used published example do; `None` where they leave no positive variance.
 fn by_formula(totals: &PairTotals) -> Option<effect::Arm> {
@@ -221,4 +299,107 @@ fn by_formula(totals: &PairTotals) -> Option<effect::Arm> {
         mean: Some(ratio),
         variance: Some(variance),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use windvane_stats::experiment::{quantile::QuantileArm, sums::RatioSums};
+    use windvane_types::experiment_summary::Summary;
+
+    use super::{ArmSums, Facts, SCHEMA, facts};
+    use crate::experiment::ExperimentError;
+
+    fn read(metric: &Value, arms: &[Value]) -> Result<Facts, ExperimentError> {
+        let mut metric = metric.clone();
+        metric["metric"] = "m".into();
+        metric["arms"] = arms.into();
+        let summary: Summary =
+            serde_json::from_value(json!({"schema": SCHEMA, "control": "a", "metrics": [metric]})).unwrap();
+        facts(&summary, "sums.json")
+    }
+
+    fn refused(metric: &Value, arms: &[Value]) -> String {
+        read(metric, arms).unwrap_err().to_string()
+    }
+
+    /// Numerator, denominator, and the same before, of units of whole numbers, so that plain sums are exact.
+    fn units(shift: u32) -> Vec<[f64; 4]> {
+        let unit = |i: u32| [i % 7 + shift, i % 3 + 1, i % 5, i % 4 + 1].map(f64::from);
+        (0..40).map(unit).collect()
+    }
+
+    fn ratio(name: &str, units: &[[f64; 4]]) -> Value {
+        let sum = |a: usize| units.iter().map(|unit| unit[a]).sum::<f64>();
+        let product = |a: usize, b: usize| units.iter().map(|unit| unit[a] * unit[b]).sum::<f64>();
+        json!({
+            "arm": name, "n": units.len(), "sum": sum(0), "sum_sq": product(0, 0), "den_sum": sum(1),
+            "den_sum_sq": product(1, 1), "cross_sum": product(0, 1),
+            "before": {
+                "sum": sum(2), "sum_sq": product(2, 2), "den_sum": sum(3), "den_sum_sq": product(3, 3),
+                "cross_sum": product(2, 3), "num_num_sum": product(0, 2), "num_den_sum": product(0, 3),
+                "den_num_sum": product(1, 2), "den_den_sum": product(1, 3),
+            },
+        })
+    }
+
+    #[test]
+    fn a_ratio_with_what_it_was_before_is_that_of_its_units() {
+        let kind = json!({"type": "ratio"});
+        let arms = [ratio("a", &units(0)), ratio("b", &units(2))];
+        let facts = read(&kind, &arms).unwrap();
+        for (arm, shift) in facts.metrics[0].arms.iter().zip([0, 2]) {
+            let mut expected = RatioSums::default();
+            units(shift).into_iter().for_each(|unit| expected.push(unit));
+            let ArmSums::AdjustedRatio(found) = &arm.sums else { panic!("{:?}", arm.sums) };
+            for i in 0..4 {
+                assert!((found.mean(i).unwrap() - expected.mean(i).unwrap()).abs() < 1e-12);
+                for j in 0..4 {
+                    let (found, expected) = (found.covariance(i, j), expected.covariance(i, j));
+                    assert!((found.unwrap() - expected.unwrap()).abs() < 1e-12, "{i} {j}");
+                }
+            }
+        }
+        let mut without = arms.clone();
+        without[1]["before"] = Value::Null;
+        assert!(refused(&kind, &without).contains("`before` in some arms only"));
+        assert!(refused(&json!({"type": "mean"}), &arms).contains("is no ratio"));
+    }
+
+    #[test]
+    fn a_quantile_is_that_of_its_rows() {
+        let kind = json!({"type": "quantile", "quantile": 0.5});
+        let rows: Vec<Vec<f64>> = (0..30).map(|i| vec![f64::from(i), f64::from(i * 2 % 11)]).collect();
+        let units = || rows.iter().map(Vec::as_slice);
+        let expected = QuantileArm::of_units(units(), 0.5).unwrap();
+        let below = |unit: &[f64]| unit.iter().filter(|value| **value <= expected.estimate).count() as f64;
+        let sum = |of: &dyn Fn(&[f64]) -> f64| units().map(of).sum::<f64>();
+        let (low, high) = expected.ends.unwrap();
+        let arm = |name: &str| {
+            json!({
+                "arm": name, "n": 30, "sum": sum(&below), "sum_sq": sum(&|unit| below(unit) * below(unit)),
+                "den_sum": 60, "den_sum_sq": 120, "cross_sum": sum(&|unit| 2.0 * below(unit)),
+                "estimate": expected.estimate, "low": low, "high": high,
+            })
+        };
+        let facts = read(&kind, &[arm("a"), arm("b")]).unwrap();
+        let ArmSums::Quantile(Some(found)) = &facts.metrics[0].arms[1].sums else { panic!("no quantile") };
+        assert_eq!((found.estimate, found.ends), (expected.estimate, expected.ends));
+        assert!((found.variance().unwrap() / expected.variance().unwrap() - 1.0).abs() < 1e-9);
+        assert_eq!(facts.metrics[0].arms[1].values, 60);
+        let changed = |field: &str, value: Value| {
+            let mut arm = arm("b");
+            arm[field] = value;
+            arm
+        };
+        for (field, value, part) in [
+            ("estimate", Value::Null, "has no `estimate`"),
+            ("high", json!(-1.0), "between `low` and `high`"),
+            ("den_sum", json!(7), "it counts rows"),
+        ] {
+            let message = refused(&kind, &[arm("a"), changed(field, value)]);
+            assert!(message.contains(part), "{field}: {message}");
+        }
+        assert!(refused(&json!({"type": "quantile"}), &[arm("a"), arm("b")]).contains("0.99"));
+    }
 }
