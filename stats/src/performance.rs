@@ -13,6 +13,7 @@ pub mod loss_model;
 pub mod mean;
 pub mod ranked;
 pub mod ranking;
+pub mod recommendation;
 pub mod threshold;
 
 use crate::experiment::effect::Interval;
