@@ -147,7 +147,7 @@ mod tests {
 
     // Field case 33: 1985 of 2000 where at least .99 should be: the chance of 1985 or more at .99.
     #[test]
-    fn a_share_above_its_bound_by_chance() {
+    fn case_33_a_share_above_its_bound_by_chance() {
         let p = Share::new(1985, 2000).unwrap().p_value(0.99, Alternative::Greater).unwrap();
         assert!((p - 0.155_217).abs() < 5e-7, "{p}");
     }

@@ -118,7 +118,7 @@ mod tests {
 
     // GrowthBook, packages/shared/test/experiments.test.ts; printed to four digits.
     #[test]
-    fn agrees_with_published_examples() {
+    fn case_18_agrees_with_published_examples() {
         let p = [0.01, 0.04, 0.03, 0.005, 0.55, 0.6];
         check(Correction::Holm, &p, &[0.05, 0.12, 0.12, 0.03, 1.0, 1.0], 1e-12);
         let p = [0.898, 0.138, 0.007, 0.964, 0.538, 0.006, 0.138];

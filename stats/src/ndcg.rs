@@ -43,7 +43,7 @@ mod tests {
 
     // Field case C12.
     #[test]
-    fn the_example_of_the_field_is_a_violation() {
+    fn c12_the_example_of_the_field_is_a_violation() {
         let found = of(&[(0.7, 0.1), (0.5, 0.2), (0.05, 0.7)]).unwrap();
         assert!((found - 0.687_639_624_1).abs() < 5e-11, "{found}");
     }

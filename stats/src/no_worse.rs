@@ -181,7 +181,7 @@ mod tests {
     // kayenta#426: sparse errors of the canary, which its Mann-Whitney passes. Three values that are not 0, all on one side:
     // C(9, 3)/C(12, 6) = 84/924 by labels. The limit of Mann-Whitney says .0366: with so many ties it is too small.
     #[test]
-    fn sparse_errors_are_inconclusive_and_no_pass() {
+    fn case_32_sparse_errors_are_inconclusive_and_no_pass() {
         let found = run(&[0.0; 6], &[0.0, 1.0, 2.0, 1.0, 0.0, 0.0], 0.0);
         assert_eq!((found.showing, found.p_method), (Showing::Inconclusive, PMethod::Exact));
         assert!((found.worse_p_value - 84.0 / 924.0).abs() < 1e-14, "{found:?}");
@@ -190,7 +190,7 @@ mod tests {
 
     // spinnaker#6278: seven of ten values are a hundred times as large. C(13, 3)/C(20, 10) = 286/184,756.
     #[test]
-    fn seven_of_ten_a_hundred_times_as_large_fail() {
+    fn case_32_seven_of_ten_a_hundred_times_as_large_fail() {
         let mut candidate = [100.0; 10];
         candidate[7..].fill(1.0);
         let found = run(&[1.0; 10], &candidate, 0.0);

@@ -1,4 +1,5 @@
-//! Published cases: literal inputs and answers from other tools' tests and papers, one test a case.
+//! Published cases: literal inputs and answers from other tools' tests and papers, one test a case. Those of one kernel stand beside it,
+//! under the same names: `c12_` and so on for drift and quality, `case_1_` and so on for experiments, exact tests and gates.
 //!
 //! Numbers with a tolerance of [`PRINTED`] are as printed by their source; all others were recomputed with SciPy 1.17 and hold to
 //! [`CLOSED_FORM`].

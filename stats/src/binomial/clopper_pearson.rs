@@ -55,7 +55,7 @@ mod tests {
 
     // Field case 33.
     #[test]
-    fn five_of_a_thousand() {
+    fn case_33_five_of_a_thousand() {
         let interval = clopper_pearson(Share::new(5, 1000).unwrap(), 0.95).unwrap().interval;
         assert!((interval.lo - 0.001_625_4).abs() < 5e-8, "{interval:?}");
         assert!((interval.hi - 0.011_629_5).abs() < 5e-8, "{interval:?}");
@@ -63,7 +63,7 @@ mod tests {
 
     // Field case 33; closed form 1 - .05^(1/1000).
     #[test]
-    fn no_difference_in_a_thousand_bounds_the_share() {
+    fn case_33_no_difference_in_a_thousand_bounds_the_share() {
         let interval = bounds(Share::new(0, 1000).unwrap(), 0.95, Alternative::Less).unwrap().interval;
         assert_eq!(interval.lo, 0.0);
         assert!((interval.hi - (1.0 - 0.05_f64.powf(1e-3))).abs() < 1e-14, "{interval:?}");

@@ -110,7 +110,7 @@ mod tests {
 
     // Field case 29: the MLPerf rules at confidence .99 without tolerance.
     #[test]
-    fn the_table_of_the_rules_is_reproduced() {
+    fn case_29_the_table_of_the_rules_is_reproduced() {
         for (share, overs) in [
             (0.9, &[(0, 44), (1, 64), (2, 81), (10, 197)][..]),
             (0.95, &[(0, 90), (1, 130), (2, 165), (10, 398)]),
@@ -127,7 +127,7 @@ mod tests {
 
     // Field case 29: the fixed-precision table of the rules.
     #[test]
-    fn the_fixed_precision_of_the_rules_is_reproduced() {
+    fn case_29_the_fixed_precision_of_the_rules_is_reproduced() {
         for (share, requests, rounded) in [
             (0.9, 23_886.0, 24_576),
             (0.95, 50_425.0, 57_344),

@@ -34,7 +34,7 @@ mod tests {
 
     // Field case 33.
     #[test]
-    fn five_of_a_thousand() {
+    fn case_33_five_of_a_thousand() {
         let interval = wilson(Share::new(5, 1000).unwrap(), 0.95).unwrap().interval;
         assert!((interval.lo - 0.002_137_5).abs() < 5e-8, "{interval:?}");
         assert!((interval.hi - 0.011_651_0).abs() < 5e-8, "{interval:?}");

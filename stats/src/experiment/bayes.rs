@@ -116,7 +116,7 @@ mod tests {
 
     // GrowthBook, packages/stats/tests/bayesian/test_tests.py; printed to five digits.
     #[test]
-    fn agrees_with_gbstats() {
+    fn case_8_agrees_with_gbstats() {
         let contrast = proportions(&Proportion::of(100, 49.0).unwrap(), &Proportion::of(100, 51.0).unwrap());
         let result = posterior(contrast.relative.unwrap(), Prior::Flat).unwrap();
         assert!((result.mean - 0.04082).abs() < 5e-6 && (result.deviation - 0.14725).abs() < 5e-6);

@@ -229,7 +229,7 @@ mod tests {
 
     // GrowthBook gbstats, packages/stats/tests/test_gbstats.py, regression adjustment.
     #[test]
-    fn means_agree_with_gbstats() {
+    fn case_12_means_agree_with_gbstats() {
         let (control, arm) = case_12((600.0, 555.0), (415.0, 405.0));
         let result = adjusted(&control, &arm, Laws::default());
         let effect = result.contrast.relative(Level::two_sided(0.05)).unwrap();
@@ -241,7 +241,7 @@ mod tests {
 
     // The same without the squares: both are proportions.
     #[test]
-    fn proportions_agree_with_gbstats() {
+    fn case_12_proportions_agree_with_gbstats() {
         let (control, arm) = case_12((300.0, 222.0), (210.0, 120.0));
         let laws = Laws { value: Law::Proportion, covariate: Law::Proportion };
         let effect = adjusted(&control, &arm, laws).contrast.relative(Level::two_sided(0.05)).unwrap();

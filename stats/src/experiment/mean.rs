@@ -38,7 +38,7 @@ mod tests {
 
     // GrowthBook, packages/stats/tests/frequentist/test_tests.py.
     #[test]
-    fn agrees_with_gbstats() {
+    fn case_1_agrees_with_gbstats() {
         let control = Sums::of(3407, 1396.87, 52377.9767).unwrap();
         let arm = Sums::of(3461, 2422.7, 134698.29).unwrap();
         let contrast = welch(&control, &arm);

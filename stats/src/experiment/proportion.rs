@@ -88,7 +88,7 @@ mod tests {
 
     // GrowthBook, packages/stats/tests/frequentist/test_tests.py; printed to five digits.
     #[test]
-    fn agrees_with_gbstats() {
+    fn case_3_agrees_with_gbstats() {
         let contrast = proportions(&Proportion::of(28, 14.0).unwrap(), &Proportion::of(30, 16.0).unwrap());
         let effect = contrast.relative(Level::two_sided(0.05)).unwrap();
         assert!((effect.estimate - 0.06667).abs() < 5e-6);

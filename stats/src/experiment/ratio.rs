@@ -63,7 +63,7 @@ mod tests {
     // units: 100 denominators that sum to 510 have squares of at least 2601, not 810. So they are refused as sums, and the
     // peer's number is only that of the formula with a negative variance of the denominator inside.
     #[test]
-    fn agrees_with_gbstats_by_formula() {
+    fn case_11_agrees_with_gbstats_by_formula() {
         let totals = |n, sum, sum_sq, other_sum, other_sum_sq, cross_sum| PairTotals {
             n,
             sum,

@@ -72,7 +72,7 @@ mod tests {
 
     // GrowthBook, packages/stats/tests/frequentist/test_tests.py; printed to five digits.
     #[test]
-    fn agrees_with_gbstats() {
+    fn case_4_agrees_with_gbstats() {
         assert!((rho_squared(0.05, 1000.0).sqrt() - 0.089_085_1).abs() < 5e-8);
         let (control, arm) = case_4();
         let contrast = welch(&control, &arm);

@@ -94,7 +94,7 @@ mod tests {
     // GrowthBook, packages/back-end/test/stats.test.ts; printed to nine digits. Its Python twin counts the units of the arm of
     // weight 0 and gives 2.88e-60 in the fourth row; without them the counts are those of the first row, and so is p.
     #[test]
-    fn agrees_with_growthbook() {
+    fn case_16_agrees_with_growthbook() {
         let cases: [(&[u64], &[f64], f64); 7] = [
             (&[1000, 1200], &[0.5, 0.5], 0.000_020_079),
             (&[135, 115], &[0.5, 0.5], 0.205_903_211),
@@ -112,7 +112,7 @@ mod tests {
 
     // Statsig's documentation of sample ratio mismatch, recomputed by SciPy: chisquare([166080, 171180, 166300]).
     #[test]
-    fn agrees_with_the_example_of_statsig() {
+    fn case_16_agrees_with_the_example_of_statsig() {
         let p = of(&[166_080, 171_180, 166_300], &[1.0, 1.0, 1.0]).p_value.unwrap();
         assert!((p / 3.1163e-22 - 1.0).abs() < 5e-5, "{p:e}");
     }

@@ -96,7 +96,7 @@ mod tests {
 
     // Field case 33.
     #[test]
-    fn fifteen_against_five() {
+    fn case_33_fifteen_against_five() {
         let test = Pairs::new(15, 5, 100).unwrap().test();
         assert!((test.exact - 0.041_389_5).abs() < 5e-8, "{test:?}");
         assert!((test.corrected - 0.044_171_3).abs() < 5e-8, "{test:?}");

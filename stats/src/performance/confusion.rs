@@ -260,7 +260,7 @@ mod tests {
 
     // Field case C32 at a threshold of .7.
     #[test]
-    fn the_field_case_has_its_shares() {
+    fn c32_the_field_case_has_its_shares() {
         let confusion = of(&[&[3.0, 2.0], &[4.0, 1.0]]);
         let value = |metric| confusion.of_class(metric, 1, 0.95).value.unwrap();
         assert_eq!(confusion.accuracy(0.95).value, Some(0.4));

@@ -331,7 +331,7 @@ mod tests {
 
     // Field case C32.
     #[test]
-    fn the_field_case_has_its_area_and_log_loss() {
+    fn c32_the_field_case_has_its_area_and_log_loss() {
         let p = [0.91, 0.82, 0.73, 0.64, 0.55, 0.46, 0.37, 0.28, 0.19, 0.0];
         let y = [true, false, false, true, true, true, false, true, false, false];
         let rows: Vec<(f64, bool)> = p.into_iter().zip(y).collect();

@@ -171,7 +171,7 @@ mod tests {
 
     // Field case C31: NDCG, MAP, MRR, hit rate, precision, recall, without and with the user who gave no feedback.
     #[test]
-    fn the_field_case_has_its_numbers() {
+    fn c31_the_field_case_has_its_numbers() {
         for (k, without, expected) in [
             (1, WithoutRelevant::LeftOut, [0.5, 0.5, 0.5, 0.5, 0.5, 0.5]),
             (2, WithoutRelevant::LeftOut, [0.5, 0.5, 0.5, 0.5, 0.25, 0.5]),
@@ -188,7 +188,7 @@ mod tests {
 
     // Field case C31: the published F1 is of the mean precision and the mean recall, which no metric of ours is.
     #[test]
-    fn precision_and_recall_of_the_field_case_have_its_f1() {
+    fn c31_precision_and_recall_of_the_field_case_have_its_f1() {
         for (k, f1) in [(1, 0.5), (2, 1.0 / 3.0), (3, 0.5)] {
             let [.., precision, recall] = measured(k, WithoutRelevant::LeftOut)[..] else {
                 panic!("precision and recall come last")

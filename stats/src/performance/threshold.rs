@@ -68,7 +68,7 @@ mod tests {
 
     // Field case C27.
     #[test]
-    fn the_field_cases_have_their_ends() {
+    fn c27_the_field_cases_have_their_ends() {
         let ramp: Vec<f64> = (0..30).map(f64::from).collect();
         for (below, above, offset, expected) in [
             (1.4, 2.0, Offset::Median, [2.382_381_972_241_136, 31.810_882_896_798_38]),

@@ -80,7 +80,7 @@ mod tests {
 
     // Field case 20 (tea-tasting, test_proportion).
     #[test]
-    fn agrees_with_a_published_value() {
+    fn case_20_agrees_with_a_published_value() {
         let test = boschloo(&table(19, 53, 13, 47), Alternative::TwoSided).unwrap();
         assert!((test.p_value - 0.400_016_94).abs() < 5e-9, "{test:?}");
     }

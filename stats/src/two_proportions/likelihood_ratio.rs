@@ -47,7 +47,7 @@ mod tests {
     // Field case 20 (tea-tasting, test_proportion), whose G-test is corrected; the others by
     // scipy.stats.chi2_contingency(table, correction, lambda_='log-likelihood').
     #[test]
-    fn agrees_with_published_values() {
+    fn case_20_agrees_with_published_values() {
         for (control, treatment, continuity, p) in [
             ((19, 53), (13, 47), Continuity::Yates, 0.507_629_453_461_716_7),
             ((19, 53), (13, 47), Continuity::None, 0.379_762_689_988_442_87),

@@ -97,7 +97,7 @@ mod tests {
 
     // Field case 20 (tea-tasting, test_proportion): the chi-square's p with and without Yates.
     #[test]
-    fn agrees_with_published_values() {
+    fn case_20_agrees_with_published_values() {
         let p = |continuity| pooled_z(&case_20(), continuity, Alternative::TwoSided);
         assert!((p(Continuity::None) - 0.380_909_68).abs() < PRINTED);
         assert!((p(Continuity::Yates) - 0.508_316_55).abs() < PRINTED);

@@ -24,7 +24,7 @@ fn case_25() -> Plan {
 
 // GrowthBook, packages/shared/test/power.test.ts.
 #[test]
-fn power_and_detectable_effect_agree_with_growthbook() {
+fn case_25_power_and_detectable_effect_agree_with_growthbook() {
     assert!((case_25().power(0.05, 400_000.0).unwrap() - 0.52144).abs() < PRINTED);
     let mde = case_25().minimum_detectable_effect(400_000.0, 0.8, Direction::Up).unwrap();
     assert!((mde - 0.07027).abs() < PRINTED, "{mde}");
@@ -48,7 +48,7 @@ fn a_quantile_has_the_variance_of_its_density() {
 
 // GrowthBook, packages/shared/test/power.test.ts, frequentist variance of (2, 7, 4, .5, 5, 15).
 #[test]
-fn delta_variances_agree_with_growthbook() {
+fn case_25_delta_variances_agree_with_growthbook() {
     let control = Moment { mean: 7.0, variance: 2.0, n: 4.0 };
     let arm = Moment { mean: 5.0, variance: 0.5, n: 15.0 };
     assert!((delta_variance(control, arm, Scale::Absolute) - 0.53333).abs() < PRINTED);
@@ -69,7 +69,7 @@ fn sequential_power_is_that_of_its_own_boundary() {
 
 // GrowthBook, mid-experiment power: (500, 500, 1500) against (500, 525, 1551.25), target 5 %.
 #[test]
-fn the_way_to_go_agrees_with_growthbook() {
+fn case_25_the_way_to_go_agrees_with_growthbook() {
     let side = |sum: f64, sum_sq: f64| Moment {
         mean: sum / 500.0,
         variance: (sum_sq - sum * sum / 500.0) / 499.0,
