@@ -257,11 +257,27 @@ acknowledge: release ## 5,000 events a second in batches of 50: is the 99th perc
 bundle: ## Bundle the real libraries in parts, and install them where there is neither npm nor pip
 	cargo test --locked --workspace --test stories bundle_installs -- --ignored
 
+# A part that has run through leaves its table, so that what was interrupted goes on with the next part; `make -j2 calibrate` runs two
+# at a time. Another commit begins anew.
+CALIBRATION := target/calibration/$(shell git rev-parse --short HEAD)
+CALIBRATED := $(patsubst %,$(CALIBRATION)/%.csv,experiments detectors drift methods peers unstructured quality)
+$(CALIBRATION)/experiments.csv: PART := -p windvane-stats --test experiment_calibration table
+$(CALIBRATION)/detectors.csv: PART := -p windvane-stats --test detector_calibration average_run_lengths
+$(CALIBRATION)/drift.csv: PART := -p windvane-analyzer --lib drift::calibration::table
+$(CALIBRATION)/methods.csv: PART := -p windvane-analyzer --lib drift::calibration::methods::table
+$(CALIBRATION)/peers.csv: PART := -p windvane-analyzer --lib drift::calibration::peers::table
+$(CALIBRATION)/unstructured.csv: PART := -p windvane-analyzer --lib drift::calibration::unstructured::table_of_vectors_and_texts
+$(CALIBRATION)/quality.csv: PART := -p windvane-analyzer --lib quality::tests::calibration_of_unchanged_data
+
+$(CALIBRATED): | tools
+	@mkdir -p $(@D)
+	cargo test --locked --release $(PART) -- --exact --ignored --nocapture > $@.part || { cat $@.part; exit 1; }
+	@grep -q '1 passed' $@.part || { echo "make: no test is named so: $(PART)" >&2; exit 1; }
+	@mv $@.part $@
+
 .PHONY: calibrate
-calibrate: tools ## How often drift, quality, experiments and detectors raise a false alarm, and how often they find what they should
-	cargo test --locked --release -p windvane-stats --test experiment_calibration --test detector_calibration -- \
-	  --ignored --nocapture --test-threads=1
-	cargo test --locked --release -p windvane-analyzer calibration -- --ignored --nocapture --test-threads=1
+calibrate: $(CALIBRATED) ## How often drift, quality, experiments and detectors raise a false alarm, and how often they find what they should
+	@tail -n +1 $(CALIBRATED)
 
 .PHONY: clean-cache
 clean-cache: ## Remove what the set-up fetched
