@@ -2,7 +2,7 @@
 //!
 //! Question: how far apart are the shares of two samples over the same categories or bins?
 //! Input: counts of each category on both sides (missing values may be one).
-//! Formula, with shares p of the reference and q of the current sample:
+//! Formula: with shares p of the reference and q of the current sample:
 //! psi Σ (q-p)·ln(q/p); kl Σ p·ln(p/q); jensen_shannon √(½KL₂(p‖½(p+q)) + ½KL₂(q‖½(p+q))) in base 2, from 0 to 1;
 //! hellinger √(1 - Σ√pq); total_variation ½Σ|p-q|; l_infinity max|p-q|. psi and kl add ½ to every count (Jeffreys), the
 //! others are never smoothed. Under no change psi/(1/n+1/m), 2·kl/(1/n+1/m), 8·ln2·jensen_shannon²/(1/n+1/m) and

@@ -26,6 +26,25 @@ fn every_rust_file_says_first_what_it_is() {
 }
 
 #[test]
+fn every_kernel_says_what_it_is_by_fixed_headings() {
+    // What detectors have in common; each has a file with the rest.
+    let shared = Path::new("stats/src/detectors.rs");
+    let headings = ["Question", "Input", "Formula", "Valid when", "Reference", "Oracle", "Cost"];
+    let mut faults = Vec::new();
+    for (path, text) in sources("rs") {
+        let says = |heading: &str| text.lines().any(|line| line.starts_with(&format!("//! {heading}: ")));
+        if !path.starts_with("stats/src") || path == shared || !says("Question") {
+            continue;
+        }
+        let missing: Vec<&str> = headings.into_iter().filter(|heading| !says(heading)).collect();
+        if !missing.is_empty() {
+            faults.push(format!("{} lacks {}", path.display(), missing.join(", ")));
+        }
+    }
+    report("the head of a kernel is not complete:", &faults);
+}
+
+#[test]
 fn files_stay_short_enough_to_read() {
     let mut faults = Vec::new();
     for (path, text) in sources("rs") {

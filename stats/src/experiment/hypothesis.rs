@@ -3,7 +3,7 @@
 //! Question: which verdict do an estimate and its error support, with a margin where the metric is a guardrail?
 //! Input: an estimated difference; how it is tested ([`Mode`]); what is better, higher or lower; the margin, above 0, in the
 //! unit of the estimate (0.01 is one per cent of a relative effect).
-//! Formula, for d the difference in the better direction: superiority d = 0 two-sided; non-inferiority against d ≤ -margin
+//! Formula: for d the difference in the better direction: superiority d = 0 two-sided; non-inferiority against d ≤ -margin
 //! one-sided; equivalence by two one-sided tests against d ≤ -margin and d ≥ margin, p the larger of the two. Each at alpha.
 //! Valid when: as the mode is. Superiority after non-inferiority needs no correction: the hypotheses are nested.
 //! Reference: Schuirmann 1987, doi:10.1007/BF01068419 (two one-sided tests); Lakens 2017, doi:10.1177/1948550617697177; Lewis

@@ -9,6 +9,7 @@
 //! ψ = (SSE/SST·(y - ȳ)² - e²)/σ² of a row.
 //! Valid when: rows are independent; intervals from some dozens of rows on, more where errors are skewed.
 //! Degenerate: R² of a constant target, logarithms at or below -1, infinite numbers give none.
+//! Reference: Hyndman, Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001 (losses); Koenker, Bassett 1978, doi:10.2307/1913643 (pinball).
 //! Oracle: scikit-learn 1.7 `mean_absolute_error`, `mean_absolute_percentage_error`, `mean_squared_error`,
 //! `mean_squared_log_error`, `mean_pinball_loss`, `r2_score`, with `sample_weight`.
 //! Cost: constant.

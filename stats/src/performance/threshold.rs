@@ -6,6 +6,7 @@
 //! standard deviation.
 //! Valid when: parts are as large as what is judged; ten parts fix σ to within about a fifth.
 //! Degenerate: below two values there is none.
+//! Reference: Shewhart 1931, Economic Control of Quality of Manufactured Product (limits of so many deviations).
 //! Oracle: NannyML 0.13.1 `StandardDeviationThreshold` (field case C27).
 //! Cost: a sort for the median.
 
