@@ -50,6 +50,7 @@ mod reader;
 mod real;
 pub mod recorded_payloads;
 pub mod recorded_requests;
+pub mod recorded_runs;
 mod rowbinary;
 mod secret;
 pub mod silences;

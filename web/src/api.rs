@@ -12,6 +12,7 @@ pub mod performance;
 pub mod problem;
 pub mod quality;
 pub mod run;
+mod runs;
 pub mod silences;
 pub mod views;
 

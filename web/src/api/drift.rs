@@ -6,36 +6,28 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Statement, Store};
+use windvane_store::{Store, recorded_runs};
 use windvane_types::drift::{
     Change, Column, Direction, Distribution, EmbeddingChange, Kind, Method, TextChange, Verdict,
 };
 
-use super::parameters::{Page, Parameters};
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::run::Key;
-use crate::views;
+use super::runs::{self, Filters, Kind as Findings, Runs};
 
-/// Runs of a page, and the most of them.
-const LIMIT: u64 = 20;
-const LIMIT_MAX: u64 = 100;
-/// Rows of one answer: a hundred runs of a hundred columns and five methods, or one run of a thousand columns with segments.
-const ROWS_MAX: usize = 50_000;
-
-const KNOWN: [&str; 8] = ["monitor", "column", "verdict", "segment", "from", "to", "limit", "offset"];
-
-/// The document of `/api/v1/models/{model}/drift`.
-#[derive(Debug, Serialize)]
-pub struct Runs {
-    schema: &'static str,
-    model: String,
-    runs: Vec<Run>,
-    next_offset: Option<u64>,
-}
+const KIND: Findings<Row, Run> = Findings {
+    schema: "windvane.drift_runs/1",
+    findings: &recorded_runs::DRIFT,
+    limits: runs::USUAL,
+    parameters: &["column", "verdict", "segment"],
+    filters,
+    group,
+};
 
 /// One comparison, as far as the filters let its columns through.
 #[derive(Debug, Serialize)]
-struct Run {
+pub struct Run {
     run_id: String,
     computed_at: String,
     monitor: String,
@@ -123,56 +115,16 @@ pub async fn runs(
     State(store): State<Store>,
     Path(model): Path<String>,
     Query(sent): Query<BTreeMap<String, String>>,
-) -> Result<Json<Runs>, Problem> {
-    let parameters = Parameters::new(sent, &KNOWN)?;
-    let page = parameters.page(LIMIT, LIMIT_MAX)?;
-    let rows: Vec<Row> = store.rows(&statement(&model, &parameters, page)?).await?;
-    if rows.len() > ROWS_MAX {
-        return Err(Problem::PageTooLarge(ROWS_MAX));
-    }
-    if rows.is_empty() && !views::is_recorded(&store, &model).await? {
-        return Err(Problem::UnknownModel(model));
-    }
-    let mut runs = group(rows);
-    let next_offset = page.next(runs.len());
-    runs.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
-    Ok(Json(Runs { schema: "windvane.drift_runs/1", model, runs, next_offset }))
+) -> Result<Json<Runs<Run>>, Problem> {
+    KIND.page(&store, model, sent).await.map(Json)
 }
 
-fn statement(model: &str, parameters: &Parameters, page: Page) -> Result<Statement, Problem> {
-    let verdict = parameters.word("verdict", &["drift", "no_drift", "insufficient_data"])?;
-    let (from, to) = (parameters.instant("from")?, parameters.instant("to")?);
-    let (segment, key, value) = match parameters.text("segment") {
-        "" => ("any", "", ""),
-        "none" => ("none", "", ""),
-        text => match text.split_once(':') {
-            Some((key, value)) => ("one", key, value),
-            None => {
-                return Err(Problem::InvalidParameter {
-                    name: "segment",
-                    value: text.to_owned(),
-                    allowed: "`none`, or a key and a value such as `region:east`".to_owned(),
-                });
-            }
-        },
-    };
-    Ok(Statement::new(FINDINGS)
-        .param("model", model)
-        .param("monitor", parameters.text("monitor"))
-        .param("column", parameters.text("column"))
-        .param("verdict", verdict)
-        .param("segment", segment)
-        .param("key", key)
-        .param("value", value)
-        .param("from", from.unwrap_or(0))
-        .param("to", to.unwrap_or(END_OF_TIME_US))
-        .param("limit", page.limit + 1)
-        .param("offset", page.offset)
-        .param("rows", ROWS_MAX as u64 + 1))
+fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
+    let mut filters = runs::part(parameters)?;
+    filters.push(("column", parameters.text("column")));
+    filters.push(("verdict", parameters.word("verdict", &["drift", "no_drift", "insufficient_data"])?));
+    Ok(filters)
 }
-
-/// The year 2200, beyond which DateTime64 does not go far.
-const END_OF_TIME_US: i64 = 7_258_118_400_000_000;
 
 /// Rows in the order of the statement, put together by run, segment and column.
 fn group(rows: Vec<Row>) -> Vec<Run> {
@@ -286,54 +238,6 @@ fn overall(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
         _ => Verdict::InsufficientData,
     })
 }
-
-/// The runs of the page first, then their rows. Only rows of the latest run on a window count: an earlier one may have had
-/// columns that the latest has not.
-const FINDINGS: &str = "
-    WITH found AS (
-        SELECT * FROM windvane.drift_findings FINAL
-        WHERE model = {model:String}
-          AND ({monitor:String} = '' OR monitor = {monitor:String})
-          AND ({column:String} = '' OR column_name = {column:String})
-          AND ({verdict:String} = '' OR verdict = {verdict:String})
-          AND ({segment:String} = 'any' OR (segment_key = {key:String} AND segment_value = {value:String}))
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND (monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name,
-               computed_at) IN (
-            SELECT monitor, window_start, window_end, granularity, version, environment, reference_kind,
-                   reference_name, max(computed_at)
-            FROM windvane.drift_findings
-            WHERE model = {model:String}
-              AND ({monitor:String} = '' OR monitor = {monitor:String})
-              AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-              AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-            GROUP BY monitor, window_start, window_end, granularity, version, environment, reference_kind,
-                     reference_name
-          )
-    )
-    SELECT found.run_id AS run_id, formatDateTime(found.computed_at, '%FT%TZ', 'UTC') AS computed_at,
-           found.monitor AS monitor, formatDateTime(found.window_start, '%FT%TZ', 'UTC') AS window_start,
-           formatDateTime(found.window_end, '%FT%TZ', 'UTC') AS window_end,
-           found.granularity AS granularity, found.version AS version, found.environment AS environment,
-           found.reference_kind AS reference_kind, found.reference_name AS reference_name,
-           formatDateTime(found.reference_start, '%FT%TZ', 'UTC') AS reference_start,
-           formatDateTime(found.reference_end, '%FT%TZ', 'UTC') AS reference_end,
-           segment_key, column_name, column_kind, method, statistic, threshold, p_value, p_adjusted, effect,
-           n_reference, n_current, missing_reference, missing_current, direction, drifted, verdict, detail
-    FROM found
-    WHERE (found.monitor, found.window_start, found.window_end, found.granularity, found.version, found.environment,
-           found.reference_kind, found.reference_name) IN (
-        SELECT monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name
-        FROM found
-        GROUP BY monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name
-        ORDER BY window_start DESC, window_end DESC, monitor, granularity, version, environment, reference_kind,
-                 reference_name
-        LIMIT {limit:UInt64} OFFSET {offset:UInt64}
-    )
-    ORDER BY found.window_start DESC, found.window_end DESC, monitor, granularity, version, environment,
-             reference_kind, reference_name, segment_key, segment_value, column_name, method
-    LIMIT {rows:UInt64}";
 
 #[cfg(test)]
 mod tests {

@@ -6,23 +6,22 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Statement, Store, StoreError};
+use windvane_store::{Store, StoreError, recorded_runs};
 use windvane_types::performance::{Change, ConceptDrift, Metric, Task, Trust, Verdict, WeakestSegments};
 
-use super::parameters::{Page, Parameters};
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::run::Key;
-use crate::views;
+use super::runs::{self, Filters, Kind, Runs};
 
-/// Windows of a page, and the most of them.
-const LIMIT: u64 = 50;
-const LIMIT_MAX: u64 = 500;
-/// Rows of one answer: five hundred windows of a hundred metrics and segments.
-const ROWS_MAX: usize = 50_000;
-/// The year 2200, beyond which DateTime64 does not go far.
-const END_OF_TIME_US: i64 = 7_258_118_400_000_000;
-
-const KNOWN: [&str; 8] = ["monitor", "metric", "verdict", "segment", "from", "to", "limit", "offset"];
+const KIND: Kind<Row, Window> = Kind {
+    schema: "windvane.performance_windows/1",
+    findings: &recorded_runs::PERFORMANCE,
+    limits: (50, 500),
+    parameters: &["metric", "verdict", "segment"],
+    filters,
+    group,
+};
 
 /// The document of `/api/v1/models/{model}/performance`.
 #[derive(Debug, Serialize)]
@@ -119,36 +118,12 @@ struct Detail {
     weakest_segments: Option<WeakestSegments>,
 }
 
-/// Which metrics are asked for: all of a model, as far as nothing is said.
-#[derive(Debug, Default)]
-struct Asked<'a> {
-    monitor: &'a str,
-    metric: &'a str,
-    verdict: &'a str,
-    part: Part<'a>,
-    from: Option<i64>,
-    to: Option<i64>,
-}
-
-/// Which rows of a window.
-#[derive(Debug, Default)]
-enum Part<'a> {
-    /// The whole population and its segments.
-    #[default]
-    Any,
-    /// The whole population alone.
-    Whole,
-    /// The segment of this key and value.
-    Segment(&'a str, &'a str),
-}
-
 /// The newest windows, the latest first, without their segments, as a page shows them.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
 pub async fn newest(store: &Store, model: &str, limit: u64) -> Result<Vec<Window>, StoreError> {
-    let asked = Asked { part: Part::Whole, ..Asked::default() };
-    Ok(group(store.rows(&statement(model, &asked, Page { limit, offset: 0 })).await?))
+    KIND.newest(store, model, (&runs::WHOLE, limit)).await
 }
 
 /// Parameters: `monitor`, `metric`, `verdict`, `segment` (`key:value`, or `none` for the whole population), `from` and `to`
@@ -158,65 +133,15 @@ pub async fn windows(
     Path(model): Path<String>,
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Json<Windows>, Problem> {
-    let parameters = Parameters::new(sent, &KNOWN)?;
-    let page = parameters.page(LIMIT, LIMIT_MAX)?;
-    let rows: Vec<Row> = store.rows(&statement(&model, &asked(&parameters)?, page)).await?;
-    if rows.len() > ROWS_MAX {
-        return Err(Problem::PageTooLarge(ROWS_MAX));
-    }
-    if rows.is_empty() && !views::is_recorded(&store, &model).await? {
-        return Err(Problem::UnknownModel(model));
-    }
-    let mut windows = group(rows);
-    let next_offset = page.next(windows.len());
-    windows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
-    Ok(Json(Windows { schema: "windvane.performance_windows/1", model, windows, next_offset }))
+    let Runs { schema, model, runs: windows, next_offset } = KIND.page(&store, model, sent).await?;
+    Ok(Json(Windows { schema, model, windows, next_offset }))
 }
 
-fn asked(parameters: &Parameters) -> Result<Asked<'_>, Problem> {
-    let part = match parameters.text("segment") {
-        "" => Part::Any,
-        "none" => Part::Whole,
-        text => match text.split_once(':') {
-            Some((key, value)) => Part::Segment(key, value),
-            None => {
-                return Err(Problem::InvalidParameter {
-                    name: "segment",
-                    value: text.to_owned(),
-                    allowed: "`none`, or a key and a value such as `region:east`".to_owned(),
-                });
-            }
-        },
-    };
-    Ok(Asked {
-        monitor: parameters.text("monitor"),
-        metric: parameters.text("metric"),
-        verdict: parameters.word("verdict", &["alert", "no_alert", "insufficient_data"])?,
-        part,
-        from: parameters.instant("from")?,
-        to: parameters.instant("to")?,
-    })
-}
-
-fn statement(model: &str, asked: &Asked<'_>, page: Page) -> Statement {
-    let (segment, key, value) = match asked.part {
-        Part::Any => ("any", "", ""),
-        Part::Whole => ("none", "", ""),
-        Part::Segment(key, value) => ("one", key, value),
-    };
-    Statement::new(FINDINGS)
-        .param("model", model)
-        .param("monitor", asked.monitor)
-        .param("metric", asked.metric)
-        .param("verdict", asked.verdict)
-        .param("segment", segment)
-        .param("key", key)
-        .param("value", value)
-        .param("from", asked.from.unwrap_or(0))
-        .param("to", asked.to.unwrap_or(END_OF_TIME_US))
-        .param("limit", page.limit + 1)
-        .param("offset", page.offset)
-        .param("rows", ROWS_MAX as u64 + 1)
+fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
+    let mut filters = runs::part(parameters)?;
+    filters.push(("metric", parameters.text("metric")));
+    filters.push(("verdict", parameters.word("verdict", &["alert", "no_alert", "insufficient_data"])?));
+    Ok(filters)
 }
 
 /// Rows in the order of the statement, put together by window and segment.
@@ -317,54 +242,6 @@ fn worst(a: Verdict, b: Verdict) -> Verdict {
         _ => Verdict::InsufficientData,
     }
 }
-
-/// The windows of the page first, then their rows. Only rows of the latest run on a window count: an earlier one may have had
-/// segments that the latest has not.
-const FINDINGS: &str = "
-    WITH found AS (
-        SELECT * FROM windvane.performance_findings FINAL
-        WHERE model = {model:String}
-          AND ({monitor:String} = '' OR monitor = {monitor:String})
-          AND ({metric:String} = '' OR metric = {metric:String})
-          AND ({verdict:String} = '' OR verdict = {verdict:String})
-          AND ({segment:String} = 'any' OR (segment_key = {key:String} AND segment_value = {value:String}))
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND (monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name,
-               computed_at) IN (
-            SELECT monitor, window_start, window_end, granularity, version, environment, reference_kind,
-                   reference_name, max(computed_at)
-            FROM windvane.performance_findings
-            WHERE model = {model:String}
-              AND ({monitor:String} = '' OR monitor = {monitor:String})
-              AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-              AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-            GROUP BY monitor, window_start, window_end, granularity, version, environment, reference_kind,
-                     reference_name
-          )
-    )
-    SELECT found.run_id AS run_id, formatDateTime(found.computed_at, '%FT%TZ', 'UTC') AS computed_at,
-           found.monitor AS monitor, formatDateTime(found.window_start, '%FT%TZ', 'UTC') AS window_start,
-           formatDateTime(found.window_end, '%FT%TZ', 'UTC') AS window_end,
-           found.granularity AS granularity, found.version AS version, found.environment AS environment,
-           found.reference_kind AS reference_kind, found.reference_name AS reference_name,
-           formatDateTime(found.reference_start, '%FT%TZ', 'UTC') AS reference_start,
-           formatDateTime(found.reference_end, '%FT%TZ', 'UTC') AS reference_end,
-           segment_key, task, metric, realised, ci_low, ci_high, estimated, band_low, band_high, threshold_low,
-           threshold_high, n, labelled, coverage, alert, verdict, detail
-    FROM found
-    WHERE (found.monitor, found.window_start, found.window_end, found.granularity, found.version, found.environment,
-           found.reference_kind, found.reference_name) IN (
-        SELECT monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name
-        FROM found
-        GROUP BY monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name
-        ORDER BY window_start DESC, window_end DESC, monitor, granularity, version, environment, reference_kind,
-                 reference_name
-        LIMIT {limit:UInt64} OFFSET {offset:UInt64}
-    )
-    ORDER BY found.window_start DESC, found.window_end DESC, monitor, granularity, version, environment,
-             reference_kind, reference_name, segment_key, segment_value, metric
-    LIMIT {rows:UInt64}";
 
 #[cfg(test)]
 mod tests {
