@@ -41,6 +41,8 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
         "version 7",
         "predictions have an outcome",
         "Performance by segment",
+        "Treated unlike the others: region west",
+        "The model decides by other features than the reference",
     ] {
         assert!(model.contains(part), "no `{part}` in {model}");
     }
@@ -59,6 +61,7 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
         assert_eq!(get(&service, missing).await.status(), 404, "{missing}");
     }
     check_recorded(&service).await;
+    check_groups_and_attributions(&service).await;
     check_alerts(&service).await;
     check_views(&service).await;
     check_delivery(&service).await;
@@ -71,12 +74,46 @@ async fn check_recorded(service: &Service) {
     let sql = "INSERT INTO windvane.latency_findings (computed_at, model, method, statistic, verdict) \
                SELECT now64(6), 'only found', 'p99', 900, 'steady'";
     seeded::insert(service, sql).await;
-    for kind in ["drift", "quality", "performance", "latency"] {
+    for kind in ["drift", "quality", "performance", "latency", "fairness", "attribution"] {
         for (model, status) in [("only%20found", 200), ("nope", 404)] {
             let path = format!("/api/v1/models/{model}/{kind}");
             assert_eq!(get(service, &path).await.status(), status, "{path}");
         }
     }
+}
+
+/// Runs of fairness and attribution come page by page, the latest first, and filters narrow them.
+async fn check_groups_and_attributions(service: &Service) {
+    let of = async |path: &str| -> Value {
+        get(service, &format!("/api/v1/models/delay%20%3C7%3E/{path}")).await.json().await.unwrap()
+    };
+    let found = of("fairness?limit=1").await;
+    let run = &found["runs"][0];
+    assert_eq!((&found["schema"], &found["next_offset"]), (&"windvane.fairness_runs/1".into(), &1.into()));
+    assert_eq!(
+        (&run["run_id"], &run["verdict"], &run["group_by"], &run["reference_group"]),
+        (&"fair-7".into(), &"fail".into(), &"region".into(), &"east".into()),
+        "{run}"
+    );
+    let gaps = run["groups"][0]["gaps"].as_array().unwrap();
+    assert_eq!(
+        (gaps.len(), &gaps[0]["gap"], &gaps[0]["ci"]),
+        (2, &(-0.2).into(), &serde_json::json!([-0.3, -0.1]))
+    );
+    let failed = of("fairness?verdict=fail&metric=demographic_parity&segment=region").await;
+    assert_eq!(failed["runs"].as_array().unwrap().len(), 1, "{failed}");
+    let ranked = of("attribution?column=temp&verdict=drift&limit=2&offset=6").await;
+    let runs = ranked["runs"].as_array().unwrap();
+    assert_eq!((runs.len(), &ranked["next_offset"]), (2, &Value::Null), "{ranked}");
+    let run = &runs[1];
+    assert_eq!(
+        (&run["run_id"], &run["verdict"], &run["ndcg"], &run["features"][0]["rank_reference"]),
+        (&"rank-0".into(), &"drift".into(), &0.8.into(), &1.into()),
+        "{run}"
+    );
+    assert_eq!(run["features"].as_array().unwrap().len(), 1, "{run}");
+    assert_eq!(of("attribution?verdict=no_drift").await["runs"], serde_json::json!([]));
+    assert_eq!(of("fairness?metric=luck").await["code"], "invalid_parameter");
 }
 
 /// What stands is on the page and in its view alike, and an acknowledgement shows in both.
@@ -113,7 +150,11 @@ async fn check_views(service: &Service) {
             .map(|parameter| parameter["name"].as_str().unwrap())
             .collect();
         let asked = match name {
-            "quality_checks" | "performance_metrics" | "latency_groups" => by_hand,
+            "quality_checks"
+            | "performance_metrics"
+            | "latency_groups"
+            | "fairness_gaps"
+            | "attribution_features" => by_hand,
             _ => of_monitor,
         };
         let query: Vec<&str> =

@@ -120,6 +120,30 @@ async fn rows(service: &Service) {
     for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), rules.as_str(), GATE, ALERTS, MESSAGES] {
         insert(service, sql).await;
     }
+    groups_and_attributions(service, (&from, &to)).await;
+}
+
+/// Two groups of each day by two measures, of which the last day's selection fails, and the ranking of two features.
+async fn groups_and_attributions(service: &Service, (from, to): (&str, &str)) {
+    let gaps = format!(
+        "INSERT INTO windvane.fairness_findings (run_id, computed_at, model, window_start, window_end, segment_key, segment_value, reference_value, \
+         method, statistic, ci_low, ci_high, value, reference_statistic, threshold, p_value, p_adjusted, n_reference, n_current, verdict, detail) \
+         SELECT concat('fair-', toString(number)), now64(6), 'delay <7>', {from}, {to}, 'region', 'west', 'east', \
+         arrayJoin(['demographic_parity', 'equal_opportunity']) AS metric, if(number = 7, -0.2, -0.01), if(number = 7, -0.3, -0.05), \
+         if(number = 7, -0.1, 0.03), 0.3, 0.5, 0.05, 0.001, 0.002, 60, 60, \
+         if(number = 7 AND metric = 'demographic_parity', 'fail', 'pass'), '{{\"group\":{{\"region\":\"west\"}},\"n\":60,\"labelled\":30}}' \
+         FROM numbers(8)"
+    );
+    let ranking = format!(
+        "INSERT INTO windvane.attribution_findings (run_id, computed_at, model, reference_kind, window_start, window_end, column_name, method, statistic, \
+         reference_statistic, threshold, place, reference_place, n_reference, n_current, verdict) \
+         SELECT concat('rank-', toString(number)), now64(6), 'delay <7>', 'window', {from}, {to}, \
+         arrayJoin(['', 'temp', 'wind']) AS feature, if(feature = '', 0.8, 0.4), if(feature = '', NULL, 0.5), if(feature = '', 0.9, NULL), \
+         indexOf(['wind', 'temp'], feature), indexOf(['temp', 'wind'], feature), 120, 120, if(feature = '', 'drift', '') FROM numbers(8)"
+    );
+    for sql in [gaps, ranking] {
+        insert(service, &sql).await;
+    }
 }
 
 /// Eight runs of a gate, the last one an hour ago; the fourth failed.

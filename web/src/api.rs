@@ -1,8 +1,10 @@
 //! The read API: what is recorded and what was found, as JSON, page by page.
 
 pub mod alerts;
+pub mod attribution;
 mod drift;
 pub mod experiments;
+pub mod fairness;
 pub mod gates;
 pub mod latency;
 mod models;
@@ -30,6 +32,8 @@ pub fn router(store: Store) -> Router {
         .route("/api/v1/models/{model}/performance", get(performance::windows))
         .route("/api/v1/models/{model}/latency", get(latency::runs))
         .route("/api/v1/models/{model}/quality", get(quality::runs))
+        .route("/api/v1/models/{model}/fairness", get(fairness::runs))
+        .route("/api/v1/models/{model}/attribution", get(attribution::runs))
         .route("/api/v1/experiments", get(experiments::list))
         .route("/api/v1/experiments/{name}", get(experiments::one))
         .route("/api/v1/gates", get(gates::list))

@@ -1,7 +1,9 @@
-//! A model: what changed lately in words, then drift, quality, performance, segments, traffic, latency and answers.
+//! A model: what changed lately in words, then drift, quality, performance, segments, groups, attributions, traffic, latency and answers.
 
 mod answers;
+mod attribution;
 mod drift;
+mod fairness;
 mod findings;
 pub mod lately;
 mod latency;
@@ -34,6 +36,8 @@ pub fn render(model: &Model) -> Markup {
         (quality::card(model))
         (performance::card(model))
         (segments::cards(model))
+        (fairness::card(model))
+        (attribution::card(model))
         (traffic(model))
         (latencies(model))
         (latency::card(model))

@@ -81,5 +81,7 @@ const RECORDED: &str = "
         UNION ALL SELECT 1 FROM windvane.quality_findings WHERE model = {model:String} LIMIT 1
         UNION ALL SELECT 1 FROM windvane.performance_findings WHERE model = {model:String} LIMIT 1
         UNION ALL SELECT 1 FROM windvane.latency_findings WHERE model = {model:String} LIMIT 1
+        UNION ALL SELECT 1 FROM windvane.fairness_findings WHERE model = {model:String} LIMIT 1
+        UNION ALL SELECT 1 FROM windvane.attribution_findings WHERE model = {model:String} LIMIT 1
     )
     LIMIT 1";

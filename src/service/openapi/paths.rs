@@ -184,6 +184,33 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     ),
     get(
+        "/api/v1/models/{model}/fairness",
+        "Which groups the model treats unlike others, run by run",
+        &[
+            Text("monitor"),
+            Text("segment"),
+            Word("metric", &["demographic_parity", "equal_opportunity", "predictive_parity", "calibration"]),
+            Word("verdict", &["pass", "fail", "insufficient_data"]),
+            Instant("from"),
+            Instant("to"),
+            Limit(100),
+            Offset,
+        ],
+    ),
+    get(
+        "/api/v1/models/{model}/attribution",
+        "Whether features still rank as in the reference, run by run",
+        &[
+            Text("monitor"),
+            Text("column"),
+            Word("verdict", &["drift", "no_drift", "insufficient_data"]),
+            Instant("from"),
+            Instant("to"),
+            Limit(100),
+            Offset,
+        ],
+    ),
+    get(
         "/api/v1/experiments",
         "What the latest look at each experiment said",
         &[

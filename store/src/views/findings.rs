@@ -1,7 +1,7 @@
-//! Findings of quality, performance and latency. As with drift, a series is the windows of one monitor against one kind of
+//! Findings of quality, performance, latency, fairness and attribution. As with drift, a series is the windows of one monitor against one kind of
 //! reference, and only rows of the latest run on a window count.
 
-use super::{SERIES, View, limit, text};
+use super::{SERIES, View, WINDOWS, limit, text};
 
 /// Every check of the data in each of the newest windows of a series.
 pub const QUALITY_CHECKS: View = View {
@@ -80,6 +80,57 @@ pub const LATENCY_GROUPS: View = View {
         newest_windows!(),
         "
     ORDER BY series.window_start DESC, series.window_end DESC, segment_key, segment_value, method
+    LIMIT 50000"
+    ),
+};
+
+/// Every gap between a group and the reference group in each of the newest windows of a monitor.
+pub const FAIRNESS_GAPS: View = View {
+    name: "fairness_gaps",
+    about: "gaps between each group of a model and the reference group in each of the newest windows, with their intervals",
+    parameters: &[
+        text("model"),
+        text("monitor"),
+        text("granularity"),
+        text("version"),
+        text("environment"),
+        WINDOWS,
+    ],
+    text: concat!(
+        "
+    WITH series AS (
+        SELECT * FROM windvane.fairness_findings FINAL
+        WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
+          AND version = {version:String} AND environment = {environment:String}
+    )
+    SELECT formatDateTime(series.window_start, '%FT%TZ', 'UTC') AS window_start,
+           formatDateTime(series.window_end, '%FT%TZ', 'UTC') AS window_end,
+           segment_key, segment_value, reference_value, method AS metric, verdict, value, reference_statistic AS reference,
+           statistic AS gap, ci_low, ci_high, threshold AS gap_allowed, p_value, p_adjusted, n_reference, n_current
+    FROM series",
+        newest_windows!(),
+        "
+    ORDER BY series.window_start DESC, series.window_end DESC, verdict = 'fail' DESC, segment_key, segment_value, metric
+    LIMIT 50000"
+    ),
+};
+
+/// The ranking of features, and each feature's place in it, in each of the newest windows of a series.
+pub const ATTRIBUTION_FEATURES: View = View {
+    name: "attribution_features",
+    about: "mean absolute attribution and place of each feature against the reference in each of the newest windows; the ranking as a whole comes first",
+    parameters: SERIES,
+    text: concat!(
+        series!("attribution_findings"),
+        "
+    SELECT formatDateTime(series.window_start, '%FT%TZ', 'UTC') AS window_start,
+           formatDateTime(series.window_end, '%FT%TZ', 'UTC') AS window_end,
+           column_name AS feature, method, verdict, statistic, ci_low, ci_high, reference_statistic AS reference, threshold,
+           place, reference_place, n_reference, n_current
+    FROM series",
+        newest_windows!(),
+        "
+    ORDER BY series.window_start DESC, series.window_end DESC, feature != '', reference_place, feature
     LIMIT 50000"
     ),
 };

@@ -85,6 +85,8 @@ pub const REVISION: View = View {
         (SELECT max(computed_at) FROM windvane.quality_findings),
         (SELECT max(computed_at) FROM windvane.performance_findings),
         (SELECT max(computed_at) FROM windvane.latency_findings),
+        (SELECT max(computed_at) FROM windvane.fairness_findings),
+        (SELECT max(computed_at) FROM windvane.attribution_findings),
         (SELECT (count(), max(started_at), max(ended_at)) FROM windvane.monitor_runs),
         (SELECT max(at) FROM windvane.alert_events),
         (SELECT max(at) FROM windvane.alert_acknowledgements),

@@ -106,6 +106,10 @@ pub struct Model {
     pub performance: Vec<api::performance::Window>,
     /// The newest run of latency.
     pub latency_run: Option<api::latency::Run>,
+    /// The newest run of fairness.
+    pub fairness: Option<api::fairness::Run>,
+    /// The newest run of attribution.
+    pub attribution: Option<api::attribution::Run>,
     /// What drifted in segments of the newest window that was cut by any.
     pub drifted: Vec<Drifted>,
     /// Metrics of segments, likewise.
@@ -148,6 +152,8 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
             api::quality::newest(store, &chosen.model),
             api::performance::newest(store, &chosen.model, WINDOWS_MAX),
             api::latency::newest(store, &chosen.model),
+            api::fairness::newest(store, &chosen.model),
+            api::attribution::newest(store, &chosen.model),
             DRIFT_SEGMENTS.rows::<Drifted>(store, &of_model),
             PERFORMANCE_SEGMENTS.rows::<Measured>(store, &of_model),
         )
@@ -162,7 +168,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         outcomes(store, &chosen.model),
         findings,
     )?;
-    let (quality, performance, latency_run, drifted, measured) = findings;
+    let (quality, performance, latency_run, fairness, attribution, drifted, measured) = findings;
     Ok(Some(Model {
         chosen,
         range,
@@ -181,6 +187,8 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         quality,
         performance,
         latency_run,
+        fairness,
+        attribution,
         drifted,
         measured,
     }))

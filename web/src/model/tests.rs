@@ -61,6 +61,8 @@ fn model() -> Model {
         quality: None,
         performance: Vec::new(),
         latency_run: None,
+        fairness: None,
+        attribution: None,
         drifted: Vec::new(),
         measured: Vec::new(),
     }
@@ -254,6 +256,70 @@ fn latency_is_told_by_version_with_what_burns() {
 }
 
 #[test]
+fn groups_that_are_treated_unlike_others_are_named_with_each_gap() {
+    let gap = |metric: &str, verdict: &str| {
+        serde_json::json!({"metric": metric, "value": 0.3, "reference": 0.5, "gap": -0.2, "ci": [-0.3, -0.1],
+        "p_value": 0.001, "p_adjusted": 0.002, "n": 60, "n_reference": 80, "verdict": verdict})
+    };
+    let group = |value: serde_json::Value, verdict: &str| serde_json::json!({"group": {"sex": value}, "n": 1_060, "labelled": 30, "gaps": [gap("demographic_parity", verdict)]});
+    let run = api::fairness::Run {
+        run_id: "r".to_owned(),
+        computed_at: "1970-01-31T00:00:00Z".to_owned(),
+        key: serde_json::from_value(serde_json::json!({"monitor": "fair", "version": "", "environment": "", "reference_kind": "", "reference_name": "",
+            "window_start": "1970-01-28T00:00:00Z", "window_end": "1970-01-31T00:00:00Z", "granularity": "3d"}))
+        .unwrap(),
+        group_by: "sex".to_owned(),
+        reference_group: Some("<c>".to_owned()),
+        max_gap: Some(0.05),
+        verdict: windvane_types::fairness::Verdict::Fail,
+        groups: serde_json::from_value(serde_json::json!([group("<a>".into(), "fail"), group(serde_json::Value::Null, "pass")])).unwrap(),
+    };
+    let html = render(&Model { fairness: Some(run), ..model() }).into_string();
+    for part in [
+        "Treated unlike the others: sex &lt;a&gt;<",
+        "Monitor fair, 1970-01-28 00:00 to 1970-01-31 00:00 UTC. Groups by sex; compared with &lt;c&gt;; a gap of up to 5 % is none.",
+        "sex (missing)",
+        "−20 %<br><span class=\"quiet\">−30 % to −10 %</span>",
+        "href=\"/api/v1/models/%3Cm%3E/fairness\"",
+        "/sql/fairness_gaps?granularity=3d&amp;model=%3Cm%3E&amp;monitor=fair&amp;windows=1\"",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
+fn a_ranking_of_features_is_told_with_what_moved() {
+    let feature = |name: &str, was: u64, is: u64| {
+        serde_json::json!({"feature": name, "importance_reference": 0.5, "importance_current": 0.4,
+        "rank_reference": was, "rank_current": is, "n_reference": 10, "n_current": 20})
+    };
+    let run = api::attribution::Run {
+        run_id: "r".to_owned(),
+        computed_at: "1970-01-31T00:00:00Z".to_owned(),
+        key: serde_json::from_value(serde_json::json!({"monitor": "", "version": "", "environment": "", "reference_kind": "previous", "reference_name": "",
+            "window_start": "1970-01-30T00:00:00Z", "window_end": "1970-01-31T00:00:00Z", "granularity": ""}))
+        .unwrap(),
+        verdict: windvane_types::drift::Verdict::Drift,
+        ndcg: Some(0.83),
+        ci: Some([0.8, 0.86]),
+        threshold: Some(0.9),
+        rows_reference: 1_200,
+        rows_current: 900,
+        features: serde_json::from_value(serde_json::json!([feature("<hour>", 1, 2), feature("wind", 2, 1)])).unwrap(),
+    };
+    let html = render(&Model { attribution: Some(run), ..model() }).into_string();
+    for part in [
+        "The model decides by other features than the reference",
+        "The ranking is kept by 0.83 (nDCG; 0.8 to 0.86); below 0.9 it has drifted. 900 predictions against 1,200.",
+        "&lt;hour&gt;</th><td class=\"number\">2 ↓</td><td class=\"number\">1</td>",
+        "wind</th><td class=\"number\">1 ↑</td>",
+        "/sql/attribution_features?model=%3Cm%3E&amp;reference_kind=previous&amp;windows=1\"",
+    ] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
 fn segments_that_stand_out_are_told_and_others_are_not() {
     let drifted = Drifted {
         segment_key: "region".to_owned(),
@@ -297,12 +363,14 @@ fn segments_that_stand_out_are_told_and_others_are_not() {
 #[test]
 fn each_section_without_findings_names_the_command_that_fills_it() {
     let html = render(&model()).into_string();
-    for command in ["quality", "performance", "latency"] {
+    for command in ["quality", "performance", "latency", "fairness", "attribution"] {
         let words = format!("windvane {command} --model '&lt;m&gt;' ");
         assert!(html.contains(&words), "no `{words}` in {html}");
         assert!(html.contains(&format!("kind = &quot;{command}&quot;")), "no monitor of {command} in {html}");
     }
-    for view in ["quality_checks", "performance_metrics", "latency_groups"] {
+    for view in
+        ["quality_checks", "performance_metrics", "latency_groups", "fairness_gaps", "attribution_features"]
+    {
         assert!(html.contains(&format!("href=\"/sql/{view}?model=%3Cm%3E\"")), "no `{view}` in {html}");
     }
 }
