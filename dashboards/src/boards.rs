@@ -3,6 +3,7 @@
 mod alerts;
 mod drift;
 mod experiments;
+mod fairness;
 mod fleet;
 mod gates;
 mod llm;
@@ -48,6 +49,7 @@ pub fn boards() -> Vec<Board> {
         drift::board(),
         performance::board(),
         quality::board(),
+        fairness::board(),
         experiments::board(),
         gates::board(),
         llm::board(),
