@@ -27,6 +27,8 @@ struct Row {
     statistic: Option<f64>,
     threshold: Option<f64>,
     p_value: Option<f64>,
+    /// What is judged in its place, where something is.
+    p_judged: Option<f64>,
     p_adjusted: Option<f64>,
     effect: Option<f64>,
     drifted: bool,
@@ -207,7 +209,7 @@ fn methods(window: &[Row]) -> Markup {
                             td.number { (optional(row.statistic)) }
                             td.number { (optional(row.effect)) }
                             td.number { (optional(row.threshold)) }
-                            td.number { (p_value(row.p_value).trim_start_matches("p ")) }
+                            td.number { (p_value(row.p_value).trim_start_matches("p ")) @if row.p_judged.is_some() { br; span.quiet { "judged " (p_value(row.p_judged).trim_start_matches("p ")) } } }
                             td.number { (p_value(row.p_adjusted).trim_start_matches("p ")) }
                         }
                     }
@@ -275,6 +277,7 @@ mod tests {
             statistic: Some(0.3),
             threshold: Some(0.1),
             p_value: Some(1e-9),
+            p_judged: None,
             p_adjusted: Some(2e-9),
             effect: Some(0.3),
             drifted: true,
@@ -313,6 +316,14 @@ mod tests {
             assert!(html.contains(part), "no `{part}` in {html}");
         }
         assert!(!html.contains("<x>"), "{html}");
+    }
+
+    #[test]
+    fn what_is_judged_in_place_of_the_p_value_stands_beneath_it() {
+        let plain = row(1, "ks", "{}");
+        let judged = Row { p_judged: Some(0.0712), ..plain.clone() };
+        let shown = |row: Row| render(&feature(vec![row])).into_string().contains("judged 0.0712");
+        assert!(shown(judged) && !shown(plain));
     }
 
     #[test]

@@ -95,7 +95,8 @@ pub const FEATURE: View = View {
         series!("drift_findings", "AND segment_key = '' AND column_name = {column:String}"),
         "
     SELECT toUnixTimestamp64Micro(series.window_start) AS start_us, toUnixTimestamp64Micro(series.window_end) AS end_us,
-           column_kind AS kind, method, statistic, threshold, p_value, p_adjusted, effect, drifted, verdict, direction,
+           column_kind AS kind, method, statistic, threshold, p_value,
+           JSONExtract(detail, 'p_judged', 'Nullable(Float64)') AS p_judged, p_adjusted, effect, drifted, verdict, direction,
            n_reference, n_current, missing_reference, missing_current, detail
     FROM series
     WHERE (window_start, window_end, computed_at) IN (
