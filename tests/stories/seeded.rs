@@ -138,7 +138,7 @@ async fn groups_and_attributions(service: &Service, (from, to): (&str, &str)) {
         "INSERT INTO windvane.attribution_findings (run_id, computed_at, model, reference_kind, window_start, window_end, column_name, method, statistic, \
          reference_statistic, threshold, place, reference_place, n_reference, n_current, verdict) \
          SELECT concat('rank-', toString(number)), now64(6), 'delay <7>', 'window', {from}, {to}, \
-         arrayJoin(['', 'temp', 'wind']) AS feature, if(feature = '', 0.8, 0.4), if(feature = '', NULL, 0.5), if(feature = '', 0.9, NULL), \
+         arrayJoin(['', 'temp', 'wind']) AS feature, if(feature = '', 'ndcg', 'importance'), if(feature = '', 0.8, 0.4), if(feature = '', NULL, 0.5), if(feature = '', 0.9, NULL), \
          indexOf(['wind', 'temp'], feature), indexOf(['temp', 'wind'], feature), 120, 120, if(feature = '', 'drift', '') FROM numbers(8)"
     );
     for sql in [gaps, ranking] {
