@@ -1,7 +1,8 @@
 //! Recorded runs of a model, page by page: one statement for every table of findings.
 //!
 //! A page is so many runs and a run is many rows, so the runs of the page come first, then their rows. Only rows of the latest run on a
-//! window count: an earlier one may have had columns, checks or segments that the latest has not.
+//! window count: an earlier one may have had columns, checks or segments that the latest has not. So a window is on a page if its latest
+//! run has a row that the filters let through.
 
 use serde::de::DeserializeOwned;
 
@@ -34,15 +35,20 @@ macro_rules! pages {
     ($table:literal, $runs:tt, rows: $rows:literal, columns: $columns:literal, order: $order:literal) => {
         concat!(
             "
-    WITH found AS (
+    SELECT page.run_id AS run_id, formatDateTime(page.computed_at, '%FT%TZ', 'UTC') AS computed_at,
+           page.monitor AS monitor, formatDateTime(page.window_start, '%FT%TZ', 'UTC') AS window_start,
+           formatDateTime(page.window_end, '%FT%TZ', 'UTC') AS window_end, page.granularity AS granularity,
+           page.version AS version, page.environment AS environment, ",
+            reference!($runs),
+            ",
+           ",
+            $columns,
+            "
+    FROM (
         SELECT * FROM windvane.",
             $table,
             " FINAL
-        WHERE model = {model:String}
-          AND ({monitor:String} = '' OR monitor = {monitor:String})
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          ",
+        WHERE model = {model:String} AND ",
             $rows,
             "
           AND (",
@@ -50,7 +56,7 @@ macro_rules! pages {
             ", computed_at) IN (
             SELECT ",
             key!($runs),
-            ", max(computed_at)
+            ", max(computed_at) AS latest
             FROM windvane.",
             $table,
             "
@@ -61,35 +67,15 @@ macro_rules! pages {
             GROUP BY ",
             key!($runs),
             "
-          )
-    ), page AS (
-        SELECT * FROM found
-        WHERE (",
-            key!($runs),
-            ") IN (
-            SELECT ",
-            key!($runs),
-            "
-            FROM found
-            GROUP BY ",
-            key!($runs),
-            "
+            HAVING maxIf(computed_at, ",
+            $rows,
+            ") = latest
             ORDER BY window_start DESC, window_end DESC, ",
             key!($runs),
             "
             LIMIT {limit:UInt64} OFFSET {offset:UInt64}
-        )
-    )
-    SELECT page.run_id AS run_id, formatDateTime(page.computed_at, '%FT%TZ', 'UTC') AS computed_at,
-           page.monitor AS monitor, formatDateTime(page.window_start, '%FT%TZ', 'UTC') AS window_start,
-           formatDateTime(page.window_end, '%FT%TZ', 'UTC') AS window_end, page.granularity AS granularity,
-           page.version AS version, page.environment AS environment, ",
-            reference!($runs),
-            ",
-           ",
-            $columns,
-            "
-    FROM page
+          )
+    ) AS page
     ORDER BY page.window_start DESC, page.window_end DESC, ",
             key!($runs),
             ", ",
@@ -134,7 +120,7 @@ pub const DRIFT: Findings = Findings {
     text: pages!(
         "drift_findings",
         compared,
-        rows: "AND ({column:String} = '' OR column_name = {column:String})
+        rows: "({column:String} = '' OR column_name = {column:String})
           AND ({verdict:String} = '' OR verdict = {verdict:String})
           AND ({segment:String} = '' OR (segment_key = {key:String} AND segment_value = {value:String}))",
         columns: "formatDateTime(page.reference_start, '%FT%TZ', 'UTC') AS reference_start,
@@ -152,7 +138,7 @@ pub const PERFORMANCE: Findings = Findings {
     text: pages!(
         "performance_findings",
         compared,
-        rows: "AND ({metric:String} = '' OR metric = {metric:String})
+        rows: "({metric:String} = '' OR metric = {metric:String})
           AND ({verdict:String} = '' OR verdict = {verdict:String})
           AND ({segment:String} = '' OR (segment_key = {key:String} AND segment_value = {value:String}))",
         columns: "formatDateTime(page.reference_start, '%FT%TZ', 'UTC') AS reference_start,
@@ -170,7 +156,7 @@ pub const QUALITY: Findings = Findings {
     text: pages!(
         "quality_findings",
         compared,
-        rows: "AND ({column:String} = '' OR column_name = {column:String})
+        rows: "({column:String} = '' OR column_name = {column:String})
           AND ({check:String} = '' OR splitByChar(':', toString(method))[1] = {check:String})
           AND ({verdict:String} = '' OR verdict = {verdict:String})",
         columns: "n_reference, n_current, detail",
@@ -185,7 +171,7 @@ pub const LATENCY: Findings = Findings {
     text: pages!(
         "latency_findings",
         compared,
-        rows: "AND detail != ''
+        rows: "detail != ''
           AND ({segment:String} = '' OR segment_key = if({segment:String} = 'none', '', {segment:String}))",
         columns: "method, detail",
         order: "segment_key, segment_value, method"
@@ -199,7 +185,7 @@ pub const FAIRNESS: Findings = Findings {
     text: pages!(
         "fairness_findings",
         alone,
-        rows: "AND ({segment:String} = '' OR segment_key = {segment:String})
+        rows: "({segment:String} = '' OR segment_key = {segment:String})
           AND ({metric:String} = '' OR method = {metric:String})
           AND ({verdict:String} = '' OR verdict = {verdict:String})",
         columns: "segment_key, reference_value, method, statistic, ci_low, ci_high, value, reference_statistic, threshold,
@@ -215,7 +201,7 @@ pub const ATTRIBUTION: Findings = Findings {
     text: pages!(
         "attribution_findings",
         compared,
-        rows: "AND ({column:String} = '' OR column_name IN ('', {column:String}))
+        rows: "({column:String} = '' OR column_name IN ('', {column:String}))
           AND ({verdict:String} = '' OR run_id IN (
             SELECT run_id FROM windvane.attribution_findings
             WHERE model = {model:String} AND column_name = '' AND verdict = {verdict:String}
