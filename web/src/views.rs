@@ -24,7 +24,7 @@ pub struct Model {
     pub environment: String,
     /// Recorded predictions.
     pub predictions: u64,
-    /// Outcomes recorded for the model, of all versions.
+    /// Outcomes recorded for the model, of all versions; one that was corrected counts twice until its rows are merged.
     pub outcomes: u64,
     /// Event time of the first prediction, RFC 3339.
     pub first_ts: String,
@@ -58,18 +58,19 @@ pub async fn is_recorded(store: &Store, model: &str) -> Result<bool, StoreError>
     Ok(found.first().is_some_and(|row| row.found == 1))
 }
 
+/// Answered from the projection `by_hour` of predictions.
 const MODELS: &str = "
     SELECT model, version, environment, predictions, outcomes.n AS outcomes,
            formatDateTime(first, '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
            formatDateTime(last, '%Y-%m-%dT%H:%i:%SZ') AS last_ts,
-           latency_p50_us, latency_p99_us
+           if(isFinite(q[1]), q[1], NULL) AS latency_p50_us, if(isFinite(q[3]), q[3], NULL) AS latency_p99_us
     FROM (
         SELECT model, version, environment, count() AS predictions, min(ts) AS first, max(ts) AS last,
-               quantileOrNull(0.5)(latency_us) AS latency_p50_us, quantileOrNull(0.99)(latency_us) AS latency_p99_us
+               quantilesTDigest(0.5, 0.95, 0.99)(latency_us) AS q
         FROM windvane.predictions
         GROUP BY model, version, environment
     ) AS recorded
-    LEFT JOIN (SELECT model, uniqExact(event_id) AS n FROM windvane.outcomes GROUP BY model) AS outcomes USING (model)
+    LEFT JOIN (SELECT model, count() AS n FROM windvane.outcomes GROUP BY model) AS outcomes USING (model)
     ORDER BY last DESC, model, version, environment
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}";
 
