@@ -38,20 +38,20 @@ reference = "previous"
 window = "1d"
 enabled = false
 """
-# Ten models in two versions over 30 days; 20 numeric and 5 categorical features.
+# Ten models in two versions over 30 days; 20 numeric and 5 categorical features. This is the first tenth, three days of it.
 PREDICTIONS = """
 INSERT INTO windvane.predictions (event_id, ts, ingested_at, model, version, environment, unit_id, num, cat, kind, score, latency_us, status)
 SELECT toString(number), fromUnixTimestamp64Micro(1767225600000000 + toInt64(number * {step}), 'UTC'), now64(6), concat('m', toString(number % 10)),
-       if(number * {step} < 1500000000000, '7', '8'), 'prod', toString(number % 100000),
+       '7', 'prod', toString(number % 100000),
        CAST((arrayMap(i -> concat('f', toString(i)), range(20)), arrayMap(i -> toFloat64(cityHash64(number, i) % 1000), range(20))), 'Map(LowCardinality(String), Float64)'),
        CAST((arrayMap(i -> concat('c', toString(i)), range(5)), arrayMap(i -> toString(cityHash64(number, i) % 12), range(5))), 'Map(LowCardinality(String), LowCardinality(String))'),
        'score', (cityHash64(number) % 1000) / 1000, 500 + cityHash64(number, 1) % 3000, if(number % 500 = 0, 'timeout', 'ok')
 FROM numbers({count})
 """
-# The computed block once more, each prediction a little later.
+# The computed block once more, later by so much; from the sixth block on it is another version.
 COPY = """
 INSERT INTO windvane.predictions (event_id, ts, ingested_at, model, version, environment, unit_id, num, cat, kind, score, latency_us, status)
-SELECT concat('{nth}-', event_id), ts + toIntervalMicrosecond({nth} * {apart}), ingested_at, model, version, environment, unit_id, num, cat, kind, score, latency_us, status
+SELECT concat('{nth}-', event_id), ts + toIntervalMicrosecond({later}), ingested_at, model, if({nth} < 5, '7', '8'), environment, unit_id, num, cat, kind, score, latency_us, status
 FROM windvane.predictions
 WHERE position(event_id, '-') = 0
 """
@@ -63,7 +63,8 @@ FROM numbers({count})
 # The outcomes of the copies.
 COPY_OUTCOMES = """
 INSERT INTO windvane.outcomes (model, event_id, ts, ingested_at, label)
-SELECT model, concat(toString(nth), '-', event_id), ts, ingested_at, label FROM windvane.outcomes ARRAY JOIN range(1, {copies}) AS nth
+SELECT model, concat(toString(nth), '-', event_id), ts + toIntervalMicrosecond(nth * {later}), ingested_at, label
+FROM windvane.outcomes ARRAY JOIN range(1, {copies}) AS nth
 """
 # Each page, then each route of the read API that has many rows behind it.
 PAGES = {
@@ -143,14 +144,14 @@ def timed(work):
 
 
 def fill(engine, windvane, folder, predictions):
-    copies = 10
-    count, apart = predictions // copies, DAYS * 86_400_000_000 / predictions
+    copies, whole_us = 10, DAYS * 86_400_000_000
+    count, step, later = predictions // copies, whole_us / predictions, whole_us // copies
     threads = {"max_insert_threads": os.cpu_count()}
-    engine.run(PREDICTIONS.format(step=apart * copies, count=count), **threads)
+    engine.run(PREDICTIONS.format(step=step, count=count), **threads)
     for nth in range(1, copies):
-        engine.run(COPY.format(nth=nth, apart=int(apart)), **threads)
-    engine.run(OUTCOMES.format(step=apart * copies, count=count // 2))
-    engine.run(COPY_OUTCOMES.format(copies=copies))
+        engine.run(COPY.format(nth=nth, later=nth * later), **threads)
+    engine.run(OUTCOMES.format(step=step, count=count // 2))
+    engine.run(COPY_OUTCOMES.format(copies=copies, later=later))
     config = str(folder / "windvane.toml")
     command = [windvane, "--log", "error", "monitor", "backfill", "daily", "--from", "2026-01-20", "--to", "2026-01-30", "--config", config]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
