@@ -227,6 +227,14 @@ fn every_flight_is_asked_and_none_differs(document: &Value) {
     assert!(document["provenance"]["traffic"].as_str().unwrap().contains("store: model delay"));
 }
 
+async fn nothing_goes_on_before_a_verdict(service: &Service) {
+    let (status, answer) = evaluate(service, "delay-8", json!({})).await;
+    assert_eq!(
+        (status, &answer["verdict"], &answer["ramp"]["next"]),
+        (409, &"inconclusive".into(), &0.into())
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -241,13 +249,7 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
     for (kind, body) in events() {
         send(&service, kind, body).await;
     }
-    // Nothing is recorded yet, and what is not known does not go on.
-    let (status, answer) = evaluate(&service, "delay-8", json!({})).await;
-    assert_eq!(
-        (status, &answer["verdict"], &answer["ramp"]["next"]),
-        (409, &"inconclusive".into(), &0.into())
-    );
-
+    nothing_goes_on_before_a_verdict(&service).await;
     let sql = "SELECT (SELECT uniqExact(event_id) FROM windvane.predictions), (SELECT uniqExact(event_id) FROM windvane.outcomes)";
     wait_until_stored(&service, sql, &format!("{FLIGHTS}\t{FLIGHTS}")).await;
     let policy = folder.path().join("gate.toml");

@@ -115,7 +115,7 @@ fn group(rows: Vec<Row>) -> Vec<Run> {
     }
     for run in &mut runs {
         run.verdict = overall(&run.groups);
-        run.groups.sort_by(|a, b| b.n.cmp(&a.n));
+        run.groups.sort_by_key(|group| std::cmp::Reverse(group.n));
     }
     runs
 }
