@@ -9,6 +9,7 @@ import pytest
 
 import windvane
 from kit import accounted, eventually, run_python
+from windvane import _encode
 
 
 def log(n, **fields):
@@ -170,6 +171,44 @@ def test_closing_is_bounded_and_accounts_for_the_rest(collector):
     assert (stats.dropped, stats.queued) == ({"at_exit": 5}, 0)
     windvane.log_prediction({"x": 1}, score=0.5)
     assert check_sum().dropped == {"at_exit": 6}
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+def test_closing_while_events_are_encoded_accounts_for_them_once(spooled, collector, monkeypatch, tmp_path):
+    begun, released = threading.Event(), threading.Event()
+    fast = _encode.fast
+
+    def held(record):
+        if threading.current_thread().name == "windvane":
+            begun.set()
+            released.wait(30)
+        return fast(record)
+
+    monkeypatch.setattr(_encode, "fast", held)
+    client = windvane.init(collector.url, model="m", flush_interval_s=0.02, spool_dir=tmp_path if spooled else None)
+    log(5)
+    assert begun.wait(20)
+    log(2)
+    client.close(0.05)
+    stats = check_sum()
+    assert (stats.queued, stats.queued_bytes, stats.spooled, stats.dropped) == (0, 0, *((7, {}) if spooled else (0, {"at_exit": 7})))
+    released.set()
+    client._sender._thread.join(20)
+    assert client.stats() == stats and collector.count() == 0
+
+
+def test_closing_while_a_request_hangs_says_that_it_may_have_arrived(client, collector):
+    released = threading.Event()
+    collector.plan = [("slow", released)]
+    log(5)
+    eventually(lambda: collector.count() == 5)
+    log(2)
+    client.close(0.05)
+    stats = check_sum()
+    assert (stats.unconfirmed, stats.dropped, stats.queued, stats.queued_bytes) == (5, {"at_exit": 2}, 0, 0)
+    released.set()
+    client._sender._thread.join(20)
+    assert client.stats() == stats
 
 
 def test_a_slow_server_holds_nobody_up(client, collector):

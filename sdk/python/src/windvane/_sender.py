@@ -13,10 +13,10 @@ import random
 import socket
 import threading
 import time
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
+from ._answer import document, reason, rejection, seconds
 from ._arrow import CONTENT_TYPE as ARROW
 from ._batch import Batch, encode, pack
 from ._counts import AT_EXIT, DAMAGED, GAVE_UP, INVALID, REFUSED, Stats
@@ -30,7 +30,6 @@ logger = logging.getLogger("windvane")
 
 _Count = Callable[[Stats], object]
 
-RETRY_AFTER_MAX_S = 300.0
 # Long enough for a thread that waits for the interpreter to wake up and take it.
 _REST_S = 100e-6
 # Answers that are worth another try: too early, too many, ours to heal, or a token that is being changed.
@@ -51,7 +50,11 @@ class Sender:
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._failures = 0
+        # What was taken from the queue is here until it is in flight, so that `close` can account for it at every instant.
+        self._taken: List[Item] = []
+        self._taking = threading.Lock()
         self._in_flight: List[Batch] = []
+        self._asked: Optional[Batch] = None
         self._abandoned = False
         # Held while a batch goes to disk, so that it is not accounted for twice at the end.
         self._fate = threading.Lock()
@@ -120,8 +123,10 @@ class Sender:
             self.fault(f"cannot use the spool folder {os.fspath(folder)!r}: {error}")
 
     def _send_all(self) -> None:
+        if not self._deliver_all():  # what a fault of ours left
+            return
         while not self._abandoned:
-            taken = self._queue.take(self._settings.batch_events, self._batch_bytes)
+            taken = self._take()
             if not taken:
                 break
             if not self._send(taken):
@@ -130,35 +135,39 @@ class Sender:
         self._send_spooled(1_000_000)
         self._send_report()
 
+    def _take(self) -> List[Item]:
+        with self._taking:
+            if not self._abandoned:
+                self._taken = self._queue.take(self._settings.batch_events, self._batch_bytes)
+            return self._taken
+
     def _send(self, taken: List[Item]) -> bool:
         """Delivers items; says no where the end of the process came first."""
         try:
-            batches = self._batches(taken)
+            batches, lost, lost_size = self._encoded(taken)
         except Exception as error:  # a fault of ours loses these events, not the thread
-            n, size = sum(events(item[1]) for item in taken), sum(cost(item[1]) for item in taken)
+            n, lost_size = sum(events(item[1]) for item in taken), sum(cost(item[1]) for item in taken)
             self.fault(f"cannot encode {n} events: {error!r}")
-            self._settle(n, size, lambda stats: stats.drop(INVALID, n))
-            return True
+            batches, lost = [], {INVALID: n}
         with self._queue.lock:
-            late = self._abandoned
-            if not late:
-                self._in_flight = batches
-        for batch in batches if late else ():
-            self._drop(batch, AT_EXIT)
+            if self._abandoned:  # `close` has accounted for them
+                return False
+            self._taken, self._in_flight = [], batches
+            self._queue.stats.drop_all(lost)
+            self._queue.settle(sum(lost.values()), lost_size)
+        return self._deliver_all()
+
+    def _deliver_all(self) -> bool:
         while self._in_flight and not self._abandoned:
             if not self._deliver(self._in_flight[0]):
                 return False
         return not self._abandoned
 
-    def _batches(self, taken: List[Item]) -> List[Batch]:
+    def _encoded(self, taken: List[Item]) -> Tuple[List[Batch], Dict[str, int], int]:
+        """Items as batches; what could not be encoded by reason, and what the latter count for in bytes."""
         encoded = encode(taken, self._rest, takes_arrow(self._settings))
-        lost = encoded.lost
-        n = sum(lost.values())
-        if n:
-            self.fault(f"cannot encode {n} events")
-            self._settle(n, encoded.lost_size, lambda stats: stats.drop_all(lost))
-        elif encoded.lost_size:
-            self._settle(0, encoded.lost_size, lambda stats: None)
+        if encoded.lost:
+            self.fault(f"cannot encode {sum(encoded.lost.values())} events")
         now = time.monotonic()
         batches = [
             Batch(self._ids.make(), kind, len(part), size, pack(part), now)
@@ -170,7 +179,7 @@ class Sender:
             for (kind, _), tables in encoded.tables.items()
             for body, n, size in tables.chunks()
         ]
-        return batches
+        return batches, encoded.lost, encoded.lost_size
 
     def _rest(self) -> None:
         """Lets other threads run: a thread that waits for the interpreter waits for 5 ms else."""
@@ -197,37 +206,39 @@ class Sender:
         """Sends once. Answers the seconds to wait before the next try, or None where there is none to make."""
         headers = {**batch.headers(), "user-agent": "windvane-python/0.1.0"}
         path = f"/v1/{batch.kind}"
+        self._asked = batch
         try:
-            answer = self._transport.request("POST", path, batch.body, headers)
+            return self._judge(batch, self._transport.request("POST", path, batch.body, headers))
         except Unreachable as error:
             batch.in_doubt |= error.in_doubt
             if error.reused:  # the server closed a connection that was kept open
                 return 0.0
             return self._again(f"{self._settings.url} does not answer: {error}", None)
-        return self._judge(batch, answer)
+        finally:
+            self._asked = None
 
     def _judge(self, batch: Batch, answer: Answer) -> Optional[float]:
-        told = _json(answer.body)
+        told = document(answer.body)
         status = answer.status
         taken = told.get("accepted")
         if isinstance(taken, int) and status in (200, 400):
             accepted = min(taken, batch.events)
             self._failures = 0
             if accepted < batch.events:
-                self.fault(_rejection(told, batch))
+                self.fault(rejection(told, batch.kind, batch.events))
             self._finish(batch, lambda stats: _received(stats, batch, accepted))
             return None
         if status in _RETRIED or status >= 500 or 200 <= status < 300:
             # A 2xx without our answer comes from something between us and the collector.
             batch.in_doubt |= status in (200, 502, 503, 504)
-            return self._again(f"{self._settings.url} answers {status}: {_said(told)}", answer.retry_after)
+            return self._again(f"{self._settings.url} answers {status}: {reason(told)}", answer.retry_after)
         if status == 413 and batch.events > 1 and not batch.spooled:
             halves = batch.halves((self._ids.make(), self._ids.make()))
             with self._queue.lock:
                 if not self._abandoned:
                     self._in_flight[:1] = halves
             return None
-        self.fault(f"{self._settings.url} refuses a batch of {batch.kind} with {status}: {_said(told)}")
+        self.fault(f"{self._settings.url} refuses a batch of {batch.kind} with {status}: {reason(told)}")
         self._finish(batch, lambda stats: stats.drop(REFUSED, batch.events))
         return None
 
@@ -239,7 +250,7 @@ class Sender:
         settings = self._settings
         doubled = settings.retry_delay_s * 2.0 ** min(self._failures - 1, 30)
         wait = min(settings.retry_delay_max_s, doubled) * random.uniform(0.5, 1.0)
-        asked = _seconds(retry_after)
+        asked = seconds(retry_after)
         return wait if asked is None else max(asked * random.uniform(1.0, 1.1), min(wait, 1.0))
 
     def _keep(self, batch: Batch) -> bool:
@@ -347,17 +358,22 @@ class Sender:
     def _abandon(self) -> None:
         """What is left goes to the spool, or is counted as lost. The thread counts nothing from here on."""
         queue = self._queue
-        with self._fate, queue.lock:
+        with self._taking, self._fate, queue.lock:
             self._abandoned = True
+            taken, self._taken = self._taken, []
             left, self._in_flight = self._in_flight, []
-        taken = queue.take(1 << 62, 1 << 62)
+            if self._asked is not None and self._transport.sent:  # it may arrive, or has arrived
+                self._asked.in_doubt = True
+        taken = taken + queue.take(1 << 62, 1 << 62)
         if taken and self._spool is None:
             self._open_spool()
         if taken and self._spool is None:
             n, size = sum(events(item[1]) for item in taken), sum(cost(item[1]) for item in taken)
             self._settle(n, size, lambda stats: stats.drop(AT_EXIT, n))
         elif taken:
-            left = left + self._batches(taken)
+            batches, lost, lost_size = self._encoded(taken)
+            self._settle(sum(lost.values()), lost_size, lambda stats: stats.drop_all(lost))
+            left = left + batches
         for batch in left:
             kept = self._spool is not None and self._spool.add(
                 batch.key, batch.kind, batch.events, batch.body
@@ -386,37 +402,3 @@ def _received(stats: Stats, batch: Batch, accepted: int) -> None:
 
 def _lost(stats: Stats) -> int:
     return stats.dropped_total + stats.rejected
-
-
-def _json(body: bytes) -> "dict[str, object]":
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _said(told: "dict[str, object]") -> str:
-    return str(told.get("detail") or told.get("title") or "no reason was given")[:500]
-
-
-def _rejection(told: "dict[str, object]", batch: Batch) -> str:
-    rejected = told.get("rejected")
-    first = rejected[0] if isinstance(rejected, list) and rejected else {}
-    said = first.get("message") if isinstance(first, dict) else None
-    return f"the collector rejects some of {batch.events} {batch.kind}; the first: {said}"
-
-
-def _seconds(retry_after: Optional[str]) -> Optional[float]:
-    """Retry-After: seconds, or a date. Bounded, so that no server silences a process for good."""
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except (TypeError, ValueError):
-            return None
-    return min(max(seconds, 0.0), RETRY_AFTER_MAX_S) if seconds == seconds else None
-

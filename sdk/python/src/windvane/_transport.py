@@ -46,6 +46,8 @@ class Transport:
         self._tls = tls
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._connection: Optional[http.client.HTTPConnection] = None
+        # Whether the request that is being made may have arrived.
+        self.sent = False
 
     def request(
         self, method: str, path: str, body: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None
@@ -55,12 +57,12 @@ class Transport:
         Raises Unreachable where there is none.
         """
         connection, reused = self._connection, self._connection is not None
-        sent = False
+        self.sent = False
         try:
             if connection is None:
                 connection = self._connect()
                 connection.connect()
-            sent = True
+            self.sent = True
             connection.request(method, self._path + path, body, {**self._headers, **(headers or {})})
             response = connection.getresponse()
             content = response.read(ANSWER_BYTES_MAX)
@@ -72,7 +74,7 @@ class Transport:
             self.close()
             if connection is not None:
                 connection.close()
-            raise Unreachable(error, in_doubt=sent, reused=reused) from error
+            raise Unreachable(error, in_doubt=self.sent, reused=reused) from error
         self._connection = connection
         return answer
 
