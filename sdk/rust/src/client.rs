@@ -160,6 +160,8 @@ impl Client {
 
 /// How often a client that closes looks whether its thread has ended.
 const LOOK: Duration = Duration::from_millis(2);
+/// How long a batch takes to be compressed and counted, at the very most.
+const COUNTED: Duration = Duration::from_secs(1);
 
 impl Inner {
     fn close(&self, limit: Duration) {
@@ -178,6 +180,8 @@ impl Inner {
             drop(thread.join());
         }
         self.disk.close(&self.queue);
+        // What the thread compresses at this moment, it counts next.
+        self.queue.flush(COUNTED);
     }
 }
 

@@ -1,4 +1,5 @@
-//! The spool between the sender's thread and whoever closes the client: what a request that hangs still holds, the closing thread writes.
+//! The spool between the sender's thread and whoever closes the client: what a request that hangs still holds, the closing thread writes,
+//! or counts where there is no spool.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ pub(crate) struct Disk(Mutex<Held>);
 struct Held {
     spool: Option<Spool>,
     in_flight: Option<Flight>,
-    /// The closing thread has written the batch in flight, and counted it.
+    /// The closing thread has counted the batch in flight.
     is_taken: bool,
 }
 
@@ -29,7 +30,9 @@ struct Flight {
     kind: Kind,
     events: u64,
     queued_bytes: usize,
+    /// Empty where there is no spool to write it to.
     body: Vec<u8>,
+    in_doubt: bool,
 }
 
 impl Disk {
@@ -47,14 +50,21 @@ impl Disk {
     /// The sender begins with a batch.
     pub(crate) fn begin(&self, chunk: &Chunk, key: &EventId, body: &[u8]) {
         let mut held = self.lock();
-        if held.spool.is_some() {
-            held.in_flight = Some(Flight {
-                key: *key,
-                kind: chunk.kind,
-                events: chunk.events,
-                queued_bytes: chunk.lines.len(),
-                body: body.to_vec(),
-            });
+        let body = if held.spool.is_some() { body.to_vec() } else { Vec::new() };
+        held.in_flight = Some(Flight {
+            key: *key,
+            kind: chunk.kind,
+            events: chunk.events,
+            queued_bytes: chunk.lines.len(),
+            body,
+            in_doubt: false,
+        });
+    }
+
+    /// Says whether the batch in flight may have arrived.
+    pub(crate) fn doubt(&self, in_doubt: bool) {
+        if let Some(flight) = &mut self.lock().in_flight {
+            flight.in_doubt = in_doubt;
         }
     }
 
@@ -96,16 +106,22 @@ impl Disk {
         }
     }
 
-    /// What is left goes to the spool, or is counted as lost at the exit. The spool is given up.
+    /// What is left goes to the spool, or is counted: as unconfirmed where it may have arrived, else as lost at the exit. The spool is
+    /// given up.
     pub(crate) fn close(&self, queue: &Queue) {
         let mut held = self.lock();
         let Held { spool, in_flight, is_taken } = &mut *held;
-        if let (Some(spool), Some(flight)) = (&mut *spool, &*in_flight)
-            && spool.add(&flight.key, (flight.kind, flight.events), &flight.body)
-        {
-            queue.settle_held(flight.events, flight.queued_bytes, |stats, n| stats.spooled += n);
+        if let Some(flight) = in_flight.take() {
+            let batch = (flight.kind, flight.events);
+            let is_kept = spool.as_mut().is_some_and(|spool| spool.add(&flight.key, batch, &flight.body));
+            queue.settle_held(flight.events, flight.queued_bytes, |stats, n| {
+                *(match (is_kept, flight.in_doubt) {
+                    (true, _) => &mut stats.spooled,
+                    (false, true) => &mut stats.unconfirmed,
+                    (false, false) => &mut stats.dropped_at_exit,
+                }) += n;
+            });
             *is_taken = true;
-            *in_flight = None;
         }
         while let Some(chunk) = queue.take_left() {
             let is_kept = spool.as_mut().is_some_and(|spool| write(spool, &chunk));

@@ -160,7 +160,7 @@ impl Sender {
         self.disk.begin(&chunk, &key, &self.body);
         let fate = self.fate(&chunk, &key);
         if !self.disk.end() {
-            return; // on disk, and counted, by the thread that closed the client
+            return; // counted by the thread that closed the client
         }
         if matches!(fate, Fate::TooLarge) {
             for half in Queue::halves(&chunk) {
@@ -184,6 +184,7 @@ impl Sender {
                 let lost = Fate::AtExit.or_unconfirmed(in_doubt);
                 return if is_kept { Fate::Kept { wait: Duration::ZERO } } else { lost };
             }
+            self.disk.doubt(true);
             match self.attempt(parcel) {
                 Tried::Settled { accepted } => {
                     self.failures = 0;
@@ -193,6 +194,7 @@ impl Sender {
                 Tried::TooLarge | Tried::Refused => return Fate::Refused,
                 Tried::Again { wait, in_doubt: doubt } => {
                     in_doubt |= doubt;
+                    self.disk.doubt(in_doubt);
                     let wait = self.failed(wait);
                     if self.disk.keep() {
                         return Fate::Kept { wait };

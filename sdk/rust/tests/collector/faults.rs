@@ -1,6 +1,7 @@
 //! The server is slow, away, or wrong: received + dropped = logged, exactly, and no call waits.
 
 use std::collections::HashSet;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use windvane_sdk::{
@@ -160,6 +161,23 @@ fn closing_is_bounded_and_accounts_for_the_rest() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     log(&client, 1, "");
     assert_eq!(checked(&client).dropped_at_exit, 6);
+}
+
+#[test]
+fn closing_while_a_request_hangs_says_that_it_may_have_arrived() {
+    // Takes connections and reads nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let collector = Collector::start();
+    let client = Client::new(Settings { url, timeout: LIMIT, ..collector.settings() }).unwrap();
+    log(&client, 5, "");
+    let connection = silent.accept().unwrap();
+    log(&client, 3, "");
+    client.close(Duration::from_millis(100));
+    let stats = checked(&client);
+    assert_eq!((stats.queued, stats.queued_bytes, stats.unconfirmed + stats.dropped_at_exit), (0, 0, 8));
+    assert!(stats.unconfirmed > 0, "{stats:?}");
+    drop(connection);
 }
 
 #[test]
