@@ -53,7 +53,7 @@ pub struct GpuOptions {
     pub tf32: bool,
     /// Whether TensorRT may compute in 16-bit floats.
     pub fp16: bool,
-    /// Whether the work of a call is recorded once and played back; every shape must stay the same.
+    /// Whether the work of a call is recorded once for its shapes and played back.
     pub cuda_graph: bool,
     /// Where TensorRT keeps the engines that it builds; without it every process builds its own.
     pub engine_cache: Option<PathBuf>,
@@ -79,12 +79,16 @@ pub struct SessionOptions {
     pub device: Device,
     /// Threads inside one operator; for small models one is fastest, on a graphics processor one suffices.
     pub threads: NonZeroUsize,
+    /// Which processors the threads beside the calling one stay on, in the words of ONNX Runtime: `2;3-4`, counted from 1.
+    pub thread_processors: Option<String>,
     /// Whether operators that have a reproducible variant use it.
     pub deterministic: bool,
     /// How long one call may take before it is broken off.
     pub call_limit: Duration,
     /// Libraries with operators of the model's own: code that runs in this process, so each is named by the user.
     pub operator_libraries: Vec<PathBuf>,
+    /// Whether calls of several requests are filled up to 2, 4, 8 …, so that there are few shapes: kernels and memory are chosen by shape.
+    pub fill_calls: bool,
     /// Whether nodes may run on the processor although another device was asked for.
     pub cpu_nodes_allowed: bool,
     /// What a graphics processor is told.
@@ -96,9 +100,11 @@ impl Default for SessionOptions {
         Self {
             device: Device::Cpu,
             threads: NonZeroUsize::MIN,
+            thread_processors: None,
             deterministic: true,
             call_limit: Duration::from_secs(30),
             operator_libraries: Vec::new(),
+            fill_calls: false,
             cpu_nodes_allowed: false,
             gpu: GpuOptions::default(),
         }
@@ -106,6 +112,11 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
+    /// How many graphs a session may record.
+    pub(crate) fn graphs(&self) -> usize {
+        if self.gpu.cuda_graph && self.device != Device::Cpu { crate::graph::GRAPHS_MAX } else { 0 }
+    }
+
     /// The providers to register, the preferred one first; none for the processor, which is always there.
     pub(crate) fn providers(&self) -> Vec<ExecutionProviderDispatch> {
         match self.device {
@@ -159,7 +170,10 @@ impl SessionOptions {
         let mut told = BTreeMap::from([
             ("intra_op_num_threads".to_owned(), self.threads.to_string()),
             ("use_deterministic_compute".to_owned(), self.deterministic.to_string()),
+            ("calls_filled_up".to_owned(), self.fill_calls.to_string()),
         ]);
+        let pinned = self.thread_processors.iter();
+        told.extend(pinned.map(|processors| ("intra_op_thread_affinities".to_owned(), processors.clone())));
         if self.device != Device::Cpu {
             told.extend([
                 ("device_id".to_owned(), gpu.device_id.to_string()),

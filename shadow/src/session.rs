@@ -13,10 +13,12 @@ use windvane_types::gate::Placement;
 use crate::batch::{Batch, Column};
 use crate::device::{Device, SessionOptions};
 use crate::error::SessionError;
+use crate::graph::Recorded;
 use crate::placement;
 use crate::port::Port;
 use crate::runtime::Runtime;
 use crate::tensor::{Element, Outputs, Tensor, Values};
+use crate::traffic::sample::take_rows;
 use crate::watchdog::Watchdog;
 
 /// A model of one node, y = x + x, in the format of ONNX: operator set 13, one 32-bit float in and out.
@@ -27,6 +29,8 @@ Z\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x
 #[derive(Debug)]
 pub struct Session {
     model: String,
+    /// Calls that were recorded; they go before the session whose memory they use.
+    recorded: Vec<Recorded>,
     inner: ort::session::Session,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
@@ -109,8 +113,8 @@ impl Session {
             outlets.iter().map(|outlet| Port::read(outlet, &model)).collect()
         };
         let (inputs, outputs) = (read(inner.inputs())?, read(inner.outputs())?);
-        let watchdog = Watchdog::start(options.call_limit).map_err(refused)?;
-        Ok(Self { model, inner, inputs, outputs, watchdog, options: options.clone() })
+        let watchdog = Watchdog::start(options.call_limit, options.graphs()).map_err(refused)?;
+        Ok(Self { model, recorded: Vec::new(), inner, inputs, outputs, watchdog, options: options.clone() })
     }
 
     /// The file's path, or the name it was given.
@@ -186,14 +190,66 @@ impl Session {
         if rows.start > rows.end || rows.end > batch.rows() {
             return Err(SessionError::NoSuchRows { start: rows.start, end: rows.end, rows: batch.rows() });
         }
-        let mut given = Vec::with_capacity(self.inputs.len());
+        let size = rows.len().next_power_of_two();
+        if self.options.fill_calls && rows.len() > 1 && size > rows.len() && self.batches(batch) {
+            let last = std::iter::repeat_n(rows.end - 1, size - rows.len());
+            let filled: Vec<usize> = rows.clone().chain(last).collect();
+            let outputs = self.exactly(&take_rows(batch, &filled), 0..size)?;
+            if outputs.iter().all(|(_, tensor)| tensor.shape().first() == Some(&size)) {
+                return Ok(outputs.rows(0..rows.len()));
+            }
+        }
+        self.exactly(batch, rows)
+    }
+
+    fn exactly(&mut self, batch: &Batch, rows: Range<usize>) -> Result<Outputs, SessionError> {
+        let (mut given, mut shapes) = (Vec::with_capacity(self.inputs.len()), Vec::new());
         for port in &self.inputs {
             let (column, shape) = self.fit(port, batch, rows.len())?;
+            if self.options.graphs() > 0 {
+                shapes.push(shape.clone());
+            }
             given.push(view(shape, column, &rows).map_err(|source| self.failed(rows.len(), Some(source)))?);
         }
-        let inputs = SessionInputs::<0>::ValueSlice(&given);
+        if self.options.graphs() == 0 {
+            self.plainly(&given, rows.len())
+        } else {
+            self.played((&given, shapes), rows.len())
+        }
+    }
+
+    /// Plays a recorded call back, or makes it and readies the next of its shapes to be recorded.
+    fn played(
+        &mut self,
+        (given, shapes): (&[SessionInputValue<'_>], Vec<Vec<i64>>),
+        rows: usize,
+    ) -> Result<Outputs, SessionError> {
+        if let Some(graph) = self.recorded.iter().position(|recorded| recorded.has(&shapes)) {
+            let (inner, outputs) = (&mut self.inner, &self.outputs);
+            let recorded = &mut self.recorded[graph];
+            let answered = self.watchdog.call(Some(graph), |options| {
+                let values = recorded.run(inner, given, options)?;
+                let named = |(port, value): (&Port, &DynValue)| -> ort::Result<(String, Tensor)> {
+                    Ok((port.name.clone(), read(port.element, value)?))
+                };
+                Ok(Outputs(outputs.iter().zip(&values).map(named).collect::<ort::Result<_>>()?))
+            });
+            return answered.map_err(|source| self.failed(rows, source));
+        }
+        let outputs = self.plainly(given, rows)?;
+        if self.recorded.len() < self.options.graphs() {
+            let device_id = self.options.gpu.device_id;
+            let recorded = Recorded::new(&self.inner, device_id, (&self.inputs, shapes), &outputs);
+            let recorded = recorded.map_err(|source| self.failed(rows, Some(source)))?;
+            self.recorded.push(recorded);
+        }
+        Ok(outputs)
+    }
+
+    fn plainly(&mut self, given: &[SessionInputValue<'_>], rows: usize) -> Result<Outputs, SessionError> {
+        let inputs = SessionInputs::<0>::ValueSlice(given);
         let (inner, outputs) = (&mut self.inner, &self.outputs);
-        let answered = self.watchdog.call(|options| {
+        let answered = self.watchdog.call(None, |options| {
             let answered = inner.run_with_options(inputs, options)?;
             let mut tensors = Vec::with_capacity(outputs.len());
             for (port, (_, value)) in outputs.iter().zip(answered.iter()) {
@@ -201,7 +257,7 @@ impl Session {
             }
             Ok(Outputs(tensors))
         });
-        answered.map_err(|source| self.failed(rows.len(), source))
+        answered.map_err(|source| self.failed(rows, source))
     }
 
     fn failed(&self, rows: usize, source: Option<ort::Error>) -> SessionError {
@@ -244,6 +300,9 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> Result<SessionBuilder
             .with_log_level(LogLevel::Fatal)?;
         // Waiting threads would take the processor from the session beside this one.
         builder = builder.with_config_entry("session.intra_op.allow_spinning", "0")?;
+        if let Some(processors) = &options.thread_processors {
+            builder = builder.with_config_entry("session.intra_op_thread_affinities", processors)?;
+        }
         if options.device != Device::Cpu {
             // Patterns of memory are remembered by shape, and shapes change with the batch.
             builder = builder.with_memory_pattern(false)?;

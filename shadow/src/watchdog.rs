@@ -16,7 +16,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const IDLE: u64 = u64::MAX;
 
 struct Shared {
-    options: RunOptions,
+    /// Of calls as usual, and one for each graph that may be recorded.
+    options: Vec<RunOptions>,
     /// When the call in progress began, in nanoseconds after `birth`.
     began: AtomicU64,
     birth: Instant,
@@ -36,10 +37,20 @@ impl fmt::Debug for Watchdog {
 }
 
 impl Watchdog {
-    /// Starts the thread. It ends with the session.
-    pub(crate) fn start(limit: Duration) -> ort::Result<Self> {
+    /// Starts the thread, for calls as usual and for this many graphs. It ends with the session.
+    pub(crate) fn start(limit: Duration, graphs: usize) -> ort::Result<Self> {
+        let mut options = Vec::with_capacity(1 + graphs);
+        for graph in 0..=graphs {
+            let mut one = RunOptions::new()?;
+            if graphs > 0 {
+                // A call with the number -1 is neither recorded nor played back.
+                let number = if graph == 0 { "-1".to_owned() } else { graph.to_string() };
+                one.set("gpu_graph_id", number)?;
+            }
+            options.push(one);
+        }
         let shared = Arc::new(Shared {
-            options: RunOptions::new()?,
+            options,
             began: AtomicU64::new(IDLE),
             birth: Instant::now(),
             broken_off: AtomicBool::new(false),
@@ -52,7 +63,7 @@ impl Watchdog {
                 if began != IDLE && watched.now().saturating_sub(began) > nanoseconds(limit) {
                     watched.broken_off.store(true, Ordering::Release);
                     // A call that cannot be stopped is ended with its process.
-                    let _ = watched.options.terminate();
+                    watched.options.iter().for_each(|options| drop(options.terminate()));
                 }
                 std::thread::park_timeout(LOOK);
             }
@@ -60,16 +71,18 @@ impl Watchdog {
         Ok(Self { shared })
     }
 
-    /// Makes a call under watch; `Err(None)` says that it was broken off.
+    /// Makes a call under watch, with the options of a graph or, without one, those of calls as usual; `Err(None)` says that it was broken
+    /// off.
     pub(crate) fn call<T>(
         &self,
+        graph: Option<usize>,
         call: impl FnOnce(&RunOptions) -> ort::Result<T>,
     ) -> Result<T, Option<ort::Error>> {
         self.shared.began.store(self.shared.now(), Ordering::Release);
-        let answer = call(&self.shared.options);
+        let answer = call(&self.shared.options[graph.map_or(0, |graph| graph + 1)]);
         self.shared.began.store(IDLE, Ordering::Release);
         if self.shared.broken_off.swap(false, Ordering::AcqRel) {
-            self.shared.options.unterminate().map_err(Some)?;
+            self.shared.options.iter().try_for_each(|options| options.unterminate()).map_err(Some)?;
             return answer.map_err(|_| None);
         }
         answer.map_err(Some)

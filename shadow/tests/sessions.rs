@@ -107,6 +107,36 @@ fn the_three_models_answer_as_python_does_in_one_batch() {
 }
 
 #[test]
+fn calls_that_are_filled_up_answer_for_the_rows_that_were_asked() {
+    let golden = golden();
+    let batch = batch(&golden);
+    let options = SessionOptions { fill_calls: true, ..SessionOptions::default() };
+    let mut session = Session::open(&runtime(), &root().join("data/models/champion.onnx"), &options).unwrap();
+    for rows in [0..3, 1..4, 0..2, 2..3, 0..batch.rows()] {
+        let outputs = session.run(&batch, rows.clone()).unwrap();
+        assert_eq!(outputs.get("label").unwrap().shape(), [rows.len()]);
+        check(&outputs, &golden.outputs["champion"], rows.start);
+    }
+}
+
+#[test]
+fn threads_stay_on_the_processors_that_are_named_and_answers_are_the_same() {
+    let golden = golden();
+    let batch = batch(&golden);
+    let options = SessionOptions {
+        threads: std::num::NonZeroUsize::new(2).unwrap(),
+        thread_processors: Some("1".to_owned()),
+        ..SessionOptions::default()
+    };
+    let path = root().join("data/models/champion.onnx");
+    let mut session = Session::open(&runtime(), &path, &options).unwrap();
+    check(&session.run(&batch, 0..batch.rows()).unwrap(), &golden.outputs["champion"], 0);
+    // Two places for one thread are refused, which shows that they are read.
+    let two = SessionOptions { thread_processors: Some("1;2".to_owned()), ..options };
+    assert!(matches!(Session::open(&runtime(), &path, &two), Err(SessionError::Open { .. })));
+}
+
+#[test]
 fn a_model_answers_the_same_row_by_row() {
     let golden = golden();
     let batch = batch(&golden);

@@ -91,6 +91,9 @@ pub struct Models {
     /// Threads inside one operator.
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     threads: NonZeroUsize,
+    /// Which processors those threads stay on, counted from 1: one number or range for each beside the thread that asks, such as `2;3-4` with --threads 3.
+    #[arg(long, value_name = "2;3-4")]
+    thread_processors: Option<String>,
     /// Seconds that everything may take.
     #[arg(long, value_name = "S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     time_limit_s: u64,
@@ -118,7 +121,7 @@ pub struct Models {
     /// Let TensorRT compute in 16-bit floats.
     #[arg(long)]
     fp16: bool,
-    /// Record the work of a call once and play it back; every call must have the same shape.
+    /// Record the work of a call once for its shapes and play it back, for calls of 1, 2, 4 to 128 requests.
     #[arg(long)]
     cuda_graph: bool,
     /// Where TensorRT keeps the engines that it builds.
@@ -253,6 +256,16 @@ impl Models {
         Limits { time: Duration::from_secs(self.time_limit_s), memory_bytes: self.memory_limit_bytes }
     }
 
+    fn processors(&self) -> Result<Option<String>, Failure> {
+        let beside = self.threads.get() - 1;
+        match &self.thread_processors {
+            Some(words) if beside == 0 || !is_placed(words, beside) => Err(usage(&format!(
+                "`--thread-processors {words}` does not say where {beside} threads stay, those beside the thread that asks; give a number or range from 1 for each, such as `2;3-4` with --threads 3"
+            ))),
+            words => Ok(words.clone()),
+        }
+    }
+
     /// The runtime's file, and how models are opened on it.
     ///
     /// # Errors
@@ -280,9 +293,11 @@ impl Models {
         let session = SessionOptions {
             device,
             threads: self.threads,
+            thread_processors: self.processors()?,
             deterministic: true,
             call_limit: Duration::from_secs(self.call_limit_s),
             operator_libraries: self.operator_libraries.clone(),
+            fill_calls: device != Device::Cpu,
             cpu_nodes_allowed: self.allow_cpu_nodes,
             gpu: GpuOptions {
                 device_id: self.gpu,
@@ -295,6 +310,13 @@ impl Models {
         };
         Ok((library, session))
     }
+}
+
+/// Whether this says where so many threads beside the asking one stay: numbers from 1 or ranges, with commas, a group a thread.
+fn is_placed(words: &str, beside: usize) -> bool {
+    let number = |word: &str| word.parse::<u32>().is_ok_and(|number| (1..=65_536).contains(&number));
+    let range = |word: &str| word.split('-').count() <= 2 && word.split('-').all(number);
+    words.split(';').count() == beside && words.split([';', ',']).all(range)
 }
 
 /// Without a driver there is nothing to try, and no reason to fetch a large library first.
@@ -315,4 +337,26 @@ fn graphics_processor(device: Device) -> Result<(), Failure> {
 
 pub fn usage(message: &str) -> Failure {
     Failure { reason: Reason::Usage, error: anyhow::anyhow!("{message}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_placed;
+
+    #[test]
+    fn each_thread_beside_the_asking_one_has_its_processors() {
+        for (words, beside, expected) in [
+            ("2", 1, true),
+            ("2;3-4", 2, true),
+            ("1,3;2", 2, true),
+            ("2;3", 1, false),
+            ("2", 2, false),
+            ("0", 1, false),
+            ("x", 1, false),
+            ("1-2-3", 1, false),
+            ("", 1, false),
+        ] {
+            assert_eq!(is_placed(words, beside), expected, "{words} for {beside}");
+        }
+    }
 }
