@@ -8,7 +8,7 @@ mod worst;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use windvane_stats::binomial::{Share, clopper_pearson::clopper_pearson};
+use windvane_stats::binomial::{Share, clopper_pearson::clopper_pearson, every_look::every_look};
 use windvane_types::gate::{Agreement, NoiseFloor, Segment};
 
 use crate::answer::Answer;
@@ -202,6 +202,12 @@ impl Comparison {
 /// Clopper-Pearson's interval of a share; `None` without requests.
 pub(crate) fn interval(k: u64, n: u64, confidence: f64) -> Option<[f64; 2]> {
     let found = clopper_pearson(Share::new(k, n)?, confidence)?;
+    Some([found.interval.lo, found.interval.hi])
+}
+
+/// The interval of a share that holds at every look; `None` without requests.
+pub(crate) fn sequence(k: u64, n: u64, confidence: f64) -> Option<[f64; 2]> {
+    let found = every_look(Share::new(k, n)?, confidence)?;
     Some([found.interval.lo, found.interval.hi])
 }
 

@@ -11,6 +11,7 @@
 
 pub mod clopper_pearson;
 pub mod early_stopping;
+pub mod every_look;
 pub mod wilson;
 
 use crate::{

@@ -78,13 +78,21 @@ impl Classes {
         self.min_cosine
     }
 
-    pub(super) fn top_class(&self, interval: impl Fn(u64, u64) -> Option<[f64; 2]>) -> Option<TopClass> {
+    /// `exact` is the interval of a share at one look, `sequence` at every look.
+    pub(super) fn top_class(
+        &self,
+        exact: impl Fn(u64, u64) -> Option<[f64; 2]>,
+        sequence: impl Fn(u64, u64) -> Option<[f64; 2]>,
+    ) -> Option<TopClass> {
         (self.requests > 0).then(|| TopClass {
             flips: self.flips,
             n: self.requests,
-            ci: interval(self.flips, self.requests),
+            ci: exact(self.flips, self.requests),
             k: self.top,
             top_k_flips: self.top_flips,
+            top_k_ci: exact(self.top_flips, self.requests),
+            sequence: sequence(self.flips, self.requests),
+            top_k_sequence: sequence(self.top_flips, self.requests),
         })
     }
 

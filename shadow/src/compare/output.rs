@@ -3,9 +3,9 @@
 use windvane_types::gate::Output;
 
 use super::classes::Classes;
-use super::interval;
 use super::numbers::Numbers;
 use super::sketch::Prediction;
+use super::{interval, sequence};
 use crate::answer::{Answer, View};
 use crate::policy::{Policy, Tolerance};
 use crate::port::Port;
@@ -105,7 +105,10 @@ impl OutputComparison {
             mean_abs: numbers.mean_abs,
             max_ulp: numbers.max_ulp,
             min_cosine: self.classes.min_cosine(),
-            top_class: self.classes.top_class(|flips, n| interval(flips, n, confidence)),
+            top_class: self.classes.top_class(
+                |flips, n| interval(flips, n, confidence),
+                |flips, n| sequence(flips, n, confidence),
+            ),
             distribution: self.classes.distribution(),
             rank: self.prediction.rank(),
             drift: self.prediction.drift(),

@@ -86,6 +86,15 @@ pub struct TopClass {
     pub k: u64,
     /// Requests on which the set of the `k` largest classes is another.
     pub top_k_flips: u64,
+    /// Clopper-Pearson of the share of those.
+    #[serde(default)]
+    pub top_k_ci: Option<[f64; 2]>,
+    /// The share of flips, by the interval that holds at every look: for a gate that is run again and again, or stopped early.
+    #[serde(default)]
+    pub sequence: Option<[f64; 2]>,
+    /// The same of the `k` largest.
+    #[serde(default)]
+    pub top_k_sequence: Option<[f64; 2]>,
 }
 
 /// How far apart two distributions over classes are.
