@@ -129,6 +129,25 @@ fn a_ratio_of_latencies_needs_both_intervals() {
     assert_eq!(verdict(&timings([100, 100])), Verdict::Inconclusive);
 }
 
+// Published cases in which a rank test over a handful of values let a candidate through: sparse errors, and a slow majority.
+#[test]
+fn a_few_errors_or_a_slow_majority_never_pass() {
+    // Errors of the candidate in six intervals of a thousand requests: 0, 1, 2, 1, 0, 0. The champion has none.
+    let mut agreement = evidence_of(5_996, 6_000);
+    agreement.errors = 4;
+    assert_eq!(verdict_of(POLICY, &agreement), Verdict::Fail);
+    // Seven answers of ten take a hundred times as long: ten are too few to prove it, a hundred are not.
+    let latencies = |times: usize| {
+        let slow =
+            timings(std::iter::repeat_n(100_000, 7 * times).chain(std::iter::repeat_n(1_000, 3 * times)));
+        let champion = timings(std::iter::repeat_n(1_000, 10 * times));
+        let n = 10 * times as u64;
+        let checks = checks_of("[latency]\nratio_max = 1.2\n", &evidence_of(n, n), (&champion, &slow));
+        Document::worst(&checks)
+    };
+    assert_eq!((latencies(1), latencies(10)), (Verdict::Inconclusive, Verdict::Fail));
+}
+
 #[test]
 fn a_lost_gate_stays_lost_however_the_rest_answers() {
     let policy = Policy::parse(POLICY).unwrap();
