@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 pub use error::TrafficError;
-pub use requests::{Input, Request, element, named};
+pub use requests::{Input, Request, WantedOutput, element, named};
 pub use sample::Sample;
 pub use skipped::{Skipped, SkippedBy};
 

@@ -30,6 +30,7 @@ use self::model::{Model, Refused};
 use self::protocol::{answer_of, metadata, problem};
 use self::record::Recorder;
 use super::arguments::{Models, usage};
+use super::worker;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::shutdown::Signals;
 
@@ -88,6 +89,8 @@ pub fn run(arguments: &Arguments) -> CommandResult {
         });
     }
     let (library, options) = arguments.opened.open()?;
+    // This process is there for the models alone, and is bounded as the one that a gate starts for them.
+    worker::bound(options.device, arguments.opened.limits().memory_bytes);
     let runtime = Runtime::load(&library).because(Reason::Unavailable)?;
     let batching = Batching {
         rows_max: arguments.batch_max as usize,
@@ -149,6 +152,9 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v2/models/{name}", get(model_metadata))
         .route("/v2/models/{name}/ready", get(model_ready))
         .route("/v2/models/{name}/infer", post(infer))
+        .route("/v2/models/{name}/versions/{version}", get(version_metadata))
+        .route("/v2/models/{name}/versions/{version}/ready", get(version_ready))
+        .route("/v2/models/{name}/versions/{version}/infer", post(version_infer))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
@@ -177,6 +183,44 @@ async fn model_ready(State(shared): State<Arc<Shared>>, Path(name): Path<String>
     }
 }
 
+/// Every model has one version, and the protocol lets clients name it; an answer where they name another.
+fn unknown_version(version: &str) -> Option<Response> {
+    let detail =
+        format!("there is no version `{version}`; every model has the version {} alone", protocol::VERSION);
+    (version != protocol::VERSION).then(|| problem(StatusCode::NOT_FOUND, "unknown_version", &detail))
+}
+
+async fn version_metadata(
+    shared: State<Arc<Shared>>,
+    Path((name, version)): Path<(String, String)>,
+) -> Response {
+    match unknown_version(&version) {
+        None => model_metadata(shared, Path(name)).await,
+        Some(refused) => refused,
+    }
+}
+
+async fn version_ready(
+    shared: State<Arc<Shared>>,
+    Path((name, version)): Path<(String, String)>,
+) -> Response {
+    match unknown_version(&version) {
+        None => model_ready(shared, Path(name)).await,
+        Some(refused) => refused,
+    }
+}
+
+async fn version_infer(
+    shared: State<Arc<Shared>>,
+    Path((name, version)): Path<(String, String)>,
+    body: axum::body::Bytes,
+) -> Response {
+    match unknown_version(&version) {
+        None => infer(shared, Path(name), body).await,
+        Some(refused) => refused,
+    }
+}
+
 /// `POST /v2/models/{name}/infer`: the named model answers; all others get the request, too.
 async fn infer(
     State(shared): State<Arc<Shared>>,
@@ -202,6 +246,12 @@ async fn infer(
             return problem(StatusCode::BAD_REQUEST, "malformed_input", &format!("input `{input}` {what}"));
         }
     };
+    if let Some(output) = request.outputs.iter().find(|wanted| !asked.has_output(&wanted.name)) {
+        let names: Vec<&str> = asked.outputs().iter().map(|port| port.name.as_str()).collect();
+        let detail =
+            format!("the model has no output `{}`; its outputs are {}", output.name, names.join(", "));
+        return problem(StatusCode::BAD_REQUEST, "unknown_output", &detail);
+    }
     let event_id = request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     for model in shared.models.iter().filter(|model| model.name() != name) {
         model.mirror(Arc::clone(&batch), (shared.recorder.clone(), event_id.clone()));
@@ -212,7 +262,7 @@ async fn infer(
             if let Some(recorder) = &shared.recorder {
                 recorder.record(asked.name(), &event_id, (&outputs, took));
             }
-            axum::Json(answer_of(asked.name(), request.id, &outputs)).into_response()
+            axum::Json(answer_of(asked.name(), &request, &outputs)).into_response()
         }
         Err(Refused::Full) => problem(
             StatusCode::TOO_MANY_REQUESTS,

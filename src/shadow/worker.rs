@@ -245,7 +245,11 @@ pub fn serve() -> CommandResult {
     let order: Order = serde_json::from_str(&line)
         .context("the job cannot be read; `windvane shadow run` starts this command for itself")?;
     end_with_parent();
-    bound(&order);
+    let device = match &order.what {
+        What::Gate(job) => job.session.device,
+        What::Bench(job) => job.session.device,
+    };
+    bound(device, order.memory_bytes);
     let told = match order.what {
         What::Gate(job) => answer(run::run(&job, &mut |progress| tell(&Told::Progress(progress)))),
         What::Bench(job) => answer(bench::run(&job, &mut |progress| tell(&Told::Progress(progress)))),
@@ -281,13 +285,9 @@ fn end_with_parent() {
 }
 
 /// Bounds the memory of this process, and makes it the first to go where the machine runs out.
-fn bound(order: &Order) {
-    let device = match &order.what {
-        What::Gate(job) => job.session.device,
-        What::Bench(job) => job.session.device,
-    };
+pub fn bound(device: Device, memory_bytes: u64) {
     if device == Device::Cpu {
-        let most = Some(order.memory_bytes + OWN_BYTES);
+        let most = Some(memory_bytes + OWN_BYTES);
         let limit = rustix::process::Rlimit { current: most, maximum: most };
         // The drivers of graphics processors reserve far more than they use; there the parent's look has to do.
         if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Data, limit) {

@@ -110,7 +110,7 @@ class Served:
 
     def __init__(self, models: dict[str, Path], *more: str):
         words = [WINDVANE, "--log-format", "json", "shadow", "serve", "--offline", "--listen", "127.0.0.1:0"]
-        words += ["--deadline-ms", "60000", *more]
+        words += more if "--deadline-ms" in more else ["--deadline-ms", "60000", *more]
         for name, path in models.items():
             words += ["--model", f"{name}={path}"]
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)

@@ -28,9 +28,19 @@ pub struct Request {
     pub id: Option<String>,
     /// The inputs.
     pub inputs: Vec<Input>,
+    /// The outputs that the client wants; all where it names none.
+    #[serde(default)]
+    pub outputs: Vec<WantedOutput>,
     /// Anything else about the request; here its outcome and segments.
     #[serde(default)]
     pub parameters: BTreeMap<String, Value>,
+}
+
+/// One output that is wanted.
+#[derive(Debug, Deserialize)]
+pub struct WantedOutput {
+    /// Its name.
+    pub name: String,
 }
 
 /// One input.

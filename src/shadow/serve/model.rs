@@ -97,6 +97,10 @@ impl Model {
         &self.outputs
     }
 
+    pub(super) fn has_output(&self, name: &str) -> bool {
+        self.outputs.iter().any(|port| port.name == name)
+    }
+
     /// Asks, and waits no longer than the deadline.
     pub(super) async fn ask(&self, batch: Arc<Batch>, deadline: Duration) -> Answer {
         let (send, receive) = oneshot::channel();

@@ -3,10 +3,13 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use windvane_shadow::traffic::named;
+use windvane_shadow::traffic::{Request, named};
 use windvane_shadow::{Element, Outputs, Port, Tensor};
 
 use super::model::Model;
+
+/// The version of every model.
+pub(super) const VERSION: &str = "1";
 
 /// `GET /v2`.
 pub(super) fn server() -> Value {
@@ -25,20 +28,23 @@ pub(super) fn metadata(model: &Model) -> Value {
     };
     json!({
         "name": model.name(),
-        "versions": ["1"],
+        "versions": [VERSION],
         "platform": "onnxruntime_onnx",
         "inputs": model.inputs().iter().map(port).collect::<Vec<_>>(),
         "outputs": model.outputs().iter().map(port).collect::<Vec<_>>(),
     })
 }
 
-/// The answer to a request.
-pub(super) fn answer_of(model: &str, id: Option<String>, outputs: &Outputs) -> Value {
+/// The answer to a request: the outputs that it names, or all where it names none.
+pub(super) fn answer_of(model: &str, request: &Request, outputs: &Outputs) -> Value {
+    let wanted = |(name, _): &(&str, &Tensor)| {
+        request.outputs.is_empty() || request.outputs.iter().any(|output| output.name == *name)
+    };
     let output = |(name, tensor): (&str, &Tensor)| {
         let datatype = named(tensor.values().element());
         json!({"name": name, "datatype": datatype, "shape": tensor.shape(), "data": elements(tensor)})
     };
-    json!({"model_name": model, "model_version": "1", "id": id, "outputs": outputs.iter().map(output).collect::<Vec<_>>()})
+    json!({"model_name": model, "model_version": VERSION, "id": request.id, "outputs": outputs.iter().filter(wanted).map(output).collect::<Vec<_>>()})
 }
 
 /// The elements; numbers that JSON does not have are null.
