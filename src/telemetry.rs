@@ -1,9 +1,10 @@
 //! What the process tells of itself while it runs: log lines to standard error, as text or JSON, filtered by `--log` or
 //! `WINDVANE_LOG`; and traces, where `[telemetry]` says where to send them.
 
+pub mod client;
+
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use opentelemetry::KeyValue;
@@ -18,11 +19,9 @@ use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use self::client::{Client, SEND};
 use crate::config::Telemetry;
 use crate::exit::{Because, Exit, Failure, Reason};
-
-/// How long one message of spans may take, and the last one at the end.
-const SEND: Duration = Duration::from_secs(5);
 
 /// The header of what we send about ourselves. A service that gets it makes no trace of that request: it may be the same one, whose traces
 /// would each be the reason for another.
@@ -125,6 +124,7 @@ fn provider(telemetry: &Telemetry) -> Result<SdkTracerProvider, Failure> {
         .with_http()
         .with_endpoint(endpoint)
         .with_timeout(SEND)
+        .with_http_client(Client::new(telemetry).because(Reason::Config)?)
         .with_headers(HashMap::from([(name.to_owned(), value.to_owned())]))
         .build();
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));

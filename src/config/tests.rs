@@ -76,7 +76,15 @@ fn contradictions_are_told() {
         ("[store]\nuser = \"u\"", "goes with store.url"),
         ("[telemetry]\ntraces_share = 1.0", "goes with telemetry.otlp_endpoint"),
         ("[telemetry]\nmetrics_every = \"5s\"", "goes with telemetry.otlp_endpoint"),
-        ("[telemetry]\notlp_endpoint = \"https://otel:4318\"", "is no http:// address"),
+        ("[telemetry]\nca_file = \"ca.crt\"", "goes with telemetry.otlp_endpoint"),
+        (
+            "[telemetry]\notlp_endpoint = \"http://otel\"\nca_file = \"ca.crt\"",
+            "goes with an https:// address",
+        ),
+        (
+            "[telemetry]\notlp_endpoint = \"https://otel\"\nca_file = \"/nowhere.crt\"",
+            "cannot read `/nowhere.crt`",
+        ),
         ("[telemetry]\notlp_endpoint = \"http://otel:4318/v1/metrics/\"", "allowed is `http://otel:4318`"),
         ("[telemetry]\notlp_endpoint = \"http://otel:4318/?a=b\"", "has a query or a fragment"),
         ("[store]\nengine_listen = \"0.0.0.0:8123\"", "loopback address only"),

@@ -1,12 +1,13 @@
 //! What the service observes of itself, sent by OpenTelemetry's protocol to where the configuration says.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{self, MatchedPath};
+use axum::http::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use bytes::Bytes;
 use prometheus::Registry;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -18,11 +19,9 @@ use windvane_collector::{Collector, OwnMetrics};
 use windvane_types::{Clock, SystemClock};
 
 use crate::config::{Config, Telemetry};
-use crate::exit::Failure;
+use crate::exit::{Because, Failure, Reason};
 use crate::telemetry::OWN;
-
-/// How long one message may take; the last one holds up the end of the process for no longer.
-const SEND: Duration = Duration::from_secs(5);
+use crate::telemetry::client::Client;
 
 /// Starts sending, if the configuration says where. The task ends when `ending` is cancelled, after a last message.
 ///
@@ -34,9 +33,8 @@ pub fn start(
     (tasks, ending): (&TaskTracker, &CancellationToken),
 ) -> Result<(), Failure> {
     let Some(telemetry) = config.telemetry.clone() else { return Ok(()) };
-    let client = reqwest::Client::builder().timeout(SEND).redirect(reqwest::redirect::Policy::none());
     let sender = Sender {
-        client: client.build()?,
+        client: Client::new(&telemetry).because(Reason::Config)?,
         url: format!("{}/v1/metrics", telemetry.endpoint),
         registry: registry.clone(),
         gauges: collector.map(Collector::gauges),
@@ -56,7 +54,7 @@ pub fn traced(router: Router) -> Router {
     router.layer(from_fn(trace))
 }
 
-async fn trace(request: Request, next: Next) -> Response {
+async fn trace(request: extract::Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     if UNTRACED.contains(&route) || request.headers().contains_key(OWN.0) {
         return next.run(request).await;
@@ -82,7 +80,7 @@ async fn trace(request: Request, next: Next) -> Response {
 }
 
 struct Sender {
-    client: reqwest::Client,
+    client: Client,
     url: String,
     registry: Registry,
     /// Brings gauges up to date, where there is a collector.
@@ -142,9 +140,14 @@ impl Sender {
             now_us: SystemClock.now().as_microsecond(),
         };
         let body = own.message(&self.registry.gather());
-        let request = self.client.post(&self.url).header("content-type", "application/x-protobuf");
-        let request = request.header(OWN.0, OWN.1).body(body);
-        let answer = request.send().await.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+        let request = Request::post(&self.url)
+            .header("content-type", "application/x-protobuf")
+            .header(OWN.0, OWN.1)
+            .body(Bytes::from(body))
+            .map_err(|error| error.to_string())?;
+        let client = self.client.clone();
+        let sent = tokio::task::spawn_blocking(move || client.send(request)).await;
+        let answer = sent.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             status => Err(format!("it answers {status}")),
@@ -154,17 +157,26 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::telemetry::client::SEND;
 
     #[tokio::test]
     async fn a_message_that_hangs_does_not_hold_up_the_last_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let telemetry = Telemetry {
+            endpoint: endpoint.clone(),
+            ca_file: None,
+            metrics_every: Duration::from_secs(3_600),
+            traces_share: 0.0,
+        };
         let sender = Sender {
-            client: reqwest::Client::builder().timeout(SEND).no_proxy().build().unwrap(),
+            client: Client::new(&telemetry).unwrap(),
             url: format!("{endpoint}/v1/metrics"),
             registry: Registry::new(),
             gauges: None,
@@ -172,7 +184,6 @@ mod tests {
             started_us: 0,
         };
         let ending = CancellationToken::new();
-        let telemetry = Telemetry { endpoint, metrics_every: Duration::from_secs(3_600), traces_share: 0.0 };
         let sending = TaskTracker::new().spawn(sender.run(telemetry, ending.clone()));
         // The first one is never answered.
         let (_hanging, _) = listener.accept().await.unwrap();

@@ -10,7 +10,14 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Url,
         default: "none: nothing is sent",
         example: "otlp_endpoint = \"http://127.0.0.1:4318\"",
-        about: "Where the service sends its own metrics and traces by OpenTelemetry's protocol over HTTP, without /v1/metrics, user, password and query. An http:// address, so have a collector on this machine send them on. /metrics is served all the same; set this where Prometheus does not come.",
+        about: "Where the service sends its own metrics and traces by OpenTelemetry's protocol over HTTP, without /v1/metrics, user, password and query. /metrics is served all the same; set this where Prometheus does not come.",
+    },
+    Key {
+        path: "telemetry.ca_file",
+        kind: Kind::Path,
+        default: "none: the public authorities are trusted",
+        example: "ca_file = \"/etc/windvane/otel-ca.crt\"",
+        about: "The authorities that vouch for an https:// receiver, PEM, in place of the public ones. Needs telemetry.otlp_endpoint.",
     },
     Key {
         path: "telemetry.metrics_every",
