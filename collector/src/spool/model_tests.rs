@@ -297,6 +297,22 @@ fn a_disk_whose_sync_failed_acknowledges_nothing_until_it_is_opened_again() {
 }
 
 #[test]
+fn a_disk_that_became_read_only_loses_nothing_and_takes_again_when_it_is_opened_anew() {
+    let mut world = World::new();
+    world.append(&[1]);
+    world.disk.be_read_only(true);
+    world.append(&[1]);
+    world.upload(Answer::Stored);
+    world.disk.be_read_only(false);
+    assert_eq!((world.acknowledged.clone(), world.store.blocks.len()), (BTreeSet::from([1]), 0));
+    world.open();
+    world.append(&[1]);
+    assert_eq!(world.acknowledged, BTreeSet::from([1, 3]));
+    world.drain();
+    world.check();
+}
+
+#[test]
 fn a_full_disk_refuses_and_takes_again_when_there_is_room() {
     let mut world = World::new();
     world.disk.fault_in(0, Fault::NoSpace);

@@ -32,6 +32,7 @@ struct State {
     synced_folder: BTreeMap<String, usize>,
     fault: Option<(u8, Fault)>,
     cut: bool,
+    read_only: bool,
 }
 
 impl State {
@@ -39,6 +40,9 @@ impl State {
     fn step(&mut self) -> io::Result<()> {
         if self.cut {
             return Err(io::Error::other("power is gone"));
+        }
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         match &mut self.fault {
             None => Ok(()),
@@ -66,6 +70,11 @@ pub(super) struct SimDisk {
 impl SimDisk {
     pub(super) fn fault_in(&self, after: u8, fault: Fault) {
         self.state.lock().fault = Some((after, fault));
+    }
+
+    /// As a file system that the kernel has mounted anew after an error: it is read, and takes no change.
+    pub(super) fn be_read_only(&self, read_only: bool) {
+        self.state.lock().read_only = read_only;
     }
 
     pub(super) fn heal(&self) {
@@ -193,9 +202,9 @@ pub(super) struct SimFile {
 impl Appender for SimFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state.lock();
-        let was_cut = state.cut;
+        let takes_nothing = state.cut || state.read_only;
         let result = state.step();
-        let written = match (was_cut, &result) {
+        let written = match (takes_nothing, &result) {
             (true, _) => 0,
             (false, Ok(())) => bytes.len(),
             (false, Err(_)) => bytes.len() / 2,
