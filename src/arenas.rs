@@ -7,17 +7,17 @@
 
 use std::io;
 
-/// glibc's variable. Whoever sets it has decided already.
-const VARIABLE: &str = "MALLOC_ARENA_MAX";
-/// One for most, and one so that two threads need not wait for each other.
-const ARENAS: &str = "2";
-
 /// Begins the process again with the variable, unless somebody set one. Returns where there is nothing to do, and why where it did not
 /// work. To be called before threads start and anything is opened.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn bound() -> Option<io::Error> {
     use std::os::unix::process::CommandExt;
     use std::process::Command;
+
+    /// glibc's variable. Whoever sets it has decided already.
+    const VARIABLE: &str = "MALLOC_ARENA_MAX";
+    /// One for most, and one so that two threads need not wait for each other.
+    const ARENAS: &str = "2";
 
     let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
     if std::env::var_os(VARIABLE).is_some() || tunables.contains("arena_max") {
