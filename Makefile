@@ -118,6 +118,12 @@ $(CACHE)/venv-otlp/.ready: tests/otlp/requirements.txt
 otlp: runtime $(CACHE)/venv-otlp/.ready ## OpenTelemetry's SDK, instrumentations of others and Arrow's writer against the collector
 	WINDVANE=$(CURDIR)/target/debug/windvane $(CACHE)/venv-otlp/bin/python -m pytest -q -p no:cacheprovider tests/otlp
 
+.PHONY: otlp-spans
+otlp-spans: release $(CACHE)/venv-otlp/.ready ## 100,000 spans by each of OpenTelemetry's exporters, all counted
+	@target/release/windvane runtime install
+	WINDVANE=$(CURDIR)/target/release/windvane WINDVANE_TEST_SPANS=$${SPANS:-100000} \
+	  $(CACHE)/venv-otlp/bin/python -m pytest -q -p no:cacheprovider tests/otlp/test_sdk.py -k every_span --durations=4
+
 $(CACHE)/venv-receivers/.ready: tests/receivers/requirements.txt
 	python3 -m venv $(CACHE)/venv-receivers
 	$(CACHE)/venv-receivers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/receivers/requirements.txt
