@@ -133,7 +133,7 @@ fn add<'a, E: ToRow<'a>>(
     let mut event = E::default();
     decode_record(record, &mut event, context.limits, context.now_us)?;
     context.door.admit(&mut event)?;
-    intake.add(table, |out| event.encode(context.now_us, out));
+    intake.add_event(table, event.model(), |out| event.encode(context.now_us, out));
     Ok(())
 }
 

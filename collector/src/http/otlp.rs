@@ -24,7 +24,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ingest::{
-    encoding_of, internal, on_pool, read_body, refuse_while_closing, refused, unpack, unsupported_type,
+    encoding_of, internal, on_pool, over_share, read_body, refuse_while_closing, refused, unpack,
+    unsupported_type,
 };
 use super::problem::Problem;
 use crate::collector::Shared;
@@ -269,6 +270,8 @@ pub(super) async fn append_once(
                 return Ok(());
             }
         };
+        let (models, free) = (std::mem::take(&mut part.models), spool.free_bytes());
+        shared.shares.admit(&models, free, Instant::now().into_std()).map_err(|m| over_share(&m))?;
         let frame = Frame {
             layout: part.table.layout(),
             rows: part.rows,
@@ -276,7 +279,9 @@ pub(super) async fn append_once(
             key: Some(KeyRecord { key, fingerprint, answer: Bytes::new() }),
             body: std::mem::take(&mut part.bytes),
         };
-        spool.append(frame).await.map_err(|error| refused(&error))?;
+        let seq = spool.append(frame).await.map_err(|error| refused(&error))?;
+        shared.metrics.accepted_by_model(&models);
+        shared.shares.taken(part.table, seq, models);
     }
     shared.metrics.received.with_label_values(&[table]).inc_by(part.records());
     for (code, n) in &part.rejected {

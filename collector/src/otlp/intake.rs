@@ -3,6 +3,8 @@
 use windvane_store::Table;
 use windvane_types::rejection::{Code, Fault};
 
+use crate::limits::ModelBytes;
+
 /// The rows of one table.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -10,6 +12,8 @@ pub(crate) struct Part {
     /// RowBinary rows.
     pub(crate) bytes: Vec<u8>,
     pub(crate) rows: u32,
+    /// The rows of events by model; telemetry is nobody's.
+    pub(crate) models: Vec<ModelBytes>,
     /// Records that were refused, by code.
     pub(crate) rejected: Vec<(Code, u64)>,
 }
@@ -37,7 +41,8 @@ impl Intake {
         let at = match self.parts.iter().position(|part| part.table == table) {
             Some(at) => at,
             None => {
-                self.parts.push(Part { table, bytes: Vec::new(), rows: 0, rejected: Vec::new() });
+                let (bytes, models, rejected) = (Vec::new(), Vec::new(), Vec::new());
+                self.parts.push(Part { table, bytes, rows: 0, models, rejected });
                 self.parts.len() - 1
             }
         };
@@ -49,6 +54,22 @@ impl Intake {
         let part = self.part(table);
         encode(&mut part.bytes);
         part.rows += 1;
+    }
+
+    /// Adds the row of an event, which may be of a model.
+    pub(crate) fn add_event(&mut self, table: Table, model: Option<&str>, encode: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.part(table).bytes.len();
+        self.add(table, encode);
+        let Some(model) = model else { return };
+        let part = self.part(table);
+        let bytes = (part.bytes.len() - before) as u64;
+        match part.models.iter_mut().find(|share| share.model == model) {
+            Some(share) => {
+                share.bytes += bytes;
+                share.rows += 1;
+            }
+            None => part.models.push(ModelBytes { model: model.to_owned(), bytes, rows: 1 }),
+        }
     }
 
     /// Refuses a span, a log record or data points.

@@ -95,7 +95,7 @@ fn take<'a, E: ToRow<'a>>(record: &'a Value, table: Table, context: &Context<'_>
     if event.event_id_mut().is_empty() {
         *event.event_id_mut() = context.ids.make(context.now_us).to_string().into();
     }
-    intake.add(table, |out| event.encode(context.now_us, out));
+    intake.add_event(table, event.model(), |out| event.encode(context.now_us, out));
 }
 
 /// What the span itself knows of a prediction.

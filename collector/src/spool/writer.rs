@@ -26,6 +26,9 @@ const GROUP_BYTES_MAX: usize = 16 << 20;
 /// largest of what comes.
 const PAYLOADS_PARTS: (u64, u64) = (4, 5);
 
+/// Telemetry is refused where it is nine tenths full: it belongs to no model, so that no share bounds it, and events come first.
+const TELEMETRY_PARTS: (u64, u64) = (9, 10);
+
 /// Why a batch was not taken into the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AppendError {
@@ -54,9 +57,11 @@ impl Room {
 
     /// Takes room for a table's batch, if there is any that this table may have.
     fn reserve(&self, bytes: u64, table: Table) -> bool {
+        let of_all = |(parts, of): (u64, u64)| self.bytes_max / of * parts;
         let bytes_max = match table {
-            Table::Payloads => self.bytes_max / PAYLOADS_PARTS.1 * PAYLOADS_PARTS.0,
-            _ => self.bytes_max,
+            Table::Payloads => of_all(PAYLOADS_PARTS),
+            Table::Predictions | Table::Outcomes | Table::Exposures | Table::Measurements => self.bytes_max,
+            _ => of_all(TELEMETRY_PARTS),
         };
         let before = self.on_the_way.fetch_add(bytes, Ordering::SeqCst);
         if self.on_disk.load(Ordering::SeqCst) + before + bytes <= bytes_max {

@@ -46,6 +46,66 @@ async fn a_noisy_model_fills_its_share_and_a_quiet_one_is_still_taken() {
 }
 
 #[tokio::test]
+async fn a_noisy_model_server_is_held_to_its_share_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.spool.bytes_max = 1 << 20;
+    let service = start_with(options, &Arc::default());
+    service.sink.be(Mood::Away);
+    assert_eq!(service.post("/v1/predictions", &[], of("quiet", 1)).await.status, StatusCode::OK);
+    let data = vec!["1.5"; 100].join(",");
+    let mut taken = 0;
+    let refused = loop {
+        let event = format!(
+            "{{\"specversion\":\"1.0\",\"id\":\"{taken}\",\"source\":\"s\",\"type\":\"org.kubeflow.serving.inference.response\",\
+             \"inferenceservicename\":\"noisy\",\"data\":{{\"model_name\":\"noisy\",\"predictions\":[{data}]}}}}"
+        );
+        let json = [("content-type", "application/cloudevents+json")];
+        let reply = service.post("/v1/cloudevents", &json, event).await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+        taken += 1;
+        assert!(taken < 100_000, "the spool has a bound");
+    };
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("model_over_share")));
+    assert!(taken > 10, "{taken} are taken before that");
+    let reply = service.post("/v1/predictions", &[], of("quiet", 1)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn telemetry_gives_way_to_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.spool.bytes_max = 1 << 20;
+    let service = start_with(options, &Arc::default());
+    service.sink.be(Mood::Away);
+    let name = "n".repeat(2_000);
+    let mut taken = 0;
+    let refused = loop {
+        let message = format!(
+            "{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\
+             \"spanId\":\"{taken:016x}\",\"name\":\"{name}\",\"startTimeUnixNano\":\"1700000000000000000\",\
+             \"endTimeUnixNano\":\"1700000000000000001\"}}]}}]}}]}}",
+            taken = taken + 1
+        );
+        let reply = service.post("/v1/traces", &[("content-type", "application/json")], message).await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+        taken += 1;
+        assert!(taken < 10_000, "the spool has a bound");
+    };
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{refused:?}");
+    assert!(taken > 100, "{taken} are taken before that");
+    let reply = service.post("/v1/predictions", &[], of("m", 100)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
 async fn payloads_give_way_before_anything_else_does() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
