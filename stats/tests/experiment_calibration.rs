@@ -10,18 +10,19 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal, Normal, StandardNormal, Uniform};
 use windvane_stats::experiment::{
     clustered::clustered_means,
-    cuped::{Laws, adjusted},
+    cuped::{Laws, adjusted, adjusted_ratio},
     effect::{Alternative, Contrast, Estimate, Level},
     group_sequential::{Look, Schedule, Spending, boundaries},
     mean::welch,
     mixture::NormalMixture,
+    post_stratified::{Stratum, post_stratified},
     proportion::{Proportion, proportions},
     quantile::{QuantileArm, quantiles},
     quantile_sequence::{Passed, QuantilePlan, Step, quantile_p_value},
     ratio::ratios,
     sequence::confidence_sequence,
     srm::{Assigned, srm},
-    sums::{Joint, PairSums, Sums},
+    sums::{Joint, PairSums, RatioSums, Sums},
 };
 
 const ALPHA: f64 = 0.05;
@@ -96,8 +97,10 @@ fn table() {
     println!("cell,runs,errors,share,bound,holds");
     let mut table = Table { failures: Vec::new() };
     fixed_horizon(&mut table);
+    adjustments(&mut table);
     clusters(&mut table);
     peeking(&mut table);
+    peeking_elsewhere(&mut table);
     other_peeking(&mut table);
     assert!(table.failures.is_empty(), "{}", table.failures.join("\n"));
 }
@@ -134,6 +137,37 @@ fn fixed_horizon(table: &mut Table) {
             })
         };
         adjusted(&arm(rng, 0.0), &arm(rng, 0.5), Laws::default()).contrast
+    });
+}
+
+/// Adjusted estimates beside `cuped`: of a ratio, and within strata.
+fn adjustments(table: &mut Table) {
+    table.contrast("cuped of a ratio", (0.03, 0.1), |rng| {
+        let arm = |rng: &mut Rng, rate: f64| -> RatioSums {
+            filled(500, || {
+                let (level, mut both) = (normal(rng), [0.0; 4]);
+                for (at, rate) in [(0, rate), (2, 0.3)] {
+                    let views = 1.0 + (uniform(rng) * 12.0).floor();
+                    let noise = 0.1 * views * level + 0.2 * views.sqrt() * normal(rng);
+                    (both[at], both[at + 1]) = (rate * views + noise, views);
+                }
+                both
+            })
+        };
+        adjusted_ratio(&arm(rng, 0.3), &arm(rng, 0.33)).contrast
+    });
+    table.contrast("post-stratified", (0.65, 0.1), |rng| {
+        let mut strata = [Stratum::default(); 4];
+        for _ in 0..400 {
+            for (shift, of_arm) in [(0.0, false), (0.65, true)] {
+                let place = uniform(rng);
+                let at = [0.25, 0.5, 0.75].into_iter().filter(|end| place >= *end).count();
+                let value = 5.0 + shift + at as f64 + normal(rng);
+                let stratum = &mut strata[at];
+                if of_arm { stratum.arm.push([value]) } else { stratum.control.push([value]) }
+            }
+        }
+        post_stratified(&strata).contrast
     });
 }
 
@@ -207,6 +241,43 @@ fn peeking(table: &mut Table) {
             })
         });
     }
+}
+
+/// The same looks at other metrics and by the test of a fixed prior.
+fn peeking_elsewhere(table: &mut Table) {
+    let prior = NormalMixture::of_variance(0.05 * 0.05);
+    table.cell("msprt two-sided at 197 looks", PEEKING_RUNS, |rng| {
+        any_look(rng, |contrast| {
+            prior.test(contrast.relative.unwrap(), BOTH).p_value.is_some_and(|p| p < ALPHA)
+        })
+    });
+    let sequence = |contrast: &Contrast| {
+        contrast.relative.is_some_and(|relative| {
+            confidence_sequence(relative, contrast.n_total(), 5000.0, BOTH).p_value.is_some_and(|p| p < ALPHA)
+        })
+    };
+    table.cell("confidence sequence of a ratio at 197 looks", PEEKING_RUNS, |rng| {
+        let (mut control, mut arm) = (PairSums::default(), PairSums::default());
+        (1..=LOOKS).any(|look| {
+            for side in [&mut control, &mut arm] {
+                for _ in 0..STEP {
+                    let views = 1.0 + (uniform(rng) * 12.0).floor();
+                    side.push([0.3 * views + 0.2 * views.sqrt() * normal(rng), views]);
+                }
+            }
+            look >= 4 && sequence(&ratios(&control, &arm))
+        })
+    });
+    table.cell("confidence sequence of a share at 197 looks", PEEKING_RUNS, |rng| {
+        let (mut control, mut arm) = (0_u32, 0_u32);
+        (1..=LOOKS).any(|look| {
+            for side in [&mut control, &mut arm] {
+                *side += (0..STEP).map(|_| u32::from(uniform(rng) < 0.2)).sum::<u32>();
+            }
+            let share = |ones: u32| Proportion::of(look * STEP, f64::from(ones)).unwrap();
+            look >= 4 && sequence(&proportions(&share(control), &share(arm)))
+        })
+    });
 }
 
 fn other_peeking(table: &mut Table) {
