@@ -95,9 +95,9 @@ fn during(when: When, window_us: i64) -> String {
 }
 
 /// What is taken of a record.
-struct Numbers {
+pub(super) struct Numbers {
     /// The expressions that are read.
-    read: String,
+    pub(super) read: String,
     /// Their names on the other side of the join.
     carried: String,
     /// For each column what else has to hold of a record, and what it adds.
@@ -105,7 +105,7 @@ struct Numbers {
 }
 
 /// The numbers of measurements: a name and a value each.
-fn measured(recorded: &Recorded) -> Numbers {
+pub(super) fn measured(recorded: &Recorded) -> Numbers {
     let names = different(recorded);
     let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
     let numbers: Vec<String> = (1..=names.len()).map(|number| number.to_string()).collect();
