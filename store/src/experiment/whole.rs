@@ -14,8 +14,9 @@ use crate::{local::quote, populations::Population};
 /// The arm of units with records that do not count, as SQL: no name of an arm.
 pub(super) const STRAY: &str = "char(0, 1)";
 
-/// The population of one source with one row a unit, as [`super::stored()`] has it as long as no unit is in [`STRAY`]. `None`
-/// where sums of all records are not what is asked.
+/// The population of one source with one row a unit, as [`super::stored()`] has it as long as no unit has a record that does not
+/// count; such units are in an arm of their own, which [`super::SumsRow::arm`] tells. `None` where sums of all records are not what
+/// is asked.
 #[must_use]
 pub fn whole(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
     let after = |column: &RecordColumn| column.when == When::After;
