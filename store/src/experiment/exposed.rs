@@ -52,15 +52,19 @@ fn before_first(exposed: &Exposed, first: &str) -> String {
              AND p.ts >= f.wv_first - toIntervalMicrosecond({BEFORE_US}) AND isNotNull(p.wv_before{i})), 1) AS wv_segment{i}"
         )
     });
-    let since = exposed.start_us.map_or(String::new(), |start| {
-        format!(" AND ts >= fromUnixTimestamp64Micro(toInt64({}))", start.saturating_sub(BEFORE_US))
-    });
+    let experiment = quote(&exposed.experiment);
+    // Without a start the first exposure is one, so that older partitions are not read.
+    let since = match exposed.start_us {
+        Some(start) => format!("fromUnixTimestamp64Micro(toInt64({}))", start.saturating_sub(BEFORE_US)),
+        None => format!(
+            "(SELECT min(ts) FROM exposures WHERE experiment = {experiment}) - toIntervalMicrosecond({BEFORE_US})"
+        ),
+    };
     format!(
         "SELECT f.unit_id AS unit_id, any(f.wv_first) AS wv_first, any(f.wv_seen) AS wv_seen{latest} FROM (\
-         SELECT unit_id, ts, event_id, ingested_at{told} FROM predictions WHERE unit_id GLOBAL IN (SELECT unit_id FROM exposures WHERE experiment = {}) \
-         AND ts < fromUnixTimestamp64Micro(toInt64({})){since}) AS p \
+         SELECT unit_id, ts, event_id, ingested_at{told} FROM predictions WHERE unit_id GLOBAL IN (SELECT unit_id FROM exposures WHERE experiment = {experiment}) \
+         AND ts < fromUnixTimestamp64Micro(toInt64({})) AND ts >= {since}) AS p \
          RIGHT JOIN ({first}) AS f ON p.unit_id = f.unit_id GROUP BY unit_id SETTINGS join_use_nulls = 0",
-        quote(&exposed.experiment),
         exposed.end_us,
     )
 }
@@ -95,5 +99,11 @@ mod tests {
         let sql = asked(ExposedBy::Exposures, &["region", "it's"]);
         assert_eq!(sql.matches("p.ts < f.wv_first").count(), 2, "{sql}");
         assert!(sql.contains(r"'it\'s'"), "{sql}");
+    }
+
+    #[test]
+    fn without_a_start_predictions_are_read_from_before_the_first_exposure() {
+        let sql = asked(ExposedBy::Exposures, &["region"]);
+        assert!(sql.contains("ts >= (SELECT min(ts) FROM exposures WHERE experiment = 'e') - "), "{sql}");
     }
 }
