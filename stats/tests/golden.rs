@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use windvane_stats::{
     cells::{Cell, Cells},
@@ -15,6 +17,9 @@ use windvane_stats::{
     fisher_exact::fisher_exact,
     g_test::g_test,
     ks,
+    missing_rate::missing_rate,
+    mmd::mmd,
+    new_categories::new_categories,
     walk::{Sizes, Walk, Walked},
 };
 
@@ -84,6 +89,7 @@ fn numeric(method: &str, walked: &Walked, case: &Case<f64>) -> Comparison {
         "anderson_darling" => walked.anderson_darling(),
         "mann_whitney" => walked.mann_whitney(),
         "energy" => walked.energy(),
+        "mmd" => mmd(walked, &mut ChaCha8Rng::seed_from_u64(1)),
         "t_test" => walked.t_test(),
         "welch" => walked.welch(),
         "epps_singleton" => {
@@ -109,6 +115,8 @@ fn categorical(method: &str, cells: &Cells) -> Comparison {
         "l_infinity" => divergence::l_infinity(cells),
         "psi" => divergence::psi(cells),
         "kl" => divergence::kl(cells),
+        "missing_rate" => missing_rate(cells.as_slice()[1], cells.as_slice()[0]),
+        "new_categories" => new_categories(cells),
         other => panic!("no kernel for {other}"),
     }
 }

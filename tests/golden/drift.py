@@ -1,4 +1,4 @@
-"""Golden values for the drift kernels: SciPy's answers on small samples.
+"""Golden values for the drift kernels: SciPy's answers on small samples, and published formulas in NumPy where it has none.
 
 In a virtual environment with tests/requirements.txt, `python tests/golden/drift.py` rewrites tests/golden/drift.json.
 """
@@ -25,6 +25,21 @@ def pair(statistic, p=None):
     return {"statistic": finite(statistic), "p_value": None if p is None else finite(p)}
 
 
+def mmd(a, b):
+    """The unbiased estimate of MMD² (Gretton et al. 2012, eq. 3); the median is of the distances of different pooled values."""
+    different = np.unique(np.concatenate([a, b]))
+    squared = (different[:, None] - different[None, :]) ** 2
+    positive = np.sort(squared[squared > 0])
+    median = positive[len(positive) // 2]
+
+    def kernel(x, y):
+        return np.exp(-((x[:, None] - y[None, :]) ** 2) / median)
+
+    n, m = len(a), len(b)
+    own = [(kernel(side, side).sum() - size) / (size * (size - 1)) for side, size in ((a, n), (b, m))]
+    return sum(own) - 2 * kernel(a, b).sum() / (n * m)
+
+
 def numeric(a, b, only=None):
     """Every numeric method that SciPy has, or only some, reference first."""
     a, b = np.asarray(a, float), np.asarray(b, float)
@@ -46,6 +61,9 @@ def numeric(a, b, only=None):
     }
     if a.std() > 0:
         kernels["wasserstein_normed"] = lambda: pair(stats.wasserstein_distance(a, b) / a.std())
+    # More values than this are pooled into cells.
+    if vary and len(both) <= 128:
+        kernels["mmd"] = lambda: pair(mmd(a, b))
     if vary:
         kernels["anderson_darling"] = lambda: test(stats.anderson_ksamp, [a, b], variant="midrank")
     if vary and min(len(a), len(b)) >= 5 and stats.iqr(both) > 0:
@@ -89,6 +107,14 @@ def categorical(a, b):
     if columns == 2:
         fisher = stats.fisher_exact(used.T)
         answers["fisher_exact"] = pair(fisher.statistic, fisher.pvalue)
+        # The second category as what is missing: chi-square without correction is the square of the pooled z.
+        few = stats.contingency.expected_freq(used).min() < 5
+        answers["missing_rate"] = pair(q[1] - p[1], fisher.pvalue if few else chi.pvalue)
+    new = table[1][table[0] == 0].sum()
+    # One new category, and no other that could be new by chance.
+    if not new or ((table[0] == 0).sum() == 1 and table.sum(axis=0)[table[0] > 0].min() > 40):
+        total, current = table.sum(), table[1].sum()
+        answers["new_categories"] = pair(new / current, stats.hypergeom.pmf(new, total, new, current) if new else 1)
     return answers
 
 
@@ -119,6 +145,8 @@ def write():
         "gone_category": ([50, 30, 20], [40, 30, 0]),
         "many": (list(rng.multinomial(5000, rng.dirichlet(np.ones(40)))), list(rng.multinomial(3000, rng.dirichlet(np.ones(40))))),
         "three_equal": ([10, 10, 10], [10, 10, 10]),
+        "few_missing": ([300, 2], [295, 7]),
+        "more_missing": ([900, 100], [760, 140]),
     }
     sizes = [(200, 0.05), (200, 0.11), (5000, 0.005), (5000, 0.02), (30000, 0.004), (30000, 0.012), (30000, 0.03), (150000, 0.0021), (40, 0.1), (40, 0.22), (12, 0.4), (9, 0.08)]
     document = {
