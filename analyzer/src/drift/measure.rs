@@ -8,6 +8,8 @@ mod profile;
 mod sorted;
 mod texts;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use windvane_stats::{
     comparison::Comparison,
     edges::Binned,
@@ -174,7 +176,8 @@ pub(super) async fn measure(scan: &Scan<'_>, columns: &[Column]) -> Result<Vec<P
         let chunk = Chunk { scan, columns, sides };
         let batches = chunk.batches();
         // Two lanes: while one walks what it has read, the engine works for the other.
-        let (one, other) = tokio::try_join!(chunk.lane(&batches, 0), chunk.lane(&batches, 1))?;
+        let next = AtomicUsize::new(0);
+        let (one, other) = tokio::try_join!(chunk.lane(&batches, &next), chunk.lane(&batches, &next))?;
         let mut measured: Vec<(usize, Vec<MeasuredColumn>)> = one.into_iter().chain(other).collect();
         measured.sort_by_key(|(i, _)| *i);
         for (_, column) in measured {
@@ -207,18 +210,18 @@ impl Chunk<'_> {
         let (kept, counted): (Vec<usize>, Vec<usize>) =
             texts.into_iter().partition(|i| self.scan.categories(&self.columns[*i]).is_some());
         let categories = kept.chunks(CATEGORY_COLUMNS_MAX).chain(counted.chunks(CATEGORY_COLUMNS_MAX));
-        let batches = numbers.chunks(together).chain(categories);
+        let batches = numbers.chunks(evenly(numbers.len(), together)).chain(categories);
         batches.chain(others.chunks(1)).map(<[usize]>::to_vec).collect()
     }
 
-    /// Measures every other batch.
+    /// Measures the next batch that no lane has taken, until there is none.
     async fn lane(
         &self,
         batches: &[Vec<usize>],
-        first: usize,
+        next: &AtomicUsize,
     ) -> Result<Vec<(usize, Vec<MeasuredColumn>)>, DriftError> {
         let mut measured = Vec::new();
-        for batch in batches.iter().skip(first).step_by(2) {
+        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut walked = self.walked(batch).await?.into_iter();
             let mut counted = self.counted(batch).await?.into_iter();
             for i in batch {
@@ -255,6 +258,12 @@ impl Chunk<'_> {
             false => Ok(Vec::new()),
         }
     }
+}
+
+/// How many of so many columns make a batch of at most `most`: as few batches as there can be, and none of them much smaller than the
+/// others, so that two lanes end at about the same time.
+fn evenly(columns: usize, most: usize) -> usize {
+    columns.div_ceil(columns.div_ceil(most).max(1)).max(1)
 }
 
 /// How much a walk must compute for the methods of a column, or for the bins of another tool.
@@ -447,5 +456,17 @@ pub(super) fn location(walked: &Walked) -> Location {
         mean_current: walked.moments_b.finite_mean(),
         ranks: walked.mann_whitney(),
         means: walked.welch(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::evenly;
+
+    #[test]
+    fn batches_are_few_and_alike() {
+        for (columns, most, expected) in [(15, 10, 8), (10, 10, 10), (21, 10, 7), (3, 1, 1), (0, 10, 1)] {
+            assert_eq!(evenly(columns, most), expected, "{columns} columns, at most {most}");
+        }
     }
 }
