@@ -34,6 +34,8 @@ pub(super) async fn walks(
             merged.map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         });
         walks.push(merged.collect::<Result<Vec<Merged>, DriftError>>()?);
+        // A walk takes a while; the other lane asks for its next values meanwhile.
+        tokio::task::yield_now().await;
     }
     Ok(walks)
 }
