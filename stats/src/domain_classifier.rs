@@ -102,3 +102,20 @@ fn both([one, other]: [Scored; 2]) -> Comparison {
     let z = (one.z + other.z) / 2.0;
     Comparison::of(auc, 2.0 * auc - 1.0).with_p(survival::normal(z), PMethod::Asymptotic)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::score;
+    use crate::survival;
+
+    // With odds = log((b + .5)/(Σb + .5)) - log((a + .5)/(Σa + .5)) of what is learnt, a = [12, 20, 8, 10] and b = [5, 10, 15, 20], and x, y
+    // the odds of each tested value, a = [10, 22, 9, 9] and b = [6, 11, 14, 19]. Oracle: scikit-learn 1.9 `roc_auc_score(labels, odds)`;
+    // SciPy 1.17 `mannwhitneyu(y, x, 'greater', use_continuity=False, method='asymptotic')`.
+    #[test]
+    fn a_half_is_scored_as_scikit_learn_and_scipy_score_it() {
+        let half = score((&[12, 20, 8, 10], &[5, 10, 15, 20]), (&[10, 22, 9, 9], &[6, 11, 14, 19]));
+        assert!((half.auc - 0.6546).abs() < 1e-12, "{}", half.auc);
+        assert!((half.z - 2.768_967_560_586_897).abs() < 1e-9, "{}", half.z);
+        assert!((survival::normal(half.z) - 0.002_811_711_695_581_901_3).abs() < 1e-12);
+    }
+}
