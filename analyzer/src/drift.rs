@@ -34,11 +34,34 @@ pub use stored::{Wanted, unanswered};
 use columns::Compared;
 use measure::{MeasuredColumn, Rows, Scan};
 
-/// Compares two populations.
+/// How often a comparison is made at most: while events come in, some that were taken before it began are stored after.
+const ATTEMPTS: u32 = 3;
+
+/// Compares two populations; where rows changed while they were read, again from the start.
 ///
 /// # Errors
-/// When a column or method asked for fits nothing, when a statement fails, or when the data changed while they were read.
+/// When a column or method asked for fits nothing, when a statement fails, or when the data changed in every attempt.
 pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, DriftError> {
+    let mut made = 1;
+    loop {
+        let answer = once(reader, request).await;
+        if !begins_anew(&answer, made) {
+            return answer;
+        }
+        made += 1;
+        tracing::info!(
+            source = request.current.source,
+            "rows changed while they were read; the comparison begins anew"
+        );
+    }
+}
+
+/// Whether another attempt may come out otherwise.
+fn begins_anew<T>(answer: &Result<T, DriftError>, made: u32) -> bool {
+    made < ATTEMPTS && matches!(answer, Err(DriftError::Changed { .. }))
+}
+
+async fn once(reader: &Reader, request: &DriftRequest) -> Result<Document, DriftError> {
     let pair = Pair { reference: &request.reference, current: &request.current };
     let Compared { rows, columns, skipped } = columns::compare(reader, request).await?;
     let whole = SegmentKeys::default();
@@ -135,4 +158,21 @@ async fn find_segments(
 fn segment_values(names: &[String], key: &str) -> std::collections::BTreeMap<String, Option<String>> {
     let values: Vec<Option<String>> = serde_json::from_str(key).unwrap_or_default();
     names.iter().cloned().zip(values).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_stats::walk::{Sizes, SizesChanged};
+
+    use super::{ATTEMPTS, DriftError, begins_anew};
+
+    #[test]
+    fn rows_that_change_are_read_again_a_few_times() {
+        let sizes = |a| Sizes { a, b: 1 };
+        let source = SizesChanged { announced: sizes(1), came: sizes(2) };
+        let changed: Result<(), _> = Err(DriftError::Changed { column: "x".to_owned(), source });
+        assert!((1..ATTEMPTS).all(|made| begins_anew(&changed, made)) && !begins_anew(&changed, ATTEMPTS));
+        let unknown = Err(DriftError::UnknownColumn { column: "x".to_owned(), known: Vec::new() });
+        assert!(!begins_anew::<()>(&unknown, 1) && !begins_anew(&Ok(()), 1));
+    }
 }
