@@ -12,12 +12,17 @@ use crate::chart::lines::{Look, Series, by_number};
 use crate::numbers::{interval, number, optional, percent, thousands};
 use crate::page;
 
-/// Chunks that the tables list; charts draw all.
+/// Chunks that a table lists, and rows of all tables together: 300 bytes each make half a megabyte.
 const CHUNKS_MAX: usize = 200;
+const ROWS_MAX: usize = 1_500;
+/// Points of all charts together: 150 bytes each make 600 kB. Of more chunks every so many are drawn.
+const POINTS_MAX: usize = 4_000;
+/// Lines of a chart.
+const LINES: usize = 4;
 /// Segments that are listed.
 const SEGMENTS_MAX: usize = 100;
-/// Bytes of the document up to which it is embedded.
-const JSON_MAX: usize = 900_000;
+/// Bytes of the document up to which it is embedded. So a report stays below 2 MB.
+const JSON_MAX: usize = 600_000;
 
 /// The report of a performance run: no script, and nothing to be loaded from anywhere.
 #[must_use]
@@ -36,8 +41,8 @@ fn content(document: &Document) -> Markup {
         @for name in &metrics {
             section.card {
                 h2 { (name) }
-                (chart(document, name))
-                (table(document, name))
+                (chart(document, name, metrics.len()))
+                (table(document, name, (ROWS_MAX / metrics.len()).clamp(1, CHUNKS_MAX)))
             }
         }
         @if let Some(newest) = document.chunks.iter().rev().find(|chunk| !chunk.calibration.is_empty()) {
@@ -121,9 +126,11 @@ pub fn concept(concept: &ConceptDrift) -> String {
     format!("{what}{effect}.")
 }
 
-/// Truth and estimate over the chunks, by their number.
-fn chart(document: &Document, name: &str) -> Markup {
-    let numbered = document.chunks.iter();
+/// Truth and estimate over the chunks, by their number, as one of so many charts. The newest chunk is among those that are drawn.
+fn chart(document: &Document, name: &str, charts: usize) -> Markup {
+    let drawn = (POINTS_MAX / (LINES * charts)).max(2);
+    let step = document.chunks.len().div_ceil(drawn).max(1);
+    let numbered = document.chunks.iter().rev().step_by(step).rev();
     let points: Vec<(i64, &Metric)> =
         numbered.filter_map(|chunk| Some((i64::try_from(chunk.chunk).ok()?, of(chunk, name)?))).collect();
     let look = Look { title: name, unit: number, floor: None, span: None, area: false };
@@ -158,13 +165,13 @@ pub fn usual(ends: Option<[Option<f64>; 2]>) -> String {
     }
 }
 
-fn table(document: &Document, name: &str) -> Markup {
+fn table(document: &Document, name: &str, listed: usize) -> Markup {
     html! {
         div.scroll {
             table {
                 thead { tr { th scope="col" { "chunk" } th.number scope="col" { "rows" } th.number scope="col" { "labelled" } th.number scope="col" { "realised" } th.number scope="col" { "interval" } th.number scope="col" { "estimated" } th.number scope="col" { "usual" } th scope="col" { "" } } }
                 tbody {
-                    @for chunk in document.chunks.iter().take(CHUNKS_MAX) {
+                    @for chunk in document.chunks.iter().take(listed) {
                         @if let Some(metric) = of(chunk, name) {
                             tr {
                                 th scope="row" { (chunk.start.as_deref().map_or_else(|| thousands(chunk.chunk), crate::numbers::short)) }
@@ -178,7 +185,7 @@ fn table(document: &Document, name: &str) -> Markup {
                 }
             }
         }
-        @if document.chunks.len() > CHUNKS_MAX { p.quiet { "The first " (CHUNKS_MAX) " of " (thousands(document.chunks.len() as u64)) " chunks." } }
+        @if document.chunks.len() > listed { p.quiet { "The first " (listed) " of " (thousands(document.chunks.len() as u64)) " chunks." } }
     }
 }
 
@@ -290,5 +297,23 @@ mod tests {
             serde_json::from_str::<Document>(rest.split_once("</script>").unwrap().0).unwrap(),
             document()
         );
+    }
+
+    #[test]
+    fn a_report_of_a_thousand_chunks_and_twelve_metrics_stays_below_two_megabytes() {
+        let mut long = document();
+        let [first, newest] = long.chunks.as_slice() else { panic!("two chunks") };
+        let (mut first, mut newest) = (first.clone(), newest.clone());
+        for chunk in [&mut first, &mut newest] {
+            let named = |i: usize| Metric { metric: format!("metric_{i}"), ..chunk.metrics[0].clone() };
+            chunk.metrics = (0..12).map(named).collect();
+        }
+        newest.chunk = 999;
+        let earlier = (0..999).map(|chunk| Chunk { chunk, ..first.clone() });
+        long.chunks = earlier.chain([newest]).collect();
+        let html = performance_report(&long);
+        assert!(html.len() < 2_000_000, "{}", html.len());
+        assert!(html.contains("aria-label=\"metric_11: realised 0.8 at last"), "the newest chunk is drawn");
+        assert!(html.contains("The first 125 of 1,000 chunks."), "tables say what they leave out");
     }
 }
