@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { MODEL, Service } from "./seed.js";
+import { MODEL, OTHER, Service } from "./seed.js";
 
 const BINARY = process.env.WINDVANE;
 const CHROMIUM = process.env.CHROMIUM || "/usr/bin/chromium";
@@ -16,6 +16,7 @@ const PATIENCE_MS = 30_000;
 const PAGES = {
   fleet: "/",
   model: `/models/${MODEL}`,
+  other: `/models/${encodeURIComponent(OTHER)}`,
   feature: `/models/${MODEL}/features/temp`,
   category: `/models/${MODEL}/features/carrier`,
   experiments: "/experiments",
@@ -81,6 +82,19 @@ for (const colorScheme of ["light", "dark"]) {
     });
   }
 }
+
+test("a model's page tells what each kind of monitor found", async () => {
+  const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(`${service.url}/models/${MODEL}`);
+  for (const [region, row] of [["Gaps between groups", /region (east|west)/], ["Latency by group", /version 8/], ["Metrics of the newest window", /roc_auc/]]) {
+    assert.match(await page.getByRole("group", { name: region }).innerText(), row, region);
+  }
+  await page.goto(service.url + PAGES.other);
+  assert.match(await page.locator("main").innerText(), /The model decides by other features than the reference/);
+  assert.match(await page.getByRole("group", { name: "Features by their attributions" }).innerText(), /links/);
+  assert.deepEqual(faults, []);
+  await close();
+});
 
 test("pages read without a script", async () => {
   const { page, faults, close } = await open({ javaScriptEnabled: false, viewport: VIEWPORTS.wide });

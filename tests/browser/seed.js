@@ -1,4 +1,4 @@
-// A service with something of everything in it: models in versions, outcomes, monitors that have found drift, an experiment.
+// A service with something of everything in it: models in versions, outcomes, monitors of every kind that have looked, an experiment.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
 
 export const MODEL = "delay";
+export const OTHER = "spam filter";
 const DATA = join(dirname(fileURLToPath(import.meta.url)), "../../data");
 const DAY = 86_400e3;
 const DAYS = 30;
@@ -40,6 +41,27 @@ positive = "late"
 reference = "window:2026-01-02/2026-01-16"
 window = "1d"
 estimate = true
+enabled = false
+[monitors.speed]
+kind = "latency"
+model = "${MODEL}"
+reference = "previous"
+window = "1d"
+segment_by = ["version"]
+slo = ["99%:5ms"]
+enabled = false
+[monitors.groups]
+kind = "fairness"
+model = "${MODEL}"
+window = "1d"
+segment_by = ["region"]
+positive = "late"
+enabled = false
+[monitors.ranking]
+kind = "attribution"
+model = "${OTHER}"
+reference = "window:2026-01-02/2026-01-16"
+window = "1d"
 enabled = false
 [experiments.checkout]
 control = "A"
@@ -98,8 +120,10 @@ function predictions() {
       });
       if (i % 3 === 0) {
         lines.push({
-          model: "spam filter", version: "2026-01", environment: i % 2 ? "prod" : "shadow", event_id: `s${day}-${i}`, ts,
-          features: { length: Math.round(40 + 300 * random()) }, prediction: { label: random() < 0.2 ? "spam" : "ham" },
+          model: OTHER, version: "2026-01", environment: i % 2 ? "prod" : "shadow", event_id: `s${day}-${i}`, ts,
+          // By which of them it decides changes in the last days.
+          features: { length: Math.round(40 + 300 * random()), "attribution.length": random() / (day >= 27 ? 4 : 1), "attribution.links": random() / 2, "attribution.capitals": random() / 8 },
+          prediction: { label: random() < 0.2 ? "spam" : "ham" },
           latency_us: Math.round(3_000 + 2_000 * random()),
         });
       }
@@ -184,7 +208,7 @@ export class Service {
     }
     const day = (offset) => new Date(START + offset * DAY).toISOString().slice(0, 10);
     this.run("monitor", "backfill", "daily", "--from", day(16), "--to", day(DAYS));
-    for (const monitor of ["data", "answers"]) this.run("monitor", "backfill", monitor, "--from", day(22), "--to", day(DAYS));
+    for (const monitor of ["data", "answers", "speed", "groups", "ranking"]) this.run("monitor", "backfill", monitor, "--from", day(22), "--to", day(DAYS));
     for (let look = 0; look < 3; look++) this.run("experiment", "checkout");
     this.gate("candidate");
     this.gate("broken");
