@@ -11,8 +11,14 @@ use crate::{Statement, Store, StoreError};
 /// The year 2200, beyond which DateTime64 does not go far.
 const END_OF_TIME_US: i64 = 7_258_118_400_000_000;
 
-/// What tells the runs of a model apart: `compared` with a reference, or `alone`.
+/// What tells the runs of a model apart: `compared` with a reference, or `alone`; of `page` where the SELECT has other columns of these names.
 macro_rules! key {
+    (page compared) => {
+        concat!(key!(page alone), ", page.reference_kind, page.reference_name")
+    };
+    (page alone) => {
+        "page.monitor, page.window_start, page.window_end, page.granularity, page.version, page.environment"
+    };
     (compared) => {
         "monitor, window_start, window_end, granularity, version, environment, reference_kind, reference_name"
     };
@@ -44,38 +50,36 @@ macro_rules! pages {
            ",
             $columns,
             "
-    FROM (
-        SELECT * FROM windvane.",
+    FROM windvane.",
             $table,
-            " FINAL
-        WHERE model = {model:String} AND ",
+            " AS page FINAL
+    WHERE model = {model:String} AND ",
             $rows,
             "
-          AND (",
-            key!($runs),
-            ", computed_at) IN (
-            SELECT ",
+      AND (",
+            key!(page $runs),
+            ", page.computed_at) IN (
+        SELECT ",
             key!($runs),
             ", max(computed_at) AS latest
-            FROM windvane.",
+        FROM windvane.",
             $table,
             "
-            WHERE model = {model:String}
-              AND ({monitor:String} = '' OR monitor = {monitor:String})
-              AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-              AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-            GROUP BY ",
+        WHERE model = {model:String}
+          AND ({monitor:String} = '' OR monitor = {monitor:String})
+          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND window_start < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+        GROUP BY ",
             key!($runs),
             "
-            HAVING maxIf(computed_at, ",
+        HAVING maxIf(computed_at, ",
             $rows,
             ") = latest
-            ORDER BY window_start DESC, window_end DESC, ",
+        ORDER BY window_start DESC, window_end DESC, ",
             key!($runs),
             "
-            LIMIT {limit:UInt64} OFFSET {offset:UInt64}
-          )
-    ) AS page
+        LIMIT {limit:UInt64} OFFSET {offset:UInt64}
+      )
     ORDER BY page.window_start DESC, page.window_end DESC, ",
             key!($runs),
             ", ",
