@@ -12,7 +12,7 @@ pub const FLEET: View = View {
            known.n AS predictions_all, within.n AS predictions, failed.n AS failures,
            if(within.n > 0 AND isFinite(within.q[1]), within.q[1], NULL) AS latency_p50_us,
            if(within.n > 0 AND isFinite(within.q[3]), within.q[3], NULL) AS latency_p99_us,
-           labelled.n AS outcomes_all, of_model.n AS predictions_model,
+           labelled.n AS outcomes_all, sum(known.n) OVER (PARTITION BY known.model) AS predictions_model,
            formatDateTime(known.first, '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
            formatDateTime(known.last, '%Y-%m-%dT%H:%i:%SZ') AS last_ts
     FROM (
@@ -35,7 +35,6 @@ pub const FLEET: View = View {
           AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
         GROUP BY model, version, environment
     ) AS failed USING (model, version, environment)
-    LEFT JOIN (SELECT model, count() AS n FROM windvane.predictions GROUP BY model) AS of_model USING (model)
     LEFT JOIN (SELECT model, count() AS n FROM windvane.outcomes GROUP BY model) AS labelled USING (model)
     ORDER BY known.last DESC, model, version, environment
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
