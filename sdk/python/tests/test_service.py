@@ -137,6 +137,8 @@ def test_what_was_recorded_is_read_back(service):
     page = models._repr_html_()
     assert "read &lt;b&gt;" in page and "<b>" not in page
     assert len(reader.drift("read <b>")) == 0 and len(reader.monitors()) == 0 == len(reader.experiments())
+    for found in (reader.performance, reader.quality, reader.latency, reader.fairness, reader.attribution):
+        assert len(found("read <b>")) == 0, "a model that nobody looked at has no row"
     with pytest.raises(ReadError, match="404.*no-such-model|no-such-model.*404"):
         reader.drift("no-such-model")
     with pytest.raises(ReadError, match="colour"):

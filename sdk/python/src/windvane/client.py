@@ -116,6 +116,18 @@ class Reader:
         """Recorded checks of a model's data: a row a check."""
         return self._found(model, "quality", filters)
 
+    def latency(self, model: str, **filters: str) -> Table:
+        """Recorded latency of a model: a row a group and quantile, and a row a rule of an objective."""
+        return self._found(model, "latency", filters)
+
+    def fairness(self, model: str, **filters: str) -> Table:
+        """Recorded comparisons of groups: a row a group and metric. Filters: `monitor`, `segment`, `metric`, `verdict`, `from_`, `to`."""
+        return self._found(model, "fairness", filters)
+
+    def attribution(self, model: str, **filters: str) -> Table:
+        """Recorded rankings of features: a row a feature. Filters: `monitor`, `column`, `verdict`, `from_`, `to`."""
+        return self._found(model, "attribution", filters)
+
     def get(self, path: str, **parameters: str) -> Dict[str, Any]:
         """A document of `/api/v1/`, for what has no method here."""
         sent = {name.rstrip("_"): value for name, value in parameters.items() if value != ""}
@@ -145,7 +157,8 @@ class Reader:
 
     def _found(self, model: str, what: str, filters: Mapping[str, str]) -> Table:
         documents = self._pages(f"models/{_quoted(model)}/{what}", filters)
-        rows = [row for document in documents for row in _flat_rows(document)]
+        runs = [run for document in documents for run in document.get("runs", document.get("windows", []))]
+        rows = [{"model": model, **row} for run in runs for row in _flat_rows(run)]
         return Table(f"{what} of {model}", tuple(rows), tuple(documents))
 
 
@@ -169,7 +182,7 @@ def _drift_rows(run: Mapping[str, Any]) -> Iterator[Dict[str, Any]]:
 def _flat_rows(document: Mapping[str, Any]) -> Iterator[Dict[str, Any]]:
     """Rows of a document whose lists nest: what is beside an inner list is said with each of its entries."""
     lists = {name: held for name, held in document.items() if _is_rows(held)}
-    about = {name: held for name, held in document.items() if name not in lists and name not in _ENVELOPE}
+    about = {name: held for name, held in document.items() if name not in lists}
     if not lists:
         if about:
             yield about
@@ -178,9 +191,6 @@ def _flat_rows(document: Mapping[str, Any]) -> Iterator[Dict[str, Any]]:
         for row in rows:
             for inner in _flat_rows(row):
                 yield {**about, **inner}
-
-
-_ENVELOPE = ("schema", "next_offset")
 
 
 def _is_rows(held: Any) -> bool:
