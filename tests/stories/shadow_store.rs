@@ -288,13 +288,8 @@ async fn a_verdict_over_the_store_is_recorded_and_steers_a_roll_out() {
         (409, &"fail".into(), &0.into()),
         "{answer}"
     );
-    assert!(
-        answer["reasons"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|reason| reason.as_str().unwrap().starts_with("agreement:"))
-    );
+    let mut reasons = answer["reasons"].as_array().unwrap().iter();
+    assert!(reasons.any(|reason| reason.as_str().unwrap().starts_with("agreement:")), "{answer}");
     // By GET the answer is in the body.
     let url = format!("{}/api/v1/gates", service.url());
     let got = client.get(format!("{url}/delay-8/evaluate")).send().await.unwrap();
