@@ -1,22 +1,22 @@
 """What does a hook cost the program that it is in?
 
-`benches/sdk/run.sh` runs this with the environment of the SDK's tests. Three ways take turns in one process, round by round, so that
-whatever else the machine does hits all of them alike: no hook, `windvane.log_prediction` with 20 features, and a span of the
-OpenTelemetry SDK with the same 20 values as attributes. Both send to a sink in another process. Then a model server answers with and
-without the middleware.
+`benches/sdk/run.sh` runs this with the environment of the SDK's tests. Four ways take turns in one process, round by round, so that
+whatever else the machine does hits all of them alike: no hook, `windvane.log_prediction` with 20 features by each encoder, and a span of
+the OpenTelemetry SDK with the same 20 values as attributes. Each is called 1,000 times a second. All send to a sink in another process.
+Then what a server that is away costs in memory; `model_server.py` asks a model server with and without the middleware.
+Times are over all calls; beside them is the median over rounds of a round's own p99, which one bad round does not move.
 """
 
 import json
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-ROUNDS, CALLS = 60, 500
-RATE, SECONDS = 1_000, 5.0
+RATE, ROUNDS, ROUND_S = 1_000, 10, 2.0
+WARM_ROUNDS = 1
+AWAY_EVENTS, AWAY_QUEUE_BYTES = 300_000, 16 << 20
 
 
 class Sink(BaseHTTPRequestHandler):
@@ -46,8 +46,10 @@ def sink():
     server.serve_forever()
 
 
-def started(*arguments):
-    process = subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True)
+def started(program, *arguments):
+    """A child of this bench, and the port that it says it listens on."""
+    command = [sys.executable, str(Path(__file__).with_name(program)), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return process, int(process.stdout.readline())
 
 
@@ -56,11 +58,23 @@ def features(i):
 
 
 def quantiles(took):
-    took.sort()
-    return {f"p{q}": round(took[min(len(took) - 1, int(len(took) * q / 100))] / 1000, 2) for q in (50, 99, 99.9)}
+    """Of nanoseconds, in microseconds."""
+    took = sorted(took)
+    return {f"p{q}": round(took[min(len(took) - 1, int(len(took) * q / 100))] / 1000, 1) for q in (50, 90, 99, 99.9)}
+
+
+def median_p99(rounds):
+    """The median over rounds of each round's own p99."""
+    found = sorted(quantiles(took)["p99"] for took in rounds)
+    return found[len(found) // 2]
+
+
+def nothing(*_values):
+    pass
 
 
 def ways(port):
+    """By name: what makes a way ready, a call, and what waits until all of it is sent."""
     import windvane
     from windvane import _encode
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -85,117 +99,102 @@ def ways(port):
         with tracer.start_as_current_span("predict") as opened:
             opened.set_attributes(values)
 
-    nothing = lambda *values: None  # noqa: E731
     return {
-        "no hook": (nothing, nothing),
-        "windvane": (encoded_by(_encode._line_by_json), hook),
-        "windvane[fast]": (encoded_by(_encode._line_by_orjson), hook),
-        "opentelemetry span": (nothing, span),
+        "no hook": (nothing, nothing, nothing),
+        "windvane": (encoded_by(_encode._line_by_json), hook, windvane.flush),
+        "windvane[fast]": (encoded_by(_encode._line_by_orjson), hook, windvane.flush),
+        "opentelemetry span": (nothing, span, provider.force_flush),
     }
 
 
-def per_call(made):
-    """Wall time and the calling thread's own CPU time of each call, the ways taking turns."""
-    wall, own = {name: [] for name in made}, {name: [] for name in made}
-    for number in range(ROUNDS):
-        for name, (prepare, call) in made.items():
+def paced(call, rate, seconds, begin):
+    """Calls at a rate; answers each call's wall time and its thread's own CPU time. Late calls follow at once."""
+    wall, own = [], []
+    start = time.perf_counter()
+    for i in range(int(rate * seconds)):
+        values = features(begin + i)
+        due = start + i / rate
+        if (left := due - time.perf_counter()) > 0:
+            time.sleep(left)
+        cpu, begun = time.thread_time_ns(), time.perf_counter_ns()
+        call(values)
+        ended, cpu_ended = time.perf_counter_ns(), time.thread_time_ns()
+        wall.append(ended - begun)
+        own.append(cpu_ended - cpu)
+    return wall, own
+
+
+def calls(made):
+    """Each call at 1,000 a second, and the process's CPU meanwhile, the background thread and its last batch included."""
+    wall, own, share = ({name: [] for name in made} for _ in range(3))
+    for number in range(WARM_ROUNDS + ROUNDS):
+        for name, (prepare, call, flush) in made.items():
             prepare()
-            for i in range(CALLS):
-                values = features(number * CALLS + i)
-                cpu, begun = time.thread_time_ns(), time.perf_counter_ns()
-                call(values)
-                ended, cpu_ended = time.perf_counter_ns(), time.thread_time_ns()
-                wall[name].append(ended - begun)
-                own[name].append(cpu_ended - cpu)
+            begun, cpu = time.perf_counter(), time.process_time()
+            took, used = paced(call, RATE, ROUND_S, number * 10_000)
+            lasted = time.perf_counter() - begun
+            flush()
+            if number >= WARM_ROUNDS:
+                wall[name].append(took)
+                own[name].append(used)
+                share[name].append((time.process_time() - cpu) / lasted)
+    none = sum(share["no hook"]) / ROUNDS
     for name in made:
-        print(f"per call, us   {name:20} wall {quantiles(wall[name])}  own CPU {quantiles(own[name])}", flush=True)
+        n = sum(map(len, wall[name]))
+        mean = sum(share[name]) / ROUNDS
+        print(
+            f"call at {RATE}/s, us  {name:20} {n} calls  wall {quantiles(sum(wall[name], []))} rounds' p99 {median_p99(wall[name])}  "
+            f"own CPU {quantiles(sum(own[name], []))} rounds' p99 {median_p99(own[name])}  "
+            f"CPU {mean:.2%} of a core, {mean - none:+.2%} to no hook",
+            flush=True,
+        )
 
 
-def cpu_share(made):
-    """The process's CPU at 1,000 calls a second, the background thread included."""
-    for name, (prepare, call) in made.items():
-        prepare()
-        begun, cpu = time.perf_counter(), time.process_time()
-        calls = 0
-        while (now := time.perf_counter()) - begun < SECONDS:
-            due = int((now - begun) * RATE)
-            while calls < due:
-                call(features(calls))
-                calls += 1
-            time.sleep(0.002)
-        share = (time.process_time() - cpu) / (time.perf_counter() - begun)
-        print(f"at {RATE} calls/s  {name:20} {calls} calls, {share:.2%} of a core, making the values included", flush=True)
+def resident_bytes():
+    """What the process holds in memory; of Linux alone."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def model_server(port):
-    import numpy
-    import uvicorn
-    from fastapi import FastAPI, Request
-    from sklearn.linear_model import LogisticRegression
-
+def away():
+    """A server that is away: events as fast as they can be made, far more than the queue takes."""
     import windvane
-    from windvane.hooks import asgi
 
-    app = FastAPI()
-    if port != "0":
-        windvane.init(f"http://127.0.0.1:{port}", model="bench")
-        app.add_middleware(asgi.Middleware, routes={"/predict": asgi.Route()})
-    generator = numpy.random.default_rng(7)
-    rows = generator.normal(size=(500, 20))
-    model = LogisticRegression().fit(rows, rows[:, 0] > 0)
-
-    @app.post("/predict")
-    async def predict(request: Request):
-        body = await request.json()
-        return {"score": float(model.predict_proba([list(body.values())])[0, 1])}
-
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical"))
-    threading.Thread(target=server.run, daemon=True).start()
-    while not server.started:
-        time.sleep(0.01)
-    print(server.servers[0].sockets[0].getsockname()[1], flush=True)
-    threading.Event().wait()
-
-
-def served(sink_port):
-    """Requests one after another to both servers in turn."""
-    import http.client
-
-    servers = {"without": started("model", "0"), "with middleware": started("model", str(sink_port))}
-    took = {name: [] for name in servers}
-    body = json.dumps({f"x{k}": k * 0.1 for k in range(20)})
-    connections = {name: http.client.HTTPConnection("127.0.0.1", port) for name, (_, port) in servers.items()}
-    for number in range(80):
-        for name, connection in connections.items():
-            for _ in range(50):
-                begun = time.perf_counter_ns()
-                connection.request("POST", "/predict", body, {"content-type": "application/json"})
-                assert b"score" in connection.getresponse().read()
-                if number >= 5:
-                    took[name].append(time.perf_counter_ns() - begun)
-    for name, times in took.items():
-        rate = len(times) / (sum(times) / 1e9)
-        print(f"model server   {name:20} {len(times)} requests at {rate:.0f}/s, us {quantiles(times)}", flush=True)
-    for process, _ in servers.values():
-        process.kill()
+    client = windvane.init(
+        "http://127.0.0.1:9", model="bench", version="1", queue_bytes=AWAY_QUEUE_BYTES, exit_timeout_s=0.5, trace_context=False
+    )
+    windvane.log_prediction(features(0), score=0.5)
+    before, most, longest = resident_bytes(), 0, 0
+    for i in range(AWAY_EVENTS):
+        values = features(i)
+        begun = time.thread_time_ns()
+        client.log_prediction(values, score=0.5, latency_us=830)
+        longest = max(longest, time.thread_time_ns() - begun)
+        if i % 1_000 == 0:
+            most = max(most, client.stats().queued_bytes)
+    grown = resident_bytes() - before
+    client.close()
+    stats = client.stats()
+    lost = stats.dropped_total + stats.unconfirmed + stats.rejected
+    assert most <= AWAY_QUEUE_BYTES and stats.received + lost == stats.logged == AWAY_EVENTS + 1, stats
+    print(
+        f"server away: {stats.logged} events, queue of {AWAY_QUEUE_BYTES >> 20} MiB: at most {most / 2**20:.1f} MiB queued, "
+        f"memory grew by {grown / 2**20:.1f} MiB, longest call {longest / 1000:.0f} us of its own CPU; {json.dumps(stats.dropped)}",
+        flush=True,
+    )
 
 
 def main():
-    process, port = started("sink")
-    made = ways(port)
-    for prepare, call in made.values():
-        prepare()
-        for i in range(200):
-            call(features(i))
-    per_call(made)
-    cpu_share(made)
-    import windvane
+    process, port = started("overhead.py", "sink")
+    try:
+        calls(ways(port))
+        import windvane
 
-    windvane.flush(20)
-    print(windvane.stats(), flush=True)
-    served(port)
-    process.kill()
+        assert windvane.flush(20), windvane.stats()
+        print(windvane.stats(), flush=True)
+        subprocess.run([sys.executable, __file__, "away"], check=True)
+    finally:
+        process.kill()
 
 
 if __name__ == "__main__":
-    {"sink": sink, "model": lambda: model_server(sys.argv[2])}.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()
+    {"sink": sink, "away": away}.get(sys.argv[1] if len(sys.argv) > 1 else "", main)()

@@ -1,0 +1,136 @@
+"""Does a model server answer as fast with the middleware as without?
+
+Two servers, alike but for the middleware, take turns in answering 1,000 requests a second each. Requests leave when they are due, over
+as many connections as it takes, and are timed from then on, so that a server that stands still is charged for all who wait.
+The model is a product of 20 weights in plain Python: what is measured is the server and the hook, and both must fit on a small machine.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from overhead import median_p99, quantiles, started
+
+RATE, ROUNDS, ROUND_S = 1_000, 8, 3.0
+WARM_ROUNDS = 1
+CONNECTIONS = 32
+# After a round the hook sends what it has queued, and is charged for it.
+SETTLE_S = 1.5
+BODY = json.dumps({f"x{k}": k * 0.1 for k in range(20)}).encode()
+REQUEST = (
+    b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+)
+
+
+async def predict(scope, receive, send):
+    """The whole server: reads JSON, answers a score."""
+    if scope["type"] != "http":
+        return
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    score = sum(weight * value for weight, value in enumerate(json.loads(body).values()))
+    content = json.dumps({"score": score}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def serve(sink_port):
+    import uvicorn
+
+    import windvane
+    from windvane.hooks import asgi
+
+    app = predict
+    if sink_port != "0":
+        windvane.init(f"http://127.0.0.1:{sink_port}", model="bench")
+        app = asgi.Middleware(predict, routes={"/predict": asgi.Route()})
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off", access_log=False))
+    threading.Thread(target=server.run, daemon=True).start()
+    while not server.started:
+        time.sleep(0.01)
+    print(server.servers[0].sockets[0].getsockname()[1], flush=True)
+    threading.Event().wait()
+
+
+def cpu_s(pid):
+    """What a process has used, all threads of it; of Linux alone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def asked(connection):
+    """One request over a connection that is kept open."""
+    reader, writer = connection
+    writer.write(REQUEST)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200"), head
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+    assert b"score" in await reader.readexactly(int(length.split(b":")[1]))
+
+
+async def round_of(port):
+    """Nanoseconds from when each request was due."""
+    free = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    took = []
+
+    async def one(due_ns):
+        connection = await free.get()
+        await asked(connection)
+        took.append(time.perf_counter_ns() - due_ns)
+        free.put_nowait(connection)
+
+    tasks = []
+    start = time.perf_counter_ns()
+    for i in range(int(RATE * ROUND_S)):
+        due = start + i * 1_000_000_000 // RATE
+        if (left := due - time.perf_counter_ns()) > 0:
+            await asyncio.sleep(left / 1e9)
+        tasks.append(asyncio.create_task(one(due)))
+    await asyncio.gather(*tasks)
+    while not free.empty():
+        free.get_nowait()[1].close()
+    return took
+
+
+def main():
+    sink, sink_port = started("overhead.py", "sink")
+    servers = {
+        "without": started("model_server.py", "serve", "0"),
+        "with middleware": started("model_server.py", "serve", str(sink_port)),
+    }
+    rounds = {name: [] for name in servers}
+    used = dict.fromkeys(servers, 0.0)
+    try:
+        for number in range(WARM_ROUNDS + ROUNDS):
+            for name, (process, port) in servers.items():
+                before = cpu_s(process.pid)
+                took = asyncio.run(round_of(port))
+                time.sleep(SETTLE_S)
+                if number >= WARM_ROUNDS:
+                    rounds[name].append(took)
+                    used[name] += cpu_s(process.pid) - before
+    finally:
+        for process, _ in [*servers.values(), (sink, 0)]:
+            process.kill()
+    for name, held in rounds.items():
+        n = sum(map(len, held))
+        print(
+            f"model server at {RATE}/s, us  {name:16} {n} requests  {quantiles(sum(held, []))}  rounds' p99 {median_p99(held)}  "
+            f"CPU of the server {used[name] / n * 1e6:.0f} a request",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    serve(sys.argv[2]) if len(sys.argv) > 2 else main()
