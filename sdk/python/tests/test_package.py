@@ -1,5 +1,6 @@
 """Wheel and source distribution: built, installed into a clean environment, and used there."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -27,16 +28,16 @@ def test_both_distributions_hold_the_package_and_nothing_else(built):
     assert not [name for name in tarfile.open(built[".gz"]).getnames() if "tests" in name or ".pyc" in name]
 
 
-def test_the_wheel_works_in_a_clean_environment(built, collector, tmp_path):
+def test_the_readmes_code_runs_with_the_wheel_in_a_clean_environment(built, collector, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=120)
     python = tmp_path / "venv/bin/python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, built[".whl"]], check=True, timeout=120)
-    code = (
-        "import sys, windvane; windvane.init(sys.argv[1], model='m'); "
-        "windvane.log_prediction({'x': 1}, score=0.5); assert windvane.flush(20); "
-        "assert 'site-packages' in windvane.__file__, windvane.__file__"
-    )
-    done = subprocess.run([python, "-I", "-c", code, collector.url], capture_output=True, text=True, timeout=60)
+    (snippet,) = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.S)
+    code = f"{snippet}\nassert windvane.flush(20)\nassert 'site-packages' in windvane.__file__, windvane.__file__\n"
+    code = code.replace("http://127.0.0.1:8080", collector.url)
+    done = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert collector.count() == 1
+    assert {kind: len(records) for kind, records in collector.records.items()} == {
+        "predictions": 2, "outcomes": 1, "exposures": 1, "measurements": 1,
+    }  # fmt: skip
