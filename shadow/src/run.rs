@@ -6,15 +6,16 @@ mod error;
 mod fed;
 mod provenance;
 mod skips;
+mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub use error::{Blame, RunError};
 pub(crate) use provenance::resident;
 use serde::{Deserialize, Serialize};
-use windvane_types::gate::{Document, Latency, Placement, SCHEMA, Throughput};
+use windvane_types::gate::{BatchRates, Document, Latency, Placement, SCHEMA, Throughput};
 
 use crate::answer::Answer;
 use crate::compare::{Asked, Comparison, Noise};
@@ -130,7 +131,7 @@ pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunErr
     tell(Progress::Begins(Phase::OpenCandidate));
     let candidate = open(&runtime, job, &job.candidate, &profiles.path().join("candidate"))?;
     let sessions = (&champion.session, &candidate.session);
-    let wanted = wanted(job, sessions, target(job, &policy).as_ref());
+    let wanted = fed::wanted(job, sessions, fed::target(job, &policy).as_ref());
     let fed = fed::choose(job, traffic, &wanted)?;
     let mut gate = Gate::new(&fed.job, policy, (champion, candidate), fed.traffic)?;
     gate.notes.extend(fed.note);
@@ -172,6 +173,7 @@ struct Gate<'j> {
     outcomes: Outcomes,
     skips: Skips,
     throughput: Throughput,
+    by_batch: Vec<BatchRates>,
     notes: Vec<String>,
 }
 
@@ -184,8 +186,8 @@ impl<'j> Gate<'j> {
     ) -> Result<Self, RunError> {
         let (champion, candidate) = opened;
         let bounds = policy.quality.clone().unwrap_or_default();
-        let target = target(job, &policy);
-        let wanted = wanted(job, (&champion.session, &candidate.session), target.as_ref());
+        let target = fed::target(job, &policy);
+        let wanted = fed::wanted(job, (&champion.session, &candidate.session), target.as_ref());
         traffic.check(&wanted)?;
         let rows = traffic.rows(&wanted)?;
         let (traffic, picked) = match &job.sample {
@@ -219,6 +221,7 @@ impl<'j> Gate<'j> {
             outcomes,
             skips: Skips::default(),
             throughput: Throughput { champion: None, candidate: None },
+            by_batch: Vec::new(),
             notes: Vec::new(),
             policy,
         })
@@ -263,7 +266,7 @@ impl<'j> Gate<'j> {
             self.players.0.session().accepts(batch)?;
             self.players.1.session().accepts(batch)?;
         }
-        let rows_max = self.job.batching.rows_max;
+        let (rows_max, mut sweeps) = (self.job.batching.rows_max, Vec::new());
         for (player, placement, path) in [
             (&mut self.players.0, &mut self.placements.0, &self.paths.0),
             (&mut self.players.1, &mut self.placements.1, &self.paths.1),
@@ -277,7 +280,9 @@ impl<'j> Gate<'j> {
                 let device = device.as_str();
                 return Err(RunError::Fallback { path: path.clone(), device, nodes: on_cpu, operators });
             }
+            sweeps.push(sweep::sweep(player, chunk));
         }
+        self.by_batch = sweep::joined(&sweeps[0], &sweeps[1]);
         Ok(())
     }
 
@@ -445,29 +450,11 @@ impl<'j> Gate<'j> {
             not_asked: (done < self.total).then(|| self.total - done),
             override_by: None,
             skipped,
+            by_batch: self.by_batch,
         })
     }
 }
 
 fn swapped((n, agree): (u64, u64)) -> (u64, u64) {
     (agree, n)
-}
-
-/// The column with outcomes.
-fn target(job: &Job, policy: &Policy) -> Option<String> {
-    job.target.clone().or_else(|| policy.quality.as_ref()?.target.clone())
-}
-
-/// What is wanted of the traffic: the inputs of both models, and the columns that the job names.
-fn wanted(job: &Job, sessions: (&Session, &Session), target: Option<&String>) -> Wanted {
-    let mut inputs = BTreeMap::new();
-    for session in [sessions.0, sessions.1] {
-        for port in session.inputs() {
-            let declared = format!("model `{}` as {port}", session.model());
-            inputs.entry(port.name.clone()).or_insert((port.element, declared));
-        }
-    }
-    let time = job.time.iter().filter(|_| matches!(job.pace, Pace::Original(_)));
-    let extras: BTreeSet<String> = job.segment_by.iter().chain(target).chain(time).cloned().collect();
-    Wanted { inputs, extras }
 }

@@ -7,9 +7,9 @@ mod measured;
 use serde::{Deserialize, Serialize};
 
 pub use measured::{
-    Agreement, Deviation, Distribution, Latencies, Latency, Metric, Model, NoiseFloor, Output, Placement,
-    Provenance, Quality, RankCorrelation, Segment, Shown, SkippedRequest, SkippedRequests, Throughput,
-    TopClass,
+    Agreement, BatchRates, Deviation, Distribution, Latencies, Latency, Metric, Model, NoiseFloor, Output,
+    Placement, Provenance, Quality, RankCorrelation, Segment, Shown, SkippedRequest, SkippedRequests,
+    Throughput, TopClass,
 };
 
 /// The value of [`Document::schema`].
@@ -45,6 +45,9 @@ pub struct Document {
     /// Requests of the traffic that could not be asked, because they are broken or a model does not take them.
     #[serde(default)]
     pub skipped: SkippedRequests,
+    /// How many requests a second each model answers in calls of 1, 2, 4 … requests, measured shortly before the comparison.
+    #[serde(default)]
+    pub by_batch: Vec<BatchRates>,
 }
 
 impl Document {

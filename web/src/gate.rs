@@ -233,6 +233,7 @@ fn latencies(document: &Document) -> Markup {
     };
     html! {
         (plot::curves(&latency.champion.curve, &latency.candidate.curve))
+        (plot::batches(&document.by_batch))
         div.scroll tabindex="0" role="group" aria-label="Latencies" {
             table {
                 thead { tr { th scope="col" { "µs, " (latency.clock) } th scope="col" { "p50" } th scope="col" { "p95" } th scope="col" { "p99" } th scope="col" { "longest" } th scope="col" { "first" } th scope="col" { "requests/s" } th scope="col" { "steady" } } }

@@ -1,8 +1,12 @@
 //! Which traffic feeds the models, where there are two kinds of the same requests: recorded features, and tensors of a part of them.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Job, RunError};
+use crate::pace::Pace;
+use crate::policy::Policy;
+use crate::session::Session;
 use crate::traffic::{Traffic, TrafficError, Wanted};
 
 /// What is asked.
@@ -37,6 +41,25 @@ pub(super) fn choose<'j>(job: &'j Job, traffic: Traffic, wanted: &Wanted) -> Res
     Ok(Fed { job: Cow::Borrowed(job), traffic, note: Some(not_asked.clone()) })
 }
 
+/// The column with outcomes.
+pub(super) fn target(job: &Job, policy: &Policy) -> Option<String> {
+    job.target.clone().or_else(|| policy.quality.as_ref()?.target.clone())
+}
+
+/// What is wanted of the traffic: the inputs of both models, and the columns that the job names.
+pub(super) fn wanted(job: &Job, sessions: (&Session, &Session), target: Option<&String>) -> Wanted {
+    let mut inputs = BTreeMap::new();
+    for session in [sessions.0, sessions.1] {
+        for port in session.inputs() {
+            let declared = format!("model `{}` as {port}", session.model());
+            inputs.entry(port.name.clone()).or_insert((port.element, declared));
+        }
+    }
+    let time = job.time.iter().filter(|_| matches!(job.pace, Pace::Original(_)));
+    let extras: BTreeSet<String> = job.segment_by.iter().chain(target).chain(time).cloned().collect();
+    Wanted { inputs, extras }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -45,7 +68,7 @@ mod tests {
     use super::super::Instead;
     use super::*;
     use crate::device::SessionOptions;
-    use crate::pace::{Batching, Pace};
+    use crate::pace::Batching;
     use crate::tensor::Element;
 
     /// A folder with one request that has this input.

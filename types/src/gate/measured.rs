@@ -257,6 +257,17 @@ pub struct Throughput {
     pub candidate: Option<f64>,
 }
 
+/// Requests a second in calls of one size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchRates {
+    /// Requests in a call.
+    pub batch: u64,
+    /// The champion's; null where it does not take so many.
+    pub champion_per_s: Option<f64>,
+    /// The candidate's.
+    pub candidate_per_s: Option<f64>,
+}
+
 /// What outcomes say about both models.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Quality {

@@ -1,6 +1,7 @@
-//! Plots of a gate as SVG: shares as bars with their intervals, and distribution functions of latencies.
+//! Plots of a gate as SVG: shares as bars with their intervals, distribution functions of latencies, and rates by size of call.
 
 use maud::{Markup, html};
+use windvane_types::gate::BatchRates;
 
 use crate::chart::{cut, px};
 use crate::numbers::{latency, number};
@@ -75,6 +76,39 @@ pub(super) fn curves(champion: &[[f64; 2]], candidate: &[[f64; 2]]) -> Markup {
                     }
                     polyline.line.s5 points=(path(champion)) {}
                     polyline.line.s0 points=(path(candidate)) {}
+                }
+            }
+        }
+    }
+}
+
+/// Requests a second of both models by requests in a call; nothing where there is one size alone.
+pub(super) fn batches(rates: &[BatchRates]) -> Markup {
+    let all = rates.iter().flat_map(|rates| [rates.champion_per_s, rates.candidate_per_s]).flatten();
+    let most = all.reduce(f64::max).filter(|most| *most > 0.0 && rates.len() > 1);
+    let Some(most) = most else { return html! {} };
+    let x = |at: usize| MARGIN * 2.0 + at as f64 / (rates.len() - 1) as f64 * (WIDTH - MARGIN * 3.0);
+    let y = |rate: f64| HEIGHT - MARGIN - rate / most * (HEIGHT - 2.0 * MARGIN);
+    let path = |of: fn(&BatchRates) -> Option<f64>| {
+        let one = |(at, rates): (usize, &BatchRates)| Some(format!("{},{}", px(x(at)), px(y(of(rates)?))));
+        rates.iter().enumerate().filter_map(one).collect::<Vec<_>>().join(" ")
+    };
+    html! {
+        figure {
+            figcaption { "Requests a second by requests in a call" }
+            ul.legend { li { i.key.s5 {} "champion" } li { i.key.s0 {} "candidate" } }
+            div.scroll tabindex="0" role="group" aria-label="Throughput by size of call" {
+                svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(format!("Throughput by size of call, up to {} requests a second", number(most))) {
+                    @for (at, rates) in rates.iter().enumerate() {
+                        line.grid x1=(px(x(at))) x2=(px(x(at))) y1=(px(y(most))) y2=(px(y(0.0))) {}
+                        text.tick x=(px(x(at))) y=(px(HEIGHT - 20.0)) text-anchor="middle" { (rates.batch) }
+                    }
+                    @for share in [0.0, 0.5, 1.0] {
+                        line.grid x1=(px(MARGIN * 2.0)) x2=(px(WIDTH - MARGIN)) y1=(px(y(share * most))) y2=(px(y(share * most))) {}
+                        text.tick x="0" y=(px(y(share * most) + 4.0)) { (number(share * most)) }
+                    }
+                    polyline.line.s5 points=(path(|rates| rates.champion_per_s)) {}
+                    polyline.line.s0 points=(path(|rates| rates.candidate_per_s)) {}
                 }
             }
         }

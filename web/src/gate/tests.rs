@@ -1,7 +1,7 @@
 //! Gates of made-up runs: what a report and its page say, what they never hold.
 
 use windvane_store::gate_findings::Latest;
-use windvane_types::gate::{SkippedRequest, SkippedRequests};
+use windvane_types::gate::{BatchRates, SkippedRequest, SkippedRequests};
 
 use super::*;
 
@@ -130,6 +130,18 @@ fn a_report_names_requests_that_could_not_be_asked() {
     {
         assert!(html.contains(part), "no `{part}`: {html}");
     }
+}
+
+#[test]
+fn throughput_is_drawn_where_calls_of_several_sizes_were_timed() {
+    let mut document = document("pass");
+    let rates = |batch, champion_per_s| BatchRates { batch, champion_per_s, candidate_per_s: Some(50.0) };
+    document.by_batch = vec![rates(1, Some(100.0))];
+    let caption = "Requests a second by requests in a call";
+    assert!(!gate_report(&document).contains(caption));
+    document.by_batch.push(rates(2, None));
+    let html = gate_report(&document);
+    assert!(html.contains(caption) && html.contains("up to 100 requests a second"), "{html}");
 }
 
 #[test]
