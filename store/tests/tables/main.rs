@@ -10,5 +10,6 @@ mod leases;
 mod library;
 mod migrations;
 mod populations;
+mod replays;
 mod statements;
 mod telemetry;
