@@ -46,7 +46,7 @@ struct Row<'a> {
     verdict: &'a str,
 }
 
-/// Writes the findings of a run: a repeated run on the same window overwrites them.
+/// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
@@ -71,7 +71,10 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
         encode_row(run, &row, &mut body);
         rows += 1;
     }
-    findings::send(store, (TABLE, COLUMNS), &format!("attribution-{}", run.run_id), (rows, body)).await
+    let token = format!("attribution-{}", run.run_id);
+    let rows = findings::send(store, (TABLE, COLUMNS), &token, (rows, body)).await?;
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
+    Ok(rows)
 }
 
 /// Appends the columns in the order of [`COLUMNS`].

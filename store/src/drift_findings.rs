@@ -73,12 +73,31 @@ pub struct Run {
     pub granularity: String,
 }
 
-/// Writes the findings of a run: a repeated run on the same window overwrites them.
+impl Run {
+    /// What the run has looked at.
+    pub(crate) fn scope(&self) -> findings::Scope<'_> {
+        findings::Scope {
+            run_id: &self.run_id,
+            computed_at_us: self.computed_at_us,
+            model: &self.model,
+            version: &self.version,
+            environment: &self.environment,
+            monitor: &self.monitor,
+            window: self.window,
+            granularity: &self.granularity,
+        }
+    }
+}
+
+/// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
 pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
-    findings::send(store, (TABLE, COLUMNS), &format!("drift-{}", run.run_id), encode(run, document)).await
+    let token = format!("drift-{}", run.run_id);
+    let rows = findings::send(store, (TABLE, COLUMNS), &token, encode(run, document)).await?;
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
+    Ok(rows)
 }
 
 fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {

@@ -51,13 +51,16 @@ struct Detail<'a> {
     labelled: u64,
 }
 
-/// Writes the findings of a run: a repeated run on the same window overwrites them. A fairness run has no reference in time, so that
-/// of the run is not read.
+/// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have. A fairness
+/// run has no reference in time, so that of the run is not read.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
 pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
-    findings::send(store, (TABLE, COLUMNS), &format!("fairness-{}", run.run_id), encode(run, document)).await
+    let token = format!("fairness-{}", run.run_id);
+    let rows = findings::send(store, (TABLE, COLUMNS), &token, encode(run, document)).await?;
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
+    Ok(rows)
 }
 
 fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {

@@ -5,8 +5,8 @@ use windvane_types::span::Span;
 
 use crate::client::Insert;
 use crate::rowbinary as rb;
-use crate::wire::Column;
-use crate::{Store, StoreError, native};
+use crate::wire::{Column, Wire};
+use crate::{Statement, Store, StoreError, native};
 
 /// What a run was about; its document says what came out.
 #[derive(Debug, Clone)]
@@ -43,6 +43,20 @@ impl Run {
         }
     }
 
+    /// What the run has looked at.
+    pub(crate) fn scope(&self) -> Scope<'_> {
+        Scope {
+            run_id: &self.run_id,
+            computed_at_us: self.computed_at_us,
+            model: &self.model,
+            version: &self.version,
+            environment: &self.environment,
+            monitor: &self.monitor,
+            window: self.window,
+            granularity: &self.granularity,
+        }
+    }
+
     /// Appends the columns from `window_start` to `granularity`.
     pub(crate) fn when(&self, out: &mut Vec<u8>) {
         rb::i64(out, self.window.start_us);
@@ -76,4 +90,94 @@ pub(crate) async fn send(
         .expect("these rows were encoded for these columns");
     store.send(Insert { table, columns, token, pieces }).await?;
     Ok(rows)
+}
+
+/// Which window of which monitor a run has looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) run_id: &'a str,
+    pub(crate) computed_at_us: i64,
+    pub(crate) model: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) environment: &'a str,
+    pub(crate) monitor: &'a str,
+    pub(crate) window: Span,
+    pub(crate) granularity: &'a str,
+}
+
+/// Empties what earlier runs of a monitor have found in the same window and the latest one has not: a segment that has too few rows
+/// by now, a column that is no longer watched. Rows stay under their keys, as the table keeps the latest of each, and say
+/// `insufficient_data` and no numbers. Asked after the run's own rows are written; a run by hand empties nothing, for the next one may
+/// ask something else of the same window.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses; it may be asked again.
+pub(crate) async fn empty_the_rest(
+    store: &Store,
+    (table, columns): (&str, &[Column]),
+    scope: Scope<'_>,
+) -> Result<(), StoreError> {
+    if scope.monitor.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let values: Vec<String> = columns.iter().map(emptied).collect();
+    let statement = Statement::new(format!(
+        "INSERT INTO {{database:Identifier}}.{table} ({}) SELECT {} FROM {{database:Identifier}}.{table} FINAL \
+         WHERE model = {{model:String}} AND monitor = {{monitor:String}} \
+         AND window_start = fromUnixTimestamp64Micro({{from:Int64}}, 'UTC') \
+         AND window_end = fromUnixTimestamp64Micro({{to:Int64}}, 'UTC') AND granularity = {{granularity:String}} \
+         AND version = {{version:String}} AND environment = {{environment:String}} AND run_id != {{run_id:String}} \
+         AND computed_at < fromUnixTimestamp64Micro({{emptied_at:Int64}}, 'UTC')",
+        names.join(", "),
+        values.join(", "),
+    ))
+    .param("database", store.database())
+    .param("model", scope.model)
+    .param("monitor", scope.monitor)
+    .param("from", scope.window.start_us)
+    .param("to", scope.window.end_us)
+    .param("granularity", scope.granularity)
+    .param("version", scope.version)
+    .param("environment", scope.environment)
+    .param("run_id", scope.run_id)
+    // Just before the run's own rows, so that those are the latest of a window.
+    .param("emptied_at", scope.computed_at_us - 1);
+    store.execute(&statement).await
+}
+
+/// What a column holds once its row is emptied, as an expression without a name: one that has the column's would stand for it in the
+/// condition too.
+fn emptied(column: &Column) -> String {
+    match (column.name, column.wire) {
+        ("run_id", _) => "{run_id:String}".to_owned(),
+        ("computed_at", _) => "fromUnixTimestamp64Micro({emptied_at:Int64}, 'UTC')".to_owned(),
+        // Rows without a verdict of their own stay without one.
+        ("verdict", _) => "if(verdict = '', '', 'insufficient_data')".to_owned(),
+        (_, Wire::OptionalNumber) => "NULL".to_owned(),
+        (_, Wire::Count) => "toUInt64(0)".to_owned(),
+        (_, Wire::Flag) => "false".to_owned(),
+        (name, _) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::emptied;
+    use crate::wire::{Column, Wire};
+
+    #[test]
+    fn an_emptied_row_keeps_its_key_and_no_number() {
+        for (name, wire, expected) in [
+            ("segment_value", Wire::Text, "segment_value"),
+            ("outcomes_until", Wire::Micros, "outcomes_until"),
+            ("statistic", Wire::OptionalNumber, "NULL"),
+            ("n_current", Wire::Count, "toUInt64(0)"),
+            ("drifted", Wire::Flag, "false"),
+            ("verdict", Wire::Word, "if(verdict = '', '', 'insufficient_data')"),
+            ("run_id", Wire::Text, "{run_id:String}"),
+        ] {
+            assert_eq!(emptied(&Column { name, wire }), expected);
+        }
+    }
 }

@@ -38,7 +38,7 @@ const COLUMNS: &[Column] = &[
     column("detail", Wire::Text),
 ];
 
-/// Writes the findings of a run: a repeated run on the same window overwrites them.
+/// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
@@ -58,7 +58,10 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
             rows += 1;
         }
     }
-    findings::send(store, (TABLE, COLUMNS), &format!("latency-{}", run.run_id), (rows, body)).await
+    let token = format!("latency-{}", run.run_id);
+    let rows = findings::send(store, (TABLE, COLUMNS), &token, (rows, body)).await?;
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
+    Ok(rows)
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -52,8 +52,8 @@ const COLUMNS: &[Column] = &[
 /// A segment's values by column.
 type Values = BTreeMap<String, Option<String>>;
 
-/// Writes the findings of a run: a repeated run on the same window overwrites them. Chunks without a start and an end, which have
-/// no place in time, are left out.
+/// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have. Chunks
+/// without a start and an end, which have no place in time, are left out.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
@@ -62,13 +62,11 @@ pub async fn write(
     (run, outcomes_until_us): (&Run, i64),
     document: &Document,
 ) -> Result<u64, StoreError> {
-    findings::send(
-        store,
-        (TABLE, COLUMNS),
-        &format!("performance-{}", run.run_id),
-        encode((run, outcomes_until_us), document),
-    )
-    .await
+    let token = format!("performance-{}", run.run_id);
+    let rows =
+        findings::send(store, (TABLE, COLUMNS), &token, encode((run, outcomes_until_us), document)).await?;
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
+    Ok(rows)
 }
 
 fn encode((run, outcomes_until_us): (&Run, i64), document: &Document) -> (u64, Vec<u8>) {

@@ -41,6 +41,17 @@ fn run(run_id: &str, computed_at_us: i64) -> Run {
     }
 }
 
+/// Whether the segment's row is of the second run, and what it says.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Kept {
+    segment_key: String,
+    run_id: String,
+    verdict: String,
+    effect: Option<Real>,
+    drifted: bool,
+    n_current: u64,
+}
+
 #[derive(Deserialize)]
 struct Row {
     segment_key: String,
@@ -73,6 +84,47 @@ async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
     assert_eq!((rows[1].segment_key.as_str(), rows[1].segment_value.as_str()), ("origin,region", "EWR,"));
     for part in [r#""segment":{"origin":"EWR","region":null}"#, r#""p_judged":0.07"#] {
         assert!(rows[1].detail.contains(part), "{}", rows[1].detail);
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
+    let running = Running::migrated().await;
+    let in_2100 = 130 * 365 * DAY_US;
+    let mut without = document(0.4);
+    without.segments.clear();
+    for monitor in ["hourly", ""] {
+        let run = |id: &str, order: i64| Run { monitor: monitor.to_owned(), ..run(id, in_2100 + order) };
+        write(&running.store, &run("first", 10), &document(0.2)).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(write(&running.store, &run("second", 20), &without).await.unwrap(), 1);
+        }
+        // One that began before and ends after it changes nothing.
+        write(&running.store, &run("late", 5), &without).await.unwrap();
+        let sql = "SELECT segment_key, run_id, verdict, effect, drifted, n_current FROM drift_findings FINAL \
+                   WHERE monitor = {monitor:String} ORDER BY segment_key";
+        let statement = Statement::new(sql).param("monitor", monitor);
+        let rows: Vec<Kept> = running.store.rows(&statement).await.unwrap();
+        let kept = |segment_key: &str, run_id: &str, effect: f64| Kept {
+            segment_key: segment_key.to_owned(),
+            run_id: run_id.to_owned(),
+            verdict: "drift".to_owned(),
+            effect: Some(Real(effect)),
+            drifted: true,
+            n_current: 20,
+        };
+        let part = match monitor {
+            "" => kept("origin,region", "first", 0.2),
+            _ => Kept {
+                verdict: "insufficient_data".to_owned(),
+                effect: None,
+                drifted: false,
+                n_current: 0,
+                ..kept("origin,region", "second", 0.4)
+            },
+        };
+        assert_eq!(rows, [kept("", "second", 0.4), part], "monitor `{monitor}`");
     }
     running.end().await;
 }
