@@ -8,8 +8,8 @@ use std::time::Duration;
 use windvane_analyzer::drift::{Deployment, FixedReference, Method, Rule, SegmentBounds};
 use windvane_analyzer::latency::{Objective, level_of};
 use windvane_analyzer::monitor::{
-    DriftMonitor, Expected, Job, LatencyMonitor, PerformanceMonitor, Period, QualityMonitor, Schedule,
-    Watched, jitter_us,
+    DriftMonitor, Expected, Job, LatencyMonitor, PerformanceMonitor, Period, QualityMonitor, Reopen,
+    Schedule, Watched, jitter_us,
 };
 use windvane_analyzer::performance::{self, Cut, Question};
 use windvane_stats::correction::Correction;
@@ -153,7 +153,6 @@ fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
         Some("ranking") => Some(Task::Ranking),
         _ => None,
     };
-    let us = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
     let roles = Roles { group: layers.text(table.join("group")), ..Roles::default() };
     let question = Question {
         task: task?,
@@ -184,9 +183,17 @@ fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
         watched: watched?,
         reference: reference?,
         question,
-        reopen_for_us: us(layers.length(table.join("reopen_for"), Duration::from_secs(30 * 86_400))),
-        reopen_every: layers.length(table.join("reopen_every"), Duration::from_secs(3_600)),
+        reopen: reopen(layers, &table),
     })
+}
+
+/// How long and how often windows are measured again when outcomes come late.
+fn reopen(layers: &mut Layers, table: &KeyPath) -> Reopen {
+    let us = |length: Duration| i64::try_from(length.as_micros()).unwrap_or(i64::MAX);
+    Reopen {
+        for_us: us(layers.length(table.join("reopen_for"), Duration::from_secs(30 * 86_400))),
+        every: layers.length(table.join("reopen_every"), Duration::from_secs(3_600)),
+    }
 }
 
 fn quality(layers: &mut Layers, name: &str) -> Option<QualityMonitor> {

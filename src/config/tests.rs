@@ -172,11 +172,12 @@ fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
 fn monitors_of_groups_and_of_attributions_say_what_they_take() {
     let table = "[monitors.fair]\nkind = \"fairness\"\nmodel = \"delay\"\n";
     let config = check(&format!(
-        "{table}segment_by = [\"region\"]\nreference_group = [\"east\"]\nthreshold = 0.7\nmax_gap = 0.1\n"
+        "{table}segment_by = [\"region\"]\nreference_group = [\"east\"]\nthreshold = 0.7\nmax_gap = 0.1\nreopen_for = \"45d\"\n"
     ))
     .unwrap();
     let [Job::Fairness(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
     assert_eq!((monitor.threshold, monitor.max_gap, monitor.min_rows), (0.7, 0.1, 100));
+    assert_eq!((monitor.reopen.for_us, monitor.reopen.every.as_secs()), (45 * 86_400 * 1_000_000, 3_600));
     assert_eq!(monitor.reference_group.as_deref(), Some(&["east".to_owned()][..]));
     let told =
         faults(&format!("{table}reference = \"previous\"\nreference_group = [\"a\"]\ntask = \"binary\"\n"));
@@ -205,7 +206,7 @@ fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
         "[monitors.right]\nkind = \"performance\"\nmodel = \"delay\"\nreference = \"baseline:spring\"\n";
     let config = check(&format!("{table}task = \"binary\"\nreopen_for = \"45d\"\n")).unwrap();
     let [Job::Performance(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
-    assert_eq!((monitor.watched.name.as_str(), monitor.reopen_for_us), ("right", 45 * 86_400 * 1_000_000));
+    assert_eq!((monitor.watched.name.as_str(), monitor.reopen.for_us), ("right", 45 * 86_400 * 1_000_000));
     let told = faults(&format!("{table}methods = [\"ks\"]\n"));
     for part in ["has 2 faults", "`task` is missing", "goes with kind = \"drift\" only"] {
         assert!(told.contains(part), "{part} in {told}");

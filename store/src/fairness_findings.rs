@@ -6,6 +6,7 @@ use serde::Serialize;
 use windvane_types::fairness::{Document, Gap, Group};
 
 use crate::findings::{self, Run};
+use crate::performance_findings::{self, Seen};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Store, StoreError};
@@ -22,6 +23,7 @@ const COLUMNS: &[Column] = &[
     column("window_start", Wire::Micros),
     column("window_end", Wire::Micros),
     column("granularity", Wire::Word),
+    column("outcomes_until", Wire::Micros),
     column("segment_key", Wire::Word),
     column("segment_value", Wire::Text),
     column("reference_value", Wire::Text),
@@ -56,14 +58,35 @@ struct Detail<'a> {
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
-pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
+pub async fn write(
+    store: &Store,
+    (run, outcomes_until_us): (&Run, i64),
+    document: &Document,
+) -> Result<u64, StoreError> {
     let token = format!("fairness-{}", run.run_id);
-    let rows = findings::send(store, (TABLE, COLUMNS), &token, encode(run, document)).await?;
+    let rows =
+        findings::send(store, (TABLE, COLUMNS), &token, encode((run, outcomes_until_us), document)).await?;
     findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
     Ok(rows)
 }
 
-fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
+/// Empties what a monitor has found in a window in which there is nothing to compare by now.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses; it may be asked again.
+pub async fn empty(store: &Store, run: &Run) -> Result<(), StoreError> {
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await
+}
+
+/// What the latest comparisons of a monitor's windows have seen.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn seen(store: &Store, whose: (&str, &str), from_us: i64) -> Result<Vec<Seen>, StoreError> {
+    performance_findings::seen_in(store, TABLE, whose, from_us).await
+}
+
+fn encode(run: (&Run, i64), document: &Document) -> (u64, Vec<u8>) {
     let (mut out, mut rows) = (Vec::new(), 0);
     for group in &document.groups {
         for gap in &group.gaps {
@@ -75,9 +98,15 @@ fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
 }
 
 /// Appends the columns in the order of [`COLUMNS`].
-fn encode_row(run: &Run, document: &Document, (group, gap): (&Group, &Gap), out: &mut Vec<u8>) {
+fn encode_row(
+    (run, outcomes_until_us): (&Run, i64),
+    document: &Document,
+    (group, gap): (&Group, &Gap),
+    out: &mut Vec<u8>,
+) {
     run.whose(out);
     run.when(out);
+    rb::i64(out, outcomes_until_us);
     rb::string(out, &group.group.keys().map(String::as_str).collect::<Vec<_>>().join(","));
     rb::string(out, &values(&group.group));
     // Calibration is of a group alone.

@@ -284,18 +284,24 @@ pub struct Seen {
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
-pub async fn seen(
+pub async fn seen(store: &Store, whose: (&str, &str), from_us: i64) -> Result<Vec<Seen>, StoreError> {
+    seen_in(store, TABLE, whose, from_us).await
+}
+
+/// The same of any table that keeps `outcomes_until`.
+pub(crate) async fn seen_in(
     store: &Store,
+    table: &str,
     (model, monitor): (&str, &str),
     from_us: i64,
 ) -> Result<Vec<Seen>, StoreError> {
-    let statement = Statement::new(
+    let statement = Statement::new(format!(
         "SELECT toUnixTimestamp64Micro(window_start) AS start_us, toUnixTimestamp64Micro(window_end) AS end_us, \
-         toUnixTimestamp64Micro(argMax(outcomes_until, computed_at)) AS until_us FROM performance_findings \
-         WHERE model = {model:String} AND monitor = {monitor:String} \
-         AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC') \
+         toUnixTimestamp64Micro(argMax(outcomes_until, computed_at)) AS until_us FROM {table} \
+         WHERE model = {{model:String}} AND monitor = {{monitor:String}} \
+         AND window_end > fromUnixTimestamp64Micro({{from:Int64}}, 'UTC') \
          GROUP BY window_start, window_end ORDER BY window_start, window_end",
-    )
+    ))
     .param("model", model)
     .param("monitor", monitor)
     .param("from", from_us);

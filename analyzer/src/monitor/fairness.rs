@@ -1,14 +1,17 @@
 //! A fairness monitor: how alike one window's predictions treat groups, by the outcomes that are known; findings into
 //! `fairness_findings`.
+//!
+//! Outcomes come late, so a window is compared more than once: see [`Reopen`].
 
 use serde_json::{Value, json};
 use windvane_stats::correction::Correction;
-use windvane_store::fairness_findings;
+use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::populations::{self, OUTCOME};
-use windvane_store::{Reader, Store};
+use windvane_store::{Reader, Store, StoreError, fairness_findings, performance_findings};
+use windvane_types::span::Span;
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Watched};
+use super::{JobError, Reopen, Watched, reopen};
 use crate::drift::{self, OpenError};
 use crate::fairness::{self, FairnessError, FairnessRequest};
 
@@ -35,6 +38,8 @@ pub struct FairnessMonitor {
     pub max_gap: f64,
     /// The bound on the chance that groups that are treated alike fail.
     pub alpha: f64,
+    /// How long and how often windows are compared again when outcomes come for them.
+    pub reopen: Reopen,
 }
 
 impl FairnessMonitor {
@@ -47,6 +52,8 @@ impl FairnessMonitor {
             "min_rows": self.min_rows,
             "max_gap": self.max_gap,
             "alpha": self.alpha,
+            "reopen_for_s": self.reopen.for_us / 1_000_000,
+            "reopen_every_s": self.reopen.every.as_secs(),
         }))
     }
 
@@ -55,6 +62,9 @@ impl FairnessMonitor {
         let deployment = &self.watched.deployment;
         let source = format!("{} {}", deployment.model, attempt.window);
         let filter = drift::filter(deployment, attempt.window, attempt.now_us);
+        let until_us = performance_findings::outcomes_until(store, &deployment.model, attempt.window)
+            .await
+            .map_err(JobError::Read)?;
         let opened = populations::open_labelled(&reader, source, &filter).await;
         let mut population = opened.map_err(OpenError::Read)?;
         population.allow_absent(&self.group_by);
@@ -73,16 +83,18 @@ impl FairnessMonitor {
             correction: Correction::Holm,
             population,
         };
+        let run = self.watched.findings_of(attempt, ("", ""));
         let document = match fairness::run(&reader, &request).await {
             Ok(document) => document,
             // A window without the group that others are compared with says nothing.
             Err(FairnessError::NoGroup { .. }) => {
+                fairness_findings::empty(store, &run).await.map_err(JobError::Write)?;
                 return Ok(Outcome { verdict: "insufficient_data".to_owned(), ..Outcome::default() });
             }
             Err(error) => return Err(error.into()),
         };
-        let run = self.watched.findings_of(attempt, ("", ""));
-        let findings = fairness_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
+        let written = fairness_findings::write(store, (&run, until_us), &document).await;
+        let findings = written.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: 0,
             rows_current: document.rows,
@@ -90,5 +102,20 @@ impl FairnessMonitor {
             verdict: document.verdict.as_str().to_owned(),
             answer: Some(Answer::Fairness(Box::new(document))),
         })
+    }
+
+    /// The windows that have had outcomes that their comparisons have not seen: they are to be compared again. `since_us` is when
+    /// this was asked last, 0 for never.
+    pub(super) async fn reopened(
+        &self,
+        store: &Store,
+        runs: &[MonitorRun],
+        (now_us, since_us): (i64, i64),
+    ) -> Result<Vec<Span>, StoreError> {
+        let open = self.reopen.open(runs, now_us);
+        let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
+        let model = self.watched.deployment.model.as_str();
+        let seen = fairness_findings::seen(store, (model, self.watched.name.as_str()), first_us).await?;
+        reopen::late(store, model, (&open, &seen), since_us).await
     }
 }

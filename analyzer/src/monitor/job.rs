@@ -168,11 +168,11 @@ impl Job {
         times: (i64, i64),
     ) -> Result<Vec<Span>, StoreError> {
         match self {
+            Self::Fairness(monitor) => monitor.reopened(store, runs, times).await,
             Self::Performance(monitor) => monitor.reopened(store, runs, times).await,
             Self::Attribution(_)
             | Self::Drift(_)
             | Self::Experiment(_)
-            | Self::Fairness(_)
             | Self::Latency(_)
             | Self::Quality(_) => Ok(Vec::new()),
         }
@@ -181,11 +181,11 @@ impl Job {
     /// How often it is asked whether windows that are done have to be run again; `None` for never.
     pub(super) fn reopens_every(&self) -> Option<Duration> {
         match self {
-            Self::Performance(monitor) => Some(monitor.reopen_every),
+            Self::Fairness(monitor) => Some(monitor.reopen.every),
+            Self::Performance(monitor) => Some(monitor.reopen.every),
             Self::Attribution(_)
             | Self::Drift(_)
             | Self::Experiment(_)
-            | Self::Fairness(_)
             | Self::Latency(_)
             | Self::Quality(_) => None,
         }

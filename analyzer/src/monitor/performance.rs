@@ -1,25 +1,18 @@
 //! A performance monitor: one window of a model's predictions with the outcomes that are known, findings into `performance_findings`.
 //!
-//! Outcomes come late, so a window is measured more than once: when it is due, and again after outcomes came for it, as long as
-//! [`PerformanceMonitor::reopen_for_us`] says and no more often than [`PerformanceMonitor::reopen_every`]. Findings have a natural key,
-//! so that the latest measurement takes the place of the earlier ones.
-
-use std::time::Duration;
+//! Outcomes come late, so a window is measured more than once: see [`Reopen`].
 
 use serde_json::{Value, json};
 use windvane_store::drift_findings::Run;
-use windvane_store::monitor_runs::{MonitorRun, RunState};
+use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::performance::Period as ByCalendar;
-use windvane_store::performance_findings::{self, Seen};
+use windvane_store::performance_findings;
 use windvane_store::{Reader, Store, StoreError};
 use windvane_types::span::{ReferenceKind, Span};
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Period, Watched};
+use super::{JobError, Period, Reopen, Watched, reopen};
 use crate::performance::{self, Asked, Cut, Opened, PerformanceRequest, Question};
-
-/// How long what was received may wait in a spool before it is stored.
-const STORED_WITHIN_US: i64 = 86_400 * 1_000_000;
 
 /// Earlier windows that say whether estimates can be trusted.
 const PAST_MAX: u64 = 30;
@@ -33,10 +26,8 @@ pub struct PerformanceMonitor {
     pub reference: ReferenceKind,
     /// What is measured; how rows are cut follows from the window.
     pub question: Question,
-    /// How long after its end a window is measured again when outcomes come, microseconds.
-    pub reopen_for_us: i64,
-    /// The least time between two measurements of a window that was re-opened.
-    pub reopen_every: Duration,
+    /// How long and how often windows are measured again when outcomes come for them.
+    pub reopen: Reopen,
 }
 
 impl PerformanceMonitor {
@@ -44,8 +35,8 @@ impl PerformanceMonitor {
         let question = &self.question;
         self.watched.settings(json!({
             "reference": self.reference.to_string(),
-            "reopen_for_s": self.reopen_for_us / 1_000_000,
-            "reopen_every_s": self.reopen_every.as_secs(),
+            "reopen_for_s": self.reopen.for_us / 1_000_000,
+            "reopen_every_s": self.reopen.every.as_secs(),
             "task": question.task.as_str(),
             "positive": question.positive,
             "threshold": question.threshold,
@@ -132,29 +123,10 @@ impl PerformanceMonitor {
         runs: &[MonitorRun],
         (now_us, since_us): (i64, i64),
     ) -> Result<Vec<Span>, StoreError> {
-        let open = |run: &&MonitorRun| {
-            run.state == RunState::Done && run.window_end_us.saturating_add(self.reopen_for_us) > now_us
-        };
-        let open: Vec<&MonitorRun> = runs.iter().filter(open).collect();
+        let open = self.reopen.open(runs, now_us);
         let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
-        let key = (self.watched.deployment.model.as_str(), self.watched.name.as_str());
-        let seen = performance_findings::seen(store, key, first_us).await?;
-        // A window that saw none was measured when it was: what was received before then has had time to be stored.
-        let windows: Vec<Seen> = open
-            .iter()
-            .map(|run| {
-                let found = seen
-                    .iter()
-                    .find(|seen| (seen.start_us, seen.end_us) == (run.window_start_us, run.window_end_us));
-                let until_us = found.map_or(0, |seen| seen.until_us);
-                Seen {
-                    start_us: run.window_start_us,
-                    end_us: run.window_end_us,
-                    until_us: if until_us > 0 { until_us } else { run.started_us - STORED_WITHIN_US },
-                }
-            })
-            .collect();
-        let since_us = since_us.saturating_sub(STORED_WITHIN_US);
-        performance_findings::late(store, &self.watched.deployment.model, (&windows, since_us)).await
+        let model = self.watched.deployment.model.as_str();
+        let seen = performance_findings::seen(store, (model, self.watched.name.as_str()), first_us).await?;
+        reopen::late(store, model, (&open, &seen), since_us).await
     }
 }

@@ -288,14 +288,14 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Length { min_s: 0, max_s: 400 * DAY_S },
         default: "30d",
         example: "reopen_for = \"30d\"",
-        about: "For kind = \"performance\": how long after its end a window is measured again when outcomes come for it. Windows beyond `catch_up` are not; so `catch_up` has to reach as far back.",
+        about: "For kind = \"performance\" and \"fairness\": how long after its end a window is measured again when outcomes come for it. Windows beyond `catch_up` are not; so `catch_up` has to reach as far back.",
     },
     Key {
         path: "monitors.<NAME>.reopen_every",
         kind: Kind::Length { min_s: 1, max_s: 30 * DAY_S },
         default: "1h",
         example: "reopen_every = \"1h\"",
-        about: "For kind = \"performance\": how often it is looked for outcomes that came late. Shorter is fresher and reads more.",
+        about: "For kind = \"performance\" and \"fairness\": how often it is looked for outcomes that came late. Shorter is fresher and reads more.",
     },
     Key {
         path: "monitors.<NAME>.timeout",

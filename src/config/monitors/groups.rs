@@ -2,7 +2,7 @@
 
 use windvane_analyzer::monitor::{AttributionMonitor, FairnessMonitor};
 
-use super::{LATENCY_ONLY, PERFORMANCE_ONLY, QUALITY_ONLY, reference, refuse, watched};
+use super::{LATENCY_ONLY, PERFORMANCE_ONLY, QUALITY_ONLY, reference, refuse, reopen, watched};
 use crate::config::layers::Layers;
 use crate::config::path::KeyPath;
 
@@ -18,7 +18,11 @@ pub(super) fn fairness(layers: &mut Layers, name: &str) -> Option<FairnessMonito
     refuse(layers, &table, (&["columns"], "drift"));
     refuse(layers, &table, (&QUALITY_ONLY, "quality"));
     refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    refuse(layers, &table, (&performance_but(&["positive", "threshold"]), "performance"));
+    refuse(
+        layers,
+        &table,
+        (&performance_but(&["positive", "threshold", "reopen_for", "reopen_every"]), "performance"),
+    );
     if layers.has(table.join("reference")) {
         let problem = "is not for kind = \"fairness\": groups of one window are compared with each other; reference_group says with which";
         layers.contradiction(table.join("reference"), problem);
@@ -42,6 +46,7 @@ pub(super) fn fairness(layers: &mut Layers, name: &str) -> Option<FairnessMonito
         min_rows: layers.integer(table.join("min_rows"), 100),
         max_gap: layers.number(table.join("max_gap"), 0.05),
         alpha: layers.number(table.join("alpha"), 0.05),
+        reopen: reopen(layers, &table),
         group_by,
     })
 }

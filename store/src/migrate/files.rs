@@ -59,4 +59,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(47, "attribution_findings", "0047_attribution_findings.sql"),
     migration!(58, "predictions_merge_base", "0058_predictions_merge_base.sql"),
     migration!(59, "spans_merge_base", "0059_spans_merge_base.sql"),
+    migration!(52, "fairness_outcomes_until", "0052_fairness_outcomes_until.sql"),
 ];
