@@ -235,6 +235,18 @@ impl Population {
         }
     }
 
+    /// The names by which rows can be cut into segments, in order.
+    #[must_use]
+    pub fn segment_names(&self) -> Vec<String> {
+        let columns = self.columns.iter().map(|column| &column.name);
+        let names = columns.chain(self.extra_segments.iter().map(|(name, _)| name));
+        let mut names: Vec<String> =
+            names.filter(|name| self.segment_expression(name).is_some()).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The expression of the segment that `name` cuts: a column, or for predictions a tag, the version, the environment.
     #[must_use]
     pub fn segment_expression(&self, name: &str) -> Option<Sql> {
@@ -287,6 +299,7 @@ mod tests {
         let mut population = Population::of_sql("rows".to_owned(), "t".to_owned(), vec![vector]);
         population.extra_segments.push(("version".to_owned(), "toNullable(version)".to_owned()));
         let names = ["version", "region", "v"].map(str::to_owned);
+        assert_eq!(population.segment_names(), ["version"], "a vector cuts nothing");
         population.allow_absent(&names);
         population.allow_absent(&names);
         let cut = |name| population.segment_expression(name).map(|Sql(sql)| sql);

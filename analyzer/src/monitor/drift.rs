@@ -73,15 +73,17 @@ impl DriftMonitor {
         };
         let Opened { mut reference, baseline, mut current, reference_span, .. } =
             self.fixed.open(&bounded, asked).await?;
-        for population in [&mut reference, &mut current] {
-            population.allow_absent(&self.segment_by);
-        }
+        self.watched.cut_by(&self.segment_by, &mut [&mut reference, &mut current]);
         // A window without predictions has no columns, and none of them is unknown.
         let empty = reference.without_columns || current.without_columns;
         // Those that one side has are still text: counted as categories, each text would be one.
         let has = |name: &String| {
             reference.columns.iter().chain(&current.columns).any(|column| column.name == *name)
         };
+        if let Some(columns) = self.columns.as_deref().filter(|_| !empty) {
+            let there = reference.columns.iter().chain(&current.columns).map(|column| column.name.clone());
+            self.watched.tell_absent(("columns", columns), there.collect());
+        }
         let text = self.text.iter().filter(|name| !empty || has(name)).cloned().collect();
         let request = DriftRequest {
             reference,

@@ -67,7 +67,7 @@ impl FairnessMonitor {
             .map_err(JobError::Read)?;
         let opened = populations::open_labelled(&reader, source, &filter).await;
         let mut population = opened.map_err(OpenError::Read)?;
-        population.allow_absent(&self.group_by);
+        self.watched.cut_by(&self.group_by, &mut [&mut population]);
         let given = |name: &str| Some(name.to_owned()).filter(|name| population.column(name).is_some());
         let request = FairnessRequest {
             group_by: self.group_by.clone(),

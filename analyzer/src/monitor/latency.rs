@@ -10,7 +10,7 @@ use windvane_types::span::ReferenceKind;
 use super::job::{Answer, Attempt, Outcome};
 use super::{JobError, Watched};
 use crate::drift::{self, Asked, OpenError, Opened, Wanted};
-use crate::latency::{self, LatencyRequest, Objective};
+use crate::latency::{self, LatencyRequest, Objective, STAGE};
 
 /// The confidence of intervals.
 const CONFIDENCE: f64 = 0.95;
@@ -50,6 +50,11 @@ impl LatencyMonitor {
     pub(super) async fn run(&self, store: &Store, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
         let bounded = store.bounded(self.watched.memory_bytes_max, self.watched.timeout);
         let (mut reference, mut current) = self.open(&bounded, attempt).await?;
+        let cuts: Vec<String> = self.by.iter().filter(|name| name.as_str() != STAGE).cloned().collect();
+        if !current.without_columns {
+            let there = reference.iter().chain([&current]).flat_map(Population::segment_names);
+            self.watched.tell_absent(("segment_by", &cuts), there.collect());
+        }
         for population in reference.iter_mut().chain([&mut current]) {
             population.allow_absent(&self.by);
         }

@@ -65,9 +65,7 @@ impl PerformanceMonitor {
             .map_err(JobError::Read)?;
         let opened = performance::open(&bounded, asked, &mut question).await?;
         let Opened { mut reference, mut current, reference_span } = opened;
-        for population in [&mut reference, &mut current] {
-            population.allow_absent(&question.segment_by);
-        }
+        self.watched.cut_by(&question.segment_by, &mut [&mut reference, &mut current]);
         // A window without predictions has no columns, and none of them is unknown.
         if reference.without_columns || current.without_columns {
             question.segment_by.clear();

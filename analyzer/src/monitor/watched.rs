@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use windvane_store::findings::Run;
+use windvane_store::populations::Population;
 
 use super::Schedule;
 use super::job::Attempt;
 use crate::drift::Deployment;
+
+/// Accepted names that are told of one that is none of them.
+const NAMES_TOLD_MAX: usize = 50;
 
 /// Whose predictions a monitor watches, when, and within which bounds.
 #[derive(Debug, Clone)]
@@ -57,5 +61,63 @@ impl Watched {
             all.extend(own);
         }
         all
+    }
+
+    /// Lets populations be cut by names that none of their rows has. That a tag or an arm is absent for a while is no fault, and a name
+    /// that is misspelt looks the same: so it is said, with the names that would have cut something.
+    pub(super) fn cut_by(&self, names: &[String], populations: &mut [&mut Population]) {
+        let accepted: Vec<String> =
+            populations.iter().flat_map(|population| population.segment_names()).collect();
+        if !populations.iter().any(|population| population.without_columns) {
+            self.tell_absent(("segment_by", names), accepted);
+        }
+        for population in populations {
+            population.allow_absent(names);
+        }
+    }
+
+    /// Says which of the names that a key of the configuration gives are none of those that there are.
+    pub(super) fn tell_absent(&self, (key, names): (&str, &[String]), accepted: Vec<String>) {
+        if let Some((absent, accepted)) = absent(names, accepted) {
+            tracing::warn!(
+                monitor = self.name.as_str(),
+                model = self.deployment.model.as_str(),
+                key,
+                absent,
+                accepted,
+                "no prediction of the window or its reference has what a monitor names; is it misspelt?"
+            );
+        }
+    }
+}
+
+/// The names that are none of the accepted ones, and the latter, each as a list; `None` where all are.
+fn absent(names: &[String], mut accepted: Vec<String>) -> Option<(String, String)> {
+    accepted.sort_unstable();
+    accepted.dedup();
+    let absent: Vec<&str> =
+        names.iter().filter(|name| !accepted.contains(name)).map(String::as_str).collect();
+    let more = if accepted.len() > NAMES_TOLD_MAX { ", …" } else { "" };
+    accepted.truncate(NAMES_TOLD_MAX);
+    (!absent.is_empty()).then(|| (absent.join(", "), format!("{}{more}", accepted.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAMES_TOLD_MAX, absent};
+
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_that_nothing_has_are_told_with_those_that_there_are() {
+        let there = owned(&["version", "region", "version"]);
+        assert_eq!(absent(&owned(&["region"]), there.clone()), None);
+        let told = absent(&owned(&["regoin", "region"]), there);
+        assert_eq!(told, Some(("regoin".to_owned(), "region, version".to_owned())));
+        let many: Vec<String> = (0..=NAMES_TOLD_MAX).map(|i| format!("c{i}")).collect();
+        let (_, accepted) = absent(&owned(&["x"]), many).unwrap();
+        assert!(accepted.ends_with(", …"), "{accepted}");
     }
 }
