@@ -83,6 +83,7 @@ impl Run {
             version: &self.version,
             environment: &self.environment,
             monitor: &self.monitor,
+            reference: [&self.reference_kind, &self.reference_name],
             window: self.window,
             granularity: &self.granularity,
         }

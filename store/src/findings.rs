@@ -52,6 +52,7 @@ impl Run {
             version: &self.version,
             environment: &self.environment,
             monitor: &self.monitor,
+            reference: [&self.reference_kind, &self.reference_name],
             window: self.window,
             granularity: &self.granularity,
         }
@@ -101,6 +102,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) version: &'a str,
     pub(crate) environment: &'a str,
     pub(crate) monitor: &'a str,
+    /// Kind and name.
+    pub(crate) reference: [&'a str; 2],
     pub(crate) window: Span,
     pub(crate) granularity: &'a str,
 }
@@ -122,12 +125,17 @@ pub(crate) async fn empty_the_rest(
     }
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let values: Vec<String> = columns.iter().map(emptied).collect();
+    // Findings against another reference are those of another question.
+    let same_reference = match names.contains(&"reference_kind") {
+        true => "AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String} ",
+        false => "",
+    };
     let statement = Statement::new(format!(
         "INSERT INTO {{database:Identifier}}.{table} ({}) SELECT {} FROM {{database:Identifier}}.{table} FINAL \
          WHERE model = {{model:String}} AND monitor = {{monitor:String}} \
          AND window_start = fromUnixTimestamp64Micro({{from:Int64}}, 'UTC') \
          AND window_end = fromUnixTimestamp64Micro({{to:Int64}}, 'UTC') AND granularity = {{granularity:String}} \
-         AND version = {{version:String}} AND environment = {{environment:String}} AND run_id != {{run_id:String}} \
+         AND version = {{version:String}} AND environment = {{environment:String}} {same_reference}AND run_id != {{run_id:String}} \
          AND computed_at < fromUnixTimestamp64Micro({{emptied_at:Int64}}, 'UTC')",
         names.join(", "),
         values.join(", "),
@@ -140,6 +148,8 @@ pub(crate) async fn empty_the_rest(
     .param("granularity", scope.granularity)
     .param("version", scope.version)
     .param("environment", scope.environment)
+    .param("reference_kind", scope.reference[0])
+    .param("reference_name", scope.reference[1])
     .param("run_id", scope.run_id)
     // Just before the run's own rows, so that those are the latest of a window.
     .param("emptied_at", scope.computed_at_us - 1);
