@@ -136,7 +136,7 @@ fn encode_row(
     }
     rb::string(out, &run.granularity);
     rb::string(out, &joined(segment, |(key, _)| key));
-    rb::string(out, &joined(segment, |(_, value)| value.as_deref().unwrap_or_default()));
+    rb::string(out, &joined(segment, |(_, value)| value.as_deref().unwrap_or(findings::MISSING)));
     for word in [column.column.as_str(), column.kind.as_str(), method.method.as_str()] {
         rb::string(out, word);
     }

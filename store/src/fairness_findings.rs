@@ -127,5 +127,5 @@ fn encode_row(
 
 /// The values of a group; several are joined, and `detail` keeps them apart.
 fn values(group: &Values) -> String {
-    group.values().map(|value| value.as_deref().unwrap_or_default()).collect::<Vec<_>>().join(",")
+    group.values().map(|value| value.as_deref().unwrap_or(findings::MISSING)).collect::<Vec<_>>().join(",")
 }

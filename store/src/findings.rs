@@ -8,6 +8,9 @@ use crate::rowbinary as rb;
 use crate::wire::{Column, Wire};
 use crate::{Statement, Store, StoreError, native};
 
+/// How the columns of segments write a value that rows lack: an empty text is a value of its own, and would share the key.
+pub(crate) const MISSING: &str = "(missing)";
+
 /// What a run was about; its document says what came out.
 #[derive(Debug, Clone)]
 pub struct Run {

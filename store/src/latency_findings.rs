@@ -74,7 +74,7 @@ fn of_quantile(run: &Run, (group, quantile): (&Group, &Quantile), detail: String
         .group
         .iter()
         .next()
-        .map_or(("", ""), |(key, value)| (key.as_str(), value.as_deref().unwrap_or_default()));
+        .map_or(("", ""), |(key, value)| (key.as_str(), value.as_deref().unwrap_or(findings::MISSING)));
     for word in [key, value, &quantile.quantile] {
         rb::string(out, word);
     }

@@ -121,7 +121,7 @@ impl Found<'_> {
         }
         rb::string(out, &run.granularity);
         rb::string(out, &joined(*segment, |(key, _)| key));
-        rb::string(out, &joined(*segment, |(_, value)| value.as_deref().unwrap_or_default()));
+        rb::string(out, &joined(*segment, |(_, value)| value.as_deref().unwrap_or(findings::MISSING)));
         rb::string(out, document.task.as_str());
         rb::string(out, &metric.metric);
         let [ci_low, ci_high] = ends(metric.ci);
