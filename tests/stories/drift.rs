@@ -219,6 +219,32 @@ fn a_column_of_many_categories_is_compared_beside_others() {
     }
 }
 
+// More columns than two statements ask about.
+#[test]
+fn a_wide_table_says_of_each_column_what_it_says_of_it_alone() {
+    let folder = Folder::new();
+    let columns = |shift: u32| -> Vec<(String, ArrayRef)> {
+        let numbers = |c: u32| {
+            let moved = if c == 77 { shift } else { 0 };
+            Arc::new((0..200).map(|i| f64::from((i * 7 + c) % 97 + moved)).collect::<Float64Array>())
+        };
+        let words =
+            |c: u32| Arc::new((0..200).map(|i| Some(format!("c{}", (i + c) % 4))).collect::<StringArray>());
+        let of = |c: u32| -> ArrayRef { if c % 10 == 3 { words(c) } else { numbers(c) } };
+        (0..150).map(|c| (format!("x{c}"), of(c))).collect()
+    };
+    let (a, b) = (folder.parquet("a.parquet", columns(0)), folder.parquet("b.parquet", columns(30)));
+    let wide = json(&a, &b, &["--correction", "none"]);
+    let all = wide["columns"].as_array().unwrap();
+    let drifted: Vec<&Value> = all.iter().filter(|c| c["verdict"] == "drift").map(|c| &c["column"]).collect();
+    assert_eq!((all.len(), drifted), (150, vec![&Value::from("x77")]));
+    let some = ["x0", "x63", "x64", "x77", "x133", "x149"];
+    let alone = json(&a, &b, &["--correction", "none", "--columns", &some.join(",")]);
+    for name in some {
+        assert_eq!(column(&alone, name), column(&wide, name), "{name}");
+    }
+}
+
 #[test]
 fn too_few_rows_and_no_rows_are_insufficient_data() {
     let folder = Folder::new();

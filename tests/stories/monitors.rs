@@ -211,7 +211,7 @@ fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(service: &Service
         }
         let sql = format!(
             "SELECT column_name, method, statistic, p_value, p_adjusted, effect, drifted FROM drift_findings FINAL \
-             WHERE monitor = 'fixed' AND window_start = fromUnixTimestamp64Micro({}) FORMAT JSONCompactEachRow",
+             WHERE monitor = 'fixed' AND window_start = fromUnixTimestamp64Micro(toInt64({})) FORMAT JSONCompactEachRow",
             now - ago * HOUR_US
         );
         let rows = stdout(&windvane(service, &["query", &sql]));
