@@ -51,26 +51,34 @@ pub struct CategoryRow {
 #[must_use]
 pub fn categories(pair: Pair<'_>, columns: &[CategoryColumn<'_>], segments: &SegmentKeys) -> Statement {
     let each = |of: &dyn Fn(usize) -> String| (0..columns.len()).map(of).collect::<Vec<String>>().join(", ");
+    let whole = segments.names.is_empty();
     let side = |population: &Population, side: usize| {
         let texts = each(&|i| format!("{} AS category_{i}", columns[i].text(side)));
         let read: Vec<&PopulationColumn> = columns.iter().filter_map(|column| column.sides[side]).collect();
         let from = population.from.read(&read, &segments.names);
-        let segment =
-            if population.without_columns { "toUInt32(0)".to_owned() } else { segments.number(population) };
-        format!("SELECT {segment} AS segment, {texts}, {} AS a, {side} AS b FROM {from}", 1 - side)
+        let segment = match (whole, population.without_columns) {
+            (true, _) => String::new(),
+            (false, true) => "toUInt32(0) AS segment, ".to_owned(),
+            (false, false) => format!("{} AS segment, ", segments.number(population)),
+        };
+        format!("SELECT {segment}{texts}, {} AS a, {side} AS b FROM {from}", 1 - side)
+    };
+    // A second key, also a constant one, doubles what a group costs.
+    let (key, answered, within) = match whole {
+        true => ("", "toUInt32(0) AS segment", String::new()),
+        false => ("segment, ", "segment", format!(" WHERE segment < {}", segments.count())),
     };
     // A group is of one column: in it all others are NULL, and so is its own where values are missing.
     let statement = Statement::new(format!(
-        "SELECT column, segment, a, b, count() AS times, min(category) AS first FROM (\
-         SELECT segment, toUInt32(multiIf({}, {count})) AS column, ifNull(coalesce({}), '') AS category, sum(a) AS a, sum(b) AS b \
-         FROM ({} UNION ALL {}) WHERE segment < {} GROUP BY GROUPING SETS ({})) \
-         WHERE column < {count} GROUP BY column, segment, a, b ORDER BY column, segment, a, b",
+        "SELECT column, {answered}, a, b, count() AS times, min(category) AS first FROM (\
+         SELECT {key}toUInt32(multiIf({}, {count})) AS column, ifNull(coalesce({}), '') AS category, sum(a) AS a, sum(b) AS b \
+         FROM ({} UNION ALL {}){within} GROUP BY GROUPING SETS ({})) \
+         WHERE column < {count} GROUP BY column, {key}a, b ORDER BY column, {key}a, b",
         each(&|i| format!("isNotNull(category_{i}), {i}")),
         each(&|i| format!("category_{i}")),
         side(pair.reference, 0),
         side(pair.current, 1),
-        segments.count(),
-        each(&|i| format!("(segment, category_{i})")),
+        each(&|i| format!("({key}category_{i})")),
         count = columns.len(),
     ));
     bounded(statement, columns.len())
