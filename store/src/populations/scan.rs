@@ -240,14 +240,16 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
         let quantiles = each(&|column| format!("quantilesExactInclusiveIf({levels})({})", finite(column)));
         asked.push(format!("[{quantiles}] AS quantiles"));
     }
-    Statement::new(format!(
-        "SELECT {} AS segment, count() AS rows, {} FROM {} GROUP BY segment HAVING segment < {} ORDER BY segment",
-        question.segments.number(population),
-        asked.join(", "),
-        population.from.read(question.columns, &question.segments.names),
-        question.segments.count(),
-    ))
-    .setting("output_format_json_quote_denormals", 1)
+    let segments = question.segments;
+    let (asked, from) = (asked.join(", "), population.from.read(question.columns, &segments.names));
+    // Also a constant key costs a lookup a row.
+    let groups = match segments.names.is_empty() {
+        true => "HAVING count() > 0".to_owned(),
+        false => format!("GROUP BY segment HAVING segment < {} ORDER BY segment", segments.count()),
+    };
+    let segment = segments.number(population);
+    Statement::new(format!("SELECT {segment} AS segment, count() AS rows, {asked} FROM {from} {groups}"))
+        .setting("output_format_json_quote_denormals", 1)
 }
 
 /// How many values are numbers that are not missing.
