@@ -114,6 +114,10 @@ test("times are those of the viewer, and say what they are in UTC", async () => 
   assert.match(await time.getAttribute("title"), /\(UTC\)$/);
   assert.match(await time.innerText(), /Jan \d+, 2026/);
   assert.equal(await page.locator("[data-zone]").innerText(), "America/New_York");
+  await page.goto(`${service.url}/experiments/checkout`);
+  const tick = page.locator("text[data-at]").first();
+  const shown = new Intl.DateTimeFormat("en-US", { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "America/New_York" });
+  assert.equal(await tick.textContent(), shown.format(new Date(await tick.getAttribute("data-at"))), "axes of a few days tell the viewer's minutes");
   await close();
 });
 

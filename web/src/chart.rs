@@ -36,6 +36,11 @@ pub fn time_label(at_us: f64, length_us: f64) -> String {
     kept.unwrap_or(&time).to_owned()
 }
 
+/// The instant behind such a label where it tells the minute: a script tells it in the viewer's zone. Days are those of UTC, as windows are.
+pub fn minute_at(at_us: f64, length_us: f64) -> Option<String> {
+    (length_us < 4.0 * DAY_US).then(|| span::shown(at_us as i64))
+}
+
 /// A few places to label an axis at, and how each label is anchored.
 pub fn ticks(first: f64, last: f64) -> Vec<(f64, &'static str)> {
     let anchors = ["start", "middle", "middle", "middle", "end"];
@@ -57,5 +62,7 @@ mod tests {
     fn labels_have_days_where_the_axis_spans_days() {
         assert_eq!(time_label(0.0, 10.0 * DAY_US), "1970-01-01");
         assert_eq!(time_label(0.0, DAY_US), "01-01 00:00");
+        assert_eq!(minute_at(0.0, 10.0 * DAY_US), None);
+        assert_eq!(minute_at(60e6, DAY_US).as_deref(), Some("1970-01-01T00:01:00Z"));
     }
 }

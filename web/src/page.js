@@ -6,6 +6,8 @@
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
   const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+  const axis = new Intl.DateTimeFormat(undefined, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
   function localTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
@@ -14,6 +16,7 @@
       time.textContent = (time.dataset.form === "day" ? day : minute).format(at);
       time.dataset.local = "yes";
     }
+    for (const tick of root.querySelectorAll("text[data-at]")) tick.textContent = axis.format(new Date(tick.dataset.at));
     for (const word of root.querySelectorAll("[data-zone]")) word.textContent = zone;
   }
 

@@ -7,7 +7,7 @@ use windvane_types::span;
 
 use super::Change;
 use crate::chart::axis::Axis;
-use crate::chart::{cut, px, ticks, time_label};
+use crate::chart::{cut, minute_at, px, ticks, time_label};
 
 const WIDTH: f64 = 880.0;
 const PLOT_X: (f64, f64) = (260.0, 868.0);
@@ -57,7 +57,7 @@ pub fn chart(changes: &[Change], now_us: i64) -> Markup {
                     }
                 }
                 @for (time, anchor) in ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(height - 6.0)) text-anchor=(anchor) { (time_label(time, last - first)) }
+                    text.tick x=(px(x.at(time))) y=(px(height - 6.0)) text-anchor=(anchor) data-at=[minute_at(time, last - first)] { (time_label(time, last - first)) }
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{cut, px, time_label};
+use super::{cut, minute_at, px, time_label};
 use crate::numbers::number;
 
 const LABEL: f64 = 168.0;
@@ -94,7 +94,7 @@ fn foot(windows: &[(i64, i64)], cell: f64, height: f64) -> Markup {
     let every = windows.len().div_ceil(9).max(2);
     html! {
         @for (i, (start, _)) in windows.iter().enumerate().filter(|(i, _)| i.is_multiple_of(every)) {
-            text.tick x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(height - 14.0)) { (time_label(*start as f64, length)) }
+            text.tick x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(height - 14.0)) data-at=[minute_at(*start as f64, length)] { (time_label(*start as f64, length)) }
         }
     }
 }

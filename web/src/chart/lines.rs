@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::axis::Axis;
-use super::{px, ticks, time_label};
+use super::{minute_at, px, ticks, time_label};
 
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 220.0;
@@ -46,15 +46,22 @@ impl std::fmt::Debug for Look<'_> {
 
 /// The chart; nothing where no series has a point.
 pub fn lines(series: &[Series], look: Look<'_>) -> Markup {
-    draw(series, look, time_label)
+    draw(series, look, Labels { text: time_label, at: minute_at })
 }
 
 /// The same over numbers in the place of times.
 pub fn by_number(series: &[Series], look: Look<'_>) -> Markup {
-    draw(series, look, |at, _length| crate::numbers::number(at.round()))
+    draw(series, look, Labels { text: |at, _length| crate::numbers::number(at.round()), at: |_, _| None })
 }
 
-fn draw(series: &[Series], look: Look<'_>, label: fn(f64, f64) -> String) -> Markup {
+/// How places of the axis are told: of a place and the length of the axis, the text, and the instant behind it where it is one.
+#[derive(Clone, Copy)]
+struct Labels {
+    text: fn(f64, f64) -> String,
+    at: fn(f64, f64) -> Option<String>,
+}
+
+fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
     let all: Vec<(i64, f64)> = series
         .iter()
         .flat_map(|series| &series.points)
@@ -80,12 +87,12 @@ fn draw(series: &[Series], look: Look<'_>, label: fn(f64, f64) -> String) -> Mar
                     line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
                     text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { ((look.unit)(tick)) }
                 }
-                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look, label))) }
+                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look, labels.text))) }
                 @if let Some(floor) = look.floor {
                     line.floor x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(floor))) y2=(px(y.at(floor))) {}
                 }
                 @for (time, anchor) in ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 12.0)) text-anchor=(anchor) { (label(time, last - first)) }
+                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 12.0)) text-anchor=(anchor) data-at=[(labels.at)(time, last - first)] { ((labels.text)(time, last - first)) }
                 }
             }
         }

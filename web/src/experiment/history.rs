@@ -6,7 +6,7 @@ use windvane_types::span;
 
 use super::words;
 use crate::chart::axis::{Axis, domain};
-use crate::chart::{px, ticks, time_label};
+use crate::chart::{minute_at, px, ticks, time_label};
 use crate::numbers::{number, optional, short, signed_percent, thousands};
 
 const WIDTH: f64 = 880.0;
@@ -93,7 +93,7 @@ fn chart(points: &[Point], said: &str) -> Markup {
                 line.zero x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(0.0))) y2=(px(y.at(0.0))) {}
                 polyline.estimate points=(line.join(",")) {}
                 @for (time, anchor) in ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) { (time_label(time, last - first)) }
+                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) data-at=[minute_at(time, last - first)] { (time_label(time, last - first)) }
                 }
             }
         }
