@@ -120,7 +120,7 @@ fn groups(groups: &[Group]) -> Markup {
                 }
             }
         }
-        p.quiet { "Beneath each percentile is its interval." }
+        p.quiet { "Beneath each percentile are its interval and what it was in the reference." }
         @if groups.len() > GROUPS_MAX { p.quiet { "The first " (GROUPS_MAX) " of " (groups.len()) " groups." } }
     }
 }
@@ -134,15 +134,15 @@ fn name(group: &Group) -> String {
     if parts.is_empty() { "all".to_owned() } else { parts.join(", ") }
 }
 
-/// A percentile, the reference's in brackets, and its interval.
+/// A percentile, its interval, and what the reference's was, beneath each other so that five of them fit a screen.
 fn of(group: &Group, percentile: &str) -> Markup {
     let Some(found) = group.quantiles.iter().find(|found| found.quantile == percentile) else {
         return html! { "–" };
     };
     html! {
         (latency(Some(found.value)))
-        @if let Some(reference) = found.reference { " (was " (latency(Some(reference))) ")" }
         @if let Some(interval) = interval(found.ci) { br; span.quiet { (interval) } }
+        @if let Some(reference) = found.reference { br; span.quiet { "was " (latency(Some(reference))) } }
     }
 }
 

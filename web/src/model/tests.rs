@@ -243,7 +243,7 @@ fn latency_is_told_by_version_with_what_burns() {
         "the budget lasts. At most it burns 0.5 times as fast as allowed over 1 h",
         "no event to judge by",
         "version &lt;8&gt;",
-        "700 µs (was 400 µs)<br><span class=\"quiet\">680 µs to 720 µs</span>",
+        "700 µs<br><span class=\"quiet\">680 µs to 720 µs</span><br><span class=\"quiet\">was 400 µs</span>",
         "2.1 ms<br><span class=\"quiet\">1.4 ms or more</span>",
         "scope=\"col\">p99.9</th>",
         "class=\"number\">2.8 ms</td>",
