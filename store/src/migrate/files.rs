@@ -57,7 +57,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(45, "alert_state", "0045_alert_state.sql"),
     migration!(46, "fairness_findings", "0046_fairness_findings.sql"),
     migration!(47, "attribution_findings", "0047_attribution_findings.sql"),
-    migration!(58, "predictions_merge_base", "0058_predictions_merge_base.sql"),
-    migration!(59, "spans_merge_base", "0059_spans_merge_base.sql"),
-    migration!(52, "fairness_outcomes_until", "0052_fairness_outcomes_until.sql"),
+    migration!(48, "fairness_outcomes_until", "0048_fairness_outcomes_until.sql"),
+    migration!(49, "predictions_merge_base", "0049_predictions_merge_base.sql"),
+    migration!(50, "spans_merge_base", "0050_spans_merge_base.sql"),
 ];

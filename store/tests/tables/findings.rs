@@ -81,7 +81,10 @@ async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
         );
     }
     assert_eq!((rows[0].segment_key.as_str(), rows[0].segment_value.as_str()), ("", ""));
-    assert_eq!((rows[1].segment_key.as_str(), rows[1].segment_value.as_str()), ("origin,region", "EWR,(missing)"));
+    assert_eq!(
+        (rows[1].segment_key.as_str(), rows[1].segment_value.as_str()),
+        ("origin,region", "EWR,(missing)")
+    );
     for part in [r#""segment":{"origin":"EWR","region":null}"#, r#""p_judged":0.07"#] {
         assert!(rows[1].detail.contains(part), "{}", rows[1].detail);
     }
