@@ -22,9 +22,11 @@ use super::{
 pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Result<Facts, ExperimentError> {
     if let Some(population) = &request.whole {
         let whole = ExperimentRequest { population: population.clone(), ..request.clone() };
-        let found = gathered(reader, &whole).await?;
-        if found.untold == 0 {
-            return Ok(found.facts);
+        match gathered(reader, &whole).await {
+            Ok(found) if found.untold == 0 => return Ok(found.facts),
+            // What is wrong with some of the units may not be wrong with all of them, or be so with more.
+            Ok(_) | Err(ExperimentError::NotAProportion { .. } | ExperimentError::Summary { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(gathered(reader, request).await?.facts)
