@@ -159,12 +159,18 @@ pub(crate) async fn empty_the_rest(
     store.execute(&statement).await
 }
 
+/// What a detail says of whose row it is; the rest is what was found.
+const WHOSE: &str = r#"multiIf(JSONHas(detail, 'group'), concat('{"group":', JSONExtractRaw(detail, 'group'), '}'),
+    JSONHas(detail, 'segment'), concat('{"segment":', JSONExtractRaw(detail, 'segment'), '}'), '')"#;
+
 /// What a column holds once its row is emptied, as an expression without a name: one that has the column's would stand for it in the
 /// condition too.
 fn emptied(column: &Column) -> String {
     match (column.name, column.wire) {
         ("run_id", _) => "{run_id:String}".to_owned(),
         ("computed_at", _) => "fromUnixTimestamp64Micro({emptied_at:Int64}, 'UTC')".to_owned(),
+        ("detail", _) => WHOSE.to_owned(),
+        ("direction", _) => "'none'".to_owned(),
         // Rows without a verdict of their own stay without one.
         ("verdict", _) => "if(verdict = '', '', 'insufficient_data')".to_owned(),
         (_, Wire::OptionalNumber) => "NULL".to_owned(),
@@ -176,7 +182,7 @@ fn emptied(column: &Column) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::emptied;
+    use super::{WHOSE, emptied};
     use crate::wire::{Column, Wire};
 
     #[test]
@@ -187,6 +193,8 @@ mod tests {
             ("statistic", Wire::OptionalNumber, "NULL"),
             ("n_current", Wire::Count, "toUInt64(0)"),
             ("drifted", Wire::Flag, "false"),
+            ("direction", Wire::Word, "'none'"),
+            ("detail", Wire::Text, WHOSE),
             ("verdict", Wire::Word, "if(verdict = '', '', 'insufficient_data')"),
             ("run_id", Wire::Text, "{run_id:String}"),
         ] {

@@ -49,7 +49,9 @@ struct Kept {
     verdict: String,
     effect: Option<Real>,
     drifted: bool,
+    direction: String,
     n_current: u64,
+    detail: String,
 }
 
 #[derive(Deserialize)]
@@ -105,8 +107,9 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
         }
         // One that began before and ends after it changes nothing.
         write(&running.store, &run("late", 5), &without).await.unwrap();
-        let sql = "SELECT segment_key, run_id, verdict, effect, drifted, n_current FROM drift_findings FINAL \
-                   WHERE monitor = {monitor:String} ORDER BY segment_key";
+        let sql = "SELECT segment_key, run_id, verdict, effect, drifted, direction, n_current, \
+                   if(position(detail, 'p_judged') > 0, 'numbers', detail) AS detail \
+                   FROM drift_findings FINAL WHERE monitor = {monitor:String} ORDER BY segment_key";
         let statement = Statement::new(sql).param("monitor", monitor);
         let rows: Vec<Kept> = running.store.rows(&statement).await.unwrap();
         let kept = |segment_key: &str, run_id: &str, effect: f64| Kept {
@@ -115,7 +118,9 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
             verdict: "drift".to_owned(),
             effect: Some(Real(effect)),
             drifted: true,
+            direction: "up".to_owned(),
             n_current: 20,
+            detail: "numbers".to_owned(),
         };
         let part = match monitor {
             "" => kept("origin,region", "first", 0.2),
@@ -123,7 +128,9 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
                 verdict: "insufficient_data".to_owned(),
                 effect: None,
                 drifted: false,
+                direction: "none".to_owned(),
                 n_current: 0,
+                detail: r#"{"segment":{"origin":"EWR","region":null}}"#.to_owned(),
                 ..kept("origin,region", "second", 0.4)
             },
         };
