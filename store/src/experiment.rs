@@ -35,4 +35,4 @@ pub use sums::{
 };
 pub use timing::{Timing, TimingColumns, TimingRow, timing, timing_columns};
 pub use units::arms_of_units;
-pub use whole::whole;
+pub use whole::{too_many_units, whole};

@@ -26,6 +26,7 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
             Ok(found) if found.untold == 0 => return Ok(found.facts),
             // What is wrong with some of the units may not be wrong with all of them, or be so with more.
             Ok(_) | Err(ExperimentError::NotAProportion { .. } | ExperimentError::Summary { .. }) => {}
+            Err(ExperimentError::Read(error)) if experiment::too_many_units(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -9,10 +9,13 @@ use super::{
     stored::{columns, records},
     units::{SEVERAL, different, in_one_arm, key, measured, number_or_zero, place},
 };
-use crate::{local::quote, populations::Population};
+use crate::{ReadError, local::quote, populations::Population};
 
 /// The arm of units with records that do not count, as SQL: no name of an arm.
 pub(super) const STRAY: &str = "char(0, 1)";
+
+/// ClickHouse's code for a statement that needs more memory than it may take.
+const MEMORY_LIMIT_EXCEEDED: i32 = 241;
 
 /// The population of one source with one row a unit, as [`super::stored()`] has it as long as no unit has a record that does not
 /// count; such units are in an arm of their own, which [`super::SumsRow::arm`] tells. `None` where sums of all records are not what
@@ -46,6 +49,13 @@ pub fn whole(exposed: &Exposed, recorded: &Recorded) -> Option<Population> {
         exposed.of_segments(|i| format!(", wv_segment{i}")),
     );
     Some(Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded)))
+}
+
+/// Whether what was asked of [`whole`]'s population failed because units have more than fits in memory: unlike
+/// [`super::stored()`]'s it holds a row of each unit that has records, exposed or not.
+#[must_use]
+pub fn too_many_units(error: &ReadError) -> bool {
+    error.code() == Some(MEMORY_LIMIT_EXCEEDED)
 }
 
 /// Records by unit, joined with the units' exposures.
