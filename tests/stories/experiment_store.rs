@@ -50,6 +50,11 @@ model = "shop"
 column = "latency_us"
 better = "lower"
 [experiments.parts.metrics.revenue]
+[experiments.parts.metrics.waited]
+source = "predictions"
+model = "shop"
+column = "latency_us"
+better = "lower"
 "#;
 
 fn windvane(service: &Service, words: &[&str]) -> Output {
@@ -231,14 +236,15 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
 
 /// What `parts` reads of the events, one row a unit: its region is that of its first prediction.
 fn rows() -> String {
-    let mut text = "unit,arm,bought,latency,revenue,region\n".to_owned();
+    let mut text = "unit,arm,bought,latency,revenue,waited,region\n".to_owned();
     for i in 0..100_u32 {
         let arm = if i % 2 == 0 { "A" } else { "B" };
         let (bought, revenue) = (u32::from(i % 4 < 2), if i < 50 { i % 5 + 4 * (i % 2) } else { 0 });
         let region = region(i).unwrap_or_default();
-        writeln!(text, "u{i},{arm},{bought},{},{revenue},{region}", 100 + i).unwrap();
+        let latency = 100 + i;
+        writeln!(text, "u{i},{arm},{bought},{latency},{revenue},{latency},{region}").unwrap();
     }
-    text + "both,A,0,1,0,west\nboth,B,0,1,0,west\n"
+    text + "both,A,0,1,0,1,west\nboth,B,0,1,0,1,west\n"
 }
 
 /// Comparisons without their ledgers, which tell what was attributed and what was summed.
@@ -252,6 +258,7 @@ fn without_ledgers(comparisons: &Value) -> Vec<Value> {
 }
 
 /// Three sources of metrics over the store, one file: the same sums of whole numbers, so the same p-values, corrected as one family.
+/// Some measurements lie outside of the window after an exposure, no prediction and no outcome does: sums are made in every way there is.
 fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
     let stored = windvane(service, &["experiment", "parts", "--format", "json"]);
     assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
@@ -265,6 +272,8 @@ fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
         "latency:quantile(0.5):lower",
         "--metric",
         "revenue:mean",
+        "--metric",
+        "waited:mean:lower",
     ];
     let cut = ["--segment-by", "region", "--segment-min", "10", "--format", "json"];
     let expected = over(&file, &[&metrics[..], &cut].concat()).document();
@@ -272,8 +281,8 @@ fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
     for same in ["arms", "srm", "tests", "segments_left_out", "units_in_several_arms"] {
         assert_eq!(stored[same], expected[same], "{same}: {stored}");
     }
-    // Three p-values of the whole, two of each segment because quantiles are not cut, but one where nobody spent anything.
-    assert_eq!((&stored["tests"], &stored["segments_left_out"]), (&8.into(), &1.into()));
+    // Four p-values of the whole, three of each segment because quantiles are not cut, but one where nobody spent anything.
+    assert_eq!((&stored["tests"], &stored["segments_left_out"]), (&12.into(), &1.into()));
     assert_eq!(without_ledgers(&stored["comparisons"]), without_ledgers(&expected["comparisons"]));
     let (found, wanted) = (stored["segments"].as_array().unwrap(), expected["segments"].as_array().unwrap());
     let regions: Vec<&Value> = found.iter().map(|segment| &segment["segment"]["region"]).collect();
@@ -290,7 +299,7 @@ fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
     }
     let kept = "SELECT segment_value, count() FROM experiment_findings FINAL \
                 WHERE experiment = 'parts' AND segment_key = 'region' GROUP BY segment_value ORDER BY segment_value";
-    assert_eq!(query(service, kept), "\t3\neast\t3\nwest\t3");
+    assert_eq!(query(service, kept), "\t4\neast\t4\nwest\t4");
 }
 
 /// Regions that predictions tell after the exposures do not count, because an arm may have made them.
