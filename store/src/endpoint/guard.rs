@@ -127,16 +127,12 @@ impl Guard {
         role: Role,
     ) -> Result<Verdict, Exception> {
         let key = (role, sql.to_owned());
-        // No rule looks at a value, so that a verdict holds whatever the parameters are, unless one of them is a name.
-        let names = !parameters.is_empty() && sql.to_ascii_lowercase().contains("identifier");
-        let holds = !names && sql.len() <= REMEMBERED_BYTES_MAX;
+        let holds = holds_for_others(sql, parameters);
         if holds && let Some(verdict) = self.verdicts.lock().get(&key) {
             return Ok(verdict.clone());
         }
         let verdict = self.judge(sql, parameters, role)?;
-        // What is killed is a value.
-        let is_of_value = !parameters.is_empty() && matches!(verdict.special, Special::Kill(_));
-        if holds && !is_of_value {
+        if holds && !is_of_value(&verdict, parameters) {
             remember(&mut self.verdicts.lock(), key, verdict.clone());
         }
         Ok(verdict)
@@ -197,10 +193,50 @@ impl Guard {
     }
 }
 
+/// Whether the verdict on a text is that on the same text with other parameters: no rule looks at a value, but one of them may be a
+/// name.
+fn holds_for_others(sql: &str, parameters: &[(String, String)]) -> bool {
+    let names = !parameters.is_empty() && sql.to_ascii_lowercase().contains("identifier");
+    !names && sql.len() <= REMEMBERED_BYTES_MAX
+}
+
+/// Whether the verdict tells the value of a parameter: what is to be killed.
+fn is_of_value(verdict: &Verdict, parameters: &[(String, String)]) -> bool {
+    !parameters.is_empty() && matches!(verdict.special, Special::Kill(_))
+}
+
 /// Remembers one more; where that would be too many, it is the first one anew.
 fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
     if known.len() >= REMEMBERED_MAX {
         known.clear();
     }
     known.insert(key, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_remembered_for_other_values_and_never_for_other_names() {
+        let one = [("x".to_owned(), "1".to_owned())];
+        assert!(holds_for_others("SELECT {x:String}", &one) && holds_for_others("SELECT {x:String}", &[]));
+        let long = "a".repeat(REMEMBERED_BYTES_MAX + 1);
+        for sql in ["SELECT {x:Identifier}", "SELECT {x: IDENTIFIER }", long.as_str()] {
+            assert!(!holds_for_others(sql, &one), "{sql}");
+        }
+        let verdict = |special| Verdict { class: Class::ReadOnly, special };
+        assert!(is_of_value(&verdict(Special::Kill("1".to_owned())), &one));
+        assert!(!is_of_value(&verdict(Special::Kill("1".to_owned())), &[]));
+        assert!(!is_of_value(&verdict(Special::No), &one));
+    }
+
+    #[test]
+    fn no_more_statements_are_remembered_than_it_says() {
+        let mut known = HashMap::new();
+        for number in 0..=2 * REMEMBERED_MAX {
+            remember(&mut known, number, ());
+            assert!(known.len() <= REMEMBERED_MAX && known.contains_key(&number));
+        }
+    }
 }
