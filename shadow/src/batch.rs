@@ -4,7 +4,7 @@ use crate::error::SessionError;
 use crate::tensor::{Element, Values};
 
 /// A named column: a tensor of one shape in each row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,
     /// The extents of one row's tensor, without the axis of rows.
@@ -31,7 +31,7 @@ impl Column {
 
 /// Rows for a model, column by column. Columns that a model does not take are left aside, so that one batch can feed two
 /// models with different inputs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     rows: usize,
     columns: Vec<Column>,

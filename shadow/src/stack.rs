@@ -68,7 +68,19 @@ impl Stack {
     }
 }
 
+/// How far apart the elements of two answers to one request may be, as a share of the largest: 16-bit floats, and kernels for other sizes of
+/// a call, differ by less, and the row of another request by more.
+const NEAR: f64 = 0.01;
+
 impl Outputs {
+    /// Whether these are answers to the same request: the same names, types, shapes and words, and nearly the same floats.
+    #[must_use]
+    pub fn is_near(&self, other: &Self) -> bool {
+        let mut pairs = self.iter().zip(other.iter());
+        self.iter().count() == other.iter().count()
+            && pairs.all(|((a_name, a), (b_name, b))| a_name == b_name && is_near(a, b))
+    }
+
     /// Some rows of every output. Each has to have an axis of rows that holds them.
     pub(crate) fn rows(&self, rows: std::ops::Range<usize>) -> Self {
         let part = |(name, tensor): (&str, &Tensor)| {
@@ -83,6 +95,21 @@ impl Outputs {
         };
         Self(self.iter().map(part).collect())
     }
+}
+
+fn is_near(a: &Tensor, b: &Tensor) -> bool {
+    let (x, y) = (a.values(), b.values());
+    if a.shape() != b.shape() || x.element() != y.element() {
+        return false;
+    }
+    if !x.element().is_float() {
+        return x == y;
+    }
+    let pairs: Vec<(f64, f64)> = (0..x.len()).filter_map(|at| x.number(at).zip(y.number(at))).collect();
+    let sizes = pairs.iter().flat_map(|(a, b)| [a.abs(), b.abs()]);
+    let largest = sizes.filter(|size| size.is_finite()).fold(0.0, f64::max);
+    // Where both are not a number, or both the same infinity, they are the same.
+    pairs.iter().all(|(a, b)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= NEAR * largest)
 }
 
 /// The rows that a request brings, the same number in each input; `None` where it brings none.
@@ -149,6 +176,27 @@ mod tests {
         ] {
             assert!(!Stack::goes(&inputs(), (&a, &b)), "{what}");
             assert!(Stack::of(&inputs(), &[&a, &b]).is_none(), "{what}");
+        }
+    }
+
+    #[test]
+    fn answers_are_near_where_only_rounding_tells_them_apart() {
+        let answer = |shape: &[usize], y: &[f32], label: &str| {
+            let label = Tensor::new(vec![1], Values::Text(vec![label.to_owned()]));
+            let y = Tensor::new(shape.to_vec(), Values::F32(y.to_vec()));
+            Outputs(vec![("label".to_owned(), label), ("y".to_owned(), y)])
+        };
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        let alone = answer(&[1, 4], &[0.9, 0.001, nan, infinity], "a");
+        for (what, together, expected) in [
+            ("rounding", answer(&[1, 4], &[0.9001, 0.0012, nan, infinity], "a"), true),
+            ("another number", answer(&[1, 4], &[0.9, 0.1, nan, infinity], "a"), false),
+            ("a number for none", answer(&[1, 4], &[0.9, 0.001, 0.0, infinity], "a"), false),
+            ("a number for an infinity", answer(&[1, 4], &[0.9, 0.001, nan, 1.0], "a"), false),
+            ("another label", answer(&[1, 4], &[0.9, 0.001, nan, infinity], "b"), false),
+            ("another shape", answer(&[2, 2], &[0.9, 0.001, nan, infinity], "a"), false),
+        ] {
+            assert_eq!(alone.is_near(&together), expected, "{what}");
         }
     }
 

@@ -88,6 +88,14 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             ),
         });
     }
+    if arguments.batch_wait_us >= arguments.deadline_ms * 1_000 {
+        return Err(usage(&format!(
+            "`--batch-wait-us {}` lets no request be answered within `--deadline-ms {}`; wait for less than {} us",
+            arguments.batch_wait_us,
+            arguments.deadline_ms,
+            arguments.deadline_ms * 1_000
+        )));
+    }
     let (library, options) = arguments.opened.open()?;
     // This process is there for the models alone, and is bounded as the one that a gate starts for them.
     worker::bound(options.device, arguments.opened.limits().memory_bytes);

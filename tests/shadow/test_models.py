@@ -58,7 +58,7 @@ def test_requests_at_the_same_time_share_calls_and_each_gets_its_own_answer(name
     session = case.session()
     rows = min(6, len(next(iter(case.rows.values()))))
     requests = [case.request(session, row) for row in range(rows)] * 4
-    models = Served({name: case.model}, "--batch-max", "8", "--batch-wait-us", "200000")
+    models = Served({name: case.model}, "--batch-max", "8", "--batch-wait-us", "2000000")
     try:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda request: models.infer(name, request), requests))

@@ -1,6 +1,7 @@
 """Served models keep their deadline: what cannot be answered in time is refused and counted, and a slow candidate delays nobody."""
 
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import onnx
 import pytest
 
-from conftest import Served
+from conftest import WINDVANE, Served
 
 FLOAT, INT64, BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.BOOL
 helper = onnx.helper
@@ -87,6 +88,28 @@ def test_a_candidate_that_falls_behind_loses_requests_and_delays_nothing(sound, 
         assert lost >= 30 and lost + done <= 50, (lost, done, took)
     finally:
         models.close()
+
+
+def test_a_model_that_mixes_the_requests_of_a_call_answers_each_as_if_it_were_alone(broken):
+    # Its axis is open, and each number becomes how far it is from the mean of all: of one alone that is nothing.
+    nodes = [helper.make_node("ReduceMean", ["x"], ["mean"], axes=[0], keepdims=1), helper.make_node("Sub", ["x", "mean"], ["y"])]
+    mixes = broken("mixes", nodes, [("x", FLOAT, [None, 1])], [("y", FLOAT, [None, 1])])
+    models = Served({"mixes": mixes}, "--batch-max", "8", "--batch-wait-us", "2000000")
+    one = lambda x: {"name": "x", "shape": [1, 1], "datatype": "FP32", "data": [x]}
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda x: ask(models, "/v2/models/mixes/infer", inputs=[one(x)]), map(float, range(16))))
+        assert [document["outputs"][0]["data"] for _, document, _ in answers] == [[0.0]] * 16
+        # A call of several, and one of them alone, beside that of each: there was something to mix.
+        assert models.counted("windvane_shadow_calls_total") >= 16 + 2
+    finally:
+        models.close()
+
+
+def test_a_wait_for_others_as_long_as_the_deadline_is_refused(sound):
+    words = ["shadow", "serve", "--offline", "--model", f"sound={sound}", "--deadline-ms", "100", "--batch-wait-us", "100000"]
+    refused = subprocess.run([WINDVANE, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, "--batch-wait-us" in refused.stderr) == (64, True), refused.stderr
 
 
 def test_clients_may_name_the_version_and_the_outputs(sound):

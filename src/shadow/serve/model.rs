@@ -1,7 +1,9 @@
 //! A served model: one thread owns its session, and a queue with a bound stands in front.
 //!
 //! The thread takes what waits, up to the largest call, and waits a little for more where it was told to. Requests of one shape go into
-//! one call; where that call fails each is asked alone, so that one bad request is no fault of the others.
+//! one call; where that call fails each is asked alone, so that one bad request is no fault of the others. That an axis is open does not
+//! say that it counts requests: it may be time, or a model may look at all rows at once. So the first calls with several requests are held
+//! against one of them asked alone, and a model that answers otherwise gets no such calls.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +16,9 @@ use windvane_shadow::pace::Batching;
 use windvane_shadow::{Batch, Outputs, Port, Runtime, Session, SessionError, SessionOptions, Stack};
 
 use super::record::Recorder;
+
+/// Calls with several requests in which one of them is asked alone as well, until the model is trusted to answer row by row.
+const CHECKED_CALLS: u32 = 16;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -36,6 +41,13 @@ struct Waiting {
     /// Nobody wants the answer after this.
     until: Option<Instant>,
     to: To,
+}
+
+impl Waiting {
+    /// Whether the client has gone, or was told that the deadline has passed.
+    fn is_unwanted(&self) -> bool {
+        matches!(&self.to, To::Client(client) if client.is_closed())
+    }
 }
 
 /// Where an answer goes.
@@ -81,7 +93,8 @@ impl Model {
             counts: Arc::clone(&counts),
         };
         let name = name.to_owned();
-        std::thread::spawn(move || Worker { name, session, batching, counts }.work(&receive));
+        let worker = Worker { name, session, batching, counts, unchecked: CHECKED_CALLS };
+        std::thread::spawn(move || worker.work(&receive));
         Ok(model)
     }
 
@@ -151,6 +164,8 @@ struct Worker {
     session: Session,
     batching: Batching,
     counts: Arc<Counts>,
+    /// Calls with several requests that have still to be held against one of them.
+    unchecked: u32,
 }
 
 impl Worker {
@@ -161,26 +176,17 @@ impl Worker {
         while let Ok(first) = queue.recv() {
             let gathered = gather(first, queue, self.batching);
             for group in self.groups(gathered) {
-                let alone = match group.len() {
-                    1 => group,
-                    _ => self.together(group),
-                };
-                for waiting in alone {
+                for waiting in self.together(group) {
                     self.alone(waiting);
                 }
             }
         }
     }
 
-    /// Requests that are still wanted, those together that go into one call.
+    /// Requests that go into one call, together.
     fn groups(&self, gathered: Vec<Waiting>) -> Vec<Vec<Waiting>> {
-        let now = Instant::now();
         let mut groups: Vec<Vec<Waiting>> = Vec::new();
         for waiting in gathered {
-            if waiting.until.is_some_and(|until| until < now) {
-                self.counts.late.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
             let goes = |group: &&mut Vec<Waiting>| {
                 let pair = (&*group[0].batch, &*waiting.batch);
                 self.batching.rows_max > 1 && Stack::goes(self.session.inputs(), pair)
@@ -194,17 +200,23 @@ impl Worker {
     }
 
     /// Asks all in one call; gives back those that have to be asked alone.
-    fn together(&mut self, group: Vec<Waiting>) -> Vec<Waiting> {
+    fn together(&mut self, mut group: Vec<Waiting>) -> Vec<Waiting> {
+        group.retain(|waiting| !self.is_late(waiting));
+        if group.len() < 2 || self.batching.rows_max < 2 {
+            return group;
+        }
         let batches: Vec<&Batch> = group.iter().map(|waiting| &*waiting.batch).collect();
         let Some(stack) = Stack::of(self.session.inputs(), &batches) else { return group };
-        let began = Instant::now();
-        let answered = self.session.run(stack.batch(), 0..1);
-        let took = began.elapsed();
-        self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        let (answered, took) = self.call(stack.batch());
         let Ok(outputs) = answered else { return group };
-        let Some(answers) = stack.cut(&outputs) else {
-            // Not every model that declares an open axis has a row of its answer for each.
+        let answers = stack.cut(&outputs).filter(|answers| self.are_by_row(&group, answers));
+        let Some(answers) = answers else {
             self.batching = Batching::NONE;
+            let model = self.name.as_str();
+            tracing::warn!(
+                model,
+                "a model answers requests together otherwise than alone; each has a call of its own now"
+            );
             return group;
         };
         for (waiting, outputs) in group.into_iter().zip(answers) {
@@ -213,16 +225,49 @@ impl Worker {
         Vec::new()
     }
 
+    /// Whether the last of the requests gets the same answer alone; where that was seen often enough, nobody looks.
+    fn are_by_row(&mut self, group: &[Waiting], answers: &[Outputs]) -> bool {
+        let (Some(last), Some(answer)) = (group.last(), answers.last()) else { return true };
+        if self.unchecked == 0 {
+            return true;
+        }
+        // Requests that are all alike do not tell whether one gets what belongs to another.
+        if group.iter().any(|waiting| *waiting.batch != *last.batch) {
+            self.unchecked -= 1;
+        }
+        self.call(&last.batch).0.is_ok_and(|alone| alone.is_near(answer))
+    }
+
     fn alone(&mut self, waiting: Waiting) {
-        let began = Instant::now();
-        let answered = self.session.run(&waiting.batch, 0..1);
-        let took = began.elapsed();
-        self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        if self.is_late(&waiting) {
+            return;
+        }
+        let (answered, took) = self.call(&waiting.batch);
         self.answer(waiting, answered.map(|outputs| (outputs, took)));
     }
 
+    /// Whether nobody wants the answer any more. The same request is counted once: whoever asks drops it.
+    fn is_late(&self, waiting: &Waiting) -> bool {
+        let is_late = waiting.is_unwanted() || waiting.until.is_some_and(|until| until < Instant::now());
+        if is_late {
+            self.counts.late.fetch_add(1, Ordering::Relaxed);
+        }
+        is_late
+    }
+
+    fn call(&mut self, batch: &Batch) -> (Result<Outputs, SessionError>, Duration) {
+        let began = Instant::now();
+        let answered = self.session.run(batch, 0..1);
+        self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        (answered, began.elapsed())
+    }
+
     fn answer(&self, waiting: Waiting, answered: Result<(Outputs, Duration), SessionError>) {
-        let count = if answered.is_ok() { &self.counts.answered } else { &self.counts.failed };
+        let count = match &answered {
+            _ if waiting.is_unwanted() => &self.counts.late,
+            Ok(_) => &self.counts.answered,
+            Err(_) => &self.counts.failed,
+        };
         count.fetch_add(1, Ordering::Relaxed);
         match waiting.to {
             To::Client(client) => {
