@@ -11,6 +11,7 @@ mod record;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -112,14 +113,30 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             .ok_or_else(|| {
             usage(&format!("`--model {word}` names no model; give NAME=FILE, such as delay=delay.onnx"))
         })?;
+        let opening = end_unless_open(name);
         let model = Model::open(
             &runtime,
             (name, &PathBuf::from(path)),
             (&options, batching, arguments.queue as usize),
         );
+        drop(opening);
         models.push(model.because(Reason::Data)?);
     }
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, models))
+}
+
+/// Ends this process where what is given back is not dropped in time: a runtime that never comes back from opening a file cannot be broken
+/// off. The thread ends with either.
+fn end_unless_open(model: &str) -> SyncSender<()> {
+    let (opening, opened) = sync_channel(1);
+    let model = model.to_owned();
+    std::thread::spawn(move || {
+        if opened.recv_timeout(worker::OPENING) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!(model, seconds = worker::OPENING.as_secs(), "a model does not open");
+            windvane_store::chdb::exit_now(Reason::Data.code());
+        }
+    });
+    opening
 }
 
 async fn serve(arguments: &Arguments, models: Vec<Model>) -> CommandResult {

@@ -23,7 +23,7 @@ use crate::exit::{CommandResult, Exit, Failure, Reason};
 /// How often the child's memory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long opening a model may take.
-const OPENING: Duration = Duration::from_secs(300);
+pub(super) const OPENING: Duration = Duration::from_secs(300);
 /// Lines that wait to be read.
 const LINES: usize = 64;
 /// Bytes of the child's last words that are told.
