@@ -122,14 +122,17 @@ impl Player {
     /// Asks all requests of a chunk. `each` gets what came of every one, in their order.
     ///
     /// # Errors
-    /// The model does not take what the traffic holds. That it fails on a request is no error of the replay.
+    /// The model does not take what the traffic holds. That it fails on a request is no error of the replay, nor that it does not take one
+    /// where each brings its own types and shapes.
     pub fn play(&mut self, chunk: &Chunk, mut each: impl FnMut(Outcome)) -> Result<(), SessionError> {
         if self.pace == Pace::Max {
             // Reading traffic between chunks is not what is timed.
             self.began = None;
         }
         for batch in &chunk.batches {
-            self.session.accepts(batch)?;
+            if !chunk.is_single {
+                self.session.accepts(batch)?;
+            }
             self.learn(batch);
             let mut next = 0;
             while next < batch.rows() {

@@ -254,22 +254,21 @@ impl<'j> Gate<'j> {
         self.skips.check(self.comparison.counts().0)
     }
 
-    /// A chunk without the requests that a model does not take.
+    /// A chunk without the requests that the champion does not take. What the candidate alone does not take is asked: where it takes over it
+    /// would have to answer that, and so it is an error.
     fn usable(&self, chunk: Chunk) -> Chunk {
-        let (champion, candidate) = (self.players.0.session(), self.players.1.session());
-        chunk.leave_out(|batch| champion.accepts(batch).and_then(|()| candidate.accepts(batch)))
+        let champion = self.players.0.session();
+        chunk.leave_out(|batch| champion.accepts(batch))
     }
 
     /// Checks that both models take the traffic, warms them up, and sees where they run.
     fn begin(&mut self, chunk: &Chunk) -> Result<(), RunError> {
-        for batch in &chunk.batches {
-            self.players.0.session().accepts(batch)?;
-            self.players.1.session().accepts(batch)?;
-        }
+        let champion = chunk.first_taken(|batch| self.players.0.session().accepts(batch))?;
+        let candidate = chunk.first_taken(|batch| self.players.1.session().accepts(batch))?;
         let (rows_max, mut sweeps) = (self.job.batching.rows_max, Vec::new());
-        for (player, placement, path) in [
-            (&mut self.players.0, &mut self.placements.0, &self.paths.0),
-            (&mut self.players.1, &mut self.placements.1, &self.paths.1),
+        for (player, placement, (path, chunk)) in [
+            (&mut self.players.0, &mut self.placements.0, (&self.paths.0, &champion)),
+            (&mut self.players.1, &mut self.placements.1, (&self.paths.1, &candidate)),
         ] {
             player.warm_up(chunk, rows_max);
             *placement = player.session_mut().placement()?;

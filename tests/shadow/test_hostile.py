@@ -1,5 +1,7 @@
 """Models that are broken, huge or endless: the gate says so, in time, with the right exit code."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -124,6 +126,26 @@ def test_another_output_fails_whatever_the_rate(broken, sound, traffic):
     wide = broken("wide", [helper.make_node("Concat", ["x", "x"], ["y"], axis=1)], [("x", FLOAT, [None, 1])], [("y", FLOAT, [None, 2])])
     found = gate(sound, wide, traffic)
     assert found.code == 1 and check(found.document, "outputs")["verdict"] == "fail"
+
+
+def test_a_request_that_the_candidate_alone_does_not_take_fails_and_is_not_skipped(broken, sound, tmp_path):
+    """One of three hundred has two rows, which the champion answers; the skipped share would have been small enough."""
+    one = broken("one", [helper.make_node("Identity", ["x"], ["y"])], [("x", FLOAT, [1, 1])], [("y", FLOAT, [1, 1])])
+    requests = tmp_path / "requests"
+    requests.mkdir()
+    for i in range(300):
+        rows = 2 if i == 0 else 1
+        body = {"inputs": [{"name": "x", "shape": [rows, 1], "datatype": "FP32", "data": [0.5] * rows}]}
+        (requests / f"{i:03}.json").write_text(json.dumps(body))
+    policy = tmp_path / "gate.toml"
+    policy.write_text("[agreement]\nrate_min = 0.9\n")
+    found = gate(sound, one, requests, "--policy", policy)
+    errors = check(found.document, "errors")
+    assert (found.code, errors["observed"], found.document["skipped"]["n"]) == (1, 1.0, 0), found.document["checks"]
+    assert "one.onnx" in errors["reason"] and found.document["requests"] == 300
+    # Broken for the champion, too, it is nobody's error.
+    found = gate(one, one, requests, "--policy", policy)
+    assert (found.code, found.document["skipped"]["n"]) == (0, 1), found.document["checks"]
 
 
 def test_a_static_batch_is_asked_row_by_row(broken, sound, tmp_path):

@@ -42,7 +42,7 @@ pub struct Document {
     pub not_asked: Option<u64>,
     /// Who decided otherwise, and why; null where nobody did.
     pub override_by: Option<Override>,
-    /// Requests of the traffic that could not be asked, because they are broken or a model does not take them.
+    /// Requests of the traffic that could not be asked, because they are broken or the champion does not take them.
     #[serde(default)]
     pub skipped: SkippedRequests,
     /// How many requests a second each model answers in calls of 1, 2, 4 … requests, measured shortly before the comparison.

@@ -53,7 +53,7 @@ impl Chunk {
         last.into_iter().chain(skipped).max().map_or(self.first, |number| number + 1)
     }
 
-    /// Leaves out the requests that a model does not take, where each brings its own types and shapes. Rows of one array or column
+    /// Leaves out the requests that are refused, where each brings its own types and shapes. Rows of one array or column
     /// are all alike, so that a fault of one is a fault of all, and is left to whoever asks.
     #[must_use]
     pub(crate) fn leave_out(mut self, accepts: impl Fn(&Batch) -> Result<(), SessionError>) -> Self {
@@ -72,6 +72,24 @@ impl Chunk {
             }
         }
         if kept.len() == self.requests { self } else { take(self, &kept) }
+    }
+
+    /// The first batch that a model takes, to begin with. Only where each request brings its own types and shapes may it refuse others.
+    ///
+    /// # Errors
+    /// What it says to the first that it refuses.
+    pub(crate) fn first_taken(
+        &self,
+        accepts: impl Fn(&Batch) -> Result<(), SessionError>,
+    ) -> Result<Self, SessionError> {
+        let taken = self.batches.iter().find(|batch| self.is_single && accepts(batch).is_ok());
+        let first = taken.or(self.batches.first());
+        if taken.is_none() {
+            self.batches.iter().try_for_each(accepts)?;
+        }
+        let batches: Vec<Batch> = first.cloned().into_iter().collect();
+        let requests = batches.iter().map(Batch::rows).sum();
+        Ok(Self { requests, batches, is_single: self.is_single, ..Self::default() })
     }
 }
 
@@ -100,11 +118,13 @@ mod tests {
         }
     }
 
+    fn refuses_all(_: &Batch) -> Result<(), SessionError> {
+        Err(SessionError::Ragged { column: "x".to_owned(), elements: 6, rows: 1 })
+    }
+
     fn refuses_six(batch: &Batch) -> Result<(), SessionError> {
         match batch.values("x") {
-            Some((Values::I32(x), _)) if x == &[6] => {
-                Err(SessionError::Ragged { column: "x".to_owned(), elements: 6, rows: 1 })
-            }
+            Some((Values::I32(x), _)) if x == &[6] => refuses_all(batch),
             _ => Ok(()),
         }
     }
@@ -117,6 +137,20 @@ mod tests {
         let named: Vec<(u64, &str)> =
             left.skipped.iter().map(|skipped| (skipped.request, skipped.name.as_str())).collect();
         assert_eq!(named, [(5, "5.json"), (6, "six")]);
+    }
+
+    #[test]
+    fn what_a_model_begins_with_is_what_it_takes() {
+        let refuses_four = |batch: &Batch| match batch.values("x") {
+            Some((Values::I32(x), _)) if x == &[4] => refuses_all(batch),
+            _ => Ok(()),
+        };
+        let begins =
+            |chunk: Chunk| chunk.first_taken(refuses_four).map(|first| (first.requests, first.batches));
+        let six = chunk().batches[1].clone();
+        assert_eq!(begins(chunk()).unwrap(), (1, vec![six]));
+        assert!(begins(Chunk { is_single: false, ..chunk() }).is_err(), "rows of a table are all alike");
+        assert!(chunk().first_taken(refuses_all).is_err());
     }
 
     #[test]
