@@ -2,8 +2,8 @@
 //! pages and alerts look for them.
 //!
 //! A run is that of `windvane shadow run --traffic store --record NAME`, models in a child process included. When the next is due is told by
-//! the verdict that was kept last, so that neither a restart nor a second analyzer runs one twice. A run without a verdict keeps
-//! none: what is too old does not go on.
+//! the verdict that was kept last, so that a restart does not run one twice, and of several analyzers one has its lease. A run without a
+//! verdict keeps none: what is too old does not go on.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -13,8 +13,10 @@ use clap::Parser;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 use windvane_store::Store;
 use windvane_store::gate_findings::{self, Asked};
+use windvane_store::lease::Lease;
 use windvane_types::gate::Document;
 use windvane_types::{Clock, SystemClock};
 
@@ -34,9 +36,16 @@ pub fn start(
     (store, fetching): (&Store, Fetching),
     (tasks, stop): (&TaskTracker, &CancellationToken),
 ) {
+    let holder = format!("gates-{}-{}", std::process::id(), Uuid::new_v4().simple());
     for gate in &config.gates {
-        let run =
-            Run { gate: gate.clone(), store: config.store.clone(), places: config.runtime.clone(), fetching };
+        let run = Run {
+            gate: gate.clone(),
+            store: config.store.clone(),
+            places: config.runtime.clone(),
+            fetching,
+            holder: holder.clone(),
+            lease: config.analyzer.lease,
+        };
         tasks.spawn(follow(run, store.clone(), stop.clone()));
     }
 }
@@ -48,35 +57,63 @@ struct Run {
     store: config::Store,
     places: Places,
     fetching: Fetching,
+    /// Who this process is to others that would run the gate, and how long it has the gate without saying so again.
+    holder: String,
+    lease: Duration,
 }
 
 async fn follow(run: Run, store: Store, stop: CancellationToken) {
     let mut tried_us = None;
     loop {
-        let wait = wait(&store, &run.gate, tried_us).await;
-        if !wait.is_zero() {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => continue,
-            }
+        let mut pause = wait(&store, &run.gate, tried_us).await;
+        if pause.is_zero() {
+            pause = turn(&run, (&store, &stop), &mut tried_us).await;
         }
-        tried_us = Some(SystemClock.now().as_microsecond());
-        let ended = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => return,
-            ended = once(run.clone()) => ended,
-        };
-        let gate = run.gate.name.as_str();
-        match ended {
-            Ok(document) => {
-                tracing::info!(
-                    gate,
-                    verdict = document.verdict.as_str(),
-                    requests = document.requests,
-                    "a gate has run"
-                );
-            }
-            Err(failure) => tracing::error!(gate, error = %failure, "a gate has no verdict"),
+            () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Runs the gate under its lease, unless another analyzer does or has done so, and says how long until it is looked at again.
+async fn turn(
+    run: &Run,
+    (store, stop): (&Store, &CancellationToken),
+    tried_us: &mut Option<i64>,
+) -> Duration {
+    let gate = run.gate.name.as_str();
+    let mut lease = match Lease::claim(store, &format!("gate/{gate}"), &run.holder, run.lease).await {
+        Ok(Some(lease)) => lease,
+        Ok(None) => return AGAIN,
+        Err(error) => {
+            tracing::debug!(gate, %error, "the lease of a gate cannot be claimed");
+            return AGAIN;
+        }
+    };
+    // Whoever had the lease before may have kept a verdict since it was looked for.
+    let left = wait(store, &run.gate, *tried_us).await;
+    if left.is_zero() {
+        *tried_us = Some(SystemClock.now().as_microsecond());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = lease.keep() => tracing::warn!(gate, "the lease of a gate was lost; another analyzer may run it, too"),
+            ended = once(run.clone()) => tell(gate, ended),
+        }
+    }
+    if let Err(error) = lease.release().await {
+        tracing::warn!(gate, %error, "a lease was not given back; it runs out by itself");
+    }
+    left
+}
+
+fn tell(gate: &str, ended: Result<Document, Failure>) {
+    match ended {
+        Ok(document) => {
+            let (verdict, requests) = (document.verdict.as_str(), document.requests);
+            tracing::info!(gate, verdict, requests, "a gate has run");
+        }
+        Err(failure) => tracing::error!(gate, error = %failure, "a gate has no verdict"),
     }
 }
 

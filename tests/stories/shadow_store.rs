@@ -218,6 +218,9 @@ async fn a_gate_of_the_configuration_runs_by_itself(service: &Service) {
     );
     let note = document["notes"][0].as_str().unwrap();
     assert!(note.starts_with("the store has no prediction of model `delay` in"), "{note}");
+    // Of several analyzers only the one with the lease runs it.
+    let leases = "SELECT uniqExact(token) FROM windvane.job_leases WHERE job = 'gate/followed'";
+    wait_until_stored(service, leases, "1").await;
 }
 
 fn every_flight_is_asked_and_none_differs(document: &Value) {
