@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
         rows_max: arguments.batch_max as usize,
         wait: Duration::from_micros(arguments.batch_wait_us),
     };
-    let mut models = Vec::new();
+    let mut models: Vec<Model> = Vec::new();
     for word in &arguments.models {
         let (name, path) = word
             .split_once('=')
@@ -113,6 +113,11 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             .ok_or_else(|| {
             usage(&format!("`--model {word}` names no model; give NAME=FILE, such as delay=delay.onnx"))
         })?;
+        if models.iter().any(|model| model.name() == name) {
+            return Err(usage(&format!(
+                "`--model {word}` is the second model `{name}`; give each a name of its own"
+            )));
+        }
         let opening = end_unless_open(name);
         let model = Model::open(
             &runtime,

@@ -77,15 +77,13 @@ def test_no_answer_comes_later_than_the_deadline_and_what_is_shed_is_counted(slo
 def test_a_candidate_that_falls_behind_loses_requests_and_delays_nothing(sound, slow):
     models = Served({"sound": sound, "slow": slow}, "--queue", "1")
     try:
-        began = time.monotonic()
         answers = [ask(models, "/v2/models/sound/infer") for _ in range(50)]
-        took = time.monotonic() - began
         assert {status for status, _, _ in answers} == {200}
         assert all(document["outputs"][0]["data"] == [2.0] for _, document, _ in answers)
         assert (count(models, "sound", "answered"), count(models, "sound", "shed")) == (50, 0)
         lost, done = count(models, "slow", "shed"), count(models, "slow", "answered")
-        # In the time of fifty answers the candidate had none or a few; the others are counted as lost.
-        assert lost >= 30 and lost + done <= 50, (lost, done, took)
+        # All but the one in work and the one that waits are either answered or counted as lost.
+        assert lost > 0 and 48 <= lost + done <= 50, (lost, done)
     finally:
         models.close()
 
@@ -104,6 +102,12 @@ def test_a_model_that_mixes_the_requests_of_a_call_answers_each_as_if_it_were_al
         assert models.counted("windvane_shadow_calls_total") >= 16 + 2
     finally:
         models.close()
+
+
+def test_two_models_of_one_name_are_refused(sound):
+    words = ["shadow", "serve", "--offline", "--listen", "127.0.0.1:0", "--model", f"a={sound}", "--model", f"a={sound}"]
+    refused = subprocess.run([WINDVANE, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, "second model `a`" in refused.stderr) == (64, True), refused.stderr
 
 
 def test_a_wait_for_others_as_long_as_the_deadline_is_refused(sound):
