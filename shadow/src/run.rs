@@ -351,7 +351,8 @@ impl<'j> Gate<'j> {
 
     /// Asks each model everything again at the pace, for latencies and throughput under load.
     fn replay(&mut self, tell: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
-        let lost = self.policy.gate.stop_when_lost && self.comparison.counts().0 < self.total;
+        let done = self.comparison.counts().0 + self.skips.n();
+        let lost = self.policy.gate.stop_when_lost && done < self.total;
         if self.job.pace == Pace::Max || lost || self.total == 0 {
             let rate = |player: &Player| player.timings().busy_rate();
             self.throughput =

@@ -33,6 +33,11 @@ impl Skips {
         }
     }
 
+    /// How many so far.
+    pub(super) fn n(&self) -> u64 {
+        self.n
+    }
+
     /// Where not one request could be asked, the traffic does not fit the models, and the first of them says how.
     ///
     /// # Errors
