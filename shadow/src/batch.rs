@@ -62,10 +62,15 @@ impl Batch {
         values: Values,
         shape: Vec<usize>,
     ) -> Result<(), SessionError> {
-        let (name, width) = (name.into(), shape.iter().product::<usize>());
-        if width.checked_mul(self.rows) != Some(values.len()) || (width == 0 && self.rows > 0) {
+        let name = name.into();
+        // Extents are read from requests: their product may be more than there are numbers.
+        let width = shape.iter().try_fold(1_usize, |width, extent| width.checked_mul(*extent));
+        let fits = |width: &usize| {
+            width.checked_mul(self.rows) == Some(values.len()) && (*width > 0 || self.rows == 0)
+        };
+        let Some(width) = width.filter(fits) else {
             return Err(SessionError::Ragged { column: name, elements: values.len(), rows: self.rows });
-        }
+        };
         self.columns.retain(|c| c.name != name);
         self.columns.push(Column { name, shape, width, values });
         Ok(())
@@ -100,5 +105,25 @@ impl Batch {
             return "no columns".to_owned();
         }
         self.columns.iter().map(|c| c.describe(self.rows)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_has_as_many_elements_as_there_are() {
+        for (shape, expected) in [
+            (vec![1, 1], true),
+            (vec![], true),
+            (vec![2, 1], false),
+            (vec![0, 1], false),
+            // Multiplied without a look at overflow, this is one.
+            (vec![usize::MAX, usize::MAX], false),
+        ] {
+            let taken = Batch::new(1).push_shaped("x", Values::F32(vec![1.0]), shape.clone());
+            assert_eq!(taken.is_ok(), expected, "{shape:?}");
+        }
     }
 }
