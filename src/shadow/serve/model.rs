@@ -246,7 +246,7 @@ impl Worker {
         self.answer(waiting, answered.map(|outputs| (outputs, took)));
     }
 
-    /// Whether nobody wants the answer any more. The same request is counted once: whoever asks drops it.
+    /// Whether nobody wants the answer any more. It counts that, and whoever asks drops the request.
     fn is_late(&self, waiting: &Waiting) -> bool {
         let is_late = waiting.is_unwanted() || waiting.until.is_some_and(|until| until < Instant::now());
         if is_late {
