@@ -114,7 +114,11 @@ fn is_near(a: &Tensor, b: &Tensor) -> bool {
 
 /// The rows that a request brings, the same number in each input; `None` where it brings none.
 fn rows(inputs: &[Port], request: &Batch) -> Option<usize> {
-    let extent = |port: &Port| request.column(&port.name)?.shape.first().copied();
+    // A tensor that leaves the axis of rows out, which is taken alone, has another first axis.
+    let extent = |port: &Port| {
+        let shape = &request.column(&port.name)?.shape;
+        shape.first().copied().filter(|_| shape.len() == port.shape.len())
+    };
     let mut extents = inputs.iter().map(extent);
     let first = extents.next()?.filter(|rows| *rows > 0 && request.rows() == 1)?;
     extents.all(|rows| rows == Some(first)).then_some(first)
@@ -177,6 +181,9 @@ mod tests {
             assert!(!Stack::goes(&inputs(), (&a, &b)), "{what}");
             assert!(Stack::of(&inputs(), &[&a, &b]).is_none(), "{what}");
         }
+        let bare = request(&[1.0, 2.0], &[2], &["a", "b"]);
+        assert!(!Stack::goes(&inputs(), (&bare, &bare)), "without the axis of rows");
+        assert!(Stack::of(&inputs(), &[&bare, &bare]).is_none(), "without the axis of rows");
     }
 
     #[test]
