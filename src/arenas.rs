@@ -6,22 +6,29 @@
 //! arguments stay.
 
 use std::io;
+use std::process::Command;
+
+/// glibc's variable. Whoever sets it has decided already.
+const VARIABLE: &str = "MALLOC_ARENA_MAX";
+/// Says that the process has begun again. From 2.39 on glibc takes its own variable away from a binary that has capabilities (`setcap`, for
+/// a port below 1024): by that one alone such a process would begin again for ever.
+const AGAIN: &str = "WINDVANE_BEGUN_AGAIN";
 
 /// Begins the process again with the variable, unless somebody set one. Returns where there is nothing to do, and why where it did not
 /// work. To be called before threads start and anything is opened.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn bound() -> Option<io::Error> {
     use std::os::unix::process::CommandExt;
-    use std::process::Command;
 
-    /// glibc's variable. Whoever sets it has decided already.
-    const VARIABLE: &str = "MALLOC_ARENA_MAX";
     /// One for most, and one so that two threads need not wait for each other.
     const ARENAS: &str = "2";
 
     let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
     if std::env::var_os(VARIABLE).is_some() || tunables.contains("arena_max") {
         return None;
+    }
+    if std::env::var_os(AGAIN).is_some() {
+        return Some(io::Error::other(format!("{VARIABLE} was taken away from the process")));
     }
     let binary = match std::env::current_exe() {
         Ok(binary) => binary,
@@ -32,11 +39,19 @@ pub fn bound() -> Option<io::Error> {
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
-    Some(command.args(arguments).env(VARIABLE, ARENAS).exec())
+    Some(command.args(arguments).env(VARIABLE, ARENAS).env(AGAIN, "1").exec())
 }
 
 /// Other allocators have no arenas.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn bound() -> Option<io::Error> {
     None
+}
+
+/// Lets a child have the arenas that it would have had: it may run what allocates in many threads, and is timed.
+pub fn freed(child: &mut Command) -> &mut Command {
+    match std::env::var_os(AGAIN) {
+        Some(_) => child.env_remove(VARIABLE).env_remove(AGAIN),
+        None => child,
+    }
 }

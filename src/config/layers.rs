@@ -23,6 +23,8 @@ const OTHER_VARIABLES: &[&str] = &[
     "WINDVANE_LIBCHDB",
     "WINDVANE_TOKEN",
     "WINDVANE_SOAK_ROUNDS",
+    // Of a process that has begun itself again.
+    "WINDVANE_BEGUN_AGAIN",
     // Of the telemetry hooks: a machine may run a model server beside the service.
     "WINDVANE_SDK_URL",
     "WINDVANE_SDK_TOKEN",

@@ -18,6 +18,7 @@ use windvane_types::gate::Document;
 
 use super::arguments::Limits;
 use super::progress::{self, Bar};
+use crate::arenas;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 
 /// How often the child's memory is looked at.
@@ -74,7 +75,7 @@ pub fn bench(job: &BenchJob, limits: Limits, bar: &Bar) -> Result<bench::Documen
 
 fn ask(what: What, limits: Limits, bar: &Bar) -> Result<serde_json::Value, Failure> {
     let order = Order { what, memory_bytes: limits.memory_bytes };
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = arenas::freed(&mut Command::new(std::env::current_exe()?))
         .args(["shadow", "worker"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
