@@ -50,9 +50,14 @@ impl Alerter {
 
     /// Leaves the state to whoever judges next, so that nothing is sent again that was taken while this process ended.
     pub(super) async fn leave_state(&mut self) {
+        // What somebody else may have left is not known yet: our own would take its place.
+        if self.taking_over {
+            return;
+        }
         let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
         // A write that is on its way is of an earlier state.
         for _ in 0..2 {
+            self.keep().await;
             self.begin_write(now_us);
             while self.writing {
                 let Some(done) = self.works.next().await else { return };

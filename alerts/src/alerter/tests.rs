@@ -312,6 +312,18 @@ async fn a_state_is_left_for_others_by_the_process_that_has_the_lease_only() {
 }
 
 #[tokio::test]
+async fn one_that_ends_before_it_knows_what_others_left_leaves_nothing_in_its_place() {
+    let mut turned = Turned::new("early");
+    turned.alerter.has_become(HELD);
+    turned.alerter.leave_state().await;
+    // Nobody answers: a write that was tried has failed, and waits.
+    assert!(turned.alerter.taking_over && turned.alerter.write_again_us == 0);
+    turned.alerter.taking_over = false;
+    turned.alerter.leave_state().await;
+    assert!(turned.alerter.write_again_us > 0);
+}
+
+#[tokio::test]
 async fn an_answer_to_an_earlier_ask_is_not_taken() {
     let mut turned = Turned::new("late");
     for authority in [HELD, Authority::Unsure, HELD] {
