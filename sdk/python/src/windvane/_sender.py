@@ -362,8 +362,9 @@ class Sender:
             self._abandoned = True
             taken, self._taken = self._taken, []
             left, self._in_flight = self._in_flight, []
-            if self._asked is not None and self._transport.sent:  # it may arrive, or has arrived
-                self._asked.in_doubt = True
+            asked = self._asked  # the thread may be done with it at any moment
+            if asked is not None and self._transport.sent:  # it may arrive, or has arrived
+                asked.in_doubt = True
         taken = taken + queue.take(1 << 62, 1 << 62)
         if taken and self._spool is None:
             self._open_spool()
