@@ -82,7 +82,7 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.column or 'the table' }} of {{ labels.model }} fails {{ labels.check }}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}",
+                "{{ labels.column or 'the table' }} of {{ labels.model }} fails {{ labels.check }}{% if labels.segment_key %} where {{ labels.segment_key }} is {{ labels.segment or 'empty' }}{% endif %}",
             ),
             (
                 "description",
@@ -134,7 +134,7 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.model }}, {{ labels.metric|replace('_', ' ') }} where {{ labels.segment_key }} is {{ labels.segment }}: {{ share|percent }} against {{ share_reference|percent }} {% if reference %}where it is {{ reference }}{% else %}expected by its scores{% endif %}",
+                "{{ labels.model }}, {{ labels.metric|replace('_', ' ') }} where {{ labels.segment_key }} is {{ labels.segment or 'empty' }}: {{ share|percent }} against {{ share_reference|percent }} {% if reference %}where it is {{ reference }}{% else %}expected by its scores{% endif %}",
             ),
             (
                 "description",
@@ -154,7 +154,7 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.column }} of {{ labels.model }} drifted{% if direction != 'none' %} {{ direction|arrow }}{% endif %}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}{% if mean_reference is not none and mean_current is not none %}: mean {{ mean_reference|digits }} → {{ mean_current|digits }}{% elif share_reference is not none and share_current is not none %}: {{ category or 'missing' }} {{ share_reference|percent }} → {{ share_current|percent }}{% endif %}",
+                "{{ labels.column }} of {{ labels.model }} drifted{% if direction != 'none' %} {{ direction|arrow }}{% endif %}{% if labels.segment_key %} where {{ labels.segment_key }} is {{ labels.segment or 'empty' }}{% endif %}{% if mean_reference is not none and mean_current is not none %}: mean {{ mean_reference|digits }} → {{ mean_current|digits }}{% elif share_reference is not none and share_current is not none %}: {{ category or 'missing' }} {{ share_reference|percent }} → {{ share_current|percent }}{% endif %}",
             ),
             (
                 "description",
@@ -241,7 +241,7 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.model }} is slower{% if labels.quantile %} at {{ labels.quantile }}{% endif %}{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}: {{ reference_statistic|milliseconds }} → {{ statistic|milliseconds }}",
+                "{{ labels.model }} is slower{% if labels.quantile %} at {{ labels.quantile }}{% endif %}{% if labels.segment_key %} where {{ labels.segment_key }} is {{ labels.segment or 'empty' }}{% endif %}: {{ reference_statistic|milliseconds }} → {{ statistic|milliseconds }}",
             ),
             (
                 "description",
@@ -304,7 +304,7 @@ pub const RULES: &[Usual] = &[
         annotations: &[
             (
                 "summary",
-                "{{ labels.metric }} of {{ labels.model }} left what is usual{% if labels.segment %} where {{ labels.segment_key }} is {{ labels.segment }}{% endif %}: {% if realised is not none %}{{ realised|digits }}{% else %}{{ estimated|digits }} estimated{% endif %}",
+                "{{ labels.metric }} of {{ labels.model }} left what is usual{% if labels.segment_key %} where {{ labels.segment_key }} is {{ labels.segment or 'empty' }}{% endif %}: {% if realised is not none %}{{ realised|digits }}{% else %}{{ estimated|digits }} estimated{% endif %}",
             ),
             (
                 "description",
@@ -401,6 +401,11 @@ mod tests {
 
     /// What a rule says of the sample of its source.
     fn said(name: &str) -> Labels {
+        said_with(name, |_| {})
+    }
+
+    /// What it says of the sample with other labels.
+    fn said_with(name: &str, change: impl Fn(&mut Labels)) -> Labels {
         let usual = RULES.iter().find(|usual| usual.name == name).unwrap();
         let kind = windvane_store::alerts_sources::kind(usual.source).unwrap();
         let templates = usual.annotations.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
@@ -410,7 +415,8 @@ mod tests {
             annotations: templates.collect(),
             ..crate::desk::fixture::rule()
         };
-        let sample = rule.sample();
+        let mut sample = rule.sample();
+        change(&mut sample.labels);
         annotations(&About { rule: &rule, labels: &sample.labels, observation: &sample })
     }
 
@@ -452,6 +458,27 @@ mod tests {
         }
         let drift = said("FeatureDrift");
         assert!(drift["description"].contains(" against the baseline spring: ks 0.31"), "{drift:?}");
+    }
+
+    #[test]
+    fn rows_with_an_empty_text_are_told_apart_from_all_rows() {
+        let segmented = RULES.iter().filter(|usual| {
+            usual
+                .annotations
+                .iter()
+                .any(|(name, text)| *name == "summary" && text.contains("labels.segment_key"))
+        });
+        let mut names = Vec::new();
+        for Usual { name, .. } in segmented {
+            let told = said_with(name, |labels| {
+                labels.insert("segment_key".to_owned(), "origin".to_owned());
+                // A label without a value is left out.
+                labels.remove("segment");
+            });
+            assert!(told["summary"].contains(" where origin is empty"), "{name}: {}", told["summary"]);
+            names.push(*name);
+        }
+        assert_eq!(names.len(), 5, "{names:?}");
     }
 
     #[test]

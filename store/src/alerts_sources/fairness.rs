@@ -31,7 +31,7 @@ const STATEMENT: &str = "
     )
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor), 'metric', toString(method), 'segment_key', toString(segment_key),
-               'segment', if(segment_value = '', '(missing)', segment_value)) AS labels,
+               'segment', segment_value) AS labels,
            toUnixTimestamp64Micro(window_start) AS window_start_us, toUnixTimestamp64Micro(window_end) AS window_end_us,
            multiIf(found.verdict = 'insufficient_data', NULL,
                    {measure:String} = 'failed', toNullable(toFloat64(found.verdict = 'fail')),
