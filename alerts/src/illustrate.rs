@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
 use windvane_store::alerts_histogram::{self, Asked};
 use windvane_store::alerts_versions::{self, FirstSeen};
 use windvane_store::{Store, StoreError};
@@ -25,38 +26,50 @@ pub(crate) async fn illustrated(store: &Store, notification: Notification) -> No
     if !is_told || is_done {
         return notification;
     }
-    let mut better = notification.clone();
-    let improved = async {
-        for alert in better.alerts.iter_mut().filter(|alert| alert.feature.is_some()).take(CHARTS_MAX) {
-            draw(store, alert).await?;
-        }
-        explain(store, &mut better.alerts).await
-    };
-    match tokio::time::timeout(PATIENCE, improved).await {
-        Ok(Ok(())) => better,
+    let until = Instant::now() + PATIENCE;
+    let mut told = notification;
+    // What took too long, or failed, does not take the other one with it.
+    let mut drawn = told.clone();
+    if in_time(until, draw(store, &mut drawn.alerts)).await {
+        told = drawn;
+    }
+    let mut explained = told.clone();
+    if in_time(until, explain(store, &mut explained.alerts)).await {
+        told = explained;
+    }
+    told
+}
+
+/// Whether work was done, and in time.
+async fn in_time(until: Instant, work: impl Future<Output = Result<(), StoreError>>) -> bool {
+    match timeout_at(until, work).await {
+        Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a message has no charts");
-            notification
+            tracing::warn!(%error, "a message lacks its charts or likely causes");
+            false
         }
-        Err(_elapsed) => notification,
+        Err(_elapsed) => false,
     }
 }
 
-async fn draw(store: &Store, alert: &mut Alert) -> Result<(), StoreError> {
-    let Some(feature) = &alert.feature else { return Ok(()) };
-    let asked = Asked {
-        model: &feature.model,
-        version: &feature.version,
-        environment: &feature.environment,
-        column: &feature.column,
-        reference: Span { start_us: feature.reference_us.0, end_us: feature.reference_us.1 },
-        window: Span { start_us: feature.window_us.0, end_us: feature.window_us.1 },
-    };
-    alert.chart = match feature.kind.as_str() {
-        "numeric" => alerts_histogram::numeric(store, asked).await?,
-        "categorical" => alerts_histogram::categorical(store, asked).await?,
-        _ => None,
-    };
+/// Draws the features of the alerts that are told first, before and now.
+async fn draw(store: &Store, alerts: &mut [Alert]) -> Result<(), StoreError> {
+    for alert in alerts.iter_mut().filter(|alert| alert.feature.is_some()).take(CHARTS_MAX) {
+        let Some(feature) = &alert.feature else { continue };
+        let asked = Asked {
+            model: &feature.model,
+            version: &feature.version,
+            environment: &feature.environment,
+            column: &feature.column,
+            reference: Span { start_us: feature.reference_us.0, end_us: feature.reference_us.1 },
+            window: Span { start_us: feature.window_us.0, end_us: feature.window_us.1 },
+        };
+        alert.chart = match feature.kind.as_str() {
+            "numeric" => alerts_histogram::numeric(store, asked).await?,
+            "categorical" => alerts_histogram::categorical(store, asked).await?,
+            _ => None,
+        };
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ pub struct FirstSeen {
     pub first_us: i64,
 }
 
-/// The versions of a model within a span, the first one first; ten at most.
+/// The versions of a model within a span, the first one first; two hundred at most.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
@@ -23,7 +23,7 @@ pub async fn first_seen(store: &Store, model: &str, span: Span) -> Result<Vec<Fi
         "SELECT toString(version) AS version, toUnixTimestamp64Micro(min(ts)) AS first_us FROM windvane.predictions \
          WHERE model = {model:String} AND ts >= fromUnixTimestamp64Micro({start:Int64}, 'UTC') \
          AND ts < fromUnixTimestamp64Micro({end:Int64}, 'UTC') \
-         GROUP BY version ORDER BY first_us, version LIMIT 10",
+         GROUP BY version ORDER BY first_us, version LIMIT 200",
     )
     .param("model", model)
     .param("start", span.start_us)
