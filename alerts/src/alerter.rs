@@ -35,8 +35,8 @@ use self::succession::Succession;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long attempts in flight may take once the process is asked to end.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
-/// How long ClickHouse may take then to take what is left for others.
-const LAST_WRITES: Duration = Duration::from_secs(5);
+/// How long ClickHouse may take then to take what is left for others: of the 10 s that the process waits, some are for the lease.
+const LAST_WRITES: Duration = Duration::from_secs(3);
 /// The pause after ClickHouse did not take rows.
 const WRITE_PAUSE_US: i64 = 2_000_000;
 /// Rows of one INSERT.
