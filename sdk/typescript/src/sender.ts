@@ -143,7 +143,7 @@ export class Sender {
 
   /** Nothing is left without a fate. What was sent and not answered may have been received; its answer counts no more. */
   async #loseRest(): Promise<void> {
-    const made = await this.#making;
+    const made = await this.#making?.catch(() => undefined); // what cannot be made is told by whoever makes it
     const asked = this.#asked;
     if (asked) asked.batch.inDoubt = true;
     for (const batch of new Set([...this.#inFlight, ...(made ? [made] : [])])) this.#lose(batch, "at_exit");
