@@ -164,15 +164,17 @@ def test_two_processes_tell_once_and_one_takes_over(tmp_path, http_sink, body):
     sink = http_sink(OK)
     first = Service(tmp_path, rule(), "--roles", "collector,web")
     access = json.loads((tmp_path / "data" / "access.json").read_text())
-    both = []
-    for name in ("one", "two"):
+
+    def process(name):
         folder = tmp_path / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "password").write_text(access["password"])
         store = f'[store]\nurl = "{first.engine}"\nuser = "{access["user"]}"\npassword_file = "password"\n'
         state = f'\n[alerts]\nstate_dir = "{folder}/state"\n'
         config = store + rule().replace("[alerts]", state, 1) + routes(sink.url)
-        both.append(Service(folder, config, "--roles", "alerts"))
+        return Service(folder, config, "--roles", "alerts")
+
+    both = [process("one"), process("two")]
     held = "windvane_alerts_held"
     eventually(lambda: sum(service.metric(held) for service in both) == 1, "one of them judges")
     first.send(error())
@@ -191,4 +193,12 @@ def test_two_processes_tell_once_and_one_takes_over(tmp_path, http_sink, body):
     first.send(error(status="ok"))
     eventually(lambda: len(sink.requests) == 2, "the end is told by the other one")
     assert body(sink, 1)["status"] == "resolved"
+    # One that is asked to end leaves what it knows at once: a third one, which knows nothing, tells nothing again.
+    third = process("three")
+    first.send(error())
+    eventually(lambda: len(sink.requests) == 3, "it is told anew")
     other.end()
+    eventually(lambda: third.metric(held) == 1, "the third one takes over")
+    third.looked("Errors", 3)
+    assert [body(sink, at)["status"] for at in range(len(sink.requests))] == ["firing", "resolved", "firing"]
+    third.end()
