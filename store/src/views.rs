@@ -132,7 +132,7 @@ pub use findings::{
 };
 pub use fleet::{FLEET, FLEET_TRAFFIC, NEWEST, REVISION};
 pub use gates::{GATE_CHECKS, GATES};
-pub use model::{ANSWERS, DEPLOYMENTS, LATENCY, NUMBERS, TRAFFIC};
+pub use model::{ANSWERS, DEPLOYMENTS, LATENCY, NUMBERS, RECORDED, TRAFFIC};
 pub use pipeline::{MONITORS, RUNS, TABLES};
 
 /// Every view.
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn every_view_binds_what_its_text_names() {
-        for view in ALL.iter().copied().chain([&NEWEST, &REVISION]) {
+        for view in ALL.iter().copied().chain([&NEWEST, &RECORDED, &REVISION]) {
             for parameter in view.parameters {
                 assert!(
                     view.text.contains(&format!("{{{}:", parameter.name)),

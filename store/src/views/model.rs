@@ -1,6 +1,24 @@
-//! One model: its deployments, traffic, latency and answers over time.
+//! One model: what is recorded of it, its deployments, traffic, latency and answers over time.
 
 use super::{BUCKET, FROM, TO, View, limit, text};
+
+/// How many rows of each kind a model has, so that a page does not look for what is not there: one statement in place of one a kind. Counts
+/// by the primary key read nothing; drift in segments is looked for up to the first row.
+pub const RECORDED: View = View {
+    name: "recorded",
+    about: "how many outcomes and findings of each kind a model has, and whether columns were compared by segment",
+    parameters: &[text("model")],
+    text: "
+    SELECT (SELECT count() FROM windvane.outcomes WHERE model = {model:String}) AS outcomes,
+           (SELECT count() FROM windvane.quality_findings WHERE model = {model:String}) AS quality,
+           (SELECT count() FROM windvane.performance_findings WHERE model = {model:String}) AS performance,
+           (SELECT count() FROM windvane.latency_findings WHERE model = {model:String}) AS latency,
+           (SELECT count() FROM windvane.fairness_findings WHERE model = {model:String}) AS fairness,
+           (SELECT count() FROM windvane.attribution_findings WHERE model = {model:String}) AS attribution,
+           (SELECT count() FROM (
+               SELECT 1 FROM windvane.drift_findings WHERE model = {model:String} AND segment_key != '' LIMIT 1
+           )) AS drift_segments",
+};
 
 /// Versions and environments of a model.
 pub const DEPLOYMENTS: View = View {
