@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -28,6 +29,7 @@ const FRESH: Duration = Duration::from_secs(2);
 pub struct Feed {
     store: Store,
     seen: Arc<Mutex<Option<(Instant, String)>>>,
+    changes: Arc<AtomicU64>,
     permits: Arc<Semaphore>,
     closing: CancellationToken,
 }
@@ -48,7 +50,12 @@ impl Feed {
     /// A feed whose connections end when `closing` is cancelled, so that they do not hold up the end of the service.
     pub fn new(store: Store, closing: CancellationToken) -> Self {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        Self { store, seen: Arc::default(), permits, closing }
+        Self { store, seen: Arc::default(), changes: Arc::default(), permits, closing }
+    }
+
+    /// How many revisions there were: a page that was begun before the newest one may lack what it tells of.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     async fn revision(&self) -> Result<String, StoreError> {
@@ -60,6 +67,9 @@ impl Feed {
         }
         let rows: Vec<Row> = REVISION.rows(&self.store, &Asked::new()).await?;
         let revision = rows.into_iter().next().map(|row| row.revision).unwrap_or_default();
+        if seen.as_ref().is_none_or(|(_, before)| *before != revision) {
+            self.changes.fetch_add(1, Ordering::Release);
+        }
         *seen = Some((Instant::now(), revision.clone()));
         Ok(revision)
     }

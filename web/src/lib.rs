@@ -19,6 +19,7 @@ mod pages;
 mod performance;
 mod pipeline;
 mod quality;
+mod readings;
 mod settings;
 mod span;
 mod sql;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use maud::Markup;
 use prometheus::Registry;
 use serde::Deserialize;
@@ -19,6 +21,7 @@ use windvane_store::{Store, StoreError};
 
 use crate::events::{self, Feed};
 use crate::model::Chosen;
+use crate::readings::{Page, Readings};
 use crate::span::Choice;
 use crate::{
     Setting, Sources, alert, api, experiment, feature, fleet, gate, model, page, pipeline, settings, sql,
@@ -37,6 +40,14 @@ struct Shared {
     registry: Registry,
     settings: Arc<[Setting]>,
     feed: Feed,
+    readings: Readings,
+}
+
+impl Shared {
+    /// The page of this address, by the reading under way where there is one.
+    async fn page(&self, uri: &Uri, read: BoxFuture<'static, Page>) -> Page {
+        self.readings.page((self.feed.changes(), uri.to_string()), read).await
+    }
 }
 
 impl FromRef<Shared> for Store {
@@ -70,7 +81,13 @@ pub fn router(sources: Sources) -> Router {
         .route("/sql", get(async || Html(sql::list().into_string())))
         .route("/sql/{view}", get(sql_page))
         .route("/events", get(events::events))
-        .with_state(Shared { store, registry, settings: settings.into(), feed })
+        .with_state(Shared {
+            store,
+            registry,
+            settings: settings.into(),
+            feed,
+            readings: Readings::default(),
+        })
 }
 
 /// What forms of the pages are sent to.
@@ -83,22 +100,25 @@ pub fn forms(store: Store) -> Router {
 }
 
 /// `GET /`: every deployment, and which of them needs a look.
-async fn fleet_page(State(store): State<Store>, Query(choice): Query<Choice>) -> Response {
-    shown(fleet::read(&store, &choice).await.map(|fleet| fleet::render(&fleet)))
+async fn fleet_page(State(shared): State<Shared>, uri: Uri, Query(choice): Query<Choice>) -> Response {
+    let store = shared.store.clone();
+    let read = async move { fleet::read(&store, &choice).await.map(|fleet| Some(fleet::render(&fleet))) };
+    found(shared.page(&uri, read.boxed()).await, "Nothing is recorded.")
 }
 
 /// `GET /models/{model}`: what changed lately, drift, quality, performance, traffic, latency, answers.
 async fn model_page(
-    State(store): State<Store>,
+    State(shared): State<Shared>,
     Path(name): Path<String>,
-    Query(choice): Query<Choice>,
-    Query(chosen): Query<Chosen>,
+    (Query(choice), Query(chosen)): (Query<Choice>, Query<Chosen>),
+    uri: Uri,
 ) -> Response {
-    let chosen = Chosen { model: name, ..chosen };
-    found(
-        model::read(&store, chosen, &choice).await.map(|model| model.map(|model| model::render(&model))),
-        "Nothing is recorded of this model.",
-    )
+    let (store, chosen) = (shared.store.clone(), Chosen { model: name, ..chosen });
+    let read = async move {
+        let model = model::read(&store, chosen, &choice).await;
+        model.map(|model| model.map(|model| model::render(&model)))
+    };
+    found(shared.page(&uri, read.boxed()).await, "Nothing is recorded of this model.")
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,15 +129,17 @@ struct OfSeries {
 
 /// `GET /models/{model}/features/{column}`: one column against its reference, over time.
 async fn feature_page(
-    State(store): State<Store>,
+    State(shared): State<Shared>,
+    uri: Uri,
     Path((model, column)): Path<(String, String)>,
     Query(chosen): Query<OfSeries>,
 ) -> Response {
-    let read = feature::read(&store, model, column, &chosen.series).await;
-    found(
-        read.map(|read| read.map(|feature| feature::render(&feature))),
-        "No drift run of this model has this column.",
-    )
+    let store = shared.store.clone();
+    let read = async move {
+        let feature = feature::read(&store, model, column, &chosen.series).await;
+        feature.map(|feature| feature.map(|feature| feature::render(&feature)))
+    };
+    found(shared.page(&uri, read.boxed()).await, "No drift run of this model has this column.")
 }
 
 /// `GET /experiments`: all experiments with what their latest look said.
@@ -197,7 +219,7 @@ async fn sql_page(Path(name): Path<String>, Query(sent): Query<BTreeMap<String, 
     }
 }
 
-fn found(page: Result<Option<Markup>, StoreError>, otherwise: &str) -> Response {
+fn found(page: Page, otherwise: &str) -> Response {
     match page.transpose() {
         None => missing(otherwise),
         Some(page) => shown(page),
