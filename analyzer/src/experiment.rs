@@ -22,6 +22,7 @@ mod quantiles;
 mod request;
 mod sequence_method;
 mod stored;
+mod stored_timing;
 mod summary;
 mod traffic;
 mod verdicts;

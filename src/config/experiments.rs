@@ -145,10 +145,7 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         segment_by: layers.texts(table.join("segment_by")),
         stratify: layers.text(table.join("stratify")),
         segment_units_min: layers.integer(table.join("segment_units_min"), 100),
-        checks: StoredChecks {
-            novelty: layers.flag(table.join("novelty"), false),
-            outliers: layers.flag(table.join("outliers"), false),
-        },
+        checks: checks(layers, &table),
         rule: Rule {
             alpha: layers.number(table.join("alpha"), 0.05),
             tuning: layers.number(table.join("sequential_tuning"), TUNING),
@@ -171,6 +168,19 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
         memory_bytes_max: layers.integer(table.join("memory_bytes_max"), 1 << 30),
         name,
     })
+}
+
+fn checks(layers: &mut Layers, table: &KeyPath) -> StoredChecks {
+    let timing = layers.flag(table.join("timing"), false);
+    if layers.has(table.join("late_after")) && !timing {
+        layers.contradiction(table.join("late_after"), "goes with timing = true only");
+    }
+    let late_after = layers.length(table.join("late_after"), Duration::from_secs(86_400));
+    StoredChecks {
+        novelty: layers.flag(table.join("novelty"), false),
+        outliers: layers.flag(table.join("outliers"), false),
+        late_after_us: timing.then(|| i64::try_from(late_after.as_micros()).unwrap_or(i64::MAX)),
+    }
 }
 
 fn start_us(layers: &mut Layers, table: &KeyPath) -> Option<i64> {

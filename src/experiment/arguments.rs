@@ -334,7 +334,7 @@ impl Arguments {
         }
         if self.cuts.of_files() || self.advice {
             return Err(usage(format!(
-                "{} and --advice go with a file: an experiment of the configuration has `novelty`, `outliers` and `advice` there",
+                "{} and --advice go with a file: an experiment of the configuration has `novelty`, `timing`, `outliers` and `advice` there",
                 CutArguments::OF_FILES
             )));
         }

@@ -11,6 +11,7 @@ mod orders;
 mod quantile_splits;
 mod splits;
 mod stored;
+mod stored_timing;
 mod sums;
 mod timing;
 mod units;
@@ -29,6 +30,7 @@ pub use stored::{
     ARM, ArrivalsRow, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When,
     Without, arrivals, stored,
 };
+pub use stored_timing::{StoredTiming, met_before_known, stored_timing};
 pub use sums::{
     Form, FormRow, Question, SegmentRow, SumsRow, UnitQuantilesRow, UnitsAre, largest_segments, sums,
     sums_by_day, sums_within, unit_quantiles,

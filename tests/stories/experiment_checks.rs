@@ -1,4 +1,4 @@
-//! Inference, roles, novelty, outliers and advice of an experiment of the configuration, over the store.
+//! Inference, roles, novelty, outliers, times and advice of an experiment of the configuration, over the store.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -17,6 +17,8 @@ planned_units = 1280
 looks = 4
 novelty = true
 outliers = true
+timing = true
+late_after = "1h"
 advice = true
 [experiments.fading.metrics.revenue]
 [experiments.fading.metrics.visits]
@@ -69,6 +71,19 @@ fn events() -> (String, String) {
     (exposures, measurements)
 }
 
+/// Predictions that carried an arm on the day before their units' first exposure.
+fn carried(units: u32) -> String {
+    (0..units).fold(String::new(), |mut lines, i| {
+        let arm = if i % 2 == 0 { "A" } else { "B" };
+        writeln!(
+            lines,
+            r#"{{"model":"m","event_id":"p{i}","unit_id":"u{i}","arms":{{"fading":"{arm}"}},"prediction":{{"value":1}},"ts":"2012-12-31T00:00:00Z"}}"#
+        )
+        .unwrap();
+        lines
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_experiment_of_the_configuration_is_judged_by_its_keys() {
     let folder = tempfile::tempdir().unwrap();
@@ -76,10 +91,12 @@ async fn an_experiment_of_the_configuration_is_judged_by_its_keys() {
     let (exposures, measurements) = events();
     send(&service, "exposures", exposures).await;
     send(&service, "measurements", measurements).await;
-    let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements) FORMAT TSV";
+    send(&service, "predictions", carried(20)).await;
+    let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements), \
+        (SELECT count() FROM predictions) FORMAT TSV";
     eventually(Duration::from_secs(30), || {
         match String::from_utf8_lossy(&windvane(&service, &["query", stored]).stdout).trim_end() {
-            "640\t640" => Ok(()),
+            "640\t640\t20" => Ok(()),
             other => Err(other.to_owned()),
         }
     });
@@ -92,18 +109,25 @@ async fn an_experiment_of_the_configuration_is_judged_by_its_keys() {
     assert_eq!((&group["fractions"][0], &group["fractions"][1]), (&0.25.into(), &0.5.into()), "{document}");
     assert_eq!((&revenue["absolute"]["estimate"], &revenue["verdict"]), (&2.25.into(), &"better".into()));
     assert_eq!(document["comparisons"][1]["guardrail"]["verdict"], "held");
-    let check = |name: &str, subject: &str| {
+    let check = |name: &str, subject: Option<&str>| {
         let checks = document["health"].as_array().unwrap();
-        let found = checks.iter().find(|check| check["check"] == name && check["subject"] == subject);
-        found.unwrap_or_else(|| panic!("no {name} of {subject}: {document}")).clone()
+        let found =
+            checks.iter().find(|check| check["check"] == name && check["subject"].as_str() == subject);
+        found.unwrap_or_else(|| panic!("no {name} of {subject:?}: {document}")).clone()
     };
     for metric in ["revenue of B", "visits of B"] {
-        let novelty = check("novelty", metric);
+        let novelty = check("novelty", Some(metric));
         assert_eq!(novelty["verdict"], "warning", "{novelty}");
         let meaning = novelty["meaning"].as_str().unwrap();
         assert!(meaning.contains("+6.0000 among units of the first 2 days, +1.0000 among"), "{meaning}");
-        assert_eq!(check("outlier_influence", metric)["verdict"], "ok");
+        assert_eq!(check("outlier_influence", Some(metric))["verdict"], "ok");
     }
+    let before = check("exposure_before_assignment", None);
+    assert_eq!((&before["verdict"], &before["observed"]), (&"failure".into(), &0.03125.into()), "{before}");
+    // Everything of 2013 came today, in both arms.
+    let late = check("late_data", Some("B"));
+    assert_eq!(late["verdict"], "ok", "{late}");
+    assert!(late["meaning"].as_str().unwrap().contains("100.00 % of the control's"), "{late}");
     let advice = document["advice"].as_array().unwrap();
     assert_eq!((advice.len(), &advice[0]["arms"][1]["thompson"]), (1, &0.99.into()), "{document}");
     let refused =

@@ -9,7 +9,7 @@ use windvane_store::experiment::{
 
 use super::{
     ExperimentError, anytime,
-    facts::{Extremes, Facts, MetricFacts, Part, Parts, Timed},
+    facts::{Early, Extremes, Facts, MetricFacts, Part, Parts, Timed},
     forms::{self, Summed},
     gather::{self, Scan},
     metric::Measured,
@@ -93,7 +93,8 @@ async fn timed(scan: &Scan<'_>, request: &ExperimentRequest) -> Result<Option<Ti
     let late_after_us = received.as_ref().map_or(0, |(_, after)| *after);
     let question = scan.question(&scan.opened.measures, &[]);
     let rows = scan.reader.rows(&experiment::timing(question, &timing, late_after_us)).await?;
-    Ok(Some(Timed { rows, assigned: assigned.is_some(), received: received.is_some() }))
+    let early = assigned.is_some().then_some(Early::Rows);
+    Ok(Some(Timed { rows, early, received: received.is_some() }))
 }
 
 /// The extreme units of every mean: one of a thousand units of an arm, at least one.

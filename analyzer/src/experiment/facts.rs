@@ -68,10 +68,19 @@ pub(super) struct Extremes {
 #[derive(Debug, Clone)]
 pub(super) struct Timed {
     pub(super) rows: Vec<TimingRow>,
-    /// Whether it is known when units were assigned.
-    pub(super) assigned: bool,
+    /// What [`TimingRow::early`] counts, where anything is known from before.
+    pub(super) early: Option<Early>,
     /// Whether it is known when rows arrived.
     pub(super) received: bool,
+}
+
+/// What units may have from before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Early {
+    /// Rows that are counted and are from before the unit was assigned.
+    Rows,
+    /// A meeting with an arm before the exposure that counts.
+    Exposures,
 }
 
 /// One segment.

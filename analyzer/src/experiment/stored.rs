@@ -21,6 +21,7 @@ use super::{
     gather,
     metric::{Before, Measured},
     request::{ExperimentRequest, Rule},
+    stored_timing,
 };
 
 /// What is said of the option or key that asks for strata which an arm may have made.
@@ -57,6 +58,9 @@ pub struct StoredChecks {
     pub novelty: bool,
     /// Whether the extreme units of means carry their effect.
     pub outliers: bool,
+    /// Whether units met an arm before the exposure that counts, and whether one arm's records come late more often: later than this
+    /// after their time, microseconds.
+    pub late_after_us: Option<i64>,
 }
 
 impl StoredExperiment {
@@ -168,7 +172,8 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         return Err(ExperimentError::Summary { problem: "the experiment has no metrics".to_owned() });
     };
     let metrics = found.into_iter().flatten().collect();
-    let facts = Facts { rows: None, metrics, parts: parts.whole(), ..facts };
+    let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
+    let facts = Facts { rows: None, metrics, parts: Parts { timed, ..parts.whole() }, ..facts };
     super::judged(&facts, &experiment.rule)
 }
 

@@ -159,6 +159,20 @@ pub const KEYS: &[Key] = &[
         about: "Whether it is checked that a few extreme units do not carry the effect of a mean; takes another scan of the records.",
     },
     Key {
+        path: "experiments.<NAME>.timing",
+        kind: Kind::Flag,
+        default: "false",
+        example: "timing = true",
+        about: "Whether it is checked that no unit met an arm before the exposure that counts, and that records of one arm do not come late more often; takes another scan of the records.",
+    },
+    Key {
+        path: "experiments.<NAME>.late_after",
+        kind: Kind::Length { min_s: 1, max_s: 400 * DAY_S },
+        default: "1d",
+        example: "late_after = \"1h\"",
+        about: "With `timing`: a record is late that came longer than this after its time, or after an outcome became known.",
+    },
+    Key {
         path: "experiments.<NAME>.advice",
         kind: Kind::Flag,
         default: "false",

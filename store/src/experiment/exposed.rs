@@ -12,7 +12,7 @@ use crate::local::quote;
 
 /// How long before a unit's first exposure a prediction may tell its segments, microseconds: 90 days. Older ones say little of what
 /// the unit is now, and reading them takes every partition there is.
-const BEFORE_US: i64 = 90 * 86_400 * 1_000_000;
+pub(super) const BEFORE_US: i64 = 90 * 86_400 * 1_000_000;
 
 /// Rows of `unit_id`, `wv_first`, what `arms` makes of the arms (`one`) as `wv_seen`, and `wv_segment0` and so on.
 pub(super) fn exposed_units(exposed: &Exposed, recorded: &Recorded, arms: &str) -> String {
@@ -53,13 +53,7 @@ fn before_first(exposed: &Exposed, first: &str) -> String {
         )
     });
     let experiment = quote(&exposed.experiment);
-    // Without a start the first exposure is one, so that older partitions are not read.
-    let since = match exposed.start_us {
-        Some(start) => format!("fromUnixTimestamp64Micro(toInt64({}))", start.saturating_sub(BEFORE_US)),
-        None => format!(
-            "(SELECT min(ts) FROM exposures WHERE experiment = {experiment}) - toIntervalMicrosecond({BEFORE_US})"
-        ),
-    };
+    let since = predictions_since(exposed);
     format!(
         "SELECT f.unit_id AS unit_id, any(f.wv_first) AS wv_first, any(f.wv_seen) AS wv_seen{latest} FROM (\
          SELECT unit_id, ts, event_id, ingested_at{told} FROM predictions WHERE unit_id GLOBAL IN (SELECT unit_id FROM exposures WHERE experiment = {experiment}) \
@@ -67,6 +61,18 @@ fn before_first(exposed: &Exposed, first: &str) -> String {
          RIGHT JOIN ({first}) AS f ON p.unit_id = f.unit_id GROUP BY unit_id SETTINGS join_use_nulls = 0",
         exposed.end_us,
     )
+}
+
+/// The time from which on predictions may tell something of units that events expose. Without a start the first exposure is one, so
+/// that older partitions are not read.
+pub(super) fn predictions_since(exposed: &Exposed) -> String {
+    match exposed.start_us {
+        Some(start) => format!("fromUnixTimestamp64Micro(toInt64({}))", start.saturating_sub(BEFORE_US)),
+        None => format!(
+            "(SELECT min(ts) FROM exposures WHERE experiment = {}) - toIntervalMicrosecond({BEFORE_US})",
+            quote(&exposed.experiment)
+        ),
+    }
 }
 
 #[cfg(test)]
