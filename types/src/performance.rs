@@ -201,6 +201,9 @@ pub struct Lift {
     pub gain: f64,
     /// How much richer in positives they are than all rows.
     pub lift: f64,
+    /// Its interval; the gain's is this times the share.
+    #[serde(default)]
+    pub ci: Option<[f64; 2]>,
 }
 
 /// The chunks of the rows that share the values of the segment's columns.

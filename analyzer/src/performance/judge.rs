@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use windvane_stats::experiment::effect::Interval;
-use windvane_stats::performance::threshold;
+use windvane_stats::performance::{ranked::Gain, threshold};
 use windvane_store::performance::{Chunking, Period};
 use windvane_store::performance_findings::Compared;
 use windvane_types::performance::{
@@ -102,11 +102,7 @@ impl Judge<'_> {
                     observed: bin.observed,
                 })
                 .collect(),
-            lift: part
-                .gains
-                .iter()
-                .map(|gain| Lift { share: gain.share, gain: gain.gain, lift: gain.gain / gain.share })
-                .collect(),
+            lift: part.gains.iter().map(lift).collect(),
         }
     }
 
@@ -138,6 +134,16 @@ impl Judge<'_> {
             ci_method: Some(measured.method.to_owned()).filter(|method| !method.is_empty()),
             reason: measured.reason.map(|reason| reason.as_str().to_owned()),
         }
+    }
+}
+
+/// How much richer in positives the highest scores are, with the gain's interval on that scale.
+fn lift(gain: &Gain) -> Lift {
+    Lift {
+        share: gain.share,
+        gain: gain.gain,
+        lift: gain.gain / gain.share,
+        ci: gain.interval.map(|interval| [interval.lo / gain.share, interval.hi / gain.share]),
     }
 }
 

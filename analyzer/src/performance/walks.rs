@@ -79,7 +79,7 @@ impl ClassFound {
             brier: walked.brier(confidence),
             ece: walked.calibration().ece(confidence),
             curve: walked.calibration().curve(),
-            gains: walked.gains(),
+            gains: walked.gains(confidence),
         }
     }
 }

@@ -13,7 +13,7 @@
 //! Oracle: scikit-learn 1.7 `roc_auc_score`, `average_precision_score`, `log_loss`, `brier_score_loss`, with `sample_weight`.
 //! Cost: constant memory, a few operations a row.
 
-use super::{Measured, Undefined, calibration::Calibration, mean::WeightedMean};
+use super::{Measured, Undefined, calibration::Calibration, confusion::wilson, mean::WeightedMean};
 use crate::{experiment::effect::Interval, survival};
 
 /// Points of the gain curve that are kept.
@@ -145,6 +145,9 @@ pub struct Gain {
     pub share: f64,
     /// The share of all positives among them.
     pub gain: f64,
+    /// Wilson's interval of that share by the number of positives, as if the score that ends it had been given: too wide rather than
+    /// too narrow. The point for all rows.
+    pub interval: Option<Interval>,
 }
 
 impl Ranked {
@@ -299,15 +302,22 @@ impl Walked {
     /// The share of positives among the highest scores, by tenths; none without positives. Where more than [`POINTS_MAX`] scores
     /// differ, between two of so many points.
     #[must_use]
-    pub fn gains(&self) -> Vec<Gain> {
+    pub fn gains(&self, confidence: f64) -> Vec<Gain> {
         let (all, positives) = (self.weight(), self.positives());
         if positives <= 0.0 {
             return Vec::new();
         }
-        let tenths = (1..=10).map(|tenth| f64::from(tenth) / 10.0);
-        tenths
-            .map(|share| Gain { share, gain: self.0.gains.positives_within(share * all) / positives })
-            .collect()
+        let effective = self.0.positives.effective();
+        let of_tenth = |tenth: u8| {
+            let share = f64::from(tenth) / 10.0;
+            let gain = self.0.gains.positives_within(share * all) / positives;
+            let interval = match tenth {
+                10 => Some(Interval { lo: gain, hi: gain }),
+                _ => wilson(gain, effective, confidence),
+            };
+            Gain { share, gain, interval }
+        };
+        (1..=10).map(of_tenth).collect()
     }
 }
 
@@ -353,12 +363,29 @@ mod tests {
         assert_eq!(reason(&[(1.5, false), (f64::INFINITY, true)]), (None, None, Some(ScoreOutsideUnit)));
     }
 
+    // Five of twenty positives are among the highest tenth. SciPy 1.17: `binomtest(5, 20).proportion_ci(
+    // method='wilson')`.
+    #[test]
+    fn gains_have_the_interval_of_their_share_of_positives() {
+        let rows: Vec<(f64, bool)> =
+            (0..200).map(|i| (f64::from(i), i >= 195 || (i < 180 && i % 12 == 0))).collect();
+        let gains = walked(&rows).gains(0.95);
+        let interval = gains[0].interval.unwrap();
+        assert!((gains[0].gain - 0.25).abs() < 1e-12, "{gains:?}");
+        assert!(
+            (interval.lo - 0.111_861_701_407_665_7).abs() < 1e-9
+                && (interval.hi - 0.468_700_877_618_744).abs() < 1e-9,
+            "{interval:?}"
+        );
+        assert_eq!(gains[9].interval.map(|all| (all.lo, all.hi)), Some((1.0, 1.0)));
+    }
+
     #[test]
     fn the_gain_curve_stays_small_and_near() {
         let rows: Vec<(f64, bool)> = (0..10_000).map(|i| (f64::from(i), i >= 9_000)).collect();
         let found = walked(&rows);
         assert!(found.0.gains.points.len() <= super::POINTS_MAX);
-        let gains = found.gains();
+        let gains = found.gains(0.95);
         assert!((gains[0].gain - 1.0).abs() < 0.01, "{gains:?}");
         assert_eq!(gains[9].gain, 1.0);
     }
