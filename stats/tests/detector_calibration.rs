@@ -23,9 +23,10 @@ fn adwin(semantics: Semantics) -> Box<dyn Detector> {
     Box::new(Adwin::new(adwin::Settings { semantics, ..adwin::Settings::default() }))
 }
 
-const FOR_ERRORS: [(&str, Make); 9] = [
+const FOR_ERRORS: [(&str, Make); 10] = [
     ("adwin", || adwin(Semantics::Moa)),
     ("adwin_river", || adwin(Semantics::River)),
+    ("adwin_river21", || adwin(Semantics::River21)),
     ("page_hinkley", || Box::<PageHinkley>::default()),
     ("ddm", || Box::<Ddm>::default()),
     ("eddm", || Box::<Eddm>::default()),
