@@ -190,6 +190,9 @@ pub struct CalibrationBin {
     pub mean_score: f64,
     /// The share that came true.
     pub observed: f64,
+    /// The share's interval.
+    #[serde(default)]
+    pub ci: Option<[f64; 2]>,
 }
 
 /// The highest scores.

@@ -100,6 +100,7 @@ impl Judge<'_> {
                     n: bin.weight,
                     mean_score: bin.mean_score,
                     observed: bin.observed,
+                    ci: bin.interval.map(|interval| [interval.lo, interval.hi]),
                 })
                 .collect(),
             lift: part.gains.iter().map(lift).collect(),

@@ -78,7 +78,7 @@ impl ClassFound {
             log_loss: walked.log_loss(confidence),
             brier: walked.brier(confidence),
             ece: walked.calibration().ece(confidence),
-            curve: walked.calibration().curve(),
+            curve: walked.calibration().curve(confidence),
             gains: walked.gains(confidence),
         }
     }

@@ -9,7 +9,7 @@
 //! Oracle: scikit-learn 1.7 `calibration_curve(y, p, n_bins=10, strategy='uniform')`, whose bins are these.
 //! Cost: ten states.
 
-use super::{Measured, Undefined, mean::WeightedMean};
+use super::{Measured, Undefined, confusion::wilson, mean::WeightedMean};
 use crate::{experiment::effect::Interval, survival};
 
 /// Bins of equal width.
@@ -44,6 +44,8 @@ pub struct CurveBin {
     pub mean_score: f64,
     /// The share of them that is positive.
     pub observed: f64,
+    /// Wilson's interval of that share, by the effective number of rows.
+    pub interval: Option<Interval>,
 }
 
 /// The upper end of a bin, as `np.linspace` has it.
@@ -69,7 +71,7 @@ impl Calibration {
 
     /// The bins that have rows; none where a score was no probability.
     #[must_use]
-    pub fn curve(&self) -> Vec<CurveBin> {
+    pub fn curve(&self, confidence: f64) -> Vec<CurveBin> {
         if self.outside {
             return Vec::new();
         }
@@ -80,6 +82,7 @@ impl Calibration {
             weight: bin.weight,
             mean_score: bin.scores / bin.weight,
             observed: bin.positives / bin.weight,
+            interval: wilson(bin.positives / bin.weight, bin.gap.effective(), confidence),
         })
         .collect()
     }
@@ -118,8 +121,12 @@ mod tests {
         for score in [0.0, 0.1, 0.2, 0.3, 1.0] {
             calibration.push(score, [1.0, 1.0], [0.0, 0.0]);
         }
-        let low: Vec<f64> = calibration.curve().iter().map(|bin| (bin.low * 10.0).round()).collect();
+        let low: Vec<f64> = calibration.curve(0.95).iter().map(|bin| (bin.low * 10.0).round()).collect();
         assert_eq!(low, [0.0, 1.0, 2.0, 9.0]);
+        // The two of the first bin are positive. SciPy 1.17: `binomtest(2, 2).proportion_ci(method='wilson')`.
+        let first = calibration.curve(0.95)[0].interval.unwrap();
+        assert!((first.lo - 0.342_380_227_506_653).abs() < 1e-9, "{first:?}");
+        assert_eq!(first.hi, 1.0);
         // (0.9 + 0.9... ): |0.05 - 1|·2 + |0.2 - 1| + |0.3 - 1| + 0, over 5.
         assert!((calibration.ece(0.95).value.unwrap() - (1.9 + 0.8 + 0.7) / 5.0).abs() < 1e-12);
     }
@@ -130,6 +137,6 @@ mod tests {
         assert_eq!(calibration.ece(0.95).reason, Some(Undefined::NoRows));
         calibration.push(1.5, [1.0, 1.0], [0.0, 0.0]);
         assert_eq!(calibration.ece(0.95).reason, Some(Undefined::ScoreOutsideUnit));
-        assert!(calibration.curve().is_empty());
+        assert!(calibration.curve(0.95).is_empty());
     }
 }
