@@ -6,6 +6,7 @@
 
 mod counts;
 mod errors;
+mod every;
 mod features;
 mod frame;
 mod groups;
@@ -14,6 +15,7 @@ mod scores;
 
 pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, tally};
 pub use errors::{ErrorRow, ErrorsAsked, errors};
+pub use every::{EveryRow, EveryRows, EverySink, OfTwo, every};
 pub use features::{Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, features};
 pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame};
 pub use groups::{GroupRows, GroupSink, groups};

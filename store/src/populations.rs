@@ -21,8 +21,8 @@ pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categori
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
-    Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, fingerprint,
-    latencies, open_labelled, open_predictions, without_rows,
+    Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, TIME,
+    fingerprint, latencies, open_labelled, open_predictions, outcome_texts, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,
@@ -50,6 +50,8 @@ pub struct Population {
     from: Origin,
     /// The same without what was true of them, where that has to be joined: for statements that do not ask.
     plain: Option<Origin>,
+    /// The model whose outcomes its rows are joined with.
+    outcomes_of: Option<String>,
     /// Its columns, in the order of the file or by name.
     pub columns: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.
@@ -182,7 +184,16 @@ impl Population {
     pub(crate) fn of_sql(source: String, from: String, columns: Vec<PopulationColumn>) -> Self {
         let row = Sql("0".to_owned());
         let from = Origin::Table(from);
-        Self { source, from, plain: None, columns, without_columns: false, row, extra_segments: Vec::new() }
+        Self {
+            source,
+            from,
+            plain: None,
+            outcomes_of: None,
+            columns,
+            without_columns: false,
+            row,
+            extra_segments: Vec::new(),
+        }
     }
 
     /// Whether rows are predictions of the store, whose features may be absent; else they are of a file.

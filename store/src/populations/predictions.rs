@@ -98,7 +98,8 @@ pub async fn open_predictions(
         columns.into_iter().map(|(name, storage)| PopulationColumn { name, storage }).collect();
     let (without_columns, row) = (columns.is_empty(), Sql(EVENT_ID.to_owned()));
     let from = Origin::Table(from);
-    Ok(Population { source, from, plain: None, without_columns, columns, row, extra_segments })
+    let (plain, outcomes_of) = (None, None);
+    Ok(Population { source, from, plain, outcomes_of, without_columns, columns, row, extra_segments })
 }
 
 /// The latencies of the predictions that pass the filter, and when each was; which other columns they have is not asked.
@@ -151,6 +152,7 @@ pub async fn open_labelled(
     population.extra_segments.push(("unit_id".to_owned(), "toNullable(unit_id)".to_owned()));
     population.row = Sql("cityHash64(event_id)".to_owned());
     population.plain = Some(population.from.clone());
+    population.outcomes_of = Some(filter.model.clone());
     population.from = Origin::Table(format!(
         "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM (SELECT * FROM predictions FINAL WHERE {}) AS p \
          LEFT ANY JOIN (SELECT event_id, label, value FROM outcomes FINAL WHERE model = {}{}) AS o USING event_id \
@@ -160,6 +162,27 @@ pub async fn open_labelled(
         if held.iter().any(Held::is_small_part) { of_these(filter) } else { String::new() },
     ));
     Ok(population)
+}
+
+/// What was true of some prediction, as the column [`OUTCOME`] writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct OutcomeText {
+    /// The text.
+    pub text: String,
+}
+
+/// Asks what was true of any prediction of the model, whenever that was and also where it has been corrected since; at most `most` texts,
+/// in no order. `None` where rows are not joined with outcomes.
+#[must_use]
+pub fn outcome_texts(population: &Population, most: usize) -> Option<Statement> {
+    let model = quote(population.outcomes_of.as_ref()?);
+    // Labels are looked up in their dictionary; to write all of them as text would be dearer than to find which there are.
+    Some(Statement::new(format!(
+        "SELECT DISTINCT text FROM (SELECT assumeNotNull(toString(label)) AS text FROM \
+         (SELECT DISTINCT label FROM outcomes WHERE model = {model} AND isNotNull(label) LIMIT {most}) \
+         UNION ALL SELECT DISTINCT assumeNotNull(toString(value)) AS text FROM outcomes \
+         WHERE model = {model} AND isNull(label) AND isNotNull(value) LIMIT {most}) LIMIT {most}"
+    )))
 }
 
 /// What there is to join.
@@ -202,6 +225,7 @@ pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, b
         source,
         from: Origin::Table("(SELECT 1 WHERE 0)".to_owned()),
         plain: None,
+        outcomes_of: None,
         without_columns: columns.is_empty(),
         columns,
         row: Sql("0".to_owned()),
