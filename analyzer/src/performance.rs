@@ -15,6 +15,7 @@ mod part;
 mod request;
 mod side;
 mod stored;
+mod streamed;
 #[cfg(test)]
 mod tests;
 mod walks;
@@ -51,8 +52,13 @@ pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Docume
         names: question.segment_by.clone(),
         keys: found.iter().map(|segment| segment.key.clone()).collect(),
     };
-    let reference = Side::open(reader, ("reference", reference), question, &segments).await?;
-    let current = Side::open(reader, ("current population", current), question, &segments).await?;
+    let [reference, current] = match streamed::open(reader, request, &segments).await? {
+        Some(sides) => sides,
+        None => [
+            Side::open(reader, ("reference", reference), question, &segments).await?,
+            Side::open(reader, ("current population", current), question, &segments).await?,
+        ],
+    };
     let classes = classes::classes(question, [&reference.survey, &current.survey])?;
     for side in [&reference, &current] {
         numeric(side)?;

@@ -1,6 +1,6 @@
 //! One population of a measurement: surveyed, cut into chunks, and ready to be asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::experiment::ColumnFault;
 use windvane_store::performance::{
@@ -11,7 +11,9 @@ use windvane_store::{ReadError, Reader, Statement};
 use windvane_types::performance::Task;
 
 use super::PerformanceError;
+use super::part::Place;
 use super::request::{CHUNKS_MAX, CLASSES_MAX, Cut, Question};
+use super::walks::Found;
 
 /// A population, ready to be asked.
 #[derive(Debug, Clone)]
@@ -24,8 +26,12 @@ pub(super) struct Side<'a> {
     pub(super) survey: Survey,
     /// Its rows by chunk, segment, true and predicted class.
     pub(super) tally: Vec<TallyRow>,
+    /// What walks over its scores have found, where these came with the tally.
+    pub(super) walked: Option<BTreeMap<Place, Found>>,
     pub(super) chunking: Chunking,
     pub(super) segments: &'a SegmentKeys,
+    /// Its rows, where chunks depend on how many there are.
+    counted: Option<u64>,
 }
 
 /// What a population holds.
@@ -50,33 +56,49 @@ impl<'a> Side<'a> {
         question: &'a Question,
         segments: &'a SegmentKeys,
     ) -> Result<Self, PerformanceError> {
-        let column = |source| PerformanceError::Column { side: name, source };
-        let many = |chunks| PerformanceError::TooManyChunks { side: name, chunks, most: CHUNKS_MAX };
-        let all = match question.cut {
-            Cut::Rows(_) | Cut::Chunks(_) => Some(count(reader, (name, population), question).await?),
-            Cut::Period(_) | Cut::Length { .. } => None,
-        };
-        let chunking = chunking(question, all.unwrap_or_default());
-        if let Chunking::Rows { chunks, .. } = chunking
-            && chunks > CHUNKS_MAX
-        {
-            return Err(many(chunks));
-        }
-        let cut = frame(population, &question.roles, (chunking, segments), &[]).map_err(column)?;
-        let tally: Vec<TallyRow> = reader.rows(&tally(&cut, said(question), predicted(question))).await?;
+        let side = Self::cut(reader, (name, population), question, segments).await?;
+        let asked = tally(&side.frame()?, said(question), predicted(question));
+        let tally: Vec<TallyRow> = side.ask(&asked).await?;
         if tally.len() > TALLY_MAX {
             return Err(PerformanceError::NotClasses { most: CLASSES_MAX });
         }
         if let Some(row) = tally.iter().find(|row| !row.unreadable.is_empty()) {
-            return Err(column(ColumnFault::Text { column: row.unreadable.clone() }));
+            let source = ColumnFault::Text { column: row.unreadable.clone() };
+            return Err(PerformanceError::Column { side: name, source });
         }
         let keys: BTreeSet<i32> = tally.iter().map(|row| row.chunk).collect();
-        if keys.len() as u64 > CHUNKS_MAX {
-            return Err(many(keys.len() as u64));
+        match keys.len() as u64 {
+            chunks if chunks > CHUNKS_MAX => Err(too_many(name, chunks)),
+            _ => Ok(side.surveyed(tally)),
         }
-        let mut survey = surveyed(&tally, question.roles.label.is_some());
-        survey.rows = all.unwrap_or(survey.rows);
-        Ok(Self { name, reader, population, question, survey, tally, chunking, segments })
+    }
+
+    /// Cuts a population, of which only how many rows it has is asked, where chunks depend on that.
+    pub(super) async fn cut(
+        reader: &'a Reader,
+        (name, population): (&'static str, &'a Population),
+        question: &'a Question,
+        segments: &'a SegmentKeys,
+    ) -> Result<Self, PerformanceError> {
+        let counted = match question.cut {
+            Cut::Rows(_) | Cut::Chunks(_) => Some(count(reader, (name, population), question).await?),
+            Cut::Period(_) | Cut::Length { .. } => None,
+        };
+        let chunking = chunking(question, counted.unwrap_or_default());
+        if let Chunking::Rows { chunks, .. } = chunking
+            && chunks > CHUNKS_MAX
+        {
+            return Err(too_many(name, chunks));
+        }
+        let (survey, tally, walked) = (Survey::default(), Vec::new(), None);
+        Ok(Self { name, reader, population, question, survey, tally, walked, chunking, segments, counted })
+    }
+
+    /// The side with its tally.
+    pub(super) fn surveyed(self, tally: Vec<TallyRow>) -> Self {
+        let mut survey = surveyed(&tally, self.question.roles.label.is_some());
+        survey.rows = self.counted.unwrap_or(survey.rows);
+        Self { survey, tally, ..self }
     }
 
     /// The rows by chunk and segment.
@@ -103,6 +125,10 @@ impl<'a> Side<'a> {
     ) -> Result<Vec<T>, ReadError> {
         self.reader.rows(statement).await
     }
+}
+
+fn too_many(side: &'static str, chunks: u64) -> PerformanceError {
+    PerformanceError::TooManyChunks { side, chunks, most: CHUNKS_MAX }
 }
 
 /// How many rows there are: what chunks of rows depend on.

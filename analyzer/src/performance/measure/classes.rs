@@ -37,9 +37,10 @@ pub(super) async fn measure(
         true => side.question.roles.score.is_some(),
         false => !side.question.roles.probabilities.is_empty(),
     };
-    let mut found = match has_scores {
-        true => walk(side, frame, (classes, estimator)).await?,
-        false => BTreeMap::new(),
+    let mut found = match &side.walked {
+        Some(walked) if estimator.is_none() => walked.clone(),
+        _ if has_scores => walk(side, frame, (classes, estimator)).await?,
+        _ => BTreeMap::new(),
     };
     let confidence = side.question.rule.confidence;
     for (place, part) in parts.iter_mut() {

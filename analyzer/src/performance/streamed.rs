@@ -1,0 +1,208 @@
+//! Two classes by one stream a side: counts and walks out of the same rows, so that predictions and outcomes are joined once.
+//!
+//! The classes have to be known before the stream begins. They are taken from the outcomes of the model, whenever these came; what the
+//! windows hold may be less. So they are looked at again afterwards: where the rows make other classes of it, nothing was measured, and the
+//! sides are surveyed and measured one after the other as other tasks are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use windvane_store::performance::{
+    EveryRow, EveryRows, EverySink, OfTwo, ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
+};
+use windvane_store::populations::{OUTCOME, OutcomeText, Population, SegmentKeys, outcome_texts};
+use windvane_store::{Reader, Real};
+use windvane_types::performance::Task;
+
+use super::measure::class_count;
+use super::part::Place;
+use super::request::CHUNKS_MAX;
+use super::side::{Side, Survey};
+use super::walks::{Found, Plan, Walks};
+use super::{PerformanceError, PerformanceRequest, Question, classes::classes};
+
+/// Different outcomes with which it is tried: more are no two classes.
+const OUTCOMES_MAX: usize = 2;
+/// Pairs of a true and a predicted class.
+const PAIRS: usize = OfTwo::ALL.len() * OfTwo::ALL.len();
+
+/// Opens and walks both sides; `None` where that takes the classes of the rows themselves, or more than a walk without estimates.
+pub(super) async fn open<'a>(
+    reader: &'a Reader,
+    request: &'a PerformanceRequest,
+    segments: &'a SegmentKeys,
+) -> Result<Option<[Side<'a>; 2]>, PerformanceError> {
+    let question = &request.question;
+    if !fits(question) {
+        return Ok(None);
+    }
+    let Some(targets) = outcomes(reader, request).await? else { return Ok(None) };
+    let held = Survey { targets, ..Survey::default() };
+    let Ok(expected) = classes(question, [&held, &Survey::default()]) else { return Ok(None) };
+    let [first, second] = expected.as_slice() else { return Ok(None) };
+    let names = [first, second].map(String::as_str);
+    let side = Side::cut(reader, ("reference", &request.reference), question, segments).await?;
+    let Some(reference) = walked(side, names).await? else { return Ok(None) };
+    let side = Side::cut(reader, ("current population", &request.current), question, segments).await?;
+    let Some(current) = walked(side, names).await? else { return Ok(None) };
+    let found = classes(question, [&reference.survey, &current.survey]);
+    Ok(found.is_ok_and(|found| found == expected).then_some([reference, current]))
+}
+
+/// Whether the question is one of two classes with scores, on outcomes that are joined, and nothing is estimated.
+fn fits(question: &Question) -> bool {
+    let roles = &question.roles;
+    question.task == Task::Binary
+        && roles.score.is_some()
+        && roles.target.as_deref() == Some(OUTCOME)
+        && !question.estimate
+}
+
+/// What was true of any prediction of the models; `None` where that is more than two classes, or rows are not joined with outcomes.
+async fn outcomes(
+    reader: &Reader,
+    request: &PerformanceRequest,
+) -> Result<Option<BTreeSet<String>>, PerformanceError> {
+    let statement = |population: &Population| outcome_texts(population, OUTCOMES_MAX + 1);
+    let (Some(reference), Some(current)) = (statement(&request.reference), statement(&request.current))
+    else {
+        return Ok(None);
+    };
+    let mut texts: Vec<OutcomeText> = reader.rows(&current).await?;
+    if reference.sql() != current.sql() {
+        texts.extend(reader.rows::<OutcomeText>(&reference).await?);
+    }
+    let texts: BTreeSet<String> = texts.into_iter().map(|row| row.text).collect();
+    Ok(Some(texts).filter(|texts| texts.len() <= OUTCOMES_MAX))
+}
+
+/// Reads a side; `None` where a row is of another class, or there are too many chunks or counts.
+async fn walked<'a>(side: Side<'a>, names: [&str; 2]) -> Result<Option<Side<'a>>, PerformanceError> {
+    let frame = side.frame()?;
+    let segments = side.segments.keys.len();
+    let plan = Plan { segments, classes: 1, confidence: side.question.rule.confidence, estimate: None };
+    let names = names.map(str::to_owned);
+    let statement = every(&frame, class_count(&side, &names));
+    // What a score says is not called by the names of the classes.
+    let said = match side.question.roles.label.is_some() {
+        true => names.clone(),
+        false => ["0", "1"].map(str::to_owned),
+    };
+    let rows = EveryRows::new(Counted::new(Walks::new(plan), segments, [names, said]));
+    let read = side.reader.fold(&statement, "RowBinary", rows).await?.sink;
+    Ok(read.finish().map(|(tally, found)| {
+        let mut side = side.surveyed(tally);
+        side.walked = Some(found);
+        side
+    }))
+}
+
+/// The sink of the stream: counts the rows of each chunk, and hands those with truth and score to the walks.
+#[derive(Debug)]
+struct Counted {
+    walks: Walks,
+    /// What true and predicted classes are called.
+    names: [[String; 2]; 2],
+    /// One a segment, those outside of all included, and pair of classes.
+    cells: Vec<Cell>,
+    chunk: Option<i32>,
+    chunks: u64,
+    rows: Vec<TallyRow>,
+    /// The stream cannot be read this way; what follows is passed over.
+    given_up: bool,
+}
+
+/// Rows of one chunk and segment that share both classes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cell {
+    rows: u64,
+    unscored: u64,
+    first_us: Option<i64>,
+    last_us: Option<i64>,
+    weight: f64,
+    squares: f64,
+}
+
+impl Cell {
+    fn push(&mut self, row: &EveryRow) {
+        self.rows += 1;
+        self.unscored += u64::from(row.score.is_none());
+        self.first_us = [self.first_us, row.at_us].into_iter().flatten().min();
+        self.last_us = self.last_us.max(row.at_us);
+        self.weight += row.weight;
+        self.squares += row.weight * row.weight;
+    }
+}
+
+impl Counted {
+    fn new(walks: Walks, segments: usize, names: [[String; 2]; 2]) -> Self {
+        let cells = vec![Cell::default(); (segments + 1) * PAIRS];
+        Self { walks, names, cells, chunk: None, chunks: 0, rows: Vec::new(), given_up: false }
+    }
+
+    /// Counts as the tally has them, and what the walks have found.
+    fn finish(mut self) -> Option<(Vec<TallyRow>, BTreeMap<Place, Found>)> {
+        self.end_chunk();
+        (!self.given_up).then(|| (self.rows, self.walks.finish()))
+    }
+
+    fn end_chunk(&mut self) {
+        let Some(chunk) = self.chunk else { return };
+        for (at, cell) in self.cells.iter_mut().enumerate().filter(|(_, cell)| cell.rows > 0) {
+            let Cell { rows, unscored, first_us, last_us, weight, squares } = std::mem::take(cell);
+            let [truth, said] = [at / OfTwo::ALL.len(), at].map(|code| code % OfTwo::ALL.len());
+            let truth = self.names[0].get(truth).cloned();
+            self.rows.push(TallyRow {
+                chunk,
+                segment: u16::try_from(at / PAIRS).unwrap_or(u16::MAX),
+                labelled: if truth.is_some() { rows } else { 0 },
+                truth,
+                said: self.names[1].get(said).cloned(),
+                rows,
+                unscored,
+                first_us,
+                last_us,
+                weight,
+                squares,
+                target_sum: Real(0.0),
+                target_rows: 0,
+                unreadable: String::new(),
+                targets_not_numeric: 0,
+            });
+        }
+        self.given_up |= self.rows.len() > TALLY_MAX || self.chunks > CHUNKS_MAX;
+    }
+}
+
+impl EverySink for Counted {
+    fn push(&mut self, row: EveryRow) {
+        self.given_up |= [row.truth, row.said].contains(&OfTwo::Neither);
+        if !self.given_up && self.chunk != Some(row.chunk) {
+            self.end_chunk();
+            self.chunk = Some(row.chunk);
+            self.chunks += 1;
+        }
+        if self.given_up {
+            return;
+        }
+        let pair = row.truth as usize * OfTwo::ALL.len() + row.said as usize;
+        if let Some(cell) = self.cells.get_mut(usize::from(row.segment) * PAIRS + pair) {
+            cell.push(&row);
+        }
+        if let (OfTwo::First | OfTwo::Second, Some(score)) = (row.truth, row.score) {
+            self.walks.push(ScoreRow {
+                chunk: row.chunk,
+                segment: row.segment,
+                class: 0,
+                truth: Some(row.truth == OfTwo::Second),
+                predicted: row.said == OfTwo::Second,
+                fold: 0,
+                score,
+                weight: row.weight,
+                probability: f64::NAN,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
