@@ -218,6 +218,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     assert!(attempts[0] > 1 && attempts[1] as i64 <= 2 * (DELIVERIES + 2), "{attempts:?}");
 
     the_command_says_the_same(&service, (&start, &end, &window)).await;
+    one_stream_says_what_two_statements_say(&service, today_us).await;
     the_api_shows_it(&service).await;
     gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
     monitors_of_groups_and_attributions_keep_theirs(&service);
@@ -262,6 +263,61 @@ async fn the_command_says_the_same(service: &Service, (start, end, window): (&st
     let kept =
         query(service, "SELECT uniqExact(window_start) FROM performance_findings FINAL WHERE monitor = ''");
     assert_eq!(kept, DAYS.to_string());
+}
+
+/// Two classes are read as one stream a side, unless outcomes have a third one: then by a tally and a stream of scores. Here that one is
+/// of an event that was never predicted, so that both ways have the same to say: of answers without a score, scores that are tied,
+/// outcomes that are numbers, came before their prediction or were corrected, and rows of no region.
+async fn one_stream_says_what_two_statements_say(service: &Service, today_us: i64) {
+    let events = 0..600_i64;
+    let prediction = |i: i64| {
+        let ts = today_us - (1 + i % 6) * DAY_US + i * 60_000_000;
+        let score = (i * 37 % 21) as f64 / 20.0;
+        let answer =
+            if i % 11 == 0 { String::new() } else { format!(r#","prediction":{{"score":{score}}}"#) };
+        let tags = if i % 7 == 0 { String::new() } else { format!(r#","tags":{{"region":"r{}"}}"#, i % 2) };
+        format!(r#"{{"model":"mixed","event_id":"m{i}","ts":{ts},"features":{{"x":{i}}}{answer}{tags}}}"#)
+    };
+    let outcome = |i: i64, wrong: bool| {
+        let truth = u8::from(((i * 61 % 23) < 12) != wrong);
+        let told = if i % 13 == 3 { format!(r#""value":{truth}"#) } else { format!(r#""label":"{truth}""#) };
+        format!(r#"{{"model":"mixed","event_id":"m{i}","ts":{today_us},{told}}}"#)
+    };
+    let (labelled, corrected) = (|i: &i64| i % 5 != 4, |i: &i64| i % 9 == 2);
+    let early = |i: &i64| i % 4 == 0;
+    let of = |chosen: &dyn Fn(&i64) -> bool| {
+        events.clone().filter(|i| labelled(i) && chosen(i)).collect::<Vec<_>>()
+    };
+    let lines = |events: Vec<i64>, wrong: bool| {
+        events.into_iter().map(|i| outcome(i, wrong && corrected(&i))).collect::<Vec<String>>()
+    };
+    send(service, "outcomes", &lines(of(&early), true)).await;
+    send(service, "predictions", &events.clone().map(prediction).collect::<Vec<_>>()).await;
+    send(service, "outcomes", &lines(of(&|i| !early(i)), true)).await;
+    send(service, "outcomes", &lines(of(&corrected), false)).await;
+    let day = |days: i64| {
+        let seconds = (today_us - days * DAY_US) / 1_000_000;
+        query(service, &format!("SELECT formatDateTime(toDateTime({seconds}), '%FT%TZ', 'UTC')"))
+    };
+    let (reference, window) = (format!("window:{}/{}", day(6), day(3)), format!("{}/{}", day(3), day(0)));
+    let sides = ["--reference", reference.as_str(), "--window", window.as_str()];
+    let model = ["performance", "--model", "mixed", "--task", "binary", "--segment-by", "region"];
+    let words = [&model[..], &sides[..], &["--no-record", "--format", "json"]].concat();
+    let ask = || -> Value { serde_json::from_str(&stdout(&windvane(service, &words))).unwrap() };
+    let streamed = ask();
+    let third = format!(r#"{{"model":"mixed","event_id":"never","ts":{today_us},"label":"maybe"}}"#);
+    send(service, "outcomes", &[third]).await;
+    assert_eq!(streamed, ask());
+
+    let chunks = streamed["chunks"].as_array().unwrap();
+    let found: Vec<_> =
+        chunks.iter().map(|chunk| (chunk["n"].as_u64(), chunk["labelled"].as_u64())).collect();
+    let expected = (0..3).rev().map(|day| {
+        let of_day: Vec<i64> = events.clone().filter(|i| i % 6 == day).collect();
+        (Some(of_day.len() as u64), Some(of_day.iter().filter(|i| labelled(*i)).count() as u64))
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    assert_eq!(streamed["segments"].as_array().unwrap().len(), 3);
 }
 
 fn gaps_and_attributions_are_kept_once(service: &Service, (start, end, window): (&str, &str, &str)) {
