@@ -14,6 +14,7 @@ use windvane_store::alert_events::AlertEvent;
 use windvane_store::alerts_acknowledgements::Acknowledgement;
 use windvane_store::notifications::Attempted;
 use windvane_types::alert::{Severity, Silence, Standing};
+use windvane_types::hex;
 
 use crate::book::{Book, Entry, Judged};
 use crate::group::{Decision, Group, Manner, Member, View, Why, decide};
@@ -339,7 +340,7 @@ fn severity(labels: &Labels) -> Severity {
 /// Names a message: the same for the same message, whoever makes it and however often.
 fn id(parts: &[&str]) -> String {
     let digest = Sha256::digest(parts.join("\n").as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..16])
 }
 
 #[cfg(test)]

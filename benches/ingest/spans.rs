@@ -1,7 +1,5 @@
 //! Spans from a seed, with ten attributes each: as messages of OpenTelemetry's protocol, and as the store's rows.
 
-use std::fmt::Write;
-
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
@@ -12,7 +10,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use windvane_store::Attributes;
 use windvane_store::spans::Row;
-use windvane_types::{Clock, SystemClock};
+use windvane_types::{Clock, SystemClock, hex};
 
 use crate::events::BATCH;
 
@@ -81,8 +79,8 @@ impl Spans {
             let (trace_id, span_id) = ids(n);
             let row = Row {
                 ts_ns: i64::try_from(span.start_time_unix_nano).expect("no time after 2262"),
-                trace_id: &hex(&trace_id),
-                span_id: &hex(&span_id),
+                trace_id: &hex::encode(&trace_id),
+                span_id: &hex::encode(&span_id),
                 parent_span_id: "",
                 trace_state: "",
                 name: &span.name,
@@ -178,11 +176,4 @@ fn encoded(attributes: &[KeyValue]) -> Attributes {
 /// The ids of span number `n`: its trace's and its own. An id of zeros is none.
 fn ids(n: u64) -> ([u8; 16], [u8; 8]) {
     ((u128::from(n) + 1).to_be_bytes(), (n + 1).to_be_bytes())
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("text can be written");
-        text
-    })
 }

@@ -147,14 +147,5 @@ fn clamped(ns: u64) -> i64 {
     i64::try_from(ns.min(TIME_MAX_NS)).unwrap_or_default()
 }
 
-/// An id in hex.
-fn hex(id: &[u8]) -> String {
-    use std::fmt::Write;
-    id.iter().fold(String::with_capacity(id.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests;

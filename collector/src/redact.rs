@@ -10,6 +10,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use windvane_store::Secret;
 use windvane_types::event::{Entries, Exposure, Measurement, Outcome, Payload, Prediction, Text};
+use windvane_types::hex;
 use windvane_types::rejection::{Code, Fault};
 
 /// Hex digits of a hashed unit: 128 bits, so that a billion units do not meet.
@@ -87,8 +88,7 @@ impl Rule {
             Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
         mac.update(unit.as_bytes());
         let digest = mac.finalize().into_bytes();
-        let hex: String = digest.iter().take(UNIT_CHARS / 2).map(|byte| format!("{byte:02x}")).collect();
-        *unit = Text::Owned(hex);
+        *unit = Text::Owned(hex::encode(&digest[..UNIT_CHARS / 2]));
     }
 }
 

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use windvane_types::hex;
 
 pub use self::error::TokensError;
 pub use self::keyring::{Denial, Holder, Keyring};
@@ -168,7 +169,7 @@ impl Tokens {
             scopes: wanted.scopes,
             model_prefixes: wanted.model_prefixes,
             requests_per_s: wanted.requests_per_s,
-            sha256: hex(&hash(&secret)),
+            sha256: hex::encode(&hash(&secret)),
             created_at: windvane_types::span::shown(now_us),
             expires_at: wanted.expires_us.map(windvane_types::span::shown),
             revoked_at: None,
@@ -226,10 +227,6 @@ impl Tokens {
 
 fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

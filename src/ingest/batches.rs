@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
+use windvane_types::hex;
 
 use super::mapping::Mapping;
 use super::record::{self, Deployment, Row};
@@ -85,16 +86,12 @@ fn hash(source: &Source) -> Result<String, SourceError> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(hex::encode(&hasher.finalize())),
             Ok(n) => hasher.update(&buffer[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(io(error)),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The batch that is being gathered.
@@ -162,7 +159,7 @@ impl Reader<'_> {
         hasher.update(self.batches.to_le_bytes());
         hasher.update(&open.predictions);
         hasher.update(&open.outcomes);
-        let key = format!("ingest-{}", &hex(&hasher.finalize())[..40]);
+        let key = format!("ingest-{}", &hex::encode(&hasher.finalize())[..40]);
         self.batches += 1;
         self.send(Message::Batch(Batch {
             file: self.file,

@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
+use windvane_types::hex;
 
 use super::catalogue::{Client, Member, Package};
 use super::error::RuntimeError;
@@ -19,12 +20,7 @@ pub fn checksum(path: &Path, bar: &ProgressBar) -> Result<String, RuntimeError> 
     let file = File::open(path).map_err(RuntimeError::file("open", path))?;
     let mut hasher = Sha256::new();
     io::copy(&mut bar.wrap_read(file), &mut hasher).map_err(RuntimeError::file("read", path))?;
-    Ok(hex(&hasher.finalize()))
-}
-
-/// Bytes in hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex::encode(&hasher.finalize()))
 }
 
 /// Takes the package's members out of `archive` into the folder `into`, each flushed to disk.

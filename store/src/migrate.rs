@@ -10,6 +10,7 @@ mod ledger;
 mod render;
 
 use sha2::{Digest, Sha256};
+use windvane_types::hex;
 
 pub use render::{ClusterName, NameError, Topology};
 
@@ -31,7 +32,7 @@ impl Migration {
     /// SHA-256 of the text before rendering, hex: the same in every topology.
     #[must_use]
     pub fn checksum(&self) -> String {
-        Sha256::digest(self.text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&Sha256::digest(self.text))
     }
 
     /// The statement with its comments, or `None` where this topology does not have it.

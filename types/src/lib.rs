@@ -14,6 +14,7 @@ pub mod experiment_plan;
 pub mod experiment_summary;
 pub mod fairness;
 pub mod gate;
+pub mod hex;
 pub mod latency;
 pub mod matcher;
 pub mod nearest;

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sha2::{Digest, Sha256};
+use windvane_types::hex;
 
 use crate::page::{SCRIPT, STYLE, THEME};
 
@@ -33,7 +34,7 @@ impl Asset {
 
 /// A short name of a content: the first half of its SHA-256.
 pub fn tag(content: &[u8]) -> String {
-    Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(content)[..16])
 }
 
 /// Where the style is.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use windvane_types::hex;
 
 use crate::message::Message;
 use crate::notification::{Notification, State};
@@ -42,7 +43,7 @@ fn priority(severity: &str) -> &'static str {
 /// The same for every notification about a group, and fit for an address.
 fn alias(notification: &Notification) -> String {
     let key = format!("{}/{}", notification.receiver, notification.group_key());
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(key.as_bytes()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use windvane_types::hex;
 
 use crate::message::Message;
 use crate::notification::{Alert, Notification, State};
@@ -64,7 +65,7 @@ fn dedup_key(notification: &Notification) -> String {
     let key = format!("{}/{}", notification.receiver, notification.group_key());
     match key.chars().count() <= KEY_MAX {
         true => key,
-        false => Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
+        false => hex::encode(&Sha256::digest(key.as_bytes())),
     }
 }
 

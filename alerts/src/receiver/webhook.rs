@@ -4,6 +4,7 @@ use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use windvane_store::Secret;
+use windvane_types::hex;
 
 use crate::notification::{Alert, Notification};
 
@@ -50,7 +51,7 @@ pub fn headers(notification: &Notification, body: &str, key: Option<&Secret>) ->
         let mut mac =
             Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes a key of any length");
         mac.update(format!("{time}.{body}").as_bytes());
-        let proof: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let proof = hex::encode(&mac.finalize().into_bytes());
         headers.push(("X-Windvane-Signature", format!("t={time},v1={proof}")));
     }
     headers

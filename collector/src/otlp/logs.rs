@@ -4,12 +4,13 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use windvane_store::logs::Row;
 use windvane_store::{Attributes, Table};
+use windvane_types::hex;
 use windvane_types::rejection::Fault;
 
 use super::attributes::{Origin, encode, text};
 use super::intake::Intake;
 use super::windvane::Source;
-use super::{Context, hex, time, windvane};
+use super::{Context, time, windvane};
 
 /// What the records of a scope share.
 struct Shared<'a> {
@@ -54,7 +55,7 @@ fn add(
 ) -> Result<(), Fault> {
     let Shared { origin, of_resource, of_scope, scope } = shared;
     let ts_ns = time_of(record, context.now_us)?;
-    let (trace_id, span_id) = (hex(&record.trace_id), hex(&record.span_id));
+    let (trace_id, span_id) = (hex::encode(&record.trace_id), hex::encode(&record.span_id));
     let mut attributes = Attributes::default();
     encode(&record.attributes, &mut attributes);
     let instrumentation = of_scope.scope.as_ref();

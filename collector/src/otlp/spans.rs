@@ -6,12 +6,13 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use windvane_store::spans::{Row, SpanEvent, SpanLink};
 use windvane_store::{Attributes, Table};
+use windvane_types::hex;
 use windvane_types::rejection::{Code, Fault};
 
 use super::attributes::{Origin, encode};
 use super::intake::Intake;
 use super::windvane::Source;
-use super::{Context, clamped, hex, llm, time, windvane};
+use super::{Context, clamped, llm, time, windvane};
 
 /// Bytes of W3C's ids.
 const TRACE_ID_BYTES: usize = 16;
@@ -40,7 +41,7 @@ pub(super) fn rows(request: &ExportTraceServiceRequest, context: &Context<'_>, i
         let origin = Origin::of(of_resource.resource.as_ref());
         for of_scope in &of_resource.scope_spans {
             for span in &of_scope.spans {
-                let ids = (hex(&span.trace_id), hex(&span.span_id));
+                let ids = (hex::encode(&span.trace_id), hex::encode(&span.span_id));
                 match check(span, &origin, (&ids.0, &ids.1)) {
                     Ok(checked) => {
                         encode(&span.attributes, &mut attributes);
@@ -82,7 +83,7 @@ fn add(
     let events: Vec<_> = span.events.iter().map(event).collect();
     let links: Vec<_> = span.links.iter().map(link).collect();
     let scope = of_scope.scope.as_ref();
-    let parent_span_id = hex(&span.parent_span_id);
+    let parent_span_id = hex::encode(&span.parent_span_id);
     let row = Row {
         ts_ns,
         trace_id,
@@ -120,8 +121,8 @@ fn link(link: &Link) -> SpanLink<'_> {
     let mut attributes = Attributes::default();
     encode(&link.attributes, &mut attributes);
     SpanLink {
-        trace_id: hex(&link.trace_id),
-        span_id: hex(&link.span_id),
+        trace_id: hex::encode(&link.trace_id),
+        span_id: hex::encode(&link.span_id),
         trace_state: &link.trace_state,
         attributes,
     }

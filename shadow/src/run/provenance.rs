@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use windvane_types::gate::{Agreement, Model, Placement, Provenance};
+use windvane_types::hex;
 
 use super::{Job, RunError};
 use crate::device::Device;
@@ -27,7 +28,7 @@ pub(super) fn gather(
     Ok(Provenance {
         champion: model(&job.champion, &players.0, &placements.0)?,
         candidate: model(&job.candidate, &players.1, &placements.1)?,
-        policy_sha256: hex(&Sha256::digest(job.policy.as_bytes())),
+        policy_sha256: hex::encode(&Sha256::digest(job.policy.as_bytes())),
         traffic: job.traffic_name.clone().unwrap_or_else(|| job.traffic.display().to_string()),
         traffic_sha256: if job.traffic.is_file() {
             Some(sha256(&job.traffic).map_err(traffic)?.0)
@@ -72,17 +73,13 @@ fn sha256(path: &Path) -> io::Result<(String, u64)> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok((hex(&hasher.finalize()), bytes)),
+            0 => return Ok((hex::encode(&hasher.finalize()), bytes)),
             read => {
                 hasher.update(&buffer[..read]);
                 bytes += read as u64;
             }
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The graphics processors and their driver, as the driver's files tell them.

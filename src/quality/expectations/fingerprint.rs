@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use toml_edit::{Item, Table};
+use windvane_types::hex;
 
 use super::LEARNT;
 
@@ -23,7 +24,7 @@ pub(super) fn of(item: &Item) -> String {
         other => text = plain(other),
     }
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()[..DIGITS].to_owned()
+    hex::encode(&digest)[..DIGITS].to_owned()
 }
 
 /// A value without blanks and comments.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
+use windvane_types::hex;
 
 use super::error::BundleError;
 use super::manifest::{Packed, Part};
 use super::size::PartSize;
 use crate::runtime::error::RuntimeError;
-use crate::runtime::unpack;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -83,7 +83,7 @@ pub fn check(dir: &Path, packed: &Packed, bar: &ProgressBar) -> Result<(), Runti
             return Err(BundleError::PartChanged { dir: dir.to_owned(), file, found, expected }.into());
         }
     }
-    let found = unpack::hex(&whole.finalize());
+    let found = hex::encode(&whole.finalize());
     if found != packed.sha256 {
         let (library, expected) = (packed.library.clone(), packed.sha256.clone());
         return Err(BundleError::Whole { dir: dir.to_owned(), library, found, expected }.into());
@@ -110,7 +110,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0; BUFFER_BYTES]);
     loop {
         match from.read(&mut buffer) {
-            Ok(0) => return Ok(unpack::hex(&hasher.finalize())),
+            Ok(0) => return Ok(hex::encode(&hasher.finalize())),
             Ok(read) => {
                 hasher.update(&buffer[..read]);
                 to.write_all(&buffer[..read])?;

@@ -13,6 +13,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use windvane_types::hex;
 
 use super::access::Role;
 use super::status::{code, exception};
@@ -172,7 +173,7 @@ impl Guard {
 
     /// The parser's message for text that does not parse. `formatQuery` parses without executing.
     fn syntax_error(&self, sql: &str) -> Exception {
-        let hex: String = sql.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(sql.as_bytes());
         let parsed = self.with(|connection| {
             connection.query("SELECT formatQuery(unhex({text:String}))", "Null", &[("text".to_owned(), hex)])
         });

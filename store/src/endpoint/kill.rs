@@ -1,5 +1,7 @@
 //! `KILL QUERY WHERE query_id = '…'`, by the ids that clients gave.
 
+use windvane_types::hex;
+
 use super::job::Context;
 use super::reply::{Finished, Reply};
 use crate::chdb::EngineError;
@@ -16,10 +18,9 @@ pub(super) fn run(context: &Context, query_id: &str, reply: Reply) -> Finished {
         }
         let sql = "SELECT 'waiting' AS kill_status, unhex({id:String}) AS query_id, unhex({user:String}) AS user, \
                    '' AS query WHERE {found:Bool}";
-        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
         let parameters = [
-            ("id".to_owned(), hex(query_id)),
-            ("user".to_owned(), hex(&user)),
+            ("id".to_owned(), hex::encode(query_id.as_bytes())),
+            ("user".to_owned(), hex::encode(user.as_bytes())),
             ("found".to_owned(), found.is_some().to_string()),
         ];
         let output = connection.query(sql, &format, &parameters)?;

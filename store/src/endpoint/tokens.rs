@@ -1,5 +1,7 @@
 //! The tokens of a statement, as ClickHouse's own lexer cuts them (`tokenizeQuery`).
 
+use windvane_types::hex;
+
 use crate::chdb::{Connection, EngineError};
 
 /// What a token is, as far as we ask.
@@ -64,12 +66,7 @@ impl Token {
 
 /// Cuts a text into tokens. The text may be followed by data of any kind: those come out as tokens without sense.
 pub(super) fn tokens(connection: &mut Connection, text: &[u8]) -> Result<Vec<Token>, EngineError> {
-    let mut hex = String::with_capacity(text.len() * 2);
-    for byte in text {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
+    let hex = hex::encode(text);
     // In a parameter of type String the digits need no escaping, and the text is never part of a statement.
     let sql = "SELECT t.1, t.2, t.3 FROM (SELECT arrayJoin(tokenizeQuery(unhex({text:String}))) AS t)";
     let output = connection.query(sql, "TabSeparatedRaw", &[("text".to_owned(), hex)])?;
