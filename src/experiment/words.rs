@@ -2,8 +2,10 @@
 
 use windvane_types::experiment::{
     Advice, ArmAdvice, Better, Check, CheckVerdict, Comparison, Document, Effect, GuardrailVerdict, Kind,
-    Segment, SrmVerdict, Verdict,
+    Segment, SrmVerdict, Verdict, words,
 };
+
+pub use windvane_types::experiment::words::chance;
 
 use crate::drift::words::{grouped, number, shortened};
 
@@ -155,19 +157,9 @@ pub fn rule(document: &Document) -> String {
         1 => "1 p-value".to_owned(),
         tests => format!("{tests} p-values"),
     };
-    let sure = number((1.0 - document.alpha) * 100.0);
-    let decides = match document.inference.as_str() {
-        "bayesian" => format!("the posterior decides at {sure} %"),
-        "sequential" => format!("a verdict needs an always-valid p < {}", document.alpha),
-        "group_sequential" => format!("a verdict needs a repeated p < {} at this look", document.alpha),
-        _ => format!("a verdict needs p < {}", document.alpha),
-    };
-    let side = match document.alternative.as_str() {
-        "greater" => ", only above the control",
-        "less" => ", only below the control",
-        _ => "",
-    };
-    format!("{tests} corrected by {}; {decides}{side}; intervals hold {sure} % each", document.correction)
+    let sure = format!("{} %", number((1.0 - document.alpha) * 100.0));
+    let needed = words::needed(document, &sure);
+    format!("{tests} corrected by {}; {needed}; intervals hold {sure} each", document.correction)
 }
 
 /// `10.2 → 11.5`.
@@ -193,18 +185,6 @@ pub fn change(comparison: &Comparison) -> String {
 pub fn at_any_time(comparison: &Comparison) -> String {
     let interval = comparison.sequential.and_then(|sequential| sequential.ci);
     interval.map_or("–".to_owned(), |ends| bracketed(ends, signed_percent))
-}
-
-/// How likely the arm is better, with the prior that was given.
-pub fn chance(comparison: &Comparison) -> String {
-    let beta = comparison.beta_binomial.as_ref().map(|posterior| posterior.probability_better);
-    let normal = comparison.bayesian.as_ref().map(|posterior| posterior.probability_better);
-    match beta.or(normal) {
-        None => "–".to_owned(),
-        Some(p) if p > 0.9999 => "> 99.99 %".to_owned(),
-        Some(p) if p < 0.0001 => "< 0.01 %".to_owned(),
-        Some(p) => format!("{:.2} %", p * 100.0),
-    }
 }
 
 /// `p 0.0021`, corrected where it was.
@@ -244,23 +224,8 @@ pub fn sentence(comparison: &Comparison) -> String {
 
 /// What was done on the way, each line once, with the metrics that it is about where it is not about all.
 pub fn ledger(document: &Document) -> Vec<String> {
-    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    for comparison in &document.comparisons {
-        for line in comparison.ledger.iter().filter(|line| !line.starts_with("corrected: ")) {
-            let about = format!("{} {}", metric(comparison), shortened(&comparison.arm));
-            match lines.iter_mut().find(|(known, _)| known == line) {
-                Some((_, subjects)) => subjects.push(about),
-                None => lines.push((line, vec![about])),
-            }
-        }
-    }
-    lines
-        .into_iter()
-        .map(|(line, subjects)| match subjects.len() {
-            n if n == document.comparisons.len() => line.to_owned(),
-            _ => format!("{line} ({})", subjects.join(", ")),
-        })
-        .collect()
+    let shown = |line: &str| !line.starts_with("corrected: ");
+    words::ledger(document, shown, |found| format!("{} {}", metric(found), shortened(&found.arm)))
 }
 
 fn with_interval(effect: &Effect, one: fn(f64) -> String) -> String {

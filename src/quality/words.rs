@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use windvane_types::quality::words::{band, is_share};
 use windvane_types::quality::{Check, CheckName, Document, Verdict};
 
 use super::expectations::Renewed;
@@ -41,13 +42,9 @@ pub fn observed(check: &Check) -> String {
 /// What was expected.
 pub fn expected(check: &Check) -> String {
     match &check.expected {
-        Value::Array(ends) => match ends.as_slice() {
-            [low, Value::Null] => format!("{} or more", told(check.check, low)),
-            [Value::Null, high] => format!("{} at most", told(check.check, high)),
-            [low, high] if low == high => told(check.check, low),
-            [low, high] => format!("{} to {}", told(check.check, low), told(check.check, high)),
-            _ => check.expected.to_string(),
-        },
+        Value::Array(ends) => {
+            band(ends, |end| told(check.check, end)).unwrap_or_else(|| check.expected.to_string())
+        }
         other => told(check.check, other),
     }
 }
@@ -74,21 +71,6 @@ pub fn evidence(check: &Check) -> String {
         parts.push(reason.clone());
     }
     parts.join(": ")
-}
-
-fn is_share(name: CheckName) -> bool {
-    matches!(
-        name,
-        CheckName::DuplicateKeys
-            | CheckName::LateEvents
-            | CheckName::OutOfOrder
-            | CheckName::FutureTimestamps
-            | CheckName::MissingRate
-            | CheckName::NonNegative
-            | CheckName::Infinite
-            | CheckName::EmptyStrings
-            | CheckName::NewCategories
-    )
 }
 
 fn told(name: CheckName, value: &Value) -> String {

@@ -4,6 +4,7 @@
 
 mod advice;
 mod decision;
+pub mod words;
 
 use std::collections::BTreeMap;
 

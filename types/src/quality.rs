@@ -3,6 +3,7 @@
 //! The order of the fields is the order of the output; fields may be added, never renamed or moved.
 
 mod expectations;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,9 +1,12 @@
 //! What an experiment says, in sentences with the number behind each.
 
 use windvane_types::experiment::{
-    Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict,
+    Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict, words,
 };
 
+pub use windvane_types::experiment::words::chance;
+
+use crate::chart::cut;
 use crate::numbers::{number, p_value, percent, signed, signed_percent};
 
 /// Characters of a name that are shown.
@@ -11,11 +14,7 @@ const NAME_MAX: usize = 48;
 
 /// A name without control characters, cut where it is very long.
 pub fn name(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match clean.char_indices().nth(NAME_MAX - 1) {
-        Some((at, _)) if clean.chars().count() > NAME_MAX => format!("{}…", &clean[..at]),
-        _ => clean,
-    }
+    cut(text, NAME_MAX)
 }
 
 /// The metric with its quantile or denominator.
@@ -107,18 +106,8 @@ pub fn rule(document: &Document) -> String {
         tests => format!("{tests} p-values"),
     };
     let sure = percent(1.0 - document.alpha);
-    let decides = match document.inference.as_str() {
-        "bayesian" => format!("the posterior decides at {sure}"),
-        "sequential" => format!("a verdict needs an always-valid p < {}", document.alpha),
-        "group_sequential" => format!("a verdict needs a repeated p < {} at this look", document.alpha),
-        _ => format!("a verdict needs p < {}", document.alpha),
-    };
-    let side = match document.alternative.as_str() {
-        "greater" => ", only above the control",
-        "less" => ", only below the control",
-        _ => "",
-    };
-    format!("{tests} corrected by {}; {decides}{side}; each interval holds {sure}.", document.correction)
+    let needed = words::needed(document, &sure);
+    format!("{tests} corrected by {}; {needed}; each interval holds {sure}.", document.correction)
 }
 
 fn with_interval(effect: &Effect, alpha: f64, one: fn(f64) -> String) -> String {
@@ -160,36 +149,9 @@ pub fn sample_ratio(document: &Document) -> String {
     }
 }
 
-/// How likely the arm is better, with the prior that was given.
-pub fn chance(comparison: &Comparison) -> String {
-    let beta = comparison.beta_binomial.as_ref().map(|posterior| posterior.probability_better);
-    let normal = comparison.bayesian.as_ref().map(|posterior| posterior.probability_better);
-    match beta.or(normal) {
-        None => "–".to_owned(),
-        Some(p) if p > 0.9999 => "> 99.99 %".to_owned(),
-        Some(p) if p < 0.0001 => "< 0.01 %".to_owned(),
-        Some(p) => format!("{:.2} %", p * 100.0),
-    }
-}
-
 /// What was done on the way, each line once, with the comparisons that it is about where it is not about all.
 pub fn ledger(document: &Document) -> Vec<String> {
-    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-    for comparison in &document.comparisons {
-        for line in &comparison.ledger {
-            let about = format!("{} of {}", metric(comparison), name(&comparison.arm));
-            match lines.iter_mut().find(|(known, _)| known == line) {
-                Some((_, subjects)) => subjects.push(about),
-                None => lines.push((line, vec![about])),
-            }
-        }
-    }
-    let all = document.comparisons.len();
-    let told = lines.into_iter().map(|(line, subjects)| match subjects.len() {
-        n if n == all => line.to_owned(),
-        _ => format!("{line} ({})", subjects.join(", ")),
-    });
-    told.collect()
+    words::ledger(document, |_| true, |found| format!("{} of {}", metric(found), name(&found.arm)))
 }
 
 /// With a capital.

@@ -1,6 +1,7 @@
 //! A check in words.
 
 use serde_json::Value;
+use windvane_types::quality::words::{band, is_share};
 use windvane_types::quality::{Check, CheckName, Verdict};
 
 use crate::chart::cut;
@@ -83,13 +84,7 @@ pub fn observed(check: &Check) -> String {
 pub fn expected(check: &Check) -> String {
     let told = |value: &Value| told(check.check, value);
     match &check.expected {
-        Value::Array(ends) => match ends.as_slice() {
-            [low, Value::Null] => format!("{} or more", told(low)),
-            [Value::Null, high] => format!("{} at most", told(high)),
-            [low, high] if low == high => told(low),
-            [low, high] => format!("{} to {}", told(low), told(high)),
-            _ => told(&check.expected),
-        },
+        Value::Array(ends) => band(ends, told).unwrap_or_else(|| told(&check.expected)),
         Value::Object(_) => "none".to_owned(),
         other => told(other),
     }
@@ -114,21 +109,6 @@ fn example(value: &Value) -> String {
         Value::Number(value) => value.as_f64().map_or_else(|| value.to_string(), number),
         other => cut(&other.to_string(), EXAMPLE_MAX),
     }
-}
-
-fn is_share(name: CheckName) -> bool {
-    matches!(
-        name,
-        CheckName::DuplicateKeys
-            | CheckName::LateEvents
-            | CheckName::OutOfOrder
-            | CheckName::FutureTimestamps
-            | CheckName::MissingRate
-            | CheckName::NonNegative
-            | CheckName::Infinite
-            | CheckName::EmptyStrings
-            | CheckName::NewCategories
-    )
 }
 
 fn told(name: CheckName, value: &Value) -> String {

@@ -1,0 +1,74 @@
+//! Words about an experiment that a terminal and a page share: what a verdict needs, how likely an arm is better, what was
+//! done on the way.
+
+use super::{Comparison, Document};
+
+/// What a verdict needs, and on which side it looks; `sure` is how much of the posterior decides, as a person reads it.
+#[must_use]
+pub fn needed(document: &Document, sure: &str) -> String {
+    let decides = match document.inference.as_str() {
+        "bayesian" => format!("the posterior decides at {sure}"),
+        "sequential" => format!("a verdict needs an always-valid p < {}", document.alpha),
+        "group_sequential" => format!("a verdict needs a repeated p < {} at this look", document.alpha),
+        _ => format!("a verdict needs p < {}", document.alpha),
+    };
+    let side = match document.alternative.as_str() {
+        "greater" => ", only above the control",
+        "less" => ", only below the control",
+        _ => "",
+    };
+    format!("{decides}{side}")
+}
+
+/// How likely the arm is better, with the prior that was given.
+#[must_use]
+pub fn chance(comparison: &Comparison) -> String {
+    let beta = comparison.beta_binomial.as_ref().map(|posterior| posterior.probability_better);
+    let normal = comparison.bayesian.as_ref().map(|posterior| posterior.probability_better);
+    likely(beta.or(normal))
+}
+
+/// A probability to a hundredth of a per cent: never a certainty.
+fn likely(probability: Option<f64>) -> String {
+    match probability {
+        None => "–".to_owned(),
+        Some(p) if p > 0.9999 => "> 99.99 %".to_owned(),
+        Some(p) if p < 0.0001 => "< 0.01 %".to_owned(),
+        Some(p) => format!("{:.2} %", p * 100.0),
+    }
+}
+
+/// What was done on the way, each line that is `shown` once, with the comparisons that it is `about` where it is not about
+/// all.
+#[must_use]
+pub fn ledger(document: &Document, shown: fn(&str) -> bool, about: fn(&Comparison) -> String) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for comparison in &document.comparisons {
+        for line in comparison.ledger.iter().map(String::as_str).filter(|line| shown(line)) {
+            match lines.iter_mut().find(|(known, _)| *known == line) {
+                Some((_, subjects)) => subjects.push(about(comparison)),
+                None => lines.push((line, vec![about(comparison)])),
+            }
+        }
+    }
+    let all = document.comparisons.len();
+    let told = lines.into_iter().map(|(line, subjects)| match subjects.len() {
+        n if n == all => line.to_owned(),
+        _ => format!("{line} ({})", subjects.join(", ")),
+    });
+    told.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::likely;
+
+    #[test]
+    fn a_chance_is_never_a_certainty() {
+        for (probability, words) in
+            [(None, "–"), (Some(1.0), "> 99.99 %"), (Some(0.0), "< 0.01 %"), (Some(0.975), "97.50 %")]
+        {
+            assert_eq!(likely(probability), words);
+        }
+    }
+}
