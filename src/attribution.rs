@@ -1,10 +1,7 @@
 //! `windvane attribution`: does the model still decide by the same features?
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
-use uuid::Uuid;
 use windvane_analyzer::attribution::{self, AttributionError, AttributionRequest};
 use windvane_analyzer::drift::{self, Asked, Deployment, Wanted};
 use windvane_store::findings::Run;
@@ -15,6 +12,7 @@ use windvane_types::drift::Verdict;
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
+use crate::by_hand::{self, Engine, Stored, TwoFiles};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
@@ -27,26 +25,16 @@ use crate::output::print;
 /// Attributions are numeric columns `attribution.FEATURE`, one value a row: of files, or of predictions that were sent with such features.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The file that serves as reference: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "REFERENCE", required_unless_present = "model", requires = "current")]
-    reference_file: Option<PathBuf>,
-    /// The file in question.
-    #[arg(value_name = "CURRENT")]
-    current: Option<PathBuf>,
+    #[command(flatten)]
+    files: TwoFiles,
     /// Look at the stored predictions of this model instead of files.
     #[arg(long, value_name = "MODEL", conflicts_with = "reference_file", requires_all = ["reference", "window"])]
     model: Option<String>,
     /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     reference: Option<String>,
-    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
-    #[arg(long, value_name = "SPAN", requires = "model")]
-    window: Option<String>,
     #[command(flatten)]
-    connection: connection::Flags,
-    /// Do not keep the findings in the store; print them only.
-    #[arg(long, requires = "model")]
-    no_record: bool,
+    stored: Stored,
     /// The columns of attributions.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -95,16 +83,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
             arguments.threshold
         )));
     }
-    let embedded = arguments.model.is_none();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(look(&arguments));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result = result.and_then(|document| answer(&document, &arguments));
-    match embedded {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    let engine = Engine::embedded(arguments.model.is_none());
+    by_hand::run(engine, look(&arguments), |document| answer(&document, &arguments))
 }
 
 async fn look(arguments: &Arguments) -> Result<Document, Failure> {
@@ -131,11 +111,11 @@ type Opened = (Reader, Population, Population, Option<Run>);
 
 async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
     match (
-        &arguments.reference_file,
-        &arguments.current,
+        &arguments.files.reference_file,
+        &arguments.files.current,
         &arguments.model,
         &arguments.reference,
-        &arguments.window,
+        &arguments.stored.window,
     ) {
         (Some(reference), Some(current), None, ..) => {
             let files = vec![(reference.clone(), "reference"), (current.clone(), "current")];
@@ -158,21 +138,11 @@ async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
                 stored_before_us: now.as_microsecond(),
                 wanted: Wanted { columns: None, methods: None, segments: false, special: true },
             };
-            let store = arguments.connection.store()?;
+            let store = arguments.stored.connection.store()?;
             let drift::Opened { reference, current, .. } =
                 drift::open(&store, asked).await.map_err(open_failure)?;
-            let run = (!arguments.no_record).then(|| Run {
-                run_id: Uuid::now_v7().to_string(),
-                computed_at_us: 0,
-                model: model.clone(),
-                version: String::new(),
-                environment: String::new(),
-                monitor: String::new(),
-                reference_kind: kind.as_str().to_owned(),
-                reference_name: kind.name().to_owned(),
-                window,
-                granularity: String::new(),
-            });
+            let of = (kind.as_str(), kind.name());
+            let run = (!arguments.stored.no_record).then(|| by_hand::findings(&deployment, window, of));
             Ok((Reader::Store(store), reference, current, run))
         }
         _ => Err(usage("give two files, or --model with --reference and --window".to_owned())),

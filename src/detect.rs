@@ -8,6 +8,7 @@ use windvane_analyzer::detect::{self, DetectError, DetectRequest, Kind, Settings
 use windvane_types::detect::Document;
 use windvane_types::nearest::nearest;
 
+use crate::by_hand::{self, Engine};
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
 use crate::drift::words::{grouped, number};
@@ -66,12 +67,8 @@ enum FailOn {
 /// Runs `windvane detect`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let (detectors, settings) = arguments.check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(look(&arguments, detectors, settings));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result = result.and_then(|document| answer(&document, &arguments));
-    windvane_store::chdb::exit_now(crate::cli::conclude(&result))
+    let work = look(&arguments, detectors, settings);
+    by_hand::run(Engine::Embedded, work, |document| answer(&document, &arguments))
 }
 
 impl Arguments {

@@ -13,6 +13,7 @@ use windvane_types::drift::{Document, Verdict};
 
 pub use arguments::Arguments;
 
+use crate::by_hand::{self, Engine};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
 use crate::report;
@@ -21,20 +22,12 @@ use arguments::{FailOn, Format, Options};
 /// Runs `windvane drift`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let options = arguments.check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(compare(&options));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result = result.and_then(|document| {
+    by_hand::run(Engine::embedded(options.embedded()), compare(&options), |document| {
         if let Some(path) = &options.report {
             report::write(path, &windvane_web::drift_report(&document))?;
         }
         answer(&document, &options)
-    });
-    match options.embedded() {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    })
 }
 
 async fn compare(options: &Options) -> Result<Document, Failure> {

@@ -19,7 +19,8 @@ use windvane_types::experiment::{Document, GuardrailVerdict, SrmVerdict, Verdict
 pub use arguments::Arguments;
 pub use source::failure;
 
-use crate::exit::{CommandResult, Exit, Failure};
+use crate::by_hand::{self, Engine};
+use crate::exit::{CommandResult, Exit};
 use crate::output::print;
 use crate::report;
 use arguments::{Asked, FailOn, Format, Options};
@@ -33,21 +34,12 @@ pub fn run(arguments: Arguments) -> CommandResult {
         None => arguments,
     };
     let options = arguments.check()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(source::read(&options));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result: Result<Read, Failure> = result;
-    let result = result.and_then(|read| {
+    by_hand::run(Engine::embedded(options.embedded()), source::read(&options), |read: Read| {
         if let Some(path) = &options.report {
             report::write(path, &windvane_web::experiment_report(&read.document, &read.points))?;
         }
         answer(&read.document, &options)
-    });
-    match options.embedded() {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    })
 }
 
 fn answer(document: &Document, options: &Options) -> CommandResult {

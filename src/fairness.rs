@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
-use uuid::Uuid;
 use windvane_analyzer::fairness::{self, FairnessError, FairnessRequest};
 use windvane_stats::correction::Correction;
 use windvane_store::findings::Run;
@@ -14,6 +13,7 @@ use windvane_types::fairness::{Document, Verdict};
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
+use crate::by_hand::{self, Engine, Narrowed, Stored};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
@@ -30,20 +30,10 @@ pub struct Arguments {
     /// Look at the stored predictions of this model, joined with their outcomes, instead of a file.
     #[arg(long, value_name = "MODEL", conflicts_with = "file", requires = "window")]
     model: Option<String>,
-    /// Only predictions of this version.
-    #[arg(long, value_name = "VERSION", requires = "model")]
-    model_version: Option<String>,
-    /// Only predictions of this environment.
-    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
-    environment: Option<String>,
-    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
-    #[arg(long, value_name = "SPAN", requires = "model")]
-    window: Option<String>,
     #[command(flatten)]
-    connection: connection::Flags,
-    /// Do not keep the findings in the store; print them only.
-    #[arg(long, requires = "model")]
-    no_record: bool,
+    narrowed: Narrowed,
+    #[command(flatten)]
+    stored: Stored,
     /// The columns that cut groups.
     #[arg(long, value_name = "A,B", value_delimiter = ',', required = true)]
     group_by: Vec<String>,
@@ -110,21 +100,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if arguments.model.is_none() && arguments.label.is_none() && arguments.score.is_none() {
         return Err(usage("give --label, the column of decisions, or --score with --threshold".to_owned()));
     }
-    let embedded = arguments.model.is_none();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(look(&arguments));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result = result.and_then(|document| answer(&document, &arguments));
-    match embedded {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    let engine = Engine::embedded(arguments.model.is_none());
+    by_hand::run(engine, look(&arguments), |document| answer(&document, &arguments))
 }
 
 /// The rows; of stored predictions with their outcomes.
 async fn open(arguments: &Arguments) -> Result<(Reader, Population, Option<Run>), Failure> {
-    match (&arguments.file, &arguments.model, &arguments.window) {
+    match (&arguments.file, &arguments.model, &arguments.stored.window) {
         (Some(file), None, None) => {
             let (reader, mut populations) =
                 open_files(vec![(file.clone(), "rows")], arguments.offline).await?;
@@ -134,11 +116,12 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population, Option<Run>)
         (None, Some(model), Some(window)) => {
             let now = SystemClock.now();
             let span = Span::parse(window, now).map_err(usage)?;
-            let reader = Reader::Store(arguments.connection.store()?);
+            let reader = Reader::Store(arguments.stored.connection.store()?);
+            let deployment = arguments.narrowed.of(model);
             let filter = PredictionFilter {
-                model: model.clone(),
-                version: arguments.model_version.clone(),
-                environment: arguments.environment.clone(),
+                model: deployment.model.clone(),
+                version: deployment.version.clone(),
+                environment: deployment.environment.clone(),
                 start_us: span.start_us,
                 end_us: span.end_us,
                 stored_before_us: now.as_microsecond(),
@@ -146,18 +129,7 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population, Option<Run>)
             let opened = populations::open_labelled(&reader, format!("{model} {span}"), &filter).await;
             let population =
                 opened.map_err(|error| Failure { reason: reason_of(&error), error: error.into() })?;
-            let run = (!arguments.no_record).then(|| Run {
-                run_id: Uuid::now_v7().to_string(),
-                computed_at_us: 0,
-                model: model.clone(),
-                version: arguments.model_version.clone().unwrap_or_default(),
-                environment: arguments.environment.clone().unwrap_or_default(),
-                monitor: String::new(),
-                reference_kind: String::new(),
-                reference_name: String::new(),
-                window: span,
-                granularity: String::new(),
-            });
+            let run = (!arguments.stored.no_record).then(|| by_hand::findings(&deployment, span, ("", "")));
             Ok((reader, population, run))
         }
         _ => Err(usage("give a file, or --model with --window".to_owned())),

@@ -3,7 +3,6 @@
 pub mod arguments;
 pub mod table;
 
-use uuid::Uuid;
 use windvane_analyzer::drift::{self, Asked, Wanted};
 use windvane_analyzer::latency::{self, LatencyError, LatencyRequest};
 use windvane_store::Reader;
@@ -15,6 +14,7 @@ use windvane_types::{Clock, SystemClock};
 
 pub use arguments::{Arguments, FailOn};
 
+use crate::by_hand::{self, Engine};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
@@ -25,16 +25,8 @@ use arguments::{Format, Options, Sides};
 /// Runs `windvane latency`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let options = arguments.check()?;
-    let embedded = matches!(options.sides, Sides::Files { .. });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(look(&options));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result = result.and_then(|document| answer(&document, &options));
-    match embedded {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    let engine = Engine::embedded(matches!(options.sides, Sides::Files { .. }));
+    by_hand::run(engine, look(&options), |document| answer(&document, &options))
 }
 
 async fn look(options: &Options) -> Result<Document, Failure> {
@@ -90,18 +82,8 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
                 }
                 false => None,
             };
-            let run = record.then(|| Run {
-                run_id: Uuid::now_v7().to_string(),
-                computed_at_us: 0,
-                model: deployment.model.clone(),
-                version: deployment.version.clone().unwrap_or_default(),
-                environment: deployment.environment.clone().unwrap_or_default(),
-                monitor: String::new(),
-                reference_kind: kind.as_ref().map_or("", |kind| kind.as_str()).to_owned(),
-                reference_name: kind.as_ref().map_or("", |kind| kind.name()).to_owned(),
-                window: span,
-                granularity: String::new(),
-            });
+            let of = kind.as_ref().map_or(("", ""), |kind| (kind.as_str(), kind.name()));
+            let run = record.then(|| by_hand::findings(deployment, span, of));
             Ok((reader, options.request((before, current), (longer, Some(end_us))), run))
         }
     }

@@ -4,6 +4,7 @@ mod alerts;
 mod arenas;
 mod attribution;
 mod baseline;
+mod by_hand;
 mod check_config;
 mod cli;
 mod completions;

@@ -14,6 +14,7 @@ use windvane_types::performance::{Document, Verdict};
 
 pub use arguments::Arguments;
 
+use crate::by_hand::{self, Engine};
 use crate::connection;
 use crate::drift::source::reason_of;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
@@ -25,20 +26,12 @@ use options::Options;
 /// Runs `windvane performance`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let options = options::check(arguments)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(measure(&options));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    let result = result.and_then(|document| {
+    by_hand::run(Engine::embedded(options.embedded()), measure(&options), |document| {
         if let Some(path) = &options.report {
             report::write(path, &windvane_web::performance_report(&document))?;
         }
         answer(&document, &options)
-    });
-    match options.embedded() {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    })
 }
 
 async fn measure(options: &Options) -> Result<Document, Failure> {

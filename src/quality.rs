@@ -17,6 +17,7 @@ use windvane_types::quality::{Document, Verdict};
 pub use arguments::Arguments;
 pub use expectations::load;
 
+use crate::by_hand::{self, Engine};
 use crate::drift::source::reason_of;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::output::print;
@@ -26,15 +27,7 @@ use arguments::{Action, Answering, FailOn, Format};
 /// Runs `windvane quality`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let action = arguments.check()?;
-    let embedded = action.is_embedded();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(act(&action));
-    // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
-    drop(runtime);
-    match embedded {
-        true => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
-        false => result,
-    }
+    by_hand::run(Engine::embedded(action.is_embedded()), act(&action), Ok)
 }
 
 async fn act(action: &Action) -> CommandResult {

@@ -7,38 +7,25 @@ use windvane_analyzer::drift::{Compat, Deployment, Method, Rule};
 use windvane_stats::correction::Correction;
 use windvane_types::nearest::nearest;
 
+use crate::by_hand::{Narrowed, Stored, TwoFiles};
 use crate::connection;
 use crate::exit::{Failure, Reason};
 
 /// Compare two populations column by column: two files, or two spans of time of a model's predictions.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The file that serves as reference: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "REFERENCE", required_unless_present = "model", requires = "current")]
-    reference_file: Option<PathBuf>,
-    /// The file in question.
-    #[arg(value_name = "CURRENT")]
-    current: Option<PathBuf>,
+    #[command(flatten)]
+    files: TwoFiles,
     /// Compare the stored predictions of this model instead of files.
     #[arg(long, value_name = "MODEL", conflicts_with = "reference_file", requires_all = ["reference", "window"])]
     model: Option<String>,
-    /// Only predictions of this version.
-    #[arg(long, value_name = "VERSION", requires = "model")]
-    model_version: Option<String>,
-    /// Only predictions of this environment.
-    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
-    environment: Option<String>,
+    #[command(flatten)]
+    narrowed: Narrowed,
     /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     reference: Option<String>,
-    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
-    #[arg(long, value_name = "SPAN", requires = "model")]
-    window: Option<String>,
     #[command(flatten)]
-    connection: connection::Flags,
-    /// Do not keep the findings in the store, where pages show them; print them only.
-    #[arg(long, requires = "model")]
-    no_record: bool,
+    stored: Stored,
     /// Only these columns.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     columns: Option<Vec<String>>,
@@ -228,19 +215,16 @@ impl Arguments {
         {
             return Err(usage(format!("a column name is empty in `{}`", empty.join(","))));
         }
-        let sides = match (self.reference_file, self.current, self.model, self.reference, self.window) {
+        let TwoFiles { reference_file, current } = self.files;
+        let sides = match (reference_file, current, self.model, self.reference, self.stored.window) {
             (Some(reference), Some(current), None, ..) => Sides::Files { reference, current },
             (None, None, Some(model), Some(reference), Some(window)) => {
                 Sides::Predictions(Box::new(Predictions {
-                    deployment: Deployment {
-                        model,
-                        version: self.model_version,
-                        environment: self.environment,
-                    },
+                    deployment: self.narrowed.of(&model),
                     reference,
                     window,
-                    record: !self.no_record,
-                    connection: self.connection,
+                    record: !self.stored.no_record,
+                    connection: self.stored.connection,
                 }))
             }
             _ => return Err(usage("give two files, or --model with --reference and --window".to_owned())),

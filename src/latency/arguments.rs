@@ -7,6 +7,7 @@ use windvane_analyzer::drift::Deployment;
 use windvane_analyzer::latency::{LatencyRequest, Objective};
 use windvane_store::populations::Population;
 
+use crate::by_hand::{Narrowed, Stored};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::exit::Failure;
@@ -20,23 +21,13 @@ pub struct Arguments {
     /// Look at the stored predictions of this model instead of files.
     #[arg(long, value_name = "MODEL", conflicts_with = "files", requires = "window")]
     model: Option<String>,
-    /// Only predictions of this version.
-    #[arg(long, value_name = "VERSION", requires = "model")]
-    model_version: Option<String>,
-    /// Only predictions of this environment.
-    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
-    environment: Option<String>,
+    #[command(flatten)]
+    narrowed: Narrowed,
     /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     reference: Option<String>,
-    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
-    #[arg(long, value_name = "SPAN", requires = "model")]
-    window: Option<String>,
     #[command(flatten)]
-    connection: connection::Flags,
-    /// Do not keep the findings in the store, where pages show them; print them only.
-    #[arg(long, requires = "model")]
-    no_record: bool,
+    stored: Stored,
     /// The column of latencies.
     #[arg(long, value_name = "COLUMN", default_value = "latency_us")]
     column: String,
@@ -209,7 +200,7 @@ impl Arguments {
             .map(|text| text.parse::<Objective>().map_err(|error| usage(error.to_string())))
             .collect::<Result<_, _>>()?;
         let mut files = self.files.into_iter();
-        let sides = match (files.next(), files.next(), self.model, self.window) {
+        let sides = match (files.next(), files.next(), self.model, self.stored.window) {
             (Some(current), None, None, None) => {
                 Sides::Files { reference: None, current, offline: self.offline }
             }
@@ -217,11 +208,11 @@ impl Arguments {
                 Sides::Files { reference: Some(reference), current, offline: self.offline }
             }
             (None, None, Some(model), Some(window)) => Sides::Predictions {
-                deployment: Deployment { model, version: self.model_version, environment: self.environment },
+                deployment: self.narrowed.of(&model),
                 reference: self.reference,
                 window,
-                record: !self.no_record,
-                connection: Box::new(self.connection),
+                record: !self.stored.no_record,
+                connection: Box::new(self.stored.connection),
             },
             _ => return Err(usage("give one file or two, or --model with --window".to_owned())),
         };

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use windvane_store::performance::{Incomplete, Period};
 use windvane_types::performance::Task;
 
-use crate::connection;
+use crate::by_hand::{Narrowed, Stored};
 
 /// Measure a model against its reference, chunk by chunk: where it is right, and where it may have stopped to be.
 #[derive(Debug, Args)]
@@ -63,23 +63,13 @@ pub struct StoredArguments {
     /// Measure the stored predictions of this model, joined with their outcomes, instead of files.
     #[arg(long, value_name = "MODEL", conflicts_with = "reference_file", requires_all = ["reference", "window"])]
     pub model: Option<String>,
-    /// Only predictions of this version.
-    #[arg(long, value_name = "VERSION", requires = "model")]
-    pub model_version: Option<String>,
-    /// Only predictions of this environment.
-    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
-    pub environment: Option<String>,
+    #[command(flatten)]
+    pub narrowed: Narrowed,
     /// Where thresholds come from: `baseline:NAME`, `window:START/END`, `previous` or `same_hour_last_week`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     pub reference: Option<String>,
-    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
-    #[arg(long, value_name = "SPAN", requires = "model")]
-    pub window: Option<String>,
     #[command(flatten)]
-    pub connection: connection::Flags,
-    /// Do not keep the findings in the store, where pages show them; print them only.
-    #[arg(long, requires = "model")]
-    pub no_record: bool,
+    pub stored: Stored,
 }
 
 /// Which columns say what.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use windvane_analyzer::drift::{Deployment, SegmentBounds};
+use windvane_analyzer::drift::SegmentBounds;
 use windvane_analyzer::performance::{Cut, Question, Rule};
 use windvane_stats::performance::ranking::WithoutRelevant;
 use windvane_stats::performance::threshold::{Deviations, Offset};
@@ -68,13 +68,13 @@ impl Options {
 /// The populations of the command line.
 fn sides(
     files: (Option<PathBuf>, Option<PathBuf>),
-    StoredArguments { model, model_version, environment, reference, window, connection, no_record }: StoredArguments,
+    StoredArguments { model, narrowed, reference, stored }: StoredArguments,
 ) -> Result<Sides, Failure> {
-    match (files, model, reference, window) {
+    match (files, model, reference, stored.window) {
         ((Some(reference), Some(current)), None, ..) => Ok(Sides::Files { reference, current }),
         ((None, None), Some(model), Some(reference), Some(window)) => {
-            let deployment = Deployment { model, version: model_version, environment };
-            let record = !no_record;
+            let deployment = narrowed.of(&model);
+            let (record, connection) = (!stored.no_record, stored.connection);
             Ok(Sides::Predictions(Box::new(Predictions {
                 deployment,
                 reference,

@@ -10,6 +10,7 @@ use windvane_types::quality::TimeExpectations;
 use windvane_types::span;
 
 use super::source::now_us;
+use crate::by_hand::{self, Narrowed, TwoFiles};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::exit::Failure;
@@ -37,17 +38,13 @@ enum Subcommands {
 
 #[derive(Debug, Args)]
 struct Compare {
-    /// The file that serves as reference: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "REFERENCE", required_unless_present = "model", requires = "current")]
-    reference_file: Option<PathBuf>,
-    /// The file in question.
-    #[arg(value_name = "CURRENT")]
-    current: Option<PathBuf>,
+    #[command(flatten)]
+    files: TwoFiles,
     /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     reference: Option<String>,
     #[command(flatten)]
-    stored: Stored,
+    stored: Predicted,
     #[command(flatten)]
     learning: Learning,
     #[command(flatten)]
@@ -66,7 +63,7 @@ struct Learn {
     #[arg(long, value_name = "FILE")]
     update: Option<PathBuf>,
     #[command(flatten)]
-    stored: Stored,
+    stored: Predicted,
     #[command(flatten)]
     learning: Learning,
     /// Never fetch the engine; say which command does instead.
@@ -83,7 +80,7 @@ struct Check {
     #[arg(long, value_name = "TOML")]
     expectations: PathBuf,
     #[command(flatten)]
-    stored: Stored,
+    stored: Predicted,
     #[command(flatten)]
     answering: Answering,
     /// Never fetch the engine; say which command does instead.
@@ -93,24 +90,14 @@ struct Check {
 
 /// Which stored predictions.
 #[derive(Debug, Args)]
-struct Stored {
+struct Predicted {
     /// Look at the stored predictions of this model instead of files.
     #[arg(long, value_name = "MODEL", requires = "window")]
     model: Option<String>,
-    /// Only predictions of this version.
-    #[arg(long, value_name = "VERSION", requires = "model")]
-    model_version: Option<String>,
-    /// Only predictions of this environment.
-    #[arg(long, value_name = "ENVIRONMENT", requires = "model")]
-    environment: Option<String>,
-    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
-    #[arg(long, value_name = "SPAN", requires = "model")]
-    window: Option<String>,
     #[command(flatten)]
-    connection: connection::Flags,
-    /// Do not keep the findings in the store, where pages show them; print them only.
-    #[arg(long, requires = "model")]
-    no_record: bool,
+    narrowed: Narrowed,
+    #[command(flatten)]
+    stored: by_hand::Stored,
 }
 
 /// What is learnt, and how far chance may reach.
@@ -241,9 +228,8 @@ impl Arguments {
     pub fn check(self) -> Result<Action, Failure> {
         match self.action {
             None => {
-                let Compare { reference_file, current, reference, stored, learning, answering, offline } =
-                    self.compare;
-                let sides = match (reference_file, current, reference, stored.predictions()) {
+                let Compare { files, reference, stored, learning, answering, offline } = self.compare;
+                let sides = match (files.reference_file, files.current, reference, stored.predictions()) {
                     (Some(reference), Some(current), None, None) => {
                         Sides::Files { reference, current, offline }
                     }
@@ -266,7 +252,7 @@ impl Arguments {
     }
 }
 
-fn side(file: Option<PathBuf>, stored: Stored, offline: bool) -> Result<Side, Failure> {
+fn side(file: Option<PathBuf>, stored: Predicted, offline: bool) -> Result<Side, Failure> {
     match (file, stored.predictions()) {
         (Some(path), None) => Ok(Side::File { path, offline }),
         (None, Some(predictions)) => Ok(Side::Predictions(predictions)),
@@ -274,17 +260,13 @@ fn side(file: Option<PathBuf>, stored: Stored, offline: bool) -> Result<Side, Fa
     }
 }
 
-impl Stored {
+impl Predicted {
     fn predictions(self) -> Option<Box<Predictions>> {
         Some(Box::new(Predictions {
-            deployment: Deployment {
-                model: self.model?,
-                version: self.model_version,
-                environment: self.environment,
-            },
-            window: self.window?,
-            record: !self.no_record,
-            connection: self.connection,
+            deployment: self.narrowed.of(&self.model?),
+            window: self.stored.window?,
+            record: !self.stored.no_record,
+            connection: self.stored.connection,
         }))
     }
 }

@@ -1,32 +1,13 @@
 //! Keeping what a check over the store found, for pages and alerts.
 
-use uuid::Uuid;
 use windvane_store::Reader;
 use windvane_store::findings::Run;
 use windvane_store::quality_findings;
 use windvane_types::quality::Document;
-use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
-use super::arguments::Predictions;
 use crate::connection;
 use crate::exit::Failure;
-
-/// What the findings will be about: a run by hand.
-pub fn run(asked: &Predictions, window: Span, (kind, name): (&str, &str)) -> Run {
-    Run {
-        run_id: Uuid::now_v7().to_string(),
-        computed_at_us: 0,
-        model: asked.deployment.model.clone(),
-        version: asked.deployment.version.clone().unwrap_or_default(),
-        environment: asked.deployment.environment.clone().unwrap_or_default(),
-        monitor: String::new(),
-        reference_kind: kind.to_owned(),
-        reference_name: name.to_owned(),
-        window,
-        granularity: String::new(),
-    }
-}
 
 /// Writes the findings; a check of the same span overwrites them.
 ///

@@ -8,7 +8,7 @@ use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Predictions, Side, Sides};
-use super::record;
+use crate::by_hand;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
 use crate::exit::Failure;
@@ -55,7 +55,9 @@ pub async fn pair(sides: &Sides) -> Result<Pair, Failure> {
                 wanted,
             };
             let opened = drift::open(&store, asked).await.map_err(open_failure)?;
-            let run = window.record.then(|| record::run(window, span, (kind.as_str(), kind.name())));
+            let run = window
+                .record
+                .then(|| by_hand::findings(&window.deployment, span, (kind.as_str(), kind.name())));
             let drift::Opened { reference, current, .. } = opened;
             Ok(Pair { reader: Reader::Store(store), reference, current, run })
         }
@@ -72,7 +74,7 @@ pub async fn one(side: &Side) -> Result<(Reader, Population, Option<Run>), Failu
         }
         Side::Predictions(asked) => {
             let (reader, population, span) = stored(asked).await?;
-            let run = asked.record.then(|| record::run(asked, span, ("expectations", "")));
+            let run = asked.record.then(|| by_hand::findings(&asked.deployment, span, ("expectations", "")));
             Ok((reader, population, run))
         }
     }
