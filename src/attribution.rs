@@ -4,9 +4,9 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_analyzer::attribution::{self, AttributionError, AttributionRequest};
 use windvane_analyzer::drift::{self, Asked, Deployment, Wanted};
-use windvane_store::findings::Run;
+use windvane_store::Reader;
+use windvane_store::findings::{self, Run};
 use windvane_store::populations::Population;
-use windvane_store::{Reader, attribution_findings};
 use windvane_types::attribution::Document;
 use windvane_types::drift::Verdict;
 use windvane_types::span::{ReferenceKind, Span};
@@ -101,7 +101,7 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
     let document = attribution::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
         let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-        attribution_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
+        findings::attribution::write(store, &run, &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

@@ -6,9 +6,9 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_analyzer::fairness::{self, FairnessError, FairnessRequest};
 use windvane_stats::correction::Correction;
-use windvane_store::findings::Run;
+use windvane_store::Reader;
+use windvane_store::findings::{self, Run};
 use windvane_store::populations::{self, Population, PredictionFilter};
-use windvane_store::{Reader, fairness_findings};
 use windvane_types::fairness::{Document, Verdict};
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
@@ -161,7 +161,7 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
         let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
         // By hand a window is compared once, so nobody asks what it has seen.
-        fairness_findings::write(store, (&run, 0), &document).await.map_err(connection::not_recorded)?;
+        findings::fairness::write(store, (&run, 0), &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

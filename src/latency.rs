@@ -6,8 +6,7 @@ pub mod table;
 use windvane_analyzer::drift::{self, Asked, Wanted};
 use windvane_analyzer::latency::{self, LatencyError, LatencyRequest};
 use windvane_store::Reader;
-use windvane_store::findings::Run;
-use windvane_store::latency_findings;
+use windvane_store::findings::{self, Run};
 use windvane_types::latency::{Document, Group, Objective, Verdict};
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
@@ -34,7 +33,7 @@ async fn look(options: &Options) -> Result<Document, Failure> {
     let document = latency::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
         let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-        latency_findings::write(store, &run, &document).await.map_err(connection::not_recorded)?;
+        findings::latency::write(store, &run, &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

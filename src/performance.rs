@@ -9,7 +9,7 @@ pub mod table;
 mod words;
 
 use windvane_analyzer::performance::{self, PerformanceError};
-use windvane_store::{Reader, performance_findings};
+use windvane_store::{Reader, findings};
 use windvane_types::performance::{Document, Verdict};
 
 pub use arguments::Arguments;
@@ -38,7 +38,7 @@ async fn measure(options: &Options) -> Result<Document, Failure> {
     let source::Opened { reader, request, run } = source::open(options).await?;
     let document = performance::run(&reader, &request).await.map_err(failure)?;
     if let (Some(run), Reader::Store(store)) = (run, &reader) {
-        performance_findings::write(store, (&run, 0), &document).await.map_err(connection::not_recorded)?;
+        findings::performance::write(store, (&run, 0), &document).await.map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

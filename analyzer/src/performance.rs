@@ -24,7 +24,7 @@ mod weakest;
 use std::collections::BTreeSet;
 
 use windvane_store::Reader;
-use windvane_store::performance_findings::Compared;
+use windvane_store::findings::performance::Compared;
 use windvane_store::populations::{self, Pair, SegmentKeys, SegmentRow};
 use windvane_types::drift;
 use windvane_types::performance::{

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use uuid::Uuid;
 use windvane_analyzer::drift::{self, DriftRequest, Rule, SegmentBounds};
-use windvane_store::drift_findings::{self, Run};
+use windvane_store::findings::{self, drift::Run};
 use windvane_store::labelled::{ScoredSpan, ScoredSummary, summarize_scores};
 use windvane_store::populations::{self, Population, PredictionFilter};
 use windvane_store::{Reader, Statement, Store};
@@ -110,7 +110,7 @@ async fn record(store: &Store, months: (i8, i8), document: &Document) -> anyhow:
         window: span(self::span(months)?),
         granularity: "1mo".to_owned(),
     };
-    drift_findings::write(store, &run, document).await?;
+    findings::drift::write(store, &run, document).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use windvane_store::Reader;
-use windvane_store::drift_findings::{self, Run};
+use windvane_store::findings::{self, drift::Run};
 use windvane_types::drift::Document;
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
@@ -35,6 +35,6 @@ pub fn run(asked: &Predictions, kind: &ReferenceKind, (reference, window): (Span
 pub async fn write(reader: &Reader, run: Run, document: &Document) -> Result<(), Failure> {
     let Reader::Store(store) = reader else { return Ok(()) };
     let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-    drift_findings::write(store, &run, document).await.map_err(connection::not_recorded)?;
+    findings::drift::write(store, &run, document).await.map_err(connection::not_recorded)?;
     Ok(())
 }

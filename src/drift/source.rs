@@ -6,7 +6,7 @@ use std::sync::Arc;
 use windvane_analyzer::drift::{self, Asked, DriftRequest, OpenError, SegmentBounds, Wanted};
 use windvane_store::{
     LocalEngine, ReadError, Reader, StoreError,
-    drift_findings::Run,
+    findings::drift::Run,
     local::LocalError,
     populations::{self, Population, PopulationError},
 };

@@ -7,7 +7,10 @@ use uuid::Uuid;
 use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest, StoredExperiment};
 use windvane_store::{
     LocalEngine, Reader,
-    experiment_findings::{self, Look, Point, Series},
+    findings::{
+        self,
+        experiment::{Look, Point, Series},
+    },
     populations::{self, Population},
 };
 use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
@@ -88,11 +91,11 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
             as_of_us: as_of,
             experiment: found.name.clone(),
         };
-        experiment_findings::write(&store, &look, &document).await.map_err(connection::failure)?;
+        findings::experiment::write(&store, &look, &document).await.map_err(connection::failure)?;
     }
     let points = match over_time {
         true => {
-            let points = experiment_findings::over_time(&store, Series::of(&found.name)).await;
+            let points = findings::experiment::over_time(&store, Series::of(&found.name)).await;
             points.map_err(connection::failure)?
         }
         false => Vec::new(),

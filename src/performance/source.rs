@@ -1,7 +1,7 @@
 //! Where the populations of `windvane performance` come from: an engine of its own over two files, or the store.
 
 use windvane_analyzer::performance::{self, PerformanceRequest};
-use windvane_store::drift_findings::Run;
+use windvane_store::findings::drift::Run;
 use windvane_store::populations;
 use windvane_store::{LocalEngine, Reader};
 use windvane_types::span::{ReferenceKind, Span};

@@ -1,8 +1,7 @@
 //! Keeping what a check over the store found, for pages and alerts.
 
 use windvane_store::Reader;
-use windvane_store::findings::Run;
-use windvane_store::quality_findings;
+use windvane_store::findings::{self, Run};
 use windvane_types::quality::Document;
 use windvane_types::{Clock, SystemClock};
 
@@ -16,6 +15,6 @@ use crate::exit::Failure;
 pub async fn write(reader: &Reader, run: Run, document: &Document) -> Result<(), Failure> {
     let Reader::Store(store) = reader else { return Ok(()) };
     let run = Run { computed_at_us: SystemClock.now().as_microsecond(), ..run };
-    quality_findings::write(store, &run, document).await.map_err(connection::not_recorded)?;
+    findings::quality::write(store, &run, document).await.map_err(connection::not_recorded)?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use windvane_store::Store;
-use windvane_store::gate_findings::{self, Run};
+use windvane_store::findings::{self, gate::Run};
 use windvane_types::gate::Document;
 use windvane_types::{Clock, SystemClock};
 
@@ -26,7 +26,7 @@ pub fn write(
         model: source.model().to_owned(),
         version: source.version().to_owned(),
     };
-    let written = gate_findings::write(store, &run, document);
+    let written = findings::gate::write(store, &run, document);
     connection::wait_for(async { written.await.map_err(connection::failure) }).map_err(|failure| Failure {
         error: failure.error.context("the verdict is not recorded (leave --record out to print it only)"),
         ..failure

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use windvane_store::Store;
-use windvane_store::gate_findings::{self, Asked};
+use windvane_store::findings::{self, gate::Asked};
 use windvane_store::lease::Lease;
 use windvane_types::gate::Document;
 use windvane_types::{Clock, SystemClock};
@@ -120,7 +120,7 @@ fn tell(gate: &str, ended: Result<Document, Failure>) {
 /// How long until the next run is due; nothing where it is.
 async fn wait(store: &Store, gate: &Gate, tried_us: Option<i64>) -> Duration {
     let asked = Asked { gate: &gate.name, limit: 1, ..Asked::default() };
-    match gate_findings::latest(store, asked).await {
+    match findings::gate::latest(store, asked).await {
         Ok(runs) => {
             let kept_us = runs.first().map(|run| run.computed_at_us);
             until_due(gate.every, kept_us.max(tried_us), SystemClock.now().as_microsecond())

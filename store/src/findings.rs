@@ -1,5 +1,16 @@
 //! What the tables of findings share: which run a row comes from, the columns that say so, and how rows are written.
 
+pub mod attribution;
+pub mod drift;
+pub mod experiment;
+pub mod experiment_looks;
+pub mod fairness;
+pub mod gate;
+pub mod latency;
+pub mod performance;
+pub mod quality;
+pub mod runs;
+
 use bytes::Bytes;
 use windvane_types::span::Span;
 

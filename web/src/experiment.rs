@@ -7,7 +7,7 @@ mod list;
 mod words;
 
 use maud::{Markup, html};
-use windvane_store::experiment_findings::Point;
+use windvane_store::findings::experiment::Point;
 use windvane_store::views::{Asked, EXPERIMENT_COMPARISONS};
 use windvane_types::experiment::{
     Advice, Arm, Check, CheckVerdict, Comparison, Document, GuardrailVerdict, Role, Segment, SrmVerdict,
@@ -25,7 +25,7 @@ use crate::page::{self, Part};
 const SENTENCES_MAX: usize = 12;
 
 /// The report of an experiment as one HTML file: no script, and nothing to be loaded from anywhere. `points` are its
-/// comparisons over time as [`windvane_store::experiment_findings::over_time`] reads them, none without a store.
+/// comparisons over time as [`windvane_store::findings::experiment::over_time`] reads them, none without a store.
 #[must_use]
 pub fn experiment_report(document: &Document, points: &[Point]) -> String {
     let title = format!("Experiment {}", words::name(&document.source));

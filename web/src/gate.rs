@@ -5,7 +5,7 @@ mod list;
 mod plot;
 
 use maud::{Markup, html};
-use windvane_store::gate_findings::Latest;
+use windvane_store::findings::gate::Latest;
 use windvane_store::views::{Asked, GATE_CHECKS};
 use windvane_types::gate::{Check, Document, Latencies, Output, Segment, Verdict};
 use windvane_types::span;

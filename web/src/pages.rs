@@ -13,9 +13,8 @@ use futures_util::future::BoxFuture;
 use maud::Markup;
 use prometheus::Registry;
 use serde::Deserialize;
-use windvane_store::experiment_findings::{self, Series};
-use windvane_store::experiment_looks::{self, Asked};
-use windvane_store::gate_findings;
+use windvane_store::findings::experiment::Series;
+use windvane_store::findings::{self, experiment_looks::Asked};
 use windvane_store::views::View;
 use windvane_store::{Store, StoreError};
 
@@ -145,14 +144,14 @@ async fn feature_page(
 /// `GET /experiments`: all experiments with what their latest look said.
 async fn experiments_page(State(store): State<Store>) -> Response {
     let asked = Asked { limit: EXPERIMENTS_MAX, ..Asked::default() };
-    shown(experiment_looks::latest(&store, asked).await.map(|latest| experiment::list(&latest)))
+    shown(findings::experiment_looks::latest(&store, asked).await.map(|latest| experiment::list(&latest)))
 }
 
 /// `GET /experiments/{name}`: the latest look at an experiment, and how it came to that.
 async fn experiment_page(State(store): State<Store>, Path(name): Path<String>) -> Response {
     let read = async {
         let latest = api::experiments::latest(&store, &name).await?;
-        let points = experiment_findings::over_time(&store, Series::of(&name)).await?;
+        let points = findings::experiment::over_time(&store, Series::of(&name)).await?;
         Ok((latest, points))
     };
     let (latest, points) = match read.await {
@@ -172,8 +171,8 @@ async fn experiment_page(State(store): State<Store>, Path(name): Path<String>) -
 
 /// `GET /gates`: all gates with what their latest run said.
 async fn gates_page(State(store): State<Store>) -> Response {
-    let asked = gate_findings::Asked { limit: GATES_MAX, ..gate_findings::Asked::default() };
-    shown(gate_findings::latest(&store, asked).await.map(|latest| gate::list(&latest)))
+    let asked = findings::gate::Asked { limit: GATES_MAX, ..findings::gate::Asked::default() };
+    shown(findings::gate::latest(&store, asked).await.map(|latest| gate::list(&latest)))
 }
 
 /// `GET /gates/{name}`: the latest run of a gate, its verdict and the evidence.

@@ -2,7 +2,7 @@
 //! `attribution_findings`.
 
 use serde_json::{Value, json};
-use windvane_store::attribution_findings;
+use windvane_store::findings;
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
@@ -70,7 +70,7 @@ impl AttributionMonitor {
             Err(error) => return Err(error.into()),
         };
         let run = self.watched.findings_of(attempt, (self.reference.as_str(), self.reference.name()));
-        let findings = attribution_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
+        let findings = findings::attribution::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
             rows_current: document.current.rows,

@@ -1,7 +1,7 @@
 //! A drift monitor: one window of a model's predictions against its reference, findings into `drift_findings`.
 
 use serde_json::{Value, json};
-use windvane_store::drift_findings::{self, Run};
+use windvane_store::findings::{self, drift::Run};
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
@@ -113,7 +113,7 @@ impl DriftMonitor {
             window: attempt.window,
             granularity: self.watched.schedule.every.to_string(),
         };
-        let findings = drift_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
+        let findings = findings::drift::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
             rows_current: document.current.rows,

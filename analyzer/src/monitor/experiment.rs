@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windvane_store::experiment_findings::{self, Look};
+use windvane_store::findings::{self, experiment::Look};
 use windvane_store::{Reader, Store};
 use windvane_types::experiment::Verdict;
 
@@ -63,7 +63,7 @@ impl ExperimentMonitor {
             as_of_us,
             experiment: asked.exposed.experiment.clone(),
         };
-        let findings = experiment_findings::write(store, &look, &document).await.map_err(JobError::Write)?;
+        let findings = findings::experiment::write(store, &look, &document).await.map_err(JobError::Write)?;
         let of = |control: bool| {
             document.arms.iter().filter(|arm| (arm.arm == document.control) == control).map(|arm| arm.n).sum()
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use windvane_stats::correction::Correction;
 use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::populations::{self, OUTCOME};
-use windvane_store::{Reader, Store, StoreError, fairness_findings, performance_findings};
+use windvane_store::{Reader, Store, StoreError, findings};
 use windvane_types::span::Span;
 
 use super::job::{Answer, Attempt, Outcome};
@@ -62,7 +62,7 @@ impl FairnessMonitor {
         let deployment = &self.watched.deployment;
         let source = format!("{} {}", deployment.model, attempt.window);
         let filter = drift::filter(deployment, attempt.window, attempt.now_us);
-        let until_us = performance_findings::outcomes_until(store, &deployment.model, attempt.window)
+        let until_us = findings::performance::outcomes_until(store, &deployment.model, attempt.window)
             .await
             .map_err(JobError::Read)?;
         let opened = populations::open_labelled(&reader, source, &filter).await;
@@ -88,12 +88,12 @@ impl FairnessMonitor {
             Ok(document) => document,
             // A window without the group that others are compared with says nothing.
             Err(FairnessError::NoGroup { .. }) => {
-                fairness_findings::empty(store, &run).await.map_err(JobError::Write)?;
+                findings::fairness::empty(store, &run).await.map_err(JobError::Write)?;
                 return Ok(Outcome { verdict: "insufficient_data".to_owned(), ..Outcome::default() });
             }
             Err(error) => return Err(error.into()),
         };
-        let written = fairness_findings::write(store, (&run, until_us), &document).await;
+        let written = findings::fairness::write(store, (&run, until_us), &document).await;
         let findings = written.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: 0,
@@ -115,7 +115,7 @@ impl FairnessMonitor {
         let open = self.reopen.open(runs, now_us);
         let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
         let model = self.watched.deployment.model.as_str();
-        let seen = fairness_findings::seen(store, (model, self.watched.name.as_str()), first_us).await?;
+        let seen = findings::fairness::seen(store, (model, self.watched.name.as_str()), first_us).await?;
         reopen::late(store, model, (&open, &seen), since_us).await
     }
 }

@@ -2,7 +2,7 @@
 //! `latency_findings`.
 
 use serde_json::{Value, json};
-use windvane_store::latency_findings;
+use windvane_store::findings;
 use windvane_store::populations::{LATENCY, Population, TIME};
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
@@ -88,7 +88,7 @@ impl LatencyMonitor {
         let kind = self.reference.as_ref();
         let compared = (kind.map_or("", ReferenceKind::as_str), kind.map_or("", ReferenceKind::name));
         let run = self.watched.findings_of(attempt, compared);
-        let findings = latency_findings::write(store, &run, &document).await;
+        let findings = findings::latency::write(store, &run, &document).await;
         Ok(Outcome {
             rows_reference: document.reference.as_ref().map_or(0, |reference| reference.rows),
             rows_current: document.current.rows,

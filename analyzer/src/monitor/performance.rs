@@ -3,10 +3,9 @@
 //! Outcomes come late, so a window is measured more than once: see [`Reopen`].
 
 use serde_json::{Value, json};
-use windvane_store::drift_findings::Run;
+use windvane_store::findings::{self, drift::Run};
 use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::performance::Period as ByCalendar;
-use windvane_store::performance_findings;
 use windvane_store::{Reader, Store, StoreError};
 use windvane_types::span::{ReferenceKind, Span};
 
@@ -60,7 +59,7 @@ impl PerformanceMonitor {
             stored_before_us: attempt.now_us,
         };
         let model = &self.watched.deployment.model;
-        let until_us = performance_findings::outcomes_until(&bounded, model, attempt.window)
+        let until_us = findings::performance::outcomes_until(&bounded, model, attempt.window)
             .await
             .map_err(JobError::Read)?;
         let opened = performance::open(&bounded, asked, &mut question).await?;
@@ -86,13 +85,13 @@ impl PerformanceMonitor {
         let past = match question.estimate {
             true => {
                 let asked = (performance::main_metric(question.task), PAST_MAX);
-                performance_findings::compared(&bounded, &run, asked).await.map_err(JobError::Read)?
+                findings::performance::compared(&bounded, &run, asked).await.map_err(JobError::Read)?
             }
             false => Vec::new(),
         };
         let request = PerformanceRequest { reference, current, question, past };
         let document = performance::run(&Reader::Store(bounded), &request).await?;
-        let written = performance_findings::write(store, (&run, until_us), &document).await;
+        let written = findings::performance::write(store, (&run, until_us), &document).await;
         let findings = written.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
@@ -124,7 +123,7 @@ impl PerformanceMonitor {
         let open = self.reopen.open(runs, now_us);
         let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
         let model = self.watched.deployment.model.as_str();
-        let seen = performance_findings::seen(store, (model, self.watched.name.as_str()), first_us).await?;
+        let seen = findings::performance::seen(store, (model, self.watched.name.as_str()), first_us).await?;
         reopen::late(store, model, (&open, &seen), since_us).await
     }
 }

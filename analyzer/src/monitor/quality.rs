@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windvane_store::populations::Population;
-use windvane_store::{ReadError, Reader, Store, quality_findings};
+use windvane_store::{ReadError, Reader, Store, findings};
 use windvane_types::quality::{Expectations, TimeExpectations};
 use windvane_types::span::ReferenceKind;
 
@@ -75,7 +75,7 @@ impl QualityMonitor {
         let (current, expectations) = self.open(&bounded, attempt).await?;
         let document = quality::check(&reader, &current, (&expectations, attempt.now_us)).await?;
         let run = self.watched.findings_of(attempt, self.expected.words());
-        let findings = quality_findings::write(store, &run, &document).await.map_err(JobError::Write)?;
+        let findings = findings::quality::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
             rows_current: document.current.rows,

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use windvane_store::findings::{self, performance::Seen};
 use windvane_store::monitor_runs::{MonitorRun, RunState};
-use windvane_store::performance_findings::{self, Seen};
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
 
@@ -42,7 +42,7 @@ pub(super) async fn late(
     since_us: i64,
 ) -> Result<Vec<Span>, StoreError> {
     let windows: Vec<Seen> = open.iter().map(|run| has_seen(run, seen)).collect();
-    performance_findings::late(store, model, (&windows, since_us.saturating_sub(STORED_WITHIN_US))).await
+    findings::performance::late(store, model, (&windows, since_us.saturating_sub(STORED_WITHIN_US))).await
 }
 
 /// What a window has seen. One that saw none was measured when it was: what was received before then has had time to be stored.
@@ -62,8 +62,8 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
+    use windvane_store::findings::performance::Seen;
     use windvane_store::monitor_runs::MonitorRun;
-    use windvane_store::performance_findings::Seen;
 
     use super::{Reopen, STORED_WITHIN_US, has_seen};
 

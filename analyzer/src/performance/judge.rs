@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::{ranked::Gain, threshold};
+use windvane_store::findings::performance::Compared;
 use windvane_store::performance::{Chunking, Period};
-use windvane_store::performance_findings::Compared;
 use windvane_types::performance::{
     CalibrationBin, Change, Chunk, Lift, Metric, Task, Trust, TrustVerdict, Verdict,
 };

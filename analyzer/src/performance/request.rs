@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use windvane_stats::performance::ranking::WithoutRelevant;
 use windvane_stats::performance::threshold::Deviations;
+use windvane_store::findings::performance::Compared;
 use windvane_store::performance::{Incomplete, Period, Roles};
-use windvane_store::performance_findings::Compared;
 use windvane_store::populations::Population;
 use windvane_types::performance::Task;
 

@@ -1,7 +1,7 @@
 //! Findings of drift on a real ClickHouse: a repeated run overwrites itself.
 
 use serde::Deserialize;
-use windvane_store::drift_findings::{Run, write};
+use windvane_store::findings::drift::{Run, write};
 use windvane_store::{Real, Statement};
 use windvane_types::drift::Document;
 use windvane_types::span::Span;

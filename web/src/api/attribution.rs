@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Store, StoreError, recorded_runs};
+use windvane_store::{Store, StoreError, findings};
 use windvane_types::attribution::Feature;
 use windvane_types::drift::Verdict;
 
@@ -17,7 +17,7 @@ use super::runs::{self, Filters, Kind, Runs};
 
 const KIND: Kind<Row, Run> = Kind {
     schema: "windvane.attribution_runs/1",
-    findings: &recorded_runs::ATTRIBUTION,
+    findings: &findings::runs::ATTRIBUTION,
     limits: runs::USUAL,
     parameters: &["column", "verdict"],
     filters,

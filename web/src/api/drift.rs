@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Store, recorded_runs};
+use windvane_store::{Store, findings};
 use windvane_types::drift::{
     Change, Column, Direction, Distribution, EmbeddingChange, Kind, Method, TextChange, Verdict,
 };
@@ -18,7 +18,7 @@ use super::runs::{self, Filters, Kind as Findings, Runs};
 
 const KIND: Findings<Row, Run> = Findings {
     schema: "windvane.drift_runs/1",
-    findings: &recorded_runs::DRIFT,
+    findings: &findings::runs::DRIFT,
     limits: runs::USUAL,
     parameters: &["column", "verdict", "segment"],
     filters,

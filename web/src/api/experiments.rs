@@ -8,8 +8,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use windvane_store::experiment_findings::{self, Point, Series};
-use windvane_store::experiment_looks::{self, Asked, Latest};
+use windvane_store::findings::experiment::{Point, Series};
+use windvane_store::findings::{
+    self,
+    experiment_looks::{Asked, Latest},
+};
 use windvane_store::{Store, StoreError};
 use windvane_types::experiment::{Arm, Document, Effect, Kind, Role, Srm, Verdict};
 use windvane_types::span;
@@ -114,7 +117,7 @@ pub async fn list(
         limit: page.limit + 1,
         offset: page.offset,
     };
-    let rows = experiment_looks::latest(&store, asked).await?;
+    let rows = findings::experiment_looks::latest(&store, asked).await?;
     let next_offset = page.next(rows.len());
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let experiments = rows.into_iter().take(limit).map(Experiment::of).collect();
@@ -137,7 +140,7 @@ pub async fn one(
         ..all
     };
     let Some(latest) = latest(&store, &name).await? else { return Err(Problem::UnknownExperiment(name)) };
-    let points = experiment_findings::over_time(&store, series).await?;
+    let points = findings::experiment::over_time(&store, series).await?;
     let added = Added {
         experiment: latest.experiment,
         as_of: span::shown(latest.as_of_us),
@@ -159,7 +162,7 @@ pub async fn latest(store: &Store, name: &str) -> Result<Option<Latest>, StoreEr
     // No experiment has an empty name, which would ask for all.
     match name {
         "" => Ok(None),
-        _ => Ok(experiment_looks::latest(store, asked).await?.into_iter().next()),
+        _ => Ok(findings::experiment_looks::latest(store, asked).await?.into_iter().next()),
     }
 }
 

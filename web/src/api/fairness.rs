@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Store, StoreError, recorded_runs};
+use windvane_store::{Store, StoreError, findings};
 use windvane_types::fairness::{Gap, Group, Verdict};
 
 use super::parameters::Parameters;
@@ -19,7 +19,7 @@ const METRICS: [&str; 4] = ["demographic_parity", "equal_opportunity", "predicti
 
 const KIND: Kind<Row, Run> = Kind {
     schema: "windvane.fairness_runs/1",
-    findings: &recorded_runs::FAIRNESS,
+    findings: &findings::runs::FAIRNESS,
     limits: runs::USUAL,
     parameters: &["segment", "metric", "verdict"],
     filters,

@@ -13,8 +13,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use windvane_store::gate_findings::{self, Asked, Latest};
-use windvane_store::{Store, StoreError, experiment_looks};
+use windvane_store::findings::{
+    self,
+    gate::{Asked, Latest},
+};
+use windvane_store::{Store, StoreError};
 use windvane_types::gate::{Document, Verdict};
 use windvane_types::span;
 use windvane_types::{Clock, SystemClock};
@@ -60,7 +63,7 @@ pub async fn list(
 ) -> Result<Json<Gates>, Problem> {
     let page = Parameters::new(sent, &["limit", "offset"])?.page(LIMIT, LIMIT_MAX)?;
     let asked = Asked { limit: page.limit + 1, offset: page.offset, ..Asked::default() };
-    let rows = gate_findings::latest(&store, asked).await?;
+    let rows = findings::gate::latest(&store, asked).await?;
     let next_offset = page.next(rows.len());
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let brief = |latest: Latest| Gate {
@@ -93,7 +96,7 @@ pub async fn latest(store: &Store, gate: &str, candidate_sha256: &str) -> Result
     // No gate has an empty name, which would ask for all.
     match gate {
         "" => Ok(None),
-        _ => Ok(gate_findings::latest(store, asked).await?.pop()),
+        _ => Ok(findings::gate::latest(store, asked).await?.pop()),
     }
 }
 
@@ -162,8 +165,12 @@ async fn evaluated(store: &Store, name: &str, sent: BTreeMap<String, String>) ->
     let (mut verdict, mut reasons) = standing(found.as_ref(), age_max_s, now_us);
     let experiment = parameters.text("experiment");
     if !experiment.is_empty() && verdict == Verdict::Pass {
-        let asked = experiment_looks::Asked { experiment, limit: 1, ..experiment_looks::Asked::default() };
-        let look = experiment_looks::latest(store, asked).await?.pop();
+        let asked = findings::experiment_looks::Asked {
+            experiment,
+            limit: 1,
+            ..findings::experiment_looks::Asked::default()
+        };
+        let look = findings::experiment_looks::latest(store, asked).await?.pop();
         let (live, reason) = live(experiment, look.as_ref().map(|look| look.verdict.as_str()));
         verdict = live;
         reasons.push(reason);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Store, StoreError, recorded_runs};
+use windvane_store::{Store, StoreError, findings};
 use windvane_types::latency::{Group, Objective};
 
 use super::parameters::Parameters;
@@ -16,7 +16,7 @@ use super::runs::{self, Filters, Kind, Runs};
 
 const KIND: Kind<Row, Run> = Kind {
     schema: "windvane.latency_runs/1",
-    findings: &recorded_runs::LATENCY,
+    findings: &findings::runs::LATENCY,
     limits: runs::USUAL,
     parameters: &["segment"],
     filters,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::{Store, StoreError, recorded_runs};
+use windvane_store::{Store, StoreError, findings};
 use windvane_types::performance::{Change, ConceptDrift, Metric, Task, Trust, Verdict, WeakestSegments};
 
 use super::parameters::Parameters;
@@ -16,7 +16,7 @@ use super::runs::{self, Filters, Kind, Runs};
 
 const KIND: Kind<Row, Window> = Kind {
     schema: "windvane.performance_windows/1",
-    findings: &recorded_runs::PERFORMANCE,
+    findings: &findings::runs::PERFORMANCE,
     limits: (50, 500),
     parameters: &["metric", "verdict", "segment"],
     filters,

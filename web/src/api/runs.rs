@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use windvane_store::recorded_runs::{Asked, Findings};
+use windvane_store::findings::runs::{Asked, Findings};
 use windvane_store::{Store, StoreError};
 
 use super::parameters::Parameters;

@@ -1,7 +1,7 @@
 //! A comparison over time: estimate, fixed and always-valid interval, look after look.
 
 use maud::{Markup, html};
-use windvane_store::experiment_findings::Point;
+use windvane_store::findings::experiment::Point;
 use windvane_types::span;
 
 use super::words;

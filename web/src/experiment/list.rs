@@ -1,7 +1,7 @@
 //! All experiments with what their latest look said.
 
 use maud::{Markup, html};
-use windvane_store::experiment_looks::Latest;
+use windvane_store::findings::experiment_looks::Latest;
 use windvane_store::views::{Asked, EXPERIMENTS};
 use windvane_types::experiment::{Comparison, Document, Role, SrmVerdict, Verdict};
 use windvane_types::span;

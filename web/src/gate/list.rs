@@ -1,7 +1,7 @@
 //! All gates with what their latest run said.
 
 use maud::{Markup, html};
-use windvane_store::gate_findings::Latest;
+use windvane_store::findings::gate::Latest;
 use windvane_store::views::{Asked, GATES};
 use windvane_types::gate::{Document, Model};
 use windvane_types::span;

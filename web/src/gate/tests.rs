@@ -1,6 +1,6 @@
 //! Gates of made-up runs: what a report and its page say, what they never hold.
 
-use windvane_store::gate_findings::Latest;
+use windvane_store::findings::gate::Latest;
 use windvane_types::gate::{BatchRates, SkippedRequest, SkippedRequests};
 
 use super::*;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use windvane_types::fairness::{Document, Gap, Group};
 
+use super::performance::{self, Seen};
 use crate::findings::{self, Run};
-use crate::performance_findings::{self, Seen};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Store, StoreError};
@@ -83,7 +83,7 @@ pub async fn empty(store: &Store, run: &Run) -> Result<(), StoreError> {
 /// # Errors
 /// ClickHouse does not answer or refuses.
 pub async fn seen(store: &Store, whose: (&str, &str), from_us: i64) -> Result<Vec<Seen>, StoreError> {
-    performance_findings::seen_in(store, TABLE, whose, from_us).await
+    performance::seen_in(store, TABLE, whose, from_us).await
 }
 
 fn encode(run: (&Run, i64), document: &Document) -> (u64, Vec<u8>) {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use windvane_types::experiment::Document;
 
+use super::experiment::Look;
 use crate::client::Insert;
-use crate::experiment_findings::Look;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Statement, Store, StoreError, native};

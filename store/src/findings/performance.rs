@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use windvane_types::performance::{Change, Chunk, ConceptDrift, Document, Metric, Trust, WeakestSegments};
 use windvane_types::span::{self, Span};
 
-use crate::drift_findings::Run;
+use super::drift::Run;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Statement, Store, StoreError, findings};

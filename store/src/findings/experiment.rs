@@ -4,10 +4,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use windvane_types::experiment::{Comparison, Document, Segment, Srm};
 
+use super::experiment_looks;
 use crate::client::Insert;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Statement, Store, StoreError, experiment_looks, native};
+use crate::{Statement, Store, StoreError, native};
 
 const TABLE: &str = "experiment_findings";
 
