@@ -13,8 +13,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use windvane_store::alerts_state::{self, Stored};
-use windvane_store::{Store, StoreError, alert_events, notifications};
+use windvane_store::alerts::{self, state::Stored};
+use windvane_store::{Store, StoreError};
 use windvane_types::Clock;
 
 use crate::authority::{self, Authority};
@@ -291,10 +291,10 @@ impl Alerter {
         let store = self.store.clone();
         self.works.push(Box::pin(async move {
             let written = async {
-                alert_events::write(&store, &events).await?;
-                notifications::write(&store, &attempts).await?;
+                alerts::events::write(&store, &events).await?;
+                alerts::notifications::write(&store, &attempts).await?;
                 match leaves {
-                    true => alerts_state::write(&store, &stored).await,
+                    true => alerts::state::write(&store, &stored).await,
                     false => Ok(()),
                 }
             };

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use windvane_store::alert_events::AlertEvent;
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::events::AlertEvent;
+use windvane_store::alerts::sources::Observation;
 use windvane_types::span::Span;
 
 use crate::book::Judge;

@@ -6,8 +6,8 @@ mod over;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use windvane_store::alert_events::AlertEvent;
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::events::AlertEvent;
+use windvane_store::alerts::sources::Observation;
 
 use crate::link::link;
 use crate::machine::{NoData, Phase, Seen, Why, step};

@@ -59,7 +59,7 @@ fn source<'a>(plan: &'a Plan, rule: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use windvane_store::alerts_sources;
+    use windvane_store::alerts;
 
     use super::*;
     use crate::book::Judge;
@@ -70,7 +70,7 @@ mod tests {
     fn what_fires_upstream_is_told_of_drift_and_not_of_latency() {
         let rule = |name: &str, kind: &str, measure: &'static str| Rule {
             name: name.to_owned(),
-            source: Source::Stored { kind: alerts_sources::kind(kind).unwrap(), measure },
+            source: Source::Stored { kind: alerts::sources::kind(kind).unwrap(), measure },
             annotations: Labels::from([("summary".to_owned(), "{{ labels.column }} is missing".to_owned())]),
             ..fixture::rule()
         };

@@ -1,6 +1,6 @@
 //! A feature's values before and now, as bars: in text for every receiver, as an image for mail.
 
-use windvane_store::alerts_histogram::Histogram;
+use windvane_store::alerts::histogram::Histogram;
 
 /// Eighths of a character, the lowest first.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

@@ -407,7 +407,7 @@ mod tests {
     /// What it says of the sample with other labels.
     fn said_with(name: &str, change: impl Fn(&mut Labels)) -> Labels {
         let usual = RULES.iter().find(|usual| usual.name == name).unwrap();
-        let kind = windvane_store::alerts_sources::kind(usual.source).unwrap();
+        let kind = windvane_store::alerts::sources::kind(usual.source).unwrap();
         let templates = usual.annotations.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         let rule = Rule {
             name: usual.name.to_owned(),

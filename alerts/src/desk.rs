@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use windvane_store::alert_events::AlertEvent;
-use windvane_store::alerts_acknowledgements::Acknowledgement;
-use windvane_store::notifications::Attempted;
+use windvane_store::alerts::acknowledgements::Acknowledgement;
+use windvane_store::alerts::events::AlertEvent;
+use windvane_store::alerts::notifications::Attempted;
 use windvane_types::alert::{Severity, Silence, Standing};
 use windvane_types::hex;
 

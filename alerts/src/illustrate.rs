@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use windvane_store::alerts_histogram::{self, Asked};
-use windvane_store::alerts_versions::{self, FirstSeen};
+use windvane_store::alerts::versions::FirstSeen;
+use windvane_store::alerts::{self, histogram::Asked};
 use windvane_store::{Store, StoreError};
 use windvane_types::span::{self, Span};
 
@@ -65,8 +65,8 @@ async fn draw(store: &Store, alerts: &mut [Alert]) -> Result<(), StoreError> {
             window: Span { start_us: feature.window_us.0, end_us: feature.window_us.1 },
         };
         alert.chart = match feature.kind.as_str() {
-            "numeric" => alerts_histogram::numeric(store, asked).await?,
-            "categorical" => alerts_histogram::categorical(store, asked).await?,
+            "numeric" => alerts::histogram::numeric(store, asked).await?,
+            "categorical" => alerts::histogram::categorical(store, asked).await?,
             _ => None,
         };
     }
@@ -87,7 +87,7 @@ async fn explain(store: &Store, alerts: &mut [Alert]) -> Result<(), StoreError> 
             Some((_, cause)) => cause.clone(),
             None => {
                 let span = Span { start_us: origin.before_us, end_us: origin.window_us.1 };
-                let seen = alerts_versions::first_seen(store, &origin.model, span).await?;
+                let seen = alerts::versions::first_seen(store, &origin.model, span).await?;
                 let cause = new_version(&seen, origin.window_us.0);
                 known.push((origin, cause.clone()));
                 cause
@@ -112,8 +112,6 @@ fn new_version(seen: &[FirstSeen], window_start_us: i64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use windvane_store::alerts_sources;
-
     use super::*;
 
     #[test]
@@ -138,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_looked_for_behind_what_monitors_find_of_all_versions() {
-        let origin = |kind: &str| Origin::of(&alerts_sources::kind(kind).unwrap().sample());
+        let origin = |kind: &str| Origin::of(&alerts::sources::kind(kind).unwrap().sample());
         let drift = origin("drift").unwrap();
         assert_eq!((drift.model.as_str(), drift.before_us), ("delay", 1_356_998_400_000_000));
         for kind in ["quality", "performance", "latency", "fairness", "attribution"] {
@@ -149,7 +147,7 @@ mod tests {
         for kind in ["experiment", "sample_ratio", "gate", "monitor", "ingestion", "outcomes"] {
             assert_eq!(origin(kind), None, "{kind}");
         }
-        let mut one = alerts_sources::kind("drift").unwrap().sample();
+        let mut one = alerts::sources::kind("drift").unwrap().sample();
         one.labels.insert("version".to_owned(), "7".to_owned());
         assert_eq!(Origin::of(&one), None, "another version is no cause of what this one does");
     }

@@ -1,7 +1,7 @@
 //! Where the page of a finding is.
 
 use form_urlencoded::byte_serialize;
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::sources::Observation;
 
 /// The address of the page behind an observation of this kind.
 #[must_use]
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_in_addresses() {
-        let mut observation = windvane_store::alerts_sources::kind("drift").unwrap().sample();
+        let mut observation = windvane_store::alerts::sources::kind("drift").unwrap().sample();
         observation.labels.insert("model".to_owned(), "a b/c".to_owned());
         let found = link("https://w.example.org/", "drift", &observation);
         assert_eq!(found, "https://w.example.org/models/a%20b%2Fc/features/temp");
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn what_has_no_page_of_its_own_is_on_that_of_alerts() {
-        let mut observation = windvane_store::alerts_sources::kind("gate").unwrap().sample();
+        let mut observation = windvane_store::alerts::sources::kind("gate").unwrap().sample();
         observation.labels.insert("gate".to_owned(), "delay <8>".to_owned());
         for (kind, found) in [
             ("gate", "https://w.example.org/gates/delay%20%3C8%3E"),

@@ -5,8 +5,8 @@ use std::hash::Hasher;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use windvane_store::alerts_histogram::Histogram;
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::histogram::Histogram;
+use windvane_store::alerts::sources::Observation;
 
 const DAY_US: i64 = 86_400_000_000;
 

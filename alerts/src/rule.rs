@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use windvane_store::alerts_sources::{Kind, Observation, QUERY_SAMPLE};
+use windvane_store::alerts::sources::{Kind, Observation, QUERY_SAMPLE};
 use windvane_types::alert::Severity;
 use windvane_types::matcher::Matcher;
 

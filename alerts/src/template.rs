@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::sources::Observation;
 use windvane_types::span;
 
 use crate::notification::Labels;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use windvane_store::alerts_acknowledgements::{self, Acknowledgement};
-use windvane_store::alerts_sources::{self, Asked, Observation, Past};
-use windvane_store::{Store, StoreError, silences};
+use windvane_store::alerts::acknowledgements::Acknowledgement;
+use windvane_store::alerts::{
+    self,
+    sources::{Asked, Observation, Past},
+};
+use windvane_store::{Store, StoreError};
 use windvane_types::alert::Silence;
 
 use crate::notification::Labels;
@@ -97,7 +100,7 @@ pub(crate) async fn look(
 }
 
 async fn told(store: &Store, now_us: i64) -> Result<(Vec<Silence>, Vec<Acknowledgement>), StoreError> {
-    Ok((silences::read(store, now_us).await?, alerts_acknowledgements::read(store).await?))
+    Ok((alerts::silences::read(store, now_us).await?, alerts::acknowledgements::read(store).await?))
 }
 
 /// What a rule observes in the store.
@@ -114,9 +117,9 @@ pub async fn observe(store: &Store, rule: &Rule, now_us: i64) -> Result<Vec<Obse
                 latest: rule.windows.of,
                 past: Past::Current,
             };
-            alerts_sources::read(store, kind, asked).await
+            alerts::sources::read(store, kind, asked).await
         }
-        Source::Query(sql) => alerts_sources::ask(store, sql, now_us).await,
+        Source::Query(sql) => alerts::sources::ask(store, sql, now_us).await,
         Source::Own { .. } => Ok(Vec::new()),
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::Args;
-use windvane_store::{alerts_acknowledgements, alerts_state};
+use windvane_store::alerts;
 use windvane_types::alert::Standing;
 
 use crate::connection;
@@ -28,11 +28,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> CommandResult {
     let store = arguments.connection.store()?;
     connection::wait_for(async {
-        let standing = alerts_state::standing(&store).await.map_err(connection::failure)?;
+        let standing = alerts::state::standing(&store).await.map_err(connection::failure)?;
         let standing: Vec<Standing> = serde_json::from_str(&standing).because(Reason::Software)?;
         let alert = the_one(&standing, &arguments.alert)?;
         let by = arguments.by.clone().unwrap_or_else(super::somebody);
-        alerts_acknowledgements::write(&store, &alert.fingerprint, &by, &arguments.comment)
+        alerts::acknowledgements::write(&store, &alert.fingerprint, &by, &arguments.comment)
             .await
             .map_err(connection::failure)?;
         let what = alert.annotations.get("summary").unwrap_or(&alert.rule);

@@ -11,7 +11,7 @@ use comfy_table::{Table, presets};
 use windvane_alerts::Plan;
 use windvane_alerts::backtest::{Incident, Judgement, Replay, replay};
 use windvane_alerts::rule::{Rule, Source};
-use windvane_store::alerts_sources;
+use windvane_store::alerts;
 use windvane_types::span::{self, Span, in_words};
 
 use self::history::Asking;
@@ -101,7 +101,7 @@ fn chosen<'a>(plan: &'a Plan, names: &[String]) -> Result<(Vec<&'a Rule>, Vec<St
 fn has_a_past(rule: &Rule) -> bool {
     match &rule.source {
         Source::Stored { kind, .. } => kind.windows,
-        Source::Query(sql) => alerts_sources::asks_about_a_time(sql),
+        Source::Query(sql) => alerts::sources::asks_about_a_time(sql),
         Source::Own { .. } => false,
     }
 }

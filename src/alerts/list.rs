@@ -2,7 +2,7 @@
 
 use clap::Args;
 use comfy_table::{Table, presets};
-use windvane_store::alerts_state;
+use windvane_store::alerts;
 use windvane_types::alert::{Standing, State};
 use windvane_types::matcher::{Matcher, all_match};
 
@@ -37,7 +37,7 @@ enum FailOn {
 pub fn run(arguments: &Arguments) -> CommandResult {
     let store = arguments.connection.store()?;
     let standing =
-        connection::wait_for(async { alerts_state::standing(&store).await.map_err(connection::failure) })?;
+        connection::wait_for(async { alerts::state::standing(&store).await.map_err(connection::failure) })?;
     let mut standing: Vec<Standing> = serde_json::from_str(&standing).because(Reason::Software)?;
     standing.retain(|alert| all_match(&arguments.matchers, &alert.labels));
     print(&match arguments.format {

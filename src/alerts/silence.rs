@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use uuid::Uuid;
-use windvane_store::silences;
+use windvane_store::alerts::silences;
 use windvane_types::alert::Silence;
 use windvane_types::matcher::Matcher;
 use windvane_types::{Clock, SystemClock, span};

@@ -1,12 +1,7 @@
 //! The only ClickHouse code of Windvane: the embedded engine and its HTTP endpoint, the client, migrations, writers
 //! and readers.
 
-pub mod alert_events;
-pub mod alerts_acknowledgements;
-pub mod alerts_histogram;
-pub mod alerts_sources;
-pub mod alerts_state;
-pub mod alerts_versions;
+pub mod alerts;
 pub mod baselines;
 mod block;
 pub mod chdb;
@@ -30,7 +25,6 @@ pub mod migrate;
 pub mod monitor_runs;
 pub mod monitors;
 mod native;
-pub mod notifications;
 pub mod outcomes;
 pub mod parts;
 pub mod payloads;
@@ -43,7 +37,6 @@ pub mod recorded_payloads;
 pub mod recorded_requests;
 mod rowbinary;
 mod secret;
-pub mod silences;
 pub mod spans;
 mod statement;
 mod supervisor;

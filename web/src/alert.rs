@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use serde::Deserialize;
-use windvane_store::alerts_acknowledgements::{self, Acknowledgement};
+use windvane_store::alerts::{self, acknowledgements::Acknowledgement};
 use windvane_store::views::{ALERT_EVENTS, ALERTS, Asked, SILENCES};
 use windvane_store::{Store, StoreError};
 use windvane_types::alert::{Standing, State};
@@ -63,7 +63,7 @@ pub async fn read(store: &Store) -> Result<Alerts, StoreError> {
     let none = Asked::new();
     let (mut standing, acknowledged, silences, changes) = tokio::try_join!(
         api::alerts::standing(store),
-        alerts_acknowledgements::read(store),
+        alerts::acknowledgements::read(store),
         SILENCES.rows::<Silence>(store, &none),
         ALERT_EVENTS.rows::<Change>(store, &none),
     )?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use windvane_store::notifications::Attempted;
+use windvane_store::alerts::notifications::Attempted;
 use windvane_types::span::in_words;
 
 use super::{Alerter, Done};

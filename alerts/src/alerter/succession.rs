@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use windvane_store::alerts_state::{self, Stored};
+use windvane_store::alerts::{self, state::Stored};
 use windvane_types::span::in_words;
 
 use super::{Alerter, Done};
@@ -91,7 +91,7 @@ impl Alerter {
         self.taking_over = true;
         self.works.push(Box::pin(async move {
             tokio::time::sleep(pause_after(succession.failed)).await;
-            let read = match tokio::time::timeout(READ_MAX, alerts_state::read(&store)).await {
+            let read = match tokio::time::timeout(READ_MAX, alerts::state::read(&store)).await {
                 Ok(read) => read.map_err(|error| chain(&error)),
                 Err(_elapsed) => Err(format!("no answer within {}", in_words(READ_MAX))),
             };

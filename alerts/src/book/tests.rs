@@ -12,7 +12,7 @@ fn rule(no_data: NoData, for_us: i64) -> Rule {
     Rule {
         name: "FeatureDrift".to_owned(),
         source: Source::Stored {
-            kind: windvane_store::alerts_sources::kind("drift").unwrap(),
+            kind: windvane_store::alerts::sources::kind("drift").unwrap(),
             measure: "drifted",
         },
         select: vec!["model=delay".parse().unwrap()],
@@ -28,7 +28,7 @@ fn rule(no_data: NoData, for_us: i64) -> Rule {
 }
 
 fn observed(model: &str, column: &str, value: f64) -> Observation {
-    let mut observation = windvane_store::alerts_sources::kind("drift").unwrap().sample();
+    let mut observation = windvane_store::alerts::sources::kind("drift").unwrap().sample();
     observation.labels.insert("model".to_owned(), model.to_owned());
     observation.labels.insert("column".to_owned(), column.to_owned());
     observation.value = Some(value);
@@ -74,7 +74,7 @@ fn a_thing_that_is_gone_is_over_where_no_data_is_ok() {
 #[test]
 fn the_alert_of_a_version_ends_where_its_gate_lets_another_one_pass() {
     let usual = crate::defaults::RULES.iter().find(|usual| usual.name == "GateFailed").unwrap();
-    let kind = windvane_store::alerts_sources::kind("gate").unwrap();
+    let kind = windvane_store::alerts::sources::kind("gate").unwrap();
     let source = Source::Stored { kind, measure: "failed" };
     let rule = Rule { source, select: Vec::new(), ..rule(usual.no_data, 0) };
     let run = |version: &str, value: f64| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::sources::Observation;
 use windvane_types::alert::Severity;
 
 use crate::interval::Intervals;
@@ -17,7 +17,7 @@ pub(crate) fn rule() -> Rule {
     Rule {
         name: "FeatureDrift".to_owned(),
         source: Source::Stored {
-            kind: windvane_store::alerts_sources::kind("drift").unwrap(),
+            kind: windvane_store::alerts::sources::kind("drift").unwrap(),
             measure: "drifted",
         },
         select: Vec::new(),
@@ -69,7 +69,7 @@ pub(crate) fn plan() -> Plan {
 }
 
 pub(crate) fn observed(model: &str, column: usize, value: f64) -> Observation {
-    let mut observation = windvane_store::alerts_sources::kind("drift").unwrap().sample();
+    let mut observation = windvane_store::alerts::sources::kind("drift").unwrap().sample();
     observation.labels.insert("model".to_owned(), model.to_owned());
     observation.labels.insert("column".to_owned(), format!("f{column:02}"));
     observation.value = Some(value);

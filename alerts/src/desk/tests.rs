@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windvane_store::alerts_sources::Observation;
+use windvane_store::alerts::sources::Observation;
 
 use super::fixture::{observed, plan};
 use super::*;

@@ -1,7 +1,7 @@
 //! When a group is told, case by case and over any history.
 
 use proptest::prelude::*;
-use windvane_store::alerts_sources::{Observation, QUERY_SAMPLE};
+use windvane_store::alerts::sources::{Observation, QUERY_SAMPLE};
 
 use super::*;
 use crate::machine::Phase;

@@ -77,7 +77,7 @@ fn drifted(columns: usize) -> Notification {
         link: Some("https://w.example.org/x".to_owned()),
         feature: None,
         origin: None,
-        chart: Some(windvane_store::alerts_histogram::Histogram {
+        chart: Some(windvane_store::alerts::histogram::Histogram {
             bins: vec!["20".to_owned(), "40".to_owned(), "60".to_owned()],
             reference: vec![0.6, 0.3, 0.1],
             current: vec![0.1, 0.3, 0.6],

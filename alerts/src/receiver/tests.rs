@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use windvane_store::alerts_histogram::Histogram;
+use windvane_store::alerts::histogram::Histogram;
 
 use super::email::Email;
 use super::*;

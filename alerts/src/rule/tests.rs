@@ -7,7 +7,7 @@ fn rule(condition: Condition, windows: Windows) -> Rule {
     Rule {
         name: "FeatureDrift".to_owned(),
         source: Source::Stored {
-            kind: windvane_store::alerts_sources::kind("drift").unwrap(),
+            kind: windvane_store::alerts::sources::kind("drift").unwrap(),
             measure: "drifted",
         },
         select: Vec::new(),

@@ -10,7 +10,10 @@ use windvane_alerts::backtest::History;
 use windvane_alerts::group::us;
 use windvane_alerts::rule::{Rule, Source};
 use windvane_store::Store;
-use windvane_store::alerts_sources::{self, Asked, OBSERVATIONS_MAX, Observation, Past};
+use windvane_store::alerts::{
+    self,
+    sources::{Asked, OBSERVATIONS_MAX, Observation, Past},
+};
 use windvane_types::span::Span;
 
 use crate::connection;
@@ -104,7 +107,7 @@ async fn answers(
     bar: &ProgressBar,
 ) -> Result<Vec<Observation>, Failure> {
     let mut answers = stream::iter(times(span, every))
-        .map(|at_us| alerts_sources::ask(store, sql, at_us))
+        .map(|at_us| alerts::sources::ask(store, sql, at_us))
         .buffered(QUERIES_AT_ONCE);
     let mut observations = Vec::new();
     while let Some(answer) = answers.next().await {
@@ -132,7 +135,7 @@ async fn windows(store: &Store, rule: &Rule, span: Span) -> Result<Vec<Observati
             latest: OBSERVATIONS_MAX,
             past: Past::Any,
         };
-        let found = alerts_sources::read(store, kind, asked).await.map_err(connection::failure)?;
+        let found = alerts::sources::read(store, kind, asked).await.map_err(connection::failure)?;
         let middle_us = part.start_us + (part.end_us - part.start_us) / 2;
         if found.len() as u64 >= OBSERVATIONS_MAX && middle_us > part.start_us {
             left.push(Span { start_us: middle_us, end_us: part.end_us });

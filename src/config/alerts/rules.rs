@@ -6,7 +6,7 @@ use std::time::Duration;
 use windvane_alerts::defaults::{RULES, Usual};
 use windvane_alerts::machine::{NoData, Timing};
 use windvane_alerts::rule::{Condition, OWN_MEASURES, Rule, Side, Source, Windows};
-use windvane_store::alerts_sources;
+use windvane_store::alerts;
 use windvane_types::alert::Severity;
 
 use super::matchers;
@@ -117,7 +117,7 @@ fn source(layers: &mut Layers, table: &KeyPath, usual: Option<&Usual>) -> Option
             (names, known.map(|known| Source::Own { measure: known.0 }))
         }
         word => {
-            let kind = alerts_sources::kind(word)?;
+            let kind = alerts::sources::kind(word)?;
             let names: Vec<&str> = kind.measures.iter().map(|measure| measure.name).collect();
             let known = names.iter().find(|name| wanted.is_none_or(|wanted| wanted == **name)).copied();
             (names, known.map(|measure| Source::Stored { kind, measure }))

@@ -265,7 +265,7 @@ pub const KEYS: &[Key] = &[
 mod tests {
     #[test]
     fn every_kind_of_the_tables_can_be_named() {
-        for kind in windvane_store::alerts_sources::KINDS {
+        for kind in windvane_store::alerts::sources::KINDS {
             assert!(super::SOURCES.contains(&kind.name), "{}", kind.name);
         }
     }

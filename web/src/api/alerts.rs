@@ -7,8 +7,11 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use windvane_store::alert_events::{self, AlertEvent, Asked};
-use windvane_store::{Store, StoreError, alerts_acknowledgements, alerts_state};
+use windvane_store::alerts::{
+    self,
+    events::{AlertEvent, Asked},
+};
+use windvane_store::{Store, StoreError};
 use windvane_types::alert::{Severity, Standing};
 use windvane_types::span;
 
@@ -95,7 +98,7 @@ pub async fn events(
         limit: page.limit + 1,
         offset: page.offset,
     };
-    let found = alert_events::read(&store, asked).await?;
+    let found = alerts::events::read(&store, asked).await?;
     let next_offset = page.next(found.len());
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let events = found.into_iter().take(limit).map(Event::of).collect();
@@ -151,7 +154,7 @@ pub async fn acknowledged(
     if !standing(store).await?.iter().any(|alert| alert.fingerprint == fingerprint) {
         return Err(Problem::UnknownAlert(fingerprint.to_owned()));
     }
-    alerts_acknowledgements::write(store, fingerprint, by, &said.comment).await?;
+    alerts::acknowledgements::write(store, fingerprint, by, &said.comment).await?;
     Ok(Acknowledgement {
         fingerprint: fingerprint.to_owned(),
         acknowledged_by: by.to_owned(),
@@ -164,7 +167,7 @@ pub async fn acknowledged(
 /// # Errors
 /// ClickHouse does not answer or refuses.
 pub async fn standing(store: &Store) -> Result<Vec<Standing>, StoreError> {
-    Ok(serde_json::from_str(&alerts_state::standing(store).await?).unwrap_or_default())
+    Ok(serde_json::from_str(&alerts::state::standing(store).await?).unwrap_or_default())
 }
 
 impl Event {
