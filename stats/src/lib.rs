@@ -3,6 +3,8 @@
 //!
 //! Two populations meet in one of two forms. Numbers arrive as a [`walk::Walk`]: the sorted merge of both sides, pushed
 //! value by value, in constant memory. Categories and bins arrive as [`cells::Cell`]s: how often each occurs on each side.
+//!
+//! Methods stand in folders by what they are given; each is named at the top too, as `windvane_stats::ks`.
 
 pub mod beta;
 pub mod bootstrap;
@@ -10,48 +12,29 @@ pub mod cells;
 pub mod comparison;
 pub mod correction;
 pub mod edges;
-pub mod log_sketch;
-pub mod moments;
-pub mod permutation;
-pub mod quantile_sketch;
-pub mod ridge_logistic;
 pub mod survival;
-pub mod vectors;
 pub mod walk;
+
+pub mod distances;
+pub mod multivariate;
+pub mod shares;
+pub mod sketches;
+pub mod two_samples;
 
 pub mod experiment;
 
-pub mod anderson_darling;
-pub mod binomial;
-pub mod burn_rate;
-pub mod centroid;
-pub mod chi_square;
-pub mod count_band;
-pub mod cramer_von_mises;
-pub mod cramers_v;
 pub mod detectors;
-pub mod divergence;
-pub mod domain_classifier;
-pub mod energy;
-pub mod epps_singleton;
-pub mod exceedances;
 pub mod fairness;
-pub mod fisher_exact;
-pub mod fourier_mmd;
-pub mod g_test;
-pub mod hodges_lehmann;
-pub mod ks;
-pub mod mann_whitney;
-pub mod missing_rate;
-pub mod mmd;
 pub mod ndcg;
-pub mod new_categories;
-pub mod ngrams;
 pub mod no_worse;
 pub mod paired;
-pub mod peers;
 pub mod performance;
-pub mod psi_threshold;
-pub mod t_test;
-pub mod two_proportions;
-pub mod wasserstein;
+
+pub use distances::{cramers_v, divergence, energy, mmd, peers, psi_threshold, wasserstein};
+pub use multivariate::{centroid, domain_classifier, fourier_mmd, ngrams, ridge_logistic, vectors};
+pub use shares::{binomial, burn_rate, count_band, exceedances};
+pub use sketches::{log_sketch, moments, quantile_sketch};
+pub use two_samples::{
+    anderson_darling, chi_square, cramer_von_mises, epps_singleton, fisher_exact, g_test, hodges_lehmann, ks,
+    mann_whitney, missing_rate, new_categories, permutation, t_test, two_proportions,
+};

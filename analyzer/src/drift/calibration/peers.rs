@@ -1,7 +1,7 @@
 //! The default rules of Evidently and NannyML beside ours: false alarms as they come, and power at equal false alarms.
 //!
 //! The rules are written here from what the tools do (Evidently 0.7.23, NannyML 0.13.1), on their own kernels, which stand
-//! in `stats/src/peers.rs`. A rule is a score of a run and a limit; to compare power at equal false alarms every rule gets the
+//! in `stats/src/distances/peers.rs`. A rule is a score of a run and a limit; to compare power at equal false alarms every rule gets the
 //! limit that its own scores pass in one of twenty runs without change.
 
 use rand::SeedableRng;
