@@ -314,7 +314,7 @@ async fn one_stream_says_what_two_statements_say(service: &Service, today_us: i6
         chunks.iter().map(|chunk| (chunk["n"].as_u64(), chunk["labelled"].as_u64())).collect();
     let expected = (0..3).rev().map(|day| {
         let of_day: Vec<i64> = events.clone().filter(|i| i % 6 == day).collect();
-        (Some(of_day.len() as u64), Some(of_day.iter().filter(|i| labelled(*i)).count() as u64))
+        (Some(of_day.len() as u64), Some(of_day.iter().filter(|i| labelled(i)).count() as u64))
     });
     assert_eq!(found, expected.collect::<Vec<_>>());
     assert_eq!(streamed["segments"].as_array().unwrap().len(), 3);

@@ -112,6 +112,9 @@ fn published_migrations_never_change() {
     0045 38c908b507e5e78b alert_state
     0046 4085713ae2d89b4d fairness_findings
     0047 e765c38e12a988f0 attribution_findings
+    0048 5066ddb4986f011a fairness_outcomes_until
+    0049 3b34c75ff76960bb predictions_merge_base
+    0050 45412be00e1d51c8 spans_merge_base
     ");
 }
 

@@ -100,7 +100,10 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
     let mut without = document(0.4);
     without.segments.clear();
     for monitor in ["hourly", ""] {
-        let run = |id: &str, order: i64| Run { monitor: monitor.to_owned(), ..run(id, in_2100 + order) };
+        // A run's id is its rows' token of deduplication, so that each monitor has its own.
+        let id = |id: &str| format!("{id} {monitor}");
+        let run =
+            |name: &str, order: i64| Run { monitor: monitor.to_owned(), ..run(&id(name), in_2100 + order) };
         write(&running.store, &run("first", 10), &document(0.2)).await.unwrap();
         for _ in 0..2 {
             assert_eq!(write(&running.store, &run("second", 20), &without).await.unwrap(), 1);
@@ -114,7 +117,7 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
         let rows: Vec<Kept> = running.store.rows(&statement).await.unwrap();
         let kept = |segment_key: &str, run_id: &str, effect: f64| Kept {
             segment_key: segment_key.to_owned(),
-            run_id: run_id.to_owned(),
+            run_id: id(run_id),
             verdict: "drift".to_owned(),
             effect: Some(Real(effect)),
             drifted: true,
