@@ -3,6 +3,30 @@
 //! A statement answers with a row an observation: `labels`, `window_start_us`, `window_end_us`, `value`, `evidence`; its other
 //! columns are what templates may show. A new kind is a file with its statement and a line in [`KINDS`].
 
+/// `found`: what monitors have found in windows that end within the span, runs by hand left out, with when the latest run on a row's
+/// window ended, `newest`. Only rows of that run count: an earlier one may have had columns, checks or segments that it has not.
+macro_rules! found {
+    ($table:literal $(, $more:literal)?) => {
+        concat!(
+            "
+    WITH found AS (
+        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
+            AS newest",
+            $(", ", $more,)?
+            "
+        FROM windvane.",
+            $table,
+            " FINAL
+        WHERE monitor != ''
+          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
+               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
+    )"
+        )
+    };
+}
+
 mod attribution;
 mod drift;
 mod experiment;

@@ -19,18 +19,10 @@ pub(super) const KIND: Kind = Kind {
 };
 
 /// The ranking is a row without a feature; the rows of features say which of them moved furthest.
-const STATEMENT: &str = "
-    WITH found AS (
-        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
-            AS newest, method = 'ndcg' AS is_ranking,
-            abs(toInt64(place) - toInt64(reference_place)) AS places
-        FROM windvane.attribution_findings FINAL
-        WHERE monitor != ''
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
-               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
-    )
+const STATEMENT: &str = concat!(
+    found!("attribution_findings", "method = 'ndcg' AS is_ranking,
+            abs(toInt64(place) - toInt64(reference_place)) AS places"),
+    "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor)) AS labels,
            toUnixTimestamp64Micro(window_start) AS window_start_us, toUnixTimestamp64Micro(window_end) AS window_end_us,
@@ -52,4 +44,5 @@ const STATEMENT: &str = "
     HAVING countIf(is_ranking) > 0
     ORDER BY window_end DESC, window_start DESC, model, monitor
     LIMIT {latest:UInt64} BY model, version, environment, monitor
-    LIMIT {rows:UInt64}";
+    LIMIT {rows:UInt64}"
+);

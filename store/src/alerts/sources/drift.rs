@@ -23,19 +23,9 @@ pub(super) const KIND: Kind = Kind {
     statement: STATEMENT,
 };
 
-/// Runs by hand are left out. Only rows of the latest run on a window count: an earlier one may have had columns that it
-/// has not.
-const STATEMENT: &str = "
-    WITH found AS (
-        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
-            AS newest
-        FROM windvane.drift_findings FINAL
-        WHERE monitor != ''
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
-               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
-    )
+const STATEMENT: &str = concat!(
+    found!("drift_findings"),
+    "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor), 'column', toString(column_name),
                'segment_key', toString(segment_key), 'segment', segment_value) AS labels,
@@ -68,4 +58,5 @@ const STATEMENT: &str = "
              column_name, window_start, window_end
     ORDER BY window_end DESC, window_start DESC, model, monitor, segment_key, segment_value, column_name
     LIMIT {latest:UInt64} BY model, version, environment, monitor, segment_key, segment_value, column_name
-    LIMIT {rows:UInt64}";
+    LIMIT {rows:UInt64}"
+);

@@ -18,17 +18,9 @@ pub(super) const KIND: Kind = Kind {
     statement: STATEMENT,
 };
 
-const STATEMENT: &str = "
-    WITH found AS (
-        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
-            AS newest
-        FROM windvane.fairness_findings FINAL
-        WHERE monitor != ''
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
-               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
-    )
+const STATEMENT: &str = concat!(
+    found!("fairness_findings"),
+    "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor), 'metric', toString(method), 'segment_key', toString(segment_key),
                'segment', segment_value) AS labels,
@@ -44,4 +36,5 @@ const STATEMENT: &str = "
     WHERE computed_at = newest
     ORDER BY window_end DESC, window_start DESC, model, monitor, segment_key, segment_value, method
     LIMIT {latest:UInt64} BY model, version, environment, monitor, segment_key, segment_value, method
-    LIMIT {rows:UInt64}";
+    LIMIT {rows:UInt64}"
+);

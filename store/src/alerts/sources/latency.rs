@@ -15,17 +15,9 @@ pub(super) const KIND: Kind = Kind {
         "window_start_us":1362096000000000,"window_end_us":1362182400000000,"value":1.0,"evidence":1400.0,
         "verdict":"page","statistic":16.2,"threshold":14.4,"reference_statistic":null,"p_value":0.0001,
         "n_reference":21,"n_current":1400}"#,
-    statement: "
-    WITH found AS (
-        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
-            AS newest, startsWith(method, 'burn ') AS is_objective
-        FROM windvane.latency_findings FINAL
-        WHERE monitor != ''
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
-               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
-    )
+    statement: concat!(
+        found!("latency_findings", "startsWith(method, 'burn ') AS is_objective"),
+        "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor), if(is_objective, 'objective', 'quantile'), toString(method),
                'segment_key', toString(segment_key), 'segment', segment_value) AS labels,
@@ -39,5 +31,6 @@ pub(super) const KIND: Kind = Kind {
       AND {measure:String} IN ('page', 'ticket', 'slower')
     ORDER BY window_end DESC, window_start DESC, model, monitor, segment_key, segment_value, method
     LIMIT {latest:UInt64} BY model, version, environment, monitor, segment_key, segment_value, method
-    LIMIT {rows:UInt64}",
+    LIMIT {rows:UInt64}"
+    ),
 };

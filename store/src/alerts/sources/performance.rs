@@ -15,17 +15,9 @@ pub(super) const KIND: Kind = Kind {
         "window_start_us":1362096000000000,"window_end_us":1362182400000000,"value":1.0,"evidence":1400.0,
         "verdict":"alert","realised":0.84,"ci_low":0.82,"ci_high":0.86,"estimated":0.85,"threshold_low":0.88,
         "threshold_high":0.94,"trust":"trusted","coverage":0.93,"rows":1400,"labelled":1300}"#,
-    statement: "
-    WITH found AS (
-        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
-            AS newest
-        FROM windvane.performance_findings FINAL
-        WHERE monitor != ''
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
-               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
-    )
+    statement: concat!(
+        found!("performance_findings"),
+        "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor), 'metric', toString(metric), 'task', toString(task),
                'segment_key', toString(segment_key), 'segment', segment_value) AS labels,
@@ -40,5 +32,6 @@ pub(super) const KIND: Kind = Kind {
     WHERE computed_at = newest
     ORDER BY window_end DESC, window_start DESC, model, monitor, segment_key, segment_value, metric
     LIMIT {latest:UInt64} BY model, version, environment, monitor, segment_key, segment_value, metric
-    LIMIT {rows:UInt64}",
+    LIMIT {rows:UInt64}"
+    ),
 };

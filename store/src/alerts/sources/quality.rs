@@ -14,17 +14,9 @@ pub(super) const KIND: Kind = Kind {
         "window_start_us":1362096000000000,"window_end_us":1362182400000000,"value":1.0,"evidence":1400.0,
         "verdict":"fail","observed":0.21,"expected_low":0.08,"expected_high":0.12,"occurrences":294,
         "n_reference":17218,"n_current":1400,"reference_kind":"baseline","reference_name":"spring"}"#,
-    statement: "
-    WITH found AS (
-        SELECT *, max(computed_at) OVER (PARTITION BY model, monitor, version, environment, window_start, window_end)
-            AS newest
-        FROM windvane.quality_findings FINAL
-        WHERE monitor != ''
-          AND window_end > fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND window_end <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-          AND ({any:Bool} OR toUnixTimestamp64Micro(window_end) + 3600000000
-               + 2 * (toUnixTimestamp64Micro(window_end) - toUnixTimestamp64Micro(window_start)) > {to:Int64})
-    )
+    statement: concat!(
+        found!("quality_findings"),
+        "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor), 'column', toString(column_name), 'check', toString(method),
                'segment_key', toString(segment_key), 'segment', segment_value) AS labels,
@@ -38,5 +30,6 @@ pub(super) const KIND: Kind = Kind {
     WHERE computed_at = newest
     ORDER BY window_end DESC, window_start DESC, model, monitor, segment_key, segment_value, column_name, method
     LIMIT {latest:UInt64} BY model, version, environment, monitor, segment_key, segment_value, column_name, method
-    LIMIT {rows:UInt64}",
+    LIMIT {rows:UInt64}"
+    ),
 };
