@@ -9,6 +9,17 @@ fn of(model: &str, rows: u64) -> String {
     predictions(0..rows).replace("\"m\"", &format!("\"{model}\""))
 }
 
+/// Sends until the service does not answer 200: how often it did, at most so often, and what it answered then.
+async fn taken_until_refused(most: u64, send: impl AsyncFn(u64) -> Reply) -> (u64, Reply) {
+    for taken in 0..most {
+        let reply = send(taken).await;
+        if reply.status != StatusCode::OK {
+            return (taken, reply);
+        }
+    }
+    panic!("the spool has a bound");
+}
+
 #[tokio::test]
 async fn a_noisy_model_fills_its_share_and_a_quiet_one_is_still_taken() {
     let folder = tempfile::tempdir().unwrap();
@@ -17,15 +28,10 @@ async fn a_noisy_model_fills_its_share_and_a_quiet_one_is_still_taken() {
     let service = start_with(options, &Arc::default());
     service.sink.be(Mood::Away);
     assert_eq!(service.post("/v1/predictions", &[], of("quiet", 1)).await.status, StatusCode::OK);
-    let mut taken = 1;
-    let refused = loop {
-        let reply = service.post("/v1/predictions", &[], of("noisy", 100)).await;
-        if reply.status != StatusCode::OK {
-            break reply;
-        }
-        taken += 100;
-        assert!(taken < 100_000, "the spool has a bound");
-    };
+    let (batches, refused) =
+        taken_until_refused(1_000, async |_| service.post("/v1/predictions", &[], of("noisy", 100)).await)
+            .await;
+    let mut taken = 1 + 100 * batches;
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("model_over_share")));
     assert!(refused.headers.contains_key("retry-after"));
     for _ in 0..20 {
@@ -54,20 +60,15 @@ async fn a_noisy_model_server_is_held_to_its_share_as_well() {
     service.sink.be(Mood::Away);
     assert_eq!(service.post("/v1/predictions", &[], of("quiet", 1)).await.status, StatusCode::OK);
     let data = vec!["1.5"; 100].join(",");
-    let mut taken = 0;
-    let refused = loop {
+    let (taken, refused) = taken_until_refused(100_000, async |taken| {
         let event = format!(
             "{{\"specversion\":\"1.0\",\"id\":\"{taken}\",\"source\":\"s\",\"type\":\"org.kubeflow.serving.inference.response\",\
              \"inferenceservicename\":\"noisy\",\"data\":{{\"model_name\":\"noisy\",\"predictions\":[{data}]}}}}"
         );
         let json = [("content-type", "application/cloudevents+json")];
-        let reply = service.post("/v1/cloudevents", &json, event).await;
-        if reply.status != StatusCode::OK {
-            break reply;
-        }
-        taken += 1;
-        assert!(taken < 100_000, "the spool has a bound");
-    };
+        service.post("/v1/cloudevents", &json, event).await
+    })
+    .await;
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("model_over_share")));
     assert!(taken > 10, "{taken} are taken before that");
     let reply = service.post("/v1/predictions", &[], of("quiet", 1)).await;
@@ -83,21 +84,16 @@ async fn telemetry_gives_way_to_events() {
     let service = start_with(options, &Arc::default());
     service.sink.be(Mood::Away);
     let name = "n".repeat(2_000);
-    let mut taken = 0;
-    let refused = loop {
+    let (taken, refused) = taken_until_refused(10_000, async |taken| {
         let message = format!(
             "{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{\"traceId\":\"0af7651916cd43dd8448eb211c80319c\",\
              \"spanId\":\"{taken:016x}\",\"name\":\"{name}\",\"startTimeUnixNano\":\"1700000000000000000\",\
              \"endTimeUnixNano\":\"1700000000000000001\"}}]}}]}}]}}",
             taken = taken + 1
         );
-        let reply = service.post("/v1/traces", &[("content-type", "application/json")], message).await;
-        if reply.status != StatusCode::OK {
-            break reply;
-        }
-        taken += 1;
-        assert!(taken < 10_000, "the spool has a bound");
-    };
+        service.post("/v1/traces", &[("content-type", "application/json")], message).await
+    })
+    .await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{refused:?}");
     assert!(taken > 100, "{taken} are taken before that");
     let reply = service.post("/v1/predictions", &[], of("m", 100)).await;
@@ -116,15 +112,8 @@ async fn payloads_give_way_before_anything_else_does() {
     let payload = format!(
         "{{\"model\":\"m\",\"inputs\":[{{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,2000],\"data\":[{data}]}}]}}"
     );
-    let mut taken = 0;
-    let refused = loop {
-        let reply = service.post("/v1/payloads", &[], payload.clone()).await;
-        if reply.status != StatusCode::OK {
-            break reply;
-        }
-        taken += 1;
-        assert!(taken < 10_000, "the spool has a bound");
-    };
+    let (_, refused) =
+        taken_until_refused(10_000, async |_| service.post("/v1/payloads", &[], payload.clone()).await).await;
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("spool_full")));
     let reply = service.post("/v1/predictions", &[], of("m", 100)).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
