@@ -59,7 +59,7 @@ fn measure(make: Make, draw: impl Fn(&mut dyn Rng, bool) -> f64) -> String {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn average_run_lengths() {
     println!("{STREAMS} streams of {BEFORE} values without and {AFTER} after a change");
     println!("| detector | stream | false alarms per 1,000 | found | median delay |\n|---|---|---|---|---|");

@@ -92,7 +92,7 @@ fn user(rng: &mut Rng, scale: f64) -> Vec<f64> {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn table() {
     println!("cell,runs,errors,share,bound,holds");
     let mut table = Table { failures: Vec::new() };

@@ -96,7 +96,7 @@ fn a_folder_that_is_no_bundle_is_told_and_nothing_is_installed() {
 
 /// The real packages through npm and pip, in parts, and out of them where neither client is.
 #[test]
-#[ignore = "slow"]
+#[ignore = "bundles the real libraries: `make bundle` runs it"]
 fn a_bundle_installs_where_there_is_neither_npm_nor_pip() {
     let folder = tempfile::tempdir().unwrap();
     let (dir, bundle) = (folder.path().join("runtime"), folder.path().join("bundle"));

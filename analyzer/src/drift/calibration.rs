@@ -303,7 +303,7 @@ fn what_must_be_found_is_found() {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn table() {
     let mut failures = Vec::new();
     println!(

@@ -177,7 +177,7 @@ fn a_half_that_goes_missing_and_a_foreign_category_fail() {
 
 /// How often unchanged data fail, by sizes: for the record in docs/QUALITY.md.
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn calibration_of_unchanged_data() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     for alpha in [0.05, 0.01] {

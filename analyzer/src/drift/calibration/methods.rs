@@ -102,7 +102,7 @@ fn a_plain_shift_is_found_by_every_method_of_numbers_at_unequal_sizes() {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn table() {
     let mut failures = Vec::new();
     let mut cell = |name: String, runs: u32, share: f64| {

@@ -198,7 +198,7 @@ fn a_rule_on_its_own_limit_says_what_the_judge_says() {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn table() {
     println!(
         "no change: share of runs that raise anything, by default rules\nreference,current,columns,runs,rule,share"

@@ -164,7 +164,7 @@ fn changed_vectors_and_texts_are_found() {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes: `make calibrate` runs it"]
 fn table_of_vectors_and_texts() {
     let mut failures = Vec::new();
     println!(
