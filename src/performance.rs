@@ -37,8 +37,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
 async fn measure(options: &Options) -> Result<Document, Failure> {
     let source::Opened { reader, request, run } = source::open(options).await?;
     let document = performance::run(&reader, &request).await.map_err(failure)?;
-    if let (Some(run), Reader::Store(store)) = (run, &reader) {
-        findings::performance::write(store, (&run, 0), &document).await.map_err(connection::not_recorded)?;
+    if let (Some((run, against)), Reader::Store(store)) = (run, &reader) {
+        findings::performance::write(store, (&run, against), &document)
+            .await
+            .map_err(connection::not_recorded)?;
     }
     Ok(document)
 }

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use uuid::Uuid;
 use windvane_analyzer::drift::{self, DriftRequest, Rule, SegmentBounds};
-use windvane_store::findings::{self, drift::Run};
+use windvane_store::findings::{self, Run};
 use windvane_store::labelled::{ScoredSpan, ScoredSummary, summarize_scores};
 use windvane_store::populations::{self, Population, PredictionFilter};
 use windvane_store::{Reader, Statement, Store};
@@ -106,11 +106,10 @@ async fn record(store: &Store, months: (i8, i8), document: &Document) -> anyhow:
         monitor: "demo".to_owned(),
         reference_kind: "window".to_owned(),
         reference_name: String::new(),
-        reference: span(self::span(REFERENCE)?),
         window: span(self::span(months)?),
         granularity: "1mo".to_owned(),
     };
-    findings::drift::write(store, &run, document).await?;
+    findings::drift::write(store, (&run, span(self::span(REFERENCE)?)), document).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use windvane_analyzer::drift::{self, Asked, DriftRequest, OpenError, SegmentBounds, Wanted};
 use windvane_store::{
     LocalEngine, ReadError, Reader, StoreError,
-    findings::drift::Run,
+    findings::Run,
     local::LocalError,
     populations::{self, Population, PopulationError},
 };
@@ -15,7 +15,7 @@ use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Options, Predictions, Sides, usage};
-use super::record;
+use crate::by_hand;
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
 
@@ -34,8 +34,8 @@ pub struct Opened {
     pub reader: Reader,
     /// Both populations, and what is asked.
     pub request: DriftRequest,
-    /// What the findings are about, where they can be recorded: over the store, not over files.
-    pub run: Option<Run>,
+    /// What the findings are about, and the reference in event time, where they can be recorded: over the store, not over files.
+    pub run: Option<(Run, Span)>,
 }
 
 /// Both populations, and where they are.
@@ -44,7 +44,7 @@ struct Sources {
     reference: Population,
     baseline: Option<Arc<Profile>>,
     current: Population,
-    run: Option<Run>,
+    run: Option<(Run, Span)>,
 }
 
 /// Opens both populations.
@@ -125,7 +125,9 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Sources, 
     if let Some(why) = &opened.read_again {
         eprintln!("windvane: the rows of the baseline are read again: its profile does not answer {why}");
     }
-    let run = asked.record.then(|| record::run(asked, &reference, (opened.reference_span, window)));
+    let kind = (reference.as_str(), reference.name());
+    let run =
+        asked.record.then(|| (by_hand::findings(&asked.deployment, window, kind), opened.reference_span));
     let drift::Opened { reference, baseline, current, .. } = opened;
     Ok(Sources { reader: Reader::Store(store), reference, baseline, current, run })
 }

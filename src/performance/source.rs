@@ -1,15 +1,15 @@
 //! Where the populations of `windvane performance` come from: an engine of its own over two files, or the store.
 
 use windvane_analyzer::performance::{self, PerformanceRequest};
-use windvane_store::findings::drift::Run;
+use windvane_store::findings::{Run, performance::Against};
 use windvane_store::populations;
 use windvane_store::{LocalEngine, Reader};
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
 use super::options::Options;
+use crate::by_hand;
 use crate::drift::arguments::{Predictions, Sides, usage};
-use crate::drift::record;
 use crate::drift::source::{ENGINE_BYTES_MAX, open_failure, population_failure};
 use crate::exit::{Because, Failure, Reason};
 use crate::runtime::{self, Fetching, Library, Places};
@@ -22,7 +22,7 @@ pub struct Opened {
     /// Both populations, and what is asked.
     pub request: PerformanceRequest,
     /// What the findings are about, where they can be recorded: over the store, not over files.
-    pub run: Option<Run>,
+    pub run: Option<(Run, Against)>,
 }
 
 /// Opens both populations.
@@ -67,10 +67,11 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Opened, F
     let spans =
         performance::Asked { deployment: &asked.deployment, reference: &kind, window, stored_before_us };
     let opened = performance::open(&store, spans, &mut question).await.map_err(open_failure)?;
-    let run = asked.record.then(|| Run {
+    let run = asked.record.then(|| {
+        let run = by_hand::findings(&asked.deployment, window, (kind.as_str(), kind.name()));
         // What was received later than this is not in it.
-        computed_at_us: stored_before_us,
-        ..record::run(asked, &kind, (opened.reference_span, window))
+        let run = Run { computed_at_us: stored_before_us, ..run };
+        (run, Against { reference: opened.reference_span, outcomes_until_us: 0 })
     });
     let performance::Opened { reference, current, .. } = opened;
     let request = PerformanceRequest { reference, current, question, past: Vec::new() };

@@ -7,6 +7,7 @@ pub mod experiment_looks;
 pub mod fairness;
 pub mod gate;
 pub mod latency;
+pub mod outcomes;
 pub mod performance;
 pub mod quality;
 pub mod runs;
@@ -57,26 +58,19 @@ impl Run {
         }
     }
 
-    /// What the run has looked at.
-    pub(crate) fn scope(&self) -> Scope<'_> {
-        Scope {
-            run_id: &self.run_id,
-            computed_at_us: self.computed_at_us,
-            model: &self.model,
-            version: &self.version,
-            environment: &self.environment,
-            monitor: &self.monitor,
-            reference: [&self.reference_kind, &self.reference_name],
-            window: self.window,
-            granularity: &self.granularity,
-        }
-    }
-
     /// Appends the columns from `window_start` to `granularity`.
     pub(crate) fn when(&self, out: &mut Vec<u8>) {
         rb::i64(out, self.window.start_us);
         rb::i64(out, self.window.end_us);
         rb::string(out, &self.granularity);
+    }
+
+    /// Appends the columns from `reference_kind` to `reference_end`, of a table that keeps the reference in event time.
+    pub(crate) fn against(&self, reference: Span, out: &mut Vec<u8>) {
+        rb::string(out, &self.reference_kind);
+        rb::string(out, &self.reference_name);
+        rb::i64(out, reference.start_us);
+        rb::i64(out, reference.end_us);
     }
 
     /// Appends the columns from `run_id` to `granularity`, those of the reference between the two.
@@ -88,38 +82,25 @@ impl Run {
     }
 }
 
-/// Writes the rows of a run under a token that is the run's, and returns how many they are.
+/// Writes the rows of a run, in the order of the columns, and returns how many they are: a repeated run on the same window overwrites
+/// them, and empties those that it does not have. The kind of findings and the run's id are their token.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
-pub(crate) async fn send(
+pub(crate) async fn record(
     store: &Store,
     (table, columns): (&str, &[Column]),
-    token: &str,
+    (kind, run): (&str, &Run),
     (rows, body): (u64, Vec<u8>),
 ) -> Result<u64, StoreError> {
-    if rows == 0 {
-        return Ok(0);
+    if rows > 0 {
+        let pieces = native::encode(columns, &[Bytes::from(body)], rows)
+            .expect("these rows were encoded for these columns");
+        let token = format!("{kind}-{}", run.run_id);
+        store.send(Insert { table, columns, token: &token, pieces }).await?;
     }
-    let pieces = native::encode(columns, &[Bytes::from(body)], rows)
-        .expect("these rows were encoded for these columns");
-    store.send(Insert { table, columns, token, pieces }).await?;
+    empty_the_rest(store, (table, columns), run).await?;
     Ok(rows)
-}
-
-/// Which window of which monitor a run has looked at.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scope<'a> {
-    pub(crate) run_id: &'a str,
-    pub(crate) computed_at_us: i64,
-    pub(crate) model: &'a str,
-    pub(crate) version: &'a str,
-    pub(crate) environment: &'a str,
-    pub(crate) monitor: &'a str,
-    /// Kind and name.
-    pub(crate) reference: [&'a str; 2],
-    pub(crate) window: Span,
-    pub(crate) granularity: &'a str,
 }
 
 /// Empties what earlier runs of a monitor have found in the same window and the latest one has not: a segment that has too few rows
@@ -132,9 +113,9 @@ pub(crate) struct Scope<'a> {
 pub(crate) async fn empty_the_rest(
     store: &Store,
     (table, columns): (&str, &[Column]),
-    scope: Scope<'_>,
+    run: &Run,
 ) -> Result<(), StoreError> {
-    if scope.monitor.is_empty() {
+    if run.monitor.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
@@ -155,18 +136,18 @@ pub(crate) async fn empty_the_rest(
         values.join(", "),
     ))
     .param("database", store.database())
-    .param("model", scope.model)
-    .param("monitor", scope.monitor)
-    .param("from", scope.window.start_us)
-    .param("to", scope.window.end_us)
-    .param("granularity", scope.granularity)
-    .param("version", scope.version)
-    .param("environment", scope.environment)
-    .param("reference_kind", scope.reference[0])
-    .param("reference_name", scope.reference[1])
-    .param("run_id", scope.run_id)
+    .param("model", run.model.as_str())
+    .param("monitor", run.monitor.as_str())
+    .param("from", run.window.start_us)
+    .param("to", run.window.end_us)
+    .param("granularity", run.granularity.as_str())
+    .param("version", run.version.as_str())
+    .param("environment", run.environment.as_str())
+    .param("reference_kind", run.reference_kind.as_str())
+    .param("reference_name", run.reference_name.as_str())
+    .param("run_id", run.run_id.as_str())
     // Just before the run's own rows, so that those are the latest of a window.
-    .param("emptied_at", scope.computed_at_us - 1);
+    .param("emptied_at", run.computed_at_us - 1);
     store.execute(&statement).await
 }
 

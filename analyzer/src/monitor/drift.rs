@@ -1,7 +1,7 @@
 //! A drift monitor: one window of a model's predictions against its reference, findings into `drift_findings`.
 
 use serde_json::{Value, json};
-use windvane_store::findings::{self, drift::Run};
+use windvane_store::findings;
 use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
@@ -100,20 +100,10 @@ impl DriftMonitor {
             seed: SEED,
         };
         let document = drift::run(&Reader::Store(bounded), &request).await?;
-        let run = Run {
-            run_id: attempt.run_id.to_owned(),
-            computed_at_us: attempt.now_us,
-            model: self.watched.deployment.model.clone(),
-            version: self.watched.deployment.version.clone().unwrap_or_default(),
-            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.watched.name.clone(),
-            reference_kind: self.reference.as_str().to_owned(),
-            reference_name: self.reference.name().to_owned(),
-            reference: reference_span,
-            window: attempt.window,
-            granularity: self.watched.schedule.every.to_string(),
-        };
-        let findings = findings::drift::write(store, &run, &document).await.map_err(JobError::Write)?;
+        let run = self.watched.findings_of(attempt, (self.reference.as_str(), self.reference.name()));
+        let findings = findings::drift::write(store, (&run, reference_span), &document)
+            .await
+            .map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
             rows_current: document.current.rows,

@@ -5,13 +5,11 @@
 
 use serde_json::{Value, json};
 use windvane_stats::correction::Correction;
-use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::populations::{self, OUTCOME};
-use windvane_store::{Reader, Store, StoreError, findings};
-use windvane_types::span::Span;
+use windvane_store::{Reader, Store, findings};
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Reopen, Watched, reopen};
+use super::{JobError, Reopen, Watched};
 use crate::drift::{self, OpenError};
 use crate::fairness::{self, FairnessError, FairnessRequest};
 
@@ -62,7 +60,7 @@ impl FairnessMonitor {
         let deployment = &self.watched.deployment;
         let source = format!("{} {}", deployment.model, attempt.window);
         let filter = drift::filter(deployment, attempt.window, attempt.now_us);
-        let until_us = findings::performance::outcomes_until(store, &deployment.model, attempt.window)
+        let until_us = findings::outcomes::until(store, &deployment.model, attempt.window)
             .await
             .map_err(JobError::Read)?;
         let opened = populations::open_labelled(&reader, source, &filter).await;
@@ -102,20 +100,5 @@ impl FairnessMonitor {
             verdict: document.verdict.as_str().to_owned(),
             answer: Some(Answer::Fairness(Box::new(document))),
         })
-    }
-
-    /// The windows that have had outcomes that their comparisons have not seen: they are to be compared again. `since_us` is when
-    /// this was asked last, 0 for never.
-    pub(super) async fn reopened(
-        &self,
-        store: &Store,
-        runs: &[MonitorRun],
-        (now_us, since_us): (i64, i64),
-    ) -> Result<Vec<Span>, StoreError> {
-        let open = self.reopen.open(runs, now_us);
-        let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
-        let model = self.watched.deployment.model.as_str();
-        let seen = findings::fairness::seen(store, (model, self.watched.name.as_str()), first_us).await?;
-        reopen::late(store, model, (&open, &seen), since_us).await
     }
 }

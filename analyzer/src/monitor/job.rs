@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use windvane_store::findings::outcomes::Measured;
 use windvane_store::monitor_runs::MonitorRun;
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
@@ -165,17 +166,18 @@ impl Job {
         &self,
         store: &Store,
         runs: &[MonitorRun],
-        times: (i64, i64),
+        (now_us, since_us): (i64, i64),
     ) -> Result<Vec<Span>, StoreError> {
-        match self {
-            Self::Fairness(monitor) => monitor.reopened(store, runs, times).await,
-            Self::Performance(monitor) => monitor.reopened(store, runs, times).await,
+        let (reopen, watched) = match self {
+            Self::Fairness(monitor) => (monitor.reopen, (&monitor.watched, Measured::Fairness)),
+            Self::Performance(monitor) => (monitor.reopen, (&monitor.watched, Measured::Performance)),
             Self::Attribution(_)
             | Self::Drift(_)
             | Self::Experiment(_)
             | Self::Latency(_)
-            | Self::Quality(_) => Ok(Vec::new()),
-        }
+            | Self::Quality(_) => return Ok(Vec::new()),
+        };
+        reopen.late(store, watched, (runs, now_us, since_us)).await
     }
 
     /// How often it is asked whether windows that are done have to be run again; `None` for never.

@@ -3,14 +3,13 @@
 //! Outcomes come late, so a window is measured more than once: see [`Reopen`].
 
 use serde_json::{Value, json};
-use windvane_store::findings::{self, drift::Run};
-use windvane_store::monitor_runs::MonitorRun;
+use windvane_store::findings::{self, performance::Against};
 use windvane_store::performance::Period as ByCalendar;
-use windvane_store::{Reader, Store, StoreError};
+use windvane_store::{Reader, Store};
 use windvane_types::span::{ReferenceKind, Span};
 
 use super::job::{Answer, Attempt, Outcome};
-use super::{JobError, Period, Reopen, Watched, reopen};
+use super::{JobError, Period, Reopen, Watched};
 use crate::performance::{self, Asked, Cut, Opened, PerformanceRequest, Question};
 
 /// Earlier windows that say whether estimates can be trusted.
@@ -59,9 +58,8 @@ impl PerformanceMonitor {
             stored_before_us: attempt.now_us,
         };
         let model = &self.watched.deployment.model;
-        let until_us = findings::performance::outcomes_until(&bounded, model, attempt.window)
-            .await
-            .map_err(JobError::Read)?;
+        let until_us =
+            findings::outcomes::until(&bounded, model, attempt.window).await.map_err(JobError::Read)?;
         let opened = performance::open(&bounded, asked, &mut question).await?;
         let Opened { mut reference, mut current, reference_span } = opened;
         self.watched.cut_by(&question.segment_by, &mut [&mut reference, &mut current]);
@@ -69,19 +67,7 @@ impl PerformanceMonitor {
         if reference.without_columns || current.without_columns {
             question.segment_by.clear();
         }
-        let run = Run {
-            run_id: attempt.run_id.to_owned(),
-            computed_at_us: attempt.now_us,
-            model: self.watched.deployment.model.clone(),
-            version: self.watched.deployment.version.clone().unwrap_or_default(),
-            environment: self.watched.deployment.environment.clone().unwrap_or_default(),
-            monitor: self.watched.name.clone(),
-            reference_kind: self.reference.as_str().to_owned(),
-            reference_name: self.reference.name().to_owned(),
-            reference: reference_span,
-            window: attempt.window,
-            granularity: self.watched.schedule.every.to_string(),
-        };
+        let run = self.watched.findings_of(attempt, (self.reference.as_str(), self.reference.name()));
         let past = match question.estimate {
             true => {
                 let asked = (performance::main_metric(question.task), PAST_MAX);
@@ -91,7 +77,8 @@ impl PerformanceMonitor {
         };
         let request = PerformanceRequest { reference, current, question, past };
         let document = performance::run(&Reader::Store(bounded), &request).await?;
-        let written = findings::performance::write(store, (&run, until_us), &document).await;
+        let against = Against { reference: reference_span, outcomes_until_us: until_us };
+        let written = findings::performance::write(store, (&run, against), &document).await;
         let findings = written.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
@@ -110,20 +97,5 @@ impl PerformanceMonitor {
                 Cut::Length { anchor_us: window.start_us, length_us: window.end_us - window.start_us }
             }
         }
-    }
-
-    /// The windows that have had outcomes that their measurements have not seen: they are to be measured again. `since_us` is when
-    /// this was asked last, 0 for never.
-    pub(super) async fn reopened(
-        &self,
-        store: &Store,
-        runs: &[MonitorRun],
-        (now_us, since_us): (i64, i64),
-    ) -> Result<Vec<Span>, StoreError> {
-        let open = self.reopen.open(runs, now_us);
-        let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
-        let model = self.watched.deployment.model.as_str();
-        let seen = findings::performance::seen(store, (model, self.watched.name.as_str()), first_us).await?;
-        reopen::late(store, model, (&open, &seen), since_us).await
     }
 }

@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
-use windvane_store::findings::{self, performance::Seen};
+use windvane_store::findings::outcomes::{self, Measured, Seen};
 use windvane_store::monitor_runs::{MonitorRun, RunState};
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
+
+use super::Watched;
 
 /// How long what was received may wait in a spool before it is stored.
 const STORED_WITHIN_US: i64 = 86_400 * 1_000_000;
@@ -24,25 +26,29 @@ pub struct Reopen {
 }
 
 impl Reopen {
+    /// The windows of a monitor that have had outcomes that their measurements have not seen: they are to be measured again. `since_us`
+    /// is when this was asked last, 0 for never.
+    pub(super) async fn late(
+        &self,
+        store: &Store,
+        (watched, measured): (&Watched, Measured),
+        (runs, now_us, since_us): (&[MonitorRun], i64, i64),
+    ) -> Result<Vec<Span>, StoreError> {
+        let open = self.open(runs, now_us);
+        let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
+        let model = watched.deployment.model.as_str();
+        let seen = outcomes::seen(store, measured, (model, watched.name.as_str()), first_us).await?;
+        let windows: Vec<Seen> = open.iter().map(|run| has_seen(run, &seen)).collect();
+        outcomes::late(store, model, (&windows, since_us.saturating_sub(STORED_WITHIN_US))).await
+    }
+
     /// The windows that are done and may be measured again.
-    pub(super) fn open<'a>(&self, runs: &'a [MonitorRun], now_us: i64) -> Vec<&'a MonitorRun> {
+    fn open<'a>(&self, runs: &'a [MonitorRun], now_us: i64) -> Vec<&'a MonitorRun> {
         let open = |run: &&MonitorRun| {
             run.state == RunState::Done && run.window_end_us.saturating_add(self.for_us) > now_us
         };
         runs.iter().filter(open).collect()
     }
-}
-
-/// Which of these windows have had outcomes that their measurements have not seen: they are to be measured again. `since_us` is when
-/// this was asked last, 0 for never.
-pub(super) async fn late(
-    store: &Store,
-    model: &str,
-    (open, seen): (&[&MonitorRun], &[Seen]),
-    since_us: i64,
-) -> Result<Vec<Span>, StoreError> {
-    let windows: Vec<Seen> = open.iter().map(|run| has_seen(run, seen)).collect();
-    findings::performance::late(store, model, (&windows, since_us.saturating_sub(STORED_WITHIN_US))).await
 }
 
 /// What a window has seen. One that saw none was measured when it was: what was received before then has had time to be stored.
@@ -62,7 +68,7 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
-    use windvane_store::findings::performance::Seen;
+    use windvane_store::findings::outcomes::Seen;
     use windvane_store::monitor_runs::MonitorRun;
 
     use super::{Reopen, STORED_WITHIN_US, has_seen};

@@ -71,10 +71,7 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
         encode_row(run, &row, &mut body);
         rows += 1;
     }
-    let token = format!("attribution-{}", run.run_id);
-    let rows = findings::send(store, (TABLE, COLUMNS), &token, (rows, body)).await?;
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
-    Ok(rows)
+    findings::record(store, (TABLE, COLUMNS), ("attribution", run), (rows, body)).await
 }
 
 /// Appends the columns in the order of [`COLUMNS`].

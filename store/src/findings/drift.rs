@@ -6,9 +6,10 @@ use windvane_types::drift::{
 };
 use windvane_types::span::Span;
 
+use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Store, StoreError, findings};
+use crate::{Store, StoreError};
 
 const TABLE: &str = "drift_findings";
 
@@ -46,62 +47,15 @@ const COLUMNS: &[Column] = &[
     column("detail", Wire::Text),
 ];
 
-/// What a drift run was about; its document says what came out.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// Unique among runs; inserting a run twice under its id changes nothing.
-    pub run_id: String,
-    /// When it ended, microseconds since 1970 UTC; of two runs on the same key the later one wins.
-    pub computed_at_us: i64,
-    /// The model.
-    pub model: String,
-    /// Its version; empty for all.
-    pub version: String,
-    /// Its environment; empty for all.
-    pub environment: String,
-    /// The monitor; empty for a run by hand.
-    pub monitor: String,
-    /// `baseline`, `window`, `previous` or `same_hour_last_week`.
-    pub reference_kind: String,
-    /// The baseline's name, or empty.
-    pub reference_name: String,
-    /// The reference in event time.
-    pub reference: Span,
-    /// The window that was looked at.
-    pub window: Span,
-    /// The length of the monitor's windows, such as `1d`; empty for a run by hand.
-    pub granularity: String,
-}
-
-impl Run {
-    /// What the run has looked at.
-    pub(crate) fn scope(&self) -> findings::Scope<'_> {
-        findings::Scope {
-            run_id: &self.run_id,
-            computed_at_us: self.computed_at_us,
-            model: &self.model,
-            version: &self.version,
-            environment: &self.environment,
-            monitor: &self.monitor,
-            reference: [&self.reference_kind, &self.reference_name],
-            window: self.window,
-            granularity: &self.granularity,
-        }
-    }
-}
-
-/// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have.
+/// Writes the findings of a run against a reference in event time: a repeated run on the same window overwrites them, and empties those that it does not have.
 ///
 /// # Errors
 /// As [`Store::insert`]; the same run may be written again.
-pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64, StoreError> {
-    let token = format!("drift-{}", run.run_id);
-    let rows = findings::send(store, (TABLE, COLUMNS), &token, encode(run, document)).await?;
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
-    Ok(rows)
+pub async fn write(store: &Store, run: (&Run, Span), document: &Document) -> Result<u64, StoreError> {
+    findings::record(store, (TABLE, COLUMNS), ("drift", run.0), encode(run, document)).await
 }
 
-fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
+fn encode(run: (&Run, Span), document: &Document) -> (u64, Vec<u8>) {
     let whole = document.columns.iter().map(|column| (None, column));
     let parts =
         document.segments.iter().flat_map(|part| part.columns.iter().map(move |column| (Some(part), column)));
@@ -118,23 +72,14 @@ fn encode(run: &Run, document: &Document) -> (u64, Vec<u8>) {
 
 /// Appends the columns in the order of [`COLUMNS`].
 fn encode_row(
-    run: &Run,
+    (run, reference): (&Run, Span),
     segment: Option<&Segment>,
     (column, method): (&Compared, &Method),
     out: &mut Vec<u8>,
 ) {
-    rb::string(out, &run.run_id);
-    rb::i64(out, run.computed_at_us);
-    for word in
-        [&run.model, &run.version, &run.environment, &run.monitor, &run.reference_kind, &run.reference_name]
-    {
-        rb::string(out, word);
-    }
-    for Span { start_us, end_us } in [run.reference, run.window] {
-        rb::i64(out, start_us);
-        rb::i64(out, end_us);
-    }
-    rb::string(out, &run.granularity);
+    run.whose(out);
+    run.against(reference, out);
+    run.when(out);
     rb::string(out, &joined(segment, |(key, _)| key));
     rb::string(out, &joined(segment, |(_, value)| value.as_deref().unwrap_or(findings::MISSING)));
     for word in [column.column.as_str(), column.kind.as_str(), method.method.as_str()] {

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use windvane_types::fairness::{Document, Gap, Group};
 
-use super::performance::{self, Seen};
 use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Store, StoreError};
 
-const TABLE: &str = "fairness_findings";
+pub(super) const TABLE: &str = "fairness_findings";
 
 const COLUMNS: &[Column] = &[
     column("run_id", Wire::Text),
@@ -63,11 +62,8 @@ pub async fn write(
     (run, outcomes_until_us): (&Run, i64),
     document: &Document,
 ) -> Result<u64, StoreError> {
-    let token = format!("fairness-{}", run.run_id);
-    let rows =
-        findings::send(store, (TABLE, COLUMNS), &token, encode((run, outcomes_until_us), document)).await?;
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
-    Ok(rows)
+    findings::record(store, (TABLE, COLUMNS), ("fairness", run), encode((run, outcomes_until_us), document))
+        .await
 }
 
 /// Empties what a monitor has found in a window in which there is nothing to compare by now.
@@ -75,15 +71,7 @@ pub async fn write(
 /// # Errors
 /// ClickHouse does not answer or refuses; it may be asked again.
 pub async fn empty(store: &Store, run: &Run) -> Result<(), StoreError> {
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await
-}
-
-/// What the latest comparisons of a monitor's windows have seen.
-///
-/// # Errors
-/// ClickHouse does not answer or refuses.
-pub async fn seen(store: &Store, whose: (&str, &str), from_us: i64) -> Result<Vec<Seen>, StoreError> {
-    performance::seen_in(store, TABLE, whose, from_us).await
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run).await
 }
 
 fn encode(run: (&Run, i64), document: &Document) -> (u64, Vec<u8>) {

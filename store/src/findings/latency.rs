@@ -58,10 +58,7 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
             rows += 1;
         }
     }
-    let token = format!("latency-{}", run.run_id);
-    let rows = findings::send(store, (TABLE, COLUMNS), &token, (rows, body)).await?;
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
-    Ok(rows)
+    findings::record(store, (TABLE, COLUMNS), ("latency", run), (rows, body)).await
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use windvane_types::performance::{Change, Chunk, ConceptDrift, Document, Metric, Trust, WeakestSegments};
 use windvane_types::span::{self, Span};
 
-use super::drift::Run;
+use crate::findings::{self, Run};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
-use crate::{Statement, Store, StoreError, findings};
+use crate::{Statement, Store, StoreError};
 
-const TABLE: &str = "performance_findings";
+pub(super) const TABLE: &str = "performance_findings";
 
 const COLUMNS: &[Column] = &[
     column("run_id", Wire::Text),
@@ -52,6 +52,15 @@ const COLUMNS: &[Column] = &[
 /// A segment's values by column.
 type Values = BTreeMap<String, Option<String>>;
 
+/// What a run has measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Against {
+    /// The reference in event time.
+    pub reference: Span,
+    /// When the latest of the outcomes that it has seen was received, microseconds since 1970 UTC; 0 for none.
+    pub outcomes_until_us: i64,
+}
+
 /// Writes the findings of a run: a repeated run on the same window overwrites them, and empties those that it does not have. Chunks
 /// without a start and an end, which have no place in time, are left out.
 ///
@@ -59,17 +68,13 @@ type Values = BTreeMap<String, Option<String>>;
 /// As [`Store::insert`]; the same run may be written again.
 pub async fn write(
     store: &Store,
-    (run, outcomes_until_us): (&Run, i64),
+    (run, against): (&Run, Against),
     document: &Document,
 ) -> Result<u64, StoreError> {
-    let token = format!("performance-{}", run.run_id);
-    let rows =
-        findings::send(store, (TABLE, COLUMNS), &token, encode((run, outcomes_until_us), document)).await?;
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
-    Ok(rows)
+    findings::record(store, (TABLE, COLUMNS), ("performance", run), encode((run, against), document)).await
 }
 
-fn encode((run, outcomes_until_us): (&Run, i64), document: &Document) -> (u64, Vec<u8>) {
+fn encode((run, against): (&Run, Against), document: &Document) -> (u64, Vec<u8>) {
     let whole = document.chunks.iter().map(|chunk| (None, chunk));
     let parts = document
         .segments
@@ -81,7 +86,7 @@ fn encode((run, outcomes_until_us): (&Run, i64), document: &Document) -> (u64, V
         let (Some(start_us), Some(end_us)) = (instant(&chunk.start), instant(&chunk.end)) else { continue };
         for metric in &chunk.metrics {
             let window = Span { start_us, end_us };
-            let found = Found { run, outcomes_until_us, document, segment, chunk, window };
+            let found = Found { run, against, document, segment, chunk, window };
             found.encode(metric, &mut out);
             rows += 1;
         }
@@ -92,7 +97,7 @@ fn encode((run, outcomes_until_us): (&Run, i64), document: &Document) -> (u64, V
 /// Where a metric was found.
 struct Found<'a> {
     run: &'a Run,
-    outcomes_until_us: i64,
+    against: Against,
     document: &'a Document,
     segment: Option<&'a Values>,
     chunk: &'a Chunk,
@@ -102,23 +107,11 @@ struct Found<'a> {
 impl Found<'_> {
     /// Appends the columns in the order of [`COLUMNS`].
     fn encode(&self, metric: &Metric, out: &mut Vec<u8>) {
-        let Self { run, outcomes_until_us, document, segment, chunk, window } = self;
-        rb::string(out, &run.run_id);
-        rb::i64(out, run.computed_at_us);
-        for word in [
-            &run.model,
-            &run.version,
-            &run.environment,
-            &run.monitor,
-            &run.reference_kind,
-            &run.reference_name,
-        ] {
-            rb::string(out, word);
-        }
-        for Span { start_us, end_us } in [run.reference, *window] {
-            rb::i64(out, start_us);
-            rb::i64(out, end_us);
-        }
+        let Self { run, against, document, segment, chunk, window } = self;
+        run.whose(out);
+        run.against(against.reference, out);
+        rb::i64(out, window.start_us);
+        rb::i64(out, window.end_us);
         rb::string(out, &run.granularity);
         rb::string(out, &joined(*segment, |(key, _)| key));
         rb::string(out, &joined(*segment, |(_, value)| value.as_deref().unwrap_or(findings::MISSING)));
@@ -132,7 +125,7 @@ impl Found<'_> {
         }
         rb::u64(out, chunk.n);
         rb::u64(out, chunk.labelled);
-        rb::i64(out, *outcomes_until_us);
+        rb::i64(out, against.outcomes_until_us);
         rb::nullable(out, chunk.coverage, rb::f64);
         out.push(u8::from(metric.alert));
         rb::string(out, verdict(chunk, metric));
@@ -247,113 +240,11 @@ pub async fn compared(
     store.rows(&statement).await
 }
 
-/// When the latest of the outcomes that are known of a window's predictions was received, microseconds since 1970 UTC; 0 without any.
-/// Asked before a window is measured, so that nothing that comes meanwhile is taken for seen.
-///
-/// # Errors
-/// ClickHouse does not answer or refuses.
-pub async fn outcomes_until(store: &Store, model: &str, window: Span) -> Result<i64, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        until_us: i64,
-    }
-    let statement = Statement::new(
-        "SELECT max(toUnixTimestamp64Micro(ingested_at)) AS until_us FROM outcomes WHERE model = {model:String} \
-         AND event_id IN (SELECT event_id FROM predictions WHERE model = {model:String} \
-         AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))",
-    )
-    .param("model", model)
-    .param("from", window.start_us)
-    .param("to", window.end_us);
-    let rows: Vec<Row> = store.rows(&statement).await?;
-    Ok(rows.first().map_or(0, |row| row.until_us))
-}
-
-/// A window, and which outcomes its latest measurement has seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Seen {
-    /// Start of the window, microseconds since 1970 UTC.
-    pub start_us: i64,
-    /// Its end.
-    pub end_us: i64,
-    /// When the latest of them was received; 0 without any.
-    pub until_us: i64,
-}
-
-/// What the latest measurements of a monitor's windows have seen.
-///
-/// # Errors
-/// ClickHouse does not answer or refuses.
-pub async fn seen(store: &Store, whose: (&str, &str), from_us: i64) -> Result<Vec<Seen>, StoreError> {
-    seen_in(store, TABLE, whose, from_us).await
-}
-
-/// The same of any table that keeps `outcomes_until`.
-pub(crate) async fn seen_in(
-    store: &Store,
-    table: &str,
-    (model, monitor): (&str, &str),
-    from_us: i64,
-) -> Result<Vec<Seen>, StoreError> {
-    let statement = Statement::new(format!(
-        "SELECT toUnixTimestamp64Micro(window_start) AS start_us, toUnixTimestamp64Micro(window_end) AS end_us, \
-         toUnixTimestamp64Micro(argMax(outcomes_until, computed_at)) AS until_us FROM {table} \
-         WHERE model = {{model:String}} AND monitor = {{monitor:String}} \
-         AND window_end > fromUnixTimestamp64Micro({{from:Int64}}, 'UTC') \
-         GROUP BY window_start, window_end ORDER BY window_start, window_end",
-    ))
-    .param("model", model)
-    .param("monitor", monitor)
-    .param("from", from_us);
-    store.rows(&statement).await
-}
-
-/// Which of these windows of a model have had outcomes that were received later than those that were seen. Only outcomes that were
-/// received since `since_us` are read: older ones were looked at before.
-///
-/// # Errors
-/// ClickHouse does not answer or refuses.
-pub async fn late(
-    store: &Store,
-    model: &str,
-    (windows, since_us): (&[Seen], i64),
-) -> Result<Vec<Span>, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        start_us: i64,
-        end_us: i64,
-    }
-    let Some(earliest) = windows.iter().map(|window| window.until_us).min() else { return Ok(Vec::new()) };
-    let list = |of: &dyn Fn(&Seen) -> i64| {
-        let numbers: Vec<String> = windows.iter().map(|window| of(window).to_string()).collect();
-        format!("[{}]::Array(Int64)", numbers.join(", "))
-    };
-    let statement = Statement::new(format!(
-        "SELECT window.1 AS start_us, window.2 AS end_us FROM (\
-         SELECT toUnixTimestamp64Micro(p.ts) AS at, toUnixTimestamp64Micro(o.received) AS received FROM (\
-         SELECT event_id, max(ingested_at) AS received FROM outcomes WHERE model = {{model:String}} \
-         AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}}) GROUP BY event_id) AS o \
-         INNER JOIN (SELECT event_id, ts FROM predictions WHERE model = {{model:String}} \
-         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id) \
-         ARRAY JOIN arrayZip({}, {}, {}) AS window \
-         WHERE at >= window.1 AND at < window.2 AND received > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
-        list(&|window| window.start_us),
-        list(&|window| window.end_us),
-        list(&|window| window.until_us),
-    ))
-    .param("model", model)
-    .param("earliest", earliest.max(since_us))
-    .param("from", windows.iter().map(|window| window.start_us).min().unwrap_or_default())
-    .param("to", windows.iter().map(|window| window.end_us).max().unwrap_or_default());
-    let rows: Vec<Row> = store.rows(&statement).await?;
-    Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Run, Span, encode};
+    use super::{Against, Run, Span, encode};
 
     #[test]
     fn what_is_said_of_the_whole_run_is_told_once() {
@@ -391,11 +282,10 @@ mod tests {
             monitor: empty(),
             reference_kind: empty(),
             reference_name: empty(),
-            reference: span,
             window: span,
             granularity: empty(),
         };
-        let (rows, body) = encode((&run, 0), &document);
+        let (rows, body) = encode((&run, Against { reference: span, outcomes_until_us: 0 }), &document);
         let text = String::from_utf8_lossy(&body);
         assert_eq!(rows, 4);
         for (part, times) in [

@@ -43,10 +43,7 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
     for check in &document.checks {
         encode_row(run, (document, check), &mut body);
     }
-    let token = format!("quality-{}", run.run_id);
-    let rows = findings::send(store, (TABLE, COLUMNS), &token, (rows, body)).await?;
-    findings::empty_the_rest(store, (TABLE, COLUMNS), run.scope()).await?;
-    Ok(rows)
+    findings::record(store, (TABLE, COLUMNS), ("quality", run), (rows, body)).await
 }
 
 /// Appends the columns in the order of [`COLUMNS`].

@@ -1,7 +1,7 @@
 //! Findings of drift on a real ClickHouse: a repeated run overwrites itself.
 
 use serde::Deserialize;
-use windvane_store::findings::drift::{Run, write};
+use windvane_store::findings::{Run, drift::write};
 use windvane_store::{Real, Statement};
 use windvane_types::drift::Document;
 use windvane_types::span::Span;
@@ -25,6 +25,8 @@ fn document(effect: f64) -> Document {
     serde_json::from_value(document).unwrap()
 }
 
+const REFERENCE: Span = Span { start_us: 0, end_us: DAY_US };
+
 fn run(run_id: &str, computed_at_us: i64) -> Run {
     Run {
         run_id: run_id.to_owned(),
@@ -35,7 +37,6 @@ fn run(run_id: &str, computed_at_us: i64) -> Run {
         monitor: String::new(),
         reference_kind: "window".to_owned(),
         reference_name: String::new(),
-        reference: Span { start_us: 0, end_us: DAY_US },
         window: Span { start_us: DAY_US, end_us: 2 * DAY_US },
         granularity: String::new(),
     }
@@ -70,7 +71,10 @@ async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
     let running = Running::migrated().await;
     let in_2100 = 130 * 365 * DAY_US;
     for (id, order, effect) in [("first", 1, 0.2), ("second", 2, 0.4), ("second", 2, 0.4)] {
-        assert_eq!(write(&running.store, &run(id, in_2100 + order), &document(effect)).await.unwrap(), 2);
+        assert_eq!(
+            write(&running.store, (&run(id, in_2100 + order), REFERENCE), &document(effect)).await.unwrap(),
+            2
+        );
     }
     let sql = "SELECT segment_key, segment_value, effect, p_adjusted, drifted, n_current, detail \
                FROM drift_findings FINAL ORDER BY segment_key";
@@ -104,12 +108,12 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
         let id = |id: &str| format!("{id} {monitor}");
         let run =
             |name: &str, order: i64| Run { monitor: monitor.to_owned(), ..run(&id(name), in_2100 + order) };
-        write(&running.store, &run("first", 10), &document(0.2)).await.unwrap();
+        write(&running.store, (&run("first", 10), REFERENCE), &document(0.2)).await.unwrap();
         for _ in 0..2 {
-            assert_eq!(write(&running.store, &run("second", 20), &without).await.unwrap(), 1);
+            assert_eq!(write(&running.store, (&run("second", 20), REFERENCE), &without).await.unwrap(), 1);
         }
         // One that began before and ends after it changes nothing.
-        write(&running.store, &run("late", 5), &without).await.unwrap();
+        write(&running.store, (&run("late", 5), REFERENCE), &without).await.unwrap();
         let sql = "SELECT segment_key, run_id, verdict, effect, drifted, direction, n_current, \
                    if(position(detail, 'p_judged') > 0, 'numbers', detail) AS detail \
                    FROM drift_findings FINAL WHERE monitor = {monitor:String} ORDER BY segment_key";

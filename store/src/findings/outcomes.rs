@@ -1,0 +1,117 @@
+//! Which outcomes the measurement of a window has seen, and which windows have had others since.
+
+use serde::Deserialize;
+use windvane_types::span::Span;
+
+use super::{fairness, performance};
+use crate::{Statement, Store, StoreError};
+
+/// When the latest of the outcomes that are known of a window's predictions was received, microseconds since 1970 UTC; 0 without any.
+/// Asked before a window is measured, so that nothing that comes meanwhile is taken for seen.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn until(store: &Store, model: &str, window: Span) -> Result<i64, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        until_us: i64,
+    }
+    let statement = Statement::new(
+        "SELECT max(toUnixTimestamp64Micro(ingested_at)) AS until_us FROM outcomes WHERE model = {model:String} \
+         AND event_id IN (SELECT event_id FROM predictions WHERE model = {model:String} \
+         AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))",
+    )
+    .param("model", model)
+    .param("from", window.start_us)
+    .param("to", window.end_us);
+    let rows: Vec<Row> = store.rows(&statement).await?;
+    Ok(rows.first().map_or(0, |row| row.until_us))
+}
+
+/// A window, and which outcomes its latest measurement has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Seen {
+    /// Start of the window, microseconds since 1970 UTC.
+    pub start_us: i64,
+    /// Its end.
+    pub end_us: i64,
+    /// When the latest of them was received; 0 without any.
+    pub until_us: i64,
+}
+
+/// What is measured again when outcomes come late: a table that keeps which ones a window has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// `fairness_findings`.
+    Fairness,
+    /// `performance_findings`.
+    Performance,
+}
+
+/// What the latest measurements of a monitor's windows have seen.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn seen(
+    store: &Store,
+    measured: Measured,
+    (model, monitor): (&str, &str),
+    from_us: i64,
+) -> Result<Vec<Seen>, StoreError> {
+    let table = match measured {
+        Measured::Fairness => fairness::TABLE,
+        Measured::Performance => performance::TABLE,
+    };
+    let statement = Statement::new(format!(
+        "SELECT toUnixTimestamp64Micro(window_start) AS start_us, toUnixTimestamp64Micro(window_end) AS end_us, \
+         toUnixTimestamp64Micro(argMax(outcomes_until, computed_at)) AS until_us FROM {table} \
+         WHERE model = {{model:String}} AND monitor = {{monitor:String}} \
+         AND window_end > fromUnixTimestamp64Micro({{from:Int64}}, 'UTC') \
+         GROUP BY window_start, window_end ORDER BY window_start, window_end",
+    ))
+    .param("model", model)
+    .param("monitor", monitor)
+    .param("from", from_us);
+    store.rows(&statement).await
+}
+
+/// Which of these windows of a model have had outcomes that were received later than those that were seen. Only outcomes that were
+/// received since `since_us` are read: older ones were looked at before.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses.
+pub async fn late(
+    store: &Store,
+    model: &str,
+    (windows, since_us): (&[Seen], i64),
+) -> Result<Vec<Span>, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        start_us: i64,
+        end_us: i64,
+    }
+    let Some(earliest) = windows.iter().map(|window| window.until_us).min() else { return Ok(Vec::new()) };
+    let list = |of: &dyn Fn(&Seen) -> i64| {
+        let numbers: Vec<String> = windows.iter().map(|window| of(window).to_string()).collect();
+        format!("[{}]::Array(Int64)", numbers.join(", "))
+    };
+    let statement = Statement::new(format!(
+        "SELECT window.1 AS start_us, window.2 AS end_us FROM (\
+         SELECT toUnixTimestamp64Micro(p.ts) AS at, toUnixTimestamp64Micro(o.received) AS received FROM (\
+         SELECT event_id, max(ingested_at) AS received FROM outcomes WHERE model = {{model:String}} \
+         AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}}) GROUP BY event_id) AS o \
+         INNER JOIN (SELECT event_id, ts FROM predictions WHERE model = {{model:String}} \
+         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id) \
+         ARRAY JOIN arrayZip({}, {}, {}) AS window \
+         WHERE at >= window.1 AND at < window.2 AND received > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
+        list(&|window| window.start_us),
+        list(&|window| window.end_us),
+        list(&|window| window.until_us),
+    ))
+    .param("model", model)
+    .param("earliest", earliest.max(since_us))
+    .param("from", windows.iter().map(|window| window.start_us).min().unwrap_or_default())
+    .param("to", windows.iter().map(|window| window.end_us).max().unwrap_or_default());
+    let rows: Vec<Row> = store.rows(&statement).await?;
+    Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
+}
