@@ -207,7 +207,9 @@ pub fn profile(population: &Population, question: Question<'_>) -> Statement {
     if question.detail == Detail::Looks && !question.columns.iter().all(|column| decided(column)) {
         let times = each(&|column| match &column.storage {
             storage @ Storage::Undecided(_) => {
-                format!("countIf(match(ifNull({}, ''), {}))", storage.as_text().0, quote(TIME))
+                // Nearly every text is told by its fifth byte, at a twentieth of the cost of the pattern.
+                let text = format!("ifNull({}, '')", storage.as_text().0);
+                format!("countIf(substring({text}, 5, 1) = '-' AND match({text}, {}))", quote(TIME))
             }
             _ => none(),
         });

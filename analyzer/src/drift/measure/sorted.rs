@@ -1,5 +1,5 @@
-//! Numeric columns of populations that are small enough: the engine sorts one side's values of several columns at once, and both
-//! sides are merged here. Where a profile stands for the reference, the other side's values are merged with its points.
+//! Numeric columns of populations that are small enough: one side's values of several columns come at once, and both sides are
+//! merged here. Where a profile stands for the reference, the other side's values are merged with its points.
 //!
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
