@@ -4,6 +4,7 @@
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use windvane_stats::walk::{SizesChanged, Walk, Walked};
 use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
@@ -22,8 +23,8 @@ pub(super) async fn walks(
 ) -> Result<Vec<Vec<Merged>>, DriftError> {
     let reference = values(scan, columns, 0).await?;
     let current = values(scan, columns, 1).await?;
-    let mut walks = Vec::with_capacity(columns.len());
-    for (i, column) in columns.iter().enumerate() {
+    // A walk takes a while: all processors walk, and the other lane asks for its next values behind it.
+    let walks = columns.par_iter().enumerate().map(|(i, column)| {
         let merged = sides[i].iter().enumerate().map(|(segment, sides)| {
             let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
             let merged = match scan.points(column) {
@@ -33,11 +34,9 @@ pub(super) async fn walks(
             };
             merged.map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         });
-        walks.push(merged.collect::<Result<Vec<Merged>, DriftError>>()?);
-        // A walk takes a while; the other lane asks for its next values meanwhile.
-        tokio::task::yield_now().await;
-    }
-    Ok(walks)
+        merged.collect::<Result<Vec<Merged>, DriftError>>()
+    });
+    walks.collect()
 }
 
 /// The sorted values of one side; a column that it does not have is empty, and so is every one that a profile stands for.
