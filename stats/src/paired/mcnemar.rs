@@ -18,9 +18,6 @@ use crate::{
     survival,
 };
 
-/// Discordant pairs from which the corrected statistic can be trusted.
-pub const DISCORDANT_MIN: u64 = 25;
-
 /// Paired answers, right or wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pairs {
