@@ -30,6 +30,7 @@ mod tensor;
 pub mod timings;
 pub mod traffic;
 mod watchdog;
+pub mod wire;
 
 pub use batch::Batch;
 pub use device::{Device, GpuOptions, SessionOptions};
