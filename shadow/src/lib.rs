@@ -37,6 +37,6 @@ pub use device::{Device, GpuOptions, SessionOptions};
 pub use error::{RuntimeError, SessionError};
 pub use port::Port;
 pub use runtime::Runtime;
-pub use session::Session;
+pub use session::{Session, WarmUp};
 pub use stack::Stack;
 pub use tensor::{Element, Outputs, Tensor, Values};

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use ort::value::{Outlet, TensorElementType, ValueType};
+use serde::{Deserialize, Serialize};
 
 use crate::error::SessionError;
 use crate::tensor::Element;
 
 /// An input or output as a model declares it: name, element type, and shape with its open dimensions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     /// The name in the graph.
     pub name: String,

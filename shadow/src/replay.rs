@@ -6,7 +6,7 @@ use crate::answer::Answer;
 use crate::batch::Batch;
 use crate::error::SessionError;
 use crate::pace::{Batching, Nanos, Pace, Pacer, Step};
-use crate::session::Session;
+use crate::session::{Session, sizes};
 use crate::timings::Timings;
 use crate::traffic::Chunk;
 
@@ -98,11 +98,8 @@ impl Player {
         let Some(batch) = chunk.batches.first().filter(|batch| batch.rows() > 0) else { return };
         let began = Instant::now();
         self.learn(batch);
-        let mut sizes = vec![1];
         // Each size of a call once more: runtimes plan memory and choose kernels by shape.
-        while self.batchable() && sizes.last().is_some_and(|size| size * 2 <= rows_max.min(batch.rows())) {
-            sizes.push(sizes[sizes.len() - 1] * 2);
-        }
+        let sizes = sizes(if self.batchable() { rows_max.min(batch.rows()) } else { 1 });
         for call in 0..WARM_UP_CALLS {
             let rows = sizes[call % sizes.len()];
             let first = Instant::now();

@@ -1,5 +1,7 @@
 //! A model ready to run: what it declares, and its answers to rows of a batch.
 
+mod warm_up;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,9 @@ use crate::runtime::Runtime;
 use crate::tensor::{Element, Outputs, Tensor, Values};
 use crate::traffic::sample::take_rows;
 use crate::watchdog::Watchdog;
+
+pub use warm_up::WarmUp;
+pub(crate) use warm_up::sizes;
 
 /// A model of one node, y = x + x, in the format of ONNX: operator set 13, one 32-bit float in and out.
 const PROBE: &[u8] = b"\x08\x08\x12\x08windvane:9\n\x0e\n\x01x\n\x01x\x12\x01y\"\x03Add\x12\x05probe\

@@ -19,18 +19,17 @@ impl Stack {
     pub fn of(inputs: &[Port], requests: &[&Batch]) -> Option<Self> {
         let (first, others) = requests.split_first()?;
         let rows = requests.iter().map(|request| rows(inputs, request)).collect::<Option<Vec<_>>>()?;
-        let mut batch = Batch::new(1);
+        let mut batch = Batch::new(rows.iter().sum());
         for port in inputs {
             let column = first.column(&port.name)?;
-            let (mut values, mut shape) = (column.values.clone(), column.shape.clone());
+            let mut values = column.values.clone();
             for other in others {
                 let other = other.column(&port.name)?;
-                if other.shape.get(1..) != shape.get(1..) || !values.append(&other.values) {
+                if other.shape.get(1..) != column.shape.get(1..) || !values.append(&other.values) {
                     return None;
                 }
             }
-            *shape.first_mut()? = rows.iter().sum();
-            batch.push_shaped(&port.name, values, shape).ok()?;
+            batch.push_shaped(&port.name, values, column.shape.get(1..)?.to_vec()).ok()?;
         }
         Some(Self { batch, rows })
     }
@@ -45,7 +44,7 @@ impl Stack {
         rows(inputs, a).is_some() && rows(inputs, b).is_some() && inputs.iter().all(alike)
     }
 
-    /// What the model is asked: one request.
+    /// What the model is asked: the rows of all requests, which a session may fill up as it does those of recorded traffic.
     #[must_use]
     pub fn batch(&self) -> &Batch {
         &self.batch
@@ -152,8 +151,9 @@ mod tests {
             (request(&[1.0, 2.0], &[1, 2], &["a"]), request(&[3.0, 4.0, 5.0, 6.0], &[2, 2], &["b", "c"]));
         assert!(Stack::goes(&inputs(), (&a, &b)));
         let stack = Stack::of(&inputs(), &[&a, &b]).unwrap();
-        assert_eq!(stack.batch().shape("x"), Some([3, 2].as_slice()));
-        assert_eq!(stack.batch().shape("t"), Some([3].as_slice()));
+        assert_eq!(stack.batch().rows(), 3);
+        assert_eq!(stack.batch().shape("x"), Some([2].as_slice()));
+        assert_eq!(stack.batch().shape("t"), Some([].as_slice()));
         let outputs = Outputs(vec![
             ("y".to_owned(), Tensor::new(vec![3], Values::F32(vec![10.0, 20.0, 30.0]))),
             ("z".to_owned(), Tensor::new(vec![3, 2], Values::I64(vec![1, 2, 3, 4, 5, 6]))),

@@ -4,9 +4,11 @@ use std::fmt;
 use std::ops::Range;
 
 use half::f16;
+use serde::{Deserialize, Serialize};
 
 /// The type of a tensor's elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Element {
     /// 16-bit float.
     F16,
@@ -138,6 +140,25 @@ impl Values {
             Self::U64(_) => Element::U64,
             Self::Bool(_) => Element::Bool,
             Self::Text(_) => Element::Text,
+        }
+    }
+
+    /// So many zeros, or empty texts.
+    pub(crate) fn zeros(element: Element, count: usize) -> Self {
+        match element {
+            Element::F16 => Self::F16(vec![f16::ZERO; count]),
+            Element::F32 => Self::F32(vec![0.0; count]),
+            Element::F64 => Self::F64(vec![0.0; count]),
+            Element::I8 => Self::I8(vec![0; count]),
+            Element::I16 => Self::I16(vec![0; count]),
+            Element::I32 => Self::I32(vec![0; count]),
+            Element::I64 => Self::I64(vec![0; count]),
+            Element::U8 => Self::U8(vec![0; count]),
+            Element::U16 => Self::U16(vec![0; count]),
+            Element::U32 => Self::U32(vec![0; count]),
+            Element::U64 => Self::U64(vec![0; count]),
+            Element::Bool => Self::Bool(vec![false; count]),
+            Element::Text => Self::Text(vec![String::new(); count]),
         }
     }
 

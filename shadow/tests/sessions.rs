@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use windvane_shadow::{
-    Batch, Element, Outputs, Runtime, RuntimeError, Session, SessionError, SessionOptions, Values,
+    Batch, Element, Outputs, Runtime, RuntimeError, Session, SessionError, SessionOptions, Stack, Values,
 };
 
 /// Both sides are the same kernels on the same inputs; another release may sum in another order.
@@ -116,6 +116,45 @@ fn calls_that_are_filled_up_answer_for_the_rows_that_were_asked() {
         let outputs = session.run(&batch, rows.clone()).unwrap();
         assert_eq!(outputs.get("label").unwrap().shape(), [rows.len()]);
         check(&outputs, &golden.outputs["champion"], rows.start);
+    }
+}
+
+#[test]
+fn each_size_of_a_call_is_made_before_the_first_request() {
+    let within = std::time::Duration::from_secs(60);
+    for (fill_calls, sizes) in [(false, vec![1, 2, 4, 8, 12]), (true, vec![1, 2, 4, 8, 16])] {
+        let options = SessionOptions { fill_calls, ..SessionOptions::default() };
+        for model in ["data/models/champion.onnx", "tests/golden/onnx/probes.onnx"] {
+            let mut session = Session::open(&runtime(), &root().join(model), &options).unwrap();
+            let warm = session.warm_up(12, within);
+            assert_eq!((&warm.sizes, &warm.fault), (&sizes, &None), "{model}");
+        }
+    }
+}
+
+#[test]
+fn requests_that_are_put_together_are_filled_up_and_each_gets_its_own_answer() {
+    let golden = golden();
+    let row = |row: usize| {
+        let mut request = Batch::new(1);
+        for (name, column) in &golden.inputs {
+            let values = match &column[row] {
+                serde_json::Value::String(text) => Values::Text(vec![text.clone()]),
+                number => Values::F32(vec![number.as_f64().map_or(f32::NAN, |number| number as f32)]),
+            };
+            request.push_shaped(name, values, vec![1, 1]).unwrap();
+        }
+        request
+    };
+    let options = SessionOptions { fill_calls: true, ..SessionOptions::default() };
+    let mut session = Session::open(&runtime(), &root().join("data/models/champion.onnx"), &options).unwrap();
+    let requests: Vec<Batch> = (0..3).map(row).collect();
+    let stack = Stack::of(session.inputs(), &requests.iter().collect::<Vec<_>>()).unwrap();
+    let outputs = session.run(stack.batch(), 0..stack.batch().rows()).unwrap();
+    let answers = stack.cut(&outputs).unwrap();
+    assert_eq!(answers.len(), 3);
+    for (row, answer) in answers.iter().enumerate() {
+        check(answer, &golden.outputs["champion"], row);
     }
 }
 

@@ -257,7 +257,7 @@ impl Worker {
 
     fn call(&mut self, batch: &Batch) -> (Result<Outputs, SessionError>, Duration) {
         let began = Instant::now();
-        let answered = self.session.run(batch, 0..1);
+        let answered = self.session.run(batch, 0..batch.rows());
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         (answered, began.elapsed())
     }
