@@ -24,6 +24,8 @@ use windvane_types::gate::{Document, Verdict};
 use crate::exit::{CommandResult, Exit, Failure};
 use crate::output::print;
 use arguments::{Format, Options};
+#[cfg(test)]
+pub use serve::metrics::DEFINITIONS as SERVED_DEFINITIONS;
 
 /// Ask a candidate model what the champion was asked, and gate the rollout.
 #[derive(Debug, Args)]
@@ -42,7 +44,7 @@ enum Command {
     Bench(Box<bench::Arguments>),
     /// Serve models by the Open Inference Protocol; candidates are asked beside the first.
     Serve(Box<serve::Arguments>),
-    /// Run a job that is read from standard input; `windvane shadow run` starts this for itself.
+    /// Run a job, or the model of one, that is read from standard input; `windvane shadow run` and `serve` start this for themselves.
     #[command(hide = true)]
     Worker,
 }

@@ -54,10 +54,11 @@ mod tests {
         let mut text = String::from(
             "# Metrics\n\n`/metrics` in Prometheus's text format. For each table, in records:\n\
              received + recovered = stored + rejected + dead-lettered + damaged + pending.\n\n\
-             With tokens it takes one of the scope `read` (docs/SECURITY.md).\n\n\
+             With tokens it takes one of the scope `read` (docs/SECURITY.md). What begins with `windvane_shadow` is told by\n\
+             `windvane shadow serve` at its own address.\n\n\
              This file follows the tables of `collector/src/metrics.rs`, `collector/src/admission.rs`,\n\
-             `analyzer/src/monitor/metrics.rs` and `alerts/src/metrics.rs`; the test in `src/service/analyzer.rs` says how to write it\n\
-             anew.\n\n\
+             `analyzer/src/monitor/metrics.rs`, `alerts/src/metrics.rs` and `src/shadow/serve/metrics.rs`; the test in\n\
+             `src/service/analyzer.rs` says how to write it anew.\n\n\
              | name | labels | says |\n|---|---|---|\n",
         );
         let collector =
@@ -67,7 +68,9 @@ mod tests {
         let gate = gate.map(|metric| (metric.name, metric.labels, metric.help));
         let alerts =
             windvane_alerts::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
-        for (name, labels, help) in collector.chain(gate).chain(analyzer).chain(alerts) {
+        let served = crate::shadow::SERVED_DEFINITIONS.iter();
+        let served = served.map(|metric| (metric.name, metric.labels, metric.help));
+        for (name, labels, help) in collector.chain(gate).chain(analyzer).chain(alerts).chain(served) {
             text.push_str(&format!("| `{name}` | {} | {help} |\n", labels.join(", ")));
         }
         text

@@ -100,7 +100,7 @@ pub struct Models {
     /// Seconds that one call of a model may take before it is broken off and counts as an error.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     call_limit_s: u64,
-    /// Bytes of memory that the process with the models may take.
+    /// Bytes of memory that the process with the models may take; each model that is served has a process.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 30, value_parser = clap::value_parser!(u64).range(256 << 20..))]
     memory_limit_bytes: u64,
     /// A library with operators of the model's own. Its code runs with your rights: name only what you trust.

@@ -1,17 +1,25 @@
 //! `windvane shadow serve`: models behind the Open Inference Protocol, version 2, over HTTP. The first model answers; the
 //! others are asked the same beside it, so that mirrored traffic reaches all of them.
 //!
-//! Every model has a thread and a queue of its own with a bound; requests that wait together go into one call where that is asked for. A candidate that falls behind loses requests, and a counter
-//! says how many; it never delays an answer. An answer that is not there at its deadline is a 503.
+//! Every model has a process, a thread and a queue of its own with a bound; requests that wait together go into one call where that is asked
+//! for. A candidate that falls behind loses requests, and a counter says how many; it never delays an answer. An answer that is not there at
+//! its deadline is a 503.
+//!
+//! Models are not trusted: this process loads none and no runtime. One that crashes, hangs or grows costs the requests that it has, and is
+//! started again.
 
+mod frame;
+mod health;
+pub(super) mod host;
+mod keeper;
+pub mod metrics;
 mod model;
+mod process;
 mod protocol;
 mod record;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,13 +29,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use clap::Args;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use windvane_shadow::Runtime;
 use windvane_shadow::pace::Batching;
 use windvane_shadow::traffic::Request;
 
+use self::host::Job;
+use self::metrics::Served;
 use self::model::{Model, Refused};
+use self::process::{Bounds, Ended};
 use self::protocol::{answer_of, metadata, problem};
 use self::record::Recorder;
 use super::arguments::{Models, usage};
@@ -61,6 +73,9 @@ pub struct Arguments {
     /// Milliseconds after which a request without an answer is refused.
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     deadline_ms: u64,
+    /// Seconds that a model may take to open and to warm up.
+    #[arg(long, value_name = "S", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    open_limit_s: u64,
     /// Record what the models predict at this collector, such as http://127.0.0.1:8080, with the tag `role=shadow`.
     #[arg(long, value_name = "URL")]
     record: Option<String>,
@@ -97,54 +112,74 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             arguments.deadline_ms * 1_000
         )));
     }
+    let models = models(arguments)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, models))
+}
+
+/// What comes of opening the model that answers.
+type First = oneshot::Receiver<Result<(), Ended>>;
+
+/// Starts all models. They open beside one another, while this process listens already.
+fn models(arguments: &Arguments) -> Result<(Vec<Model>, Option<First>), Failure> {
+    let names = names(&arguments.models)?;
     let (library, options) = arguments.opened.open()?;
-    // This process is there for the models alone, and is bounded as the one that a gate starts for them.
-    worker::bound(options.device, arguments.opened.limits().memory_bytes);
-    let runtime = Runtime::load(&library).because(Reason::Unavailable)?;
+    let open = Duration::from_secs(arguments.open_limit_s);
+    let memory_bytes = arguments.opened.limits().memory_bytes;
+    let bounds = Bounds { open, call: options.call_limit, memory_bytes };
     let batching = Batching {
         rows_max: arguments.batch_max as usize,
         wait: Duration::from_micros(arguments.batch_wait_us),
     };
-    let mut models: Vec<Model> = Vec::new();
-    for word in &arguments.models {
+    let (mut models, mut first) = (Vec::new(), None);
+    for (name, path) in names {
+        let job = Job {
+            library: library.clone(),
+            model: path.into(),
+            options: options.clone(),
+            rows_max: batching.rows_max,
+            // Opening has the other half at least.
+            warm_up: open / 2,
+        };
+        let (model, opened) = Model::start((name, job), (bounds, batching, arguments.queue as usize));
+        models.push(model);
+        first = first.or(Some(opened));
+    }
+    Ok((models, first))
+}
+
+/// The names and files of `--model`.
+fn names(words: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for word in words {
         let (name, path) = word
             .split_once('=')
             .filter(|(name, path)| !name.is_empty() && !path.is_empty())
             .ok_or_else(|| {
             usage(&format!("`--model {word}` names no model; give NAME=FILE, such as delay=delay.onnx"))
         })?;
-        if models.iter().any(|model| model.name() == name) {
+        if names.iter().any(|(known, _)| *known == name) {
             return Err(usage(&format!(
                 "`--model {word}` is the second model `{name}`; give each a name of its own"
             )));
         }
-        let opening = end_unless_open(name);
-        let model = Model::open(
-            &runtime,
-            (name, &PathBuf::from(path)),
-            (&options, batching, arguments.queue as usize),
-        );
-        drop(opening);
-        models.push(model.because(Reason::Data)?);
+        names.push((name, path));
     }
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, models))
+    Ok(names)
 }
 
-/// Ends this process where what is given back is not dropped in time: a runtime that never comes back from opening a file cannot be broken
-/// off. The thread ends with either.
-fn end_unless_open(model: &str) -> SyncSender<()> {
-    let (opening, opened) = sync_channel(1);
-    let model = model.to_owned();
-    std::thread::spawn(move || {
-        if opened.recv_timeout(worker::OPENING) == Err(RecvTimeoutError::Timeout) {
-            tracing::error!(model, seconds = worker::OPENING.as_secs(), "a model does not open");
-            windvane_store::chdb::exit_now(Reason::Data.code());
-        }
-    });
-    opening
+/// Why the model that answers did not open at the first try: without it there is nothing to serve. Of another the log and its readiness tell.
+async fn not_opened(first: Option<First>) -> Failure {
+    if let Some(first) = first
+        && let Ok(Err(ended)) = first.await
+    {
+        let Ended { blame, reason, words, .. } = ended;
+        let words = if words.is_empty() { words } else { format!(" ({words})") };
+        return Failure { reason: worker::reason(blame), error: anyhow::anyhow!("{reason}{words}") };
+    }
+    std::future::pending().await
 }
 
-async fn serve(arguments: &Arguments, models: Vec<Model>) -> CommandResult {
+async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First>)) -> CommandResult {
     let mut signals = Signals::listen()?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let recorder = match &arguments.record {
@@ -163,7 +198,10 @@ async fn serve(arguments: &Arguments, models: Vec<Model>) -> CommandResult {
     let serving =
         axum::serve(listener, router(shared)).with_graceful_shutdown(async move { ended.cancelled().await });
     let serving = tasks.spawn(serving.into_future());
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        failure = not_opened(first) => return Err(failure),
+    };
     tracing::info!(signal, "finishing");
     stop.cancel();
     tasks.close();
@@ -177,8 +215,8 @@ async fn serve(arguments: &Arguments, models: Vec<Model>) -> CommandResult {
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v2", get(|| async { axum::Json(protocol::server()) }))
-        .route("/v2/health/live", get(|| async { axum::Json(serde_json::json!({"live": true})) }))
-        .route("/v2/health/ready", get(|| async { axum::Json(serde_json::json!({"ready": true})) }))
+        .route("/v2/health/live", get(|| async { axum::Json(json!({"live": true})) }))
+        .route("/v2/health/ready", get(server_ready))
         .route("/v2/models/{name}", get(model_metadata))
         .route("/v2/models/{name}/ready", get(model_ready))
         .route("/v2/models/{name}/infer", post(infer))
@@ -201,15 +239,39 @@ fn unknown(shared: &Shared, name: &str) -> Response {
 
 async fn model_metadata(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
     match shared.models.iter().find(|model| model.name() == name) {
-        Some(model) => axum::Json(metadata(model)).into_response(),
+        Some(model) => match model.declared() {
+            Ok(opened) => axum::Json(metadata(&name, opened)).into_response(),
+            Err(reason) => unavailable(&reason),
+        },
         None => unknown(&shared, &name),
     }
 }
 
+/// There is no process with the model at present, whatever is asked of it.
+fn unavailable(reason: &str) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "model_unavailable", reason)
+}
+
+/// `GET /v2/health/ready`: whether the model that answers is ready. Candidates have their own, and one that is not takes nothing out of service.
+async fn server_ready(State(shared): State<Arc<Shared>>) -> Response {
+    readiness(json!({}), shared.models.first().map_or(Ok(()), Model::ready))
+}
+
+fn readiness(mut document: Value, ready: Result<(), String>) -> Response {
+    document["ready"] = ready.is_ok().into();
+    match ready {
+        Ok(()) => axum::Json(document).into_response(),
+        Err(reason) => {
+            document["reason"] = reason.into();
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(document)).into_response()
+        }
+    }
+}
+
 async fn model_ready(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
-    match shared.models.iter().any(|model| model.name() == name) {
-        true => axum::Json(serde_json::json!({"name": name, "ready": true})).into_response(),
-        false => unknown(&shared, &name),
+    match shared.models.iter().find(|model| model.name() == name) {
+        Some(model) => readiness(json!({"name": name}), model.ready()),
+        None => unknown(&shared, &name),
     }
 }
 
@@ -276,8 +338,13 @@ async fn infer(
             return problem(StatusCode::BAD_REQUEST, "malformed_input", &format!("input `{input}` {what}"));
         }
     };
-    if let Some(output) = request.outputs.iter().find(|wanted| !asked.has_output(&wanted.name)) {
-        let names: Vec<&str> = asked.outputs().iter().map(|port| port.name.as_str()).collect();
+    let outputs = match asked.declared() {
+        Ok(opened) => &opened.outputs,
+        Err(reason) => return unavailable(&reason),
+    };
+    let is_known = |name: &str| outputs.iter().any(|port| port.name == name);
+    if let Some(output) = request.outputs.iter().find(|wanted| !is_known(&wanted.name)) {
+        let names: Vec<&str> = outputs.iter().map(|port| port.name.as_str()).collect();
         let detail =
             format!("the model has no output `{}`; its outputs are {}", output.name, names.join(", "));
         return problem(StatusCode::BAD_REQUEST, "unknown_output", &detail);
@@ -286,47 +353,38 @@ async fn infer(
     for model in shared.models.iter().filter(|model| model.name() != name) {
         model.mirror(Arc::clone(&batch), (shared.recorder.clone(), event_id.clone()));
     }
-    let answered = asked.ask(Arc::clone(&batch), shared.deadline).await;
-    match answered {
+    match asked.ask(batch, shared.deadline).await {
         Ok((outputs, took)) => {
             if let Some(recorder) = &shared.recorder {
                 recorder.record(asked.name(), &event_id, (&outputs, took));
             }
             axum::Json(answer_of(asked.name(), &request, &outputs)).into_response()
         }
-        Err(Refused::Full) => problem(
+        Err(refused) => why(refused),
+    }
+}
+
+/// Why a request has no answer.
+fn why(refused: Refused) -> Response {
+    match refused {
+        Refused::Full => problem(
             StatusCode::TOO_MANY_REQUESTS,
             "queue_full",
             "too many requests wait for this model; try again later",
         ),
-        Err(Refused::Late) => problem(
+        Refused::Late => problem(
             StatusCode::SERVICE_UNAVAILABLE,
             "deadline_exceeded",
             "the model did not answer before the deadline",
         ),
-        Err(Refused::Input(what)) => problem(StatusCode::BAD_REQUEST, "wrong_input", &what),
-        Err(Refused::Failed(what)) => problem(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", &what),
+        Refused::Gone(reason) => unavailable(&reason),
+        Refused::Input(what) => problem(StatusCode::BAD_REQUEST, "wrong_input", &what),
+        Refused::Failed(what) => problem(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", &what),
     }
 }
 
 /// `GET /metrics`: what each model answered, refused and lost, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> String {
-    let mut text = "# HELP windvane_shadow_requests_total Requests of served models by what became of them.\n# TYPE windvane_shadow_requests_total counter\n".to_owned();
-    for model in &shared.models {
-        for (outcome, count) in model.counts() {
-            text += &format!(
-                "windvane_shadow_requests_total{{model={:?},outcome=\"{outcome}\"}} {count}\n",
-                model.name()
-            );
-        }
-    }
-    text += "# HELP windvane_shadow_calls_total Calls of served models; requests that were put together are one.\n# TYPE windvane_shadow_calls_total counter\n";
-    for model in &shared.models {
-        text += &format!("windvane_shadow_calls_total{{model={:?}}} {}\n", model.name(), model.calls());
-    }
-    if let Some(recorder) = &shared.recorder {
-        text += "# HELP windvane_shadow_records_dropped_total Predictions that were not recorded because the collector did not keep up.\n# TYPE windvane_shadow_records_dropped_total counter\n";
-        text += &format!("windvane_shadow_records_dropped_total {}\n", recorder.dropped());
-    }
-    text
+    let dropped = shared.recorder.as_ref().map(Recorder::dropped);
+    metrics::text(&Served { models: &shared.models, dropped })
 }

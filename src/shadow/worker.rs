@@ -2,7 +2,8 @@
 //! So they run in a child that is bounded, and this process tells what became of it.
 //!
 //! The child gets its job on standard input and keeps reading it, so that it ends when its parent does. It answers in lines of
-//! JSON. Once the document has come it counts, whatever the runtime does while the child leaves.
+//! JSON. Once the document has come it counts, whatever the runtime does while the child leaves. A child with a model that is served
+//! gets its job the same way, and goes on in `serve/host.rs`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -18,19 +19,20 @@ use windvane_types::gate::Document;
 
 use super::arguments::Limits;
 use super::progress::{self, Bar};
+use super::serve::host;
 use crate::arenas;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 
 /// How often the child's memory is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// How long opening a model may take.
-pub(super) const OPENING: Duration = Duration::from_secs(300);
+const OPENING: Duration = Duration::from_secs(300);
 /// Lines that wait to be read.
 const LINES: usize = 64;
 /// Bytes of the child's last words that are told.
 const LAST_WORDS: usize = 400;
 /// Memory of the child beside that of its models.
-const OWN_BYTES: u64 = 512 << 20;
+pub(super) const OWN_BYTES: u64 = 512 << 20;
 
 /// What the child is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +46,7 @@ struct Order {
 enum What {
     Gate(Job),
     Bench(BenchJob),
+    Serve(host::Job),
 }
 
 /// What the child tells.
@@ -71,6 +74,16 @@ pub fn gate(job: &Job, limits: Limits, bar: &Bar) -> Result<Document, Failure> {
 pub fn bench(job: &BenchJob, limits: Limits, bar: &Bar) -> Result<bench::Document, Failure> {
     let done = ask(What::Bench(job.clone()), limits, bar)?;
     Ok(serde_json::from_value(done).context("the worker's document cannot be read")?)
+}
+
+/// The line that makes a child the host of a served model.
+///
+/// # Errors
+/// A path is not UTF-8.
+pub(super) fn order(job: &host::Job, memory_bytes: u64) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&Order { what: What::Serve(job.clone()), memory_bytes })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn ask(what: What, limits: Limits, bar: &Bar) -> Result<serde_json::Value, Failure> {
@@ -187,7 +200,7 @@ impl Drop for Watch {
     }
 }
 
-fn reason(blame: Blame) -> Reason {
+pub(super) fn reason(blame: Blame) -> Reason {
     match blame {
         Blame::Usage => Reason::Usage,
         Blame::Data => Reason::Data,
@@ -214,7 +227,7 @@ fn lines(stdout: ChildStdout) -> Receiver<Told> {
 }
 
 /// The end of what the child wrote to standard error; the thread ends with the child.
-fn last_words(mut stderr: ChildStderr) -> Receiver<String> {
+pub(super) fn last_words(mut stderr: ChildStderr) -> Receiver<String> {
     let (send, receive) = sync_channel(1);
     std::thread::spawn(move || {
         let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
@@ -230,7 +243,7 @@ fn last_words(mut stderr: ChildStderr) -> Receiver<String> {
 }
 
 /// Resident memory of a process; `None` where the system does not say.
-fn resident_bytes(pid: u32) -> Option<u64> {
+pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
@@ -244,16 +257,22 @@ pub fn serve() -> CommandResult {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("cannot read the job")?;
     let order: Order = serde_json::from_str(&line)
-        .context("the job cannot be read; `windvane shadow run` starts this command for itself")?;
-    end_with_parent();
-    let device = match &order.what {
-        What::Gate(job) => job.session.device,
-        What::Bench(job) => job.session.device,
+        .context("the job cannot be read; `windvane shadow run` and `windvane shadow serve` start this command for themselves")?;
+    let begin = |device| {
+        end_with_parent();
+        bound(device, order.memory_bytes);
     };
-    bound(device, order.memory_bytes);
-    let told = match order.what {
-        What::Gate(job) => answer(run::run(&job, &mut |progress| tell(&Told::Progress(progress)))),
-        What::Bench(job) => answer(bench::run(&job, &mut |progress| tell(&Told::Progress(progress)))),
+    let mut progress = |progress| tell(&Told::Progress(progress));
+    let told = match &order.what {
+        What::Gate(job) => {
+            begin(job.session.device);
+            answer(run::run(job, &mut progress))
+        }
+        What::Bench(job) => {
+            begin(job.session.device);
+            answer(bench::run(job, &mut progress))
+        }
+        What::Serve(job) => return host::run(job, order.memory_bytes),
     };
     tell(&told);
     Ok(Exit::Ok)

@@ -1,20 +1,23 @@
-//! A served model: one thread owns its session, and a queue with a bound stands in front.
+//! A served model: one thread owns the process that runs it, and a queue with a bound stands in front.
 //!
-//! The thread takes what waits, up to the largest call, and waits a little for more where it was told to. Requests of one shape go into
+//! While there is no process the thread answers in its place, so that nobody waits for one (`keeper.rs`). Else it takes what waits, up to the largest call, and waits a little for more where it was told to. Requests of one shape go into
 //! one call; where that call fails each is asked alone, so that one bad request is no fault of the others. That an axis is open does not
 //! say that it counts requests: it may be time, or a model may look at all rows at once. So the first calls with several requests are held
 //! against one of them asked alone, and a model that answers otherwise gets no such calls.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use windvane_shadow::pace::Batching;
-use windvane_shadow::{Batch, Outputs, Port, Runtime, Session, SessionError, SessionOptions, Stack};
+use windvane_shadow::{Batch, Outputs, Stack};
 
+use super::health::Health;
+use super::host::{Job, Opened};
+use super::keeper::Keeper;
+use super::process::{Bounds, Cause, Ended, Process};
 use super::record::Recorder;
 
 /// Calls with several requests in which one of them is asked alone as well, until the model is trusted to answer row by row.
@@ -27,16 +30,19 @@ pub(super) enum Refused {
     Full,
     /// The deadline has passed.
     Late,
+    /// There is no process with the model at present, or it was lost with the request.
+    Gone(String),
     /// The request does not fit the model.
     Input(String),
     /// The model failed on it.
     Failed(String),
 }
 
-type Answer = Result<(Outputs, Duration), Refused>;
+/// What a model says to a request, and how long it took.
+pub(super) type Answer = Result<(Outputs, Duration), Refused>;
 
 /// A request that waits.
-struct Waiting {
+pub(super) struct Waiting {
     batch: Arc<Batch>,
     /// Nobody wants the answer after this.
     until: Option<Instant>,
@@ -56,62 +62,102 @@ enum To {
     Record(Option<Recorder>, String),
 }
 
-/// What became of requests; the names are labels.
+/// What became of requests and processes; the names are labels.
 #[derive(Debug, Default)]
-struct Counts {
+pub(super) struct Counts {
     answered: AtomicU64,
     failed: AtomicU64,
     shed: AtomicU64,
     late: AtomicU64,
+    unavailable: AtomicU64,
     calls: AtomicU64,
+    /// Processes that were lost, in the order of [`Cause::ALL`].
+    lost: [AtomicU64; Cause::ALL.len()],
+}
+
+impl Counts {
+    /// Counts a process that was lost.
+    pub(super) fn lost(&self, cause: Cause) {
+        let places = Cause::ALL.iter().zip(&self.lost);
+        places.filter(|(one, _)| **one == cause).for_each(|(_, count)| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// Answers a request for which there is no process.
+    pub(super) fn refuse(&self, waiting: Waiting, reason: String) {
+        self.unavailable.fetch_add(1, Ordering::Relaxed);
+        if let To::Client(client) = waiting.to {
+            // A client that went away wants no answer.
+            let _ = client.send(Err(Refused::Gone(reason)));
+        }
+    }
 }
 
 /// A model and the way to it.
 pub(super) struct Model {
     name: String,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    /// What it declares, once it was open.
+    opened: Arc<OnceLock<Opened>>,
     queue: SyncSender<Waiting>,
     counts: Arc<Counts>,
+    health: Arc<Health>,
 }
 
 impl Model {
-    /// Opens a model and starts its thread, which ends when the model is dropped.
-    pub(super) fn open(
-        runtime: &Runtime,
-        (name, path): (&str, &PathBuf),
-        (options, batching, queue): (&SessionOptions, Batching, usize),
-    ) -> Result<Self, SessionError> {
-        let session = Session::open(runtime, path, options)?;
+    /// Starts a model's thread, which keeps a process with it and ends when the model is dropped. What comes of opening it for the first time
+    /// is told once.
+    pub(super) fn start(
+        (name, job): (&str, Job),
+        (bounds, batching, queue): (Bounds, Batching, usize),
+    ) -> (Self, oneshot::Receiver<Result<(), Ended>>) {
         let (send, receive) = sync_channel(queue);
-        let counts = Arc::new(Counts::default());
+        let (first, told) = oneshot::channel();
         let model = Self {
             name: name.to_owned(),
-            inputs: session.inputs().to_vec(),
-            outputs: session.outputs().to_vec(),
+            opened: Arc::default(),
             queue: send,
-            counts: Arc::clone(&counts),
+            counts: Arc::default(),
+            health: Arc::new(Health::new()),
         };
-        let name = name.to_owned();
-        let worker = Worker { name, session, batching, counts, unchecked: CHECKED_CALLS };
-        std::thread::spawn(move || worker.work(&receive));
-        Ok(model)
+        let keeper = Keeper {
+            name: name.to_owned(),
+            job,
+            bounds,
+            batching,
+            opened: Arc::clone(&model.opened),
+            counts: Arc::clone(&model.counts),
+            health: Arc::clone(&model.health),
+            first: Some(first),
+        };
+        std::thread::spawn(move || keeper.keep(&receive));
+        (model, told)
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn inputs(&self) -> &[Port] {
-        &self.inputs
+    /// What the model declares.
+    ///
+    /// # Errors
+    /// It was never open: why.
+    pub(super) fn declared(&self) -> Result<&Opened, String> {
+        match self.opened.get() {
+            Some(opened) => Ok(opened),
+            // Between the two looks it may have been opened; whoever asks again finds that.
+            None => {
+                Err(self.health.answers().err().unwrap_or_else(|| "the model is being opened".to_owned()))
+            }
+        }
     }
 
-    pub(super) fn outputs(&self) -> &[Port] {
-        &self.outputs
-    }
-
-    pub(super) fn has_output(&self, name: &str) -> bool {
-        self.outputs.iter().any(|port| port.name == name)
+    /// Whether traffic should be sent to it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn ready(&self) -> Result<(), String> {
+        self.health.ready()
     }
 
     /// Asks, and waits no longer than the deadline.
@@ -120,7 +166,7 @@ impl Model {
         self.send(Waiting { batch, until: Some(Instant::now() + deadline), to: To::Client(send) })?;
         match tokio::time::timeout(deadline, receive).await {
             Ok(Ok(answer)) => answer,
-            // The thread sends nothing where it saw that the deadline had passed.
+            // The thread sends nothing where it saw that the deadline had passed, or where it has ended.
             Ok(Err(_)) | Err(_) => Err(Refused::Late),
         }
     }
@@ -131,6 +177,10 @@ impl Model {
     }
 
     fn send(&self, waiting: Waiting) -> Result<(), Refused> {
+        if let Err(reason) = self.health.answers() {
+            self.counts.unavailable.fetch_add(1, Ordering::Relaxed);
+            return Err(Refused::Gone(reason));
+        }
         self.queue.try_send(waiting).map_err(|error| {
             self.counts.shed.fetch_add(1, Ordering::Relaxed);
             match error {
@@ -146,7 +196,7 @@ impl Model {
     }
 
     /// What became of requests so far.
-    pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
+    pub(super) fn counts(&self) -> [(&'static str, u64); 5] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.counts;
         [
@@ -154,31 +204,61 @@ impl Model {
             ("failed", of(&counts.failed)),
             ("shed", of(&counts.shed)),
             ("late", of(&counts.late)),
+            ("unavailable", of(&counts.unavailable)),
         ]
+    }
+
+    /// Processes that were lost so far, by cause.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let places = Cause::ALL.iter().zip(&self.counts.lost);
+        places.map(|(cause, count)| (cause.as_str(), count.load(Ordering::Relaxed)))
     }
 }
 
-/// What the model's thread owns.
-struct Worker {
+/// How often a process that nobody asks is looked at.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// What the model's thread owns while there is a process.
+pub(super) struct Worker {
     name: String,
-    session: Session,
+    process: Process,
+    opened: Opened,
     batching: Batching,
     counts: Arc<Counts>,
     /// Calls with several requests that have still to be held against one of them.
     unchecked: u32,
+    /// Why the process is no more.
+    ended: Option<Ended>,
 }
 
 impl Worker {
-    fn work(mut self, queue: &Receiver<Waiting>) {
-        if !self.session.stacks() {
-            self.batching = Batching::NONE;
+    /// A process whose model is open.
+    pub(super) fn new(
+        name: &str,
+        (process, opened): (Process, Opened),
+        (batching, counts): (Batching, Arc<Counts>),
+    ) -> Self {
+        let batching = if opened.stacks { batching } else { Batching::NONE };
+        let name = name.to_owned();
+        Self { name, process, opened, batching, counts, unchecked: CHECKED_CALLS, ended: None }
+    }
+
+    /// Answers what comes, until the process is lost; `None` where nothing will come any more.
+    pub(super) fn work(mut self, queue: &Receiver<Waiting>) -> Option<Ended> {
+        while self.ended.is_none() {
+            match queue.recv_timeout(IDLE) {
+                Ok(first) => self.ask(gather(first, queue, self.batching)),
+                Err(RecvTimeoutError::Timeout) => self.ended = self.process.look().err(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
         }
-        while let Ok(first) = queue.recv() {
-            let gathered = gather(first, queue, self.batching);
-            for group in self.groups(gathered) {
-                for waiting in self.together(group) {
-                    self.alone(waiting);
-                }
+        self.ended
+    }
+
+    fn ask(&mut self, gathered: Vec<Waiting>) {
+        for group in self.groups(gathered) {
+            for waiting in self.together(group) {
+                self.alone(waiting);
             }
         }
     }
@@ -189,7 +269,7 @@ impl Worker {
         for waiting in gathered {
             let goes = |group: &&mut Vec<Waiting>| {
                 let pair = (&*group[0].batch, &*waiting.batch);
-                self.batching.rows_max > 1 && Stack::goes(self.session.inputs(), pair)
+                self.batching.rows_max > 1 && Stack::goes(&self.opened.inputs, pair)
             };
             match groups.iter_mut().find(goes) {
                 Some(group) => group.push(waiting),
@@ -206,11 +286,13 @@ impl Worker {
             return group;
         }
         let batches: Vec<&Batch> = group.iter().map(|waiting| &*waiting.batch).collect();
-        let Some(stack) = Stack::of(self.session.inputs(), &batches) else { return group };
-        let (answered, took) = self.call(stack.batch());
-        let Ok(outputs) = answered else { return group };
+        let Some(stack) = Stack::of(&self.opened.inputs, &batches) else { return group };
+        let Ok((outputs, took)) = self.call(stack.batch()) else { return group };
         let answers = stack.cut(&outputs).filter(|answers| self.are_by_row(&group, answers));
         let Some(answers) = answers else {
+            if self.ended.is_some() {
+                return group;
+            }
             self.batching = Batching::NONE;
             let model = self.name.as_str();
             tracing::warn!(
@@ -235,15 +317,15 @@ impl Worker {
         if group.iter().any(|waiting| *waiting.batch != *last.batch) {
             self.unchecked -= 1;
         }
-        self.call(&last.batch).0.is_ok_and(|alone| alone.is_near(answer))
+        self.call(&last.batch).is_ok_and(|(alone, _)| alone.is_near(answer))
     }
 
     fn alone(&mut self, waiting: Waiting) {
         if self.is_late(&waiting) {
             return;
         }
-        let (answered, took) = self.call(&waiting.batch);
-        self.answer(waiting, answered.map(|outputs| (outputs, took)));
+        let answered = self.call(&waiting.batch);
+        self.answer(waiting, answered);
     }
 
     /// Whether nobody wants the answer any more. It counts that, and whoever asks drops the request.
@@ -255,24 +337,35 @@ impl Worker {
         is_late
     }
 
-    fn call(&mut self, batch: &Batch) -> (Result<Outputs, SessionError>, Duration) {
-        let began = Instant::now();
-        let answered = self.session.run(batch, 0..batch.rows());
+    /// Asks the process; once it is lost there is no further answer.
+    fn call(&mut self, batch: &Batch) -> Answer {
+        let gone = |ended: &Ended| Refused::Gone(format!("{}; it is started again", ended.reason));
+        if let Some(ended) = &self.ended {
+            return Err(gone(ended));
+        }
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
-        (answered, began.elapsed())
+        match self.process.call(batch) {
+            Ok(answer) => answer,
+            Err(ended) => {
+                let refused = gone(&ended);
+                self.ended = Some(ended);
+                Err(refused)
+            }
+        }
     }
 
-    fn answer(&self, waiting: Waiting, answered: Result<(Outputs, Duration), SessionError>) {
+    fn answer(&self, waiting: Waiting, answered: Answer) {
         let count = match &answered {
             _ if waiting.is_unwanted() => &self.counts.late,
             Ok(_) => &self.counts.answered,
+            Err(Refused::Gone(_)) => &self.counts.unavailable,
             Err(_) => &self.counts.failed,
         };
         count.fetch_add(1, Ordering::Relaxed);
         match waiting.to {
             To::Client(client) => {
                 // A client that went away wants no answer.
-                let _ = client.send(answered.map_err(refused));
+                let _ = client.send(answered);
             }
             To::Record(recorder, event_id) => {
                 if let (Some(recorder), Ok((outputs, took))) = (recorder, answered) {
@@ -295,12 +388,6 @@ fn gather(first: Waiting, queue: &Receiver<Waiting>, batching: Batching) -> Vec<
         }
     }
     gathered
-}
-
-fn refused(error: SessionError) -> Refused {
-    let is_input = matches!(error, SessionError::MissingInput { .. } | SessionError::WrongInput { .. });
-    let told = format!("{:#}", anyhow::Error::new(error));
-    if is_input { Refused::Input(told) } else { Refused::Failed(told) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use windvane_shadow::traffic::{Request, named};
 use windvane_shadow::{Element, Outputs, Port, Tensor};
 
-use super::model::Model;
+use super::host::Opened;
 
 /// The version of every model.
 pub(super) const VERSION: &str = "1";
@@ -17,7 +17,7 @@ pub(super) fn server() -> Value {
 }
 
 /// `GET /v2/models/{name}`.
-pub(super) fn metadata(model: &Model) -> Value {
+pub(super) fn metadata(name: &str, opened: &Opened) -> Value {
     let port = |port: &Port| {
         let shape: Vec<i64> = port
             .shape
@@ -27,11 +27,11 @@ pub(super) fn metadata(model: &Model) -> Value {
         json!({"name": port.name, "datatype": named(port.element), "shape": shape})
     };
     json!({
-        "name": model.name(),
+        "name": name,
         "versions": [VERSION],
         "platform": "onnxruntime_onnx",
-        "inputs": model.inputs().iter().map(port).collect::<Vec<_>>(),
-        "outputs": model.outputs().iter().map(port).collect::<Vec<_>>(),
+        "inputs": opened.inputs.iter().map(port).collect::<Vec<_>>(),
+        "outputs": opened.outputs.iter().map(port).collect::<Vec<_>>(),
     })
 }
 
