@@ -35,6 +35,7 @@ mod schema;
 mod seeded;
 mod service;
 mod shadow;
+mod shadow_serve;
 mod shadow_store;
 mod spool;
 mod telemetry;
