@@ -7,6 +7,9 @@ import json
 import os
 import re
 import subprocess
+import threading
+import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,19 +109,49 @@ def gate(champion: Path, candidate: Path, traffic: Path, *more: str) -> Gate:
 
 
 class Served:
-    """Models behind the Open Inference Protocol."""
+    """Models behind the Open Inference Protocol. It waits until those of `ready` are; all, where none are named."""
 
-    def __init__(self, models: dict[str, Path], *more: str):
+    def __init__(self, models: dict[str, Path], *more: str, ready: tuple[str, ...] | None = None):
         words = [WINDVANE, "--log-format", "json", "shadow", "serve", "--offline", "--listen", "127.0.0.1:0"]
         words += more if "--deadline-ms" in more else ["--deadline-ms", "60000", *more]
         for name, path in models.items():
             words += ["--model", f"{name}={path}"]
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if found := re.search(r'"address":"(http://[^"]+)"', line):
-                self.url = found[1]
-                return
-        raise AssertionError(f"the models are not served: {self.process.wait()}")
+        self.url, self.log = None, []
+        listening = threading.Event()
+        def read():
+            for line in self.process.stderr:
+                self.log.append(line)
+                if found := re.search(r'"address":"(http://[^"]+)"', line):
+                    self.url = found[1]
+                    listening.set()
+            listening.set()
+        self.reader = threading.Thread(target=read)
+        self.reader.start()
+        listening.wait(60)
+        assert self.url, f"the models are not served: {self.log}"
+        for name in models if ready is None else ready:
+            self.until(lambda name=name: self.status(f"/v2/models/{name}/ready")[0] == 200, f"{name} is ready")
+
+    def until(self, holds, what: str, seconds: float = 60):
+        """Waits until something holds, and gives it."""
+        end = time.monotonic() + seconds
+        while not (found := holds()):
+            assert time.monotonic() < end, (what, self.log[-20:])
+            time.sleep(0.02)
+        return found
+
+    def status(self, path: str) -> tuple[int, dict]:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
+
+    def pids(self, name: str) -> list[int]:
+        """The processes that had this model open, the latest last."""
+        lines = [json.loads(line) for line in list(self.log) if line.startswith("{")]
+        return [line["pid"] for line in lines if line.get("message") == "a model is open" and line["model"] == name]
 
     def get(self, path: str) -> dict:
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
@@ -146,8 +179,9 @@ class Served:
 
     def close(self) -> int:
         self.process.terminate()
-        self.process.stderr.read()
-        return self.process.wait(timeout=30)
+        code = self.process.wait(timeout=30)
+        self.reader.join(timeout=30)
+        return code
 
 
 def json_of(value: np.ndarray) -> list:
