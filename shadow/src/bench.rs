@@ -148,11 +148,20 @@ fn requests(job: &BenchJob, session: &Session, rows: usize) -> Result<Batch, Run
     let declared = |port: &Port| format!("model `{}` as {port}", session.model());
     let inputs = session.inputs().iter().map(|port| (port.name.clone(), (port.element, declared(port))));
     let wanted = Wanted { inputs: inputs.collect(), ..Wanted::default() };
-    let chunk = Traffic::open(path)?.read(wanted, None)?.recv().ok().transpose()?;
-    let batch = chunk.and_then(|chunk| chunk.batches.into_iter().next()).filter(|batch| batch.rows() > 0);
-    let Some(batch) = batch else { return Ok(zeros(session.inputs(), rows)?) };
-    let repeated: Vec<usize> = (0..rows).map(|row| row % batch.rows()).collect();
-    Ok(take_rows(&batch, &repeated))
+    let mut refused = None;
+    for chunk in Traffic::open(path)?.read(wanted, None)? {
+        let chunk = chunk?;
+        if let Some(batch) = chunk.batches.iter().find(|batch| batch.rows() > 0) {
+            let repeated: Vec<usize> = (0..rows).map(|row| row % batch.rows()).collect();
+            return Ok(take_rows(batch, &repeated));
+        }
+        refused = refused.or(chunk.skipped.into_iter().next());
+    }
+    // Traffic without requests says nothing; traffic of which none can be asked is no traffic of this model.
+    match refused {
+        None => Ok(zeros(session.inputs(), rows)?),
+        Some(refused) => Err(refused.error.into()),
+    }
 }
 
 fn zeros(inputs: &[Port], rows: usize) -> Result<Batch, crate::error::SessionError> {

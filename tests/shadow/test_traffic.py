@@ -96,6 +96,33 @@ def test_values_arrive_where_they_belong(probe, broken, tmp_path):
         np.testing.assert_allclose(worst["candidate"]["y"]["first"][1], data["x"][row][1] + 1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("share, code, verdict", [(0.01, 0, "pass"), (0.001, 2, "inconclusive")])
+def test_rows_with_broken_cells_are_left_out_named_and_bounded(share, code, verdict, probe, tmp_path):
+    data = rows(600)
+    table = pa.table({
+        "x": pa.FixedSizeListArray.from_arrays(pa.array(data["x"].reshape(-1)), 3),
+        "n": pa.array([None if row in (7, 500) else int(n) for row, n in enumerate(data["n"])]),
+        "s": pa.array(data["s"][:, 0].tolist()),
+    })
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "bounded.toml").write_text(f"[gate]\nmin_requests = 500\nskipped_share_max = {share}\n\n{POLICY}")
+    found = gate(probe, probe, tmp_path / "a.parquet", "--policy", tmp_path / "bounded.toml")
+    assert found.code == code, found.error or found.document["checks"]
+    skipped = found.document["skipped"]
+    assert (found.document["requests"], skipped["n"]) == (598, 2)
+    assert [one["request"] for one in skipped["first"]] == [7, 500]
+    assert "row 500 of `n`" in skipped["first"][1]["reason"], skipped
+    [check] = [check for check in found.document["checks"] if check["check"] == "skipped"]
+    assert check["verdict"] == verdict, check
+
+
+def test_traffic_of_which_no_row_can_be_asked_does_not_fit(probe, tmp_path):
+    table = pa.table({"x": pa.array([[1.0, 2.0, 3.0]] * 3), "n": pa.array([None] * 3, pa.int64()), "s": pa.array(["a"] * 3)})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    found = gate(probe, probe, tmp_path / "a.parquet", "--policy", tmp_path / "gate.toml")
+    assert found.code == 65 and "row 0 of `n`" in found.error, found.error
+
+
 def test_pickles_are_refused(probe, tmp_path):
     data = rows(5)
     np.savez(tmp_path / "a.npz", **(data | {"s": np.array([["a"]] * 5, dtype=object)}))

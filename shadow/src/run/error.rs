@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::error::{RuntimeError, SessionError};
 use crate::policy::PolicyError;
-use crate::traffic::TrafficError;
+use crate::traffic::{SkippedBy, TrafficError};
 
 /// Why there is no document.
 #[derive(Debug, Error)]
@@ -53,6 +53,15 @@ pub enum RunError {
     /// The original pace needs instants.
     #[error("the pace `original` needs the column with the instants of requests (--time COLUMN)")]
     NoInstants,
+}
+
+impl From<SkippedBy> for RunError {
+    fn from(error: SkippedBy) -> Self {
+        match error {
+            SkippedBy::Traffic(error) => Self::Traffic(error),
+            SkippedBy::Session(error) => Self::Session(error),
+        }
+    }
 }
 
 /// Whose fault it is that there is no document.

@@ -4,7 +4,7 @@ use windvane_types::gate::{SkippedRequest, SkippedRequests};
 
 use super::RunError;
 use crate::replay::chain;
-use crate::traffic::{Skipped, SkippedBy};
+use crate::traffic::Skipped;
 
 /// Requests that are named, and those that a note has room for.
 const NAMED_MAX: usize = 20;
@@ -26,10 +26,7 @@ impl Skips {
             if self.first.len() < NAMED_MAX {
                 self.first.push(SkippedRequest { request, id: name, reason: chain(&error) });
             }
-            self.error.get_or_insert_with(|| match error {
-                SkippedBy::Traffic(error) => RunError::Traffic(error),
-                SkippedBy::Session(error) => RunError::Session(error),
-            });
+            self.error.get_or_insert_with(|| error.into());
         }
     }
 

@@ -3,8 +3,10 @@
 //! Tables are written by tools that have their own ideas of numbers, so numbers may become the declared float or integer
 //! type where that holds them; a number never becomes a text, nor a text a number.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -14,17 +16,19 @@ use arrow::error::ArrowError;
 use crate::tensor::{Element, Values};
 
 /// The elements of some rows, and the shape of each.
+#[derive(Debug)]
 pub(super) struct Converted {
     pub(super) values: Values,
     pub(super) shape: Vec<usize>,
 }
 
 /// Why a column does not become an input.
+#[derive(Debug)]
 pub(super) enum Refusal {
     /// The column as a whole: a sentence about it.
     Column(String),
-    /// A row: its number in the array, and what is in it.
-    Cell(usize, String),
+    /// Some of its rows: the number of each in the array, and what is in it. Without them further rows may turn out to be wrong.
+    Cells(Vec<(usize, String)>),
 }
 
 impl From<ArrowError> for Refusal {
@@ -43,25 +47,32 @@ pub(super) fn convert(column: &ArrayRef, element: Element) -> Result<Converted, 
         )));
     }
     let width = shape.iter().product::<usize>().max(1);
-    let values = leaf_values(&leaf, element).map_err(|refusal| match refusal {
-        Refusal::Cell(at, value) => Refusal::Cell(at / width, value),
-        other => other,
-    })?;
+    let values = leaf_values(&leaf, element, width)?;
     Ok(Converted { values, shape })
+}
+
+/// Refuses the rows that have an element at fault, each once and by its first; a row has `width` elements.
+fn refuse(
+    at_fault: impl Iterator<Item = usize>,
+    width: usize,
+    word: impl Fn(usize) -> String,
+) -> Result<(), Refusal> {
+    let mut cells: Vec<(usize, String)> = Vec::new();
+    for at in at_fault {
+        if cells.last().is_none_or(|(row, _)| *row != at / width) {
+            cells.push((at / width, word(at)));
+        }
+    }
+    if cells.is_empty() { Ok(()) } else { Err(Refusal::Cells(cells)) }
 }
 
 /// Takes lists of one length apart: the elements of all rows, and the shape of a row.
 fn flatten(column: &ArrayRef) -> Result<(ArrayRef, Vec<usize>), Refusal> {
     let (mut leaf, mut shape) = (column.clone(), Vec::new());
     loop {
-        let missing = |leaf: &ArrayRef| match leaf
-            .nulls()
-            .and_then(|nulls| (0..leaf.len()).find(|i| nulls.is_null(*i)))
-        {
-            Some(row) => {
-                Err(Refusal::Cell(row / shape.iter().product::<usize>().max(1), "a missing list".to_owned()))
-            }
-            None => Ok(()),
+        let lists = shape.iter().product::<usize>().max(1);
+        let missing = |leaf: &ArrayRef| {
+            refuse((0..leaf.len()).filter(|at| leaf.is_null(*at)), lists, |_| "a missing list".to_owned())
         };
         let inner = match leaf.data_type() {
             DataType::FixedSizeList(_, width) => {
@@ -74,13 +85,11 @@ fn flatten(column: &ArrayRef) -> Result<(ArrayRef, Vec<usize>), Refusal> {
             DataType::List(_) => {
                 missing(&leaf)?;
                 let list = leaf.as_list::<i32>();
-                let width = list.iter().next().flatten().map_or(0, |row| row.len());
-                if let Some(row) = (0..leaf.len()).find(|row| list.value(*row).len() != width) {
-                    return Err(Refusal::Cell(
-                        row,
-                        format!("a list of {} where the row before has {width}", list.value(row).len()),
-                    ));
-                }
+                let length = |at: usize| usize::try_from(list.value_length(at)).unwrap_or(0);
+                let width = usual((0..leaf.len()).map(length));
+                refuse((0..leaf.len()).filter(|at| length(*at) != width), lists, |at| {
+                    format!("a list of {} where most rows around it have one of {width}", length(at))
+                })?;
                 let first = usize::try_from(list.offsets()[0]).unwrap_or(0);
                 (list.values().slice(first, leaf.len() * width), width)
             }
@@ -99,6 +108,16 @@ fn flatten(column: &ArrayRef) -> Result<(ArrayRef, Vec<usize>), Refusal> {
     }
 }
 
+/// The length that most have, the first of them where several are as frequent.
+fn usual(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut seen: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (at, length) in lengths.enumerate() {
+        seen.entry(length).or_insert((0, at)).0 += 1;
+    }
+    let most = seen.into_iter().max_by_key(|(_, (n, first))| (*n, std::cmp::Reverse(*first)));
+    most.map_or(0, |(length, _)| length)
+}
+
 /// Whether a column of this type may become elements of that one.
 fn holds(from: &DataType, to: Element) -> bool {
     match to {
@@ -109,7 +128,7 @@ fn holds(from: &DataType, to: Element) -> bool {
     }
 }
 
-fn leaf_values(leaf: &ArrayRef, element: Element) -> Result<Values, Refusal> {
+fn leaf_values(leaf: &ArrayRef, element: Element, width: usize) -> Result<Values, Refusal> {
     let target = match element {
         Element::F16 => DataType::Float16,
         Element::F32 => DataType::Float32,
@@ -125,11 +144,14 @@ fn leaf_values(leaf: &ArrayRef, element: Element) -> Result<Values, Refusal> {
         Element::Bool => DataType::Boolean,
         Element::Text => DataType::Utf8,
     };
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let cast = cast_with_options(leaf, &target, &options)?;
-    let missing = |cast: &ArrayRef| (0..cast.len()).find(|row| cast.is_null(*row));
-    if let (false, Some(row)) = (element.is_float() || element == Element::Text, missing(&cast)) {
-        return Err(Refusal::Cell(row, "missing".to_owned()));
+    // What the type cannot hold becomes missing, and is told from what was missing before.
+    let cast = cast(leaf, &target)?;
+    let missing = leaf.logical_nulls();
+    let is_missing = |at: usize| missing.as_ref().is_some_and(|nulls| nulls.is_null(at));
+    let may_miss = element.is_float() || element == Element::Text;
+    if let Some(nulls) = cast.nulls().filter(|nulls| nulls.null_count() > 0) {
+        let at_fault = (0..nulls.len()).filter(|at| nulls.is_null(*at) && !(may_miss && is_missing(*at)));
+        refuse(at_fault, width, |at| if is_missing(at) { "missing".to_owned() } else { shown(leaf, at) })?;
     }
     fn whole<T: ArrowPrimitiveType>(array: &ArrayRef) -> Vec<T::Native> {
         array.as_primitive::<T>().values().to_vec()
@@ -156,6 +178,12 @@ fn leaf_values(leaf: &ArrayRef, element: Element) -> Result<Values, Refusal> {
     })
 }
 
+/// One element, for a message about it.
+fn shown(leaf: &ArrayRef, at: usize) -> String {
+    let word = words(&leaf.slice(at, 1)).ok().and_then(|words| words.into_iter().next().flatten());
+    word.unwrap_or_else(|| "a value".to_owned())
+}
+
 /// The rows of a column as words; times as microseconds since 1970 UTC.
 pub(super) fn words(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
     let column = match column.data_type() {
@@ -167,4 +195,80 @@ pub(super) fn words(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError
     let texts = cast(&column, &DataType::Utf8)?;
     let word = |text: Option<&str>| text.filter(|text| !text.is_empty() && *text != "NaN").map(str::to_owned);
     Ok(texts.as_string::<i32>().iter().map(word).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{BooleanArray, FixedSizeListArray, Int64Array, ListArray, NullArray, StringArray};
+    use arrow::datatypes::{Float64Type, Int64Type};
+
+    use super::*;
+
+    /// The rows that are refused, with what is in each.
+    fn refused(column: &ArrayRef, element: Element) -> Vec<(usize, String)> {
+        match convert(column, element) {
+            Err(Refusal::Cells(cells)) => cells,
+            other => panic!("no rows are refused: {other:?}"),
+        }
+    }
+
+    fn cell(row: usize, value: &str) -> (usize, String) {
+        (row, value.to_owned())
+    }
+
+    #[test]
+    fn every_row_with_a_cell_that_the_type_cannot_hold_is_named_with_it() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(300), None, Some(-1), Some(2)]));
+        let expected = [cell(1, "300"), cell(2, "missing"), cell(3, "-1")];
+        assert_eq!(refused(&numbers, Element::U8), expected);
+        assert_eq!(refused(&numbers, Element::I64), [cell(2, "missing")]);
+        let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None]));
+        assert_eq!(refused(&flags, Element::Bool), [cell(1, "missing")]);
+    }
+
+    #[test]
+    fn a_missing_float_is_nan_and_a_missing_text_is_empty() {
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+        for column in [numbers, Arc::new(NullArray::new(2))] {
+            let Values::F32(found) = convert(&column, Element::F32).unwrap().values else { panic!() };
+            assert!(found[1].is_nan(), "{found:?}");
+        }
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![None, Some("a")]));
+        let found = convert(&texts, Element::Text).unwrap().values;
+        assert_eq!(found, Values::Text(vec![String::new(), "a".to_owned()]));
+    }
+
+    #[test]
+    fn a_row_of_several_elements_is_named_once_by_its_first() {
+        let list = |row: [Option<i64>; 2]| Some(row);
+        let lists: ArrayRef = Arc::new(FixedSizeListArray::from_iter_primitive::<Int64Type, _, _>(
+            [list([Some(1), Some(2)]), list([Some(-3), Some(999)]), list([Some(4), None])],
+            2,
+        ));
+        assert_eq!(refused(&lists, Element::U8), [cell(1, "-3"), cell(2, "missing")]);
+    }
+
+    #[test]
+    fn lists_of_another_length_than_most_are_refused_and_missing_ones_before_them() {
+        let list = |lengths: &[Option<usize>]| -> ArrayRef {
+            let rows = lengths.iter().map(|length| length.map(|length| vec![Some(0.5); length]));
+            Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(rows))
+        };
+        // The first is not always the one that is right.
+        let ragged = [Some(2), Some(3), Some(3), Some(1)];
+        let told = |length| format!("a list of {length} where most rows around it have one of 3");
+        assert_eq!(refused(&list(&ragged), Element::F32), [(0, told(2)), (3, told(1))]);
+        assert_eq!(refused(&list(&[Some(3), None, Some(2)]), Element::F32), [cell(1, "a missing list")]);
+        let whole = convert(&list(&[Some(3), Some(3)]), Element::F32).unwrap();
+        assert_eq!((whole.shape, whole.values.len()), (vec![3], 6));
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_refused_as_a_whole() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
+        let Err(Refusal::Column(problem)) = convert(&texts, Element::F32) else { panic!() };
+        assert_eq!(problem, "has the type Utf8, which does not become float32");
+    }
 }

@@ -1,5 +1,5 @@
-//! Requests of recorded traffic that cannot be asked. Where each request brings its own types and shapes, as in a folder, one may be
-//! broken while the others are not: it is left out and told, and does not end the replay.
+//! Requests of recorded traffic that cannot be asked. Where each request brings its own types and shapes, as in a folder, or its own
+//! cells, as a row of a table, one may be broken while the others are not: it is left out and told, and does not end the replay.
 
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ use crate::error::SessionError;
 pub struct Skipped {
     /// Its number in the traffic, from 0.
     pub request: u64,
-    /// Its id, or the name of its file where it has none.
+    /// Its id, or the name of its file where it has none; of a table `row 7`.
     pub name: String,
     /// Why.
     pub error: SkippedBy,

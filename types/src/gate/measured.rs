@@ -194,7 +194,7 @@ pub struct SkippedRequests {
 pub struct SkippedRequest {
     /// Its number in the traffic, from 0.
     pub request: u64,
-    /// Its id, or the name of its file where it has none.
+    /// Its id, or the name of its file where it has none; of a table `row 7`.
     pub id: String,
     /// What is wrong with it.
     pub reason: String,
