@@ -1,5 +1,6 @@
 //! The collector's routes: ingestion, OpenTelemetry's protocol, health, readiness, metrics.
 
+mod body;
 mod cloudevents;
 mod grpc;
 mod health;
@@ -16,6 +17,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use windvane_types::event::Kind;
 
+pub use self::body::{BodyRefused, read_body};
 pub use self::health::Readiness;
 pub(crate) use self::problem::Problem;
 use crate::collector::Shared;

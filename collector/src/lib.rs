@@ -29,7 +29,7 @@ mod upload;
 pub use admission::{Caller, DEFINITIONS as GATE_DEFINITIONS, Gate, GateOptions};
 pub use collector::{Collector, Drained};
 pub use dead_letters::DeadLetter;
-pub use http::Readiness;
+pub use http::{BodyRefused, Readiness, read_body};
 pub use limits::NameLimits;
 pub use metrics::{DEFINITIONS, Definition};
 pub use options::CollectorOptions;

@@ -8,6 +8,7 @@
 //! Models are not trusted: this process loads none and no runtime. One that crashes, hangs or grows costs the requests that it has, and is
 //! started again.
 
+mod body;
 mod frame;
 mod health;
 pub(super) mod host;
@@ -26,6 +27,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use clap::Args;
@@ -225,6 +227,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v2/models/{name}/versions/{version}/infer", post(version_infer))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(body::BODY_TIMEOUT, body::whole))
         .with_state(shared)
 }
 

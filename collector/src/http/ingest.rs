@@ -10,8 +10,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
@@ -114,19 +113,9 @@ pub(super) async fn read_body(
     body: Body,
 ) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
     let permit = permit(shared)?;
-    let bytes_max = shared.options.body_bytes_max;
-    let declared =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|declared| declared > bytes_max) {
-        return Err(too_large(format!("the body has more than the {bytes_max} bytes that are accepted")));
-    }
-    let body = tokio::time::timeout(shared.options.body_timeout, collect(body, bytes_max)).await.map_err(
-        |_| {
-            let detail =
-                format!("the body did not arrive within {} s", shared.options.body_timeout.as_secs());
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
-        },
-    )??;
+    let bounds = (shared.options.body_bytes_max, shared.options.body_timeout);
+    let body = super::body::read_body(headers, body, bounds).await;
+    let body = body.map_err(|refused| Problem::new(refused.status(), refused.code(), refused.to_string()))?;
     Ok((body, permit))
 }
 
@@ -164,33 +153,6 @@ fn key_of(kind: Kind, key: &[u8]) -> Result<Uuid, Problem> {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     Ok(Uuid::from_bytes(half))
-}
-
-async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    let mut chunks = body.into_data_stream();
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| {
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "body_incomplete",
-                "the body ended before it was whole".to_owned(),
-            )
-        })?;
-        if all.is_empty() && first.is_empty() {
-            first = chunk;
-            continue;
-        }
-        if all.is_empty() {
-            all.extend_from_slice(&first);
-        }
-        all.extend_from_slice(&chunk);
-        if all.len() > bytes_max {
-            return Err(too_large(format!("the body has more than the {bytes_max} bytes that are accepted")));
-        }
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 pub(super) fn too_large(detail: String) -> Problem {
