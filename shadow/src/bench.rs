@@ -10,6 +10,7 @@ use windvane_stats::quantile_sketch::QuantileSketch;
 
 use crate::batch::Batch;
 use crate::device::SessionOptions;
+use crate::gpu::GpuMemory;
 use crate::pace::{Batching, Pace};
 use crate::port::Port;
 use crate::replay::Player;
@@ -91,8 +92,11 @@ pub struct Point {
     pub requests_per_s: f64,
     /// Calls that were timed.
     pub calls: u64,
-    /// Resident memory of the process behind it, in bytes.
+    /// Resident memory of the process with its sessions still open, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Memory of graphics processors that it holds then, in bytes; null without one, or where it is not told.
+    #[serde(default)]
+    pub gpu_memory_bytes: Option<u64>,
 }
 
 /// Tries all settings.
@@ -101,6 +105,7 @@ pub struct Point {
 /// The model or the traffic cannot be used, or the model fails.
 pub fn run(job: &BenchJob, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunError> {
     tell(Progress::Begins(Phase::Start));
+    let mut gpu = GpuMemory::before(job.session.device);
     let runtime = Runtime::load(&job.library)?;
     Session::probe(&runtime, &job.session)?;
     tell(Progress::Begins(Phase::OpenCandidate));
@@ -118,7 +123,7 @@ pub fn run(job: &BenchJob, tell: &mut dyn FnMut(Progress)) -> Result<Document, R
     let mut points = Vec::new();
     for sessions in &job.sessions {
         for size in &sizes {
-            points.push(point(&runtime, job, &batch, (*size, *sessions))?);
+            points.push(point((&runtime, &mut gpu), job, &batch, (*size, *sessions))?);
             tell(Progress::Requests(points.len() as u64, total));
         }
     }
@@ -197,14 +202,14 @@ struct Seen {
 }
 
 fn point(
-    runtime: &Runtime,
+    (runtime, gpu): (&Runtime, &mut Option<GpuMemory>),
     job: &BenchJob,
     batch: &Batch,
     (size, sessions): (usize, NonZeroUsize),
 ) -> Result<Point, RunError> {
     let opened: Result<Vec<Session>, _> =
         (0..sessions.get()).map(|_| Session::open(runtime, &job.model, &job.session)).collect();
-    let work = |mut session: Session| -> Result<Seen, RunError> {
+    let work = |mut session: Session| -> Result<(Seen, Session), RunError> {
         // Memory and kernels for this size are set up by the first calls.
         for _ in 0..3 {
             session.run(batch, 0..size)?;
@@ -217,19 +222,22 @@ fn point(
             seen.latency.push(call.elapsed().as_nanos() as f64 / 1e3, 1);
             seen.calls += 1;
         }
-        Ok(seen)
+        Ok((seen, session))
     };
     let began = Instant::now();
-    let found: Vec<Result<Seen, RunError>> = std::thread::scope(|scope| {
+    let found: Vec<Result<(Seen, Session), RunError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = opened?.into_iter().map(|session| scope.spawn(move || work(session))).collect();
         Ok::<_, RunError>(
             threads.into_iter().map(|thread| thread.join().expect("the thread does not panic")).collect(),
         )
     })?;
     let seconds = began.elapsed().as_secs_f64();
+    // The sessions are still open: what they hold is what is asked about.
+    let memory_bytes = crate::run::resident();
+    let gpu_memory_bytes = gpu.as_mut().and_then(GpuMemory::look);
     let mut all = Seen::default();
     for seen in found {
-        let seen = seen?;
+        let (seen, _session) = seen?;
         all.latency.merge(&seen.latency);
         all.calls += seen.calls;
     }
@@ -241,7 +249,8 @@ fn point(
         p99_us: quantile(0.99),
         requests_per_s: (all.calls * size as u64) as f64 / seconds,
         calls: all.calls,
-        memory_bytes: crate::run::resident(),
+        memory_bytes,
+        gpu_memory_bytes,
     })
 }
 

@@ -14,6 +14,7 @@ pub mod bench;
 pub mod compare;
 mod device;
 mod error;
+mod gpu;
 mod graph;
 pub mod judge;
 pub mod pace;

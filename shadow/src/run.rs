@@ -15,11 +15,12 @@ use std::time::Instant;
 pub use error::{Blame, RunError};
 pub(crate) use provenance::resident;
 use serde::{Deserialize, Serialize};
-use windvane_types::gate::{BatchRates, Document, Latency, Placement, SCHEMA, Throughput};
+use windvane_types::gate::{BatchRates, Document, Latency, Placement, Provenance, SCHEMA, Throughput};
 
 use crate::answer::Answer;
 use crate::compare::{Asked, Comparison, Noise};
 use crate::device::{Device, SessionOptions};
+use crate::gpu::GpuMemory;
 use crate::judge::{self, Evidence};
 use crate::pace::{Batching, Pace};
 use crate::policy::Policy;
@@ -122,6 +123,7 @@ pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunErr
         return Err(RunError::NoInstants);
     }
     tell(Progress::Begins(Phase::Start));
+    let gpu = GpuMemory::before(job.session.device);
     let runtime = Runtime::load(&job.library)?;
     Session::probe(&runtime, &job.session)?;
     let traffic = Traffic::open(&job.traffic)?;
@@ -135,6 +137,7 @@ pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunErr
     let fed = fed::choose(job, traffic, &wanted)?;
     let mut gate = Gate::new(&fed.job, policy, (champion, candidate), fed.traffic)?;
     gate.notes.extend(fed.note);
+    gate.gpu = gpu;
     tell(Progress::Begins(Phase::Compare));
     gate.compare(tell)?;
     gate.replay(tell)?;
@@ -168,6 +171,7 @@ struct Gate<'j> {
     players: (Player, Player),
     paths: (PathBuf, PathBuf),
     placements: (Placement, Placement),
+    gpu: Option<GpuMemory>,
     comparison: Comparison,
     noise: Noise,
     outcomes: Outcomes,
@@ -216,6 +220,7 @@ impl<'j> Gate<'j> {
             paths: (champion.path.clone(), candidate.path.clone()),
             players: (player(champion), player(candidate)),
             placements: Default::default(),
+            gpu: None,
             comparison,
             noise,
             outcomes,
@@ -282,6 +287,7 @@ impl<'j> Gate<'j> {
             sweeps.push(sweep::sweep(player, chunk));
         }
         self.by_batch = sweep::joined(&sweeps[0], &sweeps[1]);
+        let _ = self.gpu.as_mut().map(GpuMemory::look);
         Ok(())
     }
 
@@ -429,6 +435,8 @@ impl<'j> Gate<'j> {
             timings.0.quantile(q).zip(timings.1.quantile(q)).map(|(a, b)| b / a).filter(|r| r.is_finite())
         };
         let done = asked + skipped.n;
+        let provenance = provenance::gather(self.job, &self.policy, &self.players, &self.placements)?;
+        let gpu_memory_peak_bytes = self.gpu.as_mut().and_then(GpuMemory::peak);
         Ok(Document {
             schema: SCHEMA.to_owned(),
             verdict: Document::worst(&checks),
@@ -445,7 +453,7 @@ impl<'j> Gate<'j> {
             },
             throughput_per_s: self.throughput,
             quality,
-            provenance: provenance::gather(self.job, &self.policy, &self.players, &self.placements)?,
+            provenance: Provenance { gpu_memory_peak_bytes, ..provenance },
             notes: self.notes,
             not_asked: (done < self.total).then(|| self.total - done),
             override_by: None,

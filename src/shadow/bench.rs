@@ -99,7 +99,9 @@ pub fn run(arguments: &Arguments) -> CommandResult {
 fn table(document: &Document) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["batch", "sessions", "p50 µs", "p99 µs", "requests/s", "memory MB"]);
+    table.set_header(["batch", "sessions", "p50 µs", "p99 µs", "requests/s", "memory MB", "GPU MB"]);
+    let megabytes =
+        |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), |bytes| (bytes >> 20).to_string());
     for point in &document.points {
         table.add_row([
             point.batch.to_string(),
@@ -107,7 +109,8 @@ fn table(document: &Document) -> String {
             number(point.p50_us),
             number(point.p99_us),
             number(point.requests_per_s),
-            point.memory_bytes.map_or_else(|| "-".to_owned(), |bytes| (bytes >> 20).to_string()),
+            megabytes(point.memory_bytes),
+            megabytes(point.gpu_memory_bytes),
         ]);
     }
     let setting = |point: &Point| {

@@ -11,6 +11,7 @@ use windvane_types::hex;
 
 use super::{Job, RunError};
 use crate::device::Device;
+use crate::gpu;
 use crate::policy::Policy;
 use crate::replay::Player;
 
@@ -40,13 +41,14 @@ pub(super) fn gather(
         device: job.session.device.as_str().to_owned(),
         provider: job.session.device.provider().to_owned(),
         provider_options: job.session.told(),
-        gpu: (job.session.device != Device::Cpu).then(gpu).flatten(),
+        gpu: (job.session.device != Device::Cpu).then(|| gpu::described().or_else(gpu_of_files)).flatten(),
         pace: job.pace.to_string(),
         batch_max: job.batching.rows_max as u64,
         threads: job.session.threads.get() as u64,
         seeds,
         windvane: env!("CARGO_PKG_VERSION").to_owned(),
         memory_peak_bytes: memory_peak(),
+        gpu_memory_peak_bytes: None,
     })
 }
 
@@ -83,7 +85,7 @@ fn sha256(path: &Path) -> io::Result<(String, u64)> {
 }
 
 /// The graphics processors and their driver, as the driver's files tell them.
-fn gpu() -> Option<String> {
+fn gpu_of_files() -> Option<String> {
     let driver = std::fs::read_to_string("/proc/driver/nvidia/version").ok()?;
     let driver =
         driver.lines().next().unwrap_or_default().trim_start_matches("NVRM version:").trim().to_owned();

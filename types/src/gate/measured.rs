@@ -337,6 +337,9 @@ pub struct Provenance {
     pub windvane: String,
     /// Peak memory of the process that ran the models, in bytes; null where the system does not say.
     pub memory_peak_bytes: Option<u64>,
+    /// The most memory of graphics processors that this process was seen to hold, in bytes; null without one, or where it is not told.
+    #[serde(default)]
+    pub gpu_memory_peak_bytes: Option<u64>,
 }
 
 /// A model as it was compared.

@@ -69,6 +69,7 @@ fn a_page_says_what_the_report_says_and_whose_run_it_was() {
         "0.88 to 0.93",
         "Requests that agree, by output: &lt;score&gt; 91.00 %",
         "off by 0.2",
+        "– at most, of graphics processors –",
     ] {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
