@@ -60,4 +60,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(48, "fairness_outcomes_until", "0048_fairness_outcomes_until.sql"),
     migration!(49, "predictions_merge_base", "0049_predictions_merge_base.sql"),
     migration!(50, "spans_merge_base", "0050_spans_merge_base.sql"),
+    migration!(51, "outcomes_projection_mode", "0051_outcomes_projection_mode.sql"),
+    migration!(52, "outcomes_by_model", "0052_outcomes_by_model.sql"),
+    migration!(53, "predictions_by_day", "0053_predictions_by_day.sql"),
+    migration!(54, "predictions_by_day_of_old_parts", "0054_predictions_by_day_of_old_parts.sql"),
 ];

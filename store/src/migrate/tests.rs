@@ -115,6 +115,10 @@ fn published_migrations_never_change() {
     0048 5066ddb4986f011a fairness_outcomes_until
     0049 3b34c75ff76960bb predictions_merge_base
     0050 45412be00e1d51c8 spans_merge_base
+    0051 315479b5c11afab4 outcomes_projection_mode
+    0052 30f36b5bf663c329 outcomes_by_model
+    0053 0e5fc9dcda32397a predictions_by_day
+    0054 48f1ff70d22f6663 predictions_by_day_of_old_parts
     ");
 }
 

@@ -2,42 +2,67 @@
 
 use super::{BUCKET, FROM, OFFSET, TO, View, limit};
 
-/// What is recorded of each deployment: over all time, and within a span.
+/// The text of the fleet, whose span is cut by `$start` of a prediction's time.
+macro_rules! fleet {
+    ($start:literal) => {
+        concat!(
+            "
+    SELECT counted.model AS model, counted.version AS version, counted.environment AS environment,
+           counted.n_all AS predictions_all, counted.n AS predictions, counted.n_failed AS failures,
+           if(counted.n > 0 AND isFinite(timed.q[1]), timed.q[1], NULL) AS latency_p50_us,
+           if(counted.n > 0 AND isFinite(timed.q[3]), timed.q[3], NULL) AS latency_p99_us,
+           labelled.n AS outcomes_all, sum(counted.n_all) OVER (PARTITION BY counted.model) AS predictions_model,
+           formatDateTime(counted.first, '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
+           formatDateTime(counted.last, '%Y-%m-%dT%H:%i:%SZ') AS last_ts
+    FROM (
+        SELECT model, version, environment, sum(rows) AS n_all, sumIf(rows, within) AS n,
+               sumIf(rows, within AND failure) AS n_failed, min(since) AS first, max(until) AS last
+        FROM (
+            SELECT model, version, environment, status NOT IN ('', 'ok') AS failure,
+                   ",
+            $start,
+            "(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+                   AND ",
+            $start,
+            "(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC') AS within,
+                   count() AS rows, min(ts) AS since, max(ts) AS until
+            FROM windvane.predictions
+            GROUP BY model, version, environment, failure, within
+        )
+        GROUP BY model, version, environment
+    ) AS counted
+    LEFT JOIN (
+        SELECT model, version, environment, quantilesTDigest(0.5, 0.95, 0.99)(latency_us) AS q
+        FROM windvane.predictions
+        WHERE ",
+            $start,
+            "(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND ",
+            $start,
+            "(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+        GROUP BY model, version, environment
+    ) AS timed USING (model, version, environment)
+    LEFT JOIN (SELECT model, count() AS n FROM windvane.outcomes GROUP BY model) AS labelled USING (model)
+    ORDER BY counted.last DESC, model, version, environment
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
+        )
+    };
+}
+
+/// What is recorded of each deployment: over all time, and within a span of whole hours.
 pub const FLEET: View = View {
     name: "fleet",
-    about: "every model, version and environment: traffic, latency and failures within a span, when it was last seen",
+    about: "every model, version and environment: traffic, latency and failures within a span of whole hours, when it was last seen",
     parameters: &[FROM, TO, limit("200"), OFFSET],
-    text: "
-    SELECT known.model AS model, known.version AS version, known.environment AS environment,
-           known.n AS predictions_all, within.n AS predictions, failed.n AS failures,
-           if(within.n > 0 AND isFinite(within.q[1]), within.q[1], NULL) AS latency_p50_us,
-           if(within.n > 0 AND isFinite(within.q[3]), within.q[3], NULL) AS latency_p99_us,
-           labelled.n AS outcomes_all, sum(known.n) OVER (PARTITION BY known.model) AS predictions_model,
-           formatDateTime(known.first, '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
-           formatDateTime(known.last, '%Y-%m-%dT%H:%i:%SZ') AS last_ts
-    FROM (
-        SELECT model, version, environment, count() AS n, min(ts) AS first, max(ts) AS last
-        FROM windvane.predictions
-        GROUP BY model, version, environment
-    ) AS known
-    LEFT JOIN (
-        SELECT model, version, environment, count() AS n, quantilesTDigest(0.5, 0.95, 0.99)(latency_us) AS q
-        FROM windvane.predictions
-        WHERE toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-        GROUP BY model, version, environment
-    ) AS within USING (model, version, environment)
-    LEFT JOIN (
-        SELECT model, version, environment, count() AS n
-        FROM windvane.predictions
-        WHERE status NOT IN ('', 'ok')
-          AND toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-        GROUP BY model, version, environment
-    ) AS failed USING (model, version, environment)
-    LEFT JOIN (SELECT model, count() AS n FROM windvane.outcomes GROUP BY model) AS labelled USING (model)
-    ORDER BY known.last DESC, model, version, environment
-    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
+    text: fleet!("toStartOfHour"),
+};
+
+/// The same within a span of whole days, of which there are fewer digests to merge.
+pub const FLEET_BY_DAY: View = View {
+    name: "fleet_by_day",
+    about: "every model, version and environment: traffic, latency and failures within a span of whole days, when it was last seen",
+    parameters: &[FROM, TO, limit("200"), OFFSET],
+    text: fleet!("toStartOfDay"),
 };
 
 /// The shape of each deployment's traffic.

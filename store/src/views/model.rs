@@ -60,28 +60,51 @@ pub const TRAFFIC: View = View {
     LIMIT {limit:UInt64}",
 };
 
-/// How fast a model answered, bucket by bucket.
-pub const LATENCY: View = View {
-    name: "latency",
-    about: "percentiles of a model's latency (microseconds), in buckets of time (seconds)",
-    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
-    text: "
+/// The text of latency, by `$start` of a prediction's time.
+macro_rules! latency {
+    ($start:literal) => {
+        concat!(
+            "
     SELECT at_us, q[1] AS p50_us, q[2] AS p95_us, q[3] AS p99_us
     FROM (
-        SELECT toUnixTimestamp(toStartOfInterval(toStartOfHour(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
+        SELECT toUnixTimestamp(toStartOfInterval(",
+            $start,
+            "(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
                    AS at_us,
                quantilesTDigest(0.5, 0.95, 0.99)(latency_us) AS q
         FROM windvane.predictions
         WHERE model = {model:String}
           AND ({version:String} = '' OR version = {version:String})
           AND ({environment:String} = '' OR environment = {environment:String})
-          AND toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+          AND ",
+            $start,
+            "(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND ",
+            $start,
+            "(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
         GROUP BY at_us
     )
     WHERE isFinite(q[1])
     ORDER BY at_us
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64}"
+        )
+    };
+}
+
+/// How fast a model answered, bucket by bucket.
+pub const LATENCY: View = View {
+    name: "latency",
+    about: "percentiles of a model's latency (microseconds), in buckets of time (seconds)",
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    text: latency!("toStartOfHour"),
+};
+
+/// The same where buckets are of whole days, of which there are fewer digests to merge.
+pub const LATENCY_BY_DAY: View = View {
+    name: "latency_by_day",
+    about: "percentiles of a model's latency (microseconds), in buckets of whole days (seconds)",
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    text: latency!("toStartOfDay"),
 };
 
 /// Which classes a model answered.

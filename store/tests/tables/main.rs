@@ -10,6 +10,7 @@ mod leases;
 mod library;
 mod migrations;
 mod populations;
+mod projections;
 mod replays;
 mod statements;
 mod telemetry;
