@@ -29,7 +29,7 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
     let folder = tempfile::tempdir().unwrap();
     let service = seeded::start(folder.path()).await;
     let fleet = page(&service, "/").await;
-    for part in ["delay &lt;7&gt;", "spam", "columns, most in", "/sql/fleet?"] {
+    for part in ["delay &lt;7&gt;", "spam", "columns, most in", "/sql/fleet_by_day?"] {
         assert!(fleet.contains(part), "no `{part}` in {fleet}");
     }
     let model = page(&service, "/models/delay%20%3C7%3E").await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use serde::Deserialize;
-use windvane_store::views::{Asked, DRIFT_LATEST, FLEET, FLEET_TRAFFIC};
+use windvane_store::views::{Asked, DRIFT_LATEST, FLEET, FLEET_BY_DAY, FLEET_TRAFFIC, View};
 use windvane_store::{Store, StoreError};
 
 use crate::address;
@@ -77,7 +77,7 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
     }
     let none = Asked::new();
     let (deployments, buckets, drift) = tokio::try_join!(
-        FLEET.rows::<Deployment>(store, &asked),
+        deployments_of(range).rows::<Deployment>(store, &asked),
         FLEET_TRAFFIC.rows::<Bucket>(store, &bucketed),
         DRIFT_LATEST.rows::<Latest>(store, &none),
     )?;
@@ -89,6 +89,11 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
     Ok(Fleet { range, asked, deployments, traffic, drift })
 }
 
+/// The view of the deployments: by the day where the span is of whole days.
+fn deployments_of(range: Option<Range>) -> &'static View {
+    if range.is_some_and(|range| range.length.is_of_days()) { &FLEET_BY_DAY } else { &FLEET }
+}
+
 /// The page as HTML.
 pub fn render(fleet: &Fleet) -> Markup {
     let content = match fleet.range {
@@ -96,7 +101,7 @@ pub fn render(fleet: &Fleet) -> Markup {
         Some(range) => html! {
             div.head { h1 { "Models" } (range.choices("/", &[])) }
             (attention(fleet))
-            (card("Fleet", &address::source(&FLEET, &fleet.asked), &table(fleet, range)))
+            (card("Fleet", &address::source(deployments_of(Some(range)), &fleet.asked), &table(fleet, range)))
         },
     };
     page(Part::Models, "Models", content)
@@ -203,7 +208,7 @@ fn worst(drift: Option<&Latest>) -> Markup {
 fn shape(found: &[(i64, u64)], range: Range) -> Vec<f64> {
     let bucket_us = range.length.bucket_s * 1_000_000;
     let first = range.from_us.div_euclid(bucket_us) * bucket_us;
-    let buckets = (range.to_us - first) / bucket_us;
+    let buckets = (range.known_us - first) / bucket_us;
     let mut shape = vec![0.0; usize::try_from(buckets).unwrap_or(0) + 1];
     for (at_us, predictions) in found {
         if let Some(place) = usize::try_from((at_us - first) / bucket_us).ok().and_then(|i| shape.get_mut(i))

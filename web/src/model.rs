@@ -13,7 +13,7 @@ mod read;
 mod segments;
 
 use maud::{Markup, html};
-use windvane_store::views::{DRIFT_COLUMNS, LATENCY, TRAFFIC};
+use windvane_store::views::{DRIFT_COLUMNS, TRAFFIC};
 
 use crate::address;
 use crate::chart::lines::{Look, Series, lines};
@@ -154,7 +154,7 @@ fn traffic(model: &Model) -> Markup {
         title: "Predictions over time",
         unit: number,
         floor: None,
-        span: Some((model.range.from_us, model.range.to_us)),
+        span: Some((model.range.from_us, model.range.known_us)),
         area: true,
     };
     let content = html! {
@@ -177,14 +177,14 @@ fn latencies(model: &Model) -> Markup {
         title: "Latency percentiles over time",
         unit: |us| latency(Some(us)),
         floor: None,
-        span: Some((model.range.from_us, model.range.to_us)),
+        span: Some((model.range.from_us, model.range.known_us)),
         area: false,
     };
     let content = html! {
         @if model.latency.is_empty() { p.quiet { "No prediction in this span says how long it took (" code { "latency_us" } ")." } }
         @else { (lines(&series, look)) }
     };
-    card("Latency", &address::source(&LATENCY, &model.bucketed), &content)
+    card("Latency", &address::source(read::latency_of(model.range), &model.bucketed), &content)
 }
 
 #[cfg(test)]

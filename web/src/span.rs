@@ -7,6 +7,7 @@ use windvane_store::views::{Asked, NEWEST};
 use windvane_store::{Store, StoreError};
 
 const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 24 * HOUR_S;
 const US: i64 = 1_000_000;
 
 /// A choice of a page.
@@ -30,7 +31,7 @@ pub const LENGTHS: [Length; 4] = [
     Length { word: "1y", length_s: 365 * 24 * HOUR_S, bucket_s: 7 * 24 * HOUR_S, name: "year" },
 ];
 
-/// A span in event time, whole hours.
+/// A span in event time: whole hours where it is a day, else whole days in UTC, which are kept together in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// Which choice.
@@ -39,6 +40,8 @@ pub struct Range {
     pub from_us: i64,
     /// End, excluded.
     pub to_us: i64,
+    /// End of the hour of the newest prediction; of what is later in the span nothing is known yet.
+    pub known_us: i64,
 }
 
 /// What is asked for in the address.
@@ -54,6 +57,18 @@ struct Newest {
     predictions: u64,
 }
 
+impl Length {
+    /// Whether its spans are whole days.
+    pub fn is_of_days(&self) -> bool {
+        self.length_s > DAY_S
+    }
+
+    /// Whether its buckets are whole days.
+    pub fn is_drawn_by_day(&self) -> bool {
+        self.bucket_s % DAY_S == 0
+    }
+}
+
 impl Choice {
     /// The length of this name, else `usual`.
     pub fn length(&self, usual: usize) -> Length {
@@ -64,9 +79,10 @@ impl Choice {
 impl Range {
     /// This length back from an instant.
     pub fn ending(at_us: i64, length: Length) -> Self {
-        let hour = HOUR_S * US;
-        let to_us = at_us.div_euclid(hour) * hour + hour;
-        Self { length, from_us: to_us - length.length_s * US, to_us }
+        let end = |of_us: i64| at_us.div_euclid(of_us) * of_us + of_us;
+        let known_us = end(HOUR_S * US);
+        let to_us = if length.is_of_days() { end(DAY_S * US) } else { known_us };
+        Self { length, from_us: to_us - length.length_s * US, to_us, known_us }
     }
 
     /// This length back from the newest prediction of all; `None` without any.
@@ -93,7 +109,8 @@ impl Range {
 
     /// Predictions of a span as a rate for a person.
     pub fn rate(&self, predictions: u64) -> String {
-        let per_s = predictions as f64 / self.length.length_s as f64;
+        let known_s = (self.known_us - self.from_us) / US;
+        let per_s = predictions as f64 / known_s as f64;
         let (rate, unit) = match per_s {
             rate if rate >= 1.0 => (rate, "/s"),
             rate if rate >= 1.0 / 60.0 => (rate * 60.0, "/min"),
@@ -126,6 +143,16 @@ mod tests {
         assert_eq!(range.to_us % (HOUR_S * US), 0);
         assert!(range.to_us > 1_357_017_420_000_000);
         assert_eq!(range.to_us - range.from_us, 86_400 * US);
+    }
+
+    #[test]
+    fn a_range_of_more_than_a_day_is_of_whole_days_and_rates_know_that_the_last_one_goes_on() {
+        let noon = Range::ending((10 * DAY_S + 11 * HOUR_S + 59) * US, LENGTHS[1]);
+        assert_eq!((noon.from_us, noon.to_us), (4 * DAY_S * US, 11 * DAY_S * US));
+        assert_eq!(noon.known_us, (10 * DAY_S + 12 * HOUR_S) * US);
+        assert_eq!(noon.rate(6 * 24 + 12), "1/h");
+        let midnight = Range::ending(11 * DAY_S * US - 1, LENGTHS[1]);
+        assert_eq!((midnight.to_us, midnight.known_us), (11 * DAY_S * US, 11 * DAY_S * US));
     }
 
     #[test]

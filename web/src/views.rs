@@ -58,7 +58,7 @@ pub async fn is_recorded(store: &Store, model: &str) -> Result<bool, StoreError>
     Ok(found.first().is_some_and(|row| row.found == 1))
 }
 
-/// Answered from the projection `by_hour` of predictions.
+/// Answered from the projections `by_day` of predictions, which the condition asks for, and `by_model` of outcomes.
 const MODELS: &str = "
     SELECT model, version, environment, predictions, outcomes.n AS outcomes,
            formatDateTime(first, '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
@@ -68,6 +68,7 @@ const MODELS: &str = "
         SELECT model, version, environment, count() AS predictions, min(ts) AS first, max(ts) AS last,
                quantilesTDigest(0.5, 0.95, 0.99)(latency_us) AS q
         FROM windvane.predictions
+        WHERE toStartOfDay(ts) >= toDateTime(0, 'UTC')
         GROUP BY model, version, environment
     ) AS recorded
     LEFT JOIN (SELECT model, count() AS n FROM windvane.outcomes GROUP BY model) AS outcomes USING (model)

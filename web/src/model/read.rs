@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 use windvane_store::views::{
-    ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SEGMENTS, DRIFT_SERIES, LATENCY, NUMBERS,
-    PERFORMANCE_SEGMENTS, RECORDED, TRAFFIC,
+    ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SEGMENTS, DRIFT_SERIES, LATENCY, LATENCY_BY_DAY,
+    NUMBERS, PERFORMANCE_SEGMENTS, RECORDED, TRAFFIC, View,
 };
 use windvane_store::{Store, StoreError};
 
@@ -155,7 +155,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
     // None of these waits for another one.
     let (traffic, latency, answers, numbers, drift, findings) = tokio::try_join!(
         TRAFFIC.rows(store, &bucketed),
-        LATENCY.rows(store, &bucketed),
+        latency_of(range).rows(store, &bucketed),
         ANSWERS.rows(store, &day),
         NUMBERS.rows(store, &day),
         where_recorded(u64::from(series_chosen.is_some()), DRIFT_COLUMNS.rows(store, &drift_asked)),
@@ -187,6 +187,11 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
     }))
 }
 
+/// The view of latency: by the day where buckets are whole days.
+pub fn latency_of(range: Range) -> &'static View {
+    if range.length.is_drawn_by_day() { &LATENCY_BY_DAY } else { &LATENCY }
+}
+
 /// The parameters by bucket, and of the last day.
 fn asked(chosen: &Chosen, range: Range) -> (Asked, Asked) {
     let deployment = Asked::from([
@@ -196,8 +201,8 @@ fn asked(chosen: &Chosen, range: Range) -> (Asked, Asked) {
     ]);
     let (mut bucketed, mut day) = (deployment.clone(), deployment);
     range.ask_bucketed(&mut bucketed);
-    day.insert("from", (range.to_us - ANSWERS_US).to_string());
-    day.insert("to", range.to_us.to_string());
+    day.insert("from", (range.known_us - ANSWERS_US).to_string());
+    day.insert("to", range.known_us.to_string());
     (bucketed, day)
 }
 
@@ -247,7 +252,7 @@ impl Model {
         let Some(first) = first else { return Vec::new() };
         let mut at_us = first;
         let mut buckets = Vec::new();
-        while at_us < self.range.to_us {
+        while at_us < self.range.known_us {
             let of = |count: fn(&Traffic) -> u64| {
                 self.traffic.iter().filter(|found| found.at_us == at_us).map(count).sum()
             };
