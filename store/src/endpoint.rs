@@ -22,6 +22,7 @@ mod route;
 mod select;
 mod session;
 mod settings;
+mod spares;
 mod statement;
 mod status;
 mod stitch;
@@ -45,6 +46,7 @@ use guard::Guard;
 use pool::Pool;
 use registry::Registry;
 use session::Sessions;
+use spares::Spares;
 
 pub use access::{Access, AccessError};
 
@@ -124,6 +126,7 @@ struct Shared {
     guard: Guard,
     registry: Arc<Registry>,
     sessions: Sessions,
+    spares: Spares,
     reads: Pool,
     writes: Pool,
     spill_dir: PathBuf,
@@ -182,6 +185,7 @@ impl Endpoint {
             guard: Guard::new(engine.clone(), &options.reader_databases),
             registry: Arc::default(),
             sessions: Sessions::default(),
+            spares: Spares::default(),
             reads: Pool::new(options.reads_max, options.admission_wait),
             writes: Pool::new(options.writes_max, options.admission_wait),
             runtime: tokio::runtime::Handle::current(),
@@ -216,7 +220,10 @@ impl Endpoint {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = orphaned.cancelled() => break,
-                _ = sweep.tick() => shared.sessions.sweep(),
+                _ = sweep.tick() => {
+                    shared.sessions.sweep();
+                    shared.spares.sweep();
+                }
                 accepted = accept(&listener, &places) => {
                     let Some((stream, place)) = accepted else { continue };
                     let (shared, closing) = (shared.clone(), closing.clone());
@@ -301,6 +308,7 @@ async fn close(shared: &Arc<Shared>) -> bool {
     }
     let _ = tokio::time::timeout(STOP_WITHIN, shared.tasks.wait()).await;
     shared.sessions.clear();
+    shared.spares.close();
     shared.guard.close();
     shared.engine.close();
     shared.engine.connections() == 0

@@ -7,10 +7,11 @@ use super::access::Role;
 use super::body::BodyReader;
 use super::frames::{FrameError, FrameReader};
 use super::guard::{Special, Verdict};
-use super::registry::Running;
+use super::registry::{Running, new_mark};
 use super::reply::{Finished, Reply};
 use super::request::Request;
 use super::session::Session;
+use super::spares::{Kind, Prepared};
 use super::statement::Shape;
 use super::status::{code, exception};
 use super::{Shared, hello, insert, kill, multipart, select};
@@ -250,10 +251,7 @@ impl Context<'_> {
             ));
         };
         let Some(wanted) = &self.request.session else {
-            return match self.fresh() {
-                Ok(mut connection) => self.execute(&mut connection, judged.statement, reply),
-                Err(error) => reply.fail(&error),
-            };
+            return self.on_its_own(judged, reply);
         };
         let (sessions, user) = (&self.shared.sessions, &self.request.user);
         match sessions.take(user, wanted) {
@@ -269,27 +267,55 @@ impl Context<'_> {
         }
     }
 
-    /// A connection for this statement alone.
-    fn fresh(&self) -> Result<Connection, Exception> {
-        let prepare = || -> Result<Connection, EngineError> {
-            let mut connection = self.shared.engine.connect()?;
-            self.apply(&mut connection, true)?;
-            if self.request.role == Role::Reader {
-                connection.execute("SET readonly = 1")?;
-            } else if self.request.readonly {
-                connection.execute("SET readonly = 2")?;
-            }
-            Ok(connection)
+    /// Runs a statement that belongs to no session, on a connection that nothing else uses meanwhile.
+    fn on_its_own(&self, judged: Judged, reply: Reply) -> Finished {
+        let kind = Kind {
+            role: self.request.role,
+            readonly: self.request.readonly,
+            database: self.database().to_owned(),
+            settings: self.request.settings.clone(),
         };
-        prepare().map_err(EngineError::into_exception)
+        let prepared = self.shared.spares.take(&kind).map_or_else(|| self.fresh(), Ok);
+        let mut prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return reply.fail(&error.into_exception()),
+        };
+        let Judged { statement, verdict } = judged;
+        // What alone is known to leave its connection as it was.
+        let selects = matches!(statement.shape, Shape::Query { select: true, .. })
+            && (verdict.class, &verdict.special) == (Class::ReadOnly, &Special::No);
+        self.running.runs_under(&prepared.mark);
+        let finished = self.execute(&mut prepared.connection, statement, reply);
+        if selects && finished.succeeded && self.running.leaves_its_mark() {
+            self.shared.spares.put(kind, prepared);
+        }
+        finished
+    }
+
+    /// A connection prepared for this statement and those of its kind.
+    fn fresh(&self) -> Result<Prepared, EngineError> {
+        let mut prepared = Prepared { connection: self.shared.engine.connect()?, mark: new_mark() };
+        let Prepared { connection, mark } = &mut prepared;
+        self.apply(connection, mark, true)?;
+        if self.request.role == Role::Reader {
+            connection.execute("SET readonly = 1")?;
+        } else if self.request.readonly {
+            connection.execute("SET readonly = 2")?;
+        }
+        Ok(prepared)
     }
 
     /// Sets the request's database and settings, and the mark by which the statement can be stopped.
-    fn apply(&self, connection: &mut Connection, change_database: bool) -> Result<(), EngineError> {
+    fn apply(
+        &self,
+        connection: &mut Connection,
+        mark: &str,
+        change_database: bool,
+    ) -> Result<(), EngineError> {
         if change_database {
             connection.execute(&format!("USE {}", crate::local::quote_identifier(self.database())))?;
         }
-        let mut comment = self.running.mark().to_owned();
+        let mut comment = mark.to_owned();
         let mut assignments = Vec::new();
         for (name, value) in &self.request.settings {
             if name == "log_comment" {
@@ -314,7 +340,9 @@ impl Context<'_> {
                 Err(error) => return (reply.fail(&error.into_exception()), None),
             },
         };
-        let mut ready = self.apply(&mut session.connection, change_database);
+        let mark = new_mark();
+        self.running.runs_under(&mark);
+        let mut ready = self.apply(&mut session.connection, &mark, change_database);
         if self.request.role == Role::Reader && ready.is_ok() {
             ready = session.connection.execute("SET readonly = 1");
         }

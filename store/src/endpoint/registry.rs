@@ -1,11 +1,11 @@
 //! The statements that run now, by the id their clients gave them.
 //!
 //! The engine makes its own ids, which its C interface does not tell. So every statement runs with a mark of ours in
-//! the setting `log_comment`, by which `KILL QUERY` finds it; clients' ids are kept here.
+//! the setting `log_comment` of its connection, by which `KILL QUERY` finds it; clients' ids are kept here.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -18,8 +18,8 @@ use crate::chdb::{Connection, Exception};
 pub(super) struct Running {
     /// The client's id, or one of ours.
     pub(super) query_id: String,
-    /// Our mark in `log_comment`.
-    mark: String,
+    /// The mark in `log_comment` of the connection that it runs on, once it has one.
+    mark: OnceLock<String>,
     role: Role,
     user: String,
     /// Someone asked for the statement to end.
@@ -30,17 +30,24 @@ pub(super) struct Running {
 impl Running {
     /// Whether the statement is to stop at the next occasion.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancelled.load(Ordering::SeqCst)
     }
 
     /// Whether the statement is over.
     pub(super) fn is_done(&self) -> bool {
-        self.done.load(Ordering::Relaxed)
+        self.done.load(Ordering::SeqCst)
     }
 
-    /// The value of the setting `log_comment`, before what the client wants there.
-    pub(super) fn mark(&self) -> &str {
-        &self.mark
+    /// Says on which connection it runs: by the mark that its `log_comment` begins with.
+    pub(super) fn runs_under(&self, mark: &str) {
+        self.mark.get_or_init(|| mark.to_owned());
+    }
+
+    /// Says that its connection is done with it; false where it may still be stopped by its mark, under which nothing else may run
+    /// then. Whoever stops it says so first and looks whether it is done after that; here it is the other way round. So one sees the other.
+    pub(super) fn leaves_its_mark(&self) -> bool {
+        self.done.store(true, Ordering::SeqCst);
+        !self.is_cancelled()
     }
 
     /// Who runs it.
@@ -50,15 +57,18 @@ impl Running {
 
     /// Stops the statement: the engine's part by `KILL QUERY … ASYNC` (`SYNC` hangs the engine), ours by the flag.
     pub(super) fn cancel(&self, connection: &mut Connection) {
-        self.cancelled.store(true, Ordering::Relaxed);
-        if self.is_done() {
-            return;
-        }
-        let sql = format!("KILL QUERY WHERE startsWith(Settings['log_comment'], '{}') ASYNC", self.mark);
+        self.cancelled.store(true, Ordering::SeqCst);
+        let Some(mark) = self.mark.get().filter(|_| !self.is_done()) else { return };
+        let sql = format!("KILL QUERY WHERE startsWith(Settings['log_comment'], '{mark}') ASYNC");
         if let Err(error) = connection.execute(&sql) {
             tracing::warn!(query_id = self.query_id, %error, "cannot stop a statement");
         }
     }
+}
+
+/// A mark that no connection has yet.
+pub(super) fn new_mark() -> String {
+    format!("wv:{}", uuid::Uuid::new_v4().simple())
 }
 
 /// All running statements.
@@ -82,7 +92,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.running.done.store(true, Ordering::Relaxed);
+        self.running.done.store(true, Ordering::SeqCst);
         self.registry.running.lock().remove(&self.running.query_id);
     }
 }
@@ -97,7 +107,7 @@ impl Registry {
     ) -> Result<Registered, Exception> {
         let running = Arc::new(Running {
             query_id: query_id.clone(),
-            mark: format!("wv:{}", uuid::Uuid::new_v4().simple()),
+            mark: OnceLock::new(),
             role,
             user: user.to_owned(),
             cancelled: AtomicBool::new(false),

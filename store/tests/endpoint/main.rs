@@ -12,3 +12,4 @@ mod crate_clickhouse;
 #[path = "../support/library.rs"]
 mod library;
 mod service;
+mod spares;
