@@ -106,6 +106,8 @@ const TO: Parameter = Parameter { name: "to", kind: Kind::Time, default: END_OF_
 const BUCKET: Parameter = Parameter { name: "bucket", kind: Kind::Count(31_536_000), default: "86400" };
 const OFFSET: Parameter = Parameter { name: "offset", kind: Kind::Count(1_000_000), default: "0" };
 
+/// Rows of a series: as many as a page draws, unless fewer are asked for.
+const MANY: Parameter = Parameter { name: "limit", kind: Kind::Count(50_000), default: "50000" };
 const WINDOWS: Parameter = Parameter { name: "windows", kind: Kind::Count(400), default: "48" };
 /// The newest windows of one monitor against one kind of reference.
 const SERIES: &[Parameter] = &[
@@ -117,6 +119,8 @@ const SERIES: &[Parameter] = &[
     text("reference_kind"),
     text("reference_name"),
     WINDOWS,
+    MANY,
+    OFFSET,
 ];
 
 const fn limit(default: &'static str) -> Parameter {
@@ -269,6 +273,18 @@ mod tests {
         let asked = Asked::from([("model", "it's \\ a {to:Int64} model".to_owned())]);
         let spelled = TRAFFIC.spelled_out(&asked);
         assert!(spelled.contains(r"model = 'it\'s \\ a "), "{spelled}");
+    }
+
+    #[test]
+    fn every_view_is_read_page_by_page() {
+        for view in ALL {
+            let limit = view.parameter("limit").map(|limit| (limit.default.parse::<u64>(), limit.kind));
+            let Some((Ok(usual), Kind::Count(most))) = limit else { panic!("{} has no limit", view.name) };
+            assert!((1..=most).contains(&usual), "{}: {usual} of {most}", view.name);
+            assert!(view.parameter("offset").is_some(), "{} has no offset", view.name);
+            let pages = "LIMIT {limit:UInt64} OFFSET {offset:UInt64}";
+            assert!(view.text.ends_with(pages) && view.text.contains("ORDER BY"), "{}", view.name);
+        }
     }
 
     #[test]

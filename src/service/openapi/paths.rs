@@ -252,7 +252,7 @@ pub const OPERATIONS: &[Operation] = &[
         &[Text("rule"), Text("model"), Instant("from"), Instant("to"), Limit(1_000), Offset],
     ),
     change("post", "/api/v1/alerts/{fingerprint}/acknowledge", "Say who looks after an alert"),
-    get("/api/v1/silences", "Silences that have not ended", &[]),
+    get("/api/v1/silences", "Silences that have not ended", &[Limit(1_000), Offset]),
     change("post", "/api/v1/silences", "Make a silence"),
     change("delete", "/api/v1/silences/{id}", "End a silence now"),
     get(

@@ -1,13 +1,13 @@
 //! Findings of drift. Only rows of the latest run on a window count: an earlier one may have had columns that the latest
 //! has not. A series is the windows of one monitor against one kind of reference.
 
-use super::{SERIES, View, WINDOWS, limit, text};
+use super::{MANY, OFFSET, SERIES, View, WINDOWS, limit, text};
 
 /// The newest window of each model, in one line.
 pub const DRIFT_LATEST: View = View {
     name: "drift_latest",
     about: "the newest window of each model: how many columns drifted, and which one most",
-    parameters: &[limit("500")],
+    parameters: &[limit("500"), OFFSET],
     text: "
     SELECT model, latest_version AS version, uniqExact(column_name) AS columns,
            uniqExactIf(column_name, verdict = 'drift') AS drifted,
@@ -28,14 +28,14 @@ pub const DRIFT_LATEST: View = View {
     )
     GROUP BY model, latest_version
     ORDER BY model, version
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// The series of a model.
 pub const DRIFT_SERIES: View = View {
     name: "drift_series",
     about: "which comparisons of a model are recorded: by monitor, reference and deployment",
-    parameters: &[text("model"), limit("50")],
+    parameters: &[text("model"), limit("50"), OFFSET],
     text: "
     SELECT monitor, granularity, version, environment, reference_kind, reference_name,
            uniqExact(window_start, window_end) AS windows,
@@ -43,8 +43,9 @@ pub const DRIFT_SERIES: View = View {
     FROM windvane.drift_findings
     WHERE model = {model:String} AND segment_key = ''
     GROUP BY monitor, granularity, version, environment, reference_kind, reference_name
-    ORDER BY windows > 1 DESC, max(window_end) DESC, windows DESC, monitor
-    LIMIT {limit:UInt64}",
+    ORDER BY windows > 1 DESC, max(window_end) DESC, windows DESC, monitor, granularity, version, environment,
+             reference_kind, reference_name
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// Every column in each of the newest windows of a series.
@@ -72,7 +73,7 @@ pub const DRIFT_COLUMNS: View = View {
     )
     GROUP BY window_start, window_end, column_name
     ORDER BY window_start DESC, window_end DESC, column_name
-    LIMIT 50000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };
 
@@ -90,6 +91,8 @@ pub const FEATURE: View = View {
         text("reference_kind"),
         text("reference_name"),
         WINDOWS,
+        MANY,
+        OFFSET,
     ],
     text: concat!(
         series!("drift_findings", "AND segment_key = '' AND column_name = {column:String}"),
@@ -104,7 +107,7 @@ pub const FEATURE: View = View {
         ORDER BY window_start DESC, window_end DESC LIMIT {windows:UInt64}
     )
     ORDER BY series.window_start DESC, series.window_end DESC, method
-    LIMIT 20000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };
 
@@ -112,7 +115,7 @@ pub const FEATURE: View = View {
 pub const DRIFT_SEGMENTS: View = View {
     name: "drift_segments",
     about: "the segments of a model's newest window in which columns drifted",
-    parameters: &[text("model"), text("column"), limit("100")],
+    parameters: &[text("model"), text("column"), limit("100"), OFFSET],
     text: "
     SELECT segment_key, segment_value, column_name AS column, any(direction) AS direction,
            max(ifNull(abs(effect) / nullIf(threshold, 0), 0)) AS strength,
@@ -126,5 +129,5 @@ pub const DRIFT_SEGMENTS: View = View {
       )
     GROUP BY segment_key, segment_value, column_name
     ORDER BY strength DESC, segment_key, segment_value, column_name
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };

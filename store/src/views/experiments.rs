@@ -1,6 +1,6 @@
 //! What looks at experiments said.
 
-use super::{Kind, OFFSET, Parameter, View, limit, text};
+use super::{Kind, MANY, OFFSET, Parameter, View, limit, text};
 
 /// The latest look at each experiment, in one line.
 pub const EXPERIMENTS: View = View {
@@ -21,7 +21,12 @@ pub const EXPERIMENTS: View = View {
 pub const EXPERIMENT_COMPARISONS: View = View {
     name: "experiment_comparisons",
     about: "every comparison of an experiment in each of its newest looks: difference, intervals and verdict",
-    parameters: &[text("experiment"), Parameter { name: "looks", kind: Kind::Count(10_000), default: "1" }],
+    parameters: &[
+        text("experiment"),
+        Parameter { name: "looks", kind: Kind::Count(10_000), default: "1" },
+        MANY,
+        OFFSET,
+    ],
     text: "
     SELECT formatDateTime(found.as_of, '%FT%TZ', 'UTC') AS as_of, metric, metric_kind, quantile, role, arm, control, verdict,
            n, n_control, mean, mean_control, absolute, absolute_low, absolute_high, relative, relative_low, relative_high,
@@ -33,5 +38,5 @@ pub const EXPERIMENT_COMPARISONS: View = View {
         GROUP BY as_of ORDER BY as_of DESC LIMIT {looks:UInt64}
     )
     ORDER BY found.as_of DESC, segment_key, segment_value, role = 'primary' DESC, metric, quantile, arm
-    LIMIT 50000",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };

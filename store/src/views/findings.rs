@@ -1,7 +1,7 @@
 //! Findings of quality, performance, latency, fairness and attribution. As with drift, a series is the windows of one monitor against one kind of
 //! reference, and only rows of the latest run on a window count.
 
-use super::{SERIES, View, WINDOWS, limit, text};
+use super::{MANY, OFFSET, SERIES, View, WINDOWS, limit, text};
 
 /// Every check of the data in each of the newest windows of a series.
 pub const QUALITY_CHECKS: View = View {
@@ -21,7 +21,7 @@ pub const QUALITY_CHECKS: View = View {
         "
     ORDER BY series.window_start DESC, series.window_end DESC, verdict = 'fail' DESC, column, check, segment_key,
              segment_value
-    LIMIT 50000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };
 
@@ -41,7 +41,7 @@ pub const PERFORMANCE_METRICS: View = View {
         newest_windows!(),
         "
     ORDER BY series.window_start DESC, series.window_end DESC, alert DESC, metric
-    LIMIT 50000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };
 
@@ -49,7 +49,7 @@ pub const PERFORMANCE_METRICS: View = View {
 pub const PERFORMANCE_SEGMENTS: View = View {
     name: "performance_segments",
     about: "every metric of each segment in a model's newest window with segments, those that left what is usual first",
-    parameters: &[text("model"), limit("100")],
+    parameters: &[text("model"), limit("100"), OFFSET],
     text: "
     SELECT segment_key, segment_value, metric, verdict, alert, realised, ci_low, ci_high, estimated, threshold_low,
            threshold_high, n, labelled, coverage, formatDateTime(found.window_start, '%FT%TZ', 'UTC') AS window_start,
@@ -61,7 +61,7 @@ pub const PERFORMANCE_SEGMENTS: View = View {
         FROM windvane.performance_findings WHERE model = {model:String} AND segment_key != ''
       )
     ORDER BY alert DESC, segment_key, segment_value, metric
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// Every percentile of every group, and every rule of every objective, in each of the newest windows of a series.
@@ -80,7 +80,7 @@ pub const LATENCY_GROUPS: View = View {
         newest_windows!(),
         "
     ORDER BY series.window_start DESC, series.window_end DESC, segment_key, segment_value, method
-    LIMIT 50000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };
 
@@ -95,6 +95,8 @@ pub const FAIRNESS_GAPS: View = View {
         text("version"),
         text("environment"),
         WINDOWS,
+        MANY,
+        OFFSET,
     ],
     text: concat!(
         "
@@ -111,7 +113,7 @@ pub const FAIRNESS_GAPS: View = View {
         newest_windows!(),
         "
     ORDER BY series.window_start DESC, series.window_end DESC, verdict = 'fail' DESC, segment_key, segment_value, metric
-    LIMIT 50000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };
 
@@ -131,6 +133,6 @@ pub const ATTRIBUTION_FEATURES: View = View {
         newest_windows!(),
         "
     ORDER BY series.window_start DESC, series.window_end DESC, feature != '', reference_place, feature
-    LIMIT 50000"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
     ),
 };

@@ -69,7 +69,7 @@ pub const FLEET_BY_DAY: View = View {
 pub const FLEET_TRAFFIC: View = View {
     name: "fleet_traffic",
     about: "predictions of every model, version and environment, in buckets of time (seconds)",
-    parameters: &[FROM, TO, BUCKET, limit("10000")],
+    parameters: &[FROM, TO, BUCKET, limit("10000"), OFFSET],
     text: "
     SELECT model, version, environment,
            toUnixTimestamp(toStartOfInterval(toStartOfHour(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
@@ -80,7 +80,7 @@ pub const FLEET_TRAFFIC: View = View {
       AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
     GROUP BY model, version, environment, at_us
     ORDER BY model, version, environment, at_us
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// Event time of the newest prediction, not later than now: where the spans of pages end.

@@ -22,7 +22,7 @@ pub const GATES: View = View {
 pub const GATE_CHECKS: View = View {
     name: "gate_checks",
     about: "the checks of a gate's latest run: what was seen, what is accepted, and why",
-    parameters: &[text("gate")],
+    parameters: &[text("gate"), limit("10000"), OFFSET],
     text: "
     SELECT formatDateTime(findings.computed_at, '%FT%TZ', 'UTC') AS ran_at, run_id, check, subject, verdict, observed,
            bound, ci_low, ci_high, n, reason
@@ -31,5 +31,5 @@ pub const GATE_CHECKS: View = View {
         SELECT max(computed_at) FROM windvane.gate_findings WHERE gate = {gate:String} AND check = ''
     )
     ORDER BY verdict = 'fail' DESC, verdict = 'inconclusive' DESC, check, subject
-    LIMIT 10000",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };

@@ -1,6 +1,10 @@
 //! One model: what is recorded of it, its deployments, traffic, latency and answers over time.
 
-use super::{BUCKET, FROM, TO, View, limit, text};
+use super::{BUCKET, FROM, OFFSET, Parameter, TO, View, limit, text};
+
+/// Of a model or a deployment of it, bucket by bucket.
+const BUCKETED: &[Parameter] =
+    &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000"), OFFSET];
 
 /// How many rows of each kind a model has, so that a page does not look for what is not there: one statement in place of one a kind. Counts
 /// by the primary key read nothing; drift in segments is looked for up to the first row.
@@ -24,7 +28,7 @@ pub const RECORDED: View = View {
 pub const DEPLOYMENTS: View = View {
     name: "deployments",
     about: "versions and environments of a model, over all time",
-    parameters: &[text("model"), limit("100")],
+    parameters: &[text("model"), limit("100"), OFFSET],
     text: "
     SELECT version, environment, count() AS predictions,
            formatDateTime(min(ts), '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
@@ -34,14 +38,14 @@ pub const DEPLOYMENTS: View = View {
     WHERE model = {model:String}
     GROUP BY version, environment
     ORDER BY max(ts) DESC, version, environment
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// How many predictions there were, and how many failed, bucket by bucket.
 pub const TRAFFIC: View = View {
     name: "traffic",
     about: "predictions and failures of a model by version, in buckets of time (seconds)",
-    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    parameters: BUCKETED,
     text: "
     SELECT toUnixTimestamp(toStartOfInterval(hour, toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000 AS at_us,
            version, sum(n) AS predictions, sumIf(n, status NOT IN ('', 'ok')) AS failures
@@ -57,7 +61,7 @@ pub const TRAFFIC: View = View {
     )
     GROUP BY at_us, version
     ORDER BY at_us, version
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// The text of latency, by `$start` of a prediction's time.
@@ -86,7 +90,7 @@ macro_rules! latency {
     )
     WHERE isFinite(q[1])
     ORDER BY at_us
-    LIMIT {limit:UInt64}"
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
         )
     };
 }
@@ -95,7 +99,7 @@ macro_rules! latency {
 pub const LATENCY: View = View {
     name: "latency",
     about: "percentiles of a model's latency (microseconds), in buckets of time (seconds)",
-    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    parameters: BUCKETED,
     text: latency!("toStartOfHour"),
 };
 
@@ -103,7 +107,7 @@ pub const LATENCY: View = View {
 pub const LATENCY_BY_DAY: View = View {
     name: "latency_by_day",
     about: "percentiles of a model's latency (microseconds), in buckets of whole days (seconds)",
-    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000")],
+    parameters: BUCKETED,
     text: latency!("toStartOfDay"),
 };
 
@@ -111,7 +115,7 @@ pub const LATENCY_BY_DAY: View = View {
 pub const ANSWERS: View = View {
     name: "answers",
     about: "how often a model answered each class within a span, by version",
-    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, limit("60")],
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, limit("60"), OFFSET],
     text: "
     SELECT version, toString(label) AS answer, count() AS predictions
     FROM windvane.predictions
@@ -122,14 +126,14 @@ pub const ANSWERS: View = View {
       AND label IS NOT NULL
     GROUP BY version, label
     ORDER BY predictions DESC, version, answer
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// How the scores or values of a model lie.
 pub const NUMBERS: View = View {
     name: "numbers",
     about: "how the scores or values of a model lie within a span: bins with their height",
-    parameters: &[text("model"), text("version"), text("environment"), FROM, TO],
+    parameters: &[text("model"), text("version"), text("environment"), FROM, TO, limit("200"), OFFSET],
     text: "
     SELECT kind, bin.1 AS low, bin.2 AS high, bin.3 AS predictions
     FROM (
@@ -144,5 +148,5 @@ pub const NUMBERS: View = View {
     )
     ARRAY JOIN bins AS bin
     ORDER BY kind, low
-    LIMIT 200",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };

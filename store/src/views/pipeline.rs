@@ -1,13 +1,13 @@
 //! How the service itself does: its jobs and its tables.
 
-use super::{View, limit, text};
+use super::{OFFSET, View, limit, text};
 
 /// What the analyzers have announced, with the latest run of each. An analyzer announces its monitors each minute; a quarter
 /// of an hour without that is no hiccup.
 pub const MONITORS: View = View {
     name: "monitors",
     about: "monitors and experiments by schedule, each with its latest run and when the next one is due",
-    parameters: &[text("model"), limit("200")],
+    parameters: &[text("model"), limit("200"), OFFSET],
     text: "
     SELECT kind, monitor, model,
            multiIf(NOT enabled, 'disabled', announced.seen_at < now64(6, 'UTC') - INTERVAL 15 MINUTE, 'unattended',
@@ -23,14 +23,14 @@ pub const MONITORS: View = View {
         SELECT * FROM windvane.monitor_runs FINAL ORDER BY window_end DESC, window_start DESC LIMIT 1 BY kind, monitor
     ) AS run ON run.kind = announced.kind AND run.monitor = announced.monitor
     ORDER BY state IN ('failing', 'unattended') DESC, announced.model, announced.monitor, announced.kind
-    LIMIT {limit:UInt64}",
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// The latest runs of all monitors.
 pub const RUNS: View = View {
     name: "runs",
     about: "the latest runs of monitors: window, how long it took, what came out",
-    parameters: &[text("model"), text("monitor"), limit("50")],
+    parameters: &[text("model"), text("monitor"), limit("50"), OFFSET],
     text: "
     SELECT kind, monitor, model, state, attempt,
            formatDateTime(runs.window_start, '%FT%TZ', 'UTC') AS window_start,
@@ -40,20 +40,21 @@ pub const RUNS: View = View {
            rows_current, findings, toString(runs.verdict) AS verdict, error
     FROM windvane.monitor_runs AS runs FINAL
     WHERE ({model:String} = '' OR model = {model:String}) AND ({monitor:String} = '' OR monitor = {monitor:String})
-    ORDER BY runs.started_at DESC, monitor, kind
-    LIMIT {limit:UInt64}",
+    ORDER BY runs.started_at DESC, monitor, kind, runs.window_start DESC, runs.window_end DESC
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
 /// What the tables hold.
 pub const TABLES: View = View {
     name: "tables",
     about: "rows, bytes and parts of each table; many parts mean that inserts are small",
-    parameters: &[],
+    parameters: &[limit("500"), OFFSET],
     text: "
     SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes, count() AS parts,
            formatDateTime(max(modification_time), '%FT%TZ', 'UTC') AS changed_at
     FROM system.parts
     WHERE database = 'windvane' AND active
     GROUP BY table
-    ORDER BY bytes DESC, table",
+    ORDER BY bytes DESC, table
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };

@@ -19,12 +19,16 @@ use super::problem::Problem;
 /// Matchers of a silence, and characters of its texts.
 const MATCHERS_MAX: usize = 20;
 pub const TEXT_MAX: usize = 1_000;
+/// Silences of a page, and the most of them.
+const LIMIT: u64 = 200;
+const LIMIT_MAX: u64 = 1_000;
 
 /// The document of `/api/v1/silences`.
 #[derive(Debug, Serialize)]
 pub struct Silences {
     schema: &'static str,
     silences: Vec<Shown>,
+    next_offset: Option<u64>,
 }
 
 /// A silence as it is shown.
@@ -59,16 +63,20 @@ pub struct Wanted {
     pub comment: String,
 }
 
-/// Silences that hold or will.
+/// Silences that hold or will, the first to end first. Parameters: `limit`, `offset`.
 pub async fn list(
     State(store): State<Store>,
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Json<Silences>, Problem> {
-    Parameters::new(sent, &[])?;
+    let page = Parameters::new(sent, &["limit", "offset"])?.page(LIMIT, LIMIT_MAX)?;
     let now_us = SystemClock.now().as_microsecond();
     let found = silences::read(&store, now_us).await?;
-    let silences = found.into_iter().map(|silence| Shown::of(silence, now_us)).collect();
-    Ok(Json(Silences { schema: "windvane.silences/1", silences }))
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let shown = found.into_iter().skip(size(page.offset)).take(size(page.limit + 1));
+    let mut silences: Vec<Shown> = shown.map(|silence| Shown::of(silence, now_us)).collect();
+    let next_offset = page.next(silences.len());
+    silences.truncate(size(page.limit));
+    Ok(Json(Silences { schema: "windvane.silences/1", silences, next_offset }))
 }
 
 /// Makes a silence. A body that is no JSON by its content type is refused, so that a page of another site cannot send one.
