@@ -139,6 +139,12 @@ def test_what_was_recorded_is_read_back(service):
     assert len(reader.drift("read <b>")) == 0 and len(reader.monitors()) == 0 == len(reader.experiments())
     for found in (reader.performance, reader.quality, reader.latency, reader.fairness, reader.attribution):
         assert len(found("read <b>")) == 0, "a model that nobody looked at has no row"
+    assert len(reader.gates()) == 0 == len(reader.alerts(state="firing"))
+    traffic = reader.view("traffic", model="read <b>")
+    assert sum(row["predictions"] for row in traffic) == 20 and "windvane.predictions" in traffic.documents[0]["sql"]
+    one_by_one = reader.view("fleet", limit="1")
+    assert [row["model"] for row in one_by_one] == [row["model"] for row in reader.view("fleet")]
+    assert len(one_by_one.documents) > 1 and {"fleet", "traffic"} <= {row["view"] for row in reader.views()}
     with pytest.raises(ReadError, match="404.*no-such-model|no-such-model.*404"):
         reader.drift("no-such-model")
     with pytest.raises(ReadError, match="colour"):

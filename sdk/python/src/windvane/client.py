@@ -128,6 +128,26 @@ class Reader:
         """Recorded rankings of features: a row a feature. Filters: `monitor`, `column`, `verdict`, `from_`, `to`."""
         return self._found(model, "attribution", filters)
 
+    def gates(self) -> Table:
+        """What each gate said last."""
+        return self._table("gates", "gates", {}, "gates")
+
+    def gate(self, name: str) -> Dict[str, Any]:
+        """The latest run of one gate, as its document."""
+        return self.get(f"gates/{_quoted(name)}")
+
+    def alerts(self, **filters: str) -> Table:
+        """What is pending, firing or recovering; filters: `state`, `severity`, `model`, `rule`."""
+        return self._table("alerts", "alerts", filters, "alerts")
+
+    def views(self) -> Table:
+        """The statements behind the pages: what each answers, and its parameters."""
+        return self._table("views", "views", {}, "views")
+
+    def view(self, name: str, **parameters: str) -> Table:
+        """All rows behind a table or chart of the pages, such as `fleet`; `documents` have the statement of each page of them (`sql`)."""
+        return self._table(name, f"views/{_quoted(name)}", parameters, "rows")
+
     def get(self, path: str, **parameters: str) -> Dict[str, Any]:
         """A document of `/api/v1/`, for what has no method here."""
         sent = {name.rstrip("_"): value for name, value in parameters.items() if value != ""}
