@@ -67,6 +67,18 @@ pub fn source(view: &View, asked: &Asked) -> Markup {
     html! { span.source { (statement(view, asked)) } }
 }
 
+/// The same where several statements are behind some numbers, each after what it tells.
+pub fn sources(parts: &[(&str, &View, &Asked)]) -> Markup {
+    html! {
+        span.source {
+            @for (i, (what, view, asked)) in parts.iter().enumerate() {
+                @if i > 0 { "; " }
+                (what) ": " (statement(view, asked))
+            }
+        }
+    }
+}
+
 /// The same behind a link to the document of the read API that tells more than the rows.
 pub fn source_beside(document: &str, view: &View, asked: &Asked) -> Markup {
     html! {

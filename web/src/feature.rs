@@ -112,7 +112,7 @@ pub fn render(feature: &Feature) -> Markup {
         h1 { (column) }
         @if let Some(newest) = windows.first() {
             p class=(format!("answer {}", newest[0].verdict)) { (sentence(column, newest)) }
-            p.quiet { (feature.series.name()) }
+            p.quiet { (feature.series.name()) " " (address::source(&FEATURE, &feature.asked)) }
             (pictures(column, &windows))
             (card("Methods, newest window", &address::source(&FEATURE, &feature.asked), &methods(newest)))
         }

@@ -59,6 +59,7 @@ struct Latest {
 pub struct Fleet {
     range: Option<Range>,
     asked: Asked,
+    bucketed: Asked,
     deployments: Vec<Deployment>,
     traffic: BTreeMap<(String, String, String), Vec<(i64, u64)>>,
     drift: Vec<Latest>,
@@ -86,7 +87,7 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
         let key = (bucket.model, bucket.version, bucket.environment);
         traffic.entry(key).or_default().push((bucket.at_us, bucket.predictions));
     }
-    Ok(Fleet { range, asked, deployments, traffic, drift })
+    Ok(Fleet { range, asked, bucketed, deployments, traffic, drift })
 }
 
 /// The view of the deployments: by the day where the span is of whole days.
@@ -101,10 +102,19 @@ pub fn render(fleet: &Fleet) -> Markup {
         Some(range) => html! {
             div.head { h1 { "Models" } (range.choices("/", &[])) }
             (attention(fleet))
-            (card("Fleet", &address::source(deployments_of(Some(range)), &fleet.asked), &table(fleet, range)))
+            (card("Fleet", &sources(fleet, range), &table(fleet, range)))
         },
     };
     page(Part::Models, "Models", content)
+}
+
+/// The statements behind the table.
+fn sources(fleet: &Fleet, range: Range) -> Markup {
+    address::sources(&[
+        ("deployments", deployments_of(Some(range)), &fleet.asked),
+        ("traffic", &FLEET_TRAFFIC, &fleet.bucketed),
+        ("drift", &DRIFT_LATEST, &Asked::new()),
+    ])
 }
 
 /// What a newcomer does next.
@@ -229,7 +239,8 @@ mod tests {
 
     fn fleet(deployments: Vec<Deployment>, drift: Vec<Latest>) -> Fleet {
         let range = (!deployments.is_empty()).then(|| Range::ending(0, LENGTHS[USUAL]));
-        Fleet { range, asked: Asked::new(), deployments, traffic: BTreeMap::new(), drift }
+        let (asked, bucketed) = (Asked::new(), Asked::new());
+        Fleet { range, asked, bucketed, deployments, traffic: BTreeMap::new(), drift }
     }
 
     fn deployment(model: &str) -> Deployment {
@@ -276,6 +287,9 @@ mod tests {
             "and 2 more",
             "3 of 9 columns",
             "/models/%3Cb%3Em%3C%2Fb%3E",
+            "/sql/fleet_by_day",
+            "/sql/fleet_traffic",
+            "/sql/drift_latest",
         ] {
             assert!(html.contains(part), "no `{part}` in {html}");
         }

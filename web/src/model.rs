@@ -13,7 +13,7 @@ mod read;
 mod segments;
 
 use maud::{Markup, html};
-use windvane_store::views::{DRIFT_COLUMNS, TRAFFIC};
+use windvane_store::views::{Asked, DEPLOYMENTS, DRIFT_COLUMNS, RECORDED, TRAFFIC};
 
 use crate::address;
 use crate::chart::lines::{Look, Series, lines};
@@ -110,6 +110,7 @@ fn tiles(model: &Model) -> Markup {
     let failures: u64 = model.traffic.iter().map(|bucket| bucket.failures).sum();
     let recent = model.latency.last();
     let labelled = model.labelled();
+    let of_model = Asked::from([("model", model.chosen.model.clone())]);
     html! {
         ul.tiles {
             li { span.of { "predictions, " (model.range.length.name) } span.figure { (thousands(predictions)) } span.note { (model.range.rate(predictions)) } }
@@ -128,6 +129,7 @@ fn tiles(model: &Model) -> Markup {
             }
             li { span.of { "last seen" } span.figure { (model.deployments.first().map_or(html! { "–" }, |found| time(&found.last_ts))) } span.note { (model.deployments.len()) @if model.deployments.len() == 1 { " deployment" } @else { " deployments" } } }
         }
+        p.behind { (address::sources(&[("deployments", &DEPLOYMENTS, &of_model), ("outcomes", &RECORDED, &of_model)])) }
     }
 }
 

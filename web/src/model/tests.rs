@@ -1,7 +1,5 @@
 //! The page of a made-up model: what it says, what it never holds.
 
-use windvane_store::views::Asked;
-
 use super::drift::DriftRow;
 use super::read::{Answer, Bin, Chosen, Deployment, Latency, Model, Traffic};
 use super::segments::{Drifted, Measured};
