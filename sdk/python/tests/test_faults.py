@@ -119,6 +119,19 @@ def test_the_queue_is_bounded_in_bytes_and_drops_by_its_policy(policy, encoder, 
     client.close()
 
 
+@pytest.mark.parametrize("value", ["x" * 30_000, {"held": "x" * 30_000}, [0.5] * 8_000], ids=["text", "map", "list"])
+def test_values_that_are_suddenly_huge_are_dropped_rather_than_kept(value, collector):
+    collector.always = 500
+    client = windvane.init(collector.url, model="m", queue_bytes=100_000, retry_delay_s=5.0, exit_timeout_s=0.1)
+    log(20)
+    for _ in range(20):
+        windvane.log_prediction({"x": value}, score=0.5)
+        assert client.stats().queued_bytes <= 100_000
+    stats = check_sum()
+    assert 20 > stats.dropped["queue_full"] > 10, stats
+    client.close()
+
+
 @pytest.mark.parametrize("encoder", ["json", "orjson"])
 def test_memory_is_bounded_while_the_server_is_away(encoder):
     code = f"""
@@ -229,6 +242,19 @@ def test_a_slow_server_holds_nobody_up(client, collector):
     assert check_sum().received == 1_001
 
 
+def test_an_argument_that_there_is_not_is_counted_and_named(client, collector):
+    windvane.log_prediction({"x": 1}, colour="red")
+    client.log_prediction({"x": 1}, colour="red")
+    assert windvane.flush()
+    stats = check_sum()
+    assert stats.dropped == {"invalid": 2} and "'colour'" in stats.last_fault and "score" in stats.last_fault
+
+
+class Torn:
+    def item(self):
+        raise RuntimeError(Unreadable())
+
+
 class Unreadable:
     def __repr__(self):
         raise RuntimeError("even its text raises")
@@ -243,6 +269,7 @@ def test_no_argument_raises_into_user_code(client, encoder, collector):
     for call in [
         lambda: windvane.log_prediction({"x": Unreadable()}),
         lambda: windvane.log_prediction({"x": object()}),
+        lambda: windvane.log_prediction({"x": Torn()}),
         lambda: windvane.log_prediction(loop),
         lambda: windvane.log_prediction(42),
         lambda: windvane.log_prediction({"x": 1}, no_such_field=1),
@@ -261,7 +288,7 @@ def test_no_argument_raises_into_user_code(client, encoder, collector):
     stats = check_sum()
     # A number where features belong is encoded, and rejected by a real collector.
     assert stats.dropped["invalid"] + stats.received == stats.logged
-    assert stats.dropped["invalid"] >= 13
+    assert stats.dropped["invalid"] >= 14
 
 
 def test_what_fails_to_be_encoded_in_the_background_is_counted_and_takes_nothing_with_it(client, encoder, collector):

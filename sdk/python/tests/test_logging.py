@@ -133,15 +133,86 @@ def test_values_of_other_libraries_are_written_as_plain_ones(client, encoder, co
 
 @pytest.mark.parametrize(
     "value",
-    [numpy.float64(0.5), numpy.str_("a"), b"a", [1.0], {"list": [1.0]}, {numpy.str_("a"): 1}, {numpy.int64(3): 1}, Colour.RED],
+    [numpy.array([0.5]), object(), b"a", [1.0], {"list": [1.0]}, {numpy.str_("a"): 1}, {numpy.int64(3): 1}, Colour.RED],
     ids=repr,
 )  # fmt: skip
 def test_only_what_is_packed_without_loss_waits_for_the_background(value):
     assert _packed.pack({"features": value}) is None
+    assert _packed.Shapes().pack("e", 1, {}, {"a": value}) is None
     plain = {"model": "m", "ts": 1, "features": {"a": 0.5, "b": True, "c": None, "d": "x\ud800", 7: 2**70}, "prediction": {"p": {"q": 0.5}}}
     packed = _packed.pack(plain)
     assert _packed.is_packed(packed) and _packed.unpack(packed) == plain
     assert not _packed.is_packed(_encode.line(plain))
+
+
+@pytest.mark.parametrize(
+    ("fields", "features"),
+    [
+        ({}, None),
+        ({}, {}),
+        ({"score": 0.5, "unit_id": None}, {"a": 1.5, "b": None, "c": True, "d": "x\ud800", "e": 2**70}),
+        ({"label": "a", "probabilities": {"a": 0.5, "b": 0.5}, "tags": {"t": "x"}}, {"score": 1, "a": {"b": {"c": "d"}}}),
+    ],
+    ids=str,
+)
+def test_a_prediction_waits_as_the_number_of_its_names_and_its_values(fields, features):
+    shapes = _packed.Shapes()
+    packed = [shapes.pack(event_id, 7, fields, features) for event_id in ("e1", "e2")]
+    assert [shapes.unpack(_packed.unpack(held)) for held in packed] == [("e1", 7, fields, features), ("e2", 7, fields, features)]
+    assert _packed.is_packed(packed[0]) and all(f"{name}".encode() not in packed[0] for name in fields)
+
+
+def test_scalars_of_numpy_are_packed_as_plain_ones():
+    shapes = _packed.Shapes()
+    given = {"a": numpy.float32(0.5), "b": numpy.int64(3), "c": numpy.bool_(True), "d": numpy.str_("x"), "e": numpy.array(2.5), "f": 1}
+    *_, features = shapes.unpack(_packed.unpack(shapes.pack("e", 1, {}, given)))
+    assert {name: (type(value), value) for name, value in features.items()} == {
+        "a": (float, 0.5), "b": (int, 3), "c": (bool, True), "d": (str, "x"), "e": (float, 2.5), "f": (int, 1),
+    }  # fmt: skip
+
+
+def test_names_beyond_the_bound_are_sent_with_their_events(client, collector, monkeypatch):
+    monkeypatch.setattr(_packed, "SHAPES_MAX", 3)
+    monkeypatch.setattr(_packed, "SHAPES_BYTES_MAX", 10_000)
+    given = [{f"x{i}": i, "y" * 20_000 if i == 1 else "y": "late"} for i in range(6)] * 2
+    for features in given:
+        windvane.log_prediction(features, score=0.5)
+    assert [record["features"] for record in sent(collector)] == given
+    assert len(windvane.current()._records.shapes._shapes) == 3
+
+
+def test_what_is_changed_after_the_call_is_logged_as_it_was(client, collector):
+    features = {"x": 1, "list": [1, 2], "map": {"a": 1}, "array": numpy.array([1.0, 2.0])}
+    answer = {"label": "late", "probabilities": {"late": 1.0}}
+    tags = {"page": "cart"}
+    windvane.log_prediction(features, prediction=answer, tags=tags)
+    plain = {"x": 1, "y": 2}
+    windvane.log_prediction(plain, prediction=answer, tags=tags)
+    features["list"].append(3)
+    features["map"]["a"] = features["array"][0] = 9
+    plain["x"] = answer["probabilities"]["late"] = 9
+    tags.clear()
+    first, second = sent(collector)
+    assert first["features"] == {"x": 1, "list": [1, 2], "map": {"a": 1}, "array": [1.0, 2.0]}
+    assert second["features"] == {"x": 1, "y": 2}
+    for record in (first, second):
+        assert record["prediction"] == {"label": "late", "probabilities": {"late": 1.0}} and record["tags"] == {"page": "cart"}
+
+
+def test_a_call_neither_encodes_nor_redacts_nor_wakes_the_background(collector, monkeypatch):
+    def function(record):
+        by.append(threading.current_thread().name)
+        return record
+
+    by, woken = [], []
+    redaction = windvane.Redaction(function=function)
+    client = windvane.init(collector.url, model="m", redaction=redaction, flush_interval_s=0.02)
+    monkeypatch.setattr(client._queue.ready, "set", lambda: woken.append(threading.current_thread().name))
+    for i in range(100):
+        windvane.log_prediction({"x": numpy.float64(i), "y": "late"}, score=0.5, latency_us=3.5)
+    assert woken == []
+    assert len(sent(collector)) == 100 and set(by) == {"windvane"}
+    client.close()
 
 
 def test_times_are_taken_in_each_usual_form(client, collector):

@@ -73,6 +73,22 @@ def test_a_forked_child_sends_its_own_events_and_none_of_its_parent(client, coll
     assert arrived.count(parents) == 1
 
 
+def test_a_forked_child_knows_the_names_of_its_own_events(client, collector):
+    windvane.log_prediction({"parent": 1}, score=0.5)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            windvane.log_prediction({"child": 2}, value=0.5)
+            windvane.log_prediction({"parent": 3}, score=0.5)
+            windvane.close(20)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    assert windvane.flush(20)
+    features = [record["features"] for record in collector.records["predictions"]]
+    assert sorted(map(str, features)) == ["{'child': 2}", "{'parent': 1}", "{'parent': 3}"]
+
+
 def _child_logs(n):
     for i in range(n):
         windvane.log_prediction({"x": i}, score=0.5)

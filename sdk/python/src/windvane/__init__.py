@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import atexit
 import os
-from typing import Any, Iterable, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Sequence
 
 from ._client import Client, clients, close_all, context, reset_all_after_fork
 from ._counts import Stats
 from ._frames import log_dataframe as _log_dataframe
 from ._ids import EventIds
 from ._monitor import Monitor
+from ._records import PredictionFields
 from ._sender import logger
 from ._settings import Settings, from_environment, is_disabled
 from .assignment import Assignment, Experiment, Holdout, Layer
 from .hooks import event_ids, watch
 from .redaction import Redaction
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __version__ = "0.1.0"
 __all__ = [
@@ -59,6 +63,8 @@ _current: Optional[Client] = None
 
 class _Off(Client):
     """The client before `init`, and where `WINDVANE_SDK_DISABLED` is set: makes ids, sends nothing."""
+
+    _may_pack = False
 
     def _log(self, kind: str, record: dict[str, Any], sampled: bool = True) -> None:
         if not is_disabled():
@@ -122,14 +128,9 @@ def current() -> Client:
     return _off
 
 
-def log_prediction(features: Optional[Mapping[str, Any]] = None, **fields: Any) -> str:
+def log_prediction(features: Optional[Mapping[str, Any]] = None, **fields: Unpack[PredictionFields]) -> str:
     """Logs one answer of a model and returns its event id; see `Client.log_prediction`."""
-    client = current()
-    try:
-        return client.log_prediction(features, **fields)
-    except TypeError as error:  # an argument that there is not
-        client._invalid("predictions", error)
-        return str(fields.get("event_id") or client.make_id())
+    return (_current or current()).log_prediction(features, **fields)
 
 
 def log_outcome(event_id: str, **fields: Any) -> None:

@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
-from . import _arrow, _encode
-from ._counts import INVALID
-from ._packed import is_packed, unpack
+from . import _arrow
+from ._counts import INVALID, REDACTED
+from ._encode import said
+from ._packed import is_packed
 from ._queue import Item, cost
+from ._records import Records
 
 CONTENT_TYPE = "application/x-ndjson"
 # Of one request before compression; the collector's own bound is 32 MiB.
@@ -99,6 +101,16 @@ class Encoded:
     tables: Dict[Tuple[str, Any], Tables] = field(default_factory=dict)
     lost: Dict[str, int] = field(default_factory=dict)
     lost_size: int = 0
+    fault: str = "a row of a table"
+
+    def read(self, records: Records, payload: bytes) -> Tuple[List[bytes], Dict[str, int]]:
+        """The line of a packed event, or why there is none."""
+        try:
+            line = records.read(payload)
+        except Exception as error:  # an argument that there is not, a whole number of thousands of digits, a redaction that fails
+            self.fault = said(error)
+            return [], {INVALID: 1}
+        return ([], {REDACTED: 1}) if line is None else ([line], {})
 
     def add_table(self, kind: str, batch: Any, size: int) -> None:
         """Adds rows that are Arrow."""
@@ -118,7 +130,7 @@ class Encoded:
         held.size += size
 
 
-def encode(items: List[Item], rest: Callable[[], None], takes_arrow: bool) -> Encoded:
+def encode(items: List[Item], rest: Callable[[], None], takes_arrow: bool, records: Records) -> Encoded:
     """Items as they will be sent. `rest` is called in between."""
     encoded = Encoded()
     begun = time.perf_counter()
@@ -132,7 +144,7 @@ def encode(items: List[Item], rest: Callable[[], None], takes_arrow: bool) -> En
                 continue
             lines, dropped = payload.lines()
         elif is_packed(payload):
-            lines, dropped = _unpacked(payload)
+            lines, dropped = encoded.read(records, payload)
             if time.perf_counter() - begun > IN_A_ROW_S:
                 rest()
                 begun = time.perf_counter()
@@ -140,10 +152,3 @@ def encode(items: List[Item], rest: Callable[[], None], takes_arrow: bool) -> En
             lines = [payload]
         encoded.add_lines(kind, lines, dropped, size)
     return encoded
-
-
-def _unpacked(payload: bytes) -> Tuple[List[bytes], Dict[str, int]]:
-    try:
-        return [_encode.line(unpack(payload))], {}
-    except Exception:  # a whole number of thousands of digits, say
-        return [], {INVALID: 1}

@@ -8,20 +8,21 @@ import contextvars
 import sys
 import time
 import weakref
-from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Mapping, Optional, Union
 
-from . import _encode, sampling
+from . import sampling
 from ._counts import INVALID, REDACTED, Stats
-from ._encode import Timestamp, microseconds
+from ._encode import Timestamp, microseconds, said
 from ._ids import IdMaker
 from ._packed import pack
 from ._queue import Queue, Rows
+from ._records import PredictionFields, Record, Records, Scalar, defaults
 from ._sender import Sender, logger
 from ._settings import Settings
 from .assignment import Assignment, Experiment
 
-Scalar = Union[str, bool, int, float, None]
-Record = Dict[str, Any]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # Fields that every prediction of a request shares; set by middleware or by `windvane.context`.
 _context: contextvars.ContextVar[Optional[Mapping[str, Any]]] = contextvars.ContextVar(
@@ -33,14 +34,14 @@ clients: weakref.WeakSet[Client] = weakref.WeakSet()
 class Client:
     """Logs events to one collector. Its methods never raise, never wait for the network, and may be called by any thread."""
 
+    # Whether predictions are queued; what sends nothing has no use for it.
+    _may_pack = True
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._defaults = {
-            key: value
-            for key, value in (("version", settings.version), ("environment", settings.environment))
-            if value is not None
-        }
-        self._redacts = settings.redaction is not None
+        self._defaults = defaults(settings)
+        self._is_sampled = settings.sample_rate < 1.0
+        self._traces = settings.trace_context
         self._closed = False
         self.reset_after_fork()
         clients.add(self)
@@ -48,87 +49,54 @@ class Client:
     def reset_after_fork(self) -> None:
         """A forked child starts empty: what its parent queued, the parent sends."""
         self._ids = IdMaker()
+        self._records = Records(self.settings)
         self._queue = Queue(
             self.settings.queue_bytes,
             drop_oldest=self.settings.on_full == "drop_oldest",
             wake_bytes=min(self.settings.batch_bytes, max(1, self.settings.queue_bytes // 4)),
         )
-        self._sender = Sender(self.settings, self._queue, self._ids)
+        self._sender = Sender(self.settings, self._queue, self._ids, self._records)
 
-    def log_prediction(
-        self,
-        features: Optional[Mapping[str, Any]] = None,
-        *,
-        model: Optional[str] = None,
-        version: Optional[str] = None,
-        prediction: Optional[Mapping[str, Any]] = None,
-        score: Optional[float] = None,
-        label: Optional[Scalar] = None,
-        probabilities: Optional[Mapping[str, float]] = None,
-        value: Optional[float] = None,
-        event_id: Optional[str] = None,
-        ts: Optional[Timestamp] = None,
-        environment: Optional[str] = None,
-        unit_id: Optional[str] = None,
-        arms: Optional[Mapping[str, str]] = None,
-        embeddings: Optional[Mapping[str, Any]] = None,
-        latency_us: Optional[float] = None,
-        status: Optional[str] = None,
-        trace_id: Optional[str] = None,
-        span_id: Optional[str] = None,
-        tags: Optional[Mapping[str, str]] = None,
-    ) -> str:
+    def log_prediction(self, features: Optional[Mapping[str, Any]] = None, **fields: Unpack[PredictionFields]) -> str:
         """Logs one answer of a model and returns its event id, under which its outcome is logged later.
 
-        The answer is a `score`, a `label` with or without `probabilities`, or a `value`; or all of it as `prediction`.
+        The answer is a `score`, a `label` with or without `probabilities`, or a `value`; or all of it as `prediction`. Further:
+        `model`, `version`, `environment`, `event_id`, `ts`, `unit_id`, `arms`, `embeddings`, `latency_us`, `status`, `trace_id`, `span_id`
+        and `tags`. Values are copied here; everything else is done in the background.
         """
-        event_id = event_id or self._ids.make()
+        now = time.time_ns()
+        event_id = fields.pop("event_id", None) or self._ids.make_at(now)
         try:
-            record: Record = {
-                "model": model or self.settings.model,
-                "event_id": event_id,
-                "ts": time.time_ns() // 1000 if ts is None else microseconds(ts),
-            }
-            if self._defaults:
-                record.update(self._defaults)
-            if version is not None:
-                record["version"] = version
-            if features is not None:
-                record["features"] = features
-            if score is not None:
-                record["prediction"] = {"score": score}
-            elif label is not None:
-                answer: Record = {"label": label}
-                if probabilities is not None:
-                    answer["probabilities"] = probabilities
-                record["prediction"] = answer
-            elif value is not None:
-                record["prediction"] = {"value": value}
-            elif prediction is not None:
-                record["prediction"] = prediction
-            if latency_us is not None:
-                record["latency_us"] = round(latency_us)
-            if unit_id is not None:
-                record["unit_id"] = unit_id
-            if environment is not None:
-                record["environment"] = environment
-            if status is not None:
-                record["status"] = status
-            if arms is not None:
-                record["arms"] = arms
-            if embeddings is not None:
-                record["embeddings"] = embeddings
-            if trace_id is not None:
-                record["trace_id"] = trace_id
-            if span_id is not None:
-                record["span_id"] = span_id
-            if tags is not None:
-                record["tags"] = tags
-            self._add_context(record)
-            self._log("predictions", record)
+            given = fields.get("ts")
+            ts = now // 1000 if given is None else microseconds(given)
+            if self._is_sampled and not self.keeps(event_id):
+                self._sample_out()
+            elif not self._log_packed(event_id, ts, fields, features):
+                record = self._records.prediction(event_id, ts, fields, features)
+                self._add_context(record)
+                self._log("predictions", record, sampled=False)
         except Exception as error:
             self._invalid("predictions", error)
         return event_id
+
+    def _log_packed(self, event_id: str, ts: Union[int, str], fields: Any, features: Any) -> bool:
+        """Queues a prediction of plain values; says no to all others, and where there is a context to add."""
+        if not (self._may_pack and _context.get() is None and (features is None or isinstance(features, dict))):
+            return False
+        if self._traces and "opentelemetry.trace" in sys.modules and fields.get("trace_id") is None:
+            _add_trace(fields)
+        if "ts" in fields:
+            del fields["ts"]
+        payload = self._records.shapes.pack(event_id, ts, fields, features)
+        if payload is None:
+            return False
+        # Where the queue grows, callers must not outrun the sender.
+        made = self._records.read(payload) if self._queue.is_crowded() else payload
+        if made is None:
+            self._drop(REDACTED, 1)
+        else:
+            self._put("predictions", made)
+        return True
 
     def log_outcome(
         self,
@@ -203,13 +171,7 @@ class Client:
 
     def encode(self, record: Record) -> Optional[bytes]:
         """The line of a record after redaction; None where redaction drops it."""
-        redaction = self.settings.redaction
-        if redaction is not None:
-            redacted = redaction.apply(record)
-            if redacted is None:
-                return None
-            record = redacted
-        return _encode.line(record)
+        return self._records.line(record)
 
     def make_id(self) -> str:
         """A new event id."""
@@ -260,14 +222,11 @@ class Client:
             _add_trace(record)
 
     def _log(self, kind: str, record: Record, sampled: bool = True) -> None:
-        if sampled and self.settings.sample_rate < 1.0 and not self.keeps(record["event_id"]):
-            with self._queue.lock:
-                self._queue.stats.sampled_out += 1
+        if sampled and self._is_sampled and not self.keeps(record["event_id"]):
+            self._sample_out()
             return
-        payload: Optional[bytes] = None
-        # What redaction takes out must not be in the queue, and where the queue grows, callers must not outrun the sender.
-        if not self._redacts and not self._queue.is_crowded():
-            payload = pack(record)
+        # Where the queue grows, callers must not outrun the sender.
+        payload = None if self._queue.is_crowded() else pack(record)
         if payload is None:
             payload = self.encode(record)
         if payload is None:
@@ -290,6 +249,10 @@ class Client:
         except RuntimeError as error:  # the interpreter is ending; what is queued is counted when it closes
             self._sender.fault(f"cannot start the sender: {error}")
 
+    def _sample_out(self) -> None:
+        with self._queue.lock:
+            self._queue.stats.sampled_out += 1
+
     def _drop(self, reason: str, n: int) -> None:
         with self._queue.lock:
             self._queue.stats.logged += n
@@ -297,7 +260,7 @@ class Client:
 
     def _invalid(self, kind: str, error: BaseException, n: int = 1) -> None:
         self._drop(INVALID, n)
-        self._sender.fault(f"cannot log to {kind}: {error}")
+        self._sender.fault(f"cannot log to {kind}: {said(error)}")
 
 
 @contextlib.contextmanager
@@ -317,7 +280,8 @@ def _add_trace(record: Record) -> None:
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         record["trace_id"] = f"{span.trace_id:032x}"
-        record.setdefault("span_id", f"{span.span_id:016x}")
+        if record.get("span_id") is None:
+            record["span_id"] = f"{span.span_id:016x}"
 
 
 def _finalize_multiprocessing(client: Client) -> None:

@@ -113,6 +113,14 @@ def _is_finite(value: Any) -> bool:
     return math.isfinite(value)
 
 
+def said(error: BaseException) -> str:
+    """What an error says; its own text may raise, as it may hold an object of the caller's."""
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__name__
+
+
 def microseconds(ts: Timestamp) -> Union[int, str]:
     """Integer microseconds as they are; seconds (`time.time()`), a `datetime` (naive: local time) or RFC 3339 text."""
     if isinstance(ts, (str, int)):

@@ -17,11 +17,20 @@ class IdMaker:
         self._bits = random.Random(os.urandom(16)).getrandbits
 
     def make(self) -> str:
+        """An id of this instant."""
+        return self.make_at(time.time_ns())
+
+    def make_at(self, ns: int) -> str:
         """RFC 9562: milliseconds, then twelve bits of the fraction of the millisecond (method 3), then 62 random bits."""
-        ms, ns = divmod(time.time_ns(), 1_000_000)
-        whole = ms << 80 | 7 << 76 | (ns << 12) // 1_000_000 << 64 | 2 << 62 | self._bits(62)
-        text = whole.to_bytes(16, "big").hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        ms, rest = divmod(ns, 1_000_000)
+        bits = self._bits(62)
+        return "%08x-%04x-7%03x-%04x-%012x" % (
+            ms >> 16,
+            ms & 0xFFFF,
+            (rest << 12) // 1_000_000,
+            0x8000 | bits >> 48,
+            bits & 0xFFFF_FFFF_FFFF,
+        )
 
 
 class EventIds(Sequence[str]):

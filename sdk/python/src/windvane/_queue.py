@@ -14,6 +14,8 @@ from ._counts import QUEUE_FULL, Stats
 
 # What a queued event costs beside its bytes: the bytes object's head, a tuple, the deque's slot.
 ENTRY_BYTES = 112
+# What waits without a tuple around it: each of those counts towards the next run of the garbage collector, which callers pay for.
+BARE_KIND = "predictions"
 # From this share of the bound on, callers encode what they log: where the sender does not keep up, they must not outrun it.
 _CROWDED = 2
 # Up to this share of the bound, the sender has time to let other threads run between events.
@@ -63,7 +65,7 @@ class Queue:
         self.stats = Stats()
         self.entered = 0
         self.left = 0
-        self._items: deque[Item] = deque()
+        self._items: deque[Union[bytes, Item]] = deque()
         self._bytes_max = bytes_max
         self._bytes = 0
         self._drop_oldest = drop_oldest
@@ -85,13 +87,13 @@ class Queue:
                 return
             self._bytes += size
             self.entered += n
-            self._items.append((kind, payload))
+            self._items.append(payload if single and kind == BARE_KIND else (kind, payload))  # type: ignore[arg-type]
             self._unseen += size
-            wake = self._unseen >= self._wake_bytes
-            if wake:
-                self._unseen = 0
-        if wake:
-            self.ready.set()
+            if self._unseen < self._wake_bytes:
+                return
+            self._unseen = 0
+        # Waking a thread takes longer than the call: it is done once for many, and the sender wakes by itself after a while.
+        self.ready.set()
 
     def is_crowded(self) -> bool:
         """Whether so much waits that callers do the sender's work."""
@@ -106,12 +108,16 @@ class Queue:
             return False
         while self._bytes + size > self._bytes_max:
             try:
-                _, oldest = self._items.popleft()
+                _, oldest = self._pop()
             except IndexError:  # the rest is being sent
                 return False
             self._leave(events(oldest), cost(oldest))
             self.stats.drop(QUEUE_FULL, events(oldest))
         return True
+
+    def _pop(self) -> Item:
+        item = self._items.popleft()
+        return (BARE_KIND, item) if isinstance(item, bytes) else item
 
     def take(self, events_max: int, bytes_max: int) -> List[Item]:
         """Takes the oldest items, one at least where there is one. They keep counting until `settle`."""
@@ -119,7 +125,7 @@ class Queue:
         n = size = 0
         while n < events_max and size < bytes_max:
             try:
-                item = self._items.popleft()
+                item = self._pop()
             except IndexError:
                 break
             taken.append(item)

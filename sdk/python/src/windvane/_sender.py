@@ -22,6 +22,7 @@ from ._batch import Batch, encode, pack
 from ._counts import AT_EXIT, DAMAGED, GAVE_UP, INVALID, REFUSED, Stats
 from ._ids import IdMaker
 from ._queue import Item, Queue, cost, events
+from ._records import Records
 from ._settings import Settings, takes_arrow
 from ._spool import Spool, Stored
 from ._transport import Answer, Transport, Unreachable
@@ -39,8 +40,9 @@ _RETRIED = frozenset((401, 403, 408, 425, 429))
 class Sender:
     """Delivers what is in the queue."""
 
-    def __init__(self, settings: Settings, queue: Queue, ids: IdMaker) -> None:
+    def __init__(self, settings: Settings, queue: Queue, ids: IdMaker, records: Records) -> None:
         self._settings = settings
+        self._records = records
         self._queue = queue
         self._ids = ids
         self._transport = Transport(settings.url, settings.token, settings.timeout_s, settings.tls)
@@ -165,9 +167,9 @@ class Sender:
 
     def _encoded(self, taken: List[Item]) -> Tuple[List[Batch], Dict[str, int], int]:
         """Items as batches; what could not be encoded by reason, and what the latter count for in bytes."""
-        encoded = encode(taken, self._rest, takes_arrow(self._settings))
-        if encoded.lost:
-            self.fault(f"cannot encode {sum(encoded.lost.values())} events")
+        encoded = encode(taken, self._rest, takes_arrow(self._settings), self._records)
+        if INVALID in encoded.lost:
+            self.fault(f"cannot encode {encoded.lost[INVALID]} events: {encoded.fault}")
         now = time.monotonic()
         batches = [
             Batch(self._ids.make(), kind, len(part), size, pack(part), now)
