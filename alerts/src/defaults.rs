@@ -363,7 +363,7 @@ pub const RULES: &[Usual] = &[
         measure: "spool_failed",
         annotations: &[
             ("summary", "the spool of {{ labels.table }} cannot be written; events are refused"),
-            ("next", "look at the disk of the spool, then restart the service"),
+            ("next", "look at the disk of the spool; events are taken again as soon as it can be written to"),
         ],
         ..OWN
     },

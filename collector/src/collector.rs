@@ -187,6 +187,12 @@ impl Collector {
         http::grpc_router(Arc::clone(&self.shared))
     }
 
+    /// The spool of a table.
+    #[cfg(test)]
+    pub(crate) fn spool(&self, table: Table) -> &TableSpool {
+        self.shared.of(table).0
+    }
+
     /// What brings the gauges of the registry up to date, for those who read it elsewhere than at `/metrics`.
     pub fn gauges(&self) -> Arc<dyn Fn() + Send + Sync> {
         let shared = Arc::clone(&self.shared);

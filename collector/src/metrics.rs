@@ -51,7 +51,7 @@ definitions! {
     PENDING_BYTES "windvane_collector_pending_bytes" TABLE, "Bytes of those rows.";
     PENDING_AGE "windvane_collector_pending_age_seconds" TABLE, "Age of the oldest of those rows.";
     SPOOL_BYTES "windvane_collector_spool_bytes" TABLE, "Bytes of the spool's segment files.";
-    SPOOL_FAILED "windvane_collector_spool_failed" TABLE, "1 after the spool's disk has failed; only a restart helps.";
+    SPOOL_FAILED "windvane_collector_spool_failed" TABLE, "1 after the spool's disk has failed, until it can be written to again.";
     KEYS "windvane_collector_idempotency_keys" TABLE, "Idempotency keys that are remembered.";
     KEYS_FORGOTTEN "windvane_collector_idempotency_keys_forgotten_early" TABLE, "Idempotency keys forgotten before their time, since the start.";
     INSERT_SECONDS "windvane_collector_insert_seconds" TABLE, "How long ClickHouse took for an INSERT that succeeded.";

@@ -6,6 +6,7 @@ mod folder;
 mod inspect;
 mod keys;
 mod log;
+mod mend;
 mod read;
 mod record;
 mod recover;

@@ -4,6 +4,7 @@
 //! rows go into files.
 
 mod backoff;
+mod mend;
 mod pace;
 mod sift;
 
@@ -57,7 +58,7 @@ struct Attempt {
     wire: Block,
 }
 
-/// The spool's disk has failed, or the uploader was told to abort.
+/// The spool's disk has failed while there is no time to wait for it, or the uploader was told to abort.
 struct Stop;
 
 impl Uploader {
@@ -73,6 +74,7 @@ impl Uploader {
         };
         tokio::select! {
             () = work => {}
+            () = self.mend() => {}
             () = self.abort.cancelled() => {}
         }
     }
@@ -299,8 +301,7 @@ impl Uploader {
         Err(Stop)
     }
 
-    /// Changes the log, again and again until the disk takes it. After a failure of the disk every try fails, and the
-    /// uploader waits here for the restart that is needed anyway.
+    /// Changes the log, again and again until the disk takes it. After a failure of the disk every try fails until it is mended.
     async fn change(&self, op: impl Fn() -> Op) -> Result<Option<Sealed>, Stop> {
         for attempt in 0.. {
             match self.spool.change(op()).await {

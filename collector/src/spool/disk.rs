@@ -39,10 +39,33 @@ pub(crate) trait Appender: Debug + Send {
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 }
 
+/// What tests stop changes with; a file system that became read-only does as much.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate {
+    #[cfg(test)]
+    is_shut: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Gate {
+    #[cfg(test)]
+    pub(crate) fn shut(&self, is_shut: bool) {
+        self.is_shut.store(is_shut, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if self.is_shut.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        Ok(())
+    }
+}
+
 /// A folder of the real file system.
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     folder: PathBuf,
+    gate: Gate,
 }
 
 impl RealDisk {
@@ -52,7 +75,16 @@ impl RealDisk {
         if let Some(parent) = folder.parent() {
             sync_folder(parent)?;
         }
-        Ok(Self { folder })
+        Ok(Self { folder, gate: Gate::default() })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn file(&self, file: File) -> RealFile {
+        RealFile { file, gate: self.gate.clone() }
     }
 }
 
@@ -73,12 +105,13 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<RealFile> {
+        self.gate.pass()?;
         let file = OpenOptions::new().append(true).create_new(true).open(self.folder.join(name))?;
-        Ok(RealFile { file })
+        Ok(self.file(file))
     }
 
     fn open(&self, name: &str) -> io::Result<RealFile> {
-        Ok(RealFile { file: OpenOptions::new().append(true).open(self.folder.join(name))? })
+        Ok(self.file(OpenOptions::new().append(true).open(self.folder.join(name))?))
     }
 
     fn read(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
@@ -102,10 +135,12 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.gate.pass()?;
         fs::remove_file(self.folder.join(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.gate.pass()?;
         fs::rename(self.folder.join(from), self.folder.join(to))
     }
 
@@ -122,18 +157,22 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct RealFile {
     file: File,
+    gate: Gate,
 }
 
 impl Appender for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.gate.pass()?;
         self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        self.gate.pass()?;
         self.file.sync_data()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.gate.pass()?;
         self.file.set_len(len)
     }
 }

@@ -31,7 +31,10 @@ pub(crate) enum CommitError {
     /// Nothing was written and nothing changed: there was no room, or the disk is read-only. Later commits may succeed.
     #[error("cannot write to the spool")]
     NotWritten(#[source] io::Error),
-    /// The disk failed where nobody can say what is on it. No later commit will succeed until the spool is opened again.
-    #[error("the spool's disk failed; nothing more is acknowledged until a restart")]
+    /// The disk failed where nobody can say what is on it. No later commit will succeed until the log is mended or opened again.
+    #[error("the spool's disk failed; nothing more is acknowledged until it can be written to again")]
     Failed(#[source] Option<io::Error>),
+    /// The disk failed, and cannot be written to yet.
+    #[error("the spool's disk cannot be written to yet")]
+    StillFailed(#[source] io::Error),
 }

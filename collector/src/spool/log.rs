@@ -53,6 +53,8 @@ pub(crate) enum Op {
     Checkpoint(Sealed),
     /// The block is to be sent as two: one of these rows up to this frame, and the rest. Answers the first.
     Split { block: Sealed, last: u64, rows: u64 },
+    /// See whether a disk that failed can be written to again.
+    Mend,
 }
 
 /// What waits in the log.
@@ -88,13 +90,25 @@ pub(super) fn segment_name(number: u64) -> String {
     format!("{number:016x}.segment")
 }
 
-/// Begins a segment file with the checkpoint as it stands, so that removing older files never loses it: a forgotten
-/// number would be used again, and with it a token.
-pub(super) fn begin_segment<D: Disk>(
+/// Begins a segment file. A log whose disk is full can be opened and mended all the same, to be emptied: it gets the room that is
+/// kept for that.
+pub(super) fn begin_segment_on_a_full_disk<D: Disk>(
     disk: &D,
     number: u64,
     done_seq: u64,
 ) -> std::io::Result<(D::File, u64)> {
+    begin_segment(disk, number, done_seq).or_else(|error| match super::reserve::release(disk) {
+        true => {
+            disk.remove(&segment_name(number))?;
+            begin_segment(disk, number, done_seq)
+        }
+        false => Err(error),
+    })
+}
+
+/// Begins a segment file with the checkpoint as it stands, so that removing older files never loses it: a forgotten
+/// number would be used again, and with it a token.
+fn begin_segment<D: Disk>(disk: &D, number: u64, done_seq: u64) -> std::io::Result<(D::File, u64)> {
     let mut record = Vec::new();
     checkpoint(done_seq).encode(&mut record);
     let mut file = disk.create(&segment_name(number))?;
@@ -153,7 +167,10 @@ impl<D: Disk> Log<D> {
         frames: Vec<Frame>,
     ) -> Result<Option<Sealed>, CommitError> {
         if self.failed {
-            return Err(CommitError::Failed(None));
+            match op {
+                Some(Op::Mend) => self.mend().map_err(CommitError::StillFailed)?,
+                _ => return Err(CommitError::Failed(None)),
+            }
         }
         self.buffer.clear();
         let change = op.map_or(Staged::Nothing, |op| self.stage(op));
@@ -200,6 +217,7 @@ impl<D: Disk> Log<D> {
 
     fn stage(&mut self, op: Op) -> Staged {
         match op {
+            Op::Mend => Staged::Nothing,
             Op::Seal => {
                 if let Some(sealed) = self.sealed.front() {
                     return Staged::SealedAgain(sealed.clone());
@@ -253,7 +271,7 @@ impl<D: Disk> Log<D> {
     }
 
     /// Appends the buffer and syncs it. What could not be written is cut off again, and the log goes on; after a sync that failed
-    /// nobody knows what the disk holds, and the log stops.
+    /// nobody knows what the disk holds, and the log stops until it is mended.
     fn write(&mut self) -> Result<(), CommitError> {
         let before = self.active().bytes;
         if let Err(error) = self.file.append(&self.buffer) {
@@ -267,7 +285,7 @@ impl<D: Disk> Log<D> {
         }
         if let Err(error) = self.file.sync() {
             self.failed = true;
-            // Should the cut reach the disk, then what is refused now is not stored after the restart either.
+            // Should the cut reach the disk, then what is refused now is not stored after a restart either.
             let _ = self.file.truncate(before);
             return Err(CommitError::Failed(Some(error)));
         }

@@ -32,6 +32,8 @@ enum Step {
     Append(Vec<u8>),
     Upload(Answer),
     Retire,
+    /// A disk that failed is tried again.
+    Mend,
     /// The operation of the disk after this many others fails.
     FaultIn(u8, Fault),
     /// Power is lost; this seed decides what of the unsynced bytes survives.
@@ -50,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => prop::collection::vec(1u8..6, 1..4).prop_map(Step::Append),
         6 => answer.prop_map(Step::Upload),
         2 => Just(Step::Retire),
+        2 => Just(Step::Mend),
         1 => (0u8..12, fault).prop_map(|(after, fault)| Step::FaultIn(after, fault)),
         1 => any::<u64>().prop_map(Step::Crash),
     ];
@@ -126,6 +129,7 @@ impl World {
             Step::Append(rows) => self.append(&rows),
             Step::Upload(answer) => self.upload(answer),
             Step::Retire => drop(self.log.as_mut().map(Log::retire)),
+            Step::Mend => drop(self.change(Op::Mend)),
         }
     }
 
@@ -281,35 +285,82 @@ fn a_split_that_a_crash_cut_short_happened_or_did_not() {
 }
 
 #[test]
-fn a_disk_whose_sync_failed_acknowledges_nothing_until_it_is_opened_again() {
+fn a_disk_whose_sync_failed_acknowledges_nothing_until_it_is_mended_or_opened_again() {
+    for mends in [false, true] {
+        let mut world = World::new();
+        world.append(&[1]);
+        world.disk.fault_in(1, Fault::Broken);
+        world.append(&[1]);
+        world.disk.heal();
+        world.append(&[1]);
+        assert_eq!(world.acknowledged, BTreeSet::from([1]));
+        if mends {
+            world.step(Step::Mend);
+        } else {
+            world.open();
+        }
+        world.append(&[1]);
+        assert_eq!(world.acknowledged, BTreeSet::from([1, 4]), "mended: {mends}");
+        world.drain();
+        world.check();
+    }
+}
+
+#[test]
+fn a_disk_that_became_read_only_loses_nothing_and_takes_again_when_it_can_be_written_to() {
+    for mends in [false, true] {
+        let mut world = World::new();
+        world.append(&[1]);
+        world.disk.be_read_only(true);
+        world.append(&[1]);
+        world.upload(Answer::Stored);
+        world.step(Step::Mend);
+        world.append(&[1]);
+        world.disk.be_read_only(false);
+        assert_eq!((world.acknowledged.clone(), world.store.blocks.len()), (BTreeSet::from([1]), 0));
+        if mends {
+            world.step(Step::Mend);
+        } else {
+            world.open();
+        }
+        world.append(&[1]);
+        assert_eq!(world.acknowledged, BTreeSet::from([1, 4]), "mended: {mends}");
+        world.drain();
+        world.check();
+    }
+}
+
+/// Of a commit that failed, whatever part of it the disk kept is cut off, and the power may go at each operation of that.
+#[test]
+fn mending_may_fail_or_be_cut_short_at_every_operation() {
+    for fault in [Fault::Broken, Fault::NoSpace, Fault::PowerCut] {
+        for after in 0..8 {
+            for seed in 0..20 {
+                let mut world = World::new();
+                world.append(&[1, 1]);
+                world.disk.fault_in(1, Fault::Broken);
+                world.append(&[1, 1]);
+                world.disk.fault_in(after, fault);
+                world.step(Step::Mend);
+                world.append(&[1]);
+                world.crash(seed);
+                world.append(&[1]);
+                world.drain();
+                world.check();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_lost_what_was_acknowledged_is_not_mended() {
     let mut world = World::new();
     world.append(&[1]);
     world.disk.fault_in(1, Fault::Broken);
     world.append(&[1]);
-    world.disk.heal();
-    world.append(&[1]);
-    assert_eq!(world.acknowledged, BTreeSet::from([1]));
-    world.open();
-    world.append(&[1]);
-    assert_eq!(world.acknowledged, BTreeSet::from([1, 4]));
-    world.drain();
-    world.check();
-}
-
-#[test]
-fn a_disk_that_became_read_only_loses_nothing_and_takes_again_when_it_is_opened_anew() {
-    let mut world = World::new();
-    world.append(&[1]);
-    world.disk.be_read_only(true);
-    world.append(&[1]);
-    world.upload(Answer::Stored);
-    world.disk.be_read_only(false);
-    assert_eq!((world.acknowledged.clone(), world.store.blocks.len()), (BTreeSet::from([1]), 0));
-    world.open();
-    world.append(&[1]);
-    assert_eq!(world.acknowledged, BTreeSet::from([1, 3]));
-    world.drain();
-    world.check();
+    world.disk.cut_off(10);
+    world.step(Step::Mend);
+    assert!(world.log.as_ref().is_some_and(|log| log.backlog().failed));
 }
 
 #[test]

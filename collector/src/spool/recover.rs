@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::disk::{Appender, Disk};
 use super::keys::Keys;
-use super::log::{Log, LogLimits, Sealed, Segment, begin_segment, segment_name};
+use super::log::{Log, LogLimits, Sealed, Segment, begin_segment_on_a_full_disk, segment_name};
 use super::record::{HEADER, Header, KeyRecord, Kind, Parsed, Seal, next_header, parse};
 use super::reserve;
 use super::retire::KeysFile;
@@ -126,15 +126,7 @@ impl<D: Disk> Log<D> {
         let (sealed, runs) = rebuild(&*disk, &survey, &limits)?;
         let Survey { mut segments, done_seq, last_seq, mut recovered, .. } = survey;
         let number = numbers.last().map_or(1, |last| last + 1);
-        // A log whose disk is full already can be opened all the same, to be emptied.
-        let begun = begin_segment(&*disk, number, done_seq).or_else(|error| match reserve::release(&*disk) {
-            true => {
-                disk.remove(&segment_name(number))?;
-                begin_segment(&*disk, number, done_seq)
-            }
-            false => Err(error),
-        });
-        let (file, bytes) = begun?;
+        let (file, bytes) = begin_segment_on_a_full_disk(&*disk, number, done_seq)?;
         if let Err(error) = reserve::keep(&*disk) {
             tracing::warn!(%error, "cannot keep room for emptying a full disk");
         }

@@ -166,6 +166,12 @@ impl TableSpool {
         &self.keys
     }
 
+    /// What stops changes of the disk.
+    #[cfg(test)]
+    pub(crate) fn gate(&self) -> &super::disk::Gate {
+        self.disk.gate()
+    }
+
     /// Reads a block from the disk; blocks the calling thread.
     ///
     /// # Errors
@@ -254,10 +260,14 @@ impl Writer {
                 }
             }
             CommitError::Failed(Some(source)) => {
-                tracing::error!(error = %source, %table, "the spool's disk failed; nothing more is acknowledged until a restart");
+                tracing::error!(error = %source, %table, "the spool's disk failed; nothing more is acknowledged until it can be written to again");
                 AppendError::Failed
             }
             CommitError::Failed(None) => AppendError::Failed,
+            CommitError::StillFailed(source) => {
+                tracing::warn!(error = %source, %table, "the spool's disk cannot be written to yet; trying again");
+                AppendError::Failed
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::json;
+use windvane_store::Table;
 use windvane_types::Clock;
 
 use super::told_sink::Mood;
@@ -165,6 +166,33 @@ async fn rows_that_came_while_a_block_was_sent_do_not_wait_anew() {
     service.post("/v1/predictions", &[], predictions(0..10)).await;
     service.post("/v1/predictions", &[], predictions(10..15)).await;
     clock.0.store(2 * HOUR_US, Ordering::SeqCst);
+    service.sink.be(Mood::Takes);
+    service.stored(15).await;
+    service.assert_nothing_is_lost().await;
+}
+
+/// Nobody sends while the disk is shut, because `/readyz` says so; and the store is away, so that nothing is sent there either.
+#[tokio::test]
+async fn a_disk_that_can_be_written_to_again_is_found_by_itself_and_nothing_acknowledged_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    service.sink.be(Mood::Away);
+    service.post("/v1/predictions", &[], predictions(0..10)).await;
+    service.collector.spool(Table::Predictions).gate().shut(true);
+    let reply = service.post("/v1/predictions", &[("idempotency-key", "refused")], predictions(10..15)).await;
+    assert_eq!((reply.status.as_u16(), &reply.body["code"]), (503, &json!("spool_failed")));
+    assert!(reply.headers.contains_key("retry-after"));
+    let ready = service.get("/readyz").await;
+    assert!(ready.body["checks"]["ingest"].as_str().unwrap().contains("tried again"), "{ready:?}");
+    assert_eq!(service.metric("windvane_collector_spool_failed").await, 1);
+    service.collector.spool(Table::Predictions).gate().shut(false);
+    let mut backlog = service.collector.spool(Table::Predictions).backlog();
+    let mended = backlog.wait_for(|now| !now.failed && now.refused_at.is_none());
+    tokio::time::timeout(Duration::from_secs(20), mended).await.expect("the disk is tried again").unwrap();
+    assert_eq!(service.get("/readyz").await.body["checks"]["ingest"], json!("ok"));
+    let reply = service.post("/v1/predictions", &[("idempotency-key", "refused")], predictions(10..15)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    assert!(!reply.headers.contains_key("idempotent-replayed"), "what was refused was not kept");
     service.sink.be(Mood::Takes);
     service.stored(15).await;
     service.assert_nothing_is_lost().await;

@@ -77,6 +77,15 @@ impl SimDisk {
         self.state.lock().read_only = read_only;
     }
 
+    /// Loses the end of every file, synced or not.
+    pub(super) fn cut_off(&self, bytes: usize) {
+        for inode in &mut self.state.lock().inodes {
+            let left = inode.data.len().saturating_sub(bytes);
+            inode.data.truncate(left);
+            inode.synced = inode.synced.min(left);
+        }
+    }
+
     pub(super) fn heal(&self) {
         let mut state = self.state.lock();
         state.fault = None;
