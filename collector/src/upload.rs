@@ -1,11 +1,12 @@
 //! From the spool to ClickHouse: one block of a table at a time, again and again until it is answered.
 //!
-//! A block that ClickHouse cannot take is halved by its frames until the bad one stands alone, and that one by its rows; the bad
-//! rows go into files.
+//! Where two full blocks wait, both are sent at once: an INSERT keeps one core of the engine busy for most of its time, and waits for
+//! the disk for the rest. The log learns of the second only after the first, so that a checkpoint is true of all before it.
 
 mod backoff;
 mod mend;
 mod pace;
+mod settle;
 mod sift;
 
 use std::path::PathBuf;
@@ -21,8 +22,8 @@ use windvane_types::Clock;
 
 use self::backoff::pause;
 use self::pace::Pace;
-use self::sift::{BAD_ROWS_MAX, Sieve, Step, halves};
-use crate::dead_letters;
+use self::settle::{Sent, Settled};
+use self::sift::Sieve;
 use crate::limits::Shares;
 use crate::metrics::Metrics;
 use crate::sink::Sink;
@@ -31,6 +32,9 @@ use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
 /// From so many rows on, a block is given four times as long to fill: the engine's CPU for a row, merges included, is 12 us in
 /// blocks of 10,000 rows and 3 us in blocks of 100,000 (`benches/insert.rs`); below, there is little to save.
 const WORTH_WAITING_ROWS: u64 = 2_000;
+
+/// Full blocks from which on two are sent at once. Each is in memory, up to 64 MiB and its columns.
+const BOTH_FROM_BLOCKS: usize = 2;
 
 /// Longest wait for the answer to how many parts there are.
 const PARTS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,7 +70,7 @@ impl Uploader {
         let mut pace = Pace::default();
         let work = async {
             while self.next_is_due(&pace).await {
-                if let Err(Stop) = self.upload_one().await {
+                if let Err(Stop) = self.upload_next().await {
                     break;
                 }
                 self.keep_pace(&mut pace).await;
@@ -91,7 +95,7 @@ impl Uploader {
         loop {
             let now = *backlog.borrow_and_update();
             let waits = now.oldest_us.is_some();
-            if now.has_full || (waits && self.drain.is_cancelled()) {
+            if now.full_blocks > 0 || (waits && self.drain.is_cancelled()) {
                 return true;
             }
             if !waits && self.drain.is_cancelled() {
@@ -130,27 +134,42 @@ impl Uploader {
         }
     }
 
-    async fn upload_one(&self) -> Result<(), Stop> {
-        let Some(block) = self.change(|| Op::Seal).await? else { return Ok(()) };
-        let attempt = self.read(block).await?;
-        let (block, rows) = (&attempt.block, attempt.wire.rows);
-        let missing = block.run.rows.saturating_sub(rows);
-        if missing > 0 {
-            self.metrics.damaged.with_label_values(&[self.table().name()]).inc_by(missing);
-            tracing::error!(table = %self.table(), token = %block.token, missing, "rows of a block went bad on disk; the rest goes on");
+    /// Sends the next block, or the next two.
+    async fn upload_next(&self) -> Result<(), Stop> {
+        let Some(first) = self.change(|| Op::Seal { behind: 0 }).await? else { return Ok(()) };
+        let (behind, full_blocks) = (first.run.last, self.spool.backlog().borrow().full_blocks);
+        let second = match full_blocks >= BOTH_FROM_BLOCKS {
+            true => self.change(|| Op::Seal { behind }).await?,
+            false => None,
+        };
+        let Some(second) = second else {
+            let (attempt, sent) = self.send(first).await?;
+            self.settle(&attempt, sent).await?;
+            return Ok(());
+        };
+        let (first, second) = tokio::join!(self.send(first), self.send(second));
+        let (attempt, sent) = first?;
+        if self.settle(&attempt, sent).await? == Settled::Halved {
+            // The second one stays where it is in the log, and comes again under its token.
+            return Ok(());
         }
-        if Sieve::is_begun(&self.dead_letters, &block.token) {
-            return self.sift(&attempt, "ClickHouse could not take it before a restart").await;
-        }
-        let span = self.trace(rows);
-        if rows > 0
-            && let Err(error) = self.insert(&attempt.wire).instrument(span).await
-        {
-            return self.refused(&attempt, &error).await;
-        }
-        self.checkpoint(block).await?;
-        self.metrics.stored.with_label_values(&[self.table().name()]).inc_by(rows);
+        let (attempt, sent) = second?;
+        self.settle(&attempt, sent).await?;
         Ok(())
+    }
+
+    /// Sends a block. The log does not learn yet what became of it.
+    async fn send(&self, block: Sealed) -> Result<(Attempt, Sent), Stop> {
+        let attempt = self.read(block).await?;
+        if Sieve::is_begun(&self.dead_letters, &attempt.block.token) {
+            return Ok((attempt, Sent::SearchBegun));
+        }
+        let rows = attempt.wire.rows;
+        if rows == 0 {
+            return Ok((attempt, Sent::Stored));
+        }
+        let answer = self.insert(&attempt.wire).instrument(self.trace(rows)).await;
+        Ok((attempt, answer.map_or_else(Sent::Refused, |()| Sent::Stored)))
     }
 
     /// A trace of an INSERT; none of one into `spans`, which may hold the one before: where our own traces come back to us, each would be
@@ -160,12 +179,6 @@ impl Uploader {
             Table::Spans => tracing::Span::none(),
             table => tracing::info_span!("insert a block", otel.kind = "client", table = table.name(), rows),
         }
-    }
-
-    async fn checkpoint(&self, block: &Sealed) -> Result<(), Stop> {
-        self.change(|| Op::Checkpoint(block.clone())).await?;
-        self.shares.done(self.table(), block.run.last);
-        Ok(())
     }
 
     /// Sends a block until it is taken. The error is one that would come again every time.
@@ -192,85 +205,6 @@ impl Uploader {
             attempt += 1;
             tokio::time::sleep(pause).await;
         }
-    }
-
-    async fn refused(&self, attempt: &Attempt, error: &StoreError) -> Result<(), Stop> {
-        let table = self.table();
-        let Attempt { block, frames, wire } = attempt;
-        if frames.len() > 1 {
-            let half = &frames[..frames.len() / 2];
-            let rows = half.iter().map(|frame| frame.rows).sum();
-            let last = half.iter().map(|frame| frame.seq).max().unwrap_or(block.run.first);
-            tracing::warn!(%table, rows = wire.rows, error = %chain(error), "ClickHouse cannot take a block; halving it");
-            self.change(|| Op::Split { block: block.clone(), last, rows }).await?;
-            return Ok(());
-        }
-        self.sift(attempt, &chain(error)).await
-    }
-
-    /// Stores the good rows of a batch and lays the bad ones aside.
-    async fn sift(&self, attempt: &Attempt, reason: &str) -> Result<(), Stop> {
-        let (folder, whole) = (self.dead_letters.clone(), attempt.wire.clone());
-        let opened = self.blocking(move || Sieve::open(&folder, &whole)).await?;
-        let dead = match opened {
-            None => {
-                self.lay_aside(&attempt.wire, reason).await?;
-                self.checkpoint(&attempt.block).await?;
-                attempt.wire.rows
-            }
-            Some(mut sieve) => {
-                let dead = self.walk(&mut sieve).await?;
-                self.checkpoint(&attempt.block).await?;
-                sieve.close();
-                dead
-            }
-        };
-        let table = [self.table().name()];
-        self.metrics.stored.with_label_values(&table).inc_by(attempt.wire.rows - dead);
-        self.metrics.dead_lettered.with_label_values(&table).inc_by(dead);
-        Ok(())
-    }
-
-    /// Walks down to the bad rows; how many they are.
-    async fn walk(&self, sieve: &mut Sieve) -> Result<u64, Stop> {
-        let (mut dead, mut bad_rows) = (0, 0);
-        let mut waiting = vec![sieve.all()];
-        while let Some(range) = waiting.pop() {
-            let part = match sieve.step(&range) {
-                Step::LaidAside => {
-                    dead += range.len() as u64;
-                    bad_rows += 1;
-                    continue;
-                }
-                Step::Halve => {
-                    waiting.extend(halves(&range));
-                    continue;
-                }
-                Step::Send(part) => part,
-            };
-            let Err(error) = self.insert(&part).await else { continue };
-            if range.len() == 1 || bad_rows >= BAD_ROWS_MAX {
-                self.lay_aside(&part, &chain(&error)).await?;
-                dead += part.rows;
-                bad_rows += 1;
-                continue;
-            }
-            if let Err(error) = sieve.mark(&range) {
-                tracing::warn!(%error, "cannot note what was found about a batch; trying again");
-                tokio::time::sleep(pause(&part.token, 4)).await;
-                waiting.push(range);
-                continue;
-            }
-            waiting.extend(halves(&range));
-        }
-        Ok(dead)
-    }
-
-    async fn lay_aside(&self, rows: &Block, reason: &str) -> Result<(), Stop> {
-        let (folder, laid_aside, why) = (self.dead_letters.clone(), rows.clone(), reason.to_owned());
-        let file = self.blocking(move || dead_letters::write(&folder, &laid_aside, &why)).await?;
-        tracing::error!(table = %self.table(), rows = rows.rows, file = %file.display(), error = reason, "rows that ClickHouse cannot take were laid aside; see `windvane spool list`");
-        Ok(())
     }
 
     async fn read(&self, block: Sealed) -> Result<Attempt, Stop> {

@@ -47,9 +47,9 @@ pub(crate) struct Sealed {
 /// What the uploader asks of the log; one at a time.
 #[derive(Debug)]
 pub(crate) enum Op {
-    /// Give the block to be sent, full or not; the same again until its checkpoint.
-    Seal,
-    /// The block was stored, or laid aside.
+    /// Give the first block behind this frame, full or not; the same again until its checkpoint. 0 is before all frames.
+    Seal { behind: u64 },
+    /// The block was stored, or laid aside, and so was every block before it.
     Checkpoint(Sealed),
     /// The block is to be sent as two: one of these rows up to this frame, and the rest. Answers the first.
     Split { block: Sealed, last: u64, rows: u64 },
@@ -60,8 +60,8 @@ pub(crate) enum Op {
 /// What waits in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Backlog {
-    /// Whether a block can be had that will not grow any more.
-    pub(crate) has_full: bool,
+    /// Blocks that will not grow any more.
+    pub(crate) full_blocks: usize,
     /// Rows that ClickHouse has not answered for.
     pub(crate) rows: u64,
     /// Bytes of their records.
@@ -205,7 +205,7 @@ impl<D: Disk> Log<D> {
     pub(crate) fn backlog(&self) -> Backlog {
         let waiting = || self.sealed.iter().map(|sealed| &sealed.run).chain(self.runs.iter());
         Backlog {
-            has_full: !self.sealed.is_empty() || self.runs.has_full(),
+            full_blocks: self.sealed.len() + self.runs.full(),
             rows: waiting().map(|run| run.rows).sum(),
             bytes: waiting().map(|run| run.bytes).sum(),
             oldest_us: waiting().map(|run| run.oldest_us).min(),
@@ -218,8 +218,8 @@ impl<D: Disk> Log<D> {
     fn stage(&mut self, op: Op) -> Staged {
         match op {
             Op::Mend => Staged::Nothing,
-            Op::Seal => {
-                if let Some(sealed) = self.sealed.front() {
+            Op::Seal { behind } => {
+                if let Some(sealed) = self.sealed.iter().find(|sealed| sealed.run.first > behind) {
                     return Staged::SealedAgain(sealed.clone());
                 }
                 let Some(run) = self.runs.next().copied() else { return Staged::Nothing };

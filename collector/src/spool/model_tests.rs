@@ -31,6 +31,8 @@ enum Step {
     /// A commit of frames with these numbers of rows.
     Append(Vec<u8>),
     Upload(Answer),
+    /// The block behind the next one is stored before it, which the log does not learn yet.
+    SendAhead,
     Retire,
     /// A disk that failed is tried again.
     Mend,
@@ -51,6 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => prop::collection::vec(1u8..6, 1..4).prop_map(Step::Append),
         6 => answer.prop_map(Step::Upload),
+        2 => Just(Step::SendAhead),
         2 => Just(Step::Retire),
         2 => Just(Step::Mend),
         1 => (0u8..12, fault).prop_map(|(after, fault)| Step::FaultIn(after, fault)),
@@ -128,6 +131,7 @@ impl World {
             Step::FaultIn(after, fault) => self.disk.fault_in(after, fault),
             Step::Append(rows) => self.append(&rows),
             Step::Upload(answer) => self.upload(answer),
+            Step::SendAhead => self.send_ahead(),
             Step::Retire => drop(self.log.as_mut().map(Log::retire)),
             Step::Mend => drop(self.change(Op::Mend)),
         }
@@ -156,7 +160,7 @@ impl World {
     }
 
     fn upload(&mut self, answer: Answer) {
-        let Some(block) = self.change(Op::Seal) else { return };
+        let Some(block) = self.change(Op::Seal { behind: 0 }) else { return };
         let Ok(content) = read_block(&*self.disk, &block) else { return };
         match answer {
             Answer::Unavailable => {}
@@ -172,6 +176,15 @@ impl World {
                 self.store.insert(&block.token, &content.body);
                 self.change(Op::Checkpoint(block));
             }
+        }
+    }
+
+    fn send_ahead(&mut self) {
+        let Some(first) = self.change(Op::Seal { behind: 0 }) else { return };
+        let Some(second) = self.change(Op::Seal { behind: first.run.last }) else { return };
+        assert_eq!(second.run.first, first.run.last + 1, "nothing is left between two blocks");
+        if let Ok(content) = read_block(&*self.disk, &second) {
+            self.store.insert(&second.token, &content.body);
         }
     }
 

@@ -122,8 +122,9 @@ impl Runs {
         self.full.pop_front().or_else(|| self.open.take())
     }
 
-    pub(crate) fn has_full(&self) -> bool {
-        !self.full.is_empty()
+    /// How many do not grow any more.
+    pub(crate) fn full(&self) -> usize {
+        self.full.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {

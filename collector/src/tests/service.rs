@@ -171,6 +171,51 @@ async fn rows_that_came_while_a_block_was_sent_do_not_wait_anew() {
     service.assert_nothing_is_lost().await;
 }
 
+/// A collector whose spool holds these batches, each a frame of its own and two a block, over this sink.
+async fn start_over(folder: &Path, sink: &Arc<ToldSink>, batches: &[String]) -> Service {
+    let mut options = CollectorOptions { block_age: Duration::from_secs(3600), ..options(folder) };
+    options.spool.block.rows_max = 10;
+    let away = Arc::<ToldSink>::default();
+    away.be(Mood::Away);
+    let service = start_with(options.clone(), &away);
+    for batch in batches {
+        assert_eq!(service.post("/v1/predictions", &[], batch.clone()).await.status, StatusCode::OK);
+    }
+    service.collector.drain(Duration::from_millis(50)).await;
+    start_with(options, sink)
+}
+
+#[tokio::test]
+async fn two_full_blocks_are_sent_at_once_and_what_fills_none_waits() {
+    let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
+    sink.be(Mood::Waits);
+    let batches: Vec<String> = (0..9).map(|n| predictions(5 * n..5 * n + 5)).collect();
+    let service = start_over(folder.path(), &sink, &batches).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while sink.waiting() != 2 {
+        assert!(tokio::time::Instant::now() < deadline, "{} blocks are on their way", sink.waiting());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    sink.be(Mood::Takes);
+    service.stored(40).await;
+    let drained = service.collector.drain(Duration::from_secs(10)).await;
+    assert_eq!((drained.pending_rows, sink.rows("predictions")), (0, 45));
+}
+
+#[tokio::test]
+async fn of_two_blocks_at_once_a_poisoned_one_keeps_the_other_from_nothing() {
+    for poisoned in 0..4 {
+        let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
+        sink.be(Mood::Poisoned(b"bad"));
+        let mut batches: Vec<String> = (0..4).map(|n| predictions(5 * n..5 * n + 5)).collect();
+        batches[poisoned] = batches[poisoned].replacen("\"m\"", "\"bad\"", 1);
+        let service = start_over(folder.path(), &sink, &batches).await;
+        service.stored(19).await;
+        service.assert_nothing_is_lost().await;
+        assert_eq!(service.metric("windvane_collector_dead_lettered_rows_total").await, 1);
+    }
+}
+
 /// Nobody sends while the disk is shut, because `/readyz` says so; and the store is away, so that nothing is sent there either.
 #[tokio::test]
 async fn a_disk_that_can_be_written_to_again_is_found_by_itself_and_nothing_acknowledged_is_lost() {

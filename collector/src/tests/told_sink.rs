@@ -1,6 +1,7 @@
 //! A sink in memory that knows tokens as ClickHouse does, and fails as it is told to.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use windvane_store::{Block, StoreError, Table};
@@ -28,11 +29,17 @@ pub(super) enum Mood {
 pub(super) struct ToldSink {
     mood: Mutex<Mood>,
     blocks: Mutex<HashMap<String, Block>>,
+    waiting: AtomicUsize,
 }
 
 impl ToldSink {
     pub(super) fn be(&self, mood: Mood) {
         *self.mood.lock() = mood;
+    }
+
+    /// Blocks that wait for the mood to change.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Rows of a table that were stored, each block once.
@@ -88,9 +95,11 @@ impl ToldSink {
 impl Sink for ToldSink {
     fn insert<'a>(&'a self, block: &'a Block) -> Answer<'a> {
         Box::pin(async move {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
             while *self.mood.lock() == Mood::Waits {
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
             self.answer(block)
         })
     }
