@@ -4,7 +4,8 @@
 //! `cargo bench --bench ingest` starts the release binary with its embedded engine in a temporary folder and sends
 //! `WINDVANE_BENCH_EVENTS` (1,000,000) events of 20 numeric and 5 categorical features as NDJSON, as many as Arrow streams, and as
 //! many spans with ten attributes as OTLP in protobuf, in batches of 1,000 over 4 connections. It counts them in the store, inserts
-//! as many rows of both tables directly, which is the engine's own limit, and prints rates, CPU and peak memory. It needs
+//! as many rows of both tables directly, which is the engine's own limit, and prints rates, CPU and peak memory. Every way begins with
+//! empty tables, so that none merges what another one left. It needs
 //! `WINDVANE_LIBCHDB` or an installed runtime, ends by itself, and fails if a count is wrong. OTLP over gRPC, from a client that
 //! others wrote: `benches/otlp/spans.py`.
 
@@ -139,17 +140,17 @@ async fn run(events: u64) {
         idle[0].resident_bytes >> 20,
         idle[1].resident_bytes >> 20
     );
-    wait_for_merges(&store).await;
     let mut measured = Vec::new();
     for way in Way::ALL {
+        begin_anew(&store).await;
         let run = over_http::run(way, (&service, &store), &seeded, (events, processes)).await;
         run.print();
         measured.push(run);
-        wait_for_merges(&store).await;
     }
+    begin_anew(&store).await;
     let direct = direct::run(&store, Rows::Events(&seeded.events), (events, processes)).await;
     direct.print();
-    wait_for_merges(&store).await;
+    begin_anew(&store).await;
     let direct_spans = direct::run(&store, Rows::Spans(&seeded.spans), (events, processes)).await;
     direct_spans.print();
     for (way, run) in Way::ALL.into_iter().zip(measured) {
@@ -183,8 +184,11 @@ async fn count(store: &Store, table: Table, owner: &str) -> (u64, u64) {
     (rows[0].rows, rows[0].ids)
 }
 
-/// Waits until the engine has merged what the last run left, so that the next one does not pay for it.
-async fn wait_for_merges(store: &Store) {
+/// Takes away what the last run left, so that the next one does not pay for its merges.
+async fn begin_anew(store: &Store) {
+    for sql in ["TRUNCATE TABLE windvane.predictions", "TRUNCATE TABLE windvane.spans"] {
+        store.execute(&Statement::new(sql)).await.expect("the table is emptied");
+    }
     #[derive(serde::Deserialize)]
     struct Row {
         merges: u64,
