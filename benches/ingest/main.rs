@@ -186,12 +186,12 @@ async fn count(store: &Store, table: Table, owner: &str) -> (u64, u64) {
 
 /// Takes away what the last run left, so that the next one does not pay for its merges.
 async fn begin_anew(store: &Store) {
-    for sql in ["TRUNCATE TABLE windvane.predictions", "TRUNCATE TABLE windvane.spans"] {
-        store.execute(&Statement::new(sql)).await.expect("the table is emptied");
-    }
     #[derive(serde::Deserialize)]
     struct Row {
         merges: u64,
+    }
+    for sql in ["TRUNCATE TABLE windvane.predictions", "TRUNCATE TABLE windvane.spans"] {
+        store.execute(&Statement::new(sql)).await.expect("the table is emptied");
     }
     eventually_async(SETTLE, async || {
         let rows: Vec<Row> = store
