@@ -122,12 +122,6 @@ impl Redaction {
     pub fn drops_payloads(&self, model: &str) -> bool {
         self.rule(Some(model)).is_some_and(|rule| rule.drop_payloads)
     }
-
-    /// Whether a feature of a model is kept.
-    #[must_use]
-    pub fn keeps_feature(&self, model: &str, feature: &str) -> bool {
-        self.rule(Some(model)).is_none_or(|rule| rule.features.keeps(feature))
-    }
 }
 
 /// What can be redacted.
