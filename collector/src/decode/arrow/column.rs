@@ -16,6 +16,8 @@ use arrow::error::ArrowError;
 pub(in crate::decode) struct Column {
     nulls: Option<NullBuffer>,
     pub(super) values: Values,
+    /// Whether every row is known to have a value, so that none needs to be asked.
+    is_full: bool,
 }
 
 /// The shapes. Arrays are shared with the record batch, so that they cost nothing to keep.
@@ -92,17 +94,27 @@ impl Column {
                 None => fields.push((field.name().clone(), column)),
             }
         }
-        Ok(Self { nulls: None, values: Values::Struct(fields) })
+        Ok(Self::new(None, Values::Struct(fields)))
+    }
+
+    fn new(nulls: Option<NullBuffer>, values: Values) -> Self {
+        let is_full = nulls.as_ref().is_none_or(|nulls| nulls.null_count() == 0) && values.are_all_there();
+        Self { nulls, values, is_full }
     }
 
     fn of(array: &ArrayRef) -> Result<Self, ArrowError> {
         let values = values(array)?;
         // A dictionary's nulls may also lie in its values; those are asked for value by value.
-        Ok(Self { nulls: array.nulls().cloned(), values })
+        Ok(Self::new(array.nulls().cloned(), values))
     }
 
     /// Whether a row has no value: it is null, or an object none of whose keys has one. Not every writer marks such an object as null.
+    #[inline]
     pub(super) fn is_missing(&self, row: usize) -> bool {
+        !self.is_full && self.lacks(row)
+    }
+
+    fn lacks(&self, row: usize) -> bool {
         self.is_null(row)
             || match &self.values {
                 Values::Struct(fields) => fields.iter().all(|(_, column)| column.is_missing(row)),
@@ -113,6 +125,10 @@ impl Column {
     /// Whether a row is null, or a number that is not a number.
     #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
+        !self.is_full && self.holds_null(row)
+    }
+
+    fn holds_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
             || match &self.values {
                 Values::Missing => true,
@@ -123,18 +139,36 @@ impl Column {
     }
 }
 
+impl Values {
+    /// Whether no row lacks a value for what it is; nulls are another matter.
+    fn are_all_there(&self) -> bool {
+        match self {
+            Self::Missing => false,
+            Self::Number(numbers) => !numbers.values().iter().any(|number| number.is_nan()),
+            Self::Coded { values, .. } => values.is_full,
+            Self::Struct(fields) => fields.iter().any(|(_, column)| column.is_full),
+            _ => true,
+        }
+    }
+}
+
 /// Adds a column to the object that its name says it belongs to.
 fn gather(fields: &mut Vec<(String, Column)>, object: &str, (key, column): (&str, Column)) {
     let entry = (key.to_owned(), column);
     // Only one that was gathered has no nulls of its own and the name; a struct column of the same name stands twice, which the
     // record's reader refuses.
     let gathered = fields.iter_mut().find_map(|(name, column)| match column {
-        Column { nulls: None, values: Values::Struct(inner) } if name == object => Some(inner),
+        Column { nulls: None, values: Values::Struct(inner), is_full } if name == object => {
+            Some((inner, is_full))
+        }
         _ => None,
     });
     match gathered {
-        Some(inner) => inner.push(entry),
-        None => fields.push((object.to_owned(), Column { nulls: None, values: Values::Struct(vec![entry]) })),
+        Some((inner, is_full)) => {
+            *is_full |= entry.1.is_full;
+            inner.push(entry);
+        }
+        None => fields.push((object.to_owned(), Column::new(None, Values::Struct(vec![entry])))),
     }
 }
 
