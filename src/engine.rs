@@ -60,6 +60,9 @@ const PREDECESSOR: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How far a supervised engine stands back: a third of the processor time of its service where both want all of it.
+const NICENESS: i32 = 5;
+
 /// Runs `windvane engine` until a signal, or until the parent dies.
 pub fn run(arguments: Arguments) -> CommandResult {
     if !arguments.listen.ip().is_loopback() {
@@ -68,6 +71,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if arguments.exit_with_stdin {
         // Fails only where the process leads a group already, which is what it is for.
         let _ = rustix::process::setsid();
+        give_way();
     }
     let library = library(&arguments)?;
     let options =
@@ -79,6 +83,14 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let served = runtime.block_on(serve(engine.clone(), arguments));
     engine.close();
     served
+}
+
+/// Lets the service go first where both want a core: it needs little, and somebody waits for each of its answers, while merges can wait.
+/// A system that refuses is no reason not to start.
+fn give_way() {
+    let _ = rustix::process::nice(NICENESS);
+    // Where the system schedules each session as one, what counts between sessions is the niceness of the whole.
+    let _ = std::fs::write("/proc/self/autogroup", NICENESS.to_string());
 }
 
 /// Opens the engine; while another one has the folder, tries again for a while.

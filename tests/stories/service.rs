@@ -69,6 +69,22 @@ async fn an_event_is_acknowledged_stored_and_shown() {
     assert_eq!(service.terminate(), Some(0));
 }
 
+/// The field `nice` of a process.
+fn niceness(pid: u32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_engine_gives_way_to_its_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(binary(), folder.path(), "");
+    let expected = (niceness(service.pid()) + 5).min(19);
+    assert_eq!(niceness(service.engine_pid()), expected);
+    assert_eq!(service.terminate(), Some(0));
+}
+
 #[test]
 fn a_second_service_on_the_same_folder_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
