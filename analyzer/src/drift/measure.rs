@@ -14,6 +14,7 @@ use windvane_stats::{
     comparison::Comparison,
     edges::Binned,
     epps_singleton::Characteristic,
+    permutation::NullEffects,
     walk::{Depth, Sizes, Walk, Walked},
 };
 use windvane_store::Reader;
@@ -76,8 +77,8 @@ pub(super) struct Measured {
     pub(super) smoothing: Option<&'static str>,
     pub(super) bins: Option<u64>,
     pub(super) reason: Option<&'static str>,
-    /// The effect that exchanged labels reach, where the limiting p-value cannot be trusted.
-    pub(super) null_effect: Option<f64>,
+    /// The effects that exchanged labels reach, where the limiting p-value cannot be trusted.
+    pub(super) null_effects: Option<NullEffects>,
     /// The smallest p-value that the method can say on this input, where there is one above 0.
     pub(super) least_p: Option<f64>,
     /// The p-value that is judged, where the one that the contract reports cannot be trusted.
@@ -93,7 +94,7 @@ impl Measured {
             smoothing: None,
             bins: None,
             reason: None,
-            null_effect: None,
+            null_effects: None,
             least_p: None,
             judged_p: None,
         }

@@ -32,12 +32,9 @@ impl Default for Judged {
 
 /// Judges all parts as one family.
 pub(super) fn judge(parts: Vec<Part>, rule: &Rule) -> Vec<Judged> {
-    let family: Vec<f64> = parts
-        .iter()
-        .flat_map(|part| &part.columns)
-        .flat_map(|column| column.methods.iter().filter_map(|measured| in_family(column, measured, rule)))
-        .collect();
+    let family = family(&parts, rule, judged_p);
     let mut adjusted = rule.correction.adjust(&family).into_iter();
+    let level = level_of_labels(&parts, rule);
     parts
         .into_iter()
         .map(|part| {
@@ -49,10 +46,11 @@ pub(super) fn judge(parts: Vec<Part>, rule: &Rule) -> Vec<Judged> {
                         .methods
                         .iter()
                         .map(|measured| {
-                            let p_adjusted = in_family(&column, measured, rule).and_then(|_| adjusted.next());
+                            let counts = is_judged(&column, measured, rule) && judged_p(measured).is_some();
+                            let p_adjusted = counts.then(|| adjusted.next()).flatten();
                             Said {
                                 statistic_error: ks_error(&column, measured),
-                                ..say(measured, p_adjusted, rule)
+                                ..say(measured, p_adjusted, (level, rule))
                             }
                         })
                         .collect();
@@ -69,26 +67,60 @@ pub(super) fn overall(whole: Verdict, segments: &[Segment]) -> Verdict {
     if segments.iter().any(|segment| segment.verdict == Verdict::Drift) { Verdict::Drift } else { whole }
 }
 
-/// The p-value, where its method had enough rows to judge by: values for most, rows for the share of missing ones.
-fn in_family(column: &MeasuredColumn, measured: &Measured, rule: &Rule) -> Option<f64> {
-    let enough = match measured.method {
+/// The p-values of all comparisons that had enough rows, in order.
+fn family(parts: &[Part], rule: &Rule, p_value: fn(&Measured) -> Option<f64>) -> Vec<f64> {
+    let columns = parts.iter().flat_map(|part| &part.columns);
+    let judged = columns.flat_map(|column| {
+        let methods = column.methods.iter();
+        methods.filter(move |measured| is_judged(column, measured, rule)).filter_map(p_value)
+    });
+    judged.collect()
+}
+
+fn judged_p(measured: &Measured) -> Option<f64> {
+    measured.judged_p.or(measured.comparison.p_value)
+}
+
+/// The same, by exchanged labels where a category is too rare for the limiting p-value. Where no relabelling reached the effect, the
+/// limiting one stands for how small it may be.
+fn p_by_labels(measured: &Measured) -> Option<f64> {
+    let p_value = judged_p(measured)?;
+    let Some((nulls, effect)) = measured.null_effects.as_ref().zip(measured.comparison.effect) else {
+        return Some(p_value);
+    };
+    Some(nulls.p_value(effect.abs()).unwrap_or_else(|| p_value.min(nulls.smallest_p())))
+}
+
+/// The level that the correction leaves a single comparison, when rare categories are judged by exchanged labels: the largest p-value that
+/// is significant, or that of the first step where none is. Limiting p-values that are too small do not raise it.
+fn level_of_labels(parts: &[Part], rule: &Rule) -> f64 {
+    let family = family(parts, rule, p_by_labels);
+    let least = rule.alpha / family.len().max(1) as f64;
+    let adjusted = rule.correction.adjust(&family);
+    let significant = family.iter().zip(adjusted).filter(|(_, adjusted)| *adjusted < rule.alpha);
+    significant.map(|(p_value, _)| *p_value).fold(least, f64::max)
+}
+
+/// Whether a method had enough rows to judge by: values for most, rows for the share of missing ones.
+fn is_judged(column: &MeasuredColumn, measured: &Measured, rule: &Rule) -> bool {
+    match measured.method {
         Method::MissingRate => {
             let reference = column.values.reference + column.missing.reference;
             let current = column.values.current + column.missing.current;
             reference.min(current) >= rule.min_rows
         }
         _ => has_values(column, rule),
-    };
-    measured.judged_p.or(measured.comparison.p_value).filter(|_| enough)
+    }
 }
 
 fn has_values(column: &MeasuredColumn, rule: &Rule) -> bool {
     column.values.reference.min(column.values.current) >= rule.min_rows
 }
 
-fn say(measured: &Measured, p_adjusted: Option<f64>, rule: &Rule) -> Said {
+fn say(measured: &Measured, p_adjusted: Option<f64>, (level, rule): (f64, &Rule)) -> Said {
     let comparison = measured.comparison;
-    let floor = measured.method.floor().max(measured.null_effect.unwrap_or(0.0));
+    let by_labels = measured.null_effects.as_ref().map_or(0.0, |nulls| nulls.floor(level));
+    let floor = measured.method.floor().max(by_labels);
     let peer = rule.compat.and_then(|compat| compat.threshold(measured.method));
     let (threshold, drifted) = match (peer, comparison.effect) {
         (Some(Threshold::Statistic(least)), _) => {
@@ -207,9 +239,14 @@ fn of_columns(columns: &[Column]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
     use windvane_stats::{
         anderson_darling::SMALLEST_P,
+        cells::{Cell, Cells},
+        chi_square::chi_square,
         comparison::{Comparison, PMethod},
+        permutation,
     };
 
     use super::*;
@@ -267,6 +304,34 @@ mod tests {
             let said = &judged[0].columns[0].methods[0];
             assert_eq!((said.drifted, said.reason.is_none()), (drifted, drifted), "{others} others");
             assert!(judged[0].columns[1].methods[0].reason.is_none(), "nothing moved there");
+        }
+    }
+
+    #[test]
+    fn rare_categories_are_held_against_the_level_that_the_correction_leaves() {
+        let cells: Cells = (1..=30).map(|i| Cell::new(i / 3, i - i / 3)).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let nulls = permutation::null_effects(&cells, &mut rng, chi_square).unwrap();
+        // Four relabellings of five thousand reach it in all: p .001, whatever the limiting distribution says.
+        let effect = nulls.floor(0.001);
+        assert!(nulls.floor(5e-4) > effect && effect > 0.05);
+        let rare = || {
+            let limiting = Comparison::of(9.0, effect).with_p(1e-9, PMethod::Asymptotic);
+            let mut column = column(Method::ChiSquare, limiting);
+            column.methods[0].null_effects = Some(nulls.clone());
+            column
+        };
+        let unmoved = || column(Method::Ks, Comparison::of(0.0, 0.01).with_p(0.9, PMethod::Asymptotic));
+        for (others, drifted, level) in [(0, true, 0.05), (9, true, 0.005), (99, false, 5e-4)] {
+            let columns = std::iter::once(rare()).chain((0..others).map(|_| unmoved())).collect();
+            let judged = judge(vec![Part { rows: Rows::default(), columns }], &Rule::default());
+            let said = &judged[0].columns[0].methods[0];
+            assert_eq!(
+                (said.drifted, said.threshold),
+                (drifted, Some(nulls.floor(level))),
+                "{others} others"
+            );
+            assert_eq!(said.p_value, Some(1e-9), "{others} others");
         }
     }
 }

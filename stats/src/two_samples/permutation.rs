@@ -26,6 +26,8 @@ pub const RELABELLINGS: u64 = 4_999;
 pub const EXCEEDANCES: u64 = 50;
 /// Cells filled at most: more than half a second.
 pub const WORK_MAX: u64 = 7_000_000;
+/// Effects of relabellings that are kept: enough for levels up to one in eighty, in half a KiB.
+const EFFECTS_KEPT: usize = 64;
 /// Values of a cell up to which each is drawn by itself.
 const ONE_BY_ONE: u64 = 16;
 /// Variance of a cell's count from which on the normal limit is used: its error there is below that of the simulation.
@@ -137,14 +139,61 @@ impl Relabelling {
         Some(pooled.p_of_grid(walked, rng, of_labels))
     }
 
-    /// The largest of a statistic over the first relabellings: what labels that say nothing reach less than once in as many.
-    fn largest(&self, rng: &mut impl Rng, mut statistic: impl FnMut(&[u64]) -> f64) -> f64 {
+    /// The largest of a statistic over the first relabellings: what labels reach that say nothing.
+    fn largest(&self, rng: &mut impl Rng, mut statistic: impl FnMut(&[u64]) -> f64) -> NullEffects {
         let mut labels = vec![0; self.totals.len()];
-        let (first, _) = rounds(self.totals.len() as u64, RELABELLINGS);
-        (0..first).fold(f64::NEG_INFINITY, |largest, _| {
-            relabel(&self.totals, self.size_a, rng, &mut labels);
-            largest.max(statistic(&labels))
-        })
+        let (relabellings, _) = rounds(self.totals.len() as u64, RELABELLINGS);
+        let mut largest: Vec<f64> = (0..relabellings)
+            .map(|_| {
+                relabel(&self.totals, self.size_a, rng, &mut labels);
+                statistic(&labels)
+            })
+            .collect();
+        largest.sort_by(|a, b| b.total_cmp(a));
+        largest.truncate(EFFECTS_KEPT);
+        largest.shrink_to_fit();
+        NullEffects { largest, relabellings }
+    }
+}
+
+/// The largest effects when labels are exchanged some thousand times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NullEffects {
+    /// In descending order, at least one.
+    largest: Vec<f64>,
+    relabellings: u64,
+}
+
+impl NullEffects {
+    /// Strictly above: an effect that labels reach by themselves is none.
+    const ABOVE: f64 = 1.0 + 1e-9;
+
+    /// The chance of an effect of this size where labels say nothing; `None` where no relabelling reached it, and 1 where more did than
+    /// are kept.
+    #[must_use]
+    pub fn p_value(&self, effect: f64) -> Option<f64> {
+        match self.largest.partition_point(|null| null * Self::ABOVE > effect) {
+            0 => None,
+            reached if reached == EFFECTS_KEPT => Some(1.0),
+            reached => Some((reached + 1) as f64 / (self.relabellings + 1) as f64),
+        }
+    }
+
+    /// The smallest p-value that the relabellings can give.
+    #[must_use]
+    pub fn smallest_p(&self) -> f64 {
+        1.0 / (self.relabellings + 1) as f64
+    }
+
+    /// The effect from which on the p-value is at or below this level; where they are too few for the level, an effect above all of them.
+    #[must_use]
+    #[expect(clippy::cast_sign_loss, reason = "below 0 is cut off")]
+    pub fn floor(&self, level: f64) -> f64 {
+        // A rounding error below a whole number must not cost a place.
+        let ranks = (level * (self.relabellings + 1) as f64 * Self::ABOVE).floor();
+        let place = (ranks - 1.0).max(0.0) as usize;
+        let place = place.min(self.largest.len().saturating_sub(1));
+        self.largest.get(place).map_or(0.0, |null| null * Self::ABOVE)
     }
 }
 
@@ -192,18 +241,18 @@ pub fn on_cells(
     comparison.with_p(p_value, PMethod::Permutation)
 }
 
-/// The largest effect of `kernel` when labels are exchanged, some thousand times; `None` where every category expects
+/// The largest effects of `kernel` when labels are exchanged, some thousand times; `None` where every category expects
 /// [`EXPECTED_MIN`] occurrences, so that the limiting distribution can be trusted, or where there are too many categories.
-///
-/// An effect above it has a chance below one in as many relabellings, whatever the limiting distribution says.
-pub fn largest_effect(cells: &Cells, rng: &mut impl Rng, kernel: fn(&Cells) -> Comparison) -> Option<f64> {
+pub fn null_effects(
+    cells: &Cells,
+    rng: &mut impl Rng,
+    kernel: fn(&Cells) -> Comparison,
+) -> Option<NullEffects> {
     if cells.smallest_expected() >= EXPECTED_MIN || cells.count() > CELLS_MAX {
         return None;
     }
     let pooled = Relabelling::of(cells);
-    let largest = pooled.largest(rng, |labels| kernel(&pooled.cells(labels)).effect.unwrap_or(0.0).abs());
-    // Strictly above: an effect that labels reach by themselves is none.
-    Some(largest * (1.0 + 1e-9))
+    Some(pooled.largest(rng, |labels| kernel(&pooled.cells(labels)).effect.unwrap_or(0.0).abs()))
 }
 
 /// Draws `wanted` of the values in these cells at random; answers how many come from each cell.
@@ -300,7 +349,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    use super::{Relabelling, relabel};
+    use super::{EFFECTS_KEPT, NullEffects, Relabelling, relabel};
 
     #[test]
     fn relabelling_keeps_the_margins() {
@@ -377,5 +426,41 @@ mod tests {
             assert!(p >= super::smallest_p(2, super::RELABELLINGS));
         }
         assert_eq!(super::smallest_p(100_000, super::RELABELLINGS), 0.01, "cells cost work");
+    }
+
+    #[test]
+    fn the_floor_of_a_level_is_what_so_many_relabellings_reach() {
+        let of = |kept: usize, relabellings| NullEffects {
+            largest: (0..kept).map(|i| 100.0 - i as f64).collect(),
+            relabellings,
+        };
+        let nulls = of(EFFECTS_KEPT, 4_999);
+        for (level, place) in
+            [(1e-6, 0), (2e-4, 0), (4e-4, 1), (7.6e-4, 2), (0.001, 4), (0.05, EFFECTS_KEPT - 1)]
+        {
+            let floor = nulls.floor(level);
+            assert_eq!(floor, nulls.largest[place] * NullEffects::ABOVE, "{level}");
+            // Just as many reach an effect at the floor as its level allows, and one more what is below it.
+            let at = nulls.p_value(floor).unwrap_or(nulls.smallest_p());
+            assert!(at <= level.max(nulls.smallest_p()) * (1.0 + 1e-6), "{level}: {at}");
+            let below = nulls.p_value(floor - 0.5).unwrap();
+            assert!(below > level || place == EFFECTS_KEPT - 1, "{level}: {below}");
+        }
+        assert_eq!(nulls.p_value(100.5), None, "none reached it");
+        assert_eq!(nulls.p_value(99.5), Some(2.0 / 5_000.0));
+        assert_eq!(nulls.p_value(1.0), Some(1.0), "more than are kept");
+        assert_eq!(of(EFFECTS_KEPT, 99).floor(0.001), 100.0 * NullEffects::ABOVE, "too few for the level");
+    }
+
+    #[test]
+    fn effects_of_relabellings_have_the_p_values_of_their_distribution() {
+        // 20 of 40 labels in one of two cells of 20: |count - 10| is 5 or more with chance .0038, 8 or more with 5.3e-7.
+        let pooled = Relabelling { totals: vec![20, 20], size_a: 20 };
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let nulls = pooled.largest(&mut rng, |labels| (labels[0] as f64 - 10.0).abs());
+        let p = nulls.p_value(5.0).unwrap();
+        assert!((0.002..0.006).contains(&p), "{p}");
+        assert!(nulls.p_value(8.0).is_none());
+        assert!(nulls.floor(0.01) <= 5.0 * NullEffects::ABOVE && nulls.floor(1e-9) >= 5.0);
     }
 }

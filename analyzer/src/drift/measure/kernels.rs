@@ -230,9 +230,9 @@ fn discrete(
     };
     // With rare categories the limiting p-value is too small too often; only then, and only where it matters, the floor
     // rises to what exchanged labels reach.
-    let null_effect = kernel
+    let null_effects = kernel
         .filter(|_| comparison.p_value.is_some_and(|p| p < SUSPICIOUS.max(alpha)))
-        .and_then(|kernel| permutation::largest_effect(cells, rng, kernel));
+        .and_then(|kernel| permutation::null_effects(cells, rng, kernel));
     let smoothing = matches!(method, Method::Psi | Method::Kl).then_some("jeffreys");
     let reason = comparison.statistic.is_none().then_some(match (method, cells.comparable()) {
         (_, false) => "one side has no rows",
@@ -243,7 +243,7 @@ fn discrete(
     let bins = Some(cells.count());
     let least_p = (comparison.p_method == Some(PMethod::Permutation))
         .then(|| permutation::smallest_p(tested.count(), permutation::RELABELLINGS));
-    Measured { least_p, smoothing, bins, reason, null_effect, ..Measured::of(method, comparison) }
+    Measured { least_p, smoothing, bins, reason, null_effects, ..Measured::of(method, comparison) }
 }
 
 /// The p-value of the bins inside the reference's range and that of what lies beyond it as one, by Bonferroni with shares: the
