@@ -36,6 +36,7 @@ struct LastRun {
     findings: u64,
     verdict: String,
     error: String,
+    note: String,
 }
 
 /// Prints the monitors.
@@ -80,6 +81,14 @@ async fn list(store: &Store, jobs: &[Job]) -> Result<Vec<Listed>, StoreError> {
     Ok(listed)
 }
 
+impl Listed {
+    /// What is odd about the last run, as a line below the table.
+    fn note(&self) -> Option<String> {
+        let note = self.last_run.as_ref().map(|run| run.note.as_str())?;
+        (!note.is_empty()).then(|| format!("{}: {note}", self.monitor))
+    }
+}
+
 impl LastRun {
     fn of(run: &MonitorRun) -> Self {
         Self {
@@ -92,6 +101,7 @@ impl LastRun {
             findings: run.findings,
             verdict: run.verdict.clone(),
             error: run.error.clone(),
+            note: run.note.clone(),
         }
     }
 }
@@ -126,6 +136,11 @@ fn table(listed: &[Listed]) -> String {
             last.map_or_else(String::new, |run| run.verdict.replace('_', " ")),
         ]);
     }
-    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut notes: Vec<String> = listed.iter().filter_map(Listed::note).collect();
+    if !notes.is_empty() {
+        lines.push(String::new());
+        lines.append(&mut notes);
+    }
     format!("{}\n", lines.join("\n"))
 }

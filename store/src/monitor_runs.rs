@@ -64,6 +64,8 @@ pub struct MonitorRun {
     pub verdict: String,
     /// Why it failed, or empty.
     pub error: String,
+    /// What is odd about a run that is done, or empty.
+    pub note: String,
 }
 
 impl MonitorRun {
@@ -84,26 +86,22 @@ impl MonitorRun {
     }
 }
 
-/// Bytes of an error that are kept.
-const ERROR_BYTES_MAX: usize = 1_000;
+/// Bytes of an error, or of a note, that are kept.
+const TEXT_BYTES_MAX: usize = 1_000;
 
 /// Writes the state of a window; it replaces that of an earlier attempt or an earlier state of the same one.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses; the row may be written again.
 pub async fn write(store: &Store, run: &MonitorRun) -> Result<(), StoreError> {
-    let mut cut = run.error.len().min(ERROR_BYTES_MAX);
-    while !run.error.is_char_boundary(cut) {
-        cut -= 1;
-    }
     let statement = Statement::new(
         "INSERT INTO {database:Identifier}.monitor_runs (kind, monitor, window_start, window_end, model, state, attempt, \
-         revision, run_id, holder, started_at, ended_at, rows_reference, rows_current, findings, verdict, error) \
+         revision, run_id, holder, started_at, ended_at, rows_reference, rows_current, findings, verdict, error, note) \
          SELECT {kind:String}, {monitor:String}, fromUnixTimestamp64Micro({window_start:Int64}, 'UTC'), \
          fromUnixTimestamp64Micro({window_end:Int64}, 'UTC'), {model:String}, {state:String}, {attempt:UInt64}, \
          {revision:UInt64}, {run_id:String}, {holder:String}, fromUnixTimestamp64Micro({started:Int64}, 'UTC'), \
          fromUnixTimestamp64Micro({ended:Int64}, 'UTC'), {rows_reference:UInt64}, {rows_current:UInt64}, \
-         {findings:UInt64}, {verdict:String}, {error:String}",
+         {findings:UInt64}, {verdict:String}, {error:String}, {note:String}",
     )
     .param("database", store.database())
     .param("kind", &run.kind)
@@ -122,8 +120,18 @@ pub async fn write(store: &Store, run: &MonitorRun) -> Result<(), StoreError> {
     .param("rows_current", run.rows_current)
     .param("findings", run.findings)
     .param("verdict", &run.verdict)
-    .param("error", &run.error[..cut]);
+    .param("error", kept(&run.error))
+    .param("note", kept(&run.note));
     store.execute(&statement).await
+}
+
+/// As much of a text as is kept.
+fn kept(text: &str) -> &str {
+    let mut cut = text.len().min(TEXT_BYTES_MAX);
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    &text[..cut]
 }
 
 /// Which windows are asked for.
@@ -174,7 +182,7 @@ pub async fn latest(store: &Store, kind: &str) -> Result<Vec<MonitorRun>, StoreE
 const FIELDS: &str = "kind, monitor, toUnixTimestamp64Micro(window_start) AS window_start_us, \
      toUnixTimestamp64Micro(window_end) AS window_end_us, model, state, attempt, run_id, holder, \
      toUnixTimestamp64Micro(started_at) AS started_us, toUnixTimestamp64Micro(ended_at) AS ended_us, \
-     rows_reference, rows_current, findings, verdict, error";
+     rows_reference, rows_current, findings, verdict, error, note";
 
 /// What time ClickHouse has, microseconds since 1970 UTC: one clock for all analyzers.
 ///

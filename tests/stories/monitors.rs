@@ -235,6 +235,14 @@ fn an_arm_that_no_prediction_has_fails_no_run(service: &Service) {
     let [all, without] = groups.as_slice() else { panic!("{printed}") };
     assert_eq!(without["group"], serde_json::json!({"arm:none": null}));
     assert!(all["n"].as_u64() > Some(0) && all["n"] == without["n"], "{printed}");
+    let note = "segment_by: no prediction has arm:none; there are ";
+    let listed: Value =
+        serde_json::from_str(&stdout(&windvane(service, &["monitor", "list", "--format", "json"]))).unwrap();
+    let told = listed["monitors"][5]["last_run"]["note"].as_str().unwrap();
+    assert!(told.starts_with(note), "{listed}");
+    assert_eq!(listed["monitors"][1]["last_run"]["note"], "", "{listed}");
+    let table = stdout(&windvane(service, &["monitor", "list"]));
+    assert!(table.contains(&format!("\ntagless: {note}")), "{table}");
 }
 
 async fn get(service: &Service, path: &str) -> (u16, Value) {

@@ -22,6 +22,7 @@ struct Monitor {
     window_end: String,
     verdict: String,
     error: String,
+    note: String,
 }
 
 /// A run of one.
@@ -142,7 +143,7 @@ fn monitors(monitors: &[Monitor]) -> Markup {
                         tr {
                             th scope="row" { (monitor.monitor) " " span.quiet { (monitor.kind) } }
                             td { @if monitor.kind == "experiment" { a href=(address::experiment(&monitor.monitor)) { (monitor.monitor) } } @else { a href=(address::model(&monitor.model)) { (monitor.model) } } }
-                            td { span class=(format!("badge {}", monitor.state)) { (monitor.state) } @if !monitor.error.is_empty() { br; span.quiet { (monitor.error) } } }
+                            td { span class=(format!("badge {}", monitor.state)) { (monitor.state) } @if !monitor.error.is_empty() { br; span.quiet { (monitor.error) } } @if !monitor.note.is_empty() { br; span.quiet { (monitor.note) } } }
                             td { (time(&monitor.window_end)) }
                             td { span class=(format!("badge {}", monitor.verdict)) { (monitor.verdict.replace('_', " ")) } }
                             td { @if monitor.state == "disabled" { span.quiet { "–" } } @else { (time(&monitor.next_due)) } }
@@ -233,6 +234,14 @@ mod tests {
         for part in ["windvane_made_total", "table predictions", "Made things."] {
             assert!(html.contains(part), "no `{part}` in {html}");
         }
+    }
+
+    #[test]
+    fn a_name_that_nothing_has_is_told_beside_the_state_of_its_monitor() {
+        let monitor = serde_json::json!({"kind": "drift", "monitor": "daily", "model": "m", "state": "ok", "next_due": "", "window_end": "",
+            "verdict": "no_drift", "error": "", "note": "segment_by: no prediction has <regoin>; there are region"});
+        let html = monitors(&[serde_json::from_value(monitor).unwrap()]).into_string();
+        assert!(html.contains("no prediction has &lt;regoin&gt;; there are region"), "{html}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl AttributionMonitor {
             rows_current: document.current.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
+            note: String::new(),
             answer: Some(Answer::Attribution(Box::new(document))),
         })
     }

@@ -6,6 +6,7 @@ use windvane_store::{Reader, Store};
 use windvane_types::span::ReferenceKind;
 
 use super::job::{Answer, Attempt, Outcome};
+use super::watched::together;
 use super::{JobError, Watched};
 use crate::drift::{self, Asked, DriftRequest, FixedReference, Method, Opened, Rule, SegmentBounds, Wanted};
 
@@ -73,7 +74,7 @@ impl DriftMonitor {
         };
         let Opened { mut reference, baseline, mut current, reference_span, .. } =
             self.fixed.open(&bounded, asked).await?;
-        self.watched.cut_by(&self.segment_by, &mut [&mut reference, &mut current]);
+        let mut notes = vec![self.watched.cut_by(&self.segment_by, &mut [&mut reference, &mut current])];
         // A window without predictions has no columns, and none of them is unknown.
         let empty = reference.without_columns || current.without_columns;
         // Those that one side has are still text: counted as categories, each text would be one.
@@ -82,7 +83,7 @@ impl DriftMonitor {
         };
         if let Some(columns) = self.columns.as_deref().filter(|_| !empty) {
             let there = reference.columns.iter().chain(&current.columns).map(|column| column.name.clone());
-            self.watched.tell_absent(("columns", columns), there.collect());
+            notes.push(self.watched.tell_absent(("columns", columns), there.collect()));
         }
         let text = self.text.iter().filter(|name| !empty || has(name)).cloned().collect();
         let request = DriftRequest {
@@ -109,6 +110,7 @@ impl DriftMonitor {
             rows_current: document.current.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
+            note: together(notes),
             answer: Some(Answer::Drift(Box::new(document))),
         })
     }

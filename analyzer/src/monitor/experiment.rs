@@ -72,6 +72,7 @@ impl ExperimentMonitor {
             rows_current: of(false),
             findings,
             verdict: document.overall().as_str().to_owned(),
+            note: String::new(),
             answer: Some(Answer::Experiment(Box::new(document))),
         })
     }

@@ -65,7 +65,7 @@ impl FairnessMonitor {
             .map_err(JobError::Read)?;
         let opened = populations::open_labelled(&reader, source, &filter).await;
         let mut population = opened.map_err(OpenError::Read)?;
-        self.watched.cut_by(&self.group_by, &mut [&mut population]);
+        let note = self.watched.cut_by(&self.group_by, &mut [&mut population]);
         let given = |name: &str| Some(name.to_owned()).filter(|name| population.column(name).is_some());
         let request = FairnessRequest {
             group_by: self.group_by.clone(),
@@ -87,7 +87,8 @@ impl FairnessMonitor {
             // A window without the group that others are compared with says nothing.
             Err(FairnessError::NoGroup { .. }) => {
                 findings::fairness::empty(store, &run).await.map_err(JobError::Write)?;
-                return Ok(Outcome { verdict: "insufficient_data".to_owned(), ..Outcome::default() });
+                let verdict = "insufficient_data".to_owned();
+                return Ok(Outcome { verdict, note, ..Outcome::default() });
             }
             Err(error) => return Err(error.into()),
         };
@@ -98,6 +99,7 @@ impl FairnessMonitor {
             rows_current: document.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
+            note,
             answer: Some(Answer::Fairness(Box::new(document))),
         })
     }

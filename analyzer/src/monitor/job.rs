@@ -62,6 +62,8 @@ pub struct Outcome {
     pub findings: u64,
     /// What was found, in a word.
     pub verdict: String,
+    /// What people should know besides: names of the monitor that nothing has. Empty for nothing.
+    pub note: String,
     /// The whole answer, where there was something to answer.
     pub answer: Option<Answer>,
 }

@@ -51,10 +51,13 @@ impl LatencyMonitor {
         let bounded = store.bounded(self.watched.memory_bytes_max, self.watched.timeout);
         let (mut reference, mut current) = self.open(&bounded, attempt).await?;
         let cuts: Vec<String> = self.by.iter().filter(|name| name.as_str() != STAGE).cloned().collect();
-        if !current.without_columns {
-            let there = reference.iter().chain([&current]).flat_map(Population::segment_names);
-            self.watched.tell_absent(("segment_by", &cuts), there.collect());
-        }
+        let note = match current.without_columns {
+            true => String::new(),
+            false => {
+                let there = reference.iter().chain([&current]).flat_map(Population::segment_names);
+                self.watched.tell_absent(("segment_by", &cuts), there.collect())
+            }
+        };
         for population in reference.iter_mut().chain([&mut current]) {
             population.allow_absent(&self.by);
         }
@@ -94,6 +97,7 @@ impl LatencyMonitor {
             rows_current: document.current.rows,
             findings: findings.map_err(JobError::Write)?,
             verdict: document.verdict.as_str().to_owned(),
+            note,
             answer: Some(Answer::Latency(Box::new(document))),
         })
     }

@@ -62,7 +62,7 @@ impl PerformanceMonitor {
             findings::outcomes::until(&bounded, model, attempt.window).await.map_err(JobError::Read)?;
         let opened = performance::open(&bounded, asked, &mut question).await?;
         let Opened { mut reference, mut current, reference_span } = opened;
-        self.watched.cut_by(&question.segment_by, &mut [&mut reference, &mut current]);
+        let note = self.watched.cut_by(&question.segment_by, &mut [&mut reference, &mut current]);
         // A window without predictions has no columns, and none of them is unknown.
         if reference.without_columns || current.without_columns {
             question.segment_by.clear();
@@ -85,6 +85,7 @@ impl PerformanceMonitor {
             rows_current: document.current.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
+            note,
             answer: Some(Answer::Performance(Box::new(document))),
         })
     }

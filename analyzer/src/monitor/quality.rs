@@ -81,6 +81,7 @@ impl QualityMonitor {
             rows_current: document.current.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
+            note: String::new(),
             answer: Some(Answer::Quality(Box::new(document))),
         })
     }

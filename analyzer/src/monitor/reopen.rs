@@ -79,7 +79,7 @@ mod tests {
         let run = json!({"kind": "fairness", "monitor": "fair", "window_start_us": day * DAY_US,
             "window_end_us": (day + 1) * DAY_US, "model": "m", "state": state, "attempt": 1, "run_id": "r", "holder": "h",
             "started_us": 9 * DAY_US, "ended_us": 9 * DAY_US, "rows_reference": 0, "rows_current": 1, "findings": 1,
-            "verdict": "pass", "error": ""});
+            "verdict": "pass", "error": "", "note": ""});
         serde_json::from_value(run).unwrap()
     }
 

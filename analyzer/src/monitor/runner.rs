@@ -133,6 +133,7 @@ impl Runner {
             findings: 0,
             verdict: String::new(),
             error: String::new(),
+            note: String::new(),
         };
         monitor_runs::write(&self.store, &run).await?;
         let limit = job.timeout();
@@ -149,6 +150,7 @@ impl Runner {
                 run.rows_current = outcome.rows_current;
                 run.findings = outcome.findings;
                 run.verdict.clone_from(&outcome.verdict);
+                run.note.clone_from(&outcome.note);
             }
             Err(error) => {
                 run.state = RunState::Failed;

@@ -64,31 +64,47 @@ impl Watched {
     }
 
     /// Lets populations be cut by names that none of their rows has. That a tag or an arm is absent for a while is no fault, and a name
-    /// that is misspelt looks the same: so it is said, with the names that would have cut something.
-    pub(super) fn cut_by(&self, names: &[String], populations: &mut [&mut Population]) {
+    /// that is misspelt looks the same: so it is said, with the names that would have cut something. Answers the note of the run.
+    pub(super) fn cut_by(&self, names: &[String], populations: &mut [&mut Population]) -> String {
         let accepted: Vec<String> =
             populations.iter().flat_map(|population| population.segment_names()).collect();
-        if !populations.iter().any(|population| population.without_columns) {
-            self.tell_absent(("segment_by", names), accepted);
-        }
+        let note = match populations.iter().any(|population| population.without_columns) {
+            true => String::new(),
+            false => self.tell_absent(("segment_by", names), accepted),
+        };
         for population in populations {
             population.allow_absent(names);
         }
+        note
     }
 
-    /// Says which of the names that a key of the configuration gives are none of those that there are.
-    pub(super) fn tell_absent(&self, (key, names): (&str, &[String]), accepted: Vec<String>) {
-        if let Some((absent, accepted)) = absent(names, accepted) {
-            tracing::warn!(
-                monitor = self.name.as_str(),
-                model = self.deployment.model.as_str(),
-                key,
-                absent,
-                accepted,
-                "no prediction of the window or its reference has what a monitor names; is it misspelt?"
-            );
-        }
+    /// Says which of the names that a key of the configuration gives are none of those that there are: to the log, and as the note of a
+    /// run, which is empty where all are.
+    pub(super) fn tell_absent(&self, (key, names): (&str, &[String]), accepted: Vec<String>) -> String {
+        let Some((absent, accepted)) = absent(names, accepted) else { return String::new() };
+        tracing::warn!(
+            monitor = self.name.as_str(),
+            model = self.deployment.model.as_str(),
+            key,
+            absent,
+            accepted,
+            "no prediction of the window or its reference has what a monitor names; is it misspelt?"
+        );
+        note((key, &absent), &accepted)
     }
+}
+
+/// The notes of a run as one.
+pub(super) fn together(mut notes: Vec<String>) -> String {
+    notes.retain(|note| !note.is_empty());
+    notes.join("; ")
+}
+
+/// What is said of names that are none of those that there are.
+fn note((key, absent): (&str, &str), accepted: &str) -> String {
+    let there =
+        if accepted.is_empty() { "there is none".to_owned() } else { format!("there are {accepted}") };
+    format!("{key}: no prediction has {absent}; {there}")
 }
 
 /// The names that are none of the accepted ones, and the latter, each as a list; `None` where all are.
@@ -104,7 +120,7 @@ fn absent(names: &[String], mut accepted: Vec<String>) -> Option<(String, String
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES_TOLD_MAX, absent};
+    use super::{NAMES_TOLD_MAX, absent, note, together};
 
     fn owned(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -119,5 +135,13 @@ mod tests {
         let many: Vec<String> = (0..=NAMES_TOLD_MAX).map(|i| format!("c{i}")).collect();
         let (_, accepted) = absent(&owned(&["x"]), many).unwrap();
         assert!(accepted.ends_with(", …"), "{accepted}");
+    }
+
+    #[test]
+    fn a_note_names_the_key_and_what_it_could_have_named() {
+        let said = note(("segment_by", "regoin"), "region, version");
+        assert_eq!(said, "segment_by: no prediction has regoin; there are region, version");
+        assert_eq!(note(("columns", "x"), ""), "columns: no prediction has x; there is none");
+        assert_eq!(together(vec!["a: 1".to_owned(), String::new(), "b: 2".to_owned()]), "a: 1; b: 2");
     }
 }

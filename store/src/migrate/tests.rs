@@ -119,6 +119,7 @@ fn published_migrations_never_change() {
     0052 30f36b5bf663c329 outcomes_by_model
     0053 0e5fc9dcda32397a predictions_by_day
     0054 48f1ff70d22f6663 predictions_by_day_of_old_parts
+    0055 de8b55a85c8b5915 monitor_runs_note
     ");
 }
 

@@ -7,10 +7,11 @@ const BUCKETED: &[Parameter] =
     &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000"), OFFSET];
 
 /// How many rows of each kind a model has, so that a page does not look for what is not there: one statement in place of one a kind. Counts
-/// by the primary key read nothing; drift in segments is looked for up to the first row.
+/// by the primary key read nothing; drift in segments is looked for up to the first row. Notes are those of each monitor's latest window,
+/// where it was run within thirty days.
 pub const RECORDED: View = View {
     name: "recorded",
-    about: "how many outcomes and findings of each kind a model has, and whether columns were compared by segment",
+    about: "how many outcomes and findings of each kind a model has, whether columns were compared by segment, and what is odd about its monitors",
     parameters: &[text("model")],
     text: "
     SELECT (SELECT count() FROM windvane.outcomes WHERE model = {model:String}) AS outcomes,
@@ -21,7 +22,12 @@ pub const RECORDED: View = View {
            (SELECT count() FROM windvane.attribution_findings WHERE model = {model:String}) AS attribution,
            (SELECT count() FROM (
                SELECT 1 FROM windvane.drift_findings WHERE model = {model:String} AND segment_key != '' LIMIT 1
-           )) AS drift_segments",
+           )) AS drift_segments,
+           (SELECT arraySort(groupArray(concat(monitor, ': ', note))) FROM (
+               SELECT monitor, note FROM windvane.monitor_runs FINAL
+               WHERE model = {model:String} AND state = 'done' AND started_at > now() - INTERVAL 30 DAY
+               ORDER BY window_end DESC, window_start DESC LIMIT 1 BY kind, monitor
+           ) WHERE note != '') AS notes",
 };
 
 /// Versions and environments of a model.

@@ -17,7 +17,7 @@ pub const MONITORS: View = View {
            if(run.state = '', '', formatDateTime(run.window_start, '%FT%TZ', 'UTC')) AS window_start,
            if(run.state = '', '', formatDateTime(run.window_end, '%FT%TZ', 'UTC')) AS window_end,
            run.attempt AS attempt, run.rows_current AS rows_current, run.findings AS findings,
-           toString(run.verdict) AS verdict, run.error AS error
+           toString(run.verdict) AS verdict, run.error AS error, run.note AS note
     FROM (SELECT * FROM windvane.monitors FINAL WHERE {model:String} IN ('', model)) AS announced
     LEFT JOIN (
         SELECT * FROM windvane.monitor_runs FINAL ORDER BY window_end DESC, window_start DESC LIMIT 1 BY kind, monitor

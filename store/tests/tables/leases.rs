@@ -54,6 +54,7 @@ fn run(attempt: u64, state: RunState, started_us: i64) -> MonitorRun {
         findings: 3,
         verdict: "drift".to_owned(),
         error: "é".repeat(800),
+        note: "ü".repeat(800),
     }
 }
 
@@ -75,7 +76,8 @@ async fn the_ledger_keeps_the_last_state_of_the_last_attempt_whatever_clocks_say
     let asked =
         Asked { kind: "drift", monitor: "daily", ending_after_us: 1_999_999, starting_before_us: 1_000_001 };
     let rows = monitor_runs::read(store, asked).await.unwrap();
-    let expected = MonitorRun { error: "é".repeat(500), ..run(2, RunState::Done, now - 20) };
+    let kept = (run(2, RunState::Done, now - 20), "é".repeat(500), "ü".repeat(500));
+    let expected = MonitorRun { error: kept.1, note: kept.2, ..kept.0 };
     assert_eq!(rows, std::slice::from_ref(&expected));
     assert_eq!(monitor_runs::latest(store, "drift").await.unwrap(), [expected]);
     let later = Asked { ending_after_us: 2_000_000, ..asked };

@@ -50,6 +50,8 @@ struct Run {
     findings: u64,
     verdict: String,
     error: String,
+    /// What is odd about a run that is done: a name of the monitor that no prediction has.
+    note: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +81,7 @@ struct RunColumns {
     run_findings: u64,
     run_verdict: String,
     run_error: String,
+    run_note: String,
 }
 
 /// Parameters: `model`, `limit`, `offset`.
@@ -113,6 +116,7 @@ impl Monitor {
             findings: run.run_findings,
             verdict: run.run_verdict,
             error: run.run_error,
+            note: run.run_note,
         });
         let settings = serde_json::from_str(&settings).unwrap_or_default();
         Self { kind, monitor, model, enabled, state, next_due, seen_at, settings, last_run }
@@ -132,7 +136,8 @@ const MONITORS: &str = "
            toString(run.state) AS run_state, run.attempt AS run_attempt,
            formatDateTime(run.started_at, '%FT%TZ', 'UTC') AS run_started_at,
            run.rows_reference AS run_rows_reference, run.rows_current AS run_rows_current,
-           run.findings AS run_findings, toString(run.verdict) AS run_verdict, run.error AS run_error
+           run.findings AS run_findings, toString(run.verdict) AS run_verdict, run.error AS run_error,
+           run.note AS run_note
     FROM (SELECT * FROM windvane.monitors FINAL WHERE {model:String} IN ('', model)) AS announced
     LEFT JOIN (
         SELECT * FROM windvane.monitor_runs FINAL ORDER BY window_end DESC, window_start DESC LIMIT 1 BY kind, monitor

@@ -55,6 +55,7 @@ pub fn lately(model: &Model) -> Vec<Sentence> {
     said.extend(traffic(&model.buckets()));
     said.extend(failures(&model.buckets()));
     said.extend(slower(model));
+    said.extend(model.notes.iter().map(|note| sentence(Tone::Notice, format!("Monitor {note}."))));
     said.sort_by_key(|sentence| sentence.tone);
     said
 }

@@ -90,6 +90,8 @@ struct Recorded {
     attribution: u64,
     /// Whether there are any: 0 or 1.
     drift_segments: u64,
+    /// What is odd about the latest runs of its monitors.
+    notes: Vec<String>,
 }
 
 /// What the page shows.
@@ -123,6 +125,8 @@ pub struct Model {
     pub drifted: Vec<Drifted>,
     /// Metrics of segments, likewise.
     pub measured: Vec<Measured>,
+    /// What is odd about the latest runs of monitors.
+    pub notes: Vec<String>,
 }
 
 impl Chosen {
@@ -184,6 +188,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         attribution,
         drifted,
         measured,
+        notes: recorded.notes,
     }))
 }
 

@@ -63,6 +63,7 @@ fn model() -> Model {
         attribution: None,
         drifted: Vec::new(),
         measured: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -371,4 +372,14 @@ fn each_section_without_findings_names_the_command_that_fills_it() {
     {
         assert!(html.contains(&format!("href=\"/sql/{view}?model=%3Cm%3E\"")), "no `{view}` in {html}");
     }
+}
+
+#[test]
+fn a_misspelt_name_of_a_monitor_is_told_on_the_page_of_its_model() {
+    let notes = vec!["daily: segment_by: no prediction has <regoin>; there are region".to_owned()];
+    let html = render(&Model { notes, ..model() }).into_string();
+    assert!(
+        html.contains("Monitor daily: segment_by: no prediction has &lt;regoin&gt;; there are region."),
+        "{html}"
+    );
 }
