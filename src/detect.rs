@@ -5,29 +5,46 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_analyzer::detect::{self, DetectError, DetectRequest, Kind, Settings};
+use windvane_store::Reader;
+use windvane_store::populations::{ERROR, Population, TIME};
 use windvane_types::detect::Document;
 use windvane_types::nearest::nearest;
+use windvane_types::span::Span;
+use windvane_types::{Clock, SystemClock};
 
-use crate::by_hand::{self, Engine};
+use crate::by_hand::{self, Engine, Narrowed};
+use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
 use crate::drift::words::{grouped, number};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
 
-/// Run detectors of change over a column, value by value in bounded memory: ADWIN, Page-Hinkley, DDM, EDDM, HDDM-A, HDDM-W, KSWIN, CUSUM.
+/// Run detectors of change over a column of a file or of stored predictions, value by value in bounded memory: ADWIN, Page-Hinkley, DDM,
+/// EDDM, HDDM-A, HDDM-W, KSWIN, CUSUM.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file: Parquet, Arrow, CSV or NDJSON.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// The column of values, or of errors as 0 and 1 or false and true.
+    #[arg(value_name = "FILE", required_unless_present = "model", requires = "column")]
+    file: Option<PathBuf>,
+    /// Look at the stored predictions of this model, in order of their time, instead of a file.
+    #[arg(long, value_name = "MODEL", conflicts_with = "file", requires = "window")]
+    model: Option<String>,
+    #[command(flatten)]
+    narrowed: Narrowed,
+    /// The span in question: a length back from now (`24h`, `7d`) or `START/END`.
+    #[arg(long, value_name = "SPAN", requires = "model")]
+    window: Option<String>,
+    #[command(flatten)]
+    connection: connection::Flags,
+    /// The column of values, or of errors as 0 and 1 or false and true. Of stored predictions any of their numbers; unless given
+    /// `prediction.error`: whether the predicted class was wrong, or how far the number was off, of those whose outcome is known.
     #[arg(long, value_name = "COLUMN")]
-    column: String,
+    column: Option<String>,
     /// The detectors: adwin (MOA's loop), adwin_river, adwin_river21, page_hinkley, ddm, eddm, hddm_a, hddm_w, kswin, cusum.
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "adwin")]
     detector: Vec<String>,
-    /// The column that says when a value was; the order of the rows unless given.
+    /// The column that says when a value was; the order of the rows of a file, and the time of a prediction, unless given.
     #[arg(long, value_name = "COLUMN")]
     timestamp: Option<String>,
     /// Delta of ADWIN, alpha of KSWIN, confidence of HDDM: above 0 and below 1.
@@ -67,8 +84,9 @@ enum FailOn {
 /// Runs `windvane detect`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let (detectors, settings) = arguments.check()?;
+    let engine = Engine::embedded(arguments.model.is_none());
     let work = look(&arguments, detectors, settings);
-    by_hand::run(Engine::Embedded, work, |document| answer(&document, &arguments))
+    by_hand::run(engine, work, |document| answer(&document, &arguments))
 }
 
 impl Arguments {
@@ -101,13 +119,12 @@ fn kind(name: &str) -> Result<Kind, Failure> {
 }
 
 async fn look(arguments: &Arguments, detectors: Vec<Kind>, settings: Settings) -> Result<Document, Failure> {
-    let (reader, mut populations) =
-        open_files(vec![(arguments.file.clone(), "stream")], arguments.offline).await?;
-    let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
+    let (reader, population) = open(arguments).await?;
+    let stored = arguments.model.is_some();
     let request = DetectRequest {
         population,
-        column: arguments.column.clone(),
-        timestamp: arguments.timestamp.clone(),
+        column: arguments.column.clone().unwrap_or_else(|| ERROR.to_owned()),
+        timestamp: arguments.timestamp.clone().or_else(|| stored.then(|| TIME.to_owned())),
         detectors,
         settings,
     };
@@ -118,6 +135,29 @@ async fn look(arguments: &Arguments, detectors: Vec<Kind>, settings: Settings) -
         };
         Failure { reason, error: error.into() }
     })
+}
+
+async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
+    match (&arguments.model, &arguments.window, &arguments.file) {
+        (Some(model), Some(window), None) => {
+            let now = SystemClock.now();
+            let span = Span::parse(window, now).map_err(usage)?;
+            let reader = Reader::Store(arguments.connection.store()?);
+            let opened =
+                detect::open(&reader, &arguments.narrowed.of(model), span, now.as_microsecond()).await;
+            match opened {
+                Ok(population) => Ok((reader, population)),
+                Err(error) => Err(Failure { reason: reason_of(&error), error: error.into() }),
+            }
+        }
+        (None, None, Some(file)) => {
+            let (reader, mut populations) =
+                open_files(vec![(file.clone(), "stream")], arguments.offline).await?;
+            let Some(population) = populations.pop() else { unreachable!("every file gives a population") };
+            Ok((reader, population))
+        }
+        _ => Err(usage("give a file with --column, or --model with --window".to_owned())),
+    }
 }
 
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {

@@ -12,7 +12,9 @@ use windvane_store::populations::{self, Population, StreamRow, StreamRows, Strea
 use windvane_store::{ReadError, Reader};
 use windvane_types::detect::{Change, Detected, Document, SCHEMA};
 use windvane_types::nearest::nearest;
-use windvane_types::span;
+use windvane_types::span::{self, Span};
+
+use crate::drift::{self, Deployment};
 
 /// Changes that are told one by one.
 const FIRST_MAX: usize = 100;
@@ -179,6 +181,23 @@ struct Watches {
     values: u64,
     timed: bool,
     all: Vec<Watch>,
+}
+
+/// Opens a span of a model's predictions as a stream: their columns, what was true of each, and how wrong each was ([`populations::ERROR`]).
+///
+/// # Errors
+/// Where the store fails.
+pub async fn open(
+    reader: &Reader,
+    deployment: &Deployment,
+    span: Span,
+    stored_before_us: i64,
+) -> Result<Population, ReadError> {
+    let filter = drift::filter(deployment, span, stored_before_us);
+    let source = format!("{} {span}", deployment.model);
+    let mut population = populations::open_labelled(reader, source, &filter).await?;
+    populations::add_error(&mut population);
+    Ok(population)
 }
 
 /// Runs detectors over a column.

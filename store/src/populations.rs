@@ -21,8 +21,8 @@ pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categori
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
-    Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, TIME,
-    fingerprint, latencies, open_labelled, open_predictions, outcome_texts, without_rows,
+    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, TIME,
+    add_error, fingerprint, latencies, open_labelled, open_predictions, outcome_texts, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,

@@ -220,6 +220,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     the_command_says_the_same(&service, (&start, &end, &window)).await;
     one_stream_says_what_two_statements_say(&service, today_us).await;
     the_api_shows_it(&service).await;
+    errors_of_the_store_are_a_stream(&service, &window);
     gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
     monitors_of_groups_and_attributions_keep_theirs(&service);
     // Nothing new is known, so nothing is measured again.
@@ -230,6 +231,24 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     assert!(listed.contains("\"kind\": \"performance\""), "{listed}");
     assert_eq!(query(&service, "SELECT sum(attempt) FROM monitor_runs FINAL"), runs, "{asked}");
     assert_eq!(service.terminate(), Some(0));
+}
+
+fn errors_of_the_store_are_a_stream(service: &Service, window: &str) {
+    let detect = |more: &[&str]| {
+        let words = ["detect", "--model", "late", "--window", window];
+        windvane(service, &[&words[..], more, &["--format", "json"]].concat())
+    };
+    let found: Value = serde_json::from_str(&stdout(&detect(&["--detector", "ddm,adwin"]))).unwrap();
+    assert_eq!(found["column"], "prediction.error");
+    let labelled: u64 = (1..=DAYS).map(|day| expected(day, DELIVERIES + 1).0).sum();
+    for detected in found["detectors"].as_array().unwrap() {
+        assert_eq!(detected["values"], labelled, "{found}");
+    }
+    let features: Value =
+        serde_json::from_str(&stdout(&detect(&["--column", "x", "--detector", "cusum"]))).unwrap();
+    assert_eq!(features["detectors"][0]["values"], EVENTS * DAYS, "every prediction has a feature");
+    let unknown = detect(&["--column", "nope"]);
+    assert_eq!(unknown.status.code(), Some(65), "{unknown:?}");
 }
 
 async fn the_command_says_the_same(service: &Service, (start, end, window): (&str, &str, &str)) {

@@ -166,6 +166,25 @@ pub async fn open_labelled(
     Ok(population)
 }
 
+/// The column of how wrong a prediction was, where [`add_error`] has added it.
+pub const ERROR: &str = "prediction.error";
+
+/// Adds how wrong each prediction was to predictions that are joined with outcomes: 1 where the predicted class is not the true one, else 0;
+/// the distance from the true number; of a score alone, whether the truth (0 or 1, false or true) is on the other side of 0.5. Missing
+/// where the truth is not known, or is of another kind.
+pub fn add_error(population: &mut Population) {
+    let truth = "ifNull(toString(true_label), toString(true_value))";
+    let is = |words: &str| format!("ifNull(lower({truth}) IN ({words}), 0)");
+    let (yes, no) = (is("'1', 'true'"), is("'0', 'false'"));
+    let error = format!(
+        "CAST(multiIf(isNotNull(label), toFloat64(toString(label) != {truth}), isNotNull(value), abs(value - true_value), \
+         {yes}, toFloat64(score < 0.5), {no}, toFloat64(score >= 0.5), NULL), 'Nullable(Float64)')"
+    );
+    population
+        .columns
+        .push(PopulationColumn { name: ERROR.to_owned(), storage: Storage::Number(Sql(error)) });
+}
+
 /// What was true of some prediction, as the column [`OUTCOME`] writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct OutcomeText {
