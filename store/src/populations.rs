@@ -21,8 +21,9 @@ pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categori
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
-    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, TIME,
-    add_error, fingerprint, latencies, open_labelled, open_predictions, outcome_texts, without_rows,
+    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, SIDES,
+    TIME, add_error, fingerprint, latencies, open_labelled, open_predictions, outcome_texts, together,
+    without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,
@@ -40,6 +41,7 @@ pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, w
 
 use crate::local::{quote, quote_identifier};
 use origin::Origin;
+use predictions::Labelled;
 
 /// The rows of one side of a comparison.
 #[derive(Debug, Clone)]
@@ -50,8 +52,8 @@ pub struct Population {
     from: Origin,
     /// The same without what was true of them, where that has to be joined: for statements that do not ask.
     plain: Option<Origin>,
-    /// The model whose outcomes its rows are joined with.
-    outcomes_of: Option<String>,
+    /// Which predictions its rows are, where they are joined with outcomes.
+    outcomes_of: Option<Labelled>,
     /// Its columns, in the order of the file or by name.
     pub columns: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.

@@ -319,15 +319,21 @@ async fn one_stream_says_what_two_statements_say(service: &Service, today_us: i6
         query(service, &format!("SELECT formatDateTime(toDateTime({seconds}), '%FT%TZ', 'UTC')"))
     };
     let (reference, window) = (format!("window:{}/{}", day(6), day(3)), format!("{}/{}", day(3), day(0)));
-    let sides = ["--reference", reference.as_str(), "--window", window.as_str()];
     let model = ["performance", "--model", "mixed", "--task", "binary", "--segment-by", "region"];
-    let words = [&model[..], &sides[..], &["--no-record", "--format", "json"]].concat();
-    let ask = || -> Value { serde_json::from_str(&stdout(&windvane(service, &words))).unwrap() };
-    let streamed = ask();
+    let ask = |reference: &str| -> Value {
+        let sides = ["--reference", reference, "--window", window.as_str()];
+        let words = [&model[..], &sides[..], &["--no-record", "--format", "json"]].concat();
+        serde_json::from_str(&stdout(&windvane(service, &words))).unwrap()
+    };
+    // A reference apart from the window, one that shares a day with it, and one within.
+    let all = [reference, format!("window:{}/{}", day(5), day(2)), format!("window:{}/{}", day(3), day(1))];
+    let before: Vec<Value> = all.iter().map(|reference| ask(reference)).collect();
     let third = format!(r#"{{"model":"mixed","event_id":"never","ts":{today_us},"label":"maybe"}}"#);
     send(service, "outcomes", &[third]).await;
-    assert_eq!(streamed, ask());
+    let after: Vec<Value> = all.iter().map(|reference| ask(reference)).collect();
+    assert_eq!(before, after);
 
+    let streamed = &before[0];
     let chunks = streamed["chunks"].as_array().unwrap();
     let found: Vec<_> =
         chunks.iter().map(|chunk| (chunk["n"].as_u64(), chunk["labelled"].as_u64())).collect();

@@ -94,6 +94,14 @@ impl<'a> Side<'a> {
         Ok(Self { name, reader, population, question, survey, tally, walked, chunking, segments, counted })
     }
 
+    /// The same side over other rows.
+    pub(super) fn over<'b>(&self, population: &'b Population) -> Side<'b>
+    where
+        'a: 'b,
+    {
+        Side { population, ..self.clone() }
+    }
+
     /// The side with its tally.
     pub(super) fn surveyed(self, tally: Vec<TallyRow>) -> Self {
         let mut survey = surveyed(&tally, self.question.roles.label.is_some());

@@ -1,4 +1,5 @@
-//! Two classes by one stream a side: counts and walks out of the same rows, so that predictions and outcomes are joined once.
+//! Two classes by one stream: counts and walks out of the same rows, and of both sides where their chunks are the same ones, so that predictions
+//! and outcomes are joined once.
 //!
 //! The classes have to be known before the stream begins. They are taken from the outcomes of the model, whenever these came; what the
 //! windows hold may be less. So they are looked at again afterwards: where the rows make other classes of it, nothing was measured, and the
@@ -7,9 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::performance::{
-    EveryRow, EveryRows, EverySink, OfTwo, ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
+    Chunking, EveryRow, EveryRows, EverySink, Frame, OfTwo, RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow,
+    every,
 };
-use windvane_store::populations::{OUTCOME, OutcomeText, Population, SegmentKeys, outcome_texts};
+use windvane_store::populations::{
+    OUTCOME, OutcomeText, Population, SIDES, SegmentKeys, outcome_texts, together,
+};
 use windvane_store::{Reader, Real};
 use windvane_types::performance::Task;
 
@@ -40,10 +44,11 @@ pub(super) async fn open<'a>(
     let Ok(expected) = classes(question, [&held, &Survey::default()]) else { return Ok(None) };
     let [first, second] = expected.as_slice() else { return Ok(None) };
     let names = [first, second].map(String::as_str);
-    let side = Side::cut(reader, ("reference", &request.reference), question, segments).await?;
-    let Some(reference) = walked(side, names).await? else { return Ok(None) };
-    let side = Side::cut(reader, ("current population", &request.current), question, segments).await?;
-    let Some(current) = walked(side, names).await? else { return Ok(None) };
+    let sides = [
+        Side::cut(reader, ("reference", &request.reference), question, segments).await?,
+        Side::cut(reader, ("current population", &request.current), question, segments).await?,
+    ];
+    let Some([reference, current]) = walked(sides, names).await? else { return Ok(None) };
     let found = classes(question, [&reference.survey, &current.survey]);
     Ok(found.is_ok_and(|found| found == expected).then_some([reference, current]))
 }
@@ -75,25 +80,74 @@ async fn outcomes(
     Ok(Some(texts).filter(|texts| texts.len() <= OUTCOMES_MAX))
 }
 
-/// Reads a side; `None` where a row is of another class, or there are too many chunks or counts.
-async fn walked<'a>(side: Side<'a>, names: [&str; 2]) -> Result<Option<Side<'a>>, PerformanceError> {
-    let frame = side.frame()?;
-    let segments = side.segments.keys.len();
-    let plan = Plan { segments, classes: 1, confidence: side.question.rule.confidence, estimate: None };
+/// Reads both sides, in one statement where their chunks are the same ones: outcomes are joined once then, and rows of both are read once.
+/// `None` where a row is of another class, or there are too many chunks or counts.
+async fn walked<'a>(
+    sides: [Side<'a>; 2],
+    names: [&str; 2],
+) -> Result<Option<[Side<'a>; 2]>, PerformanceError> {
+    let [reference, current] = sides;
+    if let Some(population) = both(&reference, &current) {
+        let side = reference.over(&population);
+        let frame = side.framed(side.chunking, side.segments, &[SIDES.to_owned()])?;
+        let sinks = Both([&reference, &current].map(|side| Counted::of(side, names)));
+        let Both([first, second]) = read(&side, (&frame, RowsOf::Both), (sinks, names)).await?;
+        return Ok(filled(reference, first).zip(filled(current, second)).map(|(a, b)| [a, b]));
+    }
+    let mut walked = Vec::with_capacity(2);
+    for side in [reference, current] {
+        let counted = Counted::of(&side, names);
+        let counted = read(&side, (&side.frame()?, RowsOf::One), (counted, names)).await?;
+        let Some(side) = filled(side, counted) else { return Ok(None) };
+        walked.push(side);
+    }
+    Ok(walked.try_into().ok())
+}
+
+/// Both populations as one, where time alone says which chunk a row is in and their rows are read alike.
+fn both(reference: &Side<'_>, current: &Side<'_>) -> Option<Population> {
+    let by_time = matches!(reference.chunking, Chunking::Period(_) | Chunking::Length { .. });
+    let roles = &reference.question.roles;
+    let single = [&roles.target, &roles.score, &roles.label, &roles.weight, &roles.timestamp];
+    let columns = single.into_iter().flatten().chain(&reference.segments.names);
+    let names: Vec<String> = columns.cloned().collect();
+    (by_time && reference.chunking == current.chunking)
+        .then(|| together(reference.population, current.population, &names))
+        .flatten()
+}
+
+/// Reads the rows of a frame into a sink.
+async fn read<S: EverySink>(
+    side: &Side<'_>,
+    (frame, of): (&Frame, RowsOf),
+    (sink, names): (S, [&str; 2]),
+) -> Result<S, PerformanceError> {
     let names = names.map(str::to_owned);
-    let statement = every(&frame, class_count(&side, &names));
-    // What a score says is not called by the names of the classes.
-    let said = match side.question.roles.label.is_some() {
-        true => names.clone(),
-        false => ["0", "1"].map(str::to_owned),
-    };
-    let rows = EveryRows::new(Counted::new(Walks::new(plan), segments, [names, said]));
-    let read = side.reader.fold(&statement, "RowBinary", rows).await?.sink;
-    Ok(read.finish().map(|(tally, found)| {
+    let statement = every(frame, class_count(side, &names), of);
+    Ok(side.reader.fold(&statement, "RowBinary", EveryRows::new(sink)).await?.sink)
+}
+
+/// The side with what its rows have told.
+fn filled<'a>(side: Side<'a>, counted: Counted) -> Option<Side<'a>> {
+    counted.finish().map(|(tally, found)| {
         let mut side = side.surveyed(tally);
         side.walked = Some(found);
         side
-    }))
+    })
+}
+
+/// The sinks of the reference and of the current population: a row goes to those that it is of.
+#[derive(Debug)]
+struct Both([Counted; 2]);
+
+impl EverySink for Both {
+    fn push(&mut self, row: EveryRow) {
+        for (counted, is_of) in self.0.iter_mut().zip(row.of) {
+            if is_of {
+                counted.push(row);
+            }
+        }
+    }
 }
 
 /// The sink of the stream: counts the rows of each chunk, and hands those with truth and score to the walks.
@@ -134,6 +188,19 @@ impl Cell {
 }
 
 impl Counted {
+    /// For the rows of a side.
+    fn of(side: &Side<'_>, names: [&str; 2]) -> Self {
+        let segments = side.segments.keys.len();
+        let plan = Plan { segments, classes: 1, confidence: side.question.rule.confidence, estimate: None };
+        let names = names.map(str::to_owned);
+        // What a score says is not called by the names of the classes.
+        let said = match side.question.roles.label.is_some() {
+            true => names.clone(),
+            false => ["0", "1"].map(str::to_owned),
+        };
+        Self::new(Walks::new(plan), segments, [names, said])
+    }
+
     fn new(walks: Walks, segments: usize, names: [[String; 2]; 2]) -> Self {
         let cells = vec![Cell::default(); (segments + 1) * PAIRS];
         Self { walks, names, cells, chunk: None, chunks: 0, rows: Vec::new(), given_up: false }

@@ -47,6 +47,17 @@ pub struct EveryRow {
     pub weight: f64,
     /// When it was, microseconds since 1970 UTC; `None` where that is not known.
     pub at_us: Option<i64>,
+    /// Whether it is of the first and of the second population; of one population alone it is of the first.
+    pub of: [bool; 2],
+}
+
+/// Whose rows a stream has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsOf {
+    /// One population's.
+    One,
+    /// Those of two that were put [together](crate::populations::together): their column of sides is the frame's first beside its roles.
+    Both,
 }
 
 /// Stands for a time that is not known.
@@ -55,7 +66,11 @@ const NEVER: i64 = i64::MIN;
 /// Asks for all rows, by chunk and then by score, those without a score last; `asked` has two classes. Read the answer with [`EveryRows`]
 /// in `RowBinary`.
 #[must_use]
-pub fn every(frame: &Frame, asked: ClassCount<'_>) -> Statement {
+pub fn every(frame: &Frame, asked: ClassCount<'_>, of: RowsOf) -> Statement {
+    let sides = match of {
+        RowsOf::One => "1",
+        RowsOf::Both => "toUInt8(assumeNotNull(wv_n0))",
+    };
     let class = |column: &str| format!("if(isNull({column}), toUInt16(3), {})", place(column, asked.classes));
     let said = match asked.from_label {
         true => class("wv_l"),
@@ -64,7 +79,7 @@ pub fn every(frame: &Frame, asked: ClassCount<'_>) -> Statement {
         }
     };
     frame.statement(&format!(
-        "SELECT wv_chunk, wv_segment, toUInt8(assumeNotNull({}) + 4 * assumeNotNull({said})), ifNull(wv_s, nan) AS score, \
+        "SELECT wv_chunk, wv_segment, toUInt8(assumeNotNull({}) + 4 * assumeNotNull({said}) + 16 * {sides}), ifNull(wv_s, nan) AS score, \
          wv_w, ifNull(wv_time, toInt64({NEVER})) FROM {{frame}} ORDER BY wv_chunk, score DESC",
         class("wv_t"),
     ))
@@ -124,6 +139,7 @@ fn every_row(row: &[u8]) -> EveryRow {
         score: Some(score).filter(|score| !score.is_nan()),
         weight: f64::from_le_bytes(eight(15)),
         at_us: Some(at_us).filter(|at| *at != NEVER),
+        of: [row[6] & 16 != 0, row[6] & 32 != 0],
     }
 }
 
@@ -149,6 +165,7 @@ mod tests {
                 score: (i % 3 > 0).then(|| f64::from(i) / 3.0),
                 weight: f64::from(i) / 7.0,
                 at_us: (i % 5 > 0).then(|| 1_735_689_600_000_000 + i64::from(i)),
+                of: [i % 2 > 0, i % 3 > 0],
             })
             .collect();
         let bytes: Vec<u8> = rows
@@ -157,8 +174,8 @@ mod tests {
             .flat_map(|(row, i)| {
                 let mut bytes = row.chunk.to_le_bytes().to_vec();
                 bytes.extend(row.segment.to_le_bytes());
-                // The true class counts 1, the predicted one 4: the number of the row, by its making.
-                bytes.push(i);
+                // The true class counts 1, the predicted one 4: the number of the row, by its making. Sides count 16.
+                bytes.push(i + 16 * u8::from(i % 2 > 0) + 32 * u8::from(i % 3 > 0));
                 bytes.extend(row.score.unwrap_or(f64::NAN).to_le_bytes());
                 bytes.extend(row.weight.to_le_bytes());
                 bytes.extend(row.at_us.unwrap_or(NEVER).to_le_bytes());

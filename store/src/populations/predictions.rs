@@ -152,18 +152,60 @@ pub async fn open_labelled(
     population.extra_segments.push(("unit_id".to_owned(), "toNullable(unit_id)".to_owned()));
     population.row = Sql("cityHash64(event_id)".to_owned());
     population.plain = Some(population.from.clone());
-    population.outcomes_of = Some(filter.model.clone());
-    // Ids are compared by 128 bits of a hash: a table of numbers of one size is a quarter cheaper than one of texts, and smaller.
-    population.from = Origin::Table(format!(
-        "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM \
-         (SELECT *, sipHash128(event_id) AS wv_id FROM predictions FINAL WHERE {}) AS p LEFT ANY JOIN \
-         (SELECT sipHash128(event_id) AS wv_id, label, value FROM outcomes FINAL WHERE model = {}{}) AS o USING wv_id \
-         SETTINGS join_use_nulls = 1)",
-        passes(filter),
-        quote(&filter.model),
-        if held.iter().any(Held::is_small_part) { of_these(filter) } else { String::new() },
-    ));
+    let held = held.first().map(|row| row.numbers).unwrap_or_default();
+    population.from = Origin::Table(joined(("*", &passes(filter)), &filter.model, held));
+    population.outcomes_of = Some(Labelled { filter: filter.clone(), held });
     Ok(population)
+}
+
+/// Predictions under a condition, each with its outcome, as a table of a statement.
+///
+/// Ids are compared by 128 bits of a hash: a table of numbers of one size is a quarter cheaper than one of texts, and smaller.
+fn joined((columns, condition): (&str, &str), model: &str, held: Numbers) -> String {
+    // On a cluster the ids are gathered first.
+    let of_these = match held.is_small_part() {
+        true => format!(" AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {condition})"),
+        false => String::new(),
+    };
+    format!(
+        "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM \
+         (SELECT {columns}, sipHash128(event_id) AS wv_id FROM predictions FINAL WHERE {condition}) AS p LEFT ANY JOIN \
+         (SELECT sipHash128(event_id) AS wv_id, label, value FROM outcomes FINAL WHERE model = {}{of_these}) AS o USING wv_id \
+         SETTINGS join_use_nulls = 1)",
+        quote(model)
+    )
+}
+
+/// The column of [`together`] that says of which population a row is: 1 of the first, 2 of the second, 3 of both.
+pub const SIDES: &str = "wv_sides";
+
+/// Two populations as one, so that outcomes are joined once: each prediction of either, with the columns of the second and [`SIDES`].
+///
+/// `None` where they are not labelled predictions of one deployment as of one time, or read one of these columns differently.
+#[must_use]
+pub fn together(first: &Population, second: &Population, names: &[String]) -> Option<Population> {
+    let (a, b) = (first.outcomes_of.as_ref()?, second.outcomes_of.as_ref()?);
+    let same = |name: &String| {
+        let storage = |side: &Population| side.column(name).map(|column| column.storage.clone());
+        storage(first) == storage(second) && first.segment_expression(name) == second.segment_expression(name)
+    };
+    let empty = first.without_columns || second.without_columns;
+    if empty || deployed(&a.filter) != deployed(&b.filter) || !names.iter().all(same) {
+        return None;
+    }
+    let [in_first, in_second] = [a, b].map(|side| within(&side.filter));
+    let condition = format!("{} AND (({in_first}) OR ({in_second}))", deployed(&a.filter));
+    let columns = format!("*, toUInt8(({in_first}) + 2 * ({in_second})) AS {SIDES}");
+    // Rows of both are counted twice: this is about which of the two ways to join is cheaper.
+    let rows = a.held.rows.saturating_add(b.held.rows);
+    let held = Numbers { rows, rows_outcomes: a.held.rows_outcomes.max(b.held.rows_outcomes) };
+    let mut population = second.clone();
+    population.from = Origin::Table(joined((&columns, &condition), &a.filter.model, held));
+    population.plain = None;
+    population.outcomes_of = None;
+    let storage = Storage::Number(Sql(SIDES.to_owned()));
+    population.columns.push(PopulationColumn { name: SIDES.to_owned(), storage });
+    Some(population)
 }
 
 /// The column of how wrong a prediction was, where [`add_error`] has added it.
@@ -196,7 +238,7 @@ pub struct OutcomeText {
 /// in no order. `None` where rows are not joined with outcomes.
 #[must_use]
 pub fn outcome_texts(population: &Population, most: usize) -> Option<Statement> {
-    let model = quote(population.outcomes_of.as_ref()?);
+    let model = quote(&population.outcomes_of.as_ref()?.filter.model);
     // Labels are looked up in their dictionary; to write all of them as text would be dearer than to find which there are.
     Some(Statement::new(format!(
         "SELECT DISTINCT text FROM (SELECT assumeNotNull(toString(label)) AS text FROM \
@@ -210,23 +252,32 @@ pub fn outcome_texts(population: &Population, most: usize) -> Option<Statement> 
 #[derive(Debug, Deserialize)]
 struct Held {
     classes: Vec<String>,
+    #[serde(flatten)]
+    numbers: Numbers,
+}
+
+/// Which predictions are joined with outcomes, and how many there are.
+#[derive(Debug, Clone)]
+pub(super) struct Labelled {
+    filter: PredictionFilter,
+    held: Numbers,
+}
+
+/// How many there are to join.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+struct Numbers {
     /// Predictions that pass the filter.
     rows: u64,
     /// Outcomes of the model, whenever they came.
     rows_outcomes: u64,
 }
 
-impl Held {
+impl Numbers {
     /// Whether most outcomes are of other predictions. A join holds all outcomes that it is handed; to leave out those of other
     /// predictions is dearer where few are, and more than pays for itself from about twice as many on.
-    fn is_small_part(&self) -> bool {
+    fn is_small_part(self) -> bool {
         self.rows_outcomes > 2 * self.rows
     }
-}
-
-/// The condition that an outcome is of a prediction that passes the filter; on a cluster the ids are gathered first.
-fn of_these(filter: &PredictionFilter) -> String {
-    format!(" AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {})", passes(filter))
 }
 
 /// A population of which only a profile is kept: its columns, and no rows.
@@ -287,17 +338,27 @@ fn from(filter: &PredictionFilter) -> String {
 
 /// The condition that the filter is.
 fn passes(filter: &PredictionFilter) -> String {
+    format!("{} AND {}", deployed(filter), within(filter))
+}
+
+/// That part of it which is about time.
+fn within(filter: &PredictionFilter) -> String {
+    format!(
+        "ts >= fromUnixTimestamp64Micro(toInt64({})) AND ts < fromUnixTimestamp64Micro(toInt64({}))",
+        filter.start_us, filter.end_us
+    )
+}
+
+/// The rest of it: whose predictions, and which were there.
+fn deployed(filter: &PredictionFilter) -> String {
     let equals = |column: &str, value: &Option<String>| {
         value.as_ref().map(|value| format!(" AND {column} = {}", quote(value))).unwrap_or_default()
     };
     let version = equals("version", &filter.version);
     let environment = equals("environment", &filter.environment);
     format!(
-        "model = {}{version}{environment} AND ts >= fromUnixTimestamp64Micro(toInt64({})) \
-         AND ts < fromUnixTimestamp64Micro(toInt64({})) AND ingested_at < fromUnixTimestamp64Micro(toInt64({}))",
+        "model = {}{version}{environment} AND ingested_at < fromUnixTimestamp64Micro(toInt64({}))",
         quote(&filter.model),
-        filter.start_us,
-        filter.end_us,
         filter.stored_before_us,
     )
 }

@@ -7,7 +7,7 @@ use windvane_store::performance::{EveryRow, EverySink, OfTwo, ScoreRow, ScoreSin
 use windvane_store::populations::OUTCOME;
 use windvane_types::performance::Task;
 
-use super::{CHUNKS_MAX, Counted, fits};
+use super::{Both, CHUNKS_MAX, Counted, fits};
 use crate::performance::walks::{Plan, Walks};
 
 const SEGMENTS: usize = 2;
@@ -30,6 +30,7 @@ fn row(chunk: i32) -> EveryRow {
         score: Some(0.75),
         weight: 1.0,
         at_us: Some(7),
+        of: [true, false],
     }
 }
 
@@ -55,6 +56,7 @@ fn rows() -> impl Strategy<Value = Vec<EveryRow>> {
                 score: score.map(|score| f64::from(score) / 8.0),
                 weight: f64::from(weight) / 2.0,
                 at_us,
+                of: [segment != 1, segment != 2],
             })
             .collect();
         rows.sort_by(|a, b| a.chunk.cmp(&b.chunk).then(b.score.partial_cmp(&a.score).unwrap()));
@@ -116,6 +118,24 @@ proptest! {
         prop_assert_eq!(by_key(&tally).len(), tally.len(), "no key twice");
         prop_assert_eq!(by_key(&tally), expected);
         prop_assert_eq!(format!("{found:?}"), format!("{:?}", alone.finish()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_stream_of_both_sides_gives_each_what_its_own_rows_give(rows in rows()) {
+        let (mut both, mut alone) = (Both([counted(), counted()]), [counted(), counted()]);
+        for row in &rows {
+            both.push(*row);
+            for (sink, _) in alone.iter_mut().zip(row.of).filter(|(_, is_of)| *is_of) {
+                sink.push(*row);
+            }
+        }
+        for (together, alone) in both.0.into_iter().zip(alone) {
+            let (found, expected) = (together.finish().unwrap(), alone.finish().unwrap());
+            prop_assert_eq!(by_key(&found.0), by_key(&expected.0));
+            prop_assert_eq!(format!("{:?}", found.1), format!("{:?}", expected.1));
+        }
     }
 }
 
