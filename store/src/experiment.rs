@@ -4,6 +4,7 @@
 //! first step is left out. Names and values come from users: each is quoted where it enters the text.
 
 mod around;
+mod complete;
 mod exposed;
 mod extremes;
 mod frame;
@@ -18,6 +19,7 @@ mod units;
 mod whole;
 
 pub use around::{AroundRow, around};
+pub use complete::{Complete, FooterRow, complete, footer, units_lie_close, value_is_missing};
 pub use extremes::{Centred, ExtremesRow, extremes};
 pub(crate) use frame::micros;
 pub use frame::{

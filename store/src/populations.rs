@@ -170,6 +170,23 @@ impl Population {
         self.from.read(&columns, &[])
     }
 
+    /// What stands after FROM in a statement that reads these columns of a file, each of which has a value in every row: the engine
+    /// fails where one has none, as long as it may not put a default in its place (`input_format_null_as_default`). `None` where rows
+    /// are in no file that is read in place.
+    pub(crate) fn reading_complete(&self, names: &[&str]) -> Option<String> {
+        self.from.read_complete(names)
+    }
+
+    /// The type of the values of a column of a file that is read in place, by ClickHouse's name; `None` of all others.
+    pub(crate) fn type_of(&self, name: &str) -> Option<&str> {
+        self.from.type_of(name)
+    }
+
+    /// What stands after FROM in a statement about the footer of the Parquet file that the rows are in; `None` where they are in none.
+    pub(crate) fn footer(&self) -> Option<String> {
+        self.from.footer()
+    }
+
     /// What stands after FROM in a statement that cuts segments and reads nothing else.
     pub(crate) fn segments_from(&self, names: &[String]) -> String {
         let asks = |name: &String| [OUTCOME, OUTCOME_VALUE].contains(&name.as_str());

@@ -15,6 +15,7 @@ mod experiment_checks;
 mod experiment_flights;
 mod experiment_inference;
 mod experiment_pages;
+mod experiment_parquet;
 mod experiment_parts;
 mod experiment_schedule;
 mod experiment_store;

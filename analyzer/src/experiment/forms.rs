@@ -25,6 +25,17 @@ pub(super) struct Summed {
     pub(super) forms: Vec<Form>,
 }
 
+impl Summed {
+    /// Whether all sums are numbers: a value that is none makes each sum that it is part of none.
+    pub(super) fn are_finite(&self) -> bool {
+        let of = |form: &FormRow| {
+            let sums = [form.sum, form.other_sum].into_iter().chain(form.before.iter().copied());
+            sums.map(f64::from).all(f64::is_finite)
+        };
+        self.rows.iter().flat_map(|row| &row.forms).all(of)
+    }
+}
+
 pub(super) fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&FormRow> {
     rows.iter().find(|row| row.arm as usize == arm)?.forms.get(form)
 }

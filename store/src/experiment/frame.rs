@@ -36,12 +36,34 @@ pub struct Frame {
     pub(super) day: Option<String>,
     /// Whether rows without a unit or an arm have to be left out.
     pub(super) has_unassigned: bool,
+    /// Whether the engine has to fail where a value is missing.
+    is_complete: bool,
+    /// Whether units are integers that a bitmap tells apart.
+    units_lie_close: bool,
 }
 
 impl Frame {
     /// Leaves out no rows from here on: a probe found a unit and an arm in each, and looking again costs a column.
     pub fn trust_assignment(&mut self) {
         self.has_unassigned = false;
+    }
+
+    /// Tells units apart by a bitmap: they are integers that lie close together.
+    pub fn trust_close_units(&mut self) {
+        self.units_lie_close = true;
+    }
+
+    /// The same rows, read from where none lacks a value.
+    pub(super) fn complete(&self, from: String) -> Self {
+        Self { from, has_unassigned: false, is_complete: true, ..self.clone() }
+    }
+
+    /// The statement over these rows, with the settings that they need.
+    pub(super) fn statement(&self, sql: String) -> Statement {
+        match self.is_complete {
+            true => Statement::new(sql).setting("input_format_null_as_default", 0),
+            false => Statement::new(sql),
+        }
     }
 
     /// Whether a row has a unit and an arm.
@@ -62,6 +84,15 @@ pub struct Measure {
     pub(super) number: String,
     /// Nullable String, where values may be no numbers.
     text: Option<String>,
+    /// Whether the number can be null.
+    pub(super) can_be_missing: bool,
+}
+
+impl Measure {
+    /// The same numbers by an expression that yields Float64 and never null.
+    pub(super) fn never_missing(&self, number: String) -> Self {
+        Self { name: self.name.clone(), number, text: None, can_be_missing: false }
+    }
 }
 
 /// Why a column cannot serve.
@@ -117,6 +148,8 @@ pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Fram
         segment: (!segments.is_empty()).then(|| format!("toJSONString([{}])", segments.join(", "))),
         day,
         has_unassigned: true,
+        is_complete: false,
+        units_lie_close: false,
     })
 }
 
@@ -132,6 +165,10 @@ pub fn measure(population: &Population, name: &str) -> Result<Measure, ColumnFau
     let (number, text) = match &storage {
         Storage::Number(_) | Storage::Nothing => (storage.as_number().0, None),
         Storage::Undecided(Sql(sql)) => (boolean(sql, &storage.as_number().0), Some(sql.clone())),
+        // Booleans that a file has as such are numbers to begin with: to spell them first takes several times as long.
+        Storage::Text(Sql(sql)) if population.type_of(name) == Some("Bool") => {
+            (format!("toFloat64({sql})"), None)
+        }
         // Strings of a typed file are text even where they look like numbers.
         Storage::Text(_) => {
             let text = storage.as_text().0;
@@ -139,7 +176,8 @@ pub fn measure(population: &Population, name: &str) -> Result<Measure, ColumnFau
         }
         other => return Err(unsupported(name, other, "a metric")),
     };
-    Ok(Measure { name: name.to_owned(), number: format!("CAST({number}, 'Nullable(Float64)')"), text })
+    let number = format!("CAST({number}, 'Nullable(Float64)')");
+    Ok(Measure { name: name.to_owned(), number, text, can_be_missing: true })
 }
 
 fn storage(population: &Population, name: &str) -> Result<Storage, ColumnFault> {
@@ -228,12 +266,16 @@ pub fn probe(frame: &Frame, measures: &[Measure]) -> Statement {
         })
         .collect();
     let assigned = frame.assigned();
-    Statement::new(format!(
-        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, uniqExactIf(assumeNotNull({unit}), {assigned}) AS units, \
+    let units = match frame.units_lie_close {
+        true => format!("groupBitmapIf(toUInt64(assumeNotNull({unit})), {assigned})"),
+        false => format!("uniqExactIf(assumeNotNull({unit}), {assigned})"),
+    };
+    let sql = format!(
+        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, {units} AS units, \
          groupUniqArrayIf({})(assumeNotNull({arm}), {assigned}) AS arms, \
          CAST([{}], 'Array(Tuple(values UInt64, example String))') AS unreadable FROM {from}",
         ARMS_MAX + 1,
         unreadable.join(", "),
-    ))
-    .setting("output_format_json_named_tuples_as_objects", 1)
+    );
+    frame.statement(sql).setting("output_format_json_named_tuples_as_objects", 1)
 }

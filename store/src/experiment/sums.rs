@@ -190,7 +190,7 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
     // A key that is the same everywhere is left out: one key of one type is looked up much faster than several.
     let segment = if question.by_segment { ("ifNull(wv_segment, '')", ", wv_segment") } else { ("''", "") };
     let day = if question.by_day { ("wv_day", ", wv_day") } else { ("CAST(NULL, 'Nullable(Int32)')", "") };
-    Statement::new(format!(
+    let sql = format!(
         "SELECT {arm} AS arm, {} AS segment, {} AS day, count() AS units, {rows} AS rows, \
          CAST([{}], '{named}') AS forms \
          FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{} FROM {}{condition}) \
@@ -202,9 +202,12 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
         units(question),
         segment.1,
         day.1,
-    ))
-    .setting("output_format_json_named_tuples_as_objects", 1)
-    .setting("output_format_json_quote_denormals", 1)
+    );
+    question
+        .frame
+        .statement(sql)
+        .setting("output_format_json_named_tuples_as_objects", 1)
+        .setting("output_format_json_quote_denormals", 1)
 }
 
 /// Asks for quantiles of the units' sums over all arms: each measure by its place, with the level.
@@ -290,12 +293,15 @@ fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
             format!(", wv_rows - wv_c{0} AS wv_p{i}, wv_c{0} AS wv_n{i}", form.value)
         }
     };
-    let mut numbers = vec![own.clone()];
-    numbers.extend(form.other.iter().chain(form.before.iter().flatten()).map(|place| format!("wv_m{place}")));
+    let mut numbers = vec![form.value];
+    numbers.extend(form.other.iter().chain(form.before.iter().flatten()));
     // Null where another number is missing; its own absence makes it null by itself.
     let known = |at: usize, expression: &str| {
         let others = numbers.iter().enumerate().filter(|(other, _)| *other != at);
-        let missing: Vec<String> = others.map(|(_, number)| format!("isNull({number})")).collect();
+        let missing: Vec<String> = others
+            .filter(|(_, place)| question.measures[**place].can_be_missing)
+            .map(|(_, place)| format!("isNull(wv_m{place})"))
+            .collect();
         match missing.as_slice() {
             [] => expression.to_owned(),
             missing => format!("if({}, NULL, {expression})", missing.join(" OR ")),
@@ -304,7 +310,7 @@ fn form_values(i: usize, form: &Form, question: &Question<'_>) -> Vec<String> {
     let mut values =
         vec![format!(", {} AS wv_h{i}, {} AS wv_x{i}", known(0, &own), known(0, &value)), partial];
     for (at, name) in ["wv_y", "wv_bx", "wv_by"].into_iter().take(numbers.len() - 1).enumerate() {
-        let left = format!("{}{}", numbers[at + 1], less_origin(form, question, at + 1));
+        let left = format!("wv_m{}{}", numbers[at + 1], less_origin(form, question, at + 1));
         values.push(format!(", {} AS {name}{i}", known(at + 1, &left)));
     }
     values

@@ -1,0 +1,147 @@
+//! Rows of a Parquet file in which no value is missing, as its footer tells: numbers are read without a look at whether each is there.
+//!
+//! Most of the work over a file is to look, value by value, whether one is null or NaN. The footer counts the nulls of each column, and
+//! the engine fails where one is met against its word ([`value_is_missing`]). It does not count NaN; but a sum with one in it is NaN,
+//! so that whoever asks sees by the answer that missing values have to be looked for after all.
+
+use serde::Deserialize;
+
+use super::{Frame, FrameColumns, Measure};
+use crate::{
+    ReadError, Statement,
+    local::quote,
+    populations::{Population, Sql, Storage},
+};
+
+/// ClickHouse's code for a null where none may be.
+const CANNOT_INSERT_NULL: i32 = 349;
+
+/// A bitmap has a bit for every integer between the smallest and the largest unit: with at most eight a unit it takes less memory and
+/// time than a table of the units. Far fewer units than integers would make it slow.
+const INTEGERS_PER_UNIT_MAX: i128 = 8;
+
+/// The types that a bitmap takes.
+const INTEGERS: [&str; 8] = ["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"];
+
+/// What the footer of a Parquet file says of one column.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FooterRow {
+    /// Its name.
+    pub column: String,
+    /// Its values that are not null.
+    pub values: u64,
+    /// Its nulls; null where the footer does not count them.
+    pub missing: Option<u64>,
+    /// Its smallest value where it holds integers and the footer tells.
+    pub low: Option<i64>,
+    /// Its largest one.
+    pub high: Option<i64>,
+}
+
+/// A frame and its measures, none of whose rows lacks a value.
+#[derive(Debug, Clone)]
+pub struct Complete {
+    /// The rows.
+    pub frame: Frame,
+    /// The numbers.
+    pub measures: Vec<Measure>,
+}
+
+/// Asks for what the footer says of these columns; `None` where the rows are in no Parquet file.
+#[must_use]
+pub fn footer(
+    population: &Population,
+    columns: &FrameColumns<'_>,
+    measures: &[Measure],
+) -> Option<Statement> {
+    let source = population.footer()?;
+    let names: Vec<String> = names(columns, measures).into_iter().map(quote).collect();
+    let integer = |end: &str| format!("toInt64OrNull(wv_c.statistics.{end})");
+    let of_all =
+        |end: &str, of: &str| format!("if(countIf(isNull({0})) = 0, {of}({0}), NULL) AS {end}", integer(of));
+    Some(Statement::new(format!(
+        "SELECT wv_c.path AS column, sum(ifNull(wv_c.statistics.num_values, 0)) AS values, \
+         if(countIf(isNull(wv_c.statistics.null_count)) = 0, sum(wv_c.statistics.null_count), NULL) AS missing, {}, {} \
+         FROM (SELECT arrayJoin(arrayJoin(row_groups).columns) AS wv_c FROM {source}) \
+         WHERE wv_c.path IN ({}) GROUP BY wv_c.path",
+        of_all("low", "min"),
+        of_all("high", "max"),
+        names.join(", "),
+    )))
+}
+
+/// The same rows and numbers, read as what never lacks a value; `None` where the footer does not say that all are there, or a column
+/// holds no numbers.
+#[must_use]
+pub fn complete(
+    population: &Population,
+    (frame, columns): (&Frame, &FrameColumns<'_>),
+    measures: &[Measure],
+    footer: &[FooterRow],
+) -> Option<Complete> {
+    let names = names(columns, measures);
+    let all_there = |name: &&str| footer.iter().any(|row| row.column == **name && row.missing == Some(0));
+    if !names.iter().all(all_there) {
+        return None;
+    }
+    let from = population.reading_complete(&names)?;
+    let measures = measures.iter().map(|measure| never_missing(population, measure));
+    Some(Complete { measures: measures.collect::<Option<_>>()?, frame: frame.complete(from) })
+}
+
+/// Whether units are integers that lie so close together that a bitmap tells them apart best.
+#[must_use]
+pub fn units_lie_close(population: &Population, unit: &str, footer: &[FooterRow]) -> bool {
+    let integers = population.type_of(unit).is_some_and(|type_name| INTEGERS.contains(&type_name));
+    integers && footer.iter().any(|row| row.column == unit && close(row))
+}
+
+fn close(row: &FooterRow) -> bool {
+    let (Some(low), Some(high)) = (row.low, row.high) else { return false };
+    i128::from(high) - i128::from(low) <= INTEGERS_PER_UNIT_MAX * i128::from(row.values)
+}
+
+/// Whether a statement failed because a value is missing where the footer says that none is.
+#[must_use]
+pub fn value_is_missing(error: &ReadError) -> bool {
+    error.code() == Some(CANNOT_INSERT_NULL)
+}
+
+/// The columns that are read.
+fn names<'a>(columns: &FrameColumns<'a>, measures: &'a [Measure]) -> Vec<&'a str> {
+    let mut names = vec![columns.unit, columns.arm];
+    names.extend(measures.iter().map(|measure| measure.name.as_str()));
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn never_missing(population: &Population, measure: &Measure) -> Option<Measure> {
+    match &population.column(&measure.name)?.storage {
+        Storage::Number(Sql(sql)) => Some(measure.never_missing(format!("toFloat64({sql})"))),
+        Storage::Text(Sql(sql)) if population.type_of(&measure.name) == Some("Bool") => {
+            Some(measure.never_missing(format!("toFloat64({sql})")))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FooterRow, close};
+
+    #[test]
+    fn a_bitmap_is_for_integers_that_lie_close() {
+        for (low, high, expected) in [
+            (Some(-5), Some(4), true),
+            (Some(0), Some(80), true),
+            (Some(0), Some(81), false),
+            (Some(i64::MIN), Some(i64::MAX), false),
+            (None, Some(9), false),
+            (Some(0), None, false),
+        ] {
+            let row = FooterRow { column: "unit".to_owned(), values: 10, missing: Some(0), low, high };
+            assert_eq!(close(&row), expected, "{low:?} to {high:?}");
+        }
+    }
+}

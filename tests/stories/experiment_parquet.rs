@@ -1,0 +1,91 @@
+//! `windvane experiment` over Parquet: what the footer of the file says saves work, and changes no answer.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use serde_json::Value;
+
+use crate::drift::Folder;
+use crate::experiment::over;
+
+/// What happened to a unit.
+#[derive(Clone, Copy)]
+struct Row {
+    unit: i64,
+    arm: &'static str,
+    value: Option<f64>,
+    cost: f64,
+    bought: bool,
+}
+
+/// Rows of 200 units, one each; sums of their values are exact in any order.
+fn rows() -> Vec<Row> {
+    (0..200_i64)
+        .map(|i| Row {
+            unit: i,
+            arm: if i % 2 == 0 { "A" } else { "B" },
+            value: Some((i / 2 % 10 + 5 * (i % 2)) as f64),
+            cost: (i % 7 + 1) as f64,
+            bought: i % 3 == 0,
+        })
+        .collect()
+}
+
+fn document(file: &Path) -> Value {
+    let metrics = ["value:mean", "bought:proportion", "cost:ratio(value)", "value:quantile(0.5)"];
+    let mut arguments: Vec<&str> = metrics.iter().flat_map(|metric| ["--metric", *metric]).collect();
+    arguments.extend(["--format", "json"]);
+    over(file, &arguments).document()
+}
+
+fn of_parquet(folder: &Folder, rows: &[Row]) -> Value {
+    let unit: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.unit)).collect::<Int64Array>());
+    let arm: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.arm)).collect::<StringArray>());
+    let value: ArrayRef = Arc::new(rows.iter().map(|row| row.value).collect::<Float64Array>());
+    let cost: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.cost)).collect::<Float64Array>());
+    let bought: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.bought)).collect::<BooleanArray>());
+    let columns = [("unit", unit), ("arm", arm), ("value", value), ("cost", cost), ("bought", bought)];
+    document(
+        &folder.parquet("rows.parquet", columns.map(|(name, column)| (name.to_owned(), column)).to_vec()),
+    )
+}
+
+fn of_csv(folder: &Folder, rows: &[Row]) -> Value {
+    let text = rows.iter().fold("unit,arm,value,cost,bought\n".to_owned(), |mut text, row| {
+        let value = row.value.map_or(String::new(), |value| value.to_string());
+        writeln!(text, "{},{},{value},{},{}", row.unit, row.arm, row.cost, row.bought).unwrap();
+        text
+    });
+    document(&folder.file("rows.csv", &text))
+}
+
+fn agree(parquet: &Value, csv: &Value, case: &str) {
+    for part in ["arms", "srm", "comparisons"] {
+        assert_eq!(parquet[part], csv[part], "{part} where {case}");
+    }
+}
+
+#[test]
+fn parquet_says_what_csv_says_whatever_is_missing() {
+    let folder = Folder::new();
+    let whole = of_csv(&folder, &rows());
+    agree(&of_parquet(&folder, &rows()), &whole, "every value is there");
+    let far: Vec<Row> = rows().into_iter().map(|row| Row { unit: row.unit * 1_000_003, ..row }).collect();
+    agree(&of_parquet(&folder, &far), &whole, "units are far from each other");
+
+    for (case, missing) in [("a value is NaN", Some(f64::NAN)), ("a value is null", None)] {
+        let mut rows = rows();
+        rows[3].value = missing;
+        let parquet = of_parquet(&folder, &rows);
+        agree(&parquet, &of_csv(&folder, &rows), case);
+        assert_eq!(parquet["comparisons"][0]["n"], 99, "{case}");
+    }
+
+    let mut several = rows();
+    several.extend(rows().into_iter().take(20));
+    let parquet = of_parquet(&folder, &several);
+    agree(&parquet, &of_csv(&folder, &several), "units have several rows");
+    assert_eq!(parquet["arms"][0]["n"], 100);
+}
