@@ -99,6 +99,36 @@ fn a_segment_with_a_large_mean_keeps_its_variance() {
     assert!((se / expected - 1.0).abs() < DOUBLES, "{se} instead of {expected}");
 }
 
+// The first file has a row a unit, so that the answer holds at every look; in the second some units have two, which are clusters.
+#[test]
+fn a_quantile_of_a_segment_is_that_of_its_rows_alone() {
+    let folder = Folder::new();
+    for (case, twice) in [("a row a unit", 0), ("units with two rows", 60)] {
+        let rows: Vec<(bool, String)> = (0..400)
+            .chain(0..twice)
+            .enumerate()
+            .map(|(row, unit)| {
+                let (arm, far) = (if unit % 2 == 0 { "A" } else { "B" }, unit % 5 < 3);
+                let value = row * 37 % 101 + 10 * (unit % 2) + 50 * usize::from(far);
+                (far, format!("u{unit},{arm},{value},{}", if far { "far" } else { "near" }))
+            })
+            .collect();
+        let text = |of: &[&str]| format!("unit,arm,value,place\n{}\n", of.join("\n"));
+        let all: Vec<&str> = rows.iter().map(|(_, line)| line.as_str()).collect();
+        let alone: Vec<&str> = rows.iter().filter(|row| row.0).map(|(_, line)| line.as_str()).collect();
+        let (all, alone) = (folder.file("all.csv", &text(&all)), folder.file("far.csv", &text(&alone)));
+        let asked = ["--metric", "value:quantile(0.8)", "--inference", "sequential", "--format", "json"];
+        let cut = over(&all, &[&asked[..], &["--segment-by", "place"]].concat()).document();
+        let far = cut["segments"].as_array().unwrap().iter().find(|it| it["segment"]["place"] == "far");
+        let (alone, far) = (over(&alone, &asked).document(), far.unwrap());
+        let (found, wanted) = (comparison(far, "value", "B"), comparison(&alone, "value", "B"));
+        for same in ["n", "n_control", "mean", "mean_control", "absolute", "relative", "sequential"] {
+            assert_eq!(found[same], wanted[same], "{same} with {case}");
+        }
+        assert!(wanted["sequential"]["ci"].is_array(), "{case}: {wanted}");
+    }
+}
+
 // Weights of all units and the spread of the strata's effects, by NumPy; XX has one unit in an arm and is merged.
 #[test]
 fn strata_put_an_unlike_mixture_right() {

@@ -13,6 +13,7 @@ use super::{
     forms::{self, Summed},
     gather::{self, Scan},
     metric::Measured,
+    quantiles::{self, Quantiles},
     request::ExperimentRequest,
 };
 
@@ -168,7 +169,13 @@ impl Cutter<'_> {
         for segment in kept {
             let own: Vec<SumsRow> = rows.iter().filter(|row| row.segment == segment).cloned().collect();
             let summed = self.centred(&segment, own).await?;
-            parts.push(Part { values: self.values(&segment), facts: self.facts(&summed)? });
+            // Quantiles are of rows, whose order the sums do not tell: each segment's rows are asked for their own.
+            let frame = self.frame.of_segment(&segment, question.units_are);
+            let scan = self.scan.over(&frame);
+            let quantiles = quantiles::quantiles(&scan, &self.request.metrics, &summed.rows).await?;
+            let mut facts = self.facts(&summed, &quantiles)?;
+            facts.parts.anytime = anytime::anytime(&scan, self.request, &summed).await?;
+            parts.push(Part { values: self.values(&segment), facts });
         }
         parts.sort_by(|a, b| a.values.cmp(&b.values));
         Ok((parts, left_out))
@@ -204,7 +211,7 @@ impl Cutter<'_> {
         self.request.cuts.segment_by.iter().cloned().zip(values).collect()
     }
 
-    fn facts(&self, summed: &Summed) -> Result<Facts, ExperimentError> {
+    fn facts(&self, summed: &Summed, quantiles: &Quantiles) -> Result<Facts, ExperimentError> {
         let arms = gather::weighed(summed, self.scan.arms, &self.request.rule)?;
         Ok(Facts {
             source: self.request.population.source.clone(),
@@ -213,24 +220,18 @@ impl Cutter<'_> {
             units: arms.iter().map(|arm| arm.units).sum(),
             several: 0,
             arms,
-            metrics: self.metrics(summed)?,
+            metrics: self.metrics(summed, quantiles)?,
             parts: Parts::default(),
         })
     }
 
-    /// The metrics of one part. Quantiles are of rows, whose order the sums do not tell.
-    fn metrics(&self, summed: &Summed) -> Result<Vec<MetricFacts>, ExperimentError> {
+    /// The metrics of one part.
+    fn metrics(&self, summed: &Summed, quantiles: &Quantiles) -> Result<Vec<MetricFacts>, ExperimentError> {
         let arms = self.scan.arms.len();
-        let metrics = self.request.metrics.iter().enumerate().map(|(i, metric)| {
-            let mut facts = forms::metric_facts(summed, (i, metric), None, arms)?;
-            if let Measured::Quantile { .. } = metric.measured {
-                facts.reason = Some(
-                    "quantiles are not cut into segments: compare a file of this segment alone".to_owned(),
-                );
-            }
-            Ok(facts)
-        });
-        let metrics = metrics.collect::<Result<Vec<_>, ExperimentError>>()?;
+        let metrics = self.request.metrics.iter().enumerate();
+        let metrics = metrics
+            .map(|(i, metric)| forms::metric_facts(summed, (i, metric), quantiles.get(&i), arms))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(forms::with_covariate(metrics, self.request))
     }
 
@@ -281,7 +282,8 @@ impl Cutter<'_> {
             .map(|day| {
                 let own = rows.iter().filter(|row| row.day == Some(day)).cloned().collect();
                 let summed = Summed { rows: own, forms: self.forms.to_vec() };
-                Ok((day, self.metrics(&summed)?))
+                // The trend of days is that of means; quantiles of single days have too few rows.
+                Ok((day, self.metrics(&summed, &Quantiles::new())?))
             })
             .collect()
     }

@@ -61,6 +61,7 @@ async fn gathered(reader: &Reader, request: &ExperimentRequest) -> Result<Gather
     let scan = Scan {
         reader,
         opened: &opened,
+        frame: &opened.frame,
         arms: &found,
         units_are: if probe.units == probe.rows - probe.unassigned {
             UnitsAre::Single
@@ -105,7 +106,8 @@ pub(super) async fn quantile_of_all(
 ) -> Result<Option<QuantileArm>, ExperimentError> {
     let opened = open(request)?;
     let arms = [String::new()];
-    let scan = Scan { reader, opened: &opened, arms: &arms, units_are: UnitsAre::Repeated };
+    let scan =
+        Scan { reader, opened: &opened, frame: &opened.frame, arms: &arms, units_are: UnitsAre::Repeated };
     let sums = scan.sums(&request.metrics).await?;
     let found = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
     Ok(found.into_values().flatten().next().flatten())
@@ -267,14 +269,21 @@ pub(super) fn share_out(
 pub(super) struct Scan<'a> {
     pub(super) reader: &'a Reader,
     pub(super) opened: &'a Opened,
+    /// The rows that are scanned: all of them, or those of a segment.
+    frame: &'a Frame,
     pub(super) arms: &'a [String],
     units_are: UnitsAre,
 }
 
 impl Scan<'_> {
+    /// The same over other rows.
+    pub(super) fn over<'a>(&'a self, frame: &'a Frame) -> Scan<'a> {
+        Scan { frame, ..*self }
+    }
+
     pub(super) fn question<'a>(&'a self, measures: &'a [Measure], forms: &'a [Form]) -> Question<'a> {
         Question {
-            frame: &self.opened.frame,
+            frame: self.frame,
             measures,
             forms,
             arms: self.arms,

@@ -10,13 +10,16 @@ use windvane_store::experiment::{self, CountedRow, Measure, OrderRow, RanksOfArm
 
 use super::{ExperimentError, Metric, forms::form_of, gather::Scan, metric::Measured};
 
-/// The quantiles of the metrics that ask for them, by the metric's place: first the order statistics, then how many
+/// The quantiles by the metric's place and the arm's; `None` of an arm without rows.
+pub(super) type Quantiles = BTreeMap<usize, Vec<Option<QuantileArm>>>;
+
+/// The quantiles of the metrics that ask for them: first the order statistics, then how many
 /// rows of each unit lie below the estimate.
 pub(super) async fn quantiles(
     scan: &Scan<'_>,
     metrics: &[Metric],
     rows: &[SumsRow],
-) -> Result<BTreeMap<usize, Vec<Option<QuantileArm>>>, ExperimentError> {
+) -> Result<Quantiles, ExperimentError> {
     let asked: Vec<(usize, f64)> = metrics
         .iter()
         .enumerate()
@@ -26,7 +29,7 @@ pub(super) async fn quantiles(
         })
         .collect();
     if asked.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Quantiles::new());
     }
     let measures: Vec<Measure> =
         asked.iter().map(|(i, _)| scan.opened.measures[scan.opened.places[*i].value].clone()).collect();
@@ -62,7 +65,7 @@ pub(super) async fn quantiles(
         .map(|measure| (0..scan.arms.len()).map(|arm| estimate(measure, arm).unwrap_or(f64::NAN)).collect())
         .collect();
     let counted: Vec<CountedRow> = scan.reader.rows(&experiment::counted_below(question, &estimates)).await?;
-    let mut quantiles = BTreeMap::new();
+    let mut quantiles = Quantiles::new();
     for (measure, (i, q)) in asked.iter().enumerate() {
         let arms = (0..scan.arms.len()).map(|arm| {
             let ends = ranks[measure][arm]?.ends;

@@ -231,11 +231,16 @@ impl StoredParts {
         let metrics = experiment.metrics.len();
         let there = parts.segments.len() as u64 + parts.segments_left_out;
         self.segments_there = self.segments_there.max(there);
+        let anytime = |found: &[AnytimeQuantile]| -> Vec<AnytimeQuantile> {
+            let placed = |it: &AnytimeQuantile| AnytimeQuantile { metric: places[it.metric], ..it.clone() };
+            found.iter().map(placed).collect()
+        };
         for part in &parts.segments {
-            let known = self
-                .segments
-                .entry(own_names(&part.values))
-                .or_insert_with(|| StoredSegment { facts: part.facts.clone(), metrics: vec![None; metrics] });
+            let known = self.segments.entry(own_names(&part.values)).or_insert_with(|| StoredSegment {
+                facts: Facts { parts: Parts::default(), ..part.facts.clone() },
+                metrics: vec![None; metrics],
+            });
+            known.facts.parts.anytime.extend(anytime(&part.facts.parts.anytime));
             for (place, metric) in places.iter().zip(&part.facts.metrics) {
                 known.metrics[*place] = Some(named(experiment, *place, metric.clone()));
             }
@@ -257,9 +262,7 @@ impl StoredParts {
         }
         let placed = |found: &Extremes| Extremes { metric: places[found.metric], ..found.clone() };
         self.extremes.extend(parts.extremes.iter().map(placed));
-        let placed =
-            |found: &AnytimeQuantile| AnytimeQuantile { metric: places[found.metric], ..found.clone() };
-        self.anytime.extend(parts.anytime.iter().map(placed));
+        self.anytime.extend(anytime(&parts.anytime));
     }
 
     /// Every source has the same exposed units, so a day that one lacks has none; and a segment that one lacks, because units came

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::Statement;
+use super::UnitsAre;
 use crate::populations::{Population, Sql, Storage};
+use crate::{Statement, local::quote};
 
 /// Arms that an experiment may have; more means that the column is not an arm.
 pub const ARMS_MAX: usize = 64;
@@ -40,6 +41,8 @@ pub struct Frame {
     is_complete: bool,
     /// Whether units are integers that a bitmap tells apart.
     units_lie_close: bool,
+    /// What else has to hold of a row, where only some are looked at.
+    within: Option<String>,
 }
 
 impl Frame {
@@ -58,6 +61,21 @@ impl Frame {
         Self { from, has_unassigned: false, is_complete: true, ..self.clone() }
     }
 
+    /// The rows of the units of one segment, as [`super::sums_within`] takes them: a unit that shows several is in the first by name.
+    #[must_use]
+    pub fn of_segment(&self, segment: &str, units_are: UnitsAre) -> Self {
+        let Self { from, unit, .. } = self;
+        let (assigned, segment) = (self.assigned(), quote(segment));
+        let within = self.segment.as_ref().map(|own| match units_are {
+            UnitsAre::Single => format!("{own} = {segment}"),
+            UnitsAre::Repeated => format!(
+                "{unit} IN (SELECT wv_unit FROM (SELECT {unit} AS wv_unit, {own} AS wv_s FROM {from} WHERE {assigned}) \
+                 GROUP BY wv_unit HAVING min(wv_s) = {segment})"
+            ),
+        });
+        Self { within, ..self.clone() }
+    }
+
     /// The statement over these rows, with the settings that they need.
     pub(super) fn statement(&self, sql: String) -> Statement {
         match self.is_complete {
@@ -66,11 +84,15 @@ impl Frame {
         }
     }
 
-    /// Whether a row has a unit and an arm.
+    /// Whether a row has a unit and an arm, and is looked at.
     pub(super) fn assigned(&self) -> String {
-        match self.has_unassigned {
+        let assigned = match self.has_unassigned {
             true => format!("isNotNull({}) AND isNotNull({})", self.unit, self.arm),
             false => "true".to_owned(),
+        };
+        match &self.within {
+            Some(within) => format!("{assigned} AND {within}"),
+            None => assigned,
         }
     }
 }
@@ -150,6 +172,7 @@ pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Fram
         has_unassigned: true,
         is_complete: false,
         units_lie_close: false,
+        within: None,
     })
 }
 
