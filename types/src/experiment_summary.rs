@@ -40,6 +40,33 @@ pub struct SummaryMetric {
     pub role: crate::experiment::Role,
     /// One entry an arm.
     pub arms: Vec<SummaryArm>,
+    /// The same units again within each value of something that was known before they got their arm, for post-stratification of a mean
+    /// or a proportion; none, unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<SummaryStratum>,
+}
+
+/// The sums of one stratum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SummaryStratum {
+    /// Its name.
+    pub stratum: String,
+    /// One entry an arm that has units in it.
+    pub arms: Vec<StratumArm>,
+}
+
+/// The sums of one arm's units in one stratum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StratumArm {
+    /// The arm's name.
+    pub arm: String,
+    /// Units with a value: a whole number.
+    pub n: f64,
+    /// Σ value.
+    pub sum: f64,
+    /// Σ value²; a proportion does without.
+    #[serde(default)]
+    pub sum_sq: Option<f64>,
 }
 
 /// The sums of one arm: Σ over its units.

@@ -1,5 +1,7 @@
 //! Sums that another program made, as facts.
 
+mod strata;
+
 use windvane_stats::experiment::{
     cuped::{Law, Laws},
     effect,
@@ -14,7 +16,7 @@ use windvane_types::{
 
 use super::{
     ExperimentError, Metric,
-    facts::{ArmMetric, ArmSums, Facts, MetricFacts, Parts},
+    facts::{ArmMetric, ArmSums, Facts, MetricFacts},
     gather::share_out,
     metric::Measured,
 };
@@ -61,7 +63,7 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         several: 0,
         arms,
         metrics,
-        parts: Parts::default(),
+        parts: strata::parts(&summary.metrics, &names)?,
     })
 }
 
