@@ -44,7 +44,7 @@ impl Origin {
     }
 
     /// The expression for a statement that reads these columns of a file, each of which has a value in every row. `None` where this
-    /// is no file, or a column's missing values are no nulls.
+    /// is no file, or has no such column.
     pub(super) fn read_complete(&self, names: &[&str]) -> Option<String> {
         let Self::File { function, .. } = self else { return None };
         let column = |name: &&str| Some(format!("{} {}", quote_identifier(name), self.type_of(name)?));
@@ -52,10 +52,13 @@ impl Origin {
         Some(described(function, &structure?))
     }
 
-    /// The type of the values of a column of a file, by ClickHouse's name, where missing ones are nulls.
+    /// The type of the values of a column of a file, nulls aside, by ClickHouse's name. A column that the file says to have none is not
+    /// nullable to begin with.
     pub(super) fn type_of(&self, name: &str) -> Option<&str> {
         let Self::File { types, .. } = self else { return None };
-        types.get(name)?.strip_prefix("Nullable(")?.strip_suffix(')')
+        let declared = types.get(name)?;
+        let of_values = declared.strip_prefix("Nullable(").and_then(|inner| inner.strip_suffix(')'));
+        Some(of_values.unwrap_or(declared))
     }
 
     /// The expression for a statement about the footer of a Parquet file; `None` where this is none.
@@ -75,17 +78,15 @@ mod tests {
     use super::Origin;
 
     #[test]
-    fn a_file_is_described_without_nulls_only_where_every_column_has_some_to_lack() {
-        let types =
-            [("x", "Nullable(Float64)"), ("it's", "Nullable(Decimal(9, 2))"), ("v", "Array(Float32)")];
+    fn a_file_is_described_without_nulls() {
+        let types = [("x", "Nullable(Float64)"), ("it's", "Nullable(Decimal(9, 2))"), ("required", "Int64")];
         let types = types.map(|(name, of)| (name.to_owned(), of.to_owned())).into();
         let file = Origin::File { function: "file('/a.parquet', 'Parquet')".to_owned(), types };
         assert_eq!(
-            file.read_complete(&["it's", "x"]).unwrap(),
-            "file('/a.parquet', 'Parquet', '`it\\'s` Decimal(9, 2), `x` Float64') AS windvane_file"
+            file.read_complete(&["it's", "required", "x"]).unwrap(),
+            r"file('/a.parquet', 'Parquet', '`it\'s` Decimal(9, 2), `required` Int64, `x` Float64') AS windvane_file"
         );
-        assert_eq!(file.read_complete(&["x", "v"]), None, "an empty array is no null");
-        assert_eq!(file.read_complete(&["y"]), None);
+        assert_eq!(file.read_complete(&["x", "y"]), None);
         assert_eq!(file.footer().unwrap(), "file('/a.parquet', 'ParquetMetadata')");
         let table = Origin::Table("t".to_owned());
         assert_eq!((table.read_complete(&["x"]), table.footer(), table.type_of("x")), (None, None, None));
