@@ -170,11 +170,11 @@ impl Population {
         self.from.read(&columns, &[])
     }
 
-    /// What stands after FROM in a statement that reads these columns of a file, each of which has a value in every row: the engine
-    /// fails where one has none, as long as it may not put a default in its place (`input_format_null_as_default`). `None` where rows
-    /// are in no file that is read in place.
-    pub(crate) fn reading_complete(&self, names: &[&str]) -> Option<String> {
-        self.from.read_complete(names)
+    /// What stands after FROM in a statement that reads these columns of a file, where the `complete` ones have a value in every row: the
+    /// engine fails where one has none, as long as it may not put a default in its place (`input_format_null_as_default`). `None` where
+    /// rows are in no file that is read in place.
+    pub(crate) fn reading_complete(&self, complete: &[&str], others: &[&str]) -> Option<String> {
+        self.from.read_complete(complete, others)
     }
 
     /// The type of the values of a column of a file that is read in place, by ClickHouse's name; `None` of all others.

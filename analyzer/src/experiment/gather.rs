@@ -55,7 +55,7 @@ async fn gathered(reader: &Reader, request: &ExperimentRequest) -> Result<Gather
         }
     }
     if probe.unassigned == 0 {
-        opened.frame.trust_assignment();
+        opened.trust_assignment();
     }
     let found = arms_of(&probe, request)?;
     let scan = Scan {
@@ -125,7 +125,7 @@ pub(super) struct Opened {
     pub(super) measures: Vec<Measure>,
     /// One entry a metric.
     pub(super) places: Vec<Places>,
-    /// The same rows and numbers where the footer of their file says that no value is missing: they are summed in half the time.
+    /// The same rows and numbers where the footer of their file says which are all there: these are summed in half the time.
     complete: Option<Complete>,
 }
 
@@ -141,6 +141,14 @@ impl Opened {
         }
         self.complete =
             experiment::complete(&request.population, (&self.frame, &columns), &self.measures, &footer);
+    }
+
+    /// Leaves out no rows from here on.
+    fn trust_assignment(&mut self) {
+        self.frame.trust_assignment();
+        if let Some(complete) = &mut self.complete {
+            complete.frame.trust_assignment();
+        }
     }
 
     /// Asks for the arms, and whether each unit has one row.

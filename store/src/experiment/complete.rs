@@ -1,4 +1,4 @@
-//! Rows of a Parquet file in which no value is missing, as its footer tells: numbers are read without a look at whether each is there.
+//! Columns of a Parquet file in which no value is missing, as its footer tells: they are read without a look at whether each is there.
 //!
 //! Most of the work over a file is to look, value by value, whether one is null or NaN. The footer counts the nulls of each column, and
 //! the engine fails where one is met against its word ([`value_is_missing`]). It does not count NaN; but a sum with one in it is NaN,
@@ -38,7 +38,7 @@ pub struct FooterRow {
     pub high: Option<i64>,
 }
 
-/// A frame and its measures, none of whose rows lacks a value.
+/// A frame and its measures, read without a look for what the footer says is there.
 #[derive(Debug, Clone)]
 pub struct Complete {
     /// The rows.
@@ -70,8 +70,8 @@ pub fn footer(
     )))
 }
 
-/// The same rows and numbers, read as what never lacks a value; `None` where the footer does not say that all are there, or a column
-/// holds no numbers.
+/// The same rows and numbers, where columns of which the footer says that all values are there are read as what never lacks one; `None`
+/// where it says so of none.
 #[must_use]
 pub fn complete(
     population: &Population,
@@ -79,14 +79,22 @@ pub fn complete(
     measures: &[Measure],
     footer: &[FooterRow],
 ) -> Option<Complete> {
-    let names = names(columns, measures);
-    let all_there = |name: &&str| footer.iter().any(|row| row.column == **name && row.missing == Some(0));
-    if !names.iter().all(all_there) {
+    let all_there = |name: &str| footer.iter().any(|row| row.column == name && row.missing == Some(0));
+    let (there, others): (Vec<&str>, Vec<&str>) =
+        names(columns, measures).into_iter().partition(|name| all_there(name));
+    if there.is_empty() {
         return None;
     }
-    let from = population.reading_complete(&names)?;
-    let measures = measures.iter().map(|measure| never_missing(population, measure));
-    Some(Complete { measures: measures.collect::<Option<_>>()?, frame: frame.complete(from) })
+    let mut frame = frame.complete(population.reading_complete(&there, &others)?);
+    if all_there(columns.unit) && all_there(columns.arm) {
+        frame.trust_assignment();
+    }
+    let read = |measure: &Measure| match all_there(&measure.name) {
+        true => never_missing(population, measure),
+        false => None,
+    };
+    let measures = measures.iter().map(|measure| read(measure).unwrap_or_else(|| measure.clone())).collect();
+    Some(Complete { frame, measures })
 }
 
 /// Whether units are integers that lie so close together that a bitmap tells them apart best.
@@ -116,6 +124,7 @@ fn names<'a>(columns: &FrameColumns<'a>, measures: &'a [Measure]) -> Vec<&'a str
     names
 }
 
+/// The measure without a look at each value; `None` where values have to be looked at for what they say.
 fn never_missing(population: &Population, measure: &Measure) -> Option<Measure> {
     match &population.column(&measure.name)?.storage {
         Storage::Number(Sql(sql)) => Some(measure.never_missing(format!("toFloat64({sql})"))),

@@ -37,7 +37,7 @@ pub struct Frame {
     pub(super) day: Option<String>,
     /// Whether rows without a unit or an arm have to be left out.
     pub(super) has_unassigned: bool,
-    /// Whether the engine has to fail where a value is missing.
+    /// Whether the engine has to fail where a value is missing that should be there.
     is_complete: bool,
     /// Whether units are integers that a bitmap tells apart.
     units_lie_close: bool,
@@ -46,7 +46,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Leaves out no rows from here on: a probe found a unit and an arm in each, and looking again costs a column.
+    /// Leaves out no rows from here on: each was found to have a unit and an arm, and looking again costs a column.
     pub fn trust_assignment(&mut self) {
         self.has_unassigned = false;
     }
@@ -56,9 +56,9 @@ impl Frame {
         self.units_lie_close = true;
     }
 
-    /// The same rows, read from where none lacks a value.
+    /// The same rows, read from where some columns never lack a value.
     pub(super) fn complete(&self, from: String) -> Self {
-        Self { from, has_unassigned: false, is_complete: true, ..self.clone() }
+        Self { from, is_complete: true, ..self.clone() }
     }
 
     /// The rows of the units of one segment, as [`super::sums_within`] takes them: a unit that shows several is in the first by name.

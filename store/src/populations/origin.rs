@@ -43,12 +43,14 @@ impl Origin {
         }
     }
 
-    /// The expression for a statement that reads these columns of a file, each of which has a value in every row. `None` where this
-    /// is no file, or has no such column.
-    pub(super) fn read_complete(&self, names: &[&str]) -> Option<String> {
-        let Self::File { function, .. } = self else { return None };
-        let column = |name: &&str| Some(format!("{} {}", quote_identifier(name), self.type_of(name)?));
-        let structure: Option<Vec<String>> = names.iter().map(column).collect();
+    /// The expression for a statement that reads these columns of a file, where the `complete` ones have a value in every row. `None`
+    /// where this is no file, or has no such column.
+    pub(super) fn read_complete(&self, complete: &[&str], others: &[&str]) -> Option<String> {
+        let Self::File { function, types } = self else { return None };
+        let complete = complete.iter().map(|name| Some((name, self.type_of(name)?)));
+        let others = others.iter().map(|name| Some((name, types.get(*name)?.as_str())));
+        let column = |(name, of): (&&str, &str)| format!("{} {of}", quote_identifier(name));
+        let structure: Option<Vec<String>> = complete.chain(others).map(|found| found.map(column)).collect();
         Some(described(function, &structure?))
     }
 
@@ -78,17 +80,20 @@ mod tests {
     use super::Origin;
 
     #[test]
-    fn a_file_is_described_without_nulls() {
+    fn a_file_is_described_without_nulls_where_it_has_none() {
         let types = [("x", "Nullable(Float64)"), ("it's", "Nullable(Decimal(9, 2))"), ("required", "Int64")];
         let types = types.map(|(name, of)| (name.to_owned(), of.to_owned())).into();
         let file = Origin::File { function: "file('/a.parquet', 'Parquet')".to_owned(), types };
         assert_eq!(
-            file.read_complete(&["it's", "required", "x"]).unwrap(),
-            r"file('/a.parquet', 'Parquet', '`it\'s` Decimal(9, 2), `required` Int64, `x` Float64') AS windvane_file"
+            file.read_complete(&["it's", "required"], &["x"]).unwrap(),
+            r"file('/a.parquet', 'Parquet', '`it\'s` Decimal(9, 2), `required` Int64, `x` Nullable(Float64)') AS windvane_file"
         );
-        assert_eq!(file.read_complete(&["x", "y"]), None);
+        assert_eq!((file.read_complete(&["x", "y"], &[]), file.read_complete(&["x"], &["y"])), (None, None));
         assert_eq!(file.footer().unwrap(), "file('/a.parquet', 'ParquetMetadata')");
         let table = Origin::Table("t".to_owned());
-        assert_eq!((table.read_complete(&["x"]), table.footer(), table.type_of("x")), (None, None, None));
+        assert_eq!(
+            (table.read_complete(&["x"], &[]), table.footer(), table.type_of("x")),
+            (None, None, None)
+        );
     }
 }
