@@ -153,7 +153,9 @@ fn rows_where(question: &Question<'_>, measures: &[Measure], condition: &str) ->
     let Frame { from, unit, arm, .. } = question.frame;
     let code = super::sums::number_of_arm(&format!("assumeNotNull({arm})"), question.arms);
     let values = super::sums::list(measures, |i, measure| format!(", {} AS wv_v{i}", measure.number));
-    format!("(SELECT {unit} AS wv_unit, {code} AS wv_code{values} FROM {from} WHERE {condition})")
+    format!(
+        "(SELECT assumeNotNull({unit}) AS wv_unit, {code} AS wv_code{values} FROM {from} WHERE {condition})"
+    )
 }
 
 /// A number as ClickHouse reads it.

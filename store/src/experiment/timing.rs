@@ -66,7 +66,7 @@ pub fn timing(question: Question<'_>, timing: &Timing, late_after_us: i64) -> St
     Statement::new(format!(
         "SELECT wv_arm AS arm, count() AS units, countIf(wv_early) AS early, countIf(wv_late) AS late FROM (\
          SELECT any(wv_code) AS wv_arm, max(wv_e) AS wv_early, max(wv_l) AS wv_late FROM (\
-         SELECT {unit} AS wv_unit, {code} AS wv_code, {early} AS wv_e, {late} AS wv_l FROM {from} \
+         SELECT assumeNotNull({unit}) AS wv_unit, {code} AS wv_code, {early} AS wv_e, {late} AS wv_l FROM {from} \
          WHERE {assigned} AND isNotNull({seen})) \
          GROUP BY wv_unit HAVING min(wv_code) = max(wv_code)) GROUP BY wv_arm ORDER BY arm"
     ))
