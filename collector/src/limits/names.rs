@@ -4,7 +4,7 @@
 //! Counted since the start of the process, by 64-bit hashes: 100,000 values take about a megabyte.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,7 +63,12 @@ type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
 struct Model {
     /// The values of each name; numeric features have none.
     names: HashMap<u64, Hashes, BuildHasherDefault<AsItIs>>,
+    /// Hashes of the numeric names of whole events, all of which are known: nearly every event of a model has the same.
+    shapes: Hashes,
 }
+
+/// Shapes that are remembered of a model; names of others are looked up one by one.
+const SHAPES_MAX: usize = 64;
 
 /// What all models have brought. Each name and value of an event is hashed, some thirty a prediction, so the hash is a quick one; it is
 /// seeded, and whoever made two values alike all the same would have one counted less.
@@ -91,42 +96,60 @@ impl Names {
 
     /// Holds a prediction against the bounds, and remembers what is new in it.
     pub(crate) fn prediction(&self, event: &Prediction<'_>) -> Result<(), Fault> {
-        let num = event.num.iter().map(|(name, _)| (name.as_ref(), None));
-        let cat = event.cat.iter().map(|(name, value)| (name.as_ref(), Some(value.as_ref())));
-        let tags = event.tags.iter().map(|(name, value)| (name.as_ref(), Some(value.as_ref())));
-        let label = event.answer.label.iter().map(|label| (LABEL, Some(label.as_ref())));
-        let classes = event.answer.probabilities.iter().map(|(class, _)| (LABEL, Some(class.as_ref())));
-        self.admit(&event.model, num.chain(cat).chain(tags).chain(label).chain(classes))
+        let num = event.num.iter().map(|(name, _)| name.as_ref());
+        let cat = event.cat.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let tags = event.tags.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let label = event.answer.label.iter().map(|label| (LABEL, label.as_ref()));
+        let classes = event.answer.probabilities.iter().map(|(class, _)| (LABEL, class.as_ref()));
+        self.admit(&event.model, num, cat.chain(tags).chain(label).chain(classes))
     }
 
     /// The same for an outcome.
     pub(crate) fn outcome(&self, event: &Outcome<'_>) -> Result<(), Fault> {
-        self.admit(&event.model, event.label.iter().map(|label| (LABEL, Some(label.as_ref()))))
+        self.admit(&event.model, std::iter::empty(), event.label.iter().map(|label| (LABEL, label.as_ref())))
     }
 
+    /// Names of numbers, and names with a value each.
     fn admit<'e>(
         &self,
         model: &str,
-        entries: impl Iterator<Item = (&'e str, Option<&'e str>)> + Clone,
+        numbers: impl Iterator<Item = &'e str> + Clone,
+        words: impl Iterator<Item = (&'e str, &'e str)> + Clone,
     ) -> Result<(), Fault> {
         let model = self.model(model)?;
         let hash = |text: &str| self.hashing.hash_one(text);
+        let shape = self.shape(numbers.clone());
         // Nearly always everything is known: then nobody waits for anybody.
-        let is_known = {
+        let (is_known, is_shape_known) = {
             let model = model.read();
-            entries.clone().all(|(name, value)| {
-                let values = model.names.get(&hash(name));
-                values.is_some_and(|values| value.is_none_or(|value| values.contains(&hash(value))))
-            })
+            let is_shape_known = model.shapes.contains(&shape);
+            let knows = |name: &str| model.names.get(&hash(name));
+            let are_known = (is_shape_known || numbers.clone().all(|name| knows(name).is_some()))
+                && words
+                    .clone()
+                    .all(|(name, value)| knows(name).is_some_and(|values| values.contains(&hash(value))));
+            (are_known, is_shape_known || model.shapes.len() >= SHAPES_MAX)
         };
-        if is_known {
+        if is_known && is_shape_known {
             return Ok(());
         }
         let mut model = model.write();
-        for (name, value) in entries {
-            self.learn(&mut model, (name, hash(name)), value.map(|value| (value, hash(value))))?;
+        for name in numbers {
+            self.learn(&mut model, (name, hash(name)), None)?;
+        }
+        if model.shapes.len() < SHAPES_MAX {
+            model.shapes.insert(shape);
+        }
+        for (name, value) in words {
+            self.learn(&mut model, (name, hash(name)), Some((value, hash(value))))?;
         }
         Ok(())
+    }
+
+    fn shape<'e>(&self, names: impl Iterator<Item = &'e str>) -> u64 {
+        let mut hasher = self.hashing.build_hasher();
+        names.for_each(|name| name.hash(&mut hasher));
+        hasher.finish()
     }
 
     fn learn(
@@ -202,7 +225,9 @@ mod tests {
     }
 
     fn code(names: &Names, model: &str, entries: &[(&str, Option<&str>)]) -> Option<Code> {
-        names.admit(model, entries.iter().copied()).err().map(|fault| fault.code)
+        let numbers = entries.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name);
+        let words = entries.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
+        names.admit(model, numbers, words).err().map(|fault| fault.code)
     }
 
     #[test]
@@ -217,6 +242,22 @@ mod tests {
         assert_eq!(code(&names, "n", &[("d", None)]), None, "another model has its own bound");
         assert_eq!(code(&names, "o", &[]), Some(Code::TooManyModels));
         assert_eq!(code(&names, "n", &[]), None);
+    }
+
+    /// Events of more shapes than are remembered, each in an order of its own.
+    #[test]
+    fn names_are_held_to_the_bound_whatever_events_they_come_in() {
+        let all: Vec<String> = (0..100).map(|n| format!("feature_{n}")).collect();
+        let names = names(1, all.len(), 10, 1000);
+        for first in 0..2 * all.len() {
+            let turned: Vec<_> = (0..3).map(|n| (all[(first + n * n) % all.len()].as_str(), None)).collect();
+            assert_eq!(code(&names, "m", &turned), None, "{turned:?}");
+            if first >= all.len() {
+                let one_more = [turned[0], ("one_more", None)];
+                assert_eq!(code(&names, "m", &one_more), Some(Code::TooManyFeatureNames), "{turned:?}");
+            }
+        }
+        assert_eq!(names.counts(), (1, all.len() as u64));
     }
 
     #[test]
