@@ -48,7 +48,8 @@ impl Keeper {
             };
             let pause = self.health.lost(&ended.reason);
             self.counts.lost(ended.cause);
-            let (model, cause, restart_ms) = (self.name.as_str(), ended.cause.as_str(), pause.as_millis());
+            let restart_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            let (model, cause) = (self.name.as_str(), ended.cause.as_str());
             let (reason, words) = (ended.reason.as_str(), ended.words.as_str());
             tracing::error!(model, cause, reason, words, restart_ms, "the process of a model was lost");
             self.tell(Err(ended));
