@@ -1,9 +1,10 @@
 //! A served model: one thread owns the process that runs it, and a queue with a bound stands in front.
 //!
-//! While there is no process the thread answers in its place, so that nobody waits for one (`keeper.rs`). Else it takes what waits, up to the largest call, and waits a little for more where it was told to. Requests of one shape go into
-//! one call; where that call fails each is asked alone, so that one bad request is no fault of the others. That an axis is open does not
-//! say that it counts requests: it may be time, or a model may look at all rows at once. So the first calls with several requests are held
-//! against one of them asked alone, and a model that answers otherwise gets no such calls.
+//! While there is no process the thread answers in its place, so that nobody waits for one (`keeper.rs`). Else it takes what waits, up to the
+//! largest call, and waits a little for more where it was told to. Requests of one shape go into one call; where that call fails each is
+//! asked alone, so that one bad request is no fault of the others. That an axis is open does not say that it counts requests: it may be
+//! time, or a model may look at all rows at once. So the first calls with several requests are held against one of them asked alone, and a
+//! model that answers otherwise gets no such calls.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
