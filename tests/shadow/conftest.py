@@ -126,12 +126,16 @@ class Served:
                     self.url = found[1]
                     listening.set()
             listening.set()
-        self.reader = threading.Thread(target=read)
+        self.reader = threading.Thread(target=read, daemon=True)
         self.reader.start()
         listening.wait(60)
-        assert self.url, f"the models are not served: {self.log}"
-        for name in models if ready is None else ready:
-            self.until(lambda name=name: self.status(f"/v2/models/{name}/ready")[0] == 200, f"{name} is ready")
+        try:
+            assert self.url, f"the models are not served: {self.log}"
+            for name in models if ready is None else ready:
+                self.until(lambda name=name: self.status(f"/v2/models/{name}/ready")[0] == 200, f"{name} is ready")
+        except BaseException:
+            self.process.kill()
+            raise
 
     def until(self, holds, what: str, seconds: float = 60):
         """Waits until something holds, and gives it."""

@@ -67,22 +67,39 @@ def folds(broken):
     )
 
 
+BODY = helper.make_graph(
+    [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Add", ["v", "v"], ["w"])],
+    "body",
+    [helper.make_tensor_value_info("i", INT64, []), helper.make_tensor_value_info("c", BOOL, []), helper.make_tensor_value_info("v", FLOAT, None)],
+    [helper.make_tensor_value_info("d", BOOL, []), helper.make_tensor_value_info("w", FLOAT, None)],
+)
+
+
 @pytest.fixture
 def endless(broken):
     """A model that turns for as long as its input is above a half."""
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Add", ["v", "v"], ["w"])],
-        "body",
-        [helper.make_tensor_value_info("i", INT64, []), helper.make_tensor_value_info("c", BOOL, []), helper.make_tensor_value_info("v", FLOAT, None)],
-        [helper.make_tensor_value_info("d", BOOL, []), helper.make_tensor_value_info("w", FLOAT, None)],
-    )
     return broken(
         "endless",
         [
             constant("half", FLOAT, [], [0.5]),
             helper.make_node("ReduceMax", ["x"], ["largest"], axes=[0, 1], keepdims=0),
             helper.make_node("Greater", ["largest", "half"], ["turns"]),
-            helper.make_node("Loop", ["", "turns", "x"], ["y"], body=body),
+            helper.make_node("Loop", ["", "turns", "x"], ["y"], body=BODY),
+        ],
+        [("x", FLOAT, [None, 1])],
+        [("y", FLOAT, [None, 1])],
+    )
+
+
+@pytest.fixture
+def slow(broken):
+    """A model that takes about a second."""
+    return broken(
+        "slow",
+        [
+            constant("turns", INT64, [], [200_000]),
+            constant("always", BOOL, [], [True]),
+            helper.make_node("Loop", ["turns", "always", "x"], ["y"], body=BODY),
         ],
         [("x", FLOAT, [None, 1])],
         [("y", FLOAT, [None, 1])],
@@ -210,3 +227,19 @@ def test_each_size_of_a_call_is_made_before_a_model_is_ready(sound):
         assert models.counted("windvane_shadow_calls_total") == 0
     finally:
         assert models.close() == 0
+
+
+def test_what_is_under_way_is_answered_where_all_processes_are_told_to_end(slow):
+    """As a terminal does by Ctrl-C, and a supervisor that signals every process of a service."""
+    models = Served({"slow": slow})
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            under_way = pool.submit(ask, models, "slow")
+            models.until(lambda: models.counted('windvane_shadow_calls_total{model="slow"}') == 1, "it is asked")
+            for process in (*models.pids("slow"), models.process.pid):
+                os.kill(process, signal.SIGINT)
+            assert under_way.result()[0] == 200
+        assert models.process.wait(timeout=30) == 0
+        assert "the process of a model was lost" not in "".join(models.log)
+    finally:
+        models.close()
