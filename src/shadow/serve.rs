@@ -1,5 +1,5 @@
-//! `windvane shadow serve`: models behind the Open Inference Protocol, version 2, over HTTP. The first model answers; the
-//! others are asked the same beside it, so that mirrored traffic reaches all of them.
+//! `windvane shadow serve`: models behind the Open Inference Protocol, version 2, over HTTP. The model that is named
+//! answers; the others are asked the same beside it, so that mirrored traffic reaches all of them.
 //!
 //! Every model has a process, a thread and a queue of its own with a bound; requests that wait together go into one call where that is asked
 //! for. A candidate that falls behind loses requests, and a counter says how many; it never delays an answer. An answer that is not there at
@@ -54,10 +54,10 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 /// How long requests under way get when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serve models by the Open Inference Protocol; the first answers, the others are asked beside it.
+/// Serve models by the Open Inference Protocol; the one that is named answers, the others are asked beside it.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A model as NAME=FILE; repeatable. The first answers requests to any name, the others shadow it.
+    /// A model as NAME=FILE; repeatable. The one that a request names answers it, the others shadow it.
     #[arg(long = "model", value_name = "NAME=FILE", required = true)]
     models: Vec<String>,
     /// Where to listen; port 0 takes a free one.
