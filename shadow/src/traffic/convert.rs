@@ -1,7 +1,7 @@
 //! Columns of Arrow into the elements that a model takes.
 //!
 //! Tables are written by tools that have their own ideas of numbers, so numbers may become the declared float or integer
-//! type where that holds them; a number never becomes a text, nor a text a number.
+//! type where that holds them, whole floats among them; a number never becomes a text, nor a text a number.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +124,8 @@ fn holds(from: &DataType, to: Element) -> bool {
         Element::Text => from.is_string(),
         Element::Bool => *from == DataType::Boolean,
         to if to.is_float() => from.is_numeric() || *from == DataType::Null,
-        _ => from.is_integer(),
+        // A column of integers of which some are missing is often written as floats.
+        _ => from.is_integer() || from.is_floating(),
     }
 }
 
@@ -144,6 +145,14 @@ fn leaf_values(leaf: &ArrayRef, element: Element, width: usize) -> Result<Values
         Element::Bool => DataType::Boolean,
         Element::Text => DataType::Utf8,
     };
+    if !element.is_float() && leaf.data_type().is_floating() {
+        let reals = cast(leaf, &DataType::Float64)?;
+        let reals = reals.as_primitive::<Float64Type>().values();
+        // What is not finite is refused below: no integer holds it.
+        let parts = (0..reals.len())
+            .filter(|at| leaf.is_valid(*at) && reals[*at].is_finite() && reals[*at].fract() != 0.0);
+        refuse(parts, width, |at| shown(leaf, at))?;
+    }
     // What the type cannot hold becomes missing, and is told from what was missing before.
     let cast = cast(leaf, &target)?;
     let missing = leaf.logical_nulls();
@@ -181,7 +190,7 @@ fn leaf_values(leaf: &ArrayRef, element: Element, width: usize) -> Result<Values
 /// One element, for a message about it.
 fn shown(leaf: &ArrayRef, at: usize) -> String {
     let word = words(&leaf.slice(at, 1)).ok().and_then(|words| words.into_iter().next().flatten());
-    word.unwrap_or_else(|| "a value".to_owned())
+    word.unwrap_or_else(|| "NaN".to_owned())
 }
 
 /// The rows of a column as words; times as microseconds since 1970 UTC.
@@ -201,8 +210,10 @@ pub(super) fn words(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{BooleanArray, FixedSizeListArray, Int64Array, ListArray, NullArray, StringArray};
-    use arrow::datatypes::{Float64Type, Int64Type};
+    use arrow::array::{
+        BooleanArray, FixedSizeListArray, Float64Array, Int64Array, ListArray, NullArray, StringArray,
+    };
+    use arrow::datatypes::Int64Type;
 
     use super::*;
 
@@ -226,6 +237,17 @@ mod tests {
         assert_eq!(refused(&numbers, Element::I64), [cell(2, "missing")]);
         let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None]));
         assert_eq!(refused(&flags, Element::Bool), [cell(1, "missing")]);
+    }
+
+    #[test]
+    fn floats_become_integers_where_they_are_whole() {
+        let floats = |values: Vec<Option<f64>>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
+        let whole = convert(&floats(vec![Some(3.0), Some(-2.0)]), Element::I64).unwrap().values;
+        assert_eq!(whole, Values::I64(vec![3, -2]));
+        let missing = floats(vec![Some(1.0), None, Some(f64::NAN), Some(1e30)]);
+        let cells: Vec<usize> = refused(&missing, Element::I64).into_iter().map(|(row, _)| row).collect();
+        assert_eq!(cells, [1, 2, 3]);
+        assert_eq!(refused(&floats(vec![Some(1.0), Some(0.5)]), Element::I64), [cell(1, "0.5")]);
     }
 
     #[test]
