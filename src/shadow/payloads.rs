@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use windvane_store::Store;
-use windvane_store::populations::PredictionFilter;
 use windvane_store::recorded_payloads::{self, Captured};
+use windvane_store::recorded_requests::Which;
 
 use super::source::{OUTCOME, TIME};
 use crate::connection;
@@ -29,12 +29,12 @@ const BYTES_MAX: u64 = 1 << 30;
 #[derive(Debug)]
 pub struct Wanted<'w> {
     /// Which.
-    pub filter: &'w PredictionFilter,
+    pub which: &'w Which,
     /// How many at most.
     pub limit: u64,
     /// The seed of the sample.
     pub seed: u64,
-    /// Features of the predictions that were made of them.
+    /// Features and tags of the predictions that were made of them.
     pub features: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ struct Request<'r> {
 /// The store does not answer, or a file cannot be written.
 pub async fn fetch(store: &Store, wanted: &Wanted<'_>, folder: &Path) -> Result<Written, Failure> {
     let sample = (wanted.limit, wanted.seed);
-    let listed = recorded_payloads::list(store, wanted.filter, sample, &wanted.features).await;
+    let listed = recorded_payloads::list(store, wanted.which, sample, &wanted.features).await;
     let listed = listed.map_err(connection::failure)?;
     let captured = &listed[..within(&listed, BYTES_MAX)];
     let features = known(captured, &wanted.features);
@@ -72,14 +72,14 @@ pub async fn fetch(store: &Store, wanted: &Wanted<'_>, folder: &Path) -> Result<
         let page = &captured[page];
         let (Some(first), Some(last)) = (page.first(), page.last()) else { continue };
         let places = (first.place..=last.place, wanted.seed);
-        let tensors = recorded_payloads::tensors(store, wanted.filter, places).await;
+        let tensors = recorded_payloads::tensors(store, wanted.which, places).await;
         let tensors = tensors.map_err(connection::failure)?;
         let by_id: HashMap<&str, &str> =
             tensors.iter().map(|one| (one.event_id.as_str(), one.inputs.as_str())).collect();
         for one in page {
             // One whose retention has ended meanwhile is no longer there.
             let Some(inputs) = by_id.get(one.event_id.as_str()).copied() else { continue };
-            let after_us = one.ts_us.abs_diff(wanted.filter.start_us);
+            let after_us = one.ts_us.abs_diff(wanted.which.filter.start_us);
             // Requests are asked in the order of names.
             let path = folder.join(format!("{after_us:020}-{:020}.json", one.place));
             write(&path, (one, inputs), &features).context("cannot write a captured payload")?;

@@ -3,7 +3,7 @@
 //!
 //! The child with the models gets a file and no way to the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use windvane_shadow::run::{Instead, Job};
 use windvane_store::Store;
 use windvane_store::populations::PredictionFilter;
 use windvane_store::recorded_payloads::{self, Coverage};
-use windvane_store::recorded_requests::{self, Recorded};
+use windvane_store::recorded_requests::{self, Recorded, Which};
 use windvane_types::span::{self, Span};
 use windvane_types::{Clock, SystemClock};
 
@@ -77,6 +77,15 @@ pub struct Flags {
     /// Of this span: a length back from now (`24h`, `7d`) or `START/END`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     window: Option<String>,
+    /// Only requests of a segment: whose feature or tag has this value; repeatable, and then of all of them.
+    #[arg(long, value_name = "NAME=VALUE", requires = "model", value_parser = value_of)]
+    segment: Vec<(String, String)>,
+}
+
+fn value_of(word: &str) -> Result<(String, String), String> {
+    let parts = word.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or("give a feature or a tag and its value, such as `carrier=UA`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl Flags {
@@ -102,6 +111,10 @@ impl Flags {
         let now = SystemClock.now();
         let Span { start_us, end_us } =
             Span::parse(window, now).map_err(|problem| usage(&format!("`--window {window}`: {problem}")))?;
+        let segment: BTreeMap<String, String> = self.segment.iter().cloned().collect();
+        if segment.len() < self.segment.len() {
+            return Err(usage("`--segment` names a feature or tag twice; a request has one value of each"));
+        }
         let filter = PredictionFilter {
             model: model.clone(),
             version: self.model_version.clone(),
@@ -110,35 +123,37 @@ impl Flags {
             end_us,
             stored_before_us: now.as_microsecond(),
         };
+        let which = Which { filter, segment };
         let stored = Stored::of(&job.traffic).unwrap_or(Stored::Either);
         let shown = format!("{}/{}", span::shown(start_us), span::shown(end_us));
         job.time.get_or_insert_with(|| TIME.to_owned());
         // A folder without requests lacks no input that a model takes.
         job.traffic = folder.to_owned();
+        let asked = format!("model {model}{}, {shown}", self.narrowed());
         let (payloads_name, features_name) =
-            (format!("store: payloads of model {model}, {shown}"), format!("store: model {model}, {shown}"));
+            (format!("store: payloads of {asked}"), format!("store: {asked}"));
         job.traffic_name = Some(payloads_name.clone());
         let coverage = match stored {
             Stored::Payloads => {
-                return Ok(ask_payloads(store, &filter, job)?
+                return Ok(ask_payloads(store, &which, job)?
                     .unwrap_or_else(|| vec![self.nothing("payload", model, &shown)]));
             }
             Stored::Features => Coverage { payloads: 0, features: 0 },
             Stored::Either => connection::wait_for(async {
-                recorded_payloads::coverage(store, &filter).await.map_err(connection::failure)
+                recorded_payloads::coverage(store, &which).await.map_err(connection::failure)
             })?,
         };
         if prefers_payloads(coverage, limit(job))
-            && let Some(notes) = ask_payloads(store, &filter, job)?
+            && let Some(notes) = ask_payloads(store, &which, job)?
         {
             return Ok(notes);
         }
         let other = match coverage.payloads {
             0 => None,
-            _ => other_payloads(store, (&filter, coverage), (&*job, payloads_name))?,
+            _ => other_payloads(store, (&which, coverage), (&*job, payloads_name))?,
         };
         job.traffic_name = Some(features_name);
-        if ask_features(store, &filter, job)? == 0 {
+        if ask_features(store, &which, job)? == 0 {
             return Ok(vec![self.nothing("prediction", model, &shown)]);
         }
         if let Some((instead, target)) = other {
@@ -150,12 +165,17 @@ impl Flags {
 
     /// What was looked for and not found.
     fn nothing(&self, what: &str, model: &str, shown: &str) -> String {
+        format!("the store has no {what} of model `{model}`{} in {shown}", self.narrowed())
+    }
+
+    /// What of the model is asked, where it is not all.
+    fn narrowed(&self) -> String {
         let also = |name: &str, value: &Option<String>| {
             value.as_ref().map_or_else(String::new, |value| format!(", {name} `{value}`"))
         };
-        let version = also("version", &self.model_version);
-        let environment = also("environment", &self.environment);
-        format!("the store has no {what} of model `{model}`{version}{environment} in {shown}")
+        let segment: String =
+            self.segment.iter().map(|(name, value)| format!(", {name} `{value}`")).collect();
+        also("version", &self.model_version) + &also("environment", &self.environment) + &segment
     }
 }
 
@@ -168,12 +188,12 @@ fn prefers_payloads(coverage: Coverage, limit: u64) -> bool {
 /// Writes the few payloads beside the many features, for models that do not take features; with them the column of outcomes.
 fn other_payloads(
     store: &Store,
-    (filter, coverage): (&PredictionFilter, Coverage),
+    (which, coverage): (&Which, Coverage),
     (job, traffic_name): (&Job, String),
 ) -> Result<Option<(Instead, Option<String>)>, Failure> {
     let mut other = Job { traffic: job.traffic.join("payloads"), ..job.clone() };
     std::fs::create_dir(&other.traffic).context("cannot make a folder for payloads")?;
-    if ask_payloads(store, filter, &mut other)?.is_none() {
+    if ask_payloads(store, which, &mut other)?.is_none() {
         return Ok(None);
     }
     let Coverage { payloads, features } = coverage;
@@ -189,12 +209,8 @@ fn other_payloads(
 }
 
 /// Writes the captured payloads into the job's folder, and answers what to say about them; `None` where there are none.
-fn ask_payloads(
-    store: &Store,
-    filter: &PredictionFilter,
-    job: &mut Job,
-) -> Result<Option<Vec<String>>, Failure> {
-    let wanted = Wanted { filter, limit: limit(job), seed: job.seed, features: columns(job) };
+fn ask_payloads(store: &Store, which: &Which, job: &mut Job) -> Result<Option<Vec<String>>, Failure> {
+    let wanted = Wanted { which, limit: limit(job), seed: job.seed, features: columns(job) };
     let written = connection::wait_for(payloads::fetch(store, &wanted, &job.traffic))?;
     if written.requests == 0 {
         return Ok(None);
@@ -214,8 +230,9 @@ fn ask_payloads(
 }
 
 /// Writes recorded predictions into the job's folder, and answers how many.
-fn ask_features(store: &Store, filter: &PredictionFilter, job: &mut Job) -> Result<usize, Failure> {
-    let read = recorded_requests::read(store, filter, (limit(job), job.seed));
+fn ask_features(store: &Store, which: &Which, job: &mut Job) -> Result<usize, Failure> {
+    let columns = columns(job);
+    let read = recorded_requests::read(store, which, (limit(job), job.seed), &columns);
     let recorded = connection::wait_for(async { read.await.map_err(connection::failure) })?;
     if recorded.is_empty() {
         return Ok(0);
@@ -269,6 +286,13 @@ fn write(file: &Path, recorded: &[Recorded]) -> anyhow::Result<()> {
     // A name that is numeric in some rows and text in others is the numeric one.
     for name in cat.iter().filter(|name| !num.contains(*name)).take(FEATURES_MAX) {
         let values: StringArray = recorded.iter().map(|request| request.cat.get(*name)).collect();
+        fields.push(Field::new(name.as_str(), DataType::Utf8, true));
+        columns.push(Arc::new(values));
+    }
+    // So is a tag that has the name of a feature.
+    let tags: BTreeSet<&String> = recorded.iter().flat_map(|request| request.tags.keys()).collect();
+    for name in tags.into_iter().filter(|name| !num.contains(name) && !cat.contains(name)) {
+        let values: StringArray = recorded.iter().map(|request| request.tags.get(name)).collect();
         fields.push(Field::new(name.as_str(), DataType::Utf8, true));
         columns.push(Arc::new(values));
     }

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
-use crate::populations::PredictionFilter;
-use crate::{Param, Statement, Store, StoreError};
+use crate::recorded_requests::{Which, in_segment};
+use crate::{Param, Store, StoreError};
 
 /// A captured payload, without its tensors.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Captured {
     pub bytes: u64,
     /// What came true, a class or a number as a word; `None` where it is not known.
     pub outcome: Option<String>,
-    /// The features that were asked for, in that order, as words; empty where one is missing, and none at all without a prediction.
+    /// The features and tags that were asked for, in that order, as words; empty where one is missing, and none at all without a prediction.
     pub words: Vec<String>,
 }
 
@@ -47,24 +47,24 @@ pub struct Coverage {
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
-pub async fn coverage(store: &Store, filter: &PredictionFilter) -> Result<Coverage, StoreError> {
-    let rows: Vec<Coverage> = store.rows(&bound(COVERAGE, filter, 0)).await?;
+pub async fn coverage(store: &Store, which: &Which) -> Result<Coverage, StoreError> {
+    let rows: Vec<Coverage> = store.rows(&which.bound(COVERAGE, 0)).await?;
     Ok(rows.into_iter().next().unwrap_or(Coverage { payloads: 0, features: 0 }))
 }
 
 /// The payloads that pass the filter, at most `limit`: those whose hash with the seed is smallest, in order of it, which is a
-/// uniform sample that is the same each time. A payload that was sent several times is one. `features` are taken from the predictions of the
+/// uniform sample that is the same each time. A payload that was sent several times is one. `features`, some of which may be tags, are taken from the predictions of the
 /// same ids, up to an hour outside of the window.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.
 pub async fn list(
     store: &Store,
-    filter: &PredictionFilter,
+    which: &Which,
     (limit, seed): (u64, u64),
     features: &[String],
 ) -> Result<Vec<Captured>, StoreError> {
-    let statement = bound(LIST, filter, seed).param("limit", limit).param("features", Param::texts(features));
+    let statement = which.bound(LIST, seed).param("limit", limit).param("features", Param::texts(features));
     store.rows(&statement).await
 }
 
@@ -74,25 +74,30 @@ pub async fn list(
 /// ClickHouse does not answer or refuses.
 pub async fn tensors(
     store: &Store,
-    filter: &PredictionFilter,
+    which: &Which,
     (places, seed): (RangeInclusive<u64>, u64),
 ) -> Result<Vec<Tensors>, StoreError> {
-    let statement = bound(TENSORS, filter, seed).param("first", *places.start()).param("last", *places.end());
+    let statement = which.bound(TENSORS, seed).param("first", *places.start()).param("last", *places.end());
     store.rows(&statement).await
 }
 
-fn bound(sql: &'static str, filter: &PredictionFilter, seed: u64) -> Statement {
-    Statement::new(sql)
-        .param("model", filter.model.as_str())
-        .param("version", filter.version.clone().unwrap_or_default().as_str())
-        .param("environment", filter.environment.clone().unwrap_or_default().as_str())
-        .param("start", filter.start_us)
-        .param("end", filter.end_us)
-        .param("stored_before", filter.stored_before_us)
-        .param("seed", seed)
+/// That a payload is one of a prediction which has the values of the segment, up to an hour outside of the window.
+macro_rules! of_segment {
+    () => {
+        concat!(
+            "(empty({segment_names:Array(String)}) OR event_id GLOBAL IN (
+                  SELECT event_id FROM windvane.predictions
+                  WHERE notEmpty({segment_names:Array(String)}) AND model = {model:String}
+                    AND ts >= fromUnixTimestamp64Micro({start:Int64} - 3600000000) AND ts < fromUnixTimestamp64Micro({end:Int64} + 3600000000)
+                    AND ",
+            in_segment!(),
+            "
+              ))"
+        )
+    };
 }
 
-const COVERAGE: &str = "
+const COVERAGE: &str = concat!("
     SELECT
         (
             SELECT uniqExact(event_id)
@@ -100,6 +105,7 @@ const COVERAGE: &str = "
             WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
               AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
               AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
+              AND ", of_segment!(), "
         ) AS payloads,
         (
             SELECT uniqExact(event_id)
@@ -108,9 +114,10 @@ const COVERAGE: &str = "
               AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
               AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
               AND (notEmpty(num) OR notEmpty(cat))
-        ) AS features";
+              AND ", in_segment!(), "
+        ) AS features");
 
-const LIST: &str = "
+const LIST: &str = concat!("
     SELECT asked.event_id AS event_id, ts_us, place, bytes,
            coalesce(nullIf(ifNull(known.label, ''), ''), toString(known.value)) AS outcome, described.words AS words
     FROM (
@@ -120,6 +127,7 @@ const LIST: &str = "
         WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
           AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
           AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
+          AND ", of_segment!(), "
         GROUP BY event_id
         ORDER BY place, event_id
         LIMIT {limit:UInt64}
@@ -140,7 +148,8 @@ const LIST: &str = "
     ) AS known ON known.event_id = asked.event_id
     LEFT JOIN (
         SELECT event_id,
-               argMax(arrayMap(name -> if(mapContains(num, name), toString(num[name]), toString(cat[name])), {features:Array(String)}),
+               argMax(arrayMap(name -> multiIf(mapContains(num, name), toString(num[name]), mapContains(cat, name), toString(cat[name]), toString(tags[name])),
+                               {features:Array(String)}),
                       ingested_at) AS words
         FROM windvane.predictions
         WHERE notEmpty({features:Array(String)}) AND model = {model:String}
@@ -153,14 +162,15 @@ const LIST: &str = "
         GROUP BY event_id
     ) AS described ON described.event_id = asked.event_id
     ORDER BY place, event_id
-    SETTINGS join_use_nulls = 1";
+    SETTINGS join_use_nulls = 1");
 
-const TENSORS: &str = "
+const TENSORS: &str = concat!("
     SELECT event_id, argMax(inputs, ingested_at) AS inputs
     FROM windvane.payloads
     WHERE model = {model:String} AND {version:String} IN ('', version) AND {environment:String} IN ('', environment)
       AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
       AND ingested_at < fromUnixTimestamp64Micro({stored_before:Int64})
       AND sipHash64({seed:UInt64}, event_id) BETWEEN {first:UInt64} AND {last:UInt64}
+      AND ", of_segment!(), "
     GROUP BY event_id
-    ORDER BY sipHash64({seed:UInt64}, event_id), event_id";
+    ORDER BY sipHash64({seed:UInt64}, event_id), event_id");

@@ -86,6 +86,13 @@ fn strata_of_the_store_give_the_same_number(service: &Service, policy: &Path) {
     let (code, document) =
         gate_over(service, "champion.onnx", ("strata", policy), &[more.as_slice(), &strata].concat());
     assert_eq!((code, segments(&document)), (2, vec![30, 30]), "{}", document["checks"]);
+    // Of one segment alone all are asked.
+    let gusty = ["--segment", "wind_gust=20"];
+    let (code, document) =
+        gate_over(service, "champion.onnx", ("gusty", policy), &[more.as_slice(), &gusty].concat());
+    assert_eq!((code, &document["requests"]), (2, &200.into()), "{}", document["checks"]);
+    let traffic = document["provenance"]["traffic"].as_str().unwrap();
+    assert!(traffic.starts_with("store: model delay, wind_gust `20`, "), "{traffic}");
 }
 
 /// A window without predictions shows nothing: no pass, no failure, and no fault of the caller's.
