@@ -260,6 +260,7 @@ impl Noise {
             batch: self.batch,
             max_abs: self.outputs.iter().filter_map(OutputComparison::max_abs).reduce(f64::max),
             p_value: pairs.map(|pairs| pairs.test().exact),
+            again: None,
         })
     }
 }

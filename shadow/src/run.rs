@@ -7,6 +7,7 @@ mod fed;
 mod provenance;
 mod skips;
 mod sweep;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,7 @@ pub(crate) use provenance::resident;
 use serde::{Deserialize, Serialize};
 use windvane_types::gate::{BatchRates, Document, Latency, Placement, Provenance, SCHEMA, Throughput};
 
-use crate::answer::Answer;
-use crate::compare::{Asked, Comparison, Noise};
+use crate::compare::{Asked, Comparison};
 use crate::device::{Device, SessionOptions};
 use crate::gpu::GpuMemory;
 use crate::judge::{self, Evidence};
@@ -31,11 +31,7 @@ use crate::session::Session;
 use crate::timings::{Start, Timings};
 use crate::traffic::{Chunk, Sample, Traffic, Wanted};
 use skips::Skips;
-
-/// Requests that the champion is asked twice.
-const NOISE_REQUESTS: u64 = 2_000;
-/// Requests of a call when it is asked the second time.
-const NOISE_BATCH: usize = 8;
+use twice::Twice;
 
 /// Everything that a gate needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,7 +169,7 @@ struct Gate<'j> {
     placements: (Placement, Placement),
     gpu: Option<GpuMemory>,
     comparison: Comparison,
-    noise: Noise,
+    twice: Twice,
     outcomes: Outcomes,
     skips: Skips,
     throughput: Throughput,
@@ -202,7 +198,7 @@ impl<'j> Gate<'j> {
         };
         let total = picked.as_ref().map_or(rows, |picked| picked.len() as u64);
         let comparison = Comparison::new(champion.session.outputs(), candidate.session.outputs(), &policy);
-        let noise = Noise::new(champion.session.outputs(), &policy);
+        let twice = Twice::new(champion.session.outputs(), &policy);
         let outcomes =
             Outcomes::new(Predictions::find(champion.session.outputs(), &bounds), policy.gate.seed);
         let bound = policy.latency.as_ref().and_then(|latency| latency.p99_us_max);
@@ -222,7 +218,7 @@ impl<'j> Gate<'j> {
             placements: Default::default(),
             gpu: None,
             comparison,
-            noise,
+            twice,
             outcomes,
             skips: Skips::default(),
             throughput: Throughput { champion: None, candidate: None },
@@ -320,7 +316,7 @@ impl<'j> Gate<'j> {
                 self.outcomes.push(truth, a, b);
             }
         }
-        self.ask_twice(chunk, &answers.0, &agreed);
+        self.twice.push((&mut self.players.0, self.job.batching.rows_max), chunk, (&answers.0, &agreed));
         Ok(())
     }
 
@@ -328,31 +324,6 @@ impl<'j> Gate<'j> {
         let value = |name: &String| chunk.extras.get(name).and_then(|words| words.get(at).cloned()).flatten();
         let segment = || self.job.segment_by.iter().map(|name| (name.clone(), value(name))).collect();
         (!self.job.segment_by.is_empty()).then(segment)
-    }
-
-    /// Asks the champion the first requests once more, in calls of another size, and compares it with itself.
-    fn ask_twice(&mut self, chunk: &Chunk, answers: &[Outcome], agreed: &[bool]) {
-        let champion = &mut self.players.0;
-        let rows_max = match (champion.batchable(), self.job.batching.rows_max) {
-            (true, 1) => NOISE_BATCH,
-            _ => 1,
-        };
-        let mut at = 0;
-        for batch in &chunk.batches {
-            let mut next = 0;
-            while next < batch.rows() && self.noise.n() < NOISE_REQUESTS {
-                let end = (next + rows_max).min(batch.rows());
-                let again = champion.session_mut().run(batch, next..end).ok();
-                let again = again.and_then(|outputs| Answer::split(outputs, end - next));
-                for (i, second) in again.into_iter().flatten().enumerate() {
-                    if let Ok(first) = &answers[at + next + i] {
-                        self.noise.push((first, &second), end - next, agreed[at + next + i]);
-                    }
-                }
-                next = end;
-            }
-            at += batch.rows();
-        }
     }
 
     /// Asks each model everything again at the pace, for latencies and throughput under load.
@@ -409,7 +380,7 @@ impl<'j> Gate<'j> {
     fn document(mut self) -> Result<Document, RunError> {
         let confidence = self.policy.gate.confidence;
         let mut agreement = self.comparison.finish();
-        agreement.noise = self.noise.finish();
+        agreement.noise = self.twice.finish();
         let quality = match self.target {
             Some(_) => self.outcomes.finish(confidence),
             None => Default::default(),

@@ -151,7 +151,7 @@ impl Timings {
     }
 
     /// Whether the means of the last three parts are alike; `None` where a part has too few requests.
-    fn steady(&self) -> Option<bool> {
+    pub(crate) fn steady(&self) -> Option<bool> {
         let last = self.parts.get(PARTS - 3..)?;
         let means: Vec<f64> =
             last.iter().filter(|part| part.n() >= PART_REQUESTS_MIN).filter_map(Moments::mean).collect();

@@ -111,7 +111,11 @@ fn a_model_passes_against_itself() {
     assert_eq!(provenance["champion"]["sha256"], provenance["candidate"]["sha256"]);
     assert!(provenance["champion"]["placement"]["nodes"]["CPUExecutionProvider"].as_u64().unwrap() > 0);
     assert!(document["agreement"]["segments"].as_array().unwrap().len() > 5);
-    assert_eq!(document["agreement"]["noise"]["agree"], document["agreement"]["noise"]["n"]);
+    let noise = &document["agreement"]["noise"];
+    assert_eq!(noise["agree"], noise["n"]);
+    // Another run in calls of the same size is told apart from calls of another.
+    assert_eq!((&noise["again"]["n"], &noise["again"]["agree"]), (&noise["n"], &noise["n"]), "{noise}");
+    assert_eq!(noise["again"]["max_abs"], 0.0, "{noise}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use measured::{
     Agreement, BatchRates, Deviation, Distribution, Latencies, Latency, Metric, Model, NoiseFloor, Output,
-    Placement, Provenance, Quality, RankCorrelation, Segment, Shown, SkippedRequest, SkippedRequests,
-    Throughput, TopClass,
+    Placement, Provenance, Quality, RankCorrelation, Repeated, Segment, Shown, SkippedRequest,
+    SkippedRequests, Throughput, TopClass,
 };
 
 /// The value of [`Document::schema`].

@@ -7,7 +7,7 @@ mod plot;
 use maud::{Markup, html};
 use windvane_store::findings::gate::Latest;
 use windvane_store::views::{Asked, GATE_CHECKS};
-use windvane_types::gate::{Check, Document, Latencies, Output, Segment, Verdict};
+use windvane_types::gate::{Check, Document, Latencies, NoiseFloor, Output, Segment, Verdict};
 use windvane_types::span;
 
 pub use list::list;
@@ -64,6 +64,7 @@ fn content(document: &Document) -> Markup {
         (checks(&document.checks))
         h2 { "How alike are the answers?" }
         p { (thousands(document.agreement.agree)) " of " (thousands(document.agreement.n)) " requests agree in every output." }
+        @if let Some(noise) = &document.agreement.noise { (noise_floor(noise)) }
         (outputs(&document.agreement.outputs))
         @if !document.agreement.segments.is_empty() { (segments(&document.agreement.segments)) }
         @if !document.quality.metrics.is_empty() {
@@ -151,6 +152,20 @@ fn checks(checks: &[Check]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// How far the champion agrees with itself.
+fn noise_floor(noise: &NoiseFloor) -> Markup {
+    let again = |agree: u64, n: u64, max_abs: Option<f64>| {
+        html! { (thousands(agree)) " of " (thousands(n)) ", largest difference " (optional(max_abs)) }
+    };
+    html! {
+        p {
+            "The champion with itself, in calls of " (thousands(noise.batch)) ": " (again(noise.agree, noise.n, noise.max_abs))
+            @if let Some(same) = &noise.again { "; in calls of the same size: " (again(same.agree, same.n, same.max_abs)) }
+            "."
         }
     }
 }

@@ -127,6 +127,14 @@ pub(super) fn notes(agreement: &Agreement, players: &(Player, Player)) -> Vec<St
             noise.max_abs.unwrap_or_default()
         ));
     }
+    let again = agreement.noise.as_ref().and_then(|noise| noise.again.as_ref());
+    if let Some(again) = again.filter(|again| again.agree < again.n) {
+        notes.push(format!(
+            "asked again in calls of the same size, the champion disagrees with itself on {} of {} requests: it does not answer the same twice",
+            again.n - again.agree,
+            again.n
+        ));
+    }
     let champion: u64 = agreement.outputs.iter().map(|output| output.nonfinite_champion).sum();
     if champion > 0 {
         notes.push(format!(
@@ -136,6 +144,11 @@ pub(super) fn notes(agreement: &Agreement, players: &(Player, Player)) -> Vec<St
     for (name, player) in [("champion", &players.0), ("candidate", &players.1)] {
         if player.timings().n() > 0 && !player.batchable() {
             notes.push(format!("the {name} takes one request at a time"));
+        }
+        if player.timings().steady() == Some(false) {
+            notes.push(format!(
+                "latencies of the {name} had not settled: their mean moved by more than 10 % in the last three tenths of the run"
+            ));
         }
     }
     notes

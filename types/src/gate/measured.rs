@@ -169,13 +169,28 @@ pub struct NoiseFloor {
     pub n: u64,
     /// Requests on which it agrees with itself by the same tolerances.
     pub agree: u64,
-    /// Requests in a batch the second time; 1 where the model takes one at a time.
+    /// Requests in a call the second time; 1 where the model takes one at a time.
     pub batch: u64,
     /// The largest difference of two floats.
     pub max_abs: Option<f64>,
     /// Whether the candidate disagrees on these requests more often than the champion does with itself: McNemar's exact p-value,
     /// one for both directions.
     pub p_value: Option<f64>,
+    /// The same in calls of the same size as the first time: what another run alone does; null where there is no other size, so that the
+    /// figures above are that.
+    #[serde(default)]
+    pub again: Option<Repeated>,
+}
+
+/// How far the champion agrees with itself in another run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repeated {
+    /// Requests that were asked again.
+    pub n: u64,
+    /// Requests on which it agrees with itself by the same tolerances.
+    pub agree: u64,
+    /// The largest difference of two floats.
+    pub max_abs: Option<f64>,
 }
 
 /// Requests that could not be asked.

@@ -24,7 +24,8 @@ fn document(verdict: &str) -> Document {
         "schema": "windvane.gate/1", "verdict": verdict, "checks": [check], "requests": 600,
         "agreement": {"rate": 0.91, "agree": 546, "n": 600, "ci": null, "outputs": [output], "errors": 0,
             "segments": [{"segment": {"region": "<east>"}, "rate": 0.5, "agree": 1, "n": 2, "ci": [0.1, 0.9]}], "segments_left_out": 0,
-            "worst": [{"request": 7, "times_tolerance": null, "what": "off by 0.2", "inputs": {}, "champion": {}, "candidate": {}}], "noise": null},
+            "worst": [{"request": 7, "times_tolerance": null, "what": "off by 0.2", "inputs": {}, "champion": {}, "candidate": {}}],
+            "noise": {"n": 600, "agree": 600, "batch": 8, "max_abs": 0.001, "p_value": null, "again": {"n": 600, "agree": 599, "max_abs": 0.0}}},
         "latency_us": {"champion": times, "candidate": times, "ratio": {}, "clock": "wall"},
         "throughput_per_s": {"champion": 1000.0, "candidate": null}, "quality": {"labelled": 0, "metrics": []},
         "provenance": {"champion": model("models/delay-7.onnx", "aa"), "candidate": model("models/<delay-8>.onnx", "bb"), "policy_sha256": "cc",
@@ -70,6 +71,8 @@ fn a_page_says_what_the_report_says_and_whose_run_it_was() {
         "Requests that agree, by output: &lt;score&gt; 91.00 %",
         "off by 0.2",
         "– at most, of graphics processors –",
+        "The champion with itself, in calls of 8: 600 of 600, largest difference 0.001",
+        "in calls of the same size: 599 of 600, largest difference 0",
     ] {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
