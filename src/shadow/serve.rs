@@ -8,7 +8,6 @@
 //! Models are not trusted: this process loads none and no runtime. One that crashes, hangs or grows costs the requests that it has, and is
 //! started again.
 
-mod body;
 mod frame;
 mod health;
 pub(super) mod host;
@@ -18,6 +17,7 @@ mod model;
 mod process;
 mod protocol;
 mod record;
+mod whole_body;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -227,7 +227,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v2/models/{name}/versions/{version}/infer", post(version_infer))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(body::BODY_TIMEOUT, body::whole))
+        .layer(from_fn_with_state(whole_body::BODY_TIMEOUT, whole_body::whole))
         .with_state(shared)
 }
 
