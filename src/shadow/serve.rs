@@ -17,6 +17,7 @@ mod model;
 mod process;
 mod protocol;
 mod record;
+mod sockets;
 mod whole_body;
 
 use std::net::SocketAddr;
@@ -196,9 +197,7 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
     let deadline = Duration::from_millis(arguments.deadline_ms);
     let shared = Arc::new(Shared { models, deadline, recorder });
     tracing::info!(address = %format!("http://{address}"), "models are served");
-    let ended = stop.clone();
-    let serving =
-        axum::serve(listener, router(shared)).with_graceful_shutdown(async move { ended.cancelled().await });
+    let serving = sockets::serve(listener, router(shared), (sockets::HEADERS, stop.clone()));
     let serving = tasks.spawn(serving.into_future());
     let signal = tokio::select! {
         signal = signals.next() => signal,
@@ -209,7 +208,7 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
     tasks.close();
     let drained = tokio::time::timeout(DRAIN, tasks.wait()).await.is_ok();
     match drained {
-        true => serving.await?.map(|()| Exit::Ok).map_err(Failure::from),
+        true => serving.await.map(|()| Exit::Ok).map_err(Failure::from),
         false => Err(anyhow::anyhow!("requests were still under way after {} s", DRAIN.as_secs()).into()),
     }
 }
