@@ -16,7 +16,9 @@ use std::time::Instant;
 pub use error::{Blame, RunError};
 pub(crate) use provenance::resident;
 use serde::{Deserialize, Serialize};
-use windvane_types::gate::{BatchRates, Document, Latency, Placement, Provenance, SCHEMA, Throughput};
+use windvane_types::gate::{
+    BatchRates, Document, Latencies, Latency, Placement, Provenance, SCHEMA, Throughput,
+};
 
 use crate::compare::{Asked, Comparison};
 use crate::device::{Device, SessionOptions};
@@ -405,6 +407,8 @@ impl<'j> Gate<'j> {
         let ratio = |q: f64| {
             timings.0.quantile(q).zip(timings.1.quantile(q)).map(|(a, b)| b / a).filter(|r| r.is_finite())
         };
+        let latencies =
+            |timings: &Timings| Latencies { ci: timings.intervals(confidence), ..timings.finish(is_service) };
         let done = asked + skipped.n;
         let provenance = provenance::gather(self.job, &self.policy, &self.players, &self.placements)?;
         let gpu_memory_peak_bytes = self.gpu.as_mut().and_then(GpuMemory::peak);
@@ -415,8 +419,8 @@ impl<'j> Gate<'j> {
             requests: asked,
             agreement,
             latency_us: Latency {
-                champion: timings.0.finish(is_service),
-                candidate: timings.1.finish(is_service),
+                champion: latencies(timings.0),
+                candidate: latencies(timings.1),
                 ratio: [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)]
                     .map(|(name, q)| (name.to_owned(), ratio(q)))
                     .into(),

@@ -1,5 +1,6 @@
 //! How long answers took, in memory that does not grow with their number.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use windvane_stats::experiment::quantile::ranks;
@@ -10,6 +11,9 @@ use windvane_types::gate::Latencies;
 
 /// Points of a distribution function that is drawn.
 const CURVE_POINTS: u32 = 100;
+/// The quantiles that are told with an interval.
+const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
 /// Parts of a run that are compared to tell whether it is steady, and requests that each needs.
 const PARTS: usize = 10;
 const PART_REQUESTS_MIN: u64 = 30;
@@ -147,7 +151,16 @@ impl Timings {
             steady: self.steady(),
             batch_mean: (self.calls > 0).then(|| self.n() as f64 / self.calls as f64),
             curve: (1..=CURVE_POINTS).filter_map(point).collect(),
+            ci: BTreeMap::new(),
         }
+    }
+
+    /// The intervals of the quantiles of the document, as far as there are requests enough.
+    #[must_use]
+    pub fn intervals(&self, confidence: f64) -> BTreeMap<String, [f64; 2]> {
+        let interval =
+            |(name, q): (&str, f64)| self.interval(q, confidence).map(|(lo, hi)| (name.to_owned(), [lo, hi]));
+        QUANTILES.into_iter().filter_map(interval).collect()
     }
 
     /// Whether the means of the last three parts are alike; `None` where a part has too few requests.
@@ -199,6 +212,8 @@ mod tests {
         // n/2 ± 1.96·√n/2: 469 to 531.
         assert!((lo - 469.0).abs() <= 1.0 && (hi - 531.0).abs() <= 1.0, "{lo} to {hi}");
         assert_eq!(timings(1..=100).interval(0.99, 0.95), None);
+        let told = timings(1..=100).intervals(0.95);
+        assert!(told["p50"][0] < 50.0 && told["p50"][1] > 50.0 && !told.contains_key("p99"), "{told:?}");
     }
 
     #[test]

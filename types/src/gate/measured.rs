@@ -261,6 +261,9 @@ pub struct Latencies {
     pub batch_mean: Option<f64>,
     /// Points of the distribution function, latency and share, for drawing.
     pub curve: Vec<[f64; 2]>,
+    /// The interval of each quantile at the policy's confidence, by its name: `p50`, `p99` …; one that needs more requests is left out.
+    #[serde(default)]
+    pub ci: BTreeMap<String, [f64; 2]>,
 }
 
 /// Requests a second.
