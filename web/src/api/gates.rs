@@ -164,7 +164,8 @@ async fn evaluated(store: &Store, name: &str, sent: BTreeMap<String, String>) ->
     let now_us = SystemClock.now().as_microsecond();
     let (mut verdict, mut reasons) = standing(found.as_ref(), age_max_s, now_us);
     let experiment = parameters.text("experiment");
-    if !experiment.is_empty() && verdict == Verdict::Pass {
+    // What harms under live traffic takes the candidate back also while the gate is in doubt.
+    if !experiment.is_empty() && verdict != Verdict::Fail {
         let asked = findings::experiment_looks::Asked {
             experiment,
             limit: 1,
@@ -172,7 +173,7 @@ async fn evaluated(store: &Store, name: &str, sent: BTreeMap<String, String>) ->
         };
         let look = findings::experiment_looks::latest(store, asked).await?.pop();
         let (live, reason) = live(experiment, look.as_ref().map(|look| look.verdict.as_str()));
-        verdict = live;
+        verdict = worse(verdict, live);
         reasons.push(reason);
     }
     Ok(Evaluation {
@@ -220,6 +221,15 @@ fn live(experiment: &str, verdict: Option<&str>) -> (Verdict, String) {
     }
 }
 
+/// A fail beats doubt, and doubt beats a pass.
+fn worse(gate: Verdict, live: Verdict) -> Verdict {
+    match (gate, live) {
+        (Verdict::Fail, _) | (_, Verdict::Fail) => Verdict::Fail,
+        (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
+        (Verdict::Pass, Verdict::Pass) => Verdict::Pass,
+    }
+}
+
 /// The next step up after a pass, none after a fail, and the same share where nothing is shown.
 fn ramp(verdict: Verdict, weight: u64) -> Ramp {
     let next = match verdict {
@@ -252,6 +262,21 @@ mod tests {
         assert_eq!(live("x", None).0, Verdict::Inconclusive);
         assert_eq!(live("x", Some("inconclusive")).0, Verdict::Inconclusive);
         assert_eq!(live("x", Some("worse")).0, Verdict::Fail);
+    }
+
+    #[test]
+    fn what_harms_under_live_traffic_fails_a_gate_in_doubt() {
+        use Verdict::{Fail, Inconclusive, Pass};
+        for (gate, word, expected) in [
+            (Pass, Some("better"), Pass),
+            (Pass, None, Inconclusive),
+            (Inconclusive, Some("better"), Inconclusive),
+            (Inconclusive, Some("worse"), Fail),
+            (Pass, Some("worse"), Fail),
+            (Fail, Some("better"), Fail),
+        ] {
+            assert_eq!(worse(gate, live("x", word).0), expected, "{gate:?} and {word:?}");
+        }
     }
 
     #[test]
