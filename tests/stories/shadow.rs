@@ -203,6 +203,36 @@ fn a_lost_gate_stops_early_and_an_override_is_told() {
 }
 
 #[test]
+fn settings_are_tried_and_the_fastest_that_keeps_the_bound_is_recommended() {
+    let (champion, traffic) = (model("champion.onnx"), flights());
+    let bench = |more: &[&str]| {
+        let words = ["bench", &champion, "--offline", "--traffic", &traffic];
+        let tried = ["--batches", "1,8", "--sessions", "1", "--seconds", "0.05"];
+        shadow(&[words.as_slice(), &tried, more].concat())
+    };
+    let ran = bench(&["--format", "json", "--p99-us-max", "10000000"]);
+    let document = ran.document();
+    assert_eq!((ran.code, &document["schema"]), (0, &"windvane.bench/1".into()));
+    let points = document["points"].as_array().unwrap();
+    assert_eq!(points.iter().map(|point| point["batch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 8]);
+    let number = |point: &Value, name: &str| point[name].as_f64().unwrap();
+    for point in points {
+        assert!(
+            0.0 < number(point, "p50_us") && number(point, "p50_us") <= number(point, "p99_us"),
+            "{point}"
+        );
+        assert!(number(point, "memory_bytes") > 1e7 && point["gpu_memory_bytes"].is_null(), "{point}");
+    }
+    let fastest = points.iter().map(|point| number(point, "requests_per_s")).fold(0.0, f64::max);
+    assert_eq!(number(&document["recommended"], "requests_per_s"), fastest);
+    assert!(number(&document, "sustained_per_s") > 0.0, "{document}");
+    // No call is that fast; what a graphics processor holds is not known without one.
+    let table = bench(&["--p99-us-max", "0.001"]).stdout;
+    assert!(table.contains("GPU MB") && table.contains("no setting keeps the bound"), "{table}");
+    assert!(table.lines().nth(1).unwrap().trim_end().ends_with('–'), "{table}");
+}
+
+#[test]
 fn requests_come_at_the_pace_that_is_asked_for() {
     let folder = Folder::new();
     let policy = folder.file("gate.toml", b"[latency]\np99_us_max = 10000000\n");
