@@ -42,7 +42,7 @@ impl Twice {
             (true, _) => (1, Some(rows_max)),
             (false, _) => (1, None),
         };
-        again(&mut self.other, (champion, sizes.0), chunk, first);
+        again(&mut self.other, (&mut *champion, sizes.0), chunk, first);
         if let Some(same) = sizes.1 {
             again(&mut self.same, (champion, same), chunk, first);
         }

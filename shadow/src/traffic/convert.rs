@@ -213,7 +213,6 @@ mod tests {
     use arrow::array::{
         BooleanArray, FixedSizeListArray, Float64Array, Int64Array, ListArray, NullArray, StringArray,
     };
-    use arrow::datatypes::Int64Type;
 
     use super::*;
 
