@@ -3,6 +3,7 @@
 //! Written by hand as one table, [`paths::OPERATIONS`], because handlers answer documents that are defined elsewhere
 //! and statements cannot be read off types. A test reads every `.route(…)` of the sources and fails where one is missing here.
 
+mod documents;
 mod events;
 mod paths;
 
@@ -61,8 +62,7 @@ fn described(operation: &Operation) -> Value {
         })
         .collect();
     all.extend(parameters.iter().map(Parameter::described));
-    let mut described =
-        json!({"summary": summary, "parameters": all, "responses": responses(*answers, !scope.is_empty())});
+    let mut described = json!({"summary": summary, "parameters": all, "responses": responses(operation)});
     if !scope.is_empty() {
         described["description"] = json!(format!("Needs the scope `{scope}`, once there is a token."));
         // The empty entry: without tokens nobody needs one.
@@ -94,7 +94,8 @@ fn described(operation: &Operation) -> Value {
     described
 }
 
-fn responses(answers: Answers, is_guarded: bool) -> Value {
+fn responses(operation: &Operation) -> Value {
+    let Operation { method, path, scope, answers, .. } = *operation;
     let mut responses = Map::new();
     let mut add = |status: &str, response: Value| {
         responses.insert(status.to_owned(), response);
@@ -104,7 +105,7 @@ fn responses(answers: Answers, is_guarded: bool) -> Value {
             if answers == Answers::Permission {
                 add("409", with("The answer is no.", "application/json", json!({"type": "object"})));
             }
-            add("200", with("The document.", "application/json", json!({"type": "object"})));
+            add("200", with("The document.", "application/json", documents::at(method, path)));
             add("400", problem("A parameter is not known or not allowed."));
             add("404", problem("There is no such thing."));
             add("422", problem("The answer would be too large."));
@@ -157,7 +158,7 @@ fn responses(answers: Answers, is_guarded: bool) -> Value {
             add("200", with("Prometheus's text format.", "text/plain", json!({"type": "string"})))
         }
     }
-    if is_guarded {
+    if !scope.is_empty() {
         add("401", problem("No token, or not an active one."));
         add("403", problem("The token has not the scope."));
         add("429", problem("Too many requests, or the spool is full; see Retry-After."));
