@@ -69,9 +69,11 @@ FROM windvane.outcomes ARRAY JOIN range(1, {copies}) AS nth
 # Each page, then each route of the read API that has many rows behind it.
 PAGES = {
     "fleet": "/",
+    "fleet, a day": "/?range=24h",
     "fleet, a year": "/?range=1y",
     "model": "/models/m0",
     "model, a day": "/models/m0?range=24h",
+    "model, a week": "/models/m0?range=7d",
     "model, a year": "/models/m0?range=1y",
     "feature": "/models/m0/features/f0",
     "experiments": "/experiments",
