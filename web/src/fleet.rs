@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use serde::Deserialize;
-use windvane_store::views::{Asked, DRIFT_LATEST, FLEET, FLEET_BY_DAY, FLEET_TRAFFIC, View};
+use windvane_store::views::{
+    Asked, DRIFT_LATEST, FLEET, FLEET_BY_DAY, FLEET_TRAFFIC, FLEET_TRAFFIC_BY_DAY, View,
+};
 use windvane_store::{Store, StoreError};
 
 use crate::address;
@@ -79,7 +81,7 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
     let none = Asked::new();
     let (deployments, buckets, drift) = tokio::try_join!(
         deployments_of(range).rows::<Deployment>(store, &asked),
-        FLEET_TRAFFIC.rows::<Bucket>(store, &bucketed),
+        traffic_of(range).rows::<Bucket>(store, &bucketed),
         DRIFT_LATEST.rows::<Latest>(store, &none),
     )?;
     let mut traffic: BTreeMap<_, Vec<(i64, u64)>> = BTreeMap::new();
@@ -93,6 +95,15 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
 /// The view of the deployments: by the day where the span is of whole days.
 fn deployments_of(range: Option<Range>) -> &'static View {
     if range.is_some_and(|range| range.length.is_of_days()) { &FLEET_BY_DAY } else { &FLEET }
+}
+
+/// The view of their traffic, likewise where buckets are whole days.
+fn traffic_of(range: Option<Range>) -> &'static View {
+    if range.is_some_and(|range| range.length.is_drawn_by_day()) {
+        &FLEET_TRAFFIC_BY_DAY
+    } else {
+        &FLEET_TRAFFIC
+    }
 }
 
 /// The page as HTML.
@@ -112,7 +123,7 @@ pub fn render(fleet: &Fleet) -> Markup {
 fn sources(fleet: &Fleet, range: Range) -> Markup {
     address::sources(&[
         ("deployments", deployments_of(Some(range)), &fleet.asked),
-        ("traffic", &FLEET_TRAFFIC, &fleet.bucketed),
+        ("traffic", traffic_of(Some(range)), &fleet.bucketed),
         ("drift", &DRIFT_LATEST, &Asked::new()),
     ])
 }

@@ -13,7 +13,7 @@ mod read;
 mod segments;
 
 use maud::{Markup, html};
-use windvane_store::views::{Asked, DEPLOYMENTS, DRIFT_COLUMNS, RECORDED, TRAFFIC};
+use windvane_store::views::{Asked, DEPLOYMENTS, DRIFT_COLUMNS, RECORDED};
 
 use crate::address;
 use crate::chart::lines::{Look, Series, lines};
@@ -162,7 +162,7 @@ fn traffic(model: &Model) -> Markup {
     let content = html! {
         @if series.is_empty() { p.quiet { "No predictions in this span." } } @else { (lines(&series, look)) }
     };
-    card("Traffic", &address::source(&TRAFFIC, &model.bucketed), &content)
+    card("Traffic", &address::source(read::traffic_of(model.range), &model.bucketed), &content)
 }
 
 fn latencies(model: &Model) -> Markup {

@@ -65,22 +65,45 @@ pub const FLEET_BY_DAY: View = View {
     text: fleet!("toStartOfDay"),
 };
 
+/// The text of the fleet's traffic, by `$start` of a prediction's time.
+macro_rules! traffic {
+    ($start:literal) => {
+        concat!(
+            "
+    SELECT model, version, environment,
+           toUnixTimestamp(toStartOfInterval(",
+            $start,
+            "(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
+               AS at_us,
+           count() AS predictions
+    FROM windvane.predictions
+    WHERE ",
+            $start,
+            "(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+      AND ",
+            $start,
+            "(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+    GROUP BY model, version, environment, at_us
+    ORDER BY model, version, environment, at_us
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
+        )
+    };
+}
+
 /// The shape of each deployment's traffic.
 pub const FLEET_TRAFFIC: View = View {
     name: "fleet_traffic",
     about: "predictions of every model, version and environment, in buckets of time (seconds)",
     parameters: &[FROM, TO, BUCKET, limit("10000"), OFFSET],
-    text: "
-    SELECT model, version, environment,
-           toUnixTimestamp(toStartOfInterval(toStartOfHour(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
-               AS at_us,
-           count() AS predictions
-    FROM windvane.predictions
-    WHERE toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-      AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-    GROUP BY model, version, environment, at_us
-    ORDER BY model, version, environment, at_us
-    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
+    text: traffic!("toStartOfHour"),
+};
+
+/// The same where buckets are of whole days, of which there are fewer rows to read.
+pub const FLEET_TRAFFIC_BY_DAY: View = View {
+    name: "fleet_traffic_by_day",
+    about: "predictions of every model, version and environment, in buckets of whole days (seconds)",
+    parameters: &[FROM, TO, BUCKET, limit("10000"), OFFSET],
+    text: traffic!("toStartOfDay"),
 };
 
 /// Event time of the newest prediction, not later than now: where the spans of pages end.

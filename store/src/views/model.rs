@@ -47,27 +47,50 @@ pub const DEPLOYMENTS: View = View {
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
+/// The text of traffic, by `$start` of a prediction's time.
+macro_rules! traffic {
+    ($start:literal) => {
+        concat!(
+            "
+    SELECT toUnixTimestamp(toStartOfInterval(start, toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000 AS at_us,
+           version, sum(n) AS predictions, sumIf(n, status NOT IN ('', 'ok')) AS failures
+    FROM (
+        SELECT ",
+            $start,
+            "(ts) AS start, version, status, count() AS n
+        FROM windvane.predictions
+        WHERE model = {model:String}
+          AND ({version:String} = '' OR version = {version:String})
+          AND ({environment:String} = '' OR environment = {environment:String})
+          AND ",
+            $start,
+            "(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND ",
+            $start,
+            "(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+        GROUP BY start, version, status
+    )
+    GROUP BY at_us, version
+    ORDER BY at_us, version
+    LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
+        )
+    };
+}
+
 /// How many predictions there were, and how many failed, bucket by bucket.
 pub const TRAFFIC: View = View {
     name: "traffic",
     about: "predictions and failures of a model by version, in buckets of time (seconds)",
     parameters: BUCKETED,
-    text: "
-    SELECT toUnixTimestamp(toStartOfInterval(hour, toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000 AS at_us,
-           version, sum(n) AS predictions, sumIf(n, status NOT IN ('', 'ok')) AS failures
-    FROM (
-        SELECT toStartOfHour(ts) AS hour, version, status, count() AS n
-        FROM windvane.predictions
-        WHERE model = {model:String}
-          AND ({version:String} = '' OR version = {version:String})
-          AND ({environment:String} = '' OR environment = {environment:String})
-          AND toStartOfHour(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND toStartOfHour(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-        GROUP BY hour, version, status
-    )
-    GROUP BY at_us, version
-    ORDER BY at_us, version
-    LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
+    text: traffic!("toStartOfHour"),
+};
+
+/// The same where buckets are of whole days, of which there are fewer rows to read.
+pub const TRAFFIC_BY_DAY: View = View {
+    name: "traffic_by_day",
+    about: "predictions and failures of a model by version, in buckets of whole days (seconds)",
+    parameters: BUCKETED,
+    text: traffic!("toStartOfDay"),
 };
 
 /// The text of latency, by `$start` of a prediction's time.

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use windvane_store::migrate::{self, Topology};
 use windvane_store::views::{
-    Asked, DEPLOYMENTS, FLEET, FLEET_BY_DAY, FLEET_TRAFFIC, LATENCY, LATENCY_BY_DAY, TRAFFIC, View,
+    Asked, DEPLOYMENTS, FLEET, FLEET_BY_DAY, FLEET_TRAFFIC, FLEET_TRAFFIC_BY_DAY, LATENCY, LATENCY_BY_DAY,
+    TRAFFIC, TRAFFIC_BY_DAY, View,
 };
 use windvane_store::{Statement, Store};
 
@@ -65,7 +66,9 @@ async fn engine_answers_what_pages_ask_from_projections() {
         (&FLEET, &["by_hour", "by_hour", "by_model"][..]),
         (&FLEET_BY_DAY, &["by_day", "by_day", "by_model"]),
         (&FLEET_TRAFFIC, &["by_hour"]),
+        (&FLEET_TRAFFIC_BY_DAY, &["by_day"]),
         (&TRAFFIC, &["by_hour"]),
+        (&TRAFFIC_BY_DAY, &["by_day"]),
         (&LATENCY, &["by_hour"]),
         (&LATENCY_BY_DAY, &["by_day"]),
     ] {

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use windvane_store::views::{
     ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SEGMENTS, DRIFT_SERIES, LATENCY, LATENCY_BY_DAY,
-    NUMBERS, PERFORMANCE_SEGMENTS, RECORDED, TRAFFIC, View,
+    NUMBERS, PERFORMANCE_SEGMENTS, RECORDED, TRAFFIC, TRAFFIC_BY_DAY, View,
 };
 use windvane_store::{Store, StoreError};
 
@@ -158,7 +158,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
     let recorded = recorded.into_iter().next().unwrap_or_default();
     // None of these waits for another one.
     let (traffic, latency, answers, numbers, drift, findings) = tokio::try_join!(
-        TRAFFIC.rows(store, &bucketed),
+        traffic_of(range).rows(store, &bucketed),
         latency_of(range).rows(store, &bucketed),
         ANSWERS.rows(store, &day),
         NUMBERS.rows(store, &day),
@@ -190,6 +190,11 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         measured,
         notes: recorded.notes,
     }))
+}
+
+/// The view of traffic: by the day where buckets are whole days.
+pub fn traffic_of(range: Range) -> &'static View {
+    if range.length.is_drawn_by_day() { &TRAFFIC_BY_DAY } else { &TRAFFIC }
 }
 
 /// The view of latency: by the day where buckets are whole days.
