@@ -32,7 +32,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -222,7 +222,7 @@ impl Endpoint {
                 () = orphaned.cancelled() => break,
                 _ = sweep.tick() => {
                     shared.sessions.sweep();
-                    shared.spares.sweep();
+                    shared.spares.sweep(Instant::now());
                 }
                 accepted = accept(&listener, &places) => {
                     let Some((stream, place)) = accepted else { continue };

@@ -37,27 +37,27 @@ pub(super) struct Prepared {
 }
 
 #[derive(Debug)]
-struct Spare {
+struct Spare<P> {
     kind: Kind,
-    prepared: Prepared,
+    prepared: P,
     since: Instant,
 }
 
 /// All spare connections, the one idle for longest first; none at all once they were closed.
 #[derive(Debug)]
-pub(super) struct Spares {
-    idle: Mutex<Option<VecDeque<Spare>>>,
+pub(super) struct Spares<P = Prepared> {
+    idle: Mutex<Option<VecDeque<Spare<P>>>>,
 }
 
-impl Default for Spares {
+impl<P> Default for Spares<P> {
     fn default() -> Self {
         Self { idle: Mutex::new(Some(VecDeque::new())) }
     }
 }
 
-impl Spares {
+impl<P> Spares<P> {
     /// Takes one of this kind, that which was used last.
-    pub(super) fn take(&self, kind: &Kind) -> Option<Prepared> {
+    pub(super) fn take(&self, kind: &Kind) -> Option<P> {
         let mut idle = self.idle.lock();
         let idle = idle.as_mut()?;
         let at = idle.iter().rposition(|spare| spare.kind == *kind)?;
@@ -65,7 +65,7 @@ impl Spares {
     }
 
     /// Keeps one that is as it was prepared; closes it where none are kept any more.
-    pub(super) fn put(&self, kind: Kind, prepared: Prepared) {
+    pub(super) fn put(&self, kind: Kind, prepared: P) {
         let mut idle = self.idle.lock();
         let Some(spares) = idle.as_mut() else { return };
         let oldest = if spares.len() >= SPARES_MAX { spares.pop_front() } else { None };
@@ -76,14 +76,63 @@ impl Spares {
     }
 
     /// Closes those that nobody has used for a while.
-    pub(super) fn sweep(&self) {
+    pub(super) fn sweep(&self, now: Instant) {
         if let Some(spares) = self.idle.lock().as_mut() {
-            spares.retain(|spare| spare.since.elapsed() < IDLE_MAX);
+            spares.retain(|spare| now.saturating_duration_since(spare.since) < IDLE_MAX);
         }
     }
 
     /// Closes all, and those that come later.
     pub(super) fn close(&self) {
         self.idle.lock().take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(database: &str) -> Kind {
+        let settings = vec![("max_threads".to_owned(), "1".to_owned())];
+        Kind { role: Role::Reader, readonly: false, database: database.to_owned(), settings }
+    }
+
+    #[test]
+    fn a_kind_takes_its_own_and_the_last_one_first() {
+        let spares = Spares::default();
+        for (database, number) in [("a", 1), ("b", 2), ("a", 3)] {
+            spares.put(kind(database), number);
+        }
+        let other = Kind { role: Role::Writer, ..kind("a") };
+        assert_eq!(spares.take(&other), None);
+        assert_eq!(spares.take(&Kind { readonly: true, ..kind("a") }), None);
+        assert_eq!(spares.take(&Kind { settings: Vec::new(), ..kind("a") }), None);
+        let taken = [kind("a"), kind("a"), kind("a"), kind("b")].map(|kind| spares.take(&kind));
+        assert_eq!(taken, [Some(3), Some(1), None, Some(2)]);
+    }
+
+    #[test]
+    fn the_one_idle_for_longest_makes_room() {
+        let spares = Spares::default();
+        for number in 0..=SPARES_MAX {
+            spares.put(kind(&number.to_string()), number);
+        }
+        assert_eq!((spares.take(&kind("0")), spares.take(&kind("1"))), (None, Some(1)));
+    }
+
+    #[test]
+    fn none_is_kept_beyond_its_time_or_after_the_end() {
+        let spares = Spares::default();
+        spares.put(kind("a"), ());
+        spares.sweep(Instant::now());
+        assert_eq!(spares.take(&kind("a")), Some(()));
+        spares.put(kind("a"), ());
+        spares.sweep(Instant::now() + IDLE_MAX);
+        assert_eq!(spares.take(&kind("a")), None);
+        spares.put(kind("a"), ());
+        spares.close();
+        assert_eq!(spares.take(&kind("a")), None);
+        spares.put(kind("a"), ());
+        assert_eq!(spares.take(&kind("a")), None);
     }
 }
