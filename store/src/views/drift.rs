@@ -21,9 +21,12 @@ pub const DRIFT_LATEST: View = View {
                (window_start, window_end) AS latest
         FROM windvane.drift_findings AS findings FINAL
         WHERE segment_key = ''
-          AND (model, computed_at) IN (
-            SELECT model, argMax(computed_at, (window_end, window_start, computed_at))
-            FROM windvane.drift_findings WHERE segment_key = '' GROUP BY model
+          AND (model, window_end, window_start, computed_at) IN (
+            SELECT model, window_end, window_start, max(computed_at)
+            FROM windvane.drift_findings WHERE segment_key = ''
+            GROUP BY model, window_end, window_start
+            ORDER BY window_end DESC, window_start DESC
+            LIMIT 1 BY model
           )
     )
     GROUP BY model, latest_version
