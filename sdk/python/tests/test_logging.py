@@ -5,6 +5,8 @@ import datetime
 import decimal
 import enum
 import threading
+import time
+import tracemalloc
 import uuid
 
 import numpy
@@ -13,8 +15,8 @@ import pyarrow
 import pytest
 
 import windvane
-from kit import accounted
-from windvane import _encode, _packed
+from kit import accounted, eventually
+from windvane import _encode, _inbox, _packed
 
 
 class Colour(enum.Enum):
@@ -177,7 +179,8 @@ def test_names_beyond_the_bound_are_sent_with_their_events(client, collector, mo
     given = [{f"x{i}": i, "y" * 20_000 if i == 1 else "y": "late"} for i in range(6)] * 2
     for features in given:
         windvane.log_prediction(features, score=0.5)
-    assert [record["features"] for record in sent(collector)] == given
+    # What is packed in the call passes what waits to be.
+    assert sorted(map(str, (record["features"] for record in sent(collector)))) == sorted(map(str, given))
     assert len(windvane.current()._records.shapes._shapes) == 3
 
 
@@ -197,6 +200,77 @@ def test_what_is_changed_after_the_call_is_logged_as_it_was(client, collector):
     assert second["features"] == {"x": 1, "y": 2}
     for record in (first, second):
         assert record["prediction"] == {"label": "late", "probabilities": {"late": 1.0}} and record["tags"] == {"page": "cart"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda i: i * 0.37, lambda i: "é" * i, lambda i: "😀" * i, lambda i: 1 << 8 * i, lambda i: f"{i}", lambda i: None],
+    ids=["floats", "texts", "emoji", "large numbers", "short texts", "nulls"],
+)
+def test_what_waits_as_it_was_given_takes_no_more_than_is_set_aside_for_it(make):
+    def given(n):
+        features = {f"a_feature_of_usual_name_{i}": make(i) for i in range(n)}
+        return features, {"score": n / 3, "latency_us": n * 1_000}
+
+    n = max(n for n in range(100) if _inbox.is_small(*given(n)))
+    assert 10 < n < 99
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    held = []
+    for _ in range(50):
+        features, fields = given(n)
+        held.append((uuid.uuid4().hex * 2, time.time_ns(), fields, features.copy()))
+        del features, fields
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken / len(held) <= _inbox.EVENT_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    "features",
+    [{"x": "y" * 9_000}, {"x" * 9_000: 1}, {"x": 1 << 100_000}, {"x": [1.0]}, {"x": numpy.float64(1)}, {7: 1}, {f"{i}": i for i in range(60)}],
+    ids=["text", "name", "number", "list", "numpy", "key", "wide"],
+)
+def test_what_may_be_large_or_change_does_not_wait_as_it_was_given(features, collector):
+    assert not _inbox.is_small(features, {}) and _inbox.is_small({"x": 1.5, "y": "late", "z": None}, {"score": 0.5})
+    client = windvane.init(collector.url, model="m", flush_interval_s=60)
+    windvane.log_prediction({"x": 1}, score=0.5)  # starts the background
+    windvane.log_prediction(features, score=0.5)
+    assert not client._inbox.events
+    client.close(10)
+    # What no JSON can say is counted.
+    assert collector.count() + client.stats().dropped_total == 2
+
+
+def test_predictions_that_wait_as_they_were_given_are_bounded_and_all_counted(collector):
+    client = windvane.init(collector.url, model="m", queue_bytes=1 << 20, flush_interval_s=60)
+    room = _inbox.room_of(1 << 20)
+    windvane.log_prediction({"x": -1}, score=0.5)
+    assert 8 < room < 100 and eventually(lambda: client._inbox.room == room)
+    with client._inbox._moving:  # nothing moves on meanwhile
+        ids = [windvane.log_prediction({"x": i}, score=0.5) for i in range(100)]
+        assert len(client._inbox.events) == room
+    assert (client.stats().logged, len(client._inbox.events)) == (101, 0)
+    client.close(10)
+    assert (client.stats().received, len({record["event_id"] for record in collector.records["predictions"]} & set(ids))) == (101, 100)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    client._inbox.events.append(("late", 1, {}, {"x": 1}))  # of a thread that was in the middle of a call
+    assert client.stats().dropped == {"at_exit": 2} and accounted(client.stats()) == 103
+
+
+def test_ids_that_wait_are_of_the_last_moments(collector):
+    client = windvane.init(collector.url, model="m", flush_interval_s=0.01)
+    windvane.log_prediction({"x": 1}, score=0.5)
+
+    def taken():
+        windvane.log_prediction({"x": 1}, score=0.5)
+        return len(client._inbox.ids)
+
+    assert eventually(taken)
+    event_id = windvane.log_prediction({"x": 1}, score=0.5)
+    assert abs(int(event_id[:8] + event_id[9:13], 16) / 1000 - time.time()) < 2
+    assert eventually(lambda: not client._inbox.ids), "nothing was logged for a while"
+    client.close()
 
 
 def test_a_call_neither_encodes_nor_redacts_nor_wakes_the_background(collector, monkeypatch):

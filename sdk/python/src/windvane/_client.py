@@ -14,6 +14,7 @@ from . import sampling
 from ._counts import INVALID, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._ids import IdMaker
+from ._inbox import EVENT_BYTES_MAX, Inbox, is_small, room_of
 from ._packed import pack
 from ._queue import Queue, Rows
 from ._records import PredictionFields, Record, Records, Scalar, defaults
@@ -50,12 +51,13 @@ class Client:
         """A forked child starts empty: what its parent queued, the parent sends."""
         self._ids = IdMaker()
         self._records = Records(self.settings)
+        self._inbox = Inbox(self._ids, self._log_given)
         self._queue = Queue(
-            self.settings.queue_bytes,
+            self.settings.queue_bytes - room_of(self.settings.queue_bytes) * EVENT_BYTES_MAX,
             drop_oldest=self.settings.on_full == "drop_oldest",
             wake_bytes=min(self.settings.batch_bytes, max(1, self.settings.queue_bytes // 4)),
         )
-        self._sender = Sender(self.settings, self._queue, self._ids, self._records)
+        self._sender = Sender(self.settings, self._queue, self._inbox, self._ids, self._records)
 
     def log_prediction(self, features: Optional[Mapping[str, Any]] = None, **fields: Unpack[PredictionFields]) -> str:
         """Logs one answer of a model and returns its event id, under which its outcome is logged later.
@@ -65,38 +67,56 @@ class Client:
         and `tags`. Values are copied here; everything else is done in the background.
         """
         now = time.time_ns()
-        event_id = fields.pop("event_id", None) or self._ids.make_at(now)
+        inbox = self._inbox
         try:
-            given = fields.get("ts")
-            ts = now // 1000 if given is None else microseconds(given)
-            if self._is_sampled and not self.keeps(event_id):
-                self._sample_out()
-            elif not self._log_packed(event_id, ts, fields, features):
-                record = self._records.prediction(event_id, ts, fields, features)
-                self._add_context(record)
-                self._log("predictions", record, sampled=False)
+            event_id = fields.pop("event_id", None) or inbox.ids.popleft()
+        except IndexError:
+            event_id = self._ids.make_at(now)
+        try:
+            if self._traces and "opentelemetry.trace" in sys.modules and fields.get("trace_id") is None:
+                _add_trace(fields)  # type: ignore[arg-type]
+            if _context.get() is not None:
+                self._log_in_context(event_id, now, fields, features)
+            elif len(inbox.events) < inbox.room and type(features) is dict and is_small(features, fields):  # type: ignore[arg-type]
+                inbox.events.append((event_id, now, fields, features.copy()))  # type: ignore[arg-type]
+            else:
+                self._log_given(event_id, now, fields, features)
         except Exception as error:
             self._invalid("predictions", error)
         return event_id
 
-    def _log_packed(self, event_id: str, ts: Union[int, str], fields: Any, features: Any) -> bool:
-        """Queues a prediction of plain values; says no to all others, and where there is a context to add."""
-        if not (self._may_pack and _context.get() is None and (features is None or isinstance(features, dict))):
-            return False
-        if self._traces and "opentelemetry.trace" in sys.modules and fields.get("trace_id") is None:
-            _add_trace(fields)
-        if "ts" in fields:
-            del fields["ts"]
-        payload = self._records.shapes.pack(event_id, ts, fields, features)
-        if payload is None:
-            return False
-        # Where the queue grows, callers must not outrun the sender.
-        made = self._records.read(payload) if self._queue.is_crowded() else payload
-        if made is None:
-            self._drop(REDACTED, 1)
-        else:
-            self._put("predictions", made)
-        return True
+    def _log_given(self, event_id: str, now: int, fields: Any, features: Any) -> None:
+        """Queues a prediction as it was given at a time, in nanoseconds; drops what cannot be one."""
+        try:
+            if self._is_sampled and not self.keeps(event_id):
+                self._sample_out()
+                return
+            ts = fields.pop("ts", None)
+            ts = now // 1000 if ts is None else microseconds(ts)
+            payload = self._pack(event_id, ts, fields, features)
+            if payload is None:
+                record = self._records.prediction(event_id, ts, fields, features)
+                self._log("predictions", self._records.with_tags(record), sampled=False)
+                return
+            # Where the queue grows, callers must not outrun the sender.
+            made = self._records.read(payload) if self._queue.is_crowded() else payload
+            if made is None:
+                self._drop(REDACTED, 1)
+            else:
+                self._put("predictions", made)
+        except Exception as error:
+            self._invalid("predictions", error)
+
+    def _pack(self, event_id: str, ts: Union[int, str], fields: Any, features: Any) -> Optional[bytes]:
+        if self._may_pack and (features is None or isinstance(features, dict)):
+            return self._records.shapes.pack(event_id, ts, fields, features)
+        return None
+
+    def _log_in_context(self, event_id: str, now: int, fields: Any, features: Any) -> None:
+        ts = fields.get("ts")
+        record = self._records.prediction(event_id, now // 1000 if ts is None else microseconds(ts), fields, features)
+        self._add_context(record)
+        self._log("predictions", record)
 
     def log_outcome(
         self,
@@ -183,10 +203,12 @@ class Client:
 
     def stats(self) -> Stats:
         """What became of the events so far."""
+        self._inbox.drain()
         return self._queue.snapshot()
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Waits until what was logged before has a known fate; says whether that came within the timeout."""
+        self._inbox.drain()
         with self._queue.lock:
             target = self._queue.entered
         if not self._sender.started:
@@ -201,6 +223,8 @@ class Client:
     def close(self, timeout: Optional[float] = None) -> None:
         """Sends what is queued within the timeout, and ends. What is logged afterwards is dropped."""
         if not self._closed:
+            self._inbox.room = 0
+            self._inbox.drain()
             self._closed = True
             self._sender.close(self.settings.exit_timeout_s if timeout is None else timeout)
 
@@ -246,6 +270,9 @@ class Client:
         try:
             _finalize_multiprocessing(self)
             self._sender.start()
+            self._inbox.room = room_of(self.settings.queue_bytes)
+            if self._closed:  # meanwhile
+                self._inbox.room = 0
         except RuntimeError as error:  # the interpreter is ending; what is queued is counted when it closes
             self._sender.fault(f"cannot start the sender: {error}")
 

@@ -84,10 +84,13 @@ class Records:
         held = unpack(payload)
         if isinstance(held, dict):
             return self.line(held)
-        record = self.prediction(*self.shapes.unpack(held))
+        return self.line(self.with_tags(self.prediction(*self.shapes.unpack(held))))
+
+    def with_tags(self, record: Record) -> Record:
+        """The record with the tags of the settings, where it has none of that name."""
         if self._settings.tags:
             record["tags"] = {**self._settings.tags, **record.get("tags", {})}
-        return self.line(record)
+        return record
 
     def line(self, record: Record) -> Optional[bytes]:
         """The line of a record after redaction; None where redaction drops it."""

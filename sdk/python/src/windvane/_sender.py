@@ -21,6 +21,7 @@ from ._arrow import CONTENT_TYPE as ARROW
 from ._batch import Batch, encode, pack
 from ._counts import AT_EXIT, DAMAGED, GAVE_UP, INVALID, REFUSED, Stats
 from ._ids import IdMaker
+from ._inbox import TICK_S, Inbox
 from ._queue import Item, Queue, cost, events
 from ._records import Records
 from ._settings import Settings, takes_arrow
@@ -40,7 +41,8 @@ _RETRIED = frozenset((401, 403, 408, 425, 429))
 class Sender:
     """Delivers what is in the queue."""
 
-    def __init__(self, settings: Settings, queue: Queue, ids: IdMaker, records: Records) -> None:
+    def __init__(self, settings: Settings, queue: Queue, inbox: Inbox, ids: IdMaker, records: Records) -> None:
+        self._inbox = inbox
         self._settings = settings
         self._records = records
         self._queue = queue
@@ -52,6 +54,7 @@ class Sender:
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._failures = 0
+        self._next_tick = 0.0
         # What was taken from the queue is here until it is in flight, so that `close` can account for it at every instant.
         self._taken: List[Item] = []
         self._taking = threading.Lock()
@@ -103,10 +106,19 @@ class Sender:
         self._open_spool()
         queue = self._queue
         while not self._closing.is_set():
-            queue.ready.wait(self._settings.flush_interval_s)
+            end = time.monotonic() + self._settings.flush_interval_s
+            while self._tick(queue.ready, end - time.monotonic()):
+                pass
             queue.ready.clear()
             self._send_safely()
         self._send_safely()
+
+    def _tick(self, event: threading.Event, left: float) -> bool:
+        """Packs what came, and waits for a tick or, where nothing comes, for all that is left; says no where the event is set or none is left."""
+        self._inbox.tend(self._rest)
+        self._next_tick = time.monotonic() + TICK_S
+        wait = left if self._inbox.is_quiet else min(left, TICK_S)
+        return not event.wait(max(0.0, wait)) and left > 0
 
     def _send_safely(self) -> None:
         try:
@@ -128,6 +140,7 @@ class Sender:
         if not self._deliver_all():  # what a fault of ours left
             return
         while not self._abandoned:
+            self._inbox.drain(self._rest)
             taken = self._take()
             if not taken:
                 break
@@ -167,7 +180,7 @@ class Sender:
 
     def _encoded(self, taken: List[Item]) -> Tuple[List[Batch], Dict[str, int], int]:
         """Items as batches; what could not be encoded by reason, and what the latter count for in bytes."""
-        encoded = encode(taken, self._rest, takes_arrow(self._settings), self._records)
+        encoded = encode(taken, self._rest_between, takes_arrow(self._settings), self._records)
         if INVALID in encoded.lost:
             self.fault(f"cannot encode {encoded.lost[INVALID]} events: {encoded.fault}")
         now = time.monotonic()
@@ -187,6 +200,13 @@ class Sender:
         """Lets other threads run: a thread that waits for the interpreter waits for 5 ms else."""
         if self._queue.is_calm() and not self._closing.is_set():
             time.sleep(_REST_S)
+
+    def _rest_between(self) -> None:
+        self._rest()
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._next_tick = now + TICK_S
+            self._inbox.tend(self._rest)
 
     def _deliver(self, batch: Batch) -> bool:
         """Tries until the batch's fate is known, and says no where the end of the process came first."""
@@ -305,7 +325,7 @@ class Sender:
                     return False
                 time.sleep(left)
             else:
-                self._closing.wait(left)
+                self._tick(self._closing, left)
         return True
 
     def _send_report(self) -> None:

@@ -1,0 +1,120 @@
+"""Where a prediction waits first: as it was given, until the background packs it a tenth of a second later.
+
+A call at 1,000 a second runs on cold caches, where each function that it enters costs a microsecond: it does as little as it can, which is to
+copy a dictionary, to append to a deque and to take an id that was made before. No lock is taken and no thread is woken.
+
+How much such a prediction can take is bounded by what its values are, and how many wait by their number, so that the product can be set
+aside in the bound of the queue. What is larger, or no scalar of Python, is packed in the call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, Callable, Dict, Iterable, Tuple
+
+from ._ids import IdMaker
+
+# Of one prediction, by the arithmetic below.
+EVENT_BYTES_MAX = 8 << 10
+# Calls of a tenth of a second at 5,000 a second, which is how often the background looks.
+EVENTS_MAX = 512
+_EVENTS_MIN = 10
+# Of the bound of the queue, the share that may be set aside for them.
+SHARE = 8
+TICK_S = 0.1
+# After so many ticks without a prediction, the background looks once in `flush_interval_s` alone.
+_QUIET_TICKS = 3
+# A tuple, two dictionaries, an id and a time; then a number or the head of a text, the head of a name and their places in a dictionary.
+_BASE_BYTES = 800
+_VALUE_BYTES = 160
+# A character takes up to four bytes, a bit of a whole number less than one.
+_UNIT_BYTES = 4
+_SMALL = frozenset((float, bool, type(None)))
+# So many are packed, or ids made, before others may run: about 50 us.
+_IN_A_ROW = 8
+
+Given = Tuple[str, int, Dict[str, Any], Dict[Any, Any]]
+
+
+def room_of(queue_bytes: int) -> int:
+    """How many predictions may wait beside a queue of this bound; none beside a small one, as they would be too few to be worth a wait."""
+    room = min(EVENTS_MAX, queue_bytes // SHARE // EVENT_BYTES_MAX)
+    return room if room >= _EVENTS_MIN else 0
+
+
+def is_small(features: Dict[Any, Any], fields: Dict[str, Any]) -> bool:
+    """Whether a prediction holds scalars of Python alone, and takes no more than `EVENT_BYTES_MAX`."""
+    try:
+        units = len("".join(features)) + _units(features.values()) + _units(fields.values())
+    except TypeError:  # a name that is no text
+        return False
+    return _BASE_BYTES + (len(features) + len(fields)) * _VALUE_BYTES + units * _UNIT_BYTES <= EVENT_BYTES_MAX
+
+
+def _units(values: Iterable[Any]) -> int:
+    """Characters of texts and bits of whole numbers; too many for a value of another kind."""
+    units = 0
+    for value in values:
+        kind = type(value)
+        if kind is float:
+            continue
+        if kind is str:
+            units += len(value)
+        elif kind is int:
+            units += value.bit_length()
+        elif kind not in _SMALL:
+            return EVENT_BYTES_MAX  # more than may be
+    return units
+
+
+class Inbox:
+    """Predictions as they were given, and ids for those to come. Ends of deques are atomic, so that callers need no lock."""
+
+    def __init__(self, ids: IdMaker, log: Callable[..., None]) -> None:
+        self.events: deque[Given] = deque()
+        # Ids that the background made within the last ticks, the oldest first.
+        self.ids: deque[str] = deque()
+        # How many may wait: none as long as there is no thread to pack them.
+        self.room = 0
+        self._ids_wanted = 0
+        self._quiet_ticks = 0
+        self._make_id = ids.make
+        self._log = log
+        # Held while one event moves on, so that whoever counts finds each in one place. A log handler may count, too.
+        self._moving = threading.RLock()
+
+    def drain(self, rest: Callable[[], None] = lambda: None) -> int:
+        """Moves to the queue what waits, and answers how many. `rest` is called in between."""
+        moved = 0
+        while self.events:
+            with self._moving:
+                try:
+                    given = self.events.popleft()
+                except IndexError:  # another thread was faster
+                    break
+                self._log(*given)
+            moved += 1
+            if moved % _IN_A_ROW == 0:
+                rest()
+        # One may be on its way in another thread.
+        with self._moving:
+            return moved
+
+    def tend(self, rest: Callable[[], None]) -> None:
+        """What the background does at each tick: moves what waits, and has as many ids ready as the next ticks may use."""
+        moved = self.drain(rest)
+        self._quiet_ticks = 0 if moved else self._quiet_ticks + 1
+        self._ids_wanted = min(EVENTS_MAX, max(2 * moved, self._ids_wanted // 2))
+        if self.is_quiet:  # else the next call would take an id that is old
+            self._ids_wanted = 0
+            self.ids.clear()
+        for made in range(1, self._ids_wanted - len(self.ids) + 1):
+            self.ids.append(self._make_id())
+            if made % (4 * _IN_A_ROW) == 0:
+                rest()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing came for a while."""
+        return self._quiet_ticks >= _QUIET_TICKS
