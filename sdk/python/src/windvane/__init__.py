@@ -130,7 +130,7 @@ def current() -> Client:
 
 def log_prediction(features: Optional[Mapping[str, Any]] = None, **fields: Unpack[PredictionFields]) -> str:
     """Logs one answer of a model and returns its event id; see `Client.log_prediction`."""
-    return (_current or current()).log_prediction(features, **fields)
+    return (_current or current())._log_prediction(features, fields)
 
 
 def log_outcome(event_id: str, **fields: Any) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, Callable, Dict, Iterable, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 from ._ids import IdMaker
 
@@ -44,28 +44,24 @@ def room_of(queue_bytes: int) -> int:
 
 
 def is_small(features: Dict[Any, Any], fields: Dict[str, Any]) -> bool:
-    """Whether a prediction holds scalars of Python alone, and takes no more than `EVENT_BYTES_MAX`."""
+    """Whether a prediction holds scalars of Python alone, and takes no more than `EVENT_BYTES_MAX`. One function, as each that is entered costs."""
+    units = 0
+    for values in (features.values(), fields.values()):
+        for value in values:
+            kind = type(value)
+            if kind is float:
+                continue
+            if kind is str:
+                units += len(value)
+            elif kind is int:
+                units += value.bit_length()
+            elif kind not in _SMALL:
+                return False
     try:
-        units = len("".join(features)) + _units(features.values()) + _units(fields.values())
+        units += len("".join(features))
     except TypeError:  # a name that is no text
         return False
     return _BASE_BYTES + (len(features) + len(fields)) * _VALUE_BYTES + units * _UNIT_BYTES <= EVENT_BYTES_MAX
-
-
-def _units(values: Iterable[Any]) -> int:
-    """Characters of texts and bits of whole numbers; too many for a value of another kind."""
-    units = 0
-    for value in values:
-        kind = type(value)
-        if kind is float:
-            continue
-        if kind is str:
-            units += len(value)
-        elif kind is int:
-            units += value.bit_length()
-        elif kind not in _SMALL:
-            return EVENT_BYTES_MAX  # more than may be
-    return units
 
 
 class Inbox:
@@ -105,7 +101,7 @@ class Inbox:
         """What the background does at each tick: moves what waits, and has as many ids ready as the next ticks may use."""
         moved = self.drain(rest)
         self._quiet_ticks = 0 if moved else self._quiet_ticks + 1
-        self._ids_wanted = min(EVENTS_MAX, max(2 * moved, self._ids_wanted // 2))
+        self._ids_wanted = min(EVENTS_MAX, max(3 * moved, self._ids_wanted // 2))
         if self.is_quiet:  # else the next call would take an id that is old
             self._ids_wanted = 0
             self.ids.clear()

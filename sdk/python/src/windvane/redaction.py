@@ -1,6 +1,6 @@
 """What never leaves the process: names that are dropped or hashed, texts that are masked, a function of your own.
 
-Redaction runs before an event is encoded, so that neither the queue nor the spool nor the network holds what it took out.
+Redaction runs before an event is encoded, mostly in the sender's thread, so that neither the spool nor the network holds what it took out.
 """
 
 from __future__ import annotations
