@@ -14,7 +14,7 @@ from . import sampling
 from ._counts import INVALID, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._ids import IdMaker
-from ._inbox import EVENT_BYTES_MAX, Inbox, is_small, room_of
+from ._inbox import Inbox, is_small
 from ._packed import pack
 from ._queue import Queue, Rows
 from ._records import PredictionFields, Record, Records, Scalar, defaults
@@ -53,7 +53,8 @@ class Client:
         self._records = Records(self.settings)
         self._inbox = Inbox(self._ids, self._log_given)
         self._queue = Queue(
-            self.settings.queue_bytes - room_of(self.settings.queue_bytes) * EVENT_BYTES_MAX,
+            self.settings.queue_bytes,
+            self._inbox,
             drop_oldest=self.settings.on_full == "drop_oldest",
             wake_bytes=min(self.settings.batch_bytes, max(1, self.settings.queue_bytes // 4)),
         )
@@ -227,10 +228,13 @@ class Client:
     def close(self, timeout: Optional[float] = None) -> None:
         """Sends what is queued within the timeout, and ends. What is logged afterwards is dropped."""
         if not self._closed:
-            self._inbox.room = 0
+            self._queue.open_inbox(False)
             self._inbox.drain()
             self._closed = True
             self._sender.close(self.settings.exit_timeout_s if timeout is None else timeout)
+            # A call or a start that was under way may have come after that.
+            self._queue.open_inbox(False)
+            self._inbox.drain()
 
     def _record(self, record: Record, ts: Optional[Timestamp]) -> Record:
         record["ts"] = time_ns() // 1000 if ts is None else microseconds(ts)
@@ -274,9 +278,7 @@ class Client:
         try:
             _finalize_multiprocessing(self)
             self._sender.start()
-            self._inbox.room = room_of(self.settings.queue_bytes)
-            if self._closed:  # meanwhile
-                self._inbox.room = 0
+            self._queue.open_inbox(not self._closed)
         except RuntimeError as error:  # the interpreter is ending; what is queued is counted when it closes
             self._sender.fault(f"cannot start the sender: {error}")
 

@@ -3,8 +3,8 @@
 A call at 1,000 a second runs on cold caches, where each function that it enters costs a microsecond: it does as little as it can, which is to
 copy a dictionary, to append to a deque and to take an id that was made before. No lock is taken and no thread is woken.
 
-How much such a prediction can take is bounded by what its values are, and how many wait by their number, so that the product can be set
-aside in the bound of the queue. What is larger, or no scalar of Python, is packed in the call.
+How much such a prediction can take is bounded by what its values are, and how many wait by their number: as long as they wait, the queue
+keeps that much of its bound free for them. What is larger, or no scalar of Python, is packed in the call.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any, Callable, Dict, Tuple
 from ._ids import IdMaker
 
 # Of one prediction, by the arithmetic below.
-EVENT_BYTES_MAX = 8 << 10
+EVENT_BYTES_MAX = 16 << 10
 # Calls of a tenth of a second at 5,000 a second, which is how often the background looks.
 EVENTS_MAX = 512
 _EVENTS_MIN = 10
-# Of the bound of the queue, the share that may be set aside for them.
-SHARE = 8
+# Of the bound of the queue, the share that may be kept free for them.
+_SHARE = 4
 TICK_S = 0.1
 # After so many ticks without a prediction, the background looks once in `flush_interval_s` alone.
 _QUIET_TICKS = 3
 # A tuple, two dictionaries, an id and a time; then a number or the head of a text, the head of a name and their places in a dictionary.
 _BASE_BYTES = 800
 _VALUE_BYTES = 160
-# A character takes up to four bytes, a bit of a whole number less than one.
+# A character takes up to four bytes, and one where all are ASCII; a bit of a whole number less than that.
 _UNIT_BYTES = 4
 _SMALL = frozenset((float, bool, type(None)))
 # So many are packed, or ids made, before others may run: about 50 us.
@@ -39,7 +39,7 @@ Given = Tuple[str, int, Dict[str, Any], Dict[Any, Any]]
 
 def room_of(queue_bytes: int) -> int:
     """How many predictions may wait beside a queue of this bound; none beside a small one, as they would be too few to be worth a wait."""
-    room = min(EVENTS_MAX, queue_bytes // SHARE // EVENT_BYTES_MAX)
+    room = min(EVENTS_MAX, queue_bytes // _SHARE // EVENT_BYTES_MAX)
     return room if room >= _EVENTS_MIN else 0
 
 
@@ -58,10 +58,11 @@ def is_small(features: Dict[Any, Any], fields: Dict[str, Any]) -> bool:
             elif kind not in _SMALL:
                 return False
     try:
-        units += len("".join(features))
+        names = "".join(features)
     except TypeError:  # a name that is no text
         return False
-    return _BASE_BYTES + (len(features) + len(fields)) * _VALUE_BYTES + units * _UNIT_BYTES <= EVENT_BYTES_MAX
+    size = len(names) if names.isascii() else len(names) * _UNIT_BYTES
+    return size + _BASE_BYTES + (len(features) + len(fields)) * _VALUE_BYTES + units * _UNIT_BYTES <= EVENT_BYTES_MAX
 
 
 class Inbox:
@@ -71,7 +72,7 @@ class Inbox:
         self.events: deque[Given] = deque()
         # Ids that the background made within the last ticks, the oldest first.
         self.ids: deque[str] = deque()
-        # How many may wait: none as long as there is no thread to pack them.
+        # How many may wait at this moment, as the queue says; none as long as there is no thread to pack them.
         self.room = 0
         self._ids_wanted = 0
         self._quiet_ticks = 0

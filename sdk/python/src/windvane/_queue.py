@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from ._counts import QUEUE_FULL, Stats
+from ._inbox import EVENT_BYTES_MAX, Inbox, room_of
 
 # What a queued event costs beside its bytes: the bytes object's head, a tuple, the deque's slot.
 ENTRY_BYTES = 112
@@ -58,7 +59,7 @@ def events(payload: Union[bytes, Rows]) -> int:
 class Queue:
     """Events by kind, in order. `lock` guards the counts; taking needs none, because a deque's ends are atomic."""
 
-    def __init__(self, bytes_max: int, *, drop_oldest: bool, wake_bytes: int) -> None:
+    def __init__(self, bytes_max: int, inbox: Inbox, *, drop_oldest: bool, wake_bytes: int) -> None:
         self.lock = threading.Lock()
         self.ready = threading.Event()
         self.settled = threading.Condition(self.lock)
@@ -67,6 +68,8 @@ class Queue:
         self.left = 0
         self._items: deque[Union[bytes, Item]] = deque()
         self._bytes_max = bytes_max
+        self._inbox = inbox
+        self._inbox_room = 0
         self._bytes = 0
         self._drop_oldest = drop_oldest
         self._wake_bytes = wake_bytes
@@ -82,10 +85,11 @@ class Queue:
         with self.lock:
             stats = self.stats
             stats.logged += n
-            if self._bytes + size > self._bytes_max and not self._make_room(size):
+            if self._bytes + size > self._limit() and not self._make_room(size):
                 stats.drop(QUEUE_FULL, n)
                 return
             self._bytes += size
+            self._fit_inbox()
             self.entered += n
             self._items.append(payload if single and kind == BARE_KIND else (kind, payload))  # type: ignore[arg-type]
             self._unseen += size
@@ -94,6 +98,19 @@ class Queue:
             self._unseen = 0
         # Waking a thread takes longer than the call: it is done once for many, and the sender wakes by itself after a while.
         self.ready.set()
+
+    def open_inbox(self, is_open: bool) -> None:
+        """Lets predictions wait in the inbox, within what is free here, or no longer."""
+        with self.lock:
+            self._inbox_room = room_of(self._bytes_max) if is_open else 0
+            self._fit_inbox()
+
+    def _fit_inbox(self) -> None:
+        self._inbox.room = min(self._inbox_room, max(0, self._bytes_max - self._bytes) // EVENT_BYTES_MAX)
+
+    def _limit(self) -> int:
+        """What may be queued beside what the inbox may hold. What is on its way from there to here has room, as it was kept free."""
+        return self._bytes_max - len(self._inbox.events) * EVENT_BYTES_MAX
 
     def is_crowded(self) -> bool:
         """Whether so much waits that callers do the sender's work."""
@@ -104,9 +121,10 @@ class Queue:
         return self._bytes <= self._calm_bytes
 
     def _make_room(self, size: int) -> bool:
-        if not self._drop_oldest or size > self._bytes_max:
+        limit = self._limit()
+        if not self._drop_oldest or size > limit:
             return False
-        while self._bytes + size > self._bytes_max:
+        while self._bytes + size > limit:
             try:
                 _, oldest = self._pop()
             except IndexError:  # the rest is being sent
@@ -141,6 +159,7 @@ class Queue:
     def _leave(self, n: int, size: int) -> None:
         self._bytes -= size
         self.left += n
+        self._fit_inbox()
 
     def snapshot(self) -> Stats:
         """The counts of this instant."""
