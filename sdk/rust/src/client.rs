@@ -1,19 +1,21 @@
 //! The client: logs events to one collector. Its methods never wait for the network and never fail.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::assignment::{Assignment, Experiment};
+use crate::chunk::Kind;
 use crate::clock;
 use crate::disk::Disk;
 use crate::event::{Exposure, Measurement, Outcome, Prediction};
 use crate::id::EventId;
-use crate::queue::{Kind, Queue};
+use crate::queue::Queue;
 use crate::sampling;
-use crate::sender::{Closing, Sender};
-use crate::settings::{Redacted, Settings, SettingsError};
+use crate::sender::Sender;
+use crate::settings::{Redact, Redacted, Settings, SettingsError};
 use crate::stats::Stats;
 
 /// Logs events. Clones share one queue; when the last one is dropped, what is queued is sent within `exit_timeout`.
@@ -24,18 +26,17 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     settings: Settings,
     queue: Arc<Queue>,
-    closing: Arc<Closing>,
     disk: Arc<Disk>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 thread_local! {
-    /// Where a line is encoded before it is copied into the queue, so that no lock is held meanwhile.
-    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Where a record is written before it is copied into the queue, so that no lock is held meanwhile.
+    static RECORD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A line's buffer that grew beyond this is given back.
-const LINE_BYTES_KEPT: usize = 64 << 10;
+/// A record's buffer that grew beyond this is given back.
+const RECORD_BYTES_KEPT: usize = 64 << 10;
 
 impl Client {
     /// Starts a client and its thread.
@@ -44,21 +45,21 @@ impl Client {
     /// A setting that cannot be.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
-        let (queue, closing) = (Arc::new(Queue::new(&settings)), Arc::new(Closing::default()));
+        let queue = Arc::new(Queue::new(&settings));
         let disk = Arc::new(Disk::default());
-        let sender =
-            Sender::new(settings.clone(), Arc::clone(&queue), Arc::clone(&closing), Arc::clone(&disk));
+        let sender = Sender::new(settings.clone(), Arc::clone(&queue), Arc::clone(&disk));
         let thread = std::thread::Builder::new().name("windvane".to_owned()).spawn(move || sender.run()).ok();
         if thread.is_none() {
             // Nothing will ever be sent: what is logged is counted as lost, and costs nothing.
-            queue.close();
+            queue.close(Instant::now());
         }
-        Ok(Self(Arc::new(Inner { settings, queue, closing, disk, thread: Mutex::new(thread) })))
+        Ok(Self(Arc::new(Inner { settings, queue, disk, thread: Mutex::new(thread) })))
     }
 
     /// Logs one answer of a model; its event id, where it has none, is made.
     pub fn log_prediction(&self, prediction: &Prediction<'_>) -> EventId {
-        let made = EventId::make();
+        let now = clock::unix_ns();
+        let made = EventId::at(now);
         let Inner { settings, queue, .. } = &*self.0;
         let mut prediction = *prediction;
         if prediction.event_id.is_empty() {
@@ -75,13 +76,13 @@ impl Client {
         }
         if !sampling::keeps(prediction.event_id, settings.sample_rate) {
             queue.count(|stats| stats.sampled_out += 1);
-        } else if settings.redact.is_some_and(|redact| redact(&mut prediction) == Redacted::Drop) {
+        } else if settings.redact.is_some_and(|redact| redacted(redact, &mut prediction) == Redacted::Drop) {
             queue.count(|stats| {
                 stats.logged += 1;
                 stats.dropped_redacted += 1;
             });
         } else {
-            let ts_us = prediction.ts_us.unwrap_or_else(now_us);
+            let ts_us = prediction.ts_us.unwrap_or_else(|| clock::us(now));
             self.put(Kind::Predictions, |into| prediction.encode(into, ts_us));
         }
         made
@@ -96,7 +97,7 @@ impl Client {
         if !sampling::keeps(outcome.event_id, self.0.settings.sample_rate) {
             return self.0.queue.count(|stats| stats.sampled_out += 1);
         }
-        let ts_us = outcome.ts_us.unwrap_or_else(now_us);
+        let ts_us = outcome.ts_us.unwrap_or_else(clock::unix_us);
         self.put(Kind::Outcomes, |into| outcome.encode(into, ts_us));
     }
 
@@ -106,7 +107,7 @@ impl Client {
         if exposure.event_id.is_empty() {
             exposure.event_id = &made;
         }
-        let ts_us = exposure.ts_us.unwrap_or_else(now_us);
+        let ts_us = exposure.ts_us.unwrap_or_else(clock::unix_us);
         self.put(Kind::Exposures, |into| exposure.encode(into, ts_us));
     }
 
@@ -116,7 +117,7 @@ impl Client {
         if measurement.event_id.is_empty() {
             measurement.event_id = &made;
         }
-        let ts_us = measurement.ts_us.unwrap_or_else(now_us);
+        let ts_us = measurement.ts_us.unwrap_or_else(clock::unix_us);
         self.put(Kind::Measurements, |into| measurement.encode(into, ts_us));
     }
 
@@ -131,15 +132,16 @@ impl Client {
         assignment
     }
 
-    fn put(&self, kind: Kind, encode: impl FnOnce(&mut Vec<u8>)) {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            encode(line);
-            self.0.queue.put(kind, line);
-            if line.capacity() > LINE_BYTES_KEPT {
-                *line = Vec::new();
-            }
-        });
+    fn put(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
+        // A thread that ends has no buffer any more; what its destructors log is an allocation of its own.
+        let mut record = RECORD.try_with(RefCell::take).unwrap_or_default();
+        record.clear();
+        write(&mut record);
+        self.0.queue.put(kind, &record);
+        if record.capacity() <= RECORD_BYTES_KEPT {
+            // Gone where the thread is.
+            let _ = RECORD.try_with(|kept| kept.replace(record));
+        }
     }
 
     /// What became of the events so far.
@@ -165,9 +167,8 @@ const COUNTED: Duration = Duration::from_secs(1);
 
 impl Inner {
     fn close(&self, limit: Duration) {
-        let deadline = Instant::now() + limit;
-        self.closing.tell(deadline);
-        self.queue.close();
+        let deadline = clock::after(limit);
+        self.queue.close(deadline);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
         // A request that is under way may take longer than the caller has; the thread then ends by itself.
@@ -191,6 +192,7 @@ impl Drop for Inner {
     }
 }
 
-fn now_us() -> i64 {
-    i64::try_from(clock::unix_us()).unwrap_or(i64::MAX)
+/// What a redaction panics over does not leave the process; the program goes on.
+fn redacted(redact: Redact, prediction: &mut Prediction<'_>) -> Redacted {
+    catch_unwind(AssertUnwindSafe(|| redact(prediction))).unwrap_or(Redacted::Drop)
 }

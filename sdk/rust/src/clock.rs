@@ -1,6 +1,6 @@
-//! The wall clock, read in one place.
+//! The clocks, read in one place.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since 1970 UTC; 0 where the clock stands before.
 #[expect(
@@ -13,6 +13,18 @@ pub(crate) fn unix_ns() -> u64 {
 }
 
 /// Microseconds since 1970 UTC.
-pub(crate) fn unix_us() -> u64 {
-    unix_ns() / 1000
+pub(crate) fn unix_us() -> i64 {
+    us(unix_ns())
+}
+
+/// Whole microseconds of nanoseconds.
+pub(crate) fn us(ns: u64) -> i64 {
+    i64::try_from(ns / 1000).unwrap_or(i64::MAX)
+}
+
+/// The instant after this much time; a time that no clock reaches is a century.
+pub(crate) fn after(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(3_155_760_000);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + CENTURY)
 }

@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::chunk::{Chunk, Kind};
 use crate::id::EventId;
-use crate::queue::{Chunk, Kind, Queue};
+use crate::queue::Queue;
 use crate::spool::{Spool, Stored};
 
 /// The spool, where there is one, and what is being sent.
@@ -55,7 +56,7 @@ impl Disk {
             key: *key,
             kind: chunk.kind,
             events: chunk.events,
-            queued_bytes: chunk.lines.len(),
+            queued_bytes: chunk.records.len(),
             body,
             in_doubt: false,
         });
@@ -123,8 +124,15 @@ impl Disk {
             });
             *is_taken = true;
         }
-        while let Some(chunk) = queue.take_left() {
-            let is_kept = spool.as_mut().is_some_and(|spool| write(spool, &chunk));
+        let mut lines = Vec::new();
+        while let Some(mut chunk) = queue.take_left() {
+            let is_kept = spool.as_mut().is_some_and(|spool| {
+                lines.clear();
+                if let Some(rest) = chunk.lines(queue.batch_bytes, &mut lines) {
+                    queue.put_back(rest);
+                }
+                write(spool, (chunk.kind, chunk.events), &lines)
+            });
             queue.settle(chunk, |stats, n| {
                 *(if is_kept { &mut stats.spooled } else { &mut stats.dropped_at_exit }) += n;
             });
@@ -133,9 +141,8 @@ impl Disk {
     }
 }
 
-fn write(spool: &mut Spool, chunk: &Chunk) -> bool {
-    let body = compress(&chunk.lines, Vec::new());
-    body.is_ok_and(|body| spool.add(&EventId::make(), (chunk.kind, chunk.events), &body))
+fn write(spool: &mut Spool, batch: (Kind, u64), lines: &[u8]) -> bool {
+    compress(lines, Vec::new()).is_ok_and(|body| spool.add(&EventId::make(), batch, &body))
 }
 
 /// Gzip of the fastest level: JSON shrinks to a tenth, and higher levels cost the model server's CPU.

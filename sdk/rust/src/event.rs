@@ -1,6 +1,6 @@
-//! The four kinds of events as they are logged. They borrow what they are made of, and are encoded before the call returns.
+//! The four kinds of events as they are logged. They borrow what they are made of, and are copied before the call returns.
 
-use crate::json::{self, Object};
+use crate::record::{self, Object};
 
 /// A value of a feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,7 +155,7 @@ impl Prediction<'_> {
         object.text("model", self.model);
         object.text("version", self.version);
         object.text("event_id", self.event_id);
-        json::integer(object.key("ts"), ts_us);
+        record::integer(object.key("ts"), ts_us);
         object.text("environment", self.environment);
         object.text("unit_id", self.unit_id);
         texts(&mut object, "arms", self.arms);
@@ -169,13 +169,13 @@ impl Prediction<'_> {
         if !self.embeddings.is_empty() {
             let mut embeddings = Object::begin(object.key("embeddings"));
             for (name, vector) in self.embeddings {
-                numbers(embeddings.key(name), vector);
+                record::floats(embeddings.key(name), vector);
             }
             embeddings.end();
         }
         answer.encode(&mut object);
         if let Some(us) = self.latency_us {
-            json::integer(object.key("latency_us"), i64::try_from(us).unwrap_or(i64::MAX));
+            record::integer(object.key("latency_us"), i64::try_from(us).unwrap_or(i64::MAX));
         }
         object.text("status", status);
         object.text("trace_id", self.trace_id);
@@ -188,12 +188,11 @@ impl Prediction<'_> {
 impl Value<'_> {
     fn encode(self, into: &mut Vec<u8>) {
         match self {
-            Self::Number(number) => json::number(into, number),
-            Self::Integer(number) => json::integer(into, number),
-            Self::Text(text) => json::text(into, text),
-            Self::Bool(true) => into.extend_from_slice(b"true"),
-            Self::Bool(false) => into.extend_from_slice(b"false"),
-            Self::Missing => into.extend_from_slice(b"null"),
+            Self::Number(number) => record::number(into, number),
+            Self::Integer(number) => record::integer(into, number),
+            Self::Text(text) => record::text(into, text),
+            Self::Bool(truth) => record::bool(into, truth),
+            Self::Missing => record::null(into),
         }
     }
 }
@@ -216,14 +215,14 @@ impl Answer<'_> {
         let mut object = Object::begin(record.key("prediction"));
         match self {
             Self::None => {}
-            Self::Score(number) => json::number(object.key("score"), number),
-            Self::Value(number) => json::number(object.key("value"), number),
+            Self::Score(number) => record::number(object.key("score"), number),
+            Self::Value(number) => record::number(object.key("value"), number),
             Self::Label(label, probabilities) => {
-                json::text(object.key("label"), label);
+                record::text(object.key("label"), label);
                 if !probabilities.is_empty() {
                     let mut all = Object::begin(object.key("probabilities"));
                     for (class, probability) in probabilities {
-                        json::number(all.key(class), *probability);
+                        record::number(all.key(class), *probability);
                     }
                     all.end();
                 }
@@ -238,10 +237,10 @@ impl Outcome<'_> {
         let mut object = Object::begin(into);
         object.text("model", self.model);
         object.text("event_id", self.event_id);
-        json::integer(object.key("ts"), ts_us);
+        record::integer(object.key("ts"), ts_us);
         match self.truth {
-            Truth::Label(label) => json::text(object.key("label"), label),
-            Truth::Value(value) => json::number(object.key("value"), value),
+            Truth::Label(label) => record::text(object.key("label"), label),
+            Truth::Value(value) => record::number(object.key("value"), value),
         }
         object.end();
     }
@@ -253,7 +252,7 @@ impl Exposure<'_> {
         object.text("experiment", self.experiment);
         object.text("unit_id", self.unit_id);
         object.text("arm", self.arm);
-        json::integer(object.key("ts"), ts_us);
+        record::integer(object.key("ts"), ts_us);
         object.text("event_id", self.event_id);
         object.end();
     }
@@ -264,8 +263,8 @@ impl Measurement<'_> {
         let mut object = Object::begin(into);
         object.text("unit_id", self.unit_id);
         object.text("metric", self.metric);
-        json::number(object.key("value"), self.value);
-        json::integer(object.key("ts"), ts_us);
+        record::number(object.key("value"), self.value);
+        record::integer(object.key("ts"), ts_us);
         object.text("event_id", self.event_id);
         object.end();
     }
@@ -277,18 +276,7 @@ fn texts(object: &mut Object<'_>, key: &str, entries: &[(&str, &str)]) {
     }
     let mut map = Object::begin(object.key(key));
     for (name, value) in entries {
-        json::text(map.key(name), value);
+        record::text(map.key(name), value);
     }
     map.end();
-}
-
-fn numbers(into: &mut Vec<u8>, vector: &[f32]) {
-    into.push(b'[');
-    for (i, number) in vector.iter().enumerate() {
-        if i > 0 {
-            into.push(b',');
-        }
-        json::number(into, f64::from(*number));
-    }
-    into.push(b']');
 }

@@ -12,7 +12,10 @@ pub struct EventId([u8; 36]);
 impl EventId {
     /// A new id: milliseconds, twelve bits of the fraction of the millisecond (RFC 9562, method 3), 62 random bits.
     pub fn make() -> Self {
-        let ns = clock::unix_ns();
+        Self::at(clock::unix_ns())
+    }
+
+    pub(crate) fn at(ns: u64) -> Self {
         let (ms, fraction) = (ns / 1_000_000, (ns % 1_000_000) * 4096 / 1_000_000);
         let random = u128::from(fastrand::u64(..)) & ((1 << 62) - 1);
         let bits = u128::from(ms) << 80 | 7 << 76 | u128::from(fraction) << 64 | 2 << 62 | random;

@@ -12,17 +12,16 @@
 //! # Ok::<(), windvane_sdk::SettingsError>(())
 //! ```
 //!
-//! A call encodes the event into a buffer of its thread, copies it into a queue that is bounded in bytes, and returns. A background
-//! thread sends batches, each under one Idempotency-Key over all tries. [`Client::stats`] says what became of every event.
+//! A call copies the event into a queue that is bounded in bytes, and returns. A background thread writes it as JSON and sends batches, each under one Idempotency-Key over all tries. [`Client::stats`] says what became of every event.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod clock;
-
 pub mod assignment;
+mod chunk;
 mod client;
+mod clock;
 mod disk;
 mod event;
 mod fate;
@@ -33,6 +32,7 @@ pub mod layer;
 #[cfg(feature = "tower")]
 pub mod middleware;
 mod queue;
+mod record;
 mod report;
 pub mod sampling;
 mod sender;

@@ -1,42 +1,14 @@
-//! The queue between callers and the sender: lines of one kind side by side in a buffer, so that an event costs a copy of its bytes
-//! and no allocation. Bounded in bytes, with what is being sent and what waits for another try.
+//! The queue between callers and the sender. Bounded in bytes, with what is being sent and what waits for another try; what is done
+//! under its lock takes the same time however much waits, and the sender is woken a full chunk at a time.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::chunk::{Chunk, Kind};
+use crate::clock;
 use crate::settings::{OnFull, Settings};
 use crate::stats::Stats;
-
-/// Which of the four kinds an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Predictions,
-    Outcomes,
-    Exposures,
-    Measurements,
-}
-
-impl Kind {
-    /// The last word of its path.
-    pub(crate) fn path(self) -> &'static str {
-        ["predictions", "outcomes", "exposures", "measurements"][self as usize]
-    }
-
-    /// The kind of this path.
-    pub(crate) fn from_path(word: &str) -> Option<Self> {
-        let all = [Self::Predictions, Self::Outcomes, Self::Exposures, Self::Measurements];
-        all.into_iter().find(|kind| kind.path() == word)
-    }
-}
-
-/// Lines of one kind.
-#[derive(Debug)]
-pub(crate) struct Chunk {
-    pub(crate) kind: Kind,
-    pub(crate) lines: Vec<u8>,
-    pub(crate) events: u64,
-}
 
 /// What waiting for a chunk came to.
 #[derive(Debug)]
@@ -59,7 +31,8 @@ struct State {
     entered: u64,
     left: u64,
     flushing: bool,
-    closed: bool,
+    /// When the client was closed: that of everything that is left.
+    deadline: Option<Instant>,
 }
 
 /// The queue.
@@ -68,6 +41,8 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     ready: Condvar,
     settled: Condvar,
+    /// The most of one request, as lines.
+    pub(crate) batch_bytes: usize,
     bytes_max: usize,
     chunk_bytes: usize,
     on_full: OnFull,
@@ -75,6 +50,8 @@ pub(crate) struct Queue {
 
 /// Buffers that are kept for the next chunks.
 const SPARE_MAX: usize = 4;
+/// What a buffer has at once, at the most; one that is larger is not kept.
+const ROOM_MAX: usize = 4 << 20;
 
 impl Queue {
     pub(crate) fn new(settings: &Settings) -> Self {
@@ -82,6 +59,7 @@ impl Queue {
             state: Mutex::default(),
             ready: Condvar::new(),
             settled: Condvar::new(),
+            batch_bytes: settings.batch_bytes,
             bytes_max: settings.queue_bytes,
             // A chunk that waits for another try must leave room in the queue for what comes.
             chunk_bytes: settings.batch_bytes.min(settings.queue_bytes / 4).max(1),
@@ -93,52 +71,61 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a line or drops one, and never waits for the network.
-    pub(crate) fn put(&self, kind: Kind, line: &[u8]) {
+    /// Queues a record or drops one, and never waits for the network.
+    pub(crate) fn put(&self, kind: Kind, record: &[u8]) {
+        let mut dropped = Vec::new();
         let mut state = self.lock();
         state.stats.logged += 1;
-        if state.closed {
+        if state.deadline.is_some() {
             state.stats.dropped_at_exit += 1;
             return;
         }
-        let size = line.len() + 1;
-        if state.stats.queued_bytes + size > self.bytes_max && !self.make_room(&mut state, size) {
+        let size = Chunk::size(record);
+        let is_over = state.stats.queued_bytes.saturating_add(size) > self.bytes_max;
+        if is_over && !self.make_room(&mut state, size, &mut dropped) {
             state.stats.dropped_queue_full += 1;
             return;
         }
         state.stats.queued += 1;
         state.stats.queued_bytes += size;
         state.entered += 1;
-        if self.append(&mut state, kind, line) {
-            drop(state);
+        let is_wanted = self.append(&mut state, kind, record);
+        drop(state);
+        if is_wanted {
             self.ready.notify_one();
         }
     }
 
-    /// Says whether a chunk became full.
-    fn append(&self, state: &mut State, kind: Kind, line: &[u8]) -> bool {
-        let at = match state.open.iter().position(|chunk| chunk.kind == kind) {
-            Some(at) => at,
-            None => {
-                let lines = state.spare.pop().unwrap_or_default();
-                state.open.push_back(Chunk { kind, lines, events: 0 });
-                state.open.len() - 1
+    /// Says whether the sender has something to do: a chunk became full, or another buffer is wanted.
+    fn append(&self, state: &mut State, kind: Kind, record: &[u8]) -> bool {
+        let mut at = state.open.iter().position(|chunk| chunk.kind == kind);
+        if let Some(open) = at {
+            // A buffer never grows for one record more: that would copy all of it.
+            if state.open[open].records.len() + Chunk::size(record) > self.chunk_bytes {
+                seal(state, open);
+                at = None;
             }
-        };
-        let chunk = &mut state.open[at];
-        chunk.lines.extend_from_slice(line);
-        chunk.lines.push(b'\n');
-        chunk.events += 1;
-        if chunk.lines.len() < self.chunk_bytes {
-            return false;
         }
-        if let Some(full) = state.open.remove(at) {
-            state.sealed.push_back(full);
+        let is_new = at.is_none();
+        let at = at.unwrap_or_else(|| {
+            let records = state.spare.pop().unwrap_or_else(|| Vec::with_capacity(self.room()));
+            state.open.push_back(Chunk { kind, records, events: 0 });
+            state.open.len() - 1
+        });
+        state.open[at].push(record);
+        let is_full = state.open[at].records.len() >= self.chunk_bytes;
+        if is_full {
+            seal(state, at);
         }
-        true
+        is_new || is_full
     }
 
-    fn make_room(&self, state: &mut State, size: usize) -> bool {
+    /// Of a chunk's buffer.
+    fn room(&self) -> usize {
+        self.chunk_bytes.min(ROOM_MAX)
+    }
+
+    fn make_room(&self, state: &mut State, size: usize, dropped: &mut Vec<Vec<u8>>) -> bool {
         if self.on_full == OnFull::DropNewest || size > self.bytes_max {
             return false;
         }
@@ -147,7 +134,7 @@ impl Queue {
                 return false;
             };
             state.stats.dropped_queue_full += oldest.events;
-            leave(state, oldest);
+            dropped.extend(self.leave(state, oldest));
         }
         true
     }
@@ -159,11 +146,11 @@ impl Queue {
 
     /// Waits until there is a full chunk, or for this long, and then takes what there is.
     pub(crate) fn take(&self, interval: Duration) -> Taken {
-        let end = Instant::now() + interval;
+        let end = clock::after(interval);
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let due = state.flushing || state.closed || now >= end;
+            let due = state.flushing || state.deadline.is_some() || now >= end;
             let next = match state.sealed.pop_front() {
                 None if due => state.open.pop_front(),
                 sealed => sealed,
@@ -171,13 +158,13 @@ impl Queue {
             if let Some(chunk) = next {
                 return Taken::Chunk(chunk);
             }
-            if state.closed {
+            if state.deadline.is_some() {
                 return Taken::Closed;
             }
             if now >= end {
                 return Taken::Nothing;
             }
-            state = self.ready.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.wait(state, end - now);
         }
     }
 
@@ -185,9 +172,25 @@ impl Queue {
     pub(crate) fn settle(&self, chunk: Chunk, count: impl FnOnce(&mut Stats, u64)) {
         let mut state = self.lock();
         count(&mut state.stats, chunk.events);
-        leave(&mut state, chunk);
+        let freed = self.leave(&mut state, chunk);
         drop(state);
+        drop(freed);
         self.settled.notify_all();
+    }
+
+    /// Answers a buffer that is not kept: it is for the caller to free, when the lock is free.
+    fn leave(&self, state: &mut State, chunk: Chunk) -> Option<Vec<u8>> {
+        state.stats.queued -= chunk.events;
+        state.stats.queued_bytes -= chunk.records.len();
+        state.left += chunk.events;
+        let mut records = chunk.records;
+        let fits = (self.room()..=ROOM_MAX).contains(&records.capacity());
+        if state.spare.len() == SPARE_MAX || !fits {
+            return Some(records);
+        }
+        records.clear();
+        state.spare.push(records);
+        None
     }
 
     /// The fate of a chunk is known that another thread still holds.
@@ -201,18 +204,9 @@ impl Queue {
         self.settled.notify_all();
     }
 
-    /// Two chunks of half the events, for a server that finds one too large.
-    pub(crate) fn halves(chunk: &Chunk) -> [Chunk; 2] {
-        let middle = chunk.events / 2;
-        let mut ends =
-            chunk.lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-        let at = usize::try_from(middle)
-            .ok()
-            .and_then(|n| n.checked_sub(1))
-            .and_then(|n| ends.nth(n))
-            .unwrap_or(0);
-        let half = |lines: &[u8], events| Chunk { kind: chunk.kind, lines: lines.to_vec(), events };
-        [half(&chunk.lines[..at], middle), half(&chunk.lines[at..], chunk.events - middle)]
+    /// Puts a part of a chunk that was taken back to the front; it has been counted as queued all the while.
+    pub(crate) fn put_back(&self, chunk: Chunk) {
+        self.lock().sealed.push_front(chunk);
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -221,7 +215,7 @@ impl Queue {
 
     /// Waits until what was queued before has a known fate; says whether that came in time.
     pub(crate) fn flush(&self, limit: Duration) -> bool {
-        let end = Instant::now() + limit;
+        let end = clock::after(limit);
         let mut state = self.lock();
         let target = state.entered;
         state.flushing = true;
@@ -237,10 +231,45 @@ impl Queue {
         state.left >= target
     }
 
-    /// Takes nothing more; the sender ends when it is empty.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
+    /// Takes nothing more; the sender ends when it is empty, or then.
+    pub(crate) fn close(&self, deadline: Instant) {
+        self.lock().deadline = Some(deadline);
         self.ready.notify_all();
+    }
+
+    /// Whether the time of a client that was closed is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().deadline.is_some_and(|deadline| Instant::now() > deadline)
+    }
+
+    /// Waits; says no where the deadline of a client that was closed comes before.
+    pub(crate) fn pause(&self, wait: Duration) -> bool {
+        let end = clock::after(wait);
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            if state.deadline.is_some_and(|deadline| deadline < end) {
+                return false;
+            }
+            if now >= end {
+                return true;
+            }
+            state = self.wait(state, end - now);
+        }
+    }
+
+    /// Waits for callers. Meanwhile it has a buffer ready for their next chunk whose pages are there, so that none of them waits for the
+    /// system to find one.
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+        if !state.spare.is_empty() || state.deadline.is_some() {
+            return self.ready.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(state);
+        let mut buffer = vec![1; self.room()];
+        buffer.clear();
+        let mut state = self.lock();
+        state.spare.push(buffer);
+        state
     }
 
     /// Takes what still waits, a chunk at a time; its fate is the caller's to settle.
@@ -250,13 +279,8 @@ impl Queue {
     }
 }
 
-fn leave(state: &mut State, chunk: Chunk) {
-    state.stats.queued -= chunk.events;
-    state.stats.queued_bytes -= chunk.lines.len();
-    state.left += chunk.events;
-    let mut lines = chunk.lines;
-    if state.spare.len() < SPARE_MAX {
-        lines.clear();
-        state.spare.push(lines);
+fn seal(state: &mut State, at: usize) {
+    if let Some(full) = state.open.remove(at) {
+        state.sealed.push_back(full);
     }
 }

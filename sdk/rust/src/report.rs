@@ -4,6 +4,7 @@ use crate::clock;
 use crate::disk::compress;
 use crate::event::Measurement;
 use crate::id::EventId;
+use crate::json;
 
 /// What was told so far, and what waits to be told.
 #[derive(Debug, Default)]
@@ -39,8 +40,8 @@ fn measured(lost: u64) -> Option<(EventId, Vec<u8>)> {
         ts_us: None,
         event_id: &event_id,
     };
-    let mut line = Vec::new();
-    measurement.encode(&mut line, i64::try_from(clock::unix_us()).unwrap_or(i64::MAX));
-    line.push(b'\n');
+    let (mut record, mut line) = (Vec::new(), Vec::new());
+    measurement.encode(&mut record, clock::unix_us());
+    json::line(&mut line, &record);
     compress(&line, Vec::new()).ok().map(|body| (EventId::make(), body))
 }

@@ -3,71 +3,39 @@
 //! Who stops it: closing the client. What it finishes first: what is queued, as far as it gets until the deadline; the rest goes to the
 //! spool, or is counted as lost at the exit. How long that may take: `exit_timeout`, and what a request that is under way still takes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use ureq::Agent;
 
+use crate::chunk::{Chunk, Kind};
 use crate::disk::{Disk, compress};
 use crate::fate::Fate;
 use crate::id::EventId;
-use crate::queue::{Chunk, Kind, Queue, Taken};
+use crate::queue::{Queue, Taken};
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::spool::{Spool, Stored};
 
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Of one request; no clock counts the longest durations.
+const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
-
-/// When the client was closed: the deadline of everything that is left.
-#[derive(Debug, Default)]
-pub(crate) struct Closing {
-    deadline: Mutex<Option<Instant>>,
-    told: Condvar,
-}
-
-impl Closing {
-    pub(crate) fn tell(&self, deadline: Instant) {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
-        self.told.notify_all();
-    }
-
-    fn is_over(&self) -> bool {
-        let deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        deadline.is_some_and(|deadline| Instant::now() > deadline)
-    }
-
-    /// Waits; says no where the deadline comes before.
-    fn pause(&self, wait: Duration) -> bool {
-        let end = Instant::now() + wait;
-        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline < end) {
-                return false;
-            }
-            if now >= end {
-                return true;
-            }
-            deadline = self.told.wait_timeout(deadline, end - now).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-}
 
 /// Delivers what is in the queue.
 #[derive(Debug)]
 pub(crate) struct Sender {
     settings: Settings,
     queue: Arc<Queue>,
-    closing: Arc<Closing>,
     disk: Arc<Disk>,
     agent: Agent,
     failures: u32,
     report: Report,
     warned: AtomicBool,
-    /// Compressed bodies are written here, again and again.
+    /// Lines and compressed bodies are written here, again and again.
+    lines: Vec<u8>,
     body: Vec<u8>,
 }
 
@@ -94,9 +62,9 @@ struct Told {
 }
 
 impl Sender {
-    pub(crate) fn new(settings: Settings, queue: Arc<Queue>, closing: Arc<Closing>, disk: Arc<Disk>) -> Self {
+    pub(crate) fn new(settings: Settings, queue: Arc<Queue>, disk: Arc<Disk>) -> Self {
         let config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
+            .timeout_global(Some(settings.timeout.min(TIMEOUT_MAX)))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false);
@@ -104,12 +72,12 @@ impl Sender {
         Self {
             settings,
             queue,
-            closing,
             disk,
             agent,
             failures: 0,
             report: Report::default(),
             warned: AtomicBool::new(false),
+            lines: Vec::new(),
             body: Vec::new(),
         }
     }
@@ -127,7 +95,7 @@ impl Sender {
                 Taken::Closed => break,
             }
             self.send_report();
-            if self.closing.is_over() {
+            if self.queue.is_over() {
                 break;
             }
         }
@@ -150,10 +118,14 @@ impl Sender {
         }
     }
 
-    fn deliver(&mut self, chunk: Chunk) {
+    fn deliver(&mut self, mut chunk: Chunk) {
         let key = EventId::make();
+        self.lines.clear();
+        if let Some(rest) = chunk.lines(self.queue.batch_bytes, &mut self.lines) {
+            self.queue.put_back(rest);
+        }
         self.body.clear();
-        match compress(&chunk.lines, std::mem::take(&mut self.body)) {
+        match compress(&self.lines, std::mem::take(&mut self.body)) {
             Ok(body) => self.body = body,
             Err(_) => return self.queue.settle(chunk, |stats, n| stats.dropped_refused += n),
         }
@@ -163,14 +135,12 @@ impl Sender {
             return; // counted by the thread that closed the client
         }
         if matches!(fate, Fate::TooLarge) {
-            for half in Queue::halves(&chunk) {
-                self.deliver(half);
-            }
-            return;
+            self.queue.put_back(chunk.halve());
+            return self.queue.put_back(chunk);
         }
         self.queue.settle(chunk, |stats, n| fate.count(stats, n));
         if let Fate::Kept { wait } = fate {
-            self.closing.pause(wait);
+            self.queue.pause(wait);
         }
     }
 
@@ -179,7 +149,7 @@ impl Sender {
         let parcel = Parcel { kind: chunk.kind, events: chunk.events, key: key.as_str() };
         let (begun, mut in_doubt) = (Instant::now(), false);
         loop {
-            if self.closing.is_over() {
+            if self.queue.is_over() {
                 let is_kept = self.disk.keep();
                 let lost = Fate::AtExit.or_unconfirmed(in_doubt);
                 return if is_kept { Fate::Kept { wait: Duration::ZERO } } else { lost };
@@ -202,7 +172,7 @@ impl Sender {
                     if begun.elapsed() > self.settings.retry_for {
                         return Fate::GaveUp.or_unconfirmed(in_doubt);
                     }
-                    if !self.closing.pause(wait) {
+                    if !self.queue.pause(wait) {
                         return Fate::AtExit.or_unconfirmed(in_doubt);
                     }
                 }
@@ -214,7 +184,7 @@ impl Sender {
     fn send_stored(&mut self, batches_max: usize) {
         for _ in 0..batches_max {
             let Some(stored) = self.disk.oldest() else { return };
-            if self.closing.is_over() || !self.send_one(&stored) {
+            if self.queue.is_over() || !self.send_one(&stored) {
                 return;
             }
         }
@@ -242,7 +212,7 @@ impl Sender {
                 let wait = self.failed(wait);
                 // Else the queue's own tries keep the pace.
                 if self.queue.stats().queued == 0 {
-                    self.closing.pause(wait);
+                    self.queue.pause(wait);
                 }
                 return false;
             }
@@ -257,7 +227,7 @@ impl Sender {
     }
 
     fn send_report(&mut self) {
-        if !self.settings.report_drops || self.failures > 0 || self.closing.is_over() {
+        if !self.settings.report_drops || self.failures > 0 || self.queue.is_over() {
             return;
         }
         let stats = self.queue.stats();
@@ -337,8 +307,7 @@ impl Sender {
 
     /// Doubling with jitter; what the server asked for comes first.
     fn wait(&self, asked: Option<Duration>) -> Duration {
-        let doubled =
-            self.settings.retry_delay * 2u32.saturating_pow(self.failures.saturating_sub(1).min(16));
+        let doubled = self.settings.retry_delay.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
         let wait = doubled.min(self.settings.retry_delay_max).mul_f64(0.5 + fastrand::f64() / 2.0);
         match asked {
             None => wait,

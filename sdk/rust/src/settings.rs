@@ -27,7 +27,7 @@ pub enum Redacted {
     Drop,
 }
 
-/// Changes a prediction before it is encoded, or drops it.
+/// Changes a prediction before it is queued, or drops it; one that it panics over is dropped.
 pub type Redact = fn(&mut Prediction<'_>) -> Redacted;
 
 /// The settings of a client.

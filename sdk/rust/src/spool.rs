@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
+use crate::chunk::Kind;
 use crate::id::EventId;
-use crate::queue::Kind;
 
 const LOCK: &str = "lock";
 /// Folders that are begun before there is no spool.

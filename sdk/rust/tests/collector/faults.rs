@@ -1,5 +1,6 @@
 //! The server is slow, away, or wrong: received + dropped = logged, exactly, and no call waits.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -239,6 +240,97 @@ fn redaction_changes_and_drops_before_anything_is_queued() {
     assert_eq!(checked(&client).dropped_redacted, 1);
     assert_eq!(collector.authorization().as_deref(), Some("Bearer very-secret"));
     assert!(!format!("{settings:?} {client:?}").contains("very-secret"));
+}
+
+#[test]
+fn what_a_redaction_panics_over_is_dropped_and_counted() {
+    let collector = Collector::start();
+    let redact = |prediction: &mut Prediction<'_>| {
+        assert_ne!(prediction.model, "m", "a redaction that does not expect this");
+        Redacted::Keep
+    };
+    let client = Client::new(Settings { redact: Some(redact), ..collector.settings() }).unwrap();
+    log(&client, 1, "");
+    log(&client, 2, "delay");
+    assert!(client.flush(LIMIT));
+    let stats = checked(&client);
+    assert_eq!((stats.received, stats.dropped_redacted, arrived(&collector).len()), (2, 1, 2));
+}
+
+#[test]
+fn the_longest_durations_are_no_reason_to_panic() {
+    let collector = Collector::start();
+    collector.told(|held| held.plan.push_back(Fault::Status(500, "")));
+    let long = Settings {
+        flush_interval: Duration::MAX,
+        timeout: Duration::MAX,
+        retry_for: Duration::MAX,
+        retry_delay_max: Duration::MAX,
+        ..collector.settings()
+    };
+    let client = Client::new(long).unwrap();
+    log(&client, 3, "");
+    assert!(client.flush(Duration::MAX));
+    client.close(Duration::MAX);
+    assert_eq!(checked(&client).received, 3);
+    let never =
+        Settings { retry_delay: Duration::MAX, retry_delay_max: Duration::MAX, ..collector.settings() };
+    collector.told(|held| held.plan.push_back(Fault::Status(500, "")));
+    let client = Client::new(never).unwrap();
+    log(&client, 3, "");
+    client.close(Duration::from_millis(200));
+    assert_eq!(checked(&client).dropped_at_exit, 3);
+}
+
+#[test]
+fn a_request_holds_no_more_than_batch_bytes_however_short_its_events_were_in_the_queue() {
+    let collector = Collector::start();
+    let batch_bytes = 20_000;
+    // Sent by `flush` alone, so that all are one chunk.
+    let settings = Settings { batch_bytes, flush_interval: LIMIT, ..collector.settings() };
+    let client = Client::new(settings).unwrap();
+    let vector: Vec<f32> = (0..64_u8).map(|n| f32::from(n) / 7.0).collect();
+    for _ in 0..40 {
+        client.log_prediction(&Prediction { embeddings: &[("text", &vector)], ..Prediction::default() });
+    }
+    assert!(client.flush(LIMIT));
+    let lines: usize =
+        collector.records("predictions").iter().map(|record| record.to_string().len() + 1).sum();
+    let sizes = collector.told(|held| held.sizes.clone());
+    assert_eq!(checked(&client).received, 40);
+    assert!(lines > 2 * batch_bytes, "{lines} bytes of lines are too few for this test");
+    assert!(sizes.iter().all(|size| *size <= batch_bytes), "{sizes:?}");
+    assert!(sizes.len() > 2, "{sizes:?}");
+}
+
+thread_local! {
+    static BEFORE: RefCell<Option<Last>> = const { RefCell::new(None) };
+    static AFTER: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+/// Logs when its thread ends.
+struct Last(Client);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        log(&self.0, 1, "");
+    }
+}
+
+#[test]
+fn a_thread_that_ends_may_log_from_its_destructors() {
+    let collector = Collector::start();
+    let client = collector.client();
+    let thread = client.clone();
+    std::thread::spawn(move || {
+        BEFORE.set(Some(Last(thread.clone())));
+        log(&thread, 1, "");
+        AFTER.set(Some(Last(thread)));
+    })
+    .join()
+    .unwrap();
+    assert!(client.flush(LIMIT));
+    assert_eq!(checked(&client).received, 3);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct Held {
     pub events_max: Option<usize>,
     pub records: HashMap<String, Vec<Value>>,
     pub authorization: Option<String>,
+    /// Bytes of each request that was read, before compression.
+    pub sizes: Vec<usize>,
     keys: HashMap<String, (Vec<u8>, Value)>,
 }
 
@@ -56,8 +58,8 @@ impl Collector {
         Self { url, held }
     }
 
-    pub fn told(&self, tell: impl FnOnce(&mut Held)) {
-        tell(&mut self.held.lock().unwrap());
+    pub fn told<T>(&self, tell: impl FnOnce(&mut Held) -> T) -> T {
+        tell(&mut self.held.lock().unwrap())
     }
 
     pub fn records(&self, kind: &str) -> Vec<Value> {
@@ -134,6 +136,7 @@ fn respond(request: &Request, held: &mut Held) -> Option<Vec<u8>> {
     }
     let mut text = String::new();
     GzDecoder::new(&request.body[..]).read_to_string(&mut text).unwrap();
+    held.sizes.push(text.len());
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     if held.events_max.is_some_and(|max| records.len() > max) {
         return Some(answer(413, "", &json!({"code": "body_too_large"})));
