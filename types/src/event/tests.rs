@@ -94,6 +94,21 @@ fn times_are_rfc_3339_with_an_offset_or_integer_microseconds() {
 }
 
 #[test]
+fn a_byte_that_is_no_utf_8_is_refused_with_its_place() {
+    for (record, column) in [
+        (&b"{\"model\":\"m\",\"status\":\"\xff\"}"[..], 24),
+        (&b"{\"model\":\"m\",\"features\":{\"\xc3\":1}}"[..], 27),
+        (&b"\x80"[..], 1),
+    ] {
+        let fault = decode(record, &mut Prediction::default(), &Limits::default(), NOW_US).unwrap_err();
+        assert_eq!(fault.code, Code::InvalidJson);
+        assert!(fault.message.contains(&format!("at column {column}: a byte that is no UTF-8")), "{fault}");
+    }
+    let record = "{\"model\":\"m\",\"status\":\"späť\"}";
+    assert_eq!(read::<Prediction<'_>>(record).unwrap().status, "späť");
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn each_fault_of_a_prediction_has_its_code() {
     let long = "x".repeat(129);
