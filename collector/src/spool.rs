@@ -12,6 +12,7 @@ mod record;
 mod recover;
 mod reserve;
 mod retire;
+mod room;
 mod run;
 mod walked;
 mod writer;

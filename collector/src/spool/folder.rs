@@ -14,8 +14,9 @@ use super::error::OpenError;
 use super::keys::{KeyLimits, Keys};
 use super::log::{Log, LogLimits};
 use super::recover::Recovered;
+use super::room::Room;
 use super::run::BlockLimits;
-use super::writer::{Room, TableSpool};
+use super::writer::TableSpool;
 
 /// Where the spool is and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Spool {
         let identity = identity(&options.folder, new_identity).map_err(failed("name"))?;
         let limits =
             LogLimits { block: options.block, segment_bytes: SEGMENT_BYTES_MAX.min(options.bytes_max / 16) };
-        let room = Arc::new(Room::new(options.bytes_max));
+        let room = Arc::new(Room::new(options.bytes_max, options.folder.clone()));
         let (mut tables, mut recovered) = (Vec::new(), Vec::new());
         for table in Table::ALL {
             let disk = RealDisk::new(options.folder.join(table.name())).map_err(failed("create"))?;

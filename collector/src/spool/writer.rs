@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -15,19 +14,13 @@ use super::error::CommitError;
 use super::keys::Keys;
 use super::log::{Backlog, Frame, Log, Op, Sealed};
 use super::read::{Content, read_block};
+use super::room::Room;
 
 /// Batches that wait for a commit. With one commit of a few ms each at least 1,024 batches leave within a second.
 const QUEUE_MAX: usize = 1024;
 
 /// Bytes after which a commit takes no more batches: what a disk of 200 MB/s syncs in 80 ms.
 const GROUP_BYTES_MAX: usize = 16 << 20;
-
-/// Payloads are refused where the spool is so full, four fifths, and everything else is still taken: they are samples, and the
-/// largest of what comes.
-const PAYLOADS_PARTS: (u64, u64) = (4, 5);
-
-/// Telemetry is refused where it is nine tenths full: it belongs to no model, so that no share bounds it, and events come first.
-const TELEMETRY_PARTS: (u64, u64) = (9, 10);
 
 /// Why a batch was not taken into the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,52 +31,6 @@ pub(crate) enum AppendError {
     Busy,
     /// The disk refuses or has failed.
     Failed,
-}
-
-/// The room that all tables share.
-#[derive(Debug)]
-pub(crate) struct Room {
-    bytes_max: u64,
-    /// Bytes of the segment files of all tables.
-    on_disk: AtomicU64,
-    /// Bytes of batches on the way to the disk.
-    on_the_way: AtomicU64,
-}
-
-impl Room {
-    pub(crate) fn new(bytes_max: u64) -> Self {
-        Self { bytes_max, on_disk: AtomicU64::new(0), on_the_way: AtomicU64::new(0) }
-    }
-
-    /// Takes room for a table's batch, if there is any that this table may have.
-    fn reserve(&self, bytes: u64, table: Table) -> bool {
-        let of_all = |(parts, of): (u64, u64)| self.bytes_max / of * parts;
-        let bytes_max = match table {
-            Table::Payloads => of_all(PAYLOADS_PARTS),
-            Table::Predictions | Table::Outcomes | Table::Exposures | Table::Measurements => self.bytes_max,
-            _ => of_all(TELEMETRY_PARTS),
-        };
-        let before = self.on_the_way.fetch_add(bytes, Ordering::SeqCst);
-        if self.on_disk.load(Ordering::SeqCst) + before + bytes <= bytes_max {
-            return true;
-        }
-        self.release(bytes);
-        false
-    }
-
-    fn release(&self, bytes: u64) {
-        self.on_the_way.fetch_sub(bytes, Ordering::SeqCst);
-    }
-
-    fn free(&self) -> u64 {
-        let used = self.on_disk.load(Ordering::SeqCst) + self.on_the_way.load(Ordering::SeqCst);
-        self.bytes_max.saturating_sub(used)
-    }
-
-    fn grown(&self, from: u64, to: u64) {
-        self.on_disk.fetch_add(to, Ordering::SeqCst);
-        self.on_disk.fetch_sub(from, Ordering::SeqCst);
-    }
 }
 
 enum Request {
