@@ -17,8 +17,8 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     fn create(&self, name: &str) -> io::Result<Self::File>;
     /// An existing file, to be appended to.
     fn open(&self, name: &str) -> io::Result<Self::File>;
-    /// Up to `len` bytes from `offset`; fewer only at the end of the file.
-    fn read(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// Appends up to `len` bytes from `offset`; fewer only at the end of the file.
+    fn read(&self, name: &str, offset: u64, len: usize, onto: &mut Vec<u8>) -> io::Result<()>;
     /// The length of a file in bytes.
     fn len(&self, name: &str) -> io::Result<u64>;
     /// Removes a file. Durable only after [`Disk::sync_folder`].
@@ -114,20 +114,21 @@ impl Disk for RealDisk {
         Ok(self.file(OpenOptions::new().append(true).open(self.folder.join(name))?))
     }
 
-    fn read(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    fn read(&self, name: &str, offset: u64, len: usize, onto: &mut Vec<u8>) -> io::Result<()> {
         let file = File::open(self.folder.join(name))?;
-        let mut bytes = vec![0; len];
+        let held = onto.len();
+        onto.resize(held + len, 0);
         let mut filled = 0;
         while filled < len {
-            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            match file.read_at(&mut onto[held + filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        bytes.truncate(filled);
-        Ok(bytes)
+        onto.truncate(held + filled);
+        Ok(())
     }
 
     fn len(&self, name: &str) -> io::Result<u64> {

@@ -51,8 +51,8 @@ pub(crate) fn read_block<D: Disk>(disk: &D, block: &Sealed) -> io::Result<Conten
     Ok(content)
 }
 
-/// Bytes that are read at once, unless a record is longer.
-const CHUNK_BYTES: u64 = 1 << 20;
+/// Bytes that are read at once.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Visits the records of a stretch of a segment file, a chunk at a time.
 fn read_frames<D: Disk>(
@@ -61,20 +61,34 @@ fn read_frames<D: Disk>(
     stretch: Range<u64>,
     visit: &mut dyn FnMut(&Header, &[u8]),
 ) -> io::Result<()> {
-    let (mut from, mut wanted) = (stretch.start, CHUNK_BYTES);
-    while from < stretch.end {
-        let len = wanted.min(stretch.end - from);
-        let chunk = disk.read(name, from, usize::try_from(len).map_err(io::Error::other)?)?;
-        let is_last = from + len >= stretch.end || (chunk.len() as u64) < len;
-        let consumed = visit_records(&chunk, is_last, visit) as u64;
-        from += consumed;
-        // A record that did not fit is read again with more room.
-        wanted = if consumed == 0 { wanted * 2 } else { CHUNK_BYTES };
-        if is_last {
-            break;
+    visit_stretch(stretch, CHUNK_BYTES, &mut |at, len, chunk| disk.read(name, at, len, chunk), visit)
+}
+
+/// Visits the records of a stretch of which `read` appends so many bytes from a place. Each byte is read once: a record that does
+/// not end in a chunk waits there for the next one.
+fn visit_stretch(
+    stretch: Range<u64>,
+    chunk_bytes: usize,
+    read: &mut dyn FnMut(u64, usize, &mut Vec<u8>) -> io::Result<()>,
+    visit: &mut dyn FnMut(&Header, &[u8]),
+) -> io::Result<()> {
+    let (mut from, mut chunk) = (stretch.start, Vec::new());
+    loop {
+        let (at, held) = (from + chunk.len() as u64, chunk.len());
+        let left = usize::try_from(stretch.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let len = chunk_bytes.min(left);
+        if len == 0 {
+            return Ok(());
         }
+        read(at, len, &mut chunk)?;
+        let is_last = len == left || chunk.len() < held + len;
+        let consumed = visit_records(&chunk, is_last, visit);
+        if is_last {
+            return Ok(());
+        }
+        chunk.drain(..consumed.min(chunk.len()));
+        from += consumed as u64;
     }
-    Ok(())
 }
 
 /// Visits the whole records at the start of a chunk and answers how many bytes they take, with the damage between them.
@@ -118,15 +132,19 @@ mod tests {
             }
         }
         for size in 1..bytes.len() + 1 {
-            let (mut from, mut wanted, mut seen) = (0, size, Vec::new());
-            while from < bytes.len() {
-                let to = bytes.len().min(from + wanted);
-                let consumed = visit_records(&bytes[from..to], to == bytes.len(), &mut |header, _| {
-                    seen.push(header.seq)
-                });
-                from += consumed;
-                wanted = if consumed == 0 { wanted * 2 } else { size };
-            }
+            let (mut seen, mut read) = (Vec::new(), 0);
+            let mut source = |at: u64, len: usize, chunk: &mut Vec<u8>| -> io::Result<()> {
+                let at = usize::try_from(at).unwrap();
+                chunk.extend_from_slice(&bytes[at..bytes.len().min(at + len)]);
+                read += len;
+                Ok(())
+            };
+            visit_stretch(0..bytes.len() as u64, size, &mut source, &mut |header, body| {
+                seen.push(header.seq);
+                assert!(body.iter().all(|byte| *byte == 7), "chunks of {size}");
+            })
+            .unwrap();
+            assert_eq!(read, bytes.len(), "each byte is read once, in chunks of {size}");
             assert_eq!(seen, [1, 2, 3, 4], "chunks of {size}");
         }
     }

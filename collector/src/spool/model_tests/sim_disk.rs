@@ -166,12 +166,13 @@ impl Disk for SimDisk {
         Ok(SimFile { inode, state: Arc::clone(&self.state) })
     }
 
-    fn read(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    fn read(&self, name: &str, offset: u64, len: usize, onto: &mut Vec<u8>) -> io::Result<()> {
         let state = self.state.lock();
         let inode = *state.folder.get(name).ok_or(io::ErrorKind::NotFound)?;
         let data = &state.inodes[inode].data;
         let from = usize::try_from(offset).unwrap().min(data.len());
-        Ok(data[from..data.len().min(from + len)].to_vec())
+        onto.extend_from_slice(&data[from..data.len().min(from + len)]);
+        Ok(())
     }
 
     fn len(&self, name: &str) -> io::Result<u64> {
