@@ -26,6 +26,10 @@ use crate::sink::Sink;
 use crate::spool::{OpenError, Spool, TableSpool};
 use crate::upload::Uploader;
 
+/// Second blocks of tables that are sent at a time. A block is in memory with up to 64 MiB of rows and half as much of columns, and one beside
+/// those of the tables keeps two cores of the engine busy.
+const SECOND_BLOCKS_MAX: usize = 1;
+
 /// What handlers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -161,6 +165,7 @@ impl Collector {
     }
 
     fn start_uploaders(&self) {
+        let second = Arc::new(Semaphore::new(SECOND_BLOCKS_MAX));
         for spool in &self.shared.tables {
             let uploader = Uploader {
                 spool: Arc::clone(spool),
@@ -170,6 +175,7 @@ impl Collector {
                 clock: Arc::clone(&self.shared.clock),
                 block_age: self.shared.options.block_age,
                 dead_letters: self.shared.options.spool.folder.join(dead_letters::FOLDER),
+                second: Arc::clone(&second),
                 drain: self.drain.clone(),
                 abort: self.abort.clone(),
             };

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -33,7 +34,7 @@ use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
 /// blocks of 10,000 rows and 3 us in blocks of 100,000 (`benches/insert.rs`); below, there is little to save.
 const WORTH_WAITING_ROWS: u64 = 2_000;
 
-/// Full blocks from which on two are sent at once. Each is in memory, up to 64 MiB and its columns.
+/// Full blocks from which on two are sent at once.
 const BOTH_FROM_BLOCKS: usize = 2;
 
 /// Longest wait for the answer to how many parts there are.
@@ -51,6 +52,8 @@ pub(crate) struct Uploader {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) block_age: Duration,
     pub(crate) dead_letters: PathBuf,
+    /// Who has a place here may send a second block: memory is for one beside those of all tables.
+    pub(crate) second: Arc<Semaphore>,
     pub(crate) drain: CancellationToken,
     pub(crate) abort: CancellationToken,
 }
@@ -138,9 +141,10 @@ impl Uploader {
     async fn upload_next(&self) -> Result<(), Stop> {
         let Some(first) = self.change(|| Op::Seal { behind: 0 }).await? else { return Ok(()) };
         let (behind, full_blocks) = (first.run.last, self.spool.backlog().borrow().full_blocks);
-        let second = match full_blocks >= BOTH_FROM_BLOCKS {
-            true => self.change(|| Op::Seal { behind }).await?,
-            false => None,
+        let place = (full_blocks >= BOTH_FROM_BLOCKS).then(|| self.second.try_acquire().ok()).flatten();
+        let second = match place {
+            Some(_) => self.change(|| Op::Seal { behind }).await?,
+            None => None,
         };
         let Some(second) = second else {
             let (attempt, sent) = self.send(first).await?;
