@@ -17,7 +17,7 @@ mod stored;
 mod verdict;
 
 use windvane_store::{
-    Reader,
+    KeptAnswers, Reader,
     populations::{self, Pair, SegmentKeys},
 };
 use windvane_types::drift::{Document, SCHEMA, Segment, Side};
@@ -49,6 +49,8 @@ pub async fn run(reader: &Reader, request: &DriftRequest) -> Result<Document, Dr
             return answer;
         }
         made += 1;
+        // What was kept may be of before a change and of after it.
+        request.answers.iter().for_each(KeptAnswers::clear);
         tracing::info!(
             source = request.current.source,
             "rows changed while they were read; the comparison begins anew"
@@ -63,9 +65,11 @@ fn begins_anew<T>(answer: &Result<T, DriftError>, made: u32) -> bool {
 
 async fn once(reader: &Reader, request: &DriftRequest) -> Result<Document, DriftError> {
     let pair = Pair { reference: &request.reference, current: &request.current };
-    let Compared { rows, columns, skipped } = columns::compare(reader, request).await?;
+    let of_reference = reader.keeping(request.answers.as_ref());
+    let readers = [&of_reference, reader];
+    let Compared { rows, columns, skipped } = columns::compare(readers, request).await?;
     let whole = SegmentKeys::default();
-    let scan = Scan { reader, request, segments: &whole, rows };
+    let scan = Scan { reader, readers, request, segments: &whole, rows };
     let mut parts = vec![measure::measure(&scan, &columns).await?];
     let (segments, left_out) = match request.segment_by.as_slice() {
         [] => (Vec::new(), 0),

@@ -60,6 +60,7 @@ pub async fn compare(store: &Store) -> anyhow::Result<String> {
             reference: population(&reader, REFERENCE, "January to March 2013").await?,
             current: population(&reader, (month, month), name).await?,
             baseline: None,
+            answers: None,
             columns: Some(columns.clone()),
             methods: None,
             bins: 10,

@@ -65,6 +65,7 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
         reference,
         current,
         baseline,
+        answers: None,
         columns: options.columns.clone(),
         methods: options.methods.clone(),
         bins: options.bins,

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{LocalEngine, Statement, Store, StoreError, local::LocalError};
+use crate::{KeptAnswers, LocalEngine, Statement, Store, StoreError, local::LocalError};
 
 /// A source of rows.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub enum Reader {
     Store(Store),
     /// The files of one command, read by an engine of its own.
     Local(LocalEngine),
+    /// The tables behind a ClickHouse URL, where statements that were answered before are not asked again.
+    Keeping(Store, KeptAnswers),
 }
 
 /// Takes the bytes of an answer as they come.
@@ -46,6 +48,16 @@ impl ReadError {
 }
 
 impl Reader {
+    /// A reader of the same store that keeps what it is answered, for statements over rows that do not change; the same as this one where
+    /// nothing is to be kept, or rows are in files.
+    #[must_use]
+    pub fn keeping(&self, answers: Option<&KeptAnswers>) -> Self {
+        match (self, answers) {
+            (Self::Store(store), Some(answers)) => Self::Keeping(store.clone(), answers.clone()),
+            _ => self.clone(),
+        }
+    }
+
     /// The rows of a statement.
     ///
     /// # Errors
@@ -56,6 +68,7 @@ impl Reader {
     ) -> Result<Vec<T>, ReadError> {
         match self {
             Self::Store(store) => Ok(store.rows(statement).await?),
+            Self::Keeping(store, answers) => Ok(answers.rows(store, statement).await?),
             Self::Local(engine) => {
                 let (engine, statement) = (engine.clone(), statement.clone());
                 blocking(move || Ok(engine.answer(&statement)?)).await
@@ -79,6 +92,7 @@ impl Reader {
                 store.fold(statement, format, |chunk| consumer.consume(chunk)).await?;
                 Ok(consumer)
             }
+            Self::Keeping(store, answers) => Ok(answers.fold(store, (statement, format), consumer).await?),
             Self::Local(engine) => {
                 let (engine, statement) = (engine.clone(), statement.clone());
                 blocking(move || {

@@ -105,6 +105,12 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     let monitors = [
         "[analyzer]\npoll = \"1s\"\n".to_owned(),
         monitor("fixed", "moved", "enabled = false").replace("previous", &first_hour),
+        monitor(
+            "within",
+            "moved",
+            "enabled = false\nsegment_by = [\"region\"]\nsegment_rows_min = 1\ntext = [\"c\"]",
+        )
+        .replace("previous", &first_hour),
         monitor("moved", "moved", "segment_by = [\"region\"]\nsegment_rows_min = 10\ncatch_up = 5"),
         monitor("steady", "steady", "catch_up = 5"),
         monitor("off", "moved", "enabled = false\ncolumns = [\"c\"]\ntext = [\"c\"]"),
@@ -146,14 +152,20 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
         serde_json::from_str(&stdout(&windvane(&service, &["monitor", "list", "--format", "json"]))).unwrap();
     let names: Vec<&str> =
         listed["monitors"].as_array().unwrap().iter().map(|m| m["monitor"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fixed", "moved", "off", "speed", "steady", "tagless"]);
+    assert_eq!(names, ["fixed", "moved", "off", "speed", "steady", "tagless", "within"]);
     assert_eq!(listed["monitors"][2]["last_run"], Value::Null);
     assert_eq!(listed["monitors"][1]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
     the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
     a_column_is_text_where_the_monitor_says_so(&service);
     an_arm_that_no_prediction_has_fails_no_run(&service);
-    a_fixed_reference_is_read_once_and_finds_what_its_rows_find(&service, &first_hour, now);
+    for (monitor, once, more) in [
+        ("fixed", "a fixed reference is kept", &[][..]),
+        ("within", "a fixed reference is read anew", &["--segment-by", "region", "--text", "c"][..]),
+    ] {
+        let asked = (monitor, once, [&["--reference", first_hour.as_str()][..], more].concat());
+        a_fixed_reference_is_read_once_and_finds_what_its_rows_find(&service, &asked, now);
+    }
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
@@ -176,14 +188,18 @@ fn shown(this_hour: i64, ago: i64) -> String {
     windvane_types::span::shown(this_hour - ago * HOUR_US)
 }
 
-fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(service: &Service, reference: &str, now: i64) {
+fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(
+    service: &Service,
+    (monitor, once, more): &(&str, &str, Vec<&str>),
+    now: i64,
+) {
     let mut backfill = Command::new(BINARY);
     backfill.args([
         "--log",
         "info",
         "monitor",
         "backfill",
-        "fixed",
+        *monitor,
         "--from",
         &shown(now, 3),
         "--to",
@@ -192,26 +208,30 @@ fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(service: &Service
     let ran = backfill.arg("--config").arg(service.config()).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}");
-    assert_eq!(said.matches("a fixed reference is kept").count(), 1, "{said}");
+    assert_eq!(said.matches(*once).count(), 1, "{said}");
     // The digits that two writers of the same number agree on.
     let told = |value: &Value| value.as_f64().map_or_else(|| value.to_string(), |x| format!("{x:.12e}"));
     for ago in [3, 2, 1] {
         let window = format!("{}/{}", shown(now, ago), shown(now, ago - 1));
         let words = ["drift", "--model", "moved", "--no-record", "--format", "json", "--seed", "20130101"];
-        let words = [&words[..], &["--reference", reference, "--window", &window]].concat();
+        let words = [&words[..], &["--window", &window], &more[..]].concat();
         let read: Value = serde_json::from_str(&stdout(&windvane(service, &words))).unwrap();
         assert_ne!(read["reference"]["stored_profile"], true);
         let mut expected = Vec::new();
-        for column in read["columns"].as_array().unwrap() {
-            for method in column["methods"].as_array().unwrap() {
-                let numbers = ["statistic", "p_value", "p_adjusted", "effect", "drifted"];
-                let numbers = numbers.map(|name| told(&method[name])).join(" ");
-                expected.push(format!("{} {} {numbers}", column["column"], method["method"]));
+        let within = read["segments"].as_array().unwrap();
+        for part in [&read].into_iter().chain(within) {
+            let segment = part["segment"]["region"].as_str().unwrap_or_default();
+            for column in part["columns"].as_array().unwrap() {
+                for method in column["methods"].as_array().unwrap() {
+                    let numbers = ["statistic", "p_value", "p_adjusted", "effect", "drifted"];
+                    let numbers = numbers.map(|name| told(&method[name])).join(" ");
+                    expected.push(format!("{segment:?} {} {} {numbers}", column["column"], method["method"]));
+                }
             }
         }
         let sql = format!(
-            "SELECT column_name, method, statistic, p_value, p_adjusted, effect, drifted FROM drift_findings FINAL \
-             WHERE monitor = 'fixed' AND window_start = fromUnixTimestamp64Micro(toInt64({})) FORMAT JSONCompactEachRow",
+            "SELECT segment_value, column_name, method, statistic, p_value, p_adjusted, effect, drifted FROM drift_findings FINAL \
+             WHERE monitor = '{monitor}' AND window_start = fromUnixTimestamp64Micro(toInt64({})) FORMAT JSONCompactEachRow",
             now - ago * HOUR_US
         );
         let rows = stdout(&windvane(service, &["query", &sql]));
@@ -255,7 +275,8 @@ async fn the_api_lists_monitors(service: &Service) {
     assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
     let state = |m: &Value| format!("{} {}", m["monitor"].as_str().unwrap(), m["state"].as_str().unwrap());
     let states: Vec<String> = monitors["monitors"].as_array().unwrap().iter().map(state).collect();
-    let expected = "fixed disabled, moved ok, off disabled, speed ok, tagless disabled, steady ok";
+    let expected =
+        "fixed disabled, moved ok, off disabled, within disabled, speed ok, tagless disabled, steady ok";
     assert_eq!(states.join(", "), expected, "{monitors}");
     assert_eq!(monitors["monitors"][1]["settings"]["reference"], "previous");
     assert_eq!(

@@ -54,8 +54,8 @@ pub(super) fn names(pair: Pair<'_>) -> Vec<String> {
     names
 }
 
-/// Finds the columns to compare.
-pub(super) async fn compare(reader: &Reader, request: &DriftRequest) -> Result<Compared, DriftError> {
+/// Finds the columns to compare; each side has a reader of its own.
+pub(super) async fn compare(readers: [&Reader; 2], request: &DriftRequest) -> Result<Compared, DriftError> {
     let pair = Pair { reference: &request.reference, current: &request.current };
     let known = names(pair);
     let asked = request.columns.as_ref().unwrap_or(&known);
@@ -67,11 +67,11 @@ pub(super) async fn compare(reader: &Reader, request: &DriftRequest) -> Result<C
     let wanted: Vec<&String> = known.iter().filter(|name| asked.contains(name)).collect();
     let reference = async {
         match &request.baseline {
-            None => contents(reader, (request, pair.reference), &wanted).await,
+            None => contents(readers[0], (request, pair.reference), &wanted).await,
             Some(profile) => Ok(stored_contents(profile, pair.reference, &wanted)),
         }
     };
-    let (a, b) = tokio::try_join!(reference, contents(reader, (request, pair.current), &wanted))?;
+    let (a, b) = tokio::try_join!(reference, contents(readers[1], (request, pair.current), &wanted))?;
     let rows = Rows { reference: a.rows, current: b.rows };
     let mut compared = Compared { rows, columns: Vec::new(), skipped: Vec::new() };
     for (i, name) in wanted.iter().enumerate() {

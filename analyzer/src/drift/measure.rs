@@ -113,7 +113,10 @@ pub(super) struct Location {
 /// What is read, and for whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan<'a> {
+    /// For statements over both sides.
     pub(super) reader: &'a Reader,
+    /// For those over one side alone: that of the reference may keep what it is answered.
+    pub(super) readers: [&'a Reader; 2],
     pub(super) request: &'a DriftRequest,
     pub(super) segments: &'a SegmentKeys,
     /// Rows of each side that are read; none of a reference that a profile stands for.

@@ -6,7 +6,7 @@ use windvane_store::baselines::{self, Baseline, Saved};
 use windvane_store::populations::{
     self, Detail, Population, PopulationColumn, PredictionFilter, ProfileRow, Question, SegmentKeys, Storage,
 };
-use windvane_store::{ReadError, Reader, Store};
+use windvane_store::{KeptAnswers, ReadError, Reader, Store};
 use windvane_types::baseline::{Profile, SCHEMA};
 use windvane_types::drift::Kind;
 use windvane_types::span::{ReferenceKind, Span};
@@ -46,6 +46,8 @@ pub struct Opened {
     pub reference: Population,
     /// The profile that stands for the reference.
     pub baseline: Option<Arc<Profile>>,
+    /// What was answered of the reference's rows before.
+    pub answers: Option<KeptAnswers>,
     /// The window.
     pub current: Population,
     /// The reference in event time.
@@ -105,7 +107,7 @@ pub async fn open(store: &Store, asked: Asked<'_>) -> Result<Opened, OpenError> 
         }
     };
     let reference = side(&reader, asked.deployment, reference_span, asked.stored_before_us).await?;
-    Ok(Opened { reference, baseline: None, current, reference_span, read_again: None })
+    Ok(Opened { reference, baseline: None, answers: None, current, reference_span, read_again: None })
 }
 
 /// Opens one span of predictions.
@@ -156,6 +158,7 @@ async fn open_baseline(
     let opened = |reference, profile: Option<Profile>, read_again| Opened {
         reference,
         baseline: profile.map(Arc::new),
+        answers: None,
         current,
         reference_span: span,
         read_again,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use windvane_stats::correction::Correction;
+use windvane_store::KeptAnswers;
 use windvane_store::populations::Population;
 use windvane_types::baseline::Profile;
 
@@ -20,6 +21,8 @@ pub struct DriftRequest {
     pub current: Population,
     /// The profile that stands for the rows of the reference; it must answer what is asked ([`super::unanswered`]).
     pub baseline: Option<Arc<Profile>>,
+    /// What was answered of the reference before, as long as its rows are the same ones.
+    pub answers: Option<KeptAnswers>,
     /// The columns; all of them where `None`.
     pub columns: Option<Vec<String>>,
     /// The methods; the default ones of each kind where `None`.

@@ -72,7 +72,7 @@ impl DriftMonitor {
             stored_before_us: attempt.now_us,
             wanted,
         };
-        let Opened { mut reference, baseline, mut current, reference_span, .. } =
+        let Opened { mut reference, baseline, answers, mut current, reference_span, .. } =
             self.fixed.open(&bounded, asked).await?;
         let mut notes = vec![self.watched.cut_by(&self.segment_by, &mut [&mut reference, &mut current])];
         // A window without predictions has no columns, and none of them is unknown.
@@ -90,6 +90,7 @@ impl DriftMonitor {
             reference,
             current,
             baseline,
+            answers,
             columns: self.columns.clone().filter(|_| !empty),
             methods: self.methods.clone().filter(|_| !empty),
             bins: self.bins,

@@ -100,7 +100,7 @@ async fn moments<'a>(scan: &Scan<'a>, column: &Column, side: usize) -> Result<Mo
     let mut rows: Vec<Option<VectorRow>> = vec![None; scan.segment_count()];
     if let Some(asked) = &column.sides[side] {
         let vector = Vector { population, column: asked, segments: scan.segments };
-        let answered: Vec<VectorRow> = scan.reader.rows(&populations::vector_moments(vector)).await?;
+        let answered: Vec<VectorRow> = scan.readers[side].rows(&populations::vector_moments(vector)).await?;
         for row in answered {
             let segment = row.segment as usize;
             if let Some(place) = rows.get_mut(segment) {
@@ -135,7 +135,8 @@ async fn sample(scan: &Scan<'_>, column: &Column, moments: &Moments<'_>) -> Resu
     let sampled = Sampled { rows_max: rows_max as u64, available: &available, seed: scan.request.seed };
     let vector = Vector { population: moments.population, column: asked, segments: scan.segments };
     let statement = populations::vector_sample(vector, sampled);
-    let read = scan.reader.fold(&statement, "RowBinary", SampleRows::new(Samples(samples))).await?;
+    let reader = scan.readers[moments.side];
+    let read = reader.fold(&statement, "RowBinary", SampleRows::new(Samples(samples))).await?;
     Ok(read.sink.0)
 }
 

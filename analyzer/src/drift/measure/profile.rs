@@ -78,7 +78,7 @@ pub(super) async fn profiles(
             return Ok(vec![counted]);
         }
     }
-    let rows: Vec<ProfileRow> = scan.reader.rows(&populations::profile(population, question)).await?;
+    let rows: Vec<ProfileRow> = scan.readers[side].rows(&populations::profile(population, question)).await?;
     for row in rows {
         let Some(profile) = profiles.get_mut(row.segment as usize) else { continue };
         let mut answered = row.columns.into_iter();

@@ -48,7 +48,7 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
     let mut rows = SortedRows::new(scan.segment_count(), asked.len());
     if !asked.is_empty() {
         let statement = populations::sorted(population, &asked, scan.segments);
-        rows = scan.reader.fold(&statement, "RowBinary", rows).await?;
+        rows = scan.readers[side].fold(&statement, "RowBinary", rows).await?;
     }
     for values in &mut rows.values {
         let mut answered = std::mem::take(values).into_iter();

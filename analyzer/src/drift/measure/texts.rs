@@ -100,7 +100,7 @@ async fn lengths(scan: &Scan<'_>, column: &Column, side: usize) -> Result<Vec<(u
     if let Some(asked) = &column.sides[side] {
         let population = [&scan.request.reference, &scan.request.current][side];
         let text = Text { population, column: asked, segments: scan.segments };
-        let rows: Vec<TextRow> = scan.reader.rows(&populations::text_lengths(text)).await?;
+        let rows: Vec<TextRow> = scan.readers[side].rows(&populations::text_lengths(text)).await?;
         for row in rows {
             if let Some(place) = lengths.get_mut(row.segment as usize) {
                 *place = (row.texts, row.length.0, row.length_variance.0);
@@ -136,6 +136,7 @@ async fn sample(
     let sampled = Sampled { rows_max: rows_max as u64, available, seed: scan.request.seed };
     let text = Text { population, column: asked, segments: scan.segments };
     let statement = populations::text_sample(text, sampled);
-    let read = scan.reader.fold(&statement, "RowBinary", SampleRows::new(Samples(samples))).await?;
+    let reader = scan.readers[side];
+    let read = reader.fold(&statement, "RowBinary", SampleRows::new(Samples(samples))).await?;
     Ok(read.sink.0)
 }

@@ -1,0 +1,158 @@
+//! Answers that are kept: what statements over rows that do not change have said, so that they need not be run again.
+//!
+//! Only the caller knows whether the rows behind a statement are still the same ones; where they are not it begins with none. Answers
+//! that a whole turn did not ask for are forgotten; beyond the bound, new ones are not kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+use crate::client::rows_from_json;
+use crate::{Consume, Statement, Store, StoreError};
+
+/// Answers to statements, by their text. Clones share them.
+#[derive(Debug, Clone)]
+pub struct KeptAnswers(Arc<Mutex<Answers>>);
+
+/// The text of a statement and the format of its answer.
+type Asked = (String, &'static str);
+
+#[derive(Debug)]
+struct Answers {
+    by_statement: HashMap<Asked, Answer>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Answer {
+    bytes: Arc<[u8]>,
+    /// Whether it was asked for since the turn began.
+    is_used: bool,
+}
+
+impl KeptAnswers {
+    /// None yet; at most so many bytes of answers and the texts of their statements.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self(Arc::new(Mutex::new(Answers { by_statement: HashMap::new(), bytes: 0, bytes_max })))
+    }
+
+    /// Begins a turn: what the one before did not ask for is forgotten.
+    pub fn turn(&self) {
+        let mut answers = self.lock();
+        answers.by_statement.retain(|_, answer| std::mem::take(&mut answer.is_used));
+        answers.bytes = answers.by_statement.iter().map(|(asked, answer)| size(asked, &answer.bytes)).sum();
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&self) {
+        let mut answers = self.lock();
+        answers.by_statement.clear();
+        answers.bytes = 0;
+    }
+
+    /// The rows of a statement, from the store where they are not kept.
+    pub(crate) async fn rows<T: DeserializeOwned>(
+        &self,
+        store: &Store,
+        statement: &Statement,
+    ) -> Result<Vec<T>, StoreError> {
+        let asked = (statement.sql().to_owned(), "JSONEachRow");
+        if let Some(answer) = self.find(&asked) {
+            return rows_from_json(&answer);
+        }
+        let answer = store.answer(statement, asked.1).await?;
+        self.keep(asked, &answer);
+        rows_from_json(&answer)
+    }
+
+    /// Hands an answer to a consumer, from the store where it is not kept.
+    pub(crate) async fn fold<C: Consume>(
+        &self,
+        store: &Store,
+        (statement, format): (&Statement, &'static str),
+        mut consumer: C,
+    ) -> Result<C, StoreError> {
+        let asked = (statement.sql().to_owned(), format);
+        if let Some(answer) = self.find(&asked) {
+            consumer.consume(&answer);
+            return Ok(consumer);
+        }
+        let bytes_max = self.lock().bytes_max;
+        let (mut answer, mut is_whole) = (Vec::new(), true);
+        let consume = |chunk: &[u8]| {
+            consumer.consume(chunk);
+            is_whole = is_whole && answer.len() + chunk.len() <= bytes_max;
+            if is_whole {
+                answer.extend_from_slice(chunk);
+            } else {
+                answer = Vec::new();
+            }
+        };
+        store.fold(statement, format, consume).await?;
+        if is_whole {
+            self.keep(asked, &answer);
+        }
+        Ok(consumer)
+    }
+
+    fn find(&self, asked: &Asked) -> Option<Arc<[u8]>> {
+        let mut answers = self.lock();
+        let answer = answers.by_statement.get_mut(asked)?;
+        answer.is_used = true;
+        Some(Arc::clone(&answer.bytes))
+    }
+
+    fn keep(&self, asked: Asked, answer: &[u8]) {
+        let mut answers = self.lock();
+        let bytes = size(&asked, answer);
+        let is_kept = answers.by_statement.contains_key(&asked);
+        if is_kept || answers.bytes.saturating_add(bytes) > answers.bytes_max {
+            return;
+        }
+        answers.bytes += bytes;
+        answers.by_statement.insert(asked, Answer { bytes: answer.into(), is_used: true });
+    }
+
+    /// Nothing that holds the lock can fail half-way.
+    fn lock(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size((statement, _): &Asked, answer: &[u8]) -> usize {
+    statement.len() + answer.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KeptAnswers;
+
+    fn asked(text: &str) -> (String, &'static str) {
+        (text.to_owned(), "RowBinary")
+    }
+
+    #[test]
+    fn answers_are_kept_up_to_the_bound_and_as_long_as_each_turn_asks_for_them() {
+        let kept = KeptAnswers::new(10);
+        kept.keep(asked("ab"), b"123");
+        kept.keep(asked("cd"), b"45");
+        kept.keep(asked("ef"), b"6");
+        let found = |text: &str| kept.find(&asked(text)).map(|bytes| bytes.to_vec());
+        assert_eq!(found("ab").as_deref(), Some(&b"123"[..]));
+        assert_eq!(found("ef"), None, "beyond ten bytes");
+        assert_eq!(kept.find(&("ab".to_owned(), "JSONEachRow")), None, "another format");
+        kept.turn();
+        assert_eq!(found("cd").as_deref(), Some(&b"45"[..]), "kept in the turn before");
+        kept.turn();
+        assert_eq!(found("ab"), None, "the turn before did not ask for it");
+        kept.keep(asked("ef"), b"6");
+        assert_eq!(found("ef").as_deref(), Some(&b"6"[..]), "there is room again");
+        kept.clear();
+        assert_eq!(found("cd"), None);
+        kept.keep(asked("gh"), b"12345678");
+        assert!(found("gh").is_some(), "nothing is counted any more");
+    }
+}
