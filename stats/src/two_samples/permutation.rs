@@ -174,9 +174,17 @@ impl NullEffects {
     pub fn p_value(&self, effect: f64) -> Option<f64> {
         match self.largest.partition_point(|null| null * Self::ABOVE > effect) {
             0 => None,
-            reached if reached == EFFECTS_KEPT => Some(1.0),
+            reached if reached == self.largest.len() => Some(1.0),
             reached => Some((reached + 1) as f64 / (self.relabellings + 1) as f64),
         }
+    }
+
+    /// The largest effect alone, whatever the level: for cells that were chosen by looking at one side, where labels that say nothing
+    /// reach less than chance does.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.largest.truncate(1);
+        self
     }
 
     /// The smallest p-value that the relabellings can give.
@@ -450,6 +458,9 @@ mod tests {
         assert_eq!(nulls.p_value(99.5), Some(2.0 / 5_000.0));
         assert_eq!(nulls.p_value(1.0), Some(1.0), "more than are kept");
         assert_eq!(of(EFFECTS_KEPT, 99).floor(0.001), 100.0 * NullEffects::ABOVE, "too few for the level");
+        let strict = nulls.strict();
+        assert_eq!((strict.floor(0.05), strict.p_value(99.5)), (100.0 * NullEffects::ABOVE, Some(1.0)));
+        assert_eq!(strict.p_value(100.5), None);
     }
 
     #[test]

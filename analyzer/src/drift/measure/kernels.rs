@@ -18,7 +18,8 @@ use windvane_stats::{
     missing_rate::missing_rate,
     mmd::{self, mmd},
     new_categories::new_categories,
-    permutation, t_test,
+    permutation::{self, NullEffects},
+    t_test,
     walk::Walked,
     wasserstein,
 };
@@ -137,6 +138,9 @@ impl Numbers<'_> {
         let tested = closed.as_ref().unwrap_or(&cells);
         let measured =
             discrete(Asked { method, compat: self.compat, alpha: self.alpha, tested }, &cells, rng);
+        // The reference has nothing beyond its own ends, so that labels exchanged over these bins reach less than chance does.
+        let null_effects = measured.null_effects.map(NullEffects::strict);
+        let measured = Measured { null_effects, ..measured };
         let relabelled = matches!(
             method,
             Method::JensenShannon | Method::Hellinger | Method::TotalVariation | Method::LInfinity
