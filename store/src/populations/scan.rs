@@ -66,18 +66,27 @@ pub struct SegmentRow {
     pub current: u64,
 }
 
-/// Asks for all segments that `names` cut, the largest first, at most `limit` of them.
+/// Asks for all segments that `names` cut, one or more of them, the largest first, at most `limit` segments. Rows are counted by the values of
+/// the columns, so that only the values that there are become keys.
 ///
 /// `None` where one of the populations cannot be cut by these columns.
 #[must_use]
 pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statement> {
-    let keys = SegmentKeys { names: names.to_vec(), keys: Vec::new() };
+    let places: Vec<String> = (0..names.len()).map(|i| format!("wv_k{i}")).collect();
+    let places = places.join(", ");
     let side = |population: &Population, a: u8, b: u8| {
         if population.without_columns {
             return Some(format!("SELECT '' AS key, {a} AS a, {b} AS b WHERE 0"));
         }
-        let key = keys.key(population)?;
-        Some(format!("SELECT {key} AS key, {a} AS a, {b} AS b FROM {}", population.segments_from(names)))
+        let value = |(i, name): (usize, &String)| {
+            population.segment_expression(name).map(|Sql(sql)| format!("{sql} AS wv_k{i}"))
+        };
+        let values: Option<Vec<String>> = names.iter().enumerate().map(value).collect();
+        let (values, from) = (values?.join(", "), population.segments_from(names));
+        Some(format!(
+            "SELECT toJSONString([{places}]) AS key, {a} * wv_rows AS a, {b} * wv_rows AS b FROM \
+             (SELECT {values}, count() AS wv_rows FROM {from} GROUP BY {places})"
+        ))
     };
     Some(Statement::new(format!(
         "SELECT key, sum(a) AS reference, sum(b) AS current FROM ({} UNION ALL {}) GROUP BY key \
