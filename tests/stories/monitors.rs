@@ -159,13 +159,7 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
     a_column_is_text_where_the_monitor_says_so(&service);
     an_arm_that_no_prediction_has_fails_no_run(&service);
-    for (monitor, once, more) in [
-        ("fixed", "a fixed reference is kept", &[][..]),
-        ("within", "a fixed reference is read anew", &["--segment-by", "region", "--text", "c"][..]),
-    ] {
-        let asked = (monitor, once, [&["--reference", first_hour.as_str()][..], more].concat());
-        a_fixed_reference_is_read_once_and_finds_what_its_rows_find(&service, &asked, now);
-    }
+    fixed_references_are_read_once(&service, &first_hour, now);
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
@@ -186,6 +180,16 @@ fn a_column_is_text_where_the_monitor_says_so(service: &Service) {
 /// The start of an hour, so many before this one.
 fn shown(this_hour: i64, ago: i64) -> String {
     windvane_types::span::shown(this_hour - ago * HOUR_US)
+}
+
+fn fixed_references_are_read_once(service: &Service, first_hour: &str, now: i64) {
+    for (monitor, once, more) in [
+        ("fixed", "a fixed reference is kept", &[][..]),
+        ("within", "a fixed reference is read anew", &["--segment-by", "region", "--text", "c"][..]),
+    ] {
+        let asked = (monitor, once, [&["--reference", first_hour][..], more].concat());
+        a_fixed_reference_is_read_once_and_finds_what_its_rows_find(service, &asked, now);
+    }
 }
 
 fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(
