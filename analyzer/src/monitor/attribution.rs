@@ -52,6 +52,7 @@ impl AttributionMonitor {
             wanted: Wanted { columns: None, methods: None, segments: false, special: true },
         };
         let Opened { reference, current, .. } = drift::open(&bounded, asked).await?;
+        let is_empty = reference.without_columns || current.without_columns;
         let request = AttributionRequest {
             reference,
             current,
@@ -63,9 +64,12 @@ impl AttributionMonitor {
         };
         let document = match attribution::run(&Reader::Store(bounded), &request).await {
             Ok(document) => document,
-            // A window, or its reference, may be without attributions.
-            Err(AttributionError::NoColumns { .. } | AttributionError::UnknownColumn { .. }) => {
-                return Ok(Outcome { verdict: "insufficient_data".to_owned(), ..Outcome::default() });
+            // A window, or its reference, may be without attributions; where it has predictions, a name may be misspelt.
+            Err(AttributionError::NoColumns { prefix }) => {
+                return Ok(without(is_empty, format!("columns: no numeric feature begins with {prefix}")));
+            }
+            Err(AttributionError::UnknownColumn { column }) => {
+                return Ok(without(is_empty, format!("columns: no prediction has {column}")));
             }
             Err(error) => return Err(error.into()),
         };
@@ -80,4 +84,10 @@ impl AttributionMonitor {
             answer: Some(Answer::Attribution(Box::new(document))),
         })
     }
+}
+
+/// A window that cannot be judged, with a note unless it has no rows at all.
+fn without(is_empty: bool, note: String) -> Outcome {
+    let note = if is_empty { String::new() } else { note };
+    Outcome { verdict: "insufficient_data".to_owned(), note, ..Outcome::default() }
 }

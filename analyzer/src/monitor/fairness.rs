@@ -9,6 +9,7 @@ use windvane_store::populations::{self, OUTCOME};
 use windvane_store::{Reader, Store, findings};
 
 use super::job::{Answer, Attempt, Outcome};
+use super::watched::together;
 use super::{JobError, Reopen, Watched};
 use crate::drift::{self, OpenError};
 use crate::fairness::{self, FairnessError, FairnessRequest};
@@ -85,9 +86,14 @@ impl FairnessMonitor {
         let document = match fairness::run(&reader, &request).await {
             Ok(document) => document,
             // A window without the group that others are compared with says nothing.
-            Err(FairnessError::NoGroup { .. }) => {
+            Err(FairnessError::NoGroup { values }) => {
                 findings::fairness::empty(store, &run).await.map_err(JobError::Write)?;
                 let verdict = "insufficient_data".to_owned();
+                let absent = match request.population.without_columns {
+                    true => String::new(),
+                    false => format!("reference_group: no prediction is of {}", values.join(", ")),
+                };
+                let note = together(vec![note, absent]);
                 return Ok(Outcome { verdict, note, ..Outcome::default() });
             }
             Err(error) => return Err(error.into()),
