@@ -18,6 +18,7 @@ mod health;
 pub mod inference;
 mod judge;
 pub mod metric;
+mod opened;
 mod quantiles;
 mod request;
 mod sequence_method;

@@ -47,6 +47,7 @@ async fn of_file(rows: &Rows, options: &Options) -> Result<Document, Failure> {
     let request = ExperimentRequest {
         population,
         whole: None,
+        alone: None,
         arms: None,
         unit: rows.unit.clone(),
         arm: rows.arm.clone(),

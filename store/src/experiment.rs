@@ -3,6 +3,7 @@
 //! Rows are summed by unit first and units by arm then, in one statement. Where every unit has one row ([`probe`] tells) the
 //! first step is left out. Names and values come from users: each is quoted where it enters the text.
 
+mod alone;
 mod around;
 mod complete;
 mod exposed;
@@ -18,6 +19,7 @@ mod timing;
 mod units;
 mod whole;
 
+pub use alone::{Alone, alone};
 pub use around::{AroundRow, around};
 pub use complete::{Complete, FooterRow, complete, footer, units_lie_close, value_is_missing};
 pub use extremes::{Centred, ExtremesRow, extremes};

@@ -55,6 +55,23 @@ source = "predictions"
 model = "shop"
 column = "latency_us"
 better = "lower"
+[experiments.singles]
+control = "A"
+exposures = "predictions"
+window = "1d"
+segment_by = ["region"]
+segment_units_min = 10
+novelty = true
+[experiments.singles.metrics.waited]
+source = "predictions"
+model = "shop"
+column = "latency_us"
+better = "lower"
+[experiments.singles.metrics.failed]
+type = "proportion"
+source = "predictions"
+model = "shop"
+column = "errors"
 "#;
 
 fn windvane(service: &Service, words: &[&str]) -> Output {
@@ -140,7 +157,7 @@ fn events() -> [(&'static str, String); 4] {
         line(
             &mut predictions,
             format!(
-                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{},"arms":{{"parts":"{arm}"}}{tags}}}"#,
+                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{},"arms":{{"parts":"{arm}","singles":"{arm}"}}{tags}}}"#,
                 100 + i
             ),
         );
@@ -228,6 +245,7 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     assert_eq!(unknown.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are checkout"));
     segments_are_those_of_a_file_with_the_same_rows(&service);
+    units_with_one_prediction_each_are_those_of_a_file(&service);
     segments_and_strata_of_exposures_are_those_of_the_days_before(&service);
     what_cuts_nothing_is_told(&service);
     a_quantile_is_planned_and_tried_out_with_its_own_rows(&service);
@@ -300,6 +318,33 @@ fn segments_are_those_of_a_file_with_the_same_rows(service: &Service) {
     let kept = "SELECT segment_value, count() FROM experiment_findings FINAL \
                 WHERE experiment = 'parts' AND segment_key = 'region' GROUP BY segment_value ORDER BY segment_value";
     assert_eq!(query(service, kept), "\t4\neast\t4\nwest\t4");
+}
+
+/// Every unit has one prediction of the model, which exposes it: the store puts nothing together by unit, and says the same.
+fn units_with_one_prediction_each_are_those_of_a_file(service: &Service) {
+    let stored = windvane(service, &["experiment", "singles", "--no-record", "--format", "json"]);
+    assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
+    let stored: Value = serde_json::from_slice(&stored.stdout).unwrap();
+    let folder = Folder::new();
+    let file = folder.file("singles.csv", rows().split("both").next().unwrap());
+    let asked = ["--metric", "waited:mean:lower", "--segment-by", "region", "--segment-min", "10"];
+    let expected = over(&file, &[&asked[..], &["--format", "json"]].concat()).document();
+    for same in ["arms", "srm", "segments_left_out", "units_in_several_arms"] {
+        assert_eq!(stored[same], expected[same], "{same}: {stored}");
+    }
+    let agrees = |found: &Value, wanted: &Value| {
+        let found = found.as_array().unwrap().iter().find(|found| found["metric"] == "waited").unwrap();
+        for same in ["n", "n_control", "mean", "mean_control", "absolute", "relative", "missing"] {
+            assert_eq!(found[same], wanted[0][same], "{same}: {found}");
+        }
+    };
+    agrees(&stored["comparisons"], &expected["comparisons"]);
+    let (found, wanted) = (stored["segments"].as_array().unwrap(), expected["segments"].as_array().unwrap());
+    assert_eq!((found.len(), wanted.len()), (3, 3), "{stored}");
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert_eq!((&found["segment"], &found["arms"]), (&wanted["segment"], &wanted["arms"]));
+        agrees(&found["comparisons"], &wanted["comparisons"]);
+    }
 }
 
 /// Regions that predictions tell after the exposures do not count, because an arm may have made them.

@@ -13,6 +13,7 @@ use super::{
     forms::{self, Summed},
     gather::{self, Scan},
     metric::Measured,
+    opened,
     quantiles::{self, Quantiles},
     request::ExperimentRequest,
 };
@@ -90,7 +91,7 @@ async fn timed(scan: &Scan<'_>, request: &ExperimentRequest) -> Result<Option<Ti
         received: received.as_ref().map(|(column, _)| column.as_str()),
     };
     let timing = experiment::timing_columns(&request.population, columns)
-        .map_err(|fault| gather::column(request, fault))?;
+        .map_err(|fault| opened::column(request, fault))?;
     let late_after_us = received.as_ref().map_or(0, |(_, after)| *after);
     let question = scan.question(&scan.opened.measures, &[]);
     let rows = scan.reader.rows(&experiment::timing(question, &timing, late_after_us)).await?;
@@ -135,7 +136,7 @@ fn frame(
     timestamp: Option<&str>,
 ) -> Result<Frame, ExperimentError> {
     let columns = FrameColumns { unit: &request.unit, arm: &request.arm, segment_by, timestamp };
-    experiment::frame(&request.population, &columns).map_err(|fault| gather::column(request, fault))
+    experiment::frame(&request.population, &columns).map_err(|fault| opened::column(request, fault))
 }
 
 /// The rows of one frame, with the forms of the whole.

@@ -4,8 +4,8 @@ use windvane_stats::experiment::quantile::QuantileArm;
 use windvane_store::{
     ReadError, Reader,
     experiment::{
-        self, ARMS_MAX, ColumnFault, Complete, FooterRow, Form, Frame, FrameColumns, Measure, ProbeRow,
-        Question, SumsRow, UnitQuantilesRow, UnitsAre,
+        self, ARMS_MAX, Alone, Complete, Form, Frame, Measure, ProbeRow, Question, SumsRow, UnitQuantilesRow,
+        UnitsAre,
     },
 };
 
@@ -13,13 +13,20 @@ use super::{
     Cap, ExperimentError, Metric, cuts,
     facts::{ArmFacts, Facts, Parts},
     forms::{Summed, metric_facts, origins, with_covariate},
-    metric::{Before, Measured},
+    metric::Measured,
+    opened::{Opened, Probed, open, probed},
     quantiles,
     request::{ExperimentRequest, Rule},
 };
 
 /// Everything that the rows say, of the population that answers faster where that is enough.
 pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Result<Facts, ExperimentError> {
+    match alone(reader, request).await {
+        Ok(Some(facts)) => return Ok(facts),
+        Ok(None) => {}
+        Err(ExperimentError::Read(error)) if experiment::too_many_units(&error) => {}
+        Err(error) => return Err(error),
+    }
     if let Some(population) = &request.whole {
         let whole = ExperimentRequest { population: population.clone(), ..request.clone() };
         match gathered(reader, &whole).await {
@@ -33,6 +40,20 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
     Ok(gathered(reader, request).await?.facts)
 }
 
+/// The same where every unit has a single row; `None` where one has more.
+async fn alone(reader: &Reader, request: &ExperimentRequest) -> Result<Option<Facts>, ExperimentError> {
+    let Some(Alone { asked, population }) = &request.alone else { return Ok(None) };
+    let alone =
+        ExperimentRequest { population: population.clone(), arms: Some(asked.clone()), ..request.clone() };
+    let probed = probed(reader, &alone).await?;
+    if probed.units_are() == UnitsAre::Repeated {
+        return Ok(None);
+    }
+    let found = summed_up(reader, &alone, &probed).await?;
+    // Rows that came between the two statements may be those of units that have some already.
+    Ok((found.facts.units == probed.probe.rows).then_some(found.facts))
+}
+
 /// What one population says.
 struct Gathered {
     facts: Facts,
@@ -41,34 +62,18 @@ struct Gathered {
 }
 
 async fn gathered(reader: &Reader, request: &ExperimentRequest) -> Result<Gathered, ExperimentError> {
-    let mut opened = open(request)?;
-    opened.ask_footer(reader, request).await;
-    let probe = opened.probe(reader, request).await?;
-    let probe = probe.into_iter().next().ok_or(ExperimentError::OneArm { known: Vec::new() })?;
-    for (measure, unreadable) in opened.measures.iter().zip(&probe.unreadable) {
-        if unreadable.values > 0 {
-            return Err(ExperimentError::NotNumbers {
-                column: measure.name.clone(),
-                values: unreadable.values,
-                example: unreadable.example.chars().take(40).collect(),
-            });
-        }
-    }
-    if probe.unassigned == 0 {
-        opened.trust_assignment();
-    }
-    let found = arms_of(&probe, request)?;
-    let scan = Scan {
-        reader,
-        opened: &opened,
-        frame: &opened.frame,
-        arms: &found,
-        units_are: if probe.units == probe.rows - probe.unassigned {
-            UnitsAre::Single
-        } else {
-            UnitsAre::Repeated
-        },
-    };
+    let probed = probed(reader, request).await?;
+    summed_up(reader, request, &probed).await
+}
+
+async fn summed_up(
+    reader: &Reader,
+    request: &ExperimentRequest,
+    probed: &Probed,
+) -> Result<Gathered, ExperimentError> {
+    let Probed { opened, probe } = probed;
+    let found = arms_of(probe, request)?;
+    let scan = Scan { reader, opened, frame: &opened.frame, arms: &found, units_are: probed.units_are() };
     let sums = scan.sums(&request.metrics).await?;
     let quantiles = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
     let arms = weighed(&sums, &found, &request.rule)?;
@@ -111,110 +116,6 @@ pub(super) async fn quantile_of_all(
     let sums = scan.sums(&request.metrics).await?;
     let found = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
     Ok(found.into_values().flatten().next().flatten())
-}
-
-/// The fault of a column, with the columns that there are.
-pub(super) fn column(request: &ExperimentRequest, fault: ColumnFault) -> ExperimentError {
-    let known = request.population.columns.iter().map(|column| column.name.clone()).collect();
-    ExperimentError::Column { fault, known }
-}
-
-/// The columns of a request, found.
-pub(super) struct Opened {
-    frame: Frame,
-    pub(super) measures: Vec<Measure>,
-    /// One entry a metric.
-    pub(super) places: Vec<Places>,
-    /// The same rows and numbers where the footer of their file says which are all there: these are summed in half the time.
-    complete: Option<Complete>,
-}
-
-impl Opened {
-    /// Asks the footer of a Parquet file what the rows would have to be asked else.
-    async fn ask_footer(&mut self, reader: &Reader, request: &ExperimentRequest) {
-        let columns = columns(request);
-        let Some(asked) = experiment::footer(&request.population, &columns, &self.measures) else { return };
-        // Without a footer that can be read the rows are asked; what is wrong with the file they say better.
-        let footer: Vec<FooterRow> = reader.rows(&asked).await.unwrap_or_default();
-        if experiment::units_lie_close(&request.population, &request.unit, &footer) {
-            self.frame.trust_close_units();
-        }
-        self.complete =
-            experiment::complete(&request.population, (&self.frame, &columns), &self.measures, &footer);
-    }
-
-    /// Leaves out no rows from here on.
-    fn trust_assignment(&mut self) {
-        self.frame.trust_assignment();
-        if let Some(complete) = &mut self.complete {
-            complete.frame.trust_assignment();
-        }
-    }
-
-    /// Asks for the arms, and whether each unit has one row.
-    async fn probe(
-        &mut self,
-        reader: &Reader,
-        request: &ExperimentRequest,
-    ) -> Result<Vec<ProbeRow>, ExperimentError> {
-        if let Some(complete) = self.complete.take() {
-            match reader.rows(&request.probe(&complete.frame, &complete.measures)).await {
-                Ok(rows) => {
-                    self.complete = Some(complete);
-                    return Ok(rows);
-                }
-                Err(error) if experiment::value_is_missing(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(reader.rows(&request.probe(&self.frame, &self.measures)).await?)
-    }
-}
-
-/// What says who, to which arm.
-fn columns(request: &ExperimentRequest) -> FrameColumns<'_> {
-    FrameColumns { unit: &request.unit, arm: &request.arm, segment_by: &[], timestamp: None }
-}
-
-/// Where the numbers of a metric are among the measures.
-#[derive(Clone, Copy)]
-pub(super) struct Places {
-    pub(super) value: usize,
-    other: Option<usize>,
-    before: Option<[usize; 2]>,
-}
-
-fn open(request: &ExperimentRequest) -> Result<Opened, ExperimentError> {
-    let population = &request.population;
-    let failed = |fault: ColumnFault| column(request, fault);
-    // An empty file has no columns that could be missing, and no arms.
-    if population.without_columns {
-        return Err(ExperimentError::OneArm { known: Vec::new() });
-    }
-    let frame = experiment::frame(population, &columns(request)).map_err(failed)?;
-    let mut measures: Vec<Measure> = Vec::new();
-    let mut place = |name: &str| -> Result<usize, ExperimentError> {
-        if let Some(place) = measures.iter().position(|measure| measure.name == name) {
-            return Ok(place);
-        }
-        measures.push(experiment::measure(population, name).map_err(failed)?);
-        Ok(measures.len() - 1)
-    };
-    let mut places = Vec::new();
-    for metric in &request.metrics {
-        let other = match &metric.measured {
-            Measured::Ratio { denominator } => Some(denominator),
-            Measured::Mean | Measured::Proportion => metric.covariate.as_ref().or(request.covariate.as_ref()),
-            Measured::Quantile { .. } => None,
-        };
-        let other = other.map(|name| place(name)).transpose()?;
-        let before = match &metric.before {
-            Some(Before { numerator, denominator }) => Some([place(numerator)?, place(denominator)?]),
-            None => None,
-        };
-        places.push(Places { value: place(&metric.name)?, other, before });
-    }
-    Ok(Opened { frame, measures, places, complete: None })
 }
 
 /// The arms that have rows, by name.

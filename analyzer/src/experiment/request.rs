@@ -3,7 +3,7 @@
 use windvane_stats::{correction::Correction, experiment::effect::Alternative};
 use windvane_store::{
     Statement,
-    experiment::{self, Frame, Measure},
+    experiment::{self, Alone, Frame, Measure},
     populations::Population,
 };
 
@@ -20,6 +20,8 @@ pub struct ExperimentRequest {
     pub population: Population,
     /// The same rows where all records of every unit count, which is asked first because it answers faster, and says whether they do.
     pub whole: Option<Population>,
+    /// The same rows where every unit has a single one, which is asked before that.
+    pub alone: Option<Alone>,
     /// Tells the arms where the population is known to have one row a unit; `None` where the rows have to be asked.
     pub arms: Option<Statement>,
     /// The column that says who or what was assigned.

@@ -8,7 +8,7 @@ use windvane_store::{
     Reader,
     experiment::{
         ARM, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When, Without,
-        arms_of_units, stored, whole,
+        alone, arms_of_units, stored, whole,
     },
 };
 use windvane_types::experiment::Document;
@@ -350,6 +350,7 @@ pub(super) fn request(
     Ok(ExperimentRequest {
         population,
         whole: whole(&exposed, &recorded),
+        alone: alone(&exposed, &recorded),
         arms: recorded.of_units().then(|| arms_of_units(&exposed, &recorded)),
         unit: UNIT.to_owned(),
         arm: ARM.to_owned(),
