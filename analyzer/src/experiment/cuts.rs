@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use windvane_stats::experiment::sums::Sums;
 use windvane_store::experiment::{
     self, Centred, ExtremesRow, Form, Frame, FrameColumns, Question, SegmentRow, SumsRow, TimingColumns,
+    UnitsAre,
 };
 
 use super::{
@@ -171,7 +172,7 @@ impl Cutter<'_> {
             let own: Vec<SumsRow> = rows.iter().filter(|row| row.segment == segment).cloned().collect();
             let summed = self.centred(&segment, own).await?;
             // Quantiles are of rows, whose order the sums do not tell: each segment's rows are asked for their own.
-            let frame = self.frame.of_segment(&segment, question.units_are);
+            let frame = self.frame.of_segment(&segment, self.told_by(question.units_are));
             let scan = self.scan.over(&frame);
             let quantiles = quantiles::quantiles(&scan, &self.request.metrics, &summed.rows).await?;
             let mut facts = self.facts(&summed, &quantiles)?;
@@ -180,6 +181,15 @@ impl Cutter<'_> {
         }
         parts.sort_by(|a, b| a.values.cmp(&b.values));
         Ok((parts, left_out))
+    }
+
+    /// Whether each row tells the segment of its unit, or only all of a unit's rows do. Over the store each does.
+    fn told_by(&self, units_are: UnitsAre) -> UnitsAre {
+        let of_unit = |name: &String| name.ends_with(experiment::SEGMENT);
+        match self.request.cuts.segment_by.iter().all(of_unit) {
+            true => UnitsAre::Single,
+            false => units_are,
+        }
     }
 
     /// The sums of one segment, taken again around its own means where those of all units cost too many digits.
