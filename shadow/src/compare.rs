@@ -264,3 +264,6 @@ impl Noise {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
