@@ -25,6 +25,8 @@ pub struct Gate {
     pub version: Option<String>,
     /// Only of this environment.
     pub environment: Option<String>,
+    /// Only those whose features and tags have these values, each as `NAME=VALUE`.
+    pub segment: Vec<String>,
     /// How far back from now they reach.
     pub window: Duration,
     /// From one verdict to the next.
@@ -61,6 +63,13 @@ fn gate(layers: &mut Layers, name: String) -> Option<Gate> {
     };
     let (champion, candidate) = (file("champion"), file("candidate"));
     let model = layers.required_text(&table, "model");
+    let segment = layers.texts(table.join("segment"));
+    if segment.iter().any(|word| word.split_once('=').is_none_or(|(name, _)| name.is_empty())) {
+        layers.contradiction(
+            table.join("segment"),
+            "each is a feature or a tag and its value, such as `carrier=UA`",
+        );
+    }
     Some(Gate {
         champion: champion?,
         candidate: candidate?,
@@ -69,6 +78,7 @@ fn gate(layers: &mut Layers, name: String) -> Option<Gate> {
         model: model?,
         version: layers.text(table.join("version")),
         environment: layers.text(table.join("environment")),
+        segment,
         window: layers.length(table.join("window"), Duration::from_secs(86_400)),
         every: layers.length(table.join("every"), Duration::from_secs(3_600)),
         sample: layers.integer(table.join("sample"), 5_000),

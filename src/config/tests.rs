@@ -169,6 +169,18 @@ fn a_monitor_needs_a_model_and_a_reference_and_has_a_default_for_the_rest() {
 }
 
 #[test]
+fn a_gate_asks_a_segment_by_names_and_values() {
+    let table = "[gates.delay-8]\nchampion = \"a.onnx\"\ncandidate = \"b.onnx\"\nmodel = \"delay\"\n";
+    let config = check(&format!("{table}segment = [\"carrier=UA\", \"lane=slow\"]\n")).unwrap();
+    assert_eq!(config.gates[0].segment, ["carrier=UA", "lane=slow"]);
+    assert!(check(table).unwrap().gates[0].segment.is_empty());
+    for segment in ["carrier", "=UA"] {
+        let told = faults(&format!("{table}segment = [{segment:?}]\n"));
+        assert!(told.contains("such as `carrier=UA`"), "{told}");
+    }
+}
+
+#[test]
 fn monitors_of_groups_and_of_attributions_say_what_they_take() {
     let table = "[monitors.fair]\nkind = \"fairness\"\nmodel = \"delay\"\n";
     let config = check(&format!(

@@ -192,6 +192,9 @@ fn words(gate: &Gate, fetching: Fetching) -> Vec<OsString> {
     if let Some(policy) = &gate.policy {
         flag("--policy", policy.into());
     }
+    for segment in &gate.segment {
+        flag("--segment", segment.into());
+    }
     for column in &gate.segment_by {
         flag("--segment-by", column.into());
     }
@@ -215,6 +218,7 @@ mod tests {
             model: "delay".to_owned(),
             version: Some("7".to_owned()),
             environment: Some("prod".to_owned()),
+            segment: vec!["lane=slow=ly".to_owned()],
             window: Duration::from_secs(21_600),
             every: Duration::from_secs(3_600),
             sample: 5_000,
@@ -237,6 +241,7 @@ mod tests {
             "\"21600s\"",
             "\"prod\"",
             "[\"carrier\", \"origin\"]",
+            "[(\"lane\", \"slow=ly\")]",
             "Cuda",
             "offline: true",
         ] {

@@ -44,6 +44,13 @@ pub const KEYS: &[Key] = &[
         about: "Only requests of this environment.",
     },
     Key {
+        path: "gates.<NAME>.segment",
+        kind: Kind::Texts { max: 8 },
+        default: "all requests",
+        example: "segment = [\"carrier=UA\"]",
+        about: "Only requests whose features and tags have these values, each as `NAME=VALUE`.",
+    },
+    Key {
         path: "gates.<NAME>.traffic",
         kind: Kind::Choice(&["store", "store:payloads", "store:features"]),
         default: "store",
