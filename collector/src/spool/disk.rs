@@ -17,8 +17,8 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     fn create(&self, name: &str) -> io::Result<Self::File>;
     /// An existing file, to be appended to.
     fn open(&self, name: &str) -> io::Result<Self::File>;
-    /// Appends up to `len` bytes from `offset`; fewer only at the end of the file.
-    fn read(&self, name: &str, offset: u64, len: usize, onto: &mut Vec<u8>) -> io::Result<()>;
+    /// Appends so many bytes from an offset; fewer only at the end of the file.
+    fn read(&self, name: &str, place: (u64, usize), onto: &mut Vec<u8>) -> io::Result<()>;
     /// The length of a file in bytes.
     fn len(&self, name: &str) -> io::Result<u64>;
     /// Removes a file. Durable only after [`Disk::sync_folder`].
@@ -114,7 +114,7 @@ impl Disk for RealDisk {
         Ok(self.file(OpenOptions::new().append(true).open(self.folder.join(name))?))
     }
 
-    fn read(&self, name: &str, offset: u64, len: usize, onto: &mut Vec<u8>) -> io::Result<()> {
+    fn read(&self, name: &str, (offset, len): (u64, usize), onto: &mut Vec<u8>) -> io::Result<()> {
         let file = File::open(self.folder.join(name))?;
         let held = onto.len();
         onto.resize(held + len, 0);

@@ -61,15 +61,18 @@ fn read_frames<D: Disk>(
     stretch: Range<u64>,
     visit: &mut dyn FnMut(&Header, &[u8]),
 ) -> io::Result<()> {
-    visit_stretch(stretch, CHUNK_BYTES, &mut |at, len, chunk| disk.read(name, at, len, chunk), visit)
+    visit_stretch(stretch, CHUNK_BYTES, &mut |place, chunk| disk.read(name, place, chunk), visit)
 }
+
+/// Appends so many bytes from an offset.
+type ReadPlace<'a> = dyn FnMut((u64, usize), &mut Vec<u8>) -> io::Result<()> + 'a;
 
 /// Visits the records of a stretch of which `read` appends so many bytes from a place. Each byte is read once: a record that does
 /// not end in a chunk waits there for the next one.
 fn visit_stretch(
     stretch: Range<u64>,
     chunk_bytes: usize,
-    read: &mut dyn FnMut(u64, usize, &mut Vec<u8>) -> io::Result<()>,
+    read: &mut ReadPlace<'_>,
     visit: &mut dyn FnMut(&Header, &[u8]),
 ) -> io::Result<()> {
     let (mut from, mut chunk) = (stretch.start, Vec::new());
@@ -80,7 +83,7 @@ fn visit_stretch(
         if len == 0 {
             return Ok(());
         }
-        read(at, len, &mut chunk)?;
+        read((at, len), &mut chunk)?;
         let is_last = len == left || chunk.len() < held + len;
         let consumed = visit_records(&chunk, is_last, visit);
         if is_last {
@@ -133,7 +136,7 @@ mod tests {
         }
         for size in 1..bytes.len() + 1 {
             let (mut seen, mut read) = (Vec::new(), 0);
-            let mut source = |at: u64, len: usize, chunk: &mut Vec<u8>| -> io::Result<()> {
+            let mut source = |(at, len): (u64, usize), chunk: &mut Vec<u8>| -> io::Result<()> {
                 let at = usize::try_from(at).unwrap();
                 chunk.extend_from_slice(&bytes[at..bytes.len().min(at + len)]);
                 read += len;

@@ -266,7 +266,7 @@ fn rebuild<D: Disk>(disk: &D, survey: &Survey<'_>, limits: &LogLimits) -> io::Re
 pub(super) fn read_all<D: Disk>(disk: &D, name: &str) -> io::Result<Vec<u8>> {
     let len = usize::try_from(disk.len(name)?).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
-    disk.read(name, 0, len, &mut bytes)?;
+    disk.read(name, (0, len), &mut bytes)?;
     Ok(bytes)
 }
 

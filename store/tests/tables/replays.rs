@@ -63,12 +63,15 @@ fn which(segment: &[(&str, &str)]) -> Which {
     Which { filter, segment: segment.iter().map(word).collect() }
 }
 
+/// A segment and the ids of its rows.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_segment_is_cut_by_tags_and_features_alike() {
     let running = Running::migrated().await;
     corrected(&running).await;
     let named = ["lane".to_owned(), "hour".to_owned()];
-    let cases: [(&[(&str, &str)], &[&str]); 5] = [
+    let cases: [Case<'_>; 5] = [
         (&[], &["0", "1", "2"]),
         (&[("lane", "slow"), ("hour", "7")], &["0", "1"]),
         (&[("lane", "fast")], &["2"]),

@@ -166,7 +166,7 @@ impl Disk for SimDisk {
         Ok(SimFile { inode, state: Arc::clone(&self.state) })
     }
 
-    fn read(&self, name: &str, offset: u64, len: usize, onto: &mut Vec<u8>) -> io::Result<()> {
+    fn read(&self, name: &str, (offset, len): (u64, usize), onto: &mut Vec<u8>) -> io::Result<()> {
         let state = self.state.lock();
         let inode = *state.folder.get(name).ok_or(io::ErrorKind::NotFound)?;
         let data = &state.inodes[inode].data;
