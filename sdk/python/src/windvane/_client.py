@@ -77,6 +77,9 @@ class Client:
             event_id = fields.pop("event_id", None) or inbox.ids.popleft()
         except IndexError:
             event_id = self._ids.make_at(now)
+            if inbox.is_asleep:  # for those that follow
+                inbox.is_asleep = False
+                self._queue.wake(is_urgent=False)
         try:
             if self._traces and "opentelemetry.trace" in sys.modules and fields.get("trace_id") is None:
                 _add_trace(fields)
@@ -218,7 +221,7 @@ class Client:
             target = self._queue.entered
         if not self._sender.started:
             return self._queue.left >= target
-        self._queue.ready.set()
+        self._queue.wake(is_urgent=True)
         return self._queue.wait_until_left(target, timeout)
 
     async def flush_async(self, timeout: float = 10.0) -> bool:

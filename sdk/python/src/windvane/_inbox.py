@@ -9,6 +9,7 @@ keeps that much of its bound free for them. What is larger, or no scalar of Pyth
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from typing import Any, Callable, Dict, Tuple
@@ -20,6 +21,8 @@ EVENT_BYTES_MAX = 16 << 10
 # Calls of a tenth of a second at 5,000 a second, which is how often the background looks.
 EVENTS_MAX = 512
 _EVENTS_MIN = 10
+# Of some 90 bytes each.
+_IDS_MAX = 1_024
 # Of the bound of the queue, the share that may be kept free for them.
 _SHARE = 4
 TICK_S = 0.1
@@ -75,6 +78,8 @@ class Inbox:
         self.ids: deque[str] = deque()
         # How many may wait at this moment, as the queue says; none as long as there is no thread to pack them.
         self.room = 0
+        # Whether the background waits for longer than a tick; who finds no id wakes it.
+        self.is_asleep = False
         self._ids_wanted = 0
         self._quiet_ticks = 0
         self._make_id = ids.make
@@ -103,10 +108,12 @@ class Inbox:
         """What the background does at each tick: moves what waits, and has as many ids ready as the next ticks may use."""
         moved = self.drain(rest)
         self._quiet_ticks = 0 if moved else self._quiet_ticks + 1
-        self._ids_wanted = min(EVENTS_MAX, max(3 * moved, self._ids_wanted // 2))
-        if self.is_quiet:  # else the next call would take an id that is old
-            self._ids_wanted = 0
-            self.ids.clear()
+        # Fewer when fewer are used, slowly: some ticks are short, and others long as a request takes long.
+        wanted = max(4 * moved, self._ids_wanted - self._ids_wanted // 8 - 1)
+        self._ids_wanted = 0 if self.is_quiet else min(_IDS_MAX, wanted)
+        with contextlib.suppress(IndexError):  # callers take them at the same time
+            for _ in range(len(self.ids) - self._ids_wanted):
+                self.ids.popleft()
         for made in range(1, self._ids_wanted - len(self.ids) + 1):
             self.ids.append(self._make_id())
             if made % (4 * _IN_A_ROW) == 0:

@@ -62,6 +62,8 @@ class Queue:
     def __init__(self, bytes_max: int, inbox: Inbox, *, drop_oldest: bool, wake_bytes: int) -> None:
         self.lock = threading.Lock()
         self.ready = threading.Event()
+        # Whether the sender is to send when it wakes, and not to look alone.
+        self.is_urgent = False
         self.settled = threading.Condition(self.lock)
         self.stats = Stats()
         self.entered = 0
@@ -97,6 +99,12 @@ class Queue:
                 return
             self._unseen = 0
         # Waking a thread takes longer than the call: it is done once for many, and the sender wakes by itself after a while.
+        self.wake(is_urgent=True)
+
+    def wake(self, *, is_urgent: bool) -> None:
+        """Wakes the sender: to send at once, or to look what came."""
+        if is_urgent:
+            self.is_urgent = True
         self.ready.set()
 
     def open_inbox(self, is_open: bool) -> None:

@@ -86,7 +86,7 @@ class Sender:
         """Ends the thread within the timeout, and accounts for what it could not deliver."""
         self._deadline = time.monotonic() + timeout
         self._closing.set()
-        self._queue.ready.set()
+        self._queue.wake(is_urgent=True)
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
@@ -107,18 +107,25 @@ class Sender:
         queue = self._queue
         while not self._closing.is_set():
             end = time.monotonic() + self._settings.flush_interval_s
-            while self._tick(queue.ready, end - time.monotonic()):
+            while self._tick(queue.ready, end - time.monotonic()) or self._was_woken_to_look(end):
                 pass
-            queue.ready.clear()
+            queue.is_urgent = False
             self._send_safely()
         self._send_safely()
 
     def _tick(self, event: threading.Event, left: float) -> bool:
         """Packs what came, and waits for a tick or, where nothing comes, for all that is left; says no where the event is set or none is left."""
-        self._inbox.tend(self._rest)
+        inbox = self._inbox
+        inbox.tend(self._rest)
         self._next_tick = time.monotonic() + TICK_S
-        wait = left if self._inbox.is_quiet else min(left, TICK_S)
-        return not event.wait(max(0.0, wait)) and left > 0
+        # Before the wait: who finds it asleep sets the event.
+        inbox.is_asleep = inbox.is_quiet
+        return not event.wait(max(0.0, left if inbox.is_asleep else min(left, TICK_S))) and left > 0
+
+    def _was_woken_to_look(self, end: float) -> bool:
+        queue = self._queue
+        queue.ready.clear()
+        return not queue.is_urgent and not self._closing.is_set() and time.monotonic() < end
 
     def _send_safely(self) -> None:
         try:
