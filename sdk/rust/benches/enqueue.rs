@@ -1,8 +1,10 @@
 //! How long does a call of `log_prediction` with 20 features take, beside no hook at all?
 //!
-//! `cargo bench -p windvane-sdk --bench enqueue`. At 1,000 calls a second, as a model server makes them, with its caches cold; and back to
-//! back from 1, 2 and 4 threads, faster than any background thread can send. The server takes what it is sent, or is away, and the queue
-//! then is full for part of the time. Times are by the clock: what else the machine does is in them.
+//! `cargo bench -p windvane-sdk --bench enqueue`, in three paces. 1,000 calls a second of a thread that sleeps in between, as a model
+//! server's do, and whose caches are cold then. 20,000 calls a second of a thread that computes in between: about what the background
+//! thread keeps up with. Back to back from 1, 2 and 4 threads: far more than can be sent, so that the queue grows to its bound, every page
+//! of it a fault of somebody, and then is full. The server takes what it is sent, or is away. Times are by the clock: what else the
+//! machine does is in them.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
@@ -15,32 +17,37 @@ use windvane_sdk::{Answer, Client, Prediction, Settings, Value};
 
 const AWAY: &str = "http://127.0.0.1:9";
 
-/// How often calls are made.
+/// When the next call is made.
 #[derive(Debug, Clone, Copy)]
 enum Pace {
-    BackToBack { calls: usize },
-    Each { millisecond: usize },
+    Sleeping(Duration),
+    Computing(Duration),
+    BackToBack,
 }
 
 fn main() -> io::Result<()> {
     let here = server()?;
     let ways = [("no hook", None), ("server here", Some(here.as_str())), ("server away", Some(AWAY))];
-    for (way, url) in ways {
-        measure(way, url, (1, Pace::Each { millisecond: 10_000 }));
-    }
-    for threads in [1, 2, 4] {
+    let paces = [
+        (1, Pace::Sleeping(Duration::from_millis(1)), 10_000),
+        (1, Pace::Computing(Duration::from_micros(50)), 100_000),
+        (1, Pace::BackToBack, 200_000),
+        (2, Pace::BackToBack, 200_000),
+        (4, Pace::BackToBack, 200_000),
+    ];
+    for (threads, pace, calls) in paces {
         for (way, url) in ways {
-            measure(way, url, (threads, Pace::BackToBack { calls: 200_000 }));
+            measure(way, url, (threads, pace, calls));
         }
     }
     Ok(())
 }
 
-fn measure(way: &str, url: Option<&str>, (threads, pace): (usize, Pace)) {
+fn measure(way: &str, url: Option<&str>, (threads, pace, n): (usize, Pace, usize)) {
     let settings = |url| Settings { exit_timeout: Duration::ZERO, ..Settings::new(url) };
     let client = url.map(|url| Client::new(settings(url)).expect("the settings are right"));
     let mut took: Vec<u64> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(|| calls(client.as_ref(), pace))).collect();
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(|| calls(client.as_ref(), pace, n))).collect();
         handles.into_iter().flat_map(|handle| handle.join().expect("no panic")).collect()
     });
     took.sort_unstable();
@@ -55,18 +62,23 @@ fn measure(way: &str, url: Option<&str>, (threads, pace): (usize, Pace)) {
     }
 }
 
-fn calls(client: Option<&Client>, pace: Pace) -> Vec<u64> {
+fn calls(client: Option<&Client>, pace: Pace, n: usize) -> Vec<u64> {
     let names: Vec<String> = (0..20).map(|i| format!("feature_{i}")).collect();
-    let calls = match pace {
-        Pace::BackToBack { calls } => calls,
-        Pace::Each { millisecond } => millisecond,
-    };
-    let mut took = Vec::with_capacity(calls);
-    let start = Instant::now();
-    for call in 0..calls {
-        if let Pace::Each { .. } = pace {
-            let due = start + Duration::from_millis(call as u64);
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    let mut took = Vec::with_capacity(n);
+    let mut due = Instant::now();
+    for call in 0..n {
+        match pace {
+            Pace::Sleeping(time) => {
+                due += time;
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            Pace::Computing(time) => {
+                due += time;
+                while Instant::now() < due {
+                    std::hint::spin_loop();
+                }
+            }
+            Pace::BackToBack => {}
         }
         #[expect(clippy::cast_precision_loss, reason = "values of a bench")]
         let value = |i: usize| match i % 4 {
