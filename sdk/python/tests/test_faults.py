@@ -132,6 +132,14 @@ def test_values_that_are_suddenly_huge_are_dropped_rather_than_kept(value, colle
     client.close()
 
 
+def test_what_finds_the_queue_full_is_dropped_before_it_is_encoded(collector):
+    client = windvane.init(collector.url, model="m", queue_bytes=150, report_drops=False)
+    log(1)
+    windvane.log_prediction({"x": object()}, score=0.5)  # would be invalid
+    assert check_sum().dropped == {"queue_full": 2}
+    client.close()
+
+
 @pytest.mark.parametrize("encoder", ["json", "orjson"])
 def test_memory_is_bounded_while_the_server_is_away(encoder):
     code = f"""

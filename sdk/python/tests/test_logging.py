@@ -273,6 +273,17 @@ def test_ids_that_wait_are_of_the_last_moments(collector):
     client.close()
 
 
+def test_the_first_call_after_a_pause_wakes_the_background_to_look_and_not_to_send(collector):
+    client = windvane.init(collector.url, model="m", flush_interval_s=60)
+    windvane.log_prediction({"x": 1}, score=0.5)  # starts the background
+    assert eventually(lambda: client._inbox.is_asleep)
+    windvane.log_prediction({"x": 2}, score=0.5)
+    assert eventually(lambda: client._inbox.ids and not client._inbox.events)
+    assert collector.requests == []
+    assert windvane.flush(20) and collector.count() == 2
+    client.close()
+
+
 def test_a_call_neither_encodes_nor_redacts_nor_wakes_the_background(collector, monkeypatch):
     def function(record):
         by.append(threading.current_thread().name)

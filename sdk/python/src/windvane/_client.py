@@ -11,7 +11,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Mapping, Optional, Union
 
 from . import sampling
-from ._counts import INVALID, REDACTED, Stats
+from ._counts import INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._ids import IdMaker
 from ._inbox import Inbox, is_small
@@ -101,22 +101,21 @@ class Client:
                 return
             ts = fields.pop("ts", None)
             ts = now // 1000 if ts is None else microseconds(ts)
+            if self._queue.is_full():
+                self._drop(QUEUE_FULL, 1)
+                return
             payload = self._pack(event_id, ts, fields, features)
             if payload is None:
                 record = self._records.prediction(event_id, ts, fields, features)
                 self._log("predictions", self._records.with_tags(record), sampled=False)
-                return
-            # Where the queue grows, callers must not outrun the sender.
-            made = self._records.read(payload) if self._queue.is_crowded() else payload
-            if made is None:
-                self._drop(REDACTED, 1)
             else:
-                self._put("predictions", made)
+                self._put("predictions", payload)
         except Exception as error:
             self._invalid("predictions", error)
 
     def _pack(self, event_id: str, ts: Union[int, str], fields: Any, features: Any) -> Optional[bytes]:
-        if self._may_pack and (features is None or isinstance(features, dict)):
+        # Where the queue grows, callers must not outrun the sender: they encode.
+        if self._may_pack and (features is None or isinstance(features, dict)) and not self._queue.is_crowded():
             return self._records.shapes.pack(event_id, ts, fields, features)
         return None
 

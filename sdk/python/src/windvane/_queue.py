@@ -15,6 +15,8 @@ from ._inbox import EVENT_BYTES_MAX, Inbox, room_of
 
 # What a queued event costs beside its bytes: the bytes object's head, a tuple, the deque's slot.
 ENTRY_BYTES = 112
+# Less than any prediction takes with an id and a time.
+_LEAST_BYTES = ENTRY_BYTES + 48
 # What waits without a tuple around it: each of those counts towards the next run of the garbage collector, which callers pay for.
 BARE_KIND = "predictions"
 # From this share of the bound on, callers encode what they log: where the sender does not keep up, they must not outrun it.
@@ -119,6 +121,10 @@ class Queue:
     def _limit(self) -> int:
         """What may be queued beside what the inbox may hold. What is on its way from there to here has room, as it was kept free."""
         return self._bytes_max - len(self._inbox.events) * EVENT_BYTES_MAX
+
+    def is_full(self) -> bool:
+        """Whether there is no room for any prediction, so that it need not be packed to be dropped."""
+        return not self._drop_oldest and self._bytes + _LEAST_BYTES > self._limit()
 
     def is_crowded(self) -> bool:
         """Whether so much waits that callers do the sender's work."""
