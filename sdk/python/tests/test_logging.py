@@ -237,9 +237,11 @@ def test_what_may_be_large_or_change_does_not_wait_as_it_was_given(features, col
     windvane.log_prediction({"x": 1}, score=0.5)  # starts the background
     windvane.log_prediction(features, score=0.5)
     assert not client._inbox.events
+    windvane.log_prediction({"x": 1}, score=0.5, event_id="x" * 20_000)
+    assert not client._inbox.events
     client.close(10)
     # What no JSON can say is counted.
-    assert collector.count() + client.stats().dropped_total == 2
+    assert collector.count() + client.stats().dropped_total == 3
 
 
 def test_predictions_that_wait_as_they_were_given_are_bounded_and_all_counted(collector):

@@ -74,7 +74,7 @@ class Client:
         now = time_ns()
         inbox = self._inbox
         try:
-            event_id = fields.pop("event_id", None) or inbox.ids.popleft()
+            event_id = fields.get("event_id") or inbox.ids.popleft()
         except IndexError:
             event_id = self._ids.make_at(now)
             if inbox.is_asleep:  # for those that follow
@@ -99,6 +99,7 @@ class Client:
             if self._is_sampled and not self.keeps(event_id):
                 self._sample_out()
                 return
+            fields.pop("event_id", None)
             ts = fields.pop("ts", None)
             ts = now // 1000 if ts is None else microseconds(ts)
             if self._queue.is_full():
