@@ -13,9 +13,9 @@ export interface Definition {
   holdout?: { name: string; share: number };
 }
 
-/** What became of a unit; `arm` is null unless the outcome is `arm`. */
+/** What became of a unit; `arm` is null unless the outcome is `arm`. `undefined` is a client's word for a definition that cannot be dealt out. */
 export interface Assignment {
-  outcome: "arm" | "ramp" | "layer" | "holdout";
+  outcome: "arm" | "ramp" | "layer" | "holdout" | "undefined";
   arm: string | null;
 }
 

@@ -46,6 +46,11 @@ export interface Settings {
   spool?: Disk;
 }
 
+/** What a NaN would make boundless, and a zero endless. */
+const BOUNDS = [
+  "queueBytes", "batchEvents", "batchBytes", "flushIntervalMs", "timeoutMs", "retryForMs", "retryDelayMs", "retryDelayMaxMs", "exitTimeoutMs",
+] as const; // prettier-ignore
+
 export class Client {
   readonly #settings: Settings;
   readonly #queue: Queue;
@@ -54,6 +59,7 @@ export class Client {
   readonly #text = new TextEncoder();
   #closed = false;
   readonly #atExit = (): void => void this.close();
+  readonly #atHide = (): void => void this.flush();
 
   /** Throws a TypeError or RangeError where a setting is wrong: that is to be seen at the start, not in production. */
   constructor(settings: Settings) {
@@ -63,6 +69,12 @@ export class Client {
     if (!(sampleRate >= 0 && sampleRate <= 1)) throw new RangeError(`sampleRate is ${sampleRate}; accepted is 0 to 1`);
     if (onFull !== "drop_newest" && onFull !== "drop_oldest") {
       throw new RangeError(`onFull is ${onFull}; accepted are drop_newest and drop_oldest`);
+    }
+    for (const name of BOUNDS) {
+      const given = settings[name];
+      if (given !== undefined && !(given >= (name.endsWith("Ms") ? 0 : 1))) {
+        throw new RangeError(`${name} is ${given}; accepted are numbers from ${name.endsWith("Ms") ? 0 : 1}`);
+      }
     }
     this.#settings = settings;
     this.#queue = new Queue(queueBytes, onFull === "drop_oldest");
@@ -85,7 +97,7 @@ export class Client {
       this.#queue,
     );
     if (typeof process !== "undefined") process.once?.("beforeExit", this.#atExit);
-    if (typeof document !== "undefined") addEventListener("pagehide", () => void this.flush());
+    if (typeof document !== "undefined") addEventListener("pagehide", this.#atHide);
   }
 
   /** Logs one answer of a model and returns its event id, under which its outcome is logged later. */
@@ -114,13 +126,18 @@ export class Client {
     this.#log("measurements", undefined, () => ({ event_id: makeId(), ...measurement, ts: at(measurement.ts) }));
   }
 
-  /** The arm of a unit, by the rule that all languages share; logs the exposure of a unit that has one. */
+  /** The arm of a unit, by the rule that all languages share; logs the exposure of a unit that has one. None has where the definition is wrong. */
   assign(experiment: Definition & { name?: string }, unitId: string): Assignment {
-    const assignment = assign(experiment, unitId);
-    if (assignment.arm !== null) {
-      this.logExposure({ experiment: experiment.name ?? experiment.salt, unit_id: unitId, arm: assignment.arm });
+    try {
+      const assignment = assign(experiment, unitId);
+      if (assignment.arm !== null) {
+        this.logExposure({ experiment: experiment.name ?? experiment.salt, unit_id: unitId, arm: assignment.arm });
+      }
+      return assignment;
+    } catch (error) {
+      this.#sender.fault(`cannot assign: ${error}`);
+      return { outcome: "undefined", arm: null };
     }
-    return assignment;
   }
 
   /** Times a function that predicts and logs its answer; what it throws goes on, and is logged with the status `error`. */
@@ -163,6 +180,7 @@ export class Client {
     if (this.#closed) return;
     this.#closed = true;
     if (typeof process !== "undefined") process.removeListener?.("beforeExit", this.#atExit);
+    if (typeof document !== "undefined") removeEventListener("pagehide", this.#atHide);
     await this.#sender.close(timeoutMs);
   }
 

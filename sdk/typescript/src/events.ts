@@ -88,7 +88,7 @@ export function microseconds(ts: number | string | Date): number | string {
 
 /** A UUID of version 7: ids rise with time, and a batch that is sent twice is the same batch. */
 export function makeId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = random(16);
   const view = new DataView(bytes.buffer);
   const now = Date.now();
   view.setUint32(0, Math.floor(now / 2 ** 16));
@@ -97,4 +97,11 @@ export function makeId(): string {
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Node 18 has no global `crypto`; an id need not be hard to guess. */
+function random(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  if (typeof crypto !== "undefined") return crypto.getRandomValues(bytes);
+  return bytes.map(() => Math.random() * 256);
 }

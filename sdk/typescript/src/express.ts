@@ -1,7 +1,7 @@
 // Express middleware: one prediction for each request of a route that is named.
 import type { Client } from "./client.js";
 import { makeId } from "./events.js";
-import { EVENT_ID, type Route, logExchange } from "./route.js";
+import { EVENT_ID, type Route, logExchange, structured } from "./route.js";
 
 interface Request {
   path: string;
@@ -30,15 +30,14 @@ export function windvane(client: Client, routes: Record<string, Route>) {
       answered = body;
       return json.call(this, body);
     };
-    response.once("finish", () => {
-      const latencyUs = (performance.now() - begun) * 1000;
-      logExchange(client, route, { eventId, request: seen, response: answered, status: response.statusCode, latencyUs });
-    });
+    let isLogged = false;
+    const log = (status: number | "cancelled"): void => {
+      if (isLogged) return;
+      isLogged = true;
+      logExchange(client, route, { eventId, request: seen, response: answered, status, latencyUs: (performance.now() - begun) * 1000 });
+    };
+    response.once("finish", () => log(response.statusCode));
+    response.once("close", () => log("cancelled")); // comes after `finish`, too
     next();
   };
-}
-
-/** What the model saw, before a handler can change it. */
-function structured(body: unknown): unknown {
-  return typeof body === "object" && body !== null && !Array.isArray(body) ? { ...body } : body;
 }

@@ -1,7 +1,7 @@
 // Fastify hooks: one prediction for each request of a route that is named.
 import type { Client } from "./client.js";
 import { makeId } from "./events.js";
-import { EVENT_ID, type Route, logExchange } from "./route.js";
+import { EVENT_ID, type Route, logExchange, structured } from "./route.js";
 
 interface Request {
   body?: unknown;
@@ -11,6 +11,7 @@ interface Request {
 interface Reply {
   statusCode: number;
   elapsedTime: number;
+  raw: { readonly writableFinished: boolean; once(event: "close", listener: () => void): unknown };
   header(name: string, value: string): unknown;
 }
 
@@ -22,23 +23,30 @@ interface Fastify {
 
 /** `windvane(app, client, { "/predict": { model: "delay" } })`, before the routes are declared. */
 export function windvane(app: Fastify, client: Client, routes: Record<string, Route>): void {
-  const open = new WeakMap<Request, { eventId: string; request: unknown; response?: unknown }>();
+  const open = new WeakMap<Request, { eventId: string; request: unknown; response?: unknown; begun: number }>();
+  const log = (request: Request, status: number | "cancelled", latencyMs?: number): void => {
+    const exchange = open.get(request);
+    const route = routes[request.routeOptions.url ?? ""];
+    if (exchange === undefined || route === undefined) return;
+    open.delete(request);
+    const { eventId, request: seen, response, begun } = exchange;
+    const latencyUs = (latencyMs ?? performance.now() - begun) * 1000;
+    logExchange(client, route, { eventId, request: seen, response, status, latencyUs });
+  };
   app.addHook("preHandler", async (request, reply) => {
     if (routes[request.routeOptions.url ?? ""] === undefined) return;
     const eventId = makeId();
-    open.set(request, { eventId, request: { ...(request.body as object) } });
+    open.set(request, { eventId, request: structured(request.body), begun: performance.now() });
     reply.header(EVENT_ID, eventId);
+    const { raw } = reply;
+    raw.once("close", () => {
+      if (!raw.writableFinished) log(request, "cancelled");
+    });
   });
   app.addHook("preSerialization", async (request, _reply, payload) => {
     const exchange = open.get(request);
     if (exchange !== undefined) exchange.response = payload;
     return payload;
   });
-  app.addHook("onResponse", async (request, reply) => {
-    const exchange = open.get(request);
-    const route = routes[request.routeOptions.url ?? ""];
-    if (exchange === undefined || route === undefined) return;
-    const { eventId, request: seen, response } = exchange;
-    logExchange(client, route, { eventId, request: seen, response, status: reply.statusCode, latencyUs: reply.elapsedTime * 1000 });
-  });
+  app.addHook("onResponse", async (request, reply) => log(request, reply.statusCode, reply.elapsedTime));
 }

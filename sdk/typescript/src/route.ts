@@ -11,6 +11,11 @@ export interface Route {
   unitId?: (request: unknown) => string | undefined;
 }
 
+/** What a handler found, before it can change it. */
+export function structured(body: unknown): unknown {
+  return typeof body === "object" && body !== null && !Array.isArray(body) ? { ...body } : body;
+}
+
 /** The header under which a client finds the event id, for the outcome. */
 export const EVENT_ID = "windvane-event-id";
 
@@ -19,7 +24,8 @@ export interface Exchange {
   eventId: string;
   request: unknown;
   response: unknown;
-  status: number;
+  /** Of the response, or `cancelled` where whoever asked went away before it. */
+  status: number | "cancelled";
   latencyUs: number;
 }
 
@@ -33,12 +39,13 @@ export function logExchange(client: Client, route: Route, exchange: Exchange): v
     }
   };
   const features = tried(() => (route.features ? route.features(exchange.request) : scalars(exchange.request)));
-  const answer = exchange.status < 400 ? tried(() => (route.answer ? route.answer(exchange.response) : shaped(exchange.response))) : undefined;
+  const isGood = exchange.status !== "cancelled" && exchange.status < 400;
+  const answer = isGood ? tried(() => (route.answer ? route.answer(exchange.response) : shaped(exchange.response))) : undefined;
   const unit = tried(() => route.unitId?.(exchange.request));
   const prediction: Prediction = {
     event_id: exchange.eventId,
     latency_us: Math.round(exchange.latencyUs),
-    status: exchange.status < 400 ? "ok" : `http_${exchange.status}`,
+    status: isGood ? "ok" : exchange.status === "cancelled" ? "cancelled" : `http_${exchange.status}`,
     ...(route.model !== undefined && { model: route.model }),
     ...(route.version !== undefined && { version: route.version }),
     ...(features !== undefined && { features }),

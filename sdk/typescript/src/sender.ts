@@ -95,7 +95,7 @@ export class Sender {
   notify(): void {
     if (this.queue.stats.queued_bytes >= this.options.batchBytes) this.#start();
     else if (this.#timer === undefined && this.#running === undefined) {
-      this.#timer = setTimeout(() => this.#start(), this.options.flushIntervalMs);
+      this.#timer = setTimeout(() => this.#start(), timed(this.options.flushIntervalMs));
       unref(this.#timer);
     }
   }
@@ -138,7 +138,7 @@ export class Sender {
     limit.clear();
     this.#deadline = 0;
     await this.#loseRest();
-    await disk?.close();
+    await disk?.close().catch((error: unknown) => this.fault(`cannot give the spool up: ${error}`));
   }
 
   /** Nothing is left without a fate. What was sent and not answered may have been received; its answer counts no more. */
@@ -277,7 +277,7 @@ export class Sender {
     let response: Response;
     let body: string;
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(new Error(`no answer for ${this.options.timeoutMs} ms`)), this.options.timeoutMs);
+    const timer = setTimeout(() => abort.abort(new Error(`no answer for ${this.options.timeoutMs} ms`)), timed(this.options.timeoutMs));
     unref(timer);
     this.#asked = { batch, abort };
     try {
@@ -353,7 +353,7 @@ export class Sender {
 
   #pause(wait: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, wait);
+      const timer = setTimeout(resolve, timed(wait));
       unref(timer);
       this.#wake = () => (clearTimeout(timer), resolve());
     });
@@ -421,7 +421,7 @@ class Limit {
   constructor(ms: number) {
     this.#end = Date.now() + ms;
     this.over = new Promise((resolve) => {
-      this.#timer = setTimeout(() => resolve(void (this.#hasRung = true)), ms);
+      this.#timer = setTimeout(() => resolve(void (this.#hasRung = true)), timed(ms));
     });
   }
 
@@ -434,6 +434,9 @@ class Limit {
     clearTimeout(this.#timer);
   }
 }
+
+/** What a timer takes: one that is asked for more rings at once. */
+const timed = (ms: number): number => Math.min(ms, 2 ** 31 - 1);
 
 /** A timer that keeps no process alive; browsers have numbers for timers. */
 function unref(timer: unknown): void {

@@ -209,6 +209,43 @@ test("wrong settings are told at the start", () => {
   for (const settings of [{ url: "ftp://x" }, { url: "nonsense" }, { sampleRate: 2 }, { onFull: "block" }]) {
     assert.throws(() => make(settings), /url|sampleRate|onFull|URL/, JSON.stringify(settings));
   }
+  for (const [name, value] of [["queueBytes", NaN], ["batchEvents", 0], ["batchBytes", -1], ["timeoutMs", -1], ["flushIntervalMs", NaN]]) {
+    assert.throws(() => make({ [name]: value }), new RegExp(`^RangeError: ${name} is ${value}; accepted are numbers from [01]$`));
+  }
+});
+
+test("the longest times are waited for, not passed over", async () => {
+  collector.plan = [500];
+  const forever = { timeoutMs: Infinity, retryForMs: Infinity, retryDelayMaxMs: Infinity, exitTimeoutMs: Infinity };
+  const client = make(forever);
+  log(client, 3);
+  assert.ok(await client.flush(Infinity));
+  assert.equal(checked(client).received, 3);
+});
+
+test("an experiment that cannot be dealt out has no arm, and throws nothing", async () => {
+  const client = make();
+  for (const definition of [undefined, { salt: "s" }, { salt: "", arms: [] }, { salt: "s", arms: [{ arm: "A", weight: 0 }] }]) {
+    assert.deepEqual(client.assign(definition, "u1"), { outcome: "undefined", arm: null });
+  }
+  assert.match(warnings[0], /cannot assign/);
+  assert.equal(client.assign({ salt: "s", arms: [{ arm: "A", weight: 1 }] }, "u1").arm, "A");
+  assert.ok(await client.flush());
+  assert.equal(collector.records.exposures.length, 1);
+});
+
+test("ids are made where there is no global crypto, as in Node 18", async () => {
+  const code = `
+    Object.defineProperty(globalThis, "crypto", { value: undefined });
+    const { Client } = await import(${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)});
+    const client = new Client({ url: ${JSON.stringify(collector.url)}, model: "m" });
+    for (let n = 0; n < 100; n++) client.logPrediction({});
+    await client.close(20_000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: ["ignore", "ignore", "inherit"] });
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+  const ids = collector.records.predictions.map(({ event_id }) => event_id);
+  assert.equal(new Set(ids).size, 100);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 });
 
 test("a sample keeps a prediction and its outcome together", async () => {

@@ -13,41 +13,56 @@ import { faultyCollector } from "./collector.mjs";
 
 const ROUTES = {
   "/predict": { model: "delay", version: "7", unitId: (request) => request.tail },
+  "/list": { model: "delay" },
+  "/slow": { model: "slow" },
   "/odd": { model: "delay", answer: () => { throw new Error("a fault in the route"); } }, // prettier-ignore
 };
 
+const JSON_ = { "content-type": "application/json" };
+/** The route `/slow` calls this when it was reached, and then says nothing for as long as somebody listens. */
+const slow = { begun: () => undefined };
+
 async function exchange(url) {
-  const post = (path, body) =>
-    fetch(`${url}${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const post = (path, body) => fetch(`${url}${path}`, { method: "POST", headers: JSON_, body: JSON.stringify(body) });
   const ids = [];
   for (const [path, body] of [
     ["/predict", { distance: 1400, carrier: "UA", tail: "N1", nested: { a: 1 } }],
     ["/predict", { distance: -1 }],
     ["/odd", { distance: 1 }],
+    ["/list", [1, 2, 3]],
     ["/other", {}],
   ]) {
     const response = await post(path, body);
     await response.text();
     ids.push(response.headers.get("windvane-event-id"));
   }
+  const asked = new AbortController();
+  slow.begun = () => asked.abort();
+  await assert.rejects(fetch(`${url}/slow`, { method: "POST", headers: JSON_, body: '{"distance":7}', signal: asked.signal }));
   return ids;
 }
 
 function check(collector, ids) {
-  const [good, bad, odd] = collector.records.predictions;
-  assert.deepEqual([good.event_id, bad.event_id, odd.event_id, null], ids);
+  const [good, bad, odd, list, gone] = collector.records.predictions;
+  assert.deepEqual([good.event_id, bad.event_id, odd.event_id, list.event_id, null], ids);
   assert.deepEqual([good.model, good.version, good.unit_id, good.status], ["delay", "7", "N1", "ok"]);
   assert.deepEqual(good.features, { distance: 1400, carrier: "UA", tail: "N1" });
   assert.deepEqual(good.prediction, { score: 0.14 });
   assert.ok(good.latency_us > 0 && good.latency_us < 10_000_000);
   assert.deepEqual([bad.status, bad.prediction], ["http_422", undefined]);
-  assert.deepEqual([odd.status, odd.prediction, collector.records.predictions.length], ["ok", undefined, 3]);
+  assert.deepEqual([odd.status, odd.prediction, collector.records.predictions.length], ["ok", undefined, 5]);
+  assert.deepEqual([list.status, list.features], ["ok", undefined], "places in a list are no features");
+  assert.deepEqual([gone.model, gone.status, gone.features, gone.prediction], ["slow", "cancelled", { distance: 7 }, undefined]);
 }
 
 async function withClient(run) {
   const collector = await faultyCollector();
   const client = new Client({ url: collector.url, flushIntervalMs: 5 });
   const ids = await run(client);
+  // That somebody went away is told to the server when it likes.
+  for (const end = Date.now() + 20_000; client.stats().logged < 5; await new Promise((resolve) => setTimeout(resolve, 5))) {
+    assert.ok(Date.now() < end, JSON.stringify(client.stats()));
+  }
   assert.ok(await client.flush());
   check(collector, ids);
   await client.close();
@@ -66,10 +81,12 @@ test("Express", () =>
       return response.json({ score: distance / 10_000 });
     });
     app.post("/odd", (_request, response) => response.json({ score: 1 }));
-    app.post("/other", (_request, response) => response.json({}));
+    app.post(["/list", "/other"], (_request, response) => response.json({}));
+    app.post("/slow", () => slow.begun());
     const server = app.listen(0, "127.0.0.1");
     await once(server, "listening");
     const ids = await exchange(`http://127.0.0.1:${server.address().port}`);
+    server.closeAllConnections();
     server.close();
     return ids;
   }));
@@ -83,7 +100,8 @@ test("Fastify", () =>
       return { score: request.body.distance / 10_000 };
     });
     app.post("/odd", async () => ({ score: 1 }));
-    app.post("/other", async () => ({}));
+    for (const path of ["/list", "/other"]) app.post(path, async () => ({}));
+    app.post("/slow", () => void slow.begun());
     const url = await app.listen({ port: 0, host: "127.0.0.1" });
     const ids = await exchange(url);
     await app.close();
