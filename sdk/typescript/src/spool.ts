@@ -154,7 +154,7 @@ async function lines(body: Uint8Array): Promise<number> {
   for await (const part of Readable.from([body]).pipe(createGunzip()) as AsyncIterable<Buffer>) {
     bytes += part.length;
     if (bytes > LINES_BYTES_MAX) throw new Error(`more than ${LINES_BYTES_MAX} bytes of lines`);
-    for (let end = part.indexOf(10); end >= 0; end = part.indexOf(10, end + 1)) ends++;
+    for (let at = 0; at < part.length; at++) if (part[at] === 10) ends++;
   }
   return ends;
 }
