@@ -198,7 +198,7 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
     let shared = Arc::new(Shared { models, deadline, recorder });
     tracing::info!(address = %format!("http://{address}"), "models are served");
     let serving = sockets::serve(listener, router(shared), (sockets::HEADERS, stop.clone()));
-    let serving = tasks.spawn(serving.into_future());
+    let serving = tasks.spawn(serving);
     let signal = tokio::select! {
         signal = signals.next() => signal,
         failure = not_opened(first) => return Err(failure),
