@@ -1,7 +1,7 @@
 //! Messages between the process that serves and one with a model: length, kind, content, over a socket.
 //!
 //! A model has one call at a time, so that there is never more than one message on the way. Buffers stay for the next one, and one write
-//! sends a whole message.
+//! sends a whole message of usual size.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -36,6 +36,8 @@ const HEADER: usize = LENGTH + 1;
 const ROOM: usize = 64 << 10;
 /// Bytes of a buffer that stay for the next message.
 const KEPT: usize = 4 << 20;
+/// Bytes of one write at most. Inside of it the system waits for room again and again, each time as long as the socket may.
+const PART: usize = 1 << 20;
 
 /// Why there is no message.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -66,7 +68,8 @@ pub(super) fn end(message: &mut [u8]) {
     message[..LENGTH].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Sends bytes. Where the other side does not read for as long as the socket waits, `wait` says whether to go on.
+/// Sends bytes. Where the other side does not read for as long as the socket waits, and between the parts of a long message, `wait` says
+/// whether to go on: one that takes a byte now and then has no more time than one that takes none.
 ///
 /// # Errors
 /// The other side is gone, or what `wait` says.
@@ -77,9 +80,14 @@ pub(super) fn send<E: From<Broken>>(
 ) -> Result<(), E> {
     let mut left = bytes;
     while !left.is_empty() {
-        match socket.write(left) {
+        match socket.write(&left[..left.len().min(PART)]) {
             Ok(0) => return Err(Broken::Ended.into()),
-            Ok(written) => left = &left[written..],
+            Ok(written) => {
+                left = &left[written..];
+                if !left.is_empty() {
+                    wait()?;
+                }
+            }
             Err(error) if is_waiting(&error) => wait()?,
             Err(_) => return Err(Broken::Ended.into()),
         }
@@ -87,7 +95,8 @@ pub(super) fn send<E: From<Broken>>(
     Ok(())
 }
 
-/// Receives a message whose content has at most so many bytes. The buffer grows as they come, not as they are announced.
+/// Receives a message whose content has at most so many bytes. The buffer grows as they come, not as they are announced. `wait` is asked as
+/// by [`send`].
 ///
 /// # Errors
 /// There is no message, or what `wait` says.
@@ -109,6 +118,9 @@ pub(super) fn receive<'m, E: From<Broken>>(
         }
         if have > whole {
             return Err(Broken::NoMessage.into());
+        }
+        if have > 0 {
+            wait()?;
         }
         if have == message.len() {
             message.resize(whole.min(2 * have), 0);
@@ -223,5 +235,21 @@ mod tests {
         assert_eq!(send(&here, &bytes, &mut wait), Err(Broken::NoMessage));
         drop(there);
         assert_eq!(looks, 4);
+    }
+
+    #[test]
+    fn whoever_waits_decides_also_between_the_parts_of_a_message() {
+        let mut refuse = || -> Result<(), Broken> { Err(Broken::NoMessage) };
+        let long = message(Kind::Answer, &vec![1; 3 * PART]);
+        let (here, there) = UnixStream::pair().unwrap();
+        let read = std::thread::spawn(move || io::copy(&mut &there, &mut io::sink()));
+        assert_eq!(send(&here, &long, &mut refuse), Err(Broken::NoMessage));
+        drop(here);
+        assert_eq!(read.join().unwrap().unwrap(), PART as u64);
+        let (here, there) = UnixStream::pair().unwrap();
+        let sent = std::thread::spawn(move || send::<Broken>(&there, &long, &mut || Ok(())));
+        assert_eq!(receive(&here, (&mut Vec::new(), MOST), &mut refuse), Err(Broken::NoMessage));
+        drop(here);
+        assert_eq!(sent.join().unwrap(), Err(Broken::Ended));
     }
 }

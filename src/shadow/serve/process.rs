@@ -3,6 +3,7 @@
 //! It has a group of its own, so that a key pressed in a terminal does not end it before this process has answered what it was asked. What
 //! comes from it is not trusted more than the model is.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -206,8 +207,8 @@ impl Process {
     }
 
     fn watch(&self, bound: Duration) -> Watch {
-        let memory_bytes = self.bounds.memory_bytes + OWN_BYTES;
-        Watch { process: self.child.id(), began: Instant::now(), bound, memory_bytes }
+        let (memory_bytes, began) = (self.bounds.memory_bytes + OWN_BYTES, Instant::now());
+        Watch { process: self.child.id(), began, bound, memory_bytes, looked: Cell::new(began) }
     }
 
     /// Ends the process, and says what became of it.
@@ -262,6 +263,8 @@ struct Watch {
     began: Instant,
     bound: Duration,
     memory_bytes: u64,
+    /// When memory was looked at last.
+    looked: Cell<Instant>,
 }
 
 impl Watch {
@@ -269,6 +272,11 @@ impl Watch {
         if self.began.elapsed() > self.bound {
             return Err(Lost::Hung(self.bound));
         }
+        // A long message gives an occasion with each of its parts.
+        if self.looked.get().elapsed() < LOOK {
+            return Ok(());
+        }
+        self.looked.set(Instant::now());
         self.look_at_memory()
     }
 
