@@ -9,8 +9,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::Receiver;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -110,7 +110,9 @@ impl From<Broken> for Lost {
 /// A process with a model.
 #[derive(Debug)]
 pub(super) struct Process {
-    child: Child,
+    id: u32,
+    /// Until it is ended.
+    child: Option<Child>,
     socket: UnixStream,
     words: Receiver<String>,
     bounds: Bounds,
@@ -150,12 +152,20 @@ impl Process {
         let words = worker::last_words(child.stderr.take().context("standard error is piped")?);
         // A child that is gone already is noticed by whoever waits for it to open the model.
         let _ = frame::send::<Broken>(&socket, &order, &mut || Ok(()));
-        let (sent, came) = (Vec::new(), Vec::new());
-        Ok(Self { child, socket, words, bounds, looked: Instant::now(), sent, came })
+        Ok(Self {
+            id: child.id(),
+            child: Some(child),
+            socket,
+            words,
+            bounds,
+            looked: Instant::now(),
+            sent: Vec::new(),
+            came: Vec::new(),
+        })
     }
 
     pub(super) fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     /// Waits until the model is open and warm; `meanwhile` runs now and then.
@@ -181,9 +191,9 @@ impl Process {
 
     /// Looks at a process that nobody asks at present.
     pub(super) fn look(&mut self) -> Result<(), Ended> {
-        let lives = match self.child.try_wait() {
-            Ok(None) => self.watch(Duration::MAX).look_at_memory(),
-            Ok(Some(_)) | Err(_) => Err(Lost::Gone),
+        let lives = match self.child.as_mut().map(Child::try_wait) {
+            Some(Ok(None)) => self.watch(Duration::MAX).look_at_memory(),
+            _ => Err(Lost::Gone),
         };
         lives.map_err(|lost| self.end(lost))
     }
@@ -208,7 +218,7 @@ impl Process {
 
     fn watch(&self, bound: Duration) -> Watch {
         let (memory_bytes, began) = (self.bounds.memory_bytes + OWN_BYTES, Instant::now());
-        Watch { process: self.child.id(), began, bound, memory_bytes, looked: Cell::new(began) }
+        Watch { process: self.id, began, bound, memory_bytes, looked: Cell::new(began) }
     }
 
     /// Ends the process, and says what became of it.
@@ -216,14 +226,13 @@ impl Process {
         // Its last words are whole once it is gone.
         let patience = if matches!(lost, Lost::Gone) { GOING } else { Duration::ZERO };
         let mut words = self.words.recv_timeout(patience).unwrap_or_default();
-        let _ = self.child.kill();
-        let status = self.child.wait();
+        let status = self.kill();
         if words.is_empty() {
             words = self.words.recv_timeout(GOING).unwrap_or_default();
         }
         let (cause, blame, reason) = match lost {
             Lost::Gone => {
-                let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                let how = status.map_or_else(|| "how is not known".to_owned(), |status| status.to_string());
                 (Cause::Crashed, Blame::Data, format!("the process with the model crashed ({how})"))
             }
             Lost::Hung(bound) => {
@@ -248,12 +257,25 @@ impl Process {
         };
         Ended { cause, blame, reason, words }
     }
+
+    /// Kills the process and says how it ended, where it has by then. One that hangs in the kernel, as a driver may make it, is left to a
+    /// thread that waits for it: requests are to be refused meanwhile, and others served.
+    fn kill(&mut self) -> Option<ExitStatus> {
+        let mut child = self.child.take()?;
+        // One that is gone cannot be killed.
+        let _ = child.kill();
+        let (send, receive) = sync_channel(1);
+        std::thread::spawn(move || {
+            // Whoever asked may have gone on.
+            let _ = send.send(child.wait());
+        });
+        receive.recv_timeout(GOING).ok()?.ok()
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
