@@ -52,6 +52,8 @@ use crate::shutdown::Signals;
 
 /// Bytes of one request.
 const BODY_BYTES_MAX: usize = 64 << 20;
+/// Inputs of one request. Each is looked for among those before it, here and in the model's process: ten thousand are 50 million comparisons.
+const INPUTS_MAX: usize = 10_000;
 /// How long requests under way get when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -334,6 +336,11 @@ async fn infer(
             );
         }
     };
+    if request.inputs.len() > INPUTS_MAX {
+        let detail =
+            format!("the request has {} inputs; at most {INPUTS_MAX} are taken", request.inputs.len());
+        return problem(StatusCode::BAD_REQUEST, "too_many_inputs", &detail);
+    }
     let batch = match request.batch(|_| true) {
         Ok(batch) => Arc::new(batch),
         Err((input, what)) => {

@@ -116,7 +116,7 @@ def test_a_wait_for_others_as_long_as_the_deadline_is_refused(sound):
     assert (refused.returncode, "--batch-wait-us" in refused.stderr) == (64, True), refused.stderr
 
 
-def test_clients_may_name_the_version_and_the_outputs(sound):
+def test_clients_may_name_the_version_and_the_outputs_and_no_inputs_without_end(sound):
     models = Served({"sound": sound})
     try:
         status, document, _ = ask(models, "/v2/models/sound/versions/1/infer", outputs=[{"name": "y"}])
@@ -126,5 +126,8 @@ def test_clients_may_name_the_version_and_the_outputs(sound):
         assert (status, document["code"]) == (404, "unknown_version")
         status, document, _ = ask(models, "/v2/models/sound/infer", outputs=[{"name": "z"}])
         assert (status, document["code"]) == (400, "unknown_output") and "y" in document["detail"]
+        no_end = [{"name": f"x{at}", "shape": [1, 1], "datatype": "FP32", "data": [2.0]} for at in range(10_001)]
+        status, document, _ = ask(models, "/v2/models/sound/infer", inputs=no_end)
+        assert (status, document["code"]) == (400, "too_many_inputs") and "10000" in document["detail"]
     finally:
         models.close()
