@@ -181,12 +181,10 @@ impl Process {
 
     /// Asks the model. An error of the model is an answer; where the process is gone there is none.
     pub(super) fn call(&mut self, batch: &Batch) -> Result<Answer, Ended> {
-        let bytes = wire::batch_bytes(batch) as u64;
-        if bytes > CALL_BYTES_MAX {
-            let told = format!("the request takes {bytes} bytes; at most {CALL_BYTES_MAX} are handed on");
-            return Ok(Err(Refused::Input(told)));
+        match too_large(wire::batch_bytes(batch)) {
+            Some(refused) => Ok(Err(refused)),
+            None => self.exchange(batch).map_err(|lost| self.end(lost)),
         }
-        self.exchange(batch).map_err(|lost| self.end(lost))
     }
 
     /// Looks at a process that nobody asks at present.
@@ -203,6 +201,10 @@ impl Process {
         frame::begin(Kind::Call, &mut self.sent);
         wire::put_batch(batch, &mut self.sent);
         frame::end(&mut self.sent);
+        // With names and shapes it may be more than was known before.
+        if let Some(refused) = too_large(self.sent.len()) {
+            return Ok(Err(refused));
+        }
         frame::send(&self.socket, &self.sent, &mut || watch.look())?;
         let (kind, content) =
             frame::receive(&self.socket, (&mut self.came, ANSWER_BYTES_MAX + (1 << 20)), &mut || {
@@ -308,6 +310,11 @@ impl Watch {
             _ => Ok(()),
         }
     }
+}
+
+fn too_large(bytes: usize) -> Option<Refused> {
+    let told = || format!("the request takes {bytes} bytes; at most {CALL_BYTES_MAX} are handed on");
+    (bytes as u64 > CALL_BYTES_MAX).then(|| Refused::Input(told()))
 }
 
 /// The file that this process runs. Where another release took its place, this one is still there under the kernel's name for it.
