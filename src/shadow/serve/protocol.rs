@@ -2,9 +2,10 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use windvane_shadow::traffic::{Request, named};
-use windvane_shadow::{Element, Outputs, Port, Tensor};
+use windvane_shadow::{Outputs, Port, Tensor, Values};
 
 use super::host::Opened;
 
@@ -35,31 +36,61 @@ pub(super) fn metadata(name: &str, opened: &Opened) -> Value {
     })
 }
 
-/// The answer to a request: the outputs that it names, or all where it names none.
-pub(super) fn answer_of(model: &str, request: &Request, outputs: &Outputs) -> Value {
+/// The answer to a request.
+#[derive(Debug, Serialize)]
+pub(super) struct Answered<'a> {
+    id: Option<&'a str>,
+    model_name: &'a str,
+    model_version: &'static str,
+    outputs: Vec<Output<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Output<'a> {
+    data: Elements<'a>,
+    datatype: &'static str,
+    name: &'a str,
+    shape: &'a [usize],
+}
+
+/// The outputs that a request names, or all where it names none.
+pub(super) fn answer_of<'a>(model: &'a str, request: &'a Request, outputs: &'a Outputs) -> Answered<'a> {
     let wanted = |(name, _): &(&str, &Tensor)| {
         request.outputs.is_empty() || request.outputs.iter().any(|output| output.name == *name)
     };
-    let output = |(name, tensor): (&str, &Tensor)| {
-        let datatype = named(tensor.values().element());
-        json!({"name": name, "datatype": datatype, "shape": tensor.shape(), "data": elements(tensor)})
+    let output = |(name, tensor): (&'a str, &'a Tensor)| Output {
+        data: Elements(tensor.values()),
+        datatype: named(tensor.values().element()),
+        name,
+        shape: tensor.shape(),
     };
-    json!({"model_name": model, "model_version": VERSION, "id": request.id, "outputs": outputs.iter().filter(wanted).map(output).collect::<Vec<_>>()})
+    let outputs = outputs.iter().filter(wanted).map(output).collect();
+    Answered { id: request.id.as_deref(), model_name: model, model_version: VERSION, outputs }
 }
 
-/// The elements; numbers that JSON does not have are null.
-pub(super) fn elements(tensor: &Tensor) -> Vec<Value> {
-    let values = tensor.values();
-    let element = |at: usize| match values.element() {
-        Element::Text => json!(values.word(at)),
-        Element::Bool => json!(values.number(at) == Some(1.0)),
-        // Through a 64-bit float large integers would lose digits.
-        Element::I64 => json!(values.word(at).and_then(|word| word.parse::<i64>().ok())),
-        Element::U64 => json!(values.word(at).and_then(|word| word.parse::<u64>().ok())),
-        element if element.is_float() => json!(values.number(at)),
-        _ => json!(values.number(at).map(|x| x as i64)),
-    };
-    (0..values.len()).map(element).collect()
+/// The elements; numbers that JSON does not have are null. They become text one by one: as a document of its own kind of values, an answer
+/// would take up to thirty times the memory that it has.
+#[derive(Debug)]
+struct Elements<'a>(&'a Values);
+
+impl Serialize for Elements<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Values::F16(v) => serializer.collect_seq(v.iter().map(|x| f64::from(*x))),
+            Values::F32(v) => serializer.collect_seq(v.iter().map(|x| f64::from(*x))),
+            Values::F64(v) => serializer.collect_seq(v),
+            Values::I8(v) => serializer.collect_seq(v),
+            Values::I16(v) => serializer.collect_seq(v),
+            Values::I32(v) => serializer.collect_seq(v),
+            Values::I64(v) => serializer.collect_seq(v),
+            Values::U8(v) => serializer.collect_seq(v),
+            Values::U16(v) => serializer.collect_seq(v),
+            Values::U32(v) => serializer.collect_seq(v),
+            Values::U64(v) => serializer.collect_seq(v),
+            Values::Bool(v) => serializer.collect_seq(v),
+            Values::Text(v) => serializer.collect_seq(v),
+        }
+    }
 }
 
 /// An error: the protocol's field `error`, and those of problem+json beside it.
@@ -74,4 +105,27 @@ pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response 
     });
     (status, [(axum::http::header::CONTENT_TYPE, "application/problem+json")], body.to_string())
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_written_as_they_are_and_what_json_lacks_is_null() {
+        let texts = vec!["a \"b\"".to_owned(), String::new()];
+        for (values, expected) in [
+            (Values::F32(vec![0.5, f32::NAN, f32::INFINITY, -0.0]), "[0.5,null,null,-0.0]"),
+            (Values::F64(vec![0.1, f64::NEG_INFINITY, 1024.5]), "[0.1,null,1024.5]"),
+            (Values::I8(vec![i8::MIN, i8::MAX]), "[-128,127]"),
+            // Through a 64-bit float these would lose digits.
+            (Values::I64(vec![i64::MIN, i64::MAX]), "[-9223372036854775808,9223372036854775807]"),
+            (Values::U64(vec![u64::MAX]), "[18446744073709551615]"),
+            (Values::U8(Vec::new()), "[]"),
+            (Values::Bool(vec![true, false]), "[true,false]"),
+            (Values::Text(texts), r#"["a \"b\"",""]"#),
+        ] {
+            assert_eq!(serde_json::to_string(&Elements(&values)).unwrap(), expected);
+        }
+    }
 }
