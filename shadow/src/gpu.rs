@@ -80,18 +80,26 @@ fn ask(command: &mut Command, patience: Duration) -> Option<String> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = child.ok()?;
     let stdout = child.stdout.take()?;
-    let (send, receive) = sync_channel(1);
-    std::thread::spawn(move || {
+    let text = within(patience, move || {
         let mut text = String::new();
-        let read = stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut text);
-        let _ = send.send(read.is_ok().then_some(text));
+        stdout.take(ANSWER_BYTES_MAX).read_to_string(&mut text).ok().map(|_| text)
     });
-    let text = receive.recv_timeout(patience).ok().flatten();
     if text.is_none() {
         let _ = child.kill();
     }
-    let ended = child.wait().ok()?;
-    text.filter(|_| ended.success())
+    // One that hangs in the driver cannot be ended.
+    let ended = within(patience, move || child.wait().ok()).flatten()?;
+    text.flatten().filter(|_| ended.success())
+}
+
+/// What a thread finds within some time. One that finds nothing goes on without anybody who waits for it.
+fn within<T: Send + 'static>(patience: Duration, find: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (send, receive) = sync_channel(1);
+    std::thread::spawn(move || {
+        // Whoever waited may have gone on.
+        let _ = send.send(find());
+    });
+    receive.recv_timeout(patience).ok()
 }
 
 /// `NVIDIA H200, 580.82.07, 512`: a line a processor, memory in MiB. What a processor does not tell is in brackets: `[N/A]`.
