@@ -186,9 +186,9 @@ async fn not_opened(first: Option<First>) -> Failure {
 
 async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First>)) -> CommandResult {
     let mut signals = Signals::listen()?;
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let (stop, answered, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     let recorder = match &arguments.record {
-        Some(url) => Some(Recorder::start(url, &tasks, stop.clone())?),
+        Some(url) => Some(Recorder::start(url, &tasks, answered.clone())?),
         None => None,
     };
     let listener = tokio::net::TcpListener::bind(arguments.listen)
@@ -208,10 +208,16 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
     tracing::info!(signal, "finishing");
     stop.cancel();
     tasks.close();
-    let drained = tokio::time::timeout(DRAIN, tasks.wait()).await.is_ok();
-    match drained {
-        true => serving.await.map(|()| Exit::Ok).map_err(Failure::from),
-        false => Err(anyhow::anyhow!("requests were still under way after {} s", DRAIN.as_secs()).into()),
+    let drain = async {
+        let served = serving.await;
+        // What was answered last is recorded, too.
+        answered.cancel();
+        tasks.wait().await;
+        served
+    };
+    match tokio::time::timeout(DRAIN, drain).await {
+        Ok(served) => served.map(|()| Exit::Ok).map_err(Failure::from),
+        Err(_) => Err(anyhow::anyhow!("requests were still under way after {} s", DRAIN.as_secs()).into()),
     }
 }
 

@@ -1,8 +1,10 @@
 """Served models that crash, hang, grow or never open: each costs its own requests and no others, and comes back."""
 
+import http.server
 import json
 import os
 import signal
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -229,9 +231,35 @@ def test_each_size_of_a_call_is_made_before_a_model_is_ready(sound):
         assert models.close() == 0
 
 
-def test_what_is_under_way_is_answered_where_all_processes_are_told_to_end(slow):
+@pytest.fixture
+def collector():
+    """Takes what is recorded: its address, and the records."""
+    records = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            lines = self.rfile.read(int(self.headers["Content-Length"])).splitlines()
+            records.extend(map(json.loads, lines))
+            answer = json.dumps({"accepted": len(lines)}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", records
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_is_under_way_is_answered_and_recorded_where_all_processes_are_told_to_end(slow, collector):
     """As a terminal does by Ctrl-C, and a supervisor that signals every process of a service."""
-    models = Served({"slow": slow})
+    address, records = collector
+    models = Served({"slow": slow}, "--record", address)
     try:
         with ThreadPoolExecutor(1) as pool:
             under_way = pool.submit(ask, models, "slow")
@@ -241,5 +269,6 @@ def test_what_is_under_way_is_answered_where_all_processes_are_told_to_end(slow)
             assert under_way.result()[0] == 200
         assert models.process.wait(timeout=30) == 0
         assert "the process of a model was lost" not in "".join(models.log)
+        assert [(record["model"], record["tags"]) for record in records] == [("slow", {"role": "shadow"})]
     finally:
         models.close()
