@@ -17,7 +17,7 @@ use crate::replay::Player;
 use crate::run::{Phase, Progress, RunError};
 use crate::runtime::Runtime;
 use crate::session::Session;
-use crate::tensor::{Element, Values};
+use crate::tensor::Values;
 use crate::timings::Timings;
 use crate::traffic::sample::take_rows;
 use crate::traffic::{Chunk, Traffic, Wanted};
@@ -173,22 +173,7 @@ fn zeros(inputs: &[Port], rows: usize) -> Result<Batch, crate::error::SessionErr
     let mut batch = Batch::new(rows);
     for port in inputs {
         let shape: Vec<usize> = port.shape.iter().skip(1).map(|extent| extent.unwrap_or(1)).collect();
-        let n = rows * shape.iter().product::<usize>();
-        let values = match port.element {
-            Element::F16 => Values::F16(vec![half::f16::ZERO; n]),
-            Element::F32 => Values::F32(vec![0.0; n]),
-            Element::F64 => Values::F64(vec![0.0; n]),
-            Element::I8 => Values::I8(vec![0; n]),
-            Element::I16 => Values::I16(vec![0; n]),
-            Element::I32 => Values::I32(vec![0; n]),
-            Element::I64 => Values::I64(vec![0; n]),
-            Element::U8 => Values::U8(vec![0; n]),
-            Element::U16 => Values::U16(vec![0; n]),
-            Element::U32 => Values::U32(vec![0; n]),
-            Element::U64 => Values::U64(vec![0; n]),
-            Element::Bool => Values::Bool(vec![false; n]),
-            Element::Text => Values::Text(vec![String::new(); n]),
-        };
+        let values = Values::zeros(port.element, rows * shape.iter().product::<usize>());
         batch.push_shaped(&port.name, values, shape)?;
     }
     Ok(batch)
