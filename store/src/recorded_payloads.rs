@@ -53,8 +53,8 @@ pub async fn coverage(store: &Store, which: &Which) -> Result<Coverage, StoreErr
 }
 
 /// The payloads that pass the filter, at most `limit`: those whose hash with the seed is smallest, in order of it, which is a
-/// uniform sample that is the same each time. A payload that was sent several times is one. `features`, some of which may be tags, are taken from the predictions of the
-/// same ids, up to an hour outside of the window.
+/// uniform sample that is the same each time. A payload that was sent several times is one. `features`, some of which may be tags, are taken
+/// from the predictions of the same ids, up to an hour outside of the window.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses.

@@ -126,7 +126,7 @@ async fn send(service: &Service, kind: &str, body: String) {
     assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
 }
 
-/// What the champion was given, captured, under ids of predictions with the month, which is no input.
+/// What the champion was given, captured, under ids of predictions with the month, which is no input, and a tag.
 fn captured() -> [(&'static str, String); 2] {
     let (mut predictions, mut payloads) = (String::new(), String::new());
     let numbers =
@@ -143,6 +143,7 @@ fn captured() -> [(&'static str, String); 2] {
         inputs.extend(texts.iter().map(|(name, text)| tensor(name, "BYTES", json!(text))));
         let mut prediction = head.clone();
         prediction["features"] = json!({"month": i % 3 / 2});
+        prediction["tags"] = json!({"lane": if i % 4 == 0 { "slow" } else { "fast" }});
         prediction["prediction"] = json!({"score": 0.5});
         let mut payload = head;
         payload["inputs"] = inputs.into();
@@ -178,6 +179,10 @@ async fn captured_payloads_are_asked_again(service: &Service, policy: &Path) {
     assert_eq!(over("store:payloads", &["--sample", "40"]).1["requests"], 40);
     let by_strata = over("store:payloads", &["--sample", "40", "--sample-by", "month"]).1;
     assert_eq!(segments(&by_strata), [20, 20]);
+    // One lane alone, a tag of the predictions; both months are in it.
+    let slow = over("store:payloads", &["--segment", "lane=slow", "--segment-by", "lane"]).1;
+    assert_eq!((&slow["requests"], segments(&slow)), (&150.into(), vec![50, 100]));
+    assert_eq!(slow["agreement"]["segments"][0]["segment"]["lane"], "slow");
     // The recorded features are not what the model takes, and asking for them says so.
     let (champion, config) = (model("champion.onnx"), service.config());
     let words = ["run", "--offline", "--champion", &champion, "--candidate", &champion, "--config"];
