@@ -5,7 +5,8 @@
 //! JSON. Once the document has come it counts, whatever the runtime does while the child leaves. A child with a model that is served
 //! gets its job the same way, and goes on in `serve/host.rs`.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -88,7 +89,7 @@ pub(super) fn order(job: &host::Job, memory_bytes: u64) -> serde_json::Result<Ve
 
 fn ask(what: What, limits: Limits, bar: &Bar) -> Result<serde_json::Value, Failure> {
     let order = Order { what, memory_bytes: limits.memory_bytes };
-    let mut child = arenas::freed(&mut Command::new(std::env::current_exe()?))
+    let mut child = arenas::freed(&mut Command::new(own_binary()?))
         .args(["shadow", "worker"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -107,6 +108,12 @@ fn ask(what: What, limits: Limits, bar: &Bar) -> Result<serde_json::Value, Failu
     bar.finish();
     drop(stdin);
     answer.map_err(|end| watch.explain(end, &words))
+}
+
+/// The file that this process runs. Where another release took its place, this one is still there under the kernel's name for it.
+pub(super) fn own_binary() -> io::Result<PathBuf> {
+    let binary = std::env::current_exe()?;
+    Ok(if binary.exists() { binary } else { PathBuf::from("/proc/self/exe") })
 }
 
 /// How a child ended without an answer.

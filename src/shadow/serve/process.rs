@@ -4,11 +4,9 @@
 //! comes from it is not trusted more than the model is.
 
 use std::cell::Cell;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
@@ -141,7 +139,7 @@ impl Process {
         socket.set_read_timeout(Some(LOOK))?;
         socket.set_write_timeout(Some(LOOK))?;
         let order = worker::order(job, bounds.memory_bytes)?;
-        let mut child = arenas::freed(&mut Command::new(own_binary()?))
+        let mut child = arenas::freed(&mut Command::new(worker::own_binary()?))
             .args(["shadow", "worker"])
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             // What a library prints goes nowhere.
@@ -315,12 +313,6 @@ impl Watch {
 fn too_large(bytes: usize) -> Option<Refused> {
     let told = || format!("the request takes {bytes} bytes; at most {CALL_BYTES_MAX} are handed on");
     (bytes as u64 > CALL_BYTES_MAX).then(|| Refused::Input(told()))
-}
-
-/// The file that this process runs. Where another release took its place, this one is still there under the kernel's name for it.
-fn own_binary() -> io::Result<PathBuf> {
-    let binary = std::env::current_exe()?;
-    Ok(if binary.exists() { binary } else { PathBuf::from("/proc/self/exe") })
 }
 
 fn opened(kind: Kind, content: &[u8]) -> Result<Opened, Lost> {
