@@ -81,7 +81,8 @@ pub async fn tensors(
     store.rows(&statement).await
 }
 
-/// That a payload is one of a prediction which has the values of the segment, up to an hour outside of the window.
+/// That a payload is one of a prediction which has the values of the segment, up to an hour outside of the window. Ids of payloads alone are
+/// held: few predictions of a window have one.
 macro_rules! of_segment {
     () => {
         concat!(
@@ -89,6 +90,11 @@ macro_rules! of_segment {
                   SELECT event_id FROM windvane.predictions
                   WHERE notEmpty({segment_names:Array(String)}) AND model = {model:String}
                     AND ts >= fromUnixTimestamp64Micro({start:Int64} - 3600000000) AND ts < fromUnixTimestamp64Micro({end:Int64} + 3600000000)
+                    AND event_id GLOBAL IN (
+                        SELECT event_id FROM windvane.payloads
+                        WHERE model = {model:String}
+                          AND ts >= fromUnixTimestamp64Micro({start:Int64}) AND ts < fromUnixTimestamp64Micro({end:Int64})
+                    )
                     AND ",
             in_segment!(),
             "
