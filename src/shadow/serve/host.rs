@@ -112,10 +112,12 @@ fn answer(socket: &UnixStream, session: &mut Session, message: &mut Vec<u8>) -> 
             return Err(Broken::NoMessage);
         }
         let batch = wire::batch(content).map_err(|_| Broken::NoMessage)?;
+        frame::spare(&mut call);
         let began = Instant::now();
         let answered = session.run(&batch, 0..batch.rows());
         put_answer(answered, began.elapsed(), message);
         frame::send(socket, message, &mut patiently)?;
+        frame::spare(message);
     }
 }
 

@@ -201,14 +201,17 @@ impl Process {
         frame::end(&mut self.sent);
         // With names and shapes it may be more than was known before.
         if let Some(refused) = too_large(self.sent.len()) {
+            frame::spare(&mut self.sent);
             return Ok(Err(refused));
         }
         frame::send(&self.socket, &self.sent, &mut || watch.look())?;
+        frame::spare(&mut self.sent);
         let (kind, content) =
             frame::receive(&self.socket, (&mut self.came, ANSWER_BYTES_MAX + (1 << 20)), &mut || {
                 watch.look()
             })?;
         let answer = answered(kind, content)?;
+        frame::spare(&mut self.came);
         if self.looked.elapsed() > LOOK_BETWEEN {
             self.looked = Instant::now();
             watch.look_at_memory()?;
