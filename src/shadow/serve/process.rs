@@ -25,6 +25,8 @@ use crate::shadow::worker::{self, LOOK, OWN_BYTES};
 const GRACE: Duration = Duration::from_secs(1);
 /// Bytes of what a model declares.
 const OPENED_BYTES_MAX: u64 = 16 << 20;
+/// Characters that are told of what a process says about a fault: clients, logs and readiness repeat them.
+const TOLD_MAX: usize = 16 << 10;
 /// How often memory is looked at where calls are short; while one takes long, every [`LOOK`].
 const LOOK_BETWEEN: Duration = Duration::from_secs(1);
 /// How long a process that is gone may take to be quite gone.
@@ -258,7 +260,7 @@ impl Process {
             }
             Lost::Refused(refusal) => (Cause::Refused, refusal.blame, refusal.message),
         };
-        Ended { cause, blame, reason, words }
+        Ended { cause, blame, reason: shortened(&reason), words }
     }
 
     /// Kills the process and says how it ended, where it has by then. One that hangs in the kernel, as a driver may make it, is left to a
@@ -313,6 +315,10 @@ impl Watch {
     }
 }
 
+fn shortened(told: &str) -> String {
+    told.chars().take(TOLD_MAX).collect()
+}
+
 fn too_large(bytes: usize) -> Option<Refused> {
     let told = || format!("the request takes {bytes} bytes; at most {CALL_BYTES_MAX} are handed on");
     (bytes as u64 > CALL_BYTES_MAX).then(|| Refused::Input(told()))
@@ -328,7 +334,7 @@ fn opened(kind: Kind, content: &[u8]) -> Result<Opened, Lost> {
 }
 
 fn answered(kind: Kind, content: &[u8]) -> Result<Answer, Lost> {
-    let text = || String::from_utf8_lossy(content).into_owned();
+    let text = || shortened(&String::from_utf8_lossy(content));
     match kind {
         Kind::Answer => {
             let (took, outputs) =
@@ -339,5 +345,31 @@ fn answered(kind: Kind, content: &[u8]) -> Result<Answer, Lost> {
         Kind::WrongInput => Ok(Err(Refused::Input(text()))),
         Kind::Failed => Ok(Err(Refused::Failed(text()))),
         other => Err(Lost::Garbled(format!("{other:?} in place of an answer"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_without_end_is_cut() {
+        let told = "ä".repeat(2 * TOLD_MAX);
+        let Ok(Err(Refused::Failed(what))) = answered(Kind::Failed, told.as_bytes()) else { panic!() };
+        assert_eq!(what, "ä".repeat(TOLD_MAX));
+        let Ok(Err(Refused::Input(what))) = answered(Kind::WrongInput, b"no \xff") else { panic!() };
+        assert_eq!(what, "no \u{fffd}");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_garbled() {
+        let contents: [(Kind, &[u8]); 4] =
+            [(Kind::Answer, b"short"), (Kind::Answer, &[0; 9]), (Kind::Open, b"{}"), (Kind::Call, b"")];
+        for (kind, content) in contents {
+            let found = answered(kind, content);
+            assert!(matches!(found, Err(Lost::Garbled(_))), "{kind:?} {content:?}");
+        }
+        assert!(matches!(opened(Kind::Answer, b""), Err(Lost::Garbled(_))));
+        assert!(matches!(opened(Kind::Open, b"{"), Err(Lost::Garbled(_))));
     }
 }
