@@ -56,7 +56,7 @@ pub const DEFINITIONS: [Definition; 5] = [
         name: "windvane_shadow_records_dropped_total",
         kind: "counter",
         labels: &[],
-        help: "Predictions of served models that were not recorded because the collector did not keep up.",
+        help: "Predictions of served models that were not recorded, because they were too large, or the collector did not keep up or refused them.",
         series: |served| served.dropped.map(|dropped| (Vec::new(), dropped)).into_iter().collect(),
     },
 ];

@@ -20,6 +20,8 @@ const WAITING_MAX: usize = 10_000;
 /// Predictions of a batch, and how long the first of it waits.
 const BATCH_MAX: usize = 500;
 const BATCH_WAIT: Duration = Duration::from_millis(500);
+/// Bytes of a prediction, of which a client gives the id and a model the label. A batch of such is what a collector takes by default.
+const EVENT_BYTES_MAX: usize = 64 << 10;
 /// How long one batch is tried.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -49,7 +51,8 @@ impl Recorder {
     /// Records an answer; never waits.
     pub(super) fn record(&self, model: &str, event_id: &str, (outputs, took): (&Outputs, Duration)) {
         let Some(event) = event(model, event_id, (outputs, took)) else { return };
-        if self.queue.try_send(event.to_string().into_bytes()).is_err() {
+        let line = event.to_string().into_bytes();
+        if line.len() > EVENT_BYTES_MAX || self.queue.try_send(line).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -105,9 +108,19 @@ async fn deliver(
             let mut body = lines.join(&b'\n');
             body.push(b'\n');
             let key = uuid::Uuid::now_v7().to_string();
-            if let Err(error) = delivery.post(Events::Predictions, Bytes::from(body), &key).await {
-                dropped.fetch_add(count, Ordering::Relaxed);
-                tracing::warn!(%error, count, "predictions are not recorded");
+            match delivery.post(Events::Predictions, Bytes::from(body), &key).await {
+                Ok(answer) => {
+                    let refused = count.saturating_sub(answer.accepted);
+                    dropped.fetch_add(refused, Ordering::Relaxed);
+                    if let Some(first) = answer.rejected.first() {
+                        let reason = first.message.as_str();
+                        tracing::warn!(reason, count = refused, "the collector refuses predictions");
+                    }
+                }
+                Err(error) => {
+                    dropped.fetch_add(count, Ordering::Relaxed);
+                    tracing::warn!(%error, count, "predictions are not recorded");
+                }
             }
         }
         if stopped {
@@ -116,5 +129,28 @@ async fn deliver(
         if !full {
             tokio::time::sleep(BATCH_WAIT).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_shadow::wire;
+
+    use super::*;
+
+    #[test]
+    fn a_prediction_that_is_too_large_or_finds_no_room_is_dropped_and_counted() {
+        // One output `y` of one 32-bit float.
+        let (one, name, float) = (1_u64.to_le_bytes(), b"y", 0.5_f32.to_le_bytes());
+        let bytes = [&one[..], &one, name, &[1], &one, &one, &one, &float].concat();
+        let outputs = wire::outputs(&bytes).unwrap();
+        let (queue, mut receive) = mpsc::channel(1);
+        let recorder = Recorder { queue, dropped: Arc::default() };
+        for (id, dropped) in [("a".repeat(EVENT_BYTES_MAX), 1), ("a".to_owned(), 1), ("b".to_owned(), 2)] {
+            recorder.record("m", &id, (&outputs, Duration::ZERO));
+            assert_eq!(recorder.dropped(), dropped);
+        }
+        let line: Value = serde_json::from_slice(&receive.try_recv().unwrap()).unwrap();
+        assert_eq!((&line["event_id"], &line["prediction"]), (&json!("a:m"), &json!({"score": 0.5})));
     }
 }
