@@ -9,6 +9,7 @@ mod pace;
 mod settle;
 mod sift;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,10 @@ pub(crate) struct Uploader {
     pub(crate) abort: CancellationToken,
 }
 
+/// Tokens of blocks that were stored ahead of one that had to be halved. The log learns of them only after that one, maybe thousands of
+/// INSERTs later, and ClickHouse remembers so many tokens and no more: they are not sent again.
+type Ahead = HashSet<String>;
+
 /// A block as it is sent.
 struct Attempt {
     block: Sealed,
@@ -70,10 +75,10 @@ struct Stop;
 
 impl Uploader {
     pub(crate) async fn run(self) {
-        let mut pace = Pace::default();
+        let (mut pace, mut ahead) = (Pace::default(), Ahead::new());
         let work = async {
             while self.next_is_due(&pace).await {
-                if let Err(Stop) = self.upload_next().await {
+                if let Err(Stop) = self.upload_next(&mut ahead).await {
                     break;
                 }
                 self.keep_pace(&mut pace).await;
@@ -138,7 +143,7 @@ impl Uploader {
     }
 
     /// Sends the next block, or the next two.
-    async fn upload_next(&self) -> Result<(), Stop> {
+    async fn upload_next(&self, ahead: &mut Ahead) -> Result<(), Stop> {
         let Some(first) = self.change(|| Op::Seal { behind: 0 }).await? else { return Ok(()) };
         let (behind, full_blocks) = (first.run.last, self.spool.backlog().borrow().full_blocks);
         let place = (full_blocks >= BOTH_FROM_BLOCKS).then(|| self.second.try_acquire().ok()).flatten();
@@ -147,29 +152,36 @@ impl Uploader {
             None => None,
         };
         let Some(second) = second else {
-            let (attempt, sent) = self.send(first).await?;
+            let (attempt, sent) = self.send(first, ahead).await?;
             self.settle(&attempt, sent).await?;
+            ahead.remove(&attempt.block.token);
             return Ok(());
         };
-        let (first, second) = tokio::join!(self.send(first), self.send(second));
+        let (first, second) = tokio::join!(self.send(first, ahead), self.send(second, ahead));
         let (attempt, sent) = first?;
-        if self.settle(&attempt, sent).await? == Settled::Halved {
-            // The second one stays where it is in the log, and comes again under its token.
+        let settled = self.settle(&attempt, sent).await?;
+        ahead.remove(&attempt.block.token);
+        let (attempt, sent) = second?;
+        if settled == Settled::Halved {
+            // The second one stays where it is in the log, and comes again behind the halves.
+            if matches!(sent, Sent::Stored) {
+                ahead.insert(attempt.block.token);
+            }
             return Ok(());
         }
-        let (attempt, sent) = second?;
         self.settle(&attempt, sent).await?;
+        ahead.remove(&attempt.block.token);
         Ok(())
     }
 
     /// Sends a block. The log does not learn yet what became of it.
-    async fn send(&self, block: Sealed) -> Result<(Attempt, Sent), Stop> {
+    async fn send(&self, block: Sealed, ahead: &Ahead) -> Result<(Attempt, Sent), Stop> {
         let attempt = self.read(block).await?;
         if Sieve::is_begun(&self.dead_letters, &attempt.block.token) {
             return Ok((attempt, Sent::SearchBegun));
         }
         let rows = attempt.wire.rows;
-        if rows == 0 {
+        if rows == 0 || ahead.contains(&attempt.block.token) {
             return Ok((attempt, Sent::Stored));
         }
         let answer = self.insert(&attempt.wire).instrument(self.trace(rows)).await;

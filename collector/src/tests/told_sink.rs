@@ -30,6 +30,7 @@ pub(super) struct ToldSink {
     mood: Mutex<Mood>,
     blocks: Mutex<HashMap<String, Block>>,
     waiting: AtomicUsize,
+    again: AtomicUsize,
 }
 
 impl ToldSink {
@@ -40,6 +41,11 @@ impl ToldSink {
     /// Blocks that wait for the mood to change.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Blocks that came though they were stored.
+    pub(super) fn again(&self) -> usize {
+        self.again.load(Ordering::SeqCst)
     }
 
     /// Rows of a table that were stored, each block once.
@@ -81,6 +87,7 @@ impl ToldSink {
         }
         let mut blocks = self.blocks.lock();
         if let Some(first) = blocks.insert(block.token.clone(), block.clone()) {
+            self.again.fetch_add(1, Ordering::SeqCst);
             assert_eq!(
                 first.body.concat(),
                 block.body.concat(),
