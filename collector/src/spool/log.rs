@@ -126,6 +126,11 @@ fn seal(block: &Sealed) -> Vec<u8> {
     Seal { first: block.run.first, last: block.run.last, token: block.token.clone() }.encode()
 }
 
+/// The token of a run that becomes a block.
+pub(super) fn token(identity: &str, run: &Run) -> String {
+    format!("{identity}-{}-{}-{:08x}", run.first, run.last, run.crc)
+}
+
 /// The log of one table. Sequence numbers begin at 1; 0 is before the first frame.
 #[derive(Debug)]
 pub(crate) struct Log<D: Disk> {
@@ -267,7 +272,7 @@ impl<D: Disk> Log<D> {
     }
 
     fn token(&self, run: &Run) -> String {
-        format!("{}-{}-{}-{:08x}", self.identity, run.first, run.last, run.crc)
+        token(&self.identity, run)
     }
 
     /// Appends the buffer and syncs it. What could not be written is cut off again, and the log goes on; after a sync that failed

@@ -247,8 +247,8 @@ proptest! {
         world.check();
     }
 
-    /// A flipped bit on disk costs at most the frames it hits; every other acknowledged frame is still stored exactly
-    /// once, and what was damaged is counted and laid aside.
+    /// A flipped bit on disk costs at most the frames it hits, also where it hits what is known of two blocks that may be on their way;
+    /// every other acknowledged frame is still stored exactly once, and what was damaged is counted and laid aside.
     #[test]
     fn a_flipped_bit_costs_the_frame_it_hits_only(
         batches in prop::collection::vec(prop::collection::vec(1u8..6, 1..4), 3..20),
@@ -258,6 +258,9 @@ proptest! {
         let mut world = World::new();
         for rows in &batches {
             world.append(rows);
+        }
+        if let Some(first) = world.change(Op::Seal { behind: 0 }) {
+            world.change(Op::Seal { behind: first.run.last });
         }
         world.log = None;
         let frame = world.disk.flip(|len| at.index(len), bit);
@@ -275,6 +278,28 @@ proptest! {
         prop_assert!(missing.len() <= 1, "{missing:?}");
         prop_assert!(missing.iter().all(|frame| !world.store.rows.contains_key(frame)));
     }
+}
+
+/// Two blocks are on their way when the power goes, and what is left of the first is its frames.
+#[test]
+fn a_block_whose_record_went_bad_is_sent_before_the_one_behind_it_and_under_its_token() {
+    let mut world = World::new();
+    world.append(&[5, 3, 5, 3, 1]);
+    let first = world.change(Op::Seal { behind: 0 }).unwrap();
+    let second = world.change(Op::Seal { behind: first.run.last }).unwrap();
+    let bytes = read_block(&*world.disk, &first).unwrap().body;
+    world.store.insert(&first.token, &bytes);
+    world.disk.spoil(first.token.as_bytes());
+    let keys = Arc::clone(&world.keys);
+    let (log, recovered) = Log::open(Arc::clone(&world.disk), limits(), "t".to_owned(), keys).unwrap();
+    world.log = Some(log);
+    assert_eq!(recovered.damaged, 1);
+    for expected in [&first, &second] {
+        assert_eq!(world.change(Op::Seal { behind: 0 }).as_ref(), Some(expected));
+        world.upload(Answer::Stored);
+    }
+    world.upload(Answer::Stored);
+    world.check();
 }
 
 /// Of a block of four frames, of which ClickHouse refuses something, a crash may keep any part of any split that is being

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::disk::{Appender, Disk};
 use super::keys::Keys;
-use super::log::{Log, LogLimits, Sealed, Segment, begin_segment_on_a_full_disk, segment_name};
+use super::log::{Log, LogLimits, Sealed, Segment, begin_segment_on_a_full_disk, segment_name, token};
 use super::record::{HEADER, Header, KeyRecord, Kind, Parsed, Seal, next_header, parse};
 use super::reserve;
 use super::retire::KeysFile;
@@ -123,7 +123,7 @@ impl<D: Disk> Log<D> {
             let is_last = last.is_none_or(|last| *number >= last);
             survey_segment(&*disk, *number, is_last, &mut survey)?;
         }
-        let (sealed, runs) = rebuild(&*disk, &survey, &limits)?;
+        let (sealed, runs) = rebuild(&*disk, &survey, &limits, &identity)?;
         let Survey { mut segments, done_seq, last_seq, mut recovered, .. } = survey;
         let number = numbers.last().map_or(1, |last| last + 1);
         let (file, bytes) = begin_segment_on_a_full_disk(&*disk, number, done_seq)?;
@@ -226,11 +226,17 @@ fn lay_aside<D: Disk>(disk: &D, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The second pass: the frames that are not done, as the blocks that were sealed and the runs behind them.
-fn rebuild<D: Disk>(disk: &D, survey: &Survey<'_>, limits: &LogLimits) -> io::Result<(Vec<Sealed>, Runs)> {
+fn rebuild<D: Disk>(
+    disk: &D,
+    survey: &Survey<'_>,
+    limits: &LogLimits,
+    identity: &str,
+) -> io::Result<(Vec<Sealed>, Runs)> {
     let done_seq = survey.done_seq;
     let mut sealed: Vec<(Seal, Option<Run>)> =
         survey.seals.iter().filter(|seal| seal.last > done_seq).map(|seal| (seal.clone(), None)).collect();
     sealed.sort_by_key(|(seal, _)| seal.first);
+    seal_gaps(done_seq, &mut sealed);
     let mut runs = Runs::default();
     for segment in survey.segments.iter().filter(|segment| segment.last > done_seq) {
         let bytes = read_all(disk, &segment_name(segment.number))?;
@@ -258,9 +264,25 @@ fn rebuild<D: Disk>(disk: &D, survey: &Survey<'_>, limits: &LogLimits) -> io::Re
     // A block keeps the ends and the token that it may have been sent with, also where a frame of it is damaged now.
     let sealed = sealed.into_iter().filter_map(|(seal, run)| {
         let run = Run { first: seal.first, last: seal.last, ..run? };
-        Some(Sealed { run, token: seal.token })
+        let token = if seal.token.is_empty() { token(identity, &run) } else { seal.token };
+        Some(Sealed { run, token })
     });
     Ok((sealed.collect(), runs))
+}
+
+/// Blocks are sealed in the order of their frames, so that frames before a sealed one are in a block as well: where the record of that one
+/// went bad, it is made anew, with the token that it had. Left among the unsealed they would be sent behind a checkpoint that passed them.
+fn seal_gaps(done_seq: u64, sealed: &mut Vec<(Seal, Option<Run>)>) {
+    let mut before = done_seq;
+    let mut gaps = Vec::new();
+    for (seal, _) in &*sealed {
+        if seal.first > before + 1 {
+            gaps.push((Seal { first: before + 1, last: seal.first - 1, token: String::new() }, None));
+        }
+        before = before.max(seal.last);
+    }
+    sealed.extend(gaps);
+    sealed.sort_by_key(|(seal, _)| seal.first);
 }
 
 pub(super) fn read_all<D: Disk>(disk: &D, name: &str) -> io::Result<Vec<u8>> {

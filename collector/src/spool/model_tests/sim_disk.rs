@@ -120,6 +120,15 @@ impl SimDisk {
         state.cut = false;
     }
 
+    /// Flips a bit of these bytes, wherever they stand.
+    pub(super) fn spoil(&self, bytes: &[u8]) {
+        for inode in &mut self.state.lock().inodes {
+            if let Some(at) = inode.data.windows(bytes.len()).position(|window| window == bytes) {
+                inode.data[at] ^= 1;
+            }
+        }
+    }
+
     /// Flips a bit of a segment file; `choose` gets the number of bytes of all of them.
     pub(super) fn flip(&self, choose: impl Fn(usize) -> usize, bit: u8) -> String {
         let mut state = self.state.lock();
