@@ -77,6 +77,7 @@ class Client:
             event_id = fields.get("event_id") or inbox.ids.popleft()
         except IndexError:
             event_id = self._ids.make_at(now)
+            inbox.ids_missed += 1
             if inbox.is_asleep:  # for those that follow
                 inbox.is_asleep = False
                 self._queue.wake(is_urgent=False)

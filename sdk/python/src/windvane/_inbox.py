@@ -80,6 +80,9 @@ class Inbox:
         self.room = 0
         # Whether the background waits for longer than a tick; who finds no id wakes it.
         self.is_asleep = False
+        # Ids that callers made since the last tick because none waited; of two at once one may be forgotten.
+        self.ids_missed = 0
+        self._ids_left = 0
         self._ids_wanted = 0
         self._quiet_ticks = 0
         self._make_id = ids.make
@@ -107,9 +110,12 @@ class Inbox:
     def tend(self, rest: Callable[[], None]) -> None:
         """What the background does at each tick: moves what waits, and has as many ids ready as the next ticks may use."""
         moved = self.drain(rest)
-        self._quiet_ticks = 0 if moved else self._quiet_ticks + 1
+        # Not as many as moved: what is packed in the call takes ids too, and some events bring their own.
+        used = self._ids_left - len(self.ids) + self.ids_missed
+        self.ids_missed = 0
+        self._quiet_ticks = 0 if moved or used else self._quiet_ticks + 1
         # Fewer when fewer are used, slowly: some ticks are short, and others long as a request takes long.
-        wanted = max(4 * moved, self._ids_wanted - self._ids_wanted // 8 - 1)
+        wanted = max(4 * used, self._ids_wanted - self._ids_wanted // 8 - 1)
         self._ids_wanted = 0 if self.is_quiet else min(_IDS_MAX, wanted)
         with contextlib.suppress(IndexError):  # callers take them at the same time
             for _ in range(len(self.ids) - self._ids_wanted):
@@ -118,6 +124,7 @@ class Inbox:
             self.ids.append(self._make_id())
             if made % (4 * _IN_A_ROW) == 0:
                 rest()
+        self._ids_left = len(self.ids)
 
     @property
     def is_quiet(self) -> bool:
