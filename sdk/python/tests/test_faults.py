@@ -258,6 +258,21 @@ def test_an_argument_that_there_is_not_is_counted_and_named(client, collector):
     assert stats.dropped == {"invalid": 2} and "'colour'" in stats.last_fault and "score" in stats.last_fault
 
 
+def test_a_log_handler_that_raises_takes_neither_a_call_nor_the_background_with_it(client, collector, monkeypatch):
+    def handle(record):
+        raise RuntimeError("a handler that fails")
+
+    monkeypatch.setattr(logging.getLogger("windvane"), "handle", handle)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    assert eventually(lambda: client._inbox.room)
+    windvane.log_prediction({"x": 1}, colour="red")
+    windvane.log_prediction({"x": 1}, score=0.5)
+    assert windvane.flush(20)
+    stats = check_sum()
+    assert (stats.received, stats.dropped) == (2, {"invalid": 1})
+    assert client._sender._thread.is_alive()
+
+
 class Torn:
     def item(self):
         raise RuntimeError(Unreadable())

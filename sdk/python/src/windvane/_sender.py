@@ -6,6 +6,7 @@ rest goes to the spool, or is counted as dropped. It never raises, and nobody wa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -100,7 +101,8 @@ class Sender:
         self._queue.stats.last_fault = message
         if not self._warned:
             self._warned = True
-            logger.warning("%s (said once; `windvane.stats()` counts what follows)", message)
+            with contextlib.suppress(Exception):  # a handler of the caller's that fails takes neither a call nor the thread with it
+                logger.warning("%s (said once; `windvane.stats()` counts what follows)", message)
 
     def _run(self) -> None:
         self._open_spool()
@@ -116,7 +118,10 @@ class Sender:
     def _tick(self, event: threading.Event, left: float) -> bool:
         """Packs what came, and waits for a tick or, where nothing comes, for all that is left; says no where the event is set or none is left."""
         inbox = self._inbox
-        inbox.tend(self._rest)
+        try:
+            inbox.tend(self._rest)
+        except Exception as error:  # no memory, say: the thread lives on, and looks again at the next tick
+            self.fault(f"cannot pack what waits: {error!r}")
         self._next_tick = time.monotonic() + TICK_S
         # Before the wait: who finds it asleep sets the event.
         inbox.is_asleep = inbox.is_quiet
