@@ -69,8 +69,6 @@ pub fn run(arguments: Arguments) -> CommandResult {
         return Err(endpoint_failure(EndpointError::NotLoopback { address: arguments.listen }));
     }
     if arguments.exit_with_stdin {
-        // Fails only where the process leads a group already, which is what it is for.
-        let _ = rustix::process::setsid();
         give_way();
     }
     let library = library(&arguments)?;
@@ -85,12 +83,15 @@ pub fn run(arguments: Arguments) -> CommandResult {
     served
 }
 
-/// Lets the service go first where both want a core: it needs little, and somebody waits for each of its answers, while merges can wait.
-/// A system that refuses is no reason not to start.
+/// Begins a session, and lets the service go first where both want a core: it needs little, and somebody waits for each of its answers,
+/// while merges can wait. A system that refuses is no reason not to start.
 fn give_way() {
     let _ = rustix::process::nice(NICENESS);
-    // Where the system schedules each session as one, what counts between sessions is the niceness of the whole.
-    let _ = std::fs::write("/proc/self/autogroup", NICENESS.to_string());
+    // Fails only where the process leads a group already, which is what a session is begun for; others are in that one, too.
+    if rustix::process::setsid().is_ok() {
+        // Where the system schedules each session as one, what counts between sessions is the niceness of the whole.
+        let _ = std::fs::write("/proc/self/autogroup", NICENESS.to_string());
+    }
 }
 
 /// Opens the engine; while another one has the folder, tries again for a while.
