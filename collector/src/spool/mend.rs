@@ -3,6 +3,10 @@
 //! After a sync that failed only the bytes behind the last commit are in doubt, and all of them were refused. They are cut off, the cut is
 //! synced, and a new segment file is begun: what follows is written through a file that has seen no failure. A crash on the way
 //! finds what it would have found without.
+//!
+//! Linux takes a page for written after it could not write it, so that a second sync alone would prove nothing. Of what was acknowledged only
+//! the end can share a page with what was refused: cutting clears the rest of that page, which makes it one to be written again, and its sync
+//! tells whether it was.
 
 use std::io;
 
