@@ -29,15 +29,18 @@ pub(crate) struct Room {
     on_disk: AtomicU64,
     /// Bytes of batches on the way to the disk.
     on_the_way: AtomicU64,
-    /// When the disk was looked at last, and the bytes of segment files and free blocks together then.
-    looked: Mutex<Option<(Instant, u64)>>,
+    /// The bytes of segment files and free blocks together, when the disk was looked at last.
+    at_hand: AtomicU64,
+    /// When that was. Held by who looks.
+    looked_at: Mutex<Option<Instant>>,
 }
 
 impl Room {
     /// Room for so many bytes of segment files in this folder.
     pub(crate) fn new(bytes_max: u64, folder: PathBuf) -> Self {
         let (on_disk, on_the_way) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { bytes_max, folder, on_disk, on_the_way, looked: Mutex::default() }
+        let (at_hand, looked_at) = (AtomicU64::new(u64::MAX), Mutex::default());
+        Self { bytes_max, folder, on_disk, on_the_way, at_hand, looked_at }
     }
 
     /// Takes room for a table's batch, if there is any that this table may have.
@@ -75,16 +78,15 @@ impl Room {
     }
 
     fn all(&self) -> u64 {
-        let mut looked = self.looked.lock();
-        let at_hand = match *looked {
-            Some((at, bytes)) if at.elapsed() < LOOK_EVERY => bytes,
-            _ => {
-                let bytes = self.on_disk.load(Ordering::SeqCst).saturating_add(free_bytes(&self.folder));
-                *looked = Some((Instant::now(), bytes));
-                bytes
-            }
-        };
-        self.bytes_max.min(at_hand)
+        // Who comes while another looks goes by what was seen before: a file system that hangs holds up one of them.
+        if let Some(mut looked_at) = self.looked_at.try_lock()
+            && looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY)
+        {
+            let at_hand = self.on_disk.load(Ordering::SeqCst).saturating_add(free_bytes(&self.folder));
+            self.at_hand.store(at_hand, Ordering::SeqCst);
+            *looked_at = Some(Instant::now());
+        }
+        self.bytes_max.min(self.at_hand.load(Ordering::SeqCst))
     }
 }
 
@@ -104,7 +106,8 @@ mod tests {
     fn room(left: u64) -> Room {
         let room = Room::new(1_000, PathBuf::from("/nowhere"));
         // As if the clock stood still, so that nobody looks at the disk again.
-        *room.looked.lock() = Some((Instant::now() + Duration::from_secs(3600), left));
+        *room.looked_at.lock() = Some(Instant::now() + Duration::from_secs(3600));
+        room.at_hand.store(left, Ordering::SeqCst);
         room
     }
 
