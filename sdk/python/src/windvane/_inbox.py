@@ -93,7 +93,8 @@ class Inbox:
     def drain(self, rest: Callable[[], None] = lambda: None) -> int:
         """Moves to the queue what waits, and answers how many. `rest` is called in between."""
         moved = 0
-        while self.events:
+        # What comes meanwhile waits for the next time, so that callers without end hold nobody up here.
+        for _ in range(len(self.events)):
             with self._moving:
                 try:
                     given = self.events.popleft()
