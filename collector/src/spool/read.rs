@@ -123,32 +123,58 @@ mod tests {
     use super::*;
     use crate::spool::record::Record;
 
-    #[test]
-    fn records_are_visited_alike_in_chunks_of_any_size() {
+    /// Records with bodies of these lengths, all of sevens; `rubble` behind the second one.
+    fn records(rubble: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (seq, len) in [(1, 3), (2, 200), (3, 0), (4, 50)] {
             let body = vec![7; len];
             Record { kind: Kind::Frame, layout: 1, seq, rows: 1, time_us: 0, meta: &[], body: &body }
                 .encode(&mut bytes);
             if seq == 2 {
-                bytes.extend_from_slice(b"rubble that is no record, and longer than a header is");
+                bytes.extend_from_slice(rubble);
             }
         }
+        bytes
+    }
+
+    /// The numbers of the records that are visited in chunks of this size, and how many bytes were read.
+    fn visited(bytes: &[u8], size: usize) -> (Vec<u64>, usize) {
+        let (mut seen, mut read) = (Vec::new(), 0);
+        let mut source = |(at, len): (u64, usize), chunk: &mut Vec<u8>| -> io::Result<()> {
+            let at = usize::try_from(at).unwrap();
+            chunk.extend_from_slice(&bytes[at..bytes.len().min(at + len)]);
+            read += len;
+            Ok(())
+        };
+        visit_stretch(0..bytes.len() as u64, size, &mut source, &mut |header, body| {
+            seen.push(header.seq);
+            assert!(body.iter().all(|byte| *byte == 7), "chunks of {size}");
+        })
+        .unwrap();
+        (seen, read)
+    }
+
+    #[test]
+    fn records_are_visited_alike_in_chunks_of_any_size() {
+        let bytes = records(b"rubble that is no record, and longer than a header is");
         for size in 1..bytes.len() + 1 {
-            let (mut seen, mut read) = (Vec::new(), 0);
-            let mut source = |(at, len): (u64, usize), chunk: &mut Vec<u8>| -> io::Result<()> {
-                let at = usize::try_from(at).unwrap();
-                chunk.extend_from_slice(&bytes[at..bytes.len().min(at + len)]);
-                read += len;
-                Ok(())
-            };
-            visit_stretch(0..bytes.len() as u64, size, &mut source, &mut |header, body| {
-                seen.push(header.seq);
-                assert!(body.iter().all(|byte| *byte == 7), "chunks of {size}");
-            })
-            .unwrap();
+            let (seen, read) = visited(&bytes, size);
             assert_eq!(read, bytes.len(), "each byte is read once, in chunks of {size}");
             assert_eq!(seen, [1, 2, 3, 4], "chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn damage_anywhere_costs_one_record_in_chunks_of_any_size() {
+        let mut bytes = records(b"");
+        for at in 0..bytes.len() {
+            bytes[at] ^= 1;
+            let whole = visited(&bytes, bytes.len());
+            assert_eq!(whole.0.len(), 3, "byte {at}: {whole:?}");
+            for size in [1, HEADER - 1, HEADER, HEADER + 1, 100] {
+                assert_eq!(visited(&bytes, size), whole, "byte {at}, chunks of {size}");
+            }
+            bytes[at] ^= 1;
         }
     }
 }
