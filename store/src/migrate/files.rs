@@ -65,4 +65,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(53, "predictions_by_day", "0053_predictions_by_day.sql"),
     migration!(54, "predictions_by_day_of_old_parts", "0054_predictions_by_day_of_old_parts.sql"),
     migration!(55, "monitor_runs_note", "0055_monitor_runs_note.sql"),
+    migration!(56, "outcomes_by_model_of_old_parts", "0056_outcomes_by_model_of_old_parts.sql"),
 ];

@@ -120,6 +120,7 @@ fn published_migrations_never_change() {
     0053 0e5fc9dcda32397a predictions_by_day
     0054 48f1ff70d22f6663 predictions_by_day_of_old_parts
     0055 de8b55a85c8b5915 monitor_runs_note
+    0056 f42b3d275d610b41 outcomes_by_model_of_old_parts
     ");
 }
 

@@ -97,11 +97,24 @@ async fn engine_answers_what_pages_ask_from_projections() {
     running.end().await;
 }
 
+/// Takes a projection away, stores rows without it, and makes it by the migrations of these versions, as an upgrade does.
+async fn upgrade(store: &Store, (without, rows): (&'static str, &str), versions: [u32; 2]) {
+    let at_once = |sql: String| Statement::new(sql).setting("mutations_sync", 2);
+    store.execute(&at_once(without.to_owned())).await.unwrap();
+    run(store, rows).await;
+    for version in versions {
+        let migration = migrate::all().iter().find(|migration| migration.version == version).unwrap();
+        let sql = migration.render(&Topology::Single, "windvane").unwrap().unwrap();
+        store.execute(&at_once(sql)).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_counts_a_corrected_outcome_once_when_it_is_merged() {
     let running = Running::migrated().await;
     let store = &running.store;
-    run(store, OUTCOMES).await;
+    // Outcomes from before the projection are merged with later ones too.
+    upgrade(store, ("ALTER TABLE windvane.outcomes DROP PROJECTION by_model", OUTCOMES), [52, 56]).await;
     run(store, CORRECTIONS).await;
     let unprojected = format!("{OUTCOMES_BY_MODEL} SETTINGS optimize_use_projections = 0");
     assert_eq!(read_from(store, OUTCOMES_BY_MODEL).await, ["by_model"]);
@@ -116,15 +129,7 @@ async fn engine_counts_a_corrected_outcome_once_when_it_is_merged() {
 async fn engine_makes_the_days_of_predictions_that_were_there_before() {
     let running = Running::migrated().await;
     let store = &running.store;
-    let at_once = |sql: String| Statement::new(sql).setting("mutations_sync", 2);
-    let without = "ALTER TABLE windvane.predictions DROP PROJECTION by_day".to_owned();
-    store.execute(&at_once(without)).await.unwrap();
-    run(store, PREDICTIONS).await;
-    for version in [53, 54] {
-        let migration = migrate::all().iter().find(|migration| migration.version == version).unwrap();
-        let sql = migration.render(&Topology::Single, "windvane").unwrap().unwrap();
-        store.execute(&at_once(sql)).await.unwrap();
-    }
+    upgrade(store, ("ALTER TABLE windvane.predictions DROP PROJECTION by_day", PREDICTIONS), [53, 54]).await;
     let parts = "SELECT count() = (SELECT count() FROM system.parts WHERE active AND table = 'predictions') \
                  FROM system.projection_parts WHERE active AND table = 'predictions' AND name = 'by_day'";
     assert_eq!(text(store, parts).await, "1\n", "each part has it");
