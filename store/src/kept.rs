@@ -11,11 +11,11 @@ use serde::de::DeserializeOwned;
 use crate::client::rows_from_json;
 use crate::{Consume, Statement, Store, StoreError};
 
-/// Answers to statements, by their text. Clones share them.
+/// Answers to statements, by their text with its parameters and settings. Clones share them.
 #[derive(Debug, Clone)]
 pub struct KeptAnswers(Arc<Mutex<Answers>>);
 
-/// The text of a statement and the format of its answer.
+/// The text of a statement with its parameters and settings, and the format of its answer.
 type Asked = (String, &'static str);
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl KeptAnswers {
         store: &Store,
         statement: &Statement,
     ) -> Result<Vec<T>, StoreError> {
-        let asked = (statement.sql().to_owned(), "JSONEachRow");
+        let asked = asked(statement, "JSONEachRow");
         if let Some(answer) = self.find(&asked) {
             return rows_from_json(&answer);
         }
@@ -75,16 +75,16 @@ impl KeptAnswers {
         (statement, format): (&Statement, &'static str),
         mut consumer: C,
     ) -> Result<C, StoreError> {
-        let asked = (statement.sql().to_owned(), format);
+        let asked = asked(statement, format);
         if let Some(answer) = self.find(&asked) {
             consumer.consume(&answer);
             return Ok(consumer);
         }
-        let bytes_max = self.lock().bytes_max;
+        let room = self.room();
         let (mut answer, mut is_whole) = (Vec::new(), true);
         let consume = |chunk: &[u8]| {
             consumer.consume(chunk);
-            is_whole = is_whole && answer.len() + chunk.len() <= bytes_max;
+            is_whole = is_whole && answer.len() + chunk.len() <= room;
             if is_whole {
                 answer.extend_from_slice(chunk);
             } else {
@@ -116,10 +116,25 @@ impl KeptAnswers {
         answers.by_statement.insert(asked, Answer { bytes: answer.into(), is_used: true });
     }
 
+    /// How many bytes more are kept.
+    fn room(&self) -> usize {
+        let answers = self.lock();
+        answers.bytes_max.saturating_sub(answers.bytes)
+    }
+
     /// Nothing that holds the lock can fail half-way.
     fn lock(&self) -> MutexGuard<'_, Answers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn asked(statement: &Statement, format: &'static str) -> Asked {
+    let mut text = statement.sql().to_owned();
+    for (name, value) in statement.params().chain(statement.settings()) {
+        // A statement holds no zero byte, nor does a value: it is escaped.
+        text.extend(["\0", name, "\0", value]);
+    }
+    (text, format)
 }
 
 fn size((statement, _): &Asked, answer: &[u8]) -> usize {
@@ -128,7 +143,16 @@ fn size((statement, _): &Asked, answer: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::KeptAnswers;
+    use super::{KeptAnswers, Statement};
+
+    #[test]
+    fn statements_of_one_text_are_told_apart_by_what_is_bound_to_it() {
+        let bound = |value: u64| Statement::new("SELECT {x:UInt64}").param("x", value);
+        let asked = |statement: &Statement| super::asked(statement, "RowBinary");
+        assert_eq!(asked(&bound(1)), asked(&bound(1)));
+        assert_ne!(asked(&bound(1)), asked(&bound(2)));
+        assert_ne!(asked(&bound(1)), asked(&bound(1).setting("max_threads", 1)));
+    }
 
     fn asked(text: &str) -> (String, &'static str) {
         (text.to_owned(), "RowBinary")
