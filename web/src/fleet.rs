@@ -229,16 +229,13 @@ fn worst(drift: Option<&Latest>) -> Markup {
 fn shape(found: &[(i64, u64)], range: Range) -> Vec<f64> {
     let bucket_us = range.length.bucket_s * 1_000_000;
     let first = range.from_us.div_euclid(bucket_us) * bucket_us;
-    let buckets = (range.known_us - first) / bucket_us;
-    let mut shape = vec![0.0; usize::try_from(buckets).unwrap_or(0) + 1];
+    let last = (range.known_us - 1 - first) / bucket_us;
+    let mut shape = vec![0.0; usize::try_from(last).unwrap_or(0) + 1];
     for (at_us, predictions) in found {
         if let Some(place) = usize::try_from((at_us - first) / bucket_us).ok().and_then(|i| shape.get_mut(i))
         {
             *place += *predictions as f64;
         }
-    }
-    if shape.last() == Some(&0.0) {
-        shape.pop();
     }
     shape
 }
@@ -319,7 +316,10 @@ mod tests {
     fn a_shape_has_a_value_for_each_bucket() {
         let range = Range::ending(0, LENGTHS[0]);
         let hour = 3_600_000_000;
-        let shape = shape(&[(range.from_us, 3), (range.from_us + 2 * hour, 4)], range);
-        assert_eq!((shape.len(), shape[0], shape[1], shape[2]), (24, 3.0, 0.0, 4.0));
+        let day = shape(&[(range.from_us, 3), (range.from_us + 2 * hour, 4)], range);
+        assert_eq!((day.len(), day[0], day[1], day[2]), (24, 3.0, 0.0, 4.0));
+        // It is one o'clock on the last day: the six hours that go on have a place too, also where nothing came in them.
+        let week = Range::ending(range.to_us, LENGTHS[1]);
+        assert_eq!(shape(&[(week.from_us, 3)], week).len(), 6 * 4 + 1);
     }
 }
