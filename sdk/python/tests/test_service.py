@@ -144,6 +144,7 @@ def test_what_was_recorded_is_read_back(service):
     assert sum(row["predictions"] for row in traffic) == 20 and "windvane.predictions" in traffic.documents[0]["sql"]
     one_by_one = reader.view("fleet", limit="1")
     assert [row["model"] for row in one_by_one] == [row["model"] for row in reader.view("fleet")]
+    assert reader.view("fleet", limit="1", offset="0").rows == one_by_one.rows
     assert len(one_by_one.documents) > 1 and {"fleet", "traffic"} <= {row["view"] for row in reader.views()}
     with pytest.raises(ReadError, match="404.*no-such-model|no-such-model.*404"):
         reader.drift("no-such-model")

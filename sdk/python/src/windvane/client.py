@@ -168,7 +168,7 @@ class Reader:
     def _pages(self, path: str, filters: Mapping[str, str]) -> List[Dict[str, Any]]:
         documents = [self.get(path, **filters)]
         while documents[-1].get("next_offset") is not None and len(documents) < PAGES_MAX:
-            documents.append(self.get(path, **filters, offset=str(documents[-1]["next_offset"])))
+            documents.append(self.get(path, **{**filters, "offset": str(documents[-1]["next_offset"])}))
         return documents
 
     def _table(self, title: str, path: str, filters: Mapping[str, str], key: str) -> Table:
