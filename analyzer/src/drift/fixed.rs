@@ -125,7 +125,7 @@ impl FixedReference {
         match &kept {
             Ok(profile) => tracing::info!(model, rows = profile.rows, "a fixed reference is kept"),
             Err(reason) => {
-                tracing::info!(model, rows = rows.rows, reason, "a fixed reference is read for every window");
+                tracing::info!(model, rows = rows.rows, reason, "no profile stands for a fixed reference");
             }
         }
         *seen = Some(Seen { rows, kept: kept.clone() });
