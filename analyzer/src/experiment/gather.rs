@@ -50,8 +50,9 @@ async fn alone(reader: &Reader, request: &ExperimentRequest) -> Result<Option<Fa
         return Ok(None);
     }
     let found = summed_up(reader, &alone, &probed).await?;
-    // Rows that came between the two statements may be those of units that have some already.
-    Ok((found.facts.units == probed.probe.rows).then_some(found.facts))
+    // Rows that came between the two statements may be those of units that have some already, also in an arm that was not there before.
+    let same = found.facts.units == probed.probe.rows && found.facts.several == 0;
+    Ok(same.then_some(found.facts))
 }
 
 /// What one population says.
