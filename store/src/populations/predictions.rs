@@ -190,7 +190,8 @@ pub fn together(first: &Population, second: &Population, names: &[String]) -> Op
         storage(first) == storage(second) && first.segment_expression(name) == second.segment_expression(name)
     };
     let empty = first.without_columns || second.without_columns;
-    if empty || deployed(&a.filter) != deployed(&b.filter) || !names.iter().all(same) {
+    // A feature may be called so, and would be taken for it.
+    if empty || second.column(SIDES).is_some() || deployed(&a.filter) != deployed(&b.filter) || !names.iter().all(same) {
         return None;
     }
     let [in_first, in_second] = [a, b].map(|side| within(&side.filter));
