@@ -52,9 +52,25 @@ impl Correction {
             Self::Bonferroni => p_values.iter().map(|p| (p * m).min(1.0)).collect(),
             Self::Holm => step_down(p_values),
             Self::Bh => step_up(p_values, 1.0),
-            Self::By => step_up(p_values, (1..=p_values.len()).map(|i| 1.0 / i as f64).sum()),
+            Self::By => step_up(p_values, harmonic(p_values.len())),
         }
     }
+
+    /// What the smallest of so many p-values is multiplied by, where no other one is small.
+    #[must_use]
+    pub fn of_smallest(self, p_values: usize) -> f64 {
+        let m = p_values as f64;
+        match self {
+            Self::None => 1.0,
+            Self::Bonferroni | Self::Holm | Self::Bh => m,
+            Self::By => m * harmonic(p_values),
+        }
+    }
+}
+
+/// Σ 1/i.
+fn harmonic(n: usize) -> f64 {
+    (1..=n).map(|i| 1.0 / i as f64).sum()
 }
 
 /// A p-value and whether its metric is the one that decides.
@@ -141,6 +157,18 @@ mod tests {
     fn an_empty_family_stays_empty() {
         for correction in Correction::ALL {
             assert!(correction.adjust(&[]).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_smallest_of_a_family_is_multiplied_by_what_is_said() {
+        for correction in Correction::ALL {
+            for n in 1..=40 {
+                let mut family = vec![1.0; n];
+                family[n / 2] = 1e-6;
+                let factor = correction.adjust(&family)[n / 2] / 1e-6;
+                assert!((factor / correction.of_smallest(n) - 1.0).abs() < 1e-12, "{correction:?} of {n}");
+            }
         }
     }
 

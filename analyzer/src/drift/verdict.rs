@@ -95,7 +95,7 @@ fn p_by_labels(measured: &Measured) -> Option<f64> {
 /// is significant, or that of the first step where none is. Limiting p-values that are too small do not raise it.
 fn level_of_labels(parts: &[Part], rule: &Rule) -> f64 {
     let family = family(parts, rule, p_by_labels);
-    let least = rule.alpha / family.len().max(1) as f64;
+    let least = rule.alpha / rule.correction.of_smallest(family.len().max(1));
     let adjusted = rule.correction.adjust(&family);
     let significant = family.iter().zip(adjusted).filter(|(_, adjusted)| *adjusted < rule.alpha);
     significant.map(|(p_value, _)| *p_value).fold(least, f64::max)
@@ -332,6 +332,21 @@ mod tests {
                 "{others} others"
             );
             assert_eq!(said.p_value, Some(1e-9), "{others} others");
+        }
+        // P .001 of forty is significant but for Benjamini-Yekutieli, which leaves the smallest one a fourth of what the others do.
+        for (correction, drifted) in [
+            (Correction::Bh, true),
+            (Correction::By, false),
+            (Correction::Bonferroni, true),
+            (Correction::None, true),
+        ] {
+            let rule = Rule { correction, ..Rule::default() };
+            let columns = std::iter::once(rare()).chain((0..39).map(|_| unmoved())).collect();
+            let judged = judge(vec![Part { rows: Rows::default(), columns }], &rule);
+            let said = &judged[0].columns[0].methods[0];
+            assert_eq!(said.drifted, drifted, "{correction:?}");
+            let level = rule.alpha / correction.of_smallest(40);
+            assert_eq!(said.threshold, Some(nulls.floor(level)), "{correction:?}");
         }
     }
 }
