@@ -5,6 +5,7 @@
 //! own merge, row by row, in constant memory.
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use windvane_stats::walk::{SizesChanged, Walk, Walked};
 use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
@@ -23,8 +24,8 @@ pub(super) async fn walks(
 ) -> Result<Vec<Vec<Merged>>, DriftError> {
     let reference = values(scan, columns, 0).await?;
     let current = values(scan, columns, 1).await?;
-    // A walk takes a while: all processors walk, and the other lane asks for its next values behind it.
-    let walks = columns.par_iter().enumerate().map(|(i, column)| {
+    // A walk takes a while: all processors walk.
+    let walk = |(i, column): (usize, &&Column)| {
         let merged = sides[i].iter().enumerate().map(|(segment, sides)| {
             let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
             let merged = match scan.points(column) {
@@ -35,8 +36,17 @@ pub(super) async fn walks(
             merged.map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         });
         merged.collect::<Result<Vec<Merged>, DriftError>>()
-    });
-    walks.collect()
+    };
+    aside(|| columns.par_iter().enumerate().map(walk).collect())
+}
+
+/// Does work that takes a while; the other tasks of a runtime with several threads go on meanwhile.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
 }
 
 /// The sorted values of one side; a column that it does not have is empty, and so is every one that a profile stands for.
