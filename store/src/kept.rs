@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 use crate::client::rows_from_json;
 use crate::{Consume, Statement, Store, StoreError};
 
+/// Bytes of a kept answer that are handed on at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
 /// Answers to statements, by their text with its parameters and settings. Clones share them.
 #[derive(Debug, Clone)]
 pub struct KeptAnswers(Arc<Mutex<Answers>>);
@@ -77,7 +80,11 @@ impl KeptAnswers {
     ) -> Result<C, StoreError> {
         let asked = asked(statement, format);
         if let Some(answer) = self.find(&asked) {
-            consumer.consume(&answer);
+            // From the store it would come in chunks, too, between which other tasks go on.
+            for chunk in answer.chunks(CHUNK_BYTES) {
+                consumer.consume(chunk);
+                tokio::task::yield_now().await;
+            }
             return Ok(consumer);
         }
         let room = self.room();
