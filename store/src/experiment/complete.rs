@@ -1,8 +1,9 @@
 //! Columns of a Parquet file in which no value is missing, as its footer tells: they are read without a look at whether each is there.
 //!
-//! Most of the work over a file is to look, value by value, whether one is null or NaN. The footer counts the nulls of each column, and
-//! the engine fails where one is met against its word ([`value_is_missing`]). It does not count NaN; but a sum with one in it is NaN,
-//! so that whoever asks sees by the answer that missing values have to be looked for after all.
+//! Most of the work over a file is to look, value by value, whether one is null or NaN. The footer counts the nulls of each column: the
+//! engine goes by that count itself, however a column is read, and fails where it meets a null that may not be there
+//! ([`value_is_missing`]). The footer does not count NaN; but a sum with one in it is NaN, so that whoever asks sees by the answer that
+//! missing values have to be looked for after all.
 
 use serde::Deserialize;
 
