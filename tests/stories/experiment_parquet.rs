@@ -72,8 +72,12 @@ fn parquet_says_what_csv_says_whatever_is_missing() {
     let folder = Folder::new();
     let whole = of_csv(&folder, &rows());
     agree(&of_parquet(&folder, &rows()), &whole, "every value is there");
-    let far: Vec<Row> = rows().into_iter().map(|row| Row { unit: row.unit * 1_000_003, ..row }).collect();
-    agree(&of_parquet(&folder, &far), &whole, "units are far from each other");
+    let renamed = |unit: fn(i64) -> i64| -> Vec<Row> {
+        rows().into_iter().map(|row| Row { unit: unit(row.unit), ..row }).collect()
+    };
+    agree(&of_parquet(&folder, &renamed(|unit| unit * 1_000_003)), &whole, "units are far from each other");
+    let negative = renamed(|unit| unit - (1 << 40));
+    agree(&of_parquet(&folder, &negative), &whole, "units are close, negative and of more than 32 bits");
 
     for (case, missing) in [("a value is NaN", Some(f64::NAN)), ("a value is null", None)] {
         let mut rows = rows();
