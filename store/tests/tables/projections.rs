@@ -134,6 +134,7 @@ async fn engine_makes_the_days_of_predictions_that_were_there_before() {
                  FROM system.projection_parts WHERE active AND table = 'predictions' AND name = 'by_day'";
     assert_eq!(text(store, parts).await, "1\n", "each part has it");
     let days = FLEET_BY_DAY.spelled_out(&Asked::new());
-    assert_eq!(read_from(store, &days).await, ["by_day", "by_day", "by_model"]);
+    // There is no outcome to count.
+    assert_eq!(read_from(store, &days).await, ["by_day", "by_day"]);
     running.end().await;
 }
