@@ -88,7 +88,7 @@ fn parquet_says_what_csv_says_whatever_is_missing() {
     }
 
     let mut several = rows();
-    several.extend(rows().into_iter().take(20));
+    several.extend(rows().into_iter().take(20).map(|row| Row { bought: false, ..row }));
     let parquet = of_parquet(&folder, &several);
     agree(&parquet, &of_csv(&folder, &several), "units have several rows");
     assert_eq!(parquet["arms"][0]["n"], 100);
