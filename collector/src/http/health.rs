@@ -56,7 +56,9 @@ impl Shared {
 fn refusal(spool: &TableSpool) -> Option<String> {
     let (backlog, table) = (*spool.backlog().borrow(), spool.table);
     if backlog.failed {
-        return Some(format!("the disk of the spool of `{table}` failed; it is tried again until it can be written to, see the log"));
+        return Some(format!(
+            "the disk of the spool of `{table}` failed; it is tried again until it can be written to, see the log"
+        ));
     }
     let refused = backlog.refused_at.is_some_and(|at| at.elapsed() < REFUSAL);
     refused.then(|| format!("the spool of `{table}` could not write the last batch; see the log"))

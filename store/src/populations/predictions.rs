@@ -191,7 +191,11 @@ pub fn together(first: &Population, second: &Population, names: &[String]) -> Op
     };
     let empty = first.without_columns || second.without_columns;
     // A feature may be called so, and would be taken for it.
-    if empty || second.column(SIDES).is_some() || deployed(&a.filter) != deployed(&b.filter) || !names.iter().all(same) {
+    if empty
+        || second.column(SIDES).is_some()
+        || deployed(&a.filter) != deployed(&b.filter)
+        || !names.iter().all(same)
+    {
         return None;
     }
     let [in_first, in_second] = [a, b].map(|side| within(&side.filter));
