@@ -1,11 +1,9 @@
-//! Numeric columns of populations that are small enough: one side's values of several columns come at once, and both sides are
-//! merged here. Where a profile stands for the reference, the other side's values are merged with its points.
+//! Numeric columns of populations that are small enough: the engine sorts one side's values of several columns at once, and both
+//! sides are merged here. Where a profile stands for the reference, the other side's values are merged with its points.
 //!
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use windvane_stats::walk::{SizesChanged, Walk, Walked};
 use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
@@ -24,8 +22,8 @@ pub(super) async fn walks(
 ) -> Result<Vec<Vec<Merged>>, DriftError> {
     let reference = values(scan, columns, 0).await?;
     let current = values(scan, columns, 1).await?;
-    // A walk takes a while: all processors walk.
-    let walk = |(i, column): (usize, &&Column)| {
+    let mut walks = Vec::with_capacity(columns.len());
+    for (i, column) in columns.iter().enumerate() {
         let merged = sides[i].iter().enumerate().map(|(segment, sides)| {
             let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
             let merged = match scan.points(column) {
@@ -35,18 +33,11 @@ pub(super) async fn walks(
             };
             merged.map_err(|source| DriftError::Changed { column: column.name.clone(), source })
         });
-        merged.collect::<Result<Vec<Merged>, DriftError>>()
-    };
-    aside(|| columns.par_iter().enumerate().map(walk).collect())
-}
-
-/// Does work that takes a while; the other tasks of a runtime with several threads go on meanwhile.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
-    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-        tokio::task::block_in_place(work)
-    } else {
-        work()
+        walks.push(merged.collect::<Result<Vec<Merged>, DriftError>>()?);
+        // A walk takes a while; the other lane asks for its next values meanwhile.
+        tokio::task::yield_now().await;
     }
+    Ok(walks)
 }
 
 /// The sorted values of one side; a column that it does not have is empty, and so is every one that a profile stands for.
