@@ -1,15 +1,15 @@
 //! The connections of clients: each may take only so long for the headers of a request, and stay only so long without one. A client that
 //! sends a byte now and then holds nothing for ever.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,40 +22,26 @@ pub(super) async fn serve(
     router: Router,
     (headers, closing): (Duration, CancellationToken),
 ) {
-    let connections = TaskTracker::new();
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(headers);
+    let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
     loop {
         let stream = tokio::select! {
             (stream, _peer) = Listener::accept(&mut listener) => stream,
             () = closing.cancelled() => break,
         };
-        connections.spawn(connection(stream, router.clone(), (headers, closing.clone())));
+        let service = TowerToHyperService::new(router.clone());
+        let served = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        // It ends with the client, or after the request in hand when the service stops.
+        let served = graceful.watch(served);
+        connections.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
     }
     drop(listener);
-    connections.close();
-    connections.wait().await;
-}
-
-/// Serves one connection. It ends with the client, or after the request in hand when the service stops.
-async fn connection(stream: TcpStream, router: Router, (headers, closing): (Duration, CancellationToken)) {
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(headers);
-    let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut served = pin!(served);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            outcome = served.as_mut() => {
-                if let Err(error) = outcome {
-                    tracing::debug!(%error, "a connection broke");
-                }
-                return;
-            }
-            () = closing.cancelled(), if !stopping => {
-                stopping = true;
-                served.as_mut().graceful_shutdown();
-            }
-        }
-    }
+    graceful.shutdown().await;
 }
 
 #[cfg(test)]
@@ -65,6 +51,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::sync::Notify;
 
     use super::*;
