@@ -4,8 +4,9 @@
 //! that a whole turn did not ask for are forgotten; beyond the bound, new ones are not kept.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use crate::client::rows_from_json;
@@ -44,14 +45,14 @@ impl KeptAnswers {
 
     /// Begins a turn: what the one before did not ask for is forgotten.
     pub fn turn(&self) {
-        let mut answers = self.lock();
+        let mut answers = self.0.lock();
         answers.by_statement.retain(|_, answer| std::mem::take(&mut answer.is_used));
         answers.bytes = answers.by_statement.iter().map(|(asked, answer)| size(asked, &answer.bytes)).sum();
     }
 
     /// Forgets all of them.
     pub fn clear(&self) {
-        let mut answers = self.lock();
+        let mut answers = self.0.lock();
         answers.by_statement.clear();
         answers.bytes = 0;
     }
@@ -106,14 +107,14 @@ impl KeptAnswers {
     }
 
     fn find(&self, asked: &Asked) -> Option<Arc<[u8]>> {
-        let mut answers = self.lock();
+        let mut answers = self.0.lock();
         let answer = answers.by_statement.get_mut(asked)?;
         answer.is_used = true;
         Some(Arc::clone(&answer.bytes))
     }
 
     fn keep(&self, asked: Asked, answer: &[u8]) {
-        let mut answers = self.lock();
+        let mut answers = self.0.lock();
         let bytes = size(&asked, answer);
         let is_kept = answers.by_statement.contains_key(&asked);
         if is_kept || answers.bytes.saturating_add(bytes) > answers.bytes_max {
@@ -125,13 +126,8 @@ impl KeptAnswers {
 
     /// How many bytes more are kept.
     fn room(&self) -> usize {
-        let answers = self.lock();
+        let answers = self.0.lock();
         answers.bytes_max.saturating_sub(answers.bytes)
-    }
-
-    /// Nothing that holds the lock can fail half-way.
-    fn lock(&self) -> MutexGuard<'_, Answers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
