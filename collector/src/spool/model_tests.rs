@@ -322,6 +322,19 @@ fn a_split_that_a_crash_cut_short_happened_or_did_not() {
     }
 }
 
+/// Mends or opens the log of a world that acknowledged only the first of three frames: the fourth is taken, and nothing is lost.
+fn takes_again(mut world: World, mends: bool) {
+    if mends {
+        world.step(Step::Mend);
+    } else {
+        world.open();
+    }
+    world.append(&[1]);
+    assert_eq!(world.acknowledged, BTreeSet::from([1, 4]), "mended: {mends}");
+    world.drain();
+    world.check();
+}
+
 #[test]
 fn a_disk_whose_sync_failed_acknowledges_nothing_until_it_is_mended_or_opened_again() {
     for mends in [false, true] {
@@ -332,15 +345,7 @@ fn a_disk_whose_sync_failed_acknowledges_nothing_until_it_is_mended_or_opened_ag
         world.disk.heal();
         world.append(&[1]);
         assert_eq!(world.acknowledged, BTreeSet::from([1]));
-        if mends {
-            world.step(Step::Mend);
-        } else {
-            world.open();
-        }
-        world.append(&[1]);
-        assert_eq!(world.acknowledged, BTreeSet::from([1, 4]), "mended: {mends}");
-        world.drain();
-        world.check();
+        takes_again(world, mends);
     }
 }
 
@@ -356,15 +361,7 @@ fn a_disk_that_became_read_only_loses_nothing_and_takes_again_when_it_can_be_wri
         world.append(&[1]);
         world.disk.be_read_only(false);
         assert_eq!((world.acknowledged.clone(), world.store.blocks.len()), (BTreeSet::from([1]), 0));
-        if mends {
-            world.step(Step::Mend);
-        } else {
-            world.open();
-        }
-        world.append(&[1]);
-        assert_eq!(world.acknowledged, BTreeSet::from([1, 4]), "mended: {mends}");
-        world.drain();
-        world.check();
+        takes_again(world, mends);
     }
 }
 
