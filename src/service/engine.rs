@@ -1,10 +1,11 @@
 //! The embedded engine of a service: its folder, its port, its password, its supervised process.
 
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context;
+use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windvane_store::endpoint::Access;
@@ -35,7 +36,8 @@ pub async fn start(
         .with_context(|| format!("cannot create the data folder `{}`", data_dir.display()))
         .because(Reason::Unavailable)?;
     let access = Access::load_or_create(data_dir).because(Reason::Unavailable)?;
-    let listen = settled(*engine_listen)?;
+    let reserved = Reserved::new(*engine_listen)?;
+    let listen = reserved.address;
     let store = Store::connect(&StoreOptions {
         url: format!("http://{listen}"),
         user: access.user,
@@ -46,20 +48,37 @@ pub async fn start(
         program: std::env::current_exe().context("cannot tell where this program is")?,
         arguments: arguments(data_dir, listen, &library, *memory_bytes_max),
     };
-    Supervisor::start(command, store.clone(), tasks, ending).await.map_err(failure)?;
+    Supervisor::start(command, store.clone(), tasks, ending.clone()).await.map_err(failure)?;
     announce(data_dir, store.url())?;
+    tasks.spawn(async move {
+        ending.cancelled().await;
+        drop(reserved);
+    });
     Ok(store)
 }
 
-/// Port 0 becomes a free one here, so that the engine keeps its address over restarts.
-fn settled(listen: SocketAddr) -> Result<SocketAddr, Failure> {
-    if listen.port() != 0 {
-        return Ok(listen);
+/// The engine's address, kept for it over its restarts: port 0 becomes a free one here.
+///
+/// The socket is bound and never listens. As it allows its address to be used again the engine may listen there, while no
+/// other process is given the port for a listener or a connection of its own, neither before the engine's start nor
+/// between two of them.
+struct Reserved {
+    _socket: TcpSocket,
+    address: SocketAddr,
+}
+
+impl Reserved {
+    fn new(listen: SocketAddr) -> Result<Self, Failure> {
+        Self::bound(listen).with_context(|| format!("cannot listen on {listen}")).because(Reason::Unavailable)
     }
-    let socket = TcpListener::bind(listen)
-        .with_context(|| format!("cannot listen on {listen}"))
-        .because(Reason::Unavailable)?;
-    Ok(socket.local_addr()?)
+
+    fn bound(listen: SocketAddr) -> std::io::Result<Self> {
+        let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(listen)?;
+        let address = socket.local_addr()?;
+        Ok(Self { _socket: socket, address })
+    }
 }
 
 fn arguments(data_dir: &Path, listen: SocketAddr, library: &Path, memory_bytes_max: u64) -> Vec<OsString> {
@@ -101,4 +120,30 @@ fn failure(error: SupervisorError) -> Failure {
         SupervisorError::Spawn { .. } | SupervisorError::Silent => Reason::Unavailable,
     };
     Failure { reason, error: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_is_the_engines_and_nobody_elses() {
+        let reserved = Reserved::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        assert_ne!(reserved.address.port(), 0);
+        assert!(TcpStream::connect(reserved.address).is_err(), "nothing listens yet");
+        for start in 0..2 {
+            let engine = TcpListener::bind(reserved.address);
+            assert!(engine.is_ok(), "start {start}: {engine:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_on_which_another_listens_is_refused_with_its_address() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = taken.local_addr().unwrap();
+        let refused = Reserved::new(address).err().unwrap();
+        assert!(format!("{:#}", refused.error).contains(&format!("cannot listen on {address}")));
+    }
 }
