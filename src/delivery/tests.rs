@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::task::TaskTracker;
 
 use super::*;
@@ -72,9 +72,10 @@ async fn a_refused_request_is_not_sent_again() {
 
 #[tokio::test]
 async fn nobody_there_is_told_with_the_cause() {
-    // The port was free a moment ago and nobody listens on it now.
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let delivery = Delivery::new(&format!("http://127.0.0.1:{port}"), Duration::ZERO).unwrap();
+    // Bound and never listening: nobody else is given the port.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let delivery = Delivery::new(&format!("http://{}", held.local_addr().unwrap()), Duration::ZERO).unwrap();
     let error = delivery.post(Events::Outcomes, Bytes::new(), "k").await.unwrap_err();
     assert!(matches!(error, DeliveryError::Unavailable { .. }));
     assert!(error.to_string().contains("refused"), "{error}");

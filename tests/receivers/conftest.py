@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from service import Process
+from service import Process, reserved_port
 
 LIMIT_S = 90
 
@@ -157,7 +158,7 @@ def ca_file(authority, tmp_path) -> Path:
 @pytest.fixture
 def smtp(authority):
     """Makes SMTP servers: tls is none, starttls or wrapper; login is (user, password)."""
-    controllers = []
+    controllers, ports = [], ExitStack()
 
     def make(tls="none", login=None, answers=(), port=None):
         mails = Mails(answers)
@@ -174,9 +175,7 @@ def smtp(authority):
         if tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
         if port is None:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+            port = ports.enter_context(reserved_port())
         ssl_context = context if tls == "wrapper" else None
         controller = Controller(mails, hostname="127.0.0.1", port=port, ssl_context=ssl_context, **options)
         controller.start()
@@ -186,6 +185,7 @@ def smtp(authority):
     yield make
     for controller in controllers:
         controller.stop()
+    ports.close()
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 LIMIT_S = 90
@@ -23,6 +25,15 @@ def eventually(look, what="", limit_s=LIMIT_S):
             return seen
         assert time.monotonic() < deadline, f"still not so after {limit_s} s: {what}; last seen: {seen!r}"
         time.sleep(POLL_S)
+
+
+@contextmanager
+def reserved_port():
+    """A port that nobody is given by chance: bound and never listening, so that only who names it may listen there."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 class Process:

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import json
-import socket
+
+from service import reserved_port
 
 OK = (200, {}, "ok")
 
@@ -112,10 +113,8 @@ def test_a_receiver_that_says_nothing_is_left_and_tried_again(windvane, http_sin
 
 
 def test_nobody_at_the_address_is_unavailable(windvane):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    done = windvane(receiver("webhook", f"http://127.0.0.1:{port}/"), "ops")
+    with reserved_port() as port:
+        done = windvane(receiver("webhook", f"http://127.0.0.1:{port}/"), "ops")
     assert done.code == 69 and "refused" in done.err.lower(), done.err
 
 

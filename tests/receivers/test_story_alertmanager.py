@@ -3,13 +3,12 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
-from service import Service, eventually
+from service import Service, eventually, reserved_port
 from test_story_drift import error, rule  # noqa: F401
 
 PROGRAM = os.environ.get("ALERTMANAGER") or shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -17,12 +16,6 @@ PROGRAM = os.environ.get("ALERTMANAGER") or shutil.which("prometheus-alertmanage
 pytestmark = pytest.mark.skipif(
     not PROGRAM, reason="needs Alertmanager: apt-get install prometheus-alertmanager, or ALERTMANAGER=/path/to/it"
 )
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -34,26 +27,26 @@ def alertmanager(tmp_path, http_sink):
 route: {{receiver: sink, group_by: [alertname], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}}
 receivers: [{{name: sink, webhook_configs: [{{url: "{sink.url}/am", send_resolved: true}}]}}]
 """)
-    port = free_port()
-    process = subprocess.Popen(
-        [PROGRAM, f"--config.file={config}", f"--storage.path={tmp_path}/am", f"--web.listen-address=127.0.0.1:{port}",
-         "--cluster.listen-address="],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(PROGRAM).resolve().parents[2],
-    )
-    url = f"http://127.0.0.1:{port}"
+    with reserved_port() as port:
+        process = subprocess.Popen(
+            [PROGRAM, f"--config.file={config}", f"--storage.path={tmp_path}/am", f"--web.listen-address=127.0.0.1:{port}",
+             "--cluster.listen-address="],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(PROGRAM).resolve().parents[2],
+        )
+        url = f"http://127.0.0.1:{port}"
 
-    def ready():
-        assert process.poll() is None, process.stderr.read()
-        try:
-            with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
+        def ready():
+            assert process.poll() is None, process.stderr.read()
+            try:
+                with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:
+                    return answer.status == 200
+            except OSError:
+                return False
 
-    eventually(ready, "Alertmanager is up")
-    yield url, sink
-    process.kill()
-    process.wait()
+        eventually(ready, "Alertmanager is up")
+        yield url, sink
+        process.kill()
+        process.wait()
 
 
 def shown(url):

@@ -31,18 +31,20 @@ def answers(url):
 
 
 def test_fastapi_and_scikit_learn(service):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, str(EXAMPLES / "fastapi_sklearn.py"), "--port", str(port)]
-    server = subprocess.Popen(command, env=environment(service))
-    try:
-        event_id, answer = eventually(lambda: answers(f"http://127.0.0.1:{port}/predict"), 60)
-        assert 0 < answer["score"] < 1
-        post(f"http://127.0.0.1:{port}/outcome/{event_id}", {"late": True})
-    finally:
-        server.terminate()
-        server.wait(30)
+    with socket.socket() as held:
+        # Bound and never listening: the port is left to who names it.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        command = [sys.executable, str(EXAMPLES / "fastapi_sklearn.py"), "--port", str(port)]
+        server = subprocess.Popen(command, env=environment(service))
+        try:
+            event_id, answer = eventually(lambda: answers(f"http://127.0.0.1:{port}/predict"), 60)
+            assert 0 < answer["score"] < 1
+            post(f"http://127.0.0.1:{port}/outcome/{event_id}", {"late": True})
+        finally:
+            server.terminate()
+            server.wait(30)
     eventually(lambda: service.count("delay") == 1 and service.count("delay", "outcomes") == 1)
     (row,) = service.query(f"SELECT num, score, version FROM predictions WHERE event_id = '{event_id}'")
     assert row == {"num": {"distance": 1400, "hour": 17}, "score": answer["score"], "version": "7"}
