@@ -28,6 +28,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -402,7 +403,10 @@ fn why(refused: Refused) -> Response {
 }
 
 /// `GET /metrics`: what each model answered, refused and lost, for Prometheus.
-async fn metrics(State(shared): State<Arc<Shared>>) -> String {
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let dropped = shared.recorder.as_ref().map(Recorder::dropped);
-    metrics::text(&Served { models: &shared.models, dropped })
+    match metrics::text(&Served { models: &shared.models, dropped }) {
+        Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string()),
+    }
 }
