@@ -2,7 +2,8 @@
 
 `benches/sdk/run.sh` runs this with the environment of the SDK's tests. Four ways take turns in one process, round by round, so that
 whatever else the machine does hits all of them alike: no hook, `windvane.log_prediction` with 20 features by each encoder, and a span of
-the OpenTelemetry SDK with the same 20 values as attributes. Each is called 1,000 times a second, and then back to back. All send to a sink in another process.
+the OpenTelemetry SDK with the same 20 values as attributes. Each is called 1,000 times a second by a thread that sleeps in between, by one
+that asks a model of scikit-learn in between, as a busy model server does, and then back to back. All send to a sink in another process.
 Then what a server that is away costs in memory; `model_server.py` asks a model server with and without the middleware.
 Times are over all calls; beside them is the median over rounds of a round's own p99, which one bad round does not move.
 """
@@ -108,7 +109,23 @@ def ways(port):
     }
 
 
-def paced(call, rate, seconds, begin):
+def predicting():
+    """What waits by asking a model for one row after the other, each some 100 us of work."""
+    import numpy
+    from sklearn.linear_model import LogisticRegression
+
+    rows = numpy.random.default_rng(9).normal(size=(500, 20))
+    model = LogisticRegression().fit(rows, rows[:, 0] > 0)
+
+    def wait(left):
+        end = time.perf_counter() + left
+        while time.perf_counter() < end:
+            model.predict_proba(rows[:1])
+
+    return wait
+
+
+def paced(call, rate, seconds, begin, wait=time.sleep):
     """Calls at a rate; answers each call's wall time and its thread's own CPU time. Late calls follow at once."""
     wall, own = [], []
     start = time.perf_counter()
@@ -116,7 +133,7 @@ def paced(call, rate, seconds, begin):
         values = features(begin + i)
         due = start + i / rate
         if (left := due - time.perf_counter()) > 0:
-            time.sleep(left)
+            wait(left)
         cpu, begun = time.thread_time_ns(), time.perf_counter_ns()
         call(values)
         ended, cpu_ended = time.perf_counter_ns(), time.thread_time_ns()
@@ -125,14 +142,14 @@ def paced(call, rate, seconds, begin):
     return wall, own
 
 
-def calls(made):
+def calls(made, pace, wait):
     """Each call at 1,000 a second, and the process's CPU meanwhile, the background thread and its last batch included."""
     wall, own, share = ({name: [] for name in made} for _ in range(3))
     for number in range(WARM_ROUNDS + ROUNDS):
         for name, (prepare, call, flush) in made.items():
             prepare()
             begun, cpu = time.perf_counter(), time.process_time()
-            took, used = paced(call, RATE, ROUND_S, number * 10_000)
+            took, used = paced(call, RATE, ROUND_S, number * 10_000, wait)
             lasted = time.perf_counter() - begun
             flush()
             if number >= WARM_ROUNDS:
@@ -144,7 +161,7 @@ def calls(made):
         n = sum(map(len, wall[name]))
         mean = sum(share[name]) / ROUNDS
         print(
-            f"call at {RATE}/s, us  {name:20} {n} calls  wall {quantiles(sum(wall[name], []))} rounds' p99 {median_p99(wall[name])}  "
+            f"call at {RATE}/s, {pace}, us  {name:20} {n} calls  wall {quantiles(sum(wall[name], []))} rounds' p99 {median_p99(wall[name])}  "
             f"own CPU {quantiles(sum(own[name], []))} rounds' p99 {median_p99(own[name])}  "
             f"CPU {mean:.2%} of a core, {mean - none:+.2%} to no hook",
             flush=True,
@@ -202,7 +219,8 @@ def main():
     process, port = started("overhead.py", "sink")
     try:
         made = ways(port)
-        calls(made)
+        calls(made, "asleep in between", time.sleep)
+        calls(made, "predicting in between", predicting())
         back_to_back(made)
         import windvane
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What hooks cost: Python beside the OpenTelemetry SDK and no hook at all, a model server with and without the middleware, memory with the
-# server away, and Rust. Prints what a record in benches/runs holds, in about five minutes and what compiling takes.
+# server away, and Rust. Prints what a record in benches/runs holds, in about seven minutes and what compiling takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 make --no-print-directory "$PWD/.cache/venv-sdk/.ready" >&2
