@@ -30,7 +30,8 @@ struct State {
     /// Events that ever entered and left, for `flush`.
     entered: u64,
     left: u64,
-    flushing: bool,
+    /// How many callers of `flush` wait: as long as one does, nothing waits for a full chunk.
+    flushing: usize,
     /// When the client was closed: that of everything that is left.
     deadline: Option<Instant>,
 }
@@ -150,7 +151,7 @@ impl Queue {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let due = state.flushing || state.deadline.is_some() || now >= end;
+            let due = state.flushing > 0 || state.deadline.is_some() || now >= end;
             let next = match state.sealed.pop_front() {
                 None if due => state.open.pop_front(),
                 sealed => sealed,
@@ -218,7 +219,7 @@ impl Queue {
         let end = clock::after(limit);
         let mut state = self.lock();
         let target = state.entered;
-        state.flushing = true;
+        state.flushing += 1;
         self.ready.notify_one();
         while state.left < target {
             let now = Instant::now();
@@ -227,7 +228,7 @@ impl Queue {
             }
             state = self.settled.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.flushing = false;
+        state.flushing -= 1;
         state.left >= target
     }
 
@@ -282,5 +283,30 @@ impl Queue {
 fn seal(state: &mut State, at: usize) {
     if let Some(full) = state.open.remove(at) {
         state.sealed.push_back(full);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_that_ends_leaves_the_hurry_of_another_on() {
+        const LIMIT: Duration = Duration::from_secs(20);
+        let queue = Queue::new(&Settings::new("http://127.0.0.1:9"));
+        queue.put(Kind::Outcomes, b"x");
+        std::thread::scope(|scope| {
+            let longer = scope.spawn(|| queue.flush(LIMIT));
+            let begun = Instant::now();
+            while queue.lock().flushing == 0 {
+                assert!(begun.elapsed() < LIMIT, "the longer flush never began");
+                std::thread::yield_now();
+            }
+            assert!(!queue.flush(Duration::ZERO), "nothing was sent");
+            let Taken::Chunk(chunk) = queue.take(LIMIT) else { panic!("the event is not there") };
+            assert!(begun.elapsed() < LIMIT, "the event waited for others");
+            queue.settle(chunk, |stats, n| stats.received += n);
+            assert!(longer.join().unwrap());
+        });
     }
 }
