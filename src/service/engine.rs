@@ -61,9 +61,9 @@ pub async fn start(
 ///
 /// The socket is bound and never listens. As it allows its address to be used again the engine may listen there, while no
 /// other process is given the port for a listener or a connection of its own, neither before the engine's start nor
-/// between two of them.
+/// between two of them. Only Linux lets both stand beside each other; elsewhere the socket is not kept.
 struct Reserved {
-    _socket: TcpSocket,
+    _socket: Option<TcpSocket>,
     address: SocketAddr,
 }
 
@@ -77,7 +77,7 @@ impl Reserved {
         socket.set_reuseaddr(true)?;
         socket.bind(listen)?;
         let address = socket.local_addr()?;
-        Ok(Self { _socket: socket, address })
+        Ok(Self { _socket: cfg!(target_os = "linux").then_some(socket), address })
     }
 }
 
@@ -133,6 +133,12 @@ mod tests {
         let reserved = Reserved::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         assert_ne!(reserved.address.port(), 0);
         assert!(TcpStream::connect(reserved.address).is_err(), "nothing listens yet");
+        let other = TcpSocket::new_v4().unwrap();
+        assert_eq!(
+            other.bind(reserved.address).is_err(),
+            cfg!(target_os = "linux"),
+            "it does not share its address"
+        );
         for start in 0..2 {
             let engine = TcpListener::bind(reserved.address);
             assert!(engine.is_ok(), "start {start}: {engine:?}");
