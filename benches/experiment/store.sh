@@ -38,7 +38,7 @@ engine=$!
 for ((i = 0; i < 300; i++)); do
   grep -q 'the engine is ready' "$out/engine.txt" && break
   kill -0 "$engine"
-  read -rt 0.1 <> <(:) || true
+  sleep 0.1
 done
 field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$work/data/access.json" "$1"; }
 user=$(field user)

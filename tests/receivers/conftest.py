@@ -158,7 +158,7 @@ def ca_file(authority, tmp_path) -> Path:
 @pytest.fixture
 def smtp(authority):
     """Makes SMTP servers: tls is none, starttls or wrapper; login is (user, password)."""
-    controllers, ports = [], ExitStack()
+    ends = ExitStack()
 
     def make(tls="none", login=None, answers=(), port=None):
         mails = Mails(answers)
@@ -175,17 +175,15 @@ def smtp(authority):
         if tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
         if port is None:
-            port = ports.enter_context(reserved_port())
+            port = ends.enter_context(reserved_port())
         ssl_context = context if tls == "wrapper" else None
         controller = Controller(mails, hostname="127.0.0.1", port=port, ssl_context=ssl_context, **options)
         controller.start()
-        controllers.append(controller)
+        ends.callback(controller.stop)
         return mails, port
 
-    yield make
-    for controller in controllers:
-        controller.stop()
-    ports.close()
+    with ends:
+        yield make
 
 
 @pytest.fixture
