@@ -93,6 +93,15 @@ impl Service {
         }
     }
 
+    /// Waits until so many rows are laid aside. The metric follows the good rows and the checkpoint, so that the sink is ahead of it.
+    async fn dead_lettered(&self, rows: u64) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        while self.metric("windvane_collector_dead_lettered_rows_total").await != rows {
+            assert!(tokio::time::Instant::now() < deadline, "{rows} rows were not laid aside");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// A series of `/metrics`, summed over its labels.
     async fn metric(&self, name: &str) -> u64 {
         let Value::String(text) = self.get("/metrics").await.body else { panic!("metrics are text") };

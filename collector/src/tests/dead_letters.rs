@@ -17,14 +17,6 @@ fn batch(bad: &[u64]) -> String {
     (0..10).map(|n| format!("{{\"model\":\"{}\",\"event_id\":\"{}\"}}\n", model(n), id(n))).collect()
 }
 
-async fn dead(service: &Service, rows: u64) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while service.metric("windvane_collector_dead_lettered_rows_total").await != rows {
-        assert!(tokio::time::Instant::now() < deadline, "{rows} rows were not laid aside");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_poisoned_row_is_laid_aside_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +30,7 @@ async fn a_poisoned_row_is_laid_aside_alone() {
     }
     sink.be(Mood::Poisoned(b"poison"));
     service.stored(88).await;
-    dead(&service, 2).await;
+    service.dead_lettered(2).await;
     service.assert_nothing_is_lost().await;
     let letters = DeadLetter::all(&folder.path().join("spool")).unwrap();
     let ids: Vec<_> = letters.iter().flat_map(|letter| letter.events().unwrap()).collect();
@@ -91,7 +83,7 @@ async fn a_batch_that_is_bad_throughout_is_laid_aside_in_bounded_work() {
     let rows: String =
         (0..2000).map(|n| format!("{{\"model\":\"poison\",\"event_id\":\"{}\"}}\n", id(n))).collect();
     service.post("/v1/predictions", &[], rows).await;
-    dead(&service, 2000).await;
+    service.dead_lettered(2000).await;
     service.assert_nothing_is_lost().await;
     let letters = DeadLetter::all(&folder.path().join("spool")).unwrap();
     assert!(letters.len() < 150, "{} letters", letters.len());

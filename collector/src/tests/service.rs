@@ -211,8 +211,8 @@ async fn of_two_blocks_at_once_a_poisoned_one_keeps_the_other_from_nothing() {
         batches[poisoned] = batches[poisoned].replacen("\"m\"", "\"bad\"", 1);
         let service = start_over(folder.path(), &sink, &batches).await;
         service.stored(19).await;
+        service.dead_lettered(1).await;
         service.assert_nothing_is_lost().await;
-        assert_eq!(service.metric("windvane_collector_dead_lettered_rows_total").await, 1);
         assert_eq!(sink.again(), 0, "batch {poisoned}: what was stored ahead was not sent again");
     }
 }
