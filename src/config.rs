@@ -22,6 +22,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use windvane_alerts::Plan;
 use windvane_analyzer::monitor::Job;
@@ -118,6 +119,8 @@ pub struct Collector {
     pub spool_bytes_max: u64,
     /// Bytes of one request after decompression.
     pub body_bytes_max: usize,
+    /// How long the body of a request may take to arrive.
+    pub body_timeout: Duration,
     /// Requests in flight.
     pub requests_max: usize,
     /// The bounds of one event.
@@ -187,6 +190,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 spool_dir,
                 spool_bytes_max: layers.integer("collector.spool_bytes_max", 8 * GIB),
                 body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
+                body_timeout: layers.length("collector.body_timeout", Duration::from_secs(60)),
                 requests_max: layers.size("collector.requests_max", 64),
                 limits: limits::event(&layers),
                 names: limits::names(&layers),

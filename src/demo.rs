@@ -127,6 +127,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             spool_dir: folder.join("spool"),
             spool_bytes_max: 1 << 30,
             body_bytes_max: 32 << 20,
+            body_timeout: Duration::from_secs(60),
             requests_max: 64,
             limits: Limits::default(),
             names: NameLimits::default(),

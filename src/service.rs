@@ -224,6 +224,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
     spool.bytes_max = settings.spool_bytes_max;
     let mut options = CollectorOptions::new(spool, Uuid::new_v4());
     options.body_bytes_max = settings.body_bytes_max;
+    options.body_timeout = settings.body_timeout;
     options.requests_max = settings.requests_max;
     options.prices = config.prices.clone();
     options.limits = settings.limits;
@@ -295,4 +296,33 @@ async fn bring_up_schema(store: Store, ending: CancellationToken) {
 
 fn log_step(step: &migrate::Step) {
     tracing::info!(version = step.migration.version, name = step.migration.name, "migrating the schema");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The collector's options by a file.
+    fn options_of(text: &str) -> CollectorOptions {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("windvane.toml");
+        std::fs::write(&file, format!("[store]\ndata_dir = \"data\"\n{text}")).unwrap();
+        collector_options(&config::load(Some(&file)).unwrap())
+    }
+
+    #[test]
+    fn the_collector_has_the_bounds_of_the_configuration() {
+        let given =
+            options_of("[collector]\nbody_bytes_max = 2048\nbody_timeout = \"7s\"\nrequests_max = 3\n");
+        assert_eq!((given.body_bytes_max, given.requests_max), (2048, 3));
+        assert_eq!(given.body_timeout, Duration::from_secs(7));
+    }
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_collector() {
+        let (read, usual) =
+            (options_of(""), CollectorOptions::new(SpoolOptions::new("s".into()), Uuid::nil()));
+        assert_eq!((read.body_bytes_max, read.requests_max), (usual.body_bytes_max, usual.requests_max));
+        assert_eq!(read.body_timeout, usual.body_timeout);
+    }
 }

@@ -101,6 +101,18 @@ fn contradictions_are_told() {
 }
 
 #[test]
+fn a_bound_beyond_what_is_allowed_is_told_with_what_is() {
+    for (text, part) in [
+        ("[collector]\nbody_timeout = \"0s\"", "from 1 to 3600 seconds"),
+        ("[collector]\nbody_timeout = \"2h\"", "from 1 to 3600 seconds"),
+        ("[collector]\nbody_timeout = 60", "allowed is a length such as 90s"),
+    ] {
+        let told = faults(text);
+        assert!(told.contains("has 1 fault\n") && told.contains(part), "{text:?} told {told:?}");
+    }
+}
+
+#[test]
 fn a_reachable_address_is_allowed_when_told_so() {
     let config = check("[server]\nlisten = \"0.0.0.0:8080\"\nallow_unauthenticated = true").unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8080");

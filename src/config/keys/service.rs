@@ -121,6 +121,13 @@ pub const KEYS: &[Key] = &[
         about: "Bytes of one request after decompression; more is answered 413.",
     },
     Key {
+        path: "collector.body_timeout",
+        kind: Kind::Length { min_s: 1, max_s: 3_600 },
+        default: "60s",
+        example: "body_timeout = \"60s\"",
+        about: "How long the body of a request of ingestion over HTTP may take to arrive; then it is answered 408 `body_timeout`. Meanwhile it has one of requests_max: raise it for clients on slow lines, lower it where they hold all of those.",
+    },
+    Key {
         path: "collector.requests_max",
         kind: Kind::Integer { min: 1, max: 4096 },
         default: "64",
