@@ -300,6 +300,8 @@ fn log_step(step: &migrate::Step) {
 
 #[cfg(test)]
 mod tests {
+    use windvane_types::event::Limits;
+
     use super::*;
 
     /// The collector's options by a file.
@@ -316,6 +318,8 @@ mod tests {
             options_of("[collector]\nbody_bytes_max = 2048\nbody_timeout = \"7s\"\nrequests_max = 3\n");
         assert_eq!((given.body_bytes_max, given.requests_max), (2048, 3));
         assert_eq!(given.body_timeout, Duration::from_secs(7));
+        let given = options_of("[limits]\nnesting_max = 5\n");
+        assert_eq!(given.limits, Limits { nesting_max: 5, ..Limits::default() });
     }
 
     #[test]
@@ -324,5 +328,6 @@ mod tests {
             (options_of(""), CollectorOptions::new(SpoolOptions::new("s".into()), Uuid::nil()));
         assert_eq!((read.body_bytes_max, read.requests_max), (usual.body_bytes_max, usual.requests_max));
         assert_eq!(read.body_timeout, usual.body_timeout);
+        assert_eq!(read.limits, usual.limits);
     }
 }

@@ -18,6 +18,7 @@ pub fn event(layers: &Layers) -> Limits {
         classes_max: layers.size("limits.classes_max", usual.classes_max),
         embeddings_max: layers.size("limits.embeddings_max", usual.embeddings_max),
         dimensions_max: layers.size("limits.dimensions_max", usual.dimensions_max),
+        nesting_max: layers.size("limits.nesting_max", usual.nesting_max),
         // The contract's 128 bytes.
         event_id_bytes_max: usual.event_id_bytes_max,
     }

@@ -103,6 +103,8 @@ fn contradictions_are_told() {
 #[test]
 fn a_bound_beyond_what_is_allowed_is_told_with_what_is() {
     for (text, part) in [
+        ("[limits]\nnesting_max = 0", "a whole number from 1 to 100"),
+        ("[limits]\nnesting_max = 101", "a whole number from 1 to 100"),
         ("[collector]\nbody_timeout = \"0s\"", "from 1 to 3600 seconds"),
         ("[collector]\nbody_timeout = \"2h\"", "from 1 to 3600 seconds"),
         ("[collector]\nbody_timeout = 60", "allowed is a length such as 90s"),

@@ -1,6 +1,7 @@
 //! Bounds that are no bound of one record: nesting, names, categories, models; and what is redacted at the door.
 
 use serde_json::json;
+use windvane_types::event::Limits;
 
 use super::*;
 use crate::{Keep, NameLimits, Redaction, Rule};
@@ -33,6 +34,28 @@ async fn depth_costs_nothing_wherever_it_stands() {
         let (accepted, codes) = codes(&service, "/v1/predictions", body.clone()).await;
         assert!(accepted == 0 && codes.len() == 1, "{}: {codes:?}", &body[..40]);
     }
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn tensors_nested_beyond_the_bound_are_rejected_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { nesting_max: 2, ..Limits::default() };
+    let service = start_with(CollectorOptions { limits, ..options(folder.path()) }, &Arc::default());
+    let payload = |tensor: &str| {
+        format!("{{\"model\":\"m\",\"inputs\":[{{\"name\":\"x\",\"datatype\":\"FP32\",{tensor}}}]}}\n")
+    };
+    let body = [
+        payload("\"data\":[1]"),
+        payload("\"data\":[[[1]]]"),
+        payload("\"data\":[1],\"shape\":[1,1,1]"),
+        payload("\"data\":[[1]]"),
+    ]
+    .concat();
+    let (accepted, told) = codes(&service, "/v1/payloads", body).await;
+    assert_eq!(told, ["tensor_invalid", "too_many_entries"]);
+    assert_eq!(accepted, 2);
+    assert_eq!(service.metric("windvane_collector_rejected_records_total").await, 2);
     service.assert_nothing_is_lost().await;
 }
 

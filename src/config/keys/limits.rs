@@ -76,6 +76,13 @@ pub const KEYS: &[Key] = &[
         about: "Numbers in one embedding; more is rejected `too_many_entries`.",
     },
     Key {
+        path: "limits.nesting_max",
+        kind: Kind::Integer { min: 1, max: 100 },
+        default: "16",
+        example: "nesting_max = 16",
+        about: "Levels of arrays in the `data` of a payload's tensor, and dimensions in its `shape`; more is rejected `tensor_invalid` and `too_many_entries`. Every other part of an event is as deep as its field. At most 100, because JSON is read to a depth of 127, and an event and its envelope are some of that.",
+    },
+    Key {
         path: "limits.models_max",
         kind: Kind::Integer { min: 1, max: 1_000_000 },
         default: "1000",

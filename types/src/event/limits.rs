@@ -25,6 +25,9 @@ pub struct Limits {
     pub embeddings_max: usize,
     /// Numbers in one embedding.
     pub dimensions_max: usize,
+    /// Levels of arrays in the data of a tensor, and dimensions in its shape; a configuration has 100 at most, because JSON is
+    /// read to a depth of 127, event and envelope included.
+    pub nesting_max: usize,
 }
 
 impl Limits {
@@ -51,6 +54,7 @@ impl Default for Limits {
             classes_max: 4096,
             embeddings_max: 16,
             dimensions_max: 16_384,
+            nesting_max: 16,
         }
     }
 }

@@ -172,8 +172,6 @@ impl Tensor<'_> {
 
 /// Tensors of one payload; more is no signature of a model.
 const TENSORS_MAX: usize = 256;
-/// Dimensions of one tensor, and how deep its data may be nested.
-const DIMENSIONS_MAX: usize = 16;
 
 /// An array of tensors.
 pub(super) struct TensorsSeed<'s, 'a> {
@@ -289,10 +287,16 @@ impl<'a> Visitor<'a> for ShapeSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Vec<u64>, A::Error> {
+        let max = self.0.limits().nesting_max;
         let mut shape = Vec::new();
         while let Some(dimension) = seq.next_element()? {
+            if shape.len() == max {
+                let message = format!(
+                    "the `shape` of a tensor has more than {max} dimensions; accepted are up to {max}"
+                );
+                return Err(self.0.refuse(Code::TooManyEntries, message));
+            }
             shape.push(dimension);
-            check_len(self.0, shape.len(), DIMENSIONS_MAX)?;
         }
         Ok(shape)
     }
@@ -362,10 +366,10 @@ impl<'a> Visitor<'a> for DataSeed<'_, 'a> {
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
         let Self { reader, into, depth } = self;
-        if depth == DIMENSIONS_MAX {
-            let message = format!(
-                "the `data` of a tensor is nested too deep; accepted are {DIMENSIONS_MAX} dimensions"
-            );
+        let max = reader.limits().nesting_max;
+        if depth == max {
+            let message =
+                format!("the `data` of a tensor is nested too deep; accepted are up to {max} dimensions");
             return Err(reader.refuse(Code::TensorInvalid, message));
         }
         while seq.next_element_seed(DataSeed { reader, into: &mut *into, depth: depth + 1 })?.is_some() {}

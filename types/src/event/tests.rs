@@ -233,6 +233,30 @@ fn each_bound_on_entries_takes_as_many_and_not_one_more() {
 }
 
 #[test]
+fn a_tensor_is_nested_to_its_bound_and_no_deeper() {
+    let payload =
+        |rest: &str| format!(r#"{{"model":"m","inputs":[{{"name":"x","datatype":"FP32",{rest}}}]}}"#);
+    let nested = |depth: usize| payload(&format!(r#""data":{}1{}"#, "[".repeat(depth), "]".repeat(depth)));
+    let shaped = |n: usize| payload(&format!(r#""data":[1],"shape":[{}]"#, vec!["1"; n].join(",")));
+    assert_eq!(Limits::default().nesting_max, 16);
+    // The largest is the one that a configuration may have: the parser's own bound comes after it.
+    for nesting_max in [1, 2, 16, 100] {
+        let limits = Limits { nesting_max, ..Limits::default() };
+        let taken = |record: &str| decode(record.as_bytes(), &mut Payload::default(), &limits, NOW_US);
+        for record in [nested(nesting_max), shaped(nesting_max)] {
+            assert_eq!(taken(&record), Ok(()), "{record}");
+        }
+        for (record, code) in
+            [(nested(nesting_max + 1), Code::TensorInvalid), (shaped(nesting_max + 1), Code::TooManyEntries)]
+        {
+            let fault = taken(&record).unwrap_err();
+            assert_eq!(fault.code, code, "{record}: {fault}");
+            assert!(fault.message.contains(&format!("accepted are up to {nesting_max}")), "{fault}");
+        }
+    }
+}
+
+#[test]
 fn messages_say_what_would_have_been_accepted() {
     let messages: Vec<String> = [
         r#"{"modle":"m"}"#,
