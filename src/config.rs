@@ -127,6 +127,8 @@ pub struct Collector {
     pub limits: Limits,
     /// The bounds of what models bring.
     pub names: NameLimits,
+    /// How much of the spool one model fills at most beside others, per cent.
+    pub model_share_percent: u64,
     /// `[redaction.<MODEL>]`.
     pub redaction: Redaction,
 }
@@ -184,16 +186,21 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
     let alerts = alerts::plan(&mut layers, alerts_dir.as_deref());
     let redaction = redaction::redaction(&mut layers);
     let telemetry = telemetry::telemetry(&mut layers);
+    let spool_bytes_max = layers.integer("collector.spool_bytes_max", 8 * GIB);
+    let body_bytes_max = layers.size("collector.body_bytes_max", 32 * 1024 * 1024);
+    let model_share_percent =
+        limits::model_share_percent(&mut layers, (spool_bytes_max, body_bytes_max as u64));
     match (server, store, spool_dir, runtime) {
         (Some(server), Some(store), Some(spool_dir), Some(runtime)) if layers.faults.is_empty() => {
             let collector = Collector {
                 spool_dir,
-                spool_bytes_max: layers.integer("collector.spool_bytes_max", 8 * GIB),
-                body_bytes_max: layers.size("collector.body_bytes_max", 32 * 1024 * 1024),
+                spool_bytes_max,
+                body_bytes_max,
                 body_timeout: layers.length("collector.body_timeout", Duration::from_secs(60)),
                 requests_max: layers.size("collector.requests_max", 64),
                 limits: limits::event(&layers),
                 names: limits::names(&layers),
+                model_share_percent,
                 redaction,
             };
             let settings = layers.settings();

@@ -131,6 +131,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             requests_max: 64,
             limits: Limits::default(),
             names: NameLimits::default(),
+            model_share_percent: 80,
             redaction: Redaction::default(),
         },
         prices: Prices::default(),

@@ -229,6 +229,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
     options.prices = config.prices.clone();
     options.limits = settings.limits;
     options.names = settings.names;
+    options.model_share_percent = settings.model_share_percent;
     options.redaction = settings.redaction.clone();
     options
 }
@@ -318,7 +319,8 @@ mod tests {
             options_of("[collector]\nbody_bytes_max = 2048\nbody_timeout = \"7s\"\nrequests_max = 3\n");
         assert_eq!((given.body_bytes_max, given.requests_max), (2048, 3));
         assert_eq!(given.body_timeout, Duration::from_secs(7));
-        let given = options_of("[limits]\nnesting_max = 5\n");
+        let given = options_of("[limits]\nnesting_max = 5\nmodel_share_percent = 35\n");
+        assert_eq!(given.model_share_percent, 35);
         assert_eq!(given.limits, Limits { nesting_max: 5, ..Limits::default() });
     }
 
@@ -328,6 +330,6 @@ mod tests {
             (options_of(""), CollectorOptions::new(SpoolOptions::new("s".into()), Uuid::nil()));
         assert_eq!((read.body_bytes_max, read.requests_max), (usual.body_bytes_max, usual.requests_max));
         assert_eq!(read.body_timeout, usual.body_timeout);
-        assert_eq!(read.limits, usual.limits);
+        assert_eq!((read.limits, read.model_share_percent), (usual.limits, usual.model_share_percent));
     }
 }

@@ -145,7 +145,7 @@ impl Collector {
             ids: IdMaker::new(options.seed),
             joiner: Joiner::default(),
             names: Names::new(options.names),
-            shares: Arc::new(Shares::new(options.spool.bytes_max)),
+            shares: Arc::new(Shares::new(options.spool.bytes_max, options.model_share_percent)),
             metrics,
             registry,
             tasks: TaskTracker::new(),

@@ -19,6 +19,8 @@ pub struct CollectorOptions {
     pub limits: Limits,
     /// How many names and values models may bring.
     pub names: NameLimits,
+    /// How much of the spool one model fills at most while others send, per cent; 100 is no bound.
+    pub model_share_percent: u64,
     /// What of an event is never written.
     pub redaction: Redaction,
     /// Bytes of one request after decompression.
@@ -44,6 +46,7 @@ impl CollectorOptions {
             spool,
             limits: Limits::default(),
             names: NameLimits::default(),
+            model_share_percent: 80,
             redaction: Redaction::default(),
             body_bytes_max: 32 << 20,
             requests_max: 64,

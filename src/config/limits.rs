@@ -24,6 +24,22 @@ pub fn event(layers: &Layers) -> Limits {
     }
 }
 
+/// The share of the spool that one model fills at most beside others, per cent. What somebody chose has to leave room for one
+/// request of the largest size, which would be told to come again for ever otherwise.
+pub fn model_share_percent(layers: &mut Layers, (spool_bytes_max, body_bytes_max): (u64, u64)) -> u64 {
+    const KEY: &str = "limits.model_share_percent";
+    let percent = layers.integer(KEY, 80);
+    // In an empty spool a model may have `percent` bytes for each `100 - percent` of all.
+    let least = (100 * body_bytes_max).div_ceil(spool_bytes_max + body_bytes_max);
+    if layers.has(KEY) && percent < least {
+        let problem = format!(
+            "`{percent}` leaves a model less of a spool of {spool_bytes_max} bytes than one request of {body_bytes_max}; allowed is {least} or more, a larger collector.spool_bytes_max or a smaller collector.body_bytes_max"
+        );
+        layers.contradiction(KEY, &problem);
+    }
+    percent
+}
+
 /// The bounds of what models bring.
 pub fn names(layers: &Layers) -> NameLimits {
     let usual = NameLimits::default();

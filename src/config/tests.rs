@@ -105,6 +105,8 @@ fn a_bound_beyond_what_is_allowed_is_told_with_what_is() {
     for (text, part) in [
         ("[limits]\nnesting_max = 0", "a whole number from 1 to 100"),
         ("[limits]\nnesting_max = 101", "a whole number from 1 to 100"),
+        ("[limits]\nmodel_share_percent = 0", "a whole number from 1 to 99"),
+        ("[limits]\nmodel_share_percent = 100", "a whole number from 1 to 99"),
         ("[collector]\nbody_timeout = \"0s\"", "from 1 to 3600 seconds"),
         ("[collector]\nbody_timeout = \"2h\"", "from 1 to 3600 seconds"),
         ("[collector]\nbody_timeout = 60", "allowed is a length such as 90s"),
@@ -112,6 +114,23 @@ fn a_bound_beyond_what_is_allowed_is_told_with_what_is() {
         let told = faults(text);
         assert!(told.contains("has 1 fault\n") && told.contains(part), "{text:?} told {told:?}");
     }
+}
+
+#[test]
+fn a_share_of_the_spool_has_room_for_one_request() {
+    // A body of 32 MiB and the 64 MiB of the spool: a third, rounded up.
+    let of = |percent: u64| {
+        format!("[collector]\nspool_bytes_max = 67108864\n[limits]\nmodel_share_percent = {percent}")
+    };
+    assert_eq!(check(&of(34)).unwrap().collector.model_share_percent, 34);
+    let told = faults(&of(33));
+    assert!(
+        told.contains("limits.model_share_percent: `33` leaves") && told.contains("allowed is 34"),
+        "{told}"
+    );
+    // Nobody chose what holds without the key.
+    let large = "[collector]\nspool_bytes_max = 67108864\nbody_bytes_max = 1073741824";
+    assert_eq!(check(large).unwrap().collector.model_share_percent, 80);
 }
 
 #[test]

@@ -12,10 +12,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use windvane_store::Table;
 
-/// A model may have this many times the free room pending: beside others one model fills at most four fifths of the spool, two
-/// fill eight ninths.
-const ALPHA: u64 = 4;
-
 /// A model counts as one of the others for so long after its last batch.
 const RECENT: Duration = Duration::from_secs(600);
 
@@ -52,12 +48,17 @@ struct Account {
 #[derive(Debug)]
 pub(crate) struct Shares {
     entry_bytes: u64,
+    /// What a model has pending is to the free room at most as this is to the rest to 100. At 80 that is four times the room: beside
+    /// others one model fills at most four fifths of the spool, two fill eight ninths.
+    percent: u64,
     account: Mutex<Account>,
 }
 
 impl Shares {
-    pub(crate) fn new(spool_bytes_max: u64) -> Self {
-        Self { entry_bytes: (spool_bytes_max / ENTRY_PARTS).max(1), account: Mutex::default() }
+    /// For a spool of so many bytes, of which one model fills at most these per cent beside others.
+    pub(crate) fn new(spool_bytes_max: u64, percent: u64) -> Self {
+        let entry_bytes = (spool_bytes_max / ENTRY_PARTS).max(1);
+        Self { entry_bytes, percent: percent.min(100), account: Mutex::default() }
     }
 
     /// Whether a batch may be taken while so many bytes are free. The error is the model that has more than its share.
@@ -73,8 +74,10 @@ impl Shares {
         if seen.len() < 2 {
             return Ok(());
         }
+        let (parts, rest) = (self.percent, 100 - self.percent);
         let is_over = |share: &&ModelBytes| {
-            pending.get(&share.model).copied().unwrap_or(0) + share.bytes > free.saturating_mul(ALPHA)
+            let bytes = pending.get(&share.model).copied().unwrap_or(0) + share.bytes;
+            bytes.saturating_mul(rest) > free.saturating_mul(parts)
         };
         match batch.iter().find(is_over) {
             Some(share) => Err(share.model.clone()),
@@ -140,8 +143,8 @@ mod tests {
     }
 
     impl Full {
-        fn new() -> Self {
-            Self { shares: Shares::new(10_000), free: 10_000, seq: 0, now: Instant::now() }
+        fn new(percent: u64) -> Self {
+            Self { shares: Shares::new(10_000, percent), free: 10_000, seq: 0, now: Instant::now() }
         }
 
         /// Sends ten bytes at a time until refused; how many bytes were taken.
@@ -158,9 +161,9 @@ mod tests {
 
     #[test]
     fn a_model_alone_fills_the_spool_and_one_beside_others_leaves_them_room() {
-        assert_eq!(Full::new().fill("noisy"), 10_000);
+        assert_eq!(Full::new(80).fill("noisy"), 10_000);
 
-        let mut spool = Full::new();
+        let mut spool = Full::new(80);
         assert!(spool.shares.admit(&of("quiet", 10), spool.free, spool.now).is_ok());
         assert_eq!(spool.fill("noisy"), 8_000);
         assert_eq!(spool.shares.admit(&of("noisy", 10), spool.free, spool.now), Err("noisy".to_owned()));
@@ -174,8 +177,17 @@ mod tests {
     }
 
     #[test]
+    fn beside_others_a_model_fills_as_much_as_its_share_says() {
+        for (percent, filled) in [(1, 100), (10, 1_000), (50, 5_000), (99, 9_900), (100, 10_000)] {
+            let mut spool = Full::new(percent);
+            assert!(spool.shares.admit(&of("quiet", 10), spool.free, spool.now).is_ok(), "{percent}");
+            assert_eq!(spool.fill("noisy"), filled, "{percent}");
+        }
+    }
+
+    #[test]
     fn what_is_stored_counts_no_more() {
-        let shares = Shares::new(1_000);
+        let shares = Shares::new(1_000, 80);
         shares.taken(Table::Predictions, 1, of("m", 10));
         shares.taken(Table::Predictions, 2, of("m", 20));
         shares.taken(Table::Outcomes, 1, of("m", 5));
@@ -188,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_account_of_a_long_backlog_stays_small() {
-        let shares = Shares::new(1 << 20);
+        let shares = Shares::new(1 << 20, 80);
         for seq in 1..=100_000 {
             shares.taken(Table::Predictions, seq, of("m", 10));
         }
@@ -199,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_model_that_fell_silent_is_no_other_any_more() {
-        let mut spool = Full::new();
+        let mut spool = Full::new(80);
         assert!(spool.shares.admit(&of("quiet", 10), spool.free, spool.now).is_ok());
         spool.now += RECENT;
         assert_eq!(spool.fill("noisy"), 10_000);

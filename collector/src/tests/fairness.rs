@@ -52,6 +52,30 @@ async fn a_noisy_model_fills_its_share_and_a_quiet_one_is_still_taken() {
 }
 
 #[tokio::test]
+async fn a_smaller_share_leaves_the_others_more() {
+    let mut taken = Vec::new();
+    for model_share_percent in [80, 20] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = CollectorOptions { model_share_percent, ..options(folder.path()) };
+        options.spool.bytes_max = 1 << 20;
+        let service = start_with(options, &Arc::default());
+        service.sink.be(Mood::Away);
+        assert_eq!(service.post("/v1/predictions", &[], of("quiet", 1)).await.status, StatusCode::OK);
+        let (batches, refused) = taken_until_refused(1_000, async |_| {
+            service.post("/v1/predictions", &[], of("noisy", 100)).await
+        })
+        .await;
+        assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("model_over_share")));
+        assert_eq!(service.metric("windvane_collector_refused_requests_total").await, 1);
+        taken.push(batches);
+        service.assert_nothing_is_lost().await;
+    }
+    // 0.8 of the spool and 0.2 of it, in whole batches.
+    let [most, least] = taken[..] else { panic!("{taken:?}") };
+    assert!(least > 0 && 3 * least < most, "{taken:?}");
+}
+
+#[tokio::test]
 async fn a_noisy_model_server_is_held_to_its_share_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());

@@ -83,6 +83,13 @@ pub const KEYS: &[Key] = &[
         about: "Levels of arrays in the `data` of a payload's tensor, and dimensions in its `shape`; more is rejected `tensor_invalid` and `too_many_entries`. Every other part of an event is as deep as its field. At most 100, because JSON is read to a depth of 127, and an event and its envelope are some of that.",
     },
     Key {
+        path: "limits.model_share_percent",
+        kind: Kind::Integer { min: 1, max: 99 },
+        default: "80",
+        example: "model_share_percent = 80",
+        about: "How much of the spool one model fills at most while others send, per cent. It goes by what is free, so that room is left however many models fill it: of 80, two fill 89. There has to be room for a request of collector.body_bytes_max. More is answered 429 `model_over_share` with Retry-After. Lower it where many models send much, raise it where one does and the others send little. One alone has the whole spool.",
+    },
+    Key {
         path: "limits.models_max",
         kind: Kind::Integer { min: 1, max: 1_000_000 },
         default: "1000",
