@@ -68,10 +68,10 @@ pub struct Service {
 
 impl Service {
     /// Starts everything and returns when requests are answered. ClickHouse may still be away when it is a server: events
-    /// are acknowledged from the spool meanwhile.
+    /// are acknowledged from the spool meanwhile. The spool's disk may be full or read-only: events are refused meanwhile.
     ///
     /// # Errors
-    /// The port or the spool is in use, the engine cannot be started, or the schema is one that this binary must not touch.
+    /// The port or the spool is in use, or its folder cannot be one, the engine cannot be started, or the schema is one that this binary must not touch.
     pub async fn start(config: &Config, roles: &[Role], fetching: Fetching) -> Result<Self, Failure> {
         let listener = TcpListener::bind(config.server.listen)
             .await

@@ -8,12 +8,10 @@ use axum::Router;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windvane_store::Table;
 use windvane_types::Clock;
 
-use crate::dead_letters;
 use crate::decode::IdMaker;
 use crate::door::Door;
 use crate::http::{self, Readiness};
@@ -21,21 +19,17 @@ use crate::in_flight::InFlight;
 use crate::kserve::Joiner;
 use crate::limits::{Names, Shares};
 use crate::metrics::Metrics;
+use crate::opening::{Opening, Work};
 use crate::options::CollectorOptions;
 use crate::sink::Sink;
 use crate::spool::{OpenError, Spool, TableSpool};
-use crate::upload::Uploader;
-
-/// Second blocks of tables that are sent at a time. A block is in memory with up to 64 MiB of rows and half as much of columns, and one beside
-/// those of the tables keeps two cores of the engine busy.
-const SECOND_BLOCKS_MAX: usize = 1;
 
 /// What handlers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: CollectorOptions,
-    pub(crate) tables: Vec<Arc<TableSpool>>,
-    in_flight: Vec<Arc<InFlight>>,
+    /// The spool, once it is open.
+    pub(crate) opening: Opening,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: IdMaker,
@@ -61,10 +55,16 @@ impl Shared {
         Door { redaction: &self.options.redaction, names: &self.names }
     }
 
-    /// The spool of a table, and its keys in work.
+    /// The spools of the tables; none before the spool is open.
+    pub(crate) fn spools(&self) -> &[Arc<TableSpool>] {
+        self.opening.tables().map(|tables| tables.spools.as_slice()).unwrap_or_default()
+    }
+
+    /// The spool of a table, and its keys in work; for batches that were let in, which none is before the spool is open.
     pub(crate) fn of(&self, table: Table) -> (&TableSpool, &Arc<InFlight>) {
+        let tables = self.opening.tables().expect("no batch is let in before the spool is open");
         let at = Table::ALL.iter().position(|other| *other == table).unwrap_or(0);
-        (&self.tables[at], &self.in_flight[at])
+        (&tables.spools[at], &tables.in_flight[at])
     }
 
     /// Brings the gauges up to date.
@@ -74,7 +74,12 @@ impl Shared {
         let (models, names) = self.names.counts();
         metrics.models.set(i64::try_from(models).unwrap_or(i64::MAX));
         metrics.names.set(i64::try_from(names).unwrap_or(i64::MAX));
-        for spool in &self.tables {
+        if self.opening.tables().is_none() {
+            for table in Table::ALL {
+                metrics.spool_failed.with_label_values(&[table.name()]).set(1);
+            }
+        }
+        for spool in self.spools() {
             let backlog = *spool.backlog().borrow();
             let label = [spool.table.name()];
             let set = |gauge: &prometheus::IntGaugeVec, value: u64| {
@@ -97,49 +102,35 @@ impl Shared {
 #[derive(Debug)]
 pub struct Collector {
     shared: Arc<Shared>,
-    uploaders: TaskTracker,
-    drain: CancellationToken,
-    abort: CancellationToken,
-    _lock: std::fs::File,
+    work: Work,
 }
 
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Rows that are still in the spool; the next start sends them.
+    /// Rows that are still in the spool; the next start sends them. Of a spool that was never open nobody knows.
     pub pending_rows: u64,
 }
 
 impl Collector {
-    /// Opens the spool and begins to send what it holds. To be called within a Tokio runtime.
+    /// Opens the spool and begins to send what it holds; where its disk is full or read-only, as soon as it can be written to, and nothing
+    /// is taken until then. To be called within a Tokio runtime.
     ///
     /// # Errors
-    /// The spool cannot be opened: another process has it, or the file system refuses.
+    /// The spool cannot be opened, and waiting does not help: another process has it, or the folder is not one that can be used.
     pub fn start(
         options: CollectorOptions,
         sink: Arc<dyn Sink>,
         clock: Arc<dyn Clock>,
         registry: Registry,
     ) -> Result<Self, OpenError> {
-        let Spool { tables, recovered, lock } = Spool::open(&options.spool, options.seed)?;
+        let spool = match Spool::open(&options.spool, options.seed) {
+            Err(error) if !error.may_pass() => return Err(error),
+            spool => spool,
+        };
         let metrics = Metrics::register(&registry).expect("the names of the collector's metrics are its own");
-        for (spool, found) in tables.iter().zip(&recovered) {
-            let label = [spool.table.name()];
-            metrics.recovered.with_label_values(&label).inc_by(found.rows);
-            metrics.torn_bytes.with_label_values(&label).inc_by(found.torn_bytes);
-            metrics.damaged_bytes.with_label_values(&label).inc_by(found.damaged_bytes);
-            if found.damaged > 0 {
-                let (table, folder) = (spool.table, options.spool.folder.display());
-                tracing::error!(%table, stretches = found.damaged, bytes = found.damaged_bytes, %folder, "the spool is damaged; the damaged bytes were laid aside in *.damaged files and the rest goes on");
-            }
-            if found.rows > 0 {
-                tracing::info!(table = %spool.table, rows = found.rows, "found rows in the spool that are still to be sent");
-            }
-        }
-        let tables: Vec<_> = tables.into_iter().map(Arc::new).collect();
         let shared = Arc::new(Shared {
-            in_flight: tables.iter().map(|_| Arc::new(InFlight::default())).collect(),
-            tables,
+            opening: Opening::default(),
             sink,
             clock,
             ids: IdMaker::new(options.seed),
@@ -153,34 +144,12 @@ impl Collector {
             closing: AtomicBool::new(false),
             options,
         });
-        let collector = Self {
-            shared,
-            uploaders: TaskTracker::new(),
-            drain: CancellationToken::new(),
-            abort: CancellationToken::new(),
-            _lock: lock,
-        };
-        collector.start_uploaders();
-        Ok(collector)
-    }
-
-    fn start_uploaders(&self) {
-        let second = Arc::new(Semaphore::new(SECOND_BLOCKS_MAX));
-        for spool in &self.shared.tables {
-            let uploader = Uploader {
-                spool: Arc::clone(spool),
-                sink: Arc::clone(&self.shared.sink),
-                metrics: self.shared.metrics.clone(),
-                shares: Arc::clone(&self.shared.shares),
-                clock: Arc::clone(&self.shared.clock),
-                block_age: self.shared.options.block_age,
-                dead_letters: self.shared.options.spool.folder.join(dead_letters::FOLDER),
-                second: Arc::clone(&second),
-                drain: self.drain.clone(),
-                abort: self.abort.clone(),
-            };
-            self.uploaders.spawn(uploader.run());
+        let work = Work::new(Arc::clone(&shared));
+        match spool {
+            Ok(spool) => work.begin(spool),
+            Err(error) => work.begin_later(&error),
         }
+        Ok(Self { shared, work })
     }
 
     /// The routes: `/v1/*` ingestion, `/healthz`, `/readyz`, `/metrics`.
@@ -218,22 +187,22 @@ impl Collector {
         self.shared.tasks.close();
         // A batch in work ends within the time of a commit; one that does not is not acknowledged.
         let _ = tokio::time::timeout_at(deadline, self.shared.tasks.wait()).await;
-        self.drain.cancel();
-        self.uploaders.close();
-        if tokio::time::timeout_at(deadline, self.uploaders.wait()).await.is_err() {
+        self.work.drain.cancel();
+        self.work.tasks.close();
+        if tokio::time::timeout_at(deadline, self.work.tasks.wait()).await.is_err() {
             tracing::warn!(
                 "the store did not take everything in time; the rest is sent after the next start"
             );
         }
-        self.abort.cancel();
-        self.uploaders.wait().await;
-        let pending_rows = self.shared.tables.iter().map(|spool| spool.backlog().borrow().rows).sum();
+        self.work.abort.cancel();
+        self.work.tasks.wait().await;
+        let pending_rows = self.shared.spools().iter().map(|spool| spool.backlog().borrow().rows).sum();
         Drained { pending_rows }
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        self.abort.cancel();
+        self.work.abort.cancel();
     }
 }

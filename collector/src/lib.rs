@@ -17,6 +17,7 @@ mod in_flight;
 mod kserve;
 mod limits;
 mod metrics;
+mod opening;
 mod options;
 mod otlp;
 mod own_metrics;

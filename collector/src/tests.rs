@@ -5,6 +5,8 @@ mod fairness;
 mod ingestion;
 mod limits;
 mod mutations;
+#[cfg(target_os = "linux")]
+mod opening;
 mod service;
 mod told_sink;
 

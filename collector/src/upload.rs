@@ -3,7 +3,7 @@
 //! Where two full blocks wait, both are sent at once: an INSERT keeps one core of the engine busy for most of its time, and waits for
 //! the disk for the rest. The log learns of the second only after the first, so that a checkpoint is true of all before it.
 
-mod backoff;
+pub(crate) mod backoff;
 mod mend;
 mod pace;
 mod settle;

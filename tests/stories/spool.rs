@@ -72,6 +72,39 @@ fn collector(dir: &Path, engine: &Engine) -> (LoggedProcess, String) {
     (process, line["address"].as_str().unwrap().to_owned())
 }
 
+/// sysfs makes no files, for root neither.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_service_started_over_a_read_only_spool_is_up_and_takes_events_when_it_can() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    let [engine_dir, dir] = ["engine", "collector"].map(|name| {
+        let dir = folder.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        dir
+    });
+    let engine = Engine::start(binary(), &engine_dir);
+    let spool = dir.join("spool");
+    symlink("/sys/kernel", &spool).unwrap();
+    let (mut process, url) = collector(&dir, &engine);
+    let body = "{\"model\":\"m\",\"event_id\":\"e\"}";
+    assert_eq!(post(&url, "first", body.to_owned()).await, 503);
+    let ready = reqwest::get(format!("{url}/readyz")).await.unwrap();
+    assert_eq!(ready.status().as_u16(), 503);
+    let ready: serde_json::Value = ready.json().await.unwrap();
+    assert!(ready["checks"]["ingest"].as_str().unwrap().contains("cannot be opened"), "{ready}");
+    std::fs::remove_file(&spool).unwrap();
+    eventually_async(PATIENCE, async || match post(&url, "first", body.to_owned()).await {
+        200 => Ok(()),
+        status => Err(status),
+    })
+    .await;
+    nothing_is_lost(&url);
+    process.signal(rustix::process::Signal::TERM);
+    assert_eq!(process.wait(PATIENCE).code(), Some(0));
+}
+
 #[tokio::test]
 async fn two_collectors_on_one_clickhouse_store_each_event_once_also_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();

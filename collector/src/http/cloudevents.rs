@@ -9,9 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use windvane_store::Table;
 
-use super::ingest::{
-    encoding_of, internal, on_pool, read_body, refuse_while_closing, unpack, unsupported_type,
-};
+use super::ingest::{encoding_of, internal, on_pool, read_body, refuse_while_shut, unpack, unsupported_type};
 use super::otlp::{Arrival, append_once, key_of};
 use super::problem::{Problem, json_response};
 use crate::collector::Shared;
@@ -33,7 +31,7 @@ struct Request {
 /// Takes events.
 pub(super) async fn log(shared: Arc<Shared>, headers: HeaderMap, body: Body) -> Response {
     let answered = async {
-        refuse_while_closing(&shared)?;
+        refuse_while_shut(&shared)?;
         let request = parse_headers(&headers)?;
         let (body, permit) = read_body(&shared, &headers, body).await?;
         let work = process(Arc::clone(&shared), request, body);

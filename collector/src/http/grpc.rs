@@ -16,7 +16,7 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::server::UnaryService;
 use tonic::{Code, Status};
 
-use super::ingest::{permit, refuse_while_closing};
+use super::ingest::{permit, refuse_while_shut};
 use super::otlp::{Export, RpcAny, RpcStatus, count_refusal, rpc_code, take};
 use super::problem::Problem;
 use crate::collector::Shared;
@@ -63,7 +63,7 @@ impl UnaryService<Bytes> for Service {
         let (shared, signal) = (Arc::clone(&self.shared), self.signal);
         Box::pin(async move {
             let taken = async {
-                refuse_while_closing(&shared)?;
+                refuse_while_shut(&shared)?;
                 let permit = permit(&shared)?;
                 let (encoding, compression) = (Encoding::Protobuf, ContentEncoding::Identity);
                 take(&shared, Export { signal, encoding, compression, body: request.into_inner() }, permit)

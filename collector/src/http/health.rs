@@ -41,7 +41,10 @@ impl Shared {
     pub(crate) async fn readiness(&self) -> Readiness {
         let ingest = match self.is_closing() {
             true => Some("the service is shutting down".to_owned()),
-            false => self.tables.iter().find_map(|spool| refusal(spool)),
+            false => {
+                let opening = self.opening.refusal();
+                opening.or_else(|| self.spools().iter().find_map(|spool| refusal(spool)))
+            }
         };
         let store = match tokio::time::timeout(PING_TIMEOUT, self.sink.ping()).await {
             Ok(Ok(())) => None,

@@ -79,7 +79,7 @@ async fn receive(
     parts: &Parts,
     body: Body,
 ) -> Result<(Request, Bytes, OwnedSemaphorePermit), Problem> {
-    refuse_while_closing(shared)?;
+    refuse_while_shut(shared)?;
     let headers = &parts.headers;
     // Without a gate, in tests, everybody may do everything.
     let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
@@ -88,13 +88,20 @@ async fn receive(
     Ok((request, body, permit))
 }
 
-pub(super) fn refuse_while_closing(shared: &Shared) -> Result<(), Problem> {
-    if !shared.is_closing() {
-        return Ok(());
+/// Lets nothing in before the spool is open, and nothing once the service shuts down.
+pub(super) fn refuse_while_shut(shared: &Shared) -> Result<(), Problem> {
+    let unavailable = |code, detail: &str| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail.to_owned())
+            .retry_after(Duration::from_secs(5))
+    };
+    if shared.is_closing() {
+        return Err(unavailable("shutting_down", "the service is shutting down"));
     }
-    let detail = "the service is shutting down".to_owned();
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail)
-        .retry_after(Duration::from_secs(5)))
+    if shared.opening.tables().is_none() {
+        let detail = "the spool's disk cannot be written to yet; nothing of the batch was taken";
+        return Err(unavailable("spool_failed", detail));
+    }
+    Ok(())
 }
 
 /// One of the requests that may be in work at the same time.

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ingest::{
-    encoding_of, internal, on_pool, over_share, read_body, refuse_while_closing, refused, unpack,
+    encoding_of, internal, on_pool, over_share, read_body, refuse_while_shut, refused, unpack,
     unsupported_type,
 };
 use super::problem::Problem;
@@ -93,7 +93,7 @@ pub(super) async fn export(shared: Arc<Shared>, signal: Signal, headers: HeaderM
     // What cannot be told is answered in protobuf, which the protocol's clients speak unless they say JSON.
     let encoding = encoding(&headers);
     let answered = async {
-        refuse_while_closing(&shared)?;
+        refuse_while_shut(&shared)?;
         let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
         let encoding = encoding.ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
         let compression = encoding_of(&headers)?;

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("the spool folder `{}` is in use by another process", folder.display())]
+    #[error(
+        "the spool folder `{}` is in use by another process; each process needs one of its own",
+        folder.display()
+    )]
     InUse {
         /// The folder.
         folder: PathBuf,
@@ -23,6 +26,29 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+}
+
+impl OpenError {
+    /// Whether waiting helps: a disk that is full or read-only, or a folder that may not be written to. Not a folder that is the wrong
+    /// one, which another process uses, or which is none and may not be made.
+    pub(crate) fn may_pass(&self) -> bool {
+        let Self::Io { folder, source, .. } = self else { return false };
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                true
+            }
+            io::ErrorKind::PermissionDenied => folder.is_dir(),
+            _ => false,
+        }
+    }
+
+    /// It with its cause, in one line.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::InUse { .. } => self.to_string(),
+            Self::Io { source, .. } => format!("{self}: {source}"),
+        }
+    }
 }
 
 /// Why a commit did not happen.

@@ -57,7 +57,7 @@ impl Spool {
     /// Opens the spool and starts its threads.
     ///
     /// # Errors
-    /// Another process has it, or the file system refuses something.
+    /// Another process has it, or the file system refuses something; [`OpenError::may_pass`] tells what is worth another try.
     pub(crate) fn open(options: &SpoolOptions, new_identity: Uuid) -> Result<Self, OpenError> {
         let failed = |what| {
             let folder = options.folder.clone();
@@ -83,6 +83,37 @@ impl Spool {
         }
         Ok(Self { tables, recovered, lock })
     }
+
+    /// Whether the folders of the spool that are there can be written to, and every file in them. To be asked before a spool that could
+    /// not be opened is tried again: opening reads all that it holds and begins a segment file a table, also where it fails at the last.
+    ///
+    /// # Errors
+    /// The first folder in which something cannot be written.
+    pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
+        let tables = Table::ALL.into_iter().map(|table| folder.join(table.name()));
+        for folder in std::iter::once(folder.to_owned()).chain(tables).filter(|folder| folder.is_dir()) {
+            write_in(&folder).map_err(|source| OpenError::Io { what: "write to", folder, source })?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens each file, and writes one that does not stay.
+fn write_in(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            File::options().read(true).write(true).open(entry.path())?;
+        }
+    }
+    let path = folder.join("probe");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; 4096])?;
+        file.sync_all()
+    });
+    // One that cannot be removed is overwritten by the next.
+    let _ = fs::remove_file(path);
+    written
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
@@ -101,7 +132,13 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 fn identity(folder: &Path, new_identity: Uuid) -> io::Result<Uuid> {
     let path = folder.join("identity");
     match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+        Ok(text) => text.trim().parse::<Uuid>().map_err(|_| {
+            let (name, kind) = (path.display(), io::ErrorKind::InvalidData);
+            io::Error::new(
+                kind,
+                format!("`{name}` holds no UUID; accepted is what the spool's first start wrote into it"),
+            )
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let new = folder.join("identity.new");
             let mut file = File::create(&new)?;
@@ -130,5 +167,52 @@ mod tests {
         drop(first);
         let path = options.folder.join("identity");
         assert_eq!(fs::read_to_string(path).unwrap().trim(), Uuid::from_u128(1).to_string());
+    }
+
+    #[test]
+    fn a_folder_that_is_the_wrong_one_does_not_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SpoolOptions::new(folder.path().join("spool"));
+        let refused = || Spool::open(&options, Uuid::from_u128(1)).unwrap_err();
+        fs::write(&options.folder, "a file").unwrap();
+        let error = refused();
+        assert!(!error.may_pass() && error.told().contains("cannot create the spool in"), "{}", error.told());
+        fs::remove_file(&options.folder).unwrap();
+        fs::create_dir(&options.folder).unwrap();
+        fs::write(options.folder.join("identity"), "not a UUID").unwrap();
+        let error = refused();
+        assert!(!error.may_pass() && error.told().contains("holds no UUID; accepted is"), "{}", error.told());
+        fs::remove_file(options.folder.join("identity")).unwrap();
+        let _first = Spool::open(&options, Uuid::from_u128(1)).unwrap();
+        assert!(!refused().may_pass());
+    }
+
+    /// `/dev/full` has no room, and sysfs makes no files, for root neither.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_disk_that_cannot_be_written_to_passes() {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir().unwrap();
+        let full = SpoolOptions::new(folder.path().join("full"));
+        fs::create_dir(&full.folder).unwrap();
+        symlink("/dev/full", full.folder.join("identity.new")).unwrap();
+        let error = Spool::open(&full, Uuid::from_u128(1)).unwrap_err();
+        assert!(error.may_pass() && error.told().contains("No space left"), "{}", error.told());
+        Spool::probe(&full.folder).unwrap();
+        assert!(!full.folder.join("probe").exists());
+        let read_only = SpoolOptions::new(folder.path().join("read-only"));
+        symlink("/sys/kernel", &read_only.folder).unwrap();
+        let error = Spool::open(&read_only, Uuid::from_u128(1)).unwrap_err();
+        assert!(error.may_pass() && error.told().contains("cannot lock the spool in"), "{}", error.told());
+        let error = Spool::probe(&read_only.folder).unwrap_err();
+        assert!(
+            error.may_pass() && error.told().contains("cannot write to the spool in"),
+            "{}",
+            error.told()
+        );
+        let table = full.folder.join(Table::Predictions.name());
+        symlink("/sys/kernel", &table).unwrap();
+        assert!(Spool::probe(&full.folder).unwrap_err().told().contains("predictions"));
     }
 }

@@ -8,7 +8,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// The pause after failed attempt number `attempt` (from 0): between half and all of a doubling bound. The spread comes
 /// from `what` and the attempt, so that no generator has to be handed around.
-pub(super) fn pause(what: &str, attempt: u32) -> Duration {
+pub(crate) fn pause(what: &str, attempt: u32) -> Duration {
     let bound = LONGEST.min(FIRST * 2u32.saturating_pow(attempt.min(16)));
     let spread = crc32c::crc32c_append(attempt, what.as_bytes());
     bound.mul_f64(0.5 + 0.5 * f64::from(spread) / f64::from(u32::MAX))
