@@ -34,6 +34,7 @@ mod serve;
 mod service;
 mod shadow;
 mod shutdown;
+mod sockets;
 mod spool;
 mod telemetry;
 mod token;

@@ -20,6 +20,7 @@ use anyhow::Context;
 use axum::Router;
 use prometheus::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -33,6 +34,7 @@ use crate::config::{self, Config};
 use crate::exit::{Because, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 use crate::shadow;
+use crate::sockets::{self, Bounds};
 
 use tls::TlsListener;
 
@@ -45,6 +47,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// How long is waited between two tries to bring the schema up to date while ClickHouse is away.
 const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
+/// What clients may take: as many connections as the system has room for, each with its bound of time.
+const SOCKETS: Bounds = Bounds { headers: sockets::HEADERS, connections: Semaphore::MAX_PERMITS };
 
 /// A running service.
 #[derive(Debug)]
@@ -124,7 +128,7 @@ impl Service {
         let server = TaskTracker::new();
         if let (Some(grpc), Some(collector)) = (grpc, &collector) {
             let router = gate.guard(collector.grpc_router()).layer(CatchPanicLayer::new());
-            server.spawn(serve(grpc, telemetry::traced(router), closing.clone()));
+            server.spawn(sockets::serve(grpc, telemetry::traced(router), (SOCKETS, closing.clone())));
         }
         let scheme = open(config, (listener, router), (&server, &background, closing.clone()))?;
         let url = format!("{scheme}://{address}");
@@ -252,23 +256,12 @@ fn open(
 ) -> Result<&'static str, Failure> {
     let router = telemetry::traced(router);
     let Some(files) = &config.server.tls else {
-        server.spawn(serve(listener, router, closing));
+        server.spawn(sockets::serve(listener, router, (SOCKETS, closing)));
         return Ok("http");
     };
     let listener = TlsListener::start(listener, files.clone(), (background, closing.clone()));
-    server.spawn(serve(listener.because(Reason::Config)?, router, closing));
+    server.spawn(sockets::serve(listener.because(Reason::Config)?, router, (SOCKETS, closing)));
     Ok("https")
-}
-
-async fn serve<L>(listener: L, router: Router, closing: CancellationToken)
-where
-    L: axum::serve::Listener,
-    L::Addr: std::fmt::Debug,
-{
-    let served = axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the HTTP server ended");
-    }
 }
 
 /// Applies the migrations as soon as ClickHouse answers, and gives up only where the schema is refused.

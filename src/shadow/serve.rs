@@ -17,7 +17,6 @@ mod model;
 mod process;
 mod protocol;
 mod record;
-mod sockets;
 mod whole_body;
 
 use std::net::SocketAddr;
@@ -50,6 +49,7 @@ use super::arguments::{Models, usage};
 use super::worker;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::shutdown::Signals;
+use crate::sockets;
 
 /// Bytes of one request.
 const BODY_BYTES_MAX: usize = 64 << 20;
@@ -57,6 +57,8 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 const INPUTS_MAX: usize = 10_000;
 /// How long requests under way get when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
+/// What clients may take. Connections are fewer than the files that a process may usually have open (1024): models' processes have some, too.
+const SOCKETS: sockets::Bounds = sockets::Bounds { headers: sockets::HEADERS, connections: 512 };
 
 /// Serve models by the Open Inference Protocol; the one that is named answers, the others are asked beside it.
 #[derive(Debug, Args)]
@@ -200,7 +202,7 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
     let deadline = Duration::from_millis(arguments.deadline_ms);
     let shared = Arc::new(Shared { models, deadline, recorder });
     tracing::info!(address = %format!("http://{address}"), "models are served");
-    let serving = sockets::serve(listener, router(shared), (sockets::HEADERS, stop.clone()));
+    let serving = sockets::serve(listener, router(shared), (SOCKETS, stop.clone()));
     let serving = tasks.spawn(serving);
     let signal = tokio::select! {
         signal = signals.next() => signal,
