@@ -3,21 +3,25 @@
 //! A view is data: its name, what it answers, its parameters and its text. So whoever reads a number can read the statement
 //! behind it with the values filled in, and run it themselves.
 
-/// The rows of a table of findings that are of one series, as `series`; `more` narrows them.
+/// The rows of a table of findings that are of one series, as `series`; `more` narrows them. Those that are `not final` may hold a row
+/// twice, and rows of earlier runs.
 macro_rules! series {
-    ($table:literal) => {
-        series!(@ $table, "")
-    };
-    ($table:literal, $more:literal) => {
+    (not final $table:literal, $more:literal) => {
         series!(@ $table, concat!("\n          ", $more))
     };
-    (@ $table:literal, $more:expr) => {
+    ($table:literal) => {
+        series!(@ concat!($table, " FINAL"), "")
+    };
+    ($table:literal, $more:literal) => {
+        series!(@ concat!($table, " FINAL"), concat!("\n          ", $more))
+    };
+    (@ $table:expr, $more:expr) => {
         concat!(
             "
     WITH series AS (
         SELECT * FROM windvane.",
             $table,
-            " FINAL
+            "
         WHERE model = {model:String} AND monitor = {monitor:String} AND granularity = {granularity:String}
           AND version = {version:String} AND environment = {environment:String}
           AND reference_kind = {reference_kind:String} AND reference_name = {reference_name:String}",
