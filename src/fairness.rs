@@ -140,7 +140,7 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
     let (reader, population, run) = open(arguments).await?;
     // Of stored predictions the columns are known.
     let known = |given: &Option<String>, name: &str| {
-        let usual = arguments.model.is_some() && population.column(name).is_some();
+        let usual = arguments.model.is_some() && population.role(name).is_some();
         given.clone().or_else(|| usual.then(|| name.to_owned()))
     };
     let request = FairnessRequest {

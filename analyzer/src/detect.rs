@@ -215,11 +215,16 @@ pub async fn run(reader: &Reader, request: &DetectRequest) -> Result<Document, D
             column: column.clone(),
             known: population.columns.iter().map(|column| column.name.clone()).collect(),
         };
-        let column = population.column(&request.column).ok_or_else(|| unknown(&request.column))?;
+        // How wrong a prediction was is looked at unless a column is named, whatever features there are.
+        let named = match request.column == populations::ERROR {
+            true => population.role(&request.column),
+            false => population.column(&request.column),
+        };
+        let column = named.ok_or_else(|| unknown(&request.column))?;
         let statement = populations::stream(population, column, request.timestamp.as_deref());
         let statement = statement.ok_or_else(|| {
             let name = request.timestamp.clone().unwrap_or_default();
-            match population.column(&name) {
+            match population.role(&name) {
                 Some(_) => DetectError::NoTimes { column: name },
                 None => unknown(&name),
             }

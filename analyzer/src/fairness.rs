@@ -123,7 +123,7 @@ fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, Fai
         |column: &str, role| FairnessError::UnknownColumn { column: column.to_owned(), role, known: known() };
     let column = |name: &Option<String>, role| match name {
         None => Ok(None),
-        Some(name) => population.column(name).map(Some).ok_or_else(|| unknown(name, role)),
+        Some(name) => population.role(name).map(Some).ok_or_else(|| unknown(name, role)),
     };
     let ask = GroupsAsk {
         population,

@@ -114,11 +114,12 @@ async fn find_segments(
     if names.is_empty() {
         return Ok((Vec::new(), 0));
     }
-    for population in [reference, current] {
+    for (side, population) in [("reference", reference), ("current population", current)] {
         let unknown =
             |name: &&String| !population.without_columns && population.segment_expression(name).is_none();
         if let Some(column) = names.iter().find(unknown) {
-            return Err(PerformanceError::UnknownSegment { column: column.clone() });
+            let known = population.segment_names();
+            return Err(PerformanceError::UnknownSegment { side, column: column.clone(), known });
         }
     }
     let Some(statement) = populations::segments(Pair { reference, current }, names, SEGMENTS_MAX * 100)

@@ -15,6 +15,7 @@ mod scan;
 mod sorted;
 mod stream;
 mod texts;
+mod told;
 mod vectors;
 
 pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categories, too_many_categories};
@@ -22,7 +23,7 @@ pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
     ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, SIDES,
-    TIME, add_error, fingerprint, latencies, open_labelled, open_predictions, outcome_texts, together,
+    TIME, UNIT, add_error, fingerprint, latencies, open_labelled, open_predictions, outcome_texts, together,
     without_rows,
 };
 pub use quality::{
@@ -56,6 +57,8 @@ pub struct Population {
     outcomes_of: Option<Labelled>,
     /// Its columns, in the order of the file or by name.
     pub columns: Vec<PopulationColumn>,
+    /// What is told of each prediction beside its features and tags, which may have the same names: see [`Population::role`].
+    told: Vec<PopulationColumn>,
     /// The file is empty, so that not even its columns are known.
     pub without_columns: bool,
     /// What tells one row from another, and is the same whenever the population is read: samples are drawn by it.
@@ -209,6 +212,7 @@ impl Population {
             plain: None,
             outcomes_of: None,
             columns,
+            told: Vec::new(),
             without_columns: false,
             row,
             extra_segments: Vec::new(),
@@ -235,7 +239,7 @@ impl Population {
         if self.is_events() && EVENT_TIMES.contains(&name) {
             return Some(of_instant(name));
         }
-        match &self.column(name)?.storage {
+        match &self.role(name)?.storage {
             Storage::Text(Sql(sql)) => {
                 let parsed = format!("parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC')");
                 Some(Sql(format!("toUnixTimestamp64Micro({parsed})")))

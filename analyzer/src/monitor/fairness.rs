@@ -67,7 +67,7 @@ impl FairnessMonitor {
         let opened = populations::open_labelled(&reader, source, &filter).await;
         let mut population = opened.map_err(OpenError::Read)?;
         let note = self.watched.cut_by(&self.group_by, &mut [&mut population]);
-        let given = |name: &str| Some(name.to_owned()).filter(|name| population.column(name).is_some());
+        let given = |name: &str| Some(name.to_owned()).filter(|name| population.role(name).is_some());
         let request = FairnessRequest {
             group_by: self.group_by.clone(),
             target: given(OUTCOME),

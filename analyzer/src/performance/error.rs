@@ -81,10 +81,14 @@ pub enum PerformanceError {
         most: u64,
     },
     /// The populations cannot be cut.
-    #[error("there is no column `{column}` to cut segments by")]
+    #[error("the {side} has no column `{column}` to cut segments by; it has {}", list(known))]
     UnknownSegment {
+        /// Reference or current population.
+        side: &'static str,
         /// The name asked for.
         column: String,
+        /// The names there are.
+        known: Vec<String>,
     },
     /// An answer that is none.
     #[error("{lines} groups of items could not be read")]

@@ -3,8 +3,7 @@
 use windvane_store::baselines;
 use windvane_store::performance::Roles;
 use windvane_store::populations::{
-    OUTCOME, OUTCOME_VALUE, PROBABILITY, Population, PopulationColumn, PredictionFilter, Storage, TIME,
-    open_labelled,
+    OUTCOME, OUTCOME_VALUE, PROBABILITY, Population, PredictionFilter, Storage, TIME, UNIT, open_labelled,
 };
 use windvane_store::{ReadError, Reader, Store};
 use windvane_types::performance::Task;
@@ -16,8 +15,6 @@ use crate::drift::{Deployment, OpenError};
 const SCORE: &str = "prediction.score";
 const LABEL: &str = "prediction.label";
 const VALUE: &str = "prediction.value";
-/// Whose items are ranked together unless another column is named.
-const UNIT: &str = "unit_id";
 
 /// What is to be measured.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +49,7 @@ pub async fn open(store: &Store, asked: Asked<'_>, question: &mut Question) -> R
     let (deployment, reference_span) = reference(store, &asked).await?;
     let mut reference = side(&reader, (&deployment, reference_span), asked.stored_before_us).await?;
     let mut current = side(&reader, (asked.deployment, asked.window), asked.stored_before_us).await?;
+    reference.agree(&mut current);
     question.roles = roles(question, [&reference, &current]);
     for population in [&mut reference, &mut current] {
         complete(population, &question.roles);
@@ -101,11 +99,11 @@ async fn side(
 
 /// Which columns say what: of what predictions hold on either side.
 fn roles(question: &Question, sides: [&Population; 2]) -> Roles {
-    let has = |name: &str| sides.iter().any(|side| side.column(name).is_some());
+    let has = |name: &str| sides.iter().any(|side| side.role(name).is_some());
     let given = |name: &str| Some(name.to_owned()).filter(|name| has(name));
     let mut classes: Vec<String> = sides
         .iter()
-        .flat_map(|side| &side.columns)
+        .flat_map(|side| side.told())
         .filter_map(|column| column.name.strip_prefix(PROBABILITY).map(str::to_owned))
         .collect();
     classes.sort_unstable();
@@ -133,6 +131,7 @@ fn roles(question: &Question, sides: [&Population; 2]) -> Roles {
         Task::Ranking => Roles {
             target: Some(OUTCOME_VALUE.to_owned()),
             score: Some(SCORE.to_owned()),
+            // Items of one unit are ranked together unless another column is named.
             group: question.roles.group.clone().or(Some(UNIT.to_owned())),
             ..base
         },
@@ -144,8 +143,8 @@ fn complete(population: &mut Population, roles: &Roles) {
     let single = [&roles.score, &roles.label, &roles.value].into_iter().flatten();
     let names: Vec<&String> = single.chain(roles.probabilities.iter().map(|(_, column)| column)).collect();
     for name in names {
-        if population.column(name).is_none() {
-            population.columns.push(PopulationColumn { name: name.clone(), storage: Storage::Nothing });
+        if population.role(name).is_none() {
+            population.tell(name, Storage::Nothing);
         }
     }
 }

@@ -89,11 +89,14 @@ pub(super) fn columns(side: &Side<'_>) -> Vec<String> {
         &roles.group,
         &roles.timestamp,
     ];
+    // A feature may be called as a role is: then it is another column.
+    let is_feature = |name: &String| side.population.role(name) != side.population.column(name);
     let taken = |name: &String| {
-        single.iter().any(|role| role.as_ref() == Some(name))
+        let named = single.iter().any(|role| role.as_ref() == Some(name))
             || roles.probabilities.iter().any(|(_, column)| column == name)
             || name.starts_with("prediction.")
-            || [OUTCOME, OUTCOME_VALUE].contains(&name.as_str())
+            || [OUTCOME, OUTCOME_VALUE].contains(&name.as_str());
+        named && !is_feature(name)
     };
     let cut =
         |storage: &Storage| matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_));

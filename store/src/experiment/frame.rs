@@ -234,7 +234,8 @@ fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
 /// The time of a column that holds times, dates, or text or microseconds that say when: Nullable(Int64), microseconds since 1970
 /// UTC.
 pub(crate) fn micros(population: &Population, name: &str) -> Result<String, ColumnFault> {
-    Ok(match storage(population, name)? {
+    let unknown = || ColumnFault::Unknown { column: name.to_owned() };
+    Ok(match population.role(name).map(|column| column.storage.clone()).ok_or_else(unknown)? {
         Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
             format!("toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC'))")
         }

@@ -1,7 +1,7 @@
 //! The rows of a population with the roles of its columns, cut into chunks and segments.
 
 use crate::experiment::{ColumnFault, micros};
-use crate::populations::{Population, SegmentKeys, Sql, Storage};
+use crate::populations::{Population, PopulationColumn, SegmentKeys, Sql, Storage};
 use crate::{Statement, local::quote};
 
 /// Which columns say what.
@@ -134,7 +134,8 @@ pub fn frame(
     });
     selected.push(format!("{} AS wv_unreadable", unreadable(population, roles)?));
     for (i, name) in beside.iter().enumerate() {
-        selected.push(format!("{} AS wv_c{i}", text(population, name)?));
+        let storage = storage(population, name, population.column(name))?;
+        selected.push(format!("{} AS wv_c{i}", text(name, &storage)?));
         let numeric = population.column(name).map(|column| column.storage.as_number().0);
         selected.push(format!(
             "{} AS wv_n{i}",
@@ -221,45 +222,57 @@ fn segment_number(population: &Population, segments: &SegmentKeys) -> String {
     }
 }
 
-fn storage(population: &Population, name: &str) -> Result<Storage, ColumnFault> {
+/// What a role reads.
+fn role(population: &Population, name: &str) -> Result<Storage, ColumnFault> {
+    storage(population, name, population.role(name))
+}
+
+/// What a column holds; where there is none of that name, what rows are cut into segments by.
+fn storage(
+    population: &Population,
+    name: &str,
+    column: Option<&PopulationColumn>,
+) -> Result<Storage, ColumnFault> {
     if population.without_columns {
         return Ok(Storage::Nothing);
     }
     let unknown = || ColumnFault::Unknown { column: name.to_owned() };
-    match population.column(name) {
+    match column {
         Some(column) => Ok(column.storage.clone()),
         None => population.segment_expression(name).map(Storage::Text).ok_or_else(unknown),
     }
 }
 
-fn text(population: &Population, name: &str) -> Result<String, ColumnFault> {
-    match storage(population, name)? {
+fn text(name: &str, storage: &Storage) -> Result<String, ColumnFault> {
+    match storage {
         Storage::Vector(_) | Storage::List { .. } => Err(ColumnFault::Unsupported {
             column: name.to_owned(),
             type_name: "a list".to_owned(),
             role: "a class",
         }),
-        Storage::Unsupported(type_name) => {
-            Err(ColumnFault::Unsupported { column: name.to_owned(), type_name, role: "a class" })
-        }
+        Storage::Unsupported(type_name) => Err(ColumnFault::Unsupported {
+            column: name.to_owned(),
+            type_name: type_name.clone(),
+            role: "a class",
+        }),
         storage => Ok(storage.as_text().0),
     }
 }
 
 /// A class as text: numbers in one spelling, NaN as missing.
 fn class_text(population: &Population, name: &str) -> Result<String, ColumnFault> {
-    match storage(population, name)? {
+    match role(population, name)? {
         storage @ Storage::Number(_) => Ok(format!("toString({})", storage.as_number().0)),
         Storage::Undecided(Sql(sql)) => {
             let number = Storage::Undecided(Sql(sql.clone())).as_number().0;
             Ok(format!("CAST(ifNull(toString({number}), toString({sql})), 'Nullable(String)')"))
         }
-        _ => text(population, name),
+        storage => text(name, &storage),
     }
 }
 
 fn number(population: &Population, name: &str) -> Result<String, ColumnFault> {
-    match storage(population, name)? {
+    match role(population, name)? {
         storage @ (Storage::Number(_) | Storage::Undecided(_) | Storage::Nothing) => {
             Ok(format!("CAST({}, 'Nullable(Float64)')", storage.as_number().0))
         }
@@ -280,7 +293,7 @@ fn unreadable(population: &Population, roles: &Roles) -> Result<String, ColumnFa
     let single = [&roles.score, &roles.value, &roles.weight].into_iter().flatten();
     let mut conditions = Vec::new();
     for name in single.chain(roles.probabilities.iter().map(|(_, name)| name)) {
-        if let storage @ Storage::Undecided(Sql(sql)) = &storage(population, name)? {
+        if let storage @ Storage::Undecided(Sql(sql)) = &role(population, name)? {
             let number = storage.as_number().0;
             conditions.push(format!("isNotNull({sql}) AND isNull({number}), {}", quote(name)));
         }
@@ -294,7 +307,7 @@ fn unreadable(population: &Population, roles: &Roles) -> Result<String, ColumnFa
 /// The target as a number; of text none, because classes may be words.
 fn target_number(population: &Population, name: &Option<String>) -> Result<String, ColumnFault> {
     let Some(name) = name else { return Ok("CAST(NULL, 'Nullable(Float64)')".to_owned()) };
-    Ok(format!("CAST({}, 'Nullable(Float64)')", storage(population, name)?.as_number().0))
+    Ok(format!("CAST({}, 'Nullable(Float64)')", role(population, name)?.as_number().0))
 }
 
 /// An array of texts in SQL.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::told::of_every_prediction;
 use super::{EVENT_ID, Origin, Population, PopulationColumn, Sql, Storage, quote};
 use crate::{ReadError, Reader, Statement};
 
 /// Columns beside the features: what the model answered, and how fast.
-const ANSWERS: [(&str, &str, bool); 4] = [
+pub(super) const ANSWERS: [(&str, &str, bool); 4] = [
     ("prediction.score", "score", true),
     ("prediction.value", "value", true),
     ("prediction.label", "label", false),
@@ -62,11 +63,9 @@ pub async fn open_predictions(
         counted.join(", ")
     ));
     let names: Vec<Names> = reader.rows(&statement).await?;
-    let mut columns = BTreeMap::new();
-    let mut extra_segments = vec![
-        ("version".to_owned(), "toNullable(version)".to_owned()),
-        ("environment".to_owned(), "toNullable(environment)".to_owned()),
-    ];
+    let (mut columns, mut told) = (BTreeMap::new(), Vec::new());
+    let mut extra_segments: Vec<(String, String)> =
+        ["version", "environment"].map(|name| (name.to_owned(), of_every_prediction(name))).into();
     for row in &names {
         for key in &row.cat {
             columns.insert(key.clone(), Storage::Text(map_value("cat", key)));
@@ -77,11 +76,9 @@ pub async fn open_predictions(
         for ((name, column, number), values) in ANSWERS.iter().zip(&row.answers) {
             let sql = Sql((*column).to_owned());
             if *values > 0 {
-                columns.entry((*name).to_owned()).or_insert(if *number {
-                    Storage::Number(sql)
-                } else {
-                    Storage::Text(sql)
-                });
+                let storage = if *number { Storage::Number(sql) } else { Storage::Text(sql) };
+                told.push(PopulationColumn { name: (*name).to_owned(), storage: storage.clone() });
+                columns.entry((*name).to_owned()).or_insert(storage);
             }
         }
         for key in &row.embeddings {
@@ -99,7 +96,7 @@ pub async fn open_predictions(
     let (without_columns, row) = (columns.is_empty(), Sql(EVENT_ID.to_owned()));
     let from = Origin::Table(from);
     let (plain, outcomes_of) = (None, None);
-    Ok(Population { source, from, plain, outcomes_of, without_columns, columns, row, extra_segments })
+    Ok(Population { source, from, plain, outcomes_of, without_columns, columns, told, row, extra_segments })
 }
 
 /// The latencies of the predictions that pass the filter, and when each was; which other columns they have is not asked.
@@ -119,11 +116,14 @@ pub const OUTCOME: &str = "outcome";
 pub const OUTCOME_VALUE: &str = "outcome.value";
 /// When the model answered.
 pub const TIME: &str = "ts";
+/// Whom a prediction is about.
+pub const UNIT: &str = "unit_id";
 /// What the column of a class's probability begins with.
 pub const PROBABILITY: &str = "prediction.probabilities.";
 
 /// Opens the predictions that pass the filter, each joined with what was true of it where that is known. An event that was sent
 /// twice counts once; of several outcomes of one event the one that was received last counts, also where it came before the prediction.
+/// What is joined is read by [`Population::role`]: a feature of the same name keeps it.
 ///
 /// # Errors
 /// Where the store fails.
@@ -140,16 +140,17 @@ pub async fn open_labelled(
         from(filter)
     ));
     let held: Vec<Held> = reader.rows(&statement).await?;
-    let mut add =
-        |name: String, storage: Storage| population.columns.push(PopulationColumn { name, storage });
     let sql = |text: &str| Sql(text.to_owned());
     for class in held.iter().flat_map(|row| &row.classes) {
-        add(format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
+        population.tell(&format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
     }
-    add(OUTCOME.to_owned(), Storage::Text(sql("ifNull(toString(true_label), toString(true_value))")));
-    add(OUTCOME_VALUE.to_owned(), Storage::Number(sql("true_value")));
-    add(TIME.to_owned(), Storage::Unsupported("DateTime64(6, 'UTC')".to_owned()));
-    population.extra_segments.push(("unit_id".to_owned(), "toNullable(unit_id)".to_owned()));
+    population.tell(OUTCOME, Storage::Text(sql("ifNull(toString(true_label), toString(true_value))")));
+    population.tell(OUTCOME_VALUE, Storage::Number(sql("true_value")));
+    population.tell(TIME, Storage::Unsupported("DateTime64(6, 'UTC')".to_owned()));
+    // There are as many units as rows, or nearly: they are a role, and cut segments, but are no column to look at.
+    let unit = of_every_prediction(UNIT);
+    population.told.push(PopulationColumn { name: UNIT.to_owned(), storage: Storage::Text(sql(&unit)) });
+    population.extra_segments.push((UNIT.to_owned(), unit));
     population.row = Sql("cityHash64(event_id)".to_owned());
     population.plain = Some(population.from.clone());
     let held = held.first().map(|row| row.numbers).unwrap_or_default();
@@ -186,8 +187,9 @@ pub const SIDES: &str = "wv_sides";
 pub fn together(first: &Population, second: &Population, names: &[String]) -> Option<Population> {
     let (a, b) = (first.outcomes_of.as_ref()?, second.outcomes_of.as_ref()?);
     let same = |name: &String| {
-        let storage = |side: &Population| side.column(name).map(|column| column.storage.clone());
-        storage(first) == storage(second) && first.segment_expression(name) == second.segment_expression(name)
+        first.role(name) == second.role(name)
+            && first.column(name) == second.column(name)
+            && first.segment_expression(name) == second.segment_expression(name)
     };
     let empty = first.without_columns || second.without_columns;
     // A feature may be called so, and would be taken for it.
@@ -227,9 +229,7 @@ pub fn add_error(population: &mut Population) {
         "CAST(multiIf(isNotNull(label), toFloat64(toString(label) != {truth}), isNotNull(value), abs(value - true_value), \
          {yes}, toFloat64(score < 0.5), {no}, toFloat64(score >= 0.5), NULL), 'Nullable(Float64)')"
     );
-    population
-        .columns
-        .push(PopulationColumn { name: ERROR.to_owned(), storage: Storage::Number(Sql(error)) });
+    population.tell(ERROR, Storage::Number(Sql(error)));
 }
 
 /// What was true of some prediction, as the column [`OUTCOME`] writes it.
@@ -305,6 +305,7 @@ pub fn without_rows(source: String, columns: impl IntoIterator<Item = (String, b
         outcomes_of: None,
         without_columns: columns.is_empty(),
         columns,
+        told: Vec::new(),
         row: Sql("0".to_owned()),
         extra_segments: Vec::new(),
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use windvane_store::performance::{Chunking, Roles, Said, TallyRow, frame, tally};
 use windvane_store::populations::{
-    self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, Pair, Population,
-    PredictionFilter, SegmentKeys,
+    self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, OUTCOME, Pair, Population,
+    PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT,
 };
 use windvane_store::{DATABASE, Param, Reader, Statement};
 
@@ -16,16 +17,19 @@ const IN_2100_US: i64 = 130 * 365 * 86_400_000_000;
 const ODD: [&str; 3] = ["it's \\ a `name`\"", "航空", "category_1"];
 
 /// The predictions of a model, of this span of microseconds.
-async fn population(reader: &Reader, model: &str, (start_us, end_us): (i64, i64)) -> Population {
-    let filter = PredictionFilter {
+fn filter(model: &str, (start_us, end_us): (i64, i64)) -> PredictionFilter {
+    PredictionFilter {
         model: model.to_owned(),
         version: None,
         environment: None,
         start_us,
         end_us,
         stored_before_us: i64::MAX,
-    };
-    populations::open_predictions(reader, model.to_owned(), &filter).await.unwrap()
+    }
+}
+
+async fn population(reader: &Reader, model: &str, span_us: (i64, i64)) -> Population {
+    populations::open_predictions(reader, model.to_owned(), &filter(model, span_us)).await.unwrap()
 }
 
 /// Predictions one microsecond apart, from 0 on: `cat` and `tags` are expressions over their `number`.
@@ -155,6 +159,67 @@ async fn engine_refuses_to_count_a_column_of_many_categories_beside_others() {
             reader.rows(&populations::categories(pair, &[*column], &whole)).await.unwrap();
         assert_eq!(of_column(&alone, 0), [expected]);
     }
+    drop(reader);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_reads_roles_of_predictions_whose_features_are_called_so() {
+    let running = Running::migrated().await;
+    // Taken for roles, the features would be other times, one true class, and scores above every threshold.
+    let predictions = format!(
+        "INSERT INTO {DATABASE}.predictions (event_id, ts, ingested_at, model, unit_id, score, num, tags) \
+         SELECT toString(number), fromUnixTimestamp64Micro(toInt64(number)), fromUnixTimestamp64Micro({{in_2100:Int64}}), \
+         'named', toString(number), 0.25, map('ts', toFloat64(number % 2), 'outcome', 7., 'prediction.score', 3.), \
+         map('unit_id', 'tag') FROM numbers(6)"
+    );
+    let outcomes = format!(
+        "INSERT INTO {DATABASE}.outcomes (model, event_id, ts, ingested_at, label) \
+         SELECT 'named', toString(number), fromUnixTimestamp64Micro(toInt64(0)), fromUnixTimestamp64Micro({{in_2100:Int64}}), \
+         if(number < 2, 'late', 'early') FROM numbers(4)"
+    );
+    for sql in [predictions, outcomes] {
+        running.store.execute(&Statement::new(sql).param("in_2100", IN_2100_US)).await.unwrap();
+    }
+    let reader = Reader::Store(running.store.clone());
+    let opened = populations::open_labelled(&reader, "named".to_owned(), &filter("named", (0, 6))).await;
+    let population = opened.unwrap();
+
+    let pair = Pair { reference: &population, current: &population };
+    for (name, expected) in [
+        (TIME, &[(r#"["0"]"#, 3), (r#"["1"]"#, 3)][..]),
+        (OUTCOME, &[(r#"["7"]"#, 6)][..]),
+        ("prediction.score", &[(r#"["3"]"#, 6)][..]),
+        (UNIT, &[(r#"["tag"]"#, 6)][..]),
+    ] {
+        let statement = populations::segments(pair, &[name.to_owned()], 10).unwrap();
+        let rows: Vec<SegmentRow> = reader.rows(&statement).await.unwrap();
+        let found: Vec<(&str, u64)> = rows.iter().map(|row| (row.key.as_str(), row.current)).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+
+    let named = |name: &str| Some(name.to_owned());
+    let roles = Roles {
+        target: named(OUTCOME),
+        score: named("prediction.score"),
+        timestamp: named(TIME),
+        group: named(UNIT),
+        ..Roles::default()
+    };
+    let whole = SegmentKeys::default();
+    let frame = frame(&population, &roles, (Chunking::Whole, &whole), &[TIME.to_owned()]).unwrap();
+    let statement = tally(&frame, Said::Score(0.5), "wv_g = toString(wv_time) AND wv_n0 = wv_time % 2");
+    let rows: Vec<TallyRow> = reader.rows(&statement).await.unwrap();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row.truth.as_deref(), row.said.as_deref(), row.rows, row.unscored, row.first_us, row.last_us))
+        .collect();
+    let expected = [
+        (Some("early"), Some("0"), 2, 0, Some(2), Some(3)),
+        (Some("late"), Some("0"), 2, 0, Some(0), Some(1)),
+        (None, Some("0"), 2, 0, Some(4), Some(5)),
+    ];
+    assert_eq!(found, expected);
     drop(reader);
     running.end().await;
 }
