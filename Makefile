@@ -183,7 +183,7 @@ sdk-torch: $(if $(filter $(CACHE)/%,$(TORCH_PYTHON)),$(CACHE)/venv-sdk-torch/.re
 	cd sdk/python && $(TORCH_PYTHON) -m pytest tests/large/test_torch.py
 
 .PHONY: sdk-rust
-sdk-rust: tools
+sdk-rust: runtime
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --locked --workspace $(FEATURES) -E 'package(windvane-sdk)'
 else

@@ -11,9 +11,9 @@ use ort::session::Session;
 use ort::value::TensorRef;
 use windvane_sdk::{Answer, Client, Prediction, Settings};
 
-/// A model of one node, y = x + x: operator set 13, one 32-bit float in and out.
-const MODEL: &[u8] = b"\x08\x08\x12\x08windvane:9\n\x0e\n\x01x\n\x01x\x12\x01y\"\x03Add\x12\x05probe\
-Z\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r";
+/// A model of one node, y = x + x: operator set 13, as many 32-bit floats in and out as the batch has rows.
+const MODEL: &[u8] = b"\x08\x08\x12\x08windvane:;\n\x0e\n\x01x\n\x01x\x12\x01y\"\x03Add\x12\x05probe\
+Z\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nb\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\r";
 
 const USAGE: &str =
     "accepted are two arguments: the ONNX Runtime file to load, and the address of the collector";
