@@ -39,7 +39,7 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     let mut text = Vec::new();
     match TextEncoder::new().encode(&shared.registry.gather(), &mut text) {
         Ok(()) => {
-            let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            let headers = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
             (headers, Body::from(text)).into_response()
         }
         Err(error) => {

@@ -92,7 +92,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     match encoder.encode(&shared.registry.gather(), &mut text) {
         Ok(()) => {
             let mut response = json_response(StatusCode::OK, text.into());
-            let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            let content_type = HeaderValue::from_static(prometheus::TEXT_FORMAT);
             response.headers_mut().insert(header::CONTENT_TYPE, content_type);
             response
         }
