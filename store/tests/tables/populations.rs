@@ -212,7 +212,9 @@ async fn engine_reads_roles_of_predictions_whose_features_are_called_so() {
     let rows: Vec<TallyRow> = reader.rows(&statement).await.unwrap();
     let found: Vec<_> = rows
         .iter()
-        .map(|row| (row.truth.as_deref(), row.said.as_deref(), row.rows, row.unscored, row.first_us, row.last_us))
+        .map(|row| {
+            (row.truth.as_deref(), row.said.as_deref(), row.rows, row.unscored, row.first_us, row.last_us)
+        })
         .collect();
     let expected = [
         (Some("early"), Some("0"), 2, 0, Some(2), Some(3)),

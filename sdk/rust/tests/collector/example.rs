@@ -49,7 +49,8 @@ fn rows_that_a_session_of_ort_answers_are_predictions() {
         .map(|record| (number(&record["features"]["x"]), number(&record["prediction"]["value"])))
         .collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let expected: Vec<(f64, f64)> = (0..ROWS).map(|row| (f64::from(row) / 4.0, f64::from(row) / 2.0)).collect();
+    let expected: Vec<(f64, f64)> =
+        (0..ROWS).map(|row| (f64::from(row) / 4.0, f64::from(row) / 2.0)).collect();
     assert_eq!(found, expected);
     for record in &records {
         assert_eq!((&record["model"], &record["version"]), (&"doubles".into(), &"1".into()));
