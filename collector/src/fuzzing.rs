@@ -123,7 +123,8 @@ fn with_context<T>(run: impl FnOnce(&otlp::Context<'_>) -> T) -> T {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::nil()), Prices::default());
     let (redaction, names) = (Redaction::default(), Names::new(NameLimits::default()));
     let door = Door { redaction: &redaction, names: &names };
-    run(&otlp::Context { door, limits: &limits, ids: &ids, prices: &prices, now_us: NOW_US })
+    let body_bytes_max = BODY_BYTES_MAX;
+    run(&otlp::Context { door, limits: &limits, ids: &ids, prices: &prices, body_bytes_max, now_us: NOW_US })
 }
 
 /// The rows of all tables, which are whole; and what was refused has its reason.

@@ -18,12 +18,12 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use windvane_store::Table;
-use windvane_types::event::Limits;
+use windvane_types::event::{Kind, Limits};
 use windvane_types::rejection::{Code, Fault};
 
 pub(crate) use self::intake::{Intake, Part};
 pub use self::prices::{Price, Prices};
-use crate::decode::IdMaker;
+use crate::decode::{IdMaker, ROW_BYTES_FACTOR};
 use crate::door::Door;
 
 /// What is exported.
@@ -80,6 +80,8 @@ pub(crate) struct Context<'c> {
     pub(crate) limits: &'c Limits,
     pub(crate) ids: &'c IdMaker,
     pub(crate) prices: &'c Prices,
+    /// Bytes of a body after decompression; rows may take [`ROW_BYTES_FACTOR`] times as many.
+    pub(crate) body_bytes_max: usize,
     /// Microseconds since 1970: when the message arrived.
     pub(crate) now_us: i64,
 }
@@ -123,6 +125,19 @@ where
         Encoding::Json => {
             serde_json::from_slice(message).map_err(|error| format!("no valid OTLP JSON: {error}"))
         }
+    }
+}
+
+impl Context<'_> {
+    /// Bytes of the rows of a message, of all tables together.
+    fn rows_bytes_max(&self) -> usize {
+        self.body_bytes_max.saturating_mul(ROW_BYTES_FACTOR)
+    }
+
+    /// Bytes of one row.
+    fn row_bytes_max(&self, table: Table) -> usize {
+        let kind = if table == Table::Payloads { Kind::Payload } else { Kind::Prediction };
+        self.limits.record_bytes_max(kind)
     }
 }
 

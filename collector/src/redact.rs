@@ -173,21 +173,28 @@ impl Redact for Measurement<'_> {
 }
 
 impl Redact for Payload<'_> {
-    /// The tensors of a payload have no names that a list could choose from, so it is kept as a whole or not at all.
+    /// Inputs go by the list of features, each by its name; of a tensor of many features it is all or none. A model is not to be asked with some of
+    /// its inputs, but what is not to be written is not written.
     fn redact(&mut self, redaction: &Redaction) -> Result<(), Fault> {
-        if !redaction.drops_payloads(&self.model) {
-            return Ok(());
-        }
-        let message = format!(
-            "payloads of model `{}` are not kept here (redaction.drop_payloads); accepted are those of other models",
-            self.model
-        );
+        let Some(rule) = redaction.rule(Some(&self.model)) else { return Ok(()) };
+        let why = if rule.drop_payloads {
+            "are not kept here (redaction.drop_payloads)"
+        } else {
+            self.inputs.retain(|tensor| rule.features.keeps(&tensor.name));
+            if !self.inputs.is_empty() {
+                return Ok(());
+            }
+            "have no input that is kept here (redaction.features_allow, redaction.features_deny)"
+        };
+        let message = format!("payloads of model `{}` {why}; accepted are those of other models", self.model);
         Err(Fault::new(Code::PayloadNotKept, message))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use windvane_types::event::Tensor;
+
     use super::*;
 
     fn prediction(model: &str) -> Prediction<'_> {
@@ -288,6 +295,22 @@ mod tests {
             payload.redact(&redaction).err().map(|fault| fault.code)
         };
         assert_eq!((refused("m"), refused("n")), (Some(Code::PayloadNotKept), None));
+    }
+
+    #[test]
+    fn inputs_of_a_payload_go_by_the_list_of_features() {
+        let kept = |features: Keep| {
+            let tensor = |name: &'static str| Tensor { name: name.into(), ..Tensor::default() };
+            let inputs = vec![tensor("age"), tensor("email")];
+            let mut payload = Payload { model: "m".into(), inputs, ..Payload::default() };
+            let rule = Rule { features, ..Rule::default() };
+            payload.redact(&Redaction::new(vec![("m".to_owned(), rule)])).map_err(|fault| fault.code)?;
+            Ok(payload.inputs.iter().map(|tensor| tensor.name.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(kept(Keep::All), Ok(list(&["age", "email"])));
+        assert_eq!(kept(Keep::AllBut(list(&["e*"]))), Ok(list(&["age"])));
+        assert_eq!(kept(Keep::Only(list(&["email"]))), Ok(list(&["email"])));
+        assert_eq!(kept(Keep::AllBut(list(&["*"]))), Err(Code::PayloadNotKept));
     }
 
     #[test]

@@ -16,18 +16,10 @@ pub struct Otlp {
     pub is_asked_for: bool,
 }
 
-/// Reads `[otlp]`.
+/// Reads `[otlp]`; that a reachable port needs a token is checked with `[server]`.
 pub fn otlp(layers: &mut Layers) -> Otlp {
     let key = "otlp.grpc_listen";
     let grpc_listen = layers.address(key, SocketAddr::from(([127, 0, 0, 1], 4317)));
-    if !grpc_listen.ip().is_loopback() && !layers.flag("server.allow_unauthenticated", false) {
-        layers.contradiction(
-            key,
-            &format!(
-                "`{grpc_listen}` can be reached by other machines and requests carry no token; listen on 127.0.0.1, or set server.allow_unauthenticated = true behind a proxy that authenticates"
-            ),
-        );
-    }
     Otlp { grpc_listen, is_asked_for: layers.has(key) }
 }
 

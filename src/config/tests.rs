@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use windvane_collector::{Scope, Tokens, Wanted};
 use windvane_types::span::ReferenceKind;
 
 use super::layers::Layers;
@@ -137,6 +138,29 @@ fn a_share_of_the_spool_has_room_for_one_request() {
 fn a_reachable_address_is_allowed_when_told_so() {
     let config = check("[server]\nlisten = \"0.0.0.0:8080\"\nallow_unauthenticated = true").unwrap();
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8080");
+}
+
+#[test]
+fn a_reachable_port_of_otlp_needs_a_token_as_the_service_does() {
+    let told = faults("[otlp]\ngrpc_listen = \"0.0.0.0:4317\"");
+    assert!(
+        told.contains("has 1 fault\n") && told.contains("otlp.grpc_listen: `0.0.0.0:4317` can be reached"),
+        "{told}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json");
+    let wanted = Wanted {
+        name: "a".to_owned(),
+        scopes: vec![Scope::Ingest],
+        model_prefixes: Vec::new(),
+        requests_per_s: None,
+        expires_us: None,
+    };
+    let random = [1, 2, 3].map(uuid::Uuid::from_u128);
+    Tokens::change(&file, |tokens| tokens.add(wanted, random, 1)).unwrap();
+    let text =
+        format!("[server]\ntokens_file = \"{}\"\n[otlp]\ngrpc_listen = \"0.0.0.0:4317\"", file.display());
+    assert_eq!(check(&text).unwrap().otlp.grpc_listen.to_string(), "0.0.0.0:4317");
 }
 
 #[test]

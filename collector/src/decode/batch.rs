@@ -96,8 +96,9 @@ pub(crate) struct Context<'c> {
     pub(crate) door: Door<'c>,
 }
 
-/// Rows may take this many times the bytes that a body may: a dictionary of Arrow's holds each word once, a row its own.
-const ROW_BYTES_FACTOR: usize = 4;
+/// Rows may take this many times the bytes that a body may: a dictionary of Arrow's holds each word once, a resource of OpenTelemetry's its
+/// attributes, a row its own.
+pub(crate) const ROW_BYTES_FACTOR: usize = 4;
 
 /// After so many rows of columns the room for all of them is made at once: a buffer that doubles is copied as often as it grows.
 const MEASURED_ROWS: usize = 32;

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use windvane_store::Table;
 
-use super::ingest::{encoding_of, internal, on_pool, read_body, refuse_while_shut, unpack, unsupported_type};
+use super::ingest::{
+    encoding_of, internal, on_pool, read_body, refuse_while_shut, too_large, unpack, unsupported_type,
+};
 use super::otlp::{Arrival, append_once, key_of};
 use super::problem::{Problem, json_response};
 use crate::collector::Shared;
@@ -72,6 +74,7 @@ async fn process(shared: Arc<Shared>, request: Request, body: Bytes) -> Result<R
             limits: &options.limits,
             ids: &decoder.ids,
             prices: &options.prices,
+            body_bytes_max: options.body_bytes_max,
             now_us,
             door: decoder.door(),
         };
@@ -80,8 +83,15 @@ async fn process(shared: Arc<Shared>, request: Request, body: Bytes) -> Result<R
         Ok((take(events(mode, attributes, &body), &decoder.joiner, &context), key))
     });
     let (logged, key) = decoded.await??;
+    if let Some(why) = logged.intake.too_large {
+        shared.joiner.put_back(logged.taken);
+        return Err(too_large(why));
+    }
     for part in logged.intake.parts {
-        append_once(&shared, part, Arrival { key, now_us }).await?;
+        if let Err(problem) = append_once(&shared, part, Arrival { key, now_us }).await {
+            shared.joiner.put_back(logged.taken);
+            return Err(problem);
+        }
     }
     let mut answer = json!({"accepted": logged.accepted, "rejected": logged.rejected});
     let status = if logged.accepted > 0 || logged.rejected.is_empty() {

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ingest::{
-    encoding_of, internal, on_pool, over_share, read_body, refuse_while_shut, refused, unpack,
+    encoding_of, internal, on_pool, over_share, read_body, refuse_while_shut, refused, too_large, unpack,
     unsupported_type,
 };
 use super::problem::Problem;
@@ -214,6 +214,7 @@ async fn process(
             limits: &options.limits,
             ids: &decoder.ids,
             prices: &options.prices,
+            body_bytes_max: options.body_bytes_max,
             now_us,
             door: decoder.door(),
         };
@@ -222,6 +223,9 @@ async fn process(
         Ok((intake, key_of(signal.word(), &[&body])))
     });
     let (intake, key) = decoded.await??;
+    if let Some(why) = intake.too_large {
+        return Err(too_large(why));
+    }
     for part in intake.parts {
         append_once(&shared, part, Arrival { key, now_us }).await?;
     }

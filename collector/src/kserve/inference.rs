@@ -4,6 +4,7 @@
 //! more than [`WIDTH_MAX`] are an image or the like, which no monitor reads number by number: they are in the payload only.
 
 use serde_json::{Map, Number, Value, json};
+use windvane_types::event::Limits;
 
 /// Elements of one tensor in one row that become features or probabilities.
 const WIDTH_MAX: usize = 256;
@@ -17,8 +18,79 @@ pub(super) type Features = Map<String, Value>;
 /// `prediction` of one record; empty where the answer is none of its shapes.
 pub(super) type Answer = Map<String, Value>;
 
+/// What a body says of each row of its batch. Rows are made one by one, as a row of one byte of JSON takes hundreds.
+pub(super) enum Batch<'a> {
+    /// Version 1: `instances` or `predictions`.
+    Listed(&'a [Value]),
+    /// Version 2.
+    Tensors(Vec<Rows<'a>>),
+}
+
+impl<'a> Batch<'a> {
+    /// The rows of a request.
+    pub(super) fn of_request(body: &'a Value) -> Self {
+        Self::of(body, "instances", "inputs")
+    }
+
+    /// The rows of a response.
+    pub(super) fn of_response(body: &'a Value) -> Self {
+        Self::of(body, "predictions", "outputs")
+    }
+
+    fn of(body: &'a Value, list: &str, field: &str) -> Self {
+        match body.get(list) {
+            Some(Value::Array(rows)) => Self::Listed(rows),
+            _ => Self::Tensors(tensors(body, field)),
+        }
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Listed(rows) => rows.len(),
+            Self::Tensors(tensors) => tensors.first().map_or(0, |tensor| tensor.rows),
+        }
+    }
+
+    /// The features of a row of a request. Of those that are beyond the limits only as many are gathered as it takes to be refused for them.
+    pub(super) fn features(&self, row: usize, limits: &Limits) -> Option<Features> {
+        let mut features = Features::new();
+        match self {
+            Self::Listed(rows) => match rows.get(row)? {
+                Value::Object(fields) => {
+                    for (name, value) in fields {
+                        put(&mut features, (name, &flat(value)), limits);
+                    }
+                }
+                value => put(&mut features, ("instances", &flat(value)), limits),
+            },
+            Self::Tensors(tensors) => {
+                for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
+                    put(&mut features, (tensor.name, tensor.row(row)), limits);
+                }
+            }
+        }
+        (row < self.len()).then_some(features)
+    }
+
+    /// The answer of a row of a response.
+    pub(super) fn answer(&self, row: usize) -> Option<Answer> {
+        match self {
+            Self::Listed(rows) => rows.get(row).map(of_prediction),
+            Self::Tensors(tensors) if row < self.len() => {
+                let mut answer = Answer::new();
+                for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
+                    add(&mut answer, tensor.name, (tensor.datatype, tensor.row(row)));
+                }
+                Some(one_shape(answer))
+            }
+            Self::Tensors(_) => None,
+        }
+    }
+}
+
 /// A tensor cut into rows.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     name: &'a str,
     datatype: &'a str,
     elements: Vec<&'a Value>,
@@ -36,47 +108,13 @@ impl Rows<'_> {
     }
 }
 
-/// The rows of a request.
-pub(super) fn features(body: &Value) -> Vec<Features> {
-    if let Some(Value::Array(instances)) = body.get("instances") {
-        return instances.iter().map(of_instance).collect();
-    }
-    let tensors = tensors(body, "inputs");
-    let rows = tensors.first().map_or(0, |tensor| tensor.rows);
-    (0..rows).map(|row| of_row(&tensors, row)).collect()
-}
-
-fn of_instance(instance: &Value) -> Features {
-    match instance {
-        Value::Object(fields) => {
-            let mut features = Features::new();
-            for (name, value) in fields {
-                put(&mut features, name, &flat(value));
-            }
-            features
-        }
-        value => {
-            let mut features = Features::new();
-            put(&mut features, "instances", &flat(value));
-            features
-        }
-    }
-}
-
-fn of_row(tensors: &[Rows<'_>], row: usize) -> Features {
-    let mut features = Features::new();
-    for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
-        put(&mut features, tensor.name, tensor.row(row));
-    }
-    features
-}
-
 /// Names are unique because tensors are; elements that are no scalars are left out.
-fn put(features: &mut Features, name: &str, elements: &[&Value]) {
+fn put(features: &mut Features, (name, elements): (&str, &[&Value]), limits: &Limits) {
     match elements {
         [] => {}
-        [one] => {
-            features.insert(name.to_owned(), (*one).clone());
+        _ if features.len() > limits.features_max => {}
+        [first, rest @ ..] if rest.is_empty() || name.len() > limits.name_bytes_max => {
+            features.insert(name.to_owned(), (*first).clone());
         }
         many if many.len() <= WIDTH_MAX => {
             for (at, element) in many.iter().enumerate() {
@@ -85,23 +123,6 @@ fn put(features: &mut Features, name: &str, elements: &[&Value]) {
         }
         _ => {}
     }
-}
-
-/// The rows of a response.
-pub(super) fn answers(body: &Value) -> Vec<Answer> {
-    if let Some(Value::Array(predictions)) = body.get("predictions") {
-        return predictions.iter().map(of_prediction).collect();
-    }
-    let tensors = tensors(body, "outputs");
-    let rows = tensors.first().map_or(0, |tensor| tensor.rows);
-    let of_row = |row| {
-        let mut answer = Answer::new();
-        for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
-            add(&mut answer, tensor.name, (tensor.datatype, tensor.row(row)));
-        }
-        one_shape(answer)
-    };
-    (0..rows).map(of_row).collect()
 }
 
 /// A prediction of version 1: an object with the fields of ours, or numbers and classes.
@@ -193,7 +214,7 @@ fn tensors<'a>(body: &'a Value, field: &str) -> Vec<Rows<'a>> {
         let elements = flat(tensor.get("data")?);
         let first = tensor.get("shape").and_then(|shape| shape.get(0)).and_then(Value::as_u64);
         let rows = first.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(elements.len());
-        let fits = rows > 0 && elements.len().is_multiple_of(rows);
+        let fits = rows > 0 && !elements.is_empty() && elements.len().is_multiple_of(rows);
         let (name, datatype) = (tensor.get("name")?.as_str()?, tensor.get("datatype")?.as_str()?);
         fits.then_some(Rows { name, datatype, elements, rows })
     };

@@ -5,6 +5,7 @@
 //! event id.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -42,14 +43,22 @@ pub(super) struct Half {
 #[derive(Debug)]
 pub(super) enum Met {
     /// The other one is not here; this one waits.
-    Alone(Half),
+    Alone(Arc<Half>),
     /// The pair.
     Both {
-        request: Half,
-        response: Half,
-        /// When the one was that came first.
-        first_us: i64,
+        request: Arc<Half>,
+        response: Arc<Half>,
+        /// The one that came first, and waits no more.
+        waited: Waited,
     },
+}
+
+/// A half that waited.
+#[derive(Debug)]
+pub(crate) struct Waited {
+    key: Key,
+    side: Side,
+    pub(super) half: Arc<Half>,
 }
 
 /// The halves that wait.
@@ -60,7 +69,7 @@ pub(crate) struct Joiner {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    halves: HashMap<Key, (Side, Half, usize)>,
+    halves: HashMap<Key, (Side, Arc<Half>, usize)>,
     /// In the order in which they came; some have met since.
     order: VecDeque<Key>,
     bytes: usize,
@@ -69,25 +78,36 @@ struct Waiting {
 impl Joiner {
     /// Brings a half, and takes the other one away with it where that is here.
     pub(super) fn meet(&self, key: Key, side: Side, half: Half) -> Met {
+        let half = Arc::new(half);
         let mut waiting = self.waiting.lock();
         match waiting.halves.remove(&key) {
             Some((other_side, other, bytes)) if other_side != side => {
                 waiting.bytes -= bytes;
-                let first_us = other.ts_us;
+                let waited = Waited { key, side: other_side, half: Arc::clone(&other) };
                 let (request, response) = if side == Side::Request { (half, other) } else { (other, half) };
-                return Met::Both { request, response, first_us };
+                return Met::Both { request, response, waited };
             }
             // The same half again takes its own place.
             Some((_, _, bytes)) => waiting.bytes -= bytes,
             None => {}
         }
-        waiting.keep(key, side, half.clone());
+        waiting.keep(key, side, Arc::clone(&half));
         Met::Alone(half)
+    }
+
+    /// Lets halves wait again whose pairs did not become durable: whoever sends the other one again finds them.
+    pub(crate) fn put_back(&self, taken: Vec<Waited>) {
+        let mut waiting = self.waiting.lock();
+        for Waited { key, side, half } in taken {
+            if !waiting.halves.contains_key(&key) {
+                waiting.keep(key, side, half);
+            }
+        }
     }
 }
 
 impl Waiting {
-    fn keep(&mut self, key: Key, side: Side, half: Half) {
+    fn keep(&mut self, key: Key, side: Side, half: Arc<Half>) {
         let bytes = size(&half.body) + half.tensors.as_ref().map_or(0, size);
         self.bytes += bytes;
         self.order.push_back(key.clone());

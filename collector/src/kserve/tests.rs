@@ -14,11 +14,16 @@ use crate::otlp::Prices;
 const NOW_US: i64 = 1_700_000_000_000_000;
 
 fn taken(events: Vec<Result<Event, Fault>>, joiner: &Joiner) -> Logged {
+    taken_within(events, joiner, 32 << 20)
+}
+
+fn taken_within(events: Vec<Result<Event, Fault>>, joiner: &Joiner, body_bytes_max: usize) -> Logged {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
     let context = Context {
         limits: &limits,
         ids: &ids,
         prices: &prices,
+        body_bytes_max,
         now_us: NOW_US,
         door: crate::door::Door::open(),
     };
@@ -90,6 +95,49 @@ fn a_pair_is_joined_in_either_order_and_mode() {
 }
 
 #[test]
+fn a_pair_that_did_not_become_durable_is_met_again() {
+    let joiner = Joiner::default();
+    taken(binary("request", 1, &request()), &joiner);
+    let refused = taken(binary("response", 2, &response()), &joiner);
+    assert_eq!(rows(&refused), (2, 1));
+    joiner.put_back(refused.taken);
+    assert_eq!(rows(&taken(binary("response", 2, &response()), &joiner)), (2, 1), "sent again");
+    assert_eq!(rows(&taken(binary("response", 2, &response()), &joiner)), (2, 0), "durable, and met no more");
+}
+
+/// Shapes are what a client says; rows are what there are elements for.
+#[test]
+fn a_small_body_does_not_become_many_rows() {
+    let joiner = Joiner::default();
+    let empty = |field: &str| json!({field: [{"name": "x", "datatype": "FP32", "shape": [1_000_000_000_u64], "data": []}]});
+    assert_eq!(Batch::of_request(&empty("inputs")).len(), 0);
+    assert_eq!(Batch::of_response(&empty("outputs")).len(), 0);
+    taken(binary("request", 1, &empty("inputs")), &joiner);
+    assert_eq!(rows(&taken(binary("response", 2, &empty("outputs")), &joiner)), (0, 0));
+
+    let many = json!({"predictions": vec![0.5; 10_000]});
+    let logged = taken_within(binary("response", 3, &many), &joiner, 50_000);
+    assert!(logged.intake.too_large.unwrap().contains("200000 bytes; send smaller batches"));
+    assert!(logged.intake.parts.is_empty());
+}
+
+#[test]
+fn a_long_name_is_not_written_out_for_each_of_its_elements() {
+    let name = "n".repeat(1_000);
+    let instance = json!({"instances": [{name.as_str(): vec![1; 200], "other": 1}]});
+    let features = Batch::of_request(&instance).features(0, &Limits::default()).unwrap();
+    assert_eq!(
+        features.keys().map(String::len).collect::<Vec<_>>(),
+        [1_000, 5],
+        "and it is refused by its length"
+    );
+    let wide: Map<String, Value> = (0..100).map(|n| (format!("f{n}"), json!(vec![1; 200]))).collect();
+    let features = Batch::of_request(&json!({"instances": [wide]})).features(0, &Limits::default()).unwrap();
+    let max = Limits::default().features_max;
+    assert!((max + 1..=max + 200).contains(&features.len()), "{} features", features.len());
+}
+
+#[test]
 fn seldons_halves_share_their_request_id() {
     let event = |side: &str, id: &str| {
         let mut headers = headers(side, 1);
@@ -123,7 +171,11 @@ fn bodies_of_both_versions_give_features_and_answers() {
         ),
     ];
     for (body, expected) in cases {
-        assert_eq!(Value::Object(features(&body)[0].clone()), expected, "{body}");
+        assert_eq!(
+            Value::Object(Batch::of_request(&body).features(0, &Limits::default()).unwrap()),
+            expected,
+            "{body}"
+        );
     }
     let output = |name: &str, datatype: &str, data: Value| json!({"outputs": [{"name": name, "datatype": datatype, "shape": [1, data.as_array().map_or(1, Vec::len)], "data": data}]});
     for (body, expected) in [
@@ -144,7 +196,7 @@ fn bodies_of_both_versions_give_features_and_answers() {
         ),
         (json!({"predictions": [{"score": 0.5, "other": 1}]}), json!({"score": 0.5})),
     ] {
-        assert_eq!(Value::Object(answers(&body)[0].clone()), expected, "{body}");
+        assert_eq!(Value::Object(Batch::of_response(&body).answer(0).unwrap()), expected, "{body}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! What came out of a message: rows by table, and what was refused.
 
-use windvane_store::Table;
+use windvane_store::{Block, Table};
 use windvane_types::rejection::{Code, Fault};
 
+use super::Context;
 use crate::limits::ModelBytes;
 
 /// The rows of one table.
@@ -33,6 +34,10 @@ pub(crate) struct Intake {
     pub(crate) rejected: u64,
     /// Why the first of them was, or what of an accepted one was not understood.
     pub(crate) why: Option<String>,
+    /// Why nothing of the message is taken: it became more than a batch may be.
+    pub(crate) too_large: Option<String>,
+    /// Of the rows of all tables.
+    bytes: usize,
 }
 
 impl Intake {
@@ -49,20 +54,67 @@ impl Intake {
         &mut self.parts[at]
     }
 
-    /// Adds a row.
-    pub(crate) fn add(&mut self, table: Table, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds a row, unless the message has become too large. Attributes of a resource are in each of its rows, so that a small message may
+    /// become many bytes.
+    ///
+    /// # Errors
+    /// The row is longer than one may be.
+    pub(crate) fn add(
+        &mut self,
+        table: Table,
+        context: &Context<'_>,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Fault> {
+        if self.too_large.is_some() {
+            return Ok(());
+        }
         let part = self.part(table);
+        let before = part.bytes.len();
         encode(&mut part.bytes);
+        let (bytes, max) = (part.bytes.len() - before, context.row_bytes_max(table));
+        if bytes > max {
+            part.bytes.truncate(before);
+            let message = format!(
+                "the row has {bytes} bytes with what it shares with others, such as attributes of its resource; accepted are up to {max}"
+            );
+            return Err(Fault::new(Code::RecordTooLarge, message));
+        }
         part.rows += 1;
+        let rows = u64::from(part.rows);
+        self.bytes += bytes;
+        let (most, bytes_max) = (Block::ROWS_MAX, context.rows_bytes_max());
+        if rows > most {
+            self.refuse_whole(format!(
+                "the message has more than {most} rows of {table}; send smaller batches"
+            ));
+        } else if self.bytes > bytes_max {
+            self.refuse_whole(format!(
+                "the rows of the message have more than {bytes_max} bytes; send smaller batches"
+            ));
+        }
+        Ok(())
+    }
+
+    fn refuse_whole(&mut self, why: String) {
+        self.parts.clear();
+        self.too_large = Some(why);
     }
 
     /// Adds the row of an event, which may be of a model.
-    pub(crate) fn add_event(&mut self, table: Table, model: Option<&str>, encode: impl FnOnce(&mut Vec<u8>)) {
-        let before = self.part(table).bytes.len();
-        self.add(table, encode);
-        let Some(model) = model else { return };
+    ///
+    /// # Errors
+    /// The row is longer than one may be.
+    pub(crate) fn add_event(
+        &mut self,
+        (table, context): (Table, &Context<'_>),
+        model: Option<&str>,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Fault> {
+        let before = self.bytes;
+        self.add(table, context, encode)?;
+        let Some(model) = model.filter(|_| self.too_large.is_none()) else { return Ok(()) };
+        let bytes = (self.bytes - before) as u64;
         let part = self.part(table);
-        let bytes = (part.bytes.len() - before) as u64;
         match part.models.iter_mut().find(|share| share.model == model) {
             Some(share) => {
                 share.bytes += bytes;
@@ -70,6 +122,7 @@ impl Intake {
             }
             None => part.models.push(ModelBytes { model: model.to_owned(), bytes, rows: 1 }),
         }
+        Ok(())
     }
 
     /// Refuses a span, a log record or data points.

@@ -79,7 +79,7 @@ fn add(
         event_name: &record.event_name,
         ingested_at_us: context.now_us,
     };
-    intake.add(Table::Logs, |out| row.encode(out));
+    intake.add(Table::Logs, context, |out| row.encode(out))?;
     let source =
         Source { ts_us: ts_ns / 1000, duration_us: None, failed: false, origin, ids: (&trace_id, &span_id) };
     windvane::events(&record.attributes, &source, context, intake);

@@ -22,7 +22,7 @@ struct Shared<'a> {
     of_resource: &'a ResourceMetrics,
     of_scope: &'a ScopeMetrics,
     scope: Attributes,
-    now_us: i64,
+    context: &'a Context<'a>,
 }
 
 /// What every kind of point has, in the words of the protocol.
@@ -41,7 +41,7 @@ pub(super) fn rows(request: &ExportMetricsServiceRequest, context: &Context<'_>,
             if let Some(instrumentation) = &of_scope.scope {
                 encode(&instrumentation.attributes, &mut scope);
             }
-            let shared = Shared { origin: &origin, of_resource, of_scope, scope, now_us: context.now_us };
+            let shared = Shared { origin: &origin, of_resource, of_scope, scope, context };
             for metric in &of_scope.metrics {
                 shared.add(metric, intake);
             }
@@ -114,9 +114,11 @@ impl Shared<'_> {
             start_ns: clamped(plain.start_ns),
             ts_ns,
             flags: plain.flags,
-            ingested_at_us: self.now_us,
+            ingested_at_us: self.context.now_us,
         };
-        intake.add(table, |out| encode_row(&point, out));
+        if let Err(fault) = intake.add(table, self.context, |out| encode_row(&point, out)) {
+            intake.reject(table, fault, 1);
+        }
     }
 }
 

@@ -42,12 +42,12 @@ pub(super) fn rows(request: &ExportTraceServiceRequest, context: &Context<'_>, i
         for of_scope in &of_resource.scope_spans {
             for span in &of_scope.spans {
                 let ids = (hex::encode(&span.trace_id), hex::encode(&span.span_id));
-                match check(span, &origin, (&ids.0, &ids.1)) {
-                    Ok(checked) => {
-                        encode(&span.attributes, &mut attributes);
-                        add(&checked, of_scope, (&attributes, context), intake);
-                    }
-                    Err(fault) => intake.reject(Table::Spans, fault, 1),
+                let added = check(span, &origin, (&ids.0, &ids.1)).and_then(|checked| {
+                    encode(&span.attributes, &mut attributes);
+                    add(&checked, of_scope, (&attributes, context), intake)
+                });
+                if let Err(fault) = added {
+                    intake.reject(Table::Spans, fault, 1);
                 }
             }
         }
@@ -78,7 +78,7 @@ fn add(
     of_scope: &ScopeSpans,
     (attributes, context): (&Attributes, &Context<'_>),
     intake: &mut Intake,
-) {
+) -> Result<(), Fault> {
     let Checked { span, origin, trace_id, span_id, ts_ns, duration_ns } = *checked;
     let events: Vec<_> = span.events.iter().map(event).collect();
     let links: Vec<_> = span.links.iter().map(link).collect();
@@ -104,11 +104,15 @@ fn add(
         links: &links,
         ingested_at_us: context.now_us,
     };
-    intake.add(Table::Spans, |out| row.encode(out));
-    if let Some(call) = llm::call(checked, context) {
-        intake.add(Table::LlmCalls, |out| call.encode(out));
+    // What it says of a call or of an event goes with it.
+    intake.add(Table::Spans, context, |out| row.encode(out))?;
+    if let Some(call) = llm::call(checked, context)
+        && let Err(fault) = intake.add(Table::LlmCalls, context, |out| call.encode(out))
+    {
+        intake.refuse(Table::LlmCalls, fault, 1);
     }
     windvane::events(&span.attributes, &Source::span(checked), context, intake);
+    Ok(())
 }
 
 fn event(event: &Event) -> SpanEvent<'_> {

@@ -3,6 +3,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
@@ -22,11 +23,20 @@ fn prices() -> Prices {
 }
 
 fn read_as(signal: Signal, message: &[u8], encoding: Encoding) -> Result<Intake, String> {
+    read_within(signal, message, (encoding, 32 << 20))
+}
+
+fn read_within(
+    signal: Signal,
+    message: &[u8],
+    (encoding, body_bytes_max): (Encoding, usize),
+) -> Result<Intake, String> {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
     let context = Context {
         limits: &limits,
         ids: &ids,
         prices: &prices,
+        body_bytes_max,
         now_us: NOW_US,
         door: crate::door::Door::open(),
     };
@@ -121,6 +131,47 @@ fn a_span_out_of_time_or_without_ids_is_rejected_alone() {
     assert!(intake.why.unwrap().contains("1971 to 2106"));
 }
 
+/// So many log records of two bytes, under a resource with one attribute of so many.
+fn logs(records: usize, bytes: usize) -> Vec<u8> {
+    let resource = Resource {
+        attributes: attributes(serde_json::json!({"a": "x".repeat(bytes)})),
+        ..Resource::default()
+    };
+    let scope_logs =
+        vec![ScopeLogs { log_records: vec![LogRecord::default(); records], ..ScopeLogs::default() }];
+    let of_resource = ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() };
+    ExportLogsServiceRequest { resource_logs: vec![of_resource] }.encode_to_vec()
+}
+
+#[test]
+fn what_a_resource_says_is_not_written_without_a_bound() {
+    let (encoding, bytes_max) = (Encoding::Protobuf, 100_000);
+    let within = |message: Vec<u8>| read_within(Signal::Logs, &message, (encoding, bytes_max)).unwrap();
+    let few = within(logs(30, 10_000));
+    assert_eq!((few.too_large, few.parts[0].rows), (None, 30));
+    let many = within(logs(50, 10_000));
+    assert_eq!(
+        many.too_large.unwrap(),
+        "the rows of the message have more than 400000 bytes; send smaller batches"
+    );
+    assert!(many.parts.is_empty(), "nothing of it is taken");
+    let most = usize::try_from(windvane_store::Block::ROWS_MAX).unwrap();
+    let small = read_within(Signal::Logs, &logs(most + 1, 0), (encoding, 1 << 30)).unwrap();
+    assert!(small.too_large.unwrap().contains(&format!("{most} rows of logs; send smaller batches")));
+}
+
+#[test]
+fn a_row_that_is_too_long_is_refused_alone() {
+    let max = Limits::default().record_bytes_max;
+    let long = read_as(Signal::Logs, &logs(2, max), Encoding::Protobuf).unwrap();
+    assert_eq!((long.rejected, long.parts[0].rows, long.parts[0].bytes.len()), (2, 0, 0));
+    assert_eq!(long.parts[0].rejected, [(Code::RecordTooLarge, 2)]);
+    let spans = vec![span(serde_json::json!({"a": 1})), span(serde_json::json!({"a": "x".repeat(max)}))];
+    let intake = taken(spans);
+    assert_eq!((intake.rejected, rows_of(&intake, Table::Spans)), (1, 1));
+    assert!(intake.why.unwrap().contains(&format!("accepted are up to {max}")));
+}
+
 /// What the tests ask of a call.
 type Call = (&'static str, &'static str, [Option<u64>; 5], Option<f64>);
 /// Finish reasons, time to the first token, time per token.
@@ -132,6 +183,7 @@ fn call_of(span: &Span) -> Option<(Call, Course)> {
         limits: &limits,
         ids: &ids,
         prices: &prices,
+        body_bytes_max: 32 << 20,
         now_us: NOW_US,
         door: crate::door::Door::open(),
     };

@@ -95,7 +95,10 @@ fn take<'a, E: ToRow<'a>>(record: &'a Value, table: Table, context: &Context<'_>
     if event.event_id_mut().is_empty() {
         *event.event_id_mut() = context.ids.make(context.now_us).to_string().into();
     }
-    intake.add_event(table, event.model(), |out| event.encode(context.now_us, out));
+    let added = intake.add_event((table, context), event.model(), |out| event.encode(context.now_us, out));
+    if let Err(fault) = added {
+        intake.refuse(table, fault, 1);
+    }
 }
 
 /// What the span itself knows of a prediction.

@@ -126,3 +126,24 @@ fn walk(folder: &Path) -> Vec<u8> {
     }
     bytes
 }
+
+/// A resource is in each row of its records, so that a message within the bound may become much more.
+#[tokio::test]
+async fn a_message_that_becomes_too_many_bytes_is_too_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CollectorOptions { body_bytes_max: 100_000, ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    let message = |records: usize| {
+        let resource = json!({"attributes": [{"key": "a", "value": {"stringValue": "x".repeat(10_000)}}]});
+        let records = vec![json!({}); records];
+        json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}).to_string()
+    };
+    let json = [("content-type", "application/json")];
+    let reply = service.post("/v1/logs", &json, message(50)).await;
+    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE, "{reply:?}");
+    assert!(reply.body["message"].as_str().unwrap().contains("send smaller batches"), "{reply:?}");
+    assert_eq!(service.metric("windvane_collector_received_records_total").await, 0);
+    assert_eq!(service.post("/v1/logs", &json, message(30)).await.status, StatusCode::OK);
+    assert_eq!(service.metric("windvane_collector_received_records_total").await, 30);
+    service.assert_nothing_is_lost().await;
+}

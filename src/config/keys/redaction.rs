@@ -19,7 +19,7 @@ pub const KEYS: &[Key] = &[
         kind: NAMES,
         default: "none",
         example: "features_deny = [\"email\", \"name_*\"]",
-        about: "These features are dropped, the others kept. Excludes features_allow.",
+        about: "These features are dropped, the others kept; inputs of payloads go by their tensors' names. Excludes features_allow.",
     },
     Key {
         path: "redaction.<MODEL>.tags_allow",
