@@ -10,7 +10,7 @@ use crate::chart::cut;
 use crate::numbers::{percent, thousands};
 use crate::page;
 
-pub use words::headline;
+pub use words::{headline, sentence};
 
 /// Checks that have a sentence of their own; the table has more.
 const SENTENCES_MAX: usize = 20;

@@ -127,12 +127,7 @@ impl DriftRow {
 
     /// Which way, as an arrow with a space before it.
     pub fn arrow(&self) -> &'static str {
-        match self.direction.as_str() {
-            "up" => " ↑",
-            "down" => " ↓",
-            "mixed" => " ↕",
-            _ => "",
-        }
+        arrow(&self.direction)
     }
 
     fn said(&self) -> String {
@@ -148,6 +143,16 @@ impl DriftRow {
             times(self.strength),
             self.change()
         )
+    }
+}
+
+/// A direction as an arrow with a space before it.
+pub fn arrow(direction: &str) -> &'static str {
+    match direction {
+        "up" => " ↑",
+        "down" => " ↓",
+        "mixed" => " ↕",
+        _ => "",
     }
 }
 

@@ -68,7 +68,7 @@ fn compared(run: &Run) -> String {
 }
 
 /// `region east, sex (missing)`.
-fn name(group: &Group) -> String {
+pub fn name(group: &Group) -> String {
     let parts: Vec<String> = group
         .group
         .iter()

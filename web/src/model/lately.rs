@@ -1,5 +1,7 @@
 //! What changed lately, in sentences with the number behind each. Pure: what is compared with what is stated in words.
 
+mod found;
+
 use windvane_types::span;
 
 use super::drift::{DriftRow, windows};
@@ -51,6 +53,7 @@ impl Tone {
 /// The changes of a model, those that matter most first.
 pub fn lately(model: &Model) -> Vec<Sentence> {
     let mut said = drift(&model.drift);
+    said.extend(found::found(model));
     said.extend(versions(model));
     said.extend(traffic(&model.buckets()));
     said.extend(failures(&model.buckets()));

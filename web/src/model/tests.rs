@@ -140,6 +140,17 @@ fn latency_run() -> api::latency::Run {
     }
 }
 
+/// What changed lately, sentence by sentence.
+fn said(model: &Model) -> Vec<String> {
+    lately::lately(model).into_iter().map(|sentence| sentence.text).collect()
+}
+
+/// The sentences that a model has and this made-up one has not, whose findings are of drift alone.
+fn also_said(model_with: &Model) -> Vec<String> {
+    let usual = said(&model());
+    said(model_with).into_iter().filter(|sentence| !usual.contains(sentence)).collect()
+}
+
 #[test]
 fn words_come_before_numbers_and_names_are_escaped() {
     let html = render(&model()).into_string();
@@ -197,7 +208,12 @@ fn series_are_told_apart_whatever_their_names() {
 
 #[test]
 fn failed_checks_come_first_and_in_words() {
-    let html = render(&Model { quality: Some(quality()), ..model() }).into_string();
+    let model = Model { quality: Some(quality()), ..model() };
+    assert_eq!(
+        also_said(&model),
+        ["A check fails in the window until 1970-01-31 00:00 UTC: <salary>, missing values: 21 %, where 8 % to 12 % was expected (21)."]
+    );
+    let html = render(&model).into_string();
     for part in [
         "One of 2 checks fails",
         "&lt;salary&gt;, missing values: 21 %, where 8 % to 12 % was expected (21).",
@@ -216,7 +232,15 @@ fn truth_and_estimate_are_told_with_how_many_outcomes_there_are() {
     // Of another monitor: it is not drawn with the newest window's.
     let other = api::performance::Window { monitor: "other".to_owned(), ..window(3, Some(0.1)) };
     let performance = vec![window(29, Some(0.8)), window(28, None), other, window(27, Some(0.9))];
-    let html = render(&Model { performance, ..model() }).into_string();
+    let model = Model { performance, ..model() };
+    assert_eq!(
+        also_said(&model),
+        [
+            "roc_auc is 0.8 in the window until 1970-01-31 00:00 UTC; usual is 0.85 or more.",
+            "The model is weakest at hour <5> in the window until 1970-01-31 00:00 UTC: error rate 0.5, against 0.1 elsewhere.",
+        ]
+    );
+    let html = render(&model).into_string();
     for part in [
         "roc_auc left what is usual",
         "900 of 1,000 predictions have an outcome (90 %).",
@@ -232,6 +256,21 @@ fn truth_and_estimate_are_told_with_how_many_outcomes_there_are() {
         assert!(html.contains(part), "no `{part}` in {html}");
     }
     assert!(!html.contains("realised 0.1,"), "{html}");
+}
+
+#[test]
+fn an_estimate_is_told_as_one_and_what_is_beyond_a_few_is_counted() {
+    let mut newest = window(29, None);
+    newest.weakest_segments = None;
+    let alert = newest.metrics[0].clone();
+    newest.metrics = vec![alert; 5];
+    let told = also_said(&Model { performance: vec![newest], ..model() });
+    assert_eq!(told.len(), 4);
+    assert_eq!(
+        told[0],
+        "roc_auc is estimated at 0.88 in the window until 1970-01-31 00:00 UTC; usual is 0.85 or more."
+    );
+    assert_eq!(told[3], "2 more metrics left what is usual.");
 }
 
 #[test]
@@ -273,7 +312,12 @@ fn groups_that_are_treated_unlike_others_are_named_with_each_gap() {
         verdict: windvane_types::fairness::Verdict::Fail,
         groups: serde_json::from_value(serde_json::json!([group("<a>".into(), "fail"), group(serde_json::Value::Null, "pass")])).unwrap(),
     };
-    let html = render(&Model { fairness: Some(run), ..model() }).into_string();
+    let model = Model { fairness: Some(run), ..model() };
+    assert_eq!(
+        also_said(&model),
+        ["sex <a> is treated unlike the others in the window until 1970-01-31 00:00 UTC: demographic parity 30 % against 50 % of <c>, a gap of −20 %, where up to 5 % is none."]
+    );
+    let html = render(&model).into_string();
     for part in [
         "Treated unlike the others: sex &lt;a&gt;<",
         "Monitor fair, 1970-01-28 00:00 to 1970-01-31 00:00 UTC. Groups by sex; compared with &lt;c&gt;; a gap of up to 5 % is none.",
@@ -306,7 +350,12 @@ fn a_ranking_of_features_is_told_with_what_moved() {
         rows_current: 900,
         features: serde_json::from_value(serde_json::json!([feature("<hour>", 1, 2), feature("wind", 2, 1)])).unwrap(),
     };
-    let html = render(&Model { attribution: Some(run), ..model() }).into_string();
+    let model = Model { attribution: Some(run), ..model() };
+    assert_eq!(
+        also_said(&model),
+        ["The model decides by other features in the window until 1970-01-31 00:00 UTC: the ranking is kept by 0.83 (nDCG), usual is 0.9 or more; <hour> went from place 1 to 2."]
+    );
+    let html = render(&model).into_string();
     for part in [
         "The model decides by other features than the reference",
         "The ranking is kept by 0.83 (nDCG; 0.8 to 0.86); below 0.9 it has drifted. 900 predictions against 1,200.",
@@ -342,7 +391,15 @@ fn segments_that_stand_out_are_told_and_others_are_not() {
         labelled: 350,
     };
     let measured = vec![measured("roc_auc", true), measured("brier", false)];
-    let html = render(&Model { drifted: vec![drifted], measured: measured.clone(), ..model() }).into_string();
+    let found = Model { drifted: vec![drifted], measured: measured.clone(), ..model() };
+    assert_eq!(
+        also_said(&found),
+        [
+            "roc_auc of region west is 0.71; usual is 0.8 or more.",
+            "<temp> ↑ drifts furthest in the segment region <east> (3.5 times its floor).",
+        ]
+    );
+    let html = render(&found).into_string();
     for part in [
         "region &lt;east&gt;</th><td><a href=\"/models/%3Cm%3E/features/%3Ctemp%3E\">&lt;temp&gt;</a>",
         "<td>roc_auc</td><td class=\"number\">0.71</td>",
