@@ -79,10 +79,19 @@ pub fn sources(parts: &[(&str, &View, &Asked)]) -> Markup {
     }
 }
 
+/// A link to the document of the read API that some numbers are taken from, where no row has them.
+pub fn document(document: &str) -> Markup {
+    html! { span.source { (json(document)) } }
+}
+
+fn json(document: &str) -> Markup {
+    html! { a href=(document) title="as the read API tells it" { "JSON" } }
+}
+
 /// The same behind a link to the document of the read API that tells more than the rows.
 pub fn source_beside(document: &str, view: &View, asked: &Asked) -> Markup {
     html! {
-        span.source { a href=(document) title="as the read API tells it" { "JSON" } " · " (statement(view, asked)) }
+        span.source { (json(document)) " · " (statement(view, asked)) }
     }
 }
 

@@ -6,6 +6,8 @@ mod history;
 mod list;
 mod words;
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use windvane_store::findings::experiment::Point;
 use windvane_store::views::{Asked, EXPERIMENT_COMPARISONS};
@@ -23,47 +25,81 @@ use crate::page::{self, Part};
 
 /// Comparisons that have a sentence of their own; the table has all.
 const SENTENCES_MAX: usize = 12;
+/// Looks that the view of comparisons takes at most.
+const LOOKS_MAX: usize = 10_000;
 
 /// The report of an experiment as one HTML file: no script, and nothing to be loaded from anywhere. `points` are its
 /// comparisons over time as [`windvane_store::findings::experiment::over_time`] reads them, none without a store.
 #[must_use]
 pub fn experiment_report(document: &Document, points: &[Point]) -> String {
     let title = format!("Experiment {}", words::name(&document.source));
-    page::report(&title, content(document, points)).into_string()
+    page::report(&title, content(document, points, &Sources::default())).into_string()
 }
 
 /// The page of an experiment; `as_of` is when its latest look was.
 pub fn experiment_page(name: &str, as_of: &str, (document, points): (&Document, &[Point])) -> Markup {
     let asked = Asked::from([("experiment", name.to_owned())]);
     let source = address::source_beside(&address::experiment_document(name), &EXPERIMENT_COMPARISONS, &asked);
+    let sources = Sources::of(name, points);
     let name = words::name(name);
     page::page(
         Part::Experiments,
         &format!("Experiment {name}"),
         html! {
             p.crumbs { a href="/experiments" { "Experiments" } " · as of " (page::time(as_of)) " · " (source) }
-            (content(document, points))
+            (content(document, points, &sources))
         },
     )
 }
 
-fn content(document: &Document, points: &[Point]) -> Markup {
+/// Where the numbers come from: links on a page, nothing in a report, which leads nowhere.
+#[derive(Debug, Default)]
+struct Sources {
+    /// The document of the latest look, which alone has arms, checks and advice.
+    document: Markup,
+    /// The comparisons of the latest look.
+    comparisons: Markup,
+    /// The comparisons of all looks that are drawn.
+    looks: Markup,
+}
+
+impl Sources {
+    fn of(name: &str, points: &[Point]) -> Self {
+        let json = address::experiment_document(name);
+        let asked = |looks: usize| {
+            Asked::from([("experiment", name.to_owned()), ("looks", looks.clamp(1, LOOKS_MAX).to_string())])
+        };
+        let looks: BTreeSet<i64> = points.iter().map(|point| point.as_of_us).collect();
+        let from = |source: Markup| html! { p.from { (source) } };
+        Self {
+            document: from(address::document(&json)),
+            comparisons: from(address::source_beside(&json, &EXPERIMENT_COMPARISONS, &asked(1))),
+            looks: from(address::source(&EXPERIMENT_COMPARISONS, &asked(looks.len()))),
+        }
+    }
+}
+
+fn content(document: &Document, points: &[Point], sources: &Sources) -> Markup {
     html! {
         h1 { (words::name(&document.source)) }
         (answer(document))
         h2 { "Is the experiment healthy?" }
         (health(document))
+        (sources.document)
         h2 { "How large is the difference?" }
         (forest::forest(&document.comparisons))
         (comparisons(&document.comparisons))
+        (sources.comparisons)
         @if !points.is_empty() {
             h2 { "Over time" }
             p.quiet { "Dark: the interval of one look at a planned end. Light: the interval that holds however often you look." }
             @for series in history::by_comparison(points) { (history::history(series)) }
+            (sources.looks)
         }
         @if !document.segments.is_empty() {
             h2 { "Within segments" }
             @for segment in &document.segments { (self::segment(segment)) }
+            (sources.comparisons)
             @if let Some(left_out) = document.segments_left_out.filter(|left_out| *left_out > 0) {
                 p.quiet { (thousands(left_out)) " segments are not compared: too few units, or not among the largest." }
             }
@@ -71,6 +107,7 @@ fn content(document: &Document, points: &[Point]) -> Markup {
         @if !document.advice.is_empty() {
             h2 { "How to deal out the next units" }
             @for advice in &document.advice { (self::advice(advice)) }
+            (sources.document)
         }
         h2 { "What was done" }
         ol.ledger { @for line in words::ledger(document) { li { (line) } } }

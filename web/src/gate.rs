@@ -25,7 +25,7 @@ const SEGMENTS_DRAWN: usize = 20;
 /// The report of a gate as one HTML file: no script, and nothing to be loaded from anywhere.
 #[must_use]
 pub fn gate_report(document: &Document) -> String {
-    page::report("Gate", content(document)).into_string()
+    page::report("Gate", content(document, &html! {})).into_string()
 }
 
 /// The page of a gate: the latest run, and whose it is.
@@ -42,7 +42,7 @@ pub fn gate_page(latest: &Latest, document: &Document) -> Markup {
                 @if !latest.model.is_empty() { " · " (model(latest)) }
                 " · " a href=(evaluation) { "what a roll-out is told" } " · " (address::source_beside(&json, &GATE_CHECKS, &asked))
             }
-            (content(document))
+            (content(document, &html! { p.from { (address::document(&json)) } }))
         },
     )
 }
@@ -55,7 +55,8 @@ fn model(latest: &Latest) -> Markup {
     }
 }
 
-fn content(document: &Document) -> Markup {
+/// `source` leads to the document that all of it is taken from; a report leads nowhere.
+fn content(document: &Document, source: &Markup) -> Markup {
     html! {
         h1 { "May the candidate take the champion's place?" }
         p class=(format!("answer {}", class(document.verdict))) { (answer(document)) }
@@ -66,23 +67,29 @@ fn content(document: &Document) -> Markup {
         p { (thousands(document.agreement.agree)) " of " (thousands(document.agreement.n)) " requests agree in every output." }
         @if let Some(noise) = &document.agreement.noise { (noise_floor(noise)) }
         (outputs(&document.agreement.outputs))
+        (source)
         @if !document.agreement.segments.is_empty() { (segments(&document.agreement.segments)) }
         @if !document.quality.metrics.is_empty() {
             h2 { "What do outcomes say?" }
             (quality(document))
+            (source)
         }
         h2 { "How long do answers take?" }
         (latencies(document))
+        (source)
         @if !document.agreement.worst.is_empty() {
             h2 { "Where are they furthest apart?" }
             (worst(document))
+            (source)
         }
         @if document.skipped.n > 0 {
             h2 { "What could not be asked?" }
             (skipped(document))
+            (source)
         }
         h2 { "What was compared" }
         (provenance(document))
+        (source)
     }
 }
 

@@ -11,9 +11,10 @@ mod performance;
 mod quality;
 mod read;
 mod segments;
+mod sources;
 
 use maud::{Markup, html};
-use windvane_store::views::{Asked, DEPLOYMENTS, DRIFT_COLUMNS, RECORDED};
+use windvane_store::views::DRIFT_COLUMNS;
 
 use crate::address;
 use crate::chart::lines::{Look, Series, lines};
@@ -101,6 +102,7 @@ fn lately_card(model: &Model) -> Markup {
             } @else {
                 ul.lately { @for sentence in &said { li class=(sentence.tone.class()) { (sentence.text) } } }
             }
+            (sources::lately(model))
         }
     }
 }
@@ -110,7 +112,6 @@ fn tiles(model: &Model) -> Markup {
     let failures: u64 = model.traffic.iter().map(|bucket| bucket.failures).sum();
     let recent = model.latency.last();
     let labelled = model.labelled();
-    let of_model = Asked::from([("model", model.chosen.model.clone())]);
     html! {
         ul.tiles {
             li { span.of { "predictions, " (model.range.length.name) } span.figure { (thousands(predictions)) } span.note { (model.range.rate(predictions)) } }
@@ -129,7 +130,7 @@ fn tiles(model: &Model) -> Markup {
             }
             li { span.of { "last seen" } span.figure { (model.deployments.first().map_or(html! { "–" }, |found| time(&found.last_ts))) } span.note { (model.deployments.len()) @if model.deployments.len() == 1 { " deployment" } @else { " deployments" } } }
         }
-        p.behind { (address::sources(&[("deployments", &DEPLOYMENTS, &of_model), ("outcomes", &RECORDED, &of_model)])) }
+        (sources::tiles(model))
     }
 }
 

@@ -23,6 +23,7 @@ pub fn render(settings: &[Setting]) -> Markup {
     let content = html! {
         h1 { "Settings" }
         p { "What this process runs with: " (given) " of " (settings.len()) " keys were given. They are changed in the configuration file, which " code { "windvane check-config" } " checks, and read at the start." }
+        p.quiet { "No statement is behind them: the process tells what it holds itself, and the store keeps none of it. " code { "windvane check-config --document" } " prints every key that there is." }
         @for group in settings.chunk_by(|a, b| table(&a.key) == table(&b.key)) {
             section.card {
                 header { h2 { (group.first().map_or("", |setting| table(&setting.key))) } }

@@ -74,17 +74,32 @@ fn a_report_needs_nothing_else_and_escapes_names() {
 
 #[test]
 fn pages_lead_to_the_document_the_statement_and_the_rows() {
-    let page = experiment_page("check <out>", "2026-01-01T00:00:00Z", (&document("better", "ok"), &[]));
+    let looks = [point(0, 0.3), point(1, 0.2)];
+    let page = experiment_page("check <out>", "2026-01-01T00:00:00Z", (&document("better", "ok"), &looks));
     let (page, list) = (page.into_string(), list(&[]).into_string());
     for (html, href) in [
         (&page, "/api/v1/experiments/check%20%3Cout%3E"),
         (&page, "/sql/experiment_comparisons?experiment=check%20%3Cout%3E"),
         (&page, "/api/v1/views/experiment_comparisons?experiment=check%20%3Cout%3E&amp;format=csv"),
+        (&page, "/sql/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=1"),
+        (&page, "/sql/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=2"),
+        (&page, "/api/v1/views/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=2&amp;format=csv"),
         (&list, "/api/v1/experiments"),
         (&list, "/sql/experiments"),
         (&list, "/api/v1/views/experiments?format=arrow"),
     ] {
         assert!(html.contains(&format!("href=\"{href}\"")), "no `{href}` in {html}");
+    }
+}
+
+#[test]
+fn arms_comparisons_and_looks_are_each_followed_by_their_source() {
+    let looks = [point(0, 0.3), point(1, 0.2)];
+    let page = experiment_page("checkout", "2026-01-01T00:00:00Z", (&document("better", "ok"), &looks));
+    let page = page.into_string();
+    for heading in ["Is the experiment healthy?", "How large is the difference?", "<h2>Over time"] {
+        let section = page.split(heading).nth(1).and_then(|rest| rest.split("<h2>").next()).unwrap();
+        assert!(section.contains("class=\"source\""), "no source after `{heading}` in {page}");
     }
 }
 

@@ -54,8 +54,9 @@ fn a_page_says_what_the_report_says_and_whose_run_it_was() {
     let document = document("fail");
     let page = gate_page(&latest(""), &document).into_string();
     let report = gate_report(&document);
-    let content = content(&document).into_string();
-    assert!(page.contains(&content) && report.contains(&content));
+    let json = address::document(&address::gate_document(&latest("").gate));
+    let shown = |source: &Markup| content(&document, source).into_string();
+    assert!(page.contains(&shown(&html! { p.from { (json) } })) && report.contains(&shown(&html! {})));
     for part in [
         "delay &lt;8&gt;",
         "ran <time datetime=\"1970-01-02T00:00:00",
@@ -75,6 +76,12 @@ fn a_page_says_what_the_report_says_and_whose_run_it_was() {
         "in calls of the same size: 599 of 600, largest difference 0",
     ] {
         assert!(page.contains(part), "no `{part}` in {page}");
+    }
+    // Each table is followed by the document that it is taken from.
+    let document = "<p class=\"from\"><span class=\"source\"><a href=\"/api/v1/gates/delay%20%3C8%3E\"";
+    for heading in ["How alike are the answers?", "How long do answers take?", "What was compared"] {
+        let section = page.split(heading).nth(1).and_then(|rest| rest.split("<h2>").next()).unwrap();
+        assert!(section.contains(document), "no source after `{heading}` in {page}");
     }
     for never in ["<east>", "<score>", "<delay-8>", "style=\"", "NaN"] {
         assert!(!page.contains(never), "`{never}` in {page}");

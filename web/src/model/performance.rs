@@ -10,7 +10,7 @@ use super::read::{Model, WINDOWS_MAX};
 use crate::api::performance::Window;
 use crate::chart::lines::{Look, lines};
 use crate::numbers::{interval, number, optional, percent, thousands};
-use crate::{page, performance};
+use crate::{address, page, performance};
 
 /// Metrics that are drawn: those that left what is usual, else the first ones.
 const DRAWN_MAX: usize = 2;
@@ -29,7 +29,7 @@ pub fn card(model: &Model) -> Markup {
                 "[monitors.performance]\nkind = \"performance\"\nmodel = {name:?}\ntask = \"binary\"\nreference = \"previous\"\nwindow = \"1d\"\nestimate = true"
             )),
         ),
-        [newest, ..] => found(newest, &series(&model.performance)),
+        [newest, ..] => found(name, newest, &series(&model.performance)),
     };
     let asked = model.performance.first().map(|newest| whose(newest).asked(name, WINDOWS_MAX));
     page::card("Performance", &source(name, "performance", (&PERFORMANCE_METRICS, asked)), &content)
@@ -47,7 +47,8 @@ fn series(windows: &[Window]) -> Vec<&Window> {
     windows.iter().rev().filter(|window| kind(window) == kind(newest)).collect()
 }
 
-fn whose(window: &Window) -> Whose<'_> {
+/// Whose window it is.
+pub fn whose(window: &Window) -> Whose<'_> {
     Whose {
         monitor: &window.monitor,
         version: &window.version,
@@ -60,7 +61,7 @@ fn whose(window: &Window) -> Whose<'_> {
     }
 }
 
-fn found(newest: &Window, windows: &[&Window]) -> Markup {
+fn found(name: &str, newest: &Window, windows: &[&Window]) -> Markup {
     html! {
         p class=(format!("answer {}", class(newest.verdict))) { (headline(newest)) }
         p.quiet { (whose(newest).sentence()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
@@ -70,8 +71,15 @@ fn found(newest: &Window, windows: &[&Window]) -> Markup {
         @if let Some(weakest) = newest.weakest_segments.as_ref().filter(|weakest| !weakest.segments.is_empty()) {
             h3 { "Where it is weakest" }
             (performance::weakest(weakest))
+            p.from { (address::document(&newest_document(name, newest))) }
         }
     }
+}
+
+/// The newest window of this monitor as the read API tells it: no statement gives the segments by column.
+fn newest_document(name: &str, newest: &Window) -> String {
+    let pairs = [("monitor", newest.monitor.as_str()), ("segment", "none"), ("limit", "1")];
+    format!("/api/v1{}/performance{}", address::model(name), address::query(pairs))
 }
 
 fn class(verdict: Verdict) -> &'static str {

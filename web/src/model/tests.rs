@@ -1,5 +1,7 @@
 //! The page of a made-up model: what it says, what it never holds.
 
+use windvane_store::views::Asked;
+
 use super::drift::DriftRow;
 use super::read::{Answer, Bin, Chosen, Deployment, Latency, Model, Traffic};
 use super::segments::{Drifted, Measured};
@@ -173,6 +175,24 @@ fn words_come_before_numbers_and_names_are_escaped() {
 }
 
 #[test]
+fn every_card_and_every_figure_has_its_source() {
+    let performance = vec![window(29, Some(0.8))];
+    for model in [model(), Model { quality: Some(quality()), performance, ..model() }] {
+        let html = render(&model).into_string();
+        let cards: Vec<&str> = html.split("<section class=\"card\">").skip(1).collect();
+        assert!(cards.len() > 8, "{html}");
+        for card in cards.into_iter().filter_map(|card| card.split("</section>").next()) {
+            assert!(card.contains("class=\"source\""), "no source in {card}");
+        }
+        let (_, tiles) = html.split_once("<ul class=\"tiles\">").unwrap();
+        let (tiles, _) = tiles.split_once("<section").unwrap();
+        for view in ["traffic_by_day", "latency_by_day", "deployments", "recorded"] {
+            assert!(tiles.contains(&format!("href=\"/sql/{view}?")), "no `{view}` in {tiles}");
+        }
+    }
+}
+
+#[test]
 fn a_model_without_findings_says_what_to_do_next() {
     let html = render(&Model { series: Vec::new(), series_chosen: None, drift: Vec::new(), ..model() })
         .into_string();
@@ -247,6 +267,7 @@ fn truth_and_estimate_are_told_with_how_many_outcomes_there_are() {
         "Estimates of roc_auc can be trusted: off by 0.01",
         "The relation between features and target is as it was: roc_auc on the reference is 0.88",
         "hour &lt;5&gt;",
+        "href=\"/api/v1/models/%3Cm%3E/performance?monitor=right&amp;segment=none&amp;limit=1\"",
         "against baseline spring.",
         "aria-label=\"roc_auc: realised 0.8 at last; estimated 0.88 at last; usual, from 0.85 at last\"",
         "0.78 to 0.82",

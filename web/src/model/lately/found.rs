@@ -162,7 +162,10 @@ fn ranking(run: &api::attribution::Run) -> Option<Sentence> {
     let furthest = run.features.iter().rev().max_by_key(moved);
     let place = match furthest {
         Some(feature) if feature.rank_reference != feature.rank_current => {
-            format!("; {} went from place {} to {}", feature.feature, feature.rank_reference, feature.rank_current)
+            format!(
+                "; {} went from place {} to {}",
+                feature.feature, feature.rank_reference, feature.rank_current
+            )
         }
         _ => String::new(),
     };
