@@ -114,6 +114,13 @@ test("times are those of the viewer, and say what they are in UTC", async () => 
   assert.match(await time.getAttribute("title"), /\(UTC\)$/);
   assert.match(await time.innerText(), /Jan \d+, 2026/);
   assert.equal(await page.locator("[data-zone]").innerText(), "America/New_York");
+  await page.goto(`${service.url}/models/${MODEL}`);
+  const told = page.locator(".lately time").first();
+  assert.match(await told.getAttribute("title"), /\(UTC\)$/);
+  assert.match(await told.innerText(), /^[A-Z][a-z]+ \d+, 202\d, \d+:\d\d.[AP]M$/, "times within sentences, too");
+  const titles = await page.locator("svg.heatmap title").allTextContents();
+  assert.ok(titles.length > 50, "the map has cells");
+  assert.deepEqual(titles.filter((title) => title.includes("UTC")), [], "and those in titles of marks");
   await page.goto(`${service.url}/experiments/checkout`);
   const tick = page.locator("text[data-at]").first();
   const shown = new Intl.DateTimeFormat("en-US", { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "America/New_York" });
@@ -147,6 +154,17 @@ test("a number can be followed to its statement by keyboard", async () => {
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/sql\/fleet/);
   assert.match(await page.locator("pre").first().innerText(), /FROM windvane\.predictions/);
+  await close();
+});
+
+test("every card of a model leads to what it is taken from", async () => {
+  const { page, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(`${service.url}/models/${MODEL}`);
+  const without = await page.locator("section.card").evaluateAll((cards) => cards.filter((card) => !card.querySelector(".source a")).map((card) => card.querySelector("h2")?.textContent));
+  assert.deepEqual(without, []);
+  await page.getByText("Where this comes from").click();
+  await page.locator("section.card").first().getByRole("link", { name: "show SQL" }).first().click();
+  await page.waitForURL(/\/sql\/drift_columns/);
   await close();
 });
 

@@ -12,7 +12,7 @@ use crate::chart::histogram::{Missing, histogram, legend};
 use crate::chart::lines::{Look, Series, lines};
 use crate::model::DriftSeries;
 use crate::numbers::{number, optional, p_value, percent, short, thousands};
-use crate::page::{Part, card, page};
+use crate::page::{Part, card, page, told};
 
 /// Windows before the newest one that have a histogram of their own.
 const EARLIER: usize = 3;
@@ -111,7 +111,7 @@ pub fn render(feature: &Feature) -> Markup {
         p.crumbs { a href="/" { "Models" } " / " a href=(format!("{}{suffix}", address::model(model))) { (model) } }
         h1 { (column) }
         @if let Some(newest) = windows.first() {
-            p class=(format!("answer {}", newest[0].verdict)) { (sentence(column, newest)) }
+            p class=(format!("answer {}", newest[0].verdict)) { (told(&sentence(column, newest))) }
             p.quiet { (feature.series.name()) " " (address::source(&FEATURE, &feature.asked)) }
             (pictures(column, &windows))
             (card("Methods, newest window", &address::source(&FEATURE, &feature.asked), &methods(newest)))
@@ -309,7 +309,7 @@ mod tests {
         let html = render(&feature(vec![row(1, "ks", detail), row(1, "psi", "{}"), row(0, "ks", "{}")]))
             .into_string();
         for part in [
-            "&lt;x&gt; drifts in the window until 1970-01-03 00:00 UTC: its mean went from 1 to 2.5; missing values from 0 % to 10 %.",
+            "&lt;x&gt; drifts in the window until <time datetime=\"1970-01-03T00:00:00Z\">1970-01-03 00:00 UTC</time>: its mean went from 1 to 2.5; missing values from 0 % to 10 %.",
             "0 to 2: 90 % of the reference, 20 % now",
             "Effect in times of its floor: ks 3 at last; psi 3 at last",
         ] {

@@ -19,7 +19,7 @@ use windvane_store::views::DRIFT_COLUMNS;
 use crate::address;
 use crate::chart::lines::{Look, Series, lines};
 use crate::numbers::{latency, number, percent, thousands};
-use crate::page::{Part, card, empty, page, time};
+use crate::page::{Part, card, empty, page, time, told};
 
 pub use drift::DriftSeries;
 pub use read::{Chosen, Model, read};
@@ -100,7 +100,7 @@ fn lately_card(model: &Model) -> Markup {
             @if said.is_empty() {
                 p.quiet { "Nothing that the recorded findings or the traffic show." }
             } @else {
-                ul.lately { @for sentence in &said { li class=(sentence.tone.class()) { (sentence.text) } } }
+                ul.lately { @for sentence in &said { li class=(sentence.tone.class()) { (told(&sentence.text)) } } }
             }
             (sources::lately(model))
         }

@@ -8,6 +8,9 @@
 
   const axis = new Intl.DateTimeFormat(undefined, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
+  // Titles of marks in charts hold no elements.
+  const written = /(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/g;
+
   function localTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
@@ -17,6 +20,9 @@
       time.dataset.local = "yes";
     }
     for (const tick of root.querySelectorAll("text[data-at]")) tick.textContent = axis.format(new Date(tick.dataset.at));
+    for (const title of root.querySelectorAll("title[data-times]")) {
+      title.textContent = title.textContent.replace(written, (_, date, time) => minute.format(new Date(`${date}T${time}Z`)));
+    }
     for (const word of root.querySelectorAll("[data-zone]")) word.textContent = zone;
   }
 

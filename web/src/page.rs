@@ -132,6 +132,34 @@ pub fn time(at: &str) -> Markup {
     html! { @if at.is_empty() { span.quiet { "–" } } @else { time datetime=(at) { (crate::numbers::short(at)) } } }
 }
 
+/// How a sentence writes a time; `0` is any digit.
+const WRITTEN: &str = "0000-00-00 00:00 UTC";
+
+/// A sentence whose times, written as `2026-01-01 00:00 UTC`, are of the viewer's zone with a script.
+pub fn told(sentence: &str) -> Markup {
+    let mut pieces = Vec::new();
+    let mut rest = sentence;
+    while let Some(at) = first_time(rest) {
+        let (before, found) = rest.split_at(at);
+        let (time, after) = found.split_at(WRITTEN.len());
+        pieces.push((before, time));
+        rest = after;
+    }
+    let instant = |time: &str| time.replacen(' ', "T", 1).replace(" UTC", ":00Z");
+    html! {
+        @for (before, time) in pieces { (before) time datetime=(instant(time)) { (time) } }
+        (rest)
+    }
+}
+
+/// Where the first written time begins.
+fn first_time(text: &str) -> Option<usize> {
+    let alike = |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    let is_time = |part: &str| part.bytes().zip(WRITTEN.bytes()).all(alike);
+    let mut places = text.char_indices().map(|(at, _)| at);
+    places.find(|at| text.get(*at..*at + WRITTEN.len()).is_some_and(is_time))
+}
+
 /// The page of something that is not there.
 pub fn missing(what: &str) -> Markup {
     page(
@@ -169,4 +197,23 @@ pub fn unavailable() -> Markup {
             p { "Ingestion goes on: acknowledged events wait in the spool. This page is back when ClickHouse is; " a href="/readyz" { "readyz" } " says what is missing." }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_a_sentence_are_elements_and_the_rest_is_escaped() {
+        for (sentence, html) in [
+            ("", ""),
+            ("<é>, until 2026-01-01", "&lt;é&gt;, until 2026-01-01"),
+            (
+                "é 2026-01-01 00:00 UTC to 2026-01-02 06:30 UTC.",
+                "é <time datetime=\"2026-01-01T00:00:00Z\">2026-01-01 00:00 UTC</time> to <time datetime=\"2026-01-02T06:30:00Z\">2026-01-02 06:30 UTC</time>.",
+            ),
+        ] {
+            assert_eq!(told(sentence).into_string(), html);
+        }
+    }
 }

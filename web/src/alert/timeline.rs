@@ -8,6 +8,7 @@ use windvane_types::span;
 use super::Change;
 use crate::chart::axis::Axis;
 use crate::chart::{cut, minute_at, px, ticks, time_label};
+use crate::numbers::short;
 
 const WIDTH: f64 = 880.0;
 const PLOT_X: (f64, f64) = (260.0, 868.0);
@@ -52,7 +53,7 @@ pub fn chart(changes: &[Change], now_us: i64) -> Markup {
                     @for bar in &row.bars {
                         @let (from, to) = (x.at(bar.from_us as f64), x.at(bar.to_us as f64));
                         rect class=(format!("state {}", bar.state)) x=(px(from)) width=(px((to - from).max(2.0))) y=(px(y + 4.0)) height=(px(ROW - 8.0)) rx="2" {
-                            title { (row.name) ": " (bar.state) ", " (span::shown(bar.from_us)) " to " (span::shown(bar.to_us)) }
+                            title data-times { (row.name) ": " (bar.state) ", " (short(&span::shown(bar.from_us))) " UTC to " (short(&span::shown(bar.to_us))) " UTC" }
                         }
                     }
                 }
@@ -101,7 +102,7 @@ fn row(latest_first: &[&Change], now_us: i64) -> Option<Row> {
 fn said(rows: &[Row]) -> String {
     let parts = rows.iter().map(|row| match row.bars.last() {
         None => format!("{} over", row.name),
-        Some(bar) => format!("{} {} until {}", row.name, bar.state, span::shown(bar.to_us)),
+        Some(bar) => format!("{} {} until {} UTC", row.name, bar.state, short(&span::shown(bar.to_us))),
     });
     format!("States of alerts: {}", parts.collect::<Vec<_>>().join("; "))
 }

@@ -75,7 +75,7 @@ fn row(row: &Row, top: f64, cell: f64) -> Markup {
         @for (i, found) in row.cells.iter().enumerate() {
             @if let Some(found) = found {
                 g {
-                    title { (found.said) }
+                    title data-times { (found.said) }
                     rect class=(format!("cell {}", found.class())) x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(top + 1.5)) width=(px(cell - 2.0)) height=(px(ROW - 3.0)) rx="3" {}
                     @if found.drifted() && cell >= 16.0 {
                         text.arrow-word x=(px(LABEL + cell * (i as f64 + 0.5))) y=(px(top + ROW * 0.68)) text-anchor="middle" aria-hidden="true" { (found.arrow()) }

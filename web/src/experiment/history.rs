@@ -8,6 +8,7 @@ use super::words;
 use crate::chart::axis::{Axis, domain};
 use crate::chart::{minute_at, px, ticks, time_label};
 use crate::numbers::{number, optional, short, signed_percent, thousands};
+use crate::page::time;
 
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 240.0;
@@ -37,7 +38,7 @@ pub fn history(points: &[Point]) -> Markup {
         _ => words::name(&last.metric),
     };
     let said = format!(
-        "{metric}, {} against the control, {} looks; as of {}: {}",
+        "{metric}, {} against the control, {} looks; as of {} UTC: {}",
         words::name(&last.arm),
         points.len(),
         short(&span::shown(last.as_of_us)),
@@ -145,7 +146,7 @@ fn table(points: &[Point]) -> Markup {
             table {
                 thead {
                     tr {
-                        th scope="col" { "as of (UTC)" } th.number scope="col" { "units" }
+                        th scope="col" { "as of" } th.number scope="col" { "units" }
                         th.number scope="col" { "change" } th.number scope="col" { "interval" }
                         th.number scope="col" { "at any time" } th.number scope="col" { "p at any time" } th scope="col" { "verdict" }
                     }
@@ -153,7 +154,7 @@ fn table(points: &[Point]) -> Markup {
                 tbody {
                     @for point in points.iter().rev().take(LISTED_MAX) {
                         tr {
-                            td { (short(&span::shown(point.as_of_us))) }
+                            td { (time(&span::shown(point.as_of_us))) }
                             td.number { (thousands(point.n + point.n_control)) }
                             td.number { (point.relative.map_or("–".to_owned(), signed_percent)) }
                             td.number { (interval(point.relative_low, point.relative_high)) }

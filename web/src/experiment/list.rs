@@ -8,8 +8,8 @@ use windvane_types::span;
 
 use super::{verdict, words};
 use crate::address;
-use crate::numbers::{short, thousands};
-use crate::page::{Part, empty, page};
+use crate::numbers::thousands;
+use crate::page::{Part, empty, page, time};
 
 /// The page of all experiments.
 pub fn list(experiments: &[Latest]) -> Markup {
@@ -40,7 +40,7 @@ fn table(experiments: &[Latest]) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "experiment" } th scope="col" { "verdict" } th scope="col" { "what it says" }
-                        th.number scope="col" { "units" } th.number scope="col" { "looks" } th scope="col" { "as of (UTC)" }
+                        th.number scope="col" { "units" } th.number scope="col" { "looks" } th scope="col" { "as of" }
                     }
                 }
                 tbody { @for latest in experiments { (row(latest)) } }
@@ -67,7 +67,7 @@ fn row(latest: &Latest) -> Markup {
                 None => { td { (latest.verdict) } td.quiet { "recorded by another version" } td.number { "–" } }
             }
             td.number { (thousands(latest.looks)) }
-            td { time datetime=(as_of) { (short(&as_of)) } }
+            td { (time(&as_of)) }
         }
     }
 }

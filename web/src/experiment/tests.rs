@@ -83,7 +83,10 @@ fn pages_lead_to_the_document_the_statement_and_the_rows() {
         (&page, "/api/v1/views/experiment_comparisons?experiment=check%20%3Cout%3E&amp;format=csv"),
         (&page, "/sql/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=1"),
         (&page, "/sql/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=2"),
-        (&page, "/api/v1/views/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=2&amp;format=csv"),
+        (
+            &page,
+            "/api/v1/views/experiment_comparisons?experiment=check%20%3Cout%3E&amp;looks=2&amp;format=csv",
+        ),
         (&list, "/api/v1/experiments"),
         (&list, "/sql/experiments"),
         (&list, "/api/v1/views/experiments?format=arrow"),

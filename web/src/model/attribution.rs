@@ -40,7 +40,7 @@ fn latest(run: &Run) -> Markup {
     html! {
         p class=(format!("answer {class}")) { (said) }
         p.quiet {
-            (Whose::from(&run.key).sentence())
+            (Whose::from(&run.key).told())
             " The ranking is kept by " (optional(run.ndcg)) " (nDCG; " (interval(run.ci)) "); below " (optional(run.threshold)) " it has drifted. "
             (thousands(run.rows_current)) " predictions against " (thousands(run.rows_reference)) "."
         }

@@ -132,7 +132,7 @@ impl DriftRow {
 
     fn said(&self) -> String {
         let window =
-            format!("{} – {} UTC", short(&span::shown(self.start_us)), short(&span::shown(self.end_us)));
+            format!("{} UTC – {} UTC", short(&span::shown(self.start_us)), short(&span::shown(self.end_us)));
         let verdict = self.verdict.replace('_', " ");
         let p = self.p_adjusted.map_or(String::new(), |p| format!(", {} after correction", p_value(Some(p))));
         format!(

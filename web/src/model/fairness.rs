@@ -41,7 +41,7 @@ fn latest(run: &Run) -> Markup {
     };
     html! {
         p class=(format!("answer {class}")) { (headline(run)) }
-        p.quiet { (Whose::from(&run.key).sentence()) " " (compared(run)) }
+        p.quiet { (Whose::from(&run.key).told()) " " (compared(run)) }
         (gaps(&run.groups))
     }
 }

@@ -7,7 +7,7 @@ use super::drift::reference;
 use crate::address;
 use crate::api::run::Key;
 use crate::numbers::short;
-use crate::page::empty;
+use crate::page::{empty, told};
 
 /// Who looked, at which rows, against what.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +38,8 @@ impl<'a> From<&'a Key> for Whose<'a> {
 }
 
 impl Whose<'_> {
-    /// `Monitor daily, version 8 in prod, 2026-01-01 00:00 to 2026-01-02 00:00 UTC, against the span before.`
-    pub fn sentence(self) -> String {
+    /// `Monitor daily, version 8 in prod, 2026-01-01 00:00 UTC to 2026-01-02 00:00 UTC, against the span before.`
+    fn sentence(self) -> String {
         let mut parts = vec![match self.monitor {
             "" => "By hand".to_owned(),
             monitor => format!("Monitor {monitor}"),
@@ -50,11 +50,16 @@ impl Whose<'_> {
             (version, "") => parts.push(format!("version {version}")),
             (version, environment) => parts.push(format!("version {version} in {environment}")),
         }
-        parts.push(format!("{} to {} UTC", short(self.start), short(self.end)));
+        parts.push(format!("{} UTC to {} UTC", short(self.start), short(self.end)));
         if !self.reference_kind.is_empty() {
             parts.push(format!("against {}", reference(self.reference_kind, self.reference_name)));
         }
         format!("{}.", parts.join(", "))
+    }
+
+    /// The same with times of the viewer's zone where there is a script.
+    pub fn told(self) -> Markup {
+        told(&self.sentence())
     }
 
     /// As parameters of the views of findings: this window and those of its kind before it, so many in all.

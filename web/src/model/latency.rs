@@ -42,7 +42,7 @@ pub fn card(model: &Model) -> Markup {
 
 fn latest(run: &Run) -> Markup {
     html! {
-        p.quiet { (Whose::from(&run.key).sentence()) }
+        p.quiet { (Whose::from(&run.key).told()) }
         @if !run.objectives.is_empty() {
             ul.lately {
                 @for objective in &run.objectives {

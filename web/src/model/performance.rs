@@ -64,7 +64,7 @@ pub fn whose(window: &Window) -> Whose<'_> {
 fn found(name: &str, newest: &Window, windows: &[&Window]) -> Markup {
     html! {
         p class=(format!("answer {}", class(newest.verdict))) { (headline(newest)) }
-        p.quiet { (whose(newest).sentence()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
+        p.quiet { (whose(newest).told()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
         @if let Some(concept) = &newest.concept_drift { p.quiet { (performance::concept(concept)) } }
         @for metric in drawn(&newest.metrics) { (chart(&metric.metric, windows)) }
         (table(&newest.metrics))

@@ -29,7 +29,7 @@ pub fn card(model: &Model) -> Markup {
 fn latest(run: &Run) -> Markup {
     html! {
         p class=(format!("answer {}", if run.verdict == Verdict::Fail { "fail" } else { "pass" })) { (quality::headline(&run.checks)) }
-        p.quiet { (Whose::from(&run.key).sentence()) }
+        p.quiet { (Whose::from(&run.key).told()) }
         (quality::checks(&run.checks))
     }
 }

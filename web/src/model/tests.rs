@@ -159,7 +159,7 @@ fn words_come_before_numbers_and_names_are_escaped() {
     let (words, map) = (html.find("What changed lately").unwrap(), html.find("class=\"cell").unwrap());
     assert!(words < map);
     for part in [
-        "&lt;temp&gt; ↑ drifts in the window until 1970-01-03 00:00 UTC",
+        "&lt;temp&gt; ↑ drifts in the window until <time datetime=\"1970-01-03T00:00:00Z\">1970-01-03 00:00 UTC</time>",
         "1 of 2 columns drifted",
         "300",
         "10 %",
@@ -237,7 +237,7 @@ fn failed_checks_come_first_and_in_words() {
     for part in [
         "One of 2 checks fails",
         "&lt;salary&gt;, missing values: 21 %, where 8 % to 12 % was expected (21).",
-        "Monitor checks, version 2 in prod, 1970-01-30 00:00 to 1970-01-31 00:00 UTC, against a file of expectations.",
+        "Monitor checks, version 2 in prod, <time datetime=\"1970-01-30T00:00:00Z\">1970-01-30 00:00 UTC</time> to <time datetime=\"1970-01-31T00:00:00Z\">1970-01-31 00:00 UTC</time>, against a file of expectations.",
         "href=\"/api/v1/models/%3Cm%3E/quality\"",
         "href=\"/sql/quality_checks?environment=prod&amp;granularity=1d&amp;model=%3Cm%3E&amp;monitor=checks&amp;reference_kind=expectations&amp;version=2&amp;windows=1\"",
         "href=\"/api/v1/views/quality_checks?environment=prod&amp;granularity=1d&amp;model=%3Cm%3E&amp;monitor=checks&amp;reference_kind=expectations&amp;version=2&amp;windows=1&amp;format=csv\"",
@@ -307,7 +307,7 @@ fn latency_is_told_by_version_with_what_burns() {
         "scope=\"col\">p99.9</th>",
         "class=\"number\">2.8 ms</td>",
         "badge worse\">slower</span> <span class=\"quiet\">p 0.0010</span>",
-        "By hand, 1970-01-28 00:00 to 1970-01-31 00:00 UTC, against the span before.",
+        "By hand, <time datetime=\"1970-01-28T00:00:00Z\">1970-01-28 00:00 UTC</time> to <time datetime=\"1970-01-31T00:00:00Z\">1970-01-31 00:00 UTC</time>, against the span before.",
         "/sql/latency_groups?model=%3Cm%3E&amp;reference_kind=previous&amp;windows=1\"",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
@@ -341,7 +341,7 @@ fn groups_that_are_treated_unlike_others_are_named_with_each_gap() {
     let html = render(&model).into_string();
     for part in [
         "Treated unlike the others: sex &lt;a&gt;<",
-        "Monitor fair, 1970-01-28 00:00 to 1970-01-31 00:00 UTC. Groups by sex; compared with &lt;c&gt;; a gap of up to 5 % is none.",
+        "Monitor fair, <time datetime=\"1970-01-28T00:00:00Z\">1970-01-28 00:00 UTC</time> to <time datetime=\"1970-01-31T00:00:00Z\">1970-01-31 00:00 UTC</time>. Groups by sex; compared with &lt;c&gt;; a gap of up to 5 % is none.",
         "sex (missing)",
         "−20 %<br><span class=\"quiet\">−30 % to −10 %</span>",
         "href=\"/api/v1/models/%3Cm%3E/fairness\"",
