@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::axis::Axis;
 use super::{minute_at, px, ticks, time_label};
+use crate::numbers::short;
 
 const WIDTH: f64 = 880.0;
 const HEIGHT: f64 = 220.0;
@@ -87,7 +88,7 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
                     line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
                     text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { ((look.unit)(tick)) }
                 }
-                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look, labels.text))) }
+                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look, labels))) }
                 @if let Some(floor) = look.floor {
                     line.floor x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(floor))) y2=(px(y.at(floor))) {}
                 }
@@ -102,7 +103,7 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
 fn line(
     series: &Series,
     (x, y): (Axis, Axis),
-    (i, look, label): (usize, Look<'_>, fn(f64, f64) -> String),
+    (i, look, labels): (usize, Look<'_>, Labels),
 ) -> Markup {
     let step = series.points.len().div_ceil(POINTS_MAX).max(1);
     let drawn: Vec<(f64, f64, i64, f64)> = series
@@ -123,7 +124,10 @@ fn line(
         polyline class=(format!("line {colour}")) points=(path.join(" ")) {}
         @for (x, y, at, value) in &drawn {
             circle class=(format!("dot {colour}")) cx=(px(*x)) cy=(px(*y)) r=(if drawn.len() > 80 { "1.5" } else { "2.6" }) {
-                title { (series.name) " " ((look.unit)(*value)) ", " (label(*at as f64, length)) }
+                @match (labels.at)(*at as f64, length) {
+                    Some(instant) => { title data-times { (series.name) " " ((look.unit)(*value)) ", " (short(&instant)) " UTC" } }
+                    None => { title { (series.name) " " ((look.unit)(*value)) ", " ((labels.text)(*at as f64, length)) } }
+                }
             }
         }
     }
@@ -169,5 +173,17 @@ mod tests {
             assert!(html.len() < 150_000, "{}", html.len());
         }
         assert_eq!(lines(&[series(Vec::new())], look("traffic")).into_string(), "");
+    }
+
+    #[test]
+    fn a_mark_tells_its_minute_for_the_script_to_rewrite_and_its_day_as_it_is() {
+        let points = vec![(0, 1.0), (3_600_000_000, 2.0)];
+        let series = [Series { name: "p50".to_owned(), points }];
+        let drawn = |days: i64| {
+            let span = Some((0, days * 86_400_000_000));
+            lines(&series, Look { span, ..look("latency") }).into_string()
+        };
+        assert!(drawn(1).contains("<title data-times>p50 2, 1970-01-01 01:00 UTC</title>"), "{}", drawn(1));
+        assert!(drawn(7).contains("<title>p50 2, 1970-01-01</title>"), "{}", drawn(7));
     }
 }
