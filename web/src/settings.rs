@@ -66,7 +66,9 @@ mod tests {
         };
         let html =
             render(&[setting("server.listen", Some("w.toml:2")), setting("store.url", None)]).into_string();
-        for part in ["1 of 2 keys", "w.toml:2", "default", "About it.", "&lt;v&gt;"] {
+        for part in
+            ["1 of 2 keys", "No statement is behind them", "w.toml:2", "default", "About it.", "&lt;v&gt;"]
+        {
             assert!(html.contains(part), "no `{part}` in {html}");
         }
     }

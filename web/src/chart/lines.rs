@@ -100,11 +100,7 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
     }
 }
 
-fn line(
-    series: &Series,
-    (x, y): (Axis, Axis),
-    (i, look, labels): (usize, Look<'_>, Labels),
-) -> Markup {
+fn line(series: &Series, (x, y): (Axis, Axis), (i, look, labels): (usize, Look<'_>, Labels)) -> Markup {
     let step = series.points.len().div_ceil(POINTS_MAX).max(1);
     let drawn: Vec<(f64, f64, i64, f64)> = series
         .points

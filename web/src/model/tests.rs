@@ -231,7 +231,9 @@ fn failed_checks_come_first_and_in_words() {
     let model = Model { quality: Some(quality()), ..model() };
     assert_eq!(
         also_said(&model),
-        ["A check fails in the window until 1970-01-31 00:00 UTC: <salary>, missing values: 21 %, where 8 % to 12 % was expected (21)."]
+        [
+            "A check fails in the window until 1970-01-31 00:00 UTC: <salary>, missing values: 21 %, where 8 % to 12 % was expected (21)."
+        ]
     );
     let html = render(&model).into_string();
     for part in [
@@ -336,7 +338,9 @@ fn groups_that_are_treated_unlike_others_are_named_with_each_gap() {
     let model = Model { fairness: Some(run), ..model() };
     assert_eq!(
         also_said(&model),
-        ["sex <a> is treated unlike the others in the window until 1970-01-31 00:00 UTC: demographic parity 30 % against 50 % of <c>, a gap of −20 %, where up to 5 % is none."]
+        [
+            "sex <a> is treated unlike the others in the window until 1970-01-31 00:00 UTC: demographic parity 30 % against 50 % of <c>, a gap of −20 %, where up to 5 % is none."
+        ]
     );
     let html = render(&model).into_string();
     for part in [
@@ -374,7 +378,9 @@ fn a_ranking_of_features_is_told_with_what_moved() {
     let model = Model { attribution: Some(run), ..model() };
     assert_eq!(
         also_said(&model),
-        ["The model decides by other features in the window until 1970-01-31 00:00 UTC: the ranking is kept by 0.83 (nDCG), usual is 0.9 or more; <hour> went from place 1 to 2."]
+        [
+            "The model decides by other features in the window until 1970-01-31 00:00 UTC: the ranking is kept by 0.83 (nDCG), usual is 0.9 or more; <hour> went from place 1 to 2."
+        ]
     );
     let html = render(&model).into_string();
     for part in [
