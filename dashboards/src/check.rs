@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::Board;
 use crate::board::{COLUMNS, Item};
+use crate::{Board, Panel, Shape, Unit};
 
 /// Every fault of these dashboards; none means they can be shipped.
 #[must_use]
@@ -33,6 +33,7 @@ pub fn faults(boards: &[Board]) -> Vec<String> {
             {
                 faults.push(told("the statement names tables by their database, and does not end in `;`"));
             }
+            faults.extend(unseen(panel).map(&told));
             if let Some((uid, _)) = panel.link
                 && !boards.iter().any(|other| other.uid == uid)
             {
@@ -43,6 +44,26 @@ pub fn faults(boards: &[Board]) -> Vec<String> {
         faults.extend(twice(board));
     }
     faults
+}
+
+/// Colours that the panel has and would not show.
+fn unseen(panel: &Panel) -> Option<&'static str> {
+    if panel.steps.len() > 1 && !panel.shape.shows_steps() {
+        return Some(
+            "a panel of this kind does not show steps; lines, single numbers and timelines of numbers do",
+        );
+    }
+    if panel.steps.len() > 1 && panel.unit == Unit::Words {
+        return Some("words have colours of their own and no steps");
+    }
+    let named =
+        |name: &str| panel.sql.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == name);
+    if !panel.cells.is_empty() && panel.shape != Shape::Table {
+        return Some("only tables have cells to colour");
+    }
+    let missing = panel.cells.iter().any(|(name, _)| !named(name))
+        || panel.columns.iter().any(|(name, _)| !named(name));
+    missing.then_some("a unit or a colour is for a column that the statement does not name")
 }
 
 /// Places that two panels share.
@@ -76,7 +97,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{Panel, Row, Shape, Unit, boards, json};
+    use crate::panel::NONE_IS_GOOD;
+    use crate::{Cells, Row, boards, json};
 
     fn ids_are_unique(dashboard: &Value) -> bool {
         let ids: Vec<u64> = dashboard["panels"]
@@ -110,6 +132,34 @@ mod tests {
                 assert_eq!(marked.count(), 1, "{} {state}", board.uid);
             }
         }
+    }
+
+    #[test]
+    fn colours_that_would_not_be_seen_are_faults() {
+        let sql = "SELECT verdict FROM windvane.t";
+        let panel = |shape, unit| Panel { sql, ..Panel::new(shape, unit, "a") };
+        for (shape, seen) in [
+            (Shape::Lines, true),
+            (Shape::Stat, true),
+            (Shape::Timeline, true),
+            (Shape::Stacked, false),
+            (Shape::Table, false),
+            (Shape::Bars, false),
+        ] {
+            let stepped = Panel { steps: NONE_IS_GOOD, ..panel(shape, Unit::Count) };
+            assert_eq!(unseen(&stepped).is_none(), seen, "{shape:?}");
+            let coloured = Panel { cells: &[("verdict", Cells::Words)], ..panel(shape, Unit::Count) };
+            assert_eq!(unseen(&coloured).is_none(), shape == Shape::Table, "{shape:?}");
+        }
+        assert!(unseen(&Panel { steps: NONE_IS_GOOD, ..panel(Shape::Timeline, Unit::Words) }).is_some());
+        assert!(
+            unseen(&Panel { cells: &[("state", Cells::Words)], ..panel(Shape::Table, Unit::Count) })
+                .is_some()
+        );
+        assert!(
+            unseen(&Panel { columns: &[("state", Unit::Time)], ..panel(Shape::Table, Unit::Count) })
+                .is_some()
+        );
     }
 
     #[test]

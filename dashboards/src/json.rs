@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::board::{Board, Item, Placed};
-use crate::{Annotation, Choice, Format, Panel, Shape, Step, Unit, Variable};
+use crate::{Annotation, Cells, Choice, Format, Panel, Shape, Step, Unit, Variable};
 
 /// The version of the classic model: the newest that Grafana 10 to 13 read alike.
 pub const SCHEMA_VERSION: u32 = 41;
@@ -72,7 +72,7 @@ fn panel(panel: &Panel) -> Value {
     defaults.insert("unit".to_owned(), json!(panel.unit.id()));
     defaults.insert("color".to_owned(), json!({"mode": colour_mode(panel)}));
     defaults.insert("thresholds".to_owned(), json!({"mode": "absolute", "steps": steps(panel.steps)}));
-    defaults.insert("custom".to_owned(), custom(panel.shape));
+    defaults.insert("custom".to_owned(), custom(panel));
     if let Some((uid, handed)) = panel.link {
         let url = format!("/d/{uid}?{handed}&${{__url_time_range}}");
         defaults.insert("links".to_owned(), json!([{"title": "Look closer", "url": url}]));
@@ -80,13 +80,15 @@ fn panel(panel: &Panel) -> Value {
     if panel.shape == Shape::Timeline && panel.unit == Unit::Words {
         defaults.insert("mappings".to_owned(), words());
     }
+    let columns = panel.columns.iter().map(column);
+    let overrides: Vec<Value> = columns.chain(panel.cells.iter().map(cells)).collect();
     json!({
         "type": panel.shape.plugin(),
         "title": panel.title,
         "description": panel.about,
         "datasource": datasource(),
         "targets": [target(panel.sql, panel.shape.format())],
-        "fieldConfig": {"defaults": defaults, "overrides": panel.columns.iter().map(column).collect::<Vec<_>>()},
+        "fieldConfig": {"defaults": defaults, "overrides": overrides},
         "options": options(panel.shape),
         "transparent": false,
     })
@@ -97,6 +99,21 @@ fn column((name, unit): &(&str, Unit)) -> Value {
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": "unit", "value": unit.id()}],
     })
+}
+
+/// Cells whose background says what is in them.
+fn cells((name, by): &(&str, Cells)) -> Value {
+    let colours = match by {
+        Cells::Words => json!([{"id": "mappings", "value": words()}]),
+        Cells::Steps(from) => json!([
+            {"id": "thresholds", "value": {"mode": "absolute", "steps": steps(from)}},
+            {"id": "color", "value": {"mode": "thresholds"}},
+        ]),
+    };
+    let mut properties =
+        vec![json!({"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}})];
+    properties.extend(colours.as_array().into_iter().flatten().cloned());
+    json!({"matcher": {"id": "byName", "options": name}, "properties": properties})
 }
 
 fn colour_mode(panel: &Panel) -> &'static str {
@@ -111,24 +128,45 @@ fn steps(steps: &[Step]) -> Vec<Value> {
     steps.iter().map(|step| json!({"color": step.colour, "value": step.from})).collect()
 }
 
+/// Verdicts and states by their colours.
+const WORDS: &[(&str, &[&str])] = &[
+    (
+        "red",
+        &[
+            "drift", "fail", "firing", "failed", "slower", "page", "alert", "worse", "mismatch", "refused",
+            "dead", "critical",
+        ],
+    ),
+    (
+        "green",
+        &[
+            "no_drift", "pass", "resolved", "done", "faster", "steady", "ok", "inactive", "no_alert",
+            "trusted", "better", "taken",
+        ],
+    ),
+    ("text", &["insufficient_data", "unknown", "superseded", "held"]),
+    ("yellow", &["inconclusive", "pending", "changed", "muted", "later", "warning"]),
+    ("blue", &["silenced", "running", "equivalent", "info"]),
+    ("orange", &["ticket", "recovering", "error"]),
+];
+
 /// States by their words.
 fn words() -> Value {
-    let of = |colour: &str, index: usize| json!({"color": colour, "index": index});
-    json!([{"type": "value", "options": {
-        "drift": of("red", 0), "no_drift": of("green", 1), "insufficient_data": of("text", 2),
-        "fail": of("red", 3), "pass": of("green", 4), "inconclusive": of("yellow", 5),
-        "firing": of("red", 6), "pending": of("yellow", 7), "resolved": of("green", 8), "silenced": of("blue", 9),
-        "slower": of("red", 13), "faster": of("green", 14), "changed": of("yellow", 15), "steady": of("green", 16),
-        "page": of("red", 17), "ticket": of("orange", 18), "ok": of("green", 19),
-        "failed": of("red", 10), "done": of("green", 11), "running": of("blue", 12),
-        "recovering": of("orange", 20), "inactive": of("green", 21),
-    }}])
+    let mut options = Map::new();
+    for (colour, word) in
+        WORDS.iter().flat_map(|(colour, words)| words.iter().map(move |word| (colour, word)))
+    {
+        options.insert((*word).to_owned(), json!({"color": colour, "index": options.len()}));
+    }
+    json!([{"type": "value", "options": options}])
 }
 
-fn custom(shape: Shape) -> Value {
-    match shape {
+fn custom(panel: &Panel) -> Value {
+    match panel.shape {
         Shape::Lines => {
-            json!({"drawStyle": "line", "lineWidth": 2, "fillOpacity": 6, "showPoints": "auto", "spanNulls": false, "thresholdsStyle": {"mode": "off"}})
+            // The first step is everything below the second and has no line.
+            let thresholds = if panel.steps.len() > 1 { "line" } else { "off" };
+            json!({"drawStyle": "line", "lineWidth": 2, "fillOpacity": 6, "showPoints": "auto", "spanNulls": false, "thresholdsStyle": {"mode": thresholds}})
         }
         Shape::Stacked => {
             json!({"drawStyle": "line", "lineWidth": 1, "fillOpacity": 30, "showPoints": "never", "stacking": {"mode": "normal", "group": "A"}})

@@ -17,6 +17,6 @@ pub use boards::boards;
 pub use check::faults;
 pub use expand::{ExpandError, Scope, expand};
 pub use json::{SCHEMA_VERSION, json};
-pub use panel::{Format, Panel, Shape, Step, Unit};
+pub use panel::{Cells, Format, Panel, Shape, Step, Unit};
 pub use provisioning::{File, Provisioning, files, rule_statements};
 pub use variable::{Choice, Variable};

@@ -11,7 +11,8 @@ pub struct Panel {
     pub shape: Shape,
     /// The unit of its numbers.
     pub unit: Unit,
-    /// Colours from a value on, ascending; the first is for everything below.
+    /// Colours from a value on, ascending; the first is for everything below. Lines draw each value as a line of its own;
+    /// tables colour single columns instead, by `cells`.
     pub steps: &'static [Step],
     /// Columns of the grid, 24 a line.
     pub width: u32,
@@ -21,6 +22,8 @@ pub struct Panel {
     pub sql: &'static str,
     /// Units of single columns, where a table has several.
     pub columns: &'static [(&'static str, Unit)],
+    /// Which columns of a table have coloured cells, and by what.
+    pub cells: &'static [(&'static str, Cells)],
     /// Where a click on a row leads: a dashboard's uid and what is handed over, `model=${__data.fields.model}`.
     pub link: Option<(&'static str, &'static str)>,
 }
@@ -49,6 +52,15 @@ pub enum Format {
     TimeSeries,
     /// Rows.
     Table,
+}
+
+/// What colours the cells of a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cells {
+    /// The word in it: a verdict or a state.
+    Words,
+    /// The number in it, from a value on.
+    Steps(&'static [Step]),
 }
 
 /// A unit by Grafana's name.
@@ -103,6 +115,9 @@ pub const FAILURES: &[Step] = &[
     Step { from: Some(0.01), colour: "orange" },
     Step { from: Some(0.05), colour: "red" },
 ];
+/// Label coverage below which a realised value says little.
+pub const COVERED: &[Step] =
+    &[Step { from: None, colour: "orange" }, Step { from: Some(0.05), colour: "green" }];
 /// No judgement.
 pub const PLAIN: &[Step] = &[Step { from: None, colour: "text" }];
 /// A p-value of a check that must not be small.
@@ -142,6 +157,12 @@ impl Shape {
         }
     }
 
+    /// Whether it shows steps: as lines across the chart, or as the colour of what is drawn.
+    #[must_use]
+    pub const fn shows_steps(self) -> bool {
+        matches!(self, Self::Lines | Self::Stat | Self::Timeline)
+    }
+
     /// What its statement answers with.
     #[must_use]
     pub const fn format(self) -> Format {
@@ -166,6 +187,7 @@ impl Panel {
             height: 8,
             sql: "",
             columns: &[],
+            cells: &[],
             link: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Alerts: what fires, which alert was in which state when, who was told; and what marks them in the charts of other dashboards.
 
 use crate::panel::NONE_IS_GOOD;
-use crate::{Annotation, Board, Panel, Row, Shape, Unit};
+use crate::{Annotation, Board, Cells, Panel, Row, Shape, Unit};
 
 /// Alerts of these rows that begin to fire: not those that were on the way to their end.
 macro_rules! fired {
@@ -133,6 +133,7 @@ WHERE $__timeFilter(at)
 ORDER BY at DESC, rule, fingerprint
 LIMIT 500",
     columns: &[("changed", Unit::Time)],
+    cells: &[("severity", Cells::Words), ("from_state", Cells::Words), ("to_state", Cells::Words)],
     width: 24,
     height: 10,
     ..Panel::new(Shape::Table, Unit::Number, "Changes of state")
@@ -156,6 +157,7 @@ WHERE $__timeFilter(at)
 ORDER BY at DESC, receiver, id
 LIMIT 200",
     columns: &[("tried", Unit::Time), ("took_ms", Unit::Milliseconds)],
+    cells: &[("outcome", Cells::Words)],
     width: 16,
     ..Panel::new(Shape::Table, Unit::Count, "Latest attempts")
 };

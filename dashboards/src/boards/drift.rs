@@ -4,7 +4,7 @@ use super::DEPLOYS;
 use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::{NONE_IS_GOOD, TIMES_FLOOR};
 use crate::variable::{COLUMN, MODEL, MONITOR, SEGMENT};
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -65,7 +65,7 @@ LIMIT 20000",
 
 const TOP: Panel = Panel {
     about: "Every column and method of the newest window in the span, those that drifted first. A method says drift where its effect passes the floor and its corrected p is below alpha.",
-    sql: "SELECT column_name AS column, method, drifted, direction, effect, threshold AS floor, statistic, p_value, p_adjusted, n_reference, n_current,
+    sql: "SELECT column_name AS column, method, verdict, drifted, direction, effect, threshold AS floor, statistic, p_value, p_adjusted, n_reference, n_current,
        missing_reference, missing_current
 FROM windvane.drift_findings FINAL
 WHERE model IN (${model:singlequote}) AND monitor IN (${monitor:singlequote}) AND segment_value IN (${segment:singlequote})
@@ -76,6 +76,7 @@ WHERE model IN (${model:singlequote}) AND monitor IN (${monitor:singlequote}) AN
 ORDER BY drifted DESC, ifNull(abs(effect) / nullIf(threshold, 0), 0) DESC, column, method
 LIMIT 500",
     columns: &[("n_reference", Unit::Count), ("n_current", Unit::Count), ("missing_reference", Unit::Count), ("missing_current", Unit::Count)],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     height: 10,
     link: Some(("windvane-drift", "var-column=${__data.fields.column}&${model:queryparam}&${monitor:queryparam}")),

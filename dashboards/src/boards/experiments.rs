@@ -3,7 +3,7 @@
 use super::alerts::{FIRED_OF_EXPERIMENT, RESOLVED_OF_EXPERIMENT};
 use crate::panel::MISMATCH;
 use crate::variable::EXPERIMENT;
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -40,6 +40,7 @@ LIMIT 500",
         ("n", Unit::Count),
         ("n_control", Unit::Count),
     ],
+    cells: &[("verdict", Cells::Words), ("srm_verdict", Cells::Words)],
     width: 24,
     height: 9,
     ..Panel::new(Shape::Table, Unit::Number, "Comparisons")
@@ -102,5 +103,6 @@ WHERE experiment IN (${experiment:singlequote}) AND $__timeFilter(as_of)
 ORDER BY as_of DESC
 LIMIT 200",
     columns: &[("as_of_ms", Unit::Time)],
+    cells: &[("srm_verdict", Cells::Words), ("verdict", Cells::Words)],
     ..Panel::new(Shape::Table, Unit::Count, "Looks")
 };

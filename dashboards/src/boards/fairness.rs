@@ -4,7 +4,7 @@ use super::DEPLOYS;
 use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::NONE_IS_GOOD;
 use crate::variable::MODEL;
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -57,6 +57,7 @@ LIMIT 500",
         ("n_current", Unit::Count),
         ("n_reference", Unit::Count),
     ],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Share, "Groups by window")
 };

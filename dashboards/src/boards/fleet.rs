@@ -1,8 +1,8 @@
 //! All models side by side.
 
 use super::alerts::{FIRED, RESOLVED};
-use crate::panel::{FAILURES, NONE_IS_GOOD};
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::panel::{COVERED, FAILURES, NONE_IS_GOOD, TIMES_FLOOR};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -66,6 +66,7 @@ WHERE window_end = newest",
 const LABELLED: Panel = Panel {
     about: "Outcomes as a share of predictions, over all time; below a few per cent the realised performance says little.",
     sql: "SELECT least(1, (SELECT count() FROM windvane.outcomes) / greatest((SELECT count() FROM windvane.predictions), 1)) AS labelled",
+    steps: COVERED,
     width: 4,
     height: 4,
     ..Panel::new(Shape::Stat, Unit::Share, "Labelled")
@@ -113,6 +114,7 @@ LIMIT 500",
         ("labelled", Unit::Share),
         ("last_seen", Unit::Time),
     ],
+    cells: &[("failed", Cells::Steps(FAILURES)), ("worst_drift", Cells::Steps(TIMES_FLOOR))],
     width: 24,
     height: 10,
     link: Some(("windvane-model", "var-model=${__data.fields.model}")),

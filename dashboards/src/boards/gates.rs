@@ -2,7 +2,7 @@
 
 use super::alerts::{FIRED_OF_GATE, RESOLVED_OF_GATE};
 use crate::variable::GATE;
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -39,6 +39,7 @@ LIMIT 500",
         ("ratio_p50", Unit::Number),
         ("ratio_p99", Unit::Number),
     ],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     link: Some(("windvane-gates", "var-gate=${__data.fields.gate}")),
     ..Panel::new(Shape::Table, Unit::Count, "Latest run of each gate")
@@ -134,6 +135,7 @@ WHERE gate IN (${gate:singlequote}) AND check != '' AND found.computed_at = (
 ORDER BY verdict = 'fail' DESC, verdict = 'inconclusive' DESC, check, subject
 LIMIT 500",
     columns: &[("n", Unit::Count)],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Number, "Checks of the latest run")
 };
@@ -149,6 +151,7 @@ GROUP BY computed_at, run_id, model, version
 ORDER BY ran DESC, run_id
 LIMIT 200",
     columns: &[("ran", Unit::Time)],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Count, "Runs")
 };

@@ -2,7 +2,7 @@
 
 use crate::panel::FAILURES;
 use crate::variable::SERVICE;
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -132,6 +132,7 @@ LIMIT 200",
         ("duration_p99", Unit::Microseconds),
         ("failed", Unit::Share),
     ],
+    cells: &[("failed", Cells::Steps(FAILURES))],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Count, "Services and models")
 };

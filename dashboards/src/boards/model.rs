@@ -2,7 +2,7 @@
 
 use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use super::{DEPLOYS, DRIFTED};
-use crate::panel::FAILURES;
+use crate::panel::{COVERED, FAILURES};
 use crate::variable::{ENVIRONMENT, MODEL, VERSION};
 use crate::{Board, Panel, Row, Shape, Unit};
 
@@ -157,6 +157,7 @@ WHERE model IN (${model:singlequote}) AND $__timeFilter(ts)
   AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
 GROUP BY time
 ORDER BY time",
+    steps: COVERED,
     width: 12,
     ..Panel::new(Shape::Lines, Unit::Share, "Label coverage by day")
 };

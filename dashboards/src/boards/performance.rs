@@ -2,9 +2,9 @@
 
 use super::DEPLOYS;
 use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
-use crate::panel::NONE_IS_GOOD;
+use crate::panel::{COVERED, NONE_IS_GOOD};
 use crate::variable::{METRIC, MODEL};
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -39,6 +39,7 @@ FROM windvane.performance_findings FINAL
 WHERE model IN (${model:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
 GROUP BY time
 ORDER BY time",
+    steps: COVERED,
     height: 10,
     ..Panel::new(Shape::Lines, Unit::Share, "Label coverage")
 };
@@ -63,6 +64,7 @@ WHERE model IN (${model:singlequote}) AND $__timeFilter(window_end)
 ORDER BY window_end DESC, alert DESC, segment_value, metric
 LIMIT 500",
     columns: &[("until", Unit::Time), ("n", Unit::Count), ("labelled", Unit::Count)],
+    cells: &[("verdict", Cells::Words), ("trust", Cells::Words)],
     width: 16,
     ..Panel::new(Shape::Table, Unit::Number, "Metrics by window")
 };

@@ -2,7 +2,7 @@
 
 use super::alerts::{FIRED, RESOLVED};
 use crate::panel::NONE_IS_GOOD;
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -86,6 +86,7 @@ WHERE $__timeFilter(started_at)
 ORDER BY started_at DESC, monitor
 LIMIT 200",
     columns: &[("started", Unit::Time), ("window_from", Unit::Time), ("window_to", Unit::Time)],
+    cells: &[("state", Cells::Words), ("verdict", Cells::Words)],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Count, "Latest runs")
 };

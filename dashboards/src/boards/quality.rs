@@ -4,7 +4,7 @@ use super::DEPLOYS;
 use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::NONE_IS_GOOD;
 use crate::variable::MODEL;
-use crate::{Board, Panel, Row, Shape, Unit};
+use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -53,6 +53,7 @@ WHERE model IN (${model:singlequote}) AND $__timeFilter(window_end)
 ORDER BY window_end DESC, verdict = 'fail' DESC, column, check, segment_value
 LIMIT 500",
     columns: &[("until", Unit::Time), ("occurrences", Unit::Count), ("n_current", Unit::Count)],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Number, "Checks by window")
 };
@@ -91,6 +92,7 @@ LIMIT 500",
         ("n_reference", Unit::Count),
         ("n_current", Unit::Count),
     ],
+    cells: &[("verdict", Cells::Words)],
     width: 24,
     ..Panel::new(Shape::Table, Unit::Microseconds, "Latency by group")
 };
@@ -116,6 +118,7 @@ WHERE model IN (${model:singlequote}) AND startsWith(method, 'burn ') AND $__tim
 ORDER BY window_end DESC, verdict != 'ok' DESC, rule
 LIMIT 500",
     columns: &[("until", Unit::Time), ("bad", Unit::Count), ("events", Unit::Count)],
+    cells: &[("verdict", Cells::Words)],
     width: 16,
     ..Panel::new(Shape::Table, Unit::Number, "Objectives by window")
 };
