@@ -1,5 +1,47 @@
 //! The dashboards, one a file.
 
+/// That findings are of the chosen model, monitor, reference and segment, as far as these variables are named, and of the chosen
+/// versions and environments; findings over all versions are about each of them.
+macro_rules! scope {
+    ($monitor:literal) => {
+        concat!(
+            "model IN (${model:singlequote}) AND monitor IN (${",
+            $monitor,
+            ":singlequote})
+  AND $__conditionalAll((version IN (${version:singlequote}) OR version = ''), $version)
+  AND $__conditionalAll((environment IN (${environment:singlequote}) OR environment = ''), $environment)"
+        )
+    };
+    ($monitor:literal, $reference:literal) => {
+        concat!(
+            scope!($monitor),
+            "
+  AND trimRight(concat(reference_kind, ' ', reference_name)) IN (${",
+            $reference,
+            ":singlequote})"
+        )
+    };
+    ($monitor:literal, $reference:literal, $segment:literal) => {
+        concat!(
+            scope!($monitor, $reference),
+            "
+  AND if(segment_key = '', 'everything', concat(segment_key, '=', segment_value)) IN (${",
+            $segment,
+            ":singlequote})"
+        )
+    };
+}
+
+/// The name of a series: what it is of, and its version and environment where findings are not over all of them.
+macro_rules! series {
+    () => {
+        "if(version = '' AND environment = '', 'all versions', arrayStringConcat(arrayFilter(part -> part != '', [version, environment]), ' · '))"
+    };
+    ($of:literal) => {
+        concat!("arrayStringConcat(arrayFilter(part -> part != '', [", $of, ", version, environment]), ' · ')")
+    };
+}
+
 mod alerts;
 mod drift;
 mod experiments;
@@ -31,12 +73,14 @@ const DRIFTED: Annotation = Annotation {
     name: "Drift",
     colour: "red",
     sql: "SELECT window_end AS time,
-       concat('drift in ', toString(uniqExact(column_name)), ' columns, most in ',
+       concat(if(monitor = '', '', concat(monitor, ': ')), 'drift in ', toString(uniqExact(column_name)), ' columns, most in ',
               argMax(column_name, ifNull(abs(effect) / nullIf(threshold, 0), 0))) AS text,
        'drift' AS tags
 FROM windvane.drift_findings FINAL
 WHERE model IN (${model:singlequote}) AND drifted AND segment_key = '' AND $__timeFilter(window_end)
-GROUP BY window_end
+  AND $__conditionalAll((version IN (${version:singlequote}) OR version = ''), $version)
+  AND $__conditionalAll((environment IN (${environment:singlequote}) OR environment = ''), $environment)
+GROUP BY window_end, monitor
 ORDER BY time",
 };
 

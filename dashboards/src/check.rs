@@ -135,6 +135,34 @@ mod tests {
     }
 
     #[test]
+    fn findings_of_other_monitors_versions_and_references_are_no_one_series() {
+        let tables = ["drift", "performance", "quality", "latency", "attribution", "fairness"];
+        let boards = boards();
+        for board in boards.iter().filter(|board| board.variables.iter().any(|one| one.name == "model")) {
+            for panel in board.panels() {
+                let Some(table) =
+                    tables.iter().find(|name| panel.sql.contains(&format!("FROM windvane.{name}_findings")))
+                else {
+                    continue;
+                };
+                // The histogram is that of one finding.
+                let single = panel.sql.contains("LIMIT 1\n");
+                let mut parts =
+                    vec!["monitor IN (${", "version IN (${version", "environment IN (${environment"];
+                if !single {
+                    parts.push("version, environment");
+                }
+                if *table != "fairness" {
+                    parts.push("trimRight(concat(reference_kind, ' ', reference_name))");
+                }
+                for part in parts {
+                    assert!(panel.sql.contains(part), "{} / {}: no `{part}`", board.uid, panel.title);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn colours_that_would_not_be_seen_are_faults() {
         let sql = "SELECT verdict FROM windvane.t";
         let panel = |shape, unit| Panel { sql, ..Panel::new(shape, unit, "a") };

@@ -54,6 +54,8 @@ const VERSIONS: Panel = Panel {
        quantileTDigest(0.99)(latency_us) AS p99
 FROM windvane.predictions
 WHERE model IN (${model:singlequote}) AND $__timeFilter(ts)
+  AND $__conditionalAll(version IN (${version:singlequote}), $version)
+  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
 GROUP BY version, environment
 ORDER BY last DESC, version, environment
 LIMIT 100",

@@ -3,7 +3,9 @@
 use super::DEPLOYS;
 use super::alerts::{FIRED_OF_MODEL, RESOLVED_OF_MODEL};
 use crate::panel::{COVERED, NONE_IS_GOOD};
-use crate::variable::{METRIC, MODEL};
+use crate::variable::{
+    ENVIRONMENT, METRIC, MODEL, PERFORMANCE_MONITOR, PERFORMANCE_REFERENCE, PERFORMANCE_SEGMENT, VERSION,
+};
 use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
@@ -12,7 +14,15 @@ pub fn board() -> Board {
         title: "Windvane · Performance",
         about: "Realised and estimated performance of a model against what is usual, with its coverage by outcomes",
         from: "now-30d",
-        variables: vec![MODEL, METRIC],
+        variables: vec![
+            MODEL,
+            VERSION,
+            ENVIRONMENT,
+            PERFORMANCE_MONITOR,
+            PERFORMANCE_REFERENCE,
+            PERFORMANCE_SEGMENT,
+            METRIC,
+        ],
         annotations: vec![DEPLOYS, FIRED_OF_MODEL, RESOLVED_OF_MODEL],
         rows: vec![
             Row { title: "One metric", panels: vec![REALISED, COVERAGE] },
@@ -23,10 +33,16 @@ pub fn board() -> Board {
 
 const REALISED: Panel = Panel {
     about: "The metric by outcomes with its interval, its estimate without them, and the ends of what is usual. Where the estimate follows the truth on labelled windows it can be trusted on the newest ones.",
-    sql: "SELECT window_end AS time, realised, estimated, ci_low, ci_high, threshold_low, threshold_high
+    sql: concat!(
+        "SELECT window_end AS time, ",
+        series!(),
+        " AS scope, realised, estimated, ci_low, ci_high, threshold_low, threshold_high
 FROM windvane.performance_findings FINAL
-WHERE model IN (${model:singlequote}) AND metric IN (${metric:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
-ORDER BY time",
+WHERE ",
+        scope!("performance_monitor", "performance_reference", "performance_segment"),
+        " AND metric IN (${metric:singlequote}) AND $__timeFilter(window_end)
+ORDER BY time, scope"
+    ),
     width: 16,
     height: 10,
     ..Panel::new(Shape::Lines, Unit::Number, "Truth, estimate and what is usual")
@@ -34,11 +50,17 @@ ORDER BY time",
 
 const COVERAGE: Panel = Panel {
     about: "Share of the predictions of each window of which the outcome is known. Below a few per cent the realised value says little.",
-    sql: "SELECT window_end AS time, max(coverage) AS labelled
+    sql: concat!(
+        "SELECT window_end AS time, ",
+        series!(),
+        " AS scope, max(coverage) AS labelled
 FROM windvane.performance_findings FINAL
-WHERE model IN (${model:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
-GROUP BY time
-ORDER BY time",
+WHERE ",
+        scope!("performance_monitor", "performance_reference", "performance_segment"),
+        " AND $__timeFilter(window_end)
+GROUP BY time, scope
+ORDER BY time, scope"
+    ),
     steps: COVERED,
     height: 10,
     ..Panel::new(Shape::Lines, Unit::Share, "Label coverage")
@@ -46,23 +68,29 @@ ORDER BY time",
 
 const ALERTS: Panel = Panel {
     about: "How many metrics left what is usual, window by window.",
-    sql: "SELECT window_end AS time, uniqExactIf(metric, alert) AS unusual
+    sql: concat!(
+        "SELECT window_end AS time, ",
+        series!(),
+        " AS scope, uniqExactIf(metric, alert) AS unusual
 FROM windvane.performance_findings FINAL
-WHERE model IN (${model:singlequote}) AND segment_key = '' AND $__timeFilter(window_end)
-GROUP BY time
-ORDER BY time",
+WHERE ",
+        scope!("performance_monitor", "performance_reference", "performance_segment"),
+        " AND $__timeFilter(window_end)
+GROUP BY time, scope
+ORDER BY time, scope"
+    ),
     steps: NONE_IS_GOOD,
     ..Panel::new(Shape::Lines, Unit::Count, "Metrics that are unusual")
 };
 
 const TABLE: Panel = Panel {
     about: "Every metric of the newest windows in the span, and of their segments; those that are unusual first.",
-    sql: "SELECT toUnixTimestamp64Milli(window_end) AS until, segment_value, metric, realised, ci_low, ci_high, estimated, threshold_low, threshold_high,
+    sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, version, environment, segment_key, segment_value, metric, realised, ci_low, ci_high, estimated, threshold_low, threshold_high,
        n, labelled, verdict, trust
 FROM windvane.performance_findings FINAL
-WHERE model IN (${model:singlequote}) AND $__timeFilter(window_end)
-ORDER BY window_end DESC, alert DESC, segment_value, metric
-LIMIT 500",
+WHERE ", scope!("performance_monitor", "performance_reference"), " AND $__timeFilter(window_end)
+ORDER BY window_end DESC, alert DESC, segment_key, segment_value, version, environment, metric
+LIMIT 500"),
     columns: &[("until", Unit::Time), ("n", Unit::Count), ("labelled", Unit::Count)],
     cells: &[("verdict", Cells::Words), ("trust", Cells::Words)],
     width: 16,
