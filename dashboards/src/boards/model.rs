@@ -16,7 +16,10 @@ pub fn board() -> Board {
         annotations: vec![DEPLOYS, DRIFTED, FIRED_OF_MODEL, RESOLVED_OF_MODEL],
         rows: vec![
             Row { title: "Traffic", panels: vec![TRAFFIC, FAILED, VERSIONS] },
-            Row { title: "Latency", panels: vec![PERCENTILES, BY_VERSION, LATENCY_SHAPE] },
+            Row {
+                title: "Latency",
+                panels: vec![PERCENTILES, LATENCY_SHAPE, P50_BY_VERSION, P95_BY_VERSION, P99_BY_VERSION],
+            },
             Row { title: "Answers", panels: vec![SCORE_QUANTILES, SCORES, CLASSES] },
             Row { title: "Outcomes", panels: vec![COVERAGE, DELAY] },
         ],
@@ -73,20 +76,53 @@ WHERE model IN (${model:singlequote}) AND $__timeFilter(ts) AND latency_us IS NO
   AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
 GROUP BY time
 ORDER BY time",
+    width: 12,
     ..Panel::new(Shape::Lines, Unit::Microseconds, "Latency percentiles")
 };
 
-const BY_VERSION: Panel = Panel {
-    about: "99th percentile of latency in each interval, by version: is the new one slower?",
-    sql: "SELECT $__timeInterval(ts) AS time, version, quantileTDigest(0.99)(latency_us) AS p99
+/// A percentile of latency by version; each has a chart of its own, in which a line is a version.
+macro_rules! by_version {
+    ($quantile:literal, $name:literal, $title:literal, $about:literal) => {
+        Panel {
+            about: $about,
+            sql: concat!(
+                "SELECT $__timeInterval(ts) AS time, version, quantileTDigest(",
+                $quantile,
+                ")(latency_us) AS ",
+                $name,
+                "
 FROM windvane.predictions
 WHERE model IN (${model:singlequote}) AND $__timeFilter(ts) AND latency_us IS NOT NULL
   AND $__conditionalAll(version IN (${version:singlequote}), $version)
   AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
 GROUP BY time, version
-ORDER BY time, version",
-    ..Panel::new(Shape::Lines, Unit::Microseconds, "Latency p99 by version")
-};
+ORDER BY time, version"
+            ),
+            ..Panel::new(Shape::Lines, Unit::Microseconds, $title)
+        }
+    };
+}
+
+const P50_BY_VERSION: Panel = by_version!(
+    "0.5",
+    "p50",
+    "Latency p50 by version",
+    "Median of latency in each interval, by version: is the new one slower for everybody?"
+);
+
+const P95_BY_VERSION: Panel = by_version!(
+    "0.95",
+    "p95",
+    "Latency p95 by version",
+    "95th percentile of latency in each interval, by version: is the new one slower for some?"
+);
+
+const P99_BY_VERSION: Panel = by_version!(
+    "0.99",
+    "p99",
+    "Latency p99 by version",
+    "99th percentile of latency in each interval, by version: do a few requests wait for the new one?"
+);
 
 const LATENCY_SHAPE: Panel = Panel {
     about: "How many predictions of the span took how long: bins of powers of 1.5.",
@@ -101,6 +137,7 @@ FROM (
 GROUP BY bin
 ORDER BY bin
 LIMIT 60",
+    width: 12,
     ..Panel::new(Shape::Bars, Unit::Count, "Latency, microseconds up to")
 };
 
