@@ -56,17 +56,38 @@ mod quality;
 
 use crate::{Annotation, Board};
 
-/// When a version answered first: a deploy, as far as the predictions tell.
-const DEPLOYS: Annotation = Annotation {
-    name: "Deploys",
-    colour: "blue",
-    sql: "SELECT min(ts) AS time, concat('version ', version, ' answers first') AS text, 'deploy' AS tags
+/// When a version of these rows answered first: a deploy, as far as the predictions tell.
+macro_rules! deploys {
+    ($which:literal, $of:literal) => {
+        Annotation {
+            name: "Deploys",
+            colour: "blue",
+            sql: concat!(
+                "SELECT min(ts) AS time, concat(",
+                $of,
+                "'version ', version, ' answers first') AS text, 'deploy' AS tags
 FROM windvane.predictions
-WHERE model IN (${model:singlequote})
-GROUP BY version
+WHERE ",
+                $which,
+                "
+GROUP BY model, version
 HAVING time >= $__fromTime AND time <= $__toTime
-ORDER BY time",
-};
+ORDER BY time
+LIMIT 1000"
+            ),
+        }
+    };
+}
+
+/// Of any model.
+const DEPLOYS_OF_ALL: Annotation = deploys!("1 = 1", "model, ' ', ");
+/// Of the model.
+const DEPLOYS: Annotation = deploys!("model IN (${model:singlequote})", "");
+/// Of the model that the gate guards.
+const DEPLOYS_OF_GATE: Annotation = deploys!(
+    "model IN (SELECT model FROM windvane.gate_findings WHERE gate IN (${gate:singlequote}) AND model != '')",
+    "model, ' ', "
+);
 
 /// Windows in which columns drifted.
 const DRIFTED: Annotation = Annotation {

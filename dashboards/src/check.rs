@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn deploys_are_marked_wherever_a_model_is_shown() {
+        // The pipeline is about the service itself.
+        for board in boards().iter().filter(|board| board.uid != "windvane-pipeline") {
+            let marked =
+                board.annotations.iter().filter(|annotation| annotation.sql.contains("'deploy' AS tags"));
+            assert_eq!(marked.count(), 1, "{}", board.uid);
+        }
+    }
+
+    #[test]
     fn each_fault_is_found() {
         let panel = Panel { width: 25, ..Panel::new(Shape::Lines, Unit::Count, "a") };
         let row =

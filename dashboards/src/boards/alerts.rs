@@ -1,5 +1,6 @@
 //! Alerts: what fires, which alert was in which state when, who was told; and what marks them in the charts of other dashboards.
 
+use super::DEPLOYS_OF_ALL;
 use crate::panel::NONE_IS_GOOD;
 use crate::{Annotation, Board, Cells, Panel, Row, Shape, Unit};
 
@@ -62,7 +63,7 @@ pub fn board() -> Board {
         about: "What fires, which alert was in which state when, which rules fire most, and whether messages arrive",
         from: "now-7d",
         variables: Vec::new(),
-        annotations: vec![FIRED, RESOLVED],
+        annotations: vec![DEPLOYS_OF_ALL, FIRED, RESOLVED],
         rows: vec![
             Row { title: "At a glance", panels: vec![FIRING, BEGAN, GIVEN_UP, RULES] },
             Row { title: "Over time", panels: vec![STATES] },

@@ -1,5 +1,6 @@
 //! One experiment: the interval over time, whether it is healthy, what it says now.
 
+use super::DEPLOYS_OF_ALL;
 use super::alerts::{FIRED_OF_EXPERIMENT, RESOLVED_OF_EXPERIMENT};
 use crate::panel::MISMATCH;
 use crate::variable::EXPERIMENT;
@@ -12,7 +13,7 @@ pub fn board() -> Board {
         about: "What an experiment says, how sure it is, and whether its arms have their share of units",
         from: "now-30d",
         variables: vec![EXPERIMENT],
-        annotations: vec![FIRED_OF_EXPERIMENT, RESOLVED_OF_EXPERIMENT],
+        annotations: vec![DEPLOYS_OF_ALL, FIRED_OF_EXPERIMENT, RESOLVED_OF_EXPERIMENT],
         rows: vec![
             Row { title: "Now", panels: vec![COMPARISONS] },
             Row { title: "Over time", panels: vec![LIFT, SEQUENTIAL, PROBABILITY] },

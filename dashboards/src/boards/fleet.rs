@@ -1,5 +1,6 @@
 //! All models side by side.
 
+use super::DEPLOYS_OF_ALL;
 use super::alerts::{FIRED, RESOLVED};
 use crate::panel::{COVERED, FAILURES, NONE_IS_GOOD, TIMES_FLOOR};
 use crate::{Board, Cells, Panel, Row, Shape, Unit};
@@ -11,7 +12,7 @@ pub fn board() -> Board {
         about: "Every model in a line: traffic, latency, failures, worst drift, label coverage, last seen",
         from: "now-24h",
         variables: Vec::new(),
-        annotations: vec![FIRED, RESOLVED],
+        annotations: vec![DEPLOYS_OF_ALL, FIRED, RESOLVED],
         rows: vec![
             Row {
                 title: "At a glance",

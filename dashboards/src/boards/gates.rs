@@ -1,5 +1,6 @@
 //! Gates: what was said of each candidate, how alike its answers were to the champion's, and how long they took, run by run.
 
+use super::DEPLOYS_OF_GATE;
 use super::alerts::{FIRED_OF_GATE, RESOLVED_OF_GATE};
 use crate::variable::GATE;
 use crate::{Board, Cells, Panel, Row, Shape, Unit};
@@ -11,7 +12,7 @@ pub fn board() -> Board {
         about: "Candidates against champions: verdicts, how alike the answers are, latency and throughput, run by run",
         from: "now-30d",
         variables: vec![GATE],
-        annotations: vec![FIRED_OF_GATE, RESOLVED_OF_GATE],
+        annotations: vec![DEPLOYS_OF_GATE, FIRED_OF_GATE, RESOLVED_OF_GATE],
         rows: vec![
             Row { title: "All gates", panels: vec![GATES] },
             Row { title: "One gate, run by run", panels: vec![CHECKS, AGREEMENT] },

@@ -2,7 +2,7 @@
 
 use crate::panel::FAILURES;
 use crate::variable::SERVICE;
-use crate::{Board, Cells, Panel, Row, Shape, Unit};
+use crate::{Annotation, Board, Cells, Panel, Row, Shape, Unit};
 
 pub fn board() -> Board {
     Board {
@@ -11,7 +11,7 @@ pub fn board() -> Board {
         about: "Calls of large language models by service and model: traffic, time to first token, tokens, cost, failures",
         from: "now-24h",
         variables: vec![SERVICE],
-        annotations: Vec::new(),
+        annotations: vec![DEPLOYS_OF_SERVICE],
         rows: vec![
             Row { title: "Traffic", panels: vec![CALLS, FAILED, FINISH] },
             Row { title: "Time", panels: vec![FIRST_TOKEN, PER_TOKEN, DURATION] },
@@ -20,6 +20,19 @@ pub fn board() -> Board {
         ],
     }
 }
+
+/// When a model answered a service first: a deploy, as far as the calls tell.
+const DEPLOYS_OF_SERVICE: Annotation = Annotation {
+    name: "Deploys",
+    colour: "blue",
+    sql: "SELECT min(ts) AS time, concat(response_model, ' answers ', service, ' first') AS text, 'deploy' AS tags
+FROM windvane.llm_calls
+WHERE $__conditionalAll(service IN (${service:singlequote}), $service)
+GROUP BY service, response_model
+HAVING time >= $__fromTime AND time <= $__toTime
+ORDER BY time
+LIMIT 1000",
+};
 
 const CALLS: Panel = Panel {
     about: "Calls in each interval, by the model that answered.",
