@@ -1,5 +1,6 @@
 //! `windvane dashboards`: writes Grafana's dashboards and provisioning, and checks that every panel's statement runs.
 
+mod answer;
 mod check;
 mod write;
 

@@ -122,7 +122,8 @@ fn one(name: &str, arguments: &[String], scope: &Scope) -> Result<String, Expand
                     .variables
                     .get(variable)
                     .ok_or_else(|| ExpandError::UnknownVariable(variable.to_owned()))?;
-                if chosen.is_empty() { "1=1".to_owned() } else { condition.clone() }
+                // The plugin takes an empty value for all of them.
+                if chosen.iter().all(String::is_empty) { "1=1".to_owned() } else { condition.clone() }
             }
             _ => return Err(wrong()),
         },

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use windvane_dashboards::{Board, Choice, Format, Scope, Variable, boards, expand, faults, rule_statements};
+use windvane_dashboards::{Board, Choice, Scope, Variable, boards, expand, faults, rule_statements};
 use windvane_store::{Statement, Store};
 
 use super::CheckArguments;
+use super::answer::{Answer, Kind, judged, time_is_first};
 use crate::connection;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
@@ -21,19 +22,13 @@ const TRIED: usize = 3;
 /// Points of a chart as wide as half a screen.
 const POINTS: i64 = 600;
 
-/// What a statement answered, as ClickHouse's `JSONCompact` has it.
-#[derive(Debug, Deserialize)]
-struct Answer {
-    meta: Vec<Column>,
-    rows: u64,
-    data: Vec<Vec<serde_json::Value>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Column {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
+/// How much is chosen of a variable of which several values may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    /// All of them: conditions over them are left out.
+    All,
+    /// One of them.
+    One,
 }
 
 /// One line of the answer.
@@ -83,15 +78,24 @@ pub fn run(arguments: &CheckArguments) -> CommandResult {
     Ok(if broken == 0 { Exit::Ok } else { Exit::Found })
 }
 
-/// Every statement of a board, with its variables set as Grafana would set them at first; and once more for some other values of
-/// its first variable, because not every panel has something to say of every model.
+/// Every statement of a board, with its variables set as Grafana would set them at first; and those that depend on variables of
+/// which several values may be chosen once more with one value each, because Grafana leaves their conditions out until then.
 async fn check(store: &Store, board: &Board) -> Result<Vec<Line>, Failure> {
-    let mut lines = with(store, board, 0).await?;
+    let mut lines = tried(store, board, Chosen::All).await?;
+    if board.variables.iter().any(|variable| variable.choice == Choice::Several) {
+        lines.extend(tried(store, board, Chosen::One).await?);
+    }
+    Ok(lines)
+}
+
+/// The statements for some values of the board's first variable, because not every panel has something to say of every model.
+async fn tried(store: &Store, board: &Board, chosen: Chosen) -> Result<Vec<Line>, Failure> {
+    let mut lines = with(store, board, (0, chosen)).await?;
     if board.variables.is_empty() {
         return Ok(lines);
     }
     for place in 1..TRIED {
-        let more = with(store, board, place).await?;
+        let more = with(store, board, (place, chosen)).await?;
         for (line, other) in lines.iter_mut().zip(more) {
             line.rows = line.rows.max(other.rows);
             line.took = line.took.max(other.took);
@@ -102,7 +106,7 @@ async fn check(store: &Store, board: &Board) -> Result<Vec<Line>, Failure> {
 }
 
 /// The same with the value at this place of the list of the first variable.
-async fn with(store: &Store, board: &Board, place: usize) -> Result<Vec<Line>, Failure> {
+async fn with(store: &Store, board: &Board, (place, chosen): (usize, Chosen)) -> Result<Vec<Line>, Failure> {
     let (from_s, to_s) = span(store).await?;
     let mut scope =
         Scope { from_s, to_s, interval_s: ((to_s - from_s) / POINTS).max(1), variables: BTreeMap::new() };
@@ -110,42 +114,44 @@ async fn with(store: &Store, board: &Board, place: usize) -> Result<Vec<Line>, F
     for (i, variable) in board.variables.iter().enumerate() {
         let place = if i == 0 { place } else { 0 };
         let what = format!("{} / variable {}", board.uid, variable.name);
-        let (line, values) = choose(store, what, (variable, &scope, place)).await?;
+        let (line, values) = choose(store, what, (variable, &scope, (place, chosen))).await?;
         scope.variables.insert(variable.name, values);
-        lines.push(line);
+        if chosen == Chosen::All {
+            lines.push(line);
+        }
     }
-    for annotation in &board.annotations {
-        let what = format!("{} / annotation {}", board.uid, annotation.name);
+    let asked = |sql: &str| chosen == Chosen::All || sql.contains("$__conditionalAll");
+    let so = match chosen {
+        Chosen::All => "",
+        Chosen::One => ", of one value each",
+    };
+    for annotation in board.annotations.iter().filter(|annotation| asked(annotation.sql)) {
+        let what = format!("{} / annotation {}{so}", board.uid, annotation.name);
         lines.push(ask(store, what, (annotation.sql, &scope), time_is_first).await?);
     }
-    for panel in board.panels() {
-        let what = format!("{} / {}", board.uid, panel.title);
-        let format = panel.shape.format();
-        let shape = move |answer: &Answer| match format {
-            Format::TimeSeries => time_is_first(answer),
-            Format::Table => None,
-        };
-        lines.push(ask(store, what, (panel.sql, &scope), shape).await?);
+    for panel in board.panels().filter(|panel| asked(panel.sql)) {
+        let what = format!("{} / {}{so}", board.uid, panel.title);
+        lines.push(ask(store, what, (panel.sql, &scope), |answer| judged(panel, answer)).await?);
     }
     Ok(lines)
 }
 
-/// A value of a variable, the last one where there are fewer; or all where several may be chosen.
+/// A value of a variable, the last one where there are fewer; or all where several may be chosen and are.
 async fn choose(
     store: &Store,
     what: String,
-    (variable, scope, place): (&Variable, &Scope, usize),
+    (variable, scope, (place, chosen)): (&Variable, &Scope, (usize, Chosen)),
 ) -> Result<(Line, Vec<String>), Failure> {
     let mut found = None;
     let line = ask(store, what, (variable.sql, scope), |answer| {
         let row = answer.data.get(place).or(answer.data.last());
         found = row.and_then(|row| row.first()).and_then(|value| value.as_str().map(str::to_owned));
-        (answer.meta.len() != 1).then(|| "a variable has one column".to_owned())
+        if answer.meta.len() == 1 { Ok(answer.rows) } else { Err("a variable has one column".to_owned()) }
     })
     .await?;
-    let values = match variable.choice {
-        Choice::Several => Vec::new(),
-        Choice::One => vec![found.unwrap_or_default()],
+    let values = match (variable.choice, chosen) {
+        (Choice::Several, Chosen::All) => Vec::new(),
+        _ => vec![found.unwrap_or_default()],
     };
     Ok((line, values))
 }
@@ -154,7 +160,12 @@ async fn choose(
 async fn rule(store: &Store, uid: &str, sql: &str) -> Result<Line, Failure> {
     let scope = Scope { from_s: 0, to_s: 0, interval_s: 1, variables: BTreeMap::new() };
     ask(store, format!("alert rule {uid}"), (sql, &scope), |answer| {
-        (answer.meta.len() != 1 || answer.rows > 1).then(|| "a rule answers with one number".to_owned())
+        let is_number = answer.meta.len() == 1 && answer.meta[0].of_kind() == Kind::Number;
+        if is_number && answer.rows <= 1 {
+            Ok(answer.rows)
+        } else {
+            Err("a rule answers with one number".to_owned())
+        }
     })
     .await
 }
@@ -163,7 +174,7 @@ async fn ask(
     store: &Store,
     what: String,
     (sql, scope): (&str, &Scope),
-    mut shape: impl FnMut(&Answer) -> Option<String>,
+    mut judge: impl FnMut(&Answer) -> Result<u64, String>,
 ) -> Result<Line, Failure> {
     let failed =
         |fault: String| Line { what: what.clone(), rows: 0, took: Duration::ZERO, fault: Some(fault) };
@@ -184,15 +195,10 @@ async fn ask(
     };
     let took = started.elapsed();
     let answer: Answer = serde_json::from_slice(&body)?;
-    let fault = shape(&answer);
-    Ok(Line { rows: answer.rows, what, took, fault })
-}
-
-/// Grafana draws over time what begins with a time.
-fn time_is_first(answer: &Answer) -> Option<String> {
-    let first = answer.meta.first()?;
-    let is_time = first.kind.contains("DateTime") && first.name == "time";
-    (!is_time).then(|| format!("the first column is `{}`, {}, and not a time", first.name, first.kind))
+    Ok(match judge(&answer) {
+        Ok(rows) => Line { what, rows, took, fault: None },
+        Err(fault) => Line { what, rows: answer.rows, took, fault: Some(fault) },
+    })
 }
 
 /// From the first to the last event, finding or run.

@@ -1,9 +1,11 @@
 //! Grafana's dashboards: what is written is what Grafana reads, and every panel's statement runs over data.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use windvane_dashboards::boards;
+use windvane_kit::Service;
 
 use crate::seeded::{self, BINARY};
 
@@ -29,6 +31,39 @@ async fn every_panel_runs_as_the_reader_and_has_rows() {
     let empty: Vec<&str> = told.lines().filter(|line| line.starts_with("empty")).collect();
     // A single number that is nought is a row; what has none has no data to be drawn of.
     assert!(empty.is_empty(), "{}", empty.join("\n"));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panel_that_cannot_be_drawn_fails_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(BINARY), folder.path(), "");
+    let check = || {
+        let output = seeded::windvane(&service, &["dashboards", "check"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, told) = check();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.ends_with(" 0 faults\n"), "{told}");
+    // Text where numbers are drawn, and a column that is gone.
+    for sql in [
+        "ALTER TABLE windvane.performance_findings MODIFY COLUMN coverage Nullable(String)",
+        "ALTER TABLE windvane.quality_findings RENAME COLUMN verdict TO was_verdict",
+    ] {
+        seeded::insert(&service, sql).await;
+    }
+    let (code, told) = check();
+    assert_eq!(code, Some(1), "{told}");
+    let fault = |what: &str, why: &str| {
+        told.lines().any(|line| line.starts_with("FAULT ") && line.contains(what) && line.contains(why))
+    };
+    assert!(
+        fault("windvane-performance / Label coverage", "a panel of this kind needs names and numbers"),
+        "{told}"
+    );
+    assert!(fault("windvane-quality / Failed checks", "verdict"), "{told}");
+    assert!(!fault("windvane-drift", ""), "{told}");
+    assert!(!told.ends_with(" 0 faults\n"), "{told}");
     assert_eq!(service.terminate(), Some(0));
 }
 
