@@ -243,3 +243,126 @@ fn links(board: &Board, all: &[Board], url: &str) -> Vec<Value> {
     }
     links
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boards;
+
+    fn written() -> Vec<(Board, Value)> {
+        let all = boards();
+        all.iter().map(|board| (board.clone(), json(board, &all, "http://127.0.0.1:8080"))).collect()
+    }
+
+    fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+        value.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// The panel of this title as it is written.
+    fn panel_of(board: &Value, title: &str) -> Value {
+        list(board, "/panels").iter().find(|panel| panel["title"] == title).cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn each_board_links_to_every_other_and_to_the_pages() {
+        let written = written();
+        for (board, dashboard) in &written {
+            let links = list(dashboard, "/links");
+            assert_eq!(links.len(), written.len(), "{}", board.uid);
+            for (other, _) in written.iter().filter(|(other, _)| other.uid != board.uid) {
+                let url = format!("/d/{}", other.uid);
+                let link = links.iter().find(|link| link["url"] == url.as_str());
+                let kept = link.map(|link| (link["keepTime"].clone(), link["includeVars"].clone()));
+                assert_eq!(kept, Some((json!(true), json!(true))), "{} to {url}", board.uid);
+            }
+            assert!(links.iter().any(|link| link["url"] == "http://127.0.0.1:8080"), "{}", board.uid);
+        }
+    }
+
+    #[test]
+    fn annotations_are_written_with_their_statements() {
+        for (board, dashboard) in written() {
+            let marked = list(&dashboard, "/annotations/list");
+            assert_eq!(marked.len(), board.annotations.len(), "{}", board.uid);
+            let of = |name: &str, tag: &str| {
+                marked.iter().any(|one| {
+                    one["name"] == name
+                        && one["enable"] == true
+                        && one["target"]["rawSql"].as_str().is_some_and(|sql| sql.contains(tag))
+                })
+            };
+            assert_eq!(of("Deploys", "'deploy' AS tags"), board.uid != "windvane-pipeline", "{}", board.uid);
+            assert_eq!(of("Drift", "'drift' AS tags"), board.uid == "windvane-model", "{}", board.uid);
+        }
+    }
+
+    #[test]
+    fn units_are_written_for_panels_and_for_single_columns() {
+        for (board, dashboard) in written() {
+            for panel in board.panels() {
+                let written = panel_of(&dashboard, panel.title);
+                let unit = &written["fieldConfig"]["defaults"]["unit"];
+                assert_eq!(unit, panel.unit.id(), "{} / {}", board.uid, panel.title);
+                for (name, unit) in panel.columns {
+                    let found = list(&written, "/fieldConfig/overrides").iter().any(|one| {
+                        one["matcher"]["options"] == *name
+                            && list(one, "/properties")
+                                .iter()
+                                .any(|property| property["id"] == "unit" && property["value"] == unit.id())
+                    });
+                    assert!(found, "{} / {}: no unit of `{name}`", board.uid, panel.title);
+                }
+            }
+        }
+        // What a few of them are, by Grafana's names.
+        let all = boards();
+        for (uid, title, unit) in [
+            ("windvane-fleet", "Failed", "percentunit"),
+            ("windvane-fleet", "Latency p99", "µs"),
+            ("windvane-fleet", "Newest prediction", "dateTimeAsIso"),
+            ("windvane-model", "Latency p50 by version", "µs"),
+            ("windvane-model", "Delay of outcomes", "s"),
+            ("windvane-gates", "Requests a second", "reqps"),
+            ("windvane-pipeline", "Time a run takes", "ms"),
+        ] {
+            let board = all.iter().find(|board| board.uid == uid).unwrap();
+            let written = panel_of(&json(board, &all, ""), title);
+            assert_eq!(written["fieldConfig"]["defaults"]["unit"], unit, "{uid} / {title}");
+        }
+    }
+
+    #[test]
+    fn lines_show_their_steps_and_tables_their_verdicts() {
+        for (board, dashboard) in written() {
+            for panel in board.panels() {
+                let written = panel_of(&dashboard, panel.title);
+                let told = format!("{} / {}", board.uid, panel.title);
+                if panel.shape == Shape::Lines {
+                    let style = if panel.steps.len() > 1 { "line" } else { "off" };
+                    let custom = &written["fieldConfig"]["defaults"]["custom"];
+                    assert_eq!(custom["thresholdsStyle"]["mode"], style, "{told}");
+                }
+                let coloured = list(&written, "/fieldConfig/overrides").iter().filter(|one| {
+                    let properties = list(one, "/properties");
+                    let has = |id: &str| properties.iter().any(|property| property["id"] == id);
+                    has("custom.cellOptions") && (has("mappings") || has("thresholds"))
+                });
+                assert_eq!(coloured.count(), panel.cells.len(), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_word_has_one_colour() {
+        let count: usize = WORDS.iter().map(|(_, words)| words.len()).sum();
+        let written = words_of(&words());
+        assert_eq!(written.len(), count);
+        assert_eq!(written.get("fail"), Some(&json!("red")));
+        assert_eq!(written.get("no_drift"), Some(&json!("green")));
+    }
+
+    fn words_of(mappings: &Value) -> std::collections::BTreeMap<String, Value> {
+        let options = mappings[0]["options"].as_object().cloned().unwrap_or_default();
+        options.into_iter().map(|(word, how)| (word, how["color"].clone())).collect()
+    }
+}
