@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import kubernetes_validate
@@ -66,10 +68,43 @@ def test_compose_publishes_on_loopback_only_and_bounds_everything():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert service["deploy"]["resources"]["limits"], name
         assert not service["image"].endswith(":latest"), name
-    windvane = COMPOSE["services"]["windvane"]
-    assert windvane["read_only"] and windvane["cap_drop"] == ["ALL"]
+        assert service["healthcheck"]["test"][0] == "CMD", name
+    # ClickHouse's image begins as root and writes its users below /etc.
+    for name in ("windvane", "grafana"):
+        service = COMPOSE["services"][name]
+        assert service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"] and "/tmp" in service["tmpfs"], name
     named = {volume.split(":")[0] for service in COMPOSE["services"].values() for volume in service["volumes"]}
     assert {name for name in named if not name.startswith(".")} == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("status,healthy", [(200, True), (503, False), (None, False)])
+def test_the_probe_of_compose_tells_ready_from_not_ready(status, healthy):
+    asked = []
+
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Ready)
+    port = server.server_port
+    if status is None:
+        server.server_close()
+    else:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    words = COMPOSE["services"]["windvane"]["healthcheck"]["test"][1:]
+    # Compose makes `$` of `$$`.
+    found = run(*[word.replace("$$", "$").replace("/8080", f"/{port}") for word in words])
+    assert (found.returncode == 0) == healthy, found.stderr
+    assert asked == ([] if status is None else ["/readyz"])
+    if status is not None:
+        server.shutdown()
+        server.server_close()
 
 
 def configurations():
