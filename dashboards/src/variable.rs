@@ -46,7 +46,7 @@ pub const ENVIRONMENT: Variable = Variable {
 /// A variable of one table of findings: names differ by table, so that a monitor of drift that is handed over by a link is not
 /// looked for among those of latency.
 macro_rules! of_findings {
-    ($name:literal, $label:literal, $value:literal, $table:literal, $where:expr, $order:literal) => {
+    ($name:literal, $label:literal, $value:literal, $table:literal, $and:expr, $order:literal) => {
         Variable {
             name: $name,
             label: $label,
@@ -57,7 +57,7 @@ macro_rules! of_findings {
                 " AS choice FROM windvane.",
                 $table,
                 " WHERE model IN (${model:singlequote})",
-                $where,
+                $and,
                 " GROUP BY choice ORDER BY ",
                 $order,
                 " DESC, choice"

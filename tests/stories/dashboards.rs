@@ -28,6 +28,10 @@ async fn every_panel_runs_as_the_reader_and_has_rows() {
     assert_eq!(output.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&output.stderr));
     let panels: usize = boards().iter().map(|board| board.panels().count()).sum();
     assert!(told.lines().count() > panels, "{told}");
+    // Conditions over variables that take several values are asked with one value as well.
+    for what in ["windvane-model / Failed", "windvane-drift / Verdicts", "windvane-llm / Calls"] {
+        assert!(told.contains(&format!("{what}, of one value each")), "{what}: {told}");
+    }
     let empty: Vec<&str> = told.lines().filter(|line| line.starts_with("empty")).collect();
     // A single number that is nought is a row; what has none has no data to be drawn of.
     assert!(empty.is_empty(), "{}", empty.join("\n"));
