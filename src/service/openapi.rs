@@ -3,9 +3,12 @@
 //! Written by hand as one table, [`paths::OPERATIONS`], because handlers answer documents that are defined elsewhere
 //! and statements cannot be read off types. A test reads every `.route(…)` of the sources and fails where one is missing here.
 
+mod changes;
 mod documents;
 mod events;
+mod gate;
 mod paths;
+mod single;
 
 use axum::Json;
 use axum::Router;
@@ -62,11 +65,21 @@ fn described(operation: &Operation) -> Value {
         })
         .collect();
     all.extend(parameters.iter().map(Parameter::described));
+    if is_tagged(operation) {
+        all.push(json!({
+            "name": "If-None-Match", "in": "header", "required": false,
+            "description": "The ETag of an earlier answer, several of them, or `*`; the answer is 304 where nothing has changed.",
+            "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+        }));
+    }
     let mut described = json!({"summary": summary, "parameters": all, "responses": responses(operation)});
     if !scope.is_empty() {
         described["description"] = json!(format!("Needs the scope `{scope}`, once there is a token."));
         // The empty entry: without tokens nobody needs one.
         described["security"] = json!([{"token": []}, {"password": []}, {}]);
+    }
+    if let Some(body) = changes::body(operation.method, operation.path) {
+        described["requestBody"] = body;
     }
     if *answers == Answers::Telemetry {
         described["requestBody"] = json!({
@@ -103,7 +116,7 @@ fn responses(operation: &Operation) -> Value {
     match answers {
         Answers::Document | Answers::Permission => {
             if answers == Answers::Permission {
-                add("409", with("The answer is no.", "application/json", json!({"type": "object"})));
+                add("409", with("The answer is no.", "application/json", documents::at(method, path)));
             }
             add("200", with("The document.", "application/json", documents::at(method, path)));
             add("400", problem("A parameter is not known or not allowed."));
@@ -134,7 +147,7 @@ fn responses(operation: &Operation) -> Value {
         Answers::Ingestion(_) => ingestion(&mut add),
         Answers::Telemetry => telemetry(&mut add),
         Answers::Rows => {
-            add("200", with("The rows.", "*/*", json!({})));
+            add("200", rows(documents::at(method, path)));
             add("400", problem("A parameter is not known or not allowed."));
             add("404", problem("There is no such view."));
             add("503", problem("The store does not answer."));
@@ -163,7 +176,35 @@ fn responses(operation: &Operation) -> Value {
         add("403", problem("The token has not the scope."));
         add("429", problem("Too many requests, or the spool is full; see Retry-After."));
     }
+    if is_tagged(operation) {
+        add("304", json!({"description": "Nothing has changed since the answer that If-None-Match names."}));
+        responses["200"]["headers"] = json!({
+            "ETag": {
+                "required": true,
+                "description": "Names this answer, for If-None-Match.",
+                "schema": {"type": "string", "pattern": "^\"[0-9a-f]{32}\"$"},
+            },
+        });
+    }
     Value::Object(responses)
+}
+
+/// Whether the answers of an operation carry an ETag: all that is read of the store does, streams and files do not.
+fn is_tagged(operation: &Operation) -> bool {
+    let reads = matches!(operation.answers, Answers::Document | Answers::Page | Answers::Rows);
+    reads && operation.method == "get" && operation.path != "/api/openapi.json"
+}
+
+/// The rows of a view, in the format that `format` or `Accept` asks for.
+fn rows(document: Value) -> Value {
+    let mut rows = with("The rows, in the format asked for.", "application/json", document);
+    rows["content"]["text/csv"] = json!({"schema": {
+        "type": "string", "description": "A line of names, and a line a row (RFC 4180, UTF-8).",
+    }});
+    rows["content"]["application/vnd.apache.arrow.stream"] = json!({"schema": {
+        "description": "A stream of Arrow IPC with the same columns, in their own types.",
+    }});
+    rows
 }
 
 fn problem(what: &str) -> Value {
@@ -276,6 +317,26 @@ mod tests {
         let is_described = |path: &String| OPERATIONS.iter().any(|operation| operation.path == path);
         let missing: Vec<&String> = found.iter().filter(|path| !is_described(path)).collect();
         assert!(missing.is_empty(), "add these to src/service/openapi/paths.rs: {missing:?}");
+    }
+
+    #[test]
+    fn what_is_read_may_be_asked_for_if_it_has_changed() {
+        let document = document();
+        let drift = &document["paths"]["/api/v1/models/{model}/drift"]["get"];
+        assert!(drift["responses"]["200"]["headers"]["ETag"].is_object(), "{drift}");
+        assert!(drift["responses"]["304"]["content"].is_null(), "{drift}");
+        let is_header = |parameter: &Value| parameter["name"] == "If-None-Match";
+        assert!(drift["parameters"].as_array().unwrap().iter().any(is_header), "{drift}");
+        for (path, method) in [
+            ("/events", "get"),
+            ("/metrics", "get"),
+            ("/api/openapi.json", "get"),
+            ("/api/v1/silences", "post"),
+        ] {
+            assert!(document["paths"][path][method]["responses"]["304"].is_null(), "{method} {path}");
+        }
+        let rows = &document["paths"]["/api/v1/views/{view}"]["get"]["responses"]["200"]["content"];
+        assert_eq!(rows.as_object().map(Map::len), Some(3), "{rows}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod performance_late;
 mod performance_losses;
 mod quality;
 mod quality_store;
+mod read_api;
 mod runtime;
 mod schema;
 mod seeded;

@@ -8,7 +8,7 @@ use reqwest::header;
 use serde_json::Value;
 use windvane_kit::Service;
 
-use crate::seeded;
+use crate::{read_api, seeded};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -64,7 +64,8 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
     check_groups_and_attributions(&service).await;
     check_alerts(&service).await;
     check_views(&service).await;
-    check_documents(&service).await;
+    read_api::check_documents(&service).await;
+    read_api::check_tags(&service).await;
     check_delivery(&service).await;
     check_events(&service).await;
     assert_eq!(service.terminate(), Some(0));
@@ -188,55 +189,6 @@ async fn check_views(service: &Service) {
     }
     let paged: Value = get(service, "/api/v1/views/fleet?limit=1").await.json().await.unwrap();
     assert_eq!((paged["rows"].as_array().unwrap().len(), &paged["next_offset"]), (1, &1.into()));
-}
-
-/// Every list of the read API is as the interface describes it, entry by entry.
-async fn check_documents(service: &Service) {
-    let interface: Value = get(service, "/api/openapi.json").await.json().await.unwrap();
-    let mut filled = 0;
-    for (path, operations) in interface["paths"].as_object().unwrap() {
-        let answer = &operations["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        let Some(properties) = answer["properties"].as_object() else { continue };
-        let asked = path.replace("{model}", "delay%20%3C7%3E");
-        let document: Value = get(service, &asked).await.json().await.unwrap();
-        assert_eq!(unlike(&document, answer), Vec::<String>::new(), "{asked}: {document}");
-        let lists = properties.keys().filter_map(|key| document[key].as_array());
-        filled += usize::from(lists.map(Vec::len).sum::<usize>() > 0);
-    }
-    assert!(filled >= 11, "{filled} lists have entries");
-}
-
-/// Where a value is not as a schema says: types, constants, and fields that there have to be.
-fn unlike(value: &Value, schema: &Value) -> Vec<String> {
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let allowed = match &schema["type"] {
-        Value::Array(kinds) => kinds.clone(),
-        Value::Null => Vec::new(),
-        one => vec![one.clone()],
-    };
-    let fits = |allowed: &Value| *allowed == kind || (*allowed == "number" && kind == "integer");
-    let mut found = Vec::new();
-    if !allowed.is_empty() && !allowed.iter().any(fits) {
-        found.push(format!("{value} is not {}", schema["type"]));
-    }
-    if !schema["const"].is_null() && schema["const"] != *value {
-        found.push(format!("{value} is not {}", schema["const"]));
-    }
-    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    found.extend(required.filter(|name| value.get(name).is_none()).map(|name| format!("no {name}")));
-    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
-        found.extend(value.get(name).into_iter().flat_map(|value| unlike(value, schema)));
-    }
-    found.extend(value.as_array().into_iter().flatten().flat_map(|entry| unlike(entry, &schema["items"])));
-    found
 }
 
 /// What has not changed is not sent again, and browsers are told to fetch from nowhere else.

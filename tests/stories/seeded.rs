@@ -117,7 +117,10 @@ async fn rows(service: &Service) {
          n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'burn 99.9% 250000us 3600s', 2, 3, 14.4, \
          0.5, 2, 120, 'window', 'ok' FROM numbers(8)"
     );
-    for sql in [calls.as_str(), checks.as_str(), quantiles.as_str(), rules.as_str(), GATE, ALERTS, MESSAGES] {
+    let gate = gate();
+    for sql in
+        [calls.as_str(), checks.as_str(), quantiles.as_str(), rules.as_str(), gate.as_str(), ALERTS, MESSAGES]
+    {
         insert(service, sql).await;
     }
     groups_and_attributions(service, (&from, &to)).await;
@@ -147,15 +150,17 @@ async fn groups_and_attributions(service: &Service, (from, to): (&str, &str)) {
 }
 
 /// Eight runs of a gate, the last one an hour ago; the fourth failed.
-const GATE: &str = r#"
-INSERT INTO windvane.gate_findings (run_id, computed_at, gate, model, version, champion_sha256, candidate_sha256, check, verdict, observed,
-                                    bound, ci_low, ci_high, n, reason, document)
-SELECT concat('run-', toString(number)), now64(6) - toIntervalHour(8 - number), 'delay-8', 'delay <7>', '8', 'aa', 'bb',
-       arrayJoin(['', 'agreement', 'latency_ratio']) AS check, if(number = 3 AND check != 'latency_ratio', 'fail', 'pass'),
-       if(check = '', NULL, 0.99), if(check = '', NULL, 1), if(check = 'agreement', 0.98, NULL), if(check = 'agreement', 0.995, NULL), 1000,
-       if(check = '', '', 'as it was seen'),
-       if(check = '', '{"agreement":{"rate":0.99,"agree":990,"n":1000,"ci":[0.98,0.995],"outputs":[{"output":"score","rate":0.99}]},"latency_us":{"champion":{"p50":40,"p95":60,"p99":100},"candidate":{"p50":50,"p95":80,"p99":120},"ratio":{"p50":1.25,"p95":1.33,"p99":1.2}},"throughput_per_s":{"champion":20000,"candidate":18000}}', '')
-FROM numbers(8)"#;
+fn gate() -> String {
+    let document = include_str!("../openapi/gate.json").trim_end();
+    format!(
+        "INSERT INTO windvane.gate_findings (run_id, computed_at, gate, model, version, champion_sha256, candidate_sha256, check, verdict, observed, \
+         bound, ci_low, ci_high, n, reason, document) \
+         SELECT concat('run-', toString(number)), now64(6) - toIntervalHour(8 - number), 'delay-8', 'delay <7>', '8', 'aa', 'bb', \
+         arrayJoin(['', 'agreement', 'latency_ratio']) AS check, if(number = 3 AND check != 'latency_ratio', 'fail', 'pass'), \
+         if(check = '', NULL, 0.99), if(check = '', NULL, 1), if(check = 'agreement', 0.98, NULL), if(check = 'agreement', 0.995, NULL), 1000, \
+         if(check = '', '', 'as it was seen'), if(check = '', '{document}', '') FROM numbers(8)"
+    )
+}
 
 /// Changes of alerts: of a model, of an experiment and of a gate, each pending, firing, resolved.
 const ALERTS: &str = "

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{changes, single};
+
 /// A field and its type in JSON; `?` behind a type says that it may be null, and `any` stands for all types.
-type Field = (&'static str, &'static str);
+pub type Field = (&'static str, &'static str);
 
 /// A document with a list in it.
 struct List {
@@ -254,10 +256,13 @@ const LISTS: &[List] = &[
     ),
 ];
 
-/// The schema of what a method of a path answers: of a list, or any object.
+/// The schema of what a method of a path answers: of a list, of one thing, of a change, or any object.
 pub fn at(method: &str, path: &str) -> Value {
     let found = LISTS.iter().find(|list| method == "get" && list.path == path);
-    let Some(list) = found else { return json!({"type": "object"}) };
+    let Some(list) = found else {
+        let found = changes::at(method, path).or_else(|| single::at(path));
+        return found.unwrap_or_else(|| json!({"type": "object"}));
+    };
     let of_run: &[Field] = if list.is_run { RUN } else { &[] };
     let fields: Vec<Field> = of_run.iter().chain(list.fields).copied().collect();
     let mut properties = Map::new();
@@ -273,14 +278,16 @@ pub fn at(method: &str, path: &str) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-fn object(fields: &[Field]) -> Value {
+/// An object of which all of these fields are there.
+pub fn object(fields: &[Field]) -> Value {
     let properties: Map<String, Value> =
         fields.iter().map(|(name, kind)| ((*name).to_owned(), described(kind))).collect();
     let required: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-fn described(kind: &str) -> Value {
+/// The schema of a kind of field.
+pub fn described(kind: &str) -> Value {
     match kind.strip_suffix('?') {
         _ if kind == "any" => json!({}),
         Some(kind) => json!({"type": [kind, "null"]}),
@@ -290,7 +297,7 @@ fn described(kind: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::paths::OPERATIONS;
+    use super::super::paths::{Answers, OPERATIONS, Operation};
     use super::*;
 
     #[test]
@@ -302,9 +309,22 @@ mod tests {
         let latency = at("get", "/api/v1/models/{model}/latency");
         let entry = &latency["properties"]["runs"]["items"];
         assert!(entry["properties"]["window_start"].is_object() && entry["properties"]["groups"].is_object());
-        for (method, path) in [("get", "/api/v1/gates/{name}"), ("post", "/api/v1/silences")] {
-            assert_eq!(at(method, path), json!({"type": "object"}), "{method} {path}");
-        }
+    }
+
+    #[test]
+    fn every_document_of_the_read_api_and_every_change_has_fields() {
+        let documents = OPERATIONS.iter().filter(|operation| {
+            let answers = [Answers::Document, Answers::Permission, Answers::Rows];
+            operation.path.starts_with("/api/v1/") && answers.contains(&operation.answers)
+        });
+        let unknown: Vec<&Operation> = documents
+            .filter(|operation| !at(operation.method, operation.path)["properties"].is_object())
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let gate = at("get", "/api/v1/gates/{name}");
+        assert_eq!(gate["properties"]["schema"]["const"], "windvane.gate/1");
+        let silence = at("post", "/api/v1/silences");
+        assert_eq!(silence["required"].as_array().map(Vec::len), Some(7), "{silence}");
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! What changes something: the bodies that are taken, and what is answered.
+
+use serde_json::{Value, json};
+
+use super::documents::object;
+
+/// The body of a request, where one is taken.
+pub fn body(method: &str, path: &str) -> Option<Value> {
+    let (required, about, schema) = match (method, path) {
+        ("post", "/api/v1/silences") => (
+            true,
+            "What is silenced, for how long, and why. One of `ends_at` and `for` is needed.",
+            silence(),
+        ),
+        ("post", "/api/v1/alerts/{fingerprint}/acknowledge") => {
+            (true, "Who looks after the alert.", acknowledgement())
+        }
+        ("post", "/api/v1/gates/{name}/evaluate") => (
+            false,
+            "As Flagger's webhooks send it; `metadata` may hold the parameters of the query.",
+            webhook(),
+        ),
+        _ => return None,
+    };
+    Some(json!({
+        "required": required, "description": about, "content": {"application/json": {"schema": schema}},
+    }))
+}
+
+/// The schema of what a change answers.
+pub fn at(method: &str, path: &str) -> Option<Value> {
+    match (method, path) {
+        ("post", "/api/v1/silences") | ("delete", "/api/v1/silences/{id}") => {
+            let mut shown = object(&[
+                ("id", "string"),
+                ("state", "string"),
+                ("matchers", "array"),
+                ("starts_at", "string"),
+                ("ends_at", "string"),
+                ("created_by", "string"),
+                ("comment", "string"),
+            ]);
+            shown["properties"]["state"]["enum"] = json!(["pending", "active", "expired"]);
+            shown["properties"]["matchers"]["items"] = json!({"type": "string"});
+            Some(shown)
+        }
+        ("post", "/api/v1/alerts/{fingerprint}/acknowledge") => {
+            Some(object(&[("fingerprint", "string"), ("acknowledged_by", "string"), ("comment", "string")]))
+        }
+        _ => None,
+    }
+}
+
+fn silence() -> Value {
+    let time = json!({"type": "string", "description": "RFC 3339.", "examples": ["2026-03-01T22:00:00Z"]});
+    json!({
+        "type": "object",
+        "required": ["matchers", "comment"],
+        "oneOf": [{"required": ["ends_at"]}, {"required": ["for"]}],
+        "additionalProperties": false,
+        "properties": {
+            "matchers": {
+                "type": "array", "minItems": 1, "maxItems": 20,
+                "items": {"type": "string", "minLength": 3, "maxLength": 250},
+                "description": "Alerts that fulfil all of them are not told: `model=delay`, `rule=~Feature.*`, also `!=` and `!~`.",
+                "examples": [["model=delay"]],
+            },
+            "starts_at": time,
+            "ends_at": time,
+            "for": {"type": "string", "description": "A length such as 90m, 4h or 2d.", "examples": ["2h"]},
+            "created_by": {"type": "string", "maxLength": 1000, "description": "Who makes it; `api` where it is left out."},
+            "comment": {"type": "string", "minLength": 1, "maxLength": 1000, "description": "Why."},
+        },
+    })
+}
+
+fn acknowledgement() -> Value {
+    json!({
+        "type": "object",
+        "required": ["by"],
+        "properties": {
+            "by": {"type": "string", "minLength": 1, "maxLength": 1000, "description": "Who looks after it."},
+            "comment": {"type": "string", "maxLength": 1000},
+        },
+    })
+}
+
+fn webhook() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"metadata": {"type": "object", "additionalProperties": {"type": "string"}}},
+    })
+}
