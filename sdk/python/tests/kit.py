@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -160,6 +161,7 @@ class Service:
         self.folder = Path(folder)
         self.config = self.folder / "windvane.toml"
         self.url = ""
+        self.store = ""
         self._listen = "127.0.0.1:0"
         self._process = None
         self._log = []
@@ -173,7 +175,7 @@ class Service:
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         line = eventually(self._up, 90)
-        self.url = json.loads(line)["address"]
+        self.url, self.store = json.loads(line)["address"], json.loads(line)["store"]
         self._listen = self.url.removeprefix("http://")
 
     def _read(self, process):
@@ -202,6 +204,13 @@ class Service:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def seed(self):
+        """Findings of each kind of the model `delay`, the experiment `checkout` and the gate `delay-8`."""
+        script = Path(__file__).parents[3] / "tests/openapi/seed.py"
+        command = [sys.executable, str(script), self.binary, self.store, str(self.folder / "data/access.json")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
     def count(self, model, table="predictions"):
         """Events of a model in the store, without FINAL: twice stored would be counted twice."""
         row = self.query(f"SELECT toUInt32(count()) AS n, toUInt32(uniqExact(event_id)) AS ids FROM {table} WHERE model = '{model}'")[0]
@@ -211,8 +220,6 @@ class Service:
 
 def run_python(code, environment=None, timeout=60):
     """Runs code in a fresh interpreter of this environment."""
-    import sys
-
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -8,8 +8,8 @@ import pandas
 import pytest
 
 import windvane
-from kit import accounted, eventually
-from windvane.client import Reader, ReadError
+from kit import Service, accounted, eventually
+from windvane.client import Document, Reader, ReadError
 
 
 def start(service, model, **settings):
@@ -59,8 +59,6 @@ def test_every_kind_of_event_is_in_the_store_as_it_was_logged(service):
 
 
 def test_a_killed_service_costs_nothing_but_time(windvane_binary, tmp_path):
-    from kit import Service
-
     service = Service(windvane_binary, tmp_path)
     service.start()
     client = start(service, "killed")
@@ -153,3 +151,66 @@ def test_what_was_recorded_is_read_back(service):
     with pytest.raises(ReadError, match="does not answer"):
         Reader("http://127.0.0.1:9", timeout_s=1).models()
     client.close()
+
+
+def test_findings_of_every_kind_are_read_back_with_their_values(windvane_binary, tmp_path):
+    """On a service of its own: other tests count on there being none."""
+    service = Service(windvane_binary, tmp_path)
+    service.start()
+    try:
+        service.seed()
+        check_findings(Reader(service.url))
+    finally:
+        service.stop()
+
+
+def check_findings(reader):
+    for read, expected in [
+        (reader.drift, {"monitor": "daily", "column": "temp", "method": "psi", "statistic": 0.25, "verdict": "drift"}),
+        (reader.performance, {"metric": "roc_auc", "realised": 0.75, "ci": [0.7, 0.8], "labelled": 60, "alert": True}),
+        (reader.quality, {"check": "missing_rate", "column": "temp", "observed": 0.2, "verdict": "fail", "count": 24}),
+        (reader.latency, {"n": 120, "quantile": "p99", "value": 900.0}),
+        (reader.fairness, {"metric": "demographic_parity", "group": {"region": "west"}, "gap": -0.2, "verdict": "fail"}),
+        (reader.attribution, {"feature": "temp", "rank_reference": 1, "rank_current": 2, "ndcg": 0.8}),
+    ]:
+        found = read("delay")
+        seen = found.to_pandas().iloc[0]
+        assert {name: seen[name] for name in expected} == expected, found
+        page = found._repr_html_()
+        for name, value in expected.items():
+            assert f"<th>{name}</th>" in page, page
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            assert isinstance(value, (dict, list)) or f"<td>{shown}</td>" in page, (name, page)
+        assert found.to_arrow().num_rows == len(found)
+    assert [row["gate"] for row in reader.gates()] == ["delay-8"]
+    assert [(row["experiment"], row["verdict"]) for row in reader.experiments()] == [("checkout", "better")]
+
+
+def test_an_experiment_and_a_gate_are_dictionaries_that_show_themselves(windvane_binary, tmp_path):
+    service = Service(windvane_binary, tmp_path)
+    service.start()
+    try:
+        service.seed()
+        reader = Reader(service.url)
+        experiment = reader.experiment("checkout")
+        assert isinstance(experiment, dict) and experiment["control"] == "A"
+        frame = experiment.to_pandas()
+        assert list(frame[["metric", "arm", "mean", "mean_control", "verdict"]].iloc[0]) == ["revenue", "B", 15.9, 12.95, "better"]
+        page = experiment._repr_html_()
+        assert "<td>revenue</td>" in page and "comparisons of checkout (1)" in page and "health of checkout (2)" in page
+        gate = reader.gate("delay-8")
+        assert gate["requests"] == 1000 and gate["latency_us"]["ratio"]["p50"] == 1.25
+        assert gate.to_arrow().column("check").to_pylist() == ["agreement", "latency_ratio"] == [row["check"] for row in gate.table]
+        page = gate._repr_html_()
+        assert "verdict: pass" in page and "<td>latency_ratio</td>" in page
+        with pytest.raises(ReadError, match="404.*none"):
+            reader.gate("none")
+    finally:
+        service.stop()
+
+
+def test_what_a_document_says_is_no_markup():
+    shown = Document("<b>", {"source": "<i>&", "checks": [{"check": "<script>"}]}, ("checks",))._repr_html_()
+    assert "&lt;b&gt;" in shown and "&lt;i&gt;&amp;" in shown and "&lt;script&gt;" in shown
+    assert not any(tag in shown for tag in ("<b>", "<i>", "<script>"))
+    assert "(0)" in Document("old", {"checks": None}, ("checks",))._repr_html_(), "another version's document has no list"

@@ -76,6 +76,37 @@ class Table:
         return f"<table><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
 
+class Document(Dict[str, Any]):
+    """One document of the service as a dictionary, which shows itself in a notebook, and whose main list is pandas or Arrow."""
+
+    def __init__(self, title: str, held: Mapping[str, Any], lists: Sequence[str]) -> None:
+        super().__init__(held)
+        self._title = title
+        self._lists = tuple(lists)
+
+    @property
+    def table(self) -> Table:
+        """The main list: the comparisons of an experiment, the checks of a gate."""
+        return self._table(self._lists[0])
+
+    def to_pandas(self) -> Any:
+        """The main list as a pandas DataFrame."""
+        return self.table.to_pandas()
+
+    def to_arrow(self) -> Any:
+        """The main list as an Arrow table; what is nested is JSON text."""
+        return self.table.to_arrow()
+
+    def _repr_html_(self) -> str:
+        said = [self._title]
+        said += [f"{name}: {held}" for name, held in self.items() if name != "schema" and isinstance(held, (str, int, float))]
+        head = f"<p>{html.escape('; '.join(said))}</p>"
+        return head + "".join(self._table(name)._repr_html_() for name in self._lists)
+
+    def _table(self, name: str) -> Table:
+        return Table(f"{name.replace('_', ' ')} of {self._title}", tuple(self.get(name) or ()), (self,))
+
+
 class Reader:
     """Reads the service's API."""
 
@@ -98,9 +129,9 @@ class Reader:
         """What the latest look at each experiment said; filters: `verdict`, `srm`."""
         return self._table("experiments", "experiments", filters, "experiments")
 
-    def experiment(self, name: str) -> Dict[str, Any]:
-        """The latest look at one experiment, as its document."""
-        return self.get(f"experiments/{_quoted(name)}")
+    def experiment(self, name: str) -> Document:
+        """The latest look at one experiment; its table has a row a comparison."""
+        return Document(name, self.get(f"experiments/{_quoted(name)}"), ("comparisons", "health"))
 
     def drift(self, model: str, **filters: str) -> Table:
         """Recorded comparisons of a model: a row a column and method. Filters: `monitor`, `column`, `verdict`, `segment`, `from_`, `to`."""
@@ -132,9 +163,9 @@ class Reader:
         """What each gate said last."""
         return self._table("gates", "gates", {}, "gates")
 
-    def gate(self, name: str) -> Dict[str, Any]:
-        """The latest run of one gate, as its document."""
-        return self.get(f"gates/{_quoted(name)}")
+    def gate(self, name: str) -> Document:
+        """The latest run of one gate; its table has a row a check."""
+        return Document(name, self.get(f"gates/{_quoted(name)}"), ("checks",))
 
     def alerts(self, **filters: str) -> Table:
         """What is pending, firing or recovering; filters: `state`, `severity`, `model`, `rule`."""
