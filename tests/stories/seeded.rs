@@ -104,13 +104,14 @@ async fn rows(service: &Service) {
     );
     let checks = format!(
         "INSERT INTO windvane.quality_findings (computed_at, model, window_start, window_end, column_name, method, statistic, threshold, \
-         occurrences, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'temp', 'missing_rate', 0.2, 0.1, 3, 120, 'window', \
-         if(number = 4, 'fail', 'pass') FROM numbers(8)"
+         occurrences, n_current, reference_kind, verdict, detail) SELECT now64(6), 'delay <7>', {from}, {to}, 'temp', 'missing_rate', 0.2, 0.1, 3, 120, \
+         'window', if(number = 4, 'fail', 'pass') AS said, concat('{{\"check\":\"missing_rate\",\"column\":\"temp\",\"observed\":0.2,\"expected\":[0,0.1],', \
+         '\"verdict\":\"', said, '\",\"count\":3,\"examples\":[]}}') FROM numbers(8)"
     );
     let quantiles = format!(
         "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, reference_statistic, \
-         n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
-         'steady' FROM numbers(8)"
+         n_reference, n_current, reference_kind, verdict, detail) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
+         'steady', '{{\"group\":{{}},\"n\":120,\"mean\":500,\"quantiles\":[{{\"quantile\":\"p99\",\"value\":900,\"ci\":[850,950]}}],\"drift\":null}}' FROM numbers(8)"
     );
     let rules = format!(
         "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, ci_low, threshold, p_value, \
