@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The HTTP interface against its own description: schemathesis makes requests from /api/openapi.json, good and bad ones, and
-# holds every answer against it. Bounded and seeded. Needs python3 with venv.
+# The HTTP interface against its own description, over a store with a finding of each kind: each document of the read API is held
+# against its schema, then schemathesis makes requests from /api/openapi.json, good and bad ones, and holds every answer against it.
+# Bounded and seeded. Needs python3 with venv.
 #
 # Usage: tests/openapi/run.sh [WINDVANE]   the binary, target/debug/windvane unless named
 set -euo pipefail
@@ -36,6 +37,10 @@ for _ in $(seq 300); do
   sleep 0.2
 done
 [ -n "$url" ] || { echo "the service did not come up" >&2; cat "$folder/serve.log" >&2; exit 1; }
+
+store=$(grep -o '"store":"http[^"]*"' "$folder/serve.log" | head -1 | cut -d'"' -f4)
+"$venv/bin/python" "$here/seed.py" "$(realpath "$windvane")" "$store" "$folder/data/access.json"
+"$venv/bin/python" "$here/documents.py" "$url"
 
 cd "$folder"
 "$venv/bin/schemathesis" run "$url/api/openapi.json" --no-color --seed 1 --max-examples 8 \

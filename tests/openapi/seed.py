@@ -18,6 +18,9 @@ from pathlib import Path
 # One window of a day; what each table has beside it follows.
 WINDOW = "now64(6), 'delay', toDateTime64('2026-01-01 00:00:00', 6, 'UTC'), toDateTime64('2026-01-02 00:00:00', 6, 'UTC')"
 FINDINGS = [
+    """INSERT INTO windvane.predictions (event_id, ts, ingested_at, model, version, environment, num, kind, score, latency_us, status)
+        SELECT toString(number), toDateTime64('2026-01-01 00:00:00', 6, 'UTC') + toIntervalMinute(number), now64(6), 'delay', '8', 'prod', map('temp', number), 'score',
+               0.5, 900, 'ok' FROM numbers(120)""",
     f"""INSERT INTO windvane.drift_findings (run_id, computed_at, model, window_start, window_end, reference_kind, monitor, column_name, column_kind, method,
             statistic, threshold, p_value, p_adjusted, effect, n_reference, n_current, direction, drifted, verdict)
         SELECT 'drift-1', {WINDOW}, 'window', 'daily', 'temp', 'numeric', 'psi', 0.25, 0.1, 0.001, 0.002, 0.25, 480, 120, 'up', true, 'drift'""",
