@@ -8,17 +8,23 @@ use windvane_types::drift::{Column, Document, Segment, Verdict};
 
 use crate::chart::cut;
 use crate::chart::histogram::{Missing, histogram, legend};
+use crate::listed;
 use crate::numbers::{optional, p_value, thousands};
 use crate::page;
 
-/// Columns that are drawn: those that drifted furthest. The table has all.
-const DRAWN_MAX: usize = 120;
+/// Columns that are drawn, those that drifted furthest: 7 kB each make 700 kB.
+const DRAWN_MAX: usize = 100;
+/// Columns, and methods of all columns, that the table lists: 400 bytes each make 400 kB.
+const LISTED_MAX: usize = 1_000;
+/// Columns that could not be compared and are listed, and characters of why.
+const SKIPPED_MAX: usize = 200;
+const DETAIL_MAX: usize = 200;
 /// Columns of a segment that are listed.
 const SEGMENT_COLUMNS_MAX: usize = 20;
 /// Segments that are listed.
-const SEGMENTS_MAX: usize = 100;
-/// Bytes of JSON up to which the document is embedded with its counts, and at all.
-const JSON_MAX: usize = 600_000;
+const SEGMENTS_MAX: usize = 60;
+/// Bytes of JSON up to which the document is embedded with its counts, and at all. So a report stays below 2 MB.
+const JSON_MAX: usize = 500_000;
 
 /// The report of a drift run: no script, and nothing to be loaded from anywhere.
 #[must_use]
@@ -40,7 +46,7 @@ fn content(document: &Document) -> Markup {
             (legend())
             (pictures(&sorted))
             h2 { "All columns and methods" }
-            section.card { (table(&sorted)) }
+            section.card { (table(&sorted[..sorted.len().min(LISTED_MAX)])) (listed::rest(LISTED_MAX, sorted.len(), "columns")) }
         }
         @if !document.segments.is_empty() {
             h2 { "Segments" }
@@ -48,7 +54,7 @@ fn content(document: &Document) -> Markup {
         }
         @if !document.skipped.is_empty() {
             h2 { "Not compared" }
-            section.card { ul { @for skipped in &document.skipped { li { strong { (cut(&skipped.column, 80)) } ": " (skipped.reason.as_str().replace('_', " ")) " (" (skipped.detail) ")" } } } }
+            section.card { ul { @for skipped in document.skipped.iter().take(SKIPPED_MAX) { li { strong { (cut(&skipped.column, 80)) } ": " (skipped.reason.as_str().replace('_', " ")) " (" (cut(&skipped.detail, DETAIL_MAX)) ")" } } } (listed::rest(SKIPPED_MAX, document.skipped.len(), "columns that were not compared")) }
         }
         h2 { "How it was judged" }
         p.quiet { (words::rule(document)) }
@@ -82,7 +88,7 @@ fn pictures(sorted: &[&Column]) -> Markup {
                 }
             }
         }
-        @if sorted.len() > DRAWN_MAX { p.quiet { "Drawn are the " (DRAWN_MAX) " columns that drifted furthest; the table has all " (thousands(sorted.len() as u64)) "." } }
+        @if sorted.len() > DRAWN_MAX { p.quiet { "Drawn are the " (DRAWN_MAX) " columns that drifted furthest, of " (thousands(sorted.len() as u64)) "; the table goes on." } }
     }
 }
 
@@ -90,9 +96,9 @@ fn verdict(column: &Column) -> Markup {
     html! { span class=(format!("badge {}", column.verdict.as_str())) { (column.verdict.as_str().replace('_', " ")) (words::arrow(column)) } }
 }
 
-/// A row a column where there are many, else a row a method.
+/// A row a method, or a row a column where they have many.
 fn table(sorted: &[&Column]) -> Markup {
-    let every = sorted.len() <= DRAWN_MAX;
+    let every = sorted.iter().map(|column| column.methods.len()).sum::<usize>() <= LISTED_MAX;
     html! {
         div.scroll {
             table {
@@ -148,7 +154,7 @@ fn segments(document: &Document) -> Markup {
 /// The document, or what is left of it where it is very large.
 fn embedded(document: &Document) -> Markup {
     let whole = serde_json::to_string(document).unwrap_or_default();
-    page::embedded(&if whole.len() <= JSON_MAX { whole } else { reduced(document) })
+    page::embedded(&if whole.len() <= JSON_MAX { whole } else { reduced(document) }, JSON_MAX)
 }
 
 /// The document without counts, then without segments, where it is very large.
@@ -161,8 +167,13 @@ fn reduced(document: &Document) -> String {
         Ok(text) if text.len() <= JSON_MAX => text,
         _ => {
             small.segments = Vec::new();
-            small.columns.retain(|column| column.verdict == Verdict::Drift);
-            small.columns.truncate(DRAWN_MAX);
+            let furthest = words::by_strength(&document.columns).into_iter();
+            let drifted = furthest.filter(|column| column.verdict == Verdict::Drift).take(DRAWN_MAX);
+            small.columns = drifted.cloned().collect();
+            for column in &mut small.columns {
+                column.distribution = None;
+            }
+            small.skipped.truncate(DRAWN_MAX);
             serde_json::to_string(&small).unwrap_or_default()
         }
     }

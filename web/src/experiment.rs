@@ -6,7 +6,8 @@ mod history;
 mod list;
 mod words;
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 use maud::{Markup, html};
 use windvane_store::findings::experiment::Point;
@@ -20,13 +21,33 @@ pub use history::by_comparison;
 pub use list::list;
 
 use crate::address;
+use crate::chart::cut;
+use crate::listed::{self, most_important};
 use crate::numbers::{p_value, percent, signed_percent, thousands};
 use crate::page::{self, Part};
 
-/// Comparisons that have a sentence of their own; the table has all.
+/// Comparisons that have a sentence of their own.
 const SENTENCES_MAX: usize = 12;
 /// Looks that the view of comparisons takes at most.
-const LOOKS_MAX: usize = 10_000;
+const VIEW_LOOKS_MAX: usize = 10_000;
+/// Comparisons that are drawn, and that the table lists: 900 bytes each, a quarter of a megabyte at the most.
+const DRAWN_MAX: usize = 60;
+const LISTED_MAX: usize = 250;
+/// Comparisons whose looks are drawn, and what all of their charts and tables hold together: half a megabyte.
+const HISTORIES_MAX: usize = 30;
+const POINTS_MAX: usize = 4_000;
+const LOOKS_MAX: usize = 1_000;
+/// Segments that are shown, and what all of them list together: half a megabyte.
+const SEGMENTS_MAX: usize = 50;
+const SEGMENT_ROWS_MAX: usize = 200;
+/// What else there may be many of: arms, checks, metrics with advice, lines of the ledger, and characters of such a line.
+const ARMS_MAX: usize = 100;
+const CHECKS_MAX: usize = 100;
+const ADVICE_MAX: usize = 20;
+const LEDGER_MAX: usize = 100;
+const LINE_MAX: usize = 600;
+/// Findings of a segment that its line names.
+const NAMED_MAX: usize = 6;
 
 /// The report of an experiment as one HTML file: no script, and nothing to be loaded from anywhere. `points` are its
 /// comparisons over time as [`windvane_store::findings::experiment::over_time`] reads them, none without a store.
@@ -67,7 +88,7 @@ impl Sources {
     fn of(name: &str, points: &[Point]) -> Self {
         let json = address::experiment_document(name);
         let asked = |looks: usize| {
-            Asked::from([("experiment", name.to_owned()), ("looks", looks.clamp(1, LOOKS_MAX).to_string())])
+            Asked::from([("experiment", name.to_owned()), ("looks", looks.clamp(1, VIEW_LOOKS_MAX).to_string())])
         };
         let looks: BTreeSet<i64> = points.iter().map(|point| point.as_of_us).collect();
         let from = |source: Markup| html! { p.from { (source) } };
@@ -87,18 +108,22 @@ fn content(document: &Document, points: &[Point], sources: &Sources) -> Markup {
         (health(document))
         (sources.document)
         h2 { "How large is the difference?" }
-        (forest::forest(&document.comparisons))
-        (comparisons(&document.comparisons))
+        (forest::forest(&most_important(&document.comparisons, DRAWN_MAX, importance)))
+        (comparisons(&most_important(&document.comparisons, LISTED_MAX, importance)))
+        (listed::rest(LISTED_MAX, document.comparisons.len(), "comparisons"))
         (sources.comparisons)
         @if !points.is_empty() {
             h2 { "Over time" }
             p.quiet { "Dark: the interval of one look at a planned end. Light: the interval that holds however often you look." }
-            @for series in history::by_comparison(points) { (history::history(series)) }
+            (over_time(document, points))
             (sources.looks)
         }
         @if !document.segments.is_empty() {
             h2 { "Within segments" }
-            @for segment in &document.segments { (self::segment(segment)) }
+            @let shown = most_important(&document.segments, SEGMENTS_MAX, telling);
+            @let rows = (SEGMENT_ROWS_MAX / shown.len()).max(1);
+            @for segment in &shown { (self::segment(segment, rows)) }
+            (listed::rest(SEGMENTS_MAX, document.segments.len(), "segments"))
             (sources.comparisons)
             @if let Some(left_out) = document.segments_left_out.filter(|left_out| *left_out > 0) {
                 p.quiet { (thousands(left_out)) " segments are not compared: too few units, or not among the largest." }
@@ -106,24 +131,65 @@ fn content(document: &Document, points: &[Point], sources: &Sources) -> Markup {
         }
         @if !document.advice.is_empty() {
             h2 { "How to deal out the next units" }
-            @for advice in &document.advice { (self::advice(advice)) }
+            @for advice in document.advice.iter().take(ADVICE_MAX) { (self::advice(advice)) }
+            (listed::rest(ADVICE_MAX, document.advice.len(), "metrics with advice"))
             (sources.document)
         }
         h2 { "What was done" }
-        ol.ledger { @for line in words::ledger(document) { li { (line) } } }
+        @let ledger = words::ledger(document);
+        ol.ledger { @for line in ledger.iter().take(LEDGER_MAX) { li { (cut(line, LINE_MAX)) } } }
+        (listed::rest(LEDGER_MAX, ledger.len(), "lines"))
         p.quiet { (words::rule(document)) }
+    }
+}
+
+/// Which comparisons come first where there are many: by role, then those that say something.
+fn importance(found: &Comparison) -> (u8, bool) {
+    let guardrail = found.guardrail.as_ref().map(|guardrail| guardrail.verdict);
+    let broken = guardrail == Some(GuardrailVerdict::Broken);
+    (rank(found.role), found.verdict == Verdict::Inconclusive && !broken)
+}
+
+fn rank(role: Role) -> u8 {
+    match role {
+        Role::Primary => 0,
+        Role::Guardrail => 1,
+        Role::Secondary => 2,
+    }
+}
+
+/// Which segments come first where there are many: those that say something, then the largest.
+fn telling(segment: &Segment) -> Reverse<(bool, u64)> {
+    let told = segment.srm.verdict == SrmVerdict::Mismatch
+        || segment.comparisons.iter().any(|found| found.verdict != Verdict::Inconclusive);
+    Reverse((told, segment.arms.iter().map(|arm| arm.n).sum()))
+}
+
+/// The looks at each comparison; those at the most important ones, and with fewer points each, where there are many.
+fn over_time(document: &Document, points: &[Point]) -> Markup {
+    let ranks: HashMap<(&str, &str), (u8, bool)> = document
+        .comparisons
+        .iter()
+        .map(|found| ((found.metric.as_str(), found.arm.as_str()), importance(found)))
+        .collect();
+    let of_looks = |series: &&[Point]| {
+        let last = series.last();
+        let known = last.and_then(|last| ranks.get(&(last.metric.as_str(), last.arm.as_str())));
+        known.copied().unwrap_or((u8::MAX, true))
+    };
+    let all = history::by_comparison(points);
+    let shown = most_important(&all, HISTORIES_MAX, of_looks);
+    let each = |together: usize| together / shown.len().max(1);
+    html! {
+        @for series in &shown { (history::history(series, (each(POINTS_MAX), each(LOOKS_MAX)))) }
+        (listed::rest(HISTORIES_MAX, all.len(), "comparisons over time"))
     }
 }
 
 /// The verdict in words, the primary metrics first.
 fn answer(document: &Document) -> Markup {
-    let rank = |found: &&Comparison| match found.role {
-        Role::Primary => 0,
-        Role::Guardrail => 1,
-        Role::Secondary => 2,
-    };
     let mut sorted: Vec<&Comparison> = document.comparisons.iter().collect();
-    sorted.sort_by_key(rank);
+    sorted.sort_by_key(|found| rank(found.role));
     let class = match document.srm.verdict {
         SrmVerdict::Mismatch => "worse",
         SrmVerdict::Ok => document.overall().as_str(),
@@ -133,7 +199,7 @@ fn answer(document: &Document) -> Markup {
         ul {
             @for found in sorted.iter().take(SENTENCES_MAX) { li { (words::sentence(found, document.alpha)) } }
         }
-        @if sorted.len() > SENTENCES_MAX { p.quiet { "The table below has all " (sorted.len()) "." } }
+        @if sorted.len() > SENTENCES_MAX && sorted.len() <= LISTED_MAX { p.quiet { "The table below has all " (sorted.len()) "." } }
     }
 }
 
@@ -144,13 +210,15 @@ fn health(document: &Document) -> Markup {
         .iter()
         .filter(|check| check.check != "sample_ratio" || check.subject.is_some())
         .collect();
-    let well = checks.iter().filter(|check| check.verdict == CheckVerdict::Ok).count();
+    let (well, found): (Vec<&Check>, Vec<&Check>) =
+        checks.iter().copied().partition(|check| check.verdict == CheckVerdict::Ok);
+    let told = most_important(&found, CHECKS_MAX, |check| check.verdict != CheckVerdict::Failure);
     html! {
         p class=(class) { (words::sample_ratio(document)) }
         (arms(&document.arms, &document.control))
         @if !checks.is_empty() {
             ul {
-                @for check in checks.iter().filter(|check| check.verdict != CheckVerdict::Ok) {
+                @for check in &told {
                     li {
                         strong class=(if check.verdict == CheckVerdict::Failure { "worse" } else { "" }) { (words::capital(check.verdict.as_str())) }
                         @if let Some(subject) = &check.subject { " (" (words::name(subject)) ")" }
@@ -158,11 +226,12 @@ fn health(document: &Document) -> Markup {
                     }
                 }
             }
-            @if well > 0 {
+            (listed::rest(CHECKS_MAX, found.len(), "checks that found something"))
+            @if !well.is_empty() {
                 details {
-                    summary { (well) " of " (checks.len()) " further checks found nothing" }
+                    summary { (well.len()) " of " (checks.len()) " further checks found nothing" }
                     ul {
-                        @for check in checks.iter().filter(|check| check.verdict == CheckVerdict::Ok) {
+                        @for check in well.iter().take(CHECKS_MAX) {
                             li { @if let Some(subject) = &check.subject { (words::name(subject)) ": " } (check.meaning) }
                         }
                     }
@@ -183,7 +252,7 @@ fn arms(arms: &[Arm], control: &str) -> Markup {
                     tr { th scope="col" { "arm" } th.number scope="col" { "units" } th.number scope="col" { "share" } th.number scope="col" { "planned" } }
                 }
                 tbody {
-                    @for arm in arms {
+                    @for arm in arms.iter().take(ARMS_MAX) {
                         tr {
                             th scope="row" { (words::name(&arm.arm)) @if arm.arm == control { span.quiet { " control" } } }
                             td.number { (thousands(arm.n)) }
@@ -194,10 +263,11 @@ fn arms(arms: &[Arm], control: &str) -> Markup {
                 }
             }
         }
+        (listed::rest(ARMS_MAX, arms.len(), "arms"))
     }
 }
 
-fn comparisons(comparisons: &[Comparison]) -> Markup {
+fn comparisons(comparisons: &[&Comparison]) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Figures" {
             table {
@@ -256,7 +326,8 @@ fn verdict(verdict: Verdict) -> Markup {
     html! { span class=(format!("badge {}", verdict.as_str())) { (verdict.as_str()) } }
 }
 
-fn segment(segment: &Segment) -> Markup {
+fn segment(segment: &Segment, rows: usize) -> Markup {
+    let shown = most_important(&segment.comparisons, rows, importance);
     let values: Vec<String> = segment
         .segment
         .iter()
@@ -274,16 +345,17 @@ fn segment(segment: &Segment) -> Markup {
         .collect();
     let units: u64 = segment.arms.iter().map(|arm| arm.n).sum();
     html! {
-            details {
-                summary {
-    strong { (values.join(", ")) } ", " (thousands(units)) " units: "
-                    @if said.is_empty() { "nothing is shown" } @else { (said.join(", ")) }
-                    @if segment.srm.verdict == SrmVerdict::Mismatch { "; its arms do not have their share of units" }
-                }
-                (forest::forest(&segment.comparisons))
-                (comparisons(&segment.comparisons))
+        details {
+            summary {
+                strong { (values.join(", ")) } ", " (thousands(units)) " units: "
+                @if said.is_empty() { "nothing is shown" } @else { (listed::names(said, NAMED_MAX)) }
+                @if segment.srm.verdict == SrmVerdict::Mismatch { "; its arms do not have their share of units" }
             }
+            (forest::forest(&shown[..shown.len().min(DRAWN_MAX)]))
+            (comparisons(&shown))
+            (listed::rest(shown.len(), segment.comparisons.len(), "comparisons"))
         }
+    }
 }
 
 /// Advice, not a verdict.
@@ -299,7 +371,7 @@ fn advice(advice: &Advice) -> Markup {
                     }
                 }
                 tbody {
-                    @for arm in &advice.arms {
+                    @for arm in advice.arms.iter().take(ADVICE_MAX) {
                         tr {
                             th scope="row" { (words::name(&arm.arm)) }
                             td.number { (percent(arm.probability_best)) }

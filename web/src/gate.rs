@@ -4,16 +4,19 @@
 mod list;
 mod plot;
 
+use std::cmp::Reverse;
+
 use maud::{Markup, html};
 use windvane_store::findings::gate::Latest;
 use windvane_store::views::{Asked, GATE_CHECKS};
-use windvane_types::gate::{Check, Document, Latencies, NoiseFloor, Output, Segment, Verdict};
+use windvane_types::gate::{Check, Deviation, Document, Latencies, NoiseFloor, Output, Segment, Verdict};
 use windvane_types::span;
 
 pub use list::list;
 
 use crate::address;
 use crate::chart::cut;
+use crate::listed::{self, most_important};
 use crate::numbers::{interval, number, optional, thousands};
 use crate::page::{self, Part};
 
@@ -21,6 +24,19 @@ use crate::page::{self, Part};
 const NAME_MAX: usize = 80;
 /// Segments that are drawn.
 const SEGMENTS_DRAWN: usize = 20;
+/// Checks and outputs that are listed, outputs that are drawn, metrics of outcomes, and notes. All of a report is below 2 MB.
+const CHECKS_MAX: usize = 500;
+const OUTPUTS_MAX: usize = 500;
+const OUTPUTS_DRAWN: usize = 100;
+const METRICS_MAX: usize = 200;
+const NOTES_MAX: usize = 50;
+/// Requests that were left out, requests whose answers are shown, and characters of these answers.
+const SKIPPED_MAX: usize = 100;
+const WORST_MAX: usize = 20;
+const ANSWERS_MAX: usize = 4_000;
+/// Characters of a reason, and checks that the verdict names.
+const REASON_MAX: usize = 400;
+const NAMED_MAX: usize = 12;
 
 /// The report of a gate as one HTML file: no script, and nothing to be loaded from anywhere.
 #[must_use]
@@ -60,7 +76,7 @@ fn content(document: &Document, source: &Markup) -> Markup {
     html! {
         h1 { "May the candidate take the champion's place?" }
         p class=(format!("answer {}", class(document.verdict))) { (answer(document)) }
-        @for note in &document.notes { p { (note) } }
+        @for note in document.notes.iter().take(NOTES_MAX) { p { (cut(note, REASON_MAX)) } }
         h2 { "Why" }
         (checks(&document.checks))
         h2 { "How alike are the answers?" }
@@ -95,15 +111,16 @@ fn content(document: &Document, source: &Markup) -> Markup {
 
 fn skipped(document: &Document) -> Markup {
     let skipped = &document.skipped;
+    let first = &skipped.first[..skipped.first.len().min(SKIPPED_MAX)];
     html! {
         p {
             (thousands(skipped.n)) " requests were left out"
-            @if skipped.first.len() as u64 != skipped.n { "; the first " (skipped.first.len()) " of them" }
+            @if first.len() as u64 != skipped.n { "; the first " (first.len()) " of them" }
             ":"
         }
         ul {
-            @for request in &skipped.first {
-                li { code { (cut(&request.id, NAME_MAX)) } ": " (request.reason) }
+            @for request in first {
+                li { code { (cut(&request.id, NAME_MAX)) } ": " (cut(&request.reason, REASON_MAX)) }
             }
         }
     }
@@ -132,7 +149,7 @@ fn answer(document: &Document) -> String {
     }
     let of = |verdict| {
         let named = document.checks.iter().filter(|check| check.verdict == verdict);
-        named.map(|check| check.check.as_str()).collect::<Vec<_>>().join(", ")
+        listed::names(named.map(|check| check.check.clone()).collect(), NAMED_MAX)
     };
     match document.verdict {
         Verdict::Pass => format!("Yes: every check passes on {} requests.", thousands(document.requests)),
@@ -142,24 +159,30 @@ fn answer(document: &Document) -> String {
 }
 
 fn checks(checks: &[Check]) -> Markup {
+    let rank = |check: &Check| match check.verdict {
+        Verdict::Fail => 0,
+        Verdict::Inconclusive => 1,
+        Verdict::Pass => 2,
+    };
     html! {
         div.scroll tabindex="0" role="group" aria-label="Checks" {
             table {
                 thead { tr { th scope="col" { "check" } th scope="col" { "verdict" } th scope="col" { "observed" } th scope="col" { "bound" } th scope="col" { "interval" } th scope="col" { "why" } } }
                 tbody {
-                    @for check in checks {
+                    @for check in most_important(checks, CHECKS_MAX, rank) {
                         tr {
-                            th scope="row" { (check.check) @if let Some(subject) = &check.subject { " " (subject) } }
+                            th scope="row" { (check.check) @if let Some(subject) = &check.subject { " " (cut(subject, NAME_MAX)) } }
                             td { (badge(check.verdict)) }
                             td { (optional(check.observed)) }
                             td { (optional(check.bound)) }
                             td { (interval(check.ci)) }
-                            td { (check.reason) }
+                            td { (cut(&check.reason, REASON_MAX)) }
                         }
                     }
                 }
             }
         }
+        (listed::rest(CHECKS_MAX, checks.len(), "checks"))
     }
 }
 
@@ -178,8 +201,10 @@ fn noise_floor(noise: &NoiseFloor) -> Markup {
 }
 
 fn outputs(outputs: &[Output]) -> Markup {
-    let bars = outputs
-        .iter()
+    let apart = |output: &Output| Reverse(output.n.saturating_sub(output.agree));
+    let shown = most_important(outputs, OUTPUTS_MAX, apart);
+    let bars = most_important(outputs, OUTPUTS_DRAWN, apart)
+        .into_iter()
         .filter_map(|output| Some((output.output.clone(), output.rate?, None)))
         .collect::<Vec<_>>();
     html! {
@@ -188,9 +213,9 @@ fn outputs(outputs: &[Output]) -> Markup {
             table {
                 thead { tr { th scope="col" { "output" } th scope="col" { "type" } th scope="col" { "agree" } th scope="col" { "largest difference" } th scope="col" { "relative" } th scope="col" { "not finite" } th scope="col" { "largest class differs" } th scope="col" { "drift" } } }
                 tbody {
-                    @for output in outputs {
+                    @for output in shown {
                         tr {
-                            th scope="row" { (output.output) }
+                            th scope="row" { (cut(&output.output, NAME_MAX)) }
                             td { (output.element) }
                             td { (thousands(output.agree)) " of " (thousands(output.n)) }
                             td { (optional(output.max_abs)) }
@@ -203,6 +228,7 @@ fn outputs(outputs: &[Output]) -> Markup {
                 }
             }
         }
+        (listed::rest(OUTPUTS_MAX, outputs.len(), "outputs"))
     }
 }
 
@@ -215,7 +241,10 @@ fn segments(segments: &[Segment]) -> Markup {
     };
     let bar = |segment: &Segment| (name(segment), segment.rate, segment.ci);
     let bars: Vec<_> = segments.iter().take(SEGMENTS_DRAWN).map(bar).collect();
-    html! { (plot::shares("Requests that agree, by segment, the worst first", &bars)) }
+    html! {
+        (plot::shares("Requests that agree, by segment, the worst first", &bars))
+        (listed::rest(SEGMENTS_DRAWN, segments.len(), "segments"))
+    }
 }
 
 fn quality(document: &Document) -> Markup {
@@ -225,7 +254,7 @@ fn quality(document: &Document) -> Markup {
             table {
                 thead { tr { th scope="col" { "metric" } th scope="col" { "champion" } th scope="col" { "candidate" } th scope="col" { "difference" } th scope="col" { "interval" } th scope="col" { "method" } } }
                 tbody {
-                    @for metric in &document.quality.metrics {
+                    @for metric in document.quality.metrics.iter().take(METRICS_MAX) {
                         tr {
                             th scope="row" { (metric.metric) @if metric.higher_is_better { " ↑" } @else { " ↓" } }
                             td { (number(metric.champion)) }
@@ -238,6 +267,7 @@ fn quality(document: &Document) -> Markup {
                 }
             }
         }
+        (listed::rest(METRICS_MAX, document.quality.metrics.len(), "metrics"))
     }
 }
 
@@ -270,12 +300,22 @@ fn latencies(document: &Document) -> Markup {
 
 fn worst(document: &Document) -> Markup {
     html! {
-        @for deviation in &document.agreement.worst {
+        @for deviation in document.agreement.worst.iter().take(WORST_MAX) {
             details {
-                summary { "request " (deviation.request) ": " (deviation.what) }
-                pre tabindex="0" aria-label="Answers of both models" { (serde_json::to_string_pretty(deviation).unwrap_or_default()) }
+                summary { "request " (deviation.request) ": " (cut(&deviation.what, REASON_MAX)) }
+                pre tabindex="0" aria-label="Answers of both models" { (answers(deviation)) }
             }
         }
+        (listed::rest(WORST_MAX, document.agreement.worst.len(), "requests"))
+    }
+}
+
+/// What was asked and what both answered, as far as it is not too long to read.
+fn answers(deviation: &Deviation) -> String {
+    let whole = serde_json::to_string_pretty(deviation).unwrap_or_default();
+    match whole.char_indices().nth(ANSWERS_MAX) {
+        Some((at, _)) => format!("{}…\n\nThe JSON document has the rest.", &whole[..at]),
+        None => whole,
     }
 }
 

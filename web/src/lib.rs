@@ -12,6 +12,7 @@ mod experiment;
 mod feature;
 mod fleet;
 mod gate;
+mod listed;
 mod model;
 mod numbers;
 mod page;

@@ -108,11 +108,15 @@ fn document(title: &str, head: Markup, body: Markup) -> Markup {
     }
 }
 
-/// A document in a data block, which no browser runs; nothing without one.
-pub fn embedded(json: &str) -> Markup {
+/// A document of at most so many bytes in a data block, which no browser runs; of a larger one, where it is.
+pub fn embedded(json: &str, most: usize) -> Markup {
     // `<` could end the block; JSON may have it escaped.
     let text = json.replace('<', "\\u003c");
-    html! { @if !text.is_empty() { script type="application/json" id="document" { (PreEscaped(text)) } } }
+    html! {
+        @if text.is_empty() || text.len() > most {
+            p.quiet { "The document is too large to be kept in this file; " code { "--format json" } " prints it." }
+        } @else { script type="application/json" id="document" { (PreEscaped(text)) } }
+    }
 }
 
 /// A part of a page with a heading, and where its numbers come from.

@@ -9,6 +9,7 @@ use windvane_types::performance::{
 
 use crate::chart::cut;
 use crate::chart::lines::{Look, Series, by_number};
+use crate::listed;
 use crate::numbers::{interval, number, optional, percent, thousands};
 use crate::page;
 
@@ -55,7 +56,7 @@ fn content(document: &Document) -> Markup {
             section.card { h2 { "Segments" } (segments(document)) }
         }
         p.quiet { "Intervals hold " (percent(document.confidence)) ". What is usual: " (document.threshold_rule) "." }
-        (page::embedded(&serde_json::to_string(document).ok().filter(|text| text.len() <= JSON_MAX).unwrap_or_default()))
+        (page::embedded(&serde_json::to_string(document).unwrap_or_default(), JSON_MAX))
     }
 }
 
@@ -185,7 +186,7 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
                 }
             }
         }
-        @if document.chunks.len() > listed { p.quiet { "The first " (listed) " of " (thousands(document.chunks.len() as u64)) " chunks." } }
+        @if document.chunks.len() > listed { p.quiet { "The first " (listed) " of " (thousands(document.chunks.len() as u64)) " chunks; the JSON document has all." } }
     }
 }
 
@@ -228,12 +229,12 @@ pub fn weakest(weakest: &WeakestSegments) -> Markup {
 fn segments(document: &Document) -> Markup {
     html! {
         ul {
-            @for segment in document.segments.iter().take(SEGMENTS_MAX) {
+            @for segment in listed::most_important(&document.segments, SEGMENTS_MAX, |segment| segment.verdict != Verdict::Alert) {
                 @let values: Vec<String> = segment.segment.iter().map(|(column, value)| format!("{} {}", cut(column, 32), cut(value.as_deref().unwrap_or("(missing)"), 32))).collect();
                 li { strong { (values.join(", ")) } ", " (thousands(segment.rows_current)) " rows: " (segment.verdict.as_str().replace('_', " ")) }
             }
         }
-        @if document.segments.len() > SEGMENTS_MAX { p.quiet { "The first " (SEGMENTS_MAX) " of " (document.segments.len()) "." } }
+        (listed::rest(SEGMENTS_MAX, document.segments.len(), "segments"))
     }
 }
 
@@ -314,6 +315,6 @@ mod tests {
         let html = performance_report(&long);
         assert!(html.len() < 2_000_000, "{}", html.len());
         assert!(html.contains("aria-label=\"metric_11: realised 0.8 at last"), "the newest chunk is drawn");
-        assert!(html.contains("The first 125 of 1,000 chunks."), "tables say what they leave out");
+        assert!(html.contains("The first 125 of 1,000 chunks; the JSON document has all."), "tables say what they leave out");
     }
 }

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use windvane_types::quality::{Check, Document, Verdict};
 
 use crate::chart::cut;
+use crate::listed;
 use crate::numbers::{percent, thousands};
 use crate::page;
 
@@ -16,8 +17,8 @@ pub use words::{headline, sentence};
 const SENTENCES_MAX: usize = 20;
 /// Checks that the table lists.
 const LISTED_MAX: usize = 1_000;
-/// Bytes of the document up to which it is embedded.
-const JSON_MAX: usize = 900_000;
+/// Bytes of the document up to which it is embedded. So a report stays below 2 MB.
+const JSON_MAX: usize = 600_000;
 /// Characters of a name.
 const NAME_MAX: usize = 80;
 
@@ -41,7 +42,7 @@ fn content(document: &Document) -> Markup {
             (thousands(document.tests as u64)) " bounds know how many rows they were learnt from; unchanged data break any of them in at most "
             (percent(document.alpha)) " of runs."
         }
-        (page::embedded(&serde_json::to_string(document).ok().filter(|text| text.len() <= JSON_MAX).unwrap_or_default()))
+        (page::embedded(&serde_json::to_string(document).unwrap_or_default(), JSON_MAX))
     }
 }
 
@@ -54,10 +55,10 @@ pub fn checks(checks: &[Check]) -> Markup {
         @if !failed.is_empty() {
             ul.lately { @for check in failed.iter().take(SENTENCES_MAX) { li.alarm { (words::sentence(check)) } } }
         }
-        @if failed.len() > SENTENCES_MAX { p.quiet { "The table has all " (thousands(failed.len() as u64)) " that fail." } }
+        @if failed.len() > SENTENCES_MAX && failed.len() <= LISTED_MAX { p.quiet { "The table has all " (thousands(failed.len() as u64)) " that fail." } }
         @if !all.is_empty() {
             details open[passed.len() < SENTENCES_MAX] {
-                summary { "All " (thousands(all.len() as u64)) " checks" }
+                summary { @if all.len() <= LISTED_MAX { "All " } (thousands(all.len() as u64)) " checks" }
                 (table(&all))
             }
         }
@@ -83,7 +84,7 @@ fn table(checks: &[&Check]) -> Markup {
                 }
             }
         }
-        @if checks.len() > LISTED_MAX { p.quiet { "The first " (thousands(LISTED_MAX as u64)) " of " (thousands(checks.len() as u64)) "." } }
+        (listed::rest(LISTED_MAX, checks.len(), "checks"))
     }
 }
 

@@ -108,7 +108,7 @@ fn a_report_needs_nothing_else_and_holds_the_document() {
 }
 
 #[test]
-fn very_many_columns_stay_below_two_megabytes() {
+fn very_many_columns_and_segments_stay_below_two_megabytes() {
     let columns: Vec<Column> = (0..2_000)
         .map(|i| {
             column(
@@ -117,9 +117,37 @@ fn very_many_columns_stay_below_two_megabytes() {
             )
         })
         .collect();
-    let html = drift_report(&document(columns));
+    let segment = |i: usize| Segment {
+        segment: [("region".to_owned(), Some(format!("a rather long name of a region {i}")))].into(),
+        rows_reference: 1_000,
+        rows_current: 1_000,
+        verdict: Verdict::Drift,
+        columns: columns[..30].to_vec(),
+    };
+    let skipped = |i: usize| windvane_types::drift::Skipped {
+        column: format!("a rather long name of another column {i}"),
+        reason: windvane_types::drift::SkipReason::DifferentKinds,
+        detail: "numbers in the reference, texts in the current rows".repeat(20),
+    };
+    let wide = Document {
+        segments: (0..300).map(segment).collect(),
+        skipped: (0..3_000).map(skipped).collect(),
+        ..document(columns.clone())
+    };
+    let html = drift_report(&wide);
     assert!(html.len() < 2_000_000, "{}", html.len());
-    assert!(html.contains("the table has all 2,000"), "the rest is told");
+    for told in [
+        "columns that drifted furthest, of 2,000; the table goes on",
+        "Shown are 1,000 of 2,000 columns; the JSON document has all.",
+        "Shown are 200 of 3,000 columns that were not compared",
+        "The 60 with most drift, of 300.",
+    ] {
+        assert!(html.contains(told), "no `{told}`");
+    }
+    // What is left of the document is one.
+    let (_, rest) = html.split_once("id=\"document\">").unwrap();
+    let inside: Document = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+    assert!(inside.columns.iter().all(|column| column.verdict == Verdict::Drift));
 }
 
 #[test]

@@ -18,10 +18,10 @@ const FIGURES: f64 = 656.0;
 const TIMES_MEDIAN: f64 = 6.0;
 
 /// The plot; nothing where no comparison has a relative difference.
-pub fn forest(comparisons: &[Comparison]) -> Markup {
+pub fn forest(comparisons: &[&Comparison]) -> Markup {
     let drawn: Vec<(&Comparison, Effect)> = comparisons
         .iter()
-        .filter_map(|found| Some((found, found.relative.filter(|relative| relative.estimate.is_some())?)))
+        .filter_map(|found| Some((*found, found.relative.filter(|relative| relative.estimate.is_some())?)))
         .collect();
     if drawn.is_empty() {
         return html! {};

@@ -16,9 +16,9 @@ const PLOT_X: (f64, f64) = (72.0, 868.0);
 const PLOT_Y: (f64, f64) = (206.0, 10.0);
 /// How many times the median interval the axis may reach: the first looks are as wide as they like.
 const TIMES_MEDIAN: f64 = 2.5;
-/// Looks that a chart draws; of more every so many are drawn, and the last one.
+/// Looks that a chart draws at the most; of more every so many are drawn, and the last one.
 const DRAWN_MAX: usize = 400;
-/// Looks that the table lists.
+/// Looks that the table lists at the most.
 const LISTED_MAX: usize = 100;
 
 /// The points of each comparison, in the order of the answer, which has them together.
@@ -30,8 +30,8 @@ pub fn by_comparison(points: &[Point]) -> Vec<&[Point]> {
     points.chunk_by(same).collect()
 }
 
-/// A chart and a table of one comparison's looks.
-pub fn history(points: &[Point]) -> Markup {
+/// A chart and a table of one comparison's looks, of so many of them.
+pub fn history(points: &[Point], (drawn, listed): (usize, usize)) -> Markup {
     let Some(last) = points.last() else { return html! {} };
     let metric = match last.metric_kind.as_str() {
         "quantile" => format!("{} p{}", words::name(&last.metric), number(last.quantile * 100.0)),
@@ -47,8 +47,8 @@ pub fn history(points: &[Point]) -> Markup {
     html! {
         figure {
             figcaption { strong { (metric) } " · " (words::name(&last.arm)) ", " (looks(points.len())) ", the latest " (estimate(last)) }
-            @if points.iter().filter(|point| point.relative.is_some()).count() > 1 { (chart(points, &said)) }
-            details { summary { "The looks as a table" } (table(points)) }
+            @if points.iter().filter(|point| point.relative.is_some()).count() > 1 { (chart(&thinned(points, drawn.clamp(2, DRAWN_MAX)), &said)) }
+            details { summary { "The looks as a table" } (table(points, listed.clamp(1, LISTED_MAX))) }
         }
     }
 }
@@ -69,19 +69,18 @@ fn ends(lo: Option<f64>, hi: Option<f64>) -> Option<[Option<f64>; 2]> {
     (lo.is_some() || hi.is_some()).then_some([lo, hi])
 }
 
-fn chart(points: &[Point], said: &str) -> Markup {
-    let drawn = thinned(points);
+fn chart(drawn: &[&Point], said: &str) -> Markup {
     let (first, last) = (drawn[0].as_of_us as f64, drawn[drawn.len() - 1].as_of_us as f64);
     let x = Axis::new((first, last), PLOT_X);
-    let y = effects(&drawn);
+    let y = effects(drawn);
     let line: Vec<String> = drawn
         .iter()
         .filter_map(|point| {
             Some(format!("{} {}", px(x.at(point.as_of_us as f64)), px(y.at(point.relative?))))
         })
         .collect();
-    let always = band(&drawn, (x, y), |point| ends(point.sequential_low, point.sequential_high));
-    let fixed = band(&drawn, (x, y), |point| ends(point.relative_low, point.relative_high));
+    let always = band(drawn, (x, y), |point| ends(point.sequential_low, point.sequential_high));
+    let fixed = band(drawn, (x, y), |point| ends(point.relative_low, point.relative_high));
     html! {
         div.scroll tabindex="0" role="group" aria-label="Looks" {
             svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said) {
@@ -131,17 +130,17 @@ fn band(drawn: &[&Point], (x, y): (Axis, Axis), of: fn(&Point) -> Option<[Option
     upper.chain(lower).collect::<Vec<_>>().join(",")
 }
 
-fn thinned(points: &[Point]) -> Vec<&Point> {
-    let step = points.len().div_ceil(DRAWN_MAX).max(1);
+fn thinned(points: &[Point], most: usize) -> Vec<&Point> {
+    let step = points.len().div_ceil(most).max(1);
     let last = points.len() - 1;
     points.iter().enumerate().filter(|(i, _)| i % step == 0 || *i == last).map(|(_, point)| point).collect()
 }
 
-fn table(points: &[Point]) -> Markup {
+fn table(points: &[Point], most: usize) -> Markup {
     let interval =
         |lo, hi| ends(lo, hi).map_or("–".to_owned(), |ends| words::interval(ends, signed_percent));
     html! {
-        @if points.len() > LISTED_MAX { p.quiet { "The latest " (LISTED_MAX) " of " (points.len()) "." } }
+        @if points.len() > most { p.quiet { "The latest " (most) " of " (thousands(points.len() as u64)) " looks; the JSON document of the read API has all." } }
         div.scroll tabindex="0" role="group" aria-label="Looks" {
             table {
                 thead {
@@ -152,7 +151,7 @@ fn table(points: &[Point]) -> Markup {
                     }
                 }
                 tbody {
-                    @for point in points.iter().rev().take(LISTED_MAX) {
+                    @for point in points.iter().rev().take(most) {
                         tr {
                             td { (time(&span::shown(point.as_of_us))) }
                             td.number { (thousands(point.n + point.n_control)) }

@@ -177,7 +177,7 @@ fn a_chart_is_drawn_of_any_looks() {
     let huge = point(4, 1e300);
     let many: Vec<Point> = (0..2_000).map(|day| point(day, 0.1)).collect();
     for points in [&[point(0, 0.0)][..], &[point(0, 0.1), gap, endless, huge], &many] {
-        let html = history::history(points).into_string();
+        let html = history::history(points, (400, 100)).into_string();
         assert!(!html.contains("NaN") && !html.contains("inf"), "{html}");
         assert!(html.len() < 100_000, "{}", html.len());
     }
@@ -195,4 +195,55 @@ fn comparisons_without_an_effect_are_told_and_not_drawn() {
         "{html}"
     );
     assert!(!html.contains("class=\"chart"), "{html}");
+}
+
+#[test]
+fn thousands_of_comparisons_and_looks_stay_below_two_megabytes() {
+    let mut document = document("inconclusive", "ok");
+    let of = |i: usize| Comparison {
+        metric: format!("a rather long name of metric {}", i / 3),
+        arm: format!("a rather long name of arm {}", i % 3),
+        role: Role::Secondary,
+        ledger: vec![format!("summed: rows of unit {i}")],
+        ..document.comparisons[0].clone()
+    };
+    let mut comparisons: Vec<Comparison> = (0..3_000).map(of).collect();
+    // What matters is the last of all.
+    comparisons[2_999].verdict = Verdict::Worse;
+    comparisons[2_998].role = Role::Primary;
+    let segment = |i: usize| Segment {
+        segment: [("region".to_owned(), Some(format!("region {i}")))].into(),
+        arms: document.arms.clone(),
+        srm: document.srm.clone(),
+        comparisons: if i == 299 { comparisons[2_940..].to_vec() } else { comparisons[..60].to_vec() },
+    };
+    let check = |i: usize| {
+        serde_json::json!({"check": "missing", "verdict": "warning", "subject": format!("metric {i}"), "observed": 0.2, "bound": 0.1,
+            "meaning": "Values are missing in one arm more often than in the other.", "advice": "Find out why."})
+    };
+    document.segments = (0..300).map(segment).collect();
+    document.health = (0..1_000).map(|i| serde_json::from_value(check(i)).unwrap()).collect();
+    document.comparisons = comparisons;
+    let looks: Vec<Point> = document.comparisons[2_000..]
+        .iter()
+        .flat_map(|found| {
+            (0..100).map(move |day| Point { metric: found.metric.clone(), arm: found.arm.clone(), ..point(day, 0.1) })
+        })
+        .collect();
+    let html = experiment_report(&document, &looks);
+    assert!(html.len() < 2_000_000, "{}", html.len());
+    for told in [
+        "Shown are 250 of 3,000 comparisons; the JSON document has all.",
+        "Shown are 30 of 1,000 comparisons over time",
+        "Shown are 50 of 300 segments",
+        "Shown are 100 of 1,000 checks that found something",
+        "Shown are 100 of 3,000 lines",
+        "region 299</strong>, 102 units: a rather long name of arm 2 worse on a rather long name of metric 999",
+        "a rather long name of arm 1 on a rather long name of metric 999",
+    ] {
+        assert!(html.contains(told), "no `{told}`");
+    }
+    // A look at the most important comparison is drawn first.
+    let over_time = html.split_once("Over time").unwrap().1;
+    assert!(over_time.find("metric 999").unwrap() < over_time.find("metric 666").unwrap());
 }

@@ -7,10 +7,13 @@ use windvane_types::experiment::{
 pub use windvane_types::experiment::words::chance;
 
 use crate::chart::cut;
+use crate::listed::names;
 use crate::numbers::{number, p_value, percent, signed, signed_percent};
 
 /// Characters of a name that are shown.
 const NAME_MAX: usize = 48;
+/// Comparisons of a verdict that the headline names.
+const NAMED_MAX: usize = 12;
 
 /// A name without control characters, cut where it is very long.
 pub fn name(text: &str) -> String {
@@ -36,7 +39,7 @@ pub fn headline(document: &Document) -> String {
     let listed = |verdict| {
         let said: Vec<String> =
             of(verdict).map(|found| format!("{} on {}", name(&found.arm), metric(found))).collect();
-        (!said.is_empty()).then(|| said.join(", "))
+        (!said.is_empty()).then(|| names(said, NAMED_MAX))
     };
     let guarded = |verdict: GuardrailVerdict| {
         let said: Vec<String> = document
@@ -45,7 +48,7 @@ pub fn headline(document: &Document) -> String {
             .filter(|found| found.guardrail.as_ref().is_some_and(|guardrail| guardrail.verdict == verdict))
             .map(|found| format!("{} on {}", name(&found.arm), metric(found)))
             .collect();
-        (!said.is_empty()).then(|| format!("Guardrail {}: {}", verdict.as_str(), said.join(", ")))
+        (!said.is_empty()).then(|| format!("Guardrail {}: {}", verdict.as_str(), names(said, NAMED_MAX)))
     };
     let mut parts: Vec<String> = [Verdict::Worse, Verdict::Better, Verdict::Equivalent]
         .into_iter()

@@ -13,6 +13,8 @@ const HEIGHT: f64 = 240.0;
 const MARGIN: f64 = 44.0;
 /// Characters of a label.
 const LABEL_MAX: usize = 30;
+/// Characters of a name that is heard.
+const SAID_MAX: usize = 80;
 
 /// Bars of 0 to 1, each with its interval where it has one.
 pub(super) fn shares(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> Markup {
@@ -44,7 +46,7 @@ pub(super) fn shares(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> M
 
 fn said(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> String {
     let parts: Vec<String> =
-        bars.iter().map(|(name, share, _)| format!("{name} {:.2} %", share * 100.0)).collect();
+        bars.iter().map(|(name, share, _)| format!("{} {:.2} %", cut(name, SAID_MAX), share * 100.0)).collect();
     format!("{title}: {}", parts.join("; "))
 }
 

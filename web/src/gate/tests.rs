@@ -1,7 +1,7 @@
 //! Gates of made-up runs: what a report and its page say, what they never hold.
 
 use windvane_store::findings::gate::Latest;
-use windvane_types::gate::{BatchRates, SkippedRequest, SkippedRequests};
+use windvane_types::gate::{BatchRates, Shown, SkippedRequest, SkippedRequests};
 
 use super::*;
 
@@ -165,4 +165,53 @@ fn a_gate_without_figures_is_shown() {
     let html = gate_page(&latest(""), &document).into_string();
     assert!(html.contains("Not enough is known"), "{html}");
     assert!(!html.contains("NaN") && !html.contains("inf "), "{html}");
+}
+
+#[test]
+fn a_gate_of_thousands_of_checks_and_outputs_stays_below_two_megabytes() {
+    let mut document = document("pass");
+    let check = |i: usize| Check {
+        subject: Some(format!("region=a rather long name of region {i}")),
+        reason: "answers agree in 99 % of requests, and no fewer than 98 % of them had to. ".repeat(10),
+        ..document.checks[0].clone()
+    };
+    let output = |i: usize| Output { output: format!("a rather long name of output {i}"), ..document.agreement.outputs[0].clone() };
+    let first = vec![serde_json::json!(0.123_456_789_012_345); 100];
+    let shown = |i: usize| (format!("input {i}"), Shown { shape: vec![1, 100], first: first.clone() });
+    let deviation = |i: u64| Deviation {
+        request: i,
+        inputs: (0..100).map(shown).collect(),
+        ..document.agreement.worst[0].clone()
+    };
+    let skipped = |i: u64| SkippedRequest { request: i, id: format!("flight {i}"), reason: "has no value. ".repeat(100) };
+    let mut checks: Vec<Check> = (0..3_000).map(check).collect();
+    checks[2_999].verdict = Verdict::Fail;
+    let mut outputs: Vec<Output> = (0..3_000).map(output).collect();
+    outputs[2_999].agree = 0;
+    let worst = (0..40).map(deviation).collect();
+    document.checks = checks;
+    document.agreement.outputs = outputs;
+    document.agreement.worst = worst;
+    document.agreement.segments = vec![document.agreement.segments[0].clone(); 100];
+    document.skipped = SkippedRequests { n: 5_000, share: Some(0.5), first: (0..1_000).map(skipped).collect() };
+    let html = gate_report(&document);
+    assert!(html.len() < 2_000_000, "{}", html.len());
+    for told in [
+        "a rather long name of region 2999",
+        "a rather long name of output 2999",
+        "Shown are 500 of 3,000 checks; the JSON document has all.",
+        "Shown are 500 of 3,000 outputs",
+        "Shown are 20 of 100 segments",
+        "Shown are 20 of 40 requests",
+        "The JSON document has the rest.",
+        "5,000 requests were left out; the first 100 of them:",
+    ] {
+        assert!(html.contains(told), "no `{told}`");
+    }
+    document.verdict = Verdict::Fail;
+    for check in &mut document.checks {
+        check.verdict = Verdict::Fail;
+    }
+    let html = gate_report(&document);
+    assert!(html.contains("agreement, agreement and 2,988 more.") && html.len() < 2_000_000, "{}", html.len());
 }

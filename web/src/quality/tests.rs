@@ -88,3 +88,26 @@ fn every_check_has_words_whatever_was_found() {
     }
     assert_eq!(headline(&[]), "The data are as expected: all 0 checks pass");
 }
+
+#[test]
+fn a_thousand_columns_that_all_fail_stay_below_two_megabytes() {
+    let examples: Vec<serde_json::Value> =
+        (0..5).map(|i| format!("<a value that nobody had expected {i}>").into()).collect();
+    let checks: Vec<Check> = (0..1_000)
+        .flat_map(|i| {
+            let name = format!("a rather long name of column {i}");
+            ["missing_rate", "range", "infinite", "new_categories", "vanished_categories", "cardinality", "type"]
+                .map(|what| check(what, Some(&name), (0.21.into(), serde_json::json!([0.08, 0.12]))))
+        })
+        .map(|found| Check { examples: examples.clone(), ..found })
+        .collect();
+    let html = quality_report(&document(checks));
+    assert!(html.len() < 2_000_000, "{}", html.len());
+    for told in [
+        "7,000 of 7,000 checks fail",
+        "Shown are 1,000 of 7,000 checks; the JSON document has all.",
+        "The document is too large to be kept in this file",
+    ] {
+        assert!(html.contains(told), "no `{told}`");
+    }
+}
