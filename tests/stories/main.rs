@@ -32,6 +32,7 @@ mod performance_losses;
 mod quality;
 mod quality_store;
 mod read_api;
+mod reports;
 mod runtime;
 mod schema;
 mod seeded;
