@@ -1,10 +1,11 @@
 // Every page in a real browser: dark and light, wide and narrow, with and without a script; no errors, no request to another
 // host, no fault that axe-core finds, forms and live updates. Screenshots for people go to .cache/screenshots.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 import { MODEL, OTHER, Service } from "./seed.js";
 
@@ -29,14 +30,21 @@ const PAGES = {
   queries: "/sql",
   query: `/sql/drift_columns?model=${MODEL}&monitor=daily`,
 };
+// The pages whose rows are no table.
+const WITHOUT_TABLE = new Set(["query"]);
+const VERDICTS = { drift: "drift", quality: "fail", performance: "fail", experiment: "better", gate: "worse" };
+// The width of A4 between its margins.
+const PAPER = { width: 718, height: 1_020 };
 const VIEWPORTS = { wide: { width: 1280, height: 860 }, narrow: { width: 390, height: 844 } };
 
 let service;
+let reports;
 let browser;
 
 before(async () => {
   service = await Service.start(BINARY);
   await service.seed();
+  reports = service.reports();
   // The sandbox of Chromium needs rights that a container does not give; pages are ours alone.
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
   if (SHOTS) mkdirSync(SHOTS, { recursive: true });
@@ -47,19 +55,51 @@ after(async () => {
   if (service) assert.equal(await service.stop(), 0, "the service ends in order, live connections or not");
 });
 
-/** A page that collects what must not happen. */
-async function open(options) {
+/** A page that collects what must not happen; it may ask what begins so, the service unless told otherwise. */
+async function open(options, home = () => service.url) {
   const context = await browser.newContext({ timezoneId: "America/New_York", locale: "en-US", ...options });
   const faults = [];
   const page = await context.newPage();
   page.on("console", (message) => { if (message.type() === "error") faults.push(`console: ${message.text()}`); });
   page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
-  page.on("request", (request) => { if (!request.url().startsWith(service.url) && !request.url().startsWith("data:")) faults.push(`request to ${request.url()}`); });
+  page.on("request", (request) => { if (!request.url().startsWith(home()) && !request.url().startsWith("data:")) faults.push(`request to ${request.url()}`); });
   return { page, faults, close: () => context.close() };
 }
 
 async function shot(page, name) {
   if (SHOTS) await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+}
+
+/** No fault that axe-core finds, and nothing beyond the edge of the screen. */
+async function sound(page, what) {
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wider <= 0, `${what} is ${wider} pixels wider than the screen`);
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+  const told = found.violations.map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+  assert.deepEqual(told, [], what);
+}
+
+/** Paper has nothing to click on, and nothing on it is cut or folded away. */
+async function printed(page, name) {
+  await page.emulateMedia({ media: "print", colorScheme: "light" });
+  await page.setViewportSize(PAPER);
+  const faults = await page.evaluate(() => {
+    const seen = (element) => element.getClientRects().length > 0;
+    const called = (element) => `${element.tagName} ${element.getAttribute("class") ?? ""} ${element.textContent.trim().slice(0, 40)}`;
+    const all = (what) => [...document.querySelectorAll(what)].filter(seen);
+    const edge = document.documentElement.clientWidth + 1;
+    return [
+      ...all("form, button, input, select, textarea, nav, .skip, .source").map((element) => `to click on: ${called(element)}`),
+      ...all("main *").filter((element) => element.getBoundingClientRect().right > edge && !element.closest("svg")).map((element) => `cut: ${called(element)}`),
+      ...all("main svg").filter((element) => element.getBoundingClientRect().right > edge).map((element) => `cut: ${called(element)}`),
+      ...all("details").filter((element) => !element.querySelector("form") && [...element.children].slice(1).some((child) => child.getBoundingClientRect().height === 0)).map((element) => `folded: ${called(element)}`),
+    ].slice(0, 8);
+  });
+  assert.deepEqual(faults, [], `${name} on paper`);
+  const pdf = await page.pdf({ format: "A4", path: SHOTS && join(SHOTS, `${name}.pdf`) });
+  assert.equal(pdf.subarray(0, 5).toString(), "%PDF-", name);
+  assert.ok(pdf.toString("latin1").match(/\/Type\s*\/Page\b/g).length >= 1, `${name} has pages`);
 }
 
 for (const colorScheme of ["light", "dark"]) {
@@ -69,19 +109,42 @@ for (const colorScheme of ["light", "dark"]) {
       for (const [name, path] of Object.entries(PAGES)) {
         const answer = await page.goto(service.url + path, { waitUntil: "load" });
         assert.equal(answer.status(), 200, path);
-        const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        assert.ok(wider <= 0, `${path} is ${wider} pixels wider than the screen`);
-        await page.evaluate(AXE);
-        const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
-        const told = found.violations.map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
-        assert.deepEqual(told, [], `${path} in ${colorScheme}, ${size}`);
+        await sound(page, `${path} in ${colorScheme}, ${size}`);
         await shot(page, `${name}-${colorScheme}-${size}`);
       }
       assert.deepEqual(faults, []);
       await close();
     });
+
+    test(`every report is sound in ${colorScheme}, ${size}`, async () => {
+      for (const [name, path] of Object.entries(reports)) {
+        const file = pathToFileURL(path).href;
+        const { page, faults, close } = await open({ colorScheme, viewport }, () => file);
+        await page.goto(file);
+        assert.ok(statSync(path).size < 2_000_000, `${name} has ${statSync(path).size} bytes`);
+        assert.ok(await page.locator(`.answer.${VERDICTS[name]}`).isVisible(), `${name} says what it found`);
+        await sound(page, `the report of ${name} in ${colorScheme}, ${size}`);
+        await shot(page, `report-${name}-${colorScheme}-${size}`);
+        assert.deepEqual(faults, [], name);
+        await close();
+      }
+    });
   }
 }
+
+test("every page and every report prints", async () => {
+  const { page, faults, close } = await open({ colorScheme: "dark" }, () => "");
+  for (const [name, path] of Object.entries(PAGES)) {
+    await page.goto(service.url + path);
+    await printed(page, name);
+  }
+  for (const [name, path] of Object.entries(reports)) {
+    await page.goto(pathToFileURL(path).href);
+    await printed(page, `report-${name}`);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
 
 test("a model's page tells what each kind of monitor found", async () => {
   const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
@@ -96,7 +159,28 @@ test("a model's page tells what each kind of monitor found", async () => {
   await close();
 });
 
-test("pages read without a script", async () => {
+for (const [size, viewport] of Object.entries(VIEWPORTS)) {
+  test(`every page reads without a script, ${size}`, async () => {
+    const { page, faults, close } = await open({ javaScriptEnabled: false, viewport });
+    for (const [name, path] of Object.entries(PAGES)) {
+      const answer = await page.goto(service.url + path);
+      assert.equal(answer.status(), 200, path);
+      const shown = await page.evaluate(() => {
+        const main = document.querySelector("main");
+        const rows = [...main.querySelectorAll("tbody tr")].filter((row) => row.innerText.trim().length > 0);
+        return { text: main.innerText.trim().length, rows: rows.length, wider: document.documentElement.scrollWidth - document.documentElement.clientWidth };
+      });
+      assert.ok(shown.text > 100, `${path} says nothing`);
+      assert.ok(shown.rows > 0 || WITHOUT_TABLE.has(name), `${path} has no rows`);
+      assert.ok(shown.wider <= 0, `${path} is ${shown.wider} pixels wider than the screen`);
+      for (const part of await page.locator("[data-zone]").all()) assert.equal(await part.innerText(), "UTC", path);
+    }
+    assert.deepEqual(faults, []);
+    await close();
+  });
+}
+
+test("what is chosen without a script is shown", async () => {
   const { page, faults, close } = await open({ javaScriptEnabled: false, viewport: VIEWPORTS.wide });
   await page.goto(`${service.url}/models/${MODEL}`);
   assert.match(await page.locator("main").innerText(), /What changed lately/);
@@ -176,6 +260,38 @@ test("what comes in is seen without a reload", async () => {
   await page.locator("main[data-revision]").waitFor({ timeout: PATIENCE_MS });
   await service.send("predictions", [{ model: "newcomer", version: "1", ts: "2026-01-30T12:00:00Z", prediction: { score: 0.5 } }]);
   await page.getByRole("link", { name: "newcomer" }).waitFor({ timeout: PATIENCE_MS });
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+/** A page that is open and listening, and that can tell whether it was loaded again. */
+async function listening(path) {
+  const opened = await open({ viewport: VIEWPORTS.wide });
+  await opened.page.goto(service.url + path);
+  await opened.page.locator("#live[data-state=on]").waitFor({ timeout: PATIENCE_MS });
+  await opened.page.locator("main[data-revision]").waitFor({ timeout: PATIENCE_MS });
+  await opened.page.evaluate(() => { window.same = true; });
+  return { ...opened, same: () => opened.page.evaluate(() => window.same === true) };
+}
+
+test("a model's page shows a new version without a reload", async () => {
+  const { page, faults, close, same } = await listening(PAGES.model);
+  const version = page.locator("select[name=version] option", { hasText: "9-canary" });
+  assert.equal(await version.count(), 0);
+  await service.send("predictions", [{ model: MODEL, version: "9-canary", ts: "2026-01-30T12:00:00Z", prediction: { score: 0.5 } }]);
+  await version.waitFor({ state: "attached", timeout: PATIENCE_MS });
+  assert.ok(await same(), "the page was not loaded again");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a new alert is seen without a reload", async () => {
+  const { page, faults, close, same } = await listening("/alerts");
+  const alert = page.getByRole("row", { name: "sleeper has timed out" }).first();
+  assert.equal(await alert.count(), 0);
+  await service.send("predictions", [{ model: "sleeper", version: "1", ts: "2026-01-30T12:00:00Z", status: "timeout", prediction: { score: 0.5 } }]);
+  await alert.waitFor({ timeout: PATIENCE_MS });
+  assert.ok(await same(), "the page was not loaded again");
   assert.deepEqual(faults, []);
   await close();
 });

@@ -1,6 +1,6 @@
 // A service with something of everything in it: models in versions, outcomes, monitors of every kind that have looked, an experiment.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -140,6 +140,19 @@ function outcomes() {
   }));
 }
 
+/** The flights of some days with what became of them, as a file: of the later days warmer, and with scores that say less. */
+function table(days) {
+  const random = generator(13);
+  const names = ["temp", "distance", "wind_speed", "humidity", "carrier"];
+  const of = new Set(days);
+  const rows = predictions().filter((row) => row.model === MODEL && of.has(Number(row.event_id.slice(1).split("-")[0]))).map((row) => {
+    const said = row.prediction.score;
+    const label = random() < (days[0] >= 22 ? 0.5 : said) ? "late" : "on_time";
+    return [...names.map((name) => row.features[name] ?? ""), row.tags.region, said, label].join(",");
+  });
+  return `${[...names, "region", "score", "label"].join(",")}\n${rows.join("\n")}\n`;
+}
+
 function experiment() {
   const random = generator(11);
   const exposures = [];
@@ -215,14 +228,35 @@ export class Service {
   }
 
   /** Records a gate of the flights' champion against one of the other models, whatever it says. */
-  gate(candidate) {
+  gate(candidate, ...more) {
     const model = (name) => join(DATA, "models", `${name}.onnx`);
     const words = ["shadow", "run", "--champion", model("champion"), "--candidate", model(candidate), "--traffic", join(DATA, "flights.parquet")];
     try {
-      this.run(...words, "--sample", "300", "--record", candidate);
+      this.run(...words, "--sample", "300", "--record", candidate, ...more);
     } catch (ended) {
       if (![1, 2].includes(ended.status)) throw ended;
     }
+  }
+
+  /** Writes a report of each kind, and says where it is. */
+  reports() {
+    const folder = join(this.folder, "reports");
+    mkdirSync(folder);
+    const to = (name) => join(folder, `${name}.html`);
+    const days = (from, until) => Array.from({ length: until - from }, (_, i) => from + i);
+    const sides = [["reference", days(0, 16)], ["current", days(22, DAYS)]].map(([name, of]) => {
+      const path = join(folder, `${name}.csv`);
+      writeFileSync(path, table(of));
+      return path;
+    });
+    const files = (command, ...words) => execFileSync(this.binary, ["--log", "error", command, ...sides, ...words, "--report", to(command)], { stdio: ["ignore", "ignore", "inherit"] });
+    files("drift", "--segment-by", "region");
+    files("quality");
+    files("performance", "--task", "binary", "--target", "label", "--positive", "late", "--score", "score", "--segment-by", "region");
+    this.run("experiment", "checkout", "--no-record", "--report", to("experiment"));
+    this.gate("broken", "--report", join(folder, "gate"));
+    const names = ["drift", "quality", "performance", "experiment"];
+    return { ...Object.fromEntries(names.map((name) => [name, to(name)])), gate: join(folder, "gate", "gate.html") };
   }
 
   async stop() {

@@ -100,7 +100,7 @@ fn verdict(column: &Column) -> Markup {
 fn table(sorted: &[&Column]) -> Markup {
     let every = sorted.iter().map(|column| column.methods.len()).sum::<usize>() <= LISTED_MAX;
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Columns and methods" {
             table {
                 thead {
                     tr {

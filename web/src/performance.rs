@@ -168,9 +168,9 @@ pub fn usual(ends: Option<[Option<f64>; 2]>) -> String {
 
 fn table(document: &Document, name: &str, listed: usize) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Chunks" {
             table {
-                thead { tr { th scope="col" { "chunk" } th.number scope="col" { "rows" } th.number scope="col" { "labelled" } th.number scope="col" { "realised" } th.number scope="col" { "interval" } th.number scope="col" { "estimated" } th.number scope="col" { "usual" } th scope="col" { "" } } }
+                thead { tr { th scope="col" { "chunk" } th.number scope="col" { "rows" } th.number scope="col" { "labelled" } th.number scope="col" { "realised" } th.number scope="col" { "interval" } th.number scope="col" { "estimated" } th.number scope="col" { "usual" } th scope="col" { "said" } } }
                 tbody {
                     @for chunk in document.chunks.iter().take(listed) {
                         @if let Some(metric) = of(chunk, name) {
@@ -193,7 +193,7 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
 fn calibration(bins: &[CalibrationBin]) -> Markup {
     html! {
         p.quiet { "Where scores say what happens, the mean score and the observed share are the same." }
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Calibration" {
             table.narrow {
                 thead { tr { th scope="col" { "scores" } th.number scope="col" { "rows" } th.number scope="col" { "mean score" } th.number scope="col" { "observed" } } }
                 tbody {
@@ -210,7 +210,7 @@ fn calibration(bins: &[CalibrationBin]) -> Markup {
 pub fn weakest(weakest: &WeakestSegments) -> Markup {
     html! {
         p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (optional(weakest.overall)) ", of " (thousands(weakest.looked_at)) " segments looked at." }
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label="Weakest segments" {
             table.narrow {
                 thead { tr { th scope="col" { "segment" } th.number scope="col" { "rows" } th.number scope="col" { "loss" } th.number scope="col" { "elsewhere" } th.number scope="col" { "p, corrected" } } }
                 tbody {
