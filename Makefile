@@ -66,7 +66,13 @@ test: fmt lint doc unit ## Everything that CI runs
 # One after another: much of this is waiting, so that it fits beside the stories.
 .PHONY: outside
 outside:
-	@$(MAKE) --no-print-directory --jobs=1 clients otlp openapi sdk golden
+	@$(MAKE) --no-print-directory --jobs=1 clients otlp openapi sdk golden deploy-lint pages
+
+# Where Chromium is not there and cannot be installed, all else is still checked; `make browser` by itself fails with 69.
+.PHONY: pages
+pages: runtime
+	@tests/browser/run.sh target/debug/windvane || { code=$$?; [ $$code = 69 ] || exit $$code; \
+	  echo "make: there is no Chromium and none can be installed; the pages were not looked at" >&2; }
 
 .PHONY: fmt
 fmt: tools
