@@ -7,7 +7,8 @@ Starts a service over a new folder, fills its tables through the engine, asks ea
 many rows behind it again and again, one request at a time over one connection, and prints median, 95th and 99th percentile, how
 much processor time service and engine took for one request, and how large the answer is. `/healthz`, which reads nothing, is the bare
 loopback request; the engine's reading of one column of all rows tells a slow page from a busy machine. Only the first block of
-predictions is computed; the others are copies under other ids and times, which is ten times as fast.
+predictions is computed; the others are copies under other ids and times, which is ten times as fast. Monitors of each kind have ten
+windows, an experiment ten looks, a gate one run, and alerts have come and gone.
 
 Exits with 1 where a page's 95th percentile is above the budget (100 ms).
 """
@@ -37,7 +38,44 @@ model = "m0"
 reference = "previous"
 window = "1d"
 enabled = false
+[monitors.data]
+kind = "quality"
+model = "m0"
+reference = "previous"
+window = "1d"
+enabled = false
+[monitors.answers]
+kind = "performance"
+model = "m0"
+task = "binary"
+positive = "late"
+reference = "previous"
+window = "1d"
+enabled = false
+[monitors.speed]
+kind = "latency"
+model = "m0"
+reference = "previous"
+window = "1d"
+slo = ["99%:5ms"]
+enabled = false
+[monitors.groups]
+kind = "fairness"
+model = "m0"
+window = "1d"
+segment_by = ["c0"]
+positive = "late"
+enabled = false
+[experiments.checkout]
+control = "A"
+window = "2d"
+[experiments.checkout.metrics.revenue]
+[experiments.checkout.metrics.bought]
+type = "proportion"
 """
+MONITORS = ("daily", "data", "answers", "speed", "groups")
+LOOKS = 10
+DATA = Path(__file__).resolve().parents[2] / "data"
 # Ten models in two versions over 30 days; 20 numeric and 5 categorical features. This is the first tenth, three days of it.
 PREDICTIONS = """
 INSERT INTO windvane.predictions (event_id, ts, ingested_at, model, version, environment, unit_id, num, cat, kind, score, latency_us, status)
@@ -57,7 +95,7 @@ WHERE position(event_id, '-') = 0
 """
 OUTCOMES = """
 INSERT INTO windvane.outcomes (model, event_id, ts, ingested_at, label)
-SELECT concat('m', toString(number % 10)), toString(number), fromUnixTimestamp64Micro(1767225600000000 + toInt64(number * {step}), 'UTC'), now64(6), 'late'
+SELECT concat('m', toString(number % 10)), toString(number), fromUnixTimestamp64Micro(1767225600000000 + toInt64(number * {step}), 'UTC'), now64(6), if(cityHash64(number) % 1000 > cityHash64(number, 2) % 1000, 'late', 'on_time')
 FROM numbers({count})
 """
 # The outcomes of the copies.
@@ -66,6 +104,27 @@ INSERT INTO windvane.outcomes (model, event_id, ts, ingested_at, label)
 SELECT model, concat(toString(nth), '-', event_id), ts + toIntervalMicrosecond(nth * {later}), ingested_at, label
 FROM windvane.outcomes ARRAY JOIN range(1, {copies}) AS nth
 """
+# What else pages show: ten windows of attributions, an experiment of three arms, alerts that fired and went.
+OTHERS = ("""
+INSERT INTO windvane.attribution_findings (run_id, computed_at, model, monitor, reference_kind, window_start, window_end, granularity, column_name, method,
+       statistic, ci_low, ci_high, reference_statistic, threshold, place, reference_place, n_reference, n_current, verdict)
+SELECT concat('a', toString(day)), now64(6), 'm0', 'ranking', 'previous', toDateTime64('2026-01-20', 6, 'UTC') + toIntervalDay(day), toDateTime64('2026-01-21', 6, 'UTC') + toIntervalDay(day),
+       '1d', if(feature = 0, '', concat('f', toString(feature))), if(feature = 0, 'ndcg', 'importance'), 1 / (1 + feature), if(feature = 0, 0.95, NULL), if(feature = 0, 1, NULL),
+       1 / (1 + feature), if(feature = 0, 0.9, NULL), feature, feature, 30000, 30000, if(feature = 0, 'no_drift', '')
+FROM (SELECT intDiv(number, 21) AS day, number % 21 AS feature FROM numbers(210))
+""", """
+INSERT INTO windvane.exposures (experiment, unit_id, arm, ts, event_id, ingested_at)
+SELECT 'checkout', concat('u', toString(number)), ['A', 'B', 'C'][number % 3 + 1], toDateTime64('2026-01-05', 6, 'UTC') + toIntervalSecond(number * 40), toString(number), now64(6) FROM numbers(20000)
+""", """
+INSERT INTO windvane.measurements (unit_id, metric, value, ts, event_id, ingested_at)
+SELECT concat('u', toString(intDiv(number, 2))), if(number % 2 = 0, 'revenue', 'bought'), if(number % 2 = 0, 20 + cityHash64(number) % 100 / 10, cityHash64(number) % 10 < 4),
+       toDateTime64('2026-01-05', 6, 'UTC') + toIntervalSecond(intDiv(number, 2) * 40 + 3600), toString(number), now64(6) FROM numbers(40000)
+""", """
+INSERT INTO windvane.alert_events (at, rule, fingerprint, from_state, to_state, reason, severity, model, labels, value, summary, holder)
+SELECT toDateTime64('2026-01-20', 6, 'UTC') + toIntervalHour(number), 'FeatureDrift', concat('p', toString(number % 20)), if(intDiv(number, 20) % 2 = 0, 'inactive', 'firing'),
+       if(intDiv(number, 20) % 2 = 0, 'firing', 'resolved'), 'condition', 'warning', 'm0', CAST((['model', 'column'], ['m0', concat('f', toString(number % 20))]), 'Map(String, String)'), 2.5,
+       'f drifts', 'bench' FROM numbers(240)
+""")
 # Each page, then each route of the read API that has many rows behind it.
 PAGES = {
     "fleet": "/",
@@ -77,7 +136,9 @@ PAGES = {
     "model, a year": "/models/m0?range=1y",
     "feature": "/models/m0/features/f0",
     "experiments": "/experiments",
+    "experiment": "/experiments/checkout",
     "gates": "/gates",
+    "gate": "/gates/candidate",
     "alerts": "/alerts",
     "pipeline": "/pipeline",
     "settings": "/settings",
@@ -155,8 +216,21 @@ def fill(engine, windvane, folder, predictions):
     engine.run(OUTCOMES.format(step=step, count=count // 2))
     engine.run(COPY_OUTCOMES.format(copies=copies, later=later))
     config = str(folder / "windvane.toml")
-    command = [windvane, "--log", "error", "monitor", "backfill", "daily", "--from", "2026-01-20", "--to", "2026-01-30", "--config", config]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    def windvane_does(*words, accepted=(0,)):
+        ended = subprocess.run([windvane, "--log", "error", *words, "--config", config], stdout=subprocess.DEVNULL).returncode
+        if ended not in accepted:
+            raise SystemExit(f"windvane {' '.join(words)} ends with {ended}")
+
+    for statement in OTHERS:
+        engine.run(statement)
+    for monitor in MONITORS:
+        windvane_does("monitor", "backfill", monitor, "--from", "2026-01-20", "--to", "2026-01-30")
+    for _ in range(LOOKS):
+        windvane_does("experiment", "checkout")
+    champion, candidate = (str(DATA / "models" / f"{name}.onnx") for name in ("champion", "candidate"))
+    windvane_does("shadow", "run", "--champion", champion, "--candidate", candidate, "--traffic", str(DATA / "flights.parquet"),
+                  "--sample", "300", "--record", "candidate", accepted=(0, 1, 2))
 
 
 def main():
