@@ -42,7 +42,8 @@ fn a_million_rows_make_reports_below_two_megabytes() {
 
     let ran = drift(&reference, &current, &to);
     assert_eq!((ran.code, &ran.document()["verdict"]), (0, &"drift".into()), "{}", ran.stderr);
-    let parts = ["Drift in 1 of 4 columns", ">1,000,000<", "<h3>delay</h3>", "delay ↑: mean", "id=\"document\">"];
+    let parts =
+        ["Drift in 1 of 4 columns", ">1,000,000<", "<h3>delay</h3>", "delay ↑: mean", "id=\"document\">"];
     assert_eq!(faults(&report, &parts), Vec::<String>::new());
 
     let roles = ["--task", "binary", "--target", "y", "--score", "p"];

@@ -88,7 +88,10 @@ impl Sources {
     fn of(name: &str, points: &[Point]) -> Self {
         let json = address::experiment_document(name);
         let asked = |looks: usize| {
-            Asked::from([("experiment", name.to_owned()), ("looks", looks.clamp(1, VIEW_LOOKS_MAX).to_string())])
+            Asked::from([
+                ("experiment", name.to_owned()),
+                ("looks", looks.clamp(1, VIEW_LOOKS_MAX).to_string()),
+            ])
         };
         let looks: BTreeSet<i64> = points.iter().map(|point| point.as_of_us).collect();
         let from = |source: Markup| html! { p.from { (source) } };

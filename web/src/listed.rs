@@ -40,11 +40,16 @@ mod tests {
     #[test]
     fn a_short_list_stays_in_its_order_and_a_long_one_begins_with_what_matters() {
         let items = [3, 1, 2, 1];
-        let shown = |most| most_important(&items, most, |item| *item).into_iter().copied().collect::<Vec<i32>>();
+        let shown =
+            |most| most_important(&items, most, |item| *item).into_iter().copied().collect::<Vec<i32>>();
         assert_eq!(shown(4), [3, 1, 2, 1]);
         assert_eq!(shown(3), [1, 1, 2]);
         assert_eq!(rest(4, 4, "checks").into_string(), "");
-        assert!(rest(3, 4_000, "checks").into_string().contains("Shown are 3 of 4,000 checks; the JSON document has all."));
+        assert!(
+            rest(3, 4_000, "checks")
+                .into_string()
+                .contains("Shown are 3 of 4,000 checks; the JSON document has all.")
+        );
     }
 
     #[test]

@@ -315,6 +315,9 @@ mod tests {
         let html = performance_report(&long);
         assert!(html.len() < 2_000_000, "{}", html.len());
         assert!(html.contains("aria-label=\"metric_11: realised 0.8 at last"), "the newest chunk is drawn");
-        assert!(html.contains("The first 125 of 1,000 chunks; the JSON document has all."), "tables say what they leave out");
+        assert!(
+            html.contains("The first 125 of 1,000 chunks; the JSON document has all."),
+            "tables say what they leave out"
+        );
     }
 }

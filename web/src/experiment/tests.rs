@@ -227,7 +227,11 @@ fn thousands_of_comparisons_and_looks_stay_below_two_megabytes() {
     let looks: Vec<Point> = document.comparisons[2_000..]
         .iter()
         .flat_map(|found| {
-            (0..100).map(move |day| Point { metric: found.metric.clone(), arm: found.arm.clone(), ..point(day, 0.1) })
+            (0..100).map(move |day| Point {
+                metric: found.metric.clone(),
+                arm: found.arm.clone(),
+                ..point(day, 0.1)
+            })
         })
         .collect();
     let html = experiment_report(&document, &looks);

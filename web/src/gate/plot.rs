@@ -45,8 +45,10 @@ pub(super) fn shares(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> M
 }
 
 fn said(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> String {
-    let parts: Vec<String> =
-        bars.iter().map(|(name, share, _)| format!("{} {:.2} %", cut(name, SAID_MAX), share * 100.0)).collect();
+    let parts: Vec<String> = bars
+        .iter()
+        .map(|(name, share, _)| format!("{} {:.2} %", cut(name, SAID_MAX), share * 100.0))
+        .collect();
     format!("{title}: {}", parts.join("; "))
 }
 

@@ -175,7 +175,10 @@ fn a_gate_of_thousands_of_checks_and_outputs_stays_below_two_megabytes() {
         reason: "answers agree in 99 % of requests, and no fewer than 98 % of them had to. ".repeat(10),
         ..document.checks[0].clone()
     };
-    let output = |i: usize| Output { output: format!("a rather long name of output {i}"), ..document.agreement.outputs[0].clone() };
+    let output = |i: usize| Output {
+        output: format!("a rather long name of output {i}"),
+        ..document.agreement.outputs[0].clone()
+    };
     let first = vec![serde_json::json!(0.123_456_789_012_345); 100];
     let shown = |i: usize| (format!("input {i}"), Shown { shape: vec![1, 100], first: first.clone() });
     let deviation = |i: u64| Deviation {
@@ -183,7 +186,11 @@ fn a_gate_of_thousands_of_checks_and_outputs_stays_below_two_megabytes() {
         inputs: (0..100).map(shown).collect(),
         ..document.agreement.worst[0].clone()
     };
-    let skipped = |i: u64| SkippedRequest { request: i, id: format!("flight {i}"), reason: "has no value. ".repeat(100) };
+    let skipped = |i: u64| SkippedRequest {
+        request: i,
+        id: format!("flight {i}"),
+        reason: "has no value. ".repeat(100),
+    };
     let mut checks: Vec<Check> = (0..3_000).map(check).collect();
     checks[2_999].verdict = Verdict::Fail;
     let mut outputs: Vec<Output> = (0..3_000).map(output).collect();
@@ -193,7 +200,8 @@ fn a_gate_of_thousands_of_checks_and_outputs_stays_below_two_megabytes() {
     document.agreement.outputs = outputs;
     document.agreement.worst = worst;
     document.agreement.segments = vec![document.agreement.segments[0].clone(); 100];
-    document.skipped = SkippedRequests { n: 5_000, share: Some(0.5), first: (0..1_000).map(skipped).collect() };
+    document.skipped =
+        SkippedRequests { n: 5_000, share: Some(0.5), first: (0..1_000).map(skipped).collect() };
     let html = gate_report(&document);
     assert!(html.len() < 2_000_000, "{}", html.len());
     for told in [
@@ -213,5 +221,9 @@ fn a_gate_of_thousands_of_checks_and_outputs_stays_below_two_megabytes() {
         check.verdict = Verdict::Fail;
     }
     let html = gate_report(&document);
-    assert!(html.contains("agreement, agreement and 2,988 more.") && html.len() < 2_000_000, "{}", html.len());
+    assert!(
+        html.contains("agreement, agreement and 2,988 more.") && html.len() < 2_000_000,
+        "{}",
+        html.len()
+    );
 }

@@ -96,8 +96,16 @@ fn a_thousand_columns_that_all_fail_stay_below_two_megabytes() {
     let checks: Vec<Check> = (0..1_000)
         .flat_map(|i| {
             let name = format!("a rather long name of column {i}");
-            ["missing_rate", "range", "infinite", "new_categories", "vanished_categories", "cardinality", "type"]
-                .map(|what| check(what, Some(&name), (0.21.into(), serde_json::json!([0.08, 0.12]))))
+            [
+                "missing_rate",
+                "range",
+                "infinite",
+                "new_categories",
+                "vanished_categories",
+                "cardinality",
+                "type",
+            ]
+            .map(|what| check(what, Some(&name), (0.21.into(), serde_json::json!([0.08, 0.12]))))
         })
         .map(|found| Check { examples: examples.clone(), ..found })
         .collect();
