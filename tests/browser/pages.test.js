@@ -90,7 +90,7 @@ async function printed(page, name) {
     const all = (what) => [...document.querySelectorAll(what)].filter(seen);
     const edge = document.documentElement.clientWidth + 1;
     return [
-      ...all("form, button, input, select, textarea, nav, .skip, .source").map((element) => `to click on: ${called(element)}`),
+      ...all("form, button, input, select, textarea, nav, .skip, .source, .sources").map((element) => `to click on: ${called(element)}`),
       ...all("main *").filter((element) => element.getBoundingClientRect().right > edge && !element.closest("svg")).map((element) => `cut: ${called(element)}`),
       ...all("main svg").filter((element) => element.getBoundingClientRect().right > edge).map((element) => `cut: ${called(element)}`),
       ...all("details").filter((element) => !element.querySelector("form") && [...element.children].slice(1).some((child) => child.getBoundingClientRect().height === 0)).map((element) => `folded: ${called(element)}`),

@@ -84,6 +84,6 @@ fn changes_are_listed_and_drawn_and_lead_only_to_the_web() {
         ],
     );
     assert_eq!(html.matches("class=\"state ").count(), 2, "pending and firing have a bar each");
-    assert!(html.contains("firing, 2026-03-01T10:00:00Z to 2026-03-01T11:00:00Z"), "{html}");
+    assert!(html.contains("firing, 2026-03-01 10:00 UTC to 2026-03-01 11:00 UTC"), "{html}");
     assert!(!html.contains("javascript:"), "{html}");
 }

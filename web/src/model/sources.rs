@@ -55,7 +55,7 @@ pub fn lately(model: &Model) -> Markup {
     parts.push(("traffic", read::traffic_of(model.range), model.bucketed.clone()));
     parts.push(("latency", read::latency_of(model.range), model.bucketed.clone()));
     parts.push(("notes of monitors", &RECORDED, of(model)));
-    html! { details { summary { "Where this comes from" } p { (statements(&parts)) } } }
+    html! { details.sources { summary { "Where this comes from" } p { (statements(&parts)) } } }
 }
 
 fn of(model: &Model) -> Asked {
