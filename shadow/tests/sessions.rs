@@ -27,26 +27,8 @@ struct GoldenOutputs {
     probabilities: Vec<[Option<f32>; 2]>,
 }
 
-/// The file that `ORT_DYLIB_PATH` names, else the processor's build installed under `WINDVANE_RUNTIME_DIR`.
-fn library() -> PathBuf {
-    if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty()) {
-        return named.into();
-    }
-    let entries =
-        |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let dir = std::env::var_os("WINDVANE_RUNTIME_DIR").map(PathBuf::from).unwrap_or_default();
-    let installed = entries(&dir)
-        .filter(|folder| name(folder).starts_with("onnxruntime-") && !name(folder).contains("gpu"))
-        .flat_map(|folder| entries(&folder).collect::<Vec<_>>())
-        .find(|file| name(file).starts_with("libonnxruntime.so"));
-    installed.expect(
-        "libonnxruntime.so is named by ORT_DYLIB_PATH or installed under WINDVANE_RUNTIME_DIR (`make runtime`)",
-    )
-}
-
 fn runtime() -> Runtime {
-    Runtime::load(&library()).unwrap()
+    Runtime::load(&windvane_kit::onnxruntime()).unwrap()
 }
 
 fn root() -> PathBuf {

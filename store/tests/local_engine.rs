@@ -7,9 +7,6 @@ use windvane_store::local::FileFormat;
 use windvane_store::populations::{self, CategoryColumn, CategoryRow, Pair, SegmentKeys};
 use windvane_store::{LocalEngine, Real};
 
-#[path = "support/library.rs"]
-mod library;
-
 #[derive(Debug, Deserialize)]
 struct Row {
     id: u64,
@@ -27,7 +24,7 @@ fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     writeln!(file, "3,-inf,3,d\n4,0.30000000000000004,4,e").unwrap();
     drop(file);
 
-    let engine = LocalEngine::open(&library::libchdb(), 1 << 30).unwrap();
+    let engine = LocalEngine::open(&windvane_kit::libchdb(), 1 << 30).unwrap();
     let source = engine.source(&path, FileFormat::of_path(&path).unwrap()).unwrap();
     let sql = format!(
         "SELECT toUInt64(id) AS id, toFloat64(x) AS x, toNullable(missing) AS missing, name FROM {source}"

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::documents::object;
+use super::documents::{SILENCE, object};
 
 /// The body of a request, where one is taken.
 pub fn body(method: &str, path: &str) -> Option<Value> {
@@ -31,15 +31,7 @@ pub fn body(method: &str, path: &str) -> Option<Value> {
 pub fn at(method: &str, path: &str) -> Option<Value> {
     match (method, path) {
         ("post", "/api/v1/silences") | ("delete", "/api/v1/silences/{id}") => {
-            let mut shown = object(&[
-                ("id", "string"),
-                ("state", "string"),
-                ("matchers", "array"),
-                ("starts_at", "string"),
-                ("ends_at", "string"),
-                ("created_by", "string"),
-                ("comment", "string"),
-            ]);
+            let mut shown = object(SILENCE);
             shown["properties"]["state"]["enum"] = json!(["pending", "active", "expired"]);
             shown["properties"]["matchers"]["items"] = json!({"type": "string"});
             Some(shown)

@@ -32,6 +32,17 @@ const RUN: &[Field] = &[
     ("granularity", "string"),
 ];
 
+/// A silence.
+pub const SILENCE: &[Field] = &[
+    ("id", "string"),
+    ("state", "string"),
+    ("matchers", "array"),
+    ("starts_at", "string"),
+    ("ends_at", "string"),
+    ("created_by", "string"),
+    ("comment", "string"),
+];
+
 const fn list(
     path: &'static str,
     schema: &'static str,
@@ -212,20 +223,7 @@ const LISTS: &[List] = &[
             ("link", "string?"),
         ],
     ),
-    list(
-        "/api/v1/silences",
-        "windvane.silences/1",
-        "silences",
-        &[
-            ("id", "string"),
-            ("state", "string"),
-            ("matchers", "array"),
-            ("starts_at", "string"),
-            ("ends_at", "string"),
-            ("created_by", "string"),
-            ("comment", "string"),
-        ],
-    ),
+    list("/api/v1/silences", "windvane.silences/1", "silences", SILENCE),
     list(
         "/api/v1/monitors",
         "windvane.monitors/1",

@@ -9,7 +9,5 @@ mod answers;
 mod attacks;
 mod checklist;
 mod crate_clickhouse;
-#[path = "../support/library.rs"]
-mod library;
 mod service;
 mod spares;

@@ -27,7 +27,7 @@ pub enum User {
 pub fn service() -> &'static Service {
     static SERVICE: OnceLock<Service> = OnceLock::new();
     SERVICE.get_or_init(|| {
-        let library = Library::open(&crate::library::libchdb()).unwrap();
+        let library = Library::open(&windvane_kit::libchdb()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::open(library, &EngineOptions::new(folder.path())).unwrap();
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);

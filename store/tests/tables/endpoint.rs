@@ -24,7 +24,7 @@ pub struct Running {
 impl Running {
     /// Without any table.
     pub async fn empty() -> Self {
-        let library = Library::open(&crate::library::libchdb()).unwrap();
+        let library = Library::open(&windvane_kit::libchdb()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let engine: Arc<Engine> = Engine::open(library, &EngineOptions::new(folder.path())).unwrap();
         let endpoint =

@@ -6,8 +6,6 @@ mod endpoint;
 mod findings;
 mod inserts;
 mod leases;
-#[path = "../support/library.rs"]
-mod library;
 mod migrations;
 mod populations;
 mod projections;

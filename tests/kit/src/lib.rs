@@ -1,8 +1,9 @@
-//! What the stories need: a running service, its engine, real clients, deadlines instead of sleeps.
+//! What tests need: a running service, its engine, real clients, deadlines instead of sleeps.
 
 mod accounting;
 mod deadline;
 mod engine;
+mod library;
 mod process;
 mod service;
 mod template;
@@ -10,5 +11,6 @@ mod template;
 pub use accounting::nothing_is_lost;
 pub use deadline::{eventually, eventually_async};
 pub use engine::Engine;
+pub use library::{libchdb, onnxruntime};
 pub use process::LoggedProcess;
 pub use service::Service;

@@ -1,8 +1,6 @@
 //! The flights of April to December, answered by both models and dealt out by aeroplane: each flight is answered by the model
 //! of its aeroplane's arm, and what it was worth becomes known when it lands.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 use windvane_shadow::{Batch, Element, Runtime, Session, Values};
 use windvane_types::assignment::{Assigner, Assignment, Definition, WeightedArm};
@@ -28,7 +26,7 @@ pub struct Events {
 /// Replays the flights with an aeroplane and an outcome.
 pub fn replay() -> Events {
     let flights = Flights::load().unwrap();
-    let runtime = Runtime::load(&library()).unwrap();
+    let runtime = Runtime::load(&windvane_kit::onnxruntime()).unwrap();
     let scores = MODELS.map(|model| scores(&runtime, model, &flights));
     let versions = assigner("versions", MODELS);
     let halves = assigner("halves", ["A", "B"]);
@@ -105,21 +103,4 @@ fn arm<'a>(assigner: &'a Assigner, unit: &str) -> &'a str {
         Assignment::Arm(arm) => arm,
         other => panic!("{unit}: {other:?}"),
     }
-}
-
-/// The file that `ORT_DYLIB_PATH` names, else the processor's build installed under `WINDVANE_RUNTIME_DIR`.
-fn library() -> PathBuf {
-    if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty()) {
-        return named.into();
-    }
-    let dir =
-        std::env::var_os("WINDVANE_RUNTIME_DIR").expect("`make runtime` names the folder of the runtimes");
-    let entries =
-        |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    entries(dir.into())
-        .filter(|folder| name(folder).starts_with("onnxruntime-") && !name(folder).contains("gpu"))
-        .flat_map(entries)
-        .find(|file| name(file).starts_with("libonnxruntime.so"))
-        .expect("libonnxruntime.so is installed under WINDVANE_RUNTIME_DIR (`make runtime`)")
 }

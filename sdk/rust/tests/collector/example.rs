@@ -1,6 +1,6 @@
 //! The example, in a process of its own on the real ONNX Runtime: the file that `ORT_DYLIB_PATH` names or that `make runtime` installed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -8,24 +8,6 @@ use serde_json::Value;
 use super::server::Collector;
 
 const ROWS: u8 = 100;
-
-/// The file that `ORT_DYLIB_PATH` names, else the processor's build installed under `WINDVANE_RUNTIME_DIR`.
-fn library() -> PathBuf {
-    if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|value| !value.is_empty()) {
-        return named.into();
-    }
-    let entries =
-        |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let dir = std::env::var_os("WINDVANE_RUNTIME_DIR").map(PathBuf::from).unwrap_or_default();
-    let installed = entries(&dir)
-        .filter(|folder| name(folder).starts_with("onnxruntime-") && !name(folder).contains("gpu"))
-        .flat_map(|folder| entries(&folder).collect::<Vec<_>>())
-        .find(|file| name(file).starts_with("libonnxruntime.so"));
-    installed.expect(
-        "libonnxruntime.so is named by ORT_DYLIB_PATH or installed under WINDVANE_RUNTIME_DIR (`make runtime`)",
-    )
-}
 
 /// What cargo has built beside this test.
 fn example() -> PathBuf {
@@ -39,7 +21,7 @@ fn example() -> PathBuf {
 #[test]
 fn rows_that_a_session_of_ort_answers_are_predictions() {
     let collector = Collector::start();
-    let done = Command::new(example()).arg(library()).arg(&collector.url).output().unwrap();
+    let done = Command::new(example()).arg(windvane_kit::onnxruntime()).arg(&collector.url).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 
     let records = collector.records("predictions");

@@ -14,9 +14,6 @@ use crate::wire::{Wire, column};
 use crate::{Table, predictions};
 use bytes::Bytes;
 
-#[path = "../../../tests/support/library.rs"]
-mod library;
-
 type Pairs<V> = Vec<(String, V)>;
 
 /// The fields of a prediction that can take odd values.
@@ -133,7 +130,7 @@ fn different_models(connection: &mut Connection, n: u64) -> u64 {
 #[test]
 fn engine_stores_what_was_encoded() {
     let folder = tempfile::tempdir().unwrap();
-    let library = Library::open(&library::libchdb()).unwrap();
+    let library = Library::open(&windvane_kit::libchdb()).unwrap();
     let engine = Engine::open(library, &EngineOptions::new(folder.path())).unwrap();
     let mut connection = engine.connect().unwrap();
     for migration in &migrate::all()[..3] {
