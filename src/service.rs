@@ -112,7 +112,8 @@ impl Service {
         telemetry::start(config, (&registry, collector.as_ref()), (&background, &ending))?;
         let alerts = TaskTracker::new();
         if roles.contains(&Role::Alerts) {
-            alerts::start(config, &store, (&registry, &alerts, closing.clone()))?;
+            let gauges = collector.as_ref().map(windvane_collector::Collector::gauges);
+            alerts::start(config, &store, (&registry, gauges), (&alerts, closing.clone()))?;
         }
         alerts.close();
         let mut router = match &collector {

@@ -105,6 +105,9 @@ pub struct Collector {
     work: Work,
 }
 
+/// Brings the gauges of a collector's registry up to date.
+pub type Gauges = Arc<dyn Fn() + Send + Sync>;
+
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -169,7 +172,7 @@ impl Collector {
     }
 
     /// What brings the gauges of the registry up to date, for those who read it elsewhere than at `/metrics`.
-    pub fn gauges(&self) -> Arc<dyn Fn() + Send + Sync> {
+    pub fn gauges(&self) -> Gauges {
         let shared = Arc::clone(&self.shared);
         Arc::new(move || shared.refresh_gauges())
     }

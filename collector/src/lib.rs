@@ -28,7 +28,7 @@ mod tokens;
 mod upload;
 
 pub use admission::{Caller, DEFINITIONS as GATE_DEFINITIONS, Gate, GateOptions};
-pub use collector::{Collector, Drained};
+pub use collector::{Collector, Drained, Gauges};
 pub use dead_letters::DeadLetter;
 pub use http::{BodyRefused, Readiness, read_body};
 pub use limits::NameLimits;

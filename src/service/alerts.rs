@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use windvane_alerts::watch::Measured;
 use windvane_alerts::{Alerter, Parts};
+use windvane_collector::Gauges;
 use windvane_store::Store;
 use windvane_types::SystemClock;
 
@@ -29,30 +30,41 @@ const COUNTERS: &[(&str, &str)] = &[
 ];
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Starts the loop; what it measures of the process is read from the registry.
+/// Starts the loop; what it measures of the process is read from the registry, after its gauges were brought up to date.
 ///
 /// # Errors
 /// The folder of the state cannot be made, or the metrics are registered already.
 pub fn start(
     config: &Config,
     store: &Store,
-    (registry, tasks, stop): (&Registry, &TaskTracker, CancellationToken),
+    (registry, gauges): (&Registry, Option<Gauges>),
+    (tasks, stop): (&TaskTracker, CancellationToken),
 ) -> Result<(), Failure> {
     let plan = config.alerts.clone();
     if plan.receivers.is_empty() {
         tracing::info!("no receiver is configured: alerts are judged and listed, and nobody is told");
     }
-    let (own, rises) = (registry.clone(), Mutex::new(Rises::default()));
     let parts = Parts {
         plan,
         store: store.clone(),
         clock: Arc::new(SystemClock),
-        own: Arc::new(move || measured(&own.gather(), &rises)),
+        own: Arc::new(own(registry.clone(), gauges)),
         holder: format!("alerts-{}-{}", std::process::id(), Uuid::new_v4().simple()),
     };
     let alerter = Alerter::open(parts, registry).because(Reason::Unavailable)?;
     tasks.spawn(alerter.run(stop));
     Ok(())
+}
+
+/// Measures this process. Nobody else may have asked for its metrics, so that gauges would be as they were at the start.
+fn own(registry: Registry, gauges: Option<Gauges>) -> impl Fn() -> Vec<Measured> + Send + Sync {
+    let rises = Mutex::new(Rises::default());
+    move || {
+        if let Some(gauges) = &gauges {
+            gauges();
+        }
+        measured(&registry.gather(), &rises)
+    }
 }
 
 /// What the collector of this process says of itself, table by table.
@@ -129,9 +141,10 @@ mod tests {
             &["table"],
         )
         .unwrap();
-        gauge.with_label_values(&["predictions"]).set(90);
-        registry.register(Box::new(gauge)).unwrap();
-        let measured = measured(&registry.gather(), &Mutex::default());
+        registry.register(Box::new(gauge.clone())).unwrap();
+        // Nobody asks for `/metrics` in between.
+        let refresh = move || gauge.with_label_values(&["predictions"]).set(90);
+        let measured = own(registry, Some(Arc::new(refresh)))();
         let [one] = measured.as_slice() else { panic!("{measured:?}") };
         assert_eq!(
             (one.measure, one.value, one.labels["table"].as_str()),

@@ -1,7 +1,5 @@
 //! What the service observes of itself, sent by OpenTelemetry's protocol to where the configuration says.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{self, MatchedPath};
 use axum::http::Request;
@@ -15,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
-use windvane_collector::{Collector, OwnMetrics};
+use windvane_collector::{Collector, Gauges, OwnMetrics};
 use windvane_types::{Clock, SystemClock};
 
 use crate::config::{Config, Telemetry};
@@ -84,7 +82,7 @@ struct Sender {
     url: String,
     registry: Registry,
     /// Brings gauges up to date, where there is a collector.
-    gauges: Option<Arc<dyn Fn() + Send + Sync>>,
+    gauges: Option<Gauges>,
     /// Tells this process from others of the same name.
     instance: String,
     started_us: i64,
