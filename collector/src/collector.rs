@@ -21,6 +21,7 @@ use crate::limits::{Names, Shares};
 use crate::metrics::Metrics;
 use crate::opening::{Opening, Work};
 use crate::options::CollectorOptions;
+use crate::otlp::Context;
 use crate::sink::Sink;
 use crate::spool::{OpenError, Spool, TableSpool};
 
@@ -53,6 +54,19 @@ impl Shared {
     /// What every event passes before it is written.
     pub(crate) fn door(&self) -> Door<'_> {
         Door { redaction: &self.options.redaction, names: &self.names }
+    }
+
+    /// What turning a message of telemetry or of model servers into rows needs, for one that arrived at this instant.
+    pub(crate) fn context(&self, now_us: i64) -> Context<'_> {
+        let options = &self.options;
+        Context {
+            door: self.door(),
+            limits: &options.limits,
+            ids: &self.ids,
+            prices: &options.prices,
+            body_bytes_max: options.body_bytes_max,
+            now_us,
+        }
     }
 
     /// The spools of the tables; none before the spool is open.

@@ -113,7 +113,6 @@ impl Work {
     /// Begins as soon as the spool can be opened, which was tried and failed.
     pub(crate) fn begin_later(&self, error: &OpenError) {
         self.shared.opening.note(error);
-        self.shared.refresh_gauges();
         self.tasks.spawn(self.clone().retry());
     }
 
@@ -139,7 +138,6 @@ impl Work {
             match tried {
                 Ok(Ok(spool)) => {
                     self.begin(spool);
-                    self.shared.refresh_gauges();
                     tracing::info!(attempt, "the spool is open, and events are taken");
                     return;
                 }

@@ -84,24 +84,12 @@ impl Service {
 
     /// Waits until the sink has these rows of predictions.
     async fn stored(&self, rows: u64) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        while self.sink.rows("predictions") != rows {
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "{} rows are stored, not {rows}",
-                self.sink.rows("predictions")
-            );
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(rows, async || self.sink.rows("predictions")).await;
     }
 
     /// Waits until so many rows are laid aside. The metric follows the good rows and the checkpoint, so that the sink is ahead of it.
     async fn dead_lettered(&self, rows: u64) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        while self.metric("windvane_collector_dead_lettered_rows_total").await != rows {
-            assert!(tokio::time::Instant::now() < deadline, "{rows} rows were not laid aside");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(rows, async || self.metric("windvane_collector_dead_lettered_rows_total").await).await;
     }
 
     /// A series of `/metrics`, summed over its labels.
@@ -140,6 +128,15 @@ impl Service {
         }
         sum
     }
+}
+
+/// Waits until this is seen.
+async fn until<T: PartialEq + std::fmt::Debug>(wanted: T, mut seen: impl AsyncFnMut() -> T) {
+    let look = async || {
+        let seen = seen().await;
+        if seen == wanted { Ok(()) } else { Err(seen) }
+    };
+    windvane_kit::eventually_async(Duration::from_secs(20), look).await;
 }
 
 /// Lines of predictions with these ids.

@@ -17,7 +17,6 @@ use super::problem::{Problem, json_response};
 use crate::collector::Shared;
 use crate::decode::ContentEncoding;
 use crate::kserve::{Attributes, Mode, events, take};
-use crate::otlp::Context;
 
 const CONTENT_TYPES: &str =
     "application/cloudevents+json, application/cloudevents-batch+json, and any type with ce- headers";
@@ -68,16 +67,8 @@ async fn process(shared: Arc<Shared>, request: Request, body: Bytes) -> Result<R
     let decoder = Arc::clone(&shared);
     let decoded = on_pool(false, move || {
         let Request { mode, attributes, compression } = request;
-        let options = &decoder.options;
-        let body = unpack(body, compression, options.body_bytes_max)?;
-        let context = Context {
-            limits: &options.limits,
-            ids: &decoder.ids,
-            prices: &options.prices,
-            body_bytes_max: options.body_bytes_max,
-            now_us,
-            door: decoder.door(),
-        };
+        let body = unpack(body, compression, decoder.options.body_bytes_max)?;
+        let context = decoder.context(now_us);
         let names = Value::Object(attributes.clone()).to_string();
         let key = key_of("cloudevents", &[names.as_bytes(), &body]);
         Ok((take(events(mode, attributes, &body), &decoder.joiner, &context), key))

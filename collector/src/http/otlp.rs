@@ -31,7 +31,7 @@ use super::problem::Problem;
 use crate::collector::Shared;
 use crate::decode::ContentEncoding;
 use crate::in_flight::Claim;
-use crate::otlp::{Context, Encoding, Part, Signal, rows};
+use crate::otlp::{Encoding, Part, Signal, rows};
 use crate::spool::{Frame, KeyRecord};
 
 const CONTENT_TYPES: &str = "application/x-protobuf and application/json";
@@ -209,15 +209,7 @@ async fn process(
     let decoder = Arc::clone(&shared);
     let decoded = on_pool(false, move || {
         let body = unpack(body, compression, decoder.options.body_bytes_max)?;
-        let options = &decoder.options;
-        let context = Context {
-            limits: &options.limits,
-            ids: &decoder.ids,
-            prices: &options.prices,
-            body_bytes_max: options.body_bytes_max,
-            now_us,
-            door: decoder.door(),
-        };
+        let context = decoder.context(now_us);
         let intake = rows(signal, &body, encoding, &context)
             .map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "invalid_otlp", why))?;
         Ok((intake, key_of(signal.word(), &[&body])))

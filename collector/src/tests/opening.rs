@@ -17,15 +17,7 @@ fn lead(folder: &Path, to: &Path) {
 
 /// Waits until events are taken.
 async fn taken(service: &Service) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        let ready = service.get("/readyz").await;
-        if ready.body["checks"]["ingest"] == json!("ok") {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{ready:?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(json!("ok"), async || service.get("/readyz").await.body["checks"]["ingest"].clone()).await;
 }
 
 #[tokio::test]
