@@ -151,6 +151,7 @@ fn failure(error: MigrateError) -> Failure {
         | MigrateError::NewerSchema { .. }
         | MigrateError::OtherTopology { .. }
         | MigrateError::ClusterBehind { .. }
+        | MigrateError::ServerVersion(_)
         | MigrateError::Name(_) => return Failure { reason: Reason::Config, error: error.into() },
     };
     let reason = match connection::failure(source.clone()).reason {

@@ -9,6 +9,7 @@ mod files;
 mod ledger;
 mod render;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use windvane_types::hex;
 
@@ -16,6 +17,7 @@ pub use render::{ClusterName, NameError, Topology};
 
 use crate::{Statement, Store, StoreError};
 use ledger::Entry;
+use render::ServerVersion;
 
 /// One numbered file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +130,9 @@ pub enum MigrateError {
     /// The ledger could not be read or written.
     #[error("cannot use the ledger of migrations")]
     Ledger(#[source] StoreError),
+    /// ClickHouse does not say its version.
+    #[error("ClickHouse calls its version `{0}`, which is no version such as `26.7.2.1`")]
+    ServerVersion(String),
     /// A migration failed.
     #[error("migration {version} `{name}` failed")]
     Failed {
@@ -148,8 +153,26 @@ pub enum MigrateError {
 pub async fn status(store: &Store, topology: &Topology) -> Result<Vec<Step>, MigrateError> {
     let entries = ledger::read(store).await.map_err(MigrateError::Ledger)?;
     let mut steps = compare(all(), &entries, topology)?;
-    steps.retain(|step| render::belongs(step.migration.text, topology));
+    let server = server_version(store).await?;
+    steps.retain(|step| is_of(step, topology, server));
     Ok(steps)
+}
+
+/// Whether the topology has this migration, and the server can run it or has done so.
+fn is_of(step: &Step, topology: &Topology, server: ServerVersion) -> bool {
+    let text = step.migration.text;
+    render::belongs(text, topology) && (step.state == State::Applied || render::runs_on(text, server))
+}
+
+async fn server_version(store: &Store) -> Result<ServerVersion, MigrateError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: String,
+    }
+    let asked = Statement::new("SELECT version() AS version");
+    let rows: Vec<Version> = store.rows_outside(&asked).await.map_err(MigrateError::Ledger)?;
+    let version = rows.into_iter().next().map(|row| row.version).unwrap_or_default();
+    ServerVersion::parse(&version).ok_or(MigrateError::ServerVersion(version))
 }
 
 /// Runs what is not applied, in order; `on_step` hears of each migration before it runs. Safe to run twice, also at
@@ -187,7 +210,7 @@ pub async fn ensure(store: &Store, on_step: impl FnMut(&Step)) -> Result<usize, 
     if entries.iter().all(|entry| entry.topology != cluster.name()) {
         return apply(store, &Topology::Single, on_step).await;
     }
-    match compare(all(), &entries, &cluster)?.iter().filter(|step| step.state != State::Applied).count() {
+    match status(store, &cluster).await?.iter().filter(|step| step.state != State::Applied).count() {
         0 => Ok(0),
         pending => Err(MigrateError::ClusterBehind { pending }),
     }

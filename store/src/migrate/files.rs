@@ -66,4 +66,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     migration!(54, "predictions_by_day_of_old_parts", "0054_predictions_by_day_of_old_parts.sql"),
     migration!(55, "monitor_runs_note", "0055_monitor_runs_note.sql"),
     migration!(56, "outcomes_by_model_of_old_parts", "0056_outcomes_by_model_of_old_parts.sql"),
+    migration!(57, "predictions_without_wide_digests", "0057_predictions_without_wide_digests.sql"),
+    migration!(58, "predictions_by_narrow_marks", "0058_predictions_by_narrow_marks.sql"),
+    migration!(
+        59,
+        "predictions_by_narrow_marks_of_old_parts",
+        "0059_predictions_by_narrow_marks_of_old_parts.sql"
+    ),
 ];

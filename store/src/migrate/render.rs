@@ -3,8 +3,9 @@
 //! Placeholders: `${database}`; `${on_cluster}` (nothing, or ` ON CLUSTER '…'`); `${local}` (nothing, or `_local`, the
 //! table that a Distributed one stands before); `${cluster}` (the cluster's name as a literal);
 //! `${engine:Name(arguments)}` (as it stands, or replicated within a shard); `${everywhere:Name(arguments)}` (as it
-//! stands, or replicated to every node). A line `-- topology: cluster` keeps a file to clusters. ClickHouse's own
-//! macros (`{shard}`, `{replica}`) have no dollar sign and are left to the server.
+//! stands, or replicated to every node). A line `-- topology: cluster` keeps a file to clusters, and `-- since: 26.1` to
+//! servers of that version or a newer one; it runs once the server has been brought up to it. ClickHouse's own macros
+//! (`{shard}`, `{replica}`) have no dollar sign and are left to the server.
 
 use std::fmt;
 
@@ -84,6 +85,24 @@ pub(super) fn render(text: &str, topology: &Topology, database: &str) -> Result<
 pub(super) fn belongs(text: &str, topology: &Topology) -> bool {
     let only_cluster = text.lines().any(|line| line == "-- topology: cluster");
     !only_cluster || matches!(topology, Topology::Cluster(_))
+}
+
+/// The version of a server, as far as features go by it: year and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ServerVersion(u32, u32);
+
+impl ServerVersion {
+    /// The first two numbers of a version such as `26.7.2.1`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.trim().split('.').map(|number| number.parse().ok());
+        Some(Self(numbers.next()??, numbers.next()??))
+    }
+}
+
+/// Whether a server of this version can run this migration.
+pub(super) fn runs_on(text: &str, server: ServerVersion) -> bool {
+    let since = text.lines().find_map(|line| line.strip_prefix("-- since: "));
+    since.is_none_or(|since| ServerVersion::parse(since).is_some_and(|since| server >= since))
 }
 
 /// The statement alone, without the header that is written for people.

@@ -121,6 +121,9 @@ fn published_migrations_never_change() {
     0054 48f1ff70d22f6663 predictions_by_day_of_old_parts
     0055 de8b55a85c8b5915 monitor_runs_note
     0056 f42b3d275d610b41 outcomes_by_model_of_old_parts
+    0057 c36ce4cf947c63b2 predictions_without_wide_digests
+    0058 c20dde5dcbef1053 predictions_by_narrow_marks
+    0059 df72ba8620c84024 predictions_by_narrow_marks_of_old_parts
     ");
 }
 
@@ -156,6 +159,31 @@ fn one_server_gets_plain_tables_only() {
             assert!(!without_comments(sql).contains(word), "{word} in {sql}");
         }
     }
+}
+
+#[test]
+fn a_server_runs_what_its_version_can() {
+    let of = |version: &str| ServerVersion::parse(version).unwrap();
+    let since = "-- since: 26.1\nALTER TABLE t";
+    for (version, runs) in
+        [("25.8.4.13", false), ("25.12.1.1", false), ("26.1.1.1", true), ("26.7.2.1", true), ("27.1", true)]
+    {
+        assert_eq!(render::runs_on(since, of(version)), runs, "{version}");
+        assert!(render::runs_on("ALTER TABLE t", of(version)), "{version}");
+    }
+    for wrong in ["", "26", "v26.1", "26.x"] {
+        assert_eq!(ServerVersion::parse(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn what_a_server_cannot_run_is_no_step_of_it_until_it_has_been_brought_up() {
+    let narrow = *all().iter().find(|migration| migration.text.starts_with("-- since: ")).unwrap();
+    let (old, new) = (ServerVersion::parse("25.8.1.1").unwrap(), ServerVersion::parse("26.3.1.1").unwrap());
+    let step = |state| Step { migration: narrow, state };
+    assert!(!is_of(&step(State::Pending), &Topology::Single, old));
+    assert!(is_of(&step(State::Pending), &Topology::Single, new));
+    assert!(is_of(&step(State::Applied), &Topology::Single, old), "it is told of, as it has run");
 }
 
 #[test]

@@ -78,6 +78,9 @@ async fn engine_answers_what_pages_ask_from_projections() {
     ] {
         assert_eq!(read_from(store, &of(view)).await, projections, "{}", view.name);
     }
+    let marks = "SELECT min(marks - 1 >= rows / 256) FROM system.projection_parts \
+                 WHERE active AND table = 'predictions' AND name = 'by_hour' AND rows > 1000";
+    assert_eq!(text(store, marks).await, "1\n", "a page of one model would read the digests of others");
     let deployments = read_from(store, &of(&DEPLOYMENTS)).await;
     assert!(deployments.iter().all(|read| read.starts_with("by_")), "{deployments:?}");
 
