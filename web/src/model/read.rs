@@ -142,29 +142,14 @@ impl Chosen {
 /// ClickHouse does not answer or refuses.
 pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Option<Model>, StoreError> {
     let of_model = Asked::from([("model", chosen.model.clone())]);
-    let (deployments, series, recorded) = tokio::try_join!(
-        DEPLOYMENTS.rows::<Deployment>(store, &of_model),
-        DRIFT_SERIES.rows::<DriftSeries>(store, &of_model),
-        RECORDED.rows::<Recorded>(store, &of_model),
-    )?;
-    if deployments.is_empty() && series.is_empty() {
+    // What is of a span waits for the newest prediction, and findings for what is recorded; neither waits for the other.
+    let (shown, (recorded, findings)) =
+        tokio::try_join!(shown(store, chosen, choice), recorded_findings(store, &of_model))?;
+    let Some(Shown { chosen, range, deployments, series, series_chosen, asked, drawn }) = shown else {
         return Ok(None);
-    }
-    let newest_us = deployments.iter().map(|found| found.last_us).max().unwrap_or(0);
-    let range = Range::ending(newest_us, choice.length(USUAL));
-    let (bucketed, day) = asked(&chosen, range);
-    let series_chosen = series.iter().find(|found| found.key() == chosen.series).or(series.first()).cloned();
-    let drift_asked = series_chosen.as_ref().map(|series| series.asked(&chosen.model)).unwrap_or_default();
-    let recorded = recorded.into_iter().next().unwrap_or_default();
-    // None of these waits for another one.
-    let (traffic, latency, answers, numbers, drift, findings) = tokio::try_join!(
-        traffic_of(range).rows(store, &bucketed),
-        latency_of(range).rows(store, &bucketed),
-        ANSWERS.rows(store, &day),
-        NUMBERS.rows(store, &day),
-        where_recorded(u64::from(series_chosen.is_some()), DRIFT_COLUMNS.rows(store, &drift_asked)),
-        findings(store, &of_model, &recorded),
-    )?;
+    };
+    let (bucketed, day, drift_asked) = asked;
+    let (traffic, latency, answers, numbers, drift) = drawn;
     let (quality, performance, latency_run, fairness, attribution, drifted, measured) = findings;
     Ok(Some(Model {
         chosen,
@@ -190,6 +175,45 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         measured,
         notes: recorded.notes,
     }))
+}
+
+/// What was predicted in a span, and the drift of one comparison.
+#[derive(Debug)]
+struct Shown {
+    chosen: Chosen,
+    range: Range,
+    deployments: Vec<Deployment>,
+    series: Vec<DriftSeries>,
+    series_chosen: Option<DriftSeries>,
+    /// By bucket, of the last day, of the comparison.
+    asked: (Asked, Asked, Asked),
+    drawn: (Vec<Traffic>, Vec<Latency>, Vec<Answer>, Vec<Bin>, Vec<DriftRow>),
+}
+
+/// `None` where neither a prediction nor a comparison is recorded of the model.
+async fn shown(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Option<Shown>, StoreError> {
+    let of_model = Asked::from([("model", chosen.model.clone())]);
+    let (deployments, series) = tokio::try_join!(
+        DEPLOYMENTS.rows::<Deployment>(store, &of_model),
+        DRIFT_SERIES.rows::<DriftSeries>(store, &of_model),
+    )?;
+    if deployments.is_empty() && series.is_empty() {
+        return Ok(None);
+    }
+    let newest_us = deployments.iter().map(|found| found.last_us).max().unwrap_or(0);
+    let range = Range::ending(newest_us, choice.length(USUAL));
+    let (bucketed, day) = asked(&chosen, range);
+    let series_chosen = series.iter().find(|found| found.key() == chosen.series).or(series.first()).cloned();
+    let drift_asked = series_chosen.as_ref().map(|series| series.asked(&chosen.model)).unwrap_or_default();
+    let drawn = tokio::try_join!(
+        traffic_of(range).rows(store, &bucketed),
+        latency_of(range).rows(store, &bucketed),
+        ANSWERS.rows(store, &day),
+        NUMBERS.rows(store, &day),
+        where_recorded(u64::from(series_chosen.is_some()), DRIFT_COLUMNS.rows(store, &drift_asked)),
+    )?;
+    let asked = (bucketed, day, drift_asked);
+    Ok(Some(Shown { chosen, range, deployments, series, series_chosen, asked, drawn }))
 }
 
 /// The view of traffic: by the day where buckets are whole days.
@@ -227,9 +251,10 @@ type Findings = (
     Vec<Measured>,
 );
 
-async fn findings(store: &Store, of_model: &Asked, recorded: &Recorded) -> Result<Findings, StoreError> {
+async fn recorded_findings(store: &Store, of_model: &Asked) -> Result<(Recorded, Findings), StoreError> {
+    let recorded = RECORDED.rows::<Recorded>(store, of_model).await?.into_iter().next().unwrap_or_default();
     let model = of_model.get("model").map_or("", String::as_str);
-    tokio::try_join!(
+    let findings = tokio::try_join!(
         where_recorded(recorded.quality, api::quality::newest(store, model)),
         where_recorded(recorded.performance, api::performance::newest(store, model, WINDOWS_MAX)),
         where_recorded(recorded.latency, api::latency::newest(store, model)),
@@ -237,7 +262,8 @@ async fn findings(store: &Store, of_model: &Asked, recorded: &Recorded) -> Resul
         where_recorded(recorded.attribution, api::attribution::newest(store, model)),
         where_recorded(recorded.drift_segments, DRIFT_SEGMENTS.rows(store, of_model)),
         where_recorded(recorded.performance, PERFORMANCE_SEGMENTS.rows(store, of_model)),
-    )
+    )?;
+    Ok((recorded, findings))
 }
 
 /// Reads where there are rows; else nothing is found without a statement.
