@@ -1,5 +1,6 @@
 """FastAPI, Flask and gunicorn, the real ones: a request is a prediction, and no fork loses or repeats one."""
 
+import asyncio
 import json
 import os
 import signal
@@ -17,8 +18,9 @@ from flask import Flask, jsonify, request
 from werkzeug.serving import make_server
 
 import windvane
-from kit import eventually
+from kit import accounted, eventually
 from windvane.hooks import asgi, wsgi
+from windvane.hooks.routes import Exchange
 
 
 def broken(_body):
@@ -127,6 +129,63 @@ def test_each_request_of_a_named_route_is_a_prediction(framework, client, collec
     assert (odd["status"], "prediction" in odd) == ("ok", False)
     assert stream["prediction"] == {"label": "late"} and answers[3][2] == b'{"label": "late"}'
     assert crash["status"] == "http_500"
+
+
+def serve_once(route, asked, answered):
+    """One exchange through the middleware, without a server."""
+
+    async def app(_scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": answered})
+
+    async def receive():
+        return {"type": "http.request", "body": asked}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    middleware = asgi.Middleware(app, routes={"/predict": route})
+    asyncio.run(middleware({"type": "http", "path": "/predict"}, receive, send))
+    return dict(sent[0]["headers"])[b"windvane-event-id"].decode()
+
+
+def test_bodies_are_read_in_the_background_and_functions_run_in_the_request(client, collector, monkeypatch):
+    windvane.log_prediction({"first": True}, score=0.5)  # from here on the background runs, and exchanges may wait for it
+    assert windvane.flush()
+    threads = []
+    read = []
+    tried = Exchange._read
+
+    def watched(exchange):
+        read.append(threading.current_thread().name)
+        return tried(exchange)
+
+    monkeypatch.setattr(Exchange, "_read", watched)
+
+    def features(body):
+        threads.append(threading.current_thread().name)
+        return body
+
+    with windvane.context(tags={"shard": "7"}):
+        in_context = serve_once(asgi.Route(model="delay"), b'{"x": 1}', b'{"score": 0.25}')
+    read_later = serve_once(asgi.Route(model="delay"), b'{"x": 2}', b'{"score": 0.5}')
+    broken = serve_once(asgi.Route(model="delay"), b'{"x": 3', b'{"score": 0.75}')
+    large = serve_once(asgi.Route(model="delay"), json.dumps({"x": 4, "list": [0] * 20_000}).encode(), b'{"score": 1}')
+    asked = serve_once(asgi.Route(model="delay", features=features), b'{"x": 5}', b'{"score": 1.5}')
+    eventually(lambda: len(read) == 5)  # `flush` would read in this thread
+    assert windvane.flush()
+    held = {record["event_id"]: record for record in collector.records["predictions"]}
+    assert [(held[n].get("features"), held[n]["prediction"]["score"]) for n in (in_context, read_later, broken, large, asked)] == [
+        ({"x": 1}, 0.25), ({"x": 2}, 0.5), (None, 0.75), ({"x": 4}, 1), ({"x": 5}, 1.5),
+    ]  # fmt: skip
+    assert held[in_context]["tags"] == {"shard": "7"}
+    here = threading.current_thread().name
+    assert threads == [here]
+    assert sorted(read) == sorted([here, "windvane", "windvane", here, here])  # the first, those that waited, the large and the asked one
+    assert accounted(windvane.stats()) == windvane.stats().logged == 6
 
 
 GUNICORN_APP = """

@@ -8,13 +8,13 @@ import contextvars
 import sys
 import weakref
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Union
 
 from . import sampling
 from ._counts import INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._ids import IdMaker
-from ._inbox import Inbox, is_small
+from ._inbox import KEPT_BYTES_MAX, Inbox, is_small
 from ._packed import pack
 from ._queue import Queue, Rows
 from ._records import PredictionFields, Record, Records, Scalar, defaults
@@ -76,11 +76,7 @@ class Client:
         try:
             event_id = fields.get("event_id") or inbox.ids.popleft()
         except IndexError:
-            event_id = self._ids.make_at(now)
-            inbox.ids_missed += 1
-            if inbox.is_asleep:  # for those that follow
-                inbox.is_asleep = False
-                self._queue.wake(is_urgent=False)
+            event_id = self._missed_id(now)
         try:
             if self._traces and "opentelemetry.trace" in sys.modules and fields.get("trace_id") is None:
                 _add_trace(fields)
@@ -94,12 +90,47 @@ class Client:
             self._invalid("predictions", error)
         return event_id
 
+    def _log_exchange(self, event_id: str, size: int, read: Callable[[], Dict[str, Any]]) -> None:
+        """Logs a prediction whose arguments `read` makes of `size` bytes that it keeps: in the background, where they may wait."""
+        try:
+            inbox = self._inbox
+            if size > KEPT_BYTES_MAX or len(inbox.events) >= inbox.room or _context.get() is not None:
+                fields = read()
+                fields["event_id"] = event_id
+                self._log_prediction(fields.pop("features", None), fields)
+                return
+            trace: Dict[str, Any] = {}
+            if self._traces and "opentelemetry.trace" in sys.modules:
+                _add_trace(trace)
+            inbox.events.append((event_id, time_ns(), read, trace))
+        except Exception as error:
+            self._invalid("predictions", error)
+
+    def _take_id(self) -> str:
+        """An id for a prediction that is logged later."""
+        try:
+            return self._inbox.ids.popleft()
+        except IndexError:
+            return self._missed_id(time_ns())
+
+    def _missed_id(self, now: int) -> str:
+        """An id where the background has none ready."""
+        inbox = self._inbox
+        inbox.ids_missed += 1
+        if inbox.is_asleep:  # for those that follow
+            inbox.is_asleep = False
+            self._queue.wake(is_urgent=False)
+        return self._ids.make_at(now)
+
     def _log_given(self, event_id: str, now: int, fields: Any, features: Any) -> None:
         """Queues a prediction as it was given at a time, in nanoseconds; drops what cannot be one."""
         try:
             if self._is_sampled and not self.keeps(event_id):
                 self._sample_out()
                 return
+            if type(fields) is not dict:  # what makes them of an exchange, and the trace that it was in
+                fields = {**fields(), **features}
+                features = fields.pop("features", None)
             fields.pop("event_id", None)
             ts = fields.pop("ts", None)
             ts = now // 1000 if ts is None else microseconds(ts)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Tuple, Union
 
 from ._ids import IdMaker
 
@@ -35,10 +35,15 @@ _CHARACTER_BYTES = 4
 _SMALL = frozenset((bool, type(None)))
 # What a column of whole numbers can hold.
 _WHOLE_MIN, _WHOLE_MAX = -(1 << 63), (1 << 63) - 1
+# Of the bodies of an exchange that waits to be read.
+KEPT_BYTES_MAX = EVENT_BYTES_MAX - _BASE_BYTES
 # So many are packed, or ids made, before others may run: about 50 us.
 _IN_A_ROW = 8
+# An exchange takes as long to read as so many are packed.
+_READ = 4
 
-Given = Tuple[str, int, Dict[str, Any], Dict[Any, Any]]
+# Id, time, arguments and features; or, in the place of the latter two, what makes both of an exchange, and the trace that it was in.
+Given = Tuple[str, int, Union[Dict[str, Any], Callable[[], Dict[str, Any]]], Dict[Any, Any]]
 
 
 def room_of(queue_bytes: int) -> int:
@@ -92,7 +97,7 @@ class Inbox:
 
     def drain(self, rest: Callable[[], None] = lambda: None) -> int:
         """Moves to the queue what waits, and answers how many. `rest` is called in between."""
-        moved = 0
+        moved = in_a_row = 0
         # What comes meanwhile waits for the next time, so that callers without end hold nobody up here.
         for _ in range(len(self.events)):
             with self._moving:
@@ -102,8 +107,10 @@ class Inbox:
                     break
                 self._log(*given)
             moved += 1
-            if moved % _IN_A_ROW == 0:
+            in_a_row += 1 if type(given[2]) is dict else _READ
+            if in_a_row >= _IN_A_ROW:
                 rest()
+                in_a_row = 0
         # One may be on its way in another thread.
         with self._moving:
             return moved

@@ -10,7 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping
 
 import windvane
 
-from .routes import BODY_BYTES_MAX, EVENT_ID, Exchange, Route
+from .routes import BODY_BYTES_MAX, EVENT_ID_BYTES, Exchange, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -32,7 +32,7 @@ class Middleware:
         if route is None:
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(route, windvane.current().make_id())
+        exchange = Exchange(route, windvane.current()._take_id())
         begun = time.perf_counter_ns()
 
         async def receive_kept() -> Message:
@@ -44,7 +44,7 @@ class Middleware:
         async def send_kept(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                headers = [*message.get("headers", ()), (EVENT_ID.encode(), exchange.event_id.encode())]
+                headers = [*message.get("headers", ()), (EVENT_ID_BYTES, exchange.event_id.encode())]
                 message = {**message, "headers": headers}
             elif len(exchange.response) <= BODY_BYTES_MAX:
                 exchange.response += message.get("body", b"")

@@ -11,6 +11,7 @@ import windvane
 from .._encode import ANSWERS
 
 EVENT_ID = "windvane-event-id"
+EVENT_ID_BYTES = EVENT_ID.encode()
 # Bodies beyond this are not read, only timed.
 BODY_BYTES_MAX = 64 << 10
 
@@ -21,7 +22,7 @@ class Route:
 
     `features` and `unit_id` are functions of the request's JSON, `answer` of the response's, that gives arguments of `log_prediction`.
     Without them, the scalars of a request that is an object are features, and `score`, `label`, `probabilities` and `value` of the
-    response are the answer.
+    response are the answer; bodies are then read in the background, up to 15 KiB of both together. Functions run before the request ends.
     """
 
     model: Optional[str] = None
@@ -29,6 +30,11 @@ class Route:
     features: Optional[Callable[[Any], Mapping[str, Any]]] = None
     answer: Optional[Callable[[Any], Mapping[str, Any]]] = None
     unit_id: Optional[Callable[[Any], Optional[str]]] = None
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether a function of the caller's reads bodies."""
+        return self.features is not None or self.answer is not None or self.unit_id is not None
 
 
 @dataclass
@@ -45,15 +51,20 @@ class Exchange:
     def log(self) -> None:
         """Logs it as a prediction; never raises."""
         client = windvane.current()
+        # A function of the caller's may look at what the request's own thread or task has.
+        size = BODY_BYTES_MAX if self.route.has_functions else len(self.request) + len(self.response)
+        client._log_exchange(self.event_id, size, self._read)
+
+    def _read(self) -> Dict[str, Any]:
         try:
-            client._log_mapping(self._fields())
+            return self._fields()
         except Exception as error:
-            client._sender.fault(f"cannot read an exchange: {error!r}")
-            client._log_mapping(self._known())
+            windvane.current()._sender.fault(f"cannot read an exchange: {error!r}")
+            return self._known()
 
     def _known(self) -> Dict[str, Any]:
         status = "ok" if self.status < 400 else f"http_{self.status}"
-        known: Dict[str, Any] = {"event_id": self.event_id, "latency_us": self.latency_us, "status": status}
+        known: Dict[str, Any] = {"latency_us": self.latency_us, "status": status}
         if self.route.model is not None:
             known["model"] = self.route.model
         if self.route.version is not None:

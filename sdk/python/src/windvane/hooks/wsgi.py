@@ -27,7 +27,7 @@ class Middleware:
         route = self.routes.get(environ.get("PATH_INFO", ""))
         if route is None:
             return self.app(environ, start_response)
-        exchange = Exchange(route, windvane.current().make_id(), request=_body(environ))
+        exchange = Exchange(route, windvane.current()._take_id(), request=_body(environ))
         begun = time.perf_counter_ns()
 
         def start(status: str, headers: List[Any], *error: Any) -> Any:
