@@ -126,6 +126,21 @@ impl Queue {
         self.chunk_bytes.min(ROOM_MAX)
     }
 
+    /// Has a buffer ready for the next chunk, each page of which was written to: the first write to a page is a fault that takes longer than
+    /// all else that a caller does.
+    pub(crate) fn prepare(&self) {
+        if !self.lock().spare.is_empty() {
+            return;
+        }
+        let mut buffer = Vec::with_capacity(self.room());
+        buffer.resize(self.room(), 1);
+        buffer.clear();
+        let mut state = self.lock();
+        if state.spare.is_empty() {
+            state.spare.push(buffer);
+        }
+    }
+
     fn make_room(&self, state: &mut State, size: usize, dropped: &mut Vec<Vec<u8>>) -> bool {
         if self.on_full == OnFull::DropNewest || size > self.bytes_max {
             return false;
@@ -308,5 +323,20 @@ mod tests {
             queue.settle(chunk, |stats, n| stats.received += n);
             assert!(longer.join().unwrap());
         });
+    }
+
+    #[test]
+    fn a_chunk_begins_in_the_buffer_that_is_ready_and_is_no_larger_for_it() {
+        let queue = Queue::new(&Settings::new("http://127.0.0.1:9"));
+        queue.prepare();
+        queue.prepare();
+        let ready: Vec<(*const u8, usize)> =
+            queue.lock().spare.iter().map(|buffer| (buffer.as_ptr(), buffer.capacity())).collect();
+        assert_eq!(ready.len(), 1, "one is enough");
+        queue.put(Kind::Outcomes, b"x");
+        let state = queue.lock();
+        let records = &state.open[0].records;
+        assert_eq!((records.as_ptr(), records.capacity()), ready[0]);
+        assert_eq!((records.len(), state.spare.len()), (Chunk::size(b"x"), 0));
     }
 }

@@ -84,10 +84,12 @@ impl Sender {
 
     /// Runs until the queue is closed and empty, or the deadline has come.
     pub(crate) fn run(mut self) {
+        self.queue.prepare();
         self.open_spool();
         loop {
             match self.queue.take(self.settings.flush_interval) {
                 Taken::Chunk(chunk) => {
+                    self.queue.prepare();
                     self.deliver(chunk);
                     self.send_stored(1);
                 }
