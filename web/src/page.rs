@@ -108,12 +108,15 @@ fn document(title: &str, head: Markup, body: Markup) -> Markup {
     }
 }
 
-/// A document of at most so many bytes in a data block, which no browser runs; of a larger one, where it is.
+/// A document of at most so many bytes in a data block, which no browser runs; of a larger one, where it is, and of one that could not be
+/// written, which is empty, that it is missing.
 pub fn embedded(json: &str, most: usize) -> Markup {
     // `<` could end the block; JSON may have it escaped.
     let text = json.replace('<', "\\u003c");
     html! {
-        @if text.is_empty() || text.len() > most {
+        @if text.is_empty() {
+            p.quiet { "The document could not be written as JSON, so that this file is without it; the figures above are whole." }
+        } @else if text.len() > most {
             p.quiet { "The document is too large to be kept in this file; " code { "--format json" } " prints it." }
         } @else { script type="application/json" id="document" { (PreEscaped(text)) } }
     }
@@ -219,5 +222,16 @@ mod tests {
         ] {
             assert_eq!(told(sentence).into_string(), html);
         }
+    }
+
+    #[test]
+    fn a_document_is_embedded_or_it_is_said_why_it_is_not() {
+        let shown = |json: &str| embedded(json, 20).into_string();
+        let block = "<script type=\"application/json\" id=\"document\">{\"a\":\"\\u003c/\"}</script>";
+        assert_eq!(shown("{\"a\":\"</\"}"), block);
+        let (large, unwritten) = (shown("{\"a\":\"0123456789abc\"}"), shown(""));
+        assert!(large.contains("too large") && large.contains("--format json"), "{large}");
+        assert!(unwritten.contains("could not be written") && !unwritten.contains("too large"), "{unwritten}");
+        assert!(!large.contains("<script") && !unwritten.contains("<script"), "{large} {unwritten}");
     }
 }
