@@ -38,7 +38,7 @@ pub use self::keys::documentation;
 use self::layers::Layers;
 pub use self::monitors::Analyzer;
 pub use self::otlp::Otlp;
-pub use self::server::tokens_file;
+pub use self::server::{CONNECTIONS_MAX, tokens_file};
 pub use self::telemetry::Telemetry;
 use crate::runtime::Places;
 use crate::service::TlsFiles;
@@ -85,6 +85,8 @@ pub struct Server {
     pub tls: Option<TlsFiles>,
     /// What the gate before all routes is told.
     pub gate: GateOptions,
+    /// Connections at a time on each port.
+    pub connections_max: usize,
 }
 
 /// Which ClickHouse.

@@ -116,6 +116,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             tokens_file: folder.join("tokens.json"),
             tls: None,
             gate: GateOptions::default(),
+            connections_max: config::CONNECTIONS_MAX,
         },
         otlp: config::Otlp { grpc_listen: free(0), is_asked_for: false },
         store: config::Store::Embedded {

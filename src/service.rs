@@ -8,6 +8,7 @@ mod engine;
 mod health;
 mod openapi;
 mod otlp;
+mod ports;
 mod role;
 mod telemetry;
 mod tls;
@@ -20,7 +21,6 @@ use anyhow::Context;
 use axum::Router;
 use prometheus::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,6 +36,7 @@ use crate::runtime::Fetching;
 use crate::shadow;
 use crate::sockets::{self, Bounds};
 
+use ports::{GRPC, HTTP, Ports};
 use tls::TlsListener;
 
 pub use role::Role;
@@ -47,8 +48,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// How long is waited between two tries to bring the schema up to date while ClickHouse is away.
 const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
-/// What clients may take: as many connections as the system has room for, each with its bound of time.
-const SOCKETS: Bounds = Bounds { headers: sockets::HEADERS, connections: Semaphore::MAX_PERMITS };
 
 /// A running service.
 #[derive(Debug)]
@@ -93,6 +92,7 @@ impl Service {
         let registry = Registry::new();
         let gate = gate(config, &registry)?;
         let closing = CancellationToken::new();
+        let ports = Ports::new((config.server.connections_max, closing.clone()), &registry)?;
         let analyzer = TaskTracker::new();
         if roles.contains(&Role::Analyzer) {
             analyzer::start(config, &store, (&registry, &analyzer, closing.clone()))?;
@@ -129,9 +129,9 @@ impl Service {
         let server = TaskTracker::new();
         if let (Some(grpc), Some(collector)) = (grpc, &collector) {
             let router = gate.guard(collector.grpc_router()).layer(CatchPanicLayer::new());
-            server.spawn(sockets::serve(grpc, telemetry::traced(router), (SOCKETS, closing.clone())));
+            server.spawn(sockets::serve(grpc, telemetry::traced(router), ports.bounds(GRPC)));
         }
-        let scheme = open(config, (listener, router), (&server, &background, closing.clone()))?;
+        let scheme = open(config, (listener, router), (&server, &background, ports.bounds(HTTP)))?;
         let url = format!("{scheme}://{address}");
         Ok(Self {
             address,
@@ -241,7 +241,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
 
 /// The gate before every route; says in the log what a reachable port without it would mean.
 fn gate(config: &Config, registry: &Registry) -> Result<Arc<Gate>, Failure> {
-    let config::Server { listen, tokens_file, tls, gate } = &config.server;
+    let config::Server { listen, tokens_file, tls, gate, .. } = &config.server;
     let keyring = Keyring::open(tokens_file).because(Reason::Config)?;
     if !listen.ip().is_loopback() && tls.is_none() {
         tracing::warn!(%listen, "tokens and events travel in clear text; set server.tls, or put a proxy with TLS before this port");
@@ -253,15 +253,15 @@ fn gate(config: &Config, registry: &Registry) -> Result<Arc<Gate>, Failure> {
 fn open(
     config: &Config,
     (listener, router): (TcpListener, Router),
-    (server, background, closing): (&TaskTracker, &TaskTracker, CancellationToken),
+    (server, background, bounds): (&TaskTracker, &TaskTracker, (Bounds, CancellationToken)),
 ) -> Result<&'static str, Failure> {
     let router = telemetry::traced(router);
     let Some(files) = &config.server.tls else {
-        server.spawn(sockets::serve(listener, router, (SOCKETS, closing)));
+        server.spawn(sockets::serve(listener, router, bounds));
         return Ok("http");
     };
-    let listener = TlsListener::start(listener, files.clone(), (background, closing.clone()));
-    server.spawn(sockets::serve(listener.because(Reason::Config)?, router, (SOCKETS, closing)));
+    let listener = TlsListener::start(listener, files.clone(), (background, bounds.1.clone()));
+    server.spawn(sockets::serve(listener.because(Reason::Config)?, router, bounds));
     Ok("https")
 }
 

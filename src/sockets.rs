@@ -14,7 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::util::MapRequest;
@@ -23,13 +25,18 @@ use tower::util::MapRequest;
 /// so that it is they who do, and no request of theirs meets a port that has just been closed.
 pub const HEADERS: Duration = Duration::from_secs(75);
 
+/// How long after it was said that all places are taken it is said again.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
+
 /// What connections may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
     /// How long the headers of a request may be on their way, and a connection be idle.
     pub headers: Duration,
     /// Connections at a time; further ones wait to be accepted.
     pub connections: usize,
+    /// Where those that are open are counted.
+    pub open: Option<IntGauge>,
 }
 
 /// Serves connections until `closing`, HTTP/1.1 and HTTP/2 to whoever begins with it, and returns once what is under way is answered.
@@ -38,12 +45,13 @@ pub async fn serve<L: Listener>(
     router: Router,
     (bounds, closing): (Bounds, CancellationToken),
 ) {
-    let builder = builder(bounds.headers);
+    let Bounds { headers, .. } = bounds;
+    let builder = builder(headers);
     let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
-    let room = Arc::new(Semaphore::new(bounds.connections));
+    let mut room = Room::new(bounds);
     loop {
         let (stream, place) = tokio::select! {
-            next = accept(&mut listener, &room) => next,
+            next = accept(&mut listener, &mut room) => next,
             () = closing.cancelled() => break,
         };
         let asked = Arc::new(AtomicBool::new(false));
@@ -61,7 +69,7 @@ pub async fn serve<L: Listener>(
         connections.spawn(async move {
             let mut served = pin!(served);
             // The builder's own bounds begin once it is known which version the client speaks, and do not ask for a request.
-            let first = tokio::time::timeout(bounds.headers, served.as_mut()).await;
+            let first = tokio::time::timeout(headers, served.as_mut()).await;
             let ended = match first {
                 Ok(ended) => ended,
                 Err(_) if asked.load(Ordering::Relaxed) => served.await,
@@ -87,15 +95,62 @@ fn builder(headers: Duration) -> Builder<TokioExecutor> {
     builder
 }
 
+/// The places of a port's connections.
+struct Room {
+    bounds: Bounds,
+    free: Arc<Semaphore>,
+    /// When it was last said that none is free.
+    said: Option<Instant>,
+}
+
+impl Room {
+    fn new(bounds: Bounds) -> Self {
+        let free = Arc::new(Semaphore::new(bounds.connections));
+        Self { bounds, free, said: None }
+    }
+
+    /// A place, once one is free. Nobody closes the semaphore, so that there is one in any case.
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
+            return Some(place);
+        }
+        if self.said.is_none_or(|said| said.elapsed() >= SAID_AGAIN) {
+            self.said = Some(Instant::now());
+            let connections = self.bounds.connections;
+            tracing::warn!(connections, "as many connections are open as may be; the next ones wait for one to end");
+        }
+        Arc::clone(&self.free).acquire_owned().await.ok()
+    }
+}
+
+/// A place that is taken, and counted until it is free again.
+struct Place {
+    _permit: Option<OwnedSemaphorePermit>,
+    open: Option<IntGauge>,
+}
+
+impl Place {
+    fn taken(permit: Option<OwnedSemaphorePermit>, open: Option<IntGauge>) -> Self {
+        if let Some(open) = &open {
+            open.inc();
+        }
+        Self { _permit: permit, open }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(open) = &self.open {
+            open.dec();
+        }
+    }
+}
+
 /// The next connection, once there is a place for it.
-async fn accept<L: Listener>(
-    listener: &mut L,
-    room: &Arc<Semaphore>,
-) -> (L::Io, Option<OwnedSemaphorePermit>) {
-    // Nobody closes the semaphore, so that there is a place in any case.
-    let place = Arc::clone(room).acquire_owned().await.ok();
+async fn accept<L: Listener>(listener: &mut L, room: &mut Room) -> (L::Io, Place) {
+    let permit = room.place().await;
     let (stream, _peer) = listener.accept().await;
-    (stream, place)
+    (stream, Place::taken(permit, room.bounds.open.clone()))
 }
 
 #[cfg(test)]
@@ -122,7 +177,7 @@ mod tests {
     const HEADERS_1_MORE_TO_COME: &[u8] = b"\0\0\x06\x01\x01\0\0\0\x01\x82\x86\x84\x41\x01a";
 
     fn short() -> Bounds {
-        Bounds { headers: Duration::from_millis(100), connections: 100 }
+        Bounds { headers: Duration::from_millis(100), connections: 100, open: None }
     }
 
     /// A server with this router, and the task that serves.
@@ -213,7 +268,8 @@ mod tests {
     #[tokio::test]
     async fn connections_beyond_the_bound_wait_for_a_place() {
         let (began, go_on) = (Arc::new(Notify::new()), CancellationToken::new());
-        let bounds = Bounds { headers: HEADERS, connections: 1 };
+        let open = IntGauge::new("open", "Connections that are open.").unwrap();
+        let bounds = Bounds { headers: HEADERS, connections: 1, open: Some(open.clone()) };
         let (address, _serving) = started(slow(&began, &go_on), (bounds, CancellationToken::new())).await;
         let first = sent(address, LAST_REQUEST).await;
         began.notified().await;
@@ -222,15 +278,19 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(began.notified().now_or_never().is_none(), "the second has a place beside the first");
+        assert_eq!(open.get(), 1);
         go_on.cancel();
         assert!(answer(first).await.ends_with("well"));
         assert!(answer(second).await.ends_with("well"));
+        while open.get() > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
     async fn what_is_under_way_is_answered_before_serving_ends() {
         let (began, go_on) = (Arc::new(Notify::new()), CancellationToken::new());
-        let (bounds, closing) = (Bounds { headers: HEADERS, connections: 100 }, CancellationToken::new());
+        let (bounds, closing) = (Bounds { headers: HEADERS, ..short() }, CancellationToken::new());
         let (address, serving) = started(slow(&began, &go_on), (bounds, closing.clone())).await;
         // One that asks nothing is not waited for.
         let silent = sent(address, b"").await;

@@ -14,6 +14,9 @@ use crate::service::TlsFiles;
 /// The file of tokens in the data folder.
 const TOKENS_FILE: &str = "tokens.json";
 
+/// Connections at a time on each port, unless the configuration says otherwise.
+pub const CONNECTIONS_MAX: usize = 1_024;
+
 /// The file of tokens that a configuration names, also where the rest of it waits for the first token.
 ///
 /// # Errors
@@ -64,7 +67,8 @@ pub fn server(layers: &mut Layers, data_dir: &Path) -> Server {
         metrics_public: layers.flag("server.metrics_public", false),
         requests_per_s: u32::try_from(per_s).ok().filter(|per_s| *per_s > 0),
     };
-    Server { listen, tokens_file, tls, gate }
+    let connections_max = layers.size("limits.connections_max", CONNECTIONS_MAX);
+    Server { listen, tokens_file, tls, gate, connections_max }
 }
 
 fn tls(layers: &mut Layers) -> Option<TlsFiles> {

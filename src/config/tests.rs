@@ -24,6 +24,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert!(matches!(config.store, Store::Embedded { engine_listen, .. } if engine_listen.port() == 8123));
     assert_eq!(config.collector.requests_max, 64);
+    assert_eq!(config.server.connections_max, 1_024);
 }
 
 #[test]

@@ -57,14 +57,15 @@ mod tests {
              With tokens it takes one of the scope `read` (docs/SECURITY.md). What begins with `windvane_shadow` is told by\n\
              `windvane shadow serve` at its own address.\n\n\
              This file follows the tables of `collector/src/metrics.rs`, `collector/src/admission.rs`,\n\
-             `analyzer/src/monitor/metrics.rs`, `alerts/src/metrics.rs` and `src/shadow/serve/metrics.rs`; the test in\n\
-             `src/service/analyzer.rs` says how to write it anew.\n\n\
+             `src/service/ports.rs`, `analyzer/src/monitor/metrics.rs`, `alerts/src/metrics.rs` and\n\
+             `src/shadow/serve/metrics.rs`; the test in `src/service/analyzer.rs` says how to write it anew.\n\n\
              | name | labels | says |\n|---|---|---|\n",
         );
         let collector =
             windvane_collector::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
         let analyzer = monitor::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));
         let gate = windvane_collector::GATE_DEFINITIONS.iter();
+        let gate = gate.chain(std::iter::once(&crate::service::ports::CONNECTIONS));
         let gate = gate.map(|metric| (metric.name, metric.labels, metric.help));
         let alerts =
             windvane_alerts::DEFINITIONS.iter().map(|metric| (metric.name, metric.labels, metric.help));

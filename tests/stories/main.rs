@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a story an unwrap is an assertion")]
 
 mod baselines;
+mod connections;
 mod crash_ingestion;
 mod dashboards;
 mod demo;

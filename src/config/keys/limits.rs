@@ -13,6 +13,13 @@ pub const KEYS: &[Key] = &[
         about: "Requests a second of each token, and of all that carry none together; two seconds' worth may come at once. More is answered 429 `rate_exceeded` with Retry-After. `windvane token create --requests-per-s` sets another one for a token.",
     },
     Key {
+        path: "limits.connections_max",
+        kind: Kind::Integer { min: 8, max: 65_536 },
+        default: "1024",
+        example: "connections_max = 4096",
+        about: "Connections that are open at a time on the port of server.listen, and as many on that of otlp.grpc_listen. The next ones are not refused: they wait until one ends, and one without a request ends after 75 s. The service raises its own soft limit of open files for it; where the hard one is too low it takes fewer and says so in the log. Raise it where more clients than that keep their connections open.",
+    },
+    Key {
         path: "limits.record_bytes_max",
         kind: Kind::Integer { min: 1_024, max: 67_108_864 },
         default: "1048576 (1 MiB)",
