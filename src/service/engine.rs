@@ -32,9 +32,7 @@ pub async fn start(
         );
     };
     let library = config.runtime.locate(Library::Chdb, fetching).map_err(runtime::failure)?;
-    std::fs::create_dir_all(data_dir)
-        .with_context(|| format!("cannot create the data folder `{}`", data_dir.display()))
-        .because(Reason::Unavailable)?;
+    make_room(data_dir).because(Reason::Unavailable)?;
     let access = Access::load_or_create(data_dir).because(Reason::Unavailable)?;
     let reserved = Reserved::new(*engine_listen)?;
     let listen = reserved.address;
@@ -55,6 +53,18 @@ pub async fn start(
         drop(reserved);
     });
     Ok(store)
+}
+
+/// Makes the data folder, and writes there once: an engine that cannot would end by itself, and say less.
+fn make_room(data_dir: &Path) -> anyhow::Result<()> {
+    let probe = data_dir.join(".write-test");
+    let written = std::fs::create_dir_all(data_dir)
+        .and_then(|()| std::fs::write(&probe, "windvane writes here"))
+        .and_then(|()| std::fs::remove_file(&probe));
+    written.map_err(|error| {
+        let folder = data_dir.display();
+        anyhow::anyhow!("cannot write to `{folder}`, where the embedded engine keeps everything: {error}; make room there, mount it so that it can be written to or give it to the user that runs windvane, or name another folder in store.data_dir, or a ClickHouse server in store.url")
+    })
 }
 
 /// The engine's address, kept for it over its restarts: port 0 becomes a free one here.
@@ -142,6 +152,22 @@ mod tests {
         for start in 0..2 {
             let engine = TcpListener::bind(reserved.address);
             assert!(engine.is_ok(), "start {start}: {engine:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_data_folder_that_cannot_be_written_to_is_told_with_its_reason_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let usual = folder.path().join("a/b");
+        make_room(&usual).unwrap();
+        assert_eq!(std::fs::read_dir(&usual).unwrap().count(), 0, "nothing stays");
+        // A file system in which nobody makes files, whoever runs this.
+        let read_only = folder.path().join("read-only");
+        std::os::unix::fs::symlink("/sys/kernel", &read_only).unwrap();
+        let told = make_room(&read_only).unwrap_err().to_string();
+        for part in [&*read_only.to_string_lossy(), "os error", "mount it", "store.data_dir", "store.url"] {
+            assert!(told.contains(part), "{part} in {told}");
         }
     }
 
