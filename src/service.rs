@@ -125,7 +125,7 @@ impl Service {
             // The gate asks for the scope `admin` where something is changed.
             router = router.merge(windvane_web::writes(store.clone()));
         }
-        let router = gate.guard(router.merge(openapi::router())).layer(CatchPanicLayer::new());
+        let router = gate.guard(router.merge(openapi::router(&gate))).layer(CatchPanicLayer::new());
         let server = TaskTracker::new();
         if let (Some(grpc), Some(collector)) = (grpc, &collector) {
             let router = gate.guard(collector.grpc_router()).layer(CatchPanicLayer::new());

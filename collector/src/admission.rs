@@ -128,6 +128,12 @@ impl Gate {
         router.layer(from_fn_with_state(Arc::clone(self), pass))
     }
 
+    /// Whether requests need a token now.
+    #[must_use]
+    pub fn asks_for_tokens(&self) -> bool {
+        self.keyring.is_required()
+    }
+
     fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
         let Need::Scope(scope) = need(method, path, self.options) else { return Ok(Caller::default()) };
         if scope == Scope::Admin && origin::of(headers) == Origin::Other {

@@ -1,11 +1,20 @@
 //! What changes something: the bodies that are taken, and what is answered.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::documents::{SILENCE, object};
 
 /// The body of a request, where one is taken.
 pub fn body(method: &str, path: &str) -> Option<Value> {
+    let fields = match path {
+        "/alerts/acknowledge" => Some(&["fingerprint", "by", "comment"][..]),
+        "/alerts/silences" => Some(&["matchers", "for", "created_by", "comment"][..]),
+        "/alerts/silences/end" => Some(&["id"][..]),
+        _ => None,
+    };
+    if let Some(fields) = fields {
+        return Some(form(fields));
+    }
     let (required, about, schema) = match (method, path) {
         ("post", "/api/v1/silences") => (
             true,
@@ -41,6 +50,17 @@ pub fn at(method: &str, path: &str) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// The form of a page, with a text in each of its fields.
+fn form(fields: &[&str]) -> Value {
+    let properties: Map<String, Value> =
+        fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string", "maxLength": 1000}))).collect();
+    let schema = json!({"type": "object", "required": fields, "properties": properties});
+    json!({
+        "required": true, "description": "The form of the page.",
+        "content": {"application/x-www-form-urlencoded": {"schema": schema}},
+    })
 }
 
 fn silence() -> Value {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::components::reference;
+
 /// By name: what one record of each kind is.
 pub fn schemas() -> [(&'static str, Value); 6] {
     [
@@ -30,14 +32,7 @@ pub fn schemas() -> [(&'static str, Value); 6] {
                 }),
             ),
         ),
-        (
-            "CloudEvent",
-            json!({
-                "type": "object", "required": ["id", "type", "data"],
-                "description": "An inference request or response of KServe or Seldon.",
-                "properties": {"id": name(), "type": name(), "inferenceservicename": name(), "data": {"type": "object"}},
-            }),
-        ),
+        ("CloudEvent", cloud_event()),
         (
             "Measurement",
             record(
@@ -46,6 +41,40 @@ pub fn schemas() -> [(&'static str, Value); 6] {
             ),
         ),
     ]
+}
+
+/// The types of CloudEvents that are taken.
+pub const CLOUD_EVENT_TYPES: [&str; 4] = [
+    "org.kubeflow.serving.inference.request",
+    "org.kubeflow.serving.inference.response",
+    "io.seldon.serving.inference.request",
+    "io.seldon.serving.inference.response",
+];
+
+fn cloud_event() -> Value {
+    json!({
+        "type": "object", "required": ["id", "type"],
+        "description": "An inference request or response of KServe or Seldon; other attributes are ignored.",
+        "anyOf": [{"required": ["inferenceservicename"]}, {"required": ["modelid"]}],
+        "oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}],
+        "properties": {
+            "specversion": {"type": "string"}, "source": {"type": "string"},
+            "id": name(), "requestid": name(), "type": {"type": "string", "enum": CLOUD_EVENT_TYPES}, "time": ts_text(),
+            "inferenceservicename": name(), "modelid": name(), "namespace": name(), "component": name(), "endpoint": name(),
+            "data": inference(),
+            "data_base64": {"type": "string", "contentEncoding": "base64", "description": "The same body in base64."},
+        },
+    })
+}
+
+/// The data of a CloudEvent: the body of an inference request or response, of version 1 or of the Open Inference Protocol.
+pub fn inference() -> Value {
+    let rows = json!({"type": "array", "minItems": 1});
+    json!({
+        "type": "object",
+        "description": "`instances` or `inputs` of a request, `predictions` or `outputs` of a response.",
+        "properties": {"instances": rows, "predictions": rows, "inputs": tensors(), "outputs": tensors()},
+    })
 }
 
 fn prediction() -> Value {
@@ -79,15 +108,10 @@ fn prediction() -> Value {
     )
 }
 
-/// How a body of this schema is announced.
-pub fn media_type(schema: &str) -> &'static str {
-    if schema == "CloudEvent" { "application/cloudevents+json" } else { "application/json" }
-}
-
 /// A body: one record, or an array of them.
 pub fn body(schema: &str) -> Value {
-    let reference = json!({"$ref": format!("#/components/schemas/{schema}")});
-    json!({"oneOf": [reference, {"type": "array", "minItems": 1, "items": reference}]})
+    let one = reference(schema);
+    json!({"oneOf": [one, {"type": "array", "minItems": 1, "items": one}]})
 }
 
 /// Unknown fields are refused, so none are permitted here.
@@ -124,11 +148,16 @@ fn words(about: &str) -> Value {
     })
 }
 
+/// A time as RFC 3339 has it, or a part of those.
+pub fn ts_text() -> Value {
+    json!({"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$"})
+}
+
 fn ts() -> Value {
     json!({
         "description": "RFC 3339 with an offset, or integer microseconds since 1970; the time of arrival where it is left out.",
         "oneOf": [
-            {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$"},
+            ts_text(),
             {"type": "integer", "minimum": 946_684_800_000_000_u64, "maximum": 4_102_444_800_000_000_u64},
         ],
     })

@@ -19,6 +19,19 @@ pub struct Operation {
     pub answers: Answers,
 }
 
+impl Operation {
+    /// Whether the answers carry an ETag: all that is read of the store does, streams and files do not.
+    pub fn is_tagged(&self) -> bool {
+        let reads = matches!(self.answers, Answers::Document | Answers::Page | Answers::Rows);
+        reads && self.method == "get" && self.path != "/api/openapi.json"
+    }
+
+    /// Whether a browser may do it with a token as password.
+    pub fn is_for_browsers(&self) -> bool {
+        self.method == "get" || self.answers == Answers::Form
+    }
+}
+
 /// A shape of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
