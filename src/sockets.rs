@@ -282,9 +282,12 @@ mod tests {
         go_on.cancel();
         assert!(answer(first).await.ends_with("well"));
         assert!(answer(second).await.ends_with("well"));
-        while open.get() > 0 {
-            tokio::task::yield_now().await;
-        }
+        let all_free = async {
+            while open.get() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), all_free).await.expect("the places are free again");
     }
 
     #[tokio::test]

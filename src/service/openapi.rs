@@ -12,8 +12,6 @@ mod gate;
 mod paths;
 mod requests;
 mod single;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -96,3 +94,6 @@ fn described(operation: &Operation, is_token_needed: bool) -> Value {
     }
     described
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,8 +126,8 @@ fn read(operation: &Operation, all: &mut Responses) {
         all.add("409", with("The answer is no.", JSON, document()));
     }
     let (what, codes): (&str, &[&str]) = match method {
-        "post" if answers != Answers::Permission => ("The body is not allowed.", &["invalid_body"]),
-        _ => ("A parameter is not known or not allowed.", &["unknown_parameter", "invalid_parameter"]),
+        "post" if answers != Answers::Permission => ("The body is not allowed.", &["invalid_body"][..]),
+        _ => ("A parameter is not known or not allowed.", &["unknown_parameter", "invalid_parameter"][..]),
     };
     if method != "delete" {
         all.add("400", problem(what, codes));
@@ -151,7 +151,7 @@ fn missing(path: &str) -> Option<&'static str> {
         ("/silences/{id}", "unknown_silence"),
     ];
     // A gate that nobody has run is evaluated, too: as one of which nothing is known.
-    let found = things.into_iter().find(|(part, _)| path.contains(part)).map(|(_, code)| code);
+    let found = things.into_iter().find(|(part, _)| path.contains(*part)).map(|(_, code)| code);
     found.or_else(|| path.ends_with("/gates/{name}").then_some("unknown_gate"))
 }
 
