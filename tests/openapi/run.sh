@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The HTTP interface against its own description, over a store with a finding of each kind: each document of the read API is held
-# against its schema, then schemathesis makes requests from /api/openapi.json, good and bad ones, and holds every answer against it.
-# Bounded and seeded. Needs python3 with venv.
+# against its schema, bodies of every format are sent, then schemathesis makes requests from /api/openapi.json, good and bad ones, and
+# holds every answer against it. Then there are tokens: each operation is asked without one and with those of each scope, by hand and by
+# schemathesis. Bounded and seeded. Needs python3 with venv, and curl.
 #
 # Usage: tests/openapi/run.sh [WINDVANE]   the binary, target/debug/windvane unless named
 set -euo pipefail
@@ -22,9 +23,13 @@ folder=$(mktemp -d)
 cat >"$folder/windvane.toml" <<TOML
 [server]
 listen = "127.0.0.1:0"
+[otlp]
+grpc_listen = "127.0.0.1:0"
 [store]
 data_dir = "data"
 engine_listen = "127.0.0.1:0"
+[collector]
+body_timeout = "3s"
 TOML
 "$windvane" --log-format json serve --config "$folder/windvane.toml" 2>"$folder/serve.log" &
 service=$!
@@ -38,11 +43,38 @@ for _ in $(seq 300); do
 done
 [ -n "$url" ] || { echo "the service did not come up" >&2; cat "$folder/serve.log" >&2; exit 1; }
 
+# Requests of all kinds, so many an operation; what follows is for schemathesis.
+generated() {
+  local most=$1
+  shift
+  (cd "$folder" && SCHEMATHESIS_HOOKS=hooks PYTHONPATH=$here "$venv/bin/schemathesis" run "${described:-$url/api/openapi.json}" --url "$url" --no-color --seed 1 \
+    --max-examples "$most" --phases coverage,fuzzing --exclude-path /events --warnings off \
+    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance,ignored_auth "$@")
+}
+
 store=$(grep -o '"store":"http[^"]*"' "$folder/serve.log" | head -1 | cut -d'"' -f4)
 "$venv/bin/python" "$here/seed.py" "$(realpath "$windvane")" "$store" "$folder/data/access.json"
 "$venv/bin/python" "$here/documents.py" "$url"
+"$venv/bin/python" "$here/bodies.py" "$url"
+generated 8
 
-cd "$folder"
-"$venv/bin/schemathesis" run "$url/api/openapi.json" --no-color --seed 1 --max-examples 8 \
-  --phases coverage,fuzzing --exclude-path /events \
-  --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
+# From the first token on every request needs one; the service follows the file within a second.
+token() { "$windvane" --log error token create --config "$folder/windvane.toml" "$@" 2>>"$folder/tokens.log"; }
+ingest=$(token --name ingest --scope ingest)
+read=$(token --name read --scope read)
+admin=$(token --name admin --scope admin)
+limited=$(token --name limited --scope ingest --model-prefix bodies)
+slow=$(token --name slow --scope read --requests-per-s 1)
+answer() { curl --silent --noproxy '*' --output /dev/null --write-out '%{http_code}' "$@" "$url/api/v1/models"; }
+for _ in $(seq 100); do
+  [ "$(answer)" = 401 ] && [ "$(answer --header "Authorization: Bearer $slow")" = 200 ] && break
+  sleep 0.2
+done
+"$venv/bin/python" "$here/tokens.py" "$url" "$ingest" "$read" "$admin" "$limited" "$slow"
+
+# Only who may read gets the description; all are held against it.
+curl --silent --fail --noproxy '*' --header "Authorization: Bearer $read" --output "$folder/openapi.json" "$url/api/openapi.json"
+for token in "$ingest" "$read" "$admin"; do
+  described=$folder/openapi.json generated 3 --header "Authorization: Bearer $token"
+done
+described=$folder/openapi.json generated 3

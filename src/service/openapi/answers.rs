@@ -270,9 +270,9 @@ fn status(codes: &[&str]) -> Value {
 }
 
 fn in_its_encoding(what: &str, schema: Value) -> Value {
-    let mut response = with(what, JSON, schema);
-    response["content"][PROTOBUF] = json!({"schema": {"description": "The same message in protobuf."}});
-    response
+    // Of a message in protobuf the schema describes what it is in JSON.
+    let schema = json!({"schema": schema});
+    json!({"description": what, "content": {JSON: schema, PROTOBUF: schema}})
 }
 
 /// Says when to come again.
