@@ -116,15 +116,8 @@ impl Service {
             alerts::start(config, &store, (&registry, gauges), (&alerts, closing.clone()))?;
         }
         alerts.close();
-        let mut router = match &collector {
-            Some(collector) => collector.router(),
-            None => health::router(store.clone(), registry),
-        };
-        if roles.contains(&Role::Web) {
-            router = router.merge(windvane_web::router(sources));
-            // The gate asks for the scope `admin` where something is changed.
-            router = router.merge(windvane_web::writes(store.clone()));
-        }
+        let router =
+            routes(collector.as_ref(), (&store, registry), roles.contains(&Role::Web).then_some(sources));
         let router = gate.guard(router.merge(openapi::router(&gate))).layer(CatchPanicLayer::new());
         let server = TaskTracker::new();
         if let (Some(grpc), Some(collector)) = (grpc, &collector) {
@@ -198,6 +191,25 @@ impl Service {
         self.background.close();
         self.background.wait().await;
         Exit::Ok
+    }
+}
+
+/// What the parts of a service answer, before the gate.
+fn routes(
+    collector: Option<&Collector>,
+    (store, registry): (&Store, Registry),
+    web: Option<windvane_web::Sources>,
+) -> Router {
+    let router = match collector {
+        Some(collector) => collector.router(),
+        None => health::router(store.clone(), registry),
+    };
+    match web {
+        // The gate asks for the scope `admin` where something is changed.
+        Some(sources) => {
+            router.merge(windvane_web::router(sources)).merge(windvane_web::writes(store.clone()))
+        }
+        None => router,
     }
 }
 

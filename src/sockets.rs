@@ -117,7 +117,10 @@ impl Room {
         if self.said.is_none_or(|said| said.elapsed() >= SAID_AGAIN) {
             self.said = Some(Instant::now());
             let connections = self.bounds.connections;
-            tracing::warn!(connections, "as many connections are open as may be; the next ones wait for one to end");
+            tracing::warn!(
+                connections,
+                "as many connections are open as may be; the next ones wait for one to end"
+            );
         }
         Arc::clone(&self.free).acquire_owned().await.ok()
     }

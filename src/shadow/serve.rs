@@ -58,8 +58,7 @@ const INPUTS_MAX: usize = 10_000;
 /// How long requests under way get when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(10);
 /// What clients may take. Connections are fewer than the files that a process may usually have open (1024): models' processes have some, too.
-const SOCKETS: sockets::Bounds =
-    sockets::Bounds { headers: sockets::HEADERS, connections: 512, open: None };
+const SOCKETS: sockets::Bounds = sockets::Bounds { headers: sockets::HEADERS, connections: 512, open: None };
 
 /// Serve models by the Open Inference Protocol; the one that is named answers, the others are asked beside it.
 #[derive(Debug, Args)]

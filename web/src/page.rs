@@ -231,7 +231,10 @@ mod tests {
         assert_eq!(shown("{\"a\":\"</\"}"), block);
         let (large, unwritten) = (shown("{\"a\":\"0123456789abc\"}"), shown(""));
         assert!(large.contains("too large") && large.contains("--format json"), "{large}");
-        assert!(unwritten.contains("could not be written") && !unwritten.contains("too large"), "{unwritten}");
+        assert!(
+            unwritten.contains("could not be written") && !unwritten.contains("too large"),
+            "{unwritten}"
+        );
         assert!(!large.contains("<script") && !unwritten.contains("<script"), "{large} {unwritten}");
     }
 }

@@ -92,7 +92,10 @@ pub fn of(operation: &Operation) -> Value {
         }
     }
     if operation.is_tagged() {
-        all.add("304", json!({"description": "Nothing has changed since the answer that If-None-Match names."}));
+        all.add(
+            "304",
+            json!({"description": "Nothing has changed since the answer that If-None-Match names."}),
+        );
         let tag = json!({"type": "string", "pattern": "^\"[0-9a-f]{32}\"$"});
         all.0["200"]["headers"]["ETag"] = header("Names this answer, for If-None-Match.", tag);
     }
@@ -110,7 +113,10 @@ fn gate(operation: &Operation, all: &mut Responses) {
         "ingest" if !BY_MODEL.contains(&operation.path) => &["scope_missing", "token_limited_to_models"],
         _ => &["scope_missing"],
     };
-    all.add("403", problem("The token, or the page that the request comes from, may not do this.", forbidden));
+    all.add(
+        "403",
+        problem("The token, or the page that the request comes from, may not do this.", forbidden),
+    );
     all.add("429", problem("Too many requests a second.", &[RATE]));
 }
 
@@ -118,7 +124,10 @@ fn gate(operation: &Operation, all: &mut Responses) {
 fn read(operation: &Operation, all: &mut Responses) {
     let Operation { method, path, answers, .. } = *operation;
     let document = || documents::at(method, path);
-    all.add("200", if answers == Answers::Rows { rows(document()) } else { with("The document.", JSON, document()) });
+    all.add(
+        "200",
+        if answers == Answers::Rows { rows(document()) } else { with("The document.", JSON, document()) },
+    );
     if path == "/api/openapi.json" {
         return;
     }
@@ -157,7 +166,8 @@ fn missing(path: &str) -> Option<&'static str> {
 
 fn health(operation: &Operation, all: &mut Responses) {
     if operation.path == "/healthz" {
-        let alive = json!({"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}});
+        let alive =
+            json!({"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}});
         all.add("200", with("The process is up.", JSON, alive));
         return;
     }
@@ -191,11 +201,11 @@ fn ingestion(event: &str, all: &mut Responses) {
     let mut codes = BODY.to_vec();
     codes.extend(has_key.then_some("idempotency_key_invalid"));
     let mut none = problem("Nothing of the batch was taken.", &codes);
-    none["content"][JSON] =
-        json!({"schema": {"allOf": [reference("Accepted"), {"required": ["code"]}]}});
+    none["content"][JSON] = json!({"schema": {"allOf": [reference("Accepted"), {"required": ["code"]}]}});
     all.add("400", none);
     if has_key {
-        let reused = problem("The Idempotency-Key came with another body before.", &["idempotency_key_reused"]);
+        let reused =
+            problem("The Idempotency-Key came with another body before.", &["idempotency_key_reused"]);
         all.add("422", reused);
     }
     for (status, what, codes) in refusals() {

@@ -54,8 +54,10 @@ pub fn at(method: &str, path: &str) -> Option<Value> {
 
 /// The form of a page, with a text in each of its fields.
 fn form(fields: &[&str]) -> Value {
-    let properties: Map<String, Value> =
-        fields.iter().map(|name| ((*name).to_owned(), json!({"type": "string", "maxLength": 1000}))).collect();
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({"type": "string", "maxLength": 1000})))
+        .collect();
     let schema = json!({"type": "object", "required": fields, "properties": properties});
     json!({
         "required": true, "description": "The form of the page.",

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::components::reference;
 use super::events;
 
-const COMPRESSED: &str = "The body may be compressed (Content-Encoding); its bound counts after decompression.";
+const COMPRESSED: &str =
+    "The body may be compressed (Content-Encoding); its bound counts after decompression.";
 
 /// The body of a request with events of a schema.
 pub fn records(event: &str) -> Value {
@@ -66,16 +67,24 @@ pub fn telemetry(path: &str) -> Value {
 
 /// How a body is compressed.
 pub fn content_encoding() -> Value {
-    header("Content-Encoding", "How the body is compressed; one of them only.", json!({
-        "type": "string", "enum": ["gzip", "x-gzip", "zstd", "identity"],
-    }))
+    header(
+        "Content-Encoding",
+        "How the body is compressed; one of them only.",
+        json!({
+            "type": "string", "enum": ["gzip", "x-gzip", "zstd", "identity"],
+        }),
+    )
 }
 
 /// The headers of a body with events of a schema.
 pub fn headers(event: &str) -> Vec<Value> {
     let text = || json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9-]+$"});
     if event != "CloudEvent" {
-        return vec![header("Idempotency-Key", "A batch that comes again under its key is stored once.", text())];
+        return vec![header(
+            "Idempotency-Key",
+            "A batch that comes again under its key is stored once.",
+            text(),
+        )];
     }
     let kind = json!({"type": "string", "enum": events::CLOUD_EVENT_TYPES});
     vec![

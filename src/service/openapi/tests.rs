@@ -45,12 +45,9 @@ fn what_is_read_may_be_asked_for_if_it_has_changed() {
     assert!(drift["responses"]["304"]["content"].is_null(), "{drift}");
     let is_header = |parameter: &Value| parameter["name"] == "If-None-Match";
     assert!(drift["parameters"].as_array().unwrap().iter().any(is_header), "{drift}");
-    for (path, method) in [
-        ("/events", "get"),
-        ("/metrics", "get"),
-        ("/api/openapi.json", "get"),
-        ("/api/v1/silences", "post"),
-    ] {
+    for (path, method) in
+        [("/events", "get"), ("/metrics", "get"), ("/api/openapi.json", "get"), ("/api/v1/silences", "post")]
+    {
         assert!(document["paths"][path][method]["responses"]["304"].is_null(), "{method} {path}");
     }
     let rows = &document["paths"]["/api/v1/views/{view}"]["get"]["responses"]["200"]["content"];
@@ -100,7 +97,8 @@ fn what_is_taken_is_described_in_every_format_and_refused_with_codes() {
     for kind in Kind::ALL {
         let post = &document["paths"][format!("/v1/{}", kind.plural())]["post"];
         assert_eq!(post["requestBody"]["content"].as_object().map(Map::len), Some(4), "{post}");
-        let has = |name: &str| post["parameters"].as_array().unwrap().iter().any(|header| header["name"] == name);
+        let has =
+            |name: &str| post["parameters"].as_array().unwrap().iter().any(|header| header["name"] == name);
         assert!(has("Idempotency-Key") && has("Content-Encoding"), "{post}");
     }
     let events = &document["paths"]["/v1/cloudevents"]["post"]["requestBody"]["content"];
@@ -115,7 +113,10 @@ fn what_is_taken_is_described_in_every_format_and_refused_with_codes() {
                 assert_eq!(says_when, comes_again, "{method} {path} {status}");
                 let problem = &answer["content"]["application/problem+json"]["schema"];
                 let codes = problem["allOf"][1]["properties"]["code"]["enum"].as_array();
-                assert!(problem.is_null() || codes.is_some_and(|codes| !codes.is_empty()), "{method} {path} {status}");
+                assert!(
+                    problem.is_null() || codes.is_some_and(|codes| !codes.is_empty()),
+                    "{method} {path} {status}"
+                );
             }
         }
     }
@@ -128,7 +129,8 @@ fn every_code_of_the_operators_table_is_in_the_document() {
     let table = std::fs::read_to_string(root.join("docs/OPERATIONS.md")).unwrap();
     let refusals = table.split("## Refusals").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = refusals.lines().filter(|line| line.starts_with("| `"));
-    let codes: Vec<&str> = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    let codes: Vec<&str> =
+        rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
     assert!(codes.len() > 15, "{codes:?}");
     for code in codes {
         // OpenTelemetry's refusals have theirs in a pattern.

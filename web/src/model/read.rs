@@ -149,7 +149,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         return Ok(None);
     };
     let (bucketed, day, drift_asked) = asked;
-    let (traffic, latency, answers, numbers, drift) = drawn;
+    let ((traffic, latency), (answers, numbers), drift) = drawn;
     let (quality, performance, latency_run, fairness, attribution, drifted, measured) = findings;
     Ok(Some(Model {
         chosen,
@@ -177,6 +177,9 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
     }))
 }
 
+/// By bucket, of the last day, and of the comparison.
+type Drawn = ((Vec<Traffic>, Vec<Latency>), (Vec<Answer>, Vec<Bin>), Vec<DriftRow>);
+
 /// What was predicted in a span, and the drift of one comparison.
 #[derive(Debug)]
 struct Shown {
@@ -187,7 +190,7 @@ struct Shown {
     series_chosen: Option<DriftSeries>,
     /// By bucket, of the last day, of the comparison.
     asked: (Asked, Asked, Asked),
-    drawn: (Vec<Traffic>, Vec<Latency>, Vec<Answer>, Vec<Bin>, Vec<DriftRow>),
+    drawn: Drawn,
 }
 
 /// `None` where neither a prediction nor a comparison is recorded of the model.
@@ -205,14 +208,14 @@ async fn shown(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Option<
     let (bucketed, day) = asked(&chosen, range);
     let series_chosen = series.iter().find(|found| found.key() == chosen.series).or(series.first()).cloned();
     let drift_asked = series_chosen.as_ref().map(|series| series.asked(&chosen.model)).unwrap_or_default();
-    let drawn = tokio::try_join!(
+    let (traffic, latency, answers, numbers, drift) = tokio::try_join!(
         traffic_of(range).rows(store, &bucketed),
         latency_of(range).rows(store, &bucketed),
         ANSWERS.rows(store, &day),
         NUMBERS.rows(store, &day),
         where_recorded(u64::from(series_chosen.is_some()), DRIFT_COLUMNS.rows(store, &drift_asked)),
     )?;
-    let asked = (bucketed, day, drift_asked);
+    let (asked, drawn) = ((bucketed, day, drift_asked), ((traffic, latency), (answers, numbers), drift));
     Ok(Some(Shown { chosen, range, deployments, series, series_chosen, asked, drawn }))
 }
 
