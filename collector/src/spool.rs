@@ -3,6 +3,7 @@
 mod disk;
 mod error;
 mod folder;
+mod gate;
 mod inspect;
 mod keys;
 mod log;

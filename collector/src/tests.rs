@@ -2,11 +2,13 @@
 
 mod dead_letters;
 mod fairness;
+mod grpc;
 mod ingestion;
 mod limits;
 mod mutations;
 #[cfg(target_os = "linux")]
 mod opening;
+mod refusals;
 mod service;
 mod told_sink;
 

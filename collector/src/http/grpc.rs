@@ -1,47 +1,49 @@
 //! OpenTelemetry's protocol over gRPC: unary `Export` calls, of which only the framing differs from HTTP.
 //!
-//! Messages are handed on as bytes, so that they are decoded on the pool for blocking work and hashed as they came.
+//! The frame is taken off here and not by tonic's server, which reads and decompresses a message before it asks anybody. So a call has its
+//! place among the requests in work before its body is read, the bounds of bytes and of time are those of HTTP, and what is compressed is
+//! unpacked on the pool for blocking work, within the same bound.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::{Buf, BufMut, Bytes};
-use futures_util::future::BoxFuture;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use prost::Message;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::UnaryService;
 use tonic::{Code, Status};
 
-use super::ingest::{permit, refuse_while_shut};
-use super::otlp::{Export, RpcAny, RpcStatus, count_refusal, rpc_code, take};
+use super::ingest::{read_framed, refuse_while_shut};
+use super::otlp::{Export, RpcAny, RpcStatus, Taken, count_refusal, rpc_code, take};
 use super::problem::Problem;
 use crate::collector::Shared;
-use crate::decode::ContentEncoding;
+use crate::decode::{CONTENT_ENCODINGS, ContentEncoding};
 use crate::otlp::{Encoding, Signal};
 
-/// Bytes of one message, before and after decompression: what the protocol's servers take.
-const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// What stands before a message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
+
+/// What a client may compress by.
+const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("gzip,zstd,identity");
 
 /// Takes a message over gRPC.
 pub(super) async fn export(shared: Arc<Shared>, signal: Signal, request: Request) -> Response {
-    let mut grpc = tonic::server::Grpc::new(Raw)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let mut response = grpc.unary(Service { shared, signal }, request).await.map(Body::new);
-    // The library calls a message that is too long out of range; the protocol's word is that a resource is exhausted.
-    if response.headers().get("grpc-status").is_some_and(|code| code == OUT_OF_RANGE) {
-        response.headers_mut().insert("grpc-status", RESOURCE_EXHAUSTED);
+    let (parts, body) = request.into_parts();
+    match receive(&shared, signal, &parts.headers, body).await {
+        Ok(taken) => answer(&taken.protobuf(signal)),
+        Err(problem) => {
+            count_refusal(&shared, signal, &problem);
+            let mut response = status(&problem).into_http::<Body>();
+            if problem.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+                response.headers_mut().insert("grpc-accept-encoding", ACCEPT_ENCODING);
+            }
+            response
+        }
     }
-    response
 }
-
-const OUT_OF_RANGE: &str = "11";
-const RESOURCE_EXHAUSTED: HeaderValue = HeaderValue::from_static("8");
 
 /// Answers a call of a method that is not there.
 pub(super) async fn unimplemented() -> Response {
@@ -49,35 +51,67 @@ pub(super) async fn unimplemented() -> Response {
     Status::unimplemented(format!("no such method; there are {methods}")).into_http::<Body>()
 }
 
-#[derive(Debug)]
-struct Service {
-    shared: Arc<Shared>,
+/// Reads the one message of a call, within the bounds of requests, bytes and time, and makes it durable.
+async fn receive(
+    shared: &Arc<Shared>,
     signal: Signal,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Taken, Problem> {
+    refuse_while_shut(shared)?;
+    let declared = declared(headers)?;
+    let (body, permit) = read_framed(shared, headers, (body, PREFIX_BYTES)).await?;
+    let (compression, body) =
+        unframed(body, declared).map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "invalid_otlp", why))?;
+    take(shared, Export { signal, encoding: Encoding::Protobuf, compression, body }, permit).await
 }
 
-impl UnaryService<Bytes> for Service {
-    type Response = Vec<u8>;
-    type Future = BoxFuture<'static, Result<tonic::Response<Vec<u8>>, Status>>;
+/// How compressed messages of a call are compressed, by its headers.
+fn declared(headers: &HeaderMap) -> Result<ContentEncoding, Problem> {
+    let found = headers.get("grpc-encoding").map(|value| value.to_str().unwrap_or("?"));
+    ContentEncoding::of(found).ok_or_else(|| {
+        let (found, accepted) = (found.unwrap_or_default(), CONTENT_ENCODINGS);
+        let detail = format!("grpc-encoding `{found}` is not taken; accepted are {accepted}");
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", detail)
+    })
+}
 
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (shared, signal) = (Arc::clone(&self.shared), self.signal);
-        Box::pin(async move {
-            let taken = async {
-                refuse_while_shut(&shared)?;
-                let permit = permit(&shared)?;
-                let (encoding, compression) = (Encoding::Protobuf, ContentEncoding::Identity);
-                take(&shared, Export { signal, encoding, compression, body: request.into_inner() }, permit)
-                    .await
-            };
-            match taken.await {
-                Ok(taken) => Ok(tonic::Response::new(taken.protobuf(signal))),
-                Err(problem) => {
-                    count_refusal(&shared, signal, &problem);
-                    Err(status(&problem))
-                }
-            }
-        })
+/// The one message of a unary call without its frame, and how it is compressed.
+fn unframed(mut body: Bytes, declared: ContentEncoding) -> Result<(ContentEncoding, Bytes), String> {
+    let Some(prefix) = body.first_chunk::<PREFIX_BYTES>() else {
+        let len = body.len();
+        return Err(format!("the call has {len} bytes; accepted is one message behind its {PREFIX_BYTES}"));
+    };
+    let [flag, length @ ..] = *prefix;
+    let length = u32::from_be_bytes(length);
+    body.advance(PREFIX_BYTES);
+    if usize::try_from(length) != Ok(body.len()) {
+        let len = body.len();
+        return Err(format!("the call has {len} bytes of messages; accepted is one, which says {length}"));
     }
+    match flag {
+        0 => Ok((ContentEncoding::Identity, body)),
+        1 if declared != ContentEncoding::Identity => Ok((declared, body)),
+        1 => Err(
+            "the message is compressed and the call says not how; accepted is grpc-encoding: gzip or zstd"
+                .to_owned(),
+        ),
+        flag => Err(format!("the message has the flag {flag}; accepted are 0, and 1 where it is compressed")),
+    }
+}
+
+/// The answer of a call that went well.
+fn answer(message: &[u8]) -> Response {
+    let mut frame = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.len()).expect("an answer is a few counts and a sentence"));
+    frame.put_slice(message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
 }
 
 /// `google.rpc.RetryInfo`.
@@ -96,7 +130,11 @@ struct RetryDelay {
 
 /// A refusal in gRPC's words, with when to try again where that makes sense.
 fn status(problem: &Problem) -> Status {
-    let code = rpc_code(problem);
+    let code = match problem.status {
+        // The protocol's word for a compression that is not known; over HTTP there is 415.
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::Unimplemented,
+        _ => rpc_code(problem),
+    };
     let message = format!("{}: {}", problem.code, problem.detail);
     if code != Code::Unavailable {
         return Status::new(code, message);
@@ -111,40 +149,33 @@ fn status(problem: &Problem) -> Status {
     Status::with_details(code, message, details.encode_to_vec().into())
 }
 
-/// Messages as bytes.
-#[derive(Debug, Clone, Copy)]
-struct Raw;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, message: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put_slice(&message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
+    #[test]
+    fn one_message_is_taken_out_of_its_frame_and_all_else_is_told() {
+        use ContentEncoding::{Gzip, Identity};
+        let taken = |encoding, message: &'static [u8]| Ok((encoding, Bytes::from_static(message)));
+        let cases: [(&'static [u8], ContentEncoding, Result<(ContentEncoding, Bytes), &str>); 11] = [
+            (b"\0\0\0\0\0", Identity, taken(Identity, b"")),
+            (b"\0\0\0\0\x02ab", Identity, taken(Identity, b"ab")),
+            (b"\0\0\0\0\x02ab", Gzip, taken(Identity, b"ab")),
+            (b"\x01\0\0\0\x02ab", Gzip, taken(Gzip, b"ab")),
+            (b"", Identity, Err("has 0 bytes")),
+            (b"\0\0\0\0", Identity, Err("has 4 bytes")),
+            (b"\0\0\0\0\x03ab", Identity, Err("which says 3")),
+            (b"\0\0\0\0\x01ab", Identity, Err("2 bytes of messages")),
+            (b"\0\xff\xff\xff\xffab", Identity, Err("which says 4294967295")),
+            (b"\x01\0\0\0\x02ab", Identity, Err("grpc-encoding: gzip or zstd")),
+            (b"\x02\0\0\0\x02ab", Gzip, Err("the flag 2")),
+        ];
+        for (body, declared, expected) in cases {
+            match (unframed(Bytes::from_static(body), declared), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{body:?}"),
+                (Err(why), Err(part)) => assert!(why.contains(part), "{body:?}: {why}"),
+                (found, expected) => panic!("{body:?}: {found:?}, not {expected:?}"),
+            }
+        }
     }
 }

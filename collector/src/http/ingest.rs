@@ -19,6 +19,7 @@ use uuid::Uuid;
 use windvane_store::Table;
 use windvane_types::event::Kind;
 
+use super::body::BodyRefused;
 use super::problem::{Problem, json_response};
 use crate::admission::Caller;
 use crate::collector::Shared;
@@ -105,7 +106,7 @@ pub(super) fn refuse_while_shut(shared: &Shared) -> Result<(), Problem> {
 }
 
 /// One of the requests that may be in work at the same time.
-pub(super) fn permit(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
+fn permit(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(&shared.requests).try_acquire_owned().map_err(|_| {
         let detail = "as many requests as allowed are in work".to_owned();
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests_in_work", detail)
@@ -119,10 +120,25 @@ pub(super) async fn read_body(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+    read_framed(shared, headers, (body, 0)).await
+}
+
+/// Reads the body as it came, of which so many bytes are the frame of a protocol and count for nothing.
+pub(super) async fn read_framed(
+    shared: &Shared,
+    headers: &HeaderMap,
+    (body, frame_bytes): (Body, usize),
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
     let permit = permit(shared)?;
-    let bounds = (shared.options.body_bytes_max, shared.options.body_timeout);
+    let bytes_max = shared.options.body_bytes_max;
+    let bounds = (bytes_max.saturating_add(frame_bytes), shared.options.body_timeout);
     let body = super::body::read_body(headers, body, bounds).await;
-    let body = body.map_err(|refused| Problem::new(refused.status(), refused.code(), refused.to_string()))?;
+    let body = body.map_err(|refused| match refused {
+        BodyRefused::TooLarge(_) => too_many_bytes(bytes_max),
+        BodyRefused::Incomplete | BodyRefused::Late(_) => {
+            Problem::new(refused.status(), refused.code(), refused.to_string())
+        }
+    })?;
     Ok((body, permit))
 }
 
@@ -164,6 +180,12 @@ fn key_of(kind: Kind, key: &[u8]) -> Result<Uuid, Problem> {
 
 pub(super) fn too_large(detail: String) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+fn too_many_bytes(bytes_max: usize) -> Problem {
+    too_large(format!(
+        "the body has more than {bytes_max} bytes; accepted are up to {bytes_max}, also after decompression (collector.body_bytes_max): send smaller batches"
+    ))
 }
 
 pub(super) fn internal() -> Problem {
@@ -221,7 +243,7 @@ async fn process(
 /// Takes the compression off a body.
 pub(super) fn unpack(body: Bytes, encoding: ContentEncoding, bytes_max: usize) -> Result<Bytes, Problem> {
     decompress(body, encoding, bytes_max).map_err(|error| match error {
-        BodyError::TooLarge { .. } => too_large(error.to_string()),
+        BodyError::TooLarge { max } => too_many_bytes(max),
         BodyError::Corrupt(_) => {
             Problem::new(StatusCode::BAD_REQUEST, "invalid_content_encoding", error.to_string())
         }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::gate::Gate;
+
 /// One folder of files. Names are plain file names within it.
 pub(crate) trait Disk: Debug + Send + Sync + 'static {
     /// A file that is open for appending.
@@ -37,28 +39,6 @@ pub(crate) trait Appender: Debug + Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to `len` bytes.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
-}
-
-/// What tests stop changes with; a file system that became read-only does as much.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Gate {
-    #[cfg(test)]
-    is_shut: std::sync::Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Gate {
-    #[cfg(test)]
-    pub(crate) fn shut(&self, is_shut: bool) {
-        self.is_shut.store(is_shut, std::sync::atomic::Ordering::SeqCst);
-    }
-
-    fn pass(&self) -> io::Result<()> {
-        #[cfg(test)]
-        if self.is_shut.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
-        }
-        Ok(())
-    }
 }
 
 /// A folder of the real file system.
@@ -163,7 +143,7 @@ pub(crate) struct RealFile {
 
 impl Appender for RealFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.gate.pass()?;
+        self.gate.grow()?;
         self.file.write_all(bytes)
     }
 

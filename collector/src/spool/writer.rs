@@ -113,9 +113,9 @@ impl TableSpool {
         &self.keys
     }
 
-    /// What stops changes of the disk.
+    /// What stands before changes of the disk.
     #[cfg(test)]
-    pub(crate) fn gate(&self) -> &super::disk::Gate {
+    pub(crate) fn gate(&self) -> &super::gate::Gate {
         self.disk.gate()
     }
 

@@ -134,7 +134,7 @@ async fn each_refusal_has_its_status_and_code() {
 }
 
 /// A body of which nothing comes.
-fn endless() -> Body {
+pub(super) fn endless() -> Body {
     Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>())
 }
 
