@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, log: &telemetry::Arguments) -> CommandResult {
                 return Ok(Exit::Ok);
             }
         };
-        let otlp = service.otlp().map(|address| format!("http://{address}"));
+        let otlp = service.otlp();
         tracing::info!(address = service.url(), otlp, store = service.store().url(), "windvane is up");
         let signal = signals.next().await;
         tracing::info!(signal, "finishing; a second signal ends at once");

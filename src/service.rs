@@ -34,10 +34,10 @@ use crate::config::{self, Config};
 use crate::exit::{Because, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 use crate::shadow;
-use crate::sockets::{self, Bounds};
+use crate::sockets;
 
-use ports::{GRPC, HTTP, Ports};
-use tls::TlsListener;
+use ports::Ports;
+use tls::{Certificate, Speaks, TlsListener};
 
 pub use role::Role;
 pub use tls::TlsFiles;
@@ -53,8 +53,8 @@ const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Service {
     address: SocketAddr,
-    /// Where OpenTelemetry's gRPC is answered.
-    otlp: Option<SocketAddr>,
+    /// Where OpenTelemetry's gRPC is answered, as an address for clients.
+    otlp: Option<String>,
     url: String,
     store: Store,
     /// `None` where this process has not the role.
@@ -90,7 +90,7 @@ impl Service {
         let background = TaskTracker::new();
         let store = store(config, fetching, (&background, &ending)).await?;
         let registry = Registry::new();
-        let gate = gate(config, &registry)?;
+        let gate = gate(config, (&registry, otlp))?;
         let closing = CancellationToken::new();
         let ports = Ports::new((config.server.connections_max, closing.clone()), &registry)?;
         let analyzer = TaskTracker::new();
@@ -118,14 +118,13 @@ impl Service {
         alerts.close();
         let router =
             routes(collector.as_ref(), (&store, registry), roles.contains(&Role::Web).then_some(sources));
-        let router = gate.guard(router.merge(openapi::router(&gate))).layer(CatchPanicLayer::new());
+        let web = (listener, Speaks::Http, gate.guard(router.merge(openapi::router(&gate))));
+        let grpc = grpc.zip(collector.as_ref());
+        let grpc = grpc.map(|(port, collector)| (port, Speaks::Grpc, gate.guard(collector.grpc_router())));
         let server = TaskTracker::new();
-        if let (Some(grpc), Some(collector)) = (grpc, &collector) {
-            let router = gate.guard(collector.grpc_router()).layer(CatchPanicLayer::new());
-            server.spawn(sockets::serve(grpc, telemetry::traced(router), ports.bounds(GRPC)));
-        }
-        let scheme = open(config, (listener, router), (&server, &background, ports.bounds(HTTP)))?;
+        let scheme = open(config, [Some(web), grpc], (&server, &background, &ports))?;
         let url = format!("{scheme}://{address}");
+        let otlp = otlp.map(|address| format!("{scheme}://{address}"));
         Ok(Self {
             address,
             url,
@@ -151,9 +150,9 @@ impl Service {
         &self.url
     }
 
-    /// Where OpenTelemetry's gRPC is answered, if this process has the role and the port was free.
-    pub fn otlp(&self) -> Option<SocketAddr> {
-        self.otlp
+    /// Where OpenTelemetry's gRPC is answered, `http://…` or `https://…`, if this process has the role and the port was free.
+    pub fn otlp(&self) -> Option<&str> {
+        self.otlp.as_deref()
     }
 
     /// The ClickHouse behind it.
@@ -252,29 +251,42 @@ fn collector_options(config: &Config) -> CollectorOptions {
 }
 
 /// The gate before every route; says in the log what a reachable port without it would mean.
-fn gate(config: &Config, registry: &Registry) -> Result<Arc<Gate>, Failure> {
+fn gate(config: &Config, (registry, otlp): (&Registry, Option<SocketAddr>)) -> Result<Arc<Gate>, Failure> {
     let config::Server { listen, tokens_file, tls, gate, .. } = &config.server;
     let keyring = Keyring::open(tokens_file).because(Reason::Config)?;
-    if !listen.ip().is_loopback() && tls.is_none() {
-        tracing::warn!(%listen, "tokens and events travel in clear text; set server.tls, or put a proxy with TLS before this port");
+    for address in [Some(*listen), otlp].into_iter().flatten() {
+        if !address.ip().is_loopback() && tls.is_none() {
+            tracing::warn!(%address, "tokens and events travel in clear text; set server.tls, or put a proxy with TLS before this port");
+        }
     }
     Ok(Arc::new(Gate::new(keyring, *gate, Arc::new(SystemClock), registry)?))
 }
 
-/// Serves the router on the port, over TLS where there is a certificate; the scheme of its address.
+/// A port, what is spoken over it, and what answers.
+type Port = (TcpListener, Speaks, Router);
+
+/// Serves ports, all of them over TLS where there is a certificate; the scheme of their addresses.
 fn open(
     config: &Config,
-    (listener, router): (TcpListener, Router),
-    (server, background, bounds): (&TaskTracker, &TaskTracker, (Bounds, CancellationToken)),
+    ports: [Option<Port>; 2],
+    (server, background, room): (&TaskTracker, &TaskTracker, &Ports),
 ) -> Result<&'static str, Failure> {
-    let router = telemetry::traced(router);
-    let Some(files) = &config.server.tls else {
-        server.spawn(sockets::serve(listener, router, bounds));
-        return Ok("http");
+    let certificate = match &config.server.tls {
+        Some(files) => Some(Arc::new(Certificate::open(files.clone()).because(Reason::Config)?)),
+        None => None,
     };
-    let listener = TlsListener::start(listener, files.clone(), (background, bounds.1.clone()));
-    server.spawn(sockets::serve(listener.because(Reason::Config)?, router, bounds));
-    Ok("https")
+    for (listener, speaks, router) in ports.into_iter().flatten() {
+        let router = telemetry::traced(router.layer(CatchPanicLayer::new()));
+        let bounds = room.bounds(speaks);
+        let Some(certificate) = &certificate else {
+            server.spawn(sockets::serve(listener, router, bounds));
+            continue;
+        };
+        let certificate = (Arc::clone(certificate), speaks);
+        let listener = TlsListener::start(listener, certificate, (background, bounds.1.clone()))?;
+        server.spawn(sockets::serve(listener, router, bounds));
+    }
+    Ok(if certificate.is_some() { "https" } else { "http" })
 }
 
 /// Applies the migrations as soon as ClickHouse answers, and gives up only where the schema is refused.

@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio_util::sync::CancellationToken;
 use windvane_collector::Definition;
 
+use super::tls::Speaks;
 use crate::sockets::{self, Bounds};
 
 /// What the ports tell Prometheus.
@@ -16,11 +17,7 @@ pub const CONNECTIONS: Definition = Definition {
     labels: &["port"],
 };
 
-/// The port of `server.listen`.
-pub const HTTP: &str = "http";
-/// The port of `otlp.grpc_listen`.
-pub const GRPC: &str = "grpc";
-const PORTS: [&str; 2] = [HTTP, GRPC];
+const PORTS: [Speaks; 2] = [Speaks::Http, Speaks::Grpc];
 
 /// Files that are not connections of clients: segments of the spool, handshakes of TLS, connections to ClickHouse and to receivers.
 const OTHER_FILES: u64 = 1_024;
@@ -45,7 +42,7 @@ impl Ports {
         let open = IntGaugeVec::new(Opts::new(CONNECTIONS.name, CONNECTIONS.help), CONNECTIONS.labels)?;
         registry.register(Box::new(open.clone()))?;
         for port in PORTS {
-            open.with_label_values(&[port]);
+            open.with_label_values(&[port.port()]);
         }
         let files = files(connections_max);
         let connections = room(connections_max, files);
@@ -60,8 +57,8 @@ impl Ports {
     }
 
     /// What the connections of a port may take, and what ends them.
-    pub fn bounds(&self, port: &str) -> (Bounds, CancellationToken) {
-        let open = Some(self.open.with_label_values(&[port]));
+    pub fn bounds(&self, speaks: Speaks) -> (Bounds, CancellationToken) {
+        let open = Some(self.open.with_label_values(&[speaks.port()]));
         let bounds = Bounds { headers: sockets::HEADERS, connections: self.connections, open };
         (bounds, self.closing.clone())
     }
@@ -116,10 +113,10 @@ mod tests {
     fn both_ports_have_the_bound_and_a_gauge_of_their_own() {
         let registry = Registry::new();
         let ports = Ports::new((16, CancellationToken::new()), &registry).unwrap();
-        assert_eq!(ports.bounds(HTTP).0.connections, 16);
-        ports.bounds(GRPC).0.open.unwrap().inc();
+        assert_eq!(ports.bounds(Speaks::Http).0.connections, 16);
+        ports.bounds(Speaks::Grpc).0.open.unwrap().inc();
         let open = |port: &str| ports.open.with_label_values(&[port]).get();
-        assert_eq!((open(HTTP), open(GRPC)), (0, 1));
+        assert_eq!((open(Speaks::Http), open(Speaks::Grpc)), (0, 1));
         assert_eq!(registry.gather()[0].get_metric().len(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! TLS on the service's port: rustls, with the certificate read again when its files change.
+//! TLS on the service's ports: rustls, with one certificate for all of them, read again when its files change.
 
 use std::io;
 use std::net::SocketAddr;
@@ -68,9 +68,28 @@ impl TlsFiles {
     }
 }
 
+/// What clients speak over a port, as it is agreed on in the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// Whatever they begin with; nothing is agreed on.
+    Http,
+    /// HTTP/2, which clients of gRPC insist on.
+    Grpc,
+}
+
+impl Speaks {
+    /// What metrics call the port.
+    pub const fn port(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
 /// The certificate in force.
 #[derive(Debug)]
-struct Certificate {
+pub struct Certificate {
     files: TlsFiles,
     held: Mutex<Held>,
 }
@@ -83,7 +102,11 @@ struct Held {
 }
 
 impl Certificate {
-    fn open(files: TlsFiles) -> anyhow::Result<Self> {
+    /// Reads it for the first time.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(files: TlsFiles) -> anyhow::Result<Self> {
         let changed = files.changed();
         let config = Arc::new(files.load()?);
         Ok(Self { files, held: Mutex::new(Held { config, changed, looked: Instant::now() }) })
@@ -114,6 +137,19 @@ impl Certificate {
         }
         Arc::clone(&held.config)
     }
+
+    /// The same for a port where this is spoken.
+    fn current_for(&self, speaks: Speaks) -> Arc<ServerConfig> {
+        let config = self.current();
+        match speaks {
+            Speaks::Http => config,
+            Speaks::Grpc => {
+                let mut config = ServerConfig::clone(&config);
+                config.alpn_protocols = vec![b"h2".to_vec()];
+                Arc::new(config)
+            }
+        }
+    }
 }
 
 /// Connections whose handshake is done.
@@ -127,14 +163,13 @@ impl TlsListener {
     /// Takes over a port. The task ends with `closing`, handshakes in work with it.
     ///
     /// # Errors
-    /// The certificate cannot be read.
+    /// The port has no address.
     pub fn start(
         mut listener: TcpListener,
-        files: TlsFiles,
+        (certificate, speaks): (Arc<Certificate>, Speaks),
         (tasks, closing): (&TaskTracker, CancellationToken),
-    ) -> anyhow::Result<Self> {
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let certificate = Certificate::open(files)?;
         let (done, ready) = mpsc::channel(64);
         let handshakes = TaskTracker::new();
         tasks.spawn(async move {
@@ -143,7 +178,7 @@ impl TlsListener {
                 loop {
                     let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
                     let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
-                    let (done, acceptor) = (done.clone(), TlsAcceptor::from(certificate.current()));
+                    let (done, acceptor) = (done.clone(), TlsAcceptor::from(certificate.current_for(speaks)));
                     handshakes.spawn(async move {
                         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                             Ok(Ok(stream)) => drop(done.send((stream, peer)).await),

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,9 +72,15 @@ class Service:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("service")
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@contextmanager
+def running(folder: Path, more: str = ""):
+    """A service in this folder, which has to end well."""
     config = folder / "windvane.toml"
-    config.write_text(CONFIG)
+    config.write_text(CONFIG + more)
     command = [os.environ["WINDVANE"], "--log-format", "json", "serve", "--config", str(config)]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, stdout=log, env=ENVIRONMENT) as process:
         up = wait_until_up(process, folder / "log")

@@ -41,7 +41,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: "none: requests come in clear text",
         example: "cert_file = \"/etc/windvane/tls.crt\"",
-        about: "The certificate chain of the port, PEM, the server's own first. Read again within a second after it changes; connections that are open stay.",
+        about: "The certificate chain of the ports, PEM, the server's own first: that of server.listen and that of otlp.grpc_listen, which are served over TLS alone then. Read again within a second after it changes; connections that are open stay.",
     },
     Key {
         path: "server.tls.key_file",
@@ -55,7 +55,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::SocketAddress,
         default: "127.0.0.1:4317",
         example: "grpc_listen = \"127.0.0.1:4317\"",
-        about: "Where OpenTelemetry's protocol is served over gRPC; over HTTP it is on the port of server.listen. When the key is absent and another program has the port, the service starts without gRPC and says so; an address that is set must be free.",
+        about: "Where OpenTelemetry's protocol is served over gRPC, over TLS where server.tls is set; over HTTP it is on the port of server.listen. When the key is absent and another program has the port, the service starts without gRPC and says so; an address that is set must be free.",
     },
     Key {
         path: "store.data_dir",
