@@ -80,7 +80,9 @@ fn declared(headers: &HeaderMap) -> Result<ContentEncoding, Problem> {
 fn unframed(mut body: Bytes, declared: ContentEncoding) -> Result<(ContentEncoding, Bytes), String> {
     let Some(prefix) = body.first_chunk::<PREFIX_BYTES>() else {
         let len = body.len();
-        return Err(format!("the call has {len} bytes; accepted is one message behind its {PREFIX_BYTES}"));
+        return Err(format!(
+            "the call has {len} bytes; accepted is one message, behind {PREFIX_BYTES} bytes that say how long it is"
+        ));
     };
     let [flag, length @ ..] = *prefix;
     let length = u32::from_be_bytes(length);
@@ -156,8 +158,9 @@ mod tests {
     #[test]
     fn one_message_is_taken_out_of_its_frame_and_all_else_is_told() {
         use ContentEncoding::{Gzip, Identity};
+        type Expected = Result<(ContentEncoding, Bytes), &'static str>;
         let taken = |encoding, message: &'static [u8]| Ok((encoding, Bytes::from_static(message)));
-        let cases: [(&'static [u8], ContentEncoding, Result<(ContentEncoding, Bytes), &str>); 11] = [
+        let cases: [(&'static [u8], ContentEncoding, Expected); 11] = [
             (b"\0\0\0\0\0", Identity, taken(Identity, b"")),
             (b"\0\0\0\0\x02ab", Identity, taken(Identity, b"ab")),
             (b"\0\0\0\0\x02ab", Gzip, taken(Identity, b"ab")),
