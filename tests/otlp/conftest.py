@@ -83,10 +83,14 @@ def running(folder: Path, more: str = ""):
     config.write_text(CONFIG + more)
     command = [os.environ["WINDVANE"], "--log-format", "json", "serve", "--config", str(config)]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, stdout=log, env=ENVIRONMENT) as process:
-        up = wait_until_up(process, folder / "log")
-        yield Service(up["address"], up["otlp"], config)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, (folder / "log").read_text()[-2000:]
+        try:
+            up = wait_until_up(process, folder / "log")
+            yield Service(up["address"], up["otlp"], config)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0, (folder / "log").read_text()[-2000:]
+        finally:
+            # Where it has ended, this is nothing; where a test did not get so far, nobody waits for it.
+            process.kill()
 
 
 def wait_until_up(process: subprocess.Popen, log: Path) -> dict:
