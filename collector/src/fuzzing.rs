@@ -98,12 +98,9 @@ pub fn cloudevents(body: &[u8]) -> Result<u64, String> {
         let events = events(mode, headers, body);
         let came = events.len() as u64;
         let logged = with_context(|context| take(events, &joiner, context));
-        if logged.accepted + logged.rejected.len() as u64 != came {
-            return Err(format!(
-                "{mode:?}: {} accepted, {} rejected of {came}",
-                logged.accepted,
-                logged.rejected.len()
-            ));
+        if logged.accepted + logged.refused != came {
+            let (accepted, refused) = (logged.accepted, logged.refused);
+            return Err(format!("{mode:?}: {accepted} accepted, {refused} refused of {came}"));
         }
         rows += rows_of(&logged.intake).map_err(|why| format!("{mode:?}: {why}"))?;
     }

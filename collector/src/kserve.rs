@@ -11,59 +11,160 @@ mod tensors;
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use windvane_store::Table;
 use windvane_types::event::{Payload, Prediction, decode_record};
-use windvane_types::rejection::{Fault, Rejection};
+use windvane_types::rejection::{Code, Fault};
 
 pub(crate) use self::event::{Attributes, Event, Mode, events};
 use self::event::{Origin, Side};
 use self::inference::Batch;
 use self::join::{Half, Met};
 pub(crate) use self::join::{Joiner, Waited};
-use crate::decode::ToRow;
+use crate::decode::{REJECTIONS_SHOWN_MAX, ToRow};
 use crate::otlp::{Context, Intake};
 
 /// What a body of events became.
 #[derive(Debug, Default)]
 pub(crate) struct Logged {
     pub(crate) intake: Intake,
+    /// Events of which something is kept, or which have nothing to keep.
     pub(crate) accepted: u64,
-    pub(crate) rejected: Vec<Rejection>,
+    /// Events of which nothing is kept, for a reason.
+    pub(crate) refused: u64,
+    /// The first refusals, in order: of whole events, and of rows of events of which other rows are kept.
+    pub(crate) rejected: Vec<Refusal>,
     /// Halves that waited and were taken away for their pairs; to be put back where those do not become durable.
     pub(crate) taken: Vec<Waited>,
+}
+
+/// One refusal, as the answer shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Refusal {
+    /// The event's number in the body, from 0.
+    pub(crate) index: u64,
+    /// The row of the event's batch, from 0, where only that row is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) row: Option<u64>,
+    /// The stable word.
+    pub(crate) code: Code,
+    /// What was found and what would have been accepted.
+    pub(crate) message: String,
 }
 
 /// Takes the events of a body, in order.
 pub(crate) fn take(events: Vec<Result<Event, Fault>>, joiner: &Joiner, context: &Context<'_>) -> Logged {
     let mut logged = Logged::default();
     for (index, event) in (0..).zip(events) {
-        match event.and_then(|event| one(event, joiner, (context, &mut logged))) {
-            Ok(()) => logged.accepted += 1,
-            Err(fault) => {
-                logged.intake.refuse(Table::Predictions, fault.clone(), 1);
-                logged.rejected.push(fault.at(index));
-            }
+        let mut taking = Taking { context, logged: &mut logged, index, kept: 0, refused: 0 };
+        if let Err(fault) = event.and_then(|event| taking.event(event, joiner)) {
+            taking.refuse(fault, (Table::Predictions, None));
+        }
+        match taking.is_refused_whole() {
+            true => logged.refused += 1,
+            false => logged.accepted += 1,
         }
     }
     logged
 }
 
-fn one(event: Event, joiner: &Joiner, (context, logged): (&Context<'_>, &mut Logged)) -> Result<(), Fault> {
-    let intake = &mut logged.intake;
-    let (side, key) = (event.side, event.key());
-    let half = Half::of(event, context.now_us)?;
-    let ts_us = half.ts_us;
-    match (side, joiner.meet(key, side, half)) {
-        (Side::Request, Met::Alone(request)) => payload(&request, None, context, intake),
-        (Side::Response, Met::Alone(response)) => {
-            predictions(&Pair { request: None, response, ts_us }, context, intake)
+/// One event on its way in. Each of its rows is accepted or rejected alone, as records of a body are.
+struct Taking<'t> {
+    context: &'t Context<'t>,
+    logged: &'t mut Logged,
+    /// The event's number in the body.
+    index: u64,
+    kept: u64,
+    refused: u64,
+}
+
+impl Taking<'_> {
+    fn is_refused_whole(&self) -> bool {
+        self.kept == 0 && self.refused > 0
+    }
+
+    fn event(&mut self, event: Event, joiner: &Joiner) -> Result<(), Fault> {
+        let (side, key) = (event.side, event.key());
+        let half = Half::of(event, self.context.now_us)?;
+        let ts_us = half.ts_us;
+        match (side, joiner.meet(key, side, half)) {
+            (Side::Request, Met::Alone(request)) => self.payload(&request, None),
+            (Side::Response, Met::Alone(response)) => {
+                self.predictions(&Pair { request: None, response, ts_us })
+            }
+            (_, Met::Both { request, response, waited }) => {
+                let ts_us = waited.half.ts_us;
+                self.payload(&request, Some(&response));
+                let (kept, refused) = (self.kept, self.refused);
+                self.predictions(&Pair { request: Some(request), response, ts_us });
+                // Where no prediction came of it, a mended half may come.
+                match self.kept == kept && self.refused > refused {
+                    true => joiner.put_back(vec![waited]),
+                    false => self.logged.taken.push(waited),
+                }
+            }
         }
-        (_, Met::Both { request, response, waited }) => {
-            let ts_us = waited.half.ts_us;
-            logged.taken.push(waited);
-            payload(&request, Some(&response), context, intake)?;
-            predictions(&Pair { request: Some(request), response, ts_us }, context, intake)
+        Ok(())
+    }
+
+    /// Counts a refusal of the whole event, or of a row of its batch.
+    fn refuse(&mut self, fault: Fault, (table, row): (Table, Option<u64>)) {
+        self.refused += 1;
+        self.logged.intake.refuse(table, fault.clone(), 1);
+        if self.logged.rejected.len() < REJECTIONS_SHOWN_MAX {
+            let Fault { code, message } = fault;
+            self.logged.rejected.push(Refusal { index: self.index, row, code, message });
+        }
+    }
+
+    /// Keeps a record as a row, or refuses it alone.
+    fn add<'a, E: ToRow<'a>>(&mut self, record: &'a Value, (table, row): (Table, Option<u64>)) {
+        match added::<E>(record, table, (self.context, &mut self.logged.intake)) {
+            Ok(()) => self.kept += 1,
+            Err(fault) => self.refuse(fault, (table, row)),
+        }
+    }
+
+    fn payload(&mut self, request: &Half, response: Option<&Half>) {
+        let Some(inputs) = &request.tensors else { return };
+        if self.context.door.redaction.drops_payloads(&request.origin.model) {
+            return;
+        }
+        let mut record = common(&request.origin, request.ts_us);
+        record.insert("event_id".to_owned(), json!(request.id));
+        record.insert("inputs".to_owned(), inputs.clone());
+        if let Some(outputs) = response.and_then(|response| response.tensors.as_ref()) {
+            record.insert("outputs".to_owned(), outputs.clone());
+        }
+        self.add::<Payload<'_>>(&Value::Object(record), (Table::Payloads, None));
+    }
+
+    /// One prediction an instance of the batch.
+    fn predictions(&mut self, pair: &Pair) {
+        let Pair { request, response, ts_us } = pair;
+        let asked = request.as_ref().map(|request| Batch::of_request(&request.body));
+        let answered = Batch::of_response(&response.body);
+        let n = answered.len().max(asked.as_ref().map_or(0, Batch::len));
+        for row in 0..n {
+            let mut record = common(&response.origin, *ts_us);
+            record.insert("event_id".to_owned(), json!(id_of_row(&response.id, row, n)));
+            record.insert("tags".to_owned(), response.origin.tags());
+            if let Some(features) = asked.as_ref().and_then(|asked| asked.features(row, self.context.limits))
+            {
+                record.insert("features".to_owned(), Value::Object(features));
+            }
+            if let Some(answer) = answered.answer(row).filter(|answer| !answer.is_empty()) {
+                record.insert("prediction".to_owned(), Value::Object(answer));
+            }
+            if let Some(request) = request {
+                let latency_us = response.ts_us.saturating_sub(request.ts_us).max(0);
+                record.insert("latency_us".to_owned(), json!(latency_us));
+            }
+            self.add::<Prediction<'_>>(&Value::Object(record), (Table::Predictions, number(row, n)));
+            if self.logged.intake.too_large.is_some() {
+                break;
+            }
         }
     }
 }
@@ -87,55 +188,17 @@ fn common(origin: &Origin, ts_us: i64) -> Map<String, Value> {
     record
 }
 
-fn payload(
-    request: &Half,
-    response: Option<&Half>,
-    context: &Context<'_>,
-    intake: &mut Intake,
-) -> Result<(), Fault> {
-    let Some(inputs) = &request.tensors else { return Ok(()) };
-    if context.door.redaction.drops_payloads(&request.origin.model) {
-        return Ok(());
-    }
-    let mut record = common(&request.origin, request.ts_us);
-    record.insert("event_id".to_owned(), json!(request.id));
-    record.insert("inputs".to_owned(), inputs.clone());
-    if let Some(outputs) = response.and_then(|response| response.tensors.as_ref()) {
-        record.insert("outputs".to_owned(), outputs.clone());
-    }
-    add::<Payload<'_>>(&Value::Object(record), Table::Payloads, (context, intake))
+/// The id of a row: a batch of one keeps the event's id; of more, each has its number behind it.
+fn id_of_row(id: &str, row: usize, n: usize) -> String {
+    if n == 1 { id.to_owned() } else { format!("{id}#{row}") }
 }
 
-/// One prediction an instance of the batch. A batch of one keeps the event's id; of more, each has its number behind it.
-fn predictions(pair: &Pair, context: &Context<'_>, intake: &mut Intake) -> Result<(), Fault> {
-    let Pair { request, response, ts_us } = pair;
-    let asked = request.as_ref().map(|request| Batch::of_request(&request.body));
-    let answered = Batch::of_response(&response.body);
-    let n = answered.len().max(asked.as_ref().map_or(0, Batch::len));
-    for row in 0..n {
-        let mut record = common(&response.origin, *ts_us);
-        let id = if n == 1 { response.id.clone() } else { format!("{}#{row}", response.id) };
-        record.insert("event_id".to_owned(), json!(id));
-        record.insert("tags".to_owned(), response.origin.tags());
-        if let Some(features) = asked.as_ref().and_then(|asked| asked.features(row, context.limits)) {
-            record.insert("features".to_owned(), Value::Object(features));
-        }
-        if let Some(answer) = answered.answer(row).filter(|answer| !answer.is_empty()) {
-            record.insert("prediction".to_owned(), Value::Object(answer));
-        }
-        if let Some(request) = request {
-            let latency_us = response.ts_us.saturating_sub(request.ts_us).max(0);
-            record.insert("latency_us".to_owned(), json!(latency_us));
-        }
-        add::<Prediction<'_>>(&Value::Object(record), Table::Predictions, (context, intake))?;
-        if intake.too_large.is_some() {
-            break;
-        }
-    }
-    Ok(())
+/// The number of a row where there are several.
+fn number(row: usize, n: usize) -> Option<u64> {
+    (n > 1).then_some(row as u64)
 }
 
-fn add<'a, E: ToRow<'a>>(
+fn added<'a, E: ToRow<'a>>(
     record: &'a Value,
     table: Table,
     (context, intake): (&Context<'_>, &mut Intake),

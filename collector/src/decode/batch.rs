@@ -19,7 +19,7 @@ use crate::door::Door;
 use crate::limits::ModelBytes;
 
 /// Rejections that an answer shows; what is beyond is counted.
-const REJECTIONS_SHOWN_MAX: usize = 10_000;
+pub(crate) const REJECTIONS_SHOWN_MAX: usize = 10_000;
 
 /// What a body held.
 #[derive(Debug, Default)]

@@ -243,6 +243,48 @@ fn events_that_are_none_are_rejected_alone() {
     assert_eq!((logged.accepted, &rejected[..]), (1, &expected[..]));
 }
 
+/// As the rows of an Arrow stream are: each alone, and the answer says which.
+#[test]
+fn a_row_that_cannot_be_kept_is_refused_alone() {
+    let limits = Limits::default();
+    let too_long = "l".repeat(limits.value_bytes_max + 1);
+    let labels = json!({"predictions": ["late", too_long, "on_time", too_long]});
+    let batch = json!([structured("request", 1, &request()), structured("response", 2, &labels)]).to_string();
+    let joiner = Joiner::default();
+    let logged = taken(events(Mode::Batch, Attributes::new(), batch.as_bytes()), &joiner);
+    let rejected: Vec<_> = logged.rejected.iter().map(|r| (r.index, r.row, r.code)).collect();
+    let expected = [1, 3].map(|row| (1, Some(row), Code::StringTooLong));
+    assert_eq!((logged.accepted, logged.refused, rejected), (2, 0, expected.to_vec()));
+    assert_eq!(rows(&logged), (2, 2), "the others are kept, and the payload");
+    let predictions = logged.intake.parts.iter().find(|part| part.table == Table::Predictions).unwrap();
+    assert_eq!(predictions.records(), 4, "each row is counted once: kept, or rejected");
+    let answer = serde_json::to_value(&logged.rejected[0]).unwrap();
+    assert_eq!((&answer["index"], &answer["row"], &answer["code"]), (&json!(1), &json!(1), &json!("string_too_long")));
+}
+
+#[test]
+fn a_payload_that_cannot_be_kept_does_not_take_its_predictions_with_it() {
+    let joiner = Joiner::default();
+    let bad = json!({"inputs": [{"name": "x", "shape": [2], "datatype": "UINT8", "data": [1, 300]}]});
+    let refused = taken(binary("request", 1, &bad), &joiner);
+    let told: Vec<_> = refused.rejected.iter().map(|r| (r.row, r.code)).collect();
+    assert_eq!((refused.accepted, refused.refused, told), (0, 1, vec![(None, Code::TensorInvalid)]));
+    let logged = taken(binary("response", 2, &response()), &joiner);
+    assert_eq!((logged.accepted, logged.refused, rows(&logged)), (1, 0, (2, 0)), "the request is remembered");
+    assert_eq!(logged.rejected.len(), 1, "and its payload refused again");
+}
+
+#[test]
+fn a_request_waits_on_where_its_response_becomes_no_prediction() {
+    let joiner = Joiner::default();
+    taken(binary("request", 1, &json!({"instances": [[1, 2]]})), &joiner);
+    let too_long = json!({"predictions": ["l".repeat(Limits::default().value_bytes_max + 1)]});
+    let refused = taken(binary("response", 2, &too_long), &joiner);
+    assert_eq!((refused.rejected.len(), rows(&refused), refused.taken.len()), (1, (0, 1), 0));
+    let mended = taken(binary("response", 3, &json!({"predictions": ["late"]})), &joiner);
+    assert_eq!((mended.rejected.len(), rows(&mended), mended.taken.len()), (0, (1, 1), 1), "with its features");
+}
+
 #[test]
 fn what_waits_is_bounded_and_the_oldest_is_forgotten() {
     let joiner = Joiner::default();
