@@ -228,7 +228,7 @@ openapi: runtime ## The HTTP interface against its own description, by schemathe
 fuzz: tools ## Properties with many other cases, then every decoder for a minute each; without nightly and cargo-fuzz, damaged bodies on stable
 	PROPTEST_CASES=$${CASES:-20000} PROPTEST_MAX_GLOBAL_REJECTS=10000000 cargo test --locked --workspace --lib --test properties --test experiment_properties -- --skip engine_
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
-	  for target in body compressed segment rows arrow otlp cloudevents; do cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60} || exit 1; done; \
+	  for target in body compressed segment rows arrow otlp cloudevents binary_tensors; do cargo +nightly fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60} || exit 1; done; \
 	else \
 	  echo "make: nightly with cargo-fuzz is not here; the same decoders take damaged bodies on stable" >&2; \
 	  WINDVANE_FUZZ_ROUNDS=$${ROUNDS:-200000} cargo test --locked --workspace --lib mutations:: ; \

@@ -9,7 +9,7 @@ use windvane_types::event::{Kind, Limits};
 use crate::admission::Caller;
 use crate::decode::{ContentEncoding, Context, Format, IdMaker, decode_batch, decompress};
 use crate::door::Door;
-use crate::kserve::{Attributes, Joiner, Mode, events, take};
+use crate::kserve::{Attributes, JSON_LENGTH, Joiner, Mode, events, take};
 use crate::limits::{NameLimits, Names};
 use crate::otlp::{self, Encoding, Intake, Prices, Signal};
 use crate::redact::Redaction;
@@ -95,16 +95,48 @@ pub fn cloudevents(body: &[u8]) -> Result<u64, String> {
     ];
     let mut rows = 0;
     for (mode, headers) in modes {
-        let events = events(mode, headers, body);
-        let came = events.len() as u64;
-        let logged = with_context(|context| take(events, &joiner, context));
-        if logged.accepted + logged.refused != came {
-            let (accepted, refused) = (logged.accepted, logged.refused);
-            return Err(format!("{mode:?}: {accepted} accepted, {refused} refused of {came}"));
-        }
-        rows += rows_of(&logged.intake).map_err(|why| format!("{mode:?}: {why}"))?;
+        rows += events_taken(mode, headers, (body, &joiner))?.0;
     }
     Ok(rows)
+}
+
+/// Takes a body as the data of an event with binary tensors. The first two bytes are the length of its JSON, the lower one first.
+///
+/// # Errors
+/// As of [`cloudevents`], or other rows came of it where the length was said than where it was found.
+pub fn binary_tensors(bytes: &[u8]) -> Result<u64, String> {
+    let Some((length, body)) = bytes.split_first_chunk::<2>() else { return Ok(0) };
+    let length = u16::from_le_bytes(*length);
+    let mut rows = 0;
+    for side in ["request", "response"] {
+        let mut told = logged(side);
+        told.insert(JSON_LENGTH[0].to_owned(), json!(length.to_string()));
+        let (of_told, told_refused) = events_taken(Mode::Binary, told, (body, &Joiner::default()))?;
+        let (of_found, found_refused) =
+            events_taken(Mode::Binary, logged(side), (body, &Joiner::default()))?;
+        if told_refused + found_refused == 0 && of_told != of_found {
+            return Err(format!("{side}: {of_told} rows where the length is {length}, {of_found} where it is found"));
+        }
+        rows += of_told;
+    }
+    Ok(rows)
+}
+
+/// The rows that came of the events of a body, and the events that were refused.
+fn events_taken(
+    mode: Mode,
+    headers: Attributes,
+    (body, joiner): (&[u8], &Joiner),
+) -> Result<(u64, u64), String> {
+    let events = events(mode, headers, body);
+    let came = events.len() as u64;
+    let logged = with_context(|context| take(events, joiner, context));
+    if logged.accepted + logged.refused != came {
+        let (accepted, refused) = (logged.accepted, logged.refused);
+        return Err(format!("{mode:?}: {accepted} accepted, {refused} refused of {came}"));
+    }
+    let rows = rows_of(&logged.intake).map_err(|why| format!("{mode:?}: {why}"))?;
+    Ok((rows, logged.refused))
 }
 
 /// Headers of an event whose data is the body.

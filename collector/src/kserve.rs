@@ -4,6 +4,7 @@
 //! Each half is made durable as it comes, so that the memory in which it waits for the other one may be bounded and may be lost: a
 //! request is a payload at once, and a response a prediction at once, with its features where its request is remembered.
 
+mod binary;
 mod event;
 mod inference;
 mod join;
@@ -17,7 +18,7 @@ use windvane_store::Table;
 use windvane_types::event::{Payload, Prediction, decode_record};
 use windvane_types::rejection::{Code, Fault};
 
-pub(crate) use self::event::{Attributes, Event, Mode, events};
+pub(crate) use self::event::{Attributes, Event, JSON_LENGTH, Mode, events};
 use self::event::{Origin, Side};
 use self::inference::Batch;
 use self::join::{Half, Met};

@@ -16,7 +16,7 @@ use super::otlp::{Arrival, append_once, key_of};
 use super::problem::{Problem, json_response};
 use crate::collector::Shared;
 use crate::decode::ContentEncoding;
-use crate::kserve::{Attributes, Mode, events, take};
+use crate::kserve::{Attributes, JSON_LENGTH, Mode, events, take};
 
 const CONTENT_TYPES: &str =
     "application/cloudevents+json, application/cloudevents-batch+json, and any type with ce- headers";
@@ -54,6 +54,13 @@ fn parse_headers(headers: &HeaderMap) -> Result<Request, Problem> {
         if let (Some(name), Ok(value)) = (name.as_str().strip_prefix("ce-"), value.to_str()) {
             attributes.insert(name.to_owned(), Value::from(value));
         }
+    }
+    // The header of a client's own request to its model server, which a logger may hand on as it is.
+    let [attribute, spelt] = JSON_LENGTH;
+    if let Some(Ok(length)) = headers.get(spelt).map(|length| length.to_str())
+        && !attributes.contains_key(attribute)
+    {
+        attributes.insert(attribute.to_owned(), Value::from(length));
     }
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use windvane_types::rejection::{Code, Fault};
 
+use super::binary;
 use super::join::Key;
 
 /// Which half of a pair an event is.
@@ -12,6 +13,16 @@ use super::join::Key;
 pub(crate) enum Side {
     Request,
     Response,
+}
+
+impl Side {
+    /// The field of a body of version 2 that has its tensors.
+    pub(super) fn tensors(self) -> &'static str {
+        match self {
+            Self::Request => "inputs",
+            Self::Response => "outputs",
+        }
+    }
 }
 
 /// The event types that are taken.
@@ -89,10 +100,16 @@ impl Event {
     }
 }
 
+/// The data of an event, read or as it came.
+enum Data<'a> {
+    Read(Value),
+    Bytes(&'a [u8]),
+}
+
 /// The events of a body.
 pub(crate) fn events(mode: Mode, headers: Attributes, body: &[u8]) -> Vec<Result<Event, Fault>> {
     if mode == Mode::Binary {
-        return vec![data(body).and_then(|data| event(headers, data))];
+        return vec![event(headers, Data::Bytes(body))];
     }
     let parsed: Result<Value, _> = serde_json::from_slice(body);
     let broken = |why: String| vec![Err(Fault::new(Code::InvalidJson, why))];
@@ -108,30 +125,32 @@ fn structured(value: Value) -> Result<Event, Fault> {
     let Value::Object(mut object) = value else {
         return Err(Fault::new(Code::NotAnObject, "a CloudEvent is a JSON object"));
     };
-    let body = match (object.remove("data"), object.remove("data_base64")) {
-        (Some(Value::String(text)), _) => data(text.as_bytes())?,
-        (Some(body), _) => body,
+    let bytes;
+    let data = match (object.remove("data"), object.remove("data_base64")) {
+        (Some(Value::String(text)), _) => {
+            bytes = text.into_bytes();
+            Data::Bytes(&bytes)
+        }
+        (Some(body), _) => Data::Read(body),
         (None, Some(Value::String(text))) => {
-            let bytes = STANDARD.decode(text).map_err(|error| {
+            bytes = STANDARD.decode(text).map_err(|error| {
                 Fault::new(Code::InvalidType, format!("`data_base64` is no base64: {error}"))
             })?;
-            data(&bytes)?
+            Data::Bytes(&bytes)
         }
         _ => return Err(missing("data", "the body of an inference request or response")),
     };
-    event(object, body)
+    event(object, data)
 }
 
-fn data(bytes: &[u8]) -> Result<Value, Fault> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let message = format!(
-            "the data of the event is no JSON: {error}; accepted are bodies of the Open Inference Protocol in JSON"
-        );
-        Fault::new(Code::InvalidJson, message)
-    })
+/// The fault of data that cannot be read.
+pub(super) fn no_json(error: &serde_json::Error) -> Fault {
+    let message =
+        format!("the data of the event is no JSON: {error}; accepted are bodies of the Open Inference Protocol in JSON, with or without binary tensors");
+    Fault::new(Code::InvalidJson, message)
 }
 
-fn event(attributes: Attributes, body: Value) -> Result<Event, Fault> {
+fn event(attributes: Attributes, data: Data<'_>) -> Result<Event, Fault> {
     let text = |names: &[&str]| {
         let found =
             names.iter().find_map(|name| attributes.get(*name)?.as_str().filter(|text| !text.is_empty()));
@@ -160,8 +179,42 @@ fn event(attributes: Attributes, body: Value) -> Result<Event, Fault> {
     if origin.model.is_empty() {
         return Err(missing("inferenceservicename", "the name of the model"));
     }
+    let body = match data {
+        Data::Read(body) => body,
+        Data::Bytes(bytes) => binary::body(bytes, json_length(&attributes, *side)?, *side)?,
+    };
     let ts = attributes.get("time").cloned();
     Ok(Event { side: *side, id, ts, origin, body })
+}
+
+/// Names of the header with the length of the JSON before binary tensors: as CloudEvents spell attributes, and as the protocol spells it.
+pub(crate) const JSON_LENGTH: [&str; 2] = ["inferenceheadercontentlength", "inference-header-content-length"];
+
+/// How many bytes of the data are JSON, where the headers say it.
+fn json_length(attributes: &Attributes, side: Side) -> Result<Option<usize>, Fault> {
+    let attribute = JSON_LENGTH.iter().find_map(|name| attributes.get(*name)).cloned();
+    // KServe's logger gives the headers of the request to the response, too.
+    let metadata = || (side == Side::Request).then(|| length_of_metadata(attributes)).flatten();
+    let Some(said) = attribute.or_else(metadata) else { return Ok(None) };
+    let length = match &said {
+        Value::String(text) => text.trim().parse::<usize>().ok(),
+        number => number.as_u64().and_then(|length| usize::try_from(length).ok()),
+    };
+    length.map(Some).ok_or_else(|| {
+        let message = "`Inference-Header-Content-Length` is no count; accepted is the length of the JSON in bytes";
+        Fault::new(Code::InvalidType, message)
+    })
+}
+
+/// From the headers that KServe's logger was told to log: names and their values.
+fn length_of_metadata(attributes: &Attributes) -> Option<Value> {
+    let metadata: Attributes = serde_json::from_str(attributes.get("metadata")?.as_str()?).ok()?;
+    let mut headers = metadata.into_iter();
+    let (_, values) = headers.find(|(name, _)| name.eq_ignore_ascii_case(JSON_LENGTH[1]))?;
+    match values {
+        Value::Array(values) => values.into_iter().next(),
+        value => Some(value),
+    }
 }
 
 fn missing(attribute: &str, what: &str) -> Fault {

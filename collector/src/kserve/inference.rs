@@ -149,6 +149,8 @@ fn of_prediction(prediction: &Value) -> Answer {
 fn add(answer: &mut Answer, name: &str, (datatype, elements): (&str, &[&Value])) {
     let is_float = datatype.starts_with("FP") || datatype == "BF16";
     match elements {
+        // NaN is no answer.
+        [Value::Null] => {}
         [one] if is_float => {
             let field = if SCORES.contains(&name) { "score" } else { "value" };
             answer.insert(field.to_owned(), (*one).clone());

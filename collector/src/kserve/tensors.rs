@@ -7,11 +7,11 @@ use super::event::Side;
 
 /// The tensors of a body, as a JSON array; nothing where it has none.
 pub(super) fn of(body: &Value, side: Side) -> Option<Value> {
-    let (version_2, version_1) = match side {
-        Side::Request => ("inputs", "instances"),
-        Side::Response => ("outputs", "predictions"),
+    let version_1 = match side {
+        Side::Request => "instances",
+        Side::Response => "predictions",
     };
-    if let Some(Value::Array(tensors)) = body.get(version_2)
+    if let Some(Value::Array(tensors)) = body.get(side.tensors())
         && tensors.iter().all(|tensor| tensor.get("datatype").is_some())
     {
         return (!tensors.is_empty()).then(|| Value::Array(tensors.iter().map(plain).collect()));

@@ -137,6 +137,44 @@ fn a_long_name_is_not_written_out_for_each_of_its_elements() {
     assert!((max + 1..=max + 200).contains(&features.len()), "{} features", features.len());
 }
 
+/// The length of the JSON may be said as an attribute, as a header, among the headers that KServe's logger was told to log, or not at all.
+#[test]
+fn a_pair_with_binary_tensors_becomes_what_a_plain_one_does() {
+    let inputs = json!({"inputs": [{"name": "distance", "shape": [2, 1], "datatype": "FP32", "parameters": {"binary_data_size": 8}}]});
+    let outputs = json!({"outputs": [{"name": "y", "shape": [2], "datatype": "FP16", "parameters": {"binary_data_size": 4}}]});
+    let asked =
+        [inputs.to_string().as_bytes(), &1400.0_f32.to_le_bytes()[..], &7.5_f32.to_le_bytes()[..]].concat();
+    let answered = [outputs.to_string().as_bytes(), &[0x00, 0x3c, 0x00, 0x7e]].concat();
+    let length = inputs.to_string().len();
+    let metadata = json!({"Inference-Header-Content-Length": [length.to_string()]}).to_string();
+    for said in [
+        None,
+        Some(("inferenceheadercontentlength", length.to_string())),
+        Some(("inference-header-content-length", length.to_string())),
+        Some(("metadata", metadata)),
+    ] {
+        let joiner = Joiner::default();
+        let (mut of_request, mut of_response) = (headers("request", 1), headers("response", 2));
+        if let Some((name, value)) = &said {
+            of_request.insert((*name).to_owned(), json!(value));
+            if *name == "metadata" {
+                // They are those of the request.
+                of_response.insert((*name).to_owned(), json!(value));
+            }
+        }
+        let event = events(Mode::Binary, of_request.clone(), &asked).remove(0).unwrap();
+        assert_eq!(Batch::of_request(&event.body).features(1, &Limits::default()).unwrap()["distance"], json!(7.5));
+        assert_eq!(rows(&taken(events(Mode::Binary, of_request.clone(), &asked), &joiner)), (0, 1), "{said:?}");
+        let event = events(Mode::Binary, of_response.clone(), &answered).remove(0).unwrap();
+        let answers = [0, 1].map(|row| Value::Object(Batch::of_response(&event.body).answer(row).unwrap()));
+        assert_eq!(answers, [json!({"value": 1.0}), json!({})], "NaN is no answer");
+        assert_eq!(rows(&taken(events(Mode::Binary, of_response, &answered), &joiner)), (2, 1), "{said:?}");
+        of_request.insert("inferenceheadercontentlength".to_owned(), json!("many"));
+        let refused = taken(events(Mode::Binary, of_request, &asked), &joiner);
+        assert_eq!(refused.rejected[0].code, Code::InvalidType);
+    }
+}
+
 #[test]
 fn seldons_halves_share_their_request_id() {
     let event = |side: &str, id: &str| {

@@ -150,3 +150,25 @@ fn every_cloudevent_is_accepted_or_rejected_and_what_comes_of_it_is_whole() {
     let rows = rows_of_damaged(&seeds, 0x0005_eed5, |body| fuzzing::cloudevents(&body));
     assert!(rows > rounds(ROUNDS) / 10, "the seeds are events: {rows} rows were taken");
 }
+
+/// A body with binary tensors, after the length of its JSON in two bytes.
+fn binary(json: &str, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(json.len()).unwrap().to_le_bytes();
+    [&length[..], json.as_bytes(), data].concat()
+}
+
+#[test]
+fn every_body_with_binary_tensors_is_accepted_or_rejected_and_what_comes_of_it_is_whole() {
+    let inputs = r#"{"inputs":[{"name":"x","shape":[2,1],"datatype":"FP32","parameters":{"binary_data_size":8}},
+        {"name":"carrier","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":12}}]}"#;
+    let outputs = r#"{"outputs":[{"name":"p","shape":[1,2],"datatype":"FP16","parameters":{"binary_data_size":4}}]}"#;
+    let numbers = [1400.0_f32.to_le_bytes(), 7.5_f32.to_le_bytes()].concat();
+    let texts = b"\x02\x00\x00\x00UA\x02\x00\x00\x00AA";
+    let seeds =
+        [binary(inputs, &[&numbers[..], &texts[..]].concat()), binary(outputs, &[0x00, 0x34, 0x00, 0x3a])];
+    for seed in &seeds {
+        assert!(fuzzing::binary_tensors(seed).unwrap() > 0, "{}", String::from_utf8_lossy(seed));
+    }
+    let rows = rows_of_damaged(&seeds, 0x0005_eed6, |body| fuzzing::binary_tensors(&body));
+    assert!(rows > rounds(ROUNDS) / 10, "the seeds are bodies: {rows} rows were taken");
+}
