@@ -1,13 +1,15 @@
-//! What model servers log of their requests: CloudEvents of KServe and Seldon with bodies of the Open Inference Protocol, request and
-//! response joined into predictions and payloads.
+//! What model servers log of their requests: CloudEvents of KServe and Seldon with bodies of the Open Inference Protocol or Seldon's own,
+//! request and response joined into predictions and payloads; and what detectors and clients say of them afterwards.
 //!
 //! Each half is made durable as it comes, so that the memory in which it waits for the other one may be bounded and may be lost: a
 //! request is a payload at once, and a response a prediction at once, with its features where its request is remembered.
 
 mod binary;
+mod detectors;
 mod event;
 mod inference;
 mod join;
+mod seldon;
 mod tensors;
 
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use windvane_types::event::{Payload, Prediction, decode_record};
 use windvane_types::rejection::{Code, Fault};
 
 pub(crate) use self::event::{Attributes, Event, JSON_LENGTH, Mode, events};
-use self::event::{Origin, Side};
+use self::event::{Origin, Side, Subject};
 use self::inference::Batch;
 use self::join::{Half, Met};
 pub(crate) use self::join::{Joiner, Waited};
@@ -58,9 +60,10 @@ pub(crate) struct Refusal {
 pub(crate) fn take(events: Vec<Result<Event, Fault>>, joiner: &Joiner, context: &Context<'_>) -> Logged {
     let mut logged = Logged::default();
     for (index, event) in (0..).zip(events) {
+        let table = event.as_ref().map_or(Table::Predictions, |event| event.subject.table());
         let mut taking = Taking { context, logged: &mut logged, index, kept: 0, refused: 0 };
         if let Err(fault) = event.and_then(|event| taking.event(event, joiner)) {
-            taking.refuse(fault, (Table::Predictions, None));
+            taking.refuse(fault, (table, None));
         }
         match taking.is_refused_whole() {
             true => logged.refused += 1,
@@ -86,8 +89,17 @@ impl Taking<'_> {
     }
 
     fn event(&mut self, event: Event, joiner: &Joiner) -> Result<(), Fault> {
-        let (side, key) = (event.side, event.key());
-        let half = Half::of(event, self.context.now_us)?;
+        match event.subject {
+            Subject::Half(side) => self.half(event, side, joiner),
+            Subject::Outliers => self.outliers(&event),
+            Subject::Drift => self.drift(&event),
+            Subject::Feedback => self.feedback(&event),
+        }
+    }
+
+    fn half(&mut self, event: Event, side: Side, joiner: &Joiner) -> Result<(), Fault> {
+        let key = event.key();
+        let half = Half::of(event, side, self.context.now_us)?;
         let ts_us = half.ts_us;
         match (side, joiner.meet(key, side, half)) {
             (Side::Request, Met::Alone(request)) => self.payload(&request, None),

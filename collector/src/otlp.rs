@@ -147,7 +147,7 @@ const TIME_MAX_NS: u64 = 4_294_967_295 * 1_000_000_000;
 const TIME_MIN_NS: u64 = 31_536_000 * 1_000_000_000;
 
 /// Checks a time of a record.
-fn time(ns: u64, of: &str) -> Result<i64, Fault> {
+pub(crate) fn time(ns: u64, of: &str) -> Result<i64, Fault> {
     match i64::try_from(ns) {
         Ok(valid) if (TIME_MIN_NS..=TIME_MAX_NS).contains(&ns) => Ok(valid),
         _ => Err(Fault::new(

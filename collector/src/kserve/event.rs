@@ -3,10 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+use windvane_store::Table;
+use windvane_types::event::ts_of_text;
 use windvane_types::rejection::{Code, Fault};
 
-use super::binary;
 use super::join::Key;
+use super::{binary, seldon};
 
 /// Which half of a pair an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +27,43 @@ impl Side {
     }
 }
 
+/// What an event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A request or its response.
+    Half(Side),
+    /// Which instances of a request a detector takes for outliers.
+    Outliers,
+    /// What a detector says of the latest requests.
+    Drift,
+    /// What was true, or what it was worth.
+    Feedback,
+}
+
+impl Subject {
+    /// The table that refusals of whole events are counted under.
+    pub(super) fn table(self) -> Table {
+        match self {
+            Self::Half(_) => Table::Predictions,
+            Self::Outliers => Table::Measurements,
+            Self::Drift => Table::MetricsGauge,
+            Self::Feedback => Table::Outcomes,
+        }
+    }
+}
+
 /// The event types that are taken.
-const TYPES: [(&str, Side); 4] = [
-    ("org.kubeflow.serving.inference.request", Side::Request),
-    ("org.kubeflow.serving.inference.response", Side::Response),
-    ("io.seldon.serving.inference.request", Side::Request),
-    ("io.seldon.serving.inference.response", Side::Response),
+const TYPES: [(&str, Subject); 10] = [
+    ("org.kubeflow.serving.inference.request", Subject::Half(Side::Request)),
+    ("org.kubeflow.serving.inference.response", Subject::Half(Side::Response)),
+    ("org.kubeflow.serving.inference.outlier", Subject::Outliers),
+    ("org.kubeflow.serving.inference.drift", Subject::Drift),
+    ("org.kubeflow.serving.feedback", Subject::Feedback),
+    ("io.seldon.serving.inference.request", Subject::Half(Side::Request)),
+    ("io.seldon.serving.inference.response", Subject::Half(Side::Response)),
+    ("io.seldon.serving.inference.outlier", Subject::Outliers),
+    ("io.seldon.serving.inference.drift", Subject::Drift),
+    ("io.seldon.serving.feedback", Subject::Feedback),
 ];
 
 /// How events stand in a request.
@@ -73,16 +106,27 @@ pub(crate) struct Origin {
 impl Origin {
     /// What segments can be cut by.
     pub(super) fn tags(&self) -> Value {
-        let tags = [("component", &self.component), ("endpoint", &self.endpoint)];
-        let some = tags.into_iter().filter(|(_, value)| !value.is_empty());
-        some.map(|(key, value)| (key.to_owned(), Value::String(value.clone()))).collect::<Map<_, _>>().into()
+        let tags = self.words().filter(|(key, _)| matches!(*key, "component" | "endpoint"));
+        tags.map(|(key, word)| (key.to_owned(), Value::from(word))).collect::<Map<_, _>>().into()
+    }
+
+    /// All that there is, by its name.
+    pub(super) fn words(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let words = [
+            ("model", self.model.as_str()),
+            ("version", self.version.as_str()),
+            ("environment", self.environment.as_str()),
+            ("component", self.component.as_str()),
+            ("endpoint", self.endpoint.as_str()),
+        ];
+        words.into_iter().filter(|(_, word)| !word.is_empty())
     }
 }
 
-/// One half of a pair.
+/// One event, read as far as all are alike.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    pub(super) side: Side,
+    pub(super) subject: Subject,
     pub(super) id: String,
     pub(super) ts: Option<Value>,
     pub(super) origin: Origin,
@@ -96,6 +140,18 @@ impl Event {
             model: self.origin.model.clone(),
             component: self.origin.component.clone(),
             id: self.id.clone(),
+        }
+    }
+
+    /// When it was; one without a time was now.
+    pub(super) fn ts_us(&self, now_us: i64) -> Result<i64, Fault> {
+        match &self.ts {
+            None => Ok(now_us),
+            Some(Value::String(text)) => ts_of_text(text),
+            Some(_) => {
+                let message = "the `time` of the event is no string; accepted is RFC 3339 with an offset";
+                Err(Fault::new(Code::TsInvalid, message))
+            }
         }
     }
 }
@@ -157,13 +213,13 @@ fn event(attributes: Attributes, data: Data<'_>) -> Result<Event, Fault> {
         found.unwrap_or_default().to_owned()
     };
     let kind = text(&["type"]);
-    let Some((_, side)) = TYPES.iter().find(|(known, _)| *known == kind) else {
+    let Some((_, subject)) = TYPES.iter().find(|(known, _)| *known == kind) else {
         let known: Vec<&str> = TYPES.iter().map(|(known, _)| *known).collect();
         let kind: String = kind.chars().take(64).collect();
         let message = format!("the event has the type `{kind}`; accepted are {}", known.join(", "));
         return Err(Fault::new(Code::EventTypeUnsupported, message));
     };
-    // Seldon's request id is shared by the pair, its event id is not.
+    // Seldon's request id is shared by all events of a request, its event id is not.
     let id = text(&["requestid", "id"]);
     if id.is_empty() {
         return Err(missing("id", "the id that request and response share"));
@@ -179,12 +235,19 @@ fn event(attributes: Attributes, data: Data<'_>) -> Result<Event, Fault> {
     if origin.model.is_empty() {
         return Err(missing("inferenceservicename", "the name of the model"));
     }
-    let body = match data {
-        Data::Read(body) => body,
-        Data::Bytes(bytes) => binary::body(bytes, json_length(&attributes, *side)?, *side)?,
+    let body = match (data, *subject) {
+        (Data::Read(body), _) => body,
+        (Data::Bytes(bytes), Subject::Half(side)) => {
+            binary::body(bytes, json_length(&attributes, side)?, side)?
+        }
+        (Data::Bytes(bytes), _) => seldon::read(bytes)?,
+    };
+    let body = match *subject {
+        Subject::Half(side) => seldon::translated(body, side),
+        _ => body,
     };
     let ts = attributes.get("time").cloned();
-    Ok(Event { side: *side, id, ts, origin, body })
+    Ok(Event { subject: *subject, id, ts, origin, body })
 }
 
 /// Names of the header with the length of the JSON before binary tensors: as CloudEvents spell attributes, and as the protocol spells it.

@@ -202,7 +202,8 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
 }
 
-fn flat(value: &Value) -> Vec<&Value> {
+/// The scalars in nested arrays, in order.
+pub(super) fn flat(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(values) => values.iter().flat_map(flat).collect(),
         value => vec![value],

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use windvane_types::event::ts_of_text;
-use windvane_types::rejection::{Code, Fault};
+use windvane_types::rejection::Fault;
 
 use super::event::{Event, Origin, Side};
 use super::tensors;
@@ -133,18 +132,10 @@ fn size(value: &Value) -> usize {
 }
 
 impl Half {
-    /// Reads an event; one without a time was now.
-    pub(super) fn of(event: Event, now_us: i64) -> Result<Self, Fault> {
-        let Event { side, id, ts, origin, body } = event;
-        let tensors = tensors::of(&body, side);
-        let ts_us = match ts {
-            None => now_us,
-            Some(Value::String(text)) => ts_of_text(&text)?,
-            Some(_) => {
-                let message = "the `time` of the event is no string; accepted is RFC 3339 with an offset";
-                return Err(Fault::new(Code::TsInvalid, message));
-            }
-        };
+    /// Reads an event.
+    pub(super) fn of(event: Event, side: Side, now_us: i64) -> Result<Self, Fault> {
+        let (tensors, ts_us) = (tensors::of(&event.body, side), event.ts_us(now_us)?);
+        let Event { id, origin, body, .. } = event;
         Ok(Self { id, ts_us, origin, body, tensors })
     }
 }

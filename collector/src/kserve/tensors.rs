@@ -63,7 +63,8 @@ fn flatten(value: &Value, into: &mut Vec<Value>) {
     }
 }
 
-fn datatype(data: &[Value]) -> Option<&'static str> {
+/// The datatype that holds all values; nothing where none does.
+pub(super) fn datatype(data: &[Value]) -> Option<&'static str> {
     let all = |is: fn(&Value) -> bool| data.iter().all(is);
     if all(Value::is_boolean) {
         Some("BOOL")

@@ -11,6 +11,8 @@ use super::*;
 use crate::decode::IdMaker;
 use crate::otlp::Prices;
 
+mod seldon;
+
 const NOW_US: i64 = 1_700_000_000_000_000;
 
 fn taken(events: Vec<Result<Event, Fault>>, joiner: &Joiner) -> Logged {
@@ -260,16 +262,16 @@ fn instances_of_one_shape_become_tensors() {
 
 #[test]
 fn events_that_are_none_are_rejected_alone() {
-    let mut outlier = headers("request", 1);
-    outlier.insert("type".to_owned(), json!("io.seldon.serving.inference.outlier"));
-    outlier.insert("data".to_owned(), json!({}));
+    let mut unknown = headers("request", 1);
+    unknown.insert("type".to_owned(), json!("io.seldon.serving.feedback.metrics"));
+    unknown.insert("data".to_owned(), json!({}));
     let mut nameless = headers("request", 1);
     nameless.remove("inferenceservicename");
     nameless.insert("data".to_owned(), json!({}));
     let mut badly_timed = headers("request", 1);
     badly_timed.insert("time".to_owned(), json!("yesterday"));
     badly_timed.insert("data".to_owned(), json!({}));
-    let batch = json!([outlier, structured("request", 1, &request()), nameless, 7, badly_timed]).to_string();
+    let batch = json!([unknown, structured("request", 1, &request()), nameless, 7, badly_timed]).to_string();
     let logged = taken(events(Mode::Batch, Attributes::new(), batch.as_bytes()), &Joiner::default());
     let rejected: Vec<(u64, Code)> = logged.rejected.iter().map(|r| (r.index, r.code)).collect();
     let expected = [
@@ -332,14 +334,14 @@ fn what_waits_is_bounded_and_the_oldest_is_forgotten() {
         headers.insert("id".to_owned(), json!(n.to_string()));
         let event = events(Mode::Binary, headers, big.to_string().as_bytes()).remove(0).unwrap();
         let key = event.key();
-        joiner.meet(key, Side::Request, Half::of(event, NOW_US).unwrap());
+        joiner.meet(key, Side::Request, Half::of(event, Side::Request, NOW_US).unwrap());
     }
     let meets = |n: u32| {
         let mut headers = headers("response", 2);
         headers.insert("id".to_owned(), json!(n.to_string()));
         let event = events(Mode::Binary, headers, b"{}").remove(0).unwrap();
         let key = event.key();
-        matches!(joiner.meet(key, Side::Response, Half::of(event, NOW_US).unwrap()), Met::Both { .. })
+        matches!(joiner.meet(key, Side::Response, Half::of(event, Side::Response, NOW_US).unwrap()), Met::Both { .. })
     };
     assert!(meets(19), "the newest is here");
     assert!(!meets(0), "the oldest made room");

@@ -134,6 +134,11 @@ const REQUEST: &str = r#"{"id":"r1","inputs":[{"name":"distance","shape":[2,1],"
 const RESPONSE: &str = r#"{"model_name":"flights","outputs":[{"name":"p","shape":[2,2],"datatype":"FP32","data":[0.25,0.75,0.9,0.1]}]}"#;
 const INSTANCES: &str = r#"{"instances":[{"distance":1400,"carrier":"UA"},[1,2.5],3]}"#;
 
+const OUTLIERS: &str = r#"{"data":{"is_outlier":[1,[0,0]],"instance_score":[0.5,null]},"meta":{"name":"OutlierVAE"}}"#;
+const DRIFT: &str = r#"{"data":{"is_drift":1,"p_val":[0.01,0.5],"threshold":0.05},"meta":{"name":"KSDrift"}}"#;
+const FEEDBACK: &str = r#"{"response":{"meta":{"puid":"r2"},"data":{"ndarray":[[0.25,0.75]]}},"truth":{"data":{"tensor":{"shape":[2,1],"values":[1,0]}}},"reward":0.5}"#;
+const MESSAGE: &str = r#"{"data":{"names":["distance","carrier"],"ndarray":[[1400,"UA"],[7.5,"AA"]]}}"#;
+
 /// A body as the data of a structured event.
 fn structured(side: &str, data: &str) -> String {
     format!(
@@ -145,8 +150,15 @@ fn structured(side: &str, data: &str) -> String {
 fn every_cloudevent_is_accepted_or_rejected_and_what_comes_of_it_is_whole() {
     let (request, response) = (structured("request", REQUEST), structured("response", RESPONSE));
     let batch = format!("[{request},{response},7]");
-    let seeds = [REQUEST, RESPONSE, INSTANCES, request.as_str(), response.as_str(), batch.as_str()];
-    let seeds = seeds.map(|seed| seed.as_bytes().to_vec());
+    let (outliers, drift) = (structured("outlier", OUTLIERS), structured("drift", DRIFT));
+    let (message, feedback) = (structured("request", MESSAGE), structured("request", FEEDBACK));
+    let feedback = feedback.replace("inference.request", "feedback");
+    let of_seldon = format!("[{outliers},{drift},{feedback},{message}]");
+    let taken = fuzzing::cloudevents(of_seldon.as_bytes());
+    assert_eq!(taken, Ok(3 + 4 + 3 + 1), "measurements, gauges, outcomes with a reward, a payload");
+    let bodies = [REQUEST, RESPONSE, INSTANCES, MESSAGE];
+    let seeds = bodies.into_iter().chain([request.as_str(), response.as_str(), batch.as_str(), of_seldon.as_str()]);
+    let seeds: Vec<Vec<u8>> = seeds.map(|seed| seed.as_bytes().to_vec()).collect();
     let rows = rows_of_damaged(&seeds, 0x0005_eed5, |body| fuzzing::cloudevents(&body));
     assert!(rows > rounds(ROUNDS) / 10, "the seeds are events: {rows} rows were taken");
 }
