@@ -177,7 +177,8 @@ type Call = (&'static str, &'static str, [Option<u64>; 5], Option<f64>);
 /// Finish reasons, time to the first token, time per token.
 type Course = (Vec<String>, Option<u64>, Option<f64>);
 
-fn call_of(span: &Span) -> Option<(Call, Course)> {
+/// Reads the call that a span is, if it is one.
+fn with_call<T>(span: &Span, read: impl FnOnce(&windvane_store::llm_calls::Row<'_>) -> T) -> Option<T> {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
     let context = Context {
         limits: &limits,
@@ -191,23 +192,69 @@ fn call_of(span: &Span) -> Option<(Call, Course)> {
     let duration_ns = span.end_time_unix_nano - span.start_time_unix_nano;
     let ts_ns = i64::try_from(span.start_time_unix_nano).unwrap();
     let checked = Checked { span, origin: &origin, trace_id: "t", span_id: "s", ts_ns, duration_ns };
-    let call = llm::call(&checked, &context)?;
-    let tokens = [
-        call.input_tokens,
-        call.output_tokens,
-        call.cache_read_tokens,
-        call.cache_write_tokens,
-        call.reasoning_tokens,
+    llm::call(&checked, &context).map(|call| read(&call))
+}
+
+fn call_of(span: &Span) -> Option<(Call, Course)> {
+    with_call(span, |call| {
+        let tokens = [
+            call.input_tokens,
+            call.output_tokens,
+            call.cache_read_tokens,
+            call.cache_write_tokens,
+            call.reasoning_tokens,
+        ];
+        let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+        let finish = call.finish_reasons.iter().map(|reason| (*reason).to_owned()).collect();
+        let what = (
+            leak(&format!("{} {} {}", call.convention, call.operation, call.provider)),
+            leak(call.response_model),
+            tokens,
+            call.cost,
+        );
+        (what, (finish, call.time_to_first_token_us, call.time_per_output_token_us))
+    })
+}
+
+/// Each name of docs/FORMATS.md that has a column of its own; where several are there the first one counts.
+#[test]
+fn names_of_every_convention_give_conversation_finish_and_models() {
+    let gen_ai = serde_json::json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"});
+    let openinference = serde_json::json!({"openinference.span.kind": "LLM"});
+    let openllmetry = serde_json::json!({"llm.request.type": "chat"});
+    let cases = [
+        (&gen_ai, serde_json::json!({"gen_ai.conversation.id": "c1", "session.id": "no"}), ["c1", "", "m", "m"]),
+        (&gen_ai, serde_json::json!({"gen_ai.response.finish_reasons": ["stop", "length"]}), ["", "stop,length", "m", "m"]),
+        (&openinference, serde_json::json!({"session.id": "c2", "llm.finish_reason": "stop"}), ["c2", "stop", "", ""]),
+        (&openinference, serde_json::json!({"llm.model_name": "m-1", "llm.invocation_parameters": "{\"model\":\"m\"}"}), ["", "", "m", "m-1"]),
+        (&openinference, serde_json::json!({"llm.model_name": "m-1", "llm.invocation_parameters": "{}"}), ["", "", "m-1", "m-1"]),
+        (&openinference, serde_json::json!({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e"}), ["", "", "e", "e"]),
+        (&openllmetry, serde_json::json!({"traceloop.association.properties.session_id": "c3", "gen_ai.completion.0.finish_reason": "stop"}), ["c3", "stop", "", ""]),
+        (&openllmetry, serde_json::json!({"llm.request.model": "m", "llm.response.model": "m-1", "llm.response.finish_reason": "length"}), ["", "length", "m", "m-1"]),
     ];
-    let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
-    let finish = call.finish_reasons.iter().map(|reason| (*reason).to_owned()).collect();
-    let what = (
-        leak(&format!("{} {} {}", call.convention, call.operation, call.provider)),
-        leak(call.response_model),
-        tokens,
-        call.cost,
-    );
-    Some((what, (finish, call.time_to_first_token_us, call.time_per_output_token_us)))
+    for (convention, more, expected) in cases {
+        let mut of = convention.clone();
+        of.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let found = with_call(&span(of.clone()), |call| {
+            [call.conversation_id, &call.finish_reasons.join(","), call.request_model, call.response_model]
+                .map(str::to_owned)
+        });
+        assert_eq!(found.as_ref().map(|found| found.each_ref().map(String::as_str)), Some(expected), "{of}");
+    }
+}
+
+#[test]
+fn tokens_and_providers_have_names_of_openinference_and_openllmetry() {
+    let openinference = serde_json::json!({"openinference.span.kind": "LLM", "llm.system": "openai", "llm.token_count.prompt": 10,
+        "llm.token_count.completion": 7, "llm.token_count.prompt_details.cache_input": 4,
+        "llm.token_count.prompt_details.cache_write": 3, "llm.token_count.completion_details.reasoning": 2});
+    let openllmetry = serde_json::json!({"llm.request.type": "completion", "llm.vendor": "openai", "llm.usage.prompt_tokens": 10,
+        "llm.usage.completion_tokens": 7, "llm.usage.cache_read_input_tokens": 4, "llm.usage.cache_creation_input_tokens": 3,
+        "llm.usage.reasoning_tokens": 2});
+    for (of, what) in [(openinference, "openinference chat openai"), (openllmetry, "openllmetry text_completion openai")] {
+        let (call, _) = call_of(&span(of)).unwrap();
+        assert_eq!((call.0, call.2), (what, [Some(10), Some(7), Some(4), Some(3), Some(2)]));
+    }
 }
 
 /// Costs by hand: prices of a million tokens 2.5 in, 10 out, 1.25 from the cache.
