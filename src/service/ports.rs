@@ -115,7 +115,7 @@ mod tests {
         let ports = Ports::new((16, CancellationToken::new()), &registry).unwrap();
         assert_eq!(ports.bounds(Speaks::Http).0.connections, 16);
         ports.bounds(Speaks::Grpc).0.open.unwrap().inc();
-        let open = |port: &str| ports.open.with_label_values(&[port]).get();
+        let open = |port: Speaks| ports.open.with_label_values(&[port.port()]).get();
         assert_eq!((open(Speaks::Http), open(Speaks::Grpc)), (0, 1));
         assert_eq!(registry.gather()[0].get_metric().len(), 2);
     }

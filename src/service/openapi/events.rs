@@ -44,17 +44,23 @@ pub fn schemas() -> [(&'static str, Value); 6] {
 }
 
 /// The types of CloudEvents that are taken.
-pub const CLOUD_EVENT_TYPES: [&str; 4] = [
+pub const CLOUD_EVENT_TYPES: [&str; 10] = [
     "org.kubeflow.serving.inference.request",
     "org.kubeflow.serving.inference.response",
+    "org.kubeflow.serving.inference.outlier",
+    "org.kubeflow.serving.inference.drift",
+    "org.kubeflow.serving.feedback",
     "io.seldon.serving.inference.request",
     "io.seldon.serving.inference.response",
+    "io.seldon.serving.inference.outlier",
+    "io.seldon.serving.inference.drift",
+    "io.seldon.serving.feedback",
 ];
 
 fn cloud_event() -> Value {
     json!({
         "type": "object", "required": ["id", "type"],
-        "description": "An inference request or response of KServe or Seldon; other attributes are ignored.",
+        "description": "An inference request or response of KServe or Seldon, or what a detector or a client says of it: outliers, drift, feedback. Other attributes are ignored.",
         "anyOf": [{"required": ["inferenceservicename"]}, {"required": ["modelid"]}],
         "oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}],
         "properties": {

@@ -37,7 +37,7 @@ fn cloudevents() -> Value {
     let event = reference("CloudEvent");
     json!({
         "required": true,
-        "description": format!("Structured (one event), batch (an array of events), or binary: attributes in `ce-` headers, the data as body, of any content type, in JSON. {COMPRESSED}"),
+        "description": format!("Structured (one event), batch (an array of events), or binary: attributes in `ce-` headers, the data as body, of any content type, in JSON or with the binary tensors of the Open Inference Protocol behind it. {COMPRESSED}"),
         "content": {
             "application/cloudevents+json": {"schema": event},
             "application/cloudevents-batch+json": {"schema": {"type": "array", "items": event}},
