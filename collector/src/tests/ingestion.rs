@@ -245,3 +245,58 @@ async fn a_full_spool_answers_429_and_loses_nothing() {
     service.stored(acknowledged + 100).await;
     service.assert_nothing_is_lost().await;
 }
+
+#[tokio::test]
+async fn every_row_of_a_logged_batch_is_stored_or_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let headers = |kind: &'static str| {
+        [
+            ("ce-id", "r1"),
+            ("ce-type", kind),
+            ("ce-inferenceservicename", "m"),
+            ("content-type", "application/json"),
+        ]
+    };
+    let labels = json!({"predictions": ["late", "l".repeat(5000), "on_time"]}).to_string();
+    let response = headers("org.kubeflow.serving.inference.response");
+    let reply = service.post("/v1/cloudevents", &response, labels).await;
+    assert_eq!((reply.status, &reply.body["accepted"]), (StatusCode::OK, &json!(1)));
+    let rejected = &reply.body["rejected"][0];
+    assert_eq!((&rejected["index"], &rejected["row"], &rejected["code"]), (&json!(0), &json!(1), &json!("string_too_long")));
+    let drift = r#"{"data":{"is_drift":[0,"yes"]}}"#;
+    let reply = service.post("/v1/cloudevents", &headers("io.seldon.serving.inference.drift"), drift).await;
+    assert_eq!((reply.status.as_u16(), &reply.body["code"]), (400, &json!("no_event_accepted")));
+    assert_eq!(reply.body["rejected"][0].get("row"), None, "the whole event");
+    service.stored(2).await;
+    assert_eq!(service.sum(&["received_records_total"]).await, 4, "three rows and a drift");
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn the_length_of_json_before_binary_tensors_may_be_a_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let inputs = r#"{"outputs":[{"name":"y","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#;
+    let body = [inputs.as_bytes(), &[0; 8]].concat();
+    let (length, too_long) = (inputs.len().to_string(), (inputs.len() + 1).to_string());
+    for (id, name, length, status) in [
+        ("r1", "inference-header-content-length", length.as_str(), 200),
+        ("r2", "inference-header-content-length", too_long.as_str(), 400),
+        ("r3", "ce-inferenceheadercontentlength", length.as_str(), 200),
+        ("r4", "ce-inferenceheadercontentlength", "many", 400),
+        ("r5", "ce-other", "", 200),
+    ] {
+        let headers = [
+            ("ce-id", id),
+            ("ce-type", "org.kubeflow.serving.inference.response"),
+            ("ce-inferenceservicename", "m"),
+            ("content-type", "application/octet-stream"),
+            (name, length),
+        ];
+        let reply = service.post("/v1/cloudevents", &headers, body.clone()).await;
+        assert_eq!(reply.status.as_u16(), status, "{name}: {length}: {reply:?}");
+    }
+    service.stored(6).await;
+    service.assert_nothing_is_lost().await;
+}
