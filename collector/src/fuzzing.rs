@@ -112,10 +112,11 @@ pub fn binary_tensors(bytes: &[u8]) -> Result<u64, String> {
         let mut told = logged(side);
         told.insert(JSON_LENGTH[0].to_owned(), json!(length.to_string()));
         let (of_told, told_refused) = events_taken(Mode::Binary, told, (body, &Joiner::default()))?;
-        let (of_found, found_refused) =
-            events_taken(Mode::Binary, logged(side), (body, &Joiner::default()))?;
+        let (of_found, found_refused) = events_taken(Mode::Binary, logged(side), (body, &Joiner::default()))?;
         if told_refused + found_refused == 0 && of_told != of_found {
-            return Err(format!("{side}: {of_told} rows where the length is {length}, {of_found} where it is found"));
+            return Err(format!(
+                "{side}: {of_told} rows where the length is {length}, {of_found} where it is found"
+            ));
         }
         rows += of_told;
     }

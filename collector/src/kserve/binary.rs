@@ -30,8 +30,9 @@ pub(super) fn body(bytes: &[u8], length: Option<usize>, side: Side) -> Result<Va
             is_binary = true;
             let Some((own, others)) = rest.split_at_checked(size) else {
                 let left = rest.len();
-                let why =
-                    format!("says `binary_data_size` {size}, and {left} bytes are left behind the JSON and the tensors before it");
+                let why = format!(
+                    "says `binary_data_size` {size}, and {left} bytes are left behind the JSON and the tensors before it"
+                );
                 return Err(invalid(fields, &why, "sizes that add up to the bytes behind the JSON"));
             };
             rest = others;
@@ -76,7 +77,8 @@ fn left_over(bytes: usize, side: Side) -> Fault {
 
 /// How many bytes a tensor has behind the JSON, if it has them there.
 fn size(fields: &Fields) -> Result<Option<usize>, Fault> {
-    let Some(said) = fields.get("parameters").and_then(|parameters| parameters.get("binary_data_size")) else {
+    let Some(said) = fields.get("parameters").and_then(|parameters| parameters.get("binary_data_size"))
+    else {
         return Ok(None);
     };
     if fields.contains_key("data") {
@@ -92,13 +94,23 @@ fn size(fields: &Fields) -> Result<Option<usize>, Fault> {
 fn elements(fields: &Fields, bytes: &[u8], elements_left: &mut usize) -> Result<Vec<Value>, Fault> {
     let word = fields.get("datatype").and_then(Value::as_str).unwrap_or_default();
     let Some(datatype) = Datatype::from_word(word) else {
-        return Err(invalid(fields, "has binary data and no datatype of the protocol", "BOOL, INT64, FP32 and the others"));
+        return Err(invalid(
+            fields,
+            "has binary data and no datatype of the protocol",
+            "BOOL, INT64, FP32 and the others",
+        ));
     };
     let Some(n) = count(fields) else {
-        return Err(invalid(fields, "has binary data and no `shape` of counts", "an array of dimensions, integers from 0"));
+        return Err(invalid(
+            fields,
+            "has binary data and no `shape` of counts",
+            "an array of dimensions, integers from 0",
+        ));
     };
     let Some(left) = elements_left.checked_sub(n) else {
-        let message = format!("the binary tensors of the event have more than {ELEMENTS_MAX} elements; send smaller batches");
+        let message = format!(
+            "the binary tensors of the event have more than {ELEMENTS_MAX} elements; send smaller batches"
+        );
         return Err(Fault::new(Code::TooManyEntries, message));
     };
     *elements_left = left;

@@ -34,7 +34,8 @@ impl Taking<'_> {
         let data = event.body.get("data");
         let list = |field: &str| data.and_then(|data| data.get(field)).and_then(Value::as_array);
         let Some(verdicts) = list("is_outlier") else {
-            let message = "the outliers have no `data.is_outlier`; accepted is an array with a number an instance";
+            let message =
+                "the outliers have no `data.is_outlier`; accepted is an array with a number an instance";
             return Err(Fault::new(Code::MissingField, message));
         };
         let scores = list("instance_score");
@@ -61,12 +62,7 @@ impl Taking<'_> {
     }
 
     /// A measurement whose unit is a prediction. Its id stands twice, as keys of units may be hashed.
-    pub(super) fn measure(
-        &mut self,
-        (id, metric, ts_us): (&str, &str, i64),
-        value: Value,
-        row: Option<u64>,
-    ) {
+    pub(super) fn measure(&mut self, (id, metric, ts_us): (&str, &str, i64), value: Value, row: Option<u64>) {
         let mut record = Map::new();
         record.insert("event_id".to_owned(), json!(id));
         record.insert("unit_id".to_owned(), json!(id));
@@ -136,7 +132,8 @@ fn values(body: &Value, features_max: usize) -> Result<Vec<Reading>, Fault> {
     let data = body.get("data");
     let said = |field: &str| data.and_then(|data| data.get(field)).filter(|value| !value.is_null());
     if said("is_drift").is_none() {
-        let message = "the drift has no `data.is_drift`; accepted is a number, or an array with a number a feature";
+        let message =
+            "the drift has no `data.is_drift`; accepted is a number, or an array with a number a feature";
         return Err(Fault::new(Code::MissingField, message));
     }
     let mut values = Vec::new();
@@ -147,12 +144,16 @@ fn values(body: &Value, features_max: usize) -> Result<Vec<Reading>, Fault> {
             one => (std::slice::from_ref(one), false),
         };
         if elements.len() > features_max {
-            let message = format!("the drift has `{field}` of more than {features_max} features; accepted are up to that many");
+            let message = format!(
+                "the drift has `{field}` of more than {features_max} features; accepted are up to that many"
+            );
             return Err(Fault::new(Code::TooManyEntries, message));
         }
         for (at, element) in elements.iter().enumerate().filter(|(_, element)| !element.is_null()) {
             let Some(value) = as_number(element) else {
-                let message = format!("the drift has a `{field}` that is no number; accepted is a number, or an array with a number a feature");
+                let message = format!(
+                    "the drift has a `{field}` that is no number; accepted is a number, or an array with a number a feature"
+                );
                 return Err(Fault::new(Code::InvalidType, message));
             };
             values.push(Reading { gauge: (name, description), feature: is_list.then_some(at), value });

@@ -201,8 +201,9 @@ fn structured(value: Value) -> Result<Event, Fault> {
 
 /// The fault of data that cannot be read.
 pub(super) fn no_json(error: &serde_json::Error) -> Fault {
-    let message =
-        format!("the data of the event is no JSON: {error}; accepted are bodies of the Open Inference Protocol in JSON, with or without binary tensors");
+    let message = format!(
+        "the data of the event is no JSON: {error}; accepted are bodies of the Open Inference Protocol in JSON, with or without binary tensors"
+    );
     Fault::new(Code::InvalidJson, message)
 }
 
@@ -264,7 +265,8 @@ fn json_length(attributes: &Attributes, side: Side) -> Result<Option<usize>, Fau
         number => number.as_u64().and_then(|length| usize::try_from(length).ok()),
     };
     length.map(Some).ok_or_else(|| {
-        let message = "`Inference-Header-Content-Length` is no count; accepted is the length of the JSON in bytes";
+        let message =
+            "`Inference-Header-Content-Length` is no count; accepted is the length of the JSON in bytes";
         Fault::new(Code::InvalidType, message)
     })
 }

@@ -92,9 +92,9 @@ impl Taking<'_> {
             let message = "the feedback has no truth and no reward; accepted are `truth` with `data.ndarray` or `data.tensor`, and `reward`, a number";
             return Err(Fault::new(Code::MissingField, message));
         }
-        let has_classes = response
-            .and_then(rows)
-            .is_some_and(|rows| rows.first().is_some_and(|row| row.as_array().is_some_and(|row| row.len() > 1)));
+        let has_classes = response.and_then(rows).is_some_and(|rows| {
+            rows.first().is_some_and(|row| row.as_array().is_some_and(|row| row.len() > 1))
+        });
         let truth = truth.unwrap_or_default();
         for (row, of) in truth.iter().enumerate() {
             let place = (Table::Outcomes, number(row, truth.len()));

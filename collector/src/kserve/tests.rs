@@ -165,8 +165,15 @@ fn a_pair_with_binary_tensors_becomes_what_a_plain_one_does() {
             }
         }
         let event = events(Mode::Binary, of_request.clone(), &asked).remove(0).unwrap();
-        assert_eq!(Batch::of_request(&event.body).features(1, &Limits::default()).unwrap()["distance"], json!(7.5));
-        assert_eq!(rows(&taken(events(Mode::Binary, of_request.clone(), &asked), &joiner)), (0, 1), "{said:?}");
+        assert_eq!(
+            Batch::of_request(&event.body).features(1, &Limits::default()).unwrap()["distance"],
+            json!(7.5)
+        );
+        assert_eq!(
+            rows(&taken(events(Mode::Binary, of_request.clone(), &asked), &joiner)),
+            (0, 1),
+            "{said:?}"
+        );
         let event = events(Mode::Binary, of_response.clone(), &answered).remove(0).unwrap();
         let answers = [0, 1].map(|row| Value::Object(Batch::of_response(&event.body).answer(row).unwrap()));
         assert_eq!(answers, [json!({"value": 1.0}), json!({})], "NaN is no answer");
@@ -299,7 +306,10 @@ fn a_row_that_cannot_be_kept_is_refused_alone() {
     let predictions = logged.intake.parts.iter().find(|part| part.table == Table::Predictions).unwrap();
     assert_eq!(predictions.records(), 4, "each row is counted once: kept, or rejected");
     let answer = serde_json::to_value(&logged.rejected[0]).unwrap();
-    assert_eq!((&answer["index"], &answer["row"], &answer["code"]), (&json!(1), &json!(1), &json!("string_too_long")));
+    assert_eq!(
+        (&answer["index"], &answer["row"], &answer["code"]),
+        (&json!(1), &json!(1), &json!("string_too_long"))
+    );
 }
 
 #[test]
@@ -322,7 +332,11 @@ fn a_request_waits_on_where_its_response_becomes_no_prediction() {
     let refused = taken(binary("response", 2, &too_long), &joiner);
     assert_eq!((refused.rejected.len(), rows(&refused), refused.taken.len()), (1, (0, 1), 0));
     let mended = taken(binary("response", 3, &json!({"predictions": ["late"]})), &joiner);
-    assert_eq!((mended.rejected.len(), rows(&mended), mended.taken.len()), (0, (1, 1), 1), "with its features");
+    assert_eq!(
+        (mended.rejected.len(), rows(&mended), mended.taken.len()),
+        (0, (1, 1), 1),
+        "with its features"
+    );
 }
 
 #[test]
@@ -341,7 +355,10 @@ fn what_waits_is_bounded_and_the_oldest_is_forgotten() {
         headers.insert("id".to_owned(), json!(n.to_string()));
         let event = events(Mode::Binary, headers, b"{}").remove(0).unwrap();
         let key = event.key();
-        matches!(joiner.meet(key, Side::Response, Half::of(event, Side::Response, NOW_US).unwrap()), Met::Both { .. })
+        matches!(
+            joiner.meet(key, Side::Response, Half::of(event, Side::Response, NOW_US).unwrap()),
+            Met::Both { .. }
+        )
     };
     assert!(meets(19), "the newest is here");
     assert!(!meets(0), "the oldest made room");

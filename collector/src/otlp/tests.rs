@@ -223,14 +223,46 @@ fn names_of_every_convention_give_conversation_finish_and_models() {
     let openinference = serde_json::json!({"openinference.span.kind": "LLM"});
     let openllmetry = serde_json::json!({"llm.request.type": "chat"});
     let cases = [
-        (&gen_ai, serde_json::json!({"gen_ai.conversation.id": "c1", "session.id": "no"}), ["c1", "", "m", "m"]),
-        (&gen_ai, serde_json::json!({"gen_ai.response.finish_reasons": ["stop", "length"]}), ["", "stop,length", "m", "m"]),
-        (&openinference, serde_json::json!({"session.id": "c2", "llm.finish_reason": "stop"}), ["c2", "stop", "", ""]),
-        (&openinference, serde_json::json!({"llm.model_name": "m-1", "llm.invocation_parameters": "{\"model\":\"m\"}"}), ["", "", "m", "m-1"]),
-        (&openinference, serde_json::json!({"llm.model_name": "m-1", "llm.invocation_parameters": "{}"}), ["", "", "m-1", "m-1"]),
-        (&openinference, serde_json::json!({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e"}), ["", "", "e", "e"]),
-        (&openllmetry, serde_json::json!({"traceloop.association.properties.session_id": "c3", "gen_ai.completion.0.finish_reason": "stop"}), ["c3", "stop", "", ""]),
-        (&openllmetry, serde_json::json!({"llm.request.model": "m", "llm.response.model": "m-1", "llm.response.finish_reason": "length"}), ["", "length", "m", "m-1"]),
+        (
+            &gen_ai,
+            serde_json::json!({"gen_ai.conversation.id": "c1", "session.id": "no"}),
+            ["c1", "", "m", "m"],
+        ),
+        (
+            &gen_ai,
+            serde_json::json!({"gen_ai.response.finish_reasons": ["stop", "length"]}),
+            ["", "stop,length", "m", "m"],
+        ),
+        (
+            &openinference,
+            serde_json::json!({"session.id": "c2", "llm.finish_reason": "stop"}),
+            ["c2", "stop", "", ""],
+        ),
+        (
+            &openinference,
+            serde_json::json!({"llm.model_name": "m-1", "llm.invocation_parameters": "{\"model\":\"m\"}"}),
+            ["", "", "m", "m-1"],
+        ),
+        (
+            &openinference,
+            serde_json::json!({"llm.model_name": "m-1", "llm.invocation_parameters": "{}"}),
+            ["", "", "m-1", "m-1"],
+        ),
+        (
+            &openinference,
+            serde_json::json!({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e"}),
+            ["", "", "e", "e"],
+        ),
+        (
+            &openllmetry,
+            serde_json::json!({"traceloop.association.properties.session_id": "c3", "gen_ai.completion.0.finish_reason": "stop"}),
+            ["c3", "stop", "", ""],
+        ),
+        (
+            &openllmetry,
+            serde_json::json!({"llm.request.model": "m", "llm.response.model": "m-1", "llm.response.finish_reason": "length"}),
+            ["", "length", "m", "m-1"],
+        ),
     ];
     for (convention, more, expected) in cases {
         let mut of = convention.clone();
@@ -251,7 +283,9 @@ fn tokens_and_providers_have_names_of_openinference_and_openllmetry() {
     let openllmetry = serde_json::json!({"llm.request.type": "completion", "llm.vendor": "openai", "llm.usage.prompt_tokens": 10,
         "llm.usage.completion_tokens": 7, "llm.usage.cache_read_input_tokens": 4, "llm.usage.cache_creation_input_tokens": 3,
         "llm.usage.reasoning_tokens": 2});
-    for (of, what) in [(openinference, "openinference chat openai"), (openllmetry, "openllmetry text_completion openai")] {
+    for (of, what) in
+        [(openinference, "openinference chat openai"), (openllmetry, "openllmetry text_completion openai")]
+    {
         let (call, _) = call_of(&span(of)).unwrap();
         assert_eq!((call.0, call.2), (what, [Some(10), Some(7), Some(4), Some(3), Some(2)]));
     }

@@ -263,7 +263,10 @@ async fn every_row_of_a_logged_batch_is_stored_or_rejected() {
     let reply = service.post("/v1/cloudevents", &response, labels).await;
     assert_eq!((reply.status, &reply.body["accepted"]), (StatusCode::OK, &json!(1)));
     let rejected = &reply.body["rejected"][0];
-    assert_eq!((&rejected["index"], &rejected["row"], &rejected["code"]), (&json!(0), &json!(1), &json!("string_too_long")));
+    assert_eq!(
+        (&rejected["index"], &rejected["row"], &rejected["code"]),
+        (&json!(0), &json!(1), &json!("string_too_long"))
+    );
     let drift = r#"{"data":{"is_drift":[0,"yes"]}}"#;
     let reply = service.post("/v1/cloudevents", &headers("io.seldon.serving.inference.drift"), drift).await;
     assert_eq!((reply.status.as_u16(), &reply.body["code"]), (400, &json!("no_event_accepted")));
@@ -277,7 +280,8 @@ async fn every_row_of_a_logged_batch_is_stored_or_rejected() {
 async fn the_length_of_json_before_binary_tensors_may_be_a_header() {
     let folder = tempfile::tempdir().unwrap();
     let service = start(folder.path(), &Arc::default());
-    let inputs = r#"{"outputs":[{"name":"y","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#;
+    let inputs =
+        r#"{"outputs":[{"name":"y","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#;
     let body = [inputs.as_bytes(), &[0; 8]].concat();
     let (length, too_long) = (inputs.len().to_string(), (inputs.len() + 1).to_string());
     for (id, name, length, status) in [

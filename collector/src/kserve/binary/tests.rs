@@ -21,7 +21,11 @@ fn read(bytes: &[u8]) -> Result<Value, Fault> {
 /// The code of a refusal, which says what would have been accepted.
 fn refused(bytes: &[u8], length: Option<usize>) -> Code {
     let fault = body(bytes, length, Side::Request).unwrap_err();
-    assert!(fault.message.contains("accepted") || fault.message.contains("send smaller"), "{}", fault.message);
+    assert!(
+        fault.message.contains("accepted") || fault.message.contains("send smaller"),
+        "{}",
+        fault.message
+    );
     fault.code
 }
 
@@ -38,12 +42,22 @@ fn every_datatype_is_read_from_its_bytes() {
         ("INT16", 1, &[0xfe, 0xff], json!([-2])),
         ("INT32", 1, &[0, 0, 0, 0x80], json!([i32::MIN])),
         ("INT64", 1, &[0xff; 8], json!([-1])),
-        ("FP16", 4, &[0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0xff, 0x7b], json!([1.0, -2.0, 5.960_464_477_539_063e-8, 65504.0])),
+        (
+            "FP16",
+            4,
+            &[0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0xff, 0x7b],
+            json!([1.0, -2.0, 5.960_464_477_539_063e-8, 65504.0]),
+        ),
         ("BF16", 3, &[0x80, 0x3f, 0x00, 0xc0, 0x49, 0x40], json!([1.0, -2.0, 3.140_625])),
         ("FP32", 2, &[0x00, 0x00, 0xaf, 0x44, 0x00, 0x00, 0xf0, 0x40], json!([1400.0, 7.5])),
         ("FP64", 1, &[0, 0, 0, 0, 0, 0, 0xe0, 0x3f], json!([0.5])),
         ("FP32", 1, &[0x00, 0x00, 0xc0, 0x7f], json!([null])),
-        ("BYTES", 3, b"\x02\x00\x00\x00UA\x00\x00\x00\x00\x03\x00\x00\x00\xe2\x82\xac", json!(["UA", "", "€"])),
+        (
+            "BYTES",
+            3,
+            b"\x02\x00\x00\x00UA\x00\x00\x00\x00\x03\x00\x00\x00\xe2\x82\xac",
+            json!(["UA", "", "€"]),
+        ),
     ];
     for (datatype, n, bytes, expected) in cases {
         assert_eq!(read(&input(datatype, &json!([n]), bytes)), Ok(expected), "{datatype}");
@@ -63,7 +77,8 @@ fn tensors_take_their_bytes_in_order_and_may_stand_beside_plain_ones() {
     let json_length = bytes.len() - 10;
     for length in [None, Some(json_length)] {
         let body = body(&bytes, length, Side::Request).unwrap();
-        let data: Vec<&Value> = body["inputs"].as_array().unwrap().iter().map(|tensor| &tensor["data"]).collect();
+        let data: Vec<&Value> =
+            body["inputs"].as_array().unwrap().iter().map(|tensor| &tensor["data"]).collect();
         assert_eq!(data, [&json!([1, 2]), &json!([0.5]), &json!(["\n "])]);
     }
     let plain = br#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1.5]}]}  "#;
@@ -89,8 +104,14 @@ fn sizes_that_disagree_are_refused() {
         whole[..whole.len() - 1].to_vec(),
         longer,
         body_of(&json!([{"name": "x", "datatype": "FP32", "shape": [2], "data": [1, 2]}]), &two),
-        body_of(&json!([{"name": "x", "datatype": "FP32", "shape": [2], "data": [1, 2], "parameters": {"binary_data_size": 8}}]), &two),
-        body_of(&json!([{"name": "x", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": -8}}]), &two),
+        body_of(
+            &json!([{"name": "x", "datatype": "FP32", "shape": [2], "data": [1, 2], "parameters": {"binary_data_size": 8}}]),
+            &two,
+        ),
+        body_of(
+            &json!([{"name": "x", "datatype": "FP32", "shape": [2], "parameters": {"binary_data_size": -8}}]),
+            &two,
+        ),
     ] {
         assert_eq!(refused(&bytes, None), Code::TensorInvalid, "{}", String::from_utf8_lossy(&bytes));
     }

@@ -39,13 +39,21 @@ fn outliers_are_measurements_of_their_predictions() {
     for body in [plain.clone(), Value::String(plain.to_string())] {
         let logged = took("inference.outlier", &body);
         assert_eq!((logged.accepted, rows_of(&logged, Table::Measurements)), (1, 1));
-        assert!(tells(&logged, Table::Measurements, &["outlier", "r1", "r1"]), "under the id of its prediction");
+        assert!(
+            tells(&logged, Table::Measurements, &["outlier", "r1", "r1"]),
+            "under the id of its prediction"
+        );
     }
     // By feature, with scores; a score that is missing is none.
-    let scored = json!({"data": {"is_outlier": [[0, 1], [0, 0], [0, 0]], "instance_score": [2.5, 0.5, null]}});
+    let scored =
+        json!({"data": {"is_outlier": [[0, 1], [0, 0], [0, 0]], "instance_score": [2.5, 0.5, null]}});
     let logged = took("inference.outlier", &scored);
     assert_eq!((logged.accepted, rows_of(&logged, Table::Measurements)), (1, 5));
-    assert!(tells(&logged, Table::Measurements, &["r1#0", "outlier_score", "r1#0", "r1#1", "outlier_score", "r1#2"]));
+    assert!(tells(
+        &logged,
+        Table::Measurements,
+        &["r1#0", "outlier_score", "r1#0", "r1#1", "outlier_score", "r1#2"]
+    ));
 
     let one_bad = took("inference.outlier", &json!({"data": {"is_outlier": [0, "no"]}}));
     assert_eq!((one_bad.accepted, refusals(&one_bad)), (1, vec![(Some(1), Code::InvalidType)]));
@@ -66,7 +74,18 @@ fn a_drift_is_gauges_of_the_model() {
         "meta": {"name": "KSDrift", "detector_type": "offline", "data_type": null}});
     let logged = took("inference.drift", &body);
     assert_eq!((logged.accepted, rows_of(&logged, Table::MetricsGauge)), (1, 6));
-    let words = ["KSDrift", "classifier", "detector.is_drift", "model", "classifier", "detector.p_value", "feature", "0", "feature", "1"];
+    let words = [
+        "KSDrift",
+        "classifier",
+        "detector.is_drift",
+        "model",
+        "classifier",
+        "detector.p_value",
+        "feature",
+        "0",
+        "feature",
+        "1",
+    ];
     assert!(tells(&logged, Table::MetricsGauge, &words));
     for (body, code) in [
         (json!({"data": {"p_val": 0.01}}), Code::MissingField),
@@ -81,7 +100,8 @@ fn a_drift_is_gauges_of_the_model() {
 
 #[test]
 fn the_truth_of_feedback_is_an_outcome_and_a_reward_a_measurement() {
-    let probabilities = json!({"data": {"names": ["t:0", "t:1"], "ndarray": [[0.25, 0.75]]}, "meta": {"puid": "puid"}});
+    let probabilities =
+        json!({"data": {"names": ["t:0", "t:1"], "ndarray": [[0.25, 0.75]]}, "meta": {"puid": "puid"}});
     let number = json!({"data": {"tensor": {"shape": [1, 1], "values": [12.5]}}});
     for (response, truth, words) in [
         (&probabilities, json!({"data": {"ndarray": [["late"]]}}), ["classifier", "puid", "late"]),
@@ -138,11 +158,19 @@ fn messages_of_seldons_protocol_are_joined_as_others_are() {
     let unnamed = json!({"instances.0": 3, "instances.1": 4});
     assert_eq!(request(json!({"tensor": {"shape": [2, 2], "values": [1, 2, 3, 4]}})), Some(unnamed.clone()));
     assert_eq!(request(json!({"names": ["one"], "ndarray": [[1, 2], [3, 4]]})), Some(unnamed));
-    assert_eq!(request(json!({"tensor": {"shape": [3, 2], "values": [1, 2, 3, 4]}})), None, "no rows of one width");
+    assert_eq!(
+        request(json!({"tensor": {"shape": [3, 2], "values": [1, 2, 3, 4]}})),
+        None,
+        "no rows of one width"
+    );
 
     let joiner = Joiner::default();
     let data = json!({"data": {"names": names, "ndarray": [[1400, "UA"], [7.5, null]]}});
-    assert_eq!(rows(&taken(event("inference.request", &data), &joiner)), (0, 0), "no datatype holds text and null");
+    assert_eq!(
+        rows(&taken(event("inference.request", &data), &joiner)),
+        (0, 0),
+        "no datatype holds text and null"
+    );
     let data = json!({"data": {"names": names, "ndarray": [[1400, "UA"], [7.5, "AA"]]}});
     assert_eq!(rows(&taken(event("inference.request", &data), &joiner)), (0, 1));
     let answer = json!({"data": {"names": ["t:0", "t:1"], "tensor": {"shape": [2, 2], "values": [0.25, 0.75, 0.5, 0.5]}}});

@@ -134,8 +134,10 @@ const REQUEST: &str = r#"{"id":"r1","inputs":[{"name":"distance","shape":[2,1],"
 const RESPONSE: &str = r#"{"model_name":"flights","outputs":[{"name":"p","shape":[2,2],"datatype":"FP32","data":[0.25,0.75,0.9,0.1]}]}"#;
 const INSTANCES: &str = r#"{"instances":[{"distance":1400,"carrier":"UA"},[1,2.5],3]}"#;
 
-const OUTLIERS: &str = r#"{"data":{"is_outlier":[1,[0,0]],"instance_score":[0.5,null]},"meta":{"name":"OutlierVAE"}}"#;
-const DRIFT: &str = r#"{"data":{"is_drift":1,"p_val":[0.01,0.5],"threshold":0.05},"meta":{"name":"KSDrift"}}"#;
+const OUTLIERS: &str =
+    r#"{"data":{"is_outlier":[1,[0,0]],"instance_score":[0.5,null]},"meta":{"name":"OutlierVAE"}}"#;
+const DRIFT: &str =
+    r#"{"data":{"is_drift":1,"p_val":[0.01,0.5],"threshold":0.05},"meta":{"name":"KSDrift"}}"#;
 const FEEDBACK: &str = r#"{"response":{"meta":{"puid":"r2"},"data":{"ndarray":[[0.25,0.75]]}},"truth":{"data":{"tensor":{"shape":[2,1],"values":[1,0]}}},"reward":0.5}"#;
 const MESSAGE: &str = r#"{"data":{"names":["distance","carrier"],"ndarray":[[1400,"UA"],[7.5,"AA"]]}}"#;
 
@@ -157,7 +159,8 @@ fn every_cloudevent_is_accepted_or_rejected_and_what_comes_of_it_is_whole() {
     let taken = fuzzing::cloudevents(of_seldon.as_bytes());
     assert_eq!(taken, Ok(3 + 4 + 3 + 1), "measurements, gauges, outcomes with a reward, a payload");
     let bodies = [REQUEST, RESPONSE, INSTANCES, MESSAGE];
-    let seeds = bodies.into_iter().chain([request.as_str(), response.as_str(), batch.as_str(), of_seldon.as_str()]);
+    let seeds =
+        bodies.into_iter().chain([request.as_str(), response.as_str(), batch.as_str(), of_seldon.as_str()]);
     let seeds: Vec<Vec<u8>> = seeds.map(|seed| seed.as_bytes().to_vec()).collect();
     let rows = rows_of_damaged(&seeds, 0x0005_eed5, |body| fuzzing::cloudevents(&body));
     assert!(rows > rounds(ROUNDS) / 10, "the seeds are events: {rows} rows were taken");
@@ -173,7 +176,8 @@ fn binary(json: &str, data: &[u8]) -> Vec<u8> {
 fn every_body_with_binary_tensors_is_accepted_or_rejected_and_what_comes_of_it_is_whole() {
     let inputs = r#"{"inputs":[{"name":"x","shape":[2,1],"datatype":"FP32","parameters":{"binary_data_size":8}},
         {"name":"carrier","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":12}}]}"#;
-    let outputs = r#"{"outputs":[{"name":"p","shape":[1,2],"datatype":"FP16","parameters":{"binary_data_size":4}}]}"#;
+    let outputs =
+        r#"{"outputs":[{"name":"p","shape":[1,2],"datatype":"FP16","parameters":{"binary_data_size":4}}]}"#;
     let numbers = [1400.0_f32.to_le_bytes(), 7.5_f32.to_le_bytes()].concat();
     let texts = b"\x02\x00\x00\x00UA\x02\x00\x00\x00AA";
     let seeds =
