@@ -125,6 +125,8 @@ pub struct Collector {
     pub body_timeout: Duration,
     /// Requests in flight.
     pub requests_max: usize,
+    /// INSERTs of one table in flight.
+    pub inserts_in_flight: usize,
     /// The bounds of one event.
     pub limits: Limits,
     /// The bounds of what models bring.
@@ -200,6 +202,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 body_bytes_max,
                 body_timeout: layers.length("collector.body_timeout", Duration::from_secs(60)),
                 requests_max: layers.size("collector.requests_max", 64),
+                inserts_in_flight: layers.size("collector.inserts_in_flight", 1),
                 limits: limits::event(&layers),
                 names: limits::names(&layers),
                 model_share_percent,

@@ -242,6 +242,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
     options.body_bytes_max = settings.body_bytes_max;
     options.body_timeout = settings.body_timeout;
     options.requests_max = settings.requests_max;
+    options.inserts_in_flight = settings.inserts_in_flight;
     options.prices = config.prices.clone();
     options.limits = settings.limits;
     options.names = settings.names;
@@ -337,6 +338,7 @@ mod tests {
             options_of("[collector]\nbody_bytes_max = 2048\nbody_timeout = \"7s\"\nrequests_max = 3\n");
         assert_eq!((given.body_bytes_max, given.requests_max), (2048, 3));
         assert_eq!(given.body_timeout, Duration::from_secs(7));
+        assert_eq!(options_of("[collector]\ninserts_in_flight = 2\n").inserts_in_flight, 2);
         let given = options_of("[limits]\nnesting_max = 5\nmodel_share_percent = 35\n");
         assert_eq!(given.model_share_percent, 35);
         assert_eq!(given.limits, Limits { nesting_max: 5, ..Limits::default() });
@@ -348,6 +350,7 @@ mod tests {
             (options_of(""), CollectorOptions::new(SpoolOptions::new("s".into()), Uuid::nil()));
         assert_eq!((read.body_bytes_max, read.requests_max), (usual.body_bytes_max, usual.requests_max));
         assert_eq!(read.body_timeout, usual.body_timeout);
+        assert_eq!((read.inserts_in_flight, usual.inserts_in_flight), (1, 1));
         assert_eq!((read.limits, read.model_share_percent), (usual.limits, usual.model_share_percent));
     }
 }

@@ -18,8 +18,8 @@ use crate::spool::{OpenError, Spool, TableSpool};
 use crate::upload::Uploader;
 use crate::upload::backoff::pause;
 
-/// Second blocks of tables that are sent at a time. A block is in memory with up to 64 MiB of rows and half as much of columns, and one beside
-/// those of the tables keeps two cores of the engine busy.
+/// Second blocks that are sent at a time, of all tables together, where a table may have two. A block is in memory with up to 64 MiB of rows
+/// and half as much of columns, and one beside those of the tables keeps two cores of the engine busy.
 const SECOND_BLOCKS_MAX: usize = 1;
 
 /// The tables of a spool that is open, in the order of [`windvane_store::Table::ALL`].
@@ -148,7 +148,9 @@ impl Work {
     }
 
     fn start_uploaders(&self, spools: &[Arc<TableSpool>]) {
-        let (shared, second) = (&self.shared, Arc::new(Semaphore::new(SECOND_BLOCKS_MAX)));
+        let shared = &self.shared;
+        let second_blocks = if shared.options.inserts_in_flight > 1 { SECOND_BLOCKS_MAX } else { 0 };
+        let second = Arc::new(Semaphore::new(second_blocks));
         for spool in spools {
             let uploader = Uploader {
                 spool: Arc::clone(spool),

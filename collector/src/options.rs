@@ -32,6 +32,8 @@ pub struct CollectorOptions {
     /// How long an event waits for others before it is sent, and four times that where many come: what a reader sees is
     /// this old at least.
     pub block_age: Duration,
+    /// INSERTs of one table that wait for an answer at the same time: one, or two where two full blocks wait.
+    pub inserts_in_flight: usize,
     /// What tokens of large language models cost.
     pub prices: Prices,
     /// Fresh random bits at every start: event ids are made from them, and the name of a new spool.
@@ -52,6 +54,7 @@ impl CollectorOptions {
             requests_max: 64,
             body_timeout: Duration::from_secs(60),
             block_age: Duration::from_millis(500),
+            inserts_in_flight: 1,
             prices: Prices::default(),
             seed,
         }

@@ -1,7 +1,8 @@
 //! From the spool to ClickHouse: one block of a table at a time, again and again until it is answered.
 //!
-//! Where two full blocks wait, both are sent at once: an INSERT keeps one core of the engine busy for most of its time, and waits for
-//! the disk for the rest. The log learns of the second only after the first, so that a checkpoint is true of all before it.
+//! Where two full blocks wait and two INSERTs of a table may be in flight, both are sent at once: an INSERT keeps one core of the engine
+//! busy for most of its time, and waits for the disk for the rest. The log learns of the second only after the first, so that a checkpoint
+//! is true of all before it.
 
 pub(crate) mod backoff;
 mod mend;
@@ -53,7 +54,7 @@ pub(crate) struct Uploader {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) block_age: Duration,
     pub(crate) dead_letters: PathBuf,
-    /// Who has a place here may send a second block: memory is for one beside those of all tables.
+    /// Who has a place here may send a second block: memory is for one beside those of all tables. Without places there is none.
     pub(crate) second: Arc<Semaphore>,
     pub(crate) drain: CancellationToken,
     pub(crate) abort: CancellationToken,

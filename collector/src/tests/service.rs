@@ -172,8 +172,14 @@ async fn rows_that_came_while_a_block_was_sent_do_not_wait_anew() {
 }
 
 /// A collector whose spool holds these batches, each a frame of its own and two a block, over this sink.
-async fn start_over(folder: &Path, sink: &Arc<ToldSink>, batches: &[String]) -> Service {
-    let mut options = CollectorOptions { block_age: Duration::from_secs(3600), ..options(folder) };
+async fn start_over(
+    folder: &Path,
+    sink: &Arc<ToldSink>,
+    batches: &[String],
+    inserts_in_flight: usize,
+) -> Service {
+    let block_age = Duration::from_secs(3600);
+    let mut options = CollectorOptions { block_age, inserts_in_flight, ..options(folder) };
     options.spool.block.rows_max = 10;
     let away = Arc::<ToldSink>::default();
     away.be(Mood::Away);
@@ -190,7 +196,7 @@ async fn two_full_blocks_are_sent_at_once_and_what_fills_none_waits() {
     let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
     sink.be(Mood::Waits);
     let batches: Vec<String> = (0..9).map(|n| predictions(5 * n..5 * n + 5)).collect();
-    let service = start_over(folder.path(), &sink, &batches).await;
+    let service = start_over(folder.path(), &sink, &batches, 2).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while sink.waiting() != 2 {
         assert!(tokio::time::Instant::now() < deadline, "{} blocks are on their way", sink.waiting());
@@ -203,13 +209,24 @@ async fn two_full_blocks_are_sent_at_once_and_what_fills_none_waits() {
 }
 
 #[tokio::test]
+async fn by_default_one_insert_of_a_table_is_in_flight_however_many_blocks_wait() {
+    let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
+    let batches: Vec<String> = (0..8).map(|n| predictions(5 * n..5 * n + 5)).collect();
+    let usual = options(folder.path()).inserts_in_flight;
+    let service = start_over(folder.path(), &sink, &batches, usual).await;
+    service.stored(40).await;
+    assert_eq!((sink.blocks(), sink.most_at_once()), (4, 1));
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
 async fn of_two_blocks_at_once_a_poisoned_one_keeps_the_other_from_nothing() {
     for poisoned in 0..4 {
         let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
         sink.be(Mood::Poisoned(b"bad"));
         let mut batches: Vec<String> = (0..4).map(|n| predictions(5 * n..5 * n + 5)).collect();
         batches[poisoned] = batches[poisoned].replacen("\"m\"", "\"bad\"", 1);
-        let service = start_over(folder.path(), &sink, &batches).await;
+        let service = start_over(folder.path(), &sink, &batches, 2).await;
         service.stored(19).await;
         service.dead_lettered(1).await;
         service.assert_nothing_is_lost().await;

@@ -30,6 +30,7 @@ pub(super) struct ToldSink {
     mood: Mutex<Mood>,
     blocks: Mutex<HashMap<String, Block>>,
     waiting: AtomicUsize,
+    most_at_once: AtomicUsize,
     again: AtomicUsize,
 }
 
@@ -41,6 +42,16 @@ impl ToldSink {
     /// Blocks that wait for the mood to change.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// The most blocks of all tables that waited for an answer at the same time.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::SeqCst)
+    }
+
+    /// Blocks that were stored.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks.lock().len()
     }
 
     /// Blocks that came though they were stored.
@@ -102,7 +113,10 @@ impl ToldSink {
 impl Sink for ToldSink {
     fn insert<'a>(&'a self, block: &'a Block) -> Answer<'a> {
         Box::pin(async move {
-            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let at_once = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+            // Another block that is on its way comes in meanwhile.
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             while *self.mood.lock() == Mood::Waits {
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }

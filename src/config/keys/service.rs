@@ -135,6 +135,13 @@ pub const KEYS: &[Key] = &[
         about: "Requests that are decoded or wait for the disk at the same time; more is answered 503 with Retry-After.",
     },
     Key {
+        path: "collector.inserts_in_flight",
+        kind: Kind::Integer { min: 1, max: 2 },
+        default: "1",
+        example: "inserts_in_flight = 1",
+        about: "INSERTs of one table that wait for ClickHouse's answer at the same time: 1, or 2 where two full blocks wait. 2 works a backlog off with two cores of ClickHouse rather than one; it costs up to 100 MiB more memory, because one second block, of whichever table, is held beside the first ones. Rows of a table come in no promised order either way.",
+    },
+    Key {
         path: "runtime.dir",
         kind: Kind::Path,
         default: "windvane/runtime under the platform's data folder",
