@@ -59,7 +59,7 @@ definitions! {
     INSERT_FAILURES "windvane_collector_insert_failures_total" &["table", "fault"], "INSERTs that failed and were or will be tried again.";
     MODEL_ROWS "windvane_collector_model_rows_total" &["model"], "Rows that were acknowledged, by model; the first 200 models since the start have a series of their own, all others are `_other`.";
     MODELS "windvane_collector_models" &[], "Models seen since the start.";
-    NAMES "windvane_collector_names_remembered" &[], "Names of features and their categories that are remembered to bound them.";
+    NAMES "windvane_collector_names_remembered" &[], "Names of features, their categories, and labels, which are remembered to bound them.";
     ACKNOWLEDGE_SECONDS "windvane_collector_acknowledge_seconds" TABLE, "From the end of a request's body to its batch being durable.";
 }
 

@@ -47,6 +47,7 @@ pub fn names(layers: &Layers) -> NameLimits {
         models_max: layers.size("limits.models_max", usual.models_max),
         feature_names_max: layers.size("limits.feature_names_max", usual.feature_names_max),
         categories_max: layers.size("limits.categories_max", usual.categories_max),
+        labels_max: layers.size("limits.labels_max", usual.labels_max),
         remembered_max: layers.integer("limits.names_remembered_max", usual.remembered_max),
     }
 }

@@ -12,9 +12,7 @@ use crate::redact::Redact;
 /// An event that a table takes.
 pub(crate) trait ToRow<'a>: Event<'a> + Redact {
     /// Holds the event against the bounds on names, and remembers what is new in it.
-    fn name(&self, _: &Names) -> Result<(), Fault> {
-        Ok(())
-    }
+    fn name(&self, names: &Names) -> Result<(), Fault>;
 
     /// Appends the event's row.
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>);
@@ -80,6 +78,10 @@ impl<'a> ToRow<'a> for Outcome<'a> {
 }
 
 impl<'a> ToRow<'a> for Exposure<'a> {
+    fn name(&self, names: &Names) -> Result<(), Fault> {
+        names.exposure(self)
+    }
+
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>) {
         let row = exposures::Row {
             experiment: &self.experiment,
@@ -94,6 +96,10 @@ impl<'a> ToRow<'a> for Exposure<'a> {
 }
 
 impl<'a> ToRow<'a> for Measurement<'a> {
+    fn name(&self, names: &Names) -> Result<(), Fault> {
+        names.measurement(self)
+    }
+
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>) {
         let row = measurements::Row {
             metric: &self.metric,
@@ -108,6 +114,10 @@ impl<'a> ToRow<'a> for Measurement<'a> {
 }
 
 impl<'a> ToRow<'a> for Payload<'a> {
+    fn name(&self, names: &Names) -> Result<(), Fault> {
+        names.payload(self)
+    }
+
     fn encode(&self, ingested_at_us: i64, out: &mut Vec<u8>) {
         let row = payloads::Row {
             event_id: &self.event_id,

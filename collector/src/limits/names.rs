@@ -1,4 +1,4 @@
-//! How many models, feature names and categories there are: what comes beyond a bound is rejected, because ClickHouse keeps a
+//! How many models, feature names, categories and labels there are: what comes beyond a bound is rejected, because ClickHouse keeps a
 //! dictionary of each, and a program that puts ids into names would fill it without end.
 //!
 //! Counted since the start of the process, by 64-bit hashes: 100,000 values take about a megabyte.
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::quality::RandomState;
 use parking_lot::RwLock;
-use windvane_types::event::{Outcome, Prediction};
+use windvane_types::event::{Exposure, Measurement, Outcome, Payload, Prediction};
 use windvane_types::rejection::{Code, Fault};
 
 /// The bounds.
@@ -22,17 +22,22 @@ pub struct NameLimits {
     pub feature_names_max: usize,
     /// Values of one categorical feature, tag, or of the labels of a model.
     pub categories_max: usize,
+    /// Versions of a model, and as many environments, statuses, experiments, arms and names of embeddings; of exposures and measurements,
+    /// which belong to no model, experiments, arms and metrics of all together.
+    pub labels_max: usize,
     /// Values that are remembered of all models together; what comes beyond is taken and not counted.
     pub remembered_max: u64,
 }
 
 impl Default for NameLimits {
-    /// Wide models have a few thousand features; a category with a million values is none. 4 million hashes are about 40 MB.
+    /// Wide models have a few thousand features; a category with a million values is none. A version a quarter of an hour makes 10,000 in
+    /// a hundred days. 4 million hashes are about 40 MB.
     fn default() -> Self {
         Self {
             models_max: 1_000,
             feature_names_max: 10_000,
             categories_max: 1_000_000,
+            labels_max: 10_000,
             remembered_max: 4_000_000,
         }
     }
@@ -58,6 +63,34 @@ impl Hasher for AsItIs {
 
 type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
+/// Words of an event that are neither features nor classes, each of which has a column with a dictionary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Label {
+    Version,
+    Environment,
+    Status,
+    Experiment,
+    Arm,
+    Embedding,
+    Metric,
+}
+
+impl Label {
+    const COUNT: usize = Self::Metric as usize + 1;
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Environment => "environment",
+            Self::Status => "status",
+            Self::Experiment => "experiment",
+            Self::Arm => "arm",
+            Self::Embedding => "name of an embedding",
+            Self::Metric => "metric",
+        }
+    }
+}
+
 /// What one model has brought.
 #[derive(Debug, Default)]
 struct Model {
@@ -65,10 +98,17 @@ struct Model {
     names: HashMap<u64, Hashes, BuildHasherDefault<AsItIs>>,
     /// Hashes of the numeric names of whole events, all of which are known: nearly every event of a model has the same.
     shapes: Hashes,
+    /// The values of each [`Label`].
+    labels: [Hashes; Label::COUNT],
+    /// Hashes of the labels of whole events, all of which are known: one version in one environment has few.
+    combinations: Hashes,
 }
 
 /// Shapes that are remembered of a model; names of others are looked up one by one.
 const SHAPES_MAX: usize = 64;
+
+/// The same for combinations of labels: several experiments at once make many of few.
+const COMBINATIONS_MAX: usize = 1_024;
 
 /// What all models have brought. Each name and value of an event is hashed, some thirty a prediction, so the hash is a quick one; it is
 /// seeded, and whoever made two values alike all the same would have one counted less.
@@ -77,6 +117,8 @@ pub(crate) struct Names {
     limits: NameLimits,
     hashing: RandomState,
     models: RwLock<HashMap<String, Arc<RwLock<Model>>>>,
+    /// What belongs to no model.
+    nobodys: RwLock<Model>,
     remembered: AtomicU64,
 }
 
@@ -85,8 +127,8 @@ const LABEL: &str = "";
 
 impl Names {
     pub(crate) fn new(limits: NameLimits) -> Self {
-        let (models, remembered) = (RwLock::default(), AtomicU64::new(0));
-        Self { limits, hashing: RandomState::default(), models, remembered }
+        let (models, nobodys, remembered) = (RwLock::default(), RwLock::default(), AtomicU64::new(0));
+        Self { limits, hashing: RandomState::default(), models, nobodys, remembered }
     }
 
     /// Models, and values of all of them that are remembered.
@@ -96,27 +138,108 @@ impl Names {
 
     /// Holds a prediction against the bounds, and remembers what is new in it.
     pub(crate) fn prediction(&self, event: &Prediction<'_>) -> Result<(), Fault> {
+        let model = self.model(&event.model)?;
+        let alone = [
+            (Label::Version, event.version.as_ref()),
+            (Label::Environment, event.environment.as_ref()),
+            (Label::Status, event.status.as_ref()),
+        ];
+        let experiments = event.arms.iter().map(|(experiment, _)| (Label::Experiment, experiment.as_ref()));
+        let arms = event.arms.iter().map(|(_, arm)| (Label::Arm, arm.as_ref()));
+        let embeddings = event.embeddings.iter().map(|(name, _)| (Label::Embedding, name.as_ref()));
+        self.labels(&model, alone.into_iter().chain(experiments).chain(arms).chain(embeddings))?;
         let num = event.num.iter().map(|(name, _)| name.as_ref());
         let cat = event.cat.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
         let tags = event.tags.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
         let label = event.answer.label.iter().map(|label| (LABEL, label.as_ref()));
         let classes = event.answer.probabilities.iter().map(|(class, _)| (LABEL, class.as_ref()));
-        self.admit(&event.model, num, cat.chain(tags).chain(label).chain(classes))
+        self.features(&model, num, cat.chain(tags).chain(label).chain(classes))
     }
 
     /// The same for an outcome.
     pub(crate) fn outcome(&self, event: &Outcome<'_>) -> Result<(), Fault> {
-        self.admit(&event.model, std::iter::empty(), event.label.iter().map(|label| (LABEL, label.as_ref())))
+        let model = self.model(&event.model)?;
+        self.features(&model, std::iter::empty(), event.label.iter().map(|label| (LABEL, label.as_ref())))
+    }
+
+    /// The same for a payload; names of its tensors are in no dictionary.
+    pub(crate) fn payload(&self, event: &Payload<'_>) -> Result<(), Fault> {
+        let model = self.model(&event.model)?;
+        let labels =
+            [(Label::Version, event.version.as_ref()), (Label::Environment, event.environment.as_ref())];
+        self.labels(&model, labels.into_iter())
+    }
+
+    /// The same for an exposure.
+    pub(crate) fn exposure(&self, event: &Exposure<'_>) -> Result<(), Fault> {
+        let labels = [(Label::Experiment, event.experiment.as_ref()), (Label::Arm, event.arm.as_ref())];
+        self.labels(&self.nobodys, labels.into_iter())
+    }
+
+    /// The same for a measurement.
+    pub(crate) fn measurement(&self, event: &Measurement<'_>) -> Result<(), Fault> {
+        self.labels(&self.nobodys, std::iter::once((Label::Metric, event.metric.as_ref())))
+    }
+
+    /// The labels of an event, of which an empty one is none.
+    fn labels<'e>(
+        &self,
+        model: &RwLock<Model>,
+        labels: impl Iterator<Item = (Label, &'e str)> + Clone,
+    ) -> Result<(), Fault> {
+        let labels = labels.filter(|(_, value)| !value.is_empty());
+        let mut together = self.hashing.build_hasher();
+        labels.clone().for_each(|label| label.hash(&mut together));
+        let together = together.finish();
+        // Nearly always this very combination has come before: then it is one look.
+        let is_known = {
+            let model = model.read();
+            let knows = |(label, value): (Label, &str)| {
+                model.labels[label as usize].contains(&self.hashing.hash_one(value))
+            };
+            model.combinations.contains(&together)
+                || (model.combinations.len() >= COMBINATIONS_MAX && labels.clone().all(knows))
+        };
+        if is_known {
+            return Ok(());
+        }
+        let mut model = model.write();
+        for (label, value) in labels {
+            self.learn_label(&mut model.labels[label as usize], label, value)?;
+        }
+        if model.combinations.len() < COMBINATIONS_MAX {
+            model.combinations.insert(together);
+        }
+        Ok(())
+    }
+
+    fn learn_label(&self, values: &mut Hashes, label: Label, value: &str) -> Result<(), Fault> {
+        let NameLimits { labels_max, remembered_max, .. } = self.limits;
+        let hash = self.hashing.hash_one(value);
+        if values.contains(&hash) {
+            return Ok(());
+        }
+        if values.len() >= labels_max {
+            let (what, value) = (label.as_str(), value.chars().take(64).collect::<String>());
+            let message = format!(
+                "`{value}` is one more {what} than the {labels_max} that are accepted; is it an id? `unit_id` takes those (limits.labels_max)"
+            );
+            return Err(Fault::new(Code::TooManyCategories, message));
+        }
+        if self.remembered.load(Ordering::Relaxed) < remembered_max {
+            values.insert(hash);
+            self.remembered.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Names of numbers, and names with a value each.
-    fn admit<'e>(
+    fn features<'e>(
         &self,
-        model: &str,
+        model: &RwLock<Model>,
         numbers: impl Iterator<Item = &'e str> + Clone,
         words: impl Iterator<Item = (&'e str, &'e str)> + Clone,
     ) -> Result<(), Fault> {
-        let model = self.model(model)?;
         let hash = |text: &str| self.hashing.hash_one(text);
         let shape = self.shape(numbers.clone());
         // Nearly always everything is known: then nobody waits for anybody.
@@ -221,13 +344,53 @@ mod tests {
         categories_max: usize,
         remembered_max: u64,
     ) -> Names {
-        Names::new(NameLimits { models_max, feature_names_max, categories_max, remembered_max })
+        let usual = NameLimits::default();
+        Names::new(NameLimits { models_max, feature_names_max, categories_max, remembered_max, ..usual })
     }
 
     fn code(names: &Names, model: &str, entries: &[(&str, Option<&str>)]) -> Option<Code> {
         let numbers = entries.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name);
         let words = entries.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
-        names.admit(model, numbers, words).err().map(|fault| fault.code)
+        let admitted = names.model(model).and_then(|model| names.features(&model, numbers, words));
+        admitted.err().map(|fault| fault.code)
+    }
+
+    fn label_code(names: &Names, labels: &[(Label, &str)]) -> Option<Code> {
+        let model = names.model("m").unwrap();
+        names.labels(&model, labels.iter().copied()).err().map(|fault| fault.code)
+    }
+
+    #[test]
+    fn labels_are_held_to_the_bound_each_kind_by_itself() {
+        use Label::{Arm, Environment, Version};
+
+        let names = Names::new(NameLimits { labels_max: 2, ..NameLimits::default() });
+        assert_eq!(label_code(&names, &[(Version, "1"), (Environment, "prod")]), None);
+        assert_eq!(label_code(&names, &[(Version, "2"), (Environment, ""), (Arm, "1")]), None);
+        assert_eq!(label_code(&names, &[(Version, "3")]), Some(Code::TooManyCategories));
+        assert_eq!(label_code(&names, &[(Version, "1"), (Environment, "test")]), None);
+        assert_eq!(label_code(&names, &[(Environment, "dev")]), Some(Code::TooManyCategories));
+        assert_eq!(label_code(&names, &[(Version, "2"), (Environment, "test"), (Arm, "2")]), None);
+        assert_eq!(names.counts().1, 6);
+        let other = names.model("n").unwrap();
+        let own = names.labels(&other, [(Version, "3")].into_iter());
+        assert!(own.is_ok(), "another model has its own bound");
+    }
+
+    /// More combinations than are remembered, of labels each of which is known.
+    #[test]
+    fn combinations_of_known_labels_are_taken_however_many_they_are() {
+        let names = Names::new(NameLimits { labels_max: 100, ..NameLimits::default() });
+        let words: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        for version in &words {
+            for arm in &words {
+                let labels = [(Label::Version, version.as_str()), (Label::Arm, arm.as_str())];
+                assert_eq!(label_code(&names, &labels), None, "{version} {arm}");
+            }
+        }
+        let more = [(Label::Version, "0"), (Label::Arm, "one more")];
+        assert_eq!(label_code(&names, &more), Some(Code::TooManyCategories));
+        assert_eq!(names.counts().1, 200);
     }
 
     #[test]

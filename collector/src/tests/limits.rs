@@ -91,6 +91,38 @@ async fn names_and_categories_beyond_the_bounds_are_rejected_alone() {
 }
 
 #[tokio::test]
+async fn labels_beyond_the_bound_are_rejected_alone_whatever_they_label() {
+    let names = NameLimits { labels_max: 2, ..NameLimits::default() };
+    let mut metrics = Vec::new();
+    for (path, record) in [
+        ("/v1/predictions", r#"{"model":"m","version":"LABEL"}"#),
+        ("/v1/predictions", r#"{"model":"m","environment":"LABEL"}"#),
+        ("/v1/predictions", r#"{"model":"m","status":"LABEL"}"#),
+        ("/v1/predictions", r#"{"model":"m","status":"a","arms":{"LABEL":"A"}}"#),
+        ("/v1/predictions", r#"{"model":"m","status":"a","arms":{"x":"LABEL"}}"#),
+        ("/v1/predictions", r#"{"model":"m","status":"a","embeddings":{"LABEL":[0.5]}}"#),
+        ("/v1/payloads", r#"{"model":"m","version":"LABEL","inputs":[{"name":"x","datatype":"FP32","data":[1]}]}"#),
+        (
+            "/v1/payloads",
+            r#"{"model":"m","environment":"LABEL","inputs":[{"name":"x","datatype":"FP32","data":[1]}]}"#,
+        ),
+        ("/v1/exposures", r#"{"experiment":"LABEL","unit_id":"u","arm":"A"}"#),
+        ("/v1/exposures", r#"{"experiment":"x","unit_id":"u","arm":"LABEL"}"#),
+        ("/v1/measurements", r#"{"unit_id":"u","metric":"LABEL","value":1}"#),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let service = start_with(CollectorOptions { names, ..options(folder.path()) }, &Arc::default());
+        let body: String =
+            ["a", "b", "c", "a"].map(|label| record.replace("LABEL", label) + "\n").concat();
+        let (accepted, told) = codes(&service, path, body).await;
+        assert_eq!((accepted, told), (3, vec!["too_many_categories".to_owned()]), "{record}");
+        metrics.push(service.metric("windvane_collector_rejected_records_total").await);
+        service.assert_nothing_is_lost().await;
+    }
+    assert!(metrics.iter().all(|rejected| *rejected == 1), "{metrics:?}");
+}
+
+#[tokio::test]
 async fn what_is_redacted_is_written_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let rule = Rule {

@@ -118,10 +118,17 @@ pub const KEYS: &[Key] = &[
         about: "Values of one categorical feature or tag, and labels of one model, counted since the start; events with further ones are rejected `too_many_categories`.",
     },
     Key {
+        path: "limits.labels_max",
+        kind: Kind::Integer { min: 1, max: 10_000_000 },
+        default: "10000",
+        example: "labels_max = 10000",
+        about: "Versions of one model, and as many environments, statuses, experiments, arms and names of embeddings of it, counted since the start; and experiments, arms and metrics of exposures and measurements, which belong to no model. Events with further ones are rejected `too_many_categories`. Programs that put ids into a version or an arm meet it.",
+    },
+    Key {
         path: "limits.names_remembered_max",
         kind: Kind::Integer { min: 1_000, max: 1_000_000_000 },
         default: "4000000",
         example: "names_remembered_max = 4000000",
-        about: "Values that are remembered for the two bounds above, of all models together, at about 10 bytes each; beyond, values are taken uncounted.",
+        about: "Values that are remembered for the three bounds above, of all models together, at about 10 bytes each; beyond, values are taken uncounted.",
     },
 ];
