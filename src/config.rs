@@ -125,6 +125,8 @@ pub struct Collector {
     pub body_timeout: Duration,
     /// Requests in flight.
     pub requests_max: usize,
+    /// How many of those one sender and one model have at most, per cent.
+    pub requests_share_percent: usize,
     /// INSERTs of one table in flight.
     pub inserts_in_flight: usize,
     /// The bounds of one event.
@@ -202,6 +204,7 @@ fn resolve(mut layers: Layers) -> Result<Config, Faults> {
                 body_bytes_max,
                 body_timeout: layers.length("collector.body_timeout", Duration::from_secs(60)),
                 requests_max: layers.size("collector.requests_max", 64),
+                requests_share_percent: layers.size("limits.requests_share_percent", 80),
                 inserts_in_flight: layers.size("collector.inserts_in_flight", 1),
                 limits: limits::event(&layers),
                 names: limits::names(&layers),

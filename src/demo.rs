@@ -130,6 +130,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             body_bytes_max: 32 << 20,
             body_timeout: Duration::from_secs(60),
             requests_max: 64,
+            requests_share_percent: 80,
             inserts_in_flight: 1,
             limits: Limits::default(),
             names: NameLimits::default(),

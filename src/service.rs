@@ -242,6 +242,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
     options.body_bytes_max = settings.body_bytes_max;
     options.body_timeout = settings.body_timeout;
     options.requests_max = settings.requests_max;
+    options.requests_share_percent = settings.requests_share_percent;
     options.inserts_in_flight = settings.inserts_in_flight;
     options.prices = config.prices.clone();
     options.limits = settings.limits;
@@ -339,8 +340,11 @@ mod tests {
         assert_eq!((given.body_bytes_max, given.requests_max), (2048, 3));
         assert_eq!(given.body_timeout, Duration::from_secs(7));
         assert_eq!(options_of("[collector]\ninserts_in_flight = 2\n").inserts_in_flight, 2);
-        let given = options_of("[limits]\nnesting_max = 5\nmodel_share_percent = 35\n");
-        assert_eq!(given.model_share_percent, 35);
+        let given = options_of(
+            "[limits]\nnesting_max = 5\nmodel_share_percent = 35\nrequests_share_percent = 45\nlabels_max = 7\n",
+        );
+        assert_eq!((given.model_share_percent, given.requests_share_percent), (35, 45));
+        assert_eq!(given.names.labels_max, 7);
         assert_eq!(given.limits, Limits { nesting_max: 5, ..Limits::default() });
     }
 
@@ -351,6 +355,8 @@ mod tests {
         assert_eq!((read.body_bytes_max, read.requests_max), (usual.body_bytes_max, usual.requests_max));
         assert_eq!(read.body_timeout, usual.body_timeout);
         assert_eq!((read.inserts_in_flight, usual.inserts_in_flight), (1, 1));
+        assert_eq!(read.requests_share_percent, usual.requests_share_percent);
+        assert_eq!(read.names, usual.names);
         assert_eq!((read.limits, read.model_share_percent), (usual.limits, usual.model_share_percent));
     }
 }

@@ -1,12 +1,14 @@
 //! The connections of clients, for every port that is served: each may take only so long for the headers of a request, and stay only so long
 //! without one. A client that sends a byte now and then, or none, holds nothing for ever.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::serve::Listener;
 use hyper::body::Incoming;
@@ -39,8 +41,9 @@ pub struct Bounds {
     pub open: Option<IntGauge>,
 }
 
-/// Serves connections until `closing`, HTTP/1.1 and HTTP/2 to whoever begins with it, and returns once what is under way is answered.
-pub async fn serve<L: Listener>(
+/// Serves connections until `closing`, HTTP/1.1 and HTTP/2 to whoever begins with it, and returns once what is under way is answered. Each
+/// request is told the address that it came from.
+pub async fn serve<L: Listener<Addr = SocketAddr>>(
     mut listener: L,
     router: Router,
     (bounds, closing): (Bounds, CancellationToken),
@@ -50,15 +53,16 @@ pub async fn serve<L: Listener>(
     let (graceful, connections) = (GracefulShutdown::new(), TaskTracker::new());
     let mut room = Room::new(bounds);
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             next = accept(&mut listener, &mut room) => next,
             () = closing.cancelled() => break,
         };
         let asked = Arc::new(AtomicBool::new(false));
         let service = {
             let asked = Arc::clone(&asked);
-            MapRequest::new(router.clone(), move |request: Request<Incoming>| {
+            MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
+                request.extensions_mut().insert(ConnectInfo(peer));
                 request
             })
         };
@@ -150,16 +154,15 @@ impl Drop for Place {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept<L: Listener>(listener: &mut L, room: &mut Room) -> (L::Io, Place) {
+async fn accept<L: Listener>(listener: &mut L, room: &mut Room) -> (L::Io, L::Addr, Place) {
     let permit = room.place().await;
-    let (stream, _peer) = listener.accept().await;
-    (stream, Place::taken(permit, room.bounds.open.clone()))
+    let (stream, peer) = listener.accept().await;
+    (stream, peer, Place::taken(permit, room.bounds.open.clone()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::net::SocketAddr;
 
     use axum::body::Body;
     use axum::routing::get;

@@ -74,6 +74,12 @@ impl Caller {
         self.0.as_ref().is_none_or(|holder| holder.may_send(model))
     }
 
+    /// The id of its token; `None` where it has none.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.0.as_ref().map(|holder| holder.id())
+    }
+
     /// The models that it may send, in words; `None` where all.
     #[must_use]
     pub fn models(&self) -> Option<String> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use prometheus::Registry;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use windvane_store::Table;
@@ -17,7 +16,7 @@ use crate::door::Door;
 use crate::http::{self, Readiness};
 use crate::in_flight::InFlight;
 use crate::kserve::Joiner;
-use crate::limits::{Names, Shares};
+use crate::limits::{Names, Places, Shares};
 use crate::metrics::Metrics;
 use crate::opening::{Opening, Work};
 use crate::options::CollectorOptions;
@@ -42,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     /// Batches in work; each task ends by itself within the time of a commit.
     pub(crate) tasks: TaskTracker,
-    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) places: Arc<Places>,
     closing: AtomicBool,
 }
 
@@ -157,7 +156,7 @@ impl Collector {
             metrics,
             registry,
             tasks: TaskTracker::new(),
-            requests: Arc::new(Semaphore::new(options.requests_max)),
+            places: Places::new(options.requests_max, options.requests_share_percent),
             closing: AtomicBool::new(false),
             options,
         });
@@ -183,6 +182,12 @@ impl Collector {
     #[cfg(test)]
     pub(crate) fn spool(&self, table: Table) -> &TableSpool {
         self.shared.of(table).0
+    }
+
+    /// The places of requests in work.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.shared.places
     }
 
     /// What brings the gauges of the registry up to date, for those who read it elsewhere than at `/metrics`.

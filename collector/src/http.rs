@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use windvane_types::event::Kind;
@@ -32,14 +32,11 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         router = router.route(&format!("/v1/{}", kind.plural()), post(handler).fallback(method_not_allowed));
     }
     for signal in Signal::ALL {
-        let handler = move |State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Body| {
-            otlp::export(shared, signal, headers, body)
-        };
+        let handler =
+            move |State(shared): State<Arc<Shared>>, request: Request| otlp::export(shared, signal, request);
         router = router.route(&format!("/v1/{}", signal.word()), post(handler).fallback(method_not_allowed));
     }
-    let log = |State(shared): State<Arc<Shared>>, headers: HeaderMap, body: axum::body::Body| {
-        cloudevents::log(shared, headers, body)
-    };
+    let log = |State(shared): State<Arc<Shared>>, request: Request| cloudevents::log(shared, request);
     router = router.route("/v1/cloudevents", post(log).fallback(method_not_allowed));
     router
         .route("/healthz", get(health::healthz))
@@ -52,7 +49,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 pub(crate) fn grpc_router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
     for signal in Signal::ALL {
-        let handler = move |State(shared): State<Arc<Shared>>, request: axum::extract::Request| {
+        let handler = move |State(shared): State<Arc<Shared>>, request: Request| {
             grpc::export(shared, signal, request)
         };
         router = router.route(signal.method(), post(handler));

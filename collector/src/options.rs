@@ -27,6 +27,8 @@ pub struct CollectorOptions {
     pub body_bytes_max: usize,
     /// Requests that are read, decoded or wait for the disk at the same time.
     pub requests_max: usize,
+    /// How many of those one sender and one model have at most, per cent.
+    pub requests_share_percent: usize,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// How long an event waits for others before it is sent, and four times that where many come: what a reader sees is
@@ -52,6 +54,7 @@ impl CollectorOptions {
             redaction: Redaction::default(),
             body_bytes_max: 32 << 20,
             requests_max: 64,
+            requests_share_percent: 80,
             body_timeout: Duration::from_secs(60),
             block_age: Duration::from_millis(500),
             inserts_in_flight: 1,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use windvane_store::Table;
 
 use super::ingest::{
-    encoding_of, internal, on_pool, read_body, refuse_while_shut, too_large, unpack, unsupported_type,
+    encoding_of, internal, on_pool, read_body, refuse_while_shut, sender, too_large, unpack, unsupported_type,
 };
 use super::otlp::{Arrival, append_once, key_of};
 use super::problem::{Problem, json_response};
@@ -23,18 +23,20 @@ const CONTENT_TYPES: &str =
 
 /// A request whose headers were understood.
 #[derive(Debug)]
-struct Request {
+struct Log {
     mode: Mode,
     attributes: Attributes,
     compression: ContentEncoding,
 }
 
 /// Takes events.
-pub(super) async fn log(shared: Arc<Shared>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn log(shared: Arc<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
     let answered = async {
         refuse_while_shut(&shared)?;
-        let request = parse_headers(&headers)?;
-        let (body, permit) = read_body(&shared, &headers, body).await?;
+        let request = parse_headers(headers)?;
+        let (body, permit) = read_body(&shared, &sender(&parts.extensions), (headers, body)).await?;
         let work = process(Arc::clone(&shared), request, body);
         let work = async move {
             let _permit = permit;
@@ -48,7 +50,7 @@ pub(super) async fn log(shared: Arc<Shared>, headers: HeaderMap, body: Body) -> 
     })
 }
 
-fn parse_headers(headers: &HeaderMap) -> Result<Request, Problem> {
+fn parse_headers(headers: &HeaderMap) -> Result<Log, Problem> {
     let mut attributes = Attributes::new();
     for (name, value) in headers {
         if let (Some(name), Ok(value)) = (name.as_str().strip_prefix("ce-"), value.to_str()) {
@@ -66,14 +68,14 @@ fn parse_headers(headers: &HeaderMap) -> Result<Request, Problem> {
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let mode = Mode::of(&essence.to_ascii_lowercase(), attributes.contains_key("type"))
         .ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
-    Ok(Request { mode, attributes, compression: encoding_of(headers)? })
+    Ok(Log { mode, attributes, compression: encoding_of(headers)? })
 }
 
-async fn process(shared: Arc<Shared>, request: Request, body: Bytes) -> Result<Response, Problem> {
+async fn process(shared: Arc<Shared>, request: Log, body: Bytes) -> Result<Response, Problem> {
     let now_us = shared.clock.now().as_microsecond();
     let decoder = Arc::clone(&shared);
     let decoded = on_pool(false, move || {
-        let Request { mode, attributes, compression } = request;
+        let Log { mode, attributes, compression } = request;
         let body = unpack(body, compression, decoder.options.body_bytes_max)?;
         let context = decoder.context(now_us);
         let names = Value::Object(attributes.clone()).to_string();

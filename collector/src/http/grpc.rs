@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -16,7 +17,7 @@ use http_body_util::{BodyExt, Full};
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::ingest::{read_framed, refuse_while_shut};
+use super::ingest::{read_framed, refuse_while_shut, sender};
 use super::otlp::{Export, RpcAny, RpcStatus, Taken, count_refusal, rpc_code, take};
 use super::problem::Problem;
 use crate::collector::Shared;
@@ -32,7 +33,7 @@ const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("gzip,zstd,identit
 /// Takes a message over gRPC.
 pub(super) async fn export(shared: Arc<Shared>, signal: Signal, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match receive(&shared, signal, &parts.headers, body).await {
+    match receive(&shared, signal, &parts, body).await {
         Ok(taken) => answer(&taken.protobuf(signal)),
         Err(problem) => {
             count_refusal(&shared, signal, &problem);
@@ -55,12 +56,13 @@ pub(super) async fn unimplemented() -> Response {
 async fn receive(
     shared: &Arc<Shared>,
     signal: Signal,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: Body,
 ) -> Result<Taken, Problem> {
     refuse_while_shut(shared)?;
-    let declared = declared(headers)?;
-    let (body, permit) = read_framed(shared, headers, (body, PREFIX_BYTES)).await?;
+    let declared = declared(&parts.headers)?;
+    let (body, permit) =
+        read_framed(shared, &sender(&parts.extensions), (&parts.headers, body, PREFIX_BYTES)).await?;
     let (compression, body) =
         unframed(body, declared).map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "invalid_otlp", why))?;
     take(shared, Export { signal, encoding: Encoding::Protobuf, compression, body }, permit).await

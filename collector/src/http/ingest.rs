@@ -3,17 +3,18 @@
 //! The work after the last byte of the body runs in a task of its own: a client that goes away neither stops it half-way
 //! nor frees its Idempotency-Key too early.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use uuid::Uuid;
 use windvane_store::Table;
@@ -28,6 +29,7 @@ use crate::decode::{
     decompress,
 };
 use crate::in_flight::Claim;
+use crate::limits::{ModelBytes, NoPlace, Place};
 use crate::spool::{AppendError, Frame, KeyRecord, TableSpool};
 
 /// The longest Idempotency-Key, in bytes.
@@ -79,13 +81,13 @@ async fn receive(
     kind: Kind,
     parts: &Parts,
     body: Body,
-) -> Result<(Request, Bytes, OwnedSemaphorePermit), Problem> {
+) -> Result<(Request, Bytes, Place), Problem> {
     refuse_while_shut(shared)?;
     let headers = &parts.headers;
     // Without a gate, in tests, everybody may do everything.
     let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
     let request = parse_headers(kind, headers, caller)?;
-    let (body, permit) = read_body(shared, headers, body).await?;
+    let (body, permit) = read_body(shared, &sender(&parts.extensions), (headers, body)).await?;
     Ok((request, body, permit))
 }
 
@@ -105,31 +107,56 @@ pub(super) fn refuse_while_shut(shared: &Shared) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Who sends, so that senders are told apart: by token, and without one by address.
+pub(super) fn sender(extensions: &Extensions) -> String {
+    if let Some(id) = extensions.get::<Caller>().and_then(Caller::token_id) {
+        return format!("token {id}");
+    }
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(String::new, |ConnectInfo(peer)| peer.ip().to_string())
+}
+
 /// One of the requests that may be in work at the same time.
-fn permit(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(&shared.requests).try_acquire_owned().map_err(|_| {
-        let detail = "as many requests as allowed are in work".to_owned();
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests_in_work", detail)
-            .retry_after(Duration::from_secs(1))
+fn permit(shared: &Shared, sender: &str) -> Result<Place, Problem> {
+    shared.places.take(sender).map_err(|why| match why {
+        NoPlace::Full => {
+            let detail = "as many requests as allowed are in work".to_owned();
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests_in_work", detail)
+                .retry_after(Duration::from_secs(1))
+        }
+        NoPlace::OverShare => requests_over_share("this sender has"),
     })
+}
+
+fn requests_over_share(who: &str) -> Problem {
+    let detail = format!(
+        "{who} its share of the requests that may be in work, the rest is kept for others; nothing of the batch was taken; accepted are fewer requests at a time"
+    );
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "requests_over_share", detail)
+        .retry_after(Duration::from_secs(1))
+}
+
+/// Lets a batch wait for the disk, if its models have not their share of those that do.
+pub(super) fn wait(shared: &Shared, models: &[ModelBytes]) -> Result<Place, Problem> {
+    shared.places.wait(models).map_err(|model| requests_over_share(&format!("model `{model}` has")))
 }
 
 /// Reads the body as it came.
 pub(super) async fn read_body(
     shared: &Shared,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
-    read_framed(shared, headers, (body, 0)).await
+    sender: &str,
+    (headers, body): (&HeaderMap, Body),
+) -> Result<(Bytes, Place), Problem> {
+    read_framed(shared, sender, (headers, body, 0)).await
 }
 
 /// Reads the body as it came, of which so many bytes are the frame of a protocol and count for nothing.
 pub(super) async fn read_framed(
     shared: &Shared,
-    headers: &HeaderMap,
-    (body, frame_bytes): (Body, usize),
-) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
-    let permit = permit(shared)?;
+    sender: &str,
+    (headers, body, frame_bytes): (&HeaderMap, Body, usize),
+) -> Result<(Bytes, Place), Problem> {
+    let permit = permit(shared, sender)?;
     let bytes_max = shared.options.body_bytes_max;
     let bounds = (bytes_max.saturating_add(frame_bytes), shared.options.body_timeout);
     let body = super::body::read_body(headers, body, bounds).await;
@@ -198,7 +225,7 @@ async fn process(
     shared: Arc<Shared>,
     request: Request,
     body: Bytes,
-    _permit: OwnedSemaphorePermit,
+    _permit: Place,
 ) -> Result<Response, Problem> {
     let begun = Instant::now();
     let table = table_of(request.kind);
@@ -280,6 +307,7 @@ async fn settle(
     let table = spool.table;
     let answer = answer(&batch);
     if batch.accepted > 0 {
+        let _waits = wait(shared, &batch.models)?;
         let free = spool.free_bytes();
         shared.shares.admit(&batch.models, free, Instant::now().into_std()).map_err(|m| over_share(&m))?;
         let record = |(key, fingerprint)| KeyRecord { key, fingerprint, answer: answer.clone() };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
@@ -19,18 +20,18 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ingest::{
-    encoding_of, internal, on_pool, over_share, read_body, refuse_while_shut, refused, too_large, unpack,
-    unsupported_type,
+    encoding_of, internal, on_pool, over_share, read_body, refuse_while_shut, refused, sender, too_large,
+    unpack, unsupported_type, wait,
 };
 use super::problem::Problem;
 use crate::collector::Shared;
 use crate::decode::ContentEncoding;
 use crate::in_flight::Claim;
+use crate::limits::Place;
 use crate::otlp::{Encoding, Part, Signal, rows};
 use crate::spool::{Frame, KeyRecord};
 
@@ -89,15 +90,17 @@ impl Taken {
 }
 
 /// Takes a message over HTTP.
-pub(super) async fn export(shared: Arc<Shared>, signal: Signal, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn export(shared: Arc<Shared>, signal: Signal, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
     // What cannot be told is answered in protobuf, which the protocol's clients speak unless they say JSON.
-    let encoding = encoding(&headers);
+    let encoding = encoding(headers);
     let answered = async {
         refuse_while_shut(&shared)?;
         let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
         let encoding = encoding.ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
-        let compression = encoding_of(&headers)?;
-        let (body, permit) = read_body(&shared, &headers, body).await?;
+        let compression = encoding_of(headers)?;
+        let (body, permit) = read_body(&shared, &sender(&parts.extensions), (headers, body)).await?;
         take(&shared, Export { signal, encoding, compression, body }, permit).await
     };
     let encoding = encoding.unwrap_or(Encoding::Protobuf);
@@ -192,7 +195,7 @@ pub(super) fn rpc_code(problem: &Problem) -> tonic::Code {
 pub(super) async fn take(
     shared: &Arc<Shared>,
     export: Export,
-    permit: OwnedSemaphorePermit,
+    permit: Place,
 ) -> Result<Taken, Problem> {
     let work = process(Arc::clone(shared), export, permit);
     shared.tasks.spawn(work).await.unwrap_or_else(|_| Err(internal()))
@@ -201,7 +204,7 @@ pub(super) async fn take(
 async fn process(
     shared: Arc<Shared>,
     export: Export,
-    _permit: OwnedSemaphorePermit,
+    _permit: Place,
 ) -> Result<Taken, Problem> {
     let begun = Instant::now();
     let now_us = shared.clock.now().as_microsecond();
@@ -267,6 +270,7 @@ pub(super) async fn append_once(
             }
         };
         let (models, free) = (std::mem::take(&mut part.models), spool.free_bytes());
+        let _waits = wait(shared, &models)?;
         shared.shares.admit(&models, free, Instant::now().into_std()).map_err(|m| over_share(&m))?;
         let frame = Frame {
             layout: part.table.layout(),

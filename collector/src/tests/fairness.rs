@@ -1,9 +1,16 @@
 //! One model that sends without end, while ClickHouse is away, leaves room for the others.
 
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+
+use axum::extract::ConnectInfo;
+use futures_util::FutureExt;
 use serde_json::json;
 
 use super::told_sink::Mood;
 use super::*;
+use crate::limits::ModelBytes;
 
 fn of(model: &str, rows: u64) -> String {
     predictions(0..rows).replace("\"m\"", &format!("\"{model}\""))
@@ -140,6 +147,67 @@ async fn payloads_give_way_before_anything_else_does() {
         taken_until_refused(10_000, async |_| service.post("/v1/payloads", &[], payload.clone()).await).await;
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("spool_full")));
     let reply = service.post("/v1/predictions", &[], of("m", 100)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    service.assert_nothing_is_lost().await;
+}
+
+/// A request of one row of a model from an address, as the service's port tells it.
+fn from(address: [u8; 4], model: &str, body: Option<Body>) -> Request<Body> {
+    let body = body.unwrap_or_else(|| Body::from(of(model, 1)));
+    let peer = ConnectInfo(SocketAddr::from((address, 4000)));
+    Request::post("/v1/predictions").extension(peer).body(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_sender_that_holds_requests_leaves_places_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CollectorOptions { requests_max: 10, ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    let endless = || Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    {
+        type Held<'s> = Pin<Box<dyn Future<Output = Reply> + 's>>;
+        let noisy = || service.send(from([10, 0, 0, 1], "noisy", Some(endless())));
+        let mut held: Vec<Held<'_>> = (0..20).map(|_| noisy().boxed_local()).collect();
+        let mut refused = Vec::new();
+        // Each has a place until its body has come, which it never does, or is refused at once.
+        for request in &mut held {
+            let looked = std::future::poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
+            if let Poll::Ready(reply) = looked {
+                refused.push(reply);
+            }
+        }
+        assert_eq!(refused.len(), 12, "four fifths of ten places are held");
+        for reply in &refused {
+            assert_eq!((reply.status.as_u16(), &reply.body["code"]), (429, &json!("requests_over_share")));
+            assert_eq!(reply.headers["retry-after"], "1");
+        }
+        let reply = service.send(from([10, 0, 0, 2], "quiet", None)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    }
+    let reply = service.send(from([10, 0, 0, 1], "noisy", None)).await;
+    assert_eq!(reply.status, StatusCode::OK, "places are given back: {reply:?}");
+    assert_eq!(service.metric("windvane_collector_refused_requests_total").await, 12);
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+async fn a_model_whose_batches_wait_for_the_disk_leaves_places_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CollectorOptions { requests_max: 10, ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    let noisy = [ModelBytes { model: "noisy".to_owned(), bytes: 1, rows: 1 }];
+    let mut held = Vec::new();
+    for sender in 0..8 {
+        held.push(service.collector.places().take(&format!("sender {sender}")).unwrap());
+        held.push(service.collector.places().wait(&noisy).unwrap());
+    }
+    let refused = service.send(from([10, 0, 0, 1], "noisy", None)).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("requests_over_share")));
+    assert!(refused.body["detail"].as_str().unwrap().contains("model `noisy`"), "{refused:?}");
+    let reply = service.send(from([10, 0, 0, 1], "quiet", None)).await;
+    assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+    drop(held);
+    let reply = service.send(from([10, 0, 0, 1], "noisy", None)).await;
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
     service.assert_nothing_is_lost().await;
 }

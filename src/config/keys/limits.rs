@@ -97,6 +97,13 @@ pub const KEYS: &[Key] = &[
         about: "How much of the spool one model fills at most while others send, per cent. It goes by what is free, so that room is left however many models fill it: of 80, two fill 89. There has to be room for a request of collector.body_bytes_max. More is answered 429 `model_over_share` with Retry-After. Lower it where many models send much, raise it where one does and the others send little. One alone has the whole spool.",
     },
     Key {
+        path: "limits.requests_share_percent",
+        kind: Kind::Integer { min: 1, max: 99 },
+        default: "80",
+        example: "requests_share_percent = 80",
+        about: "How many of collector.requests_max one sender has at most, and one model at most whose batches wait for the disk, per cent. A sender is a token, or without one an address; give senders behind one proxy a token each. It goes by what is free, so that a place is left for whoever comes next: of 64 at 80, one has 52, a second one 10. Each may have one. More is answered 429 `requests_over_share` with Retry-After. Lower it where many send, raise it, or requests_max, where one sends much at a time.",
+    },
+    Key {
         path: "limits.models_max",
         kind: Kind::Integer { min: 1, max: 1_000_000 },
         default: "1000",
