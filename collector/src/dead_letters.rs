@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use windvane_store::{Block, Table, read_rows};
+use windvane_store::{Block, Table, read_rows, row_ends};
 
 pub(crate) use self::write::{is_there, write};
+use crate::metrics::ByModel;
 
 /// The folder of dead letters in the spool's.
 pub(crate) const FOLDER: &str = "dead";
@@ -42,6 +43,26 @@ pub struct DeadLetter {
     pub reason: String,
     layout: u16,
     about_file: PathBuf,
+}
+
+/// Whose the rows of a block are; nobody's where its table has no models, or its rows cannot be told apart.
+pub(crate) fn by_model(block: &Block) -> ByModel {
+    let mut counts = ByModel::default();
+    let columns = block.table.columns(block.layout).unwrap_or_default();
+    if !columns.iter().any(|column| column.name == "model") {
+        return counts;
+    }
+    let body = block.body.concat();
+    let Ok(ends) = row_ends(columns, &body) else { return counts };
+    let mut from = 0;
+    // Row by row, so that a large block is not in memory as JSON.
+    for end in ends {
+        let rows = read_rows(columns, &body[from..end]).unwrap_or_default();
+        let model = rows.first().and_then(|row| row.get("model")?.as_str());
+        counts.add(model.unwrap_or_default());
+        from = end;
+    }
+    counts
 }
 
 impl DeadLetter {

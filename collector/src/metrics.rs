@@ -58,6 +58,9 @@ definitions! {
     INSERT_ROWS "windvane_collector_insert_rows" TABLE, "Rows of an INSERT that succeeded.";
     INSERT_FAILURES "windvane_collector_insert_failures_total" &["table", "fault"], "INSERTs that failed and were or will be tried again.";
     MODEL_ROWS "windvane_collector_model_rows_total" &["model"], "Rows that were acknowledged, by model; the first 200 models since the start have a series of their own, all others are `_other`.";
+    MODEL_REJECTED "windvane_collector_model_rejected_records_total" &["model"], "Records of predictions, outcomes and payloads that were refused, by model; models without a series of their own in `windvane_collector_model_rows_total`, and records that name none, are `_other`.";
+    MODEL_DEDUPLICATED "windvane_collector_model_deduplicated_rows_total" &["model"], "Rows of batches repeated under a known Idempotency-Key, by model as above.";
+    MODEL_DEAD_LETTERED "windvane_collector_model_dead_lettered_rows_total" &["model"], "Rows that ClickHouse cannot take, laid aside in files since the start, by model as above.";
     MODELS "windvane_collector_models" &[], "Models seen since the start.";
     NAMES "windvane_collector_names_remembered" &[], "Names of features, their categories, and labels, which are remembered to bound them.";
     ACKNOWLEDGE_SECONDS "windvane_collector_acknowledge_seconds" TABLE, "From the end of a request's body to its batch being durable.";
@@ -87,10 +90,37 @@ pub(crate) struct Metrics {
     pub(crate) insert_rows: HistogramVec,
     pub(crate) insert_failures: IntCounterVec,
     pub(crate) model_rows: IntCounterVec,
+    model_rejected: IntCounterVec,
+    model_deduplicated: IntCounterVec,
+    model_dead_lettered: IntCounterVec,
     pub(crate) models: IntGauge,
     pub(crate) names: IntGauge,
     pub(crate) acknowledge_seconds: HistogramVec,
     labelled: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Counts by model; beyond so many models, and of none, under the empty name.
+#[derive(Debug, Default)]
+pub(crate) struct ByModel(Vec<(String, u64)>);
+
+/// Models of one batch whose refusals are told apart, so that looking one up stays cheap whatever names a batch brings.
+const COUNTED_MODELS_MAX: usize = 100;
+
+impl ByModel {
+    /// Counts one. What comes next to each other is nearly always of one model.
+    pub(crate) fn add(&mut self, model: &str) {
+        let Self(counts) = self;
+        let is_known = |(known, _): &(String, u64)| known == model;
+        let at = match counts.last() {
+            Some(last) if is_known(last) => Some(counts.len() - 1),
+            _ => counts.iter().position(is_known),
+        };
+        match at {
+            Some(at) => counts[at].1 += 1,
+            None if counts.len() < COUNTED_MODELS_MAX || model.is_empty() => counts.push((model.to_owned(), 1)),
+            None => self.add(""),
+        }
+    }
 }
 
 /// Models with a series of their own; a series costs Prometheus a few KiB.
@@ -133,6 +163,9 @@ impl Metrics {
             insert_rows: histogram(registry, INSERT_ROWS, ROWS)?,
             insert_failures: counter(INSERT_FAILURES)?,
             model_rows: counter(MODEL_ROWS)?,
+            model_rejected: counter(MODEL_REJECTED)?,
+            model_deduplicated: counter(MODEL_DEDUPLICATED)?,
+            model_dead_lettered: counter(MODEL_DEAD_LETTERED)?,
             models: registered(registry, IntGauge::new(MODELS.name, MODELS.help)?)?,
             names: registered(registry, IntGauge::new(NAMES.name, NAMES.help)?)?,
             acknowledge_seconds: histogram(registry, ACKNOWLEDGE_SECONDS, SECONDS)?,
@@ -146,12 +179,38 @@ impl Metrics {
 
     /// Counts what was acknowledged, by model.
     pub(crate) fn accepted_by_model(&self, batch: &[ModelBytes]) {
+        self.by_model(&self.model_rows, rows(batch), true);
+    }
+
+    /// Counts what came again, by model.
+    pub(crate) fn deduplicated_by_model(&self, batch: &[ModelBytes]) {
+        self.by_model(&self.model_deduplicated, rows(batch), true);
+    }
+
+    /// Counts what was laid aside, by model.
+    pub(crate) fn dead_lettered_by_model(&self, ByModel(counts): &ByModel) {
+        let counts = counts.iter().map(|(model, n)| (model.as_str(), *n));
+        self.by_model(&self.model_dead_lettered, counts, true);
+    }
+
+    /// Counts what was refused, by model. It gives no model a series: what is refused may bear any name, and there are only so many.
+    pub(crate) fn rejected_by_model(&self, ByModel(counts): &ByModel) {
+        let counts = counts.iter().map(|(model, n)| (model.as_str(), *n));
+        self.by_model(&self.model_rejected, counts, false);
+    }
+
+    fn by_model<'m>(
+        &self,
+        counter: &IntCounterVec,
+        counts: impl Iterator<Item = (&'m str, u64)>,
+        may_begin: bool,
+    ) {
         let mut labelled = self.labelled.lock();
-        for ModelBytes { model, rows, .. } in batch {
-            let has_own = labelled.contains(model)
-                || (labelled.len() < MODELS_LABELLED_MAX && labelled.insert(model.clone()));
-            let label = if has_own { model.as_str() } else { OTHER_MODELS };
-            self.model_rows.with_label_values(&[label]).inc_by(*rows);
+        for (model, n) in counts {
+            let begins = may_begin && !model.is_empty() && labelled.len() < MODELS_LABELLED_MAX;
+            let has_own = labelled.contains(model) || (begins && labelled.insert(model.to_owned()));
+            let label = if has_own { model } else { OTHER_MODELS };
+            counter.with_label_values(&[label]).inc_by(n);
         }
     }
 
@@ -174,6 +233,10 @@ impl Metrics {
             self.rejected.with_label_values(&[table, code.as_str()]);
         }
     }
+}
+
+fn rows(batch: &[ModelBytes]) -> impl Iterator<Item = (&str, u64)> {
+    batch.iter().map(|share| (share.model.as_str(), share.rows))
 }
 
 fn registered<M: PrometheusCollector + Clone + 'static>(

@@ -1,5 +1,6 @@
 //! Claims about the collector through its routes, over a real spool and a sink that does as it is told.
 
+mod by_model;
 mod damage;
 mod dead_letters;
 mod fairness;

@@ -17,6 +17,7 @@ use super::rows::ToRow;
 use crate::admission::Caller;
 use crate::door::Door;
 use crate::limits::ModelBytes;
+use crate::metrics::ByModel;
 
 /// Rejections that an answer shows; what is beyond is counted.
 pub(crate) const REJECTIONS_SHOWN_MAX: usize = 10_000;
@@ -32,6 +33,8 @@ pub(crate) struct Batch {
     pub(crate) rejected: Vec<Rejection>,
     /// Rejections by code, all of them.
     pub(crate) rejected_by_code: Vec<(Code, u64)>,
+    /// The same by model, of kinds that have one.
+    pub(crate) rejected_by_model: ByModel,
     /// Ids that were made for accepted records, in order.
     pub(crate) made_ids: Vec<String>,
     /// The rows by model; those of kinds that belong to none are nobody's.
@@ -68,6 +71,13 @@ impl Batch {
             share.rows -= 1;
         }
         self.models.retain(|share| share.rows > 0);
+    }
+
+    /// Counts a refused record as one of its model, if its kind has any.
+    fn blame(&mut self, model: Option<&str>) {
+        if let Some(model) = model {
+            self.rejected_by_model.add(model);
+        }
     }
 
     fn reject(&mut self, rejection: Rejection) {
@@ -162,7 +172,12 @@ fn decode_text<'a, E: ToRow<'a>>(body: &'a [u8], format: Format, context: &Conte
     let broken = each_record(body, format, |index, record| {
         match decode(record, &mut event, context.limits, context.now_us) {
             Ok(()) => take(&mut event, context, &mut batch),
-            Err(fault) => batch.reject(fault.at(index)),
+            Err(fault) => {
+                // A record that is too large was not looked at, so that the event is the one before.
+                let is_read = fault.code != Code::RecordTooLarge;
+                batch.blame(event.model().map(|model| if is_read { model } else { "" }));
+                batch.reject(fault.at(index));
+            }
         }
     });
     if let Err(rejection) = broken {
@@ -187,7 +202,10 @@ fn decode_columns<'a, E: ToRow<'a>>(rows: &'a [Rows], context: &Context<'_>) -> 
         }
         match decode_record(record, &mut event, context.limits, context.now_us) {
             Ok(()) => take(&mut event, context, &mut batch),
-            Err(fault) => batch.reject(fault.at(index)),
+            Err(fault) => {
+                batch.blame(event.model());
+                batch.reject(fault.at(index));
+            }
         }
         let (row_bytes, max) = (batch.rows.len() - before, context.limits.record_bytes_max(E::KIND));
         if row_bytes > max {
@@ -197,6 +215,7 @@ fn decode_columns<'a, E: ToRow<'a>>(rows: &'a [Rows], context: &Context<'_>) -> 
             if let Some(model) = event.model() {
                 batch.uncount(model, row_bytes as u64);
             }
+            batch.blame(event.model());
             let message = format!("the record has {row_bytes} bytes; accepted are up to {max}");
             batch.reject(Fault::new(Code::RecordTooLarge, message).at(index));
         }
@@ -224,6 +243,7 @@ fn take<'a, E: ToRow<'a>>(event: &mut E, context: &Context<'_>, batch: &mut Batc
     if let Err(fault) = admit(event, context) {
         // Records are visited in order, each once, so their number says which one this is.
         let index = batch.records();
+        batch.blame(event.model());
         batch.reject(fault.at(index));
         return;
     }

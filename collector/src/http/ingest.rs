@@ -239,13 +239,8 @@ async fn process(
         Some(key) => Some((key, in_flight.claim(key, spool.keys(), now_us).await)),
         None => None,
     };
-    let claimed = match claim {
-        Some((_, Claim::Known(record))) => return repeated(&shared, table, &record, fingerprint),
-        Some((key, Claim::New(guard))) => Some((key, guard)),
-        None => None,
-    };
     let decoder = Arc::clone(&shared);
-    let batch = on_pool(inline, move || {
+    let decode = move || {
         let context = Context {
             limits: &decoder.options.limits,
             ids: &decoder.ids,
@@ -255,8 +250,20 @@ async fn process(
             door: decoder.door(),
         };
         decode_batch(request.kind, &body, request.format, &context)
-    })
-    .await?;
+    };
+    let claimed = match claim {
+        Some((_, Claim::Known(record))) => {
+            let response = repeated(&shared, table, &record, fingerprint)?;
+            // Only to learn whose rows they are: nothing of it is taken.
+            if let Ok(batch) = on_pool(inline, decode).await {
+                shared.metrics.deduplicated_by_model(&batch.models);
+            }
+            return Ok(response);
+        }
+        Some((key, Claim::New(guard))) => Some((key, guard)),
+        None => None,
+    };
+    let batch = on_pool(inline, decode).await?;
     let key = claimed.as_ref().map(|(key, _)| (*key, fingerprint));
     let response = settle(&shared, spool, batch, Arrival { key, now_us }).await?;
     shared
@@ -326,6 +333,7 @@ async fn settle(
     for (code, n) in &batch.rejected_by_code {
         shared.metrics.rejected.with_label_values(&[table.name(), code.as_str()]).inc_by(*n);
     }
+    shared.metrics.rejected_by_model(&batch.rejected_by_model);
     let status = if batch.accepted > 0 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     Ok(json_response(status, answer))
 }

@@ -266,6 +266,7 @@ pub(super) async fn append_once(
             Claim::New(guard) => guard,
             Claim::Known(_) => {
                 shared.metrics.deduplicated.with_label_values(&[table]).inc();
+                shared.metrics.deduplicated_by_model(&part.models);
                 return Ok(());
             }
         };
@@ -287,5 +288,6 @@ pub(super) async fn append_once(
     for (code, n) in &part.rejected {
         shared.metrics.rejected.with_label_values(&[table, code.as_str()]).inc_by(*n);
     }
+    shared.metrics.rejected_by_model(&part.rejected_by_model);
     Ok(())
 }

@@ -5,6 +5,7 @@ use windvane_types::rejection::{Code, Fault};
 
 use super::Context;
 use crate::limits::ModelBytes;
+use crate::metrics::ByModel;
 
 /// The rows of one table.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Part {
     pub(crate) models: Vec<ModelBytes>,
     /// Records that were refused, by code.
     pub(crate) rejected: Vec<(Code, u64)>,
+    /// Those of them that were events of a model.
+    pub(crate) rejected_by_model: ByModel,
 }
 
 impl Part {
@@ -47,7 +50,8 @@ impl Intake {
             Some(at) => at,
             None => {
                 let (bytes, models, rejected) = (Vec::new(), Vec::new(), Vec::new());
-                self.parts.push(Part { table, bytes, rows: 0, models, rejected });
+                let rejected_by_model = ByModel::default();
+                self.parts.push(Part { table, bytes, rows: 0, models, rejected, rejected_by_model });
                 self.parts.len() - 1
             }
         };
@@ -129,6 +133,14 @@ impl Intake {
     pub(super) fn reject(&mut self, table: Table, fault: Fault, records: u64) {
         self.rejected += records;
         self.refuse(table, fault, records);
+    }
+
+    /// Refuses an event that may be of a model.
+    pub(super) fn refuse_event(&mut self, table: Table, fault: Fault, model: Option<&str>) {
+        self.refuse(table, fault, 1);
+        if let Some(model) = model {
+            self.part(table).rejected_by_model.add(model);
+        }
     }
 
     /// Refuses what an accepted span or log record said of an event.

@@ -90,14 +90,14 @@ fn take<'a, E: ToRow<'a>>(record: &'a Value, table: Table, context: &Context<'_>
     let mut event = E::default();
     let read = decode_record(record, &mut event, context.limits, context.now_us);
     if let Err(fault) = read.and_then(|()| context.door.admit(&mut event)) {
-        return intake.refuse(table, fault, 1);
+        return intake.refuse_event(table, fault, event.model());
     }
     if event.event_id_mut().is_empty() {
         *event.event_id_mut() = context.ids.make(context.now_us).to_string().into();
     }
     let added = intake.add_event((table, context), event.model(), |out| event.encode(context.now_us, out));
     if let Err(fault) = added {
-        intake.refuse(table, fault, 1);
+        intake.refuse_event(table, fault, event.model());
     }
 }
 

@@ -120,7 +120,13 @@ impl Uploader {
 
     async fn lay_aside(&self, rows: &Block, reason: &str) -> Result<(), Stop> {
         let (folder, laid_aside, why) = (self.dead_letters.clone(), rows.clone(), reason.to_owned());
-        let file = self.blocking(move || dead_letters::write(&folder, &laid_aside, &why)).await?;
+        let (file, by_model) = self
+            .blocking(move || {
+                let file = dead_letters::write(&folder, &laid_aside, &why)?;
+                Ok((file, dead_letters::by_model(&laid_aside)))
+            })
+            .await?;
+        self.metrics.dead_lettered_by_model(&by_model);
         tracing::error!(table = %self.table(), rows = rows.rows, file = %file.display(), error = reason, "rows that ClickHouse cannot take were laid aside; see `windvane spool list`");
         Ok(())
     }
