@@ -57,6 +57,16 @@ fn a_file_ingested_twice_is_stored_once_with_its_outcomes() {
         let seen = query(&service, sql);
         if seen == expected { Ok(()) } else { Err(seen) }
     });
+    // The log has a line a block, which says how many rows it had, and none a row.
+    eventually(Duration::from_secs(30), || {
+        let lines = service.log();
+        let blocks = lines.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let blocks: Vec<_> = blocks
+            .filter(|line| line["message"] == "stored a block" && line["table"] == "predictions")
+            .collect();
+        let rows: u64 = blocks.iter().filter_map(|line| line["rows"].as_u64()).sum();
+        if rows == FLIGHTS && lines.len() < 1_000 { Ok(()) } else { Err((rows, lines.len(), blocks)) }
+    });
     let sql = "SELECT count(), countIf(mapContains(num, 'wind_gust')), countIf(unit_id = '') FROM predictions FORMAT TSV";
     let seen = query(&service, sql);
     let numbers: Vec<u64> = seen.trim().split('\t').map(|number| number.parse().unwrap()).collect();

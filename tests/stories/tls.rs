@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use windvane_kit::{Service, eventually};
+use windvane_kit::{Service, eventually, nothing_is_lost_as_told};
 
 /// How soon a new certificate is in force; the service says a second.
 const FOLLOWS: Duration = Duration::from_secs(20);
@@ -16,10 +16,16 @@ fn made(name: &str) -> PathBuf {
 
 /// What curl, trusting this certificate alone, gets.
 fn curl(url: &str, trusted: &Path) -> Result<String, String> {
+    curl_with(url, trusted, &[])
+}
+
+/// The same with these words more.
+fn curl_with(url: &str, trusted: &Path, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new("curl");
     command
         .args(["--silent", "--show-error", "--fail", "--max-time", "20", "--cacert"])
         .arg(trusted)
+        .args(words)
         .arg(url);
     let output = command.env_remove("https_proxy").args(["--noproxy", "*"]).output().unwrap();
     match output.status.success() {
@@ -49,6 +55,13 @@ fn a_new_certificate_is_in_force_without_a_restart_and_a_broken_one_never() {
     install("second");
     eventually(FOLLOWS, || curl(&url, &second));
     assert!(curl(&url, &first).is_err(), "the old certificate is gone");
+
+    let events = "{\"model\":\"m\"}\n{\"model\":\"m\",\"modle\":1}\n{\"model\":\"m\"}";
+    let ndjson = ["--header", "Content-Type: application/x-ndjson", "--data-binary", events];
+    let answer = curl_with(&format!("{}/v1/predictions", service.url()), &second, &ndjson).unwrap();
+    assert!(answer.contains("\"accepted\":2"), "{answer}");
+    let metrics = format!("{}/metrics", service.url());
+    nothing_is_lost_as_told(|| curl(&metrics, &second));
 
     std::fs::write(&cert, "no certificate").unwrap();
     eventually(FOLLOWS, || {

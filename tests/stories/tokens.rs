@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use windvane_kit::{Service, eventually_async};
+use windvane_kit::{Service, eventually_async, nothing_is_lost_with_token};
 
 /// How soon a running service follows the file of tokens; it says a second.
 const FOLLOWS: Duration = Duration::from_secs(20);
@@ -88,6 +88,11 @@ async fn the_first_token_closes_a_running_service_and_each_opens_what_it_says() 
     let shown = list.to_string() + &service.log().join("\n");
     assert!(!shown.contains(made.rsplit('_').next().unwrap()) && !shown.contains("sha256"), "{shown}");
 
+    let metrics = reqwest::Client::new().get(format!("{}/metrics", service.url()));
+    let metrics = metrics.header("authorization", &board).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("windvane_http_refused_requests_total{code=\"scope_missing\"} 2\n"), "{metrics}");
+    // What the gate refused never came in; the event of another model did, and was rejected.
+    nothing_is_lost_with_token(service.url(), &read);
     stdout(&token(&service, &["revoke", "board"]));
     becomes(&service, &board, (401, "token_invalid")).await;
     let again = token(&service, &["revoke", "board"]);
@@ -118,6 +123,8 @@ fn files_are_ingested_with_a_token_and_not_without_one() {
     });
     let taken: serde_json::Value = serde_json::from_str(&stdout(&ingest(&made))).unwrap();
     assert_eq!(taken["predictions_accepted"], 1);
+    let read = stdout(&token(&service, &["create", "--name", "board", "--scope", "read"]));
+    nothing_is_lost_with_token(service.url(), &read);
     assert_eq!(service.terminate(), Some(0));
 }
 

@@ -51,7 +51,7 @@ async fn rows_of_a_repeated_batch_are_counted_for_their_models_also_after_a_rest
     let sink = Arc::<ToldSink>::default();
     let service = start(folder.path(), &sink);
     let key = [("idempotency-key", "batch-1")];
-    for repeated in [0, 3, 6] {
+    for repeated in [0, 0, 3] {
         assert_eq!(of_model(&service, "deduplicated_rows", "m").await, repeated);
         let reply = service.post("/v1/predictions", &key, predictions(0..3)).await;
         assert_eq!(reply.status, StatusCode::OK, "{reply:?}");

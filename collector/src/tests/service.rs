@@ -260,3 +260,63 @@ async fn a_disk_that_can_be_written_to_again_is_found_by_itself_and_nothing_ackn
     service.stored(15).await;
     service.assert_nothing_is_lost().await;
 }
+
+/// Rows that have waited for 20 s are old enough where rows wait for 10, and not where many parts make that 30.
+#[tokio::test]
+async fn rows_wait_for_larger_blocks_where_the_store_has_many_parts() {
+    for (parts, blocks) in [(0, vec![5, 5, 10]), (100_000, vec![10, 10])] {
+        let folder = tempfile::tempdir().unwrap();
+        let (sink, clock) = (Arc::<ToldSink>::default(), Arc::<MovedClock>::default());
+        sink.have_parts(parts);
+        sink.be(Mood::Waits);
+        let mut options =
+            CollectorOptions { block_age: Duration::from_secs(10), ..options(folder.path()) };
+        options.spool.block.rows_max = 10;
+        let collector = Collector::start(
+            options,
+            Arc::clone(&sink) as Arc<_>,
+            Arc::clone(&clock) as Arc<_>,
+            Registry::new(),
+        );
+        let service = Service { collector: collector.unwrap(), sink };
+        // A full block is on its way, and half of one waits behind it.
+        service.post("/v1/predictions", &[], predictions(0..10)).await;
+        until(1, async || service.sink.waiting()).await;
+        service.post("/v1/predictions", &[], predictions(10..15)).await;
+        clock.0.store(20_000_000, Ordering::SeqCst);
+        service.sink.be(Mood::Takes);
+        until(1, async || service.sink.asked_for_parts()).await;
+        if parts == 0 {
+            service.stored(15).await;
+        }
+        service.post("/v1/predictions", &[], predictions(15..20)).await;
+        // What is less than a block is sent at the end.
+        let sink = Arc::clone(&service.sink);
+        service.collector.drain(Duration::from_secs(20)).await;
+        assert_eq!(sink.block_rows(), blocks, "{parts} parts");
+    }
+}
+
+#[tokio::test]
+async fn inserts_are_counted_and_measured_block_by_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    service.sink.be(Mood::Away);
+    for batch in 0..3 {
+        service.post("/v1/predictions", &[], predictions(10 * batch..10 * batch + 10)).await;
+    }
+    let waits = ["pending_bytes", "spool_bytes", "insert_failures_total"];
+    for name in waits {
+        let name = format!("windvane_collector_{name}");
+        until(true, async || service.metric(&name).await > 0).await;
+    }
+    service.sink.be(Mood::Takes);
+    service.stored(30).await;
+    service.assert_nothing_is_lost().await;
+    assert_eq!(service.metric("windvane_collector_pending_bytes").await, 0);
+    let inserts = service.sink.blocks() as u64;
+    assert_eq!(service.metric("windvane_collector_insert_seconds_count").await, inserts);
+    assert_eq!(service.metric("windvane_collector_insert_rows_count").await, inserts);
+    assert_eq!(service.metric("windvane_collector_insert_rows_sum").await, 30);
+    assert_eq!(service.metric("windvane_collector_acknowledge_seconds_count").await, 3);
+}

@@ -8,7 +8,7 @@ mod process;
 mod service;
 mod template;
 
-pub use accounting::nothing_is_lost;
+pub use accounting::{nothing_is_lost, nothing_is_lost_as_told, nothing_is_lost_with_token};
 pub use deadline::{eventually, eventually_async};
 pub use engine::Engine;
 pub use library::{libchdb, onnxruntime};
