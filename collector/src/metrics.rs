@@ -117,7 +117,9 @@ impl ByModel {
         };
         match at {
             Some(at) => counts[at].1 += 1,
-            None if counts.len() < COUNTED_MODELS_MAX || model.is_empty() => counts.push((model.to_owned(), 1)),
+            None if counts.len() < COUNTED_MODELS_MAX || model.is_empty() => {
+                counts.push((model.to_owned(), 1))
+            }
             None => self.add(""),
         }
     }

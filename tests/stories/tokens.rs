@@ -90,7 +90,10 @@ async fn the_first_token_closes_a_running_service_and_each_opens_what_it_says() 
 
     let metrics = reqwest::Client::new().get(format!("{}/metrics", service.url()));
     let metrics = metrics.header("authorization", &board).send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("windvane_http_refused_requests_total{code=\"scope_missing\"} 2\n"), "{metrics}");
+    assert!(
+        metrics.contains("windvane_http_refused_requests_total{code=\"scope_missing\"} 2\n"),
+        "{metrics}"
+    );
     // What the gate refused never came in; the event of another model did, and was rejected.
     nothing_is_lost_with_token(service.url(), &read);
     stdout(&token(&service, &["revoke", "board"]));

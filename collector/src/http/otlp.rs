@@ -192,20 +192,12 @@ pub(super) fn rpc_code(problem: &Problem) -> tonic::Code {
 
 /// Turns a message into rows and makes them durable. Runs in a task of its own, so that a client that goes away does not stop it
 /// half-way.
-pub(super) async fn take(
-    shared: &Arc<Shared>,
-    export: Export,
-    permit: Place,
-) -> Result<Taken, Problem> {
+pub(super) async fn take(shared: &Arc<Shared>, export: Export, permit: Place) -> Result<Taken, Problem> {
     let work = process(Arc::clone(shared), export, permit);
     shared.tasks.spawn(work).await.unwrap_or_else(|_| Err(internal()))
 }
 
-async fn process(
-    shared: Arc<Shared>,
-    export: Export,
-    _permit: Place,
-) -> Result<Taken, Problem> {
+async fn process(shared: Arc<Shared>, export: Export, _permit: Place) -> Result<Taken, Problem> {
     let begun = Instant::now();
     let now_us = shared.clock.now().as_microsecond();
     let Export { signal, encoding, compression, body } = export;

@@ -1,6 +1,6 @@
 //! Who has the requests that are in work, so that one sender or one model that sends without end does not shut out the others.
 //!
-//! The same rule as for the spool ([`super::shares`]; A. Choudhury and E. Hahne, "Dynamic queue length thresholds for shared-memory packet
+//! The same rule as for the spool (`collector/src/limits/shares.rs`; A. Choudhury and E. Hahne, "Dynamic queue length thresholds for shared-memory packet
 //! switches", IEEE/ACM Transactions on Networking 6(2), 1998), twice. Before a body is read nobody knows its model: then it holds for
 //! whoever sends, by token or by address. Once it is decoded it holds for its models, while the batch waits for the disk. One alone is
 //! held to it as well, because whoever comes next is known only once it is here, and has to find a place; but each may have one request,

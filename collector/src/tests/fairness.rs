@@ -163,7 +163,8 @@ async fn a_sender_that_holds_requests_leaves_places_for_others() {
     let folder = tempfile::tempdir().unwrap();
     let options = CollectorOptions { requests_max: 10, ..options(folder.path()) };
     let service = start_with(options, &Arc::default());
-    let endless = || Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    let endless =
+        || Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     {
         type Held<'s> = Pin<Box<dyn Future<Output = Reply> + 's>>;
         let noisy = || service.send(from([10, 0, 0, 1], "noisy", Some(endless())));

@@ -101,7 +101,10 @@ async fn labels_beyond_the_bound_are_rejected_alone_whatever_they_label() {
         ("/v1/predictions", r#"{"model":"m","status":"a","arms":{"LABEL":"A"}}"#),
         ("/v1/predictions", r#"{"model":"m","status":"a","arms":{"x":"LABEL"}}"#),
         ("/v1/predictions", r#"{"model":"m","status":"a","embeddings":{"LABEL":[0.5]}}"#),
-        ("/v1/payloads", r#"{"model":"m","version":"LABEL","inputs":[{"name":"x","datatype":"FP32","data":[1]}]}"#),
+        (
+            "/v1/payloads",
+            r#"{"model":"m","version":"LABEL","inputs":[{"name":"x","datatype":"FP32","data":[1]}]}"#,
+        ),
         (
             "/v1/payloads",
             r#"{"model":"m","environment":"LABEL","inputs":[{"name":"x","datatype":"FP32","data":[1]}]}"#,
@@ -112,8 +115,7 @@ async fn labels_beyond_the_bound_are_rejected_alone_whatever_they_label() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let service = start_with(CollectorOptions { names, ..options(folder.path()) }, &Arc::default());
-        let body: String =
-            ["a", "b", "c", "a"].map(|label| record.replace("LABEL", label) + "\n").concat();
+        let body: String = ["a", "b", "c", "a"].map(|label| record.replace("LABEL", label) + "\n").concat();
         let (accepted, told) = codes(&service, path, body).await;
         assert_eq!((accepted, told), (3, vec!["too_many_categories".to_owned()]), "{record}");
         metrics.push(service.metric("windvane_collector_rejected_records_total").await);

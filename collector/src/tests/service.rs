@@ -269,8 +269,7 @@ async fn rows_wait_for_larger_blocks_where_the_store_has_many_parts() {
         let (sink, clock) = (Arc::<ToldSink>::default(), Arc::<MovedClock>::default());
         sink.have_parts(parts);
         sink.be(Mood::Waits);
-        let mut options =
-            CollectorOptions { block_age: Duration::from_secs(10), ..options(folder.path()) };
+        let mut options = CollectorOptions { block_age: Duration::from_secs(10), ..options(folder.path()) };
         options.spool.block.rows_max = 10;
         let collector = Collector::start(
             options,
