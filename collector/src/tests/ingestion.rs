@@ -193,6 +193,8 @@ async fn a_repeated_batch_is_answered_alike_and_stored_once_also_after_a_restart
     // The same key on another path is another key.
     let outcome = service.post("/v1/outcomes", &key, r#"{"model":"m","event_id":"e","value":1}"#).await;
     assert_eq!(outcome.status, StatusCode::OK);
+    assert_eq!(service.metric("windvane_collector_idempotency_keys").await, 2);
+    assert_eq!(service.metric("windvane_collector_idempotency_keys_forgotten_early").await, 0);
     service.collector.drain(Duration::from_secs(10)).await;
     let service = start(folder.path(), &sink);
     let later = service.post("/v1/predictions", &key, body).await;

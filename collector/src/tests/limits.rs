@@ -87,6 +87,10 @@ async fn names_and_categories_beyond_the_bounds_are_rejected_alone() {
     let (accepted, told) = codes(&service, "/v1/outcomes", labels).await;
     assert_eq!((accepted, told), (2, vec!["too_many_categories".to_owned()]));
     assert_eq!(service.metric("windvane_collector_rejected_records_total").await, 4);
+    let Value::String(text) = service.get("/metrics").await.body else { panic!("metrics are text") };
+    assert!(text.contains("\nwindvane_collector_models 2\n"), "{text}");
+    // Of m the names a, b, c and that of labels, the values x and y, the labels a and b, and a status; of n a name, a value and a status.
+    assert!(text.contains("\nwindvane_collector_names_remembered 12\n"), "{text}");
     service.assert_nothing_is_lost().await;
 }
 
