@@ -49,9 +49,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 pub(crate) fn grpc_router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
     for signal in Signal::ALL {
-        let handler = move |State(shared): State<Arc<Shared>>, request: Request| {
-            grpc::export(shared, signal, request)
-        };
+        let handler =
+            move |State(shared): State<Arc<Shared>>, request: Request| grpc::export(shared, signal, request);
         router = router.route(signal.method(), post(handler));
     }
     router.fallback(grpc::unimplemented).with_state(shared)

@@ -53,12 +53,7 @@ pub(super) async fn unimplemented() -> Response {
 }
 
 /// Reads the one message of a call, within the bounds of requests, bytes and time, and makes it durable.
-async fn receive(
-    shared: &Arc<Shared>,
-    signal: Signal,
-    parts: &Parts,
-    body: Body,
-) -> Result<Taken, Problem> {
+async fn receive(shared: &Arc<Shared>, signal: Signal, parts: &Parts, body: Body) -> Result<Taken, Problem> {
     refuse_while_shut(shared)?;
     let declared = declared(&parts.headers)?;
     let (body, permit) =
