@@ -1,11 +1,16 @@
-//! Charts as SVG that the server writes: colours and type come from the style of the page, so that they follow light and dark.
+//! Charts as SVG that the server writes. Plotters maps values to places and draws axes, grids, lines and areas; a backend of
+//! ours writes its elements with classes, so that colours and type come from the style of the page and follow light and dark;
+//! marks of ours carry titles and links.
 //!
 //! Each chart says in words what it shows (`role="img"` with a label), and each page has the numbers as a table beside it.
 
 pub mod axis;
+pub mod backend;
 pub mod heatmap;
 pub mod histogram;
 pub mod lines;
+pub mod marks;
+pub mod plot;
 pub mod spark;
 
 use windvane_types::span;
@@ -17,7 +22,8 @@ pub const DAY_US: f64 = 86_400e6;
 
 /// A pixel to a tenth.
 pub fn px(value: f64) -> String {
-    format!("{value:.1}")
+    let shown = format!("{value:.1}");
+    shown.strip_suffix(".0").map_or_else(|| shown.clone(), str::to_owned)
 }
 
 /// A name without control characters, cut where it is longer than `max` characters.
@@ -41,13 +47,6 @@ pub fn minute_at(at_us: f64, length_us: f64) -> Option<String> {
     (length_us < 4.0 * DAY_US).then(|| span::shown(at_us as i64))
 }
 
-/// A few places to label an axis at, and how each label is anchored.
-pub fn ticks(first: f64, last: f64) -> Vec<(f64, &'static str)> {
-    let anchors = ["start", "middle", "middle", "middle", "end"];
-    let at = |i: usize| first + (last - first) * i as f64 / 4.0;
-    anchors.into_iter().enumerate().map(|(i, anchor)| (at(i), anchor)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +55,11 @@ mod tests {
     fn names_are_cut_and_cannot_break_a_line() {
         assert_eq!(cut("a\nb", 8), "a b");
         assert_eq!(cut(&"é".repeat(9), 8), format!("{}…", "é".repeat(7)));
+    }
+
+    #[test]
+    fn a_pixel_has_a_tenth_where_it_needs_one() {
+        assert_eq!([px(3.0), px(3.04), px(-2.55), px(120.0)], ["3", "3", "-2.5", "120"]);
     }
 
     #[test]

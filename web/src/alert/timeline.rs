@@ -6,8 +6,10 @@ use maud::{Markup, html};
 use windvane_types::span;
 
 use super::Change;
-use crate::chart::axis::Axis;
-use crate::chart::{cut, minute_at, px, ticks, time_label};
+use crate::chart::axis::{Along, range};
+use crate::chart::marks::{Mark, bar_with};
+use crate::chart::plot::{self, Frame};
+use crate::chart::{cut, px};
 use crate::numbers::short;
 
 const WIDTH: f64 = 880.0;
@@ -38,31 +40,43 @@ pub fn chart(changes: &[Change], now_us: i64) -> Markup {
     let Some(first) = rows.iter().flat_map(|row| &row.bars).map(|bar| bar.from_us).min() else {
         return html! {};
     };
-    let (first, last) = (first as f64, now_us as f64);
-    let x = Axis::new((first, last), PLOT_X);
     let height = ROW * rows.len() as f64 + 26.0;
+    let frame = Frame { size: (WIDTH, height), x: PLOT_X, y: (height - 26.0, 0.0) };
+    // The first row is on top.
+    let axes = (Along::Times(range(first as f64, now_us as f64)), rows.len() as f64..0.0);
+    let elements = plot::plot(frame, axes, |chart| {
+        for (i, row) in rows.iter().enumerate() {
+            let name = Mark::new(vec![(first as f64, i as f64 + 0.5)], |places| {
+                html! { @for (x, y) in places { text.tick x=(px(x - 8.0)) y=(px(y + 4.0)) text-anchor="end" { (cut(&row.name, NAME_MAX)) } } }
+            });
+            chart.plotting_area().draw(&name)?;
+            for bar in &row.bars {
+                chart.plotting_area().draw(&mark(&row.name, bar, i as f64))?;
+            }
+        }
+        plot::along(chart)
+    });
     html! {
         ul.legend {
             @for state in ["pending", "firing", "recovering"] { li { i class=(format!("key state {state}")) {} (state) } }
         }
         div.scroll tabindex="0" role="group" aria-label="States over time" {
-            svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {height}")) aria-label=(said(&rows)) {
-                @for (i, row) in rows.iter().enumerate() {
-                    @let y = ROW * i as f64;
-                    text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y + 15.0)) text-anchor="end" { (cut(&row.name, NAME_MAX)) }
-                    @for bar in &row.bars {
-                        @let (from, to) = (x.at(bar.from_us as f64), x.at(bar.to_us as f64));
-                        rect class=(format!("state {}", bar.state)) x=(px(from)) width=(px((to - from).max(2.0))) y=(px(y + 4.0)) height=(px(ROW - 8.0)) rx="2" {
-                            title data-times { (row.name) ": " (bar.state) ", " (short(&span::shown(bar.from_us))) " UTC to " (short(&span::shown(bar.to_us))) " UTC" }
-                        }
-                    }
-                }
-                @for (time, anchor) in ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(height - 6.0)) text-anchor=(anchor) data-at=[minute_at(time, last - first)] { (time_label(time, last - first)) }
-                }
-            }
+            svg.chart role="img" viewBox=(frame.view_box()) aria-label=(said(&rows)) { (elements) }
         }
     }
+}
+
+/// A state of an alert, of two pixels at least.
+fn mark<'w>(name: &'w str, bar: &'w Bar, top: f64) -> Mark<'w> {
+    let corners = vec![(bar.from_us as f64, top), (bar.to_us as f64, top + 1.0)];
+    Mark::new(corners, move |places| {
+        let [from, to, ..] = *places else { return html! {} };
+        let title = html! {
+            title data-times { (name) ": " (bar.state) ", " (short(&span::shown(bar.from_us))) " UTC to " (short(&span::shown(bar.to_us))) " UTC" }
+        };
+        let to = (to.0.max(from.0 + 2.0), to.1);
+        bar_with(&format!("state {}", bar.state), [from, to], (0.0, -8.0), &title)
+    })
 }
 
 /// The alerts that changed last, each with its bars; changes come the latest first.

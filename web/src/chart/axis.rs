@@ -1,51 +1,91 @@
-//! An axis: values to pixels, and round values to label it with. Pure.
+//! What axes reach, and times as values of one: plotters maps values to pixels and chooses the places of labels.
 
-/// A span of values over a span of pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Axis {
-    values: (f64, f64),
-    pixels: (f64, f64),
+use std::ops::Range;
+
+use chrono::{DateTime, NaiveDateTime};
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::coord::types::{RangedCoordf64, RangedCoordi64, RangedDateTime};
+
+use super::time_label;
+
+/// The largest value that is drawn: its double is a number still.
+const LARGEST: f64 = 1e300;
+
+/// A range that an axis can have: finite, and of some length.
+pub fn range(lo: f64, hi: f64) -> Range<f64> {
+    let finite = |end: f64| if end.is_nan() { 0.0 } else { end.clamp(-LARGEST, LARGEST) };
+    let (lo, hi) = (finite(lo), finite(hi));
+    let room = (lo.abs() * 1e-6).max(0.01);
+    if hi > lo { lo..hi } else { lo - room..lo + room }
 }
 
-impl Axis {
-    /// An axis that holds these values; one that would have no length gets one.
-    pub fn new(values: (f64, f64), pixels: (f64, f64)) -> Self {
-        let (lo, hi) = values;
-        let values = if hi > lo { values } else { (lo - 0.01, lo + 0.01) };
-        Self { values, pixels }
+/// A value where it lies in the range, else the end next to it.
+pub fn held(range: &Range<f64>, value: f64) -> f64 {
+    value.clamp(range.start, range.end)
+}
+
+/// What the places of an axis are.
+#[derive(Debug, Clone)]
+pub enum Along {
+    /// Instants: microseconds since 1970 UTC.
+    Times(Range<f64>),
+    /// Whole numbers.
+    Whole(Range<f64>),
+}
+
+impl Along {
+    fn ends(&self) -> &Range<f64> {
+        match self {
+            Self::Times(ends) | Self::Whole(ends) => ends,
+        }
     }
 
-    /// The ends of the values.
-    pub fn ends(self) -> (f64, f64) {
-        self.values
+    /// How long it is.
+    pub fn length(&self) -> f64 {
+        self.ends().end - self.ends().start
+    }
+}
+
+impl Ranged for Along {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        RangedCoordf64::from(self.range()).map(&held(self.ends(), *value), limit)
     }
 
-    /// Whether a value lies on it.
-    pub fn holds(self, value: f64) -> bool {
-        (self.values.0..=self.values.1).contains(&value)
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        let Range { start, end } = self.range();
+        match self {
+            _ if hint.max_num_points() == 0 => Vec::new(),
+            Self::Whole(_) => {
+                let whole = RangedCoordi64::from(start.ceil() as i64..end.floor() as i64);
+                whole.key_points(hint).into_iter().map(|at| at as f64).collect()
+            }
+            Self::Times(_) => {
+                let (Some(start), Some(end)) = (instant(start), instant(end)) else { return Vec::new() };
+                let points = RangedDateTime::<NaiveDateTime>::from(start..end).key_points(hint);
+                points.into_iter().map(|at| at.and_utc().timestamp_micros() as f64).collect()
+            }
+        }
     }
 
-    /// Where a value is drawn; one beyond an end at that end.
-    pub fn at(self, value: f64) -> f64 {
-        let (lo, hi) = self.values;
-        let share = (value.clamp(lo, hi) - lo) / (hi - lo);
-        self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
+    fn range(&self) -> Range<f64> {
+        self.ends().clone()
     }
+}
 
-    /// Round values on it: multiples of 1, 2 or 5 times a power of ten, about this many.
-    pub fn ticks(self, about: u32) -> Vec<f64> {
-        let (lo, hi) = self.values;
-        let rough = (hi - lo) / f64::from(about.max(1));
-        let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0]
-            .into_iter()
-            .map(|times| times * power)
-            .find(|step| *step >= rough)
-            .unwrap_or(rough);
-        let first = (lo / step).ceil() as i64;
-        let last = (hi / step).floor() as i64;
-        (first..=last).map(|i| i as f64 * step).collect()
+impl ValueFormatter<f64> for Along {
+    fn format_ext(&self, value: &f64) -> String {
+        match self {
+            Self::Times(_) => time_label(*value, self.length()),
+            Self::Whole(_) => crate::numbers::number(*value),
+        }
     }
+}
+
+fn instant(at_us: f64) -> Option<NaiveDateTime> {
+    Some(DateTime::from_timestamp_micros(at_us as i64)?.naive_utc())
 }
 
 /// The values that a chart of effects shows: all of them, except that a few very wide intervals may leave it so that the
@@ -67,24 +107,53 @@ pub fn domain(values: &[f64], mut extents: Vec<f64>, times_median: f64) -> (f64,
 
 #[cfg(test)]
 mod tests {
+    use plotters::coord::ranged1d::BoldPoints;
+
     use super::*;
+    use crate::chart::DAY_US;
 
     #[test]
-    fn values_beyond_an_axis_are_drawn_at_its_end() {
-        let axis = Axis::new((-1.0, 1.0), (0.0, 200.0));
-        for (value, pixel) in [(-1.0, 0.0), (0.0, 100.0), (0.5, 150.0), (9.0, 200.0), (-9.0, 0.0)] {
-            assert!((axis.at(value) - pixel).abs() < 1e-9, "{value}");
+    fn a_range_has_some_length_and_finite_ends() {
+        assert_eq!(range(-1.0, 2.0), -1.0..2.0);
+        for (lo, hi) in
+            [(3.0, 3.0), (f64::NEG_INFINITY, f64::INFINITY), (f64::NAN, 0.0), (1e299, 1e299), (2.0, 1.0)]
+        {
+            let Range { start, end } = range(lo, hi);
+            assert!(end > start && (end - start).is_finite(), "{lo} {hi}");
         }
-        assert!(axis.holds(1.0) && !axis.holds(1.01));
     }
 
     #[test]
-    fn ticks_are_round_and_on_the_axis() {
-        let ticks = Axis::new((-0.034, 0.071), (0.0, 1.0)).ticks(5);
-        let shown: Vec<String> = ticks.iter().map(|tick| format!("{tick:.2}")).collect();
-        assert_eq!(shown, ["0.00", "0.05"]);
-        assert_eq!(Axis::new((0.0, 10.0), (0.0, 1.0)).ticks(5).len(), 6);
-        assert!(!Axis::new((3.0, 3.0), (0.0, 1.0)).ticks(5).is_empty());
+    fn values_beyond_an_axis_are_drawn_at_its_end() {
+        let axis = Along::Whole(-1.0..1.0);
+        for (value, pixel) in
+            [(-1.0, 0), (0.0, 100), (0.5, 150), (9.0, 200), (-1e300, 0), (f64::INFINITY, 200)]
+        {
+            assert_eq!(axis.map(&value, (0, 200)), pixel, "{value}");
+        }
+    }
+
+    #[test]
+    fn labels_are_at_round_times_and_at_whole_numbers() {
+        let times = |from: f64, to: f64| {
+            let axis = Along::Times(from * DAY_US..to * DAY_US);
+            let points = axis.key_points(BoldPoints(7));
+            points.iter().map(|at| axis.format_ext(at)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            times(0.1, 1.1),
+            ["01-01 04:00", "01-01 08:00", "01-01 12:00", "01-01 16:00", "01-01 20:00", "01-02 00:00"]
+        );
+        assert_eq!(times(0.3, 4.4), ["1970-01-02", "1970-01-03", "1970-01-04", "1970-01-05"]);
+        assert_eq!(times(0.5, 30.5), ["1970-01-02", "1970-01-09", "1970-01-16", "1970-01-23", "1970-01-30"]);
+        for days in 4..400 {
+            let shown = times(0.0, f64::from(days));
+            let mut each = shown.clone();
+            each.dedup();
+            assert!(shown == each && (2..=8).contains(&shown.len()), "{shown:?}");
+        }
+        assert_eq!(Along::Whole(0.0..2.0).key_points(BoldPoints(7)), [0.0, 1.0, 2.0]);
+        assert_eq!(Along::Whole(0.0..2.0).key_points(BoldPoints(0)), Vec::<f64>::new());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::marks::{Mark, bar};
+use super::plot::{self, Frame};
 use super::{cut, minute_at, px, time_label};
 use crate::numbers::number;
 
@@ -11,6 +13,8 @@ const ROW: f64 = 26.0;
 const FOOT: f64 = 34.0;
 /// The widest a cell may be.
 const CELL_MAX: f64 = 62.0;
+/// The narrowest that holds an arrow.
+const ARROW_MIN: f64 = 16.0;
 
 /// A row of the map.
 #[derive(Debug, Clone)]
@@ -49,12 +53,26 @@ pub fn heatmap(rows: &[Row], windows: &[(i64, i64)]) -> Markup {
         rows.len(),
         windows.len()
     );
+    let frame = Frame {
+        size: (WIDTH, height),
+        x: (LABEL, LABEL + cell * windows.len() as f64),
+        y: (height - FOOT, 0.0),
+    };
+    // The first row is on top.
+    let axes = (0.0..windows.len() as f64, rows.len() as f64..0.0);
+    let elements = plot::plot(frame, axes, |chart| {
+        for (i, row) in rows.iter().enumerate() {
+            chart.plotting_area().draw(&name(row, i as f64))?;
+            for (j, found) in row.cells.iter().enumerate() {
+                let Some(found) = found else { continue };
+                chart.plotting_area().draw(&mark(found, (j as f64, i as f64), cell >= ARROW_MIN))?;
+            }
+        }
+        foot(windows, rows.len() as f64).iter().try_for_each(|label| chart.plotting_area().draw(label))
+    });
     html! {
         div.scroll tabindex="0" role="group" aria-label="Drift by column and window" {
-            svg.chart.heatmap role="group" viewBox=(format!("0 0 {WIDTH} {height}")) aria-label=(said) {
-                @for (i, row) in rows.iter().enumerate() { (self::row(row, ROW * i as f64, cell)) }
-                (foot(windows, cell, height))
-            }
+            svg.chart.heatmap role="group" viewBox=(frame.view_box()) aria-label=(said) { (elements) }
         }
         ul.legend {
             li { i.key.h0 {} "below half its floor" }
@@ -67,36 +85,52 @@ pub fn heatmap(rows: &[Row], windows: &[(i64, i64)]) -> Markup {
     }
 }
 
-fn row(row: &Row, top: f64, cell: f64) -> Markup {
-    html! {
-        a href=(row.href) {
-            text.label x=(px(LABEL - 10.0)) y=(px(top + ROW * 0.68)) text-anchor="end" { (cut(&row.name, 22)) }
+/// The name of a row, which leads to its column.
+fn name(row: &Row, top: f64) -> Mark<'_> {
+    Mark::new(vec![(0.0, top + 0.5)], |places| {
+        html! {
+            @for (x, y) in places {
+                a href=(row.href) { text.label x=(px(x - 10.0)) y=(px(y + 4.7)) text-anchor="end" { (cut(&row.name, 22)) } }
+            }
         }
-        @for (i, found) in row.cells.iter().enumerate() {
-            @if let Some(found) = found {
-                g {
-                    title data-times { (found.said) }
-                    rect class=(format!("cell {}", found.class())) x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(top + 1.5)) width=(px(cell - 2.0)) height=(px(ROW - 3.0)) rx="3" {}
-                    @if found.drifted() && cell >= 16.0 {
-                        text.arrow-word x=(px(LABEL + cell * (i as f64 + 0.5))) y=(px(top + ROW * 0.68)) text-anchor="middle" aria-hidden="true" { (found.arrow()) }
-                    }
+    })
+}
+
+fn mark(found: &Cell, (left, top): (f64, f64), arrow: bool) -> Mark<'_> {
+    Mark::new(vec![(left, top), (left + 1.0, top + 1.0)], move |places| {
+        let [from, to, ..] = *places else { return html! {} };
+        html! {
+            g {
+                title data-times { (found.said) }
+                (bar(&format!("cell {}", found.class()), [from, to], (-2.0, -3.0)))
+                @if arrow && found.drifted() {
+                    text.arrow-word x=(px((from.0 + to.0) / 2.0)) y=(px((from.1 + to.1) / 2.0 + 4.7)) text-anchor="middle" aria-hidden="true" { (found.arrow()) }
                 }
             }
         }
-    }
+    })
 }
 
-fn foot(windows: &[(i64, i64)], cell: f64, height: f64) -> Markup {
+/// The start of every so many windows, below its column.
+fn foot(windows: &[(i64, i64)], below: f64) -> Vec<Mark<'static>> {
     let first = windows.first().map_or(0, |window| window.0);
     let last = windows.last().map_or(0, |window| window.1);
     let length = (last - first) as f64;
     // A label takes about 76 pixels: nine fit, and a cell is never as wide as one.
     let every = windows.len().div_ceil(9).max(2);
-    html! {
-        @for (i, (start, _)) in windows.iter().enumerate().filter(|(i, _)| i.is_multiple_of(every)) {
-            text.tick x=(px(LABEL + cell * i as f64 + 1.0)) y=(px(height - 14.0)) data-at=[minute_at(*start as f64, length)] { (time_label(*start as f64, length)) }
-        }
-    }
+    let shown = windows.iter().enumerate().filter(|(i, _)| i.is_multiple_of(every));
+    shown
+        .map(|(i, (start, _))| {
+            let at = *start as f64;
+            Mark::new(vec![(i as f64, below)], move |places| {
+                html! {
+                    @for (x, y) in places {
+                        text.tick x=(px(x + 1.0)) y=(px(y + 20.0)) data-at=[minute_at(at, length)] { (time_label(at, length)) }
+                    }
+                }
+            })
+        })
+        .collect()
 }
 
 impl Cell {

@@ -1,16 +1,17 @@
 //! Reference against current: shares of rows side by side, in bins of a numeric column or by category.
 
 use maud::{Markup, html};
+use plotters::series::LineSeries;
 use windvane_types::drift::Distribution;
 
-use super::axis::Axis;
+use super::axis::range;
+use super::backend::Ink;
+use super::marks::{Mark, Place, bar};
+use super::plot::{self, Frame};
 use super::{cut, px};
 use crate::numbers::{number, percent};
 
-const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 190.0;
-const PLOT_X: (f64, f64) = (44.0, 452.0);
-const PLOT_Y: (f64, f64) = (154.0, 10.0);
+const FRAME: Frame = Frame { size: (460.0, 190.0), x: (44.0, 452.0), y: (154.0, 10.0) };
 const ROW: f64 = 30.0;
 const BARS_X: (f64, f64) = (150.0, 392.0);
 /// Categories drawn in a row each.
@@ -83,30 +84,47 @@ fn bins(distribution: &Distribution, missing: Missing) -> Vec<Bin> {
 /// Numeric: a pair of bars a bin, side by side.
 fn columns(column: &str, bins: &[Bin], edges: &[f64]) -> Markup {
     let highest = bins.iter().flat_map(|bin| [bin.reference, bin.current]).fold(0.0, f64::max).max(1e-9);
-    let y = Axis::new((0.0, highest * 1.05), PLOT_Y);
-    let width = (PLOT_X.1 - PLOT_X.0) / bins.len() as f64;
-    let x = |i: usize| PLOT_X.0 + width * i as f64;
-    let base = y.at(0.0);
+    let axes = (range(0.0, bins.len() as f64), range(0.0, highest * 1.05));
+    let elements = plot::plot(FRAME, axes, |chart| {
+        plot::left(chart, 4, &|share| percent(*share))?;
+        for (i, bin) in bins.iter().enumerate() {
+            let left = i as f64;
+            let corners = vec![
+                (left + 0.08, 0.0),
+                (left + 0.92, bin.reference),
+                (left + 0.26, 0.0),
+                (left + 0.74, bin.current),
+            ];
+            chart.plotting_area().draw(&Mark::new(corners, |places| pair(places, bin, &html! {})))?;
+        }
+        let ends = chart.x_range();
+        chart.draw_series(LineSeries::new([(ends.start, 0.0), (ends.end, 0.0)], Ink::BASE))?;
+        for i in labelled(edges.len()) {
+            let label = Mark::tick(((i + 1) as f64, 0.0), number(edges[i]), None);
+            chart.plotting_area().draw(&label)?;
+        }
+        if bins.len() > edges.len() + 1 {
+            let below = Mark::new(vec![(ends.end, 0.0)], |places: &[Place]| {
+                html! { @for (x, y) in places { text.tick x=(px(*x)) y=(px(y + 34.0)) text-anchor="end" { "missing ↑" } } }
+            });
+            chart.plotting_area().draw(&below)?;
+        }
+        Ok(())
+    });
     html! {
-        svg.chart.small role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said(column, bins)) {
-            @for tick in y.ticks(3) {
-                line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
-                text.tick x=(px(PLOT_X.0 - 6.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { (percent(tick)) }
-            }
-            @for (i, bin) in bins.iter().enumerate() {
-                g {
-                    title { (tip(bin)) }
-                    rect.reference x=(px(x(i) + width * 0.08)) width=(px(width * 0.84)) y=(px(y.at(bin.reference))) height=(px(base - y.at(bin.reference))) {}
-                    rect.current x=(px(x(i) + width * 0.26)) width=(px(width * 0.48)) y=(px(y.at(bin.current))) height=(px(base - y.at(bin.current))) {}
-                }
-            }
-            line.base x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(base)) y2=(px(base)) {}
-            @for i in labelled(edges.len()) {
-                text.tick x=(px(x(i + 1))) y=(px(base + 18.0)) text-anchor="middle" { (number(edges[i])) }
-            }
-            @if bins.len() > edges.len() + 1 {
-                text.tick x=(px(PLOT_X.1)) y=(px(base + 32.0)) text-anchor="end" { "missing ↑" }
-            }
+        svg.chart.small role="img" viewBox=(FRAME.view_box()) aria-label=(said(column, bins)) { (elements) }
+    }
+}
+
+/// The bars of a bin, the current one in front of the reference.
+fn pair(places: &[Place], bin: &Bin, more: &Markup) -> Markup {
+    let [a, b, c, d, ..] = *places else { return html! {} };
+    html! {
+        g {
+            title { (tip(bin)) }
+            (bar("reference", [a, b], (0.0, 0.0)))
+            (bar("current", [c, d], (0.0, 0.0)))
+            (more)
         }
     }
 }
@@ -123,21 +141,35 @@ fn labelled(edges: usize) -> Vec<usize> {
 fn bars(column: &str, bins: &[Bin]) -> Markup {
     let shown = &bins[..bins.len().min(CATEGORIES_MAX)];
     let highest = shown.iter().flat_map(|bin| [bin.reference, bin.current]).fold(0.0, f64::max).max(1e-9);
-    let x = Axis::new((0.0, highest), BARS_X);
     let height = ROW * shown.len() as f64 + 8.0;
-    html! {
-        svg.chart.small role="img" viewBox=(format!("0 0 {WIDTH} {height}")) aria-label=(said(column, bins)) {
-            @for (i, bin) in shown.iter().enumerate() {
-                @let top = 4.0 + ROW * i as f64;
-                g {
-                    title { (tip(bin)) }
-                    text.label x=(px(BARS_X.0 - 8.0)) y=(px(top + 18.0)) text-anchor="end" { (bin.name) }
-                    rect.reference x=(px(BARS_X.0)) width=(px(x.at(bin.reference) - BARS_X.0)) y=(px(top + 3.0)) height="22" {}
-                    rect.current x=(px(BARS_X.0)) width=(px(x.at(bin.current) - BARS_X.0)) y=(px(top + 9.0)) height="10" {}
-                    text.tick x=(px(x.at(bin.reference.max(bin.current)) + 6.0)) y=(px(top + 18.0)) { (percent(bin.current)) }
-                }
-            }
+    let frame = Frame { size: (FRAME.size.0, height), x: BARS_X, y: (height - 4.0, 4.0) };
+    // The first row is on top.
+    let axes = (range(0.0, highest), shown.len() as f64..0.0);
+    let elements = plot::plot(frame, axes, |chart| {
+        for (i, bin) in shown.iter().enumerate() {
+            let row = |part: f64| i as f64 + part;
+            let corners = vec![
+                (0.0, row(0.1)),
+                (bin.reference, row(0.833)),
+                (0.0, row(0.3)),
+                (bin.current, row(0.633)),
+                (bin.reference.max(bin.current), row(0.6)),
+            ];
+            let bars = Mark::new(corners, |places| {
+                let words = html! {
+                    @if let [(left, _), .., (right, y)] = places {
+                        text.label x=(px(left - 8.0)) y=(px(*y)) text-anchor="end" { (bin.name) }
+                        text.tick x=(px(right + 6.0)) y=(px(*y)) { (percent(bin.current)) }
+                    }
+                };
+                pair(places, bin, &words)
+            });
+            chart.plotting_area().draw(&bars)?;
         }
+        Ok(())
+    });
+    html! {
+        svg.chart.small role="img" viewBox=(frame.view_box()) aria-label=(said(column, bins)) { (elements) }
         @if bins.len() > shown.len() { p.quiet { (bins.len() - shown.len()) " rarer ones are not drawn." } }
     }
 }

@@ -1,15 +1,17 @@
 //! Values over time: one line a series on one axis, gaps where nothing is known.
 
 use maud::{Markup, html};
+use plotters::coord::types::RangedCoordf64;
+use plotters::series::{AreaSeries, LineSeries};
 
-use super::axis::Axis;
-use super::{minute_at, px, ticks, time_label};
+use super::axis::{Along, range};
+use super::backend::Ink;
+use super::marks::{Mark, Place};
+use super::plot::{self, Chart, Drawn, Frame};
+use super::{minute_at, px, time_label};
 use crate::numbers::short;
 
-const WIDTH: f64 = 880.0;
-const HEIGHT: f64 = 220.0;
-const PLOT_X: (f64, f64) = (72.0, 868.0);
-const PLOT_Y: (f64, f64) = (184.0, 12.0);
+const FRAME: Frame = Frame { size: (880.0, 220.0), x: (72.0, 868.0), y: (184.0, 12.0) };
 /// Lines that are told apart by colour; more are drawn in the last one.
 pub const COLOURS: usize = 6;
 /// Points of a line; of more, every so many are drawn.
@@ -47,17 +49,19 @@ impl std::fmt::Debug for Look<'_> {
 
 /// The chart; nothing where no series has a point.
 pub fn lines(series: &[Series], look: Look<'_>) -> Markup {
-    draw(series, look, Labels { text: time_label, at: minute_at })
+    draw(series, look, Labels { axis: Along::Times, text: time_label, at: minute_at })
 }
 
 /// The same over numbers in the place of times.
 pub fn by_number(series: &[Series], look: Look<'_>) -> Markup {
-    draw(series, look, Labels { text: |at, _length| crate::numbers::number(at.round()), at: |_, _| None })
+    let text = |at: f64, _length| crate::numbers::number(at.round());
+    draw(series, look, Labels { axis: Along::Whole, text, at: |_, _| None })
 }
 
 /// How places of the axis are told: of a place and the length of the axis, the text, and the instant behind it where it is one.
 #[derive(Clone, Copy)]
 struct Labels {
+    axis: fn(std::ops::Range<f64>) -> Along,
     text: fn(f64, f64) -> String,
     at: fn(f64, f64) -> Option<String>,
 }
@@ -75,58 +79,60 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
         return html! {};
     };
     let (first, last) = look.span.unwrap_or((first, last));
-    let (first, last) = (first as f64, last as f64);
     let highest = all.iter().map(|(_, value)| *value).chain(look.floor).fold(0.0, f64::max);
     let lowest = all.iter().map(|(_, value)| *value).fold(0.0, f64::min);
-    let x = Axis::new((first, last), PLOT_X);
-    let y = Axis::new((lowest, if highest > lowest { highest * 1.06 } else { lowest + 1.0 }), PLOT_Y);
+    let x = (labels.axis)(range(first as f64, last as f64));
+    let y = range(lowest, if highest > lowest { highest * 1.06 } else { lowest + 1.0 });
+    let elements = plot::plot(FRAME, (x, y), |chart| {
+        plot::left(chart, 5, &|value| (look.unit)(*value))?;
+        for (i, series) in series.iter().enumerate() {
+            line(chart, series, (i, look, labels))?;
+        }
+        if let Some(floor) = look.floor {
+            let ends = chart.x_range();
+            chart.draw_series(LineSeries::new([(ends.start, floor), (ends.end, floor)], Ink::FLOOR))?;
+        }
+        plot::along(chart)
+    });
     html! {
         @if series.len() > 1 { (legend(series)) }
         div.scroll tabindex="0" role="group" aria-label=(look.title) {
-            svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said(series, look)) {
-                @for tick in y.ticks(4) {
-                    line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
-                    text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { ((look.unit)(tick)) }
-                }
-                @for (i, series) in series.iter().enumerate() { (line(series, (x, y), (i, look, labels))) }
-                @if let Some(floor) = look.floor {
-                    line.floor x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(floor))) y2=(px(y.at(floor))) {}
-                }
-                @for (time, anchor) in ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 12.0)) text-anchor=(anchor) data-at=[(labels.at)(time, last - first)] { ((labels.text)(time, last - first)) }
-                }
-            }
+            svg.chart role="img" viewBox=(FRAME.view_box()) aria-label=(said(series, look)) { (elements) }
         }
     }
 }
 
-fn line(series: &Series, (x, y): (Axis, Axis), (i, look, labels): (usize, Look<'_>, Labels)) -> Markup {
+/// The line with its points, in pieces: it stops where a value is not known.
+fn line(
+    chart: &mut Chart<Along, RangedCoordf64>,
+    series: &Series,
+    (i, look, labels): (usize, Look<'_>, Labels),
+) -> Drawn {
     let step = series.points.len().div_ceil(POINTS_MAX).max(1);
-    let drawn: Vec<(f64, f64, i64, f64)> = series
-        .points
-        .iter()
-        .step_by(step)
-        .filter(|(_, value)| value.is_finite())
-        .map(|(at, value)| (x.at(*at as f64), y.at(*value), *at, *value))
-        .collect();
-    let path: Vec<String> = drawn.iter().map(|(x, y, ..)| format!("{},{}", px(*x), px(*y))).collect();
-    let colour = format!("s{}", i.min(COLOURS - 1));
+    let drawn: Vec<(i64, f64)> = series.points.iter().step_by(step).copied().collect();
     let length = look.span.map_or(super::DAY_US * 30.0, |(from, to)| (to - from) as f64);
-    html! {
-        @if look.area && i == 0 && drawn.len() > 1 {
-            @let (from, to) = (drawn[0].0, drawn[drawn.len() - 1].0);
-            polygon class=(format!("area {colour}")) points=(format!("{},{} {} {},{}", px(from), px(y.at(0.0)), path.join(" "), px(to), px(y.at(0.0)))) {}
+    for piece in drawn.split(|(_, value)| !value.is_finite()).filter(|piece| piece.len() > 1) {
+        let places = piece.iter().map(|(at, value)| (*at as f64, *value));
+        if look.area && i == 0 {
+            chart.draw_series(AreaSeries::new(places.clone(), 0.0, Ink::AREA))?;
         }
-        polyline class=(format!("line {colour}")) points=(path.join(" ")) {}
-        @for (x, y, at, value) in &drawn {
-            circle class=(format!("dot {colour}")) cx=(px(*x)) cy=(px(*y)) r=(if drawn.len() > 80 { "1.5" } else { "2.6" }) {
-                @match (labels.at)(*at as f64, length) {
-                    Some(instant) => { title data-times { (series.name) " " ((look.unit)(*value)) ", " (short(&instant)) " UTC" } }
-                    None => { title { (series.name) " " ((look.unit)(*value)) ", " ((labels.text)(*at as f64, length)) } }
-                }
-            }
-        }
+        chart.draw_series(LineSeries::new(places, Ink::line(i)))?;
     }
+    let radius = if drawn.len() > 80 { "1.5" } else { "2.6" };
+    let colour = format!("dot s{}", i.min(COLOURS - 1));
+    for (at, value) in drawn.iter().filter(|(_, value)| value.is_finite()) {
+        let at = *at as f64;
+        let said = format!("{} {}", series.name, (look.unit)(*value));
+        let title = match (labels.at)(at, length) {
+            Some(instant) => html! { title data-times { (said) ", " (short(&instant)) " UTC" } },
+            None => html! { title { (said) ", " ((labels.text)(at, length)) } },
+        };
+        let dot = Mark::new(vec![(at, *value)], |places: &[Place]| {
+            html! { @for (x, y) in places { circle class=(colour) cx=(px(*x)) cy=(px(*y)) r=(radius) { (title) } } }
+        });
+        chart.plotting_area().draw(&dot)?;
+    }
+    Ok(())
 }
 
 fn legend(series: &[Series]) -> Markup {
@@ -169,6 +175,20 @@ mod tests {
             assert!(html.len() < 150_000, "{}", html.len());
         }
         assert_eq!(lines(&[series(Vec::new())], look("traffic")).into_string(), "");
+        assert_eq!(lines(&[series(vec![(0, f64::NAN)])], look("traffic")).into_string(), "");
+    }
+
+    #[test]
+    fn a_line_stops_where_a_value_is_not_known() {
+        let drawn = |values: [f64; 5]| {
+            let points = (0..).zip(values).collect();
+            let html =
+                by_number(&[Series { name: "auc".to_owned(), points }], look("performance")).into_string();
+            ["<polyline", "<polygon", "<circle"].map(|element| html.matches(element).count())
+        };
+        assert_eq!(drawn([1.0, 2.0, 3.0, 4.0, 5.0]), [1, 1, 5]);
+        assert_eq!(drawn([1.0, 2.0, f64::NAN, 4.0, 5.0]), [2, 2, 4]);
+        assert_eq!(drawn([1.0, f64::NAN, 3.0, f64::INFINITY, 5.0]), [0, 0, 3]);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A line without axes, as small as a word: the shape of traffic in a cell of a table.
 
 use maud::{Markup, html};
+use plotters::series::{AreaSeries, LineSeries};
 
-use super::px;
+use super::axis::range;
+use super::backend::Ink;
+use super::plot::{self, Frame};
 
-const WIDTH: f64 = 96.0;
-const HEIGHT: f64 = 22.0;
+const FRAME: Frame = Frame { size: (96.0, 22.0), x: (1.0, 95.0), y: (21.0, 2.0) };
 
 /// The line of these values, evenly spaced; `said` is what it shows, in words.
 pub fn spark(values: &[f64], said: &str) -> Markup {
@@ -13,16 +15,15 @@ pub fn spark(values: &[f64], said: &str) -> Markup {
     if values.len() < 2 || highest <= 0.0 {
         return html! { span.quiet { "–" } };
     }
-    let x = |i: usize| 1.0 + (WIDTH - 2.0) * i as f64 / (values.len() - 1) as f64;
-    let y = |value: f64| HEIGHT - 2.0 - (HEIGHT - 4.0) * value / highest;
-    let points: Vec<String> =
-        values.iter().enumerate().map(|(i, value)| format!("{},{}", px(x(i)), px(y(*value)))).collect();
-    let line = points.join(" ");
+    let places = || values.iter().enumerate().map(|(i, value)| (i as f64, *value));
+    let axes = (range(0.0, (values.len() - 1) as f64), range(0.0, highest));
+    let elements = plot::plot(FRAME, axes, |chart| {
+        chart.draw_series(AreaSeries::new(places(), 0.0, Ink::PLAIN))?;
+        chart.draw_series(LineSeries::new(places(), Ink::PLAIN))?;
+        Ok(())
+    });
     html! {
-        svg.spark role="img" aria-label=(said) viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) {
-            polygon points=(format!("{},{HEIGHT} {line} {},{HEIGHT}", px(x(0)), px(x(values.len() - 1)))) {}
-            polyline points=(line) {}
-        }
+        svg.spark role="img" aria-label=(said) viewBox=(FRAME.view_box()) { (elements) }
     }
 }
 

@@ -1,10 +1,16 @@
 //! The forest plot: every comparison's relative difference with its interval, one line each, on one axis.
 
+use std::ops::Range;
+
 use maud::{Markup, html};
+use plotters::series::LineSeries;
 use windvane_types::experiment::{Comparison, Effect};
 
 use super::words;
-use crate::chart::axis::{Axis, domain};
+use crate::chart::axis::{domain, held, range};
+use crate::chart::backend::Ink;
+use crate::chart::marks::{Mark, Place, bar};
+use crate::chart::plot::{self, Frame};
 use crate::chart::px;
 use crate::numbers::signed_percent;
 
@@ -28,7 +34,17 @@ pub fn forest(comparisons: &[&Comparison]) -> Markup {
     }
     let axis = axis(&drawn);
     let height = TOP + ROW * drawn.len() as f64 + BOTTOM;
-    let foot = height - BOTTOM;
+    let frame = Frame { size: (WIDTH, height), x: PLOT, y: (height - BOTTOM, TOP) };
+    // The first row is on top.
+    let rows = drawn.len() as f64..0.0;
+    let elements = plot::plot(frame, (axis.clone(), rows.clone()), |chart| {
+        plot::below(chart, (6, true), &|effect| signed_percent(*effect))?;
+        chart.draw_series(LineSeries::new([(0.0, rows.start), (0.0, rows.end)], Ink::ZERO))?;
+        for (i, (found, relative)) in drawn.iter().enumerate() {
+            chart.plotting_area().draw(&row(&axis, i as f64 + 0.5, (found, relative)))?;
+        }
+        Ok(())
+    });
     let said: Vec<String> = drawn
         .iter()
         .map(|(found, relative)| {
@@ -37,16 +53,7 @@ pub fn forest(comparisons: &[&Comparison]) -> Markup {
         .collect();
     html! {
         div.scroll tabindex="0" role="group" aria-label="Differences" {
-            svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {height}")) aria-label=(format!("Difference from the control: {}", said.join("; "))) {
-                @for tick in axis.ticks(6) {
-                    line.grid x1=(px(axis.at(tick))) x2=(px(axis.at(tick))) y1=(px(TOP)) y2=(px(foot)) {}
-                    text.tick x=(px(axis.at(tick))) y=(px(foot + 18.0)) text-anchor="middle" { (signed_percent(tick)) }
-                }
-                line.zero x1=(px(axis.at(0.0))) x2=(px(axis.at(0.0))) y1=(px(TOP)) y2=(px(foot)) {}
-                @for (i, (found, relative)) in drawn.iter().enumerate() {
-                    (row(axis, TOP + ROW * (i as f64 + 0.5), (found, relative)))
-                }
-            }
+            svg.chart role="img" viewBox=(frame.view_box()) aria-label=(format!("Difference from the control: {}", said.join("; "))) { (elements) }
         }
         p.quiet {
             "Thick: the interval of one look at a planned end. Thin: the interval that holds however often you look. "
@@ -55,7 +62,7 @@ pub fn forest(comparisons: &[&Comparison]) -> Markup {
     }
 }
 
-fn axis(drawn: &[(&Comparison, Effect)]) -> Axis {
+fn axis(drawn: &[(&Comparison, Effect)]) -> Range<f64> {
     let mut values = Vec::new();
     let mut extents = Vec::new();
     for (found, relative) in drawn {
@@ -67,52 +74,63 @@ fn axis(drawn: &[(&Comparison, Effect)]) -> Axis {
         values.extend(own.into_iter().chain(always.into_iter().chain(margin).flatten()));
     }
     // Room for the always-valid intervals, which are wider.
-    Axis::new(domain(&values, extents.into_iter().map(|extent| extent * 1.7).collect(), TIMES_MEDIAN), PLOT)
+    let (lo, hi) = domain(&values, extents.into_iter().map(|extent| extent * 1.7).collect(), TIMES_MEDIAN);
+    range(lo, hi)
 }
 
-fn row(axis: Axis, y: f64, (found, relative): (&Comparison, &Effect)) -> Markup {
-    let always = found.sequential.and_then(|sequential| sequential.ci);
+/// A comparison: its name, what does not matter, both intervals, the estimate and the figures.
+fn row<'w>(axis: &'w Range<f64>, middle: f64, (found, relative): (&'w Comparison, &'w Effect)) -> Mark<'w> {
+    let margin = found.margin.unwrap_or(0.0);
+    let always = found.sequential.and_then(|sequential| sequential.ci).unwrap_or_default();
+    let fixed = relative.ci.unwrap_or_default();
+    let at = |value: f64| (held(axis, value), middle);
+    let ends =
+        |[lo, hi]: [Option<f64>; 2]| [at(lo.unwrap_or(f64::NEG_INFINITY)), at(hi.unwrap_or(f64::INFINITY))];
+    let values =
+        [[at(-margin), at(margin)], ends(always), ends(fixed), [at(relative.estimate.unwrap_or(0.0)); 2]];
+    Mark::new(values.concat(), move |places| write(axis, places, (found, relative)))
+}
+
+fn write(axis: &Range<f64>, places: &[Place], (found, relative): (&Comparison, &Effect)) -> Markup {
+    let [low, high, always_low, always_high, fixed_low, fixed_high, estimate, ..] = *places else {
+        return html! {};
+    };
     let verdict = found.verdict.as_str();
+    let (x, y) = estimate;
+    let shown = relative.estimate.is_some_and(|estimate| axis.contains(&estimate));
     html! {
         text.label x="0" y=(px(y + 4.0)) {
             (words::metric(found)) tspan.quiet { " · " (words::name(&found.arm)) }
         }
-        @if let Some(margin) = found.margin {
-            rect.margin x=(px(axis.at(-margin))) width=(px(axis.at(margin) - axis.at(-margin))) y=(px(y - ROW / 2.0 + 2.0)) height=(px(ROW - 4.0)) {}
+        @if found.margin.is_some() { (bar("margin", [low, high], (0.0, ROW - 4.0))) }
+        @if let Some(ends) = found.sequential.and_then(|sequential| sequential.ci) {
+            (interval(axis, (ends, [always_low, always_high]), &format!("always {verdict}")))
         }
-        @if let Some(ends) = always { (interval(axis, (y, ends), &format!("always {verdict}"))) }
-        @if let Some(ends) = relative.ci { (interval(axis, (y, ends), &format!("fixed {verdict}"))) }
-        @if let Some(estimate) = relative.estimate.filter(|estimate| axis.holds(*estimate)) {
-            circle class=(format!("point {verdict}")) cx=(px(axis.at(estimate))) cy=(px(y)) r="5.5" {}
-        }
+        @if let Some(ends) = relative.ci { (interval(axis, (ends, [fixed_low, fixed_high]), &format!("fixed {verdict}"))) }
+        @if shown { circle class=(format!("point {verdict}")) cx=(px(x)) cy=(px(y)) r="5.5" {} }
         text.figures x=(px(FIGURES)) y=(px(y + 4.0)) { (figures(relative)) }
     }
 }
 
 /// A line from end to end; an arrow where it goes on beyond the axis.
-fn interval(axis: Axis, (y, [lo, hi]): (f64, [Option<f64>; 2]), class: &str) -> Markup {
-    let (first, last) = axis.ends();
+fn interval(
+    axis: &Range<f64>,
+    ([lo, hi], [from, to]): ([Option<f64>; 2], [Place; 2]),
+    class: &str,
+) -> Markup {
     let (lo, hi) = (lo.unwrap_or(f64::NEG_INFINITY), hi.unwrap_or(f64::INFINITY));
-    let (from, to) = (axis.at(lo), axis.at(hi));
     // Nothing of it is on the axis.
-    if hi < first || lo > last {
+    if hi < axis.start || lo > axis.end {
         return html! {};
     }
-    let arrow = |x: f64, way: f64| {
-        format!(
-            "M{} {} L{} {} L{} {}",
-            px(x + way * 7.0),
-            px(y - 5.0),
-            px(x),
-            px(y),
-            px(x + way * 7.0),
-            px(y + 5.0)
-        )
+    let arrow = |(x, y): Place, way: f64| {
+        let back = px(x + way * 7.0);
+        format!("M{back} {} L{} {} L{back} {}", px(y - 5.0), px(x), px(y), px(y + 5.0))
     };
     html! {
-        line class=(class) x1=(px(from)) x2=(px(to)) y1=(px(y)) y2=(px(y)) {}
-        @if lo < first { path class=(format!("arrow {class}")) d=(arrow(from, 1.0)) {} }
-        @if hi > last { path class=(format!("arrow {class}")) d=(arrow(to, -1.0)) {} }
+        line class=(class) x1=(px(from.0)) x2=(px(to.0)) y1=(px(from.1)) y2=(px(to.1)) {}
+        @if lo < axis.start { path class=(format!("arrow {class}")) d=(arrow(from, 1.0)) {} }
+        @if hi > axis.end { path class=(format!("arrow {class}")) d=(arrow(to, -1.0)) {} }
     }
 }
 

@@ -1,19 +1,21 @@
 //! A comparison over time: estimate, fixed and always-valid interval, look after look.
 
+use std::ops::Range;
+
 use maud::{Markup, html};
+use plotters::element::Polygon;
+use plotters::series::LineSeries;
 use windvane_store::findings::experiment::Point;
 use windvane_types::span;
 
 use super::words;
-use crate::chart::axis::{Axis, domain};
-use crate::chart::{minute_at, px, ticks, time_label};
+use crate::chart::axis::{Along, domain, held, range};
+use crate::chart::backend::Ink;
+use crate::chart::plot::{self, Frame};
 use crate::numbers::{number, optional, short, signed_percent, thousands};
 use crate::page::time;
 
-const WIDTH: f64 = 880.0;
-const HEIGHT: f64 = 240.0;
-const PLOT_X: (f64, f64) = (72.0, 868.0);
-const PLOT_Y: (f64, f64) = (206.0, 10.0);
+const FRAME: Frame = Frame { size: (880.0, 240.0), x: (72.0, 868.0), y: (206.0, 10.0) };
 /// How many times the median interval the axis may reach: the first looks are as wide as they like.
 const TIMES_MEDIAN: f64 = 2.5;
 /// Looks that a chart draws at the most; of more every so many are drawn, and the last one.
@@ -71,37 +73,31 @@ fn ends(lo: Option<f64>, hi: Option<f64>) -> Option<[Option<f64>; 2]> {
 
 fn chart(drawn: &[&Point], said: &str) -> Markup {
     let (first, last) = (drawn[0].as_of_us as f64, drawn[drawn.len() - 1].as_of_us as f64);
-    let x = Axis::new((first, last), PLOT_X);
-    let y = effects(drawn);
-    let line: Vec<String> = drawn
+    let effects = effects(drawn);
+    let always = band(drawn, &effects, |point| ends(point.sequential_low, point.sequential_high));
+    let fixed = band(drawn, &effects, |point| ends(point.relative_low, point.relative_high));
+    let line: Vec<(f64, f64)> = drawn
         .iter()
-        .filter_map(|point| {
-            Some(format!("{} {}", px(x.at(point.as_of_us as f64)), px(y.at(point.relative?))))
-        })
+        .filter_map(|point| Some((point.as_of_us as f64, held(&effects, point.relative?))))
         .collect();
-    let always = band(drawn, (x, y), |point| ends(point.sequential_low, point.sequential_high));
-    let fixed = band(drawn, (x, y), |point| ends(point.relative_low, point.relative_high));
+    let elements = plot::plot(FRAME, (Along::Times(range(first, last)), effects), |chart| {
+        plot::left(chart, 6, &|effect| signed_percent(*effect))?;
+        chart.plotting_area().draw(&Polygon::new(always, Ink::ALWAYS))?;
+        chart.plotting_area().draw(&Polygon::new(fixed, Ink::FIXED))?;
+        let ends = chart.x_range();
+        chart.draw_series(LineSeries::new([(ends.start, 0.0), (ends.end, 0.0)], Ink::ZERO))?;
+        chart.draw_series(LineSeries::new(line, Ink::ESTIMATE))?;
+        plot::along(chart)
+    });
     html! {
         div.scroll tabindex="0" role="group" aria-label="Looks" {
-            svg.chart role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said) {
-                @for tick in y.ticks(5) {
-                    line.grid x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(tick))) y2=(px(y.at(tick))) {}
-                    text.tick x=(px(PLOT_X.0 - 8.0)) y=(px(y.at(tick) + 4.0)) text-anchor="end" { (signed_percent(tick)) }
-                }
-                polygon.always points=(always) {}
-                polygon.fixed points=(fixed) {}
-                line.zero x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(y.at(0.0))) y2=(px(y.at(0.0))) {}
-                polyline.estimate points=(line.join(",")) {}
-                @for (time, anchor) in ticks(first, last) {
-                    text.tick x=(px(x.at(time))) y=(px(HEIGHT - 10.0)) text-anchor=(anchor) data-at=[minute_at(time, last - first)] { (time_label(time, last - first)) }
-                }
-            }
+            svg.chart role="img" viewBox=(FRAME.view_box()) aria-label=(said) { (elements) }
         }
     }
 }
 
 /// The axis of effects: the later looks are shown whole, the first ones may leave it.
-fn effects(drawn: &[&Point]) -> Axis {
+fn effects(drawn: &[&Point]) -> Range<f64> {
     let reach =
         |values: &[Option<f64>]| values.iter().flatten().fold(0.0, |most: f64, value| most.max(value.abs()));
     let mut values = Vec::new();
@@ -112,22 +108,27 @@ fn effects(drawn: &[&Point]) -> Axis {
         extents.push(reach(&fixed).max(reach(&always)));
         values.extend(fixed.into_iter().chain(always).flatten());
     }
-    Axis::new(domain(&values, extents, TIMES_MEDIAN), PLOT_Y)
+    let (lo, hi) = domain(&values, extents, TIMES_MEDIAN);
+    range(lo, hi)
 }
 
 /// The corners of a band: its upper edge forwards, its lower edge back. A side that is infinite goes along the axis' end.
-fn band(drawn: &[&Point], (x, y): (Axis, Axis), of: fn(&Point) -> Option<[Option<f64>; 2]>) -> String {
+fn band(
+    drawn: &[&Point],
+    effects: &Range<f64>,
+    of: fn(&Point) -> Option<[Option<f64>; 2]>,
+) -> Vec<(f64, f64)> {
     let sides: Vec<(f64, [f64; 2])> = drawn
         .iter()
         .filter_map(|point| {
             let [lo, hi] = of(point)?;
-            let (least, most) = y.ends();
-            Some((x.at(point.as_of_us as f64), [lo.unwrap_or(least), hi.unwrap_or(most)]))
+            let sides = [lo.unwrap_or(effects.start), hi.unwrap_or(effects.end)];
+            Some((point.as_of_us as f64, sides.map(|side| held(effects, side))))
         })
         .collect();
-    let upper = sides.iter().map(|(at, [_, hi])| format!("{} {}", px(*at), px(y.at(*hi))));
-    let lower = sides.iter().rev().map(|(at, [lo, _])| format!("{} {}", px(*at), px(y.at(*lo))));
-    upper.chain(lower).collect::<Vec<_>>().join(",")
+    let upper = sides.iter().map(|(at, [_, hi])| (*at, *hi));
+    let lower = sides.iter().rev().map(|(at, [lo, _])| (*at, *lo));
+    upper.chain(lower).collect()
 }
 
 fn thinned(points: &[Point], most: usize) -> Vec<&Point> {

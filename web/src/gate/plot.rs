@@ -1,50 +1,81 @@
 //! Plots of a gate as SVG: shares as bars with their intervals, distribution functions of latencies, and rates by size of call.
 
 use maud::{Markup, html};
+use plotters::coord::combinators::IntoLogRange;
+use plotters::series::LineSeries;
 use windvane_types::gate::BatchRates;
 
+use crate::chart::axis::{Along, held, range};
+use crate::chart::backend::Ink;
+use crate::chart::marks::{Mark, bar};
+use crate::chart::plot::{self, Frame};
 use crate::chart::{cut, px};
 use crate::numbers::{latency, number};
 
-const WIDTH: f64 = 880.0;
-const LABEL: f64 = 240.0;
+/// The bars of shares, beside their names.
+const BARS_X: (f64, f64) = (240.0, 810.0);
 const ROW: f64 = 22.0;
-const HEIGHT: f64 = 240.0;
-const MARGIN: f64 = 44.0;
+const CURVES: Frame = Frame { size: (880.0, 240.0), x: (44.0, 836.0), y: (196.0, 44.0) };
+const RATES: Frame = Frame { size: (880.0, 240.0), x: (88.0, 836.0), y: (196.0, 44.0) };
+/// The lines of the champion and of the candidate.
+const CHAMPION: usize = 5;
+const CANDIDATE: usize = 0;
+/// A bar of a gate: its name, its share and the interval around it.
+type Bar = (String, f64, Option<[f64; 2]>);
 /// Characters of a label.
 const LABEL_MAX: usize = 30;
 /// Characters of a name that is heard.
 const SAID_MAX: usize = 80;
 
 /// Bars of 0 to 1, each with its interval where it has one.
-pub(super) fn shares(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> Markup {
+pub(super) fn shares(title: &str, bars: &[Bar]) -> Markup {
     if bars.is_empty() {
         return html! {};
     }
-    let at = |share: f64| LABEL + share.clamp(0.0, 1.0) * (WIDTH - LABEL - 70.0);
     let height = bars.len() as f64 * ROW + 10.0;
+    let frame = Frame { size: (CURVES.size.0, height), x: BARS_X, y: (height - 10.0, 0.0) };
+    // The first row is on top.
+    let axes = (range(0.0, 1.0), bars.len() as f64..0.0);
+    let elements = plot::plot(frame, axes, |chart| {
+        for (i, bar) in bars.iter().enumerate() {
+            chart.plotting_area().draw(&row(i as f64, bar))?;
+        }
+        Ok(())
+    });
     html! {
         figure {
             figcaption { (title) }
             div.scroll tabindex="0" role="group" aria-label=(title) {
-                svg.chart viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(said(title, bars)) {
-                    @for (i, (name, share, ci)) in bars.iter().enumerate() {
-                        @let y = i as f64 * ROW + 4.0;
-                        text x="0" y=(px(y + 12.0)) { (cut(name, LABEL_MAX)) }
-                        rect.reference x=(px(LABEL)) y=(px(y)) width=(px(at(1.0) - LABEL)) height="14" opacity="0.4" {}
-                        rect.current x=(px(LABEL)) y=(px(y)) width=(px(at(*share) - LABEL)) height="14" {}
-                        @if let Some([lo, hi]) = ci {
-                            line x1=(px(at(*lo))) x2=(px(at(*hi))) y1=(px(y + 7.0)) y2=(px(y + 7.0)) stroke="currentColor" stroke-width="2" {}
-                        }
-                        text.figures x=(px(at(1.0) + 8.0)) y=(px(y + 12.0)) { (format!("{:.2} %", share * 100.0)) }
-                    }
-                }
+                svg.chart viewBox=(frame.view_box()) role="img" aria-label=(said(title, bars)) { (elements) }
             }
         }
     }
 }
 
-fn said(title: &str, bars: &[(String, f64, Option<[f64; 2]>)]) -> String {
+fn row(top: f64, (name, share, ci): &Bar) -> Mark<'_> {
+    let at = |share: f64| held(&(0.0..1.0), share);
+    let [lo, hi] = ci.unwrap_or_default().map(at);
+    let values = vec![
+        (0.0, top + 4.0 / ROW),
+        (1.0, top + 18.0 / ROW),
+        (at(*share), top + 18.0 / ROW),
+        (lo, top + 11.0 / ROW),
+        (hi, top + 11.0 / ROW),
+    ];
+    Mark::new(values, move |places| {
+        let [from, all, to, low, high, ..] = *places else { return html! {} };
+        let (end, y) = (all.0, low.1 + 5.0);
+        html! {
+            text x="0" y=(px(y)) { (cut(name, LABEL_MAX)) }
+            (bar("reference whole", [from, all], (0.0, 0.0)))
+            (bar("current", [from, to], (0.0, 0.0)))
+            @if ci.is_some() { line.ci x1=(px(low.0)) x2=(px(high.0)) y1=(px(low.1)) y2=(px(high.1)) {} }
+            text.figures x=(px(end + 8.0)) y=(px(y)) { (format!("{:.2} %", share * 100.0)) }
+        }
+    })
+}
+
+fn said(title: &str, bars: &[Bar]) -> String {
     let parts: Vec<String> = bars
         .iter()
         .map(|(name, share, _)| format!("{} {:.2} %", cut(name, SAID_MAX), share * 100.0))
@@ -57,33 +88,31 @@ pub(super) fn curves(champion: &[[f64; 2]], candidate: &[[f64; 2]]) -> Markup {
     let all = || champion.iter().chain(candidate).map(|point| point[0]).filter(|x| *x > 0.0);
     let (Some(lo), Some(hi)) = (all().reduce(f64::min), all().reduce(f64::max)) else { return html! {} };
     let (lo, hi) = (lo.log10().floor(), hi.log10().ceil().max(lo.log10().floor() + 1.0));
-    let x = |us: f64| MARGIN + (us.max(1e-9).log10() - lo) / (hi - lo) * (WIDTH - 2.0 * MARGIN);
-    let y = |share: f64| HEIGHT - MARGIN - share * (HEIGHT - 2.0 * MARGIN);
+    let times = 10f64.powf(lo)..10f64.powf(hi);
     let path = |points: &[[f64; 2]]| {
-        let one = |point: &[f64; 2]| format!("{},{}", px(x(point[0])), px(y(point[1])));
-        points.iter().map(one).collect::<Vec<_>>().join(" ")
+        points.iter().map(|[us, share]| (held(&times, *us), *share)).collect::<Vec<_>>()
     };
-    let decades: Vec<f64> = (lo as i32..=hi as i32).map(|decade| 10f64.powi(decade)).collect();
+    let (champion, candidate) = (path(champion), path(candidate));
+    let elements = plot::plot(CURVES, (times.clone().log_scale(), range(0.0, 1.0)), |chart| {
+        plot::below(chart, (8, true), &|us| latency(Some(*us)))?;
+        plot::left(chart, 11, &|share| number(*share))?;
+        chart.draw_series(LineSeries::new(champion, Ink::line(CHAMPION)))?;
+        chart.draw_series(LineSeries::new(candidate, Ink::line(CANDIDATE)))?;
+        Ok(())
+    });
     html! {
         figure {
             figcaption { "Share of requests answered within a time" }
-            ul.legend { li { i.key.s5 {} "champion" } li { i.key.s0 {} "candidate" } }
+            (legend())
             div.scroll tabindex="0" role="group" aria-label="Distribution of latencies" {
-                svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label="Distribution of latencies; the table has their percentiles" {
-                    @for decade in decades {
-                        line.grid x1=(px(x(decade))) x2=(px(x(decade))) y1=(px(y(1.0))) y2=(px(y(0.0))) {}
-                        text.tick x=(px(x(decade))) y=(px(HEIGHT - 20.0)) text-anchor="middle" { (latency(Some(decade))) }
-                    }
-                    @for share in [0.0, 0.5, 0.9, 1.0] {
-                        line.grid x1=(px(MARGIN)) x2=(px(WIDTH - MARGIN)) y1=(px(y(share))) y2=(px(y(share))) {}
-                        text.tick x="0" y=(px(y(share) + 4.0)) { (number(share)) }
-                    }
-                    polyline.line.s5 points=(path(champion)) {}
-                    polyline.line.s0 points=(path(candidate)) {}
-                }
+                svg.chart viewBox=(CURVES.view_box()) role="img" aria-label="Distribution of latencies; the table has their percentiles" { (elements) }
             }
         }
     }
+}
+
+fn legend() -> Markup {
+    html! { ul.legend { li { i.key.s5 {} "champion" } li { i.key.s0 {} "candidate" } } }
 }
 
 /// Requests a second of both models by requests in a call; nothing where there is one size alone.
@@ -91,30 +120,56 @@ pub(super) fn batches(rates: &[BatchRates]) -> Markup {
     let all = rates.iter().flat_map(|rates| [rates.champion_per_s, rates.candidate_per_s]).flatten();
     let most = all.reduce(f64::max).filter(|most| *most > 0.0 && rates.len() > 1);
     let Some(most) = most else { return html! {} };
-    let x = |at: usize| MARGIN * 2.0 + at as f64 / (rates.len() - 1) as f64 * (WIDTH - MARGIN * 3.0);
-    let y = |rate: f64| HEIGHT - MARGIN - rate / most * (HEIGHT - 2.0 * MARGIN);
     let path = |of: fn(&BatchRates) -> Option<f64>| {
-        let one = |(at, rates): (usize, &BatchRates)| Some(format!("{},{}", px(x(at)), px(y(of(rates)?))));
-        rates.iter().enumerate().filter_map(one).collect::<Vec<_>>().join(" ")
+        let one = |(at, rates): (usize, &BatchRates)| Some((at as f64, of(rates)?));
+        rates.iter().enumerate().filter_map(one).collect::<Vec<_>>()
     };
+    let size = |at: &f64| {
+        let rates = usize::try_from(*at as i64).ok().and_then(|at| rates.get(at));
+        rates.map_or_else(String::new, |rates| rates.batch.to_string())
+    };
+    let axes = (Along::Whole(range(0.0, (rates.len() - 1) as f64)), range(0.0, most));
+    let elements = plot::plot(RATES, axes, |chart| {
+        plot::below(chart, (rates.len(), true), &size)?;
+        plot::left(chart, 5, &|rate| number(*rate))?;
+        chart.draw_series(LineSeries::new(path(|rates| rates.champion_per_s), Ink::line(CHAMPION)))?;
+        chart.draw_series(LineSeries::new(path(|rates| rates.candidate_per_s), Ink::line(CANDIDATE)))?;
+        Ok(())
+    });
     html! {
         figure {
             figcaption { "Requests a second by requests in a call" }
-            ul.legend { li { i.key.s5 {} "champion" } li { i.key.s0 {} "candidate" } }
+            (legend())
             div.scroll tabindex="0" role="group" aria-label="Throughput by size of call" {
-                svg.chart viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(format!("Throughput by size of call, up to {} requests a second", number(most))) {
-                    @for (at, rates) in rates.iter().enumerate() {
-                        line.grid x1=(px(x(at))) x2=(px(x(at))) y1=(px(y(most))) y2=(px(y(0.0))) {}
-                        text.tick x=(px(x(at))) y=(px(HEIGHT - 20.0)) text-anchor="middle" { (rates.batch) }
-                    }
-                    @for share in [0.0, 0.5, 1.0] {
-                        line.grid x1=(px(MARGIN * 2.0)) x2=(px(WIDTH - MARGIN)) y1=(px(y(share * most))) y2=(px(y(share * most))) {}
-                        text.tick x="0" y=(px(y(share * most) + 4.0)) { (number(share * most)) }
-                    }
-                    polyline.line.s5 points=(path(|rates| rates.champion_per_s)) {}
-                    polyline.line.s0 points=(path(|rates| rates.candidate_per_s)) {}
-                }
+                svg.chart viewBox=(RATES.view_box()) role="img" aria-label=(format!("Throughput by size of call, up to {} requests a second", number(most))) { (elements) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_their_interval_and_stay_on_the_axis() {
+        let bars = [("<a>".to_owned(), 0.5, Some([0.25, 7.0])), ("b".to_owned(), 1.0, None)];
+        let html = shares("agreement", &bars).into_string();
+        assert!(
+            html.contains("<line class=\"ci\" x1=\"382.5\" x2=\"810\"") && html.contains("&lt;a&gt;"),
+            "{html}"
+        );
+        assert_eq!(html.matches("class=\"ci\"").count(), 1);
+    }
+
+    #[test]
+    fn latencies_have_a_label_a_decade() {
+        for (most, labels) in [(30.0, 2), (9_000.0, 4), (1_000_000.0, 6), (1e8, 8)] {
+            let html = curves(&[[12.0, 0.5], [most, 1.0]], &[[0.0, 0.0], [15.0, 1.0]]).into_string();
+            let below = html.matches("text-anchor=\"middle\"").count();
+            assert_eq!(below, labels, "{most}: {html}");
+            assert_eq!(html.matches("<polyline").count(), 2);
+        }
+        assert_eq!(curves(&[], &[]).into_string(), "");
     }
 }

@@ -1,19 +1,19 @@
 //! What a model answered in the last day of the span: its classes, its scores or its values.
 
 use maud::{Markup, html};
+use plotters::series::LineSeries;
 use windvane_store::views::{ANSWERS, NUMBERS};
 
 use super::read::{Answer, Bin, Model};
 use crate::address;
-use crate::chart::axis::Axis;
-use crate::chart::px;
+use crate::chart::axis::range;
+use crate::chart::backend::Ink;
+use crate::chart::marks::{Mark, bar_with};
+use crate::chart::plot::{self, Frame};
 use crate::numbers::{number, percent, thousands};
 use crate::page;
 
-const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 170.0;
-const PLOT_X: (f64, f64) = (44.0, 452.0);
-const PLOT_Y: (f64, f64) = (136.0, 8.0);
+const FRAME: Frame = Frame { size: (460.0, 170.0), x: (44.0, 452.0), y: (136.0, 8.0) };
 
 /// The card; nothing where the day has no answers.
 pub fn card(model: &Model) -> Markup {
@@ -43,20 +43,29 @@ fn histogram(bins: &[Bin]) -> Markup {
     let density = |bin: &Bin| bin.predictions / (bin.high - bin.low).max(f64::MIN_POSITIVE);
     let wide: Vec<&Bin> = bins.iter().filter(|bin| bin.high > bin.low).collect();
     let (Some(first), Some(last)) = (wide.first(), wide.last()) else { return html! {} };
-    let x = Axis::new((first.low, last.high), PLOT_X);
-    let y = Axis::new((0.0, wide.iter().map(|bin| density(bin)).fold(0.0, f64::max) * 1.05), PLOT_Y);
     let kind = if first.kind == "score" { "Scores" } else { "Values" };
     let said = format!("{kind} from {} to {}", number(first.low), number(last.high));
-    html! {
-        svg.chart.small role="img" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-label=(said) {
-            @for bin in &wide {
-                rect.current x=(px(x.at(bin.low))) width=(px((x.at(bin.high) - x.at(bin.low) - 1.0).max(0.5))) y=(px(y.at(density(bin)))) height=(px(PLOT_Y.0 - y.at(density(bin)))) {
-                    title { (number(bin.low)) " to " (number(bin.high)) ": about " (number(bin.predictions)) " predictions" }
-                }
-            }
-            line.base x1=(px(PLOT_X.0)) x2=(px(PLOT_X.1)) y1=(px(PLOT_Y.0)) y2=(px(PLOT_Y.0)) {}
-            @for tick in x.ticks(5) { text.tick x=(px(x.at(tick))) y=(px(PLOT_Y.0 + 18.0)) text-anchor="middle" { (number(tick)) } }
+    let highest = wide.iter().map(|bin| density(bin)).fold(0.0, f64::max);
+    let axes = (range(first.low, last.high), range(0.0, highest * 1.05));
+    let elements = plot::plot(FRAME, axes, |chart| {
+        for bin in &wide {
+            let title = html! {
+                title { (number(bin.low)) " to " (number(bin.high)) ": about " (number(bin.predictions)) " predictions" }
+            };
+            let corners = vec![(bin.low, 0.0), (bin.high, density(bin))];
+            let bar = Mark::new(corners, |places| match *places {
+                // Half a pixel on both sides parts it from its neighbours.
+                [from, to, ..] => bar_with("current", [from, to], (-1.0, 0.0), &title),
+                _ => html! {},
+            });
+            chart.plotting_area().draw(&bar)?;
         }
+        let ends = chart.x_range();
+        chart.draw_series(LineSeries::new([(ends.start, 0.0), (ends.end, 0.0)], Ink::BASE))?;
+        plot::below(chart, (6, false), &|value| number(*value))
+    });
+    html! {
+        svg.chart.small role="img" viewBox=(FRAME.view_box()) aria-label=(said) { (elements) }
     }
 }
 
