@@ -10,13 +10,19 @@ use super::time_label;
 
 /// The largest value that is drawn: its double is a number still.
 const LARGEST: f64 = 1e300;
+/// The shortest axis, in parts of its values: on a shorter one they would hardly be told apart as numbers.
+const SHORTEST: f64 = 1e-12;
+/// Times are labelled up to about the year 9500.
+const LATEST_US: f64 = 2.4e17;
+/// Fewer labels than this of an axis of times are too few to tell when something was.
+const TIMES_MIN: usize = 3;
 
 /// A range that an axis can have: finite, and of some length.
 pub fn range(lo: f64, hi: f64) -> Range<f64> {
     let finite = |end: f64| if end.is_nan() { 0.0 } else { end.clamp(-LARGEST, LARGEST) };
     let (lo, hi) = (finite(lo), finite(hi));
     let room = (lo.abs() * 1e-6).max(0.01);
-    if hi > lo { lo..hi } else { lo - room..lo + room }
+    if hi - lo > lo.abs().max(hi.abs()) * SHORTEST { lo..hi } else { lo - room..lo + room }
 }
 
 /// A value where it lies in the range, else the end next to it.
@@ -62,11 +68,7 @@ impl Ranged for Along {
                 let whole = RangedCoordi64::from(start.ceil() as i64..end.floor() as i64);
                 whole.key_points(hint).into_iter().map(|at| at as f64).collect()
             }
-            Self::Times(_) => {
-                let (Some(start), Some(end)) = (instant(start), instant(end)) else { return Vec::new() };
-                let points = RangedDateTime::<NaiveDateTime>::from(start..end).key_points(hint);
-                points.into_iter().map(|at| at.and_utc().timestamp_micros() as f64).collect()
-            }
+            Self::Times(_) => times(start, end, hint.max_num_points()),
         }
     }
 
@@ -84,8 +86,22 @@ impl ValueFormatter<f64> for Along {
     }
 }
 
+/// Round times. Where plotters goes by weeks and finds too few of them, every so many days.
+fn times(start_us: f64, end_us: f64, most: usize) -> Vec<f64> {
+    let (Some(start), Some(end)) = (instant(start_us), instant(end_us)) else { return Vec::new() };
+    let axis = RangedDateTime::<NaiveDateTime>::from(start..end);
+    let mut points = axis.key_points(most);
+    if points.len() < TIMES_MIN {
+        points = axis.key_points(2 * most);
+        let step = points.len().div_ceil(most).max(1);
+        points = points.into_iter().step_by(step).collect();
+    }
+    points.into_iter().map(|at| at.and_utc().timestamp_micros() as f64).collect()
+}
+
 fn instant(at_us: f64) -> Option<NaiveDateTime> {
-    Some(DateTime::from_timestamp_micros(at_us as i64)?.naive_utc())
+    let shown = (-LATEST_US..LATEST_US).contains(&at_us);
+    Some(DateTime::from_timestamp_micros(shown.then_some(at_us as i64)?)?.naive_utc())
 }
 
 /// The values that a chart of effects shows: all of them, except that a few very wide intervals may leave it so that the
@@ -115,9 +131,14 @@ mod tests {
     #[test]
     fn a_range_has_some_length_and_finite_ends() {
         assert_eq!(range(-1.0, 2.0), -1.0..2.0);
-        for (lo, hi) in
-            [(3.0, 3.0), (f64::NEG_INFINITY, f64::INFINITY), (f64::NAN, 0.0), (1e299, 1e299), (2.0, 1.0)]
-        {
+        for (lo, hi) in [
+            (3.0, 3.0),
+            (f64::NEG_INFINITY, f64::INFINITY),
+            (f64::NAN, 0.0),
+            (1e299, 1e299),
+            (1e16, 1e16 + 2.0),
+            (2.0, 1.0),
+        ] {
             let Range { start, end } = range(lo, hi);
             assert!(end > start && (end - start).is_finite(), "{lo} {hi}");
         }
@@ -150,8 +171,10 @@ mod tests {
             let shown = times(0.0, f64::from(days));
             let mut each = shown.clone();
             each.dedup();
-            assert!(shown == each && (2..=8).contains(&shown.len()), "{shown:?}");
+            assert!(shown == each && (3..=8).contains(&shown.len()), "{shown:?}");
         }
+        assert_eq!(times(0.5, 10.5), ["1970-01-02", "1970-01-04", "1970-01-06", "1970-01-08", "1970-01-10"]);
+        assert_eq!(times(-1e300, 1e300), Vec::<String>::new());
         assert_eq!(Along::Whole(0.0..2.0).key_points(BoldPoints(7)), [0.0, 1.0, 2.0]);
         assert_eq!(Along::Whole(0.0..2.0).key_points(BoldPoints(0)), Vec::<f64>::new());
     }

@@ -105,7 +105,7 @@ fn columns(column: &str, bins: &[Bin], edges: &[f64]) -> Markup {
         }
         if bins.len() > edges.len() + 1 {
             let below = Mark::new(vec![(ends.end, 0.0)], |places: &[Place]| {
-                html! { @for (x, y) in places { text.tick x=(px(*x)) y=(px(y + 34.0)) text-anchor="end" { "missing ↑" } } }
+                html! { @for (x, y) in places { text.tick x=(px(*x)) y=(px(y + 32.0)) text-anchor="end" { "missing ↑" } } }
             });
             chart.plotting_area().draw(&below)?;
         }

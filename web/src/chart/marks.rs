@@ -36,7 +36,7 @@ impl<'w> Mark<'w> {
             let [(x, y), ..] = places else { return html! {} };
             let (x, anchor) =
                 svg.within((x * super::backend::STEPS) as i32, width(&text, f64::from(TICK_SIZE)));
-            html! { text.tick x=(px(pixel(x))) y=(px(y + 22.0)) text-anchor=(anchor) data-at=[&instant] { (text) } }
+            html! { text.tick x=(px(pixel(x))) y=(px(y + 18.0)) text-anchor=(anchor) data-at=[&instant] { (text) } }
         };
         Self { values: vec![value], write: Box::new(write) }
     }
