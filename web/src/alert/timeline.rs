@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use windvane_types::span;
 
 use super::Change;
-use crate::chart::axis::{Along, range};
+use crate::chart::axis::Axis;
 use crate::chart::marks::{Mark, bar_with};
 use crate::chart::plot::{self, Frame};
 use crate::chart::{cut, px};
@@ -42,8 +42,7 @@ pub fn chart(changes: &[Change], now_us: i64) -> Markup {
     };
     let height = ROW * rows.len() as f64 + 26.0;
     let frame = Frame { size: (WIDTH, height), x: PLOT_X, y: (height - 26.0, 0.0) };
-    // The first row is on top.
-    let axes = (Along::Times(range(first as f64, now_us as f64)), rows.len() as f64..0.0);
+    let axes = (Axis::times(first as f64, now_us as f64), Axis::rows(rows.len()));
     let elements = plot::plot(frame, axes, |chart| {
         for (i, row) in rows.iter().enumerate() {
             let name = Mark::new(vec![(first as f64, i as f64 + 0.5)], |places| {

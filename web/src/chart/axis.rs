@@ -17,53 +17,80 @@ const LATEST_US: f64 = 2.4e17;
 /// Fewer labels than this of an axis of times are too few to tell when something was.
 const TIMES_MIN: usize = 3;
 
+/// What an axis is of, and from where to where it goes. Values beyond an end are drawn at that end.
+#[derive(Debug, Clone)]
+pub enum Axis {
+    /// Instants: microseconds since 1970 UTC.
+    Times(Range<f64>),
+    /// Whole numbers.
+    Whole(Range<f64>),
+    /// Any numbers.
+    Values(Range<f64>),
+}
+
+impl Axis {
+    /// An axis of instants.
+    pub fn times(first: f64, last: f64) -> Self {
+        Self::Times(range(first, last))
+    }
+
+    /// An axis of whole numbers.
+    pub fn whole(first: f64, last: f64) -> Self {
+        Self::Whole(range(first, last))
+    }
+
+    /// An axis of numbers.
+    pub fn values(lo: f64, hi: f64) -> Self {
+        Self::Values(range(lo, hi))
+    }
+
+    /// An upright axis of rows, the first of them on top: a row goes from its number to the next.
+    pub fn rows(rows: usize) -> Self {
+        Self::Values(rows.max(1) as f64..0.0)
+    }
+
+    fn ends(&self) -> &Range<f64> {
+        match self {
+            Self::Times(ends) | Self::Whole(ends) | Self::Values(ends) => ends,
+        }
+    }
+
+    /// How long it is.
+    pub fn length(&self) -> f64 {
+        (self.ends().end - self.ends().start).abs()
+    }
+
+    /// Whether a value lies on it.
+    pub fn holds(&self, value: f64) -> bool {
+        let Range { start, end } = self.ends();
+        (start.min(*end)..=start.max(*end)).contains(&value)
+    }
+}
+
 /// A range that an axis can have: finite, and of some length.
-pub fn range(lo: f64, hi: f64) -> Range<f64> {
+fn range(lo: f64, hi: f64) -> Range<f64> {
     let finite = |end: f64| if end.is_nan() { 0.0 } else { end.clamp(-LARGEST, LARGEST) };
     let (lo, hi) = (finite(lo), finite(hi));
     let room = (lo.abs() * 1e-6).max(0.01);
     if hi - lo > lo.abs().max(hi.abs()) * SHORTEST { lo..hi } else { lo - room..lo + room }
 }
 
-/// A value where it lies in the range, else the end next to it.
-pub fn held(range: &Range<f64>, value: f64) -> f64 {
-    value.clamp(range.start, range.end)
-}
-
-/// What the places of an axis are.
-#[derive(Debug, Clone)]
-pub enum Along {
-    /// Instants: microseconds since 1970 UTC.
-    Times(Range<f64>),
-    /// Whole numbers.
-    Whole(Range<f64>),
-}
-
-impl Along {
-    fn ends(&self) -> &Range<f64> {
-        match self {
-            Self::Times(ends) | Self::Whole(ends) => ends,
-        }
-    }
-
-    /// How long it is.
-    pub fn length(&self) -> f64 {
-        self.ends().end - self.ends().start
-    }
-}
-
-impl Ranged for Along {
+impl Ranged for Axis {
     type FormatOption = NoDefaultFormatting;
     type ValueType = f64;
 
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        RangedCoordf64::from(self.range()).map(&held(self.ends(), *value), limit)
+        let Range { start, end } = self.range();
+        // Plotters counts in whole numbers and would run out of them far beyond an end.
+        let value = value.clamp(start.min(end), start.max(end));
+        RangedCoordf64::from(start..end).map(&value, limit)
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
         let Range { start, end } = self.range();
         match self {
             _ if hint.max_num_points() == 0 => Vec::new(),
+            Self::Values(_) => RangedCoordf64::from(start..end).key_points(hint),
             Self::Whole(_) => {
                 let whole = RangedCoordi64::from(start.ceil() as i64..end.floor() as i64);
                 whole.key_points(hint).into_iter().map(|at| at as f64).collect()
@@ -77,11 +104,11 @@ impl Ranged for Along {
     }
 }
 
-impl ValueFormatter<f64> for Along {
+impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
         match self {
             Self::Times(_) => time_label(*value, self.length()),
-            Self::Whole(_) => crate::numbers::number(*value),
+            Self::Whole(_) | Self::Values(_) => crate::numbers::number(*value),
         }
     }
 }
@@ -146,18 +173,21 @@ mod tests {
 
     #[test]
     fn values_beyond_an_axis_are_drawn_at_its_end() {
-        let axis = Along::Whole(-1.0..1.0);
+        let axis = Axis::values(-1.0, 1.0);
         for (value, pixel) in
             [(-1.0, 0), (0.0, 100), (0.5, 150), (9.0, 200), (-1e300, 0), (f64::INFINITY, 200)]
         {
             assert_eq!(axis.map(&value, (0, 200)), pixel, "{value}");
         }
+        assert!(axis.holds(1.0) && !axis.holds(1.01));
+        let rows = Axis::rows(4);
+        assert_eq!([0.0, 1.0, 4.0, 9.0].map(|row| rows.map(&row, (200, 0))), [0, 50, 200, 200]);
     }
 
     #[test]
     fn labels_are_at_round_times_and_at_whole_numbers() {
         let times = |from: f64, to: f64| {
-            let axis = Along::Times(from * DAY_US..to * DAY_US);
+            let axis = Axis::times(from * DAY_US, to * DAY_US);
             let points = axis.key_points(BoldPoints(7));
             points.iter().map(|at| axis.format_ext(at)).collect::<Vec<_>>()
         };
@@ -175,8 +205,8 @@ mod tests {
         }
         assert_eq!(times(0.5, 10.5), ["1970-01-02", "1970-01-04", "1970-01-06", "1970-01-08", "1970-01-10"]);
         assert_eq!(times(-1e300, 1e300), Vec::<String>::new());
-        assert_eq!(Along::Whole(0.0..2.0).key_points(BoldPoints(7)), [0.0, 1.0, 2.0]);
-        assert_eq!(Along::Whole(0.0..2.0).key_points(BoldPoints(0)), Vec::<f64>::new());
+        assert_eq!(Axis::whole(0.0, 2.0).key_points(BoldPoints(7)), [0.0, 1.0, 2.0]);
+        assert_eq!(Axis::whole(0.0, 2.0).key_points(BoldPoints(0)), Vec::<f64>::new());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::axis::Axis;
 use super::marks::{Mark, bar};
 use super::plot::{self, Frame};
 use super::{cut, minute_at, px, time_label};
@@ -58,8 +59,7 @@ pub fn heatmap(rows: &[Row], windows: &[(i64, i64)]) -> Markup {
         x: (LABEL, LABEL + cell * windows.len() as f64),
         y: (height - FOOT, 0.0),
     };
-    // The first row is on top.
-    let axes = (0.0..windows.len() as f64, rows.len() as f64..0.0);
+    let axes = (Axis::whole(0.0, windows.len() as f64), Axis::rows(rows.len()));
     let elements = plot::plot(frame, axes, |chart| {
         for (i, row) in rows.iter().enumerate() {
             chart.plotting_area().draw(&name(row, i as f64))?;

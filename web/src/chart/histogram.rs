@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use plotters::series::LineSeries;
 use windvane_types::drift::Distribution;
 
-use super::axis::range;
+use super::axis::Axis;
 use super::backend::Ink;
 use super::marks::{Mark, Place, bar};
 use super::plot::{self, Frame};
@@ -84,7 +84,7 @@ fn bins(distribution: &Distribution, missing: Missing) -> Vec<Bin> {
 /// Numeric: a pair of bars a bin, side by side.
 fn columns(column: &str, bins: &[Bin], edges: &[f64]) -> Markup {
     let highest = bins.iter().flat_map(|bin| [bin.reference, bin.current]).fold(0.0, f64::max).max(1e-9);
-    let axes = (range(0.0, bins.len() as f64), range(0.0, highest * 1.05));
+    let axes = (Axis::whole(0.0, bins.len() as f64), Axis::values(0.0, highest * 1.05));
     let elements = plot::plot(FRAME, axes, |chart| {
         plot::left(chart, 4, &|share| percent(*share))?;
         for (i, bin) in bins.iter().enumerate() {
@@ -143,8 +143,7 @@ fn bars(column: &str, bins: &[Bin]) -> Markup {
     let highest = shown.iter().flat_map(|bin| [bin.reference, bin.current]).fold(0.0, f64::max).max(1e-9);
     let height = ROW * shown.len() as f64 + 8.0;
     let frame = Frame { size: (FRAME.size.0, height), x: BARS_X, y: (height - 4.0, 4.0) };
-    // The first row is on top.
-    let axes = (range(0.0, highest), shown.len() as f64..0.0);
+    let axes = (Axis::values(0.0, highest), Axis::rows(shown.len()));
     let elements = plot::plot(frame, axes, |chart| {
         for (i, bin) in shown.iter().enumerate() {
             let row = |part: f64| i as f64 + part;

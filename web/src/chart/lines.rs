@@ -1,10 +1,9 @@
 //! Values over time: one line a series on one axis, gaps where nothing is known.
 
 use maud::{Markup, html};
-use plotters::coord::types::RangedCoordf64;
 use plotters::series::{AreaSeries, LineSeries};
 
-use super::axis::{Along, range};
+use super::axis::Axis;
 use super::backend::Ink;
 use super::marks::{Mark, Place};
 use super::plot::{self, Chart, Drawn, Frame};
@@ -49,19 +48,19 @@ impl std::fmt::Debug for Look<'_> {
 
 /// The chart; nothing where no series has a point.
 pub fn lines(series: &[Series], look: Look<'_>) -> Markup {
-    draw(series, look, Labels { axis: Along::Times, text: time_label, at: minute_at })
+    draw(series, look, Labels { axis: Axis::times, text: time_label, at: minute_at })
 }
 
 /// The same over numbers in the place of times.
 pub fn by_number(series: &[Series], look: Look<'_>) -> Markup {
     let text = |at: f64, _length| crate::numbers::number(at.round());
-    draw(series, look, Labels { axis: Along::Whole, text, at: |_, _| None })
+    draw(series, look, Labels { axis: Axis::whole, text, at: |_, _| None })
 }
 
 /// How places of the axis are told: of a place and the length of the axis, the text, and the instant behind it where it is one.
 #[derive(Clone, Copy)]
 struct Labels {
-    axis: fn(std::ops::Range<f64>) -> Along,
+    axis: fn(f64, f64) -> Axis,
     text: fn(f64, f64) -> String,
     at: fn(f64, f64) -> Option<String>,
 }
@@ -81,8 +80,8 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
     let (first, last) = look.span.unwrap_or((first, last));
     let highest = all.iter().map(|(_, value)| *value).chain(look.floor).fold(0.0, f64::max);
     let lowest = all.iter().map(|(_, value)| *value).fold(0.0, f64::min);
-    let x = (labels.axis)(range(first as f64, last as f64));
-    let y = range(lowest, if highest > lowest { highest * 1.06 } else { lowest + 1.0 });
+    let x = (labels.axis)(first as f64, last as f64);
+    let y = Axis::values(lowest, if highest > lowest { highest * 1.06 } else { lowest + 1.0 });
     let elements = plot::plot(FRAME, (x, y), |chart| {
         plot::left(chart, 5, &|value| (look.unit)(*value))?;
         for (i, series) in series.iter().enumerate() {
@@ -103,11 +102,7 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
 }
 
 /// The line with its points, in pieces: it stops where a value is not known.
-fn line(
-    chart: &mut Chart<Along, RangedCoordf64>,
-    series: &Series,
-    (i, look, labels): (usize, Look<'_>, Labels),
-) -> Drawn {
+fn line(chart: &mut Chart<Axis>, series: &Series, (i, look, labels): (usize, Look<'_>, Labels)) -> Drawn {
     let step = series.points.len().div_ceil(POINTS_MAX).max(1);
     let drawn: Vec<(i64, f64)> = series.points.iter().step_by(step).copied().collect();
     let length = look.span.map_or(super::DAY_US * 30.0, |(from, to)| (to - from) as f64);
@@ -168,6 +163,7 @@ mod tests {
             vec![(0, 0.0)],
             vec![(0, 1.0), (1, f64::NAN), (2, -3.0)],
             vec![(0, 1e300), (1, 0.0)],
+            vec![(i64::MIN, f64::MAX), (i64::MAX, f64::MIN)],
             (0..5_000).map(|i| (i, 1.0)).collect(),
         ] {
             let html = lines(&[series(points)], look("traffic")).into_string();

@@ -6,11 +6,10 @@ use maud::{Markup, PreEscaped, html};
 use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::ranged1d::{AsRangedCoord, BoldPoints, Ranged, ValueFormatter};
-use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::{DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::style::{IntoFont, TRANSPARENT, TextStyle};
 
-use super::axis::Along;
+use super::axis::Axis;
 use super::backend::{Ink, STEPS, Svg, TICK_SIZE};
 use super::marks::Mark;
 use super::{minute_at, px, time_label};
@@ -19,7 +18,7 @@ use super::{minute_at, px, time_label};
 const TIMES: usize = 7;
 
 /// A plot that is being drawn.
-pub type Chart<X, Y> = ChartContext<'static, Svg, Cartesian2d<X, Y>>;
+pub type Chart<X> = ChartContext<'static, Svg, Cartesian2d<X, Axis>>;
 
 /// Whether something could be drawn.
 pub type Drawn = Result<(), DrawingAreaErrorKind<Infallible>>;
@@ -43,14 +42,13 @@ impl Frame {
 }
 
 /// The elements of a picture: `draw` draws over these axes.
-pub fn plot<X, Y>(
+pub fn plot<X>(
     frame: Frame,
-    (x, y): (X, Y),
-    draw: impl FnOnce(&mut Chart<X::CoordDescType, Y::CoordDescType>) -> Drawn,
+    (x, y): (X, Axis),
+    draw: impl FnOnce(&mut Chart<X::CoordDescType>) -> Drawn,
 ) -> Markup
 where
     X: AsRangedCoord,
-    Y: AsRangedCoord,
 {
     let svg = Svg::new((steps(frame.size.0).unsigned_abs(), steps(frame.size.1).unsigned_abs()));
     let area = svg.clone().into_drawing_area();
@@ -80,10 +78,9 @@ fn tick() -> TextStyle<'static> {
 }
 
 /// A grid at round values with their labels to the left of it.
-pub fn left<X, Y>(chart: &mut Chart<X, Y>, labels: usize, text: &dyn Fn(&f64) -> String) -> Drawn
+pub fn left<X>(chart: &mut Chart<X>, labels: usize, text: &dyn Fn(&f64) -> String) -> Drawn
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
-    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     chart
         .configure_mesh()
@@ -101,14 +98,9 @@ where
 }
 
 /// Labels below at round values, with a grid where one is wanted.
-pub fn below<X, Y>(
-    chart: &mut Chart<X, Y>,
-    (labels, grid): (usize, bool),
-    text: &dyn Fn(&f64) -> String,
-) -> Drawn
+pub fn below<X>(chart: &mut Chart<X>, (labels, grid): (usize, bool), text: &dyn Fn(&f64) -> String) -> Drawn
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
-    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let lines = if grid { Ink::GRID.into() } else { plotters::style::ShapeStyle::from(TRANSPARENT) };
     chart
@@ -127,9 +119,9 @@ where
 }
 
 /// Labels below an axis of times or of whole numbers; a label that tells a minute has its instant for the script of the page.
-pub fn along(chart: &mut Chart<Along, RangedCoordf64>) -> Drawn {
+pub fn along(chart: &mut Chart<Axis>) -> Drawn {
     let axis = chart.as_coord_spec().x_spec().clone();
-    let Along::Times(_) = axis else {
+    let Axis::Times(_) = axis else {
         return below(chart, (TIMES, false), &|at| axis.format_ext(at));
     };
     let foot = chart.y_range().start;

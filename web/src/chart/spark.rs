@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use plotters::series::{AreaSeries, LineSeries};
 
-use super::axis::range;
+use super::axis::Axis;
 use super::backend::Ink;
 use super::plot::{self, Frame};
 
@@ -16,7 +16,7 @@ pub fn spark(values: &[f64], said: &str) -> Markup {
         return html! { span.quiet { "–" } };
     }
     let places = || values.iter().enumerate().map(|(i, value)| (i as f64, *value));
-    let axes = (range(0.0, (values.len() - 1) as f64), range(0.0, highest));
+    let axes = (Axis::whole(0.0, (values.len() - 1) as f64), Axis::values(0.0, highest));
     let elements = plot::plot(FRAME, axes, |chart| {
         chart.draw_series(AreaSeries::new(places(), 0.0, Ink::PLAIN))?;
         chart.draw_series(LineSeries::new(places(), Ink::PLAIN))?;

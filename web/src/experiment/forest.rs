@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use maud::{Markup, html};
+use plotters::coord::ranged1d::Ranged;
 use plotters::series::LineSeries;
 use windvane_types::experiment::{Comparison, Effect};
 
 use super::words;
-use crate::chart::axis::{domain, held, range};
+use crate::chart::axis::{Axis, domain};
 use crate::chart::backend::Ink;
 use crate::chart::marks::{Mark, Place, bar};
 use crate::chart::plot::{self, Frame};
@@ -35,11 +36,9 @@ pub fn forest(comparisons: &[&Comparison]) -> Markup {
     let axis = axis(&drawn);
     let height = TOP + ROW * drawn.len() as f64 + BOTTOM;
     let frame = Frame { size: (WIDTH, height), x: PLOT, y: (height - BOTTOM, TOP) };
-    // The first row is on top.
-    let rows = drawn.len() as f64..0.0;
-    let elements = plot::plot(frame, (axis.clone(), rows.clone()), |chart| {
+    let elements = plot::plot(frame, (axis.clone(), Axis::rows(drawn.len())), |chart| {
         plot::below(chart, (6, true), &|effect| signed_percent(*effect))?;
-        chart.draw_series(LineSeries::new([(0.0, rows.start), (0.0, rows.end)], Ink::ZERO))?;
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (0.0, drawn.len() as f64)], Ink::ZERO))?;
         for (i, (found, relative)) in drawn.iter().enumerate() {
             chart.plotting_area().draw(&row(&axis, i as f64 + 0.5, (found, relative)))?;
         }
@@ -62,7 +61,7 @@ pub fn forest(comparisons: &[&Comparison]) -> Markup {
     }
 }
 
-fn axis(drawn: &[(&Comparison, Effect)]) -> Range<f64> {
+fn axis(drawn: &[(&Comparison, Effect)]) -> Axis {
     let mut values = Vec::new();
     let mut extents = Vec::new();
     for (found, relative) in drawn {
@@ -75,15 +74,15 @@ fn axis(drawn: &[(&Comparison, Effect)]) -> Range<f64> {
     }
     // Room for the always-valid intervals, which are wider.
     let (lo, hi) = domain(&values, extents.into_iter().map(|extent| extent * 1.7).collect(), TIMES_MEDIAN);
-    range(lo, hi)
+    Axis::values(lo, hi)
 }
 
 /// A comparison: its name, what does not matter, both intervals, the estimate and the figures.
-fn row<'w>(axis: &'w Range<f64>, middle: f64, (found, relative): (&'w Comparison, &'w Effect)) -> Mark<'w> {
+fn row<'w>(axis: &'w Axis, middle: f64, (found, relative): (&'w Comparison, &'w Effect)) -> Mark<'w> {
     let margin = found.margin.unwrap_or(0.0);
     let always = found.sequential.and_then(|sequential| sequential.ci).unwrap_or_default();
     let fixed = relative.ci.unwrap_or_default();
-    let at = |value: f64| (held(axis, value), middle);
+    let at = |value: f64| (value, middle);
     let ends =
         |[lo, hi]: [Option<f64>; 2]| [at(lo.unwrap_or(f64::NEG_INFINITY)), at(hi.unwrap_or(f64::INFINITY))];
     let values =
@@ -91,13 +90,13 @@ fn row<'w>(axis: &'w Range<f64>, middle: f64, (found, relative): (&'w Comparison
     Mark::new(values.concat(), move |places| write(axis, places, (found, relative)))
 }
 
-fn write(axis: &Range<f64>, places: &[Place], (found, relative): (&Comparison, &Effect)) -> Markup {
+fn write(axis: &Axis, places: &[Place], (found, relative): (&Comparison, &Effect)) -> Markup {
     let [low, high, always_low, always_high, fixed_low, fixed_high, estimate, ..] = *places else {
         return html! {};
     };
     let verdict = found.verdict.as_str();
     let (x, y) = estimate;
-    let shown = relative.estimate.is_some_and(|estimate| axis.contains(&estimate));
+    let shown = relative.estimate.is_some_and(|estimate| axis.holds(estimate));
     html! {
         text.label x="0" y=(px(y + 4.0)) {
             (words::metric(found)) tspan.quiet { " · " (words::name(&found.arm)) }
@@ -113,14 +112,11 @@ fn write(axis: &Range<f64>, places: &[Place], (found, relative): (&Comparison, &
 }
 
 /// A line from end to end; an arrow where it goes on beyond the axis.
-fn interval(
-    axis: &Range<f64>,
-    ([lo, hi], [from, to]): ([Option<f64>; 2], [Place; 2]),
-    class: &str,
-) -> Markup {
+fn interval(axis: &Axis, ([lo, hi], [from, to]): ([Option<f64>; 2], [Place; 2]), class: &str) -> Markup {
     let (lo, hi) = (lo.unwrap_or(f64::NEG_INFINITY), hi.unwrap_or(f64::INFINITY));
+    let Range { start, end } = axis.range();
     // Nothing of it is on the axis.
-    if hi < axis.start || lo > axis.end {
+    if hi < start || lo > end {
         return html! {};
     }
     let arrow = |(x, y): Place, way: f64| {
@@ -129,8 +125,8 @@ fn interval(
     };
     html! {
         line class=(class) x1=(px(from.0)) x2=(px(to.0)) y1=(px(from.1)) y2=(px(to.1)) {}
-        @if lo < axis.start { path class=(format!("arrow {class}")) d=(arrow(from, 1.0)) {} }
-        @if hi > axis.end { path class=(format!("arrow {class}")) d=(arrow(to, -1.0)) {} }
+        @if lo < start { path class=(format!("arrow {class}")) d=(arrow(from, 1.0)) {} }
+        @if hi > end { path class=(format!("arrow {class}")) d=(arrow(to, -1.0)) {} }
     }
 }
 

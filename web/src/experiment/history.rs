@@ -1,7 +1,5 @@
 //! A comparison over time: estimate, fixed and always-valid interval, look after look.
 
-use std::ops::Range;
-
 use maud::{Markup, html};
 use plotters::element::Polygon;
 use plotters::series::LineSeries;
@@ -9,7 +7,7 @@ use windvane_store::findings::experiment::Point;
 use windvane_types::span;
 
 use super::words;
-use crate::chart::axis::{Along, domain, held, range};
+use crate::chart::axis::{Axis, domain};
 use crate::chart::backend::Ink;
 use crate::chart::plot::{self, Frame};
 use crate::numbers::{number, optional, short, signed_percent, thousands};
@@ -74,13 +72,11 @@ fn ends(lo: Option<f64>, hi: Option<f64>) -> Option<[Option<f64>; 2]> {
 fn chart(drawn: &[&Point], said: &str) -> Markup {
     let (first, last) = (drawn[0].as_of_us as f64, drawn[drawn.len() - 1].as_of_us as f64);
     let effects = effects(drawn);
-    let always = band(drawn, &effects, |point| ends(point.sequential_low, point.sequential_high));
-    let fixed = band(drawn, &effects, |point| ends(point.relative_low, point.relative_high));
-    let line: Vec<(f64, f64)> = drawn
-        .iter()
-        .filter_map(|point| Some((point.as_of_us as f64, held(&effects, point.relative?))))
-        .collect();
-    let elements = plot::plot(FRAME, (Along::Times(range(first, last)), effects), |chart| {
+    let always = band(drawn, |point| ends(point.sequential_low, point.sequential_high));
+    let fixed = band(drawn, |point| ends(point.relative_low, point.relative_high));
+    let line: Vec<(f64, f64)> =
+        drawn.iter().filter_map(|point| Some((point.as_of_us as f64, point.relative?))).collect();
+    let elements = plot::plot(FRAME, (Axis::times(first, last), effects), |chart| {
         plot::left(chart, 6, &|effect| signed_percent(*effect))?;
         chart.plotting_area().draw(&Polygon::new(always, Ink::ALWAYS))?;
         chart.plotting_area().draw(&Polygon::new(fixed, Ink::FIXED))?;
@@ -97,7 +93,7 @@ fn chart(drawn: &[&Point], said: &str) -> Markup {
 }
 
 /// The axis of effects: the later looks are shown whole, the first ones may leave it.
-fn effects(drawn: &[&Point]) -> Range<f64> {
+fn effects(drawn: &[&Point]) -> Axis {
     let reach =
         |values: &[Option<f64>]| values.iter().flatten().fold(0.0, |most: f64, value| most.max(value.abs()));
     let mut values = Vec::new();
@@ -109,25 +105,15 @@ fn effects(drawn: &[&Point]) -> Range<f64> {
         values.extend(fixed.into_iter().chain(always).flatten());
     }
     let (lo, hi) = domain(&values, extents, TIMES_MEDIAN);
-    range(lo, hi)
+    Axis::values(lo, hi)
 }
 
 /// The corners of a band: its upper edge forwards, its lower edge back. A side that is infinite goes along the axis' end.
-fn band(
-    drawn: &[&Point],
-    effects: &Range<f64>,
-    of: fn(&Point) -> Option<[Option<f64>; 2]>,
-) -> Vec<(f64, f64)> {
-    let sides: Vec<(f64, [f64; 2])> = drawn
-        .iter()
-        .filter_map(|point| {
-            let [lo, hi] = of(point)?;
-            let sides = [lo.unwrap_or(effects.start), hi.unwrap_or(effects.end)];
-            Some((point.as_of_us as f64, sides.map(|side| held(effects, side))))
-        })
-        .collect();
-    let upper = sides.iter().map(|(at, [_, hi])| (*at, *hi));
-    let lower = sides.iter().rev().map(|(at, [lo, _])| (*at, *lo));
+fn band(drawn: &[&Point], of: fn(&Point) -> Option<[Option<f64>; 2]>) -> Vec<(f64, f64)> {
+    let sides = || drawn.iter().filter_map(|point| Some((point.as_of_us as f64, of(point)?)));
+    let upper = sides().map(|(at, [_, hi])| (at, hi.unwrap_or(f64::INFINITY)));
+    let mut lower: Vec<_> = sides().map(|(at, [lo, _])| (at, lo.unwrap_or(f64::NEG_INFINITY))).collect();
+    lower.reverse();
     upper.chain(lower).collect()
 }
 

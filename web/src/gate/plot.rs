@@ -5,7 +5,7 @@ use plotters::coord::combinators::IntoLogRange;
 use plotters::series::LineSeries;
 use windvane_types::gate::BatchRates;
 
-use crate::chart::axis::{Along, held, range};
+use crate::chart::axis::Axis;
 use crate::chart::backend::Ink;
 use crate::chart::marks::{Mark, bar};
 use crate::chart::plot::{self, Frame};
@@ -17,6 +17,8 @@ const BARS_X: (f64, f64) = (240.0, 810.0);
 const ROW: f64 = 22.0;
 const CURVES: Frame = Frame { size: (880.0, 240.0), x: (44.0, 836.0), y: (196.0, 44.0) };
 const RATES: Frame = Frame { size: (880.0, 240.0), x: (88.0, 836.0), y: (196.0, 44.0) };
+/// Decades of microseconds on both sides of one that are drawn at the most; the longest are some ten thousand years.
+const DECADES_MAX: f64 = 18.0;
 /// The lines of the champion and of the candidate.
 const CHAMPION: usize = 5;
 const CANDIDATE: usize = 0;
@@ -34,8 +36,7 @@ pub(super) fn shares(title: &str, bars: &[Bar]) -> Markup {
     }
     let height = bars.len() as f64 * ROW + 10.0;
     let frame = Frame { size: (CURVES.size.0, height), x: BARS_X, y: (height - 10.0, 0.0) };
-    // The first row is on top.
-    let axes = (range(0.0, 1.0), bars.len() as f64..0.0);
+    let axes = (Axis::values(0.0, 1.0), Axis::rows(bars.len()));
     let elements = plot::plot(frame, axes, |chart| {
         for (i, bar) in bars.iter().enumerate() {
             chart.plotting_area().draw(&row(i as f64, bar))?;
@@ -53,12 +54,11 @@ pub(super) fn shares(title: &str, bars: &[Bar]) -> Markup {
 }
 
 fn row(top: f64, (name, share, ci): &Bar) -> Mark<'_> {
-    let at = |share: f64| held(&(0.0..1.0), share);
-    let [lo, hi] = ci.unwrap_or_default().map(at);
+    let [lo, hi] = ci.unwrap_or_default();
     let values = vec![
         (0.0, top + 4.0 / ROW),
         (1.0, top + 18.0 / ROW),
-        (at(*share), top + 18.0 / ROW),
+        (*share, top + 18.0 / ROW),
         (lo, top + 11.0 / ROW),
         (hi, top + 11.0 / ROW),
     ];
@@ -87,13 +87,14 @@ fn said(title: &str, bars: &[Bar]) -> String {
 pub(super) fn curves(champion: &[[f64; 2]], candidate: &[[f64; 2]]) -> Markup {
     let all = || champion.iter().chain(candidate).map(|point| point[0]).filter(|x| *x > 0.0);
     let (Some(lo), Some(hi)) = (all().reduce(f64::min), all().reduce(f64::max)) else { return html! {} };
-    let (lo, hi) = (lo.log10().floor(), hi.log10().ceil().max(lo.log10().floor() + 1.0));
+    let lo = lo.log10().floor().clamp(-DECADES_MAX, DECADES_MAX - 1.0);
+    let hi = hi.log10().ceil().clamp(lo + 1.0, DECADES_MAX);
     let times = 10f64.powf(lo)..10f64.powf(hi);
     let path = |points: &[[f64; 2]]| {
-        points.iter().map(|[us, share]| (held(&times, *us), *share)).collect::<Vec<_>>()
+        points.iter().map(|[us, share]| (us.clamp(times.start, times.end), *share)).collect::<Vec<_>>()
     };
     let (champion, candidate) = (path(champion), path(candidate));
-    let elements = plot::plot(CURVES, (times.clone().log_scale(), range(0.0, 1.0)), |chart| {
+    let elements = plot::plot(CURVES, (times.clone().log_scale(), Axis::values(0.0, 1.0)), |chart| {
         plot::below(chart, (8, true), &|us| latency(Some(*us)))?;
         plot::left(chart, 11, &|share| number(*share))?;
         chart.draw_series(LineSeries::new(champion, Ink::line(CHAMPION)))?;
@@ -128,7 +129,7 @@ pub(super) fn batches(rates: &[BatchRates]) -> Markup {
         let rates = usize::try_from(*at as i64).ok().and_then(|at| rates.get(at));
         rates.map_or_else(String::new, |rates| rates.batch.to_string())
     };
-    let axes = (Along::Whole(range(0.0, (rates.len() - 1) as f64)), range(0.0, most));
+    let axes = (Axis::whole(0.0, (rates.len() - 1) as f64), Axis::values(0.0, most));
     let elements = plot::plot(RATES, axes, |chart| {
         plot::below(chart, (rates.len(), true), &size)?;
         plot::left(chart, 5, &|rate| number(*rate))?;
@@ -171,5 +172,7 @@ mod tests {
             assert_eq!(html.matches("<polyline").count(), 2);
         }
         assert_eq!(curves(&[], &[]).into_string(), "");
+        let html = curves(&[[1e-300, 0.5], [f64::MAX, 1.0]], &[[f64::MAX, 2.0]]).into_string();
+        assert!(html.contains("<polyline") && !html.contains("inf") && !html.contains("NaN"), "{html}");
     }
 }

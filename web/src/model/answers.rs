@@ -6,7 +6,7 @@ use windvane_store::views::{ANSWERS, NUMBERS};
 
 use super::read::{Answer, Bin, Model};
 use crate::address;
-use crate::chart::axis::range;
+use crate::chart::axis::Axis;
 use crate::chart::backend::Ink;
 use crate::chart::marks::{Mark, bar_with};
 use crate::chart::plot::{self, Frame};
@@ -46,7 +46,7 @@ fn histogram(bins: &[Bin]) -> Markup {
     let kind = if first.kind == "score" { "Scores" } else { "Values" };
     let said = format!("{kind} from {} to {}", number(first.low), number(last.high));
     let highest = wide.iter().map(|bin| density(bin)).fold(0.0, f64::max);
-    let axes = (range(first.low, last.high), range(0.0, highest * 1.05));
+    let axes = (Axis::values(first.low, last.high), Axis::values(0.0, highest * 1.05));
     let elements = plot::plot(FRAME, axes, |chart| {
         for bin in &wide {
             let title = html! {
