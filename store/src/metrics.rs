@@ -1,5 +1,5 @@
-//! The `metrics_gauge`, `metrics_sum` and `metrics_histogram` tables: OpenTelemetry data points in the columns of the ClickHouse
-//! exporter's tables of these kinds, without exemplars.
+//! The `metrics_gauge`, `metrics_sum`, `metrics_histogram`, `metrics_exponential_histogram` and `metrics_summary` tables:
+//! OpenTelemetry data points in the columns of the ClickHouse exporter's tables of these kinds, without exemplars.
 
 use crate::Attributes;
 use crate::rowbinary as rb;
@@ -40,6 +40,26 @@ pub(crate) const HISTOGRAM_LAYOUTS: &[&[Column]] = layout!(
     "Min" Number,
     "Max" Number,
     "AggregationTemporality" Count
+);
+pub(crate) const EXPONENTIAL_HISTOGRAM_LAYOUTS: &[&[Column]] = layout!(
+    "Count" Count,
+    "Sum" Number,
+    "Scale" Integer,
+    "ZeroCount" Count,
+    "ZeroThreshold" Number,
+    "PositiveOffset" Integer,
+    "PositiveBucketCounts" CountList,
+    "NegativeOffset" Integer,
+    "NegativeBucketCounts" CountList,
+    "Min" Number,
+    "Max" Number,
+    "AggregationTemporality" Count
+);
+pub(crate) const SUMMARY_LAYOUTS: &[&[Column]] = layout!(
+    "Count" Count,
+    "Sum" Number,
+    "ValueAtQuantiles.Quantile" NumberList,
+    "ValueAtQuantiles.Value" NumberList
 );
 
 /// What a data point of any kind has.
@@ -96,6 +116,53 @@ pub struct Histogram<'a> {
     pub temporality: u8,
 }
 
+/// Buckets of an exponential histogram on one side of zero.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Buckets<'a> {
+    /// The index of the first: the bucket `i` holds what lies above the base to the power `i`, up to the base to the power `i + 1`.
+    pub offset: i32,
+    /// How many are in each.
+    pub counts: &'a [u64],
+}
+
+/// The rest of an exponential histogram's data point. The base of its buckets is 2 to the power 2 to the power `-scale`.
+#[derive(Debug, Clone, Copy)]
+pub struct ExponentialHistogram<'a> {
+    /// How many values.
+    pub count: u64,
+    /// Their sum; 0 where it was not said.
+    pub sum: f64,
+    /// How fine the buckets are.
+    pub scale: i32,
+    /// How many are zero, or not farther from it than the threshold.
+    pub zero_count: u64,
+    /// How far from zero a value counts as zero.
+    pub zero_threshold: f64,
+    /// Values above zero.
+    pub positive: Buckets<'a>,
+    /// Values below zero, by how far below.
+    pub negative: Buckets<'a>,
+    /// The smallest value; 0 where it was not said.
+    pub min: f64,
+    /// The largest value; 0 where it was not said.
+    pub max: f64,
+    /// 0 not said, 1 delta, 2 cumulative.
+    pub temporality: u8,
+}
+
+/// The rest of a summary's data point.
+#[derive(Debug, Clone, Copy)]
+pub struct Summary<'a> {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// Which quantiles are told.
+    pub quantiles: &'a [f64],
+    /// Their values, as many.
+    pub values: &'a [f64],
+}
+
 impl Point<'_> {
     /// Appends a row of `metrics_gauge` in layout 1.
     pub fn encode_gauge(&self, value: f64, out: &mut Vec<u8>) {
@@ -121,6 +188,32 @@ impl Point<'_> {
         rb::f64(out, histogram.min);
         rb::f64(out, histogram.max);
         rb::u64(out, histogram.temporality.into());
+    }
+
+    /// Appends a row of `metrics_exponential_histogram` in layout 1.
+    pub fn encode_exponential_histogram(&self, histogram: &ExponentialHistogram<'_>, out: &mut Vec<u8>) {
+        self.encode(out);
+        rb::u64(out, histogram.count);
+        rb::f64(out, histogram.sum);
+        rb::i64(out, histogram.scale.into());
+        rb::u64(out, histogram.zero_count);
+        rb::f64(out, histogram.zero_threshold);
+        for buckets in [histogram.positive, histogram.negative] {
+            rb::i64(out, buckets.offset.into());
+            rb::array(out, buckets.counts, |out, n| rb::u64(out, *n));
+        }
+        rb::f64(out, histogram.min);
+        rb::f64(out, histogram.max);
+        rb::u64(out, histogram.temporality.into());
+    }
+
+    /// Appends a row of `metrics_summary` in layout 1.
+    pub fn encode_summary(&self, summary: &Summary<'_>, out: &mut Vec<u8>) {
+        self.encode(out);
+        rb::u64(out, summary.count);
+        rb::f64(out, summary.sum);
+        rb::array(out, summary.quantiles, |out, quantile| rb::f64(out, *quantile));
+        rb::array(out, summary.values, |out, value| rb::f64(out, *value));
     }
 
     fn encode(&self, out: &mut Vec<u8>) {

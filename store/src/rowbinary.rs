@@ -32,7 +32,7 @@ pub(crate) fn nullable<T>(out: &mut Vec<u8>, value: Option<T>, encode: impl FnOn
     }
 }
 
-/// Appends an `Int64`, which is also a `DateTime64(6)` in microseconds since 1970-01-01 UTC.
+/// Appends an `Int64`, which is also a `DateTime64` in microseconds or nanoseconds since 1970-01-01 UTC.
 pub(crate) fn i64(out: &mut Vec<u8>, n: i64) {
     out.extend_from_slice(&n.to_le_bytes());
 }

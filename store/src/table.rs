@@ -34,11 +34,15 @@ pub enum Table {
     MetricsSum,
     /// OpenTelemetry data points of histograms.
     MetricsHistogram,
+    /// OpenTelemetry data points of exponential histograms.
+    MetricsExponentialHistogram,
+    /// OpenTelemetry data points of summaries.
+    MetricsSummary,
 }
 
 impl Table {
     /// Every table, in a fixed order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Predictions,
         Self::Outcomes,
         Self::Exposures,
@@ -50,6 +54,8 @@ impl Table {
         Self::MetricsGauge,
         Self::MetricsSum,
         Self::MetricsHistogram,
+        Self::MetricsExponentialHistogram,
+        Self::MetricsSummary,
     ];
 
     /// The table's name in the database; also the word of its ingestion path and metric label.
@@ -67,6 +73,8 @@ impl Table {
             Self::MetricsGauge => "metrics_gauge",
             Self::MetricsSum => "metrics_sum",
             Self::MetricsHistogram => "metrics_histogram",
+            Self::MetricsExponentialHistogram => "metrics_exponential_histogram",
+            Self::MetricsSummary => "metrics_summary",
         }
     }
 
@@ -101,6 +109,8 @@ impl Table {
             Self::MetricsGauge => metrics::GAUGE_LAYOUTS,
             Self::MetricsSum => metrics::SUM_LAYOUTS,
             Self::MetricsHistogram => metrics::HISTOGRAM_LAYOUTS,
+            Self::MetricsExponentialHistogram => metrics::EXPONENTIAL_HISTOGRAM_LAYOUTS,
+            Self::MetricsSummary => metrics::SUMMARY_LAYOUTS,
         }
     }
 }
@@ -139,6 +149,8 @@ mod tests {
         metrics_gauge 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Value:Number
         metrics_sum 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Value:Number AggregationTemporality:Count IsMonotonic:Flag
         metrics_histogram 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Count:Count Sum:Number BucketCounts:CountList ExplicitBounds:NumberList Min:Number Max:Number AggregationTemporality:Count
+        metrics_exponential_histogram 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Count:Count Sum:Number Scale:Integer ZeroCount:Count ZeroThreshold:Number PositiveOffset:Integer PositiveBucketCounts:CountList NegativeOffset:Integer NegativeBucketCounts:CountList Min:Number Max:Number AggregationTemporality:Count
+        metrics_summary 1: ResourceAttributes:Attributes ResourceSchemaUrl:Word ScopeName:Text ScopeVersion:Word ScopeAttributes:Attributes ScopeSchemaUrl:Word ServiceName:Word MetricName:Word MetricDescription:Word MetricUnit:Word Attributes:Attributes StartTimeUnix:Nanos TimeUnix:Nanos Flags:Count IngestedAt:Micros Count:Count Sum:Number ValueAtQuantiles.Quantile:NumberList ValueAtQuantiles.Value:NumberList
         ");
     }
 

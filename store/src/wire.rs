@@ -27,6 +27,8 @@ pub enum Wire {
     Number,
     /// A count.
     Count,
+    /// A whole number, which may be negative.
+    Integer,
     /// Yes or no.
     Flag,
     /// A number, or none.
@@ -66,6 +68,7 @@ impl Wire {
             Self::Nanos => "DateTime64(9, 'UTC')",
             Self::Number => "Float64",
             Self::Count => "UInt64",
+            Self::Integer => "Int64",
             Self::Flag => "Bool",
             Self::OptionalNumber => "Nullable(Float64)",
             Self::OptionalCount => "Nullable(UInt64)",

@@ -14,11 +14,13 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogs
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_wire
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as wire
 from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -94,19 +96,69 @@ def test_logs_and_metrics_are_stored(service, transport):
         else HttpMetrics(endpoint=f"{service.url}/v1/metrics")
     )
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
-    meters = MeterProvider([reader], resource=resource)
+    fine = View(instrument_name="duration", aggregation=ExponentialBucketHistogramAggregation())
+    meters = MeterProvider([reader], resource=resource, views=[fine])
     meter = meters.get_meter("tests")
     meter.create_counter("requests").add(7, {"path": "/"})
     meter.create_gauge("load").set(0.5)
     histogram = meter.create_histogram("latency", unit="ms")
     for value in [1, 10, 100]:
         histogram.record(value)
+    exponential = meter.create_histogram("duration", unit="s")
+    for value in [0, 1, 1, 4]:
+        exponential.record(value)
     meters.shutdown()
     of = f"FROM windvane.metrics_{{}} WHERE ServiceName = '{name}'"
     service.stored(f"SELECT countIf(Value = 7 AND Attributes['path'] = '/' AND IsMonotonic) {of.format('sum')}", 1)
     service.stored(f"SELECT countIf(Value = 0.5) {of.format('gauge')}", 1)
     service.stored(
         f"SELECT countIf(Count = 3 AND Sum = 111 AND arraySum(BucketCounts) = 3 AND Max = 100) {of.format('histogram')}", 1
+    )
+    service.stored(f"SELECT count() {of.format('exponential_histogram')}", 1)
+    [seen] = service.query(
+        f"""SELECT Count AS count, Sum AS sum, Min AS min, Max AS max, ZeroCount AS zeros, arraySum(PositiveBucketCounts) AS positive,
+            empty(NegativeBucketCounts) AS none_negative, AggregationTemporality AS temporality,
+            arrayMap((n, i) -> (pow(pow(2, pow(2, -Scale)), PositiveOffset + i), n), PositiveBucketCounts,
+                arrayEnumerate(PositiveBucketCounts)) AS uppers {of.format('exponential_histogram')}"""
+    )
+    # The last bucket ends at or beyond 4, and begins below it: which of the values is where can be read from the columns alone.
+    filled = [(upper, int(n)) for upper, n in seen.pop("uppers") if int(n)]
+    assert [n for _, n in filled] == [2, 1]
+    assert 1 <= filled[0][0] < 4 <= filled[1][0] * 1.000001
+    assert {key: float(value) for key, value in seen.items()} == {
+        "count": 4,
+        "sum": 6,
+        "min": 0,
+        "max": 4,
+        "zeros": 1,
+        "positive": 3,
+        "none_negative": 1,
+        "temporality": 2,
+    }
+
+
+def test_a_summary_and_a_negative_exponential_histogram_are_stored(service):
+    request = metrics_wire.ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    common = {"time_unix_nano": 1_700_000_000_000_000_000, "count": 4}
+    summary = metrics.add(name="by-proto-summary").summary.data_points.add(**common, sum=2.5)
+    summary.quantile_values.add(quantile=0.5, value=0.25)
+    summary.quantile_values.add(quantile=0.99, value=1.0)
+    point = metrics.add(name="by-proto-exponential").exponential_histogram.data_points.add(**common, scale=-3, zero_threshold=0.125)
+    point.negative.offset = -7
+    point.negative.bucket_counts.extend([1, 0, 3])
+    status, answer = service.post("/v1/metrics", request.SerializeToString(), content_type="application/x-protobuf")
+    assert (status, answer) == (200, b"")
+    service.stored(
+        """SELECT countIf(Count = 4 AND Sum = 2.5 AND ValueAtQuantiles.Quantile = [0.5, 0.99] AND ValueAtQuantiles.Value = [0.25, 1])
+            FROM windvane.metrics_summary WHERE MetricName = 'by-proto-summary'""",
+        1,
+    )
+    service.stored(
+        """SELECT countIf(Scale = -3 AND ZeroThreshold = 0.125 AND NegativeOffset = -7 AND NegativeBucketCounts = [1, 0, 3]
+                AND empty(PositiveBucketCounts))
+            FROM windvane.metrics_exponential_histogram WHERE MetricName = 'by-proto-exponential'""",
+        1,
     )
 
 

@@ -51,7 +51,7 @@ pub enum Code {
     TensorInvalid,
     /// A span whose ids have not the length of W3C's.
     TraceIdInvalid,
-    /// A metric of a kind that is not kept.
+    /// A metric of a kind that is not known.
     MetricKindUnsupported,
     /// A CloudEvent of a type that is not taken.
     EventTypeUnsupported,

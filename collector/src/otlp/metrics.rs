@@ -1,14 +1,16 @@
-//! Data points of gauges, sums and histograms into rows of their tables. Exponential histograms and summaries are refused, and the
-//! answer says so.
+//! Data points of gauges, sums, histograms, exponential histograms and summaries into rows of their tables. A metric of any other kind is
+//! refused, and the answer says so.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
-    HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+    ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+    ScopeMetrics, SummaryDataPoint,
 };
-use windvane_store::metrics::{Histogram, Point};
+use windvane_store::metrics::{Buckets, ExponentialHistogram, Histogram, Point, Summary};
 use windvane_store::{Attributes, Table};
 use windvane_types::rejection::{Code, Fault};
 
@@ -52,7 +54,8 @@ pub(super) fn rows(request: &ExportMetricsServiceRequest, context: &Context<'_>,
 impl Shared<'_> {
     fn add(&self, metric: &Metric, intake: &mut Intake) {
         match &metric.data {
-            None => {}
+            // What this protocol does not know yet is read as nothing.
+            None => refuse(metric, intake),
             Some(Data::Gauge(gauge)) => {
                 for point in &gauge.data_points {
                     let (table, value) = (Table::MetricsGauge, number(point));
@@ -80,10 +83,35 @@ impl Shared<'_> {
                 }
             }
             Some(Data::ExponentialHistogram(data)) => {
-                refuse(metric, "exponential histogram", data.data_points.len(), intake)
+                for point in &data.data_points {
+                    let (histogram, plain) = exponential_histogram(point, data.aggregation_temporality);
+                    let table = Table::MetricsExponentialHistogram;
+                    self.write((metric, &plain), (table, intake), |point, out| {
+                        point.encode_exponential_histogram(&histogram, out)
+                    });
+                }
             }
-            Some(Data::Summary(data)) => refuse(metric, "summary", data.data_points.len(), intake),
+            Some(Data::Summary(data)) => {
+                for point in &data.data_points {
+                    self.add_summary(metric, point, intake);
+                }
+            }
         }
+    }
+
+    fn add_summary(&self, metric: &Metric, point: &SummaryDataPoint, intake: &mut Intake) {
+        let (quantiles, values): (Vec<f64>, Vec<f64>) =
+            point.quantile_values.iter().map(|told| (told.quantile, told.value)).unzip();
+        let summary = Summary { count: point.count, sum: point.sum, quantiles: &quantiles, values: &values };
+        let plain = Plain {
+            attributes: &point.attributes,
+            start_ns: point.start_time_unix_nano,
+            ts_ns: point.time_unix_nano,
+            flags: point.flags,
+        };
+        self.write((metric, &plain), (Table::MetricsSummary, intake), |point, out| {
+            point.encode_summary(&summary, out)
+        });
     }
 
     fn write(
@@ -159,15 +187,48 @@ fn histogram(point: &HistogramDataPoint, said: i32) -> (Histogram<'_>, Plain<'_>
     (histogram, plain)
 }
 
+fn exponential_histogram(
+    point: &ExponentialHistogramDataPoint,
+    said: i32,
+) -> (ExponentialHistogram<'_>, Plain<'_>) {
+    let histogram = ExponentialHistogram {
+        count: point.count,
+        sum: point.sum.unwrap_or_default(),
+        scale: point.scale,
+        zero_count: point.zero_count,
+        zero_threshold: point.zero_threshold,
+        positive: buckets(point.positive.as_ref()),
+        negative: buckets(point.negative.as_ref()),
+        min: point.min.unwrap_or_default(),
+        max: point.max.unwrap_or_default(),
+        temporality: temporality(said),
+    };
+    let plain = Plain {
+        attributes: &point.attributes,
+        start_ns: point.start_time_unix_nano,
+        ts_ns: point.time_unix_nano,
+        flags: point.flags,
+    };
+    (histogram, plain)
+}
+
+fn buckets(of: Option<&exponential_histogram_data_point::Buckets>) -> Buckets<'_> {
+    of.map(|of| Buckets { offset: of.offset, counts: &of.bucket_counts }).unwrap_or_default()
+}
+
 fn temporality(said: i32) -> u8 {
     u8::try_from(said).unwrap_or_default()
 }
 
-fn refuse(metric: &Metric, kind: &str, points: usize, intake: &mut Intake) {
+/// Counts a metric whose data points cannot be counted.
+fn refuse(metric: &Metric, intake: &mut Intake) {
     let message = format!(
-        "the metric `{}` is of the kind {kind}, which is not kept; accepted are gauges, sums and histograms with \
-         explicit bounds",
+        "the metric `{}` has no data of a kind that is kept; accepted are gauges, sums, histograms, exponential histograms \
+         and summaries",
         metric.name
     );
-    intake.reject(Table::MetricsHistogram, Fault::new(Code::MetricKindUnsupported, message), points as u64);
+    intake.reject(Table::MetricsGauge, Fault::new(Code::MetricKindUnsupported, message), 1);
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ fn prices() -> Prices {
     Prices { currency: "USD".to_owned(), models: [("gpt-4o".to_owned(), price)].into() }
 }
 
-fn read_as(signal: Signal, message: &[u8], encoding: Encoding) -> Result<Intake, String> {
+pub(super) fn read_as(signal: Signal, message: &[u8], encoding: Encoding) -> Result<Intake, String> {
     read_within(signal, message, (encoding, 32 << 20))
 }
 
@@ -443,11 +443,17 @@ fn logs_and_metrics_have_their_tables_and_what_is_not_kept_is_said() {
         {"name":"s","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"timeUnixNano":"1700000000000000000","asInt":4}]}},
         {"name":"h","histogram":{"aggregationTemporality":1,"dataPoints":[{"timeUnixNano":"1700000000000000000","count":"3","sum":6,"bucketCounts":["1","2"],"explicitBounds":[1.5]}]}},
         {"name":"e","exponentialHistogram":{"dataPoints":[{"timeUnixNano":"1700000000000000000","count":"3","scale":1}]}},
+        {"name":"future","spline":{"dataPoints":[{"timeUnixNano":"1700000000000000000"}]}},
         {"name":"q","summary":{"dataPoints":[{"timeUnixNano":"1700000000000000000","count":"3"}]}}]}]}]}"#;
     let intake = read_as(Signal::Metrics, metrics.as_bytes(), Encoding::Json).unwrap();
-    let rows = [Table::MetricsGauge, Table::MetricsSum, Table::MetricsHistogram]
-        .map(|table| rows_of(&intake, table));
-    assert_eq!((rows, intake.rejected), ([2, 1, 1], 2));
+    let kinds = [
+        Table::MetricsGauge,
+        Table::MetricsSum,
+        Table::MetricsHistogram,
+        Table::MetricsExponentialHistogram,
+        Table::MetricsSummary,
+    ];
+    assert_eq!((kinds.map(|table| rows_of(&intake, table)), intake.rejected), ([2, 1, 1, 1, 1], 1));
     assert!(intake.why.unwrap().contains("metric_kind_unsupported"));
 }
 

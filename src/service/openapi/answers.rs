@@ -17,7 +17,7 @@ const LATE: [&str; 1] = ["body_timeout"];
 const TOO_LARGE: [&str; 1] = ["body_too_large"];
 const UNSUPPORTED: [&str; 2] = ["unsupported_content_type", "unsupported_content_encoding"];
 /// The spool takes no more of it for now.
-const SHED: [&str; 3] = ["spool_full", "spool_busy", "model_over_share"];
+const SHED: [&str; 4] = ["spool_full", "spool_busy", "model_over_share", "requests_over_share"];
 const AWAY: [&str; 3] = ["too_many_requests_in_work", "shutting_down", "spool_failed"];
 const INTERNAL: [&str; 1] = ["internal"];
 /// Paths whose every record names a model, which a token that is limited to models may use.

@@ -73,4 +73,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         "predictions_by_narrow_marks_of_old_parts",
         "0059_predictions_by_narrow_marks_of_old_parts.sql"
     ),
+    migration!(60, "metrics_exponential_histogram", "0060_metrics_exponential_histogram.sql"),
+    migration!(
+        61,
+        "metrics_exponential_histogram_distributed",
+        "0061_metrics_exponential_histogram_distributed.sql"
+    ),
+    migration!(62, "metrics_summary", "0062_metrics_summary.sql"),
+    migration!(63, "metrics_summary_distributed", "0063_metrics_summary_distributed.sql"),
 ];

@@ -124,6 +124,10 @@ fn published_migrations_never_change() {
     0057 c36ce4cf947c63b2 predictions_without_wide_digests
     0058 c20dde5dcbef1053 predictions_by_narrow_marks
     0059 df72ba8620c84024 predictions_by_narrow_marks_of_old_parts
+    0060 94a9e6b109f5e9f9 metrics_exponential_histogram
+    0061 ef04f5ffd960e76e metrics_exponential_histogram_distributed
+    0062 08ce0a762d760df8 metrics_summary
+    0063 43a64e3e6f070d89 metrics_summary_distributed
     ");
 }
 

@@ -78,7 +78,7 @@ impl<'a> Builder<'a> {
             Wire::Text => Self::Text(Vec::new()),
             Wire::Word => Self::Word(Dictionary::new(rows)),
             Wire::OptionalWord => Self::OptionalWord(Dictionary::nullable(rows)),
-            Wire::Micros | Wire::Nanos | Wire::Number | Wire::Count => {
+            Wire::Micros | Wire::Nanos | Wire::Number | Wire::Count | Wire::Integer => {
                 Self::Fixed { width: FIXED_BYTES, values: fixed(FIXED_BYTES) }
             }
             Wire::Flag => Self::Fixed { width: 1, values: fixed(1) },

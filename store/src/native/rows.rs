@@ -56,6 +56,7 @@ fn value(wire: Wire, cursor: &mut Cursor<'_>) -> Result<Value, Malformed> {
         }
         Wire::Number => json!(f64::from_le_bytes(eight(cursor)?)),
         Wire::Count => json!(u64::from_le_bytes(eight(cursor)?)),
+        Wire::Integer => json!(i64::from_le_bytes(eight(cursor)?)),
         Wire::Flag => json!(cursor.take(1)?[0] != 0),
         Wire::OptionalWord => optional(Wire::Word, cursor)?,
         Wire::OptionalNumber => optional(Wire::Number, cursor)?,

@@ -179,10 +179,29 @@ fn point(kind: usize, out: &mut Vec<u8>) {
         max: 1.0,
         temporality: 2,
     };
+    let summary = metrics::Summary { count: 4, sum: 2.5, quantiles: &[0.5, 0.99], values: &[0.25, 1.0] };
     match kind {
         0 => point.encode_gauge(0.5, out),
         1 => point.encode_sum(7.0, (2, true), out),
-        _ => point.encode_histogram(&histogram, out),
+        2 => point.encode_histogram(&histogram, out),
+        3 => point.encode_exponential_histogram(&exponential_histogram(), out),
+        _ => point.encode_summary(&summary, out),
+    }
+}
+
+/// Indices and scales are negative where values are small or buckets wide.
+fn exponential_histogram() -> metrics::ExponentialHistogram<'static> {
+    metrics::ExponentialHistogram {
+        count: 6,
+        sum: -1.5,
+        scale: -3,
+        zero_count: 1,
+        zero_threshold: 0.125,
+        positive: metrics::Buckets { offset: -7, counts: &[1, 0, 2] },
+        negative: metrics::Buckets { offset: 5, counts: &[2] },
+        min: -4.0,
+        max: 1.0,
+        temporality: 1,
     }
 }
 
@@ -208,6 +227,12 @@ async fn logs_metrics_and_payloads_are_taken() {
         (Table::MetricsGauge, |_, out: &mut Vec<u8>| point(0, out), "0.5,1"),
         (Table::MetricsSum, |_, out: &mut Vec<u8>| point(1, out), "7,2,true"),
         (Table::MetricsHistogram, |_, out: &mut Vec<u8>| point(2, out), "3,[1,2],[0.5],2"),
+        (
+            Table::MetricsExponentialHistogram,
+            |_, out: &mut Vec<u8>| point(3, out),
+            "6,-1.5,-3,1,0.125,-7,[1,0,2],5,[2],-4,1,1",
+        ),
+        (Table::MetricsSummary, |_, out: &mut Vec<u8>| point(4, out), "4,2.5,[0.5,0.99],[0.25,1]"),
         (Table::Payloads, payload, "'e','[]'"),
     ] {
         running.store.insert(&block(table, 1, encode)).await.unwrap();
@@ -216,6 +241,11 @@ async fn logs_metrics_and_payloads_are_taken() {
             Table::MetricsGauge => "Value, Flags",
             Table::MetricsSum => "Value, AggregationTemporality, IsMonotonic",
             Table::MetricsHistogram => "Count, BucketCounts, ExplicitBounds, AggregationTemporality",
+            Table::MetricsExponentialHistogram => {
+                "Count, Sum, Scale, ZeroCount, ZeroThreshold, PositiveOffset, PositiveBucketCounts, \
+                 NegativeOffset, NegativeBucketCounts, Min, Max, AggregationTemporality"
+            }
+            Table::MetricsSummary => "Count, Sum, ValueAtQuantiles.Quantile, ValueAtQuantiles.Value",
             _ => "event_id, inputs",
         };
         let found = running.store.text(&format!("SELECT {columns} FROM {table}"), "Values").await.unwrap();

@@ -18,7 +18,7 @@ const ARE: [&str; 5] = [
 ];
 
 /// What the collector writes.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "predictions",
     "outcomes",
     "exposures",
@@ -30,6 +30,8 @@ const TABLES: [&str; 11] = [
     "metrics_gauge",
     "metrics_sum",
     "metrics_histogram",
+    "metrics_exponential_histogram",
+    "metrics_summary",
 ];
 
 /// Waits until received + recovered = stored + rejected + dead-lettered + damaged + pending at this service, for each table: a row
