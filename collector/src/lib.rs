@@ -36,7 +36,7 @@ pub use metrics::{DEFINITIONS, Definition};
 pub use options::CollectorOptions;
 pub use otlp::{Price, Prices};
 pub use own_metrics::OwnMetrics;
-pub use redact::{Keep, Redaction, Rule};
+pub use redact::{Keep, Redaction, Rule, Telemetry};
 pub use sink::{Answer, Sink};
 pub use spool::{BlockLimits, KeyLimits, OpenError, SpoolOptions, SpoolState, TableState};
 pub use tokens::{Keyring, Scope, Token, Tokens, TokensError, Wanted};

@@ -10,6 +10,7 @@ mod llm;
 mod logs;
 mod metrics;
 mod prices;
+mod scrub;
 mod spans;
 mod windvane;
 
@@ -99,15 +100,18 @@ pub(crate) fn rows(
     let mut intake = Intake::default();
     match signal {
         Signal::Traces => {
-            let request: ExportTraceServiceRequest = read(message, encoding)?;
+            let mut request: ExportTraceServiceRequest = read(message, encoding)?;
+            scrub::traces(&mut request, context.door.redaction);
             spans::rows(&request, context, &mut intake);
         }
         Signal::Logs => {
-            let request: ExportLogsServiceRequest = read(message, encoding)?;
+            let mut request: ExportLogsServiceRequest = read(message, encoding)?;
+            scrub::logs(&mut request, context.door.redaction);
             logs::rows(&request, context, &mut intake);
         }
         Signal::Metrics => {
-            let request: ExportMetricsServiceRequest = read(message, encoding)?;
+            let mut request: ExportMetricsServiceRequest = read(message, encoding)?;
+            scrub::metrics(&mut request, context.door.redaction);
             metrics::rows(&request, context, &mut intake);
         }
     }

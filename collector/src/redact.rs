@@ -2,7 +2,9 @@
 //!
 //! A rule is chosen by the event's model: its name, else the longest `beginning*` that fits, else `*`. Events that belong to no
 //! model (exposures, measurements) go by `*`. Keys of units are hashed with a key (HMAC-SHA-256), so that the same unit stays
-//! the same unit, and nobody without the key can try out names.
+//! the same unit, and nobody without the key can try out names. What telemetry holds besides goes by [`Telemetry`].
+
+mod telemetry;
 
 use std::fmt;
 
@@ -12,6 +14,9 @@ use windvane_store::Secret;
 use windvane_types::event::{Entries, Exposure, Measurement, Outcome, Payload, Prediction, Text};
 use windvane_types::hex;
 use windvane_types::rejection::{Code, Fault};
+
+pub(crate) use telemetry::Fate;
+pub use telemetry::Telemetry;
 
 /// Hex digits of a hashed unit: 128 bits, so that a billion units do not meet.
 const UNIT_CHARS: usize = 32;
@@ -29,7 +34,7 @@ pub enum Keep {
 }
 
 impl Keep {
-    fn keeps(&self, name: &str) -> bool {
+    pub(crate) fn keeps(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.iter().any(|pattern| fits(pattern, name)),
@@ -81,15 +86,20 @@ impl fmt::Debug for Rule {
 impl Rule {
     fn hash_unit(&self, unit: &mut Text<'_>) {
         let Some(key) = &self.unit_key else { return };
-        if unit.is_empty() {
-            return;
-        }
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
-        mac.update(unit.as_bytes());
-        let digest = mac.finalize().into_bytes();
-        *unit = Text::Owned(hex::encode(&digest[..UNIT_CHARS / 2]));
+        *unit = Text::Owned(hashed(key, unit));
     }
+}
+
+/// The hash of a text, hex; of an empty one an empty one.
+pub(crate) fn hashed(key: &Secret, text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    let digest = mac.finalize().into_bytes();
+    hex::encode(&digest[..UNIT_CHARS / 2])
 }
 
 /// All rules.
@@ -97,6 +107,8 @@ impl Rule {
 pub struct Redaction {
     /// By pattern; the longest first, so that the first that fits is the one.
     rules: Vec<(String, Rule)>,
+    /// What of telemetry is never written.
+    pub(crate) telemetry: Telemetry,
 }
 
 impl Redaction {
@@ -105,11 +117,28 @@ impl Redaction {
     pub fn new(mut rules: Vec<(String, Rule)>) -> Self {
         // A name comes before a pattern, a longer pattern before a shorter one.
         rules.sort_by_key(|(pattern, _)| (pattern.ends_with('*'), std::cmp::Reverse(pattern.len())));
-        Self { rules }
+        Self { rules, telemetry: Telemetry::default() }
+    }
+
+    /// The same with what of telemetry is never written.
+    #[must_use]
+    pub fn with_telemetry(self, telemetry: Telemetry) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    /// Whether everything is written as it came.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.telemetry == Telemetry::default()
+    }
+
+    /// The key of what belongs to no model.
+    #[must_use]
+    pub fn shared_key(&self) -> Option<&Secret> {
+        self.rule(None)?.unit_key.as_ref()
     }
 
     /// The rule of a model; `None` for an event that belongs to none.
-    fn rule(&self, model: Option<&str>) -> Option<&Rule> {
+    pub(crate) fn rule(&self, model: Option<&str>) -> Option<&Rule> {
         let is_meant = |pattern: &str| match model {
             Some(model) => fits(pattern, model),
             None => pattern == "*",

@@ -1,6 +1,6 @@
-//! `[redaction.<MODEL>]`: the rules, made ready.
+//! `[redaction.<MODEL>]` and `[otlp.redaction]`: the rules, made ready.
 
-use windvane_collector::{Keep, Redaction, Rule};
+use windvane_collector::{Keep, Redaction, Rule, Telemetry};
 
 use super::layers::Layers;
 use super::path::KeyPath;
@@ -25,7 +25,25 @@ pub fn redaction(layers: &mut Layers) -> Redaction {
         }
         (model, rule)
     });
-    Redaction::new(rules.collect())
+    let redaction = Redaction::new(rules.collect());
+    let telemetry = telemetry(layers);
+    if !telemetry.hashed.is_empty() && redaction.shared_key().is_none() {
+        layers.contradiction(
+            "otlp.redaction.attributes_hash",
+            "needs a key; accepted is redaction.\"*\".unit_key_env or redaction.\"*\".unit_key_file",
+        );
+    }
+    redaction.with_telemetry(telemetry)
+}
+
+fn telemetry(layers: &mut Layers) -> Telemetry {
+    let table = KeyPath::from("otlp.redaction");
+    Telemetry {
+        attributes: keep(layers, &table, ["attributes_allow", "attributes_deny"]),
+        hashed: layers.texts(table.join("attributes_hash")),
+        drop_messages: layers.flag(table.join("drop_messages"), false),
+        drop_log_bodies: layers.flag(table.join("drop_log_bodies"), false),
+    }
 }
 
 fn keep(layers: &mut Layers, table: &KeyPath, [allow, deny]: [&str; 2]) -> Keep {

@@ -92,6 +92,8 @@ fn contradictions_are_told() {
         ("[store]\nengine_listen = \"0.0.0.0:8123\"", "loopback address only"),
         ("[server]\nlisten = \"0.0.0.0:8080\"", "make one with `windvane token create`"),
         ("[redaction.m]\nfeatures_allow = \"a\"\nfeatures_deny = \"b\"", "excludes features_deny"),
+        ("[otlp.redaction]\nattributes_allow = \"a\"\nattributes_deny = \"b\"", "excludes attributes_deny"),
+        ("[otlp.redaction]\nattributes_hash = \"user.*\"", "otlp.redaction.attributes_hash: needs a key"),
         ("[redaction.m]\nunit_key_env = \"WINDVANE_NO_SUCH\"", "`WINDVANE_NO_SUCH` is not set"),
         ("[server.tls]\nkey_file = \"k\"", "needs server.tls.cert_file"),
         ("[store]\nurl = \"ftp://x\"", "an http:// or https:// address"),

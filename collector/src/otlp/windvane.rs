@@ -13,7 +13,10 @@ use super::intake::Intake;
 use super::spans::Checked;
 use crate::decode::ToRow;
 
-const PREFIX: &str = "windvane.";
+/// Of the names of attributes that are events.
+pub(super) const PREFIX: &str = "windvane.";
+/// The attribute that makes a span or a log record an event.
+pub(super) const MODEL: &str = "windvane.model";
 
 /// What a span or a log record says of an event without being asked.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +92,7 @@ pub(super) fn events(
 fn take<'a, E: ToRow<'a>>(record: &'a Value, table: Table, context: &Context<'_>, intake: &mut Intake) {
     let mut event = E::default();
     let read = decode_record(record, &mut event, context.limits, context.now_us);
-    if let Err(fault) = read.and_then(|()| context.door.admit(&mut event)) {
+    if let Err(fault) = read.and_then(|()| context.door.admit_redacted(&mut event)) {
         return intake.refuse_event(table, fault, event.model());
     }
     if event.event_id_mut().is_empty() {
@@ -119,7 +122,7 @@ fn complete(record: &mut Map<String, Value>, source: &Source<'_>) {
 
 /// The attributes by record; nothing where none says which model.
 fn gather(attributes: &[KeyValue]) -> Option<Records> {
-    if !attributes.iter().any(|attribute| attribute.key == "windvane.model") {
+    if !attributes.iter().any(|attribute| attribute.key == MODEL) {
         return None;
     }
     let mut records = Records::default();

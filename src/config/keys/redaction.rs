@@ -1,4 +1,4 @@
-//! The keys of redaction: what of a model's events is never written.
+//! The keys of redaction: what of a model's events, and of telemetry, is never written.
 
 use crate::config::keys::Key;
 use crate::config::kind::Kind;
@@ -62,5 +62,40 @@ pub const KEYS: &[Key] = &[
         default: "none",
         example: "unit_key_file = \"/run/secrets/unit-key\"",
         about: "The file with that key. A trailing line end is ignored.",
+    },
+    Key {
+        path: "otlp.redaction.attributes_allow",
+        kind: NAMES,
+        default: "all attributes",
+        example: "attributes_allow = [\"service.*\", \"http.*\", \"gen_ai.*\"]",
+        about: "Only these attributes are kept, of resources, scopes, spans, their events and links, log records (and of their bodies, where these are maps) and data points; a name that ends in * stands for all that begin so. What is read out of attributes, such as `service` and the columns of llm_calls, is empty where they are not kept. Attributes `windvane.*` go by [redaction.<MODEL>] instead.",
+    },
+    Key {
+        path: "otlp.redaction.attributes_deny",
+        kind: NAMES,
+        default: "none",
+        example: "attributes_deny = [\"http.request.header.*\", \"db.query.text\"]",
+        about: "These attributes are dropped, the others kept. Excludes attributes_allow.",
+    },
+    Key {
+        path: "otlp.redaction.attributes_hash",
+        kind: NAMES,
+        default: "none",
+        example: "attributes_hash = [\"user.*\", \"enduser.id\"]",
+        about: "The values of these attributes are hashed as unit ids are, with the key of redaction.\"*\": unit_key_env or unit_key_file, without which this is refused.",
+    },
+    Key {
+        path: "otlp.redaction.drop_messages",
+        kind: Kind::Flag,
+        default: "false",
+        example: "drop_messages = true",
+        about: "Whether what people, models and tools said to each other is dropped: prompts, answers, instructions, arguments and results of tools, documents, by the conventions of GenAI, OpenInference and OpenLLMetry, in attributes, in events and in log records whose event's name begins with `gen_ai.`. Tokens, models and costs stay.",
+    },
+    Key {
+        path: "otlp.redaction.drop_log_bodies",
+        kind: Kind::Flag,
+        default: "false",
+        example: "drop_log_bodies = true",
+        about: "Whether the bodies of log records are dropped.",
     },
 ];
