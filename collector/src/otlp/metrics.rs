@@ -35,6 +35,18 @@ struct Plain<'a> {
     flags: u32,
 }
 
+/// [`Plain`] of a data point: each kind is a type of its own in the protocol, with these fields in all of them.
+macro_rules! plain {
+    ($point:expr) => {
+        Plain {
+            attributes: &$point.attributes,
+            start_ns: $point.start_time_unix_nano,
+            ts_ns: $point.time_unix_nano,
+            flags: $point.flags,
+        }
+    };
+}
+
 pub(super) fn rows(request: &ExportMetricsServiceRequest, context: &Context<'_>, intake: &mut Intake) {
     for of_resource in &request.resource_metrics {
         let origin = Origin::of(of_resource.resource.as_ref());
@@ -59,7 +71,7 @@ impl Shared<'_> {
             Some(Data::Gauge(gauge)) => {
                 for point in &gauge.data_points {
                     let (table, value) = (Table::MetricsGauge, number(point));
-                    self.write((metric, &plain(point)), (table, intake), |point, out| {
+                    self.write((metric, &plain!(point)), (table, intake), |point, out| {
                         point.encode_gauge(value, out)
                     });
                 }
@@ -68,7 +80,7 @@ impl Shared<'_> {
                 let kind = (temporality(sum.aggregation_temporality), sum.is_monotonic);
                 for point in &sum.data_points {
                     let (table, value) = (Table::MetricsSum, number(point));
-                    self.write((metric, &plain(point)), (table, intake), |point, out| {
+                    self.write((metric, &plain!(point)), (table, intake), |point, out| {
                         point.encode_sum(value, kind, out)
                     });
                 }
@@ -103,13 +115,7 @@ impl Shared<'_> {
         let (quantiles, values): (Vec<f64>, Vec<f64>) =
             point.quantile_values.iter().map(|told| (told.quantile, told.value)).unzip();
         let summary = Summary { count: point.count, sum: point.sum, quantiles: &quantiles, values: &values };
-        let plain = Plain {
-            attributes: &point.attributes,
-            start_ns: point.start_time_unix_nano,
-            ts_ns: point.time_unix_nano,
-            flags: point.flags,
-        };
-        self.write((metric, &plain), (Table::MetricsSummary, intake), |point, out| {
+        self.write((metric, &plain!(point)), (Table::MetricsSummary, intake), |point, out| {
             point.encode_summary(&summary, out)
         });
     }
@@ -150,15 +156,6 @@ impl Shared<'_> {
     }
 }
 
-fn plain(point: &NumberDataPoint) -> Plain<'_> {
-    Plain {
-        attributes: &point.attributes,
-        start_ns: point.start_time_unix_nano,
-        ts_ns: point.time_unix_nano,
-        flags: point.flags,
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "the exporter's column is a 64-bit float")]
 fn number(point: &NumberDataPoint) -> f64 {
     match point.value {
@@ -178,13 +175,7 @@ fn histogram(point: &HistogramDataPoint, said: i32) -> (Histogram<'_>, Plain<'_>
         max: point.max.unwrap_or_default(),
         temporality: temporality(said),
     };
-    let plain = Plain {
-        attributes: &point.attributes,
-        start_ns: point.start_time_unix_nano,
-        ts_ns: point.time_unix_nano,
-        flags: point.flags,
-    };
-    (histogram, plain)
+    (histogram, plain!(point))
 }
 
 fn exponential_histogram(
@@ -203,13 +194,7 @@ fn exponential_histogram(
         max: point.max.unwrap_or_default(),
         temporality: temporality(said),
     };
-    let plain = Plain {
-        attributes: &point.attributes,
-        start_ns: point.start_time_unix_nano,
-        ts_ns: point.time_unix_nano,
-        flags: point.flags,
-    };
-    (histogram, plain)
+    (histogram, plain!(point))
 }
 
 fn buckets(of: Option<&exponential_histogram_data_point::Buckets>) -> Buckets<'_> {
