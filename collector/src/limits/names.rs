@@ -205,7 +205,9 @@ impl Names {
         }
         let mut model = model.write();
         for (label, value) in labels {
-            self.learn_label(&mut model.labels[label as usize], label, value)?;
+            let hashed = (value, self.hashing.hash_one(value));
+            let bound = (self.limits.labels_max, "limits.labels_max", || label.as_str().to_owned());
+            self.learn_value(&mut model.labels[label as usize], hashed, bound)?;
         }
         if model.combinations.len() < COMBINATIONS_MAX {
             model.combinations.insert(together);
@@ -213,24 +215,32 @@ impl Names {
         Ok(())
     }
 
-    fn learn_label(&self, values: &mut Hashes, label: Label, value: &str) -> Result<(), Fault> {
-        let NameLimits { labels_max, remembered_max, .. } = self.limits;
-        let hash = self.hashing.hash_one(value);
+    /// Remembers a value, unless it would be one more than so many; `what` it is, and the key of the bound.
+    fn learn_value(
+        &self,
+        values: &mut Hashes,
+        (value, hash): (&str, u64),
+        (max, key, what): (usize, &str, impl FnOnce() -> String),
+    ) -> Result<(), Fault> {
         if values.contains(&hash) {
             return Ok(());
         }
-        if values.len() >= labels_max {
-            let (what, value) = (label.as_str(), value.chars().take(64).collect::<String>());
+        if values.len() >= max {
+            let (what, value) = (what(), value.chars().take(64).collect::<String>());
             let message = format!(
-                "`{value}` is one more {what} than the {labels_max} that are accepted; is it an id? `unit_id` takes those (limits.labels_max)"
+                "`{value}` is one more {what} than the {max} that are accepted; is it an id? `unit_id` takes those ({key})"
             );
             return Err(Fault::new(Code::TooManyCategories, message));
         }
-        if self.remembered.load(Ordering::Relaxed) < remembered_max {
+        if !self.is_full() {
             values.insert(hash);
             self.remembered.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.remembered.load(Ordering::Relaxed) >= self.limits.remembered_max
     }
 
     /// Names of numbers, and names with a value each.
@@ -281,8 +291,7 @@ impl Names {
         (name, name_hash): (&str, u64),
         value: Option<(&str, u64)>,
     ) -> Result<(), Fault> {
-        let NameLimits { feature_names_max, categories_max, remembered_max, .. } = self.limits;
-        let is_full = || self.remembered.load(Ordering::Relaxed) >= remembered_max;
+        let NameLimits { feature_names_max, categories_max, .. } = self.limits;
         if !model.names.contains_key(&name_hash) {
             // Labels are no feature, and always find a place.
             if name != LABEL && model.names.len() >= feature_names_max {
@@ -291,31 +300,17 @@ impl Names {
                 );
                 return Err(Fault::new(Code::TooManyFeatureNames, message));
             }
-            if is_full() {
+            if self.is_full() {
                 return Ok(());
             }
             model.names.insert(name_hash, Hashes::default());
             self.remembered.fetch_add(1, Ordering::Relaxed);
         }
-        let (Some((value, value_hash)), Some(values)) = (value, model.names.get_mut(&name_hash)) else {
+        let (Some(value), Some(values)) = (value, model.names.get_mut(&name_hash)) else {
             return Ok(());
         };
-        if values.contains(&value_hash) {
-            return Ok(());
-        }
-        if values.len() >= categories_max {
-            let what = if name == LABEL { "label".to_owned() } else { format!("category of `{name}`") };
-            let value: String = value.chars().take(64).collect();
-            let message = format!(
-                "`{value}` is one more {what} than the {categories_max} that are accepted; is it an id? `unit_id` takes those (limits.categories_max)"
-            );
-            return Err(Fault::new(Code::TooManyCategories, message));
-        }
-        if !is_full() {
-            values.insert(value_hash);
-            self.remembered.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
+        let what = || if name == LABEL { "label".to_owned() } else { format!("category of `{name}`") };
+        self.learn_value(values, value, (categories_max, "limits.categories_max", what))
     }
 
     fn model(&self, name: &str) -> Result<Arc<RwLock<Model>>, Fault> {
