@@ -96,9 +96,31 @@ pub struct Certificate {
 
 #[derive(Debug)]
 struct Held {
-    config: Arc<ServerConfig>,
+    configs: Configs,
     changed: [Option<SystemTime>; 2],
     looked: Instant,
+}
+
+/// A certificate as each kind of port offers it.
+#[derive(Debug)]
+struct Configs {
+    http: Arc<ServerConfig>,
+    grpc: Arc<ServerConfig>,
+}
+
+impl Configs {
+    fn new(http: ServerConfig) -> Self {
+        let mut grpc = http.clone();
+        grpc.alpn_protocols = vec![b"h2".to_vec()];
+        Self { http: Arc::new(http), grpc: Arc::new(grpc) }
+    }
+
+    fn of(&self, speaks: Speaks) -> Arc<ServerConfig> {
+        Arc::clone(match speaks {
+            Speaks::Http => &self.http,
+            Speaks::Grpc => &self.grpc,
+        })
+    }
 }
 
 impl Certificate {
@@ -108,15 +130,16 @@ impl Certificate {
     /// It cannot be read.
     pub fn open(files: TlsFiles) -> anyhow::Result<Self> {
         let changed = files.changed();
-        let config = Arc::new(files.load()?);
-        Ok(Self { files, held: Mutex::new(Held { config, changed, looked: Instant::now() }) })
+        let configs = Configs::new(files.load()?);
+        Ok(Self { files, held: Mutex::new(Held { configs, changed, looked: Instant::now() }) })
     }
 
-    /// The certificate for the next connection. One that does not read changes nothing: the old one is better than none.
-    fn current(&self) -> Arc<ServerConfig> {
+    /// The certificate for the next connection of a port where this is spoken. One that does not read changes nothing: the old one is
+    /// better than none.
+    fn current(&self, speaks: Speaks) -> Arc<ServerConfig> {
         let mut held = self.held.lock();
         if held.looked.elapsed() < LOOK {
-            return Arc::clone(&held.config);
+            return held.configs.of(speaks);
         }
         held.looked = Instant::now();
         let changed = self.files.changed();
@@ -124,7 +147,7 @@ impl Certificate {
             held.changed = changed;
             match self.files.load() {
                 Ok(config) => {
-                    held.config = Arc::new(config);
+                    held.configs = Configs::new(config);
                     tracing::info!(certificate = %self.files.cert.display(), "read the certificate again");
                 }
                 Err(error) => {
@@ -135,20 +158,7 @@ impl Certificate {
                 }
             }
         }
-        Arc::clone(&held.config)
-    }
-
-    /// The same for a port where this is spoken.
-    fn current_for(&self, speaks: Speaks) -> Arc<ServerConfig> {
-        let config = self.current();
-        match speaks {
-            Speaks::Http => config,
-            Speaks::Grpc => {
-                let mut config = ServerConfig::clone(&config);
-                config.alpn_protocols = vec![b"h2".to_vec()];
-                Arc::new(config)
-            }
-        }
+        held.configs.of(speaks)
     }
 }
 
@@ -178,7 +188,7 @@ impl TlsListener {
                 loop {
                     let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
                     let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
-                    let (done, acceptor) = (done.clone(), TlsAcceptor::from(certificate.current_for(speaks)));
+                    let (done, acceptor) = (done.clone(), TlsAcceptor::from(certificate.current(speaks)));
                     handshakes.spawn(async move {
                         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                             Ok(Ok(stream)) => drop(done.send((stream, peer)).await),
