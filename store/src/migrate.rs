@@ -152,7 +152,12 @@ pub enum MigrateError {
 /// Where ClickHouse does not answer, or the schema is one that [`apply`] would refuse.
 pub async fn status(store: &Store, topology: &Topology) -> Result<Vec<Step>, MigrateError> {
     let entries = ledger::read(store).await.map_err(MigrateError::Ledger)?;
-    let mut steps = compare(all(), &entries, topology)?;
+    steps(store, &entries, topology).await
+}
+
+/// The same of a ledger that was read.
+async fn steps(store: &Store, entries: &[Entry], topology: &Topology) -> Result<Vec<Step>, MigrateError> {
+    let mut steps = compare(all(), entries, topology)?;
     let server = server_version(store).await?;
     steps.retain(|step| is_of(step, topology, server));
     Ok(steps)
@@ -210,7 +215,7 @@ pub async fn ensure(store: &Store, on_step: impl FnMut(&Step)) -> Result<usize, 
     if entries.iter().all(|entry| entry.topology != cluster.name()) {
         return apply(store, &Topology::Single, on_step).await;
     }
-    match status(store, &cluster).await?.iter().filter(|step| step.state != State::Applied).count() {
+    match steps(store, &entries, &cluster).await?.iter().filter(|step| step.state != State::Applied).count() {
         0 => Ok(0),
         pending => Err(MigrateError::ClusterBehind { pending }),
     }
