@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use maud::{Markup, PreEscaped, html};
-use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition};
+use plotters::chart::{ChartBuilder, ChartContext, LabelAreaPosition, MeshStyle};
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::ranged1d::{AsRangedCoord, BoldPoints, Ranged, ValueFormatter};
 use plotters::drawing::{DrawingAreaErrorKind, IntoDrawingArea};
@@ -77,21 +77,28 @@ fn tick() -> TextStyle<'static> {
     TextStyle::from(("sans-serif", TICK_SIZE).into_font()).color(&Ink::TICK)
 }
 
+/// A mesh with a line a label and nothing else of its own.
+fn plain<'m, 'a, 'b, X, Y>(mesh: &'m mut MeshStyle<'a, 'b, X, Y, Svg>) -> &'m mut MeshStyle<'a, 'b, X, Y, Svg>
+where
+    X: Ranged,
+    Y: Ranged,
+{
+    mesh.max_light_lines(0)
+        .light_line_style(TRANSPARENT)
+        .axis_style(TRANSPARENT)
+        .set_all_tick_mark_size(40)
+        .label_style(tick())
+}
+
 /// A grid at round values with their labels to the left of it.
 pub fn left<X>(chart: &mut Chart<X>, labels: usize, text: &dyn Fn(&f64) -> String) -> Drawn
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
-    chart
-        .configure_mesh()
+    plain(&mut chart.configure_mesh())
         .disable_x_mesh()
         .disable_x_axis()
-        .max_light_lines(0)
-        .light_line_style(TRANSPARENT)
         .bold_line_style(Ink::GRID)
-        .axis_style(TRANSPARENT)
-        .set_all_tick_mark_size(40)
-        .label_style(tick())
         .y_labels(labels)
         .y_label_formatter(text)
         .draw()
@@ -103,16 +110,10 @@ where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let lines = if grid { Ink::GRID.into() } else { plotters::style::ShapeStyle::from(TRANSPARENT) };
-    chart
-        .configure_mesh()
+    plain(&mut chart.configure_mesh())
         .disable_y_mesh()
         .disable_y_axis()
-        .max_light_lines(0)
-        .light_line_style(TRANSPARENT)
         .bold_line_style(lines)
-        .axis_style(TRANSPARENT)
-        .set_all_tick_mark_size(40)
-        .label_style(tick())
         .x_labels(labels)
         .x_label_formatter(text)
         .draw()
