@@ -1,8 +1,8 @@
 """Does a model server answer as fast with the middleware as without?
 
-Three servers take turns in answering 1,000 requests a second each: one with the middleware and two without, which are alike, so that what they
-differ by is what noise does. Requests leave when they are due, over
-as many connections as it takes, and are timed from then on, so that a server that stands still is charged for all who wait.
+Three servers take turns in answering 1,000 requests a second each: one with the middleware and two without, which are alike, so that
+what they differ by is noise. Requests leave when they are due, over as many connections as it takes, and are timed from then on, so
+that a server that stands still is charged for all who wait.
 The model is a product of 20 weights in plain Python: what is measured is the server and the hook, and both must fit on a small machine.
 """
 

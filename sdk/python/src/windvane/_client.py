@@ -95,9 +95,7 @@ class Client:
         try:
             inbox = self._inbox
             if size > KEPT_BYTES_MAX or len(inbox.events) >= inbox.room or _context.get() is not None:
-                fields = read()
-                fields["event_id"] = event_id
-                self._log_prediction(fields.pop("features", None), fields)
+                self._log_mapping({**read(), "event_id": event_id})
                 return
             trace: Dict[str, Any] = {}
             if self._traces and "opentelemetry.trace" in sys.modules:
