@@ -18,8 +18,8 @@ use crate::spool::{OpenError, Spool, TableSpool};
 use crate::upload::Uploader;
 use crate::upload::backoff::pause;
 
-/// Second blocks that are sent at a time, of all tables together, where a table may have two. A block is in memory with up to 64 MiB of rows
-/// and half as much of columns, and one beside those of the tables keeps two cores of the engine busy.
+/// Second blocks on their way at a time, of all tables together. A block is in memory with up to 64 MiB of rows and half as much of columns,
+/// and one beside those of the tables keeps two cores of the engine busy.
 const SECOND_BLOCKS_MAX: usize = 1;
 
 /// The tables of a spool that is open, in the order of [`windvane_store::Table::ALL`].
@@ -149,8 +149,7 @@ impl Work {
 
     fn start_uploaders(&self, spools: &[Arc<TableSpool>]) {
         let shared = &self.shared;
-        let second_blocks = if shared.options.inserts_in_flight > 1 { SECOND_BLOCKS_MAX } else { 0 };
-        let second = Arc::new(Semaphore::new(second_blocks));
+        let second = Arc::new(Semaphore::new(SECOND_BLOCKS_MAX));
         for spool in spools {
             let uploader = Uploader {
                 spool: Arc::clone(spool),
@@ -160,6 +159,7 @@ impl Work {
                 clock: Arc::clone(&shared.clock),
                 block_age: shared.options.block_age,
                 dead_letters: shared.options.spool.folder.join(dead_letters::FOLDER),
+                inserts_in_flight: shared.options.inserts_in_flight,
                 second: Arc::clone(&second),
                 drain: self.drain.clone(),
                 abort: self.abort.clone(),

@@ -1,22 +1,22 @@
 //! From the spool to ClickHouse: one block of a table at a time, again and again until it is answered.
 //!
-//! Where two full blocks wait and two INSERTs of a table may be in flight, both are sent at once: an INSERT keeps one core of the engine
-//! busy for most of its time, and waits for the disk for the rest. The log learns of the second only after the first, so that a checkpoint
-//! is true of all before it.
+//! While one is sent the next full one is read, and sent as well where two INSERTs of a table may be in flight: an INSERT keeps one core of
+//! the engine busy for most of its time, and waits for the disk for the rest.
 
 pub(crate) mod backoff;
 mod mend;
 mod pace;
 mod settle;
 mod sift;
+mod wait;
+mod way;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -25,19 +25,14 @@ use windvane_types::Clock;
 
 use self::backoff::pause;
 use self::pace::Pace;
-use self::settle::{Sent, Settled};
+use self::settle::Sent;
 use self::sift::Sieve;
+use self::wait::Wait;
+use self::way::Way;
 use crate::limits::Shares;
 use crate::metrics::Metrics;
 use crate::sink::Sink;
 use crate::spool::{Content, FrameRows, Op, Sealed, TableSpool};
-
-/// From so many rows on, a block is given four times as long to fill: the engine's CPU for a row, merges included, is 12 us in
-/// blocks of 10,000 rows and 3 us in blocks of 100,000 (`benches/insert.rs`); below, there is little to save.
-const WORTH_WAITING_ROWS: u64 = 2_000;
-
-/// Full blocks from which on two are sent at once.
-const BOTH_FROM_BLOCKS: usize = 2;
 
 /// Longest wait for the answer to how many parts there are.
 const PARTS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,21 +49,21 @@ pub(crate) struct Uploader {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) block_age: Duration,
     pub(crate) dead_letters: PathBuf,
-    /// Who has a place here may send a second block: memory is for one beside those of all tables. Without places there is none.
+    /// INSERTs of the table that may be in flight at once.
+    pub(crate) inserts_in_flight: usize,
+    /// Who has a place here may read a second block: memory is for one beside those of all tables.
     pub(crate) second: Arc<Semaphore>,
     pub(crate) drain: CancellationToken,
     pub(crate) abort: CancellationToken,
 }
-
-/// Tokens of blocks that were stored ahead of one that had to be halved. The log learns of them only after that one, maybe thousands of
-/// INSERTs later, and ClickHouse remembers so many tokens and no more: they are not sent again.
-type Ahead = HashSet<String>;
 
 /// A block as it is sent.
 struct Attempt {
     block: Sealed,
     frames: Vec<FrameRows>,
     wire: Block,
+    /// The right to send an INSERT, kept until the log knows what became of a block that was not stored.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// The spool's disk has failed while there is no time to wait for it, or the uploader was told to abort.
@@ -76,20 +71,15 @@ struct Stop;
 
 impl Uploader {
     pub(crate) async fn run(self) {
-        let (mut pace, mut ahead) = (Pace::default(), Ahead::new());
-        let work = async {
-            while self.next_is_due(&pace).await {
-                if let Err(Stop) = self.upload_next(&mut ahead).await {
-                    break;
-                }
-                self.keep_pace(&mut pace).await;
-            }
-        };
+        let uploader = Arc::new(self);
+        let mut way = Way::new(Arc::clone(&uploader));
         tokio::select! {
-            () = work => {}
-            () = self.mend() => {}
-            () = self.abort.cancelled() => {}
+            // Where the disk failed, what was not sent stays in the spool.
+            _ended = way.walk() => {}
+            () = uploader.mend() => {}
+            () = uploader.abort.cancelled() => {}
         }
+        way.break_off().await;
     }
 
     fn table(&self) -> Table {
@@ -97,10 +87,10 @@ impl Uploader {
     }
 
     /// Waits until a block is full or old enough, counted from when its oldest row came: what came while the block before was sent has
-    /// waited that long already. False when there is nothing left to drain.
+    /// waited that long already. Where no row comes any more, it waits no longer for others. False when there is nothing left to drain.
     async fn next_is_due(&self, pace: &Pace) -> bool {
         let mut backlog = self.spool.backlog();
-        let mut since = None;
+        let mut wait = Wait::new(pace, self.block_age);
         loop {
             let now = *backlog.borrow_and_update();
             let waits = now.oldest_us.is_some();
@@ -110,12 +100,8 @@ impl Uploader {
             if !waits && self.drain.is_cancelled() {
                 return false;
             }
-            let usual = if now.rows < WORTH_WAITING_ROWS { self.block_age } else { 4 * self.block_age };
-            let patience = pace.patience(usual);
-            let due = now.oldest_us.map(|oldest_us| {
-                let (seen_at, age) = *since.get_or_insert_with(|| (Instant::now(), self.age(oldest_us)));
-                seen_at + patience.saturating_sub(age)
-            });
+            let due =
+                now.oldest_us.map(|oldest_us| wait.until(Instant::now(), now.rows, || self.age(oldest_us)));
             tokio::select! {
                 changed = backlog.changed() => if changed.is_err() { return false },
                 () = sleep_until(due) => return true,
@@ -143,50 +129,30 @@ impl Uploader {
         }
     }
 
-    /// Sends the next block, or the next two.
-    async fn upload_next(&self, ahead: &mut Ahead) -> Result<(), Stop> {
-        let Some(first) = self.change(|| Op::Seal { behind: 0 }).await? else { return Ok(()) };
-        let (behind, full_blocks) = (first.run.last, self.spool.backlog().borrow().full_blocks);
-        let place = (full_blocks >= BOTH_FROM_BLOCKS).then(|| self.second.try_acquire().ok()).flatten();
-        let second = match place {
-            Some(_) => self.change(|| Op::Seal { behind }).await?,
-            None => None,
-        };
-        let Some(second) = second else {
-            let (attempt, sent) = self.send(first, ahead).await?;
-            self.settle(&attempt, sent).await?;
-            ahead.remove(&attempt.block.token);
-            return Ok(());
-        };
-        let (first, second) = tokio::join!(self.send(first, ahead), self.send(second, ahead));
-        let (attempt, sent) = first?;
-        let settled = self.settle(&attempt, sent).await?;
-        ahead.remove(&attempt.block.token);
-        let (attempt, sent) = second?;
-        if settled == Settled::Halved {
-            // The second one stays where it is in the log, and comes again behind the halves.
-            if matches!(sent, Sent::Stored) {
-                ahead.insert(attempt.block.token);
-            }
-            return Ok(());
-        }
-        self.settle(&attempt, sent).await?;
-        ahead.remove(&attempt.block.token);
-        Ok(())
-    }
-
-    /// Sends a block. The log does not learn yet what became of it.
-    async fn send(&self, block: Sealed, ahead: &Ahead) -> Result<(Attempt, Sent), Stop> {
-        let attempt = self.read(block).await?;
-        if Sieve::is_begun(&self.dead_letters, &attempt.block.token) {
-            return Ok((attempt, Sent::SearchBegun));
-        }
+    /// Reads a block, waits for its turn and sends it, unless it is known to be stored or no turn comes. The log does not learn yet what
+    /// became of it.
+    async fn send(
+        &self,
+        block: Sealed,
+        is_stored: bool,
+        turn: impl Future<Output = Option<OwnedSemaphorePermit>>,
+    ) -> Result<(Attempt, Sent), Stop> {
+        let mut attempt = self.read(block).await?;
         let rows = attempt.wire.rows;
-        if rows == 0 || ahead.contains(&attempt.block.token) {
+        if rows == 0 || is_stored {
             return Ok((attempt, Sent::Stored));
         }
-        let answer = self.insert(&attempt.wire).instrument(self.trace(rows)).await;
-        Ok((attempt, answer.map_or_else(Sent::Refused, |()| Sent::Stored)))
+        let Some(turn) = turn.await else { return Ok((attempt, Sent::Withheld)) };
+        let sent = if Sieve::is_begun(&self.dead_letters, &attempt.wire.token) {
+            Sent::SearchBegun
+        } else {
+            match self.insert(&attempt.wire).instrument(self.trace(rows)).await {
+                Ok(()) => return Ok((attempt, Sent::Stored)),
+                Err(error) => Sent::Refused(error),
+            }
+        };
+        attempt.turn = Some(turn);
+        Ok((attempt, sent))
     }
 
     /// A trace of an INSERT; none of one into `spans`, which may hold the one before: where our own traces come back to us, each would be
@@ -229,7 +195,7 @@ impl Uploader {
         let Content { layout, rows, body, frames } = self.blocking(move || read(&wanted)).await?;
         let token = block.token.clone();
         let wire = Block { table: self.table(), layout, rows, token, body: vec![Bytes::from(body)] };
-        Ok(Attempt { block, frames, wire })
+        Ok(Attempt { block, frames, wire, turn: None })
     }
 
     /// Does file work off the runtime, again and again until it succeeds.

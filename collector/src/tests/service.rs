@@ -220,17 +220,18 @@ async fn by_default_one_insert_of_a_table_is_in_flight_however_many_blocks_wait(
 }
 
 #[tokio::test]
-async fn of_two_blocks_at_once_a_poisoned_one_keeps_the_other_from_nothing() {
-    for poisoned in 0..4 {
+async fn of_two_blocks_on_their_way_a_poisoned_one_keeps_the_other_from_nothing() {
+    for (poisoned, inserts_in_flight) in (0..4).flat_map(|poisoned| [(poisoned, 1), (poisoned, 2)]) {
         let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
         sink.be(Mood::Poisoned(b"bad"));
         let mut batches: Vec<String> = (0..4).map(|n| predictions(5 * n..5 * n + 5)).collect();
         batches[poisoned] = batches[poisoned].replacen("\"m\"", "\"bad\"", 1);
-        let service = start_over(folder.path(), &sink, &batches, 2).await;
+        let service = start_over(folder.path(), &sink, &batches, inserts_in_flight).await;
         service.stored(19).await;
         service.dead_lettered(1).await;
         service.assert_nothing_is_lost().await;
         assert_eq!(sink.again(), 0, "batch {poisoned}: what was stored ahead was not sent again");
+        assert!(sink.most_at_once() <= inserts_in_flight, "batch {poisoned}");
     }
 }
 

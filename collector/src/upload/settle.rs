@@ -18,6 +18,8 @@ pub(super) enum Sent {
     Refused(StoreError),
     /// It was refused before a restart already, and was not sent whole again.
     SearchBegun,
+    /// It was not sent, since one before it has to come again as two.
+    Withheld,
 }
 
 /// How far the log has got by a block.
@@ -44,6 +46,8 @@ impl Uploader {
                 return Ok(Settled::Halved);
             }
             Sent::Refused(error) => chain(&error),
+            // Whoever withholds a block lets it come again behind the halves.
+            Sent::Withheld => return Ok(Settled::Halved),
             Sent::SearchBegun => "ClickHouse could not take it before a restart".to_owned(),
         };
         self.sift(attempt, &reason).await?;
@@ -52,7 +56,7 @@ impl Uploader {
 
     /// Lets the log cut a block of several batches in two.
     async fn halve(&self, attempt: &Attempt, error: &StoreError) -> Result<(), Stop> {
-        let Attempt { block, frames, wire } = attempt;
+        let Attempt { block, frames, wire, .. } = attempt;
         let half = &frames[..frames.len() / 2];
         let rows = half.iter().map(|frame| frame.rows).sum();
         let last = half.iter().map(|frame| frame.seq).max().unwrap_or(block.run.first);
