@@ -139,7 +139,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 2 },
         default: "1",
         example: "inserts_in_flight = 1",
-        about: "INSERTs of one table that wait for ClickHouse's answer at the same time: 1, or 2 where two full blocks wait. 2 works a backlog off with two cores of ClickHouse rather than one; it costs up to 100 MiB more memory, because one second block, of whichever table, is held beside the first ones. Rows of a table come in no promised order either way.",
+        about: "INSERTs of one table that wait for ClickHouse's answer at the same time: 1, or 2 where two full blocks wait. 2 works a backlog off with two cores of ClickHouse rather than one. The next full block is read while one is sent either way. Rows of a table come in no promised order either way.",
     },
     Key {
         path: "runtime.dir",
