@@ -321,6 +321,7 @@ fn log_step(step: &migrate::Step) {
 
 #[cfg(test)]
 mod tests {
+    use windvane_collector::NameLimits;
     use windvane_types::event::Limits;
 
     use super::*;
@@ -341,10 +342,11 @@ mod tests {
         assert_eq!(given.body_timeout, Duration::from_secs(7));
         assert_eq!(options_of("[collector]\ninserts_in_flight = 2\n").inserts_in_flight, 2);
         let given = options_of(
-            "[limits]\nnesting_max = 5\nmodel_share_percent = 35\nrequests_share_percent = 45\nlabels_max = 7\n",
+            "[limits]\nnesting_max = 5\nmodel_share_percent = 35\nrequests_share_percent = 45\nlabels_max = 7\nservices_max = 8\nwords_max = 9\n",
         );
         assert_eq!((given.model_share_percent, given.requests_share_percent), (35, 45));
-        assert_eq!(given.names.labels_max, 7);
+        let NameLimits { labels_max, services_max, words_max, .. } = given.names;
+        assert_eq!((labels_max, services_max, words_max), (7, 8, 9));
         assert_eq!(given.limits, Limits { nesting_max: 5, ..Limits::default() });
     }
 

@@ -16,7 +16,7 @@ use crate::door::Door;
 use crate::http::{self, Readiness};
 use crate::in_flight::InFlight;
 use crate::kserve::Joiner;
-use crate::limits::{Names, Places, Shares};
+use crate::limits::{Names, Places, Shares, Words};
 use crate::metrics::Metrics;
 use crate::opening::{Opening, Work};
 use crate::options::CollectorOptions;
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     /// Requests and responses of model servers that wait for each other.
     pub(crate) joiner: Joiner,
     pub(crate) names: Names,
+    pub(crate) words: Words,
     pub(crate) shares: Arc<Shares>,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Registry,
@@ -52,7 +53,7 @@ impl Shared {
 
     /// What every event passes before it is written.
     pub(crate) fn door(&self) -> Door<'_> {
-        Door { redaction: &self.options.redaction, names: &self.names }
+        Door { redaction: &self.options.redaction, names: &self.names, words: &self.words }
     }
 
     /// What turning a message of telemetry or of model servers into rows needs, for one that arrived at this instant.
@@ -84,9 +85,10 @@ impl Shared {
     pub(crate) fn refresh_gauges(&self) {
         let now_us = self.clock.now().as_microsecond();
         let metrics = &self.metrics;
-        let (models, names) = self.names.counts();
+        let ((models, names), (services, words)) = (self.names.counts(), self.words.counts());
         metrics.models.set(i64::try_from(models).unwrap_or(i64::MAX));
-        metrics.names.set(i64::try_from(names).unwrap_or(i64::MAX));
+        metrics.services.set(i64::try_from(services).unwrap_or(i64::MAX));
+        metrics.names.set(i64::try_from(names + words).unwrap_or(i64::MAX));
         if self.opening.tables().is_none() {
             for table in Table::ALL {
                 metrics.spool_failed.with_label_values(&[table.name()]).set(1);
@@ -152,6 +154,7 @@ impl Collector {
             ids: IdMaker::new(options.seed),
             joiner: Joiner::default(),
             names: Names::new(options.names),
+            words: Words::new(options.names),
             shares: Arc::new(Shares::new(options.spool.bytes_max, options.model_share_percent)),
             metrics,
             registry,

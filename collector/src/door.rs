@@ -3,7 +3,7 @@
 use windvane_types::rejection::Fault;
 
 use crate::decode::ToRow;
-use crate::limits::Names;
+use crate::limits::{Names, Words};
 use crate::redact::Redaction;
 
 /// The rules of one collector.
@@ -13,6 +13,8 @@ pub(crate) struct Door<'c> {
     pub(crate) redaction: &'c Redaction,
     /// What models have brought so far.
     pub(crate) names: &'c Names,
+    /// What services have.
+    pub(crate) words: &'c Words,
 }
 
 impl Door<'_> {
@@ -34,8 +36,12 @@ impl Door<'static> {
     pub(crate) fn open() -> Self {
         use std::sync::LazyLock;
 
-        static RULES: LazyLock<(Redaction, Names)> =
-            LazyLock::new(|| (Redaction::default(), Names::new(crate::limits::NameLimits::default())));
-        Self { redaction: &RULES.0, names: &RULES.1 }
+        use crate::limits::NameLimits;
+
+        static RULES: LazyLock<(Redaction, Names, Words)> = LazyLock::new(|| {
+            let limits = NameLimits::default();
+            (Redaction::default(), Names::new(limits), Words::new(limits))
+        });
+        Self { redaction: &RULES.0, names: &RULES.1, words: &RULES.2 }
     }
 }

@@ -10,7 +10,7 @@ use crate::admission::Caller;
 use crate::decode::{ContentEncoding, Context, Format, IdMaker, decode_batch, decompress};
 use crate::door::Door;
 use crate::kserve::{Attributes, JSON_LENGTH, Joiner, Mode, events, take};
-use crate::limits::{NameLimits, Names};
+use crate::limits::{NameLimits, Names, Words};
 use crate::otlp::{self, Encoding, Intake, Prices, Signal};
 use crate::redact::Redaction;
 use crate::spool::walk_segment;
@@ -37,14 +37,15 @@ pub fn arrow(kind: Kind, body: &Bytes) -> Result<u64, String> {
 
 fn decoded(kind: Kind, body: &Bytes, format: Format) -> Result<u64, String> {
     let (limits, ids, caller) = (Limits::default(), IdMaker::new(Uuid::nil()), Caller::default());
-    let (redaction, names) = (Redaction::default(), Names::new(NameLimits::default()));
+    let (redaction, bounds) = (Redaction::default(), NameLimits::default());
+    let (names, words) = (Names::new(bounds), Words::new(bounds));
     let context = Context {
         limits: &limits,
         ids: &ids,
         body_bytes_max: BODY_BYTES_MAX,
         now_us: NOW_US,
         caller: &caller,
-        door: Door { redaction: &redaction, names: &names },
+        door: Door { redaction: &redaction, names: &names, words: &words },
     };
     let batch = decode_batch(kind, body, format, &context);
     if batch.too_large.is_some() {
@@ -151,8 +152,9 @@ fn logged(side: &str) -> Attributes {
 
 fn with_context<T>(run: impl FnOnce(&otlp::Context<'_>) -> T) -> T {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::nil()), Prices::default());
-    let (redaction, names) = (Redaction::default(), Names::new(NameLimits::default()));
-    let door = Door { redaction: &redaction, names: &names };
+    let (redaction, bounds) = (Redaction::default(), NameLimits::default());
+    let (names, words) = (Names::new(bounds), Words::new(bounds));
+    let door = Door { redaction: &redaction, names: &names, words: &words };
     let body_bytes_max = BODY_BYTES_MAX;
     run(&otlp::Context { door, limits: &limits, ids: &ids, prices: &prices, body_bytes_max, now_us: NOW_US })
 }

@@ -12,7 +12,7 @@ use prometheus::{
 use windvane_store::Table;
 use windvane_types::rejection::Code;
 
-use crate::limits::ModelBytes;
+use crate::limits::{ModelBytes, Word};
 
 /// One metric as documents list it.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,9 @@ definitions! {
     MODEL_DEDUPLICATED "windvane_collector_model_deduplicated_rows_total" &["model"], "Rows of batches repeated under a known Idempotency-Key, by model as above.";
     MODEL_DEAD_LETTERED "windvane_collector_model_dead_lettered_rows_total" &["model"], "Rows that ClickHouse cannot take, laid aside in files since the start, by model as above.";
     MODELS "windvane_collector_models" &[], "Models seen since the start.";
-    NAMES "windvane_collector_names_remembered" &[], "Names of features, their categories, and labels, which are remembered to bound them.";
+    SERVICES "windvane_collector_services" &[], "Services that telemetry came from since the start.";
+    NAMES "windvane_collector_names_remembered" &[], "Names of features, their categories, labels, and words of telemetry, which are remembered to bound them.";
+    REPLACED "windvane_collector_replaced_words_total" &["word"], "Rows of telemetry in which a word beyond its bound was replaced by `_OTHER`, by what the word is.";
     ACKNOWLEDGE_SECONDS "windvane_collector_acknowledge_seconds" TABLE, "From the end of a request's body to its batch being durable.";
 }
 
@@ -94,7 +96,9 @@ pub(crate) struct Metrics {
     model_deduplicated: IntCounterVec,
     model_dead_lettered: IntCounterVec,
     pub(crate) models: IntGauge,
+    pub(crate) services: IntGauge,
     pub(crate) names: IntGauge,
+    pub(crate) replaced: IntCounterVec,
     pub(crate) acknowledge_seconds: HistogramVec,
     labelled: Arc<Mutex<HashSet<String>>>,
 }
@@ -169,12 +173,17 @@ impl Metrics {
             model_deduplicated: counter(MODEL_DEDUPLICATED)?,
             model_dead_lettered: counter(MODEL_DEAD_LETTERED)?,
             models: registered(registry, IntGauge::new(MODELS.name, MODELS.help)?)?,
+            services: registered(registry, IntGauge::new(SERVICES.name, SERVICES.help)?)?,
             names: registered(registry, IntGauge::new(NAMES.name, NAMES.help)?)?,
+            replaced: counter(REPLACED)?,
             acknowledge_seconds: histogram(registry, ACKNOWLEDGE_SECONDS, SECONDS)?,
             labelled: Arc::default(),
         };
         for table in Table::ALL {
             metrics.begin(table.name());
+        }
+        for word in Word::ALL {
+            metrics.replaced.with_label_values(&[word.as_str()]);
         }
         Ok(metrics)
     }

@@ -1,4 +1,4 @@
-//! `[limits]`: the bounds of one event, and of what a model may bring over time.
+//! `[limits]`: the bounds of one event, and of what a model or a service may bring over time.
 
 use windvane_collector::NameLimits;
 use windvane_types::event::Limits;
@@ -40,7 +40,7 @@ pub fn model_share_percent(layers: &mut Layers, (spool_bytes_max, body_bytes_max
     percent
 }
 
-/// The bounds of what models bring.
+/// The bounds of what models and services bring.
 pub fn names(layers: &Layers) -> NameLimits {
     let usual = NameLimits::default();
     NameLimits {
@@ -48,6 +48,8 @@ pub fn names(layers: &Layers) -> NameLimits {
         feature_names_max: layers.size("limits.feature_names_max", usual.feature_names_max),
         categories_max: layers.size("limits.categories_max", usual.categories_max),
         labels_max: layers.size("limits.labels_max", usual.labels_max),
+        services_max: layers.size("limits.services_max", usual.services_max),
+        words_max: layers.size("limits.words_max", usual.words_max),
         remembered_max: layers.integer("limits.names_remembered_max", usual.remembered_max),
     }
 }

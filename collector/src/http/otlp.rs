@@ -219,7 +219,8 @@ async fn process(shared: Arc<Shared>, export: Export, _permit: Place) -> Result<
     let table = signal.table().name();
     shared.metrics.acknowledge_seconds.with_label_values(&[table]).observe(begun.elapsed().as_secs_f64());
     let rejected = i64::try_from(intake.rejected).unwrap_or(i64::MAX);
-    Ok(Taken { rejected, why: intake.why.unwrap_or_default() })
+    // A warning where nothing was refused, which the protocol permits.
+    Ok(Taken { rejected, why: intake.why.or(intake.warning).unwrap_or_default() })
 }
 
 /// Under which key a message came, and its fingerprint; and when.
@@ -279,6 +280,9 @@ pub(super) async fn append_once(
     shared.metrics.received.with_label_values(&[table]).inc_by(part.records());
     for (code, n) in &part.rejected {
         shared.metrics.rejected.with_label_values(&[table, code.as_str()]).inc_by(*n);
+    }
+    for (word, n) in &part.replaced {
+        shared.metrics.replaced.with_label_values(&[word.as_str()]).inc_by(*n);
     }
     shared.metrics.rejected_by_model(&part.rejected_by_model);
     Ok(())

@@ -81,6 +81,7 @@ impl Taking<'_> {
         let detector = event.body.get("meta").and_then(|meta| meta.get("name")?.as_str()).unwrap_or_default();
         let (mut resource, scope) = (Attributes::default(), Attributes::default());
         resource.push("service.name", &event.origin.model);
+        let words = self.context.door.words.of(&event.origin.model);
         for Reading { gauge: (name, description), feature, value } in values {
             let mut attributes = Attributes::default();
             event.origin.words().for_each(|(key, word)| attributes.push(key, word));
@@ -94,7 +95,7 @@ impl Taking<'_> {
                 scope_version: "",
                 scope: &scope,
                 scope_schema_url: "",
-                service: &event.origin.model,
+                service: words.name(),
                 name,
                 description,
                 unit: "1",
@@ -106,7 +107,10 @@ impl Taking<'_> {
             };
             let table = Table::MetricsGauge;
             match self.logged.intake.add(table, self.context, |out| point.encode_gauge(value, out)) {
-                Ok(()) => self.kept += 1,
+                Ok(()) => {
+                    self.logged.intake.note(table, words.replaced());
+                    self.kept += 1;
+                }
                 Err(fault) => self.refuse(fault, (table, None)),
             }
         }

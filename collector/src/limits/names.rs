@@ -1,9 +1,10 @@
 //! How many models, feature names, categories and labels there are: what comes beyond a bound is rejected, because ClickHouse keeps a
 //! dictionary of each, and a program that puts ids into names would fill it without end.
 //!
-//! Counted since the start of the process, by 64-bit hashes: 100,000 values take about a megabyte.
+//! Counted since the start of the process, by 64-bit hashes: 100,000 values take about a megabyte. Words of telemetry are counted apart, in
+//! `collector/src/limits/words.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,8 @@ use foldhash::quality::RandomState;
 use parking_lot::RwLock;
 use windvane_types::event::{Exposure, Measurement, Outcome, Payload, Prediction};
 use windvane_types::rejection::{Code, Fault};
+
+use super::hashes::{AsItIs, Hashes};
 
 /// The bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,11 @@ pub struct NameLimits {
     /// Versions of a model, and as many environments, statuses, experiments, arms and names of embeddings; of exposures and measurements,
     /// which belong to no model, experiments, arms and metrics of all together.
     pub labels_max: usize,
-    /// Values that are remembered of all models together; what comes beyond is taken and not counted.
+    /// Services that telemetry comes from.
+    pub services_max: usize,
+    /// Names of spans of a service, and as many keys of attributes and words of each other column with a dictionary.
+    pub words_max: usize,
+    /// Values that are remembered of all models together, and as many words of all services; what comes beyond is taken and not counted.
     pub remembered_max: u64,
 }
 
@@ -38,30 +45,12 @@ impl Default for NameLimits {
             feature_names_max: 10_000,
             categories_max: 1_000_000,
             labels_max: 10_000,
+            services_max: 1_000,
+            words_max: 10_000,
             remembered_max: 4_000_000,
         }
     }
 }
-
-/// A hash is spread already.
-#[derive(Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-type Hashes = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
 /// Words of an event that are neither features nor classes, each of which has a column with a dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

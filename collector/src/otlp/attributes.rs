@@ -1,42 +1,113 @@
-//! Attributes: asked for by name, and written as the text that the exporter's tables hold.
+//! Attributes: asked for by name, and written as the text that the exporter's tables hold, with what of the words about them is beyond a
+//! bound.
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde_json::{Map, Number, Value as Json};
 use windvane_store::Attributes;
 
+use crate::limits::{OTHER, OfService, Replaced, Word, Words};
+
 /// What the spans, log records or data points of a resource share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Origin<'r> {
-    pub(super) encoded: Attributes,
+    pub(super) encoded: Encoded,
+    /// The name of the service, as it is written.
     pub(super) service: &'r str,
     pub(super) environment: &'r str,
+    pub(super) schema_url: &'r str,
+    /// The words of the service.
+    pub(super) words: OfService<'r>,
 }
 
 impl<'r> Origin<'r> {
-    pub(super) fn of(resource: Option<&'r Resource>) -> Self {
+    /// A resource, and its schema where that is written.
+    pub(super) fn of(resource: Option<&'r Resource>, schema_url: &'r str, words: &'r Words) -> Self {
         let attributes = resource.map(|resource| resource.attributes.as_slice()).unwrap_or_default();
-        let mut encoded = Attributes::default();
-        encode(attributes, &mut encoded);
+        let words = words.of(string(attributes, &["service.name"]));
+        let mut encoded = Encoded::default();
+        encoded.read(attributes, &words);
+        encoded.replaced = encoded.replaced.and(words.replaced());
+        let schema_url = encoded.word(&words, Word::ResourceSchema, schema_url);
         let environment = ["deployment.environment.name", "deployment.environment"];
         Self {
             encoded,
-            service: string(attributes, &["service.name"]),
+            service: words.name(),
             environment: string(attributes, &environment),
+            schema_url,
+            words,
         }
     }
 }
 
-/// Encodes attributes as a map of texts.
-pub(super) fn encode(attributes: &[KeyValue], into: &mut Attributes) {
-    into.clear();
-    for KeyValue { key, value, .. } in attributes {
-        into.push(key, &value.as_ref().map(text).unwrap_or_default());
+/// What the log records or data points of a scope share.
+#[derive(Debug)]
+pub(super) struct Scope<'s> {
+    pub(super) encoded: Encoded,
+    pub(super) name: &'s str,
+    pub(super) version: &'s str,
+    pub(super) schema_url: &'s str,
+}
+
+impl<'s> Scope<'s> {
+    pub(super) fn of(
+        scope: Option<&'s InstrumentationScope>,
+        schema_url: &'s str,
+        words: &OfService<'_>,
+    ) -> Self {
+        let mut encoded = Encoded::default();
+        encoded.read(scope.map(|scope| scope.attributes.as_slice()).unwrap_or_default(), words);
+        Self {
+            name: scope.map_or("", |scope| &scope.name),
+            version: encoded.word(words, Word::ScopeVersion, scope.map_or("", |scope| &scope.version)),
+            schema_url: encoded.word(words, Word::ScopeSchema, schema_url),
+            encoded,
+        }
+    }
+}
+
+/// Attributes as a map of texts, and what was replaced in them and in the words beside them.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    pub(super) attributes: Attributes,
+    pub(super) replaced: Replaced,
+}
+
+impl Encoded {
+    /// Takes these attributes in place of others. Those whose keys are beyond the bound are one entry together, as JSON.
+    pub(super) fn read(&mut self, attributes: &[KeyValue], words: &OfService<'_>) {
+        self.attributes.clear();
+        self.replaced = Replaced::default();
+        let are_all_taken = words.takes_keys(attributes.iter().map(|attribute| attribute.key.as_str()));
+        let mut others = Map::new();
+        for KeyValue { key, value, .. } in attributes {
+            if are_all_taken || words.takes(Word::Key, key) {
+                self.attributes.push(key, &value.as_ref().map(text).unwrap_or_default());
+            } else {
+                others.insert(key.clone(), value.as_ref().map_or(Json::Null, json));
+            }
+        }
+        if !others.is_empty() {
+            self.attributes.push(OTHER, &Json::Object(others).to_string());
+            self.replaced.add(Word::Key);
+        }
+    }
+
+    /// A word that these attributes stand beside, as it is written. One beyond the bound becomes an attribute.
+    pub(super) fn word<'v>(&mut self, words: &OfService<'_>, word: Word, value: &'v str) -> &'v str {
+        if words.takes(word, value) {
+            return value;
+        }
+        self.replaced.add(word);
+        if let Some(name) = word.kept_as() {
+            self.attributes.push(name, value);
+        }
+        OTHER
     }
 }
 

@@ -4,7 +4,7 @@ use windvane_store::{Block, Table};
 use windvane_types::rejection::{Code, Fault};
 
 use super::Context;
-use crate::limits::ModelBytes;
+use crate::limits::{ModelBytes, OTHER, Replaced, Word};
 use crate::metrics::ByModel;
 
 /// The rows of one table.
@@ -16,6 +16,8 @@ pub(crate) struct Part {
     pub(crate) rows: u32,
     /// The rows of events by model; telemetry is nobody's.
     pub(crate) models: Vec<ModelBytes>,
+    /// Rows in which words beyond a bound were replaced, by what these are.
+    pub(crate) replaced: Vec<(Word, u64)>,
     /// Records that were refused, by code.
     pub(crate) rejected: Vec<(Code, u64)>,
     /// Those of them that were events of a model.
@@ -37,6 +39,8 @@ pub(crate) struct Intake {
     pub(crate) rejected: u64,
     /// Why the first of them was, or what of an accepted one was not understood.
     pub(crate) why: Option<String>,
+    /// What became of a row that was kept, and is another than it was.
+    pub(crate) warning: Option<String>,
     /// Why nothing of the message is taken: it became more than a batch may be.
     pub(crate) too_large: Option<String>,
     /// Of the rows of all tables.
@@ -49,9 +53,15 @@ impl Intake {
         let at = match self.parts.iter().position(|part| part.table == table) {
             Some(at) => at,
             None => {
-                let (bytes, models, rejected) = (Vec::new(), Vec::new(), Vec::new());
-                let rejected_by_model = ByModel::default();
-                self.parts.push(Part { table, bytes, rows: 0, models, rejected, rejected_by_model });
+                self.parts.push(Part {
+                    table,
+                    bytes: Vec::new(),
+                    rows: 0,
+                    models: Vec::new(),
+                    replaced: Vec::new(),
+                    rejected: Vec::new(),
+                    rejected_by_model: ByModel::default(),
+                });
                 self.parts.len() - 1
             }
         };
@@ -127,6 +137,24 @@ impl Intake {
             None => part.models.push(ModelBytes { model: model.to_owned(), bytes, rows: 1 }),
         }
         Ok(())
+    }
+
+    /// Counts words that were replaced in a row that was added.
+    pub(crate) fn note(&mut self, table: Table, replaced: Replaced) {
+        if self.too_large.is_some() {
+            return;
+        }
+        for word in replaced.words() {
+            let counts = &mut self.part(table).replaced;
+            match counts.iter_mut().find(|(known, _)| *known == word) {
+                Some((_, n)) => *n += 1,
+                None => counts.push((word, 1)),
+            }
+            self.warning.get_or_insert_with(|| {
+                let (what, bound) = (word.as_str(), word.bound());
+                format!("too_many_words: all is kept, but a word ({what}) beyond {bound} is written {OTHER}; is it an id? attributes take those")
+            });
+        }
     }
 
     /// Refuses a span, a log record or data points.

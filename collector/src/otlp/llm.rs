@@ -9,6 +9,7 @@ use super::Context;
 use super::attributes::{count, find, number, string};
 use super::prices::Tokens;
 use super::spans::Checked;
+use crate::limits::{OfService, Replaced, Word};
 
 /// Operations of the GenAI conventions that call a model. Agents, tools and workflows carry sums of the calls below them.
 const CALLS: [&str; 4] = ["chat", "generate_content", "text_completion", "embeddings"];
@@ -107,6 +108,24 @@ pub(super) fn call<'a>(checked: &Checked<'a>, context: &Context<'a>) -> Option<R
         status: status(checked),
         convention,
     })
+}
+
+/// Replaces the words of a call that are beyond their bounds; the attributes of its span have them.
+pub(super) fn bound(call: &mut Row<'_>, words: &OfService<'_>) -> Replaced {
+    let mut replaced = words.replaced();
+    let alone = [
+        (Word::Environment, &mut call.environment),
+        (Word::Operation, &mut call.operation),
+        (Word::Provider, &mut call.provider),
+        (Word::Model, &mut call.request_model),
+        (Word::Model, &mut call.response_model),
+        (Word::Status, &mut call.status),
+    ];
+    let reasons = call.finish_reasons.iter_mut().map(|reason| (Word::FinishReason, reason));
+    for (word, value) in alone.into_iter().chain(reasons) {
+        *value = words.written(word, *value, &mut replaced);
+    }
+    replaced
 }
 
 /// The model that was asked for; OpenInference has it in the parameters of the call only.

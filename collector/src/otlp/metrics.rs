@@ -7,23 +7,22 @@ use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-    ScopeMetrics, SummaryDataPoint,
+    ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, ScopeMetrics,
+    SummaryDataPoint,
 };
+use windvane_store::Table;
 use windvane_store::metrics::{Buckets, ExponentialHistogram, Histogram, Point, Summary};
-use windvane_store::{Attributes, Table};
 use windvane_types::rejection::{Code, Fault};
 
-use super::attributes::{Origin, encode};
+use super::attributes::{Encoded, Origin, Scope};
 use super::intake::Intake;
 use super::{Context, clamped, time};
+use crate::limits::Word;
 
 /// What the points of a scope share.
 struct Shared<'a> {
     origin: &'a Origin<'a>,
-    of_resource: &'a ResourceMetrics,
-    of_scope: &'a ScopeMetrics,
-    scope: Attributes,
+    scope: Scope<'a>,
     context: &'a Context<'a>,
 }
 
@@ -49,14 +48,12 @@ macro_rules! plain {
 
 pub(super) fn rows(request: &ExportMetricsServiceRequest, context: &Context<'_>, intake: &mut Intake) {
     for of_resource in &request.resource_metrics {
-        let origin = Origin::of(of_resource.resource.as_ref());
-        for of_scope in &of_resource.scope_metrics {
-            let mut scope = Attributes::default();
-            if let Some(instrumentation) = &of_scope.scope {
-                encode(&instrumentation.attributes, &mut scope);
-            }
-            let shared = Shared { origin: &origin, of_resource, of_scope, scope, context };
-            for metric in &of_scope.metrics {
+        let words = context.door.words;
+        let origin = Origin::of(of_resource.resource.as_ref(), &of_resource.schema_url, words);
+        for ScopeMetrics { scope, schema_url, metrics } in &of_resource.scope_metrics {
+            let scope = Scope::of(scope.as_ref(), schema_url, &origin.words);
+            let shared = Shared { origin: &origin, scope, context };
+            for metric in metrics {
                 shared.add(metric, intake);
             }
         }
@@ -130,28 +127,36 @@ impl Shared<'_> {
             Ok(ts_ns) => ts_ns,
             Err(fault) => return intake.reject(table, fault, 1),
         };
-        let mut attributes = Attributes::default();
-        encode(plain.attributes, &mut attributes);
-        let instrumentation = self.of_scope.scope.as_ref();
+        let Self { origin, scope, context } = self;
+        let mut encoded = Encoded::default();
+        encoded.read(plain.attributes, &origin.words);
+        let mut word = |kind, value| encoded.word(&origin.words, kind, value);
+        let name = word(Word::Metric, &metric.name);
+        let description = word(Word::MetricDescription, &metric.description);
+        let unit = word(Word::MetricUnit, &metric.unit);
         let point = Point {
-            resource: &self.origin.encoded,
-            resource_schema_url: &self.of_resource.schema_url,
-            scope_name: instrumentation.map_or("", |scope| &scope.name),
-            scope_version: instrumentation.map_or("", |scope| &scope.version),
-            scope: &self.scope,
-            scope_schema_url: &self.of_scope.schema_url,
-            service: self.origin.service,
-            name: &metric.name,
-            description: &metric.description,
-            unit: &metric.unit,
-            attributes: &attributes,
+            resource: &origin.encoded.attributes,
+            resource_schema_url: origin.schema_url,
+            scope_name: scope.name,
+            scope_version: scope.version,
+            scope: &scope.encoded.attributes,
+            scope_schema_url: scope.schema_url,
+            service: origin.service,
+            name,
+            description,
+            unit,
+            attributes: &encoded.attributes,
             start_ns: clamped(plain.start_ns),
             ts_ns,
             flags: plain.flags,
-            ingested_at_us: self.context.now_us,
+            ingested_at_us: context.now_us,
         };
-        if let Err(fault) = intake.add(table, self.context, |out| encode_row(&point, out)) {
-            intake.reject(table, fault, 1);
+        match intake.add(table, context, |out| encode_row(&point, out)) {
+            Ok(()) => {
+                let shared = origin.encoded.replaced.and(scope.encoded.replaced);
+                intake.note(table, encoded.replaced.and(shared));
+            }
+            Err(fault) => intake.reject(table, fault, 1),
         }
     }
 }

@@ -5,14 +5,15 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use windvane_store::spans::{Row, SpanEvent, SpanLink};
-use windvane_store::{Attributes, Table};
+use windvane_store::Table;
 use windvane_types::hex;
 use windvane_types::rejection::{Code, Fault};
 
-use super::attributes::{Origin, encode};
+use super::attributes::{Encoded, Origin};
 use super::intake::Intake;
 use super::windvane::Source;
 use super::{Context, clamped, llm, time, windvane};
+use crate::limits::{OfService, Replaced, Word};
 
 /// Bytes of W3C's ids.
 const TRACE_ID_BYTES: usize = 16;
@@ -36,15 +37,16 @@ impl Checked<'_> {
 }
 
 pub(super) fn rows(request: &ExportTraceServiceRequest, context: &Context<'_>, intake: &mut Intake) {
-    let mut attributes = Attributes::default();
+    let mut encoded = Encoded::default();
     for of_resource in &request.resource_spans {
-        let origin = Origin::of(of_resource.resource.as_ref());
+        // The table has no column of schemas.
+        let origin = Origin::of(of_resource.resource.as_ref(), "", context.door.words);
         for of_scope in &of_resource.scope_spans {
             for span in &of_scope.spans {
                 let ids = (hex::encode(&span.trace_id), hex::encode(&span.span_id));
                 let added = check(span, &origin, (&ids.0, &ids.1)).and_then(|checked| {
-                    encode(&span.attributes, &mut attributes);
-                    add(&checked, of_scope, (&attributes, context), intake)
+                    encoded.read(&span.attributes, &origin.words);
+                    add(&checked, of_scope, (&mut encoded, context), intake)
                 });
                 if let Err(fault) = added {
                     intake.reject(Table::Spans, fault, 1);
@@ -76,12 +78,14 @@ fn check<'a>(
 fn add(
     checked: &Checked<'_>,
     of_scope: &ScopeSpans,
-    (attributes, context): (&Attributes, &Context<'_>),
+    (encoded, context): (&mut Encoded, &Context<'_>),
     intake: &mut Intake,
 ) -> Result<(), Fault> {
     let Checked { span, origin, trace_id, span_id, ts_ns, duration_ns } = *checked;
-    let events: Vec<_> = span.events.iter().map(event).collect();
-    let links: Vec<_> = span.links.iter().map(link).collect();
+    let name = encoded.word(&origin.words, Word::Span, &span.name);
+    let mut replaced = encoded.replaced.and(origin.encoded.replaced);
+    let events: Vec<_> = span.events.iter().map(|one| event(one, &origin.words, &mut replaced)).collect();
+    let links: Vec<_> = span.links.iter().map(|one| link(one, &origin.words, &mut replaced)).collect();
     let scope = of_scope.scope.as_ref();
     let parent_span_id = hex::encode(&span.parent_span_id);
     let row = Row {
@@ -90,13 +94,13 @@ fn add(
         span_id,
         parent_span_id: &parent_span_id,
         trace_state: &span.trace_state,
-        name: &span.name,
+        name,
         kind: kind(span.kind()),
         service: origin.service,
-        resource: &origin.encoded,
+        resource: &origin.encoded.attributes,
         scope_name: scope.map_or("", |scope| &scope.name),
         scope_version: scope.map_or("", |scope| &scope.version),
-        attributes,
+        attributes: &encoded.attributes,
         duration_ns,
         status: status(span),
         status_message: span.status.as_ref().map_or("", |status| &status.message),
@@ -106,29 +110,35 @@ fn add(
     };
     // What it says of a call or of an event goes with it.
     intake.add(Table::Spans, context, |out| row.encode(out))?;
-    if let Some(call) = llm::call(checked, context)
-        && let Err(fault) = intake.add(Table::LlmCalls, context, |out| call.encode(out))
-    {
-        intake.refuse(Table::LlmCalls, fault, 1);
+    intake.note(Table::Spans, replaced);
+    if let Some(mut call) = llm::call(checked, context) {
+        let replaced = llm::bound(&mut call, &origin.words);
+        match intake.add(Table::LlmCalls, context, |out| call.encode(out)) {
+            Ok(()) => intake.note(Table::LlmCalls, replaced),
+            Err(fault) => intake.refuse(Table::LlmCalls, fault, 1),
+        }
     }
     windvane::events(&span.attributes, &Source::span(checked), context, intake);
     Ok(())
 }
 
-fn event(event: &Event) -> SpanEvent<'_> {
-    let mut attributes = Attributes::default();
-    encode(&event.attributes, &mut attributes);
-    SpanEvent { ts_ns: clamped(event.time_unix_nano), name: &event.name, attributes }
+fn event<'e>(event: &'e Event, words: &OfService<'_>, replaced: &mut Replaced) -> SpanEvent<'e> {
+    let mut encoded = Encoded::default();
+    encoded.read(&event.attributes, words);
+    let name = encoded.word(words, Word::SpanEvent, &event.name);
+    *replaced = replaced.and(encoded.replaced);
+    SpanEvent { ts_ns: clamped(event.time_unix_nano), name, attributes: encoded.attributes }
 }
 
-fn link(link: &Link) -> SpanLink<'_> {
-    let mut attributes = Attributes::default();
-    encode(&link.attributes, &mut attributes);
+fn link<'l>(link: &'l Link, words: &OfService<'_>, replaced: &mut Replaced) -> SpanLink<'l> {
+    let mut encoded = Encoded::default();
+    encoded.read(&link.attributes, words);
+    *replaced = replaced.and(encoded.replaced);
     SpanLink {
         trace_id: hex::encode(&link.trace_id),
         span_id: hex::encode(&link.span_id),
         trace_state: &link.trace_state,
-        attributes,
+        attributes: encoded.attributes,
     }
 }
 

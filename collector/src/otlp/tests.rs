@@ -1,5 +1,7 @@
 //! Messages in both encodings, what their attributes become, and bytes that are none.
 
+mod words;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
@@ -188,7 +190,7 @@ fn with_call<T>(span: &Span, read: impl FnOnce(&windvane_store::llm_calls::Row<'
         now_us: NOW_US,
         door: crate::door::Door::open(),
     };
-    let origin = Origin::of(None);
+    let origin = Origin::of(None, "", context.door.words);
     let duration_ns = span.end_time_unix_nano - span.start_time_unix_nano;
     let ts_ns = i64::try_from(span.start_time_unix_nano).unwrap();
     let checked = Checked { span, origin: &origin, trace_id: "t", span_id: "s", ts_ns, duration_ns };

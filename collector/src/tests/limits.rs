@@ -129,6 +129,40 @@ async fn labels_beyond_the_bound_are_rejected_alone_whatever_they_label() {
 }
 
 #[tokio::test]
+async fn words_of_telemetry_beyond_the_bound_are_replaced_counted_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = NameLimits { words_max: 2, ..NameLimits::default() };
+    let service = start_with(CollectorOptions { names, ..options(folder.path()) }, &Arc::default());
+    let message = |name: &str| {
+        let span = json!({
+            "traceId": "ab".repeat(16), "spanId": "cd".repeat(8), "name": name,
+            "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000000000000000",
+        });
+        json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string()
+    };
+    let json = [("content-type", "application/json")];
+    // The last one is the one before it once more, which is known.
+    for (name, told) in [("a", false), ("b", false), ("a/7", true), ("a/7", true)] {
+        let reply = service.post("/v1/traces", &json, message(name)).await;
+        assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        let partial = &reply.body["partialSuccess"];
+        assert_eq!(!partial.is_null(), told, "{name}: {reply:?}");
+        if told {
+            assert_eq!(partial["rejectedSpans"], "0");
+            let why = partial["errorMessage"].as_str().unwrap();
+            assert!(why.contains("(span) beyond limits.words_max is written _OTHER"), "{why}");
+        }
+    }
+    assert_eq!(service.metric("windvane_collector_replaced_words_total").await, 1);
+    let Value::String(text) = service.get("/metrics").await.body else { panic!("metrics are text") };
+    assert!(text.contains("\nwindvane_collector_replaced_words_total{word=\"span\"} 1\n"), "{text}");
+    assert!(text.contains("\nwindvane_collector_services 1\n"), "{text}");
+    assert!(text.contains("\nwindvane_collector_names_remembered 2\n"), "{text}");
+    until(3, async || service.sink.rows("spans")).await;
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
 async fn what_is_redacted_is_written_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let rule = Rule {

@@ -1,4 +1,4 @@
-//! The keys of limits: how much one request, one event and one model may bring.
+//! The keys of limits: how much one request, one event, one model and one service may bring.
 
 use crate::config::keys::Key;
 use crate::config::kind::Kind;
@@ -132,10 +132,24 @@ pub const KEYS: &[Key] = &[
         about: "Versions of one model, and as many environments, statuses, experiments, arms and names of embeddings of it, counted since the start; and experiments, arms and metrics of exposures and measurements, which belong to no model. Events with further ones are rejected `too_many_categories`. Programs that put ids into a version or an arm meet it.",
     },
     Key {
+        path: "limits.services_max",
+        kind: Kind::Integer { min: 1, max: 1_000_000 },
+        default: "1000",
+        example: "services_max = 1000",
+        about: "Services that telemetry comes from (`service.name`), counted since the start. Spans, log records and data points of further ones are kept with the service `_OTHER`, and their own name in ResourceAttributes; the answer and the log say so.",
+    },
+    Key {
+        path: "limits.words_max",
+        kind: Kind::Integer { min: 1, max: 10_000_000 },
+        default: "10000",
+        example: "words_max = 10000",
+        about: "Names of spans of one service, and as many keys of attributes, names of events, names, descriptions and units of metrics, texts of severity, versions and schemas, and words of its llm_calls, counted since the start. Telemetry with further ones is kept: such a word is written `_OTHER` with itself in an attribute, and attributes with such keys are one, `_OTHER`, as JSON (docs/FORMATS.md). Programs that put ids into names meet it.",
+    },
+    Key {
         path: "limits.names_remembered_max",
         kind: Kind::Integer { min: 1_000, max: 1_000_000_000 },
         default: "4000000",
         example: "names_remembered_max = 4000000",
-        about: "Values that are remembered for the three bounds above, of all models together, at about 10 bytes each; beyond, values are taken uncounted.",
+        about: "Values that are remembered for the bounds above, of all models together, and as many again of all services, at about 10 bytes each; beyond, values are taken uncounted.",
     },
 ];

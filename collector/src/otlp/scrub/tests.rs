@@ -10,7 +10,7 @@ use super::super::{Context, Encoding, Prices, Signal, rows};
 use super::*;
 use crate::decode::IdMaker;
 use crate::door::Door;
-use crate::limits::{NameLimits, Names};
+use crate::limits::{NameLimits, Names, Words};
 use crate::redact::Telemetry;
 
 /// Stands in every value that is not to be written.
@@ -20,14 +20,14 @@ const TIME: &str = "1700000000000000000";
 
 fn taken(signal: Signal, message: &Json, redaction: &Redaction) -> Intake {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
-    let names = Names::new(NameLimits::default());
+    let (names, words) = (Names::new(NameLimits::default()), Words::new(NameLimits::default()));
     let context = Context {
         limits: &limits,
         ids: &ids,
         prices: &prices,
         body_bytes_max: 32 << 20,
         now_us: NOW_US,
-        door: Door { redaction, names: &names },
+        door: Door { redaction, names: &names, words: &words },
     };
     let intake = rows(signal, message.to_string().as_bytes(), Encoding::Json, &context).unwrap();
     assert_eq!((intake.rejected, &intake.why), (0, &None));
