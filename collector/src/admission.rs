@@ -21,7 +21,7 @@ use windvane_types::Clock;
 
 use self::origin::Origin;
 use self::rate::Rates;
-use crate::http::Problem;
+use crate::http::{Problem, grpc};
 use crate::metrics::Definition;
 use crate::tokens::{Denial, Holder, Keyring, Scope};
 
@@ -228,6 +228,9 @@ async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -
         }
         Err(problem) => {
             gate.refused.with_label_values(&[problem.code]).inc();
+            if grpc::is_call(request.headers()) {
+                return grpc::refusal(&problem);
+            }
             let mut response = problem.response();
             if response.status() == StatusCode::UNAUTHORIZED {
                 // One header each: not every browser reads two in one.

@@ -2,7 +2,7 @@
 
 mod body;
 mod cloudevents;
-mod grpc;
+pub(crate) mod grpc;
 mod health;
 mod ingest;
 mod otlp;

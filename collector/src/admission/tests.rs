@@ -5,6 +5,7 @@ use std::path::Path;
 use axum::body::Body;
 use axum::routing::any;
 use axum::{Extension, Router};
+use tonic::{Code, Status};
 use tower::ServiceExt;
 use uuid::Uuid;
 use windvane_types::SystemClock;
@@ -192,4 +193,46 @@ async fn a_token_that_sends_too_often_waits_and_others_do_not() {
     assert!(seen.starts_with(&[200, 200]) && seen.contains(&429), "{seen:?}");
     assert_eq!(ask(&router, ("POST", "/v1/predictions"), Some(&quiet)).await.0, 200);
     assert!(gate.refused.with_label_values(&["rate_exceeded"]).get() >= 1);
+}
+
+#[tokio::test]
+async fn a_call_over_grpc_is_refused_by_its_own_status() {
+    const EXPORT: (&str, &str) = ("POST", "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let bearer = |scope, models: &[&str], n| format!("Bearer {}", token(&path, &[scope], models, n));
+    let (read, limited) = (bearer(Scope::Read, &[], 1), bearer(Scope::Ingest, &["fraud"], 2));
+    let sender = bearer(Scope::Ingest, &[], 3);
+    let gate = gate(&path, GateOptions { metrics_public: false, requests_per_s: Some(1) });
+    let router = guarded(&gate);
+    for (kind, authorization, code, word) in [
+        ("application/grpc", None, Code::Unauthenticated, "token_missing: "),
+        ("application/grpc+proto", Some("Bearer wvt_00000000_x"), Code::Unauthenticated, "token_invalid: "),
+        ("application/grpc", Some(read.as_str()), Code::PermissionDenied, "scope_missing: "),
+        ("application/grpc", Some(limited.as_str()), Code::PermissionDenied, "token_limited_to_models: "),
+    ] {
+        let mut said = vec![("content-type", kind)];
+        said.extend(authorization.map(|value| ("authorization", value)));
+        let (http, _, headers) = ask_with(&router, EXPORT, &said).await;
+        assert_eq!((http, headers["content-type"].to_str().unwrap()), (200, "application/grpc"), "{word}");
+        let status = Status::from_header_map(&headers).unwrap_or_else(|| panic!("{word}: {headers:?}"));
+        assert_eq!(status.code(), code, "{status:?}");
+        assert!(status.message().starts_with(word) && status.details().is_empty(), "{status:?}");
+        assert_eq!(gate.refused.with_label_values(&[word.trim_end_matches(": ")]).get(), 1);
+    }
+    let said = [("content-type", "application/grpc"), ("authorization", sender.as_str())];
+    let mut refused = None;
+    for _ in 0..4 {
+        let (http, _, headers) = ask_with(&router, EXPORT, &said).await;
+        assert_eq!(http, 200);
+        refused = refused.or(Status::from_header_map(&headers));
+    }
+    // Of the protocol's words for too much it is the one that every client tries again after.
+    let refused = refused.expect("two of a second come at once, and not four");
+    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+    assert!(refused.message().starts_with("rate_exceeded: "), "{refused:?}");
+    let retry_info = b"type.googleapis.com/google.rpc.RetryInfo";
+    assert!(memchr::memmem::find(refused.details(), retry_info).is_some(), "{refused:?}");
+    let (http, code, _) = ask_with(&router, EXPORT, &[("content-type", "application/grpc-web")]).await;
+    assert_eq!((http, code.as_str()), (401, "token_missing"), "what is no call is answered as HTTP");
 }

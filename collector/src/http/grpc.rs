@@ -37,13 +37,26 @@ pub(super) async fn export(shared: Arc<Shared>, signal: Signal, request: Request
         Ok(taken) => answer(&taken.protobuf(signal)),
         Err(problem) => {
             count_refusal(&shared, signal, &problem);
-            let mut response = status(&problem).into_http::<Body>();
-            if problem.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-                response.headers_mut().insert("grpc-accept-encoding", ACCEPT_ENCODING);
-            }
-            response
+            refusal(&problem)
         }
     }
+}
+
+/// Whether a request is a call. gRPC-Web, which has its status in the body, is another protocol.
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    const KIND: &str = "application/grpc";
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_of_kind = said.get(..KIND.len()).is_some_and(|start| start.eq_ignore_ascii_case(KIND));
+    is_of_kind && matches!(said.as_bytes().get(KIND.len()), None | Some(b'+' | b';' | b' '))
+}
+
+/// A refusal as clients of gRPC read it: HTTP's 200, and the status in the headers because no message comes before it.
+pub(crate) fn refusal(problem: &Problem) -> Response {
+    let mut response = status(problem).into_http::<Body>();
+    if problem.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        response.headers_mut().insert("grpc-accept-encoding", ACCEPT_ENCODING);
+    }
+    response
 }
 
 /// Answers a call of a method that is not there.
@@ -151,6 +164,23 @@ fn status(problem: &Problem) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_known_by_its_content_type() {
+        for (said, is_one) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC; charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, said.parse().unwrap())]);
+            assert_eq!(is_call(&headers), is_one, "{said}");
+        }
+        assert!(!is_call(&HeaderMap::new()));
+    }
 
     #[test]
     fn one_message_is_taken_out_of_its_frame_and_all_else_is_told() {
