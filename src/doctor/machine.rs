@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Check;
-use crate::config::{Config, Store};
+use super::{Check, Verdict};
+use crate::config::{Config, Otlp, Store};
 use crate::runtime::{Fetching, Library};
 
 /// Below this the spool and the engine stop working soon.
@@ -29,6 +29,7 @@ pub(super) fn check(config: &Config, checks: &mut Vec<Check>) {
         });
     }
     checks.push(port("server.listen", config.server.listen));
+    checks.push(otlp_port(config.otlp));
     if let Store::Embedded { engine_listen, .. } = &config.store {
         checks.push(port("store.engine_listen", *engine_listen));
     }
@@ -51,6 +52,19 @@ fn port(name: &'static str, address: SocketAddr) -> Check {
             format!("cannot listen on {address}: {error}"),
             "choose another address or port",
         ),
+    }
+}
+
+/// A usual port that cannot be had is done without.
+fn otlp_port(Otlp { grpc_listen, is_asked_for }: Otlp) -> Check {
+    let check = port("otlp.grpc_listen", grpc_listen);
+    match check.verdict {
+        Verdict::Fail if !is_asked_for => Check::warn(
+            check.check,
+            format!("{}; OTLP over gRPC will not be served", check.detail),
+            "set otlp.grpc_listen to another address, or send OTLP over HTTP",
+        ),
+        _ => check,
     }
 }
 

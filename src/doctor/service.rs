@@ -1,4 +1,4 @@
-//! What answers: the service itself, and ClickHouse with its schema and its clock.
+//! What answers: the service itself, also over gRPC, and ClickHouse with its schema and its clock.
 
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ const CLOCK_FAIL_S: i64 = 300;
 
 pub(super) async fn check(config: &Config, checks: &mut Vec<Check>) {
     checks.push(service(config).await);
+    checks.push(otlp(config).await);
     let store = match connection::options(&config.store) {
         Ok(options) => Store::connect(&options),
         Err(failure) => {
@@ -80,6 +81,47 @@ async fn service(config: &Config) -> Check {
             format!("what answers at {url} is no windvane ({status})"),
             "choose another server.listen",
         ),
+    }
+}
+
+/// What a windvane says to whoever asks its port of OTLP over gRPC for a method that is not there: which ones are.
+const METHODS: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
+
+/// Asked by HTTP/1.1, which a windvane answers there, too, and for a path that needs no token.
+async fn otlp(config: &Config) -> Check {
+    const NAME: &str = "otlp over grpc";
+    let address = config.otlp.grpc_listen;
+    if config.server.tls.is_some() {
+        return Check::ok(NAME, format!("is not asked over TLS; exporters send to https://{address}"));
+    }
+    if address.port() == 0 {
+        return Check::ok(NAME, "takes a free port; its log names it");
+    }
+    let url = format!("http://{address}");
+    let asked = async {
+        let client = reqwest::Client::builder().timeout(ANSWER).build()?;
+        client.get(format!("{url}/readyz")).send().await
+    };
+    let other = match asked.await {
+        Err(error) if error.is_connect() => {
+            let advice = "start `windvane serve`, with the role collector";
+            return Check::warn(NAME, format!("nobody answers at {url}"), advice);
+        }
+        Err(error) => error.to_string(),
+        Ok(answer) => {
+            let told = answer.headers().get("grpc-message").and_then(|told| told.to_str().ok());
+            if told.is_some_and(|told| told.contains(METHODS)) {
+                return Check::ok(NAME, format!("{url} takes calls"));
+            }
+            format!("it answers {}", answer.status())
+        }
+    };
+    let detail = format!("what answers at {url} is no windvane ({other})");
+    if config.otlp.is_asked_for {
+        Check::fail(NAME, detail, "choose another otlp.grpc_listen")
+    } else {
+        let advice = "set otlp.grpc_listen to another address, or send OTLP over HTTP";
+        Check::warn(NAME, detail, advice)
     }
 }
 

@@ -55,6 +55,43 @@ fn a_doctor_tells_what_is_well_and_what_is_not() {
     assert_eq!(service.terminate(), Some(0));
 }
 
+#[tokio::test]
+async fn a_doctor_asks_who_answers_on_the_port_of_otlp_over_grpc() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let address = |url: &str| url.strip_prefix("http://").unwrap().to_owned();
+    let [http, otlp, engine] = [service.url(), service.otlp_url(), service.engine_url()].map(address);
+    // What the service was told is port 0; this is what it made of it.
+    let config = folder.path().join("doctor.toml");
+    let found = |otlp: &str| {
+        let text = format!(
+            "[server]\nlisten = \"{http}\"\n[otlp]\ngrpc_listen = \"{otlp}\"\n[store]\ndata_dir = \"data\"\nengine_listen = \"{engine}\"\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        verdicts(&windvane(&["doctor", "--format", "json"], &config))
+    };
+    let seen = found(&otlp);
+    for check in ["service", "otlp.grpc_listen", "otlp over grpc"] {
+        assert_eq!(seen[check], "ok", "{check}: {seen:?}");
+    }
+    assert_eq!(found(&engine)["otlp over grpc"], "fail", "somebody else is there");
+    // Bound and free again: nobody listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    assert_eq!(found(&free)["otlp over grpc"], "warn");
+    let made = windvane(&["token", "create", "--name", "t", "--scope", "ingest"], &service.config());
+    assert!(made.status.success(), "{made:?}");
+    // A running service follows the file within a second.
+    eventually_async(Duration::from_secs(20), async || {
+        match reqwest::get(format!("{}/api/v1/models", service.url())).await.unwrap().status().as_u16() {
+            401 => Ok(()),
+            status => Err(status),
+        }
+    })
+    .await;
+    assert_eq!(found(&otlp)["otlp over grpc"], "ok", "it asks for what needs no token");
+    assert_eq!(service.terminate(), Some(0));
+}
+
 /// A row that ClickHouse refuses, made by a table that is stricter than the events.
 #[tokio::test]
 async fn a_row_that_clickhouse_refuses_is_listed_exported_and_tried_again() {
