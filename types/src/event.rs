@@ -28,7 +28,7 @@ pub use measurement::Measurement;
 pub use outcome::Outcome;
 pub use payload::Payload;
 pub use prediction::Prediction;
-pub use tensor::{Datatype, Element, Tensor};
+pub use tensor::{Datatype, Element, NO_TEXT, Tensor};
 pub use ts::{TS_MAX_US, TS_MIN_US, from_text as ts_of_text};
 
 /// Text of an event: borrowed from the record, or owned where the record had escapes in it.

@@ -4,9 +4,11 @@
 //! KServe's logger hands on the body as it is, and the length of its JSON only where it is told to log that header. JSON shows where it
 //! ends; so the length is checked where it is known, and found where it is not.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use half::{bf16, f16};
 use serde_json::{Deserializer, Map, Number, Value};
-use windvane_types::event::Datatype;
+use windvane_types::event::{Datatype, NO_TEXT};
 use windvane_types::rejection::{Code, Fault};
 
 use super::event::{Side, no_json};
@@ -170,24 +172,24 @@ fn float(number: f64) -> Option<Value> {
     if number.is_nan() { Some(Value::Null) } else { Number::from_f64(number).map(Value::Number) }
 }
 
-/// Elements of BYTES: each has its length before it, in four bytes.
+/// Elements of BYTES: each has its length before it, in four bytes. One that is no text, such as an image, is written in base64.
 fn texts(fields: &Fields, bytes: &[u8], n: usize) -> Result<Vec<Value>, Fault> {
-    const ACCEPTED: &str = "elements of UTF-8 text, each behind its length in four bytes, the lowest first";
+    const ACCEPTED: &str = "elements, each behind its length in four bytes, the lowest first";
     let (mut texts, mut rest) = (Vec::new(), bytes);
     while let Some((length, behind)) = rest.split_first_chunk::<4>() {
         let at = texts.len();
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let Some((text, others)) = behind.split_at_checked(length) else {
+        let Some((element, others)) = behind.split_at_checked(length) else {
             let why = format!("has the element {at} of {length} bytes where {} are left", behind.len());
             return Err(invalid(fields, &why, ACCEPTED));
-        };
-        let Ok(text) = std::str::from_utf8(text) else {
-            return Err(invalid(fields, &format!("has the element {at}, which is no UTF-8"), ACCEPTED));
         };
         if at == n {
             return Err(invalid(fields, &format!("has more elements than the {n} of its shape"), ACCEPTED));
         }
-        texts.push(Value::from(text));
+        texts.push(match std::str::from_utf8(element) {
+            Ok(text) => Value::from(text),
+            Err(_) => Value::from(format!("{NO_TEXT}{}", STANDARD.encode(element))),
+        });
         rest = others;
     }
     if !rest.is_empty() || texts.len() != n {

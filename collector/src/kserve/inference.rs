@@ -1,10 +1,11 @@
 //! What a body of inference says of each row of its batch: features of a request, answers of a response.
 //!
 //! Tensors are cut along their first dimension. One element a row is a feature by the tensor's name; several are `NAME.0`, `NAME.1` …;
-//! more than [`WIDTH_MAX`] are an image or the like, which no monitor reads number by number: they are in the payload only.
+//! more than [`WIDTH_MAX`] are an image or the like, which no monitor reads number by number: they are in the payload only. So are bytes
+//! that are no text.
 
 use serde_json::{Map, Number, Value, json};
-use windvane_types::event::Limits;
+use windvane_types::event::{Limits, NO_TEXT};
 
 /// Elements of one tensor in one row that become features or probabilities.
 const WIDTH_MAX: usize = 256;
@@ -113,11 +114,12 @@ fn put(features: &mut Features, (name, elements): (&str, &[&Value]), limits: &Li
     match elements {
         [] => {}
         _ if features.len() > limits.features_max => {}
+        [one] if is_no_text(one) => {}
         [first, rest @ ..] if rest.is_empty() || name.len() > limits.name_bytes_max => {
             features.insert(name.to_owned(), (*first).clone());
         }
         many if many.len() <= WIDTH_MAX => {
-            for (at, element) in many.iter().enumerate() {
+            for (at, element) in many.iter().enumerate().filter(|(_, element)| !is_no_text(element)) {
                 features.insert(format!("{name}.{at}"), (*element).clone());
             }
         }
@@ -149,8 +151,9 @@ fn of_prediction(prediction: &Value) -> Answer {
 fn add(answer: &mut Answer, name: &str, (datatype, elements): (&str, &[&Value])) {
     let is_float = datatype.starts_with("FP") || datatype == "BF16";
     match elements {
-        // NaN is no answer.
+        // NaN is no answer, and an image is no label.
         [Value::Null] => {}
+        [one] if is_no_text(one) => {}
         [one] if is_float => {
             let field = if SCORES.contains(&name) { "score" } else { "value" };
             answer.insert(field.to_owned(), (*one).clone());
@@ -200,6 +203,11 @@ fn clipped(value: &Value) -> Value {
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or(f64::NAN)
+}
+
+/// Whether an element is bytes in base64.
+fn is_no_text(element: &Value) -> bool {
+    element.as_str().is_some_and(|text| text.starts_with(NO_TEXT))
 }
 
 /// The scalars in nested arrays, in order.

@@ -185,6 +185,28 @@ fn a_pair_with_binary_tensors_becomes_what_a_plain_one_does() {
 }
 
 #[test]
+fn an_image_is_in_the_payload_and_is_no_feature() {
+    let inputs = json!({"inputs": [
+        {"name": "image", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 7}},
+        {"name": "width", "shape": [1], "datatype": "INT64", "data": [640]},
+    ]});
+    let asked = [inputs.to_string().as_bytes(), b"\x03\x00\x00\x00\xff\xd8\xff"].concat();
+    let joiner = Joiner::default();
+    let logged = taken(events(Mode::Binary, headers("request", 1), &asked), &joiner);
+    assert_eq!((rows(&logged), logged.refused), ((0, 1), 0));
+    let part = &logged.intake.parts[0];
+    let columns = Table::Payloads.columns(Table::Payloads.layout()).unwrap();
+    let row = windvane_store::read_rows(columns, &part.bytes).unwrap().remove(0);
+    assert!(row["inputs"].to_string().contains("data:application/octet-stream;base64,/9j/"), "{row:?}");
+    let event = events(Mode::Binary, headers("request", 1), &asked).remove(0).unwrap();
+    let batch = Batch::of_request(&event.body);
+    let features = batch.features(0, &Limits::default()).unwrap();
+    assert_eq!((batch.len(), Value::Object(features)), (1, json!({"width": 640})));
+    let answered = json!({"outputs": [{"name": "thumbnail", "shape": [1], "datatype": "BYTES", "data": ["data:application/octet-stream;base64,/9j/"]}]});
+    assert_eq!(Batch::of_response(&answered).answer(0), Some(Map::new()));
+}
+
+#[test]
 fn seldons_halves_share_their_request_id() {
     let event = |side: &str, id: &str| {
         let mut headers = headers(side, 1);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use serde::Deserialize;
 use serde_json::Value;
+use windvane_types::event::NO_TEXT;
 
 use super::{Chunk, Skipped, TrafficError, Wanted};
 use crate::batch::Batch;
@@ -155,6 +156,18 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Whether it has elements that were captured as bytes and are no text, which is all that a string of ONNX's holds here.
+    fn is_captured_bytes(&self) -> bool {
+        if self.datatype != "BYTES" {
+            return false;
+        }
+        let mut flat = Vec::new();
+        flatten(&self.data, &mut flat);
+        flat.iter().any(|value| value.as_str().is_some_and(|text| text.starts_with(NO_TEXT)))
+    }
+}
+
 /// The elements of nested lists in their order.
 fn flatten<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
     match value {
@@ -288,7 +301,12 @@ impl Reader {
     /// A request and its inputs, or what it is called and why it has none.
     fn request(&self, file: &Path) -> Result<(Request, Batch), Box<(String, TrafficError)>> {
         let request = read(file).map_err(|error| Box::new((called(None, file), error)))?;
-        match request.batch(|name| self.wanted.is_input(name)) {
+        let bytes = |input: &&Input| self.wanted.is_input(&input.name) && input.is_captured_bytes();
+        let batch = match request.inputs.iter().find(bytes) {
+            Some(input) => Err((input.name.clone(), "holds bytes that are no text; accepted are texts".to_owned())),
+            None => request.batch(|name| self.wanted.is_input(name)),
+        };
+        match batch {
             Ok(batch) => Ok((request, batch)),
             Err((name, problem)) => {
                 let path = file.to_owned();
@@ -338,6 +356,18 @@ mod tests {
 
     use super::Input;
     use crate::tensor::Values;
+
+    #[test]
+    fn bytes_that_were_captured_are_told_from_texts() {
+        for (data, expected) in [
+            (json!(["a", "data:text/plain,b"]), false),
+            (json!([["a"], ["data:application/octet-stream;base64,/9j/"]]), true),
+            (json!([1, 2]), false),
+        ] {
+            let input = Input { name: "x".to_owned(), shape: vec![2], datatype: "BYTES".to_owned(), data };
+            assert_eq!(input.is_captured_bytes(), expected, "{input:?}");
+        }
+    }
 
     fn booleans(data: serde_json::Value) -> Result<Values, String> {
         let input = Input { name: "x".to_owned(), shape: vec![2], datatype: "BOOL".to_owned(), data };

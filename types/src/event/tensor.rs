@@ -92,6 +92,10 @@ impl Datatype {
     }
 }
 
+/// What stands before the base64 of an element of BYTES that is no text, such as an image: JSON has no bytes, and this is how URLs write
+/// them (RFC 2397).
+pub const NO_TEXT: &str = "data:application/octet-stream;base64,";
+
 /// One element of a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Element<'a> {
