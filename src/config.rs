@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use windvane_alerts::Plan;
 use windvane_analyzer::monitor::Job;
-use windvane_collector::{GateOptions, NameLimits, Prices, Redaction};
+use windvane_collector::{GateOptions, NameLimits, Prices, Proxies, Redaction};
 use windvane_store::Secret;
 use windvane_types::event::Limits;
 use windvane_web::Setting;
@@ -87,6 +87,8 @@ pub struct Server {
     pub gate: GateOptions,
     /// Connections at a time on each port.
     pub connections_max: usize,
+    /// The proxies that say which address a sender has.
+    pub proxies: Proxies,
 }
 
 /// Which ClickHouse.

@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Deserialize;
-use windvane_collector::{GateOptions, NameLimits, Prices, Redaction};
+use windvane_collector::{GateOptions, NameLimits, Prices, Proxies, Redaction};
 use windvane_store::{Statement, Store};
 use windvane_types::event::Limits;
 
@@ -117,6 +117,7 @@ fn configuration(folder: &Path, listen: Option<SocketAddr>, places: Places) -> C
             tls: None,
             gate: GateOptions::default(),
             connections_max: config::CONNECTIONS_MAX,
+            proxies: Proxies::default(),
         },
         otlp: config::Otlp { grpc_listen: free(0), is_asked_for: false },
         store: config::Store::Embedded {

@@ -243,6 +243,7 @@ fn collector_options(config: &Config) -> CollectorOptions {
     options.body_timeout = settings.body_timeout;
     options.requests_max = settings.requests_max;
     options.requests_share_percent = settings.requests_share_percent;
+    options.proxies = config.server.proxies.clone();
     options.inserts_in_flight = settings.inserts_in_flight;
     options.prices = config.prices.clone();
     options.limits = settings.limits;
@@ -321,7 +322,7 @@ fn log_step(step: &migrate::Step) {
 
 #[cfg(test)]
 mod tests {
-    use windvane_collector::NameLimits;
+    use windvane_collector::{NameLimits, Proxies};
     use windvane_types::event::Limits;
 
     use super::*;
@@ -341,6 +342,8 @@ mod tests {
         assert_eq!((given.body_bytes_max, given.requests_max), (2048, 3));
         assert_eq!(given.body_timeout, Duration::from_secs(7));
         assert_eq!(options_of("[collector]\ninserts_in_flight = 2\n").inserts_in_flight, 2);
+        let given = options_of("[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n");
+        assert_eq!(Ok(given.proxies), Proxies::parse(&["10.0.0.0/8".to_owned()]));
         let given = options_of(
             "[limits]\nnesting_max = 5\nmodel_share_percent = 35\nrequests_share_percent = 45\nlabels_max = 7\nservices_max = 8\nwords_max = 9\n",
         );
@@ -358,7 +361,7 @@ mod tests {
         assert_eq!(read.body_timeout, usual.body_timeout);
         assert_eq!((read.inserts_in_flight, usual.inserts_in_flight), (1, 1));
         assert_eq!(read.requests_share_percent, usual.requests_share_percent);
-        assert_eq!(read.names, usual.names);
+        assert_eq!((read.names, read.proxies), (usual.names, usual.proxies));
         assert_eq!((read.limits, read.model_share_percent), (usual.limits, usual.model_share_percent));
     }
 }

@@ -7,6 +7,7 @@ use windvane_types::event::Limits;
 
 use crate::limits::NameLimits;
 use crate::otlp::Prices;
+use crate::proxies::Proxies;
 use crate::redact::Redaction;
 use crate::spool::SpoolOptions;
 
@@ -29,6 +30,8 @@ pub struct CollectorOptions {
     pub requests_max: usize,
     /// How many of those one sender and one model have at most, per cent.
     pub requests_share_percent: usize,
+    /// The proxies that say which address a sender without a token has.
+    pub proxies: Proxies,
     /// How long the body of a request may take to arrive.
     pub body_timeout: Duration,
     /// How long an event waits for others before it is sent, and four times that where many come: what a reader sees is
@@ -55,6 +58,7 @@ impl CollectorOptions {
             body_bytes_max: 32 << 20,
             requests_max: 64,
             requests_share_percent: 80,
+            proxies: Proxies::default(),
             body_timeout: Duration::from_secs(60),
             block_age: Duration::from_millis(500),
             inserts_in_flight: 1,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use windvane_collector::{GateOptions, Tokens};
+use windvane_collector::{GateOptions, Proxies, Tokens};
 use windvane_types::{Clock, SystemClock};
 
 use super::fault::Faults;
@@ -68,7 +68,20 @@ pub fn server(layers: &mut Layers, data_dir: &Path) -> Server {
         requests_per_s: u32::try_from(per_s).ok().filter(|per_s| *per_s > 0),
     };
     let connections_max = layers.size("limits.connections_max", CONNECTIONS_MAX);
-    Server { listen, tokens_file, tls, gate, connections_max }
+    let proxies = proxies(layers);
+    Server { listen, tokens_file, tls, gate, connections_max, proxies }
+}
+
+fn proxies(layers: &mut Layers) -> Proxies {
+    let key = "server.trusted_proxies";
+    let texts = layers.texts(key);
+    Proxies::parse(&texts).unwrap_or_else(|wrong| {
+        let problem = format!(
+            "`{wrong}` is neither an address nor a network; accepted are such as `10.0.0.1` and `10.0.0.0/8`"
+        );
+        layers.contradiction(key, &problem);
+        Proxies::default()
+    })
 }
 
 fn tls(layers: &mut Layers) -> Option<TlsFiles> {

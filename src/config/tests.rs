@@ -144,6 +144,17 @@ fn a_reachable_address_is_allowed_when_told_so() {
 }
 
 #[test]
+fn a_proxy_is_an_address_or_a_network() {
+    let told = faults("[server]\ntrusted_proxies = [\"10.0.0.1\", \"proxy\"]");
+    assert!(
+        told.contains("has 1 fault\n")
+            && told.contains("server.trusted_proxies: `proxy` is neither an address nor a network"),
+        "{told}"
+    );
+    assert!(check("[server]\ntrusted_proxies = \"10.0.0.0/8, fd00::1\"").is_ok());
+}
+
+#[test]
 fn a_reachable_port_of_otlp_needs_a_token_as_the_service_does() {
     let told = faults("[otlp]\ngrpc_listen = \"0.0.0.0:4317\"");
     assert!(

@@ -36,7 +36,7 @@ pub(super) async fn log(shared: Arc<Shared>, request: Request) -> Response {
     let answered = async {
         refuse_while_shut(&shared)?;
         let request = parse_headers(headers)?;
-        let (body, permit) = read_body(&shared, &sender(&parts.extensions), (headers, body)).await?;
+        let (body, permit) = read_body(&shared, &sender(&shared, &parts), (headers, body)).await?;
         let work = process(Arc::clone(&shared), request, body);
         let work = async move {
             let _permit = permit;

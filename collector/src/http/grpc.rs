@@ -70,7 +70,7 @@ async fn receive(shared: &Arc<Shared>, signal: Signal, parts: &Parts, body: Body
     refuse_while_shut(shared)?;
     let declared = declared(&parts.headers)?;
     let (body, permit) =
-        read_framed(shared, &sender(&parts.extensions), (&parts.headers, body, PREFIX_BYTES)).await?;
+        read_framed(shared, &sender(shared, parts), (&parts.headers, body, PREFIX_BYTES)).await?;
     let (compression, body) =
         unframed(body, declared).map_err(|why| Problem::new(StatusCode::BAD_REQUEST, "invalid_otlp", why))?;
     take(shared, Export { signal, encoding: Encoding::Protobuf, compression, body }, permit).await

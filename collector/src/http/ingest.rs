@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::json;
@@ -87,7 +87,7 @@ async fn receive(
     // Without a gate, in tests, everybody may do everything.
     let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
     let request = parse_headers(kind, headers, caller)?;
-    let (body, permit) = read_body(shared, &sender(&parts.extensions), (headers, body)).await?;
+    let (body, permit) = read_body(shared, &sender(shared, parts), (headers, body)).await?;
     Ok((request, body, permit))
 }
 
@@ -108,12 +108,13 @@ pub(super) fn refuse_while_shut(shared: &Shared) -> Result<(), Problem> {
 }
 
 /// Who sends, so that senders are told apart: by token, and without one by address.
-pub(super) fn sender(extensions: &Extensions) -> String {
+pub(super) fn sender(shared: &Shared, Parts { headers, extensions, .. }: &Parts) -> String {
     if let Some(id) = extensions.get::<Caller>().and_then(Caller::token_id) {
         return format!("token {id}");
     }
     let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or_else(String::new, |ConnectInfo(peer)| peer.ip().to_string())
+    let proxies = &shared.options.proxies;
+    peer.map_or_else(String::new, |ConnectInfo(peer)| proxies.client(peer.ip(), headers).to_string())
 }
 
 /// One of the requests that may be in work at the same time.

@@ -100,7 +100,7 @@ pub(super) async fn export(shared: Arc<Shared>, signal: Signal, request: Request
         let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
         let encoding = encoding.ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
         let compression = encoding_of(headers)?;
-        let (body, permit) = read_body(&shared, &sender(&parts.extensions), (headers, body)).await?;
+        let (body, permit) = read_body(&shared, &sender(&shared, &parts), (headers, body)).await?;
         take(&shared, Export { signal, encoding, compression, body }, permit).await
     };
     let encoding = encoding.unwrap_or(Encoding::Protobuf);

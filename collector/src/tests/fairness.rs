@@ -192,6 +192,30 @@ async fn a_sender_that_holds_requests_leaves_places_for_others() {
 }
 
 #[tokio::test]
+async fn senders_behind_a_known_proxy_are_told_apart_by_its_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxies = crate::Proxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
+    // Half of two places is one.
+    let (requests_max, requests_share_percent) = (2, 50);
+    let options =
+        CollectorOptions { requests_max, requests_share_percent, proxies, ..options(folder.path()) };
+    let service = start_with(options, &Arc::default());
+    let sent = |proxy: [u8; 4], client: &str| {
+        let mut request = from(proxy, "m", None);
+        request.headers_mut().insert("x-forwarded-for", client.parse().unwrap());
+        service.send(request)
+    };
+    let held = service.collector.places().take("1.2.3.4").unwrap();
+    let refused = sent([10, 0, 0, 1], "1.2.3.4").await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (429, &json!("requests_over_share")));
+    assert_eq!(sent([10, 0, 0, 1], "1.2.3.5").await.status, StatusCode::OK, "another client");
+    assert_eq!(sent([11, 0, 0, 1], "1.2.3.4").await.status, StatusCode::OK, "whose word does not count");
+    drop(held);
+    assert_eq!(sent([10, 0, 0, 1], "1.2.3.4").await.status, StatusCode::OK);
+    service.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
 async fn a_model_whose_batches_wait_for_the_disk_leaves_places_for_others() {
     let folder = tempfile::tempdir().unwrap();
     let options = CollectorOptions { requests_max: 10, ..options(folder.path()) };

@@ -101,7 +101,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 99 },
         default: "80",
         example: "requests_share_percent = 80",
-        about: "How many of collector.requests_max one sender has at most, and one model at most whose batches wait for the disk, per cent. A sender is a token, or without one an address; give senders behind one proxy a token each. It goes by what is free, so that a place is left for whoever comes next: of 64 at 80, one has 52, a second one 10. Each may have one. More is answered 429 `requests_over_share` with Retry-After. Lower it where many send, raise it, or requests_max, where one sends much at a time.",
+        about: "How many of collector.requests_max one sender has at most, and one model at most whose batches wait for the disk, per cent. A sender is a token, or without one an address; give senders behind one proxy a token each, or name the proxy in server.trusted_proxies. It goes by what is free, so that a place is left for whoever comes next: of 64 at 80, one has 52, a second one 10. Each may have one. More is answered 429 `requests_over_share` with Retry-After. Lower it where many send, raise it, or requests_max, where one sends much at a time.",
     },
     Key {
         path: "limits.models_max",

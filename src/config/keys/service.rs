@@ -37,6 +37,13 @@ pub const KEYS: &[Key] = &[
         about: "Whether /metrics is answered without a token. It names models; set it where your Prometheus cannot send a token and the port is not public.",
     },
     Key {
+        path: "server.trusted_proxies",
+        kind: Kind::Texts { max: 100 },
+        default: "none",
+        example: "trusted_proxies = [\"10.0.0.0/8\"]",
+        about: "Addresses and networks of proxies before the service, such as `10.0.0.1` or `10.0.0.0/8`. A request that one of them sends comes from the last address in its `X-Forwarded-For` that is none of them: by that, senders without a token are told apart for limits.requests_share_percent. It permits nothing. Without it, all senders behind one proxy are one.",
+    },
+    Key {
         path: "server.tls.cert_file",
         kind: Kind::Path,
         default: "none: requests come in clear text",
