@@ -196,12 +196,7 @@ impl Words {
         let known = self.services.read().get(&hash).cloned();
         let known = known.or_else(|| self.learn(service, hash));
         let is_known = known.is_some() || service.is_empty();
-        OfService {
-            words: self,
-            service,
-            is_known,
-            seen: known.unwrap_or_else(|| Arc::clone(&self.others)),
-        }
+        OfService { words: self, service, is_known, seen: known.unwrap_or_else(|| Arc::clone(&self.others)) }
     }
 
     fn learn(&self, service: &str, hash: u64) -> Option<Arc<RwLock<Seen>>> {

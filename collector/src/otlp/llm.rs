@@ -123,7 +123,8 @@ pub(super) fn bound(call: &mut Row<'_>, words: &OfService<'_>) -> Replaced {
     ];
     let reasons = call.finish_reasons.iter_mut().map(|reason| (Word::FinishReason, reason));
     for (word, value) in alone.into_iter().chain(reasons) {
-        *value = words.written(word, *value, &mut replaced);
+        let told = *value;
+        *value = words.written(word, told, &mut replaced);
     }
     replaced
 }

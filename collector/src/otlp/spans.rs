@@ -4,8 +4,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
-use windvane_store::spans::{Row, SpanEvent, SpanLink};
 use windvane_store::Table;
+use windvane_store::spans::{Row, SpanEvent, SpanLink};
 use windvane_types::hex;
 use windvane_types::rejection::{Code, Fault};
 

@@ -303,7 +303,9 @@ impl Reader {
         let request = read(file).map_err(|error| Box::new((called(None, file), error)))?;
         let bytes = |input: &&Input| self.wanted.is_input(&input.name) && input.is_captured_bytes();
         let batch = match request.inputs.iter().find(bytes) {
-            Some(input) => Err((input.name.clone(), "holds bytes that are no text; accepted are texts".to_owned())),
+            Some(input) => {
+                Err((input.name.clone(), "holds bytes that are no text; accepted are texts".to_owned()))
+            }
             None => request.batch(|name| self.wanted.is_input(name)),
         };
         match batch {

@@ -120,7 +120,8 @@ fn a_span_whose_words_are_beyond_their_bounds_is_kept_and_so_are_they() {
 #[test]
 fn services_beyond_the_bound_have_their_names_in_their_resources() {
     let words = words(1, 10);
-    let call = json!({"attributes": listed(&[("gen_ai.system", "openai"), ("gen_ai.request.model", "gpt-4o")])});
+    let call =
+        json!({"attributes": listed(&[("gen_ai.system", "openai"), ("gen_ai.request.model", "gpt-4o")])});
     let span = [named("chat", call)];
     for (service, written) in [("shop", "shop"), ("cart", "_OTHER"), ("shop", "shop")] {
         let intake = taken_after(&words, Signal::Traces, &traces(service, &span));
@@ -150,17 +151,9 @@ fn words_of_a_call_are_in_the_attributes_of_its_span() {
     let intake = taken_after(&words, Signal::Traces, &traces("shop", &spans));
     let rows = table(&intake, Table::LlmCalls);
     let names = ["operation", "provider", "request_model", "response_model", "finish_reasons", "status"];
-    let first =
-        [json!("chat"), json!("openai"), json!("m-1"), json!("m-1"), json!(["stop"]), json!("ok")];
+    let first = [json!("chat"), json!("openai"), json!("m-1"), json!("m-1"), json!(["stop"]), json!("ok")];
     let other = json!("_OTHER");
-    let second = [
-        json!("chat"),
-        other.clone(),
-        other.clone(),
-        other.clone(),
-        json!(["_OTHER"]),
-        other,
-    ];
+    let second = [json!("chat"), other.clone(), other.clone(), other.clone(), json!(["_OTHER"]), other];
     assert_eq!((columns(&rows[0], names), columns(&rows[1], names)), (first, second));
     let kinds = [Word::Provider, Word::Model, Word::FinishReason, Word::Status];
     assert_eq!(replaced(&intake, Table::LlmCalls), kinds.map(|kind| (kind, 1)));
@@ -197,7 +190,10 @@ fn words_of_logs_and_metrics_beyond_their_bounds_are_kept_beside_them() {
     let intake = taken_after(&words, Signal::Logs, &json!({"resourceLogs": [logs(1), logs(2)]}));
     let rows = table(&intake, Table::Logs);
     assert_eq!(shared(&rows[0]), [json!("r1"), json!("lib1"), json!("v1"), json!("s1")]);
-    assert_eq!((shared(&rows[1]), kept(&rows[1])), (beyond.clone(), [kept_of_resource.clone(), kept_of_scope.clone()]));
+    assert_eq!(
+        (shared(&rows[1]), kept(&rows[1])),
+        (beyond.clone(), [kept_of_resource.clone(), kept_of_scope.clone()])
+    );
     let severity = [json!("_OTHER"), json!({"severity.text_original": "t2"})];
     assert_eq!(columns(&rows[1], ["SeverityText", "LogAttributes"]), severity);
     let kinds = [Word::Severity, Word::ResourceSchema, Word::ScopeSchema, Word::ScopeVersion];
