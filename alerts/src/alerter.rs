@@ -3,6 +3,7 @@
 mod keeping;
 mod sending;
 mod succession;
+mod writing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use windvane_store::alerts::{self, state::Stored};
-use windvane_store::{Store, StoreError};
+use windvane_store::Store;
+use windvane_store::alerts::state::Stored;
 use windvane_types::Clock;
 
 use crate::authority::{self, Authority};
@@ -30,6 +31,7 @@ use crate::plan::Plan;
 use crate::watch::{self as watching, Measured, Own, Sight};
 
 use self::succession::Succession;
+use self::writing::Wrote;
 
 /// The longest pause of the loop, so that a clock that is set forward is noticed.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -37,16 +39,12 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 /// How long ClickHouse may take then to take what is left for others: of the 10 s that the process waits, some are for the lease.
 const LAST_WRITES: Duration = Duration::from_secs(3);
-/// The pause after ClickHouse did not take rows.
-const WRITE_PAUSE_US: i64 = 2_000_000;
-/// Rows of one INSERT.
-const ROWS_MAX: usize = 1_000;
 
 /// What came of something that ran beside the loop.
 enum Done {
     Seen(Box<Sight>),
     Sent { parcel: Box<Parcel>, attempt: Attempt, took: Duration },
-    Wrote { events: usize, attempts: usize, stored: Option<(u64, i64)>, result: Result<(), StoreError> },
+    Wrote(Box<Wrote>),
     Beaten(Attempt),
     Closed,
     Taken(Succession, Box<Result<Option<Stored>, String>>),
@@ -269,64 +267,12 @@ impl Alerter {
         }));
     }
 
-    fn begin_write(&mut self, now_us: i64) {
-        // One that judges alone leaves no state: whoever has the lease by then would not see it, and it would hide theirs.
-        let leaves = self.authority.holds();
-        let waits = !self.state.events.is_empty() || !self.state.attempts.is_empty();
-        let behind = waits || (leaves && self.stored_revision != self.state.revision);
-        if self.writing || !behind || now_us < self.write_again_us {
-            return;
-        }
-        self.writing = true;
-        let events: Vec<_> = self.state.events.iter().take(ROWS_MAX).cloned().collect();
-        let attempts: Vec<_> = self.state.attempts.iter().take(ROWS_MAX).cloned().collect();
-        let standing = self.state.standing(&self.plan, now_us);
-        let stored = Stored {
-            revision: self.state.revision,
-            at_us: now_us,
-            holder: self.holder.clone(),
-            standing: serde_json::to_string(&standing).unwrap_or_default(),
-            document: String::from_utf8_lossy(&self.kept).into_owned(),
-        };
-        let store = self.store.clone();
-        self.works.push(Box::pin(async move {
-            let written = async {
-                alerts::events::write(&store, &events).await?;
-                alerts::notifications::write(&store, &attempts).await?;
-                match leaves {
-                    true => alerts::state::write(&store, &stored).await,
-                    false => Ok(()),
-                }
-            };
-            let result = written.await;
-            let (events, attempts) = (events.len(), attempts.len());
-            let stored = leaves.then_some((stored.revision, stored.at_us));
-            Done::Wrote { events, attempts, stored, result }
-        }));
-    }
-
     fn done(&mut self, done: Done) {
         let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
         match done {
             Done::Seen(sight) => self.seen(*sight),
             Done::Sent { parcel, attempt, took } => self.sent(*parcel, (&attempt, took), now_us),
-            Done::Wrote { events, attempts, stored, result } => {
-                self.writing = false;
-                match result {
-                    Ok(()) => {
-                        self.state.events.drain(..events.min(self.state.events.len()));
-                        self.state.attempts.drain(..attempts.min(self.state.attempts.len()));
-                        if let Some(stored) = stored {
-                            (self.stored_revision, self.stored_us) = stored;
-                            self.alone_since_us = self.alone_since_us.map(|_| stored.1);
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "changes of alerts wait for ClickHouse");
-                        self.write_again_us = now_us.saturating_add(WRITE_PAUSE_US);
-                    }
-                }
-            }
+            Done::Wrote(wrote) => self.wrote(*wrote, now_us),
             Done::Beaten(attempt) => {
                 let taken = matches!(attempt, Attempt::Taken(_));
                 self.metrics.heartbeats.with_label_values(&[if taken { "taken" } else { "failed" }]).inc();

@@ -261,7 +261,8 @@ async fn the_end_of_what_was_left_for_others_before_a_restart_is_theirs_to_tell(
     assert_eq!(turned.got("team"), fires);
     // ClickHouse has the state with this alert, and whoever goes on from there tells its end.
     let stored = Some((turned.alerter.state.revision, 1_005_000_000));
-    turned.alerter.done(Done::Wrote { events: 0, attempts: 0, stored, result: Ok(()) });
+    let wrote = Wrote { events: Vec::new(), attempts: Vec::new(), stored, result: Ok(()) };
+    turned.alerter.done(Done::Wrote(Box::new(wrote)));
     turned.alerter.keep().await;
     turned.restart();
     for authority in [Authority::Unsure, Authority::Standby] {
