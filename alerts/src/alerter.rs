@@ -69,6 +69,8 @@ pub struct Alerter {
     kept: Vec<u8>,
     kept_alone: Option<i64>,
     kept_stored_us: i64,
+    /// Whether the disk did not take that.
+    unkept: bool,
     stored_revision: u64,
     stored_us: i64,
     authority: Authority,
@@ -157,6 +159,7 @@ impl Alerter {
             kept: Vec::new(),
             kept_alone: None,
             kept_stored_us: 0,
+            unkept: false,
             stored_revision: 0,
             stored_us,
             authority: Authority::Standby,
@@ -221,6 +224,7 @@ impl Alerter {
         }
         if self.authority == Authority::Standby {
             self.take_leave(now_us).await;
+            self.show();
             return PAUSE_MAX;
         }
         self.begin_look(now_us);
@@ -327,15 +331,18 @@ impl Alerter {
         self.metrics.evaluated.set(sight.now_us / 1_000_000);
     }
 
+    /// Shows how things are. One that stands by with nothing left to tell shows nothing: the process that judges does.
     fn show(&self) {
+        let shows = self.authority != Authority::Standby || self.aside.is_some();
+        let size = |size: usize| if shows { i64::try_from(size).unwrap_or(i64::MAX) } else { 0 };
         for word in ["pending", "firing", "recovering"] {
-            let count = self.state.book.entries.values().filter(|entry| entry.phase.as_str() == word).count();
-            self.metrics.alerts.with_label_values(&[word]).set(i64::try_from(count).unwrap_or(i64::MAX));
+            let alerts = self.state.book.entries.values().filter(|entry| entry.phase.as_str() == word);
+            self.metrics.alerts.with_label_values(&[word]).set(size(alerts.count()));
         }
-        let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        let dropped = usize::try_from(self.state.rows_dropped).unwrap_or(usize::MAX);
         self.metrics.waiting.set(size(self.state.outbox.parcels.len()));
         self.metrics.rows_waiting.set(size(self.state.events.len() + self.state.attempts.len()));
-        self.metrics.rows_dropped.set(i64::try_from(self.state.rows_dropped).unwrap_or(i64::MAX));
+        self.metrics.rows_dropped.set(size(dropped));
     }
 }
 

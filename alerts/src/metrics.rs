@@ -24,8 +24,8 @@ macro_rules! definitions {
 
 definitions! {
     HELD "windvane_alerts_held" &[], "1 where this process judges and sends, 0 where another one does.";
-    ALERTS "windvane_alerts_alerts" &["state"], "Alerts by state: pending, firing, recovering.";
-    LEFT_OUT "windvane_alerts_left_out_total" &[], "Alerts that were not begun because there are too many.";
+    ALERTS "windvane_alerts_alerts" &["state"], "Alerts by state: pending, firing, recovering; of the process that judges, 0 in others.";
+    LEFT_OUT "windvane_alerts_left_out_total" &[], "Alerts that were not begun because there are too many, again with each look.";
     EVALUATIONS "windvane_alerts_evaluations_total" &["rule", "outcome"], "Looks at a rule, by outcome: ok or failed.";
     EVALUATED "windvane_alerts_last_evaluation_timestamp_seconds" &[], "When rules were looked at last.";
     ATTEMPTS "windvane_alerts_attempts_total" &["receiver", "outcome"], "Attempts to deliver, by outcome: taken, later, refused.";
@@ -33,7 +33,7 @@ definitions! {
     WAITING "windvane_alerts_waiting_notifications" &[], "Notifications in the outbox.";
     ROWS_WAITING "windvane_alerts_waiting_rows" &[], "Rows that ClickHouse does not have yet.";
     ROWS_DROPPED "windvane_alerts_dropped_rows" &[], "Rows that were dropped because ClickHouse was away for too long.";
-    STATE_FAILED "windvane_alerts_state_failed" &[], "1 while the file with the state cannot be written.";
+    STATE_FAILED "windvane_alerts_state_failed" &[], "1 after the file with the state could not be written, until it is.";
     HEARTBEATS "windvane_alerts_heartbeats_total" &["outcome"], "Heartbeats, by outcome: taken or failed.";
 }
 
@@ -90,6 +90,9 @@ impl Metrics {
             for outcome in ["taken", "later", "refused"] {
                 metrics.attempts.with_label_values(&[receiver, outcome]);
             }
+        }
+        for outcome in ["taken", "failed"] {
+            metrics.heartbeats.with_label_values(&[outcome]);
         }
         Ok(metrics)
     }

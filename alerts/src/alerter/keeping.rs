@@ -8,7 +8,8 @@ use crate::desk::State;
 use crate::file::Kept;
 
 impl Alerter {
-    /// Keeps the state on disk where it has changed. One that stands by keeps only what it has to tell yet.
+    /// Keeps the state on disk where it has changed, or the disk did not take it. One that stands by keeps only what it has to
+    /// tell yet.
     pub(super) async fn keep(&mut self) {
         if self.authority == Authority::Standby {
             self.keep_leave().await;
@@ -16,7 +17,8 @@ impl Alerter {
         }
         let text = serde_json::to_vec(&timeless(&self.state)).unwrap_or_default();
         let unchanged = self.kept == text;
-        if unchanged && (self.kept_alone, self.kept_stored_us) == (self.alone_since_us, self.stored_us) {
+        let same_times = (self.kept_alone, self.kept_stored_us) == (self.alone_since_us, self.stored_us);
+        if unchanged && same_times && !self.unkept {
             return;
         }
         if !unchanged {
@@ -40,7 +42,7 @@ impl Alerter {
             leaving: Some(timeless(&self.state)),
         };
         let text = serde_json::to_vec(&kept).unwrap_or_default();
-        if self.kept == text {
+        if self.kept == text && !self.unkept {
             return;
         }
         self.kept.clone_from(&text);
@@ -69,14 +71,14 @@ impl Alerter {
     async fn write(&mut self, text: Vec<u8>) {
         let file = self.file.clone();
         let written = tokio::task::spawn_blocking(move || file.write(&text)).await;
-        let failed = !matches!(written, Ok(Ok(())));
-        if failed {
+        self.unkept = !matches!(written, Ok(Ok(())));
+        if self.unkept {
             tracing::error!(
                 ?written,
                 "the state of alerts cannot be kept; a restart would tell some of it again"
             );
         }
-        self.metrics.state_failed.set(i64::from(failed));
+        self.metrics.state_failed.set(i64::from(self.unkept));
     }
 }
 

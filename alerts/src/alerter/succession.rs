@@ -65,7 +65,7 @@ impl Alerter {
             (self.state, self.aside) = (own, Some(rest));
         }
         self.authority = authority;
-        self.metrics.held.set(i64::from(authority.holds()));
+        self.metrics.held.set(i64::from(authority != Authority::Standby));
     }
 
     /// Tells and sends the ends of what this process told alone, while another one judges.

@@ -1,5 +1,7 @@
 //! The loop, turned by hand: when a heartbeat is sent, and who is told while ClickHouse has not answered yet.
 
+mod metrics;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -29,6 +31,7 @@ impl Clock for Hands {
 /// An alerter without a ClickHouse, and the files that it writes to.
 struct Turned {
     alerter: Alerter,
+    registry: Registry,
     hands: Arc<Hands>,
     folder: PathBuf,
 }
@@ -36,6 +39,11 @@ struct Turned {
 impl Turned {
     /// It looks at one rule, that ClickHouse is away, and tells `team.ndjson`; heartbeats go to `heart.ndjson`.
     fn new(name: &str) -> Self {
+        Self::changed(name, |_| {}, Arc::new(Vec::<Measured>::new))
+    }
+
+    /// The same with another plan, and with measurements of the process besides.
+    fn changed(name: &str, change: impl FnOnce(&mut Plan), own: Own) -> Self {
         let folder = std::env::temp_dir().join(format!("windvane-alerter-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let receiver = |name: &str| {
@@ -54,6 +62,7 @@ impl Turned {
         plan.receivers = vec![receiver("team")];
         plan.heartbeat = Some(Heartbeat { receiver: receiver("heart"), every: Duration::from_secs(60) });
         plan.state_dir = folder.join("state");
+        change(&mut plan);
         let hands = Arc::new(Hands::default());
         let store = Store::connect(&StoreOptions {
             // Nothing listens there.
@@ -62,15 +71,11 @@ impl Turned {
             password: Secret::default(),
             database: DATABASE.to_owned(),
         });
-        let parts = Parts {
-            plan: Arc::new(plan),
-            store,
-            clock: hands.clone(),
-            own: Arc::new(Vec::<Measured>::new),
-            holder: "test".to_owned(),
-        };
-        let alerter = Alerter::open(parts, &Registry::new()).unwrap();
-        Self { alerter, hands, folder }
+        let parts =
+            Parts { plan: Arc::new(plan), store, clock: hands.clone(), own, holder: "test".to_owned() };
+        let registry = Registry::new();
+        let alerter = Alerter::open(parts, &registry).unwrap();
+        Self { alerter, registry, hands, folder }
     }
 
     /// Turns once at a time and waits for what that began.
@@ -92,7 +97,8 @@ impl Turned {
             own: before.own.clone(),
             holder: before.holder.clone(),
         };
-        self.alerter = Alerter::open(parts, &Registry::new()).unwrap();
+        self.registry = Registry::new();
+        self.alerter = Alerter::open(parts, &self.registry).unwrap();
     }
 
     /// Names of alerts and states of what a receiver got.
