@@ -35,6 +35,7 @@ mod quality_store;
 mod read_api;
 mod reports;
 mod runtime;
+mod scheduler;
 mod schema;
 mod seeded;
 mod service;

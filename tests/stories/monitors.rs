@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{LoggedProcess, Service, eventually};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
-const HOUR_US: i64 = 3_600_000_000;
+pub const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
+pub const HOUR_US: i64 = 3_600_000_000;
 /// How long scheduled runs may take on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 fn windvane(service: &Service, words: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
@@ -23,7 +23,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
-fn query(service: &Service, sql: &str) -> String {
+pub fn query(service: &Service, sql: &str) -> String {
     stdout(&windvane(service, &["query", &format!("{sql} FORMAT TSV")]))
 }
 
@@ -78,7 +78,7 @@ async fn send(service: &Service, body: String) {
     });
 }
 
-fn monitor(name: &str, model: &str, more: &str) -> String {
+pub fn monitor(name: &str, model: &str, more: &str) -> String {
     format!(
         "[monitors.{name}]\nmodel = \"{model}\"\nreference = \"previous\"\nwindow = \"1h\"\ndelay = \"0s\"\n{more}\n"
     )

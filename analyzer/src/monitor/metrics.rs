@@ -29,7 +29,7 @@ const RUN_SECONDS: Definition = Definition {
 };
 const WAITING: Definition = Definition {
     name: "windvane_analyzer_waiting_windows",
-    help: "Windows that are due and not done, by monitor.",
+    help: "Windows that are due and neither done nor given up, by monitor.",
     labels: &["kind", "monitor"],
 };
 const LAG: Definition = Definition {
@@ -113,6 +113,28 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::JobError;
+
+    #[test]
+    fn every_end_is_counted_and_those_of_runs_that_came_to_one_are_measured() {
+        let metrics = Metrics::register(&Registry::new(), &[]).unwrap();
+        let late = RunError::Job(JobError::TimedOut { limit: Duration::from_secs(1) });
+        let ends = [
+            ("done", Ok(Ran::Done(Box::default()))),
+            ("failed", Err(late)),
+            ("elsewhere", Ok(Ran::Elsewhere)),
+            ("before", Ok(Ran::Before)),
+            ("stopped", Ok(Ran::Stopped)),
+            ("lost", Err(RunError::LeaseLost)),
+        ];
+        for (more, (_, ran)) in ends.iter().enumerate() {
+            (0..=more).for_each(|_| metrics.ran("drift", ran, Duration::from_secs(2)));
+        }
+        let counts = ends.map(|(state, _)| metrics.runs.with_label_values(&["drift", state]).get());
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
+        let took = metrics.run_seconds.with_label_values(&["drift"]);
+        assert_eq!((took.get_sample_count(), took.get_sample_sum()), (3, 6.0));
+    }
 
     #[test]
     fn every_definition_is_registered_once_and_says_what_it_is() {

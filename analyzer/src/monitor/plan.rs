@@ -54,12 +54,12 @@ pub enum Past {
     },
 }
 
-/// A window to run now.
+/// A window that waits for its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
     /// The window.
     pub window: Span,
-    /// Which attempt this will be, from 1.
+    /// Which attempt the next one will be, from 1.
     pub attempt: u64,
     /// Since when it has been due, microseconds since 1970 UTC.
     pub since_us: i64,
@@ -108,28 +108,33 @@ impl Schedule {
     }
 }
 
-/// What to run now, in order.
+/// What is due and neither done nor given up, in order: what is to be run now, what runs, and what pauses after a failure.
 #[must_use]
-pub fn due(schedule: &Schedule, now_us: i64, past: &BTreeMap<(i64, i64), Past>) -> Vec<Due> {
+pub fn waiting(schedule: &Schedule, now_us: i64, past: &BTreeMap<(i64, i64), Past>) -> Vec<Due> {
     schedule
         .recent(now_us)
         .filter_map(|window| {
             let attempt = match past.get(&(window.start_us, window.end_us)) {
                 None => 1,
                 Some(Past::Done) => return None,
-                Some(Past::Begun { attempt }) => attempt + 1,
-                Some(Past::Failed { attempt, ended_us }) => {
-                    // A clock that was set back must not make a failure of the future wait for ever.
-                    let waited = (now_us - ended_us).unsigned_abs();
-                    if waited < retry_us(*attempt).unsigned_abs() {
-                        return None;
-                    }
-                    attempt + 1
-                }
+                Some(Past::Begun { attempt } | Past::Failed { attempt, .. }) => attempt + 1,
             };
             (attempt <= ATTEMPTS_MAX).then(|| Due { window, attempt, since_us: schedule.due_at(window) })
         })
         .collect()
+}
+
+/// What to run now, in order.
+#[must_use]
+pub fn due(schedule: &Schedule, now_us: i64, past: &BTreeMap<(i64, i64), Past>) -> Vec<Due> {
+    let pauses = |due: &Due| match past.get(&(due.window.start_us, due.window.end_us)) {
+        // A clock that was set back must not make a failure of the future wait for ever.
+        Some(Past::Failed { attempt, ended_us }) => {
+            (now_us - ended_us).unsigned_abs() < retry_us(*attempt).unsigned_abs()
+        }
+        _ => false,
+    };
+    waiting(schedule, now_us, past).into_iter().filter(|due| !pauses(due)).collect()
 }
 
 fn retry_us(attempt: u64) -> i64 {

@@ -45,8 +45,9 @@ pub struct Scheduler {
 /// Windows of one job that were done, and of which more has become known.
 #[derive(Debug, Clone, Default)]
 struct Reopened {
-    /// When the job was asked last, by ClickHouse's clock.
-    asked_us: i64,
+    /// When the job answered last, by ClickHouse's clock.
+    answered_us: i64,
+    /// When it was asked last, whether it could answer or not.
     asked: Option<Instant>,
     /// Each with the time by which that was found out.
     windows: BTreeMap<(i64, i64), i64>,
@@ -142,18 +143,26 @@ impl Scheduler {
         let mut due = Vec::new();
         for (i, job) in self.jobs.iter().enumerate().filter(|(_, job)| job.is_enabled()) {
             let (past, reopened) = (&mut self.past[i], &mut self.reopened[i]);
-            reopened.look(job, &store, (now_us, past)).await?;
-            let mut waiting = plan::due(job.schedule(), now_us, past);
+            if let Err(error) = reopened.look(job, &store, (now_us, past)).await {
+                // What has never been run, of this job and of others, does not wait for that.
+                let (monitor, error) = (job.name(), chain(&error));
+                tracing::warn!(
+                    monitor,
+                    error,
+                    "cannot tell which windows have to be run again; asking later"
+                );
+            }
+            let mut waiting = plan::waiting(job.schedule(), now_us, past);
             // What is done stays done, so the ledger is asked only where something seems to be left.
             if !waiting.is_empty() {
                 let runs = ledger(&store, job, now_us).await?;
                 *past = of_ledger(&runs);
                 reopened.open(&runs, past);
-                waiting = plan::due(job.schedule(), now_us, past);
+                waiting = plan::waiting(job.schedule(), now_us, past);
             }
             let oldest = waiting.iter().map(|due| due.since_us).min();
             self.metrics.waits(job, waiting.len(), oldest.map_or(0, |us| now_us - us));
-            due.push((i, waiting));
+            due.push((i, plan::due(job.schedule(), now_us, past)));
         }
         let enabled = self.jobs.iter().filter(|job| job.is_enabled());
         let next_us = enabled.map(|job| job.schedule().next_due(now_us) - now_us).min();
@@ -174,11 +183,12 @@ impl Reopened {
         if self.asked.is_some_and(|asked| asked.elapsed() < every) {
             return Ok(());
         }
+        self.asked = Some(Instant::now());
         let runs = ledger(store, job, now_us).await?;
-        for window in job.reopened(store, &runs, (now_us, self.asked_us)).await? {
+        for window in job.reopened(store, &runs, (now_us, self.answered_us)).await? {
             self.windows.insert((window.start_us, window.end_us), now_us);
         }
-        (self.asked, self.asked_us) = (Some(Instant::now()), now_us);
+        self.answered_us = now_us;
         self.open(&runs, past);
         Ok(())
     }

@@ -46,8 +46,13 @@ fn a_failed_window_waits_longer_each_time_and_is_given_up() {
     let now = 100 * HOUR_US + 30 * MINUTE_US;
     let after = |attempt, waited| {
         let past = Past::Failed { attempt, ended_us: now - waited };
-        let due = due(&schedule, now, &BTreeMap::from([((99 * HOUR_US, 100 * HOUR_US), past)]));
-        due.first().map(|due| due.attempt)
+        let past = BTreeMap::from([((99 * HOUR_US, 100 * HOUR_US), past)]);
+        let next = due(&schedule, now, &past).first().map(|due| due.attempt);
+        // In a pause it still waits, and has been due for as long; one that is given up does not.
+        let waits = waiting(&schedule, now, &past);
+        assert_eq!(ends(&waits), if attempt < ATTEMPTS_MAX { vec![100] } else { vec![] });
+        assert!(waits.iter().all(|due| due.since_us == 100 * HOUR_US + 10 * MINUTE_US));
+        next
     };
     assert_eq!(after(1, 29_000_000), None);
     assert_eq!(after(1, 30_000_000), Some(2));
