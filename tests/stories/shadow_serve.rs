@@ -1,5 +1,6 @@
 //! `windvane shadow serve` when a model's process is killed under load, and when its own is.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,8 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, getpgid, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use windvane_kit::{LoggedProcess, eventually, eventually_async};
+use windvane_kit::{LoggedProcess, Service, eventually, eventually_async};
 
+use crate::monitors::{BINARY, query};
 use crate::shadow::model;
 
 /// How long requests may wait for an answer here: far longer than answering takes, so that whoever waits for it was left waiting.
@@ -24,9 +26,15 @@ struct Served {
 
 impl Served {
     fn start(models: &[(&str, String)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
+        Self::start_with(models, &[])
+    }
+
+    /// The same with more words on its command line.
+    fn start_with(models: &[(&str, String)], more: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
         command.args(["--log-format", "json", "shadow", "serve", "--offline", "--listen", "127.0.0.1:0"]);
         command.args(["--batch-max", "4", "--deadline-ms", &DEADLINE.as_millis().to_string()]);
+        command.args(more);
         for (name, path) in models {
             command.arg("--model").arg(format!("{name}={path}"));
         }
@@ -163,6 +171,7 @@ async fn a_models_process_that_is_killed_under_load_is_started_again_and_leaves_
     ] {
         assert!(metrics.lines().any(|found| found == line), "no `{line}` in\n{metrics}");
     }
+    assert!(!metrics.contains("windvane_shadow_records_dropped_total"), "nothing is recorded:\n{metrics}");
     assert_eq!(served.opened("candidate").len(), 1, "signals to all leave a model's process alone");
 
     // Killed, the process that listens cannot end its models any more; they end by themselves.
@@ -173,6 +182,41 @@ async fn a_models_process_that_is_killed_under_load_is_started_again_and_leaves_
             Ok(()) => Err(format!("{pid:?} lives")),
         });
     }
+}
+
+/// Of the two models the collector has room for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn predictions_that_the_collector_refuses_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(BINARY), folder.path(), "[limits]\nmodels_max = 1");
+    let models = [("champion", model("champion.onnx")), ("candidate", model("candidate.onnx"))];
+    let served = Served::start_with(&models, &["--record", service.url()]);
+    served.wait_until_ready("champion").await;
+    served.wait_until_ready("candidate").await;
+    let told = async |lines: &[&str]| {
+        eventually_async(SOON, async || {
+            let (_, metrics) = served.get("/metrics").await;
+            let is_there = |line: &&str| metrics.lines().any(|found| found == *line);
+            if lines.iter().all(is_there) { Ok(()) } else { Err(metrics) }
+        })
+        .await;
+    };
+    told(&["windvane_shadow_records_dropped_total 0"]).await;
+    let client = reqwest::Client::new();
+    for _ in 0..5 {
+        let url = format!("{}/v2/models/champion/infer", served.url);
+        assert_eq!(client.post(url).json(&flight()).send().await.unwrap().status(), 200);
+    }
+    told(&[
+        "windvane_shadow_requests_total{model=\"champion\",outcome=\"answered\"} 5",
+        "windvane_shadow_requests_total{model=\"candidate\",outcome=\"answered\"} 5",
+        "windvane_shadow_records_dropped_total 5",
+    ])
+    .await;
+    eventually(SOON, || match query(&service, "SELECT count(), uniq(model) FROM predictions") {
+        stored if stored == "5\t1" => Ok(()),
+        stored => Err(stored),
+    });
 }
 
 #[test]

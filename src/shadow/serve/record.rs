@@ -58,7 +58,8 @@ impl Recorder {
     }
 }
 
-/// A prediction: the first text is its label, the first number its score. An answer with neither is none.
+/// A prediction, of which a collector takes one: its score, which is the first float, or without one its label, which is the first of what
+/// is none. Those are the outputs that a gate finds, too. An answer with neither is none.
 fn event(model: &str, event_id: &str, (outputs, took): (&Outputs, Duration)) -> Option<Value> {
     let first = |is: fn(Element) -> bool| {
         outputs
@@ -66,13 +67,13 @@ fn event(model: &str, event_id: &str, (outputs, took): (&Outputs, Duration)) -> 
             .map(|(_, tensor)| tensor)
             .find(|tensor: &&Tensor| is(tensor.values().element()) && !tensor.values().is_empty())
     };
-    let label = first(|element| element == Element::Text).and_then(|tensor| tensor.values().word(0));
-    let number = first(|element| element != Element::Text).and_then(|tensor| tensor.values().number(0));
-    let prediction = match (label, number.filter(|number| number.is_finite())) {
-        (Some(label), Some(score)) => json!({"label": label, "score": score}),
-        (Some(label), None) => json!({"label": label}),
-        (None, Some(score)) => json!({"score": score}),
-        (None, None) => return None,
+    let score = first(Element::is_float).and_then(|tensor| tensor.values().number(0));
+    let prediction = match score.filter(|score| score.is_finite()) {
+        Some(score) => json!({ "score": score }),
+        None => {
+            let label = first(|element| !element.is_float())?.values().word(0)?;
+            json!({ "label": label })
+        }
     };
     Some(json!({
         "model": model,
@@ -138,12 +139,39 @@ mod tests {
 
     use super::*;
 
+    /// What a model's process sends of outputs of one element each: the number of the element's type, and its bytes.
+    fn sent(outputs: &[(u8, Vec<u8>)]) -> Outputs {
+        let one = 1_u64.to_le_bytes();
+        let mut bytes = (outputs.len() as u64).to_le_bytes().to_vec();
+        for (at, (element, value)) in outputs.iter().enumerate() {
+            let name = [b'a' + at as u8];
+            bytes.extend([&one[..], &name, &[*element], &one, &one, &one, &value[..]].concat());
+        }
+        wire::outputs(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_prediction_is_a_score_or_a_label_and_never_both() {
+        let word = |word: &str| (12, [&(word.len() as u64).to_le_bytes()[..], word.as_bytes()].concat());
+        let float = |x: f32| (1, x.to_le_bytes().to_vec());
+        let whole = |x: i64| (6, x.to_le_bytes().to_vec());
+        for (outputs, prediction) in [
+            (vec![float(0.5)], Some(json!({"score": 0.5}))),
+            (vec![word("late"), float(0.25)], Some(json!({"score": 0.25}))),
+            (vec![whole(1), float(0.75)], Some(json!({"score": 0.75}))),
+            (vec![word("late"), float(f32::NAN)], Some(json!({"label": "late"}))),
+            (vec![word("late")], Some(json!({"label": "late"}))),
+            (vec![whole(3), word("late")], Some(json!({"label": "3"}))),
+            (vec![float(f32::INFINITY)], None),
+        ] {
+            let event = event("m", "a", (&sent(&outputs), Duration::ZERO));
+            assert_eq!(event.map(|event| event["prediction"].clone()), prediction, "{outputs:?}");
+        }
+    }
+
     #[test]
     fn a_prediction_that_is_too_large_or_finds_no_room_is_dropped_and_counted() {
-        // One output `y` of one 32-bit float.
-        let (one, name, float) = (1_u64.to_le_bytes(), b"y", 0.5_f32.to_le_bytes());
-        let bytes = [&one[..], &one, name, &[1], &one, &one, &one, &float].concat();
-        let outputs = wire::outputs(&bytes).unwrap();
+        let outputs = sent(&[(1, 0.5_f32.to_le_bytes().to_vec())]);
         let (queue, mut receive) = mpsc::channel(1);
         let recorder = Recorder { queue, dropped: Arc::default() };
         for (id, dropped) in [("a".repeat(EVENT_BYTES_MAX), 1), ("a".to_owned(), 1), ("b".to_owned(), 2)] {
