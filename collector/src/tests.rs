@@ -7,6 +7,7 @@ mod fairness;
 mod grpc;
 mod ingestion;
 mod limits;
+mod metrics;
 mod mutations;
 #[cfg(target_os = "linux")]
 mod opening;
@@ -101,6 +102,14 @@ impl Service {
         let Value::String(text) = self.get("/metrics").await.body else { panic!("metrics are text") };
         let series = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
         series.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// One series of `/metrics`, which has these labels in the order of their names.
+    async fn series(&self, series: &str) -> u64 {
+        let Value::String(text) = self.get("/metrics").await.body else { panic!("metrics are text") };
+        let name = format!("windvane_collector_{series} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(name.as_str()));
+        value.unwrap_or_else(|| panic!("no {name}in\n{text}")).parse().unwrap()
     }
 
     /// The invariant of the metrics: every record is somewhere. A row on its way from one place to the next is in neither

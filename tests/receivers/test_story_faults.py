@@ -147,6 +147,8 @@ severity = "critical"
     try:
         told = lambda: [body(sink, at)["commonLabels"]["alertname"] for at in range(len(sink.requests))]
         eventually(lambda: "StoreUnavailable" in told(), "that ClickHouse is away is told")
+        # That it fires, and what was sent of it.
+        eventually(lambda: own.metric("windvane_alerts_waiting_rows") >= 2, "rows wait for ClickHouse")
     finally:
         # Whoever watches over it may have given it up already.
         with contextlib.suppress(ProcessLookupError):
@@ -157,6 +159,8 @@ severity = "critical"
     ) == "1\t1", "what happened meanwhile is kept afterwards")
     eventually(lambda: int(own.query(
         "SELECT countIf(outcome = 'taken') FROM notifications FINAL")) >= 3, "and so is what was sent")
+    eventually(lambda: own.metric("windvane_alerts_waiting_rows") == 0, "no row waits any more")
+    assert own.metric("windvane_alerts_dropped_rows") == 0
     own.end()
 
 

@@ -23,7 +23,12 @@ impl Client {
     }
 
     fn send(&mut self) {
-        self.0.get_mut().write_all(b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n").unwrap();
+        self.ask("/healthz");
+    }
+
+    fn ask(&mut self, path: &str) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: service\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
     }
 
     /// The body of the next answer.
@@ -77,5 +82,35 @@ fn more_connections_than_the_bound_wait_until_one_ends() {
     drop(clients.pop());
     assert_eq!(waiting.receive(), WELL);
     drop((clients, waiting));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn connections_are_counted_by_port_while_they_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let mut first = Client::connect(&service);
+    let mut counted = |http: usize, grpc: usize| {
+        let wanted = [("http", http), ("grpc", grpc)]
+            .map(|(port, open)| format!("windvane_http_connections{{port=\"{port}\"}} {open}"));
+        eventually(SOON, || {
+            first.ask("/metrics");
+            let metrics = first.receive();
+            match wanted.iter().all(|wanted| metrics.lines().any(|line| line == wanted)) {
+                true => Ok(()),
+                false => Err(format!("no {wanted:?} in\n{metrics}")),
+            }
+        });
+    };
+    counted(1, 0);
+    let others: Vec<Client> = (0..4).map(|_| Client::connect(&service)).collect();
+    counted(5, 0);
+    let grpc = TcpStream::connect(service.otlp_url().strip_prefix("http://").unwrap()).unwrap();
+    counted(5, 1);
+    drop(others);
+    counted(1, 1);
+    drop(grpc);
+    counted(1, 0);
+    drop(first);
     assert_eq!(service.terminate(), Some(0));
 }

@@ -32,6 +32,24 @@ async fn what_is_refused_is_counted_for_its_model_and_begins_no_series() {
 }
 
 #[tokio::test]
+async fn models_beyond_the_first_two_hundred_share_a_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = start(folder.path(), &Arc::default());
+    let body: String = (0..203).map(|model| format!("{{\"model\":\"m{model}\"}}\n")).collect();
+    let key = [("idempotency-key", "batch-1")];
+    for _ in 0..2 {
+        let reply = service.post("/v1/predictions", &key, body.clone()).await;
+        assert_eq!(reply.body["accepted"].as_u64(), Some(203), "{reply:?}");
+    }
+    for what in ["rows", "deduplicated_rows"] {
+        assert_eq!(of_model(&service, what, "_other").await, 3, "{what}");
+        assert_eq!(of_model(&service, what, "m0").await, 1, "{what}");
+        assert_eq!(service.sum(&[format!("model_{what}_total").as_str()]).await, 203, "{what}");
+    }
+    assert_eq!(service.series("models").await, 203);
+}
+
+#[tokio::test]
 async fn a_record_that_was_not_read_is_not_that_of_the_model_before() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());

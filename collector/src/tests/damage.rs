@@ -8,7 +8,7 @@ use super::told_sink::Mood;
 use super::*;
 
 /// The segment files of predictions, oldest first.
-fn segments(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn segments(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder.join("spool/predictions")).unwrap();
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));

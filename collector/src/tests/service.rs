@@ -102,7 +102,7 @@ async fn a_slow_store_delays_no_acknowledgement() {
 
 /// A wall clock that a test moves, by microseconds.
 #[derive(Debug, Default)]
-struct MovedClock(AtomicI64);
+pub(super) struct MovedClock(pub(super) AtomicI64);
 
 impl Clock for MovedClock {
     fn now(&self) -> jiff::Timestamp {

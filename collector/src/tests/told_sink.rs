@@ -32,6 +32,8 @@ pub(super) struct ToldSink {
     waiting: AtomicUsize,
     most_at_once: AtomicUsize,
     again: AtomicUsize,
+    away: AtomicU64,
+    poisoned: AtomicU64,
     parts: AtomicU64,
     asked_for_parts: AtomicUsize,
 }
@@ -59,6 +61,11 @@ impl ToldSink {
     /// Blocks that came though they were stored.
     pub(super) fn again(&self) -> usize {
         self.again.load(Ordering::SeqCst)
+    }
+
+    /// INSERTs that failed, because nobody was there and because their rows cannot be taken.
+    pub(super) fn failed(&self) -> [u64; 2] {
+        [&self.away, &self.poisoned].map(|failed| failed.load(Ordering::SeqCst))
     }
 
     /// From now on the fullest partition of every table has so many parts.
@@ -106,10 +113,14 @@ impl ToldSink {
         let away = StoreError::TimedOut { url: "http://sink".to_owned(), seconds: 1 };
         let mood = self.next_mood();
         match mood {
-            Mood::Away => return Err(away),
+            Mood::Away => {
+                self.away.fetch_add(1, Ordering::SeqCst);
+                return Err(away);
+            }
             Mood::Poisoned(bytes)
                 if block.body.iter().any(|chunk| memchr::memmem::find(chunk, bytes).is_some()) =>
             {
+                self.poisoned.fetch_add(1, Ordering::SeqCst);
                 let message = "Code: 117. DB::Exception: told so. (INCORRECT_DATA)".to_owned();
                 return Err(StoreError::Exception { code: 117, message });
             }
