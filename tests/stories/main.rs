@@ -24,6 +24,7 @@ mod findings;
 mod ingest;
 mod latency;
 mod memory;
+mod metrics;
 mod monitors;
 mod pages;
 mod performance;

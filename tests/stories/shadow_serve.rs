@@ -202,6 +202,8 @@ async fn predictions_that_the_collector_refuses_are_counted() {
         .await;
     };
     told(&["windvane_shadow_records_dropped_total 0"]).await;
+    let (_, metrics) = served.get("/metrics").await;
+    assert_eq!(crate::metrics::told(&metrics), crate::metrics::listed("windvane_shadow_"));
     let client = reqwest::Client::new();
     for _ in 0..5 {
         let url = format!("{}/v2/models/champion/infer", served.url);
