@@ -35,6 +35,8 @@ use self::writing::Wrote;
 
 /// The longest pause of the loop, so that a clock that is set forward is noticed.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// By how much a clock may be set back and is waited for: as far as machines keep theirs together.
+const SET_BACK_MAX_US: i64 = 60_000_000;
 /// How long attempts in flight may take once the process is asked to end.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(5);
 /// How long ClickHouse may take then to take what is left for others: of the 10 s that the process waits, some are for the lease.
@@ -216,8 +218,7 @@ impl Alerter {
 
     /// Does everything that is due and says how long nothing will be.
     async fn turn(&mut self) -> Duration {
-        let now_us = self.clock.now().as_microsecond().max(self.state.now_us);
-        self.state.now_us = now_us;
+        let now_us = self.advance();
         self.close_idle();
         if self.taking_over {
             return PAUSE_MAX;
@@ -245,6 +246,26 @@ impl Alerter {
             self.state.next_us(&self.plan, &self.busy).into_iter().chain(self.next_look_us(now_us)).min();
         let wait = soonest.map_or(us(PAUSE_MAX), |at| at.saturating_sub(now_us)).clamp(10_000, us(PAUSE_MAX));
         Duration::from_micros(wait.unsigned_abs())
+    }
+
+    /// What time it is. A clock that is set back by little is waited for; one by more was wrong before, and what was noted by it
+    /// must not wait until it is that late.
+    fn advance(&mut self) -> i64 {
+        let clock_us = self.clock.now().as_microsecond();
+        let back_us = self.state.latest_us().saturating_sub(clock_us);
+        if back_us > SET_BACK_MAX_US {
+            tracing::warn!(
+                seconds = back_us / 1_000_000,
+                "the clock was set back; alerts go on from what it says now"
+            );
+            self.state.set_back(clock_us);
+            for us in [&mut self.write_again_us, &mut self.beat_us, &mut self.stored_us] {
+                *us = clock_us.min(*us);
+            }
+            self.alone_since_us = self.alone_since_us.map(|since_us| clock_us.min(since_us));
+        }
+        self.state.now_us = clock_us.max(self.state.now_us);
+        self.state.now_us
     }
 
     fn next_look_us(&self, now_us: i64) -> Option<i64> {

@@ -1,6 +1,7 @@
 //! The desk: from judged alerts to messages in the outbox. Everything here is a function of the state, the plan and the time.
 
 mod admission;
+mod clock;
 mod elsewhere;
 mod failing;
 mod succession;
@@ -36,7 +37,7 @@ pub const ROWS_WAITING_MAX: usize = 20_000;
 pub struct State {
     /// Counts up with each time it is kept.
     pub revision: u64,
-    /// The latest time that was seen, so that a clock that is set back does no harm.
+    /// The latest time that was seen, so that a clock that is set back a little does no harm.
     pub now_us: i64,
     /// Alerts that are not inactive.
     pub book: Book,

@@ -1,5 +1,6 @@
 //! The loop, turned by hand: when a heartbeat is sent, and who is told while ClickHouse has not answered yet.
 
+mod clock;
 mod metrics;
 
 use std::path::PathBuf;

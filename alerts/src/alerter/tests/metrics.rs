@@ -7,14 +7,14 @@ use crate::book::ALERTS_MAX;
 use crate::desk::ROWS_WAITING_MAX;
 
 /// Receivers for whom notifications were given up: each is an alert of its own.
-type GivenUp = Arc<Mutex<std::ops::Range<usize>>>;
+pub(super) type GivenUp = Arc<Mutex<std::ops::Range<usize>>>;
 
 /// Alerts that nobody is told of yet.
 const PENDING: Timing = Timing { for_us: 86_400_000_000, keep_firing_for_us: 0, no_data: NoData::Ok };
 
 impl Turned {
     /// It looks at notifications that were given up.
-    fn watching(name: &str, given_up: &GivenUp, timing: Timing) -> Self {
+    pub(super) fn watching(name: &str, given_up: &GivenUp, timing: Timing) -> Self {
         let measured = Arc::clone(given_up);
         let own: Own = Arc::new(move || {
             let receivers = measured.lock().unwrap().clone();
