@@ -126,7 +126,7 @@ async fn tried(
         };
         let pause = pauses.next().map(|pause| asked.unwrap_or(pause));
         match pause {
-            Some(pause) if started.elapsed() + pause < patience.total_max => {
+            Some(pause) if started.elapsed().saturating_add(pause) < patience.total_max => {
                 tracing::warn!(receiver = receiver.name(), tries, answer = %last, ?pause, "not delivered yet");
                 tokio::time::sleep(pause).await;
             }
@@ -135,5 +135,38 @@ async fn tried(
                 return Err(DeliveryError::Unavailable { receiver, tries, last });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use windvane_store::Secret;
+
+    use super::*;
+    use crate::receiver::{HttpSettings, Settings, Targets};
+
+    #[tokio::test]
+    async fn a_receiver_that_asks_for_a_pause_without_end_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Secret::new(format!("http://{}/", listener.local_addr().unwrap()));
+        let http = HttpSettings { url, targets: Targets::PublicOrLoopback };
+        let receiver = Receiver::new("ops", &Settings::Webhook { http, key: None }).unwrap();
+        let notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        let answers = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let head = format!(
+                "HTTP/1.1 429 Too Many Requests\r\nRetry-After: {}\r\nContent-Length: 0\r\n\r\n",
+                u64::MAX
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream
+        };
+        let (delivered, _stream) = tokio::join!(deliver(&receiver, &notification, Patience::TEST), answers);
+        let last = "429 Too Many Requests".to_owned();
+        assert_eq!(delivered, Err(DeliveryError::Unavailable { receiver: "ops".to_owned(), tries: 1, last }));
     }
 }

@@ -92,7 +92,8 @@ impl Interval {
         let weekday = |text: &str| range(text, |word| word_or_number(word, &WEEKDAYS, None));
         let month = |text: &str| range(text, |word| word_or_number(word, &MONTHS, Some((1, 12))));
         let day = |text: &str| {
-            range(text, |word| word.parse().ok().filter(|day: &i32| (1..=31).contains(&day.abs())))
+            range(text, |word| word.parse().ok().filter(|day: &i32| (1..=31).contains(&day.unsigned_abs())))
+                .filter(|(first, last)| (*first < 0) == (*last < 0))
                 .or_else(|| negative_days(text))
         };
         let year =
@@ -150,7 +151,7 @@ fn minutes(text: &str) -> Option<Range> {
     let minute = |text: &str| {
         let (hour, minute) = text.trim().split_once(':')?;
         let (hour, minute) = (hour.parse::<i32>().ok()?, minute.parse::<i32>().ok()?);
-        let all = hour * 60 + minute;
+        let all = hour.checked_mul(60)?.checked_add(minute)?;
         ((0..60).contains(&minute) && (0..=DAY_MINUTES).contains(&all)).then_some(all)
     };
     let (first, end) = text.split_once('-')?;
@@ -244,8 +245,11 @@ mod tests {
             (Written { zone: "Berlin".to_owned(), ..Written::default() }, "location"),
             (Written { times: texts(&["17:00-09:00"]), ..Written::default() }, "times"),
             (Written { times: texts(&["9-17"]), ..Written::default() }, "times"),
+            (Written { times: texts(&["71582789:00-02:00"]), ..Written::default() }, "times"),
             (Written { weekdays: texts(&["friday:monday"]), ..Written::default() }, "weekdays"),
             (Written { days_of_month: texts(&["0"]), ..Written::default() }, "days_of_month"),
+            (Written { days_of_month: texts(&["-2147483648"]), ..Written::default() }, "days_of_month"),
+            (Written { days_of_month: texts(&["-3:5"]), ..Written::default() }, "days_of_month"),
             (Written { months: texts(&["13"]), ..Written::default() }, "months"),
             (Written { years: texts(&["26"]), ..Written::default() }, "years"),
         ];

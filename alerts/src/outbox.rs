@@ -13,7 +13,7 @@ use crate::delivery::Attempt;
 use crate::group::us;
 use crate::notification::{Alert, Notification, State};
 
-/// Parcels at most; the oldest is given up where there are more.
+/// Parcels at most; the oldest that is not just being sent is given up where there are more.
 pub const PARCELS_MAX: usize = 1_000;
 /// The first pause; each further one is twice as long.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -74,7 +74,9 @@ impl Outbox {
         }
         let mut left: Vec<Settled> = superseded.into_iter().map(Settled::Superseded).collect();
         if self.parcels.len() >= PARCELS_MAX {
-            let mut oldest = self.parcels.remove(0);
+            let waits = |parcel: &Parcel| !busy.contains(&parcel.notification.id);
+            let at = self.parcels.iter().position(waits).unwrap_or(0);
+            let mut oldest = self.parcels.remove(at);
             oldest.last = format!("the outbox holds {PARCELS_MAX} messages, and this was the oldest");
             left.push(Settled::Dead(oldest));
         }
@@ -320,5 +322,13 @@ mod tests {
         let left = outbox.post(parcel("new", "new"), &nobody);
         assert!(matches!(&left[..], [Settled::Dead(oldest)] if oldest.notification.id == "0"));
         assert_eq!(outbox.parcels.len(), PARCELS_MAX);
+        // One that is being sent may be taken yet.
+        let busy = BTreeSet::from(["1".to_owned(), "2".to_owned()]);
+        let left = outbox.post(parcel("newer", "newer"), &busy);
+        assert!(matches!(&left[..], [Settled::Dead(oldest)] if oldest.notification.id == "3"));
+        assert!(matches!(
+            outbox.settle("1", &Attempt::Taken(String::new()), (DAY, 0)),
+            Some(Settled::Taken(_))
+        ));
     }
 }

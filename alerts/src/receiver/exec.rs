@@ -1,17 +1,21 @@
 //! A program of the user's own: the body of a webhook on its standard input, its exit code the answer.
 
 use std::process::Stdio;
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStderr, Command};
 
 use super::webhook;
 use crate::delivery::Attempt;
 use crate::notification::Notification;
 use crate::truncate::truncated;
 
-/// Characters of what the program writes that are kept.
+/// Bytes of what the program writes that are kept, and characters that are shown. The rest is read and thrown away.
+const SAID_BYTES_MAX: usize = 4 * 1024;
 const ANSWER_MAX: usize = 300;
+/// How long what it wrote is read once it has ended: a program that it left behind may keep the pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Exit codes that say that trying again cannot help: a wrong call, wrong data, no such host. 75 says that it can.
 const FOR_GOOD: std::ops::RangeInclusive<i32> = 64..=78;
 const TRY_AGAIN: i32 = 75;
@@ -44,16 +48,45 @@ impl Exec {
             Err(error) => return Attempt::Refused(format!("cannot start `{program}`: {error}")),
         };
         let body = webhook::body(notification).to_string();
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read its input may still be right.
-            let _ = stdin.write_all(body.as_bytes()).await;
-        }
-        match child.wait_with_output().await {
-            Ok(output) => judged(output.status.code(), &String::from_utf8_lossy(&output.stderr)),
+        let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+        let mut said = Vec::new();
+        let ended = {
+            let tell = async {
+                if let Some(mut stdin) = stdin {
+                    // A program that does not read its input may still be right.
+                    let _ = stdin.write_all(body.as_bytes()).await;
+                }
+            };
+            // It may write more than a pipe holds before it reads, so both go on at once.
+            let talk = async { tokio::join!(tell, listen(stderr, &mut said)) };
+            tokio::pin!(talk);
+            tokio::select! {
+                ended = child.wait() => {
+                    let _ = tokio::time::timeout(LAST_WORDS, &mut talk).await;
+                    ended
+                }
+                _ = &mut talk => child.wait().await,
+            }
+        };
+        match ended {
+            Ok(status) => judged(status.code(), &String::from_utf8_lossy(&said)),
             Err(error) => {
                 Attempt::Later { answer: format!("cannot wait for `{program}`: {error}"), pause: None }
             }
         }
+    }
+}
+
+/// Reads all that a program writes, and keeps the beginning.
+async fn listen(stderr: Option<ChildStderr>, said: &mut Vec<u8>) {
+    let Some(mut stderr) = stderr else { return };
+    let mut chunk = [0; 1024];
+    while let Ok(read) = stderr.read(&mut chunk).await {
+        if read == 0 {
+            return;
+        }
+        let room = SAID_BYTES_MAX.saturating_sub(said.len());
+        said.extend_from_slice(&chunk[..read.min(room)]);
     }
 }
 
@@ -93,5 +126,24 @@ mod tests {
         let missing = Exec { command: vec!["/nowhere/at/all".to_owned()] };
         let notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
         assert!(matches!(missing.send(&notification).await, Attempt::Refused(_)));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_writes_much_or_leaves_another_one_behind_holds_nothing_up() {
+        let mut notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
+        // More than a pipe holds, in both directions.
+        notification.alerts[0].annotations.insert("summary".to_owned(), "long ".repeat(100_000));
+        let much = "head -c 1000000 /dev/zero | tr '\\0' x >&2";
+        let said = truncated(&"x".repeat(1_000_000), ANSWER_MAX);
+        let taken = Attempt::Taken("exit code 0".to_owned());
+        for (script, expected) in [
+            (format!("{much}; cat > /dev/null"), taken.clone()),
+            (format!("{much}; exit 65"), Attempt::Refused(format!("exit code 65: {said}"))),
+            ("sleep 60 & exit 0".to_owned(), taken),
+        ] {
+            let exec = Exec { command: vec!["sh".to_owned(), "-c".to_owned(), script.clone()] };
+            let attempt = tokio::time::timeout(Duration::from_secs(30), exec.send(&notification)).await;
+            assert_eq!(attempt, Ok(expected), "{script}");
+        }
     }
 }
