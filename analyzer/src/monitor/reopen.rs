@@ -11,7 +11,7 @@ use windvane_store::monitor_runs::{MonitorRun, RunState};
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
 
-use super::Watched;
+use super::{ATTEMPTS_MAX, Watched};
 
 /// How long what was received may wait in a spool before it is stored.
 const STORED_WITHIN_US: i64 = 86_400 * 1_000_000;
@@ -38,29 +38,34 @@ impl Reopen {
         let Some(first_us) = open.iter().map(|run| run.window_start_us).min() else { return Ok(Vec::new()) };
         let model = watched.deployment.model.as_str();
         let seen = outcomes::seen(store, measured, (model, watched.name.as_str()), first_us).await?;
-        let windows: Vec<Seen> = open.iter().map(|run| has_seen(run, &seen)).collect();
+        let windows: Vec<Seen> = open.iter().filter_map(|run| has_seen(run, &seen)).collect();
         outcomes::late(store, model, (&windows, since_us.saturating_sub(STORED_WITHIN_US))).await
     }
 
-    /// The windows that are done and may be measured again.
+    /// The windows that are done and may be measured again, and those that were given up.
     fn open<'a>(&self, runs: &'a [MonitorRun], now_us: i64) -> Vec<&'a MonitorRun> {
         let open = |run: &&MonitorRun| {
-            run.state == RunState::Done && run.window_end_us.saturating_add(self.for_us) > now_us
+            let settled = run.state == RunState::Done || run.attempt >= ATTEMPTS_MAX;
+            settled && run.window_end_us.saturating_add(self.for_us) > now_us
         };
         runs.iter().filter(open).collect()
     }
 }
 
 /// What a window has seen. One that saw none was measured when it was: what was received before then has had time to be stored.
-fn has_seen(run: &MonitorRun, seen: &[Seen]) -> Seen {
+/// One that was given up and was never measured has no findings, and stays given up.
+fn has_seen(run: &MonitorRun, seen: &[Seen]) -> Option<Seen> {
     let found =
         seen.iter().find(|seen| (seen.start_us, seen.end_us) == (run.window_start_us, run.window_end_us));
+    if found.is_none() && run.state != RunState::Done {
+        return None;
+    }
     let until_us = found.map_or(0, |seen| seen.until_us);
-    Seen {
+    Some(Seen {
         start_us: run.window_start_us,
         end_us: run.window_end_us,
         until_us: if until_us > 0 { until_us } else { run.started_us - STORED_WITHIN_US },
-    }
+    })
 }
 
 #[cfg(test)]
@@ -71,7 +76,7 @@ mod tests {
     use windvane_store::findings::outcomes::Seen;
     use windvane_store::monitor_runs::MonitorRun;
 
-    use super::{Reopen, STORED_WITHIN_US, has_seen};
+    use super::{ATTEMPTS_MAX, Reopen, STORED_WITHIN_US, has_seen};
 
     const DAY_US: i64 = 86_400 * 1_000_000;
 
@@ -86,22 +91,30 @@ mod tests {
     #[test]
     fn windows_are_open_once_they_are_done_and_as_long_as_is_asked() {
         let reopen = Reopen { for_us: 2 * DAY_US, every: Duration::from_secs(3_600) };
-        let runs = [run("done", 6), run("done", 7), run("failed", 8)];
-        let open = |now_us| -> Vec<i64> {
-            reopen.open(&runs, now_us).iter().map(|run| run.window_start_us / DAY_US).collect()
+        let mut runs = [run("done", 6), run("done", 7), run("failed", 8), run("running", 8)];
+        let open = |runs: &[MonitorRun], now_us| -> Vec<i64> {
+            reopen.open(runs, now_us).iter().map(|run| run.window_start_us / DAY_US).collect()
         };
-        assert_eq!(open(9 * DAY_US - 1), [6, 7]);
-        assert_eq!(open(9 * DAY_US), [7]);
-        assert!(open(10 * DAY_US).is_empty());
+        assert_eq!(open(&runs, 9 * DAY_US - 1), [6, 7]);
+        assert_eq!(open(&runs, 9 * DAY_US), [7]);
+        assert!(open(&runs, 10 * DAY_US).is_empty());
+        // Nobody would run what was given up once more.
+        runs[2..].iter_mut().for_each(|run| run.attempt = ATTEMPTS_MAX);
+        assert_eq!(open(&runs, 9 * DAY_US), [7, 8, 8]);
     }
 
     #[test]
     fn a_window_has_seen_what_its_findings_say_else_what_was_stored_when_it_was_measured() {
         let day = |day: i64, until_us| Seen { start_us: day * DAY_US, end_us: (day + 1) * DAY_US, until_us };
         let seen = [day(6, 8 * DAY_US), day(7, 0)];
-        assert_eq!(has_seen(&run("done", 6), &seen).until_us, 8 * DAY_US);
-        for without in [7, 5] {
-            assert_eq!(has_seen(&run("done", without), &seen).until_us, 9 * DAY_US - STORED_WITHIN_US);
+        let until_us = |run: &MonitorRun| has_seen(run, &seen).map(|seen| seen.until_us);
+        for state in ["done", "failed", "running"] {
+            assert_eq!(until_us(&run(state, 6)), Some(8 * DAY_US), "{state}");
+            assert_eq!(until_us(&run(state, 7)), Some(9 * DAY_US - STORED_WITHIN_US), "{state}");
+        }
+        assert_eq!(until_us(&run("done", 5)), Some(9 * DAY_US - STORED_WITHIN_US));
+        for never_done in ["failed", "running"] {
+            assert_eq!(until_us(&run(never_done, 5)), None, "{never_done}");
         }
     }
 }

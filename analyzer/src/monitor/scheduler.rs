@@ -42,15 +42,23 @@ pub struct Scheduler {
     announced: Option<Instant>,
 }
 
-/// Windows of one job that were done, and of which more has become known.
+/// Windows of one job that were measured, and of which more has become known.
 #[derive(Debug, Clone, Default)]
 struct Reopened {
     /// When the job answered last, by ClickHouse's clock.
     answered_us: i64,
     /// When it was asked last, whether it could answer or not.
     asked: Option<Instant>,
-    /// Each with the time by which that was found out.
-    windows: BTreeMap<(i64, i64), i64>,
+    windows: BTreeMap<(i64, i64), Found>,
+}
+
+/// That more has become known of a window.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// When that was found out, by ClickHouse's clock.
+    at_us: i64,
+    /// Attempts at the window until then: the ledger goes on counting, and those that come may fail as often as the first ones.
+    attempts: u64,
 }
 
 /// A window of a job, by the job's place in the list.
@@ -117,7 +125,7 @@ impl Scheduler {
     /// Whether a window that is done is run once more.
     fn again(&self, job: usize, due: &Due) -> Again {
         let found = self.reopened[job].windows.get(&(due.window.start_us, due.window.end_us));
-        found.map_or(Again::No, |found_us| Again::IfBefore(*found_us))
+        found.map_or(Again::No, |found| Again::IfBefore(found.at_us))
     }
 
     /// What is due, in order, and how long nothing more will be.
@@ -186,22 +194,38 @@ impl Reopened {
         self.asked = Some(Instant::now());
         let runs = ledger(store, job, now_us).await?;
         for window in job.reopened(store, &runs, (now_us, self.answered_us)).await? {
-            self.windows.insert((window.start_us, window.end_us), now_us);
+            let run = runs.iter().find(|run| run.window() == window);
+            let found = Found { at_us: now_us, attempts: run.map_or(0, |run| run.attempt) };
+            let key = (window.start_us, window.end_us);
+            // One that runs may be the run that was asked for.
+            let runs_for_it = run.is_some_and(|run| run.state == RunState::Running);
+            if !(runs_for_it && self.windows.contains_key(&key)) {
+                self.windows.insert(key, found);
+            }
         }
         self.answered_us = now_us;
+        *past = of_ledger(&runs);
         self.open(&runs, past);
         Ok(())
     }
 
-    /// Drops what was run again meanwhile; what is left counts as not done.
+    /// Drops what was run again meanwhile; what is left counts as not done, and its attempts from when that was found out. The past
+    /// is that of these runs.
     fn open(&mut self, runs: &[MonitorRun], past: &mut BTreeMap<(i64, i64), Past>) {
         for run in runs.iter().filter(|run| run.state == RunState::Done) {
             let window = (run.window_start_us, run.window_end_us);
-            if self.windows.get(&window).is_some_and(|found_us| run.started_us >= *found_us) {
+            if self.windows.get(&window).is_some_and(|found| run.started_us >= found.at_us) {
                 self.windows.remove(&window);
             }
         }
-        past.retain(|window, state| !(matches!(state, Past::Done) && self.windows.contains_key(window)));
+        past.retain(|window, state| match (self.windows.get(window), state) {
+            (None, _) => true,
+            (Some(_), Past::Done) => false,
+            (Some(found), Past::Begun { attempt } | Past::Failed { attempt, .. }) => {
+                *attempt = attempt.saturating_sub(found.attempts);
+                *attempt > 0
+            }
+        });
     }
 }
 
@@ -248,5 +272,47 @@ fn announced(job: &Job, now_us: i64, holder: &str) -> Announced {
         enabled: job.is_enabled(),
         next_due_us: job.schedule().next_due(now_us),
         holder: holder.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const WINDOW: (i64, i64) = (0, 10);
+
+    fn run(state: &str, attempt: u64, started_us: i64) -> MonitorRun {
+        let run = json!({"kind": "fairness", "monitor": "fair", "window_start_us": WINDOW.0, "window_end_us": WINDOW.1,
+            "model": "m", "state": state, "attempt": attempt, "run_id": "r", "holder": "h", "started_us": started_us,
+            "ended_us": 60, "rows_reference": 0, "rows_current": 1, "findings": 1, "verdict": "pass", "error": "",
+            "note": ""});
+        serde_json::from_value(run).unwrap()
+    }
+
+    #[test]
+    fn a_window_that_is_measured_again_has_all_its_attempts_anew() {
+        let mut reopened = Reopened::default();
+        reopened.windows.insert(WINDOW, Found { at_us: 100, attempts: 6 });
+        let mut past_of = |run: MonitorRun| {
+            let mut past = of_ledger(std::slice::from_ref(&run));
+            reopened.open(&[run], &mut past);
+            past.get(&WINDOW).copied()
+        };
+        let failed = |attempt| Some(Past::Failed { attempt, ended_us: 60 });
+        for (state, attempt, past) in [
+            ("done", 6, None),
+            ("failed", 6, None),
+            ("running", 6, None),
+            ("running", 7, Some(Past::Begun { attempt: 1 })),
+            ("failed", 7, failed(1)),
+            ("failed", 11, failed(5)),
+        ] {
+            assert_eq!(past_of(run(state, attempt, 50)), past, "{state} {attempt}");
+        }
+        // It was measured again, and is as every other from now on.
+        assert_eq!(past_of(run("done", 12, 100)), Some(Past::Done));
+        assert_eq!(past_of(run("failed", 13, 200)), failed(13));
     }
 }
