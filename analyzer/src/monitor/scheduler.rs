@@ -84,7 +84,10 @@ impl Scheduler {
         let mut busy: BTreeSet<Key> = BTreeSet::new();
         let mut set_aside: BTreeMap<Key, Instant> = BTreeMap::new();
         while !stop.is_cancelled() {
-            let (mut due, next) = self.look().await;
+            let ((mut due, next), meanwhile) = tokio::select! {
+                () = stop.cancelled() => break,
+                looked = beside(self.look(), &mut running) => looked,
+            };
             set_aside.retain(|_, since| since.elapsed() < self.options.poll);
             due.retain(|(job, due)| {
                 let key = key(*job, due);
@@ -101,16 +104,17 @@ impl Scheduler {
                     (key(job, &due), ran)
                 });
             }
+            let looks_again = !meanwhile.is_empty();
+            for end in meanwhile {
+                ended(end, &jobs, (&mut busy, &mut set_aside));
+            }
+            if looks_again {
+                continue;
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some((key, ran)) = running.next(), if !running.is_empty() => {
-                    busy.remove(&key);
-                    if let Some(error) = told(&ran) {
-                        tracing::warn!(monitor = jobs[key.0].name(), error, "a window was not run");
-                    }
-                    if !matches!(ran, Ok(Ran::Done(_))) {
-                        set_aside.insert(key, Instant::now());
-                    }
+                Some(end) = running.next(), if !running.is_empty() => {
+                    ended(end, &jobs, (&mut busy, &mut set_aside));
                 }
                 () = tokio::time::sleep(next) => {}
             }
@@ -229,6 +233,36 @@ impl Reopened {
     }
 }
 
+/// Waits for an answer, while what runs goes on: a run that is not polled does not renew its lease. Says what ended meanwhile.
+async fn beside<T, R: Future>(
+    answer: impl Future<Output = T>,
+    running: &mut FuturesUnordered<R>,
+) -> (T, Vec<R::Output>) {
+    tokio::pin!(answer);
+    let mut ended = Vec::new();
+    loop {
+        tokio::select! {
+            answer = &mut answer => return (answer, ended),
+            Some(end) = running.next(), if !running.is_empty() => ended.push(end),
+        }
+    }
+}
+
+/// Makes room for the next window; one that was not done is left alone for a while.
+fn ended(
+    (key, ran): (Key, Result<Ran, RunError>),
+    jobs: &[Job],
+    (busy, set_aside): (&mut BTreeSet<Key>, &mut BTreeMap<Key, Instant>),
+) {
+    busy.remove(&key);
+    if let Some(error) = told(&ran) {
+        tracing::warn!(monitor = jobs[key.0].name(), error, "a window was not run");
+    }
+    if !matches!(ran, Ok(Ran::Done(_))) {
+        set_aside.insert(key, Instant::now());
+    }
+}
+
 fn key(job: usize, due: &Due) -> Key {
     (job, due.window.start_us, due.window.end_us)
 }
@@ -289,6 +323,17 @@ mod tests {
             "ended_us": 60, "rows_reference": 0, "rows_current": 1, "findings": 1, "verdict": "pass", "error": "",
             "note": ""});
         serde_json::from_value(run).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_runs_goes_on_while_it_is_asked_what_is_due() {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let mut running = FuturesUnordered::new();
+        running.push(async move { send.send("an answer") });
+        // It would wait for ever where the run was not polled.
+        let asked = beside(receive, &mut running);
+        let (answer, ended) = tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap();
+        assert_eq!((answer, ended), (Ok("an answer"), vec![Ok(())]));
     }
 
     #[test]
