@@ -45,6 +45,11 @@ enum Law {
         categories: u64,
         more: f64,
     },
+    /// As many categories of equal share, the first half of them grown by `more` together at the cost of the others.
+    Halves {
+        categories: u64,
+        more: f64,
+    },
     /// Shares that fall as 1/rank: many rare categories.
     Zipf {
         categories: u64,
@@ -58,7 +63,7 @@ enum Law {
 }
 
 /// A column of one side.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Draw {
     law: Law,
     missing: f64,
@@ -106,6 +111,10 @@ impl Draw {
                     pick(rng, categories)
                 }
             }
+            Law::Halves { categories, more } => {
+                let first = if rng.random::<f64>() < 0.5 + more { 0 } else { categories / 2 };
+                first as f64 + pick(rng, categories / 2)
+            }
             Law::Zipf { categories } => {
                 // P(rank > k) falls as ln: the inverse of ln(1+k)/ln(1+K).
                 ((categories as f64 + 1.0).powf(rng.random::<f64>()) - 1.0).floor()
@@ -123,9 +132,11 @@ impl Draw {
 
     fn kind(self) -> Kind {
         match self.law {
-            Law::Uniform { .. } | Law::Zipf { .. } | Law::Identifiers | Law::WithNew { .. } => {
-                Kind::Categorical
-            }
+            Law::Uniform { .. }
+            | Law::Halves { .. }
+            | Law::Zipf { .. }
+            | Law::Identifiers
+            | Law::WithNew { .. } => Kind::Categorical,
             _ => Kind::Numeric,
         }
     }
@@ -265,6 +276,7 @@ fn changes() -> Vec<(&'static str, Draw, Draw)> {
     let of = |law| Draw { law, missing: 0.0 };
     let normal = of(Law::Normal { shift: 0.0, scale: 1.0 });
     let uniform = |categories, more| of(Law::Uniform { categories, more });
+    let halves = |categories, more| of(Law::Halves { categories, more });
     vec![
         ("shift of 0.5 standard deviations", normal, of(Law::Normal { shift: 0.5, scale: 1.0 })),
         ("standard deviation doubled", normal, of(Law::Normal { shift: 0.0, scale: 2.0 })),
@@ -273,9 +285,19 @@ fn changes() -> Vec<(&'static str, Draw, Draw)> {
         ("total variation .18 in 2 categories", uniform(2, 0.0), uniform(2, 0.36)),
         ("total variation .18 in 10 categories", uniform(10, 0.0), uniform(10, 0.2)),
         ("total variation .18 in 50 categories", uniform(50, 0.0), uniform(50, 0.18 / 0.98)),
+        ("total variation .18 over all of 10 categories", halves(10, 0.0), halves(10, 0.18)),
         ("5 % in a new category", of(Law::WithNew { share: 0.0 }), of(Law::WithNew { share: 0.05 })),
         ("14 points more missing", Draw { missing: 0.1, ..normal }, Draw { missing: 0.24, ..normal }),
     ]
+}
+
+// Few rows a category: the change is lost in the sum over all of them.
+#[test]
+fn a_change_of_one_of_many_categories_is_found_in_few_rows() {
+    let uniform = |more| Draw { law: Law::Uniform { categories: 50, more }, missing: 0.0 };
+    let columns = [unchanged(19), vec![(uniform(0.0), uniform(0.18 / 0.98))]].concat();
+    let share = share_of_drift(&columns, [300, 300], 40, 13);
+    assert!(share >= 0.97, "found in {share} of runs");
 }
 
 /// Alpha and two standard errors of the share over these runs.

@@ -2,7 +2,9 @@
 //!
 //! The rules are written here from what the tools do (Evidently 0.7.23, NannyML 0.13.1), on their own kernels, which stand
 //! in `stats/src/distances/peers.rs`. A rule is a score of a run and a limit; to compare power at equal false alarms every rule gets the
-//! limit that its own scores pass in one of twenty runs without change.
+//! limit that its own scores pass in one of twenty runs without change, over the same columns: that in which the change will be has not
+//! changed there. Evidently's goodness of fit takes the reference's shares as given, and so says drift of 50 unchanged
+//! categories in three of five runs of 300 rows a side, at a limit that other columns pass in one of twenty.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -217,17 +219,26 @@ fn table() {
             }
         }
     }
+}
+
+#[test]
+#[ignore = "takes minutes: `make calibrate` runs it"]
+fn power() {
     println!(
-        "\none of 20 columns changed: share of runs that find it, by limits that 5 % of runs without change pass\n\
+        "one of 20 columns changed: share of runs that find it, by limits that 5 % of runs without change pass\n\
          reference,current,change,runs,rule,limit,share,share by default rule"
     );
     let mut failures = Vec::new();
-    for sizes in [[300, 300], [1000, 1000], [10_000, 1000]] {
-        let null = many(&kind_to_peers(20), sizes, 400, 400);
+    for (sizes, runs) in [([300, 300], 400), ([1000, 1000], 100), ([10_000, 1000], 100)] {
+        let mut nulls: Vec<(Draw, Vec<Scores>)> = Vec::new();
         for (change, reference, current) in changes() {
-            let columns = [kind_to_peers(19), vec![(reference, current)]].concat();
-            let runs = 100;
-            let found = many(&columns, sizes, runs, 401);
+            let with = |current| [kind_to_peers(19), vec![(reference, current)]].concat();
+            let known = nulls.iter().position(|(column, _)| *column == reference).unwrap_or_else(|| {
+                nulls.push((reference, many(&with(reference), sizes, 400, 400)));
+                nulls.len() - 1
+            });
+            let null = &nulls[known].1;
+            let found = many(&with(current), sizes, runs, 401);
             let powers: Vec<f64> = (0..3)
                 .map(|rule| {
                     let limit = limit_of_null(null.iter().map(|scores| scores.named()[rule].1).collect());
