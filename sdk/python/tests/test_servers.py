@@ -19,8 +19,8 @@ from werkzeug.serving import make_server
 
 import windvane
 from kit import accounted, eventually
+from windvane._exchange import Exchange, Splicer
 from windvane.hooks import asgi, wsgi
-from windvane.hooks.routes import Exchange
 
 
 def broken(_body):
@@ -156,14 +156,19 @@ def test_bodies_are_read_in_the_background_and_functions_run_in_the_request(clie
     windvane.log_prediction({"first": True}, score=0.5)  # from here on the background runs, and exchanges may wait for it
     assert windvane.flush()
     threads = []
-    read = []
-    tried = Exchange._read
+    read, spliced = [], []
 
-    def watched(exchange):
-        read.append(threading.current_thread().name)
-        return tried(exchange)
+    def watch(owner, name, by):
+        tried = getattr(owner, name)
 
-    monkeypatch.setattr(Exchange, "_read", watched)
+        def watched(*arguments):
+            by.append(threading.current_thread().name)
+            return tried(*arguments)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(Exchange, "fields", read)
+    watch(Splicer, "line", spliced)
 
     def features(body):
         threads.append(threading.current_thread().name)
@@ -175,7 +180,7 @@ def test_bodies_are_read_in_the_background_and_functions_run_in_the_request(clie
     broken = serve_once(asgi.Route(model="delay"), b'{"x": 3', b'{"score": 0.75}')
     large = serve_once(asgi.Route(model="delay"), json.dumps({"x": 4, "list": [0] * 20_000}).encode(), b'{"score": 1}')
     asked = serve_once(asgi.Route(model="delay", features=features), b'{"x": 5}', b'{"score": 1.5}')
-    eventually(lambda: len(read) == 5)  # `flush` would read in this thread
+    eventually(lambda: len(read) == 4 and len(spliced) == 2)  # `flush` would read in this thread
     assert windvane.flush()
     held = {record["event_id"]: record for record in collector.records["predictions"]}
     assert [(held[n].get("features"), held[n]["prediction"]["score"]) for n in (in_context, read_later, broken, large, asked)] == [
@@ -184,7 +189,8 @@ def test_bodies_are_read_in_the_background_and_functions_run_in_the_request(clie
     assert held[in_context]["tags"] == {"shard": "7"}
     here = threading.current_thread().name
     assert threads == [here]
-    assert sorted(read) == sorted([here, "windvane", "windvane", here, here])  # the first, those that waited, the large and the asked one
+    assert sorted(read) == sorted([here, "windvane", here, here])  # the first, the broken one that waited, the large and the asked one
+    assert spliced == ["windvane", "windvane"]  # the one that has its body taken over, and the broken one
     assert accounted(windvane.stats()) == windvane.stats().logged == 6
 
 

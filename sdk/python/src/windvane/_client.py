@@ -7,14 +7,15 @@ import contextlib
 import contextvars
 import sys
 import weakref
-from time import time_ns
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, Union
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from . import sampling
-from ._counts import INVALID, QUEUE_FULL, REDACTED, Stats
+from ._counts import AT_EXIT, INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
+from ._exchange import Exchange, Splicer
 from ._ids import IdMaker
-from ._inbox import KEPT_BYTES_MAX, Inbox, is_small
+from ._inbox import IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
 from ._packed import pack
 from ._queue import Queue, Rows
 from ._records import PredictionFields, Record, Records, Scalar, defaults
@@ -51,7 +52,8 @@ class Client:
         """A forked child starts empty: what its parent queued, the parent sends."""
         self._ids = IdMaker()
         self._records = Records(self.settings)
-        self._inbox = Inbox(self._ids, self._log_given)
+        self._splicer = Splicer(self.settings, self._records)
+        self._inbox = Inbox(self._ids, self._log_given, self._queue_exchanges)
         self._queue = Queue(
             self.settings.queue_bytes,
             self._inbox,
@@ -90,19 +92,70 @@ class Client:
             self._invalid("predictions", error)
         return event_id
 
-    def _log_exchange(self, event_id: str, size: int, read: Callable[[], Dict[str, Any]]) -> None:
-        """Logs a prediction whose arguments `read` makes of `size` bytes that it keeps: in the background, where they may wait."""
+    def _log_exchange(self, exchange: Exchange) -> None:
+        """Logs a request and its response; reads their bodies in the background where they may wait."""
         try:
             inbox = self._inbox
-            if size > KEPT_BYTES_MAX or len(inbox.events) >= inbox.room or _context.get() is not None:
-                self._log_mapping({**read(), "event_id": event_id})
+            # A function of the caller's may look at what the request's own thread or task has.
+            if (
+                len(exchange.request) + len(exchange.response) > KEPT_BYTES_MAX
+                or len(inbox.events) >= inbox.room
+                or _context.get() is not None
+                or exchange.route.has_functions
+            ):
+                self._log_mapping({**exchange.fields(self._sender.fault), "event_id": exchange.event_id})
                 return
-            trace: Dict[str, Any] = {}
             if self._traces and "opentelemetry.trace" in sys.modules:
+                trace: Dict[str, str] = {}
                 _add_trace(trace)
-            inbox.events.append((event_id, time_ns(), read, trace))
+                exchange.trace = trace
+            exchange.ended_ns = time_ns()
+            inbox.events.append(exchange)
         except Exception as error:
             self._invalid("predictions", error)
+
+    def _queue_exchanges(self, most: int) -> int:
+        """Queues the exchanges that the inbox begins with, as long as others may wait for that, and answers how many."""
+        events = self._inbox.events
+        lines: List[bytes] = []
+        n = 0
+        end = perf_counter() + IN_A_ROW_S
+        try:
+            while n < most and events:
+                exchange = events[0]
+                if not isinstance(exchange, Exchange):
+                    break
+                events.popleft()
+                n += 1
+                line = self._line_of(exchange)
+                if line is not None:
+                    lines.append(line)
+                if perf_counter() > end:
+                    break
+        finally:
+            if not self._closed:
+                self._queue.put_lines("predictions", lines)
+            elif lines:
+                self._drop(AT_EXIT, len(lines))
+        return n
+
+    def _line_of(self, exchange: Exchange) -> Optional[bytes]:
+        """The line of an exchange; None where it is not kept, or was queued as a record."""
+        try:
+            if self._is_sampled and not self.keeps(exchange.event_id):
+                self._sample_out()
+                return None
+            if self._queue.is_full():
+                self._drop(QUEUE_FULL, 1)
+                return None
+            line = self._splicer.line(exchange)
+            if line is None:
+                fields = exchange.fields(self._sender.fault)
+                self._log_given(exchange.event_id, exchange.ended_ns, fields, fields.pop("features", None))
+            return line
+        except Exception as error:
+            self._invalid("predictions", error)
+            return None
 
     def _take_id(self) -> str:
         """An id for a prediction that is logged later."""
@@ -126,9 +179,6 @@ class Client:
             if self._is_sampled and not self.keeps(event_id):
                 self._sample_out()
                 return
-            if type(fields) is not dict:  # what makes them of an exchange, and the trace that it was in
-                fields = {**fields(), **features}
-                features = fields.pop("features", None)
             fields.pop("event_id", None)
             ts = fields.pop("ts", None)
             ts = now // 1000 if ts is None else microseconds(ts)
@@ -301,7 +351,7 @@ class Client:
 
     def _put(self, kind: str, payload: Union[bytes, Rows]) -> None:
         if self._closed:
-            self._drop("at_exit", payload.n if isinstance(payload, Rows) else 1)
+            self._drop(AT_EXIT, payload.n if isinstance(payload, Rows) else 1)
             return
         self._queue.put(kind, payload)
         if not self._sender.started:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from time import perf_counter
 from typing import Any, Callable, Dict, Tuple, Union
 
+from ._exchange import Exchange
 from ._ids import IdMaker
 
 # Of one prediction, by the arithmetic below.
@@ -35,15 +37,16 @@ _CHARACTER_BYTES = 4
 _SMALL = frozenset((bool, type(None)))
 # What a column of whole numbers can hold.
 _WHOLE_MIN, _WHOLE_MAX = -(1 << 63), (1 << 63) - 1
-# Of the bodies of an exchange that waits to be read.
-KEPT_BYTES_MAX = EVENT_BYTES_MAX - _BASE_BYTES
-# So many are packed, or ids made, before others may run: about 50 us.
-_IN_A_ROW = 8
-# An exchange takes as long to read as so many are packed.
-_READ = 4
+# Of the bodies of an exchange that waits to be read; the exchange itself and the ids of its span take the rest.
+KEPT_BYTES_MAX = 15 << 10
+# For so long at most, and for one event, the background works in a row: meanwhile no other thread of the process can run. To rest costs a
+# third of that in CPU time, most of it the system's.
+IN_A_ROW_S = 40e-6
+# Ids that are made before others may run.
+_IDS_IN_A_ROW = 32
 
-# Id, time, arguments and features; or, in the place of the latter two, what makes both of an exchange, and the trace that it was in.
-Given = Tuple[str, int, Union[Dict[str, Any], Callable[[], Dict[str, Any]]], Dict[Any, Any]]
+# Id, time, arguments and features.
+Given = Tuple[str, int, Dict[str, Any], Dict[Any, Any]]
 
 
 def room_of(queue_bytes: int) -> int:
@@ -77,8 +80,8 @@ def is_small(features: Dict[Any, Any], fields: Dict[str, Any]) -> bool:
 class Inbox:
     """Predictions as they were given, and ids for those to come. Ends of deques are atomic, so that callers need no lock."""
 
-    def __init__(self, ids: IdMaker, log: Callable[..., None]) -> None:
-        self.events: deque[Given] = deque()
+    def __init__(self, ids: IdMaker, log: Callable[..., None], queue_exchanges: Callable[[int], int]) -> None:
+        self.events: deque[Union[Given, Exchange]] = deque()
         # Ids that the background made within the last ticks, the oldest first.
         self.ids: deque[str] = deque()
         # How many may wait at this moment, as the queue says; none as long as there is no thread to pack them.
@@ -92,28 +95,42 @@ class Inbox:
         self._quiet_ticks = 0
         self._make_id = ids.make
         self._log = log
-        # Held while one event moves on, so that whoever counts finds each in one place. A log handler may count, too.
+        # Moves exchanges from the head of `events`, so many at most, and answers how many.
+        self._queue_exchanges = queue_exchanges
+        # Held while events move on, so that whoever counts finds each in one place. A log handler may count, too.
         self._moving = threading.RLock()
 
     def drain(self, rest: Callable[[], None] = lambda: None) -> int:
         """Moves to the queue what waits, and answers how many. `rest` is called in between."""
-        moved = in_a_row = 0
+        moved = 0
         # What comes meanwhile waits for the next time, so that callers without end hold nobody up here.
-        for _ in range(len(self.events)):
+        left = len(self.events)
+        begun = perf_counter()
+        while left > 0:
             with self._moving:
-                try:
-                    given = self.events.popleft()
-                except IndexError:  # another thread was faster
-                    break
-                self._log(*given)
-            moved += 1
-            in_a_row += 1 if type(given[2]) is dict else _READ
-            if in_a_row >= _IN_A_ROW:
+                n = self._move(left)
+            if n == 0:  # another thread was faster
+                break
+            moved += n
+            left -= n
+            if left > 0 and perf_counter() - begun > IN_A_ROW_S:
                 rest()
-                in_a_row = 0
+                begun = perf_counter()
         # One may be on its way in another thread.
         with self._moving:
             return moved
+
+    def _move(self, most: int) -> int:
+        """Moves a prediction, or exchanges as long as others may wait; answers how many."""
+        try:
+            given = self.events[0]
+            if isinstance(given, Exchange):
+                return self._queue_exchanges(most)
+            self.events.popleft()
+        except IndexError:
+            return 0
+        self._log(*given)
+        return 1
 
     def tend(self, rest: Callable[[], None]) -> None:
         """What the background does at each tick: moves what waits, and has as many ids ready as the next ticks may use."""
@@ -130,7 +147,7 @@ class Inbox:
                 self.ids.popleft()
         for made in range(1, self._ids_wanted - len(self.ids) + 1):
             self.ids.append(self._make_id())
-            if made % (4 * _IN_A_ROW) == 0:
+            if made % _IDS_IN_A_ROW == 0:
                 rest()
         self._ids_left = len(self.ids)
 

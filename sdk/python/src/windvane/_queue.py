@@ -103,6 +103,16 @@ class Queue:
         # Waking a thread takes longer than the call: it is done once for many, and the sender wakes by itself after a while.
         self.wake(is_urgent=True)
 
+    def put_lines(self, kind: str, lines: List[bytes]) -> None:
+        """Queues lines that were made at once: as one item, or one by one where there may not be room for all."""
+        if len(lines) > 1 and not self.is_crowded():
+            # Each for what it would count alone.
+            size = sum(map(len, lines)) + (len(lines) - 1) * ENTRY_BYTES
+            self.put(kind, Rows(len(lines), size, lambda: (lines, {})))
+            return
+        for line in lines:
+            self.put(kind, line)
+
     def wake(self, *, is_urgent: bool) -> None:
         """Wakes the sender: to send at once, or to look what came."""
         if is_urgent:

@@ -65,7 +65,7 @@ class Records:
         record: Record = {"model": fields.get("model") or self._settings.model, "event_id": event_id, "ts": ts, **self._defaults}
         if features is not None:
             record["features"] = features
-        answer = _answer(fields)
+        answer = answer_of(fields)
         if answer is not None:
             record["prediction"] = answer
         for name, value in fields.items():
@@ -103,7 +103,8 @@ class Records:
         return _encode.line(record)
 
 
-def _answer(fields: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+def answer_of(fields: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+    """The answer in the shape of a record, from what `log_prediction` takes."""
     if (score := fields.get("score")) is not None:
         return {"score": score}
     if (label := fields.get("label")) is not None:

@@ -151,7 +151,10 @@ class Sender:
     def _send_all(self) -> None:
         if not self._deliver_all():  # what a fault of ours left
             return
-        while not self._abandoned:
+        # What comes meanwhile waits for more to come, as a request costs as much as a hundred events; who wants it sent at once wakes this again.
+        self._inbox.drain(self._rest)
+        wanted = self._queue.entered
+        while not self._abandoned and (self._queue.left < wanted or self._closing.is_set()):
             self._inbox.drain(self._rest)
             taken = self._take()
             if not taken:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import time
+from time import perf_counter_ns
 from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping
 
 import windvane
@@ -32,8 +32,10 @@ class Middleware:
         if route is None:
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(route, windvane.current()._take_id())
-        begun = time.perf_counter_ns()
+        exchange = Exchange()
+        exchange.route = route
+        exchange.event_id = (windvane._current or windvane.current())._take_id()
+        begun = perf_counter_ns()
 
         async def receive_kept() -> Message:
             message = await receive()
@@ -41,17 +43,17 @@ class Middleware:
                 exchange.request += message.get("body", b"")
             return message
 
-        async def send_kept(message: Message) -> None:
+        # No coroutine of its own: what the server answers is awaited by the application.
+        def send_kept(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                headers = [*message.get("headers", ()), (EVENT_ID_BYTES, exchange.event_id.encode())]
-                message = {**message, "headers": headers}
+                message = {**message, "headers": [*message.get("headers", ()), (EVENT_ID_BYTES, exchange.event_id.encode())]}
             elif len(exchange.response) <= BODY_BYTES_MAX:
                 exchange.response += message.get("body", b"")
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive_kept, send_kept)
         finally:
-            exchange.latency_us = (time.perf_counter_ns() - begun) / 1000
-            exchange.log()
+            exchange.latency_us = (perf_counter_ns() - begun) / 1000
+            (windvane._current or windvane.current())._log_exchange(exchange)

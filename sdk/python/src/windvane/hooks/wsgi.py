@@ -27,7 +27,10 @@ class Middleware:
         route = self.routes.get(environ.get("PATH_INFO", ""))
         if route is None:
             return self.app(environ, start_response)
-        exchange = Exchange(route, windvane.current()._take_id(), request=_body(environ))
+        exchange = Exchange()
+        exchange.route = route
+        exchange.event_id = windvane.current()._take_id()
+        exchange.request = _body(environ)
         begun = time.perf_counter_ns()
 
         def start(status: str, headers: List[Any], *error: Any) -> Any:
@@ -68,7 +71,7 @@ class _Response:
 
 def _end(exchange: Exchange, begun_ns: int) -> None:
     exchange.latency_us = (time.perf_counter_ns() - begun_ns) / 1000
-    exchange.log()
+    windvane.current()._log_exchange(exchange)
 
 
 def _body(environ: Dict[str, Any]) -> bytes:
