@@ -189,7 +189,7 @@ impl Source<'_> {
         empty: Vec<Points>,
     ) -> Result<Vec<Points>, ReadError> {
         let statement = populations::sorted(self.population, columns, &SegmentKeys::default());
-        let read = self.reader.fold(&statement, "RowBinary", SortedRows::new(1, columns.len())).await?;
+        let read = self.reader.fold(&statement, "Native", SortedRows::new(1, columns.len())).await?;
         let mut filled = empty;
         for (points, values) in filled.iter_mut().zip(read.values.into_iter().flatten()) {
             for equal in values.chunk_by(|x, y| x == y) {

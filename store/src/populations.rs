@@ -18,7 +18,10 @@ mod texts;
 mod told;
 mod vectors;
 
-pub use categories::{CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, categories, too_many_categories};
+pub use categories::{
+    CATEGORY_COLUMNS_MAX, CategoryColumn, CategoryRow, are_booleans_in_any_case, categories,
+    too_many_categories,
+};
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub use predictions::{
@@ -223,6 +226,12 @@ impl Population {
     #[must_use]
     pub fn is_events(&self) -> bool {
         self.row.0 == EVENT_ID
+    }
+
+    /// Whether rows are in a file that is read in place: its columns lie apart, and no rows come while it is read.
+    #[must_use]
+    pub fn is_in_file(&self) -> bool {
+        matches!(self.from, Origin::File { .. })
     }
 
     /// The column of this name.

@@ -9,6 +9,7 @@ mod dashboards;
 mod demo;
 mod doctor;
 mod drift;
+mod drift_parquet;
 mod drift_peers;
 mod engine_lifecycle;
 mod experiment;

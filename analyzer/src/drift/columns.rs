@@ -31,6 +31,15 @@ pub(super) struct Column {
     pub(super) width: usize,
     /// What each side's values looked like, where they were counted to find out.
     pub(super) counted: [Option<ProfiledColumn>; 2],
+    /// Its values are counted as they are read for its methods, and not before.
+    pub(super) counted_later: bool,
+}
+
+/// A column that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    name: &'a String,
+    counted_later: bool,
 }
 
 /// What can be compared, and what not.
@@ -64,7 +73,11 @@ pub(super) async fn compare(readers: [&Reader; 2], request: &DriftRequest) -> Re
             return Err(DriftError::UnknownColumn { column: column.clone(), known });
         }
     }
-    let wanted: Vec<&String> = known.iter().filter(|name| asked.contains(name)).collect();
+    let wanted: Vec<Wanted<'_>> = known
+        .iter()
+        .filter(|name| asked.contains(name))
+        .map(|name| Wanted { name, counted_later: is_counted_later(request, name) })
+        .collect();
     let reference = async {
         match &request.baseline {
             None => contents(readers[0], (request, pair.reference), &wanted).await,
@@ -74,11 +87,11 @@ pub(super) async fn compare(readers: [&Reader; 2], request: &DriftRequest) -> Re
     let (a, b) = tokio::try_join!(reference, contents(readers[1], (request, pair.current), &wanted))?;
     let rows = Rows { reference: a.rows, current: b.rows };
     let mut compared = Compared { rows, columns: Vec::new(), skipped: Vec::new() };
-    for (i, name) in wanted.iter().enumerate() {
+    for (i, Wanted { name, counted_later }) in wanted.iter().copied().enumerate() {
         match pick(request, name, [&a.columns[i], &b.columns[i]]) {
             Ok(column) => {
                 let counted = [&a, &b].map(|side| side.counted[i].clone());
-                compared.columns.push(Column { counted, ..column });
+                compared.columns.push(Column { counted, counted_later, ..column });
             }
             Err(skipped) => compared.skipped.push(skipped),
         }
@@ -141,34 +154,42 @@ struct Contents {
 async fn contents(
     reader: &Reader,
     (request, population): (&DriftRequest, &Population),
-    names: &[&String],
+    wanted: &[Wanted<'_>],
 ) -> Result<Contents, DriftError> {
     let mut contents = Contents::default();
-    for names in names.chunks(COLUMNS_A_STATEMENT) {
-        let columns: Vec<Option<PopulationColumn>> = names
+    let mut rows_known = false;
+    for wanted in wanted.chunks(COLUMNS_A_STATEMENT) {
+        let columns: Vec<Option<PopulationColumn>> = wanted
             .iter()
-            .map(|name| population.column(name).map(|column| read_as_asked(request, column)))
+            .map(|wanted| population.column(wanted.name).map(|column| read_as_asked(request, column)))
             .collect();
-        let asked: Vec<&PopulationColumn> =
-            columns.iter().flatten().filter(|column| is_counted(column)).collect();
-        let mut profiled = match asked.as_slice() {
-            [] => Vec::new(),
-            asked => {
-                let whole = SegmentKeys::default();
-                let question =
-                    Question { columns: asked, segments: &whole, quantiles: &[], detail: Detail::Looks };
-                let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
-                contents.rows = rows.first().map_or(0, |row| row.rows);
-                rows.into_iter().next().map_or_else(
-                    || vec![None; asked.len()],
-                    |row| row.columns.into_iter().map(Some).collect(),
-                )
-            }
+        let now = |column: &PopulationColumn, wanted: &Wanted<'_>| !wanted.counted_later && is_counted(column);
+        let asked: Vec<&PopulationColumn> = columns
+            .iter()
+            .zip(wanted)
+            .filter_map(|(column, wanted)| column.as_ref().filter(|column| now(column, wanted)))
+            .collect();
+        // Of columns that are counted later only the rows are asked for, which a file tells without being read.
+        let of_rows = !rows_known && wanted.iter().any(|wanted| wanted.counted_later);
+        let mut profiled = Vec::new();
+        if of_rows || !asked.is_empty() {
+            let whole = SegmentKeys::default();
+            let question =
+                Question { columns: &asked, segments: &whole, quantiles: &[], detail: Detail::Looks };
+            let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
+            contents.rows = rows.first().map_or(0, |row| row.rows);
+            rows_known = true;
+            profiled = rows.into_iter().next().map_or_else(
+                || vec![None; asked.len()],
+                |row| row.columns.into_iter().map(Some).collect(),
+            );
         }
-        .into_iter();
-        for column in columns {
-            let counted =
-                column.as_ref().filter(|column| is_counted(column)).and_then(|_| profiled.next().flatten());
+        let mut profiled = profiled.into_iter();
+        for (column, wanted) in columns.into_iter().zip(wanted) {
+            let counted = column
+                .as_ref()
+                .filter(|column| now(column, wanted))
+                .and_then(|_| profiled.next().flatten());
             contents.columns.push(match column {
                 None if population.without_columns => Content::Unknown,
                 None => Content::Absent,
@@ -177,6 +198,9 @@ async fn contents(
                         Content::Unsupported(name.clone())
                     }
                     Storage::Nothing => Content::Nothing(column),
+                    Storage::Number(_) if wanted.counted_later => Content::Number(column),
+                    // Whether they are booleans is seen as they are counted.
+                    Storage::Text(_) if wanted.counted_later => Content::Text { column, booleans: false },
                     Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_) => {
                         content(&column, counted.as_ref())
                     }
@@ -194,17 +218,36 @@ async fn contents(
     Ok(contents)
 }
 
+/// Whether the values of a column of two files are counted as they are read for its methods, because its kind is known without them: both
+/// sides say that it holds numbers, or both that it holds text. Segments and other tools' rules ask for counts before.
+fn is_counted_later(request: &DriftRequest, name: &str) -> bool {
+    let whole = request.baseline.is_none() && request.segment_by.is_empty() && request.rule.compat.is_none();
+    let special = request.text.iter().chain(&request.embedding).any(|other| other == name);
+    let sides = [&request.reference, &request.current];
+    if special || !whole || !sides.iter().all(|side| side.is_in_file()) {
+        return false;
+    }
+    let reads_numbers = |method: &Method| method.fits(Kind::Numeric) && method.needs_values();
+    match sides.map(|side| side.column(name).map(|column| &column.storage)) {
+        [Some(Storage::Number(_)), Some(Storage::Number(_))] => {
+            request.methods.as_ref().is_none_or(|methods| methods.iter().any(reads_numbers))
+        }
+        [Some(Storage::Text(_)), Some(Storage::Text(_))] => true,
+        _ => false,
+    }
+}
+
 /// Whether values have to be looked at to know what a column holds.
 fn is_counted(column: &PopulationColumn) -> bool {
     matches!(column.storage, Storage::Undecided(_) | Storage::Text(_) | Storage::Number(_))
 }
 
 /// The same out of a stored profile.
-fn stored_contents(profile: &Profile, population: &Population, names: &[&String]) -> Contents {
+fn stored_contents(profile: &Profile, population: &Population, wanted: &[Wanted<'_>]) -> Contents {
     let boolean = |(category, _): &(String, u64)| {
         category.eq_ignore_ascii_case("true") || category.eq_ignore_ascii_case("false")
     };
-    let content = |name: &&String| match (profile.column(name), population.column(name)) {
+    let content = |wanted: &Wanted<'_>| match (profile.column(wanted.name), population.column(wanted.name)) {
         (Some(kept), Some(column)) => match kept.kind {
             _ if kept.values == 0 => Content::Nothing(column.clone()),
             Kind::Numeric => Content::Number(column.clone()),
@@ -216,8 +259,8 @@ fn stored_contents(profile: &Profile, population: &Population, names: &[&String]
         _ if population.without_columns => Content::Unknown,
         _ => Content::Absent,
     };
-    let counted = vec![None; names.len()];
-    Contents { rows: 0, columns: names.iter().map(content).collect(), counted }
+    let counted = vec![None; wanted.len()];
+    Contents { rows: 0, columns: wanted.iter().map(content).collect(), counted }
 }
 
 /// The column, as vectors where it was asked for as an embedding.
@@ -316,6 +359,7 @@ fn pick(request: &DriftRequest, name: &str, contents: [&Content; 2]) -> Result<C
         fold_case: booleans && kind == Kind::Categorical,
         width: widths.first().map_or(0, |width| usize::try_from(*width).unwrap_or(usize::MAX)),
         counted: [None, None],
+        counted_later: false,
     })
 }
 

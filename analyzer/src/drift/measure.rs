@@ -39,6 +39,10 @@ use super::{
 
 /// Values per different value from which on values are grouped before they are sorted.
 const REPEATED: u64 = 4;
+/// Batches of columns that are measured at a time.
+const LANES: usize = 2;
+/// Batches of numeric columns of files that a lane gets where it may: the lanes then end at about the same time.
+const BATCHES_A_LANE: usize = 3;
 
 /// Rows of both sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -202,11 +206,9 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    /// Columns that are measured together: numeric ones as far as their values may be held, categorical ones as far as a statement
-    /// counts them, every other one by itself.
+    /// Columns that are measured together: categorical ones as far as a statement counts them, numeric ones as far as their values may
+    /// be held, every other one by itself. Those that take longest come first, so that no lane waits for them at the end.
     fn batches(&self) -> Vec<Vec<usize>> {
-        let together = sorted::BATCH_VALUES / self.scan.rows_read().max(1);
-        let together = usize::try_from(together).unwrap_or(usize::MAX).max(1);
         let (numbers, others): (Vec<usize>, Vec<usize>) =
             (0..self.columns.len()).partition(|i| self.scan.sorts_arrays(&self.columns[*i]));
         let (texts, others): (Vec<usize>, Vec<usize>) =
@@ -214,8 +216,19 @@ impl Chunk<'_> {
         let (kept, counted): (Vec<usize>, Vec<usize>) =
             texts.into_iter().partition(|i| self.scan.categories(&self.columns[*i]).is_some());
         let categories = kept.chunks(CATEGORY_COLUMNS_MAX).chain(counted.chunks(CATEGORY_COLUMNS_MAX));
-        let batches = numbers.chunks(evenly(numbers.len(), together)).chain(categories);
-        batches.chain(others.chunks(1)).map(<[usize]>::to_vec).collect()
+        let numbers = numbers.chunks(evenly(numbers.len(), self.numbers_together(numbers.len())));
+        categories.chain(numbers).chain(others.chunks(1)).map(<[usize]>::to_vec).collect()
+    }
+
+    /// How many of so many numeric columns a batch may have.
+    fn numbers_together(&self, columns: usize) -> usize {
+        let held = sorted::BATCH_VALUES / self.scan.rows_read().max(1);
+        let held = usize::try_from(held).unwrap_or(usize::MAX).max(1);
+        // A statement over a file reads its columns alone; one over predictions reads the features of all of them.
+        match self.scan.request.current.is_in_file() {
+            true => held.min(columns.div_ceil(LANES * BATCHES_A_LANE).max(1)),
+            false => held,
+        }
     }
 
     /// Measures the next batch that no lane has taken, until there is none.
@@ -235,7 +248,7 @@ impl Chunk<'_> {
                     Kind::Embedding => embeddings::measure(scan, column, sides).await?,
                     Kind::Text => texts::measure(scan, column, sides).await?,
                     Kind::Categorical => {
-                        categories::measure(scan, column, (sides, &counted.next().unwrap_or_default()))
+                        categories::measure(scan, column, (sides, &counted.next().unwrap_or_default()))?
                     }
                 };
                 measured.push((*i, done));
@@ -328,7 +341,12 @@ async fn numeric(
         .iter()
         .zip(walks.iter().zip(&characteristics))
         .map(|([reference, current], (walked, characteristic))| {
-            let values = Rows { reference: reference.numbers, current: current.numbers };
+            let values = match walked {
+                Some(walked) if column.counted_later => {
+                    Rows { reference: walked.sizes.a, current: walked.sizes.b }
+                }
+                _ => Rows { reference: reference.numbers, current: current.numbers },
+            };
             let missing =
                 Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
             let shown = kernels::Numbers {

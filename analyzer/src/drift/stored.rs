@@ -217,7 +217,15 @@ impl Cells {
         }
         self.merged
             .into_iter()
-            .map(|((a, b), (times, category))| CategoryRow { column: 0, segment: 0, a, b, times, category })
+            .map(|((a, b), (times, category))| CategoryRow {
+                column: 0,
+                segment: 0,
+                a,
+                b,
+                times,
+                category,
+                spelling: 0,
+            })
             .collect()
     }
 

@@ -44,6 +44,15 @@ pub struct CategoryRow {
     /// The first of them.
     #[serde(rename = "first")]
     pub category: String,
+    /// Whether they are booleans: 0 where each is `true` or `false`, 1 where some are in another case, 2 where some are none.
+    pub spelling: u8,
+}
+
+/// Whether these categories, all those of a column, are booleans of which some are in another case than `true` and `false`: read as they
+/// are told, `True` and `true` are two.
+#[must_use]
+pub fn are_booleans_in_any_case(rows: &[CategoryRow]) -> bool {
+    rows.iter().map(|row| row.spelling).max() == Some(1)
 }
 
 /// The categories of these columns, at least one and at most [`CATEGORY_COLUMNS_MAX`] of them. Several columns may have too many to
@@ -70,7 +79,8 @@ pub fn categories(pair: Pair<'_>, columns: &[CategoryColumn<'_>], segments: &Seg
     };
     // A group is of one column: in it all others are NULL, and so is its own where values are missing.
     let statement = Statement::new(format!(
-        "SELECT column, {answered}, a, b, count() AS times, min(category) AS first FROM (\
+        "SELECT column, {answered}, a, b, count() AS times, min(category) AS first, max(multiIf(category IN ('true', 'false'), 0, \
+         lower(category) IN ('true', 'false'), 1, 2)) AS spelling FROM (\
          SELECT {key}toUInt32(multiIf({}, {count})) AS column, ifNull(coalesce({}), '') AS category, sum(a) AS a, sum(b) AS b \
          FROM ({} UNION ALL {}){within} GROUP BY GROUPING SETS ({})) \
          WHERE column < {count} GROUP BY column, {key}a, b ORDER BY column, {key}a, b",

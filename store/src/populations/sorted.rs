@@ -1,21 +1,21 @@
 //! Sorted values of several columns at once, as arrays: for populations that are small enough to be answered so.
 //!
 //! A sort of rows carries every value with its side through the engine's pipeline and over the wire row by row. An array of one
-//! side's values is sorted in place and comes as it lies in memory, at a quarter of the cost; but it has to be held.
+//! side's values is sorted in place and comes as it lies in memory, at a quarter of the cost; but it has to be held. It comes in
+//! ClickHouse's Native format ([`native`](crate::native) tells its shape), which copies it where RowBinary writes value by value, and
+//! of a file that is read in place in the type that the file has: 32 bits are sorted and copied in less time than 64.
 
-use super::{Population, PopulationColumn, SegmentKeys, Sql};
+mod element;
+
+use super::{Population, PopulationColumn, SegmentKeys, Sql, Storage};
 use crate::{Consume, Statement};
+use element::Element;
 
 /// Asks for the values of each column that are not missing, ascending, one row a segment; read the answer with [`SortedRows`].
 #[must_use]
 pub fn sorted(population: &Population, columns: &[&PopulationColumn], segments: &SegmentKeys) -> Statement {
-    let arrays: Vec<String> = columns
-        .iter()
-        .map(|column| {
-            let Sql(number) = column.storage.as_number();
-            format!("arraySort(groupArray({number}))")
-        })
-        .collect();
+    let arrays: Vec<String> =
+        columns.iter().map(|column| format!("arraySort({})", gathered(population, column))).collect();
     let (arrays, from) = (arrays.join(", "), population.from.read(columns, &segments.names));
     Statement::new(match segments.names.is_empty() {
         true => format!("SELECT toUInt32(0) AS segment, {arrays} FROM {from}"),
@@ -27,15 +27,26 @@ pub fn sorted(population: &Population, columns: &[&PopulationColumn], segments: 
     })
 }
 
-/// Reads the answer to [`sorted`] in `RowBinary`.
+/// The array of the values of a column that are not missing, of an [`Element`].
+fn gathered(population: &Population, column: &PopulationColumn) -> String {
+    let of_file = population.type_of(&column.name).and_then(Element::named);
+    match (&column.storage, of_file) {
+        (Storage::Number(Sql(sql)), Some(element)) if element.has_nan() => {
+            format!("groupArrayIf({sql}, NOT isNaN({sql}))")
+        }
+        (Storage::Number(Sql(sql)), Some(_)) => format!("groupArray({sql})"),
+        (storage, _) => format!("groupArray({})", storage.as_number().0),
+    }
+}
+
+/// Reads the answer to [`sorted`] in `Native`. Of an answer of another shape it keeps no values, which whoever knows how many there are
+/// sees.
 #[derive(Debug)]
 pub struct SortedRows {
-    columns: usize,
     at: At,
     /// Bytes of an item that is not whole yet.
     rest: Vec<u8>,
-    segment: u32,
-    column: usize,
+    block: Block,
     /// The values: by segment, then by column.
     pub values: Vec<Vec<Vec<f64>>>,
 }
@@ -43,10 +54,41 @@ pub struct SortedRows {
 /// What the next bytes are.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    Segment,
-    Length,
-    /// So many values are still to come.
-    Values(usize),
+    /// The number of columns of the next block.
+    Columns,
+    /// The number of its rows.
+    Rows,
+    /// The length of the name of a column.
+    NameLength,
+    /// The name, of so many bytes.
+    Name(usize),
+    /// The length of the name of its type.
+    TypeLength,
+    /// That name, of so many bytes.
+    Type(usize),
+    /// The number of the segment of each row.
+    Segments,
+    /// Where the values of each row end.
+    Ends(Element),
+    /// The values of all rows.
+    Values(Element),
+    /// Nothing that is known.
+    Unknown,
+}
+
+/// The block that is read.
+#[derive(Debug, Default)]
+struct Block {
+    /// Its columns, that of the segments included.
+    columns: usize,
+    rows: usize,
+    /// The place of the column among them.
+    column: usize,
+    segments: Vec<usize>,
+    ends: Vec<usize>,
+    /// The row of the column, and how many values of the column were read.
+    row: usize,
+    done: usize,
 }
 
 impl SortedRows {
@@ -54,17 +96,79 @@ impl SortedRows {
     #[must_use]
     pub fn new(segments: usize, columns: usize) -> Self {
         let values = vec![vec![Vec::new(); columns]; segments];
-        Self { columns, at: At::Segment, rest: Vec::new(), segment: 0, column: 0, values }
+        Self { at: At::Columns, rest: Vec::new(), block: Block::default(), values }
+    }
+
+    /// Reads what comes next; `None` where more bytes are needed, and all of the chunk is taken.
+    fn step(&mut self, chunk: &mut &[u8]) -> Option<At> {
+        Some(match self.at {
+            At::Columns => {
+                self.block.columns = self.length(chunk)?;
+                At::Rows
+            }
+            At::Rows => {
+                self.block.rows = self.length(chunk)?;
+                self.block.column = 0;
+                At::NameLength
+            }
+            At::NameLength => At::Name(self.length(chunk)?),
+            At::Name(length) => {
+                self.item(length, chunk)?;
+                At::TypeLength
+            }
+            At::TypeLength => At::Type(self.length(chunk)?),
+            At::Type(length) => {
+                let name = self.item(length, chunk)?;
+                match (self.block.column, Element::of_array(&name)) {
+                    (0, _) if name == b"UInt32" => At::Segments,
+                    (1.., Some(element)) => At::Ends(element),
+                    _ => At::Unknown,
+                }
+            }
+            At::Segments => {
+                let numbers = self.item(self.block.rows.saturating_mul(4), chunk)?;
+                let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) as usize;
+                self.block.segments = numbers.as_chunks::<4>().0.iter().map(number).collect();
+                self.next_column()
+            }
+            At::Ends(element) => {
+                let ends = self.item(self.block.rows.saturating_mul(8), chunk)?;
+                let end = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).unwrap_or(usize::MAX);
+                self.block.ends = ends.as_chunks::<8>().0.iter().map(end).collect();
+                (self.block.row, self.block.done) = (0, 0);
+                At::Values(element)
+            }
+            At::Values(element) => {
+                while let Some(end) = self.block.ends.get(self.block.row) {
+                    let left = end.saturating_sub(self.block.done);
+                    let taken = self.take(element, left, chunk);
+                    self.block.done += taken;
+                    if taken < left {
+                        return None;
+                    }
+                    self.block.row += 1;
+                }
+                self.next_column()
+            }
+            At::Unknown => {
+                *chunk = &[];
+                At::Unknown
+            }
+        })
+    }
+
+    /// The next column, or else the next block.
+    fn next_column(&mut self) -> At {
+        self.block.column += 1;
+        if self.block.column < self.block.columns { At::NameLength } else { At::Columns }
     }
 
     /// The next `size` bytes, once all of them are there.
-    fn item<const SIZE: usize>(&mut self, chunk: &mut &[u8]) -> Option<[u8; SIZE]> {
-        let taken = (SIZE - self.rest.len()).min(chunk.len());
+    fn item(&mut self, size: usize, chunk: &mut &[u8]) -> Option<Vec<u8>> {
+        let taken = (size - self.rest.len()).min(chunk.len());
         self.rest.extend_from_slice(&chunk[..taken]);
         *chunk = &chunk[taken..];
-        let item = self.rest.as_slice().try_into().ok()?;
-        self.rest.clear();
-        Some(item)
+        (self.rest.len() == size).then(|| std::mem::take(&mut self.rest))
     }
 
     /// A length in LEB128.
@@ -81,85 +185,48 @@ impl SortedRows {
         None
     }
 
-    /// Takes what it can of an array; answers how many values are left.
-    fn take(&mut self, mut left: usize, chunk: &mut &[u8]) -> usize {
+    /// Takes what it can of the values that are left of a row; answers how many these are. Where they are fewer, it takes all of the
+    /// chunk.
+    fn take(&mut self, element: Element, left: usize, chunk: &mut &[u8]) -> usize {
+        let width = element.width();
+        let mut taken = 0;
         // A segment beyond those asked for has no place, and its values go nowhere.
-        let place = self.values.get_mut(self.segment as usize).and_then(|row| row.get_mut(self.column));
-        let mut taken = place.map(std::mem::take).unwrap_or_default();
-        if !self.rest.is_empty()
-            && let Some(bytes) = self.item::<8>(chunk)
-        {
-            taken.push(f64::from_le_bytes(bytes));
-            left -= 1;
+        let mut nowhere = Vec::new();
+        let segment = self.block.segments.get(self.block.row).and_then(|segment| self.values.get_mut(*segment));
+        let place = segment.and_then(|row| row.get_mut(self.block.column - 1)).unwrap_or(&mut nowhere);
+        if !self.rest.is_empty() {
+            let more = (width - self.rest.len()).min(chunk.len());
+            self.rest.extend_from_slice(&chunk[..more]);
+            *chunk = &chunk[more..];
+            if self.rest.len() == width {
+                element.read(&self.rest, place);
+                self.rest.clear();
+                taken = 1;
+            }
         }
-        let whole = (chunk.len() / 8).min(left);
-        let (values, others) = chunk.split_at(8 * whole);
-        taken.extend(values.as_chunks::<8>().0.iter().map(|eight| f64::from_le_bytes(*eight)));
-        left -= whole;
+        let whole = (chunk.len() / width).min(left - taken);
+        let (items, others) = chunk.split_at(width * whole);
+        element.read(items, place);
         *chunk = others;
-        if left > 0 {
+        taken += whole;
+        if taken < left {
             self.rest.extend_from_slice(others);
             *chunk = &[];
         }
-        if let Some(place) =
-            self.values.get_mut(self.segment as usize).and_then(|row| row.get_mut(self.column))
-        {
-            *place = taken;
-        }
-        left
+        taken
     }
 }
 
 impl Consume for SortedRows {
     fn consume(&mut self, mut chunk: &[u8]) {
         while !chunk.is_empty() {
-            self.at = match self.at {
-                At::Segment => match self.item::<4>(&mut chunk) {
-                    None => return,
-                    Some(bytes) => {
-                        (self.segment, self.column) = (u32::from_le_bytes(bytes), 0);
-                        At::Length
-                    }
-                },
-                At::Length => match self.length(&mut chunk) {
-                    None => return,
-                    Some(length) => At::Values(length),
-                },
-                At::Values(left) => At::Values(self.take(left, &mut chunk)),
-            };
-            if let At::Values(0) = self.at {
-                self.column += 1;
-                self.at = if self.column < self.columns { At::Length } else { At::Segment };
+            match self.step(&mut chunk) {
+                None => return,
+                Some(next) => self.at = next,
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::SortedRows;
-    use crate::Consume;
-
-    #[test]
-    fn arrays_survive_any_cut_between_chunks() {
-        // 130 values need two bytes for their count.
-        let array = |count: u32| (0..count).map(|i| f64::from(i) / 3.0).collect::<Vec<f64>>();
-        let expected = vec![vec![array(2), array(0)], vec![array(130), array(1)]];
-        let mut bytes = Vec::new();
-        for segment in [1_usize, 0] {
-            bytes.extend(u32::try_from(segment).unwrap().to_le_bytes());
-            for values in &expected[segment] {
-                match values.len() {
-                    130 => bytes.extend([0x82, 0x01]),
-                    count => bytes.push(u8::try_from(count).unwrap()),
-                }
-                values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
-            }
-        }
-        for size in 1..=bytes.len() {
-            let mut reader = SortedRows::new(2, 2);
-            bytes.chunks(size).for_each(|chunk| reader.consume(chunk));
-            assert_eq!(reader.values, expected, "chunks of {size} bytes");
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use windvane_store::ReadError;
 use windvane_store::populations::{self, CategoryColumn, CategoryRow, CountRows, CountedColumn, Pair};
 use windvane_types::drift::Change;
 
+use super::profile::came;
 use super::{Column, DriftError, MeasuredColumn, Rows, Scan, Side, distribution, kernels};
 use crate::drift::stored::Cells;
 
@@ -30,6 +31,13 @@ pub(super) async fn count(scan: &Scan<'_>, columns: &[&Column]) -> Result<Vec<Ve
                 waiting.extend([(first, a), (first + a.len(), b)]);
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+    // That all of them are booleans is known only now.
+    for (rows, column) in counted.iter_mut().zip(columns) {
+        if column.counted_later && populations::are_booleans_in_any_case(rows) {
+            let folded = Column { fold_case: true, ..(*column).clone() };
+            *rows = both(scan, &[&folded]).await?.into_iter().flatten().collect();
         }
     }
     Ok(counted)
@@ -73,15 +81,24 @@ pub(super) fn measure(
     scan: &Scan<'_>,
     column: &Column,
     (sides, rows): (&[[Side; 2]], &[CategoryRow]),
-) -> Vec<MeasuredColumn> {
+) -> Result<Vec<MeasuredColumn>, DriftError> {
     sides
         .iter()
         .enumerate()
-        .map(|(segment, [reference, current])| {
-            let values = Rows { reference: reference.texts, current: current.texts };
+        .map(|(segment, sides)| {
+            let [reference, current] = sides;
+            let rows: Vec<&CategoryRow> = rows.iter().filter(|row| row.segment as usize == segment).collect();
+            let values = match column.counted_later {
+                true => {
+                    let sum = |of: fn(&CategoryRow) -> u64| -> u64 {
+                        rows.iter().map(|row| of(row) * row.times).sum()
+                    };
+                    came(column, sides, Rows { reference: sum(|row| row.a), current: sum(|row| row.b) })?
+                }
+                false => Rows { reference: reference.texts, current: current.texts },
+            };
             let missing =
                 Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
-            let rows: Vec<&CategoryRow> = rows.iter().filter(|row| row.segment as usize == segment).collect();
             let shown = kernels::Categories {
                 cells: rows
                     .iter()
@@ -93,7 +110,7 @@ pub(super) fn measure(
                 alpha: scan.request.rule.alpha,
                 compat: scan.request.rule.compat,
             };
-            MeasuredColumn {
+            Ok(MeasuredColumn {
                 name: column.name.clone(),
                 kind: column.kind,
                 values,
@@ -105,7 +122,7 @@ pub(super) fn measure(
                 embedding: None,
                 text: None,
                 distribution: scan.segments.names.is_empty().then(|| distribution::of_categories(&rows)),
-            }
+            })
         })
         .collect()
 }

@@ -110,6 +110,7 @@ mod tests {
             b,
             times,
             category: category.to_owned(),
+            spelling: 2,
         };
         let rows = [row("a", 5, 1, 1), row("b", 1, 9, 1), row("c", 1, 0, 7)];
         let found = of_categories(&rows.iter().collect::<Vec<_>>());

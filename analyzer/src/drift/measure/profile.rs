@@ -2,6 +2,7 @@
 //!
 //! Most of it was counted when the kinds of columns were looked for, or is kept by a baseline; a side is read again only for the rest.
 
+use windvane_stats::walk::{Sizes, SizesChanged};
 use windvane_store::Real;
 use windvane_store::populations::{
     self, Detail, Population, PopulationColumn, ProfileRow, ProfiledColumn, Question,
@@ -9,7 +10,7 @@ use windvane_store::populations::{
 use windvane_types::baseline;
 use windvane_types::drift::Kind;
 
-use super::{Column, DriftError, Scan, Side};
+use super::{Column, DriftError, Rows, Scan, Side};
 use crate::drift::stored;
 
 /// What is known of one side of one segment before its values are read.
@@ -89,13 +90,31 @@ pub(super) async fn profiles(
     Ok(profiles)
 }
 
-/// The profile of a whole side, where each of its columns was counted when its kind was looked for: no second reading then.
+/// The profile of a whole side, where each of its columns was counted when its kind was looked for, or will be when its values are read:
+/// no reading for it alone then.
 fn counted(columns: &[Column], side: usize, rows: u64) -> Option<Profile> {
     let columns = columns.iter().map(|column| match (&column.sides[side], &column.counted[side]) {
         (None, _) => Some(None),
+        (Some(_), None) if column.counted_later => Some(None),
         (Some(_), counted) => counted.clone().map(Some),
     });
     Some(Profile { rows, columns: columns.collect::<Option<_>>()? })
+}
+
+/// The values that came of a column whose values were not counted before they were read: no more of them than there are rows.
+pub(super) fn came(
+    column: &Column,
+    [reference, current]: &[Side; 2],
+    values: Rows,
+) -> Result<Rows, DriftError> {
+    if values.reference <= reference.rows && values.current <= current.rows {
+        return Ok(values);
+    }
+    let source = SizesChanged {
+        announced: Sizes { a: reference.rows, b: current.rows },
+        came: Sizes { a: values.reference, b: values.current },
+    };
+    Err(DriftError::Changed { column: column.name.clone(), source })
 }
 
 /// The profile of a baseline in the shape of one that was read.
@@ -149,6 +168,19 @@ mod tests {
             fold_case: false,
             width: 0,
             counted: counted.map(|numbers| numbers.map(of)),
+            counted_later: false,
+        }
+    }
+
+    #[test]
+    fn no_more_values_come_than_there_are_rows() {
+        let column = column([true, true], [None, None]);
+        let side = |rows| Side { rows, ..Side::default() };
+        let values = Rows { reference: 3, current: 2 };
+        assert_eq!(came(&column, &[side(3), side(2)], values).unwrap(), values);
+        for rows in [[2, 2], [3, 1]] {
+            let error = came(&column, &rows.map(side), values).unwrap_err();
+            assert!(matches!(error, DriftError::Changed { .. }), "{error}");
         }
     }
 
@@ -159,5 +191,9 @@ mod tests {
         assert_eq!((profile.side(0).rows, profile.side(0).numbers), (9, 7));
         assert_eq!((profile.side(1).rows, profile.side(1).numbers), (9, 0), "this side lacks it");
         assert!(counted(&columns, 1, 9).is_none(), "nothing was counted of one that this side has");
+        let later = columns.map(|column| Column { counted_later: true, ..column });
+        let profile = counted(&later, 1, 9).unwrap();
+        assert_eq!((profile.side(0).rows, profile.side(0).numbers), (9, 0), "its values say it");
+        assert_eq!(profile.side(1).numbers, 3);
     }
 }

@@ -5,9 +5,11 @@
 //! own merge, row by row, in constant memory.
 
 use windvane_stats::walk::{SizesChanged, Walk, Walked};
+use windvane_store::ReadError;
 use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
-use super::{Column, DriftError, Merge, Merged, Scan, Side, begin_merge, begin_walk};
+use super::profile::came;
+use super::{Column, DriftError, Merge, Merged, Rows, Scan, Side, begin_merge, begin_walk};
 
 /// Values of one column of both sides up to which they are sorted as arrays: 64 MiB.
 pub(in crate::drift) const VALUES_MAX: u64 = 8 << 20;
@@ -20,24 +22,67 @@ pub(super) async fn walks(
     columns: &[&Column],
     sides: &[&[[Side; 2]]],
 ) -> Result<Vec<Vec<Merged>>, DriftError> {
-    let reference = values(scan, columns, 0).await?;
-    let current = values(scan, columns, 1).await?;
-    let mut walks = Vec::with_capacity(columns.len());
+    let mut reference = values(scan, columns, 0).await?;
+    let mut current = values(scan, columns, 1).await?;
+    let mut pending = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
-        let merged = sides[i].iter().enumerate().map(|(segment, sides)| {
-            let (a, b) = (&reference.values[segment][i], &current.values[segment][i]);
-            let merged = match scan.points(column) {
-                Some(points) => against(b, begin_merge(scan, column, points, sides)),
-                None => merge((a, b), begin_walk(scan, column, sides, &quantiles(a, scan.request.bins)))
-                    .map(Merged::exact),
-            };
-            merged.map_err(|source| DriftError::Changed { column: column.name.clone(), source })
-        });
-        walks.push(merged.collect::<Result<Vec<Merged>, DriftError>>()?);
-        // A walk takes a while; the other lane asks for its next values meanwhile.
-        tokio::task::yield_now().await;
+        let mut of_column = Vec::with_capacity(sides[i].len());
+        for (segment, sides) in sides[i].iter().enumerate() {
+            let a = std::mem::take(&mut reference.values[segment][i]);
+            let b = std::mem::take(&mut current.values[segment][i]);
+            let sides = counted(column, sides, (&a, &b))?;
+            of_column.push(match scan.points(column) {
+                Some(points) => Pending::Against(b, begin_merge(scan, column, points, &sides)),
+                None => {
+                    let walk = begin_walk(scan, column, &sides, &quantiles(&a, scan.request.bins));
+                    Pending::Both(a, b, walk)
+                }
+            });
+        }
+        pending.push(of_column);
     }
-    Ok(walks)
+    // A walk takes a while: on a thread of its own, beside the statements and the walks of the other lane.
+    let walked = tokio::task::spawn_blocking(move || walked(pending)).await.map_err(ReadError::Thread)?;
+    let changed = |column: &Column, source| DriftError::Changed { column: column.name.clone(), source };
+    let columns = columns.iter().zip(walked);
+    columns.map(|(column, walked)| walked.map_err(|source| changed(column, source))).collect()
+}
+
+/// Walks what is pending of each column.
+fn walked(pending: Vec<Vec<Pending>>) -> Vec<Result<Vec<Merged>, SizesChanged>> {
+    pending.into_iter().map(|column| column.into_iter().map(Pending::walk).collect()).collect()
+}
+
+/// The sides of a segment of a column, with as many numbers as came where they were not counted before.
+fn counted(
+    column: &Column,
+    sides: &[Side; 2],
+    (a, b): (&[f64], &[f64]),
+) -> Result<[Side; 2], DriftError> {
+    let mut sides = sides.clone();
+    if column.counted_later {
+        let values = Rows { reference: a.len() as u64, current: b.len() as u64 };
+        let Rows { reference, current } = came(column, &sides, values)?;
+        (sides[0].numbers, sides[1].numbers) = (reference, current);
+    }
+    Ok(sides)
+}
+
+/// Values that are still to be walked.
+enum Pending {
+    /// Those of both sides, as one.
+    Both(Vec<f64>, Vec<f64>, Walk),
+    /// Those of the current side, against the points that are kept of the other one.
+    Against(Vec<f64>, Merge),
+}
+
+impl Pending {
+    fn walk(self) -> Result<Merged, SizesChanged> {
+        match self {
+            Self::Both(a, b, walk) => merge((&a, &b), walk).map(Merged::exact),
+            Self::Against(values, merge) => against(&values, merge),
+        }
+    }
 }
 
 /// The sorted values of one side; a column that it does not have is empty, and so is every one that a profile stands for.
@@ -49,7 +94,7 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
     let mut rows = SortedRows::new(scan.segment_count(), asked.len());
     if !asked.is_empty() {
         let statement = populations::sorted(population, &asked, scan.segments);
-        rows = scan.readers[side].fold(&statement, "RowBinary", rows).await?;
+        rows = scan.readers[side].fold(&statement, "Native", rows).await?;
     }
     for values in &mut rows.values {
         let mut answered = std::mem::take(values).into_iter();

@@ -1,0 +1,102 @@
+//! `windvane drift` over Parquet: columns are read in the types that the file has and counted as they are read, and no answer changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int64Array, StringArray,
+    UInt8Array,
+};
+use serde_json::Value;
+
+use crate::drift::{Folder, column, json};
+
+/// A column in its type, and as fields of CSV.
+struct Column {
+    name: &'static str,
+    values: ArrayRef,
+    fields: Vec<String>,
+}
+
+fn of<A, T>(name: &'static str, values: Vec<Option<T>>) -> Column
+where
+    A: Array + FromIterator<Option<T>> + 'static,
+    T: ToString,
+{
+    let field = |value: &Option<T>| value.as_ref().map(T::to_string).unwrap_or_default();
+    let fields = values.iter().map(field).collect();
+    Column { name, values: Arc::new(values.into_iter().collect::<A>()), fields }
+}
+
+/// 600 rows of a side.
+fn columns(side: u16) -> Vec<Column> {
+    fn rows<T>(value: impl Fn(u16) -> Option<T>) -> Vec<Option<T>> {
+        (0..600).map(value).collect()
+    }
+    let moved = |i: u16| i * 37 % 101 + side * 5;
+    let single = |i: u16| match i {
+        5 => Some(f32::INFINITY),
+        i if i.is_multiple_of(7) => None,
+        i if i.is_multiple_of(13) => Some(f32::NAN),
+        i => Some(f32::from(moved(i)) / 3.0),
+    };
+    vec![
+        of::<Float32Array, f32>("single", rows(single)),
+        of::<Float64Array, f64>("double", rows(|i| (i % 11 > 0).then(|| f64::from(moved(i)) / 7.0))),
+        of::<Int16Array, i16>("short", rows(|i| i16::try_from(moved(i)).ok().map(|i| i - 50))),
+        of::<Int64Array, i64>("long", rows(|i| Some(i64::from(i) * 1_000_003 - 9))),
+        of::<UInt8Array, u8>("byte", rows(|i| u8::try_from(i % 200).ok().filter(|i| i % 5 > 0))),
+        of::<Float64Array, f64>("gone", rows(|i| (side == 0).then_some(f64::from(i % 9)))),
+        of::<BooleanArray, bool>("flag", rows(|i| (i % 4 > 0).then_some(i.is_multiple_of(3)))),
+        of::<StringArray, &str>(
+            "answer",
+            rows(|i| Some([["True", "FALSE"], ["true", "false"]][usize::from(side)][usize::from(i % 2)])),
+        ),
+        of::<StringArray, &str>("maybe", rows(|i| Some(["True", "true", "maybe"][usize::from(i % 3)]))),
+        of::<StringArray, String>("kind", rows(|i| (i % 9 > 0).then(|| format!("kind {}", i % (12 + side))))),
+    ]
+}
+
+/// The same rows as Parquet and as CSV.
+fn files(folder: &Folder, side: u16) -> [PathBuf; 2] {
+    let columns = columns(side);
+    let line = |of: &dyn Fn(&Column) -> String| columns.iter().map(of).collect::<Vec<String>>().join(",");
+    let mut lines = vec![line(&|column| column.name.to_owned())];
+    lines.extend((0..600).map(|row| line(&|column| column.fields[row].clone())));
+    let csv = folder.file(&format!("{side}.csv"), &(lines.join("\n") + "\n"));
+    let columns = columns.iter().map(|column| (column.name.to_owned(), Arc::clone(&column.values)));
+    [folder.parquet(&format!("{side}.parquet"), columns.collect()), csv]
+}
+
+#[test]
+fn a_file_in_parquet_gets_the_answers_of_its_rows_in_csv() {
+    let folder = Folder::new();
+    let [[reference, reference_csv], [current, current_csv]] = [0, 1].map(|side| files(&folder, side));
+    let without_sources = |mut document: Value| {
+        for side in ["reference", "current"] {
+            document[side]["source"] = Value::Null;
+        }
+        document
+    };
+    let asked: [&[&str]; 5] = [
+        &[],
+        &["--methods", "ks,wasserstein,energy,psi,epps_singleton,chi_square"],
+        &["--methods", "missing_rate"],
+        &["--columns", "flag,answer,single"],
+        &["--segment-by", "flag"],
+    ];
+    for arguments in asked {
+        let parquet = without_sources(json(&reference, &current, arguments));
+        let csv = without_sources(json(&reference_csv, &current_csv, arguments));
+        assert_eq!(parquet, csv, "{arguments:?}");
+    }
+    let document = json(&reference, &current, &[]);
+    let missing = |name: &str| {
+        let column = column(&document, name);
+        (column["missing_reference"].as_u64().unwrap(), column["missing_current"].as_u64().unwrap())
+    };
+    // 86 of 600 are multiples of seven, 47 of thirteen, 7 of both.
+    assert_eq!([missing("single"), missing("gone"), missing("long")], [(126, 126), (0, 600), (0, 0)]);
+    assert_eq!(missing("flag"), (150, 150));
+    assert_eq!(column(&document, "answer")["verdict"], "no_drift", "TRUE and true are one category");
+}
