@@ -56,6 +56,30 @@ impl Binned {
         *b += step.b;
     }
 
+    /// Adds the values of two ascending samples, by one search an edge.
+    pub fn push_sorted(&mut self, a: &[f64], b: &[f64]) {
+        let (ends_a, ends_b) = (self.ends(a), self.ends(b));
+        let mut from = (0, 0);
+        for ((in_a, in_b), to) in self.counts.iter_mut().zip(ends_a.into_iter().zip(ends_b)) {
+            *in_a += (to.0 - from.0) as u64;
+            *in_b += (to.1 - from.1) as u64;
+            from = to;
+        }
+    }
+
+    /// Where the values of each bin end in an ascending sample.
+    fn ends(&self, values: &[f64]) -> Vec<usize> {
+        let below = |edge: &f64| values.partition_point(|value| value < edge);
+        let up_to = |edge: &f64| values.partition_point(|value| value <= edge);
+        let mut ends: Vec<usize> = match self.edges.as_slice() {
+            [] => Vec::new(),
+            [only] => vec![below(only), up_to(only)],
+            [lower @ .., last] => lower.iter().map(below).chain([up_to(last)]).collect(),
+        };
+        ends.push(values.len());
+        ends
+    }
+
     /// The bins as cells.
     pub fn cells(&self) -> impl Iterator<Item = Cell> {
         self.counts.iter().map(|(a, b)| Cell::new(*a, *b))
@@ -147,6 +171,20 @@ mod tests {
                     let sum: Vec<u64> = alone[0].iter().zip(&alone[1]).map(|(a, b)| a + b).collect();
                     assert_eq!(counts(&edges, &[first, second]), sum, "{first} and {second} on {edges:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn sorted_values_are_counted_as_each_of_them_alone() {
+        let a = [f64::NEG_INFINITY, -1.0, 0.0, 0.0, 0.5, 1.0, 1.0, 3.0, 4.0, 4.0, 4.5, f64::INFINITY];
+        for edges in [vec![], vec![1.0], vec![0.0, 1.0], vec![0.0, 1.0, 2.0, 4.0]] {
+            for b in [&[][..], &a[1..6], &[5.0]] {
+                let mut binned = Binned::new(edges.clone());
+                binned.push_sorted(&a, b);
+                let expected: Vec<(u64, u64)> =
+                    counts(&edges, &a).into_iter().zip(counts(&edges, b)).collect();
+                assert_eq!(binned.counts(), expected, "{b:?} on {edges:?}");
             }
         }
     }

@@ -5,6 +5,7 @@
 //! for simulated null distributions.
 
 mod grid;
+mod sorted;
 
 use crate::{
     anderson_darling::{self, WeightedState},

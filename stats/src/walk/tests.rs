@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Depth, Sizes, SizesChanged, Walk, Walked};
-use crate::{comparison::Comparison, energy, wasserstein};
+use crate::{comparison::Comparison, edges::Binned, energy, wasserstein};
 
 fn walk(a: &[f64], b: &[f64]) -> Walked {
     let mut values: Vec<(f64, u64, u64)> =
@@ -46,6 +46,28 @@ const RANKS: [fn(&Walked) -> Comparison; 4] =
 fn sample() -> impl Strategy<Value = Vec<f64>> {
     // Quarters, so that ties are common and sums are exact.
     prop::collection::vec((-40_i32..40).prop_map(|x| f64::from(x) / 4.0), 2..60)
+}
+
+/// Few different values or nearly as many as there are, some infinite, of both signs.
+fn held() -> impl Strategy<Value = Vec<f64>> {
+    let value = prop_oneof![
+        4 => (-6_i32..6).prop_map(|x| f64::from(x) / 4.0),
+        4 => (-1_000_i32..1_000).prop_map(|x| f64::from(x) / 7.0),
+        1 => prop_oneof![Just(f64::NEG_INFINITY), Just(f64::INFINITY), Just(-0.0)],
+    ];
+    prop::collection::vec(value, 0..80).prop_map(|mut values| {
+        values.sort_by(f64::total_cmp);
+        values
+    })
+}
+
+#[test]
+fn samples_of_other_sizes_are_an_error() {
+    for depth in [Depth::Ranks, Depth::Full] {
+        let walk = Walk::to_depth(depth, Sizes { a: 2, b: 1 }, Vec::new());
+        let (announced, came) = (Sizes { a: 2, b: 1 }, Sizes { a: 1, b: 1 });
+        assert_eq!(walk.of_sorted(&[1.0], &[1.0]).unwrap_err(), SizesChanged { announced, came });
+    }
 }
 
 #[test]
@@ -92,6 +114,32 @@ fn infinite_values_have_ranks_and_no_distance() {
 }
 
 proptest! {
+    #[test]
+    fn samples_that_are_held_are_walked_as_value_by_value(a in held(), b in held()) {
+        let sizes = Sizes { a: a.len() as u64, b: b.len() as u64 };
+        for depth in [Depth::Ranks, Depth::Full] {
+            let begin = || {
+                let bins = [vec![-1.0, 0.0, 0.25, 2.0], vec![0.5]].map(Binned::new);
+                Walk::to_depth(depth, sizes, bins.to_vec())
+            };
+            let mut values: Vec<(f64, u64, u64)> =
+                a.iter().map(|x| (*x, 1, 0)).chain(b.iter().map(|x| (*x, 0, 1))).collect();
+            values.sort_by(|x, y| x.0.total_cmp(&y.0));
+            let mut pushed = begin();
+            values.iter().for_each(|(value, a, b)| pushed.push(*value, *a, *b));
+            let (pushed, held) = (pushed.finish().unwrap(), begin().of_sorted(&a, &b).unwrap());
+            prop_assert_eq!((held.sizes, held.distinct), (pushed.sizes, pushed.distinct));
+            prop_assert_eq!((held.ks, held.ranks), (pushed.ks, pushed.ranks));
+            prop_assert_eq!((held.moments_a, held.moments_b), (pushed.moments_a, pushed.moments_b));
+            prop_assert_eq!(held.half_iqr, pushed.half_iqr);
+            for (held, pushed) in held.binned.iter().zip(&pushed.binned) {
+                prop_assert_eq!(held.counts(), pushed.counts());
+            }
+            prop_assert_eq!(held.cramer_von_mises(), pushed.cramer_von_mises());
+            prop_assert_eq!(held.energy(), pushed.energy());
+        }
+    }
+
     // Rank methods see only the order: a strictly increasing map changes nothing.
     #[test]
     fn ranks_do_not_change_under_monotone_maps(a in sample(), b in sample()) {

@@ -4,7 +4,7 @@
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
 
-use windvane_stats::walk::{SizesChanged, Walk, Walked};
+use windvane_stats::walk::{SizesChanged, Walk};
 use windvane_store::ReadError;
 use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
@@ -79,7 +79,7 @@ enum Pending {
 impl Pending {
     fn walk(self) -> Result<Merged, SizesChanged> {
         match self {
-            Self::Both(a, b, walk) => merge((&a, &b), walk).map(Merged::exact),
+            Self::Both(a, b, walk) => walk.of_sorted(&a, &b).map(Merged::exact),
             Self::Against(values, merge) => against(&values, merge),
         }
     }
@@ -105,27 +105,6 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
         );
     }
     Ok(rows)
-}
-
-/// Walks two sorted samples as one.
-fn merge((a, b): (&[f64], &[f64]), mut walk: Walk) -> Result<Walked, SizesChanged> {
-    let (mut i, mut j) = (0, 0);
-    while i < a.len() || j < b.len() {
-        let value = match (a.get(i), b.get(j)) {
-            (Some(x), Some(y)) => x.min(*y),
-            (Some(x), None) | (None, Some(x)) => *x,
-            (None, None) => break,
-        };
-        let (from_a, from_b) = (i, j);
-        while a.get(i).is_some_and(|x| *x <= value) {
-            i += 1;
-        }
-        while b.get(j).is_some_and(|x| *x <= value) {
-            j += 1;
-        }
-        walk.push(value, (i - from_a) as u64, (j - from_b) as u64);
-    }
-    walk.finish()
 }
 
 /// Walks a sorted sample against the points that are kept of the other one.
@@ -163,7 +142,7 @@ mod tests {
     use windvane_stats::walk::{Sizes, Walk};
     use windvane_types::baseline::{MomentsProfile, NumberProfile, Point};
 
-    use super::{Merge, against, merge, quantiles};
+    use super::{Merge, against, quantiles};
     use crate::drift::stored;
 
     // Oracle: NumPy 2 `np.quantile([1, 2, 4, 8, 16], [0, 0.25, 0.5, 0.75, 1])`, `np.quantile([1, 2, 4], [0, 0.5, 1])`.
@@ -199,18 +178,18 @@ mod tests {
     #[test]
     fn a_merge_loses_nothing() {
         let (a, b) = ([f64::NEG_INFINITY, -0.0, 1.0, 1.0], [0.0, 1.0, 2.0, f64::INFINITY, f64::INFINITY]);
-        let walked = merge((&a, &b), Walk::new(Sizes { a: 4, b: 5 }, Vec::new())).unwrap();
+        let walked = Walk::new(Sizes { a: 4, b: 5 }, Vec::new()).of_sorted(&a, &b).unwrap();
         assert_eq!(walked.distinct, 5);
         // F - G is 1/4 below all, 1/4 + 1/4 - 1/5 at nought, and 1 - 2/5 at one.
         assert!((walked.ks().statistic.unwrap() - 0.6).abs() < 1e-12);
-        assert!(merge((&a, &b), Walk::new(Sizes { a: 4, b: 4 }, Vec::new())).is_err());
+        assert!(Walk::new(Sizes { a: 4, b: 4 }, Vec::new()).of_sorted(&a, &b).is_err());
     }
 
     #[test]
     fn kept_points_stand_for_the_values_of_a_side() {
         let b = [0.0, 0.5, 1.0, 1.0, 2.0, f64::INFINITY, f64::INFINITY];
         let sizes = Sizes { a: 4, b: 7 };
-        let values = merge((&[f64::NEG_INFINITY, -0.0, 1.0, 1.0], &b), Walk::new(sizes, Vec::new())).unwrap();
+        let values = Walk::new(sizes, Vec::new()).of_sorted(&[f64::NEG_INFINITY, -0.0, 1.0, 1.0], &b).unwrap();
         let points = |between, at| NumberProfile {
             below: 1,
             above: 0,
