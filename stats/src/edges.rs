@@ -179,7 +179,8 @@ mod tests {
     fn sorted_values_are_counted_as_each_of_them_alone() {
         let a = [f64::NEG_INFINITY, -1.0, 0.0, 0.0, 0.5, 1.0, 1.0, 3.0, 4.0, 4.0, 4.5, f64::INFINITY];
         for edges in [vec![], vec![1.0], vec![0.0, 1.0], vec![0.0, 1.0, 2.0, 4.0]] {
-            for b in [&[][..], &a[1..6], &[5.0]] {
+            let others: [&[f64]; 3] = [&[], &a[1..6], &[5.0]];
+            for b in others {
                 let mut binned = Binned::new(edges.clone());
                 binned.push_sorted(&a, b);
                 let expected: Vec<(u64, u64)> =

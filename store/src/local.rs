@@ -157,14 +157,11 @@ impl LocalEngine {
         let spill = memory_bytes_max / 4;
         let connect = || -> Result<Mutex<Connection>, LocalError> {
             let mut connection = engine.connect()?;
-            for (name, value) in ROW_SETTINGS {
-                connection.execute(&format!("SET {name} = {value}"))?;
-            }
-            for (name, value) in FILE_SETTINGS {
-                connection.execute(&format!("SET {name} = {value}"))?;
-            }
-            connection.execute(&format!("SET max_bytes_before_external_group_by = {spill}"))?;
-            connection.execute(&format!("SET max_bytes_before_external_sort = {spill}"))?;
+            let fixed = ROW_SETTINGS.into_iter().chain(FILE_SETTINGS);
+            let mut settings: Vec<String> = fixed.map(|(name, value)| format!("{name} = {value}")).collect();
+            settings.push(format!("max_bytes_before_external_group_by = {spill}"));
+            settings.push(format!("max_bytes_before_external_sort = {spill}"));
+            connection.execute(&format!("SET {}", settings.join(", ")))?;
             Ok(connection.into())
         };
         let connections = [connect()?, connect()?];

@@ -91,7 +91,12 @@ pub fn categories(pair: Pair<'_>, columns: &[CategoryColumn<'_>], segments: &Seg
         each(&|i| format!("({key}category_{i})")),
         count = columns.len(),
     ));
-    bounded(statement, columns.len())
+    let statement = bounded(statement, columns.len());
+    match pair.reference.is_in_file() && pair.current.is_in_file() {
+        // The engine of one command would compile the aggregates for this statement alone: 25 ms that no number of rows gives back.
+        true => statement.setting("compile_aggregate_expressions", 0),
+        false => statement,
+    }
 }
 
 /// The statement with a bound on the categories of each of its columns, where they are several.
@@ -114,5 +119,48 @@ impl CategoryColumn<'_> {
     /// The expression of the values on one side, as nullable String.
     fn text(&self, side: usize) -> String {
         CountedColumn { column: self.sides[side], fold_case: self.fold_case }.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Origin, Storage};
+    use super::*;
+    use crate::populations::Sql;
+
+    #[test]
+    fn only_a_server_compiles_aggregates() {
+        let columns =
+            vec![PopulationColumn { name: "c".to_owned(), storage: Storage::Text(Sql("c".to_owned())) }];
+        let stored = Population::of_sql("rows".to_owned(), "t".to_owned(), columns);
+        let mut file = stored.clone();
+        let types = [("c".to_owned(), "Nullable(String)".to_owned())].into();
+        file.from = Origin::File { function: "file('/a.parquet', 'Parquet')".to_owned(), types };
+        let compiles = |reference: &Population| {
+            let asked = CategoryColumn { sides: [reference.column("c"); 2], fold_case: false };
+            let pair = Pair { reference, current: reference };
+            let statement = categories(pair, &[asked], &SegmentKeys::default());
+            !statement.settings().any(|(name, value)| (name, value) == ("compile_aggregate_expressions", "0"))
+        };
+        assert!(compiles(&stored) && !compiles(&file));
+    }
+
+    #[test]
+    fn booleans_are_told_by_every_category() {
+        let row = |spelling| CategoryRow {
+            column: 0,
+            segment: 0,
+            a: 1,
+            b: 1,
+            times: 1,
+            category: "true".to_owned(),
+            spelling,
+        };
+        let cases: [(&[u8], bool); 4] =
+            [(&[0, 1], true), (&[0, 0], false), (&[0, 1, 2], false), (&[], false)];
+        for (spellings, expected) in cases {
+            let rows: Vec<CategoryRow> = spellings.iter().copied().map(row).collect();
+            assert_eq!(are_booleans_in_any_case(&rows), expected, "{spellings:?}");
+        }
     }
 }
