@@ -163,7 +163,8 @@ async fn contents(
             .iter()
             .map(|wanted| population.column(wanted.name).map(|column| read_as_asked(request, column)))
             .collect();
-        let now = |column: &PopulationColumn, wanted: &Wanted<'_>| !wanted.counted_later && is_counted(column);
+        let now =
+            |column: &PopulationColumn, wanted: &Wanted<'_>| !wanted.counted_later && is_counted(column);
         let asked: Vec<&PopulationColumn> = columns
             .iter()
             .zip(wanted)
@@ -179,17 +180,15 @@ async fn contents(
             let rows: Vec<ProfileRow> = reader.rows(&populations::profile(population, question)).await?;
             contents.rows = rows.first().map_or(0, |row| row.rows);
             rows_known = true;
-            profiled = rows.into_iter().next().map_or_else(
-                || vec![None; asked.len()],
-                |row| row.columns.into_iter().map(Some).collect(),
-            );
+            profiled = rows
+                .into_iter()
+                .next()
+                .map_or_else(|| vec![None; asked.len()], |row| row.columns.into_iter().map(Some).collect());
         }
         let mut profiled = profiled.into_iter();
         for (column, wanted) in columns.into_iter().zip(wanted) {
-            let counted = column
-                .as_ref()
-                .filter(|column| now(column, wanted))
-                .and_then(|_| profiled.next().flatten());
+            let counted =
+                column.as_ref().filter(|column| now(column, wanted)).and_then(|_| profiled.next().flatten());
             contents.columns.push(match column {
                 None if population.without_columns => Content::Unknown,
                 None => Content::Absent,

@@ -192,7 +192,8 @@ impl SortedRows {
         let mut taken = 0;
         // A segment beyond those asked for has no place, and its values go nowhere.
         let mut nowhere = Vec::new();
-        let segment = self.block.segments.get(self.block.row).and_then(|segment| self.values.get_mut(*segment));
+        let segment =
+            self.block.segments.get(self.block.row).and_then(|segment| self.values.get_mut(*segment));
         let place = segment.and_then(|row| row.get_mut(self.block.column - 1)).unwrap_or(&mut nowhere);
         if !self.rest.is_empty() {
             let more = (width - self.rest.len()).min(chunk.len());

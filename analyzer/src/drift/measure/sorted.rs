@@ -54,11 +54,7 @@ fn walked(pending: Vec<Vec<Pending>>) -> Vec<Result<Vec<Merged>, SizesChanged>> 
 }
 
 /// The sides of a segment of a column, with as many numbers as came where they were not counted before.
-fn counted(
-    column: &Column,
-    sides: &[Side; 2],
-    (a, b): (&[f64], &[f64]),
-) -> Result<[Side; 2], DriftError> {
+fn counted(column: &Column, sides: &[Side; 2], (a, b): (&[f64], &[f64])) -> Result<[Side; 2], DriftError> {
     let mut sides = sides.clone();
     if column.counted_later {
         let values = Rows { reference: a.len() as u64, current: b.len() as u64 };
@@ -189,7 +185,8 @@ mod tests {
     fn kept_points_stand_for_the_values_of_a_side() {
         let b = [0.0, 0.5, 1.0, 1.0, 2.0, f64::INFINITY, f64::INFINITY];
         let sizes = Sizes { a: 4, b: 7 };
-        let values = Walk::new(sizes, Vec::new()).of_sorted(&[f64::NEG_INFINITY, -0.0, 1.0, 1.0], &b).unwrap();
+        let values =
+            Walk::new(sizes, Vec::new()).of_sorted(&[f64::NEG_INFINITY, -0.0, 1.0, 1.0], &b).unwrap();
         let points = |between, at| NumberProfile {
             below: 1,
             above: 0,

@@ -56,11 +56,7 @@ impl Element {
 
     /// Appends the values of whole items.
     pub(super) fn read(self, bytes: &[u8], values: &mut Vec<f64>) {
-        fn each<const WIDTH: usize>(
-            bytes: &[u8],
-            values: &mut Vec<f64>,
-            of: impl Fn([u8; WIDTH]) -> f64,
-        ) {
+        fn each<const WIDTH: usize>(bytes: &[u8], values: &mut Vec<f64>, of: impl Fn([u8; WIDTH]) -> f64) {
             values.extend(bytes.as_chunks::<WIDTH>().0.iter().map(|item| of(*item)));
         }
         match self {

@@ -45,10 +45,7 @@ fn arrays_survive_any_cut_between_chunks() {
         ],
     );
     bytes.extend(block(&[], &[("Array(Float32)", Vec::new()), ("Array(Int64)", Vec::new())]));
-    bytes.extend(block(
-        &[1],
-        &[("Array(Float32)", vec![singles(&[])]), ("Array(Int64)", vec![whole(&[7])])],
-    ));
+    bytes.extend(block(&[1], &[("Array(Float32)", vec![singles(&[])]), ("Array(Int64)", vec![whole(&[7])])]));
     let expected = vec![
         vec![wide(&thirds(130)), vec![-1.0, i64::MAX as f64]],
         vec![Vec::new(), vec![7.0]],
