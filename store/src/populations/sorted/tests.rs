@@ -1,11 +1,16 @@
+//! Blocks of sorted values, however they are cut, and what is asked for.
+
 use std::collections::BTreeMap;
 
 use super::super::{Origin, Population, PopulationColumn, SegmentKeys, Sql, Storage};
 use super::{SortedRows, sorted};
 use crate::{Consume, rowbinary};
 
-/// A block of Native: the segments, then the arrays of each column, by row.
-fn block(segments: &[u32], columns: &[(&str, Vec<Vec<Vec<u8>>>)]) -> Vec<u8> {
+/// The arrays of a column: by row, then by item.
+type Arrays = Vec<Vec<Vec<u8>>>;
+
+/// A block of Native: the segments, then the arrays of each column.
+fn block(segments: &[u32], columns: &[(&str, Arrays)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     rowbinary::varint(&mut bytes, columns.len() + 1);
     rowbinary::varint(&mut bytes, segments.len());
