@@ -28,7 +28,7 @@ where
     Column { name, values: Arc::new(values.into_iter().collect::<A>()), fields }
 }
 
-/// 600 rows of a side.
+/// 600 rows of a side; numbers that are the same when they are read as text.
 fn columns(side: u16) -> Vec<Column> {
     fn rows<T>(value: impl Fn(u16) -> Option<T>) -> Vec<Option<T>> {
         (0..600).map(value).collect()
@@ -38,11 +38,11 @@ fn columns(side: u16) -> Vec<Column> {
         5 => Some(f32::INFINITY),
         i if i.is_multiple_of(7) => None,
         i if i.is_multiple_of(13) => Some(f32::NAN),
-        i => Some(f32::from(moved(i)) / 3.0),
+        i => Some(f32::from(moved(i)) / 2.0),
     };
     vec![
         of::<Float32Array, f32>("single", rows(single)),
-        of::<Float64Array, f64>("double", rows(|i| (i % 11 > 0).then(|| f64::from(moved(i)) / 7.0))),
+        of::<Float64Array, f64>("double", rows(|i| (i % 11 > 0).then(|| f64::from(moved(i)) / 2.0))),
         of::<Int16Array, i16>("short", rows(|i| i16::try_from(moved(i)).ok().map(|i| i - 50))),
         of::<Int64Array, i64>("long", rows(|i| Some(i64::from(i) * 1_000_003 - 9))),
         of::<UInt8Array, u8>("byte", rows(|i| u8::try_from(i % 200).ok().filter(|i| i % 5 > 0))),
