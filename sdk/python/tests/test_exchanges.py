@@ -17,6 +17,8 @@ from windvane.hooks.asgi import Route
 
 LOADERS = {"json": _exchange._load_by_json, "orjson": orjson.loads}
 ENCODERS = {"json": _encode._line_by_json, "orjson": _encode._line_by_orjson}
+# Too large to be read at once.
+LARGE = json.dumps({f"x{i}": "y" * 50 for i in range(60)}).encode()
 FLAT = b'{"distance": 1400, "carrier": "UA", "late": false, "gate": null}'
 
 TAKEN_OVER = {
@@ -194,7 +196,7 @@ def log_some(n, bodies=(FLAT,)):
 @pytest.mark.parametrize("settings", [{}, {"redaction": windvane.Redaction(drop=["carrier"], function=dict)}], ids=["all", "redacted"])
 def test_each_exchange_arrives_once_in_whatever_way_it_was_read(settings, collector):
     client = started(collector, **settings)
-    bodies = [*TAKEN_OVER.values(), *AS_A_RECORD.values()]
+    bodies = [*TAKEN_OVER.values(), *AS_A_RECORD.values(), LARGE]
     made = log_some(400, bodies)
     assert windvane.flush(20)
     records = {record["event_id"]: record for record in collector.records["predictions"]}
@@ -211,7 +213,7 @@ def test_each_exchange_arrives_once_in_whatever_way_it_was_read(settings, collec
 
 def test_exchanges_are_sampled_and_what_comes_after_the_end_is_counted(collector):
     client = started(collector, sample_rate=0.25)
-    made = log_some(200)
+    made = log_some(200, [FLAT, LARGE])
     assert windvane.flush(20)
     arrived = {record["event_id"] for record in collector.records["predictions"]}
     assert {exchange.event_id for exchange in made if client.keeps(exchange.event_id)} == arrived & {e.event_id for e in made}
@@ -231,7 +233,7 @@ def test_a_full_queue_counts_each_exchange_and_stays_within_its_bound(on_full, c
     body = json.dumps({f"x{i}": "y" * 100 for i in range(60)}).encode()
     most = 0
     for _ in range(100):
-        log_some(10, [body, FLAT, b'{"x": NaN}'])
+        log_some(10, [body, FLAT, LARGE, b'{"x": NaN}'])
         most = max(most, client.stats().queued_bytes)
     stats = client.stats()
     assert (1 << 19) < most <= 1 << 20 and stats.logged == accounted(stats) == 1_001
@@ -246,9 +248,9 @@ def test_lines_that_were_made_at_once_are_one_item_that_counts_for_all(collector
     # No other thread moves them on meanwhile, and no clock ends the burst.
     with client._inbox._moving, pytest.MonkeyPatch.context() as patched:
         patched.setattr("windvane._client.IN_A_ROW_S", 60)
-        made = log_some(5)
+        made = log_some(5, [LARGE])
         client._inbox.events.append(("a prediction", 1_356_998_400_000_000_000, {"score": 0.5}, {"x": 1}))
-        made += log_some(2)
+        made += log_some(2, [LARGE])
         assert client._inbox._move(8) == 5
         lines = [client._splicer.line(exchange) for exchange in made[:5]]
         assert client.stats().queued_bytes > 0 and len(client._inbox.events) == 0
@@ -267,7 +269,7 @@ def test_a_burst_ends_in_time_for_others(collector, monkeypatch):
     monkeypatch.setattr(_inbox, "IN_A_ROW_S", 0)
     rested = []
     with client._inbox._moving:
-        log_some(6)
+        log_some(6, [LARGE])
         assert client._inbox.drain(lambda: rested.append(threading.current_thread().name)) == 6
     assert len(rested) == 5
     assert windvane.flush(20) and client.stats().received == 7

@@ -15,7 +15,7 @@ from ._counts import AT_EXIT, INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._exchange import Exchange, Splicer
 from ._ids import IdMaker
-from ._inbox import IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
+from ._inbox import AT_ONCE_BYTES_MAX, IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
 from ._packed import pack
 from ._queue import Queue, Rows
 from ._records import PredictionFields, Record, Records, Scalar, defaults
@@ -93,12 +93,13 @@ class Client:
         return event_id
 
     def _log_exchange(self, exchange: Exchange) -> None:
-        """Logs a request and its response; reads their bodies in the background where they may wait."""
+        """Logs a request and its response. Small bodies are read at once, others in the background where they may wait."""
         try:
             inbox = self._inbox
+            size = len(exchange.request) + len(exchange.response)
             # A function of the caller's may look at what the request's own thread or task has.
             if (
-                len(exchange.request) + len(exchange.response) > KEPT_BYTES_MAX
+                size > KEPT_BYTES_MAX
                 or len(inbox.events) >= inbox.room
                 or _context.get() is not None
                 or exchange.route.has_functions
@@ -110,9 +111,21 @@ class Client:
                 _add_trace(trace)
                 exchange.trace = trace
             exchange.ended_ns = time_ns()
-            inbox.events.append(exchange)
+            if size > AT_ONCE_BYTES_MAX or not self._log_at_once(exchange):
+                inbox.events.append(exchange)
         except Exception as error:
             self._invalid("predictions", error)
+
+    def _log_at_once(self, exchange: Exchange) -> bool:
+        """Queues the line of an exchange; whether its bodies could be taken over."""
+        if self._is_sampled and not self.keeps(exchange.event_id):
+            self._sample_out()
+            return True
+        line = self._splicer.line(exchange)
+        if line is None:
+            return False
+        self._put("predictions", line)
+        return True
 
     def _queue_exchanges(self, most: int) -> int:
         """Queues the exchanges that the inbox begins with, as long as others may wait for that, and answers how many."""

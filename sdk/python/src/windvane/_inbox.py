@@ -39,6 +39,9 @@ _SMALL = frozenset((bool, type(None)))
 _WHOLE_MIN, _WHOLE_MAX = -(1 << 63), (1 << 63) - 1
 # Of the bodies of an exchange that waits to be read; the exchange itself and the ids of its span take the rest.
 KEPT_BYTES_MAX = 15 << 10
+# Of the bodies of an exchange that does not wait: reading them takes 10 to 20 us once the request has ended, which holds up the next one
+# for less than a background thread does that wants the interpreter at some other time.
+AT_ONCE_BYTES_MAX = 2 << 10
 # For so long at most, and for one event, the background works in a row: meanwhile no other thread of the process can run. To rest costs a
 # third of that in CPU time, most of it the system's.
 IN_A_ROW_S = 40e-6

@@ -19,7 +19,8 @@ class Route:
 
     `features` and `unit_id` are functions of the request's JSON, `answer` of the response's, that gives arguments of `log_prediction`.
     Without them, the scalars of a request that is an object are features, and `score`, `label`, `probabilities` and `value` of the
-    response are the answer; bodies are then read in the background, up to 15 KiB of both together. Functions run before the request ends.
+    response are the answer. Bodies are then read after the response: flat ones of up to 2 KiB at once, others in the background, up to 15 KiB
+    of both together. Functions run before the request ends.
     """
 
     model: Optional[str] = None
