@@ -235,6 +235,25 @@ async fn of_two_blocks_on_their_way_a_poisoned_one_keeps_the_other_from_nothing(
     }
 }
 
+/// The INSERTs that a search takes may be more than ClickHouse remembers tokens of: a block that was stored ahead of them, and is known by
+/// its token alone after a crash, would be stored twice.
+#[tokio::test]
+async fn what_waits_behind_a_block_that_is_halved_is_not_stored_ahead_of_it() {
+    let (folder, sink) = (tempfile::tempdir().unwrap(), Arc::<ToldSink>::default());
+    sink.be(Mood::Waits);
+    let mut batches: Vec<String> = (0..4).map(|n| predictions(5 * n..5 * n + 5)).collect();
+    batches[0] = batches[0].replacen("\"m\"", "\"bad\"", 1);
+    let service = start_over(folder.path(), &sink, &batches, 1).await;
+    until(1, async || sink.waiting()).await;
+    // The block behind is read meanwhile, and waits for its turn.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    sink.be(Mood::Poisoned(b"bad"));
+    service.stored(19).await;
+    service.dead_lettered(1).await;
+    assert!(sink.order().is_sorted(), "{:?}", sink.order());
+    service.assert_nothing_is_lost().await;
+}
+
 /// Nobody sends while the disk is shut, because `/readyz` says so; and the store is away, so that nothing is sent there either.
 #[tokio::test]
 async fn a_disk_that_can_be_written_to_again_is_found_by_itself_and_nothing_acknowledged_is_lost() {

@@ -29,6 +29,7 @@ pub(super) enum Mood {
 pub(super) struct ToldSink {
     mood: Mutex<Mood>,
     blocks: Mutex<HashMap<String, Block>>,
+    order: Mutex<Vec<u64>>,
     waiting: AtomicUsize,
     most_at_once: AtomicUsize,
     again: AtomicUsize,
@@ -56,6 +57,11 @@ impl ToldSink {
     /// Blocks that were stored.
     pub(super) fn blocks(&self) -> usize {
         self.blocks.lock().len()
+    }
+
+    /// The first frames of the blocks, and of their parts, in the order in which these were stored.
+    pub(super) fn order(&self) -> Vec<u64> {
+        self.order.lock().clone()
     }
 
     /// Blocks that came though they were stored.
@@ -135,6 +141,9 @@ impl ToldSink {
                 "token {} came with other rows",
                 block.token
             );
+        } else {
+            let first_frame = block.token.split('-').nth(2).and_then(|frame| frame.parse().ok());
+            self.order.lock().push(first_frame.expect("a token says which frames it is of"));
         }
         if mood == Mood::TakesSilently { Err(away) } else { Ok(()) }
     }

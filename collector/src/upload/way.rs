@@ -109,9 +109,12 @@ impl Way {
     async fn settle(&mut self, attempt: Attempt, sent: Sent) -> Result<(), Stop> {
         let settled = self.uploader.settle(&attempt, sent).await?;
         self.ahead.remove(&attempt.block.token);
+        if settled == Settled::Halved {
+            // Before the turn of this one is given back, or the one behind it has it at once.
+            self.turns.close();
+        }
         drop(attempt);
         if settled == Settled::Halved {
-            self.turns.close();
             for block in self.blocks.drain(..) {
                 let (attempt, sent) = block.sent.await.unwrap_or(Err(Stop))?;
                 if matches!(sent, Sent::Stored) {
