@@ -5,6 +5,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -74,16 +75,8 @@ impl Way {
     }
 
     fn start(&mut self, block: Sealed, place: Option<OwnedSemaphorePermit>) {
-        let (uploader, turns) = (Arc::clone(&self.uploader), Arc::clone(&self.turns));
+        let (uploader, turn) = (Arc::clone(&self.uploader), next_turn(Arc::clone(&self.turns)));
         let (last, is_stored) = (block.run.last, self.ahead.contains(&block.token));
-        // Whoever can have a turn takes it before it is read: the block behind may be read sooner, and must not come first.
-        let turn = Arc::clone(&turns).try_acquire_owned().ok();
-        let turn = async move {
-            match turn {
-                Some(turn) => Some(turn),
-                None => turns.acquire_owned().await.ok(),
-            }
-        };
         let sent = self.tasks.spawn(async move { uploader.send(block, is_stored, turn).await });
         self.blocks.push_back(UnderWay { last, sent: AbortOnDropHandle::new(sent), place });
     }
@@ -130,6 +123,20 @@ impl Way {
     }
 }
 
+/// The next turn. Who asks first has it first, however late it is waited for: a block may be read sooner than the one before it, and
+/// where it came first and was refused, it would keep the turn that the one before waits for.
+fn next_turn(turns: Arc<Semaphore>) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send {
+    let mut turn = Box::pin(tokio::task::coop::unconstrained(turns.acquire_owned()));
+    // Asking once is what takes the place in the line.
+    let at_once = turn.as_mut().now_or_never();
+    async move {
+        match at_once {
+            Some(turn) => turn.ok(),
+            None => turn.await.ok(),
+        }
+    }
+}
+
 impl Uploader {
     /// The block behind this frame, once it is full and there is memory for it.
     async fn full_block_behind(&self, behind: u64) -> Result<(Sealed, OwnedSemaphorePermit), Stop> {
@@ -144,5 +151,31 @@ impl Uploader {
             }
             backlog.changed().await.map_err(|_closed| Stop)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where the block behind is read sooner, which the disk decides.
+    #[tokio::test]
+    async fn who_asks_first_has_the_turn_however_late_it_waits_for_it() {
+        let turns = Arc::new(Semaphore::new(1));
+        let next = || next_turn(Arc::clone(&turns));
+        let sent = next().await.unwrap();
+        let (mut first, mut behind) = (Box::pin(next()), Box::pin(next()));
+        drop(sent);
+        assert!(behind.as_mut().now_or_never().is_none(), "the one before is still being read");
+        let turn = first.as_mut().now_or_never().expect("it is its turn").unwrap();
+        assert!(behind.as_mut().now_or_never().is_none());
+        drop(turn);
+        assert!(behind.await.is_some());
+        // What is known to be stored asks, and waits for nothing.
+        drop((next(), next()));
+        assert!(next().now_or_never().flatten().is_some());
+        let (held, waiting) = (next(), next());
+        turns.close();
+        assert!(held.await.is_some() && waiting.await.is_none(), "nobody is let in any more");
     }
 }
