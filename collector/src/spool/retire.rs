@@ -2,6 +2,8 @@
 
 use std::io;
 
+use parking_lot::Mutex;
+
 use super::disk::{Appender, Disk};
 use super::keys::Keys;
 use super::log::{Log, Segment, segment_name};
@@ -55,14 +57,18 @@ impl<F: Appender> KeysFile<F> {
         self.last_seq
     }
 
-    /// Makes the keys of all frames up to `last` durable here.
-    fn keep<D: Disk<File = F>>(&mut self, disk: &D, keys: &Keys, last: u64) -> io::Result<()> {
+    /// Makes the keys of all frames up to `last` durable here. Requests look keys up meanwhile, and wait for no disk: what is to be written
+    /// is read first.
+    fn keep<D: Disk<File = F>>(&mut self, disk: &D, keys: &Mutex<Keys>, last: u64) -> io::Result<()> {
         if last <= self.last_seq {
             return Ok(());
         }
-        let (records, n) = keys.records(self.last_seq + 1..=last);
+        let ((records, n), known) = {
+            let keys = keys.lock();
+            (keys.records(self.last_seq + 1..=last), keys.len())
+        };
         match &mut self.file {
-            Some(file) if self.records + n <= 2 * keys.len() + DEAD_MAX => {
+            Some(file) if self.records + n <= 2 * known + DEAD_MAX => {
                 if n > 0 {
                     let written = file.append(&records).and_then(|()| file.sync());
                     if let Err(error) = written {
@@ -79,8 +85,8 @@ impl<F: Appender> KeysFile<F> {
         Ok(())
     }
 
-    fn rewrite<D: Disk<File = F>>(&mut self, disk: &D, keys: &Keys, last: u64) -> io::Result<()> {
-        let (records, n) = keys.records(0..=last);
+    fn rewrite<D: Disk<File = F>>(&mut self, disk: &D, keys: &Mutex<Keys>, last: u64) -> io::Result<()> {
+        let (records, n) = keys.lock().records(0..=last);
         if disk.list()?.iter().any(|name| name == NEW_NAME) {
             disk.remove(NEW_NAME)?;
         }
@@ -106,7 +112,7 @@ impl<D: Disk> Log<D> {
         let Some(last) = self.segments.iter().take_while(done).last().map(|segment| segment.last) else {
             return Ok(0);
         };
-        self.keys_file.keep(&*self.disk, &self.keys.lock(), last)?;
+        self.keys_file.keep(&*self.disk, &self.keys, last)?;
         let mut freed = 0;
         while let Some(segment) = self.segments.front().filter(|segment| done(segment)).copied() {
             self.disk.remove(&segment_name(segment.number))?;
@@ -116,5 +122,48 @@ impl<D: Disk> Log<D> {
         self.disk.sync_folder()?;
         super::reserve::keep(&*self.disk)?;
         Ok(freed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::spool::disk::RealDisk;
+    use crate::spool::keys::KeyLimits;
+    use crate::spool::log::{Frame, LogLimits, Op};
+    use crate::spool::run::BlockLimits;
+
+    #[test]
+    fn keys_are_looked_up_while_the_disk_takes_its_time_to_keep_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(RealDisk::new(folder.path().join("table")).unwrap());
+        let keys = Arc::new(Mutex::new(Keys::new(KeyLimits::default())));
+        // Each commit begins a segment file, so that the one before is done with its checkpoint.
+        let limits = LogLimits { block: BlockLimits::default(), segment_bytes: 1 };
+        let (mut log, _) = Log::open(Arc::clone(&disk), limits, "t".to_owned(), Arc::clone(&keys)).unwrap();
+        let (key, answer) = (Uuid::from_u128(1), bytes::Bytes::new());
+        let key_record = KeyRecord { key, fingerprint: 0, answer };
+        let frame = Frame { layout: 1, rows: 1, time_us: 0, key: Some(key_record), body: b"row".to_vec() };
+        log.commit(None, vec![frame]).unwrap();
+        let block = log.commit(Some(Op::Seal { behind: 0 }), Vec::new()).unwrap().unwrap();
+        log.commit(Some(Op::Checkpoint(block)), Vec::new()).unwrap();
+        disk.gate().hold(true);
+        let retiring = std::thread::spawn(move || log.retire());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !disk.gate().is_waited_at() {
+            assert!(Instant::now() < deadline, "nothing is written");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let is_known = keys.try_lock().map(|keys| keys.get(&key, 0).is_some());
+        disk.gate().hold(false);
+        assert!(retiring.join().unwrap().unwrap() > 0, "a segment file is done");
+        assert_eq!(is_known, Some(true));
+        let kept = std::fs::metadata(folder.path().join("table").join(NAME)).unwrap();
+        assert!(kept.len() > 0);
     }
 }
