@@ -27,7 +27,7 @@ use crate::exit::{Because, CommandResult, Failure, Reason};
 use crate::output::print;
 use crate::runtime::{self, Fetching, Library, Places};
 use crate::service::{Role, Service};
-use crate::shutdown::Signals;
+use crate::shutdown::{self, Signals};
 
 /// The names under which the demo's predictions are kept.
 const MODEL: &str = "delay";
@@ -82,7 +82,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
     let config = configuration(&folder, arguments.listen, places);
     let onnx = windvane_shadow::Runtime::load(&library).because(Reason::Unavailable)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended: CommandResult = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let service = Service::start(&config, &Role::ALL, fetching).await?;
         let told = tokio::select! {
@@ -97,7 +97,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
         }
         service.stop().await;
         told
-    })
+    });
+    shutdown::end(runtime);
+    ended
 }
 
 fn interrupted(signal: &str) -> Failure {

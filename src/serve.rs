@@ -8,7 +8,7 @@ use crate::config;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::runtime::Fetching;
 use crate::service::{Role, Service};
-use crate::shutdown::Signals;
+use crate::shutdown::{self, Signals};
 use crate::{arenas, telemetry};
 
 /// Collect predictions and outcomes, keep them, and show them.
@@ -63,5 +63,6 @@ pub fn run(arguments: &Arguments, log: &telemetry::Arguments) -> CommandResult {
     if ended.is_ok() {
         traces.finish();
     }
+    shutdown::end(runtime);
     ended
 }

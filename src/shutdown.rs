@@ -1,6 +1,18 @@
 //! When the process is asked to end: the first signal drains, the second aborts.
 
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long threads of a runtime get to end by themselves.
+const THREADS: Duration = Duration::from_secs(1);
+
+/// Ends a runtime whose work is done or was cut off. A thread that is held up is left behind: who waits for one that reads from a disk that
+/// hangs ends when the disk says so.
+pub fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(THREADS);
+}
 
 /// Listens for SIGTERM and SIGINT from the moment it is made.
 #[derive(Debug)]

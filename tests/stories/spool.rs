@@ -56,10 +56,14 @@ async fn a_batch_of_events_of_fifteen_years_is_stored_once() {
 /// A process with the role collector alone, over a ClickHouse that is somewhere else.
 fn collector(dir: &Path, engine: &Engine) -> (LoggedProcess, String) {
     let (user, file) = engine.user();
+    collector_over(dir, &format!("url = \"{}\"\nuser = \"{user}\"\npassword_file = {file:?}", engine.url()))
+}
+
+/// The same over a ClickHouse by the keys of `[store]`.
+fn collector_over(dir: &Path, store: &str) -> (LoggedProcess, String) {
     let config = dir.join("windvane.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\nurl = \"{}\"\nuser = \"{user}\"\npassword_file = {file:?}\n[collector]\nspool_dir = \"spool\"\n",
-        engine.url()
+        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[collector]\nspool_dir = \"spool\"\n"
     );
     std::fs::write(&config, text).unwrap();
     let mut command = Command::new(binary());
@@ -101,6 +105,19 @@ async fn a_service_started_over_a_read_only_spool_is_up_and_takes_events_when_it
     })
     .await;
     nothing_is_lost(&url);
+    process.signal(rustix::process::Signal::TERM);
+    assert_eq!(process.wait(PATIENCE).code(), Some(0));
+}
+
+/// A pipe that nobody writes to stands for a file on a disk that hangs: whoever opens it waits for ever.
+#[tokio::test]
+async fn a_disk_that_hangs_does_not_keep_a_service_from_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut process, url) = collector_over(folder.path(), "url = \"http://127.0.0.1:9\"");
+    let segment = folder.path().join("spool/predictions/0000000000000001.segment");
+    std::fs::remove_file(&segment).unwrap();
+    assert!(Command::new("mkfifo").arg(&segment).status().unwrap().success());
+    assert_eq!(post(&url, "hangs", "{\"model\":\"m\",\"event_id\":\"e\"}".to_owned()).await, 200);
     process.signal(rustix::process::Signal::TERM);
     assert_eq!(process.wait(PATIENCE).code(), Some(0));
 }
