@@ -27,6 +27,10 @@ use self::join::{Half, Met};
 pub(crate) use self::join::{Joiner, Waited};
 use crate::decode::{REJECTIONS_SHOWN_MAX, ToRow};
 use crate::otlp::{Context, Intake};
+use crate::redact::Keep;
+
+/// Of a model without a rule.
+const ALL: &Keep = &Keep::All;
 
 /// What a body of events became.
 #[derive(Debug, Default)]
@@ -159,12 +163,13 @@ impl Taking<'_> {
         let asked = request.as_ref().map(|request| Batch::of_request(&request.body));
         let answered = Batch::of_response(&response.body);
         let n = answered.len().max(asked.as_ref().map_or(0, Batch::len));
+        let rule = self.context.door.redaction.rule(Some(&response.origin.model));
+        let inputs = (self.context.limits, rule.map_or(ALL, |rule| &rule.features));
         for row in 0..n {
             let mut record = common(&response.origin, *ts_us);
             record.insert("event_id".to_owned(), json!(id_of_row(&response.id, row, n)));
             record.insert("tags".to_owned(), response.origin.tags());
-            if let Some(features) = asked.as_ref().and_then(|asked| asked.features(row, self.context.limits))
-            {
+            if let Some(features) = asked.as_ref().and_then(|asked| asked.features(row, inputs)) {
                 record.insert("features".to_owned(), Value::Object(features));
             }
             if let Some(answer) = answered.answer(row).filter(|answer| !answer.is_empty()) {

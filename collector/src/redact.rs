@@ -42,6 +42,11 @@ impl Keep {
         }
     }
 
+    /// Whether a deny-list has this name.
+    pub(crate) fn denies(&self, name: &str) -> bool {
+        matches!(self, Self::AllBut(_)) && !self.keeps(name)
+    }
+
     fn apply<V>(&self, entries: &mut Entries<'_, V>) {
         if *self != Self::All {
             entries.retain(|(name, _)| self.keeps(name));

@@ -7,6 +7,8 @@
 use serde_json::{Map, Number, Value, json};
 use windvane_types::event::{Limits, NO_TEXT};
 
+use crate::redact::Keep;
+
 /// Elements of one tensor in one row that become features or probabilities.
 const WIDTH_MAX: usize = 256;
 /// How far from 1 the probabilities of a row may sum, with 32-bit floats behind them.
@@ -53,20 +55,25 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The features of a row of a request. Of those that are beyond the limits only as many are gathered as it takes to be refused for them.
-    pub(super) fn features(&self, row: usize, limits: &Limits) -> Option<Features> {
+    /// The features of a row of a request, but for inputs that a list of names drops: elements of one have names that no longer are its
+    /// own. Of those that are beyond the limits only as many are gathered as it takes to be refused for them.
+    pub(super) fn features(&self, row: usize, (limits, dropped): (&Limits, &Keep)) -> Option<Features> {
         let mut features = Features::new();
         match self {
             Self::Listed(rows) => match rows.get(row)? {
                 Value::Object(fields) => {
-                    for (name, value) in fields {
+                    for (name, value) in fields.iter().filter(|(name, _)| !dropped.denies(name)) {
                         put(&mut features, (name, &flat(value)), limits);
                     }
                 }
-                value => put(&mut features, ("instances", &flat(value)), limits),
+                value if !dropped.denies("instances") => {
+                    put(&mut features, ("instances", &flat(value)), limits);
+                }
+                _ => {}
             },
             Self::Tensors(tensors) => {
-                for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
+                let kept = |tensor: &&Rows<'_>| row < tensor.rows && !dropped.denies(tensor.name);
+                for tensor in tensors.iter().filter(kept) {
                     put(&mut features, (tensor.name, tensor.row(row)), limits);
                 }
             }

@@ -127,14 +127,14 @@ fn a_small_body_does_not_become_many_rows() {
 fn a_long_name_is_not_written_out_for_each_of_its_elements() {
     let name = "n".repeat(1_000);
     let instance = json!({"instances": [{name.as_str(): vec![1; 200], "other": 1}]});
-    let features = Batch::of_request(&instance).features(0, &Limits::default()).unwrap();
+    let features = Batch::of_request(&instance).features(0, (&Limits::default(), &Keep::All)).unwrap();
     assert_eq!(
         features.keys().map(String::len).collect::<Vec<_>>(),
         [1_000, 5],
         "and it is refused by its length"
     );
     let wide: Map<String, Value> = (0..100).map(|n| (format!("f{n}"), json!(vec![1; 200]))).collect();
-    let features = Batch::of_request(&json!({"instances": [wide]})).features(0, &Limits::default()).unwrap();
+    let features = Batch::of_request(&json!({"instances": [wide]})).features(0, (&Limits::default(), &Keep::All)).unwrap();
     let max = Limits::default().features_max;
     assert!((max + 1..=max + 200).contains(&features.len()), "{} features", features.len());
 }
@@ -166,7 +166,7 @@ fn a_pair_with_binary_tensors_becomes_what_a_plain_one_does() {
         }
         let event = events(Mode::Binary, of_request.clone(), &asked).remove(0).unwrap();
         assert_eq!(
-            Batch::of_request(&event.body).features(1, &Limits::default()).unwrap()["distance"],
+            Batch::of_request(&event.body).features(1, (&Limits::default(), &Keep::All)).unwrap()["distance"],
             json!(7.5)
         );
         assert_eq!(
@@ -200,7 +200,7 @@ fn an_image_is_in_the_payload_and_is_no_feature() {
     assert!(row["inputs"].to_string().contains("data:application/octet-stream;base64,/9j/"), "{row:?}");
     let event = events(Mode::Binary, headers("request", 1), &asked).remove(0).unwrap();
     let batch = Batch::of_request(&event.body);
-    let features = batch.features(0, &Limits::default()).unwrap();
+    let features = batch.features(0, (&Limits::default(), &Keep::All)).unwrap();
     assert_eq!((batch.len(), Value::Object(features)), (1, json!({"width": 640})));
     let answered = json!({"outputs": [{"name": "thumbnail", "shape": [1], "datatype": "BYTES", "data": ["data:application/octet-stream;base64,/9j/"]}]});
     assert_eq!(Batch::of_response(&answered).answer(0), Some(Map::new()));
@@ -241,7 +241,7 @@ fn bodies_of_both_versions_give_features_and_answers() {
     ];
     for (body, expected) in cases {
         assert_eq!(
-            Value::Object(Batch::of_request(&body).features(0, &Limits::default()).unwrap()),
+            Value::Object(Batch::of_request(&body).features(0, (&Limits::default(), &Keep::All)).unwrap()),
             expected,
             "{body}"
         );

@@ -189,6 +189,38 @@ async fn what_is_redacted_is_written_nowhere() {
     service.assert_nothing_is_lost().await;
 }
 
+/// Elements of an input are features by names of their own, which no list has: `email.0`, `email.1`.
+#[tokio::test]
+async fn an_input_that_is_denied_is_no_features_either() {
+    let tensors = json!({"inputs": [
+        {"name": "email", "datatype": "BYTES", "shape": [1, 2], "data": ["secret-mail", "secret-too"]},
+        {"name": "plan", "datatype": "BYTES", "shape": [1, 2], "data": ["kept-plan", "kept-too"]},
+    ]});
+    let instances = json!({"instances": [{"email": ["secret-mail", "secret-too"], "plan": ["kept-plan"]}]});
+    for request in [tensors, instances] {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = Rule { features: Keep::AllBut(vec!["email".to_owned()]), ..Rule::default() };
+        let redaction = Redaction::new(vec![("m".to_owned(), rule)]);
+        let service = start_with(CollectorOptions { redaction, ..options(folder.path()) }, &Arc::default());
+        let response = json!({"predictions": ["late"]});
+        for (side, body) in [("request", &request), ("response", &response)] {
+            let event = json!({
+                "specversion": "1.0", "id": "r", "source": "s", "inferenceservicename": "m", "data": body,
+                "type": format!("org.kubeflow.serving.inference.{side}"),
+            });
+            let headers = [("content-type", "application/cloudevents+json")];
+            let reply = service.post("/v1/cloudevents", &headers, event.to_string()).await;
+            assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
+        }
+        service.stored(1).await;
+        for bytes in [walk(&folder.path().join("spool")), service.sink.stored().concat()] {
+            let holds = |text: &str| memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+            assert!(holds("kept-plan") && holds("late"), "{request}");
+            assert!(!holds("secret-mail") && !holds("secret-too") && !holds("email"), "{request}");
+        }
+    }
+}
+
 /// The bytes of all files of a folder.
 fn walk(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -150,7 +150,7 @@ fn a_truth_is_read_as_its_answer_is() {
 fn messages_of_seldons_protocol_are_joined_as_others_are() {
     let request = |data: Value| {
         let event = event("inference.request", &json!({"data": data})).remove(0).unwrap();
-        Batch::of_request(&event.body).features(1, &Limits::default()).map(Value::Object)
+        Batch::of_request(&event.body).features(1, (&Limits::default(), &Keep::All)).map(Value::Object)
     };
     let named = json!({"distance": 7.5, "carrier": "AA"});
     let names = ["distance", "carrier"];
