@@ -14,7 +14,7 @@ use windvane_types::rejection::Fault;
 use super::event::{Event, Origin, Side};
 use super::tensors;
 
-/// Bytes of bodies that wait.
+/// Bytes of what waits.
 const BYTES_MAX: usize = 64 << 20;
 /// Halves that wait.
 const HALVES_MAX: usize = 65_536;
@@ -25,6 +25,12 @@ pub(super) struct Key {
     pub(super) model: String,
     pub(super) component: String,
     pub(super) id: String,
+}
+
+impl Key {
+    fn bytes(&self) -> usize {
+        self.model.len() + self.component.len() + self.id.len()
+    }
 }
 
 /// One half, read.
@@ -71,6 +77,7 @@ struct Waiting {
     halves: HashMap<Key, (Side, Arc<Half>, usize)>,
     /// In the order in which they came; some have met since.
     order: VecDeque<Key>,
+    /// Of both.
     bytes: usize,
 }
 
@@ -94,6 +101,12 @@ impl Joiner {
         Met::Alone(half)
     }
 
+    /// Bytes of what waits.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.waiting.lock().bytes
+    }
+
     /// Lets halves wait again whose pairs did not become durable: whoever sends the other one again finds them.
     pub(crate) fn put_back(&self, taken: Vec<Waited>) {
         let mut waiting = self.waiting.lock();
@@ -107,12 +120,13 @@ impl Joiner {
 
 impl Waiting {
     fn keep(&mut self, key: Key, side: Side, half: Arc<Half>) {
-        let bytes = size(&half.body) + half.tensors.as_ref().map_or(0, size);
-        self.bytes += bytes;
+        let bytes = key.bytes() + half.bytes();
+        self.bytes += bytes + key.bytes();
         self.order.push_back(key.clone());
         self.halves.insert(key, (side, half, bytes));
         while self.bytes > BYTES_MAX || self.order.len() > HALVES_MAX {
             let Some(oldest) = self.order.pop_front() else { break };
+            self.bytes -= oldest.bytes();
             if let Some((_, _, bytes)) = self.halves.remove(&oldest) {
                 self.bytes -= bytes;
             }
@@ -132,6 +146,12 @@ fn size(value: &Value) -> usize {
 }
 
 impl Half {
+    /// About how much memory it takes. Names and ids are what a client says, and count as its body does.
+    fn bytes(&self) -> usize {
+        let names: usize = self.origin.words().map(|(_, word)| word.len()).sum();
+        self.id.len() + names + size(&self.body) + self.tensors.as_ref().map_or(0, size)
+    }
+
     /// Reads an event.
     pub(super) fn of(event: Event, side: Side, now_us: i64) -> Result<Self, Fault> {
         let (tensors, ts_us) = (tensors::of(&event.body, side), event.ts_us(now_us)?);

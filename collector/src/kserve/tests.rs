@@ -386,6 +386,32 @@ fn what_waits_is_bounded_and_the_oldest_is_forgotten() {
     assert!(!meets(0), "the oldest made room");
 }
 
+/// An id or a name may be as long as a body. Halves that have met leave theirs in the order until it is their turn to make room.
+#[test]
+fn what_waits_is_bounded_by_its_names_as_well() {
+    let long = "x".repeat(9 << 20);
+    let bring = |joiner: &Joiner, (n, side): (u32, Side), told: &str| {
+        let mut headers = headers("request", 1);
+        headers.insert(told.to_owned(), json!(format!("{n}{long}")));
+        let event = events(Mode::Binary, headers, b"{}").remove(0).unwrap();
+        let key = event.key();
+        matches!(joiner.meet(key, side, Half::of(event, side, NOW_US).unwrap()), Met::Both { .. })
+    };
+    for told in ["id", "component", "inferenceservicename"] {
+        let joiner = Joiner::default();
+        for n in 0..9 {
+            bring(&joiner, (n, Side::Request), told);
+        }
+        assert!(bring(&joiner, (8, Side::Response), told), "{told}: the newest is here");
+        assert!(!bring(&joiner, (0, Side::Response), told), "{told}: the oldest made room");
+        for n in 0..9 {
+            bring(&joiner, (n, Side::Request), told);
+            bring(&joiner, (n, Side::Response), told);
+        }
+        assert!(joiner.bytes() <= 64 << 20, "{told}: {} bytes", joiner.bytes());
+    }
+}
+
 proptest! {
     // Whatever the bytes are, the events of them are taken or refused, never a panic.
     #[test]
