@@ -63,19 +63,21 @@ pub enum Denial {
     Invalid,
 }
 
-/// A file as it was when it was read last: who replaces it changes one of these.
+/// A file as it was when it was read last: who replaces it, writes it or mends its mode changes one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
     bytes: u64,
+    mode: u32,
+    /// When its content or what is known of it changed; nobody can set it, as a copy sets when its content did.
     changed: (i64, i64),
 }
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
-        let changed = (metadata.mtime(), metadata.mtime_nsec());
-        Some(Self { inode: metadata.ino(), bytes: metadata.len(), changed })
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Some(Self { inode: metadata.ino(), bytes: metadata.len(), mode: metadata.mode(), changed })
     }
 }
 

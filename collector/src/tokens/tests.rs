@@ -56,6 +56,23 @@ fn a_running_service_follows_the_file_and_never_opens_again() {
     assert!(keyring.is_required(), "neither the last revocation nor a lost file opens the service");
 }
 
+/// A copy that an editor or a restore made is open to others at first, and has the time of what it is a copy of.
+#[test]
+fn a_file_whose_mode_was_mended_is_read_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let text =
+        Tokens::change(&path, |tokens| tokens.add(wanted("a", &[Scope::Read]), random(1), NOW)).unwrap();
+    let keyring = Keyring::open(&path).unwrap();
+    Tokens::change(&path, |tokens| tokens.revoke("a", NOW)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    keyring.look(std::time::Duration::ZERO);
+    assert!(keyring.holder(&text, NOW).is_ok(), "what was read before holds");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    keyring.look(std::time::Duration::ZERO);
+    assert_eq!(keyring.holder(&text, NOW).unwrap_err(), Denial::Invalid);
+}
+
 #[test]
 fn a_token_ends_when_it_expires_and_when_it_is_revoked() {
     let mut tokens = Tokens::default();
