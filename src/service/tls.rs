@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -63,8 +64,22 @@ impl TlsFiles {
         Ok(config)
     }
 
-    fn changed(&self) -> [Option<SystemTime>; 2] {
-        [&self.cert, &self.key].map(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
+    fn changed(&self) -> [Option<Stamp>; 2] {
+        [&self.cert, &self.key].map(|path| std::fs::metadata(path).map(|file| Stamp::of(&file)).ok())
+    }
+}
+
+/// A file as it was: who replaces it, writes it or gives it to another user changes one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    /// When its content or what is known of it changed; nobody can set it, as a copy sets when its content did.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &std::fs::Metadata) -> Self {
+        Self { inode: file.ino(), changed: (file.ctime(), file.ctime_nsec()) }
     }
 }
 
@@ -97,7 +112,7 @@ pub struct Certificate {
 #[derive(Debug)]
 struct Held {
     configs: Configs,
-    changed: [Option<SystemTime>; 2],
+    changed: [Option<Stamp>; 2],
     looked: Instant,
 }
 
@@ -222,5 +237,30 @@ impl axum::serve::Listener for TlsListener {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a key is that could not be read until it was given to the user of the service, and a pair from a copy that keeps times.
+    #[test]
+    fn a_file_has_changed_also_where_its_content_is_as_old_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: folder.path().join("cert"), key: folder.path().join("key") };
+        assert_eq!(files.changed(), [None, None]);
+        for path in [&files.cert, &files.key] {
+            std::fs::write(path, "as it was").unwrap();
+        }
+        let before = files.changed();
+        assert_eq!(files.changed(), before);
+        // Longer than the clock of a file system stands still.
+        std::thread::sleep(Duration::from_millis(50));
+        let modified = std::fs::metadata(&files.key).unwrap().modified().unwrap();
+        std::fs::write(&files.key, "as it is now").unwrap();
+        std::fs::File::options().write(true).open(&files.key).unwrap().set_modified(modified).unwrap();
+        let after = files.changed();
+        assert!(after[0] == before[0] && after[1] != before[1], "{before:?} {after:?}");
     }
 }
