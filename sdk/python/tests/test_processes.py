@@ -168,6 +168,38 @@ def test_the_spool_takes_what_memory_would_have_to_drop(collector, tmp_path):
     client.close()
 
 
+def test_a_batch_on_disk_that_is_too_large_is_split(collector, tmp_path):
+    collector.always = 500
+    client = windvane.init(collector.url, model="m", spool_dir=tmp_path, retry_delay_s=0.01, flush_interval_s=0.01)
+    ids = [windvane.log_prediction({"x": i}, score=0.5) for i in range(30)]
+    eventually(lambda: windvane.stats().spooled == 30)
+    collector.always, collector.events_max = None, 4
+    eventually(lambda: windvane.stats().received == 30)
+    stats = windvane.stats()
+    assert (stats.spooled, stats.dropped, accounted(stats)) == (0, {}, 30)
+    assert sorted(record["event_id"] for record in collector.records["predictions"]) == sorted(ids)
+    client.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_halves_beside_their_batch_are_not_sent(collector, tmp_path):
+    key = "01a21f34-58b3-7060-9514-101d3646d905"
+    folder = tmp_path / key
+    folder.mkdir()
+    (folder / "lock").touch()
+    for end, n in [("", 10), ("-0", 5), ("-1-0", 2)]:
+        lines = b"\n".join(b'{"model":"m","event_id":"%d"}' % i for i in range(n))
+        (folder / f"{key}{end}.predictions.{n}.ndjson.gz").write_bytes(gzip.compress(lines))
+    client = windvane.init(collector.url, model="m", spool_dir=tmp_path, flush_interval_s=0.02)
+    windvane.log_prediction({"x": 1}, score=0.5)
+    eventually(lambda: windvane.stats().received == 11)
+    stats = windvane.stats()
+    assert (stats.adopted, stats.spooled, stats.dropped) == (10, 0, {})
+    assert collector.count() == 11
+    client.close()
+    assert not list(folder.glob("*.gz"))
+
+
 def test_what_is_not_whole_on_disk_is_set_aside_and_counted(collector, tmp_path):
     folder = tmp_path / "01a21f34-58b3-7060-9514-101d3646d905"
     folder.mkdir()

@@ -100,6 +100,11 @@ impl Disk {
         }
     }
 
+    /// The batch is too large for the server; what it holds waits as two. Where the spool was given up, the next process finds it.
+    pub(crate) fn halve(&self, stored: &Stored, body: &[u8]) -> io::Result<()> {
+        self.lock().spool.as_mut().map_or(Ok(()), |spool| spool.halve(stored, body))
+    }
+
     /// The batch cannot be read.
     pub(crate) fn set_aside(&self, stored: &Stored) {
         if let Some(spool) = &mut self.lock().spool {

@@ -209,6 +209,14 @@ impl Sender {
         };
         let fate = match self.attempt(Parcel { kind: stored.kind, events, key: &stored.key }) {
             Tried::Settled { accepted } => Fate::Settled { accepted },
+            Tried::TooLarge if events > 1 => {
+                self.failures = 0;
+                let halved = self.disk.halve(stored, &self.body);
+                if let Err(error) = &halved {
+                    self.warn(format_args!("cannot write the halves of {}: {error}", stored.path.display()));
+                }
+                return halved.is_ok();
+            }
             Tried::TooLarge | Tried::Refused => Fate::Refused,
             Tried::Again { wait, .. } => {
                 let wait = self.failed(wait);

@@ -5,7 +5,7 @@
 //! name that none of ours has, is somebody else's and left alone. A file that does not hold what its name says is set aside as
 //! `NAME.damaged`. The Python hooks write the same files.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 
 use crate::chunk::Kind;
+use crate::disk::compress;
 use crate::id::EventId;
 
 const LOCK: &str = "lock";
@@ -22,6 +23,9 @@ const TRIES: usize = 8;
 const LINES_BYTES_MAX: u64 = 256 << 20;
 /// More than any batch has once it is compressed.
 const BODY_BYTES_MAX: u64 = 64 << 20;
+
+/// What stands behind the key of a batch in the keys of its halves.
+const HALVES: [&str; 2] = ["-0", "-1"];
 
 /// A batch in a file named `KEY.KIND.EVENTS.ndjson.gz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +58,18 @@ impl Spool {
             spool.adopt(&entry.path());
         }
         spool.files.make_contiguous().sort_by(|a, b| a.key.cmp(&b.key));
+        spool.drop_begun_halves();
         Ok(spool)
+    }
+
+    /// Deletes halves beside the batch that they are of: their process ended before it deleted that.
+    fn drop_begun_halves(&mut self) {
+        let keys: HashSet<String> = self.files.iter().map(|stored| stored.key.clone()).collect();
+        for stored in self.files.clone() {
+            if wholes_of(&stored.key).any(|whole| keys.contains(whole)) {
+                self.delete(&stored);
+            }
+        }
     }
 
     fn adopt(&mut self, folder: &Path) {
@@ -81,7 +96,7 @@ impl Spool {
     /// Writes a batch, whole or not at all; says whether there was room.
     pub(crate) fn add(&mut self, key: &EventId, (kind, events): (Kind, u64), body: &[u8]) -> bool {
         let bytes = body.len() as u64;
-        let path = self.folder.join(format!("{key}.{}.{events}.ndjson.gz", kind.path()));
+        let path = self.folder.join(file_name(key, kind, events));
         if self.bytes + bytes > self.bytes_max || write(&path, body).is_err() {
             return false;
         }
@@ -99,6 +114,30 @@ impl Spool {
     pub(crate) fn delete(&mut self, stored: &Stored) {
         self.forget(stored);
         drop(fs::remove_file(&stored.path));
+    }
+
+    /// Puts two batches of half its events in the place of one that is too large for the server, which took nothing of it. Their keys are
+    /// made of its own, so that whoever has to do it again sends them once all the same.
+    pub(crate) fn halve(&mut self, stored: &Stored, body: &[u8]) -> io::Result<()> {
+        let lines = unpacked(body)?;
+        let half = stored.events / 2;
+        let ends = lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+        let middle = usize::try_from(half).ok().and_then(|half| ends.take(half).last()).unwrap_or_default();
+        let (first, second) = lines.split_at(middle);
+        let mut halves = Vec::new();
+        for (ending, (events, lines)) in HALVES.iter().zip([(half, first), (stored.events - half, second)]) {
+            let key = format!("{}{ending}", stored.key);
+            let path = stored.path.with_file_name(file_name(&key, stored.kind, events));
+            let body = compress(lines, Vec::new())?;
+            write(&path, &body)?;
+            halves.push(Stored { path, key, kind: stored.kind, events, bytes: body.len() as u64 });
+        }
+        self.delete(stored);
+        for half in halves.into_iter().rev() {
+            self.bytes += half.bytes;
+            self.files.push_front(half);
+        }
+        Ok(())
     }
 
     /// Keeps a file that does not hold what its name says, for somebody to look at; it is not sent.
@@ -163,8 +202,7 @@ impl Stored {
             return Err(io::Error::other(format!("{size} bytes; accepted are up to {BODY_BYTES_MAX}")));
         }
         let body = fs::read(&self.path)?;
-        let mut lines = Vec::new();
-        GzDecoder::new(&body[..]).take(LINES_BYTES_MAX).read_to_end(&mut lines)?;
+        let lines = unpacked(&body)?;
         let last = u64::from(lines.last().is_some_and(|byte| *byte != b'\n'));
         let events = lines.iter().filter(|byte| **byte == b'\n').count() as u64 + last;
         if events != self.events {
@@ -172,6 +210,28 @@ impl Stored {
         }
         Ok(body)
     }
+}
+
+fn file_name(key: &str, kind: Kind, events: u64) -> String {
+    format!("{key}.{}.{events}.ndjson.gz", kind.path())
+}
+
+/// The key of the batch that this is the key of a half of.
+fn whole_of(key: &str) -> Option<&str> {
+    let whole = HALVES.iter().find_map(|ending| key.strip_suffix(ending))?;
+    is_id(whole.get(..ID_CHARS)?).then_some(whole)
+}
+
+/// The keys of all batches that this is the key of a part of.
+fn wholes_of(key: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(whole_of(key), |whole| whole_of(whole))
+}
+
+/// The lines of a batch.
+fn unpacked(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    GzDecoder::new(body).take(LINES_BYTES_MAX).read_to_end(&mut lines)?;
+    Ok(lines)
 }
 
 fn write(path: &Path, body: &[u8]) -> io::Result<()> {
@@ -206,11 +266,14 @@ fn name(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()
 }
 
+/// Characters of an `EventId`.
+const ID_CHARS: usize = 36;
+
 /// Whether this is the text of an `EventId`.
 fn is_id(name: &str) -> bool {
     let is_right = |(at, byte): (usize, u8)| match at {
         8 | 13 | 18 | 23 => byte == b'-',
         _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
     };
-    name.len() == 36 && name.bytes().enumerate().all(is_right)
+    name.len() == ID_CHARS && name.bytes().enumerate().all(is_right)
 }

@@ -269,7 +269,9 @@ class Sender:
             # A 2xx without our answer comes from something between us and the collector.
             batch.in_doubt |= status in (200, 502, 503, 504)
             return self._again(f"{self._settings.url} answers {status}: {reason(told)}", answer.retry_after)
-        if status == 413 and batch.events > 1 and not batch.spooled:
+        if status == 413 and batch.events > 1 and batch.spooled:
+            return self._halve_stored(batch)
+        if status == 413 and batch.events > 1:
             halves = batch.halves((self._ids.make(), self._ids.make()))
             with self._queue.lock:
                 if not self._abandoned:
@@ -277,6 +279,16 @@ class Sender:
             return None
         self.fault(f"{self._settings.url} refuses a batch of {batch.kind} with {status}: {reason(told)}")
         self._finish(batch, lambda stats: stats.drop(REFUSED, batch.events))
+        return None
+
+    def _halve_stored(self, batch: Batch) -> Optional[float]:
+        with self._fate:
+            if self._abandoned or self._spool is None or self._stored is None:
+                return 0.0
+            try:
+                self._spool.halve(self._stored, batch.body)
+            except OSError as error:
+                return self._again(f"cannot write the halves of {self._stored.path}: {error}", None)
         return None
 
     def _again(self, message: str, retry_after: Optional[str]) -> float:

@@ -14,7 +14,9 @@ import os
 import re
 import zlib
 from pathlib import Path
-from typing import IO, List, NamedTuple, Optional
+from typing import IO, Iterator, List, NamedTuple, Optional
+
+from ._batch import pack
 
 try:
     import fcntl
@@ -26,7 +28,10 @@ BODY_BYTES_MAX = 64 << 20
 LINES_BYTES_MAX = 256 << 20
 _PIECE_BYTES = 1 << 16
 _LOCK = "lock"
-_NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NAME = re.compile(_ID)
+# The key of a half: that of the batch that it is of, with this behind it.
+_HALF = re.compile(f"({_ID}(?:-[01])*)-[01]")
 
 
 class Stored(NamedTuple):
@@ -52,7 +57,17 @@ class Spool:
         unborn.rename(self._folder)
         self._files = [file for other in sorted(folder.iterdir()) for file in self._adopted(other)]
         self._files.sort(key=lambda file: file.key)
+        self._drop_begun_halves()
         self._bytes = sum(file.path.stat().st_size for file in self._files)
+
+    def _drop_begun_halves(self) -> None:
+        """Deletes halves beside the batch that they are of: their process ended before it deleted that."""
+        keys = {file.key for file in self._files}
+        for file in list(self._files):
+            if any(whole in keys for whole in _wholes(file.key)):
+                self._files.remove(file)
+                with contextlib.suppress(OSError):
+                    file.path.unlink()
 
     def _adopted(self, folder: Path) -> List[Stored]:
         if folder == self._folder or not _NAME.fullmatch(folder.name) or not (folder / _LOCK).is_file():
@@ -88,17 +103,10 @@ class Spool:
         """Writes a batch, whole or not at all; says whether there was room."""
         if self._bytes + len(body) > self._bytes_max:
             return False
-        path = self._folder / f"{key}.{kind}.{events}.ndjson.gz"
-        part = path.with_suffix(".part")
+        path = self._folder / _file_name(key, kind, events)
         try:
-            with open(part, "wb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
+            _write(path, body)
         except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink()
             return False
         self._files.append(Stored(path, key, kind, events))
         self._bytes += len(body)
@@ -124,6 +132,27 @@ class Spool:
         if lines != stored.events:
             raise ValueError(f"{lines} events, not {stored.events}")
         return body
+
+    def halve(self, stored: Stored, body: bytes) -> None:
+        """Puts two batches of half its events in the place of one that is too large for the server, which took nothing of it.
+
+        Its file is deleted next. The keys are made of its own, so that whoever has to do it again sends the halves once all the same.
+        Raises OSError where they cannot be written.
+        """
+        lines = gzip.decompress(body).split(b"\n")
+        if not lines[-1]:  # the Rust hooks end the last line, too
+            lines.pop()
+        middle = len(lines) // 2
+        halves, written = [], 0
+        for n, part in enumerate((lines[:middle], lines[middle:])):
+            key, packed = f"{stored.key}-{n}", pack(part)
+            path = stored.path.with_name(_file_name(key, stored.kind, len(part)))
+            _write(path, packed)
+            halves.append(Stored(path, key, stored.kind, len(part)))
+            written += len(packed)
+        place = self._files.index(stored)
+        self._files[place : place + 1] = halves
+        self._bytes += written
 
     def set_aside(self, stored: Stored) -> None:
         """Keeps a file that does not hold what its name says, for somebody to look at; it is not sent."""
@@ -152,6 +181,32 @@ class Spool:
             self._remove(self._folder)
         for lock in self._locks:
             lock.close()
+
+
+def _file_name(key: str, kind: str, events: int) -> str:
+    return f"{key}.{kind}.{events}.ndjson.gz"
+
+
+def _wholes(key: str) -> Iterator[str]:
+    """The keys of all batches that this is the key of a part of."""
+    while (half := _HALF.fullmatch(key)) is not None:
+        key = half[1]
+        yield key
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Writes a file, whole or not at all."""
+    part = path.with_suffix(".part")
+    try:
+        with open(part, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def _lines(body: bytes) -> int:

@@ -53,6 +53,12 @@ fn eventually(client: &Client, is_so: impl Fn(&Stats) -> bool) -> Stats {
     }
 }
 
+fn packed(lines: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    std::io::Write::write_all(&mut encoder, lines.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// Every file below a folder whose name ends so.
 fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -144,11 +150,6 @@ fn a_batch_that_is_not_whole_is_set_aside_and_counted() {
     let left = dir.join("01a21f34-58b3-7060-9514-101d3646d905");
     fs::create_dir(&left).unwrap();
     fs::write(left.join("lock"), "").unwrap();
-    let packed = |lines: &str| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        std::io::Write::write_all(&mut encoder, lines.as_bytes()).unwrap();
-        encoder.finish().unwrap()
-    };
     let whole = packed(&"{\"model\":\"m\"}\n".repeat(10));
     for (key, body) in [("a", &whole[..]), ("b", &whole[..whole.len() - 9]), ("c", &packed("{}\n")[..])] {
         let name = format!("{}.predictions.10.ndjson.gz", key.repeat(36));
@@ -158,6 +159,42 @@ fn a_batch_that_is_not_whole_is_set_aside_and_counted() {
     let stats = eventually(&client, |stats| stats.received == 10 && stats.spooled == 0);
     assert_eq!((stats.adopted, stats.dropped_damaged, stats.dropped()), (30, 20, 20));
     assert_eq!(files(&dir, ".damaged").len(), 2);
+}
+
+/// A server, or a proxy before it, that takes less than it did when the batch was written.
+#[test]
+fn a_batch_on_disk_that_is_too_large_is_split() {
+    let (collector, dir) = (Collector::start(), folder("large"));
+    collector.told(|held| held.always = Some(Fault::Status(500, "")));
+    let first = Client::new(settings(&collector, &dir)).unwrap();
+    log(&first, 30);
+    eventually(&first, |stats| stats.spooled == 30);
+    drop(first);
+    collector.told(|held| (held.always, held.events_max) = (None, Some(4)));
+    let second = Client::new(settings(&collector, &dir)).unwrap();
+    let stats = eventually(&second, |stats| stats.received == 30);
+    assert_eq!((stats.adopted, stats.spooled, stats.dropped()), (30, 0, 0));
+    assert_eq!(collector.records("predictions").len(), 30);
+    drop(second);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing is left");
+}
+
+#[test]
+fn halves_beside_their_batch_are_not_sent() {
+    let (collector, dir) = (Collector::start(), folder("halves"));
+    let key = "01a21f34-58b3-7060-9514-101d3646d905";
+    let left = dir.join(key);
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("lock"), "").unwrap();
+    for (ending, n) in [("", 10), ("-0", 5), ("-1-0", 2)] {
+        let name = format!("{key}{ending}.predictions.{n}.ndjson.gz");
+        fs::write(left.join(name), packed(&"{\"model\":\"m\"}\n".repeat(n))).unwrap();
+    }
+    let client = Client::new(settings(&collector, &dir)).unwrap();
+    let stats = eventually(&client, |stats| stats.received == 10);
+    assert_eq!((stats.adopted, stats.spooled, stats.dropped()), (10, 0, 0));
+    assert_eq!(collector.records("predictions").len(), 10);
+    assert!(files(&dir, ".ndjson.gz").is_empty());
 }
 
 #[test]
