@@ -262,10 +262,12 @@ fn words(status: &io::Result<ExitStatus>) -> String {
 }
 
 /// Writes the child's log lines as our own, at their level, and remembers the last one.
-async fn merge_log(reader: impl tokio::io::AsyncBufRead + Unpin, last_line: watch::Sender<String>) {
-    let mut lines = reader.lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let (level, text) = parse_line(&line);
+/// A library may write bytes that are no text.
+async fn merge_log(mut reader: impl tokio::io::AsyncBufRead + Unpin, last_line: watch::Sender<String>) {
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).await.is_ok_and(|bytes| bytes > 0) {
+        let (level, text) = parse_line(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
+        line.clear();
         match level {
             "ERROR" => tracing::error!(from = "engine", "{text}"),
             "WARN" => tracing::warn!(from = "engine", "{text}"),
@@ -314,6 +316,14 @@ mod tests {
         ] {
             assert_eq!(parse_line(line), (level, text.to_owned()), "{line}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_no_text_is_not_the_last_one() {
+        let (sender, last_line) = watch::channel(String::new());
+        let told = b"\xff\xfe\r\n{\"level\":\"INFO\",\"message\":\"listening\"}\n";
+        merge_log(&told[..], sender).await;
+        assert_eq!(*last_line.borrow(), "listening");
     }
 
     fn milliseconds(pauses: &mut Pauses, n: usize) -> Vec<u128> {
