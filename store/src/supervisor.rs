@@ -101,7 +101,7 @@ impl Supervisor {
         cancel: CancellationToken,
     ) -> Result<Self, SupervisorError> {
         let (sender, state) = watch::channel(EngineState::Starting);
-        let mut watched = Watched { command, store, tasks: tasks.clone(), state: sender };
+        let watched = Watched { command, store, tasks: tasks.clone(), state: sender };
         let running = watched.launch().await?;
         tasks.spawn(async move { watched.keep_running(running, cancel).await });
         Ok(Self { state })
@@ -158,7 +158,7 @@ struct Watched {
 
 impl Watched {
     /// Runs until cancelled; restarts the engine whenever it ends.
-    async fn keep_running(mut self, mut running: Running, cancel: CancellationToken) {
+    async fn keep_running(self, mut running: Running, cancel: CancellationToken) {
         let mut pauses = Pauses::new();
         loop {
             let status = tokio::select! {
@@ -177,18 +177,31 @@ impl Watched {
                     }
                     () = sleep(pauses.take()) => {}
                 }
-                match self.launch().await {
-                    Ok(running) => break running,
-                    Err(error) => {
-                        tracing::error!(%error, pause_ms = pauses.next.as_millis(), "cannot start the engine")
-                    }
-                }
+                let error = match self.start() {
+                    Err(error) => error,
+                    Ok(mut started) => tokio::select! {
+                        // An engine that takes its time to start holds up nobody who ends.
+                        () = cancel.cancelled() => return self.end(started).await,
+                        answered = self.await_answer(&mut started) => match answered {
+                            Ok(()) => break started,
+                            Err(error) => error,
+                        },
+                    },
+                };
+                tracing::error!(%error, pause_ms = pauses.next.as_millis(), "cannot start the engine");
             };
         }
     }
 
     /// Starts the child and waits for its first answer.
-    async fn launch(&mut self) -> Result<Running, SupervisorError> {
+    async fn launch(&self) -> Result<Running, SupervisorError> {
+        let mut running = self.start()?;
+        self.await_answer(&mut running).await?;
+        Ok(running)
+    }
+
+    /// Starts the child.
+    fn start(&self) -> Result<Running, SupervisorError> {
         self.state.send_replace(EngineState::Starting);
         let mut child = Command::new(&self.command.program)
             .args(&self.command.arguments)
@@ -204,14 +217,10 @@ impl Watched {
             self.tasks.spawn(merge_log(BufReader::new(stderr), sender));
         }
         let stdin = child.stdin.take();
-        let mut running = Running { child, stdin, since: Instant::now(), last_line };
-        self.await_answer(&mut running).await?;
-        if let Some(pid) = running.child.id() {
-            self.state.send_replace(EngineState::Up { pid });
-        }
-        Ok(running)
+        Ok(Running { child, stdin, since: Instant::now(), last_line })
     }
 
+    /// Waits for the child's first answer.
     async fn await_answer(&self, running: &mut Running) -> Result<(), SupervisorError> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
@@ -225,6 +234,9 @@ impl Watched {
                 }
                 answer = self.store.ping() => {
                     if answer.is_ok() {
+                        if let Some(pid) = running.child.id() {
+                            self.state.send_replace(EngineState::Up { pid });
+                        }
                         return Ok(());
                     }
                 }
@@ -366,6 +378,26 @@ mod tests {
         let error =
             Supervisor::start(command, nowhere(), &tasks, CancellationToken::new()).await.unwrap_err();
         assert_eq!(error.to_string(), "the embedded engine ended with exit status: 69: folder is in use");
+    }
+
+    /// The first child ends at once, and the next one never answers, as one that recovers for minutes.
+    #[tokio::test]
+    async fn an_engine_that_takes_its_time_to_start_again_ends_when_told_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = shell("if [ -e \"$0\" ]; then exec sleep 1000; fi; touch \"$0\"");
+        command.arguments.push(folder.path().join("begun").into());
+        let (state, mut states) = watch::channel(EngineState::Starting);
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let watched = Watched { command, store: nowhere(), tasks: tasks.clone(), state };
+        let first = watched.start().unwrap();
+        let watching = tasks.spawn(watched.keep_running(first, cancel.clone()));
+        for wanted in [EngineState::Down, EngineState::Starting] {
+            let reached = timeout(READY_WITHIN, states.wait_for(|state| *state == wanted)).await;
+            reached.expect("the engine is started again").unwrap();
+        }
+        cancel.cancel();
+        timeout(READY_WITHIN / 2, watching).await.expect("it waits for the first answer").unwrap();
+        assert_eq!(*states.borrow(), EngineState::Ended);
     }
 
     #[tokio::test]
