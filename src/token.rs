@@ -110,7 +110,7 @@ fn create(create: Create) -> CommandResult {
     let now_us = SystemClock.now().as_microsecond();
     let expires_us = match &create.expires {
         None => None,
-        Some(text) => Some(now_us + positive(text).because(Reason::Usage)?),
+        Some(text) => Some(end(text, now_us).because(Reason::Usage)?),
     };
     let mut scopes = create.scope;
     scopes.sort_unstable();
@@ -141,11 +141,14 @@ fn create(create: Create) -> CommandResult {
     }
 }
 
-fn positive(text: &str) -> anyhow::Result<i64> {
-    match span::length_us(text) {
-        Some(us) if us > 0 => Ok(us),
-        _ => anyhow::bail!("`--expires {text}` is not allowed; allowed is a length such as 24h or 90d"),
-    }
+/// When a token ends that is to last so long from now. It is written down as a time, and has to be one.
+fn end(text: &str, now_us: i64) -> anyhow::Result<i64> {
+    let end = span::length_us(text).filter(|us| *us > 0).and_then(|us| now_us.checked_add(us));
+    end.filter(|end| span::instant(&span::shown(*end)) == Some(*end)).ok_or_else(|| {
+        anyhow::anyhow!(
+            "`--expires {text}` is not allowed; allowed is a length such as 24h or 90d that ends before the year 10000"
+        )
+    })
 }
 
 fn list(place: &Place, format: Format) -> CommandResult {
@@ -203,4 +206,20 @@ fn failure(error: TokensError) -> Failure {
         TokensError::File { .. } => Reason::Unavailable,
     };
     Failure { reason, error: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_at_a_time_that_can_be_written_down() {
+        let now_us = 1_700_000_000_000_000;
+        assert_eq!(end("24h", now_us).unwrap(), now_us + 86_400_000_000);
+        assert!(end("300000w", now_us).is_ok());
+        for text in ["0h", "500000w", "15250000w", "soon"] {
+            let told = end(text, now_us).unwrap_err().to_string();
+            assert!(told.contains(text) && told.contains("90d"), "{told}");
+        }
+    }
 }
