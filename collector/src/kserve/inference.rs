@@ -4,6 +4,8 @@
 //! more than [`WIDTH_MAX`] are an image or the like, which no monitor reads number by number: they are in the payload only. So are bytes
 //! that are no text.
 
+use std::cmp::Reverse;
+
 use serde_json::{Map, Number, Value, json};
 use windvane_types::event::{Limits, NO_TEXT};
 
@@ -25,8 +27,9 @@ pub(super) type Answer = Map<String, Value>;
 pub(super) enum Batch<'a> {
     /// Version 1: `instances` or `predictions`.
     Listed(&'a [Value]),
-    /// Version 2.
-    Tensors(Vec<Rows<'a>>),
+    /// Version 2: the rows of the first tensor, and the tensors, those of the most rows first. So a row looks only at those that have it:
+    /// of the others there may be as many as a body has room for.
+    Tensors { rows: usize, tensors: Vec<Rows<'a>> },
 }
 
 impl<'a> Batch<'a> {
@@ -43,7 +46,12 @@ impl<'a> Batch<'a> {
     fn of(body: &'a Value, list: &str, field: &str) -> Self {
         match body.get(list) {
             Some(Value::Array(rows)) => Self::Listed(rows),
-            _ => Self::Tensors(tensors(body, field)),
+            _ => {
+                let mut tensors = tensors(body, field);
+                let rows = tensors.first().map_or(0, |tensor| tensor.rows);
+                tensors.sort_by_key(|tensor| Reverse(tensor.rows));
+                Self::Tensors { rows, tensors }
+            }
         }
     }
 
@@ -51,7 +59,7 @@ impl<'a> Batch<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Listed(rows) => rows.len(),
-            Self::Tensors(tensors) => tensors.first().map_or(0, |tensor| tensor.rows),
+            Self::Tensors { rows, .. } => *rows,
         }
     }
 
@@ -71,9 +79,9 @@ impl<'a> Batch<'a> {
                 }
                 _ => {}
             },
-            Self::Tensors(tensors) => {
-                let kept = |tensor: &&Rows<'_>| row < tensor.rows && !dropped.denies(tensor.name);
-                for tensor in tensors.iter().filter(kept) {
+            Self::Tensors { tensors, .. } => {
+                let has_row = tensors.iter().take_while(|tensor| row < tensor.rows);
+                for tensor in has_row.filter(|tensor| !dropped.denies(tensor.name)) {
                     put(&mut features, (tensor.name, tensor.row(row)), limits);
                 }
             }
@@ -85,14 +93,14 @@ impl<'a> Batch<'a> {
     pub(super) fn answer(&self, row: usize) -> Option<Answer> {
         match self {
             Self::Listed(rows) => rows.get(row).map(of_prediction),
-            Self::Tensors(tensors) if row < self.len() => {
+            Self::Tensors { tensors, .. } if row < self.len() => {
                 let mut answer = Answer::new();
-                for tensor in tensors.iter().filter(|tensor| row < tensor.rows) {
+                for tensor in tensors.iter().take_while(|tensor| row < tensor.rows) {
                     add(&mut answer, tensor.name, (tensor.datatype, tensor.row(row)));
                 }
                 Some(one_shape(answer))
             }
-            Self::Tensors(_) => None,
+            Self::Tensors { .. } => None,
         }
     }
 }

@@ -123,6 +123,31 @@ fn a_small_body_does_not_become_many_rows() {
     assert!(logged.intake.parts.is_empty());
 }
 
+/// Where each row looks at each tensor, this takes minutes.
+#[test]
+fn tensors_that_have_not_a_row_cost_it_nothing() {
+    const ROWS: usize = 1_000_000;
+    let body = |field: &str| {
+        let tensor = |name: &str, data: Vec<i32>| json!({"name": name, "datatype": "INT64", "data": data});
+        let mut tensors = vec![tensor("long", vec![1; ROWS])];
+        tensors.extend((0..100_000).map(|_| tensor("short", vec![7])));
+        Value::Object(Map::from_iter([(field.to_owned(), Value::Array(tensors))]))
+    };
+    let (done, told) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let response = body("outputs");
+        let answered = Batch::of_response(&response);
+        let answers = (0..answered.len()).filter(|row| answered.answer(*row).is_some()).count();
+        let request = body("inputs");
+        let (asked, limits) = (Batch::of_request(&request), Limits::default());
+        let of_row = |row| asked.features(row, (&limits, &Keep::All)).unwrap().len();
+        let _ = done.send((answers, (0..asked.len()).map(of_row).sum::<usize>()));
+    });
+    let told = told.recv_timeout(std::time::Duration::from_secs(60));
+    // The first row has one feature more.
+    assert_eq!(told.expect("each row looks at each tensor"), (ROWS, ROWS + 1));
+}
+
 #[test]
 fn a_long_name_is_not_written_out_for_each_of_its_elements() {
     let name = "n".repeat(1_000);
