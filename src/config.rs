@@ -171,8 +171,14 @@ fn layers(file: Option<&Path>) -> Layers {
             }
         }
     }
-    layers.add_environment(std::env::vars());
+    layers.add_environment(std::env::vars_os());
     layers
+}
+
+/// What stands between the scheme of an address and its path.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -254,6 +260,13 @@ fn store(layers: &mut Layers, data_dir: PathBuf) -> Option<Store> {
         let memory_bytes_max = layers.integer("store.engine_memory_bytes_max", 2 * GIB);
         return Some(Store::Embedded { data_dir, engine_listen, memory_bytes_max });
     };
+    if authority(&url).contains('@') {
+        // Without the value: it may hold a password.
+        layers.contradiction(
+            "store.url",
+            "has a user or a password in its address, which ClickHouse would not be told and the log would; allowed is https://HOST:PORT, with store.user and store.password_file beside it",
+        );
+    }
     if layers.has("store.data_dir") {
         layers.contradiction("store.data_dir", "excludes store.url; keep one of the two");
     }

@@ -1,6 +1,7 @@
 //! The raw layers of a configuration: a TOML file, then the environment over it, every key checked against the table.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Fault;
 use super::keys::{Key, key, keys};
-use super::kind::{Value, shown};
+use super::kind::{Kind, Value, shown};
 use super::path::KeyPath;
 
 /// The prefix of the variables that override keys.
@@ -90,12 +91,24 @@ impl Layers {
     }
 
     /// Adds the variables that override keys; other variables are left alone, a `WINDVANE_` one that fits nothing is a fault.
-    pub fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+    pub fn add_environment(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) {
         for (name, text) in variables {
+            // Variables of others need not be text.
+            let Ok(name) = name.into_string() else { continue };
             if !name.starts_with(PREFIX) || OTHER_VARIABLES.contains(&name.as_str()) {
                 continue;
             }
             let origin = Origin::Variable(name.clone());
+            let Ok(text) = text.into_string() else {
+                let problem = "is not allowed; allowed is text in UTF-8".to_owned();
+                self.faults.push(Fault {
+                    origin: origin.to_string(),
+                    key: String::new(),
+                    problem,
+                    example: None,
+                });
+                continue;
+            };
             match keys().find(|key| key.variable().as_ref() == Some(&name)) {
                 Some(key) => self.add_text(key, &text, origin),
                 None => {
@@ -146,6 +159,9 @@ impl Layers {
     }
 
     fn not_allowed(&mut self, key: &Key, path: &KeyPath, (shown, origin): (&str, &Origin)) {
+        // Addresses of receivers are secrets, and others may have a password in them; faults are logged.
+        let is_secret = key.kind == Kind::Url && (key.path.starts_with("alerts.") || shown.contains('@'));
+        let shown = if is_secret { "its value, which may be a secret," } else { shown };
         self.faults.push(Fault {
             origin: origin.to_string(),
             key: path.to_string(),

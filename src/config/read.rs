@@ -101,6 +101,10 @@ impl Layers {
             (Some(_), Some(_)) => (env, format!("excludes {file}; keep one of the two")),
             (Some(variable), None) => match std::env::var(&variable) {
                 Ok(secret) if !secret.is_empty() => return Ok(Some(Secret::new(secret))),
+                // Who takes the key for that of the secret is not shown it.
+                _ if !is_variable(&variable) => {
+                    (env, "is no name of an environment variable; allowed is such as SLACK_URL".to_owned())
+                }
                 _ => (env, format!("the environment variable `{variable}` is not set")),
             },
             (None, Some(path)) => match std::fs::read_to_string(&path) {
@@ -123,6 +127,11 @@ impl Layers {
     fn value(&self, path: impl Into<KeyPath>) -> Option<&Value> {
         self.values.get(&path.into()).map(|(value, _)| value)
     }
+}
+
+/// Whether a text may be the name of an environment variable, as shells have them.
+fn is_variable(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[allow(dead_code, reason = "kinds of monitors and experiments, which come with the parts that read them")]

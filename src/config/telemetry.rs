@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::authority;
 use super::layers::Layers;
 use crate::telemetry::client::certificates;
 
@@ -53,9 +54,7 @@ pub fn telemetry(layers: &mut Layers) -> Option<Telemetry> {
 
 /// Why an address is not taken. It is logged, and `/v1/metrics` is put behind it, so it may hold no secret and end in its path.
 fn problem_with(endpoint: &str) -> Option<String> {
-    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
+    if authority(endpoint).contains('@') {
         // Without the value: it may hold a password.
         return Some(
             "has a user or a password in its address, which would be logged; allowed is https://HOST:PORT without one, such as that of a collector of OpenTelemetry on this machine that adds what its target asks for".to_owned(),

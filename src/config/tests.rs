@@ -1,5 +1,6 @@
 //! What the loader accepts, and what it says about the rest.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use windvane_collector::{Scope, Tokens, Wanted};
@@ -182,16 +183,52 @@ fn the_environment_overrides_the_file() {
     let mut layers = Layers::default();
     layers.add_file(Path::new("w.toml"), "[collector]\nrequests_max = 8");
     let variables = [("WINDVANE_COLLECTOR_REQUESTS_MAX", "9"), ("WINDVANE_LOG", "debug"), ("HOME", "/root")];
-    layers.add_environment(variables.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+    layers.add_environment(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
     assert_eq!(resolve(layers).unwrap().collector.requests_max, 9);
 }
 
 #[test]
 fn an_unknown_variable_with_our_prefix_is_a_fault() {
     let mut layers = Layers::default();
-    layers.add_environment([("WINDVANE_SERVER_LISTN".to_owned(), "x".to_owned())].into_iter());
+    layers.add_environment([("WINDVANE_SERVER_LISTN".into(), "x".into())].into_iter());
     let told = resolve(layers).unwrap_err().to_string();
     assert!(told.contains("the nearest known one is `WINDVANE_SERVER_LISTEN`"), "{told}");
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_a_fault_where_it_is_ours_and_none_elsewhere() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let told = |name: &str| {
+        let (name, value) = (OsString::from(name), OsString::from_vec(vec![b'8', 0xff]));
+        let mut layers = Layers::default();
+        layers.add_environment([(name, value)].into_iter());
+        resolve(layers).map_err(|faults| faults.to_string())
+    };
+    assert!(told("LESS_TERMCAP_mb").is_ok());
+    let ours = told("WINDVANE_COLLECTOR_REQUESTS_MAX").unwrap_err();
+    assert!(ours.contains("WINDVANE_COLLECTOR_REQUESTS_MAX") && ours.contains("text in UTF-8"), "{ours}");
+}
+
+/// Faults go to the log.
+#[test]
+fn a_fault_of_an_address_does_not_show_what_may_be_a_secret() {
+    for (text, part) in [
+        ("[store]\nurl = \"http://u:hidden@ch:8123\"", "has a user or a password in its address"),
+        ("[store]\nurl = \"u:hidden@ch:8123\"", "allowed is an http:// or https:// address"),
+        (
+            "[alerts.receivers.a]\ntype = \"slack\"\nurl = \"hooks.slack.com/hidden\"",
+            "allowed is an http:// or https:// address",
+        ),
+        (
+            "[alerts.receivers.a]\ntype = \"slack\"\nurl_env = \"https://hooks.slack.com/hidden\"",
+            "is no name of an environment variable",
+        ),
+        ("[redaction.m]\nunit_key_env = \"hidden key\"", "is no name of an environment variable"),
+    ] {
+        let told = faults(text);
+        assert!(told.contains(part) && !told.contains("hidden"), "{text:?} told {told:?}");
+    }
 }
 
 #[test]

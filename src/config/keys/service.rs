@@ -76,7 +76,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Url,
         default: "none: the embedded engine is started",
         example: "url = \"http://clickhouse:8123\"",
-        about: "A ClickHouse server or cluster to use in place of the embedded engine. Excludes store.data_dir.",
+        about: "A ClickHouse server or cluster to use in place of the embedded engine, without user and password. Excludes store.data_dir.",
     },
     Key {
         path: "store.user",
