@@ -145,6 +145,12 @@ impl Context<'_> {
     }
 }
 
+/// The beginning of a name for what is said of it, which its sender is told and logs.
+fn beginning(name: &str) -> String {
+    const CHARS_MAX: usize = 64;
+    name.chars().take(CHARS_MAX).collect()
+}
+
 /// The latest time that the tables of telemetry take: where ClickHouse's `DateTime`, which they are sorted by, ends.
 const TIME_MAX_NS: u64 = 4_294_967_295 * 1_000_000_000;
 /// The earliest: as of events, so that seconds or milliseconds are not taken for nanoseconds.

@@ -16,7 +16,7 @@ use windvane_types::rejection::{Code, Fault};
 
 use super::attributes::{Encoded, Origin, Scope};
 use super::intake::Intake;
-use super::{Context, clamped, time};
+use super::{Context, beginning, clamped, time};
 use crate::limits::Word;
 
 /// What the points of a scope share.
@@ -215,7 +215,7 @@ fn refuse(metric: &Metric, intake: &mut Intake) {
     let message = format!(
         "the metric `{}` has no data of a kind that is kept; accepted are gauges, sums, histograms, exponential histograms \
          and summaries",
-        metric.name
+        beginning(&metric.name)
     );
     intake.reject(Table::MetricsGauge, Fault::new(Code::MetricKindUnsupported, message), 1);
 }

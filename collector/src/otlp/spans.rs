@@ -12,7 +12,7 @@ use windvane_types::rejection::{Code, Fault};
 use super::attributes::{Encoded, Origin};
 use super::intake::Intake;
 use super::windvane::Source;
-use super::{Context, clamped, llm, time, windvane};
+use super::{Context, beginning, clamped, llm, time, windvane};
 use crate::limits::{OfService, Replaced, Word};
 
 /// Bytes of W3C's ids.
@@ -64,7 +64,7 @@ fn check<'a>(
     if span.trace_id.len() != TRACE_ID_BYTES || span.span_id.len() != SPAN_ID_BYTES {
         let message = format!(
             "the span `{}` has a trace id of {} bytes and a span id of {}; accepted are {TRACE_ID_BYTES} and {SPAN_ID_BYTES}",
-            span.name,
+            beginning(&span.name),
             span.trace_id.len(),
             span.span_id.len()
         );

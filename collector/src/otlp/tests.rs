@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
@@ -117,6 +118,23 @@ fn json_gives_the_rows_that_protobuf_gives() {
     let from_protobuf = taken(vec![same]);
     assert_eq!((from_json.parts.len(), from_json.parts[0].rows), (1, 1));
     assert_eq!(from_json.parts[0].bytes, from_protobuf.parts[0].bytes);
+}
+
+#[test]
+fn what_is_refused_is_not_sent_back_whole() {
+    let name = "é".repeat(1 << 20);
+    let span = Span { name: name.clone(), trace_id: vec![1], ..span(serde_json::json!({})) };
+    let scope = ScopeMetrics { metrics: vec![Metric { name, ..Metric::default() }], ..ScopeMetrics::default() };
+    let of_resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
+    let metrics = ExportMetricsServiceRequest { resource_metrics: vec![of_resource] };
+    for (signal, message) in [
+        (Signal::Traces, request(vec![span]).encode_to_vec()),
+        (Signal::Metrics, metrics.encode_to_vec()),
+    ] {
+        let why = read_as(signal, &message, Encoding::Protobuf).unwrap().why.unwrap();
+        assert!(why.contains("éé") && why.contains("accepted are"), "{signal:?}");
+        assert!(why.len() < 1_000, "{signal:?}: {} bytes", why.len());
+    }
 }
 
 #[test]
