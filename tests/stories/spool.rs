@@ -62,9 +62,8 @@ fn collector(dir: &Path, engine: &Engine) -> (LoggedProcess, String) {
 /// The same over a ClickHouse by the keys of `[store]`.
 fn collector_over(dir: &Path, store: &str) -> (LoggedProcess, String) {
     let config = dir.join("windvane.toml");
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[collector]\nspool_dir = \"spool\"\n"
-    );
+    let text =
+        format!("[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[collector]\nspool_dir = \"spool\"\n");
     std::fs::write(&config, text).unwrap();
     let mut command = Command::new(binary());
     command

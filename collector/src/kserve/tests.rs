@@ -159,7 +159,9 @@ fn a_long_name_is_not_written_out_for_each_of_its_elements() {
         "and it is refused by its length"
     );
     let wide: Map<String, Value> = (0..100).map(|n| (format!("f{n}"), json!(vec![1; 200]))).collect();
-    let features = Batch::of_request(&json!({"instances": [wide]})).features(0, (&Limits::default(), &Keep::All)).unwrap();
+    let features = Batch::of_request(&json!({"instances": [wide]}))
+        .features(0, (&Limits::default(), &Keep::All))
+        .unwrap();
     let max = Limits::default().features_max;
     assert!((max + 1..=max + 200).contains(&features.len()), "{} features", features.len());
 }

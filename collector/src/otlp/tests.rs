@@ -124,13 +124,13 @@ fn json_gives_the_rows_that_protobuf_gives() {
 fn what_is_refused_is_not_sent_back_whole() {
     let name = "é".repeat(1 << 20);
     let span = Span { name: name.clone(), trace_id: vec![1], ..span(serde_json::json!({})) };
-    let scope = ScopeMetrics { metrics: vec![Metric { name, ..Metric::default() }], ..ScopeMetrics::default() };
+    let scope =
+        ScopeMetrics { metrics: vec![Metric { name, ..Metric::default() }], ..ScopeMetrics::default() };
     let of_resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
     let metrics = ExportMetricsServiceRequest { resource_metrics: vec![of_resource] };
-    for (signal, message) in [
-        (Signal::Traces, request(vec![span]).encode_to_vec()),
-        (Signal::Metrics, metrics.encode_to_vec()),
-    ] {
+    for (signal, message) in
+        [(Signal::Traces, request(vec![span]).encode_to_vec()), (Signal::Metrics, metrics.encode_to_vec())]
+    {
         let why = read_as(signal, &message, Encoding::Protobuf).unwrap().why.unwrap();
         assert!(why.contains("éé") && why.contains("accepted are"), "{signal:?}");
         assert!(why.len() < 1_000, "{signal:?}: {} bytes", why.len());
