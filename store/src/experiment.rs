@@ -19,7 +19,7 @@ mod timing;
 mod units;
 mod whole;
 
-pub use alone::{Alone, alone};
+pub use alone::{Alone, DepthRow, Single, alone};
 pub use around::{AroundRow, around};
 pub use complete::{Complete, FooterRow, complete, footer, units_lie_close, value_is_missing};
 pub use extremes::{Centred, ExtremesRow, extremes};

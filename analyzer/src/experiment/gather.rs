@@ -4,8 +4,8 @@ use windvane_stats::experiment::quantile::QuantileArm;
 use windvane_store::{
     ReadError, Reader,
     experiment::{
-        self, ARMS_MAX, Alone, Complete, Form, Frame, Measure, ProbeRow, Question, SumsRow, UnitQuantilesRow,
-        UnitsAre,
+        self, ARMS_MAX, Alone, Complete, DepthRow, Form, Frame, Measure, ProbeRow, Question, Single, SumsRow,
+        UnitQuantilesRow, UnitsAre,
     },
 };
 
@@ -42,7 +42,27 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
 
 /// The same where every unit has a single row; `None` where one has more.
 async fn alone(reader: &Reader, request: &ExperimentRequest) -> Result<Option<Facts>, ExperimentError> {
-    let Some(Alone { asked, population }) = &request.alone else { return Ok(None) };
+    let Some(Alone { depth, unmerged, merged }) = &request.alone else { return Ok(None) };
+    // Who may not see the parts has his answer all the same.
+    let depths: Vec<DepthRow> = reader.rows(depth).await.unwrap_or_default();
+    if depths.into_iter().any(DepthRow::is_deep) {
+        match single(reader, request, unmerged).await {
+            Ok(Some(facts)) => return Ok(Some(facts)),
+            // An event may be there twice, which merging puts right.
+            Ok(None) => {}
+            Err(ExperimentError::Read(error)) if experiment::too_many_units(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    single(reader, request, merged).await
+}
+
+/// The same over one population; `None` where it does not hold.
+async fn single(
+    reader: &Reader,
+    request: &ExperimentRequest,
+    Single { asked, population }: &Single,
+) -> Result<Option<Facts>, ExperimentError> {
     let alone =
         ExperimentRequest { population: population.clone(), arms: Some(asked.clone()), ..request.clone() };
     let probed = probed(reader, &alone).await?;

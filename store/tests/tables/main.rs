@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod endpoint;
+mod experiments;
 mod findings;
 mod inserts;
 mod leases;
