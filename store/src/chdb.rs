@@ -42,6 +42,10 @@ impl Library {
     }
 }
 
+/// Free memory that each thread of a statement needs, in bytes: where there is less, a statement gets fewer threads. The library's own
+/// default of 1 GiB leaves one thread to all statements of an engine of 2 GiB, however many cores there are.
+const THREAD_MEMORY_BYTES: u64 = 128 << 20;
+
 /// Where an engine keeps its data and how much memory it may take.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
@@ -74,6 +78,7 @@ impl EngineOptions {
             format!("--max_server_memory_usage={}", self.memory_bytes_max),
             format!("--mark_cache_size={}", self.mark_cache_bytes),
             format!("--background_pool_size={}", self.background_threads),
+            format!("--max_threads_min_free_memory_per_thread={THREAD_MEMORY_BYTES}"),
             "--log-level=none".to_owned(),
         ]
         .into_iter()

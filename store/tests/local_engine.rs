@@ -47,6 +47,11 @@ fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     let pattern = engine.source(&folder.path().join("*.csv"), FileFormat::Csv).unwrap_err().to_string();
     assert!(pattern.contains("*.csv"), "{pattern}");
 
+    // A statement has all the threads that it may have, also in an engine of little memory.
+    let plan = "EXPLAIN PIPELINE SELECT sum(number) FROM numbers_mt(10000000) SETTINGS max_threads = 4";
+    let plan = engine.text(plan).unwrap();
+    assert!(plan.contains("AggregatingTransform × 4"), "{plan}");
+
     // A process has one engine, so this stands here: the names that the structure of a staged file has, too.
     let path = folder.path().join("like_ours.csv");
     std::fs::write(&path, "c0,c1,c2\n1,2,3\n4,5,6\n").unwrap();
