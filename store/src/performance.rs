@@ -17,7 +17,7 @@ pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, tally};
 pub use errors::{ErrorRow, ErrorsAsked, errors};
 pub use every::{EveryRow, EveryRows, EverySink, OfTwo, RowsOf, every};
 pub use features::{Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, features};
-pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame};
+pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame, frame_of_classes};
 pub use groups::{GroupRows, GroupSink, groups};
 pub use losses::{Loss, LossRow, column_losses};
 pub use scores::{Calibrated, FOLDS, ScoreRow, ScoreRows, ScoreSink, ScoresAsked, scores};

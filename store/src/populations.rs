@@ -8,6 +8,7 @@ mod categories;
 mod counts;
 mod file;
 mod origin;
+mod labelled;
 mod predictions;
 mod quality;
 mod sample;
@@ -24,10 +25,11 @@ pub use categories::{
 };
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
+pub(crate) use labelled::{OUTCOME_KEY, OutcomeRead, reads_outcomes};
+pub use labelled::{OutcomeText, SIDES, outcome_texts, together};
 pub use predictions::{
-    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, OutcomeText, PROBABILITY, PredictionFilter, SIDES,
-    TIME, UNIT, add_error, fingerprint, latencies, open_labelled, open_predictions, outcome_texts, together,
-    without_rows,
+    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT, add_error,
+    fingerprint, latencies, open_labelled, open_predictions, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,
@@ -45,7 +47,7 @@ pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, w
 
 use crate::local::{quote, quote_identifier};
 use origin::Origin;
-use predictions::Labelled;
+use labelled::Labelled;
 
 /// The rows of one side of a comparison.
 #[derive(Debug, Clone)]

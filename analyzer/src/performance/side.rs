@@ -126,6 +126,17 @@ impl<'a> Side<'a> {
             .map_err(|source| PerformanceError::Column { side: self.name, source })
     }
 
+    /// The rows, of whose truth only which of these classes it is is asked.
+    pub(super) fn framed_of_classes(
+        &self,
+        classes: &[String],
+        beside: &[String],
+    ) -> Result<Frame, PerformanceError> {
+        let (roles, cut) = (&self.question.roles, (self.chunking, self.segments));
+        performance::frame_of_classes(self.population, roles, cut, beside, classes)
+            .map_err(|source| PerformanceError::Column { side: self.name, source })
+    }
+
     /// The rows of an answer.
     pub(super) async fn ask<T: serde::de::DeserializeOwned + Send + 'static>(
         &self,

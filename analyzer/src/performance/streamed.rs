@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::performance::{
-    Chunking, EveryRow, EveryRows, EverySink, Frame, OfTwo, RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow,
+    Chunking, EveryRow, EveryRows, EverySink, OfTwo, RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow,
     every,
 };
 use windvane_store::populations::{
@@ -81,7 +81,7 @@ async fn outcomes(
 }
 
 /// Reads both sides, in one statement where their chunks are the same ones: outcomes are joined once then, and rows of both are read once.
-/// `None` where a row is of another class, or there are too many chunks or counts.
+/// `None` where a row is of another class, there are too many chunks or counts, or an answer cannot be read.
 async fn walked<'a>(
     sides: [Side<'a>; 2],
     names: [&str; 2],
@@ -89,16 +89,17 @@ async fn walked<'a>(
     let [reference, current] = sides;
     if let Some(population) = both(&reference, &current) {
         let side = reference.over(&population);
-        let frame = side.framed(side.chunking, side.segments, &[SIDES.to_owned()])?;
         let sinks = Both([&reference, &current].map(|side| Counted::of(side, names)));
-        let Both([first, second]) = read(&side, (&frame, RowsOf::Both), (sinks, names)).await?;
+        let Some(Both([first, second])) = read(&side, RowsOf::Both, (sinks, names)).await? else {
+            return Ok(None);
+        };
         return Ok(filled(reference, first).zip(filled(current, second)).map(|(a, b)| [a, b]));
     }
     let mut walked = Vec::with_capacity(2);
     for side in [reference, current] {
         let counted = Counted::of(&side, names);
-        let counted = read(&side, (&side.frame()?, RowsOf::One), (counted, names)).await?;
-        let Some(side) = filled(side, counted) else { return Ok(None) };
+        let counted = read(&side, RowsOf::One, (counted, names)).await?;
+        let Some(side) = counted.and_then(|counted| filled(side, counted)) else { return Ok(None) };
         walked.push(side);
     }
     Ok(walked.try_into().ok())
@@ -116,15 +117,20 @@ fn both(reference: &Side<'_>, current: &Side<'_>) -> Option<Population> {
         .flatten()
 }
 
-/// Reads the rows of a frame into a sink.
+/// Reads the rows of a side into a sink; `None` where the answer cannot be read.
 async fn read<S: EverySink>(
     side: &Side<'_>,
-    (frame, of): (&Frame, RowsOf),
+    of: RowsOf,
     (sink, names): (S, [&str; 2]),
-) -> Result<S, PerformanceError> {
+) -> Result<Option<S>, PerformanceError> {
     let names = names.map(str::to_owned);
-    let statement = every(frame, class_count(side, &names), of);
-    Ok(side.reader.fold(&statement, "RowBinary", EveryRows::new(sink)).await?.sink)
+    let beside = match of {
+        RowsOf::One => Vec::new(),
+        RowsOf::Both => vec![SIDES.to_owned()],
+    };
+    let frame = side.framed_of_classes(&names, &beside)?;
+    let statement = every(&frame, class_count(side, &names), of);
+    Ok(side.reader.fold(&statement, "Native", EveryRows::new(&frame, sink)).await?.finish())
 }
 
 /// The side with what its rows have told.

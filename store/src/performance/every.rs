@@ -45,7 +45,7 @@ pub struct EveryRow {
     pub score: Option<f64>,
     /// The row's weight.
     pub weight: f64,
-    /// When it was, microseconds since 1970 UTC; `None` where that is not known.
+    /// When it was, microseconds since 1970 UTC; `None` where that is not known, and where the chunk says it.
     pub at_us: Option<i64>,
     /// Whether it is of the first and of the second population; of one population alone it is of the first.
     pub of: [bool; 2],
@@ -63,8 +63,23 @@ pub enum RowsOf {
 /// Stands for a time that is not known.
 const NEVER: i64 = i64::MIN;
 
-/// Asks for all rows, by chunk and then by score, those without a score last; `asked` has two classes. Read the answer with [`EveryRows`]
-/// in `RowBinary`.
+/// The columns that the stream of a frame has beside chunk, segment, classes and score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Beside {
+    /// Weights; else each row counts 1.
+    weight: bool,
+    /// Times.
+    time: bool,
+}
+
+impl Beside {
+    fn of(frame: &Frame) -> Self {
+        Self { weight: frame.weighted, time: !frame.by_time }
+    }
+}
+
+/// Asks for all rows, by chunk and then by score, those without a score last; `asked` has two classes, those of the frame where it is
+/// one [of classes](super::frame_of_classes). Read the answer with [`EveryRows`] in `Native`.
 #[must_use]
 pub fn every(frame: &Frame, asked: ClassCount<'_>, of: RowsOf) -> Statement {
     let sides = match of {
@@ -72,16 +87,26 @@ pub fn every(frame: &Frame, asked: ClassCount<'_>, of: RowsOf) -> Statement {
         RowsOf::Both => "toUInt8(assumeNotNull(wv_n0))",
     };
     let class = |column: &str| format!("if(isNull({column}), toUInt16(3), {})", place(column, asked.classes));
+    let truth = match frame.placed {
+        // From 0, not known, and the places counted from 1 to the places from 0, and 3.
+        true => "bitAnd(wv_truth + 3, 3)".to_owned(),
+        false => class("wv_t"),
+    };
     let said = match asked.from_label {
         true => class("wv_l"),
         false => {
             format!("if(isNull(wv_s), toUInt16(3), toUInt16(assumeNotNull(wv_s) >= {:?}))", asked.threshold)
         }
     };
+    let beside = Beside::of(frame);
+    let weight = if beside.weight { ", wv_w" } else { "" };
+    let time = match beside.time {
+        true => format!(", ifNull(wv_time, toInt64({NEVER}))"),
+        false => String::new(),
+    };
     frame.statement(&format!(
-        "SELECT wv_chunk, wv_segment, toUInt8(assumeNotNull({}) + 4 * assumeNotNull({said}) + 16 * {sides}), ifNull(wv_s, nan) AS score, \
-         wv_w, ifNull(wv_time, toInt64({NEVER})) FROM {{frame}} ORDER BY wv_chunk, score DESC",
-        class("wv_t"),
+        "SELECT wv_chunk, wv_segment, toUInt8(assumeNotNull({truth}) + 4 * assumeNotNull({said}) + 16 * {sides}), \
+         ifNull(wv_s, nan) AS score{weight}{time} FROM {{frame}} ORDER BY wv_chunk, score DESC",
     ))
 }
 
@@ -91,61 +116,137 @@ pub trait EverySink: Send + 'static {
     fn push(&mut self, row: EveryRow);
 }
 
-/// Reads the answer to [`every`] in `RowBinary` into a sink.
+/// Reads the answer to [`every`] in `Native` into a sink, block by block.
 #[derive(Debug)]
 pub struct EveryRows<S> {
+    beside: Beside,
+    /// Bytes of a block that is not whole yet.
     rest: Vec<u8>,
-    /// Where the rows go.
-    pub sink: S,
+    /// The answer has another shape: what follows is passed over.
+    odd: bool,
+    sink: S,
 }
 
 impl<S: EverySink> EveryRows<S> {
-    /// Hands each row to `sink`.
-    pub fn new(sink: S) -> Self {
-        Self { rest: Vec::new(), sink }
+    /// Hands each row of the answer of a frame to `sink`.
+    pub fn new(frame: &Frame, sink: S) -> Self {
+        Self::of(Beside::of(frame), sink)
+    }
+
+    fn of(beside: Beside, sink: S) -> Self {
+        Self { beside, rest: Vec::new(), odd: false, sink }
+    }
+
+    /// The sink with all rows; `None` where the answer had another shape than it was asked for, or broke off.
+    pub fn finish(self) -> Option<S> {
+        (!self.odd && self.rest.is_empty()).then_some(self.sink)
+    }
+
+    /// Hands on the rows of the first block; answers how many bytes it had.
+    fn block(&mut self, bytes: &[u8]) -> Result<usize, Unread> {
+        let mut cut = Cut(bytes);
+        let (columns, rows) = (cut.length()?, cut.length()?);
+        let here = [true, true, true, true, self.beside.weight, self.beside.time];
+        let asked = here.iter().filter(|here| **here).count();
+        // The last block may say that nothing follows.
+        if columns != asked && (columns, rows) != (0, 0) {
+            return Err(Unread::Odd);
+        }
+        let mut values: [&[u8]; 6] = [&[]; 6];
+        for (place, (name, width)) in COLUMNS.into_iter().enumerate().filter(|(place, _)| here[*place]).take(columns) {
+            let called = cut.length()?;
+            cut.bytes(called)?;
+            let of_type = cut.length()?;
+            if cut.bytes(of_type)? != name.as_bytes() {
+                return Err(Unread::Odd);
+            }
+            values[place] = cut.bytes(rows.checked_mul(width).ok_or(Unread::Odd)?)?;
+        }
+        let [chunks, segments, codes, scores, weights, times] = values;
+        let (chunks, segments) = (chunks.as_chunks::<4>().0, segments.as_chunks::<2>().0);
+        let [scores, weights, times] = [scores, weights, times].map(|bytes| bytes.as_chunks::<8>().0);
+        let rows = chunks.iter().zip(segments).zip(codes).zip(scores);
+        for (at, (((chunk, segment), code), score)) in rows.enumerate() {
+            let time = times.get(at).map(|time| i64::from_le_bytes(*time));
+            self.sink.push(EveryRow {
+                chunk: i32::from_le_bytes(*chunk),
+                segment: u16::from_le_bytes(*segment),
+                truth: OfTwo::of(*code),
+                said: OfTwo::of(code >> 2),
+                score: Some(f64::from_le_bytes(*score)).filter(|score| !score.is_nan()),
+                weight: weights.get(at).map_or(1.0, |weight| f64::from_le_bytes(*weight)),
+                at_us: time.filter(|time| *time != NEVER),
+                of: [code & 16 != 0, code & 32 != 0],
+            });
+        }
+        Ok(bytes.len() - cut.0.len())
     }
 }
 
-/// Bytes of a row: Int32, UInt16, UInt8, Float64, Float64, Int64.
-const EVERY_ROW: usize = 31;
+/// The columns in their order: the name of the type, and bytes of a value.
+const COLUMNS: [(&str, usize); 6] =
+    [("Int32", 4), ("UInt16", 2), ("UInt8", 1), ("Float64", 8), ("Float64", 8), ("Int64", 8)];
+
+/// Why a block was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// Its end has not come yet.
+    Short,
+    /// It has another shape than was asked for.
+    Odd,
+}
+
+/// What is left of the bytes of a block.
+struct Cut<'b>(&'b [u8]);
+
+impl<'b> Cut<'b> {
+    /// A length in LEB128.
+    fn length(&mut self) -> Result<usize, Unread> {
+        let mut length = 0;
+        for shift in (0..usize::BITS).step_by(7) {
+            let (byte, left) = self.0.split_first().ok_or(Unread::Short)?;
+            self.0 = left;
+            length |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(length);
+            }
+        }
+        Err(Unread::Odd)
+    }
+
+    fn bytes(&mut self, size: usize) -> Result<&'b [u8], Unread> {
+        let (bytes, left) = self.0.split_at_checked(size).ok_or(Unread::Short)?;
+        self.0 = left;
+        Ok(bytes)
+    }
+}
 
 impl<S: EverySink> Consume for EveryRows<S> {
-    fn consume(&mut self, mut chunk: &[u8]) {
-        if !self.rest.is_empty() {
-            let missing = (EVERY_ROW - self.rest.len()).min(chunk.len());
-            self.rest.extend_from_slice(&chunk[..missing]);
-            chunk = &chunk[missing..];
-            if self.rest.len() < EVERY_ROW {
-                return;
-            }
-            self.sink.push(every_row(&self.rest));
-            self.rest.clear();
+    fn consume(&mut self, chunk: &[u8]) {
+        if self.odd {
+            return;
         }
-        let rows = chunk.chunks_exact(EVERY_ROW);
-        self.rest.extend_from_slice(rows.remainder());
-        rows.for_each(|row| self.sink.push(every_row(row)));
-    }
-}
-
-fn every_row(row: &[u8]) -> EveryRow {
-    let eight = |at: usize| -> [u8; 8] { row[at..at + 8].try_into().expect("a whole row") };
-    let score = f64::from_le_bytes(eight(7));
-    let at_us = i64::from_le_bytes(eight(23));
-    EveryRow {
-        chunk: i32::from_le_bytes(row[..4].try_into().expect("a whole row")),
-        segment: u16::from_le_bytes(row[4..6].try_into().expect("a whole row")),
-        truth: OfTwo::of(row[6]),
-        said: OfTwo::of(row[6] >> 2),
-        score: Some(score).filter(|score| !score.is_nan()),
-        weight: f64::from_le_bytes(eight(15)),
-        at_us: Some(at_us).filter(|at| *at != NEVER),
-        of: [row[6] & 16 != 0, row[6] & 32 != 0],
+        let mut rest = std::mem::take(&mut self.rest);
+        rest.extend_from_slice(chunk);
+        let mut read = 0;
+        while read < rest.len() {
+            match self.block(&rest[read..]) {
+                Ok(bytes) => read += bytes,
+                Err(Unread::Short) => break,
+                Err(Unread::Odd) => {
+                    self.odd = true;
+                    return;
+                }
+            }
+        }
+        rest.drain(..read);
+        self.rest = rest;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EveryRow, EveryRows, EverySink, NEVER, OfTwo};
+    use super::{Beside, COLUMNS, EveryRow, EveryRows, EverySink, NEVER, OfTwo};
     use crate::Consume;
 
     impl EverySink for Vec<EveryRow> {
@@ -154,38 +255,82 @@ mod tests {
         }
     }
 
-    #[test]
-    fn rows_survive_any_cut_between_chunks() {
-        let rows: Vec<EveryRow> = (0..16_u16)
+    fn rows(beside: Beside) -> Vec<EveryRow> {
+        (0..16_u16)
             .map(|i| EveryRow {
                 chunk: -i32::from(i),
                 segment: i,
                 truth: OfTwo::ALL[usize::from(i % 4)],
                 said: OfTwo::ALL[usize::from(i / 4)],
                 score: (i % 3 > 0).then(|| f64::from(i) / 3.0),
-                weight: f64::from(i) / 7.0,
-                at_us: (i % 5 > 0).then(|| 1_735_689_600_000_000 + i64::from(i)),
+                weight: if beside.weight { f64::from(i) / 7.0 } else { 1.0 },
+                at_us: (beside.time && i % 5 > 0).then(|| 1_735_689_600_000_000 + i64::from(i)),
                 of: [i % 2 > 0, i % 3 > 0],
             })
-            .collect();
-        let bytes: Vec<u8> = rows
-            .iter()
-            .zip(0_u8..)
-            .flat_map(|(row, i)| {
-                let mut bytes = row.chunk.to_le_bytes().to_vec();
-                bytes.extend(row.segment.to_le_bytes());
-                // The true class counts 1, the predicted one 4: the number of the row, by its making. Sides count 16.
-                bytes.push(i + 16 * u8::from(i % 2 > 0) + 32 * u8::from(i % 3 > 0));
-                bytes.extend(row.score.unwrap_or(f64::NAN).to_le_bytes());
-                bytes.extend(row.weight.to_le_bytes());
-                bytes.extend(row.at_us.unwrap_or(NEVER).to_le_bytes());
-                bytes
-            })
-            .collect();
-        for size in 1..bytes.len() {
-            let mut reader = EveryRows::new(Vec::new());
-            bytes.chunks(size).for_each(|chunk| reader.consume(chunk));
-            assert_eq!(reader.sink, rows, "chunks of {size} bytes");
+            .collect()
+    }
+
+    /// The values of a column of a block.
+    fn column(rows: &[EveryRow], place: usize) -> Vec<u8> {
+        // The true class counts 1, the predicted one 4, by their places; sides count 16.
+        let code = |row: &EveryRow| {
+            row.truth as u8 + 4 * row.said as u8 + 16 * u8::from(row.of[0]) + 32 * u8::from(row.of[1])
+        };
+        let value = |row: &EveryRow| match place {
+            0 => row.chunk.to_le_bytes().to_vec(),
+            1 => row.segment.to_le_bytes().to_vec(),
+            2 => vec![code(row)],
+            3 => row.score.unwrap_or(f64::NAN).to_le_bytes().to_vec(),
+            4 => row.weight.to_le_bytes().to_vec(),
+            _ => row.at_us.unwrap_or(NEVER).to_le_bytes().to_vec(),
+        };
+        rows.iter().flat_map(value).collect()
+    }
+
+    fn block(rows: &[EveryRow], beside: Beside) -> Vec<u8> {
+        let here = [true, true, true, true, beside.weight, beside.time];
+        let places: Vec<usize> = (0..here.len()).filter(|place| here[*place]).collect();
+        let mut bytes = vec![u8::try_from(places.len()).unwrap(), u8::try_from(rows.len()).unwrap()];
+        for place in places {
+            for text in ["score", COLUMNS[place].0] {
+                bytes.push(u8::try_from(text.len()).unwrap());
+                bytes.extend(text.as_bytes());
+            }
+            bytes.extend(column(rows, place));
         }
+        bytes
+    }
+
+    #[test]
+    fn rows_survive_any_cut_between_chunks() {
+        for (weight, time) in [(false, false), (false, true), (true, false), (true, true)] {
+            let beside = Beside { weight, time };
+            let rows = rows(beside);
+            let blocks = [&rows[..0], &rows[..5], &rows[5..]].map(|rows| block(rows, beside));
+            let bytes = [blocks.concat(), vec![0, 0]].concat();
+            for size in 1..bytes.len() {
+                let mut reader = EveryRows::of(beside, Vec::new());
+                bytes.chunks(size).for_each(|chunk| reader.consume(chunk));
+                assert_eq!(reader.finish().unwrap(), rows, "chunks of {size} bytes, {beside:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_or_without_its_end_is_none() {
+        let [narrow, wide] = [false, true].map(|weight| Beside { weight, time: false });
+        let bytes = block(&rows(wide), wide);
+        let read = |beside, bytes: &[u8]| {
+            let mut reader = EveryRows::of(beside, Vec::<EveryRow>::new());
+            reader.consume(bytes);
+            reader.finish().map(|rows| rows.len())
+        };
+        assert_eq!(read(wide, &bytes), Some(16));
+        assert_eq!(read(narrow, &bytes), None);
+        assert_eq!(read(wide, &bytes[..bytes.len() - 1]), None);
+        let text = String::from_utf8_lossy(&bytes[2..15]).into_owned();
+        assert!(text.contains("score\u{5}Int32"), "{text:?}");
+        let odd = [&bytes[..9], b"UInt3", &bytes[14..]].concat();
+        assert_eq!(read(wide, &odd), None);
     }
 }

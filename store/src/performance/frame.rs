@@ -1,7 +1,10 @@
 //! The rows of a population with the roles of its columns, cut into chunks and segments.
 
 use crate::experiment::{ColumnFault, micros};
-use crate::populations::{Population, PopulationColumn, SegmentKeys, Sql, Storage};
+use crate::populations::{
+    OUTCOME, OUTCOME_KEY, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql, Storage,
+    reads_outcomes,
+};
 use crate::{Statement, local::quote};
 
 /// Which columns say what.
@@ -82,6 +85,11 @@ pub struct Frame {
     pub(super) sql: String,
     /// Whether rows have weights of their own.
     pub weighted: bool,
+    /// Whether rows have, in place of wv_t and wv_y, wv_truth UInt16: 0 where what was true is not known, else 1 and the place of the class,
+    /// the number of classes where it is none of them.
+    pub(super) placed: bool,
+    /// Whether time alone says which chunk a row is in.
+    pub(super) by_time: bool,
 }
 
 /// Cuts a population; `beside` are columns that a statement reads too, as wv_c0, wv_c1 …
@@ -94,6 +102,72 @@ pub fn frame(
     (chunking, segments): (Chunking, &SegmentKeys),
     beside: &[String],
 ) -> Result<Frame, ColumnFault> {
+    let selected = of_rows(population, roles, segments, beside)?;
+    let target = match &roles.target {
+        Some(name) => class_text(population, name)?,
+        None => "CAST(NULL, 'Nullable(String)')".to_owned(),
+    };
+    let target = format!("{target} AS wv_t, {} AS wv_y", target_number(population, &roles.target)?);
+    let timed = roles.timestamp.is_some();
+    let sql = match joined(population, roles, (&selected, chunking), OutcomeRead::Whole) {
+        Some(rows) => format!("SELECT *, {target} FROM ({rows})"),
+        None => {
+            let from = population.reading(&names(roles, segments, beside));
+            cut(&format!("SELECT {selected}, {target} FROM {from}"), chunking, timed)
+        }
+    };
+    Ok(Frame { sql, weighted: roles.weight.is_some(), placed: false, by_time: is_by_time(chunking) })
+}
+
+/// The same where all that is asked of the truth is which of these classes it is, which [`every`](fn@super::every) is handed too: of an
+/// outcome that is two bytes beside its id.
+///
+/// # Errors
+/// As of [`frame`].
+pub fn frame_of_classes(
+    population: &Population,
+    roles: &Roles,
+    (chunking, segments): (Chunking, &SegmentKeys),
+    beside: &[String],
+    classes: &[String],
+) -> Result<Frame, ColumnFault> {
+    if roles.target.as_deref() == Some(OUTCOME) {
+        let selected = of_rows(population, roles, segments, beside)?;
+        let place = outcome_place(classes);
+        let read = OutcomeRead::Reduced(&place, "wv_truth");
+        if let Some(sql) = joined(population, roles, (&selected, chunking), read) {
+            let (weighted, by_time) = (roles.weight.is_some(), is_by_time(chunking));
+            return Ok(Frame { sql, weighted, placed: true, by_time });
+        }
+    }
+    frame(population, roles, (chunking, segments), beside)
+}
+
+/// Rows that are cut before they are joined with outcomes; `None` where there is nothing to join, or more than the target reads it.
+fn joined(
+    population: &Population,
+    roles: &Roles,
+    (selected, chunking): (&str, Chunking),
+    read: OutcomeRead<'_>,
+) -> Option<String> {
+    let of_outcome = matches!(roles.target.as_deref(), Some(OUTCOME | OUTCOME_VALUE));
+    if !of_outcome || population.without_columns || reads_outcomes(selected) {
+        return None;
+    }
+    let reduced = |predictions: &str| {
+        let rows = format!("SELECT {selected}, {OUTCOME_KEY} FROM {predictions}");
+        cut(&rows, chunking, roles.timestamp.is_some())
+    };
+    population.joined_after(reduced, read)
+}
+
+/// What a frame has of each row beside its chunk and its target.
+fn of_rows(
+    population: &Population,
+    roles: &Roles,
+    segments: &SegmentKeys,
+    beside: &[String],
+) -> Result<String, ColumnFault> {
     let time = match &roles.timestamp {
         Some(name) => micros(population, name)?,
         None => "CAST(NULL, 'Nullable(Int64)')".to_owned(),
@@ -109,8 +183,6 @@ pub fn frame(
     let mut selected = vec![
         format!("{} AS wv_segment", segment_number(population, segments)),
         format!("{time} AS wv_time"),
-        format!("{} AS wv_t", class(&roles.target)?),
-        format!("{} AS wv_y", target_number(population, &roles.target)?),
         format!("{} AS wv_s", number(&roles.score)?),
         format!("{} AS wv_v", number(&roles.value)?),
         format!("{} AS wv_l", class(&roles.label)?),
@@ -145,9 +217,11 @@ pub fn frame(
     let row = population.row_expression();
     // The number of a row of a Parquet file is nullable, and never null.
     selected.push(format!("assumeNotNull(toInt64({row})) AS wv_row"));
-    let from = population.reading(&names(roles, segments, beside));
-    let rows = format!("SELECT {} FROM {from}", selected.join(", "));
-    Ok(Frame { sql: cut(&rows, chunking, roles.timestamp.is_some()), weighted: roles.weight.is_some() })
+    Ok(selected.join(", "))
+}
+
+fn is_by_time(chunking: Chunking) -> bool {
+    matches!(chunking, Chunking::Period(_) | Chunking::Length { .. })
 }
 
 /// The names of all columns that a frame reads.
@@ -325,4 +399,18 @@ pub(super) fn place(text: &str, classes: &[String]) -> String {
         numbers.join(", "),
         classes.len()
     )
+}
+
+/// The class of an outcome: 0 where it says nothing, else 1 and the place among these, or their number where it is none of them.
+fn outcome_place(classes: &[String]) -> String {
+    let numbers: Vec<String> = (1..=classes.len()).map(|i| i.to_string()).collect();
+    let of = |column: &str| {
+        format!(
+            "transform(assumeNotNull(toString({column})), {}, [{}]::Array(UInt16), toUInt16({}))",
+            texts(classes),
+            numbers.join(", "),
+            classes.len() + 1
+        )
+    };
+    format!("CAST(if(isNull(label), if(isNull(value), toUInt16(0), {}), {}), 'UInt16')", of("value"), of("label"))
 }

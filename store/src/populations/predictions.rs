@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::labelled::{Labelled, Numbers, TRUE_VALUE, true_text};
 use super::told::of_every_prediction;
 use super::{EVENT_ID, Origin, Population, PopulationColumn, Sql, Storage, quote};
 use crate::{ReadError, Reader, Statement};
@@ -144,8 +145,8 @@ pub async fn open_labelled(
     for class in held.iter().flat_map(|row| &row.classes) {
         population.tell(&format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
     }
-    population.tell(OUTCOME, Storage::Text(sql("ifNull(toString(true_label), toString(true_value))")));
-    population.tell(OUTCOME_VALUE, Storage::Number(sql("true_value")));
+    population.tell(OUTCOME, Storage::Text(Sql(true_text())));
+    population.tell(OUTCOME_VALUE, Storage::Number(sql(TRUE_VALUE)));
     population.tell(TIME, Storage::Unsupported("DateTime64(6, 'UTC')".to_owned()));
     // There are as many units as rows, or nearly: they are a role, and cut segments, but are no column to look at.
     let unit = of_every_prediction(UNIT);
@@ -154,65 +155,16 @@ pub async fn open_labelled(
     population.row = Sql("cityHash64(event_id)".to_owned());
     population.plain = Some(population.from.clone());
     let held = held.first().map(|row| row.numbers).unwrap_or_default();
-    population.from = Origin::Table(joined(("*", &passes(filter)), &filter.model, held));
-    population.outcomes_of = Some(Labelled { filter: filter.clone(), held });
+    let labelled = Labelled {
+        filter: Some(filter.clone()),
+        model: filter.model.clone(),
+        columns: "*".to_owned(),
+        condition: passes(filter),
+        held,
+    };
+    population.from = Origin::Table(labelled.rows());
+    population.outcomes_of = Some(labelled);
     Ok(population)
-}
-
-/// Predictions under a condition, each with its outcome, as a table of a statement.
-///
-/// Ids are compared by 128 bits of a hash: a table of numbers of one size is a quarter cheaper than one of texts, and smaller.
-fn joined((columns, condition): (&str, &str), model: &str, held: Numbers) -> String {
-    // On a cluster the ids are gathered first.
-    let of_these = match held.is_small_part() {
-        true => format!(" AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE {condition})"),
-        false => String::new(),
-    };
-    format!(
-        "(SELECT p.*, o.label AS true_label, o.value AS true_value FROM \
-         (SELECT {columns}, sipHash128(event_id) AS wv_id FROM predictions FINAL WHERE {condition}) AS p LEFT ANY JOIN \
-         (SELECT sipHash128(event_id) AS wv_id, label, value FROM outcomes FINAL WHERE model = {}{of_these}) AS o USING wv_id \
-         SETTINGS join_use_nulls = 1)",
-        quote(model)
-    )
-}
-
-/// The column of [`together`] that says of which population a row is: 1 of the first, 2 of the second, 3 of both.
-pub const SIDES: &str = "wv_sides";
-
-/// Two populations as one, so that outcomes are joined once: each prediction of either, with the columns of the second and [`SIDES`].
-///
-/// `None` where they are not labelled predictions of one deployment as of one time, or read one of these columns differently.
-#[must_use]
-pub fn together(first: &Population, second: &Population, names: &[String]) -> Option<Population> {
-    let (a, b) = (first.outcomes_of.as_ref()?, second.outcomes_of.as_ref()?);
-    let same = |name: &String| {
-        first.role(name) == second.role(name)
-            && first.column(name) == second.column(name)
-            && first.segment_expression(name) == second.segment_expression(name)
-    };
-    let empty = first.without_columns || second.without_columns;
-    // A feature may be called so, and would be taken for it.
-    if empty
-        || second.column(SIDES).is_some()
-        || deployed(&a.filter) != deployed(&b.filter)
-        || !names.iter().all(same)
-    {
-        return None;
-    }
-    let [in_first, in_second] = [a, b].map(|side| within(&side.filter));
-    let condition = format!("{} AND (({in_first}) OR ({in_second}))", deployed(&a.filter));
-    let columns = format!("*, toUInt8(({in_first}) + 2 * ({in_second})) AS {SIDES}");
-    // Rows of both are counted twice: this is about which of the two ways to join is cheaper.
-    let rows = a.held.rows.saturating_add(b.held.rows);
-    let held = Numbers { rows, rows_outcomes: a.held.rows_outcomes.max(b.held.rows_outcomes) };
-    let mut population = second.clone();
-    population.from = Origin::Table(joined((&columns, &condition), &a.filter.model, held));
-    population.plain = None;
-    population.outcomes_of = None;
-    let storage = Storage::Number(Sql(SIDES.to_owned()));
-    population.columns.push(PopulationColumn { name: SIDES.to_owned(), storage });
-    Some(population)
 }
 
 /// The column of how wrong a prediction was, where [`add_error`] has added it.
@@ -222,7 +174,7 @@ pub const ERROR: &str = "prediction.error";
 /// the distance from the true number; of a score alone, whether the truth (0 or 1, false or true) is on the other side of 0.5. Missing
 /// where the truth is not known, or is of another kind.
 pub fn add_error(population: &mut Population) {
-    let truth = "ifNull(toString(true_label), toString(true_value))";
+    let truth = true_text();
     let is = |words: &str| format!("ifNull(lower({truth}) IN ({words}), 0)");
     let (yes, no) = (is("'1', 'true'"), is("'0', 'false'"));
     let error = format!(
@@ -232,57 +184,12 @@ pub fn add_error(population: &mut Population) {
     population.tell(ERROR, Storage::Number(Sql(error)));
 }
 
-/// What was true of some prediction, as the column [`OUTCOME`] writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct OutcomeText {
-    /// The text.
-    pub text: String,
-}
-
-/// Asks what was true of any prediction of the model, whenever that was and also where it has been corrected since; at most `most` texts,
-/// in no order. `None` where rows are not joined with outcomes.
-#[must_use]
-pub fn outcome_texts(population: &Population, most: usize) -> Option<Statement> {
-    let model = quote(&population.outcomes_of.as_ref()?.filter.model);
-    // Labels are looked up in their dictionary; to write all of them as text would be dearer than to find which there are.
-    Some(Statement::new(format!(
-        "SELECT DISTINCT text FROM (SELECT assumeNotNull(toString(label)) AS text FROM \
-         (SELECT DISTINCT label FROM outcomes WHERE model = {model} AND isNotNull(label) LIMIT {most}) \
-         UNION ALL SELECT DISTINCT assumeNotNull(toString(value)) AS text FROM outcomes \
-         WHERE model = {model} AND isNull(label) AND isNotNull(value) LIMIT {most}) LIMIT {most}"
-    )))
-}
-
 /// What there is to join.
 #[derive(Debug, Deserialize)]
 struct Held {
     classes: Vec<String>,
     #[serde(flatten)]
     numbers: Numbers,
-}
-
-/// Which predictions are joined with outcomes, and how many there are.
-#[derive(Debug, Clone)]
-pub(super) struct Labelled {
-    filter: PredictionFilter,
-    held: Numbers,
-}
-
-/// How many there are to join.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-struct Numbers {
-    /// Predictions that pass the filter.
-    rows: u64,
-    /// Outcomes of the model, whenever they came.
-    rows_outcomes: u64,
-}
-
-impl Numbers {
-    /// Whether most outcomes are of other predictions. A join holds all outcomes that it is handed; to leave out those of other
-    /// predictions is dearer where few are, and more than pays for itself from about twice as many on.
-    fn is_small_part(self) -> bool {
-        self.rows_outcomes > 2 * self.rows
-    }
 }
 
 /// A population of which only a profile is kept: its columns, and no rows.
@@ -348,7 +255,7 @@ fn passes(filter: &PredictionFilter) -> String {
 }
 
 /// That part of it which is about time.
-fn within(filter: &PredictionFilter) -> String {
+pub(super) fn within(filter: &PredictionFilter) -> String {
     format!(
         "ts >= fromUnixTimestamp64Micro(toInt64({})) AND ts < fromUnixTimestamp64Micro(toInt64({}))",
         filter.start_us, filter.end_us
@@ -356,7 +263,7 @@ fn within(filter: &PredictionFilter) -> String {
 }
 
 /// The rest of it: whose predictions, and which were there.
-fn deployed(filter: &PredictionFilter) -> String {
+pub(super) fn deployed(filter: &PredictionFilter) -> String {
     let equals = |column: &str, value: &Option<String>| {
         value.as_ref().map(|value| format!(" AND {column} = {}", quote(value))).unwrap_or_default()
     };
