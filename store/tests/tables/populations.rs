@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use windvane_store::performance::{Chunking, Roles, Said, TallyRow, frame, tally};
+use windvane_store::performance::{
+    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsOf, Said, TallyRow,
+    every, frame, frame_of_classes, tally,
+};
 use windvane_store::populations::{
     self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, OUTCOME, Pair, Population,
     PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT,
@@ -222,6 +225,94 @@ async fn engine_reads_roles_of_predictions_whose_features_are_called_so() {
         (None, Some("0"), 2, 0, Some(4), Some(5)),
     ];
     assert_eq!(found, expected);
+    drop(reader);
+    running.end().await;
+}
+
+/// Rows as they come.
+#[derive(Debug, Default)]
+struct Rows(Vec<EveryRow>);
+
+impl EverySink for Rows {
+    fn push(&mut self, row: EveryRow) {
+        self.0.push(row);
+    }
+}
+
+/// All rows of a frame of two classes.
+async fn all_rows(reader: &Reader, frame: &Frame, classes: &[String]) -> Vec<EveryRow> {
+    let statement =
+        every(frame, ClassCount { classes, from_label: false, threshold: 0.5 }, RowsOf::One);
+    let read = reader.fold(&statement, "Native", EveryRows::new(frame, Rows::default())).await.unwrap();
+    read.finish().unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
+    let running = Running::migrated().await;
+    let predictions = format!(
+        "INSERT INTO {DATABASE}.predictions (event_id, ts, ingested_at, model, score, cat) \
+         SELECT toString(number), fromUnixTimestamp64Micro(toInt64(number)), fromUnixTimestamp64Micro({{in_2100:Int64}}), \
+         'classes', if(number % 10 = 9, NULL, number / 40), map('region', toString(number % 3)) FROM numbers(40)"
+    );
+    // Every eighth event has no outcome, and every eighth one that says nothing.
+    let outcomes = format!(
+        "INSERT INTO {DATABASE}.outcomes (model, event_id, ts, ingested_at, label, value) \
+         SELECT 'classes', toString(number), fromUnixTimestamp64Micro(toInt64(0)), fromUnixTimestamp64Micro({{in_2100:Int64}}), \
+         multiIf(number % 8 = 1, '0', number % 8 = 2, '1', number % 8 = 3, '2', number % 8 = 4, '', NULL), \
+         multiIf(number % 8 = 5, 1., number % 8 = 6, 7., NULL) FROM numbers(40) WHERE number % 8 > 0"
+    );
+    for sql in [predictions, outcomes] {
+        running.store.execute(&Statement::new(sql).param("in_2100", IN_2100_US)).await.unwrap();
+    }
+    let reader = Reader::Store(running.store.clone());
+    let opened = populations::open_labelled(&reader, "classes".to_owned(), &filter("classes", (0, 40))).await;
+    let population = opened.unwrap();
+    let named = |name: &str| Some(name.to_owned());
+    let roles = Roles {
+        target: named(OUTCOME),
+        score: named("prediction.score"),
+        timestamp: named(TIME),
+        ..Roles::default()
+    };
+    let classes = ["0", "1"].map(str::to_owned);
+    let keys = [r#"["0"]"#, r#"["1"]"#].map(str::to_owned).to_vec();
+    let segments = SegmentKeys { names: vec!["region".to_owned()], keys };
+    for chunking in [Chunking::Whole, Chunking::Period(Period::Day)] {
+        let cut = (chunking, &segments);
+        let reduced = frame_of_classes(&population, &roles, cut, &[], &classes).unwrap();
+        let mut found = all_rows(&reader, &reduced, &classes).await;
+        assert!(found.is_sorted_by(|a, b| a.score >= b.score), "{found:?}");
+        // By time alone the chunk is known, and times are left out.
+        let mut expected: Vec<EveryRow> = (0..40_u16)
+            .map(|number| EveryRow {
+                chunk: 0,
+                segment: number % 3,
+                truth: match number % 8 {
+                    1 => OfTwo::First,
+                    2 | 5 => OfTwo::Second,
+                    3 | 4 | 6 => OfTwo::Neither,
+                    _ => OfTwo::Unknown,
+                },
+                said: match number {
+                    _ if number % 10 == 9 => OfTwo::Unknown,
+                    20.. => OfTwo::Second,
+                    _ => OfTwo::First,
+                },
+                score: (number % 10 != 9).then(|| f64::from(number) / 40.0),
+                weight: 1.0,
+                at_us: (chunking == Chunking::Whole).then_some(i64::from(number)),
+                of: [true, false],
+            })
+            .collect();
+        let whole = frame(&population, &roles, cut, &[]).unwrap();
+        let mut of_whole = all_rows(&reader, &whole, &classes).await;
+        for rows in [&mut found, &mut of_whole, &mut expected] {
+            rows.sort_by_key(|row| format!("{row:?}"));
+        }
+        assert_eq!(found, expected, "{chunking:?}");
+        assert_eq!(of_whole, expected, "{chunking:?}");
+    }
     drop(reader);
     running.end().await;
 }
