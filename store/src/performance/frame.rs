@@ -85,8 +85,8 @@ pub struct Frame {
     pub(super) sql: String,
     /// Whether rows have weights of their own.
     pub weighted: bool,
-    /// Whether rows have, in place of wv_t and wv_y, wv_truth UInt16: 0 where what was true is not known, else 1 and the place of the class,
-    /// the number of classes where it is none of them.
+    /// Whether rows have, in place of wv_t and wv_y, wv_truth UInt16: 0 where what was true is not known, else the place of the class from 1 on,
+    /// one more than there are classes where it is none of them.
     pub(super) placed: bool,
     /// Whether time alone says which chunk a row is in.
     pub(super) by_time: bool,
@@ -401,7 +401,7 @@ pub(super) fn place(text: &str, classes: &[String]) -> String {
     )
 }
 
-/// The class of an outcome: 0 where it says nothing, else 1 and the place among these, or their number where it is none of them.
+/// The class of an outcome: 0 where it says nothing, else its place among these from 1 on, or one more than there are where it is none of them.
 fn outcome_place(classes: &[String]) -> String {
     let numbers: Vec<String> = (1..=classes.len()).map(|i| i.to_string()).collect();
     let of = |column: &str| {
