@@ -7,8 +7,8 @@
 mod categories;
 mod counts;
 mod file;
-mod origin;
 mod labelled;
+mod origin;
 mod predictions;
 mod quality;
 mod sample;
@@ -28,8 +28,8 @@ pub use file::{PopulationError, open_file};
 pub(crate) use labelled::{OUTCOME_KEY, OutcomeRead, reads_outcomes};
 pub use labelled::{OutcomeText, SIDES, outcome_texts, together};
 pub use predictions::{
-    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT, add_error,
-    fingerprint, latencies, open_labelled, open_predictions, without_rows,
+    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT,
+    add_error, fingerprint, latencies, open_labelled, open_predictions, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,
@@ -46,8 +46,8 @@ pub use texts::{Text, TextRow, text_lengths, text_sample};
 pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 
 use crate::local::{quote, quote_identifier};
-use origin::Origin;
 use labelled::Labelled;
+use origin::Origin;
 
 /// The rows of one side of a comparison.
 #[derive(Debug, Clone)]

@@ -8,8 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::performance::{
-    Chunking, EveryRow, EveryRows, EverySink, OfTwo, RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow,
-    every,
+    Chunking, EveryRow, EveryRows, EverySink, OfTwo, RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
 };
 use windvane_store::populations::{
     OUTCOME, OutcomeText, Population, SIDES, SegmentKeys, outcome_texts, together,

@@ -153,7 +153,9 @@ impl<S: EverySink> EveryRows<S> {
             return Err(Unread::Odd);
         }
         let mut values: [&[u8]; 6] = [&[]; 6];
-        for (place, (name, width)) in COLUMNS.into_iter().enumerate().filter(|(place, _)| here[*place]).take(columns) {
+        for (place, (name, width)) in
+            COLUMNS.into_iter().enumerate().filter(|(place, _)| here[*place]).take(columns)
+        {
             let called = cut.length()?;
             cut.bytes(called)?;
             let of_type = cut.length()?;

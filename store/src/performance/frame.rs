@@ -2,8 +2,8 @@
 
 use crate::experiment::{ColumnFault, micros};
 use crate::populations::{
-    OUTCOME, OUTCOME_KEY, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql, Storage,
-    reads_outcomes,
+    OUTCOME, OUTCOME_KEY, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql,
+    Storage, reads_outcomes,
 };
 use crate::{Statement, local::quote};
 
@@ -412,5 +412,9 @@ fn outcome_place(classes: &[String]) -> String {
             classes.len() + 1
         )
     };
-    format!("CAST(if(isNull(label), if(isNull(value), toUInt16(0), {}), {}), 'UInt16')", of("value"), of("label"))
+    format!(
+        "CAST(if(isNull(label), if(isNull(value), toUInt16(0), {}), {}), 'UInt16')",
+        of("value"),
+        of("label")
+    )
 }

@@ -85,11 +85,9 @@ impl Labelled {
             false => String::new(),
         };
         let (outcome, taken, nulls) = match read {
-            OutcomeRead::Whole => (
-                "label, value".to_owned(),
-                format!("o.label AS {TRUE_LABEL}, o.value AS {TRUE_VALUE}"),
-                1,
-            ),
+            OutcomeRead::Whole => {
+                ("label, value".to_owned(), format!("o.label AS {TRUE_LABEL}, o.value AS {TRUE_VALUE}"), 1)
+            }
             OutcomeRead::Reduced(sql, name) => (format!("{sql} AS {name}"), format!("o.{name} AS {name}"), 0),
         };
         format!(
@@ -134,11 +132,7 @@ pub fn together(first: &Population, second: &Population, names: &[String]) -> Op
     };
     let empty = first.without_columns || second.without_columns;
     // A feature may be called so, and would be taken for it.
-    if empty
-        || second.column(SIDES).is_some()
-        || deployed(a) != deployed(b)
-        || !names.iter().all(same)
-    {
+    if empty || second.column(SIDES).is_some() || deployed(a) != deployed(b) || !names.iter().all(same) {
         return None;
     }
     let [in_first, in_second] = [a, b].map(within);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use windvane_store::performance::{
-    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsOf, Said, TallyRow,
-    every, frame, frame_of_classes, tally,
+    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsOf, Said,
+    TallyRow, every, frame, frame_of_classes, tally,
 };
 use windvane_store::populations::{
     self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, OUTCOME, Pair, Population,
@@ -241,8 +241,7 @@ impl EverySink for Rows {
 
 /// All rows of a frame of two classes.
 async fn all_rows(reader: &Reader, frame: &Frame, classes: &[String]) -> Vec<EveryRow> {
-    let statement =
-        every(frame, ClassCount { classes, from_label: false, threshold: 0.5 }, RowsOf::One);
+    let statement = every(frame, ClassCount { classes, from_label: false, threshold: 0.5 }, RowsOf::One);
     let read = reader.fold(&statement, "Native", EveryRows::new(frame, Rows::default())).await.unwrap();
     read.finish().unwrap().0
 }
