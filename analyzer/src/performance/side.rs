@@ -133,7 +133,7 @@ impl<'a> Side<'a> {
         beside: &[String],
     ) -> Result<Frame, PerformanceError> {
         let (roles, cut) = (&self.question.roles, (self.chunking, self.segments));
-        performance::frame_of_classes(self.population, roles, cut, beside, classes)
+        performance::frame_of_classes(self.population, roles, cut, (beside, classes))
             .map_err(|source| PerformanceError::Column { side: self.name, source })
     }
 

@@ -128,8 +128,7 @@ pub fn frame_of_classes(
     population: &Population,
     roles: &Roles,
     (chunking, segments): (Chunking, &SegmentKeys),
-    beside: &[String],
-    classes: &[String],
+    (beside, classes): (&[String], &[String]),
 ) -> Result<Frame, ColumnFault> {
     if roles.target.as_deref() == Some(OUTCOME) {
         let selected = of_rows(population, roles, segments, beside)?;

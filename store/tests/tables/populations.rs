@@ -279,7 +279,7 @@ async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
     let segments = SegmentKeys { names: vec!["region".to_owned()], keys };
     for chunking in [Chunking::Whole, Chunking::Period(Period::Day)] {
         let cut = (chunking, &segments);
-        let reduced = frame_of_classes(&population, &roles, cut, &[], &classes).unwrap();
+        let reduced = frame_of_classes(&population, &roles, cut, (&[], &classes)).unwrap();
         let mut found = all_rows(&reader, &reduced, &classes).await;
         assert!(found.is_sorted_by(|a, b| a.score >= b.score), "{found:?}");
         // By time alone the chunk is known, and times are left out.
