@@ -204,6 +204,7 @@ fn measured_by(methods: &[Method], kind: Kind, drawn: &Drawn) -> MeasuredColumn 
         }
         let cells: Cells = cells.into_iter().map(|(_, cell)| cell).collect();
         let categories = kernels::Categories {
+            by_name: cells.clone(),
             cells,
             values,
             missing,

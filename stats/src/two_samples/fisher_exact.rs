@@ -22,8 +22,13 @@ const TIE: f64 = 1.0 + 1e-14;
 /// The test; undefined unless there are exactly two categories. The effect is the change of the first one's share.
 #[must_use]
 pub fn fisher_exact(cells: &Cells) -> Comparison {
-    let [one, two] = cells.as_slice() else { return Comparison::UNDEFINED };
-    if !cells.comparable() || one.times != 1 || two.times != 1 {
+    let (one, two) = match cells.as_slice() {
+        [one, two] if one.times == 1 && two.times == 1 => (one, two),
+        // Two that occur equally often are one cell.
+        [both] if both.times == 2 => (both, both),
+        _ => return Comparison::UNDEFINED,
+    };
+    if !cells.comparable() {
         return Comparison::UNDEFINED;
     }
     let odds = (one.a as f64 * two.b as f64) / (two.a as f64 * one.b as f64);
@@ -159,6 +164,18 @@ mod tests {
     fn three_categories_have_no_odds_ratio() {
         let cells: Cells = [Cell::new(1, 2), Cell::new(3, 4), Cell::new(5, 6)].into_iter().collect();
         assert_eq!(fisher_exact(&cells), Comparison::UNDEFINED);
+    }
+
+    // Oracle: SciPy 1.17 `fisher_exact([[20, 30], [20, 30]])`.
+    #[test]
+    fn two_categories_that_occur_equally_often_have_an_odds_ratio_of_one() {
+        for both in [Cell::new(20, 30), Cell::new(20, 20)] {
+            let test = fisher_exact(&[Cell { times: 2, ..both }].into_iter().collect());
+            assert_eq!((test.statistic, test.p_value, test.effect), (Some(1.0), Some(1.0), Some(0.0)));
+        }
+        for cells in [Cell { times: 3, ..Cell::new(20, 30) }, Cell::new(20, 30)] {
+            assert_eq!(fisher_exact(&[cells].into_iter().collect()), Comparison::UNDEFINED);
+        }
     }
 
     #[test]

@@ -100,10 +100,8 @@ pub(super) fn measure(
             let missing =
                 Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
             let shown = kernels::Categories {
-                cells: rows
-                    .iter()
-                    .map(|row| Cell { a: row.a, b: row.b, times: row.times })
-                    .collect::<Counts>(),
+                cells: cells(&rows),
+                by_name: cells(&by_name(&rows)),
                 values,
                 missing,
                 seed: scan.request.seed,
@@ -127,6 +125,18 @@ pub(super) fn measure(
         .collect()
 }
 
+fn cells(rows: &[&CategoryRow]) -> Counts {
+    rows.iter().map(|row| Cell { a: row.a, b: row.b, times: row.times }).collect()
+}
+
+/// Two categories in the order of their names; any other number of them as they came, by their counts.
+fn by_name<'a>(rows: &[&'a CategoryRow]) -> Vec<&'a CategoryRow> {
+    match *rows {
+        [one, two] if two.category < one.category => vec![two, one],
+        _ => rows.to_vec(),
+    }
+}
+
 fn largest_change(rows: &[&CategoryRow], values: Rows, missing: Rows) -> Option<Change> {
     let (n, m) = (values.reference + missing.reference, values.current + missing.current);
     if n == 0 || m == 0 {
@@ -143,4 +153,24 @@ fn largest_change(rows: &[&CategoryRow], values: Rows, missing: Rows) -> Option<
         .chain(std::iter::once(change(None, missing.reference, missing.current)))
         .filter(|change| gap(change) > 0.0)
         .max_by(|a, b| gap(a).total_cmp(&gap(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(category: &str, a: u64, b: u64) -> CategoryRow {
+        CategoryRow { column: 0, segment: 0, a, b, times: 1, category: category.to_owned(), spelling: 2 }
+    }
+
+    // The engine answers by counts, so that the rarer category comes first, whichever that is.
+    #[test]
+    fn the_first_of_two_categories_is_told_by_its_name() {
+        let (right, wrong) = (row("right", 126, 121), row("wrong", 10, 16));
+        let counts = |rows: &[&CategoryRow]| -> Vec<Cell> { cells(&by_name(rows)).as_slice().to_vec() };
+        let expected = vec![Cell::new(126, 121), Cell::new(10, 16)];
+        assert_eq!(counts(&[&wrong, &right]), expected);
+        assert_eq!(counts(&[&right, &wrong]), expected);
+        assert_eq!(counts(&[&wrong]), [Cell::new(10, 16)]);
+    }
 }

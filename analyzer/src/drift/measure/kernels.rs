@@ -52,6 +52,8 @@ pub(in crate::drift) struct Numbers<'a> {
 pub(in crate::drift) struct Categories {
     /// Without missing values.
     pub(in crate::drift) cells: Cells,
+    /// The same with two categories in the order of their names: an odds ratio is of the first one.
+    pub(in crate::drift) by_name: Cells,
     pub(in crate::drift) values: Rows,
     pub(in crate::drift) missing: Rows,
     pub(in crate::drift) seed: u64,
@@ -172,7 +174,8 @@ impl Categories {
                 Measured { bins: Some(self.cells.count()), reason, ..Measured::of(method, comparison) }
             }
             _ => {
-                let cells = with_missing(&self.cells, self.missing, self.compat);
+                let cells = if method == Method::FisherExact { &self.by_name } else { &self.cells };
+                let cells = with_missing(cells, self.missing, self.compat);
                 discrete(
                     Asked { method, compat: self.compat, alpha: self.alpha, tested: &cells },
                     &cells,
