@@ -54,7 +54,8 @@ impl Comparison {
     #[must_use]
     pub fn with_p(mut self, p_value: f64, method: PMethod) -> Self {
         if self.statistic.is_some() && p_value.is_finite() {
-            self.p_value = Some(p_value.clamp(0.0, 1.0));
+            // An empty sum is a negative zero.
+            self.p_value = Some(p_value.clamp(0.0, 1.0) + 0.0);
             self.p_method = Some(method);
         }
         self

@@ -22,7 +22,7 @@ use crate::{
 /// The points of the characteristic functions, in units of half the interquartile range.
 const POINTS: [f64; 2] = [0.4, 0.8];
 /// Values that a side needs.
-const SIZE_MIN: u64 = 5;
+pub const SIZE_MIN: u64 = 5;
 /// Size below which the small-sample factor applies.
 const SMALL: u64 = 25;
 

@@ -31,7 +31,7 @@ pub const WELL_KNOWN: u64 = 1_000;
 /// Student's test: equal variances.
 #[must_use]
 pub fn t_test(reference: &Moments, current: &Moments) -> Comparison {
-    compare(reference, current, |parts| {
+    compare(reference, current, pooled_part, |parts| {
         let df = parts.n + parts.m - 2.0;
         let pooled = ((parts.n - 1.0) * parts.variance_a + (parts.m - 1.0) * parts.variance_b) / df;
         ((pooled * (1.0 / parts.n + 1.0 / parts.m)).sqrt(), df)
@@ -41,7 +41,7 @@ pub fn t_test(reference: &Moments, current: &Moments) -> Comparison {
 /// Welch's test: any variances.
 #[must_use]
 pub fn welch(reference: &Moments, current: &Moments) -> Comparison {
-    compare(reference, current, |parts| {
+    compare(reference, current, |side| side.variance(1), |parts| {
         let (a, b) = (parts.variance_a / parts.n, parts.variance_b / parts.m);
         let df = (a + b) * (a + b) / (a * a / (parts.n - 1.0) + b * b / (parts.m - 1.0));
         ((a + b).sqrt(), df)
@@ -125,14 +125,24 @@ struct Parts {
     variance_b: f64,
 }
 
-fn compare(reference: &Moments, current: &Moments, error: impl FnOnce(&Parts) -> (f64, f64)) -> Comparison {
+/// The variance of a side as Student pools it: that of a single value has no weight beside the other side's.
+fn pooled_part(side: &Moments) -> Option<f64> {
+    side.variance(1).or_else(|| side.variance(0).filter(|_| side.n() == 1))
+}
+
+fn compare(
+    reference: &Moments,
+    current: &Moments,
+    variance: impl Fn(&Moments) -> Option<f64>,
+    error: impl FnOnce(&Parts) -> (f64, f64),
+) -> Comparison {
     let Some(change) = reference.change_to(current) else { return Comparison::UNDEFINED };
-    let (Some(variance_a), Some(variance_b)) = (reference.variance(1), current.variance(1)) else {
+    let (Some(variance_a), Some(variance_b)) = (variance(reference), variance(current)) else {
         return Comparison::UNDEFINED;
     };
     let parts = Parts { n: reference.n() as f64, m: current.n() as f64, variance_a, variance_b };
     let (standard_error, df) = error(&parts);
-    if standard_error <= 0.0 || !df.is_finite() {
+    if standard_error.is_nan() || standard_error <= 0.0 || !df.is_finite() {
         return Comparison::UNDEFINED;
     }
     let weights = (parts.n - 1.0, parts.m - 1.0);
@@ -147,7 +157,10 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::{WELL_KNOWN, needs_labels, p_by_labels};
-    use crate::walk::{Sizes, Walk, Walked};
+    use crate::{
+        comparison::Comparison,
+        walk::{Sizes, Walk, Walked},
+    };
 
     /// Evenly spaced quantiles of a squared exponential distribution (skewness 6.6), up to a level, and moved.
     fn skewed(n: u32, up_to: f64, moved: f64) -> Vec<f64> {
@@ -199,6 +212,22 @@ mod tests {
         }
         let values = skewed(100, 1.0, 0.0);
         assert_eq!(by_labels(&walk(&values, &values)), None);
+    }
+
+    // Oracle: SciPy 1.17 `ttest_ind([3], [1, 2])`, `ttest_ind([1, 2], [3])`.
+    #[test]
+    fn student_takes_a_side_of_one_value_and_welch_does_not() {
+        for (a, b, t) in [
+            (&[1.0, 2.0][..], &[3.0][..], 1.732_050_807_568_877_4),
+            (&[3.0], &[1.0, 2.0], -1.732_050_807_568_877_4),
+        ] {
+            let student = walk(a, b).t_test();
+            assert!((student.statistic.unwrap() - t).abs() < 1e-12, "{student:?}");
+            assert!((student.p_value.unwrap() - 1.0 / 3.0).abs() < 1e-12, "{student:?}");
+            assert_eq!(walk(a, b).welch(), Comparison::UNDEFINED);
+        }
+        assert_eq!(walk(&[1.0], &[2.0]).t_test(), Comparison::UNDEFINED);
+        assert_eq!(walk(&[1.0, 1.0], &[2.0]).t_test(), Comparison::UNDEFINED);
     }
 
     // 20 of 60 labels on the one value and 40 on the other: no other labels part them, and neither side varies.

@@ -12,7 +12,7 @@ use windvane_stats::{
     divergence,
     domain_classifier::domain_classifier,
     energy,
-    epps_singleton::Characteristic,
+    epps_singleton::{self, Characteristic},
     fisher_exact::fisher_exact,
     g_test::g_test,
     missing_rate::missing_rate,
@@ -88,15 +88,7 @@ impl Numbers<'_> {
             Method::Mmd => mmd(walked, &mut rng),
             _ => return self.discrete(method, walked, &mut rng),
         };
-        let reason = comparison.statistic.is_none().then(|| {
-            if self.values.reference == 0 || self.values.current == 0 {
-                "one side has no values"
-            } else if walked.moments_a.mean().is_none() || walked.moments_b.mean().is_none() {
-                "infinite values"
-            } else {
-                "the reference does not vary"
-            }
-        });
+        let reason = comparison.statistic.is_none().then(|| self.reason(method, walked));
         let judged_p = comparison
             .p_value
             .filter(|p| *p < SUSPICIOUS.max(self.alpha) && self.compat.is_none())
@@ -116,6 +108,27 @@ impl Numbers<'_> {
 }
 
 impl Numbers<'_> {
+    /// Why a method has no statistic.
+    fn reason(&self, method: Method, walked: &Walked) -> &'static str {
+        let moments = [&walked.moments_a, &walked.moments_b];
+        let fewest = self.values.reference.min(self.values.current);
+        if fewest == 0 {
+            "one side has no values"
+        } else if moments.iter().any(|side| side.mean().is_none()) {
+            "infinite values"
+        } else if moments.iter().any(|side| side.variance(0).is_none()) {
+            "values too large to be squared"
+        } else {
+            match method {
+                Method::TTest | Method::Welch if fewest < 2 => "too few values for a variance",
+                Method::TTest | Method::Welch => "neither side varies",
+                Method::EppsSingleton if fewest < epps_singleton::SIZE_MIN => "too few values",
+                Method::EppsSingleton => "the values do not vary enough",
+                _ => "the reference does not vary",
+            }
+        }
+    }
+
     /// The p-value by exchanged labels, of methods whose own cannot be trusted with ties or at these sizes.
     fn p_by_labels(&self, method: Method, walked: &Walked, rng: &mut ChaCha8Rng) -> Option<f64> {
         match method {
@@ -283,4 +296,45 @@ fn with_simulated_p(comparison: Comparison, p_value: impl FnOnce() -> Option<f64
 
 fn undefined(method: Method, reason: &'static str) -> Measured {
     Measured { reason: Some(reason), ..Measured::of(method, Comparison::UNDEFINED) }
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_stats::walk::{Sizes, Walk};
+
+    use super::*;
+
+    #[test]
+    fn a_missing_statistic_says_why() {
+        let wide: &[f64] = &[-1e300, 1e300, 1e300];
+        for (method, a, b, reason) in [
+            (Method::TTest, &[] as &[f64], &[1.0] as &[f64], "one side has no values"),
+            (Method::TTest, &[1.0], &[2.0], "too few values for a variance"),
+            (Method::Welch, &[1.0], &[2.0, 3.0], "too few values for a variance"),
+            (Method::Welch, &[1.0, 1.0], &[2.0, 2.0], "neither side varies"),
+            (Method::Welch, wide, wide, "values too large to be squared"),
+            (Method::WassersteinNormed, &[1.0, 1.0], &[2.0, 3.0], "the reference does not vary"),
+            (Method::WassersteinNormed, &[f64::INFINITY], &[2.0], "infinite values"),
+            (Method::EppsSingleton, &[1.0, 2.0], &[2.0, 3.0], "too few values"),
+        ] {
+            let sizes = Sizes { a: a.len() as u64, b: b.len() as u64 };
+            let mut values: Vec<(f64, u64, u64)> =
+                a.iter().map(|x| (*x, 1, 0)).chain(b.iter().map(|x| (*x, 0, 1))).collect();
+            values.sort_by(|one, other| one.0.total_cmp(&other.0));
+            let mut walk = Walk::new(sizes, Vec::new());
+            values.iter().for_each(|(value, a, b)| walk.push(*value, *a, *b));
+            let walked = walk.finish().unwrap();
+            let numbers = Numbers {
+                walked: Some(&walked),
+                characteristic: None,
+                values: Rows { reference: sizes.a, current: sizes.b },
+                missing: Rows::default(),
+                seed: 1,
+                alpha: 0.05,
+                compat: None,
+            };
+            let measured = numbers.measure(method);
+            assert_eq!((measured.comparison.statistic, measured.reason), (None, Some(reason)), "{method:?}");
+        }
+    }
 }
