@@ -71,4 +71,12 @@ fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     let rows: Vec<CategoryRow> = engine.answer(&statement).unwrap();
     let rows: Vec<_> = rows.iter().map(|row| (row.column, row.a, row.b, row.category.as_str())).collect();
     assert_eq!(rows, [(0, 2, 2, "true"), (1, 1, 1, "é"), (1, 2, 2, "x")]);
+
+    // The same of formats that bring types: the names are those of the staged file, moved by one.
+    let path = folder.path().join("moved.ndjson");
+    std::fs::write(&path, "{\"c1\": 1.5, \"c2\": \"a\", \"c0\": \"b\"}\n").unwrap();
+    let population = populations::open_file(&engine, &path, "moved").unwrap();
+    let names: Vec<&str> = population.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["c1", "c2", "c0"]);
+    assert_eq!(engine.text("SELECT c0, c1, c2 FROM files.moved").unwrap(), "1.5\ta\tb\n");
 }

@@ -190,17 +190,18 @@ fn staged(
     for (i, column) in describe(engine, &source, INFERENCE)?.into_iter().enumerate() {
         let storage = storage_of(&column.r#type, format!("c{i}"));
         if matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::List { .. }) {
-            selected.push(format!("{} AS c{i}", quote_identifier(&column.name)));
+            selected.push(format!("{FILE}.{} AS c{i}", quote_identifier(&column.name)));
         }
         // Times are not compared, but they say when: under their own name, as they are read in place.
         if matches!(&storage, Storage::Unsupported(type_name) if type_name.starts_with("Date")) {
-            selected.push(quote_identifier(&column.name));
+            selected.push(format!("{FILE}.{0} AS {0}", quote_identifier(&column.name)));
         }
         columns.push(PopulationColumn { name: column.name, storage });
     }
     selected.push(ROW.to_owned());
-    stage(engine, table, &format!("SELECT {} FROM {source} SETTINGS {INFERENCE}", selected.join(", ")))
-        .map(|from| (Origin::Table(from), columns))
+    // Without the name of the file a column `c1` would be what is selected as `c1`.
+    let select = format!("SELECT {} FROM {source} AS {FILE} SETTINGS {INFERENCE}", selected.join(", "));
+    stage(engine, table, &select).map(|from| (Origin::Table(from), columns))
 }
 
 fn staged_csv(
