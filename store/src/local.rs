@@ -14,12 +14,13 @@ use crate::Statement;
 use crate::chdb::{Connection, Engine, EngineError, EngineOptions, Library, LoadError};
 
 /// Settings of every query that answers rows: 64-bit integers as numbers, NaN and infinities as words (see
-/// [`crate::Real`]), named tuples as objects.
-pub const ROW_SETTINGS: [(&str, &str); 4] = [
+/// [`crate::Real`]), named tuples as objects, and U+FFFD in place of bytes that are no UTF-8.
+pub const ROW_SETTINGS: [(&str, &str); 5] = [
     ("output_format_json_quote_64bit_integers", "0"),
     ("output_format_json_quote_denormals", "1"),
     ("output_format_json_quote_decimals", "0"),
     ("output_format_json_named_tuples_as_objects", "1"),
+    ("output_format_json_validate_utf8", "1"),
 ];
 
 /// How files are read: by calls, because a mapped file counts as memory of this process as long as it is mapped; and with at

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
@@ -51,6 +51,12 @@ impl Folder {
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn bytes(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
         path
     }
 
@@ -179,6 +185,28 @@ fn columns_may_be_called_what_a_statement_calls_its_own() {
         assert_eq!(column(&document, &format!("{name}_c"))["verdict"], "no_drift", "{name}");
     }
     assert_eq!(document["segments"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_csv_file_may_begin_with_the_mark_of_utf_8() {
+    let folder = Folder::new();
+    for (header, name) in [("x,c", "marked.csv"), ("\"x\",\"c\"", "quoted.csv")] {
+        let text = csv(&format!("\u{feff}{header}"), 0..40, |i| format!("{i},a"));
+        let a = folder.file(name, &text);
+        let document = json(&a, &a, &["--columns", "x,c"]);
+        assert_eq!(column(&document, "x")["kind"], "numeric", "{name}");
+        assert_eq!(document["current"]["rows"], 40);
+    }
+}
+
+// Bytes of a Parquet file are as good as text, and may be anything.
+#[test]
+fn categories_may_be_bytes() {
+    let folder = Folder::new();
+    let bytes: BinaryArray = (0..60).map(|i| Some(if i % 2 == 0 { &b"\xff"[..] } else { &b"\xe9b"[..] })).collect();
+    let a = folder.parquet("a.parquet", vec![("b".to_owned(), Arc::new(bytes) as ArrayRef)]);
+    let document = json(&a, &a, &[]);
+    assert_eq!((&column(&document, "b")["n_current"], &document["verdict"]), (&60.into(), &"no_drift".into()));
 }
 
 #[test]
@@ -318,6 +346,10 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
     let ragged = folder.file("ragged.csv", "x,c\n1,a\n2\n");
     let unknown = folder.file("data.xyz", "hello");
     let twice = folder.file("twice.csv", "x,x\n1,2\n");
+    let latin = folder.bytes("latin.csv", b"x,c\n1,caf\xe9\n");
+    let latin_names = folder.bytes("names.csv", b"x,caf\xe9\n1,a\n");
+    let latin_lines = folder.bytes("latin.ndjson", b"{\"x\":1,\"c\":\"caf\xe9\"}\n");
+    let wide = folder.bytes("wide.csv", b"\xff\xfex\0,\0c\0\n\x001\0,\0a\0\n\0");
     for (current, arguments, code) in [
         (&missing, &[][..], 65),
         (&torn, &[], 65),
@@ -325,6 +357,10 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
         (&ragged, &[], 65),
         (&unknown, &[], 65),
         (&twice, &[], 65),
+        (&latin, &[], 65),
+        (&latin_names, &[], 65),
+        (&latin_lines, &[], 65),
+        (&wide, &[], 65),
         (&good, &["--columns", "nope"], 65),
         (&good, &["--segment-by", "nope"], 65),
         (&good, &["--methods", "kolmogorov"], 64),

@@ -29,6 +29,9 @@ const INFERENCE: &str = "input_format_max_rows_to_read_for_schema_inference = 10
 /// The number of a row of a file that is staged.
 const ROW: &str = "rowNumberInAllBlocks() AS row";
 
+/// ClickHouse's code for what [`is_utf8`] throws.
+const THROWN: i32 = 395;
+
 /// Why a file gives no population.
 #[derive(Debug, thiserror::Error)]
 pub enum PopulationError {
@@ -53,6 +56,12 @@ pub enum PopulationError {
         path: PathBuf,
         /// The format of its name.
         expected: &'static str,
+    },
+    /// It is text in another encoding.
+    #[error("the text of `{}` is not UTF-8: convert it first, as `iconv -f WINDOWS-1252 -t UTF-8` does", path.display())]
+    NotUtf8 {
+        /// The file as the command named it.
+        path: PathBuf,
     },
     /// Two columns have one name.
     #[error("`{}` has the column `{column}` twice", path.display())]
@@ -92,7 +101,10 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
             extra_segments: Vec::new(),
         });
     };
-    let unreadable = |source| PopulationError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source: LocalError| match source.code() {
+        Some(THROWN) => PopulationError::NotUtf8 { path: path.to_owned() },
+        _ => PopulationError::Unreadable { path: path.to_owned(), source },
+    };
     let (from, columns) = match format {
         FileFormat::Parquet => in_place(engine, path, format).map_err(unreadable)?,
         FileFormat::Csv => staged_csv(engine, path, table).map_err(unreadable)?,
@@ -144,9 +156,26 @@ fn detect(path: &Path) -> Result<Option<FileFormat>, PopulationError> {
             Err(PopulationError::NotThatFormat { path: path.to_owned(), expected: "Arrow" })
         }
         (None, Some(_)) if head.is_empty() => Ok(None),
+        (None, Some(FileFormat::Csv | FileFormat::Ndjson)) if is_utf16(&head) => {
+            Err(PopulationError::NotUtf8 { path: path.to_owned() })
+        }
         (None, Some(format)) => Ok(Some(format)),
         (None, None) if head.first() == Some(&b'{') => Ok(Some(FileFormat::Ndjson)),
         (None, None) => Err(PopulationError::UnknownFormat { path: path.to_owned() }),
+    }
+}
+
+/// Whether a file begins with the mark of UTF-16.
+fn is_utf16(head: &[u8]) -> bool {
+    matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+}
+
+/// A condition that ends the reading where one of these texts is not UTF-8: no document could hold what is in it.
+fn is_utf8(texts: &[String]) -> String {
+    let each: Vec<String> = texts.iter().map(|text| format!("isValidUTF8(ifNull({text}, ''))")).collect();
+    match each.as_slice() {
+        [] => "1".to_owned(),
+        each => format!("NOT throwIf(NOT ({}), 'not UTF-8')", each.join(" AND ")),
     }
 }
 
@@ -187,8 +216,18 @@ fn staged(
     let source = engine.source(path, format)?;
     let mut columns = Vec::new();
     let mut selected = Vec::new();
+    let mut texts = Vec::new();
     for (i, column) in describe(engine, &source, INFERENCE)?.into_iter().enumerate() {
-        let storage = storage_of(&column.r#type, format!("c{i}"));
+        // The engine answers so in place of bytes that are no character, and finds no column by it.
+        let storage = match column.name.contains(char::REPLACEMENT_CHARACTER) {
+            true => Storage::Unsupported("a column with a name that is not UTF-8".to_owned()),
+            false => storage_of(&column.r#type, format!("c{i}")),
+        };
+        // Arrow tells text from bytes, which may be anything; here both are String.
+        if format == FileFormat::Ndjson && matches!(storage, Storage::Text(_)) && column.r#type.contains("String")
+        {
+            texts.push(format!("{FILE}.{}", quote_identifier(&column.name)));
+        }
         if matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::List { .. }) {
             selected.push(format!("{FILE}.{} AS c{i}", quote_identifier(&column.name)));
         }
@@ -200,7 +239,11 @@ fn staged(
     }
     selected.push(ROW.to_owned());
     // Without the name of the file a column `c1` would be what is selected as `c1`.
-    let select = format!("SELECT {} FROM {source} AS {FILE} SETTINGS {INFERENCE}", selected.join(", "));
+    let select = format!(
+        "SELECT {} FROM {source} AS {FILE} WHERE {} SETTINGS {INFERENCE}",
+        selected.join(", "),
+        is_utf8(&texts)
+    );
     stage(engine, table, &select).map(|from| (Origin::Table(from), columns))
 }
 
@@ -216,20 +259,25 @@ fn staged_csv(
     let with_structure = |format: &str| {
         source.replace("'CSVWithNames')", &format!("'{format}', {})", quote(&structure.join(", "))))
     };
+    let texts: Vec<String> = (0..width).map(|i| format!("c{i}")).collect();
+    let utf8 = is_utf8(&texts);
     // A header that reads `c0,c1,…` is still the first row, though it names the columns of the structure.
     let header = engine.text(&format!(
-        "SELECT * FROM {} LIMIT 1 SETTINGS max_threads = 1, input_format_parallel_parsing = 0, \
+        "SELECT * FROM {} WHERE {utf8} LIMIT 1 SETTINGS max_threads = 1, input_format_parallel_parsing = 0, \
          input_format_csv_detect_header = 0 FORMAT JSONCompactEachRow",
         with_structure("CSV")
     ))?;
-    let names: Vec<Option<String>> =
+    let mut names: Vec<Option<String>> =
         serde_json::from_str(header.trim()).map_err(|source| LocalError::Row { row: 0, source })?;
+    if let Some(Some(first)) = names.first_mut() {
+        *first = without_mark(first).to_owned();
+    }
     let missing: Vec<String> = MISSING_WORDS.iter().map(|word| quote(word)).collect();
     let mut selected: Vec<String> =
         (0..width).map(|i| format!("if(c{i} IN ({}), NULL, c{i}) AS c{i}", missing.join(", "))).collect();
     selected.push(ROW.to_owned());
     let select = format!(
-        "SELECT {} FROM {} SETTINGS input_format_with_names_use_header = 0",
+        "SELECT {} FROM {} WHERE {utf8} SETTINGS input_format_with_names_use_header = 0",
         selected.join(", "),
         with_structure("CSVWithNames")
     );
@@ -243,6 +291,12 @@ fn staged_csv(
         })
         .collect();
     Ok((Origin::Table(from), columns))
+}
+
+/// The first name of a header without the mark of UTF-8, which Excel writes; behind it the engine takes quotes for characters.
+fn without_mark(name: &str) -> &str {
+    let Some(name) = name.strip_prefix('\u{feff}') else { return name };
+    name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(name)
 }
 
 /// Parses the file once, into a table of the command's engine.
