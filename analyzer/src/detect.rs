@@ -11,10 +11,10 @@ use windvane_stats::detectors::{Detector, Signal};
 use windvane_store::populations::{self, Population, StreamRow, StreamRows, StreamSink};
 use windvane_store::{ReadError, Reader};
 use windvane_types::detect::{Change, Detected, Document, SCHEMA};
-use windvane_types::nearest::nearest;
 use windvane_types::span::{self, Span};
 
 use crate::drift::{self, Deployment};
+use crate::known_names::hint;
 
 /// Changes that are told one by one.
 const FIRST_MAX: usize = 100;
@@ -155,11 +155,6 @@ pub enum DetectError {
     /// The statement failed.
     #[error("cannot read the stream")]
     Read(#[from] ReadError),
-}
-
-fn hint(column: &str, known: &[String]) -> String {
-    nearest(column, known.iter().map(String::as_str))
-        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 /// A detector at work.

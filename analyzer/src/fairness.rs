@@ -7,7 +7,8 @@ use windvane_store::groups::{self, GroupRow, GroupsAsk};
 use windvane_store::populations::Population;
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
-use windvane_types::nearest::nearest;
+
+use crate::known_names::hint;
 
 /// Groups that are looked at; smaller ones beyond them are counted and left out.
 pub const GROUPS_MAX: usize = 100;
@@ -63,11 +64,6 @@ pub enum FairnessError {
     /// The statement failed.
     #[error("cannot read the groups")]
     Read(#[from] ReadError),
-}
-
-fn hint(column: &str, known: &[String]) -> String {
-    nearest(column, known.iter().map(String::as_str))
-        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 /// Compares groups.

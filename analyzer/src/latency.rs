@@ -13,6 +13,8 @@ use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
 
+use crate::known_names::hint;
+
 pub use objectives::{NoObjective, Objective, objectives_over};
 
 /// Groups of one cut that are looked at; smaller ones beyond them are counted and left out.
@@ -81,11 +83,6 @@ pub enum LatencyError {
     /// A statement failed.
     #[error("cannot read the latencies")]
     Read(#[from] ReadError),
-}
-
-fn hint(column: &str, known: &[String]) -> String {
-    windvane_types::nearest::nearest(column, known.iter().map(String::as_str))
-        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 /// Sketches by group of one cut.

@@ -6,6 +6,7 @@ pub mod detect;
 pub mod drift;
 pub mod experiment;
 pub mod fairness;
+mod known_names;
 pub mod latency;
 pub mod monitor;
 pub mod performance;

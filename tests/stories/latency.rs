@@ -130,7 +130,7 @@ fn detectors_find_a_jump_and_keep_still_without_one() {
     assert_eq!(windvane(&["detect", "--column", "error", "--fail-on", "change"], &[&jump]).code, 1);
     let values = folder.file("values.csv", "x\n1\n2.5\n");
     for (words, code, part) in [
-        (&["detect", "--column", "y"][..], 65, "there is no column `y`"),
+        (&["detect", "--column", "y"][..], 65, "there is no column `y`; there are `x`"),
         (&["detect", "--column", "x", "--detector", "ddm"], 65, "takes 0 and 1"),
         (&["detect", "--column", "x", "--detector", "adwim"], 64, "did you mean `adwin`?"),
         (&["detect", "--column", "x", "--confidence", "2"], 64, "above 0 and below 1"),

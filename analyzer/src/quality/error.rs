@@ -1,7 +1,8 @@
 //! Why the quality of data could not be told.
 
 use windvane_store::ReadError;
-use windvane_types::nearest::nearest;
+
+use crate::known_names::hint;
 
 /// Why there is no document, and there are no expectations.
 #[derive(Debug, thiserror::Error)]
@@ -25,19 +26,4 @@ pub enum QualityError {
     /// A statement failed.
     #[error("cannot read the rows")]
     Read(#[from] ReadError),
-}
-
-/// How many names a message lists.
-const NAMES_MAX: usize = 20;
-
-fn hint(column: &str, known: &[String]) -> String {
-    if let Some(near) = nearest(column, known.iter().map(String::as_str)) {
-        return format!("; did you mean `{near}`?");
-    }
-    let shown: Vec<String> = known.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
-    match known.len().checked_sub(NAMES_MAX).filter(|more| *more > 0) {
-        _ if known.is_empty() => "; there are none".to_owned(),
-        Some(more) => format!("; there are {} and {more} more", shown.join(", ")),
-        None => format!("; there are {}", shown.join(", ")),
-    }
 }
