@@ -203,10 +203,14 @@ fn a_csv_file_may_begin_with_the_mark_of_utf_8() {
 #[test]
 fn categories_may_be_bytes() {
     let folder = Folder::new();
-    let bytes: BinaryArray = (0..60).map(|i| Some(if i % 2 == 0 { &b"\xff"[..] } else { &b"\xe9b"[..] })).collect();
+    let bytes: BinaryArray =
+        (0..60).map(|i| Some(if i % 2 == 0 { &b"\xff"[..] } else { &b"\xe9b"[..] })).collect();
     let a = folder.parquet("a.parquet", vec![("b".to_owned(), Arc::new(bytes) as ArrayRef)]);
     let document = json(&a, &a, &[]);
-    assert_eq!((&column(&document, "b")["n_current"], &document["verdict"]), (&60.into(), &"no_drift".into()));
+    assert_eq!(
+        (&column(&document, "b")["n_current"], &document["verdict"]),
+        (&60.into(), &"no_drift".into())
+    );
 }
 
 #[test]

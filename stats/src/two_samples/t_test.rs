@@ -41,11 +41,16 @@ pub fn t_test(reference: &Moments, current: &Moments) -> Comparison {
 /// Welch's test: any variances.
 #[must_use]
 pub fn welch(reference: &Moments, current: &Moments) -> Comparison {
-    compare(reference, current, |side| side.variance(1), |parts| {
-        let (a, b) = (parts.variance_a / parts.n, parts.variance_b / parts.m);
-        let df = (a + b) * (a + b) / (a * a / (parts.n - 1.0) + b * b / (parts.m - 1.0));
-        ((a + b).sqrt(), df)
-    })
+    compare(
+        reference,
+        current,
+        |side| side.variance(1),
+        |parts| {
+            let (a, b) = (parts.variance_a / parts.n, parts.variance_b / parts.m);
+            let df = (a + b) * (a + b) / (a * a / (parts.n - 1.0) + b * b / (parts.m - 1.0));
+            ((a + b).sqrt(), df)
+        },
+    )
 }
 
 /// Whether the p-value of these tests may be too small for skewed values, so that labels are exchanged: the smaller side has

@@ -229,7 +229,9 @@ fn staged(
             false => storage_of(&column.r#type, format!("c{i}")),
         };
         // Arrow tells text from bytes, which may be anything; here both are String.
-        if format == FileFormat::Ndjson && matches!(storage, Storage::Text(_)) && column.r#type.contains("String")
+        if format == FileFormat::Ndjson
+            && matches!(storage, Storage::Text(_))
+            && column.r#type.contains("String")
         {
             texts.push(format!("{FILE}.{}", quote_identifier(&column.name)));
         }
