@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::serve::ListenerExt;
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -282,6 +283,7 @@ fn open(
         let router = telemetry::traced(router.layer(CatchPanicLayer::new()));
         let bounds = room.bounds(speaks);
         let Some(certificate) = &certificate else {
+            let listener = listener.tap_io(|stream| sockets::send_at_once(stream));
             server.spawn(sockets::serve(listener, router, bounds));
             continue;
         };

@@ -21,6 +21,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::sockets;
+
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes at once: one takes about 1 ms of a core, and who says nothing holds its place for 10 s.
@@ -203,6 +205,7 @@ impl TlsListener {
                 loop {
                     let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
                     let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
+                    sockets::send_at_once(&stream);
                     let (done, acceptor) = (done.clone(), TlsAcceptor::from(certificate.current(speaks)));
                     handshakes.spawn(async move {
                         match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {

@@ -31,6 +31,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use clap::Args;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -202,7 +203,11 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
     let deadline = Duration::from_millis(arguments.deadline_ms);
     let shared = Arc::new(Shared { models, deadline, recorder });
     tracing::info!(address = %format!("http://{address}"), "models are served");
-    let serving = sockets::serve(listener, router(shared), (SOCKETS, stop.clone()));
+    let serving = sockets::serve(
+        listener.tap_io(|stream| sockets::send_at_once(stream)),
+        router(shared),
+        (SOCKETS, stop.clone()),
+    );
     let serving = tasks.spawn(serving);
     let signal = tokio::select! {
         signal = signals.next() => signal,
