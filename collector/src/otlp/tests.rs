@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::attributes::Origin;
 use super::spans::Checked;
 use super::*;
+use crate::door::Door;
 
 const NOW_US: i64 = 1_700_000_000_000_000;
 const START_NS: u64 = 1_700_000_000_000_000_000;
@@ -34,16 +35,24 @@ fn read_within(
     message: &[u8],
     (encoding, body_bytes_max): (Encoding, usize),
 ) -> Result<Intake, String> {
+    in_context(Door::open(), |context| {
+        rows(signal, message, encoding, &Context { body_bytes_max, ..*context })
+    })
+}
+
+/// What a message behind this door becomes; nothing of it is refused.
+pub(super) fn taken_behind(door: Door<'_>, signal: Signal, message: &serde_json::Value) -> Intake {
+    let message = message.to_string();
+    let intake =
+        in_context(door, |context| rows(signal, message.as_bytes(), Encoding::Json, context)).unwrap();
+    assert_eq!((intake.rejected, &intake.why), (0, &None));
+    intake
+}
+
+fn in_context<T>(door: Door<'_>, run: impl FnOnce(&Context<'_>) -> T) -> T {
     let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
-    let context = Context {
-        limits: &limits,
-        ids: &ids,
-        prices: &prices,
-        body_bytes_max,
-        now_us: NOW_US,
-        door: crate::door::Door::open(),
-    };
-    rows(signal, message, encoding, &context)
+    let body_bytes_max = 32 << 20;
+    run(&Context { limits: &limits, ids: &ids, prices: &prices, body_bytes_max, now_us: NOW_US, door })
 }
 
 fn value(value: impl Into<serde_json::Value>) -> Option<AnyValue> {
@@ -199,20 +208,13 @@ type Course = (Vec<String>, Option<u64>, Option<f64>);
 
 /// Reads the call that a span is, if it is one.
 fn with_call<T>(span: &Span, read: impl FnOnce(&windvane_store::llm_calls::Row<'_>) -> T) -> Option<T> {
-    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
-    let context = Context {
-        limits: &limits,
-        ids: &ids,
-        prices: &prices,
-        body_bytes_max: 32 << 20,
-        now_us: NOW_US,
-        door: crate::door::Door::open(),
-    };
-    let origin = Origin::of(None, "", context.door.words);
-    let duration_ns = span.end_time_unix_nano - span.start_time_unix_nano;
-    let ts_ns = i64::try_from(span.start_time_unix_nano).unwrap();
-    let checked = Checked { span, origin: &origin, trace_id: "t", span_id: "s", ts_ns, duration_ns };
-    llm::call(&checked, &context).map(|call| read(&call))
+    in_context(Door::open(), |context| {
+        let origin = Origin::of(None, "", context.door.words);
+        let duration_ns = span.end_time_unix_nano - span.start_time_unix_nano;
+        let ts_ns = i64::try_from(span.start_time_unix_nano).unwrap();
+        let checked = Checked { span, origin: &origin, trace_id: "t", span_id: "s", ts_ns, duration_ns };
+        llm::call(&checked, context).map(|call| read(&call))
+    })
 }
 
 fn call_of(span: &Span) -> Option<(Call, Course)> {

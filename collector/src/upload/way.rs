@@ -105,9 +105,7 @@ impl Way {
         if settled == Settled::Halved {
             // Before the turn of this one is given back, or the one behind it has it at once.
             self.turns.close();
-        }
-        drop(attempt);
-        if settled == Settled::Halved {
+            drop(attempt);
             for block in self.blocks.drain(..) {
                 let (attempt, sent) = block.sent.await.unwrap_or(Err(Stop))?;
                 if matches!(sent, Sent::Stored) {

@@ -1,37 +1,20 @@
 //! Messages with a secret in every place that redaction reaches: no row of any table holds it.
 
 use serde_json::{Map, Value as Json, json};
-use uuid::Uuid;
 use windvane_store::{Table, read_rows};
-use windvane_types::event::Limits;
 
 use super::super::intake::Intake;
-use super::super::{Context, Encoding, Prices, Signal, rows};
+use super::super::{Signal, tests};
 use super::*;
-use crate::decode::IdMaker;
 use crate::door::Door;
-use crate::limits::{NameLimits, Names, Words};
 use crate::redact::Telemetry;
 
 /// Stands in every value that is not to be written.
 const HIDDEN: &str = "hidden-words";
-const NOW_US: i64 = 1_700_000_000_000_000;
 const TIME: &str = "1700000000000000000";
 
 fn taken(signal: Signal, message: &Json, redaction: &Redaction) -> Intake {
-    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
-    let (names, words) = (Names::new(NameLimits::default()), Words::new(NameLimits::default()));
-    let context = Context {
-        limits: &limits,
-        ids: &ids,
-        prices: &prices,
-        body_bytes_max: 32 << 20,
-        now_us: NOW_US,
-        door: Door { redaction, names: &names, words: &words },
-    };
-    let intake = rows(signal, message.to_string().as_bytes(), Encoding::Json, &context).unwrap();
-    assert_eq!((intake.rejected, &intake.why), (0, &None));
-    intake
+    tests::taken_behind(Door { redaction, ..Door::open() }, signal, message)
 }
 
 /// Attributes of strings, and of maps of strings.

@@ -4,9 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use windvane_store::read_rows;
 
 use super::*;
-use crate::door::Door;
-use crate::limits::{NameLimits, Names, Word, Words};
-use crate::redact::Redaction;
+use crate::limits::{NameLimits, Word, Words};
 
 const TIME: &str = "1700000000000000000";
 
@@ -14,21 +12,9 @@ fn words(services_max: usize, words_max: usize) -> Words {
     Words::new(NameLimits { services_max, words_max, ..NameLimits::default() })
 }
 
-/// What a message becomes after those that brought these words; nothing of it is refused.
+/// What a message becomes after those that brought these words.
 fn taken_after(words: &Words, signal: Signal, message: &Json) -> Intake {
-    let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), prices());
-    let (redaction, names) = (Redaction::default(), Names::new(NameLimits::default()));
-    let context = Context {
-        limits: &limits,
-        ids: &ids,
-        prices: &prices,
-        body_bytes_max: 32 << 20,
-        now_us: NOW_US,
-        door: Door { redaction: &redaction, names: &names, words },
-    };
-    let intake = rows(signal, message.to_string().as_bytes(), Encoding::Json, &context).unwrap();
-    assert_eq!((intake.rejected, &intake.why), (0, &None));
-    intake
+    taken_behind(Door { words, ..Door::open() }, signal, message)
 }
 
 /// The rows of a table, by column.
