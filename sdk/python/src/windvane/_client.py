@@ -106,26 +106,21 @@ class Client:
             ):
                 self._log_mapping({**exchange.fields(self._sender.fault), "event_id": exchange.event_id})
                 return
+            if self._is_sampled and not self.keeps(exchange.event_id):
+                self._sample_out()
+                return
             if self._traces and "opentelemetry.trace" in sys.modules:
                 trace: Dict[str, str] = {}
                 _add_trace(trace)
                 exchange.trace = trace
             exchange.ended_ns = time_ns()
-            if size > AT_ONCE_BYTES_MAX or not self._log_at_once(exchange):
+            line = self._splicer.line(exchange) if size <= AT_ONCE_BYTES_MAX else None
+            if line is None:
                 inbox.events.append(exchange)
+            else:
+                self._put("predictions", line)
         except Exception as error:
             self._invalid("predictions", error)
-
-    def _log_at_once(self, exchange: Exchange) -> bool:
-        """Queues the line of an exchange; whether its bodies could be taken over."""
-        if self._is_sampled and not self.keeps(exchange.event_id):
-            self._sample_out()
-            return True
-        line = self._splicer.line(exchange)
-        if line is None:
-            return False
-        self._put("predictions", line)
-        return True
 
     def _queue_exchanges(self, most: int) -> int:
         """Queues the exchanges that the inbox begins with, as long as others may wait for that, and answers how many."""
@@ -153,11 +148,8 @@ class Client:
         return n
 
     def _line_of(self, exchange: Exchange) -> Optional[bytes]:
-        """The line of an exchange; None where it is not kept, or was queued as a record."""
+        """The line of an exchange; None where there is no room for it, or it was queued as a record."""
         try:
-            if self._is_sampled and not self.keeps(exchange.event_id):
-                self._sample_out()
-                return None
             if self._queue.is_full():
                 self._drop(QUEUE_FULL, 1)
                 return None
