@@ -3,12 +3,17 @@
 Three servers take turns in answering 1,000 requests a second each: one with the middleware and two without, which are alike, so that
 what they differ by is noise. Requests leave when they are due, over as many connections as it takes, and are timed from then on, so
 that a server that stands still is charged for all who wait.
+Each turn gives a p99 of its own: how far those of the two servers without lie from each other, turn by turn, is the noise that the
+middleware's distance is held against.
 The model is a product of 20 weights in plain Python: what is measured is the server and the hook, and both must fit on a small machine.
+
+Usage: model_server.py [ROUNDS]
 """
 
 import asyncio
 import json
 import os
+import statistics
 import sys
 import threading
 import time
@@ -16,7 +21,8 @@ from pathlib import Path
 
 from overhead import median_p99, quantiles, started
 
-RATE, ROUNDS, ROUND_S = 1_000, 8, 3.0
+RATE, ROUND_S = 1_000, 3.0
+ROUNDS = 8
 WARM_ROUNDS = 1
 CONNECTIONS = 32
 # After a round the hook sends what it has queued, and is charged for it.
@@ -115,7 +121,19 @@ async def round_of(port):
     return took
 
 
-def main():
+def p99_us(took):
+    return sorted(took)[len(took) * 99 // 100] / 1e3
+
+
+def distances(rounds, name):
+    """The p99 of each turn above that of the server without, in the same turn: the median, and an interval of 95 % of it by ranks."""
+    apart = sorted(p99_us(one) - p99_us(other) for one, other in zip(rounds[name], rounds["without"]))
+    n = len(apart)
+    reach = max(0, int((n - 1.96 * n**0.5) / 2))
+    return f"p99 above without, us: median {statistics.median(apart):.0f}, 95 % {apart[reach]:.0f} to {apart[n - 1 - reach]:.0f}"
+
+
+def main(turns):
     sink, sink_port = started("overhead.py", "sink")
     servers = {
         "without": started("model_server.py", "serve", "0"),
@@ -125,7 +143,7 @@ def main():
     rounds = {name: [] for name in servers}
     used = dict.fromkeys(servers, 0.0)
     try:
-        for number in range(WARM_ROUNDS + ROUNDS):
+        for number in range(WARM_ROUNDS + turns):
             for name, (process, port) in servers.items():
                 before = cpu_s(process.pid)
                 took = asyncio.run(round_of(port))
@@ -143,7 +161,9 @@ def main():
             f"CPU of the server {used[name] / n * 1e6:.0f} a request",
             flush=True,
         )
+        if name != "without":
+            print(f"{name:16} {distances(rounds, name)}", flush=True)
 
 
 if __name__ == "__main__":
-    serve(sys.argv[2]) if len(sys.argv) > 2 else main()
+    serve(sys.argv[2]) if len(sys.argv) > 2 else main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
