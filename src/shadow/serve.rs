@@ -213,20 +213,28 @@ async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First
         signal = signals.next() => signal,
         failure = not_opened(first) => return Err(failure),
     };
-    tracing::info!(signal, "finishing");
+    tracing::info!(signal, "finishing; a second signal ends at once");
     stop.cancel();
     tasks.close();
+    let end = tokio::time::Instant::now() + DRAIN;
     let drain = async {
-        let served = serving.await;
+        let served = tokio::time::timeout_at(end, serving).await.map_err(|_| unfinished("requests were still under way"))?;
         // What was answered last is recorded, too.
         answered.cancel();
-        tasks.wait().await;
-        served
+        let recorded = tokio::time::timeout_at(end, tasks.wait()).await;
+        recorded.map_err(|_| unfinished("predictions were still on their way to the collector"))?;
+        served.map(|()| Exit::Ok).map_err(Failure::from)
     };
-    match tokio::time::timeout(DRAIN, drain).await {
-        Ok(served) => served.map(|()| Exit::Ok).map_err(Failure::from),
-        Err(_) => Err(anyhow::anyhow!("requests were still under way after {} s", DRAIN.as_secs()).into()),
+    tokio::select! {
+        ended = drain => ended,
+        signal = signals.next() => {
+            Err(anyhow::anyhow!("ended by a second {signal} before everything was finished").into())
+        }
     }
+}
+
+fn unfinished(what: &str) -> Failure {
+    anyhow::anyhow!("{what} after {} s", DRAIN.as_secs()).into()
 }
 
 fn router(shared: Arc<Shared>) -> Router {

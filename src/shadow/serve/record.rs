@@ -33,7 +33,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Starts the task that sends. It ends when it is told to stop, after what waits was tried once more.
+    /// Starts the task that sends. It ends when it is told to stop, after what waits was sent.
     pub(super) fn start(url: &str, tasks: &TaskTracker, stop: CancellationToken) -> Result<Self, Failure> {
         let delivery = Delivery::new(url, PATIENCE)?;
         let (send, receive) = mpsc::channel(WAITING_MAX);
@@ -94,47 +94,61 @@ async fn deliver(
 ) {
     loop {
         let mut lines = Vec::new();
-        let stopped = tokio::select! {
-            read = queue.recv_many(&mut lines, BATCH_MAX) => read == 0,
-            () = stop.cancelled() => {
-                while let Ok(line) = queue.try_recv() {
-                    lines.push(line);
-                }
-                true
-            }
+        let read = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            read = queue.recv_many(&mut lines, BATCH_MAX) => read,
         };
-        let full = lines.len() >= BATCH_MAX;
-        if !lines.is_empty() {
-            let count = lines.len() as u64;
-            let mut body = lines.join(&b'\n');
-            body.push(b'\n');
-            let key = uuid::Uuid::now_v7().to_string();
-            match delivery.post(Events::Predictions, Bytes::from(body), &key).await {
-                Ok(answer) => {
-                    let refused = count.saturating_sub(answer.accepted);
-                    dropped.fetch_add(refused, Ordering::Relaxed);
-                    if let Some(first) = answer.rejected.first() {
-                        let reason = first.message.as_str();
-                        tracing::warn!(reason, count = refused, "the collector refuses predictions");
-                    }
-                }
-                Err(error) => {
-                    dropped.fetch_add(count, Ordering::Relaxed);
-                    tracing::warn!(%error, count, "predictions are not recorded");
-                }
-            }
-        }
-        if stopped {
+        if read == 0 {
             return;
         }
+        let full = lines.len() >= BATCH_MAX;
+        send(&delivery, &lines, &dropped).await;
         if !full {
-            tokio::time::sleep(BATCH_WAIT).await;
+            tokio::select! {
+                () = tokio::time::sleep(BATCH_WAIT) => {}
+                () = stop.cancelled() => break,
+            }
+        }
+    }
+    // What waits is more than a collector takes at a time where it was slow: batches stay as large as ever.
+    loop {
+        let lines: Vec<Vec<u8>> =
+            std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH_MAX).collect();
+        if lines.is_empty() {
+            return;
+        }
+        send(&delivery, &lines, &dropped).await;
+    }
+}
+
+/// Sends one batch; what the collector does not take is counted.
+async fn send(delivery: &Delivery, lines: &[Vec<u8>], dropped: &AtomicU64) {
+    let count = lines.len() as u64;
+    let mut body = lines.join(&b'\n');
+    body.push(b'\n');
+    let key = uuid::Uuid::now_v7().to_string();
+    match delivery.post(Events::Predictions, Bytes::from(body), &key).await {
+        Ok(answer) => {
+            let refused = count.saturating_sub(answer.accepted);
+            dropped.fetch_add(refused, Ordering::Relaxed);
+            if let Some(first) = answer.rejected.first() {
+                let reason = first.message.as_str();
+                tracing::warn!(reason, count = refused, "the collector refuses predictions");
+            }
+        }
+        Err(error) => {
+            dropped.fetch_add(count, Ordering::Relaxed);
+            tracing::warn!(%error, count, "predictions are not recorded");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use parking_lot::Mutex;
     use windvane_shadow::wire;
 
     use super::*;
@@ -180,5 +194,39 @@ mod tests {
         }
         let line: Value = serde_json::from_slice(&receive.try_recv().unwrap()).unwrap();
         assert_eq!((&line["event_id"], &line["prediction"]), (&json!("a:m"), &json!({"score": 0.5})));
+    }
+
+    /// A collector that takes everything: its address, and how many records each batch had.
+    async fn collector(tasks: &TaskTracker) -> (String, Arc<Mutex<Vec<usize>>>) {
+        let batches: Arc<Mutex<Vec<usize>>> = Arc::default();
+        let seen = Arc::clone(&batches);
+        let taken = move |body: Bytes| {
+            let records = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+            seen.lock().push(records);
+            async move { axum::Json(json!({ "accepted": records })) }
+        };
+        let router = Router::new().route("/v1/predictions", post(taken));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tasks.spawn(async move { axum::serve(listener, router).await });
+        (address, batches)
+    }
+
+    #[tokio::test]
+    async fn what_waits_at_the_end_goes_in_batches_as_large_as_ever() {
+        let (address, batches) = collector(&TaskTracker::new()).await;
+        let stop = CancellationToken::new();
+        // Told to end before the first look at the queue, as where a slow collector held up the task.
+        stop.cancel();
+        let (queue, receive) = mpsc::channel(WAITING_MAX);
+        for _ in 0..2 * BATCH_MAX + 3 {
+            queue.try_send(b"{}".to_vec()).unwrap();
+        }
+        let dropped: Arc<AtomicU64> = Arc::default();
+        deliver(Delivery::new(&address, PATIENCE).unwrap(), receive, (stop, Arc::clone(&dropped))).await;
+        let batches = batches.lock().clone();
+        assert_eq!(batches.iter().sum::<usize>(), 2 * BATCH_MAX + 3);
+        assert!(batches.iter().all(|records| *records <= BATCH_MAX), "{batches:?}");
+        assert_eq!(dropped.load(Ordering::Relaxed), 0);
     }
 }
