@@ -17,8 +17,8 @@ use crate::port::Port;
 pub(crate) use output::OutputComparison;
 use worst::Worst;
 
-/// Segments that are told apart; what comes later is counted together.
-const SEGMENTS_MAX: usize = 500;
+/// Segments that are told apart; of what comes later nothing is known.
+pub(crate) const SEGMENTS_MAX: usize = 500;
 /// Segments in the document.
 const SEGMENTS_SHOWN: usize = 100;
 
@@ -165,7 +165,9 @@ impl Comparison {
     /// What was found, without a noise floor.
     #[must_use]
     pub fn finish(&self) -> Agreement {
-        let (segments, left_out) = self.segments();
+        let mut segments = self.segments();
+        let hidden = segments.len().saturating_sub(SEGMENTS_SHOWN);
+        segments.truncate(SEGMENTS_SHOWN);
         Agreement {
             rate: (self.n > 0).then(|| self.agree as f64 / self.n as f64),
             agree: self.agree,
@@ -174,14 +176,15 @@ impl Comparison {
             outputs: self.outputs.iter().map(|output| output.finish(self.confidence)).collect(),
             errors: self.errors,
             segments,
-            segments_left_out: left_out,
+            segments_left_out: hidden as u64 + self.segments_unknown(),
             worst: self.worst.finish(),
             noise: None,
         }
     }
 
-    /// The segments, the worst first, at a confidence that holds for all of them together.
-    fn segments(&self) -> (Vec<Segment>, u64) {
+    /// All segments that are told apart, the worst first, at a confidence that holds for all of them together.
+    #[must_use]
+    pub fn segments(&self) -> Vec<Segment> {
         let corrected = 1.0 - (1.0 - self.confidence) / self.segments.len().max(1) as f64;
         let segment = |(segment, (agree, n)): (&BTreeMap<_, _>, &(u64, u64))| Segment {
             segment: segment.clone(),
@@ -193,9 +196,13 @@ impl Comparison {
         let mut segments: Vec<Segment> = self.segments.iter().map(segment).collect();
         let upper = |segment: &Segment| segment.ci.map_or(1.0, |ci| ci[1]);
         segments.sort_by(|a, b| upper(a).total_cmp(&upper(b)).then(b.n.cmp(&a.n)));
-        let hidden = segments.len().saturating_sub(SEGMENTS_SHOWN);
-        segments.truncate(SEGMENTS_SHOWN);
-        (segments, (hidden + self.segments_left_out.len()) as u64)
+        segments
+    }
+
+    /// How many more segments there are at least, of which nothing is known.
+    #[must_use]
+    pub fn segments_unknown(&self) -> u64 {
+        self.segments_left_out.len() as u64
     }
 }
 

@@ -5,8 +5,9 @@
 
 use windvane_stats::binomial::early_stopping::{Claim, Standing};
 use windvane_stats::binomial::{Share, clopper_pearson::clopper_pearson};
-use windvane_types::gate::{Agreement, Check, Metric, Quality, SkippedRequests, Verdict};
+use windvane_types::gate::{Agreement, Check, Metric, Quality, Segment, SkippedRequests, Verdict};
 
+use crate::compare::SEGMENTS_MAX;
 use crate::policy::{AgreementBounds, LatencyBounds, Policy};
 use crate::timings::Timings;
 
@@ -18,10 +19,14 @@ const P99: f64 = 0.99;
 pub struct Evidence<'a> {
     /// How alike answers are.
     pub agreement: &'a Agreement,
+    /// All segments that are told apart, the worst first, and how many more there are at least.
+    pub segments: (&'a [Segment], u64),
     /// How the declared outputs differ, in words.
     pub differences: &'a [String],
     /// The first request on which a model gave an error, and the error.
     pub first_error: Option<&'a str>,
+    /// Requests on which a model gave an error when it was asked again at the pace, and the first of them.
+    pub timed_errors: (u64, Option<&'a str>),
     /// Latencies of champion and candidate.
     pub timings: (&'a Timings, &'a Timings),
     /// What outcomes say.
@@ -38,8 +43,8 @@ pub fn judge(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Check> {
     checks.extend(skipped(policy.gate.skipped_share_max, evidence.skipped, n));
     checks.extend([outputs(evidence), finite(evidence.agreement), errors(evidence)]);
     if let Some(bounds) = &policy.agreement {
-        checks.push(agreement(bounds, evidence.agreement));
-        checks.extend(segments(bounds, evidence.agreement));
+        checks.push(agreement((bounds, policy.gate.confidence), evidence.agreement));
+        checks.extend(segments(bounds, evidence.segments));
     }
     if let Some(bounds) = &policy.latency {
         checks.extend(ratio(bounds, evidence.timings, policy.gate.confidence));
@@ -132,14 +137,19 @@ fn finite(agreement: &Agreement) -> Check {
 }
 
 fn errors(evidence: &Evidence<'_>) -> Check {
-    let seen = evidence.agreement.errors;
+    let (compared, (timed, first_timed)) = (evidence.agreement.errors, evidence.timed_errors);
     let told = || {
-        format!(
-            "{seen} requests got an error in place of an answer, the first: {}",
-            evidence.first_error.unwrap_or("unknown")
-        )
+        let first = |first: Option<&str>| first.unwrap_or("unknown").to_owned();
+        let of_compared = (compared > 0).then(|| {
+            let first = first(evidence.first_error);
+            format!("{compared} requests got an error in place of an answer, the first: {first}")
+        });
+        let of_timed = (timed > 0).then(|| {
+            format!("{timed} requests got an error when they were timed, the first: {}", first(first_timed))
+        });
+        of_compared.into_iter().chain(of_timed).collect::<Vec<_>>().join("; ")
     };
-    never("errors", (seen, evidence.agreement.n), told, "both models answered every request")
+    never("errors", (compared + timed, evidence.agreement.n), told, "both models answered every request")
 }
 
 /// Where an interval lies to a bound from below.
@@ -151,7 +161,7 @@ fn at_least(ci: Option<[f64; 2]>, bound: f64) -> Verdict {
     }
 }
 
-fn agreement(bounds: &AgreementBounds, found: &Agreement) -> Check {
+fn agreement((bounds, confidence): (&AgreementBounds, f64), found: &Agreement) -> Check {
     let bound = bounds.rate_min;
     let verdict = at_least(found.ci, bound);
     let seen = format!("{} of {} requests agree", found.agree, found.n);
@@ -173,7 +183,7 @@ fn agreement(bounds: &AgreementBounds, found: &Agreement) -> Check {
             percent(lo),
             percent(hi),
             percent(bound),
-            more_needed(found.n - found.agree, bound, found.ci)
+            more_needed(found.n - found.agree, bound, confidence)
         ),
     };
     Check {
@@ -194,43 +204,54 @@ fn worst_output(found: &Agreement) -> String {
 }
 
 /// How many requests would do if no further one differs.
-fn more_needed(differ: u64, bound: f64, ci: Option<[f64; 2]>) -> String {
-    let confidence = 0.95;
-    let needed = ci.and_then(|_| Claim::new(bound, confidence)).map(|claim| claim.requests_two_sided(differ));
+fn more_needed(differ: u64, bound: f64, confidence: f64) -> String {
+    if bound >= 1.0 {
+        return "no number of requests shows that all agree, so that a bound below 100 % has to be asked for"
+            .to_owned();
+    }
+    let needed = Claim::new(bound, confidence).map(|claim| claim.requests_two_sided(differ));
     needed.map_or_else(
         || "more traffic is needed".to_owned(),
-        |needed| format!("{needed} requests would do at 95 % confidence if no further one differs"),
+        |needed| {
+            format!("{needed} requests would do at {} confidence if no further one differs", percent(confidence))
+        },
     )
 }
 
-fn segments(bounds: &AgreementBounds, found: &Agreement) -> Option<Check> {
+/// One segment below the bound fails, and one of which that is not known leaves the gate in doubt, however many others there are.
+fn segments(bounds: &AgreementBounds, (found, unknown): (&[Segment], u64)) -> Option<Check> {
     let bound = bounds.segment_rate_min?;
-    let worst = |verdict| found.segments.iter().find(|segment| at_least(segment.ci, bound) == verdict);
-    let (verdict, told) = match (worst(Verdict::Fail), worst(Verdict::Inconclusive)) {
+    let first = |verdict| found.iter().find(|segment| at_least(segment.ci, bound) == verdict);
+    let (verdict, told) = match (first(Verdict::Fail), first(Verdict::Inconclusive)) {
         (Some(segment), _) => (Verdict::Fail, Some(segment)),
         (None, Some(segment)) => (Verdict::Inconclusive, Some(segment)),
         (None, None) => (
-            if found.segments.is_empty() { Verdict::Inconclusive } else { Verdict::Pass },
-            found.segments.first(),
+            if found.is_empty() || unknown > 0 { Verdict::Inconclusive } else { Verdict::Pass },
+            found.first(),
         ),
     };
-    let name = |segment: &windvane_types::gate::Segment| {
+    let name = |segment: &Segment| {
         let part = |(key, value): (&String, &Option<String>)| {
             format!("{key}={}", value.as_deref().unwrap_or("(missing)"))
         };
         segment.segment.iter().map(part).collect::<Vec<_>>().join(", ")
     };
-    let reason = match told {
+    let mut reason = match told {
         None => "no segments were asked for (--segment-by)".to_owned(),
         Some(segment) => format!(
             "of {} segments the worst is {}: {} of {} requests agree, and {} is asked for in each",
-            found.segments.len(),
+            found.len(),
             name(segment),
             segment.agree,
             segment.n,
             percent(bound)
         ),
     };
+    if unknown > 0 {
+        reason += &format!(
+            "; nothing is known of {unknown} or more further segments, because up to {SEGMENTS_MAX} are told apart"
+        );
+    }
     Some(Check {
         observed: told.map(|segment| segment.rate),
         bound: Some(bound),
@@ -362,9 +383,9 @@ pub fn is_lost(policy: &Policy, (agree, n): (u64, u64), total: u64) -> bool {
     best.is_some_and(|best| best.interval.hi < bounds.rate_min)
 }
 
-/// A share in words, with as many digits as tell it from 1.
+/// A share in words, with as many digits as tell it from 0 and from 1.
 fn percent(share: f64) -> String {
-    let digits = match 1.0 - share {
+    let digits = match share.min(1.0 - share) {
         rest if rest > 0.0 && rest < 0.001 => 3,
         rest if rest > 0.0 && rest < 0.01 => 2,
         _ => 1,

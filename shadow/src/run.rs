@@ -4,14 +4,14 @@
 
 mod error;
 mod fed;
+mod opened;
 mod provenance;
 mod skips;
 mod sweep;
 mod twice;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
 
 pub use error::{Blame, RunError};
 pub(crate) use provenance::resident;
@@ -30,8 +30,9 @@ use crate::quality::{Outcomes, Predictions, truth_of};
 use crate::replay::{Outcome, Player};
 use crate::runtime::Runtime;
 use crate::session::Session;
-use crate::timings::{Start, Timings};
+use crate::timings::Timings;
 use crate::traffic::{Chunk, Sample, Traffic, Wanted};
+use opened::{Hashed, Look, Opened, open};
 use skips::Skips;
 use twice::Twice;
 
@@ -124,6 +125,7 @@ pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunErr
     let gpu = GpuMemory::before(job.session.device);
     let runtime = Runtime::load(&job.library)?;
     Session::probe(&runtime, &job.session)?;
+    let looked = Look::at(&job.traffic);
     let traffic = Traffic::open(&job.traffic)?;
     let profiles = tempfile::tempdir().map_err(RunError::Folder)?;
     tell(Progress::Begins(Phase::OpenChampion));
@@ -136,25 +138,13 @@ pub fn run(job: &Job, tell: &mut dyn FnMut(Progress)) -> Result<Document, RunErr
     let mut gate = Gate::new(&fed.job, policy, (champion, candidate), fed.traffic)?;
     gate.notes.extend(fed.note);
     gate.gpu = gpu;
+    // Traffic in the place of other traffic was written for this run.
+    gate.looked = looked.filter(|_| gate.job.traffic == job.traffic);
     tell(Progress::Begins(Phase::Compare));
     gate.compare(tell)?;
     gate.replay(tell)?;
     tell(Progress::Begins(Phase::Judge));
-    gate.document()
-}
-
-/// A model and what was seen while it was opened.
-struct Opened {
-    session: Session,
-    start: Start,
-    path: PathBuf,
-}
-
-fn open(runtime: &Runtime, job: &Job, path: &Path, profile: &Path) -> Result<Opened, RunError> {
-    let began = Instant::now();
-    let session = Session::open_profiled(runtime, path, &job.session, Some(profile))?;
-    let start = Start { open: Some(began.elapsed()), cold: None };
-    Ok(Opened { session, start, path: path.to_owned() })
+    Ok(gate.document())
 }
 
 /// A gate under way.
@@ -167,7 +157,9 @@ struct Gate<'j> {
     total: u64,
     target: Option<String>,
     players: (Player, Player),
-    paths: (PathBuf, PathBuf),
+    files: (Hashed, Hashed),
+    /// The traffic's file before it was read.
+    looked: Option<Look>,
     placements: (Placement, Placement),
     gpu: Option<GpuMemory>,
     comparison: Comparison,
@@ -177,6 +169,8 @@ struct Gate<'j> {
     throughput: Throughput,
     by_batch: Vec<BatchRates>,
     notes: Vec<String>,
+    /// Requests that got an error when they were asked at the pace, and the first.
+    timed_errors: (u64, Option<String>),
 }
 
 impl<'j> Gate<'j> {
@@ -206,8 +200,10 @@ impl<'j> Gate<'j> {
         let bound = policy.latency.as_ref().and_then(|latency| latency.p99_us_max);
         let player = |opened: Opened| {
             let timings = Timings::new(bound).after(opened.start);
-            Player::new(opened.session, (Pace::Max, job.batching, job.seed), total).timed(timings)
+            let player = Player::new(opened.session, (Pace::Max, job.batching, job.seed), total);
+            (player.timed(timings), opened.file)
         };
+        let (champion, candidate) = (player(champion), player(candidate));
         Ok(Self {
             job,
             wanted,
@@ -215,8 +211,9 @@ impl<'j> Gate<'j> {
             picked,
             total,
             target,
-            paths: (champion.path.clone(), candidate.path.clone()),
-            players: (player(champion), player(candidate)),
+            files: (champion.1, candidate.1),
+            looked: None,
+            players: (champion.0, candidate.0),
             placements: Default::default(),
             gpu: None,
             comparison,
@@ -226,6 +223,7 @@ impl<'j> Gate<'j> {
             throughput: Throughput { champion: None, candidate: None },
             by_batch: Vec::new(),
             notes: Vec::new(),
+            timed_errors: (0, None),
             policy,
         })
     }
@@ -270,8 +268,8 @@ impl<'j> Gate<'j> {
         let candidate = chunk.first_taken(|batch| self.players.1.session().accepts(batch))?;
         let (rows_max, mut sweeps) = (self.job.batching.rows_max, Vec::new());
         for (player, placement, (path, chunk)) in [
-            (&mut self.players.0, &mut self.placements.0, (&self.paths.0, &champion)),
-            (&mut self.players.1, &mut self.placements.1, (&self.paths.1, &candidate)),
+            (&mut self.players.0, &mut self.placements.0, (&self.files.0.path, &champion)),
+            (&mut self.players.1, &mut self.placements.1, (&self.files.1.path, &candidate)),
         ] {
             player.warm_up(chunk, rows_max);
             *placement = player.session_mut().placement()?;
@@ -367,8 +365,19 @@ impl<'j> Gate<'j> {
                 player
                     .record(words.iter().map(|word| word.as_ref().and_then(|w| w.parse().ok()).unwrap_or(0)));
             }
-            player.play(&chunk, |_| {})?;
+            let (mut errors, mut first) = (0_u64, None);
+            player.play(&chunk, |outcome| {
+                if let Err(error) = outcome {
+                    errors += 1;
+                    first.get_or_insert(error);
+                }
+            })?;
             tell(Progress::Requests(player.timings().n(), total));
+            self.timed_errors.0 += errors;
+            if let Some(first) = first {
+                let name = if champion { "champion" } else { "candidate" };
+                self.timed_errors.1.get_or_insert_with(|| format!("the {name}: {first}"));
+            }
         }
         let player = self.player(champion);
         let seconds = player.elapsed().as_secs_f64();
@@ -379,7 +388,7 @@ impl<'j> Gate<'j> {
         if champion { &mut self.players.0 } else { &mut self.players.1 }
     }
 
-    fn document(mut self) -> Result<Document, RunError> {
+    fn document(mut self) -> Document {
         let confidence = self.policy.gate.confidence;
         let mut agreement = self.comparison.finish();
         agreement.noise = self.twice.finish();
@@ -390,12 +399,15 @@ impl<'j> Gate<'j> {
         let asked = self.comparison.counts().0;
         let skipped = std::mem::take(&mut self.skips).finish(asked);
         let timings = (self.players.0.timings(), self.players.1.timings());
+        let segments = self.comparison.segments();
         let checks = judge::judge(
             &self.policy,
             &Evidence {
                 agreement: &agreement,
+                segments: (segments.as_slice(), self.comparison.segments_unknown()),
                 differences: self.comparison.differences(),
                 first_error: self.comparison.first_error(),
+                timed_errors: (self.timed_errors.0, self.timed_errors.1.as_deref()),
                 timings,
                 quality: &quality,
                 skipped: &skipped,
@@ -410,9 +422,12 @@ impl<'j> Gate<'j> {
         let latencies =
             |timings: &Timings| Latencies { ci: timings.intervals(confidence), ..timings.finish(is_service) };
         let done = asked + skipped.n;
-        let provenance = provenance::gather(self.job, &self.policy, &self.players, &self.placements)?;
+        let (traffic_sha256, unknown) = provenance::traffic_hash(self.job, self.looked);
+        self.notes.extend(unknown);
+        let made_of = (&self.files, &self.placements);
+        let provenance = provenance::gather(self.job, &self.policy, &self.players, made_of);
         let gpu_memory_peak_bytes = self.gpu.as_mut().and_then(GpuMemory::peak);
-        Ok(Document {
+        Document {
             schema: SCHEMA.to_owned(),
             verdict: Document::worst(&checks),
             checks,
@@ -428,13 +443,13 @@ impl<'j> Gate<'j> {
             },
             throughput_per_s: self.throughput,
             quality,
-            provenance: Provenance { gpu_memory_peak_bytes, ..provenance },
+            provenance: Provenance { traffic_sha256, gpu_memory_peak_bytes, ..provenance },
             notes: self.notes,
             not_asked: (done < self.total).then(|| self.total - done),
             override_by: None,
             skipped,
             by_batch: self.by_batch,
-        })
+        }
     }
 }
 

@@ -154,3 +154,21 @@ fn the_segment_that_agrees_least_comes_first_at_a_corrected_confidence() {
     let upper = 1.0 - 0.0125_f64.powf(0.25);
     assert!((segments[0].ci.unwrap()[1] - upper).abs() < 1e-9, "{:?}", segments[0].ci);
 }
+
+#[test]
+fn a_document_lists_some_segments_and_a_gate_is_judged_by_all_that_are_told_apart() {
+    let port = Port { name: "y".to_owned(), element: Element::F32, shape: vec![None, None] };
+    let ports = [port];
+    let mut comparison = Comparison::new(&ports, &ports, &Policy::parse(EXACT).unwrap());
+    let (mut batch, same) = (Batch::new(1), floats(&[1.0]));
+    batch.push("x", Values::I64(vec![0])).unwrap();
+    for request in 0..SEGMENTS_MAX + 3 {
+        let segment = BTreeMap::from([("user".to_owned(), Some(request.to_string()))]);
+        let asked = Asked { request: request as u64, row: (0, &batch), segment: Some(&segment) };
+        comparison.push(asked, Ok(&same), Ok(&same));
+    }
+    let found = comparison.finish();
+    assert_eq!((comparison.segments().len(), comparison.segments_unknown()), (SEGMENTS_MAX, 3));
+    assert_eq!(found.segments.len(), SEGMENTS_SHOWN);
+    assert_eq!(found.segments_left_out, (SEGMENTS_MAX - SEGMENTS_SHOWN + 3) as u64);
+}

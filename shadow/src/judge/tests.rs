@@ -1,5 +1,6 @@
 //! Verdicts over evidence that is written down, with the numbers of the contract and of published cases.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use windvane_types::gate::{Document, Output};
@@ -26,15 +27,29 @@ fn verdict_of(policy: &str, agreement: &Agreement) -> Verdict {
 }
 
 fn checks_of(policy: &str, agreement: &Agreement, timings: (&Timings, &Timings)) -> Vec<Check> {
+    checks_with(policy, (agreement, timings), |_| {})
+}
+
+static NO_QUALITY: LazyLock<Quality> = LazyLock::new(Quality::default);
+static NONE_SKIPPED: LazyLock<SkippedRequests> = LazyLock::new(SkippedRequests::default);
+
+fn checks_with<'a>(
+    policy: &str,
+    (agreement, timings): (&'a Agreement, (&'a Timings, &'a Timings)),
+    change: impl FnOnce(&mut Evidence<'a>),
+) -> Vec<Check> {
     let policy = Policy::parse(policy).unwrap();
-    let evidence = Evidence {
+    let mut evidence = Evidence {
         agreement,
+        segments: (&[], 0),
         differences: &[],
         first_error: None,
+        timed_errors: (0, None),
         timings,
-        quality: &Quality::default(),
-        skipped: &SkippedRequests::default(),
+        quality: &NO_QUALITY,
+        skipped: &NONE_SKIPPED,
     };
+    change(&mut evidence);
     judge(&policy, &evidence)
 }
 
@@ -192,4 +207,69 @@ fn a_margin_of_quality_is_met_missed_or_open() {
     }
     assert_eq!(quality(("roc_auc", 0.005), &metric(0.0, None)).verdict, Verdict::Inconclusive);
     assert_eq!(quality(("accuracy", 0.005), &Quality::default()).verdict, Verdict::Inconclusive);
+}
+
+/// The check of segments over a hundred large ones that are proved, and these.
+fn segments_with(more: &[(&str, u64, u64)], unknown: u64) -> Check {
+    let segment = |(name, agree, n): (String, u64, u64)| Segment {
+        segment: std::collections::BTreeMap::from([("carrier".to_owned(), Some(name))]),
+        rate: agree as f64 / n as f64,
+        agree,
+        n,
+        ci: crate::compare::interval(agree, n, 0.9995),
+    };
+    let many = (0..100).map(|at| (format!("large {at}"), 9_999, 10_000));
+    let all: Vec<Segment> =
+        many.chain(more.iter().map(|(name, agree, n)| ((*name).to_owned(), *agree, *n))).map(segment).collect();
+    let policy = "[agreement]\nrate_min = 0.9\nsegment_rate_min = 0.95\n";
+    let (agreement, timings) = (evidence_of(1_000, 1_000), Timings::default());
+    let checks = checks_with(policy, (&agreement, (&timings, &timings)), |evidence| {
+        evidence.segments = (all.as_slice(), unknown);
+    });
+    checks.into_iter().find(|check| check.check == "segments").unwrap()
+}
+
+// Of so many segments a report lists a hundred; those that it does not list are judged all the same.
+#[test]
+fn one_small_segment_leaves_a_gate_in_doubt_however_many_are_proved() {
+    assert_eq!(segments_with(&[], 0).verdict, Verdict::Pass);
+    let small = segments_with(&[("small", 3, 3)], 0);
+    assert_eq!((small.verdict, small.n), (Verdict::Inconclusive, 3), "{}", small.reason);
+    assert!(small.reason.contains("of 101 segments") && small.reason.contains("small"), "{}", small.reason);
+    assert_eq!(segments_with(&[("small", 3, 3), ("broken", 10, 100)], 0).verdict, Verdict::Fail);
+    let unknown = segments_with(&[], 7);
+    assert_eq!(unknown.verdict, Verdict::Inconclusive);
+    assert!(unknown.reason.contains("nothing is known of 7"), "{}", unknown.reason);
+}
+
+#[test]
+fn an_error_when_requests_are_timed_fails_as_one_when_they_are_compared_does() {
+    let (agreement, timings) = (evidence_of(1_000, 1_000), Timings::default());
+    let checks = checks_with(POLICY, (&agreement, (&timings, &timings)), |evidence| {
+        evidence.timed_errors = (2, Some("the candidate: it was broken off"));
+    });
+    let errors = checks.iter().find(|check| check.check == "errors").unwrap();
+    assert_eq!((errors.verdict, errors.observed), (Verdict::Fail, Some(2.0)));
+    assert!(errors.reason.contains("timed") && errors.reason.contains("broken off"), "{}", errors.reason);
+}
+
+#[test]
+fn what_would_do_is_told_at_the_confidence_of_the_policy() {
+    let reason = |policy: &str| {
+        let timings = Timings::default();
+        let checks = checks_of(policy, &evidence_of(367, 367), (&timings, &timings));
+        checks.into_iter().find(|check| check.check == "agreement").unwrap().reason
+    };
+    let sure = reason("[gate]\nconfidence = 0.99\n[agreement]\nrate_min = 0.99\n");
+    // ln(0.005) / ln(0.99) is 527.2.
+    assert!(sure.contains("528 requests would do at 99.0 % confidence"), "{sure}");
+    let all = reason("[agreement]\nrate_min = 1.0\n");
+    assert!(all.contains("no number of requests shows that all agree"), "{all}");
+}
+
+#[test]
+fn shares_near_either_end_keep_their_digits() {
+    for (share, told) in [(0.0, "0.0 %"), (0.0005, "0.050 %"), (0.004, "0.40 %"), (0.5, "50.0 %"), (0.9999, "99.990 %")] {
+        assert_eq!(percent(share), told);
+    }
 }

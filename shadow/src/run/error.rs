@@ -32,6 +32,15 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// A model's file was not the same before it was opened and after.
+    #[error(
+        "model `{}` was replaced, written or removed while it was opened, so that nobody can tell what would be judged; run again when its file stays",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A folder for the profile cannot be made.
     #[error("cannot make a temporary folder")]
     Folder(#[source] std::io::Error),
@@ -92,7 +101,7 @@ impl RunError {
             }
             Self::Folder(_) | Self::Session(SessionError::Profile { .. }) => Blame::Ours,
             Self::Session(SessionError::Settings { .. }) => Blame::Usage,
-            Self::Session(_) | Self::Traffic(_) | Self::Model { .. } => Blame::Data,
+            Self::Session(_) | Self::Traffic(_) | Self::Model { .. } | Self::Changed { .. } => Blame::Data,
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Where a verdict comes from: models, runtime, device, seeds, memory; and what a reader should know besides.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use windvane_types::gate::{Agreement, Model, Placement, Provenance};
 use windvane_types::hex;
 
-use super::{Job, RunError};
+use super::Job;
+use super::opened::{Hashed, Look, hash};
 use crate::device::Device;
 use crate::gpu;
 use crate::policy::Policy;
@@ -20,22 +18,17 @@ pub(super) fn gather(
     job: &Job,
     policy: &Policy,
     players: &(Player, Player),
-    placements: &(Placement, Placement),
-) -> Result<Provenance, RunError> {
+    (files, placements): (&(Hashed, Hashed), &(Placement, Placement)),
+) -> Provenance {
     let mut seeds =
         BTreeMap::from([("statistics".to_owned(), policy.gate.seed), ("pace".to_owned(), job.seed)]);
     seeds.extend(job.sample.iter().map(|sample| ("sample".to_owned(), sample.seed)));
-    let traffic = |source| RunError::Model { path: job.traffic.clone(), source };
-    Ok(Provenance {
-        champion: model(&job.champion, &players.0, &placements.0)?,
-        candidate: model(&job.candidate, &players.1, &placements.1)?,
+    Provenance {
+        champion: model(&files.0, &players.0, &placements.0),
+        candidate: model(&files.1, &players.1, &placements.1),
         policy_sha256: hex::encode(&Sha256::digest(job.policy.as_bytes())),
         traffic: job.traffic_name.clone().unwrap_or_else(|| job.traffic.display().to_string()),
-        traffic_sha256: if job.traffic.is_file() {
-            Some(sha256(&job.traffic).map_err(traffic)?.0)
-        } else {
-            None
-        },
+        traffic_sha256: None,
         runtime: crate::runtime::version(&job.library),
         runtime_library: job.library.display().to_string(),
         device: job.session.device.as_str().to_owned(),
@@ -49,38 +42,31 @@ pub(super) fn gather(
         windvane: env!("CARGO_PKG_VERSION").to_owned(),
         memory_peak_bytes: memory_peak(),
         gpu_memory_peak_bytes: None,
-    })
+    }
 }
 
-fn model(path: &Path, player: &Player, placement: &Placement) -> Result<Model, RunError> {
-    let failed = |source| RunError::Model { path: path.to_owned(), source };
-    let (sha256, bytes) = sha256(path).map_err(failed)?;
+/// The hash of the traffic's file, where it is one and is still what it was before it was read; else what a reader should know.
+pub(super) fn traffic_hash(job: &Job, before: Option<Look>) -> (Option<String>, Option<String>) {
+    let is_file = before.is_some_and(Look::is_file);
+    let found = is_file.then(|| hash(&job.traffic).ok().filter(|_| Look::at(&job.traffic) == before)).flatten();
+    let note = (is_file && found.is_none()).then(|| {
+        "the traffic's file was replaced, written or removed while it was read, so that its hash is not told".to_owned()
+    });
+    (found.map(|(sha256, _)| sha256), note)
+}
+
+fn model(file: &Hashed, player: &Player, placement: &Placement) -> Model {
     let session = player.session();
-    Ok(Model {
-        path: path.display().to_string(),
-        sha256,
-        bytes,
+    Model {
+        path: file.path.display().to_string(),
+        sha256: file.sha256.clone(),
+        bytes: file.bytes,
         opset: session.opset(),
         producer: session.producer(),
         inputs: session.inputs().iter().map(ToString::to_string).collect(),
         outputs: session.outputs().iter().map(ToString::to_string).collect(),
         placement: placement.clone(),
         batchable: player.batchable(),
-    })
-}
-
-/// SHA-256 of a file in hex, and its size.
-fn sha256(path: &Path) -> io::Result<(String, u64)> {
-    let (mut file, mut hasher, mut bytes) = (File::open(path)?, Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((hex::encode(&hasher.finalize()), bytes)),
-            read => {
-                hasher.update(&buffer[..read]);
-                bytes += read as u64;
-            }
-        }
     }
 }
 
