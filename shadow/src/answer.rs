@@ -154,6 +154,10 @@ impl<'a> View<'a> {
     /// The first elements, for a person.
     pub fn shown(&self) -> Shown {
         let value = |at: usize| match self.number(at).filter(|_| self.element() != Element::Bool) {
+            // Of whole numbers every digit is told.
+            Some(_) if !self.element().is_float() => {
+                self.word(at).and_then(|word| serde_json::from_str(&word).ok()).unwrap_or_default()
+            }
             Some(x) if x.is_finite() => serde_json::json!(x),
             Some(x) => serde_json::json!(x.to_string()),
             None => {
@@ -192,6 +196,15 @@ mod tests {
         let together = Answer::split(outputs(&[2, 3], Values::I32(vec![0, 1, 2, 10, 11, 12])), 2).unwrap();
         let (a, b) = (alone[0].output("y").unwrap(), together[1].output("y").unwrap());
         assert!(a.same_shape(&b) && (0..3).all(|at| a.same(&b, at)));
+    }
+
+    #[test]
+    fn whole_numbers_are_shown_with_all_digits() {
+        let shown = |values: Values| View::of(&values, 0..values.len(), &[2]).shown().first;
+        assert_eq!(shown(Values::I64(vec![(1 << 53) + 1, -3])), [9_007_199_254_740_993_i64, -3]);
+        assert_eq!(shown(Values::U64(vec![u64::MAX, 0])), [u64::MAX, 0]);
+        assert_eq!(shown(Values::U8(vec![255, 0])), [255, 0]);
+        assert_eq!(shown(Values::F32(vec![0.5, 2.0])), [0.5, 2.0]);
     }
 
     #[test]

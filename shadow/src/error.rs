@@ -76,8 +76,8 @@ pub enum SessionError {
     },
     /// The model has an input or output that is no tensor of a supported type.
     #[error(
-        "cannot use model `{model}`: `{port}` is declared as {declared}; tensors of floats, integers, bool \
-         and string are supported (a scikit-learn classifier is exported with the option `zipmap: False`)"
+        "cannot use model `{model}`: `{port}` is declared as {declared}; tensors of floats of 16, 32 and 64 bits, \
+         integers, bool and string are supported (a scikit-learn classifier is exported with the option `zipmap: False`)"
     )]
     Unsupported {
         /// The model.

@@ -19,6 +19,10 @@ use crate::tensor::Element;
 /// Requests with an outcome that are kept for metrics of ranks and of calibration: 32 MB. Beyond it a seeded sample stands for all.
 const KEPT_MAX: usize = 1_000_000;
 
+/// Outcomes below which a metric has no interval: errors of means and of ranks hold from some dozens, and where the first few do not vary
+/// they are 0, which would prove everything. Of ranks so many of each class. The interval of accuracy holds for any number.
+const OUTCOMES_MIN: usize = 30;
+
 /// Where predictions are in the outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predictions {
@@ -154,13 +158,25 @@ impl Outcomes {
             metrics.extend(metrics::rmse(&self.pairs, confidence));
             metrics.extend(metrics::mae(&self.pairs, confidence));
         }
+        let positives = self.pairs.iter().filter(|pair| pair.truth == 1.0).count();
+        let rarer = positives.min(self.pairs.len() - positives);
+        for metric in metrics.iter_mut().filter(|metric| metric.metric != "accuracy") {
+            let outcomes = if metric.metric == "roc_auc" { rarer } else { self.pairs.len() };
+            if outcomes < OUTCOMES_MIN {
+                (metric.ci, metric.p_value) = (None, None);
+            }
+        }
         Quality { labelled: self.labelled, metrics }
     }
 }
 
 /// Whether two words name one class: `1` and `1.0` do.
 fn same(a: &str, b: &str) -> bool {
-    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+    // Of whole numbers every digit counts, and 64-bit floats do not hold all of them beyond 2⁵³.
+    match (a.parse::<i128>(), b.parse::<i128>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b),
+    }
 }
 
 /// The outcome of a request, by the name of the column.
@@ -171,4 +187,55 @@ pub fn truth_of<'w>(
     at: usize,
 ) -> Option<&'w str> {
     extras.get(target?)?.get(at)?.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{Outputs, Tensor, Values};
+
+    #[test]
+    fn words_are_one_class_where_they_are_one_number() {
+        for (a, b, expected) in [
+            ("1", "1.0", true),
+            ("late", "late", true),
+            ("1", "2", false),
+            ("1", "late", false),
+            // 2⁵³ and the next number, which are one 64-bit float.
+            ("9007199254740992", "9007199254740993", false),
+        ] {
+            assert_eq!(same(a, b), expected, "{a} and {b}");
+        }
+    }
+
+    /// What comes of so many outcomes, every second of them positive, where both models are right and certain.
+    fn metrics_of(outcomes: usize) -> Vec<windvane_types::gate::Metric> {
+        let ports = [Port { name: "y".to_owned(), element: Element::F32, shape: vec![None, Some(1)] }];
+        let mut found = Outcomes::new(Predictions::find(&ports, &QualityBounds::default()), 1);
+        for at in 0..outcomes {
+            let truth = (at % 2) as f32;
+            let answer = |score: f32| {
+                let tensor = Tensor::new(vec![1, 1], Values::F32(vec![score]));
+                Answer::split(Outputs(vec![("y".to_owned(), tensor)]), 1).unwrap().remove(0)
+            };
+            found.push(if at % 2 == 1 { "1" } else { "0" }, &answer(truth), &answer(truth));
+        }
+        found.finish(0.95).metrics
+    }
+
+    // Two alike models differ by nothing at all, which is proved by some outcomes and not by one of each class.
+    #[test]
+    fn too_few_outcomes_prove_nothing() {
+        for (outcomes, without) in [
+            (2, vec!["roc_auc", "log_loss", "brier", "ece"]),
+            (29, vec!["roc_auc", "log_loss", "brier", "ece"]),
+            (59, vec!["roc_auc"]),
+            (60, vec![]),
+        ] {
+            let metrics = metrics_of(outcomes);
+            assert_eq!(metrics.len(), 4, "{metrics:?}");
+            let open = metrics.iter().filter(|metric| metric.ci.is_none()).map(|metric| metric.metric.as_str());
+            assert_eq!(open.collect::<Vec<_>>(), without, "{outcomes} outcomes");
+        }
+    }
 }

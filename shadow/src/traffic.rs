@@ -30,6 +30,8 @@ use crate::tensor::{Element, Values};
 const CHUNK_BYTES: usize = 8 << 20;
 /// Rows of a chunk: few enough that champion and candidate take turns often, so that both see the same machine.
 pub const CHUNK_ROWS: usize = 256;
+/// What is wrong with a column whose rows have shapes with an extent of 0; the runtime takes no such tensors.
+const NO_ELEMENTS: &str = "has rows without elements; one or more are taken";
 /// Chunks that wait to be asked.
 const CHUNKS_AHEAD: usize = 2;
 

@@ -162,6 +162,7 @@ fn leaf_values(leaf: &ArrayRef, element: Element, width: usize) -> Result<Values
         let at_fault = (0..nulls.len()).filter(|at| nulls.is_null(*at) && !(may_miss && is_missing(*at)));
         refuse(at_fault, width, |at| if is_missing(at) { "missing".to_owned() } else { shown(leaf, at) })?;
     }
+    refuse(overflown(leaf, &cast)?.into_iter(), width, |at| shown(leaf, at))?;
     fn whole<T: ArrowPrimitiveType>(array: &ArrayRef) -> Vec<T::Native> {
         array.as_primitive::<T>().values().to_vec()
     }
@@ -185,6 +186,25 @@ fn leaf_values(leaf: &ArrayRef, element: Element, width: usize) -> Result<Values
             cast.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_owned()).collect(),
         ),
     })
+}
+
+/// The finite elements that have become infinite, because the type that they were converted to is too small for them.
+fn overflown(leaf: &ArrayRef, converted: &ArrayRef) -> Result<Vec<usize>, ArrowError> {
+    fn places<T: ArrowPrimitiveType>(array: &ArrayRef, is: fn(T::Native) -> bool) -> Vec<usize> {
+        let values = array.as_primitive::<T>().values();
+        (0..values.len()).filter(|at| is(values[*at])).collect()
+    }
+    let infinite = match converted.data_type() {
+        DataType::Float16 => places::<Float16Type>(converted, half::f16::is_infinite),
+        DataType::Float32 => places::<Float32Type>(converted, f32::is_infinite),
+        _ => Vec::new(),
+    };
+    if infinite.is_empty() {
+        return Ok(infinite);
+    }
+    let reals = cast(leaf, &DataType::Float64)?;
+    let reals = reals.as_primitive::<Float64Type>();
+    Ok(infinite.into_iter().filter(|at| reals.is_valid(*at) && reals.value(*at).is_finite()).collect())
 }
 
 /// One element, for a message about it.
@@ -247,6 +267,18 @@ mod tests {
         let cells: Vec<usize> = refused(&missing, Element::I64).into_iter().map(|(row, _)| row).collect();
         assert_eq!(cells, [1, 2, 3]);
         assert_eq!(refused(&floats(vec![Some(1.0), Some(0.5)]), Element::I64), [cell(1, "0.5")]);
+    }
+
+    #[test]
+    fn numbers_beyond_a_smaller_float_are_refused_and_infinities_are_kept() {
+        let numbers: ArrayRef =
+            Arc::new(Float64Array::from(vec![Some(1e39), Some(f64::INFINITY), None, Some(0.5)]));
+        let told: Vec<usize> = refused(&numbers, Element::F32).into_iter().map(|(row, _)| row).collect();
+        assert_eq!(told, [0]);
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![70_000, 1]));
+        assert_eq!(refused(&whole, Element::F16), [cell(0, "70000")]);
+        let Values::F32(kept) = convert(&numbers.slice(1, 3), Element::F32).unwrap().values else { panic!() };
+        assert!(kept[0] == f32::INFINITY && kept[1].is_nan() && kept[2] == 0.5, "{kept:?}");
     }
 
     #[test]

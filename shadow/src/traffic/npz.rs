@@ -251,7 +251,9 @@ impl Reader {
             }
             if self.wanted.is_input(&column.name) {
                 let shape = column.header.shape[1..].to_vec();
-                batch.push_shaped(&column.name, values, shape).map_err(|error| refused(error.to_string()))?;
+                batch
+                    .push_shaped(&column.name, values, shape)
+                    .map_err(|_| refused(super::NO_ELEMENTS.to_owned()))?;
             }
         }
         Ok(Chunk { first, requests: rows, batches: vec![batch], extras: words, ..Chunk::default() })

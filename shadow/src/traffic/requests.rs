@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use windvane_types::event::NO_TEXT;
 
-use super::{Chunk, Skipped, TrafficError, Wanted};
+use super::{Chunk, NO_ELEMENTS, Skipped, TrafficError, Wanted};
 use crate::batch::Batch;
 use crate::tensor::{Element, Values};
 
@@ -131,6 +131,9 @@ impl Input {
             };
         }
         let real = |value: &Value| if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
+        // A number beyond the type would become an infinity, which nobody has asked the model.
+        let half = |x: f64| Some(f16::from_f64(x)).filter(|half| half.is_finite() || !x.is_finite());
+        let single = |x: f64| Some(x as f32).filter(|single| single.is_finite() || !x.is_finite());
         let signed = |value: &Value| value.as_i64();
         let unsigned = |value: &Value| value.as_u64();
         let flag = |value: &Value| match value.as_u64() {
@@ -139,8 +142,8 @@ impl Input {
             _ => value.as_bool(),
         };
         Ok(match element {
-            Element::F16 => of!(F16, |value| real(value).map(f16::from_f64)),
-            Element::F32 => of!(F32, |value| real(value).map(|x| x as f32)),
+            Element::F16 => of!(F16, |value| real(value).and_then(half)),
+            Element::F32 => of!(F32, |value| real(value).and_then(single)),
             Element::F64 => of!(F64, real),
             Element::I8 => of!(I8, |value| signed(value).and_then(|x| x.try_into().ok())),
             Element::I16 => of!(I16, |value| signed(value).and_then(|x| x.try_into().ok())),
@@ -188,7 +191,7 @@ impl Request {
             let values = input.values().map_err(refused)?;
             batch
                 .push_shaped(&input.name, values, input.shape.clone())
-                .map_err(|error| refused(error.to_string()))?;
+                .map_err(|_| refused(NO_ELEMENTS.to_owned()))?;
         }
         Ok(batch)
     }
@@ -356,7 +359,7 @@ fn read(path: &Path) -> Result<Request, TrafficError> {
 mod tests {
     use serde_json::json;
 
-    use super::Input;
+    use super::{Input, NO_ELEMENTS, Request};
     use crate::tensor::Values;
 
     #[test]
@@ -382,5 +385,27 @@ mod tests {
             assert_eq!(booleans(data), Ok(Values::Bool(vec![true, false])));
         }
         assert_eq!(booleans(json!([2, 0])), Err("holds 2, which is no bool".to_owned()));
+    }
+
+    #[test]
+    fn numbers_that_the_type_cannot_hold_are_refused_and_not_infinite() {
+        let values = |datatype: &str, number: serde_json::Value| {
+            let (datatype, data) = (datatype.to_owned(), json!([number]));
+            Input { name: "x".to_owned(), shape: vec![1], datatype, data }.values()
+        };
+        assert_eq!(values("FP32", json!(1e39)), Err("holds 1e39, which is no float32".to_owned()));
+        assert_eq!(values("FP16", json!(70_000)), Err("holds 70000, which is no float16".to_owned()));
+        assert_eq!(values("FP32", json!(3e38)), Ok(Values::F32(vec![3e38])));
+        assert_eq!(values("FP64", json!(1e39)), Ok(Values::F64(vec![1e39])));
+        let Ok(Values::F32(missing)) = values("FP32", json!(null)) else { panic!() };
+        assert!(missing[0].is_nan());
+    }
+
+    #[test]
+    fn an_input_without_elements_is_refused_with_what_is_taken() {
+        let text = r#"{"inputs": [{"name": "x", "shape": [0, 3], "datatype": "FP32", "data": []}]}"#;
+        let request: Request = serde_json::from_str(text).unwrap();
+        let refused = request.batch(|_| true).unwrap_err();
+        assert_eq!(refused, ("x".to_owned(), NO_ELEMENTS.to_owned()));
     }
 }

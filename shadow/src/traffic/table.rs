@@ -15,7 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::convert::{self, Refusal};
-use super::{CHUNK_ROWS, Chunk, Skipped, TrafficError, Wanted};
+use super::{CHUNK_ROWS, Chunk, NO_ELEMENTS, Skipped, TrafficError, Wanted};
 use crate::batch::Batch;
 
 /// What a file is.
@@ -231,7 +231,7 @@ impl Reader {
             match convert::convert(column, *element) {
                 Ok(converted) => inputs
                     .push_shaped(name, converted.values, converted.shape)
-                    .map_err(|error| unsupported(error.to_string()))?,
+                    .map_err(|_| unsupported(NO_ELEMENTS.to_owned()))?,
                 Err(Refusal::Column(problem)) => {
                     return Err(unsupported(format!("{problem}; the model takes {declared}")));
                 }

@@ -306,7 +306,8 @@ pub struct Metric {
     pub candidate: f64,
     /// The candidate's minus the champion's.
     pub difference: f64,
-    /// Its paired interval at the policy's confidence; null where it is not defined.
+    /// Its paired interval at the policy's confidence; null where it is not defined, and, but for accuracy, below 30 outcomes (of each
+    /// class for `roc_auc`).
     pub ci: Option<[f64; 2]>,
     /// The p-value of no difference; null where the method gives none.
     pub p_value: Option<f64>,
