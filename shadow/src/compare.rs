@@ -167,13 +167,14 @@ impl Comparison {
     pub fn finish(&self) -> Agreement {
         let mut segments = self.segments();
         let hidden = segments.len().saturating_sub(SEGMENTS_SHOWN);
+        let all = 1.0 - (1.0 - self.confidence) / self.outputs.len().max(1) as f64;
         segments.truncate(SEGMENTS_SHOWN);
         Agreement {
             rate: (self.n > 0).then(|| self.agree as f64 / self.n as f64),
             agree: self.agree,
             n: self.n,
             ci: interval(self.agree, self.n, self.confidence),
-            outputs: self.outputs.iter().map(|output| output.finish(self.confidence)).collect(),
+            outputs: self.outputs.iter().map(|output| output.finish(self.confidence, all)).collect(),
             errors: self.errors,
             segments,
             segments_left_out: hidden as u64 + self.segments_unknown(),

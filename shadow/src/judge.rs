@@ -5,7 +5,7 @@
 
 use windvane_stats::binomial::early_stopping::{Claim, Standing};
 use windvane_stats::binomial::{Share, clopper_pearson::clopper_pearson};
-use windvane_types::gate::{Agreement, Check, Metric, Quality, Segment, SkippedRequests, Verdict};
+use windvane_types::gate::{Agreement, Check, Metric, Output, Quality, Segment, SkippedRequests, Verdict};
 
 use crate::compare::SEGMENTS_MAX;
 use crate::policy::{AgreementBounds, LatencyBounds, Policy};
@@ -125,7 +125,7 @@ fn finite(agreement: &Agreement) -> Check {
     let seen: u64 = agreement.outputs.iter().map(|output| output.nonfinite).sum();
     let told = || {
         let broken = agreement.outputs.iter().filter(|output| output.nonfinite > 0);
-        let one = |output: &windvane_types::gate::Output| {
+        let one = |output: &Output| {
             format!(
                 "the candidate gave {} values that are NaN or infinite in output `{}` (the champion {})",
                 output.nonfinite, output.output, output.nonfinite_champion
@@ -195,7 +195,7 @@ fn agreement((bounds, confidence): (&AgreementBounds, f64), found: &Agreement) -
 }
 
 fn worst_output(found: &Agreement) -> String {
-    let rate = |output: &&windvane_types::gate::Output| output.rate.unwrap_or(0.0);
+    let rate = |output: &&Output| output.rate.unwrap_or(0.0);
     let worst = found.outputs.iter().min_by(|a, b| rate(a).total_cmp(&rate(b)));
     worst.map_or(String::new(), |output| {
         let by = output.max_abs.map_or(String::new(), |max| format!(", by up to {max:.4}"));
@@ -353,21 +353,31 @@ fn quality_reason(metric: &Metric, margin: f64, verdict: Verdict) -> String {
 }
 
 fn drift(bound: f64, agreement: &Agreement) -> Check {
-    let with = agreement.outputs.iter().filter_map(|output| Some((output, output.drift?)));
-    let worst = with.max_by(|a, b| a.1.total_cmp(&b.1));
-    let (verdict, reason) = match worst {
-        None => (Verdict::Inconclusive, "there are no predictions to compare".to_owned()),
-        Some((output, distance)) => (
-            if distance <= bound { Verdict::Pass } else { Verdict::Fail },
-            format!(
-                "predictions of output `{}` are {distance:.4} apart, and {bound} is allowed",
-                output.output
-            ),
-        ),
+    let standing = |output: &Output| match output.drift_ci {
+        Some([_, hi]) if hi <= bound => Verdict::Pass,
+        Some([lo, _]) if lo > bound => Verdict::Fail,
+        _ => Verdict::Inconclusive,
     };
+    let furthest = |verdict| {
+        let with = agreement.outputs.iter().filter_map(|output| Some((output, output.drift?)));
+        with.filter(|(output, _)| standing(output) == verdict).max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let told = [Verdict::Fail, Verdict::Inconclusive, Verdict::Pass].into_iter();
+    let told = told.map(|verdict| (verdict, furthest(verdict))).find(|(_, found)| found.is_some());
+    let (verdict, worst) = told.unwrap_or((Verdict::Inconclusive, None));
+    let reason = worst.map_or_else(
+        || "there are no predictions to compare".to_owned(),
+        |(output, distance)| {
+            let range = output.drift_ci.map_or(String::new(), |[lo, hi]| format!(" ({lo:.4} to {hi:.4})"));
+            let doubt = if verdict == Verdict::Inconclusive { "; more requests are needed to tell" } else { "" };
+            let name = &output.output;
+            format!("predictions of output `{name}` are {distance:.4} apart{range}, and {bound} is allowed{doubt}")
+        },
+    );
     Check {
         observed: worst.map(|(_, distance)| distance),
         bound: Some(bound),
+        ci: worst.and_then(|(output, _)| output.drift_ci),
         subject: worst.map(|(output, _)| output.output.clone()),
         ..check("drift", verdict, agreement.n, reason)
     }

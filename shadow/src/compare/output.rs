@@ -87,8 +87,10 @@ impl OutputComparison {
         self.numbers.push(a, b, tolerance)
     }
 
-    pub(crate) fn finish(&self, confidence: f64) -> Output {
+    /// `all` is the confidence at which intervals of all outputs hold together.
+    pub(crate) fn finish(&self, confidence: f64, all: f64) -> Output {
         let numbers = self.numbers.finish();
+        let drift = self.prediction.drift(all);
         Output {
             output: self.name.clone(),
             rate: (self.n > 0).then(|| self.agree as f64 / self.n as f64),
@@ -111,7 +113,8 @@ impl OutputComparison {
             ),
             distribution: self.classes.distribution(),
             rank: self.prediction.rank(),
-            drift: self.prediction.drift(),
+            drift: drift.map(|drift| drift.distance),
+            drift_ci: drift.map(|drift| drift.ci),
         }
     }
 }

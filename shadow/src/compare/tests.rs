@@ -172,3 +172,24 @@ fn a_document_lists_some_segments_and_a_gate_is_judged_by_all_that_are_told_apar
     assert_eq!(found.segments.len(), SEGMENTS_SHOWN);
     assert_eq!(found.segments_left_out, (SEGMENTS_MAX - SEGMENTS_SHOWN + 3) as u64);
 }
+
+// By hand: of 400 requests without a difference the exact upper end at 95 % is 1 - 0.025^(1/400); of 400 that all differ each
+// distribution is off by √(ln(8/0.05)/800) at most.
+#[test]
+fn a_spread_of_predictions_has_an_interval() {
+    let pairs = |off: f32| {
+        let one = |at: u16| (floats(&[f32::from(at)]), floats(&[f32::from(at) + off]));
+        output(&compared(Element::F32, &(0..400).map(one).collect::<Vec<_>>()))
+    };
+    let same = pairs(0.0);
+    let [lo, hi] = same.drift_ci.unwrap();
+    assert!(same.drift == Some(0.0) && lo == 0.0 && (hi - (1.0 - 0.025_f64.powf(1.0 / 400.0))).abs() < 1e-9, "{hi}");
+    let apart = pairs(1_000.0);
+    let [lo, hi] = apart.drift_ci.unwrap();
+    let off = 2.0 * (160.0_f64.ln() / 800.0).sqrt();
+    assert!(apart.drift == Some(1.0) && hi == 1.0 && (lo - (1.0 - off)).abs() < 0.01, "{lo} to {hi}");
+    let words = |word: &str| answer(Values::Text(vec![word.to_owned()]), &[1]);
+    let few = output(&compared(Element::Text, &[(words("late"), words("late"))]));
+    // One request proves next to nothing: the upper end of none of one is 0.975.
+    assert!((few.drift_ci.unwrap()[1] - 0.975).abs() < 1e-9, "{:?}", few.drift_ci);
+}

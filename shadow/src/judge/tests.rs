@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use windvane_types::gate::{Document, Output};
+use windvane_types::gate::Document;
 
 use super::*;
 
@@ -76,15 +76,14 @@ fn a_rate_just_above_its_bound_is_no_proof() {
     assert_eq!(verdict_of(POLICY, &evidence_of(1985, 2000)), Verdict::Inconclusive);
 }
 
-#[test]
-fn one_value_that_is_not_finite_fails_whatever_the_rate() {
-    let mut agreement = evidence_of(100_000, 100_000);
-    agreement.outputs.push(Output {
-        output: "y".to_owned(),
+/// An output without any difference.
+fn output(name: &str) -> Output {
+    Output {
+        output: name.to_owned(),
         rate: Some(1.0),
         max_abs: None,
         max_rel: None,
-        nonfinite: 1,
+        nonfinite: 0,
         element: "float32".to_owned(),
         atol: None,
         rtol: None,
@@ -99,7 +98,14 @@ fn one_value_that_is_not_finite_fails_whatever_the_rate() {
         distribution: None,
         rank: None,
         drift: None,
-    });
+        drift_ci: None,
+    }
+}
+
+#[test]
+fn one_value_that_is_not_finite_fails_whatever_the_rate() {
+    let mut agreement = evidence_of(100_000, 100_000);
+    agreement.outputs.push(Output { nonfinite: 1, ..output("y") });
     let checks = checks_of(POLICY, &agreement, (&Timings::default(), &Timings::default()));
     let finite = checks.iter().find(|check| check.check == "finite").unwrap();
     assert_eq!(finite.verdict, Verdict::Fail);
@@ -271,5 +277,23 @@ fn what_would_do_is_told_at_the_confidence_of_the_policy() {
 fn shares_near_either_end_keep_their_digits() {
     for (share, told) in [(0.0, "0.0 %"), (0.0005, "0.050 %"), (0.004, "0.40 %"), (0.5, "50.0 %"), (0.9999, "99.990 %")] {
         assert_eq!(percent(share), told);
+    }
+}
+
+#[test]
+fn a_spread_is_judged_by_its_interval_and_the_worst_output_decides() {
+    let mut agreement = evidence_of(1_000, 1_000);
+    let spread = |name: &str, distance, ci| Output { drift: Some(distance), drift_ci: Some(ci), ..output(name) };
+    for (outputs, expected, told) in [
+        (vec![], Verdict::Inconclusive, None),
+        (vec![output("words")], Verdict::Inconclusive, None),
+        (vec![spread("a", 0.01, [0.0, 0.1])], Verdict::Pass, Some("a")),
+        (vec![spread("a", 0.01, [0.0, 0.11])], Verdict::Inconclusive, Some("a")),
+        (vec![spread("a", 0.3, [0.2, 0.4]), spread("b", 0.9, [0.05, 1.0])], Verdict::Fail, Some("a")),
+        (vec![spread("a", 0.09, [0.08, 0.1]), spread("b", 0.01, [0.0, 0.2])], Verdict::Inconclusive, Some("b")),
+    ] {
+        agreement.outputs = outputs;
+        let found = drift(0.1, &agreement);
+        assert_eq!((found.verdict, found.subject.as_deref()), (expected, told), "{}", found.reason);
     }
 }

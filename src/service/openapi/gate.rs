@@ -40,7 +40,7 @@ pub fn document() -> Value {
 }
 
 fn agreement() -> Value {
-    let output = object(&[
+    let mut output = object(&[
         ("output", "string"),
         ("rate", "number?"),
         ("max_abs", "number?"),
@@ -61,6 +61,7 @@ fn agreement() -> Value {
         ("rank", "object?"),
         ("drift", "number?"),
     ]);
+    output["properties"]["drift_ci"] = ends();
     let of_segment = and(
         object(&[("rate", "number"), ("agree", "integer"), ("n", "integer")]),
         vec![("segment", segment()), ("ci", ends())],

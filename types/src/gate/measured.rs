@@ -71,6 +71,10 @@ pub struct Output {
     /// The largest difference between the distribution functions of both models' values (two-sample Kolmogorov-Smirnov),
     /// of one number or of the first class; of texts and integers the total variation.
     pub drift: Option<f64>,
+    /// An interval of that distance for all traffic of which these requests are a sample, at a confidence at which those of all outputs hold
+    /// together; null without one, and in documents of earlier releases.
+    #[serde(default)]
+    pub drift_ci: Option<[f64; 2]>,
 }
 
 /// Whether the largest class is the same.
