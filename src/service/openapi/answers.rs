@@ -136,6 +136,10 @@ fn read(operation: &Operation, all: &mut Responses) {
     }
     let (what, codes): (&str, &[&str]) = match method {
         "post" if answers != Answers::Permission => ("The body is not allowed.", &["invalid_body"][..]),
+        "post" => (
+            "The body, or a parameter, is not known or not allowed.",
+            &["invalid_body", "unknown_parameter", "invalid_parameter"][..],
+        ),
         _ => ("A parameter is not known or not allowed.", &["unknown_parameter", "invalid_parameter"][..]),
     };
     if method != "delete" {

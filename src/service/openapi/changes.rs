@@ -100,8 +100,14 @@ fn acknowledgement() -> Value {
 }
 
 fn webhook() -> Value {
+    let word = json!({"type": ["string", "number"]});
     json!({
         "type": "object",
-        "properties": {"metadata": {"type": "object", "additionalProperties": {"type": "string"}}},
+        "properties": {"metadata": {
+            "type": ["object", "null"],
+            "properties": {
+                "candidate_sha256": word, "max_age_s": word, "weight": word, "experiment": word,
+            },
+        }},
     })
 }

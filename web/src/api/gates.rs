@@ -13,6 +13,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use windvane_store::findings::{
     self,
     gate::{Asked, Latest},
@@ -101,10 +102,35 @@ pub async fn latest(store: &Store, gate: &str, candidate_sha256: &str) -> Result
 }
 
 /// What Flagger's webhooks send; other fields are of no use here.
-#[derive(Debug, Default, Deserialize)]
-pub struct Webhook {
+#[derive(Debug, Deserialize)]
+struct Webhook {
     #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Option<BTreeMap<String, Value>>,
+}
+
+/// The parameters of an evaluation that a webhook names. One that cannot be read may have named a candidate or an experiment, and without
+/// those a roll-out might go on: it is refused.
+fn named(body: &[u8]) -> Result<BTreeMap<String, String>, Problem> {
+    if body.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let refused = |what: String| {
+        let accepted = r#"accepted are no body and a JSON object such as {"metadata": {"weight": "5"}}"#;
+        Problem::InvalidBody(format!("{what}; {accepted}"))
+    };
+    let webhook: Webhook =
+        serde_json::from_slice(body).map_err(|error| refused(format!("the body is no webhook: {error}")))?;
+    let mut parameters = BTreeMap::new();
+    for (key, value) in webhook.metadata.unwrap_or_default() {
+        let word = match value {
+            _ if !EVALUATION.contains(&key.as_str()) => continue,
+            Value::String(word) => word,
+            Value::Number(number) => number.to_string(),
+            other => return Err(refused(format!("`{key}` of `metadata` is {other}, which is no text"))),
+        };
+        parameters.insert(key, word);
+    }
+    Ok(parameters)
 }
 
 /// The document of an evaluation.
@@ -140,11 +166,11 @@ pub async fn evaluate(
     Query(mut sent): Query<BTreeMap<String, String>>,
     body: axum::body::Bytes,
 ) -> Response {
-    let webhook: Webhook = serde_json::from_slice(&body).unwrap_or_default();
-    for (key, value) in webhook.metadata {
-        if EVALUATION.contains(&key.as_str()) {
+    match named(&body) {
+        Ok(named) => named.into_iter().for_each(|(key, value)| {
             sent.entry(key).or_insert(value);
-        }
+        }),
+        Err(problem) => return problem.into_response(),
     }
     let evaluation = match evaluated(&store, &name, sent).await {
         Ok(evaluation) => evaluation,
@@ -262,6 +288,21 @@ mod tests {
         assert_eq!(live("x", None).0, Verdict::Inconclusive);
         assert_eq!(live("x", Some("inconclusive")).0, Verdict::Inconclusive);
         assert_eq!(live("x", Some("worse")).0, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_webhook_names_parameters_or_is_refused_and_never_read_by_half() {
+        let read = |body: &str| named(body.as_bytes()).map_err(|problem| problem.to_string());
+        let one = |key: &str, word: &str| Ok(BTreeMap::from([(key.to_owned(), word.to_owned())]));
+        for body in ["", "{}", r#"{"name": "delay", "metadata": null}"#, r#"{"metadata": {"other": [1]}}"#] {
+            assert_eq!(read(body), Ok(BTreeMap::new()), "{body}");
+        }
+        assert_eq!(read(r#"{"metadata": {"candidate_sha256": "00"}}"#), one("candidate_sha256", "00"));
+        assert_eq!(read(r#"{"metadata": {"weight": 5}}"#), one("weight", "5"));
+        for body in ["no JSON", "[1]", r#"{"metadata": 5}"#, r#"{"metadata": {"candidate_sha256": ["00"]}}"#] {
+            let refused = read(body).unwrap_err();
+            assert!(refused.contains("accepted are no body"), "{body}: {refused}");
+        }
     }
 
     #[test]
