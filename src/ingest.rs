@@ -116,7 +116,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
 }
 
 /// The token that requests carry: of the file, else of the environment.
-fn token(file: Option<&Path>) -> Result<Option<Secret>, Failure> {
+///
+/// # Errors
+/// The file cannot be read.
+pub fn token(file: Option<&Path>) -> Result<Option<Secret>, Failure> {
     let text = match file {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the token in `{}`", path.display()))

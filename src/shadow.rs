@@ -65,13 +65,13 @@ fn gate(mut options: Options) -> CommandResult {
     let store =
         if is_stored || options.record.is_some() { Some(options.connection.options()?) } else { None };
     let document = judged(&mut options, store.as_ref(), &progress::Bar::new())?;
-    if let Some(folder) = &options.report {
-        files::write(folder, &document)?;
-    }
-    answer(&document, options.format)
+    // A pipe, a folder or a store that fails takes the verdict from none of the others.
+    let told = answer(&document, options.format);
+    let written = options.report.as_ref().map_or(Ok(()), |folder| files::write(folder, &document));
+    keep(&options, store.as_ref(), &document).and(written).and(told)
 }
 
-/// Asks both models and judges. What they are asked may come from the store, and the verdict may be kept there.
+/// Asks both models and judges. What they are asked may come from the store.
 fn judged(
     options: &mut Options,
     store: Option<&StoreOptions>,
@@ -86,16 +86,22 @@ fn judged(
     let mut document = worker::gate(&options.job, options.limits, bar)?;
     bar.finish();
     document.notes.extend(notes);
-    let document = match &options.override_by {
+    Ok(match &options.override_by {
         Some((who, why)) if document.verdict != Verdict::Pass => {
             document.overridden(who.clone(), why.clone())
         }
         _ => document,
-    };
-    if let (Some(name), Some(store)) = (&options.record, store) {
-        record::write(&Store::connect(store), (name, &options.source), &document)?;
+    })
+}
+
+/// Keeps the verdict in the store, where it has a name there.
+fn keep(options: &Options, store: Option<&StoreOptions>, document: &Document) -> Result<(), Failure> {
+    match (&options.record, store) {
+        (Some(name), Some(store)) => {
+            record::write(&Store::connect(store), (name, &options.source), document)
+        }
+        _ => Ok(()),
     }
-    Ok(document)
 }
 
 fn answer(document: &Document, format: Format) -> Result<Exit, Failure> {

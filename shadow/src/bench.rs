@@ -16,8 +16,7 @@ use crate::port::Port;
 use crate::replay::Player;
 use crate::run::{Phase, Progress, RunError};
 use crate::runtime::Runtime;
-use crate::session::Session;
-use crate::tensor::Values;
+use crate::session::{Session, made_up};
 use crate::timings::Timings;
 use crate::traffic::sample::take_rows;
 use crate::traffic::{Chunk, Traffic, Wanted};
@@ -29,6 +28,9 @@ pub const SCHEMA: &str = "windvane.bench/1";
 const PROBES: u32 = 8;
 /// Requests of a probe at least, so that its 99 % quantile means something.
 const PROBE_REQUESTS_MIN: f64 = 400.0;
+
+/// Elements of one made-up input at most: memory has a bound of its own.
+const ELEMENTS_MAX: usize = 1 << 32;
 
 /// What is to be tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,7 +151,7 @@ pub fn run(job: &BenchJob, tell: &mut dyn FnMut(Progress)) -> Result<Document, R
 
 /// The requests that are asked over and over: the first of the traffic, repeated until they fill the largest call.
 fn requests(job: &BenchJob, session: &Session, rows: usize) -> Result<Batch, RunError> {
-    let Some(path) = &job.traffic else { return Ok(zeros(session.inputs(), rows)?) };
+    let Some(path) = &job.traffic else { return zeros(session, rows) };
     let declared = |port: &Port| format!("model `{}` as {port}", session.model());
     let inputs = session.inputs().iter().map(|port| (port.name.clone(), (port.element, declared(port))));
     let wanted = Wanted { inputs: inputs.collect(), ..Wanted::default() };
@@ -164,19 +166,16 @@ fn requests(job: &BenchJob, session: &Session, rows: usize) -> Result<Batch, Run
     }
     // Traffic without requests says nothing; traffic of which none can be asked is no traffic of this model.
     match refused {
-        None => Ok(zeros(session.inputs(), rows)?),
+        None => zeros(session, rows),
         Some(refused) => Err(refused.error.into()),
     }
 }
 
-fn zeros(inputs: &[Port], rows: usize) -> Result<Batch, crate::error::SessionError> {
-    let mut batch = Batch::new(rows);
-    for port in inputs {
-        let shape: Vec<usize> = port.shape.iter().skip(1).map(|extent| extent.unwrap_or(1)).collect();
-        let values = Values::zeros(port.element, rows * shape.iter().product::<usize>());
-        batch.push_shaped(&port.name, values, shape)?;
-    }
-    Ok(batch)
+/// Inputs of the declared shapes. A model that takes one request at a time is asked one that has all its axes.
+fn zeros(session: &Session, rows: usize) -> Result<Batch, RunError> {
+    let rows = if session.stacks() { rows } else { 1 };
+    let made = made_up((session.inputs(), rows), session.stacks(), ELEMENTS_MAX);
+    made.ok_or_else(|| RunError::NoInputs { model: session.model().to_owned(), rows })
 }
 
 /// What one thread saw.

@@ -37,8 +37,6 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gate {
-    /// What the gate is called where it is recorded.
-    pub name: Option<String>,
     /// Fewer requests than this are never enough.
     pub min_requests: u64,
     /// Of intervals, above 0 and below 1.
@@ -54,7 +52,6 @@ pub struct Gate {
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            name: None,
             min_requests: 1,
             confidence: 0.95,
             stop_when_lost: false,
@@ -297,6 +294,7 @@ mod tests {
         for text in [
             "[gates]\n",
             "[gate]\nmin_request = 5\n",
+            "[gate]\nname = \"delay-8\"\n",
             "[agreement.outputs.y]\natl = 1\n",
             "[latency]\nmax = 1\n",
         ] {

@@ -24,7 +24,7 @@ use crate::traffic::sample::take_rows;
 use crate::watchdog::Watchdog;
 
 pub use warm_up::WarmUp;
-pub(crate) use warm_up::sizes;
+pub(crate) use warm_up::{made_up, sizes};
 
 /// A model of one node, y = x + x, in the format of ONNX: operator set 13, one 32-bit float in and out.
 const PROBE: &[u8] = b"\x08\x08\x12\x08windvane:9\n\x0e\n\x01x\n\x01x\x12\x01y\"\x03Add\x12\x05probe\

@@ -28,7 +28,7 @@ pub fn write(
     };
     let written = findings::gate::write(store, &run, document);
     connection::wait_for(async { written.await.map_err(connection::failure) }).map_err(|failure| Failure {
-        error: failure.error.context("the verdict is not recorded (leave --record out to print it only)"),
+        error: failure.error.context("the verdict is not recorded"),
         ..failure
     })
 }

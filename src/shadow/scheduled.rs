@@ -164,7 +164,10 @@ impl Run {
         let line = Line::try_parse_from(words(&self.gate, self.fetching))
             .map_err(|error| usage(&error.to_string()))?;
         let mut options = line.run.check_in(&self.places)?;
-        super::judged(&mut options, Some(&connection::options(&self.store)?), &Bar::none())
+        let store = connection::options(&self.store)?;
+        let document = super::judged(&mut options, Some(&store), &Bar::none())?;
+        super::keep(&options, Some(&store), &document)?;
+        Ok(document)
     }
 }
 

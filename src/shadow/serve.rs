@@ -20,6 +20,7 @@ mod record;
 mod whole_body;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +34,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use clap::Args;
+use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windvane_shadow::pace::Batching;
 use windvane_shadow::traffic::Request;
+use windvane_store::Secret;
 
 use self::host::Job;
 use self::metrics::Served;
@@ -49,6 +52,7 @@ use self::record::Recorder;
 use super::arguments::{Models, usage};
 use super::worker;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
+use crate::ingest;
 use crate::shutdown::Signals;
 use crate::sockets;
 
@@ -88,6 +92,9 @@ pub struct Arguments {
     /// Record what the models predict at this collector, such as http://127.0.0.1:8080, with the tag `role=shadow`.
     #[arg(long, value_name = "URL")]
     record: Option<String>,
+    /// A file with a token of the scope ingest, where the collector needs one; or WINDVANE_TOKEN holds it.
+    #[arg(long, value_name = "FILE", requires = "record")]
+    token_file: Option<PathBuf>,
     /// Listen on an address that other machines reach, without any authentication.
     #[arg(long)]
     allow_unauthenticated: bool,
@@ -121,8 +128,22 @@ pub fn run(arguments: &Arguments) -> CommandResult {
             arguments.deadline_ms * 1_000
         )));
     }
+    let record = arguments.record.as_deref().map(|url| collector(url, arguments)).transpose()?;
     let models = models(arguments)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, models))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, (models, record)))
+}
+
+/// Where predictions go: the address, and the token that requests carry there.
+type Collector<'a> = (&'a str, Option<Secret>);
+
+fn collector<'a>(url: &'a str, arguments: &Arguments) -> Result<Collector<'a>, Failure> {
+    let is_address = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !Url::parse(url).is_ok_and(is_address) {
+        return Err(usage(
+            "`--record` takes the address of a collector by http or https, such as http://127.0.0.1:8080",
+        ));
+    }
+    Ok((url, ingest::token(arguments.token_file.as_deref())?))
 }
 
 /// What comes of opening the model that answers.
@@ -188,11 +209,14 @@ async fn not_opened(first: Option<First>) -> Failure {
     std::future::pending().await
 }
 
-async fn serve(arguments: &Arguments, (models, first): (Vec<Model>, Option<First>)) -> CommandResult {
+async fn serve(
+    arguments: &Arguments,
+    ((models, first), record): ((Vec<Model>, Option<First>), Option<Collector<'_>>),
+) -> CommandResult {
     let mut signals = Signals::listen()?;
     let (stop, answered, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-    let recorder = match &arguments.record {
-        Some(url) => Some(Recorder::start(url, &tasks, answered.clone())?),
+    let recorder = match record {
+        Some(collector) => Some(Recorder::start(collector, &tasks, answered.clone())?),
         None => None,
     };
     let listener = tokio::net::TcpListener::bind(arguments.listen)
@@ -374,7 +398,10 @@ async fn infer(
     drop(body);
     let outputs = match asked.declared() {
         Ok(opened) => &opened.outputs,
-        Err(reason) => return unavailable(&reason),
+        Err(reason) => {
+            asked.count_unavailable();
+            return unavailable(&reason);
+        }
     };
     let is_known = |name: &str| outputs.iter().any(|port| port.name == name);
     if let Some(output) = request.outputs.iter().find(|wanted| !is_known(&wanted.name)) {

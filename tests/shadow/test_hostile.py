@@ -1,12 +1,13 @@
 """Models that are broken, huge or endless: the gate says so, in time, with the right exit code."""
 
 import json
+import subprocess
 
 import numpy as np
 import onnx
 import pytest
 
-from conftest import gate
+from conftest import WINDVANE, gate
 
 FLOAT, INT64, BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.BOOL
 helper = onnx.helper
@@ -156,3 +157,12 @@ def test_a_static_batch_is_asked_row_by_row(broken, sound, tmp_path):
     found = gate(sound, one, tmp_path / "traffic.npz", "--policy", policy, "--batch-max", "8")
     assert found.code == 0, found.error or found.document["checks"]
     assert "the candidate takes one request at a time" in found.document["notes"]
+
+
+@pytest.mark.parametrize("shape", [[2, None, 4], [3, 4], []])
+def test_a_model_with_a_fixed_first_axis_is_benched_without_traffic(broken, shape):
+    model = broken("fixed", [helper.make_node("Identity", ["x"], ["y"])], [("x", FLOAT, shape)], [("y", FLOAT, shape)])
+    words = ["shadow", "bench", "--offline", "--format", "json", "--seconds", "0.01", "--batches", "1,4", "--sessions", "1", str(model)]
+    ran = subprocess.run([WINDVANE, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert [point["batch"] for point in json.loads(ran.stdout)["points"]] == [1]

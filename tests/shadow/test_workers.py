@@ -125,6 +125,10 @@ def lost(models: Served, name: str, cause: str) -> float:
     return models.counted(f'windvane_shadow_processes_lost_total{{model="{name}",cause="{cause}"}}')
 
 
+def count(models: Served, name: str, outcome: str) -> float:
+    return models.counted(f'windvane_shadow_requests_total{{model="{name}",outcome="{outcome}"}}')
+
+
 def answers(models: Served, name: str) -> bool:
     return ask(models, name)[0] == 200
 
@@ -167,6 +171,36 @@ def test_an_endless_call_is_broken_off_and_the_process_goes_on(endless):
         assert models.close() == 0
 
 
+def test_what_becomes_of_each_request_is_counted_once(endless):
+    models = Served({"endless": endless}, "--call-limit-s", "2", "--deadline-ms", "500")
+    became = lambda: {outcome: count(models, "endless", outcome) for outcome in ("answered", "failed", "shed", "late", "unavailable")}
+    none = {"answered": 0, "failed": 0, "shed": 0, "late": 0, "unavailable": 0}
+    try:
+        assert became() == none
+        assert ask(models, "endless")[0] == 200
+        assert became() == {**none, "answered": 1}
+        # A shape that the model does not take: the model's process says so.
+        wrong = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [0.0, 0.0]}]}
+        request = urllib.request.Request(
+            f"{models.url}/v2/models/endless/infer", json.dumps(wrong).encode(), {"Content-Type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=60)
+        assert refused.value.code == 400
+        assert became() == {**none, "answered": 1, "failed": 1}
+        status, document, _ = ask(models, "endless", 1.0)
+        assert (status, document["code"]) == (503, "deadline_exceeded")
+        # It is counted when the call is broken off, long after the client was told.
+        models.until(lambda: count(models, "endless", "late") == 1, "it is counted as late")
+        assert became() == {**none, "answered": 1, "failed": 1, "late": 1}
+        os.kill(models.pids("endless")[0], signal.SIGKILL)
+        codes = []
+        models.until(lambda: codes.append(ask(models, "endless")[1].get("code")) or codes[-1] is None, "it answers again")
+        assert codes.count("model_unavailable") == len(codes) - 1 >= 1, codes
+        assert became() == {"answered": 2, "failed": 1, "shed": 0, "late": 1, "unavailable": len(codes) - 1}
+    finally:
+        assert models.close() == 0
+
+
 def test_a_process_that_hangs_is_ended_and_nobody_waits_longer_than_the_deadline(sound):
     """Stopped by a signal, as it is where an operator never returns; what it is told it does not hear."""
     models = Served({"champion": sound, "candidate": sound}, "--call-limit-s", "1", "--deadline-ms", "500")
@@ -191,6 +225,7 @@ def test_a_model_that_never_opens_is_not_ready_and_takes_nothing_out_of_service(
         assert (status, document["ready"]) == (503, False) and document["reason"], document
         status, document, seconds = ask(models, "folds")
         assert (status, document["code"]) == (503, "model_unavailable") and seconds < AT_ONCE, document
+        assert count(models, "folds", "unavailable") == 1
         models.until(lambda: lost(models, "folds", "hung") >= 1, "it is given up")
         assert "within 5 s" in models.status("/v2/models/folds/ready")[1]["reason"]
         assert models.status("/v2/health/ready") == (200, {"ready": True})
@@ -233,11 +268,12 @@ def test_each_size_of_a_call_is_made_before_a_model_is_ready(sound):
 
 @pytest.fixture
 def collector():
-    """Takes what is recorded: its address, and the records."""
-    records = []
+    """Takes what is recorded: its address, the records, and the tokens that they came with."""
+    records, tokens = [], []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
+            tokens.append(self.headers["Authorization"])
             lines = self.rfile.read(int(self.headers["Content-Length"])).splitlines()
             records.extend(map(json.loads, lines))
             answer = json.dumps({"accepted": len(lines)}).encode()
@@ -251,14 +287,14 @@ def collector():
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", records
+    yield f"http://127.0.0.1:{server.server_port}", records, tokens
     server.shutdown()
     server.server_close()
 
 
 def test_what_is_under_way_is_answered_and_recorded_where_all_processes_are_told_to_end(slow, collector):
     """As a terminal does by Ctrl-C, and a supervisor that signals every process of a service."""
-    address, records = collector
+    address, records, _ = collector
     models = Served({"slow": slow}, "--record", address)
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -272,3 +308,17 @@ def test_what_is_under_way_is_answered_and_recorded_where_all_processes_are_told
         assert [(record["model"], record["tags"]) for record in records] == [("slow", {"role": "shadow"})]
     finally:
         models.close()
+
+
+def test_predictions_go_to_a_collector_that_asks_for_a_token(sound, collector, tmp_path):
+    address, records, tokens = collector
+    file = tmp_path / "token"
+    file.write_text("wv_secret\n")
+    models = Served({"sound": sound}, "--record", address, "--token-file", str(file))
+    try:
+        assert answers(models, "sound")
+        models.until(lambda: len(records) == 1, "it is recorded")
+        assert set(tokens) == {"Bearer wv_secret"}
+        assert records[0]["event_id"].endswith(":sound")
+    finally:
+        assert models.close() == 0

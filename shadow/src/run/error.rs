@@ -41,6 +41,16 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// No inputs can be made up for a model.
+    #[error(
+        "no inputs of {rows} rows can be made up for model `{model}`, because a declared shape has an extent of 0 or too many elements; name recorded requests (--traffic) or smaller calls (--batches)"
+    )]
+    NoInputs {
+        /// The model.
+        model: String,
+        /// How many rows.
+        rows: usize,
+    },
     /// A folder for the profile cannot be made.
     #[error("cannot make a temporary folder")]
     Folder(#[source] std::io::Error),
@@ -101,7 +111,11 @@ impl RunError {
             }
             Self::Folder(_) | Self::Session(SessionError::Profile { .. }) => Blame::Ours,
             Self::Session(SessionError::Settings { .. }) => Blame::Usage,
-            Self::Session(_) | Self::Traffic(_) | Self::Model { .. } | Self::Changed { .. } => Blame::Data,
+            Self::Session(_)
+            | Self::Traffic(_)
+            | Self::Model { .. }
+            | Self::Changed { .. }
+            | Self::NoInputs { .. } => Blame::Data,
         }
     }
 }

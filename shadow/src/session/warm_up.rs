@@ -39,7 +39,7 @@ impl Session {
         // A graph is recorded by the second call of its shape.
         let calls = if self.options.graphs() > 0 { 2 } else { 1 };
         for size in self.call_sizes(rows_max) {
-            let Some(batch) = made_up(&self.inputs, size, self.stacks()) else {
+            let Some(batch) = made_up((self.inputs.as_slice(), size), self.stacks(), ELEMENTS_MAX) else {
                 warm.fault = Some(format!("no inputs of {size} rows can be made up for the declared shapes"));
                 break;
             };
@@ -73,14 +73,15 @@ impl Session {
     }
 }
 
-/// Zeros and empty texts for a model; `None` where it declares an axis without extent, or too many elements.
-fn made_up(inputs: &[Port], rows: usize, stacks: bool) -> Option<Batch> {
+/// Zeros and empty texts for a model, one row of all declared axes where it does not stack; `None` where it declares an axis without extent, or
+/// more elements than allowed.
+pub(crate) fn made_up((inputs, rows): (&[Port], usize), stacks: bool, elements_max: usize) -> Option<Batch> {
     let mut batch = Batch::new(if stacks { rows } else { 1 });
     for port in inputs {
         let declared = if stacks { port.shape.get(1..)? } else { port.shape.as_slice() };
         let shape: Vec<usize> = declared.iter().map(|extent| extent.unwrap_or(1)).collect();
         let elements = shape.iter().try_fold(batch.rows(), |product, extent| product.checked_mul(*extent))?;
-        if elements > ELEMENTS_MAX {
+        if elements > elements_max {
             return None;
         }
         batch.push_shaped(&port.name, Values::zeros(port.element, elements), shape).ok()?;
@@ -108,13 +109,13 @@ mod tests {
     #[test]
     fn made_up_inputs_have_the_declared_types_and_shapes() {
         let open = [port(Element::F32, &[None, Some(3), None]), port(Element::Text, &[None])];
-        let batch = made_up(&open, 4, true).unwrap();
+        let batch = made_up((open.as_slice(), 4), true, ELEMENTS_MAX).unwrap();
         assert_eq!(batch.rows(), 4);
         assert_eq!(batch.values("float32"), Some((&Values::F32(vec![0.0; 12]), 3)));
         assert_eq!(batch.values("string"), Some((&Values::Text(vec![String::new(); 4]), 1)));
         assert!(open.iter().all(|port| port.fit(4, batch.shape(&port.name).unwrap()).is_some()));
         let fixed = [port(Element::I64, &[Some(2), None, Some(4)]), port(Element::F16, &[])];
-        let batch = made_up(&fixed, 1, false).unwrap();
+        let batch = made_up((fixed.as_slice(), 1), false, ELEMENTS_MAX).unwrap();
         assert_eq!(batch.shape("int64"), Some([2, 1, 4].as_slice()));
         assert!(fixed.iter().all(|port| port.fit(1, batch.shape(&port.name).unwrap()).is_some()));
     }
@@ -122,7 +123,8 @@ mod tests {
     #[test]
     fn no_inputs_are_made_up_for_shapes_without_end_or_without_elements() {
         for extent in [0, ELEMENTS_MAX + 1, usize::MAX] {
-            assert_eq!(made_up(&[port(Element::U8, &[None, Some(extent)])], 2, true), None, "{extent}");
+            let inputs = [port(Element::U8, &[None, Some(extent)])];
+            assert_eq!(made_up((inputs.as_slice(), 2), true, ELEMENTS_MAX), None, "{extent}");
         }
     }
 }

@@ -153,6 +153,11 @@ impl Model {
         }
     }
 
+    /// Counts a request for which there was no process, where it was refused before it was sent.
+    pub(super) fn count_unavailable(&self) {
+        self.counts.unavailable.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether traffic should be sent to it.
     ///
     /// # Errors
@@ -179,7 +184,7 @@ impl Model {
 
     fn send(&self, waiting: Waiting) -> Result<(), Refused> {
         if let Err(reason) = self.health.answers() {
-            self.counts.unavailable.fetch_add(1, Ordering::Relaxed);
+            self.count_unavailable();
             return Err(Refused::Gone(reason));
         }
         self.queue.try_send(waiting).map_err(|error| {

@@ -143,6 +143,8 @@ impl Process {
         let order = worker::order(job, bounds.memory_bytes)?;
         let mut child = arenas::freed(&mut Command::new(worker::own_binary()?))
             .args(["shadow", "worker"])
+            // A model has no business with the collector.
+            .env_remove("WINDVANE_TOKEN")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             // What a library prints goes nowhere.
             .stdout(Stdio::null())

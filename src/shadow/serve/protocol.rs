@@ -39,6 +39,7 @@ pub(super) fn metadata(name: &str, opened: &Opened) -> Value {
 /// The answer to a request.
 #[derive(Debug, Serialize)]
 pub(super) struct Answered<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     model_name: &'a str,
     model_version: &'static str,
@@ -110,6 +111,18 @@ pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_comes_back_where_there_was_one() {
+        let outputs = windvane_shadow::wire::outputs(&0_u64.to_le_bytes()).unwrap();
+        let written = |request: &str| {
+            let request: Request = serde_json::from_str(request).unwrap();
+            serde_json::to_value(answer_of("m", &request, &outputs)).unwrap()
+        };
+        assert_eq!(written(r#"{"id": "a", "inputs": []}"#)["id"], "a");
+        // The protocol has no id that is null.
+        assert!(written(r#"{"inputs": []}"#).get("id").is_none());
+    }
 
     #[test]
     fn elements_are_written_as_they_are_and_what_json_lacks_is_null() {

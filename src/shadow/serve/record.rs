@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windvane_shadow::{Element, Outputs, Tensor};
+use windvane_store::Secret;
 use windvane_types::{Clock, SystemClock};
 
 use crate::delivery::{Delivery, Events};
@@ -34,8 +35,12 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Starts the task that sends. It ends when it is told to stop, after what waits was sent.
-    pub(super) fn start(url: &str, tasks: &TaskTracker, stop: CancellationToken) -> Result<Self, Failure> {
-        let delivery = Delivery::new(url, PATIENCE)?;
+    pub(super) fn start(
+        (url, token): (&str, Option<Secret>),
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let delivery = Delivery::new(url, PATIENCE)?.with_token(token);
         let (send, receive) = mpsc::channel(WAITING_MAX);
         let recorder = Self { queue: send, dropped: Arc::default() };
         let dropped = Arc::clone(&recorder.dropped);
