@@ -4,6 +4,7 @@
 mod arguments;
 mod bench;
 mod files;
+mod interrupt;
 mod junit;
 mod markdown;
 mod payloads;
@@ -18,6 +19,7 @@ mod words;
 mod worker;
 
 use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
 use windvane_store::{Store, StoreOptions};
 use windvane_types::gate::{Document, Verdict};
 
@@ -64,7 +66,8 @@ fn gate(mut options: Options) -> CommandResult {
     let is_stored = source::Stored::of(&options.job.traffic).is_some();
     let store =
         if is_stored || options.record.is_some() { Some(options.connection.options()?) } else { None };
-    let document = judged(&mut options, store.as_ref(), &progress::Bar::new())?;
+    let stop = interrupt::listen()?;
+    let document = judged(&mut options, store.as_ref(), (&progress::Bar::new(), &stop))?;
     // A pipe, a folder or a store that fails takes the verdict from none of the others.
     let told = answer(&document, options.format);
     let written = options.report.as_ref().map_or(Ok(()), |folder| files::write(folder, &document));
@@ -75,15 +78,19 @@ fn gate(mut options: Options) -> CommandResult {
 fn judged(
     options: &mut Options,
     store: Option<&StoreOptions>,
-    bar: &progress::Bar,
+    (bar, stop): (&progress::Bar, &CancellationToken),
 ) -> Result<Document, Failure> {
-    // The folder with what the store holds is there as long as the models run.
+    // The folder with what the store holds, and with what the models' process writes, is there as long as that runs.
     let folder = tempfile::tempdir()?;
+    let [traffic, scratch] = ["traffic", "scratch"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&traffic)?;
+    std::fs::create_dir(&scratch)?;
     let mut notes = Vec::new();
     if let Some(store) = store.filter(|_| source::Stored::of(&options.job.traffic).is_some()) {
-        notes = options.source.fetch(&Store::connect(store), folder.path(), &mut options.job)?;
+        notes = options.source.fetch(&Store::connect(store), &traffic, &mut options.job)?;
     }
-    let mut document = worker::gate(&options.job, options.limits, bar)?;
+    let around = worker::Around { limits: options.limits, bar, stop, scratch: Some(&scratch) };
+    let mut document = worker::gate(&options.job, around)?;
     bar.finish();
     document.notes.extend(notes);
     Ok(match &options.override_by {

@@ -29,8 +29,10 @@ use crate::runtime::{Fetching, Places};
 
 /// How long is waited where the store does not say when the last run was.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How long a run that is told to stop may take to end its models' process and to remove what was written for it.
+const ENDING: Duration = Duration::from_secs(2);
 
-/// Starts a task for each gate. It ends when it is told to stop; a run under way ends with the process, and has no verdict.
+/// Starts a task for each gate. It ends when it is told to stop, and a run under way with it, without a verdict.
 pub fn start(
     config: &Config,
     (store, fetching): (&Store, Fetching),
@@ -95,10 +97,14 @@ async fn turn(
     let left = wait(store, &run.gate, *tried_us).await;
     if left.is_zero() {
         *tried_us = Some(SystemClock.now().as_microsecond());
+        let mut ended = std::pin::pin!(once(run.clone(), stop.clone()));
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => {
+                // A store that does not answer is not waited for.
+                let _ = tokio::time::timeout(ENDING, ended.as_mut()).await;
+            }
             () = lease.keep() => tracing::warn!(gate, "the lease of a gate was lost; another analyzer may run it, too"),
-            ended = once(run.clone()) => tell(gate, ended),
+            ended = ended.as_mut() => tell(gate, ended),
         }
     }
     if let Err(error) = lease.release().await {
@@ -141,12 +147,12 @@ fn until_due(every: Duration, last_us: Option<i64>, now_us: i64) -> Duration {
     Duration::from_micros(u64::try_from(left_us.min(every_us)).unwrap_or(0))
 }
 
-/// Runs a gate in a thread of its own, which a service that ends does not wait for.
-async fn once(run: Run) -> Result<Document, Failure> {
+/// Runs a gate in a thread of its own, for which a service that ends waits no longer than it has to.
+async fn once(run: Run, stop: CancellationToken) -> Result<Document, Failure> {
     let (send, receive) = oneshot::channel();
     std::thread::spawn(move || {
         // Nobody waits for the answer of a service that ends.
-        let _ = send.send(run.judged());
+        let _ = send.send(run.judged(&stop));
     });
     receive.await.context("the thread of the gate ended without an answer")?
 }
@@ -160,12 +166,12 @@ struct Line {
 }
 
 impl Run {
-    fn judged(&self) -> Result<Document, Failure> {
+    fn judged(&self, stop: &CancellationToken) -> Result<Document, Failure> {
         let line = Line::try_parse_from(words(&self.gate, self.fetching))
             .map_err(|error| usage(&error.to_string()))?;
         let mut options = line.run.check_in(&self.places)?;
         let store = connection::options(&self.store)?;
-        let document = super::judged(&mut options, Some(&store), &Bar::none())?;
+        let document = super::judged(&mut options, Some(&store), (&Bar::none(), stop))?;
         super::keep(&options, Some(&store), &document)?;
         Ok(document)
     }

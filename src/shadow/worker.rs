@@ -6,13 +6,15 @@
 //! gets its job the same way, and goes on in `serve/host.rs`.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use windvane_shadow::Device;
 use windvane_shadow::bench::{self, BenchJob};
 use windvane_shadow::run::{self, Blame, Job, Phase, Progress, RunError};
@@ -28,8 +30,11 @@ use crate::exit::{CommandResult, Exit, Failure, Reason};
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// How long opening a model may take.
 const OPENING: Duration = Duration::from_secs(300);
-/// Lines that wait to be read.
+/// Lines that wait to be read, and bytes of one: a document with the most requests that a report keeps has some megabytes.
 const LINES: usize = 64;
+const LINE_BYTES_MAX: u64 = 256 << 20;
+/// How long a child that says nothing any more may take to be gone.
+const GOING: Duration = Duration::from_secs(1);
 /// Bytes of the child's last words that are told.
 const LAST_WORDS: usize = 400;
 /// Memory of the child beside that of its models.
@@ -59,12 +64,25 @@ enum Told {
     Failed { blame: Blame, message: String },
 }
 
+/// What is around a child.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// What bounds it.
+    pub limits: Limits,
+    /// Where its progress is shown.
+    pub bar: &'a Bar,
+    /// When it is to end before it has answered.
+    pub stop: &'a CancellationToken,
+    /// The folder of its temporary files, which is somebody else's to remove: a child that is ended removes nothing.
+    pub scratch: Option<&'a Path>,
+}
+
 /// Runs a gate in a child.
 ///
 /// # Errors
 /// What the child says, or that it broke its bounds.
-pub fn gate(job: &Job, limits: Limits, bar: &Bar) -> Result<Document, Failure> {
-    let done = ask(What::Gate(job.clone()), limits, bar)?;
+pub fn gate(job: &Job, around: Around<'_>) -> Result<Document, Failure> {
+    let done = ask(What::Gate(job.clone()), around)?;
     Ok(serde_json::from_value(done).context("the worker's document cannot be read")?)
 }
 
@@ -73,7 +91,9 @@ pub fn gate(job: &Job, limits: Limits, bar: &Bar) -> Result<Document, Failure> {
 /// # Errors
 /// As [`gate`].
 pub fn bench(job: &BenchJob, limits: Limits, bar: &Bar) -> Result<bench::Document, Failure> {
-    let done = ask(What::Bench(job.clone()), limits, bar)?;
+    let never = CancellationToken::new();
+    let around = Around { limits, bar, stop: &never, scratch: None };
+    let done = ask(What::Bench(job.clone()), around)?;
     Ok(serde_json::from_value(done).context("the worker's document cannot be read")?)
 }
 
@@ -87,23 +107,27 @@ pub(super) fn order(job: &host::Job, memory_bytes: u64) -> serde_json::Result<Ve
     Ok(line)
 }
 
-fn ask(what: What, limits: Limits, bar: &Bar) -> Result<serde_json::Value, Failure> {
+fn ask(what: What, around: Around<'_>) -> Result<serde_json::Value, Failure> {
+    let Around { limits, bar, stop, scratch } = around;
     let order = Order { what, memory_bytes: limits.memory_bytes };
-    let mut child = arenas::freed(&mut Command::new(own_binary()?))
+    let mut command = Command::new(own_binary()?);
+    arenas::freed(&mut command)
         .args(["shadow", "worker"])
+        .envs(scratch.map(|folder| ("TMPDIR", folder)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start the process that runs models")?;
+        // A key pressed in a terminal is for this process, which ends the child.
+        .process_group(0);
+    let mut child = command.spawn().context("cannot start the process that runs models")?;
     let mut stdin = child.stdin.take().context("standard input is piped")?;
-    let told = lines(child.stdout.take().context("standard output is piped")?);
+    let told = lines(child.stdout.take().context("standard output is piped")?, LINE_BYTES_MAX);
     let words = last_words(child.stderr.take().context("standard error is piped")?);
     let mut line = serde_json::to_vec(&order)?;
     line.push(b'\n');
     // A child that is gone already is noticed below.
     let _ = stdin.write_all(&line);
-    let mut watch = Watch { child, limits, began: Instant::now(), phase: (Phase::Start, Instant::now()) };
+    let mut watch = Watch::new(child, limits, stop);
     let answer = watch.until_done(&told, bar);
     bar.finish();
     drop(stdin);
@@ -124,18 +148,26 @@ enum End {
     Late(Duration),
     /// It took more memory than allowed.
     Large(u64),
-    /// It is gone.
+    /// It is gone, or says nothing any more.
     Gone(Option<ExitStatus>),
+    /// Nobody wants the answer any more.
+    Stopped,
 }
 
-struct Watch {
+struct Watch<'s> {
     child: Child,
     limits: Limits,
+    stop: &'s CancellationToken,
     began: Instant,
     phase: (Phase, Instant),
 }
 
-impl Watch {
+impl<'s> Watch<'s> {
+    fn new(child: Child, limits: Limits, stop: &'s CancellationToken) -> Self {
+        let now = Instant::now();
+        Self { child, limits, stop, began: now, phase: (Phase::Start, now) }
+    }
+
     fn until_done(&mut self, told: &Receiver<Told>, bar: &Bar) -> Result<serde_json::Value, End> {
         loop {
             match told.recv_timeout(LOOK) {
@@ -147,14 +179,28 @@ impl Watch {
                     }
                     bar.tell(progress);
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(End::Gone(self.child.wait().ok())),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.gone()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.check()?;
         }
     }
 
+    /// A child that says nothing any more is about to go. What it runs may keep it, and then it is not waited for.
+    fn gone(&mut self) -> End {
+        let until = Instant::now() + GOING;
+        loop {
+            match self.child.try_wait() {
+                Ok(None) if Instant::now() < until => std::thread::sleep(LOOK),
+                status => return End::Gone(status.ok().flatten()),
+            }
+        }
+    }
+
     fn check(&self) -> Result<(), End> {
+        if self.stop.is_cancelled() {
+            return Err(End::Stopped);
+        }
         let (phase, since) = self.phase;
         let opening = matches!(phase, Phase::OpenChampion | Phase::OpenCandidate);
         if opening && since.elapsed() > OPENING {
@@ -194,12 +240,15 @@ impl Watch {
                 let how = status.map_or_else(String::new, |status| format!(", {status}"));
                 (Reason::Data, format!("the runtime crashed while {phase}{how}{}", said()))
             }
+            End::Stopped => {
+                (Reason::Software, format!("ended by a signal while {phase}, before there was an answer"))
+            }
         };
         Failure { reason, error: anyhow::anyhow!(message) }
     }
 }
 
-impl Drop for Watch {
+impl Drop for Watch<'_> {
     fn drop(&mut self) {
         // What it was started for has come, or never will.
         let _ = self.child.kill();
@@ -217,13 +266,19 @@ pub(super) fn reason(blame: Blame) -> Reason {
     }
 }
 
-/// What the child tells, line by line; the thread ends with the child.
-fn lines(stdout: ChildStdout) -> Receiver<Told> {
+/// What the child tells, line by line; the thread ends with the child, or with a line that is longer than any message.
+fn lines(stdout: ChildStdout, bytes_max: u64) -> Receiver<Told> {
     let (send, receive) = sync_channel(LINES);
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let (mut from, mut line) = (BufReader::new(stdout), Vec::new());
+        loop {
+            line.clear();
+            let read = from.by_ref().take(bytes_max).read_until(b'\n', &mut line);
+            if read.is_err() || line.last() != Some(&b'\n') {
+                break;
+            }
             // What a library prints in between is no message.
-            if let Ok(told) = serde_json::from_str(&line)
+            if let Ok(told) = serde_json::from_slice(&line)
                 && send.send(told).is_err()
             {
                 break;
@@ -323,4 +378,48 @@ pub fn bound(device: Device, memory_bytes: u64) {
     }
     // Not every system has this file, and the bound above holds anyway.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { time: Duration::from_secs(60), memory_bytes: 1 << 30 };
+
+    fn child(script: &str) -> Child {
+        Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// How a child with this script ends.
+    fn ended(script: &str, stop: &CancellationToken) -> Result<serde_json::Value, End> {
+        let mut child = child(script);
+        let told = lines(child.stdout.take().unwrap(), LINE_BYTES_MAX);
+        Watch::new(child, LIMITS, stop).until_done(&told, &Bar::none())
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept() {
+        let told = |bytes_max| {
+            let mut child = child("head -c 5000 /dev/zero; echo; echo '{\"done\":1}'");
+            let told = lines(child.stdout.take().unwrap(), bytes_max).recv();
+            child.wait().unwrap();
+            matches!(told, Ok(Told::Done(_)))
+        };
+        assert_eq!((told(10_000), told(1_000)), (true, false));
+    }
+
+    #[test]
+    fn a_child_that_says_nothing_any_more_is_not_waited_for() {
+        let never = CancellationToken::new();
+        assert!(matches!(ended("exec >&-; exec sleep 60", &never), Err(End::Gone(None))));
+        let Err(End::Gone(Some(status))) = ended("exit 3", &never) else { panic!() };
+        assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_child_whose_answer_nobody_wants_is_ended() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert!(matches!(ended("exec sleep 60", &stop), Err(End::Stopped)));
+    }
 }

@@ -1,7 +1,10 @@
 """Models that are broken, huge or endless: the gate says so, in time, with the right exit code."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 
 import numpy as np
 import onnx
@@ -166,3 +169,23 @@ def test_a_model_with_a_fixed_first_axis_is_benched_without_traffic(broken, shap
     ran = subprocess.run([WINDVANE, *words], capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     assert [point["batch"] for point in json.loads(ran.stdout)["points"]] == [1]
+
+
+def test_a_run_that_is_told_to_end_leaves_nothing_behind(sound, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    np.savez(tmp_path / "traffic.npz", x=np.ones((200, 1), dtype=np.float32))
+    words = ["shadow", "run", "--offline", "--champion", sound, "--candidate", sound, "--traffic", tmp_path / "traffic.npz", "--pace", "constant:1"]
+    process = subprocess.Popen([WINDVANE, *map(str, words)], env={**os.environ, "TMPDIR": str(scratch)}, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 60
+        # The folder of the process with the models is inside of that of whoever started it.
+        while not any(scratch.glob("*/scratch/*")):
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert (process.returncode, list(scratch.iterdir())) == (70, []), said
+        assert "before there was an answer" in said
+    finally:
+        process.kill()
