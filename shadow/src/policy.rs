@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::port::Port;
 use crate::tensor::Element;
 
 /// The policy that is used where none is named, explained.
@@ -248,6 +249,18 @@ impl Policy {
         faults
     }
 
+    /// The outputs that are named and that a model with these does not have, each with the key that names it.
+    #[must_use]
+    pub fn unknown_outputs(&self, outputs: &[Port]) -> Vec<(String, &str)> {
+        let tolerances = self.agreement.iter().flat_map(|bounds| bounds.outputs.keys());
+        let tolerances = tolerances.map(|name| (format!("agreement.outputs.{name}"), name.as_str()));
+        let quality = self.quality.iter().flat_map(|bounds| {
+            [("quality.score_output", &bounds.score_output), ("quality.label_output", &bounds.label_output)]
+        });
+        let quality = quality.filter_map(|(key, name)| Some((key.to_owned(), name.as_deref()?)));
+        tolerances.chain(quality).filter(|(_, name)| outputs.iter().all(|port| port.name != *name)).collect()
+    }
+
     /// The tolerance of an output. Of its own bounds or the general ones, one that is left out beside the other is 0; where both
     /// are left out the type decides.
     #[must_use]
@@ -287,6 +300,26 @@ mod tests {
         let policy = Policy::parse(&everything).unwrap_or_else(|error| panic!("{error}\n{everything}"));
         assert!(policy.quality.is_some_and(|quality| quality.margins().len() == 5));
         assert!(policy.drift.is_some());
+    }
+
+    #[test]
+    fn the_shipped_policy_explains_every_key() {
+        for section in ["gate", "agreement", "agreement.outputs.y", "latency", "quality", "drift", "report"] {
+            let error = Policy::parse(&format!("[{section}]\nnone = 1\n")).unwrap_err().to_string();
+            let (_, known) = error.split_once("expected ").unwrap_or_else(|| panic!("{section}: {error}"));
+            let keys: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|key| *key != "outputs").collect();
+            assert!(!keys.is_empty(), "{section}: {error}");
+            keys.iter().for_each(|key| assert!(DEFAULT.contains(key), "{key} of [{section}]"));
+        }
+    }
+
+    #[test]
+    fn outputs_that_are_named_and_not_there_are_told() {
+        let policy = "[agreement.outputs.y]\natol = 1.0\n[agreement.outputs.z]\natol = 1.0\n[quality]\nlabel_output = \"l\"\n";
+        let port = Port { name: "y".to_owned(), element: Element::F32, shape: vec![None] };
+        let policy = Policy::parse(policy).unwrap();
+        let expected = [("agreement.outputs.z".to_owned(), "z"), ("quality.label_output".to_owned(), "l")];
+        assert_eq!(policy.unknown_outputs(&[port]), expected);
     }
 
     #[test]

@@ -415,6 +415,7 @@ impl<'j> Gate<'j> {
         );
         self.notes.extend(skips::note(&skipped));
         self.notes.extend(provenance::notes(&agreement, &self.players));
+        self.notes.extend(provenance::unknown_outputs(&self.policy, self.players.0.session()));
         let is_service = !self.job.pace.is_open() && !matches!(self.job.pace, Pace::Closed(_));
         let ratio = |q: f64| {
             timings.0.quantile(q).zip(timings.1.quantile(q)).map(|(a, b)| b / a).filter(|r| r.is_finite())

@@ -5,24 +5,29 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ort::session::RunOptions;
+use parking_lot::Mutex;
 
 /// How often the thread looks.
 const LOOK: Duration = Duration::from_millis(50);
-/// No call is in progress.
-const IDLE: u64 = u64::MAX;
 
 struct Shared {
     /// Of calls as usual, and one for each graph that may be recorded.
     options: Vec<RunOptions>,
-    /// When the call in progress began, in nanoseconds after `birth`.
-    began: AtomicU64,
-    birth: Instant,
-    broken_off: AtomicBool,
+    /// A call is seen to be late and is broken off under one lock: else one that ends in between would leave that to the next.
+    call: Mutex<Call>,
     gone: AtomicBool,
+}
+
+/// The call in progress.
+#[derive(Default)]
+struct Call {
+    /// Since when; nothing while there is none.
+    began: Option<Instant>,
+    broken_off: bool,
 }
 
 /// The watch over the calls of one session.
@@ -51,20 +56,13 @@ impl Watchdog {
         }
         let shared = Arc::new(Shared {
             options,
-            began: AtomicU64::new(IDLE),
-            birth: Instant::now(),
-            broken_off: AtomicBool::new(false),
+            call: Mutex::default(),
             gone: AtomicBool::new(false),
         });
         let watched = Arc::clone(&shared);
         std::thread::spawn(move || {
             while !watched.gone.load(Ordering::Acquire) {
-                let began = watched.began.load(Ordering::Acquire);
-                if began != IDLE && watched.now().saturating_sub(began) > nanoseconds(limit) {
-                    watched.broken_off.store(true, Ordering::Release);
-                    // A call that cannot be stopped is ended with its process.
-                    watched.options.iter().for_each(|options| drop(options.terminate()));
-                }
+                watched.look(limit);
                 std::thread::park_timeout(LOOK);
             }
         });
@@ -78,10 +76,11 @@ impl Watchdog {
         graph: Option<usize>,
         call: impl FnOnce(&RunOptions) -> ort::Result<T>,
     ) -> Result<T, Option<ort::Error>> {
-        self.shared.began.store(self.shared.now(), Ordering::Release);
+        self.shared.call.lock().began = Some(Instant::now());
         let answer = call(&self.shared.options[graph.map_or(0, |graph| graph + 1)]);
-        self.shared.began.store(IDLE, Ordering::Release);
-        if self.shared.broken_off.swap(false, Ordering::AcqRel) {
+        // What began is over, and nothing of it is left for the next.
+        let ended = std::mem::take(&mut *self.shared.call.lock());
+        if ended.broken_off {
             self.shared.options.iter().try_for_each(|options| options.unterminate()).map_err(Some)?;
             return answer.map_err(|_| None);
         }
@@ -90,13 +89,14 @@ impl Watchdog {
 }
 
 impl Shared {
-    fn now(&self) -> u64 {
-        nanoseconds(self.birth.elapsed())
+    fn look(&self, limit: Duration) {
+        let mut call = self.call.lock();
+        if call.began.is_some_and(|began| began.elapsed() > limit) {
+            call.broken_off = true;
+            // A call that cannot be stopped is ended with its process.
+            self.options.iter().for_each(|options| drop(options.terminate()));
+        }
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(IDLE - 1)
 }
 
 impl Drop for Watchdog {

@@ -153,14 +153,14 @@ impl Flags {
             _ => other_payloads(store, (&which, coverage), (&*job, payloads_name))?,
         };
         job.traffic_name = Some(features_name);
-        if ask_features(store, &which, job)? == 0 {
+        let Some(notes) = ask_features(store, &which, job)? else {
             return Ok(vec![self.nothing("prediction", model, &shown)]);
-        }
+        };
         if let Some((instead, target)) = other {
             job.instead = Some(instead);
             job.target = job.target.take().or(target);
         }
-        Ok(Vec::new())
+        Ok(notes)
     }
 
     /// What was looked for and not found.
@@ -211,6 +211,7 @@ fn other_payloads(
 /// Writes the captured payloads into the job's folder, and answers what to say about them; `None` where there are none.
 fn ask_payloads(store: &Store, which: &Which, job: &mut Job) -> Result<Option<Vec<String>>, Failure> {
     let wanted = Wanted { which, limit: limit(job), seed: job.seed, features: columns(job) };
+    let asked_for = (asked_for(job), limit(job));
     let written = connection::wait_for(payloads::fetch(store, &wanted, &job.traffic))?;
     if written.requests == 0 {
         return Ok(None);
@@ -220,6 +221,7 @@ fn ask_payloads(store: &Store, which: &Which, job: &mut Job) -> Result<Option<Ve
         "asked with {} captured payloads; `--traffic store:features` asks with recorded features",
         written.requests
     )];
+    notes.extend(drawn(written.requests + written.left_out, asked_for));
     if written.left_out > 0 {
         notes.push(format!(
             "{} captured payloads were left out, because all together are more than 1 GiB; --sample asks fewer",
@@ -229,19 +231,35 @@ fn ask_payloads(store: &Store, which: &Which, job: &mut Job) -> Result<Option<Ve
     Ok(Some(notes))
 }
 
-/// Writes recorded predictions into the job's folder, and answers how many.
-fn ask_features(store: &Store, which: &Which, job: &mut Job) -> Result<usize, Failure> {
+/// Writes recorded predictions into the job's folder, and answers what to say about them; `None` where there are none.
+fn ask_features(store: &Store, which: &Which, job: &mut Job) -> Result<Option<Vec<String>>, Failure> {
     let columns = columns(job);
+    let asked_for = (asked_for(job), limit(job));
     let read = recorded_requests::read(store, which, (limit(job), job.seed), &columns);
     let recorded = connection::wait_for(async { read.await.map_err(connection::failure) })?;
     if recorded.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     let file = job.traffic.join("traffic.arrow");
     write(&file, &recorded).context("cannot write the recorded requests").because(Reason::Software)?;
     job.traffic = file;
     settle(job, recorded.iter().any(|request| request.outcome.is_some()));
-    Ok(recorded.len())
+    Ok(Some(drawn(recorded.len(), asked_for).into_iter().collect()))
+}
+
+/// How many requests somebody has asked for; without a number all of the window.
+fn asked_for(job: &Job) -> u64 {
+    job.sample.as_ref().filter(|sample| sample.by.is_none()).map_or(u64::MAX, |sample| sample.requests)
+}
+
+/// What to say where as many requests came as are taken at most, though more were asked for.
+fn drawn(requests: usize, (asked_for, most): (u64, u64)) -> Option<String> {
+    let requests = requests as u64;
+    (asked_for > requests && requests >= most).then(|| {
+        format!(
+            "{requests} requests were drawn from the window, which may have more: without --sample {REQUESTS} are taken, and {REQUESTS_MAX} at most"
+        )
+    })
 }
 
 /// Says what the store has done already, and which column has the outcomes.
@@ -315,6 +333,22 @@ fn write(file: &Path, recorded: &[Recorded]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_that_may_have_more_than_is_taken_is_told() {
+        for (requests, asked_for, most, expected) in [
+            (500, u64::MAX, REQUESTS, false),
+            (20_000, u64::MAX, REQUESTS, true),
+            // As many as were asked for.
+            (20_000, 20_000, 20_000, false),
+            (30_000, 100_000, 100_000, false),
+            (200_000, 300_000, REQUESTS_MAX, true),
+            // Of strata.
+            (30_000, u64::MAX, REQUESTS_MAX, false),
+        ] {
+            assert_eq!(drawn(requests, (asked_for, most)).is_some(), expected, "{requests} of {asked_for}");
+        }
+    }
 
     #[test]
     fn payloads_are_asked_where_they_cover_half_of_what_features_do() {

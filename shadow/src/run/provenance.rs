@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::gpu;
 use crate::policy::Policy;
 use crate::replay::Player;
+use crate::session::Session;
 
 /// Everything that tells how the verdict was made.
 pub(super) fn gather(
@@ -99,6 +100,17 @@ fn memory(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+/// Names of the policy that no output of the champion has, so that nothing goes by them.
+pub(super) fn unknown_outputs(policy: &Policy, champion: &Session) -> Vec<String> {
+    let outputs = champion.outputs();
+    let names = outputs.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
+    let unknown = policy.unknown_outputs(outputs).into_iter();
+    let told = unknown.map(|(key, name)| {
+        format!("`{key}` of the policy names output `{name}`, which the champion has not; its outputs are {names}")
+    });
+    told.collect()
 }
 
 /// What decides nothing and should be known.

@@ -55,7 +55,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Choice(&["store", "store:payloads", "store:features"]),
         default: "store",
         example: "traffic = \"store:payloads\"",
-        about: "Captured payloads, recorded features, or what covers more of the window (docs/SHADOW.md).",
+        about: "Captured payloads, recorded features, or payloads where they cover at least half as many requests as features do (docs/SHADOW.md).",
     },
     Key {
         path: "gates.<NAME>.policy",
