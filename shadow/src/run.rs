@@ -235,6 +235,7 @@ impl<'j> Gate<'j> {
         let mut turn = 0;
         for chunk in chunks {
             let mut chunk = self.usable(chunk?);
+            self.instants(&chunk)?;
             self.skips.push(std::mem::take(&mut chunk.skipped));
             if chunk.requests == 0 {
                 continue;
@@ -260,6 +261,14 @@ impl<'j> Gate<'j> {
     fn usable(&self, chunk: Chunk) -> Chunk {
         let champion = self.players.0.session();
         chunk.leave_out(|batch| champion.accepts(batch))
+    }
+
+    /// When the requests of a chunk were recorded, where the pace is that of the recording.
+    fn instants(&self, chunk: &Chunk) -> Result<Vec<i64>, RunError> {
+        match (&self.job.time, self.job.pace) {
+            (Some(time), Pace::Original(_)) => Ok(chunk.instants(time, &self.job.traffic)?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Checks that both models take the traffic, warms them up, and sees where they run.
@@ -360,11 +369,9 @@ impl<'j> Gate<'j> {
             if chunk.requests == 0 {
                 continue;
             }
+            let instants = self.instants(&chunk)?;
             let player = self.player(champion);
-            if let Some(words) = job.time.as_ref().and_then(|time| chunk.extras.get(time)) {
-                player
-                    .record(words.iter().map(|word| word.as_ref().and_then(|w| w.parse().ok()).unwrap_or(0)));
-            }
+            player.record(instants);
             let (mut errors, mut first) = (0_u64, None);
             player.play(&chunk, |outcome| {
                 if let Err(error) = outcome {

@@ -75,6 +75,21 @@ pub enum TrafficError {
         /// Its rows.
         other_rows: u64,
     },
+    /// A request has no instant.
+    #[error(
+        "row {row} of `{name}` of traffic `{}` is {value}, which is no instant; the pace `original` takes timestamps, or whole microseconds since 1970",
+        path.display()
+    )]
+    Instant {
+        /// The file or folder.
+        path: PathBuf,
+        /// The column.
+        name: String,
+        /// The request, from 0.
+        row: u64,
+        /// What is there.
+        value: String,
+    },
     /// A cell cannot become an element of the input.
     #[error("row {row} of `{name}` of traffic `{}` is {value}, which {element} cannot hold", path.display())]
     Cell {

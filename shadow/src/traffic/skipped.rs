@@ -1,6 +1,8 @@
 //! Requests of recorded traffic that cannot be asked. Where each request brings its own types and shapes, as in a folder, or its own
 //! cells, as a row of a table, one may be broken while the others are not: it is left out and told, and does not end the replay.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 use super::sample::take;
@@ -51,6 +53,24 @@ impl Chunk {
         let last = self.requests.checked_sub(1).map(|at| self.number(at));
         let skipped = self.skipped.iter().map(|skipped| skipped.request);
         last.into_iter().chain(skipped).max().map_or(self.first, |number| number + 1)
+    }
+
+    /// When each request was recorded, by a column of microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`TrafficError::Instant`] names the first request without one: taken as another, it would set the pace of all that follow.
+    pub(crate) fn instants(&self, column: &str, path: &Path) -> Result<Vec<i64>, TrafficError> {
+        let words = self.extras.get(column).map(Vec::as_slice).unwrap_or_default();
+        let instant = |(at, word): (usize, &Option<String>)| {
+            let found = word.as_deref().and_then(|word| word.parse::<i64>().ok());
+            found.ok_or_else(|| TrafficError::Instant {
+                path: path.to_owned(),
+                name: column.to_owned(),
+                row: self.number(at),
+                value: word.as_ref().map_or_else(|| "missing".to_owned(), |word| format!("`{word}`")),
+            })
+        };
+        words.iter().enumerate().map(instant).collect()
     }
 
     /// Leaves out the requests that are refused, where each brings its own types and shapes. Rows of one array or column
@@ -157,6 +177,24 @@ mod tests {
     fn rows_of_a_table_are_left_to_whoever_asks() {
         let table = Chunk { is_single: false, ..chunk() };
         assert_eq!(table.leave_out(refuses_six).requests, 3);
+    }
+
+    #[test]
+    fn a_request_without_an_instant_is_named_and_not_taken_for_1970() {
+        let timed = |words: [Option<&str>; 3]| {
+            let words = words.map(|word| word.map(str::to_owned)).to_vec();
+            let chunk = Chunk { extras: [("ts".to_owned(), words)].into(), ..chunk() };
+            chunk.instants("ts", Path::new("a.npz")).map_err(|error| error.to_string())
+        };
+        assert_eq!(timed([Some("5"), Some("-3"), Some("7")]), Ok(vec![5, -3, 7]));
+        for (words, told) in [
+            ([Some("5"), None, Some("7")], "row 6 of `ts` of traffic `a.npz` is missing"),
+            ([Some("5"), Some("6"), Some("2013-01-01")], "row 7 of `ts` of traffic `a.npz` is `2013-01-01`"),
+            ([Some("1.5"), None, None], "row 4 of `ts` of traffic `a.npz` is `1.5`"),
+        ] {
+            let refused = timed(words).unwrap_err();
+            assert!(refused.starts_with(told) && refused.contains("whole microseconds"), "{refused}");
+        }
     }
 
     #[test]
