@@ -104,9 +104,7 @@ fn judged(
 /// Keeps the verdict in the store, where it has a name there.
 fn keep(options: &Options, store: Option<&StoreOptions>, document: &Document) -> Result<(), Failure> {
     match (&options.record, store) {
-        (Some(name), Some(store)) => {
-            record::write(&Store::connect(store), (name, &options.source), document)
-        }
+        (Some(name), Some(store)) => record::write(&Store::connect(store), (name, &options.source), document),
         _ => Ok(()),
     }
 }

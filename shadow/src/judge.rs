@@ -213,7 +213,10 @@ fn more_needed(differ: u64, bound: f64, confidence: f64) -> String {
     needed.map_or_else(
         || "more traffic is needed".to_owned(),
         |needed| {
-            format!("{needed} requests would do at {} confidence if no further one differs", percent(confidence))
+            format!(
+                "{needed} requests would do at {} confidence if no further one differs",
+                percent(confidence)
+            )
         },
     )
 }
@@ -369,9 +372,12 @@ fn drift(bound: f64, agreement: &Agreement) -> Check {
         || "there are no predictions to compare".to_owned(),
         |(output, distance)| {
             let range = output.drift_ci.map_or(String::new(), |[lo, hi]| format!(" ({lo:.4} to {hi:.4})"));
-            let doubt = if verdict == Verdict::Inconclusive { "; more requests are needed to tell" } else { "" };
+            let doubt =
+                if verdict == Verdict::Inconclusive { "; more requests are needed to tell" } else { "" };
             let name = &output.output;
-            format!("predictions of output `{name}` are {distance:.4} apart{range}, and {bound} is allowed{doubt}")
+            format!(
+                "predictions of output `{name}` are {distance:.4} apart{range}, and {bound} is allowed{doubt}"
+            )
         },
     );
     Check {

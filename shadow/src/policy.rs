@@ -307,7 +307,8 @@ mod tests {
         for section in ["gate", "agreement", "agreement.outputs.y", "latency", "quality", "drift", "report"] {
             let error = Policy::parse(&format!("[{section}]\nnone = 1\n")).unwrap_err().to_string();
             let (_, known) = error.split_once("expected ").unwrap_or_else(|| panic!("{section}: {error}"));
-            let keys: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|key| *key != "outputs").collect();
+            let keys: Vec<&str> =
+                known.split('`').skip(1).step_by(2).filter(|key| *key != "outputs").collect();
             assert!(!keys.is_empty(), "{section}: {error}");
             keys.iter().for_each(|key| assert!(DEFAULT.contains(key), "{key} of [{section}]"));
         }

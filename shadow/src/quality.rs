@@ -234,7 +234,8 @@ mod tests {
         ] {
             let metrics = metrics_of(outcomes);
             assert_eq!(metrics.len(), 4, "{metrics:?}");
-            let open = metrics.iter().filter(|metric| metric.ci.is_none()).map(|metric| metric.metric.as_str());
+            let open =
+                metrics.iter().filter(|metric| metric.ci.is_none()).map(|metric| metric.metric.as_str());
             assert_eq!(open.collect::<Vec<_>>(), without, "{outcomes} outcomes");
         }
     }

@@ -54,11 +54,7 @@ impl Watchdog {
             }
             options.push(one);
         }
-        let shared = Arc::new(Shared {
-            options,
-            call: Mutex::default(),
-            gone: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { options, call: Mutex::default(), gone: AtomicBool::new(false) });
         let watched = Arc::clone(&shared);
         std::thread::spawn(move || {
             while !watched.gone.load(Ordering::Acquire) {

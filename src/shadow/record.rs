@@ -27,8 +27,6 @@ pub fn write(
         version: source.version().to_owned(),
     };
     let written = findings::gate::write(store, &run, document);
-    connection::wait_for(async { written.await.map_err(connection::failure) }).map_err(|failure| Failure {
-        error: failure.error.context("the verdict is not recorded"),
-        ..failure
-    })
+    connection::wait_for(async { written.await.map_err(connection::failure) })
+        .map_err(|failure| Failure { error: failure.error.context("the verdict is not recorded"), ..failure })
 }

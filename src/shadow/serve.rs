@@ -130,7 +130,10 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     }
     let record = arguments.record.as_deref().map(|url| collector(url, arguments)).transpose()?;
     let models = models(arguments)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(arguments, (models, record)))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(arguments, (models, record)))
 }
 
 /// Where predictions go: the address, and the token that requests carry there.
@@ -242,7 +245,9 @@ async fn serve(
     tasks.close();
     let end = tokio::time::Instant::now() + DRAIN;
     let drain = async {
-        let served = tokio::time::timeout_at(end, serving).await.map_err(|_| unfinished("requests were still under way"))?;
+        let served = tokio::time::timeout_at(end, serving)
+            .await
+            .map_err(|_| unfinished("requests were still under way"))?;
         // What was answered last is recorded, too.
         answered.cancel();
         let recorded = tokio::time::timeout_at(end, tasks.wait()).await;

@@ -9,7 +9,9 @@ use std::cmp::Reverse;
 use maud::{Markup, html};
 use windvane_store::findings::gate::Latest;
 use windvane_store::views::{Asked, GATE_CHECKS};
-use windvane_types::gate::{Check, Deviation, Document, Latencies, NoiseFloor, Output, Segment, Verdict};
+use windvane_types::gate::{
+    Agreement, Check, Deviation, Document, Latencies, NoiseFloor, Output, Segment, Verdict,
+};
 use windvane_types::span;
 
 pub use list::list;
@@ -84,7 +86,7 @@ fn content(document: &Document, source: &Markup) -> Markup {
         @if let Some(noise) = &document.agreement.noise { (noise_floor(noise)) }
         (outputs(&document.agreement.outputs))
         (source)
-        @if !document.agreement.segments.is_empty() { (segments(&document.agreement.segments)) }
+        @if !document.agreement.segments.is_empty() { (segments(&document.agreement)) }
         @if !document.quality.metrics.is_empty() {
             h2 { "What do outcomes say?" }
             (quality(document))
@@ -232,7 +234,7 @@ fn outputs(outputs: &[Output]) -> Markup {
     }
 }
 
-fn segments(segments: &[Segment]) -> Markup {
+fn segments(agreement: &Agreement) -> Markup {
     let name = |segment: &Segment| {
         let part = |(key, value): (&String, &Option<String>)| {
             format!("{key}={}", value.as_deref().unwrap_or("(missing)"))
@@ -240,10 +242,13 @@ fn segments(segments: &[Segment]) -> Markup {
         segment.segment.iter().map(part).collect::<Vec<_>>().join(", ")
     };
     let bar = |segment: &Segment| (name(segment), segment.rate, segment.ci);
-    let bars: Vec<_> = segments.iter().take(SEGMENTS_DRAWN).map(bar).collect();
+    let bars: Vec<_> = agreement.segments.iter().take(SEGMENTS_DRAWN).map(bar).collect();
+    // Those that the document does not list are segments, too.
+    let left_out = usize::try_from(agreement.segments_left_out).unwrap_or(usize::MAX);
+    let all = agreement.segments.len().saturating_add(left_out);
     html! {
         (plot::shares("Requests that agree, by segment, the worst first", &bars))
-        (listed::rest(SEGMENTS_DRAWN, segments.len(), "segments"))
+        (listed::rest(SEGMENTS_DRAWN, all, "segments"))
     }
 }
 

@@ -129,6 +129,9 @@ impl Prediction {
         let twice_n = 2.0 * self.n.max(1) as f64;
         let off = ((k * std::f64::consts::LN_2 + (4.0 / (1.0 - confidence)).ln()) / twice_n).sqrt();
         let differ = interval(self.differ, self.n, confidence).map_or(1.0, |ci| ci[1]);
-        Some(Drift { distance, ci: [(low - 2.0 * off).max(0.0), (high + 2.0 * off).min(differ).max(distance)] })
+        Some(Drift {
+            distance,
+            ci: [(low - 2.0 * off).max(0.0), (high + 2.0 * off).min(differ).max(distance)],
+        })
     }
 }

@@ -183,7 +183,10 @@ fn a_spread_of_predictions_has_an_interval() {
     };
     let same = pairs(0.0);
     let [lo, hi] = same.drift_ci.unwrap();
-    assert!(same.drift == Some(0.0) && lo == 0.0 && (hi - (1.0 - 0.025_f64.powf(1.0 / 400.0))).abs() < 1e-9, "{hi}");
+    assert!(
+        same.drift == Some(0.0) && lo == 0.0 && (hi - (1.0 - 0.025_f64.powf(1.0 / 400.0))).abs() < 1e-9,
+        "{hi}"
+    );
     let apart = pairs(1_000.0);
     let [lo, hi] = apart.drift_ci.unwrap();
     let off = 2.0 * (160.0_f64.ln() / 800.0).sqrt();

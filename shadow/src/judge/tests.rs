@@ -225,8 +225,10 @@ fn segments_with(more: &[(&str, u64, u64)], unknown: u64) -> Check {
         ci: crate::compare::interval(agree, n, 0.9995),
     };
     let many = (0..100).map(|at| (format!("large {at}"), 9_999, 10_000));
-    let all: Vec<Segment> =
-        many.chain(more.iter().map(|(name, agree, n)| ((*name).to_owned(), *agree, *n))).map(segment).collect();
+    let all: Vec<Segment> = many
+        .chain(more.iter().map(|(name, agree, n)| ((*name).to_owned(), *agree, *n)))
+        .map(segment)
+        .collect();
     let policy = "[agreement]\nrate_min = 0.9\nsegment_rate_min = 0.95\n";
     let (agreement, timings) = (evidence_of(1_000, 1_000), Timings::default());
     let checks = checks_with(policy, (&agreement, (&timings, &timings)), |evidence| {
@@ -275,7 +277,9 @@ fn what_would_do_is_told_at_the_confidence_of_the_policy() {
 
 #[test]
 fn shares_near_either_end_keep_their_digits() {
-    for (share, told) in [(0.0, "0.0 %"), (0.0005, "0.050 %"), (0.004, "0.40 %"), (0.5, "50.0 %"), (0.9999, "99.990 %")] {
+    for (share, told) in
+        [(0.0, "0.0 %"), (0.0005, "0.050 %"), (0.004, "0.40 %"), (0.5, "50.0 %"), (0.9999, "99.990 %")]
+    {
         assert_eq!(percent(share), told);
     }
 }
@@ -283,14 +287,19 @@ fn shares_near_either_end_keep_their_digits() {
 #[test]
 fn a_spread_is_judged_by_its_interval_and_the_worst_output_decides() {
     let mut agreement = evidence_of(1_000, 1_000);
-    let spread = |name: &str, distance, ci| Output { drift: Some(distance), drift_ci: Some(ci), ..output(name) };
+    let spread =
+        |name: &str, distance, ci| Output { drift: Some(distance), drift_ci: Some(ci), ..output(name) };
     for (outputs, expected, told) in [
         (vec![], Verdict::Inconclusive, None),
         (vec![output("words")], Verdict::Inconclusive, None),
         (vec![spread("a", 0.01, [0.0, 0.1])], Verdict::Pass, Some("a")),
         (vec![spread("a", 0.01, [0.0, 0.11])], Verdict::Inconclusive, Some("a")),
         (vec![spread("a", 0.3, [0.2, 0.4]), spread("b", 0.9, [0.05, 1.0])], Verdict::Fail, Some("a")),
-        (vec![spread("a", 0.09, [0.08, 0.1]), spread("b", 0.01, [0.0, 0.2])], Verdict::Inconclusive, Some("b")),
+        (
+            vec![spread("a", 0.09, [0.08, 0.1]), spread("b", 0.01, [0.0, 0.2])],
+            Verdict::Inconclusive,
+            Some("b"),
+        ),
     ] {
         agreement.outputs = outputs;
         let found = drift(0.1, &agreement);

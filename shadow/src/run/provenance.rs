@@ -49,7 +49,8 @@ pub(super) fn gather(
 /// The hash of the traffic's file, where it is one and is still what it was before it was read; else what a reader should know.
 pub(super) fn traffic_hash(job: &Job, before: Option<Look>) -> (Option<String>, Option<String>) {
     let is_file = before.is_some_and(Look::is_file);
-    let found = is_file.then(|| hash(&job.traffic).ok().filter(|_| Look::at(&job.traffic) == before)).flatten();
+    let found =
+        is_file.then(|| hash(&job.traffic).ok().filter(|_| Look::at(&job.traffic) == before)).flatten();
     let note = (is_file && found.is_none()).then(|| {
         "the traffic's file was replaced, written or removed while it was read, so that its hash is not told".to_owned()
     });
@@ -108,7 +109,9 @@ pub(super) fn unknown_outputs(policy: &Policy, champion: &Session) -> Vec<String
     let names = outputs.iter().map(|port| port.name.as_str()).collect::<Vec<_>>().join(", ");
     let unknown = policy.unknown_outputs(outputs).into_iter();
     let told = unknown.map(|(key, name)| {
-        format!("`{key}` of the policy names output `{name}`, which the champion has not; its outputs are {names}")
+        format!(
+            "`{key}` of the policy names output `{name}`, which the champion has not; its outputs are {names}"
+        )
     });
     told.collect()
 }

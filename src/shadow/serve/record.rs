@@ -118,8 +118,7 @@ async fn deliver(
     }
     // What waits is more than a collector takes at a time where it was slow: batches stay as large as ever.
     loop {
-        let lines: Vec<Vec<u8>> =
-            std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH_MAX).collect();
+        let lines: Vec<Vec<u8>> = std::iter::from_fn(|| queue.try_recv().ok()).take(BATCH_MAX).collect();
         if lines.is_empty() {
             return;
         }

@@ -299,7 +299,8 @@ mod tests {
         }
         assert_eq!(read(r#"{"metadata": {"candidate_sha256": "00"}}"#), one("candidate_sha256", "00"));
         assert_eq!(read(r#"{"metadata": {"weight": 5}}"#), one("weight", "5"));
-        for body in ["no JSON", "[1]", r#"{"metadata": 5}"#, r#"{"metadata": {"candidate_sha256": ["00"]}}"#] {
+        for body in ["no JSON", "[1]", r#"{"metadata": 5}"#, r#"{"metadata": {"candidate_sha256": ["00"]}}"#]
+        {
             let refused = read(body).unwrap_err();
             assert!(refused.contains("accepted are no body"), "{body}: {refused}");
         }
