@@ -180,10 +180,15 @@ impl Ranked {
         self.outside |= !(0.0..=1.0).contains(&score);
         if !self.outside {
             let p = score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-            self.log_loss.push_many(-p.ln(), positives[0], positives[1]);
-            self.log_loss.push_many(-(1.0 - p).ln(), negatives[0], negatives[1]);
-            self.brier.push_many((1.0 - score) * (1.0 - score), positives[0], positives[1]);
-            self.brier.push_many(score * score, negatives[0], negatives[1]);
+            // Most scores are of one row: logarithms are dear.
+            if positives[0] > 0.0 {
+                self.log_loss.push_many(-p.ln(), positives[0], positives[1]);
+                self.brier.push_many((1.0 - score) * (1.0 - score), positives[0], positives[1]);
+            }
+            if negatives[0] > 0.0 {
+                self.log_loss.push_many(-(1.0 - p).ln(), negatives[0], negatives[1]);
+                self.brier.push_many(score * score, negatives[0], negatives[1]);
+            }
         }
         self.calibration.push(score, positives, negatives);
     }
