@@ -1,7 +1,8 @@
-"""Whether both have found the same: the largest difference of any metric of any day."""
+"""Whether both have found the same, and how long they took: the largest difference of any metric of any day, and the ratio of the medians."""
 
 import json
 import pathlib
+import statistics
 import sys
 
 work = pathlib.Path(sys.argv[1])
@@ -18,3 +19,9 @@ for segment in ours["segments"]:
         expected = theirs["segments"][f"{day} {region}"]
         worst = max([worst] + [abs(found[name] - value) for name, value in expected.items()])
 print(f"largest difference {worst:.3g}")
+seconds = {"windvane": [], "pandas": []}
+for run in (work / "runs").read_text().splitlines():
+    name, wall, *_ = run.split()
+    seconds[name].append(float(wall))
+took = {name: statistics.median(walls) for name, walls in seconds.items()}
+print(f"pandas took {took['pandas'] / took['windvane']:.1f} times as long: {took['pandas']:.2f} s and {took['windvane']:.2f} s")

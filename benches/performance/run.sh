@@ -3,15 +3,22 @@
 #
 #   [ROUNDS=3] benches/performance/run.sh WINDVANE PYTHON WORK [ROWS] [OUTCOMES]
 #
-# WINDVANE is a binary, PYTHON one with pandas, pyarrow and scikit-learn, WORK an empty folder. Prints one line a run: who, wall seconds, peak
-# MB of its own process. The engine is a process of its own; its peak is printed apart.
+# WINDVANE is a binary, PYTHON one with pandas, pyarrow and scikit-learn, WORK an empty folder with room for 600 bytes a prediction. Rounds of both
+# alternate. Prints a line a run: who, wall seconds, peak memory of its own process, processor seconds, and of Windvane those of the
+# engine, which is a process of its own; then the ratio of the medians, the largest difference of any metric, and the engine's peak since all rows
+# were stored: it is started again before the first round.
 set -euo pipefail
-windvane=$1 python=$2 work=$3 rows=${4:-10000000} outcomes=${5:-8000000}
+windvane=$1 python=$2 work=$3 rows=${4:-10000000} outcomes=${5:-$((rows / 5 * 4))}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$work"
-"$windvane" engine --data "$work/data" --listen 127.0.0.1:18977 2> "$work/engine.log" & engine=$!
-trap 'kill $engine; wait $engine || true' EXIT
-until curl -sf http://127.0.0.1:18977/ping > /dev/null; do kill -0 $engine; sleep 0.2; done
+engine=
+stop() { [ -z "$engine" ] || { kill "$engine"; wait "$engine" || true; engine=; }; }
+trap stop EXIT
+start() {
+  "$windvane" engine --data "$work/data" --listen 127.0.0.1:18977 2>> "$work/engine.log" & engine=$!
+  until curl -sf http://127.0.0.1:18977/ping > /dev/null; do kill -0 $engine; sleep 0.2; done
+}
+start
 user=$("$python" -c "import json; d = json.load(open('$work/data/access.json')); print(d['user'] + ':' + d['password'])")
 "$python" -c "import json; print(json.load(open('$work/data/access.json'))['password'])" > "$work/password"
 sql() { curl -sS --fail-with-body -u "$user" "http://127.0.0.1:18977/?database=windvane" --data-binary "$1"; }
@@ -28,11 +35,24 @@ sql "INSERT INTO outcomes (model, event_id, ts, ingested_at, label)
      FROM (SELECT intDiv(number * 5, 4) AS number FROM numbers($outcomes)) WHERE number < $rows"
 sql "SELECT event_id, ts, score, cat['region'] AS region FROM predictions FORMAT Parquet" > "$work/predictions.parquet"
 sql "SELECT event_id, label FROM outcomes FORMAT Parquet" > "$work/outcomes.parquet"
-timed() { local name=$1; shift; /usr/bin/time -f "$name %e s %M KB" "$@" > "$work/$name.out" 2> "$work/$name.err" || { cat "$work/$name.err" >&2; exit 1; }; tail -1 "$work/$name.err"; }
+stop
+start
+# Processor seconds of the engine so far, in hundredths.
+spent() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$engine/stat"; }
+timed() {
+  local name=$1 before; shift; before=$(spent)
+  /usr/bin/time -f "%e %M %U %S" -o "$work/$name.time" "$@" > "$work/$name.out" 2> "$work/$name.err" || { cat "$work/$name.err" >&2; exit 1; }
+  awk -v name="$name" -v engine=$(($(spent) - before)) \
+    '{ printf "%s %.2f s, %.0f MB, processor %.2f s", name, $1, $2 / 1024, $3 + $4
+       if (name == "windvane") printf " and of the engine %.2f s", engine / 100
+       print "" }' "$work/$name.time" | tee -a "$work/runs"
+}
+: > "$work/runs"
+echo "$rows predictions, $outcomes outcomes, $(nproc) cores"
 for round in $(seq 1 "${ROUNDS:-3}"); do
-  timed "windvane" "$windvane" performance --model m $at --task binary --reference window:2025-01-01/2025-01-06 --window 2025-01-01/2025-01-31 \
+  timed windvane "$windvane" performance --model m $at --task binary --reference window:2025-01-01/2025-01-06 --window 2025-01-01/2025-01-31 \
     --segment-by region --weakest 0 --no-record --format json
-  timed "pandas" "$python" "$here/peer.py" "$work"
+  timed pandas "$python" "$here/peer.py" "$work"
 done
 "$python" "$here/compare.py" "$work"
 grep VmHWM /proc/$engine/status

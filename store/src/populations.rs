@@ -25,7 +25,7 @@ pub use categories::{
 };
 pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
-pub(crate) use labelled::{OUTCOME_KEY, OutcomeRead, reads_outcomes};
+pub(crate) use labelled::{OutcomeRead, reads_outcomes};
 pub use labelled::{OutcomeText, SIDES, outcome_texts, together};
 pub use predictions::{
     ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT,

@@ -129,7 +129,7 @@ impl<'a> Side<'a> {
     /// The rows, of whose truth only which of these classes it is is asked.
     pub(super) fn framed_of_classes(
         &self,
-        classes: &[String],
+        classes: &[String; 2],
         beside: &[String],
     ) -> Result<Frame, PerformanceError> {
         let (roles, cut) = (&self.question.roles, (self.chunking, self.segments));

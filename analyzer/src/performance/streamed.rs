@@ -1,14 +1,21 @@
 //! Two classes by one stream: counts and walks out of the same rows, and of both sides where their chunks are the same ones, so that predictions
 //! and outcomes are joined once.
 //!
+//! Rows are sorted by score here, chunk by chunk, where chunks are small, else by the engine.
+//!
 //! The classes have to be known before the stream begins. They are taken from the outcomes of the model, whenever these came; what the
 //! windows hold may be less. So they are looked at again afterwards: where the rows make other classes of it, nothing was measured, and the
 //! sides are surveyed and measured one after the other as other tasks are.
 
+mod lanes;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::performance::{
-    Chunking, EveryRow, EveryRows, EverySink, OfTwo, RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
+    Chunking, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, RowsBy, RowsOf, ScoreRow, ScoreSink,
+    TALLY_MAX, TallyRow, every,
 };
 use windvane_store::populations::{
     OUTCOME, OutcomeText, Population, SIDES, SegmentKeys, outcome_texts, together,
@@ -22,11 +29,14 @@ use super::request::CHUNKS_MAX;
 use super::side::{Side, Survey};
 use super::walks::{Found, Plan, Walks};
 use super::{PerformanceError, PerformanceRequest, Question, classes::classes};
+use lanes::{ChunkSink, LANE_ROWS_MAX, Lane, Lanes};
 
 /// Different outcomes with which it is tried: more are no two classes.
 const OUTCOMES_MAX: usize = 2;
 /// Pairs of a true and a predicted class.
 const PAIRS: usize = OfTwo::ALL.len() * OfTwo::ALL.len();
+
+const DAY_US: u64 = 86_400_000_000;
 
 /// Opens and walks both sides; `None` where that takes the classes of the rows themselves, or more than a walk without estimates.
 pub(super) async fn open<'a>(
@@ -88,8 +98,9 @@ async fn walked<'a>(
     let [reference, current] = sides;
     if let Some(population) = both(&reference, &current) {
         let side = reference.over(&population);
-        let sinks = Both([&reference, &current].map(|side| Counted::of(side, names)));
-        let Some(Both([first, second])) = read(&side, RowsOf::Both, (sinks, names)).await? else {
+        let sinks = Both::of(Counted::of(&side, names));
+        let Some(Both { sides: [first, second], .. }) = read(&side, RowsOf::Both, (sinks, names)).await?
+        else {
             return Ok(None);
         };
         return Ok(filled(reference, first).zip(filled(current, second)).map(|(a, b)| [a, b]));
@@ -117,7 +128,7 @@ fn both(reference: &Side<'_>, current: &Side<'_>) -> Option<Population> {
 }
 
 /// Reads the rows of a side into a sink; `None` where the answer cannot be read.
-async fn read<S: EverySink>(
+async fn read<S: ChunkSink + Clone>(
     side: &Side<'_>,
     of: RowsOf,
     (sink, names): (S, [&str; 2]),
@@ -128,8 +139,30 @@ async fn read<S: EverySink>(
         RowsOf::Both => vec![SIDES.to_owned()],
     };
     let frame = side.framed_of_classes(&names, &beside)?;
-    let statement = every(&frame, class_count(side, &names), of);
+    let asked = class_count(side, &names);
+    if has_small_chunks(side, &frame) {
+        let statement = every(&frame, asked, (of, RowsBy::Chunk));
+        let rows = EveryRows::new(&frame, Lanes::new(&sink, LANE_ROWS_MAX));
+        let lanes = side.reader.fold(&statement, "Native", rows).await?.finish();
+        if let Some(sink) = lanes.and_then(Lanes::finish) {
+            return Ok(Some(sink));
+        }
+    }
+    let statement = every(&frame, asked, (of, RowsBy::ChunkAndScore));
     Ok(side.reader.fold(&statement, "Native", EveryRows::new(&frame, sink)).await?.finish())
+}
+
+/// Whether chunks have, on average, half as many rows as are held of one, or fewer, and rows nothing that is not held.
+fn has_small_chunks(side: &Side<'_>, frame: &Frame) -> bool {
+    let length_us = match side.chunking {
+        Chunking::Period(Period::Day) => Some(DAY_US),
+        Chunking::Period(Period::Week) => Some(7 * DAY_US),
+        Chunking::Period(Period::Month) => Some(31 * DAY_US),
+        Chunking::Length { length_us, .. } => u64::try_from(length_us).ok(),
+        Chunking::Whole | Chunking::Rows { .. } => None,
+    };
+    let rows = length_us.and_then(|length_us| side.population.labelled_within(length_us));
+    frame.by_time && !frame.weighted && rows.is_some_and(|rows| rows <= LANE_ROWS_MAX as u64 / 2)
 }
 
 /// The side with what its rows have told.
@@ -141,13 +174,24 @@ fn filled<'a>(side: Side<'a>, counted: Counted) -> Option<Side<'a>> {
     })
 }
 
-/// The sinks of the reference and of the current population: a row goes to those that it is of.
-#[derive(Debug)]
-struct Both([Counted; 2]);
+/// The sinks of the reference and of the current population, which ask the same: a row goes to those that it is of.
+#[derive(Debug, Clone)]
+struct Both {
+    sides: [Counted; 2],
+    /// One that has taken nothing.
+    fresh: Counted,
+}
+
+impl Both {
+    /// For the rows of both; `fresh` has taken nothing.
+    fn of(fresh: Counted) -> Self {
+        Self { sides: [fresh.clone(), fresh.clone()], fresh }
+    }
+}
 
 impl EverySink for Both {
     fn push(&mut self, row: EveryRow) {
-        for (counted, is_of) in self.0.iter_mut().zip(row.of) {
+        for (counted, is_of) in self.sides.iter_mut().zip(row.of) {
             if is_of {
                 counted.push(row);
             }
@@ -155,8 +199,29 @@ impl EverySink for Both {
     }
 }
 
+impl ChunkSink for Both {
+    fn take(&mut self, lane: &Lane) {
+        if !lane.is_of_both() {
+            lane.rows().for_each(|row| self.push(row));
+            return;
+        }
+        // Both have the same of it.
+        let mut counted = self.fresh.clone();
+        counted.take(lane);
+        let [first, second] = &mut self.sides;
+        first.absorb(counted.clone());
+        second.absorb(counted);
+    }
+
+    fn absorb(&mut self, other: Self) {
+        for (counted, other) in self.sides.iter_mut().zip(other.sides) {
+            counted.absorb(other);
+        }
+    }
+}
+
 /// The sink of the stream: counts the rows of each chunk, and hands those with truth and score to the walks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Counted {
     walks: Walks,
     /// What true and predicted classes are called.
@@ -214,6 +279,8 @@ impl Counted {
     /// Counts as the tally has them, and what the walks have found.
     fn finish(mut self) -> Option<(Vec<TallyRow>, BTreeMap<Place, Found>)> {
         self.end_chunk();
+        // Of several that have shared the chunks, those of one come after those of another.
+        self.rows.sort_by_key(|row| row.chunk);
         (!self.given_up).then(|| (self.rows, self.walks.finish()))
     }
 
@@ -241,7 +308,28 @@ impl Counted {
                 targets_not_numeric: 0,
             });
         }
+        self.bound();
+    }
+
+    /// Gives up where there is more than there may be.
+    fn bound(&mut self) {
         self.given_up |= self.rows.len() > TALLY_MAX || self.chunks > CHUNKS_MAX;
+    }
+}
+
+impl ChunkSink for Counted {
+    fn take(&mut self, lane: &Lane) {
+        lane.rows().for_each(|row| self.push(row));
+    }
+
+    fn absorb(&mut self, mut other: Self) {
+        self.end_chunk();
+        other.end_chunk();
+        self.chunks += other.chunks;
+        self.rows.append(&mut other.rows);
+        self.walks.absorb(other.walks);
+        self.given_up |= other.given_up;
+        self.bound();
     }
 }
 
@@ -275,6 +363,3 @@ impl EverySink for Counted {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

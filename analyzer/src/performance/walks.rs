@@ -14,7 +14,7 @@ use windvane_stats::performance::ranked::{Gain, Ranked, Scored, Walked};
 use windvane_stats::performance::{Measured, Undefined};
 use windvane_store::performance::{ScoreRow, ScoreSink};
 
-use super::part::{Place, places};
+use super::part::Place;
 
 /// What makes a score a probability.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,17 +95,26 @@ struct Going {
 }
 
 /// The sink of the stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Walks {
     plan: Plan,
-    going: BTreeMap<Place, Going>,
+    /// That of the whole, then one a segment; `None` without a row.
+    going: Vec<Option<Going>>,
     chunk: Option<i32>,
     found: BTreeMap<Place, Found>,
 }
 
 impl Walks {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, going: BTreeMap::new(), chunk: None, found: BTreeMap::new() }
+        let going = vec![None; plan.segments + 1];
+        Self { plan, going, chunk: None, found: BTreeMap::new() }
+    }
+
+    /// Adds what others have found in other chunks.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        self.end_chunk();
+        other.end_chunk();
+        self.found.append(&mut other.found);
     }
 
     /// What was found, by place.
@@ -127,9 +136,12 @@ impl Walks {
     }
 
     fn end_chunk(&mut self) {
-        for (place, going) in std::mem::take(&mut self.going) {
-            let found = going.finish(self.plan.confidence);
-            self.found.insert(place, found);
+        let Some(chunk) = self.chunk else { return };
+        let segments = std::iter::once(None).chain((0..=u16::MAX).map(Some));
+        for (segment, going) in segments.zip(&mut self.going) {
+            if let Some(going) = going.take() {
+                self.found.insert(Place { segment, chunk }, going.finish(self.plan.confidence));
+            }
         }
     }
 }
@@ -146,9 +158,10 @@ impl ScoreSink for Walks {
             Some(Probability::Lines(lines)) => lines.at(row.score),
             Some(Probability::InRow) => row.probability,
         };
-        for place in places(row.segment, row.chunk, self.plan.segments) {
-            let going = self.going.entry(place).or_insert_with(|| Self::begin(&self.plan));
-            going.push(&row, probability);
+        for at in [0, usize::from(row.segment) + 1] {
+            if let Some(going) = self.going.get_mut(at) {
+                going.get_or_insert_with(|| Self::begin(&self.plan)).push(&row, probability);
+            }
         }
     }
 }

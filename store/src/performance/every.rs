@@ -1,4 +1,4 @@
-//! Every row of a frame as one stream: what is true and predicted of two classes, and scores in descending order within each chunk.
+//! Every row of a frame as one stream, chunk by chunk: what is true and predicted of two classes, and the score.
 //!
 //! Counts and walks are both made of it, so that predictions are joined with their outcomes once. The classes have to be known before;
 //! a row of another class says so.
@@ -60,6 +60,15 @@ pub enum RowsOf {
     Both,
 }
 
+/// In which order a stream has its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsBy {
+    /// By chunk, in any order within one. To sort ten million rows by their scores too costs the engine half as much again as all the rest.
+    Chunk,
+    /// By chunk and then by descending score, those without a score last.
+    ChunkAndScore,
+}
+
 /// Stands for a time that is not known.
 const NEVER: i64 = i64::MIN;
 
@@ -78,10 +87,10 @@ impl Beside {
     }
 }
 
-/// Asks for all rows, by chunk and then by score, those without a score last; `asked` has two classes, those of the frame where it is
-/// one [of classes](super::frame_of_classes). Read the answer with [`EveryRows`] in `Native`.
+/// Asks for all rows; `asked` has two classes, those of the frame where it is one [of classes](super::frame_of_classes). Read the answer
+/// with [`EveryRows`] in `Native`.
 #[must_use]
-pub fn every(frame: &Frame, asked: ClassCount<'_>, of: RowsOf) -> Statement {
+pub fn every(frame: &Frame, asked: ClassCount<'_>, (of, by): (RowsOf, RowsBy)) -> Statement {
     let sides = match of {
         RowsOf::One => "1",
         RowsOf::Both => "toUInt8(assumeNotNull(wv_n0))",
@@ -104,9 +113,13 @@ pub fn every(frame: &Frame, asked: ClassCount<'_>, of: RowsOf) -> Statement {
         true => format!(", ifNull(wv_time, toInt64({NEVER}))"),
         false => String::new(),
     };
+    let order = match by {
+        RowsBy::Chunk => "wv_chunk",
+        RowsBy::ChunkAndScore => "wv_chunk, score DESC",
+    };
     frame.statement(&format!(
         "SELECT wv_chunk, wv_segment, toUInt8(assumeNotNull({truth}) + 4 * assumeNotNull({said}) + 16 * {sides}), \
-         ifNull(wv_s, nan) AS score{weight}{time} FROM {{frame}} ORDER BY wv_chunk, score DESC",
+         ifNull(wv_s, nan) AS score{weight}{time} FROM {{frame}} ORDER BY {order}",
     ))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::experiment::{ColumnFault, micros};
 use crate::populations::{
-    OUTCOME, OUTCOME_KEY, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql,
+    OUTCOME, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql,
     Storage, reads_outcomes,
 };
 use crate::{Statement, local::quote};
@@ -85,11 +85,11 @@ pub struct Frame {
     pub(super) sql: String,
     /// Whether rows have weights of their own.
     pub weighted: bool,
-    /// Whether rows have, in place of wv_t and wv_y, wv_truth UInt16: 0 where what was true is not known, else the place of the class from 1 on,
-    /// one more than there are classes where it is none of them.
+    /// Whether rows have, in place of wv_t and wv_y, wv_truth UInt8: 0 where what was true is not known, else the place of the class from 1 on,
+    /// 3 where it is none of them or was not found.
     pub(super) placed: bool,
     /// Whether time alone says which chunk a row is in.
-    pub(super) by_time: bool,
+    pub by_time: bool,
 }
 
 /// Cuts a population; `beside` are columns that a statement reads too, as wv_c0, wv_c1 …
@@ -119,8 +119,8 @@ pub fn frame(
     Ok(Frame { sql, weighted: roles.weight.is_some(), placed: false, by_time: is_by_time(chunking) })
 }
 
-/// The same where all that is asked of the truth is which of these classes it is, which [`every`](fn@super::every) is handed too: of an
-/// outcome that is two bytes beside its id.
+/// The same where all that is asked of the truth is which of these two classes it is, which [`every`](fn@super::every) is handed too: of an
+/// outcome that is a number of 64 bits beside its key. A row may be [neither](super::OfTwo::Neither) because ids collided.
 ///
 /// # Errors
 /// As of [`frame`].
@@ -128,13 +128,12 @@ pub fn frame_of_classes(
     population: &Population,
     roles: &Roles,
     (chunking, segments): (Chunking, &SegmentKeys),
-    (beside, classes): (&[String], &[String]),
+    (beside, classes): (&[String], &[String; 2]),
 ) -> Result<Frame, ColumnFault> {
     if roles.target.as_deref() == Some(OUTCOME) {
         let selected = of_rows(population, roles, segments, beside)?;
         let place = outcome_place(classes);
-        let read = OutcomeRead::Reduced(&place, "wv_truth");
-        if let Some(sql) = joined(population, roles, (&selected, chunking), read) {
+        if let Some(sql) = joined(population, roles, (&selected, chunking), OutcomeRead::Class(&place)) {
             let (weighted, by_time) = (roles.weight.is_some(), is_by_time(chunking));
             return Ok(Frame { sql, weighted, placed: true, by_time });
         }
@@ -154,7 +153,7 @@ fn joined(
         return None;
     }
     let reduced = |predictions: &str| {
-        let rows = format!("SELECT {selected}, {OUTCOME_KEY} FROM {predictions}");
+        let rows = format!("SELECT {selected}, {} FROM {predictions}", read.key());
         cut(&rows, chunking, roles.timestamp.is_some())
     };
     population.joined_after(reduced, read)
@@ -400,15 +399,12 @@ pub(super) fn place(text: &str, classes: &[String]) -> String {
     )
 }
 
-/// The class of an outcome: 0 where it says nothing, else its place among these from 1 on, or one more than there are where it is none of them.
-fn outcome_place(classes: &[String]) -> String {
-    let numbers: Vec<String> = (1..=classes.len()).map(|i| i.to_string()).collect();
+/// The class of an outcome: 0 where it says nothing, else its place among these from 1 on, 3 where it is none of them.
+fn outcome_place(classes: &[String; 2]) -> String {
     let of = |column: &str| {
         format!(
-            "transform(assumeNotNull(toString({column})), {}, [{}]::Array(UInt16), toUInt16({}))",
-            texts(classes),
-            numbers.join(", "),
-            classes.len() + 1
+            "transform(assumeNotNull(toString({column})), {}, [1, 2]::Array(UInt16), toUInt16(3))",
+            texts(classes)
         )
     };
     format!(

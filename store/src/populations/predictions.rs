@@ -161,6 +161,7 @@ pub async fn open_labelled(
         columns: "*".to_owned(),
         condition: passes(filter),
         held,
+        span_us: u64::try_from(filter.end_us.saturating_sub(filter.start_us)).unwrap_or_default(),
     };
     population.from = Origin::Table(labelled.rows());
     population.outcomes_of = Some(labelled);

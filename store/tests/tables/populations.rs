@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use windvane_store::performance::{
-    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsOf, Said,
-    TallyRow, every, frame, frame_of_classes, tally,
+    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsBy, RowsOf, RowsRow,
+    Said, TallyRow, every, frame, frame_of_classes, tally,
 };
 use windvane_store::populations::{
     self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, OUTCOME, Pair, Population,
@@ -240,8 +240,9 @@ impl EverySink for Rows {
 }
 
 /// All rows of a frame of two classes.
-async fn all_rows(reader: &Reader, frame: &Frame, classes: &[String]) -> Vec<EveryRow> {
-    let statement = every(frame, ClassCount { classes, from_label: false, threshold: 0.5 }, RowsOf::One);
+async fn all_rows(reader: &Reader, frame: &Frame, (classes, by): (&[String], RowsBy)) -> Vec<EveryRow> {
+    let asked = ClassCount { classes, from_label: false, threshold: 0.5 };
+    let statement = every(frame, asked, (RowsOf::One, by));
     let read = reader.fold(&statement, "Native", EveryRows::new(frame, Rows::default())).await.unwrap();
     read.finish().unwrap().0
 }
@@ -280,8 +281,9 @@ async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
     for chunking in [Chunking::Whole, Chunking::Period(Period::Day)] {
         let cut = (chunking, &segments);
         let reduced = frame_of_classes(&population, &roles, cut, (&[], &classes)).unwrap();
-        let mut found = all_rows(&reader, &reduced, &classes).await;
+        let mut found = all_rows(&reader, &reduced, (&classes, RowsBy::ChunkAndScore)).await;
         assert!(found.is_sorted_by(|a, b| a.score >= b.score), "{found:?}");
+        let mut by_chunk = all_rows(&reader, &reduced, (&classes, RowsBy::Chunk)).await;
         // By time alone the chunk is known, and times are left out.
         let mut expected: Vec<EveryRow> = (0..40_u16)
             .map(|number| EveryRow {
@@ -305,12 +307,72 @@ async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
             })
             .collect();
         let whole = frame(&population, &roles, cut, &[]).unwrap();
-        let mut of_whole = all_rows(&reader, &whole, &classes).await;
-        for rows in [&mut found, &mut of_whole, &mut expected] {
+        let mut of_whole = all_rows(&reader, &whole, (&classes, RowsBy::ChunkAndScore)).await;
+        for rows in [&mut found, &mut by_chunk, &mut of_whole, &mut expected] {
             rows.sort_by_key(|row| format!("{row:?}"));
         }
         assert_eq!(found, expected, "{chunking:?}");
+        assert_eq!(by_chunk, expected, "{chunking:?}");
         assert_eq!(of_whole, expected, "{chunking:?}");
+    }
+    drop(reader);
+    running.end().await;
+}
+
+/// Three ids with the same CityHash64, by which reduced outcomes are found.
+const COLLIDED: [&str; 3] = ["prediction-00001", "vqtoiCyF00145237", "PSZ6XTC100198313"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_gives_no_prediction_the_outcome_of_an_id_with_the_same_hash() {
+    let running = Running::migrated().await;
+    // Of the three that share a hash the last one has no outcome; another event has one, and one has none.
+    let predictions = format!(
+        "INSERT INTO {DATABASE}.predictions (event_id, ts, ingested_at, model, score) \
+         SELECT arrayJoin(arrayConcat({{ids:Array(String)}}, ['known', 'unknown'])), fromUnixTimestamp64Micro(toInt64(0)), \
+         fromUnixTimestamp64Micro({{in_2100:Int64}}), 'collided', 0.75"
+    );
+    let outcomes = format!(
+        "INSERT INTO {DATABASE}.outcomes (model, event_id, ts, ingested_at, label) \
+         SELECT 'collided', arrayJoin([{{ids:Array(String)}}[1], {{ids:Array(String)}}[2], 'known']) AS id, \
+         fromUnixTimestamp64Micro(toInt64(0)), fromUnixTimestamp64Micro({{in_2100:Int64}}), if(id = 'known', '0', '1')"
+    );
+    for sql in [predictions, outcomes] {
+        let statement = Statement::new(sql).param("in_2100", IN_2100_US);
+        running.store.execute(&statement.param("ids", Param::texts(&COLLIDED))).await.unwrap();
+    }
+    let reader = Reader::Store(running.store.clone());
+    let hashes = Statement::new("SELECT uniqExact(cityHash64(arrayJoin({ids:Array(String)}))) AS rows")
+        .param("ids", Param::texts(&COLLIDED));
+    let hashes: Vec<RowsRow> = reader.rows(&hashes).await.unwrap();
+    assert_eq!(hashes[0].rows, 1, "the ids share a hash");
+
+    let opened = populations::open_labelled(&reader, "collided".to_owned(), &filter("collided", (0, 1))).await;
+    let population = opened.unwrap();
+    let named = |name: &str| Some(name.to_owned());
+    let roles = Roles {
+        target: named(OUTCOME),
+        score: named("prediction.score"),
+        timestamp: named(TIME),
+        ..Roles::default()
+    };
+    let classes = ["0", "1"].map(str::to_owned);
+    let segments = SegmentKeys::default();
+    let cut = (Chunking::Period(Period::Day), &segments);
+    let whole = frame(&population, &roles, cut, &[]).unwrap();
+    let reduced = frame_of_classes(&population, &roles, cut, (&[], &classes)).unwrap();
+    use OfTwo::{First, Neither, Second, Unknown};
+    for (frame, expected) in [
+        (whole, [Second, Second, First, Unknown, Unknown]),
+        // One of the three found its own outcome, the others that of another id.
+        (reduced, [Second, Neither, Neither, First, Unknown]),
+    ] {
+        let rows = all_rows(&reader, &frame, (&classes, RowsBy::Chunk)).await;
+        let mut found: Vec<OfTwo> = rows.iter().map(|row| row.truth).collect();
+        let mut expected = expected.to_vec();
+        for truths in [&mut found, &mut expected] {
+            truths.sort_by_key(|truth| *truth as u8);
+        }
+        assert_eq!(found, expected);
     }
     drop(reader);
     running.end().await;

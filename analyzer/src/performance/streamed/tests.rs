@@ -7,7 +7,7 @@ use windvane_store::performance::{EveryRow, EverySink, OfTwo, ScoreRow, ScoreSin
 use windvane_store::populations::OUTCOME;
 use windvane_types::performance::Task;
 
-use super::{Both, CHUNKS_MAX, Counted, fits};
+use super::{Both, CHUNKS_MAX, ChunkSink, Counted, Lanes, fits};
 use crate::performance::walks::{Plan, Walks};
 
 const SEGMENTS: usize = 2;
@@ -124,15 +124,39 @@ proptest! {
 proptest! {
     #[test]
     fn a_stream_of_both_sides_gives_each_what_its_own_rows_give(rows in rows()) {
-        let (mut both, mut alone) = (Both([counted(), counted()]), [counted(), counted()]);
+        let (mut both, mut alone) = (Both::of(counted()), [counted(), counted()]);
         for row in &rows {
             both.push(*row);
             for (sink, _) in alone.iter_mut().zip(row.of).filter(|(_, is_of)| *is_of) {
                 sink.push(*row);
             }
         }
-        for (together, alone) in both.0.into_iter().zip(alone) {
+        for (together, alone) in both.sides.into_iter().zip(alone) {
             let (found, expected) = (together.finish().unwrap(), alone.finish().unwrap());
+            prop_assert_eq!(by_key(&found.0), by_key(&expected.0));
+            prop_assert_eq!(format!("{:?}", found.1), format!("{:?}", expected.1));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn chunks_that_threads_share_give_what_the_stream_gives(rows in rows(), both in 0..5_i32) {
+        // Sums of weights are exact, so that their order is nothing to see; one chunk is of both sides altogether.
+        let rows = rows.into_iter().map(|row| EveryRow {
+            weight: 1.0,
+            at_us: None,
+            of: if row.chunk == both { [true, true] } else { row.of },
+            ..row
+        });
+        let (mut lanes, mut stream) = (Lanes::new(&Both::of(counted()), 120), Both::of(counted()));
+        for row in rows {
+            lanes.push(row);
+            stream.push(row);
+        }
+        for (shared, alone) in lanes.finish().unwrap().sides.into_iter().zip(stream.sides) {
+            let (found, expected) = (shared.finish().unwrap(), alone.finish().unwrap());
+            prop_assert!(found.0.is_sorted_by_key(|row| row.chunk));
             prop_assert_eq!(by_key(&found.0), by_key(&expected.0));
             prop_assert_eq!(format!("{:?}", found.1), format!("{:?}", expected.1));
         }
@@ -155,6 +179,18 @@ fn more_chunks_than_are_allowed_end_it() {
         let mut sink = counted();
         (0..chunks).for_each(|chunk| sink.push(row(chunk)));
         assert_eq!(sink.finish().is_none(), ends, "{chunks}");
+    }
+}
+
+#[test]
+fn more_chunks_than_are_allowed_end_it_where_they_are_shared() {
+    let half = i32::try_from(CHUNKS_MAX / 2).unwrap();
+    for (chunks, ends) in [(half, false), (half + 1, true)] {
+        let [mut first, mut second] = [counted(), counted()];
+        (0..half).for_each(|chunk| first.push(row(chunk)));
+        (0..chunks).for_each(|chunk| second.push(row(half + chunk)));
+        first.absorb(second);
+        assert_eq!(first.finish().is_none(), ends, "{chunks}");
     }
 }
 
