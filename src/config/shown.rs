@@ -18,7 +18,8 @@ impl Layers {
         let given: Vec<Setting> = self
             .values
             .iter()
-            .filter(|(path, _)| key(path).is_some_and(|found| std::ptr::eq(found, described)))
+            // By name: a constant may stand at several places of an optimised binary.
+            .filter(|(path, _)| key(path).is_some_and(|found| found.path == described.path))
             .map(|(path, (value, origin))| Setting {
                 key: path.to_string(),
                 value: written(path, value),

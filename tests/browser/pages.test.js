@@ -241,6 +241,14 @@ test("a number can be followed to its statement by keyboard", async () => {
   await close();
 });
 
+test("settings tell what was given, and where", async () => {
+  const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
+  await page.goto(`${service.url}/settings`);
+  assert.match(await page.getByRole("group", { name: "server", exact: true }).getByRole("row", { name: "listen" }).first().innerText(), /127\.0\.0\.1:0\s.*windvane\.toml:3/);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("every card of a model leads to what it is taken from", async () => {
   const { page, close } = await open({ viewport: VIEWPORTS.wide });
   await page.goto(`${service.url}/models/${MODEL}`);
