@@ -2,8 +2,8 @@
 
 use crate::experiment::{ColumnFault, micros};
 use crate::populations::{
-    OUTCOME, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql,
-    Storage, reads_outcomes,
+    OUTCOME, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql, Storage,
+    reads_outcomes,
 };
 use crate::{Statement, local::quote};
 

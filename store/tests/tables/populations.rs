@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use windvane_store::performance::{
-    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsBy, RowsOf, RowsRow,
-    Said, TallyRow, every, frame, frame_of_classes, tally,
+    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsBy, RowsOf,
+    RowsRow, Said, TallyRow, every, frame, frame_of_classes, tally,
 };
 use windvane_store::populations::{
     self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, OUTCOME, Pair, Population,
@@ -346,7 +346,8 @@ async fn engine_gives_no_prediction_the_outcome_of_an_id_with_the_same_hash() {
     let hashes: Vec<RowsRow> = reader.rows(&hashes).await.unwrap();
     assert_eq!(hashes[0].rows, 1, "the ids share a hash");
 
-    let opened = populations::open_labelled(&reader, "collided".to_owned(), &filter("collided", (0, 1))).await;
+    let opened =
+        populations::open_labelled(&reader, "collided".to_owned(), &filter("collided", (0, 1))).await;
     let population = opened.unwrap();
     let named = |name: &str| Some(name.to_owned());
     let roles = Roles {
