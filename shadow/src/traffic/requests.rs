@@ -393,7 +393,7 @@ mod tests {
             let (datatype, data) = (datatype.to_owned(), json!([number]));
             Input { name: "x".to_owned(), shape: vec![1], datatype, data }.values()
         };
-        assert_eq!(values("FP32", json!(1e39)), Err("holds 1e39, which is no float32".to_owned()));
+        assert_eq!(values("FP32", json!(1e39)), Err("holds 1e+39, which is no float32".to_owned()));
         assert_eq!(values("FP16", json!(70_000)), Err("holds 70000, which is no float16".to_owned()));
         assert_eq!(values("FP32", json!(3e38)), Ok(Values::F32(vec![3e38])));
         assert_eq!(values("FP64", json!(1e39)), Ok(Values::F64(vec![1e39])));

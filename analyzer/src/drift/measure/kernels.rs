@@ -244,15 +244,19 @@ fn discrete(
         Method::Psi => Some(divergence::psi),
         Method::Kl => Some(divergence::kl),
         Method::ChiSquare => Some(chi_square),
-        Method::GTest => Some(g_test),
         Method::CramersV => Some(cramers_v),
         _ => None,
     };
+    let matters = comparison.p_value.is_some_and(|p| p < SUSPICIOUS.max(alpha));
     // With rare categories the limiting p-value is too small too often; only then, and only where it matters, the floor
     // rises to what exchanged labels reach.
-    let null_effects = kernel
-        .filter(|_| comparison.p_value.is_some_and(|p| p < SUSPICIOUS.max(alpha)))
-        .and_then(|kernel| permutation::null_effects(cells, rng, kernel));
+    let null_effects =
+        kernel.filter(|_| matters).and_then(|kernel| permutation::null_effects(cells, rng, kernel));
+    // That of the G-test is so small there that the correction would leave other columns a larger level for it.
+    let judged_p = (method == Method::GTest && matters)
+        .then(|| permutation::on_cells(cells, tested, rng, g_test))
+        .filter(|relabelled| relabelled.p_method == Some(PMethod::Permutation))
+        .and_then(|relabelled| relabelled.p_value);
     let smoothing = matches!(method, Method::Psi | Method::Kl).then_some("jeffreys");
     let reason = comparison.statistic.is_none().then_some(match (method, cells.comparable()) {
         (_, false) => "one side has no rows",
@@ -261,9 +265,9 @@ fn discrete(
         _ => "too few rows",
     });
     let bins = Some(cells.count());
-    let least_p = (comparison.p_method == Some(PMethod::Permutation))
+    let least_p = (judged_p.is_some() || comparison.p_method == Some(PMethod::Permutation))
         .then(|| permutation::smallest_p(tested.count(), permutation::RELABELLINGS));
-    Measured { least_p, smoothing, bins, reason, null_effects, ..Measured::of(method, comparison) }
+    Measured { least_p, smoothing, bins, reason, null_effects, judged_p, ..Measured::of(method, comparison) }
 }
 
 /// The p-value of the bins inside the reference's range and that of what lies beyond it as one, by Bonferroni with shares: the
