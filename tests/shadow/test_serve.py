@@ -122,32 +122,6 @@ def test_a_collector_without_an_address_is_refused(sound):
     assert (refused.returncode, "http://127.0.0.1:8080" in refused.stderr) == (64, True), refused.stderr
 
 
-def test_a_second_signal_ends_at_once(slow):
-    models = Served({"slow": slow})
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            under_way = [pool.submit(ask_or_nothing, models) for _ in range(8)]
-            models.until(lambda: models.counted("windvane_shadow_calls_total") >= 1, "it is asked")
-            models.process.terminate()
-            models.until(lambda: any("finishing" in line for line in models.log), "it is told to end")
-            models.process.terminate()
-            code = models.process.wait(timeout=30)
-            [one.result() for one in under_way]
-        models.reader.join(timeout=30)
-        # What was under way may have been answered before the second came.
-        assert code == 0 or (code, "second SIGTERM" in "".join(models.log)) == (70, True), models.log
-    finally:
-        models.process.kill()
-
-
-def ask_or_nothing(models: Served):
-    """A request whose server may be gone."""
-    try:
-        return ask(models, "/v2/models/slow/infer")
-    except OSError:
-        return None
-
-
 def test_clients_may_name_the_version_and_the_outputs_and_no_inputs_without_end(sound):
     models = Served({"sound": sound})
     try:

@@ -322,3 +322,26 @@ def test_predictions_go_to_a_collector_that_asks_for_a_token(sound, collector, t
         assert records[0]["event_id"].endswith(":sound")
     finally:
         assert models.close() == 0
+
+
+def test_a_second_signal_waits_for_nothing(endless):
+    models = Served({"endless": endless}, "--call-limit-s", "60")
+
+    def asked():
+        # The server is gone before it has answered.
+        with pytest.raises(OSError):
+            ask(models, "endless", 1.0)
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            under_way = pool.submit(asked)
+            models.until(lambda: models.counted("windvane_shadow_calls_total") == 1, "it is asked")
+            models.process.terminate()
+            models.until(lambda: any("finishing" in line for line in models.log), "it is told to end")
+            models.process.terminate()
+            assert models.process.wait(timeout=30) == 70
+            under_way.result()
+        models.reader.join(timeout=30)
+        assert "a second SIGTERM" in models.log[-1], models.log
+    finally:
+        models.process.kill()
