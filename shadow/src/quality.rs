@@ -114,7 +114,7 @@ impl Outcomes {
         }
         let value = match &of.positive {
             Some(positive) => Some(f64::from(u8::from(same(positive, truth)))),
-            None => truth.parse::<f64>().ok().filter(|value| value.is_finite()),
+            None => plain(truth).parse::<f64>().ok().filter(|value| value.is_finite()),
         };
         let (Some(a), Some(b), Some(truth)) = (of.score_of(champion), of.score_of(candidate), value) else {
             return;
@@ -170,8 +170,18 @@ impl Outcomes {
     }
 }
 
-/// Whether two words name one class: `1` and `1.0` do.
+/// A truth value as the number that stands for it; any other word as it is.
+fn plain(word: &str) -> &str {
+    match word {
+        "true" | "True" => "1",
+        "false" | "False" => "0",
+        word => word,
+    }
+}
+
+/// Whether two words name one class: `1` and `1.0` do, and `true`.
 fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (plain(a), plain(b));
     // Of whole numbers every digit counts, and 64-bit floats do not hold all of them beyond 2⁵³.
     match (a.parse::<i128>(), b.parse::<i128>()) {
         (Ok(a), Ok(b)) => a == b,
@@ -201,6 +211,9 @@ mod tests {
             ("late", "late", true),
             ("1", "2", false),
             ("1", "late", false),
+            ("true", "1", true),
+            ("False", "0.0", true),
+            ("true", "late", false),
             // 2⁵³ and the next number, which are one 64-bit float.
             ("9007199254740992", "9007199254740993", false),
         ] {
@@ -218,7 +231,7 @@ mod tests {
                 let tensor = Tensor::new(vec![1, 1], Values::F32(vec![score]));
                 Answer::split(Outputs(vec![("y".to_owned(), tensor)]), 1).unwrap().remove(0)
             };
-            found.push(if at % 2 == 1 { "1" } else { "0" }, &answer(truth), &answer(truth));
+            found.push(if at % 2 == 1 { "true" } else { "0" }, &answer(truth), &answer(truth));
         }
         found.finish(0.95).metrics
     }

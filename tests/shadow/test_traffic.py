@@ -128,3 +128,26 @@ def test_pickles_are_refused(probe, tmp_path):
     np.savez(tmp_path / "a.npz", **(data | {"s": np.array([["a"]] * 5, dtype=object)}))
     found = gate(probe, probe, tmp_path / "a.npz", "--policy", tmp_path / "gate.toml")
     assert found.code == 65 and "pickle" in found.error, found.error
+
+
+def test_strata_of_another_length_than_the_inputs_are_refused(probe, tmp_path):
+    np.savez(tmp_path / "a.npz", **rows(600), lane=np.array(["a", "b"] * 200))
+    more = ("--policy", tmp_path / "gate.toml", "--sample", "50", "--sample-by", "lane")
+    found = gate(probe, probe, tmp_path / "a.npz", *more)
+    assert found.code == 65 and "`lane` has 400, `inputs` has 600" in found.error, found.error
+
+
+def test_a_time_that_is_no_instant_is_refused(probe, tmp_path):
+    np.savez(tmp_path / "a.npz", **rows(5), when=np.array(["2013-01-01"] * 5))
+    more = ("--policy", tmp_path / "gate.toml", "--pace", "original", "--time", "when")
+    found = gate(probe, probe, tmp_path / "a.npz", *more)
+    assert found.code == 65 and "`2013-01-01`, which is no instant" in found.error, found.error
+
+
+def test_numbers_beyond_the_inputs_type_are_left_out_and_named(broken, tmp_path):
+    model = broken("single", [onnx.helper.make_node("Identity", ["x"], ["y"])], [("x", FLOAT, [None, 1])], [("y", FLOAT, [None, 1])])
+    (tmp_path / "gate.toml").write_text(POLICY)
+    pyarrow.parquet.write_table(pa.table({"x": pa.array([0.5] * 300 + [1e39])}), tmp_path / "a.parquet")
+    found = gate(model, model, tmp_path / "a.parquet", "--policy", tmp_path / "gate.toml")
+    assert (found.code, found.document["requests"]) == (0, 300), found.error or found.document["checks"]
+    assert "e39, which float32 cannot hold" in found.document["skipped"]["first"][0]["reason"]

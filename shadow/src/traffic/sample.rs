@@ -34,7 +34,7 @@ impl Sample {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let strata = match &self.by {
             None => vec![(0..rows).collect()],
-            Some(column) => strata(traffic, column)?,
+            Some(column) => strata(traffic, (column.as_str(), rows))?,
         };
         let mut drawn = Vec::new();
         for (share, members) in shares(&strata, self.requests).into_iter().zip(&strata) {
@@ -60,7 +60,8 @@ fn shares(strata: &[Vec<u64>], requests: u64) -> Vec<usize> {
     shares
 }
 
-fn strata(traffic: Traffic, column: &str) -> Result<Vec<Vec<u64>>, TrafficError> {
+fn strata(traffic: Traffic, (column, rows): (&str, u64)) -> Result<Vec<Vec<u64>>, TrafficError> {
+    let path = traffic.path.clone();
     let wanted = Wanted { extras: [column.to_owned()].into(), ..Wanted::default() };
     let mut strata: BTreeMap<Option<String>, Vec<u64>> = BTreeMap::new();
     for chunk in traffic.read(wanted, None)? {
@@ -76,7 +77,14 @@ fn strata(traffic: Traffic, column: &str) -> Result<Vec<Vec<u64>>, TrafficError>
             strata.entry(if known { word } else { None }).or_default().push(number);
         }
     }
-    Ok(strata.into_values().collect())
+    let strata: Vec<Vec<u64>> = strata.into_values().collect();
+    let found = strata.iter().map(|members| members.len() as u64).sum::<u64>();
+    if found != rows {
+        // Of an archive each array has rows of its own.
+        let (name, other) = (column.to_owned(), "inputs".to_owned());
+        return Err(TrafficError::Uneven { path, name, rows: found, other, other_rows: rows });
+    }
+    Ok(strata)
 }
 
 /// Takes the drawn requests out of chunks as they come.
