@@ -155,9 +155,10 @@ impl<'a> View<'a> {
     pub fn shown(&self) -> Shown {
         let value = |at: usize| match self.number(at).filter(|_| self.element() != Element::Bool) {
             // Of whole numbers every digit is told.
-            Some(_) if !self.element().is_float() => {
-                self.word(at).and_then(|word| serde_json::from_str(&word).ok()).unwrap_or_default()
-            }
+            Some(_) if !self.element().is_float() => self
+                .word(at)
+                .and_then(|word| serde_json::from_str::<serde_json::Value>(&word).ok())
+                .unwrap_or_default(),
             Some(x) if x.is_finite() => serde_json::json!(x),
             Some(x) => serde_json::json!(x.to_string()),
             None => {
