@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -33,6 +32,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::ListenerExt;
+use axum::{Extension, Router};
 use clap::Args;
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -45,10 +45,11 @@ use windvane_store::Secret;
 
 use self::host::Job;
 use self::metrics::Served;
-use self::model::{Model, Refused};
+use self::model::Model;
 use self::process::{Bounds, Ended};
-use self::protocol::{answer_of, metadata, problem};
+use self::protocol::{answer_of, metadata, problem, unavailable, why};
 use self::record::Recorder;
+use self::whole_body::{Bodies, Room};
 use super::arguments::{Models, usage};
 use super::worker;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
@@ -107,6 +108,7 @@ struct Shared {
     models: Vec<Model>,
     deadline: Duration,
     recorder: Option<Recorder>,
+    bodies: Bodies,
 }
 
 /// Runs `windvane shadow serve` until a signal.
@@ -228,7 +230,8 @@ async fn serve(
         .because(Reason::Unavailable)?;
     let address = listener.local_addr()?;
     let deadline = Duration::from_millis(arguments.deadline_ms);
-    let shared = Arc::new(Shared { models, deadline, recorder });
+    let bodies = Bodies::new(whole_body::HELD_BYTES_MAX, whole_body::BODY_TIMEOUT);
+    let shared = Arc::new(Shared { models, deadline, recorder, bodies });
     tracing::info!(address = %format!("http://{address}"), "models are served");
     let serving = sockets::serve(
         listener.tap_io(|stream| sockets::send_at_once(stream)),
@@ -279,7 +282,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v2/models/{name}/versions/{version}/infer", post(version_infer))
         .route("/metrics", get(metrics))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(whole_body::BODY_TIMEOUT, whole_body::whole))
+        .layer(from_fn_with_state(shared.bodies.clone(), whole_body::whole))
         .with_state(shared)
 }
 
@@ -300,11 +303,6 @@ async fn model_metadata(State(shared): State<Arc<Shared>>, Path(name): Path<Stri
         },
         None => unknown(&shared, &name),
     }
-}
-
-/// There is no process with the model at present, whatever is asked of it.
-fn unavailable(reason: &str) -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "model_unavailable", reason)
 }
 
 /// `GET /v2/health/ready`: whether the model that answers is ready. Candidates have their own, and one that is not takes nothing out of service.
@@ -360,10 +358,11 @@ async fn version_ready(
 async fn version_infer(
     shared: State<Arc<Shared>>,
     Path((name, version)): Path<(String, String)>,
+    room: Extension<Room>,
     body: axum::body::Bytes,
 ) -> Response {
     match unknown_version(&version) {
-        None => infer(shared, Path(name), body).await,
+        None => infer(shared, Path(name), room, body).await,
         Some(refused) => refused,
     }
 }
@@ -372,6 +371,7 @@ async fn version_infer(
 async fn infer(
     State(shared): State<Arc<Shared>>,
     Path(name): Path<String>,
+    Extension(room): Extension<Room>,
     body: axum::body::Bytes,
 ) -> Response {
     let Some(asked) = shared.models.iter().find(|model| model.name() == name) else {
@@ -417,9 +417,9 @@ async fn infer(
     }
     let event_id = request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     for model in shared.models.iter().filter(|model| model.name() != name) {
-        model.mirror(Arc::clone(&batch), (shared.recorder.clone(), event_id.clone()));
+        model.mirror((Arc::clone(&batch), room.clone()), (shared.recorder.clone(), event_id.clone()));
     }
-    match asked.ask(batch, shared.deadline).await {
+    match asked.ask((batch, room), shared.deadline).await {
         Ok((outputs, took)) => {
             if let Some(recorder) = &shared.recorder {
                 recorder.record(asked.name(), &event_id, (&outputs, took));
@@ -430,29 +430,10 @@ async fn infer(
     }
 }
 
-/// Why a request has no answer.
-fn why(refused: Refused) -> Response {
-    match refused {
-        Refused::Full => problem(
-            StatusCode::TOO_MANY_REQUESTS,
-            "queue_full",
-            "too many requests wait for this model; try again later",
-        ),
-        Refused::Late => problem(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "deadline_exceeded",
-            "the model did not answer before the deadline",
-        ),
-        Refused::Gone(reason) => unavailable(&reason),
-        Refused::Input(what) => problem(StatusCode::BAD_REQUEST, "wrong_input", &what),
-        Refused::Failed(what) => problem(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", &what),
-    }
-}
-
 /// `GET /metrics`: what each model answered, refused and lost, for Prometheus.
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let dropped = shared.recorder.as_ref().map(Recorder::dropped);
-    match metrics::text(&Served { models: &shared.models, dropped }) {
+    match metrics::text(&Served { models: &shared.models, dropped, refused: shared.bodies.refused() }) {
         Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, "internal", &error.to_string()),
     }

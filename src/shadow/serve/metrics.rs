@@ -23,10 +23,12 @@ pub(super) struct Served<'s> {
     pub models: &'s [Model],
     /// Predictions that were not recorded, where any are.
     pub dropped: Option<u64>,
+    /// Requests for whose bodies there was no room.
+    pub refused: u64,
 }
 
 /// All of them, as in `docs/METRICS.md`.
-pub const DEFINITIONS: [Definition; 5] = [
+pub const DEFINITIONS: [Definition; 6] = [
     Definition {
         name: "windvane_shadow_requests_total",
         kind: MetricType::COUNTER,
@@ -61,6 +63,13 @@ pub const DEFINITIONS: [Definition; 5] = [
         labels: &[],
         help: "Predictions of served models that were not recorded, because they were too large, or the collector did not keep up or refused them.",
         series: |served| served.dropped.map(|dropped| (Vec::new(), dropped)).into_iter().collect(),
+    },
+    Definition {
+        name: "windvane_shadow_bodies_refused_total",
+        kind: MetricType::COUNTER,
+        labels: &[],
+        help: "Requests of `windvane shadow serve` that were refused before they were read, because those under way take all the room for bodies.",
+        series: |served| vec![(Vec::new(), served.refused)],
     },
 ];
 

@@ -20,6 +20,7 @@ use super::host::{Job, Opened};
 use super::keeper::Keeper;
 use super::process::{Bounds, Cause, Ended, Process};
 use super::record::Recorder;
+use super::whole_body::Room;
 
 /// Calls with several requests in which one of them is asked alone as well, until the model is trusted to answer row by row.
 const CHECKED_CALLS: u32 = 16;
@@ -45,6 +46,8 @@ pub(super) type Answer = Result<(Outputs, Duration), Refused>;
 /// A request that waits.
 pub(super) struct Waiting {
     batch: Arc<Batch>,
+    /// The room that its body takes, until it is answered.
+    _room: Option<Room>,
     /// Nobody wants the answer after this.
     until: Option<Instant>,
     to: To,
@@ -167,9 +170,10 @@ impl Model {
     }
 
     /// Asks, and waits no longer than the deadline.
-    pub(super) async fn ask(&self, batch: Arc<Batch>, deadline: Duration) -> Answer {
+    pub(super) async fn ask(&self, (batch, room): (Arc<Batch>, Room), deadline: Duration) -> Answer {
         let (send, receive) = oneshot::channel();
-        self.send(Waiting { batch, until: Some(Instant::now() + deadline), to: To::Client(send) })?;
+        let (until, to) = (Some(Instant::now() + deadline), To::Client(send));
+        self.send(Waiting { batch, _room: Some(room), until, to })?;
         match tokio::time::timeout(deadline, receive).await {
             Ok(Ok(answer)) => answer,
             // The thread sends nothing where it saw that the deadline had passed, or where it has ended.
@@ -178,8 +182,13 @@ impl Model {
     }
 
     /// Hands a request over without waiting for anything; a full queue loses it, and that is counted.
-    pub(super) fn mirror(&self, batch: Arc<Batch>, (recorder, event_id): (Option<Recorder>, String)) {
-        let _ = self.send(Waiting { batch, until: None, to: To::Record(recorder, event_id) });
+    pub(super) fn mirror(
+        &self,
+        (batch, room): (Arc<Batch>, Room),
+        (recorder, event_id): (Option<Recorder>, String),
+    ) {
+        let to = To::Record(recorder, event_id);
+        let _ = self.send(Waiting { batch, _room: Some(room), until: None, to });
     }
 
     fn send(&self, waiting: Waiting) -> Result<(), Refused> {
@@ -401,7 +410,8 @@ mod tests {
     use super::*;
 
     fn waiting() -> Waiting {
-        Waiting { batch: Arc::new(Batch::new(1)), until: None, to: To::Record(None, String::new()) }
+        let to = To::Record(None, String::new());
+        Waiting { batch: Arc::new(Batch::new(1)), _room: None, until: None, to }
     }
 
     fn gathered(waiting_already: usize, rows_max: usize) -> usize {

@@ -8,6 +8,7 @@ use windvane_shadow::traffic::{Request, named};
 use windvane_shadow::{Outputs, Port, Tensor, Values};
 
 use super::host::Opened;
+use super::model::Refused;
 
 /// The version of every model.
 pub(super) const VERSION: &str = "1";
@@ -106,6 +107,30 @@ pub(super) fn problem(status: StatusCode, code: &str, detail: &str) -> Response 
     });
     (status, [(axum::http::header::CONTENT_TYPE, "application/problem+json")], body.to_string())
         .into_response()
+}
+
+/// There is no process with the model at present, whatever is asked of it.
+pub(super) fn unavailable(reason: &str) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "model_unavailable", reason)
+}
+
+/// Why a request has no answer.
+pub(super) fn why(refused: Refused) -> Response {
+    match refused {
+        Refused::Full => problem(
+            StatusCode::TOO_MANY_REQUESTS,
+            "queue_full",
+            "too many requests wait for this model; try again later",
+        ),
+        Refused::Late => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "deadline_exceeded",
+            "the model did not answer before the deadline",
+        ),
+        Refused::Gone(reason) => unavailable(&reason),
+        Refused::Input(what) => problem(StatusCode::BAD_REQUEST, "wrong_input", &what),
+        Refused::Failed(what) => problem(StatusCode::INTERNAL_SERVER_ERROR, "model_failed", &what),
+    }
 }
 
 #[cfg(test)]
