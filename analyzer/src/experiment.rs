@@ -17,6 +17,7 @@ mod gather;
 mod health;
 pub mod inference;
 mod judge;
+mod kept;
 pub mod metric;
 mod opened;
 mod quantiles;

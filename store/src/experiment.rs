@@ -5,10 +5,12 @@
 
 mod alone;
 mod around;
+mod by_part;
 mod complete;
 mod exposed;
 mod extremes;
 mod frame;
+mod kept;
 mod orders;
 mod quantile_splits;
 mod splits;
@@ -21,12 +23,14 @@ mod whole;
 
 pub use alone::{Alone, DepthRow, Single, alone};
 pub use around::{AroundRow, around};
+pub use by_part::ByPart;
 pub use complete::{Complete, FooterRow, complete, footer, units_lie_close, value_is_missing};
 pub use extremes::{Centred, ExtremesRow, extremes};
 pub(crate) use frame::micros;
 pub use frame::{
     ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
 };
+pub use kept::{ArmTotal, Kept, kept};
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
 pub use quantile_splits::{HALVES, HalfCountedRow, HalfRowsRow, QUANTILE_SPLITS, QuantileSplit};
 pub use splits::{SPLITS, Split, SplitsRow, splits};

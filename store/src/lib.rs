@@ -9,6 +9,7 @@ mod client;
 pub mod endpoint;
 mod error;
 pub mod experiment;
+mod experiment_sums;
 pub mod exposures;
 pub mod findings;
 pub mod groups;

@@ -4,7 +4,7 @@ use windvane_stats::experiment::quantile::QuantileArm;
 use windvane_store::{
     ReadError, Reader,
     experiment::{
-        self, ARMS_MAX, Alone, Complete, DepthRow, Form, Frame, Measure, ProbeRow, Question, Single, SumsRow,
+        self, ARMS_MAX, Alone, Complete, DepthRow, Form, Frame, Measure, Question, Single, SumsRow,
         UnitQuantilesRow, UnitsAre,
     },
 };
@@ -13,9 +13,10 @@ use super::{
     Cap, ExperimentError, Metric, cuts,
     facts::{ArmFacts, Facts, Parts},
     forms::{Summed, metric_facts, origins, with_covariate},
+    kept::{self, Answer},
     metric::Measured,
-    opened::{Opened, Probed, open, probed},
-    quantiles,
+    opened::{Opened, Places, Probed, open, probed},
+    quantiles::{self, Quantiles},
     request::{ExperimentRequest, Rule},
 };
 
@@ -42,7 +43,13 @@ pub(super) async fn gather(reader: &Reader, request: &ExperimentRequest) -> Resu
 
 /// The same where every unit has a single row; `None` where one has more.
 async fn alone(reader: &Reader, request: &ExperimentRequest) -> Result<Option<Facts>, ExperimentError> {
-    let Some(Alone { depth, unmerged, merged }) = &request.alone else { return Ok(None) };
+    let Some(Alone { by_part, depth, unmerged, merged }) = &request.alone else { return Ok(None) };
+    match kept::kept(reader, request, by_part).await {
+        Some(Answer::Facts(facts)) => return Ok(Some(facts)),
+        // An event may be there twice, which merging puts right.
+        Some(Answer::Repeated) => return single(reader, request, merged).await,
+        None => {}
+    }
     // Who may not see the parts has his answer all the same.
     let depths: Vec<DepthRow> = reader.rows(depth).await.unwrap_or_default();
     if depths.into_iter().any(DepthRow::is_deep) {
@@ -93,36 +100,47 @@ async fn summed_up(
     probed: &Probed,
 ) -> Result<Gathered, ExperimentError> {
     let Probed { opened, probe } = probed;
-    let found = arms_of(probe, request)?;
+    let found = arms_of(probe.arms.clone(), request)?;
     let scan = Scan { reader, opened, frame: &opened.frame, arms: &found, units_are: probed.units_are() };
     let sums = scan.sums(&request.metrics).await?;
     let quantiles = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
-    let arms = weighed(&sums, &found, &request.rule)?;
-    let metrics = request
-        .metrics
-        .iter()
-        .enumerate()
-        .map(|(i, metric)| metric_facts(&sums, (i, metric), quantiles.get(&i), arms.len()))
-        .collect::<Result<_, _>>()?;
-    let units_of = |arm: usize| -> u64 {
-        sums.rows.iter().filter(|row| row.arm as usize == arm).map(|row| row.units).sum()
-    };
-    let (several, untold) = (units_of(found.len()), units_of(found.len() + 1));
+    let facts = facts(request, (found.as_slice(), &sums), &quantiles)?;
+    let untold = units_of(&sums, found.len() + 1);
     let parts = match untold {
         0 => cuts::cut(&scan, request, &sums).await?,
         _ => Parts::default(),
     };
-    let facts = Facts {
+    let facts = Facts { rows: Some(probe.rows), unassigned: probe.unassigned, parts, ..facts };
+    Ok(Gathered { facts, untold })
+}
+
+/// What sums and quantiles say of the arms, as if every row had a unit and an arm; not in parts.
+pub(super) fn facts(
+    request: &ExperimentRequest,
+    (found, sums): (&[String], &Summed),
+    quantiles: &Quantiles,
+) -> Result<Facts, ExperimentError> {
+    let arms = weighed(sums, found, &request.rule)?;
+    let metrics = request
+        .metrics
+        .iter()
+        .enumerate()
+        .map(|(i, metric)| metric_facts(sums, (i, metric), quantiles.get(&i), arms.len()))
+        .collect::<Result<_, _>>()?;
+    Ok(Facts {
         source: request.population.source.clone(),
-        rows: Some(probe.rows),
-        unassigned: probe.unassigned,
+        rows: None,
+        unassigned: 0,
         units: arms.iter().map(|arm| arm.units).sum(),
-        several,
+        several: units_of(sums, found.len()),
         arms,
         metrics: with_covariate(metrics, request),
-        parts,
-    };
-    Ok(Gathered { facts, untold })
+        parts: Parts::default(),
+    })
+}
+
+fn units_of(sums: &Summed, arm: usize) -> u64 {
+    sums.rows.iter().filter(|row| row.arm as usize == arm).map(|row| row.units).sum()
 }
 
 /// The quantile over all units of rows that are in no arm; `None` without rows.
@@ -140,11 +158,13 @@ pub(super) async fn quantile_of_all(
 }
 
 /// The arms that have rows, by name.
-fn arms_of(probe: &ProbeRow, request: &ExperimentRequest) -> Result<Vec<String>, ExperimentError> {
-    if probe.arms.len() > ARMS_MAX {
+pub(super) fn arms_of(
+    mut known: Vec<String>,
+    request: &ExperimentRequest,
+) -> Result<Vec<String>, ExperimentError> {
+    if known.len() > ARMS_MAX {
         return Err(ExperimentError::TooManyArms { column: request.arm.clone(), max: ARMS_MAX });
     }
-    let mut known = probe.arms.clone();
     known.sort();
     if known.len() < 2 {
         return Err(ExperimentError::OneArm { known });
@@ -161,9 +181,7 @@ pub(super) fn weighed(
     found: &[String],
     rule: &Rule,
 ) -> Result<Vec<ArmFacts>, ExperimentError> {
-    let units =
-        |arm: usize| sums.rows.iter().filter(|row| row.arm as usize == arm).map(|row| row.units).sum();
-    let arms = found.iter().enumerate().map(|(arm, name)| (name.clone(), units(arm))).collect();
+    let arms = found.iter().enumerate().map(|(arm, name)| (name.clone(), units_of(sums, arm))).collect();
     share_out(arms, &rule.weights)
 }
 
@@ -193,6 +211,24 @@ pub(super) fn share_out(
         arm.weight /= total;
     }
     Ok(arms)
+}
+
+/// What is summed for each metric, with its cap and its floor.
+pub(super) fn forms_of(metrics: &[Metric], places: &[Places], limits: Vec<[Option<f64>; 2]>) -> Vec<Form> {
+    metrics
+        .iter()
+        .zip(places)
+        .zip(limits)
+        .map(|((metric, places), [cap, floor])| Form {
+            value: places.value,
+            other: places.other,
+            before: places.before,
+            cap,
+            floor,
+            count_fractional: metric.measured == Measured::Proportion,
+            ..Form::default()
+        })
+        .collect()
 }
 
 /// One pass after another over the same rows.
@@ -225,21 +261,7 @@ impl Scan<'_> {
 
     /// The sums of all metrics.
     async fn sums(&self, metrics: &[Metric]) -> Result<Summed, ExperimentError> {
-        let limits = self.limits(metrics).await?;
-        let forms: Vec<Form> = metrics
-            .iter()
-            .zip(&self.opened.places)
-            .zip(limits)
-            .map(|((metric, places), [cap, floor])| Form {
-                value: places.value,
-                other: places.other,
-                before: places.before,
-                cap,
-                floor,
-                count_fractional: metric.measured == Measured::Proportion,
-                ..Form::default()
-            })
-            .collect();
+        let forms = forms_of(metrics, &self.opened.places, self.limits(metrics).await?);
         if let Some(Complete { frame, measures }) = &self.opened.complete {
             let question = Question { frame, ..self.question(measures, &[]) };
             match self.summed(question, forms.clone()).await {

@@ -11,7 +11,7 @@
 use serde::Deserialize;
 
 use super::{
-    ARM, ARMS_MAX, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When,
+    ARM, ARMS_MAX, ByPart, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When,
     stored::columns,
     units::{key, number_or_zero},
 };
@@ -30,6 +30,8 @@ const MAP_AS_A_WHOLE: &str = "optimize_functions_to_subcolumns = 0";
 /// Two ways to the same rows. Each holds where its own statement says so.
 #[derive(Debug, Clone)]
 pub struct Alone {
+    /// The same rows without `FINAL`, part by part.
+    pub by_part: ByPart,
     /// Asks how often the parts of the table lie over each other ([`DepthRow`]).
     pub depth: Statement,
     /// Without `FINAL`; its statement says more units than rows also where an event is there twice.
@@ -100,6 +102,7 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
     let told = format!("{segments}{numbers}");
     let population = |from| Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded));
     Some(Alone {
+        by_part: ByPart::new(exposed, rows.clone(), told.clone()),
         depth: depth(),
         unmerged: Single {
             asked: rows.asked_unmerged(),
@@ -112,23 +115,27 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
     })
 }
 
+/// What tells an event of a model from its others: its part of the sorting key.
+pub(super) const EVENT: &str = "cityHash64(version, ts, event_id)";
+
 /// What is looked at of a prediction, as SQL.
-struct Rows {
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
     /// Whether it exposes its unit.
-    exposes: String,
+    pub(super) exposes: String,
     /// To which arm.
-    arm: String,
+    pub(super) arm: String,
     /// Whether it is one of the model that is measured.
-    is: String,
+    pub(super) is: String,
     /// What tells its unit from others.
-    unit: String,
+    pub(super) unit: String,
     /// Whether it lies within the time that is looked at.
-    span: String,
+    pub(super) span: String,
 }
 
 impl Rows {
     /// One row a prediction that exposes its unit.
-    fn units(&self, table: &str, told: &str) -> String {
+    pub(super) fn units(&self, table: &str, told: &str) -> String {
         let Self { exposes, arm, unit, span, .. } = self;
         format!(
             "(SELECT {unit} AS {UNIT}, {arm} AS {ARM}, ts AS wv_first{told} FROM {table} \
@@ -160,7 +167,7 @@ impl Rows {
 
     /// A copy of an event has its model, version, time and id, and may have another unit or no arm: so predictions of the model are told
     /// apart whatever else they say. Those of other models may have copies that are not read; where one exposes a unit, nothing is said.
-    fn asked_unmerged(&self) -> Statement {
+    pub(super) fn asked_unmerged(&self) -> Statement {
         let Self { exposes, arm, is, unit, span } = self;
         let first_alone = self.first_alone("predictions");
         answered(
@@ -170,7 +177,7 @@ impl Rows {
             ),
             "wv_exposes AND wv_has_unit",
             &format!(
-                "SELECT cityHash64(version, ts, event_id) AS wv_event, {is} AS wv_is, unit_id != '' AS wv_has_unit, \
+                "SELECT {EVENT} AS wv_event, {is} AS wv_is, unit_id != '' AS wv_has_unit, \
                  {unit} AS wv_key, {exposes} AS wv_exposes, {arm} AS wv_one FROM predictions \
                  WHERE ({is} OR {exposes}) AND {span} AND {first_alone} SETTINGS {MAP_AS_A_WHOLE}"
             ),

@@ -61,6 +61,11 @@ impl Frame {
         Self { from, is_complete: true, ..self.clone() }
     }
 
+    /// Other rows that have the same columns, each with a unit and an arm, cut by an expression.
+    pub(super) fn over(&self, from: String, segment: &str) -> Self {
+        Self { from, segment: Some(segment.to_owned()), has_unassigned: false, ..self.clone() }
+    }
+
     /// The rows of the units of one segment, as [`super::sums_within`] takes them: a unit that shows several is in the first by name.
     #[must_use]
     pub fn of_segment(&self, segment: &str, units_are: UnitsAre) -> Self {

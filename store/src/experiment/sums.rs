@@ -167,7 +167,8 @@ fn known(question: &Question<'_>) -> String {
     }
 }
 
-fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
+/// The numbers of all forms, and their sums.
+fn values_and_sums(question: &Question<'_>) -> (String, String) {
     let (mut values, mut answers) = (Vec::new(), Vec::new());
     for (i, form) in question.forms.iter().enumerate() {
         values.extend(form_values(i, form, question));
@@ -175,6 +176,27 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
     }
     let named = "Array(Tuple(n UInt64, fractional UInt64, capped UInt64, floored UInt64, partial UInt64, values UInt64, sum Float64, \
                  sum_sq Float64, other_sum Float64, other_sum_sq Float64, cross_sum Float64, before Array(Float64)))";
+    (values.concat(), format!("CAST([{}], '{named}')", answers.join(", ")))
+}
+
+/// Asks for the sums of rows with a unit each by the name of their arm and by segment.
+pub(super) fn sums_by_name(question: Question<'_>) -> Statement {
+    let question = Question { units_are: UnitsAre::Single, by_segment: true, by_day: false, ..question };
+    let (values, answers) = values_and_sums(&question);
+    let sql = format!(
+        "SELECT wv_arm AS arm, wv_segment AS part, count() AS units, {answers} AS forms \
+         FROM (SELECT wv_arm, wv_segment{values} FROM {}) GROUP BY wv_arm, wv_segment",
+        units(&question),
+    );
+    question
+        .frame
+        .statement(sql)
+        .setting("output_format_json_named_tuples_as_objects", 1)
+        .setting("output_format_json_quote_denormals", 1)
+}
+
+fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
+    let (values, answers) = values_and_sums(question);
     let (rows, arm) = match question.units_are {
         // The arm stays text until the rows are grouped: its number is looked up once a group, not once a row.
         UnitsAre::Single => (
@@ -191,14 +213,11 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
     let segment = if question.by_segment { ("ifNull(wv_segment, '')", ", wv_segment") } else { ("''", "") };
     let day = if question.by_day { ("wv_day", ", wv_day") } else { ("CAST(NULL, 'Nullable(Int32)')", "") };
     let sql = format!(
-        "SELECT {arm} AS arm, {} AS segment, {} AS day, count() AS units, {rows} AS rows, \
-         CAST([{}], '{named}') AS forms \
-         FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{} FROM {}{condition}) \
+        "SELECT {arm} AS arm, {} AS segment, {} AS day, count() AS units, {rows} AS rows, {answers} AS forms \
+         FROM (SELECT wv_arm, wv_segment, wv_day, wv_rows{values} FROM {}{condition}) \
          GROUP BY wv_arm{}{} ORDER BY day, arm, segment{limit}",
         segment.0,
         day.0,
-        answers.join(", "),
-        values.concat(),
         units(question),
         segment.1,
         day.1,

@@ -81,4 +81,5 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     ),
     migration!(62, "metrics_summary", "0062_metrics_summary.sql"),
     migration!(63, "metrics_summary_distributed", "0063_metrics_summary_distributed.sql"),
+    migration!(64, "experiment_sums", "0064_experiment_sums.sql"),
 ];

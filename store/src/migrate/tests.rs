@@ -128,6 +128,7 @@ fn published_migrations_never_change() {
     0061 ef04f5ffd960e76e metrics_exponential_histogram_distributed
     0062 08ce0a762d760df8 metrics_summary
     0063 43a64e3e6f070d89 metrics_summary_distributed
+    0064 300858770d4123a7 experiment_sums
     ");
 }
 
