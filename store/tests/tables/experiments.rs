@@ -9,10 +9,10 @@ use windvane_store::{DATABASE, Reader, Statement};
 use crate::endpoint::Running;
 
 /// The column of the population that is summed.
-const NUMBER: &str = "x";
+pub const NUMBER: &str = "x";
 
 /// A row of predictions: event, second, how late it was received, model, unit, arm or none, and a number or none.
-type Row = (&'static str, u32, u32, &'static str, &'static str, &'static str, Option<f64>);
+pub type Row = (&'static str, u32, u32, &'static str, &'static str, &'static str, Option<f64>);
 
 /// What an arm has: its name, its units and the sum of their numbers.
 type Told = (&'static str, u64, f64);
@@ -124,7 +124,7 @@ const CASES: [Case; 9] = [
 
 /// Writes the rows as one part of the month after `month` others, copies of events among them: alone in its partition it is merged
 /// with nothing.
-async fn write(running: &Running, month: usize, rows: &[Row]) {
+pub async fn write(running: &Running, month: usize, rows: &[Row]) {
     let rows: Vec<String> = rows
         .iter()
         .map(|(event, second, received, model, unit, arm, number)| {
@@ -168,7 +168,7 @@ fn asked(month: usize) -> Alone {
 }
 
 /// What a population says of its arms; `None` where its statement says that it does not hold.
-async fn told(reader: &Reader, single: &Single) -> Option<Vec<(String, u64, f64)>> {
+pub async fn told(reader: &Reader, single: &Single) -> Option<Vec<(String, u64, f64)>> {
     let mut probed: Vec<ProbeRow> = reader.rows(&single.asked).await.unwrap();
     let ProbeRow { rows, units, mut arms, .. } = probed.remove(0);
     if rows != units {

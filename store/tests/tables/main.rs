@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod endpoint;
+mod experiment_sums;
 mod experiments;
 mod findings;
 mod inserts;
