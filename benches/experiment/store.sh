@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The rows of run.sh in the store, through `windvane experiment NAME` (whole command, against a running engine), beside gbstats with pandas
 # and statsmodels over the Parquet file, and beside the barest statement over the same rows: sums and squares by arm, without units.
+# Over predictions the command runs three times: with nothing kept, again, and after a tenth more rows came in (a month later, so that
+# they can be taken out again: the tools over the file do without them).
 #
 #   WINDVANE=target/release/windvane benches/experiment/store.sh OUTDIR
 #
@@ -63,16 +65,19 @@ columns="unit Int64, arm String, $(list 'm@ Float64' ', ')"
 ts="toDateTime64('2026-01-05 00:00:00', 6, 'UTC') + toIntervalSecond(unit % 1000000)"
 ask "" "CREATE TABLE staged ($columns) ENGINE = MergeTree ORDER BY tuple()" >&2
 ask "" "INSERT INTO staged FORMAT Parquet" "$work/rows.parquet" >&2
-# load INTO SELECTED
+# load INTO SELECTED [CONDITION]
 load() {
-  ask "max_insert_threads=2" "INSERT INTO $1 SELECT $2 FROM staged" >&2
+  ask "max_insert_threads=2" "INSERT INTO $1 SELECT $2 FROM staged ${3:-}" >&2
+}
+# predictions FROM-UNIT MONTHS [CONDITION]: the staged rows as predictions of other units, so many months later.
+predictions() {
+  load "predictions (event_id, ts, ingested_at, model, unit_id, arms, num, kind, score, status)" \
+    "concat('e', toString(unit + $1)), $ts + toIntervalMonth($2), now64(6), 'bench', concat('user-', toString(unit + $1)), \
+map('predictions', arm), map($(list "'m@', m@" ', ')), 'score', 0.5, 'ok'" "${3:-}"
 }
 for source in $sources; do
   case $source in
-    predictions)
-      load "predictions (event_id, ts, ingested_at, model, unit_id, arms, num, kind, score, status)" "concat('e', toString(unit)), $ts, \
-now64(6), 'bench', concat('user-', toString(unit)), map('predictions', arm), map($(list "'m@', m@" ', ')), 'score', 0.5, 'ok'"
-      ;;
+    predictions) predictions 0 0 ;;
     measurements)
       load exposures "'measurements', concat('user-', toString(unit)), arm, $ts, concat('x', toString(unit)), now64(6)"
       for ((i = 0; i < metrics; i++)); do
@@ -82,7 +87,15 @@ now64(6), 'bench', concat('user-', toString(unit)), map('predictions', arm), map
     *) echo "SOURCES names predictions and measurements, not $source" >&2 && exit 1 ;;
   esac
 done
-ask "" "DROP TABLE staged" >&2
+
+# Waits until no parts are merged: what a merge makes is a new part, as it would be some minutes later.
+settle() {
+  local still=0
+  while ((still < 3)); do
+    [ "$(ask "" "SELECT count() FROM system.merges")" = 0 ] && still=$((still + 1)) || still=0
+    sleep 1
+  done
+}
 
 {
   for source in $sources; do
@@ -119,9 +132,22 @@ bare() {
     measurements) echo "SELECT metric, count(), sum(value), sum(value * value), max(ts), max(unit_id) FROM measurements GROUP BY metric" ;;
   esac
 }
+# experiment SOURCE WHEN REPEAT
+experiment() {
+  measure "windvane from $1$2" "$3" "$1${2// /-}" "$windvane" experiment "$1" "${store[@]}" --config "$work/windvane.toml" --no-record
+}
+settle
 for ((repeat = 1; repeat <= repeats; repeat++)); do
   for source in $sources; do
-    measure "windvane from $source" "$repeat" "$source" "$windvane" experiment "$source" "${store[@]}" --config "$work/windvane.toml" --no-record
+    ask "" "TRUNCATE TABLE experiment_sums" >&2
+    experiment "$source" "" "$repeat"
+    if [ "$source" = predictions ]; then
+      experiment "$source" " again" "$repeat"
+      predictions "$rows" 1 "WHERE unit % 10 = 0"
+      settle
+      experiment "$source" " with a tenth more" "$repeat"
+      ask "" "ALTER TABLE predictions DROP PARTITION 202602" >&2
+    fi
     measure "barest statement over $source" "$repeat" "$source-bare" \
       curl --fail-with-body -sS -K "$work/curl" --data-binary "$(bare "$source")" "$url/?database=windvane"
   done

@@ -72,6 +72,20 @@ type = "proportion"
 source = "predictions"
 model = "shop"
 column = "errors"
+[experiments.uncut]
+control = "A"
+exposures = "predictions"
+window = "1d"
+[experiments.uncut.metrics.waited]
+source = "predictions"
+model = "shop"
+column = "latency_us"
+better = "lower"
+[experiments.uncut.metrics.failed]
+type = "proportion"
+source = "predictions"
+model = "shop"
+column = "errors"
 "#;
 
 fn windvane(service: &Service, words: &[&str]) -> Output {
@@ -157,7 +171,7 @@ fn events() -> [(&'static str, String); 4] {
         line(
             &mut predictions,
             format!(
-                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{},"arms":{{"parts":"{arm}","singles":"{arm}"}}{tags}}}"#,
+                r#"{{"model":"shop","event_id":"e{i}","ts":"2013-01-01T05:00:00Z","unit_id":"u{i}","prediction":{{"score":0.5}},"latency_us":{},"arms":{{"parts":"{arm}","singles":"{arm}","uncut":"{arm}"}}{tags}}}"#,
                 100 + i
             ),
         );
@@ -246,6 +260,7 @@ async fn an_experiment_over_the_store_attributes_what_follows_an_exposure_and_is
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are checkout"));
     segments_are_those_of_a_file_with_the_same_rows(&service);
     units_with_one_prediction_each_are_those_of_a_file(&service);
+    sums_that_are_kept_are_those_of_a_file(&service);
     segments_and_strata_of_exposures_are_those_of_the_days_before(&service);
     what_cuts_nothing_is_told(&service);
     a_quantile_is_planned_and_tried_out_with_its_own_rows(&service);
@@ -332,19 +347,40 @@ fn units_with_one_prediction_each_are_those_of_a_file(service: &Service) {
     for same in ["arms", "srm", "segments_left_out", "units_in_several_arms"] {
         assert_eq!(stored[same], expected[same], "{same}: {stored}");
     }
-    let agrees = |found: &Value, wanted: &Value| {
-        let found = found.as_array().unwrap().iter().find(|found| found["metric"] == "waited").unwrap();
-        for same in ["n", "n_control", "mean", "mean_control", "absolute", "relative", "missing"] {
-            assert_eq!(found[same], wanted[0][same], "{same}: {found}");
-        }
-    };
-    agrees(&stored["comparisons"], &expected["comparisons"]);
+    waited_agrees(&stored["comparisons"], &expected["comparisons"]);
     let (found, wanted) = (stored["segments"].as_array().unwrap(), expected["segments"].as_array().unwrap());
     assert_eq!((found.len(), wanted.len()), (3, 3), "{stored}");
     for (found, wanted) in found.iter().zip(wanted) {
         assert_eq!((&found["segment"], &found["arms"]), (&wanted["segment"], &wanted["arms"]));
-        agrees(&found["comparisons"], &wanted["comparisons"]);
+        waited_agrees(&found["comparisons"], &wanted["comparisons"]);
     }
+}
+
+fn waited_agrees(found: &Value, wanted: &Value) {
+    let found = found.as_array().unwrap().iter().find(|found| found["metric"] == "waited").unwrap();
+    for same in ["n", "n_control", "mean", "mean_control", "absolute", "relative", "missing"] {
+        assert_eq!(found[same], wanted[0][same], "{same}: {found}");
+    }
+}
+
+/// The same units without segments: the first look reads them part by part, the second one takes what is kept.
+fn sums_that_are_kept_are_those_of_a_file(service: &Service) {
+    let folder = Folder::new();
+    let file = folder.file("uncut.csv", rows().split("both").next().unwrap());
+    let expected = over(&file, &["--metric", "waited:mean:lower", "--format", "json"]).document();
+    let mut found = Vec::new();
+    for look in ["first", "second"] {
+        let stored = windvane(service, &["experiment", "uncut", "--no-record", "--format", "json"]);
+        assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
+        let stored: Value = serde_json::from_slice(&stored.stdout).unwrap();
+        for same in ["arms", "srm", "units_in_several_arms"] {
+            assert_eq!(stored[same], expected[same], "{look}, {same}: {stored}");
+        }
+        waited_agrees(&stored["comparisons"], &expected["comparisons"]);
+        assert_eq!(query(service, "SELECT count() FROM experiment_sums FINAL WHERE experiment = 'uncut'"), "1");
+        found.push(stored["comparisons"].clone());
+    }
+    assert_eq!(found[0], found[1]);
 }
 
 /// Regions that predictions tell after the exposures do not count, because an arm may have made them.
