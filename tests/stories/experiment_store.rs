@@ -377,7 +377,10 @@ fn sums_that_are_kept_are_those_of_a_file(service: &Service) {
             assert_eq!(stored[same], expected[same], "{look}, {same}: {stored}");
         }
         waited_agrees(&stored["comparisons"], &expected["comparisons"]);
-        assert_eq!(query(service, "SELECT count() FROM experiment_sums FINAL WHERE experiment = 'uncut'"), "1");
+        assert_eq!(
+            query(service, "SELECT count() FROM experiment_sums FINAL WHERE experiment = 'uncut'"),
+            "1"
+        );
         found.push(stored["comparisons"].clone());
     }
     assert_eq!(found[0], found[1]);

@@ -29,11 +29,7 @@ pub(super) enum Answer {
 
 /// Asks for what is kept and for what is new; `None` where that is not enough, or cannot be had: then rows are asked, who also tell
 /// what is wrong.
-pub(super) async fn kept(
-    reader: &Reader,
-    request: &ExperimentRequest,
-    by_part: &ByPart,
-) -> Option<Answer> {
+pub(super) async fn kept(reader: &Reader, request: &ExperimentRequest, by_part: &ByPart) -> Option<Answer> {
     let Reader::Store(store) = reader else { return None };
     let limits = limits(request)?;
     let opened = open(request).ok()?;
@@ -90,7 +86,8 @@ fn facts(request: &ExperimentRequest, arms: Vec<ArmTotal>, forms: Vec<Form>) -> 
         forms: total.forms,
     };
     let rows: Vec<SumsRow> = arms.into_iter().enumerate().map(row).collect();
-    let lost_digits = |form: usize| origins(&rows, form, found.len()).iter().flatten().any(|origin| *origin != 0.0);
+    let lost_digits =
+        |form: usize| origins(&rows, form, found.len()).iter().flatten().any(|origin| *origin != 0.0);
     if (0..forms.len()).any(lost_digits) {
         return None;
     }

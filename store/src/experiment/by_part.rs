@@ -117,11 +117,8 @@ impl ByPart {
             None => "true".to_owned(),
         };
         let rows = Rows { span: since, ..self.rows.clone() };
-        let text = format!(
-            "{FORMAT}\0{}\0{}",
-            rows.asked_unmerged().sql(),
-            self.summed(&rows, question).sql()
-        );
+        let text =
+            format!("{FORMAT}\0{}\0{}", rows.asked_unmerged().sql(), self.summed(&rows, question).sql());
         Key { experiment: self.experiment.clone(), definition: hex::encode(&Sha256::digest(text)) }
     }
 
@@ -245,11 +242,10 @@ mod tests {
 
     #[test]
     fn the_last_second_of_a_part_is_within_it_to_its_end() {
-        let recorded = Recorded {
-            table: RecordTable::Predictions { model: "m".to_owned() },
-            columns: Vec::new(),
-        };
-        let of = |start_us, end_us| -> ByPart { alone(&exposed(start_us, end_us), &recorded).unwrap().by_part };
+        let recorded =
+            Recorded { table: RecordTable::Predictions { model: "m".to_owned() }, columns: Vec::new() };
+        let of =
+            |start_us, end_us| -> ByPart { alone(&exposed(start_us, end_us), &recorded).unwrap().by_part };
         let part = part(10, 20);
         for (start_us, end_us, outside, over) in [
             (None, 30 * SECOND_US, false, true),

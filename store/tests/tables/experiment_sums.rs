@@ -158,8 +158,16 @@ async fn an_event_or_a_unit_that_comes_again_in_a_new_part_is_seen() {
     }
     // Copies are in the partition of their event, where they may be merged at any time: who was there after a look was there for it.
     for (what, copy, merged) in [
-        ("other numbers", ("e2", 2, 1, "m", "u2", "B", Some(4.0)), vec![total("A", 1, 1.0), total("B", 2, 4.0)]),
-        ("another unit", ("e2", 2, 2, "m", "u6", "A", Some(8.0)), vec![total("A", 2, 9.0), total("B", 1, 0.0)]),
+        (
+            "other numbers",
+            ("e2", 2, 1, "m", "u2", "B", Some(4.0)),
+            vec![total("A", 1, 1.0), total("B", 2, 4.0)],
+        ),
+        (
+            "another unit",
+            ("e2", 2, 2, "m", "u6", "A", Some(8.0)),
+            vec![total("A", 2, 9.0), total("B", 1, 0.0)],
+        ),
         ("no unit", ("e2", 2, 3, "m", "", "A", Some(8.0)), vec![total("A", 1, 1.0), total("B", 1, 0.0)]),
     ] {
         write(&running, 0, &[copy]).await;
