@@ -214,7 +214,7 @@ async fn a_part_is_read_once_a_definition_and_only_where_all_of_it_counts() {
     assert_eq!(sums(&running, END_US).await, more, "only the new part is read");
     // Another definition has other sums, beside these.
     let capped = kept(&running, END_US, Form { cap: Some(2.0), ..Form::default() }).await.unwrap();
-    let Kept::Sums(arms) = capped else { panic!("{capped:?}") };
+    let Kept::Sums(arms) = &capped else { panic!("{capped:?}") };
     let found: Vec<(u64, u64, f64)> =
         arms.iter().map(|arm| (arm.units, arm.forms[0].capped, arm.forms[0].sum.0)).collect();
     assert_eq!(found, [(2, 1, 3.0), (2, 1, 2.0)]);
