@@ -4,10 +4,13 @@
 //! Input: each model's scores of the same positives and of the same negatives; ±inf are scores as others; ties count half.
 //! Formula: V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it; AUC their
 //! mean; Cov = S₁₀/m + S₀₁/n with sample covariances. By midranks: V₁₀ = (R - R₊)/n, V₀₁ = 1 - (R - R₋)/m, with ranks among all,
-//! among positives and among negatives. z = ΔAUC/√(V₁ + V₂ - 2·V₁₂); the interval is normal, cut to [0, 1] for one AUC.
+//! among positives and among negatives. z = ΔAUC/√(V₁ + V₂ - 2·V₁₂); the interval is normal, cut to [0, 1] for one AUC. Of an
+//! AUC of 1, whose error is 0, the lower end is (α/2)^(1/k), k = min(m, n): k pairs that share no example are independent, each is
+//! won with a chance of at most AUC, and so all of them with at most AUCᵏ; of an AUC of 0 the same from the other side.
 //! Valid when: examples are independent, some dozens of each class; an AUC near 0 or 1 has too small an error.
 //! Degenerate: without both classes there is no AUC; below two of a class no error; an error of 0 leaves no p-value.
-//! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Sun, Xu 2014, doi:10.1109/LSP.2014.2337313 (midranks).
+//! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Sun, Xu 2014, doi:10.1109/LSP.2014.2337313 (midranks);
+//! Clopper, Pearson 1934, doi:10.1093/biomet/26.4.404 (k of k); Hoeffding 1963, doi:10.1080/01621459.1963.10500830, 5a (disjoint pairs).
 //! Oracle: the double sum over all pairs of positives and negatives in NumPy 2.
 //! Cost: three sorts a model.
 
@@ -15,6 +18,9 @@ use crate::{
     experiment::effect::{Alternative, Effect, Estimate, Interval, Level},
     survival,
 };
+
+/// By how much the area of pairs that are all won may be off 1 where they are weighed.
+const ROUNDING: f64 = 1e-9;
 
 /// One model's scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,11 +58,24 @@ pub struct AucDifference {
 pub fn auc(scores: Scores, confidence: f64) -> Option<Auc> {
     let parts = Parts::of(scores)?;
     let se = covariance(&parts, &parts).map(|variance| variance.max(0.0).sqrt());
+    let pairs = parts.positives.len().min(parts.negatives.len()) as f64;
     let ci = se.filter(|_| confidence > 0.0 && confidence < 1.0).map(|se| {
         let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * se;
-        Interval { lo: (parts.auc - half).max(0.0), hi: (parts.auc + half).min(1.0) }
+        let normal = Interval { lo: (parts.auc - half).max(0.0), hi: (parts.auc + half).min(1.0) };
+        of_equal_pairs((parts.auc, se), pairs, confidence).unwrap_or(normal)
     });
     Some(Auc { auc: parts.auc, se, ci })
+}
+
+/// The interval of an area of 0 or 1, whose error is 0, by the number of pairs that share no example; `None` of any other.
+#[must_use]
+pub fn of_equal_pairs((auc, se): (f64, f64), pairs: f64, confidence: f64) -> Option<Interval> {
+    let reached = ((1.0 - confidence) / 2.0).powf(1.0 / pairs);
+    match se == 0.0 {
+        true if (1.0 - auc).abs() < ROUNDING => Some(Interval { lo: reached, hi: 1.0 }),
+        true if auc.abs() < ROUNDING => Some(Interval { lo: 0.0, hi: 1.0 - reached }),
+        _ => None,
+    }
 }
 
 /// The difference of two; the slices of both are of the same examples in the same order. `None` where their lengths differ, or as
@@ -179,6 +198,25 @@ mod tests {
         assert_eq!(auc(Scores { positives: &[f64::NAN], negatives: &[1.0] }, 0.95), None);
         let single = auc(Scores { positives: &[1.0], negatives: &[0.0] }, 0.95).unwrap();
         assert_eq!((single.auc, single.se, single.ci), (1.0, None, None));
+    }
+
+    // R 4.5: `binom.test(7, 7)$conf.int` and `binom.test(0, 7)$conf.int`.
+    #[test]
+    fn an_area_of_all_pairs_is_not_sure() {
+        let low = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
+        let high = [0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.86, 0.87, 0.88];
+        for (positives, negatives, area, lo, hi) in [
+            (&high[..], &low[..], 1.0, 0.590_383_602_774_996_6, 1.0),
+            (&low[..], &high[..], 0.0, 0.0, 0.409_616_397_225_003_4),
+        ] {
+            let found = auc(Scores { positives, negatives }, 0.95).unwrap();
+            let ci = found.ci.unwrap();
+            assert_eq!((found.auc, found.se), (area, Some(0.0)));
+            assert!((ci.lo - lo).abs() < 1e-12 && (ci.hi - hi).abs() < 1e-12, "{ci:?}");
+        }
+        // One tied score of both classes: the area is ½ whatever the model, and no pair is won.
+        let tied = auc(Scores { positives: &[0.5; 4], negatives: &[0.5; 4] }, 0.95).unwrap();
+        assert_eq!(tied.ci.map(|ci| (ci.lo, ci.hi)), Some((0.5, 0.5)));
     }
 
     #[test]

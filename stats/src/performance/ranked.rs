@@ -4,7 +4,8 @@
 //! Input: rows by descending score, each with its weight and its truth; ties in any order; ±inf are scores as others.
 //! Formula: ROC AUC = Σ over negatives of the weight of positives above plus half of those tied, over P·N. Its error by DeLong:
 //! V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it;
-//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number. Average precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over
+//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; where it is 0 because all pairs are won, or all are
+//! lost, the interval is that of as many independent pairs as the rarer class has rows ([`delong`]). Average precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over
 //! distinct scores, its interval on the logit scale with the effective number of positives. Log loss with p kept within
 //! [ε, 1 - ε], ε = 2⁻⁵²; Brier's score the mean of (p - y)².
 //! Valid when: rows are independent; an AUC near 0 or 1 has too small an error; log loss, Brier and ECE of probabilities only.
@@ -14,7 +15,7 @@
 //! Cost: constant memory, a few operations a row.
 
 use super::{Measured, Undefined, calibration::Calibration, confusion::wilson, mean::WeightedMean};
-use crate::{experiment::effect::Interval, survival};
+use crate::{experiment::effect::Interval, paired::delong, survival};
 
 /// Points of the gain curve that are kept.
 const POINTS_MAX: usize = 2_048;
@@ -227,11 +228,13 @@ impl Walked {
             return Measured::undefined(reason);
         }
         let auc = self.0.wins / (positives.weight * negatives.weight);
-        let interval = self.auc_variance().map(|variance| {
-            let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * variance.sqrt();
-            Interval { lo: auc - half, hi: auc + half }
-        });
-        Measured::new(auc, interval, "delong").within(0.0, 1.0)
+        let Some(se) = self.auc_variance().map(f64::sqrt) else { return Measured::new(auc, None, "") };
+        let pairs = positives.effective().min(negatives.effective());
+        if let Some(interval) = delong::of_equal_pairs((auc, se), pairs, confidence) {
+            return Measured::new(auc, Some(interval), "disjoint_pairs");
+        }
+        let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * se;
+        Measured::new(auc, Some(Interval { lo: auc - half, hi: auc + half }), "delong").within(0.0, 1.0)
     }
 
     /// DeLong's variance of the area; `None` below two rows of a class.
@@ -330,8 +333,7 @@ impl Walked {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Ranked, Scored, Walked};
-    use crate::paired::delong;
+    use super::{Ranked, Scored, Walked, delong};
     use crate::performance::Undefined;
 
     fn walked(rows: &[(f64, bool)]) -> Walked {
@@ -366,6 +368,21 @@ mod tests {
         assert_eq!(reason(&[(0.5, true)]), (Some(OneClass), None, None));
         assert_eq!(reason(&[(0.5, false)]), (Some(OneClass), Some(NoPositives), None));
         assert_eq!(reason(&[(1.5, false), (f64::INFINITY, true)]), (None, None, Some(ScoreOutsideUnit)));
+    }
+
+    #[test]
+    fn an_area_of_all_pairs_has_an_interval_by_the_rarer_class() {
+        let rows: Vec<(f64, bool)> = (0..20).map(|i| (f64::from(i), i >= 13)).collect();
+        let found = walked(&rows).roc_auc(0.95);
+        assert_eq!((found.value, found.method), (Some(1.0), "disjoint_pairs"));
+        let interval = found.interval.unwrap();
+        assert!((interval.lo - 0.025_f64.powf(1.0 / 7.0)).abs() < 1e-12 && interval.hi == 1.0, "{interval:?}");
+        let mut weighed = Ranked::default();
+        for (i, weight) in [0.3, 0.1, 0.7, 1.3, 0.9, 2.1].into_iter().enumerate() {
+            weighed.push(Scored { score: -(i as f64), weight, positive: i >= 3 });
+        }
+        let interval = weighed.finish().roc_auc(0.95).interval.unwrap();
+        assert!(interval.lo == 0.0 && interval.hi > 0.5 && interval.hi < 1.0, "{interval:?}");
     }
 
     // Five of twenty positives are among the highest tenth. SciPy 1.17: `binomtest(5, 20).proportion_ci(

@@ -193,7 +193,8 @@ fn averaged(
         return Measured::undefined(Undefined::NoRows);
     }
     let total: f64 = classes.iter().map(weigh).sum();
-    let (mut value, mut error) = (0.0, Some(0.0));
+    let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
+    let (mut value, mut errors) = (0.0, Some([0.0; 2]));
     for class in classes {
         let (measured, variance) = of(class);
         let Some(of_class) = measured.value.filter(|_| class.positives > 0.0) else {
@@ -202,11 +203,14 @@ fn averaged(
         };
         let share = weigh(class) / total;
         value += share * of_class;
-        error = error.and_then(|error| Some(error + share * variance?.sqrt()));
+        let both = variance.map(|variance| [z * variance.sqrt(); 2]);
+        // An area of 1 has no error and an interval all the same.
+        let own = match (variance, measured.interval) {
+            (Some(variance), Some(ends)) if variance == 0.0 => Some([of_class - ends.lo, ends.hi - of_class]),
+            _ => both,
+        };
+        errors = errors.zip(own).map(|(sum, own)| [0, 1].map(|end| sum[end] + share * own[end]));
     }
-    let interval = error.map(|error| {
-        let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * error;
-        Interval { lo: value - half, hi: value + half }
-    });
+    let interval = errors.map(|[below, above]| Interval { lo: value - below, hi: value + above });
     Measured::new(value, interval, "delong, errors added").within(0.0, 1.0)
 }
