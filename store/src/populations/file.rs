@@ -3,6 +3,8 @@
 //! Parquet is read in place, column by column. The other formats can only be read whole, so they are parsed once into a
 //! table of the command's own engine. CSV carries no types: its fields are kept as text and their values decide.
 
+mod unclosed;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -36,6 +38,9 @@ const THROWN: i32 = 395;
 /// that are no text are shown as U+FFFD.
 const LOOKED_AT_MAX: usize = 2_000;
 
+/// Characters of a column's name that an error shows: what follows a quote may be the whole file.
+const NAME_CHARACTERS: usize = 60;
+
 /// Why a file gives no population.
 #[derive(Debug, thiserror::Error)]
 pub enum PopulationError {
@@ -66,6 +71,16 @@ pub enum PopulationError {
     NotUtf8 {
         /// The file as the command named it.
         path: PathBuf,
+    },
+    /// A quote of a CSV file is opened and never closed.
+    #[error("`{}` ends within a quoted value that begins in {place}, column `{column}`: its quote is never closed", path.display())]
+    UnclosedQuote {
+        /// The file as the command named it.
+        path: PathBuf,
+        /// The row of the value, from 1 after the header, or the header.
+        place: String,
+        /// Its column.
+        column: String,
     },
     /// Two columns have one name.
     #[error("`{}` has the column `{column}` twice", path.display())]
@@ -116,6 +131,15 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
             staged(engine, (path, format), table).map_err(unreadable)?
         }
     };
+    if let (FileFormat::Csv, Some(PopulationColumn { name, storage: Storage::Undecided(Sql(last)) })) =
+        (format, columns.last())
+    {
+        let table = from.read(&[], &[]);
+        if let Some(place) = unclosed::place(engine, path, (table.as_str(), last.as_str()), name).map_err(unreadable)? {
+            let column = name.chars().take(NAME_CHARACTERS).collect();
+            return Err(PopulationError::UnclosedQuote { path: path.to_owned(), place, column });
+        }
+    }
     for (i, column) in columns.iter().enumerate() {
         if columns[..i].iter().any(|earlier| earlier.name == column.name) {
             return Err(PopulationError::RepeatedColumn {
