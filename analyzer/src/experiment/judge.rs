@@ -157,6 +157,12 @@ fn comparison(
     let Compared { contrast, cuped, stratified, method } = *compared;
     let rule = deciding.rule;
     let asked = &metric.metric;
+    let method = match (&asked.measured, method) {
+        // Where a variance is not known the estimators of means and shares are none of their own.
+        (Measured::Mean, "ratio") => "welch",
+        (Measured::Proportion, "ratio") => "proportion",
+        _ => method,
+    };
     let level = compare::level(rule);
     let absolute = compare::effect(contrast.absolute(level));
     let group_sequential = deciding.group_sequential();

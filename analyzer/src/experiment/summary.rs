@@ -1,5 +1,6 @@
 //! Sums that another program made, as facts.
 
+mod digits;
 mod strata;
 
 use windvane_stats::experiment::{
@@ -55,6 +56,13 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         .iter()
         .map(|metric| metric_facts(metric, &names))
         .collect::<Result<Vec<_>, ExperimentError>>()?;
+    let mut parts = strata::parts(&summary.metrics, &names)?;
+    for (strata, metric) in parts.strata.iter_mut().zip(&metrics) {
+        // Sums that have lost the variance of the whole are no better by stratum.
+        if metric.reason.is_some() {
+            strata.clear();
+        }
+    }
     Ok(Facts {
         source: source.to_owned(),
         rows: None,
@@ -63,7 +71,7 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         several: 0,
         arms,
         metrics,
-        parts: strata::parts(&summary.metrics, &names)?,
+        parts,
     })
 }
 
@@ -154,12 +162,13 @@ fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, E
             problem: format!("metric `{}` has `{field}` in some arms only", metric.metric),
         });
     }
+    let reason = digits::look(metric, names, (arms.as_mut_slice(), &mut notes));
     let mut metric_of = Metric::new(&metric.metric, measured);
     metric_of.better = metric.better;
     metric_of.role = metric.role;
     metric_of.margin = metric.margin.filter(|margin| *margin > 0.0 && margin.is_finite());
     let covariate = with_covariate.then(|| "covariate".to_owned());
-    Ok(MetricFacts { metric: metric_of, covariate, arms, notes, reason: None })
+    Ok(MetricFacts { metric: metric_of, covariate, arms, notes, reason })
 }
 
 /// Which quantile a metric is.
@@ -366,6 +375,27 @@ mod tests {
         without[1]["before"] = Value::Null;
         assert!(refused(&kind, &without).contains("`before` in some arms only"));
         assert!(refused(&json!({"type": "mean"}), &arms).contains("is no ratio"));
+    }
+
+    #[test]
+    fn sums_that_have_lost_their_variance_have_no_standard_error() {
+        let arm = |name: &str, offset: f64| {
+            let values = [-1.0, 0.0, 1.0, 0.5].map(|x| x + offset);
+            let sum_sq: f64 = values.iter().map(|x| x * x).sum();
+            json!({"arm": name, "n": 4, "sum": values.iter().sum::<f64>(), "sum_sq": sum_sq})
+        };
+        let kind = json!({"type": "mean"});
+        let lost = read(&kind, &[arm("a", 0.0), arm("b", 1e9)]).unwrap();
+        let found = &lost.metrics[0];
+        assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+        assert!(found.notes[0].contains("arm `b` hold no digit"), "{:?}", found.notes);
+        assert!(found.reason.is_some());
+        for (arm, mean) in found.arms.iter().zip([0.125, 1e9 + 0.125]) {
+            let ArmSums::Estimated(arm) = &arm.sums else { panic!("{:?}", arm.sums) };
+            assert_eq!((arm.mean, arm.variance), (Some(mean), None));
+        }
+        let kept = read(&kind, &[arm("a", 0.0), arm("b", 100.0)]).unwrap();
+        assert!(kept.metrics[0].notes.is_empty() && kept.metrics[0].reason.is_none());
     }
 
     #[test]
