@@ -1,13 +1,13 @@
 //! Where the page of a finding is.
 
-use form_urlencoded::byte_serialize;
 use windvane_store::alerts::sources::Observation;
+use windvane_types::address::segment;
 
 /// The address of the page behind an observation of this kind.
 #[must_use]
 pub fn link(external_url: &str, kind: &str, observation: &Observation) -> String {
     let base = external_url.trim_end_matches('/');
-    let label = |name: &str| observation.labels.get(name).map(|value| quoted(value)).unwrap_or_default();
+    let label = |name: &str| observation.labels.get(name).map(|value| segment(value)).unwrap_or_default();
     match kind {
         "experiment" | "sample_ratio" => format!("{base}/experiments/{}", label("experiment")),
         "drift" => format!("{base}/models/{}/features/{}", label("model"), label("column")),
@@ -21,10 +21,6 @@ pub fn link(external_url: &str, kind: &str, observation: &Observation) -> String
     }
 }
 
-fn quoted(text: &str) -> String {
-    byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +31,9 @@ mod tests {
         observation.labels.insert("model".to_owned(), "a b/c".to_owned());
         let found = link("https://w.example.org/", "drift", &observation);
         assert_eq!(found, "https://w.example.org/models/a%20b%2Fc/features/temp");
+        observation.labels.insert("model".to_owned(), "..".to_owned());
+        let found = link("https://w.example.org/", "drift", &observation);
+        assert_eq!(found, "https://w.example.org/models/~../features/temp", "browsers take dots out of a path");
     }
 
     #[test]

@@ -60,7 +60,11 @@ fn described(operation: &Operation, is_token_needed: bool) -> Value {
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut all: Vec<Value> = in_path
         .map(|name| {
-            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1, "maxLength": 256}})
+            let mut described = json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "minLength": 1, "maxLength": 256}});
+            if matches!(name, "model" | "column" | "name") {
+                described["description"] = json!("Names `.` and `..`, which are taken out of paths on their way, are written `~.` and `~..`; a name that is written so has one tilde more.");
+            }
+            described
         })
         .collect();
     all.extend(parameters.iter().map(Parameter::described));

@@ -335,6 +335,26 @@ test("an alert is acknowledged and silenced, also without a script", async () =>
   }
 });
 
+test("a model of any name has its page, and its columns have theirs", async () => {
+  const names = [".", "..", "~.", "a/b", "100%", "%2E%2E", "a?b#c", "ü🦀", "<b>it's</b>"];
+  const events = names.map((model) => ({ model, version: "1", ts: "2026-01-30T12:00:00Z", features: { "..": 1 }, prediction: { score: 0.5 } }));
+  await service.send("predictions", events);
+  const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
+  for (const name of names) {
+    const link = page.locator("#fleet tbody th a").filter({ hasText: new RegExp(`^${name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}$`) });
+    await page.goto(service.url);
+    await link.first().waitFor({ timeout: PATIENCE_MS });
+    await link.first().click();
+    await page.waitForURL(/\/models\//);
+    assert.equal(await page.locator("h1").innerText(), name);
+    await page.getByRole("link", { name: "7d" }).click();
+    await page.waitForURL(/range=7d/);
+    assert.equal(await page.locator("h1").innerText(), name);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("an empty service says what to do next", async () => {
   const fresh = await Service.start(BINARY);
   const context = await browser.newContext();

@@ -1,5 +1,6 @@
 //! The nouns of Windvane and their wire format: events, rejections, findings, verdicts. No I/O, no async.
 
+pub mod address;
 pub mod alert;
 pub mod assignment;
 pub mod attribution;

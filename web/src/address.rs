@@ -1,50 +1,37 @@
-//! Addresses of pages and of what is behind them: names are escaped, so that any name can be linked to.
+//! Addresses of pages and of what is behind them.
 
 use maud::{Markup, html};
 use windvane_store::views::{Asked, View};
-
-/// A segment of a path, or a value in a query.
-pub fn escaped(name: &str) -> String {
-    let mut path = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                path.push(char::from(byte))
-            }
-            other => path.push_str(&format!("%{other:02X}")),
-        }
-    }
-    path
-}
+use windvane_types::address::{escaped, segment};
 
 /// The page of a model.
 pub fn model(name: &str) -> String {
-    format!("/models/{}", escaped(name))
+    format!("/models/{}", segment(name))
 }
 
 /// The page of a model's feature.
 pub fn feature(model: &str, column: &str) -> String {
-    format!("/models/{}/features/{}", escaped(model), escaped(column))
+    format!("/models/{}/features/{}", segment(model), segment(column))
 }
 
 /// The page of an experiment.
 pub fn experiment(name: &str) -> String {
-    format!("/experiments/{}", escaped(name))
+    format!("/experiments/{}", segment(name))
 }
 
 /// The document of an experiment's latest look.
 pub fn experiment_document(name: &str) -> String {
-    format!("/api/v1/experiments/{}", escaped(name))
+    format!("/api/v1/experiments/{}", segment(name))
 }
 
 /// The page of a gate.
 pub fn gate(name: &str) -> String {
-    format!("/gates/{}", escaped(name))
+    format!("/gates/{}", segment(name))
 }
 
 /// The document of a gate's latest run.
 pub fn gate_document(name: &str) -> String {
-    format!("/api/v1/gates/{}", escaped(name))
+    format!("/api/v1/gates/{}", segment(name))
 }
 
 /// What a roll-out is told of a gate.
@@ -131,6 +118,8 @@ mod tests {
         assert_eq!(gate("a/b"), "/gates/a%2Fb");
         assert_eq!(gate_evaluation("a/b"), "/api/v1/gates/a%2Fb/evaluate");
         assert_eq!(feature("m/1", "é"), "/models/m%2F1/features/%C3%A9");
+        assert_eq!(feature("..", "."), "/models/~../features/~.", "browsers take dots out of a path");
+        assert_eq!(query([("a", "1&2"), ("b", "..")]), "?a=1%262&b=..");
         assert_eq!(query([("a", "1&2"), ("b", "")]), "?a=1%262");
         assert_eq!(query([]), "");
     }

@@ -17,6 +17,7 @@ use windvane_store::findings::experiment::Series;
 use windvane_store::findings::{self, experiment_looks::Asked};
 use windvane_store::views::View;
 use windvane_store::{Store, StoreError};
+use windvane_types::address::Named;
 
 use crate::events::{self, Feed};
 use crate::model::Chosen;
@@ -108,7 +109,7 @@ async fn fleet_page(State(shared): State<Shared>, uri: Uri, Query(choice): Query
 /// `GET /models/{model}`: what changed lately, drift, quality, performance, traffic, latency, answers.
 async fn model_page(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
+    Path(Named(name)): Path<Named>,
     (Query(choice), Query(chosen)): (Query<Choice>, Query<Chosen>),
     uri: Uri,
 ) -> Response {
@@ -130,7 +131,7 @@ struct OfSeries {
 async fn feature_page(
     State(shared): State<Shared>,
     uri: Uri,
-    Path((model, column)): Path<(String, String)>,
+    Path((Named(model), Named(column))): Path<(Named, Named)>,
     Query(chosen): Query<OfSeries>,
 ) -> Response {
     let store = shared.store.clone();
@@ -148,7 +149,7 @@ async fn experiments_page(State(store): State<Store>) -> Response {
 }
 
 /// `GET /experiments/{name}`: the latest look at an experiment, and how it came to that.
-async fn experiment_page(State(store): State<Store>, Path(name): Path<String>) -> Response {
+async fn experiment_page(State(store): State<Store>, Path(Named(name)): Path<Named>) -> Response {
     let read = async {
         let latest = api::experiments::latest(&store, &name).await?;
         let points = findings::experiment::over_time(&store, Series::of(&name)).await?;
@@ -176,7 +177,7 @@ async fn gates_page(State(store): State<Store>) -> Response {
 }
 
 /// `GET /gates/{name}`: the latest run of a gate, its verdict and the evidence.
-async fn gate_page(State(store): State<Store>, Path(name): Path<String>) -> Response {
+async fn gate_page(State(store): State<Store>, Path(Named(name)): Path<Named>) -> Response {
     let latest = match api::gates::latest(&store, &name, "").await {
         Ok(Some(latest)) => latest,
         Ok(None) => return missing("No run of this gate is recorded."),

@@ -9,7 +9,7 @@ import pytest
 
 import windvane
 from kit import Service, accounted, eventually
-from windvane.client import Document, Reader, ReadError
+from windvane.client import Document, Reader, ReadError, _quoted
 
 
 def start(service, model, **settings):
@@ -214,3 +214,8 @@ def test_what_a_document_says_is_no_markup():
     assert "&lt;b&gt;" in shown and "&lt;i&gt;&amp;" in shown and "&lt;script&gt;" in shown
     assert not any(tag in shown for tag in ("<b>", "<i>", "<script>"))
     assert "(0)" in Document("old", {"checks": None}, ("checks",))._repr_html_(), "another version's document has no list"
+
+
+def test_no_name_is_a_segment_that_is_taken_out_of_a_path():
+    for name, written in [(".", "~."), ("..", "~.."), ("~.", "~~."), ("~", "~"), ("a/b", "a%2Fb"), (".a", ".a")]:
+        assert _quoted(name) == written

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Store, StoreError, findings};
+use windvane_types::address::Named;
 use windvane_types::attribution::Feature;
 use windvane_types::drift::Verdict;
 
@@ -74,7 +75,7 @@ pub async fn newest(store: &Store, model: &str) -> Result<Option<Run>, StoreErro
 /// overlap the span), `limit`, `offset` (in runs).
 pub async fn runs(
     State(store): State<Store>,
-    Path(model): Path<String>,
+    Path(Named(model)): Path<Named>,
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Json<Runs<Run>>, Problem> {
     KIND.page(&store, model, sent).await.map(Json)

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Store, findings};
+use windvane_types::address::Named;
 use windvane_types::drift::{
     Change, Column, Direction, Distribution, EmbeddingChange, Kind, Method, TextChange, Verdict,
 };
@@ -113,7 +114,7 @@ struct Detail {
 /// (windows that overlap the span), `limit`, `offset` (in runs).
 pub async fn runs(
     State(store): State<Store>,
-    Path(model): Path<String>,
+    Path(Named(model)): Path<Named>,
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Json<Runs<Run>>, Problem> {
     KIND.page(&store, model, sent).await.map(Json)

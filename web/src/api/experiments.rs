@@ -14,6 +14,7 @@ use windvane_store::findings::{
     experiment_looks::{Asked, Latest},
 };
 use windvane_store::{Store, StoreError};
+use windvane_types::address::Named;
 use windvane_types::experiment::{Arm, Document, Effect, Kind, Role, Srm, Verdict};
 use windvane_types::span;
 
@@ -127,7 +128,7 @@ pub async fn list(
 /// Parameters, of the looks: `metric`, `arm`, `from`, `to`.
 pub async fn one(
     State(store): State<Store>,
-    Path(name): Path<String>,
+    Path(Named(name)): Path<Named>,
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::new(sent, &["metric", "arm", "from", "to"])?;

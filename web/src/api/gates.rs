@@ -19,6 +19,7 @@ use windvane_store::findings::{
     gate::{Asked, Latest},
 };
 use windvane_store::{Store, StoreError};
+use windvane_types::address::Named;
 use windvane_types::gate::{Document, Verdict};
 use windvane_types::span;
 use windvane_types::{Clock, SystemClock};
@@ -81,7 +82,7 @@ pub async fn list(
 }
 
 /// The latest run of a gate, as a whole.
-pub async fn one(State(store): State<Store>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub async fn one(State(store): State<Store>, Path(Named(name)): Path<Named>) -> Result<Response, Problem> {
     match latest(&store, &name, "").await? {
         None => Err(Problem::UnknownGate(name)),
         Some(latest) => Ok(([(header::CONTENT_TYPE, "application/json")], latest.document).into_response()),
@@ -162,7 +163,7 @@ struct Ramp {
 /// Parameters: `candidate_sha256`, `max_age_s`, `weight`, `experiment`; a webhook may send them as its `metadata`.
 pub async fn evaluate(
     State(store): State<Store>,
-    (Path(name), method): (Path<String>, Method),
+    (Path(Named(name)), method): (Path<Named>, Method),
     Query(mut sent): Query<BTreeMap<String, String>>,
     body: axum::body::Bytes,
 ) -> Response {

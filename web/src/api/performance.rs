@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Store, StoreError, findings};
+use windvane_types::address::Named;
 use windvane_types::performance::{Change, ConceptDrift, Metric, Task, Trust, Verdict, WeakestSegments};
 
 use super::parameters::Parameters;
@@ -130,7 +131,7 @@ pub async fn newest(store: &Store, model: &str, limit: u64) -> Result<Vec<Window
 /// (windows that overlap the span), `limit`, `offset` (in windows).
 pub async fn windows(
     State(store): State<Store>,
-    Path(model): Path<String>,
+    Path(Named(model)): Path<Named>,
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Json<Windows>, Problem> {
     let Runs { schema, model, runs: windows, next_offset } = KIND.page(&store, model, sent).await?;

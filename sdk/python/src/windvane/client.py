@@ -249,6 +249,9 @@ def _is_rows(held: Any) -> bool:
 
 
 def _quoted(name: str) -> str:
+    # On their way, `.` and `..` are taken out of a path, escaped or not.
+    if name.lstrip("~") in (".", ".."):
+        name = f"~{name}"
     return urllib.parse.quote(name, safe="")
 
 
