@@ -207,7 +207,7 @@ fn row(fleet: &Fleet, deployment: &Deployment, range: Range) -> Markup {
             td.number { (failed) }
             td { (worst(drift)) }
             td.number { @if deployment.outcomes_all == 0 { span.quiet { "none" } } @else { (percent(labelled)) } }
-            td { (time(&deployment.last_ts)) }
+            td.when { (time(&deployment.last_ts)) }
         }
     }
 }

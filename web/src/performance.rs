@@ -179,7 +179,7 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
                                 td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
                                 td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
                                 td.number { (optional(metric.estimated)) } td.number { (usual(metric.threshold)) }
-                                td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } }
+                                td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason.replace('_', " ")) } } }
                             }
                         }
                     }

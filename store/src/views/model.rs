@@ -143,10 +143,11 @@ pub const LATENCY_BY_DAY: View = View {
 /// Which classes a model answered.
 pub const ANSWERS: View = View {
     name: "answers",
-    about: "how often a model answered each class within a span, by version",
+    about: "how often a model answered each class within a span, by version, its share of all answers, and how many rows there are in all",
     parameters: &[text("model"), text("version"), text("environment"), FROM, TO, limit("60"), OFFSET],
     text: "
-    SELECT version, toString(label) AS answer, count() AS predictions
+    SELECT version, toString(label) AS answer, count() AS predictions,
+           count() / sum(count()) OVER () AS share, count() OVER () AS classes
     FROM windvane.predictions
     WHERE model = {model:String}
       AND ({version:String} = '' OR version = {version:String})

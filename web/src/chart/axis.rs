@@ -12,6 +12,8 @@ use super::time_label;
 const LARGEST: f64 = 1e300;
 /// The shortest axis, in parts of its values: on a shorter one they would hardly be told apart as numbers.
 const SHORTEST: f64 = 1e-12;
+/// Labels of times tell minutes at the finest.
+const MINUTE_US: i64 = 60_000_000;
 /// Times are labelled up to about the year 9500.
 const LATEST_US: f64 = 2.4e17;
 /// Fewer labels than this of an axis of times are too few to tell when something was.
@@ -26,6 +28,8 @@ pub enum Axis {
     Whole(Range<f64>),
     /// Any numbers.
     Values(Range<f64>),
+    /// Numbers above zero, of which each decade is as long as the next.
+    Decades(Range<f64>),
 }
 
 impl Axis {
@@ -44,6 +48,11 @@ impl Axis {
         Self::Values(range(lo, hi))
     }
 
+    /// A logarithmic axis of numbers, from one above zero.
+    pub fn decades(lo: f64, hi: f64) -> Self {
+        Self::Decades(range(lo, hi))
+    }
+
     /// An upright axis of rows, the first of them on top: a row goes from its number to the next.
     pub fn rows(rows: usize) -> Self {
         Self::Values(rows.max(1) as f64..0.0)
@@ -51,7 +60,7 @@ impl Axis {
 
     fn ends(&self) -> &Range<f64> {
         match self {
-            Self::Times(ends) | Self::Whole(ends) | Self::Values(ends) => ends,
+            Self::Times(ends) | Self::Whole(ends) | Self::Values(ends) | Self::Decades(ends) => ends,
         }
     }
 
@@ -83,7 +92,12 @@ impl Ranged for Axis {
         let Range { start, end } = self.range();
         // Plotters counts in whole numbers and would run out of them far beyond an end.
         let value = value.clamp(start.min(end), start.max(end));
-        RangedCoordf64::from(start..end).map(&value, limit)
+        match self {
+            Self::Decades(_) => {
+                RangedCoordf64::from(start.log10()..end.log10()).map(&value.log10(), limit)
+            }
+            _ => RangedCoordf64::from(start..end).map(&value, limit),
+        }
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
@@ -96,6 +110,7 @@ impl Ranged for Axis {
                 whole.key_points(hint).into_iter().map(|at| at as f64).collect()
             }
             Self::Times(_) => times(start, end, hint.max_num_points()),
+            Self::Decades(_) => decades(start, end, hint.max_num_points()),
         }
     }
 
@@ -108,7 +123,7 @@ impl ValueFormatter<f64> for Axis {
     fn format_ext(&self, value: &f64) -> String {
         match self {
             Self::Times(_) => time_label(*value, self.length()),
-            Self::Whole(_) | Self::Values(_) => crate::numbers::number(*value),
+            Self::Whole(_) | Self::Values(_) | Self::Decades(_) => crate::numbers::number(*value),
         }
     }
 }
@@ -123,7 +138,20 @@ fn times(start_us: f64, end_us: f64, most: usize) -> Vec<f64> {
         let step = points.len().div_ceil(most).max(1);
         points = points.into_iter().step_by(step).collect();
     }
-    points.into_iter().map(|at| at.and_utc().timestamp_micros() as f64).collect()
+    let mut minutes: Vec<i64> = points.into_iter().map(|at| at.and_utc().timestamp_micros()).collect();
+    minutes.retain(|at| at % MINUTE_US == 0);
+    // Within a minute there is none to tell but the one in which the axis begins.
+    if minutes.is_empty() { vec![start_us] } else { minutes.into_iter().map(|at| at as f64).collect() }
+}
+
+/// Powers of ten, with twice and five times as much where there are few of them, and every so many where there are many.
+fn decades(start: f64, end: f64, most: usize) -> Vec<f64> {
+    let (first, last) = (start.log10().round() as i32, end.log10().round() as i32);
+    let many = usize::try_from(last - first).unwrap_or(0) + 1;
+    let within: &[f64] = if 3 * many <= most + 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let powers = (first..=last).step_by(many.div_ceil(most));
+    let points = powers.flat_map(|power| within.iter().map(move |times| times * 10f64.powi(power)));
+    points.filter(|point| (start * 0.999..=end * 1.001).contains(point)).collect()
 }
 
 fn instant(at_us: f64) -> Option<NaiveDateTime> {
@@ -205,8 +233,21 @@ mod tests {
         }
         assert_eq!(times(0.5, 10.5), ["1970-01-02", "1970-01-04", "1970-01-06", "1970-01-08", "1970-01-10"]);
         assert_eq!(times(-1e300, 1e300), Vec::<String>::new());
+        let minute = 1.0 / 1440.0;
+        let near = times(0.25 * minute, 3.25 * minute);
+        assert_eq!(near, ["01-01 00:01", "01-01 00:02", "01-01 00:03"], "no minute is told twice");
+        assert_eq!(times(0.25 * minute, 0.5 * minute), ["01-01 00:00"]);
         assert_eq!(Axis::whole(0.0, 2.0).key_points(BoldPoints(7)), [0.0, 1.0, 2.0]);
         assert_eq!(Axis::whole(0.0, 2.0).key_points(BoldPoints(0)), Vec::<f64>::new());
+    }
+
+    #[test]
+    fn decades_are_of_one_length_and_few_of_them_have_labels_between() {
+        let axis = Axis::decades(10.0, 1_000.0);
+        assert_eq!([10.0, 100.0, 1_000.0, 0.0, 1e9].map(|value| axis.map(&value, (0, 200))), [0, 100, 200, 0, 200]);
+        assert_eq!(axis.key_points(BoldPoints(8)), [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0]);
+        assert_eq!(axis.key_points(BoldPoints(3)), [10.0, 100.0, 1_000.0]);
+        assert_eq!(Axis::decades(1e-18, 1e18).key_points(BoldPoints(8)).len(), 8);
     }
 
     #[test]

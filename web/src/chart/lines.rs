@@ -105,7 +105,8 @@ fn draw(series: &[Series], look: Look<'_>, labels: Labels) -> Markup {
 fn line(chart: &mut Chart<Axis>, series: &Series, (i, look, labels): (usize, Look<'_>, Labels)) -> Drawn {
     let step = series.points.len().div_ceil(POINTS_MAX).max(1);
     let drawn: Vec<(i64, f64)> = series.points.iter().step_by(step).copied().collect();
-    let length = look.span.map_or(super::DAY_US * 30.0, |(from, to)| (to - from) as f64);
+    let ends = chart.x_range();
+    let length = ends.end - ends.start;
     for piece in drawn.split(|(_, value)| !value.is_finite()).filter(|piece| piece.len() > 1) {
         let places = piece.iter().map(|(at, value)| (*at as f64, *value));
         if look.area && i == 0 {
@@ -142,7 +143,7 @@ fn legend(series: &[Series]) -> Markup {
 
 fn said(series: &[Series], look: Look<'_>) -> String {
     let parts = series.iter().filter_map(|series| {
-        let last = series.points.last()?;
+        let last = series.points.iter().rfind(|(_, value)| value.is_finite())?;
         Some(format!("{} {} at last", series.name, (look.unit)(last.1)))
     });
     format!("{}: {}", look.title, parts.collect::<Vec<_>>().join("; "))
@@ -185,6 +186,9 @@ mod tests {
         assert_eq!(drawn([1.0, 2.0, 3.0, 4.0, 5.0]), [1, 1, 5]);
         assert_eq!(drawn([1.0, 2.0, f64::NAN, 4.0, 5.0]), [2, 2, 4]);
         assert_eq!(drawn([1.0, f64::NAN, 3.0, f64::INFINITY, 5.0]), [0, 0, 3]);
+        let points = vec![(0, 1.0), (1, 2.0), (2, f64::NAN)];
+        let said = lines(&[Series { name: "auc".to_owned(), points }], look("performance")).into_string();
+        assert!(said.contains("auc 2 at last") && !said.contains("NaN"), "{said}");
     }
 
     #[test]
@@ -197,5 +201,7 @@ mod tests {
         };
         assert!(drawn(1).contains("<title data-times>p50 2, 1970-01-01 01:00 UTC</title>"), "{}", drawn(1));
         assert!(drawn(7).contains("<title>p50 2, 1970-01-01</title>"), "{}", drawn(7));
+        let alone = lines(&series, look("latency")).into_string();
+        assert!(alone.contains("<title data-times>p50 2, 1970-01-01 01:00 UTC</title>"), "{alone}");
     }
 }

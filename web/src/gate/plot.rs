@@ -1,7 +1,6 @@
 //! Plots of a gate as SVG: shares as bars with their intervals, distribution functions of latencies, and rates by size of call.
 
 use maud::{Markup, html};
-use plotters::coord::combinators::IntoLogRange;
 use plotters::series::LineSeries;
 use windvane_types::gate::BatchRates;
 
@@ -89,12 +88,10 @@ pub(super) fn curves(champion: &[[f64; 2]], candidate: &[[f64; 2]]) -> Markup {
     let (Some(lo), Some(hi)) = (all().reduce(f64::min), all().reduce(f64::max)) else { return html! {} };
     let lo = lo.log10().floor().clamp(-DECADES_MAX, DECADES_MAX - 1.0);
     let hi = hi.log10().ceil().clamp(lo + 1.0, DECADES_MAX);
-    let times = 10f64.powf(lo)..10f64.powf(hi);
-    let path = |points: &[[f64; 2]]| {
-        points.iter().map(|[us, share]| (us.clamp(times.start, times.end), *share)).collect::<Vec<_>>()
-    };
+    let times = Axis::decades(10f64.powf(lo), 10f64.powf(hi));
+    let path = |points: &[[f64; 2]]| points.iter().map(|[us, share]| (*us, *share)).collect::<Vec<_>>();
     let (champion, candidate) = (path(champion), path(candidate));
-    let elements = plot::plot(CURVES, (times.clone().log_scale(), Axis::values(0.0, 1.0)), |chart| {
+    let elements = plot::plot(CURVES, (times, Axis::values(0.0, 1.0)), |chart| {
         plot::below(chart, (8, true), &|us| latency(Some(*us)))?;
         plot::left(chart, 11, &|share| number(*share))?;
         chart.draw_series(LineSeries::new(champion, Ink::line(CHAMPION)))?;
@@ -164,8 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn latencies_have_a_label_a_decade() {
-        for (most, labels) in [(30.0, 2), (9_000.0, 4), (1_000_000.0, 6), (1e8, 8)] {
+    fn latencies_have_labels_a_decade_and_more_within_few() {
+        for (most, labels) in [(30.0, 4), (9_000.0, 4), (1_000_000.0, 6), (1e8, 8)] {
             let html = curves(&[[12.0, 0.5], [most, 1.0]], &[[0.0, 0.0], [15.0, 1.0]]).into_string();
             let below = html.matches("text-anchor=\"middle\"").count();
             assert_eq!(below, labels, "{most}: {html}");

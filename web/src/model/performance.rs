@@ -136,7 +136,7 @@ fn table(metrics: &[Metric]) -> Markup {
                     @for metric in metrics {
                         tr {
                             th scope="row" { (metric.metric) }
-                            td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason) } } @else { span.quiet { "usual" } } }
+                            td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason.replace('_', " ")) } } @else { span.quiet { "usual" } } }
                             td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
                             td.number { (optional(metric.estimated)) } td.number { (interval(metric.estimate_band)) }
                             td.number { (performance::usual(metric.threshold)) }

@@ -68,6 +68,10 @@ pub struct Answer {
     pub version: String,
     pub answer: String,
     pub predictions: u64,
+    /// Of all answers, also of those that are not read.
+    pub share: f64,
+    /// How many classes there are, by version.
+    pub classes: u64,
 }
 
 /// A bin of scores or values.
