@@ -113,7 +113,7 @@ ORDER BY time, method_of"),
 };
 
 const HISTOGRAM: Panel = Panel {
-    about: "Shares of the chosen column's values in the newest window of the span, against its reference: bins of numbers from their lower edge, or categories. It is kept of everything, not of single segments: choose the segment `everything` to see it.",
+    about: "Shares of the chosen column's values in the newest window of the span, against its reference: bins of numbers from their lower edge, or categories. Whichever segment is chosen, it is of everything: the shares of single segments are not kept.",
     sql: concat!("SELECT if(empty(edges), if(i > length(categories), 'all others', categories[i]), if(i = 1, concat('< ', toString(round(edges[1], 4))), toString(round(edges[i - 1], 4)))) AS bin,
        before / greatest(arraySum(reference), 1) AS reference_share, now / greatest(arraySum(current), 1) AS current_share
 FROM (
@@ -122,13 +122,13 @@ FROM (
            JSONExtract(detail, 'distribution', 'reference', 'Array(UInt64)') AS reference,
            JSONExtract(detail, 'distribution', 'current', 'Array(UInt64)') AS current
     FROM windvane.drift_findings FINAL
-    WHERE ", scope!("monitor", "reference", "segment"), "
-      AND column_name IN (${column:singlequote}) AND JSONHas(detail, 'distribution') AND $__timeFilter(window_end)
+    WHERE ", scope!("monitor", "reference"), "
+      AND segment_key = '' AND column_name IN (${column:singlequote}) AND JSONHas(detail, 'distribution') AND $__timeFilter(window_end)
     ORDER BY window_end DESC, computed_at DESC
     LIMIT 1
 )
 ARRAY JOIN reference AS before, current AS now, arrayEnumerate(reference) AS i"),
-    ..Panel::new(Shape::Bars, Unit::Share, "Reference against current")
+    ..Panel::new(Shape::Bars, Unit::Share, "Reference against current, of everything")
 };
 
 const MISSING: Panel = Panel {
@@ -148,3 +148,14 @@ ORDER BY time, scope"
     ),
     ..Panel::new(Shape::Lines, Unit::Share, "Missing values")
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_histogram_is_of_everything_whichever_segment_is_chosen() {
+        assert!(HISTOGRAM.sql.contains("segment_key = ''") && !HISTOGRAM.sql.contains("${segment"), "{}", HISTOGRAM.sql);
+        assert!(TOP.sql.contains("${segment:singlequote}"));
+    }
+}
