@@ -189,6 +189,12 @@ async fn check_views(service: &Service) {
     }
     let paged: Value = get(service, "/api/v1/views/fleet?limit=1").await.json().await.unwrap();
     assert_eq!((paged["rows"].as_array().unwrap().len(), &paged["next_offset"]), (1, &1.into()));
+    let all: Value = get(service, "/api/v1/views/monitors").await.json().await.unwrap();
+    let rows = all["rows"].as_array().unwrap().len();
+    let paged: Value =
+        get(service, &format!("/api/v1/views/monitors?limit={rows}")).await.json().await.unwrap();
+    assert_eq!(paged["rows"].as_array().unwrap().len(), rows);
+    assert_eq!(paged["next_offset"], Value::Null, "a full page is the last one where nothing follows");
 }
 
 /// What has not changed is not sent again, and browsers are told to fetch from nowhere else.
@@ -204,6 +210,26 @@ async fn check_delivery(service: &Service) {
         .unwrap();
     assert_eq!(again.status(), 304);
     assert!(again.bytes().await.unwrap().is_empty());
+    let client = reqwest::Client::new();
+    let head = client.head(format!("{}/settings", service.url())).send().await.unwrap();
+    for name in [header::ETAG, header::CACHE_CONTROL, header::CONTENT_LENGTH] {
+        assert_eq!(head.headers().get(&name), headers.get(&name), "{name}");
+    }
+    for (path, accept, part) in [
+        ("/nowhere", "text/html", "<h1>Not found</h1>"),
+        ("/models/", "text/html,*/*;q=0.8", "<h1>Not found</h1>"),
+        ("/nowhere", "*/*", "unknown_path"),
+        ("/api/v1/nowhere", "text/html", "unknown_path"),
+    ] {
+        let url = format!("{}{path}", service.url());
+        let answer = client.get(url).header(header::ACCEPT, accept).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(part), "{path} for {accept}: {text}");
+    }
+    let other = client.post(format!("{}/api/v1/models", service.url())).send().await.unwrap();
+    assert_eq!((other.status().as_u16(), &other.headers()[header::ALLOW]), (405, &"GET,HEAD".parse().unwrap()));
+    assert_eq!(other.json::<Value>().await.unwrap()["code"], "method_not_allowed");
     let html = page(service, "/").await;
     let asset =
         html.split('"').find(|part| part.starts_with("/assets/page-") && part.ends_with(".js")).unwrap();

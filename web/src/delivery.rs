@@ -16,9 +16,13 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Tags an answer, says 304 where the client has it already, and adds the rules.
-pub async fn deliver(request: Request, next: Next) -> Response {
+pub async fn deliver(mut request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
-    let reads = *request.method() == Method::GET;
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    if reads {
+        // HEAD has the tag and the length of what GET has; the router leaves the content out.
+        *request.method_mut() = Method::GET;
+    }
     let mut response = next.run(request).await;
     rules(response.headers_mut());
     let ours = response.headers().contains_key(header::CACHE_CONTROL);

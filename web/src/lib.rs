@@ -56,8 +56,13 @@ pub fn writes(store: Store) -> Router {
     pages::forms(store.clone()).merge(api::writes(store)).layer(middleware::from_fn(delivery::deliver))
 }
 
-/// The routes of the pages and of the read API.
+/// The routes of the pages and of the read API, and what is said of any other path of the service.
 pub fn router(sources: Sources) -> Router {
     let api = api::router(sources.store.clone());
-    pages::router(sources).merge(assets::router()).merge(api).layer(middleware::from_fn(delivery::deliver))
+    pages::router(sources)
+        .merge(assets::router())
+        .merge(api)
+        .fallback(pages::nothing_there)
+        .method_not_allowed_fallback(pages::not_that_way)
+        .layer(middleware::from_fn(delivery::deliver))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, Path, Query, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::FutureExt;
@@ -20,6 +20,7 @@ use windvane_store::{Store, StoreError};
 use windvane_types::address::Named;
 
 use crate::events::{self, Feed};
+use crate::api::problem::Problem;
 use crate::model::Chosen;
 use crate::readings::{Page, Readings};
 use crate::span::Choice;
@@ -217,6 +218,22 @@ async fn sql_page(Path(name): Path<String>, Query(sent): Query<BTreeMap<String, 
             (StatusCode::BAD_REQUEST, Html(page::refused(&text).into_string())).into_response()
         }
     }
+}
+
+/// What is said of a path at which there is nothing: a page to who reads pages, else a problem.
+pub async fn nothing_there(uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path();
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    let is_of_programs = path.starts_with("/api/") || path.starts_with("/v1/");
+    match accepted.contains("text/html") && !is_of_programs {
+        true => missing("There is nothing at this address."),
+        false => Problem::UnknownPath(path.to_owned()).into_response(),
+    }
+}
+
+/// What is said of a method that a path does not have; the router adds those that it has.
+pub async fn not_that_way() -> Response {
+    Problem::OtherMethod.into_response()
 }
 
 fn found(page: Page, otherwise: &str) -> Response {

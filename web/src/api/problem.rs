@@ -25,6 +25,12 @@ pub enum Problem {
         /// What is allowed, in words.
         allowed: String,
     },
+    /// A path at which there is nothing.
+    #[error("there is nothing at `{0}`; /api/openapi.json lists what there is")]
+    UnknownPath(String),
+    /// A method that a path does not have.
+    #[error("this path is not asked so; `Allow` names the methods that it has")]
+    OtherMethod,
     /// A model of which nothing is recorded.
     #[error("nothing is recorded of model `{0}`; /api/v1/models lists those of which there is")]
     UnknownModel(String),
@@ -64,6 +70,10 @@ impl Problem {
             }
             Self::InvalidParameter { .. } => {
                 (StatusCode::BAD_REQUEST, "invalid_parameter", "a parameter is not allowed")
+            }
+            Self::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown_path", "there is no such path"),
+            Self::OtherMethod => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not allowed")
             }
             Self::UnknownModel(_) => (StatusCode::NOT_FOUND, "unknown_model", "there is no such model"),
             Self::UnknownExperiment(_) => {

@@ -13,6 +13,7 @@ use windvane_store::Store;
 use windvane_store::views::{self, Asked, Kind, View};
 use windvane_types::span;
 
+use super::parameters::Page;
 use super::problem::Problem;
 
 /// The document of `/api/v1/views`.
@@ -99,15 +100,22 @@ pub async fn one(
 }
 
 async fn json(store: &Store, view: &'static View, asked: &Asked) -> Result<Response, Problem> {
-    let rows: Vec<serde_json::Value> = view.rows(store, asked).await?;
     let number = |name: &str| {
         let parameter = view.parameter(name)?;
         asked.get(name).map_or(parameter.default, String::as_str).parse::<u64>().ok()
     };
-    // A full page may have a next one; only views that take an offset have pages.
-    let next_offset = match (number("limit"), number("offset")) {
-        (Some(limit), Some(offset)) if rows.len() as u64 == limit && limit > 0 => Some(offset + limit),
-        _ => None,
+    // Only views that take an offset have pages. One row more shows whether there is a next one.
+    let (rows, next_offset) = match (number("limit"), number("offset")) {
+        (Some(limit), Some(offset)) if limit > 0 => {
+            let mut reading = asked.clone();
+            reading.insert("limit", limit.saturating_add(1).to_string());
+            let page = Page { limit, offset };
+            let mut rows: Vec<serde_json::Value> = view.rows(store, &reading).await?;
+            let next_offset = page.next(rows.len());
+            rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            (rows, next_offset)
+        }
+        _ => (view.rows(store, asked).await?, None),
     };
     let sql = view.spelled_out(asked);
     Ok(Json(Rows { schema: "windvane.view/1", view: view.name, sql, rows, next_offset }).into_response())
