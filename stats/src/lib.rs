@@ -6,6 +6,7 @@
 //!
 //! Methods stand in folders by what they are given; each is named at the top too, as `windvane_stats::ks`.
 
+pub mod ascending;
 pub mod beta;
 pub mod bootstrap;
 pub mod cells;
