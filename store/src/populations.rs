@@ -6,9 +6,12 @@
 
 mod categories;
 mod counts;
+mod element;
 mod file;
 mod labelled;
 mod origin;
+mod pieces;
+mod plain;
 mod predictions;
 mod quality;
 mod sample;
@@ -27,6 +30,7 @@ pub use counts::{CountRows, CountSink, CountedColumn, counts};
 pub use file::{PopulationError, open_file};
 pub(crate) use labelled::{OutcomeRead, reads_outcomes};
 pub use labelled::{OutcomeText, SIDES, outcome_texts, together};
+pub use plain::{PlainRows, plain};
 pub use predictions::{
     ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT,
     add_error, fingerprint, latencies, open_labelled, open_predictions, without_rows,

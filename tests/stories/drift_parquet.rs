@@ -58,26 +58,28 @@ fn columns(side: u16) -> Vec<Column> {
 }
 
 /// The same rows as Parquet and as CSV.
-fn files(folder: &Folder, side: u16) -> [PathBuf; 2] {
-    let columns = columns(side);
+fn files(folder: &Folder, side: u16, columns: &[Column]) -> [PathBuf; 2] {
     let line = |of: &dyn Fn(&Column) -> String| columns.iter().map(of).collect::<Vec<String>>().join(",");
     let mut lines = vec![line(&|column| column.name.to_owned())];
-    lines.extend((0..600).map(|row| line(&|column| column.fields[row].clone())));
+    lines.extend((0..columns[0].fields.len()).map(|row| line(&|column| column.fields[row].clone())));
     let csv = folder.file(&format!("{side}.csv"), &(lines.join("\n") + "\n"));
     let columns = columns.iter().map(|column| (column.name.to_owned(), Arc::clone(&column.values)));
     [folder.parquet(&format!("{side}.parquet"), columns.collect()), csv]
 }
 
+/// A document without the names of the files.
+fn without_sources(mut document: Value) -> Value {
+    for side in ["reference", "current"] {
+        document[side]["source"] = Value::Null;
+    }
+    document
+}
+
 #[test]
 fn a_file_in_parquet_gets_the_answers_of_its_rows_in_csv() {
     let folder = Folder::new();
-    let [[reference, reference_csv], [current, current_csv]] = [0, 1].map(|side| files(&folder, side));
-    let without_sources = |mut document: Value| {
-        for side in ["reference", "current"] {
-            document[side]["source"] = Value::Null;
-        }
-        document
-    };
+    let [[reference, reference_csv], [current, current_csv]] =
+        [0, 1].map(|side| files(&folder, side, &columns(side)));
     let asked: [&[&str]; 5] = [
         &[],
         &["--methods", "ks,wasserstein,energy,psi,epps_singleton,chi_square"],
@@ -99,4 +101,28 @@ fn a_file_in_parquet_gets_the_answers_of_its_rows_in_csv() {
     assert_eq!([missing("single"), missing("gone"), missing("long")], [(126, 126), (0, 600), (0, 0)]);
     assert_eq!(missing("flag"), (150, 150));
     assert_eq!(column(&document, "answer")["verdict"], "no_drift", "TRUE and true are one category");
+}
+
+// The engine reads blocks of some 65,000 rows, in any order, and numbers of 32 and of 64 bits are sorted in different ways.
+#[test]
+fn rows_of_several_blocks_are_put_in_order() {
+    let folder = Folder::new();
+    let columns = |side: u32| {
+        let rows = 70_000 + side;
+        let spread = |i: u32| f64::from(i * 7_919 % 70_001) - 35_000.0;
+        vec![
+            of::<Float32Array, f32>("single", (0..rows).map(|i| Some(spread(i) as f32 / 2.0)).collect()),
+            of::<Float64Array, f64>(
+                "double",
+                (0..rows).map(|i| (i % 11 > side).then(|| spread(i) * 65_537.0)).collect(),
+            ),
+            of::<Int64Array, i64>("long", (0..rows).map(|i| Some(i64::from(i % 5_003) - 2_500)).collect()),
+        ]
+    };
+    let [[reference, reference_csv], [current, current_csv]] =
+        [0, 1].map(|side: u16| files(&folder, side, &columns(side.into())));
+    let arguments = ["--methods", "ks,psi,mann_whitney,wasserstein"];
+    let parquet = without_sources(json(&reference, &current, &arguments));
+    assert_eq!(parquet, without_sources(json(&reference_csv, &current_csv, &arguments)));
+    assert_eq!(column(&parquet, "double")["missing_current"], 12_728);
 }

@@ -238,8 +238,9 @@ impl Chunk<'_> {
         next: &AtomicUsize,
     ) -> Result<Vec<(usize, Vec<MeasuredColumn>)>, DriftError> {
         let mut measured = Vec::new();
+        let mut room = sorted::Room::default();
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let mut walked = self.walked(batch).await?.into_iter();
+            let mut walked = self.walked(batch, &mut room).await?.into_iter();
             let mut counted = self.counted(batch).await?.into_iter();
             for i in batch {
                 let (scan, column, sides) = (self.scan, &self.columns[*i], self.sides[*i].as_slice());
@@ -257,14 +258,14 @@ impl Chunk<'_> {
         Ok(measured)
     }
 
-    /// The walks of a batch whose values are sorted as arrays; none of another one.
-    async fn walked(&self, batch: &[usize]) -> Result<Vec<Vec<Merged>>, DriftError> {
+    /// The walks of a batch whose values are held; none of another one.
+    async fn walked(&self, batch: &[usize], room: &mut sorted::Room) -> Result<Vec<Vec<Merged>>, DriftError> {
         let columns: Vec<&Column> = batch.iter().map(|i| &self.columns[*i]).collect();
         if !columns.iter().all(|column| self.scan.sorts_arrays(column)) {
             return Ok(Vec::new());
         }
         let sides: Vec<&[[Side; 2]]> = batch.iter().map(|i| self.sides[*i].as_slice()).collect();
-        sorted::walks(self.scan, &columns, &sides).await
+        sorted::walks(self.scan, &columns, &sides, room).await
     }
 
     /// The categories of a batch that are counted together; none of another one.

@@ -1,4 +1,4 @@
-//! The numbers that arrays are of, as they lie in memory.
+//! The numbers that arrays and columns are of, as they lie in memory.
 
 /// A type of numbers, each of which is a number of 64 bits or the nearest one to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,15 @@ impl Element {
     pub(super) fn of_array(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         Self::named(name.strip_prefix("Array(")?.strip_suffix(')')?)
+    }
+
+    /// What a column of this type is of, and whether it says of each row whether its value is missing.
+    pub(super) fn of_column(name: &[u8]) -> Option<(Self, bool)> {
+        let name = std::str::from_utf8(name).ok()?;
+        match name.strip_prefix("Nullable(") {
+            None => Some((Self::named(name)?, false)),
+            Some(of_values) => Some((Self::named(of_values.strip_suffix(')')?)?, true)),
+        }
     }
 
     /// Bytes of a value.

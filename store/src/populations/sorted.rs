@@ -5,11 +5,10 @@
 //! ClickHouse's Native format ([`native`](crate::native) tells its shape), which copies it where RowBinary writes value by value, and
 //! of a file that is read in place in the type that the file has: 32 bits are sorted and copied in less time than 64.
 
-mod element;
-
+use super::element::Element;
+use super::pieces::Pieces;
 use super::{Population, PopulationColumn, SegmentKeys, Sql, Storage};
 use crate::{Consume, Statement};
-use element::Element;
 
 /// Asks for the values of each column that are not missing, ascending, one row a segment; read the answer with [`SortedRows`].
 #[must_use]
@@ -44,8 +43,7 @@ fn gathered(population: &Population, column: &PopulationColumn) -> String {
 #[derive(Debug)]
 pub struct SortedRows {
     at: At,
-    /// Bytes of an item that is not whole yet.
-    rest: Vec<u8>,
+    pieces: Pieces,
     block: Block,
     /// The values: by segment, then by column.
     pub values: Vec<Vec<Vec<f64>>>,
@@ -96,43 +94,43 @@ impl SortedRows {
     #[must_use]
     pub fn new(segments: usize, columns: usize) -> Self {
         let values = vec![vec![Vec::new(); columns]; segments];
-        Self { at: At::Columns, rest: Vec::new(), block: Block::default(), values }
+        Self { at: At::Columns, pieces: Pieces::default(), block: Block::default(), values }
     }
 
     /// Reads what comes next; `None` where more bytes are needed, and all of the chunk is taken.
     fn step(&mut self, chunk: &mut &[u8]) -> Option<At> {
         Some(match self.at {
             At::Columns => {
-                self.block.columns = self.length(chunk)?;
+                self.block.columns = self.pieces.length(chunk)?;
                 At::Rows
             }
             At::Rows => {
-                self.block.rows = self.length(chunk)?;
+                self.block.rows = self.pieces.length(chunk)?;
                 self.block.column = 0;
                 At::NameLength
             }
-            At::NameLength => At::Name(self.length(chunk)?),
+            At::NameLength => At::Name(self.pieces.length(chunk)?),
             At::Name(length) => {
-                self.item(length, chunk)?;
+                self.pieces.item(length, chunk)?;
                 At::TypeLength
             }
-            At::TypeLength => At::Type(self.length(chunk)?),
+            At::TypeLength => At::Type(self.pieces.length(chunk)?),
             At::Type(length) => {
-                let name = self.item(length, chunk)?;
+                let name = self.pieces.item(length, chunk)?;
                 match (self.block.column, Element::of_array(&name)) {
-                    (0, _) if name == b"UInt32" => At::Segments,
+                    (0, _) if *name == *b"UInt32" => At::Segments,
                     (1.., Some(element)) => At::Ends(element),
                     _ => At::Unknown,
                 }
             }
             At::Segments => {
-                let numbers = self.item(self.block.rows.saturating_mul(4), chunk)?;
+                let numbers = self.pieces.item(self.block.rows.saturating_mul(4), chunk)?;
                 let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) as usize;
                 self.block.segments = numbers.as_chunks::<4>().0.iter().map(number).collect();
                 self.next_column()
             }
             At::Ends(element) => {
-                let ends = self.item(self.block.rows.saturating_mul(8), chunk)?;
+                let ends = self.pieces.item(self.block.rows.saturating_mul(8), chunk)?;
                 let end = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).unwrap_or(usize::MAX);
                 self.block.ends = ends.as_chunks::<8>().0.iter().map(end).collect();
                 (self.block.row, self.block.done) = (0, 0);
@@ -163,28 +161,6 @@ impl SortedRows {
         if self.block.column < self.block.columns { At::NameLength } else { At::Columns }
     }
 
-    /// The next `size` bytes, once all of them are there.
-    fn item(&mut self, size: usize, chunk: &mut &[u8]) -> Option<Vec<u8>> {
-        let taken = (size - self.rest.len()).min(chunk.len());
-        self.rest.extend_from_slice(&chunk[..taken]);
-        *chunk = &chunk[taken..];
-        (self.rest.len() == size).then(|| std::mem::take(&mut self.rest))
-    }
-
-    /// A length in LEB128.
-    fn length(&mut self, chunk: &mut &[u8]) -> Option<usize> {
-        while let Some((byte, others)) = chunk.split_first() {
-            *chunk = others;
-            self.rest.push(*byte);
-            if byte & 0x80 == 0 {
-                let length = self.rest.iter().rev().fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
-                self.rest.clear();
-                return Some(length);
-            }
-        }
-        None
-    }
-
     /// Takes what it can of the values that are left of a row; answers how many these are. Where they are fewer, it takes all of the
     /// chunk.
     fn take(&mut self, element: Element, left: usize, chunk: &mut &[u8]) -> usize {
@@ -195,13 +171,13 @@ impl SortedRows {
         let segment =
             self.block.segments.get(self.block.row).and_then(|segment| self.values.get_mut(*segment));
         let place = segment.and_then(|row| row.get_mut(self.block.column - 1)).unwrap_or(&mut nowhere);
-        if !self.rest.is_empty() {
-            let more = (width - self.rest.len()).min(chunk.len());
-            self.rest.extend_from_slice(&chunk[..more]);
+        if !self.pieces.rest.is_empty() {
+            let more = (width - self.pieces.rest.len()).min(chunk.len());
+            self.pieces.rest.extend_from_slice(&chunk[..more]);
             *chunk = &chunk[more..];
-            if self.rest.len() == width {
-                element.read(&self.rest, place);
-                self.rest.clear();
+            if self.pieces.rest.len() == width {
+                element.read(&self.pieces.rest, place);
+                self.pieces.rest.clear();
                 taken = 1;
             }
         }
@@ -211,7 +187,7 @@ impl SortedRows {
         *chunk = others;
         taken += whole;
         if taken < left {
-            self.rest.extend_from_slice(others);
+            self.pieces.rest.extend_from_slice(others);
             *chunk = &[];
         }
         taken

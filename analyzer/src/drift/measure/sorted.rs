@@ -1,12 +1,13 @@
-//! Numeric columns of populations that are small enough: the engine sorts one side's values of several columns at once, and both
-//! sides are merged here. Where a profile stands for the reference, the other side's values are merged with its points.
+//! Numeric columns of populations that are small enough: the values of one side of several columns come at once, sorted by the engine or
+//! else here, and both sides are merged. Where a profile stands for the reference, the other side's values are merged with its points.
 //!
 //! At most [`VALUES_MAX`] values are held at a time in each lane, whatever the populations are; larger ones go through the engine's
 //! own merge, row by row, in constant memory.
 
-use windvane_stats::walk::{SizesChanged, Walk};
+use windvane_stats::ascending::Sorter;
+use windvane_stats::walk::{Sizes, SizesChanged, Walk};
 use windvane_store::ReadError;
-use windvane_store::populations::{self, PopulationColumn, SortedRows, ValueRow, ValueSink};
+use windvane_store::populations::{self, PlainRows, PopulationColumn, SortedRows, ValueRow, ValueSink};
 
 use super::profile::came;
 use super::{Column, DriftError, Merge, Merged, Rows, Scan, Side, begin_merge, begin_walk};
@@ -16,20 +17,43 @@ pub(in crate::drift) const VALUES_MAX: u64 = 8 << 20;
 /// Values of all columns of both sides that one pair of statements answers, where one column does not have more.
 pub(super) const BATCH_VALUES: u64 = 4 << 20;
 
+/// The values of one side: by segment, then by column.
+type Values = Vec<Vec<Vec<f64>>>;
+/// The walks of columns, each by segment.
+type WalkedColumns = Vec<Result<Vec<Merged>, SizesChanged>>;
+
+/// What a lane keeps from one batch to the next: memory that was touched before is had in less time than other memory.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// Values of columns of files that were walked.
+    columns: Vec<Vec<f64>>,
+    sorter: Sorter,
+}
+
 /// The walks of these columns: by column, then by segment. `sides` has an entry a column.
 pub(super) async fn walks(
     scan: &Scan<'_>,
     columns: &[&Column],
     sides: &[&[[Side; 2]]],
+    room: &mut Room,
 ) -> Result<Vec<Vec<Merged>>, DriftError> {
-    let mut reference = values(scan, columns, 0).await?;
-    let mut current = values(scan, columns, 1).await?;
+    let whole = sides.first().and_then(|sides| sides.first());
+    let rows = |side: usize| whole.map_or(0, |sides| sides[side].rows);
+    let reference = values(scan, columns, (0, rows(0)), room).await?;
+    // One side is sorted while the other one is read.
+    let sorter = std::mem::take(&mut room.sorter);
+    let sorting = tokio::task::spawn_blocking(move || ascending(reference, sorter));
+    let current = values(scan, columns, (1, rows(1)), room).await?;
+    let (mut reference, sorter) = sorting.await.map_err(ReadError::Thread)?;
+    let sorting = tokio::task::spawn_blocking(move || ascending(current, sorter));
+    let (mut current, sorter) = sorting.await.map_err(ReadError::Thread)?;
+    room.sorter = sorter;
     let mut pending = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
         let mut of_column = Vec::with_capacity(sides[i].len());
         for (segment, sides) in sides[i].iter().enumerate() {
-            let a = std::mem::take(&mut reference.values[segment][i]);
-            let b = std::mem::take(&mut current.values[segment][i]);
+            let a = std::mem::take(&mut reference[segment][i]);
+            let b = std::mem::take(&mut current[segment][i]);
             let sides = counted(column, sides, (&a, &b))?;
             of_column.push(match scan.points(column) {
                 Some(points) => Pending::Against(b, begin_merge(scan, column, points, &sides)),
@@ -42,15 +66,30 @@ pub(super) async fn walks(
         pending.push(of_column);
     }
     // A walk takes a while: on a thread of its own, beside the statements and the walks of the other lane.
-    let walked = tokio::task::spawn_blocking(move || walked(pending)).await.map_err(ReadError::Thread)?;
+    let walking = tokio::task::spawn_blocking(move || walked(pending));
+    let (walked, used) = walking.await.map_err(ReadError::Thread)?;
+    if is_plain(scan, 0) || is_plain(scan, 1) {
+        room.columns = used;
+    }
     let changed = |column: &Column, source| DriftError::Changed { column: column.name.clone(), source };
     let columns = columns.iter().zip(walked);
     columns.map(|(column, walked)| walked.map_err(|source| changed(column, source))).collect()
 }
 
-/// Walks what is pending of each column.
-fn walked(pending: Vec<Vec<Pending>>) -> Vec<Result<Vec<Merged>, SizesChanged>> {
-    pending.into_iter().map(|column| column.into_iter().map(Pending::walk).collect()).collect()
+/// Each column of a side in ascending order.
+fn ascending(mut values: Values, mut sorter: Sorter) -> (Values, Sorter) {
+    values.iter_mut().flatten().for_each(|column| sorter.sort(column));
+    (values, sorter)
+}
+
+/// Walks what is pending of each column; answers the values that were walked, too.
+fn walked(pending: Vec<Vec<Pending>>) -> (WalkedColumns, Vec<Vec<f64>>) {
+    let mut used = Vec::new();
+    let mut walks = Vec::with_capacity(pending.len());
+    for column in pending {
+        walks.push(column.into_iter().map(|pending| pending.walk(&mut used)).collect());
+    }
+    (walks, used)
 }
 
 /// The sides of a segment of a column, with as many numbers as came where they were not counted before.
@@ -73,26 +112,44 @@ enum Pending {
 }
 
 impl Pending {
-    fn walk(self) -> Result<Merged, SizesChanged> {
+    fn walk(self, used: &mut Vec<Vec<f64>>) -> Result<Merged, SizesChanged> {
         match self {
-            Self::Both(a, b, walk) => walk.of_sorted(&a, &b).map(Merged::exact),
-            Self::Against(values, merge) => against(&values, merge),
+            Self::Both(a, b, walk) => {
+                let walked = walk.of_sorted(&a, &b);
+                used.extend([a, b]);
+                walked.map(Merged::exact)
+            }
+            Self::Against(values, merge) => {
+                let walked = against(&values, merge);
+                used.push(values);
+                walked
+            }
         }
     }
 }
 
-/// The sorted values of one side; a column that it does not have is empty, and so is every one that a profile stands for.
-async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<SortedRows, DriftError> {
+/// The values of one side, which has so many rows where it is whole, in ascending order or not; a column that it does not have is empty,
+/// and so is every one that a profile stands for.
+async fn values(
+    scan: &Scan<'_>,
+    columns: &[&Column],
+    (side, rows): (usize, u64),
+    room: &mut Room,
+) -> Result<Values, DriftError> {
     let population = [&scan.request.reference, &scan.request.current][side];
     let stored = side == 0 && scan.request.baseline.is_some();
     let read = columns.iter().filter(|_| !stored);
     let asked: Vec<&PopulationColumn> = read.filter_map(|column| column.sides[side].as_ref()).collect();
-    let mut rows = SortedRows::new(scan.segment_count(), asked.len());
-    if !asked.is_empty() {
+    let mut values = if asked.is_empty() {
+        vec![Vec::new(); scan.segment_count()]
+    } else if is_plain(scan, side) {
+        vec![plain(scan, &asked, (side, rows), room).await?]
+    } else {
         let statement = populations::sorted(population, &asked, scan.segments);
-        rows = scan.readers[side].fold(&statement, "Native", rows).await?;
-    }
-    for values in &mut rows.values {
+        let empty = SortedRows::new(scan.segment_count(), asked.len());
+        scan.readers[side].fold(&statement, "Native", empty).await?.values
+    };
+    for values in &mut values {
         let mut answered = std::mem::take(values).into_iter();
         values.extend(
             columns
@@ -100,7 +157,41 @@ async fn values(scan: &Scan<'_>, columns: &[&Column], side: usize) -> Result<Sor
                 .map(|column| column.sides[side].as_ref().and_then(|_| answered.next()).unwrap_or_default()),
         );
     }
-    Ok(rows)
+    Ok(values)
+}
+
+/// Whether the values of a side come as they lie in its file. Segments are gathered by the engine.
+fn is_plain(scan: &Scan<'_>, side: usize) -> bool {
+    [&scan.request.reference, &scan.request.current][side].is_in_file() && scan.segments.names.is_empty()
+}
+
+/// The values of these columns of one side, which has so many rows, in any order.
+async fn plain(
+    scan: &Scan<'_>,
+    columns: &[&PopulationColumn],
+    (side, rows): (usize, u64),
+    room: &mut Room,
+) -> Result<Vec<Vec<f64>>, DriftError> {
+    let population = [&scan.request.reference, &scan.request.current][side];
+    let held = usize::try_from(rows.min(VALUES_MAX)).unwrap_or_default();
+    let place = |_: &&PopulationColumn| {
+        let mut place = room.columns.pop().unwrap_or_default();
+        place.clear();
+        place.reserve(held);
+        place
+    };
+    let empty = PlainRows::new(columns.iter().map(place).collect());
+    let read = scan.readers[side].fold(&populations::plain(population, columns), "Native", empty).await?;
+    if read.rows == rows {
+        return Ok(read.values);
+    }
+    // Of the other side nothing is said.
+    let sizes = |rows: u64| match side {
+        0 => Sizes { a: rows, b: 0 },
+        _ => Sizes { a: 0, b: rows },
+    };
+    let source = SizesChanged { announced: sizes(rows), came: sizes(read.rows) };
+    Err(DriftError::Changed { column: columns[0].name.clone(), source })
 }
 
 /// Walks a sorted sample against the points that are kept of the other one.
