@@ -47,8 +47,10 @@ pub struct Opened {
 pub async fn open(store: &Store, asked: Asked<'_>, question: &mut Question) -> Result<Opened, OpenError> {
     let reader = Reader::Store(store.clone());
     let (deployment, reference_span) = reference(store, &asked).await?;
-    let mut reference = side(&reader, (&deployment, reference_span), asked.stored_before_us).await?;
-    let mut current = side(&reader, (asked.deployment, asked.window), asked.stored_before_us).await?;
+    let (mut reference, mut current) = tokio::try_join!(
+        side(&reader, (&deployment, reference_span), asked.stored_before_us),
+        side(&reader, (asked.deployment, asked.window), asked.stored_before_us),
+    )?;
     reference.agree(&mut current);
     question.roles = roles(question, [&reference, &current]);
     for population in [&mut reference, &mut current] {

@@ -45,6 +45,18 @@ struct Names {
     answers: Vec<u64>,
 }
 
+/// What makes [`Names`] of predictions.
+fn names() -> String {
+    let counted: Vec<String> =
+        ANSWERS.iter().map(|(_, column, _)| format!("countIf(isNotNull({column}))")).collect();
+    format!(
+        "groupUniqArrayArray(mapKeys(num)) AS num, groupUniqArrayArray(mapKeys(cat)) AS cat, \
+         groupUniqArrayArray(mapKeys(tags)) AS tags, groupUniqArrayArray(mapKeys(embeddings)) AS embeddings, \
+         groupUniqArrayArray(mapKeys(arms)) AS arms, [{}] AS answers",
+        counted.join(", ")
+    )
+}
+
 /// Opens the predictions that pass the filter as a population.
 ///
 /// # Errors
@@ -55,19 +67,16 @@ pub async fn open_predictions(
     filter: &PredictionFilter,
 ) -> Result<Population, ReadError> {
     let from = from(filter);
-    let counted: Vec<String> =
-        ANSWERS.iter().map(|(_, column, _)| format!("countIf(isNotNull({column}))")).collect();
-    let statement = Statement::new(format!(
-        "SELECT groupUniqArrayArray(mapKeys(num)) AS num, groupUniqArrayArray(mapKeys(cat)) AS cat, \
-         groupUniqArrayArray(mapKeys(tags)) AS tags, groupUniqArrayArray(mapKeys(embeddings)) AS embeddings, \
-         groupUniqArrayArray(mapKeys(arms)) AS arms, [{}] AS answers FROM {from}",
-        counted.join(", ")
-    ));
-    let names: Vec<Names> = reader.rows(&statement).await?;
+    let found: Vec<Names> = reader.rows(&Statement::new(format!("SELECT {} FROM {from}", names()))).await?;
+    Ok(named(source, from, &found))
+}
+
+/// The population of a table of predictions, by what they have.
+fn named(source: String, from: String, found: &[Names]) -> Population {
     let (mut columns, mut told) = (BTreeMap::new(), Vec::new());
     let mut extra_segments: Vec<(String, String)> =
         ["version", "environment"].map(|name| (name.to_owned(), of_every_prediction(name))).into();
-    for row in &names {
+    for row in found {
         for key in &row.cat {
             columns.insert(key.clone(), Storage::Text(map_value("cat", key)));
         }
@@ -97,7 +106,7 @@ pub async fn open_predictions(
     let (without_columns, row) = (columns.is_empty(), Sql(EVENT_ID.to_owned()));
     let from = Origin::Table(from);
     let (plain, outcomes_of) = (None, None);
-    Ok(Population { source, from, plain, outcomes_of, without_columns, columns, told, row, extra_segments })
+    Population { source, from, plain, outcomes_of, without_columns, columns, told, row, extra_segments }
 }
 
 /// The latencies of the predictions that pass the filter, and when each was; which other columns they have is not asked.
@@ -133,16 +142,18 @@ pub async fn open_labelled(
     source: String,
     filter: &PredictionFilter,
 ) -> Result<Population, ReadError> {
-    let mut population = open_predictions(reader, source, filter).await?;
+    let from = from(filter);
     let statement = Statement::new(format!(
-        "SELECT arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, \
-         (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes FROM {}",
+        "SELECT {}, arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, \
+         (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes FROM {from}",
+        names(),
         quote(&filter.model),
-        from(filter)
     ));
-    let held: Vec<Held> = reader.rows(&statement).await?;
+    let held: Option<Held> = reader.rows(&statement).await?.pop();
+    let found = held.as_ref().map(|held| std::slice::from_ref(&held.names)).unwrap_or_default();
+    let mut population = named(source, from, found);
     let sql = |text: &str| Sql(text.to_owned());
-    for class in held.iter().flat_map(|row| &row.classes) {
+    for class in held.iter().flat_map(|held| &held.classes) {
         population.tell(&format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
     }
     population.tell(OUTCOME, Storage::Text(Sql(true_text())));
@@ -154,7 +165,7 @@ pub async fn open_labelled(
     population.extra_segments.push((UNIT.to_owned(), unit));
     population.row = Sql("cityHash64(event_id)".to_owned());
     population.plain = Some(population.from.clone());
-    let held = held.first().map(|row| row.numbers).unwrap_or_default();
+    let held = held.map(|held| held.numbers).unwrap_or_default();
     let labelled = Labelled {
         filter: Some(filter.clone()),
         model: filter.model.clone(),
@@ -188,6 +199,8 @@ pub fn add_error(population: &mut Population) {
 /// What there is to join.
 #[derive(Debug, Deserialize)]
 struct Held {
+    #[serde(flatten)]
+    names: Names,
     classes: Vec<String>,
     #[serde(flatten)]
     numbers: Numbers,
