@@ -8,8 +8,6 @@
 //! sides are surveyed and measured one after the other as other tasks are.
 
 mod lanes;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -363,3 +361,6 @@ impl EverySink for Counted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,14 +36,39 @@ impl SegmentKeys {
 
     /// The number of a row's segment; the count of segments for rows outside of all.
     pub(crate) fn number(&self, population: &Population) -> String {
+        if let Some(number) = self.number_by_value(population) {
+            return number;
+        }
         let Some(key) = self.key(population).filter(|_| !self.names.is_empty()) else {
             return "toUInt32(0)".to_owned();
         };
-        let keys: Vec<String> = self.keys.iter().map(|key| quote(key)).collect();
-        let numbers: Vec<String> = (0..self.keys.len()).map(|i| i.to_string()).collect();
+        self.place(&key, self.keys.iter().map(String::as_str).zip(0..))
+    }
+
+    /// The same where one column cuts segments: its values are compared as they are, which is cheaper than to write each as JSON. `None` where
+    /// several columns do, or where a value is not known as it is.
+    fn number_by_value(&self, population: &Population) -> Option<String> {
+        let [name] = self.names.as_slice() else { return None };
+        let Sql(sql) = population.segment_expression(name)?;
+        let values: Vec<Option<String>> = self.keys.iter().map(|key| value(key)).collect::<Option<_>>()?;
+        let known: Vec<(&str, usize)> =
+            values.iter().zip(0..).filter_map(|(value, number)| Some((value.as_deref()?, number))).collect();
+        let missing = values.iter().position(Option::is_none).unwrap_or(self.keys.len());
+        if known.is_empty() {
+            return None;
+        }
+        // As plain text: the number of a text out of a dictionary would have a dictionary itself.
+        let number = self.place(&format!("CAST(assumeNotNull({sql}), 'String')"), known.into_iter());
+        Some(format!("if(isNull({sql}), toUInt32({missing}), {number})"))
+    }
+
+    /// The number that a text has among these; the count of segments where it is none of them.
+    fn place<'a>(&self, text: &str, known: impl Iterator<Item = (&'a str, usize)>) -> String {
+        let (texts, numbers): (Vec<String>, Vec<String>) =
+            known.map(|(text, number)| (quote(text), number.to_string())).unzip();
         format!(
-            "transform({key}, [{}]::Array(String), [{}]::Array(UInt32), toUInt32({}))",
-            keys.join(", "),
+            "transform({text}, [{}]::Array(String), [{}]::Array(UInt32), toUInt32({}))",
+            texts.join(", "),
             numbers.join(", "),
             self.keys.len()
         )
@@ -53,6 +78,13 @@ impl SegmentKeys {
     pub(super) fn count(&self) -> usize {
         if self.names.is_empty() { 1 } else { self.keys.len() }
     }
+}
+
+/// The value of the one column of a key; `None` where it is no text, may have bytes that are none, or has one that ends a statement.
+fn value(key: &str) -> Option<Option<String>> {
+    let [value] = serde_json::from_str::<[Option<String>; 1]>(key).ok()?;
+    let is_odd = value.as_ref().is_some_and(|text| text.contains(['\0', char::REPLACEMENT_CHARACTER]));
+    (!is_odd).then_some(value)
 }
 
 /// A segment with its rows on both sides.

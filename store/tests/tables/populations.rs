@@ -229,6 +229,58 @@ async fn engine_reads_roles_of_predictions_whose_features_are_called_so() {
     running.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_numbers_segments_by_the_values_that_cut_them() {
+    let running = Running::migrated().await;
+    // Two odd sites, an empty one, and none.
+    let tags = "mapFromArrays(if(number % 4 = 3, [], ['site']), if(number % 4 = 3, [], \
+                [[{odd:Array(String)}[1], {odd:Array(String)}[2], ''][number % 4 + 1]]))";
+    predict(&running, "sites", (14, "map('x', 'y')", tags)).await;
+    let reader = Reader::Store(running.store.clone());
+    let population = population(&reader, "sites", (0, 14)).await;
+    let names = vec!["site".to_owned()];
+    let statement = populations::segments(Pair { reference: &population, current: &population }, &names, 10);
+    let found: Vec<SegmentRow> = reader.rows(&statement.unwrap()).await.unwrap();
+    let mut found: Vec<(String, u64)> = found.into_iter().map(|row| (row.key, row.current)).collect();
+    found.sort();
+    let sites = [Some(ODD[0]), Some(ODD[1]), Some(""), None];
+    let mut expected: Vec<(String, u64)> = sites
+        .into_iter()
+        .zip([4, 4, 3, 3])
+        .map(|(site, rows)| (serde_json::to_string(&[site]).unwrap(), rows))
+        .collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    // All of them, without one after the other, that of no site alone, and with a second column.
+    let keys: Vec<String> = found.iter().map(|(key, _)| key.clone()).collect();
+    let without = |place: usize| {
+        let mut keys = keys.clone();
+        keys.remove(place);
+        (names.clone(), keys)
+    };
+    let mut asked: Vec<(Vec<String>, Vec<String>)> = (0..4).map(without).collect();
+    asked.push((names.clone(), keys.clone()));
+    asked.push((names.clone(), vec!["[null]".to_owned()]));
+    let and_x = |key: &String| key.replace(']', ",\"y\"]");
+    asked.push((vec!["site".to_owned(), "x".to_owned()], keys.iter().map(and_x).collect()));
+    for (names, keys) in asked {
+        let segments = SegmentKeys { names, keys };
+        let cut = (Chunking::Whole, &segments);
+        let frame = frame(&population, &Roles::default(), cut, &[]).unwrap();
+        let rows: Vec<TallyRow> = reader.rows(&tally(&frame, Said::Nothing, "1")).await.unwrap();
+        let numbered: BTreeMap<usize, u64> =
+            rows.iter().map(|row| (usize::from(row.segment), row.rows)).collect();
+        let mut expected: BTreeMap<usize, u64> = BTreeMap::new();
+        for (key, rows) in &found {
+            let number = segments.keys.iter().position(|known| known == key || *known == and_x(key));
+            *expected.entry(number.unwrap_or(segments.keys.len())).or_default() += rows;
+        }
+        assert_eq!(numbered, expected, "{segments:?}");
+    }
+    drop(reader);
+    running.end().await;
+}
+
 /// Rows as they come.
 #[derive(Debug, Default)]
 struct Rows(Vec<EveryRow>);
