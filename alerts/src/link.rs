@@ -33,7 +33,10 @@ mod tests {
         assert_eq!(found, "https://w.example.org/models/a%20b%2Fc/features/temp");
         observation.labels.insert("model".to_owned(), "..".to_owned());
         let found = link("https://w.example.org/", "drift", &observation);
-        assert_eq!(found, "https://w.example.org/models/~../features/temp", "browsers take dots out of a path");
+        assert_eq!(
+            found, "https://w.example.org/models/~../features/temp",
+            "browsers take dots out of a path"
+        );
     }
 
     #[test]

@@ -228,7 +228,10 @@ async fn check_delivery(service: &Service) {
         assert!(text.contains(part), "{path} for {accept}: {text}");
     }
     let other = client.post(format!("{}/api/v1/models", service.url())).send().await.unwrap();
-    assert_eq!((other.status().as_u16(), &other.headers()[header::ALLOW]), (405, &"GET,HEAD".parse().unwrap()));
+    assert_eq!(
+        (other.status().as_u16(), &other.headers()[header::ALLOW]),
+        (405, &"GET,HEAD".parse().unwrap())
+    );
     assert_eq!(other.json::<Value>().await.unwrap()["code"], "method_not_allowed");
     let html = page(service, "/").await;
     let asset =

@@ -19,8 +19,8 @@ use windvane_store::views::View;
 use windvane_store::{Store, StoreError};
 use windvane_types::address::Named;
 
-use crate::events::{self, Feed};
 use crate::api::problem::Problem;
+use crate::events::{self, Feed};
 use crate::model::Chosen;
 use crate::readings::{Page, Readings};
 use crate::span::Choice;
@@ -223,7 +223,8 @@ async fn sql_page(Path(name): Path<String>, Query(sent): Query<BTreeMap<String, 
 /// What is said of a path at which there is nothing: a page to who reads pages, else a problem.
 pub async fn nothing_there(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
-    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    let accepted =
+        headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
     let is_of_programs = path.starts_with("/api/") || path.starts_with("/v1/");
     match accepted.contains("text/html") && !is_of_programs {
         true => missing("There is nothing at this address."),

@@ -155,7 +155,11 @@ mod tests {
 
     #[test]
     fn the_histogram_is_of_everything_whichever_segment_is_chosen() {
-        assert!(HISTOGRAM.sql.contains("segment_key = ''") && !HISTOGRAM.sql.contains("${segment"), "{}", HISTOGRAM.sql);
+        assert!(
+            HISTOGRAM.sql.contains("segment_key = ''") && !HISTOGRAM.sql.contains("${segment"),
+            "{}",
+            HISTOGRAM.sql
+        );
         assert!(TOP.sql.contains("${segment:singlequote}"));
     }
 }

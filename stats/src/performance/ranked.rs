@@ -376,7 +376,10 @@ mod tests {
         let found = walked(&rows).roc_auc(0.95);
         assert_eq!((found.value, found.method), (Some(1.0), "disjoint_pairs"));
         let interval = found.interval.unwrap();
-        assert!((interval.lo - 0.025_f64.powf(1.0 / 7.0)).abs() < 1e-12 && interval.hi == 1.0, "{interval:?}");
+        assert!(
+            (interval.lo - 0.025_f64.powf(1.0 / 7.0)).abs() < 1e-12 && interval.hi == 1.0,
+            "{interval:?}"
+        );
         let mut weighed = Ranked::default();
         for (i, weight) in [0.3, 0.1, 0.7, 1.3, 0.9, 2.1].into_iter().enumerate() {
             weighed.push(Scored { score: -(i as f64), weight, positive: i >= 3 });

@@ -135,7 +135,9 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
         (format, columns.last())
     {
         let table = from.read(&[], &[]);
-        if let Some(place) = unclosed::place(engine, path, (table.as_str(), last.as_str()), name).map_err(unreadable)? {
+        if let Some(place) =
+            unclosed::place(engine, path, (table.as_str(), last.as_str()), name).map_err(unreadable)?
+        {
             let column = name.chars().take(NAME_CHARACTERS).collect();
             return Err(PopulationError::UnclosedQuote { path: path.to_owned(), place, column });
         }

@@ -93,9 +93,7 @@ impl Ranged for Axis {
         // Plotters counts in whole numbers and would run out of them far beyond an end.
         let value = value.clamp(start.min(end), start.max(end));
         match self {
-            Self::Decades(_) => {
-                RangedCoordf64::from(start.log10()..end.log10()).map(&value.log10(), limit)
-            }
+            Self::Decades(_) => RangedCoordf64::from(start.log10()..end.log10()).map(&value.log10(), limit),
             _ => RangedCoordf64::from(start..end).map(&value, limit),
         }
     }
@@ -244,7 +242,10 @@ mod tests {
     #[test]
     fn decades_are_of_one_length_and_few_of_them_have_labels_between() {
         let axis = Axis::decades(10.0, 1_000.0);
-        assert_eq!([10.0, 100.0, 1_000.0, 0.0, 1e9].map(|value| axis.map(&value, (0, 200))), [0, 100, 200, 0, 200]);
+        assert_eq!(
+            [10.0, 100.0, 1_000.0, 0.0, 1e9].map(|value| axis.map(&value, (0, 200))),
+            [0, 100, 200, 0, 200]
+        );
         assert_eq!(axis.key_points(BoldPoints(8)), [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0]);
         assert_eq!(axis.key_points(BoldPoints(3)), [10.0, 100.0, 1_000.0]);
         assert_eq!(Axis::decades(1e-18, 1e18).key_points(BoldPoints(8)).len(), 8);

@@ -130,7 +130,10 @@ mod tests {
             classes: 1_000,
         };
         let html = classes(&(0..60).map(answer).collect::<Vec<_>>()).into_string();
-        assert!(html.contains("0.1 %") && html.contains("Shown are the most frequent 20 of 1,000."), "{html}");
+        assert!(
+            html.contains("0.1 %") && html.contains("Shown are the most frequent 20 of 1,000."),
+            "{html}"
+        );
         assert_eq!(html.matches("<tr>").count(), 21);
     }
 }

@@ -49,7 +49,13 @@ fn model() -> Model {
             .map(|day| Traffic { at_us: day * DAY_US, version: "1".to_owned(), predictions: 10, failures: 1 })
             .collect(),
         latency: vec![Latency { at_us: 0, p50_us: 800.0, p95_us: 900.0, p99_us: 1_500.0 }],
-        answers: vec![Answer { version: "1".to_owned(), answer: "<late>".to_owned(), predictions: 3, share: 0.25, classes: 61 }],
+        answers: vec![Answer {
+            version: "1".to_owned(),
+            answer: "<late>".to_owned(),
+            predictions: 3,
+            share: 0.25,
+            classes: 61,
+        }],
         numbers: vec![Bin { kind: "score".to_owned(), low: 0.0, high: 1.0, predictions: 9.0 }],
         series: vec![series.clone()],
         series_chosen: Some(series),

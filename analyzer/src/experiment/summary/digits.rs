@@ -82,7 +82,8 @@ pub(super) fn look(
         let mean = below.filter(|below| *below != 0.0).map(|below| arm.sum / below);
         facts.sums = ArmSums::Estimated(effect::Arm { n: facts.n, mean, variance: None });
     }
-    let reason = "the sums hold no digit of a variance: all units of an arm have one same value, or digits were lost";
+    let reason =
+        "the sums hold no digit of a variance: all units of an arm have one same value, or digits were lost";
     Some(reason.to_owned())
 }
 

@@ -206,7 +206,7 @@ fn averaged(
         let both = variance.map(|variance| [z * variance.sqrt(); 2]);
         // An area of 1 has no error and an interval all the same.
         let own = match (variance, measured.interval) {
-            (Some(variance), Some(ends)) if variance == 0.0 => Some([of_class - ends.lo, ends.hi - of_class]),
+            (Some(0.0), Some(ends)) => Some([of_class - ends.lo, ends.hi - of_class]),
             _ => both,
         };
         errors = errors.zip(own).map(|(sum, own)| [0, 1].map(|end| sum[end] + share * own[end]));

@@ -80,7 +80,8 @@ fn is_unclosed(tail: &[u8], values: &[String], whole: bool) -> bool {
         format!("{opening}{}", value.replace('"', "\"\"")).into_bytes()
     };
     let opened = |value: &String| tail.ends_with(&written(value));
-    let closed = |value: &String| shown.strip_suffix(b"\"").is_some_and(|rest| rest.ends_with(&written(value)));
+    let closed =
+        |value: &String| shown.strip_suffix(b"\"").is_some_and(|rest| rest.ends_with(&written(value)));
     values.iter().any(opened) && !values.iter().any(closed)
 }
 
