@@ -304,6 +304,61 @@ test("a new alert is seen without a reload", async () => {
   await close();
 });
 
+const timedOut = (model) => ({ model, version: "1", ts: "2026-01-30T12:00:00Z", status: "timeout", prediction: { score: 0.5 } });
+
+test("what is typed and opened stays where it is when the page is asked for again", async () => {
+  const { page, faults, close, same } = await listening("/alerts");
+  const rowOf = (model) => page.getByRole("row", { name: `${model} has timed out` }).first();
+  await service.send("predictions", [timedOut("zz last")]);
+  await rowOf("zz last").waitFor({ timeout: PATIENCE_MS });
+  await rowOf("zz last").locator("summary", { hasText: "Silence" }).click();
+  await page.getByText("New silence").click();
+  await page.locator("#silence-new").getByLabel("why").fill("half a sentence");
+  await page.getByRole("heading", { level: 1 }).click();
+  await service.send("predictions", [timedOut("aa first")]);
+  await rowOf("aa first").waitFor({ timeout: PATIENCE_MS });
+  assert.equal(await page.locator("#silence-new").getByLabel("why").inputValue(), "half a sentence");
+  assert.deepEqual(await page.locator("#silence-new").evaluate((form) => form.closest("details").open), true);
+  const open = await page.locator("tr[id] details[open]").evaluateAll((all) => all.map((details) => details.closest("tr").textContent.includes("zz last")));
+  assert.deepEqual(open, [true], "that of the alert for which it was opened");
+  assert.ok(await same(), "the page was not loaded again");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("a table stays filtered, and what came in while somebody typed is shown once the field is left", async () => {
+  const { page, faults, close } = await listening("/");
+  const filter = page.getByRole("searchbox", { name: "Filter" });
+  await filter.fill("typed");
+  const updated = () => page.locator("main").evaluate((main) => Number(main.dataset.updated || 0));
+  const revision = await page.locator("main").getAttribute("data-revision");
+  await service.send("predictions", [{ model: "typed meanwhile", version: "1", ts: "2026-01-30T12:00:00Z", prediction: { score: 0.5 } }]);
+  await page.waitForFunction((before) => document.querySelector("main").dataset.revision !== before, revision, { timeout: PATIENCE_MS });
+  assert.equal(await updated(), 0, "nobody is disturbed while typing");
+  await page.getByRole("heading", { level: 1 }).click();
+  await page.getByRole("link", { name: "typed meanwhile" }).waitFor({ timeout: PATIENCE_MS });
+  assert.equal(await filter.inputValue(), "typed");
+  assert.deepEqual(await page.locator("#fleet tbody tr:visible th").allInnerTexts().then((names) => names.every((name) => name.includes("typed"))), true);
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("pages in the background leave the connections to the one that is seen", async () => {
+  const { page, faults, close } = await open({ viewport: VIEWPORTS.wide });
+  const context = page.context();
+  await context.addInitScript(() => Object.defineProperty(Document.prototype, "hidden", { configurable: true, get: () => window.name !== "seen" }));
+  // A browser opens six connections to a host.
+  for (let i = 0; i < 8; i++) {
+    const other = await context.newPage();
+    await other.goto(service.url, { timeout: PATIENCE_MS });
+  }
+  await page.evaluate(() => { window.name = "seen"; });
+  await page.goto(service.url);
+  await page.locator("#live[data-state=on]").waitFor({ timeout: PATIENCE_MS });
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("an alert is acknowledged and silenced, also without a script", async () => {
   for (const javaScriptEnabled of [false, true]) {
     const { page, faults, close } = await open({ javaScriptEnabled, viewport: VIEWPORTS.wide });

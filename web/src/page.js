@@ -57,43 +57,125 @@
     });
   }
 
-  // The page is asked for again when the service says that something changed; what a person has opened, typed or scrolled
-  // to stays.
+  // Elements by what they are known by before and after the page was asked for again: the nearest name around them, and what
+  // they say but for numbers. A row that comes in above others so opens nothing of theirs, and takes no focus from them.
+  function known(root, selector) {
+    const found = new Map();
+    for (const element of root.querySelectorAll(selector)) {
+      const says = element.name || element.getAttribute("aria-label") || element.querySelector("summary")?.textContent || element.textContent;
+      const key = [element.closest("[id]")?.id, element.form?.action, element.tagName, says.replace(/[\d.,]+/g, "#")].join(" ");
+      let nth = 0;
+      while (found.has(`${key} ${nth}`)) nth++;
+      found.set(`${key} ${nth}`, element);
+    }
+    return found;
+  }
+
+  const FIELDS = "input:not([type=hidden]), textarea, select";
+
+  function isChanged(field) {
+    if (field.options) return [...field.options].some((option) => option.selected !== option.defaultSelected);
+    return field.value !== field.defaultValue;
+  }
+
+  // What a person has opened, typed, scrolled to or focused is the same in the new content.
+  function renew(main, content) {
+    const before = ["details", FIELDS, ".scroll, pre", "a, button, summary"].map((selector) => [selector, known(main, selector)]);
+    const state = before.map(([selector, elements]) => [selector, new Map([...elements].map(([key, element]) => [key, {
+      open: element.open, value: "defaultValue" in element || element.options ? isChanged(element) && element.value : false,
+      left: element.scrollLeft, top: element.scrollTop, focused: element === document.activeElement,
+    }]))]);
+    main.replaceChildren(...content);
+    localTimes(main);
+    choices(main);
+    for (const [selector, states] of state) {
+      for (const [key, element] of known(main, selector)) {
+        const was = states.get(key);
+        if (!was) continue;
+        if (selector === "details") element.open = was.open;
+        if (was.value !== false) {
+          element.value = was.value;
+          if (element.dataset.filter) element.dispatchEvent(new Event("input"));
+        }
+        if (was.left || was.top) element.scrollTo(was.left, was.top);
+        if (was.focused) element.focus({ preventScroll: true });
+      }
+    }
+  }
+
+  // The page is asked for again when the service says that something changed: at once, or when a person has left the field that
+  // they are typing in. Only a page that is seen listens: browsers open few connections to a host, and a page in the background
+  // would keep another one from being loaded.
   function live() {
     const state = document.getElementById("live");
     const main = document.querySelector("main[data-live]");
     if (!state || !main || !window.EventSource) return;
-    const events = new EventSource("/events");
+    const RETRY_MS = 30_000;
+    let events = null;
     let seen = null;
     let busy = false;
-    state.hidden = false;
-    events.addEventListener("open", () => { state.dataset.state = "on"; state.textContent = "live"; });
-    events.addEventListener("error", () => { state.dataset.state = "off"; state.textContent = "reconnecting"; });
-    events.addEventListener("revision", async (event) => {
+    let stale = false;
+
+    const tell = (word, on) => { state.dataset.state = on ? "on" : "off"; state.textContent = word; };
+    const isTyping = () => main.contains(document.activeElement) && document.activeElement.matches(FIELDS);
+
+    async function refresh() {
+      if (busy || !stale || isTyping()) return;
+      busy = true;
+      stale = false;
+      let failed = false;
+      try {
+        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+        const next = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+        failed = answer.status >= 500;
+        if (isTyping()) stale = true;
+        else if (next) {
+          renew(main, next.childNodes);
+          main.dataset.updated = String(Number(main.dataset.updated || 0) + 1);
+        }
+      } catch {
+        failed = true;
+      }
+      busy = false;
+      stale ||= failed;
+      if (stale) setTimeout(refresh, failed ? RETRY_MS / 6 : 0);
+    }
+
+    function changed(event) {
       const first = seen === null;
       if (seen === event.data) return;
       seen = event.data;
       main.dataset.revision = seen;
-      if (first || busy || main.contains(document.activeElement) && /INPUT|TEXTAREA|SELECT/.test(document.activeElement.tagName)) return;
-      busy = true;
-      try {
-        const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-        if (!answer.ok) return;
-        const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-        if (!next) return;
-        const open = [...main.querySelectorAll("details")].map((details) => details.open);
-        const focused = [...main.querySelectorAll("a,button,summary")].indexOf(document.activeElement);
-        main.replaceChildren(...next.childNodes);
-        main.querySelectorAll("details").forEach((details, i) => { details.open = open[i] ?? details.open; });
-        localTimes(main);
-        choices(main);
-        if (focused >= 0) main.querySelectorAll("a,button,summary")[focused]?.focus({ preventScroll: true });
-        main.dataset.updated = String(Number(main.dataset.updated || 0) + 1);
-      } finally {
-        busy = false;
-      }
-    });
-    addEventListener("pagehide", () => events.close());
+      if (first) return;
+      stale = true;
+      refresh();
+    }
+
+    function listen() {
+      if (events || document.hidden) return;
+      const opened = new EventSource("/events");
+      events = opened;
+      opened.addEventListener("open", () => { tell("live", true); refresh(); });
+      opened.addEventListener("error", () => {
+        if (opened.readyState !== EventSource.CLOSED) return tell("reconnecting", false);
+        tell("not live", false);
+        leave();
+        setTimeout(listen, RETRY_MS);
+      });
+      opened.addEventListener("revision", changed);
+    }
+
+    function leave() {
+      events?.close();
+      events = null;
+    }
+
+    state.hidden = false;
+    main.addEventListener("focusout", () => setTimeout(refresh));
+    document.addEventListener("visibilitychange", () => { if (document.hidden) leave(); else listen(); });
+    addEventListener("pagehide", leave);
+    addEventListener("pageshow", listen);
+    listen();
   }
 
   localTimes(document);
