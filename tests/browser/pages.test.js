@@ -74,6 +74,8 @@ async function shot(page, name) {
 async function sound(page, what) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wider <= 0, `${what} is ${wider} pixels wider than the screen`);
+  const tall = await page.evaluate(() => [...document.querySelectorAll("main tbody tr")].filter((row) => row.getBoundingClientRect().height > innerHeight / 2).map((row) => row.textContent.slice(0, 60)));
+  assert.deepEqual(tall, [], `${what} has rows that are taller than half the screen`);
   await page.evaluate(AXE);
   const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
   const told = found.violations.map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
@@ -106,6 +108,9 @@ for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries(VIEWPORTS)) {
     test(`every page is sound in ${colorScheme}, ${size}`, async () => {
       const { page, faults, close } = await open({ colorScheme, viewport });
+      await page.goto(service.url);
+      const cut = await page.locator("#fleet").evaluate((table) => table.scrollWidth - table.closest(".scroll").clientWidth);
+      if (size === "wide") assert.ok(cut <= 0, `the fleet is ${cut} pixels wider than its card`);
       for (const [name, path] of Object.entries(PAGES)) {
         const answer = await page.goto(service.url + path, { waitUntil: "load" });
         assert.equal(answer.status(), 200, path);

@@ -180,7 +180,7 @@ fn changes(changes: &[Change]) -> Markup {
                             td { (change.from_state) " → " span class=(format!("badge {}", change.to_state)) { (change.to_state) } " " span.quiet { (change.reason.replace('_', " ")) } }
                             td { (change.severity) }
                             td.number { (optional(change.value)) }
-                            td { @match link(&change.link) { Some(link) => { a href=(link) { (change.summary) } } None => { (change.summary) } } }
+                            td.words { @match link(&change.link) { Some(link) => { a href=(link) { (change.summary) } } None => { (change.summary) } } }
                         }
                     }
                 }

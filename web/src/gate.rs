@@ -169,16 +169,16 @@ fn checks(checks: &[Check]) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Checks" {
             table {
-                thead { tr { th scope="col" { "check" } th scope="col" { "verdict" } th scope="col" { "observed" } th scope="col" { "bound" } th scope="col" { "interval" } th scope="col" { "why" } } }
+                thead { tr { th scope="col" { "check" } th scope="col" { "verdict" } th.number scope="col" { "observed" } th.number scope="col" { "bound" } th scope="col" { "interval" } th scope="col" { "why" } } }
                 tbody {
                     @for check in most_important(checks, CHECKS_MAX, rank) {
                         tr {
                             th scope="row" { (check.check) @if let Some(subject) = &check.subject { " " (cut(subject, NAME_MAX)) } }
                             td { (badge(check.verdict)) }
-                            td { (optional(check.observed)) }
-                            td { (optional(check.bound)) }
+                            td.number { (optional(check.observed)) }
+                            td.number { (optional(check.bound)) }
                             td { (interval(check.ci)) }
-                            td { (cut(&check.reason, REASON_MAX)) }
+                            td.words { (cut(&check.reason, REASON_MAX)) }
                         }
                     }
                 }

@@ -36,7 +36,7 @@ pub fn render(settings: &[Setting]) -> Markup {
                                     th scope="row" { code { (setting.key.rsplit('.').next().unwrap_or(&setting.key)) } }
                                     td { code { (setting.value) } }
                                     td { @match &setting.origin { Some(origin) => { (origin) } None => { span.quiet { "default" } } } }
-                                    td.quiet { (setting.about) }
+                                    td.quiet.words { (setting.about) }
                                 }
                             }
                         }

@@ -61,7 +61,7 @@ fn row(latest: &Latest) -> Markup {
                         @if document.srm.verdict == SrmVerdict::Mismatch { span.badge.worse { "no verdict" } }
                         @else { (verdict(document.overall())) }
                     }
-                    td { (foremost(document)) }
+                    td.words { (foremost(document)) }
                     td.number { (thousands(document.arms.iter().map(|arm| arm.n).sum())) }
                 }
                 None => { td { (latest.verdict) } td.quiet { "recorded by another version" } td.number { "–" } }

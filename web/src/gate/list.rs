@@ -60,7 +60,7 @@ fn row(latest: &Latest) -> Markup {
             @match &document {
                 Some(document) => {
                     td { (badge(document.verdict)) }
-                    td { (answer(document)) }
+                    td.words { (answer(document)) }
                     td { (file(&document.provenance.champion)) }
                     td { (file(&document.provenance.candidate)) }
                     td.number { (thousands(document.requests)) }

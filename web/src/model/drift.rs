@@ -247,7 +247,7 @@ pub fn top(model: &str, series: &DriftSeries, rows: &[DriftRow]) -> Markup {
                         tr {
                             th scope="row" { a href=(format!("{}{suffix}", address::feature(model, &row.column))) { (row.column) } }
                             td { span class=(format!("badge {}", row.verdict)) { (row.verdict.replace('_', " ")) (row.arrow()) } }
-                            td { (row.change()) }
+                            td.words { (row.change()) }
                             td { (row.method) }
                             td.number { (optional(row.effect)) }
                             td.number { (number(row.strength)) }
