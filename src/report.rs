@@ -1,18 +1,27 @@
 //! Reports on disk: a file is there whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::exit::{Because, Failure, Reason};
+
+/// How every report for people begins.
+const BEGINNING: &[u8] = b"<!DOCTYPE html>";
 
 /// Writes a report; a file that was there is replaced once the new one is complete on disk.
 ///
 /// # Errors
-/// The folder is not there, cannot be written, or is full; what was there before stays.
+/// The folder is not there, cannot be written, or is full; or what is there is no report, such as the data that it is of. What was there
+/// before stays.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    if text.as_bytes().starts_with(BEGINNING) && holds_something_else(path) {
+        let told =
+            anyhow!("cannot write the report `{}`: what it holds is no report, and stays; give another file", path.display());
+        return Err(told).because(Reason::Usage);
+    }
     let temporary = beside(path);
     let written = temporary.and_then(|temporary| {
         let written = fill(&temporary, text).and_then(|()| fs::rename(&temporary, path));
@@ -25,6 +34,16 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     written
         .with_context(|| format!("cannot write the report `{}`", path.display()))
         .because(Reason::Unavailable)
+}
+
+/// Whether a file is there that is no report for people, and is not empty.
+fn holds_something_else(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
+    let mut held = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(BEGINNING.len() as u64).read_to_end(&mut held));
+    read.is_ok() && !held.is_empty() && held != BEGINNING
 }
 
 /// A name in the same folder, so that a rename is all that is left to do.
@@ -58,6 +77,25 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_reports_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.csv");
+        let report = "<!DOCTYPE html><html></html>";
+        for (held, stays) in [("age,salary\n1,2\n", true), ("{}", true), ("", false), ("<!DOCTYPE html>", false)] {
+            fs::write(&path, held).unwrap();
+            let written = write(&path, report).map_err(|failure| (failure.reason, failure.error.to_string()));
+            match stays {
+                true => {
+                    let (reason, told) = written.unwrap_err();
+                    assert!(told.contains("give another file"), "{told}");
+                    assert_eq!((reason, fs::read_to_string(&path).unwrap().as_str()), (Reason::Usage, held));
+                }
+                false => assert_eq!((written, fs::read_to_string(&path).unwrap().as_str()), (Ok(()), report)),
+            }
+        }
     }
 
     #[test]
