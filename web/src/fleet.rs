@@ -10,6 +10,7 @@ use windvane_store::views::{
 use windvane_store::{Store, StoreError};
 
 use crate::address;
+use crate::listed::full;
 use crate::chart::heatmap::times;
 use crate::chart::spark::spark;
 use crate::numbers::{latency, percent, short, thousands};
@@ -18,6 +19,10 @@ use crate::span::{Choice, Range};
 
 /// Which length is shown unless another one is asked for: seven days.
 const USUAL: usize = 1;
+/// Most deployments that the page shows at once; the read API pages through all.
+const DEPLOYMENTS_MAX: u64 = 200;
+/// Models that the line before the table names, those that drift furthest; the table has the others.
+const NAMED_MAX: usize = 5;
 
 /// A deployment.
 #[derive(Debug, Clone, Deserialize)]
@@ -76,6 +81,7 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
     let (mut asked, mut bucketed) = (Asked::new(), Asked::new());
     if let Some(range) = range {
         range.ask(&mut asked);
+        asked.insert("limit", DEPLOYMENTS_MAX.to_string());
         range.ask_bucketed(&mut bucketed);
     }
     let none = Asked::new();
@@ -143,7 +149,9 @@ fn nothing_yet() -> Markup {
 
 /// One line in words before the table.
 fn attention(fleet: &Fleet) -> Markup {
-    let drifting: Vec<&Latest> = fleet.drift.iter().filter(|latest| latest.drifted > 0).collect();
+    let mut drifting: Vec<&Latest> = fleet.drift.iter().filter(|latest| latest.drifted > 0).collect();
+    drifting.sort_by(|a, b| b.worst_strength.total_cmp(&a.worst_strength));
+    let more = drifting.len().saturating_sub(NAMED_MAX);
     html! {
         @if fleet.drift.is_empty() {
             p.quiet { "No drift run is recorded yet. A monitor in the configuration compares by schedule; " code { "windvane drift --model NAME --reference previous --window 24h" } " compares once." }
@@ -151,11 +159,13 @@ fn attention(fleet: &Fleet) -> Markup {
             p.answer.better { "No model drifts in its newest window." }
         } @else {
             p class="answer drift" {
-                @for (i, latest) in drifting.iter().enumerate() {
+                @for (i, latest) in drifting.iter().take(NAMED_MAX).enumerate() {
                     @if i > 0 { "; " }
                     a href=(address::model(&latest.model)) { (latest.model) }
+                    @if !latest.version.is_empty() { " " (latest.version) }
                     " drifts in " (latest.drifted) " of " (thousands(latest.columns)) " columns, most in " (latest.worst_column)
                 }
+                @if more > 0 { "; and " (thousands(more as u64)) " more" }
                 "."
             }
         }
@@ -178,6 +188,7 @@ fn table(fleet: &Fleet, range: Range) -> Markup {
                 tbody { @for deployment in &fleet.deployments { (row(fleet, deployment, range)) } }
             }
         }
+        (full(fleet.deployments.len(), DEPLOYMENTS_MAX, "deployments that answered last", "/api/v1/views/fleet"))
     }
 }
 
@@ -302,6 +313,17 @@ mod tests {
             assert!(html.contains(part), "no `{part}` in {html}");
         }
         assert!(!html.contains("<b>m</b>") && !html.contains("<temp>"), "{html}");
+    }
+
+    #[test]
+    fn of_many_models_the_worst_are_named_and_of_many_deployments_the_rest_is_told() {
+        let drift = (0..9).map(|i| Latest { worst_strength: f64::from(i), ..latest(&format!("m{i}"), 1) });
+        let deployments = (0..200).map(|i| deployment(&format!("m{i}")));
+        let html = attention(&fleet(Vec::new(), drift.clone().collect())).into_string();
+        assert!(html.contains("; and 4 more.") && html.contains(">m8<") && !html.contains(">m3<"), "{html}");
+        assert!(html.find(">m8<") < html.find(">m4<"), "the worst first: {html}");
+        let page = render(&fleet(deployments.collect(), drift.collect())).into_string();
+        assert!(page.contains("Shown are the 200 deployments that answered last"), "{page}");
     }
 
     #[test]

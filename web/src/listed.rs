@@ -23,6 +23,15 @@ pub fn rest(shown: usize, all: usize, what: &str) -> Markup {
     }
 }
 
+/// What is said beneath a list of as many as a page shows: which these are, and where all are.
+pub fn full(shown: usize, most: u64, which: &str, all: &str) -> Markup {
+    html! {
+        @if shown as u64 >= most {
+            p.quiet { "Shown are the " (thousands(most)) " " (which) "; the " a href=(all) { "read API" } " pages through all." }
+        }
+    }
+}
+
 /// Names after each other, and how many more there are.
 pub fn names(mut all: Vec<String>, most: usize) -> String {
     let more = all.len().saturating_sub(most);
@@ -49,6 +58,15 @@ mod tests {
             rest(3, 4_000, "checks")
                 .into_string()
                 .contains("Shown are 3 of 4,000 checks; the JSON document has all.")
+        );
+    }
+
+    #[test]
+    fn a_list_as_long_as_a_page_shows_says_where_all_are() {
+        assert_eq!(full(199, 200, "gates that ran last", "/api/v1/gates").into_string(), "");
+        assert_eq!(
+            full(200, 200, "gates that ran last", "/api/v1/gates").into_string(),
+            "<p class=\"quiet\">Shown are the 200 gates that ran last; the <a href=\"/api/v1/gates\">read API</a> pages through all.</p>"
         );
     }
 

@@ -29,10 +29,10 @@ use crate::{
 };
 
 /// Most experiments that the page shows at once; the read API pages through all.
-const EXPERIMENTS_MAX: u64 = 200;
+pub const EXPERIMENTS_MAX: u64 = 200;
 
 /// Most gates that the page shows at once, likewise.
-const GATES_MAX: u64 = 200;
+pub const GATES_MAX: u64 = 200;
 
 /// What handlers take a part of.
 #[derive(Debug, Clone)]

@@ -8,14 +8,21 @@ use windvane_types::span;
 
 use super::{verdict, words};
 use crate::address;
+use crate::listed::full;
 use crate::numbers::thousands;
 use crate::page::{Part, empty, page, time};
+use crate::pages::EXPERIMENTS_MAX;
 
 /// The page of all experiments.
 pub fn list(experiments: &[Latest]) -> Markup {
     let content = html! {
         div.head { h1 { "Experiments" } (address::source_beside("/api/v1/experiments", &EXPERIMENTS, &Asked::new())) }
-        @if experiments.is_empty() { (nothing_yet()) } @else { section.card { (table(experiments)) } }
+        @if experiments.is_empty() { (nothing_yet()) } @else {
+            section.card {
+                (table(experiments))
+                (full(experiments.len(), EXPERIMENTS_MAX, "experiments that were looked at last", "/api/v1/experiments"))
+            }
+        }
     };
     page(Part::Experiments, "Experiments", content)
 }

@@ -9,14 +9,21 @@ use windvane_types::span;
 use super::{NAME_MAX, answer, badge, model};
 use crate::address;
 use crate::chart::cut;
+use crate::listed::full;
 use crate::numbers::thousands;
 use crate::page::{Part, empty, page, time};
+use crate::pages::GATES_MAX;
 
 /// The page of all gates.
 pub fn list(gates: &[Latest]) -> Markup {
     let content = html! {
         div.head { h1 { "Gates" } (address::source_beside("/api/v1/gates", &GATES, &Asked::new())) }
-        @if gates.is_empty() { (nothing_yet()) } @else { section.card { (table(gates)) } }
+        @if gates.is_empty() { (nothing_yet()) } @else {
+            section.card {
+                (table(gates))
+                (full(gates.len(), GATES_MAX, "gates that ran last", "/api/v1/gates"))
+            }
+        }
     };
     page(Part::Gates, "Gates", content)
 }
