@@ -16,6 +16,8 @@ use crate::page::{Part, card, page, told};
 
 /// Windows before the newest one that have a histogram of their own.
 const EARLIER: usize = 3;
+/// Windows from this length on are told by their days.
+const DAY_US: i64 = 86_400_000_000;
 
 /// One method in one window.
 #[derive(Debug, Clone, Deserialize)]
@@ -180,8 +182,9 @@ fn pictures(column: &str, windows: &[&[Row]]) -> Markup {
             div.plots {
                 @for (window, distribution) in &drawn {
                     @let row = &window[0];
+                    @let form = (row.end_us - row.start_us >= DAY_US).then_some("day");
                     section {
-                        h3 { time datetime=(span::shown(row.start_us)) data-form="day" { (short(&span::shown(row.start_us))) } " – " time datetime=(span::shown(row.end_us)) data-form="day" { (short(&span::shown(row.end_us))) } }
+                        h3 { time datetime=(span::shown(row.start_us)) data-form=[form] { (short(&span::shown(row.start_us))) } " – " time datetime=(span::shown(row.end_us)) data-form=[form] { (short(&span::shown(row.end_us))) } }
                         p { span class=(format!("badge {}", row.verdict)) { (row.verdict.replace('_', " ")) } " " span.quiet { (thousands(row.n_reference)) " against " (thousands(row.n_current)) " values" } }
                         (histogram(column, distribution, Missing { reference: row.missing_reference, current: row.missing_current }))
                     }
@@ -324,6 +327,15 @@ mod tests {
         let judged = Row { p_judged: Some(0.0712), ..plain.clone() };
         let shown = |row: Row| render(&feature(vec![row])).into_string().contains("judged 0.0712");
         assert!(shown(judged) && !shown(plain));
+    }
+
+    #[test]
+    fn windows_of_a_day_are_told_by_their_days_and_shorter_ones_by_their_minutes() {
+        let counts = r#"{"distribution":{"edges":[0.0],"reference":[1,2],"current":[2,1]}}"#;
+        let day = row(1, "ks", counts);
+        let hour = Row { end_us: day.start_us + 3_600_000_000, ..day.clone() };
+        let by_day = |row: Row| render(&feature(vec![row])).into_string().contains("data-form=\"day\"");
+        assert!(by_day(day) && !by_day(hour));
     }
 
     #[test]

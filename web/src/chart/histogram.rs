@@ -14,7 +14,7 @@ use crate::numbers::{number, percent};
 const FRAME: Frame = Frame { size: (460.0, 190.0), x: (44.0, 452.0), y: (154.0, 10.0) };
 const ROW: f64 = 30.0;
 const BARS_X: (f64, f64) = (150.0, 392.0);
-/// Categories drawn in a row each.
+/// Rows of a plot of categories, those of all others and of what is missing among them.
 const CATEGORIES_MAX: usize = 12;
 
 /// A bin with both shares, 0 to 1.
@@ -42,7 +42,7 @@ pub fn histogram(column: &str, distribution: &Distribution, missing: Missing) ->
     }
     let column = cut(column, 48);
     match distribution.edges.as_slice() {
-        [] => bars(&column, &bins),
+        [] => bars(&column, &bins, missing),
         edges => columns(&column, &bins, edges),
     }
 }
@@ -137,9 +137,26 @@ fn labelled(edges: usize) -> Vec<usize> {
     which
 }
 
+/// The rows of a plot of categories: the most frequent ones, all others in one, and what is missing.
+fn rows(bins: &[Bin], missing: Missing) -> Vec<Bin> {
+    let is_missing = missing.reference + missing.current > 0;
+    let (values, missing) = bins.split_at(bins.len() - usize::from(is_missing));
+    let most = CATEGORIES_MAX - missing.len();
+    if values.len() <= most {
+        return bins.to_vec();
+    }
+    let (shown, rest) = values.split_at(most - 1);
+    let others = Bin {
+        name: "all others".to_owned(),
+        reference: rest.iter().map(|bin| bin.reference).sum(),
+        current: rest.iter().map(|bin| bin.current).sum(),
+    };
+    shown.iter().chain([&others]).chain(missing).cloned().collect()
+}
+
 /// Categorical: a row a category, the most frequent first.
-fn bars(column: &str, bins: &[Bin]) -> Markup {
-    let shown = &bins[..bins.len().min(CATEGORIES_MAX)];
+fn bars(column: &str, bins: &[Bin], missing: Missing) -> Markup {
+    let shown = rows(bins, missing);
     let highest = shown.iter().flat_map(|bin| [bin.reference, bin.current]).fold(0.0, f64::max).max(1e-9);
     let height = ROW * shown.len() as f64 + 8.0;
     let frame = Frame { size: (FRAME.size.0, height), x: BARS_X, y: (height - 4.0, 4.0) };
@@ -169,7 +186,6 @@ fn bars(column: &str, bins: &[Bin]) -> Markup {
     });
     html! {
         svg.chart.small role="img" viewBox=(frame.view_box()) aria-label=(said(column, bins)) { (elements) }
-        @if bins.len() > shown.len() { p.quiet { (bins.len() - shown.len()) " rarer ones are not drawn." } }
     }
 }
 
@@ -251,5 +267,25 @@ mod tests {
             html.contains("a: 50 % of the reference, 90 % now") && !html.contains("all others"),
             "{html}"
         );
+    }
+
+    #[test]
+    fn of_many_categories_all_others_are_one_row_and_so_is_what_is_missing() {
+        let distribution = Distribution {
+            edges: Vec::new(),
+            categories: (0..20).map(|i| format!("c{i}")).collect(),
+            reference: [[4; 20].as_slice(), &[10]].concat(),
+            current: [[2; 20].as_slice(), &[20]].concat(),
+        };
+        let html =
+            histogram("carrier", &distribution, Missing { reference: 10, current: 40 }).into_string();
+        assert_eq!(html.matches("<title>").count(), CATEGORIES_MAX, "{html}");
+        for part in [
+            "c9: 4 % of the reference, 2 % now",
+            "all others: 50 % of the reference, 40 % now",
+            "missing: 10 % of the reference, 40 % now",
+        ] {
+            assert!(html.contains(&format!("<title>{part}</title>")), "no `{part}` in {html}");
+        }
     }
 }

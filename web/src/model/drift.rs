@@ -233,7 +233,7 @@ pub fn top(model: &str, series: &DriftSeries, rows: &[DriftRow]) -> Markup {
     let drifted = sorted.iter().filter(|row| row.drifted()).count();
     let suffix = address::query([("series", series.key().as_str())]);
     html! {
-        h3 { "The newest window, until " time datetime=(span::shown(newest.1)) data-form="day" { (short(&span::shown(newest.1))) } ": " (drifted) " of " (thousands(sorted.len() as u64)) " columns drifted" }
+        h3 { "The newest window, until " time datetime=(span::shown(newest.1)) { (short(&span::shown(newest.1))) } ": " (drifted) " of " (thousands(sorted.len() as u64)) " columns drifted" }
         div.scroll tabindex="0" role="group" aria-label="Columns of the newest window" {
             table {
                 thead {
