@@ -139,7 +139,7 @@ fn drift_card(model: &Model) -> Markup {
         None => empty(&html! {
             h2 { "No comparison is recorded" }
             p { "Let a monitor compare by schedule:" }
-            pre tabindex="0" aria-label="Configuration" { "[monitors.daily]\nmodel = \"" (model.chosen.model) "\"\nreference = \"previous\"\nwindow = \"1d\"" }
+            pre tabindex="0" aria-label="Configuration" { "[monitors.daily]\nmodel = " (findings::in_toml(&model.chosen.model)) "\nreference = \"previous\"\nwindow = \"1d\"" }
             p { "or compare once: " code { "windvane drift --model " (findings::quoted(&model.chosen.model)) " --reference previous --window 24h" } }
         }),
         Some(series) => html! {

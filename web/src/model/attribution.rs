@@ -5,7 +5,7 @@ use windvane_store::views::ATTRIBUTION_FEATURES;
 use windvane_types::attribution::Feature;
 use windvane_types::drift::Verdict;
 
-use super::findings::{Whose, nothing_yet, quoted, source};
+use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::attribution::Run;
 use crate::numbers::{interval, number, optional, thousands};
@@ -22,7 +22,8 @@ pub fn card(model: &Model) -> Markup {
             "No ranking of features by their attributions is recorded",
             &format!("windvane attribution --model {} --reference previous --window 24h", quoted(name)),
             Some(&format!(
-                "[monitors.attribution]\nkind = \"attribution\"\nmodel = {name:?}\nreference = \"previous\"\nwindow = \"1d\""
+                "[monitors.attribution]\nkind = \"attribution\"\nmodel = {model}\nreference = \"previous\"\nwindow = \"1d\"",
+                model = in_toml(name)
             )),
         ),
         Some(run) => latest(run),

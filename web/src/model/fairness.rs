@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use windvane_store::views::FAIRNESS_GAPS;
 use windvane_types::fairness::{Gap, Group, Verdict};
 
-use super::findings::{Whose, nothing_yet, quoted, source};
+use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::fairness::Run;
 use crate::numbers::{p_value, percent, signed_percent, thousands};
@@ -24,7 +24,8 @@ pub fn card(model: &Model) -> Markup {
                 quoted(name)
             ),
             Some(&format!(
-                "[monitors.fairness]\nkind = \"fairness\"\nmodel = {name:?}\nwindow = \"7d\"\nsegment_by = [\"region\"]\npositive = \"late\""
+                "[monitors.fairness]\nkind = \"fairness\"\nmodel = {model}\nwindow = \"7d\"\nsegment_by = [\"region\"]\npositive = \"late\"",
+                model = in_toml(name)
             )),
         ),
         Some(run) => latest(run),

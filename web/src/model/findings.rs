@@ -106,9 +106,23 @@ pub fn quoted(name: &str) -> String {
     }
 }
 
+/// A name as a text of the configuration: TOML reads texts as JSON writes them.
+pub fn in_toml(name: &str) -> String {
+    serde_json::Value::from(name).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_a_text_of_the_configuration() {
+        for (name, text) in
+            [("delay", "\"delay\""), ("a\"b\\", r#""a\"b\\""#), ("a\u{202e}b", "\"a\u{202e}b\""), ("\u{7}", r#""\u0007""#)]
+        {
+            assert_eq!(in_toml(name), text);
+        }
+    }
 
     #[test]
     fn a_name_is_one_word_of_a_shell() {

@@ -7,7 +7,7 @@ use windvane_store::views::LATENCY_GROUPS;
 use windvane_types::latency::{Group, Objective, Verdict, Window};
 use windvane_types::span::in_words;
 
-use super::findings::{Whose, nothing_yet, quoted, source};
+use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::latency::Run;
 use crate::numbers::{latency, number, optional, p_value, percent, thousands};
@@ -27,7 +27,8 @@ pub fn card(model: &Model) -> Markup {
                 quoted(name)
             ),
             Some(&format!(
-                "[monitors.latency]\nkind = \"latency\"\nmodel = {name:?}\nreference = \"previous\"\nwindow = \"1h\"\nsegment_by = [\"version\"]\nslo = [\"99.9%:250ms\"]"
+                "[monitors.latency]\nkind = \"latency\"\nmodel = {model}\nreference = \"previous\"\nwindow = \"1h\"\nsegment_by = [\"version\"]\nslo = [\"99.9%:250ms\"]",
+                model = in_toml(name)
             )),
         ),
         Some(run) => latest(run),

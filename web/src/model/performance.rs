@@ -5,7 +5,7 @@ use windvane_store::views::PERFORMANCE_METRICS;
 use windvane_types::performance::{Metric, Verdict};
 use windvane_types::span;
 
-use super::findings::{Whose, nothing_yet, quoted, source};
+use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::{Model, WINDOWS_MAX};
 use crate::api::performance::Window;
 use crate::chart::lines::{Look, lines};
@@ -26,7 +26,8 @@ pub fn card(model: &Model) -> Markup {
                 quoted(name)
             ),
             Some(&format!(
-                "[monitors.performance]\nkind = \"performance\"\nmodel = {name:?}\ntask = \"binary\"\nreference = \"previous\"\nwindow = \"1d\"\nestimate = true"
+                "[monitors.performance]\nkind = \"performance\"\nmodel = {model}\ntask = \"binary\"\nreference = \"previous\"\nwindow = \"1d\"\nestimate = true",
+                model = in_toml(name)
             )),
         ),
         [newest, ..] => found(name, newest, &series(&model.performance)),

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use windvane_store::views::QUALITY_CHECKS;
 use windvane_types::quality::Verdict;
 
-use super::findings::{Whose, nothing_yet, quoted, source};
+use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::quality::Run;
 use crate::{page, quality};
@@ -17,7 +17,8 @@ pub fn card(model: &Model) -> Markup {
             "No check of the data is recorded",
             &format!("windvane quality --model {} --reference previous --window 24h", quoted(name)),
             Some(&format!(
-                "[monitors.quality]\nkind = \"quality\"\nmodel = {name:?}\nreference = \"previous\"\nwindow = \"1d\""
+                "[monitors.quality]\nkind = \"quality\"\nmodel = {model}\nreference = \"previous\"\nwindow = \"1d\"",
+                model = in_toml(name)
             )),
         ),
         Some(run) => latest(run),
