@@ -205,17 +205,37 @@ impl View {
     /// The statement as text that runs as it stands, values filled in.
     #[must_use]
     pub fn spelled_out(&self, asked: &Asked) -> String {
-        let mut text = self.text.trim_matches('\n').to_owned();
-        for parameter in self.parameters {
-            let value = asked.get(parameter.name).map_or(parameter.default, String::as_str);
-            let (kind, literal) = match parameter.kind {
-                Kind::Text => ("String", quoted(value)),
-                Kind::Time => ("Int64", value.to_owned()),
-                Kind::Count(_) => ("UInt64", value.to_owned()),
+        // From the start to the end, so that nothing is sought within a value.
+        let (mut text, mut rest) = (String::new(), self.text.trim_matches('\n'));
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let filled = after.split_once('}').and_then(|(place, after)| Some((self.literal(place, asked)?, after)));
+            rest = match filled {
+                Some((literal, after)) => {
+                    text.push_str(&literal);
+                    after
+                }
+                None => {
+                    text.push('{');
+                    after
+                }
             };
-            text = text.replace(&format!("{{{}:{kind}}}", parameter.name), &literal);
         }
+        text.push_str(rest);
         unindented(&text)
+    }
+
+    /// The value at a place `name:Kind` of the text.
+    fn literal(&self, place: &str, asked: &Asked) -> Option<String> {
+        let (name, kind) = place.split_once(':')?;
+        let parameter = self.parameter(name)?;
+        let value = asked.get(name).map_or(parameter.default, String::as_str);
+        let (own, literal) = match parameter.kind {
+            Kind::Text => ("String", quoted(value)),
+            Kind::Time => ("Int64", value.to_owned()),
+            Kind::Count(_) => ("UInt64", value.to_owned()),
+        };
+        (kind == own).then_some(literal)
     }
 
     /// The rows with these values.
@@ -243,9 +263,18 @@ impl Kind {
     }
 }
 
-/// A string literal.
+/// A string literal, on one line: who pastes a statement into a shell runs no line that somebody has named a model.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+    let mut literal = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' => literal.extend(['\\', c]),
+            '\n' => literal.push_str("\\n"),
+            c if c.is_ascii_control() => literal.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => literal.push(c),
+        }
+    }
+    literal + "'"
 }
 
 /// The lines without the indentation that all of them share.
@@ -279,7 +308,11 @@ mod tests {
     fn values_are_literals_that_cannot_leave_their_quotes() {
         let asked = Asked::from([("model", "it's \\ a {to:Int64} model".to_owned())]);
         let spelled = TRAFFIC.spelled_out(&asked);
-        assert!(spelled.contains(r"model = 'it\'s \\ a "), "{spelled}");
+        assert!(spelled.contains(r"model = 'it\'s \\ a {to:Int64} model'"), "{spelled}");
+        let asked = Asked::from([("model", "a\nSQL\n\tb".to_owned()), ("version", "{environment:String}".to_owned())]);
+        let spelled = TRAFFIC.spelled_out(&asked);
+        assert!(spelled.contains(r"model = 'a\nSQL\n\x09b'"), "{spelled}");
+        assert!(spelled.contains("version = '{environment:String}'"), "{spelled}");
     }
 
     #[test]
