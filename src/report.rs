@@ -18,8 +18,10 @@ const BEGINNING: &[u8] = b"<!DOCTYPE html>";
 /// before stays.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if text.as_bytes().starts_with(BEGINNING) && holds_something_else(path) {
-        let told =
-            anyhow!("cannot write the report `{}`: what it holds is no report, and stays; give another file", path.display());
+        let told = anyhow!(
+            "cannot write the report `{}`: what it holds is no report, and stays; give another file",
+            path.display()
+        );
         return Err(told).because(Reason::Usage);
     }
     let temporary = beside(path);
@@ -84,7 +86,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.csv");
         let report = "<!DOCTYPE html><html></html>";
-        for (held, stays) in [("age,salary\n1,2\n", true), ("{}", true), ("", false), ("<!DOCTYPE html>", false)] {
+        for (held, stays) in
+            [("age,salary\n1,2\n", true), ("{}", true), ("", false), ("<!DOCTYPE html>", false)]
+        {
             fs::write(&path, held).unwrap();
             let written = write(&path, report).map_err(|failure| (failure.reason, failure.error.to_string()));
             match stays {

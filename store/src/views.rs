@@ -209,7 +209,8 @@ impl View {
         let (mut text, mut rest) = (String::new(), self.text.trim_matches('\n'));
         while let Some((before, after)) = rest.split_once('{') {
             text.push_str(before);
-            let filled = after.split_once('}').and_then(|(place, after)| Some((self.literal(place, asked)?, after)));
+            let filled =
+                after.split_once('}').and_then(|(place, after)| Some((self.literal(place, asked)?, after)));
             rest = match filled {
                 Some((literal, after)) => {
                     text.push_str(&literal);
@@ -309,7 +310,10 @@ mod tests {
         let asked = Asked::from([("model", "it's \\ a {to:Int64} model".to_owned())]);
         let spelled = TRAFFIC.spelled_out(&asked);
         assert!(spelled.contains(r"model = 'it\'s \\ a {to:Int64} model'"), "{spelled}");
-        let asked = Asked::from([("model", "a\nSQL\n\tb".to_owned()), ("version", "{environment:String}".to_owned())]);
+        let asked = Asked::from([
+            ("model", "a\nSQL\n\tb".to_owned()),
+            ("version", "{environment:String}".to_owned()),
+        ]);
         let spelled = TRAFFIC.spelled_out(&asked);
         assert!(spelled.contains(r"model = 'a\nSQL\n\x09b'"), "{spelled}");
         assert!(spelled.contains("version = '{environment:String}'"), "{spelled}");

@@ -10,9 +10,9 @@ use windvane_store::views::{
 use windvane_store::{Store, StoreError};
 
 use crate::address;
-use crate::listed::full;
 use crate::chart::heatmap::times;
 use crate::chart::spark::spark;
+use crate::listed::full;
 use crate::numbers::{latency, percent, short, thousands};
 use crate::page::{Part, card, empty, page, time};
 use crate::span::{Choice, Range};

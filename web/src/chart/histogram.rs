@@ -277,8 +277,7 @@ mod tests {
             reference: [[4; 20].as_slice(), &[10]].concat(),
             current: [[2; 20].as_slice(), &[20]].concat(),
         };
-        let html =
-            histogram("carrier", &distribution, Missing { reference: 10, current: 40 }).into_string();
+        let html = histogram("carrier", &distribution, Missing { reference: 10, current: 40 }).into_string();
         assert_eq!(html.matches("<title>").count(), CATEGORIES_MAX, "{html}");
         for part in [
             "c9: 4 % of the reference, 2 % now",

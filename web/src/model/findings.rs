@@ -117,9 +117,12 @@ mod tests {
 
     #[test]
     fn a_name_is_a_text_of_the_configuration() {
-        for (name, text) in
-            [("delay", "\"delay\""), ("a\"b\\", r#""a\"b\\""#), ("a\u{202e}b", "\"a\u{202e}b\""), ("\u{7}", r#""\u0007""#)]
-        {
+        for (name, text) in [
+            ("delay", "\"delay\""),
+            ("a\"b\\", r#""a\"b\\""#),
+            ("a\u{202e}b", "\"a\u{202e}b\""),
+            ("\u{7}", r#""\u0007""#),
+        ] {
             assert_eq!(in_toml(name), text);
         }
     }
