@@ -7,11 +7,14 @@ use windvane_types::fairness::{Gap, Group, Verdict};
 use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::fairness::Run;
+use crate::listed::most_important;
 use crate::numbers::{p_value, percent, signed_percent, thousands};
 use crate::page;
 
 /// Groups that are listed.
 const GROUPS_MAX: usize = 50;
+/// Groups that the line before the table names.
+const NAMED_MAX: usize = 5;
 
 /// The card.
 pub fn card(model: &Model) -> Markup {
@@ -48,13 +51,25 @@ fn latest(run: &Run) -> Markup {
 }
 
 fn headline(run: &Run) -> String {
-    let failed = |group: &&Group| group.gaps.iter().any(|gap| gap.verdict == Verdict::Fail);
-    let names: Vec<String> = run.groups.iter().filter(failed).map(name).collect();
+    let mut names: Vec<String> =
+        run.groups.iter().filter(|group| has(group, Verdict::Fail)).map(name).collect();
+    let more = names.len().saturating_sub(NAMED_MAX);
+    names.truncate(NAMED_MAX);
     match run.verdict {
+        Verdict::Fail if more > 0 => {
+            format!("Treated unlike the others: {}; and {more} more", names.join("; "))
+        }
         Verdict::Fail => format!("Treated unlike the others: {}", names.join("; ")),
+        Verdict::Pass if run.groups.iter().any(|group| has(group, Verdict::InsufficientData)) => {
+            "No group is treated unlike the others, as far as there are enough rows to tell".to_owned()
+        }
         Verdict::Pass => "No group is treated unlike the others".to_owned(),
         Verdict::InsufficientData => "Too few rows, or too few groups, to tell".to_owned(),
     }
+}
+
+fn has(group: &Group, verdict: Verdict) -> bool {
+    group.gaps.iter().any(|gap| gap.verdict == verdict)
 }
 
 fn compared(run: &Run) -> String {
@@ -89,14 +104,14 @@ fn gaps(groups: &[Group]) -> Markup {
                     }
                 }
                 tbody {
-                    @for group in groups.iter().take(GROUPS_MAX) {
+                    @for group in most_important(groups, GROUPS_MAX, |group| !has(group, Verdict::Fail)) {
                         @for gap in &group.gaps { (row(group, gap)) }
                     }
                 }
             }
         }
         p.quiet { "Beneath each gap is its interval. Of calibration the two numbers are the share of positive outcomes and the mean score." }
-        @if groups.len() > GROUPS_MAX { p.quiet { "The first " (GROUPS_MAX) " of " (groups.len()) " groups." } }
+        @if groups.len() > GROUPS_MAX { p.quiet { "Shown are " (GROUPS_MAX) " of " (groups.len()) " groups, those that are treated unlike the others first." } }
     }
 }
 
@@ -119,4 +134,52 @@ fn row(group: &Group, gap: &Gap) -> Markup {
 
 fn share(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str, verdict: &str) -> Group {
+        serde_json::from_value(serde_json::json!({"group": {"region": name}, "n": 100, "labelled": 0, "gaps": [
+            {"metric": "demographic_parity", "value": 0.3, "reference": 0.5, "gap": -0.2, "ci": [-0.3, -0.1], "p_value": 0.001,
+             "p_adjusted": 0.002, "n": 60, "n_reference": 80, "verdict": verdict}]}))
+        .unwrap()
+    }
+
+    fn run(verdict: Verdict, groups: Vec<Group>) -> Run {
+        Run {
+            run_id: "r".to_owned(),
+            computed_at: String::new(),
+            key: serde_json::from_value(
+                serde_json::json!({"monitor": "m", "version": "", "environment": "", "reference_kind": "",
+                "reference_name": "", "window_start": "", "window_end": "", "granularity": "1d"}),
+            )
+            .unwrap(),
+            group_by: "region".to_owned(),
+            reference_group: None,
+            max_gap: None,
+            verdict,
+            groups,
+        }
+    }
+
+    #[test]
+    fn groups_that_fail_are_shown_before_others_and_the_line_names_a_few() {
+        let passing = (0..60).map(|i| group(&format!("p{i}"), "pass"));
+        let all: Vec<Group> = passing.chain((0..7).map(|i| group(&format!("f{i}"), "fail"))).collect();
+        let html = latest(&run(Verdict::Fail, all)).into_string();
+        assert!(html.contains("Treated unlike the others: region f0; region f1; region f2; region f3; region f4; and 2 more<"), "{html}");
+        assert_eq!(html.matches("badge fail").count(), 7, "{html}");
+        assert!(html.contains("Shown are 50 of 67 groups"), "{html}");
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_not_called_alike() {
+        let said = |verdicts: &[&str]| {
+            headline(&run(Verdict::Pass, verdicts.iter().map(|verdict| group("a", verdict)).collect()))
+        };
+        assert_eq!(said(&["pass"]), "No group is treated unlike the others");
+        assert!(said(&["pass", "insufficient_data"]).ends_with("as far as there are enough rows to tell"));
+    }
 }

@@ -10,6 +10,7 @@ use windvane_types::span::in_words;
 use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::latency::Run;
+use crate::listed::most_important;
 use crate::numbers::{latency, number, optional, p_value, percent, thousands};
 use crate::page;
 
@@ -110,7 +111,7 @@ fn groups(groups: &[Group]) -> Markup {
                     }
                 }
                 tbody {
-                    @for group in groups.iter().take(GROUPS_MAX) {
+                    @for group in most_important(groups, GROUPS_MAX, |group| (!group.group.is_empty(), !group.is_slower())) {
                         tr {
                             th scope="row" { (name(group)) }
                             td.number { (thousands(group.n)) }
@@ -122,7 +123,7 @@ fn groups(groups: &[Group]) -> Markup {
             }
         }
         p.quiet { "Beneath each percentile are its interval and what it was in the reference." }
-        @if groups.len() > GROUPS_MAX { p.quiet { "The first " (GROUPS_MAX) " of " (groups.len()) " groups." } }
+        @if groups.len() > GROUPS_MAX { p.quiet { "Shown are " (GROUPS_MAX) " of " (groups.len()) " groups, the slower ones first." } }
     }
 }
 
