@@ -227,6 +227,17 @@ async fn check_delivery(service: &Service) {
         let text = answer.text().await.unwrap();
         assert!(text.contains(part), "{path} for {accept}: {text}");
     }
+    for (path, accept, part) in [
+        ("/models/%FF", "text/html", "<h1>Not understood</h1>"),
+        ("/?range=7d&range=30d", "text/html", "duplicate field"),
+        ("/api/v1/models/%FF/drift", "text/html", "\"code\":\"invalid_request\""),
+    ] {
+        let url = format!("{}{path}", service.url());
+        let answer = client.get(url).header(header::ACCEPT, accept).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(part), "{path}: {text}");
+    }
     let other = client.post(format!("{}/api/v1/models", service.url())).send().await.unwrap();
     assert_eq!(
         (other.status().as_u16(), &other.headers()[header::ALLOW]),

@@ -7,9 +7,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::assets::tag;
+use crate::pages;
 
 /// Answers up to this size are tagged.
 const TAGGED_BYTES_MAX: usize = 64 << 20;
+
+/// Most of what axum says of an address that it cannot read.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
 
 /// Nothing but what the service itself serves; reports and charts carry no styles of their own.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -23,13 +27,16 @@ pub async fn deliver(mut request: Request, next: Next) -> Response {
         // HEAD has the tag and the length of what GET has; the router leaves the content out.
         *request.method_mut() = Method::GET;
     }
+    let is_for_people = pages::is_for_people(request.uri(), request.headers());
     let mut response = next.run(request).await;
+    // Nothing of ours is plain text: it is axum that refuses.
+    if response.status() == StatusCode::BAD_REQUEST && is_of(&response, "text/plain") {
+        let why = to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await.unwrap_or_default();
+        response = pages::not_read(String::from_utf8_lossy(&why).into_owned(), is_for_people);
+    }
     rules(response.headers_mut());
     let ours = response.headers().contains_key(header::CACHE_CONTROL);
-    let streams = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let streams = is_of(&response, "text/event-stream");
     if !reads || ours || streams || response.status() != StatusCode::OK {
         return response;
     }
@@ -52,6 +59,12 @@ pub async fn deliver(mut request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(bytes))
 }
 
+/// Whether an answer is of this media type.
+fn is_of(response: &Response, media_type: &str) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(media_type.as_bytes()))
+}
+
 /// Whether one of the tags that a client names is this one; a weak tag is as good for a whole answer.
 fn matches(known: &str, tag: &str) -> bool {
     known.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag)
@@ -61,6 +74,7 @@ fn rules(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
 }
 
 #[cfg(test)]

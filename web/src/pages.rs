@@ -220,15 +220,26 @@ async fn sql_page(Path(name): Path<String>, Query(sent): Query<BTreeMap<String, 
     }
 }
 
-/// What is said of a path at which there is nothing: a page to who reads pages, else a problem.
+/// Whether a person asks, who reads pages; programs are told of a problem.
+pub fn is_for_people(uri: &Uri, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    let is_of_programs = uri.path().starts_with("/api/") || uri.path().starts_with("/v1/");
+    !is_of_programs && accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+/// What is said of a path at which there is nothing.
 pub async fn nothing_there(uri: Uri, headers: HeaderMap) -> Response {
-    let path = uri.path();
-    let accepted =
-        headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
-    let is_of_programs = path.starts_with("/api/") || path.starts_with("/v1/");
-    match accepted.contains("text/html") && !is_of_programs {
+    match is_for_people(&uri, &headers) {
         true => missing("There is nothing at this address."),
-        false => Problem::UnknownPath(path.to_owned()).into_response(),
+        false => Problem::UnknownPath(uri.path().to_owned()).into_response(),
+    }
+}
+
+/// What is said of an address that could not be read.
+pub fn not_read(why: String, is_for_people: bool) -> Response {
+    match is_for_people {
+        true => (StatusCode::BAD_REQUEST, Html(page::refused(&why).into_string())).into_response(),
+        false => Problem::InvalidRequest(why).into_response(),
     }
 }
 

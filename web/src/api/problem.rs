@@ -28,6 +28,9 @@ pub enum Problem {
     /// A path at which there is nothing.
     #[error("there is nothing at `{0}`; /api/openapi.json lists what there is")]
     UnknownPath(String),
+    /// An address that cannot be read, such as a name that is not UTF-8.
+    #[error("{0}")]
+    InvalidRequest(String),
     /// A method that a path does not have.
     #[error("this path is not asked so; `Allow` names the methods that it has")]
     OtherMethod,
@@ -72,6 +75,9 @@ impl Problem {
                 (StatusCode::BAD_REQUEST, "invalid_parameter", "a parameter is not allowed")
             }
             Self::UnknownPath(_) => (StatusCode::NOT_FOUND, "unknown_path", "there is no such path"),
+            Self::InvalidRequest(_) => {
+                (StatusCode::BAD_REQUEST, "invalid_request", "the address cannot be read")
+            }
             Self::OtherMethod => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not allowed")
             }
