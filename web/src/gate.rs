@@ -19,7 +19,7 @@ pub use list::list;
 use crate::address;
 use crate::chart::cut;
 use crate::listed::{self, most_important};
-use crate::numbers::{interval, number, optional, thousands};
+use crate::numbers::{bytes, interval, number, optional, thousands};
 use crate::page::{self, Part};
 
 /// Characters of a name.
@@ -338,18 +338,13 @@ fn provenance(document: &Document) -> Markup {
                     tr { th scope="row" { "traffic" } td { (provenance.traffic) @if let Some(sha256) = &provenance.traffic_sha256 { " · SHA-256 " code { (sha256) } } } }
                     tr { th scope="row" { "policy" } td { "SHA-256 " code { (provenance.policy_sha256) } } }
                     tr { th scope="row" { "runtime" } td { (provenance.runtime) " · " (provenance.provider) @if let Some(gpu) = &provenance.gpu { " · " (gpu) } } }
-                    tr { th scope="row" { "memory" } td { (megabytes(provenance.memory_peak_bytes)) " at most, of graphics processors " (megabytes(provenance.gpu_memory_peak_bytes)) } }
-                    tr { th scope="row" { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) " threads" } }
+                    tr { th scope="row" { "memory" } td { (provenance.memory_peak_bytes.map_or_else(|| "–".to_owned(), bytes)) " at most" @if let Some(gpu) = provenance.gpu_memory_peak_bytes { ", of graphics processors " (bytes(gpu)) } } }
+                    tr { th scope="row" { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) (if provenance.threads == 1 { " thread" } else { " threads" }) } }
                     tr { th scope="row" { "seeds" } td { @for (name, seed) in &provenance.seeds { (name) " " (seed) " " } } }
                 }
             }
         }
     }
-}
-
-/// Bytes in MB; a dash where nobody knows.
-fn megabytes(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} MB", thousands(bytes >> 20)))
 }
 
 #[cfg(test)]
