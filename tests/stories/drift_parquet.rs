@@ -1,6 +1,7 @@
 //! `windvane drift` over Parquet: columns are read in the types that the file has and counted as they are read, and no answer changes.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -125,4 +126,19 @@ fn rows_of_several_blocks_are_put_in_order() {
     let parquet = without_sources(json(&reference, &current, &arguments));
     assert_eq!(parquet, without_sources(json(&reference_csv, &current_csv, &arguments)));
     assert_eq!(column(&parquet, "double")["missing_current"], 12_728);
+}
+
+#[test]
+fn the_folder_of_the_engine_is_removed() {
+    let folder = Folder::new();
+    let temporary = tempfile::tempdir().unwrap();
+    let [[reference, reference_csv], [current, current_csv]] =
+        [0, 1].map(|side| files(&folder, side, &columns(side)));
+    for sides in [[&reference, &current], [&reference_csv, &current], [&reference_csv, &current_csv]] {
+        let mut drift = Command::new(env!("CARGO_BIN_EXE_windvane"));
+        let output = drift.arg("drift").args(sides).env("TMPDIR", temporary.path()).output().unwrap();
+        assert!(output.status.success(), "{sides:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+        assert!(left.is_empty(), "{sides:?}: {left:?}");
+    }
 }
