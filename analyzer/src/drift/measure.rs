@@ -4,6 +4,7 @@ mod categories;
 mod distribution;
 mod embeddings;
 pub(super) mod kernels;
+mod numbers;
 mod profile;
 mod sorted;
 mod texts;
@@ -17,10 +18,10 @@ use windvane_stats::{
     permutation::NullEffects,
     walk::{Depth, Sizes, Walk, Walked},
 };
-use windvane_store::Reader;
 use windvane_store::populations::{
     self, CATEGORY_COLUMNS_MAX, CategoryRow, Pair, SegmentKeys, ValueRow, ValueRows, ValueSink,
 };
+use windvane_store::{ReadError, Reader};
 use windvane_types::baseline;
 use windvane_types::drift::{Change, Distribution, EmbeddingChange, Kind, TextChange};
 
@@ -29,6 +30,7 @@ pub(super) use embeddings::Embeddings;
 #[cfg(test)]
 pub(super) use texts::Texts;
 
+use numbers::Numbers;
 use profile::profiles;
 
 use super::{
@@ -338,45 +340,12 @@ async fn numeric(
     let walks: Vec<Option<Walked>> =
         merged.into_iter().map(|merged| merged.map(|merged| merged.walked)).collect();
     let characteristics = characteristics(scan, column, &walks).await?;
-    Ok(sides
-        .iter()
-        .zip(walks.iter().zip(&characteristics))
-        .map(|([reference, current], (walked, characteristic))| {
-            let values = match walked {
-                Some(walked) if column.counted_later => {
-                    Rows { reference: walked.sizes.a, current: walked.sizes.b }
-                }
-                _ => Rows { reference: reference.numbers, current: current.numbers },
-            };
-            let missing =
-                Rows { reference: reference.rows - values.reference, current: current.rows - values.current };
-            let shown = kernels::Numbers {
-                walked: walked.as_ref(),
-                characteristic: characteristic.as_ref(),
-                values,
-                missing,
-                seed: scan.request.seed,
-                alpha: scan.request.rule.alpha,
-                compat: scan.request.rule.compat,
-            };
-            MeasuredColumn {
-                name: column.name.clone(),
-                kind: column.kind,
-                values,
-                missing,
-                methods: column.methods.iter().map(|method| shown.measure(*method)).collect(),
-                location: walked.as_ref().map(location),
-                ks_error,
-                largest_change: None,
-                embedding: None,
-                text: None,
-                distribution: walked
-                    .as_ref()
-                    .filter(|_| scan.request.rule.compat.is_none())
-                    .and_then(distribution::of_walk),
-            }
-        })
-        .collect())
+    let (column, sides) = (column.clone(), sides.to_vec());
+    let (rule, seed) = (scan.request.rule, scan.request.seed);
+    let numbers = Numbers { column, sides, walks, characteristics, ks_error, rule, seed };
+    // Some methods simulate for a while: not on the thread that both lanes share.
+    let measuring = tokio::task::spawn_blocking(move || numbers.measure());
+    Ok(measuring.await.map_err(ReadError::Thread)?)
 }
 
 /// A walk over both sides of a segment of a column, into every set of bins that its methods count in.
