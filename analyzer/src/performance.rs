@@ -47,12 +47,13 @@ use side::Side;
 /// When a column or a class cannot serve, when there would be too many chunks, or when a statement fails.
 pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Document, PerformanceError> {
     let PerformanceRequest { reference, current, question, past } = request;
-    let (found, left_out) = find_segments(reader, request).await?;
+    let ((found, left_out), targets) =
+        tokio::try_join!(find_segments(reader, request), streamed::targets(reader, request))?;
     let segments = SegmentKeys {
         names: question.segment_by.clone(),
         keys: found.iter().map(|segment| segment.key.clone()).collect(),
     };
-    let [reference, current] = match streamed::open(reader, request, &segments).await? {
+    let [reference, current] = match streamed::open(reader, request, (&segments, targets)).await? {
         Some(sides) => sides,
         None => [
             Side::open(reader, ("reference", reference), question, &segments).await?,

@@ -36,17 +36,15 @@ const PAIRS: usize = OfTwo::ALL.len() * OfTwo::ALL.len();
 
 const DAY_US: u64 = 86_400_000_000;
 
-/// Opens and walks both sides; `None` where that takes the classes of the rows themselves, or more than a walk without estimates.
+/// Opens and walks both sides, by their [targets]; `None` where that takes the classes of the rows themselves, or more than a walk
+/// without estimates.
 pub(super) async fn open<'a>(
     reader: &'a Reader,
     request: &'a PerformanceRequest,
-    segments: &'a SegmentKeys,
+    (segments, targets): (&'a SegmentKeys, Option<BTreeSet<String>>),
 ) -> Result<Option<[Side<'a>; 2]>, PerformanceError> {
     let question = &request.question;
-    if !fits(question) {
-        return Ok(None);
-    }
-    let Some(targets) = outcomes(reader, request).await? else { return Ok(None) };
+    let Some(targets) = targets else { return Ok(None) };
     let held = Survey { targets, ..Survey::default() };
     let Ok(expected) = classes(question, [&held, &Survey::default()]) else { return Ok(None) };
     let [first, second] = expected.as_slice() else { return Ok(None) };
@@ -69,11 +67,15 @@ fn fits(question: &Question) -> bool {
         && !question.estimate
 }
 
-/// What was true of any prediction of the models; `None` where that is more than two classes, or rows are not joined with outcomes.
-async fn outcomes(
+/// What was true of any prediction of the models; `None` where that is more than two classes, rows are not joined with outcomes, or
+/// the question is not one for a stream.
+pub(super) async fn targets(
     reader: &Reader,
     request: &PerformanceRequest,
 ) -> Result<Option<BTreeSet<String>>, PerformanceError> {
+    if !fits(&request.question) {
+        return Ok(None);
+    }
     let statement = |population: &Population| outcome_texts(population, OUTCOMES_MAX + 1);
     let (Some(reference), Some(current)) = (statement(&request.reference), statement(&request.current))
     else {

@@ -42,18 +42,23 @@ struct Names {
     tags: Vec<String>,
     embeddings: Vec<String>,
     arms: Vec<String>,
+    /// Of each of [`ANSWERS`] 1 where a prediction has it, else 0.
     answers: Vec<u64>,
 }
 
-/// What makes [`Names`] of predictions.
-fn names() -> String {
-    let counted: Vec<String> =
-        ANSWERS.iter().map(|(_, column, _)| format!("countIf(isNotNull({column}))")).collect();
+/// What makes [`Names`] of a table of predictions. Whether any has an answer is known from the first that has it.
+fn names(from: &str) -> String {
+    let answers: Vec<String> = ANSWERS
+        .iter()
+        .map(|(_, column, _)| {
+            format!("(SELECT count() FROM (SELECT 1 FROM {from} WHERE isNotNull({column}) LIMIT 1))")
+        })
+        .collect();
     format!(
         "groupUniqArrayArray(mapKeys(num)) AS num, groupUniqArrayArray(mapKeys(cat)) AS cat, \
          groupUniqArrayArray(mapKeys(tags)) AS tags, groupUniqArrayArray(mapKeys(embeddings)) AS embeddings, \
          groupUniqArrayArray(mapKeys(arms)) AS arms, [{}] AS answers",
-        counted.join(", ")
+        answers.join(", ")
     )
 }
 
@@ -67,7 +72,8 @@ pub async fn open_predictions(
     filter: &PredictionFilter,
 ) -> Result<Population, ReadError> {
     let from = from(filter);
-    let found: Vec<Names> = reader.rows(&Statement::new(format!("SELECT {} FROM {from}", names()))).await?;
+    let statement = Statement::new(format!("SELECT {} FROM {from}", names(&from)));
+    let found: Vec<Names> = reader.rows(&statement).await?;
     Ok(named(source, from, &found))
 }
 
@@ -146,7 +152,7 @@ pub async fn open_labelled(
     let statement = Statement::new(format!(
         "SELECT {}, arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, \
          (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes FROM {from}",
-        names(),
+        names(&from),
         quote(&filter.model),
     ));
     let held: Option<Held> = reader.rows(&statement).await?.pop();
