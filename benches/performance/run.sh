@@ -55,4 +55,4 @@ for round in $(seq 1 "${ROUNDS:-3}"); do
   timed pandas "$python" "$here/peer.py" "$work"
 done
 "$python" "$here/compare.py" "$work"
-grep VmHWM /proc/$engine/status
+awk '/VmHWM/ { printf "engine, peak %.0f MB\n", $2 / 1024 }' "/proc/$engine/status"
