@@ -151,7 +151,7 @@ pub async fn open_labelled(
     let from = from(filter);
     let statement = Statement::new(format!(
         "SELECT {}, arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, \
-         (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes FROM {from}",
+         (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes, (SELECT getSetting('max_threads')) AS threads FROM {from}",
         names(&from),
         quote(&filter.model),
     ));
