@@ -12,6 +12,8 @@ pub mod performance;
 pub mod quality;
 pub mod runs;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use windvane_types::span::Span;
 
@@ -22,6 +24,32 @@ use crate::{Statement, Store, StoreError, native};
 
 /// How the columns of segments write a value that rows lack: an empty text is a value of its own, and would share the key.
 pub(crate) const MISSING: &str = "(missing)";
+
+/// What rows of a segment have in common, by column; `None` where they lack it.
+pub(crate) type Values = BTreeMap<String, Option<String>>;
+
+/// The columns that cut a segment, as `segment_key` has them; empty for the whole.
+pub(crate) fn segment_key(segment: Option<&Values>) -> String {
+    joined(segment.into_iter().flatten().map(|(name, _)| name.as_str()))
+}
+
+/// Their values, as `segment_value` has them.
+pub(crate) fn segment_value(segment: Option<&Values>) -> String {
+    joined(segment.into_iter().flatten().map(|(_, value)| value.as_deref().unwrap_or(MISSING)))
+}
+
+/// One text as it is, several joined by commas. A comma within one of several has a backslash before it, as a backslash has: else
+/// `a,b` and `c` would share the key of `a` and `b,c`, and one of the two segments would take the place of the other.
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let texts: Vec<&str> = texts.collect();
+    match texts.as_slice() {
+        [one] => (*one).to_owned(),
+        several => {
+            let escaped = |text: &&str| text.replace('\\', "\\\\").replace(',', "\\,");
+            several.iter().map(escaped).collect::<Vec<_>>().join(",")
+        }
+    }
+}
 
 /// What a run was about; its document says what came out.
 #[derive(Debug, Clone)]
@@ -174,8 +202,27 @@ fn emptied(column: &Column) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{WHOSE, emptied};
+    use super::{Values, WHOSE, emptied, segment_key, segment_value};
     use crate::wire::{Column, Wire};
+
+    #[test]
+    fn no_two_segments_share_their_key() {
+        let of = |pairs: &[(&str, Option<&str>)]| -> Values {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect()
+        };
+        for (pairs, key, value) in [
+            (&[("region", Some("a,b"))][..], "region", "a,b"),
+            (&[("region", None)], "region", "(missing)"),
+            (&[("region", Some(""))], "region", ""),
+            (&[("region", Some("a,b")), ("tier", Some("c"))], "region,tier", r"a\,b,c"),
+            (&[("region", Some("a")), ("tier", Some("b,c"))], "region,tier", r"a,b\,c"),
+            (&[("region", Some(r"a\")), ("tier", None)], "region,tier", r"a\\,(missing)"),
+        ] {
+            let segment = of(pairs);
+            assert_eq!((segment_key(Some(&segment)), segment_value(Some(&segment))), (key.to_owned(), value.to_owned()));
+        }
+        assert_eq!((segment_key(None), segment_value(None)), (String::new(), String::new()));
+    }
 
     #[test]
     fn an_emptied_row_keeps_its_key_and_no_number() {

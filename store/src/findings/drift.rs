@@ -80,8 +80,9 @@ fn encode_row(
     run.whose(out);
     run.against(reference, out);
     run.when(out);
-    rb::string(out, &joined(segment, |(key, _)| key));
-    rb::string(out, &joined(segment, |(_, value)| value.as_deref().unwrap_or(findings::MISSING)));
+    let values = segment.map(|segment| &segment.segment);
+    rb::string(out, &findings::segment_key(values));
+    rb::string(out, &findings::segment_value(values));
     for word in [column.column.as_str(), column.kind.as_str(), method.method.as_str()] {
         rb::string(out, word);
     }
@@ -95,14 +96,6 @@ fn encode_row(
     out.push(u8::from(method.drifted));
     rb::string(out, column.verdict.as_str());
     rb::string(out, &detail(segment, column, method));
-}
-
-/// The keys or the values of a segment; several are joined, and `detail` keeps them apart.
-fn joined<'a>(
-    segment: Option<&'a Segment>,
-    part: impl Fn((&'a String, &'a Option<String>)) -> &'a str,
-) -> String {
-    segment.map(|segment| segment.segment.iter().map(part).collect::<Vec<_>>().join(",")).unwrap_or_default()
 }
 
 /// What has no column of its own.

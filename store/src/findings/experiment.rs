@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use windvane_types::experiment::{Comparison, Document, Segment, Srm};
 
-use super::experiment_looks;
+use super::{experiment_looks, segment_key, segment_value};
 use crate::client::Insert;
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
@@ -110,13 +110,9 @@ fn encode_row(
     for word in [comparison.role.as_str(), &comparison.arm, &comparison.control] {
         rb::string(out, word);
     }
-    let joined = |part: fn((&String, &Option<String>)) -> String| {
-        segment
-            .map(|segment| segment.segment.iter().map(part).collect::<Vec<_>>().join(","))
-            .unwrap_or_default()
-    };
-    rb::string(out, &joined(|(key, _)| key.clone()));
-    rb::string(out, &joined(|(_, value)| value.clone().unwrap_or_default()));
+    let values = segment.map(|segment| &segment.segment);
+    rb::string(out, &segment_key(values));
+    rb::string(out, &segment_value(values));
     rb::u64(out, comparison.n);
     rb::u64(out, comparison.n_control);
     let end = |ci: Option<[Option<f64>; 2]>, at: usize| ci.and_then(|ends| ends[at]);
@@ -228,16 +224,21 @@ pub async fn over_time(store: &Store, asked: Series<'_>) -> Result<Vec<Point>, S
     store.rows(&statement).await
 }
 
+/// Of two looks as of one time the later one counts, also where it has not all that the earlier one has.
 const OVER_TIME: &str = "
     SELECT * FROM (
-        SELECT metric, metric_kind, quantile, arm, toUnixTimestamp64Micro(as_of) AS as_of_us, n, n_control,
+        SELECT metric, metric_kind, quantile, arm, toUnixTimestamp64Micro(found.as_of) AS as_of_us, n, n_control,
                relative, relative_low, relative_high, sequential_low, sequential_high, sequential_p_value,
                p_adjusted, srm_p_value, verdict
-        FROM windvane.experiment_findings FINAL
+        FROM windvane.experiment_findings AS found FINAL
         WHERE experiment = {experiment:String} AND segment_key = ''
           AND {metric:String} IN ('', metric) AND {arm:String} IN ('', arm)
-          AND as_of >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-          AND as_of < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+          AND found.as_of >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
+          AND found.as_of < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+          AND (found.as_of, found.computed_at) IN (
+            SELECT as_of, max(computed_at) FROM windvane.experiment_findings
+            WHERE experiment = {experiment:String} GROUP BY as_of
+          )
         ORDER BY as_of_us DESC, metric, arm
         LIMIT {limit:UInt32}
     )

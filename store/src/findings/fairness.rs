@@ -1,11 +1,9 @@
 //! The `fairness_findings` table: the document of a fairness run as rows, one measure of one group each.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use windvane_types::fairness::{Document, Gap, Group};
 
-use crate::findings::{self, Run};
+use crate::findings::{self, Run, Values};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Store, StoreError};
@@ -40,9 +38,6 @@ const COLUMNS: &[Column] = &[
     column("verdict", Wire::Word),
     column("detail", Wire::Text),
 ];
-
-/// A group's values by column.
-type Values = BTreeMap<String, Option<String>>;
 
 /// What has no column of its own.
 #[derive(Serialize)]
@@ -95,11 +90,11 @@ fn encode_row(
     run.whose(out);
     run.when(out);
     rb::i64(out, outcomes_until_us);
-    rb::string(out, &group.group.keys().map(String::as_str).collect::<Vec<_>>().join(","));
-    rb::string(out, &values(&group.group));
+    rb::string(out, &findings::segment_key(Some(&group.group)));
+    rb::string(out, &findings::segment_value(Some(&group.group)));
     // Calibration is of a group alone.
     let is_alone = gap.metric == "calibration";
-    rb::string(out, &document.reference_group.as_ref().filter(|_| !is_alone).map(values).unwrap_or_default());
+    rb::string(out, &findings::segment_value(document.reference_group.as_ref().filter(|_| !is_alone)));
     rb::string(out, &gap.metric);
     let [low, high] = gap.ci.map_or([None; 2], |[low, high]| [Some(low), Some(high)]);
     let (threshold, p) = (Some(document.max_gap), [gap.p_value, gap.p_adjusted]);
@@ -111,9 +106,4 @@ fn encode_row(
     rb::string(out, gap.verdict.as_str());
     let detail = Detail { group: &group.group, n: group.n, labelled: group.labelled };
     rb::string(out, &serde_json::to_string(&detail).expect("texts and numbers are JSON"));
-}
-
-/// The values of a group; several are joined, and `detail` keeps them apart.
-fn values(group: &Values) -> String {
-    group.values().map(|value| value.as_deref().unwrap_or(findings::MISSING)).collect::<Vec<_>>().join(",")
 }

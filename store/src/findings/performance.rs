@@ -1,12 +1,10 @@
 //! The `performance_findings` table: the document of a performance run as rows, one metric of one chunk of one segment each.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use windvane_types::performance::{Change, Chunk, ConceptDrift, Document, Metric, Trust, WeakestSegments};
 use windvane_types::span::{self, Span};
 
-use crate::findings::{self, Run};
+use crate::findings::{self, Run, Values};
 use crate::rowbinary as rb;
 use crate::wire::{Column, Wire, column};
 use crate::{Statement, Store, StoreError};
@@ -48,9 +46,6 @@ const COLUMNS: &[Column] = &[
     column("trust", Wire::Word),
     column("detail", Wire::Text),
 ];
-
-/// A segment's values by column.
-type Values = BTreeMap<String, Option<String>>;
 
 /// What a run has measured against.
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +108,8 @@ impl Found<'_> {
         rb::i64(out, window.start_us);
         rb::i64(out, window.end_us);
         rb::string(out, &run.granularity);
-        rb::string(out, &joined(*segment, |(key, _)| key));
-        rb::string(out, &joined(*segment, |(_, value)| value.as_deref().unwrap_or(findings::MISSING)));
+        rb::string(out, &findings::segment_key(*segment));
+        rb::string(out, &findings::segment_value(*segment));
         rb::string(out, document.task.as_str());
         rb::string(out, &metric.metric);
         let [ci_low, ci_high] = ends(metric.ci);
@@ -158,14 +153,6 @@ fn verdict(chunk: &Chunk, metric: &Metric) -> &'static str {
         (false, Some(_)) if !chunk.insufficient_data && metric.threshold.is_some() => "no_alert",
         _ => "insufficient_data",
     }
-}
-
-/// The keys or the values of a segment; several are joined, and `detail` keeps them apart.
-fn joined<'a>(
-    segment: Option<&'a Values>,
-    part: impl Fn((&'a String, &'a Option<String>)) -> &'a str,
-) -> String {
-    segment.map(|segment| segment.iter().map(part).collect::<Vec<_>>().join(",")).unwrap_or_default()
 }
 
 /// What has no column of its own.

@@ -17,7 +17,8 @@ pub const EXPERIMENTS: View = View {
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
 
-/// Every comparison of the newest looks at an experiment.
+/// Every comparison of the newest looks at an experiment. Of two looks as of one time the later one counts, also where it has not all that the
+/// earlier one has.
 pub const EXPERIMENT_COMPARISONS: View = View {
     name: "experiment_comparisons",
     about: "every comparison of an experiment in each of its newest looks: difference, intervals and verdict",
@@ -33,8 +34,8 @@ pub const EXPERIMENT_COMPARISONS: View = View {
            sequential_low, sequential_high, sequential_p_value, probability_better, p_value, p_adjusted, srm_p_value,
            srm_verdict, segment_key, segment_value
     FROM windvane.experiment_findings AS found FINAL
-    WHERE experiment = {experiment:String} AND found.as_of IN (
-        SELECT as_of FROM windvane.experiment_findings WHERE experiment = {experiment:String}
+    WHERE experiment = {experiment:String} AND (found.as_of, found.computed_at) IN (
+        SELECT as_of, max(computed_at) FROM windvane.experiment_findings WHERE experiment = {experiment:String}
         GROUP BY as_of ORDER BY as_of DESC LIMIT {looks:UInt64}
     )
     ORDER BY found.as_of DESC, segment_key, segment_value, role = 'primary' DESC, metric, quantile, arm
