@@ -51,7 +51,7 @@ pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, w
 
 use crate::local::{quote, quote_identifier};
 use labelled::Labelled;
-use origin::Origin;
+use origin::{FILE, Origin};
 
 /// The rows of one side of a comparison.
 #[derive(Debug, Clone)]
@@ -80,6 +80,19 @@ pub struct Population {
 const EVENT_ID: &str = "event_id";
 /// When a prediction was, and when it came in.
 const EVENT_TIMES: [&str; 2] = ["ts", "ingested_at"];
+
+/// The number of a row of a file that was parsed into a table.
+const STAGED_ROW: &str = "row";
+
+/// What the column at this place of such a file is called in the table.
+fn staged(place: usize) -> String {
+    format!("c{place}")
+}
+
+/// Numbers as whole ones: nullable Int64, null where one is infinite, NaN or too large.
+pub(crate) fn whole(number: &str) -> String {
+    format!("accurateCastOrNull(floor({number}), 'Int64')")
+}
 
 /// One column of a population.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,12 +277,24 @@ impl Population {
                 let parsed = format!("parseDateTime64BestEffortOrNull({sql}, 6, 'UTC')");
                 Some(Sql(format!("ifNull(toInt64OrNull({sql}), toUnixTimestamp64Micro({parsed}))")))
             }
-            Storage::Number(Sql(sql)) => Some(Sql(format!("CAST({sql}, 'Nullable(Int64)')"))),
+            Storage::Number(Sql(sql)) => Some(Sql(whole(sql))),
             Storage::Nothing => Some(Sql("CAST(NULL, 'Nullable(Int64)')".to_owned())),
             Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
-                Some(of_instant(&quote_identifier(name)))
+                Some(of_instant(&self.instant(name)))
             }
             Storage::Vector(_) | Storage::List { .. } | Storage::Unsupported(_) => None,
+        }
+    }
+
+    /// The expression of a column of dates or times: by more than its name, which a statement may have given to something else.
+    pub(crate) fn instant(&self, name: &str) -> String {
+        let place = || self.columns.iter().position(|column| column.name == name);
+        match &self.from {
+            Origin::File { .. } => format!("{FILE}.{}", quote_identifier(name)),
+            Origin::Table(_) => match place().filter(|_| self.row.0 == STAGED_ROW) {
+                Some(place) => staged(place),
+                None => quote_identifier(name),
+            },
         }
     }
 
@@ -340,7 +365,22 @@ fn is_list_of_numbers(type_name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Population, PopulationColumn, Sql, Storage, storage_of};
+    use super::{FILE, Origin, Population, PopulationColumn, STAGED_ROW, Sql, Storage, storage_of};
+
+    #[test]
+    fn a_column_of_times_is_read_by_more_than_its_name() {
+        let column = |name: &str| {
+            let storage = Storage::Unsupported("DateTime64(6, 'UTC')".to_owned());
+            PopulationColumn { name: name.to_owned(), storage }
+        };
+        let columns = vec![column("place"), column("row")];
+        let mut population = Population::of_sql("rows".to_owned(), "t".to_owned(), columns);
+        assert_eq!(population.instant("row"), "`row`");
+        population.row = Sql(STAGED_ROW.to_owned());
+        assert_eq!(population.instant("row"), "c1");
+        population.from = Origin::File { function: "file()".to_owned(), types: std::collections::BTreeMap::new() };
+        assert_eq!(population.instant("row"), format!("{FILE}.`row`"));
+    }
 
     #[test]
     fn rows_are_cut_by_what_none_of_them_has_where_that_is_allowed() {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::UnitsAre;
-use crate::populations::{Population, Sql, Storage};
+use crate::populations::{Population, Sql, Storage, whole};
 use crate::{Statement, local::quote};
 
 /// Arms that an experiment may have; more means that the column is not an arm.
@@ -227,10 +227,13 @@ fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
         Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
             format!("toInt32(toDate32(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC')))")
         }
-        Storage::Number(Sql(sql)) => format!("toInt32(intDiv(toInt64({sql}), 86400000000))"),
+        // Rounded down, also before 1970.
+        Storage::Number(Sql(sql)) => {
+            format!("toInt32(floor({} / 86400000000))", whole(&sql))
+        }
         Storage::Nothing => "CAST(NULL, 'Nullable(Int32)')".to_owned(),
         Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
-            format!("toInt32(toDate32({}))", crate::local::quote_identifier(name))
+            format!("toInt32(toDate32(toDateTime64({}, 6, 'UTC')))", population.instant(name))
         }
         other => return Err(unsupported(name, &other, "a time")),
     })
@@ -244,13 +247,10 @@ pub(crate) fn micros(population: &Population, name: &str) -> Result<String, Colu
         Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
             format!("toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC'))")
         }
-        Storage::Number(Sql(sql)) => format!("toInt64({sql})"),
+        Storage::Number(Sql(sql)) => whole(&sql),
         Storage::Nothing => "CAST(NULL, 'Nullable(Int64)')".to_owned(),
         Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
-            format!(
-                "toUnixTimestamp64Micro(toDateTime64({}, 6, 'UTC'))",
-                crate::local::quote_identifier(name)
-            )
+            format!("toUnixTimestamp64Micro(toDateTime64({}, 6, 'UTC'))", population.instant(name))
         }
         other => return Err(unsupported(name, &other, "a time")),
     })

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{
-    Origin, Population, PopulationColumn, Sql, Storage, origin::FILE, quote, quote_identifier, storage_of,
+    Origin, Population, PopulationColumn, STAGED_ROW, Sql, Storage, origin::FILE, quote, quote_identifier,
+    staged as staged_column, storage_of,
 };
 use crate::{
     LocalEngine, Statement,
@@ -151,7 +152,7 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
         }
     }
     // Parquet is read in place, where the engine numbers the rows; staged tables carry their numbers.
-    let row = Sql(if format == FileFormat::Parquet { "_row_number" } else { "row" }.to_owned());
+    let row = Sql(if format == FileFormat::Parquet { "_row_number" } else { STAGED_ROW }.to_owned());
     Ok(Population {
         source,
         from,
@@ -252,7 +253,7 @@ fn staged(
         // The engine answers so in place of bytes that are no character, and finds no column by it.
         let storage = match column.name.contains(char::REPLACEMENT_CHARACTER) {
             true => Storage::Unsupported("a column with a name that is not UTF-8".to_owned()),
-            false => storage_of(&column.r#type, format!("c{i}")),
+            false => storage_of(&column.r#type, staged_column(i)),
         };
         // Arrow tells text from bytes, which may be anything; here both are String.
         if format == FileFormat::Ndjson
@@ -261,12 +262,14 @@ fn staged(
         {
             texts.push(format!("{FILE}.{}", quote_identifier(&column.name)));
         }
-        if matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::List { .. }) {
-            selected.push(format!("{FILE}.{} AS c{i}", quote_identifier(&column.name)));
-        }
-        // Times are not compared, but they say when: under their own name, as they are read in place.
-        if matches!(&storage, Storage::Unsupported(type_name) if type_name.starts_with("Date")) {
-            selected.push(format!("{FILE}.{0} AS {0}", quote_identifier(&column.name)));
+        let is_read = match &storage {
+            Storage::Number(_) | Storage::Text(_) | Storage::List { .. } => true,
+            // Times are not compared, but they say when.
+            Storage::Unsupported(type_name) => type_name.starts_with("Date"),
+            _ => false,
+        };
+        if is_read {
+            selected.push(format!("{FILE}.{} AS {}", quote_identifier(&column.name), staged_column(i)));
         }
         columns.push(PopulationColumn { name: column.name, storage });
     }

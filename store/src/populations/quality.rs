@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::scan::TIME;
-use super::{Origin, Population, PopulationColumn, Sql, Storage, quote, quote_identifier};
+use super::{Origin, Population, PopulationColumn, Sql, Storage, quote};
 use crate::{Real, Statement};
 
 /// Different values whose counts are kept; as many again are looked for and not kept.
@@ -207,7 +207,7 @@ impl Inspection {
         let columns = asks.iter().map(|ask| InspectedColumn {
             numbers: has_numbers(ask.column).then(|| numbers.next()).flatten(),
             texts: has_texts(ask.column).then(|| texts.next()).flatten(),
-            others: present(ask.column).and_then(|_| others.next()),
+            others: is_other(ask.column).then(|| others.next()).flatten(),
         });
         InspectionRow { rows: self.rows, columns: columns.collect() }
     }
@@ -221,18 +221,20 @@ fn has_texts(column: &PopulationColumn) -> bool {
     matches!(column.storage, Storage::Text(_) | Storage::Undecided(_))
 }
 
-/// Whether a value is there, of columns that are neither numbers nor text.
-fn present(column: &PopulationColumn) -> Option<String> {
+/// Whether a column is neither numbers nor text, and may lack values all the same.
+fn is_other(column: &PopulationColumn) -> bool {
     match &column.storage {
-        Storage::Vector(Sql(sql)) | Storage::List { sql: Sql(sql), .. } => Some(format!("notEmpty({sql})")),
-        Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
-            Some(format!("isNotNull({})", quote_identifier(&column.name)))
-        }
-        Storage::Number(_)
-        | Storage::Text(_)
-        | Storage::Undecided(_)
-        | Storage::Nothing
-        | Storage::Unsupported(_) => None,
+        Storage::Vector(_) | Storage::List { .. } => true,
+        Storage::Unsupported(type_name) => type_name.starts_with("Date"),
+        Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_) | Storage::Nothing => false,
+    }
+}
+
+/// Whether a value of such a column is there.
+fn present(population: &Population, column: &PopulationColumn) -> String {
+    match &column.storage {
+        Storage::Vector(Sql(sql)) | Storage::List { sql: Sql(sql), .. } => format!("notEmpty({sql})"),
+        _ => format!("isNotNull({})", population.instant(&column.name)),
     }
 }
 
@@ -247,8 +249,8 @@ pub fn inspection(population: &Population, asks: &[Ask<'_>]) -> Statement {
     let texts = asks.iter().filter(|ask| has_texts(ask.column)).map(texts).collect();
     let others = asks
         .iter()
-        .filter_map(|ask| present(ask.column))
-        .map(|present| format!("countIf({present})"))
+        .filter(|ask| is_other(ask.column))
+        .map(|ask| format!("countIf({})", present(population, ask.column)))
         .collect();
     let columns: Vec<&PopulationColumn> = asks.iter().map(|ask| ask.column).collect();
     Statement::new(format!(
