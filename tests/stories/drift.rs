@@ -463,3 +463,20 @@ fn junit_has_a_case_a_column_and_a_failure_a_drift() {
     assert!(xml.contains("name=\"&lt;x&gt;&amp;&quot;\">\n      <failure "), "{xml}");
     assert!(xml.contains("name=\"y\"/>"), "{xml}");
 }
+
+#[test]
+fn a_file_that_ends_within_a_quote_is_refused_and_says_where() {
+    let folder = Folder::new();
+    let good = folder.file("good.csv", "unit,x\n1,2\n2,\"3\"\n3,\"\"\n4,\"a\nb\"\n");
+    for (name, text, place) in [
+        ("lines.csv", "unit,x\n1,2\n2,\"3\n3,4\n4,5\n", "row 2, column `x`"),
+        ("last.csv", "unit,x\n1,2\n2,\"3", "row 2, column `x`"),
+        ("empty.csv", "unit,x\n1,\"", "row 1, column `x`"),
+        ("header.csv", "unit,\"x\n1,2\n", "the header, column `x`"),
+    ] {
+        let ran = drift(&good, &folder.file(name, text), &[]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(place) && ran.stderr.contains("never closed"), "{name}: {}", ran.stderr);
+    }
+    assert_eq!(drift(&good, &good, &[]).code, 0);
+}

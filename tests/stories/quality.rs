@@ -276,3 +276,36 @@ fn a_report_is_one_file_with_the_document_inside() {
     let inside: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
     assert_eq!(inside, ran.document());
 }
+
+/// What statements name a value, a row's place or its arrival is no column of the file, whatever its columns are called.
+#[test]
+fn times_are_found_whatever_their_columns_are_called() {
+    let folder = Folder::new();
+    // Every tenth of 500 events came five days later.
+    let rows = |(seen, came): (&str, &str)| -> String {
+        let row = |i: u32| {
+            let (day, hour) = (1 + i / 24, i % 24);
+            let later = if i.is_multiple_of(10) { day + 5 } else { day };
+            format!(
+                "{{\"v\":{},\"{seen}\":\"2013-01-{day:02} {hour:02}:00:00\",\"{came}\":\"2013-01-{later:02} {hour:02}:10:00\"}}\n",
+                i % 7
+            )
+        };
+        (0..500).map(row).collect()
+    };
+    for (seen, came) in
+        [("seen", "came"), ("place", "maybe"), ("arrived", "x"), ("at", "place"), ("row", "c0")]
+    {
+        let file = folder.file(&format!("{seen}.ndjson"), &rows((seen, came)));
+        let document = json(&[&file, &file], &["--timestamp", seen, "--arrival", came]);
+        for name in ["late_events", "out_of_order"] {
+            let checks = document["checks"].as_array().unwrap();
+            let found = checks.iter().find(|check| check["check"] == name);
+            assert_eq!(
+                found.map(|check| &check["count"]),
+                Some(&50.into()),
+                "{name} of {seen} and {came}: {document}"
+            );
+        }
+    }
+}

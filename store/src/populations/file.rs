@@ -39,7 +39,7 @@ const THROWN: i32 = 395;
 /// that are no text are shown as U+FFFD.
 const LOOKED_AT_MAX: usize = 2_000;
 
-/// Characters of a column's name that an error shows: what follows a quote may be the whole file.
+/// Characters of a column's name that an error shows, of its first line: what follows a quote may be the whole file.
 const NAME_CHARACTERS: usize = 60;
 
 /// Why a file gives no population.
@@ -139,7 +139,7 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
         if let Some(place) =
             unclosed::place(engine, path, (table.as_str(), last.as_str()), name).map_err(unreadable)?
         {
-            let column = name.chars().take(NAME_CHARACTERS).collect();
+            let column = name.lines().next().unwrap_or_default().chars().take(NAME_CHARACTERS).collect();
             return Err(PopulationError::UnclosedQuote { path: path.to_owned(), place, column });
         }
     }
