@@ -98,6 +98,7 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
         request.reference.as_ref().map(|population| Measured::new(population, request)).transpose()?;
     let mut groups = Vec::new();
     let mut left_out = 0;
+    let mut before_all = None;
     let cuts = std::iter::once(None).chain(request.by.iter().map(|name| Some(name.as_str())));
     for cut in cuts {
         let (names, more) = current.groups(reader, cut).await?;
@@ -107,6 +108,9 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
             Some(reference) => reference.sketches(reader, cut, &names).await?,
             None => Sketches::new(),
         };
+        if cut.is_none() && reference.is_some() {
+            before_all = Some(before.values().next().cloned().unwrap_or_default());
+        }
         let mut part: Vec<Group> = now
             .iter()
             .map(|(value, sketch)| {
@@ -117,7 +121,7 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
         groups.extend(part);
     }
     if groups.is_empty() {
-        groups.push(group(request, (None, &None), (&LogSketch::default(), None)));
+        groups.push(group(request, (None, &None), (&LogSketch::default(), before_all.as_ref())));
     }
     judge(&mut groups, request);
     let longer =

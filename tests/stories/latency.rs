@@ -22,6 +22,19 @@ fn document(words: &[&str], paths: &[&Path]) -> Value {
     windvane(&[words, &["--format", "json"]].concat(), paths).document()
 }
 
+#[test]
+fn a_reference_has_its_rows_also_where_there_is_nothing_to_compare() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", &csv("latency_us", 0..500, |i| latency(i).to_string()));
+    let empty = folder.file("empty.csv", "latency_us\n");
+    let missing = folder.file("missing.csv", &csv("latency_us", 0..9, |_| "NA".to_owned()));
+    for current in [empty, missing] {
+        let found = document(&["latency"], &[&reference, &current]);
+        assert_eq!((&found["reference"]["rows"], &found["current"]["rows"]), (&500.into(), &0.into()));
+        assert_eq!(found["verdict"], "insufficient_data");
+    }
+}
+
 /// A latency of milliseconds with a tail, the same for the same row.
 fn latency(i: u32) -> u32 {
     let hash = (i + 7).wrapping_mul(2_654_435_761) >> 8;
