@@ -219,7 +219,10 @@ mod tests {
             (&[("region", Some(r"a\")), ("tier", None)], "region,tier", r"a\\,(missing)"),
         ] {
             let segment = of(pairs);
-            assert_eq!((segment_key(Some(&segment)), segment_value(Some(&segment))), (key.to_owned(), value.to_owned()));
+            assert_eq!(
+                (segment_key(Some(&segment)), segment_value(Some(&segment))),
+                (key.to_owned(), value.to_owned())
+            );
         }
         assert_eq!((segment_key(None), segment_value(None)), (String::new(), String::new()));
     }

@@ -378,7 +378,8 @@ mod tests {
         assert_eq!(population.instant("row"), "`row`");
         population.row = Sql(STAGED_ROW.to_owned());
         assert_eq!(population.instant("row"), "c1");
-        population.from = Origin::File { function: "file()".to_owned(), types: std::collections::BTreeMap::new() };
+        population.from =
+            Origin::File { function: "file()".to_owned(), types: std::collections::BTreeMap::new() };
         assert_eq!(population.instant("row"), format!("{FILE}.`row`"));
     }
 
