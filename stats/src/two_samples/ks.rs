@@ -35,6 +35,11 @@ impl KsState {
         let b = u128::from(step.below_b + step.b) * u128::from(sizes.a);
         self.largest = self.largest.max(a.abs_diff(b));
     }
+
+    /// Adds what was seen of other values of the same samples.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.largest = self.largest.max(other.largest);
+    }
 }
 
 /// The test on a finished walk.

@@ -38,6 +38,13 @@ impl RankState {
             self.tied = true;
         }
     }
+
+    /// Adds what was seen of other values of the same samples.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.twice_ranks += other.twice_ranks;
+        self.ties += other.ties;
+        self.tied |= other.tied;
+    }
 }
 
 /// The test on a finished walk.
