@@ -9,7 +9,6 @@ pub mod table;
 pub mod words;
 
 use windvane_analyzer::drift::{self, DriftError};
-use windvane_store::Reader;
 use windvane_types::drift::{Document, Verdict};
 
 pub use arguments::Arguments;
@@ -36,10 +35,6 @@ async fn compare(options: &Options) -> Result<Document, Failure> {
     let document = drift::run(&reader, &request).await.map_err(failure)?;
     if let Some(run) = run {
         record::write(&reader, run, &document).await?;
-    }
-    let in_place = request.reference.is_in_file() && request.current.is_in_file();
-    if let (Reader::Local(engine), true) = (reader, in_place) {
-        engine.leave();
     }
     Ok(document)
 }

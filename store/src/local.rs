@@ -125,8 +125,7 @@ pub const CONNECTIONS: usize = 2;
 
 /// An in-process engine over a temporary folder. Clones share it. It blocks: call it from a blocking thread.
 ///
-/// Close it before the process leaves: drop every clone, or [leave](LocalEngine::leave) it, then end through
-/// [`crate::chdb::exit_now`].
+/// Close it before the process leaves: drop every clone, then end through [`crate::chdb::exit_now`].
 #[derive(Debug, Clone)]
 pub struct LocalEngine {
     inner: Arc<Inner>,
@@ -137,8 +136,7 @@ struct Inner {
     // Dropped in this order: connections, engine, folder.
     connections: [Mutex<Connection>; CONNECTIONS],
     engine: Arc<Engine>,
-    /// Until the engine is left.
-    folder: Mutex<Option<TempDir>>,
+    _folder: TempDir,
 }
 
 impl Drop for Inner {
@@ -168,14 +166,7 @@ impl LocalEngine {
             Ok(connection.into())
         };
         let connections = [connect()?, connect()?];
-        Ok(Self { inner: Arc::new(Inner { connections, engine, folder: Mutex::new(Some(folder)) }) })
-    }
-
-    /// Removes the folder and lets the engine be, which then ends with the process: closing it would take 3 ms. For a process that ends
-    /// now and has only read files in place, so that the engine has no table in the folder that it could still be merging.
-    pub fn leave(self) {
-        drop(self.inner.folder.lock().take());
-        std::mem::forget(self.inner);
+        Ok(Self { inner: Arc::new(Inner { connections, engine, _folder: folder }) })
     }
 
     /// A connection that is free, or else the first one once it is.
