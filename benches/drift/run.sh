@@ -7,6 +7,7 @@
 # Writes OUTDIR/raw.csv, OUTDIR/summary.md and what every process said. Needs python3 with venv, GNU time, 3 GB of disk in $WORK
 # (made under TMPDIR, and removed). Environments are kept in $VENVS. SIZES is a list of ROWSxCOLUMNS:PEER_COLUMNS; peers read only the
 # first PEER_COLUMNS columns where all of them would take more than a quarter of an hour, and no process may take more than $LIMIT_S.
+# windvane runs $RUNS times at each size, as a run of a fifth of a second is doubled by whatever else wakes up; its median counts.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,6 +16,7 @@ mkdir -p "${1:?name a folder for the results}"
 out=$(realpath "$1")
 sizes=${SIZES:-"200000x20:20 3000000x100:2 300000x1000:20"}
 limit_s=${LIMIT_S:-200}
+runs=${RUNS:-5}
 venvs=${VENVS:-${XDG_CACHE_HOME:-$HOME/.cache}/windvane-bench}
 work=${WORK:-$(mktemp -d)}
 trap 'rm -rf "$work"' EXIT
@@ -56,8 +58,10 @@ for size in $sizes; do
   IFS='x:' read -r rows columns read <<< "$size"
   "$venvs/scipy/bin/python" "$here/populations.py" "$work/$size" "$rows" "$columns"
   cat "$work/$size"/*.parquet > /dev/null
-  measure "$rows" "$columns" windvane "$columns" \
-    "$windvane" drift "$work/$size/reference.parquet" "$work/$size/current.parquet" --format json --offline
+  for _ in $(seq "$runs"); do
+    measure "$rows" "$columns" windvane "$columns" \
+      "$windvane" drift "$work/$size/reference.parquet" "$work/$size/current.parquet" --format json --offline
+  done
   for tool in scipy nannyml evidently; do
     measure "$rows" "$columns" "$tool" "$read" "$venvs/$tool/bin/python" "$here/peer.py" "$tool" "$work/$size" "$read"
   done
