@@ -154,11 +154,14 @@ impl Storage {
         }
     }
 
-    /// The expression of the values as nullable String.
+    /// The expression of the values as nullable String, NaN counted as missing.
     #[must_use]
     pub fn as_text(&self) -> Sql {
         match self {
-            Self::Number(Sql(sql)) | Self::Text(Sql(sql)) | Self::Undecided(Sql(sql)) => {
+            Self::Number(Sql(sql)) => {
+                Sql(format!("CAST(if(isNaN(toFloat64({sql})), NULL, toString({sql})), 'Nullable(String)')"))
+            }
+            Self::Text(Sql(sql)) | Self::Undecided(Sql(sql)) => {
                 Sql(format!("CAST(toString({sql}), 'Nullable(String)')"))
             }
             Self::Vector(_) | Self::List { .. } | Self::Nothing | Self::Unsupported(_) => {
@@ -205,6 +208,11 @@ impl Population {
     /// The type of the values of a column of a file that is read in place, by ClickHouse's name; `None` of all others.
     pub(crate) fn type_of(&self, name: &str) -> Option<&str> {
         self.from.type_of(name)
+    }
+
+    /// Whether a column of a file that is read in place may hold NaN.
+    pub(crate) fn may_be_nan(&self, name: &str) -> bool {
+        self.type_of(name).is_some_and(|type_name| type_name.contains("Float"))
     }
 
     /// What stands after FROM in a statement about the footer of the Parquet file that the rows are in; `None` where they are in none.

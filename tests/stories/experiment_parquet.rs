@@ -93,3 +93,28 @@ fn parquet_says_what_csv_says_whatever_is_missing() {
     agree(&parquet, &of_csv(&folder, &several), "units have several rows");
     assert_eq!(parquet["arms"][0]["n"], 100);
 }
+
+/// NaN is missing, and no footer counts it: neither is it an arm, nor are all units without a name one.
+#[test]
+fn units_and_arms_that_are_nan_are_left_out() {
+    let folder = Folder::new();
+    let column = |of: fn(u32) -> f64| -> ArrayRef {
+        Arc::new((0..400).map(|i| Some(of(i))).collect::<Float64Array>())
+    };
+    let columns = [
+        ("unit", column(|i| if i % 20 == 1 { f64::NAN } else { f64::from(i) })),
+        ("arm", column(|i| if i % 20 == 2 { f64::NAN } else { f64::from(i % 2) })),
+        ("value", column(|i| f64::from(i % 7))),
+    ];
+    let file = folder.parquet("nan.parquet", columns.map(|(name, of)| (name.to_owned(), of)).to_vec());
+    let arguments =
+        ["experiment", "--unit", "unit", "--arm", "arm", "--control", "0", "--metric", "value:mean", "--format", "json"];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_windvane")).args(arguments).arg(&file).output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let arms = found["arms"].as_array().unwrap();
+    let arms: Vec<(&str, u64)> =
+        arms.iter().map(|arm| (arm["arm"].as_str().unwrap(), arm["n"].as_u64().unwrap())).collect();
+    assert_eq!(arms, [("0", 180), ("1", 180)]);
+    let ledger = found["comparisons"][0]["ledger"][0].as_str().unwrap();
+    assert!(ledger.contains("left out: 40 rows"), "{ledger}");
+}

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Float64Array};
 use serde_json::{Value, json};
 
 use crate::drift::{Folder, Ran, csv};
@@ -232,4 +234,33 @@ fn attributions_that_change_their_order_are_drift() {
     assert_eq!(windvane(&["attribution", "--fail-on", "drift"], &[&train, &live]).code, 1);
     assert_eq!(windvane(&["attribution", "--fail-on", "drift"], &[&train, &train]).code, 0);
     assert_eq!(windvane(&["attribution", "--prefix", "shap."], &[&train, &live]).code, 65);
+}
+
+#[test]
+fn an_outcome_and_a_group_that_are_nan_are_missing() {
+    let folder = Folder::new();
+    let column = |of: fn(u32) -> f64| -> ArrayRef {
+        Arc::new((0..2_000).map(|i| Some(of(i))).collect::<Float64Array>())
+    };
+    let columns = [
+        ("group", column(|i| if i % 10 == 0 { f64::NAN } else { f64::from(i % 2) })),
+        ("target", column(|i| if i % 4 == 1 { f64::NAN } else { f64::from(u8::from(i % 3 == 0)) })),
+        ("decision", column(|i| f64::from(u8::from(i % 5 == 0)))),
+    ];
+    let file = folder.parquet("rows.parquet", columns.map(|(name, of)| (name.to_owned(), of)).to_vec());
+    let found = document(
+        &["fairness", "--group-by", "group", "--target", "target", "--label", "decision"],
+        &[&file],
+    );
+    let groups = found["groups"].as_array().unwrap();
+    let of = |group: &Value| (group["group"]["group"].clone(), group["n"].clone(), group["labelled"].clone());
+    let groups: Vec<(Value, Value, Value)> = groups.iter().map(of).collect();
+    assert_eq!(
+        groups,
+        [
+            (json!("1"), json!(1_000), json!(500)),
+            (json!("0"), json!(800), json!(800)),
+            (json!(null), json!(200), json!(200)),
+        ]
+    );
 }

@@ -87,7 +87,9 @@ pub fn complete(
         return None;
     }
     let mut frame = frame.complete(population.reading_complete(&there, &others)?);
-    if all_there(columns.unit) && all_there(columns.arm) {
+    // NaN is missing, too, and no footer counts it.
+    let is_assigned = |name: &str| all_there(name) && !population.may_be_nan(name);
+    if is_assigned(columns.unit) && is_assigned(columns.arm) {
         frame.trust_assignment();
     }
     let read = |measure: &Measure| match all_there(&measure.name) {

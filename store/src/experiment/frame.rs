@@ -155,6 +155,9 @@ pub enum ColumnFault {
 /// The first column that is not there or cannot serve.
 pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Frame, ColumnFault> {
     let unit = match &storage(population, columns.unit)? {
+        Storage::Number(Sql(sql)) if population.may_be_nan(columns.unit) => {
+            format!("if(isNaN({sql}), NULL, {sql})")
+        }
         Storage::Number(Sql(sql)) | Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => sql.clone(),
         Storage::Nothing => "CAST(NULL, 'Nullable(String)')".to_owned(),
         other => return Err(unsupported(columns.unit, other, "a unit")),

@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn a_feature_has_its_name_and_a_role_has_what_is_told() {
         let time = "toUnixTimestamp64Micro(toDateTime64(`ts`, 6, 'UTC'))";
-        let of = |sql: &str| Some(format!("CAST(toString({sql}), 'Nullable(String)')"));
+        let of = |sql: &str| {
+            let text = format!("if(isNaN(toFloat64({sql})), NULL, toString({sql}))");
+            Some(format!("CAST({text}, 'Nullable(String)')"))
+        };
         let of_tag = |name: &str| Some(format!("tags['{name}']"));
         let (none, both): (&[&str], &[&str]) = (&[], &[OUTCOME, TIME]);
         for (features, tags, outcome, ts) in [
