@@ -11,6 +11,7 @@ mod features;
 mod frame;
 mod groups;
 mod losses;
+mod placeholder;
 mod scores;
 
 pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, tally};

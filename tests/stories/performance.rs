@@ -359,3 +359,23 @@ fn every_format_tells_what_alerts() {
     let junit = told("junit");
     assert!(junit.contains("<failure message=\"roc_auc ") && junit.ends_with("</testsuites>\n"), "{junit}");
 }
+
+/// Whoever sends outcomes names classes: none of them is a part of a statement.
+#[test]
+fn classes_may_be_called_as_they_like() {
+    let folder = Folder::new();
+    let classes = ["{frame}", "it's", "b\\s", "{x:UInt8}"];
+    let file = folder.file(
+        "rows.csv",
+        &csv("y,yhat,part", 0..400, |i| {
+            let said = if i % 5 == 0 { i + 1 } else { i };
+            format!("{},{},{}", classes[i as usize % 4], classes[said as usize % 4], classes[i as usize / 2 % 2])
+        }),
+    );
+    let words = ["--task", "multiclass", "--target", "y", "--label", "yhat", "--segment-by", "part"];
+    let document = json_of(&file, &file, &words);
+    assert_eq!(document["classes"], json!(["b\\s", "it's", "{frame}", "{x:UInt8}"]));
+    let accuracy = &metric(&document["chunks"][0], "accuracy")["realised"];
+    assert!((accuracy.as_f64().unwrap() - 0.8).abs() < CLOSED_FORM, "{accuracy}");
+    assert_eq!(document["segments"].as_array().unwrap().len(), 2);
+}

@@ -1,5 +1,6 @@
 //! The rows of a population with the roles of its columns, cut into chunks and segments.
 
+use super::placeholder::filled;
 use crate::experiment::{ColumnFault, micros};
 use crate::populations::{
     OUTCOME, OUTCOME_VALUE, OutcomeRead, Population, PopulationColumn, SegmentKeys, Sql, Storage,
@@ -280,7 +281,7 @@ impl Frame {
     /// a stream of scores three times as dear. Outcomes stay the side of the join that is held: they are three columns, a prediction is all
     /// that a frame reads.
     pub(super) fn statement(&self, text: &str) -> Statement {
-        Statement::new(text.replace("{frame}", &format!("({})", self.sql)))
+        Statement::new(filled(text, &format!("({})", self.sql)))
             .setting("output_format_json_quote_denormals", 1)
             .setting("query_plan_execute_functions_after_sorting", 0)
             .setting("query_plan_join_swap_table", false)
