@@ -39,10 +39,15 @@ const ARRAY_ROWS_MAX: u64 = 8 << 20;
 pub async fn profile(reader: &Reader, population: &Population) -> Result<Profile, ReadError> {
     let source = Source { reader, population, keep: Keep::Ranks };
     let mut profile = Profile { schema: SCHEMA.to_owned(), rows: 0, columns: Vec::new() };
-    for columns in compared(population).chunks(COLUMNS_A_STATEMENT) {
+    let compared = compared(population);
+    for columns in compared.chunks(COLUMNS_A_STATEMENT) {
         let Some(row) = source.survey(columns).await? else { continue };
         profile.rows = row.rows;
         profile.columns.extend(source.reduce(columns, &row).await?);
+    }
+    // Rows of nothing but vectors are rows.
+    if compared.is_empty() {
+        profile.rows = source.survey(&[]).await?.map_or(0, |row| row.rows);
     }
     let vectors = population.columns.iter().filter(|column| matches!(column.storage, Storage::Vector(_)));
     profile.columns.extend(vectors.map(|column| ColumnProfile {

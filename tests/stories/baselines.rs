@@ -130,3 +130,33 @@ async fn a_run_against_a_stored_baseline_reads_only_the_window() {
     assert!(code == Some(65) && said.contains("has no baseline `january`"), "{said}");
     assert_eq!(service.terminate(), Some(0));
 }
+
+/// Of vectors a profile keeps the names; the predictions are there all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_of_nothing_but_vectors_has_its_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let line = |i: u32| {
+        format!(
+            r#"{{"model":"vectors","event_id":"v{i}","ts":"2013-01-03T00:00:00Z","embeddings":{{"text":[{i},1]}}}}"#
+        )
+    };
+    let sent = reqwest::Client::new()
+        .post(format!("{}/v1/predictions", service.url()))
+        .header("content-type", "application/x-ndjson")
+        .body((0..5).map(line).collect::<Vec<_>>().join("\n"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(sent.status(), 200);
+    eventually(Duration::from_secs(20), || {
+        match stdout(&windvane(&service, &["query", "SELECT count() FROM predictions FORMAT TSV"])).as_str() {
+            "5" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    let save = ["baseline", "save", "january", "--model", "vectors", "--from", "2013-01-01", "--to", "2013-02-01"];
+    let said = stdout(&windvane(&service, &save));
+    assert!(said.starts_with("baseline january of vectors is saved: 5 predictions, 1 column"), "{said}");
+    assert_eq!(service.terminate(), Some(0));
+}
