@@ -158,7 +158,9 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         let places: Vec<usize> = (0..experiment.metrics.len())
             .filter(|place| experiment.metrics[*place].source() == source)
             .collect();
-        let facts = gather::gather(reader, &request(experiment, table, &places)?).await?;
+        let asked = request(experiment, table, &places)?;
+        let facts = gather::gather(reader, &asked).await;
+        let facts = facts.map_err(|error| in_own_words(experiment, (&asked, &places), error))?;
         for (place, metric) in places.iter().zip(&facts.metrics) {
             let mut metric = named(experiment, *place, metric.clone());
             metric.notes.extend(strata_told(experiment, *place));
@@ -175,6 +177,22 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
     let facts = Facts { rows: None, metrics, parts: Parts { timed, ..parts.whole() }, ..facts };
     super::judged(&facts, &experiment.rule)
+}
+
+/// The error about a metric by its own name, in place of that of a column of the population.
+fn in_own_words(
+    experiment: &StoredExperiment,
+    (asked, places): (&ExperimentRequest, &[usize]),
+    error: ExperimentError,
+) -> ExperimentError {
+    match error {
+        ExperimentError::NotAProportion { metric, units } => {
+            let found = asked.metrics.iter().zip(places).find(|(asked, _)| asked.name == metric);
+            let own = found.map(|(_, place)| experiment.metrics[*place].metric.name.clone());
+            ExperimentError::NotAProportion { metric: own.unwrap_or(metric), units }
+        }
+        other => other,
+    }
 }
 
 /// A metric of the experiment under its own names, with what was attributed to units.
@@ -454,6 +472,17 @@ mod tests {
             segment.facts.metrics.iter().map(|metric| metric.metric.name.as_str()).collect();
         assert_eq!(names, ["revenue", "score"]);
         assert!(segment.facts.metrics[1].notes[0].contains("predictions of `m`"));
+    }
+
+    #[test]
+    fn an_error_names_the_metric_and_not_its_column() {
+        let mut experiment = experiment();
+        experiment.metrics[1].metric = Metric::new("bought", Measured::Proportion);
+        let table = RecordTable::Predictions { model: "m".to_owned() };
+        let asked = request(&experiment, &table, &[1]).unwrap();
+        let error = ExperimentError::NotAProportion { metric: asked.metrics[0].name.clone(), units: 3 };
+        let told = in_own_words(&experiment, (&asked, &[1]), error).to_string();
+        assert!(told.starts_with("metric `bought` is a proportion, but 3 units"), "{told}");
     }
 
     #[test]
