@@ -79,7 +79,8 @@ pub fn buckets(ask: LatencyAsk<'_>, name: Option<&str>, groups: &[Option<String>
 
 /// Counts by bucket of the spans of these predictions, by the name of the span: the stages of a request.
 ///
-/// Spans are found by the trace of a prediction, and by time so that few parts are read. `None` for files.
+/// Spans are found by the trace of a prediction, and by time so that few parts are read; on a cluster traces are gathered first, as a
+/// prediction and its spans lie on different shards. `None` for files.
 #[must_use]
 pub fn stages(ask: LatencyAsk<'_>, limit: usize) -> Option<Statement> {
     let LatencyAsk { population, ln_gamma, zero, .. } = ask;
@@ -90,9 +91,9 @@ pub fn stages(ask: LatencyAsk<'_>, limit: usize) -> Option<Statement> {
     Some(Statement::new(format!(
         "SELECT toNullable(toString(SpanName)) AS group, \
          if(Duration > 0, toInt32(ceil(log(Duration / 1000) / {ln_gamma:?})), toInt32({zero})) AS bucket, count() AS count \
-         FROM spans WHERE TraceId IN (SELECT trace_id FROM {from} WHERE trace_id != '') \
+         FROM spans WHERE TraceId GLOBAL IN (SELECT trace_id FROM {from} WHERE trace_id != '') \
          AND Timestamp >= (SELECT min(ts) - INTERVAL 1 HOUR FROM {from}) AND Timestamp <= (SELECT max(ts) + INTERVAL 1 HOUR FROM {from}) \
-         AND SpanName IN (SELECT SpanName FROM spans WHERE TraceId IN (SELECT trace_id FROM {from} WHERE trace_id != '') \
+         AND SpanName GLOBAL IN (SELECT SpanName FROM spans WHERE TraceId GLOBAL IN (SELECT trace_id FROM {from} WHERE trace_id != '') \
          GROUP BY SpanName ORDER BY count() DESC, SpanName LIMIT {limit}) GROUP BY group, bucket ORDER BY group, bucket",
     )))
 }

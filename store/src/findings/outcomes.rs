@@ -18,7 +18,7 @@ pub async fn until(store: &Store, model: &str, window: Span) -> Result<i64, Stor
     }
     let statement = Statement::new(
         "SELECT max(toUnixTimestamp64Micro(ingested_at)) AS until_us FROM outcomes WHERE model = {model:String} \
-         AND event_id IN (SELECT event_id FROM predictions WHERE model = {model:String} \
+         AND event_id GLOBAL IN (SELECT event_id FROM predictions WHERE model = {model:String} \
          AND ts >= fromUnixTimestamp64Micro({from:Int64}) AND ts < fromUnixTimestamp64Micro({to:Int64}))",
     )
     .param("model", model)

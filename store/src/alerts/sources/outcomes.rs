@@ -35,7 +35,7 @@ const STATEMENT: &str = "
             FROM (
                 SELECT model, event_id, ts FROM windvane.predictions
                 WHERE ts > now - INTERVAL 9 DAY AND ts <= now - INTERVAL 1 DAY
-                  AND model IN (SELECT DISTINCT model FROM windvane.outcomes)
+                  AND model GLOBAL IN (SELECT DISTINCT model FROM windvane.outcomes)
             ) AS predicted
             LEFT ANY JOIN (
                 SELECT model, event_id, ts FROM windvane.outcomes WHERE ts > now - INTERVAL 9 DAY AND ts <= now
