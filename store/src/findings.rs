@@ -212,11 +212,11 @@ mod tests {
         };
         for (pairs, key, value) in [
             (&[("region", Some("a,b"))][..], "region", "a,b"),
-            (&[("region", None)], "region", "(missing)"),
-            (&[("region", Some(""))], "region", ""),
-            (&[("region", Some("a,b")), ("tier", Some("c"))], "region,tier", r"a\,b,c"),
-            (&[("region", Some("a")), ("tier", Some("b,c"))], "region,tier", r"a,b\,c"),
-            (&[("region", Some(r"a\")), ("tier", None)], "region,tier", r"a\\,(missing)"),
+            (&[("region", None)][..], "region", "(missing)"),
+            (&[("region", Some(""))][..], "region", ""),
+            (&[("region", Some("a,b")), ("tier", Some("c"))][..], "region,tier", r"a\,b,c"),
+            (&[("region", Some("a")), ("tier", Some("b,c"))][..], "region,tier", r"a,b\,c"),
+            (&[("region", Some(r"a\")), ("tier", None)][..], "region,tier", r"a\\,(missing)"),
         ] {
             let segment = of(pairs);
             assert_eq!(

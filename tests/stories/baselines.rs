@@ -155,7 +155,8 @@ async fn a_baseline_of_nothing_but_vectors_has_its_predictions() {
             other => Err(other.to_owned()),
         }
     });
-    let save = ["baseline", "save", "january", "--model", "vectors", "--from", "2013-01-01", "--to", "2013-02-01"];
+    let save =
+        ["baseline", "save", "january", "--model", "vectors", "--from", "2013-01-01", "--to", "2013-02-01"];
     let said = stdout(&windvane(&service, &save));
     assert!(said.starts_with("baseline january of vectors is saved: 5 predictions, 1 column"), "{said}");
     assert_eq!(service.terminate(), Some(0));

@@ -107,9 +107,24 @@ fn units_and_arms_that_are_nan_are_left_out() {
         ("value", column(|i| f64::from(i % 7))),
     ];
     let file = folder.parquet("nan.parquet", columns.map(|(name, of)| (name.to_owned(), of)).to_vec());
-    let arguments =
-        ["experiment", "--unit", "unit", "--arm", "arm", "--control", "0", "--metric", "value:mean", "--format", "json"];
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_windvane")).args(arguments).arg(&file).output().unwrap();
+    let arguments = [
+        "experiment",
+        "--unit",
+        "unit",
+        "--arm",
+        "arm",
+        "--control",
+        "0",
+        "--metric",
+        "value:mean",
+        "--format",
+        "json",
+    ];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_windvane"))
+        .args(arguments)
+        .arg(&file)
+        .output()
+        .unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let arms = found["arms"].as_array().unwrap();
     let arms: Vec<(&str, u64)> =

@@ -248,10 +248,8 @@ fn an_outcome_and_a_group_that_are_nan_are_missing() {
         ("decision", column(|i| f64::from(u8::from(i % 5 == 0)))),
     ];
     let file = folder.parquet("rows.parquet", columns.map(|(name, of)| (name.to_owned(), of)).to_vec());
-    let found = document(
-        &["fairness", "--group-by", "group", "--target", "target", "--label", "decision"],
-        &[&file],
-    );
+    let found =
+        document(&["fairness", "--group-by", "group", "--target", "target", "--label", "decision"], &[&file]);
     let groups = found["groups"].as_array().unwrap();
     let of = |group: &Value| (group["group"]["group"].clone(), group["n"].clone(), group["labelled"].clone());
     let groups: Vec<(Value, Value, Value)> = groups.iter().map(of).collect();

@@ -369,7 +369,12 @@ fn classes_may_be_called_as_they_like() {
         "rows.csv",
         &csv("y,yhat,part", 0..400, |i| {
             let said = if i % 5 == 0 { i + 1 } else { i };
-            format!("{},{},{}", classes[i as usize % 4], classes[said as usize % 4], classes[i as usize / 2 % 2])
+            format!(
+                "{},{},{}",
+                classes[i as usize % 4],
+                classes[said as usize % 4],
+                classes[i as usize / 2 % 2]
+            )
         }),
     );
     let words = ["--task", "multiclass", "--target", "y", "--label", "yhat", "--segment-by", "part"];
