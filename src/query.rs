@@ -10,8 +10,8 @@ use clap::Args;
 use windvane_store::{Statement, Store};
 
 use crate::connection;
-use crate::exit::{CommandResult, Exit};
-use crate::output::print;
+use crate::exit::CommandResult;
+use crate::output::{self, print};
 
 /// Ask ClickHouse: prints its answer as it comes where the statement ends in FORMAT, else as a table.
 #[derive(Debug, Args)]
@@ -51,8 +51,5 @@ async fn copy(store: &Store, sql: &str) -> CommandResult {
         .stream(&Statement::new(sql.to_owned()), "TabSeparated", write)
         .await
         .map_err(connection::failure)?;
-    match written.and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(Exit::Ok),
-    }
+    output::written(written.and_then(|()| stdout.flush()))
 }

@@ -1,6 +1,6 @@
 //! Reports on disk: a file is there whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use crate::exit::{Because, Failure, Reason};
 /// How every report for people begins.
 const BEGINNING: &[u8] = b"<!DOCTYPE html>";
 
-/// Writes a report; a file that was there is replaced once the new one is complete on disk.
+/// Writes a report; a file that was there is replaced once the new one is complete on disk. What a link points to is
+/// replaced and not the link; a device or a pipe is written to.
 ///
 /// # Errors
 /// The folder is not there, cannot be written, or is full; or what is there is no report, such as the data that it is of. What was there
@@ -24,16 +25,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
         );
         return Err(told).because(Reason::Usage);
     }
-    let temporary = beside(path);
-    let written = temporary.and_then(|temporary| {
-        let written = fill(&temporary, text).and_then(|()| fs::rename(&temporary, path));
-        if written.is_err() {
-            // What is left of it is of no use; that it cannot be removed is no news either.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    });
-    written
+    put(path, text)
         .with_context(|| format!("cannot write the report `{}`", path.display()))
         .because(Reason::Unavailable)
 }
@@ -46,6 +38,21 @@ fn holds_something_else(path: &Path) -> bool {
     let mut held = Vec::new();
     let read = File::open(path).and_then(|file| file.take(BEGINNING.len() as u64).read_to_end(&mut held));
     read.is_ok() && !held.is_empty() && held != BEGINNING
+}
+
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    let there = fs::metadata(path).ok();
+    if there.is_some_and(|there| !there.is_file() && !there.is_dir()) {
+        return OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes());
+    }
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let temporary = beside(&path)?;
+    let written = fill(&temporary, text).and_then(|()| fs::rename(&temporary, &path));
+    if written.is_err() {
+        // What is left of it is of no use; that it cannot be removed is no news either.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// A name in the same folder, so that a rename is all that is left to do.
@@ -100,6 +107,28 @@ mod tests {
                 false => assert_eq!((written, fs::read_to_string(&path).unwrap().as_str()), (Ok(()), report)),
             }
         }
+    }
+
+    #[test]
+    fn a_link_and_what_is_no_file_stay_what_they_are() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        use std::os::unix::net::UnixListener;
+
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("report.html"), folder.path().join("newest.html"));
+        fs::write(&file, "first").unwrap();
+        symlink("report.html", &link).unwrap();
+        write(&link, "second").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "second");
+
+        // A socket takes no text by its path; that it is there afterwards is the question.
+        let socket = folder.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let failure = write(&socket, "text").unwrap_err();
+        assert_eq!(failure.reason, Reason::Unavailable);
+        assert!(fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -52,3 +52,17 @@ fn a_million_rows_make_reports_below_two_megabytes() {
     let parts = ["left what is usual", "unusual", "Calibration, newest chunk", "id=\"document\">"];
     assert_eq!(faults(&report, &parts), Vec::<String>::new());
 }
+
+/// On a full disk an answer is not lost without a word, and nobody looks for a fault of ours.
+#[test]
+fn an_answer_that_cannot_be_written_says_so() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_windvane"))
+        .arg("--version")
+        .stdout(full)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(69), "{told}");
+    assert!(told.starts_with("windvane: cannot write to standard output: "), "{told}");
+}
