@@ -73,6 +73,7 @@ pub fn failure(error: PerformanceError) -> Failure {
         | PerformanceError::UnknownLabel { .. }
         | PerformanceError::TargetNotNumeric { .. }
         | PerformanceError::NoTargets
+        | PerformanceError::NoTimes { .. }
         | PerformanceError::UnknownSegment { .. } => Reason::Data,
         PerformanceError::Groups { .. } => Reason::Software,
         PerformanceError::Read(error) => reason_of(error),

@@ -70,6 +70,16 @@ pub enum PerformanceError {
     /// Nothing to learn from.
     #[error("the reference has no row with a target")]
     NoTargets,
+    /// A column that says of no row when it was.
+    #[error(
+        "no row of the {side} has a time in column `{column}`; read are times, dates, RFC 3339 text and whole microseconds since 1970"
+    )]
+    NoTimes {
+        /// Reference or current population.
+        side: &'static str,
+        /// The column of times.
+        column: String,
+    },
     /// Too many chunks.
     #[error("the {side} would be cut into {chunks} chunks; at most {most} are allowed")]
     TooManyChunks {

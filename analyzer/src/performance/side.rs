@@ -66,6 +66,16 @@ impl<'a> Side<'a> {
             let source = ColumnFault::Text { column: row.unreadable.clone() };
             return Err(PerformanceError::Column { side: name, source });
         }
+        // Rows without a time are in no chunk of time. Stored predictions have theirs.
+        let by_time = matches!(side.chunking, Chunking::Period(_) | Chunking::Length { .. });
+        if let Some(column) = &question.roles.timestamp
+            && by_time
+            && tally.is_empty()
+            && !population.is_events()
+            && count(reader, (name, population), question).await? > 0
+        {
+            return Err(PerformanceError::NoTimes { side: name, column: column.clone() });
+        }
         let keys: BTreeSet<i32> = tally.iter().map(|row| row.chunk).collect();
         match keys.len() as u64 {
             chunks if chunks > CHUNKS_MAX => Err(too_many(name, chunks)),
