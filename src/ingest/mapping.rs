@@ -125,19 +125,6 @@ impl Role {
             Self::LeftOut(reason) => format!("- ({reason})"),
         }
     }
-
-    /// Whether at most one column may have this role.
-    fn is_single(&self) -> bool {
-        !matches!(
-            self,
-            Self::Probability(_)
-                | Self::Feature(_)
-                | Self::Tag(_)
-                | Self::Arm(_)
-                | Self::Embedding(_)
-                | Self::LeftOut(_)
-        )
-    }
 }
 
 /// The role of each column of a file, in the file's order; grows when a later row of NDJSON brings a new key.
@@ -151,8 +138,13 @@ impl Mapping {
     /// Maps the columns of a file.
     ///
     /// # Errors
-    /// A flag names a column that the file lacks, or outcomes are mapped without the event id that joins them.
+    /// A flag names a column that the file lacks, two columns have one name, or outcomes are mapped without the event id that joins them.
     pub fn new(flags: Flags, columns: &[Column]) -> Result<Self, String> {
+        for (i, column) in columns.iter().enumerate() {
+            if columns[..i].iter().any(|earlier| earlier.name == column.name) {
+                return Err(format!("it has the column `{}` twice; each needs a name of its own", column.name));
+            }
+        }
         for (flag, name, _) in flags.named() {
             if !columns.iter().any(|column| column.name == *name) {
                 let known = columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -193,7 +185,7 @@ impl Mapping {
         // A flag takes a role away from the column that has it by convention, and the first column keeps it.
         let taken = |role: &Role| {
             let flagged = self.flags.named().iter().any(|(_, name, r)| r == role && **name != column.name);
-            role.is_single() && (flagged || self.roles.contains(role))
+            !matches!(role, Role::LeftOut(_)) && (flagged || self.roles.contains(role))
         };
         match role {
             Role::OutcomeValue if self.roles.contains(&Role::OutcomeLabel) => {
@@ -311,6 +303,15 @@ mod tests {
         let flags = Flags { score: Some("p".to_owned()), ..Flags::default() };
         let mapped = fields(flags, &[("score", Kind::Number), ("p", Kind::Number)]);
         assert_eq!(mapped, ["- (another column has its place)", "prediction.score"]);
+    }
+
+    #[test]
+    fn two_columns_do_not_become_one_feature() {
+        let mapped = fields(Flags::default(), &[("x", Kind::Number), ("features.x", Kind::Number)]);
+        assert_eq!(mapped, ["features.x", "- (another column has its place)"]);
+        let error =
+            Mapping::new(Flags::default(), &columns(&[("x", Kind::Number), ("x", Kind::Text)])).unwrap_err();
+        assert_eq!(error, "it has the column `x` twice; each needs a name of its own");
     }
 
     #[test]
