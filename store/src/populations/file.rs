@@ -68,10 +68,12 @@ pub enum PopulationError {
         expected: &'static str,
     },
     /// It is text in another encoding.
-    #[error("the text of `{}` is not UTF-8: convert it first, as `iconv -f WINDOWS-1252 -t UTF-8` does", path.display())]
+    #[error("the text of `{}` is not UTF-8: convert it first, as `iconv -f {encoding} -t UTF-8` does", path.display())]
     NotUtf8 {
         /// The file as the command named it.
         path: PathBuf,
+        /// The encoding that it is in, or is likely to be.
+        encoding: &'static str,
     },
     /// A quote of a CSV file is opened and never closed.
     #[error("`{}` ends within a quoted value that begins in {place}, column `{column}`: its quote is never closed", path.display())]
@@ -122,7 +124,7 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
         });
     };
     let unreadable = |source: LocalError| match source.code() {
-        Some(THROWN) => PopulationError::NotUtf8 { path: path.to_owned() },
+        Some(THROWN) => PopulationError::NotUtf8 { path: path.to_owned(), encoding: "WINDOWS-1252" },
         _ => PopulationError::Unreadable { path: path.to_owned(), source },
     };
     let (from, columns) = match format {
@@ -187,18 +189,23 @@ fn detect(path: &Path) -> Result<Option<FileFormat>, PopulationError> {
             Err(PopulationError::NotThatFormat { path: path.to_owned(), expected: "Arrow" })
         }
         (None, Some(_)) if head.is_empty() => Ok(None),
-        (None, Some(FileFormat::Csv | FileFormat::Ndjson)) if is_utf16(&head) => {
-            Err(PopulationError::NotUtf8 { path: path.to_owned() })
-        }
-        (None, Some(format)) => Ok(Some(format)),
+        (None, Some(format @ (FileFormat::Csv | FileFormat::Ndjson))) => match utf16(&head) {
+            Some(encoding) => Err(PopulationError::NotUtf8 { path: path.to_owned(), encoding }),
+            None => Ok(Some(format)),
+        },
         (None, None) if head.first() == Some(&b'{') => Ok(Some(FileFormat::Ndjson)),
         (None, None) => Err(PopulationError::UnknownFormat { path: path.to_owned() }),
     }
 }
 
-/// Whether a file begins with the mark of UTF-16.
-fn is_utf16(head: &[u8]) -> bool {
-    matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+/// What `iconv` calls the UTF-16 that a file begins with: by its mark, else by the empty halves of plain letters.
+fn utf16(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [1..=255, 0, 1..=255, 0, ..] => Some("UTF-16LE"),
+        [0, 1..=255, 0, 1..=255, ..] => Some("UTF-16BE"),
+        _ => None,
+    }
 }
 
 /// A condition that ends the reading where one of these texts is not UTF-8: no document could hold what is in it.
@@ -343,4 +350,27 @@ fn stage(engine: &LocalEngine, table: &str, select: &str) -> Result<String, Loca
         "CREATE TABLE {table} ENGINE = MergeTree ORDER BY tuple() AS {select}"
     )))?;
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_utf16_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        let little: Vec<u8> = "age,city\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = "age,city\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let marked = [&[0xff, 0xfe][..], &little].concat();
+        for (bytes, expected) in [(marked, "-f UTF-16 -t"), (little, "-f UTF-16LE -t"), (big, "-f UTF-16BE -t")] {
+            std::fs::write(&path, bytes).unwrap();
+            let told = detect(&path).unwrap_err().to_string();
+            assert!(told.contains(expected), "{told}");
+        }
+        for text in ["a", "a,b", "age,city\n1,Ulm\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(detect(&path).unwrap(), Some(FileFormat::Csv));
+        }
+    }
 }
