@@ -193,7 +193,7 @@ pub struct Tolerance {
 #[derive(Debug, Error)]
 pub enum PolicyError {
     /// It is no TOML, or has a key that there is not, or of another type.
-    #[error("the policy cannot be read: {0}")]
+    #[error(transparent)]
     Read(#[from] Box<toml::de::Error>),
     /// Values out of range.
     #[error("the policy has faults: {}", .0.join("; "))]
@@ -332,8 +332,11 @@ mod tests {
             "[agreement.outputs.y]\natl = 1\n",
             "[latency]\nmax = 1\n",
         ] {
-            let error = Policy::parse(text).unwrap_err().to_string();
-            assert!(error.contains("unknown field") && error.contains("expected"), "{text}: {error}");
+            let error = Policy::parse(text).unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("unknown field") && told.contains("expected"), "{text}: {told}");
+            // Whoever prints the causes too would print it again.
+            assert!(std::error::Error::source(&error).is_none(), "{error:?}");
         }
     }
 
