@@ -60,7 +60,7 @@ impl Checked<'_> {
         let numbers = facts.numbers.as_ref();
         let texts = facts.texts.as_ref();
         let mut checks: Vec<Check> =
-            [self.holds(column), self.missing(column, rows)].into_iter().flatten().collect();
+            [self.holds(column, rows), self.missing(column, rows)].into_iter().flatten().collect();
         match self.expected.holds {
             Some(Holds::Integer | Holds::Number) => {
                 checks.extend(numbers.map(|n| self.numbers(n)).unwrap_or_default())
@@ -76,10 +76,10 @@ impl Checked<'_> {
         checks
     }
 
-    fn holds(&self, column: &ColumnFacts) -> Option<Check> {
+    fn holds(&self, column: &ColumnFacts, rows: u64) -> Option<Check> {
         let expected = self.expected.holds?;
         let found = column.holds();
-        let (strange, examples) = strange(column, expected, self.expected);
+        let (strange, examples) = strange((column, rows), expected, self.expected);
         Some(Check {
             observed: found.map_or(Value::Null, |found| found.as_str().into()),
             expected: expected.as_str().into(),
@@ -266,12 +266,16 @@ fn is_kind_of(found: Option<Holds>, expected: Holds) -> bool {
     }
 }
 
-/// Values that are not what is expected, with examples.
-fn strange(column: &ColumnFacts, expected: Holds, expectations: &ColumnExpectations) -> (u64, Vec<Value>) {
+/// Values that are not what is expected, with examples; all rows where the engine cannot tell which have one.
+fn strange(
+    (column, rows): (&ColumnFacts, u64),
+    expected: Holds,
+    expectations: &ColumnExpectations,
+) -> (u64, Vec<Value>) {
     if is_kind_of(column.holds(), expected) {
         return (0, Vec::new());
     }
-    let values = column.values().unwrap_or(0);
+    let values = column.values().unwrap_or(rows);
     let (numbers, texts) = (column.facts.numbers.as_ref(), column.facts.texts.as_ref());
     let undecided = matches!(column.storage, Storage::Undecided(_));
     match (expected, numbers, texts) {
