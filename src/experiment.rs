@@ -38,16 +38,18 @@ pub fn run(arguments: Arguments) -> CommandResult {
         if let Some(path) = &options.report {
             report::write(path, &windvane_web::experiment_report(&read.document, &read.points))?;
         }
-        answer(&read.document, &options)
+        answer(&read, &options)
     })
 }
 
-fn answer(document: &Document, options: &Options) -> CommandResult {
+fn answer(read: &Read, options: &Options) -> CommandResult {
+    let document = &read.document;
     let text = match options.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),
+        Format::Html => windvane_web::experiment_report(document, &read.points),
     };
     print(&text)?;
     let any = |verdict| document.comparisons.iter().any(|comparison| comparison.verdict == verdict);

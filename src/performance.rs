@@ -51,6 +51,7 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),
+        Format::Html => windvane_web::performance_report(document),
     };
     print(&text)?;
     Ok(match (options.fail_on, document.verdict) {

@@ -103,6 +103,7 @@ fn answer(document: &Document, answering: &Answering) -> CommandResult {
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),
+        Format::Html => windvane_web::quality_report(document),
     };
     print(&text)?;
     Ok(match (answering.fail_on, document.verdict) {

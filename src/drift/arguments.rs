@@ -84,6 +84,8 @@ pub enum Format {
     Markdown,
     /// For a build server: one test case a column.
     Junit,
+    /// The report, one page that needs nothing else.
+    Html,
 }
 
 /// What makes the command fail.

@@ -132,6 +132,8 @@ pub enum Format {
     Markdown,
     /// For a build server: one test case a comparison.
     Junit,
+    /// The report, one page that needs nothing else.
+    Html,
 }
 
 /// What makes the command fail.

@@ -15,7 +15,7 @@ use windvane_store::{
 };
 use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
 
-use super::arguments::{Given, Options, Rows, Stored, usage};
+use super::arguments::{Format, Given, Options, Rows, Stored, usage};
 use super::cuts::SegmentsAsked;
 use crate::config::{Config, experiments::Experiment};
 use crate::connection;
@@ -34,9 +34,10 @@ pub struct Read {
 /// Reads the experiment.
 pub async fn read(options: &Options) -> Result<Read, Failure> {
     let alone = |document| Read { document, points: Vec::new() };
+    let shown = options.report.is_some() || options.format == Format::Html;
     match &options.given {
         Given::Rows(rows) => of_file(rows, options).await.map(alone),
-        Given::Stored(stored) => of_store(stored, options.report.is_some()).await,
+        Given::Stored(stored) => of_store(stored, shown).await,
         Given::Summary(path) => of_summary(path, options).map(alone),
     }
 }

@@ -167,6 +167,8 @@ pub enum Format {
     Markdown,
     /// For a build server: one test case a metric of a chunk.
     Junit,
+    /// The report, one page that needs nothing else.
+    Html,
 }
 
 /// What makes the command fail.

@@ -154,6 +154,8 @@ pub enum Format {
     Markdown,
     /// For a build server: one test case a check.
     Junit,
+    /// The report, one page that needs nothing else.
+    Html,
 }
 
 /// What makes the command fail.

@@ -266,6 +266,7 @@ fn every_format_names_what_failed() {
         ("table", "fail: 1 of "),
         ("markdown", "| salary | missing\\_rate |"),
         ("junit", "name=\"missing_rate of salary\">\n      <failure"),
+        ("html", "salary, missing values: "),
     ] {
         let ran = quality(&["--format", format], &[&reference, &current]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);

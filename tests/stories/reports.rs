@@ -66,3 +66,31 @@ fn an_answer_that_cannot_be_written_says_so() {
     assert_eq!(ran.status.code(), Some(69), "{told}");
     assert!(told.starts_with("windvane: cannot write to standard output: "), "{told}");
 }
+
+/// What a build server or a pipe takes is the file that `--report` writes.
+#[test]
+fn the_page_is_also_a_format() {
+    let folder = Folder::new();
+    let rows = csv("y,p,unit,arm", 0..400, |i| {
+        format!("{},{},u{i},{}", i % 2, f64::from(i * 37 % 100) / 100.0, ["a", "b"][(i % 2) as usize])
+    });
+    let file = folder.file("scores.csv", &rows);
+    let path = file.to_str().unwrap();
+    for words in [
+        &["drift", path, path][..],
+        &["performance", path, path, "--task", "binary", "--target", "y", "--score", "p"],
+        &["experiment", path, "--unit", "unit", "--arm", "arm", "--control", "a", "--metric", "p:mean"],
+    ] {
+        let report = file.with_file_name(format!("{}.html", words[0]));
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_windvane"))
+            .args(words)
+            .args(["--format", "html", "--report", report.to_str().unwrap()])
+            .output()
+            .unwrap();
+        let told = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{words:?}: {told}");
+        let printed = String::from_utf8(ran.stdout).unwrap();
+        assert!(printed.starts_with("<!DOCTYPE html>"), "{words:?}: {printed}");
+        assert_eq!(printed, std::fs::read_to_string(&report).unwrap(), "{words:?}");
+    }
+}
