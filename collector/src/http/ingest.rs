@@ -174,7 +174,8 @@ fn parse_headers(kind: Kind, headers: &HeaderMap, caller: Caller) -> Result<Requ
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     let format = Format::of(content_type).ok_or_else(|| unsupported_type(content_type, CONTENT_TYPES))?;
     let encoding = encoding_of(headers)?;
-    let key = headers.get("idempotency-key").map(|key| key_of(kind, key.as_bytes())).transpose()?;
+    let key = headers.get("idempotency-key");
+    let key = key.map(|key| key_of(kind, caller.token_id(), key.as_bytes())).transpose()?;
     Ok(Request { kind, format, encoding, key, caller })
 }
 
@@ -194,13 +195,19 @@ pub(super) fn encoding_of(headers: &HeaderMap) -> Result<ContentEncoding, Proble
     })
 }
 
-/// The hash of a key, for its path: the same key on two paths is two keys.
-fn key_of(kind: Kind, key: &[u8]) -> Result<Uuid, Problem> {
+/// The hash of a key, for its path and its token: the same key on two paths, or under two tokens, is two keys. So whoever may send guesses
+/// nobody else's keys, neither to read what was answered nor to have another's batch taken for one of its own.
+fn key_of(kind: Kind, token_id: Option<&str>, key: &[u8]) -> Result<Uuid, Problem> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
         let detail = format!("Idempotency-Key has {} bytes; accepted are 1 to {KEY_BYTES_MAX}", key.len());
         return Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", detail));
     }
-    let digest = Sha256::new().chain_update(kind.plural()).chain_update([0]).chain_update(key).finalize();
+    let mut hasher = Sha256::new().chain_update(kind.plural()).chain_update([0]);
+    // No header has a byte of zero: a key without a token is none with one.
+    if let Some(id) = token_id {
+        hasher = hasher.chain_update(id).chain_update([0]);
+    }
+    let digest = hasher.chain_update(key).finalize();
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     Ok(Uuid::from_bytes(half))

@@ -4,9 +4,11 @@ use std::io::Write;
 use std::task::Poll;
 
 use serde_json::json;
+use windvane_types::Clock;
 
 use super::told_sink::Mood;
 use super::*;
+use crate::{Gate, GateOptions, Keyring, Scope, Tokens, Wanted};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -201,6 +203,48 @@ async fn a_repeated_batch_is_answered_alike_and_stored_once_also_after_a_restart
     assert_eq!((later.status, later.body), (StatusCode::OK, first.body));
     service.collector.drain(Duration::from_secs(10)).await;
     assert_eq!(sink.rows("predictions"), 1);
+}
+
+/// Through the gate, with the tokens of two teams.
+#[tokio::test]
+async fn a_key_is_its_tokens_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = Arc::<ToldSink>::default();
+    let service = start(folder.path(), &sink);
+    let tokens_file = folder.path().join("tokens.toml");
+    let now_us = SystemClock.now().as_microsecond();
+    let token = |n: u128, prefix: &str| {
+        let wanted = Wanted {
+            name: format!("team {n}"),
+            scopes: vec![Scope::Ingest],
+            model_prefixes: vec![prefix.to_owned()],
+            ..Wanted::default()
+        };
+        let random = [n << 96, n, n + 1].map(Uuid::from_u128);
+        format!("Bearer {}", Tokens::change(&tokens_file, |tokens| tokens.add(wanted, random, now_us)).unwrap())
+    };
+    let (one, two) = (token(1, "a"), token(2, "b"));
+    let keyring = Keyring::open(&tokens_file).unwrap();
+    let gate = Gate::new(keyring, GateOptions::default(), Arc::new(SystemClock), &Registry::new()).unwrap();
+    let guarded = Arc::new(gate).guard(service.collector.router());
+    let post = async |token: &str, body: &'static str| {
+        let request = Request::post("/v1/predictions").header(NDJSON.0, NDJSON.1);
+        let request = request.header("authorization", token).header("idempotency-key", "batch-1");
+        let response = guarded.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let is_again = response.headers().contains_key("idempotent-replayed");
+        let answer = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        (answer["accepted"].clone(), is_again)
+    };
+    // Of the same bytes each may send another line.
+    let body = "{\"model\":\"a\",\"event_id\":\"1\"}\n{\"model\":\"b\",\"event_id\":\"2\"}\n";
+    for is_again in [false, true] {
+        assert_eq!(post(&one, body).await, (json!(1), is_again));
+        assert_eq!(post(&two, body).await, (json!(1), is_again));
+    }
+    assert_eq!(service.metric("windvane_collector_idempotency_keys").await, 2);
+    service.collector.drain(Duration::from_secs(10)).await;
+    assert_eq!(sink.rows("predictions"), 2);
 }
 
 #[tokio::test]
