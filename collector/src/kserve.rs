@@ -87,7 +87,7 @@ struct Taking<'t> {
     refused: u64,
 }
 
-impl Taking<'_> {
+impl<'t> Taking<'t> {
     fn is_refused_whole(&self) -> bool {
         self.kept == 0 && self.refused > 0
     }
@@ -143,10 +143,22 @@ impl Taking<'_> {
         }
     }
 
+    /// Which features of a model are kept.
+    fn keep(&self, model: &str) -> &'t Keep {
+        let context: &'t Context<'t> = self.context;
+        context.door.redaction.rule(Some(model)).map_or(ALL, |rule| &rule.features)
+    }
+
     fn payload(&mut self, request: &Half, response: Option<&Half>) {
         let Some(inputs) = &request.tensors else { return };
         if self.context.door.redaction.drops_payloads(&request.origin.model) {
             return;
+        }
+        if !seldon::may_be_kept(&request.body, self.keep(&request.origin.model)) {
+            let message = "the columns of the payload are not told apart by their names, and one of these is not kept here (redaction.features_allow, \
+                           redaction.features_deny); accepted are rows with one value a name";
+            let fault = Fault::new(Code::PayloadNotKept, message);
+            return self.refuse(fault, (Table::Payloads, None));
         }
         let mut record = common(&request.origin, request.ts_us);
         record.insert("event_id".to_owned(), json!(request.id));
@@ -163,13 +175,17 @@ impl Taking<'_> {
         let asked = request.as_ref().map(|request| Batch::of_request(&request.body));
         let answered = Batch::of_response(&response.body);
         let n = answered.len().max(asked.as_ref().map_or(0, Batch::len));
-        let rule = self.context.door.redaction.rule(Some(&response.origin.model));
-        let inputs = (self.context.limits, rule.map_or(ALL, |rule| &rule.features));
+        let keep = self.keep(&response.origin.model);
+        let inputs = (self.context.limits, keep);
+        let may_be_kept =
+            request.as_ref().is_none_or(|request| seldon::may_be_kept(&request.body, keep));
         for row in 0..n {
             let mut record = common(&response.origin, *ts_us);
             record.insert("event_id".to_owned(), json!(id_of_row(&response.id, row, n)));
             record.insert("tags".to_owned(), response.origin.tags());
-            if let Some(features) = asked.as_ref().and_then(|asked| asked.features(row, inputs)) {
+            if may_be_kept
+                && let Some(features) = asked.as_ref().and_then(|asked| asked.features(row, inputs))
+            {
                 record.insert("features".to_owned(), Value::Object(features));
             }
             if let Some(answer) = answered.answer(row).filter(|answer| !answer.is_empty()) {

@@ -9,6 +9,7 @@ use windvane_types::rejection::{Code, Fault};
 use super::event::{Event, Side, no_json};
 use super::inference::flat;
 use super::{Taking, id_of_row, number, tensors};
+use crate::redact::Keep;
 
 /// Columns that are told apart by their names; each becomes a tensor.
 const COLUMNS_MAX: usize = 4096;
@@ -22,13 +23,26 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, Fault> {
     body.map_err(|error| no_json(&error))
 }
 
+/// The names of columns that could not be told apart, beside `instances`.
+const NAMES: &str = "names";
+
 /// A message of Seldon's protocol as a body of the Open Inference Protocol; any other body as it is.
 pub(super) fn translated(body: Value, side: Side) -> Value {
     let Some(rows) = rows(&body) else { return body };
     match side {
-        Side::Request => columns(&body, &rows).unwrap_or_else(|| json!({"instances": rows})),
+        Side::Request => columns(&body, &rows).unwrap_or_else(|| {
+            let names = body.get("data").and_then(|data| data.get(NAMES));
+            json!({"instances": rows, NAMES: names})
+        }),
         Side::Response => json!({"predictions": rows}),
     }
+}
+
+/// Whether no column of `instances` is to be left out: where rows do not have a value for each name, nobody can tell which of their values
+/// is the one of a name that is not kept, and none of them is.
+pub(super) fn may_be_kept(body: &Value, keep: &Keep) -> bool {
+    let Some(Value::Array(names)) = body.get(NAMES) else { return true };
+    body.get("instances").is_none() || names.iter().filter_map(Value::as_str).all(|name| keep.keeps(name))
 }
 
 /// The rows of a message.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::kserve::seldon::outcome;
+use crate::redact::{Redaction, Rule};
 
 /// An event of Seldon's of request `r1`, of the model `classifier`.
 fn event(kind: &str, body: &Value) -> Vec<Result<Event, Fault>> {
@@ -175,4 +176,53 @@ fn messages_of_seldons_protocol_are_joined_as_others_are() {
     assert_eq!(rows(&taken(event("inference.request", &data), &joiner)), (0, 1));
     let answer = json!({"data": {"names": ["t:0", "t:1"], "tensor": {"shape": [2, 2], "values": [0.25, 0.75, 0.5, 0.5]}}});
     assert_eq!(rows(&taken(event("inference.response", &answer), &joiner)), (2, 1));
+}
+
+/// Which value is whose is not known where a row has not one for each name.
+#[test]
+fn a_name_that_is_not_kept_takes_columns_with_it_that_are_not_told_apart() {
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let taken = |features: Keep, rows: &Value| {
+        let rule = Rule { features, ..Rule::default() };
+        let redaction = Redaction::new(vec![("classifier".to_owned(), rule)]);
+        let (limits, ids, prices) =
+            (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
+        let door = crate::door::Door { redaction: &redaction, ..crate::door::Door::open() };
+        let (now_us, body_bytes_max) = (NOW_US, 32 << 20);
+        let context =
+            Context { limits: &limits, ids: &ids, prices: &prices, body_bytes_max, now_us, door };
+        let data = json!({"data": {"names": ["age", "email"], "ndarray": rows}});
+        let mut both = event("inference.request", &data);
+        both.extend(event("inference.response", &json!({"data": {"ndarray": [0.5, 0.25]}})));
+        take(both, &Joiner::default(), &context)
+    };
+    let is_told = |logged: &Logged| {
+        let holds = |bytes: &[u8]| bytes.windows(8).any(|at| at == b"x@y.test");
+        logged.intake.parts.iter().any(|part| holds(&part.bytes))
+    };
+    let ragged = [
+        json!([[1, "x@y.test", 2], [3, "z", 4]]),
+        json!([[1, ["x@y.test"]], [3, ["z"]]]),
+        json!([[1, "x@y.test"], [3]]),
+        json!(["x@y.test", "z"]),
+    ];
+    for rows in &ragged {
+        assert!(is_told(&taken(Keep::All, rows)), "{rows}");
+        for features in [
+            Keep::AllBut(list(&["email"])),
+            Keep::AllBut(list(&["e*"])),
+            // A list that lets the names through which the columns have instead.
+            Keep::Only(list(&["age", "instances*"])),
+        ] {
+            let logged = taken(features.clone(), rows);
+            assert!(!is_told(&logged), "{features:?} {rows}");
+            assert_eq!(rows_of(&logged, Table::Predictions), 2, "the answers are kept: {features:?} {rows}");
+            assert_eq!(rows_of(&logged, Table::Payloads), 0, "{features:?} {rows}");
+        }
+    }
+    // Scalars in rows of one width are a tensor, so that there is a payload to refuse.
+    let unlike = taken(Keep::AllBut(list(&["email"])), &ragged[3]);
+    assert_eq!(refusals(&unlike), [(None, Code::PayloadNotKept); 2], "of the request, and of the pair");
+    // Names that are all kept take nothing with them.
+    assert!(is_told(&taken(Keep::AllBut(list(&["income"])), &ragged[0])));
 }
