@@ -1,11 +1,12 @@
 //! `windvane spool`: what waits in the spool, and what ClickHouse could not take.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use serde_json::json;
-use windvane_collector::{DeadLetter, SpoolState};
+use windvane_collector::{DeadLetter, DeadLetters, SpoolState, Unreadable};
 use windvane_store::{Fault, Store};
 use windvane_types::{Clock, SystemClock, span};
 
@@ -22,7 +23,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List what waits for ClickHouse, and the dead letters with the reason of each.
+    /// List what waits for ClickHouse, and the dead letters with the reason of each; exit code 65 if a file of these cannot be read.
     List {
         #[command(flatten)]
         place: Place,
@@ -78,17 +79,21 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn of(&self, folder: &Path) -> Result<Vec<DeadLetter>, Failure> {
-        let all = DeadLetter::all(folder).because(Reason::Unavailable)?;
-        if let Some(unknown) =
-            self.tokens.iter().find(|token| all.iter().all(|letter| letter.token != **token))
-        {
+    /// Files that cannot be read are in the way only where all letters are meant.
+    fn of(&self, folder: &Path) -> Result<DeadLetters, Failure> {
+        let DeadLetters { mut readable, mut unreadable } =
+            DeadLetter::all(folder).because(Reason::Unavailable)?;
+        let is_known = |token: &String| readable.iter().any(|letter| letter.token == *token);
+        if let Some(unknown) = self.tokens.iter().find(|token| !is_known(token)) {
             let error =
                 anyhow::anyhow!("there is no dead letter `{unknown}`; `windvane spool list` shows them");
             return Err(Failure { reason: Reason::Usage, error });
         }
-        let is_chosen = |letter: &DeadLetter| self.tokens.is_empty() || self.tokens.contains(&letter.token);
-        Ok(all.into_iter().filter(is_chosen).collect())
+        if !self.tokens.is_empty() {
+            readable.retain(|letter| self.tokens.contains(&letter.token));
+            unreadable.clear();
+        }
+        Ok(DeadLetters { readable, unreadable })
     }
 }
 
@@ -108,17 +113,34 @@ pub fn run(arguments: Arguments) -> CommandResult {
                 None => connection.config()?.collector.spool_dir,
             };
             let (letters, store) = (chosen.of(&folder)?, connection.store()?);
-            connection::wait_for(retry(&letters, &store))
+            connection::wait_for(retry(letters, &store))
         }
-        Action::Export { chosen, place } => export(&chosen.of(&place.folder()?)?),
+        Action::Export { chosen, place } => export(chosen.of(&place.folder()?)?),
     }
+}
+
+/// How a command ends that has done with the letters which can be read.
+fn end(exit: Exit, unreadable: &[Unreadable]) -> CommandResult {
+    if unreadable.is_empty() {
+        return Ok(exit);
+    }
+    let problems: Vec<_> = unreadable.iter().map(|file| file.problem.as_str()).collect();
+    let error = anyhow::anyhow!("{}; mend it, or move it out of the folder", problems.join("; "));
+    Err(Failure { reason: Reason::Data, error })
+}
+
+/// Of a letter whose rows cannot be read.
+fn unreadable(letter: &DeadLetter, error: &io::Error) -> Unreadable {
+    let file = letter.file();
+    let problem = format!("cannot read `{}`: {error}", file.display());
+    Unreadable { file, problem }
 }
 
 fn list(folder: &Path, format: Format) -> CommandResult {
     let state = SpoolState::of(folder).because(Reason::Unavailable)?;
     let letters = DeadLetter::all(folder).because(Reason::Unavailable)?;
     match format {
-        Format::Table => print(&table(&state, &letters)),
+        Format::Table => print(&table(&state, &letters))?,
         Format::Json => {
             let tables: Vec<_> = state
                 .tables
@@ -134,14 +156,19 @@ fn list(folder: &Path, format: Format) -> CommandResult {
                     })
                 })
                 .collect();
-            let letters: Vec<_> = letters.iter().map(shown).collect();
+            let readable: Vec<_> = letters.readable.iter().map(shown).collect();
+            let unreadable = letters.unreadable.iter();
+            let unreadable: Vec<_> = unreadable
+                .map(|one| json!({"file": one.file.display().to_string(), "problem": one.problem}))
+                .collect();
             let document = json!({
                 "schema": "windvane.spool/1", "folder": folder.display().to_string(), "in_use": state.in_use,
-                "tables": tables, "dead_letters": letters,
+                "tables": tables, "dead_letters": readable, "unreadable": unreadable,
             });
-            print(&format!("{document:#}\n"))
+            print(&format!("{document:#}\n"))?
         }
-    }
+    };
+    end(Exit::Ok, &letters.unreadable)
 }
 
 fn shown(letter: &DeadLetter) -> serde_json::Value {
@@ -151,7 +178,7 @@ fn shown(letter: &DeadLetter) -> serde_json::Value {
     })
 }
 
-fn table(state: &SpoolState, letters: &[DeadLetter]) -> String {
+fn table(state: &SpoolState, DeadLetters { readable, unreadable }: &DeadLetters) -> String {
     let now_us = SystemClock.now().as_microsecond();
     let mut waits = Table::new();
     waits.load_style(presets::NOTHING);
@@ -166,19 +193,28 @@ fn table(state: &SpoolState, letters: &[DeadLetter]) -> String {
             table.damaged_files.to_string(),
         ]);
     }
-    let rows: u64 = letters.iter().map(|letter| letter.rows).sum();
-    let mut text = format!("{waits}\n\n{} dead letters with {rows} rows\n", letters.len());
-    for letter in letters {
+    let rows: u64 = readable.iter().map(|letter| letter.rows).sum();
+    let mut text = format!("{waits}\n\n{} dead letters with {rows} rows\n", readable.len());
+    for letter in readable {
         let reason = letter.reason.lines().next().unwrap_or_default();
         text.push_str(&format!("\n{} · {} · {} rows\n  {reason}\n", letter.token, letter.table, letter.rows));
+    }
+    if !unreadable.is_empty() {
+        text.push_str(&format!("\n{} files beside them cannot be read\n", unreadable.len()));
     }
     text
 }
 
-async fn retry(letters: &[DeadLetter], store: &Store) -> CommandResult {
+async fn retry(mut letters: DeadLetters, store: &Store) -> CommandResult {
     let (mut stored, mut refused) = (0, 0);
-    for letter in letters {
-        let block = letter.block().because(Reason::Unavailable)?;
+    for letter in &letters.readable {
+        let block = match letter.block() {
+            Ok(block) => block,
+            Err(error) => {
+                letters.unreadable.push(unreadable(letter, &error));
+                continue;
+            }
+        };
         match store.insert(&block).await {
             Ok(()) => {
                 letter.remove().because(Reason::Unavailable)?;
@@ -192,17 +228,17 @@ async fn retry(letters: &[DeadLetter], store: &Store) -> CommandResult {
         }
     }
     print(&format!("{stored} rows are stored, {refused} were refused again\n"))?;
-    Ok(if refused > 0 { Exit::Found } else { Exit::Ok })
+    end(if refused > 0 { Exit::Found } else { Exit::Ok }, &letters.unreadable)
 }
 
-fn export(letters: &[DeadLetter]) -> CommandResult {
+fn export(mut letters: DeadLetters) -> CommandResult {
     let mut lines = String::new();
-    for letter in letters {
-        let events = letter.events();
-        for event in events.because(Reason::Data)? {
-            lines.push_str(&event.to_string());
-            lines.push('\n');
+    for letter in &letters.readable {
+        match letter.events() {
+            Ok(events) => events.iter().for_each(|event| lines.push_str(&format!("{event}\n"))),
+            Err(error) => letters.unreadable.push(unreadable(letter, &error)),
         }
     }
-    print(&lines)
+    print(&lines)?;
+    end(Exit::Ok, &letters.unreadable)
 }

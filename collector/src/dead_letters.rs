@@ -45,6 +45,24 @@ pub struct DeadLetter {
     about_file: PathBuf,
 }
 
+/// What lies in the folder of dead letters.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetters {
+    /// Those that can be read, by token.
+    pub readable: Vec<DeadLetter>,
+    /// Files that are no dead letters, or cannot be read, by name.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A file in the folder of dead letters that cannot be read as one.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it; names the file.
+    pub problem: String,
+}
+
 /// Whose the rows of a block are; nobody's where its table has no models, or its rows cannot be told apart.
 pub(crate) fn by_model(block: &Block) -> ByModel {
     let mut counts = ByModel::default();
@@ -69,9 +87,9 @@ impl DeadLetter {
     /// All dead letters of a spool, by token. Also while a service uses the spool.
     ///
     /// # Errors
-    /// What the file system says, or a file that is no dead letter.
-    pub fn all(spool_dir: &Path) -> io::Result<Vec<Self>> {
-        let mut letters = Vec::new();
+    /// What the file system says of their folder.
+    pub fn all(spool_dir: &Path) -> io::Result<DeadLetters> {
+        let mut letters = DeadLetters::default();
         let entries = match fs::read_dir(spool_dir.join(FOLDER)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(letters),
@@ -79,11 +97,18 @@ impl DeadLetter {
         };
         for entry in entries {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                letters.push(Self::read(path)?);
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            match Self::read(path.clone()) {
+                Ok(letter) => letters.readable.push(letter),
+                // Its rows were stored meanwhile.
+                Err(_) if !path.exists() => {}
+                Err(error) => letters.unreadable.push(Unreadable { file: path, problem: error.to_string() }),
             }
         }
-        letters.sort_by(|a, b| a.token.cmp(&b.token));
+        letters.readable.sort_by(|a, b| a.token.cmp(&b.token));
+        letters.unreadable.sort_by(|a, b| a.file.cmp(&b.file));
         Ok(letters)
     }
 
@@ -91,8 +116,11 @@ impl DeadLetter {
         let wrong = |what: &str| {
             io::Error::new(io::ErrorKind::InvalidData, format!("`{}` {what}", about_file.display()))
         };
-        let about: About =
-            serde_json::from_slice(&fs::read(&about_file)?).map_err(|_| wrong("is no dead letter"))?;
+        let read = fs::read(&about_file);
+        let text = read.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot read `{}`: {error}", about_file.display()))
+        })?;
+        let about: About = serde_json::from_slice(&text).map_err(|_| wrong("is no dead letter"))?;
         let table = Table::from_name(&about.table)
             .ok_or_else(|| wrong("belongs to a table that this windvane does not know"))?;
         let About { layout, rows, token, reason, .. } = about;
@@ -207,14 +235,35 @@ mod tests {
                 body: vec![batch.rows.into()],
             };
             write(&folder.path().join(FOLDER), &block, "told so").unwrap();
-            let letters = DeadLetter::all(folder.path()).unwrap();
+            let letters = DeadLetter::all(folder.path()).unwrap().readable;
             let [letter] = letters.as_slice() else { panic!("{letters:?}") };
             assert_eq!((letter.table, letter.rows, letter.reason.as_str()), (table, 1, "told so"));
             assert_eq!(letter.events().unwrap(), [event], "{table}");
             assert_eq!(letter.block().unwrap().body, block.body);
             letter.remove().unwrap();
         }
-        assert!(DeadLetter::all(folder.path()).unwrap().is_empty());
-        assert!(DeadLetter::all(Path::new("/nowhere/at/all")).unwrap().is_empty());
+        assert!(DeadLetter::all(folder.path()).unwrap().readable.is_empty());
+        assert!(DeadLetter::all(Path::new("/nowhere/at/all")).unwrap().readable.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_no_letter_hides_no_other_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = folder.path().join(FOLDER);
+        let (table, body) = (Table::Predictions, vec![Bytes::from_static(b"rows")]);
+        let block = Block { table, layout: table.layout(), rows: 1, token: "m".to_owned(), body };
+        write(&dead, &block, "told so").unwrap();
+        fs::write(dead.join("a.json"), "{").unwrap();
+        let foreign = fs::read_to_string(dead.join("m.json")).unwrap().replace("predictions", "prophecies");
+        fs::write(dead.join("z.json"), foreign).unwrap();
+        fs::create_dir(dead.join("k.json")).unwrap();
+        let letters = DeadLetter::all(folder.path()).unwrap();
+        let tokens: Vec<_> = letters.readable.iter().map(|letter| letter.token.as_str()).collect();
+        let problems: Vec<_> = letters.unreadable.iter().map(|one| one.problem.as_str()).collect();
+        assert_eq!(tokens, ["m"]);
+        let [a, k, z] = problems.as_slice() else { panic!("{problems:?}") };
+        assert!(a.contains("a.json` is no dead letter"), "{a}");
+        assert!(k.contains("cannot read") && k.contains("k.json"), "{k}");
+        assert!(z.contains("z.json` belongs to a table"), "{z}");
     }
 }

@@ -30,7 +30,7 @@ mod upload;
 
 pub use admission::{Caller, DEFINITIONS as GATE_DEFINITIONS, Gate, GateOptions};
 pub use collector::{Collector, Drained, Gauges};
-pub use dead_letters::DeadLetter;
+pub use dead_letters::{DeadLetter, DeadLetters, Unreadable};
 pub use http::{BodyRefused, Readiness, read_body};
 pub use limits::NameLimits;
 pub use metrics::{DEFINITIONS, Definition};

@@ -1,6 +1,6 @@
 //! The spool and the tokens: what waits, what was laid aside, who may come in.
 
-use windvane_collector::{DeadLetter, SpoolState, Tokens};
+use windvane_collector::{DeadLetter, DeadLetters, SpoolState, Tokens};
 use windvane_types::{Clock, SystemClock};
 
 use super::Check;
@@ -18,13 +18,19 @@ pub(super) fn check(config: &Config, checks: &mut Vec<Check>) {
         Ok(state) => waiting(&state),
     });
     checks.push(match DeadLetter::all(folder) {
-        Err(error) => Check::fail("dead letters", error.to_string(), "look at the file"),
-        Ok(letters) if letters.is_empty() => Check::ok("dead letters", "none"),
-        Ok(letters) => {
-            let rows: u64 = letters.iter().map(|letter| letter.rows).sum();
+        Err(error) => {
+            Check::fail("dead letters", format!("cannot read their folder: {error}"), "check its owner")
+        }
+        Ok(DeadLetters { unreadable, .. }) if !unreadable.is_empty() => {
+            let problems: Vec<_> = unreadable.into_iter().map(|file| file.problem).collect();
+            Check::fail("dead letters", problems.join("; "), "mend the file, or move it out of the folder")
+        }
+        Ok(DeadLetters { readable, .. }) if readable.is_empty() => Check::ok("dead letters", "none"),
+        Ok(DeadLetters { readable, .. }) => {
+            let rows: u64 = readable.iter().map(|letter| letter.rows).sum();
             Check::warn(
                 "dead letters",
-                format!("{} with {rows} rows that ClickHouse could not take", letters.len()),
+                format!("{} with {rows} rows that ClickHouse could not take", readable.len()),
                 "`windvane spool list` says why, `windvane spool retry` sends them again",
             )
         }

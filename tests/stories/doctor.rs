@@ -150,3 +150,52 @@ async fn a_row_that_clickhouse_refuses_is_listed_exported_and_tried_again() {
     assert!(String::from_utf8_lossy(&list.stdout).contains("0 dead letters"), "{list:?}");
     assert_eq!(service.terminate(), Some(0));
 }
+
+/// Two letters whose descriptions are whole, one whose rows are gone, and two files that describe nothing.
+#[test]
+fn a_dead_letter_that_cannot_be_read_hides_no_other_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let dead = folder.path().join("dead");
+    std::fs::create_dir(&dead).unwrap();
+    let about = |token: &str| {
+        format!(
+            r#"{{"schema":"windvane.dead_letter/1","table":"predictions","layout":1,"format":"RowBinary","columns":null,"rows":3,"token":"{token}","reason":"told so"}}"#
+        )
+    };
+    for (file, text) in [
+        ("good.json", about("good")),
+        ("good.rowbinary", String::new()),
+        ("rowless.json", about("rowless")),
+        ("cut.json", about("cut")[..40].to_owned()),
+        ("empty.json", String::new()),
+    ] {
+        std::fs::write(dead.join(file), text).unwrap();
+    }
+    let spool = |arguments: &[&str]| {
+        let command = Command::new(env!("CARGO_BIN_EXE_windvane"))
+            .arg("spool")
+            .args(arguments)
+            .arg("--spool-dir")
+            .arg(folder.path())
+            .output();
+        command.unwrap()
+    };
+    let listed = spool(&["list", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let tokens: Vec<_> = list["dead_letters"].as_array().unwrap().iter().map(|one| &one["token"]).collect();
+    assert_eq!((listed.status.code(), tokens), (Some(65), vec![&"good".into(), &"rowless".into()]));
+    assert_eq!(list["unreadable"].as_array().unwrap().len(), 2, "{list}");
+    let said = String::from_utf8_lossy(&listed.stderr);
+    assert!(said.contains("cut.json` is no dead letter") && said.contains("empty.json`"), "{said}");
+    let table = spool(&["list"]);
+    let shown = String::from_utf8_lossy(&table.stdout);
+    assert!(shown.contains("2 dead letters with 6 rows") && shown.contains("2 files beside them"), "{shown}");
+    assert_eq!(table.status.code(), Some(65));
+
+    let all = spool(&["export"]);
+    let said = String::from_utf8_lossy(&all.stderr);
+    assert_eq!(all.status.code(), Some(65), "{said}");
+    assert!(said.contains("rowless.rowbinary") && said.contains("cut.json"), "{said}");
+    let one = spool(&["export", "good"]);
+    assert_eq!((one.status.code(), one.stdout.as_slice()), (Some(0), &b""[..]), "{one:?}");
+}

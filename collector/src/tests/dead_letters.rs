@@ -32,7 +32,7 @@ async fn a_poisoned_row_is_laid_aside_alone() {
     service.stored(88).await;
     service.dead_lettered(2).await;
     service.assert_nothing_is_lost().await;
-    let letters = DeadLetter::all(&folder.path().join("spool")).unwrap();
+    let letters = DeadLetter::all(&folder.path().join("spool")).unwrap().readable;
     let ids: Vec<_> = letters.iter().flat_map(|letter| letter.events().unwrap()).collect();
     assert_eq!(ids.len(), 2, "{ids:?}");
     for (event, n) in ids.iter().zip([3, 7]) {
@@ -59,7 +59,7 @@ async fn a_crash_at_every_step_of_the_search_stores_no_row_twice() {
         let drained = service.collector.drain(Duration::from_secs(20)).await;
         assert_eq!(drained.pending_rows, 0, "after {inserts} inserts");
         let stored = sink.stored();
-        let letters = DeadLetter::all(&folder.path().join("spool")).unwrap();
+        let letters = DeadLetter::all(&folder.path().join("spool")).unwrap().readable;
         let laid_aside: Vec<_> = letters.iter().flat_map(|letter| letter.events().unwrap()).collect();
         for n in 0..10 {
             let times =
@@ -85,7 +85,7 @@ async fn a_batch_that_is_bad_throughout_is_laid_aside_in_bounded_work() {
     service.post("/v1/predictions", &[], rows).await;
     service.dead_lettered(2000).await;
     service.assert_nothing_is_lost().await;
-    let letters = DeadLetter::all(&folder.path().join("spool")).unwrap();
+    let letters = DeadLetter::all(&folder.path().join("spool")).unwrap().readable;
     assert!(letters.len() < 150, "{} letters", letters.len());
     assert_eq!(letters.iter().map(|letter| letter.rows).sum::<u64>(), 2000);
 }
