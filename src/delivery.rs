@@ -147,16 +147,20 @@ async fn judge(sent: reqwest::Result<Response>) -> Judged {
     };
     let shown = || text.chars().take(ANSWER_SHOWN).collect::<String>();
     match status {
-        StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::BAD_GATEWAY
-        | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => Judged::Again { last: format!("{status}: {}", shown()), asked },
+        _ if is_tried_again(status) => Judged::Again { last: format!("{status}: {}", shown()), asked },
         // A batch of which nothing was accepted is answered 400, with the reason of each record.
         _ => match serde_json::from_str::<Answer>(&text) {
             Ok(answer) if status.is_success() || status == StatusCode::BAD_REQUEST => Judged::Answer(answer),
             _ => Judged::Refused(status, shown()),
         },
     }
+}
+
+/// Whether another try may be answered otherwise, as `docs/SDK.md` has it for a process that sends events. A token that is refused is the
+/// command's own, and told at once.
+fn is_tried_again(status: StatusCode) -> bool {
+    let busy = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || busy.contains(&status)
 }
 
 /// An error with its causes: the outermost alone says no more than the address.

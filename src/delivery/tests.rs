@@ -46,9 +46,11 @@ async fn post_to(answers: Vec<(u16, &'static str)>) -> (Result<Answer, DeliveryE
 
 #[tokio::test]
 async fn a_busy_collector_is_asked_again_with_the_same_key() {
-    let (answered, keys) = post_to(vec![(503, "busy"), (429, "full"), (502, "")]).await;
-    assert_eq!(answered.unwrap().accepted, 2);
-    assert_eq!(keys, ["k1"; 4]);
+    for again in [408, 425, 429, 500, 502, 503, 504] {
+        let (answered, keys) = post_to(vec![(again, "busy"), (again, "")]).await;
+        assert_eq!(answered.unwrap().accepted, 2, "{again}");
+        assert_eq!(keys, ["k1"; 3], "{again}");
+    }
 }
 
 #[tokio::test]
@@ -63,11 +65,13 @@ async fn a_batch_of_which_nothing_was_accepted_is_an_answer() {
 
 #[tokio::test]
 async fn a_refused_request_is_not_sent_again() {
-    let (answered, keys) = post_to(vec![(413, "too large")]).await;
-    let error = answered.unwrap_err();
-    assert!(matches!(&error, DeliveryError::Refused { status, .. } if status.as_u16() == 413), "{error}");
-    assert!(error.to_string().contains("too large"), "{error}");
-    assert_eq!(keys.len(), 1);
+    for refused in [401, 403, 404, 413, 415, 422] {
+        let (answered, keys) = post_to(vec![(refused, "not this one")]).await;
+        let error = answered.unwrap_err();
+        let is_told = matches!(&error, DeliveryError::Refused { status, .. } if status.as_u16() == refused);
+        assert!(is_told && error.to_string().contains("not this one"), "{error}");
+        assert_eq!(keys.len(), 1, "{refused}");
+    }
 }
 
 #[tokio::test]
