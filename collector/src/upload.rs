@@ -66,7 +66,8 @@ struct Attempt {
     turn: Option<OwnedSemaphorePermit>,
 }
 
-/// The spool's disk has failed while there is no time to wait for it, or the uploader was told to abort.
+/// The spool's disk has failed while there is no time to wait for it, the uploader was told to abort, or a block has to come again behind
+/// those before it.
 struct Stop;
 
 impl Uploader {
@@ -142,7 +143,8 @@ impl Uploader {
         if rows == 0 || is_stored {
             return Ok((attempt, Sent::Stored));
         }
-        let Some(turn) = turn.await else { return Ok((attempt, Sent::Withheld)) };
+        // Nothing became of it: one before it comes again as two, and this one behind these.
+        let Some(turn) = turn.await else { return Err(Stop) };
         let sent = if Sieve::is_begun(&self.dead_letters, &attempt.wire.token) {
             Sent::SearchBegun
         } else {

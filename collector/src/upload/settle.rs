@@ -18,8 +18,6 @@ pub(super) enum Sent {
     Refused(StoreError),
     /// It was refused before a restart already, and was not sent whole again.
     SearchBegun,
-    /// It was not sent, since one before it has to come again as two.
-    Withheld,
 }
 
 /// How far the log has got by a block.
@@ -46,8 +44,6 @@ impl Uploader {
                 return Ok(Settled::Halved);
             }
             Sent::Refused(error) => chain(&error),
-            // Whoever withholds a block lets it come again behind the halves.
-            Sent::Withheld => return Ok(Settled::Halved),
             Sent::SearchBegun => "ClickHouse could not take it before a restart".to_owned(),
         };
         self.sift(attempt, &reason).await?;

@@ -107,8 +107,8 @@ impl Way {
             self.turns.close();
             drop(attempt);
             for block in self.blocks.drain(..) {
-                let (attempt, sent) = block.sent.await.unwrap_or(Err(Stop))?;
-                if matches!(sent, Sent::Stored) {
+                // One that was not sent comes again behind the halves; what else stops one stops it there, too.
+                if let Ok(Ok((attempt, Sent::Stored))) = block.sent.await {
                     self.ahead.insert(attempt.block.token);
                 }
             }
