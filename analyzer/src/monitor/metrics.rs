@@ -34,7 +34,7 @@ const WAITING: Definition = Definition {
 };
 const LAG: Definition = Definition {
     name: "windvane_analyzer_lag_seconds",
-    help: "How long the oldest of those windows has been due; 0 without any.",
+    help: "How long the oldest of those windows has been due; 0 without any. It goes on growing while ClickHouse is away.",
     labels: &["kind", "monitor"],
 };
 

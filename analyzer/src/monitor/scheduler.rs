@@ -40,6 +40,8 @@ pub struct Scheduler {
     /// What each job has to run again.
     reopened: Vec<Reopened>,
     announced: Option<Instant>,
+    /// What time it was by ClickHouse's clock when that answered last, and by ours.
+    answered: Option<(i64, Instant)>,
 }
 
 /// Windows of one job that were measured, and of which more has become known.
@@ -70,7 +72,7 @@ impl Scheduler {
     pub fn new(runner: Runner, jobs: Vec<Job>, options: Options, metrics: Metrics) -> Self {
         let past = vec![BTreeMap::new(); jobs.len()];
         let reopened = vec![Reopened::default(); jobs.len()];
-        Self { runner, jobs, options, metrics, past, reopened, announced: None }
+        Self { runner, jobs, options, metrics, past, reopened, announced: None, answered: None }
     }
 
     /// Runs what is due until it is stopped. A stop lets runs end for 5 s, then cuts them off and gives their leases
@@ -138,14 +140,26 @@ impl Scheduler {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(error = chain(&error), "cannot tell which monitors are due; trying again");
+                self.tell_what_waits_on();
                 (Vec::new(), self.options.poll)
             }
+        }
+    }
+
+    /// Windows go on waiting, and others become due, while nobody can say what was run: by what the ledger said last.
+    fn tell_what_waits_on(&self) {
+        let Some((answered_us, at)) = self.answered else { return };
+        let since_us = i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let now_us = answered_us.saturating_add(since_us);
+        for (job, past) in self.jobs.iter().zip(&self.past).filter(|(job, _)| job.is_enabled()) {
+            tell_waiting(&self.metrics, job, (now_us, &plan::waiting(job.schedule(), now_us, past)));
         }
     }
 
     async fn ask(&mut self) -> Result<(Vec<(usize, Due)>, Duration), StoreError> {
         let store = self.runner.store().clone();
         let now_us = monitor_runs::now_us(&store).await?;
+        self.answered = Some((now_us, Instant::now()));
         if self.announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_PAUSE) {
             let holder = self.runner.holder();
             let all: Vec<Announced> = self.jobs.iter().map(|job| announced(job, now_us, holder)).collect();
@@ -172,8 +186,7 @@ impl Scheduler {
                 reopened.open(&runs, past);
                 waiting = plan::waiting(job.schedule(), now_us, past);
             }
-            let oldest = waiting.iter().map(|due| due.since_us).min();
-            self.metrics.waits(job, waiting.len(), oldest.map_or(0, |us| now_us - us));
+            tell_waiting(&self.metrics, job, (now_us, &waiting));
             due.push((i, plan::due(job.schedule(), now_us, past)));
         }
         let enabled = self.jobs.iter().filter(|job| job.is_enabled());
@@ -231,6 +244,12 @@ impl Reopened {
             }
         });
     }
+}
+
+/// Tells how many windows of a job wait at this time, and how long the oldest has.
+fn tell_waiting(metrics: &Metrics, job: &Job, (now_us, waiting): (i64, &[Due])) {
+    let oldest = waiting.iter().map(|due| due.since_us).min();
+    metrics.waits(job, waiting.len(), oldest.map_or(0, |us| now_us - us));
 }
 
 /// Waits for an answer, while what runs goes on: a run that is not polled does not renew its lease. Says what ended meanwhile.
@@ -311,9 +330,13 @@ fn announced(job: &Job, now_us: i64, holder: &str) -> Announced {
 
 #[cfg(test)]
 mod tests {
+    use prometheus::Registry;
     use serde_json::json;
+    use windvane_store::{Secret, StoreOptions};
 
     use super::*;
+    use crate::drift::Deployment;
+    use crate::monitor::{LatencyMonitor, Period, Schedule, Watched};
 
     const WINDOW: (i64, i64) = (0, 10);
 
@@ -323,6 +346,43 @@ mod tests {
             "ended_us": 60, "rows_reference": 0, "rows_current": 1, "findings": 1, "verdict": "pass", "error": "",
             "note": ""});
         serde_json::from_value(run).unwrap()
+    }
+
+    /// A window of an hour that has been due for half an hour, where nobody answers.
+    #[tokio::test]
+    async fn what_waits_goes_on_waiting_while_clickhouse_is_away() {
+        const MINUTE_US: i64 = 60 * 1_000_000;
+        let hour = Period::Fixed(60 * MINUTE_US);
+        let schedule = Schedule { window: hour, every: hour, delay_us: 0, jitter_us: 0, catch_up: 1 };
+        let deployment = Deployment { model: "m".to_owned(), version: None, environment: None };
+        let (name, timeout) = ("late".to_owned(), Duration::from_secs(60));
+        let watched = Watched { name, deployment, schedule, timeout, memory_bytes_max: 1 << 30, enabled: true };
+        let (reference, by, levels, objectives) = (None, Vec::new(), vec![0.5], Vec::new());
+        let monitor =
+            LatencyMonitor { watched, reference, by, levels, objectives, alpha: 0.05, rows_min: 30 };
+        let jobs = vec![Job::Latency(monitor)];
+        let (registry, url) = (Registry::new(), "http://127.0.0.1:1".to_owned());
+        let (user, password, database) = (String::new(), Secret::new(""), "windvane".to_owned());
+        let store = Store::connect(&StoreOptions { url, user, password, database });
+        let metrics = Metrics::register(&registry, &jobs).unwrap();
+        let options = Options { runs_max: 1, poll: Duration::from_secs(1) };
+        let runner = Runner::new(store, "holder".to_owned(), Duration::from_secs(60));
+        let mut scheduler = Scheduler::new(runner, jobs, options, metrics);
+        let of = |name: &str| {
+            let families = registry.gather();
+            let family = families.iter().find(|family| family.name() == format!("windvane_analyzer_{name}"));
+            family.unwrap().get_metric()[0].get_gauge().get_value()
+        };
+        assert!(scheduler.look().await.0.is_empty());
+        assert_eq!((of("waiting_windows"), of("lag_seconds")), (0.0, 0.0), "nothing was ever said");
+        scheduler.answered = Some((10 * 60 * MINUTE_US + 30 * MINUTE_US, Instant::now()));
+        let mut last = 30.0 * 60.0;
+        for _ in 0..2 {
+            assert!(scheduler.look().await.0.is_empty());
+            assert_eq!(of("waiting_windows"), 1.0);
+            assert!(of("lag_seconds") > last, "{last}");
+            last = of("lag_seconds");
+        }
     }
 
     #[tokio::test]
