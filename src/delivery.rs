@@ -146,13 +146,13 @@ async fn judge(sent: reqwest::Result<Response>) -> Judged {
         Err(error) => return Judged::Again { last: chain(&error), asked },
     };
     let shown = || text.chars().take(ANSWER_SHOWN).collect::<String>();
-    match status {
-        _ if is_tried_again(status) => Judged::Again { last: format!("{status}: {}", shown()), asked },
-        // A batch of which nothing was accepted is answered 400, with the reason of each record.
-        _ => match serde_json::from_str::<Answer>(&text) {
-            Ok(answer) if status.is_success() || status == StatusCode::BAD_REQUEST => Judged::Answer(answer),
-            _ => Judged::Refused(status, shown()),
-        },
+    if is_tried_again(status) {
+        return Judged::Again { last: format!("{status}: {}", shown()), asked };
+    }
+    // A batch of which nothing was accepted is answered 400, with the reason of each record.
+    match serde_json::from_str::<Answer>(&text) {
+        Ok(answer) if status.is_success() || status == StatusCode::BAD_REQUEST => Judged::Answer(answer),
+        _ => Judged::Refused(status, shown()),
     }
 }
 
