@@ -177,8 +177,7 @@ impl<'t> Taking<'t> {
         let n = answered.len().max(asked.as_ref().map_or(0, Batch::len));
         let keep = self.keep(&response.origin.model);
         let inputs = (self.context.limits, keep);
-        let may_be_kept =
-            request.as_ref().is_none_or(|request| seldon::may_be_kept(&request.body, keep));
+        let may_be_kept = request.as_ref().is_none_or(|request| seldon::may_be_kept(&request.body, keep));
         for row in 0..n {
             let mut record = common(&response.origin, *ts_us);
             record.insert("event_id".to_owned(), json!(id_of_row(&response.id, row, n)));

@@ -356,7 +356,8 @@ mod tests {
         let schedule = Schedule { window: hour, every: hour, delay_us: 0, jitter_us: 0, catch_up: 1 };
         let deployment = Deployment { model: "m".to_owned(), version: None, environment: None };
         let (name, timeout) = ("late".to_owned(), Duration::from_secs(60));
-        let watched = Watched { name, deployment, schedule, timeout, memory_bytes_max: 1 << 30, enabled: true };
+        let watched =
+            Watched { name, deployment, schedule, timeout, memory_bytes_max: 1 << 30, enabled: true };
         let (reference, by, levels, objectives) = (None, Vec::new(), vec![0.5], Vec::new());
         let monitor =
             LatencyMonitor { watched, reference, by, levels, objectives, alpha: 0.05, rows_min: 30 };

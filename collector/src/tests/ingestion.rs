@@ -221,7 +221,10 @@ async fn a_key_is_its_tokens_own() {
             ..Wanted::default()
         };
         let random = [n << 96, n, n + 1].map(Uuid::from_u128);
-        format!("Bearer {}", Tokens::change(&tokens_file, |tokens| tokens.add(wanted, random, now_us)).unwrap())
+        format!(
+            "Bearer {}",
+            Tokens::change(&tokens_file, |tokens| tokens.add(wanted, random, now_us)).unwrap()
+        )
     };
     let (one, two) = (token(1, "a"), token(2, "b"));
     let keyring = Keyring::open(&tokens_file).unwrap();

@@ -185,12 +185,10 @@ fn a_name_that_is_not_kept_takes_columns_with_it_that_are_not_told_apart() {
     let taken = |features: Keep, rows: &Value| {
         let rule = Rule { features, ..Rule::default() };
         let redaction = Redaction::new(vec![("classifier".to_owned(), rule)]);
-        let (limits, ids, prices) =
-            (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
+        let (limits, ids, prices) = (Limits::default(), IdMaker::new(Uuid::from_u128(1)), Prices::default());
         let door = crate::door::Door { redaction: &redaction, ..crate::door::Door::open() };
         let (now_us, body_bytes_max) = (NOW_US, 32 << 20);
-        let context =
-            Context { limits: &limits, ids: &ids, prices: &prices, body_bytes_max, now_us, door };
+        let context = Context { limits: &limits, ids: &ids, prices: &prices, body_bytes_max, now_us, door };
         let data = json!({"data": {"names": ["age", "email"], "ndarray": rows}});
         let mut both = event("inference.request", &data);
         both.extend(event("inference.response", &json!({"data": {"ndarray": [0.5, 0.25]}})));
