@@ -14,7 +14,7 @@ mod source;
 pub mod table;
 pub mod words;
 
-use windvane_types::experiment::{Document, GuardrailVerdict, SrmVerdict, Verdict};
+use windvane_types::experiment::{GuardrailVerdict, SrmVerdict, Verdict};
 
 pub use arguments::Arguments;
 pub use source::failure;

@@ -142,7 +142,10 @@ impl Mapping {
     pub fn new(flags: Flags, columns: &[Column]) -> Result<Self, String> {
         for (i, column) in columns.iter().enumerate() {
             if columns[..i].iter().any(|earlier| earlier.name == column.name) {
-                return Err(format!("it has the column `{}` twice; each needs a name of its own", column.name));
+                return Err(format!(
+                    "it has the column `{}` twice; each needs a name of its own",
+                    column.name
+                ));
             }
         }
         for (flag, name, _) in flags.named() {

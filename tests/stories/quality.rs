@@ -130,7 +130,8 @@ fn columns_that_come_and_go_and_files_without_rows_fail() {
 fn numbers_that_became_objects_are_not_what_the_column_holds() {
     let folder = Folder::new();
     let reference = folder.file("reference.ndjson", &"{\"x\":1.5,\"y\":1}\n{\"x\":2.5,\"y\":2}\n".repeat(50));
-    let current = folder.file("current.ndjson", &"{\"x\":{\"z\":1.5},\"y\":1}\n{\"x\":{\"z\":2},\"y\":2}\n".repeat(50));
+    let current =
+        folder.file("current.ndjson", &"{\"x\":{\"z\":1.5},\"y\":1}\n{\"x\":{\"z\":2},\"y\":2}\n".repeat(50));
     let document = json(&[&reference, &current], &[]);
     assert_eq!(failed(&document), ["type x"]);
     let check = check(&document, "type", "x");

@@ -363,7 +363,9 @@ mod tests {
         let little: Vec<u8> = "age,city\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = "age,city\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
         let marked = [&[0xff, 0xfe][..], &little].concat();
-        for (bytes, expected) in [(marked, "-f UTF-16 -t"), (little, "-f UTF-16LE -t"), (big, "-f UTF-16BE -t")] {
+        for (bytes, expected) in
+            [(marked, "-f UTF-16 -t"), (little, "-f UTF-16LE -t"), (big, "-f UTF-16BE -t")]
+        {
             std::fs::write(&path, bytes).unwrap();
             let told = detect(&path).unwrap_err().to_string();
             assert!(told.contains(expected), "{told}");
