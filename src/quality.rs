@@ -79,18 +79,19 @@ fn editable(path: &Path) -> Result<toml_edit::DocumentMut, Failure> {
     expectations::text(path)?.parse::<toml_edit::DocumentMut>().because(Reason::Config)
 }
 
-/// Puts the new text in the place of the file, whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| anyhow::anyhow!("cannot write `{}`: {error}", path.display());
+/// Puts the new text in the place of the file, whole or not at all; of a link, in that of what it points to.
+fn replace(named: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| anyhow::anyhow!("cannot write `{}`: {error}", named.display());
+    let path = std::fs::canonicalize(named).map_err(failed).because(Reason::Unavailable)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed).because(Reason::Unavailable)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed).because(Reason::Unavailable)?;
-    if let Ok(metadata) = std::fs::metadata(path) {
+    if let Ok(metadata) = std::fs::metadata(&path) {
         std::fs::set_permissions(file.path(), metadata.permissions())
             .map_err(failed)
             .because(Reason::Unavailable)?;
     }
-    file.persist(path).map_err(|error| failed(error.error)).because(Reason::Unavailable)?;
+    file.persist(&path).map_err(|error| failed(error.error)).because(Reason::Unavailable)?;
     Ok(())
 }
 

@@ -202,8 +202,10 @@ fn what_is_learnt_is_edited_kept_and_renewed() {
         let found = quality(&with_expectations, &[&folder.file("aged.csv", &current)]);
         assert_eq!(found.code, code, "{age}: {}", found.stdout);
     }
+    let link = expectations.with_file_name("link.toml");
+    std::os::unix::fs::symlink("expectations.toml", &link).unwrap();
     let renewed = quality(
-        &["learn", "--update", expectations.to_str().unwrap()],
+        &["learn", "--update", link.to_str().unwrap()],
         &[&folder.file("more.csv", &rows(4))],
     );
     assert_eq!(renewed.code, 0, "{}", renewed.stderr);
@@ -217,6 +219,7 @@ fn what_is_learnt_is_edited_kept_and_renewed() {
         assert!(text.contains(kept), "{kept} in {text}");
     }
     assert!(text.contains("more.csv") && !text.contains("reference.csv"), "{text}");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
 #[test]
