@@ -58,7 +58,7 @@ pub(crate) fn test(state: &RankState, sizes: Sizes) -> Comparison {
     let u = twice_u as f64 / 2.0;
     let comparison = Comparison::of(u, 1.0 - 2.0 * u / (n * m));
     let larger = u.max(n * m - u);
-    if !state.tied && sizes.a.min(sizes.b) <= EXACT_MIN && sizes.a * sizes.b <= EXACT_STATES {
+    if is_exact(state, sizes) {
         return comparison.with_p(2.0 * exact_tail(sizes, larger), PMethod::Exact);
     }
     let variance = n * m / 12.0 * (total + 1.0 - state.ties / (total * (total - 1.0)));
@@ -69,18 +69,28 @@ pub(crate) fn test(state: &RankState, sizes: Sizes) -> Comparison {
     comparison.with_p(2.0 * survival::normal(z), PMethod::Asymptotic)
 }
 
+/// Whether the exact distribution is used.
+fn is_exact(state: &RankState, sizes: Sizes) -> bool {
+    !state.tied && sizes.a.min(sizes.b) <= EXACT_MIN && sizes.a * sizes.b <= EXACT_STATES
+}
+
 /// The one-sided test that the reference's values tend to be smaller; for tools that ask only that.
 pub(crate) fn test_less(state: &RankState, sizes: Sizes) -> Comparison {
     let two_sided = test(state, sizes);
     let (Some(u), Some(p)) = (two_sided.statistic, two_sided.p_value) else { return two_sided };
     let middle = sizes.a as f64 * sizes.b as f64 / 2.0;
-    if u <= middle {
-        return Comparison { p_value: Some(p / 2.0), ..two_sided };
+    if is_exact(state, sizes) {
+        let less = match u {
+            u if u < middle => p / 2.0,
+            u if u < 2.0 * middle => 1.0 - exact_tail(sizes, u + 1.0),
+            _ => 1.0,
+        };
+        return Comparison { p_value: Some(less), ..two_sided };
     }
-    // On the other side of the middle the correction for continuity moves the other way.
     let total = sizes.total() as f64;
     let variance = middle / 6.0 * (total + 1.0 - state.ties / (total * (total - 1.0)));
-    let z = (2.0 * middle - u - middle - 0.5) / variance.sqrt();
+    // Where all values are alike that is below anything.
+    let z = (middle - u - 0.5) / variance.max(0.0).sqrt();
     Comparison { p_value: Some(survival::normal(z)), ..two_sided }
 }
 
@@ -114,8 +124,8 @@ fn exact_tail(sizes: Sizes, u: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The p-value of values 0, 1, … against some between them.
-    fn p_value(reference: u32, current: &[f64]) -> f64 {
+    /// The ranks of values 0, 1, … among some between them.
+    fn walked(reference: u32, current: &[f64]) -> (RankState, Sizes) {
         let mut state = RankState::default();
         let (mut below_a, mut below_b) = (0, 0);
         let mut merged: Vec<(f64, u64)> = (0..reference).map(|value| (f64::from(value), 1)).collect();
@@ -125,7 +135,11 @@ mod tests {
             state.push(Step { value, a, b: 1 - a, below_a, below_b });
             (below_a, below_b) = (below_a + a, below_b + 1 - a);
         }
-        let sizes = Sizes { a: u64::from(reference), b: current.len() as u64 };
+        (state, Sizes { a: u64::from(reference), b: current.len() as u64 })
+    }
+
+    fn p_value(reference: u32, current: &[f64]) -> f64 {
+        let (state, sizes) = walked(reference, current);
         test(&state, sizes).p_value.unwrap()
     }
 
@@ -140,6 +154,21 @@ mod tests {
         for (current, expected) in cases {
             let p = p_value(5_000, current);
             assert!((p / expected - 1.0).abs() < 1e-12, "{p} for {expected}");
+        }
+    }
+
+    /// SciPy 1.17.1 `mannwhitneyu(range(8), current, alternative='less')`.
+    #[test]
+    fn the_one_sided_test_is_exact_on_both_sides_of_the_middle() {
+        for (current, expected) in [
+            ([0.5, 1.5, 2.5], 0.903_030_303_030_303_1),
+            ([-3.0, -2.0, -1.0], 1.0),
+            ([1.5, 3.5, 5.5], 0.539_393_939_393_939_4),
+            ([3.5, 5.5, 6.5], 0.187_878_787_878_787_9),
+        ] {
+            let (state, sizes) = walked(8, &current);
+            let p = test_less(&state, sizes).p_value.unwrap();
+            assert!((p - expected).abs() < 1e-12, "{p} for {expected}");
         }
     }
 
