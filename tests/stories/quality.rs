@@ -204,10 +204,8 @@ fn what_is_learnt_is_edited_kept_and_renewed() {
     }
     let link = expectations.with_file_name("link.toml");
     std::os::unix::fs::symlink("expectations.toml", &link).unwrap();
-    let renewed = quality(
-        &["learn", "--update", link.to_str().unwrap()],
-        &[&folder.file("more.csv", &rows(4))],
-    );
+    let renewed =
+        quality(&["learn", "--update", link.to_str().unwrap()], &[&folder.file("more.csv", &rows(4))]);
     assert_eq!(renewed.code, 0, "{}", renewed.stderr);
     assert!(renewed.stdout.contains("kept as edited: columns.age.range"), "{}", renewed.stdout);
     let text = std::fs::read_to_string(&expectations).unwrap();
