@@ -1,7 +1,7 @@
 //! Experiments on real traffic: the flights of 2013, dealt out by aeroplane. Two halves that are treated alike do not differ, and
 //! of two model versions replayed over the same traffic the comparison says which is better.
 
-#[path = "../../src/demo/flights.rs"]
+#[path = "../../../src/demo/flights.rs"]
 mod flights;
 mod replay;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use super::experiment::{Folder, over};
+use super::{Folder, over};
 
 const EXPERIMENT: &str = r#"
 [experiments.checkout]

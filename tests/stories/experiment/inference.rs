@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::experiment::{Folder, Ran, agrees, comparison, experiment};
+use super::{Folder, Ran, agrees, comparison, experiment};
 
 /// Digits that roots of integrals in doubles share.
 const ROOTS: f64 = 2e-8;
@@ -103,7 +103,7 @@ fn a_quantile_is_looked_at_any_time_by_rows_where_units_have_one() {
     };
     let found = |a_unit: u32| {
         let options = ["--metric", "value:quantile(0.5)", "--inference", "sequential", "--format", "json"];
-        let document = super::experiment::over(&rows(a_unit), &options).document();
+        let document = super::over(&rows(a_unit), &options).document();
         comparison(&document, "value", "B").clone()
     };
     let (one, two) = (found(1), found(2));
@@ -252,7 +252,7 @@ fn options_that_contradict_each_other_are_64_and_say_what_is_accepted() {
         (&["--prior", "beta(1,1)"][..], "no metric is a proportion"),
         (&["--correction", "preferential_bonferroni"], "--primary NAME"),
     ] {
-        let ran = super::experiment::over(&csv, &[&["--metric", "m:mean"], options].concat());
+        let ran = super::over(&csv, &[&["--metric", "m:mean"], options].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{options:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(part), "{options:?}: {part} is not in: {}", ran.stderr);
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::experiment::{Folder, Ran, agrees, comparison, experiment, over};
+use super::{Folder, Ran, agrees, comparison, experiment, over};
 
 /// Digits that two programs in doubles share, after sums of some hundred values.
 const DOUBLES: f64 = 1e-8;

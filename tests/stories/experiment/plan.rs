@@ -1,0 +1,120 @@
+//! `windvane experiment plan` and `aa`: sizes and power before an experiment, and splits that mean nothing.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{Folder, experiment, near, rows::rows};
+
+#[test]
+fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
+    let folder = Folder::new();
+    let csv = folder.file("rows.csv", &rows());
+    let words = ["aa", csv.to_str().unwrap(), "--unit", "unit", "--splits", "256", "--json"];
+    for metric in ["value:mean", "value:ratio(value)"] {
+        let ran = experiment(&[&words[..], &["--metric", metric]].concat());
+        let document = ran.document();
+        assert_eq!(document["schema"], "windvane.experiment_aa/1");
+        assert_eq!(ran.stdout, experiment(&[&words[..], &["--metric", metric]].concat()).stdout);
+        if metric == "value:mean" {
+            assert_eq!((&document["units"], &document["splits"]), (&200.0.into(), &256.into()));
+            assert_eq!(document["alpha_within"], true, "{document}");
+        } else {
+            // A ratio of a column to itself has no spread, so no split has a p-value.
+            assert_eq!((&document["splits"], &document["false_positive_rate"]), (&0.into(), &Value::Null));
+        }
+    }
+    let unknown = experiment(&["aa", csv.to_str().unwrap(), "--unit", "usr", "--metric", "value:mean"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (65, ""), "{}", unknown.stderr);
+}
+
+// Four rows of each of 300 units that are nearly alike: a test that took rows for independent would differ in a third of the splits.
+#[test]
+fn random_splits_of_a_quantile_differ_about_as_often_as_alpha_says() {
+    let text = (0..1200_u32).fold("unit,value\n".to_owned(), |mut text, i| {
+        writeln!(text, "u{},{}", i % 300, i % 300 * 7919 % 1009 + 10 * (i / 300)).unwrap();
+        text
+    });
+    let folder = Folder::new();
+    let csv = folder.file("rows.csv", &text);
+    let metric = ["--unit", "unit", "--metric", "value:quantile(0.9)", "--splits", "256", "--json"];
+    let document = experiment(&[&["aa", csv.to_str().unwrap()][..], &metric].concat()).document();
+    assert_eq!(
+        (&document["units"], &document["splits"], &document["type"]),
+        (&300.0.into(), &256.into(), &"quantile".into())
+    );
+    let rate = document["false_positive_rate"].as_f64().unwrap();
+    assert!((0.015..0.1).contains(&rate), "{document}");
+}
+
+// Exponential with mean 100: the median is 100 ln 2, where the density is .005, so a unit's variance is .25/.005².
+#[test]
+fn a_quantile_is_planned_by_its_density() {
+    let words = ["plan", "--quantile", "0.5", "--value", "69.3147", "--density", "0.005", "--effect", "0.05"];
+    let document = experiment(&[&words[..], &["--json"]].concat()).document();
+    near(&document["variance"], 10_000.0, 1e-12);
+    // The relative difference has the variance (1 + 1.05²)·v/m² of an arm's n units: n = that·(1.959964 + 0.841621)²/0.05².
+    let arm = 7.848_88 / 0.0025 * (1.0 + 1.05 * 1.05) * 10_000.0 / (69.3147 * 69.3147);
+    near(&(document["units_needed"].as_f64().unwrap() / (2.0 * arm)).into(), 1.0, 1e-3);
+    assert!(experiment(&words).stdout.contains("0.5 quantile 69.31"), "{document}");
+    for wrong in [
+        &["--quantile", "0.5", "--density", "0"][..],
+        &["--quantile", "1", "--density", "1"],
+        &["--quantile", "0.5"],
+    ] {
+        let asked = [&["plan", "--value", "5", "--effect", "0.1"][..], wrong].concat();
+        assert_eq!(experiment(&asked).code, 64, "{asked:?}");
+    }
+}
+
+// GrowthBook's power.test.ts: mean 10, variance 3909.99977, lift 5 %, 400,000 units over 3 arms: power 0.52144, MDE 0.07027.
+#[test]
+fn a_plan_agrees_with_a_published_one() {
+    let sd = 3909.99977_f64.sqrt().to_string();
+    let words = [
+        "plan", "--mean", "10", "--sd", &sd, "--units", "400000", "--arms", "3", "--effect", "0.05", "--json",
+    ];
+    let document = experiment(&words).document();
+    near(&document["power_with_units"], 0.52144, 5e-6);
+    near(&document["minimum_detectable_effect"], 0.07027, 5e-6);
+    let more =
+        experiment(&["plan", "--share", "0.1", "--effect", "0.1", "--units-per-day", "1000", "--json"]);
+    let document = more.document();
+    let days = document["units_needed"].as_f64().unwrap() / 1000.0;
+    assert_eq!(document["days"].as_f64(), Some(days.ceil()));
+    for wrong in [&["plan"][..], &["plan", "--share", "1.5", "--effect", "0.1"], &["plan", "--share", "0.1"]]
+    {
+        assert_eq!(experiment(wrong).code, 64, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_plan_knows_one_side_a_margin_and_planned_looks() {
+    let units = |more: &[&str]| {
+        let asked = [&["plan", "--mean", "10", "--sd", "10", "--json"][..], more].concat();
+        let document = experiment(&asked).document();
+        document["units_needed"].as_f64().unwrap_or_else(|| panic!("{more:?}: {document}"))
+    };
+    let fixed = units(&["--effect", "0.1"]);
+    let greater = ["--alternative", "greater", "--alpha", "0.025"];
+    // The other side of a two-sided test adds less than a millionth to the power.
+    near(&(units(&[&greater[..], &["--effect", "0.1"]].concat()) / fixed).into(), 1.0, 1e-3);
+    // An arm like the control has the variance 1 + 1, one with a tenth more 1 + 1.1² of the control's relative one.
+    let margin = units(&[&greater[..], &["--effect", "0", "--margin", "0.1"]].concat());
+    near(&(margin / fixed).into(), 2.0 / 2.21, 2e-3);
+    // Five looks by O'Brien and Fleming's spending have the boundaries 4.877, 3.357, 2.680, 2.290 and 2.031; Simpson's rule over them
+    // has a power of .8 at a drift of 2.8360 in place of 2.8016, whose squares' ratio is the factor.
+    near(&(units(&["--effect", "0.1", "--looks", "5"]) / fixed).into(), 1.0247, 2e-3);
+    let margin = ["--effect", "0", "--margin", "0.02", "--alternative", "greater", "--units", "50000"];
+    let told = experiment(&[&["plan", "--mean", "10", "--sd", "10"][..], &margin].concat()).stdout;
+    assert!(
+        told.starts_with(
+            "an arm like the control is shown to be worse by no more than 2 % with a chance of 80 % by 61,827 units over 2 arms"
+        ) && told.contains("50000 units show it with a chance of 72.28 %"),
+        "{told}"
+    );
+    for wrong in [&["--margin", "0.1"][..], &["--looks", "1"], &["--looks", "5", "--sequential"]] {
+        let asked = [&["plan", "--share", "0.1", "--effect", "0.1"][..], wrong].concat();
+        assert_eq!(experiment(&asked).code, 64, "{wrong:?}");
+    }
+}
