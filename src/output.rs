@@ -13,7 +13,7 @@ pub fn print(text: &str) -> Result<Exit, Failure> {
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// How a command ends that wrote to standard output, as [`print`] does.
+/// How a command ends that wrote to standard output, as [`print()`] does.
 ///
 /// # Errors
 /// Standard output could not be written, for another reason than a closed pipe.

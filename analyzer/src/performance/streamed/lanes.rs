@@ -9,6 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use windvane_store::performance::{EveryRow, EverySink, OfTwo};
 
 /// Rows of a chunk that are held at most: 16 MiB of them.
@@ -119,7 +121,8 @@ impl<S: ChunkSink + Clone> Lanes<S> {
         let Self { queue, threads, given_up, .. } = self;
         // Threads end when nothing can follow.
         drop(queue);
-        let sinks: Option<Vec<S>> = threads.into_iter().map(|thread| thread.join().ok()).collect();
+        let joined = || threads.into_iter().map(|thread| thread.join().ok()).collect();
+        let sinks: Option<Vec<S>> = waiting(joined);
         let mut sinks = sinks.filter(|_| !given_up)?.into_iter();
         let mut whole = sinks.next()?;
         sinks.for_each(|sink| whole.absorb(sink));
@@ -132,8 +135,17 @@ impl<S: ChunkSink + Clone> Lanes<S> {
         if rows > 0 {
             // The next chunk is about as large.
             let next = Lane { chunk: 0, rows: Vec::with_capacity(rows) };
-            self.given_up |= self.queue.send(std::mem::replace(&mut self.lane, next)).is_err();
+            let lane = std::mem::replace(&mut self.lane, next);
+            self.given_up |= waiting(|| self.queue.send(lane)).is_err();
         }
+    }
+}
+
+/// What may have to wait for as long as a chunk takes, tens of milliseconds: a thread of the service that runs other tasks hands them over first.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        _ => work(),
     }
 }
 
