@@ -1,4 +1,4 @@
-//! Items of an answer in ClickHouse's Native format, which may be cut anywhere between chunks.
+//! Items of an answer in ClickHouse's Native format, which may be cut anywhere between chunks, and the heads of its columns.
 
 use std::borrow::Cow;
 
@@ -33,5 +33,69 @@ impl Pieces {
             }
         }
         None
+    }
+}
+
+/// The heads of columns in an answer of several blocks: what stands before the values of each.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    pub(super) pieces: Pieces,
+    part: Part,
+    /// Columns and rows of the block that is read.
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// The place of the column among those of the block.
+    pub(super) column: usize,
+}
+
+/// What the next bytes of a head are.
+#[derive(Debug, Clone, Copy, Default)]
+enum Part {
+    /// The number of columns of the next block.
+    #[default]
+    Columns,
+    /// The number of its rows.
+    Rows,
+    /// The length of the name of a column.
+    NameLength,
+    /// The name, of so many bytes.
+    Name(usize),
+    /// The length of the name of its type.
+    TypeLength,
+    /// That name, of so many bytes.
+    Type(usize),
+}
+
+impl Heads {
+    /// The name of the type of the next column, whose values follow; `None` where more bytes are needed, and all of the chunk is taken.
+    pub(super) fn type_name<'c>(&mut self, chunk: &mut &'c [u8]) -> Option<Cow<'c, [u8]>> {
+        loop {
+            self.part = match self.part {
+                Part::Columns => {
+                    self.columns = self.pieces.length(chunk)?;
+                    Part::Rows
+                }
+                Part::Rows => {
+                    self.rows = self.pieces.length(chunk)?;
+                    self.column = 0;
+                    Part::NameLength
+                }
+                Part::NameLength => Part::Name(self.pieces.length(chunk)?),
+                Part::Name(length) => {
+                    self.pieces.item(length, chunk)?;
+                    Part::TypeLength
+                }
+                Part::TypeLength => Part::Type(self.pieces.length(chunk)?),
+                Part::Type(length) => return self.pieces.item(length, chunk),
+            };
+        }
+    }
+
+    /// Ends a column, all values of which were read; whether it was the last one of its block.
+    pub(super) fn end_column(&mut self) -> bool {
+        self.column += 1;
+        let ends_block = self.column >= self.columns;
+        self.part = if ends_block { Part::Columns } else { Part::NameLength };
+        ends_block
     }
 }

@@ -6,7 +6,7 @@
 //! 6 ms of the processor, and sorted ones 16.
 
 use super::element::Element;
-use super::pieces::Pieces;
+use super::pieces::Heads;
 use super::{Population, PopulationColumn, Sql, Storage};
 use crate::{Consume, Statement};
 
@@ -29,10 +29,7 @@ pub fn plain(population: &Population, columns: &[&PopulationColumn]) -> Statemen
 #[derive(Debug)]
 pub struct PlainRows {
     at: At,
-    pieces: Pieces,
-    /// Rows of the block that is read, and the place of the column among those of the block.
-    block_rows: usize,
-    column: usize,
+    heads: Heads,
     /// Which values of the column are missing, where it says so: 1 for each that is.
     missing: Vec<u8>,
     /// Rows that came, those of which values are missing among them.
@@ -44,18 +41,8 @@ pub struct PlainRows {
 /// What the next bytes are.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    /// The number of columns of the next block.
-    Columns,
-    /// The number of its rows.
-    Rows,
-    /// The length of the name of a column.
-    NameLength,
-    /// The name, of so many bytes.
-    Name(usize),
-    /// The length of the name of its type.
-    TypeLength,
-    /// That name, of so many bytes.
-    Type(usize),
+    /// The head of a column.
+    Head,
     /// Whether the value of each row is missing.
     Missing(Element),
     /// The value of each row.
@@ -68,54 +55,35 @@ impl PlainRows {
     /// Adds what comes to these values, a place a column.
     #[must_use]
     pub fn new(values: Vec<Vec<f64>>) -> Self {
-        let pieces = Pieces::default();
-        Self { at: At::Columns, pieces, block_rows: 0, column: 0, missing: Vec::new(), rows: 0, values }
+        Self { at: At::Head, heads: Heads::default(), missing: Vec::new(), rows: 0, values }
     }
 
     /// Reads what comes next; `None` where more bytes are needed, and all of the chunk is taken.
     fn step(&mut self, chunk: &mut &[u8]) -> Option<At> {
         Some(match self.at {
-            At::Columns => match self.pieces.length(chunk)? {
-                columns if columns == self.values.len() => At::Rows,
-                _ => At::Unknown,
-            },
-            At::Rows => {
-                self.block_rows = self.pieces.length(chunk)?;
-                self.column = 0;
-                At::NameLength
-            }
-            At::NameLength => At::Name(self.pieces.length(chunk)?),
-            At::Name(length) => {
-                self.pieces.item(length, chunk)?;
-                At::TypeLength
-            }
-            At::TypeLength => At::Type(self.pieces.length(chunk)?),
-            At::Type(length) => {
-                let name = self.pieces.item(length, chunk)?;
+            At::Head => {
+                let name = self.heads.type_name(chunk)?;
                 self.missing.clear();
                 match Element::of_column(&name) {
+                    _ if self.heads.columns != self.values.len() => At::Unknown,
                     Some((element, true)) => At::Missing(element),
                     Some((element, false)) => At::Values(element),
                     None => At::Unknown,
                 }
             }
             At::Missing(element) => {
-                let missing = self.pieces.item(self.block_rows, chunk)?;
+                let missing = self.heads.pieces.item(self.heads.rows, chunk)?;
                 self.missing.extend_from_slice(&missing);
                 At::Values(element)
             }
             At::Values(element) => {
-                let size = self.block_rows.saturating_mul(element.width());
-                let items = self.pieces.item(size, chunk)?;
-                keep(element, &items, &self.missing, &mut self.values[self.column]);
-                self.column += 1;
-                match self.column == self.values.len() {
-                    true => {
-                        self.rows += self.block_rows as u64;
-                        At::Columns
-                    }
-                    false => At::NameLength,
+                let size = self.heads.rows.saturating_mul(element.width());
+                let items = self.heads.pieces.item(size, chunk)?;
+                keep(element, &items, &self.missing, &mut self.values[self.heads.column]);
+                if self.heads.end_column() {
+                    self.rows += self.heads.rows as u64;
                 }
+                At::Head
             }
             At::Unknown => {
                 *chunk = &[];

@@ -6,7 +6,7 @@
 //! of a file that is read in place in the type that the file has: 32 bits are sorted and copied in less time than 64.
 
 use super::element::Element;
-use super::pieces::Pieces;
+use super::pieces::Heads;
 use super::{Population, PopulationColumn, SegmentKeys, Sql, Storage};
 use crate::{Consume, Statement};
 
@@ -43,7 +43,7 @@ fn gathered(population: &Population, column: &PopulationColumn) -> String {
 #[derive(Debug)]
 pub struct SortedRows {
     at: At,
-    pieces: Pieces,
+    heads: Heads,
     block: Block,
     /// The values: by segment, then by column.
     pub values: Vec<Vec<Vec<f64>>>,
@@ -52,18 +52,8 @@ pub struct SortedRows {
 /// What the next bytes are.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    /// The number of columns of the next block.
-    Columns,
-    /// The number of its rows.
-    Rows,
-    /// The length of the name of a column.
-    NameLength,
-    /// The name, of so many bytes.
-    Name(usize),
-    /// The length of the name of its type.
-    TypeLength,
-    /// That name, of so many bytes.
-    Type(usize),
+    /// The head of a column.
+    Head,
     /// The number of the segment of each row.
     Segments,
     /// Where the values of each row end.
@@ -77,11 +67,6 @@ enum At {
 /// The block that is read.
 #[derive(Debug, Default)]
 struct Block {
-    /// Its columns, that of the segments included.
-    columns: usize,
-    rows: usize,
-    /// The place of the column among them.
-    column: usize,
     segments: Vec<usize>,
     ends: Vec<usize>,
     /// The row of the column, and how many values of the column were read.
@@ -94,43 +79,29 @@ impl SortedRows {
     #[must_use]
     pub fn new(segments: usize, columns: usize) -> Self {
         let values = vec![vec![Vec::new(); columns]; segments];
-        Self { at: At::Columns, pieces: Pieces::default(), block: Block::default(), values }
+        Self { at: At::Head, heads: Heads::default(), block: Block::default(), values }
     }
 
     /// Reads what comes next; `None` where more bytes are needed, and all of the chunk is taken.
     fn step(&mut self, chunk: &mut &[u8]) -> Option<At> {
         Some(match self.at {
-            At::Columns => {
-                self.block.columns = self.pieces.length(chunk)?;
-                At::Rows
-            }
-            At::Rows => {
-                self.block.rows = self.pieces.length(chunk)?;
-                self.block.column = 0;
-                At::NameLength
-            }
-            At::NameLength => At::Name(self.pieces.length(chunk)?),
-            At::Name(length) => {
-                self.pieces.item(length, chunk)?;
-                At::TypeLength
-            }
-            At::TypeLength => At::Type(self.pieces.length(chunk)?),
-            At::Type(length) => {
-                let name = self.pieces.item(length, chunk)?;
-                match (self.block.column, Element::of_array(&name)) {
+            At::Head => {
+                let name = self.heads.type_name(chunk)?;
+                match (self.heads.column, Element::of_array(&name)) {
                     (0, _) if *name == *b"UInt32" => At::Segments,
                     (1.., Some(element)) => At::Ends(element),
                     _ => At::Unknown,
                 }
             }
             At::Segments => {
-                let numbers = self.pieces.item(self.block.rows.saturating_mul(4), chunk)?;
+                let numbers = self.heads.pieces.item(self.heads.rows.saturating_mul(4), chunk)?;
                 let number = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes) as usize;
                 self.block.segments = numbers.as_chunks::<4>().0.iter().map(number).collect();
-                self.next_column()
+                self.heads.end_column();
+                At::Head
             }
             At::Ends(element) => {
-                let ends = self.pieces.item(self.block.rows.saturating_mul(8), chunk)?;
+                let ends = self.heads.pieces.item(self.heads.rows.saturating_mul(8), chunk)?;
                 let end = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).unwrap_or(usize::MAX);
                 self.block.ends = ends.as_chunks::<8>().0.iter().map(end).collect();
                 (self.block.row, self.block.done) = (0, 0);
@@ -146,19 +117,14 @@ impl SortedRows {
                     }
                     self.block.row += 1;
                 }
-                self.next_column()
+                self.heads.end_column();
+                At::Head
             }
             At::Unknown => {
                 *chunk = &[];
                 At::Unknown
             }
         })
-    }
-
-    /// The next column, or else the next block.
-    fn next_column(&mut self) -> At {
-        self.block.column += 1;
-        if self.block.column < self.block.columns { At::NameLength } else { At::Columns }
     }
 
     /// Takes what it can of the values that are left of a row; answers how many these are. Where they are fewer, it takes all of the
@@ -170,14 +136,15 @@ impl SortedRows {
         let mut nowhere = Vec::new();
         let segment =
             self.block.segments.get(self.block.row).and_then(|segment| self.values.get_mut(*segment));
-        let place = segment.and_then(|row| row.get_mut(self.block.column - 1)).unwrap_or(&mut nowhere);
-        if !self.pieces.rest.is_empty() {
-            let more = (width - self.pieces.rest.len()).min(chunk.len());
-            self.pieces.rest.extend_from_slice(&chunk[..more]);
+        let place = segment.and_then(|row| row.get_mut(self.heads.column - 1)).unwrap_or(&mut nowhere);
+        let rest = &mut self.heads.pieces.rest;
+        if !rest.is_empty() {
+            let more = (width - rest.len()).min(chunk.len());
+            rest.extend_from_slice(&chunk[..more]);
             *chunk = &chunk[more..];
-            if self.pieces.rest.len() == width {
-                element.read(&self.pieces.rest, place);
-                self.pieces.rest.clear();
+            if rest.len() == width {
+                element.read(rest, place);
+                rest.clear();
                 taken = 1;
             }
         }
@@ -187,7 +154,7 @@ impl SortedRows {
         *chunk = others;
         taken += whole;
         if taken < left {
-            self.pieces.rest.extend_from_slice(others);
+            rest.extend_from_slice(others);
             *chunk = &[];
         }
         taken
