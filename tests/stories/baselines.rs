@@ -1,22 +1,13 @@
 //! `windvane baseline`: a reference that was read once stands for its rows, also when they are gone.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
+use crate::asking::{send, stdout, windvane};
 
 /// Exit code and what stands on standard error.
 fn refused(output: &Output) -> (Option<i32>, String) {
@@ -55,14 +46,7 @@ const WINDOW: [&str; 2] = ["--window", "2013-02-01/2013-03-01"];
 async fn a_run_against_a_stored_baseline_reads_only_the_window() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/predictions", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(predictions())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
+    send(&service, "predictions", predictions()).await;
     eventually(Duration::from_secs(20), || {
         match stdout(&windvane(&service, &["query", "SELECT count() FROM predictions FORMAT TSV"])).as_str() {
             "6000" => Ok(()),
@@ -141,14 +125,7 @@ async fn a_baseline_of_nothing_but_vectors_has_its_predictions() {
             r#"{{"model":"vectors","event_id":"v{i}","ts":"2013-01-03T00:00:00Z","embeddings":{{"text":[{i},1]}}}}"#
         )
     };
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/predictions", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body((0..5).map(line).collect::<Vec<_>>().join("\n"))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
+    send(&service, "predictions", (0..5).map(line).collect::<Vec<_>>().join("\n")).await;
     eventually(Duration::from_secs(20), || {
         match stdout(&windvane(&service, &["query", "SELECT count() FROM predictions FORMAT TSV"])).as_str() {
             "5" => Ok(()),

@@ -1,22 +1,11 @@
 //! `windvane drift` over the store: what it finds is kept, once, and shown.
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use windvane_kit::{Service, eventually};
 
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn query(service: &Service, sql: &str) -> String {
-    let output = windvane(service, &["query", &format!("{sql} FORMAT TSV")]);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
+use crate::asking::{query, windvane};
 
 /// 200 predictions a day: in February the distance is longer, the carrier is not another.
 fn predictions() -> String {

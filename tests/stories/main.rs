@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a story an unwrap is an assertion")]
 
+mod asking;
 mod baselines;
 mod connections;
 mod crash_ingestion;

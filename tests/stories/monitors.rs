@@ -1,31 +1,18 @@
 //! Monitors: what they find, and that every window is run once, whatever is killed and however many analyzers there are.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{LoggedProcess, Service, eventually};
 
+use crate::asking::{self, query, stdout, windvane};
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 pub const HOUR_US: i64 = 3_600_000_000;
 /// How long scheduled runs may take on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(90);
-
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(BINARY);
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-pub fn query(service: &Service, sql: &str) -> String {
-    stdout(&windvane(service, &["query", &format!("{sql} FORMAT TSV")]))
-}
 
 /// The start of the hour that ClickHouse is in.
 fn this_hour(service: &Service) -> i64 {
@@ -62,14 +49,7 @@ fn latencies(this_hour: i64) -> String {
 async fn send(service: &Service, body: String) {
     let expected =
         query(service, "SELECT count() FROM predictions").parse::<usize>().unwrap() + body.lines().count();
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/predictions", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
+    asking::send(service, "predictions", body).await;
     eventually(Duration::from_secs(30), || {
         match query(service, "SELECT count() FROM predictions").parse::<usize>().unwrap() {
             found if found == expected => Ok(()),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
+
+use crate::asking::{self, query, stdout, windvane};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 const DAY_US: i64 = 86_400_000_000;
@@ -17,35 +18,13 @@ const DELIVERIES: i64 = 6;
 /// How long scheduled runs may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(BINARY);
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-fn query(service: &Service, sql: &str) -> String {
-    stdout(&windvane(service, &["query", &format!("{sql} FORMAT TSV")]))
-}
-
 async fn send(service: &Service, kind: &str, lines: &[String]) {
     // Merges take away what corrections have replaced, but nothing of what is sent now.
     let since = query(service, "SELECT toUnixTimestamp64Micro(now64(6))");
     let count = format!("SELECT count() FROM {kind} WHERE toUnixTimestamp64Micro(ingested_at) >= {since}");
     let rows = || query(service, &count).parse::<usize>().unwrap();
     let expected = lines.len();
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/{kind}", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(lines.join("\n"))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+    asking::send(service, kind, lines.join("\n")).await;
     eventually(Duration::from_secs(30), || match rows() {
         found if found >= expected => Ok(()),
         found => Err(format!("{found} of {expected}")),

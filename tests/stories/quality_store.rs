@@ -1,25 +1,14 @@
 //! Quality over the store: by hand and by monitor, kept once, served as JSON.
 
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
+use crate::asking::{query, send, windvane};
+
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
-
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(BINARY);
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn query(service: &Service, sql: &str) -> String {
-    let output = windvane(service, &["query", &format!("{sql} FORMAT TSV")]);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
 
 /// 300 predictions on each of three days. On the third one version 8 comes beside 7: it calls the carrier by a number and lacks the
 /// distance; and ten events come again under their ids with another time.
@@ -39,17 +28,6 @@ fn predictions() -> Vec<String> {
     };
     let again = (0..10).map(|i| line(3, 3 * i + 1).replace("T00:", "T22:"));
     (1..=3).flat_map(|day| (0..300).map(move |i| line(day, i))).chain(again).collect()
-}
-
-async fn send(service: &Service, events: &[String]) {
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/predictions", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(events.join("\n"))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
 }
 
 fn failed(document: &Value) -> Vec<String> {
@@ -88,7 +66,7 @@ async fn faults_of_a_window_are_found_by_hand_and_by_a_monitor_and_served() {
         "[monitors.data]\nkind = \"quality\"\nmodel = \"delay\"\nreference = \"previous\"\nenabled = false\n";
     let service = Service::start(Path::new(BINARY), folder.path(), monitor);
     let events = predictions();
-    send(&service, &events).await;
+    send(&service, "predictions", events.join("\n")).await;
     eventually(Duration::from_secs(30), || {
         match query(&service, "SELECT count() FROM predictions").as_str() {
             "910" => Ok(()),

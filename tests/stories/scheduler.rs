@@ -4,7 +4,8 @@ use std::path::Path;
 
 use windvane_kit::{Service, eventually, eventually_async};
 
-use crate::monitors::{BINARY, HOUR_US, PATIENCE, monitor, query};
+use crate::asking::query;
+use crate::monitors::{BINARY, HOUR_US, PATIENCE, monitor};
 
 /// What `/metrics` says of the analyzer.
 struct Told(String);

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use windvane_kit::{Service, eventually};
 
+use crate::asking;
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 /// 2026-01-01, from which on there are days of predictions.
 pub const START_US: i64 = 1_767_225_600_000_000;
@@ -240,14 +242,7 @@ fn experiment() -> (String, String) {
 pub async fn send(service: &Service, kind: &str, body: String) {
     let count = format!("SELECT count() FROM {kind} FORMAT TSV");
     let expected = told(service, &["query", &count]).parse::<usize>().unwrap() + body.lines().count();
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/{kind}", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200, "{kind}");
+    asking::send(service, kind, body).await;
     eventually(Duration::from_secs(30), || {
         match told(service, &["query", &count]).parse::<usize>().unwrap() {
             found if found == expected => Ok(()),

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use windvane_kit::{LoggedProcess, Service, eventually, eventually_async};
 
-use crate::monitors::{BINARY, query};
+use crate::asking::query;
+use crate::monitors::BINARY;
 use crate::shadow::model;
 
 /// How long requests may wait for an answer here: far longer than answering takes, so that whoever waits for it was left waiting.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use windvane_kit::{Service, eventually};
 
+use crate::asking::send;
+
 use super::shadow::{model, shadow};
 
 const FLIGHTS: usize = 600;
@@ -117,13 +119,6 @@ async fn wait_until_stored(service: &Service, sql: &'static str, expected: &str)
         if text.trim() == expected { Ok(()) } else { Err(text) }
     })
     .await;
-}
-
-async fn send(service: &Service, kind: &str, body: String) {
-    let url = format!("{}/v1/{kind}", service.url());
-    let request = reqwest::Client::new().post(url).header("content-type", "application/x-ndjson").body(body);
-    let sent = request.send().await.unwrap();
-    assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
 }
 
 /// What the champion was given, captured, under ids of predictions with the month, which is no input, and a tag.

@@ -10,6 +10,8 @@ use arrow::array::{ArrayRef, FixedSizeListArray, Int64Array, types::Float32Type}
 use serde_json::{Value, json};
 use windvane_kit::{Service, eventually};
 
+use crate::asking::send;
+
 use crate::drift::{Folder, column, drift, json as document, method};
 
 /// The vector of a row: four components without a pattern, the second of them moved; none in every tenth row.
@@ -182,14 +184,7 @@ async fn embeddings_of_predictions_are_compared_and_kept_as_findings() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     };
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/predictions", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(predictions())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
+    send(&service, "predictions", predictions()).await;
     eventually(Duration::from_secs(20), || match query("SELECT count() FROM predictions").as_str() {
         "600" => Ok(()),
         other => Err(other.to_owned()),

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
+
+use crate::asking::{send, windvane};
 
 const EXPERIMENT: &str = r#"
 [experiments.fading]
@@ -30,23 +31,6 @@ margin = 0.5
 /// Units a day; each second one is of B.
 const A_DAY: u32 = 80;
 const DAYS: u32 = 8;
-
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-async fn send(service: &Service, kind: &str, body: String) {
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/{kind}", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200, "{kind}: {}", sent.text().await.unwrap());
-}
 
 /// Units of B spend 6 more in the first two days and 1 more in the others; within an arm and day values are 10 to 14.
 fn events() -> (String, String) {

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
+
+use crate::asking::{query, windvane};
 
 const EXPERIMENTS: &str = r#"
 [experiments."check out"]
@@ -19,18 +20,6 @@ type = "proportion"
 control = "A"
 [experiments.unseen.metrics.revenue]
 "#;
-
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn query(service: &Service, sql: &str) -> String {
-    let output = windvane(service, &["query", &format!("{sql} FORMAT TSV")]);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
 
 async fn get(service: &Service, path: &str) -> (u16, String) {
     let answer = reqwest::Client::new().get(format!("{}{path}", service.url())).send().await.unwrap();

@@ -3,11 +3,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
+
+use crate::asking::{query, send, windvane};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 const MINUTE_US: i64 = 60_000_000;
@@ -31,33 +32,10 @@ control = "A"
 [experiments.asked.metrics.revenue]
 "#;
 
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(BINARY);
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
 fn answer(service: &Service, words: &[&str]) -> Value {
     let output = windvane(service, words);
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn query(service: &Service, sql: &str) -> String {
-    let output = windvane(service, &["query", &format!("{sql} FORMAT TSV")]);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-async fn send(service: &Service, kind: &str, body: String) {
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/{kind}", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200, "{kind}: {}", sent.text().await.unwrap());
 }
 
 /// In each of the four hours before `now` 20 units are exposed, half to each arm. A unit of A spends 1 on average five minutes

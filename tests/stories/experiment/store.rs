@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
+
+use crate::asking::{query, send, windvane};
 
 use super::{Folder, over};
 
@@ -87,29 +88,6 @@ source = "predictions"
 model = "shop"
 column = "errors"
 "#;
-
-fn windvane(service: &Service, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
-    command.args(["--log", "error"]).args(words).arg("--config").arg(service.config());
-    command.output().expect("windvane starts")
-}
-
-fn query(service: &Service, sql: &str) -> String {
-    let output = windvane(service, &["query", &format!("{sql} FORMAT TSV")]);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-async fn send(service: &Service, kind: &str, body: String) {
-    let sent = reqwest::Client::new()
-        .post(format!("{}/v1/{kind}", service.url()))
-        .header("content-type", "application/x-ndjson")
-        .body(body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200, "{kind}: {}", sent.text().await.unwrap());
-}
 
 /// Where the `i`th unit is first seen; `None` for those that do not tell.
 fn region(i: u32) -> Option<&'static str> {
