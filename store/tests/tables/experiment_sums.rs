@@ -1,14 +1,11 @@
 //! Sums of experiments that are kept by part, on a real ClickHouse: whatever happens to parts, they say what all rows say, or nothing.
 
 use serde::Deserialize;
-use windvane_store::experiment::{
-    self, ARM, Alone, Exposed, ExposedBy, Form, FrameColumns, Kept, Question, RecordColumn, RecordTable,
-    Recorded, UNIT, UnitsAre, When, Without,
-};
+use windvane_store::experiment::{self, ARM, Alone, Form, FrameColumns, Kept, Question, UNIT, UnitsAre};
 use windvane_store::{DATABASE, Reader, Statement, StoreError};
 
 use crate::endpoint::Running;
-use crate::experiments::{NUMBER, Row, told, write};
+use crate::experiments::{NUMBER, Row, alone_between, told, write};
 
 /// 1 January 2027, after all rows.
 const END_US: i64 = 1_798_761_600_000_000;
@@ -25,22 +22,7 @@ fn total(arm: &str, units: u64, sum: f64) -> Total {
 
 /// The experiment as of a time.
 fn asked(end_us: i64) -> Alone {
-    let exposed = Exposed {
-        experiment: "e".to_owned(),
-        by: ExposedBy::Predictions,
-        start_us: None,
-        end_us,
-        window_us: 86_400_000_000,
-        segment_by: Vec::new(),
-    };
-    let column = RecordColumn {
-        name: NUMBER.to_owned(),
-        column: "num.x".to_owned(),
-        without: Without::Zero,
-        when: When::After,
-    };
-    let table = RecordTable::Predictions { model: "m".to_owned() };
-    experiment::alone(&exposed, &Recorded { table, columns: vec![column] }).unwrap()
+    alone_between(None, end_us)
 }
 
 async fn kept(running: &Running, end_us: i64, form: Form) -> Result<Kept, StoreError> {

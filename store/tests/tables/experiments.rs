@@ -149,11 +149,16 @@ fn asked(month: usize) -> Alone {
     /// The days before each month of 2026.
     const DAYS: [i64; 10] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273];
     let at = |month: usize| START_US + DAYS[month] * 86_400_000_000;
+    alone_between(Some(at(month)), at(month + 1))
+}
+
+/// The experiment between two times.
+pub fn alone_between(start_us: Option<i64>, end_us: i64) -> Alone {
     let exposed = Exposed {
         experiment: "e".to_owned(),
         by: ExposedBy::Predictions,
-        start_us: Some(at(month)),
-        end_us: at(month + 1),
+        start_us,
+        end_us,
         window_us: 86_400_000_000,
         segment_by: Vec::new(),
     };
