@@ -105,7 +105,7 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
         by_part: ByPart::new(exposed, rows.clone(), told.clone()),
         depth: depth(),
         unmerged: Single {
-            asked: rows.asked_unmerged(),
+            asked: rows.asked_unmerged(Events::Any),
             population: population(rows.units("predictions", &told)),
         },
         merged: Single {
@@ -117,6 +117,15 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
 
 /// What tells an event of a model from its others: its part of the sorting key.
 pub(super) const EVENT: &str = "cityHash64(version, ts, event_id)";
+
+/// What is known of the events of rows before they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Events {
+    /// Nothing: one may be there twice.
+    Any,
+    /// Each is there once.
+    Apart,
+}
 
 /// What is looked at of a prediction, as SQL.
 #[derive(Debug, Clone)]
@@ -167,17 +176,21 @@ impl Rows {
 
     /// A copy of an event has its model, version, time and id, and may have another unit or no arm: so predictions of the model are told
     /// apart whatever else they say. Those of other models may have copies that are not read; where one exposes a unit, nothing is said.
-    pub(super) fn asked_unmerged(&self) -> Statement {
+    pub(super) fn asked_unmerged(&self, events: Events) -> Statement {
         let Self { exposes, arm, is, unit, span } = self;
         let first_alone = self.first_alone("predictions");
+        let (event, once) = match events {
+            Events::Any => (format!("{EVENT} AS wv_event, "), " AND uniqExact(wv_event) = count()"),
+            Events::Apart => (String::new(), ""),
+        };
         answered(
             &format!(
-                "{first_alone} AND countIf(NOT wv_is) = 0 AND uniqExact(wv_event) = count() \
+                "{first_alone} AND countIf(NOT wv_is) = 0{once} \
                  AND uniqExactIf(wv_key, wv_has_unit) = countIf(wv_has_unit)"
             ),
             "wv_exposes AND wv_has_unit",
             &format!(
-                "SELECT {EVENT} AS wv_event, {is} AS wv_is, unit_id != '' AS wv_has_unit, \
+                "SELECT {event}{is} AS wv_is, unit_id != '' AS wv_has_unit, \
                  {unit} AS wv_key, {exposes} AS wv_exposes, {arm} AS wv_one FROM predictions \
                  WHERE ({is} OR {exposes}) AND {span} AND {first_alone} SETTINGS {MAP_AS_A_WHOLE}"
             ),

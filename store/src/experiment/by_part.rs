@@ -9,7 +9,7 @@ use windvane_types::hex;
 
 use super::{
     Exposed, FormRow, Question,
-    alone::{EVENT, Rows},
+    alone::{EVENT, Events, Rows},
     sums::sums_by_name,
 };
 use crate::{Statement, experiment_sums::Key, local::quote};
@@ -40,6 +40,10 @@ pub(super) struct PartRow {
     pub(super) name: String,
     /// The hash of its files.
     pub(super) hash: String,
+    /// The partition that it is of.
+    partition: String,
+    /// How often its rows were merged at least.
+    level: u32,
     /// The time of its first row, seconds since 1970 UTC, rounded down.
     since: i64,
     /// The time of its last row.
@@ -71,6 +75,15 @@ impl PartRow {
         self.told == 1
     }
 
+    /// Whether each of its events is in no other one of these parts, of which it may be one, and in itself once: a merge leaves one row of
+    /// an event, and the rows of an event have one time.
+    pub(super) fn has_events_apart(&self, listed: &[Self]) -> bool {
+        let overlaps = |other: &Self| {
+            other.partition == self.partition && other.since <= self.until && self.since <= other.until
+        };
+        self.level > 0 && !listed.iter().any(|other| other.name != self.name && overlaps(other))
+    }
+
     /// Whether none of its rows lie within the time that is looked at.
     pub(super) fn is_outside(&self, by_part: &ByPart) -> bool {
         let ends_before = |start: i64| self.end_us() <= start;
@@ -92,7 +105,7 @@ impl PartRow {
 /// several servers, patches change rows of other parts, and the times of parts go from 1970 to 2106.
 pub(super) fn parts() -> Statement {
     Statement::new(
-        "SELECT name, hash_of_all_files AS hash, toUnixTimestamp(min_time) AS since, toUnixTimestamp(max_time) AS until, \
+        "SELECT name, hash_of_all_files AS hash, partition_id AS partition, level, toUnixTimestamp(min_time) AS since, toUnixTimestamp(max_time) AS until, \
          engine = 'ReplacingMergeTree' AND max_time >= min_time AND toUnixTimestamp(max_time) > 0 \
          AND toUInt32OrZero(partition_id) BETWEEN 197001 AND 210512 AS told \
          FROM system.parts WHERE active AND rows > 0 AND database = currentDatabase() AND table = 'predictions'",
@@ -117,14 +130,17 @@ impl ByPart {
             None => "true".to_owned(),
         };
         let rows = Rows { span: since, ..self.rows.clone() };
-        let text =
-            format!("{FORMAT}\0{}\0{}", rows.asked_unmerged().sql(), self.summed(&rows, question).sql());
+        let text = format!(
+            "{FORMAT}\0{}\0{}",
+            rows.asked_unmerged(Events::Any).sql(),
+            self.summed(&rows, question).sql()
+        );
         Key { experiment: self.experiment.clone(), definition: hex::encode(&Sha256::digest(text)) }
     }
 
     /// Asks whether no event and no unit is in these parts twice, as [`super::Single::asked`] does.
-    pub(super) fn asked(&self, parts: &[&PartRow]) -> Statement {
-        self.rows_of(parts).asked_unmerged()
+    pub(super) fn asked(&self, parts: &[&PartRow], events: Events) -> Statement {
+        self.rows_of(parts).asked_unmerged(events)
     }
 
     /// Asks for [`PartSumsRow`]s of these parts, the question's rows being theirs.
@@ -146,7 +162,7 @@ impl ByPart {
 
     /// Asks whether units or events of new parts are in old ones ([`MetRow`]), of which there are some each. An event has its time in
     /// either part, so that of old parts only the time of the new ones is looked at.
-    pub(super) fn met(&self, new: &[&PartRow], old: &[&str]) -> Statement {
+    pub(super) fn met(&self, new: &[&PartRow], old: &[&str], events: Events) -> Statement {
         let Rows { is, unit, span, .. } = &self.rows;
         let since = new.iter().map(|part| part.since * SECOND_US).min().unwrap_or(0);
         let until = new.iter().map(|part| part.end_us()).max().unwrap_or(0);
@@ -159,11 +175,11 @@ impl ByPart {
             )
         };
         let same_time = format!(" AND ts >= {} AND ts < {}", micros(since), micros(until));
-        Statement::new(format!(
-            "SELECT {} + {} AS met",
-            met(unit, "unit_id != ''", ""),
-            met(EVENT, "true", &same_time),
-        ))
+        let units = met(unit, "unit_id != ''", "");
+        Statement::new(match events {
+            Events::Any => format!("SELECT {units} + {} AS met", met(EVENT, "true", &same_time)),
+            Events::Apart => format!("SELECT {units} AS met"),
+        })
     }
 }
 
@@ -237,7 +253,33 @@ mod tests {
     }
 
     fn part(since: i64, until: i64) -> PartRow {
-        PartRow { name: "202601_1_1_0".to_owned(), hash: String::new(), since, until, told: 1 }
+        PartRow {
+            name: format!("202601_{since}_{until}_1"),
+            hash: String::new(),
+            partition: "202601".to_owned(),
+            level: 1,
+            since,
+            until,
+            told: 1,
+        }
+    }
+
+    #[test]
+    fn events_are_apart_where_a_merge_has_been_and_no_part_has_the_same_time() {
+        let own = part(10, 20);
+        let other_month = PartRow { partition: "202602".to_owned(), ..part(15, 15) };
+        let apart = |own: &PartRow, other: &PartRow| own.has_events_apart(&[own.clone(), other.clone()]);
+        for (other, expected) in [
+            (part(21, 30), true),
+            (part(0, 9), true),
+            (other_month, true),
+            (part(20, 30), false),
+            (part(12, 13), false),
+        ] {
+            assert_eq!(apart(&own, &other), expected, "{other:?}");
+            assert_eq!(apart(&other, &own), expected, "{other:?}");
+        }
+        assert!(!PartRow { level: 0, ..own.clone() }.has_events_apart(&[own]), "rows as they came");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     ByPart, FormRow, ProbeRow, Question,
+    alone::Events,
     by_part::{MetRow, PartRow, PartSumsRow, parts},
 };
 use crate::experiment_sums::{self, ArmSums, PartSums};
@@ -55,10 +56,7 @@ pub async fn kept(store: &Store, by_part: &ByPart, question: Question<'_>) -> Re
         if there.new.is_empty() {
             return Ok(Kept::Sums(totals(there.known)));
         }
-        if !are_alone(store, by_part, &there).await? {
-            return Ok(Kept::Repeated);
-        }
-        let rows: Vec<PartSumsRow> = store.rows(&by_part.sums(&there.new, question)).await?;
+        let Some(rows) = read(store, by_part, &there, question).await? else { return Ok(Kept::Repeated) };
         let after: Vec<PartRow> = store.rows(&parts()).await?;
         if !there.is_still(&after) {
             continue;
@@ -82,6 +80,8 @@ struct There<'a> {
     known: Vec<&'a PartSums>,
     /// The others, and those in which a later look will find more rows.
     new: Vec<&'a PartRow>,
+    /// What is known of the events of the new ones.
+    events: Events,
 }
 
 impl<'a> There<'a> {
@@ -92,12 +92,15 @@ impl<'a> There<'a> {
         }
         let kept: HashMap<(&str, &str), &PartSums> =
             kept.iter().map(|sums| ((sums.part.as_str(), sums.hash.as_str()), sums)).collect();
-        let mut there = Self { known: Vec::new(), new: Vec::new() };
+        let mut there = Self { known: Vec::new(), new: Vec::new(), events: Events::Any };
         for part in listed.iter().filter(|part| !part.is_outside(by_part)) {
             match kept.get(&(part.name.as_str(), part.hash.as_str())).copied() {
                 Some(sums) if part.is_over(by_part) => there.known.push(sums),
                 _ => there.new.push(part),
             }
+        }
+        if there.new.iter().all(|part| part.has_events_apart(listed)) {
+            there.events = Events::Apart;
         }
         Some(there)
     }
@@ -111,18 +114,27 @@ impl<'a> There<'a> {
     }
 }
 
-/// Whether no event and no unit is in the new parts twice, or in one of them and in one that is known.
-async fn are_alone(store: &Store, by_part: &ByPart, there: &There<'_>) -> Result<bool, StoreError> {
-    let asked: Vec<ProbeRow> = store.rows(&by_part.asked(&there.new)).await?;
-    if asked.first().is_none_or(|row| row.rows != row.units) {
-        return Ok(false);
-    }
+/// The sums of the new parts; `None` where an event or a unit is in them twice, or in one of them and in one that is known. Where parts are
+/// known, new ones most likely go with them, and all is asked at once. Else units may come back everywhere, and sums would be for nothing.
+async fn read(
+    store: &Store,
+    by_part: &ByPart,
+    there: &There<'_>,
+    question: Question<'_>,
+) -> Result<Option<Vec<PartSumsRow>>, StoreError> {
+    let sums = by_part.sums(&there.new, question);
+    let asked = by_part.asked(&there.new, there.events);
+    let alone = async {
+        let asked: Vec<ProbeRow> = store.rows(&asked).await?;
+        Ok::<_, StoreError>(asked.first().is_some_and(|row| row.rows == row.units))
+    };
     if there.known.is_empty() {
-        return Ok(true);
+        return Ok(if alone.await? { Some(store.rows(&sums).await?) } else { None });
     }
     let known: Vec<&str> = there.known.iter().map(|sums| sums.part.as_str()).collect();
-    let met: Vec<MetRow> = store.rows(&by_part.met(&there.new, &known)).await?;
-    Ok(met.first().is_some_and(|row| row.met == 0))
+    let met = by_part.met(&there.new, &known, there.events);
+    let (alone, met, sums) = tokio::try_join!(alone, store.rows::<MetRow>(&met), store.rows(&sums))?;
+    Ok(Some(sums).filter(|_| alone && met.first().is_some_and(|row| row.met == 0)))
 }
 
 /// The sums of each part, in the order of the parts; `None` where one is not finite.
