@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
-use windvane_collector::{Collector, CollectorOptions, Gate, Keyring, SpoolOptions};
+use windvane_collector::{Collector, CollectorOptions, Gate, Keyring, Reach, SpoolOptions};
 use windvane_store::Store;
 use windvane_store::migrate::{self, MigrateError, Topology};
 use windvane_types::SystemClock;
@@ -119,9 +119,11 @@ impl Service {
         alerts.close();
         let router =
             routes(collector.as_ref(), (&store, registry), roles.contains(&Role::Web).then_some(sources));
-        let web = (listener, Speaks::Http, gate.guard(router.merge(openapi::router(&gate))));
-        let grpc = grpc.zip(collector.as_ref());
-        let grpc = grpc.map(|(port, collector)| (port, Speaks::Grpc, gate.guard(collector.grpc_router())));
+        let router = router.merge(openapi::router(&gate));
+        let web = (listener, Speaks::Http, gate.guard(router, Reach::of(address.ip())));
+        let grpc = grpc.zip(otlp).zip(collector.as_ref()).map(|((port, address), collector)| {
+            (port, Speaks::Grpc, gate.guard(collector.grpc_router(), Reach::of(address.ip())))
+        });
         let server = TaskTracker::new();
         let scheme = open(config, [Some(web), grpc], (&server, &background, &ports))?;
         let url = format!("{scheme}://{address}");
@@ -263,7 +265,7 @@ fn gate(config: &Config, (registry, otlp): (&Registry, Option<SocketAddr>)) -> R
             tracing::warn!(%address, "tokens and events travel in clear text; set server.tls, or put a proxy with TLS before this port");
         }
     }
-    Ok(Arc::new(Gate::new(keyring, *gate, Arc::new(SystemClock), registry)?))
+    Ok(Arc::new(Gate::new(keyring, gate.clone(), Arc::new(SystemClock), registry)?))
 }
 
 /// A port, what is spoken over it, and what answers.

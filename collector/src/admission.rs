@@ -1,8 +1,10 @@
 //! Who may do what: the one gate before every route of the service, whichever part the route belongs to.
 //!
 //! A route that is added later is guarded without doing anything: what reads needs `read`, what comes in under `/v1/` needs
-//! `ingest`, and what is neither needs `admin` and does not come from a page of another site.
+//! `ingest`, and what is neither needs `admin` and does not come from a page of another site. While nobody needs a token, a port of the
+//! loopback is asked for by its own names.
 
+mod hosts;
 mod origin;
 mod rate;
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use base64::Engine as _;
@@ -19,6 +21,7 @@ use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::time::Instant;
 use windvane_types::Clock;
 
+pub use self::hosts::{Hosts, Reach};
 use self::origin::Origin;
 use self::rate::Rates;
 use crate::http::{Problem, grpc};
@@ -35,22 +38,28 @@ const REFUSED: Definition = Definition {
 };
 
 /// The words that [`REFUSED`] is labelled with.
-const CODES: [&str; 6] = [
+const CODES: [&str; 7] = [
     "token_missing",
     "token_invalid",
     "scope_missing",
     "token_limited_to_models",
     "rate_exceeded",
     "cross_origin",
+    "unknown_host",
 ];
 
+/// Characters of a name that an answer repeats.
+const NAME_SHOWN: usize = 100;
+
 /// How the gate is set up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GateOptions {
     /// Whether `/metrics` needs no token.
     pub metrics_public: bool,
     /// Requests a second of each token, and of all that carry none together; none: no bound.
     pub requests_per_s: Option<u32>,
+    /// Names that the service is asked for; where there are any, no others, with or without tokens.
+    pub hosts: Hosts,
 }
 
 /// The gate.
@@ -98,7 +107,7 @@ enum Need {
 /// Paths whose every record names a model, which the decoder holds against the token.
 const BY_MODEL: [&str; 3] = ["/v1/predictions", "/v1/outcomes", "/v1/payloads"];
 
-fn need(method: &Method, path: &str, options: GateOptions) -> Need {
+fn need(method: &Method, path: &str, options: &GateOptions) -> Need {
     match path {
         "/healthz" | "/readyz" => Need::Nothing,
         "/metrics" if options.metrics_public => Need::Nothing,
@@ -129,9 +138,9 @@ impl Gate {
         Ok(Self { keyring, options, rates: Rates::default(), clock, refused })
     }
 
-    /// Puts the gate before every route of a router, also before paths that it does not have.
-    pub fn guard(self: &Arc<Self>, router: Router) -> Router {
-        router.layer(from_fn_with_state(Arc::clone(self), pass))
+    /// Puts the gate before every route of a router, also before paths that it does not have. The port that it is served on has this reach.
+    pub fn guard(self: &Arc<Self>, router: Router, reach: Reach) -> Router {
+        router.layer(from_fn_with_state((Arc::clone(self), reach), pass))
     }
 
     /// Whether requests need a token now.
@@ -140,18 +149,35 @@ impl Gate {
         self.keyring.is_required()
     }
 
-    fn admit(&self, method: &Method, path: &str, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let Need::Scope(scope) = need(method, path, self.options) else { return Ok(Caller::default()) };
+    fn admit(&self, reach: Reach, request: &Request) -> Result<Caller, Problem> {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let Need::Scope(scope) = need(method, uri.path(), &self.options) else {
+            return Ok(Caller::default());
+        };
+        let is_token_needed = self.keyring.is_required();
+        if self.options.hosts.are_named() || (reach == Reach::Machine && !is_token_needed) {
+            self.know(uri, headers)?;
+        }
         if scope == Scope::Admin && origin::of(headers) == Origin::Other {
             let detail = "a page of another site may change nothing here; accepted are forms of this service's own pages, and programs";
             return Err(Problem::new(StatusCode::FORBIDDEN, "cross_origin", detail.to_owned()));
         }
-        let caller = match self.keyring.is_required() {
+        let caller = match is_token_needed {
             false => Caller::default(),
-            true => Caller(Some(self.authorise((method, path), headers, scope)?)),
+            true => Caller(Some(self.authorise((method, uri.path()), headers, scope)?)),
         };
         self.pace(&caller)?;
         Ok(caller)
+    }
+
+    /// Refuses a request that asks for another service.
+    fn know(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(other) = self.options.hosts.other(uri, headers) else { return Ok(()) };
+        let other: String = other.chars().take(NAME_SHOWN).collect();
+        let detail = format!(
+            "`{other}` is no name of this service; accepted are localhost, addresses of the loopback such as 127.0.0.1 and [::1], and what the key server.hosts of the configuration names"
+        );
+        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", detail))
     }
 
     fn authorise(
@@ -220,8 +246,9 @@ fn presented(method: &Method, headers: &HeaderMap) -> Option<String> {
     pair.split_once(':').map(|(_, password)| password.to_owned())
 }
 
-async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    match gate.admit(request.method(), request.uri().path(), request.headers()) {
+async fn pass(State((gate, reach)): State<(Arc<Gate>, Reach)>, mut request: Request, next: Next) -> Response {
+    let admitted = gate.admit(reach, &request);
+    match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use windvane_collector::{GateOptions, Proxies, Tokens};
+use windvane_collector::{GateOptions, Hosts, Proxies, Tokens};
 use windvane_types::{Clock, SystemClock};
 
 use super::fault::Faults;
@@ -66,10 +66,23 @@ pub fn server(layers: &mut Layers, data_dir: &Path) -> Server {
     let gate = GateOptions {
         metrics_public: layers.flag("server.metrics_public", false),
         requests_per_s: u32::try_from(per_s).ok().filter(|per_s| *per_s > 0),
+        hosts: hosts(layers),
     };
     let connections_max = layers.size("limits.connections_max", CONNECTIONS_MAX);
     let proxies = proxies(layers);
     Server { listen, tokens_file, tls, gate, connections_max, proxies }
+}
+
+fn hosts(layers: &mut Layers) -> Hosts {
+    let key = "server.hosts";
+    let texts = layers.texts(key);
+    Hosts::parse(&texts).unwrap_or_else(|wrong| {
+        let problem = format!(
+            "`{wrong}` is neither a name nor an address; accepted are such as `windvane.example.org` and `10.0.0.7`, without http:// and without a port"
+        );
+        layers.contradiction(key, &problem);
+        Hosts::default()
+    })
 }
 
 fn proxies(layers: &mut Layers) -> Proxies {

@@ -156,6 +156,19 @@ fn a_proxy_is_an_address_or_a_network() {
 }
 
 #[test]
+fn a_host_is_a_name_or_an_address_without_a_port() {
+    for wrong in ["http://windvane", "windvane:8080", "*"] {
+        let told = faults(&format!("[server]\nhosts = [\"windvane\", \"{wrong}\"]"));
+        let part = format!("server.hosts: `{wrong}` is neither a name nor an address");
+        assert!(told.contains("has 1 fault\n") && told.contains(&part), "{told}");
+    }
+    let config = check("[server]\nhosts = \"host.docker.internal, 10.0.0.7\"").unwrap();
+    let texts = ["host.docker.internal", "10.0.0.7"].map(str::to_owned);
+    assert_eq!(Ok(config.server.gate.hosts), windvane_collector::Hosts::parse(&texts));
+    assert_eq!(check("").unwrap().server.gate.hosts, windvane_collector::Hosts::default());
+}
+
+#[test]
 fn a_reachable_port_of_otlp_needs_a_token_as_the_service_does() {
     let told = faults("[otlp]\ngrpc_listen = \"0.0.0.0:4317\"");
     assert!(

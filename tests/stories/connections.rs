@@ -27,7 +27,7 @@ impl Client {
     }
 
     fn ask(&mut self, path: &str) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: service\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
     }
 

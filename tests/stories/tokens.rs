@@ -103,6 +103,30 @@ async fn the_first_token_closes_a_running_service_and_each_opens_what_it_says() 
     assert_eq!(service.terminate(), Some(0));
 }
 
+#[tokio::test]
+async fn a_page_whose_name_leads_to_the_loopback_reads_nothing_while_there_is_no_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(binary(), folder.path(), "");
+    let ask = async |host: &str, path: &str| {
+        let request = reqwest::Client::new().get(format!("{}{path}", service.url()));
+        let answer = request.header("host", host).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap())
+    };
+    for path in ["/", "/api/v1/models", "/metrics", "/api/openapi.json", "/nowhere"] {
+        let (status, told) = ask("evil.example:8080", path).await;
+        assert!(
+            status == 421 && told.contains("unknown_host") && told.contains("server.hosts"),
+            "{path}: {told}"
+        );
+        assert_ne!(ask("localhost:8080", path).await.0, 421, "{path}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(ask("evil.example", path).await.0, 200, "{path}");
+    }
+    assert_eq!(service.terminate(), Some(0));
+}
+
 #[test]
 fn files_are_ingested_with_a_token_and_not_without_one() {
     let folder = tempfile::tempdir().unwrap();

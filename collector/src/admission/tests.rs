@@ -32,8 +32,12 @@ fn gate(path: &Path, options: GateOptions) -> Arc<Gate> {
 
 /// A guarded router that answers whatever comes with who the caller may send for.
 fn guarded(gate: &Arc<Gate>) -> Router {
+    guarded_on(gate, Reach::Network)
+}
+
+fn guarded_on(gate: &Arc<Gate>, reach: Reach) -> Router {
     let told = |Extension(caller): Extension<Caller>| async move { caller.models().unwrap_or_default() };
-    gate.guard(Router::new().fallback(any(told)))
+    gate.guard(Router::new().fallback(any(told)), reach)
 }
 
 async fn ask(
@@ -102,7 +106,7 @@ async fn each_scope_opens_its_paths_and_no_others() {
 async fn without_tokens_everything_is_open_and_from_the_first_one_on_nothing_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
-    let gate = gate(&path, GateOptions { metrics_public: true, requests_per_s: None });
+    let gate = gate(&path, GateOptions { metrics_public: true, ..GateOptions::default() });
     let router = guarded(&gate);
     assert_eq!(ask(&router, ("POST", "/v1/predictions"), None).await.0, 200);
     let text = token(&path, &[Scope::Ingest], &[], 1);
@@ -159,6 +163,83 @@ async fn a_page_of_another_site_changes_nothing_with_or_without_tokens() {
 }
 
 #[tokio::test]
+async fn an_open_port_of_the_loopback_is_asked_for_by_its_own_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let named = Hosts::parse(&["host.docker.internal".to_owned()]).unwrap();
+    let gates = [Hosts::default(), named]
+        .map(|hosts| gate(&path, GateOptions { hosts, metrics_public: true, ..GateOptions::default() }));
+    // On the loopback, with names of its own, and on a port that others reach, in this order.
+    let open = [
+        guarded_on(&gates[0], Reach::Machine),
+        guarded_on(&gates[1], Reach::Machine),
+        guarded_on(&gates[0], Reach::Network),
+    ];
+    for (host, expected) in [
+        ("127.0.0.1:8080", [200, 200, 200]),
+        ("localhost", [200, 200, 200]),
+        ("[::1]:8080", [200, 200, 200]),
+        ("host.docker.internal:8080", [421, 200, 200]),
+        ("evil.example:8080", [421, 421, 200]),
+    ] {
+        for (router, expected) in open.iter().zip(expected) {
+            for request in [("GET", "/"), ("GET", "/api/v1/models"), ("POST", "/v1/predictions")] {
+                let (status, code, _) = ask_with(router, request, &[("host", host)]).await;
+                let word = if expected == 421 { "unknown_host" } else { "" };
+                assert_eq!((status, code.as_str()), (expected, word), "{request:?} of {host}");
+            }
+            for request in [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")] {
+                assert_eq!(
+                    ask_with(router, request, &[("host", host)]).await.0,
+                    200,
+                    "{request:?} of {host}"
+                );
+            }
+        }
+        // As HTTP/2 has it.
+        let address = format!("http://{host}/");
+        assert_eq!(ask_with(&open[0], ("GET", address.as_str()), &[]).await.0, expected[0], "{address}");
+    }
+    assert_eq!(ask(&open[0], ("GET", "/"), None).await.0, 200, "a program that names nothing");
+
+    // A page of another site knows no token; names that were given hold all the same.
+    let bearer = format!("Bearer {}", token(&path, &[Scope::Admin], &[], 1));
+    let closed = gates.each_ref().map(|open| {
+        let hosts = open.options.hosts.clone();
+        guarded_on(&gate(&path, GateOptions { hosts, ..GateOptions::default() }), Reach::Machine)
+    });
+    let said = [("host", "evil.example"), ("authorization", bearer.as_str())];
+    assert_eq!(ask_with(&closed[0], ("GET", "/"), &said).await.0, 200);
+    assert_eq!(ask_with(&closed[0], ("GET", "/"), &said[..1]).await.0, 401);
+    assert_eq!(ask_with(&closed[1], ("GET", "/"), &said).await.0, 421);
+}
+
+#[tokio::test]
+async fn a_refused_name_is_told_with_those_that_are_accepted() {
+    const EXPORT: (&str, &str) = ("POST", "/opentelemetry.proto.collector.trace.v1.TraceService/Export");
+    let folder = tempfile::tempdir().unwrap();
+    let gate = gate(&folder.path().join("tokens.json"), GateOptions::default());
+    let router = guarded_on(&gate, Reach::Machine);
+    let long = "e".repeat(5_000);
+    for (host, shown) in
+        [("evil.example:8080", "`evil.example:8080` is no name"), (long.as_str(), "eee` is no name")]
+    {
+        let request = Request::get("/").header("host", host).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let detail = String::from_utf8(body.to_vec()).unwrap();
+        assert!(detail.contains(shown) && detail.contains("server.hosts") && detail.len() < 600, "{detail}");
+    }
+    let said = [("content-type", "application/grpc"), ("host", "evil.example")];
+    let (http, _, headers) = ask_with(&router, EXPORT, &said).await;
+    let status = Status::from_header_map(&headers).unwrap_or_else(|| panic!("{headers:?}"));
+    assert_eq!((http, status.code()), (200, Code::InvalidArgument), "{status:?}");
+    assert!(status.message().starts_with("unknown_host: "), "{status:?}");
+    assert_eq!(gate.refused.with_label_values(&["unknown_host"]).get(), 3);
+}
+
+#[tokio::test]
 async fn a_token_for_models_reaches_only_what_names_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
@@ -180,7 +261,7 @@ async fn a_token_that_sends_too_often_waits_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
     let [noisy, quiet] = [1, 2].map(|n| format!("Bearer {}", token(&path, &[Scope::Ingest], &[], n)));
-    let gate = gate(&path, GateOptions { metrics_public: false, requests_per_s: Some(1) });
+    let gate = gate(&path, GateOptions { requests_per_s: Some(1), ..GateOptions::default() });
     let router = guarded(&gate);
     let mut seen = Vec::new();
     for _ in 0..4 {
@@ -203,7 +284,7 @@ async fn a_call_over_grpc_is_refused_by_its_own_status() {
     let bearer = |scope, models: &[&str], n| format!("Bearer {}", token(&path, &[scope], models, n));
     let (read, limited) = (bearer(Scope::Read, &[], 1), bearer(Scope::Ingest, &["fraud"], 2));
     let sender = bearer(Scope::Ingest, &[], 3);
-    let gate = gate(&path, GateOptions { metrics_public: false, requests_per_s: Some(1) });
+    let gate = gate(&path, GateOptions { requests_per_s: Some(1), ..GateOptions::default() });
     let router = guarded(&gate);
     for (kind, authorization, code, word) in [
         ("application/grpc", None, Code::Unauthenticated, "token_missing: "),

@@ -8,7 +8,7 @@ use windvane_types::Clock;
 
 use super::told_sink::Mood;
 use super::*;
-use crate::{Gate, GateOptions, Keyring, Scope, Tokens, Wanted};
+use crate::{Gate, GateOptions, Keyring, Reach, Scope, Tokens, Wanted};
 
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -229,7 +229,7 @@ async fn a_key_is_its_tokens_own() {
     let (one, two) = (token(1, "a"), token(2, "b"));
     let keyring = Keyring::open(&tokens_file).unwrap();
     let gate = Gate::new(keyring, GateOptions::default(), Arc::new(SystemClock), &Registry::new()).unwrap();
-    let guarded = Arc::new(gate).guard(service.collector.router());
+    let guarded = Arc::new(gate).guard(service.collector.router(), Reach::Network);
     let post = async |token: &str, body: &'static str| {
         let request = Request::post("/v1/predictions").header(NDJSON.0, NDJSON.1);
         let request = request.header("authorization", token).header("idempotency-key", "batch-1");

@@ -44,6 +44,13 @@ pub const KEYS: &[Key] = &[
         about: "Addresses and networks of proxies before the service, such as `10.0.0.1` or `10.0.0.0/8`. A request that one of them sends comes from the last address in its `X-Forwarded-For` that is none of them: by that, senders without a token are told apart for limits.requests_share_percent. It permits nothing. Without it, all senders behind one proxy are one.",
     },
     Key {
+        path: "server.hosts",
+        kind: Kind::Texts { max: 100 },
+        default: "none: those of the loopback alone on a loopback address while no token is needed, else any",
+        example: "hosts = [\"host.docker.internal\"]",
+        about: "Names by which the service is asked for (`Host`, over HTTP/2 `:authority`), without a port: those of a proxy that passes on what it was asked for, `host.docker.internal` for Grafana, Prometheus or an SDK in a container that reaches the loopback. localhost and addresses of the loopback are always accepted; with the key no others are, and a request for another one is answered 421 `unknown_host`. Without it the same holds on a loopback address while no token is needed, because a page of another site could read what is there otherwise, by having its name stand for 127.0.0.1. /healthz, /readyz and a public /metrics answer to any name.",
+    },
+    Key {
         path: "server.tls.cert_file",
         kind: Kind::Path,
         default: "none: requests come in clear text",

@@ -117,6 +117,7 @@ fn gate(operation: &Operation, all: &mut Responses) {
         "403",
         problem("The token, or the page that the request comes from, may not do this.", forbidden),
     );
+    all.add("421", problem("The request asks for a name that is none of the service.", &["unknown_host"]));
     all.add("429", problem("Too many requests a second.", &[RATE]));
 }
 
