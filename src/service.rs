@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::map_request;
 use axum::serve::ListenerExt;
 use prometheus::Registry;
 use tokio::net::TcpListener;
@@ -26,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
-use windvane_collector::{Collector, CollectorOptions, Gate, Keyring, Reach, SpoolOptions};
+use windvane_collector::{Caller, Collector, CollectorOptions, Gate, Keyring, Reach, SpoolOptions};
 use windvane_store::Store;
 use windvane_store::migrate::{self, MigrateError, Topology};
 use windvane_types::SystemClock;
@@ -209,10 +211,19 @@ fn routes(
     match web {
         // The gate asks for the scope `admin` where something is changed.
         Some(sources) => {
-            router.merge(windvane_web::router(sources)).merge(windvane_web::writes(store.clone()))
+            let pages = windvane_web::router(sources).layer(map_request(with_rights));
+            router.merge(pages).merge(windvane_web::writes(store.clone()))
         }
         None => router,
     }
+}
+
+/// Tells the pages what the gate lets their reader do.
+async fn with_rights(mut request: Request) -> Request {
+    let may_change = request.extensions().get::<Caller>().is_some_and(Caller::may_change);
+    let rights = if may_change { windvane_web::Rights::Change } else { windvane_web::Rights::Read };
+    request.extensions_mut().insert(rights);
+    request
 }
 
 /// The engine, started and with its schema up to date; or a server, whose schema is brought up to date as soon as it answers.

@@ -83,6 +83,12 @@ impl Caller {
         self.0.as_ref().is_none_or(|holder| holder.may_send(model))
     }
 
+    /// Whether it may do more than read; nobody in particular may while no token is needed.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        self.0.as_ref().is_none_or(|holder| holder.has(Scope::Admin))
+    }
+
     /// The id of its token; `None` where it has none.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {

@@ -127,6 +127,28 @@ async fn a_page_whose_name_leads_to_the_loopback_reads_nothing_while_there_is_no
     assert_eq!(service.terminate(), Some(0));
 }
 
+#[tokio::test]
+async fn whoever_may_only_read_is_offered_no_form() {
+    const FORM: &str = "action=\"/alerts/silences\"";
+    const WHY: &str = "takes a token with the scope";
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(binary(), folder.path(), "");
+    let page = async |authorization: &str| {
+        let request = reqwest::Client::new().get(format!("{}/alerts", service.url()));
+        request.header("authorization", authorization).send().await.unwrap().text().await.unwrap()
+    };
+    let open = page("").await;
+    assert!(open.contains(FORM) && !open.contains(WHY), "{open}");
+    let [read, admin] = ["read", "admin"].map(|scope| {
+        format!("Bearer {}", stdout(&token(&service, &["create", "--name", scope, "--scope", scope])))
+    });
+    becomes(&service, "", (401, "token_missing")).await;
+    let (read, admin) = (page(&read).await, page(&admin).await);
+    assert!(admin.contains(FORM) && !admin.contains(WHY), "{admin}");
+    assert!(read.contains(WHY) && !read.contains("<form"), "{read}");
+    assert_eq!(service.terminate(), Some(0));
+}
+
 #[test]
 fn files_are_ingested_with_a_token_and_not_without_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use windvane_types::{Clock, SystemClock, span};
 
 use crate::numbers::optional;
 use crate::page::{Part, card, empty, page, time};
-use crate::{address, api};
+use crate::{Rights, address, api};
 
 /// A change of state.
 #[derive(Debug, Clone, Deserialize)]
@@ -83,18 +83,21 @@ fn looked_after(standing: &mut [Standing], acknowledged: &[Acknowledgement]) {
 }
 
 /// The page as HTML.
-pub fn render(alerts: &Alerts) -> Markup {
+pub fn render(alerts: &Alerts, rights: Rights) -> Markup {
     let none = Asked::new();
     let now = address::source_beside("/api/v1/alerts", &ALERTS, &none);
     let content = html! {
         h1 { "Alerts" }
         p class=(format!("answer {}", class(&alerts.standing))) { (answer(&alerts.standing)) }
+        @if rights == Rights::Read {
+            p.quiet { "Your token reads only: acknowledging an alert, silencing some and ending a silence takes a token with the scope " code { "admin" } "." }
+        }
         @if alerts.standing.is_empty() && alerts.changes.is_empty() {
             (nothing_yet())
         } @else {
-            (card("Now", &now, &standing::table(&alerts.standing)))
+            (card("Now", &now, &standing::table(&alerts.standing, rights)))
         }
-        (card("Silences", &address::source(&SILENCES, &none), &silences(&alerts.silences)))
+        (card("Silences", &address::source(&SILENCES, &none), &silences(&alerts.silences, rights)))
         @if !alerts.changes.is_empty() {
             (card("Lately", &address::source(&ALERT_EVENTS, &none), &html! {
                 (timeline::chart(&alerts.changes, alerts.now_us))
@@ -143,12 +146,13 @@ fn nothing_yet() -> Markup {
     })
 }
 
-fn silences(silences: &[Silence]) -> Markup {
+fn silences(silences: &[Silence], rights: Rights) -> Markup {
+    let may_change = rights == Rights::Change;
     html! {
         @if silences.is_empty() { p.quiet { "No alert is silenced." } } @else {
             div.scroll tabindex="0" role="group" aria-label="Silences" {
                 table {
-                    thead { tr { th scope="col" { "alerts with" } th scope="col" { "state" } th scope="col" { "from" } th scope="col" { "until" } th scope="col" { "why" } th scope="col" { "end" } } }
+                    thead { tr { th scope="col" { "alerts with" } th scope="col" { "state" } th scope="col" { "from" } th scope="col" { "until" } th scope="col" { "why" } @if may_change { th scope="col" { "end" } } } }
                     tbody {
                         @for silence in silences {
                             tr {
@@ -156,14 +160,14 @@ fn silences(silences: &[Silence]) -> Markup {
                                 td { span.badge { (silence.state) } }
                                 td { (time(&silence.starts_at)) } td { (time(&silence.ends_at)) }
                                 td { (silence.comment) " " span.quiet { "(" (silence.created_by) ")" } }
-                                td { (forms::end(&silence.id)) }
+                                @if may_change { td { (forms::end(&silence.id)) } }
                             }
                         }
                     }
                 }
             }
         }
-        details { summary { "New silence" } (forms::silence("new", "")) }
+        @if may_change { details { summary { "New silence" } (forms::silence("new", "")) } }
     }
 }
 

@@ -21,6 +21,7 @@ mod performance;
 mod pipeline;
 mod quality;
 mod readings;
+mod rights;
 mod settings;
 mod span;
 mod sql;
@@ -36,6 +37,7 @@ pub use experiment::experiment_report;
 pub use gate::gate_report;
 pub use performance::performance_report;
 pub use quality::quality_report;
+pub use rights::Rights;
 pub use settings::Setting;
 
 /// What the pages are made from.
@@ -56,7 +58,7 @@ pub fn writes(store: Store) -> Router {
     pages::forms(store.clone()).merge(api::writes(store)).layer(middleware::from_fn(delivery::deliver))
 }
 
-/// The routes of the pages and of the read API, and what is said of any other path of the service.
+/// The routes of the pages and of the read API, and what is said of any other path of the service. Requests carry the [`Rights`] of their sender.
 pub fn router(sources: Sources) -> Router {
     let api = api::router(sources.store.clone());
     pages::router(sources)

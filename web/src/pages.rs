@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{FromRef, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use maud::Markup;
@@ -25,7 +25,8 @@ use crate::model::Chosen;
 use crate::readings::{Page, Readings};
 use crate::span::Choice;
 use crate::{
-    Setting, Sources, alert, api, experiment, feature, fleet, gate, model, page, pipeline, settings, sql,
+    Rights, Setting, Sources, alert, api, experiment, feature, fleet, gate, model, page, pipeline, settings,
+    sql,
 };
 
 /// Most experiments that the page shows at once; the read API pages through all.
@@ -193,8 +194,8 @@ async fn gate_page(State(store): State<Store>, Path(Named(name)): Path<Named>) -
 }
 
 /// `GET /alerts`: what fires, what is silenced, what happened lately.
-async fn alerts_page(State(store): State<Store>) -> Response {
-    shown(alert::read(&store).await.map(|alerts| alert::render(&alerts)))
+async fn alerts_page(State(store): State<Store>, Extension(rights): Extension<Rights>) -> Response {
+    shown(alert::read(&store).await.map(|alerts| alert::render(&alerts, rights)))
 }
 
 /// `GET /pipeline`: monitors and their runs, counters, tables.

@@ -5,19 +5,20 @@ use windvane_types::alert::{Standing, State};
 use windvane_types::matcher::Matcher;
 
 use super::{forms, link};
+use crate::Rights;
 use crate::numbers::optional;
 use crate::page::time;
 
-/// The table, what fires first.
-pub fn table(standing: &[Standing]) -> Markup {
+/// The table, what fires first; with forms for whoever may send them.
+pub fn table(standing: &[Standing], rights: Rights) -> Markup {
     let mut ordered: Vec<&Standing> = standing.iter().collect();
     ordered.sort_by_key(|alert| (order(alert.state), alert.rule.as_str(), alert.fingerprint.as_str()));
     html! {
         @if ordered.is_empty() { p.quiet { "Nothing is pending, firing or recovering." } } @else {
             div.scroll tabindex="0" role="group" aria-label="Alerts" {
                 table {
-                    thead { tr { th scope="col" { "alert" } th scope="col" { "state" } th scope="col" { "severity" } th.number scope="col" { "value" } th scope="col" { "since" } th scope="col" { "told" } th scope="col" { "do" } } }
-                    tbody { @for alert in ordered { (row(alert)) } }
+                    thead { tr { th scope="col" { "alert" } th scope="col" { "state" } th scope="col" { "severity" } th.number scope="col" { "value" } th scope="col" { "since" } th scope="col" { "told" } @if rights == Rights::Change { th scope="col" { "do" } } } }
+                    tbody { @for alert in ordered { (row(alert, rights)) } }
                 }
             }
         }
@@ -33,7 +34,7 @@ const fn order(state: State) -> u8 {
     }
 }
 
-fn row(alert: &Standing) -> Markup {
+fn row(alert: &Standing, rights: Rights) -> Markup {
     let summary = alert.annotations.get("summary").map_or(alert.rule.as_str(), String::as_str);
     let severity = alert.labels.get("severity").map_or("", String::as_str);
     html! {
@@ -48,14 +49,19 @@ fn row(alert: &Standing) -> Markup {
             td.number { (optional(alert.value)) }
             td { (time(&alert.since)) }
             td { (told(alert)) }
-            td {
-                @if alert.acknowledged_by.is_none() && alert.state == State::Firing {
-                    details { summary { "Acknowledge" } (forms::acknowledge(&alert.fingerprint)) }
-                }
-                @if alert.silenced_by.is_none() {
-                    details { summary { "Silence" } (forms::silence(&alert.fingerprint, &matchers(alert))) }
-                }
-            }
+            @if rights == Rights::Change { td { (acts(alert)) } }
+        }
+    }
+}
+
+/// What can be done about it.
+fn acts(alert: &Standing) -> Markup {
+    html! {
+        @if alert.acknowledged_by.is_none() && alert.state == State::Firing {
+            details { summary { "Acknowledge" } (forms::acknowledge(&alert.fingerprint)) }
+        }
+        @if alert.silenced_by.is_none() {
+            details { summary { "Silence" } (forms::silence(&alert.fingerprint, &matchers(alert))) }
         }
     }
 }

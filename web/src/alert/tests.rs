@@ -33,7 +33,7 @@ fn change(at: &str, from: &str, to: &str) -> Change {
 
 fn shown(standing: Vec<Standing>, changes: Vec<Change>) -> String {
     let now_us = span::instant("2026-03-01T12:00:00Z").unwrap();
-    render(&Alerts { standing, silences: Vec::new(), changes, now_us }).into_string()
+    render(&Alerts { standing, silences: Vec::new(), changes, now_us }, Rights::Change).into_string()
 }
 
 #[test]
@@ -47,6 +47,29 @@ fn what_fires_comes_first_and_can_be_acted_on() {
         assert!(html.contains(&format!("href=\"{href}\"")), "no `{href}` in {html}");
     }
     assert!(html.contains("alertname=&quot;FeatureDrift&quot;") && !html.contains("<b>"), "{html}");
+}
+
+#[test]
+fn whoever_may_only_read_is_offered_no_form_and_told_why() {
+    const WHY: &str = "takes a token with the scope <code>admin</code>";
+    let silence = Silence {
+        id: "s".to_owned(),
+        state: "active".to_owned(),
+        matchers: vec!["model=\"delay\"".to_owned()],
+        starts_at: "2026-03-01T10:00:00Z".to_owned(),
+        ends_at: "2026-03-01T14:00:00Z".to_owned(),
+        created_by: "ada".to_owned(),
+        comment: "retraining".to_owned(),
+    };
+    let standing = vec![alert("firing", "f")];
+    let alerts = Alerts { standing, silences: vec![silence], changes: Vec::new(), now_us: 0 };
+    let [read, changed] = [Rights::Read, Rights::Change].map(|rights| render(&alerts, rights).into_string());
+    assert!(read.contains(WHY) && !changed.contains(WHY), "{read}");
+    assert_eq!((read.matches("<form").count(), changed.matches("<form").count()), (0, 4));
+    for (column, only_to_change) in [(">do<", true), (">end<", true), (">told<", false), (">until<", false)] {
+        assert_eq!((read.contains(column), changed.contains(column)), (!only_to_change, true), "{column}");
+    }
+    assert!(read.contains("retraining") && read.contains("alert-f\""), "{read}");
 }
 
 #[test]
