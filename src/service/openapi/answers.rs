@@ -62,7 +62,9 @@ pub fn of(operation: &Operation) -> Value {
             taken["headers"]["Location"] = header("Where to go on.", json!({"type": "string"}));
             all.add("303", taken);
             all.pages(&[
-                ("400", "A field is missing or not allowed, or it is no form; the page says which."),
+                ("400", "A field is missing or not allowed; the page says which."),
+                ("413", "The form is too large."),
+                ("415", "It is no form."),
                 ("503", "The store does not answer."),
             ]);
         }
@@ -145,6 +147,12 @@ fn read(operation: &Operation, all: &mut Responses) {
     };
     if method != "delete" {
         all.add("400", problem(what, codes));
+    }
+    if method == "post" {
+        all.add("413", problem("The body is too large.", &TOO_LARGE));
+    }
+    if method == "post" && answers != Answers::Permission {
+        all.add("415", problem("The body is no JSON by its Content-Type.", &UNSUPPORTED[..1]));
     }
     if let Some(code) = missing(path) {
         all.add("404", problem("There is no such thing.", &[code]));

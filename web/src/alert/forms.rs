@@ -5,7 +5,6 @@
 use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
-use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -94,7 +93,8 @@ pub async fn take_end(State(store): State<Store>, form: Result<Form<Ending>, For
 }
 
 fn filled<T>(form: Result<Form<T>, FormRejection>) -> Result<T, Problem> {
-    form.map(|Form(form)| form).map_err(|refused| Problem::InvalidBody(refused.body_text()))
+    let Form(form) = form?;
+    Ok(form)
 }
 
 fn back(done: Result<(), Problem>) -> Response {
@@ -103,7 +103,7 @@ fn back(done: Result<(), Problem>) -> Response {
         Err(Problem::Store(error)) => pages::shown(Err(error)),
         Err(problem) => {
             let page = page::not_taken(&problem.to_string(), BACK);
-            (StatusCode::BAD_REQUEST, Html(page.into_string())).into_response()
+            (problem.status(), Html(page.into_string())).into_response()
         }
     }
 }

@@ -129,7 +129,7 @@ pub async fn acknowledge(
     Path(fingerprint): Path<String>,
     body: Result<Json<Acknowledged>, JsonRejection>,
 ) -> Result<Json<Acknowledgement>, Problem> {
-    let Json(said) = body.map_err(|refused| Problem::InvalidBody(refused.body_text()))?;
+    let Json(said) = body?;
     acknowledged(&store, &fingerprint, &said).await.map(Json)
 }
 

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -165,9 +167,9 @@ pub async fn evaluate(
     State(store): State<Store>,
     (Path(Named(name)), method): (Path<Named>, Method),
     Query(mut sent): Query<BTreeMap<String, String>>,
-    body: axum::body::Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    match named(&body) {
+    match body.map_err(Problem::from).and_then(|body| named(&body)) {
         Ok(named) => named.into_iter().for_each(|(key, value)| {
             sent.entry(key).or_insert(value);
         }),

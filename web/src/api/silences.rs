@@ -84,7 +84,7 @@ pub async fn create(
     State(store): State<Store>,
     body: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Json<Shown>, Problem> {
-    let Json(wanted) = body.map_err(|refused| Problem::InvalidBody(refused.body_text()))?;
+    let Json(wanted) = body?;
     made_in(&store, wanted).await.map(Json)
 }
 
