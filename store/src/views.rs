@@ -95,6 +95,8 @@ pub enum Kind {
     Time,
     /// A whole number from 0 up to this one.
     Count(u64),
+    /// A length in whole seconds from 1 up to this many.
+    Seconds(u64),
 }
 
 /// The values that a view is asked with, by parameter.
@@ -106,8 +108,7 @@ const fn text(name: &'static str) -> Parameter {
 
 const FROM: Parameter = Parameter { name: "from", kind: Kind::Time, default: "0" };
 const TO: Parameter = Parameter { name: "to", kind: Kind::Time, default: END_OF_TIME_US };
-/// Seconds.
-const BUCKET: Parameter = Parameter { name: "bucket", kind: Kind::Count(31_536_000), default: "86400" };
+const BUCKET: Parameter = Parameter { name: "bucket", kind: Kind::Seconds(31_536_000), default: "86400" };
 const OFFSET: Parameter = Parameter { name: "offset", kind: Kind::Count(1_000_000), default: "0" };
 
 /// Rows of a series: as many as a page draws, unless fewer are asked for.
@@ -234,7 +235,7 @@ impl View {
         let (own, literal) = match parameter.kind {
             Kind::Text => ("String", quoted(value)),
             Kind::Time => ("Int64", value.to_owned()),
-            Kind::Count(_) => ("UInt64", value.to_owned()),
+            Kind::Count(_) | Kind::Seconds(_) => ("UInt64", value.to_owned()),
         };
         (kind == own).then_some(literal)
     }
@@ -260,6 +261,7 @@ impl Kind {
             Self::Text => "any text".to_owned(),
             Self::Time => "a time such as 2013-01-01 or 2013-01-01T05:00:00Z".to_owned(),
             Self::Count(max) => format!("a whole number from 0 to {max}"),
+            Self::Seconds(max) => format!("a whole number of seconds from 1 to {max}"),
         }
     }
 }

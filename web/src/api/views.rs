@@ -130,14 +130,17 @@ pub fn asked(view: &View, sent: BTreeMap<String, String>) -> Result<Asked, Probl
                 view.parameters.iter().map(|parameter| parameter.name).chain(["format"]).collect();
             return Err(Problem::UnknownParameter { name, known: format!("`{}`", known.join("`, `")) });
         };
+        let within = |least: u64, most: u64| {
+            let number = value.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+            number.map(|number| number.to_string())
+        };
         let read = match parameter.kind {
             Kind::Text => Some(value.clone()),
             Kind::Time => {
                 value.parse::<i64>().ok().or_else(|| span::instant(&value)).map(|us| us.to_string())
             }
-            Kind::Count(max) => {
-                value.parse::<u64>().ok().filter(|count| *count <= max).map(|count| count.to_string())
-            }
+            Kind::Count(max) => within(0, max),
+            Kind::Seconds(max) => within(1, max),
         };
         let Some(read) = read else {
             return Err(Problem::InvalidParameter {
@@ -147,10 +150,6 @@ pub fn asked(view: &View, sent: BTreeMap<String, String>) -> Result<Asked, Probl
             });
         };
         asked.insert(parameter.name, read);
-    }
-    if asked.get("bucket").is_some_and(|bucket| bucket == "0") {
-        let allowed = "a whole number of seconds, 1 or more".to_owned();
-        return Err(Problem::InvalidParameter { name: "bucket", value: "0".to_owned(), allowed });
     }
     Ok(asked)
 }
@@ -195,6 +194,25 @@ mod tests {
             [("from", "soon"), ("limit", "-1"), ("limit", "10001"), ("bucket", "0"), ("name", "x")]
         {
             assert!(asked(view, sent(name, value)).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn what_a_parameter_is_said_to_allow_is_taken_and_what_lies_beyond_is_not() {
+        for view in views::ALL {
+            for parameter in view.parameters {
+                let (least, most) = match parameter.kind {
+                    Kind::Text | Kind::Time => continue,
+                    Kind::Count(most) => (0, most),
+                    Kind::Seconds(most) => (1, most),
+                };
+                let allowed = parameter.kind.allowed();
+                assert!(allowed.ends_with(&format!("from {least} to {most}")), "{allowed}");
+                let is_taken = |value: i128| asked(view, sent(parameter.name, &value.to_string())).is_ok();
+                let (least, most) = (i128::from(least), i128::from(most));
+                let taken = [least - 1, least, most, most + 1].map(is_taken);
+                assert_eq!(taken, [false, true, true, false], "{} of {}", parameter.name, view.name);
+            }
         }
     }
 
