@@ -205,7 +205,7 @@ fn ingestion(event: &str, all: &mut Responses) {
         with("Some of the batch is durable; what is not taken is listed.", JSON, reference("Accepted"));
     if has_key {
         let again = json!({
-            "description": "`true` where the batch came before under its Idempotency-Key: this is the first answer.",
+            "description": "`true` where the batch came before under its Idempotency-Key and with the same token: this is the first answer.",
             "required": false, "schema": {"type": "string", "const": "true"},
         });
         taken["headers"]["Idempotent-Replayed"] = again;
@@ -217,8 +217,10 @@ fn ingestion(event: &str, all: &mut Responses) {
     none["content"][JSON] = json!({"schema": {"allOf": [reference("Accepted"), {"required": ["code"]}]}});
     all.add("400", none);
     if has_key {
-        let reused =
-            problem("The Idempotency-Key came with another body before.", &["idempotency_key_reused"]);
+        let reused = problem(
+            "The Idempotency-Key came with another body and the same token before.",
+            &["idempotency_key_reused"],
+        );
         all.add("422", reused);
     }
     for (status, what, codes) in refusals() {

@@ -82,7 +82,7 @@ pub fn headers(event: &str) -> Vec<Value> {
     if event != "CloudEvent" {
         return vec![header(
             "Idempotency-Key",
-            "A batch that comes again under its key is stored once.",
+            "A batch that comes again under its key is stored once. A key belongs to its path and to the token that it was sent with (to none, where no token is needed): under another token the same key is another one.",
             text(),
         )];
     }

@@ -100,6 +100,13 @@ fn what_is_taken_is_described_in_every_format_and_refused_with_codes() {
         let has =
             |name: &str| post["parameters"].as_array().unwrap().iter().any(|header| header["name"] == name);
         assert!(has("Idempotency-Key") && has("Content-Encoding"), "{post}");
+        let again = &post["responses"]["200"]["headers"]["Idempotent-Replayed"];
+        let reused = &post["responses"]["422"];
+        let key =
+            post["parameters"].as_array().unwrap().iter().find(|header| header["name"] == "Idempotency-Key");
+        for said in [key.unwrap(), again, reused] {
+            assert!(said["description"].as_str().unwrap().contains("token"), "whose a key is: {said}");
+        }
     }
     let events = &document["paths"]["/v1/cloudevents"]["post"]["requestBody"]["content"];
     assert_eq!(events.as_object().map(Map::len), Some(3), "{events}");
