@@ -1,13 +1,27 @@
 //! Grafana's dashboards: what is written is what Grafana reads, and every panel's statement runs over data.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use windvane_dashboards::boards;
+use windvane_dashboards::{Scope, boards, expand};
 use windvane_kit::Service;
 
+use crate::asking::query;
 use crate::seeded::{self, BINARY};
+
+/// Two looks at an experiment as of one time, of which the later one has a metric less.
+const TWO_LOOKS: &str = "
+INSERT INTO windvane.experiment_findings (run_id, computed_at, as_of, experiment, metric, metric_kind, role, arm, control, n, n_control,
+       relative, relative_low, relative_high, sequential_low, sequential_high, probability_better, srm_p_value, srm_sequential_p_value,
+       srm_verdict, verdict) VALUES
+('1', '2026-01-02 01:00:00', '2026-01-02 00:00:00', 'checkout', 'kept', 'mean', 'primary', 'B', 'A', 10, 10, 0.1, 0, 0.2, 0, 0.2, 0.9, 0.5, 0.5,
+       'ok', 'inconclusive'),
+('1', '2026-01-02 01:00:00', '2026-01-02 00:00:00', 'checkout', 'gone', 'mean', 'primary', 'B', 'A', 777, 777, 0.1, 0, 0.2, 0, 0.2, 0.9, 0.000777,
+       0.000777, 'mismatch', 'worse'),
+('2', '2026-01-02 02:00:00', '2026-01-02 00:00:00', 'checkout', 'kept', 'mean', 'primary', 'B', 'A', 10, 10, 0.1, 0, 0.2, 0, 0.2, 0.9, 0.5, 0.5,
+       'ok', 'inconclusive')";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_runs_as_the_reader_and_has_rows() {
@@ -68,6 +82,24 @@ async fn a_panel_that_cannot_be_drawn_fails_the_check() {
     assert!(fault("windvane-quality / Failed checks", "verdict"), "{told}");
     assert!(!fault("windvane-drift", ""), "{told}");
     assert!(!told.ends_with(" 0 faults\n"), "{told}");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_look_as_of_the_same_time_is_not_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(BINARY), folder.path(), "");
+    seeded::insert(&service, TWO_LOOKS).await;
+    let from_s = seeded::START_US / 1_000_000;
+    let variables = BTreeMap::from([("experiment", vec!["checkout".to_owned()])]);
+    let scope = Scope { from_s, to_s: from_s + 7 * 86_400, interval_s: 60, variables };
+    let boards = boards();
+    let board = boards.iter().find(|board| board.uid == "windvane-experiments").unwrap();
+    for panel in board.panels().filter(|panel| panel.sql.contains("experiment_findings")) {
+        let rows = query(&service, &expand(panel.sql, &scope).unwrap());
+        assert!(!rows.is_empty(), "{}", panel.title);
+        assert!(!rows.contains("gone") && !rows.contains("777"), "{}: {rows}", panel.title);
+    }
     assert_eq!(service.terminate(), Some(0));
 }
 

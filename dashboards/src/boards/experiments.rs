@@ -6,6 +6,18 @@ use crate::panel::MISMATCH;
 use crate::variable::EXPERIMENT;
 use crate::{Board, Cells, Panel, Row, Shape, Unit};
 
+/// That findings are of the chosen experiment and of the later one of two looks as of one time: what it has not and the earlier one has stays
+/// in the table, and would be shown beside it.
+macro_rules! latest {
+    () => {
+        "experiment IN (${experiment:singlequote})
+  AND (experiment, as_of, computed_at) IN (
+    SELECT experiment, as_of, max(computed_at) FROM windvane.experiment_findings
+    WHERE experiment IN (${experiment:singlequote}) GROUP BY experiment, as_of
+  )"
+    };
+}
+
 pub fn board() -> Board {
     Board {
         uid: "windvane-experiments",
@@ -24,13 +36,13 @@ pub fn board() -> Board {
 
 const COMPARISONS: Panel = Panel {
     about: "The latest look in the span: each metric of each arm against the control. A mismatch of the sample ratio comes before every number: then nothing is better or worse.",
-    sql: "SELECT metric, metric_kind, role, arm, control, verdict, relative, relative_low, relative_high, sequential_low, sequential_high,
+    sql: concat!("SELECT metric, metric_kind, role, arm, control, verdict, relative, relative_low, relative_high, sequential_low, sequential_high,
        probability_better, p_adjusted, n, n_control, srm_p_value, srm_verdict, segment_value
 FROM windvane.experiment_findings FINAL
-WHERE experiment IN (${experiment:singlequote}) AND segment_key = ''
+WHERE ", latest!(), " AND segment_key = ''
   AND as_of = (SELECT max(as_of) FROM windvane.experiment_findings WHERE experiment IN (${experiment:singlequote}) AND $__timeFilter(as_of))
 ORDER BY role = 'primary' DESC, metric, arm
-LIMIT 500",
+LIMIT 500"),
     columns: &[
         ("relative", Unit::Share),
         ("relative_low", Unit::Share),
@@ -49,50 +61,62 @@ LIMIT 500",
 
 const LIFT: Panel = Panel {
     about: "Relative difference from the control with the interval of one look at a planned end, metric by metric and arm by arm.",
-    sql: "SELECT as_of AS time, concat(metric, ' · ', arm) AS comparison, relative AS estimate, relative_low AS low, relative_high AS high
+    sql: concat!("SELECT as_of AS time, concat(metric, ' · ', arm) AS comparison, relative AS estimate, relative_low AS low, relative_high AS high
 FROM windvane.experiment_findings FINAL
-WHERE experiment IN (${experiment:singlequote}) AND segment_key = '' AND relative IS NOT NULL AND $__timeFilter(as_of)
-ORDER BY time, comparison",
+WHERE ", latest!(), " AND segment_key = '' AND relative IS NOT NULL AND $__timeFilter(as_of)
+ORDER BY time, comparison"),
     ..Panel::new(Shape::Lines, Unit::Share, "Difference and interval")
 };
 
 const SEQUENTIAL: Panel = Panel {
     about: "The interval that holds however often you look: where it leaves nought, you may stop.",
-    sql: "SELECT as_of AS time, concat(metric, ' · ', arm) AS comparison, sequential_low AS low, sequential_high AS high
+    sql: concat!("SELECT as_of AS time, concat(metric, ' · ', arm) AS comparison, sequential_low AS low, sequential_high AS high
 FROM windvane.experiment_findings FINAL
-WHERE experiment IN (${experiment:singlequote}) AND segment_key = '' AND (sequential_low IS NOT NULL OR sequential_high IS NOT NULL)
+WHERE ", latest!(), " AND segment_key = '' AND (sequential_low IS NOT NULL OR sequential_high IS NOT NULL)
   AND $__timeFilter(as_of)
-ORDER BY time, comparison",
+ORDER BY time, comparison"),
     ..Panel::new(Shape::Lines, Unit::Share, "Always-valid interval")
 };
 
 const PROBABILITY: Panel = Panel {
     about: "Probability that the arm is better than the control, with a flat prior. It does not correct for looking often.",
-    sql: "SELECT as_of AS time, concat(metric, ' · ', arm) AS comparison, probability_better
+    sql: concat!(
+        "SELECT as_of AS time, concat(metric, ' · ', arm) AS comparison, probability_better
 FROM windvane.experiment_findings FINAL
-WHERE experiment IN (${experiment:singlequote}) AND segment_key = '' AND probability_better IS NOT NULL AND $__timeFilter(as_of)
-ORDER BY time, comparison",
+WHERE ",
+        latest!(),
+        " AND segment_key = '' AND probability_better IS NOT NULL AND $__timeFilter(as_of)
+ORDER BY time, comparison"
+    ),
     ..Panel::new(Shape::Lines, Unit::Share, "Probability better")
 };
 
 const SRM: Panel = Panel {
     about: "p of the planned shares of units, fixed and always-valid. Below .001 the assignment is broken, and no difference can be trusted.",
-    sql: "SELECT as_of AS time, min(srm_p_value) AS p, min(srm_sequential_p_value) AS p_at_any_time
+    sql: concat!(
+        "SELECT as_of AS time, min(srm_p_value) AS p, min(srm_sequential_p_value) AS p_at_any_time
 FROM windvane.experiment_findings FINAL
-WHERE experiment IN (${experiment:singlequote}) AND $__timeFilter(as_of)
+WHERE ",
+        latest!(),
+        " AND $__timeFilter(as_of)
 GROUP BY time
-ORDER BY time",
+ORDER BY time"
+    ),
     steps: MISMATCH,
     ..Panel::new(Shape::Lines, Unit::Number, "Sample ratio")
 };
 
 const UNITS: Panel = Panel {
     about: "Units with a value, by arm and control, of the metric that has most.",
-    sql: "SELECT as_of AS time, arm, max(n) AS units, max(n_control) AS units_of_control
+    sql: concat!(
+        "SELECT as_of AS time, arm, max(n) AS units, max(n_control) AS units_of_control
 FROM windvane.experiment_findings FINAL
-WHERE experiment IN (${experiment:singlequote}) AND segment_key = '' AND $__timeFilter(as_of)
+WHERE ",
+        latest!(),
+        " AND segment_key = '' AND $__timeFilter(as_of)
 GROUP BY time, arm
-ORDER BY time, arm",
+ORDER BY time, arm"
+    ),
     ..Panel::new(Shape::Lines, Unit::Count, "Units")
 };
 
@@ -107,3 +131,19 @@ LIMIT 200",
     cells: &[("srm_verdict", Cells::Words), ("verdict", Cells::Words)],
     ..Panel::new(Shape::Table, Unit::Count, "Looks")
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_panel_of_findings_leaves_out_what_a_later_look_took_the_place_of() {
+        let board = board();
+        let (findings, others): (Vec<&Panel>, Vec<&Panel>) =
+            board.panels().partition(|panel| panel.sql.contains("windvane.experiment_findings"));
+        assert_eq!((findings.len(), others.len()), (6, 1));
+        for panel in findings {
+            assert!(panel.sql.contains(latest!()), "{}", panel.title);
+        }
+    }
+}
