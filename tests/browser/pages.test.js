@@ -210,6 +210,11 @@ test("times are those of the viewer, and say what they are in UTC", async () => 
   const titles = await page.locator("svg.heatmap title").allTextContents();
   assert.ok(titles.length > 50, "the map has cells");
   assert.deepEqual(titles.filter((title) => title.includes("UTC")), [], "and those in titles of marks");
+  await page.goto(service.url + PAGES.feature);
+  const days = page.locator(".plots h3 time");
+  const inUtc = new Intl.DateTimeFormat("en-US", { dateStyle: "medium", timeZone: "UTC" });
+  for (const time of await days.all()) assert.equal(await time.innerText(), inUtc.format(new Date(await time.getAttribute("datetime"))), "days are those of UTC, of which windows are");
+  assert.ok(await days.count() >= 2, "there are windows of days");
   await page.goto(`${service.url}/experiments/checkout`);
   const tick = page.locator("text[data-at]").first();
   const shown = new Intl.DateTimeFormat("en-US", { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "America/New_York" });

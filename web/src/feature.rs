@@ -16,7 +16,7 @@ use crate::page::{Part, card, page, told};
 
 /// Windows before the newest one that have a histogram of their own.
 const EARLIER: usize = 3;
-/// Windows from this length on are told by their days.
+/// Windows of whole days in UTC are told by these days.
 const DAY_US: i64 = 86_400_000_000;
 
 /// One method in one window.
@@ -182,7 +182,7 @@ fn pictures(column: &str, windows: &[&[Row]]) -> Markup {
             div.plots {
                 @for (window, distribution) in &drawn {
                     @let row = &window[0];
-                    @let form = (row.end_us - row.start_us >= DAY_US).then_some("day");
+                    @let form = [row.start_us, row.end_us].iter().all(|at| at % DAY_US == 0).then_some("day");
                     section {
                         h3 { time datetime=(span::shown(row.start_us)) data-form=[form] { (short(&span::shown(row.start_us))) } " – " time datetime=(span::shown(row.end_us)) data-form=[form] { (short(&span::shown(row.end_us))) } }
                         p { span class=(format!("badge {}", row.verdict)) { (row.verdict.replace('_', " ")) } " " span.quiet { (thousands(row.n_reference)) " against " (thousands(row.n_current)) " values" } }
@@ -330,12 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_a_day_are_told_by_their_days_and_shorter_ones_by_their_minutes() {
+    fn windows_of_whole_days_are_told_by_their_days_and_others_by_their_minutes() {
         let counts = r#"{"distribution":{"edges":[0.0],"reference":[1,2],"current":[2,1]}}"#;
         let day = row(1, "ks", counts);
-        let hour = Row { end_us: day.start_us + 3_600_000_000, ..day.clone() };
+        let hour_us = 3_600_000_000;
+        let hour = Row { end_us: day.start_us + hour_us, ..day.clone() };
+        let night = Row { start_us: day.start_us + hour_us, end_us: day.end_us + hour_us, ..day.clone() };
         let by_day = |row: Row| render(&feature(vec![row])).into_string().contains("data-form=\"day\"");
-        assert!(by_day(day) && !by_day(hour));
+        assert!(by_day(day) && !by_day(hour) && !by_day(night));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub fn page(part: Part, title: &str, content: Markup) -> Markup {
     };
     let footer = html! {
         footer {
-            "Times are those of " span data-zone { "UTC" } "; days on the axes of charts are those of UTC. "
+            "Times are those of " span data-zone { "UTC" } "; days, of windows and on the axes of charts, are those of UTC. "
             a href="/api/v1/models" { "Read API" } " · " a href="/sql" { "Queries" } " · "
             a href="/metrics" { "Metrics" } " · " a href="/readyz" { "Readiness" }
         }
