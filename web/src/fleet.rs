@@ -83,6 +83,7 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
         range.ask(&mut asked);
         asked.insert("limit", DEPLOYMENTS_MAX.to_string());
         range.ask_bucketed(&mut bucketed);
+        bucketed.insert("limit", (DEPLOYMENTS_MAX * buckets_max(range)).to_string());
     }
     let none = Asked::new();
     let (deployments, buckets, drift) = tokio::try_join!(
@@ -96,6 +97,12 @@ pub async fn read(store: &Store, choice: &Choice) -> Result<Fleet, StoreError> {
         traffic.entry(key).or_default().push((bucket.at_us, bucket.predictions));
     }
     Ok(Fleet { range, asked, bucketed, deployments, traffic, drift })
+}
+
+/// Buckets of a span, also where it begins and ends within one.
+fn buckets_max(range: Range) -> u64 {
+    let whole = range.length.length_s / range.length.bucket_s;
+    u64::try_from(whole).unwrap_or(0) + 2
 }
 
 /// The view of the deployments: by the day where the span is of whole days.
@@ -253,6 +260,8 @@ fn shape(found: &[(i64, u64)], range: Range) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use windvane_store::views::Kind;
+
     use super::*;
     use crate::span::LENGTHS;
 
@@ -324,6 +333,22 @@ mod tests {
         assert!(html.find(">m8<") < html.find(">m4<"), "the worst first: {html}");
         let page = render(&fleet(deployments.collect(), drift.collect())).into_string();
         assert!(page.contains("Shown are the 200 deployments that answered last"), "{page}");
+    }
+
+    #[test]
+    fn each_deployment_of_the_page_has_room_for_its_traffic() {
+        for (length, buckets) in LENGTHS.into_iter().zip([26, 30, 32, 54]) {
+            let range = Range::ending(1_357_017_420_000_000, length);
+            assert_eq!(buckets_max(range), buckets);
+            assert!(shape(&[], range).len() as u64 <= buckets, "{}", length.word);
+            for view in [&FLEET_TRAFFIC, &FLEET_TRAFFIC_BY_DAY] {
+                let most = view.parameter("limit").map(|limit| limit.kind);
+                assert!(
+                    matches!(most, Some(Kind::Count(most)) if most >= DEPLOYMENTS_MAX * buckets),
+                    "{most:?}"
+                );
+            }
+        }
     }
 
     #[test]

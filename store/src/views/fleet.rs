@@ -1,6 +1,6 @@
 //! All models side by side, and how new the newest of everything is.
 
-use super::{BUCKET, FROM, OFFSET, TO, View, limit};
+use super::{BUCKET, FROM, Kind, OFFSET, Parameter, TO, View, limit};
 
 /// The text of the fleet, whose span is cut by `$start` of a prediction's time.
 macro_rules! fleet {
@@ -65,26 +65,37 @@ pub const FLEET_BY_DAY: View = View {
     text: fleet!("toStartOfDay"),
 };
 
-/// The text of the fleet's traffic, by `$start` of a prediction's time.
+/// What is asked of the fleet's traffic: a page draws up to 54 buckets of 200 deployments.
+const DRAWN: &[Parameter] =
+    &[FROM, TO, BUCKET, Parameter { name: "limit", kind: Kind::Count(50_000), default: "10000" }, OFFSET];
+
+/// The text of the fleet's traffic, by `$start` of a prediction's time. Deployments come as the fleet has them, so that what is beyond the
+/// limit is of those that answered longest ago.
 macro_rules! traffic {
     ($start:literal) => {
         concat!(
             "
-    SELECT model, version, environment,
-           toUnixTimestamp(toStartOfInterval(",
+    SELECT model, version, environment, at_us, predictions
+    FROM (
+        SELECT *, max(until) OVER (PARTITION BY model, version, environment) AS answered_last
+        FROM (
+            SELECT model, version, environment,
+                   toUnixTimestamp(toStartOfInterval(",
             $start,
             "(ts), toIntervalSecond({bucket:UInt64}), 'UTC')) * 1000000
-               AS at_us,
-           count() AS predictions
-    FROM windvane.predictions
-    WHERE ",
+                       AS at_us,
+                   count() AS predictions, max(ts) AS until
+            FROM windvane.predictions
+            WHERE ",
             $start,
             "(ts) >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')
-      AND ",
+              AND ",
             $start,
             "(ts) < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
-    GROUP BY model, version, environment, at_us
-    ORDER BY model, version, environment, at_us
+            GROUP BY model, version, environment, at_us
+        )
+    )
+    ORDER BY answered_last DESC, model, version, environment, at_us
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
         )
     };
@@ -94,7 +105,7 @@ macro_rules! traffic {
 pub const FLEET_TRAFFIC: View = View {
     name: "fleet_traffic",
     about: "predictions of every model, version and environment, in buckets of time (seconds)",
-    parameters: &[FROM, TO, BUCKET, limit("10000"), OFFSET],
+    parameters: DRAWN,
     text: traffic!("toStartOfHour"),
 };
 
@@ -102,7 +113,7 @@ pub const FLEET_TRAFFIC: View = View {
 pub const FLEET_TRAFFIC_BY_DAY: View = View {
     name: "fleet_traffic_by_day",
     about: "predictions of every model, version and environment, in buckets of whole days (seconds)",
-    parameters: &[FROM, TO, BUCKET, limit("10000"), OFFSET],
+    parameters: DRAWN,
     text: traffic!("toStartOfDay"),
 };
 

@@ -100,6 +100,44 @@ async fn engine_answers_what_pages_ask_from_projections() {
     running.end().await;
 }
 
+#[derive(Debug, PartialEq, Deserialize)]
+struct Bucket {
+    model: String,
+    at_us: i64,
+    predictions: u64,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engine_tells_the_traffic_of_who_answered_last_first() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    // In the same two hours, `z` ten minutes after `a`.
+    run(
+        store,
+        "INSERT INTO windvane.predictions (event_id, ts, ingested_at, model, version, kind, score)
+         SELECT toString(number), toDateTime64('2026-01-01 00:10:00', 6, 'UTC') + toIntervalHour(number % 2) + toIntervalMinute(10 * (number >= 2)),
+                now64(6), if(number >= 2, 'z', 'a'), '7', 'score', 0.5
+         FROM numbers(4)",
+    )
+    .await;
+    let (first_us, hour_us) = (1_767_225_600_000_000, 3_600_000_000);
+    let bucket =
+        |model: &str, at_us: i64, predictions: u64| Bucket { model: model.to_owned(), at_us, predictions };
+    let hours = [("z", 0), ("z", 1), ("a", 0), ("a", 1)]
+        .map(|(model, hour)| bucket(model, first_us + hour * hour_us, 1));
+    let days = ["z", "a"].map(|model| bucket(model, first_us, 2));
+    for (view, seconds, expected) in
+        [(&FLEET_TRAFFIC, 3_600, &hours[..]), (&FLEET_TRAFFIC_BY_DAY, 86_400, &days[..])]
+    {
+        for limit in [1, 2, 4] {
+            let asked = Asked::from([("bucket", seconds.to_string()), ("limit", limit.to_string())]);
+            let found: Vec<Bucket> = view.rows(store, &asked).await.unwrap();
+            assert_eq!(found, expected[..limit.min(expected.len())], "{limit} of {}", view.name);
+        }
+    }
+    running.end().await;
+}
+
 /// Takes a projection away, stores rows without it, and makes it by the migrations of these versions, as an upgrade does.
 async fn upgrade(store: &Store, (without, rows): (&'static str, &str), versions: [u32; 2]) {
     let at_once = |sql: String| Statement::new(sql).setting("mutations_sync", 2);
