@@ -14,9 +14,13 @@ use windvane_store::{Store, StoreError};
 use windvane_types::alert::{Standing, State};
 use windvane_types::{Clock, SystemClock, span};
 
+use crate::listed::full;
 use crate::numbers::optional;
 use crate::page::{Part, card, empty, page, time};
 use crate::{Rights, address, api};
+
+/// Silences that the page shows at once; the read API pages through all.
+const SILENCES_MAX: u64 = 200;
 
 /// A change of state.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,10 +65,11 @@ pub struct Alerts {
 /// ClickHouse does not answer or refuses.
 pub async fn read(store: &Store) -> Result<Alerts, StoreError> {
     let none = Asked::new();
+    let first = Asked::from([("limit", SILENCES_MAX.to_string())]);
     let (mut standing, acknowledged, silences, changes) = tokio::try_join!(
         api::alerts::standing(store),
         alerts::acknowledgements::read(store),
-        SILENCES.rows::<Silence>(store, &none),
+        SILENCES.rows::<Silence>(store, &first),
         ALERT_EVENTS.rows::<Change>(store, &none),
     )?;
     looked_after(&mut standing, &acknowledged);
@@ -167,6 +172,7 @@ fn silences(silences: &[Silence], rights: Rights) -> Markup {
                 }
             }
         }
+        (full(silences.len(), SILENCES_MAX, "silences that end first", "/api/v1/silences"))
         @if may_change { details { summary { "New silence" } (forms::silence("new", "")) } }
     }
 }

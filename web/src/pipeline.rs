@@ -8,8 +8,12 @@ use windvane_store::views::{Asked, MONITORS, RUNS, TABLES};
 use windvane_store::{Store, StoreError};
 
 use crate::address;
+use crate::listed::full;
 use crate::numbers::{bytes, number, thousands};
 use crate::page::{Part, card, empty, page, time};
+
+/// Monitors that the page shows at once; the read API pages through all.
+const MONITORS_MAX: u64 = 200;
 
 /// A monitor or a scheduled experiment.
 #[derive(Debug, Clone, Deserialize)]
@@ -76,8 +80,9 @@ pub struct Pipeline {
 /// ClickHouse does not answer or refuses.
 pub async fn read(store: &Store, registry: &Registry) -> Result<Pipeline, StoreError> {
     let none = Asked::new();
+    let first = Asked::from([("limit", MONITORS_MAX.to_string())]);
     let (monitors, runs, tables) = tokio::try_join!(
-        MONITORS.rows::<Monitor>(store, &none),
+        MONITORS.rows::<Monitor>(store, &first),
         RUNS.rows::<Run>(store, &none),
         TABLES.rows::<Table>(store, &none),
     )?;
@@ -152,6 +157,7 @@ fn monitors(monitors: &[Monitor]) -> Markup {
                 }
             }
         }
+        (full(monitors.len(), MONITORS_MAX, "first monitors, with those that fail before others", "/api/v1/monitors"))
     }
 }
 
@@ -242,6 +248,15 @@ mod tests {
             "verdict": "no_drift", "error": "", "note": "segment_by: no prediction has <regoin>; there are region"});
         let html = monitors(&[serde_json::from_value(monitor).unwrap()]).into_string();
         assert!(html.contains("no prediction has &lt;regoin&gt;; there are region"), "{html}");
+    }
+
+    #[test]
+    fn of_many_monitors_it_is_told_where_all_are() {
+        let monitor = serde_json::json!({"kind": "drift", "monitor": "daily", "model": "m", "state": "ok", "next_due": "", "window_end": "",
+            "verdict": "no_drift", "error": "", "note": ""});
+        let monitor: Monitor = serde_json::from_value(monitor).unwrap();
+        let told = |n: usize| monitors(&vec![monitor.clone(); n]).into_string();
+        assert!(told(200).contains("Shown are the 200 first monitors") && !told(199).contains("Shown are"));
     }
 
     #[test]

@@ -49,14 +49,16 @@ pub fn one(view: &View, asked: &Asked) -> Markup {
             pre tabindex="0" aria-label="Command" { "windvane query --config windvane.toml \"$(cat <<'SQL'\n" (sql) "\nSQL\n)\"" }
             @if !view.parameters.is_empty() {
                 h3 { "Parameters" }
-                table.narrow {
-                    thead { tr { th scope="col" { "name" } th scope="col" { "value here" } th scope="col" { "allowed" } } }
-                    tbody {
-                        @for parameter in view.parameters {
-                            tr {
-                                th scope="row" { code { (parameter.name) } }
-                                td { @match asked.get(parameter.name) { Some(value) => { (value) } None if parameter.default.is_empty() => { span.quiet { "(empty)" } } None => { (parameter.default) span.quiet { " by default" } } } }
-                                td { (parameter.kind.allowed()) }
+                div.scroll tabindex="0" role="group" aria-label="Parameters" {
+                    table.narrow {
+                        thead { tr { th scope="col" { "name" } th scope="col" { "value here" } th scope="col" { "allowed" } } }
+                        tbody {
+                            @for parameter in view.parameters {
+                                tr {
+                                    th scope="row" { code { (parameter.name) } }
+                                    td { @match asked.get(parameter.name) { Some(value) => { (value) } None if parameter.default.is_empty() => { span.quiet { "(empty)" } } None => { (parameter.default) span.quiet { " by default" } } } }
+                                    td { (parameter.kind.allowed()) }
+                                }
                             }
                         }
                     }

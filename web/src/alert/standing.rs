@@ -6,8 +6,11 @@ use windvane_types::matcher::Matcher;
 
 use super::{forms, link};
 use crate::Rights;
-use crate::numbers::optional;
+use crate::numbers::{optional, thousands};
 use crate::page::time;
+
+/// Alerts that the page shows at once, each with two forms; there may be 10,000, and the read API pages through all.
+const SHOWN_MAX: usize = 200;
 
 /// The table, what fires first; with forms for whoever may send them.
 pub fn table(standing: &[Standing], rights: Rights) -> Markup {
@@ -18,8 +21,11 @@ pub fn table(standing: &[Standing], rights: Rights) -> Markup {
             div.scroll tabindex="0" role="group" aria-label="Alerts" {
                 table {
                     thead { tr { th scope="col" { "alert" } th scope="col" { "state" } th scope="col" { "severity" } th.number scope="col" { "value" } th scope="col" { "since" } th scope="col" { "told" } @if rights == Rights::Change { th scope="col" { "do" } } } }
-                    tbody { @for alert in ordered { (row(alert, rights)) } }
+                    tbody { @for alert in ordered.iter().take(SHOWN_MAX) { (row(alert, rights)) } }
                 }
+            }
+            @if ordered.len() > SHOWN_MAX {
+                p.quiet { "Shown are " (thousands(SHOWN_MAX as u64)) " of " (thousands(ordered.len() as u64)) " alerts, those that fire before others; the " a href="/api/v1/alerts" { "read API" } " pages through all." }
             }
         }
     }

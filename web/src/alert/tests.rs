@@ -82,6 +82,40 @@ fn nothing_fires_is_said_and_what_to_do_next() {
 }
 
 #[test]
+fn of_many_alerts_and_silences_the_first_are_shown_and_the_rest_is_told() {
+    let standing = |all: usize| {
+        let mut standing: Vec<Standing> = (1..all).map(|i| alert("pending", &format!("p{i}"))).collect();
+        standing.push(alert("firing", "f"));
+        standing
+    };
+    let html = shown(standing(200), Vec::new());
+    assert!(html.matches("<tr id=").count() == 200 && !html.contains("Shown are"), "{}", html.len());
+    let html = shown(standing(10_000), Vec::new());
+    assert_eq!(html.matches("<tr id=").count(), 200);
+    assert!(
+        html.contains("alert-f\"") && html.contains("9999 alerts are pending"),
+        "what fires is among them"
+    );
+    assert!(
+        html.contains("Shown are 200 of 10,000 alerts, those that fire before others"),
+        "the rest is told"
+    );
+    let silence = |i: usize| Silence {
+        id: i.to_string(),
+        state: "active".to_owned(),
+        matchers: vec!["model=\"delay\"".to_owned()],
+        starts_at: "2026-03-01T10:00:00Z".to_owned(),
+        ends_at: "2026-03-01T14:00:00Z".to_owned(),
+        created_by: "ada".to_owned(),
+        comment: "retraining".to_owned(),
+    };
+    let told = |n: usize| silences(&(0..n).map(silence).collect::<Vec<_>>(), Rights::Change).into_string();
+    assert!(
+        told(200).contains("Shown are the 200 silences that end first") && !told(199).contains("Shown are")
+    );
+}
+
+#[test]
 fn an_acknowledgement_counts_for_what_fires_since_before_it() {
     let taken = |at: &str| Acknowledgement {
         fingerprint: "f".to_owned(),

@@ -32,7 +32,7 @@ fn nothing_yet() -> Markup {
     empty(&html! {
         h2 { "No look is recorded" }
         p { "Nobody has looked at an experiment yet. Define one in the configuration, send exposures, and look:" }
-        pre {
+        pre tabindex="0" aria-label="Configuration" {
             "[experiments.checkout]\ncontrol = \"A\"\nevery = \"1d\"\n[experiments.checkout.metrics.revenue]\n\n"
             "$ windvane experiment checkout"
         }
