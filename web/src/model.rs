@@ -128,9 +128,18 @@ fn tiles(model: &Model) -> Markup {
                 span.of { "with an outcome" } span.figure { (labelled.map_or("none".to_owned(), percent)) }
                 span.note { "of all that are recorded" }
             }
-            li { span.of { "last seen" } span.figure { (model.deployments.first().map_or(html! { "–" }, |found| time(&found.last_ts))) } span.note { (model.deployments.len()) @if model.deployments.len() == 1 { " deployment" } @else { " deployments" } } }
+            li { span.of { "last seen" } span.figure { (model.deployments.first().map_or(html! { "–" }, |found| time(&found.last_ts))) } span.note { (deployments(model.deployments.len())) } }
         }
         (sources::tiles(model))
+    }
+}
+
+/// How many deployments there are, as far as they are read.
+fn deployments(known: usize) -> String {
+    match known {
+        1 => "1 deployment".to_owned(),
+        n if n as u64 >= read::DEPLOYMENTS_MAX => format!("{n} or more deployments"),
+        n => format!("{n} deployments"),
     }
 }
 

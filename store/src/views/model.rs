@@ -6,15 +6,16 @@ use super::{BUCKET, FROM, OFFSET, Parameter, TO, View, limit, text};
 const BUCKETED: &[Parameter] =
     &[text("model"), text("version"), text("environment"), FROM, TO, BUCKET, limit("5000"), OFFSET];
 
-/// How many rows of each kind a model has, so that a page does not look for what is not there: one statement in place of one a kind. Counts
+/// How many rows of each kind a model has, of how many predictions, so that a page does not look for what is not there: one statement in place of one a kind. Counts
 /// by the primary key read nothing; drift in segments is looked for up to the first row. Notes are those of each monitor's latest window,
 /// where it was run within thirty days.
 pub const RECORDED: View = View {
     name: "recorded",
-    about: "how many outcomes and findings of each kind a model has, whether columns were compared by segment, and what is odd about its monitors",
+    about: "how many predictions, outcomes and findings of each kind a model has, whether columns were compared by segment, and what is odd about its monitors",
     parameters: &[text("model")],
     text: "
-    SELECT (SELECT count() FROM windvane.outcomes WHERE model = {model:String}) AS outcomes,
+    SELECT (SELECT count() FROM windvane.predictions WHERE model = {model:String}) AS predictions,
+           (SELECT count() FROM windvane.outcomes WHERE model = {model:String}) AS outcomes,
            (SELECT count() FROM windvane.quality_findings WHERE model = {model:String}) AS quality,
            (SELECT count() FROM windvane.performance_findings WHERE model = {model:String}) AS performance,
            (SELECT count() FROM windvane.latency_findings WHERE model = {model:String}) AS latency,

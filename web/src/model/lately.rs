@@ -5,11 +5,12 @@ mod found;
 use windvane_types::span;
 
 use super::drift::{DriftRow, windows};
-use super::read::Model;
+use super::read::{Deployment, Model};
 use crate::chart::heatmap::times;
+use crate::listed::names;
 use crate::numbers::{latency, percent, short, thousands};
 
-/// Columns that have a sentence of their own.
+/// Columns, and likewise versions, that have a sentence of their own; of columns that are calm again, those that are named.
 const COLUMNS_MAX: usize = 5;
 /// Buckets before the newest full one that a change is judged by.
 const BEFORE_MIN: usize = 4;
@@ -113,16 +114,17 @@ fn drift(rows: &[DriftRow]) -> Vec<Sentence> {
         };
         said.push(sentence(Tone::Alarm, format!("{more} in that window; the map shows all.")));
     }
-    let calm: Vec<&str> = before
+    let calm: Vec<String> = before
         .iter()
         .filter(|row| {
             row.drifted() && newest.iter().any(|now| now.column == row.column && now.verdict == "no_drift")
         })
-        .map(|row| row.column.as_str())
+        .map(|row| row.column.clone())
         .collect();
     if !calm.is_empty() {
         let verb = if calm.len() == 1 { "drifts" } else { "drift" };
-        said.push(sentence(Tone::Good, format!("{} no longer {verb}, as of {until} UTC.", calm.join(", "))));
+        let named = names(calm, COLUMNS_MAX);
+        said.push(sentence(Tone::Good, format!("{named} no longer {verb}, as of {until} UTC.")));
     }
     if let Some(row) = newest.iter().find(|row| row.verdict == "insufficient_data") {
         let few = newest.iter().filter(|row| row.verdict == "insufficient_data").count();
@@ -135,19 +137,29 @@ fn drift(rows: &[DriftRow]) -> Vec<Sentence> {
 fn versions(model: &Model) -> Vec<Sentence> {
     let from = span::shown(model.range.from_us);
     let later = |first: &str| model.deployments.iter().any(|other| other.first_ts.as_str() < first);
-    model
+    let mut new: Vec<&Deployment> = model
         .deployments
         .iter()
         .filter(|found| found.first_ts >= from && later(&found.first_ts) && !found.version.is_empty())
-        .map(|found| {
-            let place = match found.environment.as_str() {
-                "" => String::new(),
-                environment => format!(" in {environment}"),
-            };
-            let since = short(&found.first_ts);
-            sentence(Tone::Notice, format!("Version {}{place} answers since {since} UTC.", found.version))
-        })
-        .collect()
+        .collect();
+    let more = new.len().saturating_sub(COLUMNS_MAX);
+    if more > 0 {
+        new.sort_by(|a, b| b.first_ts.cmp(&a.first_ts));
+    }
+    let told = new.iter().take(COLUMNS_MAX).map(|found| {
+        let place = match found.environment.as_str() {
+            "" => String::new(),
+            environment => format!(" in {environment}"),
+        };
+        let since = short(&found.first_ts);
+        sentence(Tone::Notice, format!("Version {}{place} answers since {since} UTC.", found.version))
+    });
+    let rest = match more {
+        0 => None,
+        1 => Some("One more version began to answer in this span.".to_owned()),
+        more => Some(format!("{more} more versions began to answer in this span.")),
+    };
+    told.chain(rest.map(|text| sentence(Tone::Notice, text))).collect()
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
@@ -257,6 +269,19 @@ mod tests {
             ]
         );
         assert!(drift(&[]).is_empty());
+    }
+
+    #[test]
+    fn of_many_columns_that_are_calm_again_some_are_named() {
+        let windows = ["drift", "no_drift"].into_iter().enumerate();
+        let rows: Vec<DriftRow> = windows
+            .flat_map(|(window, verdict)| (0..8).map(move |i| row(window as i64, &format!("c{i}"), verdict)))
+            .collect();
+        let said = drift(&rows);
+        assert_eq!(
+            said[0].text,
+            "c0, c1, c2, c3, c4 and 3 more no longer drift, as of 1970-01-03 00:00 UTC."
+        );
     }
 
     #[test]

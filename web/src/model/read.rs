@@ -21,6 +21,9 @@ pub const WINDOWS_MAX: u64 = 120;
 /// Which length is shown unless another one is asked for: thirty days.
 const USUAL: usize = 2;
 
+/// Deployments that are read: those that answered last.
+pub const DEPLOYMENTS_MAX: u64 = 100;
+
 /// What is asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -38,7 +41,6 @@ pub struct Chosen {
 pub struct Deployment {
     pub version: String,
     pub environment: String,
-    pub predictions: u64,
     pub first_ts: String,
     pub last_ts: String,
     pub last_us: i64,
@@ -86,6 +88,7 @@ pub struct Bin {
 /// How many rows of each kind there are of a model.
 #[derive(Debug, Default, Deserialize)]
 struct Recorded {
+    predictions: u64,
     outcomes: u64,
     quality: u64,
     performance: u64,
@@ -106,6 +109,8 @@ pub struct Model {
     pub bucketed: Asked,
     pub day: Asked,
     pub drift_asked: Asked,
+    /// Of all deployments, also of those that are not read.
+    pub predictions: u64,
     pub outcomes: u64,
     pub deployments: Vec<Deployment>,
     pub traffic: Vec<Traffic>,
@@ -161,6 +166,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         bucketed,
         day,
         drift_asked,
+        predictions: recorded.predictions,
         outcomes: recorded.outcomes,
         deployments,
         traffic,
@@ -200,8 +206,10 @@ struct Shown {
 /// `None` where neither a prediction nor a comparison is recorded of the model.
 async fn shown(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Option<Shown>, StoreError> {
     let of_model = Asked::from([("model", chosen.model.clone())]);
+    let mut newest = of_model.clone();
+    newest.insert("limit", DEPLOYMENTS_MAX.to_string());
     let (deployments, series) = tokio::try_join!(
-        DEPLOYMENTS.rows::<Deployment>(store, &of_model),
+        DEPLOYMENTS.rows::<Deployment>(store, &newest),
         DRIFT_SERIES.rows::<DriftSeries>(store, &of_model),
     )?;
     if deployments.is_empty() && series.is_empty() {
@@ -284,8 +292,7 @@ async fn where_recorded<T: Default>(
 impl Model {
     /// The share of all predictions that have an outcome; `None` where none has.
     pub fn labelled(&self) -> Option<f64> {
-        let all: u64 = self.deployments.iter().map(|found| found.predictions).sum();
-        (self.outcomes > 0).then(|| (self.outcomes as f64 / all.max(1) as f64).min(1.0))
+        (self.outcomes > 0).then(|| (self.outcomes as f64 / self.predictions.max(1) as f64).min(1.0))
     }
 
     /// Predictions of all versions together, bucket by bucket, also where there were none.

@@ -32,7 +32,6 @@ fn model() -> Model {
     let version = |version: &str| Deployment {
         version: version.to_owned(),
         environment: "prod".to_owned(),
-        predictions: 50,
         first_ts: "1970-01-02T00:00:00Z".to_owned(),
         last_ts: "1970-01-31T00:00:00Z".to_owned(),
         last_us: 30 * DAY_US,
@@ -43,6 +42,7 @@ fn model() -> Model {
         bucketed: Asked::from([("model", "<m>".to_owned())]),
         day: Asked::new(),
         drift_asked: series.asked("<m>"),
+        predictions: 100,
         outcomes: 25,
         deployments: vec![version("1"), version("2")],
         traffic: (0..30)
@@ -210,6 +210,23 @@ fn a_model_without_traffic_is_shown() {
     let html = render(&Model { traffic: Vec::new(), latency: Vec::new(), numbers: Vec::new(), ..model() })
         .into_string();
     assert!(html.contains("No predictions in this span"), "{html}");
+}
+
+#[test]
+fn of_many_deployments_the_newest_are_told_and_shares_are_of_all_predictions() {
+    let mut model = model();
+    let first = model.deployments[0].clone();
+    let version = |i: i64| Deployment {
+        version: format!("v{i}"),
+        first_ts: windvane_types::span::shown(i * DAY_US / 10),
+        ..first.clone()
+    };
+    model.deployments = (100..200).map(version).collect();
+    (model.predictions, model.outcomes) = (1_000, 310);
+    let html = render(&model).into_string();
+    assert!(html.contains("100 or more deployments") && html.contains("31 %"), "{html}");
+    assert_eq!(html.matches(" answers since ").count(), 5, "{html}");
+    assert!(html.contains("Version v199 ") && html.contains("94 more versions began to answer"), "{html}");
 }
 
 #[test]
