@@ -6,12 +6,15 @@ use prometheus::proto::{Metric, MetricType};
 use serde::Deserialize;
 use windvane_store::views::{Asked, MONITORS, RUNS, TABLES};
 use windvane_store::{Store, StoreError};
+use windvane_types::span;
 
 use crate::address;
 use crate::listed::full;
 use crate::numbers::{bytes, number, thousands};
 use crate::page::{Part, card, empty, page, time};
 
+/// Below this every whole number is a double: 2⁵³.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 /// Monitors that the page shows at once; the read API pages through all.
 const MONITORS_MAX: u64 = 200;
 
@@ -63,6 +66,21 @@ struct Reading {
     labels: String,
     help: String,
     value: f64,
+}
+
+impl Reading {
+    /// Its value for a person: an instant as a time, and what is counted with all of its digits.
+    fn shown(&self) -> Markup {
+        let is_whole = self.value.fract() == 0.0 && (0.0..WHOLE_MAX).contains(&self.value);
+        let whole = is_whole.then_some(self.value as i64);
+        html! {
+            @match whole {
+                Some(at_s) if self.name.ends_with("_timestamp_seconds") => { (time(&span::shown(at_s.saturating_mul(1_000_000)))) }
+                Some(count) => { (thousands(count.unsigned_abs())) }
+                None => { (number(self.value)) }
+            }
+        }
+    }
 }
 
 /// What the page shows.
@@ -193,7 +211,7 @@ fn counters(readings: &[Reading]) -> Markup {
                     thead { tr { th scope="col" { "metric" } th scope="col" { "of" } th.number scope="col" { "value" } th scope="col" { "says" } } }
                     tbody {
                         @for reading in readings {
-                            tr { th scope="row" { code { (reading.name) } } td { (reading.labels) } td.number { (number(reading.value)) } td.quiet { (reading.help) } }
+                            tr { th scope="row" { code { (reading.name) } } td { (reading.labels) } td.number { (reading.shown()) } td.quiet { (reading.help) } }
                         }
                     }
                 }
@@ -239,6 +257,21 @@ mod tests {
         let html = counters(&readings).into_string();
         for part in ["windvane_made_total", "table predictions", "Made things."] {
             assert!(html.contains(part), "no `{part}` in {html}");
+        }
+    }
+
+    #[test]
+    fn a_count_has_all_of_its_digits_and_an_instant_is_a_time() {
+        let instant = "windvane_alerts_last_evaluation_timestamp_seconds";
+        let at = "<time datetime=\"2026-11-29T18:20:00Z\">2026-11-29 18:20</time>";
+        for (name, value, shown) in [
+            ("windvane_collector_spool_bytes", 123_456_789.0, "123,456,789"),
+            ("windvane_collector_acknowledge_seconds", 0.0125, "0.0125"),
+            ("windvane_collector_acknowledge_seconds", 1.5e300, "1.50e300"),
+            (instant, 1_795_976_400.0, at),
+        ] {
+            let (name, labels, help) = (name.to_owned(), String::new(), String::new());
+            assert_eq!(Reading { name, labels, help, value }.shown().into_string(), shown);
         }
     }
 
