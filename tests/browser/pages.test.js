@@ -76,6 +76,8 @@ async function sound(page, what) {
   assert.ok(wider <= 0, `${what} is ${wider} pixels wider than the screen`);
   const tall = await page.evaluate(() => [...document.querySelectorAll("main tbody tr")].filter((row) => row.getBoundingClientRect().height > innerHeight / 2).map((row) => row.textContent.slice(0, 60)));
   assert.deepEqual(tall, [], `${what} has rows that are taller than half the screen`);
+  const thin = await page.evaluate(() => [...document.querySelectorAll("main summary")].filter((summary) => summary.getClientRects().length > 0 && summary.clientWidth < 100).map((summary) => summary.textContent));
+  assert.deepEqual(thin, [], `${what} has parts to open that are too narrow to read`);
   await page.evaluate(AXE);
   const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
   const told = found.violations.map((fault) => `${fault.id}: ${fault.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
