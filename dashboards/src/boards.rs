@@ -32,6 +32,40 @@ macro_rules! scope {
     };
 }
 
+/// That findings of a window are those of its latest run: what that has not and an earlier run has, such as a column that is no longer
+/// looked at, stays in the table and would be shown beside it.
+macro_rules! latest_runs {
+    ($table:literal) => {
+        latest_runs!(
+            $table,
+            "model, monitor, version, environment, reference_kind, reference_name, granularity, window_start, window_end"
+        )
+    };
+    ($table:literal, $window:literal) => {
+        latest_runs!($table, $window, "model IN (${model:singlequote}) AND $__timeFilter(window_end)")
+    };
+    ($table:literal, $window:literal, $which:literal) => {
+        concat!(
+            "
+  AND (",
+            $window,
+            ", computed_at) IN (
+    SELECT ",
+            $window,
+            ", max(computed_at) FROM windvane.",
+            $table,
+            "
+    WHERE ",
+            $which,
+            "
+    GROUP BY ",
+            $window,
+            "
+  )"
+        )
+    };
+}
+
 /// The name of a series: what it is of, and its version and environment where findings are not over all of them.
 macro_rules! series {
     () => {
@@ -93,16 +127,16 @@ const DEPLOYS_OF_GATE: Annotation = deploys!(
 const DRIFTED: Annotation = Annotation {
     name: "Drift",
     colour: "red",
-    sql: "SELECT window_end AS time,
+    sql: concat!("SELECT window_end AS time,
        concat(if(monitor = '', '', concat(monitor, ': ')), 'drift in ', toString(uniqExact(column_name)), ' columns, most in ',
               argMax(column_name, ifNull(abs(effect) / nullIf(threshold, 0), 0))) AS text,
        'drift' AS tags
 FROM windvane.drift_findings FINAL
 WHERE model IN (${model:singlequote}) AND drifted AND segment_key = '' AND $__timeFilter(window_end)
   AND $__conditionalAll((version IN (${version:singlequote}) OR version = ''), $version)
-  AND $__conditionalAll((environment IN (${environment:singlequote}) OR environment = ''), $environment)
+  AND $__conditionalAll((environment IN (${environment:singlequote}) OR environment = ''), $environment)", latest_runs!("drift_findings"), "
 GROUP BY window_end, monitor
-ORDER BY time",
+ORDER BY time"),
 };
 
 /// Every dashboard, in the order of the links.
@@ -121,4 +155,25 @@ pub fn boards() -> Vec<Board> {
         alerts::board(),
         pipeline::board(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_of_findings_are_of_latest_runs() {
+        let boards = boards();
+        for kind in ["drift", "quality", "performance", "latency", "fairness", "attribution", "experiment"] {
+            let table = format!("FROM windvane.{kind}_findings");
+            let latest = format!("max(computed_at) {table}");
+            let of_kind: Vec<_> =
+                boards.iter().flat_map(Board::panels).filter(|panel| panel.sql.contains(&table)).collect();
+            assert!(of_kind.len() > 1, "{kind}: {}", of_kind.len());
+            for panel in of_kind {
+                assert!(panel.sql.contains(&latest), "{} of {kind}", panel.title);
+            }
+        }
+        assert!(DRIFTED.sql.contains("max(computed_at) FROM windvane.drift_findings"), "{}", DRIFTED.sql);
+    }
 }

@@ -31,6 +31,7 @@ const HEATMAP: Panel = Panel {
 FROM windvane.drift_findings FINAL
 WHERE ",
         scope!("monitor", "reference", "segment"),
+        latest_runs!("drift_findings"),
         "
   AND $__timeFilter(window_end)
 GROUP BY time, column
@@ -52,6 +53,7 @@ const DRIFTED: Panel = Panel {
 FROM windvane.drift_findings FINAL
 WHERE ",
         scope!("monitor", "reference", "segment"),
+        latest_runs!("drift_findings"),
         "
   AND $__timeFilter(window_end)
 GROUP BY time, scope
@@ -71,6 +73,7 @@ const VERDICTS: Panel = Panel {
 FROM windvane.drift_findings AS findings FINAL
 WHERE ",
         scope!("monitor", "reference", "segment"),
+        latest_runs!("drift_findings"),
         "
   AND $__timeFilter(window_end)
 GROUP BY time, column
@@ -86,7 +89,7 @@ const TOP: Panel = Panel {
     sql: concat!("SELECT column_name AS column, version, environment, method, verdict, drifted, direction, effect, threshold AS floor, statistic, p_value, p_adjusted, n_reference, n_current,
        missing_reference, missing_current
 FROM windvane.drift_findings FINAL
-WHERE ", scope!("monitor", "reference", "segment"), "
+WHERE ", scope!("monitor", "reference", "segment"), latest_runs!("drift_findings"), "
   AND window_end = (
     SELECT max(window_end) FROM windvane.drift_findings
     WHERE ", scope!("monitor", "reference", "segment"), " AND $__timeFilter(window_end)
@@ -105,7 +108,7 @@ const EFFECTS: Panel = Panel {
     about: "The chosen column's effect in times of its floor, method by method. From 1 on it counts if it is significant.",
     sql: concat!("SELECT window_end AS time, ", series!("method"), " AS method_of, abs(effect) / threshold AS times_its_floor
 FROM windvane.drift_findings FINAL
-WHERE ", scope!("monitor", "reference", "segment"), "
+WHERE ", scope!("monitor", "reference", "segment"), latest_runs!("drift_findings"), "
   AND column_name IN (${column:singlequote}) AND threshold > 0 AND effect IS NOT NULL AND $__timeFilter(window_end)
 ORDER BY time, method_of"),
     steps: TIMES_FLOOR,
@@ -122,7 +125,7 @@ FROM (
            JSONExtract(detail, 'distribution', 'reference', 'Array(UInt64)') AS reference,
            JSONExtract(detail, 'distribution', 'current', 'Array(UInt64)') AS current
     FROM windvane.drift_findings FINAL
-    WHERE ", scope!("monitor", "reference"), "
+    WHERE ", scope!("monitor", "reference"), latest_runs!("drift_findings"), "
       AND segment_key = '' AND column_name IN (${column:singlequote}) AND JSONHas(detail, 'distribution') AND $__timeFilter(window_end)
     ORDER BY window_end DESC, computed_at DESC
     LIMIT 1
@@ -141,6 +144,7 @@ const MISSING: Panel = Panel {
 FROM windvane.drift_findings FINAL
 WHERE ",
         scope!("monitor", "reference", "segment"),
+        latest_runs!("drift_findings"),
         "
   AND column_name IN (${column:singlequote}) AND $__timeFilter(window_end)
 GROUP BY time, scope

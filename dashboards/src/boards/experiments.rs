@@ -131,19 +131,3 @@ LIMIT 200",
     cells: &[("srm_verdict", Cells::Words), ("verdict", Cells::Words)],
     ..Panel::new(Shape::Table, Unit::Count, "Looks")
 };
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_panel_of_findings_leaves_out_what_a_later_look_took_the_place_of() {
-        let board = board();
-        let (findings, others): (Vec<&Panel>, Vec<&Panel>) =
-            board.panels().partition(|panel| panel.sql.contains("windvane.experiment_findings"));
-        assert_eq!((findings.len(), others.len()), (6, 1));
-        for panel in findings {
-            assert!(panel.sql.contains(latest!()), "{}", panel.title);
-        }
-    }
-}

@@ -39,6 +39,10 @@ const FAILED: Panel = Panel {
 FROM windvane.fairness_findings FINAL
 WHERE ",
         scope!("fairness_monitor"),
+        latest_runs!(
+            "fairness_findings",
+            "model, monitor, version, environment, granularity, window_start, window_end"
+        ),
         " AND $__timeFilter(window_end)
 GROUP BY time, scope
 ORDER BY time, scope"
@@ -56,6 +60,10 @@ const GAPS: Panel = Panel {
 FROM windvane.fairness_findings FINAL
 WHERE ",
         scope!("fairness_monitor"),
+        latest_runs!(
+            "fairness_findings",
+            "model, monitor, version, environment, granularity, window_start, window_end"
+        ),
         " AND statistic IS NOT NULL AND $__timeFilter(window_end)
 ORDER BY time, gap
 LIMIT 20000"
@@ -69,7 +77,7 @@ const GROUPS: Panel = Panel {
     sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, version, environment, segment_key AS cut, segment_value AS of_group, reference_value AS against, method AS metric,
        value AS share, reference_statistic AS share_of_reference, statistic AS gap, ci_low, ci_high, p_adjusted, n_current, n_reference, verdict
 FROM windvane.fairness_findings FINAL
-WHERE ", scope!("fairness_monitor"), " AND $__timeFilter(window_end)
+WHERE ", scope!("fairness_monitor"), latest_runs!("fairness_findings", "model, monitor, version, environment, granularity, window_start, window_end"), " AND $__timeFilter(window_end)
 ORDER BY window_end DESC, verdict = 'fail' DESC, cut, of_group, metric, version, environment
 LIMIT 500"),
     columns: &[
@@ -92,6 +100,7 @@ const RANKING: Panel = Panel {
 FROM windvane.attribution_findings FINAL
 WHERE ",
         scope!("attribution_monitor", "attribution_reference"),
+        latest_runs!("attribution_findings"),
         " AND column_name = '' AND $__timeFilter(window_end)
 ORDER BY time, scope"
     ),
@@ -107,11 +116,13 @@ const IMPORTANCE: Panel = Panel {
 FROM windvane.attribution_findings FINAL
 WHERE ",
         scope!("attribution_monitor", "attribution_reference"),
+        latest_runs!("attribution_findings"),
         " AND column_name != '' AND $__timeFilter(window_end)
   AND column_name IN (
     SELECT column_name FROM windvane.attribution_findings FINAL
     WHERE ",
         scope!("attribution_monitor", "attribution_reference"),
+        latest_runs!("attribution_findings"),
         " AND column_name != '' AND $__timeFilter(window_end)
     GROUP BY column_name ORDER BY max(statistic) DESC LIMIT 10
   )
@@ -127,7 +138,7 @@ const FEATURES: Panel = Panel {
     sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, version, environment, column_name AS feature, place, reference_place, statistic AS attribution,
        reference_statistic AS attribution_of_reference, n_current, n_reference
 FROM windvane.attribution_findings FINAL
-WHERE ", scope!("attribution_monitor", "attribution_reference"), " AND column_name != '' AND $__timeFilter(window_end)
+WHERE ", scope!("attribution_monitor", "attribution_reference"), latest_runs!("attribution_findings"), " AND column_name != '' AND $__timeFilter(window_end)
 ORDER BY window_end DESC, abs(toInt64(place) - toInt64(reference_place)) DESC, place, feature, version, environment
 LIMIT 500"),
     columns: &[

@@ -51,13 +51,21 @@ const FAILED: Panel = Panel {
 
 const DRIFTING: Panel = Panel {
     about: "Models of which a column drifted in their newest window, whenever that was.",
-    sql: "SELECT uniqExactIf(model, drifted) AS drifting
+    sql: concat!(
+        "SELECT uniqExactIf(model, drifted) AS drifting
 FROM (
     SELECT model, drifted, window_end, max(window_end) OVER (PARTITION BY model) AS newest
     FROM windvane.drift_findings FINAL
-    WHERE segment_key = ''
+    WHERE segment_key = ''",
+        latest_runs!(
+            "drift_findings",
+            "model, monitor, version, environment, reference_kind, reference_name, granularity, window_start, window_end",
+            "segment_key = ''"
+        ),
+        "
 )
-WHERE window_end = newest",
+WHERE window_end = newest"
+    ),
     steps: NONE_IS_GOOD,
     width: 4,
     height: 4,
@@ -83,7 +91,7 @@ const NEWEST: Panel = Panel {
 
 const TABLE: Panel = Panel {
     about: "One line a model, version and environment in the span. Worst drift is the newest window's largest effect in times of its floor: from 1 on it counts, if it is significant. A click leads to the model.",
-    sql: "SELECT model, version, environment, predictions, predictions / greatest(toUnixTimestamp($__toTime) - toUnixTimestamp($__fromTime), 1) AS rate,
+    sql: concat!("SELECT model, version, environment, predictions, predictions / greatest(toUnixTimestamp($__toTime) - toUnixTimestamp($__fromTime), 1) AS rate,
        latency[1] AS p50, latency[2] AS p99, failed, drift.worst_column AS worst_column, drift.worst AS worst_drift,
        least(1, labelled.n / greatest(everything.n, 1)) AS labelled, last_seen
 FROM (
@@ -98,14 +106,14 @@ LEFT JOIN (
     FROM (
         SELECT model, column_name, window_end, ifNull(abs(effect) / nullIf(threshold, 0), 0) AS strength
         FROM windvane.drift_findings FINAL
-        WHERE segment_key = ''
+        WHERE segment_key = ''", latest_runs!("drift_findings", "model, monitor, version, environment, reference_kind, reference_name, granularity, window_start, window_end", "segment_key = ''"), "
     )
     GROUP BY model
 ) AS drift USING (model)
 LEFT JOIN (SELECT model, count() AS n FROM windvane.outcomes GROUP BY model) AS labelled USING (model)
 LEFT JOIN (SELECT model, count() AS n FROM windvane.predictions GROUP BY model) AS everything USING (model)
 ORDER BY worst_drift DESC, predictions DESC, model, version, environment
-LIMIT 500",
+LIMIT 500"),
     columns: &[
         ("rate", Unit::PerSecond),
         ("p50", Unit::Microseconds),

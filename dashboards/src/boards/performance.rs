@@ -40,6 +40,7 @@ const REALISED: Panel = Panel {
 FROM windvane.performance_findings FINAL
 WHERE ",
         scope!("performance_monitor", "performance_reference", "performance_segment"),
+        latest_runs!("performance_findings"),
         " AND metric IN (${metric:singlequote}) AND $__timeFilter(window_end)
 ORDER BY time, scope"
     ),
@@ -57,6 +58,7 @@ const COVERAGE: Panel = Panel {
 FROM windvane.performance_findings FINAL
 WHERE ",
         scope!("performance_monitor", "performance_reference", "performance_segment"),
+        latest_runs!("performance_findings"),
         " AND $__timeFilter(window_end)
 GROUP BY time, scope
 ORDER BY time, scope"
@@ -75,6 +77,7 @@ const ALERTS: Panel = Panel {
 FROM windvane.performance_findings FINAL
 WHERE ",
         scope!("performance_monitor", "performance_reference", "performance_segment"),
+        latest_runs!("performance_findings"),
         " AND $__timeFilter(window_end)
 GROUP BY time, scope
 ORDER BY time, scope"
@@ -88,7 +91,7 @@ const TABLE: Panel = Panel {
     sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, version, environment, segment_key, segment_value, metric, realised, ci_low, ci_high, estimated, threshold_low, threshold_high,
        n, labelled, verdict, trust
 FROM windvane.performance_findings FINAL
-WHERE ", scope!("performance_monitor", "performance_reference"), " AND $__timeFilter(window_end)
+WHERE ", scope!("performance_monitor", "performance_reference"), latest_runs!("performance_findings"), " AND $__timeFilter(window_end)
 ORDER BY window_end DESC, alert DESC, segment_key, segment_value, version, environment, metric
 LIMIT 500"),
     columns: &[("until", Unit::Time), ("n", Unit::Count), ("labelled", Unit::Count)],

@@ -44,6 +44,7 @@ const FAILED: Panel = Panel {
 FROM windvane.quality_findings FINAL
 WHERE ",
         scope!("quality_monitor", "quality_reference", "quality_segment"),
+        latest_runs!("quality_findings"),
         " AND $__timeFilter(window_end)
 GROUP BY time, scope
 ORDER BY time, scope"
@@ -61,6 +62,7 @@ const CHECKS: Panel = Panel {
 FROM windvane.quality_findings FINAL
 WHERE ",
         scope!("quality_monitor", "quality_reference", "quality_segment"),
+        latest_runs!("quality_findings"),
         " AND $__timeFilter(window_end)
 ORDER BY time, check
 LIMIT 20000"
@@ -74,7 +76,7 @@ const FAILING: Panel = Panel {
     sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, column_name AS column, method AS check, statistic, threshold_low, threshold, occurrences,
        n_current, version, environment, segment_key, segment_value, verdict
 FROM windvane.quality_findings FINAL
-WHERE ", scope!("quality_monitor", "quality_reference"), " AND $__timeFilter(window_end)
+WHERE ", scope!("quality_monitor", "quality_reference"), latest_runs!("quality_findings"), " AND $__timeFilter(window_end)
 ORDER BY window_end DESC, verdict = 'fail' DESC, column, check, segment_key, segment_value, version, environment
 LIMIT 500"),
     columns: &[("until", Unit::Time), ("occurrences", Unit::Count), ("n_current", Unit::Count)],
@@ -92,6 +94,7 @@ const QUANTILES: Panel = Panel {
 FROM windvane.latency_findings FINAL
 WHERE ",
         scope!("latency_monitor", "latency_reference", "latency_segment"),
+        latest_runs!("latency_findings"),
         " AND startsWith(method, 'p') AND $__timeFilter(window_end)
 ORDER BY time, quantile"
     ),
@@ -107,6 +110,7 @@ const LATENCY_VERDICTS: Panel = Panel {
 FROM windvane.latency_findings FINAL
 WHERE ",
         scope!("latency_monitor", "latency_reference", "latency_segment"),
+        latest_runs!("latency_findings"),
         " AND $__timeFilter(window_end)
 ORDER BY time, about
 LIMIT 20000"
@@ -120,7 +124,7 @@ const GROUPS: Panel = Panel {
     sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, version, environment, segment_key, segment_value, method, statistic, ci_low, ci_high, reference_statistic, p_adjusted,
        n_reference, n_current, verdict
 FROM windvane.latency_findings FINAL
-WHERE ", scope!("latency_monitor", "latency_reference"), " AND startsWith(method, 'p') AND $__timeFilter(window_end)
+WHERE ", scope!("latency_monitor", "latency_reference"), latest_runs!("latency_findings"), " AND startsWith(method, 'p') AND $__timeFilter(window_end)
 ORDER BY window_end DESC, verdict = 'slower' DESC, segment_key, segment_value, method, version, environment
 LIMIT 500"),
     columns: &[
@@ -145,6 +149,7 @@ const BURN: Panel = Panel {
 FROM windvane.latency_findings FINAL
 WHERE ",
         scope!("latency_monitor"),
+        latest_runs!("latency_findings"),
         " AND startsWith(method, 'burn ') AND statistic IS NOT NULL AND ci_low IS NOT NULL
   AND $__timeFilter(window_end)
 ORDER BY time, rule
@@ -159,7 +164,7 @@ const RULES: Panel = Panel {
     sql: concat!("SELECT toUnixTimestamp64Milli(window_end) AS until, substring(method, 6) AS rule, version, environment, segment_key, segment_value, trimRight(concat(reference_kind, ' ', reference_name)) AS reference, statistic AS burn_long, ci_low AS burn_short,
        threshold AS fires_above, p_value, n_reference AS bad, n_current AS events, verdict
 FROM windvane.latency_findings FINAL
-WHERE ", scope!("latency_monitor"), " AND startsWith(method, 'burn ') AND $__timeFilter(window_end)
+WHERE ", scope!("latency_monitor"), latest_runs!("latency_findings"), " AND startsWith(method, 'burn ') AND $__timeFilter(window_end)
 ORDER BY window_end DESC, verdict != 'ok' DESC, rule, segment_key, segment_value, version, environment, reference
 LIMIT 500"),
     columns: &[("until", Unit::Time), ("bad", Unit::Count), ("events", Unit::Count)],
