@@ -57,7 +57,7 @@ const RULES: &[Rule] = &[
         uid: "windvane-drift",
         title: "A model drifts",
         summary: "A column of a model drifted in a window that ended within the last day.",
-        sql: "SELECT uniqExact(model, column_name) AS columns FROM windvane.drift_findings FINAL WHERE drifted AND segment_key = '' AND window_end > now() - INTERVAL 1 DAY",
+        sql: "SELECT uniqExact(model, column_name) AS columns FROM windvane.drift_findings FINAL WHERE drifted AND segment_key = '' AND window_end > now() - INTERVAL 1 DAY AND (model, monitor, version, environment, reference_kind, reference_name, granularity, window_start, window_end, computed_at) IN (SELECT model, monitor, version, environment, reference_kind, reference_name, granularity, window_start, window_end, max(computed_at) FROM windvane.drift_findings WHERE window_end > now() - INTERVAL 1 DAY GROUP BY model, monitor, version, environment, reference_kind, reference_name, granularity, window_start, window_end)",
         above: 0.0,
         lasts: "0s",
     },
@@ -180,6 +180,12 @@ mod tests {
         ] {
             assert!(paths.contains(&path), "{path} in {paths:?}");
         }
+    }
+
+    #[test]
+    fn drift_that_a_later_run_has_not_raises_no_alert() {
+        let (_, sql) = rule_statements().into_iter().find(|(uid, _)| *uid == "windvane-drift").unwrap();
+        assert!(sql.contains("max(computed_at) FROM windvane.drift_findings"), "{sql}");
     }
 
     #[test]
