@@ -139,6 +139,7 @@ async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
                 wanted: Wanted { columns: None, methods: None, segments: false, special: true },
             };
             let store = arguments.stored.connection.store()?;
+            by_hand::known(&store, &deployment).await?;
             let drift::Opened { reference, current, .. } =
                 drift::open(&store, asked).await.map_err(open_failure)?;
             let of = (kind.as_str(), kind.name());

@@ -13,6 +13,7 @@ use windvane_types::drift::Kind;
 use windvane_types::span::{self, Span};
 use windvane_types::{Clock, SystemClock};
 
+use crate::by_hand;
 use crate::connection;
 use crate::drift::{arguments::usage, source::reason_of, words::grouped};
 use crate::exit::{Because, CommandResult, Failure, Reason};
@@ -150,6 +151,7 @@ async fn save(store: &Store, name: String, deployment: &Deployment, span: Span) 
     let population = drift::side(&reader, deployment, span, created_at_us).await.map_err(failed)?;
     let profile = baseline::profile(&reader, &population).await.map_err(failed)?;
     if profile.rows == 0 {
+        by_hand::known(store, deployment).await?;
         return Err(anyhow!("{} has no predictions in {span}", deployment.model)).because(Reason::Data);
     }
     let baseline = Baseline {

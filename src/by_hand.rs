@@ -1,6 +1,8 @@
 //! What runs by hand have in common: the arguments that say which rows they look at, what their findings are about, and how
 //! they end.
 
+mod known;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +10,8 @@ use uuid::Uuid;
 use windvane_analyzer::drift::Deployment;
 use windvane_store::findings::Run;
 use windvane_types::span::Span;
+
+pub use known::known;
 
 use crate::connection;
 use crate::exit::{CommandResult, Failure};

@@ -142,10 +142,10 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
         (Some(model), Some(window), None) => {
             let now = SystemClock.now();
             let span = Span::parse(window, now).map_err(usage)?;
-            let reader = Reader::Store(arguments.connection.store()?);
-            let opened =
-                detect::open(&reader, &arguments.narrowed.of(model), span, now.as_microsecond()).await;
-            match opened {
+            let (store, deployment) = (arguments.connection.store()?, arguments.narrowed.of(model));
+            by_hand::known(&store, &deployment).await?;
+            let reader = Reader::Store(store);
+            match detect::open(&reader, &deployment, span, now.as_microsecond()).await {
                 Ok(population) => Ok((reader, population)),
                 Err(error) => Err(Failure { reason: reason_of(&error), error: error.into() }),
             }

@@ -116,8 +116,10 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population, Option<Run>)
         (None, Some(model), Some(window)) => {
             let now = SystemClock.now();
             let span = Span::parse(window, now).map_err(usage)?;
-            let reader = Reader::Store(arguments.stored.connection.store()?);
+            let store = arguments.stored.connection.store()?;
             let deployment = arguments.narrowed.of(model);
+            by_hand::known(&store, &deployment).await?;
+            let reader = Reader::Store(store);
             let filter = PredictionFilter {
                 model: deployment.model.clone(),
                 version: deployment.version.clone(),

@@ -54,6 +54,7 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
             let now = SystemClock.now();
             let span = Span::parse(window, now).map_err(usage)?;
             let store = connection.store()?;
+            by_hand::known(&store, deployment).await?;
             let reader = Reader::Store(store.clone());
             let us = now.as_microsecond();
             let (before, current, kind) = match reference {

@@ -113,6 +113,7 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Sources, 
     let window = Span::parse(&asked.window, now).map_err(usage)?;
     let reference = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
     let store = asked.connection.store()?;
+    by_hand::known(&store, &asked.deployment).await?;
     let wanted = Wanted {
         columns: options.columns.as_deref(),
         methods: options.methods.as_deref(),

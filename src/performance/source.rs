@@ -62,6 +62,7 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Opened, F
     let window = Span::parse(&asked.window, now).map_err(usage)?;
     let kind = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
     let store = asked.connection.store()?;
+    by_hand::known(&store, &asked.deployment).await?;
     let mut question = options.question.clone();
     let stored_before_us = now.as_microsecond();
     let spans =

@@ -45,6 +45,7 @@ pub async fn pair(sides: &Sides) -> Result<Pair, Failure> {
             let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
             let span = Span::parse(&window.window, now).map_err(usage)?;
             let store = window.connection.store()?;
+            by_hand::known(&store, &window.deployment).await?;
             // A profile knows too little of a reference: its rows are needed.
             let wanted = Wanted { columns: None, methods: None, segments: false, special: true };
             let asked = Asked {
@@ -83,7 +84,9 @@ pub async fn one(side: &Side) -> Result<(Reader, Population, Option<Run>), Failu
 async fn stored(asked: &Predictions) -> Result<(Reader, Population, Span), Failure> {
     let now = SystemClock.now();
     let span = Span::parse(&asked.window, now).map_err(usage)?;
-    let reader = Reader::Store(asked.connection.store()?);
+    let store = asked.connection.store()?;
+    by_hand::known(&store, &asked.deployment).await?;
+    let reader = Reader::Store(store);
     let opened = drift::side(&reader, &asked.deployment, span, now.as_microsecond()).await;
     let population = opened.map_err(|error| Failure { reason: reason_of(&error), error: error.into() })?;
     Ok((reader, population, span))

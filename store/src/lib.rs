@@ -6,6 +6,7 @@ pub mod baselines;
 mod block;
 pub mod chdb;
 mod client;
+pub mod deployments;
 pub mod endpoint;
 mod error;
 pub mod experiment;

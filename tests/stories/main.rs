@@ -41,4 +41,5 @@ mod spool;
 mod telemetry;
 mod tls;
 mod tokens;
+mod unknown_models;
 mod vectors;
