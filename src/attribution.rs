@@ -8,6 +8,7 @@ use windvane_store::Reader;
 use windvane_store::findings::{self, Run};
 use windvane_store::populations::Population;
 use windvane_types::attribution::Document;
+use windvane_types::distinct::distinct;
 use windvane_types::drift::Verdict;
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
@@ -92,7 +93,7 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
     let request = AttributionRequest {
         reference,
         current,
-        columns: arguments.columns.clone(),
+        columns: arguments.columns.clone().map(distinct),
         prefix: arguments.prefix.clone(),
         threshold: arguments.threshold,
         min_rows: arguments.min_rows.max(1),

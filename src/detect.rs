@@ -8,6 +8,7 @@ use windvane_analyzer::detect::{self, DetectError, DetectRequest, Kind, Settings
 use windvane_store::Reader;
 use windvane_store::populations::{ERROR, Population, TIME};
 use windvane_types::detect::Document;
+use windvane_types::distinct::distinct;
 use windvane_types::nearest::nearest;
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
@@ -91,7 +92,8 @@ pub fn run(arguments: Arguments) -> CommandResult {
 
 impl Arguments {
     fn check(&self) -> Result<(Vec<Kind>, Settings), Failure> {
-        let detectors = self.detector.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
+        let detectors =
+            distinct(&self.detector).into_iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
         if let Some(p) = self.confidence.filter(|p| !(*p > 0.0 && *p < 1.0)) {
             return Err(usage(format!("`--confidence {p}` is out of range: above 0 and below 1")));
         }

@@ -9,6 +9,7 @@ use windvane_stats::correction::Correction;
 use windvane_store::Reader;
 use windvane_store::findings::{self, Run};
 use windvane_store::populations::{self, Population, PredictionFilter};
+use windvane_types::distinct::distinct;
 use windvane_types::fairness::{Document, Verdict};
 use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
@@ -146,7 +147,7 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         given.clone().or_else(|| usual.then(|| name.to_owned()))
     };
     let request = FairnessRequest {
-        group_by: arguments.group_by.clone(),
+        group_by: distinct(arguments.group_by.clone()),
         target: known(&arguments.target, populations::OUTCOME),
         label: known(&arguments.label, "prediction.label"),
         score: known(&arguments.score, "prediction.score"),

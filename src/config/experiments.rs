@@ -142,7 +142,7 @@ fn experiment(layers: &mut Layers, name: String) -> Option<Experiment> {
             .has(table.join("covariate_window"))
             .then(|| layers.length(table.join("covariate_window"), Duration::from_secs(14 * 86_400))),
         metrics,
-        segment_by: layers.texts(table.join("segment_by")),
+        segment_by: layers.distinct(table.join("segment_by")),
         stratify: layers.text(table.join("stratify")),
         segment_units_min: layers.integer(table.join("segment_units_min"), 100),
         checks: checks(layers, &table),

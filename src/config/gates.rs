@@ -82,7 +82,7 @@ fn gate(layers: &mut Layers, name: String) -> Option<Gate> {
         window: layers.length(table.join("window"), Duration::from_secs(86_400)),
         every: layers.length(table.join("every"), Duration::from_secs(3_600)),
         sample: layers.integer(table.join("sample"), 5_000),
-        segment_by: layers.texts(table.join("segment_by")),
+        segment_by: layers.distinct(table.join("segment_by")),
         batch_max: layers.integer(table.join("batch_max"), 1),
         device: layers.text(table.join("device")).unwrap_or_else(|| "cpu".to_owned()),
         threads: layers.integer(table.join("threads"), 1),

@@ -162,7 +162,7 @@ fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
         // Follows from each window.
         cut: Cut::Chunks(1),
         incomplete: Incomplete::default(),
-        segment_by: layers.texts(table.join("segment_by")),
+        segment_by: layers.distinct(table.join("segment_by")),
         segments: SegmentBounds {
             number_max: layers.size(table.join("segments_max"), 20),
             rows_min: layers.integer(table.join("segment_rows_min"), 100),
@@ -224,7 +224,7 @@ fn quality(layers: &mut Layers, name: &str) -> Option<QualityMonitor> {
     Some(QualityMonitor {
         watched: watched?,
         expected: expected?,
-        columns: Some(layers.texts(table.join("columns"))).filter(|list| !list.is_empty()),
+        columns: Some(layers.distinct(table.join("columns"))).filter(|list| !list.is_empty()),
         alpha: layers.number(table.join("alpha"), 0.01),
         tolerance: layers.number(table.join("tolerance"), 0.1),
         ahead_us: i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX),
@@ -251,7 +251,7 @@ fn latency(layers: &mut Layers, name: &str) -> Option<LatencyMonitor> {
     Some(LatencyMonitor {
         watched: watched?,
         reference: reference?,
-        by: layers.texts(table.join("segment_by")),
+        by: layers.distinct(table.join("segment_by")),
         levels: levels?,
         objectives: objectives?,
         alpha: layers.number(table.join("alpha"), 0.05),
@@ -284,7 +284,7 @@ fn levels(layers: &mut Layers, path: KeyPath) -> Option<Vec<f64>> {
 
 /// The objectives; `None` where a text is none.
 fn objectives(layers: &mut Layers, path: KeyPath) -> Option<Vec<Objective>> {
-    let texts = layers.texts(path.clone());
+    let texts = layers.distinct(path.clone());
     let mut objectives = Vec::new();
     for text in &texts {
         match text.parse::<Objective>() {
@@ -304,7 +304,7 @@ fn drift(layers: &mut Layers, name: &str) -> Option<DriftMonitor> {
     let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let methods = methods(layers, table.join("methods"));
-    let list = |key: &str| Some(layers.texts(table.join(key))).filter(|list| !list.is_empty());
+    let list = |key: &str| Some(layers.distinct(table.join(key))).filter(|list| !list.is_empty());
     let correction = layers.text(table.join("correction"));
     Some(DriftMonitor {
         watched: watched?,
@@ -343,7 +343,7 @@ pub fn period(layers: &mut Layers, path: KeyPath) -> Option<Period> {
 
 /// The methods; `Some(None)` for the usual ones, `None` where one is not known.
 fn methods(layers: &mut Layers, path: KeyPath) -> Option<Option<Vec<Method>>> {
-    let names = layers.texts(path.clone());
+    let names = layers.distinct(path.clone());
     let mut methods = Vec::new();
     for name in &names {
         match Method::parse(name) {

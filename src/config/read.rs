@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use windvane_store::Secret;
+use windvane_types::distinct::distinct;
 
 use super::fault::Fault;
 use super::kind::Value;
@@ -61,6 +62,11 @@ impl Layers {
             Some(Value::Texts(texts)) => texts.clone(),
             _ => Vec::new(),
         }
+    }
+
+    /// The same of a list that is a set, such as one of columns: what is named twice is there once.
+    pub fn distinct(&self, path: impl Into<KeyPath>) -> Vec<String> {
+        distinct(self.texts(path))
     }
 
     /// The names that the user chose below `table`: `[monitors.hourly]` and `[monitors.daily]` have two below `monitors`.

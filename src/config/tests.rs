@@ -302,6 +302,21 @@ fn a_gate_asks_a_segment_by_names_and_values() {
 }
 
 #[test]
+fn a_list_that_is_a_set_has_each_name_once() {
+    let table = "[monitors.m]\nmodel = \"delay\"\nreference = \"previous\"\n";
+    let config = check(&format!(
+        "{table}columns = [\"b\", \"a\", \"b\"]\nmethods = [\"ks\", \"ks\"]\nsegment_by = [\"region\", \"region\"]\n"
+    ))
+    .unwrap();
+    let [Job::Drift(monitor)] = config.monitors.as_slice() else { panic!("{:?}", config.monitors) };
+    assert_eq!(monitor.columns.as_deref(), Some(&["b".to_owned(), "a".to_owned()][..]));
+    assert_eq!(
+        (monitor.methods.as_ref().map(Vec::len), monitor.segment_by.as_slice()),
+        (Some(1), &["region".to_owned()][..])
+    );
+}
+
+#[test]
 fn monitors_of_groups_and_of_attributions_say_what_they_take() {
     let table = "[monitors.fair]\nkind = \"fairness\"\nmodel = \"delay\"\n";
     let config = check(&format!(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use windvane_analyzer::drift::{Compat, Deployment, Method, Rule};
 use windvane_stats::correction::Correction;
+use windvane_types::distinct::distinct;
 use windvane_types::nearest::nearest;
 
 use crate::by_hand::{Narrowed, Stored, TwoFiles};
@@ -203,8 +204,10 @@ impl Arguments {
         if self.min_rows == 0 {
             return Err(usage("`--min-rows 0` is out of range: 1 or more".to_owned()));
         }
-        let methods =
-            self.methods.map(|names| names.iter().map(|name| method(name)).collect()).transpose()?;
+        let methods = self
+            .methods
+            .map(|names| distinct(names).iter().map(|name| method(name)).collect::<Result<_, _>>())
+            .transpose()?;
         if let Some(empty) = [
             &self.columns,
             &Some(self.segment_by.clone()),
@@ -233,11 +236,11 @@ impl Arguments {
         };
         Ok(Options {
             sides,
-            columns: self.columns,
+            columns: self.columns.map(distinct),
             methods,
             text: self.text,
             embedding: self.embedding,
-            segment_by: self.segment_by,
+            segment_by: distinct(self.segment_by),
             bins: self.bins,
             rule: Rule {
                 alpha: self.alpha,

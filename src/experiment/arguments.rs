@@ -345,8 +345,22 @@ impl Arguments {
 }
 
 fn metrics(texts: &[String], roles: &Roles, limits: Limits) -> Result<Vec<Metric>, Failure> {
-    let metrics = texts.iter().map(|text| Metric::parse(text));
-    let mut metrics = metrics.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+    let mut metrics: Vec<Metric> = Vec::new();
+    for text in texts {
+        let metric = Metric::parse(text).map_err(usage)?;
+        let said =
+            metrics.iter().find(|known| (&known.name, &known.measured) == (&metric.name, &metric.measured));
+        match said {
+            None => metrics.push(metric),
+            // Said twice it is one question, and one p-value of the family.
+            Some(known) if known.better == metric.better => {}
+            Some(_) => {
+                return Err(usage(format!(
+                    "`--metric {text}` is given with less and with more as better: give it once, with `:lower` where less is better"
+                )));
+            }
+        }
+    }
     roles.check(metrics.iter().map(|metric| metric.name.as_str()))?;
     for metric in &mut metrics {
         metric.margin = roles.margin(&metric.name);

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use windvane_analyzer::experiment::Cuts;
+use windvane_types::distinct::distinct;
 use windvane_types::span::length_us;
 
 use super::arguments::usage;
@@ -69,18 +70,20 @@ impl CutArguments {
     /// # Errors
     /// A usage error that says how segments are named.
     pub fn segments(self) -> Result<SegmentsAsked, Failure> {
-        self.named()?;
-        Ok(SegmentsAsked { by: self.segment_by, units_min: self.segment_min, stratify: self.stratify })
+        let by = self.named()?;
+        Ok(SegmentsAsked { by, units_min: self.segment_min, stratify: self.stratify })
     }
 
-    fn named(&self) -> Result<(), Failure> {
-        if self.segment_by.len() > SEGMENT_COLUMNS_MAX || self.segment_by.iter().any(String::is_empty) {
+    /// The columns that make a segment, each once.
+    fn named(&self) -> Result<Vec<String>, Failure> {
+        let named = distinct(self.segment_by.iter().cloned());
+        if named.len() > SEGMENT_COLUMNS_MAX || named.iter().any(String::is_empty) {
             let given = self.segment_by.join(",");
             return Err(usage(format!(
                 "`--segment-by {given}` names no segments: give one to {SEGMENT_COLUMNS_MAX} columns, as in country,platform"
             )));
         }
-        Ok(())
+        Ok(named)
     }
 
     /// What is cut into what.
@@ -88,7 +91,7 @@ impl CutArguments {
     /// # Errors
     /// A usage error that says what is accepted, or what contradicts what.
     pub fn check(self, covariate: bool) -> Result<Cuts, Failure> {
-        self.named()?;
+        let segment_by = self.named()?;
         if covariate && self.stratify.is_some() {
             return Err(usage(
                 "--stratify and --covariate both take out what was there before: give one of them".to_owned(),
@@ -101,7 +104,7 @@ impl CutArguments {
             ))
         })?;
         Ok(Cuts {
-            segment_by: self.segment_by,
+            segment_by,
             segment_units_min: self.segment_min.unwrap_or(SEGMENT_UNITS_MIN),
             stratify: self.stratify,
             timestamp: self.timestamp,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use windvane_analyzer::drift::Deployment;
 use windvane_analyzer::latency::{LatencyRequest, Objective};
 use windvane_store::populations::Population;
+use windvane_types::distinct::distinct;
 
 use crate::by_hand::{Narrowed, Stored};
 use crate::connection;
@@ -194,7 +195,8 @@ impl Arguments {
         }
         let mut levels = self.quantiles;
         levels.sort_by(f64::total_cmp);
-        let objectives = self
+        levels.dedup();
+        let objectives: Vec<Objective> = self
             .slo
             .iter()
             .map(|text| text.parse::<Objective>().map_err(|error| usage(error.to_string())))
@@ -220,12 +222,12 @@ impl Arguments {
             sides,
             column: self.column,
             unit_us: self.unit.us(),
-            by: self.by,
+            by: distinct(self.by),
             levels,
             confidence: self.confidence,
             alpha: self.alpha,
             rows_min: self.min_rows.max(1),
-            objectives,
+            objectives: distinct(objectives),
             timestamp: self.timestamp,
             format: self.format,
             fail_on: self.fail_on,

@@ -8,6 +8,7 @@ use windvane_analyzer::performance::{Cut, Question, Rule};
 use windvane_stats::performance::ranking::WithoutRelevant;
 use windvane_stats::performance::threshold::{Deviations, Offset};
 use windvane_store::performance::{Period, Roles};
+use windvane_types::distinct::distinct;
 use windvane_types::nearest::nearest;
 use windvane_types::performance::Task;
 
@@ -122,7 +123,7 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
         threshold: columns.threshold,
         cut: cut(&arguments.cut, (columns, stored))?,
         incomplete: arguments.cut.incomplete.into(),
-        segment_by: arguments.segment_by.clone(),
+        segment_by: distinct(arguments.segment_by.clone()),
         segments: SegmentBounds::default(),
         rule: self::rule(rule)?,
         k: columns.k,
@@ -134,7 +135,7 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
         estimate: arguments.estimate,
         concept_drift: arguments.concept_drift,
         weakest: arguments.weakest,
-        features: arguments.features.clone(),
+        features: arguments.features.clone().map(distinct),
     };
     if question.segment_by.iter().any(String::is_empty) {
         return Err(usage("a column name is empty in `--segment-by`".to_owned()));

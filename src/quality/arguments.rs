@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use windvane_analyzer::drift::Deployment;
 use windvane_analyzer::quality::LearnOptions;
 use windvane_store::populations::Population;
+use windvane_types::distinct::distinct;
 use windvane_types::quality::TimeExpectations;
 use windvane_types::span;
 
@@ -308,10 +309,10 @@ impl Checked {
         let known = population.is_events() || population.column("event_id").is_some();
         let key = match learning.key.as_slice() {
             [] if known => vec!["event_id".to_owned()],
-            key => key.to_vec(),
+            key => distinct(key.to_vec()),
         };
         LearnOptions {
-            columns: learning.columns.clone(),
+            columns: learning.columns.clone().map(distinct),
             key,
             times: timestamp.map(|timestamp| TimeExpectations {
                 timestamp,

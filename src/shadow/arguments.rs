@@ -9,6 +9,7 @@ use windvane_shadow::pace::{Batching, Pace};
 use windvane_shadow::run::Job;
 use windvane_shadow::traffic::Sample;
 use windvane_shadow::{Device, GpuOptions, SessionOptions};
+use windvane_types::distinct::distinct;
 
 use super::{policy, source};
 use crate::connection;
@@ -232,7 +233,7 @@ impl Run {
                 wait: Duration::from_micros(self.batch_wait_us),
             },
             sample,
-            segment_by: self.segment_by,
+            segment_by: distinct(self.segment_by),
             target: self.target,
             time: self.time,
             seed: self.seed,

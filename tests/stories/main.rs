@@ -28,6 +28,7 @@ mod performance_losses;
 mod quality;
 mod quality_store;
 mod read_api;
+mod repeated_names;
 mod reports;
 mod runtime;
 mod scheduler;

@@ -7,6 +7,7 @@ pub mod attribution;
 pub mod baseline;
 mod clock;
 pub mod detect;
+pub mod distinct;
 pub mod drift;
 pub mod event;
 pub mod experiment;

@@ -56,6 +56,13 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         .iter()
         .map(|metric| metric_facts(metric, &names))
         .collect::<Result<Vec<_>, ExperimentError>>()?;
+    if let Some(metric) = twice(&metrics) {
+        let kind = metric.kind().as_str();
+        return Err(wrong(format!(
+            "metric `{}` is there twice as {kind}; each is one comparison",
+            metric.name
+        )));
+    }
     let mut parts = strata::parts(&summary.metrics, &names)?;
     for (strata, metric) in parts.strata.iter_mut().zip(&metrics) {
         // Sums that have lost the variance of the whole are no better by stratum.
@@ -73,6 +80,15 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         metrics,
         parts,
     })
+}
+
+/// A metric that is there before, measured the same way: it would count twice among the p-values.
+fn twice(metrics: &[MetricFacts]) -> Option<&Metric> {
+    let same = |a: &Metric, b: &Metric| (&a.name, &a.measured) == (&b.name, &b.measured);
+    let mut numbered = metrics.iter().map(|facts| &facts.metric).enumerate();
+    numbered
+        .find(|(at, metric)| metrics[..*at].iter().any(|before| same(&before.metric, metric)))
+        .map(|(_, metric)| metric)
 }
 
 /// The weights of the first metric's arms: all or none.
@@ -396,6 +412,21 @@ mod tests {
         }
         let kept = read(&kind, &[arm("a", 0.0), arm("b", 100.0)]).unwrap();
         assert!(kept.metrics[0].notes.is_empty() && kept.metrics[0].reason.is_none());
+    }
+
+    #[test]
+    fn a_metric_that_is_there_twice_is_refused() {
+        let arm = |name: &str| json!({"arm": name, "n": 4, "sum": 2, "sum_sq": 2});
+        let metric =
+            |name: &str, kind: &str| json!({"metric": name, "type": kind, "arms": [arm("a"), arm("b")]});
+        let read = |metrics: [Value; 2]| {
+            let summary = json!({"schema": SCHEMA, "control": "a", "metrics": metrics});
+            facts(&serde_json::from_value::<Summary>(summary).unwrap(), "sums.json")
+        };
+        let said = read([metric("m", "mean"), metric("m", "mean")]).unwrap_err().to_string();
+        assert!(said.contains("metric `m` is there twice as mean"), "{said}");
+        assert_eq!(read([metric("m", "mean"), metric("n", "mean")]).unwrap().metrics.len(), 2);
+        assert_eq!(read([metric("m", "mean"), metric("m", "proportion")]).unwrap().metrics.len(), 2);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn fairness(layers: &mut Layers, name: &str) -> Option<FairnessMonito
         let problem = "is not for kind = \"fairness\": groups of one window are compared with each other; reference_group says with which";
         layers.contradiction(table.join("reference"), problem);
     }
-    let group_by = layers.texts(table.join("segment_by"));
+    let group_by = layers.distinct(table.join("segment_by"));
     if group_by.is_empty() {
         let problem =
             "must be given for kind = \"fairness\": what cuts the groups, such as segment_by = [\"region\"]";
@@ -71,7 +71,7 @@ pub(super) fn attribution(layers: &mut Layers, name: &str) -> Option<Attribution
     Some(AttributionMonitor {
         reference: reference(layers, &table)?,
         watched: watched?,
-        columns: Some(layers.texts(table.join("columns"))).filter(|list| !list.is_empty()),
+        columns: Some(layers.distinct(table.join("columns"))).filter(|list| !list.is_empty()),
         threshold,
         min_rows: layers.integer(table.join("min_rows"), 30),
     })
