@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use windvane_store::migrate::{self, State, Topology};
+use windvane_store::migrate::{self, MigrateError, Missing, State};
 use windvane_store::{Statement, Store};
 use windvane_types::{Clock, SystemClock};
 
@@ -142,25 +142,54 @@ async fn now(store: &Store) -> Result<Now, String> {
 }
 
 async fn schema(store: &Store) -> Check {
-    match migrate::status(store, &Topology::Single).await {
-        Ok(steps) => {
-            let pending = steps.iter().filter(|step| step.state != State::Applied).count();
-            let newest = steps.last().map_or(0, |step| step.migration.version);
-            match pending {
-                0 => Check::ok("schema", format!("is at {newest:04}, the newest that this windvane knows")),
-                n => Check::warn(
-                    "schema",
-                    format!("{n} migrations are to run"),
-                    "`windvane schema apply`, or start the service",
-                ),
-            }
-        }
-        Err(error) => Check::fail(
+    looked_into(store).await.unwrap_or_else(|error| {
+        Check::fail(
             "schema",
             format!("{:#}", anyhow::Error::new(error)),
             "`windvane schema status` says more; a newer schema needs a newer windvane",
+        )
+    })
+}
+
+async fn looked_into(store: &Store) -> Result<Check, MigrateError> {
+    let (topology, steps) = migrate::found(store).await?;
+    let missing = migrate::missing(store, &topology, &steps).await?;
+    let pending = steps.iter().filter(|step| step.state != State::Applied).count();
+    let newest = steps.last().map_or(0, |step| step.migration.version);
+    Ok(match pending {
+        _ if !missing.is_empty() => gone(&missing),
+        0 => Check::ok("schema", format!("is at {newest:04}, the newest that this windvane knows")),
+        n => Check::warn(
+            "schema",
+            format!("{n} migrations are to run"),
+            "`windvane schema apply`, or start the service",
         ),
+    })
+}
+
+/// Things that are gone of which the check tells.
+const GONE_TOLD: usize = 8;
+
+/// Migrations that ran do not run again by themselves: what they made was taken away by somebody, and rows with it.
+fn gone(missing: &[Missing]) -> Check {
+    let mut told: Vec<String> =
+        missing.iter().take(GONE_TOLD).map(|one| format!("{} ({:04})", one.what, one.version)).collect();
+    if missing.len() > GONE_TOLD {
+        told.push(format!("{} more", missing.len() - GONE_TOLD));
     }
+    let mut advice = Vec::new();
+    if missing.iter().any(|one| one.add.is_none()) {
+        advice.push(
+            "restore a backup, or make it anew without its rows: `windvane schema print` has the statement of each number, and `windvane query` runs it".to_owned(),
+        );
+    }
+    let added = missing.iter().take(GONE_TOLD).filter_map(|one| one.add.as_ref());
+    advice.extend(added.map(|sql| format!("add it by `windvane query`: {sql}")));
+    Check::fail(
+        "schema",
+        format!("what migrations made is not there: {}", told.join(", ")),
+        advice.join("; "),
+    )
 }
 
 fn clock(ahead_us: i64) -> Check {

@@ -7,12 +7,14 @@
 
 mod files;
 mod ledger;
+mod made;
 mod render;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use windvane_types::hex;
 
+pub use made::{Missing, missing};
 pub use render::{ClusterName, NameError, Topology};
 
 use crate::{Statement, Store, StoreError};
@@ -155,6 +157,24 @@ pub async fn status(store: &Store, topology: &Topology) -> Result<Vec<Step>, Mig
     steps(store, &entries, topology).await
 }
 
+/// How the tables of the database are laid out, by its ledger, and how far each migration of that is. One server where there is no
+/// ledger yet.
+///
+/// # Errors
+/// As [`status`].
+pub async fn found(store: &Store) -> Result<(Topology, Vec<Step>), MigrateError> {
+    let entries = ledger::read(store).await.map_err(MigrateError::Ledger)?;
+    let topology = laid_out(&entries);
+    let steps = steps(store, &entries, &topology).await?;
+    Ok((topology, steps))
+}
+
+/// The topology that the ledger is of.
+fn laid_out(entries: &[Entry]) -> Topology {
+    let cluster = Topology::Cluster(ClusterName::of_macros());
+    if entries.iter().any(|entry| entry.topology == cluster.name()) { cluster } else { Topology::Single }
+}
+
 /// The same of a ledger that was read.
 async fn steps(store: &Store, entries: &[Entry], topology: &Topology) -> Result<Vec<Step>, MigrateError> {
     let mut steps = compare(all(), entries, topology)?;
@@ -211,11 +231,12 @@ pub async fn apply(
 /// As [`apply`], and where a cluster's schema is behind.
 pub async fn ensure(store: &Store, on_step: impl FnMut(&Step)) -> Result<usize, MigrateError> {
     let entries = ledger::read(store).await.map_err(MigrateError::Ledger)?;
-    let cluster = Topology::Cluster(ClusterName::of_macros());
-    if entries.iter().all(|entry| entry.topology != cluster.name()) {
-        return apply(store, &Topology::Single, on_step).await;
+    let topology = laid_out(&entries);
+    if topology == Topology::Single {
+        return apply(store, &topology, on_step).await;
     }
-    match steps(store, &entries, &cluster).await?.iter().filter(|step| step.state != State::Applied).count() {
+    match steps(store, &entries, &topology).await?.iter().filter(|step| step.state != State::Applied).count()
+    {
         0 => Ok(0),
         pending => Err(MigrateError::ClusterBehind { pending }),
     }

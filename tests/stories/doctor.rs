@@ -52,6 +52,25 @@ fn a_doctor_tells_what_is_well_and_what_is_not() {
     for check in ["configuration", "libchdb", "store", "schema", "clock", "spool", "tokens"] {
         assert_eq!(found[check], "ok", "{check}: {found:?}");
     }
+
+    for sql in
+        ["DROP TABLE windvane.experiment_sums SYNC", "ALTER TABLE windvane.monitor_runs DROP COLUMN note"]
+    {
+        let dropped = windvane(&["query", sql], &service.config());
+        assert!(dropped.status.success(), "{sql}: {dropped:?}");
+    }
+    let table = windvane(&["doctor"], &service.config());
+    let text = String::from_utf8_lossy(&table.stdout);
+    let schema =
+        text.lines().find(|line| line.starts_with("fail  schema")).unwrap_or_else(|| panic!("{text}"));
+    for part in [
+        "table `experiment_sums` (0064), column `note` of `monitor_runs` (0055)",
+        "windvane schema print",
+        "ADD COLUMN IF NOT EXISTS note String",
+    ] {
+        assert!(schema.contains(part), "{part} in {schema}");
+    }
+    assert_eq!(table.status.code(), Some(69));
     assert_eq!(service.terminate(), Some(0));
 }
 

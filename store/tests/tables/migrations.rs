@@ -53,6 +53,44 @@ async fn engine_goes_on_where_a_crash_left_tables_without_a_ledger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn engine_lacks_what_was_dropped_after_its_migration() {
+    let running = Running::empty().await;
+    let missing = async || {
+        let (topology, steps) = migrate::found(&running.store).await.unwrap();
+        assert_eq!(topology, Topology::Single);
+        let missing = migrate::missing(&running.store, &topology, &steps).await.unwrap();
+        missing.into_iter().map(|one| (one.what, one.version, one.add)).collect::<Vec<_>>()
+    };
+    assert_eq!(missing().await, [], "nothing has run");
+    apply(&running.store).await.unwrap();
+    assert_eq!(missing().await, [], "every name that the texts make is one of ClickHouse");
+    for sql in [
+        "DROP TABLE windvane.experiment_sums SYNC",
+        "ALTER TABLE windvane.monitor_runs DROP COLUMN note",
+        "ALTER TABLE windvane.spans DROP COLUMN `Links.TraceState`",
+        "ALTER TABLE windvane.outcomes DROP PROJECTION by_model",
+    ] {
+        running.store.execute(&Statement::new(sql).setting("mutations_sync", 2)).await.unwrap();
+    }
+    let found = missing().await;
+    let told: Vec<(&str, u32)> = found.iter().map(|(what, version, _)| (what.as_str(), *version)).collect();
+    let expected = [
+        ("table `experiment_sums`", 64),
+        ("column `note` of `monitor_runs`", 55),
+        ("projection `by_model` of `outcomes`", 52),
+        ("column `Links.TraceState` of `spans`", 23),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(open(&running.store).await, [], "the ledger does not know");
+    for add in found.iter().filter_map(|(_, _, add)| add.as_ref()) {
+        running.store.execute(&Statement::new(add.clone())).await.unwrap();
+    }
+    let left: Vec<u32> = missing().await.into_iter().map(|(_, version, _)| version).collect();
+    assert_eq!(left, [64, 52]);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn engine_refuses_an_edited_migration_and_a_newer_schema() {
     let running = Running::migrated().await;
     change_ledger(&running.store, "UPDATE checksum = 'another' WHERE version = 3").await;
