@@ -17,7 +17,7 @@ use crate::by_hand::{self, Engine, Stored, TwoFiles};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
-use crate::drift::words::{grouped, number, shortened};
+use crate::drift::words::{counted, number, shortened};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
 
@@ -200,7 +200,7 @@ pub fn table(document: &Document) -> String {
         document.threshold
     );
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
-        text += &format!("{role:<10} {} ({} rows)\n", side.source, grouped(side.rows));
+        text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "row", "rows"));
     }
     text + &format!("\n{}\n", lines.join("\n"))
 }

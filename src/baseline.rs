@@ -15,7 +15,11 @@ use windvane_types::{Clock, SystemClock};
 
 use crate::by_hand;
 use crate::connection;
-use crate::drift::{arguments::usage, source::reason_of, words::grouped};
+use crate::drift::{
+    arguments::usage,
+    source::reason_of,
+    words::{counted, grouped},
+};
 use crate::exit::{Because, CommandResult, Failure, Reason};
 use crate::output::print;
 
@@ -167,11 +171,11 @@ async fn save(store: &Store, name: String, deployment: &Deployment, span: Span) 
     let saved = Saved { baseline, profile: serde_json::to_string(&profile)? };
     baselines::save(store, &saved).await.map_err(connection::failure)?;
     print(&format!(
-        "baseline {} of {} is saved: {} predictions, {} columns, a profile of {} bytes\n",
+        "baseline {} of {} is saved: {}, {}, a profile of {} bytes\n",
         saved.baseline.name,
         deployment.model,
-        grouped(profile.rows),
-        profile.columns.len(),
+        counted(profile.rows, "prediction", "predictions"),
+        counted(profile.columns.len() as u64, "column", "columns"),
         grouped(saved.profile.len() as u64),
     ))
 }
@@ -275,10 +279,10 @@ fn show(saved: &Saved, format: Format) -> Result<String, Failure> {
         table.add_row([column.column.clone(), column.kind.as_str().to_owned(), values, missing, kept]);
     }
     Ok(format!(
-        "{} of {} {}: {} predictions\n\n{table}\n",
+        "{} of {} {}: {}\n\n{table}\n",
         saved.baseline.name,
         saved.baseline.model,
         saved.baseline.span(),
-        grouped(saved.baseline.rows)
+        counted(saved.baseline.rows, "prediction", "predictions")
     ))
 }

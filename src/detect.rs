@@ -17,7 +17,7 @@ use crate::by_hand::{self, Engine, Narrowed};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
-use crate::drift::words::{grouped, number};
+use crate::drift::words::{counted, grouped, number};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
 
@@ -203,10 +203,10 @@ fn table(document: &Document) -> String {
     let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
     let values = document.detectors.first().map_or(0, |detected| detected.values);
     format!(
-        "{}, column {}: {} values\n\n{}\n",
+        "{}, column {}: {}\n\n{}\n",
         document.source,
         document.column,
-        grouped(values),
+        counted(values, "value", "values"),
         lines.join("\n")
     )
 }

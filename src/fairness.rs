@@ -18,7 +18,7 @@ use crate::by_hand::{self, Engine, Narrowed, Stored};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
-use crate::drift::words::{self, grouped, number};
+use crate::drift::words::{self, counted, grouped, number};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::print;
 
@@ -221,14 +221,14 @@ pub fn table(document: &Document) -> String {
     let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
     let reference = document.reference_group.as_ref().map_or("none".to_owned(), words::segment);
     format!(
-        "{}\n\n{} ({} rows); compared with {reference}\n\n{}\n\np corrected by {}; a gap fails where p < {}, it is above {} points, and both sides have {} rows\n",
+        "{}\n\n{} ({}); compared with {reference}\n\n{}\n\np corrected by {}; a gap fails where p < {}, it is above {} points, and both sides have {}\n",
         document.verdict.as_str().replace('_', " "),
         document.source,
-        grouped(document.rows),
+        counted(document.rows, "row", "rows"),
         lines.join("\n"),
         document.correction,
         document.alpha,
         number(100.0 * document.max_gap),
-        grouped(document.min_rows),
+        counted(document.min_rows, "row", "rows"),
     )
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
+use windvane_types::counting::counted;
 
 use self::bundle::{Bundle, PartSize};
 pub use self::catalogue::Library;
@@ -121,8 +122,8 @@ fn write_bundle(dir: &Path, part_size: Option<PartSize>, gpu: bool) -> CommandRe
     let packages = packages.map_err(failure)?;
     let written = bundle::write(&packages, dir, part_size.unwrap_or(PartSize::WHOLE)).map_err(failure)?;
     for package in written {
-        let parts = if package.parts == 1 { "part" } else { "parts" };
-        print(&format!("{}: {} {parts}, {} bytes\n", package.library, package.parts, package.bytes))?;
+        let parts = counted(package.parts as u64, "part", "parts");
+        print(&format!("{}: {parts}, {} bytes\n", package.library, package.bytes))?;
     }
     let gpu = if gpu { " --gpu" } else { "" };
     print(&format!(

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_store::migrate::{self, ClusterName, MigrateError, State, Step, Topology};
 use windvane_store::{DATABASE, Store};
+use windvane_types::counting::counted;
 
 use crate::connection;
 use crate::exit::{Because, CommandResult, Failure, Reason};
@@ -109,7 +110,11 @@ async fn apply(store: &Store, topology: &Topology) -> CommandResult {
         tracing::info!(version, name, resumed, "running a migration");
     };
     let ran = migrate::apply(store, topology, log).await.map_err(failure)?;
-    print(&format!("{ran} migrations ran; the schema is at {}\n", migrate::all().len()))
+    print(&format!(
+        "{}; the schema is at {}\n",
+        counted(ran as u64, "migration ran", "migrations ran"),
+        migrate::all().len()
+    ))
 }
 
 fn table(steps: &[Step]) -> String {
@@ -124,7 +129,7 @@ fn table(steps: &[Step]) -> String {
         ]);
     }
     let pending = steps.iter().filter(|step| step.state != State::Applied).count();
-    format!("{table}\n{} migrations, {pending} to run\n", steps.len())
+    format!("{table}\n{}, {pending} to run\n", counted(steps.len() as u64, "migration", "migrations"))
 }
 
 fn json(steps: &[Step], store: &Store, topology: &Topology) -> String {

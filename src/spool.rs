@@ -8,6 +8,7 @@ use comfy_table::{Table, presets};
 use serde_json::json;
 use windvane_collector::{DeadLetter, DeadLetters, SpoolState, Unreadable};
 use windvane_store::{Fault, Store};
+use windvane_types::counting::counted;
 use windvane_types::{Clock, SystemClock, span};
 
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
@@ -194,13 +195,25 @@ fn table(state: &SpoolState, DeadLetters { readable, unreadable }: &DeadLetters)
         ]);
     }
     let rows: u64 = readable.iter().map(|letter| letter.rows).sum();
-    let mut text = format!("{waits}\n\n{} dead letters with {rows} rows\n", readable.len());
+    let mut text = format!(
+        "{waits}\n\n{} with {}\n",
+        counted(readable.len() as u64, "dead letter", "dead letters"),
+        counted(rows, "row", "rows")
+    );
     for letter in readable {
         let reason = letter.reason.lines().next().unwrap_or_default();
-        text.push_str(&format!("\n{} · {} · {} rows\n  {reason}\n", letter.token, letter.table, letter.rows));
+        text.push_str(&format!(
+            "\n{} · {} · {}\n  {reason}\n",
+            letter.token,
+            letter.table,
+            counted(letter.rows, "row", "rows")
+        ));
     }
     if !unreadable.is_empty() {
-        text.push_str(&format!("\n{} files beside them cannot be read\n", unreadable.len()));
+        text.push_str(&format!(
+            "\n{} beside them cannot be read\n",
+            counted(unreadable.len() as u64, "file", "files")
+        ));
     }
     text
 }
@@ -227,7 +240,11 @@ async fn retry(mut letters: DeadLetters, store: &Store) -> CommandResult {
             Err(error) => return Err(connection::failure(error)),
         }
     }
-    print(&format!("{stored} rows are stored, {refused} were refused again\n"))?;
+    print(&format!(
+        "{} stored, {} refused again\n",
+        counted(stored, "row is", "rows are"),
+        counted(refused, "was", "were")
+    ))?;
     end(if refused > 0 { Exit::Found } else { Exit::Ok }, &letters.unreadable)
 }
 

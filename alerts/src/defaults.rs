@@ -101,7 +101,10 @@ pub const RULES: &[Usual] = &[
         condition: (Side::Above, 0.0, 0.0),
         severity: "error",
         annotations: &[
-            ("summary", "{{ value|digits }} rows of {{ labels.table }} could not be stored"),
+            (
+                "summary",
+                "{{ value|digits }} {% if value == 1 %}row{% else %}rows{% endif %} of {{ labels.table }} could not be stored",
+            ),
             (
                 "description",
                 "ClickHouse refuses them however often they are sent; they lie in `spool/dead` with the reason.",
@@ -271,7 +274,10 @@ pub const RULES: &[Usual] = &[
         condition: (Side::Above, 0.0, 0.0),
         severity: "error",
         annotations: &[
-            ("summary", "the receiver {{ labels.receiver }} did not get {{ value|digits }} messages"),
+            (
+                "summary",
+                "the receiver {{ labels.receiver }} did not get {{ value|digits }} {% if value == 1 %}message{% else %}messages{% endif %}",
+            ),
             ("next", "windvane alerts test --receiver {{ labels.receiver }}"),
         ],
         ..OWN
@@ -353,7 +359,10 @@ pub const RULES: &[Usual] = &[
         measure: "damaged_rows",
         condition: (Side::Above, 0.0, 0.0),
         annotations: &[
-            ("summary", "{{ value|digits }} acknowledged rows of {{ labels.table }} went bad on disk"),
+            (
+                "summary",
+                "{{ value|digits }} acknowledged {% if value == 1 %}row{% else %}rows{% endif %} of {{ labels.table }} went bad on disk",
+            ),
             ("next", "look at the disk; the bytes lie beside the segment files as `*.damaged`"),
         ],
         ..OWN

@@ -7,6 +7,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use serde::Serialize;
+use windvane_types::counting::counted;
 
 use crate::cause::labelled;
 use crate::chart;
@@ -129,8 +130,8 @@ fn subject(notification: &Notification) -> String {
             };
             // How many fire stands before it.
             match (firing, alerts.len()) {
-                (0, all) if notification.group.is_empty() => format!("{all} alerts"),
-                (0, all) => format!("{group} ({all} alerts)"),
+                (0, all) if notification.group.is_empty() => counted(all as u64, "alert", "alerts"),
+                (0, all) => format!("{group} ({})", counted(all as u64, "alert", "alerts")),
                 (firing, all) if firing < all => format!("{group} ({} resolved)", all - firing),
                 _ => group,
             }

@@ -5,6 +5,7 @@
 
 use windvane_stats::binomial::early_stopping::{Claim, Standing};
 use windvane_stats::binomial::{Share, clopper_pearson::clopper_pearson};
+use windvane_types::counting::{counted, form};
 use windvane_types::gate::{Agreement, Check, Metric, Output, Quality, Segment, SkippedRequests, Verdict};
 
 use crate::compare::SEGMENTS_MAX;
@@ -67,9 +68,15 @@ fn min_requests(least: u64, n: u64) -> Check {
         0 => (Verdict::Inconclusive, "there are no requests, so that nothing is shown".to_owned()),
         n if n < least => (
             Verdict::Inconclusive,
-            format!("{n} requests are fewer than the {least} that the policy asks for"),
+            format!(
+                "{n} {} fewer than the {least} that the policy asks for",
+                form(n, "request is", "requests are")
+            ),
         ),
-        n => (Verdict::Pass, format!("{n} requests, and the policy asks for {least}")),
+        n => (
+            Verdict::Pass,
+            format!("{n} {}, and the policy asks for {least}", form(n, "request", "requests")),
+        ),
     };
     Check { observed: Some(n as f64), bound: Some(least as f64), ..check("min_requests", verdict, n, reason) }
 }
@@ -81,9 +88,10 @@ fn skipped(bound: f64, skipped: &SkippedRequests, asked: u64) -> Option<Check> {
     let first = skipped.first.first();
     let first = first.map_or(String::new(), |first| format!(", the first `{}`: {}", first.id, first.reason));
     let reason = format!(
-        "{} of {} requests cannot be asked ({} may){first}",
+        "{} of {} {} cannot be asked ({} may){first}",
         skipped.n,
         skipped.n + asked,
+        form(skipped.n + asked, "request", "requests"),
         percent(bound)
     );
     Some(Check {
@@ -108,7 +116,11 @@ fn outputs(evidence: &Evidence<'_>) -> Check {
     let differ = agreement.outputs.iter().filter(|output| output.shape_differs > 0);
     let shapes: Vec<String> = differ
         .map(|output| {
-            format!("output `{}` has another shape on {} requests", output.output, output.shape_differs)
+            format!(
+                "output `{}` has another shape on {}",
+                output.output,
+                counted(output.shape_differs, "request", "requests")
+            )
         })
         .collect();
     let told = || evidence.differences.iter().chain(&shapes).cloned().collect::<Vec<_>>().join("; ");
@@ -127,8 +139,10 @@ fn finite(agreement: &Agreement) -> Check {
         let broken = agreement.outputs.iter().filter(|output| output.nonfinite > 0);
         let one = |output: &Output| {
             format!(
-                "the candidate gave {} values that are NaN or infinite in output `{}` (the champion {})",
-                output.nonfinite, output.output, output.nonfinite_champion
+                "the candidate gave {} NaN or infinite in output `{}` (the champion {})",
+                counted(output.nonfinite, "value that is", "values that are"),
+                output.output,
+                output.nonfinite_champion
             )
         };
         broken.map(one).collect::<Vec<_>>().join("; ")
@@ -142,10 +156,17 @@ fn errors(evidence: &Evidence<'_>) -> Check {
         let first = |first: Option<&str>| first.unwrap_or("unknown").to_owned();
         let of_compared = (compared > 0).then(|| {
             let first = first(evidence.first_error);
-            format!("{compared} requests got an error in place of an answer, the first: {first}")
+            format!(
+                "{} got an error in place of an answer, the first: {first}",
+                counted(compared, "request", "requests")
+            )
         });
         let of_timed = (timed > 0).then(|| {
-            format!("{timed} requests got an error when they were timed, the first: {}", first(first_timed))
+            format!(
+                "{} timed, the first: {}",
+                counted(timed, "request got an error when it was", "requests got an error when they were"),
+                first(first_timed)
+            )
         });
         of_compared.into_iter().chain(of_timed).collect::<Vec<_>>().join("; ")
     };
@@ -164,7 +185,7 @@ fn at_least(ci: Option<[f64; 2]>, bound: f64) -> Verdict {
 fn agreement((bounds, confidence): (&AgreementBounds, f64), found: &Agreement) -> Check {
     let bound = bounds.rate_min;
     let verdict = at_least(found.ci, bound);
-    let seen = format!("{} of {} requests agree", found.agree, found.n);
+    let seen = format!("{} of {} {} agree", found.agree, found.n, form(found.n, "request", "requests"));
     let reason = match (verdict, found.ci) {
         (_, None) => "there are no requests to agree on".to_owned(),
         (Verdict::Pass, Some([lo, _])) => {
@@ -325,7 +346,10 @@ fn quality((name, margin): (&str, f64), quality: &Quality) -> Check {
     let Some(metric) = quality.metrics.iter().find(|metric| metric.metric == name) else {
         let reason = match quality.labelled {
             0 => "no request has an outcome".to_owned(),
-            n => format!("{n} outcomes do not tell {name}: it needs another kind of outcome or output"),
+            n => format!(
+                "{} tell {name}: it needs another kind of outcome or output",
+                counted(n, "outcome does not", "outcomes do not")
+            ),
         };
         return Check { bound: Some(margin), ..check(name, Verdict::Inconclusive, quality.labelled, reason) };
     };

@@ -12,6 +12,7 @@ use windvane_alerts::Plan;
 use windvane_alerts::backtest::{Incident, Judgement, Replay, replay};
 use windvane_alerts::rule::{Rule, Source};
 use windvane_store::alerts;
+use windvane_types::counting::counted;
 use windvane_types::span::{self, Span, in_words};
 
 use self::history::Asking;
@@ -213,7 +214,11 @@ fn table(outcome: &Outcome) -> String {
         *told.entry(&message.receiver).or_default() += 1;
     }
     for (receiver, count) in told {
-        text += &format!("{receiver} would have got {count} messages, {:.1} a week\n", count as f64 / weeks);
+        text += &format!(
+            "{receiver} would have got {}, {:.1} a week\n",
+            counted(count as u64, "message", "messages"),
+            count as f64 / weeks
+        );
     }
     for message in replay.messages.iter().filter(|message| message.reason != "repeat").take(SHOWN_MAX) {
         text += &format!("  {} {}\n", span::shown(message.at_us), message.subject);
@@ -225,12 +230,12 @@ fn table(outcome: &Outcome) -> String {
     }
     if let Some(judged) = judgement {
         text += &format!(
-            "{} of {} alerts are explained by no incident ({}); {} of {} incidents were found\n",
+            "{} of {} explained by no incident ({}); {} of {} found\n",
             judged.false_alarms,
-            judged.fired,
+            counted(judged.fired as u64, "alert is", "alerts are"),
             share(judged.false_alarms, judged.fired),
             judged.found,
-            judged.incidents
+            counted(judged.incidents as u64, "incident was", "incidents were")
         );
     }
     for Asking { rule, every } in asked {

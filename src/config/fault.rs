@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use windvane_types::counting::counted;
+
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -35,8 +37,7 @@ pub struct Faults(pub Vec<Fault>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.len();
-        write!(f, "the configuration has {count} {}", if count == 1 { "fault" } else { "faults" })?;
+        write!(f, "the configuration has {}", counted(self.0.len() as u64, "fault", "faults"))?;
         for fault in &self.0 {
             write!(f, "\n  {fault}")?;
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use windvane_dashboards::{Board, Choice, Scope, Variable, boards, expand, faults, rule_statements};
 use windvane_store::{Statement, Store};
+use windvane_types::counting::counted;
 
 use super::CheckArguments;
 use super::answer::{Answer, Kind, judged, time_is_first};
@@ -48,7 +49,7 @@ pub fn run(arguments: &CheckArguments) -> CommandResult {
     }
     let panels: usize = boards.iter().map(|board| board.panels().count()).sum();
     if arguments.offline {
-        print(&format!("{} dashboards with {panels} panels, {} faults\n", boards.len(), found.len()))?;
+        print(&summary(boards.len(), panels, found.len()))?;
         return Ok(if found.is_empty() { Exit::Ok } else { Exit::Found });
     }
     let store = arguments.connection.store()?.bounded(MEMORY_BYTES_MAX, SLOW);
@@ -74,8 +75,17 @@ pub fn run(arguments: &CheckArguments) -> CommandResult {
         let took = line.took.as_millis();
         print(&format!("{word} {:>6} rows {took:>6} ms  {}{fault}\n", line.rows, line.what))?;
     }
-    print(&format!("{} dashboards with {panels} panels, {broken} faults\n", boards.len()))?;
+    print(&summary(boards.len(), panels, broken))?;
     Ok(if broken == 0 { Exit::Ok } else { Exit::Found })
+}
+
+fn summary(dashboards: usize, panels: usize, faults: usize) -> String {
+    format!(
+        "{} with {}, {}\n",
+        counted(dashboards as u64, "dashboard", "dashboards"),
+        counted(panels as u64, "panel", "panels"),
+        counted(faults as u64, "fault", "faults")
+    )
 }
 
 /// Every statement of a board, with its variables set as Grafana would set them at first; and those that depend on variables of

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use windvane_store::migrate::{self, MigrateError, Missing, State};
 use windvane_store::{Statement, Store};
+use windvane_types::counting::counted;
 use windvane_types::{Clock, SystemClock};
 
 use super::Check;
@@ -161,7 +162,7 @@ async fn looked_into(store: &Store) -> Result<Check, MigrateError> {
         0 => Check::ok("schema", format!("is at {newest:04}, the newest that this windvane knows")),
         n => Check::warn(
             "schema",
-            format!("{n} migrations are to run"),
+            counted(n as u64, "migration is to run", "migrations are to run"),
             "`windvane schema apply`, or start the service",
         ),
     })

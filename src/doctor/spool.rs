@@ -1,6 +1,7 @@
 //! The spool and the tokens: what waits, what was laid aside, who may come in.
 
 use windvane_collector::{DeadLetter, DeadLetters, SpoolState, Tokens};
+use windvane_types::counting::counted;
 use windvane_types::{Clock, SystemClock};
 
 use super::Check;
@@ -30,7 +31,11 @@ pub(super) fn check(config: &Config, checks: &mut Vec<Check>) {
             let rows: u64 = readable.iter().map(|letter| letter.rows).sum();
             Check::warn(
                 "dead letters",
-                format!("{} with {rows} rows that ClickHouse could not take", readable.len()),
+                format!(
+                    "{} with {} that ClickHouse could not take",
+                    readable.len(),
+                    counted(rows, "row", "rows")
+                ),
                 "`windvane spool list` says why, `windvane spool retry` sends them again",
             )
         }
@@ -45,11 +50,15 @@ fn waiting(state: &SpoolState) -> Check {
     let oldest = state.tables.iter().filter_map(|table| table.oldest_us).min();
     let age_s = oldest.map_or(0, |oldest| (SystemClock.now().as_microsecond() - oldest) / 1_000_000);
     let user = if state.in_use { "in use" } else { "used by no service" };
-    let detail = format!("{user}; {rows} rows wait, the oldest {age_s} s; {} MiB", bytes >> 20);
+    let detail = format!(
+        "{user}; {}, the oldest {age_s} s; {} MiB",
+        counted(rows, "row waits", "rows wait"),
+        bytes >> 20
+    );
     if damaged > 0 {
         return Check::warn(
             "spool",
-            format!("{detail}; {damaged} files of damaged bytes"),
+            format!("{detail}; {} of damaged bytes", counted(damaged, "file", "files")),
             "look at the disk; *.damaged files hold what was damaged, and are yours to remove",
         );
     }

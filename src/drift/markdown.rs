@@ -8,16 +8,17 @@ use super::words;
 pub fn render(document: &Document) -> String {
     let mut text = format!("## Drift: {}\n\n", words::headline(document));
     for (role, side) in [("Reference", &document.reference), ("Current", &document.current)] {
-        text += &format!("- {role}: `{}`, {} rows\n", escape(&side.source), words::grouped(side.rows));
+        text +=
+            &format!("- {role}: `{}`, {}\n", escape(&side.source), words::counted(side.rows, "row", "rows"));
     }
     text += "\n";
     text += &columns(&document.columns);
     for segment in &document.segments {
         text += &format!(
-            "\n### {}\n\n{} and {} rows\n\n",
+            "\n### {}\n\n{} and {}\n\n",
             escape(&words::segment(&segment.segment)),
             words::grouped(segment.rows_reference),
-            words::grouped(segment.rows_current)
+            words::counted(segment.rows_current, "row", "rows")
         );
         text += &columns(&segment.columns);
     }

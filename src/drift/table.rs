@@ -16,7 +16,7 @@ const SEGMENTS_SHOWN: usize = 20;
 pub fn render(document: &Document) -> String {
     let mut text = format!("{}\n\n", words::headline(document));
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
-        text += &format!("{role:<10} {} ({} rows)\n", side.source, words::grouped(side.rows));
+        text += &format!("{role:<10} {} ({})\n", side.source, words::counted(side.rows, "row", "rows"));
     }
     text += "\n";
     text += &columns(&document.columns);
@@ -24,20 +24,23 @@ pub fn render(document: &Document) -> String {
     segments.sort_by_key(|segment| segment.verdict != Verdict::Drift);
     for segment in segments.iter().take(SEGMENTS_SHOWN) {
         text += &format!(
-            "\n{} ({} and {} rows)\n\n",
+            "\n{} ({} and {})\n\n",
             words::segment(&segment.segment),
             words::grouped(segment.rows_reference),
-            words::grouped(segment.rows_current)
+            words::counted(segment.rows_current, "row", "rows")
         );
         text += &columns(&segment.columns);
     }
     let hidden = segments.len().saturating_sub(SEGMENTS_SHOWN) as u64 + document.segments_left_out;
     if hidden > 0 {
-        text += &format!("\n{} more segments are in --format json\n", words::grouped(hidden));
+        text += &format!(
+            "\n{} in --format json\n",
+            words::counted(hidden, "more segment is", "more segments are")
+        );
     }
     text += &format!(
-        "\n{} p-values, corrected by {}; a column drifts where p < {} and the effect passes its floor\n",
-        words::grouped(document.tests as u64),
+        "\n{}, corrected by {}; a column drifts where p < {} and the effect passes its floor\n",
+        words::counted(document.tests as u64, "p-value", "p-values"),
         document.correction,
         document.alpha
     );
@@ -76,7 +79,10 @@ fn columns(columns: &[Column]) -> String {
     };
     let hidden = sorted.len() - shown.len();
     if hidden > 0 {
-        text += &format!("{} columns without drift are not shown\n", words::grouped(hidden as u64));
+        text += &format!(
+            "{} not shown\n",
+            words::counted(hidden as u64, "column without drift is", "columns without drift are")
+        );
     }
     text
 }

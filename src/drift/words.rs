@@ -1,5 +1,6 @@
 //! A column's finding in words that a person reads: what changed, which way, how much, how sure.
 
+pub use windvane_types::counting::{counted, grouped};
 use windvane_types::drift::{Change, Column, Direction, Document, Kind, Method, Verdict};
 
 /// The headline of a document.
@@ -9,12 +10,15 @@ pub fn headline(document: &Document) -> String {
     let segments = document.segments.iter().filter(|segment| segment.verdict == Verdict::Drift).count();
     let mut words = match document.verdict {
         Verdict::Drift if drifted == 0 => "drift within segments only".to_owned(),
-        Verdict::Drift => format!("drift in {drifted} of {} columns", grouped(all as u64)),
-        Verdict::NoDrift => format!("no drift in {} columns", grouped(all as u64)),
+        Verdict::Drift => format!("drift in {drifted} of {}", counted(all as u64, "column", "columns")),
+        Verdict::NoDrift => format!("no drift in {}", counted(all as u64, "column", "columns")),
         Verdict::InsufficientData => "not enough data to tell".to_owned(),
     };
     if !document.segments.is_empty() {
-        words += &format!(", and in {segments} of {} segments", document.segments.len());
+        words += &format!(
+            ", and in {segments} of {}",
+            counted(document.segments.len() as u64, "segment", "segments")
+        );
     }
     words
 }
@@ -140,19 +144,6 @@ pub fn number(value: f64) -> String {
             }
         }
     }
-}
-
-/// A count with its thousands apart: `336,776`.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 pub fn percent(share: f64) -> String {

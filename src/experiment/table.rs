@@ -6,12 +6,12 @@ use comfy_table::{Cell, Color, Table, presets};
 use windvane_types::experiment::{Comparison, Document, SrmVerdict, Verdict};
 
 use super::words;
-use crate::drift::words::{grouped, shortened};
+use crate::drift::words::{counted, shortened};
 
 /// Renders the document.
 pub fn render(document: &Document) -> String {
     let mut text = format!("{}\n\n", words::headline(document));
-    let rows = document.rows.map_or(String::new(), |rows| format!(" ({} rows)", grouped(rows)));
+    let rows = document.rows.map_or(String::new(), |rows| format!(" ({})", counted(rows, "row", "rows")));
     text += &format!("source   {}{rows}\n", document.source);
     text += &format!("arms     {}\n", words::arms(document));
     let mark = if document.srm.verdict == SrmVerdict::Mismatch { "!" } else { " " };

@@ -7,7 +7,7 @@ use windvane_types::experiment::{
 
 pub use windvane_types::experiment::words::chance;
 
-use crate::drift::words::{grouped, number, shortened};
+use crate::drift::words::{counted, grouped, number, shortened};
 
 /// The headline of a document.
 pub fn headline(document: &Document) -> String {
@@ -53,7 +53,7 @@ pub fn headline(document: &Document) -> String {
 pub fn arms(document: &Document) -> String {
     let arms = document.arms.iter().map(|arm| {
         let control = if arm.arm == document.control { " (control)" } else { "" };
-        format!("{}{control} {} units", shortened(&arm.arm), grouped(arm.n))
+        format!("{}{control} {}", shortened(&arm.arm), counted(arm.n, "unit", "units"))
     });
     arms.collect::<Vec<_>>().join(", ")
 }
@@ -93,7 +93,10 @@ pub fn segment(segment: &Segment, inference: &str) -> String {
 /// Segments that are not compared, in one line.
 pub fn left_out(document: &Document) -> Option<String> {
     let left_out = document.segments_left_out.filter(|left_out| *left_out > 0)?;
-    Some(format!("{} segments are not compared: too few units, or not among the largest", grouped(left_out)))
+    Some(format!(
+        "{} not compared: too few units, or not among the largest",
+        counted(left_out, "segment is", "segments are")
+    ))
 }
 
 /// How the next units would be dealt out, one line a metric.
@@ -153,10 +156,7 @@ pub fn verdict(comparison: &Comparison) -> String {
 
 /// What a verdict needs, in one line.
 pub fn rule(document: &Document) -> String {
-    let tests = match document.tests {
-        1 => "1 p-value".to_owned(),
-        tests => format!("{tests} p-values"),
-    };
+    let tests = counted(document.tests as u64, "p-value", "p-values");
     let sure = format!("{} %", number((1.0 - document.alpha) * 100.0));
     let needed = words::needed(document, &sure);
     format!("{tests} corrected by {}; {needed}; intervals hold {sure} each", document.correction)

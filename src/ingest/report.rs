@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use windvane_types::counting::counted;
 
 use super::Delivered;
 use super::mapping::Mapping;
@@ -92,7 +93,7 @@ impl Report {
                 let before: u64 = self.sizes[..batch.file].iter().sum();
                 self.bar.set_position(before + batch.bytes);
                 let rate = self.sum.rows as f64 / self.bar.elapsed().as_secs_f64().max(1e-3);
-                self.bar.set_message(format!("{} rows  {rate:.0} rows/s", self.sum.rows));
+                self.bar.set_message(format!("{}  {rate:.0} rows/s", counted(self.sum.rows, "row", "rows")));
             }
         }
     }
@@ -119,7 +120,7 @@ impl Report {
     /// Prints the sum. Rows of which not one was accepted are bad data.
     pub fn finish(mut self, elapsed: Duration, format: Format) -> CommandResult {
         if self.sum.rows > 0 && self.sum.predictions_accepted + self.sum.outcomes_accepted == 0 {
-            let why = format!("not one of {} rows was accepted", self.sum.rows);
+            let why = format!("not one of {} was accepted", counted(self.sum.rows, "row", "rows"));
             return Err(self.stopped(elapsed, &why));
         }
         self.took(elapsed);
@@ -154,7 +155,11 @@ fn table(sum: &Sum) -> String {
         table.add_row([name.to_owned(), accepted.to_string(), rejected.to_string()]);
     }
     format!(
-        "{table}\n{} rows of {} files in {:.1} s, {:.0} rows/s; {} could not be read\n",
-        sum.rows, sum.files, sum.seconds, sum.rows_per_s, sum.rows_unreadable
+        "{table}\n{} of {} in {:.1} s, {:.0} rows/s; {} could not be read\n",
+        counted(sum.rows, "row", "rows"),
+        counted(sum.files as u64, "file", "files"),
+        sum.seconds,
+        sum.rows_per_s,
+        sum.rows_unreadable
     )
 }

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use windvane_types::latency::{Document, Drift, Group, Objective, Verdict};
 
-use crate::drift::words::{grouped, number, shortened};
+use crate::drift::words::{counted, grouped, number, shortened};
 
 /// Renders the document.
 pub fn render(document: &Document) -> String {
@@ -14,13 +14,16 @@ pub fn render(document: &Document) -> String {
     let mut text = format!("{word}\n\n");
     for (role, side) in [("reference", document.reference.as_ref()), ("current", Some(&document.current))] {
         if let Some(side) = side {
-            text += &format!("{role:<10} {} ({} latencies)\n", side.source, grouped(side.rows));
+            text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "latency", "latencies"));
         }
     }
     text += "\n";
     text += &groups(document);
     if document.groups_left_out > 0 {
-        text += &format!("{} smaller groups are left out\n", grouped(document.groups_left_out));
+        text += &format!(
+            "{} left out\n",
+            counted(document.groups_left_out, "smaller group is", "smaller groups are")
+        );
     }
     for objective in &document.objectives {
         text += &self::objective(objective);

@@ -4,13 +4,13 @@ use windvane_types::performance::{Chunk, Document, Task};
 
 use super::words;
 use crate::drift::markdown::escape;
-use crate::drift::words::{grouped, segment};
+use crate::drift::words::{counted, grouped, segment};
 
 /// Renders the document.
 pub fn render(document: &Document) -> String {
     let mut text = format!("## Performance: {}\n\n", words::headline(document));
     for (role, side) in [("Reference", &document.reference), ("Current", &document.current)] {
-        text += &format!("- {role}: `{}`, {} rows\n", escape(&side.source), grouped(side.rows));
+        text += &format!("- {role}: `{}`, {}\n", escape(&side.source), counted(side.rows, "row", "rows"));
     }
     text += &format!("\n{}", chunks(&document.chunks, document.task));
     for part in &document.segments {

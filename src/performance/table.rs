@@ -6,7 +6,7 @@ use comfy_table::{Cell, Color, Table, presets};
 use windvane_types::performance::{Change, Chunk, Document, Task, Verdict};
 
 use super::words;
-use crate::drift::words::{grouped, segment};
+use crate::drift::words::{counted, grouped, segment};
 
 /// Chunks that a table shows; of more only those that alert.
 const CHUNKS_SHOWN: usize = 60;
@@ -17,23 +17,23 @@ const SEGMENTS_SHOWN: usize = 10;
 pub fn render(document: &Document) -> String {
     let mut text = format!("{}\n\n", words::headline(document));
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
-        text += &format!("{role:<10} {} ({} rows)\n", side.source, grouped(side.rows));
+        text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "row", "rows"));
     }
     text += &format!("\n{}", chunks(&document.chunks, document.task));
     let mut segments: Vec<_> = document.segments.iter().collect();
     segments.sort_by_key(|segment| segment.verdict != Verdict::Alert);
     for part in segments.iter().take(SEGMENTS_SHOWN) {
         text += &format!(
-            "\n{} ({} and {} rows)\n\n{}",
+            "\n{} ({} and {})\n\n{}",
             segment(&part.segment),
             grouped(part.rows_reference),
-            grouped(part.rows_current),
+            counted(part.rows_current, "row", "rows"),
             chunks(&part.chunks, document.task)
         );
     }
     let hidden = segments.len().saturating_sub(SEGMENTS_SHOWN) as u64 + document.segments_left_out;
     if hidden > 0 {
-        text += &format!("\n{} more segments are in --format json\n", grouped(hidden));
+        text += &format!("\n{} in --format json\n", counted(hidden, "more segment is", "more segments are"));
     }
     text += &weakest(document);
     if let Some(trust) = words::trust(document) {
@@ -87,7 +87,10 @@ fn chunks(chunks: &[Chunk], task: Task) -> String {
         false => trimmed(&table),
     };
     if hidden > 0 {
-        text += &format!("{} chunks without an alert are not shown\n", grouped(hidden as u64));
+        text += &format!(
+            "{} not shown\n",
+            counted(hidden as u64, "chunk without an alert is", "chunks without an alert are")
+        );
     }
     text
 }
@@ -103,9 +106,9 @@ fn weakest(document: &Document) -> String {
         table.add_row(line);
     });
     format!(
-        "\n{}{} segments were looked at; p is corrected for that\n",
+        "\n{}{} looked at; p is corrected for that\n",
         trimmed(&table),
-        grouped(document.weakest_segments.looked_at)
+        counted(document.weakest_segments.looked_at, "segment was", "segments were")
     )
 }
 

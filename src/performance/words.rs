@@ -2,7 +2,7 @@
 
 use windvane_types::performance::{Change, Chunk, Document, Metric, Task, TrustVerdict, Verdict};
 
-use crate::drift::words::{grouped, number, segment};
+use crate::drift::words::{counted, grouped, number, segment};
 
 /// Metrics that a table shows of each task.
 pub fn shown(task: Task) -> &'static [&'static str] {
@@ -21,12 +21,19 @@ pub fn headline(document: &Document) -> String {
     let segments = document.segments.iter().filter(|segment| segment.verdict == Verdict::Alert).count();
     let mut words = match document.verdict {
         Verdict::Alert if chunks == 0 => "alert within segments only".to_owned(),
-        Verdict::Alert => format!("alert in {chunks} of {} chunks", grouped(document.chunks.len() as u64)),
-        Verdict::NoAlert => format!("no alert in {} chunks", grouped(document.chunks.len() as u64)),
+        Verdict::Alert => {
+            format!("alert in {chunks} of {}", counted(document.chunks.len() as u64, "chunk", "chunks"))
+        }
+        Verdict::NoAlert => {
+            format!("no alert in {}", counted(document.chunks.len() as u64, "chunk", "chunks"))
+        }
         Verdict::InsufficientData => "not enough data to tell".to_owned(),
     };
     if !document.segments.is_empty() {
-        words += &format!(", and in {segments} of {} segments", document.segments.len());
+        words += &format!(
+            ", and in {segments} of {}",
+            counted(document.segments.len() as u64, "segment", "segments")
+        );
     }
     words
 }

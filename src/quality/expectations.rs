@@ -12,6 +12,7 @@ mod write;
 
 use std::path::Path;
 
+use windvane_types::counting::counted;
 use windvane_types::quality::Expectations;
 
 use crate::exit::{Because, Failure, Reason};
@@ -34,9 +35,8 @@ pub fn load(path: &Path) -> Result<Expectations, Failure> {
     let text = text(path)?;
     read::read(&text)
         .map_err(|faults| {
-            let count = faults.len();
-            let word = if count == 1 { "fault" } else { "faults" };
-            anyhow::anyhow!("`{}` has {count} {word}\n  {}", path.display(), faults.join("\n  "))
+            let count = counted(faults.len() as u64, "fault", "faults");
+            anyhow::anyhow!("`{}` has {count}\n  {}", path.display(), faults.join("\n  "))
         })
         .because(Reason::Config)
 }

@@ -4,13 +4,13 @@ use windvane_types::quality::{Document, Verdict};
 
 use super::words;
 use crate::drift::markdown::escape;
-use crate::drift::words::grouped;
+use crate::drift::words::counted;
 
 /// Renders the document: every check that fails, and how many pass.
 pub fn render(document: &Document) -> String {
     let mut text = format!("## Quality: {}\n\n", words::headline(document));
     for (role, side) in [("Reference", &document.reference), ("Current", &document.current)] {
-        text += &format!("- {role}: `{}`, {} rows\n", escape(&side.source), grouped(side.rows));
+        text += &format!("- {role}: `{}`, {}\n", escape(&side.source), counted(side.rows, "row", "rows"));
     }
     if document.verdict == Verdict::Fail {
         text += "\n| column | check | found | expected | which |\n|---|---|---|---|---|\n";

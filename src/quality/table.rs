@@ -6,7 +6,7 @@ use comfy_table::{Cell, Color, Table, presets};
 use windvane_types::quality::{Document, Verdict};
 
 use super::words;
-use crate::drift::words::{grouped, shortened};
+use crate::drift::words::{counted, shortened};
 
 /// Checks that a table shows whatever they say; of more, only those that fail.
 const CHECKS_SHOWN: usize = 40;
@@ -15,7 +15,7 @@ const CHECKS_SHOWN: usize = 40;
 pub fn render(document: &Document) -> String {
     let mut text = format!("{}\n\n", words::headline(document));
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
-        text += &format!("{role:<10} {} ({} rows)\n", side.source, grouped(side.rows));
+        text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "row", "rows"));
     }
     text += "\n";
     let checks = words::by_verdict(document);
@@ -50,7 +50,10 @@ pub fn render(document: &Document) -> String {
     }
     let hidden = checks.len() - shown.len();
     if hidden > 0 {
-        text += &format!("{} checks that pass are not shown\n", grouped(hidden as u64));
+        text += &format!(
+            "{} not shown\n",
+            counted(hidden as u64, "check that passes is", "checks that pass are")
+        );
     }
     text += &format!("{}\n", words::promise(document));
     text

@@ -7,22 +7,28 @@ use windvane_types::quality::words::{band, is_share};
 use windvane_types::quality::{Check, CheckName, Document, Verdict};
 
 use super::expectations::Renewed;
-use crate::drift::words::{grouped, number, percent};
+use crate::drift::words::{counted, grouped, number, percent};
 
 /// The headline of a document.
 pub fn headline(document: &Document) -> String {
     let (failed, all) = (document.failed().count(), document.checks.len());
     match document.verdict {
-        Verdict::Pass => format!("pass: {} checks", grouped(all as u64)),
-        Verdict::Fail => format!("fail: {} of {} checks", grouped(failed as u64), grouped(all as u64)),
+        Verdict::Pass => format!("pass: {}", counted(all as u64, "check", "checks")),
+        Verdict::Fail => {
+            format!("fail: {} of {}", grouped(failed as u64), counted(all as u64, "check", "checks"))
+        }
     }
 }
 
 /// What was promised about chance.
 pub fn promise(document: &Document) -> String {
     format!(
-        "{} bounds know how many rows they were learnt from; unchanged data break any of them in at most {} of runs",
-        grouped(document.tests as u64),
+        "{}; unchanged data break any of them in at most {} of runs",
+        counted(
+            document.tests as u64,
+            "bound knows how many rows it was learnt from",
+            "bounds know how many rows they were learnt from"
+        ),
         percent(document.alpha)
     )
 }
@@ -90,7 +96,8 @@ fn told(name: CheckName, value: &Value) -> String {
 
 /// What became of a file of expectations.
 pub fn renewed(path: &Path, renewed: &Renewed) -> String {
-    let mut text = format!("{}: {} values renewed", path.display(), grouped(renewed.renewed as u64));
+    let mut text =
+        format!("{}: {} renewed", path.display(), counted(renewed.renewed as u64, "value", "values"));
     for (what, names) in [
         ("kept as edited", &renewed.kept),
         ("new columns", &renewed.added),

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use windvane_types::counting::form;
 
 /// The format that the table is made of: names, types, then rows, each a JSON array of texts.
 pub const FORMAT: &str = "JSONCompactStringsEachRowWithNamesAndTypes";
@@ -26,8 +27,7 @@ pub fn render(answer: &[u8]) -> anyhow::Result<String> {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let noun = if count == 1 { "row" } else { "rows" };
-    Ok(format!("{table}\n{count} {noun}\n"))
+    Ok(format!("{table}\n{count} {}\n", form(count as u64, "row", "rows")))
 }
 
 /// Whether values of this ClickHouse type are read from the right.

@@ -11,7 +11,7 @@ use windvane_shadow::bench::{BenchJob, Document, Point};
 use super::arguments::{Models, usage};
 use super::progress::Bar;
 use super::worker;
-use crate::drift::words::number;
+use crate::drift::words::{counted, number};
 use crate::exit::{CommandResult, Exit};
 use crate::output::print;
 
@@ -115,9 +115,9 @@ fn table(document: &Document) -> String {
     }
     let setting = |point: &Point| {
         format!(
-            "{} requests in a call, {} sessions: {} requests/s",
-            point.batch,
-            point.sessions,
+            "{} in a call, {}: {} requests/s",
+            counted(point.batch, "request", "requests"),
+            counted(point.sessions, "session", "sessions"),
             number(point.requests_per_s)
         )
     };

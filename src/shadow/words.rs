@@ -2,11 +2,11 @@
 
 use windvane_types::gate::{Document, Latencies, Verdict};
 
-use crate::drift::words::{grouped, number};
+use crate::drift::words::{counted, number};
 
 /// The answer in one sentence.
 pub fn headline(document: &Document) -> String {
-    let requests = grouped(document.requests);
+    let requests = counted(document.requests, "request", "requests");
     if let Some(by) = &document.override_by {
         return format!("The gate said {} and was overridden by {}: {}", by.verdict.as_str(), by.who, by.why);
     }
@@ -16,14 +16,13 @@ pub fn headline(document: &Document) -> String {
     };
     match document.verdict {
         Verdict::Pass => {
-            format!("The candidate may take the champion's place: every check passes on {requests} requests")
+            format!("The candidate may take the champion's place: every check passes on {requests}")
         }
-        Verdict::Fail => format!(
-            "The candidate may not take the champion's place: {} on {requests} requests",
-            named(Verdict::Fail)
-        ),
+        Verdict::Fail => {
+            format!("The candidate may not take the champion's place: {} on {requests}", named(Verdict::Fail))
+        }
         Verdict::Inconclusive => {
-            format!("Not enough is known to say: {} on {requests} requests", named(Verdict::Inconclusive))
+            format!("Not enough is known to say: {} on {requests}", named(Verdict::Inconclusive))
         }
     }
 }

@@ -158,7 +158,7 @@ async fn a_row_that_clickhouse_refuses_is_listed_exported_and_tried_again() {
     let again = windvane(&["spool", "retry"], &config);
     assert_eq!(
         String::from_utf8_lossy(&again.stdout),
-        "1 rows are stored, 0 were refused again\n",
+        "1 row is stored, 0 were refused again\n",
         "{again:?}"
     );
     assert_eq!(

@@ -414,7 +414,7 @@ fn the_table_says_what_moved_and_markdown_is_a_table() {
     let a = folder.file("a.csv", &csv("delay", 0..300, |i| (i % 20).to_string()));
     let b = folder.file("b.csv", &csv("delay", 0..300, |i| (i % 20 + 10).to_string()));
     let table = drift(&a, &b, &[]);
-    assert!(table.stdout.starts_with("drift in 1 of 1 columns\n"), "{}", table.stdout);
+    assert!(table.stdout.starts_with("drift in 1 of 1 column\n"), "{}", table.stdout);
     assert!(table.stdout.contains("drift ↑") && table.stdout.contains("mean 9.5 → 19.5"), "{}", table.stdout);
     assert!(!table.stdout.contains('\u{1b}'), "{}", table.stdout);
     let markdown = drift(&a, &b, &["--format", "markdown"]);

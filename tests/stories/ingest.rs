@@ -90,13 +90,13 @@ fn bad_rows_are_told_by_line_and_skipped_or_fatal_as_asked() {
 
     let output = ingest(&[&path], &["--url", service.url(), "--on-bad-row", "fail"]);
     assert_eq!(output.status.code(), Some(65), "{}", stderr(&output));
-    assert!(stdout(&output).is_empty() && stderr(&output).contains("rows of 1 files"), "{}", stdout(&output));
+    assert!(stdout(&output).is_empty() && stderr(&output).contains("rows of 1 file"), "{}", stdout(&output));
 
     let none = folder.path().join("none.csv");
     std::fs::write(&none, "event_id,ts,age,score\nb,yesterday,2,0.5\n").unwrap();
     let output = ingest(&[&none], &["--url", service.url(), "--format", "json"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(65), ""), "{}", stderr(&output));
-    assert!(stderr(&output).contains("not one of 1 rows was accepted"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("not one of 1 row was accepted"), "{}", stderr(&output));
 
     let output = ingest(&[&path], &["--url", service.url(), "--format", "json", "--environment", "test"]);
     let told = stderr(&output);

@@ -6,6 +6,7 @@ pub mod assignment;
 pub mod attribution;
 pub mod baseline;
 mod clock;
+pub mod counting;
 pub mod detect;
 pub mod distinct;
 pub mod drift;

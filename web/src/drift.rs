@@ -9,7 +9,7 @@ use windvane_types::drift::{Column, Document, Segment, Verdict};
 use crate::chart::cut;
 use crate::chart::histogram::{Missing, histogram, legend};
 use crate::listed;
-use crate::numbers::{optional, p_value, thousands};
+use crate::numbers::{counted, optional, p_value, thousands};
 use crate::page;
 
 /// Columns that are drawn, those that drifted furthest: 7 kB each make 700 kB.
@@ -141,12 +141,12 @@ fn segments(document: &Document) -> Markup {
             @for segment in sorted.iter().take(SEGMENTS_MAX) {
                 @let drifted: Vec<&Column> = words::by_strength(&segment.columns).into_iter().filter(|column| column.verdict == Verdict::Drift).collect();
                 details {
-                    summary { strong { (words::segment(segment)) } ", " (thousands(segment.rows_reference)) " against " (thousands(segment.rows_current)) " rows: " @if drifted.is_empty() { (segment.verdict.as_str().replace('_', " ")) } @else { (drifted.len()) " columns drifted" } }
+                    summary { strong { (words::segment(segment)) } ", " (thousands(segment.rows_reference)) " against " (counted(segment.rows_current, "row", "rows")) ": " @if drifted.is_empty() { (segment.verdict.as_str().replace('_', " ")) } @else { (drifted.len()) " columns drifted" } }
                     ul { @for column in drifted.iter().take(SEGMENT_COLUMNS_MAX) { li { strong { (cut(&column.column, 60)) } (words::arrow(column)) " " (words::change(column)) } } }
                 }
             }
             @if sorted.len() > SEGMENTS_MAX { p.quiet { "The " (SEGMENTS_MAX) " with most drift, of " (sorted.len()) "." } }
-            @if document.segments_left_out > 0 { p.quiet { (thousands(document.segments_left_out)) " segments were left out: too few rows, or not among the largest." } }
+            @if document.segments_left_out > 0 { p.quiet { (counted(document.segments_left_out, "segment was", "segments were")) " left out: too few rows, or not among the largest." } }
         }
     }
 }

@@ -23,7 +23,7 @@ pub use list::list;
 use crate::address;
 use crate::chart::cut;
 use crate::listed::{self, most_important};
-use crate::numbers::{p_value, percent, signed_percent, thousands};
+use crate::numbers::{counted, p_value, percent, signed_percent, thousands};
 use crate::page::{self, Part};
 
 /// Comparisons that have a sentence of their own.
@@ -129,7 +129,7 @@ fn content(document: &Document, points: &[Point], sources: &Sources) -> Markup {
             (listed::rest(SEGMENTS_MAX, document.segments.len(), "segments"))
             (sources.comparisons)
             @if let Some(left_out) = document.segments_left_out.filter(|left_out| *left_out > 0) {
-                p.quiet { (thousands(left_out)) " segments are not compared: too few units, or not among the largest." }
+                p.quiet { (counted(left_out, "segment is", "segments are")) " not compared: too few units, or not among the largest." }
             }
         }
         @if !document.advice.is_empty() {
@@ -350,7 +350,7 @@ fn segment(segment: &Segment, rows: usize) -> Markup {
     html! {
         details {
             summary {
-                strong { (values.join(", ")) } ", " (thousands(units)) " units: "
+                strong { (values.join(", ")) } ", " (counted(units, "unit", "units")) ": "
                 @if said.is_empty() { "nothing is shown" } @else { (listed::names(said, NAMED_MAX)) }
                 @if segment.srm.verdict == SrmVerdict::Mismatch { "; its arms do not have their share of units" }
             }

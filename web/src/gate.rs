@@ -19,7 +19,7 @@ pub use list::list;
 use crate::address;
 use crate::chart::cut;
 use crate::listed::{self, most_important};
-use crate::numbers::{bytes, interval, number, optional, thousands};
+use crate::numbers::{bytes, counted, form, interval, number, optional, thousands};
 use crate::page::{self, Part};
 
 /// Characters of a name.
@@ -82,7 +82,7 @@ fn content(document: &Document, source: &Markup) -> Markup {
         h2 { "Why" }
         (checks(&document.checks))
         h2 { "How alike are the answers?" }
-        p { (thousands(document.agreement.agree)) " of " (thousands(document.agreement.n)) " requests agree in every output." }
+        p { (thousands(document.agreement.agree)) " of " (counted(document.agreement.n, "request agrees", "requests agree")) " in every output." }
         @if let Some(noise) = &document.agreement.noise { (noise_floor(noise)) }
         (outputs(&document.agreement.outputs))
         (source)
@@ -116,7 +116,7 @@ fn skipped(document: &Document) -> Markup {
     let first = &skipped.first[..skipped.first.len().min(SKIPPED_MAX)];
     html! {
         p {
-            (thousands(skipped.n)) " requests were left out"
+            (counted(skipped.n, "request was", "requests were")) " left out"
             @if first.len() as u64 != skipped.n { "; the first " (first.len()) " of them" }
             ":"
         }
@@ -154,7 +154,9 @@ fn answer(document: &Document) -> String {
         listed::names(named.map(|check| check.check.clone()).collect(), NAMED_MAX)
     };
     match document.verdict {
-        Verdict::Pass => format!("Yes: every check passes on {} requests.", thousands(document.requests)),
+        Verdict::Pass => {
+            format!("Yes: every check passes on {}.", counted(document.requests, "request", "requests"))
+        }
         Verdict::Fail => format!("No: {}.", of(Verdict::Fail)),
         Verdict::Inconclusive => format!("Not enough is known: {}.", of(Verdict::Inconclusive)),
     }
@@ -254,7 +256,7 @@ fn segments(agreement: &Agreement) -> Markup {
 
 fn quality(document: &Document) -> Markup {
     html! {
-        p { (thousands(document.quality.labelled)) " requests have an outcome." }
+        p { (counted(document.quality.labelled, "request has", "requests have")) " an outcome." }
         div.scroll tabindex="0" role="group" aria-label="Outcomes" {
             table {
                 thead { tr { th scope="col" { "metric" } th scope="col" { "champion" } th scope="col" { "candidate" } th scope="col" { "difference" } th scope="col" { "interval" } th scope="col" { "method" } } }
@@ -339,7 +341,7 @@ fn provenance(document: &Document) -> Markup {
                     tr { th scope="row" { "policy" } td { "SHA-256 " code { (provenance.policy_sha256) } } }
                     tr { th scope="row" { "runtime" } td { (provenance.runtime) " · " (provenance.provider) @if let Some(gpu) = &provenance.gpu { " · " (gpu) } } }
                     tr { th scope="row" { "memory" } td { (provenance.memory_peak_bytes.map_or_else(|| "–".to_owned(), bytes)) " at most" @if let Some(gpu) = provenance.gpu_memory_peak_bytes { ", of graphics processors " (bytes(gpu)) } } }
-                    tr { th scope="row" { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) (if provenance.threads == 1 { " thread" } else { " threads" }) } }
+                    tr { th scope="row" { "pace" } td { (provenance.pace) ", " (provenance.batch_max) " in a call, " (provenance.threads) " " (form(provenance.threads, "thread", "threads")) } }
                     tr { th scope="row" { "seeds" } td { @for (name, seed) in &provenance.seeds { (name) " " (seed) " " } } }
                 }
             }

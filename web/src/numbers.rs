@@ -1,17 +1,6 @@
 //! Numbers as a person reads them.
 
-/// `1234567` as `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
+pub use windvane_types::counting::{counted, form, grouped as thousands};
 
 /// A time of the API without seconds.
 pub fn short(time: &str) -> String {

@@ -10,7 +10,7 @@ use windvane_types::performance::{
 use crate::chart::cut;
 use crate::chart::lines::{Look, Series, by_number};
 use crate::listed;
-use crate::numbers::{interval, number, optional, percent, thousands};
+use crate::numbers::{counted, interval, number, optional, percent, thousands};
 use crate::page;
 
 /// Chunks that a table lists, and rows of all tables together: 300 bytes each make half a megabyte.
@@ -80,11 +80,11 @@ fn headline(document: &Document) -> String {
         .into_iter()
         .filter(|name| document.chunks.iter().any(|chunk| of(chunk, name).is_some_and(|metric| metric.alert)))
         .collect();
-    let chunks = thousands(document.chunks.len() as u64);
+    let chunks = counted(document.chunks.len() as u64, "chunk", "chunks");
     match document.verdict {
         Verdict::Alert if alerts.is_empty() => "A metric left what is usual within a segment".to_owned(),
-        Verdict::Alert => format!("{} left what is usual, in {chunks} chunks looked at", alerts.join(", ")),
-        Verdict::NoAlert => format!("Every metric stayed within what is usual, in {chunks} chunks"),
+        Verdict::Alert => format!("{} left what is usual, in {chunks} looked at", alerts.join(", ")),
+        Verdict::NoAlert => format!("Every metric stayed within what is usual, in {chunks}"),
         Verdict::InsufficientData => "Too few rows with an outcome to tell".to_owned(),
     }
 }
@@ -209,7 +209,7 @@ fn calibration(bins: &[CalibrationBin]) -> Markup {
 /// The segments on which the model is wrong most.
 pub fn weakest(weakest: &WeakestSegments) -> Markup {
     html! {
-        p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (optional(weakest.overall)) ", of " (thousands(weakest.looked_at)) " segments looked at." }
+        p.quiet { "By " (weakest.loss.as_deref().unwrap_or("loss")) ", overall " (optional(weakest.overall)) ", of " (counted(weakest.looked_at, "segment", "segments")) " looked at." }
         div.scroll tabindex="0" role="group" aria-label="Weakest segments" {
             table.narrow {
                 thead { tr { th scope="col" { "segment" } th.number scope="col" { "rows" } th.number scope="col" { "loss" } th.number scope="col" { "elsewhere" } th.number scope="col" { "p, corrected" } } }
@@ -231,7 +231,7 @@ fn segments(document: &Document) -> Markup {
         ul {
             @for segment in listed::most_important(&document.segments, SEGMENTS_MAX, |segment| segment.verdict != Verdict::Alert) {
                 @let values: Vec<String> = segment.segment.iter().map(|(column, value)| format!("{} {}", cut(column, 32), cut(value.as_deref().unwrap_or("(missing)"), 32))).collect();
-                li { strong { (values.join(", ")) } ", " (thousands(segment.rows_current)) " rows: " (segment.verdict.as_str().replace('_', " ")) }
+                li { strong { (values.join(", ")) } ", " (counted(segment.rows_current, "row", "rows")) ": " (segment.verdict.as_str().replace('_', " ")) }
             }
         }
         (listed::rest(SEGMENTS_MAX, document.segments.len(), "segments"))

@@ -8,7 +8,7 @@ use windvane_types::quality::{Check, Document, Verdict};
 
 use crate::chart::cut;
 use crate::listed;
-use crate::numbers::{percent, thousands};
+use crate::numbers::{counted, form, percent, thousands};
 use crate::page;
 
 pub use words::{headline, sentence};
@@ -34,12 +34,12 @@ fn content(document: &Document) -> Markup {
         h1 { "Quality of " (cut(&document.current.source, NAME_MAX)) }
         p class=(format!("answer {}", document.verdict.as_str())) { (headline(&document.checks)) }
         p.quiet {
-            (thousands(document.current.rows)) " rows, against what "
-            (thousands(document.reference.rows)) " rows of " (cut(&document.reference.source, NAME_MAX)) " were."
+            (counted(document.current.rows, "row", "rows")) ", against what "
+            (counted(document.reference.rows, "row", "rows")) " of " (cut(&document.reference.source, NAME_MAX)) " " (form(document.reference.rows, "was.", "were."))
         }
         section.card { h2 { "Checks" } (checks(&document.checks)) }
         p.quiet {
-            (thousands(document.tests as u64)) " bounds know how many rows they were learnt from; unchanged data break any of them in at most "
+            (counted(document.tests as u64, "bound knows how many rows it was", "bounds know how many rows they were")) " learnt from; unchanged data break any of them in at most "
             (percent(document.alpha)) " of runs."
         }
         (page::embedded(&serde_json::to_string(document).unwrap_or_default(), JSON_MAX))

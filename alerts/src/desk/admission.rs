@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_types::alert::Severity;
+use windvane_types::counting::counted;
 use windvane_types::span::in_words;
 
 use super::{State, muted, parcel, severity};
@@ -103,8 +104,8 @@ impl State {
             let mut parcel = parcel(plan, (&group, Why::Digest), digest.members, now_us);
             parcel.notification.left_out = digest.left_out;
             parcel.notification.note = Some(format!(
-                "{} messages were held back, because this receiver gets at most {} in {}; this one stands for them",
-                digest.messages,
+                "{} held back, because this receiver gets at most {} in {}; this one stands for them",
+                counted(digest.messages, "message was", "messages were"),
                 plan.cap.messages,
                 in_words(plan.cap.per)
             ));

@@ -333,7 +333,7 @@ fn notes_tell_lengths_in_words() {
         notes.extend(parcels.filter_map(|parcel| parcel.notification.note));
     }
     let held =
-        "1 messages were held back, because this receiver gets at most 1 in 1 h; this one stands for them";
+        "1 message was held back, because this receiver gets at most 1 in 1 h; this one stands for them";
     assert_eq!(notes[0], held);
     let escalated = "`team` was told and nobody has acknowledged this for 90 min; `windvane alerts ack` does";
     assert!(notes[1..].iter().any(|note| note == escalated), "{notes:?}");

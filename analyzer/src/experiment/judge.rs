@@ -1,6 +1,7 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
 use windvane_stats::experiment::srm::{self, Assigned};
+use windvane_types::counting::form;
 use windvane_types::experiment::{
     Arm, Comparison, Document, Role, SCHEMA, Segment, Srm, SrmVerdict, Verdict,
 };
@@ -243,7 +244,7 @@ fn ledger(
     compared: &Compared,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    let count = |n: u64, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
+    let count = |n: u64, noun: &str| format!("{n} {noun}{}", form(n, "", "s"));
     if facts.unassigned > 0 {
         lines.push(format!("left out: {} without a unit or without an arm", count(facts.unassigned, "row")));
     }

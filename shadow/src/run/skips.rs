@@ -1,5 +1,6 @@
 //! Requests of the traffic that cannot be asked: all are counted, and the first are named with the reason.
 
+use windvane_types::counting::counted;
 use windvane_types::gate::{SkippedRequest, SkippedRequests};
 
 use super::RunError;
@@ -60,7 +61,10 @@ pub(super) fn note(skipped: &SkippedRequests) -> Option<String> {
     let named: Vec<String> = named.map(|one| format!("`{}` ({})", one.id, one.reason)).collect();
     let more = skipped.n - named.len() as u64;
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    (skipped.n > 0).then(|| format!("{} requests cannot be asked: {}{more}", skipped.n, named.join("; ")))
+    (skipped.n > 0).then(|| {
+        let requests = counted(skipped.n, "request", "requests");
+        format!("{requests} cannot be asked: {}{more}", named.join("; "))
+    })
 }
 
 #[cfg(test)]

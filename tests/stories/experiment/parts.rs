@@ -71,8 +71,7 @@ fn segments_agree_with_scipy_and_are_corrected_as_one_family() {
     assert_eq!(comparison(of("DE"), "revenue", "B")["verdict"], "better");
     assert_eq!(check(&document, "sample_ratio", "country=FR")["verdict"], "failure");
     let table = run(&rows, &["--segment-by", "country", "--segment-min", "50"]).stdout;
-    for part in
-        ["country=(missing) (A 43, B 41 units)", "sample ratio mismatch", "1 segments are not compared"]
+    for part in ["country=(missing) (A 43, B 41 units)", "sample ratio mismatch", "1 segment is not compared"]
     {
         assert!(table.contains(part), "{part} is not in:\n{table}");
     }

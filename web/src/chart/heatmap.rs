@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::marks::{Mark, bar};
 use super::plot::{self, Frame};
 use super::{cut, minute_at, px, time_label};
-use crate::numbers::number;
+use crate::numbers::{counted, number};
 
 const LABEL: f64 = 168.0;
 const WIDTH: f64 = 880.0;
@@ -50,9 +50,9 @@ pub fn heatmap(rows: &[Row], windows: &[(i64, i64)]) -> Markup {
     let height = ROW * rows.len() as f64 + FOOT;
     let drifted: usize = rows.iter().filter(|row| row.cells.iter().flatten().any(Cell::drifted)).count();
     let said = format!(
-        "Drift of {} columns in {} windows; {drifted} of them drifted in at least one",
-        rows.len(),
-        windows.len()
+        "Drift of {} in {}; {drifted} of them drifted in at least one",
+        counted(rows.len() as u64, "column", "columns"),
+        counted(windows.len() as u64, "window", "windows")
     );
     let frame = Frame {
         size: (WIDTH, height),

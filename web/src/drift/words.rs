@@ -4,7 +4,7 @@ use windvane_types::drift::{Change, Column, Direction, Document, Kind, Method, S
 
 use crate::chart::cut;
 use crate::chart::heatmap::times;
-use crate::numbers::{number, p_value, percent, thousands};
+use crate::numbers::{counted, number, p_value, percent, thousands};
 
 /// Columns that have a sentence of their own.
 const SENTENCES_MAX: usize = 8;
@@ -16,14 +16,16 @@ pub fn drifted(columns: &[Column]) -> usize {
 
 /// The document in one line.
 pub fn headline(document: &Document) -> String {
-    let (found, all) = (drifted(&document.columns), thousands(document.columns.len() as u64));
+    let (found, all) =
+        (drifted(&document.columns), counted(document.columns.len() as u64, "column", "columns"));
     let segments = drifted_segments(document);
     match document.verdict {
         Verdict::Drift if found == 0 => {
-            format!("Drift within {segments} of {} segments, and not over all rows", document.segments.len())
+            let of = counted(document.segments.len() as u64, "segment", "segments");
+            format!("Drift within {segments} of {of}, and not over all rows")
         }
-        Verdict::Drift => format!("Drift in {found} of {all} columns"),
-        Verdict::NoDrift => format!("No drift in {all} columns"),
+        Verdict::Drift => format!("Drift in {found} of {all}"),
+        Verdict::NoDrift => format!("No drift in {all}"),
         Verdict::InsufficientData => "Not enough data to tell".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use super::words;
 use crate::chart::axis::{Axis, domain};
 use crate::chart::backend::Ink;
 use crate::chart::plot::{self, Frame};
-use crate::numbers::{number, optional, short, signed_percent, thousands};
+use crate::numbers::{counted, number, optional, short, signed_percent, thousands};
 use crate::page::time;
 
 const FRAME: Frame = Frame { size: (880.0, 240.0), x: (72.0, 868.0), y: (206.0, 10.0) };
@@ -38,9 +38,9 @@ pub fn history(points: &[Point], (drawn, listed): (usize, usize)) -> Markup {
         _ => words::name(&last.metric),
     };
     let said = format!(
-        "{metric}, {} against the control, {} looks; as of {} UTC: {}",
+        "{metric}, {} against the control, {}; as of {} UTC: {}",
         words::name(&last.arm),
-        points.len(),
+        counted(points.len() as u64, "look", "looks"),
         short(&span::shown(last.as_of_us)),
         estimate(last),
     );

@@ -8,7 +8,7 @@ pub use windvane_types::experiment::words::chance;
 
 use crate::chart::cut;
 use crate::listed::names;
-use crate::numbers::{number, p_value, percent, signed, signed_percent};
+use crate::numbers::{counted, number, p_value, percent, signed, signed_percent};
 
 /// Characters of a name that are shown.
 const NAME_MAX: usize = 48;
@@ -106,7 +106,7 @@ pub fn sentence(comparison: &Comparison, alpha: f64) -> String {
 pub fn rule(document: &Document) -> String {
     let tests = match document.tests {
         1 => "One p-value".to_owned(),
-        tests => format!("{tests} p-values"),
+        tests => counted(tests as u64, "p-value", "p-values"),
     };
     let sure = percent(1.0 - document.alpha);
     let needed = words::needed(document, &sure);

@@ -7,7 +7,7 @@ use windvane_types::span;
 
 use crate::address;
 use crate::chart::heatmap::{Cell, Row, heatmap, times};
-use crate::numbers::{number, optional, p_value, percent, short, thousands};
+use crate::numbers::{counted, number, optional, p_value, percent, short, thousands};
 
 /// Columns that the map draws: those that drifted most.
 const COLUMNS_MAX: usize = 60;
@@ -71,7 +71,11 @@ impl DriftSeries {
             .collect();
         let deployment =
             if deployment.is_empty() { String::new() } else { format!(", {}", deployment.join(" ")) };
-        format!("{who}{deployment}, against {} ({} windows)", self.reference(), thousands(self.windows))
+        format!(
+            "{who}{deployment}, against {} ({})",
+            self.reference(),
+            counted(self.windows, "window", "windows")
+        )
     }
 
     fn reference(&self) -> String {

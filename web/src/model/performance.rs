@@ -9,7 +9,7 @@ use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::{Model, WINDOWS_MAX};
 use crate::api::performance::Window;
 use crate::chart::lines::{Look, lines};
-use crate::numbers::{interval, number, optional, percent, thousands};
+use crate::numbers::{counted, interval, number, optional, percent, thousands};
 use crate::{address, page, performance};
 
 /// Metrics that are drawn: those that left what is usual, else the first ones.
@@ -104,7 +104,11 @@ fn headline(window: &Window) -> String {
 
 fn coverage(window: &Window) -> String {
     let share = window.coverage.map_or(String::new(), |coverage| format!(" ({})", percent(coverage)));
-    format!("{} of {} predictions have an outcome{share}.", thousands(window.labelled), thousands(window.n))
+    format!(
+        "{} of {} an outcome{share}.",
+        thousands(window.labelled),
+        counted(window.n, "prediction has", "predictions have")
+    )
 }
 
 fn drawn(metrics: &[Metric]) -> Vec<&Metric> {

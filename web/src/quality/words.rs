@@ -5,7 +5,7 @@ use windvane_types::quality::words::{band, is_share};
 use windvane_types::quality::{Check, CheckName, Verdict};
 
 use crate::chart::cut;
-use crate::numbers::{number, percent, thousands};
+use crate::numbers::{counted, number, percent, thousands};
 
 /// Characters of a name, of an example, and of what else there is to say.
 const NAME_MAX: usize = 80;
@@ -15,11 +15,12 @@ const REASON_MAX: usize = 300;
 /// How many checks fail, or that none does.
 pub fn headline(checks: &[Check]) -> String {
     let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).count();
-    let all = thousands(checks.len() as u64);
+    let all = counted(checks.len() as u64, "check", "checks");
     match failed {
-        0 => format!("The data are as expected: all {all} checks pass"),
-        1 => format!("One of {all} checks fails"),
-        failed => format!("{} of {all} checks fail", thousands(failed as u64)),
+        0 if checks.len() == 1 => "The data are as expected: the one check passes".to_owned(),
+        0 => format!("The data are as expected: all {all} pass"),
+        1 => format!("One of {all} fails"),
+        failed => format!("{} of {all} fail", thousands(failed as u64)),
     }
 }
 
