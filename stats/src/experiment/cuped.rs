@@ -10,7 +10,9 @@
 //! Σv_X/n.
 //! Valid when: as for the estimator without covariate; θ costs nothing worth counting from some hundred units on.
 //! Degenerate: a covariate without variance, or a ratio that was not defined before in one of the arms, leaves θ = 0 and the
-//! estimate unadjusted.
+//! estimate unadjusted. Where the covariate explains every value (it is the metric itself), the difference d is the same in every sample
+//! and only the mean that it is divided by varies: the relative effect d/m₀ has the variance (d/m₀²)²·v_Y/n of the control. It is 0
+//! with d. The gradient above would take the unadjusted m - m₀, which equals d in expectation only, for d.
 //! Reference: Deng, Xu, Kohavi, Walker 2013, doi:10.1145/2433396.2433413, eq. 4; ratios: Deng, Knoblich, Lu 2018,
 //! doi:10.1145/3219819.3219919.
 //! Oracle: GrowthBook gbstats `RegressionAdjustedStatistic`; for ratios mpmath.
@@ -176,9 +178,13 @@ fn assemble(control: (u64, Option<f64>), arm: (u64, Option<f64>), found: Adjustm
     let (control_side, arm_side) = found.sides.unzip();
     let mut contrast =
         Contrast::with_change(of(control, control_side.as_ref()), of(arm, arm_side.as_ref()), found.change);
+    let explained = found.sides.is_some_and(|(control, arm)| variance(&control) + variance(&arm) <= 0.0);
     contrast.relative = contrast.relative.map(|relative| Estimate {
         se: found.sides.and_then(|(control, arm)| {
             let base = control.base;
+            if explained {
+                return finite((relative.value / base).abs() * (control.spread.value / control.n).sqrt());
+            }
             let own = arm.spread.combined(1.0 / base, -theta / base) / arm.n;
             let other = control.spread.combined(arm.base / base / base, -theta / base) / control.n;
             finite((own + other).sqrt())
@@ -277,6 +283,30 @@ mod tests {
         assert_eq!(result.theta, 2.0);
         assert_eq!(result.contrast.absolute(Level::two_sided(0.05)).unwrap().se, Some(0.0));
         assert_eq!(result.variance_reduction, Some(1.0));
+    }
+
+    // Y = X and θ = 1: every sample has the difference (m - m₀) - (m - m₀) = 0, and 0/m₀ is 0 whatever m₀ is. Of Y = 2X in the control
+    // and 2X + 1.5 in the arm, with the same X in both, θ = 2, d = 1.5 and m₀ = 6, where m₀ has the variance (56/3)/4: the standard error
+    // of d/m₀ is 1.5/36·√(14/3), as by the general gradient, whose m - m₀ is d here.
+    #[test]
+    fn a_metric_that_is_its_own_covariate_has_no_relative_effect_either() {
+        let pair = |values: [f64; 4], of: fn(f64) -> f64| {
+            let mut sums = PairSums::default();
+            values.iter().for_each(|value| sums.push([of(*value), *value]));
+            sums
+        };
+        let level = Level::two_sided(0.05);
+        let (a, b) = ([1.0, 2.0, 3.0, 6.0], [2.0, 4.0, 4.0, 10.0]);
+        let itself = adjusted(&pair(a, |x| x), &pair(b, |x| x), Laws::default());
+        assert_eq!((itself.theta, itself.variance_reduction), (1.0, Some(1.0)));
+        for effect in [itself.contrast.absolute(level).unwrap(), itself.contrast.relative(level).unwrap()] {
+            assert_eq!((effect.estimate, effect.se, effect.p_value), (0.0, Some(0.0), None));
+        }
+        let moved = adjusted(&pair(a, |x| 2.0 * x), &pair(a, |x| 2.0 * x + 1.5), Laws::default());
+        let relative = moved.contrast.relative(level).unwrap();
+        assert_eq!((moved.theta, relative.estimate), (2.0, 0.25));
+        let expected = 1.5 / 36.0 * (14.0_f64 / 3.0).sqrt();
+        assert!((relative.se.unwrap() - expected).abs() < 1e-12, "{relative:?}");
     }
 
     // With denominators of 1 the adjusted ratio is the adjusted mean, but for the pooling of theta.
