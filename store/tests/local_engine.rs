@@ -1,6 +1,7 @@
 //! The engine of one command, through its public interface, with the real library.
 
 use std::io::Write;
+use std::path::Path;
 
 use serde::Deserialize;
 use windvane_store::local::FileFormat;
@@ -79,4 +80,43 @@ fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     let names: Vec<&str> = population.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["c1", "c2", "c0"]);
     assert_eq!(engine.text("SELECT c0, c1, c2 FROM files.moved").unwrap(), "1.5\ta\tb\n");
+
+    open_quotes_are_refused_however_a_file_is_compressed(&engine, folder.path());
+}
+
+fn open_quotes_are_refused_however_a_file_is_compressed(engine: &LocalEngine, folder: &Path) {
+    let gzip = |text: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text).unwrap();
+        packed.finish().unwrap()
+    };
+    for (i, (text, place)) in [
+        ("unit,x\n1,2\n2,\"cut of", Some("row 2, column `x`")),
+        ("unit,x\n1,2\n2,\"", Some("row 2, column `x`")),
+        ("unit,x\n1,2\n2,\"3\n3,4\n", Some("row 2, column `x`")),
+        ("unit,\"x\n1,2\n", Some("the header, column `x`")),
+        ("unit,x\n1,2\n2,\"3\"", None),
+        ("unit,x\n1,2\n2,5\" disk\n", None),
+        ("unit,x\n1,2\n2,\n", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let files = [
+            (format!("plain{i}"), ".csv", text.as_bytes().to_vec()),
+            (format!("gzip{i}"), ".csv.gz", gzip(text.as_bytes())),
+            (format!("zstd{i}"), ".csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()),
+        ];
+        for (table, ending, bytes) in files {
+            let path = folder.join(format!("{table}{ending}"));
+            std::fs::write(&path, bytes).unwrap();
+            let opened = populations::open_file(engine, &path, &table);
+            let said = opened.err().map(|error| error.to_string());
+            let as_expected = match (&said, place) {
+                (Some(said), Some(place)) => said.contains(place) && said.contains("never closed"),
+                (said, place) => said.is_none() && place.is_none(),
+            };
+            assert!(as_expected, "{table}: {text:?} gave {said:?}");
+        }
+    }
 }

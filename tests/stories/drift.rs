@@ -1,6 +1,7 @@
 //! `windvane drift` over files: what it finds, what it refuses, and how it exits.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -477,6 +478,11 @@ fn a_file_that_ends_within_a_quote_is_refused_and_says_where() {
         let ran = drift(&good, &folder.file(name, text), &[]);
         assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(place) && ran.stderr.contains("never closed"), "{name}: {}", ran.stderr);
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        let packed = folder.bytes(&format!("{name}.gz"), &packed.finish().unwrap());
+        let ran = drift(&good, &packed, &[]);
+        assert!(ran.code == 65 && ran.stderr.contains(place), "{name}.gz: {}", ran.stderr);
     }
     assert_eq!(drift(&good, &good, &[]).code, 0);
 }

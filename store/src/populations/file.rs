@@ -123,28 +123,14 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
             extra_segments: Vec::new(),
         });
     };
-    let unreadable = |source: LocalError| match source.code() {
-        Some(THROWN) => PopulationError::NotUtf8 { path: path.to_owned(), encoding: "WINDOWS-1252" },
-        _ => PopulationError::Unreadable { path: path.to_owned(), source },
-    };
+    let unreadable = |source| unreadable(path, source);
     let (from, columns) = match format {
         FileFormat::Parquet => in_place(engine, path, format).map_err(unreadable)?,
-        FileFormat::Csv => staged_csv(engine, path, table).map_err(unreadable)?,
+        FileFormat::Csv => whole_csv(engine, path, table)?,
         FileFormat::Arrow | FileFormat::ArrowStream | FileFormat::Ndjson => {
             staged(engine, (path, format), table).map_err(unreadable)?
         }
     };
-    if let (FileFormat::Csv, Some(PopulationColumn { name, storage: Storage::Undecided(Sql(last)) })) =
-        (format, columns.last())
-    {
-        let table = from.read(&[], &[]);
-        if let Some(place) =
-            unclosed::place(engine, path, (table.as_str(), last.as_str()), name).map_err(unreadable)?
-        {
-            let column = name.lines().next().unwrap_or_default().chars().take(NAME_CHARACTERS).collect();
-            return Err(PopulationError::UnclosedQuote { path: path.to_owned(), place, column });
-        }
-    }
     for (i, column) in columns.iter().enumerate() {
         if columns[..i].iter().any(|earlier| earlier.name == column.name) {
             return Err(PopulationError::RepeatedColumn {
@@ -166,6 +152,42 @@ pub fn open_file(engine: &LocalEngine, path: &Path, table: &str) -> Result<Popul
         row,
         extra_segments: Vec::new(),
     })
+}
+
+/// What the engine cannot read.
+fn unreadable(path: &Path, source: LocalError) -> PopulationError {
+    match source.code() {
+        Some(THROWN) => PopulationError::NotUtf8 { path: path.to_owned(), encoding: "WINDOWS-1252" },
+        _ => PopulationError::Unreadable { path: path.to_owned(), source },
+    }
+}
+
+/// A CSV file whose last quote is closed. Its end is read beside the engine: that of a compressed file is known once all of it is unpacked.
+fn whole_csv(
+    engine: &LocalEngine,
+    path: &Path,
+    table: &str,
+) -> Result<(Origin, Vec<PopulationColumn>), PopulationError> {
+    let (staged, end) = std::thread::scope(|scope| {
+        let end = scope.spawn(|| unclosed::end(path));
+        (staged_csv(engine, path, table), end.join())
+    });
+    let (from, columns) = staged.map_err(|source| unreadable(path, source))?;
+    let end = end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let end = end.map_err(|source| PopulationError::File { path: path.to_owned(), source })?;
+    let open = match columns.last() {
+        Some(PopulationColumn { name, storage: Storage::Undecided(Sql(last)) }) => {
+            let table = from.read(&[], &[]);
+            let place = unclosed::place(engine, &end, (table.as_str(), last.as_str()), name);
+            place.map_err(|source| unreadable(path, source))?.map(|place| (place, name))
+        }
+        _ => None,
+    };
+    if let Some((place, name)) = open {
+        let column = name.lines().next().unwrap_or_default().chars().take(NAME_CHARACTERS).collect();
+        return Err(PopulationError::UnclosedQuote { path: path.to_owned(), place, column });
+    }
+    Ok((from, columns))
 }
 
 /// The format by the first bytes, else by the name; `None` for an empty file of a text format.

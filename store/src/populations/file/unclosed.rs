@@ -32,11 +32,11 @@ struct Last {
 }
 
 /// Where the last value was opened by a quote that nothing closes: a row, counted from 1 after the header, or the header itself; `None` where
-/// there is no such quote. `table` has the rows of the file, numbered as `row`, of which `column` is the last one, and `name` is its name. Of
-/// a compressed file only values of several lines are looked at, as its end is known once it has been unpacked again.
+/// there is no such quote. `end` is that of the file ([`end`]), `table` has its rows, numbered as `row`, of which `column` is the last one, and
+/// `name` is its name.
 pub(super) fn place(
     engine: &LocalEngine,
-    path: &Path,
+    end: &[u8],
     (table, column): (&str, &str),
     name: &str,
 ) -> Result<Option<String>, LocalError> {
@@ -49,7 +49,7 @@ pub(super) fn place(
         Some(last) => (format!("row {}", last.row + 1), last),
         None => ("the header".to_owned(), of_header(name)),
     };
-    Ok(is_open(path, &last)?.then_some(place))
+    Ok(is_open(end, &last).then_some(place))
 }
 
 /// The last name of a header without rows.
@@ -60,16 +60,14 @@ fn of_header(name: &str) -> Last {
     Last { row: 0, long, lines, value: Some(value) }
 }
 
-fn is_open(path: &Path, last: &Last) -> Result<bool, LocalError> {
-    let packed = packing(path);
+fn is_open(end: &[u8], last: &Last) -> bool {
     // Without a quote around it a value has one line; and what is longer than this and has one is seldom a value.
-    if last.lines == 0 && (packed != Packing::None || last.long == 1) {
-        return Ok(false);
+    if last.lines == 0 && last.long == 1 {
+        return false;
     }
-    let tail = tail(path, packed).map_err(|source| LocalError::File { path: path.to_owned(), source })?;
     let missing = || MISSING_WORDS.map(str::to_owned).to_vec();
     let values = last.value.as_ref().map_or_else(missing, |value| vec![value.clone()]);
-    Ok(is_unclosed(&tail, &values, last.long == 0))
+    is_unclosed(end, &values, last.long == 0)
 }
 
 /// Whether a text that ends so ends within quotes, where its last value is one of these; `whole` says that no value is cut off before.
@@ -85,36 +83,19 @@ fn is_unclosed(tail: &[u8], values: &[String], whole: bool) -> bool {
     values.iter().any(opened) && !values.iter().any(closed)
 }
 
-/// How a file is compressed, by its name, as the engine goes by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
-    None,
-    Gzip,
-    Zstd,
-}
-
-fn packing(path: &Path) -> Packing {
-    let ending = path.extension().unwrap_or_default();
-    match ending.to_ascii_lowercase().to_str() {
-        Some("gz") => Packing::Gzip,
-        Some("zst") => Packing::Zstd,
-        _ => Packing::None,
-    }
-}
-
-/// The last bytes of a text.
-fn tail(path: &Path, packed: Packing) -> io::Result<Vec<u8>> {
+/// The last bytes of a text. It is compressed as its name says: the engine goes by that.
+pub(super) fn end(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    match packed {
-        Packing::None => {
+    match path.extension().unwrap_or_default().to_ascii_lowercase().to_str() {
+        Some("gz") => last_of(MultiGzDecoder::new(file)),
+        Some("zst") => last_of(zstd::stream::read::Decoder::new(file)?),
+        _ => {
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(KEPT as u64)))?;
             let mut tail = Vec::new();
             file.read_to_end(&mut tail)?;
             Ok(tail)
         }
-        Packing::Gzip => last_of(MultiGzDecoder::new(file)),
-        Packing::Zstd => last_of(zstd::stream::read::Decoder::new(file)?),
     }
 }
 
