@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use windvane_kit::{LoggedProcess, Service, eventually};
+use windvane_kit::{LoggedProcess, Service, eventually, eventually_async};
 
 use crate::asking::{self, query, stdout, windvane};
 
@@ -128,8 +128,7 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
             .any(|line| line.contains("a monitor ran") && line.contains("\"verdict\":\"drift\""))
     );
 
-    let listed: Value =
-        serde_json::from_str(&stdout(&windvane(&service, &["monitor", "list", "--format", "json"]))).unwrap();
+    let listed = listed(&service);
     let names: Vec<&str> =
         listed["monitors"].as_array().unwrap().iter().map(|m| m["monitor"].as_str().unwrap()).collect();
     assert_eq!(names, ["fixed", "moved", "off", "speed", "steady", "tagless", "within"]);
@@ -137,17 +136,33 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     assert_eq!(listed["monitors"][1]["last_run"]["state"], "done");
     the_api_shows_what_was_found(&service).await;
     the_version_that_became_slower_is_named_and_its_objective_burns(&service, now).await;
-    a_column_is_text_where_the_monitor_says_so(&service);
-    an_arm_that_no_prediction_has_fails_no_run(&service);
+    a_column_is_text_where_the_monitor_says_so(&service, now);
+    an_arm_that_no_prediction_has_fails_no_run(&service, now);
     fixed_references_are_read_once(&service, &first_hour, now);
     let unknown = windvane(&service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     assert_eq!(service.terminate(), Some(0));
 }
 
-fn a_column_is_text_where_the_monitor_says_so(service: &Service) {
+/// What is listed once no monitor is running: where the hour has turned meanwhile, another window has become due.
+fn listed(service: &Service) -> Value {
+    eventually(PATIENCE, || {
+        let listed = stdout(&windvane(service, &["monitor", "list", "--format", "json"]));
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        let monitors = listed["monitors"].as_array().unwrap();
+        match monitors.iter().any(|monitor| monitor["last_run"]["state"] == "running") {
+            true => Err(listed),
+            false => Ok(listed),
+        }
+    })
+}
+
+fn a_column_is_text_where_the_monitor_says_so(service: &Service, now: i64) {
+    // The last hour with events, also where that is no longer the last hour.
+    let at = shown(now, 0);
     let kinds = |monitor: &str| {
-        let printed = stdout(&windvane(service, &["monitor", "run", monitor, "--format", "json"]));
+        let words = ["monitor", "run", monitor, "--at", &at, "--format", "json"];
+        let printed = stdout(&windvane(service, &words));
         let printed: Value = serde_json::from_str(&printed).unwrap();
         let columns = printed["columns"].as_array().unwrap();
         let kind = |c: &Value| format!("{} {}", c["column"].as_str().unwrap(), c["kind"].as_str().unwrap());
@@ -231,8 +246,8 @@ fn a_fixed_reference_is_read_once_and_finds_what_its_rows_find(
     }
 }
 
-fn an_arm_that_no_prediction_has_fails_no_run(service: &Service) {
-    let ran = windvane(service, &["monitor", "run", "tagless", "--format", "json"]);
+fn an_arm_that_no_prediction_has_fails_no_run(service: &Service, now: i64) {
+    let ran = windvane(service, &["monitor", "run", "tagless", "--at", &shown(now, 0), "--format", "json"]);
     assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let printed: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let groups = printed["groups"].as_array().unwrap();
@@ -240,8 +255,7 @@ fn an_arm_that_no_prediction_has_fails_no_run(service: &Service) {
     assert_eq!(without["group"], serde_json::json!({"arm:none": null}));
     assert!(all["n"].as_u64() > Some(0) && all["n"] == without["n"], "{printed}");
     let note = "segment_by: no prediction has arm:none; there are ";
-    let listed: Value =
-        serde_json::from_str(&stdout(&windvane(service, &["monitor", "list", "--format", "json"]))).unwrap();
+    let listed = listed(service);
     let told = listed["monitors"][5]["last_run"]["note"].as_str().unwrap();
     assert!(told.starts_with(note), "{listed}");
     assert_eq!(listed["monitors"][1]["last_run"]["note"], "", "{listed}");
@@ -255,10 +269,18 @@ async fn get(service: &Service, path: &str) -> (u16, Value) {
 }
 
 async fn the_api_lists_monitors(service: &Service) {
-    let (status, monitors) = get(service, "/api/v1/monitors").await;
-    assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
     let state = |m: &Value| format!("{} {}", m["monitor"].as_str().unwrap(), m["state"].as_str().unwrap());
-    let states: Vec<String> = monitors["monitors"].as_array().unwrap().iter().map(state).collect();
+    // One that is running has a window that became due meanwhile.
+    let (monitors, states) = eventually_async(PATIENCE, async || {
+        let (status, monitors) = get(service, "/api/v1/monitors").await;
+        assert_eq!((status, &monitors["schema"]), (200, &"windvane.monitors/1".into()), "{monitors}");
+        let states: Vec<String> = monitors["monitors"].as_array().unwrap().iter().map(state).collect();
+        match states.iter().any(|state| state.ends_with(" running")) {
+            true => Err(states),
+            false => Ok((monitors, states)),
+        }
+    })
+    .await;
     let expected =
         "fixed disabled, moved ok, off disabled, within disabled, speed ok, tagless disabled, steady ok";
     assert_eq!(states.join(", "), expected, "{monitors}");
