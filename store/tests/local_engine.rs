@@ -1,5 +1,7 @@
 //! The engine of one command, through its public interface, with the real library.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::Write;
 use std::path::Path;
 
