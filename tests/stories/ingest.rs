@@ -90,7 +90,7 @@ fn bad_rows_are_told_by_line_and_skipped_or_fatal_as_asked() {
 
     let output = ingest(&[&path], &["--url", service.url(), "--on-bad-row", "fail"]);
     assert_eq!(output.status.code(), Some(65), "{}", stderr(&output));
-    assert!(stdout(&output).is_empty() && stderr(&output).contains("rows of 1 file"), "{}", stdout(&output));
+    assert!(stdout(&output).is_empty() && stderr(&output).contains("1 row of 1 file"), "{}", stdout(&output));
 
     let none = folder.path().join("none.csv");
     std::fs::write(&none, "event_id,ts,age,score\nb,yesterday,2,0.5\n").unwrap();

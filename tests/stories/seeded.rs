@@ -110,14 +110,16 @@ async fn rows(service: &Service) {
          'window', if(number = 4, 'fail', 'pass') AS said, concat('{{\"check\":\"missing_rate\",\"column\":\"temp\",\"observed\":0.2,\"expected\":[0,0.1],', \
          '\"verdict\":\"', said, '\",\"count\":3,\"examples\":[]}}') FROM numbers(8)"
     );
+    // A run tells both at one time.
+    let ended = "toDateTime64(toDate(now()), 6)";
     let quantiles = format!(
         "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, reference_statistic, \
-         n_reference, n_current, reference_kind, verdict, detail) SELECT now64(6), 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
+         n_reference, n_current, reference_kind, verdict, detail) SELECT {ended}, 'delay <7>', {from}, {to}, 'p99', 900, 850, 120, 120, 'window', \
          'steady', '{{\"group\":{{}},\"n\":120,\"mean\":500,\"quantiles\":[{{\"quantile\":\"p99\",\"value\":900,\"ci\":[850,950]}}],\"drift\":null}}' FROM numbers(8)"
     );
     let rules = format!(
         "INSERT INTO windvane.latency_findings (computed_at, model, window_start, window_end, method, statistic, ci_low, threshold, p_value, \
-         n_reference, n_current, reference_kind, verdict) SELECT now64(6), 'delay <7>', {from}, {to}, 'burn 99.9% 250000us 3600s', 2, 3, 14.4, \
+         n_reference, n_current, reference_kind, verdict) SELECT {ended}, 'delay <7>', {from}, {to}, 'burn 99.9% 250000us 3600s', 2, 3, 14.4, \
          0.5, 2, 120, 'window', 'ok' FROM numbers(8)"
     );
     let gate = gate();
