@@ -256,8 +256,10 @@ impl State {
             .groups
             .values()
             .filter_map(|group| group.escalates_at_us(plan.route.named(&group.route)?.escalation.as_ref()?));
+        // One that is due and did not come waits for something else: somebody looks after the group, or its route is muted.
+        let escalations = escalations.filter(|at| *at > self.now_us);
         let digests = self.ledgers.values().filter_map(|ledger| Some(ledger.digest.as_ref()?.due_us));
-        groups.chain(escalations).chain(digests).chain(self.outbox.next_us(busy)).min()
+        groups.chain(escalations).chain(digests).chain(self.outbox.next_us(busy, plan.sends_max)).min()
     }
 }
 

@@ -4,7 +4,7 @@
 //! either a parcel that was not sent, or one whose attempt may have arrived: that one is sent again under the same id, which
 //! receivers that know ids take once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -145,11 +145,22 @@ impl Outbox {
         Some(Settled::Again)
     }
 
-    /// When something is to be done next.
+    /// When an attempt may begin next, with so many at a time to one receiver. What waits for an attempt in flight is not counted:
+    /// the end of that one is noticed by itself, and until then looking again finds nothing.
     #[must_use]
-    pub fn next_us(&self, busy: &BTreeSet<String>) -> Option<i64> {
-        let waiting = self.parcels.iter().filter(|parcel| !busy.contains(&parcel.notification.id));
-        waiting.map(|parcel| parcel.next_us).min()
+    pub fn next_us(&self, busy: &BTreeSet<String>, each: usize) -> Option<i64> {
+        let is_busy = |parcel: &Parcel| busy.contains(&parcel.notification.id);
+        let mut in_flight: BTreeMap<&str, usize> = BTreeMap::new();
+        for parcel in self.parcels.iter().filter(|parcel| is_busy(parcel)) {
+            *in_flight.entry(parcel.notification.receiver.as_str()).or_default() += 1;
+        }
+        let mut groups: BTreeSet<(String, String)> = BTreeSet::new();
+        let may_begin = |parcel: &&Parcel| {
+            let first = groups.insert(of_group(parcel));
+            let others = in_flight.get(parcel.notification.receiver.as_str()).copied().unwrap_or_default();
+            first && others < each && !is_busy(parcel)
+        };
+        self.parcels.iter().filter(may_begin).map(|parcel| parcel.next_us).min()
     }
 }
 
@@ -281,6 +292,25 @@ mod tests {
         busy.remove("0");
         outbox.settle("0", &Attempt::Taken("ok".to_owned()), (DAY, 1));
         assert_eq!(ids(&outbox.begin(&busy, 2, 1)), ["2"]);
+    }
+
+    #[test]
+    fn what_waits_for_an_attempt_in_flight_is_not_looked_at_until_it_has_ended() {
+        let (mut outbox, mut busy) = (Outbox::default(), BTreeSet::new());
+        for (id, group) in [("1", "a"), ("2", "b"), ("3", "c")] {
+            outbox.post(parcel(id, group), &busy);
+        }
+        assert_eq!(outbox.next_us(&busy, 2), Some(0));
+        busy.extend(["1".to_owned(), "2".to_owned()]);
+        assert_eq!(outbox.next_us(&busy, 2), None, "the receiver has as many as it takes at a time");
+        assert_eq!(outbox.next_us(&busy, 3), Some(0));
+        // A newer message of a group waits for the one that is being sent.
+        busy.remove("2");
+        outbox.post(parcel("4", "a"), &busy);
+        outbox.parcels.retain(|parcel| ["1", "4"].contains(&parcel.notification.id.as_str()));
+        assert_eq!(outbox.next_us(&busy, 2), None);
+        busy.remove("1");
+        assert_eq!(outbox.next_us(&busy, 2), Some(0));
     }
 
     #[test]

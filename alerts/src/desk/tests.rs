@@ -318,6 +318,8 @@ fn where_nobody_acknowledges_somebody_else_is_told_once() {
         .collect();
     assert_eq!(told(&mut state, &plan, 630), vec![]);
     assert_eq!(told(&mut state, &plan, 30_000), vec![], "an acknowledged group is not repeated");
+    state.now_us = 30_000 * SECOND;
+    assert!(state.next_us(&plan, &BTreeSet::new()) > Some(state.now_us), "it does not ask all the time");
 }
 
 #[test]
