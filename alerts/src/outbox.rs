@@ -178,16 +178,15 @@ fn carry_ends(older: &Parcel, newer: &mut Parcel) {
     alerts.extend(ended.filter(|alert| !known.contains(&alert.fingerprint())).cloned());
 }
 
-/// The pause after an attempt: what was asked for, or twice the one before, up to a quarter shorter, so that many do not come
-/// back at once. By how much is drawn from the id, so that the same parcel waits alike in every process.
+/// The pause after an attempt: twice the one before, up to a quarter shorter, so that many do not come back at once; or what was
+/// asked for, where that is longer: who asks for none at all would be asked without one. By how much it is shorter is drawn from
+/// the id, so that the same parcel waits alike in every process.
 fn pause(parcel: &Parcel, asked: Option<Duration>) -> Duration {
-    if let Some(asked) = asked {
-        return asked.min(ASKED_MAX);
-    }
     let doublings = u32::try_from(parcel.attempts.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
     let full = PAUSE_MIN.saturating_mul(1 << doublings).min(PAUSE_MAX);
     let draw = crate::notification::hash(&format!("{}/{}", parcel.notification.id, parcel.attempts)) % 1_000;
-    full.mul_f64(1.0 - 0.25 * draw as f64 / 1_000.0)
+    let own = full.mul_f64(1.0 - 0.25 * draw as f64 / 1_000.0);
+    asked.map_or(own, |asked| asked.min(ASKED_MAX).max(own))
 }
 
 #[cfg(test)]
@@ -325,8 +324,12 @@ mod tests {
             assert!(pause >= before || full == PAUSE_MAX, "{attempt}");
             before = pause;
         }
-        assert_eq!(pause(&parcel, Some(Duration::from_secs(7))), Duration::from_secs(7));
         assert_eq!(pause(&parcel, Some(DAY)), ASKED_MAX);
+        // An answer that asks for a shorter one, or names a time that is over by our clock, makes nobody faster.
+        assert_eq!(pause(&parcel, Some(Duration::ZERO)), pause(&parcel, None));
+        parcel.attempts = 1;
+        assert!(pause(&parcel, Some(Duration::ZERO)) >= PAUSE_MIN.mul_f64(0.75));
+        assert_eq!(pause(&parcel, Some(Duration::from_secs(7))), Duration::from_secs(7));
     }
 
     #[test]
