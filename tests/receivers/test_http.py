@@ -149,6 +149,13 @@ def test_a_secret_address_is_not_shown(windvane, http_sink, tmp_path):
     assert done.code == 69 and "SECRET" not in done.err + done.out
     assert sink.requests[0][0] == "/T000/SECRET"
     assert json.loads(sink.requests[0][2])["text"]
+    # Pages of errors repeat it, and so do redirects to https.
+    elsewhere = {"Location": "https://hooks.example.org/T000/SECRET"}
+    for answer in [(404, {}, "Cannot POST /T000/SECRET"), (301, elsewhere, "moved")]:
+        sink = http_sink(answer)
+        (tmp_path / "url").write_text(sink.url + "/T000/SECRET\n")
+        done = windvane('[alerts.receivers.ops]\ntype = "slack"\nurl_file = "url"', "ops")
+        assert done.code == 69 and str(answer[0]) in done.err and "SECRET" not in done.err + done.out, done.err
 
 
 def test_discord_opsgenie_telegram_and_alertmanager_get_bodies_of_their_own(windvane, http_sink, body):

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -24,6 +25,10 @@ use crate::truncate::truncated;
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Characters of an answer that are shown.
 const ANSWER_SHOWN: usize = 300;
+/// What stands for parts of the address in an answer.
+const HIDDEN: &str = "…";
+/// Bytes of a part of the address that is hidden alone, too: tokens are as long, and few words are.
+const TOKEN_BYTES_MIN: usize = 16;
 
 /// Where a receiver listens. Redirects are not followed: they would send what was meant for one host to another.
 pub struct Endpoint {
@@ -75,7 +80,7 @@ impl Endpoint {
                 Err(_) => return Attempt::Refused("the address cannot be made".to_owned()),
             },
         };
-        let mut request = Request::post(uri)
+        let mut request = Request::post(uri.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("windvane/", env!("CARGO_PKG_VERSION")));
         for (name, value) in headers {
@@ -95,8 +100,17 @@ impl Endpoint {
             // The answer's head has come; a body that breaks off, or is endless, changes nothing about what it says.
             Err(error) => format!("(the body broke off: {error})"),
         };
-        judged(head.status, &head.headers, &text)
+        judged(head.status, &head.headers, &hidden(&text, &uri))
     }
+}
+
+/// An answer without what it repeats of the address, as pages of errors do: path and query are what protects an incoming webhook,
+/// and answers are logged, kept in a table and told to the fallback.
+fn hidden(text: &str, uri: &Uri) -> String {
+    let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let tokens = whole.split(['/', '?', '&', '=']).filter(|part| part.len() >= TOKEN_BYTES_MIN);
+    let paths = [whole, uri.path()].into_iter().filter(|path| path.len() > 1);
+    paths.chain(tokens).fold(text.to_owned(), |text, part| text.replace(part, HIDDEN))
 }
 
 /// What an answer means: 2xx taken; 429 and 5xx later; the rest never.
@@ -116,10 +130,20 @@ fn judged(status: StatusCode, headers: &HeaderMap, text: &str) -> Attempt {
             Attempt::Later { answer, pause: header(RETRY_AFTER).and_then(asked_pause) }
         }
         _ if status.is_redirection() => {
-            let elsewhere = header(LOCATION).unwrap_or("nowhere");
+            let elsewhere = header(LOCATION).map_or_else(|| "nowhere".to_owned(), host);
             Attempt::Refused(format!("{answer}; it points to `{elsewhere}`, and redirects are not followed"))
         }
         _ => Attempt::Refused(answer),
+    }
+}
+
+/// The host that a redirect points to, without the path: most repeat that of the address.
+fn host(location: &str) -> String {
+    let uri: Option<Uri> = location.parse().ok();
+    match uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16()))) {
+        Some((scheme, host, Some(port))) => format!("{scheme}://{host}:{port}"),
+        Some((scheme, host, None)) => format!("{scheme}://{host}"),
+        None => "another path".to_owned(),
     }
 }
 
@@ -149,6 +173,36 @@ mod tests {
         }
         for status in [301, 302, 307, 400, 401, 403, 404, 410, 413] {
             assert!(matches!(judge(status), Attempt::Refused(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_repeats_the_address_is_told_without_it() {
+        let uri: Uri = "https://hooks.example.org/services/T0/xoxb1234567890abcdef?key=s3cret".parse().unwrap();
+        for answer in [
+            "Cannot POST /services/T0/xoxb1234567890abcdef?key=s3cret",
+            "there is no /services/T0/xoxb1234567890abcdef",
+            "xoxb1234567890abcdef is revoked",
+        ] {
+            let told = hidden(answer, &uri);
+            assert!(told.contains(HIDDEN) && !told.contains("xoxb") && !told.contains("s3cret"), "{told}");
+        }
+        assert_eq!(hidden("no_service", &uri), "no_service");
+        assert_eq!(hidden("a/b", &"https://hooks.example.org/".parse().unwrap()), "a/b");
+    }
+
+    #[test]
+    fn a_redirect_is_told_without_the_path_that_it_points_to() {
+        for (location, told) in [
+            ("https://hooks.example.org/T0/SECRET", "it points to `https://hooks.example.org`"),
+            ("https://u:SECRET@h.example.org:8443/T0", "it points to `https://h.example.org:8443`"),
+            ("/elsewhere/SECRET", "it points to `another path`"),
+        ] {
+            let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+            let Attempt::Refused(answer) = judged(StatusCode::MOVED_PERMANENTLY, &headers, "moved") else {
+                panic!("a redirect is not followed")
+            };
+            assert!(answer.contains(told) && !answer.contains("SECRET"), "{answer}");
         }
     }
 
