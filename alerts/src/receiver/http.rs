@@ -13,6 +13,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::time::timeout;
+use windvane_types::span::in_words;
 use windvane_types::{Clock, SystemClock};
 
 use super::SettingsFault;
@@ -23,6 +25,8 @@ use crate::truncate::truncated;
 
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// How long the body of an answer is waited for: less than is left of an attempt when most heads have come.
+const BODY_MAX: Duration = Duration::from_secs(2);
 /// Characters of an answer that are shown.
 const ANSWER_SHOWN: usize = 300;
 /// What stands for parts of the address in an answer.
@@ -95,10 +99,11 @@ impl Endpoint {
             Err(error) => return Attempt::Later { answer: chain(&error), pause: None },
         };
         let (head, body) = response.into_parts();
-        let text = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
-            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-            // The answer's head has come; a body that breaks off, or is endless, changes nothing about what it says.
-            Err(error) => format!("(the body broke off: {error})"),
+        // The answer's head has come; a body that breaks off, is endless or never comes changes nothing about what it says.
+        let text = match timeout(BODY_MAX, Limited::new(body, ANSWER_BYTES_MAX).collect()).await {
+            Ok(Ok(body)) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+            Ok(Err(error)) => format!("(the body broke off: {error})"),
+            Err(_elapsed) => format!("(no body within {})", in_words(BODY_MAX)),
         };
         judged(head.status, &head.headers, &hidden(&text, &uri))
     }
@@ -158,9 +163,27 @@ fn asked_pause(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
     use windvane_store::Secret;
 
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_whose_body_never_comes_is_judged_by_its_head() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Secret::new(format!("http://{}/", listener.local_addr().unwrap()));
+        let endpoint = Endpoint::new(&HttpSettings { url, targets: Targets::PublicOrLoopback }).unwrap();
+        let answers = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n").await.unwrap();
+            stream
+        };
+        let post = async { timeout(Duration::from_secs(30), endpoint.post("{}".to_owned(), &[])).await };
+        let (attempt, _stream) = tokio::join!(post, answers);
+        assert!(matches!(&attempt, Ok(Attempt::Taken(answer)) if answer.contains("200")), "{attempt:?}");
+    }
 
     #[test]
     fn the_answer_decides_whether_trying_again_can_help() {
