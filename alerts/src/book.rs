@@ -69,6 +69,9 @@ pub struct Judge<'a> {
 impl Book {
     /// Judges everything that a rule observes now: observations of the same labels are windows, the latest first.
     pub fn judge(&mut self, rule: &Rule, observations: Vec<Observation>, judge: Judge<'_>) -> Judged {
+        // Nothing of what it observes now would ever end an alert that it makes no more.
+        let is_former = |entry: &Entry| entry.rule == rule.name && !is_of(entry, rule);
+        let mut judged = self.end(is_former, Why::RuleChanged, judge);
         let mut things: BTreeMap<String, (Labels, Vec<Observation>)> = BTreeMap::new();
         for observation in observations {
             if rule.selects(&observation.labels) {
@@ -81,7 +84,6 @@ impl Book {
             self.watch_for_silence(rule, &mut things, judge);
         }
         let known: BTreeSet<String> = self.of(&rule.name).collect();
-        let mut judged = Judged::default();
         for (fingerprint, (labels, windows)) in &things {
             let seen = match labels.contains_key(NO_DATA_LABEL) {
                 // The alert about the rule's silence: it holds where nothing else was observed.
@@ -101,23 +103,20 @@ impl Book {
 
     /// Resolves alerts whose rule is no more among these.
     pub fn retire(&mut self, rules: &[Rule], judge: Judge<'_>) -> Judged {
+        self.end(|entry| rules.iter().all(|rule| rule.name != entry.rule), Why::RuleGone, judge)
+    }
+
+    /// Resolves alerts that no rule says anything about.
+    fn end(&mut self, is_over: impl Fn(&Entry) -> bool, why: Why, judge: Judge<'_>) -> Judged {
         let mut judged = Judged::default();
-        let gone: Vec<String> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| rules.iter().all(|rule| rule.name != entry.rule))
-            .map(|(fingerprint, _)| fingerprint.clone())
-            .collect();
-        for fingerprint in gone {
+        let ended = self.entries.iter().filter(|(_, entry)| is_over(entry));
+        let ended: Vec<String> = ended.map(|(fingerprint, _)| fingerprint.clone()).collect();
+        for fingerprint in ended {
             if let Some(mut entry) = self.entries.remove(&fingerprint) {
-                judged.events.push(event(
-                    (&fingerprint, &entry),
-                    (entry.phase, Phase::Inactive),
-                    Why::RuleGone,
-                    judge,
-                ));
+                let phases = (entry.phase, Phase::Inactive);
+                judged.events.push(event((&fingerprint, &entry), phases, why, judge));
                 if entry.phase.fires() {
-                    over::tell(&mut entry, None, Why::RuleGone);
+                    over::tell(&mut entry, None, why);
                     judged.resolved.push(entry);
                 }
             }
@@ -202,6 +201,16 @@ impl Book {
             }
         }
     }
+}
+
+/// Whether a rule as it is now makes such an alert: it may have got other labels or another severity, or look at other things.
+fn is_of(entry: &Entry, rule: &Rule) -> bool {
+    let observed = &entry.observation.labels;
+    let is_looked_at = match observed.contains_key(NO_DATA_LABEL) {
+        true => rule.timing.no_data == NoData::Alert,
+        false => rule.selects(observed),
+    };
+    is_looked_at && rule.labels_of(observed) == entry.labels
 }
 
 fn described(rule: &Rule, labels: &Labels, observation: Observation, external_url: Option<&str>) -> Entry {

@@ -85,6 +85,8 @@ pub enum Why {
     NoData,
     /// The rule is gone.
     RuleGone,
+    /// The rule is another one than before, and would not make this alert.
+    RuleChanged,
 }
 
 impl Timing {
@@ -113,6 +115,7 @@ impl Why {
             Self::Returned => "returned",
             Self::NoData => "no_data",
             Self::RuleGone => "rule_gone",
+            Self::RuleChanged => "rule_changed",
         }
     }
 }

@@ -6,9 +6,12 @@ use crate::rule::{Rule, Source};
 use crate::template;
 
 /// Says why it is over, before the description that it fired with; where to look next is of use no more.
-/// Without a rule, the rule is gone.
+/// Without a rule, the rule is gone, or is another one than it was.
 pub(super) fn tell(entry: &mut Entry, rule: Option<&Rule>, why: Why) {
     let mut text = match rule {
+        None if why == Why::RuleChanged => "Over because the rule has changed and makes no such alert any more; \
+                                            what it finds now is told by itself."
+            .to_owned(),
         None => "Over because the rule is gone; nothing else is known to have changed.".to_owned(),
         Some(_) if why == Why::NoData => format!(
             "Over because there are no data of it any more, or too few; the last ones are of {}.",

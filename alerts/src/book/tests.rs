@@ -116,6 +116,42 @@ fn alerts_of_a_rule_that_is_gone_are_resolved() {
 }
 
 #[test]
+fn alerts_that_a_changed_rule_would_not_make_are_resolved() {
+    let before = rule(NoData::Keep, 0);
+    let changed = |change: &dyn Fn(&mut Rule)| {
+        let mut rule = before.clone();
+        change(&mut rule);
+        rule
+    };
+    let temp = || vec![observed("delay", "temp", 1.0)];
+    for (what, rule, fires) in [
+        ("severity", changed(&|rule| rule.severity = Severity::Error), 1),
+        ("labels", changed(&|rule| rule.labels = Labels::from([("team".to_owned(), "ml".to_owned())])), 1),
+        ("match", changed(&|rule| rule.select = vec!["column!=temp".parse().unwrap()]), 0),
+    ] {
+        let mut book = Book::default();
+        book.judge(&before, temp(), at(0));
+        let judged = book.judge(&rule, temp(), at(1));
+        let ends = judged.events.iter().filter(|event| event.to_state == "resolved");
+        assert_eq!(ends.map(|event| event.reason.as_str()).collect::<Vec<_>>(), ["rule_changed"], "{what}");
+        assert_eq!((judged.resolved.len(), book.entries.len()), (1, fires), "{what}");
+        let description = &judged.resolved[0].annotations["description"];
+        assert!(description.starts_with("Over because the rule has changed"), "{what}: {description}");
+        assert_eq!(changes(&book.judge(&rule, temp(), at(2))), [""; 0], "{what}");
+    }
+    // Other thresholds are another answer to the same question.
+    let stricter = changed(&|rule| rule.condition.enter = 0.9);
+    let mut book = Book::default();
+    book.judge(&before, temp(), at(0));
+    assert_eq!(changes(&book.judge(&stricter, temp(), at(1))), [""; 0]);
+    // That nothing is observed is wrong no more.
+    let mut book = Book::default();
+    book.judge(&rule(NoData::Alert, 0), Vec::new(), at(0));
+    let judged = book.judge(&before, Vec::new(), at(1));
+    assert_eq!((judged.events[0].reason.as_str(), book.entries.len()), ("rule_changed", 0));
+}
+
+#[test]
 fn nothing_is_kept_for_ever() {
     let (mut book, rule) = (Book::default(), rule(NoData::Keep, 0));
     let temp = observed("delay", "temp", 1.0);
