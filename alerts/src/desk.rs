@@ -4,6 +4,7 @@ mod admission;
 mod clock;
 mod elsewhere;
 mod failing;
+mod reroute;
 mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -85,6 +86,7 @@ impl State {
 
     /// Routes what fires, looks at every group that is due, and puts messages into the outbox.
     pub fn tell(&mut self, plan: &Plan, busy: &BTreeSet<String>, now_us: i64) -> Vec<Settled> {
+        self.reroute(plan, now_us);
         let firing: Vec<Entry> =
             self.book.entries.values().filter(|entry| entry.phase.fires()).cloned().collect();
         for entry in firing {
@@ -96,7 +98,7 @@ impl State {
         for key in keys {
             made.extend(self.look(plan, &key, now_us));
         }
-        self.groups.retain(|_, group| !group.is_over() && plan.route.named(&group.route).is_some());
+        self.groups.retain(|_, group| !group.is_over());
         made.extend(self.digests(plan, now_us));
         made.into_iter().flat_map(|parcel| self.outbox.post(parcel, busy)).collect()
     }
@@ -107,7 +109,7 @@ impl State {
         for route in plan.route.taken(&member.entry.labels) {
             for receiver in &route.receivers {
                 let labels = route.group_by.of(&member.entry.labels);
-                let key = format!("{receiver}\n{}\n{labels:?}", route.name);
+                let key = key(receiver, &route.name, &labels);
                 if member.ended_us.is_some() {
                     let known = self.groups.get_mut(&key);
                     if let Some(group) = known.filter(|group| group.members.contains_key(&fingerprint)) {
@@ -116,8 +118,9 @@ impl State {
                     }
                     continue;
                 }
-                let group = self.groups.entry(key).or_insert_with(|| {
-                    Group::new((&route.name, receiver, labels), member.since_us, route.pace, now_us)
+                let group = self.groups.entry(key).or_insert_with(|| Group {
+                    route_key: plan.route.key_of(&route.name).unwrap_or_default(),
+                    ..Group::new((&route.name, receiver, labels), member.since_us, route.pace, now_us)
                 });
                 group.update(&fingerprint, member.clone());
             }
@@ -126,7 +129,8 @@ impl State {
 
     fn look(&mut self, plan: &Plan, key: &str, now_us: i64) -> Vec<Parcel> {
         let Some(group) = self.groups.get(key) else { return Vec::new() };
-        let Some(route) = plan.route.named(&group.route) else { return Vec::new() };
+        // What is left of a group whose route is gone are ends.
+        let route = plan.route.named(&group.route).unwrap_or(&plan.route);
         let view = self.view(plan, (group, route), now_us);
         let manner = Manner { pace: route.pace, send_resolved: route.send_resolved };
         let decision = decide(group, &view, manner, now_us);
@@ -263,6 +267,11 @@ impl State {
     }
 }
 
+/// What names a group: two routes may tell one receiver of the same labels.
+fn key(receiver: &str, route: &str, labels: &Labels) -> String {
+    format!("{receiver}\n{route}\n{labels:?}")
+}
+
 /// Whether an interval mutes a route.
 fn muted(plan: &Plan, route: &Route, now_us: i64) -> bool {
     plan.intervals.any_holds(&route.mute_in, now_us)
@@ -310,7 +319,10 @@ fn parcel(
         reason: why.as_str().to_owned(),
         note: None,
         receiver: group.receiver.clone(),
-        route: plan.route.key_of(&group.route).unwrap_or_else(|| "{}".to_owned()),
+        route: match group.route_key.as_str() {
+            "" => plan.route.key_of(&group.route).unwrap_or_else(|| "{}".to_owned()),
+            key => key.to_owned(),
+        },
         group: group.labels.clone(),
         alerts: members.into_iter().map(alert).collect(),
         left_out: 0,

@@ -42,6 +42,10 @@ pub struct Told {
 pub struct Group {
     /// The route.
     pub route: String,
+    /// What names the route in group keys, as it was when the group was made: incidents that receivers know by it stay the same
+    /// where the file changes. Empty in groups of versions before.
+    #[serde(default)]
+    pub route_key: String,
     /// The receiver.
     pub receiver: String,
     /// What its alerts share.
@@ -207,6 +211,7 @@ impl Group {
         let next_us = now_us.max(since_us.saturating_add(us(pace.group_wait)));
         Self {
             route: route.to_owned(),
+            route_key: String::new(),
             receiver: receiver.to_owned(),
             labels,
             members: BTreeMap::new(),
