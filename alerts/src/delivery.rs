@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::notification::Notification;
 use crate::receiver::Receiver;
 
-/// How long one attempt may take, with connecting and the answer.
+/// How long one attempt may take, with connecting and the answer; that of a mail may take longer (`Receiver::attempt_max`).
 pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 /// The first pause; each further one is twice as long, and jittered.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -111,7 +111,7 @@ async fn tried(
     let mut tries = 0;
     loop {
         tries += 1;
-        let left = patience.total_max.saturating_sub(started.elapsed()).min(ATTEMPT_MAX);
+        let left = patience.total_max.saturating_sub(started.elapsed()).min(receiver.attempt_max());
         // The transports' own limits cover connecting at most; this one covers all of it.
         let attempt = match tokio::time::timeout(left, receiver.attempt(notification, &message)).await {
             Ok(attempt) => attempt,

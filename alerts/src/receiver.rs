@@ -32,7 +32,7 @@ use self::email::Email;
 use self::exec::Exec;
 use self::file::Lines;
 use self::http::Endpoint;
-use crate::delivery::Attempt;
+use crate::delivery::{ATTEMPT_MAX, Attempt};
 use crate::message::Message;
 use crate::notification::Notification;
 
@@ -170,6 +170,14 @@ impl Receiver {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How long one attempt may take, with connecting and the answer.
+    pub(crate) fn attempt_max(&self) -> Duration {
+        match &self.channel {
+            Channel::Email(_) => email::ATTEMPT_MAX,
+            _ => ATTEMPT_MAX,
+        }
     }
 
     /// What takes leave of connections that the receiver keeps, where nobody has used them for so long.

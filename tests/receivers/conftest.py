@@ -1,5 +1,6 @@
 """Sinks that stand in for receivers: an HTTP server and an SMTP server, on free ports of this machine."""
 
+import asyncio
 import json
 import os
 import socket
@@ -129,14 +130,23 @@ class Mails:
         self.tries = 0
         self.peers = []  # Who brought each mail: another one for each connection.
         self.farewells = []  # Who took leave.
+        self.unknown = []  # Addresses that there are not.
+        self.looks_s = 0  # How long it looks at a mail before it says that it takes it.
 
     async def handle_QUIT(self, _server, session, _envelope):
         self.farewells.append(session.peer)
         return "221 bye"
 
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):
+        if address in self.unknown:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 fine"
+
     async def handle_DATA(self, _server, session, envelope):
         self.tries += 1
         self.peers.append(session.peer)
+        await asyncio.sleep(self.looks_s)
         if self.answers:
             return self.answers.pop(0)
         self.kept.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content, session.authenticated))

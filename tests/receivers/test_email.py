@@ -83,6 +83,24 @@ def test_a_refused_mail_is_not_tried_again(windvane, smtp):
     assert mails.tries == 1
 
 
+def test_one_address_that_is_gone_keeps_the_mail_from_nobody_else(windvane, smtp):
+    mails, port = smtp()
+    mails.unknown = ["ml@example.org"]
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 0 and [to for _, to, _, _ in mails.kept] == [["second@example.org"]], done.err
+    assert "ml@example.org" in done.out and "no such user" in done.out, done.out
+    mails.unknown.append("second@example.org")
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 69 and "no such user" in done.err and len(mails.kept) == 1, done.err
+
+
+def test_a_server_that_looks_into_a_mail_for_long_gets_it_once(windvane, smtp):
+    mails, port = smtp()
+    mails.looks_s = 12  # Longer than any other answer is waited for.
+    done = windvane(receiver(port, 'tls = "none"'), "mail")
+    assert done.code == 0 and mails.tries == 1, done.err
+
+
 @pytest.fixture
 def mute():
     """A server that accepts connections and greets nobody: its port, who came, and what ends it."""

@@ -45,8 +45,9 @@ impl Alerter {
                 Some(receiver) => {
                     let message = Message::of(&parcel.notification);
                     let attempt = receiver.attempt(&parcel.notification, &message);
-                    tokio::time::timeout(ATTEMPT_MAX, attempt).await.unwrap_or_else(|_| Attempt::Later {
-                        answer: format!("no answer within {}", in_words(ATTEMPT_MAX)),
+                    let limit = receiver.attempt_max();
+                    tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Attempt::Later {
+                        answer: format!("no answer within {}", in_words(limit)),
                         pause: None,
                     })
                 }

@@ -16,12 +16,15 @@ use windvane_store::Secret;
 
 pub(super) use self::server::IDLE_MAX;
 pub use self::server::MailServers;
-use self::server::{NotSent, Server};
+use self::server::{NotSent, Server, Taken};
 use super::SettingsFault;
-use crate::chain::chain;
 use crate::delivery::Attempt;
 use crate::message::{Image, Message};
 use crate::notification::{Notification, hash};
+
+/// How long an attempt may take: a server that has a mail may look into it before it says that it takes it, and one that is left
+/// meanwhile delivers that mail and every further try. RFC 5321 asks for ten minutes; a filter takes less than one.
+pub(super) const ATTEMPT_MAX: Duration = Duration::from_secs(60);
 
 /// How a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,20 +110,18 @@ impl Email {
             Err(error) => return Attempt::Refused(format!("the mail cannot be made: {error}")),
         };
         match self.server.send(&mail).await {
-            Ok(response) => Attempt::Taken(format!(
-                "{}: {}",
-                response.code(),
-                response.message().collect::<Vec<_>>().join(" ")
-            )),
-            Err(NotSent { error, on_kept }) => {
-                let answer = chain(&error);
-                // 5xx is an answer for good; a server without STARTTLS or with a wrong certificate will not change either.
-                // What a kept connection is refused may be about that connection, such as one mail too many: a new one tells.
-                match (error.is_permanent() || error.is_client() || error.is_tls()) && !on_kept {
-                    true => Attempt::Refused(answer),
-                    false => Attempt::Later { answer, pause: None },
+            Ok(Taken { response, refused }) => {
+                let words = response.message().collect::<Vec<_>>().join(" ");
+                let answer = format!("{}: {words}", response.code());
+                if refused.is_empty() {
+                    return Attempt::Taken(answer);
                 }
+                let (receiver, refused) = (&notification.receiver, refused.join("; "));
+                tracing::warn!(receiver, refused, "the mail server refuses some of a receiver; the others have the mail");
+                Attempt::Taken(format!("{answer}; not for those whom it refused: {refused}"))
             }
+            Err(NotSent { answer, for_good: true }) => Attempt::Refused(answer),
+            Err(NotSent { answer, for_good: false }) => Attempt::Later { answer, pause: None },
         }
     }
 

@@ -12,15 +12,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, join_all};
 use lettre::Message as Mail;
-use lettre::transport::smtp::Error;
+use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls as Encryption};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
-use tokio::sync::Semaphore;
+use lettre::transport::smtp::{Error, commands};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+use windvane_types::span::in_words;
 
 use super::{EmailSettings, Login, Tls, encryption};
+use crate::chain::chain;
+use crate::delivery::ATTEMPT_MAX;
 use crate::receiver::SettingsFault;
 
 /// How long a connection is kept unused. Servers wait for five minutes, by RFC 5321.
@@ -66,13 +70,38 @@ struct Kept {
     since: Instant,
 }
 
+/// A mail that the server has taken.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// What it said.
+    pub(super) response: Response,
+    /// Those who should get it and whom it refused, each with the reason; never all of them.
+    pub(super) refused: Vec<String>,
+}
+
 /// A mail that the server has not said to have taken.
 #[derive(Debug)]
 pub(super) struct NotSent {
-    /// Why.
-    pub(super) error: Error,
-    /// Whether that was on a connection that other mails had before.
-    pub(super) on_kept: bool,
+    /// What happened.
+    pub(super) answer: String,
+    /// Whether another try would end alike.
+    pub(super) for_good: bool,
+}
+
+impl NotSent {
+    /// 5xx is an answer for good; a server without STARTTLS or with a wrong certificate will not change either. What a kept
+    /// connection is refused may be about that connection, such as one mail too many: a new one tells.
+    fn of(error: &Error, on_kept: bool) -> Self {
+        let for_good = (error.is_permanent() || error.is_client() || error.is_tls()) && !on_kept;
+        Self { answer: chain(error), for_good }
+    }
+}
+
+impl Kept {
+    /// Whether other mails had it before.
+    fn is_used(&self) -> bool {
+        self.mails > 0
+    }
 }
 
 impl std::fmt::Debug for Server {
@@ -103,23 +132,54 @@ impl MailServers {
 }
 
 impl Server {
-    /// Sends a mail once. Whoever stops waiting for it stops the connection, too.
-    pub(super) async fn send(&self, mail: &Mail) -> Result<Response, NotSent> {
-        // With a mail there are fewer others than this, and a new connection is made only where none is kept.
-        let _slot = self.slots.acquire().await.expect("nobody closes it");
-        let kept = self.alive().await;
-        let on_kept = kept.is_some();
-        let not_sent = |error| NotSent { error, on_kept };
-        let (mut connection, mails) = match kept {
-            Some(kept) => (kept.connection, kept.mails),
-            None => (self.connect().await.map_err(not_sent)?, 0),
+    /// Sends a mail once. Whoever stops waiting for it stops the connection, too. What comes before the mail itself has as long as
+    /// an attempt elsewhere; a server that has all of it may look at it for longer, and is given up by whoever waits.
+    pub(super) async fn send(&self, mail: &Mail) -> Result<Taken, NotSent> {
+        let bytes = mail.formatted();
+        let begun = timeout(ATTEMPT_MAX, self.begin(mail.envelope(), &bytes)).await;
+        let silent = |_elapsed| NotSent {
+            answer: format!("no answer within {}", in_words(ATTEMPT_MAX)),
+            for_good: false,
         };
-        let response = connection.send(mail.envelope(), &mail.formatted()).await.map_err(not_sent)?;
+        let (_slot, mut kept, refused) = begun.map_err(silent)??;
+        let response = match kept.connection.message(&bytes).await {
+            Ok(response) => response,
+            Err(error) => {
+                let not_sent = NotSent::of(&error, kept.is_used());
+                farewell(kept).await;
+                return Err(not_sent);
+            }
+        };
         // The mail is taken: nothing is waited for any more, or our limit on time could make it be sent again.
-        if mails + 1 < MAILS_MAX {
-            self.lock().push(Kept { connection, mails: mails + 1, since: Instant::now() });
+        if kept.mails + 1 < MAILS_MAX {
+            self.lock().push(Kept { mails: kept.mails + 1, since: Instant::now(), ..kept });
         }
-        Ok(response)
+        Ok(Taken { response, refused })
+    }
+
+    /// A connection on which the server waits for this mail, and those whom it refused.
+    async fn begin(
+        &self,
+        envelope: &Envelope,
+        bytes: &[u8],
+    ) -> Result<(SemaphorePermit<'_>, Kept, Vec<String>), NotSent> {
+        // With a mail there are fewer others than this, and a new connection is made only where none is kept.
+        let slot = self.slots.acquire().await.expect("nobody closes it");
+        let mut kept = match self.alive().await {
+            Some(kept) => kept,
+            None => {
+                let connection = self.connect().await.map_err(|error| NotSent::of(&error, false))?;
+                Kept { connection, mails: 0, since: Instant::now() }
+            }
+        };
+        let on_kept = kept.is_used();
+        match announce(&mut kept.connection, (envelope, bytes), on_kept).await {
+            Ok(refused) => Ok((slot, kept, refused)),
+            Err(not_sent) => {
+                farewell(kept).await;
+                Err(not_sent)
+            }
+        }
     }
 
     /// What takes leave of the kept connections that have been unused for so long.
@@ -180,6 +240,59 @@ impl Server {
     fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells the server of a mail, and says whom it refused: one address that is no more keeps the mail from nobody else. Where it
+/// refuses all of them, or does not want one of them now, nobody gets the mail.
+async fn announce(
+    connection: &mut AsyncSmtpConnection,
+    (envelope, bytes): (&Envelope, &[u8]),
+    on_kept: bool,
+) -> Result<Vec<String>, NotSent> {
+    let parameters = parameters(connection, envelope, bytes)?;
+    let not_sent = |error: Error| NotSent::of(&error, on_kept);
+    let from = commands::Mail::new(envelope.from().cloned(), parameters);
+    connection.command(from).await.map_err(not_sent)?;
+    let mut refused = Vec::new();
+    for to in envelope.to() {
+        let others = refused.len() + 1 < envelope.to().len();
+        match connection.command(commands::Rcpt::new(to.clone(), Vec::new())).await {
+            Ok(_response) => {}
+            // On a kept connection that may be about the connection.
+            Err(error) if error.is_permanent() && others && !on_kept => {
+                refused.push(format!("{to}, {}", chain(&error)));
+            }
+            Err(error) => return Err(not_sent(error)),
+        }
+    }
+    connection.command(commands::Data).await.map_err(not_sent)?;
+    Ok(refused)
+}
+
+/// What the server has to be able to do for this mail.
+fn parameters(
+    connection: &AsyncSmtpConnection,
+    envelope: &Envelope,
+    bytes: &[u8],
+) -> Result<Vec<MailParameter>, NotSent> {
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let is_ascii = addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii());
+    let body = MailParameter::Body(MailBodyParameter::EightBitMime);
+    let mut parameters = Vec::new();
+    for (needed, word, extension, parameter) in [
+        (!is_ascii, "SMTPUTF8", Extension::SmtpUtfEight, MailParameter::SmtpUtfEight),
+        (!bytes.is_ascii(), "8BITMIME", Extension::EightBitMime, body),
+    ] {
+        if !needed {
+            continue;
+        }
+        if !connection.server_info().supports_feature(extension) {
+            let answer = format!("the server does not offer {word}, which this mail needs");
+            return Err(NotSent { answer, for_good: true });
+        }
+        parameters.push(parameter);
+    }
+    Ok(parameters)
 }
 
 /// A server that does not say goodbye is left without.

@@ -130,6 +130,7 @@ fn serve(stream: &TcpStream, script: &Script, number: usize) {
                 in_mail = true;
                 say("354 go on\r\n");
             }
+            "RCPT" if line.contains("gone@") => say("550 no such user\r\n"),
             "QUIT" => {
                 say("221 bye\r\n");
                 return;
@@ -194,6 +195,26 @@ async fn what_a_kept_connection_is_refused_is_tried_on_a_new_one() {
     assert!(matches!(send(&email).await, Attempt::Later { answer, .. } if answer.contains("550")));
     assert!(matches!(send(&email).await, Attempt::Refused(answer) if answer.contains("550")));
     assert_eq!(server.heard(), ["1 MAIL", "1 NOOP", "1 MAIL", "1 QUIT", "2 MAIL", "2 QUIT"]);
+}
+
+#[tokio::test]
+async fn an_address_that_is_refused_keeps_the_mail_from_nobody_else() {
+    let server = Fake::new([Fate::Taken; 3]);
+    let email = |to: &[&str]| {
+        let to = to.iter().map(|to| format!("{to}@example.org")).collect();
+        Email::new(&EmailSettings { to, ..server.settings() }, &mut MailServers::default()).unwrap()
+    };
+    for to in [["gone", "team"], ["team", "gone"]] {
+        let attempt = send(&email(&to)).await;
+        assert!(taken(&attempt), "{attempt:?}");
+        assert!(
+            matches!(&attempt, Attempt::Taken(answer) if answer.contains("refused: gone@example.org, ")
+                && answer.contains("no such user")),
+            "{attempt:?}"
+        );
+    }
+    let attempt = send(&email(&["gone", "begone"])).await;
+    assert!(matches!(&attempt, Attempt::Refused(answer) if answer.contains("550")), "{attempt:?}");
 }
 
 #[tokio::test]
