@@ -78,6 +78,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
                 created_by: by.unwrap_or_else(super::somebody),
                 comment,
             };
+            silence.check(now_us).map_err(|fault| usage(fault.to_owned()))?;
             let store = connection.store()?;
             connection::wait_for(async {
                 silences::write(&store, &silence).await.map_err(connection::failure)

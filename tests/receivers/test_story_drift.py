@@ -246,6 +246,8 @@ def test_silences_keep_alerts_from_being_told_until_they_end(tmp_path, http_sink
     assert service.ask("/api/v1/silences", "POST", {"matchers": ["x"], "for": "2h", "comment": "c"})[1]["code"] == "invalid_body"
     assert service.ask("/api/v1/silences/none", "DELETE")[1]["code"] == "unknown_silence"
     made = service.run("alerts", "silence", "add", 'model="delay"', "--for", "1h", "--comment", "c").split()[1]
+    service.run("alerts", "silence", "add", "model!=delay", "--for", "1h", "--comment", "c", code=64)
+    service.run("alerts", "silence", "add", "model=delay", "--from", "2020-01-01", "--comment", "c", code=64)
     service.run("alerts", "silence", "expire", made)
     assert service.run("alerts", "silence", "list") == "no silences\n"
     service.end()

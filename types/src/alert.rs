@@ -122,9 +122,54 @@ impl Silence {
         self.starts_at_us <= now_us && now_us < self.ends_at_us
     }
 
+    /// Checks a silence that somebody wants to make: it has time left, and is about something.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn check(&self, now_us: i64) -> Result<(), &'static str> {
+        if self.ends_at_us <= self.starts_at_us.max(now_us) {
+            return Err("the silence would end before it starts, or has ended already");
+        }
+        // As in Alertmanager: `model!=delay` alone, or a label that is misspelt, would also silence what has no such label.
+        if crate::matcher::all_match(&self.matchers, &BTreeMap::new()) {
+            return Err("alerts without any of these labels would be silent, too, such as that ClickHouse is away; one matcher \
+                        has to ask for a value, such as model=\"delay\", or alertname=~\".+\" where all alerts are meant");
+        }
+        Ok(())
+    }
+
     /// Whether it keeps an alert with these labels from being told.
     #[must_use]
     pub fn covers(&self, labels: &BTreeMap<String, String>, now_us: i64) -> bool {
         self.holds(now_us) && !self.matchers.is_empty() && crate::matcher::all_match(&self.matchers, labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_asks_for_a_value_and_has_time_left() {
+        let check = |matchers: &[&str], (starts_at_us, ends_at_us): (i64, i64)| {
+            let silence = Silence {
+                id: String::new(),
+                matchers: matchers.iter().map(|text| text.parse().unwrap()).collect(),
+                starts_at_us,
+                ends_at_us,
+                created_by: String::new(),
+                comment: String::new(),
+            };
+            silence.check(10)
+        };
+        for right in [&["model=delay"][..], &["model!=delay", "severity=info"], &["alertname=~\".+\""]] {
+            assert_eq!(check(right, (5, 20)), Ok(()), "{right:?}");
+        }
+        for wide in [&["model!=delay"][..], &["model=~\".*\""], &["model!~\"a|b\"", "version=\"\""], &[]] {
+            assert!(check(wide, (5, 20)).unwrap_err().contains("has to ask for a value"), "{wide:?}");
+        }
+        for times in [(5, 10), (30, 30), (30, 20)] {
+            assert!(check(&["model=delay"], times).unwrap_err().contains("has ended already"), "{times:?}");
+        }
     }
 }

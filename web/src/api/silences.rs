@@ -147,12 +147,11 @@ fn made(wanted: Wanted, now_us: i64) -> Result<Silence, String> {
         }
         _ => return Err("one of `ends_at` and `for` is needed".to_owned()),
     };
-    if ends_at_us <= starts_at_us.max(now_us) {
-        return Err("the silence would end before it starts, or has ended already".to_owned());
-    }
     let created_by = if wanted.created_by.is_empty() { "api".to_owned() } else { wanted.created_by };
     let id = Uuid::now_v7().to_string();
-    Ok(Silence { id, matchers, starts_at_us, ends_at_us, created_by, comment: wanted.comment })
+    let silence = Silence { id, matchers, starts_at_us, ends_at_us, created_by, comment: wanted.comment };
+    silence.check(now_us)?;
+    Ok(silence)
 }
 
 impl Shown {
@@ -191,6 +190,7 @@ mod tests {
             (r#"{"matchers":["a=b"],"comment":"c"}"#, "one of `ends_at` and `for`"),
             (r#"{"matchers":["a=b"],"for":"soon","comment":"c"}"#, "a length such as"),
             (r#"{"matchers":["a=b"],"ends_at":"1970-01-01","comment":"c"}"#, "has ended already"),
+            (r#"{"matchers":["a!=b"],"for":"2h","comment":"c"}"#, "has to ask for a value"),
             (r#"{"matchers":["a=b"],"for":"2h","comment":" "}"#, "say why"),
             (r#"{"matchers":["a=b"],"for":"2h","comment":"c","until":"x"}"#, "unknown field"),
         ] {
