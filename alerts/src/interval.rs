@@ -100,8 +100,18 @@ impl Interval {
             |text: &str| range(text, |word| word.parse().ok().filter(|year| (1970..=9999).contains(year)));
         Ok(Self {
             zone,
-            minutes: ranges("times", &written.times, &minutes, "a span of a day such as 09:00-17:00")?,
-            weekdays: ranges("weekdays", &written.weekdays, &weekday, "a day or days such as monday:friday")?,
+            minutes: ranges(
+                "times",
+                &written.times,
+                &minutes,
+                "a span of a day such as 09:00-17:00, or two over midnight, 22:00-24:00 and 00:00-06:00",
+            )?,
+            weekdays: ranges(
+                "weekdays",
+                &written.weekdays,
+                &weekday,
+                "a day or days such as monday:friday, from sunday to saturday",
+            )?,
             days: ranges(
                 "days_of_month",
                 &written.days_of_month,

@@ -215,7 +215,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "for ever",
         example: "to = \"2026-03-02T02:00:00Z\"",
-        about: "Until when.",
+        about: "Until when. A window for ever has a `match` or `intervals`: nobody would be told of anything without them.",
     },
     Key {
         path: "alerts.maintenance.<NAME>.intervals",
