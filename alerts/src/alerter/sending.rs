@@ -13,7 +13,9 @@ use crate::illustrate::illustrated;
 use crate::message::Message;
 use crate::notification::{Notification, State as Ended};
 use crate::outbox::{Parcel, Settled};
+use crate::plan::Plan;
 use crate::receiver::IDLE_MAX;
+use crate::rule::Source;
 use crate::watch::Measured;
 
 /// For how long a message that was given up is measured.
@@ -135,7 +137,9 @@ impl Alerter {
                 self.metrics.undelivered.with_label_values(&[&receiver]).inc();
                 let row = self.row(&parcel, ("dead", &parcel.last), (Duration::ZERO, now_us));
                 self.state.attempts.push_back(row);
-                self.state.given_up.push((receiver, now_us));
+                if !only_tells_of_undelivered(&self.plan, &parcel.notification) {
+                    self.state.given_up.push((receiver, now_us));
+                }
                 if let Some(fallback) = self.state.to_fallback(&self.plan, &parcel, now_us) {
                     // At most one message a group and receiver waits, so this ends.
                     for settled in self.state.outbox.post(fallback, &self.busy) {
@@ -176,4 +180,14 @@ impl Alerter {
             holder: self.holder.clone(),
         }
     }
+}
+
+/// Whether a message says nothing but that others were not delivered. One that is given up is not measured again: what a broken
+/// receiver is told of that would be the next reason to tell it, each hour, for as long as it is broken and after that.
+fn only_tells_of_undelivered(plan: &Plan, notification: &Notification) -> bool {
+    let is_of = |name: &str| {
+        let rule = plan.rules.iter().find(|rule| rule.name == name);
+        rule.is_some_and(|rule| matches!(rule.source, Source::Own { measure: "undelivered" }))
+    };
+    notification.alerts.iter().all(|alert| is_of(alert.name()))
 }

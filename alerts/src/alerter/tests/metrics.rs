@@ -226,6 +226,28 @@ async fn a_message_that_is_refused_is_counted_as_given_up() {
 }
 
 #[tokio::test]
+async fn what_a_broken_receiver_is_told_of_itself_is_no_reason_to_tell_it_again() {
+    let broken = |plan: &mut Plan| {
+        plan.receivers.clear();
+        plan.rules.push(Rule {
+            name: "NotificationsUndelivered".to_owned(),
+            source: Source::Own { measure: "undelivered" },
+            ..plan.rules[0].clone()
+        });
+    };
+    let mut turned = Turned::changed("metric-itself", broken, Arc::new(Vec::<Measured>::new));
+    turned.alerter.authority = HELD;
+    for now_s in (1_000..12_000).step_by(300) {
+        turned.turn(now_s).await;
+    }
+    let changes = turned.alerter.state.events.iter().filter(|event| event.rule == "NotificationsUndelivered");
+    let changes: Vec<&str> = changes.map(|event| event.to_state.as_str()).collect();
+    assert_eq!(changes, ["firing", "resolved"], "the message of another alert was given up, once");
+    // That it is over was not taken either, and is counted.
+    assert_eq!(turned.metric("undelivered_total{receiver=\"team\"}"), 3);
+}
+
+#[tokio::test]
 async fn one_that_judges_shows_what_it_knows_and_one_that_stands_by_nothing() {
     let mut turned = Turned::new("metric-standby");
     let known = ["held", ALERTS[0], ALERTS[1], "waiting_notifications", "waiting_rows"];
