@@ -47,6 +47,14 @@ pub struct Plan {
     pub lease: Duration,
 }
 
+impl Plan {
+    /// Whether a receiver keeps an incident for each group, which the end of the group closes.
+    #[must_use]
+    pub fn keeps_incidents(&self, receiver: &str) -> bool {
+        self.receivers.iter().any(|known| known.name() == receiver && known.keeps_incidents())
+    }
+}
+
 /// An address that is told that we live.
 #[derive(Debug)]
 pub struct Heartbeat {

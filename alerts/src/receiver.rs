@@ -172,6 +172,11 @@ impl Receiver {
         &self.name
     }
 
+    /// Whether it opens an incident by the key of a group, and closes it by the same key.
+    pub(crate) fn keeps_incidents(&self) -> bool {
+        matches!(self.channel, Channel::PagerDuty { .. } | Channel::Opsgenie { .. })
+    }
+
     /// How long one attempt may take, with connecting and the answer.
     pub(crate) fn attempt_max(&self) -> Duration {
         match &self.channel {

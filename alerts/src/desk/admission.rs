@@ -20,7 +20,7 @@ const CAUSES_MAX: usize = 200;
 
 impl State {
     /// A message, or none where the receiver had too many: ends go through, so that nothing stays open, and so does
-    /// what is critical. What the receiver was never told to fire, because that waits for a digest, has no end for it.
+    /// what is critical, and what goes to a receiver that keeps incidents. What the receiver was never told to fire, because that waits for a digest, has no end for it.
     /// `news` are the alerts that fire since the group was told last.
     pub(super) fn admitted(
         &mut self,
@@ -41,7 +41,9 @@ impl State {
             return None;
         }
         let urgent = members.values().any(|member| severity(&member.entry.labels) == Severity::Critical);
-        if why != Why::AllResolved && !urgent && !ledger.admits(plan.cap, now_us) {
+        // A digest is no group: nothing would close the incident that it opens.
+        let is_bounded = why != Why::AllResolved && !urgent && !plan.keeps_incidents(&group.receiver);
+        if is_bounded && !ledger.admits(plan.cap, now_us) {
             // One whose end is held back still fires for the receiver.
             group.held.extend(news.into_iter().filter(|fingerprint| !ledger.owes_end(fingerprint)));
             ledger.hold(members, plan.cap, now_us);

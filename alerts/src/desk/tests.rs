@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use windvane_store::Secret;
 use windvane_store::alerts::sources::Observation;
 
 use super::fixture::{observed, plan};
@@ -10,6 +11,7 @@ use crate::book::Judge;
 use crate::group::us;
 use crate::interval::{Interval, Written};
 use crate::rate::Cap;
+use crate::receiver::{HttpSettings, Receiver, Settings, Targets};
 use crate::route::Escalation;
 
 const SECOND: i64 = 1_000_000;
@@ -226,6 +228,26 @@ fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
     models(&mut state, &plan, &[0.0; 6], 3_700);
     let ends = told(&mut state, &plan, 4_000);
     assert!(ends.len() == 6 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
+}
+
+#[test]
+fn a_receiver_that_keeps_incidents_gets_one_for_each_group_and_closes_each() {
+    let (mut state, mut plan) = (State::default(), capped(1));
+    let url = Secret::new("https://events.pagerduty.com/v2/enqueue");
+    let http = HttpSettings { url, targets: Targets::PublicOrLoopback };
+    let settings = Settings::PagerDuty { http, routing_key: Secret::default() };
+    plan.receivers = vec![Receiver::new("team", &settings).unwrap()];
+    let keys = |state: &mut State, now_s: i64| -> BTreeSet<String> {
+        state.tell(&plan, &BTreeSet::new(), now_s * SECOND);
+        let parcels = std::mem::take(&mut state.outbox.parcels).into_iter();
+        parcels.map(|parcel| parcel.notification.group_key()).collect()
+    };
+    models(&mut state, &plan, &[1.0; 3], 0);
+    let opened = keys(&mut state, 30);
+    assert_eq!(opened.len(), 3, "{opened:?}");
+    models(&mut state, &plan, &[0.0; 3], 60);
+    assert_eq!(keys(&mut state, 330), opened);
+    assert!(keys(&mut state, 100_000).is_empty());
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 10_000 },
         default: "30",
         example: "messages_max = 30",
-        about: "Messages that one receiver gets within alerts.messages_per; what goes beyond comes as one digest. Messages that only tell ends, and critical ones, always go.",
+        about: "Messages that one receiver gets within alerts.messages_per; what goes beyond comes as one digest. Messages that only tell ends, critical ones, and those to pagerduty and opsgenie always go.",
     },
     Key {
         path: "alerts.messages_per",
