@@ -1,5 +1,6 @@
 //! A program of the user's own: the body of a webhook on its standard input, its exit code the answer.
 
+use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Exit codes that say that trying again cannot help: a wrong call, wrong data, no such host. 75 says that it can.
 const FOR_GOOD: std::ops::RangeInclusive<i32> = 64..=78;
 const TRY_AGAIN: i32 = 75;
+
+/// Codes of the system: the process, or the machine, has as many files open as it may (EMFILE, ENFILE).
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
 
 /// A program.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ impl Exec {
             .kill_on_drop(true);
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => return Attempt::Refused(format!("cannot start `{program}`: {error}")),
+            Err(error) => return not_started(program, &error),
         };
         let body = webhook::body(notification).to_string();
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
@@ -74,6 +78,18 @@ impl Exec {
                 Attempt::Later { answer: format!("cannot wait for `{program}`: {error}"), pause: None }
             }
         }
+    }
+}
+
+/// A machine that has no room for another process or file just now, or writes the program just now, may start it later; one that
+/// does not find it, or may not run it, will not.
+fn not_started(program: &str, error: &io::Error) -> Attempt {
+    use io::ErrorKind::{ExecutableFileBusy, Interrupted, OutOfMemory, WouldBlock};
+    let answer = format!("cannot start `{program}`: {error}");
+    let passes = matches!(error.kind(), ExecutableFileBusy | Interrupted | OutOfMemory | WouldBlock);
+    match passes || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) {
+        true => Attempt::Later { answer, pause: None },
+        false => Attempt::Refused(answer),
     }
 }
 
@@ -126,6 +142,16 @@ mod tests {
         let missing = Exec { command: vec!["/nowhere/at/all".to_owned()] };
         let notification = Notification::test("ops", "id".to_owned(), Timestamp::UNIX_EPOCH);
         assert!(matches!(missing.send(&notification).await, Attempt::Refused(_)));
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_started_just_now_is_tried_again() {
+        for passing in [io::Error::from_raw_os_error(24), io::ErrorKind::WouldBlock.into()] {
+            assert!(matches!(not_started("tell", &passing), Attempt::Later { .. }), "{passing}");
+        }
+        for lasting in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
+            assert!(matches!(not_started("tell", &lasting.into()), Attempt::Refused(_)), "{lasting}");
+        }
     }
 
     #[tokio::test]
