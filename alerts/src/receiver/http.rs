@@ -56,6 +56,10 @@ impl Endpoint {
             (Some("http" | "https"), Some(host)) if !host.is_empty() => host,
             _ => return Err(fault("allowed is an http:// or https:// address".to_owned())),
         };
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            let problem = "has a user or a password, which would not be sent; allowed is an address without them";
+            return Err(fault(problem.to_owned()));
+        }
         // A literal address is not resolved, so it is checked here.
         if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>()
             && !settings.targets.allow(address)
@@ -259,5 +263,7 @@ mod tests {
         assert!(make("http://169.254.169.254/latest").unwrap_err().contains("allow_private_targets"));
         assert!(make("http://[fd00::1]/").unwrap_err().contains("allow_private_targets"));
         assert!(!make("ftp://example.org/secret").unwrap_err().contains("secret"));
+        let told = make("https://u:secret@hooks.example.org/").unwrap_err();
+        assert!(told.contains("has a user or a password") && !told.contains("secret"), "{told}");
     }
 }
