@@ -91,7 +91,9 @@ impl Book {
                 true => Seen::Left,
                 false => rule.seen(windows),
             };
-            let latest = windows.first().cloned();
+            // A window without data has no words for what is wrong.
+            let telling = windows.iter().find(|window| rule.value_of(window).is_some());
+            let latest = telling.or(windows.first()).cloned();
             self.turn((rule, fingerprint, labels), (seen, latest), (judge, &mut judged));
         }
         for fingerprint in known.iter().filter(|known| !things.contains_key(*known)) {

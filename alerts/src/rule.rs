@@ -118,20 +118,29 @@ impl Rule {
     #[must_use]
     pub fn seen(&self, windows: &[Observation]) -> Seen {
         let of = usize::try_from(self.windows.of).unwrap_or(usize::MAX);
-        let values = windows.iter().take(of).filter(|observation| observation.evidence >= self.evidence_min);
-        let values: Vec<f64> =
-            values.filter_map(|observation| observation.value.filter(|x| x.is_finite())).collect();
+        let windows = &windows[..windows.len().min(of)];
+        let values: Vec<f64> = windows.iter().filter_map(|observation| self.value_of(observation)).collect();
         if values.is_empty() {
             return Seen::Nothing;
         }
         let wrong = |test: &dyn Fn(f64) -> bool| {
             values.iter().filter(|value| test(**value)).count() as u64 >= self.windows.wrong
         };
+        // All that have data are wrong, and those that have none may be the rest: that is no end.
+        let may_be_wrong = values.iter().all(|value| self.condition.remains(*value))
+            && windows.len() as u64 >= self.windows.wrong;
         match (wrong(&|value| self.condition.enters(value)), wrong(&|value| self.condition.remains(value))) {
             (true, _) => Seen::Entered,
             (false, true) => Seen::Remains,
+            (false, false) if may_be_wrong => Seen::Remains,
             (false, false) => Seen::Left,
         }
+    }
+
+    /// What an observation says; none where there is too little to tell it by.
+    #[must_use]
+    pub fn value_of(&self, observation: &Observation) -> Option<f64> {
+        observation.value.filter(|value| value.is_finite() && observation.evidence >= self.evidence_min)
     }
 
     /// Whether it looks at observations with these labels.

@@ -205,6 +205,23 @@ fn what_is_over_keeps_its_words_and_says_what_is_now() {
 }
 
 #[test]
+fn a_window_without_data_neither_ends_an_alert_nor_takes_its_words() {
+    let (mut book, mut rule) = (Book::default(), rule(NoData::Keep, 0));
+    rule.windows = Windows { wrong: 2, of: 3 };
+    rule.annotations.insert("summary".to_owned(), "{{ value|digits }}".to_owned());
+    let mut look = |values: &[Option<f64>], now_us: i64| {
+        let window = |value: &Option<f64>| Observation { value: *value, ..observed("delay", "temp", 0.0) };
+        let states = changes(&book.judge(&rule, values.iter().map(window).collect(), at(now_us)));
+        (states, book.entries.values().map(|entry| entry.annotations["summary"].clone()).collect::<Vec<_>>())
+    };
+    let fires = vec!["2".to_owned()];
+    assert_eq!(look(&[Some(2.0), Some(1.0), Some(0.0)], 0), (vec!["2 inactive>firing".to_owned()], fires.clone()));
+    assert_eq!(look(&[None, Some(2.0), Some(1.0)], 1), (vec![], fires.clone()));
+    assert_eq!(look(&[None, None, Some(2.0)], 2), (vec![], fires));
+    assert_eq!(look(&[Some(0.0), None, None], 3), (vec!["2 firing>resolved".to_owned()], vec![]));
+}
+
+#[test]
 fn what_recovers_keeps_its_words_until_it_fires_again() {
     let (mut book, mut rule) = (Book::default(), rule(NoData::Keep, 0));
     rule.timing.keep_firing_for_us = 10;

@@ -53,6 +53,21 @@ fn k_of_the_last_n_windows_have_to_be_wrong() {
 }
 
 #[test]
+fn windows_without_data_end_nothing_while_the_rest_is_wrong() {
+    let rule = rule(Condition { side: Side::Above, enter: 0.5, leave: 0.5 }, Windows { wrong: 2, of: 3 });
+    let seen = |values: &[Option<f64>]| {
+        rule.seen(&values.iter().map(|value| window(*value, 100.0)).collect::<Vec<_>>())
+    };
+    assert_eq!(seen(&[None, None, Some(1.0)]), Seen::Remains, "a quiet weekend");
+    assert_eq!(seen(&[None, Some(1.0)]), Seen::Remains);
+    assert_eq!(seen(&[None, Some(1.0), Some(1.0)]), Seen::Entered);
+    assert_eq!(seen(&[Some(0.0), None, Some(1.0)]), Seen::Left);
+    assert_eq!(seen(&[None, None, Some(0.0)]), Seen::Left);
+    assert_eq!(seen(&[Some(1.0)]), Seen::Left, "there are no others");
+    assert_eq!(seen(&[None, None, None]), Seen::Nothing);
+}
+
+#[test]
 fn too_little_evidence_is_no_data() {
     let rule = rule(Condition { side: Side::Above, enter: 0.5, leave: 0.5 }, Windows { wrong: 1, of: 2 });
     assert_eq!(rule.seen(&[window(Some(1.0), 99.0)]), Seen::Nothing);
