@@ -34,7 +34,14 @@ pub(super) const NOTIFICATIONS_UNDELIVERED: Usual = Usual {
             "summary",
             "the receiver {{ labels.receiver }} did not get {{ value|digits }} {% if value == 1 %}message{% else %}messages{% endif %}",
         ),
-        ("next", "windvane alerts test --receiver {{ labels.receiver }}"),
+        (
+            "description",
+            "Within the last hour they were refused, or tried for as long as alerts.give_up_after; they are not sent again.",
+        ),
+        (
+            "next",
+            "windvane alerts test --receiver {{ labels.receiver }}; what was answered: windvane query \"SELECT at, subject, answer FROM notifications WHERE outcome = 'dead' ORDER BY at DESC LIMIT 10\"",
+        ),
     ],
     ..OWN
 };
@@ -78,6 +85,7 @@ pub(super) const SPOOL_FAILED: Usual = Usual {
     measure: "spool_failed",
     annotations: &[
         ("summary", "the spool of {{ labels.table }} cannot be written; events are refused"),
+        ("description", "Senders are answered 503 and keep their events; what was acknowledged before is kept."),
         ("next", "look at the disk of the spool; events are taken again as soon as it can be written to"),
     ],
     ..OWN
@@ -90,6 +98,7 @@ pub(super) const SPOOL_LAGGING: Usual = Usual {
     hold: MINUTE,
     annotations: &[
         ("summary", "events of {{ labels.table }} wait for ClickHouse for {{ value|duration }}"),
+        ("description", "They are on disk, and nothing is lost until the spool is full; pages and monitors lack them."),
         ("next", "windvane query \"SELECT 1\", and the log of the service"),
     ],
     ..OWN

@@ -88,3 +88,26 @@ fn rows_with_an_empty_text_are_told_apart_from_all_rows() {
 fn they_stand_in_the_order_of_their_names() {
     assert!(RULES.windows(2).all(|pair| pair[0].name < pair[1].name));
 }
+
+#[test]
+fn what_a_process_measures_of_itself_is_told_with_what_to_do() {
+    for usual in RULES.iter().filter(|usual| usual.source == "own") {
+        let names: Vec<&str> = usual.annotations.iter().map(|(name, _)| *name).collect();
+        assert!(names.contains(&"next"), "{}: {names:?}", usual.name);
+    }
+    let usual = RULES.iter().find(|usual| usual.name == "NotificationsUndelivered").unwrap();
+    let templates = usual.annotations.iter();
+    let rule = Rule {
+        name: usual.name.to_owned(),
+        source: Source::Own { measure: usual.measure },
+        annotations: templates.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        ..crate::desk::fixture::rule()
+    };
+    let labels = Labels::from([("receiver".to_owned(), "pager".to_owned())]);
+    let measured = crate::watch::Measured::new("undelivered", labels.clone(), 1.0);
+    let observed = crate::watch::of_own(&[measured], "undelivered", 0);
+    let said = annotations(&About { rule: &rule, labels: &labels, observation: &observed[0] });
+    assert_eq!(said["summary"], "the receiver pager did not get 1 message");
+    assert!(said["description"].ends_with("they are not sent again."), "{said:?}");
+    assert!(said["next"].contains("FROM notifications WHERE outcome = 'dead'"), "{said:?}");
+}
