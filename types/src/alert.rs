@@ -132,8 +132,10 @@ impl Silence {
         }
         // As in Alertmanager: `model!=delay` alone, or a label that is misspelt, would also silence what has no such label.
         if crate::matcher::all_match(&self.matchers, &BTreeMap::new()) {
-            return Err("alerts without any of these labels would be silent, too, such as that ClickHouse is away; one matcher \
-                        has to ask for a value, such as model=\"delay\", or alertname=~\".+\" where all alerts are meant");
+            return Err(
+                "alerts without any of these labels would be silent, too, such as that ClickHouse is away; one matcher \
+                        has to ask for a value, such as model=\"delay\", or alertname=~\".+\" where all alerts are meant",
+            );
         }
         Ok(())
     }

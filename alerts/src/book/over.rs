@@ -9,9 +9,10 @@ use crate::template;
 /// Without a rule, the rule is gone, or is another one than it was.
 pub(super) fn tell(entry: &mut Entry, rule: Option<&Rule>, why: Why) {
     let mut text = match rule {
-        None if why == Why::RuleChanged => "Over because the rule has changed and makes no such alert any more; \
-                                            what it finds now is told by itself."
-            .to_owned(),
+        None if why == Why::RuleChanged => {
+            "Over because the rule has changed and makes no such alert any more; what it finds now is new."
+                .to_owned()
+        }
         None => "Over because the rule is gone; nothing else is known to have changed.".to_owned(),
         Some(_) if why == Why::NoData => format!(
             "Over because there are no data of it any more, or too few; the last ones are of {}.",

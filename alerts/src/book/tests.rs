@@ -215,7 +215,10 @@ fn a_window_without_data_neither_ends_an_alert_nor_takes_its_words() {
         (states, book.entries.values().map(|entry| entry.annotations["summary"].clone()).collect::<Vec<_>>())
     };
     let fires = vec!["2".to_owned()];
-    assert_eq!(look(&[Some(2.0), Some(1.0), Some(0.0)], 0), (vec!["2 inactive>firing".to_owned()], fires.clone()));
+    assert_eq!(
+        look(&[Some(2.0), Some(1.0), Some(0.0)], 0),
+        (vec!["2 inactive>firing".to_owned()], fires.clone())
+    );
     assert_eq!(look(&[None, Some(2.0), Some(1.0)], 1), (vec![], fires.clone()));
     assert_eq!(look(&[None, None, Some(2.0)], 2), (vec![], fires));
     assert_eq!(look(&[Some(0.0), None, None], 3), (vec!["2 firing>resolved".to_owned()], vec![]));

@@ -85,7 +85,10 @@ pub(super) const SPOOL_FAILED: Usual = Usual {
     measure: "spool_failed",
     annotations: &[
         ("summary", "the spool of {{ labels.table }} cannot be written; events are refused"),
-        ("description", "Senders are answered 503 and keep their events; what was acknowledged before is kept."),
+        (
+            "description",
+            "Senders are answered 503 and keep their events; what was acknowledged before is kept.",
+        ),
         ("next", "look at the disk of the spool; events are taken again as soon as it can be written to"),
     ],
     ..OWN
@@ -98,7 +101,10 @@ pub(super) const SPOOL_LAGGING: Usual = Usual {
     hold: MINUTE,
     annotations: &[
         ("summary", "events of {{ labels.table }} wait for ClickHouse for {{ value|duration }}"),
-        ("description", "They are on disk, and nothing is lost until the spool is full; pages and monitors lack them."),
+        (
+            "description",
+            "They are on disk, and nothing is lost until the spool is full; pages and monitors lack them.",
+        ),
         ("next", "windvane query \"SELECT 1\", and the log of the service"),
     ],
     ..OWN

@@ -81,7 +81,8 @@ mod tests {
     fn plan(name: &str, matcher: &str, receivers: &[&str]) -> Plan {
         let mut plan = fixture::plan();
         let path = || PathBuf::from("unused");
-        let made = receivers.iter().map(|name| Receiver::new(name, &Settings::File { path: path() }).unwrap());
+        let made =
+            receivers.iter().map(|name| Receiver::new(name, &Settings::File { path: path() }).unwrap());
         plan.receivers = made.collect();
         let below = Route {
             name: name.to_owned(),
@@ -153,13 +154,18 @@ mod tests {
 
     #[test]
     fn a_route_that_keeps_its_alerts_keeps_its_incidents() {
-        for after in [plan("renamed", "model=delay", &["pager"]), plan("drift", "model=~\"delay|fraud\"", &["pager"])] {
+        for after in
+            [plan("renamed", "model=delay", &["pager"]), plan("drift", "model=~\"delay|fraud\"", &["pager"])]
+        {
             let mut state = told_first(&plan("drift", "model=delay", &["pager"]));
             assert!(told(&mut state, &after, 330).is_empty());
             judged(&mut state, &after, 0.0, 400);
             let messages = told(&mut state, &after, 700);
             assert_eq!(words(&messages), [("pager", "all_resolved")]);
-            assert_eq!(messages[0].route, "{}/{model=\"delay\"}", "whoever knows the incident by it closes it");
+            assert_eq!(
+                messages[0].route, "{}/{model=\"delay\"}",
+                "whoever knows the incident by it closes it"
+            );
         }
     }
 }

@@ -117,7 +117,11 @@ impl Email {
                     return Attempt::Taken(answer);
                 }
                 let (receiver, refused) = (&notification.receiver, refused.join("; "));
-                tracing::warn!(receiver, refused, "the mail server refuses some of a receiver; the others have the mail");
+                tracing::warn!(
+                    receiver,
+                    refused,
+                    "the mail server refuses some of a receiver; the others have the mail"
+                );
                 Attempt::Taken(format!("{answer}; not for those whom it refused: {refused}"))
             }
             Err(NotSent { answer, for_good: true }) => Attempt::Refused(answer),

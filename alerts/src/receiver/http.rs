@@ -57,7 +57,8 @@ impl Endpoint {
             _ => return Err(fault("allowed is an http:// or https:// address".to_owned())),
         };
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            let problem = "has a user or a password, which would not be sent; allowed is an address without them";
+            let problem =
+                "has a user or a password, which would not be sent; allowed is an address without them";
             return Err(fault(problem.to_owned()));
         }
         // A literal address is not resolved, so it is checked here.
@@ -205,7 +206,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_repeats_the_address_is_told_without_it() {
-        let uri: Uri = "https://hooks.example.org/services/T0/xoxb1234567890abcdef?key=s3cret".parse().unwrap();
+        let uri: Uri =
+            "https://hooks.example.org/services/T0/xoxb1234567890abcdef?key=s3cret".parse().unwrap();
         for answer in [
             "Cannot POST /services/T0/xoxb1234567890abcdef?key=s3cret",
             "there is no /services/T0/xoxb1234567890abcdef",

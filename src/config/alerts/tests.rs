@@ -128,7 +128,10 @@ fn what_a_route_names_has_to_be_there() {
         ("[alerts.routes.a]\nreceiver = \"team\"", "`match` is missing"),
         ("[alerts.routes.a]\nmatch = [\"x=y\"]\nparent = \"a\"", "in a circle"),
         ("[alerts.route]\nescalate_after = \"5m\"", "go together"),
-        ("[alerts.intervals.nights]\ntimes = [\"22:00-06:00\"]", "or two over midnight, 22:00-24:00 and 00:00-06:00"),
+        (
+            "[alerts.intervals.nights]\ntimes = [\"22:00-06:00\"]",
+            "or two over midnight, 22:00-24:00 and 00:00-06:00",
+        ),
         ("[alerts.intervals.nights]\nlocation = \"Berlin\"", "is no time zone"),
         ("[alerts.maintenance.move]\nfrom = \"tomorrow\"", "is no time"),
         ("[alerts.maintenance.move]\nfrom = \"2026-03-01\"", "nobody would be told of anything from then on"),

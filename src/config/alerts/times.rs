@@ -52,7 +52,8 @@ pub fn maintenance(layers: &mut Layers) -> Vec<Maintenance> {
         // What is no matcher or no time is a fault of its own.
         let is_bounded = ["match", "intervals"].iter().any(|key| !layers.texts(table.join(key)).is_empty());
         if !is_bounded && !layers.has(table.join("to")) {
-            let problem = "nobody would be told of anything from then on; `to`, `intervals` or `match` is missing";
+            let problem =
+                "nobody would be told of anything from then on; `to`, `intervals` or `match` is missing";
             layers.contradiction(table.clone(), problem);
         }
         windows.push(window);
