@@ -172,6 +172,25 @@ impl Receiver {
         &self.name
     }
 
+    /// Whether a secret, its address or a key, goes to another machine in the clear.
+    #[must_use]
+    pub fn shows_secret(&self) -> bool {
+        match &self.channel {
+            Channel::Slack(endpoint)
+            | Channel::Teams(endpoint)
+            | Channel::Discord(endpoint)
+            | Channel::PagerDuty { endpoint, .. }
+            | Channel::Opsgenie { endpoint, .. }
+            | Channel::Telegram { endpoint, .. } => endpoint.is_in_clear(),
+            // A password is never sent so; what else is posted to inside a network need not be a secret.
+            Channel::Email(_)
+            | Channel::Webhook { .. }
+            | Channel::Alertmanager(_)
+            | Channel::Exec(_)
+            | Channel::File(_) => false,
+        }
+    }
+
     /// Whether it opens an incident by the key of a group, and closes it by the same key.
     pub(crate) fn keeps_incidents(&self) -> bool {
         matches!(self.channel, Channel::PagerDuty { .. } | Channel::Opsgenie { .. })

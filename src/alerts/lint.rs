@@ -103,6 +103,12 @@ fn doubts(plan: &Plan) -> Vec<String> {
     for receiver in plan.receivers.iter().filter(|receiver| !told(receiver.name())) {
         doubts.push(format!("receiver `{}` is never told: no route names it", receiver.name()));
     }
+    for receiver in plan.receivers.iter().filter(|receiver| receiver.shows_secret()) {
+        doubts.push(format!(
+            "receiver `{}` is posted to over http, so that its address or key can be read on the way; use https",
+            receiver.name()
+        ));
+    }
     for route in &routes {
         if route.pace.repeat_interval.unwrap_or(REPEAT_USUAL) < route.pace.group_interval {
             doubts.push(format!(
@@ -221,5 +227,18 @@ mod tests {
         assert!(names.contains(&"FeatureDrift") && names.contains(&"StoreUnavailable"), "{names:?}");
         let doubts = doubts(&config.alerts);
         assert!(doubts.len() == 1 && doubts[0].contains("no receiver is configured"), "{doubts:?}");
+    }
+
+    #[test]
+    fn a_secret_that_goes_over_http_is_a_doubt() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("windvane.toml");
+        for (url, doubted) in [("http://hooks.example.org/T0", true), ("https://hooks.example.org/T0", false)]
+        {
+            let text = format!("[alerts.receivers.team]\ntype = \"slack\"\nurl = \"{url}\"\n");
+            std::fs::write(&file, text).unwrap();
+            let doubts = doubts(&crate::config::load(Some(&file)).unwrap().alerts);
+            assert_eq!(doubts.iter().any(|doubt| doubt.contains("use https")), doubted, "{url}: {doubts:?}");
+        }
     }
 }

@@ -74,6 +74,14 @@ impl Endpoint {
         Ok(Self { client, uri })
     }
 
+    /// Whether what is posted can be read on its way to another machine.
+    pub fn is_in_clear(&self) -> bool {
+        let host = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        self.uri.scheme_str() == Some("http") && !is_here
+    }
+
     /// Posts a JSON body once.
     pub async fn post(&self, body: String, headers: &[(&'static str, String)]) -> Attempt {
         self.post_below("", body, headers).await
@@ -201,6 +209,20 @@ mod tests {
         }
         for status in [301, 302, 307, 400, 401, 403, 404, 410, 413] {
             assert!(matches!(judge(status), Attempt::Refused(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_this_machine_by_http_is_in_the_clear() {
+        for (url, in_clear) in [
+            ("http://hooks.example.org/T0/SECRET", true),
+            ("https://hooks.example.org/T0/SECRET", false),
+            ("http://127.0.0.1:9/", false),
+            ("http://[::1]/", false),
+            ("http://localhost:9/", false),
+        ] {
+            let http = HttpSettings { url: Secret::new(url), targets: Targets::PublicOrLoopback };
+            assert_eq!(Endpoint::new(&http).unwrap().is_in_clear(), in_clear, "{url}");
         }
     }
 
