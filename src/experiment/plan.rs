@@ -7,7 +7,7 @@ use windvane_analyzer::experiment::{self as analysis, days_until, inference::LOO
 use windvane_stats::experiment::{
     effect::{Alternative, Level},
     group_sequential::{self, Schedule, Spending},
-    plan::{Allocation, Baseline, Plan, Stopping, group_sequential as planned, search::Direction},
+    plan::{Allocation, Baseline, Plan, Scale, Stopping, group_sequential as planned, search::Direction},
 };
 use windvane_types::experiment_plan::{Document, SCHEMA, Traffic};
 
@@ -230,19 +230,14 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
     }
     let level = Level { alpha: ground.alpha, alternative: asked.alternative.alternative() };
     let plan = Plan {
+        scale: asked.scale(),
         allocation: ground.allocation,
         level,
         null: asked.null(),
         stopping: asked.stopping(level)?,
         ..Plan::new(baseline, ground.alpha)
     };
-    let effect = asked.effect;
-    let down = match level.alternative {
-        Alternative::TwoSided => effect.is_some_and(|effect| effect < 0.0),
-        alternative => alternative == Alternative::Less,
-    };
-    let direction = if down { Direction::Down } else { Direction::Up };
-    let units_needed = effect.and_then(|effect| plan.sample_size(effect, asked.power));
+    let Answers { units_needed, power_with_units, minimum_detectable_effect } = answers(asked, &plan);
     Ok(Document {
         schema: SCHEMA.to_owned(),
         mean: baseline.mean(),
@@ -264,13 +259,11 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
             Alternative::Less => Some("less".to_owned()),
         },
         margin: asked.margin,
-        effect,
+        effect: asked.effect,
         units_needed,
         units: asked.units,
-        power_with_units: effect.zip(asked.units).and_then(|(effect, units)| plan.power(effect, units)),
-        minimum_detectable_effect: asked
-            .units
-            .and_then(|units| plan.minimum_detectable_effect(units, asked.power, direction)),
+        power_with_units,
+        minimum_detectable_effect,
         units_per_day: asked.units_per_day.or_else(|| ground.units_per_day()),
         days: units_needed.and_then(|needed| ground.days(asked.units_per_day, needed)),
         traffic: ground.read.as_ref().map(|(traffic, past)| Traffic {
@@ -283,7 +276,41 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
     })
 }
 
+/// What a plan finds, effects as shares of the control.
+struct Answers {
+    units_needed: Option<u64>,
+    power_with_units: Option<f64>,
+    minimum_detectable_effect: Option<f64>,
+}
+
+fn answers(asked: &PlanArguments, plan: &Plan) -> Answers {
+    // What a relative difference of 1 is on the scale of the test; a mean of 0 has none.
+    let unit = match plan.scale {
+        Scale::Relative => 1.0,
+        Scale::Absolute => plan.baseline.mean().abs(),
+    };
+    let effect = asked.effect.filter(|_| unit > 0.0).map(|effect| effect * unit);
+    let down = match plan.level.alternative {
+        Alternative::TwoSided => effect.is_some_and(|effect| effect < 0.0),
+        alternative => alternative == Alternative::Less,
+    };
+    let direction = if down { Direction::Down } else { Direction::Up };
+    let smallest = |units: f64| plan.minimum_detectable_effect(units, asked.power, direction);
+    let share = |effect: f64| Some(effect / unit).filter(|share| share.is_finite());
+    Answers {
+        units_needed: effect.and_then(|effect| plan.sample_size(effect, asked.power)),
+        power_with_units: effect.zip(asked.units).and_then(|(effect, units)| plan.power(effect, units)),
+        minimum_detectable_effect: asked.units.and_then(smallest).and_then(share),
+    }
+}
+
 impl PlanArguments {
+    /// That of the verdict: one look and planned looks decide by the absolute difference, looks at any time and margins by the
+    /// relative one, whose error has the control's in it as well.
+    fn scale(&self) -> Scale {
+        if self.sequential || self.margin.is_some() { Scale::Relative } else { Scale::Absolute }
+    }
+
     /// The effect under the null hypothesis.
     fn null(&self) -> f64 {
         let margin = self.margin.unwrap_or(0.0);

@@ -59,5 +59,31 @@ fn a_chance_below_one_does_not_read_as_certain() {
     let chances = [0.8, 0.9999, 0.999_999, 0.999_999_84, 1.0 - f64::EPSILON].map(chance);
     assert_eq!(chances, ["80 %", "99.99 %", "99.9999 %", "99.99998 %", "99.99999999999997 %"]);
     assert_eq!(chance(1.0), "100 %");
-    printed(&["--effect", "0.05", "--power", "0.999999"], "a chance of 99.9999 % by 232,160 units");
+    // Four times the variance 35² and (1.959964 + 4.753424)² over the square of 1, which is 5 % of 20: 220,840.95.
+    printed(&["--effect", "0.05", "--power", "0.999999"], "a chance of 99.9999 % by 220,841 units");
+}
+
+// Oracle: statsmodels 0.14 `2 * TTestIndPower().solve_power(1 / 35, alpha=.05, power=.8)`, 38,461.34: what the verdict's Welch test of the
+// absolute difference takes. The relative difference's error would have asked for 40,433 and 36,587 units.
+#[test]
+fn an_effect_takes_as_many_units_downwards_as_upwards() {
+    printed(&["--effect", "0.05"], "a chance of 80 % by 38,462 units");
+    printed(&["--effect", "-0.05"], "a chance of 80 % by 38,462 units");
+    let zero = Line::try_parse_from(["plan", "--mean", "0", "--sd", "1", "--effect", "0.1", "--units", "1000"]);
+    let asked = zero.unwrap().plan;
+    let document = plan(&asked, &given(&asked).unwrap()).unwrap();
+    let found = (document.units_needed, document.power_with_units, document.minimum_detectable_effect);
+    assert_eq!(found, (None, None, None));
+}
+
+// What stops at any time, or is held against a margin, is judged by the relative difference: 1 + 1.05² or 1 + .95² in place of 2.
+#[test]
+fn looks_at_any_time_are_planned_for_the_relative_difference() {
+    let units = |effect: &str| {
+        let words = ["plan", "--mean", "20", "--sd", "35", "--sequential", "--effect", effect];
+        let asked = Line::try_parse_from(words).unwrap().plan;
+        plan(&asked, &given(&asked).unwrap()).unwrap().units_needed.unwrap() as f64
+    };
+    let ratio = units("0.05") / units("-0.05");
+    assert!((ratio - 2.1025 / 1.9025).abs() < 1e-3, "{ratio}");
 }

@@ -53,8 +53,8 @@ fn a_quantile_is_planned_by_its_density() {
     let words = ["plan", "--quantile", "0.5", "--value", "69.3147", "--density", "0.005", "--effect", "0.05"];
     let document = experiment(&[&words[..], &["--json"]].concat()).document();
     near(&document["variance"], 10_000.0, 1e-12);
-    // The relative difference has the variance (1 + 1.05²)·v/m² of an arm's n units: n = that·(1.959964 + 0.841621)²/0.05².
-    let arm = 7.848_88 / 0.0025 * (1.0 + 1.05 * 1.05) * 10_000.0 / (69.3147 * 69.3147);
+    // The difference of two arms of n units has the variance 2v/n: n = 2v·(1.959964 + 0.841621)²/(0.05·m)².
+    let arm = 7.848_88 / 0.0025 * 2.0 * 10_000.0 / (69.3147 * 69.3147);
     near(&(document["units_needed"].as_f64().unwrap() / (2.0 * arm)).into(), 1.0, 1e-3);
     assert!(experiment(&words).stdout.contains("0.5 quantile 69.31"), "{document}");
     for wrong in [
@@ -67,16 +67,18 @@ fn a_quantile_is_planned_by_its_density() {
     }
 }
 
-// GrowthBook's power.test.ts: mean 10, variance 3909.99977, lift 5 %, 400,000 units over 3 arms: power 0.52144, MDE 0.07027.
+// The figures of GrowthBook's power.test.ts, mean 10, variance 3909.99977, lift 5 %, 400,000 units over 3 arms. Its power of 0.52144 is that
+// of the relative difference, which `stats` has; the verdict is one of the absolute difference. Oracle: statsmodels 0.14
+// `NormalIndPower().power(.5 / 3909.99977**.5, 400000 / 3, .05)`, and by hand (1.959964 + 0.841621)·√(2·3909.99977·3/400000)/10.
 #[test]
-fn a_plan_agrees_with_a_published_one() {
+fn a_plan_agrees_with_the_power_of_the_absolute_difference() {
     let sd = 3909.99977_f64.sqrt().to_string();
     let words = [
         "plan", "--mean", "10", "--sd", &sd, "--units", "400000", "--arms", "3", "--effect", "0.05", "--json",
     ];
     let document = experiment(&words).document();
-    near(&document["power_with_units"], 0.52144, 5e-6);
-    near(&document["minimum_detectable_effect"], 0.07027, 5e-6);
+    near(&document["power_with_units"], 0.541_696_384_743, 1e-6);
+    near(&document["minimum_detectable_effect"], 0.067_848_04, 1e-6);
     let more =
         experiment(&["plan", "--share", "0.1", "--effect", "0.1", "--units-per-day", "1000", "--json"]);
     let document = more.document();
@@ -99,9 +101,12 @@ fn a_plan_knows_one_side_a_margin_and_planned_looks() {
     let greater = ["--alternative", "greater", "--alpha", "0.025"];
     // The other side of a two-sided test adds less than a millionth to the power.
     near(&(units(&[&greater[..], &["--effect", "0.1"]].concat()) / fixed).into(), 1.0, 1e-3);
-    // An arm like the control has the variance 1 + 1, one with a tenth more 1 + 1.1² of the control's relative one.
+    // An arm like the control has the variance 1 + 1 of the control's relative one, as the absolute difference of a tenth has.
     let margin = units(&[&greater[..], &["--effect", "0", "--margin", "0.1"]].concat());
-    near(&(margin / fixed).into(), 2.0 / 2.21, 2e-3);
+    near(&(margin / fixed).into(), 1.0, 2e-3);
+    // One with a tenth less, held against two tenths, 1 + 0.9².
+    let less = units(&[&greater[..], &["--effect", "-0.1", "--margin", "0.2"]].concat());
+    near(&(less / fixed).into(), 1.81 / 2.0, 2e-3);
     // Five looks by O'Brien and Fleming's spending have the boundaries 4.877, 3.357, 2.680, 2.290 and 2.031; Simpson's rule over them
     // has a power of .8 at a drift of 2.8360 in place of 2.8016, whose squares' ratio is the factor.
     near(&(units(&["--effect", "0.1", "--looks", "5"]) / fixed).into(), 1.0247, 2e-3);
