@@ -42,8 +42,10 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
             let subject = subject.collect::<Vec<_>>().join(", ");
             health.push(health::segment((&segment.srm, rule), subject, bound));
         }
+        // Where units of the whole were lost, those of a segment that is in balance are not known to be alike either.
+        let ratio = if srm.verdict == SrmVerdict::Mismatch { &srm } else { &segment.srm };
         for comparison in &mut segment.comparisons {
-            verdicts::decide(comparison, &segment.srm, rule);
+            verdicts::decide(comparison, ratio, rule);
         }
     }
     let advised = rule.advice && srm.verdict == SrmVerdict::Ok;
@@ -309,13 +311,66 @@ fn ledger(
 
 #[cfg(test)]
 mod tests {
-    use windvane_types::experiment::SrmVerdict;
+    use std::collections::BTreeMap;
+
+    use windvane_stats::experiment::sums::Sums;
+    use windvane_types::experiment::{SrmVerdict, Verdict};
 
     use super::super::{
-        facts::{ArmFacts, Facts, Parts},
+        facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part, Parts},
+        metric::{Measured, Metric},
         request::{LookedAt, Rule},
     };
-    use super::{SRM_BELOW, sample_ratio};
+    use super::{SRM_BELOW, judge, sample_ratio};
+
+    /// Two arms with so many units and the means 10 and 11, every second unit one above its mean and the others one below.
+    fn two_arms(units: [u64; 2], segments: Vec<Part>) -> Facts {
+        let arm = |(name, n): (&str, u64)| ArmFacts { name: name.to_owned(), units: n, weight: 0.5 };
+        let of = |(mean, n): (f64, u64)| ArmMetric {
+            sums: ArmSums::Mean(Sums::of(n, mean * n as f64, (mean * mean + 1.0) * n as f64).unwrap()),
+            n,
+            missing: 0,
+            partial: 0,
+            capped: 0,
+            floored: 0,
+            values: n,
+        };
+        let metric = MetricFacts {
+            metric: Metric::new("revenue", Measured::Mean),
+            covariate: None,
+            arms: [10.0, 11.0].into_iter().zip(units).map(of).collect(),
+            notes: Vec::new(),
+            reason: None,
+        };
+        Facts {
+            source: "e".to_owned(),
+            rows: None,
+            unassigned: 0,
+            units: units.iter().sum(),
+            several: 0,
+            arms: ["A", "B"].into_iter().zip(units).map(arm).collect(),
+            metrics: vec![metric],
+            parts: Parts { segments, ..Parts::default() },
+        }
+    }
+
+    // chisquare([5200, 4800]) by SciPy is 6.3e-5, and chisquare([5000, 5000]) and chisquare([2000, 2000]) are 1.
+    #[test]
+    fn a_mismatch_of_the_whole_withholds_the_verdicts_of_its_segments() {
+        for (units, verdict) in
+            [([5000, 5000], Verdict::Better), ([5200, 4800], Verdict::Inconclusive)]
+        {
+            let values = BTreeMap::from([("country".to_owned(), Some("DE".to_owned()))]);
+            let part = Part { values, facts: two_arms([2000, 2000], Vec::new()) };
+            let document = judge(&two_arms(units, vec![part]), 0, &Rule::against("A"));
+            let segment = &document.segments[0];
+            let found = (document.comparisons[0].verdict, segment.comparisons[0].verdict);
+            assert_eq!(found, (verdict, verdict), "{units:?}");
+            assert_eq!(segment.srm.verdict, SrmVerdict::Ok);
+            let told = segment.comparisons[0].ledger.iter().any(|line| line.starts_with("withheld: the verdict `better`"));
+            assert_eq!(told, verdict == Verdict::Inconclusive, "{:?}", segment.comparisons[0].ledger);
+        }
+    }
 
     // chisquare([5200, 4800]) by SciPy is 6.3e-5, below the bound; the p-value of every look is 3.6e-3 (stats/src/experiment/srm.rs).
     #[test]
