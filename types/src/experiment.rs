@@ -318,6 +318,9 @@ pub struct MarginTest {
     pub non_inferiority_p_value: Option<f64>,
     /// The chance of data like these if the arm differed by the margin either way: small means it does not.
     pub equivalence_p_value: Option<f64>,
+    /// The same, corrected over all comparisons that have a margin: the number that decides. None where a posterior does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub equivalence_p_adjusted: Option<f64>,
 }
 
 /// What a metric measures.

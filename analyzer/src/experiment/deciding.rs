@@ -124,6 +124,7 @@ impl Deciding<'_> {
         Some(MarginTest {
             non_inferiority_p_value: if better == Better::Higher { above } else { below },
             equivalence_p_value: above.zip(below).map(|(above, below)| above.max(below)),
+            equivalence_p_adjusted: None,
         })
     }
 

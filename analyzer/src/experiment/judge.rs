@@ -323,8 +323,8 @@ mod tests {
     };
     use super::{SRM_BELOW, judge, sample_ratio};
 
-    /// Two arms with so many units and the means 10 and 11, every second unit one above its mean and the others one below.
-    fn two_arms(units: [u64; 2], segments: Vec<Part>) -> Facts {
+    /// Two arms with so many units and these means, every second unit one above its mean and the others one below.
+    fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
         let arm = |(name, n): (&str, u64)| ArmFacts { name: name.to_owned(), units: n, weight: 0.5 };
         let of = |(mean, n): (f64, u64)| ArmMetric {
             sums: ArmSums::Mean(Sums::of(n, mean * n as f64, (mean * mean + 1.0) * n as f64).unwrap()),
@@ -338,7 +338,7 @@ mod tests {
         let metric = MetricFacts {
             metric: Metric::new("revenue", Measured::Mean),
             covariate: None,
-            arms: [10.0, 11.0].into_iter().zip(units).map(of).collect(),
+            arms: means.into_iter().zip(units).map(of).collect(),
             notes: Vec::new(),
             reason: None,
         };
@@ -361,14 +361,36 @@ mod tests {
             [([5000, 5000], Verdict::Better), ([5200, 4800], Verdict::Inconclusive)]
         {
             let values = BTreeMap::from([("country".to_owned(), Some("DE".to_owned()))]);
-            let part = Part { values, facts: two_arms([2000, 2000], Vec::new()) };
-            let document = judge(&two_arms(units, vec![part]), 0, &Rule::against("A"));
+            let part = Part { values, facts: two_arms([2000, 2000], [10.0, 11.0], Vec::new()) };
+            let document = judge(&two_arms(units, [10.0, 11.0], vec![part]), 0, &Rule::against("A"));
             let segment = &document.segments[0];
             let found = (document.comparisons[0].verdict, segment.comparisons[0].verdict);
             assert_eq!(found, (verdict, verdict), "{units:?}");
             assert_eq!(segment.srm.verdict, SrmVerdict::Ok);
             let told = segment.comparisons[0].ledger.iter().any(|line| line.starts_with("withheld: the verdict `better`"));
             assert_eq!(told, verdict == Verdict::Inconclusive, "{:?}", segment.comparisons[0].ledger);
+        }
+    }
+
+    // Equal means of 2,000 units with the variance 2000/1999: the relative error is √(2/1999)/10 = 0.0031631, a margin of 0.006 is 1.8969 of
+    // them away on both sides, and SciPy's t.sf(1.8969, 3998) is 0.02895. Twice that is 0.0579.
+    #[test]
+    fn equivalence_is_corrected_over_all_margins() {
+        for (metrics, verdict) in [(1, Verdict::Equivalent), (2, Verdict::Inconclusive)] {
+            let mut facts = two_arms([2000, 2000], [10.0, 10.0], Vec::new());
+            facts.metrics[0].metric.margin = Some(0.006);
+            facts.metrics = vec![facts.metrics[0].clone(); metrics];
+            let document = judge(&facts, 0, &Rule::against("A"));
+            for found in &document.comparisons {
+                let test = found.margin_test.unwrap();
+                let (raw, adjusted) =
+                    (test.equivalence_p_value.unwrap(), test.equivalence_p_adjusted.unwrap());
+                assert!((raw - 0.02895).abs() < 1e-4, "{raw}");
+                assert!((adjusted / raw - metrics as f64).abs() < 1e-12, "{adjusted}");
+                assert_eq!(found.verdict, verdict, "{metrics}");
+                let told = found.ledger.iter().any(|line| line.contains("beyond the margin to 0.0579"));
+                assert_eq!(told, metrics == 2, "{:?}", found.ledger);
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn correct(family: &mut [Member<'_>], rule: &Rule, segments: usize) -
         .collect();
     let mut adjusted = rule.correction.adjust(&ranked).into_iter();
     let told = ranked.len() > 1 && !rule.correction.is_none();
-    for member in family {
+    for member in family.iter_mut() {
         let Some(p_value) = p_of(member) else { continue };
         let comparison = &mut *member.comparison;
         comparison.p_adjusted = adjusted.next();
@@ -52,7 +52,36 @@ pub(super) fn correct(family: &mut [Member<'_>], rule: &Rule, segments: usize) -
             ));
         }
     }
+    if !bayesian {
+        correct_equivalence(family, rule);
+    }
     ranked.len()
+}
+
+/// Corrects the p-values of equivalence, a family of their own: who holds many metrics against margins finds one within by chance, too.
+fn correct_equivalence(family: &mut [Member<'_>], rule: &Rule) {
+    let p_of = |member: &Member<'_>| member.comparison.margin_test?.equivalence_p_value;
+    let ranked: Vec<correction::Ranked> = family
+        .iter()
+        .filter_map(|member| Some(correction::Ranked { p_value: p_of(member)?, primary: member.primary }))
+        .collect();
+    let told = ranked.len() > 1 && !rule.correction.is_none();
+    let mut adjusted = rule.correction.adjust(&ranked).into_iter();
+    for member in family {
+        let Some(p_value) = p_of(member) else { continue };
+        let comparison = &mut *member.comparison;
+        let (Some(test), Some(adjusted)) = (&mut comparison.margin_test, adjusted.next()) else { continue };
+        test.equivalence_p_adjusted = Some(adjusted);
+        if told {
+            comparison.ledger.push(format!(
+                "corrected: p {} of a difference beyond the margin to {} by {} over {} p-values",
+                shown(p_value),
+                shown(adjusted),
+                rule.correction.as_str(),
+                ranked.len()
+            ));
+        }
+    }
 }
 
 /// A p-value with digits that count, however small.
@@ -144,8 +173,9 @@ pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
         Inference::Bayesian { loss_max } => by_posterior(comparison, rule, *loss_max),
         _ => by_p_value(comparison, rule),
     };
-    let equivalent =
-        comparison.margin_test.and_then(|test| test.equivalence_p_value).is_some_and(|p| p < rule.alpha);
+    // Posteriors are not corrected.
+    let beyond = comparison.margin_test.and_then(|test| test.equivalence_p_adjusted.or(test.equivalence_p_value));
+    let equivalent = beyond.is_some_and(|p| p < rule.alpha);
     let mut verdict = match (shown, comparison.better) {
         (Shown::Up, Better::Higher) | (Shown::Down, Better::Lower) => Verdict::Better,
         (Shown::Up, Better::Lower) | (Shown::Down, Better::Higher) => Verdict::Worse,
