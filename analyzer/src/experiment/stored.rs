@@ -175,7 +175,8 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     };
     let metrics = found.into_iter().flatten().collect();
     let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
-    let facts = Facts { rows: None, metrics, parts: Parts { timed, ..parts.whole() }, ..facts };
+    let parts = stored_timing::followed(parts.whole(), &experiment.exposed);
+    let facts = Facts { rows: None, metrics, parts: Parts { timed, ..parts }, ..facts };
     super::judged(&facts, &experiment.rule)
 }
 

@@ -21,6 +21,8 @@ const FIRST_SHARE: f64 = 0.25;
 pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
     let days = &facts.parts.days;
     let Some(((start, _), (end, _))) = days.first().zip(days.last()) else { return Vec::new() };
+    // Over the store a day counts once it has been followed to its end.
+    let followed = if facts.rows.is_none() { " whose window is over" } else { "" };
     let first_days = (f64::from(end - start + 1) * FIRST_SHARE).ceil();
     let mut checks = Vec::new();
     for (place, metric) in facts.metrics.iter().enumerate() {
@@ -33,7 +35,7 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
                 .collect();
             let found = trend::trend(&series, first_days, ALPHA);
             let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
-            checks.push(told(&found, (first_days, series.len()), subject));
+            checks.push(told(&found, (first_days, series.len(), followed), subject));
         }
     }
     checks
@@ -48,7 +50,7 @@ fn of_day(metric: &MetricFacts, (control, arm): (usize, usize), day: f64) -> Opt
     Some(Day { day, estimate: difference.value, se: difference.se? })
 }
 
-fn told(found: &Trend, (first_days, days): (f64, usize), subject: String) -> Check {
+fn told(found: &Trend, (first_days, days, followed): (f64, usize, &str), subject: String) -> Check {
     let p_values = [found.slope, found.contrast].map(|effect| effect.and_then(|effect| effect.p_value));
     // A trend is told where either is below half the level.
     let p_value = p_values.iter().flatten().copied().reduce(f64::min).map(|p| (2.0 * p).min(1.0));
@@ -73,7 +75,7 @@ fn told(found: &Trend, (first_days, days): (f64, usize), subject: String) -> Che
         Course::Undecided => (
             CheckVerdict::Unknown,
             format!(
-                "Whether the effect lasts cannot be told: {days} days have {UNITS_A_DAY_MIN} units in both arms, and it takes {DAYS_MIN} of them, early and late."
+                "Whether the effect lasts cannot be told: {days} days have {UNITS_A_DAY_MIN} units in both arms{followed}, and it takes {DAYS_MIN} of them, early and late."
             ),
             "",
         ),
