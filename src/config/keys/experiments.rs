@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 100 },
         default: "1",
         example: "looks = 5",
-        about: "Planned looks of `group_sequential`, evenly spaced; those that are behind count as taken.",
+        about: "Planned looks of `group_sequential`, evenly spaced; those that are behind count as taken, and no others: with `every` it must be given, as many as there will be until `planned_units` have come.",
     },
     Key {
         path: "experiments.<NAME>.spending",
