@@ -5,17 +5,22 @@ mod outliers;
 mod strata;
 mod timing;
 
-use windvane_stats::experiment::{
-    effect::Level,
-    health::{
-        ALPHA,
-        carry_over::{self, Before},
-        imbalance::{self, Balance},
+use windvane_stats::{
+    binomial::Share,
+    experiment::{
+        effect::{Alternative, Level},
+        health::{
+            ALPHA,
+            carry_over::{self, Before},
+            imbalance::{self, Balance},
+        },
+        mean, ratio,
+        sums::RatioSums,
     },
-    mean,
-    proportion::{self, Proportion},
-    ratio,
-    sums::RatioSums,
+    two_proportions::{
+        self, EXPECTED_MIN, Table,
+        pooled::{self, Continuity},
+    },
 };
 use windvane_types::experiment::{Check, CheckVerdict, Srm, SrmVerdict};
 
@@ -103,9 +108,13 @@ fn missing((control, arm): (&ArmMetric, &ArmMetric), subject: &str) -> Option<Ch
     if control.missing + arm.missing == 0 {
         return None;
     }
-    let share = |side: &ArmMetric| Proportion::of(side.n + side.missing, side.missing as f64).ok();
-    let contrast = proportion::proportions(&share(control)?, &share(arm)?);
-    let p = contrast.absolute(Level::two_sided(ALPHA))?.p_value?;
+    let share = |side: &ArmMetric| Share::new(side.missing, side.n + side.missing);
+    let table = Table { control: share(control)?, treatment: share(arm)? };
+    // Fisher's test is exact as well where few are missing or all, and takes no time with millions of units.
+    let p = match table.smallest_expected() >= EXPECTED_MIN {
+        true => pooled::pooled_z(&table, Continuity::None, Alternative::TwoSided),
+        false => two_proportions::fisher(&table, Alternative::TwoSided),
+    };
     let (verdict, meaning, advice) = match p < ALPHA {
         true => (
             CheckVerdict::Warning,
@@ -252,4 +261,36 @@ fn check(
         meaning: meaning.to_owned(),
         advice: advice.to_owned(),
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_stats::experiment::sums::Sums;
+
+    use super::*;
+
+    fn arm(n: u64, missing: u64) -> ArmMetric {
+        let sums = ArmSums::Mean(Sums::default());
+        ArmMetric { sums, n, missing, partial: 0, capped: 0, floored: 0, values: n }
+    }
+
+    // Oracle: SciPy 1.17 `fisher_exact`: [[0, 8], [8, 0]] is 2/C(16, 8), [[2, 8], [0, 10]] 9/19; `chi2_contingency(correction=False)` of
+    // [[40, 160], [10, 190]].
+    #[test]
+    fn values_that_one_arm_alone_lacks_are_told() {
+        for (control, other, verdict, p) in [
+            (arm(8, 0), arm(0, 8), CheckVerdict::Warning, 2.0 / 12_870.0),
+            (arm(8, 2), arm(10, 0), CheckVerdict::Ok, 9.0 / 19.0),
+            (arm(160, 40), arm(190, 10), CheckVerdict::Warning, CHI_SQUARE),
+            (arm(0, 9), arm(0, 12), CheckVerdict::Ok, 1.0),
+        ] {
+            let found = missing((&control, &other), "m of B").unwrap();
+            let observed = found.observed.unwrap();
+            assert!((observed / p - 1.0).abs() < 1e-6, "{observed:e} instead of {p:e}");
+            assert_eq!(found.verdict, verdict, "{observed:e}");
+        }
+        assert_eq!(missing((&arm(9, 0), &arm(9, 0)), "m of B"), None);
+    }
+
+    const CHI_SQUARE: f64 = 5.744_711_919_156_866e-6;
 }
