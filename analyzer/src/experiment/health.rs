@@ -1,5 +1,6 @@
 //! Whether the experiment itself can be trusted: one entry a check, with what it means and what to do. Pure.
 
+mod concentration;
 mod novelty;
 mod outliers;
 mod strata;
@@ -53,6 +54,7 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     checks.extend(timing::checks(facts, control));
     checks.extend(outliers::checks(facts, control, rule));
     checks.extend(strata::checks(facts, control));
+    checks.extend(concentration::checks(facts));
     checks.extend(without_values(facts));
     // A covariate is the same for every metric: it is told once an arm.
     let mut told: Vec<Option<String>> = Vec::new();

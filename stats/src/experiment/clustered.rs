@@ -3,7 +3,8 @@
 //! Question: is the mean per request different, where users were assigned and each has many requests?
 //! Input: [`PairSums`] of each unit's (sum of its rows, number of its rows); for the design effect Σx² over the rows.
 //! Formula: the ratio of sums with its delta variance over units ([`super::ratio`]). Design effect: that variance over s²/rows.
-//! Valid when: units are independent; some forty units an arm. Rows within a unit may depend in any way.
+//! Effective units: (Σd)²/Σd² for the rows d of each unit, n where all have as many.
+//! Valid when: units are independent; some forty effective units an arm. Rows within a unit may depend in any way.
 //! Reference: Liang, Zeger 1986, doi:10.1093/biomet/73.1.13; Kish 1965, Survey Sampling, section 8.2 (design effect).
 //! Oracle: statsmodels 0.14 `OLS(y, [1, arm]).fit(cov_type='cluster', cov_kwds={'groups': unit})`, in one arm times n/(n-1).
 //! Cost: constant.
@@ -36,6 +37,16 @@ pub fn design_effect(sums: &PairSums, row_sum_sq: f64) -> Result<Option<f64>, Su
         .and_then(|(variance, independent)| finite(variance / independent)))
 }
 
+/// How many units with equally many rows say as much as these; `None` without units or rows. One that has nearly all rows is its own
+/// mean's only witness: its residual is near 0, and so is the standard error.
+#[must_use]
+pub fn effective_units(sums: &PairSums) -> Option<f64> {
+    let (n, rows) = (sums.n() as f64, sums.mean(1)?);
+    let spread = sums.covariance(1, 1).unwrap_or(0.0).sqrt() / rows;
+    // Σd² = (n-1)s² + n·d̄².
+    finite(n / (1.0 + (n - 1.0) / n * spread * spread))
+}
+
 #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a number of rows")]
 fn whole(rows: f64) -> u64 {
     rows.round().max(0.0) as u64
@@ -43,7 +54,7 @@ fn whole(rows: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{clustered_means, design_effect};
+    use super::{clustered_means, design_effect, effective_units};
     use crate::experiment::{
         mean::welch,
         sums::{PairSums, Sums},
@@ -76,5 +87,23 @@ mod tests {
         assert!((design_effect(&ten.0, ten.1).unwrap().unwrap() - expected).abs() < 1e-11);
         assert_eq!(design_effect(&PairSums::default(), 0.0), Ok(None));
         assert!(design_effect(&once.0, 1.0).is_err());
+    }
+
+    // 199 units with one row and one with 2,000: 2199²/(199 + 2000²).
+    #[test]
+    fn a_unit_with_nearly_all_rows_leaves_hardly_more_than_one() {
+        let mut sums = PairSums::default();
+        (0..199).for_each(|_| sums.push([5.0, 1.0]));
+        sums.push([9000.0, 2000.0]);
+        let found = effective_units(&sums).unwrap();
+        assert!((found - 4_835_601.0 / 4_000_199.0).abs() < 1e-9, "{found}");
+        assert!((effective_units(&repeated(10).0).unwrap() - 6.0).abs() < 1e-12);
+        let mut one = PairSums::default();
+        one.push([3.0, 7.0]);
+        assert_eq!(effective_units(&one), Some(1.0));
+        assert_eq!(effective_units(&PairSums::default()), None);
+        one = PairSums::default();
+        one.push([0.0, 0.0]);
+        assert_eq!(effective_units(&one), None);
     }
 }
