@@ -244,6 +244,7 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
         variance: baseline.variance_at(baseline.mean()).unwrap_or_default(),
         quantile: ground.quantile(asked),
         arms: ground.arms,
+        shares: ground.shares(),
         alpha: ground.alpha,
         power: asked.power,
         stopping: match plan.stopping {
@@ -333,6 +334,14 @@ impl PlanArguments {
 }
 
 impl Ground {
+    /// Those of the control and the compared arm, unless all arms have as much.
+    fn shares(&self) -> Option<[f64; 2]> {
+        let (control, arm) = self.allocation.units(1.0);
+        let equal = 1.0 / f64::from(self.arms);
+        let alike = [control, arm].iter().all(|share| (share - equal).abs() < 1e-9);
+        (!alike).then_some([control, arm])
+    }
+
     /// The level, where the metric is a quantile.
     fn quantile(&self, asked: &PlanArguments) -> Option<f64> {
         let read =

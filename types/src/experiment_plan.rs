@@ -17,8 +17,11 @@ pub struct Document {
     /// The level of a quantile; none for other metrics.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub quantile: Option<f64>,
-    /// The arms, the control among them, with equal shares.
+    /// The arms, the control among them.
     pub arms: u32,
+    /// The shares of all units that the control and the smallest other arm get; none where every arm has as many.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shares: Option<[f64; 2]>,
     /// The accepted chance of a false verdict of one comparison.
     pub alpha: f64,
     /// The chance of finding the effect that is wanted.

@@ -55,6 +55,20 @@ fn an_effect_on_the_other_side_is_told_to_be_there() {
 }
 
 #[test]
+fn arms_of_unlike_shares_do_not_get_as_many_units_each() {
+    let words = ["plan", "--mean", "20", "--sd", "35", "--effect", "0.05"];
+    let asked = Line::try_parse_from(words).unwrap().plan;
+    let even = given(&asked).unwrap();
+    let uneven = Ground { allocation: Allocation::of(0.9, 0.1, 1.0).unwrap(), ..even };
+    let document = plan(&asked, &uneven).unwrap();
+    assert_eq!(document.shares, Some([0.9, 0.1]));
+    let told = text(&document);
+    assert!(told.contains("units over 2 arms (90 % in the control, 10 % in the smallest other arm)"), "{told}");
+    let alike = plan(&asked, &given(&asked).unwrap()).unwrap();
+    assert!(alike.shares.is_none() && text(&alike).contains("2 arms (19,231 each)"), "{}", text(&alike));
+}
+
+#[test]
 fn a_chance_below_one_does_not_read_as_certain() {
     let chances = [0.8, 0.9999, 0.999_999, 0.999_999_84, 1.0 - f64::EPSILON].map(chance);
     assert_eq!(chances, ["80 %", "99.99 %", "99.9999 %", "99.99998 %", "99.99999999999997 %"]);

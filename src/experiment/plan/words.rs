@@ -24,11 +24,11 @@ pub(super) fn text(plan: &Document) -> String {
         let [shown, not_shown] = aim(plan, effect);
         text += &match plan.units_needed {
             Some(units) => format!(
-                "{shown} with a chance of {} by {} units over {} arms ({} each)\n",
+                "{shown} with a chance of {} by {} units over {} arms ({})\n",
                 chance(plan.power),
                 grouped(units),
                 plan.arms,
-                grouped(units.div_ceil(u64::from(plan.arms)))
+                dealt(plan, units)
             ),
             None => other_side(plan, effect).unwrap_or(format!("{not_shown}\n")),
         };
@@ -77,6 +77,16 @@ pub(super) fn text(plan: &Document) -> String {
             None => "looked at once".to_owned(),
         }
     )
+}
+
+/// How many of the units an arm gets.
+fn dealt(plan: &Document, units: u64) -> String {
+    match plan.shares {
+        None => format!("{} each", grouped(units.div_ceil(u64::from(plan.arms)))),
+        Some([control, arm]) => {
+            format!("{} in the control, {} in the smallest other arm", percent(control), percent(arm))
+        }
+    }
 }
 
 /// What the units are for, and what is said where no number of them does it. With a margin nothing has to be found: the arm has to be
