@@ -10,7 +10,7 @@ use super::{
     advice, beside,
     compare::{self, Compared},
     deciding::Deciding,
-    facts::{ArmFacts, ArmMetric, Facts, MetricFacts, Part},
+    facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part},
     health,
     inference::{Inference, alternative_name},
     metric::Measured,
@@ -231,7 +231,15 @@ fn undefined(
         _ if absolute.p_value.is_some() => return None,
         _ if control.n.min(arm.n) == 0 => "an arm has no unit with a value",
         _ if absolute.estimate.is_none() => "the estimate is not defined: the denominator sums to 0",
-        _ if absolute.se == Some(0.0) => "the standard error is 0: all units of each arm have one same value",
+        _ if absolute.se == Some(0.0) => match control.sums {
+            ArmSums::Ratio(_) | ArmSums::AdjustedRatio(_) => {
+                "the standard error is 0: all units of each arm have one same ratio"
+            }
+            ArmSums::Adjusted(..) => {
+                "the standard error is 0: within each arm nothing varies that the covariate does not tell"
+            }
+            _ => "the standard error is 0: all units of each arm have one same value",
+        },
         _ if control.n.min(arm.n) < 2 => "an arm has one unit only",
         _ => "too few rows for an interval at this quantile",
     };
@@ -313,15 +321,18 @@ fn ledger(
 mod tests {
     use std::collections::BTreeMap;
 
-    use windvane_stats::experiment::sums::Sums;
-    use windvane_types::experiment::{SrmVerdict, Verdict};
+    use windvane_stats::experiment::{
+        cuped::Laws,
+        sums::{PairSums, Sums},
+    };
+    use windvane_types::experiment::{Effect, SrmVerdict, Verdict};
 
     use super::super::{
         facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part, Parts},
         metric::{Measured, Metric},
         request::{LookedAt, Rule},
     };
-    use super::{SRM_BELOW, judge, sample_ratio};
+    use super::{SRM_BELOW, judge, sample_ratio, undefined};
 
     /// Two arms with so many units and these means, every second unit one above its mean and the others one below.
     fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
@@ -369,6 +380,22 @@ mod tests {
             assert_eq!(segment.srm.verdict, SrmVerdict::Ok);
             let told = segment.comparisons[0].ledger.iter().any(|line| line.starts_with("withheld: the verdict `better`"));
             assert_eq!(told, verdict == Verdict::Inconclusive, "{:?}", segment.comparisons[0].ledger);
+        }
+    }
+
+    #[test]
+    fn a_standard_error_of_zero_is_told_by_what_does_not_vary() {
+        let mut pairs = PairSums::default();
+        [1.0, 2.0, 4.0].into_iter().for_each(|value| pairs.push([value, value]));
+        for (sums, part) in [
+            (ArmSums::Mean(Sums::of(3, 3.0, 3.0).unwrap()), "one same value"),
+            (ArmSums::Ratio(pairs), "one same ratio"),
+            (ArmSums::Adjusted(pairs, Laws::default()), "the covariate does not tell"),
+        ] {
+            let side = ArmMetric { sums, n: 3, missing: 0, partial: 0, capped: 0, floored: 0, values: 3 };
+            let absolute = Effect { estimate: Some(0.0), se: Some(0.0), ..Effect::default() };
+            let told = undefined(&absolute, (&side, &side)).unwrap();
+            assert!(told.contains(part), "{told}");
         }
     }
 
