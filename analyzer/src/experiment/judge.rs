@@ -417,6 +417,8 @@ mod tests {
                 assert_eq!(found.verdict, verdict, "{metrics}");
                 let told = found.ledger.iter().any(|line| line.contains("beyond the margin to 0.0579"));
                 assert_eq!(told, metrics == 2, "{:?}", found.ledger);
+                let behind = found.ledger.iter().any(|line| line.ends_with("the larger p-value is 0.028957"));
+                assert_eq!(behind, metrics == 1, "{:?}", found.ledger);
             }
         }
     }

@@ -183,6 +183,14 @@ pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
         (Shown::Nothing, _) if equivalent => Verdict::Equivalent,
         (Shown::Nothing, _) => Verdict::Inconclusive,
     };
+    let by_margin = (verdict == Verdict::Equivalent && shown == Shown::Nothing).then_some(beyond).flatten();
+    if let Some((p, margin)) = by_margin.zip(comparison.margin) {
+        comparison.ledger.push(format!(
+            "equivalent: by two one-sided tests against a margin of {} %, of which the larger p-value is {}",
+            margin * 100.0,
+            self::shown(p)
+        ));
+    }
     if let Some(guardrail) = &comparison.guardrail {
         comparison.ledger.push(format!(
             "guardrail: {} against a margin of {} %, tested by itself because every guardrail has to hold",
