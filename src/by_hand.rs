@@ -4,17 +4,20 @@
 mod known;
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
+use anyhow::anyhow;
 use clap::Args;
 use uuid::Uuid;
 use windvane_analyzer::drift::Deployment;
 use windvane_store::findings::Run;
+use windvane_store::{chdb, local};
 use windvane_types::span::Span;
 
 pub use known::known;
 
-use crate::connection;
-use crate::exit::{CommandResult, Failure};
+use crate::exit::{CommandResult, Failure, Reason};
+use crate::{cli, connection, shutdown};
 
 /// Two files, where no model is named.
 #[derive(Debug, Args)]
@@ -94,19 +97,40 @@ impl Engine {
     }
 }
 
+/// Held by the thread that ends the process, so that only one does.
+static ENDING: Mutex<()> = Mutex::new(());
+
+/// Ends the process at a signal and removes the folder of its engine before: what was read out of files lies there, as large as they are,
+/// and nobody would know of it. Statements that run in it fail then; what they say is not told.
+fn end_at_signal() -> std::io::Result<()> {
+    shutdown::watch(|runtime, mut signals| {
+        let signal = runtime.block_on(signals.next());
+        let _ending = ENDING.lock();
+        local::remove_folders();
+        let error = anyhow!("ended by {signal} before there was an answer");
+        chdb::exit_now(cli::conclude(&Err(Failure { reason: Reason::Unavailable, error })));
+    })
+}
+
 /// Works, answers with what came out, and ends as the engine needs it.
 pub fn run<T>(
     engine: Engine,
     work: impl Future<Output = Result<T, Failure>>,
     answer: impl FnOnce(T) -> CommandResult,
 ) -> CommandResult {
+    if engine == Engine::Embedded {
+        end_at_signal()?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(work);
     // Every connection of an engine in this process is closed here; what is left of it must not be torn down.
     drop(runtime);
     let result = result.and_then(answer);
     match engine {
-        Engine::Embedded => windvane_store::chdb::exit_now(crate::cli::conclude(&result)),
+        Engine::Embedded => {
+            let _ending = ENDING.lock();
+            chdb::exit_now(cli::conclude(&result))
+        }
         Engine::Served => result,
     }
 }

@@ -14,6 +14,19 @@ pub fn end(runtime: Runtime) {
     runtime.shutdown_timeout(THREADS);
 }
 
+/// Takes over SIGTERM and SIGINT of this process and hands them to `told`, in a thread of its own that ends with the process.
+///
+/// # Errors
+/// The handlers cannot be installed.
+pub fn watch(told: impl FnOnce(&Runtime, Signals) + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let entered = runtime.enter();
+    let signals = Signals::listen()?;
+    drop(entered);
+    std::thread::spawn(move || told(&runtime, signals));
+    Ok(())
+}
+
 /// Listens for SIGTERM and SIGINT from the moment it is made.
 #[derive(Debug)]
 pub struct Signals {

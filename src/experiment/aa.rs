@@ -10,9 +10,10 @@ use windvane_types::experiment_aa::Document;
 use super::arguments::usage;
 use super::past::{self, PastFlags};
 use super::source;
+use crate::by_hand::{self, Engine};
 use crate::connection;
 use crate::drift::words::{grouped, number};
-use crate::exit::{CommandResult, Exit, Failure};
+use crate::exit::{CommandResult, Failure};
 use crate::output::print;
 
 /// Deal the units of a file out at random again and again, and count how often a difference is found that is none.
@@ -67,10 +68,7 @@ pub fn run(arguments: &AaArguments) -> CommandResult {
         return Err(usage("a file takes --unit and --metric".to_owned()));
     };
     let metric = Metric::parse(metric).map_err(usage)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(of_file(arguments, unit, metric));
-    drop(runtime);
-    windvane_store::chdb::exit_now(crate::cli::conclude(&result.and_then(told).map(|_| Exit::Ok)))
+    by_hand::run(Engine::Embedded, of_file(arguments, unit, metric), told)
 }
 
 async fn of_file(arguments: &AaArguments, unit: &str, metric: Metric) -> Result<Document, Failure> {

@@ -3,6 +3,7 @@
 //! `windvane drift a.parquet b.parquet` reads its files through this. SQL text comes from this crate only; files enter
 //! it through [`LocalEngine::source`], which knows the files that the command named and quotes them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,22 @@ pub const ROW_SETTINGS: [(&str, &str); 5] = [
 /// most 100 MB of decoded Parquet ahead of who takes it.
 const FILE_SETTINGS: [(&str, &str); 2] =
     [("storage_file_read_method", "'pread'"), ("input_format_parquet_memory_high_watermark", "100000000")];
+
+/// The folders of the engines that this process has opened.
+static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the folders of all engines of a process that is about to end without dropping them, as at a signal. A file takes the place of
+/// each until it is gone, so that statements that still run do not make it anew.
+pub fn remove_folders() {
+    for folder in FOLDERS.lock().iter() {
+        let aside = folder.with_extension("removed");
+        if fs::rename(folder, &aside).is_ok() {
+            let _ = fs::write(folder, "");
+            let _ = fs::remove_dir_all(&aside);
+            let _ = fs::remove_file(folder);
+        }
+    }
+}
 
 /// Why a query of a command's own engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -153,6 +170,7 @@ impl LocalEngine {
     pub fn open(library: &Path, memory_bytes_max: u64) -> Result<Self, LocalError> {
         let library = Library::open(library)?;
         let folder = TempDir::with_prefix("windvane-").map_err(LocalError::Folder)?;
+        FOLDERS.lock().push(folder.path().to_owned());
         let options = EngineOptions { memory_bytes_max, ..EngineOptions::new(folder.path()) };
         let engine = Engine::open(library, &options)?;
         let spill = memory_bytes_max / 4;
@@ -182,7 +200,7 @@ impl LocalEngine {
     pub fn source(&self, path: &Path, format: FileFormat) -> Result<String, LocalError> {
         let io = |source| LocalError::File { path: path.to_owned(), source };
         let absolute = path.canonicalize().map_err(io)?;
-        std::fs::File::open(&absolute).map_err(io)?;
+        fs::File::open(&absolute).map_err(io)?;
         let text = absolute
             .to_str()
             .filter(|text| !text.contains(['*', '?', '{', '}']) && !text.contains(char::is_control))

@@ -3,14 +3,20 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int64Array, StringArray,
     UInt8Array,
 };
+use rustix::process::Signal;
 use serde_json::Value;
+use windvane_kit::{LoggedProcess, eventually};
 
 use crate::drift::{Folder, column, json};
+
+const START: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(30);
 
 /// A column in its type, and as fields of CSV.
 struct Column {
@@ -141,4 +147,32 @@ fn the_folder_of_the_engine_is_removed() {
         let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
         assert!(left.is_empty(), "{sides:?}: {left:?}");
     }
+}
+
+#[test]
+fn the_folder_of_the_engine_is_removed_when_a_signal_ends_the_comparison() {
+    let folder = Folder::new();
+    let temporary = tempfile::tempdir().unwrap();
+    let file = folder.file("long.csv", &format!("a,b,c\n{}", "1,2,x\n".repeat(1_000_000)));
+    let mut drift = LoggedProcess::start(
+        Command::new(env!("CARGO_BIN_EXE_windvane"))
+            .arg("drift")
+            .args([&file, &file])
+            .env("TMPDIR", temporary.path()),
+    );
+    eventually(START, || {
+        let mut entries = std::fs::read_dir(temporary.path()).unwrap();
+        let is_open = entries.any(|entry| entry.unwrap().path().join("data/store").is_dir());
+        is_open.then_some(()).ok_or("the engine is not open")
+    });
+    drift.signal(Signal::TERM);
+    let status = drift.wait(END);
+    assert_eq!(status.code(), Some(69), "{:?}", drift.log());
+    let told = "windvane: ended by SIGTERM before there was an answer";
+    eventually(END, || {
+        let log = drift.log();
+        (log == [told]).then_some(()).ok_or(log)
+    });
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
