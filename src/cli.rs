@@ -1,12 +1,13 @@
 //! The command line: one variant a subcommand, one file a subcommand.
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
     alerts, attribution, baseline, check_config, completions, dashboards, demo, detect, doctor, drift,
-    engine, experiment, fairness, ingest, latency, monitor, performance, quality, query, runtime, schema,
-    serve, shadow, spool, telemetry, token,
+    engine, experiment, fairness, ingest, latency, monitor, output, performance, quality, query, runtime,
+    schema, serve, shadow, spool, telemetry, token,
 };
 
 /// Shows which way a model drifts: collects what models predict, watches it, and says what changed.
@@ -94,11 +95,14 @@ pub fn run() -> CommandResult {
 /// Help and version go to standard output and are no error; a wrong command line is exit code 64.
 fn answer_for(error: &clap::Error) -> CommandResult {
     if !error.use_stderr() {
-        return crate::output::print(&error.render().to_string());
+        return output::print(&error.render().to_string());
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-    Err(Failure { reason: Reason::Usage, error: anyhow::anyhow!("{text}") })
+    // What clap writes then is the help alone.
+    let missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    let why = if missing { "a command is missing\n\n" } else { "" };
+    Err(Failure { reason: Reason::Usage, error: anyhow::anyhow!("{why}{text}") })
 }
 
 /// Ends the process with the exit code of `result`, after printing its error once.
@@ -106,7 +110,7 @@ pub fn conclude(result: &CommandResult) -> u8 {
     match result {
         Ok(exit) => Exit::code(*exit),
         Err(failure) => {
-            eprintln!("windvane: {failure}");
+            output::tell(&format!("windvane: {failure}"));
             failure.reason.code()
         }
     }

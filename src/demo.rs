@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::delivery::Delivery;
 use crate::drift::words;
 use crate::exit::{Because, CommandResult, Failure, Reason};
-use crate::output::print;
+use crate::output::{self, print};
 use crate::runtime::{self, Fetching, Library, Places};
 use crate::service::{Role, Service};
 use crate::shutdown::{self, Signals};
@@ -93,7 +93,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         if told.is_ok() && !arguments.exit {
             print(&what_next(&service, &config))?;
             signals.next().await;
-            eprintln!("finishing");
+            output::tell("finishing");
         }
         service.stop().await;
         told

@@ -15,7 +15,7 @@ pub use arguments::Arguments;
 
 use crate::by_hand::{self, Engine};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{self, print};
 use crate::report;
 use arguments::{FailOn, Format, Options};
 
@@ -41,12 +41,12 @@ async fn compare(options: &Options) -> Result<Document, Failure> {
 
 fn answer(document: &Document, options: &Options) -> CommandResult {
     for skipped in &document.skipped {
-        eprintln!(
+        output::tell(&format!(
             "windvane: column `{}` is skipped: {} ({})",
             skipped.column,
             skipped.reason.as_str(),
             skipped.detail
-        );
+        ));
     }
     let text = match options.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),

@@ -1,4 +1,4 @@
-//! Standard output: one place that writes results, so that a closed pipe ends a command quietly.
+//! Standard output and standard error: one place that writes to them, so that a closed pipe ends a command quietly.
 
 use std::io::{self, Write};
 
@@ -11,6 +11,12 @@ use crate::exit::{Exit, Failure, Reason};
 pub fn print(text: &str) -> Result<Exit, Failure> {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Writes a line for people to standard error. Where nobody reads it any more (`windvane … 2>&1 | head`) the command goes on: its exit code
+/// says how it ended all the same.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// How a command ends that wrote to standard output, as [`print()`] does.

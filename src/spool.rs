@@ -12,7 +12,7 @@ use windvane_types::counting::counted;
 use windvane_types::{Clock, SystemClock, span};
 
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{self, print};
 use crate::{config, connection};
 
 /// Look at the spool, and at the rows that ClickHouse could not take; also while the service runs.
@@ -235,7 +235,7 @@ async fn retry(mut letters: DeadLetters, store: &Store) -> CommandResult {
             }
             Err(error) if error.fault() == Fault::Poison => {
                 refused += letter.rows;
-                eprintln!("windvane: {}: {error}", letter.token);
+                output::tell(&format!("windvane: {}: {error}", letter.token));
             }
             Err(error) => return Err(connection::failure(error)),
         }

@@ -10,7 +10,7 @@ use windvane_types::{Clock, SystemClock, span};
 
 use crate::config;
 use crate::exit::{Because, CommandResult, Failure, Reason};
-use crate::output::print;
+use crate::output::{self, print};
 
 /// Make, list and revoke API tokens. A running service follows within a second.
 ///
@@ -129,7 +129,7 @@ fn create(create: Create) -> CommandResult {
         Ok((text, tokens.all().last().cloned()))
     });
     let (text, token) = added.map_err(failure)?;
-    eprintln!("windvane: this token is shown once; `{}` keeps its hash only", path.display());
+    output::tell(&format!("windvane: this token is shown once; `{}` keeps its hash only", path.display()));
     match (create.format, token) {
         (Format::Json, Some(token)) => {
             let mut document = shown(&token, now_us);

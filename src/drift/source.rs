@@ -17,6 +17,7 @@ use windvane_types::{Clock, SystemClock};
 use super::arguments::{Options, Predictions, Sides, usage};
 use crate::by_hand;
 use crate::exit::{Because, Failure, Reason};
+use crate::output;
 use crate::runtime::{self, Fetching, Library, Places};
 
 /// Memory that the engine of one comparison may take; sorts and groupings beyond a quarter of it go to its folder.
@@ -125,7 +126,9 @@ async fn predictions(asked: &Predictions, options: &Options) -> Result<Sources, 
         Asked { deployment: &asked.deployment, reference: &reference, window, stored_before_us, wanted };
     let opened = drift::open(&store, spans).await.map_err(open_failure)?;
     if let Some(why) = &opened.read_again {
-        eprintln!("windvane: the rows of the baseline are read again: its profile does not answer {why}");
+        output::tell(&format!(
+            "windvane: the rows of the baseline are read again: its profile does not answer {why}"
+        ));
     }
     let kind = (reference.as_str(), reference.name());
     let run =

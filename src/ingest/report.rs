@@ -13,7 +13,7 @@ use super::mapping::Mapping;
 use super::source::Source;
 use crate::delivery::Rejected;
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::output::print;
+use crate::output::{self, print};
 
 /// Bad rows that are told one by one; the rest is a number.
 const BAD_ROWS_SHOWN: u64 = 20;
@@ -110,8 +110,8 @@ impl Report {
         let (path, unit) = &self.files[file];
         let told = self.told;
         self.bar.suspend(|| match told {
-            0..BAD_ROWS_SHOWN => eprintln!("{path}: {unit} {number}: {problem}"),
-            BAD_ROWS_SHOWN => eprintln!("further bad rows are counted and not shown"),
+            0..BAD_ROWS_SHOWN => output::tell(&format!("{path}: {unit} {number}: {problem}")),
+            BAD_ROWS_SHOWN => output::tell("further bad rows are counted and not shown"),
             _ => {}
         });
         self.told += 1;
@@ -134,7 +134,7 @@ impl Report {
     /// Ends the bar and says on standard error what had arrived by then: a command that fails prints nothing else.
     pub fn stopped(mut self, elapsed: Duration, why: &str) -> Failure {
         self.took(elapsed);
-        eprint!("{}", table(&self.sum));
+        output::tell(table(&self.sum).trim_end());
         super::bad_data(anyhow::anyhow!("{why}"))
     }
 

@@ -4,6 +4,7 @@
 
 mod asking;
 mod baselines;
+mod command_line;
 mod connections;
 mod crash_ingestion;
 mod dashboards;

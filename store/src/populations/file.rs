@@ -60,7 +60,7 @@ pub enum PopulationError {
         path: PathBuf,
     },
     /// Its name promises a format that its first bytes are not.
-    #[error("`{}` is not a {expected} file", path.display())]
+    #[error("`{}` is no {expected} file", path.display())]
     NotThatFormat {
         /// The file as the command named it.
         path: PathBuf,

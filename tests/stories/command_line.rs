@@ -1,0 +1,33 @@
+//! The command line itself: what is told where a command is missing, and what becomes of an error that nobody reads.
+
+use std::process::Command;
+
+fn windvane(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windvane"));
+    command.args(words);
+    command
+}
+
+#[test]
+fn an_error_that_nobody_reads_keeps_its_exit_code() {
+    for words in [&["drift", "--nonsense"][..], &[], &["query", "--data-dir", "/nonexistent", "SELECT 1"]] {
+        let read = windvane(words).output().unwrap();
+        assert!(!read.stderr.is_empty(), "{words:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let unread = windvane(words).stderr(writer).status().unwrap();
+        assert_eq!(unread.code(), read.status.code(), "{words:?}");
+        assert!(unread.code().is_some_and(|code| (64..=78).contains(&code)), "{words:?}: {unread}");
+    }
+}
+
+#[test]
+fn a_missing_command_is_told_before_those_that_are_there() {
+    for words in [&[][..], &["baseline"]] {
+        let output = windvane(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{words:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.starts_with("windvane: a command is missing\n\n"), "{words:?}: {text}");
+        assert!(text.contains("\nCommands:\n"), "{words:?}: {text}");
+    }
+}
