@@ -1,7 +1,7 @@
 //! A column's finding in words that a person reads: what changed, which way, how much, how sure.
 
 pub use windvane_types::counting::{counted, grouped};
-use windvane_types::drift::{Change, Column, Direction, Document, Kind, Method, Verdict};
+use windvane_types::drift::{Change, Column, Direction, Document, Kind, Method, Verdict, missing_moved};
 
 /// The headline of a document.
 pub fn headline(document: &Document) -> String {
@@ -65,11 +65,11 @@ pub fn change(column: &Column) -> String {
             parts.push(format!("unknown words {} → {}", percent(before), percent(now)));
         }
     }
-    let share = |missing: u64, values: u64| missing as f64 / (missing + values).max(1) as f64;
-    let before = share(column.missing_reference, column.n_reference);
-    let now = share(column.missing_current, column.n_current);
     let named = column.largest_change.as_ref().is_some_and(|change| change.category.is_none());
-    if !named && (before - now).abs() >= 0.001 {
+    let reference = (column.missing_reference, column.n_reference);
+    if let Some((before, now)) = missing_moved(reference, (column.missing_current, column.n_current))
+        && !named
+    {
         parts.push(format!("missing {} → {}", percent(before), percent(now)));
     }
     parts.join(", ")

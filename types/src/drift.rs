@@ -364,3 +364,28 @@ impl SkipReason {
         }
     }
 }
+
+/// The shares of missing values of the reference and of the current population, each given as missing ones and values: where they differ by a
+/// thousandth or more, so that it is worth a word. A side without a row has no share.
+pub fn missing_moved(reference: (u64, u64), current: (u64, u64)) -> Option<(f64, f64)> {
+    let share = |(missing, values): (u64, u64)| match missing + values {
+        0 => None,
+        rows => Some(missing as f64 / rows as f64),
+    };
+    let (before, now) = (share(reference)?, share(current)?);
+    ((before - now).abs() >= 0.001).then_some((before, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_moved;
+
+    #[test]
+    fn missing_values_moved_only_between_sides_that_have_rows() {
+        assert_eq!(missing_moved((1, 3), (0, 4)), Some((0.25, 0.0)));
+        assert_eq!(missing_moved((0, 4), (4, 0)), Some((0.0, 1.0)));
+        assert_eq!(missing_moved((1, 3), (0, 0)), None);
+        assert_eq!(missing_moved((0, 0), (1, 3)), None);
+        assert_eq!(missing_moved((1, 9_999), (2, 9_998)), None);
+    }
+}

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use windvane_store::views::{Asked, DRIFT_SEGMENTS, DRIFT_SERIES, FEATURE};
 use windvane_store::{Store, StoreError};
-use windvane_types::drift::{Change, Distribution};
+use windvane_types::drift::{Change, Distribution, missing_moved};
 use windvane_types::span;
 
 use crate::address;
@@ -145,10 +145,8 @@ fn sentence(column: &str, window: &[Row]) -> String {
         said +=
             &format!(": {category} went from {} to {}", percent(*share_reference), percent(*share_current));
     }
-    let share = |missing: u64, values: u64| missing as f64 / (missing + values).max(1) as f64;
-    let (before, now) =
-        (share(first.missing_reference, first.n_reference), share(first.missing_current, first.n_current));
-    if (before - now).abs() >= 0.001 {
+    let reference = (first.missing_reference, first.n_reference);
+    if let Some((before, now)) = missing_moved(reference, (first.missing_current, first.n_current)) {
         said += &format!("; missing values from {} to {}", percent(before), percent(now));
     }
     said + "."

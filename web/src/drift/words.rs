@@ -1,6 +1,8 @@
 //! A drift document in sentences with the number behind each.
 
-use windvane_types::drift::{Change, Column, Direction, Document, Kind, Method, Segment, Verdict};
+use windvane_types::drift::{
+    Change, Column, Direction, Document, Kind, Method, Segment, Verdict, missing_moved,
+};
 
 use crate::chart::cut;
 use crate::chart::heatmap::times;
@@ -89,11 +91,11 @@ pub fn change(column: &Column) -> String {
     {
         parts.push(format!("{} → {} characters", number(before), number(now)));
     }
-    let of = |missing: u64, values: u64| missing as f64 / (missing + values).max(1) as f64;
-    let before = of(column.missing_reference, column.n_reference);
-    let now = of(column.missing_current, column.n_current);
     let named = column.largest_change.as_ref().is_some_and(|change| change.category.is_none());
-    if !named && (before - now).abs() >= 0.001 {
+    let reference = (column.missing_reference, column.n_reference);
+    if let Some((before, now)) = missing_moved(reference, (column.missing_current, column.n_current))
+        && !named
+    {
         parts.push(format!("missing {} → {}", percent(before), percent(now)));
     }
     parts.join(", ")

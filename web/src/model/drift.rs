@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 use windvane_store::views::Asked;
+use windvane_types::drift::missing_moved;
 use windvane_types::span;
 
 use crate::address;
@@ -120,10 +121,8 @@ impl DriftRow {
         if let (Some(before), Some(now)) = (self.mean_reference, self.mean_current) {
             parts.push(format!("mean {} → {}", number(before), number(now)));
         }
-        let share = |missing: u64, values: u64| missing as f64 / (missing + values).max(1) as f64;
-        let before = share(self.missing_reference, self.n_reference);
-        let now = share(self.missing_current, self.n_current);
-        if (before - now).abs() >= 0.001 {
+        let reference = (self.missing_reference, self.n_reference);
+        if let Some((before, now)) = missing_moved(reference, (self.missing_current, self.n_current)) {
             parts.push(format!("missing {} → {}", percent(before), percent(now)));
         }
         parts.join(", ")
