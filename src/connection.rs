@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
+use reqwest::Url;
 use serde::Deserialize;
 use windvane_store::{DATABASE, Secret, Store, StoreError, StoreOptions};
 
@@ -43,7 +44,7 @@ impl Flags {
     /// The address and the user that the flags, or else the configuration, name.
     ///
     /// # Errors
-    /// The configuration has faults, a password file cannot be read, or the embedded engine has never run.
+    /// `--url` is no address, the configuration has faults, a password file cannot be read, or the embedded engine has never run.
     pub fn options(&self) -> Result<StoreOptions, Failure> {
         let Some(url) = self.url.clone() else {
             let config = config::load(self.config.as_deref()).because(Reason::Config)?;
@@ -53,6 +54,7 @@ impl Flags {
                 (None, store) => options(store),
             };
         };
+        check_address("--url", &url, "http://127.0.0.1:8123")?;
         let password = match &self.password_file {
             None => Secret::default(),
             Some(path) => {
@@ -80,6 +82,19 @@ impl Flags {
     /// As [`Flags::options`].
     pub fn store(&self) -> Result<Store, Failure> {
         Ok(Store::connect(&self.options()?))
+    }
+}
+
+/// Whether the value of a flag is an address by http or https. It is not shown: a password may be in it.
+///
+/// # Errors
+/// It is none; `example` says what would be one.
+pub fn check_address(flag: &str, address: &str, example: &str) -> Result<(), Failure> {
+    let is_address = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    match Url::parse(address).is_ok_and(is_address) {
+        true => Ok(()),
+        false => Err(anyhow!("`{flag}` takes an address by http or https, such as {example}"))
+            .because(Reason::Usage),
     }
 }
 

@@ -48,13 +48,13 @@ pub struct Arguments {
     /// The column that says when a value was; the order of the rows of a file, and the time of a prediction, unless given.
     #[arg(long, value_name = "COLUMN")]
     timestamp: Option<String>,
-    /// Delta of ADWIN, alpha of KSWIN, confidence of HDDM: above 0 and below 1.
+    /// Delta of ADWIN (0.002 unless given), alpha of KSWIN (0.005), confidence of HDDM (0.001): above 0 and below 1.
     #[arg(long, value_name = "P")]
     confidence: Option<f64>,
-    /// Lambda of Page-Hinkley, h of CUSUM: above 0.
+    /// Lambda of Page-Hinkley (50 unless given), in the unit of the values; h of CUSUM (8), in standard deviations: above 0.
     #[arg(long, value_name = "X")]
     threshold: Option<f64>,
-    /// Values that set the mean and the spread of CUSUM, 2 or more.
+    /// Values that set the mean and the spread of CUSUM, 2 or more; 100 unless given.
     #[arg(long, value_name = "N")]
     warm_up: Option<u64>,
     /// How to print.

@@ -25,9 +25,12 @@ use self::mapping::{Flags, Mapping};
 use self::record::Deployment;
 use self::report::{Format, Report};
 use self::source::{Source, SourceError};
-use crate::config;
 use crate::delivery::{Answer, Delivery, DeliveryError, Events};
 use crate::exit::{Because, CommandResult, Failure, Reason};
+use crate::{config, connection};
+
+/// What the address of a collector looks like.
+pub const COLLECTOR: &str = "http://127.0.0.1:8080";
 
 /// Batches that are read ahead, and again as many on their way: 4 × 2,000 rows keep two cores busy and a few MB of memory.
 const IN_FLIGHT: usize = 4;
@@ -102,7 +105,10 @@ pub fn run(arguments: Arguments) -> CommandResult {
         return dry_run::print_mappings(&files, arguments.format);
     }
     let url = match &arguments.url {
-        Some(url) => url.clone(),
+        Some(url) => {
+            connection::check_address("--url", url, COLLECTOR)?;
+            url.clone()
+        }
         None => {
             let config = config::load(arguments.config.as_deref()).because(Reason::Config)?;
             let scheme = if config.server.tls.is_some() { "https" } else { "http" };

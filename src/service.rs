@@ -81,7 +81,10 @@ impl Service {
     pub async fn start(config: &Config, roles: &[Role], fetching: Fetching) -> Result<Self, Failure> {
         let listener = TcpListener::bind(config.server.listen)
             .await
-            .with_context(|| format!("cannot listen on {}", config.server.listen))
+            .with_context(|| {
+                let address = config.server.listen;
+                format!("cannot listen on {address} (server.listen or WINDVANE_SERVER_LISTEN sets another address)")
+            })
             .because(Reason::Unavailable)?;
         let address = listener.local_addr()?;
         let grpc = match roles.contains(&Role::Collector) {

@@ -79,7 +79,11 @@ struct Reserved {
 
 impl Reserved {
     fn new(listen: SocketAddr) -> Result<Self, Failure> {
-        Self::bound(listen).with_context(|| format!("cannot listen on {listen}")).because(Reason::Unavailable)
+        Self::bound(listen)
+            .with_context(|| {
+                format!("cannot listen on {listen} (store.engine_listen or WINDVANE_STORE_ENGINE_LISTEN sets another address)")
+            })
+            .because(Reason::Unavailable)
     }
 
     fn bound(listen: SocketAddr) -> std::io::Result<Self> {

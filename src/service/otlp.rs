@@ -19,7 +19,9 @@ pub async fn bind(otlp: &Otlp) -> Result<Option<TcpListener>, Failure> {
             Ok(None)
         }
         Err(error) => Err(error)
-            .with_context(|| format!("cannot listen on {address} for OTLP"))
+            .with_context(|| {
+                format!("cannot listen on {address} for OTLP (otlp.grpc_listen or WINDVANE_OTLP_GRPC_LISTEN sets another address)")
+            })
             .because(Reason::Unavailable),
     }
 }

@@ -34,7 +34,6 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Extension, Router};
 use clap::Args;
-use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +51,9 @@ use self::record::Recorder;
 use self::whole_body::{Bodies, Room};
 use super::arguments::{Models, usage};
 use super::worker;
+use crate::connection;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
-use crate::ingest;
+use crate::ingest::{self, COLLECTOR};
 use crate::shutdown::Signals;
 use crate::sockets;
 
@@ -142,12 +142,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
 type Collector<'a> = (&'a str, Option<Secret>);
 
 fn collector<'a>(url: &'a str, arguments: &Arguments) -> Result<Collector<'a>, Failure> {
-    let is_address = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    if !Url::parse(url).is_ok_and(is_address) {
-        return Err(usage(
-            "`--record` takes the address of a collector by http or https, such as http://127.0.0.1:8080",
-        ));
-    }
+    connection::check_address("--record", url, COLLECTOR)?;
     Ok((url, ingest::token(arguments.token_file.as_deref())?))
 }
 

@@ -1,4 +1,4 @@
-//! The command line itself: what is told where a command is missing, and what becomes of an error that nobody reads.
+//! The command line itself: what is told where a command is missing or an address is none, and what becomes of an error that nobody reads.
 
 use std::process::Command;
 
@@ -29,5 +29,15 @@ fn a_missing_command_is_told_before_those_that_are_there() {
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.starts_with("windvane: a command is missing\n\n"), "{words:?}: {text}");
         assert!(text.contains("\nCommands:\n"), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn an_address_without_http_is_refused_with_one_that_would_do() {
+    for address in ["127.0.0.1:8123", "localhost:8123", "ftp://127.0.0.1", ""] {
+        let output = windvane(&["query", "--url", address, "SELECT 1"]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "`{address}`: {text}");
+        assert!(text.contains("such as http://127.0.0.1:8123"), "`{address}`: {text}");
     }
 }

@@ -162,6 +162,7 @@ fn each_failure_has_its_exit_code() {
         (Path::new("absent.csv"), vec!["--dry-run"], 65, "absent.csv"),
         (flights().as_path(), vec!["--dry-run", "--score", "sc0re"], 65, "the columns are event_id, ts"),
         (flights().as_path(), vec!["--on-bad-row", "maybe"], 64, "skip, fail"),
+        (flights().as_path(), vec!["--url", "127.0.0.1:8080"], 64, "such as http://127.0.0.1:8080"),
         (flights().as_path(), nobody.to_vec(), 69, "http://127.0.0.1:9"),
     ] {
         let output = ingest(&[file], &more);

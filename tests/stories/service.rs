@@ -132,4 +132,5 @@ fn an_address_in_use_is_named() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{text}");
     assert!(text.contains(&format!("cannot listen on {}", taken.local_addr().unwrap())), "{text}");
+    assert!(text.contains("WINDVANE_SERVER_LISTEN"), "{text}");
 }
