@@ -95,7 +95,42 @@ pub fn documentation() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::layers::Layers;
+    use super::super::resolve;
     use super::*;
+
+    /// What comes of one variable, or of none.
+    fn resolved(variable: Option<(String, &str)>) -> String {
+        let mut layers = Layers::default();
+        layers.add_file(Path::new("w.toml"), "[telemetry]\notlp_endpoint = \"http://otel:4318\"\n");
+        layers.add_environment(variable.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let mut config = resolve(layers).unwrap();
+        // Whether a key was given is no part of what holds.
+        config.settings.clear();
+        config.otlp.is_asked_for = false;
+        format!("{config:?}")
+    }
+
+    #[test]
+    fn a_default_is_what_holds_without_the_key() {
+        let usual = resolved(None);
+        let mut compared = 0;
+        for key in keys() {
+            let in_words = matches!(key.kind, Kind::Path | Kind::Url | Kind::Text | Kind::Texts { .. });
+            // Without the key it is 4h for some of what fires, with it for all.
+            let depends = key.path == "alerts.route.repeat_interval" || key.default == "none";
+            let (false, false, Some(variable)) = (in_words, depends, key.variable()) else { continue };
+            // Behind the value it may be said in other words: `2147483648 (2 GiB)`, `0: no bound`.
+            let value = key.default.split(' ').next().unwrap_or_default().trim_end_matches(':');
+            assert_eq!(resolved(Some((variable, value))), usual, "{}", key.path);
+            compared += 1;
+        }
+        assert!(compared > 40, "{compared} keys were compared");
+        let other = resolved(Some(("WINDVANE_COLLECTOR_REQUESTS_MAX".to_owned(), "65")));
+        assert_ne!(other, usual, "the comparison sees a value that is another one");
+    }
 
     #[test]
     fn keys_are_unique_and_lie_in_a_table() {
