@@ -239,6 +239,10 @@ golden: runtime $(CACHE)/venv/.ready ## The drift of each month of flights again
 	$(PYTHON) tests/golden/flights_scipy.py --windvane target/debug/windvane
 	$(PYTHON) tests/golden/flights_split.py --windvane target/debug/windvane
 
+.PHONY: cuts
+cuts: $(CACHE)/venv/.ready ## Cut the files that the README compares out of the flights, into .cache/cuts
+	$(PYTHON) data/cut.py $(CACHE)/cuts
+
 .PHONY: data
 data: tools ## Build the flights sample and the models again
 	data/build.sh
