@@ -202,7 +202,11 @@ pub fn table(document: &Document) -> String {
             let found = match (gap.gap, gap.ci, gap.p_adjusted) {
                 (Some(found), Some([low, high]), p) => {
                     let points = |share: f64| number(100.0 * share);
-                    let p = p.map_or(String::new(), |p| format!(", p {}", number(p)));
+                    let p = match p {
+                        None => String::new(),
+                        Some(p) if p < 0.001 => ", p < 0.001".to_owned(),
+                        Some(p) => format!(", p {p:.3}"),
+                    };
                     format!("{} points [{}, {}]{p}", points(found), points(low), points(high))
                 }
                 _ => "none".to_owned(),

@@ -3,7 +3,7 @@
 use windvane_stats::binomial::Share;
 use windvane_stats::correction::Correction;
 use windvane_stats::fairness::{self, Scores};
-use windvane_store::groups::{self, GroupRow, GroupsAsk};
+use windvane_store::groups::{self, GroupRow, GroupsAsk, ValueRow};
 use windvane_store::populations::Population;
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
@@ -12,6 +12,12 @@ use crate::known_names::hint;
 
 /// Groups that are looked at; smaller ones beyond them are counted and left out.
 pub const GROUPS_MAX: usize = 100;
+
+/// Values that say that something is not positive, where nobody has named the one that is.
+const OPPOSITES: [&str; 4] = ["0", "0.0", "false", "no"];
+
+/// Values of a column that an error shows.
+const VALUES_SHOWN: usize = 5;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -61,6 +67,14 @@ pub enum FairnessError {
         /// Its values.
         values: Vec<String>,
     },
+    /// Nobody said which value is positive, and none is plainly so.
+    #[error("which value of `{column}` is positive is not plain: it holds {}; say it with --positive", values.join(", "))]
+    NoPositive {
+        /// The column of outcomes or of decisions.
+        column: String,
+        /// Some of its values, quoted.
+        values: Vec<String>,
+    },
     /// The statement failed.
     #[error("cannot read the groups")]
     Read(#[from] ReadError),
@@ -69,13 +83,16 @@ pub enum FairnessError {
 /// Compares groups.
 ///
 /// # Errors
-/// A column is not there, the reference group has no rows, or the statement fails.
+/// A column is not there, the reference group has no rows, no value is plainly the positive one, or the statement fails.
 pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document, FairnessError> {
     let population = &request.population;
     let mut rows: Vec<GroupRow> = match population.without_columns {
         true => Vec::new(),
         false => reader.rows(&statement(request)?).await?,
     };
+    if request.positive.is_none() {
+        is_plain(reader, request, &rows).await?;
+    }
     let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
     let all: u64 = rows.iter().map(|row| row.rows).sum();
     rows.truncate(GROUPS_MAX);
@@ -110,6 +127,29 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
         groups,
         groups_left_out: left_out,
     })
+}
+
+/// Where 1, true and yes are positive and no row has one of them, all values have to be their opposites: of others nothing would be
+/// positive, whatever they mean.
+async fn is_plain(
+    reader: &Reader,
+    request: &FairnessRequest,
+    rows: &[GroupRow],
+) -> Result<(), FairnessError> {
+    let outcomes = request.target.as_ref();
+    let outcomes = outcomes.filter(|_| rows.iter().all(|row| row.positives + row.scored_positives == 0));
+    let decisions = request.label.as_ref().filter(|_| rows.iter().all(|row| row.selected == 0));
+    for name in [outcomes, decisions].into_iter().flatten() {
+        let Some(column) = request.population.role(name).filter(|_| !rows.is_empty()) else { continue };
+        let statement = groups::values(&request.population, column, VALUES_SHOWN);
+        let held: Vec<ValueRow> = reader.rows(&statement).await?;
+        if held.iter().any(|row| !OPPOSITES.contains(&row.value.to_lowercase().as_str())) {
+            let mut values: Vec<String> = held.iter().map(|row| format!("`{}`", row.value)).collect();
+            values.sort_unstable();
+            return Err(FairnessError::NoPositive { column: name.clone(), values });
+        }
+    }
+    Ok(())
 }
 
 fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, FairnessError> {

@@ -87,6 +87,23 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
     Some(statement.setting("query_plan_join_swap_table", false))
 }
 
+/// A value that a column holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ValueRow {
+    /// As text.
+    pub value: String,
+}
+
+/// Values of a column, at most `limit` different ones.
+#[must_use]
+pub fn values(population: &Population, column: &PopulationColumn, limit: usize) -> Statement {
+    let Sql(text) = column.storage.as_text();
+    let rows = population.reading(std::slice::from_ref(&column.name));
+    Statement::new(format!(
+        "SELECT DISTINCT assumeNotNull(text) AS value FROM (SELECT {text} AS text FROM {rows}) WHERE isNotNull(text) LIMIT {limit}"
+    ))
+}
+
 /// Whether a value is the positive one: nullable UInt8.
 fn yes(column: &PopulationColumn, positive: Option<&str>) -> String {
     let text = column.storage.as_text().0;

@@ -237,6 +237,29 @@ fn attributions_that_change_their_order_are_drift() {
 }
 
 #[test]
+fn what_is_positive_has_to_be_plain_or_named() {
+    let folder = Folder::new();
+    let rows = |yes: &str, no: &str| {
+        csv("sex,y,yhat", 0..2_000, |i| {
+            let of = |is: bool| if is { yes } else { no };
+            format!("{},{},{}", if i % 2 == 0 { "a" } else { "b" }, of(i % 3 == 0), of(i % 5 == 0))
+        })
+    };
+    let asked = ["fairness", "--group-by", "sex", "--target", "y", "--label", "yhat"];
+    let named = [&asked[..], &["--positive", "late"]].concat();
+    let late = folder.file("late.csv", &rows("late", "on_time"));
+    let refused = windvane(&asked, &[&late]);
+    assert_eq!(refused.code, 65, "{}", refused.stderr);
+    let told = "which value of `y` is positive is not plain: it holds `late`, `on_time`; say it with --positive";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    assert_eq!(document(&named, &[&late])["verdict"], "pass");
+    for (yes, no) in [("1", "0"), ("true", "false"), ("Yes", "No"), ("no", "0")] {
+        let ran = windvane(&asked, &[&folder.file("plain.csv", &rows(yes, no))]);
+        assert_eq!(ran.code, 0, "{yes} and {no}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn an_outcome_and_a_group_that_are_nan_are_missing() {
     let folder = Folder::new();
     let column = |of: fn(u32) -> f64| -> ArrayRef {
