@@ -63,6 +63,8 @@ pub struct Run {
     #[command(flatten)]
     source: source::Flags,
     #[command(flatten)]
+    within: TimeLimit,
+    #[command(flatten)]
     models: Models,
     /// Record the verdict in the store under this name, where roll-outs and alerts ask for it.
     #[arg(long, value_name = "NAME")]
@@ -83,6 +85,21 @@ pub struct Run {
     override_reason: Option<String>,
 }
 
+/// How long a process with models may be there; one that serves has no end.
+#[derive(Debug, Args)]
+pub struct TimeLimit {
+    /// Seconds that everything may take.
+    #[arg(long, value_name = "S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    time_limit_s: u64,
+}
+
+impl TimeLimit {
+    /// What bounds the process with these models.
+    pub fn limits(&self, models: &Models) -> Limits {
+        Limits { time: Duration::from_secs(self.time_limit_s), memory_bytes: models.memory_limit_bytes }
+    }
+}
+
 /// How models are opened and bounded.
 #[derive(Debug, Args)]
 pub struct Models {
@@ -95,9 +112,6 @@ pub struct Models {
     /// Which processors those threads stay on, counted from 1: one number or range for each beside the thread that asks, such as `2;3-4` with --threads 3.
     #[arg(long, value_name = "2;3-4")]
     thread_processors: Option<String>,
-    /// Seconds that everything may take.
-    #[arg(long, value_name = "S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
-    time_limit_s: u64,
     /// Seconds that one call of a model may take before it is broken off and counts as an error.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     call_limit_s: u64,
@@ -215,7 +229,7 @@ impl Run {
             return Err(usage("a column name is empty in --segment-by"));
         }
         let (text, _) = policy::read(self.policy.as_deref())?;
-        let limits = self.models.limits();
+        let limits = self.within.limits(&self.models);
         let (library, session) = self.models.open_in(places)?;
         let sample = self.sample.map(|requests| Sample { requests, by: self.sample_by, seed: self.seed });
         let job = Job {
@@ -252,9 +266,9 @@ impl Run {
 }
 
 impl Models {
-    /// What bounds the process.
-    pub fn limits(&self) -> Limits {
-        Limits { time: Duration::from_secs(self.time_limit_s), memory_bytes: self.memory_limit_bytes }
+    /// Bytes that a process with models may take.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_limit_bytes
     }
 
     fn processors(&self) -> Result<Option<String>, Failure> {

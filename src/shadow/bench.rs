@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_shadow::bench::{BenchJob, Document, Point};
 
-use super::arguments::{Models, usage};
+use super::arguments::{Models, TimeLimit, usage};
 use super::progress::Bar;
 use super::worker;
 use crate::drift::words::{counted, number};
@@ -40,6 +40,8 @@ pub struct Arguments {
     /// The seed of random instants.
     #[arg(long, value_name = "N", default_value_t = 20_130_101)]
     seed: u64,
+    #[command(flatten)]
+    within: TimeLimit,
     #[command(flatten)]
     models: Models,
     /// How to print.
@@ -88,7 +90,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
         p99_us_max: arguments.p99_us_max,
         seed: arguments.seed,
     };
-    let document = worker::bench(&job, arguments.models.limits(), &Bar::new())?;
+    let document = worker::bench(&job, arguments.within.limits(&arguments.models), &Bar::new())?;
     print(&match arguments.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
         Format::Table => table(&document),

@@ -154,7 +154,7 @@ fn models(arguments: &Arguments) -> Result<(Vec<Model>, Option<First>), Failure>
     let names = names(&arguments.models)?;
     let (library, options) = arguments.opened.open()?;
     let open = Duration::from_secs(arguments.open_limit_s);
-    let memory_bytes = arguments.opened.limits().memory_bytes;
+    let memory_bytes = arguments.opened.memory_bytes();
     let bounds = Bounds { open, call: options.call_limit, memory_bytes };
     let batching = Batching {
         rows_max: arguments.batch_max as usize,
