@@ -237,7 +237,7 @@ async fn store(
 ) -> Result<Store, Failure> {
     if let config::Store::Embedded { .. } = &config.store {
         let store = engine::start(config, fetching, background, ending.clone()).await?;
-        migrate::apply(&store, &Topology::Single, log_step).await.because(Reason::Unavailable)?;
+        migrate::apply(&store, &Topology::Single, log_steps()).await.because(Reason::Unavailable)?;
         return Ok(store);
     }
     let store = Store::connect(&crate::connection::options(&config.store)?);
@@ -313,7 +313,7 @@ fn open(
 /// Applies the migrations as soon as ClickHouse answers, and gives up only where the schema is refused.
 async fn bring_up_schema(store: Store, ending: CancellationToken) {
     loop {
-        match migrate::ensure(&store, log_step).await {
+        match migrate::ensure(&store, log_steps()).await {
             Ok(_) => return,
             Err(
                 error @ (MigrateError::Ledger(_)
@@ -334,8 +334,20 @@ async fn bring_up_schema(store: Store, ending: CancellationToken) {
     }
 }
 
-fn log_step(step: &migrate::Step) {
-    tracing::info!(version = step.migration.version, name = step.migration.name, "migrating the schema");
+/// Logs each step of an update. Where the schema is new all steps are one line: nobody waits for any of them.
+fn log_steps() -> impl FnMut(&migrate::Step) {
+    let mut is_new = false;
+    move |step: &migrate::Step| {
+        let (version, name) = (step.migration.version, step.migration.name);
+        if version == 1 {
+            is_new = true;
+            tracing::info!("making the schema");
+        }
+        match is_new {
+            true => tracing::debug!(version, name, "migrating the schema"),
+            false => tracing::info!(version, name, "migrating the schema"),
+        }
+    }
 }
 
 #[cfg(test)]
