@@ -118,6 +118,11 @@ impl Delivery {
             let wait = asked.unwrap_or(pause).min(PAUSE_MAX);
             if started.elapsed() + wait > self.patience {
                 let tried_s = started.elapsed().as_secs();
+                // Otherwise it would look as if the patience had not been had.
+                let last = match asked {
+                    Some(asked) => format!("{last}; it asks to come again after {} s", asked.as_secs()),
+                    None => last,
+                };
                 return Err(DeliveryError::Unavailable { url, tried_s, last });
             }
             tokio::time::sleep(wait).await;

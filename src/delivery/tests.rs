@@ -29,7 +29,8 @@ async fn answer(State(script): State<Shared>, headers: HeaderMap) -> Response {
         false => script.answers.remove(0),
     };
     let status = StatusCode::from_u16(status).unwrap();
-    (status, [("retry-after", "0")], body).into_response()
+    let seconds = if body == "full" { "9" } else { "0" };
+    (status, [("retry-after", seconds)], body).into_response()
 }
 
 async fn post_to(answers: Vec<(u16, &'static str)>) -> (Result<Answer, DeliveryError>, Vec<String>) {
@@ -60,6 +61,14 @@ async fn a_batch_of_which_nothing_was_accepted_is_an_answer() {
     let answered = answered.unwrap();
     assert_eq!((answered.accepted, answered.rejected[0].index), (0, 1));
     assert_eq!(answered.rejected[0].code, "ts_invalid");
+    assert_eq!(keys.len(), 1);
+}
+
+#[tokio::test]
+async fn a_collector_that_asks_for_more_patience_than_there_is_is_told_with_its_wish() {
+    let (answered, keys) = post_to(vec![(429, "full")]).await;
+    let told = answered.unwrap_err().to_string();
+    assert!(told.contains("full; it asks to come again after 9 s"), "{told}");
     assert_eq!(keys.len(), 1);
 }
 
