@@ -83,7 +83,7 @@ impl Service {
             .await
             .with_context(|| {
                 let address = config.server.listen;
-                format!("cannot listen on {address} (server.listen or WINDVANE_SERVER_LISTEN sets another address)")
+                format!("cannot listen on {address} (server.listen or WINDVANE_SERVER_LISTEN sets another address, --listen that of a demo)")
             })
             .because(Reason::Unavailable)?;
         let address = listener.local_addr()?;

@@ -55,7 +55,7 @@ pub enum LocalError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The temporary folder cannot be made.
-    #[error("cannot make a temporary folder for the embedded engine")]
+    #[error("cannot make a temporary folder for the embedded engine (TMPDIR says where)")]
     Folder(#[source] std::io::Error),
     /// A file cannot be opened.
     #[error("cannot open `{}`", path.display())]
