@@ -17,7 +17,7 @@ use crate::output::{self, print};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The statement, such as "SELECT model, count() FROM predictions GROUP BY model".
-    #[arg(value_name = "SQL")]
+    #[arg(value_name = "SQL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     sql: String,
     #[command(flatten)]
     connection: connection::Flags,

@@ -22,6 +22,13 @@ fn an_error_that_nobody_reads_keeps_its_exit_code() {
 }
 
 #[test]
+fn an_empty_statement_is_refused_before_clickhouse_lists_its_grammar() {
+    let output = windvane(&["query", ""]).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("<SQL>"), "{output:?}");
+}
+
+#[test]
 fn a_missing_command_is_told_before_those_that_are_there() {
     for words in [&[][..], &["baseline"]] {
         let output = windvane(words).output().unwrap();
