@@ -250,7 +250,8 @@ fn what_is_positive_has_to_be_plain_or_named() {
     let late = folder.file("late.csv", &rows("late", "on_time"));
     let refused = windvane(&asked, &[&late]);
     assert_eq!(refused.code, 65, "{}", refused.stderr);
-    let told = "which value of `y` is positive is not plain: it holds `late`, `on_time`; say it with --positive";
+    let told =
+        "which value of `y` is positive is not plain: it holds `late`, `on_time`; say it with --positive";
     assert!(refused.stderr.contains(told), "{}", refused.stderr);
     assert_eq!(document(&named, &[&late])["verdict"], "pass");
     for (yes, no) in [("1", "0"), ("true", "false"), ("Yes", "No"), ("no", "0")] {
