@@ -105,6 +105,27 @@ fn metrics_are_those_of_scikit_learn() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
+// One metric of several classes or another had no interval where its classes had one.
+#[test]
+fn every_metric_of_several_classes_has_an_interval() {
+    let folder = Folder::new();
+    let rows = csv("y,a,b,c", 0..900, |i| {
+        let (a, b) = (f64::from(i * 37 % 50 + 1), f64::from(i * 61 % 50 + 1));
+        let total = a + b + 25.0;
+        let class = ["a", "b", "c"][(i * 7919 % 101 % 3) as usize];
+        format!("{class},{},{},{}", a / total, b / total, 25.0 / total)
+    });
+    let file = folder.file("a.csv", &rows);
+    let arguments =
+        ["--task", "multiclass", "--target", "y", "--probabilities", "a=a,b=b,c=c", "--chunks", "1"];
+    let document = json_of(&file, &file, &arguments);
+    for metric in document["chunks"][0]["metrics"].as_array().unwrap() {
+        let (value, ci) = (metric["realised"].as_f64().unwrap(), &metric["ci"]);
+        let [Some(low), Some(high)] = [0, 1].map(|end| ci[end].as_f64()) else { panic!("{metric}") };
+        assert!(low < value && value < high, "{metric}");
+    }
+}
+
 /// Rows whose score says how likely they are positive, but for every `wrong`-th row, which is turned round.
 fn scored(rows: std::ops::Range<u32>, wrong: u32) -> String {
     csv("y,p,region,when", rows, |i| {
@@ -132,7 +153,7 @@ fn a_model_that_got_worse_alerts_and_one_that_did_not_does_not() {
     let auc = metric(&document["chunks"][0], "roc_auc");
     assert_eq!(
         (&auc["alert"], &auc["change"], &auc["ci_method"]),
-        (&true.into(), &"worse".into(), &"delong".into())
+        (&true.into(), &"worse".into(), &"delong_logit".into())
     );
     assert!(auc["ci"][0].as_f64().unwrap() < auc["realised"].as_f64().unwrap());
     assert_eq!(document["chunks"].as_array().unwrap().len(), 4);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::calibration::CurveBin;
 use windvane_stats::performance::estimate::{Estimates, Expected, Supposed};
 use windvane_stats::performance::isotonic::Isotonic;
@@ -58,7 +59,6 @@ pub(super) struct ClassFound {
     pub(super) weight: f64,
     pub(super) positives: f64,
     pub(super) roc_auc: Measured,
-    pub(super) auc_variance: Option<f64>,
     pub(super) pr_auc: Measured,
     pub(super) log_loss: Measured,
     pub(super) brier: Measured,
@@ -73,7 +73,6 @@ impl ClassFound {
             weight: walked.weight(),
             positives: walked.positives(),
             roc_auc: walked.roc_auc(confidence),
-            auc_variance: walked.auc_variance(),
             pr_auc: walked.pr_auc(confidence),
             log_loss: walked.log_loss(confidence),
             brier: walked.brier(confidence),
@@ -199,15 +198,30 @@ impl Going {
             true => Measured::undefined(Undefined::ScoreOutsideUnit),
             false => measured,
         };
+        let walked: Vec<ClassFound> =
+            self.ranked.into_iter().map(|ranked| ClassFound::of(&ranked.finish(), confidence)).collect();
         let brier = match weight > 0.0 {
-            true => Measured::new(self.square / weight, None, ""),
+            true => {
+                let value = self.square / weight;
+                Measured::new(value, summed(&walked, value), "errors_added").within(0.0, 2.0)
+            }
             false => Measured::undefined(Undefined::NoRows),
         };
         Found {
-            walked: self.ranked.into_iter().map(|r| ClassFound::of(&r.finish(), confidence)).collect(),
+            walked,
             log_loss: of_probabilities(self.log_loss.measured(confidence).within(0.0, f64::INFINITY)),
             brier: of_probabilities(brier),
             expected: self.expected.into_iter().map(Expected::finish).collect(),
         }
     }
+}
+
+/// The interval of Brier's score over several classes, the last walk being that of all together. What a row adds for one class goes
+/// with what it adds for the others, so errors of classes are added: the interval is too wide rather than too narrow.
+fn summed(walked: &[ClassFound], value: f64) -> Option<Interval> {
+    let (_, classes) = walked.split_last()?;
+    classes.iter().try_fold(Interval { lo: value, hi: value }, |sum, class| {
+        let (own, ends) = class.brier.value.zip(class.brier.interval)?;
+        Some(Interval { lo: sum.lo + ends.lo - own, hi: sum.hi + ends.hi - own })
+    })
 }

@@ -4,14 +4,18 @@
 //! Input: each model's scores of the same positives and of the same negatives; ±inf are scores as others; ties count half.
 //! Formula: V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it; AUC their
 //! mean; Cov = S₁₀/m + S₀₁/n with sample covariances. By midranks: V₁₀ = (R - R₊)/n, V₀₁ = 1 - (R - R₋)/m, with ranks among all,
-//! among positives and among negatives. z = ΔAUC/√(V₁ + V₂ - 2·V₁₂); the interval is normal, cut to [0, 1] for one AUC. Of an
+//! among positives and among negatives. z = ΔAUC/√(V₁ + V₂ - 2·V₁₂). The interval of one AUC is that of its logit, whose error is
+//! √Var/(AUC·(1 - AUC)), by Student's t on (V + W)²/(V²/(m - 1) + W²/(n - 1)), V = S₁₀/m, W = S₀₁/n. Of an
 //! AUC of 1, whose error is 0, the lower end is (α/2)^(1/k), k = min(m, n): k pairs that share no example are independent, each is
 //! won with a chance of at most AUC, and so all of them with at most AUCᵏ; of an AUC of 0 the same from the other side.
-//! Valid when: examples are independent, some dozens of each class; an AUC near 0 or 1 has too small an error.
+//! Valid when: examples are independent, some dozens of each class. Near 0 or 1 the error is too small all the same: of normal scores,
+//! 30 positives and 100 negatives at an AUC of .99, an interval of 95 % covers it in 93 % of samples (without logit and t in 80 %).
 //! Degenerate: without both classes there is no AUC; below two of a class no error; an error of 0 leaves no p-value.
 //! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Sun, Xu 2014, doi:10.1109/LSP.2014.2337313 (midranks);
+//! Pepe 2003, The Statistical Evaluation of Medical Tests for Classification and Prediction, section 5.2 (logit); Brunner, Munzel 2000,
+//! doi:10.1002/(SICI)1521-4036(200001)42:1<17::AID-BIMJ17>3.0.CO;2-U (degrees of freedom);
 //! Clopper, Pearson 1934, doi:10.1093/biomet/26.4.404 (k of k); Hoeffding 1963, doi:10.1080/01621459.1963.10500830, 5a (disjoint pairs).
-//! Oracle: the double sum over all pairs of positives and negatives in NumPy 2.
+//! Oracle: the double sum over all pairs of positives and negatives in NumPy 2; SciPy 1.17 `stats.t.ppf` for the interval.
 //! Cost: three sorts a model.
 
 use crate::{
@@ -42,6 +46,60 @@ pub struct Auc {
     pub ci: Option<Interval>,
 }
 
+/// An area with what its interval is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Uncertain {
+    /// The area.
+    pub auc: f64,
+    /// What positives, and what negatives, add to its variance.
+    pub variances: [f64; 2],
+    /// How many positives and negatives there are: so many of equal weight.
+    pub examples: [f64; 2],
+}
+
+impl Uncertain {
+    /// The standard error of the area.
+    #[must_use]
+    pub fn se(&self) -> f64 {
+        self.variances.iter().sum::<f64>().max(0.0).sqrt()
+    }
+
+    /// The interval of an area of 0 or 1, whose error is 0, by the number of pairs that share no example; `None` of any other.
+    #[must_use]
+    pub fn of_equal_pairs(&self, confidence: f64) -> Option<Interval> {
+        let pairs = self.examples[0].min(self.examples[1]);
+        let reached = ((1.0 - confidence) / 2.0).powf(1.0 / pairs);
+        match self.se() == 0.0 {
+            true if (1.0 - self.auc).abs() < ROUNDING => Some(Interval { lo: reached, hi: 1.0 }),
+            true if self.auc.abs() < ROUNDING => Some(Interval { lo: 0.0, hi: 1.0 - reached }),
+            _ => None,
+        }
+    }
+
+    /// The interval of any other area: that of its logit. The point where its error is 0.
+    #[must_use]
+    pub fn logit(&self, confidence: f64) -> Interval {
+        let (auc, se) = (self.auc, self.se());
+        let slope = auc * (1.0 - auc);
+        // Rounding may leave an area of weighed pairs beyond 1.
+        if se <= 0.0 || slope <= 0.0 {
+            return Interval { lo: auc.clamp(0.0, 1.0), hi: auc.clamp(0.0, 1.0) };
+        }
+        let half = survival::student_exceeded((1.0 - confidence) / 2.0, self.degrees()) * se / slope;
+        let middle = (auc / (1.0 - auc)).ln();
+        let back = |x: f64| 1.0 / (1.0 + (-x).exp());
+        Interval { lo: back(middle - half), hi: back(middle + half) }
+    }
+
+    /// Satterthwaite's degrees of freedom; weights may leave less than two examples of a class.
+    fn degrees(&self) -> f64 {
+        let [v, w] = self.variances;
+        let part = |variance: f64, examples: f64| variance * variance / (examples - 1.0);
+        let below = part(v, self.examples[0]) + part(w, self.examples[1]);
+        ((v + w) * (v + w) / below).max(1.0)
+    }
+}
+
 /// Two areas on the same examples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AucDifference {
@@ -57,25 +115,17 @@ pub struct AucDifference {
 #[must_use]
 pub fn auc(scores: Scores, confidence: f64) -> Option<Auc> {
     let parts = Parts::of(scores)?;
-    let se = covariance(&parts, &parts).map(|variance| variance.max(0.0).sqrt());
-    let pairs = parts.positives.len().min(parts.negatives.len()) as f64;
-    let ci = se.filter(|_| confidence > 0.0 && confidence < 1.0).map(|se| {
-        let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * se;
-        let normal = Interval { lo: (parts.auc - half).max(0.0), hi: (parts.auc + half).min(1.0) };
-        of_equal_pairs((parts.auc, se), pairs, confidence).unwrap_or(normal)
+    let variances =
+        of_class(&parts.positives, &parts.positives).zip(of_class(&parts.negatives, &parts.negatives));
+    let uncertain = variances.map(|(positives, negatives)| Uncertain {
+        auc: parts.auc,
+        variances: [positives, negatives],
+        examples: [parts.positives.len() as f64, parts.negatives.len() as f64],
     });
-    Some(Auc { auc: parts.auc, se, ci })
-}
-
-/// The interval of an area of 0 or 1, whose error is 0, by the number of pairs that share no example; `None` of any other.
-#[must_use]
-pub fn of_equal_pairs((auc, se): (f64, f64), pairs: f64, confidence: f64) -> Option<Interval> {
-    let reached = ((1.0 - confidence) / 2.0).powf(1.0 / pairs);
-    match se == 0.0 {
-        true if (1.0 - auc).abs() < ROUNDING => Some(Interval { lo: reached, hi: 1.0 }),
-        true if auc.abs() < ROUNDING => Some(Interval { lo: 0.0, hi: 1.0 - reached }),
-        _ => None,
-    }
+    let ci = uncertain
+        .filter(|_| confidence > 0.0 && confidence < 1.0)
+        .map(|uncertain| uncertain.of_equal_pairs(confidence).unwrap_or_else(|| uncertain.logit(confidence)));
+    Some(Auc { auc: parts.auc, se: uncertain.map(|uncertain| uncertain.se()), ci })
 }
 
 /// The difference of two; the slices of both are of the same examples in the same order. `None` where their lengths differ, or as
@@ -127,10 +177,6 @@ impl Parts {
     }
 }
 
-fn covariance(a: &Parts, b: &Parts) -> Option<f64> {
-    Some(of_class(&a.positives, &b.positives)? + of_class(&a.negatives, &b.negatives)?)
-}
-
 /// Of the differences themselves, so that equal models have none at all.
 fn difference_variance(a: &Parts, b: &Parts) -> Option<f64> {
     let minus = |a: &[f64], b: &[f64]| b.iter().zip(a).map(|(b, a)| b - a).collect::<Vec<f64>>();
@@ -165,6 +211,7 @@ fn midranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rand::SeedableRng;
 
     use super::{Scores, auc, auc_difference, auc_not_worse};
     use crate::experiment::effect::Level;
@@ -179,7 +226,30 @@ mod tests {
         assert!((found.auc - 8.0 / 9.0).abs() < 1e-15);
         // V₁₀ = 1, 1, ⅔ and V₀₁ = ⅔, 1, 1: both variances are 1/27, each over 3.
         assert!((found.se.unwrap() - (2.0_f64 / 81.0).sqrt()).abs() < 1e-15, "{found:?}");
-        assert_eq!(found.ci.unwrap().hi, 1.0);
+        // SciPy 1.17: logit(8/9) ± t.ppf(.975, 4)·√(2/81)/(8/81).
+        let ci = found.ci.unwrap();
+        assert!(
+            (ci.lo - 0.088_035_929_527_994_2).abs() < 1e-9 && (ci.hi - 0.998_493_921_263_378).abs() < 1e-9,
+            "{ci:?}"
+        );
+    }
+
+    // Drawn at an AUC of .99 (normal scores 3.29 apart), a plain normal interval covered it in four of five samples.
+    #[test]
+    fn an_area_near_one_is_covered_nearly_as_often_as_told() {
+        let mut draws = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let mut scores = |n: usize, mean: f64| -> Vec<f64> {
+            let normal = |u: f64| crate::survival::normal_exceeded(u) + mean;
+            (0..n).map(|_| normal(rand::RngExt::random_range(&mut draws, 1e-12..1.0))).collect()
+        };
+        let (mean, truth) = (2.0_f64.sqrt() * crate::survival::normal_exceeded(0.01), 0.99);
+        let covered = (0..400).filter(|_| {
+            let (positives, negatives) = (scores(30, mean), scores(100, 0.0));
+            let ci = auc(Scores { positives: &positives, negatives: &negatives }, 0.95).unwrap().ci.unwrap();
+            (ci.lo..=ci.hi).contains(&truth)
+        });
+        let covered = covered.count();
+        assert!(covered >= 356, "{covered} of 400");
     }
 
     #[test]

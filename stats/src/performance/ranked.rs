@@ -4,10 +4,11 @@
 //! Input: rows by descending score, each with its weight and its truth; ties in any order; ±inf are scores as others.
 //! Formula: ROC AUC = Σ over negatives of the weight of positives above plus half of those tied, over P·N. Its error by DeLong:
 //! V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it;
-//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; where it is 0 because all pairs are won, or all are
-//! lost, the interval is that of as many independent pairs as the rarer class has rows ([`delong`]). Average precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over
-//! distinct scores, its interval on the logit scale with the effective number of positives. Log loss with p kept within
-//! [ε, 1 - ε], ε = 2⁻⁵²; Brier's score the mean of (p - y)².
+//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; its interval is that of the logit. Where var is 0 because
+//! all pairs are won, or all are lost, it is that of as many independent pairs as the rarer class has rows ([`delong`]). Average
+//! precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over distinct scores, its interval on the logit scale with the effective number n of positives; of 1 its
+//! lower end is (α/2)^(1/n): each positive has a precision of 1 with a chance of at most the mean precision. Log loss with p kept
+//! within [ε, 1 - ε], ε = 2⁻⁵²; Brier's score the mean of (p - y)².
 //! Valid when: rows are independent; an AUC near 0 or 1 has too small an error; log loss, Brier and ECE of probabilities only.
 //! Degenerate: without both classes no AUC, without positives no average precision.
 //! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Boyd, Eng, Page 2013, doi:10.1007/978-3-642-40994-3_29 (logit).
@@ -229,22 +230,21 @@ impl Walked {
             return Measured::undefined(reason);
         }
         let auc = self.0.wins / (positives.weight * negatives.weight);
-        let Some(se) = self.auc_variance().map(f64::sqrt) else { return Measured::new(auc, None, "") };
-        let pairs = positives.effective().min(negatives.effective());
-        if let Some(interval) = delong::of_equal_pairs((auc, se), pairs, confidence) {
-            return Measured::new(auc, Some(interval), "disjoint_pairs");
+        let Some(variances) = self.auc_variances() else { return Measured::new(auc, None, "") };
+        let examples = [positives.effective(), negatives.effective()];
+        let uncertain = delong::Uncertain { auc, variances, examples };
+        match uncertain.of_equal_pairs(confidence) {
+            Some(interval) => Measured::new(auc, Some(interval), "disjoint_pairs"),
+            None => Measured::new(auc, Some(uncertain.logit(confidence)), "delong_logit").within(0.0, 1.0),
         }
-        let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * se;
-        Measured::new(auc, Some(Interval { lo: auc - half, hi: auc + half }), "delong").within(0.0, 1.0)
     }
 
-    /// DeLong's variance of the area; `None` below two rows of a class.
-    #[must_use]
-    pub fn auc_variance(&self) -> Option<f64> {
+    /// What positives, and what negatives, add to DeLong's variance of the area; `None` below two rows of a class.
+    fn auc_variances(&self) -> Option<[f64; 2]> {
         let (positives, negatives) = (&self.0.positives, &self.0.negatives);
         let of_positives = positives.variance_of_mean()? / (negatives.weight * negatives.weight);
         let of_negatives = negatives.variance_of_mean()? / (positives.weight * positives.weight);
-        Some(of_positives + of_negatives)
+        Some([of_positives, of_negatives])
     }
 
     /// How much the area of a few rows scatters, by the parts of the rarer class alone: their standard deviation, and the share of
@@ -273,6 +273,11 @@ impl Walked {
         }
         let value = (self.0.precisions / self.positives()).min(1.0);
         let n = self.0.positives.effective();
+        // Without negatives it is 1 whatever the scores.
+        if value >= 1.0 && self.0.negatives.weight > 0.0 {
+            let lo = ((1.0 - confidence) / 2.0).powf(1.0 / n);
+            return Measured::new(value, Some(Interval { lo, hi: 1.0 }), "disjoint_positives");
+        }
         let interval = (value > 0.0 && value < 1.0).then(|| {
             let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
             let half = z / (n * value * (1.0 - value)).sqrt();
@@ -387,6 +392,17 @@ mod tests {
         }
         let interval = weighed.finish().roc_auc(0.95).interval.unwrap();
         assert!(interval.lo == 0.0 && interval.hi > 0.5 && interval.hi < 1.0, "{interval:?}");
+    }
+
+    // SciPy 1.17: `binomtest(7, 7).proportion_ci()`.
+    #[test]
+    fn an_average_precision_of_one_is_not_sure() {
+        let rows: Vec<(f64, bool)> = (0..20).map(|i| (f64::from(i), i >= 13)).collect();
+        let found = walked(&rows).pr_auc(0.95);
+        let interval = found.interval.unwrap();
+        assert_eq!((found.value, found.method, interval.hi), (Some(1.0), "disjoint_positives", 1.0));
+        assert!((interval.lo - 0.590_383_602_774_996_6).abs() < 1e-12, "{interval:?}");
+        assert_eq!(walked(&rows[13..]).pr_auc(0.95).interval, None, "without negatives it says nothing");
     }
 
     // Five of twenty positives are among the highest tenth. SciPy 1.17: `binomtest(5, 20).proportion_ci(

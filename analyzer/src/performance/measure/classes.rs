@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::confusion::{Average, ClassMetric, Confusion};
 use windvane_stats::performance::{Measured, Undefined};
-use windvane_stats::survival;
 use windvane_store::performance::{ClassCount, Frame, ScoreRows, ScoresAsked, TallyRow, scores};
 use windvane_types::performance::Task;
 
@@ -48,7 +47,7 @@ pub(super) async fn measure(
             let found = found.remove(place);
             match binary {
                 true => of_scores(part, found.as_ref()),
-                false => of_probabilities(part, found.as_ref(), confidence),
+                false => of_probabilities(part, found.as_ref()),
             }
             if let (Some(estimator), Some(found)) = (estimator, &found) {
                 part.estimates = estimator.of_classes(&found.expected);
@@ -154,7 +153,7 @@ fn of_classes(part: &mut Part, confusion: &Confusion, confidence: f64) {
 }
 
 /// One against the rest, averaged; every class has to occur.
-fn of_probabilities(part: &mut Part, found: Option<&Found>, confidence: f64) {
+fn of_probabilities(part: &mut Part, found: Option<&Found>) {
     let none = Measured::undefined(Undefined::NoRows);
     let (own, all) = match found {
         Some(Found { walked, .. }) => match walked.split_last() {
@@ -165,52 +164,42 @@ fn of_probabilities(part: &mut Part, found: Option<&Found>, confidence: f64) {
     };
     let even = |_: &ClassFound| 1.0;
     let by_truth = |class: &ClassFound| class.positives;
-    let areas = |weigh: &dyn Fn(&ClassFound) -> f64| {
-        averaged(own, weigh, &|class| (class.roc_auc, class.auc_variance), confidence)
-    };
+    let areas = |weigh: &dyn Fn(&ClassFound) -> f64| averaged(own, weigh, &|class| class.roc_auc);
     part.push("roc_auc_macro", areas(&even));
     part.push("roc_auc_micro", all.map_or(none, |all| all.roc_auc));
     part.push("roc_auc_weighted", areas(&by_truth));
-    let precisions =
-        |weigh: &dyn Fn(&ClassFound) -> f64| averaged(own, weigh, &|class| (class.pr_auc, None), confidence);
+    let precisions = |weigh: &dyn Fn(&ClassFound) -> f64| averaged(own, weigh, &|class| class.pr_auc);
     part.push("pr_auc_macro", precisions(&even));
     part.push("pr_auc_micro", all.map_or(none, |all| all.pr_auc));
     part.push("pr_auc_weighted", precisions(&by_truth));
     part.push("log_loss", found.map_or(none, |found| found.log_loss));
     part.push("brier", found.map_or(none, |found| found.brier));
-    part.push("ece", averaged(own, &even, &|class| (class.ece, None), confidence));
+    part.push("ece", averaged(own, &even, &|class| class.ece));
 }
 
-/// The mean over classes. Areas of classes go together, so their errors are added as if they did so wholly: the interval is too
+/// The mean over classes. Metrics of classes go together, so their errors are added as if they did so wholly: the interval is too
 /// wide rather than too narrow.
 fn averaged(
     classes: &[ClassFound],
     weigh: &dyn Fn(&ClassFound) -> f64,
-    of: &dyn Fn(&ClassFound) -> (Measured, Option<f64>),
-    confidence: f64,
+    of: &dyn Fn(&ClassFound) -> Measured,
 ) -> Measured {
     if classes.is_empty() || classes.iter().all(|class| class.weight <= 0.0) {
         return Measured::undefined(Undefined::NoRows);
     }
     let total: f64 = classes.iter().map(weigh).sum();
-    let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
     let (mut value, mut errors) = (0.0, Some([0.0; 2]));
     for class in classes {
-        let (measured, variance) = of(class);
+        let measured = of(class);
         let Some(of_class) = measured.value.filter(|_| class.positives > 0.0) else {
             let reason = measured.reason.filter(|reason| *reason == Undefined::ScoreOutsideUnit);
             return Measured::undefined(reason.unwrap_or(Undefined::MissingClass));
         };
         let share = weigh(class) / total;
         value += share * of_class;
-        let both = variance.map(|variance| [z * variance.sqrt(); 2]);
-        // An area of 1 has no error and an interval all the same.
-        let own = match (variance, measured.interval) {
-            (Some(0.0), Some(ends)) => Some([of_class - ends.lo, ends.hi - of_class]),
-            _ => both,
-        };
+        let own = measured.interval.map(|ends| [of_class - ends.lo, ends.hi - of_class]);
         errors = errors.zip(own).map(|(sum, own)| [0, 1].map(|end| sum[end] + share * own[end]));
     }
     let interval = errors.map(|[below, above]| Interval { lo: value - below, hi: value + above });
-    Measured::new(value, interval, "delong, errors added").within(0.0, 1.0)
+    Measured::new(value, interval, "errors_added").within(0.0, 1.0)
 }
