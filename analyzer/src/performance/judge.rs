@@ -76,7 +76,7 @@ impl Judge<'_> {
     /// The chunk of a part; `number` counts chunks from 0, `key` is that of the part.
     pub(super) fn chunk(&self, number: u64, key: i32, part: &Part) -> Chunk {
         let [start, end] = bounds(self.chunking, key, part);
-        let enough = part.labelled.saturating_sub(part.unscored) >= self.rule.min_rows
+        let enough = part.measured >= self.rule.min_rows
             || part.rows.saturating_sub(part.unscored) >= self.rule.min_rows && !part.estimates.is_empty();
         Chunk {
             chunk: number,
@@ -112,8 +112,10 @@ impl Judge<'_> {
         let estimate = part.estimates.get(name);
         let ends = self.thresholds.get(name).copied();
         let judged = match measured.value {
-            Some(value) => Some((value, part.labelled)),
-            None => estimate.filter(|_| self.estimates_alert).map(|estimate| (estimate.value, part.rows)),
+            Some(value) => Some((value, part.measured)),
+            None => estimate
+                .filter(|_| self.estimates_alert)
+                .map(|estimate| (estimate.value, part.rows.saturating_sub(part.unscored))),
         };
         let change = match (judged, ends) {
             (Some((value, rows)), Some(ends)) if rows >= self.rule.min_rows => left(name, value, ends),
@@ -249,11 +251,37 @@ fn is_near(one: &Compared) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use windvane_stats::performance::Measured;
     use windvane_store::performance::{Chunking, Period};
-    use windvane_types::performance::Change;
+    use windvane_types::performance::{Change, Verdict};
     use windvane_types::span;
 
-    use super::{Compared, Part, Rule, TrustVerdict, bounds, left, trust};
+    use super::{Compared, Judge, Named, Part, Rule, TrustVerdict, bounds, left, thresholds, trust, verdict};
+
+    // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
+    #[test]
+    fn rows_without_a_prediction_raise_no_alert() {
+        let part = |value: f64, measured: u64| Part {
+            rows: 400,
+            labelled: 400,
+            unscored: 400 - measured,
+            measured,
+            metrics: vec![Named { name: "accuracy", measured: Measured::new(value, None, "") }],
+            ..Part::default()
+        };
+        let rule = Rule::default();
+        let reference: Vec<Part> = (0_u8..10).map(|i| part(0.9 + 0.001 * f64::from(i), 400)).collect();
+        let thresholds = thresholds(&reference.iter().collect::<Vec<_>>(), &["accuracy"], &rule);
+        let judge =
+            Judge { thresholds: &thresholds, rule: &rule, chunking: Chunking::Whole, estimates_alert: true };
+        for (measured, too_few, expected) in
+            [(14, true, Verdict::InsufficientData), (30, false, Verdict::Alert)]
+        {
+            let chunk = judge.chunk(0, 0, &part(0.1, measured));
+            assert_eq!(chunk.insufficient_data, too_few, "{measured}");
+            assert_eq!(verdict(&[chunk]), expected, "{measured}");
+        }
+    }
 
     #[test]
     fn worse_and_better_depend_on_the_metric() {
