@@ -191,7 +191,7 @@ impl Both<'_> {
             positive: classes.get(1).filter(|_| question.task == Task::Binary).cloned(),
             classes,
             confidence: question.rule.confidence,
-            threshold_rule: threshold_rule(question),
+            threshold_rule: threshold_rule(question) + &judge::caution(reference_chunks.len()),
             chunks,
             reference_chunks,
             segments,

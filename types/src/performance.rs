@@ -154,6 +154,9 @@ pub struct Metric {
     pub estimate_band: Option<[f64; 2]>,
     /// What is usual: an end is null where it is open.
     pub threshold: Option<[Option<f64>; 2]>,
+    /// How many chunks of the reference its ends were learnt from; null where both were given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub threshold_chunks: Option<u64>,
     /// Whether the realised value, or without one the estimated value of a trusted estimator, left the threshold.
     pub alert: bool,
     /// Which way it left.

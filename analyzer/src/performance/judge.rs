@@ -23,8 +23,22 @@ const TRUST_CHUNKS_MIN: u64 = 3;
 /// The share of them whose truth has to lie within the band.
 const TRUST_COVERAGE_MIN: f64 = 0.9;
 
-/// The band of each metric.
-pub(super) type Thresholds = BTreeMap<&'static str, [Option<f64>; 2]>;
+/// Chunks of the reference from which on they fix a standard deviation. Of two chunks that scatter by chance alone a third one lies
+/// beyond three standard deviations in one of three cases, of three in one of six, of six in one of twenty.
+const THRESHOLD_CHUNKS_MIN: u64 = 6;
+
+/// What is usual of each metric.
+pub(super) type Thresholds = BTreeMap<&'static str, Usual>;
+
+/// What is usual of a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Usual {
+    ends: [Option<f64>; 2],
+    /// Which ends were given.
+    given: [bool; 2],
+    /// Chunks of the reference that the others were learnt from.
+    chunks: u64,
+}
 
 /// The metric that stands for a task where one has to.
 pub(crate) fn main_metric(task: Task) -> &'static str {
@@ -57,9 +71,45 @@ pub(super) fn thresholds(reference: &[&Part], names: &[&'static str], rule: &Rul
         let usual = [band.map(|band| band[0].max(low)), band.map(|band| band[1].min(high))];
         let given = rule.fixed.get(*name).copied().unwrap_or_default();
         let ends = [given[0].or(usual[0]), given[1].or(usual[1])];
-        ends.iter().any(Option::is_some).then_some((*name, ends))
+        let chunks = values.iter().filter(|value| value.is_finite()).count() as u64;
+        let usual = Usual { ends, given: given.map(|end| end.is_some()), chunks };
+        ends.iter().any(Option::is_some).then_some((*name, usual))
     };
     names.iter().filter_map(of).collect()
+}
+
+/// What is added to the rule of thresholds where they stand on few chunks.
+pub(super) fn caution(chunks: usize) -> String {
+    match chunks as u64 {
+        chunks if (2..THRESHOLD_CHUNKS_MIN).contains(&chunks) => format!(
+            "; {chunks} chunks are few, so that a metric alerts only where its interval lies beyond as well"
+        ),
+        _ => String::new(),
+    }
+}
+
+impl Usual {
+    /// Which way a value has left. Beyond an end that was learnt from few chunks its interval has to lie, too.
+    fn left(&self, metric: &str, value: f64, interval: Option<Interval>) -> Option<Change> {
+        let change = left(metric, value, self.ends)?;
+        let [low, high] = self.ends;
+        let below = low.is_some_and(|low| value < low);
+        if self.chunks >= THRESHOLD_CHUNKS_MIN || self.given[usize::from(!below)] {
+            return Some(change);
+        }
+        let interval = interval?;
+        let beyond = match below {
+            true => low.is_some_and(|low| interval.hi < low),
+            false => high.is_some_and(|high| interval.lo > high),
+        };
+        beyond.then_some(change)
+    }
+
+    /// How many chunks the ends stand on that were not given.
+    fn learnt_from(&self) -> Option<u64> {
+        let learnt = self.ends.iter().zip(self.given).any(|(end, given)| end.is_some() && !given);
+        learnt.then_some(self.chunks)
+    }
 }
 
 /// What chunks are judged by.
@@ -110,15 +160,17 @@ impl Judge<'_> {
     fn metric(&self, part: &Part, named: &Named) -> Metric {
         let Named { name, measured } = *named;
         let estimate = part.estimates.get(name);
-        let ends = self.thresholds.get(name).copied();
+        let usual = self.thresholds.get(name);
         let judged = match measured.value {
-            Some(value) => Some((value, part.measured)),
+            Some(value) => Some((value, measured.interval, part.measured)),
             None => estimate
                 .filter(|_| self.estimates_alert)
-                .map(|estimate| (estimate.value, part.rows.saturating_sub(part.unscored))),
+                .map(|estimate| (estimate.value, estimate.band, part.rows.saturating_sub(part.unscored))),
         };
-        let change = match (judged, ends) {
-            (Some((value, rows)), Some(ends)) if rows >= self.rule.min_rows => left(name, value, ends),
+        let change = match (judged, usual) {
+            (Some((value, interval, rows)), Some(usual)) if rows >= self.rule.min_rows => {
+                usual.left(name, value, interval)
+            }
             _ => None,
         };
         let pair = |interval: Interval| [interval.lo, interval.hi];
@@ -131,7 +183,8 @@ impl Judge<'_> {
                 .and_then(|estimate| estimate.band)
                 .map(pair)
                 .filter(|band| band.iter().all(|end| end.is_finite())),
-            threshold: ends,
+            threshold: usual.map(|usual| usual.ends),
+            threshold_chunks: usual.and_then(Usual::learnt_from),
             alert: change.is_some(),
             change,
             ci_method: Some(measured.method.to_owned()).filter(|method| !method.is_empty()),
@@ -251,12 +304,16 @@ fn is_near(one: &Compared) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use windvane_stats::experiment::effect::Interval;
     use windvane_stats::performance::Measured;
     use windvane_store::performance::{Chunking, Period};
     use windvane_types::performance::{Change, Verdict};
     use windvane_types::span;
 
-    use super::{Compared, Judge, Named, Part, Rule, TrustVerdict, bounds, left, thresholds, trust, verdict};
+    use super::{
+        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, left, thresholds, trust,
+        verdict,
+    };
 
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
     #[test]
@@ -297,6 +354,30 @@ mod tests {
             assert_eq!(left(metric, value, [Some(0.7), Some(0.9)]), expected, "{metric} {value}");
         }
         assert_eq!(left("f1", 0.0, [None, Some(0.9)]), None);
+    }
+
+    #[test]
+    fn beyond_few_chunks_the_interval_has_to_lie_too() {
+        let ends = [Some(0.88), Some(0.92)];
+        let near = Some(Interval { lo: 0.84, hi: 0.89 });
+        let beyond = Some(Interval { lo: 0.84, hi: 0.87 });
+        for (chunks, given, interval, expected) in [
+            (6, [false; 2], near, Some(Change::Worse)),
+            (5, [false; 2], near, None),
+            (2, [false; 2], beyond, Some(Change::Worse)),
+            (2, [true, false], near, Some(Change::Worse)),
+            (2, [false, true], near, None),
+            (2, [false; 2], None, None),
+        ] {
+            let found = Usual { ends, given, chunks }.left("roc_auc", 0.86, interval);
+            assert_eq!(found, expected, "{chunks} {given:?} {interval:?}");
+        }
+        let above = Usual { ends, given: [false; 2], chunks: 2 };
+        assert_eq!(above.left("roc_auc", 0.95, Some(Interval { lo: 0.91, hi: 0.97 })), None);
+        assert_eq!(above.left("roc_auc", 0.95, Some(Interval { lo: 0.93, hi: 0.97 })), Some(Change::Better));
+        assert_eq!(above.learnt_from(), Some(2));
+        assert_eq!(Usual { given: [true; 2], ..above }.learnt_from(), None);
+        assert!(caution(2).contains("2 chunks are few") && caution(6).is_empty() && caution(1).is_empty());
     }
 
     #[test]
