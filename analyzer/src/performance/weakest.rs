@@ -130,19 +130,25 @@ fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> 
         let rest = variance(others, sum - candidate.sum, sum_sq - candidate.sum_sq) / others;
         let error = (own + rest).sqrt();
         let df = (own + rest).powi(2) / (own * own / (rows - 1.0) + rest * rest / (others - 1.0));
-        if error.is_nan() || error <= 0.0 || !df.is_finite() {
-            continue;
-        }
-        let half = survival::student_exceeded(0.025, df) * error;
         let difference = loss - elsewhere;
+        let (difference_ci, p_value) = if error > 0.0 && df.is_finite() {
+            let half = survival::student_exceeded(0.025, df) * error;
+            let p_value = survival::student_two_sided(difference / error, df);
+            (Some([difference - half, difference + half]), p_value)
+        } else if difference > 0.0 && error == 0.0 {
+            // All rows lose alike here and alike elsewhere: of all ways to deal the losses out, this is one.
+            (None, one_way(count, others))
+        } else {
+            continue;
+        };
         compared.push(WeakSegment {
             column: candidate.column,
             value: candidate.value,
             n: count,
             loss,
             loss_elsewhere: elsewhere,
-            difference_ci: Some([difference - half, difference + half]),
-            p_value: survival::student_two_sided(difference / error, df),
+            difference_ci,
+            p_value,
             p_adjusted: 1.0,
         });
     }
@@ -155,6 +161,12 @@ fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> 
     compared.sort_by(|a, b| a.p_adjusted.total_cmp(&b.p_adjusted).then(b.loss.total_cmp(&a.loss)));
     compared.truncate(most);
     compared
+}
+
+/// The chance that, of all ways to deal the losses out, just these rows have the larger ones: 1 in all rows over these.
+fn one_way(k: u64, others: f64) -> f64 {
+    let steps = (1..=k).map(|i| (i as f64 / (others + i as f64)).ln());
+    steps.sum::<f64>().exp().max(f64::MIN_POSITIVE)
 }
 
 #[cfg(test)]
@@ -181,6 +193,11 @@ mod tests {
         let found = told(candidates, sums, 5);
         assert_eq!(found.iter().map(|segment| segment.value.clone().unwrap()).collect::<Vec<_>>(), ["3"]);
         assert!((found[0].loss - 0.3).abs() < 1e-12 && (found[0].loss_elsewhere - 0.1).abs() < 1e-12);
+        // A model that is right everywhere but in one segment, where it is always wrong, scatters nowhere.
+        let (candidates, sums) = shares(&[(1000, 0.0), (60, 60.0), (1000, 0.0)]);
+        let found = told(candidates, sums, 5);
+        assert_eq!((found.len(), found[0].n, found[0].loss), (1, 60, 1.0));
+        assert!(found[0].p_value > 0.0 && found[0].p_value < 1e-80 && found[0].difference_ci.is_none());
         let (candidates, sums) = shares(&[(1000, 100.0), (1000, 110.0), (1000, 90.0)]);
         assert!(told(candidates, sums, 5).is_empty());
     }
