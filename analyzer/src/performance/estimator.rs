@@ -64,7 +64,7 @@ impl Estimator {
             false => expected.first().map(two_classes).unwrap_or_default(),
             true => several_classes(expected),
         };
-        let rows = expected.first().map_or(0, |expected| expected.rows);
+        let rows = expected.first().map_or(0.0, |expected| expected.rows);
         let estimate = |(name, value): (&'static str, Option<f64>)| {
             let value = value?;
             let range = if name == "log_loss" { [0.0, f64::INFINITY] } else { [0.0, 1.0] };

@@ -4,7 +4,8 @@
 //! Input: rows by descending score, each with its calibrated probability p and whether it is predicted positive; ties in any order.
 //! Formula: a row counts as p of a positive and 1 - p of a negative: expected confusion counts Σp and Σ(1 - p); the ROC curve of
 //! their cumulated sums by score, its area by trapezoids; average precision of the same curve; log loss and Brier's score in expectation.
-//! The sampling error of a metric is that of its mean over rows of the reference: σ/√(n·f), f the share of rows that it looks at.
+//! The sampling error of a metric is that of its mean over rows of the reference: σ/√(n·f), f the share of rows that it looks at, n the
+//! number of rows, under weights the effective one.
 //! Valid when: the calibration still holds, that is while the relation between features and truth has not changed. Nothing here
 //! can tell; compare with the truth once it is known.
 //! Reference: NannyML, "confidence-based performance estimation"; Białek et al. 2024, arXiv:2401.08348.
@@ -39,14 +40,15 @@ pub struct Expected {
     log_loss: f64,
     brier: f64,
     outside: bool,
-    rows: u64,
+    /// Σw².
+    squares: f64,
 }
 
 /// Expected metrics; `None` where their denominators are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Estimates {
-    /// Rows.
-    pub rows: u64,
+    /// Rows; under weights the effective number, (Σw)²/Σw².
+    pub rows: f64,
     /// The area under the ROC curve.
     pub roc_auc: Option<f64>,
     /// Average precision.
@@ -85,7 +87,7 @@ impl Expected {
         let of = &mut self.confusion[usize::from(!predicted)];
         of[0] += positive;
         of[1] += negative;
-        self.rows += 1;
+        self.squares += weight * weight;
         self.outside |= !(0.0..=1.0).contains(&score);
         let s = score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
         self.log_loss -= positive * s.ln() + negative * (1.0 - s).ln();
@@ -112,7 +114,7 @@ impl Expected {
         let total = self.positives + self.negatives;
         let of_probabilities = |sum| ratio(sum, total).filter(|_| !self.outside);
         Estimates {
-            rows: self.rows,
+            rows: ratio(total * total, self.squares).unwrap_or(0.0),
             roc_auc: ratio(self.area, self.positives * self.negatives),
             pr_auc: ratio(self.precisions, self.positives),
             accuracy: ratio(hits + rejections, total),
@@ -145,8 +147,8 @@ impl SamplingError {
 
     /// Three sampling errors of `rows` rows around an estimate, cut to the values that the metric can have.
     #[must_use]
-    pub fn band(&self, estimate: f64, rows: u64, [low, high]: [f64; 2]) -> Option<Interval> {
-        let below = rows as f64 * self.share;
+    pub fn band(&self, estimate: f64, rows: f64, [low, high]: [f64; 2]) -> Option<Interval> {
+        let below = rows * self.share;
         let half = 3.0 * self.deviation / below.sqrt();
         let band = Interval { lo: (estimate - half).max(low), hi: (estimate + half).min(high) };
         (below > 0.0 && half.is_finite()).then_some(band)
@@ -171,13 +173,28 @@ mod tests {
         assert!((found.precision.unwrap() - 2.0 / 3.0).abs() < 1e-15);
     }
 
+    // A hundred rows of which a tenth weigh ten times as much are worth 190²/1090 rows.
+    #[test]
+    fn weighed_rows_are_worth_their_effective_number() {
+        let rows = |heavy: f64| {
+            let mut expected = Expected::default();
+            for i in 0..100 {
+                let weight = if i % 10 == 0 { heavy } else { 1.0 };
+                expected.push(Supposed { score: 0.5, probability: 0.5, weight, predicted: true });
+            }
+            expected.finish().rows
+        };
+        assert_eq!(rows(1.0), 100.0);
+        assert!((rows(10.0) - 190.0 * 190.0 / 1090.0).abs() < 1e-9, "{}", rows(10.0));
+    }
+
     #[test]
     fn nothing_expects_nothing() {
         let found = Expected::default().finish();
         assert_eq!((found.roc_auc, found.f1, found.brier), (None, None, None));
         let error = SamplingError::of_share(0.9, 0.5);
-        assert_eq!(error.band(0.9, 0, [0.0, 1.0]), None);
-        let band = error.band(0.9, 200, [0.0, 1.0]).unwrap();
+        assert_eq!(error.band(0.9, 0.0, [0.0, 1.0]), None);
+        let band = error.band(0.9, 200.0, [0.0, 1.0]).unwrap();
         assert!((band.lo - 0.81).abs() < 1e-12 && (band.hi - 0.99).abs() < 1e-12, "{band:?}");
     }
 }

@@ -89,7 +89,8 @@ impl Losses {
                 continue;
             }
             let value = sum / sums.weight;
-            let band = model.error.band(value, sums.rows, [0.0, f64::INFINITY]);
+            let rows = sums.weight * sums.weight / sums.squares;
+            let band = model.error.band(value, rows, [0.0, f64::INFINITY]);
             estimates.insert(model.name, Estimate { value, band });
             let root = |band: Interval| Interval { lo: band.lo.sqrt(), hi: band.hi.sqrt() };
             let rooted = Estimate { value: value.sqrt(), band: band.map(root) };
@@ -106,8 +107,9 @@ impl Losses {
 /// Expected losses of one part, summed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
-    rows: u64,
     weight: f64,
+    /// Σw².
+    squares: f64,
     losses: [f64; LOSSES.len()],
 }
 
@@ -136,8 +138,8 @@ impl Predicting {
         for (i, row) in self.batch.drain(..).enumerate() {
             for place in places(row.segment, row.chunk, self.segments) {
                 let sums = self.sums.entry(place).or_default();
-                sums.rows += 1;
                 sums.weight += row.weight;
+                sums.squares += row.weight * row.weight;
                 for (sum, losses) in sums.losses.iter_mut().zip(&losses) {
                     // Trees may say less than nothing; no row does.
                     *sum += row.weight * losses.get(i).copied().unwrap_or_default().max(0.0);
