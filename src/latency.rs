@@ -113,7 +113,7 @@ pub fn fails_on(document: &Document, fail_on: FailOn) -> Exit {
 pub fn failure(error: LatencyError) -> Failure {
     let reason = match &error {
         LatencyError::UnknownColumn { .. } | LatencyError::Cut { .. } | LatencyError::NoTimes => Reason::Data,
-        LatencyError::NoSpans => Reason::Data,
+        LatencyError::NoSpans | LatencyError::NotNumbers { .. } => Reason::Data,
         LatencyError::Read(error) => reason_of(error),
     };
     Failure { reason, error: error.into() }

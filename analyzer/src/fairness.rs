@@ -1,23 +1,25 @@
 //! Fairness: decisions, outcomes and scores by group in, the document `windvane.fairness/1` out.
 
+use std::collections::BTreeSet;
+
 use windvane_stats::binomial::Share;
 use windvane_stats::correction::Correction;
 use windvane_stats::fairness::{self, Scores};
-use windvane_store::groups::{self, GroupRow, GroupsAsk, ValueRow};
+use windvane_store::groups::{self, GroupRow, GroupsAsk};
 use windvane_store::populations::Population;
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
 
 use crate::known_names::hint;
 
+/// Values that are plainly not the positive one, where none is named.
+const NEGATIVE: [&str; 10] = ["0", "0.0", "-0", "-1", "-1.0", "false", "no", "n", "negative", "neg"];
+
+/// Values that an error names.
+const VALUES_TOLD: usize = 5;
+
 /// Groups that are looked at; smaller ones beyond them are counted and left out.
 pub const GROUPS_MAX: usize = 100;
-
-/// Values that say that something is not positive, where nobody has named the one that is.
-const OPPOSITES: [&str; 4] = ["0", "0.0", "false", "no"];
-
-/// Values of a column that an error shows.
-const VALUES_SHOWN: usize = 5;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -61,18 +63,24 @@ pub enum FairnessError {
         /// The names there are.
         known: Vec<String>,
     },
+    /// No value is the positive one.
+    #[error(
+        "column `{column}` has no {}: it has `{}`. Name the positive one as --positive, or as `positive` of a monitor",
+        positive.as_ref().map_or("value that is plainly positive (1, true, yes)".to_owned(), |word| format!("`{word}`")),
+        values.join("`, `")
+    )]
+    NoPositive {
+        /// The column.
+        column: String,
+        /// What was named.
+        positive: Option<String>,
+        /// Some of its values.
+        values: Vec<String>,
+    },
     /// The reference group has no rows.
     #[error("no row is of the group `{}`", values.join(", "))]
     NoGroup {
         /// Its values.
-        values: Vec<String>,
-    },
-    /// Nobody said which value is positive, and none is plainly so.
-    #[error("which value of `{column}` is positive is not plain: it holds {}; say it with --positive", values.join(", "))]
-    NoPositive {
-        /// The column of outcomes or of decisions.
-        column: String,
-        /// Some of its values, quoted.
         values: Vec<String>,
     },
     /// The statement failed.
@@ -90,9 +98,7 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
         true => Vec::new(),
         false => reader.rows(&statement(request)?).await?,
     };
-    if request.positive.is_none() {
-        is_plain(reader, request, &rows).await?;
-    }
+    plain(request, &rows)?;
     let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
     let all: u64 = rows.iter().map(|row| row.rows).sum();
     rows.truncate(GROUPS_MAX);
@@ -129,24 +135,27 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
     })
 }
 
-/// Where 1, true and yes are positive and no row has one of them, all values have to be their opposites: of others nothing would be
-/// positive, whatever they mean.
-async fn is_plain(
-    reader: &Reader,
-    request: &FairnessRequest,
-    rows: &[GroupRow],
-) -> Result<(), FairnessError> {
-    let outcomes = request.target.as_ref();
-    let outcomes = outcomes.filter(|_| rows.iter().all(|row| row.positives + row.scored_positives == 0));
-    let decisions = request.label.as_ref().filter(|_| rows.iter().all(|row| row.selected == 0));
-    for name in [outcomes, decisions].into_iter().flatten() {
-        let Some(column) = request.population.role(name).filter(|_| !rows.is_empty()) else { continue };
-        let statement = groups::values(&request.population, column, VALUES_SHOWN);
-        let held: Vec<ValueRow> = reader.rows(&statement).await?;
-        if held.iter().any(|row| !OPPOSITES.contains(&row.value.to_lowercase().as_str())) {
-            let mut values: Vec<String> = held.iter().map(|row| format!("`{}`", row.value)).collect();
-            values.sort_unstable();
-            return Err(FairnessError::NoPositive { column: name.clone(), values });
+/// Whether it is plain which outcomes and decisions are the positive ones: words that are not would all count as negative.
+fn plain(request: &FairnessRequest, rows: &[GroupRow]) -> Result<(), FairnessError> {
+    /// How many of a group's values are positive, and some of those that are not.
+    type Values = fn(&GroupRow) -> (u64, &[String]);
+    let asked: [(&Option<String>, Values); 2] = [
+        (&request.target, |row| (row.outcomes_positive, row.outcomes_other.as_slice())),
+        (&request.label, |row| (row.decisions_positive, row.decisions_other.as_slice())),
+    ];
+    for (column, of) in asked {
+        let Some(column) = column else { continue };
+        let positives: u64 = rows.iter().map(|row| of(row).0).sum();
+        let others: BTreeSet<&String> = rows.iter().flat_map(|row| of(row).1).collect();
+        let is_unclear = match &request.positive {
+            None => others.iter().any(|word| !NEGATIVE.contains(&word.to_lowercase().as_str())),
+            // A window of the store may have no positive one.
+            Some(_) => positives == 0 && others.len() > 1 && !request.population.is_events(),
+        };
+        if is_unclear {
+            let values = others.into_iter().take(VALUES_TOLD).cloned().collect();
+            let (column, positive) = (column.clone(), request.positive.clone());
+            return Err(FairnessError::NoPositive { column, positive, values });
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use windvane_stats::correction::Correction;
 use windvane_stats::log_sketch::{self, LogSketch};
 use windvane_store::latency::{self, BucketRow, LatencyAsk};
-use windvane_store::populations::{Population, PopulationColumn};
+use windvane_store::populations::{Population, PopulationColumn, Storage};
 use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
@@ -65,6 +65,14 @@ pub enum LatencyError {
         column: String,
         /// The names there are.
         known: Vec<String>,
+    },
+    /// A column holds something else than numbers.
+    #[error("column `{column}` holds {holds}; latencies are numbers")]
+    NotNumbers {
+        /// The column.
+        column: String,
+        /// What it holds.
+        holds: &'static str,
     },
     /// Rows cannot be cut that way.
     #[error(
@@ -157,7 +165,7 @@ struct Measured<'a> {
 impl<'a> Measured<'a> {
     fn new(population: &'a Population, request: &LatencyRequest) -> Result<Self, LatencyError> {
         static NOTHING: PopulationColumn =
-            PopulationColumn { name: String::new(), storage: windvane_store::populations::Storage::Nothing };
+            PopulationColumn { name: String::new(), storage: Storage::Nothing };
         let column = match population.column(&request.column) {
             Some(column) => column,
             // No prediction of a window may have a latency, and a file may be empty.
@@ -169,6 +177,15 @@ impl<'a> Measured<'a> {
                 });
             }
         };
+        let holds = match &column.storage {
+            Storage::Text(_) => Some("text"),
+            Storage::Vector(_) | Storage::List { .. } => Some("lists"),
+            Storage::Unsupported(_) => Some("another type"),
+            Storage::Number(_) | Storage::Undecided(_) | Storage::Nothing => None,
+        };
+        if let Some(holds) = holds {
+            return Err(LatencyError::NotNumbers { column: column.name.clone(), holds });
+        }
         let ask = LatencyAsk { population, column, ln_gamma: log_sketch::ln_gamma(), zero: log_sketch::ZERO };
         Ok(Self { ask })
     }

@@ -24,6 +24,9 @@ pub struct GroupsAsk<'a> {
     pub threshold: f64,
 }
 
+/// Different values of a group that are told beside the positive one.
+pub const OTHERS_MAX: usize = 3;
+
 /// Counts of a group.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct GroupRow {
@@ -43,6 +46,14 @@ pub struct GroupRow {
     pub selected_labelled: u64,
     /// Those that were selected and had a positive outcome.
     pub hits: u64,
+    /// All positive outcomes.
+    pub outcomes_positive: u64,
+    /// Some of the outcomes that do not count as positive, at most [`OTHERS_MAX`].
+    pub outcomes_other: Vec<String>,
+    /// All decisions that select.
+    pub decisions_positive: u64,
+    /// Some of the decisions that do not, at most [`OTHERS_MAX`]; none where scores decide.
+    pub decisions_other: Vec<String>,
     /// Rows with a score from 0 to 1 and an outcome.
     pub scored: u64,
     /// Those with a positive outcome.
@@ -63,6 +74,16 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
     let truth = ask.target.map_or_else(none, |column| yes(column, ask.positive));
     let score =
         ask.score.map_or("CAST(NULL, 'Nullable(Float64)')".to_owned(), |column| column.storage.as_number().0);
+    let word = |column: Option<&PopulationColumn>| {
+        column.map_or("CAST(NULL, 'Nullable(String)')".to_owned(), |column| column.storage.as_text().0)
+    };
+    let (outcome_word, decision_word) = (word(ask.target), word(ask.decision));
+    let other = |word: &str, positive: &str| {
+        format!(
+            "arraySort(groupUniqArrayIf({OTHERS_MAX})(assumeNotNull({word}), isNotNull({word}) AND ifNull({positive} = 0, 0)))"
+        )
+    };
+    let (outcomes_other, decisions_other) = (other("yw", "y"), other("dw", "d"));
     let decision = match ask.decision {
         Some(column) => yes(column, ask.positive),
         None => format!("if(isNull({score}), NULL, toUInt8({score} >= {:?}))", ask.threshold),
@@ -75,33 +96,19 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
         "SELECT key, count() AS rows, count(d) AS n, countIf(ifNull(d = 1, 0)) AS selected, \
          countIf(isNotNull(d) AND isNotNull(y)) AS labelled, countIf(isNotNull(d) AND ifNull(y = 1, 0)) AS positives, \
          countIf(ifNull(d = 1, 0) AND isNotNull(y)) AS selected_labelled, countIf(ifNull(d = 1 AND y = 1, 0)) AS hits, \
+         countIf(ifNull(y = 1, 0)) AS outcomes_positive, {outcomes_other} AS outcomes_other, \
+         countIf(ifNull(d = 1, 0)) AS decisions_positive, {decisions_other} AS decisions_other, \
          countIf(probable AND isNotNull(y)) AS scored, countIf(probable AND ifNull(y = 1, 0)) AS scored_positives, \
          sumIf(assumeNotNull(s), probable AND isNotNull(y)) AS score_sum, \
          sumIf(assumeNotNull(s) * (1 - assumeNotNull(s)), probable AND isNotNull(y)) AS score_variance \
          FROM (SELECT toJSONString([{}]) AS key, {truth} AS y, {decision} AS d, {score} AS s, \
+         {outcome_word} AS yw, {decision_word} AS dw, \
          ifNull(s >= 0 AND s <= 1, 0) AS probable FROM {}) GROUP BY key ORDER BY rows DESC, key LIMIT {limit}",
         parts?.join(", "),
         population.reading(&columns),
     ));
     // Outcomes stay the side of a join that is held: a prediction is much more than they are.
     Some(statement.setting("query_plan_join_swap_table", false))
-}
-
-/// A value that a column holds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ValueRow {
-    /// As text.
-    pub value: String,
-}
-
-/// Values of a column, at most `limit` different ones.
-#[must_use]
-pub fn values(population: &Population, column: &PopulationColumn, limit: usize) -> Statement {
-    let Sql(text) = column.storage.as_text();
-    let rows = population.reading(std::slice::from_ref(&column.name));
-    Statement::new(format!(
-        "SELECT DISTINCT assumeNotNull(text) AS value FROM (SELECT {text} AS text FROM {rows}) WHERE isNotNull(text) LIMIT {limit}"
-    ))
 }
 
 /// Whether a value is the positive one: nullable UInt8.

@@ -87,6 +87,10 @@ fn quantiles_come_with_intervals_by_group_and_against_a_reference() {
         1
     );
     assert_eq!(windvane(&["latency", "--column", "latency"], &[&reference]).code, 65);
+    let words = folder.file("words.ndjson", "{\"stage\":\"a\"}\n{\"stage\":\"b\"}\n");
+    let ran = windvane(&["latency", "--column", "stage"], &[&words]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`stage` holds text; latencies are numbers"), "{}", ran.stderr);
     assert_eq!(windvane(&["latency", "--by", "region"], &[&reference]).code, 65);
     assert_eq!(windvane(&["latency", "--slo", "99:1ms"], &[&reference]).code, 64);
 }
@@ -154,6 +158,31 @@ fn detectors_find_a_jump_and_keep_still_without_one() {
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
         assert!(ran.stderr.contains(part), "{part} in {}", ran.stderr);
     }
+}
+
+// Words that were not named counted as negative: every group's scores were far too high, and the verdict was `fail`.
+#[test]
+fn outcomes_in_words_need_the_name_of_the_positive_one() {
+    let folder = Folder::new();
+    let text = csv("sex,y,score", 0..1_000, |i| {
+        let late = i % 2 == 0;
+        format!("{},{},{}", ["a", "b"][(i / 2 % 2) as usize], if late { "late" } else { "on_time" }, 0.5)
+    });
+    let file = folder.file("rows.csv", &text);
+    let words = ["fairness", "--group-by", "sex", "--target", "y", "--score", "score"];
+    for (positive, part) in [
+        (
+            &[][..],
+            "column `y` has no value that is plainly positive (1, true, yes): it has `late`, `on_time`",
+        ),
+        (&["--positive", "lat"], "column `y` has no `lat`: it has `late`, `on_time`"),
+    ] {
+        let ran = windvane(&[&words[..], positive].concat(), &[&file]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(part), "{part} in {}", ran.stderr);
+    }
+    let found = document(&[&words[..], &["--positive", "late"]].concat(), &[&file]);
+    assert_eq!(found["verdict"], "pass", "{found}");
 }
 
 #[test]

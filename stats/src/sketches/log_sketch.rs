@@ -83,7 +83,7 @@ impl LogSketch {
         })
     }
 
-    /// The share of values above a bound, to the accuracy of a bucket.
+    /// The mean of the values of the buckets, each at most [`ACCURACY`] of itself off; `None` without values.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let sum: f64 = self.buckets.iter().map(|(bucket, count)| value_of(*bucket) * *count as f64).sum();
