@@ -173,6 +173,8 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
 pub fn failure(error: FairnessError) -> Failure {
     let reason = match &error {
         FairnessError::Read(error) => reason_of(error),
+        // As of `windvane performance`: the command line leaves out which one is positive.
+        FairnessError::NoPositive { positive: None, .. } => Reason::Usage,
         _ => Reason::Data,
     };
     Failure { reason, error: error.into() }
