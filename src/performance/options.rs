@@ -173,6 +173,11 @@ fn roles(task: TaskName, columns: &Columns) -> Result<Roles, Failure> {
         TaskName::Ranking => {
             needed(score.is_some(), "--score")?;
             needed(group.is_some(), "--group, the column that says which items are ranked together")?;
+            if columns.weight.is_some() {
+                return Err(usage(
+                    "--weight is what a row counts, and of --task ranking groups count".to_owned(),
+                ));
+            }
         }
     }
     let several = task == TaskName::Multiclass;
@@ -182,7 +187,7 @@ fn roles(task: TaskName, columns: &Columns) -> Result<Roles, Failure> {
         label: label.clone().filter(|_| matches!(task, TaskName::Binary | TaskName::Multiclass)),
         probabilities: if several { pairs(probabilities)? } else { Vec::new() },
         value: value.clone().or(score.clone()).filter(|_| task == TaskName::Regression),
-        weight: columns.weight.clone().filter(|_| task != TaskName::Ranking),
+        weight: columns.weight.clone(),
         group: group.clone().filter(|_| task == TaskName::Ranking),
         timestamp: columns.timestamp.clone(),
     })

@@ -341,6 +341,11 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
         (&words, &["--task", "binary", "--target", "y", "--score", "p", "--positive", "early"], 65),
         (&good, &["--task", "binary", "--target", "y"], 64),
         (&good, &["--task", "ranking", "--target", "y", "--score", "p"], 64),
+        (
+            &good,
+            &["--task", "ranking", "--target", "y", "--score", "p", "--group", "region", "--weight", "p"],
+            64,
+        ),
         (&good, &["--task", "multiclass", "--target", "y", "--probabilities", "p"], 64),
         (&good, &["--task", "nothing", "--target", "y", "--score", "p"], 64),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--chunk-rows", "0"], 64),
