@@ -69,7 +69,8 @@ pub fn calibration(scores: &Scores, confidence: f64) -> Option<Gap> {
     Some(Gap {
         gap,
         interval: Interval { lo: gap - half, hi: gap + half },
-        p_value: survival::normal_two_sided(gap / deviation),
+        // Beyond 38 deviations the tail is less than the least number.
+        p_value: survival::normal_two_sided(gap / deviation).max(f64::MIN_POSITIVE),
     })
 }
 
@@ -100,6 +101,8 @@ mod tests {
             (wrong.gap - 0.1).abs() < 1e-12 && (wrong.p_value - 0.045_500_263_896_358_42).abs() < 1e-9,
             "{wrong:?}"
         );
+        let never = Scores { n: 10_000, sum: 5_000.0, variance: 2_500.0, positives: 0 };
+        assert_eq!(calibration(&never, 0.95).unwrap().p_value, f64::MIN_POSITIVE);
         assert_eq!(calibration(&Scores::default(), 0.95), None);
     }
 }

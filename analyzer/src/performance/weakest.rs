@@ -133,7 +133,7 @@ fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> 
         let difference = loss - elsewhere;
         let (difference_ci, p_value) = if error > 0.0 && df.is_finite() {
             let half = survival::student_exceeded(0.025, df) * error;
-            let p_value = survival::student_two_sided(difference / error, df);
+            let p_value = survival::student_two_sided(difference / error, df).max(f64::MIN_POSITIVE);
             (Some([difference - half, difference + half]), p_value)
         } else if difference > 0.0 && error == 0.0 {
             // All rows lose alike here and alike elsewhere: of all ways to deal the losses out, this is one.
@@ -198,6 +198,8 @@ mod tests {
         let found = told(candidates, sums, 5);
         assert_eq!((found.len(), found[0].n, found[0].loss), (1, 60, 1.0));
         assert!(found[0].p_value > 0.0 && found[0].p_value < 1e-80 && found[0].difference_ci.is_none());
+        let (candidates, sums) = shares(&[(100_000, 10.0), (100_000, 99_000.0)]);
+        assert!(told(candidates, sums, 5)[0].p_value > 0.0);
         let (candidates, sums) = shares(&[(1000, 100.0), (1000, 110.0), (1000, 90.0)]);
         assert!(told(candidates, sums, 5).is_empty());
     }
