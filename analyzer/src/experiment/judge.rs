@@ -368,9 +368,7 @@ mod tests {
     // chisquare([5200, 4800]) by SciPy is 6.3e-5, and chisquare([5000, 5000]) and chisquare([2000, 2000]) are 1.
     #[test]
     fn a_mismatch_of_the_whole_withholds_the_verdicts_of_its_segments() {
-        for (units, verdict) in
-            [([5000, 5000], Verdict::Better), ([5200, 4800], Verdict::Inconclusive)]
-        {
+        for (units, verdict) in [([5000, 5000], Verdict::Better), ([5200, 4800], Verdict::Inconclusive)] {
             let values = BTreeMap::from([("country".to_owned(), Some("DE".to_owned()))]);
             let part = Part { values, facts: two_arms([2000, 2000], [10.0, 11.0], Vec::new()) };
             let document = judge(&two_arms(units, [10.0, 11.0], vec![part]), 0, &Rule::against("A"));
@@ -378,7 +376,10 @@ mod tests {
             let found = (document.comparisons[0].verdict, segment.comparisons[0].verdict);
             assert_eq!(found, (verdict, verdict), "{units:?}");
             assert_eq!(segment.srm.verdict, SrmVerdict::Ok);
-            let told = segment.comparisons[0].ledger.iter().any(|line| line.starts_with("withheld: the verdict `better`"));
+            let told = segment.comparisons[0]
+                .ledger
+                .iter()
+                .any(|line| line.starts_with("withheld: the verdict `better`"));
             assert_eq!(told, verdict == Verdict::Inconclusive, "{:?}", segment.comparisons[0].ledger);
         }
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use windvane_store::{
     Reader,
     experiment::{
-        Exposed, RecordColumn, RecordTable, Recorded, StoredTiming, When, Without, met_before_known, stored_timing,
+        Exposed, RecordColumn, RecordTable, Recorded, StoredTiming, When, Without, met_before_known,
+        stored_timing,
     },
 };
 

@@ -174,7 +174,8 @@ pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
         _ => by_p_value(comparison, rule),
     };
     // Posteriors are not corrected.
-    let beyond = comparison.margin_test.and_then(|test| test.equivalence_p_adjusted.or(test.equivalence_p_value));
+    let beyond =
+        comparison.margin_test.and_then(|test| test.equivalence_p_adjusted.or(test.equivalence_p_value));
     let equivalent = beyond.is_some_and(|p| p < rule.alpha);
     let mut verdict = match (shown, comparison.better) {
         (Shown::Up, Better::Higher) | (Shown::Down, Better::Lower) => Verdict::Better,

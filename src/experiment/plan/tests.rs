@@ -63,7 +63,10 @@ fn arms_of_unlike_shares_do_not_get_as_many_units_each() {
     let document = plan(&asked, &uneven).unwrap();
     assert_eq!(document.shares, Some([0.9, 0.1]));
     let told = text(&document);
-    assert!(told.contains("units over 2 arms (90 % in the control, 10 % in the smallest other arm)"), "{told}");
+    assert!(
+        told.contains("units over 2 arms (90 % in the control, 10 % in the smallest other arm)"),
+        "{told}"
+    );
     let alike = plan(&asked, &given(&asked).unwrap()).unwrap();
     assert!(alike.shares.is_none() && text(&alike).contains("2 arms (19,231 each)"), "{}", text(&alike));
 }
@@ -83,7 +86,8 @@ fn a_chance_below_one_does_not_read_as_certain() {
 fn an_effect_takes_as_many_units_downwards_as_upwards() {
     printed(&["--effect", "0.05"], "a chance of 80 % by 38,462 units");
     printed(&["--effect", "-0.05"], "a chance of 80 % by 38,462 units");
-    let zero = Line::try_parse_from(["plan", "--mean", "0", "--sd", "1", "--effect", "0.1", "--units", "1000"]);
+    let zero =
+        Line::try_parse_from(["plan", "--mean", "0", "--sd", "1", "--effect", "0.1", "--units", "1000"]);
     let asked = zero.unwrap().plan;
     let document = plan(&asked, &given(&asked).unwrap()).unwrap();
     let found = (document.units_needed, document.power_with_units, document.minimum_detectable_effect);

@@ -132,6 +132,7 @@ impl Found<'_> {
         let detail = Detail {
             segment: *segment,
             unscored: chunk.unscored,
+            threshold_chunks: metric.threshold_chunks,
             change: metric.change,
             ci_method: metric.ci_method.as_deref(),
             reason: metric.reason.as_deref(),
@@ -161,6 +162,8 @@ struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<&'a Values>,
     unscored: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold_chunks: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Change>,
     #[serde(skip_serializing_if = "Option::is_none")]

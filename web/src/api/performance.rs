@@ -111,6 +111,7 @@ struct Row {
 #[serde(default)]
 struct Detail {
     segment: Option<BTreeMap<String, Option<String>>>,
+    threshold_chunks: Option<u64>,
     change: Option<Change>,
     ci_method: Option<String>,
     reason: Option<String>,
@@ -228,6 +229,7 @@ fn metric(row: Row, detail: Detail) -> Metric {
         estimated: row.estimated,
         estimate_band: pair(row.band_low, row.band_high),
         threshold: threshold.iter().any(Option::is_some).then_some(threshold),
+        threshold_chunks: detail.threshold_chunks,
         alert: row.alert,
         change: detail.change,
         ci_method: detail.ci_method,
