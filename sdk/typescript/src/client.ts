@@ -5,7 +5,7 @@ import {
 } from "./events.js"; // prettier-ignore
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
-import { type Disk, Sender } from "./sender.js";
+import { type Disk, Sender, textOf } from "./sender.js";
 
 /** How a client is set up. */
 export interface Settings {
@@ -102,7 +102,7 @@ export class Client {
 
   /** Logs one answer of a model and returns its event id, under which its outcome is logged later. */
   logPrediction(prediction: Prediction): string {
-    const eventId = prediction?.event_id ?? makeId();
+    const eventId = idOf(prediction) ?? makeId();
     this.#log("predictions", eventId, () => {
       const { ts, tags, ...rest } = prediction;
       const merged = this.#settings.tags || tags ? { ...this.#settings.tags, ...tags } : undefined;
@@ -113,7 +113,7 @@ export class Client {
 
   /** Logs the truth of a prediction, when it becomes known. */
   logOutcome(outcome: Outcome): void {
-    this.#log("outcomes", outcome?.event_id, () => ({ model: this.#settings.model, ...outcome, ts: at(outcome.ts) }));
+    this.#log("outcomes", idOf(outcome), () => ({ model: this.#settings.model, ...outcome, ts: at(outcome.ts) }));
   }
 
   /** Logs that a unit was assigned to an arm. */
@@ -135,7 +135,7 @@ export class Client {
       }
       return assignment;
     } catch (error) {
-      this.#sender.fault(`cannot assign: ${error}`);
+      this.#sender.fault(`cannot assign: ${textOf(error)}`);
       return { outcome: "undefined", arm: null };
     }
   }
@@ -150,7 +150,7 @@ export class Client {
       log(this.#answered(result, answer));
       return result;
     } catch (error) {
-      log({ status: "error", tags: { ...fields.tags, error: error instanceof Error ? error.name : "unknown" } });
+      log({ status: "error", tags: { ...fields?.tags, error: error instanceof Error ? error.name : "unknown" } });
       throw error;
     }
   }
@@ -160,7 +160,7 @@ export class Client {
       const found = answer ? answer(result) : byShape(result);
       return found ? { prediction: found } : {};
     } catch (error) {
-      this.#sender.fault(`cannot read an answer: ${error}`);
+      this.#sender.fault(`cannot read an answer: ${textOf(error)}`);
       return {};
     }
   }
@@ -197,7 +197,7 @@ export class Client {
       this.#sender.notify();
     } catch (error) {
       this.#lose("invalid");
-      this.#sender.fault(`cannot log to ${kind}: ${error}`);
+      this.#sender.fault(`cannot log to ${kind}: ${textOf(error)}`);
     }
   }
 
@@ -205,6 +205,15 @@ export class Client {
     this.#queue.stats.logged++;
     this.#queue.drop(reason, 1);
     if (!this.#closed) this.#sender.notify();
+  }
+}
+
+/** The id that an event was given; what cannot be read fails again where it is counted. */
+function idOf(event: { event_id?: string } | undefined): string | undefined {
+  try {
+    return event?.event_id ?? undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -104,7 +104,7 @@ export class Sender {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#running ??= this.#sendAll()
-      .catch((error: unknown) => this.fault(`cannot send: ${error}`))
+      .catch((error: unknown) => this.fault(`cannot send: ${textOf(error)}`))
       .finally(() => {
         this.#running = undefined;
         const { queued, spooled } = this.queue.stats;
@@ -138,7 +138,7 @@ export class Sender {
     limit.clear();
     this.#deadline = 0;
     await this.#loseRest();
-    await disk?.close().catch((error: unknown) => this.fault(`cannot give the spool up: ${error}`));
+    await disk?.close().catch((error: unknown) => this.fault(`cannot give the spool up: ${textOf(error)}`));
   }
 
   /** Nothing is left without a fate. What was sent and not answered may have been received; its answer counts no more. */
@@ -154,7 +154,11 @@ export class Sender {
   fault(message: string): void {
     if (!this.#warned) {
       this.#warned = true;
-      console.warn(`windvane: ${message} (said once; stats() counts what follows)`);
+      try {
+        console.warn(`windvane: ${message} (said once; stats() counts what follows)`);
+      } catch {
+        // a console that throws, as in a program's tests, is no reason to throw there
+      }
     }
   }
 
@@ -202,7 +206,7 @@ export class Sender {
             this.queue.stats.spooled = disk.events;
             return disk;
           },
-          (error: unknown) => void this.fault(`cannot use the spool: ${error}`),
+          (error: unknown) => void this.fault(`cannot use the spool: ${textOf(error)}`),
         )
       : Promise.resolve(undefined);
     return this.#opened;
@@ -233,7 +237,7 @@ export class Sender {
       batch.body = await disk.read(stored);
       return batch;
     } catch (error) {
-      this.fault(`cannot read ${stored.path}: ${error}`);
+      this.fault(`cannot read ${stored.path}: ${textOf(error)}`);
       this.#lose(batch, "damaged");
       await disk.setAside(stored);
       return undefined;
@@ -292,7 +296,7 @@ export class Sender {
       body = await response.text();
     } catch (error) {
       batch.inDoubt = true;
-      return this.#again(`${this.options.url} does not answer: ${error}`, null);
+      return this.#again(`${this.options.url} does not answer: ${textOf(error)}`, null);
     } finally {
       clearTimeout(timer);
       this.#asked = undefined;
@@ -392,6 +396,15 @@ function joined(items: Item[]): Uint8Array<ArrayBuffer> {
 async function gzip(body: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** What was thrown, as text: anything may be, also what has none. */
+export function textOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return "what was thrown has no text";
+  }
 }
 
 function parsed(body: string): Record<string, unknown> {

@@ -198,11 +198,28 @@ test("no argument throws into user code", async () => {
     () => client.logOutcome(undefined),
     () => client.logMeasurement(null),
     () => client.logPrediction({ features: { get x() { throw new Error("no"); } } }),
+    () => client.logPrediction({ features: { get x() { throw Object.create(null); } } }),
+    () => client.logPrediction({ get event_id() { throw new Error("no"); } }),
+    () => client.logOutcome({ get event_id() { throw Symbol("no"); } }),
   ]) call(); // prettier-ignore
-  assert.deepEqual(checked(client).dropped, { invalid: 5 });
+  assert.deepEqual(checked(client).dropped, { invalid: 8 });
   assert.equal(client.logPrediction({ features: { big: 10n, vector: 1 }, embeddings: { text: Float32Array.of(0.5) } }).length, 36);
   assert.ok(await client.flush());
   assert.deepEqual(collector.records.predictions[0].embeddings, { text: [0.5] });
+});
+
+test("a fault throws nothing that has no text, and nothing of a console that throws", async () => {
+  console.warn = () => {
+    throw new Error("a program whose warnings are errors");
+  };
+  for (const thrown of [Object.create(null), Symbol("no text")]) {
+    const client = make();
+    client.logPrediction({ features: { get x() { throw thrown; } } }); // prettier-ignore
+    assert.equal(await client.monitor({}, () => 1, () => { throw thrown; }), 1); // prettier-ignore
+    assert.deepEqual(client.assign({ get salt() { throw thrown; } }, "u1"), { outcome: "undefined", arm: null }); // prettier-ignore
+    assert.deepEqual(checked(client).dropped, { invalid: 1 });
+    await assert.rejects(client.monitor(undefined, () => { throw new TypeError("the function's own"); }), /the function's own/); // prettier-ignore
+  }
 });
 
 test("wrong settings are told at the start", () => {
