@@ -1,7 +1,7 @@
 // The client: logs events to one collector. Its methods never throw and never wait for the network.
 import { type Assignment, type Definition, assign } from "./assignment.js";
 import {
-  type Answer, type Exposure, type Kind, type Measurement, type Outcome, type Prediction, type Record_, line, makeId, microseconds,
+  type Answer, type Exposure, type Kind, type Measurement, type Outcome, type Prediction, type Record_, line, makeId, microseconds, shaped,
 } from "./events.js"; // prettier-ignore
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
@@ -106,24 +106,24 @@ export class Client {
     this.#log("predictions", eventId, () => {
       const { ts, tags, ...rest } = prediction;
       const merged = this.#settings.tags || tags ? { ...this.#settings.tags, ...tags } : undefined;
-      return { model: this.#settings.model, event_id: eventId, ts: at(ts), ...this.#defaults, ...rest, ...defined({ tags: merged }) };
+      return { model: this.#settings.model, event_id: eventId, ts: at(ts), ...this.#defaults, ...defined(rest), ...defined({ tags: merged }) };
     });
     return eventId;
   }
 
   /** Logs the truth of a prediction, when it becomes known. */
   logOutcome(outcome: Outcome): void {
-    this.#log("outcomes", idOf(outcome), () => ({ model: this.#settings.model, ...outcome, ts: at(outcome.ts) }));
+    this.#log("outcomes", idOf(outcome), () => ({ model: this.#settings.model, ...defined(outcome), ts: at(outcome.ts) }));
   }
 
   /** Logs that a unit was assigned to an arm. */
   logExposure(exposure: Exposure): void {
-    this.#log("exposures", undefined, () => ({ event_id: makeId(), ...exposure, ts: at(exposure.ts) }));
+    this.#log("exposures", undefined, () => ({ event_id: makeId(), ...defined(exposure), ts: at(exposure.ts) }));
   }
 
   /** Logs one value of a metric of a unit. */
   logMeasurement(measurement: Measurement): void {
-    this.#log("measurements", undefined, () => ({ event_id: makeId(), ...measurement, ts: at(measurement.ts) }));
+    this.#log("measurements", undefined, () => ({ event_id: makeId(), ...defined(measurement), ts: at(measurement.ts) }));
   }
 
   /** The arm of a unit, by the rule that all languages share; logs the exposure of a unit that has one. None has where the definition is wrong. */
@@ -221,15 +221,13 @@ function at(ts: number | string | Date | undefined): number | string {
   return ts === undefined ? Math.floor((performance.timeOrigin + performance.now()) * 1000) : microseconds(ts);
 }
 
-function defined(fields: Record_): Record_ {
+/** The fields that there are: one that is undefined is left out, as if it were not there. */
+function defined(fields: object): Record_ {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function byShape(result: unknown): Answer | undefined {
   if (typeof result === "number") return { value: result };
   if (typeof result === "string" || typeof result === "boolean") return { label: result };
-  if (typeof result === "object" && result !== null && ["score", "label", "value"].some((name) => name in result)) {
-    return result as Answer;
-  }
-  return undefined;
+  return shaped(result);
 }

@@ -81,6 +81,22 @@ function isFinite_(answer: object): boolean {
   );
 }
 
+/** The answer that an object holds beside other fields, which are none of an answer's: with them the collector would reject the record. */
+export function shaped(body: unknown): Answer | undefined {
+  if (typeof body !== "object" || body === null) return undefined;
+  const { score, label, probabilities, value } = body as Record_;
+  if (typeof score === "number") return { score };
+  if (typeof value === "number") return { value };
+  if (typeof label !== "string" && typeof label !== "number" && typeof label !== "boolean") return undefined;
+  return areProbabilities(probabilities) ? { label, probabilities } : { label };
+}
+
+/** A list of them does not say whose they are. */
+function areProbabilities(held: unknown): held is Record<string, number> {
+  if (typeof held !== "object" || held === null || Array.isArray(held)) return false;
+  return Object.values(held).every((probability) => typeof probability === "number");
+}
+
 /** Integer microseconds, or text as it is. */
 export function microseconds(ts: number | string | Date): number | string {
   return ts instanceof Date ? ts.getTime() * 1000 : ts;

@@ -1,6 +1,6 @@
 // What a middleware logs of a route: which model answers there, what it saw and what it said.
 import type { Client } from "./client.js";
-import type { Answer, Prediction, Scalar } from "./events.js";
+import { type Answer, type Prediction, type Scalar, shaped } from "./events.js";
 
 /** A route of a model server. Without `features` the request's body is taken, without `answer` the response's, where they fit. */
 export interface Route {
@@ -59,15 +59,4 @@ function scalars(body: unknown): Record<string, Scalar> | undefined {
   if (typeof body !== "object" || body === null || Array.isArray(body)) return undefined;
   const kept = Object.entries(body).filter(([, value]) => value === null || typeof value !== "object");
   return Object.fromEntries(kept) as Record<string, Scalar>;
-}
-
-function shaped(body: unknown): Answer | undefined {
-  if (typeof body !== "object" || body === null) return undefined;
-  const { score, label, probabilities, value } = body as Record<string, unknown>;
-  if (typeof score === "number") return { score };
-  if (typeof value === "number") return { value };
-  if (typeof label !== "string" && typeof label !== "number" && typeof label !== "boolean") return undefined;
-  return typeof probabilities === "object" && probabilities !== null
-    ? { label, probabilities: probabilities as Record<string, number> }
-    : { label };
 }

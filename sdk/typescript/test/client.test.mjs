@@ -302,6 +302,22 @@ test("defaults and tags add up, and ids rise with time", async () => {
   assert.equal(collector.requests[0].authorization, "Bearer secret");
 });
 
+test("a field that is undefined is one that was left out", async () => {
+  const client = make({ version: "1", environment: "prod" });
+  const nothing = { model: undefined, version: undefined, environment: undefined, event_id: undefined, ts: undefined, tags: undefined };
+  const event_id = client.logPrediction({ ...nothing, unit_id: undefined });
+  client.logOutcome({ ...nothing, event_id, label: "late" });
+  client.logExposure({ experiment: "e", unit_id: "u", arm: "A", event_id: undefined });
+  client.logMeasurement({ unit_id: "u", metric: "m", value: 1, event_id: undefined });
+  assert.ok(await client.flush());
+  const { predictions, outcomes, exposures, measurements } = collector.records;
+  const { ts, ...rest } = predictions[0];
+  assert.deepEqual(rest, { model: "m", event_id, version: "1", environment: "prod" });
+  assert.ok(Number.isInteger(ts));
+  assert.equal(outcomes[0].model, "m");
+  for (const [record] of [exposures, measurements]) assert.equal(record.event_id.length, 36);
+});
+
 test("a monitored function is timed, and what it throws goes on", async () => {
   const client = make();
   assert.equal(await client.monitor({ features: { x: 1 } }, () => 12.5), 12.5);
@@ -312,6 +328,25 @@ test("a monitored function is timed, and what it throws goes on", async () => {
   assert.deepEqual([first.prediction, second.prediction], [{ value: 12.5 }, { score: 0.9 }]);
   assert.deepEqual([third.status, third.tags], ["error", { error: "TypeError" }]);
   assert.ok(first.latency_us >= 0);
+});
+
+test("of what a function answers the answer alone is logged", async () => {
+  const client = make();
+  const label = { label: "late", probabilities: { late: 0.7, on_time: 0.3 } };
+  for (const [result, prediction] of [
+    [{ score: 0.5, took_ms: 3, model: "inner" }, { score: 0.5 }],
+    [{ ...label, id: 7 }, label],
+    [{ label: "late", probabilities: [0.7, 0.3] }, { label: "late" }],
+    [{ label: "late", probabilities: { late: "likely" } }, { label: "late" }],
+    [{ label: "late", value: "high" }, { label: "late" }],
+    [{ value: [1, 2] }, undefined],
+    ["late", { label: "late" }],
+    [null, undefined],
+  ]) {
+    assert.equal(await client.monitor({}, () => result), result);
+    assert.ok(await client.flush());
+    assert.deepEqual(collector.records.predictions.at(-1).prediction, prediction, JSON.stringify(result));
+  }
 });
 
 test("a process that ends by itself sends what it has, and is not held up by a server that is away", async () => {
