@@ -1,11 +1,12 @@
 // The client: logs events to one collector. Its methods never throw and never wait for the network.
 import { type Assignment, type Definition, assign } from "./assignment.js";
+import type { Disk } from "./batch.js";
 import {
   type Answer, type Exposure, type Kind, type Measurement, type Outcome, type Prediction, type Record_, line, makeId, microseconds, shaped,
 } from "./events.js"; // prettier-ignore
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
-import { type Disk, Sender, textOf } from "./sender.js";
+import { Sender, textOf } from "./sender.js";
 
 /** How a client is set up. */
 export interface Settings {

@@ -1,6 +1,8 @@
 // Delivers what is in the queue, in the background, until each batch's fate is known, within bounds of time.
-import { type Kind, makeId } from "./events.js";
+import { type Batch, type Disk, type Stored, gzip, joined } from "./batch.js";
+import { makeId } from "./events.js";
 import { type Item, type Queue, type Reason, cost } from "./queue.js";
+import { Limit, milliseconds, timed, unref } from "./time.js";
 
 /** Settings of the sender; see `Settings`. */
 export interface Delivery {
@@ -18,55 +20,9 @@ export interface Delivery {
   disk?: Disk | undefined;
 }
 
-/** A batch in a file. */
-export interface Stored {
-  path: string;
-  key: string;
-  kind: Kind;
-  events: number;
-  bytes: number;
-}
-
-/** Where batches wait that the server does not take; see `Spool`, which only Node has. */
-export interface Disk {
-  /** Events that wait here. */
-  readonly events: number;
-  /** Makes the folder, and takes over what dead processes left. */
-  open(): Promise<void>;
-  /** Writes a batch, whole or not at all; says whether there was room. */
-  add(key: string, kind: Kind, events: number, body: Uint8Array): Promise<boolean>;
-  /** The batch that waits longest. */
-  oldest(): Stored | undefined;
-  /** The batch as it was written; fails where it is not whole. */
-  read(stored: Stored): Promise<Uint8Array<ArrayBuffer>>;
-  /** The batch's fate is known; its file is deleted or set aside next. Killed in between, it is sent again under the same key. */
-  forget(stored: Stored): void;
-  delete(stored: Stored): Promise<void>;
-  setAside(stored: Stored): Promise<void>;
-  /** Gives the folder up. */
-  close(): Promise<void>;
-}
-
-interface Batch {
-  kind: Kind;
-  key: string;
-  events: number;
-  /** None where the batch comes from the disk. */
-  items: Item[];
-  stored?: Stored;
-  body: Uint8Array<ArrayBuffer>;
-  begun: number;
-  inDoubt: boolean;
-  /** Being written to the disk, or written. */
-  kept?: Promise<boolean>;
-  /** Its fate is known, and counted. */
-  isOver: boolean;
-}
-
 /** Who reports what was lost: the process, or all browsers together. */
 const UNIT = typeof process === "undefined" ? "browser" : `node/${process.env?.["HOSTNAME"] ?? "localhost"}/${process.pid}`;
 const RETRIED = new Set([401, 403, 408, 425, 429]);
-const RETRY_AFTER_MAX_MS = 300_000;
 /** What a browser lets a page send while it is being closed. */
 const KEEPALIVE_BYTES_MAX = 60_000;
 
@@ -382,22 +338,6 @@ export class Sender {
   }
 }
 
-function joined(items: Item[]): Uint8Array<ArrayBuffer> {
-  const body = new Uint8Array(items.reduce((sum, { line }) => sum + line.length + 1, 0));
-  let offset = 0;
-  for (const { line } of items) {
-    body.set(line, offset);
-    body[offset + line.length] = 10;
-    offset += line.length + 1;
-  }
-  return body;
-}
-
-async function gzip(body: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const stream = new Blob([body]).stream().pipeThrough(new CompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 /** What was thrown, as text: anything may be, also what has none. */
 export function textOf(error: unknown): string {
   try {
@@ -414,44 +354,4 @@ function parsed(body: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-/** Retry-After: seconds, or a date; bounded, so that no server silences a process for good. */
-function milliseconds(retryAfter: string | null): number | undefined {
-  if (!retryAfter) return undefined;
-  const seconds = Number(retryAfter);
-  const ms = Number.isNaN(seconds) ? Date.parse(retryAfter) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS);
-}
-
-/** A time that somebody waits for, so that it keeps the process alive until it is cleared. */
-class Limit {
-  readonly over: Promise<void>;
-  readonly #end: number;
-  #hasRung = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(ms: number) {
-    this.#end = Date.now() + ms;
-    this.over = new Promise((resolve) => {
-      this.#timer = setTimeout(() => resolve(void (this.#hasRung = true)), timed(ms));
-    });
-  }
-
-  /** By the clock, too: a loop that never leaves the microtasks lets no timer ring. */
-  get isOver(): boolean {
-    return this.#hasRung || Date.now() >= this.#end;
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer);
-  }
-}
-
-/** What a timer takes: one that is asked for more rings at once. */
-const timed = (ms: number): number => Math.min(ms, 2 ** 31 - 1);
-
-/** A timer that keeps no process alive; browsers have numbers for timers. */
-function unref(timer: unknown): void {
-  (timer as { unref?: () => void }).unref?.();
 }

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 
+import type { Disk, Stored } from "./batch.js";
 import { type Kind, makeId } from "./events.js";
-import type { Disk, Stored } from "./sender.js";
 
 /** Where batches wait, and how much of the disk they may take. */
 export interface SpoolSettings {
