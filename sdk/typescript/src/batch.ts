@@ -11,6 +11,8 @@ export interface Batch {
   items: Item[];
   stored?: Stored;
   body: Uint8Array<ArrayBuffer>;
+  /** The body is gzip. */
+  isPacked: boolean;
   begun: number;
   inDoubt: boolean;
   /** Being written to the disk, or written. */

@@ -60,7 +60,10 @@ export class Client {
   readonly #text = new TextEncoder();
   #closed = false;
   readonly #atExit = (): void => void this.close();
-  readonly #atHide = (): void => void this.flush();
+  readonly #atHide = (): void => this.#sender.leave();
+  readonly #atChange = (): void => {
+    if (document.visibilityState === "hidden") this.#sender.leave();
+  };
 
   /** Throws a TypeError or RangeError where a setting is wrong: that is to be seen at the start, not in production. */
   constructor(settings: Settings) {
@@ -98,7 +101,10 @@ export class Client {
       this.#queue,
     );
     if (typeof process !== "undefined") process.once?.("beforeExit", this.#atExit);
-    if (typeof document !== "undefined") addEventListener("pagehide", this.#atHide);
+    if (typeof document !== "undefined") {
+      globalThis.addEventListener?.("pagehide", this.#atHide);
+      document.addEventListener?.("visibilitychange", this.#atChange); // the last event that phones tell a page
+    }
   }
 
   /** Logs one answer of a model and returns its event id, under which its outcome is logged later. */
@@ -181,7 +187,10 @@ export class Client {
     if (this.#closed) return;
     this.#closed = true;
     if (typeof process !== "undefined") process.removeListener?.("beforeExit", this.#atExit);
-    if (typeof document !== "undefined") removeEventListener("pagehide", this.#atHide);
+    if (typeof document !== "undefined") {
+      globalThis.removeEventListener?.("pagehide", this.#atHide);
+      document.removeEventListener?.("visibilitychange", this.#atChange);
+    }
     await this.#sender.close(timeoutMs);
   }
 

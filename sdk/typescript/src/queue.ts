@@ -28,6 +28,13 @@ export interface Item {
   line: Uint8Array;
 }
 
+/** The most that is taken at once: events, bytes of their lines, and bytes of the queue. */
+export interface Bounds {
+  events: number;
+  lines: number;
+  queued: number;
+}
+
 /** What a queued event costs beside its line. */
 const ENTRY_BYTES = 112;
 
@@ -90,16 +97,18 @@ export class Queue {
     return item;
   }
 
-  /** Takes the oldest items of one kind that stand together. They count until `settle`. */
-  take(eventsMax: number, bytesMax: number): Item[] {
+  /** Takes the oldest items of one kind that stand together, and at least so many, however large. They count until `settle`. */
+  take(bounds: Bounds, least: number): Item[] {
     const taken: Item[] = [];
-    let size = 0;
-    while (taken.length < eventsMax && size < bytesMax) {
+    let [lines, queued] = [0, 0];
+    while (taken.length < bounds.events) {
       const next = this.#items[this.#first];
       if (!next || (taken[0] && next.kind !== taken[0].kind)) break;
+      lines += next.line.length + 1;
+      queued += cost(next);
+      if ((lines > bounds.lines || queued > bounds.queued) && taken.length >= least) break;
       this.#shift();
       taken.push(next);
-      size += cost(next);
     }
     return taken;
   }

@@ -23,21 +23,26 @@ export interface Delivery {
 /** Who reports what was lost: the process, or all browsers together. */
 const UNIT = typeof process === "undefined" ? "browser" : `node/${process.env?.["HOSTNAME"] ?? "localhost"}/${process.pid}`;
 const RETRIED = new Set([401, 403, 408, 425, 429]);
-/** What a browser lets a page send while it is being closed. */
+/** What a browser lets all requests of a page hold that outlive it: 64 KiB, less what other programs of the page may send. */
 const KEEPALIVE_BYTES_MAX = 60_000;
 
 export class Sender {
   #running: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #wake: (() => void) | undefined;
+  /** What ends each pause before its time. */
+  readonly #pauses = new Set<() => void>();
   #failures = 0;
   #deadline = Infinity;
   #warned = false;
   #inFlight: Batch[] = [];
   /** A batch that is being made: in neither the queue nor in flight. */
   #making: Promise<Batch> | undefined;
-  /** The request that waits for its answer. */
-  #asked: { batch: Batch; abort: AbortController } | undefined;
+  /** Batches that left when the page was hidden, beside those in flight. */
+  readonly #leaving = new Map<Batch, Promise<void>>();
+  /** The requests that wait for their answers. */
+  readonly #asked = new Set<{ batch: Batch; abort: AbortController }>();
+  /** Bytes of those that outlive the page. */
+  #keptAlive = 0;
   #opened: Promise<Disk | undefined> | undefined;
   #reported = 0;
   #report: Batch | undefined;
@@ -72,15 +77,39 @@ export class Sender {
   /** Sends what is queued; says whether all of it has a known fate within the time. */
   async flush(timeoutMs: number): Promise<boolean> {
     const limit = new Limit(timeoutMs);
-    while (this.queue.stats.queued > 0 && !limit.isOver) await Promise.race([this.#start(), limit.over]);
+    while (this.queue.stats.queued > 0 && !limit.isOver) {
+      await Promise.race([Promise.all([this.#start(), ...this.#leaving.values()]), limit.over]);
+    }
     limit.clear();
     return this.queue.stats.queued === 0;
+  }
+
+  /**
+   * Sends what fits into requests that outlive the page, before it returns: a page that is hidden may never run again. Nothing is
+   * compressed for them, as that takes turns of the event loop. What does not fit is sent as always, if the page lives on.
+   */
+  leave(): void {
+    const room = (): number => KEEPALIVE_BYTES_MAX - this.#keptAlive;
+    for (let items = this.#take(room(), 0); items.length > 0; items = this.#take(room(), 0)) {
+      const batch = this.#made(items, joined(items), false);
+      this.#leaving.set(batch, this.#left(batch));
+    }
+    void this.#start();
+  }
+
+  /** What did not arrive is tried again as any other batch. */
+  async #left(batch: Batch): Promise<void> {
+    const wait = await this.#attempt(batch);
+    if (wait !== undefined) await this.#pause(wait);
+    this.#leaving.delete(batch);
+    if (wait !== undefined && !batch.isOver) this.#inFlight.push(batch);
+    if (this.#inFlight.length > 0) void this.#start();
   }
 
   /** Sends what is queued within the time; the rest goes to the disk, or is counted as dropped. */
   async close(timeoutMs: number): Promise<void> {
     this.#deadline = Date.now() + timeoutMs;
-    this.#wake?.();
+    for (const end of this.#pauses) end();
     await this.flush(timeoutMs);
     clearTimeout(this.#timer);
     const disk = await (this.queue.stats.queued > 0 ? this.#disk() : this.#opened);
@@ -100,10 +129,10 @@ export class Sender {
   /** Nothing is left without a fate. What was sent and not answered may have been received; its answer counts no more. */
   async #loseRest(): Promise<void> {
     const made = await this.#making?.catch(() => undefined); // what cannot be made is told by whoever makes it
-    const asked = this.#asked;
-    if (asked) asked.batch.inDoubt = true;
-    for (const batch of new Set([...this.#inFlight, ...(made ? [made] : [])])) this.#lose(batch, "at_exit");
-    asked?.abort.abort();
+    const asked = [...this.#asked];
+    for (const { batch } of asked) batch.inDoubt = true;
+    for (const batch of new Set([...this.#inFlight, ...this.#leaving.keys(), ...(made ? [made] : [])])) this.#lose(batch, "at_exit");
+    for (const { abort } of asked) abort.abort();
   }
 
   /** One warning a client; what comes after it is counted. */
@@ -120,15 +149,20 @@ export class Sender {
 
   async #sendAll(): Promise<void> {
     await this.#disk();
+    await this.#sendInFlight();
     for (let items = this.#take(); items.length > 0; items = this.#take()) {
       this.#making = this.#batch(items);
-      this.#inFlight = [await this.#making];
+      this.#inFlight.push(await this.#making);
       this.#making = undefined;
-      for (let [first] = this.#inFlight; first; [first] = this.#inFlight) await this.#deliver(first);
+      await this.#sendInFlight();
       await this.#sendStored(1);
     }
     await this.#sendStored(Infinity);
     await this.#sendReport();
+  }
+
+  async #sendInFlight(): Promise<void> {
+    for (let [first] = this.#inFlight; first; [first] = this.#inFlight) await this.#deliver(first);
   }
 
   /** Tells the collector how many events were lost, as a measurement beside the others; it is no event of the caller. */
@@ -146,10 +180,11 @@ export class Sender {
     if (this.#report && (await this.#attempt(this.#report)) === undefined) this.#report = undefined;
   }
 
-  #take(): Item[] {
+  #take(room = Infinity, least = 1): Item[] {
     const { batchEvents, batchBytes } = this.options;
     // A batch that waits for another try must leave room in the queue for what comes.
-    return this.queue.take(batchEvents, Math.min(batchBytes, Math.max(1, this.queue.bytesMax / 4)));
+    const bounds = { events: batchEvents, lines: Math.min(room, batchBytes), queued: this.queue.bytesMax / 4 };
+    return this.queue.take(bounds, least);
   }
 
   /** The disk, opened once; undefined where there is none or it cannot be used. */
@@ -188,7 +223,8 @@ export class Sender {
 
   async #read(disk: Disk, stored: Stored): Promise<Batch | undefined> {
     const { key, kind, events } = stored;
-    const batch: Batch = { kind, key, events, items: [], stored, body: new Uint8Array(), begun: Date.now(), inDoubt: false, isOver: false };
+    const rest = { items: [], body: new Uint8Array(), isPacked: true, begun: Date.now(), inDoubt: false, isOver: false };
+    const batch: Batch = { kind, key, events, stored, ...rest };
     try {
       batch.body = await disk.read(stored);
       return batch;
@@ -216,8 +252,12 @@ export class Sender {
 
   async #batch(items: Item[]): Promise<Batch> {
     const plain = joined(items);
-    const body = this.options.gzip ? await gzip(plain) : plain;
-    return { kind: items[0]!.kind, key: makeId(), events: items.length, items, body, begun: Date.now(), inDoubt: false, isOver: false };
+    return this.options.gzip ? this.#made(items, await gzip(plain), true) : this.#made(items, plain, false);
+  }
+
+  #made(items: Item[], body: Uint8Array<ArrayBuffer>, isPacked: boolean): Batch {
+    const rest = { begun: Date.now(), inDoubt: false, isOver: false };
+    return { kind: items[0]!.kind, key: makeId(), events: items.length, items, body, isPacked, ...rest };
   }
 
   async #deliver(batch: Batch): Promise<void> {
@@ -239,14 +279,18 @@ export class Sender {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(new Error(`no answer for ${this.options.timeoutMs} ms`)), timed(this.options.timeoutMs));
     unref(timer);
-    this.#asked = { batch, abort };
+    const asked = { batch, abort };
+    this.#asked.add(asked);
+    const keepalive = typeof document !== "undefined" && this.#keptAlive + batch.body.length <= KEEPALIVE_BYTES_MAX;
+    const kept = keepalive ? batch.body.length : 0;
+    this.#keptAlive += kept;
     try {
       response = await fetch(`${this.options.url}/v1/${batch.kind}`, {
         method: "POST",
         redirect: "manual",
         headers: this.#headers(batch),
         body: batch.body,
-        keepalive: batch.body.length < KEEPALIVE_BYTES_MAX && typeof document !== "undefined",
+        keepalive,
         signal: abort.signal,
       });
       body = await response.text();
@@ -255,7 +299,8 @@ export class Sender {
       return this.#again(`${this.options.url} does not answer: ${textOf(error)}`, null);
     } finally {
       clearTimeout(timer);
-      this.#asked = undefined;
+      this.#asked.delete(asked);
+      this.#keptAlive -= kept;
     }
     return this.#judge(batch, response, body);
   }
@@ -264,7 +309,7 @@ export class Sender {
     return {
       "content-type": "application/x-ndjson",
       "idempotency-key": batch.key,
-      ...(this.options.gzip && { "content-encoding": "gzip" }),
+      ...(batch.isPacked && { "content-encoding": "gzip" }),
       ...(this.options.token !== undefined && { authorization: `Bearer ${this.options.token}` }),
     };
   }
@@ -313,9 +358,14 @@ export class Sender {
 
   #pause(wait: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timed(wait));
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, timed(wait));
       unref(timer);
-      this.#wake = () => (clearTimeout(timer), resolve());
+      this.#pauses.add(end);
     });
   }
 
