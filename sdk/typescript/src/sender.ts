@@ -152,8 +152,9 @@ export class Sender {
     await this.#sendInFlight();
     for (let items = this.#take(); items.length > 0; items = this.#take()) {
       this.#making = this.#batch(items);
-      this.#inFlight.push(await this.#making);
+      const made = await this.#making;
       this.#making = undefined;
+      if (!made.isOver) this.#inFlight.push(made);
       await this.#sendInFlight();
       await this.#sendStored(1);
     }
