@@ -218,7 +218,7 @@ export class Sender {
         if (this.queue.stats.queued === 0) await this.#pause(wait);
         return;
       }
-      await disk.delete(stored);
+      if (batch.isOver) await disk.delete(stored);
     }
   }
 
@@ -341,9 +341,19 @@ export class Sender {
       if (!batch.isOver) this.#inFlight = [...halves, ...this.#inFlight.filter((other) => other !== batch)];
       return undefined;
     }
+    if (status === 413 && batch.stored && batch.events > 1) return this.#halve(batch.stored, batch.body);
     this.fault(`${this.options.url} refuses a batch of ${batch.kind} with ${status}: ${said}`);
     if (this.#finish(batch) && batch.events > 0) this.queue.drop("refused", batch.events);
     return undefined;
+  }
+
+  async #halve(stored: Stored, body: Uint8Array): Promise<number | undefined> {
+    try {
+      await this.options.disk?.halve(stored, body);
+      return undefined;
+    } catch (error) {
+      return this.#again(`cannot write the halves of ${stored.path}: ${textOf(error)}`, null);
+    }
   }
 
   #again(message: string, retryAfter: string | null): number {

@@ -6,7 +6,8 @@ import { mkdir, open, readFile, readdir, rename, rmdir, stat, unlink, utimes, wr
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import { promisify } from "node:util";
+import { type InputType, type ZlibOptions, createGunzip, gunzip, gzip } from "node:zlib";
 
 import type { Disk, Stored } from "./batch.js";
 import { type Kind, makeId } from "./events.js";
@@ -19,16 +20,21 @@ export interface SpoolSettings {
 }
 
 const FOLDER = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const FILE = /^([0-9a-f-]{36})\.(predictions|outcomes|exposures|measurements)\.(\d+)\.ndjson\.gz$/;
+/** A half has the key of its batch, and `-0` or `-1` behind it. */
+const FILE = /^([0-9a-f-]{36}(?:-[01])*)\.(predictions|outcomes|exposures|measurements)\.(\d+)\.ndjson\.gz$/;
 const OWNER = "owner.json";
 /** Processes of another machine or container cannot be asked; they touch their folder this often, and are dead after so long without. */
 const TOUCH_MS = 60_000;
 const LEASE_MS = 600_000;
+/** Characters of the key of a batch that is no half. */
+const KEY_CHARS = 36;
 /** More than any batch has, compressed and as lines: what is larger was not written by a client. */
 const BODY_BYTES_MAX = 64 * 2 ** 20;
 const LINES_BYTES_MAX = 256 * 2 ** 20;
 /** The time of a folder that its process has closed. */
 const GIVEN_UP = new Date(0);
+const gzipped = promisify<InputType, Buffer>(gzip);
+const unpacked = promisify<InputType, ZlibOptions, Buffer>(gunzip);
 /** Folders of this thread's clients. */
 const ours = new Set<string>();
 
@@ -62,6 +68,20 @@ export class Spool implements Disk {
       if (FOLDER.test(name) && folder !== this.#folder && (await isDead(folder))) await this.#adopt(folder);
     }
     this.#files.sort((a, b) => (a.key < b.key ? -1 : 1));
+    await this.#dropBegunHalves();
+  }
+
+  /** Deletes halves beside the batch that they are of: their process ended before it deleted that. */
+  async #dropBegunHalves(): Promise<void> {
+    const keys = new Set(this.#files.map(({ key }) => key));
+    for (const file of this.#files) {
+      for (let whole = file.key.slice(0, -2); whole.length >= KEY_CHARS; whole = whole.slice(0, -2)) {
+        if (!keys.has(whole)) continue;
+        this.forget(file);
+        await this.delete(file);
+        break;
+      }
+    }
   }
 
   async #touched(): Promise<void> {
@@ -94,19 +114,11 @@ export class Spool implements Disk {
   async add(key: string, kind: Kind, events: number, body: Uint8Array): Promise<boolean> {
     if (this.#bytes + body.length > this.#bytesMax) return false;
     this.#bytes += body.length;
-    const path = join(this.#folder, `${key}.${kind}.${events}.ndjson.gz`);
+    const path = join(this.#folder, fileName(key, kind, events));
     try {
-      const file = await open(`${path}.part`, "w");
-      try {
-        await file.writeFile(body);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(`${path}.part`, path);
+      await written(path, body);
     } catch {
       this.#bytes -= body.length;
-      await unlink(`${path}.part`).catch(() => undefined);
       return false;
     }
     this.#files.push({ path, key, kind, events, bytes: body.length });
@@ -140,11 +152,52 @@ export class Spool implements Disk {
     await rename(stored.path, `${stored.path}.damaged`).catch(() => undefined);
   }
 
+  /** The keys of halves are made of the batch's own, so that whoever has to do it again sends them once all the same. */
+  async halve(stored: Stored, body: Uint8Array): Promise<void> {
+    const whole = await unpacked(body, { maxOutputLength: LINES_BYTES_MAX });
+    const half = stored.events >> 1;
+    let middle = 0;
+    for (let events = 0; events < half; events++) middle = whole.indexOf(10, middle) + 1;
+    const halves: Stored[] = [];
+    for (const [ending, events, lines] of [
+      ["-0", half, whole.subarray(0, middle)],
+      ["-1", stored.events - half, whole.subarray(middle)],
+    ] as const) {
+      const key = stored.key + ending;
+      const packed = await gzipped(lines);
+      const path = join(this.#folder, fileName(key, stored.kind, events));
+      await written(path, packed);
+      halves.push({ path, key, kind: stored.kind, events, bytes: packed.length });
+    }
+    this.#files = [...halves, ...this.#files.filter((file) => file !== stored)];
+    this.#bytes += halves.reduce((sum, { bytes }) => sum + bytes, 0);
+    await this.delete(stored);
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#touch);
     if (this.#files.length === 0) await removed(this.#folder);
     else await utimes(join(this.#folder, OWNER), GIVEN_UP, GIVEN_UP).catch(() => undefined);
     ours.delete(this.#folder);
+  }
+}
+
+const fileName = (key: string, kind: Kind, events: number): string => `${key}.${kind}.${events}.ndjson.gz`;
+
+/** Writes a file, whole or not at all. */
+async function written(path: string, body: Uint8Array): Promise<void> {
+  try {
+    const file = await open(`${path}.part`, "w");
+    try {
+      await file.writeFile(body);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${path}.part`, path);
+  } catch (error) {
+    await unlink(`${path}.part`).catch(() => undefined);
+    throw error;
   }
 }
 

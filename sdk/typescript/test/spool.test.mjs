@@ -173,6 +173,53 @@ test("a file that unpacks to far more than a batch has is set aside, and not tak
   assert.ok(process.memoryUsage().arrayBuffers - before < 2 ** 26);
 });
 
+test("a batch on disk that is too large is split", async () => {
+  collector.always = 500;
+  const first = make();
+  log(first, 30);
+  await eventually(() => first.stats().spooled === 30);
+  await first.close();
+  collector.always = undefined;
+  collector.eventsMax = 4;
+  const next = make({ exitTimeoutMs: 20_000 });
+  log(next, 1);
+  await eventually(() => next.stats().received === 31);
+  const { adopted, spooled, dropped } = checked(next);
+  assert.deepEqual([adopted, spooled, dropped], [30, 0, {}]);
+  assert.equal(new Set(collector.records.predictions.map(({ event_id }) => event_id)).size, 31);
+  assert.equal(collector.records.predictions.length, 31);
+  await next.close();
+  assert.deepEqual(readdirSync(dir), []);
+});
+
+test("halves beside their batch are not sent", async () => {
+  const key = makeId();
+  const of = (ending, n) => [`${key}${ending}.predictions.${n}.ndjson.gz`, gzipSync('{"model":"m"}\n'.repeat(n))];
+  left({ host: hostname(), pid: 2 ** 30 }, [of("", 10), of("-0", 5), of("-1-0", 2)]);
+  const client = make();
+  log(client, 1);
+  await eventually(() => client.stats().received === 11 && client.stats().spooled === 0);
+  assert.deepEqual([checked(client).adopted, collector.records.predictions.length], [10, 11]);
+  await eventually(() => files(".ndjson.gz").length === 0);
+});
+
+test("a disk that has no room for halves keeps the batch", async () => {
+  const kept = { path: "none", key: makeId(), kind: "predictions", events: 2, bytes: 1 };
+  const none = async () => undefined;
+  let asked = 0;
+  const halve = async () => {
+    asked++;
+    throw new Error("no space left");
+  };
+  const read = async () => new Uint8Array(gzipSync('{"model":"m"}\n'.repeat(2)));
+  const spool = { events: 2, open: none, add: async () => false, oldest: () => kept, read, halve, delete: assert.fail, close: none };
+  collector.eventsMax = 1;
+  const client = make({ spool });
+  log(client, 1);
+  await eventually(() => asked > 1);
+  assert.deepEqual([checked(client).spooled, client.stats().received], [2, 1]);
+});
+
 test("folders of others, and of the living, are left alone", async () => {
   const of = (host, pid) => left({ host, pid }, [[`${makeId()}.predictions.1.ndjson.gz`, gzipSync('{"model":"m"}\n')]]);
   const living = of(hostname(), process.ppid);
