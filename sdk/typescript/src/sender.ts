@@ -115,7 +115,8 @@ export class Sender {
     const disk = await (this.queue.stats.queued > 0 ? this.#disk() : this.#opened);
     for (const batch of disk ? [...this.#inFlight] : []) await this.#keep(batch);
     for (let items = this.#take(); items.length > 0; items = this.#take()) {
-      const batch = await this.#batch(items);
+      // Nothing is compressed for nobody: of a full queue that would take longer than the caller gave.
+      const batch = disk ? await this.#batch(items) : this.#made(items, new Uint8Array(), false);
       if (!(await this.#keep(batch))) this.#lose(batch, "at_exit");
     }
     const limit = new Limit(this.#deadline - Date.now());
@@ -296,7 +297,7 @@ export class Sender {
       });
       body = await response.text();
     } catch (error) {
-      batch.inDoubt = true;
+      batch.inDoubt ||= mayHaveArrived(error);
       return this.#again(`${this.options.url} does not answer: ${textOf(error)}`, null);
     } finally {
       clearTimeout(timer);
@@ -397,6 +398,13 @@ export class Sender {
     if (disk) this.queue.stats.spooled = disk.events;
     return true;
   }
+}
+
+/** Whether the server may have read the request all the same. Browsers do not say why none was answered. */
+function mayHaveArrived(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  const code = typeof cause === "object" && cause !== null ? (cause as { code?: unknown }).code : undefined;
+  return code !== "ECONNREFUSED" && code !== "ENOTFOUND";
 }
 
 /** What was thrown, as text: anything may be, also what has none. */

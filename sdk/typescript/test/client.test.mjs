@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
 
 import { Client, keeps } from "../dist/index.js";
+import { milliseconds } from "../dist/time.js";
 import { accounted, faultyCollector } from "./collector.mjs";
 
 const FAST = { model: "m", flushIntervalMs: 5, retryDelayMs: 5, retryDelayMaxMs: 20, timeoutMs: 2_000, exitTimeoutMs: 100 };
@@ -77,6 +78,22 @@ test("Retry-After is waited for", async () => {
   assert.ok(Date.now() - begun >= 300);
 });
 
+test("Retry-After may be a date, and none silences a client for good", () => {
+  const [from, until] = [Date.now(), (ms) => new Date(Date.now() + ms).toUTCString()];
+  const soon = milliseconds(until(90_000));
+  assert.ok(soon > 88_000 - (Date.now() - from) && soon <= 90_000, `${soon}`);
+  for (const [header, expected] of [
+    [until(-90_000), 0],
+    [until(3_600_000), 300_000],
+    ["1e9", 300_000],
+    ["-5", 0],
+    ["0.25", 250],
+    ["soon", undefined],
+    ["", undefined],
+    [null, undefined],
+  ]) assert.equal(milliseconds(header), expected, `${header}`); // prettier-ignore
+});
+
 test("the collector is told how many were lost, once", async () => {
   collector.plan = [422];
   const client = make();
@@ -144,6 +161,35 @@ test("giving up is counted, as dropped or as unconfirmed", async () => {
     const stats = checked(client);
     assert.deepEqual([stats.dropped, stats.unconfirmed], [dropped, unconfirmed]);
   }
+});
+
+test("a server that takes no connections has received nothing", async () => {
+  const { url, stop } = await faultyCollector();
+  await stop();
+  const client = make({ url, retryForMs: 50 });
+  log(client, 5);
+  assert.ok(await client.flush(20_000));
+  const { dropped, unconfirmed } = checked(client);
+  assert.deepEqual([dropped, unconfirmed], [{ gave_up: 5 }, 0]);
+});
+
+test("closing compresses nothing that is not sent", async () => {
+  collector.always = "hang";
+  const client = make({ batchEvents: 10, timeoutMs: 60_000 });
+  log(client, 1_000);
+  await eventually(() => collector.hanging === 1);
+  const { CompressionStream: Original } = globalThis;
+  let compressed = 0;
+  globalThis.CompressionStream = class extends Original {
+    constructor(format) {
+      super(format);
+      compressed++;
+    }
+  };
+  await client.close(20);
+  globalThis.CompressionStream = Original;
+  assert.equal(compressed, 0);
+  assert.deepEqual([checked(client).dropped, client.stats().unconfirmed], [{ at_exit: 990 }, 10]);
 });
 
 test("closing is bounded and accounts for the rest", async () => {
