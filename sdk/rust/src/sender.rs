@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde::Deserialize;
 use ureq::Agent;
 
 use crate::chunk::{Chunk, Kind};
+use crate::clock;
 use crate::disk::{Disk, compress};
 use crate::fate::Fate;
 use crate::id::EventId;
@@ -272,7 +273,7 @@ impl Sender {
             Ok(mut response) => {
                 let status = response.status().as_u16();
                 let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-                let wait = header.and_then(seconds);
+                let wait = header.and_then(|header| retry_after(header, clock::unix_ns()));
                 let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
                 match body {
                     Ok(body) => self.judge(parcel, status, (wait, &body)),
@@ -343,8 +344,39 @@ fn may_have_arrived(error: &ureq::Error) -> bool {
     }
 }
 
-/// Retry-After in seconds, bounded, so that no server silences a process for good; a date is not read.
-fn seconds(header: &str) -> Option<Duration> {
-    let seconds: f64 = header.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok().map(|asked| asked.min(RETRY_AFTER_MAX))
+/// Retry-After: seconds, or a date; bounded, so that no server silences a process for good.
+fn retry_after(header: &str, now_ns: u64) -> Option<Duration> {
+    let header = header.trim();
+    let asked = if let Ok(seconds) = header.parse::<f64>() {
+        Duration::try_from_secs_f64(seconds).ok()?
+    } else {
+        let date = httpdate::parse_http_date(header).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        date.saturating_sub(Duration::from_nanos(now_ns))
+    };
+    Some(asked.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_is_bounded() {
+        /// 1994-11-06T08:49:37Z, the date of RFC 9110's examples.
+        const NOW_NS: u64 = 784_111_777 * 1_000_000_000;
+        for (header, expected) in [
+            ("0.25", Some(Duration::from_millis(250))),
+            (" 7 ", Some(Duration::from_secs(7))),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(Duration::from_secs(60))),
+            ("Sun Nov  6 08:50:37 1994", Some(Duration::from_secs(60))),
+            ("Sun, 06 Nov 1994 08:48:37 GMT", Some(Duration::ZERO)),
+            ("Sun, 06 Nov 1994 18:49:37 GMT", Some(RETRY_AFTER_MAX)),
+            ("1e9", Some(RETRY_AFTER_MAX)),
+            ("-5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(header, NOW_NS), expected, "{header}");
+        }
+    }
 }
