@@ -56,7 +56,8 @@ impl Client {
         Ok(Self(Arc::new(Inner { settings, queue, disk, thread: Mutex::new(thread) })))
     }
 
-    /// Logs one answer of a model; its event id, where it has none, is made.
+    /// Logs one answer of a model. Returns the event id that was made for it; one that has an `event_id` keeps that, and its outcome is
+    /// logged under that.
     pub fn log_prediction(&self, prediction: &Prediction<'_>) -> EventId {
         let now = clock::unix_ns();
         let made = EventId::at(now);

@@ -1,7 +1,8 @@
 //! A tower middleware: each request is a prediction, timed, with its status; the handler says what the model saw and said.
 //!
 //! The handler finds a [`Call`] in the request's extensions. A request whose handler says nothing is no prediction. The response
-//! carries the event id as `windvane-event-id`, for the outcome.
+//! carries the event id as `windvane-event-id`, for the outcome. The time is that until the head of the response: a body that is
+//! streamed goes on after it. A handler that panics has the status `error`, one whose client goes away `cancelled`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -65,7 +66,13 @@ where
         let future = self.inner.call(request);
         Logged {
             future,
-            pending: Pending { client: self.client.clone(), call, begun: Instant::now(), done: false },
+            pending: Pending {
+                client: self.client.clone(),
+                call,
+                begun: Instant::now(),
+                done: false,
+                is_polled: false,
+            },
         }
     }
 }
@@ -174,13 +181,15 @@ impl Held {
     }
 }
 
-/// A call that is not logged yet; dropped before its response, it is logged as `cancelled`.
+/// A call that is not logged yet; dropped before its response, it is logged as `cancelled`, or as `error` where the service panicked.
 #[derive(Debug)]
 struct Pending {
     client: Client,
     call: Call,
     begun: Instant,
     done: bool,
+    /// The service is at work, or a panic has ended it there.
+    is_polled: bool,
 }
 
 impl Pending {
@@ -213,7 +222,7 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if !self.done {
-            self.log("cancelled");
+            self.log(if self.is_polled { "error" } else { "cancelled" });
         }
     }
 }
@@ -236,7 +245,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.future.poll(context));
+        this.pending.is_polled = true;
+        let polled = this.future.poll(context);
+        this.pending.is_polled = false;
+        let result = ready!(polled);
         Poll::Ready(match result {
             Ok(mut response) => {
                 let status = response.status();

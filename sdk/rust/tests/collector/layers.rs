@@ -58,10 +58,15 @@ async fn requests_of_an_axum_router_are_predictions() {
         call.label("never said");
         std::future::pending::<()>().await;
     };
+    let broken = |Extension(call): Extension<Call>| async move {
+        call.features(&[("distance", 7.into())]);
+        assert!(call.event_id().is_empty(), "a handler that panics");
+    };
     let router = axum::Router::new()
         .route("/predict", get(predict))
         .route("/fail", get(fail))
         .route("/slow", get(slow))
+        .route("/broken", get(broken))
         .route("/other", get(|| async { "" }))
         .layer(Layer::new(client.clone()));
     let ask = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
@@ -69,9 +74,12 @@ async fn requests_of_an_axum_router_are_predictions() {
     let event_id = response.headers()[EVENT_ID].to_str().unwrap().to_owned();
     ask("/fail").await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(20), ask("/slow")).await.is_err());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(ask("/broken"));
+    assert!(tasks.join_next().await.unwrap().unwrap_err().is_panic());
     ask("/other").await.unwrap();
     assert!(tokio::task::spawn_blocking(move || client.flush(Duration::from_secs(20))).await.unwrap());
-    let [good, bad, cancelled] = &collector.records("predictions")[..] else {
+    let [good, bad, cancelled, panicked] = &collector.records("predictions")[..] else {
         panic!("{:?}", collector.records("predictions"))
     };
     assert_eq!(
@@ -82,4 +90,5 @@ async fn requests_of_an_axum_router_are_predictions() {
     assert!(good["latency_us"].as_u64().unwrap() < 20_000_000);
     assert_eq!((&bad["status"], &bad["features"]), (&json!("http_422"), &json!({"distance": -1})));
     assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!((&panicked["status"], &panicked["features"]), (&json!("error"), &json!({"distance": 7})));
 }
