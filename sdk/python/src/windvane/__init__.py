@@ -15,11 +15,13 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Sequence
 
-from ._client import Client, clients, close_all, context, reset_all_after_fork
+from ._client import Client
+from ._context import context
 from ._counts import Stats
 from ._frames import log_dataframe as _log_dataframe
 from ._ids import EventIds
 from ._monitor import Monitor
+from ._processes import close_all, reset_all_after_fork
 from ._records import PredictionFields
 from ._sender import logger
 from ._settings import Settings, from_environment, is_disabled

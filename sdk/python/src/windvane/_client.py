@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import sys
-import weakref
 from time import perf_counter, time_ns
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Union
 
 from . import sampling
+from ._context import add_trace, shared_fields
 from ._counts import AT_EXIT, INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._exchange import Exchange, Splicer
 from ._ids import IdMaker
 from ._inbox import AT_ONCE_BYTES_MAX, IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
 from ._packed import pack
+from ._processes import clients, finalize_multiprocessing
 from ._queue import Queue, Rows
 from ._records import PredictionFields, Record, Records, Scalar, defaults
-from ._sender import Sender, logger
+from ._sender import Sender
 from ._settings import Settings
 from .assignment import Assignment, Experiment
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-# Fields that every prediction of a request shares; set by middleware or by `windvane.context`.
-_context: contextvars.ContextVar[Optional[Mapping[str, Any]]] = contextvars.ContextVar(
-    "windvane_context", default=None
-)
-clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 class Client:
@@ -81,8 +74,8 @@ class Client:
             event_id = self._missed_id(now)
         try:
             if self._traces and "opentelemetry.trace" in sys.modules and fields.get("trace_id") is None:
-                _add_trace(fields)
-            if _context.get() is not None:
+                add_trace(fields)
+            if shared_fields.get() is not None:
                 self._log_in_context(event_id, now, fields, features)
             elif len(inbox.events) < inbox.room and type(features) is dict and is_small(features, fields):
                 inbox.events.append((event_id, now, fields, features.copy()))
@@ -101,7 +94,7 @@ class Client:
             if (
                 size > KEPT_BYTES_MAX
                 or len(inbox.events) >= inbox.room
-                or _context.get() is not None
+                or shared_fields.get() is not None
                 or exchange.route.has_functions
             ):
                 self._log_mapping({**exchange.fields(self._sender.fault), "event_id": exchange.event_id})
@@ -111,7 +104,7 @@ class Client:
                 return
             if self._traces and "opentelemetry.trace" in sys.modules:
                 trace: Dict[str, str] = {}
-                _add_trace(trace)
+                add_trace(trace)
                 exchange.trace = trace
             exchange.ended_ns = time_ns()
             line = self._splicer.line(exchange) if size <= AT_ONCE_BYTES_MAX else None
@@ -329,7 +322,7 @@ class Client:
         return record
 
     def _add_context(self, record: Record) -> None:
-        fields = _context.get()
+        fields = shared_fields.get()
         if fields is not None:
             for name, value in fields.items():
                 if isinstance(value, Mapping):
@@ -339,7 +332,7 @@ class Client:
         if self.settings.tags:
             record["tags"] = {**self.settings.tags, **record.get("tags", {})}
         if self.settings.trace_context and "opentelemetry.trace" in sys.modules and "trace_id" not in record:
-            _add_trace(record)
+            add_trace(record)
 
     def _log(self, kind: str, record: Record, sampled: bool = True) -> None:
         if sampled and self._is_sampled and not self.keeps(record["event_id"]):
@@ -364,7 +357,7 @@ class Client:
 
     def _start(self) -> None:
         try:
-            _finalize_multiprocessing(self)
+            finalize_multiprocessing(self)
             self._sender.start()
             self._queue.open_inbox(not self._closed)
         except RuntimeError as error:  # the interpreter is ending; what is queued is counted when it closes
@@ -382,48 +375,3 @@ class Client:
     def _invalid(self, kind: str, error: BaseException, n: int = 1) -> None:
         self._drop(INVALID, n)
         self._sender.fault(f"cannot log to {kind}: {said(error)}")
-
-
-@contextlib.contextmanager
-def context(**fields: Any) -> Iterator[None]:
-    """Within it, predictions of this thread or task take these fields where they have none: `unit_id`, `arms`, `tags` …"""
-    token = _context.set({**(_context.get() or {}), **fields})
-    try:
-        yield
-    finally:
-        _context.reset(token)
-
-
-def _add_trace(record: Record) -> None:
-    """The span of OpenTelemetry that is open here, so that a prediction leads to its trace."""
-    from opentelemetry import trace
-
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
-        record["trace_id"] = f"{span.trace_id:032x}"
-        if record.get("span_id") is None:
-            record["span_id"] = f"{span.span_id:016x}"
-
-
-def _finalize_multiprocessing(client: Client) -> None:
-    """Children of multiprocessing end without `atexit`; their own finalizers do run."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
-        from multiprocessing.util import Finalize
-
-        Finalize(client, Client.close, args=(client,), exitpriority=10)
-
-
-def close_all() -> None:
-    """At the end of the process: each client has its own bounded time."""
-    for client in list(clients):
-        try:
-            client.close()
-        except Exception as error:
-            logger.warning("cannot close: %r", error)
-
-
-def reset_all_after_fork() -> None:
-    """In a forked child."""
-    for client in list(clients):
-        client.reset_after_fork()

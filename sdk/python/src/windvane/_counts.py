@@ -53,3 +53,8 @@ class Stats:
         """Counts events by the reason why they will not be sent."""
         for reason, n in lost.items():
             self.drop(reason, n)
+
+
+def lost_of(stats: Stats) -> int:
+    """Events that will not arrive, for all that is known."""
+    return stats.dropped_total + stats.rejected
