@@ -7,12 +7,14 @@ Each turn gives a p99 of its own: how far those of the two servers without lie f
 middleware's distance is held against.
 The model is a product of 20 weights in plain Python: what is measured is the server and the hook, and both must fit on a small machine.
 
-Usage: model_server.py [ROUNDS]
+With BURN_US, a fourth server, without the middleware, works for so many microseconds once each response is on its way: what does that much
+CPU time alone, with no second thread, do to the p99?
+
+Usage: model_server.py [ROUNDS [BURN_US]]
 """
 
 import asyncio
 import json
-import os
 import statistics
 import sys
 import threading
@@ -50,13 +52,25 @@ async def predict(scope, receive, send):
     await send({"type": "http.response.body", "body": content})
 
 
-def serve(sink_port):
+def burning(us):
+    """The same server, which holds its thread for a while after each response."""
+
+    async def burn(scope, receive, send):
+        await predict(scope, receive, send)
+        end = time.perf_counter_ns() + us * 1_000
+        while time.perf_counter_ns() < end:
+            pass
+
+    return burn
+
+
+def serve(sink_port, burn_us):
     import uvicorn
 
     import windvane
     from windvane.hooks import asgi
 
-    app = predict
+    app = burning(int(burn_us)) if burn_us != "0" else predict
     if sink_port != "0":
         windvane.init(f"http://127.0.0.1:{sink_port}", model="bench")
         app = asgi.Middleware(predict, routes={"/predict": asgi.Route()})
@@ -68,10 +82,10 @@ def serve(sink_port):
     threading.Event().wait()
 
 
-def cpu_s(pid):
-    """What a process has used, all threads of it; of Linux alone."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_us(pid):
+    """What a process has used: all its threads, and those beside the busiest, which is that of the event loop; of Linux alone."""
+    held = sorted(int((task / "schedstat").read_text().split()[0]) / 1e3 for task in Path(f"/proc/{pid}/task").iterdir())
+    return sum(held), sum(held[:-1])
 
 
 async def asked(connection):
@@ -133,24 +147,26 @@ def distances(rounds, name):
     return f"p99 above without, us: median {statistics.median(apart):.0f}, 95 % {apart[reach]:.0f} to {apart[n - 1 - reach]:.0f}"
 
 
-def main(turns):
+def main(turns, burn_us):
     sink, sink_port = started("overhead.py", "sink")
     servers = {
-        "without": started("model_server.py", "serve", "0"),
-        "with middleware": started("model_server.py", "serve", str(sink_port)),
-        "without, another": started("model_server.py", "serve", "0"),
+        "without": started("model_server.py", "serve", "0", "0"),
+        "with middleware": started("model_server.py", "serve", str(sink_port), "0"),
+        "without, another": started("model_server.py", "serve", "0", "0"),
     }
+    if burn_us != "0":
+        servers[f"without, {burn_us} us"] = started("model_server.py", "serve", "0", burn_us)
     rounds = {name: [] for name in servers}
-    used = dict.fromkeys(servers, 0.0)
+    used = dict.fromkeys(servers, (0.0, 0.0))
     try:
         for number in range(WARM_ROUNDS + turns):
             for name, (process, port) in servers.items():
-                before = cpu_s(process.pid)
+                before = cpu_us(process.pid)
                 took = asyncio.run(round_of(port))
                 time.sleep(SETTLE_S)
                 if number >= WARM_ROUNDS:
                     rounds[name].append(took)
-                    used[name] += cpu_s(process.pid) - before
+                    used[name] = tuple(sum_us + after - start for sum_us, after, start in zip(used[name], cpu_us(process.pid), before))
     finally:
         for process, _ in [*servers.values(), (sink, 0)]:
             process.kill()
@@ -158,7 +174,7 @@ def main(turns):
         n = sum(map(len, held))
         print(
             f"model server at {RATE}/s, us  {name:16} {n} requests  {quantiles(sum(held, []))}  rounds' p99 {median_p99(held)}  "
-            f"CPU of the server {used[name] / n * 1e6:.0f} a request",
+            f"CPU of the server {used[name][0] / n:.0f} a request, {used[name][1] / n:.1f} of it beside the event loop",
             flush=True,
         )
         if name != "without":
@@ -166,4 +182,7 @@ def main(turns):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[2]) if len(sys.argv) > 2 else main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    if sys.argv[1:2] == ["serve"]:
+        serve(*sys.argv[2:])
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS, sys.argv[2] if len(sys.argv) > 2 else "0")

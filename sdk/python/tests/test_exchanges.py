@@ -17,7 +17,7 @@ from windvane.hooks.asgi import Route
 
 LOADERS = {"json": _exchange._load_by_json, "orjson": orjson.loads}
 ENCODERS = {"json": _encode._line_by_json, "orjson": _encode._line_by_orjson}
-# Too large to be read at once.
+# As large as bodies of models with many features.
 LARGE = json.dumps({f"x{i}": "y" * 50 for i in range(60)}).encode()
 FLAT = b'{"distance": 1400, "carrier": "UA", "late": false, "gate": null}'
 
@@ -80,10 +80,9 @@ RESPONSES = {
 
 
 def an_exchange(request=FLAT, response=b'{"score": 0.25}', status=200, route=None, trace=None):
-    made = _exchange.Exchange()
-    made.route, made.event_id, made.request = route or Route(model="delay"), "01a21f34-58b3-7060-9514-101d3646d905", request
-    made.response, made.status, made.latency_us, made.ended_ns, made.trace = response, status, 830.6, 1_356_998_400_123_456_789, trace
-    return made
+    event_id = "01a21f34-58b3-7060-9514-101d3646d905"
+    known = (status, 830.6, 1_356_998_400_123_456_789, trace)
+    return _exchange.Exchange(route or Route(model="delay"), event_id, request, response, *known)
 
 
 def a_client(**settings):
@@ -183,12 +182,12 @@ def started(collector, **settings):
 
 
 def log_some(n, bodies=(FLAT,)):
+    """Logs exchanges as middleware does; answers them."""
     made = []
     for i in range(n):
-        exchange = _exchange.Exchange()
-        exchange.route, exchange.event_id, exchange.request = Route(), windvane.current()._take_id(), bodies[i % len(bodies)]
-        exchange.response, exchange.status = b'{"score": 0.25}', 200
-        windvane.current()._log_exchange(exchange)
+        client = windvane.current()
+        exchange = an_exchange(bodies[i % len(bodies)], route=Route())._replace(event_id=client._take_id())
+        client._log_exchange(*exchange[:6])
         made.append(exchange)
     return made
 
@@ -202,7 +201,7 @@ def test_each_exchange_arrives_once_in_whatever_way_it_was_read(settings, collec
     records = {record["event_id"]: record for record in collector.records["predictions"]}
     assert collector.count() == 400 and all(made[i].event_id in records for i in range(400))
     for exchange in made:
-        expected = {**strictly(by_record(client, exchange)), "ts": records[exchange.event_id]["ts"]}  # what is large does not wait
+        expected = {**strictly(by_record(client, exchange)), "ts": records[exchange.event_id]["ts"]}
         assert records[exchange.event_id] == expected
     if settings:
         assert b'"carrier"' not in b"".join(body for body, _ in collector.keys.values())
@@ -247,12 +246,13 @@ def test_lines_that_were_made_at_once_are_one_item_that_counts_for_all(collector
     assert windvane.flush(20)
     # No other thread moves them on meanwhile, and no clock ends the burst.
     with client._inbox._moving, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("windvane._client.IN_A_ROW_S", 60)
-        made = log_some(5, [LARGE])
+        patched.setattr("windvane._client.EXCHANGES_IN_A_ROW_S", 60)
+        log_some(5, [LARGE])
+        made = list(client._inbox.events)
         client._inbox.events.append(("a prediction", 1_356_998_400_000_000_000, {"score": 0.5}, {"x": 1}))
-        made += log_some(2, [LARGE])
+        log_some(2, [LARGE])
         assert client._inbox._move(8) == 5
-        lines = [client._splicer.line(exchange) for exchange in made[:5]]
+        lines = [client._splicer.line(exchange) for exchange in made]
         assert client.stats().queued_bytes > 0 and len(client._inbox.events) == 0
     with client._queue.lock:
         (kind, block), single, *_ = client._queue._items
@@ -262,10 +262,29 @@ def test_lines_that_were_made_at_once_are_one_item_that_counts_for_all(collector
     client.close()
 
 
+def test_what_comes_when_as_many_wait_as_may_is_read_at_once(collector, monkeypatch):
+    client = started(collector)
+    assert windvane.flush(20)
+    threads = []
+    spliced = client._splicer.line
+    monkeypatch.setattr(client._splicer, "line", lambda exchange: threads.append(threading.current_thread().name) or spliced(exchange))
+    with client._inbox._moving:
+        client._queue._inbox_room = 2
+        client._queue._fit_inbox()
+        log_some(5, [FLAT, b'{"x": NaN}'])
+        assert len(client._inbox.events) == 2 and threads == [threading.current_thread().name] * 3
+        # With no thread that reads what waits, or no room in the queue, nothing waits, and nothing is taken over.
+        client._queue.open_inbox(False)
+        log_some(1)
+        assert len(client._inbox.events) == 2 and len(threads) == 3
+    assert windvane.flush(20) and client.stats().received == accounted(client.stats()) == 7
+    client.close()
+
+
 def test_a_burst_ends_in_time_for_others(collector, monkeypatch):
     client = started(collector)
     assert windvane.flush(20)
-    monkeypatch.setattr("windvane._client.IN_A_ROW_S", 0)
+    monkeypatch.setattr("windvane._client.EXCHANGES_IN_A_ROW_S", 0)
     monkeypatch.setattr(_inbox, "IN_A_ROW_S", 0)
     rested = []
     with client._inbox._moving:
@@ -280,8 +299,7 @@ def test_an_exchange_that_waits_takes_no_more_than_is_set_aside_for_it():
     def of_a_request():
         trace = {"trace_id": f"{1 << 127:032x}", "span_id": f"{1 << 63:016x}"}
         made = an_exchange(b"x" * 15_000, b"y" * (_inbox.KEPT_BYTES_MAX - 15_000), status=1_000, trace=trace)
-        made.event_id = made.event_id.upper().lower()
-        return made
+        return made._replace(event_id=made.event_id.upper().lower(), latency_us=made.latency_us * 2, ended_ns=made.ended_ns + 1)
 
     of_a_request()
     tracemalloc.start()

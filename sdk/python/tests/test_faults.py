@@ -4,12 +4,14 @@ import gc
 import logging
 import threading
 import time
+import uuid
 
 import pytest
 
 import windvane
 from kit import accounted, eventually, run_python
 from windvane import _encode
+from windvane._ids import IdMaker
 
 
 def log(n, **fields):
@@ -411,6 +413,20 @@ def test_ids_rise_and_a_client_leaves_no_thread(collector, caplog):
     del client
     gc.collect()
     eventually(lambda: not [t for t in threading.enumerate() if t.name == "windvane"], 5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 128, 4_096])
+def test_ids_that_are_made_at_once_are_of_version_7_distinct_and_rise(n):
+    maker = IdMaker()
+    begun = time.time_ns() // 1_000_000
+    ids = [*maker.make_many(n), *maker.make_many(n)]
+    made = [uuid.UUID(text) for text in ids]
+    assert all((held.version, held.variant, str(held)) == (7, uuid.RFC_4122, text) for held, text in zip(made, ids))
+    assert all(begun <= held.int >> 80 <= time.time_ns() // 1_000_000 for held in made)
+    assert len({held.int & (1 << 62) - 1 for held in made}) == 2 * n
+    assert ids[:n] == sorted(ids[:n])
+    if n > 1_000:  # each of the 62 bits is drawn
+        assert {bit for bit in range(62) for held in made if held.int >> bit & 1} == set(range(62))
 
 
 def test_a_batch_is_sent_again_under_the_same_key_with_the_same_bytes(client, collector):

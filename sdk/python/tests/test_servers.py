@@ -152,7 +152,7 @@ def serve_once(route, asked, answered):
     return dict(sent[0]["headers"])[b"windvane-event-id"].decode()
 
 
-def test_small_bodies_are_read_after_the_request_others_in_the_background_and_functions_run_in_it(client, collector, monkeypatch):
+def test_bodies_are_read_in_the_background_and_functions_run_in_the_request(client, collector, monkeypatch):
     windvane.log_prediction({"first": True}, score=0.5)  # from here on the background runs, and exchanges may wait for it
     assert windvane.flush()
     threads = []
@@ -176,24 +176,49 @@ def test_small_bodies_are_read_after_the_request_others_in_the_background_and_fu
 
     with windvane.context(tags={"shard": "7"}):
         in_context = serve_once(asgi.Route(model="delay"), b'{"x": 1}', b'{"score": 0.25}')
-    read_at_once = serve_once(asgi.Route(model="delay"), b'{"x": 2}', b'{"score": 0.5}')
-    read_later = serve_once(asgi.Route(model="delay"), b'{"x": 2,' + b" " * 2_048 + b'"y": 3}', b'{"score": 0.5}')
+    read_later = serve_once(asgi.Route(model="delay"), b'{"x": 2}', b'{"score": 0.5}')
+    read_too = serve_once(asgi.Route(model="delay"), b'{"x": 2,' + b" " * 2_048 + b'"y": 3}', b'{"score": 0.5}')
     broken = serve_once(asgi.Route(model="delay"), b'{"x": 3', b'{"score": 0.75}')
     large = serve_once(asgi.Route(model="delay"), json.dumps({"x": 4, "list": [0] * 20_000}).encode(), b'{"score": 1}')
     asked = serve_once(asgi.Route(model="delay", features=features), b'{"x": 5}', b'{"score": 1.5}')
-    eventually(lambda: len(read) == 4 and len(spliced) == 4)  # `flush` would read in this thread
+    eventually(lambda: len(read) == 4 and len(spliced) == 3)  # `flush` would read in this thread
     assert windvane.flush()
     held = {record["event_id"]: record for record in collector.records["predictions"]}
-    assert [(held[n].get("features"), held[n]["prediction"]["score"]) for n in (in_context, read_at_once, read_later, broken, large, asked)] == [
+    assert [(held[n].get("features"), held[n]["prediction"]["score"]) for n in (in_context, read_later, read_too, broken, large, asked)] == [
         ({"x": 1}, 0.25), ({"x": 2}, 0.5), ({"x": 2, "y": 3}, 0.5), (None, 0.75), ({"x": 4}, 1), ({"x": 5}, 1.5),
     ]  # fmt: skip
     assert held[in_context]["tags"] == {"shard": "7"}
     here = threading.current_thread().name
     assert threads == [here]
     assert sorted(read) == sorted([here, "windvane", here, here])  # the first, the broken one that waited, the large and the asked one
-    # The small one at once, the broken one in vain; then what waited.
-    assert sorted(spliced) == sorted([here, here, "windvane", "windvane"])
+    assert spliced == ["windvane"] * 3  # the broken one in vain
     assert accounted(windvane.stats()) == windvane.stats().logged == 7
+
+
+def test_what_the_application_sends_is_left_as_it_is_and_what_it_raises_is_raised(client, collector):
+    start = {"type": "http.response.start", "status": 503, "headers": [(b"a", b"b")]}
+    sent = []
+
+    async def app(_scope, receive, send):
+        assert [(await receive())["body"] for _ in range(2)] == [b'{"x":', b" 1}"]
+        await send(start)
+        raise RuntimeError("the model crashed")
+
+    asked = [{"type": "http.request", "body": b" 1}"}, {"type": "http.request", "body": b'{"x":', "more_body": True}]
+
+    async def receive():
+        return asked.pop()
+
+    async def send(message):
+        sent.append(message)
+
+    middleware = asgi.Middleware(app, routes={"/predict": asgi.Route(model="delay")})
+    with pytest.raises(RuntimeError, match="crashed"):
+        asyncio.run(middleware({"type": "http", "path": "/predict"}, receive, send))
+    assert start["headers"] == [(b"a", b"b")] and [name for name, _ in sent[0]["headers"]] == [b"a", b"windvane-event-id"]
+    assert windvane.flush()
+    (record,) = collector.records["predictions"]
+    assert (record["status"], record["features"], record["event_id"].encode()) == ("http_503", {"x": 1}, sent[0]["headers"][1][1])
 
 
 GUNICORN_APP = """

@@ -13,7 +13,7 @@ from ._counts import AT_EXIT, INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._exchange import Exchange, Splicer
 from ._ids import IdMaker
-from ._inbox import AT_ONCE_BYTES_MAX, IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
+from ._inbox import EXCHANGES_IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
 from ._packed import pack
 from ._processes import clients, finalize_multiprocessing
 from ._queue import Queue, Rows
@@ -24,6 +24,11 @@ from .assignment import Assignment, Experiment
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from .hooks.routes import Route
+
+# Without the call of a function that a named tuple makes of its fields.
+_new = tuple.__new__
 
 
 class Client:
@@ -85,33 +90,32 @@ class Client:
             self._invalid("predictions", error)
         return event_id
 
-    def _log_exchange(self, exchange: Exchange) -> None:
-        """Logs a request and its response. Small bodies are read at once, others in the background where they may wait."""
+    def _log_exchange(
+        self, route: Route, event_id: str, request: bytes, response: bytes, status: int, latency_us: float
+    ) -> None:
+        """Logs a request and its response. Their bodies are read in the background, where they may wait for it."""
+        # As in `_log_prediction`: what is done here is done on cold caches, at four times the cost of doing it for many at once.
         try:
             inbox = self._inbox
-            size = len(exchange.request) + len(exchange.response)
-            # A function of the caller's may look at what the request's own thread or task has.
-            if (
-                size > KEPT_BYTES_MAX
-                or len(inbox.events) >= inbox.room
-                or shared_fields.get() is not None
-                or exchange.route.has_functions
-            ):
-                self._log_mapping({**exchange.fields(self._sender.fault), "event_id": exchange.event_id})
-                return
-            if self._is_sampled and not self.keeps(exchange.event_id):
-                self._sample_out()
-                return
-            if self._traces and "opentelemetry.trace" in sys.modules:
-                trace: Dict[str, str] = {}
+            waits = (
+                len(request) + len(response) <= KEPT_BYTES_MAX
+                # A function of the caller's may look at what the request's own thread or task has.
+                and not route.has_functions
+                and shared_fields.get() is None
+            )
+            trace: Optional[Dict[str, str]] = None
+            if waits and self._traces and "opentelemetry.trace" in sys.modules:
+                trace = {}
                 add_trace(trace)
-                exchange.trace = trace
-            exchange.ended_ns = time_ns()
-            line = self._splicer.line(exchange) if size <= AT_ONCE_BYTES_MAX else None
-            if line is None:
+            exchange = _new(Exchange, (route, event_id, request, response, status, latency_us, time_ns(), trace))
+            if waits and len(inbox.events) < inbox.room:
                 inbox.events.append(exchange)
+            elif waits and inbox.room:  # so many at once that the background does not keep up
+                line = self._line_of(exchange)
+                if line is not None:
+                    self._put("predictions", line)
             else:
-                self._put("predictions", line)
+                self._log_mapping({**exchange.fields(self._sender.fault), "event_id": event_id})
         except Exception as error:
             self._invalid("predictions", error)
 
@@ -120,7 +124,7 @@ class Client:
         events = self._inbox.events
         lines: List[bytes] = []
         n = 0
-        end = perf_counter() + IN_A_ROW_S
+        end = perf_counter() + EXCHANGES_IN_A_ROW_S
         try:
             while n < most and events:
                 exchange = events[0]
@@ -141,10 +145,10 @@ class Client:
         return n
 
     def _line_of(self, exchange: Exchange) -> Optional[bytes]:
-        """The line of an exchange; None where there is no room for it, or it was queued as a record."""
+        """The line of an exchange; None where the sample does not keep it, or it was queued as a record."""
         try:
-            if self._queue.is_full():
-                self._drop(QUEUE_FULL, 1)
+            if self._is_sampled and not self.keeps(exchange.event_id):
+                self._sample_out()
                 return None
             line = self._splicer.line(exchange)
             if line is None:

@@ -8,7 +8,7 @@ read once, to see that it is one, and then taken over as it came. What cannot be
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from . import _encode
 from ._encode import ANSWERS
@@ -34,19 +34,18 @@ _COLONS = (b'":', b" :", b"\t:", b"\n:", b"\r:")
 _HEADS_MAX = 256
 
 
-class Exchange:
+class Exchange(NamedTuple):
     """One request and its response, as far as they were kept."""
 
-    # Set on each by who makes one, which takes less than a call of `__init__`.
     route: Route
     event_id: str
-    request: bytes = b""
-    response: bytes = b""
-    status: int = 500
-    latency_us: float = 0.0
+    request: bytes
+    response: bytes
+    status: int
+    latency_us: float
     # When it was logged, and the ids of the span that it was in.
-    ended_ns: int = 0
-    trace: Optional[Dict[str, str]] = None
+    ended_ns: int
+    trace: Optional[Dict[str, str]]
 
     def fields(self, fault: Callable[[str], None]) -> Dict[str, Any]:
         """Arguments of `log_prediction`; those that are known without the bodies where these cannot be read."""
@@ -92,37 +91,34 @@ class Splicer:
         """The line; None where a record is to be made of the exchange, because of what it holds or because redaction reads records."""
         if self._settings.redaction is not None or exchange.route.has_functions:
             return None
+        route, event_id, request, response, status, latency_us, ended_ns, trace = exchange
         try:
-            features = _features(exchange.request)
-            answer = _answer(exchange.response) if exchange.status < 400 else b""
-            head, shared = self._head(exchange.route.model, exchange.route.version)
+            head, shared = self._heads.get((route.model, route.version)) or self._head(route.model, route.version)
             return b'%b,"event_id":"%b","ts":%d%b%b%b%b,"latency_us":%d,"status":"%b"}' % (
                 head,
-                exchange.event_id.encode(),
-                exchange.ended_ns // 1000,
+                event_id.encode(),
+                ended_ns // 1000,
                 shared,
-                b"" if exchange.trace is None else _members(exchange.trace),
-                features,
-                answer,
-                round(exchange.latency_us),
-                b"ok" if exchange.status < 400 else b"http_%d" % exchange.status,
+                b"" if trace is None else _members(trace),
+                _features(request),
+                _answer(response) if status < 400 else b"",
+                round(latency_us),
+                b"ok" if status < 400 else b"http_%d" % status,
             )
         except Exception:  # who makes the record finds out what is wrong, if something is
             return None
 
     def _head(self, model: Optional[str], version: Optional[str]) -> Tuple[bytes, bytes]:
         """What lines of a model begin with, and what else they share."""
-        head = self._heads.get((model, version))
-        if head is None:
-            fields = {} if version is None else {"version": version}
-            if model is not None:
-                fields["model"] = model
-            record = self._records.with_tags(self._records.prediction("", 0, fields, None))
-            begin = {"model": record.pop("model")}
-            del record["event_id"], record["ts"]
-            head = (_encode.line(begin)[:-1], b"," + _encode.line(record)[1:-1] if record else b"")
-            if len(self._heads) < _HEADS_MAX:
-                self._heads[model, version] = head
+        fields = {} if version is None else {"version": version}
+        if model is not None:
+            fields["model"] = model
+        record = self._records.with_tags(self._records.prediction("", 0, fields, None))
+        begin = {"model": record.pop("model")}
+        del record["event_id"], record["ts"]
+        head = (_encode.line(begin)[:-1], b"," + _encode.line(record)[1:-1] if record else b"")
+        if len(self._heads) < _HEADS_MAX:
+            self._heads[model, version] = head
         return head
 
 

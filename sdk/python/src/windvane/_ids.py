@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import random
 import time
-from typing import Iterator, Sequence, overload
+from typing import Iterator, List, Sequence, overload
+
+# Of one id.
+_RANDOM_BYTES = 8
+# The variant of RFC 9562 and six random bits, as two digits, by the value of a byte.
+_VARIANTS = [f"{0x80 | value & 0x3F:02x}" for value in range(256)]
 
 
 class IdMaker:
     """Makes UUIDv7 text. A process that was forked takes a new one, so that no two processes draw the same bits."""
 
-    __slots__ = ("_bits",)
+    __slots__ = ("_bits", "_bytes")
 
     def __init__(self) -> None:
-        self._bits = random.Random(os.urandom(16)).getrandbits
+        made = random.Random(os.urandom(16))
+        self._bits, self._bytes = made.getrandbits, made.randbytes
 
     def make(self) -> str:
         """An id of this instant."""
@@ -31,6 +37,18 @@ class IdMaker:
             0x8000 | bits >> 48,
             bits & 0xFFFF_FFFF_FFFF,
         )
+
+    def make_many(self, n: int) -> List[str]:
+        """Ids of this instant, 4,096 at most, for a third of what each costs alone: counted up from the fraction of the millisecond."""
+        ms, rest = divmod(time.time_ns(), 1_000_000)
+        first = min((rest << 12) // 1_000_000, (1 << 12) - n)
+        head = "%08x-%04x-7" % (ms >> 16, ms & 0xFFFF)
+        drawn = self._bytes(_RANDOM_BYTES * n)
+        digits = drawn.hex()
+        return [
+            f"{head}{first + i:03x}-{_VARIANTS[drawn[8 * i]]}{digits[16 * i + 2 : 16 * i + 4]}-{digits[16 * i + 4 : 16 * i + 16]}"
+            for i in range(n)
+        ]
 
 
 class EventIds(Sequence[str]):

@@ -39,14 +39,13 @@ _SMALL = frozenset((bool, type(None)))
 _WHOLE_MIN, _WHOLE_MAX = -(1 << 63), (1 << 63) - 1
 # Of the bodies of an exchange that waits to be read; the exchange itself and the ids of its span take the rest.
 KEPT_BYTES_MAX = 15 << 10
-# Of the bodies of an exchange that does not wait: reading them takes 10 to 20 us once the request has ended, which holds up the next one
-# for less than a background thread does that wants the interpreter at some other time.
-AT_ONCE_BYTES_MAX = 2 << 10
 # For so long at most, and for one event, the background works in a row: meanwhile no other thread of the process can run. To rest costs a
 # third of that in CPU time, most of it the system's.
 IN_A_ROW_S = 40e-6
-# Ids that are made before others may run.
-_IDS_IN_A_ROW = 32
+# With exchanges for longer: whoever waits answers requests, which take longer than calls, and each rest has the next one begin on cold caches.
+EXCHANGES_IN_A_ROW_S = 150e-6
+# Ids that are made before others may run, within some 40 us.
+_IDS_IN_A_ROW = 128
 
 # Id, time, arguments and features.
 Given = Tuple[str, int, Dict[str, Any], Dict[Any, Any]]
@@ -96,7 +95,7 @@ class Inbox:
         self._ids_left = 0
         self._ids_wanted = 0
         self._quiet_ticks = 0
-        self._make_id = ids.make
+        self._make_ids = ids.make_many
         self._log = log
         # Moves exchanges from the head of `events`, so many at most, and answers how many.
         self._queue_exchanges = queue_exchanges
@@ -148,9 +147,9 @@ class Inbox:
         with contextlib.suppress(IndexError):  # callers take them at the same time
             for _ in range(len(self.ids) - self._ids_wanted):
                 self.ids.popleft()
-        for made in range(1, self._ids_wanted - len(self.ids) + 1):
-            self.ids.append(self._make_id())
-            if made % _IDS_IN_A_ROW == 0:
+        while (missing := self._ids_wanted - len(self.ids)) > 0:
+            self.ids.extend(self._make_ids(min(missing, _IDS_IN_A_ROW)))
+            if missing > _IDS_IN_A_ROW:
                 rest()
         self._ids_left = len(self.ids)
 

@@ -10,7 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping
 
 import windvane
 
-from .routes import BODY_BYTES_MAX, EVENT_ID_BYTES, Exchange, Route
+from .routes import BODY_BYTES_MAX, EVENT_ID_BYTES, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -32,28 +32,40 @@ class Middleware:
         if route is None:
             await self.app(scope, receive, send)
             return
-        exchange = Exchange()
-        exchange.route = route
-        exchange.event_id = (windvane._current or windvane.current())._take_id()
+        call = _Call(receive, send, (windvane._current or windvane.current())._take_id())
         begun = perf_counter_ns()
-
-        async def receive_kept() -> Message:
-            message = await receive()
-            if len(exchange.request) <= BODY_BYTES_MAX:
-                exchange.request += message.get("body", b"")
-            return message
-
-        # No coroutine of its own: what the server answers is awaited by the application.
-        def send_kept(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), (EVENT_ID_BYTES, exchange.event_id.encode())]}
-            elif len(exchange.response) <= BODY_BYTES_MAX:
-                exchange.response += message.get("body", b"")
-            return send(message)
-
         try:
-            await self.app(scope, receive_kept, send_kept)
+            await self.app(scope, call.receive, call.send)
         finally:
-            exchange.latency_us = (perf_counter_ns() - begun) / 1000
-            (windvane._current or windvane.current())._log_exchange(exchange)
+            latency_us = (perf_counter_ns() - begun) / 1000
+            client = windvane._current or windvane.current()
+            client._log_exchange(route, call.event_id, call.request, call.response, call.status, latency_us)
+
+
+class _Call:
+    """What stands between the application and the server for one request: one small object, as it is made on cold caches."""
+
+    __slots__ = ("_receive", "_send", "event_id", "request", "response", "status")
+
+    def __init__(self, receive: Receive, send: Send, event_id: str) -> None:
+        self._receive = receive
+        self._send = send
+        self.event_id = event_id
+        # Bytes that are added to none are not copied.
+        self.request = self.response = b""
+        self.status = 500
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if len(self.request) <= BODY_BYTES_MAX:
+            self.request += message.get("body", b"")
+        return message
+
+    # No coroutine of its own: what the server answers is awaited by the application.
+    def send(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), (EVENT_ID_BYTES, self.event_id.encode())]}
+        elif len(self.response) <= BODY_BYTES_MAX:
+            self.response += message.get("body", b"")
+        return self._send(message)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional
 
-from .._exchange import BODY_BYTES_MAX, Exchange
+from .._exchange import BODY_BYTES_MAX
 
-__all__ = ["BODY_BYTES_MAX", "EVENT_ID", "EVENT_ID_BYTES", "Exchange", "Route"]
+__all__ = ["BODY_BYTES_MAX", "EVENT_ID", "EVENT_ID_BYTES", "Route"]
 
 EVENT_ID = "windvane-event-id"
 EVENT_ID_BYTES = EVENT_ID.encode()
@@ -19,8 +19,7 @@ class Route:
 
     `features` and `unit_id` are functions of the request's JSON, `answer` of the response's, that gives arguments of `log_prediction`.
     Without them, the scalars of a request that is an object are features, and `score`, `label`, `probabilities` and `value` of the
-    response are the answer. Bodies are then read after the response: flat ones of up to 2 KiB at once, others in the background, up to 15 KiB
-    of both together. Functions run before the request ends.
+    response are the answer. Bodies are then read in the background, up to 15 KiB of both together. Functions run before the request ends.
     """
 
     model: Optional[str] = None

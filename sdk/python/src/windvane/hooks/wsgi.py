@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping
 
 import windvane
 
-from .routes import BODY_BYTES_MAX, EVENT_ID, Exchange, Route
+from .routes import BODY_BYTES_MAX, EVENT_ID, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -27,51 +27,55 @@ class Middleware:
         route = self.routes.get(environ.get("PATH_INFO", ""))
         if route is None:
             return self.app(environ, start_response)
-        exchange = Exchange()
-        exchange.route = route
-        exchange.event_id = windvane.current()._take_id()
-        exchange.request = _body(environ)
-        begun = time.perf_counter_ns()
+        event_id = windvane.current()._take_id()
+        call = _Call(route, event_id, _body(environ))
 
         def start(status: str, headers: List[Any], *error: Any) -> Any:
-            exchange.status = int(status.split(" ", 1)[0])
-            return start_response(status, [*headers, (EVENT_ID, exchange.event_id)], *error)
+            call.status = int(status.split(" ", 1)[0])
+            return start_response(status, [*headers, (EVENT_ID, event_id)], *error)
 
         try:
-            response = self.app(environ, start)
+            call.app_response = self.app(environ, start)
         except BaseException:
-            _end(exchange, begun)
+            call.log()
             raise
-        return _Response(response, exchange, begun)
+        return call
 
 
-class _Response:
-    """The application's response; logs when the server is done with it."""
+class _Call:
+    """One request, and the application's response to it; logs when the server is done with it."""
 
-    def __init__(self, response: Iterable[bytes], exchange: Exchange, begun_ns: int) -> None:
-        self._response = response
-        self._exchange = exchange
-        self._begun_ns = begun_ns
+    __slots__ = ("app_response", "response", "status", "_route", "_event_id", "_request", "_begun_ns")
+
+    def __init__(self, route: Route, event_id: str, request: bytes) -> None:
+        self.app_response: Iterable[bytes] = ()
+        self.response = b""
+        self.status = 500
+        self._route = route
+        self._event_id = event_id
+        self._request = request
+        self._begun_ns = time.perf_counter_ns()
 
     def __iter__(self) -> Iterator[bytes]:
-        for part in self._response:
-            if len(self._exchange.response) <= BODY_BYTES_MAX:
-                self._exchange.response += part
+        for part in self.app_response:
+            if len(self.response) <= BODY_BYTES_MAX:
+                self.response += part
             yield part
 
     def close(self) -> None:
         """Called by the server at the end, whatever happened."""
         try:
-            close = getattr(self._response, "close", None)
+            close = getattr(self.app_response, "close", None)
             if close is not None:
                 close()
         finally:
-            _end(self._exchange, self._begun_ns)
+            self.log()
 
-
-def _end(exchange: Exchange, begun_ns: int) -> None:
-    exchange.latency_us = (time.perf_counter_ns() - begun_ns) / 1000
-    windvane.current()._log_exchange(exchange)
+    def log(self) -> None:
+        """Logs what was seen."""
+        latency_us = (time.perf_counter_ns() - self._begun_ns) / 1000
+        client = windvane.current()
+        client._log_exchange(self._route, self._event_id, self._request, self.response, self.status, latency_us)
 
 
 def _body(environ: Dict[str, Any]) -> bytes:
