@@ -7,6 +7,7 @@
 mod hosts;
 mod origin;
 mod rate;
+mod senders;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use windvane_types::Clock;
 pub use self::hosts::{Hosts, Reach};
 use self::origin::Origin;
 use self::rate::Rates;
+pub use self::senders::SenderOrigins;
 use crate::http::{Problem, grpc};
 use crate::metrics::Definition;
 use crate::tokens::{Denial, Holder, Keyring, Scope};
@@ -60,6 +62,8 @@ pub struct GateOptions {
     pub requests_per_s: Option<u32>,
     /// Names that the service is asked for; where there are any, no others, with or without tokens.
     pub hosts: Hosts,
+    /// Origins of other sites whose pages may send events.
+    pub origins: SenderOrigins,
 }
 
 /// The gate.
@@ -146,7 +150,9 @@ impl Gate {
 
     /// Puts the gate before every route of a router, also before paths that it does not have. The port that it is served on has this reach.
     pub fn guard(self: &Arc<Self>, router: Router, reach: Reach) -> Router {
-        router.layer(from_fn_with_state((Arc::clone(self), reach), pass))
+        let guarded = router.layer(from_fn_with_state((Arc::clone(self), reach), pass));
+        // A browser asks without a token whether a page may send one.
+        self.options.origins.allow(guarded)
     }
 
     /// Whether requests need a token now.

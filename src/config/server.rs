@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use windvane_collector::{GateOptions, Hosts, Proxies, Tokens};
+use windvane_collector::{GateOptions, Hosts, Proxies, SenderOrigins, Tokens};
 use windvane_types::{Clock, SystemClock};
 
 use super::fault::Faults;
@@ -67,6 +67,7 @@ pub fn server(layers: &mut Layers, data_dir: &Path) -> Server {
         metrics_public: layers.flag("server.metrics_public", false),
         requests_per_s: u32::try_from(per_s).ok().filter(|per_s| *per_s > 0),
         hosts: hosts(layers),
+        origins: origins(layers),
     };
     let connections_max = layers.size("limits.connections_max", CONNECTIONS_MAX);
     let proxies = proxies(layers);
@@ -82,6 +83,18 @@ fn hosts(layers: &mut Layers) -> Hosts {
         );
         layers.contradiction(key, &problem);
         Hosts::default()
+    })
+}
+
+fn origins(layers: &mut Layers) -> SenderOrigins {
+    let key = "server.event_origins";
+    let texts = layers.texts(key);
+    SenderOrigins::parse(&texts).unwrap_or_else(|wrong| {
+        let problem = format!(
+            "`{wrong}` is no origin; accepted are such as `https://shop.example.org` and `http://localhost:3000`, without a path and without `*`"
+        );
+        layers.contradiction(key, &problem);
+        SenderOrigins::default()
     })
 }
 

@@ -169,6 +169,18 @@ fn a_host_is_a_name_or_an_address_without_a_port() {
 }
 
 #[test]
+fn an_origin_of_events_has_a_scheme_and_no_path() {
+    for wrong in ["shop.example.org", "https://shop.example.org/checkout", "*"] {
+        let told = faults(&format!("[server]\nevent_origins = [\"{wrong}\"]"));
+        let part = format!("server.event_origins: `{wrong}` is no origin");
+        assert!(told.contains("has 1 fault\n") && told.contains(&part), "{told}");
+    }
+    let config = check("[server]\nevent_origins = \"https://shop.example.org\"").unwrap();
+    let texts = ["https://shop.example.org".to_owned()];
+    assert_eq!(Ok(config.server.gate.origins), windvane_collector::SenderOrigins::parse(&texts));
+}
+
+#[test]
 fn a_reachable_port_of_otlp_needs_a_token_as_the_service_does() {
     let told = faults("[otlp]\ngrpc_listen = \"0.0.0.0:4317\"");
     assert!(

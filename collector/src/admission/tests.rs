@@ -317,3 +317,42 @@ async fn a_call_over_grpc_is_refused_by_its_own_status() {
     let (http, code, _) = ask_with(&router, EXPORT, &[("content-type", "application/grpc-web")]).await;
     assert_eq!((http, code.as_str()), (401, "token_missing"), "what is no call is answered as HTTP");
 }
+
+#[tokio::test]
+async fn pages_of_named_origins_may_send_events_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let bearer = format!("Bearer {}", token(&path, &[Scope::Ingest], &[], 1));
+    let origins = SenderOrigins::parse(&["https://shop.example.org".to_owned()]).unwrap();
+    let named = guarded(&gate(&path, GateOptions { origins, ..GateOptions::default() }));
+    let unnamed = guarded(&gate(&path, GateOptions::default()));
+    let shop = ("origin", "https://shop.example.org");
+    let asks = ("access-control-request-method", "POST");
+    let allowed = |headers: &HeaderMap| headers.get("access-control-allow-origin").cloned();
+
+    // A browser asks first, and has no token then.
+    let (status, _, headers) = ask_with(&named, ("OPTIONS", "/v1/predictions"), &[shop, asks]).await;
+    assert_eq!((status, allowed(&headers).unwrap().to_str().unwrap()), (200, shop.1));
+    let may_send = headers["access-control-allow-headers"].to_str().unwrap();
+    for header in ["authorization", "content-encoding", "content-type", "idempotency-key"] {
+        assert!(may_send.contains(header), "{may_send}");
+    }
+    assert!(headers.get("access-control-allow-credentials").is_none());
+    // What it sends needs one; the page reads either answer.
+    for (authorization, expected) in [(None, 401), (Some(bearer.as_str()), 200)] {
+        let sent: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().chain([shop]).collect();
+        let (status, _, headers) = ask_with(&named, ("POST", "/v1/predictions"), &sent).await;
+        assert_eq!((status, allowed(&headers).is_some()), (expected, true));
+    }
+    for (router, request, origin) in [
+        (&named, ("OPTIONS", "/v1/predictions"), "https://evil.example"),
+        (&named, ("OPTIONS", "/v1/predictions"), "https://shop.example.org.evil.example"),
+        (&named, ("OPTIONS", "/v1/predictions"), "http://shop.example.org"),
+        (&named, ("OPTIONS", "/api/v1/silences"), shop.1),
+        (&named, ("GET", "/api/v1/models"), shop.1),
+        (&unnamed, ("OPTIONS", "/v1/predictions"), shop.1),
+    ] {
+        let (_, _, headers) = ask_with(router, request, &[("origin", origin), asks]).await;
+        assert_eq!(allowed(&headers), None, "{request:?} from {origin}");
+    }
+}

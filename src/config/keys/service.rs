@@ -51,6 +51,13 @@ pub const KEYS: &[Key] = &[
         about: "Names by which the service is asked for (`Host`, over HTTP/2 `:authority`), without a port: those of a proxy that passes on what it was asked for, `host.docker.internal` for Grafana, Prometheus or an SDK in a container that reaches the loopback. localhost and addresses of the loopback are always accepted; with the key no others are, and a request for another one is answered 421 `unknown_host`. Without it the same holds on a loopback address while no token is needed, because a page of another site could read what is there otherwise, by having its name stand for 127.0.0.1. /healthz, /readyz and a public /metrics answer to any name.",
     },
     Key {
+        path: "server.event_origins",
+        kind: Kind::Texts { max: 100 },
+        default: "none: pages of other sites cannot send events",
+        example: "event_origins = [\"https://shop.example.org\"]",
+        about: "Origins of sites whose pages may send events (CORS), as a browser says them: scheme, host and a port that is not the scheme's own. It lets browsers send to paths below /v1/ and read the answers; whoever sends still needs a token where one is needed, and whoever looks at such a page can read that token: give it the scope `ingest` and a `--model-prefix` alone. A page of the service's own origin needs no entry.",
+    },
+    Key {
         path: "server.tls.cert_file",
         kind: Kind::Path,
         default: "none: requests come in clear text",
