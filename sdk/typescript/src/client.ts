@@ -228,7 +228,18 @@ function idOf(event: { event_id?: string } | undefined): string | undefined {
 }
 
 function at(ts: number | string | Date | undefined): number | string {
-  return ts === undefined ? Math.floor((performance.timeOrigin + performance.now()) * 1000) : microseconds(ts);
+  return ts === undefined ? now() : microseconds(ts);
+}
+
+/** What the finer clock and the wall clock may be apart. */
+const APART_MS = 50;
+let origin = performance.timeOrigin;
+
+/** Microseconds since 1970 by the finer clock, which stands still while a machine sleeps and knows of no clock that was set: then anew. */
+function now(): number {
+  const wall = Date.now();
+  if (Math.abs(origin + performance.now() - wall) > APART_MS) origin = wall - performance.now();
+  return Math.floor((origin + performance.now()) * 1000);
 }
 
 /** The fields that there are: one that is undefined is left out, as if it were not there. */

@@ -337,7 +337,23 @@ test("redaction runs before anything is queued", async () => {
   assert.deepEqual(checked(client).dropped, { redacted: 1, invalid: 1 });
 });
 
-test("defaults and tags add up, and ids rise with time", async () => {
+test("a clock that was set, or went on while the machine slept, is followed", async () => {
+  const client = make();
+  const wall = Date.now;
+  try {
+    for (const apart of [8 * 3_600_000, 0]) {
+      Date.now = () => wall() + apart;
+      log(client, 1);
+    }
+  } finally {
+    Date.now = wall;
+  }
+  assert.ok(await client.flush());
+  const [later, back] = collector.records.predictions.map(({ ts }) => ts / 1000 - wall());
+  assert.ok(Math.abs(later - 8 * 3_600_000) < 60_000 && Math.abs(back) < 60_000, `${later} ${back}`);
+});
+
+test("defaults and tags add up, and ids are of version 7", async () => {
   const client = make({ version: "1", environment: "prod", tags: { region: "east" }, token: "secret" });
   log(client, 1, { version: "2", tags: { page: "cart" } });
   assert.ok(await client.flush());
