@@ -28,7 +28,9 @@ mod spool;
 mod tokens;
 mod upload;
 
-pub use admission::{Caller, DEFINITIONS as GATE_DEFINITIONS, Gate, GateOptions, Hosts, Reach, SenderOrigins};
+pub use admission::{
+    Caller, DEFINITIONS as GATE_DEFINITIONS, Gate, GateOptions, Hosts, Reach, SenderOrigins,
+};
 pub use collector::{Collector, Drained, Gauges};
 pub use dead_letters::{DeadLetter, DeadLetters, Unreadable};
 pub use http::{BodyRefused, Readiness, read_body};

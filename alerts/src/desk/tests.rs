@@ -429,14 +429,16 @@ fn a_state_that_an_earlier_version_kept_is_read() {
 }
 
 #[test]
-fn an_alert_that_took_another_route_before_is_not_lost() {
+fn an_alert_whose_route_has_another_name_is_not_lost() {
     let (mut state, plan) = (State::default(), plan());
     forty(&mut state, &plan, 1.0, 0);
     told(&mut state, &plan, 30);
     let mut other = plan;
     other.route.name = "other".to_owned();
-    // The old group is gone with its route; the new one is told at once, because it fires for long.
-    assert_eq!(told(&mut state, &other, 600), message("team", "first", 40, 0));
+    // The group goes with its route: nobody is told again, and whoever was is told the end.
+    assert_eq!(told(&mut state, &other, 600), []);
     assert_eq!(state.groups.len(), 1);
+    forty(&mut state, &other, 0.0, 700);
+    assert_eq!(told(&mut state, &other, 930), message("team", "all_resolved", 0, 40));
     assert_eq!(us(Duration::from_secs(1)), SECOND);
 }

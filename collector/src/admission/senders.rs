@@ -91,9 +91,9 @@ mod tests {
             ("*", None),
             ("", None),
         ] {
-            let found = SenderOrigins::parse(&[text.to_owned()]);
+            let texts = [text.to_owned()];
             let expected = expected.map(|origin| SenderOrigins(vec![HeaderValue::from_static(origin)]));
-            assert_eq!(found.ok(), expected, "{text}");
+            assert_eq!(SenderOrigins::parse(&texts).ok(), expected, "{text}");
         }
     }
 }

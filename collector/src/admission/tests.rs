@@ -340,7 +340,8 @@ async fn pages_of_named_origins_may_send_events_and_nothing_else() {
     assert!(headers.get("access-control-allow-credentials").is_none());
     // What it sends needs one; the page reads either answer.
     for (authorization, expected) in [(None, 401), (Some(bearer.as_str()), 200)] {
-        let sent: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().chain([shop]).collect();
+        let sent: Vec<_> =
+            authorization.map(|value| ("authorization", value)).into_iter().chain([shop]).collect();
         let (status, _, headers) = ask_with(&named, ("POST", "/v1/predictions"), &sent).await;
         assert_eq!((status, allowed(&headers).is_some()), (expected, true));
     }
