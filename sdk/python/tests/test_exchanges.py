@@ -246,7 +246,7 @@ def test_lines_that_were_made_at_once_are_one_item_that_counts_for_all(collector
     assert windvane.flush(20)
     # No other thread moves them on meanwhile, and no clock ends the burst.
     with client._inbox._moving, pytest.MonkeyPatch.context() as patched:
-        patched.setattr("windvane._client.EXCHANGES_IN_A_ROW_S", 60)
+        patched.setattr("windvane._client.IN_A_ROW_S", 60)
         log_some(5, [LARGE])
         made = list(client._inbox.events)
         client._inbox.events.append(("a prediction", 1_356_998_400_000_000_000, {"score": 0.5}, {"x": 1}))
@@ -284,7 +284,7 @@ def test_what_comes_when_as_many_wait_as_may_is_read_at_once(collector, monkeypa
 def test_a_burst_ends_in_time_for_others(collector, monkeypatch):
     client = started(collector)
     assert windvane.flush(20)
-    monkeypatch.setattr("windvane._client.EXCHANGES_IN_A_ROW_S", 0)
+    monkeypatch.setattr("windvane._client.IN_A_ROW_S", 0)
     monkeypatch.setattr(_inbox, "IN_A_ROW_S", 0)
     rested = []
     with client._inbox._moving:

@@ -13,7 +13,7 @@ from ._counts import AT_EXIT, INVALID, QUEUE_FULL, REDACTED, Stats
 from ._encode import Timestamp, microseconds, said
 from ._exchange import Exchange, Splicer
 from ._ids import IdMaker
-from ._inbox import EXCHANGES_IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
+from ._inbox import IN_A_ROW_S, KEPT_BYTES_MAX, Inbox, is_small
 from ._packed import pack
 from ._processes import clients, finalize_multiprocessing
 from ._queue import Queue, Rows
@@ -124,7 +124,7 @@ class Client:
         events = self._inbox.events
         lines: List[bytes] = []
         n = 0
-        end = perf_counter() + EXCHANGES_IN_A_ROW_S
+        end = perf_counter() + IN_A_ROW_S
         try:
             while n < most and events:
                 exchange = events[0]

@@ -42,8 +42,6 @@ KEPT_BYTES_MAX = 15 << 10
 # For so long at most, and for one event, the background works in a row: meanwhile no other thread of the process can run. To rest costs a
 # third of that in CPU time, most of it the system's.
 IN_A_ROW_S = 40e-6
-# With exchanges for longer: whoever waits answers requests, which take longer than calls, and each rest has the next one begin on cold caches.
-EXCHANGES_IN_A_ROW_S = 150e-6
 # Ids that are made before others may run, within some 40 us.
 _IDS_IN_A_ROW = 128
 
