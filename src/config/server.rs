@@ -74,40 +74,33 @@ pub fn server(layers: &mut Layers, data_dir: &Path) -> Server {
     Server { listen, tokens_file, tls, gate, connections_max, proxies }
 }
 
-fn hosts(layers: &mut Layers) -> Hosts {
-    let key = "server.hosts";
-    let texts = layers.texts(key);
-    Hosts::parse(&texts).unwrap_or_else(|wrong| {
-        let problem = format!(
-            "`{wrong}` is neither a name nor an address; accepted are such as `windvane.example.org` and `10.0.0.7`, without http:// and without a port"
-        );
-        layers.contradiction(key, &problem);
-        Hosts::default()
+/// What a list of texts stands for; nothing where one is wrong, which is a fault of the configuration.
+fn texts<T: Default>(
+    layers: &mut Layers,
+    key: &'static str,
+    parse: for<'a> fn(&'a [String]) -> Result<T, &'a str>,
+    wanted: &str,
+) -> T {
+    let given = layers.texts(key);
+    parse(&given).unwrap_or_else(|wrong| {
+        layers.contradiction(key, &format!("`{wrong}` is {wanted}"));
+        T::default()
     })
+}
+
+fn hosts(layers: &mut Layers) -> Hosts {
+    let wanted = "neither a name nor an address; accepted are such as `windvane.example.org` and `10.0.0.7`, without http:// and without a port";
+    texts(layers, "server.hosts", Hosts::parse, wanted)
 }
 
 fn origins(layers: &mut Layers) -> SenderOrigins {
-    let key = "server.event_origins";
-    let texts = layers.texts(key);
-    SenderOrigins::parse(&texts).unwrap_or_else(|wrong| {
-        let problem = format!(
-            "`{wrong}` is no origin; accepted are such as `https://shop.example.org` and `http://localhost:3000`, without a path and without `*`"
-        );
-        layers.contradiction(key, &problem);
-        SenderOrigins::default()
-    })
+    let wanted = "no origin; accepted are such as `https://shop.example.org` and `http://localhost:3000`, without a path and without `*`";
+    texts(layers, "server.event_origins", SenderOrigins::parse, wanted)
 }
 
 fn proxies(layers: &mut Layers) -> Proxies {
-    let key = "server.trusted_proxies";
-    let texts = layers.texts(key);
-    Proxies::parse(&texts).unwrap_or_else(|wrong| {
-        let problem = format!(
-            "`{wrong}` is neither an address nor a network; accepted are such as `10.0.0.1` and `10.0.0.0/8`"
-        );
-        layers.contradiction(key, &problem);
-        Proxies::default()
-    })
+    let wanted = "neither an address nor a network; accepted are such as `10.0.0.1` and `10.0.0.0/8`";
+    texts(layers, "server.trusted_proxies", Proxies::parse, wanted)
 }
 
 fn tls(layers: &mut Layers) -> Option<TlsFiles> {

@@ -49,18 +49,23 @@ fn what_fires_comes_first_and_can_be_acted_on() {
     assert!(html.contains("alertname=&quot;FeatureDrift&quot;") && !html.contains("<b>"), "{html}");
 }
 
-#[test]
-fn whoever_may_only_read_is_offered_no_form_and_told_why() {
-    const WHY: &str = "takes a token with the scope <code>admin</code>";
-    let silence = Silence {
-        id: "s".to_owned(),
+/// An active silence.
+fn silence(id: &str) -> Silence {
+    Silence {
+        id: id.to_owned(),
         state: "active".to_owned(),
         matchers: vec!["model=\"delay\"".to_owned()],
         starts_at: "2026-03-01T10:00:00Z".to_owned(),
         ends_at: "2026-03-01T14:00:00Z".to_owned(),
         created_by: "ada".to_owned(),
         comment: "retraining".to_owned(),
-    };
+    }
+}
+
+#[test]
+fn whoever_may_only_read_is_offered_no_form_and_told_why() {
+    const WHY: &str = "takes a token with the scope <code>admin</code>";
+    let silence = silence("s");
     let standing = vec![alert("firing", "f")];
     let alerts = Alerts { standing, silences: vec![silence], changes: Vec::new(), now_us: 0 };
     let [read, changed] = [Rights::Read, Rights::Change].map(|rights| render(&alerts, rights).into_string());
@@ -100,16 +105,9 @@ fn of_many_alerts_and_silences_the_first_are_shown_and_the_rest_is_told() {
         html.contains("Shown are 200 of 10,000 alerts, those that fire before others"),
         "the rest is told"
     );
-    let silence = |i: usize| Silence {
-        id: i.to_string(),
-        state: "active".to_owned(),
-        matchers: vec!["model=\"delay\"".to_owned()],
-        starts_at: "2026-03-01T10:00:00Z".to_owned(),
-        ends_at: "2026-03-01T14:00:00Z".to_owned(),
-        created_by: "ada".to_owned(),
-        comment: "retraining".to_owned(),
+    let told = |n: usize| {
+        silences(&(0..n).map(|i| silence(&i.to_string())).collect::<Vec<_>>(), Rights::Change).into_string()
     };
-    let told = |n: usize| silences(&(0..n).map(silence).collect::<Vec<_>>(), Rights::Change).into_string();
     assert!(
         told(200).contains("Shown are the 200 silences that end first") && !told(199).contains("Shown are")
     );
