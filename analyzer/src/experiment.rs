@@ -39,7 +39,7 @@ pub use judge::SRM_BELOW;
 pub use metric::{Before, Cap, Limits, Measured, Metric};
 pub use request::{ExperimentRequest, FamilyCorrection, LookedAt, PRIMARY_SHARE, Rule, TUNING};
 pub use sequence_method::SequenceMethod;
-pub use stored::{StoredChecks, StoredExperiment, StoredMetric, run_stored};
+pub use stored::{StoredChecks, StoredExperiment, StoredMetric, keep_stored, run_stored};
 pub use traffic::{Traffic, as_if, days_until, traffic};
 
 /// Compares the arms of an experiment over its rows.

@@ -20,6 +20,7 @@ mod quality;
 mod reopen;
 mod runner;
 mod scheduler;
+mod sums;
 mod watched;
 
 pub use attribution::AttributionMonitor;
@@ -37,4 +38,5 @@ pub use quality::{Expected, QualityMonitor};
 pub use reopen::Reopen;
 pub use runner::{Again, Ran, Runner};
 pub use scheduler::{Options, Scheduler};
+pub use sums::SumsKeeper;
 pub use watched::Watched;

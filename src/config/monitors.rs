@@ -32,21 +32,29 @@ pub struct Analyzer {
     pub lease: Duration,
     /// How often it looks what is due, at least.
     pub poll: Duration,
+    /// How often sums of experiments are brought up to date.
+    pub sums_every: Duration,
 }
 
 impl Default for Analyzer {
     fn default() -> Self {
-        Self { runs_max: 1, lease: Duration::from_secs(60), poll: Duration::from_secs(15) }
+        Self {
+            runs_max: 1,
+            lease: Duration::from_secs(60),
+            poll: Duration::from_secs(15),
+            sums_every: Duration::from_secs(600),
+        }
     }
 }
 
 /// Reads `[analyzer]`.
 pub fn analyzer(layers: &Layers) -> Analyzer {
-    let Analyzer { runs_max, lease, poll } = Analyzer::default();
+    let Analyzer { runs_max, lease, poll, sums_every } = Analyzer::default();
     Analyzer {
         runs_max: layers.size("analyzer.runs_max", runs_max),
         lease: layers.length("analyzer.lease", lease),
         poll: layers.length("analyzer.poll", poll),
+        sums_every: layers.length("analyzer.sums_every", sums_every),
     }
 }
 

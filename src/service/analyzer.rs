@@ -4,10 +4,10 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use windvane_analyzer::monitor::{Job, Metrics, Options, Runner, Scheduler};
+use windvane_analyzer::monitor::{Job, Metrics, Options, Runner, Scheduler, SumsKeeper};
 use windvane_store::Store;
 
-use crate::config::Config;
+use crate::config::{Config, Experiment};
 use crate::exit::Failure;
 
 /// Everything of the configuration that runs by schedule.
@@ -41,6 +41,12 @@ pub fn start(
     let options = Options { runs_max: config.analyzer.runs_max, poll: config.analyzer.poll };
     let runner = runner(config, store, "serve");
     tracing::info!(monitors = jobs.len(), holder = runner.holder(), "the analyzer runs monitors");
+    if !config.experiments.is_empty() {
+        let experiments = config.experiments.iter().map(Experiment::monitor).collect();
+        let leases = (runner.holder().to_owned(), config.analyzer.lease);
+        let keeper = SumsKeeper::new(store.clone(), leases, config.analyzer.sums_every, experiments);
+        tasks.spawn(keeper.run(stop.clone()));
+    }
     tasks.spawn(Scheduler::new(runner, jobs, options, metrics).run(stop));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod inference;
+mod kept;
 mod pages;
 mod parquet;
 mod parts;

@@ -2,6 +2,7 @@
 
 mod parts;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use windvane_store::{
@@ -18,6 +19,7 @@ use super::{
     Cuts, ExperimentError, Metric,
     facts::{Facts, MetricFacts, Parts},
     gather,
+    kept::{self, Answer},
     metric::{Before, Measured},
     request::{ExperimentRequest, Rule},
     stored_timing,
@@ -146,18 +148,10 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     if let Some(refused) = experiment.strata_refused() {
         return Err(ExperimentError::Summary { problem: format!("`stratify` {refused}") });
     }
-    let mut sources: Vec<(&RecordTable, Needs)> =
-        experiment.metrics.iter().map(StoredMetric::source).collect();
-    sources.sort();
-    sources.dedup();
     let mut whole: Option<Facts> = None;
     let mut found = vec![None; experiment.metrics.len()];
     let mut parts = StoredParts::default();
-    for source in sources {
-        let table = source.0;
-        let places: Vec<usize> = (0..experiment.metrics.len())
-            .filter(|place| experiment.metrics[*place].source() == source)
-            .collect();
+    for (table, places) in by_source(experiment) {
         let asked = request(experiment, table, &places)?;
         let facts = gather::gather(reader, &asked).await;
         let facts = facts.map_err(|error| in_own_words(experiment, (&asked, &places), error))?;
@@ -178,6 +172,32 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     let parts = stored_timing::followed(parts.whole(), &experiment.exposed);
     let facts = Facts { rows: None, metrics, parts: Parts { timed, ..parts }, ..facts };
     super::judged(&facts, &experiment.rule)
+}
+
+/// The tables with the places of the metrics that are read together.
+fn by_source(experiment: &StoredExperiment) -> Vec<(&RecordTable, Vec<usize>)> {
+    let mut sources: BTreeMap<(&RecordTable, Needs), Vec<usize>> = BTreeMap::new();
+    for (place, metric) in experiment.metrics.iter().enumerate() {
+        sources.entry(metric.source()).or_default().push(place);
+    }
+    sources.into_iter().map(|((table, _), places)| (table, places)).collect()
+}
+
+/// Brings what is kept of an experiment's sums up to date, so that a look has little to read; says whether that is of use: it is in vain
+/// where units come back, as far as is known.
+///
+/// # Errors
+/// The definition is one that cannot be looked at.
+pub async fn keep_stored(reader: &Reader, experiment: &StoredExperiment) -> Result<bool, ExperimentError> {
+    let mut is_of_use = false;
+    for (table, places) in by_source(experiment) {
+        let asked = request(experiment, table, &places)?;
+        if let Some(alone) = &asked.alone {
+            let kept = kept::kept(reader, &asked, &alone.by_part).await;
+            is_of_use |= !matches!(kept, Some(Answer::Repeated));
+        }
+    }
+    Ok(is_of_use)
 }
 
 /// The error about a metric by its own name, in place of that of a column of the population.
