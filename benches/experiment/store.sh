@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The rows of run.sh in the store, through `windvane experiment NAME` (whole command, against a running engine), beside gbstats with pandas
 # and statsmodels over the Parquet file, and beside the barest statement over the same rows: sums and squares by arm, without units.
-# Over predictions the command runs three times: with nothing kept, again, and after a tenth more rows came in (a month later, so that
-# they can be taken out again: the tools over the file do without them).
+# Over predictions the command runs five times: with nothing kept, again, after a service has kept the sums and nobody has looked before, and
+# after a hundredth and a tenth more rows came in (a month later, so that they can be taken out again: the tools over the file do without them).
 #
 #   WINDVANE=target/release/windvane benches/experiment/store.sh OUTDIR
 #
@@ -132,6 +132,32 @@ bare() {
     measurements) echo "SELECT metric, count(), sum(value), sum(value * value), max(ts), max(unit_id) FROM measurements GROUP BY metric" ;;
   esac
 }
+# Has a service keep the sums, and ends it.
+keep() {
+  ask "" "TRUNCATE TABLE experiment_sums" >&2
+  local i
+  {
+    printf '[server]\nlisten = "127.0.0.1:%s"\ntokens_file = "%s"\n' "$((port + 1))" "$work/tokens.json"
+    printf '[otlp]\ngrpc_listen = "127.0.0.1:0"\n[collector]\nspool_dir = "%s"\n' "$work/spool"
+    printf '[store]\nurl = "%s"\nuser = "%s"\npassword_file = "%s"\n' "$url" "$user" "$work/password"
+    cat "$work/windvane.toml"
+  } > "$work/service.toml"
+  "$windvane" serve --config "$work/service.toml" >> "$out/service.txt" 2>&1 &
+  local service=$!
+  for ((i = 0; i < 600; i++)); do
+    [ "$(ask "" "SELECT count() FROM experiment_sums")" = 0 ] || break
+    kill -0 "$service"
+    sleep 0.1
+  done
+  kill "$service" && wait "$service" || true
+}
+# more MODULO WHEN REPEAT: a look after every MODULOth row came once more.
+more() {
+  predictions "$rows" 1 "WHERE unit % $1 = 0"
+  settle
+  experiment predictions "$2" "$3"
+  ask "" "ALTER TABLE predictions DROP PARTITION 202602" >&2
+}
 # experiment SOURCE WHEN REPEAT
 experiment() {
   measure "windvane from $1$2" "$3" "$1${2// /-}" "$windvane" experiment "$1" "${store[@]}" --config "$work/windvane.toml" --no-record
@@ -143,10 +169,10 @@ for ((repeat = 1; repeat <= repeats; repeat++)); do
     experiment "$source" "" "$repeat"
     if [ "$source" = predictions ]; then
       experiment "$source" " again" "$repeat"
-      predictions "$rows" 1 "WHERE unit % 10 = 0"
-      settle
-      experiment "$source" " with a tenth more" "$repeat"
-      ask "" "ALTER TABLE predictions DROP PARTITION 202602" >&2
+      keep
+      experiment "$source" " first beside a service" "$repeat"
+      more 100 " with a hundredth more" "$repeat"
+      more 10 " with a tenth more" "$repeat"
     fi
     measure "barest statement over $source" "$repeat" "$source-bare" \
       curl --fail-with-body -sS -K "$work/curl" --data-binary "$(bare "$source")" "$url/?database=windvane"
