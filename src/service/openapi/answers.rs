@@ -67,6 +67,9 @@ pub fn of(operation: &Operation) -> Value {
                 ("415", "It is no form."),
                 ("503", "The store does not answer."),
             ]);
+            if operation.path != "/alerts/silences" {
+                all.pages(&[("404", "There is no such alert or silence; the page says so.")]);
+            }
         }
         Answers::Ingestion(event) => ingestion(event, &mut all),
         Answers::Telemetry => telemetry(operation, &mut all),
