@@ -46,9 +46,9 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "server.hosts",
         kind: Kind::Texts { max: 100 },
-        default: "none: those of the loopback alone on a loopback address while no token is needed, else any",
+        default: "none",
         example: "hosts = [\"host.docker.internal\"]",
-        about: "Names by which the service is asked for (`Host`, over HTTP/2 `:authority`), without a port: those of a proxy that passes on what it was asked for, `host.docker.internal` for Grafana, Prometheus or an SDK in a container that reaches the loopback. localhost and addresses of the loopback are always accepted; with the key no others are, and a request for another one is answered 421 `unknown_host`. Without it the same holds on a loopback address while no token is needed, because a page of another site could read what is there otherwise, by having its name stand for 127.0.0.1. /healthz, /readyz and a public /metrics answer to any name.",
+        about: "Names by which the service is asked for (`Host`), without a port: those of a proxy that passes on what it was asked for, or `host.docker.internal` for programs in containers. localhost and addresses of the loopback are always accepted; a request for another name is answered 421 `unknown_host`. Without the key any name is, except on a loopback address while no token is needed (docs/SECURITY.md). /healthz, /readyz and a public /metrics answer to any name.",
     },
     Key {
         path: "server.event_origins",
