@@ -25,10 +25,7 @@ pub(super) fn correct(family: &mut [Member<'_>], rule: &Rule, segments: usize) -
         true => member.comparison.p_value,
         false => member.comparison.decision.p_value,
     };
-    let ranked: Vec<correction::Ranked> = family
-        .iter()
-        .filter_map(|member| Some(correction::Ranked { p_value: p_of(member)?, primary: member.primary }))
-        .collect();
+    let ranked = ranked(family, p_of);
     let mut adjusted = rule.correction.adjust(&ranked).into_iter();
     let told = ranked.len() > 1 && !rule.correction.is_none();
     for member in family.iter_mut() {
@@ -58,13 +55,17 @@ pub(super) fn correct(family: &mut [Member<'_>], rule: &Rule, segments: usize) -
     ranked.len()
 }
 
+/// The p-values of those that have one, in their order.
+fn ranked(family: &[Member<'_>], p_of: impl Fn(&Member<'_>) -> Option<f64>) -> Vec<correction::Ranked> {
+    let of =
+        |member: &Member<'_>| Some(correction::Ranked { p_value: p_of(member)?, primary: member.primary });
+    family.iter().filter_map(of).collect()
+}
+
 /// Corrects the p-values of equivalence, a family of their own: who holds many metrics against margins finds one within by chance, too.
 fn correct_equivalence(family: &mut [Member<'_>], rule: &Rule) {
     let p_of = |member: &Member<'_>| member.comparison.margin_test?.equivalence_p_value;
-    let ranked: Vec<correction::Ranked> = family
-        .iter()
-        .filter_map(|member| Some(correction::Ranked { p_value: p_of(member)?, primary: member.primary }))
-        .collect();
+    let ranked = ranked(family, p_of);
     let told = ranked.len() > 1 && !rule.correction.is_none();
     let mut adjusted = rule.correction.adjust(&ranked).into_iter();
     for member in family {

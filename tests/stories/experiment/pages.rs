@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{query, windvane};
+use crate::asking::{query, send, windvane};
 
 const EXPERIMENTS: &str = r#"
 [experiments."check out"]
@@ -47,14 +47,7 @@ async fn send_events(service: &Service) {
         }
     }
     for (kind, body) in [("exposures", exposures), ("measurements", measurements)] {
-        let sent = reqwest::Client::new()
-            .post(format!("{}/v1/{kind}", service.url()))
-            .header("content-type", "application/x-ndjson")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(sent.status(), 200, "{kind}");
+        send(service, kind, body).await;
     }
     let stored = "SELECT (SELECT count() FROM exposures), (SELECT count() FROM measurements)";
     eventually(Duration::from_secs(30), || match query(service, stored).as_str() {
