@@ -195,7 +195,7 @@ ifeq ($(NEXTEST),yes)
 else
 	cargo test --locked -p windvane-sdk $(FEATURES) --quiet
 endif
-	cargo package --locked -p windvane-sdk --allow-dirty --no-verify --quiet
+	cargo package --locked -p windvane-sdk --allow-dirty --quiet
 	cargo package --locked -p windvane-sdk --allow-dirty --list | grep -qx LICENSE && cmp LICENSE sdk/rust/LICENSE
 
 .PHONY: sdk-typescript
