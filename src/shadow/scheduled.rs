@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use windvane_store::Store;
 use windvane_store::findings::{self, gate::Asked};
-use windvane_store::lease::Lease;
+use windvane_store::lease::{Lease, Worked};
 use windvane_types::gate::Document;
 use windvane_types::{Clock, SystemClock};
 
@@ -85,7 +85,7 @@ async fn turn(
     tried_us: &mut Option<i64>,
 ) -> Duration {
     let gate = run.gate.name.as_str();
-    let mut lease = match Lease::claim(store, &format!("gate/{gate}"), &run.holder, run.lease).await {
+    let lease = match Lease::claim(store, &format!("gate/{gate}"), &run.holder, run.lease).await {
         Ok(Some(lease)) => lease,
         Ok(None) => return AGAIN,
         Err(error) => {
@@ -93,24 +93,32 @@ async fn turn(
             return AGAIN;
         }
     };
-    // Whoever had the lease before may have kept a verdict since it was looked for.
-    let left = wait(store, &run.gate, *tried_us).await;
-    if left.is_zero() {
-        *tried_us = Some(SystemClock.now().as_microsecond());
-        let mut ended = std::pin::pin!(once(run.clone(), stop.clone()));
-        tokio::select! {
-            () = stop.cancelled() => {
-                // A store that does not answer is not waited for.
-                let _ = tokio::time::timeout(ENDING, ended.as_mut()).await;
+    let work = async {
+        // Whoever had the lease before may have kept a verdict since it was looked for.
+        let left = wait(store, &run.gate, *tried_us).await;
+        if left.is_zero() {
+            *tried_us = Some(SystemClock.now().as_microsecond());
+            let ended = once(run.clone(), stop.clone()).await;
+            // That a run which was told to stop has no verdict is no news.
+            if !stop.is_cancelled() {
+                tell(gate, ended);
             }
-            () = lease.keep() => tracing::warn!(gate, "the lease of a gate was lost; another analyzer may run it, too"),
-            ended = ended.as_mut() => tell(gate, ended),
         }
+        left
+    };
+    // A run that is told to stop ends by itself; one that waits for a store which does not answer is not waited for.
+    let cut = async {
+        stop.cancelled().await;
+        tokio::time::sleep(ENDING).await;
+    };
+    match lease.during(work, cut).await {
+        Worked::Done(left) => left,
+        Worked::LeaseLost => {
+            tracing::warn!(gate, "the lease of a gate was lost; another analyzer may run it, too");
+            Duration::ZERO
+        }
+        Worked::Cut => Duration::ZERO,
     }
-    if let Err(error) = lease.release().await {
-        tracing::warn!(gate, %error, "a lease was not given back; it runs out by itself");
-    }
-    left
 }
 
 fn tell(gate: &str, ended: Result<Document, Failure>) {

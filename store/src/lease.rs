@@ -5,6 +5,7 @@
 //! other, the one with the larger token withdraws and the other one waits for that; if the other stays, it has won
 //! before, and this one withdraws as well. Times are those of ClickHouse alone. `docs/decisions` has the whole argument.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,6 +37,20 @@ fn decide<'a>(own: &str, live: impl IntoIterator<Item = &'a str>) -> Decision {
         Some(first) if own < first => Decision::Wait,
         Some(_) => Decision::Withdraw,
     }
+}
+
+/// How long giving a lease back may take; one that is not given back runs out by itself.
+const RELEASE_WITHIN: Duration = Duration::from_secs(3);
+
+/// What became of work under a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worked<T> {
+    /// It came to its end.
+    Done(T),
+    /// The lease could not be renewed in time, so that somebody else may have begun; the work was dropped.
+    LeaseLost,
+    /// It was cut off and dropped.
+    Cut,
 }
 
 /// A job that is ours until we give it back or fail to renew it.
@@ -91,6 +106,31 @@ impl Lease {
     #[must_use]
     pub fn won_us(&self) -> i64 {
         self.won_us
+    }
+
+    /// Works while the lease is renewed, until the work is done, the lease is lost or `cut` says that nobody wants the work any more. The
+    /// lease is given back in each case, within 3 s.
+    pub async fn during<T>(
+        mut self,
+        work: impl Future<Output = T>,
+        cut: impl Future<Output = ()>,
+    ) -> Worked<T> {
+        let worked = tokio::select! {
+            done = work => Worked::Done(done),
+            () = self.keep() => Worked::LeaseLost,
+            () = cut => Worked::Cut,
+        };
+        let job = self.claim.job.clone();
+        match tokio::time::timeout(RELEASE_WITHIN, self.release()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(job, %error, "a lease was not given back; it runs out by itself");
+            }
+            Err(_elapsed) => {
+                tracing::warn!(job, "a lease was not given back in time; it runs out by itself");
+            }
+        }
+        worked
     }
 
     /// Renews the lease again and again; returns when that has failed for so long that it may have run out.

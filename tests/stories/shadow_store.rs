@@ -1,13 +1,14 @@
 //! A gate over the store: recorded predictions are asked again, the verdict is recorded, and a roll-out asks whether to go on.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use windvane_kit::{Service, eventually};
 
-use crate::asking::send;
+use crate::asking::{query, send};
 
 use super::shadow::{model, shadow};
 
@@ -243,6 +244,44 @@ async fn nothing_goes_on_before_a_verdict(service: &Service) {
         (status, &answer["verdict"], &answer["ramp"]["next"]),
         (409, &"inconclusive".into(), &0.into())
     );
+}
+
+/// The folder of what the models' process of a gate writes, where one runs.
+fn scratch_of_a_gate(service: &Service) -> Option<PathBuf> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", service.pid())).ok()?;
+    let children =
+        tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<String> = children.collect();
+    children.iter().flat_map(|pids| pids.split_whitespace()).find_map(|pid| {
+        let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).ok()?;
+        let folder = environment.split('\0').find_map(|variable| variable.strip_prefix("TMPDIR="))?;
+        folder.ends_with("/scratch").then(|| PathBuf::from(folder))
+    })
+}
+
+/// The champion is a pipe into which nobody writes, so that its gate runs for as long as it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_runs_while_the_service_ends_leaves_neither_files_nor_its_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("champion.onnx");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let followed = format!(
+        "[gates.followed]\nchampion = {pipe:?}\ncandidate = {:?}\nmodel = \"delay\"\nevery = \"1d\"\n[analyzer]\nlease = \"10m\"",
+        model("candidate.onnx")
+    );
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), &followed);
+    let scratch = eventually(Duration::from_secs(60), || {
+        scratch_of_a_gate(&service).ok_or_else(|| service.log().join("\n"))
+    });
+    assert!(scratch.is_dir());
+    assert_eq!(service.terminate(), Some(0));
+    let written = scratch.parent().unwrap();
+    assert!(!written.exists(), "{} was left", written.display());
+
+    let service = Service::start(Path::new(env!("CARGO_BIN_EXE_windvane")), folder.path(), "");
+    let leases = "SELECT count(), countIf(until > now64()) FROM (SELECT argMax(expires_at, renewal) AS until \
+                  FROM windvane.job_leases WHERE job = 'gate/followed' GROUP BY token)";
+    assert_eq!(query(&service, leases), "1\t0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
-use windvane_store::lease::Lease;
+use windvane_store::lease::{Lease, Worked};
 use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
 use windvane_store::{Store, StoreError};
 use windvane_types::span::Span;
@@ -82,7 +82,7 @@ impl Runner {
     /// The job fails, takes too long, loses its lease, or the ledger cannot be written.
     pub async fn run(&self, job: &Job, window: Span, again: Again) -> Result<Ran, RunError> {
         let key = format!("{}/{}/{}/{}", job.kind(), job.name(), window.start_us, window.end_us);
-        let Some(mut lease) = Lease::claim(&self.store, &key, &self.holder, self.lease).await? else {
+        let Some(lease) = Lease::claim(&self.store, &key, &self.holder, self.lease).await? else {
             return Ok(Ran::Elsewhere);
         };
         let span = tracing::info_span!(
@@ -92,15 +92,12 @@ impl Runner {
             model = job.model(),
             window_start_us = window.start_us,
         );
-        let ran = tokio::select! {
-            ran = self.run_alone(job, window, again).instrument(span) => ran,
-            () = lease.keep() => Err(RunError::LeaseLost),
-            () = self.cut.cancelled() => Ok(Ran::Stopped),
-        };
-        if let Err(error) = lease.release().await {
-            tracing::warn!(job = key, %error, "a lease was not given back; it runs out by itself");
+        let work = self.run_alone(job, window, again).instrument(span);
+        match lease.during(work, self.cut.cancelled()).await {
+            Worked::Done(ran) => ran,
+            Worked::LeaseLost => Err(RunError::LeaseLost),
+            Worked::Cut => Ok(Ran::Stopped),
         }
-        ran
     }
 
     async fn run_alone(&self, job: &Job, window: Span, again: Again) -> Result<Ran, RunError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use windvane_store::lease::Lease;
+use windvane_store::lease::{Lease, Worked};
 use windvane_store::{Reader, Store, monitor_runs};
 
 use super::ExperimentMonitor;
@@ -47,7 +47,7 @@ impl SumsKeeper {
         Self { store, holder, lease, every, experiments }
     }
 
-    /// Works until it is stopped.
+    /// Works until it is stopped. What is under way then is cut off, and its lease given back.
     pub async fn run(self, stop: CancellationToken) {
         let mut due = vec![Instant::now(); self.experiments.len()];
         loop {
@@ -56,10 +56,10 @@ impl SumsKeeper {
                 if begun < *due {
                     continue;
                 }
-                let went = tokio::select! {
-                    went = self.keep(experiment) => went,
-                    () = stop.cancelled() => return,
-                };
+                let went = self.keep(experiment, &stop).await;
+                if stop.is_cancelled() {
+                    return;
+                }
                 *due = Instant::now() + pause(went, self.every, begun.elapsed());
             }
             tokio::select! {
@@ -69,11 +69,11 @@ impl SumsKeeper {
         }
     }
 
-    /// Brings one experiment up to date, unless another analyzer does.
-    async fn keep(&self, monitor: &ExperimentMonitor) -> Went {
+    /// Brings one experiment up to date, unless another analyzer does or a stop cuts it off.
+    async fn keep(&self, monitor: &ExperimentMonitor, stop: &CancellationToken) -> Went {
         let name = &monitor.experiment.exposed.experiment;
         let key = format!("experiment_sums/{name}");
-        let mut lease = match Lease::claim(&self.store, &key, &self.holder, self.lease).await {
+        let lease = match Lease::claim(&self.store, &key, &self.holder, self.lease).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Went::Done,
             Err(error) => {
@@ -81,18 +81,10 @@ impl SumsKeeper {
                 return Went::Done;
             }
         };
-        let went = tokio::select! {
-            went = self.keep_alone(monitor) => went,
-            () = lease.keep() => Went::Done,
-        };
-        if let Err(error) = lease.release().await {
-            tracing::debug!(
-                job = key,
-                error = chain(&error),
-                "a lease was not given back; it runs out by itself"
-            );
+        match lease.during(self.keep_alone(monitor), stop.cancelled()).await {
+            Worked::Done(went) => went,
+            Worked::LeaseLost | Worked::Cut => Went::Done,
         }
-        went
     }
 
     async fn keep_alone(&self, monitor: &ExperimentMonitor) -> Went {

@@ -1,8 +1,11 @@
 //! Leases and the ledger of monitors on a real ClickHouse: what is live, and what wins.
 
+use std::future::pending;
 use std::time::Duration;
 
+use windvane_store::Statement;
 use windvane_store::job_leases::{self, Claim};
+use windvane_store::lease::{Lease, Worked};
 use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
 
 use crate::endpoint::Running;
@@ -33,6 +36,30 @@ async fn a_claim_lives_until_it_expires_or_is_given_back() {
     job_leases::write(store, &b, 7, LONG).await.unwrap();
     assert_eq!(live().await, Vec::<String>::new());
     assert_eq!(job_leases::live(store, "another").await.unwrap(), []);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_given_back_when_its_work_is_done_or_cut_off_and_not_before() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let claimed = async || Lease::claim(store, "a job", "here", LONG).await.unwrap();
+    let lease = claimed().await.expect("nobody has it");
+    let is_taken = async { claimed().await.is_none() };
+    assert_eq!(lease.during(is_taken, pending()).await, Worked::Done(true));
+    let lease = claimed().await.expect("it was given back at the end of the work");
+    assert_eq!(lease.during(pending::<()>(), async {}).await, Worked::Cut);
+    assert_eq!(job_leases::live(store, "a job").await.unwrap(), [], "it was cut off");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_ends_before_a_lease_runs_out_that_cannot_be_renewed() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let lease = Lease::claim(store, "a job", "here", Duration::from_secs(6)).await.unwrap().unwrap();
+    store.execute(&Statement::new("DROP TABLE windvane.job_leases")).await.unwrap();
+    assert_eq!(lease.during(pending::<()>(), pending()).await, Worked::LeaseLost);
     running.end().await;
 }
 
