@@ -13,8 +13,8 @@ use crate::{arenas, telemetry};
 
 /// Collect predictions and outcomes, keep them, and show them.
 ///
-/// Without `store.url` in the configuration the embedded engine is started as a child process. SIGTERM and Ctrl-C finish
-/// what is in flight and exit 0; a second one ends at once.
+/// Without `store.url` in the configuration the embedded engine is started as a child process. SIGTERM, Ctrl-C and a
+/// terminal that is closed finish what is in flight and exit 0; a second signal ends at once.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The configuration file.

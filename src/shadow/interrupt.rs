@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::Reason;
 use crate::shutdown;
 
-/// Takes over SIGTERM and SIGINT. What is given back is cancelled by the first; the thread that listens ends with the process.
+/// Takes over SIGTERM, SIGINT and SIGHUP. What is given back is cancelled by the first; the thread that listens ends with the process.
 ///
 /// # Errors
 /// The handlers cannot be installed.

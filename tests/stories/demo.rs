@@ -2,6 +2,10 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windvane_kit::{LoggedProcess, eventually};
 
 fn demo(folder: &Path) -> String {
     let output = Command::new(Path::new(env!("CARGO_BIN_EXE_windvane")))
@@ -41,4 +45,26 @@ fn the_demo_plays_the_year_and_tells_what_drifted() {
     };
     assert_eq!(months(&again), months(&told), "the same data, the same answer");
     assert_eq!(months(&told).len(), 9);
+}
+
+#[test]
+fn the_folder_of_the_demo_is_removed_when_its_terminal_is_closed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut demo = LoggedProcess::start(
+        Command::new("env")
+            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_windvane"), "demo", "--offline"])
+            .args(["--listen", "127.0.0.1:0"])
+            .env("TMPDIR", temporary.path())
+            .stdout(Stdio::null()),
+    );
+    eventually(Duration::from_secs(60), || {
+        let mut entries = std::fs::read_dir(temporary.path()).unwrap();
+        let is_up = entries.any(|entry| entry.unwrap().path().join("spool").is_dir());
+        is_up.then_some(()).ok_or("the service of the demo is not up")
+    });
+    demo.signal(Signal::HUP);
+    let status = demo.wait(Duration::from_secs(60));
+    assert_eq!(status.code(), Some(69), "{:?}", demo.log());
+    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

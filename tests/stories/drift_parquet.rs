@@ -152,27 +152,37 @@ fn the_folder_of_the_engine_is_removed() {
 #[test]
 fn the_folder_of_the_engine_is_removed_when_a_signal_ends_the_comparison() {
     let folder = Folder::new();
-    let temporary = tempfile::tempdir().unwrap();
     let file = folder.file("long.csv", &format!("a,b,c\n{}", "1,2,x\n".repeat(1_000_000)));
-    let mut drift = LoggedProcess::start(
-        Command::new(env!("CARGO_BIN_EXE_windvane"))
-            .arg("drift")
-            .args([&file, &file])
-            .env("TMPDIR", temporary.path()),
-    );
-    eventually(START, || {
-        let mut entries = std::fs::read_dir(temporary.path()).unwrap();
-        let is_open = entries.any(|entry| entry.unwrap().path().join("data/store").is_dir());
-        is_open.then_some(()).ok_or("the engine is not open")
-    });
-    drift.signal(Signal::TERM);
-    let status = drift.wait(END);
-    assert_eq!(status.code(), Some(69), "{:?}", drift.log());
-    let told = "windvane: ended by SIGTERM before there was an answer";
-    eventually(END, || {
-        let log = drift.log();
-        (log == [told]).then_some(()).ok_or(log)
-    });
-    let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    // A terminal that is closed sends SIGHUP, several times, and to a command under `nohup` in vain.
+    let (default, ignored) = ("--default-signal=HUP", "--ignore-signal=HUP");
+    for (hangup, signals, told) in [
+        (default, [Signal::TERM].as_slice(), "SIGTERM"),
+        (default, &[Signal::HUP, Signal::HUP], "SIGHUP"),
+        (ignored, &[Signal::HUP, Signal::TERM], "SIGTERM"),
+    ] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut drift = LoggedProcess::start(
+            Command::new("env")
+                .args([hangup, env!("CARGO_BIN_EXE_windvane"), "drift"])
+                .args([&file, &file])
+                .env("TMPDIR", temporary.path()),
+        );
+        eventually(START, || {
+            let mut entries = std::fs::read_dir(temporary.path()).unwrap();
+            let is_open = entries.any(|entry| entry.unwrap().path().join("data/store").is_dir());
+            is_open.then_some(()).ok_or("the engine is not open")
+        });
+        for signal in signals {
+            drift.signal(*signal);
+        }
+        let status = drift.wait(END);
+        assert_eq!(status.code(), Some(69), "{signals:?}: {:?}", drift.log());
+        let told = format!("windvane: ended by {told} before there was an answer");
+        eventually(END, || {
+            let log = drift.log();
+            (log == [told.as_str()]).then_some(()).ok_or(log)
+        });
+        let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+        assert!(left.is_empty(), "{signals:?}: {left:?}");
+    }
 }
