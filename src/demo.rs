@@ -28,6 +28,7 @@ use crate::output::{self, print};
 use crate::runtime::{self, Fetching, Library, Places};
 use crate::service::{Role, Service};
 use crate::shutdown::{self, Signals};
+use crate::sockets;
 
 /// The names under which the demo's predictions are kept.
 const MODEL: &str = "delay";
@@ -62,6 +63,9 @@ pub struct Arguments {
     /// Where the service listens; without it, on 127.0.0.1:8080 or any free port.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Listen on an address that other machines reach, without any authentication.
+    #[arg(long)]
+    allow_unauthenticated: bool,
     /// Do not fetch a native library that is missing.
     #[arg(long)]
     offline: bool,
@@ -69,6 +73,9 @@ pub struct Arguments {
 
 /// Runs `windvane demo`.
 pub fn run(arguments: Arguments) -> CommandResult {
+    if let Some(listen) = arguments.listen {
+        sockets::open_to_this_machine(listen, arguments.allow_unauthenticated)?;
+    }
     let fetching = if arguments.offline { Fetching::Forbidden } else { Fetching::Allowed };
     let places = Places::from_environment().because(Reason::Config)?;
     let library = places.locate(Library::OnnxRuntime, fetching).map_err(runtime::failure)?;

@@ -24,12 +24,30 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::util::MapRequest;
 
+use crate::exit::{Failure, Reason};
+
 /// How long headers may be on their way, and a connection be idle: longer than the minute after which most proxies leave an idle connection,
 /// so that it is they who do, and no request of theirs meets a port that has just been closed.
 pub const HEADERS: Duration = Duration::from_secs(75);
 
 /// How long after it was said that all places are taken it is said again.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
+
+/// Refuses an address that other machines reach, of a command whose requests carry no token; unless it was told `--allow-unauthenticated`.
+///
+/// # Errors
+/// It is such an address.
+pub fn open_to_this_machine(listen: SocketAddr, allow_unauthenticated: bool) -> Result<(), Failure> {
+    if listen.ip().is_loopback() || allow_unauthenticated {
+        return Ok(());
+    }
+    Err(Failure {
+        reason: Reason::Config,
+        error: anyhow::anyhow!(
+            "`{listen}` can be reached by other machines and requests carry no token; listen on 127.0.0.1, or pass --allow-unauthenticated behind a proxy that authenticates"
+        ),
+    })
+}
 
 /// What connections may take.
 #[derive(Debug, Clone)]

@@ -113,15 +113,7 @@ struct Shared {
 
 /// Runs `windvane shadow serve` until a signal.
 pub fn run(arguments: &Arguments) -> CommandResult {
-    if !arguments.listen.ip().is_loopback() && !arguments.allow_unauthenticated {
-        return Err(Failure {
-            reason: Reason::Config,
-            error: anyhow::anyhow!(
-                "`{}` can be reached by other machines and requests carry no token; listen on 127.0.0.1, or pass --allow-unauthenticated behind a proxy that authenticates",
-                arguments.listen
-            ),
-        });
-    }
+    sockets::open_to_this_machine(arguments.listen, arguments.allow_unauthenticated)?;
     if arguments.batch_wait_us >= arguments.deadline_ms * 1_000 {
         return Err(usage(&format!(
             "`--batch-wait-us {}` lets no request be answered within `--deadline-ms {}`; wait for less than {} us",

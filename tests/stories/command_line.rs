@@ -48,3 +48,14 @@ fn an_address_without_http_is_refused_with_one_that_would_do() {
         assert!(text.contains("such as http://127.0.0.1:8123"), "`{address}`: {text}");
     }
 }
+
+#[test]
+fn a_port_that_other_machines_reach_is_not_opened_without_a_word() {
+    let served = ["shadow", "serve", "--model", "delay=nowhere.onnx", "--listen", "0.0.0.0:0"];
+    for words in [&["demo", "--offline", "--listen", "0.0.0.0:0"][..], &served] {
+        let output = windvane(words).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{words:?}: {text}");
+        assert!(text.contains("pass --allow-unauthenticated"), "{words:?}: {text}");
+    }
+}
