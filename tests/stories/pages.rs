@@ -187,6 +187,13 @@ async fn check_views(service: &Service) {
         assert_eq!(answer.status(), 400, "{path}");
         assert_eq!(answer.json::<Value>().await.unwrap()["code"], code, "{path}");
     }
+    let hours = async |more: &str| -> Vec<i64> {
+        let path = format!("/api/v1/views/traffic?model=delay%20%3C7%3E&bucket=3600{more}");
+        let answer: Value = get(service, &path).await.json().await.unwrap();
+        answer["rows"].as_array().unwrap().iter().map(|row| row["at_us"].as_i64().unwrap()).collect()
+    };
+    let (all, newest) = (hours("").await, hours("&limit=1").await);
+    assert!(all.first() > all.last() && newest == all[..1], "the oldest are left out: {all:?}, {newest:?}");
     let paged: Value = get(service, "/api/v1/views/fleet?limit=1").await.json().await.unwrap();
     assert_eq!((paged["rows"].as_array().unwrap().len(), &paged["next_offset"]), (1, &1.into()));
     let all: Value = get(service, "/api/v1/views/monitors").await.json().await.unwrap();

@@ -15,6 +15,7 @@ mod sources;
 
 use maud::{Markup, html};
 use windvane_store::views::DRIFT_COLUMNS;
+use windvane_types::span::shown;
 
 use crate::address;
 use crate::chart::lines::{Look, Series, lines};
@@ -114,7 +115,11 @@ fn tiles(model: &Model) -> Markup {
     let labelled = model.labelled();
     html! {
         ul.tiles {
-            li { span.of { "predictions, " (model.range.length.name) } span.figure { (thousands(predictions)) } span.note { (model.range.rate(predictions)) } }
+            li {
+                span.of { "predictions, " @if let Some(us) = model.traffic_from_us { "since " (time(&shown(us))) } @else { (model.range.length.name) } }
+                span.figure { (thousands(predictions)) }
+                span.note { @if model.traffic_from_us.is_some() { "older ones are not counted" } @else { (model.range.rate(predictions)) } }
+            }
             li {
                 span.of { "latency p99, newest" } span.figure { (latency(recent.map(|found| found.p99_us))) }
                 span.note { "p50 " (latency(recent.map(|found| found.p50_us))) }
@@ -170,6 +175,9 @@ fn traffic(model: &Model) -> Markup {
         area: true,
     };
     let content = html! {
+        @if model.traffic_from_us.is_some() {
+            p.quiet { "There are " (thousands(read::TRAFFIC_MAX as u64)) " rows or more, one of each version in each bucket. The oldest are left out; choose a version to see all of its own." }
+        }
         @if series.is_empty() { p.quiet { "No predictions in this span." } } @else { (lines(&series, look)) }
     };
     card("Traffic", &address::source(read::traffic_of(model.range), &model.bucketed), &content)

@@ -72,7 +72,7 @@ macro_rules! traffic {
         GROUP BY start, version, status
     )
     GROUP BY at_us, version
-    ORDER BY at_us, version
+    ORDER BY at_us DESC, version
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
         )
     };
@@ -81,7 +81,7 @@ macro_rules! traffic {
 /// How many predictions there were, and how many failed, bucket by bucket.
 pub const TRAFFIC: View = View {
     name: "traffic",
-    about: "predictions and failures of a model by version, in buckets of time (seconds)",
+    about: "predictions and failures of a model by version, in buckets of time (seconds), the newest first",
     parameters: BUCKETED,
     text: traffic!("toStartOfHour"),
 };
@@ -89,7 +89,7 @@ pub const TRAFFIC: View = View {
 /// The same where buckets are of whole days, of which there are fewer rows to read.
 pub const TRAFFIC_BY_DAY: View = View {
     name: "traffic_by_day",
-    about: "predictions and failures of a model by version, in buckets of whole days (seconds)",
+    about: "predictions and failures of a model by version, in buckets of whole days (seconds), the newest first",
     parameters: BUCKETED,
     text: traffic!("toStartOfDay"),
 };

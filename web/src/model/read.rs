@@ -1,6 +1,8 @@
 //! Reads what the page of a model shows. What of a model is recorded at all is asked first, because a statement that finds nothing takes
 //! as much of the processor as one that finds something.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use windvane_store::views::{
     ANSWERS, Asked, DEPLOYMENTS, DRIFT_COLUMNS, DRIFT_SEGMENTS, DRIFT_SERIES, LATENCY, LATENCY_BY_DAY,
@@ -23,6 +25,9 @@ const USUAL: usize = 2;
 
 /// Deployments that are read: those that answered last.
 pub const DEPLOYMENTS_MAX: u64 = 100;
+
+/// Rows of traffic that are read: the newest, a bucket of a version each.
+pub const TRAFFIC_MAX: usize = 5_000;
 
 /// What is asked for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -114,6 +119,8 @@ pub struct Model {
     pub outcomes: u64,
     pub deployments: Vec<Deployment>,
     pub traffic: Vec<Traffic>,
+    /// From when on traffic is known, where there is more of it than is read.
+    pub traffic_from_us: Option<i64>,
     pub latency: Vec<Latency>,
     pub answers: Vec<Answer>,
     pub numbers: Vec<Bin>,
@@ -159,6 +166,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
     };
     let (bucketed, day, drift_asked) = asked;
     let ((traffic, latency), (answers, numbers), drift) = drawn;
+    let (traffic, traffic_from_us) = whole_buckets(traffic);
     let (quality, performance, latency_run, fairness, attribution, drifted, measured) = findings;
     Ok(Some(Model {
         chosen,
@@ -170,6 +178,7 @@ pub async fn read(store: &Store, chosen: Chosen, choice: &Choice) -> Result<Opti
         outcomes: recorded.outcomes,
         deployments,
         traffic,
+        traffic_from_us,
         latency,
         answers,
         numbers,
@@ -239,6 +248,18 @@ pub fn traffic_of(range: Range) -> &'static View {
 /// The view of latency: by the day where buckets are whole days.
 pub fn latency_of(range: Range) -> &'static View {
     if range.length.is_drawn_by_day() { &LATENCY_BY_DAY } else { &LATENCY }
+}
+
+/// Where there is more traffic than is read, the oldest bucket lacks some of its versions, and is left out. Says from when on traffic is
+/// known then.
+fn whole_buckets(mut traffic: Vec<Traffic>) -> (Vec<Traffic>, Option<i64>) {
+    if traffic.len() < TRAFFIC_MAX {
+        return (traffic, None);
+    }
+    let times: BTreeSet<i64> = traffic.iter().map(|found| found.at_us).collect();
+    let from_us = times.iter().nth(1).or(times.first()).copied();
+    traffic.retain(|found| Some(found.at_us) >= from_us);
+    (traffic, from_us)
 }
 
 /// The parameters by bucket, and of the last day.
@@ -362,5 +383,27 @@ mod tests {
             where_recorded(rows, read).now_or_never().map(Result::unwrap)
         };
         assert_eq!((found(0), found(1)), (Some(0), Some(7)));
+    }
+    #[test]
+    fn of_more_traffic_than_is_read_the_newest_buckets_are_kept_whole() {
+        let limit = TRAFFIC.parameter("limit").unwrap();
+        assert_eq!(limit.default, TRAFFIC_MAX.to_string());
+        // A hundred versions a bucket, the newest bucket first.
+        let rows = |rows: i64| -> Vec<Traffic> {
+            let row = |i: i64| Traffic {
+                at_us: 1_000 - i / 100,
+                version: (i % 100).to_string(),
+                predictions: 1,
+                failures: 0,
+            };
+            (0..rows).map(row).collect()
+        };
+        for (read, kept, from_us) in [(4_999, 4_999, None), (5_000, 4_900, Some(952))] {
+            let (traffic, from) = whole_buckets(rows(read));
+            assert_eq!((traffic.len(), from), (kept, from_us), "{read} rows");
+            assert_eq!(traffic.iter().map(|found| found.at_us).max(), Some(1_000));
+        }
+        let one_bucket = (0..5_000).map(|_| rows(1).remove(0)).collect();
+        assert_eq!(whole_buckets(one_bucket).1, Some(1_000), "nothing else is known");
     }
 }

@@ -48,6 +48,7 @@ fn model() -> Model {
         traffic: (0..30)
             .map(|day| Traffic { at_us: day * DAY_US, version: "1".to_owned(), predictions: 10, failures: 1 })
             .collect(),
+        traffic_from_us: None,
         latency: vec![Latency { at_us: 0, p50_us: 800.0, p95_us: 900.0, p99_us: 1_500.0 }],
         answers: vec![Answer {
             version: "1".to_owned(),
@@ -227,6 +228,19 @@ fn of_many_deployments_the_newest_are_told_and_shares_are_of_all_predictions() {
     assert!(html.contains("100 or more deployments") && html.contains("31 %"), "{html}");
     assert_eq!(html.matches(" answers since ").count(), 5, "{html}");
     assert!(html.contains("Version v199 ") && html.contains("94 more versions began to answer"), "{html}");
+}
+
+#[test]
+fn traffic_that_is_left_out_is_told() {
+    let html = |traffic_from_us| render(&Model { traffic_from_us, ..model() }).into_string();
+    let (all, newest) = (html(None), html(Some(2 * DAY_US)));
+    for told in [
+        "since <time datetime=\"1970-01-03T00:00:00Z\">",
+        "older ones are not counted",
+        "The oldest are left out",
+    ] {
+        assert!(newest.contains(told) && !all.contains(told), "{told}: {newest}");
+    }
 }
 
 #[test]
