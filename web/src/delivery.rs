@@ -4,13 +4,13 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::assets::tag;
 use crate::pages;
 
-/// Answers up to this size are tagged.
-const TAGGED_BYTES_MAX: usize = 64 << 20;
+/// Answers may be so large.
+const ANSWER_MIB_MAX: usize = 64;
 
 /// Most of what axum says of an address that it cannot read.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
@@ -40,12 +40,20 @@ pub async fn deliver(mut request: Request, next: Next) -> Response {
     if !reads || ours || streams || response.status() != StatusCode::OK {
         return response;
     }
+    tagged(response, known.as_ref(), is_for_people).await
+}
+
+/// The answer with its tag; 304 where the client has it already.
+async fn tagged(response: Response, known: Option<&HeaderValue>, is_for_people: bool) -> Response {
     let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, TAGGED_BYTES_MAX).await else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    // What is no stream is whole already: nothing but its length is in the way.
+    let Ok(bytes) = to_bytes(body, ANSWER_MIB_MAX << 20).await else {
+        let mut refused = pages::too_large(ANSWER_MIB_MAX, is_for_people);
+        rules(refused.headers_mut());
+        return refused;
     };
     let tag = format!("\"{}\"", tag(&bytes));
-    let same = known.and_then(|known| known.to_str().map(|known| matches(known, &tag)).ok()).unwrap_or(false);
+    let same = known.and_then(|known| known.to_str().ok()).is_some_and(|known| matches(known, &tag));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         parts.headers.insert(header::ETAG, tag);
     }
@@ -79,7 +87,30 @@ fn rules(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use axum::response::IntoResponse;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_beyond_the_bound_says_what_to_ask_for() {
+        let answer = |bytes: usize| vec![b'1'; bytes].into_response();
+        let most = ANSWER_MIB_MAX << 20;
+        assert_eq!(tagged(answer(most), None, false).await.status(), StatusCode::OK);
+        for (is_for_people, kind) in [(false, "application/problem+json"), (true, "text/html")] {
+            let refused = tagged(answer(most + 1), None, is_for_people).await;
+            assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(is_of(&refused, kind), "{kind}: {:?}", refused.headers());
+            assert!(refused.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+            let body = to_bytes(refused.into_body(), 1 << 20).await.unwrap();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.contains("64 MiB") && text.contains("limit"), "{text}");
+            if !is_for_people {
+                let problem: Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(problem["code"], "page_too_large", "{problem}");
+            }
+        }
+    }
 
     #[test]
     fn any_of_several_tags_counts() {

@@ -185,6 +185,15 @@ pub fn refused(why: &str) -> Markup {
     )
 }
 
+/// The page in place of one that would be too large.
+pub fn too_large(why: &str) -> Markup {
+    page(
+        Part::Elsewhere,
+        "Too large",
+        html! { h1 { "Too large" } p { (why) } p { a href="/sql" { "All queries" } } },
+    )
+}
+
 /// The page of a form that could not be taken: why, and the way back.
 pub fn not_taken(why: &str, back: &str) -> Markup {
     page(

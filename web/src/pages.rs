@@ -244,6 +244,18 @@ pub fn not_read(why: String, is_for_people: bool) -> Response {
     }
 }
 
+/// What is said of an answer of more than so many MiB.
+pub fn too_large(mib_max: usize, is_for_people: bool) -> Response {
+    let problem = Problem::AnswerTooLarge(mib_max);
+    match is_for_people {
+        true => {
+            let html = Html(page::too_large(&problem.to_string()).into_string());
+            (problem.status(), html).into_response()
+        }
+        false => problem.into_response(),
+    }
+}
+
 /// What is said of a method that a path does not have; the router adds those that it has.
 pub async fn not_that_way() -> Response {
     Problem::OtherMethod.into_response()

@@ -97,6 +97,7 @@ pub fn of(operation: &Operation) -> Value {
         }
     }
     if operation.is_tagged() {
+        too_large(operation, &mut all);
         all.add(
             "304",
             json!({"description": "Nothing has changed since the answer that If-None-Match names."}),
@@ -124,6 +125,17 @@ fn gate(operation: &Operation, all: &mut Responses) {
     );
     all.add("421", problem("The request asks for a name that is none of the service.", &["unknown_host"]));
     all.add("429", problem("Too many requests a second.", &[RATE]));
+}
+
+/// What is tagged has a bound.
+fn too_large(operation: &Operation, all: &mut Responses) {
+    match operation.answers {
+        Answers::Page => all.pages(&[("422", "The page would be too large.")]),
+        _ => all.add(
+            "422",
+            problem("The answer would be too large; a smaller `limit` helps.", &["page_too_large"]),
+        ),
+    }
 }
 
 /// Documents of the read API, and of what is changed through it.
@@ -159,9 +171,6 @@ fn read(operation: &Operation, all: &mut Responses) {
     }
     if let Some(code) = missing(path) {
         all.add("404", problem("There is no such thing.", &[code]));
-    }
-    if path.starts_with("/api/v1/models/{model}/") {
-        all.add("422", problem("The page would be too large; a smaller `limit` helps.", &["page_too_large"]));
     }
     all.add("503", problem("The store does not answer.", &["store_unavailable"]));
 }

@@ -70,6 +70,11 @@ pub enum Problem {
     /// A page that would have more rows than one answer may.
     #[error("this page has more than {0} rows; ask for fewer runs with `limit`, or for one `column`")]
     PageTooLarge(usize),
+    /// An answer beyond the bound, MiB.
+    #[error(
+        "this answer has more than {0} MiB; ask for fewer rows with `limit`, or for some of them by the other parameters"
+    )]
+    AnswerTooLarge(usize),
     /// ClickHouse does not answer or refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,7 +116,7 @@ impl Problem {
                 "the media type is not taken",
             ),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too large"),
-            Self::PageTooLarge(_) => {
+            Self::PageTooLarge(_) | Self::AnswerTooLarge(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "page_too_large", "the page is too large")
             }
             Self::Store(_) => {
