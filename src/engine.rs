@@ -181,9 +181,10 @@ fn end_with_stdin(orphaned: CancellationToken) {
 
 fn engine_failure(error: EngineError) -> Failure {
     let reason = match error {
-        EngineError::InUse { .. } | EngineError::Connect { .. } | EngineError::Folder { .. } => {
-            Reason::Unavailable
-        }
+        EngineError::InUse { .. }
+        | EngineError::Connect { .. }
+        | EngineError::TimeZone { .. }
+        | EngineError::Folder { .. } => Reason::Unavailable,
         EngineError::Path { .. } => Reason::Usage,
         _ => Reason::Software,
     };

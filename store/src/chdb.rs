@@ -8,6 +8,7 @@ mod error;
 mod ffi;
 mod insert;
 mod stream;
+mod zone;
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -103,7 +104,8 @@ impl Engine {
     /// Starts the engine over its folder.
     ///
     /// # Errors
-    /// [`EngineError::InUse`] when another process has the folder open; otherwise what the file system or the engine says.
+    /// [`EngineError::InUse`] when another process has the folder open; [`EngineError::TimeZone`] when TZ names a time zone that there is
+    /// not; otherwise what the file system or the engine says.
     pub fn open(library: Library, options: &EngineOptions) -> Result<Arc<Self>, EngineError> {
         let dir = &options.data_dir;
         let io = |source| EngineError::Folder { path: dir.clone(), source };
@@ -122,7 +124,10 @@ impl Engine {
         }
         let arguments = EngineOptions { data_dir: dir.clone(), ..options.clone() }.arguments()?;
         let lock = Arc::new(lock);
-        let anchor = Connection::open(library, &arguments, &lock, &dir)?;
+        let anchor = Connection::open(library, &arguments, &lock, &dir).map_err(|error| {
+            let named = std::env::var_os("TZ").and_then(|value| value.into_string().ok());
+            named.filter(|zone| zone::is_unknown(zone)).map_or(error, |zone| EngineError::TimeZone { zone })
+        })?;
         ffi::leave_without_teardown();
         Ok(Arc::new(Self { library, arguments, data_dir: dir, anchor: Some(anchor).into(), lock }))
     }

@@ -88,6 +88,10 @@ fn engine_says_by_its_exit_code_why_it_does_not_start() {
     assert!(String::from_utf8_lossy(&taken.stderr).contains("in use"));
 
     let other = tempfile::tempdir().unwrap();
+    let nowhere = command(other.path()).env("TZ", "Nowhere/Land").output().unwrap();
+    let told = String::from_utf8_lossy(&nowhere.stderr);
+    assert_eq!(nowhere.status.code(), Some(69), "{told}");
+    assert!(told.contains("the time zone `Nowhere/Land` of the variable TZ; it takes names"), "{told}");
     for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8123"] {
         let open = Command::new(env!("CARGO_BIN_EXE_windvane"))
             .args(["engine", "--offline", "--listen", listen, "--data"])

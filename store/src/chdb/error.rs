@@ -31,6 +31,14 @@ pub enum EngineError {
         /// The data folder.
         path: PathBuf,
     },
+    /// The engine gave no connection, and the process is in a time zone that there is not.
+    #[error(
+        "the engine does not start in the time zone `{zone}` of the variable TZ; it takes names of the IANA database, such as UTC and Europe/Berlin, spelt so, or no TZ at all"
+    )]
+    TimeZone {
+        /// What TZ says.
+        zone: String,
+    },
     /// The engine was closed.
     #[error("the engine is closed")]
     Closed,
