@@ -45,6 +45,8 @@ pub struct Live {
     pub token: String,
     /// When that was seen, by the clock of ClickHouse: microseconds since 1970 UTC.
     pub seen_us: i64,
+    /// How often it was renewed: never before it has won.
+    pub renewals: u64,
 }
 
 /// The claims on a job that have not run out, by token.
@@ -53,7 +55,8 @@ pub struct Live {
 /// ClickHouse does not answer or refuses.
 pub async fn live(store: &Store, job: &str) -> Result<Vec<Live>, StoreError> {
     let statement = Statement::new(
-        "SELECT token, toUnixTimestamp64Micro(now64(6, 'UTC')) AS seen_us FROM job_leases WHERE job = {job:String} GROUP BY token \
+        "SELECT token, toUnixTimestamp64Micro(now64(6, 'UTC')) AS seen_us, max(renewal) AS renewals \
+         FROM job_leases WHERE job = {job:String} GROUP BY token \
          HAVING argMax(expires_at, renewal) > now64(6, 'UTC') ORDER BY token",
     )
     .param("job", job);

@@ -3,15 +3,15 @@
 //! The table offers no compare-and-set, and none is needed. A claim wins only if no other live claim is there when it is
 //! read back. Of two claims one was inserted first, so the other's reader sees it: never do both win. Where both see each
 //! other, the one with the larger token withdraws and the other one waits for that; if the other stays, it has won
-//! before, and this one withdraws as well. Times are those of ClickHouse alone. `docs/decisions` has the whole argument.
+//! before, and this one withdraws as well. Where a lagging replica lets both win all the same, each looks again when it renews, and the one
+//! with the larger token ends. Times are those of ClickHouse alone. `docs/decisions` has the whole argument.
 
-use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::job_leases::{self, Claim};
+use crate::job_leases::{self, Claim, Live};
 use crate::{Store, StoreError};
 
 /// How often a claim that has to wait looks again, and how long it waits in between: together far longer than an INSERT.
@@ -39,6 +39,11 @@ fn decide<'a>(own: &str, live: impl IntoIterator<Item = &'a str>) -> Decision {
     }
 }
 
+/// Whether another one holds the job, too, and goes first: where a replica lagged, two claims may have won. One that was renewed has won.
+fn gives_way(own: &str, live: &[Live]) -> bool {
+    live.iter().any(|claim| claim.renewals > 0 && claim.token.as_str() < own)
+}
+
 /// How long giving a lease back may take; one that is not given back runs out by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -47,7 +52,8 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 pub enum Worked<T> {
     /// It came to its end.
     Done(T),
-    /// The lease could not be renewed in time, so that somebody else may have begun; the work was dropped.
+    /// The lease could not be renewed in time, so that somebody else may have begun, or somebody else has it as well and goes first; the
+    /// work was dropped.
     LeaseLost,
     /// It was cut off and dropped.
     Cut,
@@ -133,14 +139,19 @@ impl Lease {
         worked
     }
 
-    /// Renews the lease again and again; returns when that has failed for so long that it may have run out.
+    /// Renews the lease again and again; returns when that has failed for so long that it may have run out, or when another one holds the job
+    /// as well and goes first.
     pub async fn keep(&mut self) {
         let pause = self.length / 3;
         loop {
             tokio::time::sleep(pause).await;
             let asked = Instant::now();
             match tokio::time::timeout(pause, self.renew()).await {
-                Ok(Ok(())) => self.renewed = asked,
+                Ok(Ok(true)) => self.renewed = asked,
+                Ok(Ok(false)) => {
+                    tracing::warn!(job = self.claim.job, "another process has the same lease and goes first");
+                    return;
+                }
                 Ok(Err(error)) => tracing::warn!(job = self.claim.job, %error, "cannot renew a lease"),
                 Err(_elapsed) => tracing::warn!(job = self.claim.job, "a lease was not renewed in time"),
             }
@@ -151,9 +162,13 @@ impl Lease {
         }
     }
 
-    async fn renew(&mut self) -> Result<(), StoreError> {
+    /// Renews the claim. Says whether it goes on.
+    async fn renew(&mut self) -> Result<bool, StoreError> {
         self.renewals += 1;
-        job_leases::write(&self.store, &self.claim, self.renewals, self.length).await
+        job_leases::write(&self.store, &self.claim, self.renewals, self.length).await?;
+        // What cannot be read now is read after the next renewal.
+        let live = job_leases::live(&self.store, &self.claim.job).await.unwrap_or_default();
+        Ok(!gives_way(&self.claim.token, &live))
     }
 
     /// Gives the job back.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decision, decide};
+use super::{Decision, decide, gives_way};
+use crate::job_leases::Live;
 
 /// Looks of a claim that waits; fewer than in the program, so that every interleaving can be walked.
 const LOOKS: u8 = 3;
@@ -132,4 +133,22 @@ fn the_smaller_token_waits_and_the_larger_one_withdraws() {
     assert_eq!(decide("a", ["a", "b"]), Decision::Wait);
     assert_eq!(decide("b", ["a", "b"]), Decision::Withdraw);
     assert_eq!(decide("b", ["a", "b", "c"]), Decision::Withdraw);
+}
+
+#[test]
+fn of_two_that_have_won_the_larger_token_gives_way_and_a_claim_that_waits_moves_nobody() {
+    let live = |claims: &[(&str, u64)]| -> Vec<Live> {
+        claims
+            .iter()
+            .map(|(token, renewals)| Live { token: (*token).to_owned(), seen_us: 0, renewals: *renewals })
+            .collect()
+    };
+    for (claims, [a, b]) in [
+        ([("a", 1), ("b", 7)].as_slice(), [false, true]),
+        (&[("a", 0), ("b", 7)], [false, false]),
+        (&[("b", 7)], [false, false]),
+        (&[], [false, false]),
+    ] {
+        assert_eq!([gives_way("a", &live(claims)), gives_way("b", &live(claims))], [a, b], "{claims:?}");
+    }
 }

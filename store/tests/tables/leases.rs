@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
+use windvane_kit::eventually_async;
 use windvane_store::Statement;
 use windvane_store::job_leases::{self, Claim};
 use windvane_store::lease::{Lease, Worked};
@@ -60,6 +61,27 @@ async fn work_ends_before_a_lease_runs_out_that_cannot_be_renewed() {
     let lease = Lease::claim(store, "a job", "here", Duration::from_secs(6)).await.unwrap().unwrap();
     store.execute(&Statement::new("DROP TABLE windvane.job_leases")).await.unwrap();
     assert_eq!(lease.during(pending::<()>(), pending()).await, Worked::LeaseLost);
+    running.end().await;
+}
+
+/// As where a replica lagged: the rows of another claim that has won are there as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_hold_a_lease_at_once_the_one_with_the_larger_token_ends() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    // Tokens are hexadecimal: one is before all of them, the other after.
+    for (other, goes_on) in [("!", false), ("~", true)] {
+        let claim = Claim { job: format!("a job beside {other}"), ..claim(other) };
+        let lease = Lease::claim(store, &claim.job, "here", Duration::from_secs(6)).await.unwrap().unwrap();
+        job_leases::write(store, &claim, 1, LONG).await.unwrap();
+        let renewed_twice = eventually_async(LONG, async || {
+            let live = job_leases::live(store, &claim.job).await.unwrap();
+            let own = live.iter().find(|live| live.token != other).map(|live| live.renewals);
+            if own >= Some(2) { Ok(()) } else { Err(own) }
+        });
+        let expected = if goes_on { Worked::Done(()) } else { Worked::LeaseLost };
+        assert_eq!(lease.during(renewed_twice, pending()).await, expected, "beside `{other}`");
+    }
     running.end().await;
 }
 
