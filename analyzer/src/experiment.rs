@@ -18,6 +18,7 @@ mod health;
 pub mod inference;
 mod judge;
 mod kept;
+mod looks;
 pub mod metric;
 mod opened;
 mod quantiles;

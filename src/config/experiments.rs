@@ -230,10 +230,6 @@ fn contradictions(layers: &mut Layers, table: &KeyPath) {
             layers.contradiction(table.join(key), &format!("goes with inference = \"{inference}\" only"));
         }
     }
-    if chosen == "group_sequential" && layers.has(table.join("every")) && !layers.has(table.join("looks")) {
-        let problem = "group_sequential with `every` needs `looks`: as many as there will be until `planned_units` have come, as in looks = 28";
-        layers.contradiction(table.join("inference"), problem);
-    }
     let one_sided = layers.text(table.join("alternative")).is_some_and(|side| side != "two_sided");
     if one_sided && layers.number(table.join("alpha"), 0.05) >= 0.5 {
         layers.contradiction(table.join("alpha"), "is out of range with one side: below 0.5");

@@ -84,7 +84,7 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
     let as_of = SystemClock.now().as_microsecond();
     let experiment = cut(found.as_of(as_of), &asked.segments)?;
     let store = asked.connection.store()?;
-    let document =
+    let mut document =
         experiment::run_stored(&Reader::Store(store.clone()), &experiment).await.map_err(failure)?;
     if asked.record {
         let look = Look {
@@ -94,6 +94,8 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
             experiment: found.name.clone(),
         };
         findings::experiment::write(&store, &look, &document).await.map_err(connection::failure)?;
+    } else {
+        tell_unrecorded(&mut document);
     }
     let points = match over_time {
         true => {
@@ -103,6 +105,19 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
         false => Vec::new(),
     };
     Ok(Read { document, points })
+}
+
+/// Says of a look that shares alpha with others that they will not know of it.
+fn tell_unrecorded(document: &mut Document) {
+    if document.inference != "group_sequential" {
+        return;
+    }
+    for comparison in &mut document.comparisons {
+        comparison.ledger.push(
+            "not counted: it is not recorded (--no-record), so that later looks share no alpha with it; it decides nothing"
+                .to_owned(),
+        );
+    }
 }
 
 /// The experiment with the segments and strata that the command line asks for, in place of its own.

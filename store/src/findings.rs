@@ -7,6 +7,7 @@ pub mod experiment_looks;
 pub mod fairness;
 pub mod gate;
 pub mod latency;
+pub mod looks_taken;
 pub mod outcomes;
 pub mod performance;
 pub mod quality;

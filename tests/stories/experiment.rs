@@ -3,6 +3,7 @@
 mod checks;
 mod inference;
 mod kept;
+mod looks;
 mod pages;
 mod parquet;
 mod parts;

@@ -4,7 +4,7 @@ use windvane_stats::{
     experiment::{
         bayes::{self, Posterior},
         effect::{self, Alternative, Contrast, Estimate, Interval, Level},
-        group_sequential::{self, Schedule},
+        group_sequential::{self, Look, Schedule},
         hypothesis::Mode,
     },
     survival,
@@ -17,15 +17,16 @@ use super::{
     anytime::Anytime,
     compare::{ends, level},
     inference::{Belief, Inference, Looks, spending_name},
+    looks::Place,
     request::Rule,
 };
 
-/// A contrast, the rule, and the fractions of the plan at the looks so far.
+/// A contrast, the rule, and where this look stands among others.
 pub(super) struct Deciding<'a> {
     pub(super) contrast: &'a Contrast,
     pub(super) rule: &'a Rule,
-    /// Empty unless the inference is group sequential.
-    pub(super) fractions: &'a [f64],
+    /// None unless the inference is group sequential.
+    pub(super) place: Option<&'a Place>,
     /// What counts of rows say at every look, where they do.
     pub(super) anytime: Option<Anytime>,
 }
@@ -61,7 +62,7 @@ impl Deciding<'_> {
             }
             Inference::GroupSequential(_) => Decision {
                 ci: group.and_then(|group| group.absolute_ci),
-                p_value: group.and_then(|group| group.p_value),
+                p_value: group.and_then(|group| group.p_value).map(|p| self.stands().unwrap_or(p)),
                 ..of("absolute", None)
             },
             Inference::Bayesian { .. } => {
@@ -74,8 +75,15 @@ impl Deciding<'_> {
     /// This look among those of the plan.
     pub(super) fn group_sequential(&self) -> Option<GroupSequential> {
         let Inference::GroupSequential(looks) = &self.rule.inference else { return None };
+        let place = self.place?;
         let schedule = self.schedule(looks, self.rule.alternative);
-        let look = group_sequential::boundaries(self.fractions, &schedule).ok()?.pop()?;
+        let last = group_sequential::boundaries(&place.fractions, &schedule).ok()?.pop();
+        let look = match place.closed {
+            None => last?,
+            Some(_) => {
+                Look { fraction: 0.0, alpha_spent: last.map_or(0.0, |it| it.alpha_spent), boundary: None }
+            }
+        };
         let absolute = self.contrast.absolute;
         let interval = |estimate: Option<Estimate>| {
             let tested = estimate.filter(|estimate| estimate.se.is_some_and(|se| se > 0.0))?;
@@ -83,14 +91,21 @@ impl Deciding<'_> {
         };
         Some(GroupSequential {
             spending: spending_name(looks.spending),
-            fractions: self.fractions.to_vec(),
+            fractions: place.fractions.clone(),
             alpha_spent: look.alpha_spent,
             boundary: look.boundary,
             z: absolute.and_then(|it| Some(it.value / it.se.filter(|se| *se > 0.0)?)),
             p_value: absolute.and_then(|it| self.repeated(it, (looks, self.rule.alternative))),
             absolute_ci: interval(absolute),
             relative_ci: interval(self.contrast.relative),
+            definition: place.definition.clone(),
+            plan: place.plan.clone(),
         })
+    }
+
+    /// The p-value of an earlier look, where this one cannot decide.
+    fn stands(&self) -> Option<f64> {
+        self.place?.stands(self.contrast.absolute?.value)
     }
 
     /// The p-value that the relative difference is `null` or on the other side of it; with a prior, the probability of that.
@@ -174,7 +189,11 @@ impl Deciding<'_> {
     }
 
     fn repeated(&self, estimate: Estimate, (looks, alternative): (&Looks, Alternative)) -> Option<f64> {
+        let place = self.place?;
+        if place.closed.is_some() {
+            return estimate.se.filter(|se| *se > 0.0).map(|_| 1.0);
+        }
         let schedule = self.schedule(looks, alternative);
-        group_sequential::repeated_p_value(estimate, self.fractions, &schedule).ok().flatten()
+        group_sequential::repeated_p_value(estimate, &place.fractions, &schedule).ok().flatten()
     }
 }

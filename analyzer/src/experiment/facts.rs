@@ -11,7 +11,7 @@ use windvane_stats::experiment::{
 };
 use windvane_store::experiment::TimingRow;
 
-use super::{Metric, anytime::AnytimeQuantile};
+use super::{Metric, anytime::AnytimeQuantile, looks::Looked};
 
 /// An experiment without its rows.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub(super) struct Facts {
     pub(super) parts: Parts,
 }
 
-/// An experiment cut into parts.
+/// An experiment cut into parts, and what is known besides.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
     /// The segments that are large enough, by their values.
@@ -53,6 +53,8 @@ pub(super) struct Parts {
     pub(super) anytime: Vec<AnytimeQuantile>,
     /// When rows were seen, where that can be held against something.
     pub(super) timed: Option<Timed>,
+    /// The looks that were taken, where they share alpha and are recorded.
+    pub(super) looked: Option<Looked>,
 }
 
 /// The values of the units farthest from their arm's mean.

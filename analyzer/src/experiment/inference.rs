@@ -53,7 +53,7 @@ pub enum Progress {
     OfUnits(f64),
 }
 
-/// The looks before this one.
+/// The looks before this one. Over the store those count that were recorded, whatever was planned.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Earlier {
     /// At these fractions, ascending.
@@ -68,13 +68,10 @@ pub const LOOKS_MAX: u32 = 100;
 pub const FRACTION_MAX: f64 = 10.0;
 
 impl Looks {
-    /// The fractions of all looks up to this one, ascending, where `units` have come.
+    /// The fractions of all looks up to this one, ascending, where `units` have come and nothing is recorded of those before.
     #[must_use]
     pub fn fractions(&self, units: u64) -> Vec<f64> {
-        let now = match self.now {
-            Progress::Fraction(fraction) => fraction,
-            Progress::OfUnits(planned) => units as f64 / planned,
-        };
+        let now = self.fraction(units);
         let mut fractions = match &self.before {
             Earlier::At(before) => before.clone(),
             Earlier::Every(looks) => (1..*looks).map(|k| f64::from(k) / f64::from(*looks)).collect(),
@@ -83,6 +80,15 @@ impl Looks {
         fractions.retain(|before| *before < now * (1.0 - 1e-3));
         fractions.push(now);
         fractions
+    }
+
+    /// How much of the plan has come with so many units.
+    #[must_use]
+    pub fn fraction(&self, units: u64) -> f64 {
+        match self.now {
+            Progress::Fraction(fraction) => fraction,
+            Progress::OfUnits(planned) => units as f64 / planned,
+        }
     }
 }
 

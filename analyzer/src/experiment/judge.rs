@@ -13,6 +13,7 @@ use super::{
     facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part},
     health,
     inference::{Inference, alternative_name},
+    looks::{Place, Seen},
     metric::Measured,
     request::{LookedAt, Rule},
     verdicts::{self, Member},
@@ -25,9 +26,9 @@ pub const SRM_BELOW: f64 = 0.001;
 pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
     let srm = sample_ratio(facts, SRM_BELOW, rule);
     let mut health = health::checks(facts, control, (&srm, rule));
-    let fractions = fractions(facts, rule);
-    let mut comparisons = comparisons(facts, control, (rule, &fractions));
-    let mut segments = segments(facts, control, (rule, &fractions));
+    let places = places(facts, control, rule);
+    let mut comparisons = comparisons(facts, control, (rule, &places));
+    let mut segments = segments(facts, control, (rule, &places));
     let tests = corrected(&mut comparisons, &mut segments, rule);
     for comparison in &mut comparisons {
         verdicts::decide(comparison, &srm, rule);
@@ -77,13 +78,15 @@ fn arms(facts: &Facts) -> Vec<Arm> {
 }
 
 /// The comparisons within each segment; neither corrected nor judged yet.
-fn segments(facts: &Facts, control: usize, asked: (&Rule, &[f64])) -> Vec<Segment> {
+fn segments(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) -> Vec<Segment> {
     let bound = SRM_BELOW / facts.parts.segments.len().max(1) as f64;
+    let own = |of_metric: &Vec<Place>| -> Vec<Place> { of_metric.iter().map(Place::of_segment).collect() };
+    let places: Vec<Vec<Place>> = places.iter().map(own).collect();
     let of = |part: &Part| Segment {
         segment: part.values.clone(),
         arms: arms(&part.facts),
-        srm: sample_ratio(&part.facts, bound, asked.0),
-        comparisons: comparisons(&part.facts, control, asked),
+        srm: sample_ratio(&part.facts, bound, rule),
+        comparisons: comparisons(&part.facts, control, (rule, &places)),
     };
     facts.parts.segments.iter().map(of).collect()
 }
@@ -102,28 +105,52 @@ fn corrected(comparisons: &mut [Comparison], segments: &mut [Segment], rule: &Ru
     verdicts::correct(&mut family, rule, count)
 }
 
-/// The fractions of the plan at the looks so far; none unless looks were planned.
-fn fractions(facts: &Facts, rule: &Rule) -> Vec<f64> {
-    match &rule.inference {
-        Inference::GroupSequential(looks) => looks.fractions(facts.units),
-        _ => Vec::new(),
+/// Where this look stands among those that share alpha, by metric and arm.
+type Places = [Vec<Place>];
+
+/// Nothing unless looks were planned.
+fn places(facts: &Facts, control: usize, rule: &Rule) -> Vec<Vec<Place>> {
+    let Inference::GroupSequential(looks) = &rule.inference else { return Vec::new() };
+    let of = |(place, metric): (usize, &MetricFacts)| -> Vec<Place> {
+        let of_arm = |arm: usize| match &facts.parts.looked {
+            None => Place::planned(looks.fractions(facts.units)),
+            Some(looked) => {
+                let contrast = compared(facts, place, (control, arm)).contrast;
+                let seen = Seen {
+                    place,
+                    metric: &metric.metric.name,
+                    arm: &facts.arms[arm].name,
+                    units: facts.units,
+                    n: [arm, control].map(|arm| metric.arms[arm].n),
+                    means: [contrast.mean, contrast.mean_control],
+                };
+                looked.place(&seen, (looks, rule.alternative))
+            }
+        };
+        (0..facts.arms.len()).map(of_arm).collect()
+    };
+    facts.metrics.iter().enumerate().map(of).collect()
+}
+
+/// A metric of an arm beside the control's.
+fn compared(facts: &Facts, place: usize, (control, arm): (usize, usize)) -> Compared {
+    let arms = &facts.metrics[place].arms;
+    match facts.parts.strata.get(place).filter(|strata| !strata.is_empty()) {
+        Some(strata) => compare::stratified(strata, (control, arm)),
+        None => compare::compare(&arms[control], &arms[arm]),
     }
 }
 
 /// Every metric of every arm but the control; neither corrected nor judged yet.
-fn comparisons(facts: &Facts, control: usize, (rule, fractions): (&Rule, &[f64])) -> Vec<Comparison> {
+fn comparisons(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) -> Vec<Comparison> {
     let mut found = Vec::new();
     for (place, metric) in facts.metrics.iter().enumerate() {
-        let strata = facts.parts.strata.get(place).filter(|strata| !strata.is_empty());
         for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
-            let sides = (&metric.arms[control], &metric.arms[arm]);
-            let compared = match strata {
-                Some(strata) => compare::stratified(strata, (control, arm)),
-                None => compare::compare(sides.0, sides.1),
-            };
+            let compared = compared(facts, place, (control, arm));
             let anytime = facts.parts.anytime.iter().find(|it| it.metric == place);
             let anytime = anytime.map(|it| it.compare((control, arm), rule));
-            let deciding = Deciding { contrast: &compared.contrast, rule, fractions, anytime };
+            let place = places.get(place).and_then(|of_metric| of_metric.get(arm));
+            let deciding = Deciding { contrast: &compared.contrast, rule, place, anytime };
             found.push(comparison(facts, (metric, &compared), (control, arm), &deciding));
         }
     }
@@ -217,7 +244,7 @@ fn comparison(
             exact.test, exact.p_value
         ));
     }
-    let told = verdicts::told(&comparison, rule, deciding.anytime.as_ref());
+    let told = verdicts::told(&comparison, deciding);
     comparison.ledger.extend(told);
     comparison
 }

@@ -20,6 +20,7 @@ use super::{
     facts::{Facts, MetricFacts, Parts},
     gather,
     kept::{self, Answer},
+    looks,
     metric::{Before, Measured},
     request::{ExperimentRequest, Rule},
     stored_timing,
@@ -169,8 +170,9 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     };
     let metrics = found.into_iter().flatten().collect();
     let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
+    let looked = looks::looked(reader, experiment).await?;
     let parts = stored_timing::followed(parts.whole(), &experiment.exposed);
-    let facts = Facts { rows: None, metrics, parts: Parts { timed, ..parts }, ..facts };
+    let facts = Facts { rows: None, metrics, parts: Parts { timed, looked, ..parts }, ..facts };
     super::judged(&facts, &experiment.rule)
 }
 
@@ -313,14 +315,19 @@ pub(super) fn request(
     })
 }
 
-fn attributed(experiment: &StoredExperiment, table: &RecordTable) -> String {
-    let what = match table {
+/// What is read of units, in words.
+pub(super) fn records(table: &RecordTable) -> String {
+    match table {
         RecordTable::Measurements => "measurements".to_owned(),
         RecordTable::Predictions { model } => format!("predictions of `{model}`"),
         RecordTable::Outcomes { model } => format!("outcomes of `{model}`"),
-    };
+    }
+}
+
+fn attributed(experiment: &StoredExperiment, table: &RecordTable) -> String {
     format!(
-        "attributed: {what} within {} after a unit's first exposure; none counts as 0 except in a quantile",
+        "attributed: {} within {} after a unit's first exposure; none counts as 0 except in a quantile",
+        records(table),
         in_words(Duration::from_micros(experiment.exposed.window_us.unsigned_abs()))
     )
 }

@@ -1,13 +1,15 @@
 //! From numbers to words: the correction over the family, the verdict of each comparison, and what the ledger says of both. Pure.
 
 use windvane_stats::{correction, experiment::effect::Alternative};
+use windvane_types::counting::counted;
 use windvane_types::experiment::{
     Better, Comparison, Decision, GuardrailVerdict, Kind, Srm, SrmVerdict, Verdict,
 };
 
 use super::{
-    anytime::Anytime,
+    deciding::Deciding,
     inference::{Belief, Inference, Rope},
+    looks::Place,
     request::{FamilyCorrection, Rule},
     sequence_method::SequenceMethod,
 };
@@ -91,7 +93,8 @@ fn shown(p: f64) -> String {
 }
 
 /// How the verdict is reached, where it is not the two-sided test at a fixed horizon.
-pub(super) fn told(comparison: &Comparison, rule: &Rule, anytime: Option<&Anytime>) -> Vec<String> {
+pub(super) fn told(comparison: &Comparison, deciding: &Deciding<'_>) -> Vec<String> {
+    let rule = deciding.rule;
     let mut lines = Vec::new();
     let told_below = rule.inference == Inference::Sequential || comparison.sequential.is_none();
     if rule.sequence != SequenceMethod::Asymptotic && !told_below {
@@ -108,7 +111,7 @@ pub(super) fn told(comparison: &Comparison, rule: &Rule, anytime: Option<&Anytim
     }
     match &rule.inference {
         Inference::Fixed => {}
-        Inference::Sequential if anytime.is_some() => lines.push(format!(
+        Inference::Sequential if deciding.anytime.is_some() => lines.push(format!(
             "decided: by the always-valid p-value of no difference between the quantiles, from counts of rows, strongest at {} units: \
              exact however few there are; its interval holds too, and is wider than the p-value needs",
             rule.tuning
@@ -125,23 +128,44 @@ pub(super) fn told(comparison: &Comparison, rule: &Rule, anytime: Option<&Anytim
                 Kind::Mean | Kind::Proportion | Kind::Ratio => "",
             }
         )),
-        Inference::GroupSequential(_) => lines.push(match &comparison.group_sequential {
-            None => "decided: not at all, because no unit of the plan has come".to_owned(),
-            Some(group) => {
-                let fractions: Vec<String> = group.fractions.iter().map(|one| format!("{one:.4}")).collect();
-                let boundary = group.boundary.map_or("none is left".to_owned(), |it| format!("{it:.4} standard errors"));
-                format!(
-                    "decided: at look {} of a plan by {} at the fractions {}; boundary {boundary}, alpha spent {:.6}",
-                    group.fractions.len(),
-                    group.spending,
-                    fractions.join(", "),
-                    group.alpha_spent
-                )
-            }
-        }),
+        Inference::GroupSequential(_) => lines.extend(look_told(comparison, deciding.place)),
         Inference::Bayesian { .. } => lines.push(posterior_told(comparison, rule)),
     }
     lines
+}
+
+/// Which look this is and by what it could decide, and what is to be known of those before.
+fn look_told(comparison: &Comparison, place: Option<&Place>) -> Vec<String> {
+    let closed = place.and_then(|place| place.closed);
+    let decided = match (&comparison.group_sequential, closed) {
+        (None, _) => "decided: not at all, because no unit of the plan has come".to_owned(),
+        (Some(group), None) => {
+            let fractions: Vec<String> = group.fractions.iter().map(|one| format!("{one:.4}")).collect();
+            let boundary =
+                group.boundary.map_or("none is left".to_owned(), |it| format!("{it:.4} standard errors"));
+            format!(
+                "decided: at look {} of a plan by {} at the fractions {}; boundary {boundary}, alpha spent {:.6}",
+                group.fractions.len(),
+                group.spending,
+                fractions.join(", "),
+                group.alpha_spent
+            )
+        }
+        (Some(group), Some(closed)) => {
+            let stands = comparison.decision.p_value.filter(|p| *p < 1.0);
+            let stands =
+                stands.map(|p| format!("; what was said then stands, with a repeated p of {}", shown(p)));
+            format!(
+                "decided: not by this look, because {}; {} before it, alpha spent {:.6}{}",
+                closed.as_str(),
+                counted(group.fractions.len() as u64, "look counts", "looks count"),
+                group.alpha_spent,
+                stands.unwrap_or_default()
+            )
+        }
+    };
+    let told = place.into_iter().flat_map(|place| place.told.iter().cloned());
+    std::iter::once(decided).chain(told).collect()
 }
 
 fn posterior_told(comparison: &Comparison, rule: &Rule) -> String {

@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 100 },
         default: "1",
         example: "looks = 5",
-        about: "Planned looks of `group_sequential`, evenly spaced; those that are behind count as taken, and no others: with `every` it must be given, as many as there will be until `planned_units` have come.",
+        about: "How many looks `group_sequential` plans, evenly spaced: `windvane experiment plan` counts units for as many. Alpha is shared over the looks that were recorded, however many there are.",
     },
     Key {
         path: "experiments.<NAME>.spending",

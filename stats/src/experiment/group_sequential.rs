@@ -95,8 +95,8 @@ pub enum LooksError {
 
 /// Beyond that many looks a confidence sequence is the better tool.
 pub const LOOKS_MAX: usize = 1_000;
-/// The least growth of the information that is a look of its own.
-const GROWTH_MIN: f64 = 1e-4;
+/// The least growth of the information that is a look of its own, as a share of it.
+pub const GROWTH_MIN: f64 = 1e-4;
 
 /// The boundaries of the looks so far.
 ///

@@ -285,7 +285,7 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         "inference = \"sequential\"\nalternative = \"less\"",
         "inference = \"sequential\"\nsequential_method = \"msprt(0.05)\"",
         "inference = \"group_sequential\"\nplanned_units = 1000\nlooks = 4\nspending = \"power(2)\"",
-        "inference = \"group_sequential\"\nplanned_units = 1000\nlooks = 28\nevery = \"1d\"",
+        "inference = \"group_sequential\"\nplanned_units = 1000\nevery = \"1d\"",
         "inference = \"bayesian\"\nprior = \"normal(0,0.3)\"\nrope = \"-0.01,0.01\"\nloss_max = 0.01",
         "correction = \"preferential_bonferroni\"\nprimary_share = 0.8",
         "segment_by = [\"region\"]\nstratify = \"region\"",
@@ -296,7 +296,6 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
     }
     for (keys, part) in [
         ("inference = \"group_sequential\"", "planned_units"),
-        ("inference = \"group_sequential\"\nplanned_units = 9\nevery = \"1d\"", "needs `looks`"),
         (
             "inference = \"group_sequential\"\nplanned_units = 9\nspending = \"all\"",
             "obrien_fleming, pocock or power(RHO)",

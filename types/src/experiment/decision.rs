@@ -22,7 +22,8 @@ pub struct Decision {
 pub struct GroupSequential {
     /// How alpha is spent: `obrien_fleming`, `pocock`, `power(2)`.
     pub spending: String,
-    /// The fractions of the planned units at the looks up to this one.
+    /// The fractions of the planned units at the looks that count, this one last; without this one where it has nothing to spend because
+    /// of those before.
     pub fractions: Vec<f64>,
     /// The share of all error that these looks spend, of alpha.
     pub alpha_spent: f64,
@@ -36,6 +37,12 @@ pub struct GroupSequential {
     pub absolute_ci: Option<[Option<f64>; 2]>,
     /// That of the relative one.
     pub relative_ci: Option<[Option<f64>; 2]>,
+    /// What is compared, over the store: looks at anything else do not count.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub definition: Option<String>,
+    /// How alpha is shared, over the store: `obrien_fleming, 1280 units, two_sided`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub plan: Option<String>,
 }
 
 /// The posterior of two proportions under a beta prior, exact at any number of units.
