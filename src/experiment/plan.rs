@@ -1,13 +1,13 @@
 //! `windvane experiment plan`: how many units an experiment needs, what it would find, and how long it takes.
 
+mod own;
 mod words;
 
 use clap::Args;
-use windvane_analyzer::experiment::{self as analysis, days_until, inference::LOOKS_MAX};
+use windvane_analyzer::experiment::{self as analysis, Rule, days_until, inference::LOOKS_MAX};
 use windvane_stats::experiment::{
-    effect::{Alternative, Level},
-    group_sequential::{self, Schedule, Spending},
-    plan::{Allocation, Baseline, Plan, Scale, Stopping, group_sequential as planned, search::Direction},
+    effect::Alternative,
+    plan::{Allocation, Baseline, Plan, Scale, Stopping, search::Direction},
 };
 use windvane_types::experiment_plan::{Document, SCHEMA, Traffic};
 
@@ -18,11 +18,13 @@ use super::source;
 use crate::connection;
 use crate::exit::{CommandResult, Failure};
 use crate::output::print;
+use own::{Ending, Manner};
 
 /// Plan an experiment: the units it needs for an effect, or the smallest effect that its units find.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
-    /// An experiment of the configuration: mean, spread and units a day are then those of real traffic in the store.
+    /// An experiment of the configuration: mean, spread and units a day are then those of real traffic in the store, and the verdict is
+    /// reached by its own rule (inference, looks, sides, alpha after correction, a guardrail's margin) where no option says otherwise.
     #[arg(value_name = "NAME", conflicts_with_all = ["mean", "share", "quantile"])]
     name: Option<String>,
     /// With NAME: which of its metrics; the first that decides unless given.
@@ -70,18 +72,22 @@ pub struct PlanArguments {
     /// The chance of finding the effect that is wanted.
     #[arg(long, value_name = "P", default_value_t = 0.8)]
     power: f64,
-    /// The accepted chance of a false verdict of one comparison; 0.05, or the experiment's own, unless given.
+    /// The accepted chance of a false verdict of one comparison; 0.05, or what the experiment's correction leaves of its own to one
+    /// p-value, unless given.
     #[arg(long, value_name = "P")]
     alpha: Option<f64>,
+    /// Look once, at the end, as is planned unless the experiment says otherwise.
+    #[arg(long, conflicts_with_all = ["sequential", "looks"])]
+    fixed: bool,
     /// Stop at any time: what the always-valid interval costs.
     #[arg(long)]
     sequential: bool,
-    /// Look this often, after equal shares of the units, with alpha spent as by O'Brien and Fleming.
+    /// Look this often, after equal shares of the units, with alpha spent as by O'Brien and Fleming, or as by the experiment.
     #[arg(long, value_name = "N", conflicts_with = "sequential")]
     looks: Option<u32>,
-    /// Which differences count.
-    #[arg(long, value_enum, default_value_t = AlternativeName::TwoSided)]
-    alternative: AlternativeName,
+    /// Which differences count; two-sided, or the experiment's own, unless given.
+    #[arg(long, value_enum)]
+    alternative: Option<AlternativeName>,
     /// The relative difference by which the arm may be on the wrong side and is still no worse; with one side. `--effect 0` is then
     /// an arm like the control.
     #[arg(long, value_name = "SHARE")]
@@ -98,7 +104,7 @@ struct Ground {
     baseline: Baseline,
     arms: u32,
     allocation: Allocation,
-    alpha: f64,
+    manner: Manner,
     /// The traffic, where it was read, and the experiment it was read for.
     read: Option<(analysis::Traffic, Past)>,
 }
@@ -110,7 +116,10 @@ pub fn run(arguments: &PlanArguments) -> CommandResult {
         None => given(arguments)?,
         Some(name) => {
             let past = past::past(name, arguments.metric.as_deref(), &arguments.past)?;
-            connection::wait_for(read(arguments, past))?
+            let arms = arms(arguments, &past.experiment.rule);
+            let manner = Manner::of_experiment(arguments, &past.experiment, (past.place, arms));
+            goes_together(arguments, &manner)?;
+            connection::wait_for(read(arguments, (past, manner)))?
         }
     };
     let document = plan(arguments, &ground)?;
@@ -132,11 +141,6 @@ fn check(asked: &PlanArguments) -> Result<(), Failure> {
             "`--effect {effect}` is out of range: a finite share such as 0.05 or -0.05"
         )));
     }
-    if asked.effect.is_some_and(|effect| effect == 0.0) && asked.margin.is_none() {
-        return Err(usage(
-            "`--effect 0` needs no experiment: give a share such as 0.05, or a `--margin`".to_owned(),
-        ));
-    }
     let share = |name: &str, value: f64| match value > 0.0 && value < 1.0 {
         true => Ok(()),
         false => Err(usage(format!("`--{name} {value}` is out of range: above 0 and below 1"))),
@@ -147,9 +151,6 @@ fn check(asked: &PlanArguments) -> Result<(), Failure> {
     }
     if let Some(margin) = asked.margin {
         share("margin", margin)?;
-        if asked.alternative == AlternativeName::TwoSided {
-            return Err(usage("`--margin` goes with --alternative greater or less only".to_owned()));
-        }
     }
     if let Some(looks) = asked.looks.filter(|looks| !(2..=LOOKS_MAX).contains(looks)) {
         return Err(usage(format!("`--looks {looks}` is out of range: 2 to {LOOKS_MAX}")));
@@ -158,6 +159,29 @@ fn check(asked: &PlanArguments) -> Result<(), Failure> {
         if value.is_some_and(|value| !(value > 0.0 && value.is_finite())) {
             return Err(usage(format!("`--{name}` is out of range: above 0")));
         }
+    }
+    Ok(())
+}
+
+/// Refuses what contradicts itself, the experiment's own rule among it.
+fn goes_together(asked: &PlanArguments, manner: &Manner) -> Result<(), Failure> {
+    if asked.effect.is_some_and(|effect| effect == 0.0) && manner.margin.is_none() {
+        return Err(usage(
+            "`--effect 0` needs no experiment: give a share such as 0.05, or a `--margin`".to_owned(),
+        ));
+    }
+    let two_sided = manner.alternative == Alternative::TwoSided;
+    if manner.margin.is_some() && two_sided {
+        return Err(usage("`--margin` goes with --alternative greater or less only".to_owned()));
+    }
+    if asked.power <= manner.alpha {
+        return Err(usage(format!("`--power {}` must be above alpha", asked.power)));
+    }
+    if manner.alpha >= 0.5 && !two_sided {
+        return Err(usage(format!(
+            "alpha {} is out of range with one side: above 0 and below 0.5",
+            manner.alpha
+        )));
     }
     Ok(())
 }
@@ -172,6 +196,8 @@ fn out_of_range() -> Failure {
 
 /// The figures of the command line.
 fn given(asked: &PlanArguments) -> Result<Ground, Failure> {
+    let manner = Manner::of_options(asked);
+    goes_together(asked, &manner)?;
     let baseline = match (asked.share, asked.quantile) {
         (Some(share), _) => Baseline::of_share(share),
         (None, Some(q)) => {
@@ -185,18 +211,26 @@ fn given(asked: &PlanArguments) -> Result<Ground, Failure> {
         baseline: baseline.filter(|_| asked.sd.is_none_or(|sd| sd > 0.0)).ok_or_else(out_of_range)?,
         arms,
         allocation: Allocation::equal(arms).ok_or_else(out_of_range)?,
-        alpha: asked.alpha.unwrap_or(0.05),
+        manner,
         read: None,
     })
 }
 
+/// The arms that get units, the control among them.
+fn dealt(rule: &Rule) -> Vec<&(String, f64)> {
+    rule.weights.iter().filter(|(_, share)| *share > 0.0).collect()
+}
+
+fn arms(asked: &PlanArguments, rule: &Rule) -> u32 {
+    asked.arms.unwrap_or_else(|| u32::try_from(dealt(rule).len()).unwrap_or(u32::MAX).max(2))
+}
+
 /// The figures of the store.
-async fn read(asked: &PlanArguments, past: Past) -> Result<Ground, Failure> {
+async fn read(asked: &PlanArguments, (past, manner): (Past, Manner)) -> Result<Ground, Failure> {
     let traffic = analysis::traffic(&past.reader, &past.experiment, past.place).await;
     let traffic = traffic.map_err(source::failure)?;
     let rule = &past.experiment.rule;
-    let dealt: Vec<&(String, f64)> = rule.weights.iter().filter(|(_, share)| *share > 0.0).collect();
-    let arms = asked.arms.unwrap_or_else(|| u32::try_from(dealt.len()).unwrap_or(u32::MAX).max(2));
+    let (dealt, arms) = (dealt(rule), arms(asked, rule));
     let control = dealt.iter().find(|(arm, _)| *arm == rule.control).map(|(_, share)| *share);
     let smallest = dealt.iter().filter(|(arm, _)| *arm != rule.control).map(|(_, share)| *share);
     let smallest = smallest.min_by(f64::total_cmp);
@@ -211,31 +245,22 @@ async fn read(asked: &PlanArguments, past: Past) -> Result<Ground, Failure> {
         baseline: traffic.baseline,
         arms,
         allocation: allocation.ok_or_else(out_of_range)?,
-        alpha: asked.alpha.unwrap_or(rule.alpha),
+        manner,
         read: Some((traffic, past)),
     })
 }
 
 fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
-    if asked.power <= ground.alpha {
-        return Err(usage(format!("`--power {}` must be above alpha", asked.power)));
-    }
+    let manner = &ground.manner;
     let baseline =
         ground.baseline.with_variance_reduction(asked.variance_reduction).ok_or_else(out_of_range)?;
-    if ground.alpha >= 0.5 && asked.alternative != AlternativeName::TwoSided {
-        return Err(usage(format!(
-            "alpha {} is out of range with one side: above 0 and below 0.5",
-            ground.alpha
-        )));
-    }
-    let level = Level { alpha: ground.alpha, alternative: asked.alternative.alternative() };
     let plan = Plan {
-        scale: asked.scale(),
+        scale: scale(manner),
         allocation: ground.allocation,
-        level,
-        null: asked.null(),
-        stopping: asked.stopping(level)?,
-        ..Plan::new(baseline, ground.alpha)
+        level: manner.level(),
+        null: null(manner),
+        stopping: manner.stopping(asked.power)?,
+        ..Plan::new(baseline, manner.alpha)
     };
     let Answers { units_needed, power_with_units, minimum_detectable_effect } = answers(asked, &plan);
     Ok(Document {
@@ -245,7 +270,7 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
         quantile: ground.quantile(asked),
         arms: ground.arms,
         shares: ground.shares(),
-        alpha: ground.alpha,
+        alpha: manner.alpha,
         power: asked.power,
         stopping: match plan.stopping {
             Stopping::Fixed => "fixed",
@@ -253,13 +278,13 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
             Stopping::GroupSequential { .. } => "group_sequential",
         }
         .to_owned(),
-        looks: asked.looks,
-        alternative: match level.alternative {
+        looks: manner.looks(),
+        alternative: match manner.alternative {
             Alternative::TwoSided => None,
             Alternative::Greater => Some("greater".to_owned()),
             Alternative::Less => Some("less".to_owned()),
         },
-        margin: asked.margin,
+        margin: manner.margin,
         effect: asked.effect,
         units_needed,
         units: asked.units,
@@ -267,6 +292,7 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
         minimum_detectable_effect,
         units_per_day: asked.units_per_day.or_else(|| ground.units_per_day()),
         days: units_needed.and_then(|needed| ground.days(asked.units_per_day, needed)),
+        from_experiment: manner.taken.clone(),
         traffic: ground.read.as_ref().map(|(traffic, past)| Traffic {
             experiment: past.experiment.exposed.experiment.clone(),
             metric: past.metric().to_owned(),
@@ -305,32 +331,17 @@ fn answers(asked: &PlanArguments, plan: &Plan) -> Answers {
     }
 }
 
-impl PlanArguments {
-    /// That of the verdict: one look and planned looks decide by the absolute difference, looks at any time and margins by the
-    /// relative one, whose error has the control's in it as well.
-    fn scale(&self) -> Scale {
-        if self.sequential || self.margin.is_some() { Scale::Relative } else { Scale::Absolute }
-    }
+/// That of the verdict: one look and planned looks decide by the absolute difference, looks at any time and margins by the relative one,
+/// whose error has the control's in it as well.
+fn scale(manner: &Manner) -> Scale {
+    let any_time = matches!(manner.ending, Ending::AnyTime { .. });
+    if any_time || manner.margin.is_some() { Scale::Relative } else { Scale::Absolute }
+}
 
-    /// The effect under the null hypothesis.
-    fn null(&self) -> f64 {
-        let margin = self.margin.unwrap_or(0.0);
-        if self.alternative == AlternativeName::Less { margin } else { -margin }
-    }
-
-    fn stopping(&self, level: Level) -> Result<Stopping, Failure> {
-        let Some(looks) = self.looks else {
-            return Ok(if self.sequential { Stopping::SequentialTuned } else { Stopping::Fixed });
-        };
-        let information: Vec<f64> = (1..=looks).map(|look| f64::from(look) / f64::from(looks)).collect();
-        let schedule = Schedule { planned: 1.0, spending: Spending::ObrienFleming, level };
-        let inflation = group_sequential::boundaries(&information, &schedule)
-            .ok()
-            .and_then(|looks| planned::inflation(&planned::barriers(&looks), level, self.power));
-        inflation.map(|inflation| Stopping::GroupSequential { inflation }).ok_or_else(|| {
-            usage(format!("`--looks {looks}` has no plan at alpha {} and this power", level.alpha))
-        })
-    }
+/// The effect under the null hypothesis.
+fn null(manner: &Manner) -> f64 {
+    let margin = manner.margin.unwrap_or(0.0);
+    if manner.alternative == Alternative::Less { margin } else { -margin }
 }
 
 impl Ground {

@@ -51,6 +51,9 @@ pub struct Document {
     pub units_per_day: Option<f64>,
     /// Days until the units that are needed have come.
     pub days: Option<f64>,
+    /// What the plan takes from the experiment of the configuration, because no option says otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub from_experiment: Vec<String>,
     /// What was read, where the figures are those of real traffic.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub traffic: Option<Traffic>,

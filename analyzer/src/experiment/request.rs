@@ -1,6 +1,9 @@
 //! What is compared, and by which rule.
 
-use windvane_stats::{correction::Correction, experiment::effect::Alternative};
+use windvane_stats::{
+    correction::{Correction, Ranked, preferential_bonferroni},
+    experiment::effect::Alternative,
+};
 use windvane_store::{
     Statement,
     experiment::{self, Alone, Frame, Measure},
@@ -106,12 +109,29 @@ impl FamilyCorrection {
         }
     }
 
+    /// What the p-value at this place is multiplied by where no other one is small, in a family that says of each whether its metric is
+    /// primary.
+    #[must_use]
+    pub fn of_smallest(self, primary: &[bool], place: usize) -> f64 {
+        match self {
+            Self::Alike(correction) => correction.of_smallest(primary.len()),
+            Self::Preferential { primary_share } => {
+                let family: Vec<Ranked> =
+                    primary.iter().map(|primary| Ranked { p_value: SMALL, primary: *primary }).collect();
+                preferential_bonferroni(&family, primary_share)[place] / SMALL
+            }
+        }
+    }
+
     /// Whether p-values stay as they are.
     #[must_use]
     pub fn is_none(self) -> bool {
         self == Self::Alike(Correction::None)
     }
 }
+
+/// A p-value that is below 1 whatever it is multiplied by.
+const SMALL: f64 = 1e-9;
 
 /// The part of alpha that primary metrics share, where nothing else is said.
 pub const PRIMARY_SHARE: f64 = 0.5;

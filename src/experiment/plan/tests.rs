@@ -1,6 +1,13 @@
 //! What a plan answers, and what it refuses.
 
 use clap::Parser;
+use windvane_analyzer::experiment::{
+    FamilyCorrection, Measured, Metric, SequenceMethod, StoredChecks, StoredExperiment, StoredMetric,
+    inference::{Earlier, Inference, Looks, Progress},
+};
+use windvane_stats::experiment::group_sequential::Spending;
+use windvane_store::experiment::{Exposed, ExposedBy, RecordTable};
+use windvane_types::experiment::{Better, Role};
 
 use super::words::{chance, text};
 use super::*;
@@ -104,4 +111,124 @@ fn looks_at_any_time_are_planned_for_the_relative_difference() {
     };
     let ratio = units("0.05") / units("-0.05");
     assert!((ratio - 2.1025 / 1.9025).abs() < 1e-3, "{ratio}");
+}
+
+/// An experiment of revenue, and of waits as a guardrail, under this rule.
+fn configured(rule: Rule) -> StoredExperiment {
+    let metric = |metric: Metric| StoredMetric {
+        table: RecordTable::Measurements,
+        column: metric.name.clone(),
+        metric,
+    };
+    let waits = Metric {
+        better: Better::Lower,
+        role: Role::Guardrail,
+        margin: Some(0.02),
+        ..Metric::new("waits", Measured::Mean)
+    };
+    StoredExperiment {
+        exposed: Exposed {
+            experiment: "checkout".to_owned(),
+            by: ExposedBy::Exposures,
+            start_us: None,
+            end_us: 0,
+            window_us: 1,
+            segment_by: Vec::new(),
+        },
+        metrics: vec![metric(Metric::new("revenue", Measured::Mean)), metric(waits)],
+        covariate_us: None,
+        segment_units_min: 1,
+        stratify: None,
+        checks: StoredChecks::default(),
+        rule,
+    }
+}
+
+fn manner(more: &[&str], rule: &Rule, (place, arms): (usize, u32)) -> Manner {
+    let words = ["plan", "checkout", "--effect", "0.05"].iter().chain(more).copied();
+    let asked = Line::try_parse_from(words).unwrap().plan;
+    Manner::of_experiment(&asked, &configured(rule.clone()), (place, arms))
+}
+
+fn planned_looks() -> Rule {
+    let before = Earlier::Every(5);
+    let looks = Looks { spending: Spending::Pocock, now: Progress::OfUnits(9.0), before };
+    let inference = Inference::GroupSequential(looks);
+    Rule { inference, alternative: Alternative::Greater, ..Rule::against("A") }
+}
+
+#[test]
+fn a_plan_takes_from_the_experiment_what_no_option_says() {
+    let rule = planned_looks();
+    let own = manner(&[], &rule, (0, 2));
+    let looks = |looks| Ending::Looks { looks, spending: Spending::Pocock };
+    assert_eq!((own.ending, own.alternative, own.margin), (looks(5), Alternative::Greater, None));
+    assert!((own.alpha - 0.025).abs() < 1e-12, "{own:?}");
+    let told = [
+        "inference = group_sequential, 5 looks by pocock",
+        "alternative = greater",
+        "alpha = 0.05, of which holm leaves 0.025 to one of 2 p-values",
+    ];
+    assert_eq!(own.taken, told);
+
+    let given = manner(&["--fixed", "--alternative", "two-sided", "--alpha", "0.05"], &rule, (0, 2));
+    let options = Manner {
+        alpha: 0.05,
+        alternative: Alternative::TwoSided,
+        margin: None,
+        ending: Ending::Once,
+        taken: Vec::new(),
+    };
+    assert_eq!(given, options);
+    assert_eq!(manner(&["--looks", "3"], &rule, (0, 2)).ending, looks(3));
+    assert_eq!(manner(&["--sequential"], &rule, (0, 2)).ending, Ending::AnyTime { tuning: None });
+}
+
+#[test]
+fn a_plan_knows_every_inference_of_an_experiment() {
+    let sequential = Rule { inference: Inference::Sequential, tuning: 20_000.0, ..Rule::against("A") };
+    for (rule, ending, told) in [
+        (Rule::against("A"), Ending::Once, "inference = fixed"),
+        (
+            sequential.clone(),
+            Ending::AnyTime { tuning: Some(20_000.0) },
+            "inference = sequential, narrowest at 20000 units",
+        ),
+        (
+            Rule { sequence: SequenceMethod::parse("msprt(0.05)").unwrap(), ..sequential },
+            Ending::AnyTime { tuning: None },
+            "inference = sequential by msprt(0.05), counted as the asymptotic method at its narrowest",
+        ),
+        (
+            Rule { inference: Inference::Bayesian { loss_max: None }, ..Rule::against("A") },
+            Ending::Once,
+            "inference = bayesian, counted as one look",
+        ),
+    ] {
+        let own = manner(&[], &rule, (0, 2));
+        assert_eq!((own.ending, own.taken[0].as_str()), (ending, told));
+    }
+}
+
+// Three arms make two p-values of each of two metrics. Of the primary metric's two, preferring it leaves each .8 of alpha over 2.
+#[test]
+fn a_plan_counts_the_p_values_that_share_alpha() {
+    let rule = Rule::against("A");
+    assert!((manner(&[], &rule, (0, 3)).alpha - 0.0125).abs() < 1e-12);
+    let correction = FamilyCorrection::Preferential { primary_share: 0.8 };
+    let preferred = manner(&[], &Rule { correction, ..rule }, (0, 3));
+    assert!((preferred.alpha - 0.02).abs() < 1e-9, "{preferred:?}");
+    assert!(preferred.taken[2].ends_with("preferential_bonferroni leaves 0.02 to one of 4 p-values"));
+}
+
+#[test]
+fn a_guardrail_is_planned_as_it_is_tested() {
+    let rule = planned_looks();
+    let own = manner(&[], &rule, (1, 2));
+    assert_eq!((own.alternative, own.margin, own.alpha), (Alternative::Less, Some(0.02), 0.05));
+    let told = "role = guardrail, tested one-sided (less) against margin = 0.02";
+    assert!(own.taken.iter().any(|line| line == told), "{own:?}");
+    assert_eq!(manner(&["--margin", "0.1"], &rule, (1, 2)).margin, Some(0.1));
+    let other = manner(&["--alternative", "greater"], &rule, (1, 2));
+    assert_eq!((other.margin, other.alternative), (None, Alternative::Greater));
 }

@@ -64,19 +64,23 @@ pub(super) fn text(plan: &Document) -> String {
             None => format!("{} units find no effect that often\n", number(units)),
         };
     }
-    text + &format!(
+    text += &format!(
         "{} {}, standard deviation of a unit {}; {} at {}, {}\n",
         plan.quantile.map_or("mean".to_owned(), |q| format!("{q} quantile")),
         number(plan.mean),
         number(plan.variance.sqrt()),
         sides(plan),
-        plan.alpha,
+        number(plan.alpha),
         match plan.looks {
             Some(looks) => format!("looked at {looks} times"),
             None if plan.stopping == "sequential" => "looked at any time".to_owned(),
             None => "looked at once".to_owned(),
         }
-    )
+    );
+    if let Some(traffic) = plan.traffic.as_ref().filter(|_| !plan.from_experiment.is_empty()) {
+        text += &format!("taken from {}: {}\n", traffic.experiment, plan.from_experiment.join("; "));
+    }
+    text
 }
 
 /// How many of the units an arm gets.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{send, windvane};
+use crate::asking::{send, stdout, windvane};
 
 const EXPERIMENT: &str = r#"
 [experiments.fading]
@@ -114,9 +114,41 @@ async fn an_experiment_of_the_configuration_is_judged_by_its_keys() {
     assert!(late["meaning"].as_str().unwrap().contains("100.00 % of the control's"), "{late}");
     let advice = document["advice"].as_array().unwrap();
     assert_eq!((advice.len(), &advice[0]["arms"][1]["thompson"]), (1, &0.99.into()), "{document}");
+    it_is_planned_by_its_keys(&service);
     let refused =
         windvane(&service, &["experiment", "fading", "--inference", "fixed", "--alternative", "less"]);
     assert_eq!(refused.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("[experiments.NAME]"));
     assert_eq!(service.terminate(), Some(0));
+}
+
+/// Four looks of two p-values, and a guardrail's side and margin, unless an option says otherwise.
+fn it_is_planned_by_its_keys(service: &Service) {
+    let plan = |more: &[&str]| -> Value {
+        let asked = ["experiment", "plan", "fading", "--span", "2013-01-01/2013-01-10", "--json"];
+        let ran = windvane(service, &[&asked[..], more].concat());
+        assert!(ran.status.success(), "{more:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        serde_json::from_slice(&ran.stdout).unwrap()
+    };
+    let own = plan(&["--effect", "0.05"]);
+    assert_eq!(
+        (&own["stopping"], &own["looks"], &own["alpha"]),
+        (&json!("group_sequential"), &json!(4), &json!(0.025))
+    );
+    assert_eq!(own["from_experiment"][0], "inference = group_sequential, 4 looks by obrien_fleming", "{own}");
+    let once = plan(&["--effect", "0.05", "--fixed", "--alpha", "0.025"]);
+    assert_eq!((&once["stopping"], &once["looks"]), (&json!("fixed"), &Value::Null), "{once}");
+    assert_eq!(once["from_experiment"], json!(["alternative = two_sided"]), "{once}");
+    assert!(once["units_needed"].as_u64() < own["units_needed"].as_u64(), "{once} {own}");
+    let words = ["experiment", "plan", "fading", "--span", "2013-01-01/2013-01-10", "--effect", "0.1"];
+    let told = stdout(&windvane(service, &words));
+    assert!(told.ends_with("alpha = 0.05, of which holm leaves 0.025 to one of 2 p-values"), "{told}");
+    assert!(told.contains("\ntaken from fading: inference = group_sequential, 4 looks"), "{told}");
+    let guardrail = plan(&["--effect", "0", "--metric", "visits"]);
+    assert_eq!(
+        (&guardrail["margin"], &guardrail["alternative"]),
+        (&json!(0.5), &json!("greater")),
+        "{guardrail}"
+    );
+    assert_eq!(guardrail["alpha"], 0.05, "{guardrail}");
 }
