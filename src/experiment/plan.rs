@@ -331,11 +331,9 @@ fn answers(asked: &PlanArguments, plan: &Plan) -> Answers {
     }
 }
 
-/// That of the verdict: one look and planned looks decide by the absolute difference, looks at any time and margins by the relative one,
-/// whose error has the control's in it as well.
+/// That of the verdict: it is made of the absolute difference, but against a margin, which is a share of the control.
 fn scale(manner: &Manner) -> Scale {
-    let any_time = matches!(manner.ending, Ending::AnyTime { .. });
-    if any_time || manner.margin.is_some() { Scale::Relative } else { Scale::Absolute }
+    if manner.margin.is_some() { Scale::Relative } else { Scale::Absolute }
 }
 
 /// The effect under the null hypothesis.

@@ -230,14 +230,14 @@ fn peeking(table: &mut Table) {
         let level = Level { alpha: ALPHA, alternative };
         table.cell(&format!("confidence sequence {word} at 197 looks"), PEEKING_RUNS, |rng| {
             any_look(rng, |contrast| {
-                let look = confidence_sequence(contrast.relative.unwrap(), contrast.n_total(), 5000.0, level);
+                let look = confidence_sequence(contrast.absolute.unwrap(), contrast.n_total(), 5000.0, level);
                 look.p_value.is_some_and(|p| p < ALPHA)
             })
         });
         let mixture = NormalMixture::best_at(0.03, level);
         table.cell(&format!("normal mixture {word} at 197 looks"), PEEKING_RUNS, |rng| {
             any_look(rng, |contrast| {
-                mixture.test(contrast.relative.unwrap(), level).p_value.is_some_and(|p| p < ALPHA)
+                mixture.test(contrast.beyond(0.0).unwrap(), level).p_value.is_some_and(|p| p < ALPHA)
             })
         });
     }
@@ -248,14 +248,10 @@ fn peeking_elsewhere(table: &mut Table) {
     let prior = NormalMixture::of_variance(0.05 * 0.05);
     table.cell("msprt two-sided at 197 looks", PEEKING_RUNS, |rng| {
         any_look(rng, |contrast| {
-            prior.test(contrast.relative.unwrap(), BOTH).p_value.is_some_and(|p| p < ALPHA)
+            prior.test(contrast.beyond(0.0).unwrap(), BOTH).p_value.is_some_and(|p| p < ALPHA)
         })
     });
-    let sequence = |contrast: &Contrast| {
-        contrast.relative.is_some_and(|relative| {
-            confidence_sequence(relative, contrast.n_total(), 5000.0, BOTH).p_value.is_some_and(|p| p < ALPHA)
-        })
-    };
+    let sequence = |contrast: &Contrast| found_at(contrast.absolute, contrast, BOTH);
     table.cell("confidence sequence of a ratio at 197 looks", PEEKING_RUNS, |rng| {
         let (mut control, mut arm) = (PairSums::default(), PairSums::default());
         (1..=LOOKS).any(|look| {
@@ -269,15 +265,37 @@ fn peeking_elsewhere(table: &mut Table) {
         })
     });
     table.cell("confidence sequence of a share at 197 looks", PEEKING_RUNS, |rng| {
-        let (mut control, mut arm) = (0_u32, 0_u32);
-        (1..=LOOKS).any(|look| {
-            for side in [&mut control, &mut arm] {
-                *side += (0..STEP).map(|_| u32::from(uniform(rng) < 0.2)).sum::<u32>();
-            }
-            let share = |ones: u32| Proportion::of(look * STEP, f64::from(ones)).unwrap();
-            look >= 4 && sequence(&proportions(&share(control), &share(arm)))
-        })
+        any_look_at_shares(rng, [0.2, 0.2], sequence)
     });
+    table.cell("confidence sequence of a rare share at 197 looks", PEEKING_RUNS, |rng| {
+        any_look_at_shares(rng, [0.02, 0.02], sequence)
+    });
+    table.cell("relative difference of a rare share at 197 looks (naive)", PEEKING_RUNS, |rng| {
+        any_look_at_shares(rng, [0.02, 0.02], |contrast| found_at(contrast.relative, contrast, BOTH))
+    });
+    // The arm has 30 % more errors, and is not to be found to have fewer than that.
+    let less = Level { alpha: ALPHA, alternative: Alternative::Less };
+    table.cell("margin of a rare share at 197 looks", PEEKING_RUNS, |rng| {
+        any_look_at_shares(rng, [0.02, 0.026], |contrast| found_at(contrast.beyond(0.3), contrast, less))
+    });
+}
+
+/// Whether the confidence sequence of an estimate finds a difference; it finds none where there is no standard error.
+fn found_at(estimate: Option<Estimate>, contrast: &Contrast, level: Level) -> bool {
+    let look = |estimate| confidence_sequence(estimate, contrast.n_total(), 5000.0, level);
+    estimate.and_then(|estimate| look(estimate).p_value).is_some_and(|p| p < ALPHA)
+}
+
+/// Looks at two shares as [`any_look`] does at means: that of the control, then that of the arm.
+fn any_look_at_shares(rng: &mut Rng, shares: [f64; 2], found: impl Fn(&Contrast) -> bool) -> bool {
+    let mut ones = [0_u32; 2];
+    (1..=LOOKS).any(|look| {
+        for (ones, share) in ones.iter_mut().zip(shares) {
+            *ones += (0..STEP).map(|_| u32::from(uniform(rng) < share)).sum::<u32>();
+        }
+        let [control, arm] = ones.map(|ones| Proportion::of(look * STEP, f64::from(ones)).unwrap());
+        look >= 4 && found(&proportions(&control, &arm))
+    })
 }
 
 fn other_peeking(table: &mut Table) {

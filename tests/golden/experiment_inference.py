@@ -52,8 +52,8 @@ def width(n, se, alpha, tuning, sides):
     return se * math.sqrt(2 * (n * rho2 + 1) / (n * rho2) * log)
 
 
-def sequential(found, tuning, sides):
-    value, se = found["relative"]
+def sequential(found, tuning, sides, scale="relative"):
+    value, se = found[scale]
     half = width(found["n"], se, ALPHA, tuning, sides)
     # The plan's rho is fixed at ALPHA; the p-value is the alpha in the logarithm at which the end of the interval is 0.
     a = ALPHA if sides == 2 else 2 * ALPHA
@@ -133,7 +133,9 @@ def fieller(found):
 
 
 def at_margin(found, null, side):
-    t = (found["relative"][0] - null) / found["relative"][1]
+    """Against m = (1 + null)·m0 for a control above 0, by the error of m - (1 + null)·m0."""
+    m0, v0, m1, v1 = found["means"]
+    t = (m1 - (1 + null) * m0) / math.sqrt(v1 + (1 + null) ** 2 * v0)
     return float(stats.t.sf(t, found["df"]) if side == "greater" else stats.t.cdf(t, found["df"]))
 
 
@@ -151,15 +153,22 @@ def case(name, metrics, options, expected):
     return {"name": name, "metrics": metrics, "options": options, "expected": expected}
 
 
+def absolute(found, tuning, sides):
+    """What decides at any time: the sequence of the absolute difference."""
+    half, p = sequential(found, tuning, sides, "absolute")
+    value = found["absolute"][0]
+    return {"p_value": p, "ci": [value - half, value + half][:sides]}
+
+
 def sequential_cases():
     half, p = sequential(MEANS, 1000, 1)
-    value = MEANS["relative"][0]
-    one = {"sequential": {"p_value": p, "ci": [value - half]}, "decision": {"p_value": p, "ci": [value - half]}}
+    one = {"sequential": {"p_value": p, "ci": [MEANS["relative"][0] - half]}, "decision": absolute(MEANS, 1000, 1)}
     options = ["--inference", "sequential", "--sequential-tuning", "1000", "--alternative", "greater"]
     yield case("one-sided sequence", [mean_metric()], options, one)
     strong = shares(SHARES)
     half, p = sequential(strong, 60, 2)
-    both = {"decision": {"p_value": p, "ci": [strong["relative"][0] - half, strong["relative"][0] + half]}}
+    relative = {"p_value": p, "ci": [strong["relative"][0] - half, strong["relative"][0] + half]}
+    both = {"sequential": relative, "decision": absolute(strong, 60, 2)}
     yield case("two-sided sequence", [share_metric(SHARES)], ["--inference", "sequential", "--sequential-tuning", "60"], both)
 
 
@@ -178,6 +187,14 @@ def mixture(value, se, tau, sides):
     return min(1.0, 1 / evidence(value)), half
 
 
+def absolute_mixture(found, tau, sides):
+    """What decides at any time: the same mixture in units of the control, over the absolute difference."""
+    value, se = found["absolute"]
+    unit = abs(found["means"][0])
+    p, half = mixture(value, se, tau * unit, sides)
+    return {"p_value": p, "ci": [value - half, value + half][:sides]}
+
+
 def mixture_cases():
     strong = shares(SHARES)
     value, se = strong["relative"]
@@ -187,11 +204,12 @@ def mixture_cases():
     for method, tau in [("msprt(0.3)", 0.3), ("normal_mixture(0.1)", planned)]:
         p, half = mixture(value, se, tau, 2)
         yield case(method, [share_metric(SHARES)], ["--inference", "sequential", "--sequential-method", method],
-                   {"sequential": {"p_value": p, "ci": [value - half, value + half]}, "decision": {"p_value": p}})
+                   {"sequential": {"p_value": p, "ci": [value - half, value + half]},
+                    "decision": absolute_mixture(strong, tau, 2)})
     p, half = mixture(value, se, 0.3, 1)
     yield case("one-sided msprt", [share_metric(SHARES)],
                ["--inference", "sequential", "--sequential-method", "msprt(0.3)", "--alternative", "greater"],
-               {"sequential": {"p_value": p, "ci": [value - half]}, "decision": {"p_value": p}})
+               {"sequential": {"p_value": p, "ci": [value - half]}, "decision": absolute_mixture(strong, 0.3, 1)})
 
 
 def looks_cases():

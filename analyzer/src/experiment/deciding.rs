@@ -5,7 +5,6 @@ use windvane_stats::{
         bayes::{self, Posterior},
         effect::{self, Alternative, Contrast, Estimate, Interval, Level},
         group_sequential::{self, Look, Schedule},
-        hypothesis::Mode,
     },
     survival,
 };
@@ -49,16 +48,10 @@ impl Deciding<'_> {
                 p_value: self.anytime.and_then(|it| it.p_value),
                 ..of("absolute", None)
             },
+            // The relative difference makes an arm look sure that has few successes by chance, and over many looks there is one.
             Inference::Sequential => {
-                // An arm of nothing but zeros is a sure relative loss of everything, without an error to test by.
-                let testable = |it: &Estimate| it.se.is_some_and(|se| se > 0.0);
-                match (self.contrast.relative.filter(testable), self.contrast.absolute) {
-                    (Some(relative), _) => of("relative", Some(self.sequence(level).test(relative, level))),
-                    (None, absolute) => {
-                        let mode = self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level));
-                        of("absolute", absolute.zip(mode).map(|(it, mode)| mode.test(it, level)))
-                    }
-                }
+                let mode = self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level));
+                of("absolute", self.contrast.absolute.zip(mode).map(|(it, mode)| mode.test(it, level)))
             }
             Inference::GroupSequential(_) => Decision {
                 ci: group.and_then(|group| group.absolute_ci),
@@ -110,15 +103,20 @@ impl Deciding<'_> {
 
     /// The p-value that the relative difference is `null` or on the other side of it; with a prior, the probability of that.
     pub(super) fn p_at(&self, null: f64, alternative: Alternative) -> Option<f64> {
-        let relative = self.contrast.relative?;
         let level = Level { alpha: self.rule.alpha, alternative };
         match &self.rule.inference {
-            Inference::Fixed => relative.test_at(null, self.contrast.df, level).p_value,
-            Inference::Sequential => self.sequence(level).test_at(null, relative, level).p_value,
-            Inference::GroupSequential(looks) => {
-                let shifted = Estimate { value: relative.value - null, ..relative };
-                self.repeated(shifted, (looks, alternative))
+            Inference::Fixed => self.beyond(null)?.test(self.contrast.df, level).p_value,
+            Inference::Sequential => {
+                let estimate = self.beyond(null)?;
+                let mode = match self.contrast.mean_control {
+                    Some(0.0) => {
+                        self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level))?
+                    }
+                    _ => self.rule.sequence.mode(self.contrast, (self.rule.tuning, level)),
+                };
+                mode.test(estimate, level).p_value
             }
+            Inference::GroupSequential(looks) => self.repeated(self.beyond(null)?, (looks, alternative)),
             Inference::Bayesian { .. } => {
                 let posterior = self.posterior()?;
                 let z = (posterior.mean - null) / posterior.deviation;
@@ -128,6 +126,14 @@ impl Deciding<'_> {
                     Alternative::TwoSided => 2.0 * survival::normal(z.abs()),
                 })
             }
+        }
+    }
+
+    /// The difference beyond the relative one of `null`; beside a control of 0 every margin is a difference of 0.
+    fn beyond(&self, null: f64) -> Option<Estimate> {
+        match self.contrast.mean_control? {
+            0.0 => self.contrast.absolute,
+            _ => self.contrast.beyond(null),
         }
     }
 
@@ -177,10 +183,6 @@ impl Deciding<'_> {
             Alternative::Greater => Interval { hi: f64::INFINITY, ..posterior.credible(1.0 - 2.0 * alpha) },
             Alternative::Less => Interval { lo: f64::NEG_INFINITY, ..posterior.credible(1.0 - 2.0 * alpha) },
         }
-    }
-
-    fn sequence(&self, level: Level) -> Mode {
-        self.rule.sequence.mode(self.contrast, (self.rule.tuning, level))
     }
 
     fn schedule(&self, looks: &Looks, alternative: Alternative) -> Schedule {

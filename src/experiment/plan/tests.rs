@@ -101,16 +101,22 @@ fn an_effect_takes_as_many_units_downwards_as_upwards() {
     assert_eq!(found, (None, None, None));
 }
 
-// What stops at any time, or is held against a margin, is judged by the relative difference: 1 + 1.05² or 1 + .95² in place of 2.
+// What stops at any time is judged by the absolute difference, which has one error both ways. What is held against a margin counts the
+// control as often as the margin says: 1 + .8² or 1 + 1.2² in place of 2.
 #[test]
-fn looks_at_any_time_are_planned_for_the_relative_difference() {
-    let units = |effect: &str| {
-        let words = ["plan", "--mean", "20", "--sd", "35", "--sequential", "--effect", effect];
+fn looks_at_any_time_take_the_absolute_difference_and_margins_their_share_of_the_control() {
+    let units = |more: &[&str]| {
+        let words = [&["plan", "--mean", "20", "--sd", "35"][..], more].concat();
         let asked = Line::try_parse_from(words).unwrap().plan;
         plan(&asked, &given(&asked).unwrap()).unwrap().units_needed.unwrap() as f64
     };
-    let ratio = units("0.05") / units("-0.05");
-    assert!((ratio - 2.1025 / 1.9025).abs() < 1e-3, "{ratio}");
+    for look in [&["--sequential"][..], &["--looks", "5"], &[]] {
+        let of = |effect| units(&[&["--effect", effect], look].concat());
+        assert_eq!(of("0.05"), of("-0.05"), "{look:?}");
+    }
+    let held = |side| units(&["--effect", "0", "--margin", "0.2", "--alternative", side]);
+    let ratio = held("less") / held("greater");
+    assert!((ratio - 2.44 / 1.64).abs() < 2e-3, "{ratio}");
 }
 
 /// An experiment of revenue, and of waits as a guardrail, under this rule.

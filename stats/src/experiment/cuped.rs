@@ -19,7 +19,7 @@
 //! Cost: constant.
 
 use super::{
-    effect::{Arm, Contrast, Estimate, finite},
+    effect::{Arm, Contrast, ControlError, Estimate, finite},
     ratio,
     sums::{PairSums, RatioSums},
 };
@@ -191,6 +191,11 @@ fn assemble(control: (u64, Option<f64>), arm: (u64, Option<f64>), found: Adjustm
         }),
         ..relative
     });
+    // The unadjusted mean of the control varies with its adjusted one, from which the arm's is taken.
+    contrast.control_error = found.sides.map(|(control, _)| ControlError {
+        variance: control.spread.value / control.n,
+        covariance: (theta * control.spread.covariance - control.spread.value) / control.n,
+    });
     let variance_reduction = found.sides.and_then(|(control, arm)| {
         let sum = |f: &dyn Fn(&Side) -> f64| f(&control) + f(&arm);
         let before = sum(&|side| side.spread.value / side.n);
@@ -307,6 +312,29 @@ mod tests {
         assert_eq!((moved.theta, relative.estimate), (2.0, 0.25));
         let expected = 1.5 / 36.0 * (14.0_f64 / 3.0).sqrt();
         assert!((relative.se.unwrap() - expected).abs() < 1e-12, "{relative:?}");
+    }
+
+    // Δ - t·m₀ is the adjusted arm's mean less the control's (1+t)Ȳ - θX̄: (1+t)²v_Y - 2(1+t)θc + θ²v_X over its units.
+    #[test]
+    fn beyond_a_margin_the_unadjusted_control_counts() {
+        let fill = |rows: [[f64; 2]; 5]| {
+            let mut sums = PairSums::default();
+            rows.into_iter().for_each(|row| sums.push(row));
+            sums
+        };
+        let control = fill([[1.0, 0.5], [2.0, 2.5], [3.0, 2.0], [5.0, 6.0], [4.0, 3.0]]);
+        let arm = fill([[2.0, 1.5], [3.0, 2.5], [4.0, 2.0], [6.0, 5.0], [7.0, 4.0]]);
+        let found = adjusted(&control, &arm, Laws::default());
+        let (theta, n) = (found.theta, 5.0);
+        let variance = |sums: &PairSums, a: f64| {
+            let of = |i, j| sums.covariance(i, j).unwrap();
+            (a * a * of(0, 0) - 2.0 * a * theta * of(0, 1) + theta * theta * of(1, 1)) / n
+        };
+        for margin in [-0.3, 0.0, 0.2] {
+            let beyond = found.contrast.beyond(margin).unwrap();
+            let expected = (variance(&arm, 1.0) + variance(&control, 1.0 + margin)).sqrt() / 3.0;
+            assert!((beyond.se.unwrap() - expected).abs() < 1e-12, "{margin}: {beyond:?}, {expected}");
+        }
     }
 
     // With denominators of 1 the adjusted ratio is the adjusted mean, but for the pooling of theta.

@@ -4,7 +4,9 @@
 //! Input: each arm's estimate with the variance of that estimate, from an estimator; the level and side of the test.
 //! Formula: difference Δ = m - m₀ with variance v + v₀; relative Δ/|m₀| with v/m₀² + v₀m²/m₀⁴ by the delta method; interval
 //! Δ ± t·√v and p from Student's t with Satterthwaite's (v+v₀)²/(v²/(n-1) + v₀²/(n₀-1)) degrees of freedom, which are those
-//! of the absolute difference for the relative one too.
+//! of the absolute difference for the relative one too. Against a relative difference of t the difference is Δ - t|m₀|, and its variance the
+//! one that it has where that is 0, v + (1+t)²v₀: the relative variance falls with the arm's own estimate, so that an arm with few
+//! successes by chance would look sure.
 //! Valid when: estimates are about normal. The relative effect also needs a control's estimate some standard errors from 0.
 //! Degenerate: an empty arm has no effect; below two units in an arm there is no standard error; a control of 0 has no
 //! relative effect; a standard error of 0 leaves the interval a point and no p-value.
@@ -108,6 +110,17 @@ pub struct Contrast {
     pub relative: Option<Estimate>,
     /// Satterthwaite's degrees of freedom; `None` without a positive standard error.
     pub df: Option<f64>,
+    /// How the control's estimate varies; `None` where the absolute difference has no standard error.
+    pub control_error: Option<ControlError>,
+}
+
+/// How the control's estimate varies, alone and together with the difference to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ControlError {
+    /// Its variance.
+    pub variance: f64,
+    /// Its covariance with the absolute difference: minus the variance where the arms are independent and nothing is adjusted.
+    pub covariance: f64,
 }
 
 /// A tested difference.
@@ -143,6 +156,7 @@ impl Contrast {
             absolute: None,
             relative: None,
             df: variances.and_then(|(v0, v)| satterthwaite((v0, control.n), (v, arm.n))),
+            control_error: variances.map(|(v0, _)| ControlError { variance: v0, covariance: -v0 }),
         };
         let (Some(base), Some(mean), Some(change)) = (control.mean, arm.mean, change.and_then(finite)) else {
             return contrast;
@@ -167,6 +181,24 @@ impl Contrast {
     #[must_use]
     pub fn relative(&self, level: Level) -> Option<Effect> {
         self.relative.map(|estimate| estimate.test(self.df, level))
+    }
+
+    /// The difference beyond a relative difference of `null`, (Δ - null·|m₀|)/|m₀|, with the standard error that it has where it is 0;
+    /// `None` where there is no relative difference.
+    #[must_use]
+    pub fn beyond(&self, null: f64) -> Option<Estimate> {
+        let (base, absolute) = (self.mean_control?, self.absolute?);
+        let value = finite(absolute.value / base.abs() - null)?;
+        let se = absolute.se.zip(self.control_error).and_then(|(se, error)| {
+            let (shift, se) = (null * base.signum(), se / base);
+            let (variance, covariance) = (error.variance / base / base, error.covariance / base / base);
+            let terms = [se * se, -2.0 * shift * covariance, shift * shift * variance];
+            let sum: f64 = terms.iter().sum();
+            // Terms that cancel leave rounding, which may be below 0.
+            let rounding = 16.0 * f64::EPSILON * terms.iter().map(|term| term.abs()).sum::<f64>();
+            finite(if sum <= rounding { 0.0 } else { sum.sqrt() })
+        });
+        Some(Estimate { value, se })
     }
 
     /// Units of both arms.
@@ -280,6 +312,33 @@ mod tests {
     fn a_negative_control_keeps_the_sign_of_the_difference() {
         let contrast = Contrast::between(arm(5, -2.0, 1.0), arm(5, -1.0, 1.0));
         assert_eq!(contrast.relative.unwrap().value, 0.5);
+    }
+
+    // 10 % is held against: m - 1.1 m₀ has the variance v + 1.21 v₀; below 0 ten per cent up is m - 0.9 m₀.
+    #[test]
+    fn beyond_a_margin_the_control_counts_as_often_as_the_margin_says() {
+        let contrast = Contrast::between(arm(50, 2.0, 0.04), arm(50, 2.5, 0.09));
+        let beyond = contrast.beyond(0.1).unwrap();
+        assert!((beyond.value - 0.15).abs() < 1e-15, "{beyond:?}");
+        assert!((beyond.se.unwrap() - (0.09_f64 + 1.21 * 0.04).sqrt() / 2.0).abs() < 1e-15, "{beyond:?}");
+        let negative = Contrast::between(arm(50, -2.0, 0.04), arm(50, -2.5, 0.09)).beyond(0.1).unwrap();
+        assert!((negative.value + 0.35).abs() < 1e-15, "{negative:?}");
+        assert!((negative.se.unwrap() - (0.09_f64 + 0.81 * 0.04).sqrt() / 2.0).abs() < 1e-15, "{negative:?}");
+        let none = contrast.beyond(0.0).unwrap();
+        assert_eq!(none.value, contrast.relative.unwrap().value);
+        assert!((none.se.unwrap() - contrast.absolute.unwrap().se.unwrap() / 2.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn beyond_a_margin_nothing_is_known_that_the_difference_does_not_tell() {
+        let sure = Contrast::between(arm(5, 2.0, 0.0), arm(5, 3.0, 0.0));
+        assert_eq!(sure.beyond(0.1).unwrap().se, Some(0.0));
+        // An arm without a variance against twice nothing of the control.
+        let lost = Contrast::between(arm(5, 2.0, 1.0), arm(5, 0.0, 0.0));
+        assert_eq!(lost.beyond(-1.0).unwrap(), Estimate { value: 0.0, se: Some(0.0) });
+        assert_eq!(Contrast::between(arm(5, 0.0, 1.0), arm(5, 3.0, 1.0)).beyond(0.1), None);
+        let single = Arm { n: 1, mean: Some(2.0), variance: None };
+        assert_eq!(Contrast::between(single, arm(5, 3.0, 1.0)).beyond(0.1).unwrap().se, None);
     }
 
     // growthbook#1320: 2(1 - cdf) is 0 from t = 8.3 on.

@@ -3,7 +3,8 @@
 //! Question: how many units does the experiment need, or what can it find with the units that there are?
 //! Input: a [`Baseline`] from past data, the [`Allocation`] of traffic, the level and sides of the test, and how it will be stopped.
 //! Formula: the difference of the two arms over its standard error is about normal with the mean (d - d₀)/σ(d); σ² is
-//! v₁/n₁ + v₀/n₀ on the absolute scale and v₁/(n₁m₀²) + v₀m₁²/(n₀m₀⁴) on the relative one, with m₁ the mean at the effect d.
+//! v₁/n₁ + v₀/n₀ on the absolute scale and v₁/(n₁m₀²) + v₀m₁²/(n₀m₀⁴) on the relative one, with m₁ the mean at the effect d, or where
+//! the null hypothesis is a difference d₀ the mean at d₀, as in [`super::effect::Contrast::beyond`].
 //! The test rejects beyond the critical value of its stopping rule: normal, or the confidence sequence's at this number of units.
 //! A mean at a fixed horizon has Student's t with Satterthwaite's degrees of freedom instead, non-central at the effect.
 //! Two-sided power counts both sides.
@@ -167,10 +168,16 @@ impl Plan {
         let (v_control, v_arm) = (self.baseline.variance_at(base)?, self.baseline.variance_at(mean)?);
         let variance = delta_variance(
             Moment { mean: base, variance: v_control, n: n_control },
-            Moment { mean, variance: v_arm, n: n_arm },
+            Moment { mean: self.weighing(mean), variance: v_arm, n: n_arm },
             self.scale,
         );
         Some(variance.sqrt()).filter(|se| se.is_finite() && *se > 0.0)
+    }
+
+    /// The arm's mean by which the control's error is weighed on the relative scale.
+    fn weighing(&self, mean: f64) -> f64 {
+        let base = self.baseline.mean();
+        if self.null == 0.0 { mean } else { base + self.null * base.abs() }
     }
 
     /// The error on one side.

@@ -12,7 +12,7 @@
 //! Cost: a few operations a stratum.
 
 use super::{
-    effect::{Arm, Contrast, Estimate, finite},
+    effect::{Arm, Contrast, ControlError, Estimate, finite},
     mean,
     sums::Sums,
 };
@@ -130,6 +130,8 @@ fn weighed(strata: &[Stratum], all: &Stratum, plain: Contrast) -> Option<Contras
     contrast.relative = contrast
         .relative
         .map(|relative| Estimate { se: combined(1.0 / base, -mean / base / base), ..relative });
+    let variance = found.v_control + shared.control;
+    contrast.control_error = Some(ControlError { variance, covariance: shared.both - variance });
     contrast.df = contrast.df.or(plain.df);
     Some(contrast)
 }
@@ -182,6 +184,24 @@ mod tests {
         // The imbalance alone made 5.6 of the raw difference.
         let raw = welch(&sums(&[1.0, 2.0, 3.0, 10.0, 12.0]), &sums(&[2.0, 4.0, 11.0, 13.0, 14.0, 14.0]));
         assert!(raw.absolute.unwrap().value > 4.0 && found.variance_reduction.unwrap() > 0.5);
+    }
+
+    // Against -10 % the control counts nine tenths: Σwδ + Σwμ₀/10 is the arm's weighed mean less 0.9 of the control's, whose variance is by
+    // the formula with δ + μ₀/10 in place of δ and 0.81 of the control's variances.
+    #[test]
+    fn beyond_a_margin_the_weights_vary_as_well() {
+        let strata =
+            [stratum(&[1.0, 2.0, 3.0], &[2.0, 4.0]), stratum(&[10.0, 12.0], &[11.0, 13.0, 14.0, 14.0])];
+        let contrast = post_stratified(&strata).contrast;
+        let (w1, w2) = (5.0 / 11.0, 6.0 / 11.0);
+        let (one, two) = (3.0 - 0.9 * 2.0, 13.0 - 0.9 * 11.0);
+        let mean = w1 * one + w2 * two;
+        let within = w1 * w1 * (0.81 / 3.0 + 2.0 / 2.0) + w2 * w2 * (0.81 * 2.0 / 2.0 + 2.0 / 4.0);
+        let between = (w1 * f64::powi(one - mean, 2) + w2 * f64::powi(two - mean, 2)) / 11.0;
+        let base = contrast.mean_control.unwrap();
+        let beyond = contrast.beyond(-0.1).unwrap();
+        assert!((beyond.value - mean / base).abs() < 1e-12, "{beyond:?}");
+        assert!((beyond.se.unwrap() - (within + between).sqrt() / base).abs() < 1e-12, "{beyond:?}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ fn a_verdict_that_one_look_gives_is_not_given_by_the_first_of_many() {
     for (options, line) in [
         (
             &["--inference", "sequential"][..],
-            "decided: by the always-valid p-value of the relative difference",
+            "decided: by the always-valid p-value of the absolute difference",
         ),
         (
             &["--inference", "group_sequential", "--planned-units", "10000", "--looks", "5"],
@@ -88,6 +88,33 @@ fn an_arm_of_zeros_is_judged_by_the_absolute_difference() {
     assert!(said(&found).contains("always-valid p-value of the absolute difference"), "{found}");
 }
 
+// Shares of 1.4 and 0.5 % of 1,000 units: Fisher's exact p by SciPy is 0.062. The absolute difference is 2.08 errors from 0, the relative one
+// 3.47 of its own, which are small because the arm has few; a sequence over 2,000 units tuned to 5,000 is 3.13 errors wide.
+#[test]
+fn few_successes_do_not_make_an_arm_look_sure() {
+    let share = |control: u32, arm: u32| {
+        json!({"metric": "m", "type": "proportion", "better": "lower", "arms": [
+            {"arm": "a", "n": 1000, "sum": control}, {"arm": "b", "n": 1000, "sum": arm}]})
+    };
+    let sequential = ["--inference", "sequential", "--guardrail", "m"];
+    let found = judged(&share(14, 5), &sequential);
+    assert!(found["sequential"]["p_value"].as_f64() < Some(0.05), "{found}");
+    assert!(found["decision"]["p_value"].as_f64() > Some(0.05), "{found}");
+    assert_eq!(
+        (&found["verdict"], &found["guardrail"]["verdict"]),
+        (&"inconclusive".into(), &"undecided".into()),
+        "{found}"
+    );
+    // The other way round the relative difference would have seen too little: 5.0 % of 1,000 against 1.5 % are 4.44 errors apart.
+    let broken = judged(&share(15, 50), &sequential);
+    assert_eq!((&broken["verdict"], &broken["guardrail"]["verdict"]), (&"worse".into(), &"broken".into()));
+    // Beside a control without a single one a margin is nothing.
+    for inference in [&["--inference", "fixed"][..], &["--inference", "sequential"]] {
+        let options = [inference, &["--guardrail", "m", "--margin", "0.1"]].concat();
+        assert_eq!(judged(&share(0, 30), &options)["guardrail"]["verdict"], "broken");
+    }
+}
+
 // 200 rows an arm, those of B 60 of 200 higher: with one row a unit the counts of rows decide, with two rows units do.
 #[test]
 fn a_quantile_is_looked_at_any_time_by_rows_where_units_have_one() {
@@ -111,7 +138,7 @@ fn a_quantile_is_looked_at_any_time_by_rows_where_units_have_one() {
     assert_eq!(one["decision"]["p_value"], one["sequential"]["p_value"]);
     assert!(one["decision"]["ci"][0].as_f64() < Some(60.0) && one["decision"]["ci"][1].as_f64() > Some(60.0));
     assert!(said(&one).contains("exact however few there are"), "{one}");
-    assert_eq!((&two["sequential"]["method"], &two["decision"]["scale"]), (&Value::Null, &"relative".into()));
+    assert_eq!((&two["sequential"]["method"], &two["decision"]["scale"]), (&Value::Null, &"absolute".into()));
     assert!(said(&two).contains("counts of rows would need one row a unit"), "{two}");
 }
 

@@ -32,7 +32,8 @@ impl Plan {
     #[must_use]
     pub fn power_after(&self, running: &Running, effect: f64, times: f64) -> Option<f64> {
         let base = running.control.mean;
-        let change = if self.scale == Scale::Relative { effect * base.abs() } else { effect };
+        let weighed = if self.null == 0.0 { effect } else { self.null };
+        let change = if self.scale == Scale::Relative { weighed * base.abs() } else { weighed };
         let (n, m) = (running.control.n * times, running.arm.n * times);
         let control = Moment { n, ..running.control };
         let arm = Moment { n: m, mean: base + change, ..running.arm };
