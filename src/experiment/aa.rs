@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use windvane_analyzer::experiment::{self, AaRequest, Metric, SEED, SPLITS_DEFAULT, run_aa};
+use windvane_analyzer::experiment::{
+    self, AaRequest, Limits, Measured, Metric, SEED, SPLITS_DEFAULT, run_aa,
+};
 use windvane_store::Reader;
 use windvane_types::experiment_aa::Document;
 
@@ -30,6 +32,12 @@ pub struct AaArguments {
     /// its metric, the first that decides unless given.
     #[arg(long, value_name = "NAME:KIND")]
     metric: Option<String>,
+    /// With a file: values of units above this count as this, a value or a percentile such as p99.9; for a mean.
+    #[arg(long, value_name = "VALUE|pQ", requires = "unit")]
+    cap: Option<String>,
+    /// With a file: values of units below this count as this, a value or a percentile such as p0.1; for a mean.
+    #[arg(long, value_name = "VALUE|pQ", requires = "unit", allow_hyphen_values = true)]
+    floor: Option<String>,
     /// The accepted chance of a false verdict, above 0 and below 1; 0.05, or the experiment's own, unless given.
     #[arg(long, value_name = "P")]
     alpha: Option<f64>,
@@ -67,8 +75,17 @@ pub fn run(arguments: &AaArguments) -> CommandResult {
     let Some(metric) = &arguments.metric else {
         return Err(usage("a file takes --unit and --metric".to_owned()));
     };
-    let metric = Metric::parse(metric).map_err(usage)?;
+    let limits = Limits::parse(arguments.cap.as_deref(), arguments.floor.as_deref()).map_err(usage)?;
+    let metric = limited(Metric::parse(metric).map_err(usage)?, limits)?;
     by_hand::run(Engine::Embedded, of_file(arguments, unit, metric), told)
+}
+
+/// The metric with its limits, which only a mean has.
+fn limited(metric: Metric, limits: Limits) -> Result<Metric, Failure> {
+    if limits != Limits::default() && metric.measured != Measured::Mean {
+        return Err(usage(format!("`--cap` and `--floor` are for means, and `{}` is none", metric.name)));
+    }
+    Ok(Metric { cap: limits.cap, floor: limits.floor, ..metric })
 }
 
 async fn of_file(arguments: &AaArguments, unit: &str, metric: Metric) -> Result<Document, Failure> {

@@ -33,7 +33,7 @@ pub use frame::{
 pub use kept::{ArmTotal, Kept, kept};
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
 pub use quantile_splits::{HALVES, HalfCountedRow, HalfRowsRow, QUANTILE_SPLITS, QuantileSplit};
-pub use splits::{SPLITS, Split, SplitsRow, splits};
+pub use splits::{SPLITS, Split, SplitsRow, split_quantiles, splits};
 pub use stored::{
     ARM, ArrivalsRow, Exposed, ExposedBy, FIRST, RecordColumn, RecordTable, Recorded, SEGMENT, UNIT, When,
     Without, arrivals, stored,

@@ -11,14 +11,15 @@ use windvane_stats::{
 };
 use windvane_store::{
     Reader,
-    experiment::{self, ColumnFault, Measure, SPLITS, Split, SplitsRow},
+    experiment::{self, ColumnFault, Measure, SPLITS, Split, SplitsRow, UnitQuantilesRow},
     populations::Population,
 };
 use windvane_types::experiment_aa::{Document, SCHEMA};
 
 use super::{
-    ExperimentError, Metric, compare,
+    Cap, ExperimentError, Metric, compare,
     facts::{ArmMetric, ArmSums},
+    gather,
     metric::Measured,
     request::Rule,
 };
@@ -130,13 +131,41 @@ async fn centred<'a>(
         unit: &request.unit,
         measures,
         origins: [0.0; 2],
+        limits: [None; 2],
         seed: request.seed,
     };
+    let split = Split { limits: limits(reader, request, &split).await?, ..split };
     let first = ask(reader, request, &split).await?;
     let n = first.total[0].0;
     let mean =
         |sum: usize| if n > 0.0 && first.total[sum].0.is_finite() { first.total[sum].0 / n } else { 0.0 };
     Ok((Split { origins: [mean(1), mean(3)], ..split }, n))
+}
+
+/// The cap and the floor of the units' values; percentiles are those of all units, as in the experiment.
+async fn limits(
+    reader: &Reader,
+    request: &AaRequest,
+    split: &Split<'_>,
+) -> Result<[Option<f64>; 2], ExperimentError> {
+    let asked = [request.metric.cap, request.metric.floor];
+    let level = |limit: &Cap| match limit {
+        Cap::Quantile(q) => Some(*q),
+        Cap::Value(_) => None,
+    };
+    let levels: Vec<f64> = asked.iter().flatten().filter_map(level).collect();
+    let mut found = Vec::new();
+    if !levels.is_empty() {
+        let statement = experiment::split_quantiles(split, &levels).ok_or_else(|| unknown_unit(request))?;
+        let rows: Vec<UnitQuantilesRow> = reader.rows(&statement).await?;
+        found = rows.into_iter().next().map(|row| row.quantiles).unwrap_or_default();
+    }
+    let mut found = found.into_iter();
+    let limits = asked.map(|limit| match limit? {
+        Cap::Value(value) => Some(value),
+        Cap::Quantile(_) => found.next().and_then(|quantile| quantile.finite()),
+    });
+    gather::uncrossed(&request.metric, limits)
 }
 
 fn measures(request: &AaRequest) -> Result<Vec<Measure>, ExperimentError> {

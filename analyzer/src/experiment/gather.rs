@@ -320,12 +320,19 @@ impl Scan<'_> {
             Some(Cap::Value(value)) => Some(value),
             Some(Cap::Quantile(_)) => found.next().and_then(|quantile| quantile.finite()),
         };
-        let of = |metric: &Metric| match [limit(metric.cap), limit(metric.floor)] {
-            [Some(cap), Some(floor)] if floor > cap => Err(ExperimentError::Summary {
-                problem: format!("the floor {floor} of metric `{}` is above its cap {cap}", metric.name),
-            }),
-            limits => Ok(limits),
-        };
-        metrics.iter().map(of).collect()
+        metrics.iter().map(|metric| uncrossed(metric, [limit(metric.cap), limit(metric.floor)])).collect()
+    }
+}
+
+/// A metric's cap and floor, unless the floor is above the cap.
+pub(super) fn uncrossed(
+    metric: &Metric,
+    limits: [Option<f64>; 2],
+) -> Result<[Option<f64>; 2], ExperimentError> {
+    match limits {
+        [Some(cap), Some(floor)] if floor > cap => Err(ExperimentError::Summary {
+            problem: format!("the floor {floor} of metric `{}` is above its cap {cap}", metric.name),
+        }),
+        limits => Ok(limits),
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::Measure;
+use super::{Form, Measure};
 use crate::populations::Population;
 use crate::{Real, Statement};
 
@@ -32,6 +32,8 @@ pub struct Split<'a> {
     pub measures: &'a [Measure],
     /// What is taken from the units' sums of each measure.
     pub origins: [f64; 2],
+    /// The cap and the floor of the units' sums of the first measure.
+    pub limits: [Option<f64>; 2],
     /// Makes the splits of one statement differ from those of another.
     pub seed: u64,
 }
@@ -39,6 +41,50 @@ pub struct Split<'a> {
 /// Asks for the sums; `None` where there is no such column of units.
 #[must_use]
 pub fn splits(split: &Split<'_>) -> Option<Statement> {
+    let [cap, floor] = split.limits;
+    let within = Form { cap, floor, ..Form::default() }.within("assumeNotNull(wv_s0)");
+    let x = format!("{within} - ({:?})", split.origins[0]);
+    let y = match split.measures.len() {
+        0 | 1 => "0.".to_owned(),
+        _ => format!("assumeNotNull(wv_s1) - ({:?})", split.origins[1]),
+    };
+    let terms = ["1.", "wv_x", "wv_x * wv_x", "wv_y", "wv_y * wv_y", "wv_x * wv_y"];
+    let totals: Vec<String> = terms.iter().map(|term| format!("toFloat64(sum({term}))")).collect();
+    let halves: Vec<String> =
+        terms.iter().map(|term| format!("sumForEach(arrayMap(bit -> bit * ({term}), wv_bits))")).collect();
+    Some(
+        Statement::new(format!(
+            "SELECT [{}] AS total, [{}] AS half FROM (\
+         SELECT {x} AS wv_x, {y} AS wv_y, \
+         arrayMap(i -> toFloat64(bitTest(wv_hash, i)), range({SPLITS})) AS wv_bits FROM {})",
+            totals.join(", "),
+            halves.join(", "),
+            units(split)?,
+        ))
+        .setting("output_format_json_quote_denormals", 1),
+    )
+}
+
+/// Asks for quantiles of the units' sums of the first measure, as they are; the answer is a [`super::UnitQuantilesRow`]. `None` where
+/// there is no such column of units.
+#[must_use]
+pub fn split_quantiles(split: &Split<'_>, levels: &[f64]) -> Option<Statement> {
+    let quantiles: Vec<String> = levels
+        .iter()
+        .map(|q| format!("ifNull(quantileExactInclusive({q:?})(assumeNotNull(wv_s0)), nan)"))
+        .collect();
+    Some(
+        Statement::new(format!(
+            "SELECT CAST([{}], 'Array(Float64)') AS quantiles FROM {}",
+            quantiles.join(", "),
+            units(split)?
+        ))
+        .setting("output_format_json_quote_denormals", 1),
+    )
+}
+
+/// The hash of each unit and its sums, of the units that have all of them.
+fn units(split: &Split<'_>) -> Option<String> {
     let unit = split.population.column(split.unit)?.storage.as_text().0;
     let values: String = split
         .measures
@@ -47,27 +93,12 @@ pub fn splits(split: &Split<'_>) -> Option<Statement> {
         .map(|(i, measure)| format!(", {} AS wv_v{i}", measure.number))
         .collect();
     let summed: String = (0..split.measures.len()).map(|i| format!(", sum(wv_v{i}) AS wv_s{i}")).collect();
-    let less = |i: usize| format!("assumeNotNull(wv_s{i}) - ({:?})", split.origins[i]);
-    let y = if split.measures.len() > 1 { less(1) } else { "0.".to_owned() };
     let known: Vec<String> = (0..split.measures.len()).map(|i| format!("isNotNull(wv_s{i})")).collect();
-    let terms = ["1.", "wv_x", "wv_x * wv_x", "wv_y", "wv_y * wv_y", "wv_x * wv_y"];
-    let totals: Vec<String> = terms.iter().map(|term| format!("toFloat64(sum({term}))")).collect();
-    let halves: Vec<String> =
-        terms.iter().map(|term| format!("sumForEach(arrayMap(bit -> bit * ({term}), wv_bits))")).collect();
-    Some(
-        Statement::new(format!(
-            "SELECT [{}] AS total, [{}] AS half FROM (\
-         SELECT {} AS wv_x, {y} AS wv_y, \
-         arrayMap(i -> toFloat64(bitTest(wv_hash, i)), range({SPLITS})) AS wv_bits FROM (\
-         SELECT sipHash64(wv_unit, toUInt64({})) AS wv_hash{summed} FROM (\
-         SELECT {unit} AS wv_unit{values} FROM {}) WHERE isNotNull(wv_unit) GROUP BY wv_unit) WHERE {})",
-            totals.join(", "),
-            halves.join(", "),
-            less(0),
-            split.seed,
-            split.population.from(),
-            known.join(" AND "),
-        ))
-        .setting("output_format_json_quote_denormals", 1),
-    )
+    Some(format!(
+        "(SELECT sipHash64(wv_unit, toUInt64({})) AS wv_hash{summed} FROM (\
+         SELECT {unit} AS wv_unit{values} FROM {}) WHERE isNotNull(wv_unit) GROUP BY wv_unit) WHERE {}",
+        split.seed,
+        split.population.from(),
+        known.join(" AND "),
+    ))
 }

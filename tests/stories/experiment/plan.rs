@@ -28,6 +28,30 @@ fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
     assert_eq!((unknown.code, unknown.stdout.as_str()), (65, ""), "{}", unknown.stderr);
 }
 
+// A unit with a million beside values of 0 to 14: each split has it on one side, one standard error away, and none differs. Ten units have 14, so
+// that the 99th percentile is 14 too.
+#[test]
+fn random_splits_are_of_values_within_the_limits_of_the_metric() {
+    let folder = Folder::new();
+    let found = |first: &str, more: &[&str]| {
+        let csv = folder.file("limits.csv", &rows().replacen("u0,A,0,x", &format!("u0,A,{first},x"), 1));
+        let words = ["aa", csv.to_str().unwrap(), "--unit", "unit", "--metric", "value:mean", "--json"];
+        experiment(&[&words[..], more].concat()).document()["false_positives"].clone()
+    };
+    let cut = found("14", &[]);
+    assert!(cut.as_u64() > Some(0), "{cut}");
+    assert_eq!(found("1000000", &[]), 0);
+    for limits in [&["--cap", "14"][..], &["--cap", "p99"], &["--cap", "p99", "--floor", "0"]] {
+        assert_eq!(found("1000000", limits), cut, "{limits:?}");
+    }
+    assert_eq!(found("-1000000", &["--floor", "p1"]), found("0", &[]));
+    let csv = folder.file("rows.csv", &rows());
+    let words = ["aa", csv.to_str().unwrap(), "--unit", "unit", "--metric", "value:ratio(value)", "--cap"];
+    for wrong in [&["9"][..], &["p20"]] {
+        assert_eq!(experiment(&[&words[..], wrong].concat()).code, 64, "{wrong:?}");
+    }
+}
+
 // Four rows of each of 300 units that are nearly alike: a test that took rows for independent would differ in a third of the splits.
 #[test]
 fn random_splits_of_a_quantile_differ_about_as_often_as_alpha_says() {
