@@ -36,9 +36,10 @@ fn sound(effect: Effect) -> bool {
         && effect.ci.is_none_or(|ci| !ci.lo.is_nan() && !ci.hi.is_nan() && ci.lo <= ci.hi)
 }
 
-/// Every mode on both scales.
+/// Every mode on both scales and against margins.
 fn sound_everywhere(contrast: &Contrast) -> bool {
-    [contrast.absolute, contrast.relative].into_iter().flatten().all(|estimate| {
+    let margins = [contrast.beyond(0.1), contrast.beyond(-1.0)];
+    [contrast.absolute, contrast.relative].into_iter().chain(margins).flatten().all(|estimate| {
         let sides = [Alternative::TwoSided, Alternative::Greater, Alternative::Less];
         let tested = sides.map(|alternative| {
             let level = Level { alpha: 0.05, alternative };

@@ -142,7 +142,8 @@ impl Spread {
         let (value, covariate) = (a * a * self.value, b * b * self.covariate);
         let sum = value + covariate + 2.0 * a * b * self.covariance;
         // Terms that cancel leave rounding, which may be below 0.
-        if sum <= 16.0 * f64::EPSILON * (value + covariate) { 0.0 } else { sum }
+        let scale = value + covariate;
+        if scale.is_finite() && sum <= 16.0 * f64::EPSILON * scale { 0.0 } else { sum }
     }
 }
 

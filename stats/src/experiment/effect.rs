@@ -193,10 +193,10 @@ impl Contrast {
             let (shift, se) = (null * base.signum(), se / base);
             let (variance, covariance) = (error.variance / base / base, error.covariance / base / base);
             let terms = [se * se, -2.0 * shift * covariance, shift * shift * variance];
-            let sum: f64 = terms.iter().sum();
+            let sum = finite(terms.iter().sum())?;
             // Terms that cancel leave rounding, which may be below 0.
             let rounding = 16.0 * f64::EPSILON * terms.iter().map(|term| term.abs()).sum::<f64>();
-            finite(if sum <= rounding { 0.0 } else { sum.sqrt() })
+            Some(if sum <= rounding { 0.0 } else { sum.sqrt() })
         });
         Some(Estimate { value, se })
     }

@@ -38,7 +38,8 @@ fn variance(sums: &PairSums, ratio: f64, denominator: f64) -> Option<f64> {
     let residual = v_m - 2.0 * ratio * c + ratio * ratio * v_d;
     // Three terms that cancel leave rounding, which may be below 0.
     let scale = v_m + ratio * ratio * v_d;
-    let residual = if residual <= 16.0 * f64::EPSILON * scale { 0.0 } else { residual };
+    let rounding = scale.is_finite() && residual <= 16.0 * f64::EPSILON * scale;
+    let residual = if rounding { 0.0 } else { residual };
     finite(residual / denominator / denominator)
 }
 
@@ -90,6 +91,15 @@ mod tests {
         let zero = sums(10, (5.0, 5.0), (0.0, 0.0), 0.0);
         let contrast = ratios(&zero, &sums(10, (5.0, 5.0), (20.0, 44.0), 10.0));
         assert_eq!((contrast.mean_control, contrast.absolute, contrast.relative), (None, None, None));
+    }
+
+    // R = 4e100 and R²·v_D = 1.8e401, which no double holds: that is no certainty.
+    #[test]
+    fn what_is_too_large_to_be_squared_has_no_variance() {
+        let mut large = PairSums::default();
+        [[1e200, 1e100], [1e200, -5e99]].into_iter().for_each(|unit| large.push(unit));
+        let found = super::of(&large);
+        assert!(found.mean.is_some() && found.variance.is_none(), "{found:?}");
     }
 
     // With a denominator of 1 the ratio is the mean, to the last digit.
