@@ -185,6 +185,14 @@ fn advice_is_bandit_weights_and_says_that_it_is_no_verdict() {
     assert_eq!((advice.len(), &advice[0]["metric"]), (1, &"bought".into()));
     agrees(&advice[0]["arms"], &expected["advice"], 1e-6, "advice");
     assert!(run(&rows, &words).stdout.contains("Advice, not a verdict"));
+    // What a covariate takes out of an arm depends on the arm beside it: the advice is that of the arms as they are.
+    let best = |more: &[&str]| {
+        let words = ["--advice", "--primary", "revenue", "--format", "json"];
+        let document = run(&rows, &[&words[..], more].concat()).document();
+        assert_eq!(document["advice"][0]["metric"], "revenue", "{document}");
+        document["advice"][0]["arms"][1]["probability_best"].as_f64().unwrap()
+    };
+    assert!((best(&["--covariate", "bought"]) - best(&[])).abs() < 1e-9);
     assert_eq!(run(&rows, &["--format", "json"]).document()["advice"], Value::Null);
 }
 
