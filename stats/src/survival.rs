@@ -91,6 +91,42 @@ pub fn student_exceeded(p: f64, df: f64) -> f64 {
     t
 }
 
+/// The normal deviate with the tail of `t` for Student's T with `df` degrees of freedom; it does not underflow as the tail does.
+#[must_use]
+pub fn normal_deviate(t: f64, df: f64) -> f64 {
+    let size = t.abs().min(DEVIATE_MAX);
+    let tail = student(size, df);
+    let exact = df < EXPANDED_FROM && tail > TAIL_MIN;
+    let deviate = if exact { normal_exceeded(tail) } else { hill(size, df) };
+    deviate.copysign(t)
+}
+
+/// The t with this [`normal_deviate`], of `z` above 0; infinite where there is none.
+#[must_use]
+pub fn student_deviate(z: f64, df: f64) -> f64 {
+    let (mut low, mut high) = (0.0, z.max(1.0));
+    while normal_deviate(high, df) < z {
+        (low, high) = (high, 2.0 * high);
+        if high > DEVIATE_MAX {
+            return f64::INFINITY;
+        }
+    }
+    for _ in 0..STEPS {
+        let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if normal_deviate(middle, df) < z { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// A t whose square is a double.
+const DEVIATE_MAX: f64 = 1e150;
+/// A tail that still has all its digits.
+const TAIL_MIN: f64 = 1e-290;
+/// Degrees of freedom from which Hill's expansion has eleven digits of a deviate.
+const EXPANDED_FROM: f64 = 30.0;
 /// Degrees of freedom from which Hill's expansion has more digits than the incomplete beta function.
 const HILL_FROM: f64 = 1e4;
 /// Enough to halve any interval of doubles; Newton's steps need some five.
@@ -120,7 +156,8 @@ fn student_density(t: f64, df: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{
-        chi_square, normal_exceeded, normal_two_sided, student, student_exceeded, student_two_sided,
+        chi_square, normal_deviate, normal_exceeded, normal_two_sided, student, student_deviate,
+        student_exceeded, student_two_sided,
     };
 
     /// A relative difference that two good double-precision libraries may have in a far tail.
@@ -165,6 +202,20 @@ mod tests {
         check(student_exceeded(0.7, 2.0), -0.617_213_399_848_367_8);
         assert_eq!(student_exceeded(0.5, 4.0), 0.0);
         assert_eq!(student_exceeded(0.0, 4.0), f64::INFINITY);
+    }
+
+    // Oracle: SciPy 1.17 `norm.isf(t.sf(t, df))`.
+    #[test]
+    fn deviates_have_the_tail_of_student() {
+        check(normal_deviate(2.2, 55.0), 2.144_080_758_977_935);
+        check(normal_deviate(-30.0, 200.0), -18.444_959_773_731_93);
+        check(normal_deviate(4.0, 3.0), 2.197_167_916_994_612);
+        for (t, df) in [(0.3, 1.0), (2.0, 2.0), (30.0, 7.5), (5.0, 1e6), (3.0, f64::INFINITY)] {
+            check(student_deviate(normal_deviate(t, df), df), t);
+        }
+        assert_eq!(normal_deviate(0.0, 3.0).abs(), 0.0);
+        assert!(normal_deviate(f64::INFINITY, 3.0).is_finite());
+        assert_eq!(student_deviate(400.0, 2.0), f64::INFINITY);
     }
 
     #[test]

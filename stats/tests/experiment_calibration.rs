@@ -13,6 +13,7 @@ use windvane_stats::experiment::{
     cuped::{Laws, adjusted, adjusted_ratio},
     effect::{Alternative, Contrast, Estimate, Level},
     group_sequential::{Look, Schedule, Spending, boundaries},
+    hypothesis::Mode,
     mean::welch,
     mixture::NormalMixture,
     post_stratified::{Stratum, post_stratified},
@@ -100,6 +101,7 @@ fn table() {
     adjustments(&mut table);
     clusters(&mut table);
     peeking(&mut table);
+    peeking_early(&mut table);
     peeking_elsewhere(&mut table);
     other_peeking(&mut table);
     assert!(table.failures.is_empty(), "{}", table.failures.join("\n"));
@@ -238,6 +240,26 @@ fn peeking(table: &mut Table) {
         table.cell(&format!("normal mixture {word} at 197 looks"), PEEKING_RUNS, |rng| {
             any_look(rng, |contrast| {
                 mixture.test(contrast.beyond(0.0).unwrap(), level).p_value.is_some_and(|p| p < ALPHA)
+            })
+        });
+    }
+}
+
+/// Looks at each unit from the second on, where an error is small by chance, by a sequence that weighs early looks most.
+fn peeking_early(table: &mut Table) {
+    for (name, student) in
+        [("sequence from two units on", true), ("sequence from two units on by normal tails (naive)", false)]
+    {
+        table.cell(name, PEEKING_RUNS, |rng| {
+            let (mut control, mut arm) = (Sums::default(), Sums::default());
+            (1..=250).any(|n| {
+                control.push([normal(rng)]);
+                arm.push([normal(rng)]);
+                let contrast = welch(&control, &arm);
+                let mode = Mode::Sequence { n_total: contrast.n_total(), tuning: 20.0 };
+                let df = contrast.df.filter(|_| student);
+                n > 1
+                    && mode.test_with(contrast.absolute.unwrap(), df, BOTH).p_value.is_some_and(|p| p < ALPHA)
             })
         });
     }

@@ -155,9 +155,21 @@ def case(name, metrics, options, expected):
 
 def absolute(found, tuning, sides):
     """What decides at any time: the sequence of the absolute difference."""
-    half, p = sequential(found, tuning, sides, "absolute")
-    value = found["absolute"][0]
-    return {"p_value": p, "ci": [value - half, value + half][:sides]}
+    half, p = sequential(normal(found), tuning, sides, "absolute")
+    return {"p_value": p, "ci": ends(found, half, sides)}
+
+
+def normal(found):
+    """The difference as the normal deviate with its tail of Student's t."""
+    value, se = found["absolute"]
+    return {**found, "absolute": (math.copysign(stats.norm.isf(stats.t.sf(abs(value / se), found["df"])), value) * se, se)}
+
+
+def ends(found, half, sides):
+    """The interval whose ends are as far as t with the tail of the normal half-width."""
+    value, se = found["absolute"]
+    half = stats.t.isf(stats.norm.sf(half / se), found["df"]) * se
+    return [value - half, value + half][:sides]
 
 
 def sequential_cases():
@@ -189,10 +201,9 @@ def mixture(value, se, tau, sides):
 
 def absolute_mixture(found, tau, sides):
     """What decides at any time: the same mixture in units of the control, over the absolute difference."""
-    value, se = found["absolute"]
     unit = abs(found["means"][0])
-    p, half = mixture(value, se, tau * unit, sides)
-    return {"p_value": p, "ci": [value - half, value + half][:sides]}
+    p, half = mixture(*normal(found)["absolute"], tau * unit, sides)
+    return {"p_value": p, "ci": ends(found, half, sides)}
 
 
 def mixture_cases():

@@ -5,6 +5,7 @@ use windvane_stats::{
         bayes::{self, Posterior},
         effect::{self, Alternative, Contrast, Estimate, Interval, Level},
         group_sequential::{self, Look, Schedule},
+        hypothesis::Mode,
     },
     survival,
 };
@@ -51,7 +52,8 @@ impl Deciding<'_> {
             // The relative difference makes an arm look sure that has few successes by chance, and over many looks there is one.
             Inference::Sequential => {
                 let mode = self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level));
-                of("absolute", self.contrast.absolute.zip(mode).map(|(it, mode)| mode.test(it, level)))
+                let tested = |(it, mode): (Estimate, Mode)| mode.test_with(it, self.contrast.df, level);
+                of("absolute", self.contrast.absolute.zip(mode).map(tested))
             }
             Inference::GroupSequential(_) => Decision {
                 ci: group.and_then(|group| group.absolute_ci),
@@ -114,7 +116,7 @@ impl Deciding<'_> {
                     }
                     _ => self.rule.sequence.mode(self.contrast, (self.rule.tuning, level)),
                 };
-                mode.test(estimate, level).p_value
+                mode.test_with(estimate, self.contrast.df, level).p_value
             }
             Inference::GroupSequential(looks) => self.repeated(self.beyond(null)?, (looks, alternative)),
             Inference::Bayesian { .. } => {

@@ -12,10 +12,11 @@
 //! Cost: two tests.
 
 use super::{
-    effect::{Alternative, Contrast, Effect, Estimate, Interval, Level},
+    effect::{Alternative, Contrast, Effect, Estimate, Interval, Level, defined},
     mixture::NormalMixture,
     sequence::confidence_sequence,
 };
+use crate::survival;
 
 /// How an estimate is tested.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,6 +50,23 @@ impl Mode {
         let shifted = Estimate { value: estimate.value - null, ..estimate };
         let p_value = self.test(shifted, level).p_value;
         Effect { p_value, ..self.test(estimate, level) }
+    }
+
+    /// The test against no difference where the error is estimated with these degrees of freedom. At any time the difference counts as the
+    /// normal deviate with its tail of Student's t, and the interval is as much wider: an error that came out small by chance at
+    /// one of the first looks would be taken for certainty.
+    #[must_use]
+    pub fn test_with(&self, estimate: Estimate, df: Option<f64>, level: Level) -> Effect {
+        let known = estimate.se.filter(|se| *se > 0.0 && !matches!(self, Self::Fixed { .. })).zip(df);
+        let Some((se, df)) = known else { return self.test(estimate, level) };
+        let deviate = survival::normal_deviate(estimate.value / se, df);
+        let p_value = self.test(Estimate { value: deviate * se, ..estimate }, level).p_value;
+        let ci = self.test(Estimate { value: 0.0, ..estimate }, level).ci.and_then(|ci| {
+            let deviate = ci.hi.min(-ci.lo) / se;
+            let half_width = survival::student_deviate(deviate, df) * se;
+            defined(Interval::around(estimate.value, half_width, level.alternative))
+        });
+        Effect { p_value, ci, ..estimate.untested() }
     }
 
     /// The test against no difference.
@@ -202,7 +220,14 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::{Better, Decision, Hypothesis, Mode, Question, Verdict, decide};
-    use crate::experiment::{effect::Estimate, mixture::NormalMixture, sequence::TUNING};
+    use crate::experiment::{
+        effect::{Alternative, Estimate, Level},
+        mixture::NormalMixture,
+        sequence::TUNING,
+    };
+
+    /// SciPy 1.17 `norm.isf(t.sf(3, 4))`.
+    const FEW: f64 = 2.054_348_558_593_922;
 
     fn fixed(value: f64, se: f64, hypothesis: Hypothesis, better: Better) -> Decision {
         let estimate = Estimate { value, se: Some(se) };
@@ -262,6 +287,35 @@ mod tests {
                 assert_eq!((result.verdict, result.p_value), (Verdict::Inconclusive, None));
             }
         }
+    }
+
+    // At four degrees of freedom 3 errors are SciPy's norm.isf(t.sf(3, 4)) = 2.054 of them, so that p is that of 2.054 errors.
+    #[test]
+    fn an_error_of_few_units_is_worth_less_at_any_time() {
+        let estimate = |value: f64| Estimate { value, se: Some(2.0) };
+        for mode in
+            [Mode::Sequence { n_total: 6, tuning: 20.0 }, Mode::Mixture(NormalMixture::of_variance(1.0))]
+        {
+            for alternative in [Alternative::TwoSided, Alternative::Greater, Alternative::Less] {
+                let level = Level { alpha: 0.05, alternative };
+                let few = |t: f64| mode.test_with(estimate(2.0 * t), Some(4.0), level);
+                let same = mode.test(estimate(2.0 * FEW), level).p_value.unwrap();
+                assert!((few(3.0).p_value.unwrap() / same - 1.0).abs() < 1e-9, "{mode:?} {alternative:?}");
+                assert_eq!(
+                    mode.test_with(estimate(6.0), None, level),
+                    mode.test(estimate(6.0), level),
+                    "{mode:?} {alternative:?}"
+                );
+                for t in -60..60 {
+                    let found = few(f64::from(t) / 2.0);
+                    let clear = found.ci.is_some_and(|ci| !ci.contains(0.0));
+                    assert_eq!(found.p_value.unwrap() < 0.05, clear, "{mode:?} {alternative:?} {t}");
+                }
+            }
+        }
+        let fixed = Mode::Fixed { df: Some(4.0) };
+        let level = Level::two_sided(0.05);
+        assert_eq!(fixed.test_with(estimate(6.0), Some(4.0), level), fixed.test(estimate(6.0), level));
     }
 
     #[test]
