@@ -333,7 +333,7 @@ mod tests {
     fn beyond_a_margin_nothing_is_known_that_the_difference_does_not_tell() {
         let sure = Contrast::between(arm(5, 2.0, 0.0), arm(5, 3.0, 0.0));
         assert_eq!(sure.beyond(0.1).unwrap().se, Some(0.0));
-        // An arm without a variance against twice nothing of the control.
+        // An arm that is surely 0, against a loss of everything.
         let lost = Contrast::between(arm(5, 2.0, 1.0), arm(5, 0.0, 0.0));
         assert_eq!(lost.beyond(-1.0).unwrap(), Estimate { value: 0.0, se: Some(0.0) });
         assert_eq!(Contrast::between(arm(5, 0.0, 1.0), arm(5, 3.0, 1.0)).beyond(0.1), None);
