@@ -131,6 +131,14 @@ pub(super) fn told(comparison: &Comparison, deciding: &Deciding<'_>) -> Vec<Stri
         Inference::GroupSequential(_) => lines.extend(look_told(comparison, deciding.place)),
         Inference::Bayesian { .. } => lines.push(posterior_told(comparison, rule)),
     }
+    let below = |p: Option<f64>| p.is_some_and(|p| p < rule.alpha);
+    let apparent = below(comparison.sequential.and_then(|sequential| sequential.p_value));
+    if rule.inference == Inference::Sequential && apparent && !below(comparison.decision.p_value) {
+        lines.push(
+            "beside it: the interval of the change is clear of 0; its error is small where an arm has little by chance, so it does not decide"
+                .to_owned(),
+        );
+    }
     lines
 }
 

@@ -105,6 +105,7 @@ fn few_successes_do_not_make_an_arm_look_sure() {
         (&"inconclusive".into(), &"undecided".into()),
         "{found}"
     );
+    assert!(said(&found).contains("the interval of the change is clear of 0"), "{found}");
     // The other way round the relative difference would have seen too little: 5.0 % of 1,000 against 1.5 % are 4.44 errors apart.
     let broken = judged(&share(15, 50), &sequential);
     assert_eq!((&broken["verdict"], &broken["guardrail"]["verdict"]), (&"worse".into(), &"broken".into()));
