@@ -93,8 +93,17 @@ pub enum LatencyError {
     Read(#[from] ReadError),
 }
 
-/// Sketches by group of one cut.
-type Sketches = BTreeMap<Option<String>, LogSketch>;
+/// Latencies by group of one cut.
+type Sketches = BTreeMap<Option<String>, Counted>;
+
+/// The latencies of a group.
+#[derive(Debug, Clone, Default)]
+struct Counted {
+    /// The finite ones.
+    sketch: LogSketch,
+    /// How many others there are: no quantile has them.
+    infinite: u64,
+}
 
 /// Looks at latencies.
 ///
@@ -121,15 +130,15 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
         }
         let mut part: Vec<Group> = now
             .iter()
-            .map(|(value, sketch)| {
-                group(request, (cut, value), (sketch, before.get(value).filter(|_| reference.is_some())))
+            .map(|(value, counted)| {
+                group(request, (cut, value), (counted, before.get(value).filter(|_| reference.is_some())))
             })
             .collect();
         part.sort_by_key(|group| std::cmp::Reverse(group.n));
         groups.extend(part);
     }
     if groups.is_empty() {
-        groups.push(group(request, (None, &None), (&LogSketch::default(), before_all.as_ref())));
+        groups.push(group(request, (None, &None), (&Counted::default(), before_all.as_ref())));
     }
     judge(&mut groups, request);
     let longer =
@@ -235,7 +244,11 @@ impl<'a> Measured<'a> {
         let rows: Vec<BucketRow> = reader.rows(&statement).await?;
         let mut sketches = Sketches::new();
         for row in rows {
-            sketches.entry(row.group).or_default().push(row.bucket, row.count);
+            let counted = sketches.entry(row.group).or_default();
+            match row.bucket {
+                latency::INFINITE => counted.infinite += row.count,
+                bucket => counted.sketch.push(bucket, row.count),
+            }
         }
         Ok(sketches)
     }
@@ -244,8 +257,9 @@ impl<'a> Measured<'a> {
 fn group(
     request: &LatencyRequest,
     (cut, value): (Option<&str>, &Option<String>),
-    (sketch, before): (&LogSketch, Option<&LogSketch>),
+    (now, before): (&Counted, Option<&Counted>),
 ) -> Group {
+    let sketch = &now.sketch;
     // Spans are measured in nanoseconds and asked for in microseconds.
     let unit = if cut == Some(STAGE) { 1.0 } else { request.unit_us };
     let at = |sketch: &LogSketch, level| sketch.quantile(level, request.confidence);
@@ -258,14 +272,17 @@ fn group(
                 quantile: name_of(*level),
                 value: found.value * unit,
                 ci: [found.low.map(|low| low * unit), found.high.map(|high| high * unit)],
-                reference: before.and_then(|before| at(before, *level)).map(|found| found.value * unit),
+                reference: before
+                    .and_then(|before| at(&before.sketch, *level))
+                    .map(|found| found.value * unit),
             })
         })
         .collect();
     let drift = before.map(|before| {
-        let ks = before.ks(sketch);
+        let ks = before.sketch.ks(sketch);
         Drift {
-            n_reference: before.n(),
+            n_reference: before.sketch.n(),
+            infinite_reference: before.infinite,
             statistic: ks.statistic,
             threshold: FLOOR,
             p_value: ks.p_value,
@@ -280,6 +297,7 @@ fn group(
     Group {
         group: cut.map(|cut| (cut.to_owned(), value.clone())).into_iter().collect(),
         n: sketch.n(),
+        infinite: now.infinite,
         mean: sketch.mean().map(|mean| mean * unit),
         quantiles,
         drift,

@@ -12,9 +12,16 @@ pub fn render(document: &Document) -> String {
         (verdict, _) => verdict.as_str().replace('_', " "),
     };
     let mut text = format!("{word}\n\n");
-    for (role, side) in [("reference", document.reference.as_ref()), ("current", Some(&document.current))] {
+    // The first group is of all rows.
+    let all = document.groups.first();
+    let before = all.and_then(|group| group.drift.as_ref()).map_or(0, |drift| drift.infinite_reference);
+    for (role, side, infinite) in [
+        ("reference", document.reference.as_ref(), before),
+        ("current", Some(&document.current), all.map_or(0, |group| group.infinite)),
+    ] {
         if let Some(side) = side {
-            text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "latency", "latencies"));
+            let rows = counted(side.rows, "latency", "latencies");
+            text += &format!("{role:<10} {} ({rows}{})\n", side.source, left_out(infinite));
         }
     }
     text += "\n";
@@ -34,6 +41,14 @@ pub fn render(document: &Document) -> String {
         number(100.0 * document.accuracy)
     );
     text
+}
+
+/// What is said of latencies that no quantile has.
+fn left_out(infinite: u64) -> String {
+    match infinite {
+        0 => String::new(),
+        infinite => format!("; {} left out", counted(infinite, "infinite one", "infinite ones")),
+    }
 }
 
 fn groups(document: &Document) -> String {

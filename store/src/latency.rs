@@ -8,12 +8,15 @@ use crate::Statement;
 use crate::local::quote;
 use crate::populations::{Population, PopulationColumn, Sql};
 
+/// The bucket of infinite values: there is none so high of finite ones.
+pub const INFINITE: i32 = i32::MAX;
+
 /// A bucket of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct BucketRow {
     /// The group; null where its value is missing.
     pub group: Option<String>,
-    /// Which one: values above γⁱ⁻¹ and up to γⁱ.
+    /// Which one: values above γⁱ⁻¹ and up to γⁱ, or [`INFINITE`].
     pub bucket: i32,
     /// Its values.
     pub count: u64,
@@ -47,7 +50,7 @@ pub fn groups(ask: LatencyAsk<'_>, name: &str, limit: usize) -> Option<Statement
     let Sql(x) = column.storage.as_number();
     Some(Statement::new(format!(
         "SELECT group, toInt32(0) AS bucket, count() AS count FROM (SELECT {} AS group, {x} AS x FROM {}) \
-         WHERE isFinite(ifNull(x, nan)) GROUP BY group ORDER BY count DESC, group LIMIT {limit}",
+         WHERE isNotNull(x) GROUP BY group ORDER BY count DESC, group LIMIT {limit}",
         cut(population, Some(name))?,
         population.reading(&[column.name.clone(), name.to_owned()]),
     )))
@@ -69,9 +72,9 @@ pub fn buckets(ask: LatencyAsk<'_>, name: Option<&str>, groups: &[Option<String>
     let mut columns = vec![column.name.clone()];
     columns.extend(name.map(str::to_owned));
     Some(Statement::new(format!(
-        "SELECT group, if(x > 0, toInt32(ceil(log(x) / {ln_gamma:?})), toInt32({zero})) AS bucket, count() AS count \
-         FROM (SELECT {} AS group, {x} AS maybe, assumeNotNull(maybe) AS x FROM {}) \
-         WHERE isFinite(ifNull(maybe, nan)){within} GROUP BY group, bucket ORDER BY group, bucket",
+        "SELECT group, multiIf(isInfinite(x), toInt32({INFINITE}), x > 0, toInt32(ceil(log(x) / {ln_gamma:?})), toInt32({zero})) AS bucket, \
+         count() AS count FROM (SELECT {} AS group, {x} AS maybe, assumeNotNull(maybe) AS x FROM {}) \
+         WHERE isNotNull(maybe){within} GROUP BY group, bucket ORDER BY group, bucket",
         cut(population, name)?,
         population.reading(&columns),
     )))

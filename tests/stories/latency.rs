@@ -37,6 +37,39 @@ fn a_reference_has_its_rows_also_where_there_is_nothing_to_compare() {
     }
 }
 
+// They were left out without a word: a service that writes `inf` for a timeout looked as fast as ever.
+#[test]
+fn infinite_latencies_are_counted_and_in_no_quantile() {
+    let folder = Folder::new();
+    let file = |name: &str, is_lost: fn(u32) -> bool| {
+        let text = csv("latency_us,version", 0..1_000, |i| {
+            let value = if is_lost(i) { "inf".to_owned() } else { latency(i).to_string() };
+            format!("{value},{}", if i % 10 == 0 { "8" } else { "7" })
+        });
+        folder.file(name, &text)
+    };
+    let (reference, current) = (file("reference.csv", |i| i == 1), file("current.csv", |i| i % 10 == 0));
+    let found = document(&["latency", "--by", "version"], &[&reference, &current]);
+    let told = |at: usize| {
+        let group = &found["groups"][at];
+        [
+            &group["n"],
+            &group["infinite"],
+            &group["drift"]["n_reference"],
+            &group["drift"]["infinite_reference"],
+        ]
+        .map(|count| count.as_u64().unwrap())
+    };
+    assert_eq!([told(0), told(1)], [[900, 100, 999, 1], [900, 0, 899, 1]]);
+    // All of the group is lost: it is told all the same.
+    assert_eq!((&found["groups"][2]["group"]["version"], told(2)), (&"8".into(), [0, 100, 100, 0]));
+    assert_eq!(found["current"]["rows"], 900);
+    let table = windvane(&["latency"], &[&reference, &current]).stdout;
+    for part in ["(999 latencies; 1 infinite one left out)", "(900 latencies; 100 infinite ones left out)"] {
+        assert!(table.contains(part), "{part} in {table}");
+    }
+}
+
 /// A latency of milliseconds with a tail, the same for the same row.
 fn latency(i: u32) -> u32 {
     let hash = (i + 7).wrapping_mul(2_654_435_761) >> 8;

@@ -74,8 +74,11 @@ impl Verdict {
 pub struct Group {
     /// What they share, such as `{"version":"8"}`; empty for all rows.
     pub group: BTreeMap<String, Option<String>>,
-    /// Rows with a latency.
+    /// Rows with a latency that is finite.
     pub n: u64,
+    /// Rows whose latency is infinite: neither the mean nor a quantile has them.
+    #[serde(default)]
+    pub infinite: u64,
     /// The mean.
     pub mean: Option<f64>,
     /// Some quantiles, ascending.
@@ -109,8 +112,11 @@ pub struct Quantile {
 /// How a group's latencies changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// Rows of the reference.
+    /// Rows of the reference with a latency that is finite.
     pub n_reference: u64,
+    /// Those whose latency is infinite.
+    #[serde(default)]
+    pub infinite_reference: u64,
     /// Kolmogorov's and Smirnov's distance.
     pub statistic: Option<f64>,
     /// Its floor: a smaller distance is no drift however sure.
