@@ -1,4 +1,5 @@
-//! How often the statistics of experiments are wrong: false alarms without a difference, intervals that miss the true one.
+//! How often the statistics of experiments are wrong: false alarms without a difference, intervals that miss the true one. So are those of
+//! an area under a ROC curve.
 //!
 //! `make calibrate` runs it and prints a table. A cell holds where its share of errors is at most alpha + 2 standard errors; the
 //! cells called naive are there to show what goes wrong without the method beside them, and must not hold.
@@ -25,6 +26,7 @@ use windvane_stats::experiment::{
     srm::{Assigned, srm},
     sums::{Joint, PairSums, RatioSums, Sums},
 };
+use windvane_stats::paired::delong::{self, Scores};
 
 const ALPHA: f64 = 0.05;
 const BOTH: Level = Level { alpha: ALPHA, alternative: Alternative::TwoSided };
@@ -104,6 +106,7 @@ fn table() {
     peeking_early(&mut table);
     peeking_elsewhere(&mut table);
     other_peeking(&mut table);
+    areas(&mut table);
     assert!(table.failures.is_empty(), "{}", table.failures.join("\n"));
 }
 
@@ -380,4 +383,29 @@ fn p90(control: &mut [f64], arm: &mut [f64]) -> f64 {
     let n = control.len() as u64;
     let plan = QuantilePlan { q: 0.9, n_control: n, n: arm.len() as u64, tuning: 500.0, level: BOTH };
     quantile_p_value(&steps, &plan).unwrap()
+}
+
+/// Normal scores, and exponential ones, whose few great values are those of positives, at areas of .8, .95 and .99.
+fn areas(table: &mut Table) {
+    let exponential = |rng: &mut Rng, mean: f64| -mean * (1.0 - uniform(rng)).ln();
+    // √2 times the normal quantile of the area.
+    for (area, apart) in [(0.8, 1.190_232_188), (0.95, 2.326_174_307), (0.99, 3.289_952_714)] {
+        for (m, n) in [(20, 2_000), (30, 300), (200, 200)] {
+            table.cell(&format!("area {area} of {m} and {n} normal scores"), RUNS, |rng| {
+                let positives: Vec<f64> = (0..m).map(|_| normal(rng) + apart).collect();
+                let negatives: Vec<f64> = (0..n).map(|_| normal(rng)).collect();
+                misses_area((&positives, &negatives), area)
+            });
+            table.cell(&format!("area {area} of {m} and {n} exponential scores"), RUNS, |rng| {
+                let positives: Vec<f64> = (0..m).map(|_| exponential(rng, area / (1.0 - area))).collect();
+                let negatives: Vec<f64> = (0..n).map(|_| exponential(rng, 1.0)).collect();
+                misses_area((&positives, &negatives), area)
+            });
+        }
+    }
+}
+
+fn misses_area((positives, negatives): (&[f64], &[f64]), area: f64) -> bool {
+    let found = delong::auc(Scores { positives, negatives }, 1.0 - ALPHA).unwrap();
+    found.ci.is_none_or(|ci| !ci.contains(area))
 }

@@ -153,7 +153,7 @@ fn a_model_that_got_worse_alerts_and_one_that_did_not_does_not() {
     let auc = metric(&document["chunks"][0], "roc_auc");
     assert_eq!(
         (&auc["alert"], &auc["change"], &auc["ci_method"]),
-        (&true.into(), &"worse".into(), &"delong_logit".into())
+        (&true.into(), &"worse".into(), &"delong_wilson".into())
     );
     assert!(auc["ci"][0].as_f64().unwrap() < auc["realised"].as_f64().unwrap());
     assert_eq!(document["chunks"].as_array().unwrap().len(), 4);

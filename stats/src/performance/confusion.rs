@@ -13,7 +13,7 @@
 //! Cost: the square of the number of classes.
 
 use super::{Measured, Undefined};
-use crate::{experiment::effect::Interval, survival};
+use crate::{binomial::wilson::within, experiment::effect::Interval, survival};
 
 /// The matrix.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,16 +204,7 @@ impl Confusion {
 /// Wilson's interval for a share of `n` rows, which need not be a whole number.
 #[must_use]
 pub fn wilson(share: f64, n: f64, confidence: f64) -> Option<Interval> {
-    if n <= 0.0 {
-        return None;
-    }
-    let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
-    let square = z * z / n;
-    let middle = (share + square / 2.0) / (1.0 + square);
-    let half = (square * (share * (1.0 - share) + square / 4.0)).max(0.0).sqrt() / (1.0 + square);
-    let lo = if share <= 0.0 { 0.0 } else { (middle - half).max(0.0) };
-    let hi = if share >= 1.0 { 1.0 } else { (middle + half).min(1.0) };
-    Some(Interval { lo, hi })
+    (n > 0.0).then(|| within(share, (n, survival::normal_exceeded((1.0 - confidence) / 2.0))))
 }
 
 fn averaged(metric: ClassMetric, average: Average, classes: &[Class], total: f64) -> f64 {

@@ -4,14 +4,15 @@
 //! Input: rows by descending score, each with its weight and its truth; ties in any order; ±inf are scores as others.
 //! Formula: ROC AUC = Σ over negatives of the weight of positives above plus half of those tied, over P·N. Its error by DeLong:
 //! V₁₀ of a positive is the share of negatives below it, V₀₁ of a negative that of positives above it;
-//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; its interval is that of the logit. Where var is 0 because
-//! all pairs are won, or all are lost, it is that of as many independent pairs as the rarer class has rows ([`delong`]). Average
+//! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; its interval is Wilson's of as many independent pairs as
+//! that error tells, and of as many as the rarer class has rows where var is 0 because all pairs are won, or all are lost ([`delong`]). Average
 //! precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over distinct scores, its interval on the logit scale with the effective number n of positives; of 1 its
 //! lower end is (α/2)^(1/n): each positive has a precision of 1 with a chance of at most the mean precision. Log loss with p kept
 //! within [ε, 1 - ε], ε = 2⁻⁵²; Brier's score the mean of (p - y)².
-//! Valid when: rows are independent; an AUC near 0 or 1 has too small an error; log loss, Brier and ECE of probabilities only.
+//! Valid when: rows are independent; log loss, Brier and ECE of probabilities only.
 //! Degenerate: without both classes no AUC, without positives no average precision.
-//! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Boyd, Eng, Page 2013, doi:10.1007/978-3-642-40994-3_29 (logit).
+//! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Boyd, Eng, Page 2013, doi:10.1007/978-3-642-40994-3_29 (logit of
+//! average precision).
 //! Oracle: scikit-learn 1.7 `roc_auc_score`, `average_precision_score`, `log_loss`, `brier_score_loss`, with `sample_weight`.
 //! Cost: constant memory, a few operations a row.
 
@@ -235,7 +236,7 @@ impl Walked {
         let uncertain = delong::Uncertain { auc, variances, examples };
         match uncertain.of_equal_pairs(confidence) {
             Some(interval) => Measured::new(auc, Some(interval), "disjoint_pairs"),
-            None => Measured::new(auc, Some(uncertain.logit(confidence)), "delong_logit").within(0.0, 1.0),
+            None => Measured::new(auc, Some(uncertain.wilson(confidence)), "delong_wilson"),
         }
     }
 

@@ -19,12 +19,17 @@ pub fn wilson(share: Share, confidence: f64) -> Option<ShareInterval> {
     }
     let z = survival::normal_exceeded((1.0 - confidence) / 2.0);
     let (p, n) = (share.estimate(), share.n() as f64);
-    let square = z * z / n;
+    Some(ShareInterval { estimate: p, interval: within(p, (n, z)) })
+}
+
+/// The shares of which a share of `n` trials, above 0 and not always a whole number, is at most so many standard errors off.
+pub(crate) fn within(p: f64, (n, errors): (f64, f64)) -> Interval {
+    let square = errors * errors / n;
     let middle = (p + square / 2.0) / (1.0 + square);
-    let half = (square * (p * (1.0 - p) + square / 4.0)).sqrt() / (1.0 + square);
-    let lo = if share.k() == 0 { 0.0 } else { (middle - half).max(0.0) };
-    let hi = if share.k() == share.n() { 1.0 } else { (middle + half).min(1.0) };
-    Some(ShareInterval { estimate: p, interval: Interval { lo, hi } })
+    let half = (square * (p * (1.0 - p) + square / 4.0)).max(0.0).sqrt() / (1.0 + square);
+    let lo = if p <= 0.0 { 0.0 } else { (middle - half).max(0.0) };
+    let hi = if p >= 1.0 { 1.0 } else { (middle + half).min(1.0) };
+    Interval { lo, hi }
 }
 
 #[cfg(test)]
