@@ -8,16 +8,20 @@ use windvane_stats::detectors::hddm::{self, HddmA, HddmW};
 use windvane_stats::detectors::kswin::{self, Kswin};
 use windvane_stats::detectors::page_hinkley::{self, PageHinkley};
 use windvane_stats::detectors::{Detector, Signal};
-use windvane_store::populations::{self, Population, StreamRow, StreamRows, StreamSink};
+use windvane_store::populations::{
+    self, NumbersRow, Population, PopulationColumn, Storage, StreamRow, StreamRows, StreamSink, WordRow,
+};
 use windvane_store::{ReadError, Reader};
 use windvane_types::detect::{Change, Detected, Document, SCHEMA};
 use windvane_types::span::{self, Span};
 
 use crate::drift::{self, Deployment};
-use crate::known_names::hint;
+use crate::known_names::{hint, listed};
 
 /// Changes that are told one by one.
 const FIRST_MAX: usize = 100;
+/// Columns of a CSV file that are looked at for numbers where one that has none was asked for.
+const UNDECIDED_MAX: usize = 200;
 
 /// A detector by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +138,19 @@ pub enum DetectError {
         /// The names there are.
         known: Vec<String>,
     },
+    /// A column holds something else than numbers.
+    #[error(
+        "column `{column}` holds {holds}; detectors take numbers, or false and true. Columns of numbers: {}",
+        listed(numeric)
+    )]
+    NotNumbers {
+        /// The column.
+        column: String,
+        /// What it holds.
+        holds: String,
+        /// The columns that hold numbers.
+        numeric: Vec<String>,
+    },
     /// A column of times does not say when.
     #[error("column `{column}` holds no times")]
     NoTimes {
@@ -216,6 +233,7 @@ pub async fn run(reader: &Reader, request: &DetectRequest) -> Result<Document, D
             false => population.column(&request.column),
         };
         let column = named.ok_or_else(|| unknown(&request.column))?;
+        refuse_text(reader, population, column).await?;
         let statement = populations::stream(population, column, request.timestamp.as_deref());
         let statement = statement.ok_or_else(|| {
             let name = request.timestamp.clone().unwrap_or_default();
@@ -235,6 +253,50 @@ pub async fn run(reader: &Reader, request: &DetectRequest) -> Result<Document, D
         column: request.column.clone(),
         detectors,
     })
+}
+
+/// Refuses a column that holds something else than numbers, false and true, missing values aside: a detector would see none of it, and tell
+/// that nothing changed.
+async fn refuse_text(
+    reader: &Reader,
+    population: &Population,
+    column: &PopulationColumn,
+) -> Result<(), DetectError> {
+    let holds = match &column.storage {
+        Storage::Number(_) | Storage::Nothing => None,
+        Storage::Vector(_) | Storage::List { .. } => Some("lists".to_owned()),
+        Storage::Unsupported(type_name) => Some(format!("values of type {type_name}")),
+        Storage::Text(_) | Storage::Undecided(_) => {
+            let rows: Vec<WordRow> = reader.rows(&populations::word(population, column)).await?;
+            rows.first().map(|row| format!("text, such as `{}`", row.word))
+        }
+    };
+    match holds {
+        None => Ok(()),
+        Some(holds) => Err(DetectError::NotNumbers {
+            column: column.name.clone(),
+            holds,
+            numeric: numeric(reader, population).await?,
+        }),
+    }
+}
+
+/// The names of the columns that hold numbers: by their type, and of a CSV file by their values.
+async fn numeric(reader: &Reader, population: &Population) -> Result<Vec<String>, ReadError> {
+    let undecided = |column: &&PopulationColumn| matches!(column.storage, Storage::Undecided(_));
+    let asked: Vec<&PopulationColumn> =
+        population.columns.iter().filter(undecided).take(UNDECIDED_MAX).collect();
+    let rows: Vec<NumbersRow> = match asked.as_slice() {
+        [] => Vec::new(),
+        asked => reader.rows(&populations::hold_numbers(population, asked)).await?,
+    };
+    let are = rows.first().map(|row| row.are.as_slice()).unwrap_or_default();
+    let found: Vec<&str> =
+        asked.iter().zip(are).filter(|(_, is)| **is == 1).map(|(column, _)| column.name.as_str()).collect();
+    let is_numeric = |column: &&PopulationColumn| {
+        matches!(column.storage, Storage::Number(_)) || found.contains(&column.name.as_str())
+    };
+    Ok(population.columns.iter().filter(is_numeric).map(|column| column.name.clone()).collect())
 }
 
 impl StreamSink for Watches {

@@ -10,11 +10,16 @@ pub(crate) fn hint(column: &str, known: &[String]) -> String {
     if let Some(near) = nearest(column, known.iter().map(String::as_str)) {
         return format!("; did you mean `{near}`?");
     }
-    let shown: Vec<String> = known.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
-    match known.len().checked_sub(NAMES_MAX).filter(|more| *more > 0) {
-        _ if known.is_empty() => "; there are none".to_owned(),
-        Some(more) => format!("; there are {} and {more} more", shown.join(", ")),
-        None => format!("; there are {}", shown.join(", ")),
+    format!("; there are {}", listed(known))
+}
+
+/// These names, up to [`NAMES_MAX`] of them.
+pub(crate) fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
+    match names.len().checked_sub(NAMES_MAX).filter(|more| *more > 0) {
+        _ if names.is_empty() => "none".to_owned(),
+        Some(more) => format!("{} and {more} more", shown.join(", ")),
+        None => shown.join(", "),
     }
 }
 

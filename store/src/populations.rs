@@ -45,7 +45,7 @@ pub use scan::{
     ValueSink, profile, segments, values,
 };
 pub use sorted::{SortedRows, sorted};
-pub use stream::{StreamRow, StreamRows, StreamSink, stream};
+pub use stream::{NumbersRow, StreamRow, StreamRows, StreamSink, WordRow, hold_numbers, stream, word};
 pub use texts::{Text, TextRow, text_lengths, text_sample};
 pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 

@@ -193,6 +193,44 @@ fn detectors_find_a_jump_and_keep_still_without_one() {
     }
 }
 
+// It told 0 values and no change, and exited with 0.
+#[test]
+fn a_column_of_words_is_no_stream() {
+    let folder = Folder::new();
+    let rows = folder.file("rows.csv", "stage,ms,cost,gone,flag\na,1,2,,true\nb,2.5,NA,,FALSE\n,3,inf,NA,\n");
+    let json = folder.file(
+        "rows.ndjson",
+        "{\"stage\":\"b\",\"at\":[1,2],\"ms\":1}\n{\"stage\":\"a\",\"at\":[],\"ms\":2}\n",
+    );
+    let mixed = folder.file("mixed.csv", "ms\n1\n2\ntimeout\n");
+    for (file, column, said) in [
+        (
+            &rows,
+            "stage",
+            "column `stage` holds text, such as `a`; detectors take numbers, or false and true. Columns of numbers: `ms`, `cost`\n",
+        ),
+        (
+            &json,
+            "stage",
+            "column `stage` holds text, such as `a`; detectors take numbers, or false and true. Columns of numbers: `ms`\n",
+        ),
+        (&json, "at", "column `at` holds lists"),
+        (
+            &mixed,
+            "ms",
+            "column `ms` holds text, such as `timeout`; detectors take numbers, or false and true. Columns of numbers: none\n",
+        ),
+    ] {
+        let ran = windvane(&["detect", "--column", column], &[file]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{said} in {}", ran.stderr);
+    }
+    for (column, values) in [("ms", 3), ("cost", 1), ("flag", 2), ("gone", 0)] {
+        let found = document(&["detect", "--column", column], &[&rows]);
+        assert_eq!(found["detectors"][0]["values"], values, "{column}");
+    }
+}
+
 // Words that were not named counted as negative: every group's scores were far too high, and the verdict was `fail`.
 #[test]
 fn outcomes_in_words_need_the_name_of_the_positive_one() {

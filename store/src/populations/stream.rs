@@ -1,6 +1,8 @@
 //! A column as a stream: its numbers in the order of time or of the file, read value by value.
 
-use super::{Population, PopulationColumn, Sql};
+use serde::Deserialize;
+
+use super::{Population, PopulationColumn, Sql, Storage};
 use crate::{Consume, Statement};
 
 /// A value of a stream.
@@ -20,10 +22,7 @@ pub fn stream(
     column: &PopulationColumn,
     timestamp: Option<&str>,
 ) -> Option<Statement> {
-    let Sql(number) = column.storage.as_number();
-    // Booleans are errors, too: true is 1.
-    let text = column.storage.as_text().0;
-    let value = format!("multiIf(lower({text}) = 'true', 1., lower({text}) = 'false', 0., {number})");
+    let value = value(&column.storage);
     let at = match timestamp {
         Some(name) => population.micros(name)?.0,
         None => "toInt64(0)".to_owned(),
@@ -32,11 +31,59 @@ pub fn stream(
     columns.extend(timestamp.map(str::to_owned));
     Some(Statement::new(format!(
         "SELECT assumeNotNull(x) AS value, ifNull(toInt64(at), toInt64(0)) AS at_us FROM \
-         (SELECT CAST({value}, 'Nullable(Float64)') AS x, {at} AS at, {} AS place FROM {}) \
+         (SELECT {value} AS x, {at} AS at, {} AS place FROM {}) \
          WHERE ifNull(isFinite(x), 0) ORDER BY at_us, place",
         population.row.0,
         population.reading(&columns),
     )))
+}
+
+/// A value as a nullable number. Booleans are errors, too: true is 1.
+fn value(storage: &Storage) -> String {
+    let (Sql(number), Sql(text)) = (storage.as_number(), storage.as_text());
+    format!(
+        "CAST(multiIf(lower({text}) = 'true', 1., lower({text}) = 'false', 0., {number}), 'Nullable(Float64)')"
+    )
+}
+
+/// A value of a column that no stream can have.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WordRow {
+    /// The first one by the alphabet, cut.
+    pub word: String,
+}
+
+/// Asks for a value of a column of text that is neither a number, nor false or true, nor missing; no row where there is none.
+#[must_use]
+pub fn word(population: &Population, column: &PopulationColumn) -> Statement {
+    Statement::new(format!(
+        "SELECT substringUTF8(min(assumeNotNull(said)), 1, 40) AS word FROM (SELECT {} AS said, {} AS x FROM {}) \
+         WHERE isNotNull(said) AND isNull(x) HAVING count() > 0",
+        column.storage.as_text().0,
+        value(&column.storage),
+        population.reading(std::slice::from_ref(&column.name)),
+    ))
+}
+
+/// Which columns of text hold numbers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NumbersRow {
+    /// 1 for each that does.
+    pub are: Vec<u8>,
+}
+
+/// Asks which of these columns hold numbers, and beside them nothing but missing values.
+#[must_use]
+pub fn hold_numbers(population: &Population, columns: &[&PopulationColumn]) -> Statement {
+    let are: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let (Sql(number), Sql(text)) = (column.storage.as_number(), column.storage.as_text());
+            format!("count({number}) > 0 AND countIf(isNotNull({text}) AND isNull({number})) = 0")
+        })
+        .collect();
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    Statement::new(format!("SELECT [{}] AS are FROM {}", are.join(", "), population.reading(&names)))
 }
 
 /// Takes the rows of [`stream`] one by one.
