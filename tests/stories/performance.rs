@@ -289,6 +289,36 @@ fn rows_without_a_target_are_counted_and_a_metric_without_a_class_says_why() {
     assert_eq!((&document["verdict"], &document["chunks"]), (&"insufficient_data".into(), &json!([])));
 }
 
+// Rows without a prediction were taken from those with a target: where half had one and the other half the other, no row was left to measure,
+// and a chunk that was wrong on each of 200 said that it had too few.
+#[test]
+fn rows_of_a_regression_that_have_both_are_counted() {
+    let folder = Folder::new();
+    let noise = |i: u32| f64::from(i.wrapping_mul(2_654_435_761) >> 20) / 4_096.0;
+    let reference = csv("y,v", 0..2000, |i| format!("{},{}", i % 50, f64::from(i % 50) + noise(i)));
+    let current = csv("y,v", 0..400, |i| match i % 2 {
+        0 => format!("{},{}", i % 50, f64::from(i % 50) + 9.0 + noise(i)),
+        _ => ",".to_owned(),
+    });
+    let arguments = ["--task", "regression", "--target", "y", "--value", "v", "--chunks"];
+    let [reference, current] =
+        [("reference.csv", reference), ("current.csv", current)].map(|(name, text)| folder.file(name, &text));
+    let document = json_of(&reference, &current, &[&arguments[..], &["1"]].concat());
+    assert_eq!(document["verdict"], "insufficient_data", "one chunk makes no threshold");
+    let document =
+        json_of(&reference, &current, &[&arguments[..], &["1", "--threshold-upper", "mae=2"]].concat());
+    let chunk = &document["chunks"][0];
+    assert_eq!(
+        (&chunk["n"], &chunk["labelled"], &chunk["unscored"], &chunk["measured"]),
+        (&400.into(), &200.into(), &200.into(), &200.into())
+    );
+    assert_eq!(
+        (&document["verdict"], &chunk["insufficient_data"]),
+        (&"alert".into(), &false.into()),
+        "{chunk}"
+    );
+}
+
 #[test]
 fn segments_have_thresholds_of_their_own_and_the_weakest_are_found() {
     let folder = Folder::new();

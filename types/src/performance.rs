@@ -118,6 +118,9 @@ pub struct Chunk {
     pub coverage: Option<f64>,
     /// Rows without a prediction: of no use even with a target.
     pub unscored: u64,
+    /// Rows with a target and a prediction: what realised metrics are of.
+    #[serde(default)]
+    pub measured: u64,
     /// Groups of items, of ranking.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub groups: Option<u64>,

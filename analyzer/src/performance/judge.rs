@@ -136,6 +136,7 @@ impl Judge<'_> {
             labelled: part.labelled,
             coverage: (part.rows > 0).then(|| part.labelled as f64 / part.rows as f64),
             unscored: part.unscored,
+            measured: part.measured,
             groups: part.groups.map(|[all, _]| all),
             groups_without_relevant: part.groups.map(|[_, without]| without),
             insufficient_data: !enough,
@@ -279,7 +280,7 @@ pub(super) fn trust((parts, past): (&[&Part], &[Compared]), metric: &'static str
     }
 }
 
-/// The truth and the estimate of a part that has both; an estimate without a band is never near.
+/// The truth and the estimate of a part that has both, of rows with a prediction; an estimate without a band is never near.
 fn compared(part: &Part, metric: &str) -> Option<Compared> {
     let realised = part.metrics.iter().find(|named| named.name == metric)?.measured.value?;
     let estimate = part.estimates.get(metric)?;
@@ -289,8 +290,8 @@ fn compared(part: &Part, metric: &str) -> Option<Compared> {
         estimated: estimate.value,
         band_low,
         band_high,
-        n: part.rows,
-        labelled: part.labelled,
+        n: part.rows.saturating_sub(part.unscored),
+        labelled: part.measured,
     })
 }
 
@@ -311,9 +312,10 @@ mod tests {
     use windvane_types::span;
 
     use super::{
-        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, left, thresholds, trust,
-        verdict,
+        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, thresholds,
+        trust, verdict,
     };
+    use crate::performance::part::Estimate;
 
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
     #[test]
@@ -378,6 +380,26 @@ mod tests {
         assert_eq!(above.learnt_from(), Some(2));
         assert_eq!(Usual { given: [true; 2], ..above }.learnt_from(), None);
         assert!(caution(2).contains("2 chunks are few") && caution(6).is_empty() && caution(1).is_empty());
+    }
+
+    // 400 rows with a target, of which 14 had a prediction as well, were a chunk of truth: by chance they lay far off, and muted the estimator.
+    #[test]
+    fn an_estimate_is_compared_with_rows_that_have_a_prediction() {
+        let part = |measured: u64| Part {
+            rows: 800,
+            labelled: 400,
+            unscored: 400 - measured,
+            measured,
+            metrics: vec![Named { name: "mae", measured: Measured::new(3.0, None, "") }],
+            estimates: [("mae", Estimate { value: 2.0, band: Some(Interval { lo: 1.5, hi: 2.5 }) })].into(),
+            ..Part::default()
+        };
+        for (measured, chunks) in [(14, 0), (200, 1)] {
+            let part = part(measured);
+            assert_eq!(trust((&[&part], &[]), "mae", &Rule::default()).chunks, chunks, "{measured}");
+            let one = compared(&part, "mae").unwrap();
+            assert_eq!((one.n, one.labelled), (400 + measured, measured));
+        }
     }
 
     #[test]

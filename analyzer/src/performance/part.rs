@@ -26,7 +26,7 @@ pub(super) struct Part {
     pub(super) rows: u64,
     pub(super) labelled: u64,
     pub(super) unscored: u64,
-    /// Rows with a target and a prediction; where rows with and without a target were counted together, at least so many.
+    /// Rows with a target and a prediction.
     pub(super) measured: u64,
     pub(super) first_us: Option<i64>,
     pub(super) last_us: Option<i64>,
@@ -68,7 +68,7 @@ pub(super) fn outlined(rows: &[TallyRow], segments: usize) -> Parts {
             part.rows += row.rows;
             part.labelled += row.labelled;
             part.unscored += row.unscored;
-            part.measured += row.labelled.saturating_sub(row.unscored);
+            part.measured += row.measured;
             part.first_us = [part.first_us, row.first_us].into_iter().flatten().min();
             part.last_us = [part.last_us, row.last_us].into_iter().flatten().max();
         }

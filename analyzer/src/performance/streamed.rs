@@ -294,6 +294,7 @@ impl Counted {
                 chunk,
                 segment: u16::try_from(at / PAIRS).unwrap_or(u16::MAX),
                 labelled: if truth.is_some() { rows } else { 0 },
+                measured: if truth.is_some() { rows - unscored } else { 0 },
                 truth,
                 said: self.names[1].get(said).cloned(),
                 rows,

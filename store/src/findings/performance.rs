@@ -132,6 +132,7 @@ impl Found<'_> {
         let detail = Detail {
             segment: *segment,
             unscored: chunk.unscored,
+            measured: chunk.measured,
             threshold_chunks: metric.threshold_chunks,
             change: metric.change,
             ci_method: metric.ci_method.as_deref(),
@@ -162,6 +163,7 @@ struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     segment: Option<&'a Values>,
     unscored: u64,
+    measured: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold_chunks: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,9 +191,9 @@ pub struct Compared {
     pub band_low: f64,
     /// The estimate and three sampling errors.
     pub band_high: f64,
-    /// Rows.
+    /// Rows with a prediction.
     pub n: u64,
-    /// Rows whose truth is known.
+    /// Those whose truth is known.
     pub labelled: u64,
 }
 
@@ -207,8 +209,10 @@ pub async fn compared(
 ) -> Result<Vec<Compared>, StoreError> {
     let statement = Statement::new(
         "SELECT assumeNotNull(realised) AS realised, assumeNotNull(estimated) AS estimated, \
-         assumeNotNull(band_low) AS band_low, assumeNotNull(band_high) AS band_high, n, labelled \
-         FROM (SELECT window_start, realised, estimated, band_low, band_high, n, labelled FROM performance_findings FINAL \
+         assumeNotNull(band_low) AS band_low, assumeNotNull(band_high) AS band_high, scored AS n, measured AS labelled \
+         FROM (SELECT window_start, realised, estimated, band_low, band_high, \
+         toUInt64(n - least(n, JSONExtractUInt(detail, 'unscored'))) AS scored, \
+         if(JSONHas(detail, 'measured'), JSONExtractUInt(detail, 'measured'), labelled) AS measured FROM performance_findings FINAL \
          WHERE model = {model:String} AND monitor = {monitor:String} \
          AND window_start < fromUnixTimestamp64Micro({before:Int64}, 'UTC') AND granularity = {granularity:String} \
          AND version = {version:String} AND environment = {environment:String} \

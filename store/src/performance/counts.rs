@@ -52,6 +52,8 @@ pub struct TallyRow {
     pub labelled: u64,
     /// Rows without a prediction.
     pub unscored: u64,
+    /// Rows with a target and a prediction.
+    pub measured: u64,
     /// The earliest time, microseconds since 1970 UTC; null without one.
     pub first_us: Option<i64>,
     /// The latest.
@@ -92,7 +94,8 @@ pub fn tally(frame: &Frame, said: Said<'_>, predicted: &'static str) -> Statemen
     };
     frame.statement(&format!(
         "SELECT wv_chunk AS chunk, wv_segment AS segment, {truth} AS truth, {said} AS said, count() AS rows, \
-         count(wv_t) AS labelled, countIf(NOT ({predicted})) AS unscored, min(wv_time) AS first_us, max(wv_time) AS last_us, \
+         count(wv_t) AS labelled, countIf(NOT ({predicted})) AS unscored, countIf(isNotNull(wv_t) AND ({predicted})) AS measured, \
+         min(wv_time) AS first_us, max(wv_time) AS last_us, \
          sum(wv_w) AS weight, sum(wv_w * wv_w) AS squares, ifNull(sumIf(wv_y, isFinite(wv_y)), 0) AS target_sum, \
          countIf(isFinite(wv_y)) AS target_rows, anyIf(wv_unreadable, wv_unreadable != '') AS unreadable, \
          countIf(isNotNull(wv_t) AND isNull(wv_y)) AS targets_not_numeric \

@@ -65,14 +65,15 @@ fn rows() -> impl Strategy<Value = Vec<EveryRow>> {
 }
 
 /// What is compared of a row of a tally: all but what two classes have none of.
-type Sums = (u64, u64, u64, [Option<i64>; 2], [f64; 2]);
+type Sums = (u64, [u64; 2], u64, [Option<i64>; 2], [f64; 2]);
 
 fn by_key(rows: &[TallyRow]) -> BTreeMap<(i32, u16, Option<String>, Option<String>), Sums> {
     rows.iter()
         .map(|row| {
             let key = (row.chunk, row.segment, row.truth.clone(), row.said.clone());
             let times = [row.first_us, row.last_us];
-            (key, (row.rows, row.labelled, row.unscored, times, [row.weight, row.squares]))
+            let known = [row.labelled, row.measured];
+            (key, (row.rows, known, row.unscored, times, [row.weight, row.squares]))
         })
         .collect()
 }
@@ -93,7 +94,8 @@ proptest! {
             let known = truth.is_some();
             let sums = expected.entry((row.chunk, row.segment, truth, said)).or_default();
             sums.0 += 1;
-            sums.1 += u64::from(known);
+            sums.1[0] += u64::from(known);
+            sums.1[1] += u64::from(known && row.score.is_some());
             sums.2 += u64::from(row.score.is_none());
             if let Some(at) = row.at_us {
                 sums.3 = [Some(sums.3[0].map_or(at, |t| t.min(at))), Some(sums.3[1].map_or(at, |t| t.max(at)))];
