@@ -72,7 +72,7 @@ enum Format {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// A ranking below the threshold.
+    /// A ranking below the threshold, or a feature that is attributed on one side only.
     Drift,
 }
 
@@ -201,6 +201,15 @@ pub fn table(document: &Document) -> String {
     );
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
         text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "row", "rows"));
+    }
+    for (names, said) in [
+        (&document.vanished_features, "attributed in the reference only"),
+        (&document.new_features, "attributed in the current rows only"),
+    ] {
+        if !names.is_empty() {
+            let names: Vec<String> = names.iter().map(|name| shortened(name)).collect();
+            text += &format!("{said}: {}\n", names.join(", "));
+        }
     }
     text + &format!("\n{}\n", lines.join("\n"))
 }

@@ -73,11 +73,15 @@ pub async fn run(reader: &Reader, request: &AttributionRequest) -> Result<Docume
     let names = names(request)?;
     let (rows_reference, before) = importances(reader, &request.reference, &names).await?;
     let (rows_current, now) = importances(reader, &request.current, &names).await?;
-    let most = |all: &[Importance]| all.iter().map(|one| one.n).max().unwrap_or(0);
     let enough = most(&before).min(most(&now)) >= request.min_rows;
     let found = quality(&before, &now);
+    let name = |i: usize| names[i].strip_prefix(&request.prefix).unwrap_or(&names[i]).to_owned();
+    let named = |features: Vec<usize>| -> Vec<String> { features.into_iter().map(name).collect() };
+    let vanished_features = named(lacking(&before, &now, request.min_rows));
+    let new_features = named(lacking(&now, &before, request.min_rows));
+    let one_sided = !vanished_features.is_empty() || !new_features.is_empty();
     let verdict = match found {
-        Some(found) if enough && found < request.threshold => Verdict::Drift,
+        Some(found) if enough && (one_sided || found < request.threshold) => Verdict::Drift,
         Some(_) if enough => Verdict::NoDrift,
         _ => Verdict::InsufficientData,
     };
@@ -111,6 +115,8 @@ pub async fn run(reader: &Reader, request: &AttributionRequest) -> Result<Docume
         threshold: request.threshold,
         seed: request.seed,
         features,
+        vanished_features,
+        new_features,
     })
 }
 
@@ -162,6 +168,20 @@ async fn importances(
     Ok((rows, all))
 }
 
+/// Attributions of the feature that has most of them.
+fn most(all: &[Importance]) -> u64 {
+    all.iter().map(|one| one.n).max().unwrap_or(0)
+}
+
+/// The features that have no attribution here, although there would be `min_rows` of them and more if they were as frequent as there. To the
+/// ranking they are one place or a few: of the least important ones it says nothing, and of a new one it never says more.
+fn lacking(there: &[Importance], here: &[Importance], min_rows: u64) -> Vec<usize> {
+    let share = most(here) as f64 / most(there).max(1) as f64;
+    let is_due = |one: &Importance| one.n as f64 * share >= min_rows as f64;
+    let pairs = there.iter().zip(here).enumerate();
+    pairs.filter(|(_, (there, here))| here.n == 0 && is_due(there)).map(|(i, _)| i).collect()
+}
+
 fn quality(before: &[Importance], now: &[Importance]) -> Option<f64> {
     let things: Vec<Ranked> = before
         .iter()
@@ -200,10 +220,26 @@ fn interval(before: &[Importance], now: &[Importance], seed: u64) -> Option<[f64
 
 #[cfg(test)]
 mod tests {
-    use super::{Importance, interval, quality, ranks};
+    use super::{Importance, interval, lacking, quality, ranks};
 
     fn of(means: &[f64], error: f64) -> Vec<Importance> {
         means.iter().map(|mean| Importance { n: 100, mean: *mean, error }).collect()
+    }
+
+    #[test]
+    fn a_feature_is_lacking_where_chance_does_not_explain_it() {
+        let counts = |all: [u64; 3]| all.map(|n| Importance { n, mean: 0.5, error: 0.1 });
+        for (there, here, expected) in [
+            ([1_000, 1_000, 1_000], [500, 0, 500], vec![1]),
+            // At its rate there would be 30, and 29.
+            ([1_000, 60, 58], [500, 0, 0], vec![1]),
+            ([1_000, 1_000, 1_000], [29, 0, 29], vec![]),
+            ([1_000, 1_000, 0], [500, 500, 500], vec![]),
+            ([0, 0, 0], [500, 500, 500], vec![]),
+            ([500, 500, 500], [0, 0, 0], vec![]),
+        ] {
+            assert_eq!(lacking(&counts(there), &counts(here), 30), expected, "{there:?} {here:?}");
+        }
     }
 
     #[test]

@@ -337,6 +337,42 @@ fn attributions_that_change_their_order_are_drift() {
     assert_eq!(windvane(&["attribution", "--prefix", "shap."], &[&train, &live]).code, 65);
 }
 
+// The least important one was a last place that stayed the last: nothing was said.
+#[test]
+fn a_feature_that_is_attributed_on_one_side_only_is_drift_and_named() {
+    let folder = Folder::new();
+    let file = |name: &str, header: &str, rows: std::ops::Range<u32>| {
+        let values = ["0.7", "0.5", "0.05"];
+        let row = values[..header.split(',').count()].join(",");
+        folder.file(name, &csv(header, rows, |_| row.clone()))
+    };
+    let whole = file("whole.csv", "attribution.a,attribution.b,attribution.c", 0..200);
+    let part = file("part.csv", "attribution.a,attribution.b", 0..200);
+    let few = file("few.csv", "attribution.a,attribution.b", 0..29);
+    let empty = folder.file(
+        "empty.csv",
+        &csv("attribution.a,attribution.b,attribution.c", 0..200, |_| "0.7,0.5,NA".to_owned()),
+    );
+    for (reference, current, vanished, new) in [
+        (&whole, &part, json!(["c"]), json!([])),
+        (&whole, &empty, json!(["c"]), json!([])),
+        (&part, &whole, json!([]), json!(["c"])),
+    ] {
+        let found = document(&["attribution"], &[reference, current]);
+        assert_eq!((&found["ndcg"], &found["verdict"]), (&json!(1.0), &"drift".into()), "{found}");
+        assert_eq!((&found["vanished_features"], &found["new_features"]), (&vanished, &new));
+    }
+    let table = windvane(&["attribution", "--fail-on", "drift"], &[&whole, &part]);
+    assert_eq!(table.code, 1, "{}", table.stderr);
+    assert!(table.stdout.contains("attributed in the reference only: c\n"), "{}", table.stdout);
+    let found = document(&["attribution"], &[&whole, &few]);
+    assert_eq!(
+        (&found["verdict"], &found["vanished_features"]),
+        (&"insufficient_data".into(), &json!([])),
+        "29 rows say nothing"
+    );
+}
+
 #[test]
 fn what_is_positive_has_to_be_plain_or_named() {
     let folder = Folder::new();

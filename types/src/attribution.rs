@@ -18,7 +18,7 @@ pub struct Document {
     pub reference: Side,
     /// The rows in question.
     pub current: Side,
-    /// Drift where `ndcg` is below the threshold.
+    /// Drift where `ndcg` is below the threshold, or a feature has vanished or is new.
     pub verdict: Verdict,
     /// How well the current ranking of features keeps the reference's; 1 where it does, null where nothing was attributed.
     pub ndcg: Option<f64>,
@@ -30,6 +30,12 @@ pub struct Document {
     pub seed: u64,
     /// One entry a feature, the most important of the reference first.
     pub features: Vec<Feature>,
+    /// Features without any attribution in the current rows, of which the reference has so many that there should be enough.
+    #[serde(default)]
+    pub vanished_features: Vec<String>,
+    /// Features without any in the reference, of which the current rows have as many.
+    #[serde(default)]
+    pub new_features: Vec<String>,
 }
 
 /// A feature.
@@ -49,4 +55,16 @@ pub struct Feature {
     pub n_reference: u64,
     /// Attributions in the current rows.
     pub n_current: u64,
+}
+
+/// The names of the features that only the reference has attributions of, and of those that only the current rows have.
+#[must_use]
+pub fn one_sided(features: &[Feature]) -> [Vec<&str>; 2] {
+    let names = |is: fn(&Feature) -> bool| {
+        features.iter().filter(|feature| is(feature)).map(|feature| feature.feature.as_str()).collect()
+    };
+    [
+        names(|feature| feature.n_reference > 0 && feature.n_current == 0),
+        names(|feature| feature.n_reference == 0 && feature.n_current > 0),
+    ]
 }

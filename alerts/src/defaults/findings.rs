@@ -17,7 +17,7 @@ pub(super) const ATTRIBUTION_DRIFT: Usual = Usual {
         ),
         (
             "description",
-            "{{ window_start_us|time }} to {{ window_end_us|time }} against the {% if reference_kind == 'window' %}fixed window{% elif reference_kind == 'previous' %}previous window{% else %}{{ reference_kind|replace('_', ' ') }}{% endif %}{% if reference_name %} {{ reference_name }}{% endif %}: the ranking of features by attribution keeps {{ ndcg|digits }} of 1 (nDCG){% if ndcg_low is not none and ndcg_high is not none %}, {{ ndcg_low|digits }} to {{ ndcg_high|digits }}{% endif %}; this fires below {{ threshold|digits }}. {{ n_current|grouped }} rows against {{ n_reference|grouped }}. Monitor {{ labels.monitor }}.",
+            "{{ window_start_us|time }} to {{ window_end_us|time }} against the {% if reference_kind == 'window' %}fixed window{% elif reference_kind == 'previous' %}previous window{% else %}{{ reference_kind|replace('_', ' ') }}{% endif %}{% if reference_name %} {{ reference_name }}{% endif %}: the ranking of features by attribution keeps {{ ndcg|digits }} of 1 (nDCG){% if ndcg_low is not none and ndcg_high is not none %}, {{ ndcg_low|digits }} to {{ ndcg_high|digits }}{% endif %}; this fires below {{ threshold|digits }}, and where a feature is attributed on one side only. {{ n_current|grouped }} rows against {{ n_reference|grouped }}. Monitor {{ labels.monitor }}.",
         ),
         (
             "next",

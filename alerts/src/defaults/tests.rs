@@ -33,8 +33,8 @@ fn they_say_what_was_found() {
             "AttributionDrift",
             "delay decides by other features than before: temp 6 → 1, dep_delay 1 → 4",
             "2013-03-01 00:00 UTC to 2013-03-02 00:00 UTC against the baseline spring: the ranking of features by \
-             attribution keeps 0.71 of 1 (nDCG), 0.66 to 0.77; this fires below 0.9. 1,400 rows against 17,218. \
-             Monitor attribution.",
+             attribution keeps 0.71 of 1 (nDCG), 0.66 to 0.77; this fires below 0.9, and where a feature is attributed on \
+             one side only. 1,400 rows against 17,218. Monitor attribution.",
         ),
         (
             "FairnessGap",

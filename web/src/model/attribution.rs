@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use windvane_store::views::ATTRIBUTION_FEATURES;
-use windvane_types::attribution::Feature;
+use windvane_types::attribution::{Feature, one_sided};
 use windvane_types::drift::Verdict;
 
 use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
@@ -45,7 +45,17 @@ fn latest(run: &Run) -> Markup {
             " The ranking is kept by " (optional(run.ndcg)) " (nDCG; " (interval(run.ci)) "); below " (optional(run.threshold)) " it has drifted. "
             (thousands(run.rows_current)) " predictions against " (thousands(run.rows_reference)) "."
         }
+        @if run.verdict != Verdict::InsufficientData { (only(&run.features)) }
         @if !run.features.is_empty() { (features(&run.features)) }
+    }
+}
+
+/// Features that only one side has attributions of.
+fn only(features: &[Feature]) -> Markup {
+    let [vanished, new] = one_sided(features);
+    html! {
+        @if !vanished.is_empty() { p { "Attributed in the reference only: " (vanished.join(", ")) "." } }
+        @if !new.is_empty() { p { "Attributed in this window only: " (new.join(", ")) "." } }
     }
 }
 

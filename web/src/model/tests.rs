@@ -392,13 +392,13 @@ fn groups_that_are_treated_unlike_others_are_named_with_each_gap() {
     }
 }
 
-#[test]
-fn a_ranking_of_features_is_told_with_what_moved() {
-    let feature = |name: &str, was: u64, is: u64| {
-        serde_json::json!({"feature": name, "importance_reference": 0.5, "importance_current": 0.4,
-        "rank_reference": was, "rank_current": is, "n_reference": 10, "n_current": 20})
-    };
-    let run = api::attribution::Run {
+fn attributed(name: &str, [was, is]: [u64; 2], [before, now]: [u64; 2]) -> serde_json::Value {
+    serde_json::json!({"feature": name, "importance_reference": 0.5, "importance_current": 0.4,
+        "rank_reference": was, "rank_current": is, "n_reference": before, "n_current": now})
+}
+
+fn attribution_run(features: &[serde_json::Value]) -> api::attribution::Run {
+    api::attribution::Run {
         run_id: "r".to_owned(),
         computed_at: "1970-01-31T00:00:00Z".to_owned(),
         key: serde_json::from_value(serde_json::json!({"monitor": "", "version": "", "environment": "", "reference_kind": "previous", "reference_name": "",
@@ -410,8 +410,31 @@ fn a_ranking_of_features_is_told_with_what_moved() {
         threshold: Some(0.9),
         rows_reference: 1_200,
         rows_current: 900,
-        features: serde_json::from_value(serde_json::json!([feature("<hour>", 1, 2), feature("wind", 2, 1)])).unwrap(),
-    };
+        features: serde_json::from_value(serde_json::json!(features)).unwrap(),
+    }
+}
+
+#[test]
+fn features_that_are_attributed_on_one_side_only_are_named() {
+    let run = attribution_run(&[
+        attributed("hour", [1, 1], [10, 20]),
+        attributed("<gone>", [2, 3], [10, 0]),
+        attributed("new", [3, 2], [0, 20]),
+    ]);
+    let model = Model { attribution: Some(run), ..model() };
+    let said = also_said(&model);
+    let part = "or more; attributed in the reference only: <gone>; attributed in this window only: new; <gone> went from";
+    assert!(said[0].contains(part), "{said:?}");
+    let html = render(&model).into_string();
+    for part in ["Attributed in the reference only: &lt;gone&gt;.", "Attributed in this window only: new."] {
+        assert!(html.contains(part), "no `{part}` in {html}");
+    }
+}
+
+#[test]
+fn a_ranking_of_features_is_told_with_what_moved() {
+    let run =
+        attribution_run(&[attributed("<hour>", [1, 2], [10, 20]), attributed("wind", [2, 1], [10, 20])]);
     let model = Model { attribution: Some(run), ..model() };
     assert_eq!(
         also_said(&model),

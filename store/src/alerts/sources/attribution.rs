@@ -6,7 +6,10 @@ pub(super) const KIND: Kind = Kind {
     name: "attribution",
     about: "rankings of features by attribution that monitors compare with their reference",
     measures: &[
-        Measure { name: "drifted", about: "1 where the ranking is not the reference's any more, else 0" },
+        Measure {
+            name: "drifted",
+            about: "1 where the ranking is not the reference's any more, or has features of one side only, else 0",
+        },
         Measure { name: "ndcg", about: "how well the ranking is kept, 0 to 1" },
     ],
     windows: true,
@@ -18,10 +21,11 @@ pub(super) const KIND: Kind = Kind {
     statement: STATEMENT,
 };
 
-/// The ranking is a row without a feature; the rows of features say which of them moved furthest.
+/// The ranking is a row without a feature; the rows of features say which of them are attributed on one side only, or moved furthest.
 const STATEMENT: &str = concat!(
     found!("attribution_findings", "method = 'ndcg' AS is_ranking,
-            abs(toInt64(place) - toInt64(reference_place)) AS places"),
+            n_reference > 0 AND n_current = 0 AS is_gone, n_reference = 0 AND n_current > 0 AS is_new,
+            if(is_gone OR is_new, 1000000000, abs(toInt64(place) - toInt64(reference_place))) AS places"),
     "
     SELECT map('model', toString(model), 'version', toString(version), 'environment', toString(environment),
                'monitor', toString(monitor)) AS labels,
@@ -33,9 +37,9 @@ const STATEMENT: &str = concat!(
            toString(anyIf(verdict, is_ranking)) AS verdict, anyIf(statistic, is_ranking) AS ndcg,
            anyIf(ci_low, is_ranking) AS ndcg_low, anyIf(ci_high, is_ranking) AS ndcg_high,
            anyIf(threshold, is_ranking) AS threshold,
-           arrayMap(moved -> concat(moved.2, ' ', toString(moved.3), ' → ', toString(moved.4)), arraySlice(arraySort(
-               moved -> (-moved.1, moved.2), groupArrayIf((places, toString(column_name), reference_place, place),
-               NOT is_ranking AND places > 0)), 1, 3)) AS moved,
+           arrayMap(moved -> concat(moved.2, ' ', moved.3, ' → ', moved.4), arraySlice(arraySort(
+               moved -> (-moved.1, moved.2), groupArrayIf((places, toString(column_name), if(is_new, 'absent', toString(reference_place)),
+               if(is_gone, 'absent', toString(place))), NOT is_ranking AND places > 0)), 1, 3)) AS moved,
            maxIf(n_reference, is_ranking) AS n_reference, maxIf(n_current, is_ranking) AS n_current,
            toString(reference_kind) AS reference_kind, reference_name
     FROM found

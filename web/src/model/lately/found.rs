@@ -1,7 +1,7 @@
 //! What monitors other than those of drift found last, in sentences: checks that fail, metrics that left what is usual, segments, groups and
 //! rankings.
 
-use windvane_types::attribution::Feature;
+use windvane_types::attribution::{Feature, one_sided};
 use windvane_types::fairness::{Gap, Group};
 use windvane_types::performance::{Change, Metric};
 use windvane_types::{drift, fairness, quality};
@@ -169,10 +169,16 @@ fn ranking(run: &api::attribution::Run) -> Option<Sentence> {
         }
         _ => String::new(),
     };
+    let [vanished, new] = one_sided(&run.features);
+    let only = |names: &[&str], is: &str| match names {
+        [] => String::new(),
+        names => format!("; {is} only: {}", names.join(", ")),
+    };
+    let sides = only(&vanished, "attributed in the reference") + &only(&new, "attributed in this window");
     let until = short(&run.key.window_end);
     let (kept, least) = (optional(run.ndcg), optional(run.threshold));
     let text = format!(
-        "The model decides by other features in the window until {until} UTC: the ranking is kept by {kept} (nDCG), usual is {least} or more{place}."
+        "The model decides by other features in the window until {until} UTC: the ranking is kept by {kept} (nDCG), usual is {least} or more{sides}{place}."
     );
     Some(sentence(Tone::Alarm, text))
 }
