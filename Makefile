@@ -277,7 +277,7 @@ bundle: ## Bundle the real libraries in parts, and install them where there is n
 # A part that has run through leaves its table, so that what was interrupted goes on with the next part; `make -j2 calibrate` runs two
 # at a time. Another commit begins anew.
 CALIBRATION := target/calibration/$(shell git rev-parse --short HEAD 2>/dev/null || echo none)
-CALIBRATED := $(patsubst %,$(CALIBRATION)/%.csv,experiments detectors drift methods peers power unstructured quality)
+CALIBRATED := $(patsubst %,$(CALIBRATION)/%.csv,experiments detectors drift methods peers power unstructured quality concept)
 $(CALIBRATION)/experiments.csv: PART := -p windvane-stats --test experiment_calibration table
 $(CALIBRATION)/detectors.csv: PART := -p windvane-stats --test detector_calibration average_run_lengths
 $(CALIBRATION)/drift.csv: PART := -p windvane-analyzer --lib drift::calibration::table
@@ -286,6 +286,7 @@ $(CALIBRATION)/peers.csv: PART := -p windvane-analyzer --lib drift::calibration:
 $(CALIBRATION)/power.csv: PART := -p windvane-analyzer --lib drift::calibration::peers::power
 $(CALIBRATION)/unstructured.csv: PART := -p windvane-analyzer --lib drift::calibration::unstructured::table_of_vectors_and_texts
 $(CALIBRATION)/quality.csv: PART := -p windvane-analyzer --lib quality::tests::calibration_of_unchanged_data
+$(CALIBRATION)/concept.csv: PART := -p windvane-analyzer --lib performance::concept::tests::calibration_of_an_unchanged_relation
 
 $(CALIBRATED): | tools
 	@mkdir -p $(@D)

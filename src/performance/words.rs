@@ -109,13 +109,13 @@ pub fn concept(document: &Document) -> Option<String> {
     let concept = document.concept_drift.as_ref()?;
     let what =
         format!("the relation between features and target: {}", concept.verdict.as_str().replace('_', " "));
-    Some(match (concept.reference, concept.under_new_concept, concept.noise) {
-        (Some(before), Some(now), Some(noise)) => format!(
+    Some(match (concept.reference, concept.under_new_concept, concept.by_chance()) {
+        (Some(before), Some(now), Some(chance)) => format!(
             "{what}; {} on the reference {} → {} by the relation of the current rows (chance alone: ±{})",
             concept.metric,
             number(before),
             number(now),
-            number(3.0 * noise)
+            number(chance)
         ),
         _ => format!("{what}: {}", concept.reason.as_deref().unwrap_or("not known")),
     })

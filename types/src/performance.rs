@@ -320,11 +320,25 @@ pub struct ConceptDrift {
     pub under_new_concept: Option<f64>,
     /// The second minus the first.
     pub estimated_effect: Option<f64>,
-    /// The difference that refitting alone makes: the same, with a model of the reference itself.
+    /// The standard deviation of that difference without any change, by models of parts of the reference.
     pub noise: Option<f64>,
+    /// What chance alone goes beyond in one window of a hundred: a greater effect is drift.
+    #[serde(default)]
+    pub chance: Option<f64>,
+    /// The chance of so great an effect without any change; null where the models of the reference say the same.
+    #[serde(default)]
+    pub p_value: Option<f64>,
     /// Rows that the models were fitted on.
     pub fitted_on: u64,
     /// Why there is no answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+}
+
+impl ConceptDrift {
+    /// What chance alone makes; three times the noise where it was kept before it was told.
+    #[must_use]
+    pub fn by_chance(&self) -> Option<f64> {
+        self.chance.or_else(|| self.noise.map(|noise| 3.0 * noise))
+    }
 }

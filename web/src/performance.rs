@@ -114,13 +114,13 @@ pub fn concept(concept: &ConceptDrift) -> String {
         }
     };
     let why = concept.reason.as_deref().map_or(String::new(), |reason| format!(": {reason}"));
-    let effect = match (concept.reference, concept.under_new_concept, concept.noise) {
-        (Some(before), Some(now), Some(noise)) => format!(
+    let effect = match (concept.reference, concept.under_new_concept, concept.by_chance()) {
+        (Some(before), Some(now), Some(chance)) => format!(
             ": {} on the reference is {}, and would be {} by the relation of the newest rows; chance alone makes up to {}",
             concept.metric,
             number(before),
             number(now),
-            number(3.0 * noise)
+            number(chance)
         ),
         _ => why,
     };
@@ -269,6 +269,12 @@ mod tests {
         assert_eq!(
             found(drifted),
             "The relation between features and target has changed: roc_auc on the reference is 0.9, and would be 0.7 by the relation of the newest rows; chance alone makes up to 0.03."
+        );
+        let steady = serde_json::json!({"verdict": "no_drift", "metric": "mae", "reference": 3.0, "under_new_concept": 3.1,
+            "estimated_effect": 0.1, "noise": 0.1, "chance": 0.46, "p_value": 0.37, "fitted_on": 500});
+        assert!(
+            found(steady).ends_with("; chance alone makes up to 0.46."),
+            "what was kept with it, not three times the noise"
         );
         let few = serde_json::json!({"verdict": "insufficient_data", "metric": "mae", "reference": null, "under_new_concept": null,
             "estimated_effect": null, "noise": null, "fitted_on": 12, "reason": "too few rows with a target"});
