@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use windvane_stats::correction::Correction;
 use windvane_stats::log_sketch::{self, LogSketch};
 use windvane_store::latency::{self, BucketRow, LatencyAsk};
-use windvane_store::populations::{Population, PopulationColumn, Storage};
+use windvane_store::populations::{self, Population, PopulationColumn, Storage, WordRow};
 use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
@@ -72,7 +72,7 @@ pub enum LatencyError {
         /// The column.
         column: String,
         /// What it holds.
-        holds: &'static str,
+        holds: String,
     },
     /// Rows cannot be cut that way.
     #[error(
@@ -113,6 +113,9 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
     let current = Measured::new(&request.current, request)?;
     let reference =
         request.reference.as_ref().map(|population| Measured::new(population, request)).transpose()?;
+    for side in reference.iter().chain([&current]) {
+        side.refuse_words(reader).await?;
+    }
     let mut groups = Vec::new();
     let mut left_out = 0;
     let mut before_all = None;
@@ -193,10 +196,26 @@ impl<'a> Measured<'a> {
             Storage::Number(_) | Storage::Undecided(_) | Storage::Nothing => None,
         };
         if let Some(holds) = holds {
-            return Err(LatencyError::NotNumbers { column: column.name.clone(), holds });
+            return Err(LatencyError::NotNumbers { column: column.name.clone(), holds: holds.to_owned() });
         }
         let ask = LatencyAsk { population, column, ln_gamma: log_sketch::ln_gamma(), zero: log_sketch::ZERO };
         Ok(Self { ask })
+    }
+
+    /// Refuses a column of a CSV file that has words among its values, missing ones aside: nothing would be told of them.
+    async fn refuse_words(&self, reader: &Reader) -> Result<(), LatencyError> {
+        let LatencyAsk { population, column, .. } = self.ask;
+        if !matches!(column.storage, Storage::Undecided(_)) {
+            return Ok(());
+        }
+        let rows: Vec<WordRow> = reader.rows(&populations::word(population, column)).await?;
+        match rows.first() {
+            None => Ok(()),
+            Some(row) => Err(LatencyError::NotNumbers {
+                column: column.name.clone(),
+                holds: format!("text, such as `{}`", row.word),
+            }),
+        }
     }
 
     /// The groups of a cut, and how many are left out.

@@ -124,6 +124,14 @@ fn quantiles_come_with_intervals_by_group_and_against_a_reference() {
     let ran = windvane(&["latency", "--column", "stage"], &[&words]);
     assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("`stage` holds text; latencies are numbers"), "{}", ran.stderr);
+    // Of a CSV file the values decide: it told 0 latencies, and passed over words among numbers.
+    let words = folder.file("words.csv", "latency_us\n10\ntimeout\nNA\n");
+    for paths in [&[&words][..], &[&reference, &words]] {
+        let ran = windvane(&["latency"], &paths.iter().map(|path| path.as_path()).collect::<Vec<_>>());
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        let said = "column `latency_us` holds text, such as `timeout`; latencies are numbers";
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
     assert_eq!(windvane(&["latency", "--by", "region"], &[&reference]).code, 65);
     assert_eq!(windvane(&["latency", "--slo", "99:1ms"], &[&reference]).code, 64);
 }
