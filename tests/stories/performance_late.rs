@@ -171,17 +171,22 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     let window = format!("{end}/{}", time(today_us));
     assert_eq!(quiet.terminate(), Some(0));
 
-    let config = format!(
-        "[analyzer]\npoll = \"1s\"\nruns_max = 2\n\
-         [monitors.right]\nkind = \"performance\"\ntask = \"binary\"\nmodel = \"late\"\nreference = \"window:{start}/{end}\"\n\
-         window = \"1d\"\ndelay = \"0s\"\ncatch_up = {DAYS}\nsegment_by = [\"region\"]\nsegment_rows_min = 1\nmin_rows = 5\n\
-         estimate = true\nreopen_for = \"60d\"\nreopen_every = \"1s\"\n\
-         [monitors.fair]\nkind = \"fairness\"\nmodel = \"late\"\nwindow = \"1d\"\nsegment_by = [\"region\"]\nenabled = false\n\
-         [monitors.rank]\nkind = \"attribution\"\nmodel = \"late\"\nwindow = \"1d\"\nreference = \"previous\"\ncolumns = [\"x\"]\n\
-         min_rows = 10\nenabled = false\n"
-    );
-    let service = Service::start(Path::new(BINARY), folder.path(), &config);
-    wait_for_delivery(&service, today_us, 0);
+    let config = |catch_up: i64| {
+        format!(
+            "[analyzer]\npoll = \"1s\"\nruns_max = 2\n\
+             [monitors.right]\nkind = \"performance\"\ntask = \"binary\"\nmodel = \"late\"\nreference = \"window:{start}/{end}\"\n\
+             window = \"1d\"\ndelay = \"0s\"\ncatch_up = {catch_up}\nsegment_by = [\"region\"]\nsegment_rows_min = 1\nmin_rows = 5\n\
+             estimate = true\nreopen_for = \"60d\"\nreopen_every = \"1s\"\n\
+             [monitors.fair]\nkind = \"fairness\"\nmodel = \"late\"\nwindow = \"1d\"\nsegment_by = [\"region\"]\nenabled = false\n\
+             [monitors.rank]\nkind = \"attribution\"\nmodel = \"late\"\nwindow = \"1d\"\nreference = \"previous\"\ncolumns = [\"x\"]\n\
+             min_rows = 10\nenabled = false\n"
+        )
+    };
+    let first = Service::start(Path::new(BINARY), folder.path(), &config(DAYS));
+    wait_for_delivery(&first, today_us, 0);
+    assert_eq!(first.terminate(), Some(0));
+    // Another service measures them again, also those that are older than what it catches up with.
+    let service = Service::start(Path::new(BINARY), folder.path(), &config(1));
     for delivery in 1..DELIVERIES + 2 {
         send(&service, "outcomes", &delivered(delivery, today_us)).await;
         wait_for_delivery(&service, today_us, delivery);

@@ -10,7 +10,7 @@ use windvane_types::{attribution, drift, experiment, fairness, latency, performa
 
 use super::{
     AttributionMonitor, DriftMonitor, ExperimentMonitor, FairnessMonitor, JobError, LatencyMonitor,
-    PerformanceMonitor, QualityMonitor, Schedule, Watched,
+    PerformanceMonitor, QualityMonitor, Reopen, Schedule, Watched,
 };
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
@@ -182,11 +182,11 @@ impl Job {
         reopen.late(store, watched, (runs, now_us, since_us)).await
     }
 
-    /// How often it is asked whether windows that are done have to be run again; `None` for never.
-    pub(super) fn reopens_every(&self) -> Option<Duration> {
+    /// How long and how often windows that are done have to be run again; `None` for never.
+    pub(super) fn reopens(&self) -> Option<Reopen> {
         match self {
-            Self::Fairness(monitor) => Some(monitor.reopen.every),
-            Self::Performance(monitor) => Some(monitor.reopen.every),
+            Self::Fairness(monitor) => Some(monitor.reopen),
+            Self::Performance(monitor) => Some(monitor.reopen),
             Self::Attribution(_)
             | Self::Drift(_)
             | Self::Experiment(_)

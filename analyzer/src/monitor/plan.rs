@@ -3,7 +3,7 @@
 //! A window is due once its events had time to arrive. The newest window comes first, because people want to know about
 //! now; what a pause has left behind follows, newest first, never more than [`Schedule::catch_up`] windows of one
 //! monitor. Older ones are left to a backfill. So a week of downtime costs a bounded number of runs, and a monitor that
-//! cannot keep up still says how things are.
+//! cannot keep up still says how things are. A window that was run and has to be run once more is due however old it is.
 
 use std::collections::BTreeMap;
 
@@ -84,6 +84,11 @@ impl Schedule {
         window.end_us.saturating_add(self.delay_us).saturating_add(self.jitter_us)
     }
 
+    /// Whether it is a window of this schedule.
+    fn has(&self, window: Span) -> bool {
+        self.latest(window.end_us) == window
+    }
+
     /// The windows that are due by now whatever became of them, newest first, as many as are caught up with.
     pub fn recent(&self, now_us: i64) -> impl Iterator<Item = Span> {
         let latest = self.every.boundary_before(now_us - self.delay_us - self.jitter_us);
@@ -108,25 +113,50 @@ impl Schedule {
     }
 }
 
+/// Windows that were run and have to be run once more, and since when that has been known, microseconds since 1970 UTC.
+pub type RunAgain = BTreeMap<(i64, i64), i64>;
+
 /// What is due and neither done nor given up, in order: what is to be run now, what runs, and what pauses after a failure.
 #[must_use]
-pub fn waiting(schedule: &Schedule, now_us: i64, past: &BTreeMap<(i64, i64), Past>) -> Vec<Due> {
-    schedule
-        .recent(now_us)
+pub fn waiting(
+    schedule: &Schedule,
+    now_us: i64,
+    past: &BTreeMap<(i64, i64), Past>,
+    again: &RunAgain,
+) -> Vec<Due> {
+    let recent: Vec<Span> = schedule.recent(now_us).collect();
+    let oldest_us = recent.last().map_or(i64::MAX, |window| window.end_us);
+    let older = again
+        .keys()
+        .rev()
+        .map(|(start_us, end_us)| Span { start_us: *start_us, end_us: *end_us })
+        .filter(|window| window.end_us < oldest_us && schedule.has(*window));
+    recent
+        .iter()
+        .copied()
+        .chain(older)
         .filter_map(|window| {
-            let attempt = match past.get(&(window.start_us, window.end_us)) {
+            let key = (window.start_us, window.end_us);
+            let attempt = match past.get(&key) {
                 None => 1,
                 Some(Past::Done) => return None,
                 Some(Past::Begun { attempt } | Past::Failed { attempt, .. }) => attempt + 1,
             };
-            (attempt <= ATTEMPTS_MAX).then(|| Due { window, attempt, since_us: schedule.due_at(window) })
+            // A clock that was set back must not make it wait for less than nothing.
+            let since_us = again.get(&key).map_or_else(|| schedule.due_at(window), |us| now_us.min(*us));
+            (attempt <= ATTEMPTS_MAX).then_some(Due { window, attempt, since_us })
         })
         .collect()
 }
 
 /// What to run now, in order.
 #[must_use]
-pub fn due(schedule: &Schedule, now_us: i64, past: &BTreeMap<(i64, i64), Past>) -> Vec<Due> {
+pub fn due(
+    schedule: &Schedule,
+    now_us: i64,
+    past: &BTreeMap<(i64, i64), Past>,
+    again: &RunAgain,
+) -> Vec<Due> {
     let pauses = |due: &Due| match past.get(&(due.window.start_us, due.window.end_us)) {
         // A clock that was set back must not make a failure of the future wait for ever.
         Some(Past::Failed { attempt, ended_us }) => {
@@ -134,7 +164,7 @@ pub fn due(schedule: &Schedule, now_us: i64, past: &BTreeMap<(i64, i64), Past>) 
         }
         _ => false,
     };
-    waiting(schedule, now_us, past).into_iter().filter(|due| !pauses(due)).collect()
+    waiting(schedule, now_us, past, again).into_iter().filter(|due| !pauses(due)).collect()
 }
 
 fn retry_us(attempt: u64) -> i64 {

@@ -11,7 +11,7 @@ use windvane_store::monitors::{self, Announced};
 use windvane_store::{Store, StoreError};
 
 use super::error::chain;
-use super::plan::{self, Due, Past};
+use super::plan::{self, Due, Past, RunAgain};
 use super::{Again, Job, Metrics, Ran, RunError, Runner};
 
 /// How often monitors are announced, at least.
@@ -151,8 +151,10 @@ impl Scheduler {
         let Some((answered_us, at)) = self.answered else { return };
         let since_us = i64::try_from(at.elapsed().as_micros()).unwrap_or(i64::MAX);
         let now_us = answered_us.saturating_add(since_us);
-        for (job, past) in self.jobs.iter().zip(&self.past).filter(|(job, _)| job.is_enabled()) {
-            tell_waiting(&self.metrics, job, (now_us, &plan::waiting(job.schedule(), now_us, past)));
+        for (i, job) in self.jobs.iter().enumerate().filter(|(_, job)| job.is_enabled()) {
+            let again = self.reopened[i].since();
+            let waiting = plan::waiting(job.schedule(), now_us, &self.past[i], &again);
+            tell_waiting(&self.metrics, job, (now_us, &waiting));
         }
     }
 
@@ -178,16 +180,16 @@ impl Scheduler {
                     "cannot tell which windows have to be run again; asking later"
                 );
             }
-            let mut waiting = plan::waiting(job.schedule(), now_us, past);
+            let mut waiting = plan::waiting(job.schedule(), now_us, past, &reopened.since());
             // What is done stays done, so the ledger is asked only where something seems to be left.
             if !waiting.is_empty() {
                 let runs = ledger(&store, job, now_us).await?;
                 *past = of_ledger(&runs);
                 reopened.open(&runs, past);
-                waiting = plan::waiting(job.schedule(), now_us, past);
+                waiting = plan::waiting(job.schedule(), now_us, past, &reopened.since());
             }
             tell_waiting(&self.metrics, job, (now_us, &waiting));
-            due.push((i, plan::due(job.schedule(), now_us, past)));
+            due.push((i, plan::due(job.schedule(), now_us, past, &reopened.since())));
         }
         let enabled = self.jobs.iter().filter(|job| job.is_enabled());
         let next_us = enabled.map(|job| job.schedule().next_due(now_us) - now_us).min();
@@ -204,8 +206,8 @@ impl Reopened {
         store: &Store,
         (now_us, past): (i64, &mut BTreeMap<(i64, i64), Past>),
     ) -> Result<(), StoreError> {
-        let Some(every) = job.reopens_every() else { return Ok(()) };
-        if self.asked.is_some_and(|asked| asked.elapsed() < every) {
+        let Some(reopen) = job.reopens() else { return Ok(()) };
+        if self.asked.is_some_and(|asked| asked.elapsed() < reopen.every) {
             return Ok(());
         }
         self.asked = Some(Instant::now());
@@ -226,9 +228,15 @@ impl Reopened {
         Ok(())
     }
 
-    /// Drops what was run again meanwhile; what is left counts as not done, and its attempts from when that was found out. The past
+    /// Its windows, and since when more has been known of them.
+    fn since(&self) -> RunAgain {
+        self.windows.iter().map(|(window, found)| (*window, found.at_us)).collect()
+    }
+
+    /// Drops what was run again meanwhile, and what the ledger is no longer asked about; what is left counts as not done, and its attempts from when that was found out. The past
     /// is that of these runs.
     fn open(&mut self, runs: &[MonitorRun], past: &mut BTreeMap<(i64, i64), Past>) {
+        self.windows.retain(|window, _| past.contains_key(window));
         for run in runs.iter().filter(|run| run.state == RunState::Done) {
             let window = (run.window_start_us, run.window_end_us);
             if self.windows.get(&window).is_some_and(|found| run.started_us >= found.at_us) {
@@ -294,14 +302,15 @@ fn told(ran: &Result<Ran, RunError>) -> Option<String> {
     }
 }
 
-/// The rows of the ledger on the windows that are caught up with.
+/// The rows of the ledger on the windows that are caught up with, and on those that may have to be run again.
 async fn ledger(store: &Store, job: &Job, now_us: i64) -> Result<Vec<MonitorRun>, StoreError> {
     let schedule = job.schedule();
     let Some(oldest) = schedule.recent(now_us).last() else { return Ok(Vec::new()) };
+    let reopens_until_us = job.reopens().map_or(i64::MAX, |reopen| now_us.saturating_sub(reopen.for_us));
     let asked = Asked {
         kind: job.kind(),
         monitor: job.name(),
-        ending_after_us: oldest.end_us - 1,
+        ending_after_us: reopens_until_us.min(oldest.end_us - 1),
         starting_before_us: now_us,
     };
     monitor_runs::read(store, asked).await

@@ -295,7 +295,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Length { min_s: 0, max_s: 400 * DAY_S },
         default: "30d",
         example: "reopen_for = \"30d\"",
-        about: "For kind = \"performance\" and \"fairness\": how long after its end a window is measured again when outcomes come for it. Windows beyond `catch_up` are not; so `catch_up` has to reach as far back.",
+        about: "For kind = \"performance\" and \"fairness\": how long after its end a window that was measured is measured again when outcomes come for it, also where it is older than what `catch_up` reaches.",
     },
     Key {
         path: "monitors.<NAME>.reopen_every",

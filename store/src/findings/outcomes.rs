@@ -95,23 +95,59 @@ pub async fn late(
         let numbers: Vec<String> = windows.iter().map(|window| of(window).to_string()).collect();
         format!("[{}]::Array(Int64)", numbers.join(", "))
     };
+    // Windows may be many, and so may outcomes: those between the same ends are put together first.
     let statement = Statement::new(format!(
         "SELECT window.1 AS start_us, window.2 AS end_us FROM (\
-         SELECT toUnixTimestamp64Micro(p.ts) AS at, toUnixTimestamp64Micro(o.received) AS received FROM (\
+         SELECT intDiv(toUnixTimestamp64Micro(p.ts), {{step:Int64}}) * {{step:Int64}} AS at, \
+         max(toUnixTimestamp64Micro(o.received)) AS latest FROM (\
          SELECT event_id, max(ingested_at) AS received FROM outcomes WHERE model = {{model:String}} \
          AND ingested_at > fromUnixTimestamp64Micro({{earliest:Int64}}) GROUP BY event_id) AS o \
          INNER JOIN (SELECT event_id, ts FROM predictions WHERE model = {{model:String}} \
-         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id) \
+         AND ts >= fromUnixTimestamp64Micro({{from:Int64}}) AND ts < fromUnixTimestamp64Micro({{to:Int64}})) AS p USING event_id GROUP BY at) \
          ARRAY JOIN arrayZip({}, {}, {}) AS window \
-         WHERE at >= window.1 AND at < window.2 AND received > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
+         WHERE at >= window.1 AND at < window.2 AND latest > window.3 GROUP BY start_us, end_us ORDER BY start_us, end_us",
         list(&|window| window.start_us),
         list(&|window| window.end_us),
         list(&|window| window.until_us),
     ))
     .param("model", model)
+    .param("step", step_us(windows))
     .param("earliest", earliest.max(since_us))
     .param("from", windows.iter().map(|window| window.start_us).min().unwrap_or_default())
     .param("to", windows.iter().map(|window| window.end_us).max().unwrap_or_default());
     let rows: Vec<Row> = store.rows(&statement).await?;
     Ok(rows.iter().map(|row| Span { start_us: row.start_us, end_us: row.end_us }).collect())
+}
+
+/// The longest length of which the ends of all windows are multiples, microseconds.
+fn step_us(windows: &[Seen]) -> i64 {
+    let ends = windows.iter().flat_map(|window| [window.start_us, window.end_us]);
+    let step = ends.fold(0, |mut step: i64, mut end| {
+        while end != 0 {
+            (step, end) = (end, step % end);
+        }
+        step
+    });
+    step.saturating_abs().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, step_us};
+
+    #[test]
+    fn rows_are_put_together_by_what_all_ends_are_multiples_of() {
+        const HOUR_US: i64 = 3_600_000_000;
+        let window = |start_us, end_us| Seen { start_us, end_us, until_us: 0 };
+        let days = window(48 * HOUR_US, 72 * HOUR_US);
+        for (windows, expected) in [
+            (vec![days], 24 * HOUR_US),
+            (vec![days, window(49 * HOUR_US, 50 * HOUR_US)], HOUR_US),
+            (vec![days, window(0, 90_000_000)], 90_000_000),
+            (vec![days, window(0, 7)], 1),
+            (vec![window(0, 0)], 1),
+        ] {
+            assert_eq!(step_us(&windows), expected, "{windows:?}");
+        }
+    }
 }

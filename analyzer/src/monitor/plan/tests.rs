@@ -17,6 +17,9 @@ fn hourly(catch_up: u32) -> Schedule {
     }
 }
 
+/// Nothing is to be run once more.
+const NOTHING_AGAIN: RunAgain = BTreeMap::new();
+
 fn ends(due: &[Due]) -> Vec<i64> {
     due.iter().map(|due| due.window.end_us / HOUR_US).collect()
 }
@@ -25,8 +28,11 @@ fn ends(due: &[Due]) -> Vec<i64> {
 fn a_window_waits_for_late_events_and_the_newest_comes_first() {
     let schedule = hourly(3);
     let nothing = BTreeMap::new();
-    assert_eq!(ends(&due(&schedule, 100 * HOUR_US + 9 * MINUTE_US, &nothing)), [99, 98, 97]);
-    assert_eq!(ends(&due(&schedule, 100 * HOUR_US + 10 * MINUTE_US, &nothing)), [100, 99, 98]);
+    assert_eq!(ends(&due(&schedule, 100 * HOUR_US + 9 * MINUTE_US, &nothing, &NOTHING_AGAIN)), [99, 98, 97]);
+    assert_eq!(
+        ends(&due(&schedule, 100 * HOUR_US + 10 * MINUTE_US, &nothing, &NOTHING_AGAIN)),
+        [100, 99, 98]
+    );
     assert_eq!(schedule.next_due(100 * HOUR_US + 9 * MINUTE_US), 100 * HOUR_US + 10 * MINUTE_US);
     assert_eq!(schedule.next_due(100 * HOUR_US + 10 * MINUTE_US), 101 * HOUR_US + 10 * MINUTE_US);
 }
@@ -34,7 +40,7 @@ fn a_window_waits_for_late_events_and_the_newest_comes_first() {
 #[test]
 fn windows_may_overlap() {
     let schedule = Schedule { window: Period::Fixed(24 * HOUR_US), ..hourly(2) };
-    let due = due(&schedule, 101 * HOUR_US, &BTreeMap::new());
+    let due = due(&schedule, 101 * HOUR_US, &BTreeMap::new(), &NOTHING_AGAIN);
     let windows: Vec<(i64, i64)> =
         due.iter().map(|due| (due.window.start_us / HOUR_US, due.window.end_us / HOUR_US)).collect();
     assert_eq!(windows, [(76, 100), (75, 99)]);
@@ -47,9 +53,9 @@ fn a_failed_window_waits_longer_each_time_and_is_given_up() {
     let after = |attempt, waited| {
         let past = Past::Failed { attempt, ended_us: now - waited };
         let past = BTreeMap::from([((99 * HOUR_US, 100 * HOUR_US), past)]);
-        let next = due(&schedule, now, &past).first().map(|due| due.attempt);
+        let next = due(&schedule, now, &past, &NOTHING_AGAIN).first().map(|due| due.attempt);
         // In a pause it still waits, and has been due for as long; one that is given up does not.
-        let waits = waiting(&schedule, now, &past);
+        let waits = waiting(&schedule, now, &past, &NOTHING_AGAIN);
         assert_eq!(ends(&waits), if attempt < ATTEMPTS_MAX { vec![100] } else { vec![] });
         assert!(waits.iter().all(|due| due.since_us == 100 * HOUR_US + 10 * MINUTE_US));
         next
@@ -61,6 +67,24 @@ fn a_failed_window_waits_longer_each_time_and_is_given_up() {
     assert_eq!(after(ATTEMPTS_MAX, HOUR_US), None);
     // The clock was set back since: the failure lies in the future, and the window is not stuck there.
     assert_eq!(after(1, -2 * HOUR_US), Some(2));
+}
+
+#[test]
+fn what_is_run_again_is_due_however_old_it_is() {
+    let schedule = hourly(2);
+    let now = 100 * HOUR_US + 30 * MINUTE_US;
+    let hour = |end: i64| ((end - 1) * HOUR_US, end * HOUR_US);
+    let given_up = Past::Failed { attempt: ATTEMPTS_MAX, ended_us: 0 };
+    let past = BTreeMap::from([(hour(100), Past::Done), (hour(40), given_up)]);
+    let since_us = now - MINUTE_US;
+    // The last one is no window of this schedule: the monitor had another one then.
+    let other = (10 * HOUR_US, 20 * HOUR_US);
+    let again = [hour(99), hour(60), hour(70), hour(40), other].map(|window| (window, since_us));
+    let found = due(&schedule, now, &past, &BTreeMap::from(again));
+    assert_eq!(ends(&found), [99, 70, 60]);
+    assert!(found.iter().all(|due| due.attempt == 1 && due.since_us == since_us), "{found:?}");
+    let before = due(&schedule, now, &past, &NOTHING_AGAIN);
+    assert_eq!(ends(&before), [99]);
 }
 
 #[test]
@@ -132,7 +156,7 @@ proptest! {
         let mut past = BTreeMap::new();
         let mut done = std::collections::BTreeSet::new();
         for step in steps {
-            let waiting = due(&schedule, now, &past);
+            let waiting = due(&schedule, now, &past, &NOTHING_AGAIN);
             prop_assert!(waiting.len() <= catch_up as usize);
             for due in &waiting {
                 prop_assert!(due.since_us <= now, "{due:?} at {now}");
@@ -162,7 +186,7 @@ proptest! {
         // instant, as a clock that was set back can have it.
         let later = now + RETRY_US_MAX * 2;
         for _ in 0..catch_up {
-            if let Some(first) = due(&schedule, later, &past).first() {
+            if let Some(first) = due(&schedule, later, &past, &NOTHING_AGAIN).first() {
                 past.insert((first.window.start_us, first.window.end_us), Past::Done);
             }
         }
