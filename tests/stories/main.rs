@@ -18,6 +18,7 @@ mod experiment;
 mod findings;
 mod ingest;
 mod latency;
+mod latency_store;
 mod memory;
 mod metrics;
 mod monitors;
