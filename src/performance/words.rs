@@ -1,6 +1,6 @@
 //! A performance document in words that a person reads: what alerts, what is usual, where it is weakest.
 
-use windvane_types::performance::{Change, Chunk, Document, Metric, Task, TrustVerdict, Verdict};
+use windvane_types::performance::{Change, Chunk, Document, Metric, Task, TrustVerdict, Verdict, deciding};
 
 use crate::drift::words::{counted, grouped, number, segment};
 
@@ -69,8 +69,8 @@ pub fn value(metric: &Metric) -> String {
 /// Why a metric alerts: `roc_auc 0.71, usual 0.88 to 0.93`.
 pub fn why(metric: &Metric) -> String {
     let end = |end: Option<f64>, open: &str| end.map_or(open.to_owned(), number);
-    let [low, high] = metric.threshold.unwrap_or_default();
-    let value = match (metric.realised, metric.estimated) {
+    let ends @ [low, high] = metric.threshold.unwrap_or_default();
+    let value = match (deciding(metric.realised, metric.alert, ends), metric.estimated) {
         (Some(realised), _) => number(realised),
         (None, Some(estimated)) => format!("{} (estimated)", number(estimated)),
         (None, None) => "-".to_owned(),

@@ -160,7 +160,8 @@ pub struct Metric {
     /// How many chunks of the reference its ends were learnt from; null where both were given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub threshold_chunks: Option<u64>,
-    /// Whether the realised value, or without one the estimated value of a trusted estimator, left the threshold.
+    /// Whether the realised value left the threshold; without one, or where it is of too few rows, the estimated value of an
+    /// estimator that is not muted.
     pub alert: bool,
     /// Which way it left.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -171,6 +172,14 @@ pub struct Metric {
     /// Why the realised value is null.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+}
+
+/// The realised value where it is what says whether a metric alerts: one of too few rows lies within what is usual where the
+/// estimate raised the alert.
+#[must_use]
+pub fn deciding(realised: Option<f64>, alert: bool, [low, high]: [Option<f64>; 2]) -> Option<f64> {
+    let within = |value: f64| low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
+    realised.filter(|value| !(alert && within(*value)))
 }
 
 /// Which way a metric left its threshold.
@@ -340,5 +349,19 @@ impl ConceptDrift {
     #[must_use]
     pub fn by_chance(&self) -> Option<f64> {
         self.chance.or_else(|| self.noise.map(|noise| 3.0 * noise))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::deciding;
+
+    #[test]
+    fn what_raised_no_alert_is_not_told_as_its_cause() {
+        let usual = [Some(0.8), None];
+        assert_eq!(deciding(Some(0.7), true, usual), Some(0.7));
+        assert_eq!(deciding(Some(0.9), true, usual), None);
+        assert_eq!(deciding(Some(0.9), false, usual), Some(0.9));
+        assert_eq!(deciding(None, true, usual), None);
     }
 }

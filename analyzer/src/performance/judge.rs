@@ -126,8 +126,8 @@ impl Judge<'_> {
     /// The chunk of a part; `number` counts chunks from 0, `key` is that of the part.
     pub(super) fn chunk(&self, number: u64, key: i32, part: &Part) -> Chunk {
         let [start, end] = bounds(self.chunking, key, part);
-        let enough = part.measured >= self.rule.min_rows
-            || part.rows.saturating_sub(part.unscored) >= self.rule.min_rows && !part.estimates.is_empty();
+        let enough = self.enough(part.measured)
+            || self.estimates_alert && self.enough(part.scored()) && !part.estimates.is_empty();
         Chunk {
             chunk: number,
             start: start.map(span::shown),
@@ -158,22 +158,22 @@ impl Judge<'_> {
         }
     }
 
+    fn enough(&self, rows: u64) -> bool {
+        rows >= self.rule.min_rows
+    }
+
     fn metric(&self, part: &Part, named: &Named) -> Metric {
         let Named { name, measured } = *named;
         let estimate = part.estimates.get(name);
         let usual = self.thresholds.get(name);
-        let judged = match measured.value {
-            Some(value) => Some((value, measured.interval, part.measured)),
-            None => estimate
-                .filter(|_| self.estimates_alert)
-                .map(|estimate| (estimate.value, estimate.band, part.rows.saturating_sub(part.unscored))),
+        let realised = measured.value.filter(|_| self.enough(part.measured));
+        // The first few targets do not silence an estimate.
+        let supposed = || {
+            estimate.filter(|_| self.estimates_alert && self.enough(part.scored())).map(|e| (e.value, e.band))
         };
-        let change = match (judged, usual) {
-            (Some((value, interval, rows)), Some(usual)) if rows >= self.rule.min_rows => {
-                usual.left(name, value, interval)
-            }
-            _ => None,
-        };
+        let judged = realised.map(|value| (value, measured.interval)).or_else(supposed);
+        let change =
+            judged.zip(usual).and_then(|((value, interval), usual)| usual.left(name, value, interval));
         let pair = |interval: Interval| [interval.lo, interval.hi];
         Metric {
             metric: name.to_owned(),
@@ -311,6 +311,7 @@ mod tests {
     use windvane_types::performance::{Change, Verdict};
     use windvane_types::span;
 
+    use super::super::part::Estimate;
     use super::{
         Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, thresholds,
         trust, verdict,
@@ -339,6 +340,34 @@ mod tests {
             let chunk = judge.chunk(0, 0, &part(0.1, measured));
             assert_eq!(chunk.insufficient_data, too_few, "{measured}");
             assert_eq!(verdict(&[chunk]), expected, "{measured}");
+        }
+    }
+
+    // Ten targets of 400 rows raised no alert, as too few should, and kept the estimate from raising one.
+    #[test]
+    fn an_estimate_speaks_until_there_are_enough_targets() {
+        let part = |value: f64, measured: u64| Part {
+            rows: 400,
+            labelled: measured,
+            measured,
+            metrics: vec![Named { name: "accuracy", measured: Measured::new(value, None, "") }],
+            estimates: [("accuracy", Estimate { value: 0.5, band: None })].into(),
+            ..Part::default()
+        };
+        let rule = Rule::default();
+        let reference: Vec<Part> = (0_u8..10).map(|i| part(0.9 + 0.001 * f64::from(i), 400)).collect();
+        let thresholds = thresholds(&reference.iter().collect::<Vec<_>>(), &["accuracy"], &rule);
+        for (measured, estimates_alert, expected) in [
+            (10, true, Verdict::Alert),
+            (400, true, Verdict::NoAlert),
+            // Muted, and too few targets: nothing was judged.
+            (10, false, Verdict::InsufficientData),
+            (400, false, Verdict::NoAlert),
+        ] {
+            let judge =
+                Judge { thresholds: &thresholds, rule: &rule, chunking: Chunking::Whole, estimates_alert };
+            let chunk = judge.chunk(0, 0, &part(0.905, measured));
+            assert_eq!(verdict(&[chunk]), expected, "{measured} {estimates_alert}");
         }
     }
 

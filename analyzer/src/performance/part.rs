@@ -53,6 +53,11 @@ pub(super) struct Estimate {
 }
 
 impl Part {
+    /// Rows with a prediction.
+    pub(super) fn scored(&self) -> u64 {
+        self.rows.saturating_sub(self.unscored)
+    }
+
     pub(super) fn push(&mut self, name: &'static str, measured: Measured) {
         self.metrics.push(Named { name, measured });
     }

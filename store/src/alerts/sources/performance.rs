@@ -15,6 +15,7 @@ pub(super) const KIND: Kind = Kind {
         "window_start_us":1362096000000000,"window_end_us":1362182400000000,"value":1.0,"evidence":1400.0,
         "verdict":"alert","realised":0.84,"ci_low":0.82,"ci_high":0.86,"estimated":0.85,"threshold_low":0.88,
         "threshold_high":0.94,"trust":"trusted","coverage":0.93,"rows":1400,"labelled":1300}"#,
+    // A realised value of too few rows lies within what is usual where the estimate raised the alert: then the estimate is told.
     statement: concat!(
         found!("performance_findings"),
         "
@@ -25,7 +26,9 @@ pub(super) const KIND: Kind = Kind {
            multiIf({measure:String} = 'alert', if(found.verdict = 'insufficient_data', NULL, toNullable(toFloat64(found.alert))),
                    {measure:String} = 'realised', found.realised, {measure:String} = 'estimated', found.estimated,
                    NULL) AS value,
-           toFloat64(n) AS evidence, toString(found.verdict) AS verdict, found.realised AS realised, ci_low, ci_high,
+           toFloat64(n) AS evidence, toString(found.verdict) AS verdict,
+           if(found.alert AND ifNull(found.realised >= ifNull(threshold_low, -inf) AND found.realised <= ifNull(threshold_high, inf), 0),
+              NULL, found.realised) AS realised, ci_low, ci_high,
            found.estimated AS estimated, threshold_low, threshold_high, toString(trust) AS trust, coverage,
            n AS rows, labelled
     FROM found

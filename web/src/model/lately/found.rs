@@ -3,7 +3,7 @@
 
 use windvane_types::attribution::{Feature, one_sided};
 use windvane_types::fairness::{Gap, Group};
-use windvane_types::performance::{Change, Metric};
+use windvane_types::performance::{Change, Metric, deciding};
 use windvane_types::{drift, fairness, quality};
 
 use super::{Sentence, Tone, sentence};
@@ -57,8 +57,9 @@ fn metrics(window: &api::performance::Window) -> Vec<Sentence> {
     let said = left.map(|metric| {
         let Metric { metric: name, realised, estimated, threshold, change, .. } = metric;
         let tone = if *change == Some(Change::Better) { Tone::Notice } else { Tone::Alarm };
-        let is = measure(*realised, *estimated);
-        let usual = usual(threshold.unwrap_or_default());
+        let ends = threshold.unwrap_or_default();
+        let is = measure(deciding(*realised, true, ends), *estimated);
+        let usual = usual(ends);
         sentence(tone, format!("{name} {is} in the window until {until} UTC; {usual}."))
     });
     let mut said = some(said.collect(), ("metric left what is usual", "metrics left what is usual"));
@@ -81,8 +82,9 @@ fn metrics(window: &api::performance::Window) -> Vec<Sentence> {
 fn measured(rows: &[Measured]) -> Vec<Sentence> {
     let left = rows.iter().filter(|row| row.alert);
     let said = left.map(|row| {
-        let is = measure(row.realised, row.estimated);
-        let usual = usual([row.threshold_low, row.threshold_high]);
+        let ends = [row.threshold_low, row.threshold_high];
+        let is = measure(deciding(row.realised, true, ends), row.estimated);
+        let usual = usual(ends);
         let text = format!("{} of {} {} {is}; {usual}.", row.metric, row.segment_key, row.segment_value);
         sentence(Tone::Alarm, text)
     });
