@@ -107,3 +107,29 @@ fn columns_that_are_new_or_gone_are_told() {
     let renewed = update(&mut file, &write(&other));
     assert_eq!((renewed.added, renewed.absent), (vec!["remark".to_owned()], vec!["note".to_owned()]));
 }
+
+// A column in one line was taken for none: what was learnt took its place, and with it went the edit and its comment.
+#[test]
+fn what_a_person_wrote_in_one_line_stays() {
+    let line = "age = { type = \"integer\", range = { min = 0.0, max = 120.0 } } # the law";
+    let head = "schema = \"windvane.expectations/1\"\n";
+    for (text, kept, added) in [
+        (format!("{head}[columns]\n{line}\n"), vec!["columns.age"], vec!["the carrier", "note"]),
+        (format!("{head}columns = {{ age = {{ type = \"integer\" }} }} # all\n"), vec!["columns"], vec![]),
+        (
+            format!("{head}table = {{ rows_min = 500 }} # a day\n"),
+            vec!["table"],
+            vec!["age", "the carrier", "note"],
+        ),
+    ] {
+        read(&text).unwrap();
+        let mut file = text.parse().unwrap();
+        let renewed = update(&mut file, &write(&expectations(87.0, 10)));
+        assert_eq!(renewed.kept, kept, "{file}");
+        assert_eq!(renewed.added, added, "{file}");
+        for line in text.lines().filter(|line| line.contains('#')) {
+            assert!(file.to_string().contains(line), "{line} in {file}");
+        }
+        read(&file.to_string()).unwrap();
+    }
+}

@@ -26,8 +26,10 @@ pub fn update(file: &mut DocumentMut, learnt: &DocumentMut) -> Renewed {
         }
     }
     if let Some(fresh) = learnt.get("table").and_then(Item::as_table) {
-        match file.get_mut("table").and_then(Item::as_table_mut) {
-            Some(table) => merge(table, fresh, ("table", &mut renewed)),
+        match file.get_mut("table") {
+            Some(Item::Table(table)) => merge(table, fresh, ("table", &mut renewed)),
+            // In one line nobody but a person has written it.
+            Some(_) => renewed.kept.push("table".to_owned()),
             None => {
                 file.insert("table", Item::Table(fresh.clone()));
             }
@@ -39,11 +41,15 @@ pub fn update(file: &mut DocumentMut, learnt: &DocumentMut) -> Renewed {
         columns.set_implicit(true);
         file.insert("columns", Item::Table(columns));
     }
-    let Some(columns) = file.get_mut("columns").and_then(Item::as_table_mut) else { return renewed };
+    let Some(columns) = file.get_mut("columns").and_then(Item::as_table_mut) else {
+        renewed.kept.push("columns".to_owned());
+        return renewed;
+    };
     for (name, item) in fresh {
         let Some(fresh) = item.as_table() else { continue };
-        match columns.get_mut(name).and_then(Item::as_table_mut) {
-            Some(table) => merge(table, fresh, (&format!("columns.{name}"), &mut renewed)),
+        match columns.get_mut(name) {
+            Some(Item::Table(table)) => merge(table, fresh, (&format!("columns.{name}"), &mut renewed)),
+            Some(_) => renewed.kept.push(format!("columns.{name}")),
             None => {
                 columns.insert(name, Item::Table(fresh.clone()));
                 renewed.added.push(name.to_owned());
