@@ -54,6 +54,15 @@ def multiclass(y, probabilities, w, classes):
         for name in ["precision", "recall", "f1"]:
             score = getattr(sk, f"{name}_score")
             answers[f"{name}_{average}"] = score(y, said, average=average, zero_division=0, sample_weight=w)
+    # Scikit-learn has no specificity: of one class against the rest it is the recall of the rest.
+    there = [c for c in classes if c in y or c in said]
+    negatives = [np.sum(w[y != c]) for c in there]
+    rejected = [np.sum(w[(y != c) & (said != c)]) for c in there]
+    shares = np.divide(rejected, negatives)
+    answers["specificity_macro"] = np.mean(shares)
+    answers["specificity_micro"] = np.sum(rejected) / np.sum(negatives)
+    answers["specificity_weighted"] = np.average(shares, weights=[np.sum(w[y == c]) for c in there])
+    answers["ece"] = np.mean([ece((y == c).astype(int), p[:, i], w) for i, c in enumerate(classes)])
     if len(set(y)) == len(classes):
         hot = label_binarize(y, classes=classes)
         for average in ["macro", "micro", "weighted"]:
@@ -86,13 +95,27 @@ def regression(y, v, w, quantile=0.5):
 
 
 def ranking(groups, relevances, scores, k):
-    """NDCG by scikit-learn, which averages over tied scores; groups without a relevant item are left out."""
+    """Groups without a relevant item are left out.
+
+    NDCG by scikit-learn, which averages over tied scores; the others as they are defined, of tied items the less relevant first.
+    """
     found = []
     for group in sorted(set(groups)):
         at = np.array(groups) == group
-        if relevances[at].sum() > 0:
-            found.append(sk.ndcg_score([relevances[at]], [scores[at]], k=k))
-    return {"ndcg": float(np.mean(found))}
+        relevance, score = relevances[at], scores[at]
+        if relevance.sum() > 0:
+            relevant = relevance[np.lexsort((relevance, -score))] > 0
+            hits = np.flatnonzero(relevant[:k]) + 1
+            found.append([
+                sk.ndcg_score([relevance], [score], k=k) if len(score) > 1 else 1.0,
+                np.sum(np.arange(1, len(hits) + 1) / hits) / min(relevant.sum(), k),
+                1 / hits[0] if len(hits) else 0.0,
+                float(len(hits) > 0),
+                len(hits) / k,
+                len(hits) / relevant.sum(),
+            ])
+    names = ["ndcg", "map", "mrr", "hit_rate", "precision_at_k", "recall_at_k"]
+    return dict(zip(names, np.mean(found, axis=0)))
 
 
 def plain(values):

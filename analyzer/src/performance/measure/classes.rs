@@ -152,7 +152,7 @@ fn of_classes(part: &mut Part, confusion: &Confusion, confidence: f64) {
     }
 }
 
-/// One against the rest, averaged; every class has to occur.
+/// One against the rest, averaged. Areas are of no class that does not occur, and so neither are their means.
 fn of_probabilities(part: &mut Part, found: Option<&Found>) {
     let none = Measured::undefined(Undefined::NoRows);
     let (own, all) = match found {
@@ -191,7 +191,7 @@ fn averaged(
     let (mut value, mut errors) = (0.0, Some([0.0; 2]));
     for class in classes {
         let measured = of(class);
-        let Some(of_class) = measured.value.filter(|_| class.positives > 0.0) else {
+        let Some(of_class) = measured.value else {
             let reason = measured.reason.filter(|reason| *reason == Undefined::ScoreOutsideUnit);
             return Measured::undefined(reason.unwrap_or(Undefined::MissingClass));
         };
