@@ -1,4 +1,4 @@
-"""Estimates by NannyML's CBPE, for tests/stories/performance_estimates.rs.
+"""Estimates by NannyML's CBPE and DLE, for tests/stories/performance_estimates.rs.
 
 Writes performance_nannyml.json: rows, as columns, and what NannyML estimates of each chunk. Run it in an environment with
 tests/golden/performance_nannyml_requirements.txt; it needs nothing else.
@@ -22,6 +22,7 @@ warnings.filterwarnings("ignore")
 
 BINARY = ["roc_auc", "average_precision", "f1", "precision", "recall", "specificity", "accuracy"]
 SEVERAL = ["roc_auc", "f1", "precision", "recall", "specificity", "accuracy"]
+NUMBERS = ["mae", "mape", "mse", "rmse", "msle", "rmsle"]
 
 
 def chunks(estimator, analysis, names):
@@ -67,6 +68,19 @@ def several(rng):
     return classes, rows(4 * ROWS, 0.0), rows(2 * ROWS, 0.4)
 
 
+def numbers(rng):
+    """Numbers whose losses grow with a feature and are larger for one of two kinds; the later ones lie where losses are large.
+
+    The kind is a number because NannyML's encoder cannot take what pandas 3 makes of words.
+    """
+    def rows(n, low):
+        x, noise, kind = low + (1 - low) * rng.uniform(size=n), rng.normal(size=n), rng.integers(0, 2, size=n)
+        said = 20 + 10 * x
+        y = said + (0.3 + 2 * x) * (1 + kind) * rng.normal(size=n)
+        return pd.DataFrame({"x": x, "noise": noise, "kind": kind, "v": said, "y": y}).round(4)
+    return rows(4 * ROWS, 0.0), rows(3 * ROWS, 0.5)
+
+
 def write():
     rng = np.random.default_rng(20130101)
     reference, analysis = binary(rng, 0.4)
@@ -85,6 +99,18 @@ def write():
     cases.append({
         "name": "three classes", "task": "multiclass", "calibrated": True,
         "reference": plain(reference), "current": plain(analysis.drop(columns="y")), "chunks": chunks(estimator, analysis, SEVERAL),
+    })
+    reference, analysis = numbers(rng)
+    estimator = nannyml.DLE(
+        feature_column_names=["x", "noise", "kind"], y_pred="v", y_true="y", metrics=NUMBERS, chunk_size=ROWS,
+    ).fit(reference)
+    cases.append({
+        "name": "numbers", "task": "regression", "calibrated": False,
+        "reference": plain(reference), "current": plain(analysis.drop(columns="y")), "chunks": chunks(estimator, analysis, NUMBERS),
+        "truth": [
+            {"mae": float(np.mean(abs(part.v - part.y))), "mse": float(np.mean((part.v - part.y) ** 2))}
+            for part in (analysis[at:at + ROWS] for at in range(0, len(analysis), ROWS))
+        ],
     })
     document = {"nannyml": nannyml.__version__, "numpy": np.__version__, "rows": ROWS, "cases": cases}
     (HERE / "performance_nannyml.json").write_text(json.dumps(document) + "\n")
