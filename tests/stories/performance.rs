@@ -319,6 +319,48 @@ fn rows_of_a_regression_that_have_both_are_counted() {
     );
 }
 
+// An infinite weight made sums infinite, which was told as an answer that could not be read.
+#[test]
+fn rows_whose_weight_says_nothing_count_nothing() {
+    let folder = Folder::new();
+    let row = |i: u32| {
+        let p = i * 37 % 101;
+        format!("{},{}", u8::from(i * 61 % 103 < p), f64::from(p) / 100.0)
+    };
+    let odd = ["", "NA", "-1", "inf", "-inf", "0"];
+    let weight = |i: u32| if i < 500 { "2" } else { odd[(i % 6) as usize] };
+    let all = csv("y,p,w", 0..600, |i| format!("{},{}", row(i), weight(i)));
+    let some = csv("y,p,w", 0..500, |i| format!("{},2", row(i)));
+    let arguments = [
+        "--task",
+        "binary",
+        "--target",
+        "y",
+        "--score",
+        "p",
+        "--weight",
+        "w",
+        "--chunks",
+        "1",
+        "--weakest",
+        "0",
+    ];
+    let [all, some] = [("all.csv", all), ("some.csv", some)].map(|(name, text)| {
+        let file = folder.file(name, &text);
+        json_of(&file, &file, &arguments)
+    });
+    for expected in some["chunks"][0]["metrics"].as_array().unwrap() {
+        let found = metric(&all["chunks"][0], expected["metric"].as_str().unwrap());
+        for (found, expected) in [
+            (&found["realised"], &expected["realised"]),
+            (&found["ci"][0], &expected["ci"][0]),
+            (&found["ci"][1], &expected["ci"][1]),
+        ] {
+            assert!((found.as_f64().unwrap() - expected.as_f64().unwrap()).abs() < CLOSED_FORM, "{all}");
+        }
+    }
+}
+
 #[test]
 fn segments_have_thresholds_of_their_own_and_the_weakest_are_found() {
     let folder = Folder::new();

@@ -196,11 +196,12 @@ fn of_rows(
         [] => "CAST([], 'Array(Nullable(Float64))') AS wv_p".to_owned(),
         all => format!("CAST([{}], 'Array(Nullable(Float64))') AS wv_p", all.join(", ")),
     });
-    // A row without a weight, or with one below 0, counts nothing.
+    // A row without a weight, or with one below 0 or infinite, counts nothing.
     selected.push(match &roles.weight {
         None => "toFloat64(1) AS wv_w".to_owned(),
         Some(name) => {
-            format!("greatest(ifNull({}, 0.), 0.) AS wv_w", self::number(population, name)?)
+            let weight = self::number(population, name)?;
+            format!("if(ifNull(isFinite({weight}), 0), greatest(ifNull({weight}, 0.), 0.), 0.) AS wv_w")
         }
     });
     selected.push(format!("{} AS wv_unreadable", unreadable(population, roles)?));
