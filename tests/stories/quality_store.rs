@@ -55,8 +55,14 @@ async fn serves(service: &Service, found: &[String]) {
     let (_, page) = get("delay/quality?limit=1").await;
     assert_eq!(page["next_offset"], 1);
     assert_eq!(get("nobody/quality").await.0, 404);
-    let (status, problem) = get("delay/quality?verdict=bad").await;
-    assert_eq!((status, &problem["code"]), (400, &"invalid_parameter".into()));
+    for unknown in ["verdict=bad", "check=range_of", "limit=0", "from=yesterday"] {
+        let (status, problem) = get(&format!("delay/quality?{unknown}")).await;
+        assert_eq!((status, &problem["code"]), (400, &"invalid_parameter".into()), "{unknown}");
+    }
+    assert_eq!(get("delay/quality?page=2").await.1["code"], "unknown_parameter");
+    let (_, versions) = get("delay/quality?monitor=data&check=version_schema").await;
+    let checks = versions["runs"][0]["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["check"] == "version_schema"), "{versions}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,6 +102,29 @@ pub enum CheckName {
     Cardinality,
 }
 
+/// The words of all checks, in the order of [`CheckName`].
+pub const CHECKS: [&str; 19] = [
+    "row_count",
+    "column_removed",
+    "column_added",
+    "version_schema",
+    "duplicate_keys",
+    "late_events",
+    "out_of_order",
+    "future_timestamps",
+    "type",
+    "missing_rate",
+    "range",
+    "non_negative",
+    "infinite",
+    "empty_strings",
+    "string_length",
+    "new_categories",
+    "vanished_categories",
+    "constant",
+    "cardinality",
+];
+
 impl CheckName {
     /// The word of the JSON document.
     #[must_use]
@@ -182,8 +205,9 @@ mod tests {
 
     #[test]
     fn the_word_of_a_check_is_the_one_in_json() {
-        for name in [CheckName::RowCount, CheckName::NewCategories, CheckName::FutureTimestamps] {
-            assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
+        for word in CHECKS {
+            let name: CheckName = serde_json::from_value(word.into()).unwrap();
+            assert_eq!(name.as_str(), word);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Every operation of the HTTP interface. A new route is one entry here.
 
 use serde_json::{Value, json};
+use windvane_types::quality::CHECKS;
 
 /// One method of one path.
 #[derive(Debug, Clone, Copy)]
@@ -180,7 +181,7 @@ pub const OPERATIONS: &[Operation] = &[
     get(
         "/api/v1/models/{model}/latency",
         "How long the model took, run by run",
-        &[Text("monitor"), Pair("segment"), Instant("from"), Instant("to"), Limit(100), Offset],
+        &[Text("monitor"), Text("segment"), Instant("from"), Instant("to"), Limit(100), Offset],
     ),
     get(
         "/api/v1/models/{model}/quality",
@@ -188,7 +189,7 @@ pub const OPERATIONS: &[Operation] = &[
         &[
             Text("monitor"),
             Text("column"),
-            Text("check"),
+            Word("check", &CHECKS),
             Word("verdict", &["pass", "fail"]),
             Instant("from"),
             Instant("to"),

@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Store, StoreError, findings};
 use windvane_types::address::Named;
-use windvane_types::quality::{Check, Verdict};
+use windvane_types::quality::{CHECKS, Check, Verdict};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
@@ -69,9 +69,9 @@ pub async fn runs(
 }
 
 fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
+    let check = parameters.word("check", &CHECKS)?;
     let verdict = parameters.word("verdict", &["pass", "fail"])?;
-    let named = |name: &'static str| (name, parameters.text(name));
-    Ok(vec![named("column"), named("check"), ("verdict", verdict)])
+    Ok(vec![("column", parameters.text("column")), ("check", check), ("verdict", verdict)])
 }
 
 /// Rows in the order of the statement, put together by run.
