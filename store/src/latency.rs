@@ -61,6 +61,8 @@ pub fn groups(ask: LatencyAsk<'_>, name: &str, limit: usize) -> Option<Statement
 pub fn buckets(ask: LatencyAsk<'_>, name: Option<&str>, groups: &[Option<String>]) -> Option<Statement> {
     let LatencyAsk { population, column, ln_gamma, zero } = ask;
     let Sql(x) = column.storage.as_number();
+    // Where no row has a latency it is a constant, whose logarithm would be taken before any row is looked at.
+    let x = format!("materialize({x})");
     let known: Vec<String> = groups.iter().flatten().map(|group| quote(group)).collect();
     let within = match (name, groups.iter().any(Option::is_none)) {
         (None, _) => String::new(),

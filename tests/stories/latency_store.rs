@@ -14,6 +14,10 @@ const START_US: i64 = 1_356_998_400_000_000;
 const DAY_US: i64 = 86_400_000_000;
 const EVENTS: i64 = 400;
 
+/// A prediction of a model that does not say how long it took.
+const SILENT: &str =
+    r#"{"model":"silent","event_id":"1","ts":"2013-01-02T05:00:00Z","prediction":{"score":0.5}}"#;
+
 /// An event of a day, 0 or 1. On the second day arm B takes three times as long, for its features do.
 #[derive(Clone, Copy)]
 struct Event {
@@ -90,8 +94,9 @@ async fn send_all(service: &Service) {
         .await
         .unwrap();
     assert_eq!(sent.status(), 200, "{}", sent.text().await.unwrap());
+    send(service, "predictions", SILENT.to_owned()).await;
     let counted = "SELECT (SELECT count() FROM predictions), (SELECT count() FROM spans)";
-    let expected = format!("{}\t{}", 2 * EVENTS, 4 * EVENTS + 1);
+    let expected = format!("{}\t{}", 2 * EVENTS + 1, 4 * EVENTS + 1);
     eventually(Duration::from_secs(30), || match query(service, counted) {
         found if found == expected => Ok(()),
         found => Err(found),
@@ -178,6 +183,14 @@ async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
     assert_eq!(by_name(&served["runs"][0]["groups"]), by_name(&first["groups"]));
     let (_, arms) = get("quick/latency?segment=arm:checkout").await;
     assert_eq!(arms["runs"][0]["groups"].as_array().unwrap().len(), 2, "{arms}");
+    // The engine took the logarithm of no latency at all, and failed.
+    let silent = ["latency", "--model", "silent", "--window", "2013-01-02/2013-01-03", "--by", "version"];
+    let words = [&silent[..], &["--slo", "99%:50ms", "--format", "json"]].concat();
+    let document: Value = serde_json::from_str(&stdout(&windvane(&service, &words))).unwrap();
+    assert_eq!(
+        (&document["current"]["rows"], &document["verdict"]),
+        (&0.into(), &"insufficient_data".into())
+    );
     for (path, status, code) in [
         ("nope/latency", 404, "unknown_model"),
         ("quick/latency?limit=0", 400, "invalid_parameter"),
