@@ -124,6 +124,32 @@ fn check(document: &Value, group: &Value, truth: &[i64], verdict: &str) {
     assert!((told / median - 1.0).abs() <= 0.005 + 1e-9, "{told} instead of {median} of {group}");
 }
 
+async fn the_api_serves_it(service: &Service, printed: &Value) {
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("{}/api/v1/models/{path}", service.url())).await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, served) = get("quick/latency").await;
+    assert_eq!((status, &served["schema"]), (200, &"windvane.latency_runs/1".into()), "{served}");
+    let by_name = |groups: &Value| {
+        let mut groups = groups.as_array().unwrap().clone();
+        groups.sort_by_key(|group| group["group"].to_string());
+        groups
+    };
+    assert_eq!(by_name(&served["runs"][0]["groups"]), by_name(&printed["groups"]));
+    let (_, arms) = get("quick/latency?segment=arm:checkout").await;
+    assert_eq!(arms["runs"][0]["groups"].as_array().unwrap().len(), 2, "{arms}");
+    for (path, status, code) in [
+        ("nope/latency", 404, "unknown_model"),
+        ("quick/latency?limit=0", 400, "invalid_parameter"),
+        ("quick/latency?from=yesterday", 400, "invalid_parameter"),
+        ("quick/latency?page=2", 400, "unknown_parameter"),
+    ] {
+        let (found, problem) = get(path).await;
+        assert_eq!((found, &problem["code"]), (status, &code.into()), "{path}: {problem}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,20 +195,7 @@ async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
     let kept = "SELECT count(), uniqExact(run_id), uniqExact((segment_key, segment_value)) FROM latency_findings FINAL \
                 WHERE model = 'quick' AND method LIKE 'p%'";
     assert_eq!(query(&service, kept), "50\t1\t10");
-    let get = async |path: &str| {
-        let answer = reqwest::get(format!("{}/api/v1/models/{path}", service.url())).await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-    };
-    let (status, served) = get("quick/latency").await;
-    assert_eq!((status, &served["schema"]), (200, &"windvane.latency_runs/1".into()), "{served}");
-    let by_name = |groups: &Value| {
-        let mut groups = groups.as_array().unwrap().clone();
-        groups.sort_by_key(|group| group["group"].to_string());
-        groups
-    };
-    assert_eq!(by_name(&served["runs"][0]["groups"]), by_name(&first["groups"]));
-    let (_, arms) = get("quick/latency?segment=arm:checkout").await;
-    assert_eq!(arms["runs"][0]["groups"].as_array().unwrap().len(), 2, "{arms}");
+    the_api_serves_it(&service, &first).await;
     // The engine took the logarithm of no latency at all, and failed.
     let silent = ["latency", "--model", "silent", "--window", "2013-01-02/2013-01-03", "--by", "version"];
     let words = [&silent[..], &["--slo", "99%:50ms", "--format", "json"]].concat();
@@ -191,14 +204,5 @@ async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
         (&document["current"]["rows"], &document["verdict"]),
         (&0.into(), &"insufficient_data".into())
     );
-    for (path, status, code) in [
-        ("nope/latency", 404, "unknown_model"),
-        ("quick/latency?limit=0", 400, "invalid_parameter"),
-        ("quick/latency?from=yesterday", 400, "invalid_parameter"),
-        ("quick/latency?page=2", 400, "unknown_parameter"),
-    ] {
-        let (found, problem) = get(path).await;
-        assert_eq!((found, &problem["code"]), (status, &code.into()), "{path}: {problem}");
-    }
     assert_eq!(service.terminate(), Some(0));
 }
