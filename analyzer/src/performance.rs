@@ -47,14 +47,19 @@ use side::Side;
 /// When a column or a class cannot serve, when there would be too many chunks, or when a statement fails.
 pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Document, PerformanceError> {
     let PerformanceRequest { reference, current, question, past } = request;
-    let ((found, left_out), targets) =
-        tokio::try_join!(find_segments(reader, request), streamed::targets(reader, request))?;
-    let segments = SegmentKeys {
-        names: question.segment_by.clone(),
-        keys: found.iter().map(|segment| segment.key.clone()).collect(),
+    known_segments(request)?;
+    let targets = streamed::targets(reader, request).await?;
+    let names = &question.segment_by;
+    let uncut = SegmentKeys { names: names.clone(), keys: Vec::new() };
+    let streamed = streamed::walk(reader, request, (&uncut, targets)).await?;
+    let (found, left_out) = match &streamed {
+        Some(streamed) => (streamed.segments.clone(), streamed.left_out),
+        None => find_segments(reader, request).await?,
     };
-    let [reference, current] = match streamed::open(reader, request, (&segments, targets)).await? {
-        Some(sides) => sides,
+    let keys = found.iter().map(|segment| segment.key.clone()).collect();
+    let segments = SegmentKeys { names: names.clone(), keys };
+    let [reference, current] = match streamed {
+        Some(streamed) => streamed.sides(&segments),
         None => [
             Side::open(reader, ("reference", reference), question, &segments).await?,
             Side::open(reader, ("current population", current), question, &segments).await?,
@@ -106,6 +111,20 @@ fn numeric(side: &Side<'_>) -> Result<(), PerformanceError> {
     }
 }
 
+/// Both populations have the columns that are to cut segments.
+fn known_segments(request: &PerformanceRequest) -> Result<(), PerformanceError> {
+    let PerformanceRequest { reference, current, question, .. } = request;
+    for (side, population) in [("reference", reference), ("current population", current)] {
+        let unknown =
+            |name: &&String| !population.without_columns && population.segment_expression(name).is_none();
+        if let Some(column) = question.segment_by.iter().find(unknown) {
+            let known = population.segment_names();
+            return Err(PerformanceError::UnknownSegment { side, column: column.clone(), known });
+        }
+    }
+    Ok(())
+}
+
 async fn find_segments(
     reader: &Reader,
     request: &PerformanceRequest,
@@ -115,25 +134,24 @@ async fn find_segments(
     if names.is_empty() {
         return Ok((Vec::new(), 0));
     }
-    for (side, population) in [("reference", reference), ("current population", current)] {
-        let unknown =
-            |name: &&String| !population.without_columns && population.segment_expression(name).is_none();
-        if let Some(column) = names.iter().find(unknown) {
-            let known = population.segment_names();
-            return Err(PerformanceError::UnknownSegment { side, column: column.clone(), known });
-        }
-    }
     let Some(statement) = populations::segments(Pair { reference, current }, names, SEGMENTS_MAX * 100)
     else {
         return Ok((Vec::new(), 0));
     };
-    let mut rows: Vec<SegmentRow> = reader.rows(&statement).await?;
+    Ok(chosen(reader.rows(&statement).await?, question))
+}
+
+/// The segments that are looked at, the largest that are large enough, in the order of their keys; and how many others there are.
+fn chosen(mut rows: Vec<SegmentRow>, question: &Question) -> (Vec<SegmentRow>, u64) {
     let all = rows.len();
     rows.retain(|row| row.reference.max(row.current) >= question.segments.rows_min);
+    rows.sort_by(|a, b| {
+        (b.reference + b.current).cmp(&(a.reference + a.current)).then_with(|| a.key.cmp(&b.key))
+    });
     rows.truncate(question.segments.number_max.min(SEGMENTS_MAX));
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     let left_out = (all - rows.len()) as u64;
-    Ok((rows, left_out))
+    (rows, left_out)
 }
 
 /// Both sides with what was measured.

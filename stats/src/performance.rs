@@ -10,6 +10,7 @@ pub mod errors;
 pub mod estimate;
 pub mod isotonic;
 pub mod loss_model;
+pub mod losses;
 pub mod mean;
 pub mod ranked;
 pub mod ranking;

@@ -16,7 +16,7 @@ mod scores;
 
 pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, tally};
 pub use errors::{ErrorRow, ErrorsAsked, errors};
-pub use every::{EveryRow, EveryRows, EverySink, OfTwo, RowsBy, RowsOf, every};
+pub use every::{CODES_MAX, Every, EveryRow, EveryRows, EverySink, OfTwo, RowsBy, RowsOf, every};
 pub use features::{Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, features};
 pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame, frame_of_classes};
 pub use groups::{GroupRows, GroupSink, groups};

@@ -16,6 +16,7 @@ mod predictions;
 mod quality;
 mod sample;
 mod scan;
+mod segments;
 mod sorted;
 mod stream;
 mod texts;
@@ -41,9 +42,9 @@ pub use quality::{
 };
 pub use sample::{SampleRows, SampleSink, Sampled, floats};
 pub use scan::{
-    Detail, Pair, ProfileRow, ProfiledColumn, Question, SegmentKeys, SegmentRow, ValueRow, ValueRows,
-    ValueSink, profile, segments, values,
+    Detail, Pair, ProfileRow, ProfiledColumn, Question, ValueRow, ValueRows, ValueSink, profile, values,
 };
+pub use segments::{CodedSegment, SegmentKeys, SegmentRow, segments};
 pub use sorted::{SortedRows, sorted};
 pub use stream::{NumbersRow, StreamRow, StreamRows, StreamSink, WordRow, hold_numbers, stream, word};
 pub use texts::{Text, TextRow, text_lengths, text_sample};

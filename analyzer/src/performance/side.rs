@@ -112,6 +112,14 @@ impl<'a> Side<'a> {
         Side { population, ..self.clone() }
     }
 
+    /// The same side with other segments.
+    pub(super) fn cut_by<'b>(self, segments: &'b SegmentKeys) -> Side<'b>
+    where
+        'a: 'b,
+    {
+        Side { segments, ..self }
+    }
+
     /// The side with its tally.
     pub(super) fn surveyed(self, tally: Vec<TallyRow>) -> Self {
         let mut survey = surveyed(&tally, self.question.roles.label.is_some());
@@ -136,13 +144,13 @@ impl<'a> Side<'a> {
             .map_err(|source| PerformanceError::Column { side: self.name, source })
     }
 
-    /// The rows, of whose truth only which of these classes it is is asked.
+    /// The rows, of whose truth only which of these classes it is is asked, and the codes of their segments.
     pub(super) fn framed_of_classes(
         &self,
         classes: &[String; 2],
         beside: &[String],
     ) -> Result<Frame, PerformanceError> {
-        let (roles, cut) = (&self.question.roles, (self.chunking, self.segments));
+        let (roles, cut) = (&self.question.roles, (self.chunking, self.question.segment_by.as_slice()));
         performance::frame_of_classes(self.population, roles, cut, (beside, classes))
             .map_err(|source| PerformanceError::Column { side: self.name, source })
     }

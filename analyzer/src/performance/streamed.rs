@@ -3,17 +3,18 @@
 //!
 //! Rows are sorted by score here, chunk by chunk, where chunks are small, else by the engine.
 //!
-//! The classes have to be known before the stream begins. They are taken from the outcomes of the model, whenever these came; what the
+//! Segments are numbered as their rows come, and are named afterwards. The classes have to be known before the stream begins. They are taken from the outcomes of the model, whenever these came; what the
 //! windows hold may be less. So they are looked at again afterwards: where the rows make other classes of it, nothing was measured, and the
 //! sides are surveyed and measured one after the other as other tasks are.
 
 mod lanes;
+mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::performance::{
-    Chunking, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, RowsBy, RowsOf, ScoreRow, ScoreSink,
-    TALLY_MAX, TallyRow, every,
+    CODES_MAX, Chunking, Every, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, RowsBy, RowsOf,
+    ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
 };
 use windvane_store::populations::{
     OUTCOME, OutcomeText, Population, SIDES, SegmentKeys, outcome_texts, together,
@@ -28,6 +29,8 @@ use super::side::{Side, Survey};
 use super::walks::{Found, Plan, Walks};
 use super::{PerformanceError, PerformanceRequest, Question, classes::classes};
 use lanes::{ChunkSink, LANE_ROWS_MAX, Lane, Lanes};
+use segments::Coded;
+pub(super) use segments::Streamed;
 
 /// Different outcomes with which it is tried: more are no two classes.
 const OUTCOMES_MAX: usize = 2;
@@ -36,13 +39,13 @@ const PAIRS: usize = OfTwo::ALL.len() * OfTwo::ALL.len();
 
 const DAY_US: u64 = 86_400_000_000;
 
-/// Opens and walks both sides, by their [targets]; `None` where that takes the classes of the rows themselves, or more than a walk
-/// without estimates.
-pub(super) async fn open<'a>(
+/// Walks both sides, by their [targets]; `None` where that takes the classes of the rows themselves, or more than a walk
+/// without estimates. `uncut` has the columns that cut segments and no keys: which segments there are is told by the rows.
+pub(super) async fn walk<'a>(
     reader: &'a Reader,
     request: &'a PerformanceRequest,
-    (segments, targets): (&'a SegmentKeys, Option<BTreeSet<String>>),
-) -> Result<Option<[Side<'a>; 2]>, PerformanceError> {
+    (uncut, targets): (&'a SegmentKeys, Option<BTreeSet<String>>),
+) -> Result<Option<Streamed<'a>>, PerformanceError> {
     let question = &request.question;
     let Some(targets) = targets else { return Ok(None) };
     let held = Survey { targets, ..Survey::default() };
@@ -50,12 +53,15 @@ pub(super) async fn open<'a>(
     let [first, second] = expected.as_slice() else { return Ok(None) };
     let names = [first, second].map(String::as_str);
     let sides = [
-        Side::cut(reader, ("reference", &request.reference), question, segments).await?,
-        Side::cut(reader, ("current population", &request.current), question, segments).await?,
+        Side::cut(reader, ("reference", &request.reference), question, uncut).await?,
+        Side::cut(reader, ("current population", &request.current), question, uncut).await?,
     ];
     let Some([reference, current]) = walked(sides, names).await? else { return Ok(None) };
-    let found = classes(question, [&reference.survey, &current.survey]);
-    Ok(found.is_ok_and(|found| found == expected).then_some([reference, current]))
+    let found = classes(question, [&reference.side.survey, &current.side.survey]);
+    if found.is_ok_and(|found| found == expected) {
+        return Streamed::of([reference, current]).await;
+    }
+    Ok(None)
 }
 
 /// Whether the question is one of two classes with scores, on outcomes that are joined, and nothing is estimated.
@@ -90,26 +96,27 @@ pub(super) async fn targets(
 }
 
 /// Reads both sides, in one statement where their chunks are the same ones: outcomes are joined once then, and rows of both are read once.
-/// `None` where a row is of another class, there are too many chunks or counts, or an answer cannot be read.
+/// `None` where a row is of another class, there are too many chunks, counts or segments, or an answer cannot be read.
 async fn walked<'a>(
     sides: [Side<'a>; 2],
     names: [&str; 2],
-) -> Result<Option<[Side<'a>; 2]>, PerformanceError> {
+) -> Result<Option<[Coded<'a>; 2]>, PerformanceError> {
     let [reference, current] = sides;
     if let Some(population) = both(&reference, &current) {
         let side = reference.over(&population);
         let sinks = Both::of(Counted::of(&side, names));
-        let Some(Both { sides: [first, second], .. }) = read(&side, RowsOf::Both, (sinks, names)).await?
-        else {
-            return Ok(None);
-        };
-        return Ok(filled(reference, first).zip(filled(current, second)).map(|(a, b)| [a, b]));
+        let Some(every) = read(&side, RowsOf::Both, (sinks, names)).await? else { return Ok(None) };
+        let [first, second] = every.sink.sides;
+        let sides = filled(reference, (first, &every.codes)).zip(filled(current, (second, &every.codes)));
+        return Ok(sides.map(|(reference, current)| [reference, current]));
     }
     let mut walked = Vec::with_capacity(2);
     for side in [reference, current] {
         let counted = Counted::of(&side, names);
-        let counted = read(&side, RowsOf::One, (counted, names)).await?;
-        let Some(side) = counted.and_then(|counted| filled(side, counted)) else { return Ok(None) };
+        let every = read(&side, RowsOf::One, (counted, names)).await?;
+        let Some(side) = every.and_then(|every| filled(side, (every.sink, &every.codes))) else {
+            return Ok(None);
+        };
         walked.push(side);
     }
     Ok(walked.try_into().ok())
@@ -120,7 +127,7 @@ fn both(reference: &Side<'_>, current: &Side<'_>) -> Option<Population> {
     let by_time = matches!(reference.chunking, Chunking::Period(_) | Chunking::Length { .. });
     let roles = &reference.question.roles;
     let single = [&roles.target, &roles.score, &roles.label, &roles.weight, &roles.timestamp];
-    let columns = single.into_iter().flatten().chain(&reference.segments.names);
+    let columns = single.into_iter().flatten().chain(&reference.question.segment_by);
     let names: Vec<String> = columns.cloned().collect();
     (by_time && reference.chunking == current.chunking)
         .then(|| together(reference.population, current.population, &names))
@@ -132,7 +139,7 @@ async fn read<S: ChunkSink + Clone>(
     side: &Side<'_>,
     of: RowsOf,
     (sink, names): (S, [&str; 2]),
-) -> Result<Option<S>, PerformanceError> {
+) -> Result<Option<Every<S>>, PerformanceError> {
     let names = names.map(str::to_owned);
     let beside = match of {
         RowsOf::One => Vec::new(),
@@ -143,9 +150,11 @@ async fn read<S: ChunkSink + Clone>(
     if has_small_chunks(side, &frame) {
         let statement = every(&frame, asked, (of, RowsBy::Chunk));
         let rows = EveryRows::new(&frame, Lanes::new(&sink, LANE_ROWS_MAX));
-        let lanes = side.reader.fold(&statement, "Native", rows).await?.finish();
-        if let Some(sink) = lanes.and_then(Lanes::finish) {
-            return Ok(Some(sink));
+        if let Some(Every { sink: lanes, codes }) =
+            side.reader.fold(&statement, "Native", rows).await?.finish()
+            && let Some(sink) = lanes.finish()
+        {
+            return Ok(Some(Every { sink, codes }));
         }
     }
     let statement = every(&frame, asked, (of, RowsBy::ChunkAndScore));
@@ -166,11 +175,11 @@ fn has_small_chunks(side: &Side<'_>, frame: &Frame) -> bool {
 }
 
 /// The side with what its rows have told.
-fn filled<'a>(side: Side<'a>, counted: Counted) -> Option<Side<'a>> {
+fn filled<'a>(side: Side<'a>, (counted, codes): (Counted, &[u64])) -> Option<Coded<'a>> {
     counted.finish().map(|(tally, found)| {
         let mut side = side.surveyed(tally);
         side.walked = Some(found);
-        side
+        Coded { side, codes: codes.to_vec() }
     })
 }
 
@@ -260,7 +269,7 @@ impl Cell {
 impl Counted {
     /// For the rows of a side.
     fn of(side: &Side<'_>, names: [&str; 2]) -> Self {
-        let segments = side.segments.keys.len();
+        let segments = if side.question.segment_by.is_empty() { 0 } else { CODES_MAX };
         let plan = Plan { segments, classes: 1, confidence: side.question.rule.confidence, estimate: None };
         let names = names.map(str::to_owned);
         // What a score says is not called by the names of the classes.

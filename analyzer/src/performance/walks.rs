@@ -40,6 +40,13 @@ pub(super) struct Plan {
     pub(super) estimate: Option<Probability>,
 }
 
+impl Plan {
+    /// Whether losses are counted by segment, and those of the whole gathered.
+    fn gathers_losses(&self) -> bool {
+        self.segments > 0 && self.classes == 1
+    }
+}
+
 /// What the walks of one part have found.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
@@ -122,11 +129,16 @@ impl Walks {
         self.found
     }
 
-    fn begin(plan: &Plan) -> Going {
+    /// A walk of the whole takes the losses of two classes from those of segments, so that each row's are counted once.
+    fn begin(plan: &Plan, at: usize) -> Going {
         let walks = if plan.classes > 1 { plan.classes + 1 } else { 1 };
         let expected = if plan.estimate.is_some() { plan.classes } else { 0 };
+        let ranked = match at == 0 && plan.gathers_losses() {
+            true => Ranked::with_losses_apart(),
+            false => Ranked::default(),
+        };
         Going {
-            ranked: vec![Ranked::default(); walks],
+            ranked: vec![ranked; walks],
             expected: vec![Expected::default(); expected],
             log_loss: WeightedMean::default(),
             square: 0.0,
@@ -136,6 +148,11 @@ impl Walks {
 
     fn end_chunk(&mut self) {
         let Some(chunk) = self.chunk else { return };
+        if self.plan.gathers_losses()
+            && let Some((Some(whole), segments)) = self.going.split_first_mut()
+        {
+            segments.iter_mut().flatten().for_each(|segment| whole.absorb_losses(segment));
+        }
         let segments = std::iter::once(None).chain((0..=u16::MAX).map(Some));
         for (segment, going) in segments.zip(&mut self.going) {
             if let Some(going) = going.take() {
@@ -157,15 +174,34 @@ impl ScoreSink for Walks {
             Some(Probability::Lines(lines)) => lines.at(row.score),
             Some(Probability::InRow) => row.probability,
         };
-        for at in [0, usize::from(row.segment) + 1] {
+        let segment = usize::from(row.segment) + 1;
+        let is_of_none = segment > self.plan.segments;
+        for at in [0, segment] {
             if let Some(going) = self.going.get_mut(at) {
-                going.get_or_insert_with(|| Self::begin(&self.plan)).push(&row, probability);
+                let going = going.get_or_insert_with(|| Self::begin(&self.plan, at));
+                going.push(&row, probability);
+                if is_of_none && self.plan.gathers_losses() {
+                    going.push_loss(&row);
+                }
             }
         }
     }
 }
 
 impl Going {
+    fn absorb_losses(&mut self, segment: &mut Self) {
+        for (ranked, other) in self.ranked.iter_mut().zip(&mut segment.ranked) {
+            ranked.absorb_losses(other);
+        }
+    }
+
+    /// Counts the losses of a row that is of no segment.
+    fn push_loss(&mut self, row: &ScoreRow) {
+        if let (Some(ranked), Some(positive)) = (self.ranked.first_mut(), row.truth) {
+            ranked.push_loss(Scored { score: row.score, weight: row.weight, positive });
+        }
+    }
+
     fn push(&mut self, row: &ScoreRow, probability: f64) {
         let class = usize::from(row.class);
         if let Some(positive) = row.truth {

@@ -53,6 +53,18 @@ fn edge(i: usize) -> f64 {
     if i == BINS { 1.0 } else { i as f64 * (1.0 / BINS as f64) }
 }
 
+/// The bin of a score of 0 to 1: that next to where the product puts it, by the edges themselves.
+fn bin_of(score: f64) -> usize {
+    let near = ((score * BINS as f64) as usize).min(BINS - 1);
+    if near > 0 && score <= edge(near) {
+        near - 1
+    } else if score > edge(near + 1) {
+        near + 1
+    } else {
+        near
+    }
+}
+
 impl Calibration {
     /// Adds rows of one score: the weight, and its square, of positive and of negative ones.
     pub fn push(&mut self, score: f64, positives: [f64; 2], negatives: [f64; 2]) {
@@ -60,13 +72,23 @@ impl Calibration {
             self.outside = true;
             return;
         }
-        let at = (1..BINS).find(|i| score <= edge(*i)).unwrap_or(BINS) - 1;
-        let bin = &mut self.bins[at];
+        let bin = &mut self.bins[bin_of(score)];
         bin.weight += positives[0] + negatives[0];
         bin.scores += score * (positives[0] + negatives[0]);
         bin.positives += positives[0];
         bin.gap.push_many(score - 1.0, positives[0], positives[1]);
         bin.gap.push_many(score, negatives[0], negatives[1]);
+    }
+
+    /// Adds other rows.
+    pub fn absorb(&mut self, other: &Self) {
+        for (bin, other) in self.bins.iter_mut().zip(&other.bins) {
+            bin.weight += other.weight;
+            bin.scores += other.scores;
+            bin.positives += other.positives;
+            bin.gap.absorb(&other.gap);
+        }
+        self.outside |= other.outside;
     }
 
     /// The bins that have rows; none where a score was no probability.
@@ -112,7 +134,7 @@ impl Calibration {
 
 #[cfg(test)]
 mod tests {
-    use super::Calibration;
+    use super::{BINS, Calibration, bin_of, edge};
     use crate::performance::Undefined;
 
     #[test]
@@ -129,6 +151,19 @@ mod tests {
         assert_eq!(first.hi, 1.0);
         // (0.9 + 0.9... ): |0.05 - 1|·2 + |0.2 - 1| + |0.3 - 1| + 0, over 5.
         assert!((calibration.ece(0.95).value.unwrap() - (1.9 + 0.8 + 0.7) / 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_bin_of_a_score_is_the_first_whose_end_is_not_below_it() {
+        for i in 0..=BINS {
+            let at = edge(i);
+            for score in [at.next_down(), at, at.next_up(), at + 0.03] {
+                if (0.0..=1.0).contains(&score) {
+                    let expected = (1..BINS).find(|i| score <= edge(*i)).unwrap_or(BINS) - 1;
+                    assert_eq!(bin_of(score), expected, "{score}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -46,6 +46,19 @@ impl WeightedMean {
         self.m2 += weight * delta * (value - self.mean);
     }
 
+    /// Adds other rows (Chan, Golub, LeVeque 1979).
+    pub fn absorb(&mut self, other: &Self) {
+        self.infinite |= other.infinite;
+        if other.weight <= 0.0 {
+            return;
+        }
+        let (before, delta) = (self.weight, other.mean - self.mean);
+        self.weight += other.weight;
+        self.squares += other.squares;
+        self.mean += delta * (other.weight / self.weight);
+        self.m2 += other.m2 + delta * delta * (before * other.weight / self.weight);
+    }
+
     /// The state that sums make: Σw, Σw², the mean, and Σw(x - x̄)².
     #[must_use]
     pub fn of_sums(weight: f64, squares: f64, mean: f64, m2: f64) -> Self {
@@ -124,6 +137,29 @@ mod tests {
         assert_eq!(mean.measured(0.95).reason, Some(Undefined::NoRows));
         mean.push(f64::INFINITY, 1.0);
         assert_eq!(mean.measured(0.95).reason, Some(Undefined::NotFinite));
+    }
+
+    #[test]
+    fn two_states_make_that_of_all_rows() {
+        let rows = [(3.0, 1.0), (-1.0, 2.0), (7.5, 0.5), (1e6, 1.0), (2.0, 3.0)];
+        let of = |rows: &[(f64, f64)]| {
+            let mut mean = WeightedMean::default();
+            rows.iter().for_each(|(value, weight)| mean.push(*value, *weight));
+            mean
+        };
+        let whole = of(&rows);
+        for cut in 0..=rows.len() {
+            let mut merged = of(&rows[..cut]);
+            merged.absorb(&of(&rows[cut..]));
+            let near = |a: Option<f64>, b: Option<f64>| (a.unwrap() / b.unwrap() - 1.0).abs() < 1e-14;
+            assert!(near(merged.mean(), whole.mean()) && near(merged.variance(), whole.variance()), "{cut}");
+            assert_eq!((merged.weight(), merged.effective()), (whole.weight(), whole.effective()));
+        }
+        let mut infinite = WeightedMean::default();
+        infinite.push(f64::INFINITY, 1.0);
+        let mut mean = whole;
+        mean.absorb(&infinite);
+        assert_eq!(mean.mean(), None);
     }
 
     #[test]

@@ -7,8 +7,7 @@
 //! var = Σw²(V₁₀ - AUC)²/P²·m/(m - 1) + the same of V₀₁, m the effective number; its interval is Wilson's of as many independent pairs as
 //! that error tells, and of as many as the rarer class has rows where var is 0 because all pairs are won, or all are lost ([`delong`]). Average
 //! precision = Σ (Rₙ - Rₙ₋₁)·Pₙ over distinct scores, its interval on the logit scale with the effective number n of positives; of 1 its
-//! lower end is (α/2)^(1/n): each positive has a precision of 1 with a chance of at most the mean precision. Log loss with p kept
-//! within [ε, 1 - ε], ε = 2⁻⁵²; Brier's score the mean of (p - y)².
+//! lower end is (α/2)^(1/n): each positive has a precision of 1 with a chance of at most the mean precision. [Losses] need no order.
 //! Valid when: rows are independent; log loss, Brier and ECE of probabilities only.
 //! Degenerate: without both classes no AUC, without positives no average precision.
 //! Reference: DeLong, DeLong, Clarke-Pearson 1988, doi:10.2307/2531595; Boyd, Eng, Page 2013, doi:10.1007/978-3-642-40994-3_29 (logit of
@@ -16,7 +15,7 @@
 //! Oracle: scikit-learn 1.7 `roc_auc_score`, `average_precision_score`, `log_loss`, `brier_score_loss`, with `sample_weight`.
 //! Cost: constant memory, a few operations a row.
 
-use super::{Measured, Undefined, calibration::Calibration, confusion::wilson, mean::WeightedMean};
+use super::{Measured, Undefined, calibration::Calibration, confusion::wilson, losses::Losses};
 use crate::{experiment::effect::Interval, paired::delong, survival};
 
 /// Points of the gain curve that are kept.
@@ -43,11 +42,10 @@ pub struct Ranked {
     wins: f64,
     /// Σ over distinct scores of their positives times the precision so far.
     precisions: f64,
-    log_loss: WeightedMean,
-    brier: WeightedMean,
-    calibration: Calibration,
-    outside: bool,
     gains: Gains,
+    losses: Losses,
+    /// Rows are not counted in the losses as they come.
+    losses_apart: bool,
 }
 
 /// Rows of one score.
@@ -155,6 +153,25 @@ pub struct Gain {
 }
 
 impl Ranked {
+    /// A walk over rows that other walks take too: it ranks them, and is [handed](Self::absorb_losses) their losses.
+    #[must_use]
+    pub fn with_losses_apart() -> Self {
+        Self { losses_apart: true, ..Self::default() }
+    }
+
+    /// Adds the losses that another walk has counted.
+    pub fn absorb_losses(&mut self, other: &mut Self) {
+        other.flush();
+        self.losses.absorb(&other.losses);
+    }
+
+    /// Adds the losses of a row that no other walk takes.
+    pub fn push_loss(&mut self, row: Scored) {
+        let (own, none) = ([row.weight, row.weight * row.weight], [0.0; 2]);
+        let (positives, negatives) = if row.positive { (own, none) } else { (none, own) };
+        self.losses.push(row.score, positives, negatives);
+    }
+
     /// Takes the next row.
     pub fn push(&mut self, row: Scored) {
         debug_assert!(!row.score.is_nan(), "rows without a score are counted elsewhere");
@@ -181,20 +198,10 @@ impl Ranked {
             self.precisions += positives[0] * (self.positives.weight / all);
         }
         self.gains.push(all, self.positives.weight);
-        self.outside |= !(0.0..=1.0).contains(&score);
-        if !self.outside {
-            let p = score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-            // Most scores are of one row: logarithms are dear.
-            if positives[0] > 0.0 {
-                self.log_loss.push_many(-p.ln(), positives[0], positives[1]);
-                self.brier.push_many((1.0 - score) * (1.0 - score), positives[0], positives[1]);
-            }
-            if negatives[0] > 0.0 {
-                self.log_loss.push_many(-(1.0 - p).ln(), negatives[0], negatives[1]);
-                self.brier.push_many(score * score, negatives[0], negatives[1]);
-            }
+        // Most scores are of one row: logarithms are dear.
+        if !self.losses_apart {
+            self.losses.push(score, positives, negatives);
         }
-        self.calibration.push(score, positives, negatives);
     }
 
     /// Ends the walk.
@@ -292,26 +299,19 @@ impl Walked {
     /// The mean negative logarithm of the probability given to what came true.
     #[must_use]
     pub fn log_loss(&self, confidence: f64) -> Measured {
-        self.of_probabilities(&self.0.log_loss, confidence)
+        self.0.losses.log_loss(confidence)
     }
 
     /// The mean squared distance of probability and truth.
     #[must_use]
     pub fn brier(&self, confidence: f64) -> Measured {
-        self.of_probabilities(&self.0.brier, confidence)
-    }
-
-    fn of_probabilities(&self, mean: &WeightedMean, confidence: f64) -> Measured {
-        match self.0.outside {
-            true => Measured::undefined(Undefined::ScoreOutsideUnit),
-            false => mean.measured(confidence).within(0.0, f64::INFINITY),
-        }
+        self.0.losses.brier(confidence)
     }
 
     /// The calibration.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
-        &self.0.calibration
+        self.0.losses.calibration()
     }
 
     /// The share of positives among the highest scores, by tenths; none without positives. Where more than [`POINTS_MAX`] scores
@@ -431,6 +431,45 @@ mod tests {
         let gains = found.gains(0.95);
         assert!((gains[0].gain - 1.0).abs() < 0.01, "{gains:?}");
         assert_eq!(gains[9].gain, 1.0);
+    }
+
+    // Segments count their losses, and the whole takes them from there.
+    #[test]
+    fn losses_of_the_parts_are_those_of_the_whole() {
+        let rows: Vec<Scored> = (0..97_u32)
+            .map(|i| Scored {
+                score: 1.0 - f64::from(i / 3) / 33.0,
+                weight: 1.0 + f64::from(i % 4),
+                positive: i * i % 7 < 3,
+            })
+            .collect();
+        let mut whole = Ranked::default();
+        rows.iter().for_each(|row| whole.push(*row));
+        let mut parts = [Ranked::default(), Ranked::default()];
+        let mut gathered = Ranked::with_losses_apart();
+        for (i, row) in rows.iter().enumerate() {
+            gathered.push(*row);
+            match parts.get_mut(i % 3) {
+                Some(part) => part.push(*row),
+                None => gathered.push_loss(*row),
+            }
+        }
+        parts.iter_mut().for_each(|part| gathered.absorb_losses(part));
+        let (whole, gathered) = (whole.finish(), gathered.finish());
+        assert_eq!((whole.roc_auc(0.95), whole.gains(0.95)), (gathered.roc_auc(0.95), gathered.gains(0.95)));
+        let measured = |walked: &Walked| {
+            [walked.log_loss(0.95), walked.brier(0.95), walked.calibration().ece(0.95)].map(|found| {
+                let interval = found.interval.unwrap();
+                [found.value.unwrap(), interval.lo, interval.hi]
+            })
+        };
+        for (a, b) in measured(&whole).iter().flatten().zip(measured(&gathered).iter().flatten()) {
+            assert!((a - b).abs() < 1e-13, "{a} {b}");
+        }
+        let bins = |walked: &Walked| {
+            walked.calibration().curve(0.95).iter().map(|bin| bin.weight).collect::<Vec<_>>()
+        };
+        assert_eq!(bins(&whole), bins(&gathered));
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 //! Counts and walks are both made of it, so that predictions are joined with their outcomes once. The classes have to be known before;
 //! a row of another class says so.
 
+use std::collections::HashMap;
+
 use super::Frame;
 use super::counts::ClassCount;
 use super::frame::place;
@@ -35,7 +37,7 @@ impl OfTwo {
 pub struct EveryRow {
     /// The key of the chunk.
     pub chunk: i32,
-    /// The number of the segment.
+    /// The number of the segment; of a frame [of classes](super::frame_of_classes) the place of its code among [`Every::codes`].
     pub segment: u16,
     /// The true class.
     pub truth: OfTwo,
@@ -79,11 +81,18 @@ struct Beside {
     weight: bool,
     /// Times.
     time: bool,
+    /// Codes in place of the numbers of segments.
+    codes: bool,
 }
 
 impl Beside {
     fn of(frame: &Frame) -> Self {
-        Self { weight: frame.weighted, time: !frame.by_time }
+        Self { weight: frame.weighted, time: !frame.by_time, codes: frame.coded }
+    }
+
+    /// Whether each of the [`COLUMNS`] is there.
+    fn here(self) -> [bool; 7] {
+        [true, !self.codes, self.codes, true, true, self.weight, self.time]
     }
 }
 
@@ -113,12 +122,13 @@ pub fn every(frame: &Frame, asked: ClassCount<'_>, (of, by): (RowsOf, RowsBy)) -
         true => format!(", ifNull(wv_time, toInt64({NEVER}))"),
         false => String::new(),
     };
+    let segment = if beside.codes { "wv_code" } else { "wv_segment" };
     let order = match by {
         RowsBy::Chunk => "wv_chunk",
         RowsBy::ChunkAndScore => "wv_chunk, score DESC",
     };
     frame.statement(&format!(
-        "SELECT wv_chunk, wv_segment, toUInt8(assumeNotNull({truth}) + 4 * assumeNotNull({said}) + 16 * {sides}), \
+        "SELECT wv_chunk, {segment}, toUInt8(assumeNotNull({truth}) + 4 * assumeNotNull({said}) + 16 * {sides}), \
          ifNull(wv_s, nan) AS score{weight}{time} FROM {{frame}} ORDER BY {order}",
     ))
 }
@@ -129,10 +139,52 @@ pub trait EverySink: Send + 'static {
     fn push(&mut self, row: EveryRow);
 }
 
+/// Segments that may be met where they are not known before.
+pub const CODES_MAX: usize = 256;
+
+/// All rows of an answer.
+#[derive(Debug)]
+pub struct Every<S> {
+    /// The sink that has taken them.
+    pub sink: S,
+    /// The [codes](crate::populations::Population::segments_of_codes) of the segments that were met, each at the number that its rows have.
+    pub codes: Vec<u64>,
+}
+
+/// The numbers of segments by their codes, in the order in which they come.
+#[derive(Debug, Default)]
+struct Numbers {
+    codes: Vec<u64>,
+    by_code: HashMap<u64, u16>,
+    /// Neighbours are often of one segment.
+    last: Option<(u64, u16)>,
+}
+
+impl Numbers {
+    /// `None` beyond [`CODES_MAX`].
+    fn of(&mut self, code: u64) -> Option<u16> {
+        if let Some((_, number)) = self.last.filter(|(last, _)| *last == code) {
+            return Some(number);
+        }
+        let number = match self.by_code.get(&code) {
+            Some(number) => *number,
+            None => {
+                let number = u16::try_from(self.codes.len()).ok().filter(|_| self.codes.len() < CODES_MAX)?;
+                self.codes.push(code);
+                self.by_code.insert(code, number);
+                number
+            }
+        };
+        self.last = Some((code, number));
+        Some(number)
+    }
+}
+
 /// Reads the answer to [`every`] in `Native` into a sink, block by block.
 #[derive(Debug)]
 pub struct EveryRows<S> {
     beside: Beside,
+    numbers: Numbers,
     /// Bytes of a block that is not whole yet.
     rest: Vec<u8>,
     /// The answer has another shape: what follows is passed over.
@@ -147,25 +199,26 @@ impl<S: EverySink> EveryRows<S> {
     }
 
     fn of(beside: Beside, sink: S) -> Self {
-        Self { beside, rest: Vec::new(), odd: false, sink }
+        Self { beside, numbers: Numbers::default(), rest: Vec::new(), odd: false, sink }
     }
 
-    /// The sink with all rows; `None` where the answer had another shape than it was asked for, or broke off.
-    pub fn finish(self) -> Option<S> {
-        (!self.odd && self.rest.is_empty()).then_some(self.sink)
+    /// All rows; `None` where the answer had another shape than it was asked for, broke off, or had more than [`CODES_MAX`] codes.
+    pub fn finish(self) -> Option<Every<S>> {
+        let Self { odd, rest, sink, numbers, .. } = self;
+        (!odd && rest.is_empty()).then_some(Every { sink, codes: numbers.codes })
     }
 
     /// Hands on the rows of the first block; answers how many bytes it had.
     fn block(&mut self, bytes: &[u8]) -> Result<usize, Unread> {
         let mut cut = Cut(bytes);
         let (columns, rows) = (cut.length()?, cut.length()?);
-        let here = [true, true, true, true, self.beside.weight, self.beside.time];
+        let here = self.beside.here();
         let asked = here.iter().filter(|here| **here).count();
         // The last block may say that nothing follows.
         if columns != asked && (columns, rows) != (0, 0) {
             return Err(Unread::Odd);
         }
-        let mut values: [&[u8]; 6] = [&[]; 6];
+        let mut values: [&[u8]; 7] = [&[]; 7];
         for (place, (name, width)) in
             COLUMNS.into_iter().enumerate().filter(|(place, _)| here[*place]).take(columns)
         {
@@ -177,21 +230,26 @@ impl<S: EverySink> EveryRows<S> {
             }
             values[place] = cut.bytes(rows.checked_mul(width).ok_or(Unread::Odd)?)?;
         }
-        let [chunks, segments, codes, scores, weights, times] = values;
+        let [chunks, segments, codes, classes, scores, weights, times] = values;
         let (chunks, segments) = (chunks.as_chunks::<4>().0, segments.as_chunks::<2>().0);
-        let [scores, weights, times] = [scores, weights, times].map(|bytes| bytes.as_chunks::<8>().0);
-        let rows = chunks.iter().zip(segments).zip(codes).zip(scores);
-        for (at, (((chunk, segment), code), score)) in rows.enumerate() {
+        let [codes, scores, weights, times] =
+            [codes, scores, weights, times].map(|bytes| bytes.as_chunks::<8>().0);
+        let rows = chunks.iter().zip(classes).zip(scores);
+        for (at, ((chunk, class), score)) in rows.enumerate() {
             let time = times.get(at).map(|time| i64::from_le_bytes(*time));
+            let segment = match codes.get(at) {
+                Some(code) => self.numbers.of(u64::from_le_bytes(*code)).ok_or(Unread::Odd)?,
+                None => segments.get(at).map_or(0, |segment| u16::from_le_bytes(*segment)),
+            };
             self.sink.push(EveryRow {
                 chunk: i32::from_le_bytes(*chunk),
-                segment: u16::from_le_bytes(*segment),
-                truth: OfTwo::of(*code),
-                said: OfTwo::of(code >> 2),
+                segment,
+                truth: OfTwo::of(*class),
+                said: OfTwo::of(class >> 2),
                 score: Some(f64::from_le_bytes(*score)).filter(|score| !score.is_nan()),
                 weight: weights.get(at).map_or(1.0, |weight| f64::from_le_bytes(*weight)),
                 at_us: time.filter(|time| *time != NEVER),
-                of: [code & 16 != 0, code & 32 != 0],
+                of: [class & 16 != 0, class & 32 != 0],
             });
         }
         Ok(bytes.len() - cut.0.len())
@@ -199,8 +257,8 @@ impl<S: EverySink> EveryRows<S> {
 }
 
 /// The columns in their order: the name of the type, and bytes of a value.
-const COLUMNS: [(&str, usize); 6] =
-    [("Int32", 4), ("UInt16", 2), ("UInt8", 1), ("Float64", 8), ("Float64", 8), ("Int64", 8)];
+const COLUMNS: [(&str, usize); 7] =
+    [("Int32", 4), ("UInt16", 2), ("UInt64", 8), ("UInt8", 1), ("Float64", 8), ("Float64", 8), ("Int64", 8)];
 
 /// Why a block was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +319,7 @@ impl<S: EverySink> Consume for EveryRows<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Beside, COLUMNS, EveryRow, EveryRows, EverySink, NEVER, OfTwo};
+    use super::{Beside, CODES_MAX, COLUMNS, EveryRow, EveryRows, EverySink, NEVER, OfTwo};
     use crate::Consume;
 
     impl EverySink for Vec<EveryRow> {
@@ -285,6 +343,11 @@ mod tests {
             .collect()
     }
 
+    /// Some code for each segment.
+    fn segment_code(segment: u16) -> u64 {
+        u64::from(segment).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     /// The values of a column of a block.
     fn column(rows: &[EveryRow], place: usize) -> Vec<u8> {
         // The true class counts 1, the predicted one 4, by their places; sides count 16.
@@ -294,16 +357,17 @@ mod tests {
         let value = |row: &EveryRow| match place {
             0 => row.chunk.to_le_bytes().to_vec(),
             1 => row.segment.to_le_bytes().to_vec(),
-            2 => vec![code(row)],
-            3 => row.score.unwrap_or(f64::NAN).to_le_bytes().to_vec(),
-            4 => row.weight.to_le_bytes().to_vec(),
+            2 => segment_code(row.segment).to_le_bytes().to_vec(),
+            3 => vec![code(row)],
+            4 => row.score.unwrap_or(f64::NAN).to_le_bytes().to_vec(),
+            5 => row.weight.to_le_bytes().to_vec(),
             _ => row.at_us.unwrap_or(NEVER).to_le_bytes().to_vec(),
         };
         rows.iter().flat_map(value).collect()
     }
 
     fn block(rows: &[EveryRow], beside: Beside) -> Vec<u8> {
-        let here = [true, true, true, true, beside.weight, beside.time];
+        let here = beside.here();
         let places: Vec<usize> = (0..here.len()).filter(|place| here[*place]).collect();
         let mut bytes = vec![u8::try_from(places.len()).unwrap(), u8::try_from(rows.len()).unwrap()];
         for place in places {
@@ -318,27 +382,31 @@ mod tests {
 
     #[test]
     fn rows_survive_any_cut_between_chunks() {
-        for (weight, time) in [(false, false), (false, true), (true, false), (true, true)] {
-            let beside = Beside { weight, time };
+        let bits = (0..8_u8).map(|bits| [1, 2, 4].map(|bit| bits & bit != 0));
+        for [weight, time, codes] in bits {
+            let beside = Beside { weight, time, codes };
             let rows = rows(beside);
             let blocks = [&rows[..0], &rows[..5], &rows[5..]].map(|rows| block(rows, beside));
             let bytes = [blocks.concat(), vec![0, 0]].concat();
             for size in 1..bytes.len() {
                 let mut reader = EveryRows::of(beside, Vec::new());
                 bytes.chunks(size).for_each(|chunk| reader.consume(chunk));
-                assert_eq!(reader.finish().unwrap(), rows, "chunks of {size} bytes, {beside:?}");
+                let every = reader.finish().unwrap();
+                assert_eq!(every.sink, rows, "chunks of {size} bytes, {beside:?}");
+                let expected = if codes { (0..16).map(segment_code).collect() } else { Vec::new() };
+                assert_eq!(every.codes, expected);
             }
         }
     }
 
     #[test]
     fn an_answer_of_another_shape_or_without_its_end_is_none() {
-        let [narrow, wide] = [false, true].map(|weight| Beside { weight, time: false });
+        let [narrow, wide] = [false, true].map(|weight| Beside { weight, time: false, codes: false });
         let bytes = block(&rows(wide), wide);
         let read = |beside, bytes: &[u8]| {
             let mut reader = EveryRows::of(beside, Vec::<EveryRow>::new());
             reader.consume(bytes);
-            reader.finish().map(|rows| rows.len())
+            reader.finish().map(|every| every.sink.len())
         };
         assert_eq!(read(wide, &bytes), Some(16));
         assert_eq!(read(narrow, &bytes), None);
@@ -347,5 +415,17 @@ mod tests {
         assert!(text.contains("score\u{5}Int32"), "{text:?}");
         let odd = [&bytes[..9], b"UInt3", &bytes[14..]].concat();
         assert_eq!(read(wide, &odd), None);
+    }
+
+    #[test]
+    fn more_segments_than_may_be_met_are_none() {
+        let beside = Beside { weight: false, time: false, codes: true };
+        let row = |segment: usize| EveryRow { segment: u16::try_from(segment).unwrap(), ..rows(beside)[0] };
+        for (segments, fits) in [(CODES_MAX, true), (CODES_MAX + 1, false)] {
+            let bytes: Vec<u8> = (0..segments).flat_map(|segment| block(&[row(segment)], beside)).collect();
+            let mut reader = EveryRows::of(beside, Vec::new());
+            reader.consume(&bytes);
+            assert_eq!(reader.finish().map(|every| every.codes.len()), fits.then_some(segments));
+        }
     }
 }

@@ -89,8 +89,36 @@ pub struct Frame {
     /// Whether rows have, in place of wv_t and wv_y, wv_truth UInt8: 0 where what was true is not known, else the place of the class from 1 on,
     /// 3 where it is none of them or was not found.
     pub(super) placed: bool,
+    /// Whether rows have, in place of wv_segment, wv_code UInt64, which says what segment a row is of without a list of them.
+    pub(super) coded: bool,
     /// Whether time alone says which chunk a row is in.
     pub by_time: bool,
+}
+
+/// How a row says which segment it is of.
+#[derive(Debug, Clone, Copy)]
+enum Cutting<'a> {
+    /// By its number among these.
+    Numbered(&'a SegmentKeys),
+    /// By a [code](Population::segment_code) of the values of these columns.
+    Coded(&'a [String]),
+}
+
+impl Cutting<'_> {
+    fn names(&self) -> &[String] {
+        match self {
+            Self::Numbered(segments) => &segments.names,
+            Self::Coded(names) => names,
+        }
+    }
+
+    /// The column of a frame.
+    fn column(self, population: &Population) -> Option<String> {
+        Some(match self {
+            Self::Numbered(segments) => format!("{} AS wv_segment", segment_number(population, segments)),
+            Self::Coded(names) => format!("{} AS wv_code", population.segment_code(names)?),
+        })
+    }
 }
 
 /// Cuts a population; `beside` are columns that a statement reads too, as wv_c0, wv_c1 …
@@ -103,7 +131,40 @@ pub fn frame(
     (chunking, segments): (Chunking, &SegmentKeys),
     beside: &[String],
 ) -> Result<Frame, ColumnFault> {
-    let selected = of_rows(population, roles, segments, beside)?;
+    framed(population, roles, (chunking, Cutting::Numbered(segments)), beside)
+}
+
+/// The same where all that is asked of the truth is which of these two classes it is, which [`every`](fn@super::every) is handed too: of an
+/// outcome that is a number of 64 bits beside its key. A row may be [neither](super::OfTwo::Neither) because ids collided. Rows have the codes of
+/// the segments that these columns cut, which need not be known.
+///
+/// # Errors
+/// As of [`frame`].
+pub fn frame_of_classes(
+    population: &Population,
+    roles: &Roles,
+    (chunking, segment_by): (Chunking, &[String]),
+    (beside, classes): (&[String], &[String; 2]),
+) -> Result<Frame, ColumnFault> {
+    let cutting = Cutting::Coded(segment_by);
+    if roles.target.as_deref() == Some(OUTCOME) {
+        let selected = of_rows(population, roles, cutting, beside)?;
+        let place = outcome_place(classes);
+        if let Some(sql) = joined(population, roles, (&selected, chunking), OutcomeRead::Class(&place)) {
+            let (weighted, by_time) = (roles.weight.is_some(), is_by_time(chunking));
+            return Ok(Frame { sql, weighted, placed: true, coded: true, by_time });
+        }
+    }
+    framed(population, roles, (chunking, cutting), beside)
+}
+
+fn framed(
+    population: &Population,
+    roles: &Roles,
+    (chunking, cutting): (Chunking, Cutting<'_>),
+    beside: &[String],
+) -> Result<Frame, ColumnFault> {
+    let selected = of_rows(population, roles, cutting, beside)?;
     let target = match &roles.target {
         Some(name) => class_text(population, name)?,
         None => "CAST(NULL, 'Nullable(String)')".to_owned(),
@@ -113,33 +174,12 @@ pub fn frame(
     let sql = match joined(population, roles, (&selected, chunking), OutcomeRead::Whole) {
         Some(rows) => format!("SELECT *, {target} FROM ({rows})"),
         None => {
-            let from = population.reading(&names(roles, segments, beside));
+            let from = population.reading(&names(roles, cutting.names(), beside));
             cut(&format!("SELECT {selected}, {target} FROM {from}"), chunking, timed)
         }
     };
-    Ok(Frame { sql, weighted: roles.weight.is_some(), placed: false, by_time: is_by_time(chunking) })
-}
-
-/// The same where all that is asked of the truth is which of these two classes it is, which [`every`](fn@super::every) is handed too: of an
-/// outcome that is a number of 64 bits beside its key. A row may be [neither](super::OfTwo::Neither) because ids collided.
-///
-/// # Errors
-/// As of [`frame`].
-pub fn frame_of_classes(
-    population: &Population,
-    roles: &Roles,
-    (chunking, segments): (Chunking, &SegmentKeys),
-    (beside, classes): (&[String], &[String; 2]),
-) -> Result<Frame, ColumnFault> {
-    if roles.target.as_deref() == Some(OUTCOME) {
-        let selected = of_rows(population, roles, segments, beside)?;
-        let place = outcome_place(classes);
-        if let Some(sql) = joined(population, roles, (&selected, chunking), OutcomeRead::Class(&place)) {
-            let (weighted, by_time) = (roles.weight.is_some(), is_by_time(chunking));
-            return Ok(Frame { sql, weighted, placed: true, by_time });
-        }
-    }
-    frame(population, roles, (chunking, segments), beside)
+    let coded = matches!(cutting, Cutting::Coded(_));
+    Ok(Frame { sql, weighted: roles.weight.is_some(), placed: false, coded, by_time: is_by_time(chunking) })
 }
 
 /// Rows that are cut before they are joined with outcomes; `None` where there is nothing to join, or more than the target reads it.
@@ -164,7 +204,7 @@ fn joined(
 fn of_rows(
     population: &Population,
     roles: &Roles,
-    segments: &SegmentKeys,
+    cutting: Cutting<'_>,
     beside: &[String],
 ) -> Result<String, ColumnFault> {
     let time = match &roles.timestamp {
@@ -179,8 +219,9 @@ fn of_rows(
         Some(name) => number(population, name),
         None => Ok("CAST(NULL, 'Nullable(Float64)')".to_owned()),
     };
+    let unknown = || ColumnFault::Unknown { column: cutting.names().join(", ") };
     let mut selected = vec![
-        format!("{} AS wv_segment", segment_number(population, segments)),
+        cutting.column(population).ok_or_else(unknown)?,
         format!("{time} AS wv_time"),
         format!("{} AS wv_s", number(&roles.score)?),
         format!("{} AS wv_v", number(&roles.value)?),
@@ -225,11 +266,11 @@ fn is_by_time(chunking: Chunking) -> bool {
 }
 
 /// The names of all columns that a frame reads.
-fn names(roles: &Roles, segments: &SegmentKeys, beside: &[String]) -> Vec<String> {
+fn names(roles: &Roles, segment_by: &[String], beside: &[String]) -> Vec<String> {
     let Roles { target, score, label, probabilities, value, weight, group, timestamp } = roles;
     let single = [target, score, label, value, weight, group, timestamp].into_iter().flatten().cloned();
     let several = probabilities.iter().map(|(_, name)| name.clone());
-    single.chain(several).chain(segments.names.iter().cloned()).chain(beside.iter().cloned()).collect()
+    single.chain(several).chain(segment_by.iter().cloned()).chain(beside.iter().cloned()).collect()
 }
 
 /// Adds the chunk.

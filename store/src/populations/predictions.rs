@@ -262,7 +262,8 @@ pub async fn fingerprint(reader: &Reader, filter: &PredictionFilter) -> Result<F
 
 fn map_value(map: &str, key: &str) -> Sql {
     let key = quote(key);
-    Sql(format!("if(mapContains({map}, {key}), {map}[{key}], NULL)"))
+    // By its place: to look a key up in a map takes twice the time.
+    Sql(format!("arrayElementOrNull({map}.values, indexOf({map}.keys, {key}))"))
 }
 
 fn from(filter: &PredictionFilter) -> String {

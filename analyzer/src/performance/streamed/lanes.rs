@@ -155,7 +155,8 @@ fn taken<S: ChunkSink>(lanes: &Mutex<Receiver<Lane>>, mut sink: S) -> S {
         // One waits for a chunk, the others wait for the lock.
         let lane = lanes.lock().ok().and_then(|lanes| lanes.recv().ok());
         let Some(mut lane) = lane else { return sink };
-        lane.rows.sort_unstable();
+        // By the score's digits: half the time of a sort by comparing.
+        radsort::sort_by_key(&mut lane.rows, |packed| (packed >> 64) as u64);
         sink.take(&lane);
     }
 }
