@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use uuid::Uuid;
-use windvane_store::alerts::silences;
+use windvane_store::alerts::silences::{self, MakeError};
 use windvane_types::alert::Silence;
 use windvane_types::matcher::Matcher;
 use windvane_types::{Clock, SystemClock, span};
@@ -12,7 +12,7 @@ use windvane_types::{Clock, SystemClock, span};
 use super::Format;
 use crate::connection;
 use crate::drift::arguments::usage;
-use crate::exit::{CommandResult, Failure};
+use crate::exit::{CommandResult, Failure, Reason};
 use crate::output::print;
 
 /// Keep alerts from being told for a while: make a silence, list them, end one.
@@ -80,9 +80,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             };
             silence.check(now_us).map_err(|fault| usage(fault.to_owned()))?;
             let store = connection.store()?;
-            connection::wait_for(async {
-                silences::write(&store, &silence).await.map_err(connection::failure)
-            })?;
+            connection::wait_for(async { silences::make(&store, &silence, now_us).await.map_err(not_made) })?;
             print(&format!("silence {} until {}\n", silence.id, span::shown(silence.ends_at_us)))
         }
         Action::List { connection, format } => {
@@ -102,6 +100,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
             })?;
             print(&format!("silence {id} has ended\n"))
         }
+    }
+}
+
+fn not_made(error: MakeError) -> Failure {
+    match error {
+        MakeError::Store(error) => connection::failure(error),
+        MakeError::Full => Failure { reason: Reason::Unavailable, error: error.into() },
     }
 }
 

@@ -67,9 +67,10 @@ pub fn of(operation: &Operation) -> Value {
                 ("415", "It is no form."),
                 ("503", "The store does not answer."),
             ]);
-            if operation.path != "/alerts/silences" {
-                all.pages(&[("404", "There is no such alert or silence; the page says so.")]);
-            }
+            all.pages(&[match operation.path {
+                "/alerts/silences" => ("409", "There are as many silences as there may be."),
+                _ => ("404", "There is no such alert or silence; the page says so."),
+            }]);
         }
         Answers::Ingestion(event) => ingestion(event, &mut all),
         Answers::Telemetry => telemetry(operation, &mut all),
@@ -168,6 +169,9 @@ fn read(operation: &Operation, all: &mut Responses) {
     }
     if method == "post" && answers != Answers::Permission {
         all.add("415", problem("The body is no JSON by its Content-Type.", &UNSUPPORTED[..1]));
+    }
+    if (method, path) == ("post", "/api/v1/silences") {
+        all.add("409", problem("There are as many silences as there may be.", &["too_many_silences"]));
     }
     if let Some(code) = missing(path) {
         all.add("404", problem("There is no such thing.", &[code]));

@@ -5,8 +5,45 @@ use windvane_types::alert::Silence;
 
 use crate::{Param, Statement, Store, StoreError};
 
-/// Silences that are read at once.
-const SILENCES_MAX: u64 = 1_000;
+/// Silences that have not ended, at most: each look holds every alert against all of them.
+pub const SILENCES_MAX: u64 = 1_000;
+/// Silences that are read at once: as many again for those that are made at the same moment, or by hand.
+const READ_MAX: u64 = 2 * SILENCES_MAX;
+
+/// Why a silence is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// There are as many as there may be.
+    #[error(
+        "there are {} silences that have not ended, which is the most; end some first, or make one for several: model=~\"a|b\"",
+        SILENCES_MAX
+    )]
+    Full,
+    /// ClickHouse does not answer or refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes a silence, where there is room for one more that has not ended at a time.
+///
+/// # Errors
+/// There is none, or ClickHouse does not answer or refuses.
+pub async fn make(store: &Store, silence: &Silence, now_us: i64) -> Result<(), MakeError> {
+    #[derive(Deserialize)]
+    struct Row {
+        n: u64,
+    }
+    let statement = Statement::new(
+        "SELECT count() AS n FROM windvane.silences FINAL WHERE ends_at > fromUnixTimestamp64Micro({after:Int64}, 'UTC')",
+    )
+    .param("after", now_us);
+    let rows: Vec<Row> = store.rows(&statement).await?;
+    if rows.iter().any(|row| row.n >= SILENCES_MAX) {
+        return Err(MakeError::Full);
+    }
+    write(store, silence).await?;
+    Ok(())
+}
 
 /// Writes a silence; it replaces an earlier wording of the same name.
 ///
@@ -51,8 +88,14 @@ pub async fn read(store: &Store, ending_after_us: i64) -> Result<Vec<Silence>, S
          WHERE ends_at > fromUnixTimestamp64Micro({after:Int64}, 'UTC') ORDER BY ends_at, id LIMIT {limit:UInt64}",
     )
     .param("after", ending_after_us)
-    .param("limit", SILENCES_MAX);
+    .param("limit", READ_MAX);
     let rows: Vec<Row> = store.rows(&statement).await?;
+    if rows.len() as u64 >= READ_MAX {
+        tracing::warn!(
+            silences = READ_MAX,
+            "there are more silences than are read; those that end last may not hold"
+        );
+    }
     Ok(rows.into_iter().filter_map(silence).collect())
 }
 

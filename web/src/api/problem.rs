@@ -4,6 +4,7 @@ use axum::extract::rejection::{BytesRejection, FormRejection, JsonRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use windvane_store::StoreError;
+use windvane_store::alerts::silences::MakeError;
 
 /// Bytes of a body that changes something or asks by POST; axum's own bound.
 const BODY_BYTES_MAX: usize = 2 << 20;
@@ -58,6 +59,9 @@ pub enum Problem {
     /// A silence that is not there, or has ended.
     #[error("there is no silence `{0}` that has not ended; /api/v1/silences lists those that there are")]
     UnknownSilence(String),
+    /// As many silences as there may be.
+    #[error("{}", MakeError::Full)]
+    TooManySilences,
     /// A body that does not say what is wanted.
     #[error("{0}")]
     InvalidBody(String),
@@ -109,6 +113,9 @@ impl Problem {
             Self::UnknownGate(_) => (StatusCode::NOT_FOUND, "unknown_gate", "there is no such gate"),
             Self::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown_alert", "there is no such alert"),
             Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence", "there is no such silence"),
+            Self::TooManySilences => {
+                (StatusCode::CONFLICT, "too_many_silences", "there are too many silences")
+            }
             Self::InvalidBody(_) => (StatusCode::BAD_REQUEST, "invalid_body", "the body is not allowed"),
             Self::UnsupportedContentType(_) => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -122,6 +129,15 @@ impl Problem {
             Self::Store(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "the store does not answer")
             }
+        }
+    }
+}
+
+impl From<MakeError> for Problem {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Full => Self::TooManySilences,
+            MakeError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -228,6 +244,14 @@ mod tests {
         assert_eq!(refused::<Form<Value>>(json, text(9)).await, other);
         assert_eq!(refused::<Bytes>("text/plain", text(BODY_BYTES_MAX)).await, None);
         assert_eq!(refused::<Bytes>("text/plain", text(BODY_BYTES_MAX + 1)).await, large);
+    }
+
+    #[test]
+    fn one_silence_too_many_is_a_conflict() {
+        let problem = Problem::from(MakeError::Full);
+        assert_eq!((problem.status().as_u16(), problem.code().1), (409, "too_many_silences"));
+        let told = problem.to_string();
+        assert!(told.starts_with("there are 1000 silences that have not ended"), "{told}");
     }
 
     #[test]

@@ -96,11 +96,11 @@ pub async fn end(State(store): State<Store>, Path(id): Path<String>) -> Result<J
 /// Makes a silence in the store.
 ///
 /// # Errors
-/// It is none, or ClickHouse does not take it.
+/// It is none, there are too many, or ClickHouse does not take it.
 pub async fn made_in(store: &Store, wanted: Wanted) -> Result<Shown, Problem> {
     let now_us = SystemClock.now().as_microsecond();
     let silence = made(wanted, now_us).map_err(Problem::InvalidBody)?;
-    silences::write(store, &silence).await?;
+    silences::make(store, &silence, now_us).await?;
     Ok(Shown::of(silence, now_us))
 }
 
