@@ -316,7 +316,7 @@ impl Alerter {
             return;
         }
         if let Some((silences, acknowledgements)) = sight.told {
-            (self.state.silences, self.state.acknowledgements) = (silences, acknowledgements);
+            self.state.heard(silences, acknowledgements);
         }
         let plan = self.plan.clone();
         let holder = self.holder.clone();

@@ -1,5 +1,6 @@
 //! The desk: from judged alerts to messages in the outbox. Everything here is a function of the state, the plan and the time.
 
+mod acknowledged;
 mod admission;
 mod clock;
 mod elsewhere;
@@ -58,6 +59,8 @@ pub struct State {
     pub silences: Vec<Silence>,
     /// Acknowledgements as they were read last.
     pub acknowledgements: Vec<Acknowledgement>,
+    /// Alerts that somebody looks after, by fingerprint, each as it stands since then.
+    pub looked_after: BTreeMap<String, i64>,
     /// When each rule was looked at last.
     pub looked_us: BTreeMap<String, i64>,
     /// Messages that were given up within the last hour: receiver and time.
@@ -199,11 +202,6 @@ impl State {
             firing,
             now_us,
         }
-    }
-
-    /// Who looks after an alert that fires since then.
-    fn acknowledged(&self, fingerprint: &str, since_us: i64) -> Option<&Acknowledgement> {
-        self.acknowledgements.iter().find(|it| it.fingerprint == fingerprint && it.at_us >= since_us)
     }
 
     /// Alerts as pages and commands show them, the most urgent first.

@@ -62,6 +62,7 @@ impl State {
         let back = SetBack { from_us: self.latest_us(), to_us };
         self.now_us = to_us;
         self.book.entries.values_mut().for_each(|entry| back.phase(&mut entry.phase));
+        self.looked_after.values_mut().for_each(|since_us| back.time(since_us));
         self.groups.values_mut().for_each(|group| back.group(group));
         for parcel in &mut self.outbox.parcels {
             back.time(&mut parcel.made_us);

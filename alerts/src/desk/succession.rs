@@ -18,6 +18,9 @@ impl State {
         newer.now_us = newer.now_us.max(self.now_us);
         for (fingerprint, entry) in self.book.entries {
             if own(&entry.rule) {
+                if let Some(since_us) = self.looked_after.get(&fingerprint) {
+                    newer.looked_after.entry(fingerprint.clone()).or_insert(*since_us);
+                }
                 newer.book.entries.entry(fingerprint).or_insert(entry);
             }
         }

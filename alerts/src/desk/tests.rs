@@ -329,7 +329,7 @@ fn where_nobody_acknowledges_somebody_else_is_told_once() {
     forty(&mut state, &plan, 1.0, 0);
     assert_eq!(told(&mut state, &plan, 30).len(), 1);
     let names: Vec<String> = state.book.entries.keys().cloned().collect();
-    state.acknowledgements = names
+    let acknowledgements = names
         .into_iter()
         .map(|fingerprint| Acknowledgement {
             fingerprint,
@@ -338,6 +338,7 @@ fn where_nobody_acknowledges_somebody_else_is_told_once() {
             comment: String::new(),
         })
         .collect();
+    state.heard(Vec::new(), acknowledgements);
     assert_eq!(told(&mut state, &plan, 630), vec![]);
     assert_eq!(told(&mut state, &plan, 30_000), vec![], "an acknowledged group is not repeated");
     state.now_us = 30_000 * SECOND;

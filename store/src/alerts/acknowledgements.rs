@@ -20,14 +20,16 @@ pub struct Acknowledgement {
     pub comment: String,
 }
 
-/// Acknowledges an alert now.
+/// Acknowledges an alert now. The latest replaces earlier ones of the same alert, so it is later than they are, also where the
+/// clock of the ClickHouse that took them was ahead.
 ///
 /// # Errors
 /// ClickHouse does not answer or refuses; it may be written again.
 pub async fn write(store: &Store, fingerprint: &str, by: &str, comment: &str) -> Result<(), StoreError> {
     let statement = Statement::new(
         "INSERT INTO {database:Identifier}.alert_acknowledgements (fingerprint, at, acknowledged_by, comment) \
-         SELECT {fingerprint:String}, now64(6, 'UTC'), {by:String}, {comment:String}",
+         SELECT {fingerprint:String}, greatest(now64(6, 'UTC'), max(at) + toIntervalMicrosecond(1)), {by:String}, {comment:String} \
+         FROM {database:Identifier}.alert_acknowledgements AS earlier WHERE earlier.fingerprint = {fingerprint:String}",
     )
     .param("database", store.database())
     .param("fingerprint", fingerprint)

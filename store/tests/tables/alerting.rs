@@ -1,6 +1,7 @@
-//! What alerting keeps on a real ClickHouse: no silence is lost among many.
+//! What alerting keeps on a real ClickHouse: no silence is lost among many, and no acknowledgement to a clock.
 
 use windvane_store::Statement;
+use windvane_store::alerts::acknowledgements;
 use windvane_store::alerts::silences::{self, MakeError, SILENCES_MAX};
 use windvane_types::alert::Silence;
 
@@ -46,5 +47,26 @@ async fn a_silence_beyond_the_most_is_refused_until_another_one_has_ended() {
     let ids: Vec<&str> = read[read.len() - 3..].iter().map(|silence| silence.id.as_str()).collect();
     assert_eq!(ids, ["last", "more", "beside"]);
     assert_eq!(read[read.len() - 3], last);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_replaces_an_earlier_one_that_a_clock_ahead_has_timed() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let ahead = Statement::new(
+        "INSERT INTO windvane.alert_acknowledgements (fingerprint, at, acknowledged_by, comment) \
+         SELECT 'a', now64(6, 'UTC') + INTERVAL 1 DAY, 'ada', ''",
+    );
+    store.execute(&ahead).await.unwrap();
+    for (fingerprint, by) in [("a", "bob"), ("b", "eve")] {
+        acknowledgements::write(store, fingerprint, by, "").await.unwrap();
+    }
+    let read = acknowledgements::read(store).await.unwrap();
+    let by: Vec<(&str, &str)> =
+        read.iter().map(|it| (it.fingerprint.as_str(), it.acknowledged_by.as_str())).collect();
+    assert_eq!(by, [("a", "bob"), ("b", "eve")]);
+    let day_us = 86_400_000_000;
+    assert!((day_us - 60_000_000..day_us).contains(&(read[0].at_us - read[1].at_us)), "{read:?}");
     running.end().await;
 }
