@@ -69,6 +69,31 @@ def test_a_refused_message_goes_to_the_fallback(tmp_path, http_sink):
     service.end()
 
 
+def test_a_digest_that_falls_back_to_pagerduty_opens_an_incident_of_each_group_and_closes_it(tmp_path, http_sink, body):
+    """Of three groups the first is told, and the digest of the others is refused."""
+    hook, pager = http_sink(OK, (404, {}, "no such channel")), http_sink((202, {}, "{}"))
+    (tmp_path / "key").write_text("R0")
+    capped = '[alerts]\nfallback_receiver = "pager"\nmessages_max = 1\nmessages_per = "2s"'
+    service = Service(tmp_path, f"""{rule().replace("[alerts]", capped, 1)}{routes(hook.url)}
+[alerts.receivers.pager]
+type = "pagerduty"
+url = "{pager.url}"
+routing_key_file = "{tmp_path}/key"
+""")
+    models = ["a", "b", "c"]
+    service.send([event for model in models for event in error(model)])
+    eventually(lambda: len(pager.requests) == 2, "an incident of each group of the digest")
+    service.send([event for model in models for event in error(model, "ok")])
+
+    def keys_of(action):
+        events = [body(pager, at) for at in range(len(pager.requests))]
+        return {event["dedup_key"] for event in events if event["event_action"] == action}
+
+    eventually(lambda: keys_of("trigger") <= keys_of("resolve"), "each incident is closed")
+    assert len(keys_of("trigger")) == 2 and not any("digest" in key for key in keys_of("trigger")), pager.requests
+    service.end()
+
+
 @pytest.mark.parametrize("point", ["pending", "waiting", "sending", "back_off", "kept", "ended"])
 def test_a_kill_neither_loses_nor_repeats_a_message(tmp_path, http_sink, body, point):
     """Killed while the alert is pending, while its group waits, while the receiver keeps the request open, between two attempts,

@@ -140,7 +140,7 @@ impl Alerter {
                 if !only_tells_of_undelivered(&self.plan, &parcel.notification) {
                     self.state.given_up.push((receiver, now_us));
                 }
-                if let Some(fallback) = self.state.to_fallback(&self.plan, &parcel, now_us) {
+                for fallback in self.state.to_fallback(&self.plan, &parcel, now_us) {
                     // At most one message a group and receiver waits, so this ends.
                     for settled in self.state.outbox.post(fallback, &self.busy) {
                         self.settled(settled, now_us);

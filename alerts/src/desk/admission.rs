@@ -90,8 +90,11 @@ impl State {
                 Some(Some(alerts)) => alerts.contains(fingerprint),
                 _ => true,
             };
+            // One that keeps incidents since the configuration has changed is told of each group instead.
+            let is_whole = !plan.keeps_incidents(receiver);
             ledger.retain(|fingerprint, member| {
-                member.ended_us.is_some() || (tellable.contains(fingerprint) && is_open(fingerprint))
+                let is_worth = tellable.contains(fingerprint) && is_open(fingerprint);
+                is_whole && (member.ended_us.is_some() || is_worth)
             });
             let digest = ledger.due(now_us);
             let told: BTreeSet<String> =

@@ -12,30 +12,61 @@ use crate::plan::Plan;
 use crate::route::Route;
 
 impl State {
-    /// A message to whoever is told where a receiver does not take its messages, unless they have the same one already.
+    /// What whoever is told where a receiver does not take its messages gets: the same message, unless they have it already. Where
+    /// they keep incidents, a digest is a message for each of its groups: nothing would close an incident of its own.
     #[must_use]
-    pub fn to_fallback(&mut self, plan: &Plan, dead: &Parcel, now_us: i64) -> Option<Parcel> {
-        let fallback = plan.fallback.as_deref().filter(|name| *name != dead.notification.receiver)?;
-        if dead.notification.reason == Why::Fallback.as_str() || dead.also.contains(fallback) {
-            return None;
+    pub fn to_fallback(&mut self, plan: &Plan, dead: &Parcel, now_us: i64) -> Vec<Parcel> {
+        let Some(fallback) = plan.fallback.as_deref() else { return Vec::new() };
+        let notification = &dead.notification;
+        let has_it = notification.receiver == fallback || dead.also.contains(fallback);
+        if has_it || notification.reason == Why::Fallback.as_str() {
+            return Vec::new();
         }
-        self.told_elsewhere(fallback, &dead.notification);
-        let mut parcel = dead.clone();
-        let notification = &mut parcel.notification;
-        notification.note =
-            Some(format!("the receiver `{}` did not take this: {}", notification.receiver, dead.last));
-        notification.id = id(&[fallback, &notification.id]);
-        fallback.clone_into(&mut notification.receiver);
-        Why::Fallback.as_str().clone_into(&mut notification.reason);
-        (parcel.made_us, parcel.next_us, parcel.attempts) = (now_us, now_us, 0);
-        parcel.last.clear();
-        Some(parcel)
+        let parcels = if notification.reason == Why::Digest.as_str() && plan.keeps_incidents(fallback) {
+            self.incidents(plan, (fallback, notification), now_us)
+        } else {
+            self.told_elsewhere(fallback, notification);
+            vec![dead.clone()]
+        };
+        let note = format!("the receiver `{}` did not take this: {}", notification.receiver, dead.last);
+        let readdressed = |mut parcel: Parcel| {
+            let notification = &mut parcel.notification;
+            notification.note = Some(note.clone());
+            notification.id = id(&[fallback, &notification.id]);
+            fallback.clone_into(&mut notification.receiver);
+            Why::Fallback.as_str().clone_into(&mut notification.reason);
+            (parcel.made_us, parcel.next_us, parcel.attempts) = (now_us, now_us, 0);
+            parcel.last.clear();
+            parcel
+        };
+        parcels.into_iter().map(readdressed).collect()
+    }
+
+    /// A message for each group of a digest, of what still fires, and a note in the group that somebody else was told.
+    fn incidents(&mut self, plan: &Plan, (other, digest): (&str, &Notification), now_us: i64) -> Vec<Parcel> {
+        let firing = firing(digest);
+        let mut parcels = Vec::new();
+        for group in self.groups.values_mut().filter(|group| group.receiver == digest.receiver) {
+            let Some(told) = &group.told else { continue };
+            let still = group.members.iter().filter(|(name, member)| {
+                member.ended_us.is_none() && firing.contains(*name) && told.firing.contains(*name)
+            });
+            let members: BTreeMap<String, Member> =
+                still.map(|(name, member)| (name.clone(), member.clone())).collect();
+            if members.is_empty() {
+                continue;
+            }
+            let mut parcel = parcel(plan, (&*group, Why::Fallback), members, now_us);
+            parcel.notification.id = id(&[&digest.id, &parcel.notification.id]);
+            parcels.push(parcel);
+            group.others.insert(other.to_owned());
+        }
+        parcels
     }
 
     /// Notes in the groups of a message that somebody else was told that they fire. A digest is of many groups.
     fn told_elsewhere(&mut self, other: &str, notification: &Notification) {
-        let firing = notification.alerts.iter().filter(|alert| alert.state == Ended::Firing);
-        let firing: BTreeSet<String> = firing.map(Alert::fingerprint).collect();
+        let firing = firing(notification);
         let is_digest = notification.reason == Why::Digest.as_str();
         for group in self.groups.values_mut() {
             let told = match &group.told {
@@ -51,6 +82,12 @@ impl State {
             }
         }
     }
+}
+
+/// The alerts of a message that fire, by fingerprint.
+fn firing(notification: &Notification) -> BTreeSet<String> {
+    let firing = notification.alerts.iter().filter(|alert| alert.state == Ended::Firing);
+    firing.map(Alert::fingerprint).collect()
 }
 
 /// Somebody else is told where nobody looks after a group for too long. Nobody is where all that fires is suppressed.

@@ -230,13 +230,17 @@ fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
     assert!(ends.len() == 6 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
 }
 
+/// A receiver that opens an incident for each group, and closes it.
+fn keeps_incidents(name: &str) -> Receiver {
+    let url = Secret::new("https://events.pagerduty.com/v2/enqueue");
+    let http = HttpSettings { url, targets: Targets::PublicOrLoopback };
+    Receiver::new(name, &Settings::PagerDuty { http, routing_key: Secret::default() }).unwrap()
+}
+
 #[test]
 fn a_receiver_that_keeps_incidents_gets_one_for_each_group_and_closes_each() {
     let (mut state, mut plan) = (State::default(), capped(1));
-    let url = Secret::new("https://events.pagerduty.com/v2/enqueue");
-    let http = HttpSettings { url, targets: Targets::PublicOrLoopback };
-    let settings = Settings::PagerDuty { http, routing_key: Secret::default() };
-    plan.receivers = vec![Receiver::new("team", &settings).unwrap()];
+    plan.receivers = vec![keeps_incidents("team")];
     let keys = |state: &mut State, now_s: i64| -> BTreeSet<String> {
         state.tell(&plan, &BTreeSet::new(), now_s * SECOND);
         let parcels = std::mem::take(&mut state.outbox.parcels).into_iter();
@@ -248,6 +252,51 @@ fn a_receiver_that_keeps_incidents_gets_one_for_each_group_and_closes_each() {
     models(&mut state, &plan, &[0.0; 3], 60);
     assert_eq!(keys(&mut state, 330), opened);
     assert!(keys(&mut state, 100_000).is_empty());
+}
+
+#[test]
+fn a_digest_that_falls_back_to_incidents_opens_one_for_each_group_that_still_fires_and_closes_each() {
+    let (mut state, mut plan) = (State::default(), capped(1));
+    (plan.receivers, plan.fallback) = (vec![keeps_incidents("pager")], Some("pager".to_owned()));
+    models(&mut state, &plan, &[1.0; 4], 0);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
+    state.tell(&plan, &BTreeSet::new(), 3_630 * SECOND);
+    let digest = state.outbox.parcels.remove(0);
+    assert_eq!((digest.notification.reason.as_str(), digest.notification.alerts.len()), ("digest", 3));
+    models(&mut state, &plan, &[1.0, 1.0, 1.0, 0.0], 3_635);
+
+    let opened = state.to_fallback(&plan, &digest, 3_640 * SECOND);
+    let keys = |parcels: &[Parcel]| -> BTreeSet<String> {
+        parcels.iter().map(|parcel| parcel.notification.group_key()).collect()
+    };
+    assert!(opened.iter().all(|parcel| parcel.notification.receiver == "pager"), "{opened:?}");
+    assert!(opened.iter().all(|parcel| parcel.notification.reason == "fallback"), "{opened:?}");
+    let models_of: Vec<&str> =
+        opened.iter().map(|parcel| parcel.notification.group["model"].as_str()).collect();
+    assert_eq!(
+        models_of,
+        ["m1", "m2"],
+        "the one that was told first is in no digest, and the last has ended"
+    );
+    assert_ne!(opened[0].notification.id, opened[1].notification.id);
+
+    models(&mut state, &plan, &[0.0; 4], 3_700);
+    state.tell(&plan, &BTreeSet::new(), 100_000 * SECOND);
+    let mut ends = std::mem::take(&mut state.outbox.parcels);
+    ends.retain(|parcel| parcel.notification.receiver == "pager");
+    assert_eq!((keys(&ends), ends.len()), (keys(&opened), 2));
+    assert!(ends.iter().all(|parcel| parcel.notification.reason == "all_resolved"), "{ends:?}");
+}
+
+#[test]
+fn a_digest_for_who_keeps_incidents_by_now_is_a_message_for_each_group() {
+    let (mut state, mut plan) = (State::default(), capped(1));
+    models(&mut state, &plan, &[1.0; 3], 0);
+    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
+    plan.receivers = vec![keeps_incidents("team")];
+    assert_eq!(told(&mut state, &plan, 3_630), []);
+    let single = message("team", "first", 1, 0);
+    assert_eq!(told(&mut state, &plan, 3_930), [single.clone(), single].concat());
 }
 
 #[test]
@@ -372,11 +421,11 @@ fn a_dead_message_goes_to_the_fallback_once() {
     state.tell(&plan, &BTreeSet::new(), 30 * SECOND);
     let mut dead = state.outbox.parcels.remove(0);
     dead.last = "550 no such user".to_owned();
-    let fallback = state.to_fallback(&plan, &dead, 40 * SECOND).unwrap();
+    let fallback = state.to_fallback(&plan, &dead, 40 * SECOND).remove(0);
     assert_eq!(fallback.notification.receiver, "file");
     assert!(fallback.notification.note.as_ref().unwrap().contains("`team` did not take this: 550"));
     assert_ne!(fallback.notification.id, dead.notification.id);
-    assert_eq!(state.to_fallback(&plan, &fallback, 50 * SECOND), None);
+    assert_eq!(state.to_fallback(&plan, &fallback, 50 * SECOND), []);
 }
 
 #[test]
@@ -402,7 +451,7 @@ fn who_was_told_beside_the_receiver_is_told_the_end() {
     forty(&mut state, &plan, 1.0, 1_000);
     state.tell(&plan, &BTreeSet::new(), 1_030 * SECOND);
     let dead = state.outbox.parcels.remove(0);
-    assert!(state.to_fallback(&plan, &dead, 1_040 * SECOND).is_some());
+    assert_eq!(state.to_fallback(&plan, &dead, 1_040 * SECOND).len(), 1);
     forty(&mut state, &plan, 0.0, 1_050);
     let mut again = state.clone();
     assert_eq!(sorted(told(&mut state, &plan, 1_330)), ends("file"));
@@ -410,7 +459,7 @@ fn who_was_told_beside_the_receiver_is_told_the_end() {
     again.tell(&plan, &BTreeSet::new(), 1_330 * SECOND);
     let of_team = again.outbox.parcels.iter().position(|parcel| parcel.notification.receiver == "team");
     let dead = again.outbox.parcels.remove(of_team.unwrap());
-    assert_eq!(again.to_fallback(&plan, &dead, 1_340 * SECOND), None);
+    assert_eq!(again.to_fallback(&plan, &dead, 1_340 * SECOND), []);
 }
 
 #[test]
