@@ -1,17 +1,17 @@
-//! From alerts to messages: forty features, a silence, a cap, an escalation, a fallback.
+//! From alerts to messages: forty features, a silence, an escalation, a fallback.
+
+mod digests;
+mod muted;
 
 use std::time::Duration;
 
-use windvane_store::Secret;
 use windvane_store::alerts::sources::Observation;
 
 use super::fixture::{observed, plan};
 use super::*;
 use crate::book::Judge;
 use crate::group::us;
-use crate::interval::{Interval, Written};
 use crate::rate::Cap;
-use crate::receiver::{HttpSettings, Receiver, Settings, Targets};
 use crate::route::Escalation;
 
 const SECOND: i64 = 1_000_000;
@@ -26,11 +26,6 @@ fn models(state: &mut State, plan: &Plan, values: &[f64], now_s: i64) {
     let models = values.iter().enumerate();
     let observations = models.map(|(model, value)| observed(&format!("m{model}"), 0, *value)).collect();
     judge(state, plan, observations, now_s);
-}
-
-/// A plan in which a receiver gets so many messages an hour.
-fn capped(messages: usize) -> Plan {
-    Plan { cap: Cap { messages, per: Duration::from_secs(3_600) }, ..plan() }
 }
 
 fn judge(state: &mut State, plan: &Plan, observations: Vec<Observation>, now_s: i64) {
@@ -131,236 +126,6 @@ fn what_is_silenced_is_not_told_until_the_silence_ends() {
     assert_eq!(told(&mut state, &plan, 30), vec![]);
     assert!(state.standing(&plan, 30 * SECOND).iter().all(|alert| alert.silenced_by.as_deref() == Some("s")));
     assert_eq!(told(&mut state, &plan, 1_230), message("team", "first", 40, 0));
-}
-
-/// A plan whose route is muted for an hour of each day, from this one on.
-fn muted_at(hour: u8) -> Plan {
-    let written = Written { times: vec![format!("{hour:02}:00-{:02}:00", hour + 1)], ..Written::default() };
-    let mut plan = plan();
-    plan.intervals.0.insert("quiet".to_owned(), Interval::read(&written).unwrap());
-    plan.route.mute_in = vec!["quiet".to_owned()];
-    plan
-}
-
-#[test]
-fn what_is_muted_is_kept_and_told_when_the_interval_ends() {
-    const DAY: i64 = 86_400;
-    let (mut state, plan) = (State::default(), muted_at(0));
-    // It fires in the interval: nobody is told, and all that happens is kept.
-    forty(&mut state, &plan, 1.0, 0);
-    for now in (30..3_600).step_by(300) {
-        assert_eq!(told(&mut state, &plan, now), vec![], "{now}");
-    }
-    assert_eq!((state.events.len(), state.book.entries.len()), (40, 40));
-    assert!(state.standing(&plan, 3_000 * SECOND).iter().all(|alert| alert.silenced_by.is_none()));
-    let mut again: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
-    assert_eq!(told(&mut again, &plan, 3_630), message("team", "first", 40, 0), "also after a restart");
-    assert_eq!(told(&mut state, &plan, 3_630), message("team", "first", 40, 0));
-    // It ends in the interval: its end is owed, and told afterwards.
-    forty(&mut state, &plan, 0.0, DAY + 60);
-    assert_eq!(told(&mut state, &plan, DAY + 400), vec![]);
-    assert_eq!(told(&mut state, &plan, DAY + 3_900), message("team", "all_resolved", 0, 40));
-    assert_eq!((state.events.len(), state.groups.len()), (80, 0));
-    // It fires and ends in the interval: nobody was told the one, so nobody is told the other.
-    forty(&mut state, &plan, 1.0, 2 * DAY);
-    assert_eq!(told(&mut state, &plan, 2 * DAY + 30), vec![]);
-    forty(&mut state, &plan, 0.0, 2 * DAY + 60);
-    assert_eq!(told(&mut state, &plan, 2 * DAY + 400), vec![]);
-    assert_eq!(told(&mut state, &plan, 2 * DAY + 3_900), vec![]);
-    assert_eq!((state.events.len(), state.groups.len()), (160, 0));
-}
-
-#[test]
-fn nobody_is_escalated_to_in_a_muted_interval() {
-    let (mut state, mut plan) = (State::default(), muted_at(1));
-    plan.route.escalation = Some(Escalation { after: Duration::from_secs(600), to: "lead".to_owned() });
-    forty(&mut state, &plan, 1.0, 3_300);
-    assert_eq!(told(&mut state, &plan, 3_330), message("team", "first", 40, 0));
-    assert_eq!(told(&mut state, &plan, 3_930), vec![]);
-    assert_eq!(told(&mut state, &plan, 7_230), message("lead", "escalated", 40, 0));
-}
-
-#[test]
-fn a_digest_waits_for_the_end_of_a_muted_interval() {
-    let (mut state, mut plan) = (State::default(), muted_at(1));
-    plan.cap = Cap { messages: 1, per: Duration::from_secs(3_600) };
-    models(&mut state, &plan, &[1.0; 3], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
-    assert_eq!(told(&mut state, &plan, 3_630), vec![]);
-    assert!(state.next_us(&plan, &BTreeSet::new()) > Some(3_630 * SECOND), "it does not ask all the time");
-    assert_eq!(told(&mut state, &plan, 7_230), message("team", "digest", 2, 0));
-}
-
-#[test]
-fn a_digest_keeps_ends_of_a_muted_route_until_its_interval_is_over() {
-    let (mut state, mut plan) = (State::default(), muted_at(1));
-    plan.cap = Cap { messages: 2, per: Duration::from_secs(3_600) };
-    let matchers = vec!["model=quiet".parse().unwrap()];
-    let quiet = Route { name: "quiet".to_owned(), matchers, ..plan.route.clone() };
-    plan.route.mute_in.clear();
-    plan.route.routes = vec![quiet];
-    let quiet = |second: f64| vec![observed("quiet", 0, 1.0), observed("quiet", 1, second)];
-    judge(&mut state, &plan, [quiet(1.0), vec![observed("open", 0, 1.0)]].concat(), 0);
-    assert_eq!(told(&mut state, &plan, 30).len(), 2);
-    // Its end is held back, and the digest is due within the interval.
-    judge(&mut state, &plan, quiet(0.0), 60);
-    assert_eq!(told(&mut state, &plan, 330), vec![]);
-    assert_eq!(told(&mut state, &plan, 3_630), vec![], "the receiver has an open group, too");
-    assert!(state.ledgers["team"].digest.is_none() && state.ledgers["team"].muted.len() == 1);
-    // Meanwhile it holds up nothing else.
-    judge(&mut state, &plan, vec![observed("other", 0, 1.0)], 3_700);
-    assert_eq!(told(&mut state, &plan, 3_730), message("team", "first", 1, 0));
-    assert_eq!(told(&mut state, &plan, 7_190), vec![]);
-    let mut again: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
-    for state in [&mut state, &mut again] {
-        assert_eq!(told(state, &plan, 7_230), vec![], "a message may be made an hour after the last");
-        assert_eq!(told(state, &plan, 7_330), message("team", "digest", 0, 1));
-    }
-}
-
-#[test]
-fn beyond_the_cap_there_is_one_digest_and_ends_go_through() {
-    let (mut state, plan) = (State::default(), capped(2));
-    models(&mut state, &plan, &[1.0; 6], 0);
-    assert_eq!(told(&mut state, &plan, 30).len(), 2);
-    assert_eq!(told(&mut state, &plan, 3_000), vec![]);
-    assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 4, 0));
-    models(&mut state, &plan, &[0.0; 6], 3_700);
-    let ends = told(&mut state, &plan, 4_000);
-    assert!(ends.len() == 6 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
-}
-
-/// A receiver that opens an incident for each group, and closes it.
-fn keeps_incidents(name: &str) -> Receiver {
-    let url = Secret::new("https://events.pagerduty.com/v2/enqueue");
-    let http = HttpSettings { url, targets: Targets::PublicOrLoopback };
-    Receiver::new(name, &Settings::PagerDuty { http, routing_key: Secret::default() }).unwrap()
-}
-
-#[test]
-fn a_receiver_that_keeps_incidents_gets_one_for_each_group_and_closes_each() {
-    let (mut state, mut plan) = (State::default(), capped(1));
-    plan.receivers = vec![keeps_incidents("team")];
-    let keys = |state: &mut State, now_s: i64| -> BTreeSet<String> {
-        state.tell(&plan, &BTreeSet::new(), now_s * SECOND);
-        let parcels = std::mem::take(&mut state.outbox.parcels).into_iter();
-        parcels.map(|parcel| parcel.notification.group_key()).collect()
-    };
-    models(&mut state, &plan, &[1.0; 3], 0);
-    let opened = keys(&mut state, 30);
-    assert_eq!(opened.len(), 3, "{opened:?}");
-    models(&mut state, &plan, &[0.0; 3], 60);
-    assert_eq!(keys(&mut state, 330), opened);
-    assert!(keys(&mut state, 100_000).is_empty());
-}
-
-#[test]
-fn a_digest_that_falls_back_to_incidents_opens_one_for_each_group_that_still_fires_and_closes_each() {
-    let (mut state, mut plan) = (State::default(), capped(1));
-    (plan.receivers, plan.fallback) = (vec![keeps_incidents("pager")], Some("pager".to_owned()));
-    models(&mut state, &plan, &[1.0; 4], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
-    state.tell(&plan, &BTreeSet::new(), 3_630 * SECOND);
-    let digest = state.outbox.parcels.remove(0);
-    assert_eq!((digest.notification.reason.as_str(), digest.notification.alerts.len()), ("digest", 3));
-    models(&mut state, &plan, &[1.0, 1.0, 1.0, 0.0], 3_635);
-
-    let opened = state.to_fallback(&plan, &digest, 3_640 * SECOND);
-    let keys = |parcels: &[Parcel]| -> BTreeSet<String> {
-        parcels.iter().map(|parcel| parcel.notification.group_key()).collect()
-    };
-    assert!(opened.iter().all(|parcel| parcel.notification.receiver == "pager"), "{opened:?}");
-    assert!(opened.iter().all(|parcel| parcel.notification.reason == "fallback"), "{opened:?}");
-    let models_of: Vec<&str> =
-        opened.iter().map(|parcel| parcel.notification.group["model"].as_str()).collect();
-    assert_eq!(
-        models_of,
-        ["m1", "m2"],
-        "the one that was told first is in no digest, and the last has ended"
-    );
-    assert_ne!(opened[0].notification.id, opened[1].notification.id);
-
-    models(&mut state, &plan, &[0.0; 4], 3_700);
-    state.tell(&plan, &BTreeSet::new(), 100_000 * SECOND);
-    let mut ends = std::mem::take(&mut state.outbox.parcels);
-    ends.retain(|parcel| parcel.notification.receiver == "pager");
-    assert_eq!((keys(&ends), ends.len()), (keys(&opened), 2));
-    assert!(ends.iter().all(|parcel| parcel.notification.reason == "all_resolved"), "{ends:?}");
-}
-
-#[test]
-fn a_digest_for_who_keeps_incidents_by_now_is_a_message_for_each_group() {
-    let (mut state, mut plan) = (State::default(), capped(1));
-    models(&mut state, &plan, &[1.0; 3], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
-    plan.receivers = vec![keeps_incidents("team")];
-    assert_eq!(told(&mut state, &plan, 3_630), []);
-    let single = message("team", "first", 1, 0);
-    assert_eq!(told(&mut state, &plan, 3_930), [single.clone(), single].concat());
-}
-
-#[test]
-fn what_ended_before_its_digest_is_told_neither_to_fire_nor_to_have_ended() {
-    let (mut state, plan) = (State::default(), capped(1));
-    models(&mut state, &plan, &[1.0; 3], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
-    models(&mut state, &plan, &[0.0; 3], 60);
-    assert_eq!(told(&mut state, &plan, 330), message("team", "all_resolved", 0, 1));
-    assert_eq!(told(&mut state, &plan, 3_630), vec![]);
-    assert!(state.groups.is_empty());
-    assert_eq!(state.ledgers["team"].digest, None);
-}
-
-#[test]
-fn a_digest_has_what_fires_and_is_not_suppressed() {
-    let (mut state, plan) = (State::default(), capped(1));
-    models(&mut state, &plan, &[1.0; 4], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
-    state.silences.push(Silence {
-        id: "s".to_owned(),
-        matchers: vec!["model=m2".parse().unwrap()],
-        starts_at_us: 0,
-        ends_at_us: 5_000 * SECOND,
-        created_by: String::new(),
-        comment: String::new(),
-    });
-    assert_eq!(told(&mut state, &plan, 330), vec![]);
-    // The second has ended, and its group was not looked at since.
-    models(&mut state, &plan, &[1.0, 0.0, 1.0, 1.0], 3_629);
-    for group in state.groups.values_mut() {
-        group.next_us = 3_640 * SECOND;
-    }
-    assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 1, 0));
-    // The third is new once it may be told; the digest was a message, so it waits for the next.
-    assert_eq!(told(&mut state, &plan, 5_430), vec![]);
-    assert_eq!(told(&mut state, &plan, 7_230), message("team", "digest", 1, 0));
-    models(&mut state, &plan, &[0.0; 4], 7_240);
-    let ends = told(&mut state, &plan, 7_600);
-    assert!(ends.len() == 3 && ends.iter().all(|end| end.1 == "all_resolved"), "{ends:?}");
-}
-
-#[test]
-fn what_is_critical_waits_for_no_digest() {
-    let (mut state, mut plan) = (State::default(), capped(1));
-    models(&mut state, &plan, &[1.0; 2], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 1, 0));
-    plan.rules[0].severity = Severity::Critical;
-    models(&mut state, &plan, &[1.0; 3], 60);
-    let urgent = told(&mut state, &plan, 330);
-    assert_eq!(urgent.len(), 3, "{urgent:?}");
-    assert!(urgent.iter().all(|told| told.1 != "digest"));
-    // What was told so is not told again by the digest.
-    assert_eq!(told(&mut state, &plan, 3_630), vec![]);
-}
-
-#[test]
-fn an_end_that_was_held_back_is_in_the_digest() {
-    let (mut state, plan) = (State::default(), capped(1));
-    judge(&mut state, &plan, vec![observed("delay", 0, 1.0), observed("delay", 1, 1.0)], 0);
-    assert_eq!(told(&mut state, &plan, 30), message("team", "first", 2, 0));
-    judge(&mut state, &plan, vec![observed("delay", 0, 1.0), observed("delay", 1, 0.0)], 60);
-    assert_eq!(told(&mut state, &plan, 330), vec![]);
-    assert_eq!(told(&mut state, &plan, 3_630), message("team", "digest", 1, 1));
 }
 
 #[test]
