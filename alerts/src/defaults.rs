@@ -31,8 +31,32 @@ pub struct Usual {
     pub every: Duration,
     /// How urgent it is.
     pub severity: &'static str,
-    /// What people read: `summary`, `description`, `next`.
-    pub annotations: &'static [(&'static str, &'static str)],
+    /// What people read.
+    pub words: Words,
+}
+
+/// Templates of what people read; an empty one is left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// What is wrong, in a line.
+    pub summary: &'static str,
+    /// How it is known.
+    pub description: &'static str,
+    /// What to do.
+    pub next: &'static str,
+}
+
+impl Words {
+    const NONE: Self = Self { summary: "", description: "", next: "" };
+}
+
+impl Usual {
+    /// Its words by the names of annotations.
+    pub fn annotations(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let Words { summary, description, next } = self.words;
+        let named = [("summary", summary), ("description", description), ("next", next)];
+        named.into_iter().filter(|(_, text)| !text.is_empty())
+    }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -50,36 +74,16 @@ const VERDICT: Usual = Usual {
     evidence_min: 0.0,
     every: Duration::ZERO,
     severity: "warning",
-    annotations: &[],
+    words: Words::NONE,
 };
 
 /// A measurement of this process: it is there or all is well.
 const OWN: Usual = Usual { source: "own", no_data: NoData::Ok, severity: "critical", ..VERDICT };
 
-/// All of them, by name.
-pub const RULES: &[Usual] = &[
-    findings::ATTRIBUTION_DRIFT,
-    findings::DATA_QUALITY,
-    service::DEAD_LETTERS,
-    findings::EXPERIMENT_WORSE,
-    findings::FAIRNESS_GAP,
-    findings::FEATURE_DRIFT,
-    findings::GATE_FAILED,
-    findings::INGESTION_STALLED,
-    findings::LATENCY_BUDGET_BURNS,
-    findings::LATENCY_BUDGET_WANES,
-    findings::MODEL_SLOWER,
-    findings::MONITOR_FAILING,
-    service::NOTIFICATIONS_UNDELIVERED,
-    findings::OUTCOMES_MISSING,
-    findings::PERFORMANCE_OFF,
-    service::RULE_FAILING,
-    findings::SAMPLE_RATIO_MISMATCH,
-    service::SPOOL_DAMAGED,
-    service::SPOOL_FAILED,
-    service::SPOOL_LAGGING,
-    service::STORE_UNAVAILABLE,
-];
+/// All of them.
+pub fn rules() -> impl Iterator<Item = &'static Usual> {
+    findings::RULES.iter().chain(service::RULES)
+}
 
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,7 @@ fn a_thing_that_is_gone_is_over_where_no_data_is_ok() {
 
 #[test]
 fn the_alert_of_a_version_ends_where_its_gate_lets_another_one_pass() {
-    let usual = crate::defaults::RULES.iter().find(|usual| usual.name == "GateFailed").unwrap();
+    let usual = crate::defaults::rules().find(|usual| usual.name == "GateFailed").unwrap();
     let kind = windvane_store::alerts::sources::kind("gate").unwrap();
     let source = Source::Stored { kind, measure: "failed" };
     let rule = Rule { source, select: Vec::new(), ..rule(usual.no_data, 0) };

@@ -12,9 +12,9 @@ fn said(name: &str) -> Labels {
 
 /// What it says of the sample with other labels.
 fn said_with(name: &str, change: impl Fn(&mut Labels)) -> Labels {
-    let usual = RULES.iter().find(|usual| usual.name == name).unwrap();
+    let usual = rules().find(|usual| usual.name == name).unwrap();
     let kind = windvane_store::alerts::sources::kind(usual.source).unwrap();
-    let templates = usual.annotations.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let templates = usual.annotations().map(|(name, text)| (name.to_owned(), text.to_owned()));
     let rule = Rule {
         name: usual.name.to_owned(),
         source: Source::Stored { kind, measure: usual.measure },
@@ -68,9 +68,7 @@ fn they_say_what_was_found() {
 
 #[test]
 fn rows_with_an_empty_text_are_told_apart_from_all_rows() {
-    let segmented = RULES.iter().filter(|usual| {
-        usual.annotations.iter().any(|(name, text)| *name == "summary" && text.contains("labels.segment_key"))
-    });
+    let segmented = rules().filter(|usual| usual.words.summary.contains("labels.segment_key"));
     let mut names = Vec::new();
     for Usual { name, .. } in segmented {
         let told = said_with(name, |labels| {
@@ -86,21 +84,22 @@ fn rows_with_an_empty_text_are_told_apart_from_all_rows() {
 
 #[test]
 fn they_stand_in_the_order_of_their_names() {
-    assert!(RULES.windows(2).all(|pair| pair[0].name < pair[1].name));
+    for table in [findings::RULES, service::RULES] {
+        assert!(table.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
 }
 
 #[test]
 fn what_a_process_measures_of_itself_is_told_with_what_to_do() {
-    for usual in RULES.iter().filter(|usual| usual.source == "own") {
-        let names: Vec<&str> = usual.annotations.iter().map(|(name, _)| *name).collect();
-        assert!(names.contains(&"next"), "{}: {names:?}", usual.name);
+    for usual in rules().filter(|usual| usual.source == "own") {
+        assert!(!usual.words.next.is_empty(), "{}", usual.name);
     }
-    let usual = RULES.iter().find(|usual| usual.name == "NotificationsUndelivered").unwrap();
-    let templates = usual.annotations.iter();
+    let usual = rules().find(|usual| usual.name == "NotificationsUndelivered").unwrap();
+    let templates = usual.annotations();
     let rule = Rule {
         name: usual.name.to_owned(),
         source: Source::Own { measure: usual.measure },
-        annotations: templates.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        annotations: templates.map(|(name, text)| (name.to_owned(), text.to_owned())).collect(),
         ..crate::desk::fixture::rule()
     };
     let labels = Labels::from([("receiver".to_owned(), "pager".to_owned())]);

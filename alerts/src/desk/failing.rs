@@ -56,7 +56,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::book::Judge;
-    use crate::defaults::RULES;
+    use crate::defaults;
     use crate::desk::fixture;
     use crate::machine::{NoData, Timing};
     use crate::plan::Plan;
@@ -66,15 +66,15 @@ mod tests {
 
     /// `RuleFailing` as it is without a configuration.
     fn usual() -> Rule {
-        let usual = RULES.iter().find(|usual| usual.name == "RuleFailing").unwrap();
+        let usual = defaults::rules().find(|usual| usual.name == "RuleFailing").unwrap();
         let (side, enter, leave) = usual.condition;
-        let annotations = usual.annotations.iter();
+        let annotations = usual.annotations();
         Rule {
             name: usual.name.to_owned(),
             source: Source::Own { measure: usual.measure },
             condition: Condition { side, enter, leave },
             timing: Timing { for_us: 0, keep_firing_for_us: 0, no_data: NoData::Ok },
-            annotations: annotations.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            annotations: annotations.map(|(name, text)| (name.to_owned(), text.to_owned())).collect(),
             ..fixture::rule()
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use windvane_alerts::defaults::{RULES, Usual};
+use windvane_alerts::defaults::{self, Usual};
 use windvane_alerts::machine::{NoData, Timing};
 use windvane_alerts::rule::{Condition, OWN_MEASURES, Rule, Side, Source, Windows};
 use windvane_store::alerts;
@@ -21,12 +21,12 @@ pub fn rules(layers: &mut Layers, every: Duration) -> Vec<Rule> {
     let usual = layers.flag("alerts.default_rules", true);
     let mut names = layers.names("alerts.rules");
     if usual {
-        names.extend(RULES.iter().map(|rule| rule.name.to_owned()));
+        names.extend(defaults::rules().map(|rule| rule.name.to_owned()));
     }
     names.sort_unstable();
     names.dedup();
     let made = names.into_iter().filter_map(|name| {
-        let usual = RULES.iter().find(|rule| usual && rule.name == name);
+        let usual = defaults::rules().find(|rule| usual && rule.name == name);
         rule(layers, (name, usual), every)
     });
     made.collect()
@@ -186,9 +186,9 @@ fn windows(layers: &mut Layers, table: &KeyPath, source: &Source) -> Windows {
 
 /// The usual annotations, with what the file says in their place.
 fn annotations(layers: &Layers, table: &KeyPath, usual: Option<&Usual>) -> BTreeMap<String, String> {
-    let usual = usual.map_or(&[][..], |usual| usual.annotations);
+    let usual = usual.into_iter().flat_map(Usual::annotations);
     let mut annotations: BTreeMap<String, String> =
-        usual.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        usual.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     annotations.extend(texts(layers, &table.join("annotations")));
     annotations
 }

@@ -26,7 +26,7 @@ fn faults(text: &str) -> String {
 #[test]
 fn the_usual_rules_are_there_and_their_templates_are_right() {
     let config = check("").unwrap();
-    assert_eq!(config.alerts.rules.len(), windvane_alerts::defaults::RULES.len());
+    assert_eq!(config.alerts.rules.len(), windvane_alerts::defaults::rules().count());
     assert!(config.alerts.route.receivers.is_empty());
     let none = check("[alerts]\ndefault_rules = false").unwrap();
     assert!(none.alerts.rules.is_empty() && none.alerts.inhibitions.is_empty());
