@@ -10,7 +10,7 @@ use windvane_types::span;
 use crate::address;
 use crate::chart::histogram::{Missing, histogram, legend};
 use crate::chart::lines::{Look, Series, lines};
-use crate::model::DriftSeries;
+use crate::model::{DriftSeries, direction};
 use crate::numbers::{number, optional, p_value, percent, short, thousands};
 use crate::page::{Part, card, page, told};
 
@@ -217,7 +217,10 @@ fn methods(window: &[Row]) -> Markup {
                 }
             }
         }
-        p.quiet { "A method says drift where its effect passes the floor and its corrected p is below alpha. " (window[0].kind) ", direction " (window[0].direction) "." }
+        p.quiet {
+            "A method says drift where its effect passes the floor and its corrected p is below alpha. The column is " (window[0].kind)
+            @if window[0].direction != "none" { ", its direction " (window[0].direction) } "."
+        }
     }
 }
 
@@ -255,7 +258,7 @@ fn segments(rows: &[SegmentRow]) -> Markup {
                 tbody {
                     @for row in rows {
                         tr {
-                            th scope="row" { (row.segment_key) " " (row.segment_value) } td { (row.direction) }
+                            th scope="row" { (row.segment_key) " " (row.segment_value) } td { (direction(&row.direction)) }
                             td.number { (number(row.strength)) } td.number { (thousands(row.n_reference)) } td.number { (thousands(row.n_current)) }
                         }
                     }
@@ -317,6 +320,28 @@ mod tests {
             assert!(html.contains(part), "no `{part}` in {html}");
         }
         assert!(!html.contains("<x>"), "{html}");
+    }
+
+    #[test]
+    fn a_direction_is_told_where_there_is_one() {
+        let moved = row(1, "ks", "{}");
+        let still = Row { kind: "categorical".to_owned(), direction: "none".to_owned(), ..moved.clone() };
+        let segment = |direction: &str| SegmentRow {
+            segment_key: "region".to_owned(),
+            segment_value: "east".to_owned(),
+            direction: direction.to_owned(),
+            strength: 2.0,
+            n_reference: 100,
+            n_current: 90,
+        };
+        for (row, told, cell) in [
+            (moved, "The column is numeric, its direction up.", "<td>up</td>"),
+            (still, "The column is categorical.", "<td>–</td>"),
+        ] {
+            let segments = vec![segment(&row.direction)];
+            let html = render(&Feature { segments, ..feature(vec![row]) }).into_string();
+            assert!(html.contains(told) && html.contains(cell), "{told} {cell} in {html}");
+        }
     }
 
     #[test]

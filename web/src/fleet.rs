@@ -223,7 +223,7 @@ fn row(fleet: &Fleet, deployment: &Deployment, range: Range) -> Markup {
             td.number { (latency(deployment.latency_p50_us)) }
             td.number { (latency(deployment.latency_p99_us)) }
             td.number { (failed) }
-            td { (worst(drift)) }
+            td.worst { (worst(drift)) }
             td.number { @if deployment.outcomes_all == 0 { span.quiet { "none" } } @else { (percent(labelled)) } }
             td.when { (time(&deployment.last_ts)) }
         }

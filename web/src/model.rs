@@ -22,7 +22,7 @@ use crate::chart::lines::{Look, Series, lines};
 use crate::numbers::{latency, number, percent, thousands};
 use crate::page::{Part, card, empty, page, time, told};
 
-pub use drift::DriftSeries;
+pub use drift::{DriftSeries, direction};
 pub use read::{Chosen, Model, read};
 
 /// The page as HTML.

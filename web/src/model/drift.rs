@@ -159,6 +159,14 @@ pub fn arrow(direction: &str) -> &'static str {
     }
 }
 
+/// A direction as a table tells it: categories have none.
+pub fn direction(direction: &str) -> &str {
+    match direction {
+        "none" => "–",
+        direction => direction,
+    }
+}
+
 /// What windows are compared with, in words.
 pub fn reference(kind: &str, name: &str) -> String {
     match kind {

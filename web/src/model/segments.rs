@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use windvane_store::views::{Asked, DRIFT_SEGMENTS, PERFORMANCE_SEGMENTS};
 
+use super::drift::direction;
 use super::read::Model;
 use crate::address;
 use crate::numbers::{number, thousands};
@@ -67,7 +68,7 @@ fn drifted(model: &Model) -> Markup {
                         tr {
                             th scope="row" { (row.segment_key) " " (row.segment_value) }
                             td { a href=(address::feature(&model.chosen.model, &row.column)) { (row.column) } }
-                            td { (row.direction) } td.number { (number(row.strength)) }
+                            td { (direction(&row.direction)) } td.number { (number(row.strength)) }
                             td.number { (thousands(row.n_reference)) } td.number { (thousands(row.n_current)) }
                         }
                     }
