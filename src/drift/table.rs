@@ -38,12 +38,18 @@ pub fn render(document: &Document) -> String {
             words::counted(hidden, "more segment is", "more segments are")
         );
     }
-    text += &format!(
-        "\n{}, corrected by {}; a column drifts where p < {} and the effect passes its floor\n",
-        words::counted(document.tests as u64, "p-value", "p-values"),
-        document.correction,
-        document.alpha
-    );
+    text += &match document.tests {
+        0 => format!(
+            "\na column is judged from {} values on either side on (--min-rows)\n",
+            words::grouped(document.min_rows)
+        ),
+        tests => format!(
+            "\n{}, corrected by {}; a column drifts where p < {} and the effect passes its floor\n",
+            words::counted(tests as u64, "p-value", "p-values"),
+            document.correction,
+            document.alpha
+        ),
+    };
     text
 }
 

@@ -135,6 +135,9 @@ fn too_few_rows_and_no_rows_are_insufficient_data() {
     assert_eq!((ran.code, &ran.document()["verdict"]), (2, &"insufficient_data".into()));
     assert_eq!(method(column(&ran.document(), "x"), "ks")["statistic"], 1.0);
     assert_eq!(method(column(&ran.document(), "x"), "ks")["p_adjusted"], Value::Null);
+    let told = drift(&few, &few, &[]).stdout;
+    assert!(told.ends_with("a column is judged from 30 values on either side on (--min-rows)\n"), "{told}");
+    assert!(!told.contains("p-values"), "{told}");
     for (name, text) in [("header.csv", "x\n"), ("nothing.csv", ""), ("nothing.ndjson", "")] {
         let empty = folder.file(name, text);
         for (a, b) in [(&many, &empty), (&empty, &many), (&empty, &empty)] {
