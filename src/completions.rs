@@ -21,7 +21,7 @@ pub struct CompletionsArguments {
 /// Write the manual pages into a folder.
 #[derive(Debug, Args)]
 pub struct ManArguments {
-    /// The folder; it must exist.
+    /// The folder; it is made where there is none.
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
@@ -40,6 +40,24 @@ pub fn man(arguments: &ManArguments, command: Command) -> CommandResult {
             .with_context(|| format!("cannot write manual pages into `{}`", arguments.dir.display()))
             .because(Reason::Unavailable)
     };
+    write(std::fs::create_dir_all(&arguments.dir))?;
     write(clap_mangen::generate_to(command, &arguments.dir))?;
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manual_pages_make_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("share/man");
+        for _ in 0..2 {
+            man(&ManArguments { dir: dir.clone() }, Command::new("windvane")).unwrap();
+            assert!(dir.join("windvane.1").is_file());
+        }
+        let told = man(&ManArguments { dir: dir.join("windvane.1") }, Command::new("windvane"));
+        assert_eq!(told.unwrap_err().reason, Reason::Unavailable);
+    }
 }
