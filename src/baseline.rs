@@ -238,7 +238,7 @@ fn list(found: &[Baseline], format: Format) -> Result<String, Failure> {
             baseline.environment.clone(),
             baseline.span().to_string(),
             grouped(baseline.rows),
-            span::shown(baseline.created_at_us),
+            span::to_second(baseline.created_at_us),
         ]);
     }
     Ok(format!("{table}\n"))

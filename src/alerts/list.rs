@@ -5,6 +5,7 @@ use comfy_table::{Table, presets};
 use windvane_store::alerts;
 use windvane_types::alert::{Standing, State};
 use windvane_types::matcher::{Matcher, all_match};
+use windvane_types::span;
 
 use super::Format;
 use crate::connection;
@@ -76,7 +77,7 @@ fn table(standing: &[Standing]) -> String {
             alert.fingerprint.clone(),
             text(&alert.labels, "severity"),
             alert.state.as_str().to_owned(),
-            alert.since.clone(),
+            span::instant(&alert.since).map_or_else(|| alert.since.clone(), span::to_second),
             text(&alert.annotations, "summary"),
             told,
         ]);

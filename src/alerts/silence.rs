@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
             silence.check(now_us).map_err(|fault| usage(fault.to_owned()))?;
             let store = connection.store()?;
             connection::wait_for(async { silences::make(&store, &silence, now_us).await.map_err(not_made) })?;
-            print(&format!("silence {} until {}\n", silence.id, span::shown(silence.ends_at_us)))
+            print(&format!("silence {} until {}\n", silence.id, span::to_second(silence.ends_at_us)))
         }
         Action::List { connection, format } => {
             let store = connection.store()?;
@@ -131,8 +131,8 @@ fn shown(silences: &[Silence], format: Format) -> Result<String, Failure> {
         let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
         table.add_row([
             silence.id.clone(),
-            span::shown(silence.starts_at_us),
-            span::shown(silence.ends_at_us),
+            span::to_second(silence.starts_at_us),
+            span::to_second(silence.ends_at_us),
             matchers.join(" "),
             silence.created_by.clone(),
             silence.comment.clone(),

@@ -84,6 +84,12 @@ pub fn shown(us: i64) -> String {
     Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |time| time.to_string())
 }
 
+/// The same to the second, as tables tell it to people.
+#[must_use]
+pub fn to_second(us: i64) -> String {
+    shown(us.saturating_sub(us.rem_euclid(1_000_000)))
+}
+
 impl fmt::Display for ReferenceKind {
     /// As [`ReferenceKind::parse`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,10 +201,22 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{ReferenceKind, Span, in_words, length};
+    use super::{ReferenceKind, Span, in_words, length, to_second};
 
     fn now() -> Timestamp {
         "2013-03-02T00:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn times_for_people_end_with_the_second() {
+        for (us, told) in [
+            (1_362_182_400_999_999, "2013-03-02T00:00:00Z"),
+            (1_362_182_400_000_000, "2013-03-02T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (i64::MAX, "9223372036854000000"),
+        ] {
+            assert_eq!(to_second(us), told);
+        }
     }
 
     #[test]
