@@ -34,6 +34,16 @@ pub enum Authority {
 }
 
 impl Authority {
+    /// The word in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Standby => "standby",
+            Self::Unsure => "unsure",
+        }
+    }
+
     /// Whether the process has the lease.
     #[must_use]
     pub fn holds(self) -> bool {

@@ -39,7 +39,12 @@ impl Alerter {
         if self.authority == authority && !takes_leave {
             return;
         }
-        tracing::info!(?authority, holder = self.holder, "who judges alerts has changed");
+        let lease = authority.as_str();
+        if authority == Authority::Standby {
+            tracing::info!(lease, "another process judges alerts, or none yet");
+        } else {
+            tracing::info!(lease, holder = self.holder, "this process judges alerts");
+        }
         if let Some(before) = self.aside.take() {
             // What is not told yet of the ends comes along.
             self.state = std::mem::take(&mut self.state).gone_on_from(before, &self.plan);
