@@ -21,7 +21,7 @@ use self::flights::Flights;
 use self::model::Champion;
 use self::play::Played;
 use crate::config::{self, Config};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, DeliveryError};
 use crate::drift::words;
 use crate::exit::{Because, CommandResult, Failure, Reason};
 use crate::output::{self, print};
@@ -169,7 +169,7 @@ async fn tell(service: &Service, onnx: &windvane_shadow::Runtime) -> Result<Stri
     }
     let champion = Champion::open(onnx, &flights)?;
     let delivery = Delivery::new(&format!("http://{}", service.address()), PATIENCE)?;
-    let played = play::play(flights, champion, &delivery).await?;
+    let played = play::play(flights, champion, &delivery).await.map_err(not_played)?;
     let latency = stored(service.store(), played).await?;
     let compared = months::compare(service.store()).await?;
     Ok(format!(
@@ -183,6 +183,12 @@ async fn tell(service: &Service, onnx: &windvane_shadow::Runtime) -> Result<Stri
         played.seconds,
         started.elapsed().as_secs_f64(),
     ))
+}
+
+/// A collector that does not take the events, such as one whose disk is full, is no fault of ours.
+fn not_played(error: anyhow::Error) -> Failure {
+    let reason = if error.is::<DeliveryError>() { Reason::Unavailable } else { Reason::Software };
+    Failure { reason, error }
 }
 
 /// A folder that holds the year already is compared and not played again: its predictions were made once.
@@ -267,4 +273,16 @@ fn what_next(service: &Service, config: &Config) -> String {
          Ctrl-C ends it.\n",
         address = service.address(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_that_takes_nothing_is_unavailable() {
+        let full = DeliveryError::Unavailable { url: String::new(), tried_s: 55, last: "429".to_owned() };
+        assert_eq!(not_played(full.into()).reason, Reason::Unavailable);
+        assert_eq!(not_played(anyhow::anyhow!("another fault")).reason, Reason::Software);
+    }
 }
