@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Columns that hold free text.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     text: Vec<String>,
-    /// Columns whose lists of numbers are vectors of one width; of predictions, embeddings are known to be.
+    /// Columns whose lists of numbers are vectors of one width; embeddings of stored predictions are taken as such without it.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     embedding: Vec<String>,
     /// Compare within each combination of values of these columns too.
