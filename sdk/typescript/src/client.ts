@@ -7,6 +7,7 @@ import {
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
 import { Sender, textOf } from "./sender.js";
+import { now } from "./time.js";
 
 /** How a client is set up. */
 export interface Settings {
@@ -229,17 +230,6 @@ function idOf(event: { event_id?: string } | undefined): string | undefined {
 
 function at(ts: number | string | Date | undefined): number | string {
   return ts === undefined ? now() : microseconds(ts);
-}
-
-/** What the finer clock and the wall clock may be apart. */
-const APART_MS = 50;
-let origin = performance.timeOrigin;
-
-/** Microseconds since 1970 by the finer clock, which stands still while a machine sleeps and knows of no clock that was set: then anew. */
-function now(): number {
-  const wall = Date.now();
-  if (Math.abs(origin + performance.now() - wall) > APART_MS) origin = wall - performance.now();
-  return Math.floor((origin + performance.now()) * 1000);
 }
 
 /** The fields that there are: one that is undefined is left out, as if it were not there. */

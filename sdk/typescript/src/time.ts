@@ -1,4 +1,15 @@
-// Times that somebody waits for, and what a server asks for.
+// The clock, times that somebody waits for, and what a server asks for.
+
+/** What the finer clock and the wall clock may be apart. */
+const APART_MS = 50;
+let origin = performance.timeOrigin;
+
+/** Microseconds since 1970 by the finer clock, which stands still while a machine sleeps and knows of no clock that was set: then anew. */
+export function now(): number {
+  const wall = Date.now();
+  if (Math.abs(origin + performance.now() - wall) > APART_MS) origin = wall - performance.now();
+  return Math.floor((origin + performance.now()) * 1000);
+}
 
 const RETRY_AFTER_MAX_MS = 300_000;
 

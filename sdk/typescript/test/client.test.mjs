@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
 
-import { Client, keeps } from "../dist/index.js";
+import { Client, keeps, makeId } from "../dist/index.js";
 import { milliseconds } from "../dist/time.js";
 import { accounted, faultyCollector } from "./collector.mjs";
 
@@ -308,7 +308,11 @@ test("ids are made where there is no global crypto, as in Node 18", async () => 
   assert.deepEqual(await once(child, "exit"), [0, null]);
   const ids = collector.records.predictions.map(({ event_id }) => event_id);
   assert.equal(new Set(ids).size, 100);
-  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  for (const id of ids) {
+    assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const ms = parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+    assert.ok(Math.abs(ms - Date.now()) < 60_000, "an id begins with its time");
+  }
 });
 
 test("a sample keeps a prediction and its outcome together", async () => {
@@ -351,6 +355,21 @@ test("a clock that was set, or went on while the machine slept, is followed", as
   assert.ok(await client.flush());
   const [later, back] = collector.records.predictions.map(({ ts }) => ts / 1000 - wall());
   assert.ok(Math.abs(later - 8 * 3_600_000) < 60_000 && Math.abs(back) < 60_000, `${later} ${back}`);
+});
+
+test("ids rise within a millisecond, and where the clock goes back", () => {
+  const wall = Date.now;
+  const many = (n) => Array.from({ length: n }, makeId);
+  const ids = many(20_000);
+  try {
+    Date.now = () => wall() - 3_600_000;
+    ids.push(...many(10_000));
+  } finally {
+    Date.now = wall;
+  }
+  ids.push(...many(10_000));
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(ids.findIndex((id, at) => at > 0 && id <= ids[at - 1]), -1);
 });
 
 test("defaults and tags add up, and ids are of version 7", async () => {
