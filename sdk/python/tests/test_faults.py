@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 import time
+import traceback
 import uuid
 
 import pytest
@@ -12,6 +13,7 @@ import windvane
 from kit import accounted, eventually, run_python
 from windvane import _encode
 from windvane._ids import IdMaker
+from windvane.client import Reader
 
 
 def log(n, **fields):
@@ -361,6 +363,9 @@ def test_wrong_settings_are_told_at_the_start():
     for settings, named in [
         ({"url": "ftp://x"}, "url"),
         ({"url": "http://"}, "url"),
+        ({"url": "http://h:99999"}, "url is 'http://h:99999'"),
+        ({"url": "http://h/?model=m"}, "url"),
+        ({"url": b"http://h"}, "url"),
         ({"url": "http://x", "on_full": "block"}, "on_full"),
         ({"url": "http://x", "sample_rate": 1.5}, "sample_rate"),
         ({"url": "http://x", "queue_bytes": 0}, "queue_bytes"),
@@ -369,6 +374,16 @@ def test_wrong_settings_are_told_at_the_start():
     ]:
         with pytest.raises(ValueError, match=named):
             windvane.init(**settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:s3cret@h:1", "https://s3cret@h", "ftp://user:s3cret@h", "user:s3cret@h:1", "http://user:s3/s3cret@h", "http://s3cret:x@h:y"]
+)
+def test_a_user_and_a_password_in_the_address_are_refused_and_no_secret_is_told(url):
+    for make in (windvane.init, Reader):
+        with pytest.raises(ValueError, match="url is '.*…@h.*accepted is http:") as raised:
+            make(url)
+        assert "s3" not in "".join(traceback.format_exception(None, raised.value, None))
 
 
 def test_a_token_is_sent_and_never_shown(collector, caplog):

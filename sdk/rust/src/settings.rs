@@ -79,6 +79,11 @@ pub enum SettingsError {
     /// Not the address of an HTTP server.
     #[error("url is `{0}`; accepted is http://HOST:PORT or https://HOST:PORT")]
     Url(String),
+    /// A user or a password, for which a request has no place beside a token.
+    #[error(
+        "url is `{0}`, with a user or a password, which are not sent; accepted is http://HOST:PORT or https://HOST:PORT, with an API token as token"
+    )]
+    Credentials(String),
     /// No share.
     #[error("sample_rate is {0}; accepted are shares from 0 to 1")]
     SampleRate(f64),
@@ -116,7 +121,10 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let host = self.url.strip_prefix("http://").or_else(|| self.url.strip_prefix("https://"));
         if host.is_none_or(|host| host.is_empty() || host.contains([' ', '?', '#'])) {
-            return Err(SettingsError::Url(self.url.clone()));
+            return Err(SettingsError::Url(shown(&self.url)));
+        }
+        if host.is_some_and(|host| host.split('/').next().is_some_and(|authority| authority.contains('@'))) {
+            return Err(SettingsError::Credentials(shown(&self.url)));
         }
         if !(0.0..=1.0).contains(&self.sample_rate) {
             return Err(SettingsError::SampleRate(self.sample_rate));
@@ -131,11 +139,19 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("url", &self.url)
+            .field("url", &shown(&self.url))
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("model", &self.model)
             .field("queue_bytes", &self.queue_bytes)
             .field("on_full", &self.on_full)
             .finish_non_exhaustive()
     }
+}
+
+/// A URL without what may be a password, also where it is none.
+fn shown(url: &str) -> String {
+    let Some((before, after)) = url.rsplit_once('@') else { return url.to_owned() };
+    let scheme =
+        ["http://", "https://"].into_iter().find(|scheme| before.starts_with(*scheme)).unwrap_or_default();
+    format!("{scheme}…@{after}")
 }

@@ -1,4 +1,5 @@
 // The client: logs events to one collector. Its methods never throw and never wait for the network.
+import { address, authorization } from "./address.js";
 import { type Assignment, type Definition, assign } from "./assignment.js";
 import type { Disk } from "./batch.js";
 import {
@@ -68,9 +69,7 @@ export class Client {
 
   /** Throws a TypeError or RangeError where a setting is wrong: that is to be seen at the start, not in production. */
   constructor(settings: Settings) {
-    const { url, sampleRate = 1, onFull = "drop_newest", queueBytes = 32 * 2 ** 20 } = settings;
-    const { protocol } = new URL(url);
-    if (protocol !== "http:" && protocol !== "https:") throw new RangeError(`url is ${url}; accepted is http://HOST:PORT`);
+    const { sampleRate = 1, onFull = "drop_newest", queueBytes = 32 * 2 ** 20 } = settings;
     if (!(sampleRate >= 0 && sampleRate <= 1)) throw new RangeError(`sampleRate is ${sampleRate}; accepted is 0 to 1`);
     if (onFull !== "drop_newest" && onFull !== "drop_oldest") {
       throw new RangeError(`onFull is ${onFull}; accepted are drop_newest and drop_oldest`);
@@ -86,8 +85,8 @@ export class Client {
     this.#defaults = defined({ version: settings.version, environment: settings.environment });
     this.#sender = new Sender(
       {
-        url: url.replace(/\/+$/, ""),
-        token: settings.token,
+        url: address(settings.url),
+        authorization: authorization(settings.token),
         batchEvents: settings.batchEvents ?? 2_000,
         batchBytes: settings.batchBytes ?? 2 ** 20,
         flushIntervalMs: settings.flushIntervalMs ?? 1_000,

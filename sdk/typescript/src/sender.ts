@@ -7,7 +7,7 @@ import { Limit, milliseconds, timed, unref } from "./time.js";
 /** Settings of the sender; see `Settings`. */
 export interface Delivery {
   url: string;
-  token?: string | undefined;
+  authorization?: string | undefined;
   batchEvents: number;
   batchBytes: number;
   flushIntervalMs: number;
@@ -312,7 +312,7 @@ export class Sender {
       "content-type": "application/x-ndjson",
       "idempotency-key": batch.key,
       ...(batch.isPacked && { "content-encoding": "gzip" }),
-      ...(this.options.token !== undefined && { authorization: `Bearer ${this.options.token}` }),
+      ...(this.options.authorization !== undefined && { authorization: this.options.authorization }),
     };
   }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
+import { inspect } from "node:util";
 
 import { Client, keeps, makeId } from "../dist/index.js";
 import { milliseconds } from "../dist/time.js";
@@ -269,12 +270,31 @@ test("a fault throws nothing that has no text, and nothing of a console that thr
 });
 
 test("wrong settings are told at the start", () => {
-  for (const settings of [{ url: "ftp://x" }, { url: "nonsense" }, { sampleRate: 2 }, { onFull: "block" }]) {
-    assert.throws(() => make(settings), /url|sampleRate|onFull|URL/, JSON.stringify(settings));
+  for (const settings of [{ sampleRate: 2 }, { onFull: "block" }]) {
+    assert.throws(() => make(settings), /sampleRate|onFull/, JSON.stringify(settings));
+  }
+  for (const url of ["ftp://x", "nonsense", "http://", "http://h:99999", "http://h/?model=m", "http://h/#m", undefined, 5]) {
+    assert.throws(() => make({ url }), { message: `url is ${url}; accepted is http://HOST:PORT or https://HOST:PORT` });
   }
   for (const [name, value] of [["queueBytes", NaN], ["batchEvents", 0], ["batchBytes", -1], ["timeoutMs", -1], ["flushIntervalMs", NaN]]) {
     assert.throws(() => make({ [name]: value }), new RegExp(`^RangeError: ${name} is ${value}; accepted are numbers from [01]$`));
   }
+});
+
+test("a user and a password in the address are refused, and no secret is told", () => {
+  for (const url of ["http://user:s3cret@h:1", "https://s3cret@h", "ftp://user:s3cret@h", "user:s3cret@h:1", "http://user:s3/s3cret@h", "http://s3cret:x@h:y"]) {
+    assert.throws(() => make({ url }), (error) => /^url is .*…@h.*; accepted is http:/.test(error.message) && !inspect(error).includes("s3cret"), url);
+  }
+  for (const token of ["s3cret\n", "s3cret and more", "s3crét", ""]) {
+    assert.throws(() => make({ token }), (error) => /^token is empty, or has/.test(error.message) && !inspect(error).includes("s3cr"), token);
+  }
+});
+
+test("an address may be a URL, and end with a slash; no token may be null", async () => {
+  const client = make({ url: new URL(collector.url), token: null });
+  log(client, 1);
+  assert.ok(await client.flush());
+  assert.deepEqual([collector.requests[0].kind, collector.requests[0].authorization], ["predictions", undefined]);
 });
 
 test("the longest times are waited for, not passed over", async () => {

@@ -7,9 +7,9 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Dict, Optional, Sequence, Union
-from urllib.parse import urlsplit
 
 from . import _arrow
+from ._transport import address
 from .redaction import Redaction
 
 
@@ -43,9 +43,7 @@ class Settings:
     tls: Optional[ssl.SSLContext] = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url is {self.url!r}; accepted is http://HOST:PORT or https://HOST:PORT")
+        address(self.url)
         if self.on_full not in ("drop_newest", "drop_oldest"):
             raise ValueError(f"on_full is {self.on_full!r}; accepted are 'drop_newest' and 'drop_oldest'")
         if self.wire not in ("auto", "ndjson", "arrow"):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import urllib.parse
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Tuple
 
 ANSWER_BYTES_MAX = 8 << 20
 
@@ -29,19 +30,32 @@ class Answer:
     body: bytes
 
 
+def address(url: object) -> Tuple[bool, str, Optional[int], str]:
+    """Whether a URL is one of TLS, its host, its port, and the path that requests begin with.
+
+    Raises ValueError, which has no password in it, where it is no address of a server.
+    """
+    shown = re.sub(r"(?si)^([a-z][a-z0-9+.-]*://)?.*@", r"\1…@", str(url))
+    accepted = "accepted is http://HOST:PORT or https://HOST:PORT"
+    try:
+        parts = urllib.parse.urlsplit(url if isinstance(url, str) else "")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # says what the port is, which may be a password
+        parts, host, port = urllib.parse.urlsplit(""), "", None
+    if parts.username is not None:
+        raise ValueError(f"url is {shown!r}, with a user or a password, which are not sent; {accepted}, with an API token as token")
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", host) or parts.query or parts.fragment:
+        raise ValueError(f"url is {shown!r}; {accepted}")
+    return parts.scheme == "https", host, port, parts.path.rstrip("/")
+
+
 class Transport:
     """Posts to and gets from one server. Redirects are not followed: a token goes only where it was meant to go."""
 
     def __init__(
         self, url: str, token: Optional[str], timeout_s: float, tls: Optional[ssl.SSLContext] = None
     ) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"url is {url!r}; accepted is http://HOST:PORT or https://HOST:PORT")
-        self._secure = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port
-        self._path = parts.path.rstrip("/")
+        self._secure, self._host, self._port, self._path = address(url)
         self._timeout_s = timeout_s
         self._tls = tls
         self._headers = {"authorization": f"Bearer {token}"} if token else {}

@@ -345,3 +345,24 @@ fn wrong_settings_are_told_at_the_start() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+#[test]
+fn a_user_and_a_password_in_the_address_are_refused_and_no_secret_is_told() {
+    for url in [
+        "http://user:s3cret@h:1",
+        "https://s3cret@h/path",
+        "ftp://user:s3cret@h",
+        "user:s3cret@h",
+        "http://user:s3#cret@h",
+        "http://user:s3cret@s3cret@h",
+    ] {
+        let settings = Settings::new(url);
+        let shown = format!("{settings:?}");
+        let error = Client::new(settings).unwrap_err();
+        let told = format!("{error} {error:?} {shown}");
+        assert!(told.starts_with("url is `") && told.contains("…@h") && !told.contains("s3"), "{told}");
+    }
+    let error = Client::new(Settings::new("http://user:s3cret@h:1")).unwrap_err().to_string();
+    assert!(error.contains("http://…@h:1") && error.contains("a user or a password"), "{error}");
+    assert!(Client::new(Settings::new("http://h/@team")).is_ok());
+}
