@@ -5,6 +5,7 @@ import type { Disk } from "./batch.js";
 import {
   type Answer, type Exposure, type Kind, type Measurement, type Outcome, type Prediction, type Record_, line, makeId, microseconds, shaped,
 } from "./events.js"; // prettier-ignore
+import { type Ending, unwatch, watch } from "./exit.js";
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
 import { Sender, textOf } from "./sender.js";
@@ -61,7 +62,7 @@ export class Client {
   readonly #defaults: Record_;
   readonly #text = new TextEncoder();
   #closed = false;
-  readonly #atExit = (): void => void this.close();
+  readonly #ending: Ending = { close: () => this.close(), left: () => this.#queue.stats.queued };
   readonly #atHide = (): void => this.#sender.leave();
   readonly #atChange = (): void => {
     if (document.visibilityState === "hidden") this.#sender.leave();
@@ -100,7 +101,7 @@ export class Client {
       },
       this.#queue,
     );
-    if (typeof process !== "undefined") process.once?.("beforeExit", this.#atExit);
+    watch(this.#ending);
     if (typeof document !== "undefined") {
       globalThis.addEventListener?.("pagehide", this.#atHide);
       document.addEventListener?.("visibilitychange", this.#atChange); // the last event that phones tell a page
@@ -186,12 +187,12 @@ export class Client {
   async close(timeoutMs = this.#settings.exitTimeoutMs ?? 2_000): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (typeof process !== "undefined") process.removeListener?.("beforeExit", this.#atExit);
     if (typeof document !== "undefined") {
       globalThis.removeEventListener?.("pagehide", this.#atHide);
       document.removeEventListener?.("visibilitychange", this.#atChange);
     }
     await this.#sender.close(timeoutMs);
+    unwatch(this.#ending);
   }
 
   #log(kind: Kind, sampledBy: string | undefined, make: () => Record_): void {
