@@ -48,6 +48,11 @@ def fastapi_url():
             return JSONResponse({"detail": "negative"}, status_code=422)
         return {"score": body["distance"] / 10_000}
 
+    @app.head("/predict")
+    @app.options("/predict")
+    def about():
+        return {"score": 1}
+
     @app.post("/odd")
     def odd():
         return {"score": 0.5}
@@ -85,6 +90,7 @@ def flask_url():
         distance = request.get_json()["distance"]
         return (jsonify(detail="negative"), 422) if distance < 0 else jsonify(score=distance / 10_000)
 
+    app.get("/predict", endpoint="about")(lambda: jsonify(score=1))  # and with it HEAD, and OPTIONS
     app.post("/odd")(lambda: jsonify(score=0.5))
     app.post("/crash", endpoint="crash")(lambda: 1 / 0)
     app.post("/stream", endpoint="stream")(lambda: app.response_class(iter(['{"label": ', '"late"}'])))
@@ -116,6 +122,9 @@ def test_each_request_of_a_named_route_is_a_prediction(framework, client, collec
         post(f"{url}/other", {}),
     ]
     assert [status for status, _, _ in answers] == [200, 422, 200, 200, 500, 200]
+    for method in ("HEAD", "OPTIONS"):
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/predict", method=method), timeout=20) as response:
+            assert (response.status, response.headers.get("windvane-event-id")) == (200, None), f"{method} asks about a route"
     eventually(lambda: windvane.stats().logged == 5)
     assert windvane.flush()
     # A server may send a response before its middleware has logged it, so that the next request overtakes it.

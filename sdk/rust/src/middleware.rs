@@ -1,8 +1,8 @@
 //! A tower middleware: each request is a prediction, timed, with its status; the handler says what the model saw and said.
 //!
-//! The handler finds a [`Call`] in the request's extensions. A request whose handler says nothing is no prediction. The response
-//! carries the event id as `windvane-event-id`, for the outcome. The time is that until the head of the response: a body that is
-//! streamed goes on after it. A handler that panics has the status `error`, one whose client goes away `cancelled`.
+//! The handler finds a [`Call`] in the request's extensions. A request whose handler says nothing is no prediction, nor is one by `OPTIONS`
+//! or `HEAD`. The response carries the event id as `windvane-event-id`, for the outcome. The time is that until the head of the response:
+//! a body that is streamed goes on after it. A handler that panics has the status `error`, one whose client goes away `cancelled`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use pin_project_lite::pin_project;
 
 use crate::client::Client;
@@ -63,17 +63,16 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let call = Call(Arc::new(Said { event_id: EventId::make(), fields: Mutex::default() }));
         request.extensions_mut().insert(call.clone());
-        let future = self.inner.call(request);
-        Logged {
-            future,
-            pending: Pending {
-                client: self.client.clone(),
-                call,
-                begun: Instant::now(),
-                done: false,
-                is_polled: false,
-            },
-        }
+        // Such a request asks about a route: a browser does before each request to another site.
+        let is_about = matches!(request.method(), &Method::OPTIONS | &Method::HEAD);
+        let pending = (!is_about).then(|| Pending {
+            client: self.client.clone(),
+            call,
+            begun: Instant::now(),
+            done: false,
+            is_polled: false,
+        });
+        Logged { future: self.inner.call(request), pending }
     }
 }
 
@@ -233,7 +232,8 @@ pin_project! {
     pub struct Logged<F> {
         #[pin]
         future: F,
-        pending: Pending,
+        // None of a request that is no prediction.
+        pending: Option<Pending>,
     }
 }
 
@@ -245,26 +245,23 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.pending.is_polled = true;
+        let Some(pending) = this.pending else { return this.future.poll(context) };
+        pending.is_polled = true;
         let polled = this.future.poll(context);
-        this.pending.is_polled = false;
+        pending.is_polled = false;
         let result = ready!(polled);
         Poll::Ready(match result {
             Ok(mut response) => {
                 let status = response.status();
                 let is_error = status.is_client_error() || status.is_server_error();
-                this.pending.log(&if is_error {
-                    format!("http_{}", status.as_u16())
-                } else {
-                    "ok".to_owned()
-                });
-                if let Ok(value) = HeaderValue::from_str(&this.pending.call.0.event_id) {
+                pending.log(&if is_error { format!("http_{}", status.as_u16()) } else { "ok".to_owned() });
+                if let Ok(value) = HeaderValue::from_str(&pending.call.0.event_id) {
                     response.headers_mut().insert(EVENT_ID, value);
                 }
                 Ok(response)
             }
             Err(error) => {
-                this.pending.log("error");
+                pending.log("error");
                 Err(error)
             }
         })

@@ -1,9 +1,10 @@
 // Express middleware: one prediction for each request of a route that is named.
 import type { Client } from "./client.js";
 import { makeId } from "./events.js";
-import { EVENT_ID, type Route, logExchange, structured } from "./route.js";
+import { EVENT_ID, type Route, logExchange, mayPredict, structured } from "./route.js";
 
 interface Request {
+  method: string;
   path: string;
   body?: unknown;
 }
@@ -19,7 +20,7 @@ interface Response {
 export function windvane(client: Client, routes: Record<string, Route>) {
   return (request: Request, response: Response, next: () => void): void => {
     const route = routes[request.path];
-    if (route === undefined) return next();
+    if (route === undefined || !mayPredict(request.method)) return next();
     const eventId = makeId();
     const begun = performance.now();
     const seen = structured(request.body);

@@ -1,9 +1,10 @@
 // Fastify hooks: one prediction for each request of a route that is named.
 import type { Client } from "./client.js";
 import { makeId } from "./events.js";
-import { EVENT_ID, type Route, logExchange, structured } from "./route.js";
+import { EVENT_ID, type Route, logExchange, mayPredict, structured } from "./route.js";
 
 interface Request {
+  method: string;
   body?: unknown;
   routeOptions: { url?: string | undefined };
 }
@@ -34,7 +35,7 @@ export function windvane(app: Fastify, client: Client, routes: Record<string, Ro
     logExchange(client, route, { eventId, request: seen, response, status, latencyUs });
   };
   app.addHook("preHandler", async (request, reply) => {
-    if (routes[request.routeOptions.url ?? ""] === undefined) return;
+    if (routes[request.routeOptions.url ?? ""] === undefined || !mayPredict(request.method)) return;
     const eventId = makeId();
     open.set(request, { eventId, request: structured(request.body), begun: performance.now() });
     reply.header(EVENT_ID, eventId);

@@ -16,6 +16,9 @@ export function structured(body: unknown): unknown {
   return typeof body === "object" && body !== null && !Array.isArray(body) ? { ...body } : body;
 }
 
+/** Whether a request may be a prediction; one that asks about a route, as a browser does before a request to another site, is none. */
+export const mayPredict = (method: string): boolean => method !== "OPTIONS" && method !== "HEAD";
+
 /** The header under which a client finds the event id, for the outcome. */
 export const EVENT_ID = "windvane-event-id";
 

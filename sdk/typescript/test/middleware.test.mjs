@@ -36,6 +36,10 @@ async function exchange(url) {
     await response.text();
     ids.push(response.headers.get("windvane-event-id"));
   }
+  for (const method of ["OPTIONS", "HEAD"]) {
+    const response = await fetch(`${url}/predict`, { method });
+    assert.deepEqual([response.status < 300, response.headers.get("windvane-event-id")], [true, null], `${method} asks about a route`);
+  }
   const asked = new AbortController();
   slow.begun = () => asked.abort();
   await assert.rejects(fetch(`${url}/slow`, { method: "POST", headers: JSON_, body: '{"distance":7}', signal: asked.signal }));
@@ -80,6 +84,7 @@ test("Express", () =>
       if (distance < 0) return response.status(422).json({ detail: "negative" });
       return response.json({ score: distance / 10_000 });
     });
+    app.get("/predict", (_request, response) => response.json({ score: 1 })); // and with it HEAD, and OPTIONS
     app.post("/odd", (_request, response) => response.json({ score: 1 }));
     app.post(["/list", "/other"], (_request, response) => response.json({}));
     app.post("/slow", () => slow.begun());
@@ -99,6 +104,8 @@ test("Fastify", () =>
       if (request.body.distance < 0) return reply.code(422).send({ detail: "negative" });
       return { score: request.body.distance / 10_000 };
     });
+    app.get("/predict", async () => ({ score: 1 })); // and with it HEAD
+    app.options("/predict", async () => ({}));
     app.post("/odd", async () => ({ score: 1 }));
     for (const path of ["/list", "/other"]) app.post(path, async () => ({}));
     app.post("/slow", () => void slow.begun());

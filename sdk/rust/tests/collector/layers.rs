@@ -78,6 +78,11 @@ async fn requests_of_an_axum_router_are_predictions() {
     tasks.spawn(ask("/broken"));
     assert!(tasks.join_next().await.unwrap().unwrap_err().is_panic());
     ask("/other").await.unwrap();
+    for method in ["HEAD", "OPTIONS"] {
+        let about = Request::builder().method(method).uri("/predict").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(about).await.unwrap();
+        assert!(!response.headers().contains_key(EVENT_ID), "{method} asks about a route");
+    }
     assert!(tokio::task::spawn_blocking(move || client.flush(Duration::from_secs(20))).await.unwrap());
     let [good, bad, cancelled, panicked] = &collector.records("predictions")[..] else {
         panic!("{:?}", collector.records("predictions"))

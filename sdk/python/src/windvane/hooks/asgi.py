@@ -10,7 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping
 
 import windvane
 
-from .routes import BODY_BYTES_MAX, EVENT_ID_BYTES, Route
+from .routes import ABOUT, BODY_BYTES_MAX, EVENT_ID_BYTES, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -29,7 +29,7 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self.routes.get(scope.get("path", "")) if scope["type"] == "http" else None
-        if route is None:
+        if route is None or scope.get("method") in ABOUT:
             await self.app(scope, receive, send)
             return
         call = _Call(receive, send, (windvane._current or windvane.current())._take_id())

@@ -7,7 +7,10 @@ from typing import Any, Callable, Mapping, Optional
 
 from .._exchange import BODY_BYTES_MAX
 
-__all__ = ["BODY_BYTES_MAX", "EVENT_ID", "EVENT_ID_BYTES", "Route"]
+__all__ = ["ABOUT", "BODY_BYTES_MAX", "EVENT_ID", "EVENT_ID_BYTES", "Route"]
+
+# Methods of requests that ask about a route, as a browser does before a request to another site; such a request is no prediction.
+ABOUT = ("OPTIONS", "HEAD")
 
 EVENT_ID = "windvane-event-id"
 EVENT_ID_BYTES = EVENT_ID.encode()

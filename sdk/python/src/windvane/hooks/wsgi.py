@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping
 
 import windvane
 
-from .routes import BODY_BYTES_MAX, EVENT_ID, Route
+from .routes import ABOUT, BODY_BYTES_MAX, EVENT_ID, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -25,7 +25,7 @@ class Middleware:
 
     def __call__(self, environ: Dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         route = self.routes.get(environ.get("PATH_INFO", ""))
-        if route is None:
+        if route is None or environ.get("REQUEST_METHOD") in ABOUT:
             return self.app(environ, start_response)
         event_id = windvane.current()._take_id()
         call = _Call(route, event_id, _body(environ))
