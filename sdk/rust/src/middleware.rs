@@ -1,16 +1,21 @@
 //! A tower middleware: each request is a prediction, timed, with its status; the handler says what the model saw and said.
 //!
 //! The handler finds a [`Call`] in the request's extensions. A request whose handler says nothing is no prediction, nor is one by `OPTIONS`
-//! or `HEAD`. The response carries the event id as `windvane-event-id`, for the outcome. The time is that until the head of the response:
-//! a body that is streamed goes on after it. A handler that panics has the status `error`, one whose client goes away `cancelled`.
+//! or `HEAD`. The response carries the event id as `windvane-event-id`, for the outcome. The time is that until the head of the response; the
+//! status is known at the end of its body. A handler or a body that panics or fails has the status `error`, one whose client goes away
+//! before the end of the response `cancelled`.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, Response};
+use bytes::Buf;
+use http::header::CONTENT_LENGTH;
+use http::response::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::client::Client;
@@ -51,8 +56,9 @@ pub struct Service<S> {
 impl<S, B, R> tower_service::Service<Request<B>> for Service<S>
 where
     S: tower_service::Service<Request<B>, Response = Response<R>>,
+    R: http_body::Body,
 {
-    type Response = Response<R>;
+    type Response = Response<Body<R>>;
     type Error = S::Error;
     type Future = Logged<S::Future>;
 
@@ -69,6 +75,7 @@ where
             client: self.client.clone(),
             call,
             begun: Instant::now(),
+            answered: None,
             done: false,
             is_polled: false,
         });
@@ -180,20 +187,35 @@ impl Held {
     }
 }
 
-/// A call that is not logged yet; dropped before its response, it is logged as `cancelled`, or as `error` where the service panicked.
+/// A call that is not logged yet; dropped before the end of its response, it is logged as `cancelled`, or as `error` where the service
+/// panicked.
 #[derive(Debug)]
 struct Pending {
     client: Client,
     call: Call,
     begun: Instant,
+    /// The status of the response, and the time until its head.
+    answered: Option<(StatusCode, Duration)>,
     done: bool,
-    /// The service is at work, or a panic has ended it there.
+    /// The service or its body is at work, or a panic has ended it there.
     is_polled: bool,
 }
 
 impl Pending {
+    /// The response has come to its end.
+    fn finish(&mut self) {
+        match self.answered {
+            Some((status, _)) if status.is_client_error() || status.is_server_error() => {
+                self.log(&format!("http_{}", status.as_u16()));
+            }
+            _ => self.log("ok"),
+        }
+    }
+
     fn log(&mut self, status: &str) {
-        self.done = true;
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
         let fields = self.call.0.fields.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(fields) = fields else { return };
         let features: Vec<(&str, Value<'_>)> =
@@ -204,6 +226,7 @@ impl Pending {
             HeldAnswer::Label(label) => Answer::Label(label, &[]),
             HeldAnswer::Value(value) => Answer::Value(*value),
         };
+        let latency = self.answered.map_or_else(|| self.begun.elapsed(), |(_, latency)| latency);
         self.client.log_prediction(&Prediction {
             model: &fields.model,
             version: &fields.version,
@@ -211,7 +234,7 @@ impl Pending {
             unit_id: &fields.unit_id,
             features: &features,
             answer,
-            latency_us: u64::try_from(self.begun.elapsed().as_micros()).ok(),
+            latency_us: u64::try_from(latency.as_micros()).ok(),
             status,
             ..Prediction::default()
         });
@@ -220,9 +243,7 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if !self.done {
-            self.log(if self.is_polled { "error" } else { "cancelled" });
-        }
+        self.log(if self.is_polled { "error" } else { "cancelled" });
     }
 }
 
@@ -240,30 +261,105 @@ pin_project! {
 impl<F, R, E> Future for Logged<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: http_body::Body,
 {
-    type Output = Result<Response<R>, E>;
+    type Output = Result<Response<Body<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(pending) = this.pending else { return this.future.poll(context) };
-        pending.is_polled = true;
-        let polled = this.future.poll(context);
-        pending.is_polled = false;
+        let polled = watched(this.pending, || this.future.poll(context));
         let result = ready!(polled);
+        let mut pending = this.pending.take();
         Poll::Ready(match result {
-            Ok(mut response) => {
-                let status = response.status();
-                let is_error = status.is_client_error() || status.is_server_error();
-                pending.log(&if is_error { format!("http_{}", status.as_u16()) } else { "ok".to_owned() });
-                if let Ok(value) = HeaderValue::from_str(&pending.call.0.event_id) {
-                    response.headers_mut().insert(EVENT_ID, value);
+            Ok(response) => {
+                let (mut head, body) = response.into_parts();
+                let left = length(&head);
+                if let Some(pending) = &mut pending {
+                    pending.answered = Some((head.status, pending.begun.elapsed()));
+                    if left == Some(0) || body.is_end_stream() {
+                        pending.finish();
+                    }
+                    if let Ok(value) = HeaderValue::from_str(&pending.call.0.event_id) {
+                        head.headers.insert(EVENT_ID, value);
+                    }
                 }
-                Ok(response)
+                Ok(Response::from_parts(head, Body { body, pending, left }))
             }
             Err(error) => {
-                pending.log("error");
+                if let Some(pending) = &mut pending {
+                    pending.log("error");
+                }
                 Err(error)
             }
         })
     }
+}
+
+pin_project! {
+    /// The body of a response, at whose end the prediction is logged.
+    #[derive(Debug)]
+    pub struct Body<B> {
+        #[pin]
+        body: B,
+        // None of a request that is no prediction.
+        pending: Option<Pending>,
+        // Bytes that the head promises: a server asks for nothing after them.
+        left: Option<u64>,
+    }
+}
+
+impl<B: http_body::Body> http_body::Body for Body<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let polled = watched(this.pending, || http_body::Body::poll_frame(this.body.as_mut(), context));
+        let frame = ready!(polled);
+        let Some(pending) = this.pending else { return Poll::Ready(frame) };
+        match &frame {
+            None => pending.finish(),
+            Some(Err(_)) => pending.log("error"),
+            Some(Ok(frame)) => {
+                if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
+                    *left = left.saturating_sub(u64::try_from(Buf::remaining(data)).unwrap_or(u64::MAX));
+                }
+                if *this.left == Some(0) || http_body::Body::is_end_stream(&*this.body) {
+                    pending.finish();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Does a part of the work, so that a panic in it is seen when the call is dropped.
+fn watched<T>(pending: &mut Option<Pending>, work: impl FnOnce() -> T) -> T {
+    if let Some(pending) = pending {
+        pending.is_polled = true;
+    }
+    let done = work();
+    if let Some(pending) = pending {
+        pending.is_polled = false;
+    }
+    done
+}
+
+/// How many bytes of a body a head promises; none where it does not say.
+fn length(head: &Parts) -> Option<u64> {
+    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Some(0);
+    }
+    head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -72,6 +72,7 @@ async fn requests_of_an_axum_router_are_predictions() {
     let ask = |path: &str| router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
     let response = ask("/predict").await.unwrap();
     let event_id = response.headers()[EVENT_ID].to_str().unwrap().to_owned();
+    assert_eq!(axum::body::to_bytes(response.into_body(), 9).await.unwrap(), "0.5");
     ask("/fail").await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(20), ask("/slow")).await.is_err());
     let mut tasks = tokio::task::JoinSet::new();
@@ -96,4 +97,65 @@ async fn requests_of_an_axum_router_are_predictions() {
     assert_eq!((&bad["status"], &bad["features"]), (&json!("http_422"), &json!({"distance": -1})));
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!((&panicked["status"], &panicked["features"]), (&json!("error"), &json!({"distance": 7})));
+}
+
+#[cfg(feature = "tower")]
+#[tokio::test]
+async fn a_prediction_ends_with_the_body_of_its_response() {
+    use std::io::Error;
+    use std::time::Duration;
+
+    use axum::Extension;
+    use axum::body::Body;
+    use axum::http::header::CONTENT_LENGTH;
+    use axum::response::Response;
+    use axum::routing::get;
+    use futures_util::stream::iter;
+    use http::{Request, StatusCode};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use windvane_sdk::middleware::{Call, Layer};
+
+    let collector = super::server::Collector::start();
+    let client = collector.client();
+    let said = |call: &Call, who: &str| call.features(&[("who", who.into())]);
+    let whole = move |Extension(call): Extension<Call>| async move {
+        said(&call, "whole");
+        Body::from_stream(iter(["a", "b"].map(Ok::<_, Error>)))
+    };
+    let promised = move |Extension(call): Extension<Call>| async move {
+        said(&call, "promised");
+        let body = Body::from_stream(iter(["a", "b"].map(Ok::<_, Error>)));
+        Response::builder().header(CONTENT_LENGTH, 2).body(body).unwrap()
+    };
+    let left = move |Extension(call): Extension<Call>| async move {
+        said(&call, "left");
+        let body = Body::from_stream(iter(["a", "b"].map(Ok::<_, Error>)));
+        Response::builder().status(StatusCode::BAD_GATEWAY).body(body).unwrap()
+    };
+    let broken = move |Extension(call): Extension<Call>| async move {
+        said(&call, "broken");
+        Body::from_stream(iter([Ok("a"), Err(Error::other("the model crashed"))]))
+    };
+    let router = axum::Router::new()
+        .route("/whole", get(whole))
+        .route("/promised", get(promised))
+        .route("/left", get(left))
+        .route("/broken", get(broken))
+        .layer(Layer::new(client.clone()));
+    // As a server does that is asked for the whole, that has sent what the head promises, whose client goes away, or whose body fails.
+    for (path, frames) in [("/whole", 3), ("/promised", 2), ("/left", 1), ("/broken", 2)] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let mut body = router.clone().oneshot(request).await.unwrap().into_body();
+        for _ in 0..frames {
+            drop(body.frame().await);
+        }
+    }
+    assert!(tokio::task::spawn_blocking(move || client.flush(Duration::from_secs(20))).await.unwrap());
+    let found = collector.records("predictions");
+    let statuses: Vec<(&str, &str)> = found
+        .iter()
+        .map(|record| (record["features"]["who"].as_str().unwrap(), record["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(statuses, [("whole", "ok"), ("promised", "ok"), ("left", "cancelled"), ("broken", "error")]);
 }
