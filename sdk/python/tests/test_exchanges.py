@@ -159,11 +159,11 @@ def test_a_line_has_what_its_model_its_client_its_trace_and_its_status_say(splic
     client = a_client(version="1", environment="prod", tags={"shard": "7", "half\ud800": "x"})
     trace = {"trace_id": "0" * 31 + "1", "span_id": "0" * 15 + "2"}
     for route in (Route(), Route(model='a"b', version="2"), Route(version="3")):
-        for status in (200, 399, 404, 503):
+        for status, word in ((200, "ok"), (399, "ok"), (404, "http_404"), (503, "http_503"), (_exchange.CANCELLED, "cancelled")):
             for held in (None, {}, trace):
                 line, expected = splice(client, an_exchange(status=status, route=route, trace=held))
                 assert line is not None and ("trace_id" in expected) is bool(held)
-                assert expected["status"] == ("ok" if status < 400 else f"http_{status}")
+                assert expected["status"] == word
                 assert expected["version"] == (route.version or "1") and expected["tags"]["shard"] == "7"
 
 
@@ -298,7 +298,7 @@ def test_a_burst_ends_in_time_for_others(collector, monkeypatch):
 def test_an_exchange_that_waits_takes_no_more_than_is_set_aside_for_it():
     def of_a_request():
         trace = {"trace_id": f"{1 << 127:032x}", "span_id": f"{1 << 63:016x}"}
-        made = an_exchange(b"x" * 15_000, b"y" * (_inbox.KEPT_BYTES_MAX - 15_000), status=1_000, trace=trace)
+        made = an_exchange(b"x" * 15_000, b"y" * (_inbox.KEPT_BYTES_MAX - 15_000), status=_exchange.CANCELLED, trace=trace)
         return made._replace(event_id=made.event_id.upper().lower(), latency_us=made.latency_us * 2, ended_ns=made.ended_ns + 1)
 
     of_a_request()

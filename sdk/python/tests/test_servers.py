@@ -1,6 +1,7 @@
 """FastAPI, Flask and gunicorn, the real ones: a request is a prediction, and no fork loses or repeats one."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -33,7 +36,21 @@ def routes(route):
         "/odd": route(model="delay", answer=broken),
         "/crash": route(model="delay"),
         "/stream": route(model="delay"),
+        "/endless": route(model="delay"),
+        "/breaks": route(model="delay"),
     }
+
+
+def endless():
+    """A body that goes on as long as somebody listens."""
+    while True:
+        yield b"x" * 65_536
+        time.sleep(0.001)
+
+
+def breaks():
+    yield b"{"
+    raise RuntimeError("the model crashed")
 
 
 @pytest.fixture
@@ -65,6 +82,9 @@ def fastapi_url():
     def stream():
         return StreamingResponse(iter([b'{"label": ', b'"late"}']), media_type="application/json")
 
+    app.post("/endless")(lambda: StreamingResponse(endless()))
+    app.post("/breaks")(lambda: StreamingResponse(breaks()))
+
     @app.post("/other")
     def other():
         return {}
@@ -94,6 +114,8 @@ def flask_url():
     app.post("/odd")(lambda: jsonify(score=0.5))
     app.post("/crash", endpoint="crash")(lambda: 1 / 0)
     app.post("/stream", endpoint="stream")(lambda: app.response_class(iter(['{"label": ', '"late"}'])))
+    app.post("/endless", endpoint="endless")(lambda: app.response_class(endless()))
+    app.post("/breaks", endpoint="breaks")(lambda: app.response_class(breaks()))
     app.post("/other", endpoint="other")(lambda: {})
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -138,6 +160,58 @@ def test_each_request_of_a_named_route_is_a_prediction(framework, client, collec
     assert (odd["status"], "prediction" in odd) == ("ok", False)
     assert stream["prediction"] == {"label": "late"} and answers[3][2] == b'{"label": "late"}'
     assert crash["status"] == "http_500"
+
+
+@pytest.mark.parametrize("framework", ["fastapi_url", "flask_url"])
+def test_a_client_that_goes_away_is_told_from_an_application_that_breaks(framework, client, collector, request):
+    url = urllib.parse.urlsplit(request.getfixturevalue(framework))
+    for path in ("/endless", "/breaks"):
+        asked = socket.create_connection((url.hostname, url.port), timeout=20)
+        asked.sendall(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n".encode())
+        while b"x" * 1_000 not in (part := asked.recv(65_536)) and part:
+            pass
+        asked.close()
+    eventually(lambda: windvane.stats().logged == 2)
+    assert windvane.flush()
+    records = collector.records["predictions"]
+    assert sorted((r["status"], "prediction" in r) for r in records) == [("cancelled", False), ("http_500", False)]
+
+
+def test_what_an_application_is_told_of_its_client(client, collector):
+    """What servers of ASGI say in one way or another."""
+
+    async def left(_scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"score": 1}', "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def whole(_scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"score": 1}'})
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def ended(_scope, _receive, _send):
+        raise asyncio.CancelledError
+
+    class ClientDisconnect(Exception):
+        pass
+
+    async def away(_scope, _receive, _send):
+        raise ClientDisconnect
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(_message):
+        pass
+
+    for app, raised in [(left, None), (whole, None), (ended, asyncio.CancelledError), (away, ClientDisconnect)]:
+        middleware = asgi.Middleware(app, routes={"/predict": asgi.Route(model=app.__name__)})
+        with pytest.raises(raised) if raised else contextlib.nullcontext():
+            asyncio.run(middleware({"type": "http", "path": "/predict", "method": "POST"}, receive, send))
+    assert windvane.flush()
+    found = {record["model"]: (record["status"], record.get("prediction")) for record in collector.records["predictions"]}
+    assert found == {"left": ("cancelled", None), "whole": ("ok", {"score": 1}), "ended": ("cancelled", None), "away": ("cancelled", None)}
 
 
 def serve_once(route, asked, answered):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Bodies beyond this are not read, only timed.
 BODY_BYTES_MAX = 64 << 10
+# The status of an exchange whose client went away before the end of the response: beyond those of HTTP.
+CANCELLED = 1_000
 _ANSWER_NAMES = (*ANSWERS, "probabilities")
 _INFINITY = float("inf")
 _BLANKS = " \t\n\r"
@@ -56,8 +58,7 @@ class Exchange(NamedTuple):
             return self._known()
 
     def _known(self) -> Dict[str, Any]:
-        status = "ok" if self.status < 400 else f"http_{self.status}"
-        known: Dict[str, Any] = {"latency_us": self.latency_us, "status": status}
+        known: Dict[str, Any] = {"latency_us": self.latency_us, "status": _word(self.status)}
         if self.route.model is not None:
             known["model"] = self.route.model
         if self.route.version is not None:
@@ -103,7 +104,7 @@ class Splicer:
                 _features(request),
                 _answer(response) if status < 400 else b"",
                 round(latency_us),
-                b"ok" if status < 400 else b"http_%d" % status,
+                b"ok" if status < 400 else _word(status).encode(),
             )
         except Exception:  # who makes the record finds out what is wrong, if something is
             return None
@@ -120,6 +121,11 @@ class Splicer:
         if len(self._heads) < _HEADS_MAX:
             self._heads[model, version] = head
         return head
+
+
+def _word(status: int) -> str:
+    """The status of a prediction."""
+    return "ok" if status < 400 else "cancelled" if status == CANCELLED else f"http_{status}"
 
 
 def _features(body: bytes) -> bytes:

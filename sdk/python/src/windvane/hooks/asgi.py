@@ -10,7 +10,7 @@ from typing import Any, Awaitable, Callable, Dict, Mapping, MutableMapping
 
 import windvane
 
-from .routes import ABOUT, BODY_BYTES_MAX, EVENT_ID_BYTES, Route
+from .routes import ABOUT, BODY_BYTES_MAX, CANCELLED, EVENT_ID_BYTES, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -36,16 +36,19 @@ class Middleware:
         begun = perf_counter_ns()
         try:
             await self.app(scope, call.receive, call.send)
+        except BaseException as error:
+            call.raised(error)
+            raise
         finally:
             latency_us = (perf_counter_ns() - begun) / 1000
             client = windvane._current or windvane.current()
-            client._log_exchange(route, call.event_id, call.request, call.response, call.status, latency_us)
+            client._log_exchange(route, call.event_id, call.request, call.response, call.fate, latency_us)
 
 
 class _Call:
     """What stands between the application and the server for one request: one small object, as it is made on cold caches."""
 
-    __slots__ = ("_receive", "_send", "event_id", "request", "response", "status")
+    __slots__ = ("_receive", "_send", "event_id", "is_over", "request", "response", "status", "was_left")
 
     def __init__(self, receive: Receive, send: Send, event_id: str) -> None:
         self._receive = receive
@@ -54,10 +57,27 @@ class _Call:
         # Bytes that are added to none are not copied.
         self.request = self.response = b""
         self.status = 500
+        # The response is whole; the client went away before it was.
+        self.is_over = self.was_left = False
+
+    @property
+    def fate(self) -> int:
+        """The status of the exchange."""
+        return CANCELLED if self.was_left and not self.is_over else self.status
+
+    def raised(self, error: BaseException) -> None:
+        """The application did not come to its end: because of a fault, or because nobody waits for it any more."""
+        # Starlette's, of a server whose `send` says that the client is away.
+        if not isinstance(error, Exception) or type(error).__name__ == "ClientDisconnect":
+            self.was_left = True
+        elif not self.is_over and self.status < 400:
+            self.status = 500
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if len(self.request) <= BODY_BYTES_MAX:
+        if message["type"] == "http.disconnect":
+            self.was_left = True
+        elif len(self.request) <= BODY_BYTES_MAX:
             self.request += message.get("body", b"")
         return message
 
@@ -66,6 +86,8 @@ class _Call:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), (EVENT_ID_BYTES, self.event_id.encode())]}
-        elif len(self.response) <= BODY_BYTES_MAX:
-            self.response += message.get("body", b"")
+        else:
+            self.is_over = not message.get("more_body", False)
+            if len(self.response) <= BODY_BYTES_MAX:
+                self.response += message.get("body", b"")
         return self._send(message)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional
 
-from .._exchange import BODY_BYTES_MAX
+from .._exchange import BODY_BYTES_MAX, CANCELLED
 
-__all__ = ["ABOUT", "BODY_BYTES_MAX", "EVENT_ID", "EVENT_ID_BYTES", "Route"]
+__all__ = ["ABOUT", "BODY_BYTES_MAX", "CANCELLED", "EVENT_ID", "EVENT_ID_BYTES", "Route"]
 
 # Methods of requests that ask about a route, as a browser does before a request to another site; such a request is no prediction.
 ABOUT = ("OPTIONS", "HEAD")

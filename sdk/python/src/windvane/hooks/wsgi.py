@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping
 
 import windvane
 
-from .routes import ABOUT, BODY_BYTES_MAX, EVENT_ID, Route
+from .routes import ABOUT, BODY_BYTES_MAX, CANCELLED, EVENT_ID, Route
 
 __all__ = ["Middleware", "Route"]
 
@@ -37,6 +37,7 @@ class Middleware:
         try:
             call.app_response = self.app(environ, start)
         except BaseException:
+            call.failed()
             call.log()
             raise
         return call
@@ -45,7 +46,7 @@ class Middleware:
 class _Call:
     """One request, and the application's response to it; logs when the server is done with it."""
 
-    __slots__ = ("app_response", "response", "status", "_route", "_event_id", "_request", "_begun_ns")
+    __slots__ = ("app_response", "response", "status", "_route", "_event_id", "_request", "_begun_ns", "_is_over")
 
     def __init__(self, route: Route, event_id: str, request: bytes) -> None:
         self.app_response: Iterable[bytes] = ()
@@ -55,12 +56,24 @@ class _Call:
         self._event_id = event_id
         self._request = request
         self._begun_ns = time.perf_counter_ns()
+        # Where it never is, the server had nobody to send the rest to.
+        self._is_over = False
 
     def __iter__(self) -> Iterator[bytes]:
-        for part in self.app_response:
-            if len(self.response) <= BODY_BYTES_MAX:
-                self.response += part
-            yield part
+        try:
+            for part in self.app_response:
+                if len(self.response) <= BODY_BYTES_MAX:
+                    self.response += part
+                yield part
+        except Exception:
+            self.failed()
+            raise
+        self._is_over = True
+
+    def failed(self) -> None:
+        """The application did not come to its end."""
+        self.status = max(self.status, 500)
+        self._is_over = True
 
     def close(self) -> None:
         """Called by the server at the end, whatever happened."""
@@ -75,7 +88,8 @@ class _Call:
         """Logs what was seen."""
         latency_us = (time.perf_counter_ns() - self._begun_ns) / 1000
         client = windvane.current()
-        client._log_exchange(self._route, self._event_id, self._request, self.response, self.status, latency_us)
+        status = self.status if self._is_over else CANCELLED
+        client._log_exchange(self._route, self._event_id, self._request, self.response, status, latency_us)
 
 
 def _body(environ: Dict[str, Any]) -> bytes:
