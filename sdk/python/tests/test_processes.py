@@ -50,6 +50,21 @@ print(begun)
     assert "1 of 1 events were not delivered" in done.stderr and "at_exit" in done.stderr
 
 
+@pytest.mark.parametrize("faults", [[], [500], ["away", (429, {"retry-after": "Sun, 06 Nov 1994 08:50:37 GMT"})]])
+def test_the_background_imports_nothing_that_a_fork_could_break_off(faults, collector, tmp_path):
+    collector.plan = faults
+    code = """
+import sys, windvane
+windvane.init(sys.argv[1], model='m', spool_dir=sys.argv[2] or None, flush_interval_s=0.01, retry_delay_s=0.01)
+before = set(sys.modules)
+windvane.log_prediction({'x': 1, 'y': float('nan')}, score=0.5)
+assert windvane.flush()
+assert not set(sys.modules) - before, set(sys.modules) - before
+"""
+    done = script(code, collector.url, tmp_path if faults == [500] else "")
+    assert (done.returncode, collector.count()) == (0, 1), done.stderr
+
+
 def test_a_forked_child_sends_its_own_events_and_none_of_its_parent(client, collector):
     collector.always = 500
     parents = windvane.log_prediction({"x": 0}, score=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import re
 import ssl
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Mapping, Optional, Tuple
 
 ANSWER_BYTES_MAX = 8 << 20
+# Names of hosts go through it. Imported by the first connection, in the background, it is missing for good in a child that is forked meanwhile.
+codecs.lookup("idna")
 
 
 class Unreachable(Exception):
