@@ -11,6 +11,8 @@ mod example;
 mod faults;
 #[path = "collector/layers.rs"]
 mod layers;
+#[path = "collector/readme.rs"]
+mod readme;
 #[path = "collector/spool.rs"]
 mod spool;
 #[path = "collector/vectors.rs"]
