@@ -164,6 +164,19 @@ def test_a_prediction_waits_as_the_number_of_its_names_and_its_values(fields, fe
     assert _packed.is_packed(packed[0]) and all(f"{name}".encode() not in packed[0] for name in fields)
 
 
+def test_a_row_of_pandas_has_its_names(client, collector):
+    frame = pandas.DataFrame({"distance": [1400, -1], "carrier": ["UA", None], "late": [True, False], "temp": [0.5, float("nan")]})
+    for _, row in frame.iterrows():
+        windvane.log_prediction(row, score=row["temp"])
+    with windvane.context(unit_id="N1"):
+        windvane.log_prediction(frame.iloc[0], score=0.5)
+    assert windvane.flush()
+    first, second, third = collector.records["predictions"]
+    assert first["features"] == third["features"] == {"distance": 1400, "carrier": "UA", "late": True, "temp": 0.5}
+    assert second["features"] == {"distance": -1, "carrier": None, "late": False, "temp": None}
+    assert (second["status"], third["unit_id"]) == ("non_finite", "N1")
+
+
 def test_scalars_of_numpy_are_packed_as_plain_ones():
     shapes = _packed.Shapes()
     given = {"a": numpy.float32(0.5), "b": numpy.int64(3), "c": numpy.bool_(True), "d": numpy.str_("x"), "e": numpy.array(2.5), "f": 1}
@@ -306,16 +319,23 @@ def test_a_call_neither_encodes_nor_redacts_nor_wakes_the_background(collector, 
 
 def test_times_are_taken_in_each_usual_form(client, collector):
     utc = datetime.timezone.utc
+    local = datetime.datetime(2013, 1, 1, 0, 0, 0, 123_456, tzinfo=utc).astimezone().replace(tzinfo=None)
     for ts in [
         1_356_998_400_123_456,
         1_356_998_400.123456,
         datetime.datetime(2013, 1, 1, 0, 0, 0, 123_456, tzinfo=utc),
         datetime.datetime(2013, 1, 1, 5, 30, 0, 123_456, tzinfo=datetime.timezone(datetime.timedelta(hours=5.5))),
+        local,
+        pandas.Timestamp(local),
+        pandas.Timestamp("2013-01-01T00:00:00.123456789Z"),
+        numpy.datetime64("2013-01-01T00:00:00.123456789"),
+        numpy.int64(1_356_998_400_123_456),
+        numpy.float64(1_356_998_400.123456),
         "2013-01-01T00:00:00.123456Z",
     ]:
         windvane.log_prediction({"a": 1}, score=0.5, ts=ts)
     *numbers, text = [record["ts"] for record in sent(collector)]
-    assert numbers == [1_356_998_400_123_456] * 4
+    assert numbers == [1_356_998_400_123_456] * 10
     assert text == "2013-01-01T00:00:00.123456Z"
 
 

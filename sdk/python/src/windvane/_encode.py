@@ -122,12 +122,17 @@ def said(error: BaseException) -> str:
 
 
 def microseconds(ts: Timestamp) -> Union[int, str]:
-    """Integer microseconds as they are; seconds (`time.time()`), a `datetime` (naive: local time) or RFC 3339 text."""
+    """Integer microseconds as they are; seconds (`time.time()`), a `datetime` (naive: local time) or RFC 3339 text; NumPy's and pandas' of these."""
     if isinstance(ts, (str, int)):
         return ts
+    if type(ts).__name__ == "datetime64":  # which is UTC, and whose nanoseconds would be an integer
+        moment: Any = ts
+        ts = moment.astype("datetime64[us]").item().replace(tzinfo=datetime.timezone.utc)
     if isinstance(ts, datetime.datetime):
-        whole = ts.astimezone(datetime.timezone.utc)
+        whole = datetime.datetime.astimezone(ts, datetime.timezone.utc)  # pandas' own refuses a naive one
         return (whole - _EPOCH) // _MICROSECOND
+    if hasattr(ts, "__index__"):
+        return int(ts)
     return round(float(ts) * 1e6)
 
 

@@ -64,7 +64,8 @@ class Records:
         """
         record: Record = {"model": fields.get("model") or self._settings.model, "event_id": event_id, "ts": ts, **self._defaults}
         if features is not None:
-            record["features"] = features
+            # A row of pandas, whose values alone would be a list without names.
+            record["features"] = features.to_dict() if hasattr(features, "to_dict") else features
         answer = answer_of(fields)
         if answer is not None:
             record["prediction"] = answer
