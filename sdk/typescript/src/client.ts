@@ -1,5 +1,6 @@
 // The client: logs events to one collector. Its methods never throw and never wait for the network.
 import { address, authorization } from "./address.js";
+import { textOf } from "./answer.js";
 import { type Assignment, type Definition, assign } from "./assignment.js";
 import type { Disk } from "./batch.js";
 import {
@@ -8,7 +9,7 @@ import {
 import { type Ending, unwatch, watch } from "./exit.js";
 import { Queue, type Stats } from "./queue.js";
 import { keeps } from "./sampling.js";
-import { Sender, textOf } from "./sender.js";
+import { Sender } from "./sender.js";
 import { now } from "./time.js";
 
 /** How a client is set up. */

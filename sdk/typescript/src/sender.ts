@@ -1,4 +1,5 @@
 // Delivers what is in the queue, in the background, until each batch's fate is known, within bounds of time.
+import { causeOf, firstOf, mayHaveArrived, parsed, textOf } from "./answer.js";
 import { type Batch, type Disk, type Stored, gzip, joined } from "./batch.js";
 import { makeId } from "./events.js";
 import { type Item, type Queue, type Reason, cost } from "./queue.js";
@@ -298,7 +299,7 @@ export class Sender {
       body = await response.text();
     } catch (error) {
       batch.inDoubt ||= mayHaveArrived(error);
-      return this.#again(`${this.options.url} does not answer: ${textOf(error)}`, null);
+      return this.#again(`${this.options.url} does not answer: ${textOf(error)}${causeOf(error)}`, null);
     } finally {
       clearTimeout(timer);
       this.#asked.delete(asked);
@@ -324,7 +325,7 @@ export class Sender {
       const accepted = Math.min(taken, batch.events);
       this.#failures = 0;
       const rejected = batch.events - accepted;
-      if (rejected > 0) this.fault(`the collector rejects ${rejected} of ${batch.events} ${batch.kind}: ${body.slice(0, 300)}`);
+      if (rejected > 0) this.fault(`the collector rejects ${rejected} of ${batch.events} ${batch.kind}; the first: ${firstOf(told["rejected"])}`);
       if (this.#finish(batch)) {
         this.queue.stats.received += accepted;
         this.queue.stats.rejected += rejected;
@@ -397,30 +398,5 @@ export class Sender {
     if (disk && batch.stored) disk.forget(batch.stored);
     if (disk) this.queue.stats.spooled = disk.events;
     return true;
-  }
-}
-
-/** Whether the server may have read the request all the same. Browsers do not say why none was answered. */
-function mayHaveArrived(error: unknown): boolean {
-  const cause: unknown = error instanceof Error ? error.cause : undefined;
-  const code = typeof cause === "object" && cause !== null ? (cause as { code?: unknown }).code : undefined;
-  return code !== "ECONNREFUSED" && code !== "ENOTFOUND";
-}
-
-/** What was thrown, as text: anything may be, also what has none. */
-export function textOf(error: unknown): string {
-  try {
-    return String(error);
-  } catch {
-    return "what was thrown has no text";
-  }
-}
-
-function parsed(body: string): Record<string, unknown> {
-  try {
-    const told: unknown = JSON.parse(body);
-    return typeof told === "object" && told !== null ? (told as Record<string, unknown>) : {};
-  } catch {
-    return {};
   }
 }

@@ -172,6 +172,15 @@ test("a server that takes no connections has received nothing", async () => {
   assert.ok(await client.flush(20_000));
   const { dropped, unconfirmed } = checked(client);
   assert.deepEqual([dropped, unconfirmed], [{ gave_up: 5 }, 0]);
+  assert.match(warnings[0], /http:\/\/127.0.0.1:\d+ does not answer: TypeError: fetch failed: connect ECONNREFUSED 127.0.0.1:\d+ \(said once/);
+});
+
+test("what is wrong with the first record that is rejected is told", async () => {
+  const client = make();
+  log(client, 1);
+  log(client, 2, { model: "refused" });
+  assert.ok(await client.flush(20_000));
+  assert.match(warnings[0], /the collector rejects 2 of 3 predictions; the first: on purpose \(said once/);
 });
 
 test("closing compresses nothing that is not sent", async () => {

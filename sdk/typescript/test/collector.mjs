@@ -30,7 +30,8 @@ export async function faultyCollector() {
       if (!held.keys.has(key)) {
         const kept = records.filter((record) => record.model !== "refused");
         (held.records[kind] ??= []).push(...kept);
-        held.keys.set(key, { accepted: kept.length, rejected: [] });
+        const rejected = records.flatMap((record, index) => (record.model === "refused" ? [{ index, code: "bad", message: "on purpose" }] : []));
+        held.keys.set(key, { accepted: kept.length, rejected });
       }
       if (fault === "lost") return request.socket.destroy();
       if (fault === "rubbish") return answer(200, ["not ours"]);
