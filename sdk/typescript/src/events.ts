@@ -67,8 +67,11 @@ export function line(record: Record_): string {
     const { prediction: _, ...rest } = record;
     return line({ ...rest, status: record["status"] ?? "non_finite" });
   }
-  return JSON.stringify(record, replaced);
+  return JSON.stringify(record, replaced).replace(ESCAPED, (found) => (found === "\\\\" ? found : "?"));
 }
+
+/** A backslash, or half of a surrogate pair, which is no character: JSON has it all the same, and readers refuse the whole record. */
+const ESCAPED = /\\(?:\\|ud[89a-f][0-9a-f]{2})/gi;
 
 function replaced(_key: string, value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);
@@ -100,6 +103,7 @@ function areProbabilities(held: unknown): held is Record<string, number> {
 
 /** Integer microseconds, or text as it is. */
 export function microseconds(ts: number | string | Date): number | string {
+  if (typeof ts === "number") return Math.round(ts); // a finer clock's may have a fraction
   return ts instanceof Date ? ts.getTime() * 1000 : ts;
 }
 

@@ -412,6 +412,16 @@ test("defaults and tags add up, and ids are of version 7", async () => {
   assert.equal(collector.requests[0].authorization, "Bearer secret");
 });
 
+test("half of a surrogate pair and a fraction of a microsecond cost no record", async () => {
+  const client = make();
+  const features = { half: "a\ud800", whole: "😀", escaped: "\\ud800", ["half\udfff"]: 1, nan: NaN };
+  client.logPrediction({ features, tags: { t: "\udc00b" }, ts: 1_356_998_400_123_456.25 });
+  assert.ok(await client.flush());
+  const [record] = collector.records.predictions;
+  assert.deepEqual(record.features, { half: "a?", whole: "😀", escaped: "\\ud800", "half?": 1, nan: null });
+  assert.deepEqual([record.tags.t, record.ts], ["?b", 1_356_998_400_123_456]);
+});
+
 test("a field that is undefined is one that was left out", async () => {
   const client = make({ version: "1", environment: "prod" });
   const nothing = { model: undefined, version: undefined, environment: undefined, event_id: undefined, ts: undefined, tags: undefined };
