@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import windvane
+from kit import run_python
 
 X, Y = load_iris(return_X_y=True)
 BINARY = Y > 0
@@ -201,3 +202,15 @@ def test_the_forward_hook_follows_the_protocol_of_torch(client, collector):
     numpy.testing.assert_allclose([record["prediction"]["value"] for record in records], X.sum(axis=1))
     hook(module, {})()
     assert (len(module.before), len(module.after)) == (1, 1)
+
+
+def test_modules_of_hooks_are_there_after_windvane_is_imported():
+    code = """
+import sys, windvane
+assert not [name for name in sys.modules if name in ("windvane.hooks.asgi", "windvane.hooks.genai")]
+windvane.hooks.asgi.Middleware(None, routes={"/predict": windvane.hooks.asgi.Route(model="delay")})
+windvane.hooks.wsgi.Middleware, windvane.hooks.genai.instrument, windvane.hooks.ray.watched
+assert not hasattr(windvane.hooks, "nothing")
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr

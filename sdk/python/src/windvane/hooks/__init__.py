@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from .estimators import Watched, event_ids
+
+# What is imported when it is first asked for: each is for a library of its own.
+_MODULES = ("asgi", "bentoml", "genai", "mlflow", "ray", "wsgi")
+
+
+def __getattr__(name: str) -> Any:
+    """`windvane.hooks.asgi` and the others need no import of their own."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def watch(target: Any, **fields: Any) -> Any:
