@@ -35,7 +35,9 @@ export function windvane(client: Client, routes: Record<string, Route>) {
     const log = (status: number | "cancelled"): void => {
       if (isLogged) return;
       isLogged = true;
-      logExchange(client, route, { eventId, request: seen, response: answered, status, latencyUs: (performance.now() - begun) * 1000 });
+      const latencyUs = (performance.now() - begun) * 1000;
+      const asked = seen ?? structured(request.body); // a parser of the route's own comes after this
+      logExchange(client, route, { eventId, request: asked, response: answered, status, latencyUs });
     };
     response.once("finish", () => log(response.statusCode));
     response.once("close", () => log("cancelled")); // comes after `finish`, too

@@ -96,6 +96,24 @@ test("Express", () =>
     return ids;
   }));
 
+test("Express's own parsers of routes come after the middleware", async () => {
+  const collector = await faultyCollector();
+  const client = new Client({ url: collector.url });
+  const app = express();
+  app.use(forExpress(client, ROUTES));
+  app.post("/predict", express.json(), (request, response) => response.json({ score: request.body.distance / 10_000 }));
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${server.address().port}/predict`;
+  await (await fetch(url, { method: "POST", headers: JSON_, body: '{"distance":1400,"tail":"N1"}' })).text();
+  server.closeAllConnections();
+  server.close();
+  await client.close(20_000);
+  const [{ features, unit_id, prediction }] = collector.records.predictions;
+  assert.deepEqual([features, unit_id, prediction], [{ distance: 1400, tail: "N1" }, "N1", { score: 0.14 }]);
+  await collector.stop();
+});
+
 test("Fastify", () =>
   withClient(async (client) => {
     const app = fastify();
