@@ -178,15 +178,16 @@ def test_giving_up_is_counted(collector):
     client.close()
 
 
-def test_a_batch_without_an_answer_is_unconfirmed_and_not_called_dropped(collector):
+def test_a_batch_without_an_answer_is_unconfirmed_and_not_called_dropped(collector, caplog):
     collector.always = "lost"
     client = windvane.init(collector.url, model="m", retry_for_s=0.1, retry_delay_s=0.02, flush_interval_s=0.02)
     log(5)
     assert windvane.flush(20)
     stats = check_sum()
     assert (stats.unconfirmed, stats.dropped) == (5, {})
-    assert collector.count() == 5
     client.close()
+    assert "0 of 5 events were not delivered and 5 not confirmed: Stats(" in caplog.text
+    assert collector.count() == 5
 
 
 def test_closing_is_bounded_and_accounts_for_the_rest(collector):

@@ -20,7 +20,7 @@ export function textOf(error: unknown): string {
 export function causeOf(error: unknown): string {
   const cause = (error instanceof Error ? error.cause : undefined) as { message?: unknown; code?: unknown } | undefined;
   const said = cause?.message || cause?.code;
-  return said ? `: ${textOf(said)}` : "";
+  return said ? `: ${textOf(said).trim()}` : ""; // that of TLS ends with a line's end
 }
 
 /** What is wrong with the first record that was rejected. */

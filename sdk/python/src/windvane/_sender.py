@@ -72,7 +72,8 @@ class Sender:
         self._abandon()
         stats = self._queue.snapshot()
         if stats.dropped_total or stats.unconfirmed:
-            logger.warning("%d of %d events were not delivered: %s", lost_of(stats), stats.logged, stats)
+            not_confirmed = f" and {stats.unconfirmed} not confirmed" if stats.unconfirmed else ""
+            logger.warning("%d of %d events were not delivered%s: %s", lost_of(stats), stats.logged, not_confirmed, stats)
 
     def fault(self, message: str) -> None:
         """One warning a client; what comes after it is counted."""
