@@ -18,7 +18,7 @@ use super::source;
 use crate::connection;
 use crate::exit::{CommandResult, Failure};
 use crate::output::print;
-use own::{Ending, Manner};
+use own::Manner;
 
 /// Plan an experiment: the units it needs for an effect, or the smallest effect that its units find.
 #[derive(Debug, Args)]

@@ -64,7 +64,16 @@ pub(super) fn text(plan: &Document) -> String {
             None => format!("{} units find no effect that often\n", number(units)),
         };
     }
-    text += &format!(
+    text += &premises(plan);
+    if let Some(traffic) = plan.traffic.as_ref().filter(|_| !plan.from_experiment.is_empty()) {
+        text += &format!("taken from {}: {}\n", traffic.experiment, plan.from_experiment.join("; "));
+    }
+    text
+}
+
+/// What the plan stands on: the numbers of a unit, and how the verdict will be made.
+fn premises(plan: &Document) -> String {
+    format!(
         "{} {}, standard deviation of a unit {}; {} at {}, {}\n",
         plan.quantile.map_or("mean".to_owned(), |q| format!("{q} quantile")),
         number(plan.mean),
@@ -76,11 +85,7 @@ pub(super) fn text(plan: &Document) -> String {
             None if plan.stopping == "sequential" => "looked at any time".to_owned(),
             None => "looked at once".to_owned(),
         }
-    );
-    if let Some(traffic) = plan.traffic.as_ref().filter(|_| !plan.from_experiment.is_empty()) {
-        text += &format!("taken from {}: {}\n", traffic.experiment, plan.from_experiment.join("; "));
-    }
-    text
+    )
 }
 
 /// How many of the units an arm gets.

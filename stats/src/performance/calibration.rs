@@ -54,6 +54,7 @@ fn edge(i: usize) -> f64 {
 }
 
 /// The bin of a score of 0 to 1: that next to where the product puts it, by the edges themselves.
+#[expect(clippy::cast_sign_loss, reason = "a score is not below 0")]
 fn bin_of(score: f64) -> usize {
     let near = ((score * BINS as f64) as usize).min(BINS - 1);
     if near > 0 && score <= edge(near) {
