@@ -87,11 +87,10 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
         unit: key(exposed, "unit_id"),
         span: format!("ts < fromUnixTimestamp64Micro(toInt64({})){since}", exposed.end_us),
     };
-    let number = |(i, column): (usize, &RecordColumn)| {
-        let number = number_or_zero(&recorded.table, &column.column)?;
-        Some(format!(", if({}, {number}, 0.) AS wv_c{i}", rows.is))
-    };
-    let numbers: String = recorded.columns.iter().enumerate().map(number).collect::<Option<_>>()?;
+    let number = |column: &RecordColumn| number_or_zero(&recorded.table, &column.column);
+    let numbers: Vec<String> = recorded.columns.iter().map(number).collect::<Option<_>>()?;
+    let of_any = |(i, number): (usize, &String)| format!(", if({}, {number}, 0.) AS wv_c{i}", rows.is);
+    let of_model = |(i, number): (usize, &String)| format!(", {number} AS wv_c{i}");
     let segments: String = exposed
         .segment_by
         .iter()
@@ -99,13 +98,14 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
         .enumerate()
         .map(|(i, expression)| format!(", {expression} AS wv_segment{i}"))
         .collect();
-    let told = format!("{segments}{numbers}");
+    let told = format!("{segments}{}", numbers.iter().enumerate().map(of_any).collect::<String>());
+    let told_of_model = format!("{segments}{}", numbers.iter().enumerate().map(of_model).collect::<String>());
     let population = |from| Population::of_sql(exposed.experiment.clone(), from, columns(exposed, recorded));
     Some(Alone {
-        by_part: ByPart::new(exposed, rows.clone(), told.clone()),
+        by_part: ByPart::new(exposed, rows.clone(), told_of_model),
         depth: depth(),
         unmerged: Single {
-            asked: rows.asked_unmerged(Events::Any),
+            asked: rows.asked_unmerged(),
             population: population(rows.units("predictions", &told)),
         },
         merged: Single {
@@ -117,6 +117,13 @@ pub fn alone(exposed: &Exposed, recorded: &Recorded) -> Option<Alone> {
 
 /// What tells an event of a model from its others: its part of the sorting key.
 pub(super) const EVENT: &str = "cityHash64(version, ts, event_id)";
+
+/// Whether predictions have a unit and an event each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct AloneRow {
+    /// 1 where they have.
+    pub(super) alone: u8,
+}
 
 /// What is known of the events of rows before they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,18 +159,18 @@ impl Rows {
         )
     }
 
-    /// Whether the first predictions have a unit each.
-    fn first_alone(&self, table: &str) -> String {
-        let Self { exposes, is, unit, span, .. } = self;
+    /// Whether the first of these predictions have a unit each.
+    fn first_alone(&self, table: &str, which: &str) -> String {
+        let Self { unit, span, .. } = self;
         format!(
             "(SELECT count() = uniqExact(wv_key) FROM (SELECT {unit} AS wv_key FROM {table} \
-             WHERE ({is} OR {exposes}) AND unit_id != '' AND {span} LIMIT {FIRST_PREDICTIONS}))"
+             WHERE {which} AND unit_id != '' AND {span} LIMIT {FIRST_PREDICTIONS}))"
         )
     }
 
     fn asked_merged(&self) -> Statement {
         let Self { exposes, arm, is, unit, span } = self;
-        let first_alone = self.first_alone("predictions FINAL");
+        let first_alone = self.first_alone("predictions FINAL", &format!("({is} OR {exposes})"));
         answered(
             &format!("{first_alone} AND uniqExact(wv_key) = count()"),
             "wv_exposes",
@@ -176,25 +183,44 @@ impl Rows {
 
     /// A copy of an event has its model, version, time and id, and may have another unit or no arm: so predictions of the model are told
     /// apart whatever else they say. Those of other models may have copies that are not read; where one exposes a unit, nothing is said.
-    pub(super) fn asked_unmerged(&self, events: Events) -> Statement {
+    fn asked_unmerged(&self) -> Statement {
         let Self { exposes, arm, is, unit, span } = self;
-        let first_alone = self.first_alone("predictions");
-        let (event, once) = match events {
-            Events::Any => (format!("{EVENT} AS wv_event, "), " AND uniqExact(wv_event) = count()"),
-            Events::Apart => (String::new(), ""),
-        };
+        let first_alone = self.first_alone("predictions", &format!("({is} OR {exposes})"));
         answered(
             &format!(
-                "{first_alone} AND countIf(NOT wv_is) = 0{once} \
+                "{first_alone} AND countIf(NOT wv_is) = 0 AND uniqExact(wv_event) = count() \
                  AND uniqExactIf(wv_key, wv_has_unit) = countIf(wv_has_unit)"
             ),
             "wv_exposes AND wv_has_unit",
             &format!(
-                "SELECT {event}{is} AS wv_is, unit_id != '' AS wv_has_unit, \
+                "SELECT {EVENT} AS wv_event, {is} AS wv_is, unit_id != '' AS wv_has_unit, \
                  {unit} AS wv_key, {exposes} AS wv_exposes, {arm} AS wv_one FROM predictions \
                  WHERE ({is} OR {exposes}) AND {span} AND {first_alone} SETTINGS {MAP_AS_A_WHOLE}"
             ),
         )
+    }
+
+    /// Asks whether that holds ([`AloneRow`]) and nothing else. Arms are read of the predictions of other models alone, and the sorting key
+    /// tells where there are some.
+    pub(super) fn are_alone(&self, events: Events) -> Statement {
+        let Self { exposes, is, unit, span, .. } = self;
+        let first_alone = self.first_alone("predictions", is);
+        let others = format!(
+            "(SELECT count() FROM (SELECT 1 FROM predictions WHERE NOT ({is}) AND {exposes} AND {span} LIMIT 1))"
+        );
+        let begun = format!("{first_alone} AND {others} = 0");
+        let from = format!("FROM predictions WHERE {is} AND {span} AND {begun}");
+        Statement::new(match events {
+            Events::Any => format!(
+                "SELECT ifNull({begun} AND uniqExact(wv_event) = count() \
+                 AND uniqExactIf(wv_key, wv_has_unit) = countIf(wv_has_unit), 0) AS alone \
+                 FROM (SELECT {EVENT} AS wv_event, unit_id != '' AS wv_has_unit, {unit} AS wv_key {from})"
+            ),
+            Events::Apart => format!(
+                "SELECT ifNull({begun} AND uniqExact(wv_key) = count(), 0) AS alone \
+                 FROM (SELECT {unit} AS wv_key {from} AND unit_id != '')"
+            ),
+        })
     }
 }
 
@@ -222,7 +248,7 @@ fn depth() -> Statement {
 #[cfg(test)]
 mod tests {
     use super::super::{Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, When, Without};
-    use super::{Alone, DepthRow, alone};
+    use super::{Alone, DepthRow, Events, alone};
 
     fn asked(by: ExposedBy, when: When) -> Option<Alone> {
         let exposed = Exposed {
@@ -265,6 +291,19 @@ mod tests {
         }
         // A copy of an event may have no unit: it is looked at all the same.
         assert!(unmerged.asked.sql().contains("unit_id != '' AS wv_has_unit"));
+    }
+
+    #[test]
+    fn of_parts_arms_are_read_of_other_models_predictions_alone_and_events_where_they_may_be_there_twice() {
+        let Alone { by_part, .. } = asked(ExposedBy::Predictions, When::After).unwrap();
+        for (events, tells_events) in [(Events::Any, true), (Events::Apart, false)] {
+            let asked = by_part.are_alone(&[], events);
+            let sql = asked.sql();
+            let arms = sql.matches("mapContains(arms, 'e')").count();
+            assert!(arms > 0, "{sql}");
+            assert_eq!(sql.matches("NOT (model = 'm') AND mapContains(arms, 'e')").count(), arms, "{sql}");
+            assert_eq!(sql.contains("uniqExact(wv_event) = count()"), tells_events, "{sql}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct ByPart {
     start_us: Option<i64>,
     end_us: i64,
     rows: Rows,
-    /// What is told of each row besides, as SQL.
+    /// What is told of each row of the model besides, as SQL.
     told: String,
 }
 
@@ -125,32 +125,41 @@ impl ByPart {
 
     /// Under what sums are kept: everything that decides them but the end, which all rows of a kept part lie before.
     pub(super) fn key(&self, question: Question<'_>) -> Key {
-        let since = match self.start_us {
-            Some(start) => format!("ts >= {}", micros(start)),
-            None => "true".to_owned(),
-        };
-        let rows = Rows { span: since, ..self.rows.clone() };
+        let rows = Rows { span: self.since(), ..self.rows.clone() };
         let text = format!(
             "{FORMAT}\0{}\0{}",
-            rows.asked_unmerged(Events::Any).sql(),
-            self.summed(&rows, question).sql()
+            rows.are_alone(Events::Any).sql(),
+            self.summed(&rows, "_part", question).sql()
         );
         Key { experiment: self.experiment.clone(), definition: hex::encode(&Sha256::digest(text)) }
     }
 
-    /// Asks whether no event and no unit is in these parts twice, as [`super::Single::asked`] does.
-    pub(super) fn asked(&self, parts: &[&PartRow], events: Events) -> Statement {
-        self.rows_of(parts).asked_unmerged(events)
+    /// Whether a row is not too early: all that is to be asked of those of kept parts, which lie before the end.
+    fn since(&self) -> String {
+        self.start_us.map_or_else(|| "true".to_owned(), |start| format!("ts >= {}", micros(start)))
     }
 
-    /// Asks for [`PartSumsRow`]s of these parts, the question's rows being theirs.
+    /// Asks whether no event and no unit is in these parts twice ([`super::alone::AloneRow`]).
+    pub(super) fn are_alone(&self, parts: &[&PartRow], events: Events) -> Statement {
+        self.rows_of(parts).are_alone(events)
+    }
+
+    /// Asks for [`PartSumsRow`]s of these parts, the question's rows being theirs. They are the parts' whole sums where
+    /// [`Self::are_alone`] says so.
     pub(super) fn sums(&self, parts: &[&PartRow], question: Question<'_>) -> Statement {
-        self.summed(&self.rows_of(parts), question)
+        let part = match parts {
+            // A key that is the same everywhere is left out of the grouping.
+            [part] => quote(&part.name),
+            // The name of a part as it is would be a key of two kinds beside the arm.
+            _ => "toString(_part)".to_owned(),
+        };
+        self.summed(&self.rows_of(parts), &part, question)
     }
 
-    fn summed(&self, rows: &Rows, question: Question<'_>) -> Statement {
-        // The name of a part as it is would be a key of two kinds beside the arm.
-        let told = format!(", toString(_part) AS {PART}{}", self.told);
+    /// No other model exposes units where predictions are alone, and of those in which none does the sorting key leaves out the others.
+    fn summed(&self, rows: &Rows, part: &str, question: Question<'_>) -> Statement {
+        let rows = Rows { exposes: format!("{} AND {}", rows.is, rows.exposes), ..rows.clone() };
+        let told = format!(", {part} AS {PART}{}", self.told);
         let frame = question.frame.over(rows.units("predictions", &told), PART);
         sums_by_name(Question { frame: &frame, ..question })
     }
@@ -161,16 +170,18 @@ impl ByPart {
     }
 
     /// Asks whether units or events of new parts are in old ones ([`MetRow`]), of which there are some each. An event has its time in
-    /// either part, so that of old parts only the time of the new ones is looked at.
+    /// either part, so that of old parts only the time of the new ones is looked at. Units are those of any time that counts: where all do,
+    /// no time is read.
     pub(super) fn met(&self, new: &[&PartRow], old: &[&str], events: Events) -> Statement {
         let Rows { is, unit, span, .. } = &self.rows;
+        let counts = self.since();
         let since = new.iter().map(|part| part.since * SECOND_US).min().unwrap_or(0);
         let until = new.iter().map(|part| part.end_us()).max().unwrap_or(0);
         let new = within(new.iter().map(|part| part.name.as_str()));
         let old = within(old.iter().copied());
         let met = |key: &str, which: &str, besides: &str| {
             format!(
-                "(SELECT count() FROM (SELECT 1 FROM predictions WHERE {is} AND {which} AND {span} AND {old}{besides} \
+                "(SELECT count() FROM (SELECT 1 FROM predictions WHERE {is} AND {which} AND {counts} AND {old}{besides} \
                  AND {key} IN (SELECT {key} FROM predictions WHERE {is} AND {which} AND {span} AND {new}) LIMIT 1))"
             )
         };
@@ -199,7 +210,7 @@ mod tests {
         ARM, Exposed, ExposedBy, Form, FrameColumns, Question, RecordColumn, RecordTable, Recorded, UNIT,
         UnitsAre, When, Without, alone, frame, measure,
     };
-    use super::{ByPart, PartRow, SECOND_US};
+    use super::{ByPart, Events, PartRow, SECOND_US};
 
     fn exposed(start_us: Option<i64>, end_us: i64) -> Exposed {
         Exposed {
@@ -212,8 +223,13 @@ mod tests {
         }
     }
 
-    /// The definition that a metric of a model has.
-    fn definition(exposed: &Exposed, model: &str, form: Form) -> String {
+    /// What a question for a metric of a model's predictions yields.
+    fn asked<T>(
+        exposed: &Exposed,
+        model: &str,
+        form: Form,
+        ask: impl FnOnce(&ByPart, Question<'_>) -> T,
+    ) -> T {
         let column = RecordColumn {
             name: "x".to_owned(),
             column: "num.x".to_owned(),
@@ -233,7 +249,12 @@ mod tests {
             by_segment: false,
             by_day: false,
         };
-        let key = alone.by_part.key(question);
+        ask(&alone.by_part, question)
+    }
+
+    /// The definition that a metric of a model has.
+    fn definition(exposed: &Exposed, model: &str, form: Form) -> String {
+        let key = asked(exposed, model, form, ByPart::key);
         assert_eq!(key.experiment, "e");
         key.definition
     }
@@ -261,6 +282,34 @@ mod tests {
             since,
             until,
             told: 1,
+        }
+    }
+
+    #[test]
+    fn sums_are_of_the_model_s_own_predictions_and_a_single_part_is_no_key() {
+        let (one, other) = (part(10, 20), part(30, 40));
+        for (parts, key) in [(vec![&one], "'202601_10_20_1'"), (vec![&one, &other], "toString(_part)")] {
+            let sums = asked(&exposed(None, 5), "m", Form::default(), |by_part, question| {
+                by_part.sums(&parts, question).sql().to_owned()
+            });
+            assert!(
+                sums.contains(&format!(", {key} AS wv_part, num['x'] AS wv_c0 FROM predictions")),
+                "{sums}"
+            );
+            assert!(sums.contains("WHERE model = 'm' AND mapContains(arms, 'e') AND"), "{sums}");
+        }
+    }
+
+    #[test]
+    fn of_kept_parts_the_time_is_read_where_some_rows_are_too_early() {
+        for (start_us, times) in [(None, 1), (Some(3), 3)] {
+            let (new, form) = (part(10, 20), Form::default());
+            let met = asked(&exposed(start_us, 5), "m", form, |by_part, _| {
+                by_part.met(&[&new], &["202601_1_1_0"], Events::Apart)
+            });
+            let sql = met.sql();
+            assert_eq!(sql.matches("ts < ").count(), 1, "{sql}");
+            assert_eq!(sql.matches("ts ").count(), times, "{sql}");
         }
     }
 

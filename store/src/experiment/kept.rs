@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
-    ByPart, FormRow, ProbeRow, Question,
-    alone::Events,
+    ByPart, FormRow, Question,
+    alone::{AloneRow, Events},
     by_part::{MetRow, PartRow, PartSumsRow, parts},
 };
 use crate::experiment_sums::{self, ArmSums, PartSums};
@@ -123,10 +123,10 @@ async fn read(
     question: Question<'_>,
 ) -> Result<Option<Vec<PartSumsRow>>, StoreError> {
     let sums = by_part.sums(&there.new, question);
-    let asked = by_part.asked(&there.new, there.events);
+    let are_alone = by_part.are_alone(&there.new, there.events);
     let alone = async {
-        let asked: Vec<ProbeRow> = store.rows(&asked).await?;
-        Ok::<_, StoreError>(asked.first().is_some_and(|row| row.rows == row.units))
+        let told: Vec<AloneRow> = store.rows(&are_alone).await?;
+        Ok::<_, StoreError>(told.first().is_some_and(|row| row.alone == 1))
     };
     if there.known.is_empty() {
         return Ok(if alone.await? { Some(store.rows(&sums).await?) } else { None });

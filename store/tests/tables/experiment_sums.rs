@@ -26,7 +26,11 @@ fn asked(end_us: i64) -> Alone {
 }
 
 async fn kept(running: &Running, end_us: i64, form: Form) -> Result<Kept, StoreError> {
-    let Alone { by_part, unmerged, .. } = asked(end_us);
+    kept_of(running, asked(end_us), form).await
+}
+
+async fn kept_of(running: &Running, asked: Alone, form: Form) -> Result<Kept, StoreError> {
+    let Alone { by_part, unmerged, .. } = asked;
     let columns = FrameColumns { unit: UNIT, arm: ARM, segment_by: &[], timestamp: None };
     let frame = experiment::frame(&unmerged.population, &columns).unwrap();
     let measures = [experiment::measure(&unmerged.population, NUMBER).unwrap()];
@@ -44,7 +48,11 @@ async fn kept(running: &Running, end_us: i64, form: Form) -> Result<Kept, StoreE
 
 /// The sums by part; `None` where a unit or an event is there twice.
 async fn sums(running: &Running, end_us: i64) -> Option<Vec<Total>> {
-    match kept(running, end_us, Form::default()).await.unwrap() {
+    sums_of(running, asked(end_us)).await
+}
+
+async fn sums_of(running: &Running, asked: Alone) -> Option<Vec<Total>> {
+    match kept_of(running, asked, Form::default()).await.unwrap() {
         Kept::Sums(arms) => {
             Some(arms.iter().map(|arm| total(&arm.arm, arm.units, arm.forms[0].sum.0)).collect())
         }
@@ -162,6 +170,50 @@ async fn an_event_or_a_unit_that_comes_again_in_a_new_part_is_seen() {
         let found = (sums(&running, END_US).await, plain(&running).await);
         assert_eq!(found, (Some(merged.clone()), Some(merged)), "{what}, merged");
     }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_new_parts_are_held_against_each_other_and_against_those_that_are_kept() {
+    let running = Running::migrated().await;
+    write(&running, 0, &FIRST).await;
+    let first = Some(vec![total("A", 1, 1.0), total("B", 2, 2.5)]);
+    assert_eq!(sums(&running, END_US).await, first);
+    let second: [Row; 2] =
+        [("e6", 1, 0, "m", "u6", "C", Some(8.0)), ("e7", 1, 0, "other", "u1", "", Some(4.0))];
+    for (what, third, expected) in [
+        (
+            "units of their own",
+            ("e8", 2, 0, "m", "u8", "A", Some(0.5)),
+            Some(vec![total("A", 2, 1.5), total("B", 2, 2.5), total("C", 1, 8.0)]),
+        ),
+        ("a unit in both", ("e8", 2, 0, "m", "u6", "C", Some(0.5)), None),
+        ("a unit of a kept part", ("e8", 2, 0, "m", "u3", "B", Some(0.5)), None),
+    ] {
+        write(&running, 1, &second).await;
+        write(&running, 2, &[third]).await;
+        assert_eq!(sums(&running, END_US).await, expected, "{what}");
+        for month in ["202602", "202603"] {
+            execute(&running, &format!("ALTER TABLE {{db}}.predictions DROP PARTITION {month}")).await;
+        }
+        assert_eq!(sums(&running, END_US).await, first, "{what}, gone");
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_of_a_kept_part_whose_prediction_is_too_early_may_come_again() {
+    let running = Running::migrated().await;
+    write(&running, 0, &FIRST).await;
+    let since = || alone_between(Some(FIRST_US + 2_000_000), END_US);
+    let plain = async || told(&Reader::Store(running.store.clone()), &since().merged).await;
+    let first = Some(vec![total("B", 2, 2.5)]);
+    assert_eq!((sums_of(&running, since()).await, plain().await), (first.clone(), first));
+    write(&running, 1, &[("e6", 1, 0, "m", "u1", "A", Some(8.0))]).await;
+    let second = Some(vec![total("A", 1, 8.0), total("B", 2, 2.5)]);
+    assert_eq!((sums_of(&running, since()).await, plain().await), (second.clone(), second));
+    write(&running, 2, &[("e7", 1, 0, "m", "u3", "B", Some(8.0))]).await;
+    assert_eq!((sums_of(&running, since()).await, plain().await), (None, None));
     running.end().await;
 }
 
