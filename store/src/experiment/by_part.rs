@@ -171,7 +171,7 @@ impl ByPart {
 
     /// Asks whether units or events of new parts are in old ones ([`MetRow`]), of which there are some each. An event has its time in
     /// either part, so that of old parts only the time of the new ones is looked at. Units are those of any time that counts: where all do,
-    /// no time is read.
+    /// no time is read. No unit is that of no name.
     pub(super) fn met(&self, new: &[&PartRow], old: &[&str], events: Events) -> Statement {
         let Rows { is, unit, span, .. } = &self.rows;
         let counts = self.since();
@@ -181,7 +181,7 @@ impl ByPart {
         let old = within(old.iter().copied());
         let met = |key: &str, which: &str, besides: &str| {
             format!(
-                "(SELECT count() FROM (SELECT 1 FROM predictions WHERE {is} AND {which} AND {counts} AND {old}{besides} \
+                "(SELECT count() FROM (SELECT 1 FROM predictions WHERE {is} AND {counts} AND {old}{besides} \
                  AND {key} IN (SELECT {key} FROM predictions WHERE {is} AND {which} AND {span} AND {new}) LIMIT 1))"
             )
         };

@@ -49,16 +49,18 @@ pub struct ArmTotal {
 /// ClickHouse does not answer or refuses, also to read what is kept. That it cannot be written is no error.
 pub async fn kept(store: &Store, by_part: &ByPart, question: Question<'_>) -> Result<Kept, StoreError> {
     let key = by_part.key(question);
-    let known = experiment_sums::find(store, &key).await?;
+    let parts = parts();
+    let (known, mut listed) =
+        tokio::try_join!(experiment_sums::find(store, &key), store.rows::<PartRow>(&parts))?;
     for _ in 0..TRIES {
-        let listed: Vec<PartRow> = store.rows(&parts()).await?;
         let Some(there) = There::of(&listed, &known, by_part) else { return Ok(Kept::Unknown) };
         if there.new.is_empty() {
             return Ok(Kept::Sums(totals(there.known)));
         }
         let Some(rows) = read(store, by_part, &there, question).await? else { return Ok(Kept::Repeated) };
-        let after: Vec<PartRow> = store.rows(&parts()).await?;
+        let after: Vec<PartRow> = store.rows(&parts).await?;
         if !there.is_still(&after) {
+            listed = after;
             continue;
         }
         let Some(new) = sums_of(&there.new, &rows) else { return Ok(Kept::Unknown) };
