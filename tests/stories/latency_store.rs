@@ -49,7 +49,8 @@ impl Event {
         let tags = if self.i % 8 == 0 {
             json!({})
         } else {
-            json!({ "region": ["east", "west"][(self.i % 3 % 2) as usize] })
+            let region = if self.i % 3 % 2 == 0 { "east" } else { "west" };
+            json!({ "region": region })
         };
         let event = json!({
             "model": "quick", "version": version, "event_id": format!("{}-{}", self.day, self.i), "ts": self.ts(),

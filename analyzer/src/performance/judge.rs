@@ -316,7 +316,6 @@ mod tests {
         Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, thresholds,
         trust, verdict,
     };
-    use crate::performance::part::Estimate;
 
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
     #[test]

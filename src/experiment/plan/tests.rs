@@ -9,6 +9,7 @@ use windvane_stats::experiment::group_sequential::Spending;
 use windvane_store::experiment::{Exposed, ExposedBy, RecordTable};
 use windvane_types::experiment::{Better, Role};
 
+use super::own::Ending;
 use super::words::{chance, text};
 use super::*;
 

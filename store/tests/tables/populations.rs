@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use windvane_store::performance::{
-    Chunking, ClassCount, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsBy, RowsOf,
+    Chunking, ClassCount, Every, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, Roles, RowsBy, RowsOf,
     RowsRow, Said, TallyRow, every, frame, frame_of_classes, tally,
 };
 use windvane_store::populations::{
-    self, CategoryColumn, CategoryRow, CountRows, CountSink, CountedColumn, OUTCOME, Pair, Population,
-    PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT,
+    self, CategoryColumn, CategoryRow, CodedSegment, CountRows, CountSink, CountedColumn, OUTCOME, Pair,
+    Population, PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT,
 };
 use windvane_store::{DATABASE, Param, Reader, Statement};
 
@@ -292,11 +292,34 @@ impl EverySink for Rows {
 }
 
 /// All rows of a frame of two classes.
-async fn all_rows(reader: &Reader, frame: &Frame, (classes, by): (&[String], RowsBy)) -> Vec<EveryRow> {
+async fn all_rows(
+    reader: &Reader,
+    frame: &Frame,
+    (classes, by): (&[String], RowsBy),
+) -> (Vec<EveryRow>, Vec<u64>) {
     let asked = ClassCount { classes, from_label: false, threshold: 0.5 };
     let statement = every(frame, asked, (RowsOf::One, by));
     let read = reader.fold(&statement, "Native", EveryRows::new(frame, Rows::default())).await.unwrap();
-    read.finish().unwrap().0
+    let Every { sink, codes } = read.finish().unwrap();
+    (sink.0, codes)
+}
+
+/// The same with the segments of codes at their places among `keys`.
+async fn rows_of_codes(
+    reader: &Reader,
+    (population, segments): (&Population, &SegmentKeys),
+    (frame, classes, by): (&Frame, &[String], RowsBy),
+) -> Vec<EveryRow> {
+    let (mut rows, codes) = all_rows(reader, frame, (classes, by)).await;
+    let statement = population.segments_of_codes(&segments.names, codes.len()).unwrap();
+    let found: Vec<CodedSegment> = reader.rows(&statement).await.unwrap();
+    assert_eq!(found.len(), codes.len(), "{found:?}");
+    for row in &mut rows {
+        let named = found.iter().find(|segment| segment.code == codes[usize::from(row.segment)]).unwrap();
+        let place = segments.keys.iter().position(|key| *key == named.key).unwrap_or(segments.keys.len());
+        row.segment = u16::try_from(place).unwrap();
+    }
+    rows
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -331,11 +354,12 @@ async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
     let keys = [r#"["0"]"#, r#"["1"]"#].map(str::to_owned).to_vec();
     let segments = SegmentKeys { names: vec!["region".to_owned()], keys };
     for chunking in [Chunking::Whole, Chunking::Period(Period::Day)] {
-        let cut = (chunking, &segments);
+        let cut = (chunking, segments.names.as_slice());
         let reduced = frame_of_classes(&population, &roles, cut, (&[], &classes)).unwrap();
-        let mut found = all_rows(&reader, &reduced, (&classes, RowsBy::ChunkAndScore)).await;
+        let of = (&population, &segments);
+        let mut found = rows_of_codes(&reader, of, (&reduced, &classes, RowsBy::ChunkAndScore)).await;
         assert!(found.is_sorted_by(|a, b| a.score >= b.score), "{found:?}");
-        let mut by_chunk = all_rows(&reader, &reduced, (&classes, RowsBy::Chunk)).await;
+        let mut by_chunk = rows_of_codes(&reader, of, (&reduced, &classes, RowsBy::Chunk)).await;
         // By time alone the chunk is known, and times are left out.
         let mut expected: Vec<EveryRow> = (0..40_u16)
             .map(|number| EveryRow {
@@ -358,8 +382,8 @@ async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
                 of: [true, false],
             })
             .collect();
-        let whole = frame(&population, &roles, cut, &[]).unwrap();
-        let mut of_whole = all_rows(&reader, &whole, (&classes, RowsBy::ChunkAndScore)).await;
+        let whole = frame(&population, &roles, (chunking, &segments), &[]).unwrap();
+        let (mut of_whole, _) = all_rows(&reader, &whole, (&classes, RowsBy::ChunkAndScore)).await;
         for rows in [&mut found, &mut by_chunk, &mut of_whole, &mut expected] {
             rows.sort_by_key(|row| format!("{row:?}"));
         }
@@ -410,16 +434,16 @@ async fn engine_gives_no_prediction_the_outcome_of_an_id_with_the_same_hash() {
     };
     let classes = ["0", "1"].map(str::to_owned);
     let segments = SegmentKeys::default();
-    let cut = (Chunking::Period(Period::Day), &segments);
-    let whole = frame(&population, &roles, cut, &[]).unwrap();
-    let reduced = frame_of_classes(&population, &roles, cut, (&[], &classes)).unwrap();
+    let day = Chunking::Period(Period::Day);
+    let whole = frame(&population, &roles, (day, &segments), &[]).unwrap();
+    let reduced = frame_of_classes(&population, &roles, (day, &[]), (&[], &classes)).unwrap();
     use OfTwo::{First, Neither, Second, Unknown};
     for (frame, expected) in [
         (whole, [Second, Second, First, Unknown, Unknown]),
         // One of the three found its own outcome, the others that of another id.
         (reduced, [Second, Neither, Neither, First, Unknown]),
     ] {
-        let rows = all_rows(&reader, &frame, (&classes, RowsBy::Chunk)).await;
+        let (rows, _) = all_rows(&reader, &frame, (&classes, RowsBy::Chunk)).await;
         let mut found: Vec<OfTwo> = rows.iter().map(|row| row.truth).collect();
         let mut expected = expected.to_vec();
         for truths in [&mut found, &mut expected] {
