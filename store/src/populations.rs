@@ -33,8 +33,8 @@ pub(crate) use labelled::{OutcomeRead, reads_outcomes};
 pub use labelled::{OutcomeText, SIDES, outcome_texts, together};
 pub use plain::{PlainRows, plain};
 pub use predictions::{
-    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT,
-    add_error, fingerprint, latencies, open_labelled, open_predictions, without_rows,
+    ERROR, Fingerprint, LATENCY, OUTCOME, OUTCOME_VALUE, PROBABILITY, PredictionFilter, TIME, UNIT, Wanted,
+    add_error, fingerprint, latencies, open_labelled, open_labelled_of, open_predictions, without_rows,
 };
 pub use quality::{
     Ask, InspectedColumn, Inspection, InspectionRow, NumberFacts, RepeatedRow, TextFacts, TimesAsk, TimesRow,

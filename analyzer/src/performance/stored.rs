@@ -3,7 +3,8 @@
 use windvane_store::baselines;
 use windvane_store::performance::Roles;
 use windvane_store::populations::{
-    OUTCOME, OUTCOME_VALUE, PROBABILITY, Population, PredictionFilter, Storage, TIME, UNIT, open_labelled,
+    OUTCOME, OUTCOME_VALUE, PROBABILITY, Population, PredictionFilter, Storage, TIME, UNIT, Wanted,
+    open_labelled, open_labelled_of,
 };
 use windvane_store::{ReadError, Reader, Store};
 use windvane_types::performance::Task;
@@ -47,9 +48,10 @@ pub struct Opened {
 pub async fn open(store: &Store, asked: Asked<'_>, question: &mut Question) -> Result<Opened, OpenError> {
     let reader = Reader::Store(store.clone());
     let (deployment, reference_span) = reference(store, &asked).await?;
+    let wanted = wanted(question);
     let (mut reference, mut current) = tokio::try_join!(
-        side(&reader, (&deployment, reference_span), asked.stored_before_us),
-        side(&reader, (asked.deployment, asked.window), asked.stored_before_us),
+        side(&reader, (&deployment, reference_span), (asked.stored_before_us, wanted.as_ref())),
+        side(&reader, (asked.deployment, asked.window), (asked.stored_before_us, wanted.as_ref())),
     )?;
     reference.agree(&mut current);
     question.roles = roles(question, [&reference, &current]);
@@ -86,7 +88,7 @@ async fn reference(store: &Store, asked: &Asked<'_>) -> Result<(Deployment, Span
 async fn side(
     reader: &Reader,
     (deployment, span): (&Deployment, Span),
-    stored_before_us: i64,
+    (stored_before_us, wanted): (i64, Option<&Wanted>),
 ) -> Result<Population, ReadError> {
     let filter = PredictionFilter {
         model: deployment.model.clone(),
@@ -96,7 +98,26 @@ async fn side(
         end_us: span.end_us,
         stored_before_us,
     };
-    open_labelled(reader, format!("{} {span}", deployment.model), &filter).await
+    let source = format!("{} {span}", deployment.model);
+    if let Some(wanted) = wanted
+        && let Some(population) = open_labelled_of(reader, source.clone(), &filter, wanted).await?
+    {
+        return Ok(population);
+    }
+    open_labelled(reader, source, &filter).await
+}
+
+/// What is read, where no features are looked at.
+fn wanted(question: &Question) -> Option<Wanted> {
+    let Question { task, roles, segment_by, estimate, concept_drift, weakest, .. } = question;
+    let answer = match task {
+        Task::Binary | Task::Ranking => SCORE,
+        Task::Regression => VALUE,
+        Task::Multiclass => return None,
+    };
+    // Losses of regressions are estimated by features; items may be grouped by one.
+    let by_features = *weakest > 0 || *concept_drift || (*estimate && *task == Task::Regression);
+    (!by_features && roles.group.is_none()).then(|| Wanted { segment_by: segment_by.clone(), answer })
 }
 
 /// Which columns say what: of what predictions hold on either side.

@@ -17,6 +17,9 @@ pub(super) const ANSWERS: [(&str, &str, bool); 4] = [
     (LATENCY, "latency_us", true),
 ];
 
+/// By what rows are cut whatever features they have.
+const OF_EVERY_PREDICTION: [&str; 2] = ["version", "environment"];
+
 /// Which predictions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PredictionFilter {
@@ -35,7 +38,7 @@ pub struct PredictionFilter {
     pub stored_before_us: i64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Names {
     num: Vec<String>,
     cat: Vec<String>,
@@ -81,7 +84,7 @@ pub async fn open_predictions(
 fn named(source: String, from: String, found: &[Names]) -> Population {
     let (mut columns, mut told) = (BTreeMap::new(), Vec::new());
     let mut extra_segments: Vec<(String, String)> =
-        ["version", "environment"].map(|name| (name.to_owned(), of_every_prediction(name))).into();
+        OF_EVERY_PREDICTION.map(|name| (name.to_owned(), of_every_prediction(name))).into();
     for row in found {
         for key in &row.cat {
             columns.insert(key.clone(), Storage::Text(map_value("cat", key)));
@@ -150,12 +153,84 @@ pub async fn open_labelled(
 ) -> Result<Population, ReadError> {
     let from = from(filter);
     let statement = Statement::new(format!(
-        "SELECT {}, arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, \
-         (SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes, (SELECT getSetting('max_threads')) AS threads FROM {from}",
+        "SELECT {}, arraySort(groupUniqArrayArray(mapKeys(probabilities))) AS classes, count() AS rows, {} FROM {from}",
         names(&from),
-        quote(&filter.model),
+        numbers(filter),
     ));
     let held: Option<Held> = reader.rows(&statement).await?.pop();
+    Ok(labelled(source, filter, held))
+}
+
+/// What a measurement reads of predictions, where it is known before.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The columns that cut segments.
+    pub segment_by: Vec<String>,
+    /// What the model answered: `prediction.score` and the like.
+    pub answer: &'static str,
+}
+
+/// The same where no more than this is read: that it is there is known from the first prediction that has it, while the names of
+/// all features are read off each prediction. `None` where a column is no feature, or is not there.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn open_labelled_of(
+    reader: &Reader,
+    source: String,
+    filter: &PredictionFilter,
+    wanted: &Wanted,
+) -> Result<Option<Population>, ReadError> {
+    let from = from(filter);
+    let first =
+        |condition: String| format!("(SELECT count() FROM (SELECT 1 FROM {from} WHERE {condition} LIMIT 1))");
+    let named = |map: &str| {
+        let has = |name: &String| first(format!("has({map}.keys, {})", quote(name)));
+        format!("[{}]::Array(UInt64)", wanted.segment_by.iter().map(has).collect::<Vec<_>>().join(", "))
+    };
+    let answers = ANSWERS.iter().map(|(name, column, _)| match *name == wanted.answer {
+        true => first(format!("isNotNull({column})")),
+        false => "0".to_owned(),
+    });
+    // How many there are is about which way to join is cheaper.
+    let statement = Statement::new(format!(
+        "SELECT {} AS cat, {} AS num, [{}]::Array(UInt64) AS answers, \
+         (SELECT count() FROM predictions WHERE model = {model} AND {}) AS rows, {}",
+        named("cat"),
+        named("num"),
+        answers.collect::<Vec<_>>().join(", "),
+        within(filter),
+        numbers(filter),
+        model = quote(&filter.model),
+    ));
+    let Some(there) = reader.rows::<There>(&statement).await?.pop() else { return Ok(None) };
+    let of = |counts: &[u64]| -> Vec<String> {
+        let names = wanted.segment_by.iter().zip(counts).filter(|(_, count)| **count > 0);
+        names.map(|(name, _)| name.clone()).collect()
+    };
+    let names =
+        Names { num: of(&there.num), cat: of(&there.cat), answers: there.answers, ..Names::default() };
+    let is_found = |name: &String| {
+        OF_EVERY_PREDICTION.contains(&name.as_str()) || names.num.contains(name) || names.cat.contains(name)
+    };
+    if names.answers.iter().all(|found| *found == 0) || !wanted.segment_by.iter().all(is_found) {
+        return Ok(None);
+    }
+    let held = Held { names, classes: Vec::new(), numbers: there.numbers };
+    Ok(Some(labelled(source, filter, Some(held))))
+}
+
+/// How much there is to join, beside how many predictions, as columns of a statement.
+fn numbers(filter: &PredictionFilter) -> String {
+    format!(
+        "(SELECT count() FROM outcomes WHERE model = {}) AS rows_outcomes, (SELECT getSetting('max_threads')) AS threads",
+        quote(&filter.model)
+    )
+}
+
+/// The population of what there is.
+fn labelled(source: String, filter: &PredictionFilter, held: Option<Held>) -> Population {
+    let from = from(filter);
     let found = held.as_ref().map(|held| std::slice::from_ref(&held.names)).unwrap_or_default();
     let mut population = named(source, from, found);
     let sql = |text: &str| Sql(text.to_owned());
@@ -182,7 +257,7 @@ pub async fn open_labelled(
     };
     population.from = Origin::Table(labelled.rows());
     population.outcomes_of = Some(labelled);
-    Ok(population)
+    population
 }
 
 /// The column of how wrong a prediction was, where [`add_error`] has added it.
@@ -200,6 +275,16 @@ pub fn add_error(population: &mut Population) {
          {yes}, toFloat64(score < 0.5), {no}, toFloat64(score >= 0.5), NULL), 'Nullable(Float64)')"
     );
     population.tell(ERROR, Storage::Number(Sql(error)));
+}
+
+/// Which of what is wanted there is: of each a 1 or a 0.
+#[derive(Debug, Deserialize)]
+struct There {
+    cat: Vec<u64>,
+    num: Vec<u64>,
+    answers: Vec<u64>,
+    #[serde(flatten)]
+    numbers: Numbers,
 }
 
 /// What there is to join.

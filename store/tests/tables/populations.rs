@@ -8,7 +8,7 @@ use windvane_store::performance::{
 };
 use windvane_store::populations::{
     self, CategoryColumn, CategoryRow, CodedSegment, CountRows, CountSink, CountedColumn, OUTCOME, Pair,
-    Population, PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT,
+    Population, PredictionFilter, SegmentKeys, SegmentRow, TIME, UNIT, Wanted,
 };
 use windvane_store::{DATABASE, Param, Reader, Statement};
 
@@ -322,6 +322,35 @@ async fn rows_of_codes(
     rows
 }
 
+/// What is asked for alone is read as it is where all is asked for, and what is not there is looked for among all.
+async fn is_opened_by_what_is_wanted(reader: &Reader, whole: &Population) {
+    let score = "prediction.score";
+    for (segment_by, answer, microseconds, is_there) in [
+        (&["region"][..], score, 40, true),
+        (&["region", "version"], score, 40, true),
+        (&[], score, 40, true),
+        (&["region", "none"], score, 40, false),
+        (&["unit_id"], score, 40, false),
+        (&["region"], "prediction.value", 40, false),
+        (&["region"], score, 0, false),
+    ] {
+        let segment_by = segment_by.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = Wanted { segment_by, answer };
+        let filter = filter("classes", (0, microseconds));
+        let opened = populations::open_labelled_of(reader, "classes".to_owned(), &filter, &wanted).await;
+        let found = opened.unwrap();
+        assert_eq!(found.is_some(), is_there, "{wanted:?}");
+        let Some(found) = found else { continue };
+        for name in &wanted.segment_by {
+            assert_eq!(found.segment_expression(name), whole.segment_expression(name), "{name}");
+        }
+        for role in [score, "prediction.label", OUTCOME, TIME, UNIT] {
+            assert_eq!(found.role(role), whole.role(role), "{role}");
+        }
+        assert_eq!(found.labelled_within(20), whole.labelled_within(20));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
     let running = Running::migrated().await;
@@ -343,6 +372,7 @@ async fn engine_joins_reduced_rows_as_it_joins_whole_ones() {
     let reader = Reader::Store(running.store.clone());
     let opened = populations::open_labelled(&reader, "classes".to_owned(), &filter("classes", (0, 40))).await;
     let population = opened.unwrap();
+    is_opened_by_what_is_wanted(&reader, &population).await;
     let named = |name: &str| Some(name.to_owned());
     let roles = Roles {
         target: named(OUTCOME),
