@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{
     ARM, ARMS_MAX, ByPart, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When,
     stored::columns,
-    units::{key, number_or_zero},
+    units::{MAP_AS_A_WHOLE, key, number_or_zero},
 };
 use crate::{Statement, local::quote, populations::Population};
 
@@ -22,10 +22,6 @@ const FIRST_PREDICTIONS: u64 = 65_536;
 
 /// How often parts lie over each other from which on a look for repeated events takes less time than `FINAL`.
 const DEPTH_MIN: f64 = 2.0;
-
-/// One `num['NAME']` after another reads the whole map once; rewritten to a column a name, which the engine does by itself, it is taken
-/// apart once a name.
-const MAP_AS_A_WHOLE: &str = "optimize_functions_to_subcolumns = 0";
 
 /// Two ways to the same rows. Each holds where its own statement says so.
 #[derive(Debug, Clone)]

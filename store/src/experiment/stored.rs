@@ -6,9 +6,9 @@
 use serde::Deserialize;
 
 use super::exposed::exposed_units;
-use super::units::stored_units;
+use super::units::{MAP_AS_A_WHOLE, stored_units};
 use crate::Statement;
-use crate::local::quote;
+use crate::local::{map_value, quote};
 use crate::populations::{Population, PopulationColumn, Sql, Storage};
 
 /// The column of units in [`stored`]'s population.
@@ -39,14 +39,10 @@ impl ExposedBy {
     /// else a tag of this name. `None` where no prediction is known to be the unit's.
     #[must_use]
     pub fn segment_expression(self, name: &str) -> Option<String> {
-        let named = quote(name);
         match (self, name) {
             (Self::Records, _) => None,
             (_, "version" | "environment") => Some(format!("nullIf(toString({name}), '')")),
-            _ => Some(format!(
-                "multiIf(mapContains(cat, {named}), toNullable(toString(cat[{named}])), \
-                 mapContains(tags, {named}), toNullable(toString(tags[{named}])), NULL)"
-            )),
+            _ => Some(format!("coalesce({}, {})", map_value("cat", name), map_value("tags", name))),
         }
     }
 }
@@ -176,10 +172,7 @@ impl RecordTable {
             (Self::Predictions { .. }, "errors", _) => {
                 Some("toNullable(toFloat64(status != 'ok'))".to_owned())
             }
-            (Self::Predictions { .. }, ..) => {
-                let feature = quote(column.strip_prefix("num.")?);
-                Some(format!("if(mapContains(num, {feature}), toNullable(num[{feature}]), NULL)"))
-            }
+            (Self::Predictions { .. }, ..) => Some(map_value("num", column.strip_prefix("num.")?)),
             (Self::Outcomes { .. }, ..) => None,
         }
     }
@@ -340,7 +333,7 @@ pub(super) fn records(exposed: &Exposed, recorded: &Recorded, numbers: &str) -> 
             )
         }
         RecordTable::Predictions { model } => format!(
-            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions FINAL WHERE model = {} AND unit_id != '' AND {within}",
+            "SELECT unit_id AS wv_unit, ts AS wv_ts{numbers} FROM predictions FINAL WHERE model = {} AND unit_id != '' AND {within} SETTINGS {MAP_AS_A_WHOLE}",
             quote(model)
         ),
         RecordTable::Outcomes { model } => format!(

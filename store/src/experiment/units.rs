@@ -137,6 +137,10 @@ fn told(recorded: &Recorded) -> Option<Numbers> {
     Some(Numbers { read, carried, summed: recorded.columns.iter().map(summed).collect() })
 }
 
+/// One `num['NAME']` after another reads the whole map once; rewritten to a column a name, which the engine does by itself, it is taken
+/// apart once a name.
+pub(super) const MAP_AS_A_WHOLE: &str = "optimize_functions_to_subcolumns = 0";
+
 /// A number of a prediction or outcome, 0 where it has none. A feature that is missing reads as 0 by itself, in half the time.
 pub(super) fn number_or_zero(table: &RecordTable, name: &str) -> Option<String> {
     match (table, name.strip_prefix("num.")) {

@@ -7,7 +7,7 @@
 use super::{
     ARM, Exposed, ExposedBy, RecordColumn, RecordTable, Recorded, UNIT, When,
     stored::{columns, records},
-    units::{SEVERAL, different, in_one_arm, key, measured, number_or_zero, place},
+    units::{MAP_AS_A_WHOLE, SEVERAL, different, in_one_arm, key, measured, number_or_zero, place},
 };
 use crate::{ReadError, local::quote, populations::Population};
 
@@ -112,7 +112,7 @@ fn at_once(exposed: &Exposed, table: &RecordTable, (model, names): (&str, &[&str
          SELECT {} AS wv_key, ts, model = {model} AS wv_is, mapContains(arms, {experiment}) AS wv_exposes, \
          toString(arms[{experiment}]) AS one{cut}{} FROM predictions FINAL \
          WHERE (model = {model} OR mapContains(arms, {experiment})) AND unit_id != '' \
-         AND ts < fromUnixTimestamp64Micro(toInt64({})){since}) GROUP BY wv_key HAVING max(wv_exposes) = 1",
+         AND ts < fromUnixTimestamp64Micro(toInt64({})){since} SETTINGS {MAP_AS_A_WHOLE}) GROUP BY wv_key HAVING max(wv_exposes) = 1",
         key(exposed, "unit_id"),
         read(table, names)?,
         exposed.end_us,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::labelled::{Labelled, Numbers, TRUE_VALUE, true_text};
 use super::told::of_every_prediction;
 use super::{EVENT_ID, Origin, Population, PopulationColumn, Sql, Storage, quote};
-use crate::{ReadError, Reader, Statement};
+use crate::{ReadError, Reader, Statement, local::map_value};
 
 /// Columns beside the features: what the model answered, and how fast.
 pub(super) const ANSWERS: [(&str, &str, bool); 4] = [
@@ -87,10 +87,10 @@ fn named(source: String, from: String, found: &[Names]) -> Population {
         OF_EVERY_PREDICTION.map(|name| (name.to_owned(), of_every_prediction(name))).into();
     for row in found {
         for key in &row.cat {
-            columns.insert(key.clone(), Storage::Text(map_value("cat", key)));
+            columns.insert(key.clone(), Storage::Text(Sql(map_value("cat", key))));
         }
         for key in &row.num {
-            columns.insert(key.clone(), Storage::Number(map_value("num", key)));
+            columns.insert(key.clone(), Storage::Number(Sql(map_value("num", key))));
         }
         for ((name, column, number), values) in ANSWERS.iter().zip(&row.answers) {
             let sql = Sql((*column).to_owned());
@@ -106,9 +106,9 @@ fn named(source: String, from: String, found: &[Names]) -> Population {
             let sql = Sql(format!("embeddings[{}]", quote(key)));
             columns.insert(name, Storage::Vector(sql));
         }
-        let arm = |experiment: &String| (format!("arm:{experiment}"), map_value("arms", experiment).0);
+        let arm = |experiment: &String| (format!("arm:{experiment}"), map_value("arms", experiment));
         extra_segments.extend(row.arms.iter().map(arm));
-        extra_segments.extend(row.tags.iter().map(|tag| (tag.clone(), map_value("tags", tag).0)));
+        extra_segments.extend(row.tags.iter().map(|tag| (tag.clone(), map_value("tags", tag))));
     }
     let columns: Vec<PopulationColumn> =
         columns.into_iter().map(|(name, storage)| PopulationColumn { name, storage }).collect();
@@ -235,7 +235,8 @@ fn labelled(source: String, filter: &PredictionFilter, held: Option<Held>) -> Po
     let mut population = named(source, from, found);
     let sql = |text: &str| Sql(text.to_owned());
     for class in held.iter().flat_map(|held| &held.classes) {
-        population.tell(&format!("{PROBABILITY}{class}"), Storage::Number(map_value("probabilities", class)));
+        population
+            .tell(&format!("{PROBABILITY}{class}"), Storage::Number(Sql(map_value("probabilities", class))));
     }
     population.tell(OUTCOME, Storage::Text(Sql(true_text())));
     population.tell(OUTCOME_VALUE, Storage::Number(sql(TRUE_VALUE)));
@@ -343,12 +344,6 @@ pub async fn fingerprint(reader: &Reader, filter: &PredictionFilter) -> Result<F
     ));
     let rows: Vec<Fingerprint> = reader.rows(&statement).await?;
     Ok(rows.first().copied().unwrap_or_default())
-}
-
-fn map_value(map: &str, key: &str) -> Sql {
-    let key = quote(key);
-    // By its place: to look a key up in a map takes twice the time.
-    Sql(format!("arrayElementOrNull({map}.values, indexOf({map}.keys, {key}))"))
 }
 
 fn from(filter: &PredictionFilter) -> String {
