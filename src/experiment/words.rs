@@ -39,12 +39,13 @@ pub fn headline(document: &Document) -> String {
             parts.push(format!("{}: {}", verdict.as_str(), said.join(", ")));
         }
     }
-    let open = document.comparisons.iter().filter(|found| found.verdict == Verdict::Inconclusive).count();
+    let tested = || document.comparisons.iter().filter(|found| document.is_tested(found));
+    let open = tested().filter(|found| found.verdict == Verdict::Inconclusive).count();
     match (parts.is_empty(), open) {
         (true, _) => "nothing is shown yet: every comparison is inconclusive".to_owned(),
         (false, 0) => parts.join("; "),
         (false, open) => {
-            format!("{}; inconclusive: {open} of {}", parts.join("; "), document.comparisons.len())
+            format!("{}; inconclusive: {open} of {}", parts.join("; "), tested().count())
         }
     }
 }
@@ -196,11 +197,11 @@ pub fn p_value(p: Option<f64>) -> String {
     }
 }
 
-/// The p-value that decides, corrected; where a posterior does, that of one look.
+/// The p-value that decides, corrected; where a posterior does, that of one look. None where nothing is tested.
 pub fn deciding_p(comparison: &Comparison) -> String {
     match comparison.decision.inference.as_str() {
         "sequential" | "group_sequential" => p_value(comparison.p_adjusted),
-        _ => p_value(comparison.p_adjusted.or(comparison.p_value)),
+        _ => p_value(comparison.p_adjusted.or(comparison.p_value.filter(|_| comparison.reason.is_none()))),
     }
 }
 

@@ -60,17 +60,25 @@ pub struct Document {
 
 impl Document {
     /// The answer in one word, the one that asks for action first: `worse` where any comparison says so, else `better` where any
-    /// does, else `equivalent` where all are, else `inconclusive`.
+    /// does, else `equivalent` where all are, else `inconclusive`. Arms of weight 0 have no say.
     #[must_use]
     pub fn overall(&self) -> Verdict {
-        let any = |verdict| self.comparisons.iter().any(|found| found.verdict == verdict);
-        let all = |verdict| self.comparisons.iter().all(|found| found.verdict == verdict);
+        let tested = || self.comparisons.iter().filter(|found| self.is_tested(found));
+        let any = |verdict| tested().any(|found| found.verdict == verdict);
+        let all = |verdict| tested().all(|found| found.verdict == verdict);
         match () {
             () if any(Verdict::Worse) => Verdict::Worse,
             () if any(Verdict::Better) => Verdict::Better,
-            () if !self.comparisons.is_empty() && all(Verdict::Equivalent) => Verdict::Equivalent,
+            () if tested().next().is_some() && all(Verdict::Equivalent) => Verdict::Equivalent,
             () => Verdict::Inconclusive,
         }
+    }
+
+    /// Whether both arms of a comparison get units: where the weight of one is 0 it is shown, and left out of the test.
+    #[must_use]
+    pub fn is_tested(&self, comparison: &Comparison) -> bool {
+        let of = |arm: &Arm| arm.arm == comparison.arm || arm.arm == comparison.control;
+        self.arms.iter().all(|arm| arm.weight > 0.0 || !of(arm))
     }
 }
 
@@ -81,7 +89,7 @@ pub struct Arm {
     pub arm: String,
     /// Its units.
     pub n: u64,
-    /// The share of units that it should get.
+    /// The share of units that it should get; 0 for one that is switched off, which is shown and not tested.
     pub weight: f64,
 }
 
@@ -190,7 +198,7 @@ pub struct Comparison {
     pub margin_test: Option<MarginTest>,
     /// Units of the arm and of the control without a value, which are left out.
     pub missing: u64,
-    /// Why there is no estimate.
+    /// Why there is no estimate, or no test.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
     /// The number that the verdict was made of.

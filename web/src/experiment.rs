@@ -317,7 +317,7 @@ fn comparison(found: &Comparison) -> Markup {
             td.number { (control) }
             td.number { (arm) }
             td.number { (change) }
-            td.number { (p_value(found.p_adjusted.or(found.p_value)).trim_start_matches("p ")) }
+            td.number { (p_value(words::deciding_p(found)).trim_start_matches("p ")) }
             td.number { (always.map_or("–".to_owned(), |ends| words::interval(ends, signed_percent))) }
             td.number { (words::chance(found)) }
         }

@@ -10,6 +10,7 @@ use windvane_stats::experiment::{
     sums::{PairSums, RatioSums, Sums},
 };
 use windvane_store::experiment::TimingRow;
+use windvane_types::experiment::Comparison;
 
 use super::{Metric, anytime::AnytimeQuantile, looks::Looked};
 
@@ -153,5 +154,11 @@ impl Facts {
     /// The place of an arm.
     pub(super) fn arm(&self, name: &str) -> Option<usize> {
         self.arms.iter().position(|arm| arm.name == name)
+    }
+
+    /// The arm of a comparison that gets no units, by its weight of 0.
+    pub(super) fn switched_off(&self, comparison: &Comparison) -> Option<&str> {
+        let of = |arm: &ArmFacts| arm.name == comparison.arm || arm.name == comparison.control;
+        self.arms.iter().find(|arm| arm.weight <= 0.0 && of(arm)).map(|arm| arm.name.as_str())
     }
 }

@@ -29,9 +29,13 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
     let places = places(facts, control, rule);
     let mut comparisons = comparisons(facts, control, (rule, &places));
     let mut segments = segments(facts, control, (rule, &places));
-    let tests = corrected(&mut comparisons, &mut segments, rule);
+    let tests = corrected(&mut comparisons, &mut segments, (facts, rule));
+    let decide = |comparison: &mut Comparison, ratio: &Srm| match facts.switched_off(comparison) {
+        Some(arm) => verdicts::leave_out(comparison, arm),
+        None => verdicts::decide(comparison, ratio, rule),
+    };
     for comparison in &mut comparisons {
-        verdicts::decide(comparison, &srm, rule);
+        decide(comparison, &srm);
     }
     for segment in &mut segments {
         if segment.srm.verdict == SrmVerdict::Mismatch {
@@ -46,7 +50,7 @@ pub(super) fn judge(facts: &Facts, control: usize, rule: &Rule) -> Document {
         // Where units of the whole were lost, those of a segment that is in balance are not known to be alike either.
         let ratio = if srm.verdict == SrmVerdict::Mismatch { &srm } else { &segment.srm };
         for comparison in &mut segment.comparisons {
-            verdicts::decide(comparison, ratio, rule);
+            decide(comparison, ratio);
         }
     }
     let advised = rule.advice && srm.verdict == SrmVerdict::Ok;
@@ -91,8 +95,12 @@ fn segments(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) -> 
     facts.parts.segments.iter().map(of).collect()
 }
 
-/// Corrects all p-values as one family, those of segments among them; answers how many there are.
-fn corrected(comparisons: &mut [Comparison], segments: &mut [Segment], rule: &Rule) -> usize {
+/// Corrects all p-values as one family, those of segments among them and those of arms that get no units not; answers how many there are.
+fn corrected(
+    comparisons: &mut [Comparison],
+    segments: &mut [Segment],
+    (facts, rule): (&Facts, &Rule),
+) -> usize {
     let count = segments.len();
     let whole = comparisons
         .iter_mut()
@@ -101,7 +109,8 @@ fn corrected(comparisons: &mut [Comparison], segments: &mut [Segment], rule: &Ru
         .iter_mut()
         .flat_map(|segment| &mut segment.comparisons)
         .map(|comparison| Member { primary: false, comparison });
-    let mut family: Vec<Member<'_>> = whole.chain(parts).collect();
+    let tested = |member: &Member<'_>| facts.switched_off(member.comparison).is_none();
+    let mut family: Vec<Member<'_>> = whole.chain(parts).filter(tested).collect();
     verdicts::correct(&mut family, rule, count)
 }
 
@@ -352,10 +361,11 @@ mod tests {
         cuped::Laws,
         sums::{PairSums, Sums},
     };
-    use windvane_types::experiment::{Effect, SrmVerdict, Verdict};
+    use windvane_types::experiment::{Effect, Role, SrmVerdict, Verdict};
 
     use super::super::{
         facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part, Parts},
+        inference::Inference,
         metric::{Measured, Metric},
         request::{LookedAt, Rule},
     };
@@ -409,6 +419,42 @@ mod tests {
                 .any(|line| line.starts_with("withheld: the verdict `better`"));
             assert_eq!(told, verdict == Verdict::Inconclusive, "{:?}", segment.comparisons[0].ledger);
         }
+    }
+
+    // C is far below both of the others, and has no verdict by any inference.
+    #[test]
+    fn an_arm_of_weight_0_is_shown_and_left_out_of_the_test() {
+        let two = two_arms([2000, 2000], [10.0, 10.1], Vec::new());
+        let mut facts = two.clone();
+        facts.units += 300;
+        facts.arms.push(ArmFacts { name: "C".to_owned(), units: 300, weight: 0.0 });
+        let third = two_arms([300, 300], [5.0, 5.0], Vec::new());
+        facts.metrics[0].arms.push(third.metrics[0].arms[0].clone());
+        facts.metrics[0].metric.margin = Some(0.9);
+        facts.metrics[0].metric.role = Role::Guardrail;
+        let values = BTreeMap::from([("country".to_owned(), None)]);
+        let part = Part { values, facts: facts.clone() };
+        facts.parts.segments.push(part);
+        for inference in [Inference::Fixed, Inference::Sequential, Inference::Bayesian { loss_max: None }] {
+            let rule = Rule { inference, ..Rule::against("A") };
+            let document = judge(&facts, 0, &rule);
+            assert_eq!((document.tests, document.srm.p_value), (2, Some(1.0)));
+            assert_eq!(document.overall(), document.comparisons[0].verdict);
+            for comparisons in [&document.comparisons, &document.segments[0].comparisons] {
+                let [of_b, of_c] = comparisons.as_slice() else { panic!("{comparisons:?}") };
+                assert!(of_b.reason.is_none() && of_b.guardrail.is_some() && of_b.p_adjusted.is_some());
+                assert_eq!((of_c.verdict, of_c.p_adjusted), (Verdict::Inconclusive, None), "{of_c:?}");
+                assert!(of_c.guardrail.is_none() && of_c.mean == Some(5.0) && of_c.p_value.is_some());
+                let told = of_c.ledger.last().unwrap();
+                assert!(told.starts_with("left out of the test: arm `C` has the weight 0"), "{told}");
+            }
+        }
+        // Nor is anything tested against a control that gets no units.
+        let mut off = two;
+        off.arms[0].weight = 0.0;
+        let document = judge(&off, 0, &Rule::against("A"));
+        let reason = document.comparisons[0].reason.as_ref().unwrap();
+        assert!(document.tests == 0 && reason.contains("arm `A` has the weight 0"), "{reason}");
     }
 
     #[test]

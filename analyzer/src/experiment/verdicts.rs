@@ -249,6 +249,17 @@ pub(super) fn decide(comparison: &mut Comparison, srm: &Srm, rule: &Rule) {
     comparison.verdict = verdict;
 }
 
+/// Says no verdict of an arm that gets no units: who was left in it is no longer dealt out at random beside the others.
+pub(super) fn leave_out(comparison: &mut Comparison, arm: &str) {
+    let why =
+        format!("arm `{arm}` has the weight 0, so there is no verdict, and the correction does not count it");
+    comparison.ledger.retain(|line| !line.starts_with("decided: "));
+    comparison.ledger.push(format!("left out of the test: {why}"));
+    comparison.reason = Some(format!("left out of the test: {why}"));
+    comparison.verdict = Verdict::Inconclusive;
+    comparison.guardrail = None;
+}
+
 fn by_p_value(comparison: &Comparison, rule: &Rule) -> Shown {
     let significant = comparison.p_adjusted.is_some_and(|p| p < rule.alpha);
     match comparison.absolute.estimate.filter(|_| significant) {

@@ -198,6 +198,22 @@ fn comparisons_without_an_effect_are_told_and_not_drawn() {
 }
 
 #[test]
+fn an_arm_of_weight_0_is_told_without_a_p_value() {
+    let mut document = document("better", "ok");
+    document.arms.push(Arm { arm: "C".to_owned(), n: 9, weight: 0.0 });
+    document.comparisons[0].verdict = Verdict::Equivalent;
+    document.comparisons.push(Comparison {
+        arm: "C".to_owned(),
+        verdict: Verdict::Inconclusive,
+        reason: Some("left out of the test".to_owned()),
+        ..document.comparisons[0].clone()
+    });
+    assert_eq!(document.overall(), Verdict::Equivalent);
+    let html = experiment_report(&document, &[]);
+    assert!(html.contains("Nothing is shown of C on revenue yet: left out of the test</li>"), "{html}");
+}
+
+#[test]
 fn thousands_of_comparisons_and_looks_stay_below_two_megabytes() {
     let mut document = document("inconclusive", "ok");
     let of = |i: usize| Comparison {

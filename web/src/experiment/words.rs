@@ -82,7 +82,7 @@ pub fn sentence(comparison: &Comparison, alpha: f64) -> String {
         }
         (None, None) => "there is no estimate".to_owned(),
     };
-    let p = comparison.p_adjusted.or(comparison.p_value);
+    let p = deciding_p(comparison);
     let p = if p.is_some() { format!("; {}", p_value(p)) } else { String::new() };
     let less = if comparison.better == Better::Lower { ", where less is better" } else { "" };
     let guardrail = comparison.guardrail.as_ref().map_or(String::new(), |guardrail| {
@@ -100,6 +100,11 @@ pub fn sentence(comparison: &Comparison, alpha: f64) -> String {
         }
     });
     format!("{said}{less}: {behind}{p}{guardrail}")
+}
+
+/// The p-value that decides, or that of one look; none where nothing is tested.
+pub fn deciding_p(comparison: &Comparison) -> Option<f64> {
+    comparison.p_adjusted.or(comparison.p_value.filter(|_| comparison.reason.is_none()))
 }
 
 /// What a verdict needs.
