@@ -120,6 +120,24 @@ fn looks_at_any_time_take_the_absolute_difference_and_margins_their_share_of_the
     assert!((ratio - 2.44 / 1.64).abs() < 2e-3, "{ratio}");
 }
 
+#[test]
+fn a_plan_says_how_often_it_is_looked_at() {
+    for (more, told) in [
+        (&[][..], "two-sided at 0.05, looked at once\n"),
+        (&["--sequential"], "two-sided at 0.05, looked at any time\n"),
+        (&["--looks", "5"], "two-sided at 0.05, looked at 5 times\n"),
+    ] {
+        printed(&[&["--effect", "0.05"], more].concat(), told);
+    }
+    // So does the plan of an experiment, whose rule says when: no option does.
+    let asked =
+        Line::try_parse_from(["plan", "--mean", "20", "--sd", "35", "--effect", "0.05"]).unwrap().plan;
+    let rule = Rule { inference: Inference::Sequential, ..Rule::against("A") };
+    let ground = Ground { manner: manner(&[], &rule, (0, 2)), ..given(&asked).unwrap() };
+    let told = text(&plan(&asked, &ground).unwrap());
+    assert!(told.contains(", looked at any time\n"), "{told}");
+}
+
 /// An experiment of revenue, and of waits as a guardrail, under this rule.
 fn configured(rule: Rule) -> StoredExperiment {
     let metric = |metric: Metric| StoredMetric {
