@@ -10,7 +10,7 @@ use windvane_stats::performance::threshold::{Deviations, Offset};
 use windvane_store::performance::{Period, Roles};
 use windvane_types::distinct::distinct;
 use windvane_types::nearest::nearest;
-use windvane_types::performance::Task;
+use windvane_types::performance::{METRICS, Task};
 
 use super::arguments::{
     Arguments, Columns, CutArguments, FailOn, Format, OffsetName, RuleArguments, StoredArguments, TaskName,
@@ -18,35 +18,6 @@ use super::arguments::{
 };
 use crate::drift::arguments::{Predictions, Sides, usage};
 use crate::exit::Failure;
-
-/// Every metric by its name in the contract, suffixes for several classes apart.
-const METRICS: [&str; 25] = [
-    "roc_auc",
-    "pr_auc",
-    "accuracy",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "log_loss",
-    "brier",
-    "ece",
-    "mae",
-    "mape",
-    "mse",
-    "rmse",
-    "msle",
-    "rmsle",
-    "r2",
-    "mean_error",
-    "pinball",
-    "ndcg",
-    "map",
-    "mrr",
-    "hit_rate",
-    "precision_at_k",
-    "recall_at_k",
-];
 
 /// Checked arguments.
 #[derive(Debug)]
@@ -267,17 +238,12 @@ fn end(flag: &str, text: &str) -> Result<(String, f64), Failure> {
     let Some((metric, value)) = parsed.filter(|(_, value)| value.is_finite()) else {
         return Err(usage(format!("`{flag} {text}` is no METRIC=VALUE, as in roc_auc=0.8")));
     };
-    let stem = ["_macro", "_micro", "_weighted"]
-        .iter()
-        .find_map(|suffix| metric.strip_suffix(suffix))
-        .unwrap_or(metric);
-    if !METRICS.contains(&stem) {
-        let meant =
-            nearest(metric, METRICS).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        return Err(usage(format!(
-            "there is no metric `{metric}`{meant} All metrics: {}",
-            METRICS.join(", ")
-        )));
+    if !METRICS.contains(&metric) {
+        let all = match nearest(metric, METRICS) {
+            Some(name) => format!("did you mean `{name}`? All metrics"),
+            None => "all metrics".to_owned(),
+        };
+        return Err(usage(format!("there is no metric `{metric}`; {all}: {}", METRICS.join(", "))));
     }
     Ok((metric.to_owned(), value))
 }

@@ -444,6 +444,11 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
             65,
         ),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--threshold-lower", "auc=0.8"], 64),
+        (
+            &good,
+            &["--task", "binary", "--target", "y", "--score", "p", "--threshold-upper", "mae_macro=2"],
+            64,
+        ),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--confidence", "1"], 64),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--segment-by", "nope"], 65),
     ] {

@@ -397,6 +397,7 @@ async fn the_api_shows_it(service: &Service) {
     for (path, status, code) in [
         ("/api/v1/models/nope/performance", 404, "unknown_model"),
         ("/api/v1/models/late/performance?verdict=bad", 400, "invalid_parameter"),
+        ("/api/v1/models/late/performance?metric=luck", 400, "invalid_parameter"),
         ("/api/v1/models/late/performance?page=2", 400, "unknown_parameter"),
     ] {
         let (found, problem) = get(service, path).await;

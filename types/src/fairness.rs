@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// The value of [`Document::schema`].
 pub const SCHEMA: &str = "windvane.fairness/1";
 
+/// What groups are compared by; calibration is of a group alone.
+pub const METRICS: [&str; 4] =
+    ["demographic_parity", "equal_opportunity", "predictive_parity", "calibration"];
+
 /// The answer to "does the model treat groups alike?".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {

@@ -2,9 +2,13 @@
 //!
 //! The order of the fields is the order of the output; fields may be added, never renamed or moved.
 
+mod metrics;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use metrics::METRICS;
 
 use crate::drift::Side;
 

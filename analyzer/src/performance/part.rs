@@ -7,6 +7,7 @@ use windvane_stats::performance::Measured;
 use windvane_stats::performance::calibration::CurveBin;
 use windvane_stats::performance::ranked::Gain;
 use windvane_store::performance::TallyRow;
+use windvane_types::performance::METRICS;
 
 /// Which chunk of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,7 @@ impl Part {
     }
 
     pub(super) fn push(&mut self, name: &'static str, measured: Measured) {
+        debug_assert!(METRICS.contains(&name), "`{name}` is none that can be asked for");
         self.metrics.push(Named { name, measured });
     }
 }

@@ -1,6 +1,8 @@
 //! Every operation of the HTTP interface. A new route is one entry here.
 
 use serde_json::{Value, json};
+use windvane_types::fairness;
+use windvane_types::performance::METRICS;
 use windvane_types::quality::CHECKS;
 
 /// One method of one path.
@@ -169,7 +171,7 @@ pub const OPERATIONS: &[Operation] = &[
         "How well the model did, window by window",
         &[
             Text("monitor"),
-            Text("metric"),
+            Word("metric", &METRICS),
             Word("verdict", &["alert", "no_alert", "insufficient_data"]),
             Pair("segment"),
             Instant("from"),
@@ -203,7 +205,7 @@ pub const OPERATIONS: &[Operation] = &[
         &[
             Text("monitor"),
             Text("segment"),
-            Word("metric", &["demographic_parity", "equal_opportunity", "predictive_parity", "calibration"]),
+            Word("metric", &fairness::METRICS),
             Word("verdict", &["pass", "fail", "insufficient_data"]),
             Instant("from"),
             Instant("to"),

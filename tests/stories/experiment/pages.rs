@@ -125,6 +125,7 @@ async fn check_lists(service: &Service) {
         ("/api/v1/experiments?name=a".to_owned(), 400, "unknown_parameter"),
         ("/api/v1/experiments?limit=0".to_owned(), 400, "invalid_parameter"),
         (one("from=soon"), 400, "invalid_parameter"),
+        (one("from=2013-01-02&to=2013-01-01"), 400, "invalid_parameter"),
         (one("limit=5"), 400, "unknown_parameter"),
         ("/api/v1/experiments/unseen".to_owned(), 404, "unknown_experiment"),
     ] {

@@ -290,6 +290,7 @@ async fn the_api_shows_what_was_found(service: &Service) {
         ("/api/v1/models/moved/drift?limit=0", 400, "invalid_parameter"),
         ("/api/v1/models/moved/drift?verdict=bad", 400, "invalid_parameter"),
         ("/api/v1/models/moved/drift?from=yesterday", 400, "invalid_parameter"),
+        ("/api/v1/models/moved/drift?from=2013-01-02&to=2013-01-01", 400, "invalid_parameter"),
         ("/api/v1/models/moved/drift?segment=region", 400, "invalid_parameter"),
         ("/api/v1/models?page=2", 400, "unknown_parameter"),
         ("/api/v1/monitors?limit=5000", 400, "invalid_parameter"),

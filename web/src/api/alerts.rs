@@ -90,11 +90,12 @@ pub async fn events(
 ) -> Result<Json<Events>, Problem> {
     let parameters = Parameters::new(sent, &["rule", "model", "from", "to", "limit", "offset"])?;
     let page = parameters.page(LIMIT, LIMIT_MAX)?;
+    let [from_us, to_us] = parameters.span()?;
     let asked = Asked {
         rule: parameters.text("rule"),
         model: parameters.text("model"),
-        from_us: parameters.instant("from")?.unwrap_or(0),
-        to_us: parameters.instant("to")?.unwrap_or(END_OF_TIME_US),
+        from_us: from_us.unwrap_or(0),
+        to_us: to_us.unwrap_or(END_OF_TIME_US),
         limit: page.limit + 1,
         offset: page.offset,
     };

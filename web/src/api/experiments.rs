@@ -132,12 +132,13 @@ pub async fn one(
     Query(sent): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::new(sent, &["metric", "arm", "from", "to"])?;
+    let [from_us, to_us] = parameters.span()?;
     let all = Series::of(&name);
     let series = Series {
         metric: parameters.text("metric"),
         arm: parameters.text("arm"),
-        from_us: parameters.instant("from")?.unwrap_or(all.from_us),
-        to_us: parameters.instant("to")?.unwrap_or(all.to_us),
+        from_us: from_us.unwrap_or(all.from_us),
+        to_us: to_us.unwrap_or(all.to_us),
         ..all
     };
     let Some(latest) = latest(&store, &name).await? else { return Err(Problem::UnknownExperiment(name)) };

@@ -8,15 +8,12 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Store, StoreError, findings};
 use windvane_types::address::Named;
-use windvane_types::fairness::{Gap, Group, Verdict};
+use windvane_types::fairness::{Gap, Group, METRICS, Verdict};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::run::Key;
 use super::runs::{self, Filters, Kind, Runs};
-
-/// What groups are compared by.
-const METRICS: [&str; 4] = ["demographic_parity", "equal_opportunity", "predictive_parity", "calibration"];
 
 const KIND: Kind<Row, Run> = Kind {
     schema: "windvane.fairness_runs/1",

@@ -71,6 +71,19 @@ impl Parameters {
         }
     }
 
+    /// `from` and `to`, where they were sent: instants, microseconds since 1970 UTC, the first not after the second.
+    pub fn span(&self) -> Result<[Option<i64>; 2], Problem> {
+        let [from, to] = [self.instant("from")?, self.instant("to")?];
+        match from.zip(to) {
+            Some((from, to)) if from > to => Err(Problem::InvalidParameter {
+                name: "from",
+                value: self.text("from").to_owned(),
+                allowed: format!("a time that is not after `to={}`", self.text("to")),
+            }),
+            _ => Ok([from, to]),
+        }
+    }
+
     /// `limit` and `offset`, with this default and maximum of the limit.
     pub fn page(&self, limit: u64, limit_max: u64) -> Result<Page, Problem> {
         Ok(Page {
@@ -104,7 +117,7 @@ mod tests {
 
     fn parameters(sent: &[(&str, &str)]) -> Result<Parameters, Problem> {
         let sent = sent.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Parameters::new(sent, &["limit", "offset", "from", "verdict"])
+        Parameters::new(sent, &["limit", "offset", "from", "to", "verdict"])
     }
 
     #[test]
@@ -129,6 +142,21 @@ mod tests {
             assert!(told.contains(part) && told.contains(value), "{told}");
         }
         assert!(refused(parameters(&[("page", "2")]).map(|_| ())).contains("there are `limit`, `offset`"));
+    }
+
+    #[test]
+    fn a_span_does_not_end_before_it_begins() {
+        let of =
+            |sent: &[(&str, &str)]| parameters(sent).unwrap().span().map_err(|problem| problem.to_string());
+        let (from, to) = (("from", "2013-01-02"), ("to", "2013-01-01T23:59:59Z"));
+        let told = of(&[from, to]).unwrap_err();
+        assert_eq!(
+            told,
+            "`from=2013-01-02` is not allowed; allowed is a time that is not after `to=2013-01-01T23:59:59Z`"
+        );
+        assert_eq!(of(&[from]), Ok([Some(1_357_084_800_000_000), None]));
+        assert_eq!(of(&[from, ("to", "2013-01-02")]), Ok([Some(1_357_084_800_000_000); 2]));
+        assert_eq!(of(&[]), Ok([None, None]));
     }
 
     #[test]

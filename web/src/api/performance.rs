@@ -8,7 +8,9 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use windvane_store::{Store, StoreError, findings};
 use windvane_types::address::Named;
-use windvane_types::performance::{Change, ConceptDrift, Metric, Task, Trust, Verdict, WeakestSegments};
+use windvane_types::performance::{
+    Change, ConceptDrift, METRICS, Metric, Task, Trust, Verdict, WeakestSegments,
+};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
@@ -141,7 +143,7 @@ pub async fn windows(
 
 fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
     let mut filters = runs::part(parameters)?;
-    filters.push(("metric", parameters.text("metric")));
+    filters.push(("metric", parameters.word("metric", &METRICS)?));
     filters.push(("verdict", parameters.word("verdict", &["alert", "no_alert", "insufficient_data"])?));
     Ok(filters)
 }

@@ -76,13 +76,14 @@ impl<Row: DeserializeOwned, Run> Kind<Row, Run> {
             std::iter::once(monitor).chain(self.parameters.iter().copied()).chain(span).collect();
         let parameters = Parameters::new(sent, &known)?;
         let page = parameters.page(self.limits.0, self.limits.1)?;
+        let [from_us, to_us] = parameters.span()?;
         let mut filters = (self.filters)(&parameters)?;
         filters.push((monitor, parameters.text(monitor)));
         let asked = Asked {
             model: &model,
             filters: &filters,
-            from_us: parameters.instant("from")?,
-            to_us: parameters.instant("to")?,
+            from_us,
+            to_us,
             // One more tells whether there is a next page.
             limit: page.limit + 1,
             offset: page.offset,
