@@ -20,7 +20,7 @@ pub use expectations::load;
 use crate::by_hand::{self, Engine};
 use crate::drift::source::reason_of;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::report;
 use arguments::{Action, Answering, FailOn, Format};
 
@@ -60,6 +60,9 @@ async fn act(action: &Action) -> CommandResult {
             let (reader, reference, _) = source::one(side).await?;
             let options = learning.options(&reference);
             let learnt = quality::learn(&reader, &reference, &options).await.map_err(failure)?;
+            if learnt.rows == 0 {
+                tell(&words::without_rows(&learnt.source));
+            }
             let fresh = expectations::write(&learnt);
             match before {
                 None => print(&fresh.to_string()),

@@ -12,16 +12,29 @@ use crate::drift::words::{counted, grouped, number, percent};
 /// The headline of a document.
 pub fn headline(document: &Document) -> String {
     let (failed, all) = (document.failed().count(), document.checks.len());
+    let unlearnt = match document.is_learnt_from_nothing() {
+        true => "; the reference has no rows, so nothing was learnt about values",
+        false => "",
+    };
     match document.verdict {
-        Verdict::Pass => format!("pass: {}", counted(all as u64, "check", "checks")),
+        Verdict::Pass => format!("pass: {}{unlearnt}", counted(all as u64, "check", "checks")),
         Verdict::Fail => {
-            format!("fail: {} of {}", grouped(failed as u64), counted(all as u64, "check", "checks"))
+            let all = counted(all as u64, "check", "checks");
+            format!("fail: {} of {all}{unlearnt}", grouped(failed as u64))
         }
     }
 }
 
+/// That there was nothing to learn from.
+pub fn without_rows(source: &str) -> String {
+    format!("windvane: {source} has no rows: nothing is learnt but its columns")
+}
+
 /// What was promised about chance.
 pub fn promise(document: &Document) -> String {
+    if document.tests == 0 {
+        return "no bound was learnt from rows, so none allows for chance".to_owned();
+    }
     format!(
         "{}; unchanged data break any of them in at most {} of runs",
         counted(

@@ -127,6 +127,25 @@ fn columns_that_come_and_go_and_files_without_rows_fail() {
 }
 
 #[test]
+fn a_reference_without_rows_teaches_nothing_and_says_so() {
+    let folder = Folder::new();
+    let reference = folder.file("reference.csv", "x,y\n");
+    let current = folder.file("current.csv", &csv("x,y", 0..200, |i| format!("{i},{}", i % 3)));
+    let ran = quality(&["--fail-on", "fail"], &[&reference, &current]);
+    let told = "pass: 1 check; the reference has no rows, so nothing was learnt about values\n";
+    assert!(ran.code == 0 && ran.stdout.starts_with(told), "{}", ran.stdout);
+    assert!(
+        ran.stdout.ends_with("\nno bound was learnt from rows, so none allows for chance\n"),
+        "{}",
+        ran.stdout
+    );
+    let learnt = quality(&["learn"], &[&reference]);
+    let told = "reference.csv has no rows: nothing is learnt but its columns\n";
+    assert!(learnt.code == 0 && learnt.stderr.ends_with(told), "{}", learnt.stderr);
+    assert!(quality(&[], &[&current, &current]).stdout.starts_with("pass: "));
+}
+
+#[test]
 fn numbers_that_became_objects_are_not_what_the_column_holds() {
     let folder = Folder::new();
     let reference = folder.file("reference.ndjson", &"{\"x\":1.5,\"y\":1}\n{\"x\":2.5,\"y\":2}\n".repeat(50));

@@ -180,6 +180,17 @@ impl Document {
     pub fn failed(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.verdict == Verdict::Fail)
     }
+
+    /// Whether rows pass or fail by their number and their columns alone, because what is expected was learnt from no rows.
+    #[must_use]
+    pub fn is_learnt_from_nothing(&self) -> bool {
+        let is_of_values = |check: &Check| {
+            let of_the_column = [CheckName::ColumnRemoved, CheckName::ColumnAdded, CheckName::Type];
+            check.column.is_some() && !of_the_column.contains(&check.check)
+        };
+        let rows = (self.reference.rows, self.current.rows);
+        matches!(rows, (0, 1..)) && self.tests == 0 && !self.checks.iter().any(is_of_values)
+    }
 }
 
 #[cfg(test)]

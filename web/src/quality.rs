@@ -38,9 +38,13 @@ fn content(document: &Document) -> Markup {
             (counted(document.reference.rows, "row", "rows")) " of " (cut(&document.reference.source, NAME_MAX)) " " (form(document.reference.rows, "was.", "were."))
         }
         section.card { h2 { "Checks" } (checks(&document.checks)) }
+        @if document.is_learnt_from_nothing() { p { "The reference has no rows, so nothing was learnt about values." } }
         p.quiet {
-            (counted(document.tests as u64, "bound knows how many rows it was", "bounds know how many rows they were")) " learnt from; unchanged data break any of them in at most "
-            (percent(document.alpha)) " of runs."
+            @if document.tests == 0 { "No bound was learnt from rows, so none allows for chance." }
+            @else {
+                (counted(document.tests as u64, "bound knows how many rows it was", "bounds know how many rows they were")) " learnt from; unchanged data break any of them in at most "
+                (percent(document.alpha)) " of runs."
+            }
         }
         (page::embedded(&serde_json::to_string(document).unwrap_or_default(), JSON_MAX))
     }

@@ -32,6 +32,21 @@ fn document(checks: Vec<Check>) -> Document {
 }
 
 #[test]
+fn a_reference_without_rows_is_told() {
+    let learnt = document(vec![]);
+    let mut unlearnt =
+        document(vec![Check { verdict: Verdict::Pass, ..check("row_count", None, (2.into(), 1.into())) }]);
+    unlearnt.reference.rows = 0;
+    unlearnt.tests = 0;
+    for (document, says) in [(learnt, false), (unlearnt, true)] {
+        let html = quality_report(&document);
+        for part in ["nothing was learnt about values", "No bound was learnt from rows"] {
+            assert_eq!(html.contains(part), says, "{html}");
+        }
+    }
+}
+
+#[test]
 fn checks_that_fail_come_first_and_in_words() {
     let json = |value: serde_json::Value| value;
     let passes = Check {
