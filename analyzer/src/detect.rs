@@ -9,7 +9,8 @@ use windvane_stats::detectors::kswin::{self, Kswin};
 use windvane_stats::detectors::page_hinkley::{self, PageHinkley};
 use windvane_stats::detectors::{Detector, Signal};
 use windvane_store::populations::{
-    self, NumbersRow, Population, PopulationColumn, Storage, StreamRow, StreamRows, StreamSink, WordRow,
+    self, CountRow, NumbersRow, Population, PopulationColumn, Storage, StreamRow, StreamRows, StreamSink,
+    WordRow,
 };
 use windvane_store::{ReadError, Reader};
 use windvane_types::detect::{Change, Detected, Document, SCHEMA};
@@ -151,6 +152,14 @@ pub enum DetectError {
         /// The columns that hold numbers.
         numeric: Vec<String>,
     },
+    /// A column holds nothing.
+    #[error("column `{column}` has no finite number in any of {rows} rows, so nothing can be told of it")]
+    NoValues {
+        /// The column.
+        column: String,
+        /// The rows.
+        rows: u64,
+    },
     /// A column of times does not say when.
     #[error("column `{column}` holds no times")]
     NoTimes {
@@ -242,7 +251,11 @@ pub async fn run(reader: &Reader, request: &DetectRequest) -> Result<Document, D
                 None => unknown(&name),
             }
         })?;
-        reader.fold(&statement, "RowBinary", StreamRows::new(watches)).await?.sink
+        let watches = reader.fold(&statement, "RowBinary", StreamRows::new(watches)).await?.sink;
+        if watches.values == 0 {
+            refuse_nothing(reader, population, column).await?;
+        }
+        watches
     };
     let values = watches.values;
     let detectors =
@@ -278,6 +291,21 @@ async fn refuse_text(
             holds,
             numeric: numeric(reader, population).await?,
         }),
+    }
+}
+
+/// Refuses a column without a value in any row: that nothing changed would be said of nothing. How wrong predictions were may not be known yet.
+async fn refuse_nothing(
+    reader: &Reader,
+    population: &Population,
+    column: &PopulationColumn,
+) -> Result<(), DetectError> {
+    let counted: Vec<CountRow> = reader.rows(&populations::row_count(population, column)).await?;
+    match counted.first().map(|row| row.rows) {
+        Some(rows @ 1..) if column.name != populations::ERROR => {
+            Err(DetectError::NoValues { column: column.name.clone(), rows })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -202,13 +202,14 @@ impl<'a> Measured<'a> {
         Ok(Self { ask })
     }
 
-    /// Refuses a column of a CSV file that has words among its values, missing ones aside: nothing would be told of them.
+    /// Refuses a column of a CSV file that has words among its values, false and true as well, missing ones aside: nothing would be told of
+    /// them.
     async fn refuse_words(&self, reader: &Reader) -> Result<(), LatencyError> {
         let LatencyAsk { population, column, .. } = self.ask;
         if !matches!(column.storage, Storage::Undecided(_)) {
             return Ok(());
         }
-        let rows: Vec<WordRow> = reader.rows(&populations::word(population, column)).await?;
+        let rows: Vec<WordRow> = reader.rows(&populations::word_or_boolean(population, column)).await?;
         match rows.first() {
             None => Ok(()),
             Some(row) => Err(LatencyError::NotNumbers {

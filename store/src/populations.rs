@@ -46,7 +46,10 @@ pub use scan::{
 };
 pub use segments::{CodedSegment, SegmentKeys, SegmentRow, segments};
 pub use sorted::{SortedRows, sorted};
-pub use stream::{NumbersRow, StreamRow, StreamRows, StreamSink, WordRow, hold_numbers, stream, word};
+pub use stream::{
+    CountRow, NumbersRow, StreamRow, StreamRows, StreamSink, WordRow, hold_numbers, row_count, stream, word,
+    word_or_boolean,
+};
 pub use texts::{Text, TextRow, text_lengths, text_sample};
 pub use vectors::{Vector, VectorRow, WidthsRow, vector_moments, vector_sample, widths};
 

@@ -132,6 +132,10 @@ fn quantiles_come_with_intervals_by_group_and_against_a_reference() {
         let said = "column `latency_us` holds text, such as `timeout`; latencies are numbers";
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
+    let flags = folder.file("flags.csv", "latency_us\ntrue\nFALSE\n");
+    let ran = windvane(&["latency"], &[&flags]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("holds text, such as `FALSE`; latencies are numbers"), "{}", ran.stderr);
     assert_eq!(windvane(&["latency", "--by", "region"], &[&reference]).code, 65);
     assert_eq!(windvane(&["latency", "--slo", "99:1ms"], &[&reference]).code, 64);
 }
@@ -233,10 +237,25 @@ fn a_column_of_words_is_no_stream() {
         assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
         assert!(ran.stderr.contains(said), "{said} in {}", ran.stderr);
     }
-    for (column, values) in [("ms", 3), ("cost", 1), ("flag", 2), ("gone", 0)] {
+    for (column, values) in [("ms", 3), ("cost", 1), ("flag", 2)] {
         let found = document(&["detect", "--column", column], &[&rows]);
         assert_eq!(found["detectors"][0]["values"], values, "{column}");
     }
+}
+
+// It told 0 values and no change, and exited with 0.
+#[test]
+fn a_column_without_a_value_is_no_stream_but_a_file_without_rows_is_an_empty_one() {
+    let folder = Folder::new();
+    let rows = folder.file("rows.csv", "gone,far\n,inf\nNA,-inf\n");
+    for column in ["gone", "far"] {
+        let ran = windvane(&["detect", "--column", column], &[&rows]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        let said = format!("column `{column}` has no finite number in any of 2 rows");
+        assert!(ran.stderr.contains(&said), "{}", ran.stderr);
+    }
+    let none = folder.file("none.csv", "gone,far\n");
+    assert_eq!(document(&["detect", "--column", "gone"], &[&none])["detectors"][0]["values"], 0);
 }
 
 // Words that were not named counted as negative: every group's scores were far too high, and the verdict was `fail`.

@@ -56,13 +56,36 @@ pub struct WordRow {
 /// Asks for a value of a column of text that is neither a number, nor false or true, nor missing; no row where there is none.
 #[must_use]
 pub fn word(population: &Population, column: &PopulationColumn) -> Statement {
+    other_than(population, column, &value(&column.storage))
+}
+
+/// The same where false and true are no numbers either.
+#[must_use]
+pub fn word_or_boolean(population: &Population, column: &PopulationColumn) -> Statement {
+    other_than(population, column, &column.storage.as_number().0)
+}
+
+fn other_than(population: &Population, column: &PopulationColumn, number: &str) -> Statement {
     Statement::new(format!(
-        "SELECT substringUTF8(min(assumeNotNull(said)), 1, 40) AS word FROM (SELECT {} AS said, {} AS x FROM {}) \
+        "SELECT substringUTF8(min(assumeNotNull(said)), 1, 40) AS word FROM (SELECT {} AS said, {number} AS x FROM {}) \
          WHERE isNotNull(said) AND isNull(x) HAVING count() > 0",
         column.storage.as_text().0,
-        value(&column.storage),
         population.reading(std::slice::from_ref(&column.name)),
     ))
+}
+
+/// How many rows there are.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CountRow {
+    /// With a value of the column or without.
+    pub rows: u64,
+}
+
+/// Asks how many rows a column has, those without a value among them.
+#[must_use]
+pub fn row_count(population: &Population, column: &PopulationColumn) -> Statement {
+    let rows = population.reading(std::slice::from_ref(&column.name));
+    Statement::new(format!("SELECT count() AS rows FROM {rows}"))
 }
 
 /// Which columns of text hold numbers.
