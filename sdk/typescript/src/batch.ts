@@ -38,6 +38,8 @@ export interface Disk {
   open(): Promise<void>;
   /** Writes a batch, whole or not at all; says whether there was room. */
   add(key: string, kind: Kind, events: number, body: Uint8Array): Promise<boolean>;
+  /** The same at once, of a body that may not be packed yet: for the end of a process. Makes the folder if need be. */
+  addNow(batch: Pick<Batch, "key" | "kind" | "events" | "body" | "isPacked">): boolean;
   /** The batch that waits longest. */
   oldest(): Stored | undefined;
   /** The batch as it was written; fails where it is not whole. */
@@ -50,6 +52,8 @@ export interface Disk {
   halve(stored: Stored, body: Uint8Array): Promise<void>;
   /** Gives the folder up. */
   close(): Promise<void>;
+  /** The same at once, of a folder that batches are left in. */
+  leave(): void;
 }
 
 /** The lines of a batch. */

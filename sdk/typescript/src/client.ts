@@ -63,7 +63,13 @@ export class Client {
   readonly #defaults: Record_;
   readonly #text = new TextEncoder();
   #closed = false;
-  readonly #ending: Ending = { close: () => this.close(), left: () => this.#queue.stats.queued };
+  readonly #ending: Ending = {
+    close: () => this.close(),
+    left: () => {
+      this.#sender.leaveOnDisk();
+      return this.#queue.stats.queued;
+    },
+  };
   readonly #atHide = (): void => this.#sender.leave();
   readonly #atChange = (): void => {
     if (document.visibilityState === "hidden") this.#sender.leave();

@@ -3,7 +3,7 @@
 /** A client, as far as the end is concerned. */
 export interface Ending {
   close(): Promise<void>;
-  /** Events that no one will send, as nothing that waits runs any more. */
+  /** Writes to the spool what it can; answers how many events no one will send, as nothing that waits runs any more. */
   left(): number;
 }
 

@@ -38,6 +38,9 @@ export class Sender {
   #inFlight: Batch[] = [];
   /** A batch that is being made: in neither the queue nor in flight. */
   #making: Promise<Batch> | undefined;
+  /** What batches are made of as long as they are made, and the batch that the end puts on the disk. */
+  readonly #held = new Set<Item[]>();
+  #keeping: Batch | undefined;
   /** Batches that left when the page was hidden, beside those in flight. */
   readonly #leaving = new Map<Batch, Promise<void>>();
   /** The requests that wait for their answers. */
@@ -117,8 +120,12 @@ export class Sender {
     for (const batch of disk ? [...this.#inFlight] : []) await this.#keep(batch);
     for (let items = this.#take(); items.length > 0; items = this.#take()) {
       // Nothing is compressed for nobody: of a full queue that would take longer than the caller gave.
+      this.#held.add(items);
       const batch = disk ? await this.#batch(items) : this.#made(items, new Uint8Array(), false);
+      this.#held.delete(items);
+      this.#keeping = batch;
       if (!(await this.#keep(batch))) this.#lose(batch, "at_exit");
+      this.#keeping = undefined;
     }
     const limit = new Limit(this.#deadline - Date.now());
     await Promise.race([this.#running, limit.over]);
@@ -126,6 +133,24 @@ export class Sender {
     this.#deadline = 0;
     await this.#loseRest();
     await disk?.close().catch((error: unknown) => this.fault(`cannot give the spool up: ${textOf(error)}`));
+  }
+
+  /**
+   * Writes what is left to the disk, where there is one, before it returns: at the end of a process nothing that waits runs any more. What was
+   * sent and not answered keeps its key, so that the next process does not send it twice.
+   */
+  leaveOnDisk(): void {
+    const { disk } = this.options;
+    if (!disk) return;
+    const made = (items: Item[]): Batch => this.#made(items, joined(items), false);
+    const keep = (batch: Batch): void => {
+      const { key, kind, events, body, isPacked } = batch;
+      if (!batch.isOver && !batch.stored && disk.addNow({ key, kind, events, body, isPacked })) this.#finish(batch);
+    };
+    for (const batch of [...this.#inFlight, ...(this.#keeping ? [this.#keeping] : [])]) keep(batch);
+    for (const items of this.#held) keep(made(items));
+    for (let items = this.#take(); items.length > 0; items = this.#take()) keep(made(items));
+    disk.leave();
   }
 
   /** Nothing is left without a fate. What was sent and not answered may have been received; its answer counts no more. */
@@ -153,9 +178,11 @@ export class Sender {
     await this.#disk();
     await this.#sendInFlight();
     for (let items = this.#take(); items.length > 0; items = this.#take()) {
+      this.#held.add(items);
       this.#making = this.#batch(items);
       const made = await this.#making;
       this.#making = undefined;
+      this.#held.delete(items);
       if (!made.isOver) this.#inFlight.push(made);
       await this.#sendInFlight();
       await this.#sendStored(1);

@@ -2,14 +2,15 @@
 //
 // A process owns one folder. Folders of processes that ended are emptied into it, so that what a process could not send before its end
 // is sent by the next one, once, because the key stays the same. Node cannot lock files; the folder says whose it is instead.
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { mkdir, open, readFile, readdir, rename, rmdir, stat, unlink, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { type InputType, type ZlibOptions, createGunzip, gunzip, gzip } from "node:zlib";
+import { type InputType, type ZlibOptions, createGunzip, gunzip, gzip, gzipSync } from "node:zlib";
 
-import type { Disk, Stored } from "./batch.js";
+import type { Batch, Disk, Stored } from "./batch.js";
 import { type Kind, makeId } from "./events.js";
 
 /** Where batches wait, and how much of the disk they may take. */
@@ -61,7 +62,7 @@ export class Spool implements Disk {
   async open(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     ours.add(this.#folder);
-    await writeFile(join(this.#folder, OWNER), JSON.stringify({ host: hostname(), pid: process.pid }));
+    await writeFile(join(this.#folder, OWNER), this.#owner());
     this.#touch = setInterval(() => void this.#touched(), TOUCH_MS).unref();
     for (const name of (await readdir(this.#dir)).sort()) {
       const folder = join(this.#dir, name);
@@ -125,6 +126,21 @@ export class Spool implements Disk {
     return true;
   }
 
+  addNow({ key, kind, events, body, isPacked }: Pick<Batch, "key" | "kind" | "events" | "body" | "isPacked">): boolean {
+    const path = join(this.#folder, fileName(key, kind, events));
+    try {
+      const packed = isPacked ? body : gzipSync(body);
+      if (this.#bytes + packed.length > this.#bytesMax) return false;
+      mkdirSync(this.#folder, { recursive: true });
+      writtenNow(path, packed);
+      this.#bytes += packed.length;
+      this.#files.push({ path, key, kind, events, bytes: packed.length });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   oldest(): Stored | undefined {
     return this.#files[0];
   }
@@ -180,6 +196,21 @@ export class Spool implements Disk {
     else await utimes(join(this.#folder, OWNER), GIVEN_UP, GIVEN_UP).catch(() => undefined);
     ours.delete(this.#folder);
   }
+
+  leave(): void {
+    if (this.#files.length === 0) return;
+    try {
+      const owner = join(this.#folder, OWNER);
+      writeFileSync(owner, this.#owner());
+      utimesSync(owner, GIVEN_UP, GIVEN_UP);
+    } catch {
+      // whoever finds the folder sees by its process that it has ended
+    }
+  }
+
+  #owner(): string {
+    return JSON.stringify({ host: hostname(), pid: process.pid });
+  }
 }
 
 const fileName = (key: string, kind: Kind, events: number): string => `${key}.${kind}.${events}.ndjson.gz`;
@@ -197,6 +228,24 @@ async function written(path: string, body: Uint8Array): Promise<void> {
     await rename(`${path}.part`, path);
   } catch (error) {
     await unlink(`${path}.part`).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The same at once; beside a file of the same batch that is being written. */
+function writtenNow(path: string, body: Uint8Array): void {
+  const part = `${path.slice(0, -".ndjson.gz".length)}.now.ndjson.gz.part`;
+  try {
+    const file = openSync(part, "w");
+    try {
+      writeFileSync(file, body);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(part, path);
+  } catch (error) {
+    rmSync(part, { force: true });
     throw error;
   }
 }

@@ -113,6 +113,42 @@ test("process.exit, and an error that nobody catches, tell how many events they 
   assert.equal(await run(`log("a"); await client.flush(20_000); process.exit();`), "");
 });
 
+test("what process.exit leaves goes to the spool, and the next process sends it once", async () => {
+  const spool = `
+    import { Spool } from ${JSON.stringify(new URL("../dist/spool.js", import.meta.url).href)};
+    const settings = { url: ${JSON.stringify(collector.url)}, model: "m", exitTimeoutMs: 20_000 };
+    const kept = new Client({ ...settings, spool: new Spool({ dir: ${JSON.stringify(join(dir, "spool"))} }) });
+    const logKept = (who) => {
+      for (let x = 0; x < ${EACH}; x++) kept.logPrediction({ features: { x, who } });
+    };`;
+  const turns = (n) => `for (let turn = 0; turn < ${n}; turn++) await new Promise((resolve) => setImmediate(resolve));`;
+  const ends = {
+    "at once": "process.exit();",
+    "a close that nobody waits for": "kept.close(); process.exit();",
+    "in the middle": `kept.close(); ${turns(3)} process.exit();`,
+    "thrown": "throw new Error();",
+  };
+  for (const [who, end] of Object.entries(ends)) {
+    assert.doesNotMatch(await run(`${spool} logKept(${JSON.stringify(who)}); ${end}`, who === "thrown" ? 1 : 0), /were not sent/, who);
+  }
+  assert.equal(await run(`${spool} logKept("last"); await kept.flush(20_000); await kept.close();`), "");
+  const { predictions } = collector.records;
+  assert.equal(new Set(predictions.map(({ event_id }) => event_id)).size, predictions.length, "nothing is there twice");
+  for (const who of [...Object.keys(ends), "last"]) {
+    assert.equal(predictions.filter(({ features }) => features.who === who).length, EACH, who);
+  }
+});
+
+test("a spool without room says what is lost at process.exit", async () => {
+  const said = await run(`
+    import { Spool } from ${JSON.stringify(new URL("../dist/spool.js", import.meta.url).href)};
+    const spool = new Spool({ dir: ${JSON.stringify(join(dir, "spool"))}, bytes: 1 });
+    const kept = new Client({ url: "http://127.0.0.1:9", model: "m", spool });
+    for (let x = 0; x < 3; x++) kept.logPrediction({});
+    process.exit();`);
+  assert.match(said, /the process ends with 3 events that were not sent/);
+});
+
 test("many clients are no leak to Node, and all of them end", async () => {
   const said = await run(`
     const clients = Array.from({ length: 30 }, () => new Client({ url: ${JSON.stringify(collector.url)}, model: "m", exitTimeoutMs: 20_000 }));
