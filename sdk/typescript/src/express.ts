@@ -7,6 +7,7 @@ interface Request {
   method: string;
   path: string;
   body?: unknown;
+  app?: { enabled(setting: string): boolean };
 }
 
 interface Response {
@@ -16,10 +17,18 @@ interface Response {
   once(event: "finish" | "close", listener: () => void): unknown;
 }
 
+/** How a path is compared: as Express does it, in any case and with a slash at the end or without, unless the app is set otherwise. */
+function compared(path: string, app: Request["app"]): string {
+  const loose = app?.enabled("strict routing") || path === "/" ? path : path.replace(/\/$/, "");
+  return app?.enabled("case sensitive routing") ? loose : loose.toLowerCase();
+}
+
 /** `app.use(express.json()); app.use(windvane(client, { "/predict": { model: "delay" } }))`. */
 export function windvane(client: Client, routes: Record<string, Route>) {
+  const named = Object.entries(routes);
   return (request: Request, response: Response, next: () => void): void => {
-    const route = routes[request.path];
+    const path = compared(request.path, request.app);
+    const route = named.find(([name]) => compared(name, request.app) === path)?.[1];
     if (route === undefined || !mayPredict(request.method)) return next();
     const eventId = makeId();
     const begun = performance.now();

@@ -96,6 +96,36 @@ test("Express", () =>
     return ids;
   }));
 
+test("Express finds a route by its path as it is set to compare paths, and so is it named", async () => {
+  for (const [settings, logged] of [
+    [[], ["/predict", "/predict/", "/Predict", "/deep/path"]],
+    [["strict routing"], ["/predict", "/Predict"]],
+    [["case sensitive routing"], ["/predict", "/predict/"]],
+  ]) {
+    const collector = await faultyCollector();
+    const client = new Client({ url: collector.url });
+    const app = express();
+    for (const setting of settings) app.enable(setting);
+    app.use(forExpress(client, { "/predict": { model: "delay" }, "/Deep/path/": { model: "delay" }, "/": { model: "root" } }));
+    app.get(["/predict", "/Deep/path/"], (request, response) => response.json({ label: request.path }));
+    const server = app.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const answered = [];
+    for (const path of ["/predict", "/predict/", "/Predict", "/predict/x", "/deep/path"]) {
+      const response = await fetch(`http://127.0.0.1:${server.address().port}${path}`);
+      await response.text();
+      if (response.status === 200) answered.push(path);
+    }
+    server.closeAllConnections();
+    server.close();
+    assert.ok(await client.flush());
+    assert.deepEqual(collector.records.predictions.map(({ prediction }) => prediction.label), logged, settings.join());
+    assert.deepEqual(answered, logged, "Express itself");
+    await client.close();
+    await collector.stop();
+  }
+});
+
 test("Express's own parsers of routes come after the middleware", async () => {
   const collector = await faultyCollector();
   const client = new Client({ url: collector.url });
