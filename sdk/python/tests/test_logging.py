@@ -319,14 +319,14 @@ def test_a_call_neither_encodes_nor_redacts_nor_wakes_the_background(collector, 
 
 def test_times_are_taken_in_each_usual_form(client, collector):
     utc = datetime.timezone.utc
-    local = datetime.datetime(2013, 1, 1, 0, 0, 0, 123_456, tzinfo=utc).astimezone().replace(tzinfo=None)
+    naive = datetime.datetime(2013, 1, 1, 0, 0, 0, 123_456)
     for ts in [
         1_356_998_400_123_456,
         1_356_998_400.123456,
         datetime.datetime(2013, 1, 1, 0, 0, 0, 123_456, tzinfo=utc),
         datetime.datetime(2013, 1, 1, 5, 30, 0, 123_456, tzinfo=datetime.timezone(datetime.timedelta(hours=5.5))),
-        local,
-        pandas.Timestamp(local),
+        naive,
+        pandas.Timestamp(naive),
         pandas.Timestamp("2013-01-01T00:00:00.123456789Z"),
         numpy.datetime64("2013-01-01T00:00:00.123456789"),
         numpy.int64(1_356_998_400_123_456),
@@ -337,6 +337,22 @@ def test_times_are_taken_in_each_usual_form(client, collector):
     *numbers, text = [record["ts"] for record in sent(collector)]
     assert numbers == [1_356_998_400_123_456] * 10
     assert text == "2013-01-01T00:00:00.123456Z"
+
+
+def test_a_time_without_a_zone_is_one_of_utc_wherever_it_stands_and_is_told_once(client, collector, caplog, monkeypatch):
+    monkeypatch.setattr(_encode, "_naive_is_told", False)
+    naive = datetime.datetime(2013, 1, 1)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "America/New_York")
+        time.tzset()
+        windvane.log_dataframe(pandas.DataFrame({"a": [1], "when": [naive], "s": [0.5]}), score="s", ts="when")
+        assert "time zone" not in caplog.text
+        for ts in [naive, pandas.Timestamp(naive), numpy.datetime64(naive)]:
+            windvane.log_prediction({"a": 1}, score=0.5, ts=ts)
+        records = sent(collector)
+    time.tzset()
+    assert [record["ts"] for record in records] == [1_356_998_400_000_000] * 4
+    assert caplog.text.count("a datetime without a time zone is taken as UTC") == 1
 
 
 FRAME = {

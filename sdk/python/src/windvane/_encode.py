@@ -8,8 +8,10 @@ cleaned in a second walk: a number that is not finite becomes a missing feature,
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import logging
 import math
 from typing import Any, Callable, Mapping, Union
 
@@ -122,13 +124,16 @@ def said(error: BaseException) -> str:
 
 
 def microseconds(ts: Timestamp) -> Union[int, str]:
-    """Integer microseconds as they are; seconds (`time.time()`), a `datetime` (naive: local time) or RFC 3339 text; NumPy's and pandas' of these."""
+    """Integer microseconds as they are; seconds (`time.time()`), a `datetime` (naive: UTC) or RFC 3339 text; NumPy's and pandas' of these."""
     if isinstance(ts, (str, int)):
         return ts
     if type(ts).__name__ == "datetime64":  # which is UTC, and whose nanoseconds would be an integer
         moment: Any = ts
         ts = moment.astype("datetime64[us]").item().replace(tzinfo=datetime.timezone.utc)
     if isinstance(ts, datetime.datetime):
+        if ts.tzinfo is None:
+            _tell_naive()
+            ts = in_utc(ts)
         whole = datetime.datetime.astimezone(ts, datetime.timezone.utc)  # pandas' own refuses a naive one
         return (whole - _EPOCH) // _MICROSECOND
     if hasattr(ts, "__index__"):
@@ -136,5 +141,22 @@ def microseconds(ts: Timestamp) -> Union[int, str]:
     return round(float(ts) * 1e6)
 
 
+def in_utc(naive: datetime.datetime) -> datetime.datetime:
+    """A time without a zone is one of UTC, as it is in tables, in files and in the store."""
+    return naive.replace(tzinfo=datetime.timezone.utc)
+
+
+def _tell_naive() -> None:
+    """Once a process: `datetime.now()` is local time, and would be hours off."""
+    global _naive_is_told
+    if not _naive_is_told:
+        _naive_is_told = True
+        with contextlib.suppress(Exception):  # as of a handler of the caller's
+            logging.getLogger("windvane").warning(
+                "a datetime without a time zone is taken as UTC; give it one, as datetime.now(timezone.utc) does (said once)"
+            )
+
+
+_naive_is_told = False
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from . import _arrow
 from ._client import Client
 from ._counts import INVALID, REDACTED
-from ._encode import microseconds
+from ._encode import in_utc, microseconds
 from ._ids import EventIds
 from ._queue import Rows
 
@@ -258,6 +258,5 @@ def _texts(tags: Mapping[str, Any]) -> Dict[str, str]:
 
 
 def _instant(ts: Any) -> Any:
-    if isinstance(ts, datetime.datetime) and ts.tzinfo is None:
-        ts = ts.replace(tzinfo=datetime.timezone.utc)
-    return microseconds(ts)
+    """Tables seldom have zones, so that nothing is said of it."""
+    return microseconds(in_utc(ts) if isinstance(ts, datetime.datetime) and ts.tzinfo is None else ts)
