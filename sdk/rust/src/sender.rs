@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use serde::Deserialize;
+use serde_json::Value;
 use ureq::Agent;
 
 use crate::chunk::{Chunk, Kind};
@@ -24,6 +24,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// Of one request; no clock counts the longest durations.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
+/// Of a warning.
+const REASON_CHARS_MAX: usize = 300;
 
 /// Delivers what is in the queue.
 #[derive(Debug)]
@@ -54,12 +56,6 @@ struct Parcel<'a> {
     kind: Kind,
     events: u64,
     key: &'a str,
-}
-
-/// What the collector answers.
-#[derive(Deserialize)]
-struct Told {
-    accepted: u64,
 }
 
 impl Sender {
@@ -286,26 +282,23 @@ impl Sender {
 
     fn judge(&self, parcel: Parcel<'_>, status: u16, (wait, body): (Option<Duration>, &[u8])) -> Tried {
         let url = &self.settings.url;
-        match (status, serde_json::from_slice::<Told>(body)) {
-            (200 | 400, Ok(told)) => {
-                if told.accepted < parcel.events {
-                    self.warn(format_args!(
-                        "the collector rejects {} of {} {}",
-                        parcel.events.saturating_sub(told.accepted),
-                        parcel.events,
-                        parcel.kind.path()
-                    ));
+        let told: Value = serde_json::from_slice(body).unwrap_or_default();
+        match (status, told["accepted"].as_u64()) {
+            (200 | 400, Some(accepted)) => {
+                if accepted < parcel.events {
+                    self.warn(format_args!("{}", rejection(parcel, accepted, &told)));
                 }
-                Tried::Settled { accepted: told.accepted }
+                Tried::Settled { accepted }
             }
             // A 2xx without our answer comes from something between us and the collector.
             (200..=299 | 401 | 403 | 408 | 425 | 429 | 500..=599, _) => {
-                self.warn(format_args!("{url} answers {status}"));
+                self.warn(format_args!("{url} answers {status}: {}", reason(&told["detail"])));
                 Tried::Again { wait, in_doubt: matches!(status, 200..=299 | 502..=504) }
             }
             (413, _) => Tried::TooLarge,
             _ => {
-                self.warn(format_args!("{url} refuses a batch of {} with {status}", parcel.kind.path()));
+                let (kind, why) = (parcel.kind.path(), reason(&told["detail"]));
+                self.warn(format_args!("{url} refuses a batch of {kind} with {status}: {why}"));
                 Tried::Refused
             }
         }
@@ -335,6 +328,22 @@ impl Sender {
     }
 }
 
+/// How many records of a batch were rejected, and why the first was.
+fn rejection(parcel: Parcel<'_>, accepted: u64, told: &Value) -> String {
+    format!(
+        "the collector rejects {} of {} {}; the first: {}",
+        parcel.events.saturating_sub(accepted),
+        parcel.events,
+        parcel.kind.path(),
+        reason(&told["rejected"][0]["message"])
+    )
+}
+
+/// What an answer gives as reason, as much as a line takes.
+fn reason(said: &Value) -> String {
+    said.as_str().unwrap_or("no reason was given").chars().take(REASON_CHARS_MAX).collect()
+}
+
 /// Whether the server may have read the request all the same.
 fn may_have_arrived(error: &ureq::Error) -> bool {
     match error {
@@ -358,7 +367,28 @@ fn retry_after(header: &str, now_ns: u64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_rejection_says_why() {
+        let parcel = Parcel { kind: Kind::Predictions, events: 3, key: "k" };
+        let long = "x".repeat(1_000);
+        for (told, why) in [
+            (
+                json!({"accepted": 1, "rejected": [{"index": 0, "message": "`a` is no number"}]}),
+                "`a` is no number",
+            ),
+            (json!({"rejected": [{"message": long}]}), &long[..REASON_CHARS_MAX]),
+            (json!({"rejected": [{"message": 7}]}), "no reason was given"),
+            (json!({"rejected": []}), "no reason was given"),
+            (Value::Null, "no reason was given"),
+        ] {
+            let expected = format!("the collector rejects 2 of 3 predictions; the first: {why}");
+            assert_eq!(rejection(parcel, 1, &told), expected);
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date_and_is_bounded() {
