@@ -9,7 +9,7 @@ pub enum Inference {
     /// One look at an end that was fixed before.
     #[default]
     Fixed,
-    /// At any time, by the confidence sequence of the relative difference.
+    /// At any time, by the confidence sequence of the absolute difference.
     Sequential,
     /// At a few looks that share alpha.
     GroupSequential(Looks),
