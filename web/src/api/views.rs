@@ -151,7 +151,15 @@ pub fn asked(view: &View, sent: BTreeMap<String, String>) -> Result<Asked, Probl
         };
         asked.insert(parameter.name, read);
     }
-    Ok(asked)
+    let instant = |name: &str| asked.get(name).and_then(|us| us.parse::<i64>().ok());
+    match instant("from").zip(instant("to")) {
+        Some((from, to)) if from > to => Err(Problem::InvalidParameter {
+            name: "from",
+            value: span::shown(from),
+            allowed: format!("a time that is not after `to={}`", span::shown(to)),
+        }),
+        _ => Ok(asked),
+    }
 }
 
 fn format(asked: Option<String>, headers: &HeaderMap) -> Result<Format, Problem> {
@@ -195,6 +203,13 @@ mod tests {
         {
             assert!(asked(view, sent(name, value)).is_err(), "{name}={value}");
         }
+        let span = |from: &str, to: &str| {
+            asked(view, [sent("from", from), sent("to", to)].into_iter().flatten().collect())
+        };
+        assert!(span("2013-01-01", "2013-01-01").is_ok());
+        let told = span("2013-01-02", "2013-01-01").unwrap_err().to_string();
+        assert!(told.ends_with("a time that is not after `to=2013-01-01T00:00:00Z`"), "{told}");
+        assert!(span("9223372036854775807", "-9223372036854775808").is_err());
     }
 
     #[test]
