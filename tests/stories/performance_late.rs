@@ -217,6 +217,21 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
     assert_eq!(service.terminate(), Some(0));
 }
 
+/// Whether two documents say the same, numbers to a few last bits: sums of the same rows are made in another order.
+fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= 1e-12 * a.abs().max(1.0)
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| alike(a, b)))
+        }
+        (a, b) => a == b,
+    }
+}
+
 fn errors_of_the_store_are_a_stream(service: &Service, window: &str) {
     let detect = |more: &[&str]| {
         let words = ["detect", "--model", "late", "--window", window];
@@ -315,7 +330,9 @@ async fn one_stream_says_what_two_statements_say(service: &Service, today_us: i6
     let third = format!(r#"{{"model":"mixed","event_id":"never","ts":{today_us},"label":"maybe"}}"#);
     send(service, "outcomes", &[third]).await;
     let after: Vec<Value> = all.iter().map(|reference| ask(reference)).collect();
-    assert_eq!(before, after);
+    for (streamed, asked) in before.iter().zip(&after) {
+        assert!(alike(streamed, asked), "{streamed}\n{asked}");
+    }
 
     let streamed = &before[0];
     let chunks = streamed["chunks"].as_array().unwrap();
