@@ -25,6 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clickhouse", &["windvane-store"]),
     ("libloading", &["windvane-store"]),
     ("ort", &["windvane-shadow"]),
+    ("smartcore", &["windvane-stats"]),
     ("lettre", &["windvane-alerts"]),
     ("axum", &["windvane-collector", "windvane-web", "windvane", "windvane-kit"]),
     ("clap", &["windvane"]),

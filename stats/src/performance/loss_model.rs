@@ -1,59 +1,45 @@
-//! A model of what a row loses, or of what is true of it, from its features: gradient-boosted trees.
+//! A model of what a row loses, or of what is true of it, from its features: a random forest.
 //!
 //! Question: how large is the error of a prediction whose truth is not known, given what the model saw?
 //! Input: rows of features, NaN where one is missing, and a number each; a few thousand rows.
-//! Formula: [`TREES`] regression trees of depth [`DEPTH`] on squared error, shrunk by [`RATE`], around the mean. Features are cut at
-//! [`CUTS`] quantiles; missing ones lie below all others; a split leaves [`LEAF`] rows or more on each side and is the one that takes away
-//! most squared error, the first of equals.
+//! Formula: the mean of [`TREES`] regression trees on squared error, of at most [`DEPTH`] levels and [`LEAF`] rows or more in each leaf.
+//! Each is grown on as many rows drawn with replacement, and each split is the best of those of two thirds of the features. Missing ones lie below
+//! all others. All is shifted so that the rows that the model was made of lose in the mean what they lost: their drawing would show otherwise.
 //! Valid when: the relation of features and loss has not changed since.
 //! Degenerate: without features, or with too few rows for a split, there is none.
-//! Reference: Friedman 2001, doi:10.1214/aos/1013203451; NannyML, "direct loss estimation".
+//! Reference: Breiman 2001, doi:10.1023/A:1010933404324; NannyML, "direct loss estimation".
 //! Oracle: none to nine digits: other libraries grow other trees. Tests compare with a loss that is known.
-//! Cost: rows × features, a level of each tree.
+//! Cost: rows × features, a level of each tree; sorting each feature once.
+//!
+//! The trees are smartcore's, from one seed: the same rows in the same order make the same model. Why it and no other:
+//! `docs/decisions/0006-a-forest-for-losses.md`.
+
+use smartcore::ensemble::random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters};
+use smartcore::linalg::basic::matrix::DenseMatrix;
 
 /// Trees of a model.
-pub const TREES: usize = 60;
+pub const TREES: usize = 30;
 /// Levels of a tree.
-pub const DEPTH: usize = 4;
-/// What of each tree is added.
-pub const RATE: f64 = 0.1;
+pub const DEPTH: u16 = 8;
 /// Rows of a leaf.
 pub const LEAF: usize = 20;
-/// Places where a feature may be cut.
-pub const CUTS: usize = 31;
+/// What rows and features are drawn from.
+const SEED: u64 = 7;
+/// The greatest number that a feature may be: the middle of two of them, which is where a tree splits, is a number too.
+const GREATEST: f64 = f64::MAX / 8.0;
+/// What stands for a missing feature: the middle between it and any feature is below all features.
+const MISSING: f64 = -f64::MAX / 2.0;
+
+/// Trees on rows of numbers.
+type Forest = RandomForestRegressor<f64, f64, DenseMatrix<f64>, Vec<f64>>;
 
 /// A fitted model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct LossModel {
     width: usize,
-    mean: f64,
-    trees: Vec<Node>,
-}
-
-/// A tree, or what is below a split.
-#[derive(Debug, Clone, PartialEq)]
-enum Node {
-    Leaf(f64),
-    Split {
-        feature: usize,
-        /// Rows at or below it, and rows without the feature, go to the first.
-        cut: f64,
-        sides: Box<[Node; 2]>,
-    },
-}
-
-/// Sums of the rows between two cuts.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    rows: usize,
-    sum: f64,
-}
-
-/// What trees are grown on: of each feature its cuts, and of each row between which of them it lies.
-struct Binned {
-    cuts: Vec<Vec<f64>>,
-    /// By feature, then by row.
-    bins: Vec<Vec<u8>>,
+    forest: Forest,
+    /// What rows lose beyond what trees say of them, in the mean of those that it was made of.
+    shift: f64,
 }
 
 impl LossModel {
@@ -65,107 +51,40 @@ impl LossModel {
         if rows.len() != losses.len() || rows.len() < 2 * LEAF || !whole {
             return None;
         }
-        let binned = Binned::of(rows, width);
-        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-        let mut rest: Vec<f64> = losses.iter().map(|loss| loss - mean).collect();
-        let all: Vec<usize> = (0..rows.len()).collect();
-        let mut trees = Vec::with_capacity(TREES);
-        for _ in 0..TREES {
-            let tree = binned.grow(&all, &rest, DEPTH);
-            for (row, rest) in rows.iter().zip(&mut rest) {
-                *rest -= RATE * tree.at(row);
-            }
-            trees.push(tree);
-        }
-        Some(Self { width, mean, trees })
+        let parameters = RandomForestRegressorParameters::default()
+            .with_n_trees(TREES)
+            .with_max_depth(DEPTH)
+            .with_min_samples_leaf(LEAF)
+            .with_min_samples_split(2 * LEAF)
+            .with_m((2 * width).div_ceil(3))
+            .with_seed(SEED);
+        let known = matrix(rows.iter(), width)?;
+        let forest = Forest::fit(&known, &losses.to_vec(), parameters).ok()?;
+        let said = forest.predict(&known).ok()?;
+        let shift =
+            losses.iter().zip(&said).map(|(loss, said)| loss - said).sum::<f64>() / losses.len() as f64;
+        Some(Self { width, forest, shift })
     }
 
     /// What each row is expected to lose; nothing for rows of another width.
     #[must_use]
     pub fn predict(&self, rows: &[Vec<f64>]) -> Vec<f64> {
-        let of = |row: &Vec<f64>| self.mean + RATE * self.trees.iter().map(|tree| tree.at(row)).sum::<f64>();
-        rows.iter().filter(|row| row.len() == self.width).map(of).collect()
+        let known = rows.iter().filter(|row| row.len() == self.width);
+        let Some(known) = matrix(known, self.width) else { return Vec::new() };
+        let said =
+            self.forest.predict(&known).expect("the forest is fitted, and the rows are as wide as its own");
+        said.iter().map(|said| said + self.shift).collect()
     }
 }
 
-impl Node {
-    fn at(&self, row: &[f64]) -> f64 {
-        match self {
-            Self::Leaf(value) => *value,
-            Self::Split { feature, cut, sides } => sides[usize::from(row[*feature] > *cut)].at(row),
-        }
+/// Rows as trees read them; `None` without any.
+fn matrix<'a>(rows: impl Iterator<Item = &'a Vec<f64>>, width: usize) -> Option<DenseMatrix<f64>> {
+    let number = |x: &f64| if x.is_nan() { MISSING } else { x.clamp(-GREATEST, GREATEST) };
+    let numbers: Vec<f64> = rows.flatten().map(number).collect();
+    if numbers.is_empty() {
+        return None;
     }
-}
-
-impl Binned {
-    fn of(rows: &[Vec<f64>], width: usize) -> Self {
-        let cuts: Vec<Vec<f64>> = (0..width).map(|feature| cuts(rows, feature)).collect();
-        // A missing value is above no cut, so that it lies in the first bin.
-        let bin = |row: &Vec<f64>, feature: usize| {
-            let above = cuts[feature].iter().take_while(|cut| row[feature] > **cut).count();
-            u8::try_from(above).unwrap_or(u8::MAX)
-        };
-        let bins = (0..width).map(|feature| rows.iter().map(|row| bin(row, feature)).collect()).collect();
-        Self { cuts, bins }
-    }
-
-    fn grow(&self, rows: &[usize], rest: &[f64], depth: usize) -> Node {
-        let sum: f64 = rows.iter().map(|row| rest[*row]).sum();
-        let leaf = Node::Leaf(sum / rows.len() as f64);
-        if depth == 0 || rows.len() < 2 * LEAF {
-            return leaf;
-        }
-        let Some((feature, cut)) = self.best(rows, rest) else { return leaf };
-        let is_low = |row: &usize| usize::from(self.bins[feature][*row]) <= cut;
-        let (low, high): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| is_low(row));
-        let sides = [&low, &high].map(|side| self.grow(side, rest, depth - 1));
-        Node::Split { feature, cut: self.cuts[feature][cut], sides: Box::new(sides) }
-    }
-
-    /// The feature and the place of the cut that take away most squared error.
-    fn best(&self, rows: &[usize], rest: &[f64]) -> Option<(usize, usize)> {
-        let total: f64 = rows.iter().map(|row| rest[*row]).sum();
-        let nothing = total * total / rows.len() as f64;
-        let mut best: Option<(f64, (usize, usize))> = None;
-        for (feature, cuts) in self.cuts.iter().enumerate() {
-            let mut bins = vec![Sums::default(); cuts.len() + 1];
-            for row in rows {
-                let bin = &mut bins[usize::from(self.bins[feature][*row])];
-                bin.rows += 1;
-                bin.sum += rest[*row];
-            }
-            let mut low = Sums::default();
-            for (cut, bin) in bins.iter().take(cuts.len()).enumerate() {
-                low.rows += bin.rows;
-                low.sum += bin.sum;
-                let high = Sums { rows: rows.len() - low.rows, sum: total - low.sum };
-                if low.rows < LEAF || high.rows < LEAF {
-                    continue;
-                }
-                let explained = low.sum * low.sum / low.rows as f64 + high.sum * high.sum / high.rows as f64;
-                // What rounding alone explains is no reason to split.
-                let gain = explained - nothing;
-                if gain > 1e-12 * explained.abs() && best.is_none_or(|(most, _)| gain > most) {
-                    best = Some((gain, (feature, cut)));
-                }
-            }
-        }
-        best.map(|(_, split)| split)
-    }
-}
-
-/// Where a feature may be cut: at its quantiles, each once; not above its greatest value.
-fn cuts(rows: &[Vec<f64>], feature: usize) -> Vec<f64> {
-    let mut values: Vec<f64> = rows.iter().map(|row| row[feature]).filter(|value| !value.is_nan()).collect();
-    values.sort_by(f64::total_cmp);
-    let Some(greatest) = values.last().copied() else { return Vec::new() };
-    let mut cuts: Vec<f64> =
-        (1..=CUTS).map(|i| values[(i * values.len() / (CUTS + 1)).min(values.len() - 1)]).collect();
-    // Below the least value lie the rows without one.
-    cuts.insert(0, f64::NEG_INFINITY);
-    cuts.dedup();
-    cuts.retain(|cut| *cut < greatest);
-    cuts
+    DenseMatrix::new(numbers.len() / width, width, numbers, false).ok()
 }
 
 #[cfg(test)]
@@ -191,9 +110,64 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_that_hangs_on_what_is_missing_is_learnt() {
+        let (mut known, mut losses) = rows(600);
+        for (row, loss) in known.iter_mut().zip(&mut losses).step_by(3) {
+            (row[0], *loss) = (f64::NAN, 7.0);
+        }
+        let model = LossModel::fit(&known, &losses).unwrap();
+        let found = model.predict(&[vec![0.9, 0.1], vec![0.1, 0.9], vec![f64::NAN, 0.5]]);
+        for (found, expected) in found.iter().zip([1.0, 3.0, 7.0]) {
+            assert!((found - expected).abs() < 0.05, "{found} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn the_same_rows_make_the_same_model() {
+        let (known, losses) = rows(500);
+        let says = || LossModel::fit(&known, &losses).unwrap().predict(&known);
+        assert_eq!(says(), says());
+    }
+
+    #[test]
+    fn numbers_beyond_all_others_are_told_apart() {
+        let (mut known, mut losses) = rows(600);
+        let ends = [f64::NEG_INFINITY, -f64::MAX, f64::MAX, f64::INFINITY];
+        for (i, (row, loss)) in known.iter_mut().zip(&mut losses).enumerate().step_by(3) {
+            row[0] = ends[i / 3 % 4];
+            *loss = if row[0] < 0.0 { 7.0 } else { 9.0 };
+        }
+        let model = LossModel::fit(&known, &losses).unwrap();
+        let asked = [f64::NEG_INFINITY, 0.1, 0.9, f64::INFINITY].map(|x| vec![x, 0.5]);
+        for (found, expected) in model.predict(&asked).iter().zip([7.0, 3.0, 1.0, 9.0]) {
+            assert!((found - expected).abs() < 0.05, "{found} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn features_that_say_nothing_leave_the_mean() {
+        let losses: Vec<f64> = (0..500).map(f64::from).collect();
+        for nothing in [1.0, f64::NAN, f64::INFINITY] {
+            let model = LossModel::fit(&vec![vec![nothing; 2]; 500], &losses).unwrap();
+            let found = model.predict(&[vec![nothing; 2]])[0];
+            assert!((found - 249.5).abs() < 1e-9, "{found}");
+        }
+    }
+
+    #[test]
+    fn rows_of_another_width_are_left_out() {
+        let (known, losses) = rows(100);
+        let model = LossModel::fit(&known, &losses).unwrap();
+        assert_eq!(model.predict(&[vec![0.1], vec![0.1, 0.2], vec![]]).len(), 1);
+        assert_eq!(model.predict(&[]), Vec::<f64>::new());
+        assert_eq!(model.predict(&[vec![0.1]]), Vec::<f64>::new());
+    }
+
+    #[test]
     fn nothing_is_fitted_to_nothing() {
         assert!(LossModel::fit(&[], &[]).is_none());
         assert!(LossModel::fit(&vec![vec![]; 100], &[1.0; 100]).is_none());
         assert!(LossModel::fit(&vec![vec![1.0]; 5], &[1.0; 5]).is_none());
+        assert!(LossModel::fit(&vec![vec![1.0]; 100], &[f64::NAN; 100]).is_none());
     }
 }
