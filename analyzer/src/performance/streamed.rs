@@ -150,8 +150,11 @@ async fn read<S: ChunkSink + Clone>(
     if has_small_chunks(side, &frame) {
         let statement = every(&frame, asked, (of, RowsBy::Chunk));
         let rows = EveryRows::new(&frame, Lanes::new(&sink, LANE_ROWS_MAX));
-        if let Some(Every { sink: lanes, codes }) =
-            side.reader.fold(&statement, "Native", rows).await?.finish()
+        let rows = side.reader.fold(&statement, "Native", rows).await?;
+        if rows.has_too_many_codes() {
+            return Ok(None);
+        }
+        if let Some(Every { sink: lanes, codes }) = rows.finish()
             && let Some(sink) = lanes.finish()
         {
             return Ok(Some(Every { sink, codes }));
@@ -235,7 +238,7 @@ struct Counted {
     walks: Walks,
     /// What true and predicted classes are called.
     names: [[String; 2]; 2],
-    /// One a segment, those outside of all included, and pair of classes.
+    /// One a segment that was met and pair of classes.
     cells: Vec<Cell>,
     chunk: Option<i32>,
     chunks: u64,
@@ -277,12 +280,11 @@ impl Counted {
             true => names.clone(),
             false => ["0", "1"].map(str::to_owned),
         };
-        Self::new(Walks::new(plan), segments, [names, said])
+        Self::new(Walks::new(plan), [names, said])
     }
 
-    fn new(walks: Walks, segments: usize, names: [[String; 2]; 2]) -> Self {
-        let cells = vec![Cell::default(); (segments + 1) * PAIRS];
-        Self { walks, names, cells, chunk: None, chunks: 0, rows: Vec::new(), given_up: false }
+    fn new(walks: Walks, names: [[String; 2]; 2]) -> Self {
+        Self { walks, names, cells: Vec::new(), chunk: None, chunks: 0, rows: Vec::new(), given_up: false }
     }
 
     /// Counts as the tally has them, and what the walks have found.
@@ -354,10 +356,11 @@ impl EverySink for Counted {
         if self.given_up {
             return;
         }
-        let pair = row.truth as usize * OfTwo::ALL.len() + row.said as usize;
-        if let Some(cell) = self.cells.get_mut(usize::from(row.segment) * PAIRS + pair) {
-            cell.push(&row);
+        let first = usize::from(row.segment) * PAIRS;
+        if first >= self.cells.len() {
+            self.cells.resize(first + PAIRS, Cell::default());
         }
+        self.cells[first + row.truth as usize * OfTwo::ALL.len() + row.said as usize].push(&row);
         if let (OfTwo::First | OfTwo::Second, Some(score)) = (row.truth, row.score) {
             self.walks.push(ScoreRow {
                 chunk: row.chunk,

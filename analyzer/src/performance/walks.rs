@@ -104,7 +104,7 @@ struct Going {
 #[derive(Debug, Clone)]
 pub(super) struct Walks {
     plan: Plan,
-    /// That of the whole, then one a segment; `None` without a row.
+    /// That of the whole, then one a segment that was met; `None` without a row in this chunk.
     going: Vec<Option<Going>>,
     chunk: Option<i32>,
     found: BTreeMap<Place, Found>,
@@ -112,8 +112,7 @@ pub(super) struct Walks {
 
 impl Walks {
     pub(super) fn new(plan: Plan) -> Self {
-        let going = vec![None; plan.segments + 1];
-        Self { plan, going, chunk: None, found: BTreeMap::new() }
+        Self { plan, going: Vec::new(), chunk: None, found: BTreeMap::new() }
     }
 
     /// Adds what others have found in other chunks.
@@ -176,6 +175,10 @@ impl ScoreSink for Walks {
         };
         let segment = usize::from(row.segment) + 1;
         let is_of_none = segment > self.plan.segments;
+        let last = if is_of_none { 0 } else { segment };
+        if last >= self.going.len() {
+            self.going.resize_with(last + 1, || None);
+        }
         for at in [0, segment] {
             if let Some(going) = self.going.get_mut(at) {
                 let going = going.get_or_insert_with(|| Self::begin(&self.plan, at));

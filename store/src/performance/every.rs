@@ -140,7 +140,7 @@ pub trait EverySink: Send + 'static {
 }
 
 /// Segments that may be met where they are not known before.
-pub const CODES_MAX: usize = 256;
+pub const CODES_MAX: usize = 512;
 
 /// All rows of an answer.
 #[derive(Debug)]
@@ -158,6 +158,8 @@ struct Numbers {
     by_code: HashMap<u64, u16>,
     /// Neighbours are often of one segment.
     last: Option<(u64, u16)>,
+    /// One more was met than there may be.
+    full: bool,
 }
 
 impl Numbers {
@@ -169,7 +171,8 @@ impl Numbers {
         let number = match self.by_code.get(&code) {
             Some(number) => *number,
             None => {
-                let number = u16::try_from(self.codes.len()).ok().filter(|_| self.codes.len() < CODES_MAX)?;
+                self.full = self.codes.len() >= CODES_MAX;
+                let number = u16::try_from(self.codes.len()).ok().filter(|_| !self.full)?;
                 self.codes.push(code);
                 self.by_code.insert(code, number);
                 number
@@ -200,6 +203,12 @@ impl<S: EverySink> EveryRows<S> {
 
     fn of(beside: Beside, sink: S) -> Self {
         Self { beside, numbers: Numbers::default(), rest: Vec::new(), odd: false, sink }
+    }
+
+    /// Whether there are more than [`CODES_MAX`] segments, so that no answer can be read.
+    #[must_use]
+    pub fn has_too_many_codes(&self) -> bool {
+        self.numbers.full
     }
 
     /// All rows; `None` where the answer had another shape than it was asked for, broke off, or had more than [`CODES_MAX`] codes.
@@ -425,6 +434,7 @@ mod tests {
             let bytes: Vec<u8> = (0..segments).flat_map(|segment| block(&[row(segment)], beside)).collect();
             let mut reader = EveryRows::of(beside, Vec::new());
             reader.consume(&bytes);
+            assert_eq!(reader.has_too_many_codes(), !fits);
             assert_eq!(reader.finish().map(|every| every.codes.len()), fits.then_some(segments));
         }
     }

@@ -18,7 +18,7 @@ fn walks() -> Walks {
 
 fn counted() -> Counted {
     let names = [["no", "yes"], ["0", "1"]].map(|pair| pair.map(str::to_owned));
-    Counted::new(walks(), SEGMENTS, names)
+    Counted::new(walks(), names)
 }
 
 fn row(chunk: i32) -> EveryRow {
