@@ -205,6 +205,7 @@ fn an_arm_of_weight_0_is_told_without_a_p_value() {
     document.comparisons.push(Comparison {
         arm: "C".to_owned(),
         verdict: Verdict::Inconclusive,
+        p_adjusted: None,
         reason: Some("left out of the test".to_owned()),
         ..document.comparisons[0].clone()
     });
