@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::Frame;
 use super::counts::ClassCount;
 use super::frame::place;
@@ -155,31 +157,24 @@ pub struct Every<S> {
 #[derive(Debug, Default)]
 struct Numbers {
     codes: Vec<u64>,
-    by_code: HashMap<u64, u16>,
-    /// Neighbours are often of one segment.
-    last: Option<(u64, u16)>,
-    /// One more was met than there may be.
-    full: bool,
+    by_code: HashMap<u64, u16, RandomState>,
 }
 
 impl Numbers {
     /// `None` beyond [`CODES_MAX`].
     fn of(&mut self, code: u64) -> Option<u16> {
-        if let Some((_, number)) = self.last.filter(|(last, _)| *last == code) {
-            return Some(number);
+        if let Some(number) = self.by_code.get(&code) {
+            return Some(*number);
         }
-        let number = match self.by_code.get(&code) {
-            Some(number) => *number,
-            None => {
-                self.full = self.codes.len() >= CODES_MAX;
-                let number = u16::try_from(self.codes.len()).ok().filter(|_| !self.full)?;
-                self.codes.push(code);
-                self.by_code.insert(code, number);
-                number
-            }
-        };
-        self.last = Some((code, number));
+        let number = u16::try_from(self.codes.len()).ok();
+        self.codes.push(code);
+        let number = number.filter(|_| !self.are_too_many())?;
+        self.by_code.insert(code, number);
         Some(number)
+    }
+
+    fn are_too_many(&self) -> bool {
+        self.codes.len() > CODES_MAX
     }
 }
 
@@ -208,7 +203,7 @@ impl<S: EverySink> EveryRows<S> {
     /// Whether there are more than [`CODES_MAX`] segments, so that no answer can be read.
     #[must_use]
     pub fn has_too_many_codes(&self) -> bool {
-        self.numbers.full
+        self.numbers.are_too_many()
     }
 
     /// All rows; `None` where the answer had another shape than it was asked for, broke off, or had more than [`CODES_MAX`] codes.

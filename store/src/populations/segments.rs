@@ -15,19 +15,12 @@ pub struct SegmentKeys {
 }
 
 impl SegmentKeys {
-    /// The key of a row: a JSON array of the columns' values, null for missing.
-    fn key(&self, population: &Population) -> Option<String> {
-        let values: Option<Vec<String>> =
-            self.names.iter().map(|name| population.segment_expression(name).map(|Sql(sql)| sql)).collect();
-        Some(format!("toJSONString([{}])", values?.join(", ")))
-    }
-
     /// The number of a row's segment; the count of segments for rows outside of all.
     pub(crate) fn number(&self, population: &Population) -> String {
         if let Some(number) = self.number_by_value(population) {
             return number;
         }
-        let Some(key) = self.key(population).filter(|_| !self.names.is_empty()) else {
+        let Some(key) = population.segment_key(&self.names).filter(|_| !self.names.is_empty()) else {
             return "toUInt32(0)".to_owned();
         };
         self.place(&key, self.keys.iter().map(String::as_str).zip(0..))
@@ -98,11 +91,9 @@ pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statem
         if population.without_columns {
             return Some(format!("SELECT '' AS key, {a} AS a, {b} AS b WHERE 0"));
         }
-        let value = |(i, name): (usize, &String)| {
-            population.segment_expression(name).map(|Sql(sql)| format!("{sql} AS wv_k{i}"))
-        };
-        let values: Option<Vec<String>> = names.iter().enumerate().map(value).collect();
-        let (values, from) = (values?.join(", "), population.segments_from(names));
+        let values = population.segment_values(names)?;
+        let named = values.iter().enumerate().map(|(i, value)| format!("{value} AS wv_k{i}"));
+        let (values, from) = (named.collect::<Vec<_>>().join(", "), population.segments_from(names));
         Some(format!(
             "SELECT toJSONString([{places}]) AS key, {a} * wv_rows AS a, {b} * wv_rows AS b FROM \
              (SELECT {values}, count() AS wv_rows FROM {from} GROUP BY {places})"
@@ -117,15 +108,23 @@ pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statem
 }
 
 impl Population {
+    /// The values of these columns by which rows are cut; `None` where one cannot cut them.
+    fn segment_values(&self, names: &[String]) -> Option<Vec<String>> {
+        names.iter().map(|name| self.segment_expression(name).map(|Sql(sql)| sql)).collect()
+    }
+
+    /// The key of a row: a JSON array of the columns' values, null for missing.
+    fn segment_key(&self, names: &[String]) -> Option<String> {
+        Some(format!("toJSONString([{}])", self.segment_values(names)?.join(", ")))
+    }
+
     /// A number that is the same for all rows of one segment, and for two segments different ones but for a chance of one in 2^64; 0 where
     /// nothing is cut. `None` where one of these columns cannot cut it.
     pub(crate) fn segment_code(&self, names: &[String]) -> Option<String> {
         if names.is_empty() || self.without_columns {
             return Some("toUInt64(0)".to_owned());
         }
-        let values: Option<Vec<String>> =
-            names.iter().map(|name| self.segment_expression(name).map(|Sql(sql)| sql)).collect();
-        Some(match values?.as_slice() {
+        Some(match self.segment_values(names)?.as_slice() {
             [value] => format!("toUInt64(ifNull(cityHash64({value}), 0))"),
             several => {
                 let parts = several.iter().map(|value| format!("isNull({value}), ifNull({value}, '')"));
@@ -139,9 +138,7 @@ impl Population {
     /// `None` where one of these columns cannot cut it.
     #[must_use]
     pub fn segments_of_codes(&self, names: &[String], codes: usize) -> Option<Statement> {
-        let values: Option<Vec<String>> =
-            names.iter().map(|name| self.segment_expression(name).map(|Sql(sql)| sql)).collect();
-        let (key, code) = (format!("toJSONString([{}])", values?.join(", ")), self.segment_code(names)?);
+        let (key, code) = (self.segment_key(names)?, self.segment_code(names)?);
         let from = self.segments_from(names);
         Some(Statement::new(format!(
             "SELECT {key} AS key, {code} AS code FROM {from} LIMIT 1 BY code LIMIT {codes}"
