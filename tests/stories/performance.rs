@@ -11,6 +11,8 @@ use crate::drift::{Folder, Ran, csv};
 
 /// Closed forms of the same doubles, summed in another order.
 const CLOSED_FORM: f64 = 1e-9;
+/// What is asked of two classes `y` with scores `p`.
+pub const SCORES: [&str; 6] = ["--task", "binary", "--target", "y", "--score", "p"];
 
 pub fn performance(reference: &Path, current: &Path, arguments: &[&str]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_windvane"))
@@ -331,20 +333,7 @@ fn rows_whose_weight_says_nothing_count_nothing() {
     let weight = |i: u32| if i < 500 { "2" } else { odd[(i % 6) as usize] };
     let all = csv("y,p,w", 0..600, |i| format!("{},{}", row(i), weight(i)));
     let some = csv("y,p,w", 0..500, |i| format!("{},2", row(i)));
-    let arguments = [
-        "--task",
-        "binary",
-        "--target",
-        "y",
-        "--score",
-        "p",
-        "--weight",
-        "w",
-        "--chunks",
-        "1",
-        "--weakest",
-        "0",
-    ];
+    let arguments = [&SCORES[..], &["--weight", "w", "--chunks", "1", "--weakest", "0"]].concat();
     let [all, some] = [("all.csv", all), ("some.csv", some)].map(|(name, text)| {
         let file = folder.file(name, &text);
         json_of(&file, &file, &arguments)

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::drift::{Folder, csv};
-use crate::performance::{json_of, metric, ndjson};
+use crate::performance::{SCORES, json_of, metric, ndjson};
 
 /// NannyML rounds cumulated counts to five decimals before it takes areas.
 const ROUNDED: f64 = 1e-5;
@@ -133,19 +133,7 @@ fn an_estimator_that_was_wrong_is_muted() {
     let right = folder.file("right.csv", &rows(5000..8000, false, 400));
     let wrong = folder.file("wrong.csv", &rows(5000..8000, true, 400));
     let unknown = folder.file("unknown.csv", &rows(5000..8000, false, 0));
-    let arguments = [
-        "--task",
-        "binary",
-        "--target",
-        "y",
-        "--score",
-        "p",
-        "--chunk-rows",
-        "500",
-        "--estimate",
-        "--weakest",
-        "0",
-    ];
+    let arguments = [&SCORES[..], &["--chunk-rows", "500", "--estimate", "--weakest", "0"]].concat();
     for (current, verdict, chunks) in [(&right, "trusted", 6), (&wrong, "muted", 6), (&unknown, "unknown", 0)]
     {
         let document = json_of(&reference, current, &arguments);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::drift::{Folder, csv};
-use crate::performance::{json_of, metric};
+use crate::performance::{SCORES, json_of, metric};
 
 /// A number of 0 to 1 that looks random and is the same everywhere.
 fn shuffled(i: u32, step: u32) -> f64 {
@@ -76,19 +76,7 @@ fn a_turned_relation_is_concept_drift() {
     let folder = Folder::new();
     let reference = folder.file("reference.csv", &classes(0..3000, 0.0, false));
     let turned = folder.file("turned.csv", &classes(3000..3500, 0.0, true));
-    let arguments = [
-        "--task",
-        "binary",
-        "--target",
-        "y",
-        "--score",
-        "p",
-        "--chunks",
-        "3",
-        "--concept-drift",
-        "--weakest",
-        "0",
-    ];
+    let arguments = [&SCORES[..], &["--chunks", "3", "--concept-drift", "--weakest", "0"]].concat();
     let found = json_of(&reference, &turned, &arguments)["concept_drift"].clone();
     assert_eq!((&found["verdict"], &found["metric"]), (&"drift".into(), &"roc_auc".into()), "{found}");
     assert!(found["estimated_effect"].as_f64().unwrap() < -0.3, "{found}");
