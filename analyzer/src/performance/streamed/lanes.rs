@@ -23,14 +23,26 @@ const SIGN: u64 = 1 << 63;
 const UNSCORED: u64 = u64::MAX;
 
 /// The rows of one chunk, without weights or times.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lane {
     chunk: i32,
     /// Each as a number that is the less the greater the score is.
     rows: Vec<u128>,
+    /// Whether each of them is of both populations.
+    is_of_both: bool,
 }
 
 impl Lane {
+    /// One with room for so many rows.
+    fn with_capacity(rows: usize) -> Self {
+        Self { chunk: 0, rows: Vec::with_capacity(rows), is_of_both: true }
+    }
+
+    fn push(&mut self, row: &EveryRow) {
+        self.is_of_both &= row.of == [true, true];
+        self.rows.push(packed(row));
+    }
+
     /// Its rows.
     pub(super) fn rows(&self) -> impl Iterator<Item = EveryRow> + '_ {
         self.rows.iter().map(|packed| unpacked(self.chunk, *packed))
@@ -38,7 +50,7 @@ impl Lane {
 
     /// Whether each of its rows is of both populations.
     pub(super) fn is_of_both(&self) -> bool {
-        self.rows().all(|row| row.of == [true, true])
+        self.is_of_both
     }
 }
 
@@ -107,7 +119,7 @@ impl<S: ChunkSink + Clone> Lanes<S> {
             std::thread::spawn(move || taken(&lanes, sink))
         };
         Self {
-            lane: Lane::default(),
+            lane: Lane::with_capacity(0),
             rows_max,
             queue,
             threads: (0..threads).map(thread).collect(),
@@ -134,8 +146,7 @@ impl<S: ChunkSink + Clone> Lanes<S> {
         let rows = self.lane.rows.len();
         if rows > 0 {
             // The next chunk is about as large.
-            let next = Lane { chunk: 0, rows: Vec::with_capacity(rows) };
-            let lane = std::mem::replace(&mut self.lane, next);
+            let lane = std::mem::replace(&mut self.lane, Lane::with_capacity(rows));
             self.given_up |= waiting(|| self.queue.send(lane)).is_err();
         }
     }
@@ -155,9 +166,18 @@ fn taken<S: ChunkSink>(lanes: &Mutex<Receiver<Lane>>, mut sink: S) -> S {
         // One waits for a chunk, the others wait for the lock.
         let lane = lanes.lock().ok().and_then(|lanes| lanes.recv().ok());
         let Some(mut lane) = lane else { return sink };
-        // By the score's digits: half the time of a sort by comparing.
-        radsort::sort_by_key(&mut lane.rows, |packed| (packed >> 64) as u64);
+        sort(&mut lane.rows);
         sink.take(&lane);
+    }
+}
+
+/// Sorts packed rows by score: by the digits of its upper half, which takes half the time of all its digits and a quarter of that of a sort by
+/// comparing. Rows that share that half, which are few of scores that differ, are compared.
+fn sort(rows: &mut [u128]) {
+    let upper = |packed: &u128| (packed >> 96) as u32;
+    radsort::sort_by_key(rows, upper);
+    for alike in rows.chunk_by_mut(|one, other| upper(one) == upper(other)).filter(|rows| rows.len() > 1) {
+        alike.sort_unstable();
     }
 }
 
@@ -171,11 +191,11 @@ impl<S: ChunkSink + Clone> EverySink for Lanes<S> {
             self.lane.chunk = row.chunk;
         }
         if self.lane.rows.len() >= self.rows_max {
-            self.lane = Lane::default();
+            self.lane = Lane::with_capacity(0);
             self.given_up = true;
             return;
         }
-        self.lane.rows.push(packed(&row));
+        self.lane.push(&row);
     }
 }
 
