@@ -42,7 +42,7 @@ impl Default for Analyzer {
             runs_max: 1,
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(15),
-            sums_every: Duration::from_secs(600),
+            sums_every: Duration::from_secs(60),
         }
     }
 }

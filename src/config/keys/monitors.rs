@@ -41,8 +41,8 @@ pub const KEYS: &[Key] = &[
     Key {
         path: "analyzer.sums_every",
         kind: Kind::Length { min_s: 1, max_s: DAY_S },
-        default: "10m",
-        example: "sums_every = \"10m\"",
+        default: "1m",
+        example: "sums_every = \"5m\"",
         about: "How often the sums of experiments over the store are brought up to date (`experiment_sums`), so that a look reads what came since. At least twenty times as long lies between two as one takes; where sums cannot be kept, as where units come back, six hours. Set 24h where nobody looks by hand.",
     },
     Key {
