@@ -1,4 +1,7 @@
-"""Whether both have found the same, and how long they took: the largest difference of any metric of any day, and the ratio of the medians."""
+"""Whether both have found the same, and how long they took: the largest difference of any number of any day, and the ratios of the medians.
+
+What `points` found are the values of metrics; what `whole` found, intervals, curves and gains too. Ours keep at most 2,048 points of the gain curve,
+so that gains are compared within a thousandth."""
 
 import json
 import pathlib
@@ -7,21 +10,46 @@ import sys
 
 work = pathlib.Path(sys.argv[1])
 ours = json.loads((work / "windvane.out").read_text())
-theirs = json.loads((work / "pandas.out").read_text())
-worst = 0.0
-for chunk, (day, expected) in zip(ours["chunks"], theirs["days"].items(), strict=True):
-    found = {metric["metric"]: metric["realised"] for metric in chunk["metrics"]}
-    worst = max([worst] + [abs(found[name] - value) for name, value in expected.items()])
-for segment in ours["segments"]:
-    region = segment["segment"]["region"]
-    for chunk, day in zip(segment["chunks"], theirs["days"], strict=True):
-        found = {metric["metric"]: metric["realised"] for metric in chunk["metrics"]}
-        expected = theirs["segments"][f"{day} {region}"]
-        worst = max([worst] + [abs(found[name] - value) for name, value in expected.items()])
-print(f"largest difference {worst:.3g}")
-seconds = {"windvane": [], "pandas": []}
+
+
+def values(chunk):
+    return {metric["metric"]: metric["realised"] for metric in chunk["metrics"]}
+
+
+def of_points(chunk, expected):
+    found = values(chunk)
+    yield from (("value", found[name] - value) for name, value in expected.items())
+
+
+def of_whole(chunk, expected):
+    yield from of_points(chunk, expected["metrics"])
+    for metric in chunk["metrics"]:
+        yield from (("interval", a - b) for a, b in zip(metric["ci"], expected["intervals"][metric["metric"]], strict=True))
+    for found, wanted in zip(chunk["calibration"], expected["calibration"], strict=True):
+        yield from (("calibration", found[key] - wanted[key]) for key in ("n", "mean_score", "observed"))
+        yield from (("calibration", a - b) for a, b in zip(found["ci"], wanted["ci"], strict=True))
+    for found, wanted in zip(chunk["lift"], expected["lift"], strict=True):
+        yield from (("gain", found[key] - wanted[key]) for key in ("gain", "lift"))
+
+
+def largest(name, of_chunk):
+    theirs = json.loads((work / f"{name}.out").read_text())
+    worst = {}
+    pairs = list(zip(ours["chunks"], theirs["days"].values(), strict=True))
+    for segment in ours["segments"]:
+        region = segment["segment"]["region"]
+        pairs += [(chunk, theirs["segments"][f"{day} {region}"]) for chunk, day in zip(segment["chunks"], theirs["days"], strict=True)]
+    for what, difference in (found for chunk, expected in pairs for found in of_chunk(chunk, expected)):
+        worst[what] = max(worst.get(what, 0.0), abs(difference))
+    print(f"{name}, largest difference: " + ", ".join(f"{what} {difference:.3g}" for what, difference in worst.items()))
+
+
+largest("points", of_points)
+largest("whole", of_whole)
+seconds = {}
 for run in (work / "runs").read_text().splitlines():
     name, wall, *_ = run.split()
-    seconds[name].append(float(wall))
+    seconds.setdefault(name, []).append(float(wall))
 took = {name: statistics.median(walls) for name, walls in seconds.items()}
-print(f"pandas took {took['pandas'] / took['windvane']:.1f} times as long: {took['pandas']:.2f} s and {took['windvane']:.2f} s")
+for name in ("points", "whole"):
+    print(f"{name} took {took[name] / took['windvane']:.1f} times as long: {took[name]:.2f} s and {took['windvane']:.2f} s")

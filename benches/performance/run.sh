@@ -3,10 +3,10 @@
 #
 #   [ROUNDS=3] benches/performance/run.sh WINDVANE PYTHON WORK [ROWS] [OUTCOMES]
 #
-# WINDVANE is a binary, PYTHON one with pandas, pyarrow and scikit-learn, WORK an empty folder with room for 600 bytes a prediction. Rounds of both
-# alternate. Prints a line a run: who, wall seconds, peak memory of its own process, processor seconds, and of Windvane those of the
-# engine, which is a process of its own; then the ratio of the medians, the largest difference of any metric, and the engine's peak since all rows
-# were stored: it is started again before the first round.
+# WINDVANE is a binary, PYTHON one with pandas, pyarrow and scikit-learn, WORK an empty folder with room for 600 bytes a prediction. Python runs twice
+# a round: for the values of metrics alone, and for all that the command says (peer.py). Prints a line a run: who, wall seconds, peak memory of its own
+# process, processor seconds, and of Windvane those of the engine, which is a process of its own; then the largest difference of any number, the
+# ratios of the medians, and the engine's peak since all rows were stored: it is started again before the first round.
 set -euo pipefail
 windvane=$1 python=$2 work=$3 rows=${4:-10000000} outcomes=${5:-$((rows / 5 * 4))}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -52,7 +52,8 @@ echo "$rows predictions, $outcomes outcomes, $(nproc) cores"
 for round in $(seq 1 "${ROUNDS:-3}"); do
   timed windvane "$windvane" performance --model m $at --task binary --reference window:2025-01-01/2025-01-06 --window 2025-01-01/2025-01-31 \
     --segment-by region --weakest 0 --no-record --format json
-  timed pandas "$python" "$here/peer.py" "$work"
+  timed points "$python" "$here/peer.py" "$work" points
+  timed whole "$python" "$here/peer.py" "$work" whole
 done
 "$python" "$here/compare.py" "$work"
 awk '/VmHWM/ { printf "engine, peak %.0f MB\n", $2 / 1024 }' "/proc/$engine/status"
