@@ -69,8 +69,8 @@ pub const FLEET_BY_DAY: View = View {
 const DRAWN: &[Parameter] =
     &[FROM, TO, BUCKET, Parameter { name: "limit", kind: Kind::Count(50_000), default: "10000" }, OFFSET];
 
-/// The text of the fleet's traffic, by `$start` of a prediction's time. Deployments come as the fleet has them, so that what is beyond the
-/// limit is of those that answered longest ago.
+/// The text of the fleet's traffic, by `$start` of a prediction's time. Deployments come as the fleet has them, the newest bucket of
+/// each first, so that what is beyond the limit is of those that answered longest ago, and the oldest of the last one.
 macro_rules! traffic {
     ($start:literal) => {
         concat!(
@@ -95,7 +95,7 @@ macro_rules! traffic {
             GROUP BY model, version, environment, at_us
         )
     )
-    ORDER BY answered_last DESC, model, version, environment, at_us
+    ORDER BY answered_last DESC, model, version, environment, at_us DESC
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}"
         )
     };

@@ -108,7 +108,7 @@ struct Bucket {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn engine_tells_the_traffic_of_who_answered_last_first() {
+async fn engine_tells_the_newest_traffic_of_who_answered_last_first() {
     let running = Running::migrated().await;
     let store = &running.store;
     // In the same two hours, `z` ten minutes after `a`.
@@ -123,13 +123,13 @@ async fn engine_tells_the_traffic_of_who_answered_last_first() {
     let (first_us, hour_us) = (1_767_225_600_000_000, 3_600_000_000);
     let bucket =
         |model: &str, at_us: i64, predictions: u64| Bucket { model: model.to_owned(), at_us, predictions };
-    let hours = [("z", 0), ("z", 1), ("a", 0), ("a", 1)]
+    let hours = [("z", 1), ("z", 0), ("a", 1), ("a", 0)]
         .map(|(model, hour)| bucket(model, first_us + hour * hour_us, 1));
     let days = ["z", "a"].map(|model| bucket(model, first_us, 2));
     for (view, seconds, expected) in
         [(&FLEET_TRAFFIC, 3_600, &hours[..]), (&FLEET_TRAFFIC_BY_DAY, 86_400, &days[..])]
     {
-        for limit in [1, 2, 4] {
+        for limit in 1..=4_usize {
             let asked = Asked::from([("bucket", seconds.to_string()), ("limit", limit.to_string())]);
             let found: Vec<Bucket> = view.rows(store, &asked).await.unwrap();
             assert_eq!(found, expected[..limit.min(expected.len())], "{limit} of {}", view.name);
