@@ -10,7 +10,6 @@ use windvane_stats::detectors::page_hinkley::{self, PageHinkley};
 use windvane_stats::detectors::{Detector, Signal};
 use windvane_store::populations::{
     self, CountRow, NumbersRow, Population, PopulationColumn, Storage, StreamRow, StreamRows, StreamSink,
-    WordRow,
 };
 use windvane_store::{ReadError, Reader};
 use windvane_types::detect::{Change, Detected, Document, SCHEMA};
@@ -18,6 +17,7 @@ use windvane_types::span::{self, Span};
 
 use crate::drift::{self, Deployment};
 use crate::known_names::{hint, listed};
+use crate::not_numbers;
 
 /// Changes that are told one by one.
 const FIRST_MAX: usize = 100;
@@ -280,8 +280,7 @@ async fn refuse_text(
         Storage::Vector(_) | Storage::List { .. } => Some("lists".to_owned()),
         Storage::Unsupported(type_name) => Some(format!("values of type {type_name}")),
         Storage::Text(_) | Storage::Undecided(_) => {
-            let rows: Vec<WordRow> = reader.rows(&populations::word(population, column)).await?;
-            rows.first().map(|row| format!("text, such as `{}`", row.word))
+            not_numbers::text_in(reader, &populations::word(population, column)).await?
         }
     };
     match holds {

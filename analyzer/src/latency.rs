@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use windvane_stats::correction::Correction;
 use windvane_stats::log_sketch::{self, LogSketch};
 use windvane_store::latency::{self, BucketRow, LatencyAsk};
-use windvane_store::populations::{self, Population, PopulationColumn, Storage, WordRow};
+use windvane_store::populations::{self, Population, PopulationColumn, Storage};
 use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
 
 use crate::known_names::hint;
+use crate::not_numbers;
 
 pub use objectives::{NoObjective, Objective, objectives_over};
 
@@ -209,13 +210,9 @@ impl<'a> Measured<'a> {
         if !matches!(column.storage, Storage::Undecided(_)) {
             return Ok(());
         }
-        let rows: Vec<WordRow> = reader.rows(&populations::word_or_boolean(population, column)).await?;
-        match rows.first() {
+        match not_numbers::text_in(reader, &populations::word_or_boolean(population, column)).await? {
             None => Ok(()),
-            Some(row) => Err(LatencyError::NotNumbers {
-                column: column.name.clone(),
-                holds: format!("text, such as `{}`", row.word),
-            }),
+            Some(holds) => Err(LatencyError::NotNumbers { column: column.name.clone(), holds }),
         }
     }
 

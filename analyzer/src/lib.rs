@@ -9,5 +9,6 @@ pub mod fairness;
 mod known_names;
 pub mod latency;
 pub mod monitor;
+mod not_numbers;
 pub mod performance;
 pub mod quality;
