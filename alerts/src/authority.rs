@@ -75,6 +75,8 @@ pub async fn keep(
         match asked {
             Ok(Ok(Some(mut lease))) => {
                 told.send_replace(Authority::Held { since_us: lease.won_us() });
+                // Not `Lease::during`: it gives a lost lease back too, so that another process could judge before this one, which is
+                // unsure by then, has asked again. One that runs out keeps others away until after that.
                 let stopped = tokio::select! {
                     () = stop.cancelled() => true,
                     () = lease.keep() => false,
