@@ -191,9 +191,14 @@ impl ByHand {
             Some(Answer::Performance(document)) => return told(&document, (format, fail_on)),
             Some(Answer::Quality(document)) => return quality(&document, (format, fail_on)),
             None => {
-                return print(
-                    "nothing to compare yet: units of two arms, rows of the reference group, or attributions are needed\n",
-                );
+                print(
+                    "nothing to compare yet: units of two arms, rows of the reference or its group, or attributions are needed\n",
+                )?;
+                return Ok(match (fail_on, &self.job) {
+                    (Some(FailOn::Drift), Job::Attribution(_))
+                    | (Some(FailOn::Fail), Job::Fairness(_) | Job::Quality(_)) => Exit::Inconclusive,
+                    _ => Exit::Ok,
+                });
             }
         };
         print(&match format {

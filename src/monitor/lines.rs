@@ -107,7 +107,7 @@ impl Line {
             table.add_row([
                 format!("{} to {}", short(&line.window_start), short(&line.window_end)),
                 words::grouped(line.rows_current),
-                line.verdict.clone(),
+                line.verdict.replace('_', " "),
                 named(line.failed.iter().cloned(), COLUMNS_NAMED),
             ]);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{query, send, windvane};
+use crate::asking::{query, send, stdout, windvane};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 
@@ -134,5 +134,32 @@ async fn faults_of_a_window_are_found_by_hand_and_by_a_monitor_and_served() {
     assert!(table.contains("2013-01-03 to 2013-01-04  310          fail"), "{table}");
 
     serves(&service, &found).await;
+    compares_with_nothing(&service);
     assert_eq!(service.terminate(), Some(0));
+}
+
+/// Runs the window that ends then, and says how the command exits, what the ledger says, and how many checks of it fail.
+fn ran(service: &Service, end: &str) -> (Option<i32>, String, String) {
+    let words = ["monitor", "run", "data", "--at", end, "--fail-on", "fail"];
+    let code = windvane(service, &words).status.code();
+    let told = |sql: &str| query(service, &format!("{sql} WHERE monitor = 'data' AND window_end = '{end}'"));
+    let run = told("SELECT verdict, rows_reference, rows_current FROM monitor_runs FINAL");
+    (code, run, told("SELECT countIf(verdict = 'fail') FROM quality_findings FINAL"))
+}
+
+/// A window whose reference has no predictions neither passes nor fails.
+fn compares_with_nothing(service: &Service) {
+    let expected = |code, run: &str, failed: &str| (Some(code), run.to_owned(), failed.to_owned());
+    assert_eq!(ran(service, "2013-01-02"), expected(2, "insufficient_data\t0\t300", "0"));
+    let words = ["monitor", "backfill", "data", "--from", "2013-01-01", "--to", "2013-01-02"];
+    let table = stdout(&windvane(service, &words));
+    assert!(table.contains("2013-01-01 to 2013-01-02  300          insufficient data"), "{table}");
+    // One without predictions fails, also where there were none before.
+    for (end, run) in [("2013-01-05", "fail\t310\t0"), ("2013-01-06", "fail\t0\t0")] {
+        assert_eq!(ran(service, end), expected(1, run, "1"));
+    }
+    // What was found while the reference was there is no longer said.
+    let gone = "ALTER TABLE windvane.predictions DELETE WHERE ts < '2013-01-03' SETTINGS mutations_sync = 2";
+    stdout(&windvane(service, &["query", gone]));
+    assert_eq!(ran(service, "2013-01-04"), expected(2, "insufficient_data\t0\t310", "0"));
 }

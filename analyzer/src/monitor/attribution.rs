@@ -88,6 +88,5 @@ impl AttributionMonitor {
 
 /// A window that cannot be judged, with a note unless it has no rows at all.
 fn without(is_empty: bool, note: String) -> Outcome {
-    let note = if is_empty { String::new() } else { note };
-    Outcome { verdict: "insufficient_data".to_owned(), note, ..Outcome::default() }
+    Outcome::insufficient_data(if is_empty { String::new() } else { note })
 }

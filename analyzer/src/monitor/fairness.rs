@@ -88,13 +88,11 @@ impl FairnessMonitor {
             // A window without the group that others are compared with says nothing.
             Err(FairnessError::NoGroup { values }) => {
                 findings::fairness::empty(store, &run).await.map_err(JobError::Write)?;
-                let verdict = "insufficient_data".to_owned();
                 let absent = match request.population.without_columns {
                     true => String::new(),
                     false => format!("reference_group: no prediction is of {}", values.join(", ")),
                 };
-                let note = together(vec![note, absent]);
-                return Ok(Outcome { verdict, note, ..Outcome::default() });
+                return Ok(Outcome::insufficient_data(together(vec![note, absent])));
             }
             Err(error) => return Err(error.into()),
         };

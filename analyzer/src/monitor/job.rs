@@ -68,6 +68,13 @@ pub struct Outcome {
     pub answer: Option<Answer>,
 }
 
+impl Outcome {
+    /// Of a window that cannot be judged: there is no answer.
+    pub(super) fn insufficient_data(note: String) -> Self {
+        Self { verdict: "insufficient_data".to_owned(), note, ..Self::default() }
+    }
+}
+
 /// One attempt at one window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {

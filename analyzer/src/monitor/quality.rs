@@ -75,6 +75,14 @@ impl QualityMonitor {
         let (current, expectations) = self.open(&bounded, attempt).await?;
         let document = quality::check(&reader, &current, (&expectations, attempt.now_us)).await?;
         let run = self.watched.findings_of(attempt, self.expected.words());
+        let learnt_from_nothing =
+            matches!(self.expected, Expected::Reference(_)) && document.reference.rows == 0;
+        // A window without rows fails, whatever it is compared with.
+        if learnt_from_nothing && document.current.rows > 0 {
+            findings::quality::empty(store, &run).await.map_err(JobError::Write)?;
+            let rows_current = document.current.rows;
+            return Ok(Outcome { rows_current, ..Outcome::insufficient_data(String::new()) });
+        }
         let findings = findings::quality::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
