@@ -210,6 +210,7 @@ impl State {
         use windvane_types::alert::State as Word;
         let firing = self.firing();
         let suppression = self.suppression(plan, &firing, now_us);
+        let heard_us = acknowledged::made_us(&self.acknowledgements);
         let mut standing: Vec<Standing> = self
             .book
             .entries
@@ -243,6 +244,7 @@ impl State {
                         .acknowledged(fingerprint, since_us)
                         .map(|acknowledgement| acknowledgement.acknowledged_by.clone()),
                     receivers: taken.iter().flat_map(|route| route.receivers.clone()).collect(),
+                    heard_until_us: Some(heard_us.get(fingerprint.as_str()).copied().unwrap_or(0)),
                 }
             })
             .collect();

@@ -43,6 +43,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     standing.retain(|alert| all_match(&arguments.matchers, &alert.labels));
     print(&match arguments.format {
         Format::Json => {
+            let standing: Vec<Standing> = standing.iter().cloned().map(Standing::told).collect();
             let document = serde_json::json!({"schema": "windvane.alerts/1", "alerts": standing});
             format!("{}\n", serde_json::to_string_pretty(&document)?)
         }

@@ -122,7 +122,7 @@ async fn check_groups_and_attributions(service: &Service) {
 async fn check_alerts(service: &Service) {
     let state = r#"INSERT INTO windvane.alert_state (name, revision, at, holder, standing, document) SELECT 'alerts', 18000000000000000000, now64(6), 'story',
         '[{"fingerprint":"f1","rule":"FeatureDrift","state":"firing","since":"2026-01-09T00:00:00Z","labels":{"model":"delay <7>","severity":"warning"},
-           "annotations":{"summary":"temp has moved"},"value":0.4,"link":null,"silenced_by":null,"inhibited_by":null,"acknowledged_by":null,"receivers":["mail"]}]',
+           "annotations":{"summary":"temp has moved"},"value":0.4,"link":null,"silenced_by":null,"inhibited_by":null,"acknowledged_by":null,"receivers":["mail"],"heard_until_us":5}]',
         '{}'"#;
     seeded::insert(service, state).await;
     let view = "/api/v1/views/alerts?model=delay%20%3C7%3E";
@@ -135,6 +135,14 @@ async fn check_alerts(service: &Service) {
                      SELECT 'f1', now64(6), 'ann', ''";
         seeded::insert(service, taken).await;
     }
+    // The process that judges has read it, and found that it was of an earlier time.
+    let heard = state
+        .replace("18000000000000000000", "18000000000000000001")
+        .replace(r#""heard_until_us":5"#, r#""heard_until_us":9000000000000000"#);
+    seeded::insert(service, &heard).await;
+    let rows: Value = get(service, view).await.json().await.unwrap();
+    assert_eq!(rows["rows"][0]["acknowledged_by"], "", "{rows}");
+    assert!(!page(service, "/alerts").await.contains("looked after by ann"));
 }
 
 /// Every view answers as JSON, CSV and Arrow with the same rows, and its statement runs as it is shown.

@@ -96,6 +96,18 @@ pub struct Standing {
     pub acknowledged_by: Option<String>,
     /// Who is told of it.
     pub receivers: Vec<String>,
+    /// When the latest acknowledgement of it that its process has read was made, by the clock of ClickHouse: microseconds since 1970 UTC, 0
+    /// where there is none. For pages alone, which show a later one at once; `None` where an older version has written it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_until_us: Option<i64>,
+}
+
+impl Standing {
+    /// As other programs read it, without what is for pages alone.
+    #[must_use]
+    pub fn told(self) -> Self {
+        Self { heard_until_us: None, ..self }
+    }
 }
 
 /// A bound in time on what is told.

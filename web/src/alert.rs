@@ -12,7 +12,7 @@ use windvane_store::alerts::{self, acknowledgements::Acknowledgement};
 use windvane_store::views::{ALERT_EVENTS, ALERTS, Asked, SILENCES};
 use windvane_store::{Store, StoreError};
 use windvane_types::alert::{Standing, State};
-use windvane_types::{Clock, SystemClock, span};
+use windvane_types::{Clock, SystemClock};
 
 use crate::listed::full;
 use crate::numbers::optional;
@@ -76,13 +76,14 @@ pub async fn read(store: &Store) -> Result<Alerts, StoreError> {
     Ok(Alerts { standing, silences, changes, now_us: SystemClock.now().as_microsecond() })
 }
 
-/// An acknowledgement shows at once, also where the alerter has not yet seen it.
+/// An acknowledgement shows at once, also where the alerter has not yet seen it. One that it has seen it has judged: times of alerts are
+/// by its clock, and those of acknowledgements by that of ClickHouse.
 fn looked_after(standing: &mut [Standing], acknowledged: &[Acknowledgement]) {
     let by: BTreeMap<&str, &Acknowledgement> =
         acknowledged.iter().map(|one| (one.fingerprint.as_str(), one)).collect();
     for alert in standing.iter_mut().filter(|alert| alert.acknowledged_by.is_none()) {
-        let since_us = span::instant(&alert.since).unwrap_or(i64::MAX);
-        let found = by.get(alert.fingerprint.as_str()).filter(|one| one.at_us >= since_us);
+        let heard_us = alert.heard_until_us.unwrap_or(i64::MAX);
+        let found = by.get(alert.fingerprint.as_str()).filter(|one| one.at_us > heard_us);
         alert.acknowledged_by = found.map(|one| one.acknowledged_by.clone());
     }
 }

@@ -14,8 +14,7 @@ impl State {
     pub fn heard(&mut self, silences: Vec<Silence>, acknowledgements: Vec<Acknowledgement>) {
         let entries = &self.book.entries;
         let since_us = |fingerprint: &str| entries.get(fingerprint).and_then(|entry| entry.phase.since_us());
-        let known: BTreeMap<&str, i64> =
-            self.acknowledgements.iter().map(|it| (it.fingerprint.as_str(), it.at_us)).collect();
+        let known = made_us(&self.acknowledgements);
         self.looked_after.retain(|fingerprint, since| since_us(fingerprint) == Some(*since));
         for new in acknowledgements.iter().filter(|it| known.get(it.fingerprint.as_str()) != Some(&it.at_us))
         {
@@ -31,6 +30,11 @@ impl State {
         self.looked_after.get(fingerprint).filter(|of_us| **of_us == since_us)?;
         self.acknowledgements.iter().find(|it| it.fingerprint == fingerprint)
     }
+}
+
+/// When each alert was acknowledged last, by the clock of ClickHouse.
+pub(super) fn made_us(acknowledgements: &[Acknowledgement]) -> BTreeMap<&str, i64> {
+    acknowledgements.iter().map(|it| (it.fingerprint.as_str(), it.at_us)).collect()
 }
 
 #[cfg(test)]
@@ -91,6 +95,21 @@ mod tests {
             hear(&mut state, &fingerprint, now_us + ahead_us);
             assert_eq!(by(&state, HOUR_US), ada, "{ahead_us}");
         }
+    }
+
+    #[test]
+    fn what_stands_says_which_acknowledgement_is_known_whether_it_counts_or_not() {
+        let mut state = State::default();
+        judge(&mut state, 1.0, HOUR_US);
+        let fingerprint = state.book.entries.keys().next().unwrap().clone();
+        let known = |state: &State| state.standing(&plan(), 3 * HOUR_US)[0].heard_until_us;
+        assert_eq!(known(&state), Some(0));
+        hear(&mut state, &fingerprint, 5);
+        assert_eq!(known(&state), Some(5));
+        judge(&mut state, 0.0, 2 * HOUR_US);
+        judge(&mut state, 1.0, 3 * HOUR_US);
+        hear(&mut state, &fingerprint, 5);
+        assert_eq!((known(&state), by(&state, 3 * HOUR_US)), (Some(5), None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Statement, Store, StoreError};
 
 /// Acknowledgements that are read at once, the latest first.
-const READ_MAX: u64 = 10_000;
+pub(crate) const READ_MAX: u64 = 10_000;
 
 /// Somebody looks after an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,19 +2,18 @@
 
 use super::{FROM, OFFSET, TO, View, limit, text};
 
-/// Alerts that are pending, firing or recovering. An acknowledgement counts for an alert that fires since before it.
+/// Alerts that are pending, firing or recovering. An acknowledgement counts before the alerter has read it, too; it reads as many.
 pub const ALERTS: View = View {
     name: "alerts",
     about: "alerts that are pending, firing or recovering: since when, who is told, and what keeps them quiet",
     parameters: &[text("model"), limit("1000"), OFFSET],
     text: "
     SELECT standing.fingerprint AS fingerprint, rule, state, since, severity, model, value, summary, link, silenced_by,
-           inhibited_by, if(own = '' AND acknowledged.at >= since_at, acknowledged.acknowledged_by, own) AS acknowledged_by,
+           inhibited_by, if(own = '' AND acknowledged.at_us > heard_us, acknowledged.acknowledged_by, own) AS acknowledged_by,
            receivers, labels
     FROM (
         SELECT JSONExtractString(alert, 'fingerprint') AS fingerprint, JSONExtractString(alert, 'rule') AS rule,
                JSONExtractString(alert, 'state') AS state, JSONExtractString(alert, 'since') AS since,
-               ifNull(parseDateTime64BestEffortOrNull(since, 6, 'UTC'), toDateTime64('2200-01-01', 6, 'UTC')) AS since_at,
                JSONExtract(alert, 'labels', 'Map(String, String)') AS labels,
                labels['severity'] AS severity, labels['model'] AS model,
                JSONExtract(alert, 'value', 'Nullable(Float64)') AS value,
@@ -22,13 +21,17 @@ pub const ALERTS: View = View {
                JSONExtractString(alert, 'silenced_by') AS silenced_by,
                JSONExtractString(alert, 'inhibited_by') AS inhibited_by,
                JSONExtractString(alert, 'acknowledged_by') AS own,
+               JSONExtract(alert, 'heard_until_us', 'Nullable(Int64)') AS heard_us,
                JSONExtract(alert, 'receivers', 'Array(String)') AS receivers
         FROM (
             SELECT arrayJoin(JSONExtractArrayRaw(standing)) AS alert
             FROM windvane.alert_state FINAL WHERE name = 'alerts'
         )
     ) AS standing
-    LEFT JOIN (SELECT * FROM windvane.alert_acknowledgements FINAL) AS acknowledged
+    LEFT JOIN (
+        SELECT fingerprint, toUnixTimestamp64Micro(at) AS at_us, acknowledged_by
+        FROM windvane.alert_acknowledgements FINAL ORDER BY at_us DESC, fingerprint LIMIT 10000
+    ) AS acknowledged
         ON acknowledged.fingerprint = standing.fingerprint
     WHERE {model:String} IN ('', model)
     ORDER BY state = 'firing' DESC, state = 'pending' DESC, rule, fingerprint
@@ -64,3 +67,14 @@ pub const SILENCES: View = View {
     ORDER BY silences.ends_at, id
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::ALERTS;
+    use crate::alerts::acknowledgements::READ_MAX;
+
+    #[test]
+    fn alerts_look_for_as_many_acknowledgements_as_are_read() {
+        assert!(ALERTS.text.contains(&format!("ORDER BY at_us DESC, fingerprint LIMIT {READ_MAX}\n")));
+    }
+}

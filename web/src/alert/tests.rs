@@ -1,6 +1,7 @@
 //! Claims about the page of alerts.
 
 use windvane_types::alert::Standing;
+use windvane_types::span;
 
 use super::*;
 
@@ -10,7 +11,7 @@ fn alert(state: &str, fingerprint: &str) -> Standing {
         "labels": {"alertname": "FeatureDrift", "model": "delay", "severity": "warning", "column": "<b>\"x\""},
         "annotations": {"summary": "dep_delay of delay has moved <up>"}, "value": 0.31,
         "link": "/models/delay/features/dep_delay", "silenced_by": null, "inhibited_by": null,
-        "acknowledged_by": null, "receivers": ["mail"],
+        "acknowledged_by": null, "receivers": ["mail"], "heard_until_us": 0,
     }))
     .unwrap()
 }
@@ -114,17 +115,25 @@ fn of_many_alerts_and_silences_the_first_are_shown_and_the_rest_is_told() {
 }
 
 #[test]
-fn an_acknowledgement_counts_for_what_fires_since_before_it() {
-    let taken = |at: &str| Acknowledgement {
-        fingerprint: "f".to_owned(),
-        at_us: span::instant(at).unwrap(),
-        acknowledged_by: "ann".to_owned(),
-        comment: String::new(),
-    };
-    for (at, by) in [("2026-03-01T10:30:00Z", Some("ann")), ("2026-03-01T09:00:00Z", None)] {
-        let mut standing = [alert("firing", "f")];
-        looked_after(&mut standing, &[taken(at)]);
-        assert_eq!(standing[0].acknowledged_by.as_deref(), by, "{at}");
+fn an_acknowledgement_shows_before_the_alerter_has_read_it_whatever_the_clocks_say() {
+    let fires_us = span::instant("2026-03-01T10:00:00Z").unwrap();
+    let (hour_us, ann) = (3_600_000_000, Some("ann"));
+    for (case, at_us, heard_until_us, by) in [
+        ("clocks agree", fires_us + hour_us, Some(0), ann),
+        ("ClickHouse is behind", fires_us - hour_us, Some(0), ann),
+        ("a later one than was read", fires_us - hour_us, Some(fires_us - hour_us - 1), ann),
+        ("the alerter has judged that it does not count", fires_us + hour_us, Some(fires_us + hour_us), None),
+        ("nobody says what the alerter has read", fires_us + hour_us, None, None),
+    ] {
+        let mut standing = [Standing { heard_until_us, ..alert("firing", "f") }];
+        let taken = Acknowledgement {
+            fingerprint: "f".to_owned(),
+            at_us,
+            acknowledged_by: "ann".to_owned(),
+            comment: String::new(),
+        };
+        looked_after(&mut standing, &[taken]);
+        assert_eq!(standing[0].acknowledged_by.as_deref(), by, "{case}");
     }
 }
 

@@ -77,6 +77,7 @@ pub async fn list(
             && is(rule, Some(&alert.rule))
     });
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let found = found.map(Standing::told);
     let mut alerts: Vec<Standing> = found.skip(size(page.offset)).take(size(page.limit + 1)).collect();
     let next_offset = page.next(alerts.len());
     alerts.truncate(size(page.limit));
