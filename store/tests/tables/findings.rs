@@ -1,7 +1,8 @@
-//! Findings of drift on a real ClickHouse: a repeated run overwrites itself.
+//! Findings on a real ClickHouse: a repeated run overwrites itself, and empties what it does not find again.
 
 use serde::Deserialize;
-use windvane_store::findings::{Run, drift::write};
+use windvane_store::alerts::sources::{self, Asked, Past};
+use windvane_store::findings::{Run, drift::write, quality};
 use windvane_store::{Real, Statement};
 use windvane_types::drift::Document;
 use windvane_types::span::Span;
@@ -143,5 +144,29 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
         };
         assert_eq!(rows, [kept("", "second", 0.4), part], "monitor `{monitor}`");
     }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_of_a_window_without_a_reference_by_now_are_observed_without_a_value() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let in_2100 = 130 * 365 * DAY_US;
+    let check = serde_json::json!({"check": "row_count", "column": null, "observed": 0, "expected": [1, null],
+        "verdict": "fail", "count": 0, "examples": []});
+    let document = serde_json::json!({"schema": "windvane.quality/1", "verdict": "fail",
+        "reference": {"source": "a", "rows": 11}, "current": {"source": "b", "rows": 22}, "alpha": 0.01,
+        "tests": 0, "checks": [check]});
+    let document: windvane_types::quality::Document = serde_json::from_value(document).unwrap();
+    let run = |id: &str, order: i64| Run { monitor: "daily".to_owned(), ..run(id, in_2100 + order) };
+    let failed = async || -> Vec<Option<f64>> {
+        let asked = Asked { measure: "failed", from_us: 0, to_us: 3 * DAY_US, latest: 1, past: Past::Any };
+        let observed = sources::read(store, sources::kind("quality").unwrap(), asked).await.unwrap();
+        observed.into_iter().map(|observation| observation.value).collect()
+    };
+    quality::write(store, &run("first", 10), &document).await.unwrap();
+    assert_eq!(failed().await, [Some(1.0)]);
+    quality::empty(store, &run("second", 20)).await.unwrap();
+    assert_eq!(failed().await, [None::<f64>]);
     running.end().await;
 }
