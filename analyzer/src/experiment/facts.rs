@@ -156,6 +156,12 @@ impl Facts {
         self.arms.iter().position(|arm| arm.name == name)
     }
 
+    /// The places of the arms that are tested against the control: neither an arm of weight 0 nor, where the control's is 0, any.
+    pub(super) fn tested(&self, control: usize) -> impl Iterator<Item = usize> {
+        let dealt = move |arm: usize| self.arms[arm].weight > 0.0;
+        (0..self.arms.len()).filter(move |arm| *arm != control && dealt(*arm) && dealt(control))
+    }
+
     /// The arm of a comparison that gets no units, by its weight of 0.
     pub(super) fn switched_off(&self, comparison: &Comparison) -> Option<&str> {
         let of = |arm: &ArmFacts| arm.name == comparison.arm || arm.name == comparison.control;

@@ -38,11 +38,11 @@ const SEVERAL_MIN: u64 = 10;
 /// What to do about arms that were not alike.
 const COVARIATE_ADVICE: &str = "Check that the covariate is measured before a unit sees its arm, and that units are dealt out at random.";
 
-/// All checks that these facts allow.
+/// All checks that these facts allow. Arms that are not tested are not checked: a weight of 0 says that they are unlike the others.
 pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) -> Vec<Check> {
     let mut checks = vec![sample_ratio(srm, rule), several(facts)];
     for metric in &facts.metrics {
-        for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
+        for arm in facts.tested(control) {
             let sides = (&metric.arms[control], &metric.arms[arm]);
             let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
             checks.extend(missing(sides, &subject));
@@ -54,7 +54,7 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     checks.extend(timing::checks(facts, control));
     checks.extend(outliers::checks(facts, control, rule));
     checks.extend(strata::checks(facts, control));
-    checks.extend(concentration::checks(facts));
+    checks.extend(concentration::checks(facts, control));
     checks.extend(without_values(facts));
     // A covariate is the same for every metric: it is told once an arm.
     let mut told: Vec<Option<String>> = Vec::new();
@@ -267,9 +267,18 @@ fn check(
 
 #[cfg(test)]
 mod tests {
-    use windvane_stats::experiment::sums::Sums;
+    use windvane_stats::experiment::{
+        cuped::Laws,
+        sums::{PairSums, Sums},
+    };
+    use windvane_store::experiment::TimingRow;
 
     use super::*;
+    use crate::experiment::{
+        Metric,
+        facts::{ArmFacts, Early, Extremes, Parts, Timed},
+        metric::Measured,
+    };
 
     fn arm(n: u64, missing: u64) -> ArmMetric {
         let sums = ArmSums::Mean(Sums::default());
@@ -295,4 +304,86 @@ mod tests {
     }
 
     const CHI_SQUARE: f64 = 5.744_711_919_156_866e-6;
+
+    /// The arms A, B and C with every kind of check to make of them; half of C's units have rows from before they were assigned.
+    fn three_arms(weights: [f64; 3]) -> Facts {
+        let mut pairs = PairSums::default();
+        (0..100_u32).for_each(|i| pairs.push([f64::from(i % 7), f64::from(i % 5)]));
+        let mut heavy = pairs;
+        heavy.push([5_000.0, 9_000.0]);
+        let metric = |name: &str, measured, sums: ArmSums| MetricFacts {
+            metric: Metric::new(name, measured),
+            covariate: None,
+            arms: vec![ArmMetric { sums, ..arm(100, 9) }; 3],
+            notes: Vec::new(),
+            reason: None,
+        };
+        let clicks = Measured::Ratio { denominator: "views".to_owned() };
+        let metrics = vec![
+            metric("spent", Measured::Mean, ArmSums::Adjusted(pairs, Laws::default())),
+            metric("clicks", clicks, ArmSums::Ratio(heavy)),
+        ];
+        let timing = |arm, early| TimingRow { arm, units: 100, early, late: 1 };
+        Facts {
+            source: "e".to_owned(),
+            rows: None,
+            unassigned: 0,
+            units: 300,
+            several: 0,
+            arms: (0..3)
+                .map(|arm| ArmFacts {
+                    name: ["A", "B", "C"][arm].to_owned(),
+                    units: 100,
+                    weight: weights[arm],
+                })
+                .collect(),
+            parts: Parts {
+                days: vec![(0, metrics.clone())],
+                strata_units: vec![vec![50; 3]; 2],
+                extremes: vec![Extremes { metric: 0, arms: vec![vec![6.0]; 3] }],
+                timed: Some(Timed {
+                    rows: vec![timing(0, 0), timing(1, 0), timing(2, 50)],
+                    early: Some(Early::Rows),
+                    received: true,
+                }),
+                ..Parts::default()
+            },
+            metrics,
+        }
+    }
+
+    /// How many checks of this name are there of an arm.
+    fn count(found: &[Check], name: &str, arm: &str) -> usize {
+        let of_arm = |check: &&Check| check.subject.as_ref().is_some_and(|subject| subject.ends_with(arm));
+        found.iter().filter(|check| check.check == name).filter(of_arm).count()
+    }
+
+    #[test]
+    fn arms_that_get_no_units_are_not_checked() {
+        let srm = Srm { p_value: None, sequential_p_value: None, verdict: SrmVerdict::Ok, scheduled: false };
+        let told = |weights| checks(&three_arms(weights), 0, (&srm, &Rule::against("A")));
+        let [all, without_c, without_a] = [[0.4, 0.3, 0.3], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]].map(told);
+        for (name, of_arm) in [
+            ("missing_balance", 2),
+            ("covariate_balance", 1),
+            ("carry_over", 1),
+            ("novelty", 2),
+            ("late_data", 1),
+            ("outlier_influence", 1),
+            ("strata_balance", 1),
+            ("unit_concentration", 1),
+        ] {
+            assert_eq!(["B", "C"].map(|arm| count(&all, name, arm)), [of_arm; 2], "{name}: {all:?}");
+            let found = ["B", "C"].map(|arm| count(&without_c, name, arm));
+            assert_eq!(found, [of_arm, 0], "{name}: {without_c:?}");
+            // With a control of weight 0 nothing is tested.
+            let found = ["A", "B", "C"].map(|arm| count(&without_a, name, arm));
+            assert_eq!(found, [0; 3], "{name}: {without_a:?}");
+        }
+        assert_eq!(count(&all, "unit_concentration", "A"), 1);
+        for (found, verdict) in [(&all, CheckVerdict::Failure), (&without_c, CheckVerdict::Ok)] {
+            let early = found.iter().find(|check| check.check == "exposure_before_assignment").unwrap();
+            assert_eq!(early.verdict, verdict, "{early:?}");
+        }
+    }
 }

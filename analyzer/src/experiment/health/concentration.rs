@@ -10,11 +10,16 @@ use crate::experiment::facts::{ArmSums, Facts};
 /// 8 % with 23 and 92 % with 1.2.
 const EFFECTIVE_MIN: f64 = 30.0;
 
-/// One warning for each metric and arm whose rows are not spread, the control among them.
-pub(super) fn checks(facts: &Facts) -> Vec<Check> {
+/// One warning for each metric and arm whose rows are not spread, the control among them where any arm is tested against it.
+pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
+    let tested: Vec<usize> = facts.tested(control).collect();
+    let counts = |arm: usize| tested.contains(&arm) || (arm == control && !tested.is_empty());
     let mut checks = Vec::new();
     for metric in &facts.metrics {
-        for (side, arm) in metric.arms.iter().zip(&facts.arms) {
+        for (place, (side, arm)) in metric.arms.iter().zip(&facts.arms).enumerate() {
+            if !counts(place) {
+                continue;
+            }
             let Some(sums) = clusters(&side.sums) else { continue };
             let Some(effective) = clustered::effective_units(&sums) else { continue };
             // Few units that are alike are no concentration.
@@ -72,7 +77,7 @@ mod tests {
             reason: None,
         };
         let arms = ["A", "B"].map(|name| ArmFacts { name: name.to_owned(), units: 200, weight: 0.5 });
-        checks(&Facts {
+        let facts = Facts {
             source: "e".to_owned(),
             rows: None,
             unassigned: 0,
@@ -81,7 +86,8 @@ mod tests {
             arms: arms.to_vec(),
             metrics: vec![metric],
             parts: Parts::default(),
-        })
+        };
+        checks(&facts, 0)
     }
 
     // 2199²/(199 + 2000²) is 1.2.

@@ -26,7 +26,7 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
     let first_days = (f64::from(end - start + 1) * FIRST_SHARE).ceil();
     let mut checks = Vec::new();
     for (place, metric) in facts.metrics.iter().enumerate() {
-        for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
+        for arm in facts.tested(control) {
             let series: Vec<Day> = days
                 .iter()
                 .filter_map(|(day, metrics)| {

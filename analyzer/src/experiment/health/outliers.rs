@@ -19,7 +19,7 @@ pub(super) fn checks(facts: &Facts, control: usize, rule: &Rule) -> Vec<Check> {
     for Extremes { metric: place, arms } in &facts.parts.extremes {
         let metric = &facts.metrics[*place];
         let of = |arm: usize| Some((values(&metric.arms.get(arm)?.sums)?, arms.get(arm)?));
-        for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
+        for arm in facts.tested(control) {
             let (Some((sums_control, extremes_control)), Some((sums, extremes))) = (of(control), of(arm))
             else {
                 continue;

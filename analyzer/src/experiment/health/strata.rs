@@ -17,15 +17,14 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
         return Vec::new();
     }
     let units = |stratum: &[u64], arm: usize| stratum.get(arm).copied().unwrap_or_default();
-    let arms = (0..facts.arms.len()).filter(|arm| *arm != control);
-    arms.map(|arm| {
+    let told_of = |arm: usize| {
         let dealt: Vec<Dealt> = strata_units
             .iter()
             .map(|stratum| Dealt { control: units(stratum, control), arm: units(stratum, arm) })
             .collect();
         told(&strata::strata(&dealt, ALPHA), facts.arms[arm].name.clone())
-    })
-    .collect()
+    };
+    facts.tested(control).map(told_of).collect()
 }
 
 fn told(found: &Strata, subject: String) -> Check {

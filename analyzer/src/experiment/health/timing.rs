@@ -11,7 +11,7 @@ use windvane_store::experiment::TimingRow;
 use windvane_types::experiment::{Check, CheckVerdict};
 
 use super::{SEVERAL_MIN, SEVERAL_SHARE_MAX, check};
-use crate::experiment::facts::{Early, Facts, Timed};
+use crate::experiment::facts::{Early, Facts};
 
 /// The checks that the times allow: one of all units, and one an arm.
 pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
@@ -19,11 +19,14 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
     let of = |arm: usize| timed.rows.iter().find(|row| row.arm as usize == arm);
     let mut checks = Vec::new();
     if let Some(before) = timed.early {
-        checks.push(early(timed, before));
+        // Whatever became of an arm that gets no units, it is in no comparison.
+        let dealt = |row: &&TimingRow| facts.arms.get(row.arm as usize).is_none_or(|arm| arm.weight > 0.0);
+        let rows: Vec<TimingRow> = timed.rows.iter().filter(dealt).copied().collect();
+        checks.push(early(&rows, before));
     }
     if timed.received {
         let share = |row: Option<&TimingRow>| row.and_then(|row| Share::new(row.late, row.units));
-        for arm in (0..facts.arms.len()).filter(|arm| *arm != control) {
+        for arm in facts.tested(control) {
             let found = lateness::lateness(share(of(control)), share(of(arm)), ALPHA);
             checks.push(late(&found, facts.arms[arm].name.clone()));
         }
@@ -68,12 +71,12 @@ const EXPOSURES: Words = Words {
     ],
 };
 
-fn early(timed: &Timed, before: Early) -> Check {
+fn early(rows: &[TimingRow], before: Early) -> Check {
     let words = match before {
         Early::Rows => &ROWS,
         Early::Exposures => &EXPOSURES,
     };
-    let sum = |of: fn(&TimingRow) -> u64| timed.rows.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&TimingRow) -> u64| rows.iter().map(of).sum::<u64>();
     let (units, early) = (sum(|row| row.units), sum(|row| row.early));
     let share = if units == 0 { 0.0 } else { early as f64 / units as f64 };
     let counted = format!("{early} of {units} units ({:.2} %)", share * 100.0);
@@ -128,13 +131,11 @@ mod tests {
 
     #[test]
     fn what_units_have_from_before_is_told_as_what_it_is() {
-        let of = |early| Timed {
-            rows: vec![
+        let of = |early| {
+            [
                 TimingRow { arm: 0, units: 500, early, late: 0 },
                 TimingRow { arm: 1, units: 500, early: 0, late: 0 },
-            ],
-            early: None,
-            received: false,
+            ]
         };
         for (before, word) in [(Early::Rows, "row"), (Early::Exposures, "met an arm")] {
             for (count, verdict) in
@@ -147,9 +148,6 @@ mod tests {
                 assert_eq!(told.advice.is_empty(), count == 0);
             }
         }
-        assert_eq!(
-            early(&Timed { rows: Vec::new(), ..of(0) }, Early::Exposures).verdict,
-            CheckVerdict::Unknown
-        );
+        assert_eq!(early(&[], Early::Exposures).verdict, CheckVerdict::Unknown);
     }
 }
