@@ -7,7 +7,7 @@ use windvane_stats::experiment::{effect::Alternative, group_sequential::GROWTH_M
 use windvane_store::{
     Reader,
     experiment::ExposedBy,
-    findings::looks_taken::{LookTaken, looks_taken},
+    findings::looks_taken::{LookTaken, LooksUnplanned, looks_taken, looks_unplanned},
 };
 use windvane_types::{counting::counted, span};
 
@@ -28,6 +28,8 @@ pub(super) struct Looked {
     definitions: Vec<String>,
     /// In time.
     taken: Vec<LookTaken>,
+    /// Those that had no plan and spent nothing of it.
+    unplanned: Vec<LooksUnplanned>,
 }
 
 /// Reads the looks that were taken, where they share alpha.
@@ -40,8 +42,10 @@ pub(super) async fn looked(
     }
     let exposed = &experiment.exposed;
     let taken = reader.rows(&looks_taken(&exposed.experiment, exposed.end_us)).await?;
+    let span = (exposed.start_us.unwrap_or(0), exposed.end_us);
+    let unplanned = reader.rows(&looks_unplanned(&exposed.experiment, span)).await?;
     let definitions = experiment.metrics.iter().map(|metric| definition(experiment, metric)).collect();
-    Ok(Some(Looked { as_of_us: exposed.end_us, definitions, taken }))
+    Ok(Some(Looked { as_of_us: exposed.end_us, definitions, taken, unplanned }))
 }
 
 /// What is compared. How it is estimated (covariate, strata) is no part of it: who changes that looks at the same difference once more.
@@ -211,6 +215,7 @@ impl Looked {
             }),
             told_others(others.iter().filter(|look| before(look)).count()),
             told_plan(other_plan),
+            told_unplanned(self.unplanned.iter().filter(|of| of.metric == seen.metric && of.arm == seen.arm)),
             told_more(looks, fractions.len()).filter(|_| closed.is_none()),
         ];
         let found = mine.iter().filter(|look| look.plan == plan).filter_map(|look| found(look)).collect();
@@ -296,6 +301,23 @@ fn told_plan(looks: usize) -> Option<String> {
         "earlier looks were taken by another plan and count",
     );
     (looks > 0).then(|| format!("planned anew: {looks_had} as if by this one"))
+}
+
+/// Says of looks before the inference was changed that the plan cannot make up for them.
+fn told_unplanned<'a>(looks: impl Iterator<Item = &'a LooksUnplanned>) -> Option<String> {
+    let (mut times, mut names) = (0, Vec::new());
+    for of in looks {
+        times += of.times;
+        names.push(format!("`{}`", of.inference));
+    }
+    let looks_did = counted(times, "earlier look decided by", "earlier looks decided by");
+    (times > 0).then(|| {
+        format!(
+            "inference changed on the way: {looks_did} {} and spent no alpha of this plan, so over all looks a false verdict is likelier than \
+             alpha; a new `start` begins anew",
+            names.join(" or ")
+        )
+    })
 }
 
 fn told_more(looks: &Looks, taken: usize) -> Option<String> {

@@ -60,3 +60,40 @@ const TAKEN: &str = "
     WHERE found.experiment = {experiment:String} AND segment_key = '' AND JSONHas(detail, 'group_sequential')
       AND (boundary IS NOT NULL OR found.as_of = fromUnixTimestamp64Micro({as_of:Int64}, 'UTC'))
     ORDER BY as_of_us, metric, arm";
+
+/// Looks at one metric of one arm over all units that decided by an inference without a plan, and spent nothing of its alpha.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LooksUnplanned {
+    /// The metric.
+    pub metric: String,
+    /// The arm.
+    pub arm: String,
+    /// By what they decided, such as `fixed`.
+    pub inference: String,
+    /// How many they are.
+    pub times: u64,
+}
+
+/// Asks how many looks with a difference there were as of times between both, microseconds since 1970 UTC, by an inference without a plan.
+/// The rows are [`LooksUnplanned`].
+#[must_use]
+pub fn looks_unplanned(experiment: &str, (after_us, before_us): (i64, i64)) -> Statement {
+    Statement::new(UNPLANNED)
+        .param("experiment", experiment)
+        .param("after", after_us)
+        .param("before", before_us)
+}
+
+const UNPLANNED: &str = "
+    SELECT metric, arm, JSONExtractString(detail, 'decision', 'inference') AS inference, uniqExact(found.as_of) AS times
+    FROM windvane.experiment_findings AS found FINAL
+    INNER JOIN (
+        SELECT as_of, max(computed_at) AS last
+        FROM windvane.experiment_looks WHERE experiment = {experiment:String} GROUP BY as_of
+    ) AS looks ON looks.as_of = found.as_of AND looks.last = found.computed_at
+    WHERE found.experiment = {experiment:String} AND segment_key = '' AND absolute IS NOT NULL
+      AND inference NOT IN ('', 'group_sequential')
+      AND found.as_of > fromUnixTimestamp64Micro({after:Int64}, 'UTC')
+      AND found.as_of < fromUnixTimestamp64Micro({before:Int64}, 'UTC')
+    GROUP BY metric, arm, inference
+    ORDER BY metric, arm, inference";

@@ -100,6 +100,7 @@ async fn looks_share_alpha_with_those_that_were_recorded() {
     after_the_end_of_the_plan_what_was_decided_stands(&service);
     a_look_back_after_a_later_one_decides_nothing(&service);
     looks_at_something_else_do_not_count(&service, folder.path());
+    looks_by_another_inference_are_told(&service, folder.path());
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -158,15 +159,35 @@ fn a_look_back_after_a_later_one_decides_nothing(service: &Service) {
     assert_eq!(query(service, told), "1");
 }
 
+/// A look by the service's configuration with one thing changed.
+fn look_by_another(service: &Service, folder: &Path, (from, to): (&str, &str), recorded: &[&str]) -> Value {
+    let config = std::fs::read_to_string(service.config()).unwrap();
+    assert!(config.contains(from), "{config}");
+    let changed = folder.join("changed.toml");
+    std::fs::write(&changed, config.replace(from, to)).unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(["experiment", "shared", "--format", "json"]).args(recorded).arg("--config").arg(&changed);
+    serde_json::from_str(&stdout(&command.output().unwrap())).unwrap()
+}
+
 /// Five looks by day and one by hand had a boundary.
 fn looks_at_something_else_do_not_count(service: &Service, folder: &Path) {
-    let config = std::fs::read_to_string(service.config()).unwrap().replace("\"1h\"", "\"2h\"");
-    let changed = folder.join("changed.toml");
-    std::fs::write(&changed, config).unwrap();
-    let mut command = Command::new(BINARY);
-    command.args(["experiment", "shared", "--no-record", "--format", "json", "--config"]).arg(&changed);
-    let document: Value = serde_json::from_str(&stdout(&command.output().unwrap())).unwrap();
+    let document = look_by_another(service, folder, ("\"1h\"", "\"2h\""), &["--no-record"]);
     assert_eq!(fractions(&document), 1, "{document}");
     let told = ledger(&document, "revenue");
     assert!(told.contains("begun anew: 6 earlier looks compared something else and do not count"), "{told}");
+}
+
+fn looks_by_another_inference_are_told(service: &Service, folder: &Path) {
+    let told = |document: &Value| ledger(document, "revenue").contains("inference changed on the way");
+    assert!(!told(&look(service, &["--no-record"])));
+    let plan = "inference = \"group_sequential\"\nplanned_units = 400\nlooks = 2\n";
+    let fixed = look_by_another(service, folder, (plan, ""), &[]);
+    assert!(fixed["inference"] == "fixed" && !told(&fixed), "{fixed}");
+    let document = look(service, &["--no-record"]);
+    let found = ledger(&document, "revenue");
+    assert!(
+        told(&document) && found.contains("1 earlier look decided by `fixed` and spent no alpha"),
+        "{found}"
+    );
 }

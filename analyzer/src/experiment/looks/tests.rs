@@ -45,7 +45,11 @@ fn at_units(as_of_us: i64, units: u64) -> LookTaken {
 
 /// The place of a look at 500 units whose arm has a mean of 2.
 fn place(taken: Vec<LookTaken>) -> Place {
-    let looked = Looked { as_of_us: NOW, definitions: vec!["mean".to_owned()], taken };
+    place_after(taken, Vec::new())
+}
+
+fn place_after(taken: Vec<LookTaken>, unplanned: Vec<LooksUnplanned>) -> Place {
+    let looked = Looked { as_of_us: NOW, definitions: vec!["mean".to_owned()], taken, unplanned };
     let seen = Seen {
         place: 0,
         metric: "revenue",
@@ -129,6 +133,33 @@ fn what_is_to_be_known_of_looks_is_told() {
 }
 
 #[test]
+fn looks_before_the_inference_was_changed_are_told_and_do_not_count() {
+    let of = |arm: &str, inference: &str, times| LooksUnplanned {
+        metric: "revenue".to_owned(),
+        arm: arm.to_owned(),
+        inference: inference.to_owned(),
+        times,
+    };
+    let one = place_after(Vec::new(), vec![of("B", "fixed", 1), of("C", "sequential", 9)]);
+    assert_eq!(one.fractions, [0.5]);
+    assert_eq!(
+        one.told,
+        [
+            "inference changed on the way: 1 earlier look decided by `fixed` and spent no alpha of this plan, so over all looks a false \
+          verdict is likelier than alpha; a new `start` begins anew"
+        ]
+    );
+    let some = place_after(vec![taken(10)], vec![of("B", "fixed", 2), of("B", "sequential", 3)]);
+    assert_eq!(some.fractions, [0.25, 0.5]);
+    assert!(
+        some.told[0].contains("5 earlier looks decided by `fixed` or `sequential` and spent"),
+        "{:?}",
+        some.told
+    );
+    assert!(place_after(Vec::new(), vec![of("C", "fixed", 1)]).told.is_empty());
+}
+
+#[test]
 fn what_earlier_looks_found_stands_where_this_one_cannot_decide() {
     let spent = |last: LookTaken| place(vec![taken(10), LookTaken { units: 1000, ..last }]);
     let found = spent(LookTaken { p_value: Some(0.01), ..taken(20) });
@@ -179,7 +210,12 @@ fn schedule_of_units() -> Vec<u64> {
 /// The boundary of each look by the looks that were recorded before it.
 fn recorded_boundaries(units: &[u64], schedule: &Schedule) -> Vec<f64> {
     let looks = looks(schedule.spending);
-    let mut looked = Looked { as_of_us: 0, definitions: vec!["mean".to_owned()], taken: Vec::new() };
+    let mut looked = Looked {
+        as_of_us: 0,
+        definitions: vec!["mean".to_owned()],
+        taken: Vec::new(),
+        unplanned: Vec::new(),
+    };
     let mut found = Vec::new();
     for (look, units) in (1_i64..).zip(units) {
         looked.as_of_us = look;
