@@ -224,6 +224,7 @@ impl Cutter<'_> {
 
     fn facts(&self, summed: &Summed, quantiles: &Quantiles) -> Result<Facts, ExperimentError> {
         let arms = gather::weighed(summed, self.scan.arms, &self.request.rule)?;
+        let metrics = self.metrics((summed, quantiles), arms.len())?;
         Ok(Facts {
             source: self.request.population.source.clone(),
             rows: None,
@@ -231,17 +232,21 @@ impl Cutter<'_> {
             units: arms.iter().map(|arm| arm.units).sum(),
             several: 0,
             arms,
-            metrics: self.metrics(summed, quantiles)?,
+            metrics,
             parts: Parts::default(),
         })
     }
 
-    /// The metrics of one part.
-    fn metrics(&self, summed: &Summed, quantiles: &Quantiles) -> Result<Vec<MetricFacts>, ExperimentError> {
-        let arms = self.scan.arms.len();
+    /// The metrics of one part in so many arms, those that never came among them.
+    fn metrics(
+        &self,
+        (summed, quantiles): (&Summed, &Quantiles),
+        arms: usize,
+    ) -> Result<Vec<MetricFacts>, ExperimentError> {
+        let count = (self.scan.arms.len(), arms);
         let metrics = self.request.metrics.iter().enumerate();
         let metrics = metrics
-            .map(|(i, metric)| forms::metric_facts(summed, (i, metric), quantiles.get(&i), arms))
+            .map(|(i, metric)| forms::metric_facts(summed, (i, metric), quantiles.get(&i), count))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(forms::with_covariate(metrics, self.request))
     }
@@ -294,7 +299,7 @@ impl Cutter<'_> {
                 let own = rows.iter().filter(|row| row.day == Some(day)).cloned().collect();
                 let summed = Summed { rows: own, forms: self.forms.to_vec() };
                 // The trend of days is that of means; quantiles of single days have too few rows.
-                Ok((day, self.metrics(&summed, &Quantiles::new())?))
+                Ok((day, self.metrics((&summed, &Quantiles::new()), self.scan.arms.len())?))
             })
             .collect()
     }

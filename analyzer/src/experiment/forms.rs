@@ -69,20 +69,22 @@ fn before(row: &FormRow, at: usize) -> f64 {
     row.before.get(at).map_or(0.0, |sum| sum.0)
 }
 
+/// What sums say of a metric in each of `arms` arms, of which the first `found` have units. A row after theirs is not of the arms that were
+/// planned and never came, but of units in several.
 pub(super) fn metric_facts(
     sums: &Summed,
     (i, metric): (usize, &Metric),
     quantiles: Option<&Vec<Option<QuantileArm>>>,
-    arms: usize,
+    (found, arms): (usize, usize),
 ) -> Result<MetricFacts, ExperimentError> {
-    let of_arms = sums.rows.iter().filter(|row| (row.arm as usize) < arms);
-    let fractional: u64 = of_arms.map(|row| row.forms[i].fractional).sum();
+    let of_arms = || sums.rows.iter().filter(|row| (row.arm as usize) < found);
+    let fractional: u64 = of_arms().map(|row| row.forms[i].fractional).sum();
     if metric.measured == Measured::Proportion && fractional > 0 {
         return Err(ExperimentError::NotAProportion { metric: metric.name.clone(), units: fractional });
     }
-    let (mut found, mut reason) = (Vec::new(), None);
+    let (mut of_metric, mut reason) = (Vec::new(), None);
     for arm in 0..arms {
-        let row = sums.rows.iter().find(|row| row.arm as usize == arm);
+        let row = of_arms().find(|row| row.arm as usize == arm);
         let form = row.map(|row| &row.forms[i]);
         let sums = match (metric.measured.clone(), form) {
             (Measured::Quantile { .. }, _) => {
@@ -98,7 +100,7 @@ pub(super) fn metric_facts(
                 variance: None,
             })
         });
-        found.push(ArmMetric {
+        of_metric.push(ArmMetric {
             sums,
             n: form.map_or(0, |form| form.n),
             missing: row.zip(form).map_or(0, |(row, form)| row.units - form.n),
@@ -108,8 +110,8 @@ pub(super) fn metric_facts(
             values: form.map_or(0, |form| form.values),
         });
     }
-    let notes = cut_down(metric, &sums.forms[i], &found);
-    Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: found, notes, reason })
+    let notes = cut_down(metric, &sums.forms[i], &of_metric);
+    Ok(MetricFacts { metric: metric.clone(), covariate: None, arms: of_metric, notes, reason })
 }
 
 /// What was cut to limits, for the ledger.

@@ -121,11 +121,12 @@ pub(super) fn facts(
     quantiles: &Quantiles,
 ) -> Result<Facts, ExperimentError> {
     let arms = weighed(sums, found, &request.rule)?;
+    let count = (found.len(), arms.len());
     let metrics = request
         .metrics
         .iter()
         .enumerate()
-        .map(|(i, metric)| metric_facts(sums, (i, metric), quantiles.get(&i), arms.len()))
+        .map(|(i, metric)| metric_facts(sums, (i, metric), quantiles.get(&i), count))
         .collect::<Result<_, _>>()?;
     Ok(Facts {
         source: request.population.source.clone(),

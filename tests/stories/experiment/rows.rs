@@ -127,6 +127,52 @@ fn missing_values_units_and_arms_are_left_out_and_told() {
     );
 }
 
+// 100 units an arm of which twenty were seen in both; C was planned for one of a hundred and never came.
+#[test]
+fn an_arm_that_never_came_has_no_units_not_even_those_in_several_arms() {
+    let folder = Folder::new();
+    let both = (0..20).fold(rows(), |mut text, i| {
+        writeln!(text, "u{i},{},1000,x", if i % 2 == 0 { "B" } else { "A" }).unwrap();
+        text
+    });
+    let csv = folder.file("rows.csv", &both);
+    let arguments = [
+        "--metric",
+        "value:mean",
+        "--metric",
+        "value:quantile(0.5)",
+        "--weights",
+        "A=0.495,B=0.495,C=0.01",
+        "--segment-by",
+        "label",
+        "--segment-min",
+        "20",
+        "--format",
+        "json",
+    ];
+    let document = over(&csv, &arguments).document();
+    assert_eq!(
+        (&document["units_in_several_arms"], &document["srm"]["verdict"]),
+        (&20.into(), &"ok".into()),
+        "{document}"
+    );
+    let segments = document["segments"].as_array().unwrap();
+    assert_eq!(segments.len(), 2, "{document}");
+    for whole in std::iter::once(&document).chain(segments) {
+        let found = whole["comparisons"].as_array().unwrap();
+        let of = |arm: &str| found.iter().filter(|found| found["arm"] == arm).collect::<Vec<_>>();
+        let (came, never) = (of("B"), of("C"));
+        assert_eq!((came.len(), never.len()), (2, 2), "{whole}");
+        assert!(came.iter().all(|found| found["p_value"].is_number()), "{whole}");
+        for found in never {
+            assert_eq!((&found["n"], &found["mean"]), (&0.into(), &Value::Null), "{found}");
+            assert_eq!(found["reason"], "an arm has no unit with a value", "{found}");
+        }
+    }
+    // Two metrics of B, in the whole and in two segments.
+    assert_eq!(document["tests"], 6);
+}
+
 #[test]
 fn values_that_leave_no_test_are_told_and_are_inconclusive() {
     let folder = Folder::new();
