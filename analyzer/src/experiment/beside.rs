@@ -53,12 +53,14 @@ fn share(proportion: &Proportion) -> Option<Share> {
     (successes.fract() == 0.0).then(|| Share::new(successes as u64, proportion.n())).flatten()
 }
 
-/// Fieller's set of the relative difference, two-sided; for arms that were estimated independently.
+/// Fieller's set of the relative difference, two-sided; for arms that were estimated independently. None where the difference has no error:
+/// that of a quantile is refused with one arm's known.
 pub(super) fn fieller(
     control: &ArmSums,
     arm: &ArmSums,
     (contrast, alpha): (&Contrast, f64),
 ) -> Option<Fieller> {
+    contrast.absolute?.se?;
     let set = fieller::fieller(estimate(control)?, estimate(arm)?, (alpha, contrast.df))?;
     let end = |value: f64| value.is_finite().then_some(value);
     let (kind, ends) = match set {

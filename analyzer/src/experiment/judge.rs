@@ -1,6 +1,9 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
-use windvane_stats::experiment::srm::{self, Assigned};
+use windvane_stats::experiment::{
+    quantile::QuantileArm,
+    srm::{self, Assigned},
+};
 use windvane_types::counting::form;
 use windvane_types::experiment::{
     Arm, Comparison, Document, Role, SCHEMA, Segment, Srm, SrmVerdict, Verdict,
@@ -263,11 +266,17 @@ fn undefined(
     absolute: &windvane_types::experiment::Effect,
     (control, arm): (&ArmMetric, &ArmMetric),
 ) -> Option<String> {
-    let reason = match absolute {
+    let units = control.n.min(arm.n);
+    let quantiles = match (&control.sums, &arm.sums) {
+        (ArmSums::Quantile(Some(control)), ArmSums::Quantile(Some(arm))) if units > 1 => Some([control, arm]),
+        _ => None,
+    };
+    let reason = match quantiles {
         _ if absolute.p_value.is_some() => return None,
-        _ if control.n.min(arm.n) == 0 => "an arm has no unit with a value",
-        _ if absolute.estimate.is_none() => "the estimate is not defined: the denominator sums to 0",
-        _ if absolute.se == Some(0.0) => match control.sums {
+        _ if units == 0 => "an arm has no unit with a value",
+        Some(arms) => undefined_quantile(arms),
+        None if absolute.estimate.is_none() => "the estimate is not defined: the denominator sums to 0",
+        None if absolute.se == Some(0.0) => match control.sums {
             ArmSums::Ratio(_) | ArmSums::AdjustedRatio(_) => {
                 "the standard error is 0: all units of each arm have one same ratio"
             }
@@ -276,10 +285,26 @@ fn undefined(
             }
             _ => "the standard error is 0: all units of each arm have one same value",
         },
-        _ if control.n.min(arm.n) < 2 => "an arm has one unit only",
-        _ => "too few rows for an interval at this quantile",
+        None if units < 2 => "an arm has one unit only",
+        None => "the standard error is not defined",
     };
     Some(reason.to_owned())
+}
+
+/// The same of quantiles of several units.
+fn undefined_quantile(arms: [&QuantileArm; 2]) -> &'static str {
+    let [Some(control), Some(arm)] = arms.map(|arm| arm.ends) else {
+        return "too few rows for an interval at this quantile";
+    };
+    let width = |(lo, hi): (f64, f64)| hi - lo;
+    match [width(control), width(arm)] {
+        widths if !widths.iter().all(|width| width.is_finite()) => "values about the quantile are infinite",
+        [0.0, 0.0] => "the standard error is 0: in each arm the rows about the quantile have one same value",
+        widths if widths.contains(&0.0) => {
+            "in one arm the rows about the quantile have one same value, which does not tell how far chance moves it"
+        }
+        _ => "the standard error is 0: all units of each arm have the same share of rows up to the quantile",
+    }
 }
 
 /// What was done between the rows and the estimate, in order.
@@ -359,6 +384,7 @@ mod tests {
 
     use windvane_stats::experiment::{
         cuped::Laws,
+        quantile::QuantileArm,
         sums::{PairSums, Sums},
     };
     use windvane_types::experiment::{Effect, Role, SrmVerdict, Verdict};
@@ -369,7 +395,7 @@ mod tests {
         metric::{Measured, Metric},
         request::{LookedAt, Rule},
     };
-    use super::{SRM_BELOW, judge, sample_ratio, undefined};
+    use super::{SRM_BELOW, beside, compare, judge, sample_ratio, undefined};
 
     /// Two arms with so many units and these means, every second unit one above its mean and the others one below.
     fn two_arms(units: [u64; 2], means: [f64; 2], segments: Vec<Part>) -> Facts {
@@ -470,6 +496,40 @@ mod tests {
             let absolute = Effect { estimate: Some(0.0), se: Some(0.0), ..Effect::default() };
             let told = undefined(&absolute, (&side, &side)).unwrap();
             assert!(told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_without_a_p_value_says_why() {
+        let side = |values: &[f64]| ArmMetric {
+            sums: ArmSums::Quantile(QuantileArm::of_units(values.chunks(1), 0.5)),
+            n: values.len() as u64,
+            missing: 0,
+            partial: 0,
+            capped: 0,
+            floored: 0,
+            values: values.len() as u64,
+        };
+        let spread: Vec<f64> = (1..=100).map(f64::from).collect();
+        let (same, infinite, few) = (vec![5.0; 100], vec![f64::INFINITY; 100], vec![1.0, 2.0, 3.0]);
+        for (control, arm, part, has_set) in [
+            (&spread, &spread, None, true),
+            (&same, &same, Some("in each arm the rows about the quantile have one same value"), true),
+            (&spread, &same, Some("in one arm the rows about the quantile have one same value"), false),
+            (&same, &spread, Some("in one arm the rows about the quantile have one same value"), false),
+            (&spread, &infinite, Some("are infinite"), false),
+            (&spread, &few, Some("too few rows"), false),
+        ] {
+            let sides = (side(control), side(arm));
+            let rule = Rule::against("A");
+            let contrast = compare::compare(&sides.0, &sides.1).contrast;
+            let absolute = compare::effect(contrast.absolute(compare::level(&rule)));
+            let told = undefined(&absolute, (&sides.0, &sides.1));
+            assert_eq!(told.is_some(), part.is_some(), "{told:?}");
+            assert!(part.is_none_or(|part| told.as_ref().unwrap().contains(part)), "{told:?}");
+            // Where the difference has no error, neither has the set of the relative one.
+            let set = beside::fieller(&sides.0.sums, &sides.1.sums, (&contrast, rule.alpha));
+            assert_eq!(set.is_some(), has_set, "{part:?}: {set:?}");
         }
     }
 

@@ -170,9 +170,15 @@ fn an_effect_that_fades_is_told_with_its_levels() {
         text
     });
     let rows = short.file("rows.csv", &text);
-    let document =
-        over(&rows, &["--metric", "value:mean", "--timestamp", "seen", "--format", "json"]).document();
-    assert_eq!(check(&document, "novelty", "value of B")["verdict"], "unknown");
+    for (metric, part) in
+        [("value:mean", "3 days have 30 units in both arms"), ("value:quantile(0.5)", "on a quantile")]
+    {
+        let document =
+            over(&rows, &["--metric", metric, "--timestamp", "seen", "--format", "json"]).document();
+        let found = check(&document, "novelty", "value of B");
+        assert_eq!(found["verdict"], "unknown");
+        assert!(found["meaning"].as_str().unwrap().contains(part), "{found}");
+    }
 }
 
 // P(B is best) by SciPy's quad; below a hundredth the floor is told.

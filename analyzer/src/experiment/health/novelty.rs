@@ -33,9 +33,14 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
                     of_day(metrics.get(place)?, (control, arm), f64::from(day - start))
                 })
                 .collect();
-            let found = trend::trend(&series, first_days, ALPHA);
             let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
-            checks.push(told(&found, (first_days, series.len(), followed), subject));
+            checks.push(match metric.metric.quantile() {
+                Some(_) => of_quantile(subject),
+                None => {
+                    let found = trend::trend(&series, first_days, ALPHA);
+                    told(&found, (first_days, series.len(), followed), subject)
+                }
+            });
         }
     }
     checks
@@ -48,6 +53,12 @@ fn of_day(metric: &MetricFacts, (control, arm): (usize, usize), day: f64) -> Opt
     }
     let difference = compare::compare(control, arm).contrast.absolute?;
     Some(Day { day, estimate: difference.value, se: difference.se? })
+}
+
+/// Days have no quantiles, whatever units they have.
+fn of_quantile(subject: String) -> Check {
+    let meaning = "Whether the effect on a quantile lasts is not told: units of a single day have too few rows for one.";
+    check("novelty", CheckVerdict::Unknown, (Some(subject), None, Some(ALPHA)), (meaning, ""))
 }
 
 fn told(found: &Trend, (first_days, days, followed): (f64, usize, &str), subject: String) -> Check {
