@@ -2,7 +2,7 @@
 
 use windvane_stats::experiment::sums::SumsError;
 use windvane_store::{ReadError, experiment::ColumnFault};
-use windvane_types::nearest::nearest;
+use windvane_types::{counting::counted, nearest::nearest};
 
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,10 @@ pub enum ExperimentError {
         known: Vec<String>,
     },
     /// Values of a metric are no numbers.
-    #[error("column `{column}` has {values} values that are no numbers, such as `{example}`")]
+    #[error(
+        "column `{column}` has {} such as `{example}`",
+        counted(*values, "value that is no number,", "values that are no numbers,")
+    )]
     NotNumbers {
         /// The column.
         column: String,
@@ -27,8 +30,8 @@ pub enum ExperimentError {
     },
     /// A proportion has other values than 0 and 1.
     #[error(
-        "metric `{metric}` is a proportion, but {units} units have another value than 0 or 1 (summed over their rows); \
-         compare it as a mean"
+        "metric `{metric}` is a proportion, but {} another value than 0 or 1 (summed over their rows); compare it as a mean",
+        counted(*units, "unit has", "units have")
     )]
     NotAProportion {
         /// The metric.
@@ -136,5 +139,24 @@ fn list(names: &[String]) -> String {
         0 => "none".to_owned(),
         n if n > NAMES_MAX => format!("{} and {} more", shown.join(", "), n - NAMES_MAX),
         _ => shown.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExperimentError;
+
+    #[test]
+    fn one_unit_and_one_value_are_told_as_one() {
+        let proportion =
+            |units| ExperimentError::NotAProportion { metric: "m".to_owned(), units }.to_string();
+        assert!(proportion(1).contains("but 1 unit has another value"), "{}", proportion(1));
+        assert!(proportion(1200).contains("but 1,200 units have another value"), "{}", proportion(1200));
+        let numbers = |values| {
+            let (column, example) = ("c".to_owned(), "x".to_owned());
+            ExperimentError::NotNumbers { column, values, example }.to_string()
+        };
+        assert_eq!(numbers(1), "column `c` has 1 value that is no number, such as `x`");
+        assert_eq!(numbers(2), "column `c` has 2 values that are no numbers, such as `x`");
     }
 }
