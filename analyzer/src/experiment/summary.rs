@@ -31,10 +31,14 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
     let Some(first) = summary.metrics.first() else {
         return Err(wrong("there is no metric in `metrics`".to_owned()));
     };
-    let mut names: Vec<&str> = first.arms.iter().map(|arm| arm.arm.as_str()).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(wrong(format!("arm `{}` is there twice in metric `{}`", twice[0], first.metric)));
+    let names = arm_names(first)?;
+    for metric in &summary.metrics {
+        if let Some(other) = arm_names(metric)?.into_iter().find(|name| !names.contains(name)) {
+            return Err(wrong(format!(
+                "metric `{}` has an arm `{other}`; the first metric has not",
+                metric.metric
+            )));
+        }
     }
     if names.len() < 2 {
         return Err(ExperimentError::OneArm { known: names.into_iter().map(str::to_owned).collect() });
@@ -80,6 +84,18 @@ pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, Experiment
         metrics,
         parts,
     })
+}
+
+/// The names of a metric's arms in their order.
+fn arm_names(metric: &SummaryMetric) -> Result<Vec<&str>, ExperimentError> {
+    let mut names: Vec<&str> = metric.arms.iter().map(|arm| arm.arm.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(twice) => Err(ExperimentError::Summary {
+            problem: format!("arm `{}` is there twice in metric `{}`", twice[0], metric.metric),
+        }),
+        None => Ok(names),
+    }
 }
 
 /// A metric that is there before, measured the same way: it would count twice among the p-values.
@@ -412,6 +428,29 @@ mod tests {
         }
         let kept = read(&kind, &[arm("a", 0.0), arm("b", 100.0)]).unwrap();
         assert!(kept.metrics[0].notes.is_empty() && kept.metrics[0].reason.is_none());
+    }
+
+    #[test]
+    fn every_metric_has_the_arms_of_the_first_and_each_once() {
+        let read = |arms: &[&str]| {
+            let arm = |name: &&str| json!({"arm": name, "n": 4, "sum": 2, "sum_sq": 2});
+            let metric = |name: &str, arms: &[&str]| {
+                let arms: Vec<Value> = arms.iter().map(arm).collect();
+                json!({"metric": name, "type": "mean", "arms": arms})
+            };
+            let metrics = [metric("m", &["a", "b"]), metric("n", arms)];
+            let summary = json!({"schema": SCHEMA, "control": "a", "metrics": metrics});
+            facts(&serde_json::from_value::<Summary>(summary).unwrap(), "sums.json")
+        };
+        assert_eq!(read(&["b", "a"]).unwrap().metrics.len(), 2);
+        for (arms, part) in [
+            (&["a"][..], "metric `n` has no arm `b`"),
+            (&["a", "b", "c"], "metric `n` has an arm `c`; the first metric has not"),
+            (&["a", "b", "b"], "arm `b` is there twice in metric `n`"),
+        ] {
+            let said = read(arms).unwrap_err().to_string();
+            assert!(said.contains(part), "{said}");
+        }
     }
 
     #[test]
