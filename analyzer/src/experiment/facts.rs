@@ -156,6 +156,11 @@ impl Facts {
         self.arms.iter().position(|arm| arm.name == name)
     }
 
+    /// Whether others have the same arms in the same order.
+    pub(super) fn has_arms_of(&self, other: &Self) -> bool {
+        self.arms.iter().map(|arm| &arm.name).eq(other.arms.iter().map(|arm| &arm.name))
+    }
+
     /// The places of the arms that are tested against the control: neither an arm of weight 0 nor, where the control's is 0, any.
     pub(super) fn tested(&self, control: usize) -> impl Iterator<Item = usize> {
         let dealt = move |arm: usize| self.arms[arm].weight > 0.0;

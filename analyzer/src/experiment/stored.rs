@@ -34,6 +34,9 @@ const STRATUM_OF_THE_ARM: &str = "cannot be `version` or `environment` where pre
 const STRATIFY_OR_COVARIATE: &str =
     "and a covariate (`covariate_window`) both take out what was there before: give one of them";
 
+/// How often an experiment is read, where units of new arms come while it is.
+const TRIES: usize = 3;
+
 /// An experiment as the configuration defines it.
 #[derive(Debug, Clone)]
 pub struct StoredExperiment {
@@ -149,6 +152,30 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
     if let Some(refused) = experiment.strata_refused() {
         return Err(ExperimentError::Summary { problem: format!("`stratify` {refused}") });
     }
+    let mut gathered = None;
+    for _ in 0..TRIES {
+        gathered = gathered_once(reader, experiment).await?;
+        if gathered.is_some() {
+            break;
+        }
+    }
+    let Some((facts, parts)) = gathered else {
+        return Err(ExperimentError::Summary {
+            problem: format!("new arms came each of the {TRIES} times that it was read; look again"),
+        });
+    };
+    let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
+    let looked = looks::looked(reader, experiment).await?;
+    let parts = stored_timing::followed(parts.whole(), &experiment.exposed);
+    let facts = Facts { rows: None, parts: Parts { timed, looked, ..parts }, ..facts };
+    super::judged(&facts, &experiment.rule)
+}
+
+/// Reads each source once; `None` where the first unit of an arm came between two of them, so that metrics would not be of the same arms.
+async fn gathered_once(
+    reader: &Reader,
+    experiment: &StoredExperiment,
+) -> Result<Option<(Facts, StoredParts)>, ExperimentError> {
     let mut whole: Option<Facts> = None;
     let mut found = vec![None; experiment.metrics.len()];
     let mut parts = StoredParts::default();
@@ -156,6 +183,9 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         let asked = request(experiment, table, &places)?;
         let facts = gather::gather(reader, &asked).await;
         let facts = facts.map_err(|error| in_own_words(experiment, (&asked, &places), error))?;
+        if whole.as_ref().is_some_and(|whole| !whole.has_arms_of(&facts)) {
+            return Ok(None);
+        }
         for (place, metric) in places.iter().zip(&facts.metrics) {
             let mut metric = named(experiment, *place, metric.clone());
             metric.notes.extend(strata_told(experiment, *place));
@@ -165,15 +195,10 @@ pub async fn run_stored(reader: &Reader, experiment: &StoredExperiment) -> Resul
         // Every source's population has the same exposed units.
         whole.get_or_insert(facts);
     }
-    let Some(facts) = whole else {
-        return Err(ExperimentError::Summary { problem: "the experiment has no metrics".to_owned() });
-    };
-    let metrics = found.into_iter().flatten().collect();
-    let timed = stored_timing::timed(reader, experiment, &facts.arms).await?;
-    let looked = looks::looked(reader, experiment).await?;
-    let parts = stored_timing::followed(parts.whole(), &experiment.exposed);
-    let facts = Facts { rows: None, metrics, parts: Parts { timed, looked, ..parts }, ..facts };
-    super::judged(&facts, &experiment.rule)
+    match whole {
+        Some(facts) => Ok(Some((Facts { metrics: found.into_iter().flatten().collect(), ..facts }, parts))),
+        None => Err(ExperimentError::Summary { problem: "the experiment has no metrics".to_owned() }),
+    }
 }
 
 /// The tables with the places of the metrics that are read together.
