@@ -139,14 +139,17 @@ impl Lease {
         worked
     }
 
-    /// Renews the lease again and again; returns when that has failed for so long that it may have run out, or when another one holds the job
-    /// as well and goes first.
+    /// Renews the lease again and again; returns when that has failed for so long that it will soon have run out, or when another one holds
+    /// the job as well and goes first.
     pub async fn keep(&mut self) {
-        let pause = self.length / 3;
+        // Another analyzer may begin when the lease has run out: a third of its length before that this one stops, whatever hangs.
+        let spare = self.length / 3;
         loop {
-            tokio::time::sleep(pause).await;
+            let stop = self.renewed + (self.length - spare);
+            // After a third of the length; and where that fails, again and again in what is left.
+            tokio::time::sleep(stop.saturating_duration_since(Instant::now()) / 2).await;
             let asked = Instant::now();
-            match tokio::time::timeout(pause, self.renew()).await {
+            match tokio::time::timeout(stop.saturating_duration_since(asked), self.renew()).await {
                 Ok(Ok(true)) => self.renewed = asked,
                 Ok(Ok(false)) => {
                     tracing::warn!(job = self.claim.job, "another process has the same lease and goes first");
@@ -155,8 +158,7 @@ impl Lease {
                 Ok(Err(error)) => tracing::warn!(job = self.claim.job, %error, "cannot renew a lease"),
                 Err(_elapsed) => tracing::warn!(job = self.claim.job, "a lease was not renewed in time"),
             }
-            // Another analyzer may begin when the lease has run out; a pause before that this one stops.
-            if self.renewed.elapsed() + pause >= self.length {
+            if self.renewed.elapsed() + spare + spare / 8 >= self.length {
                 return;
             }
         }
