@@ -116,9 +116,6 @@ fn weights(first: &SummaryMetric) -> Result<Vec<(String, f64)>, ExperimentError>
             problem: format!("the weight {weight} of arm `{arm}` is no share: 0 or more"),
         });
     }
-    if !given.is_empty() && given.iter().all(|(_, weight)| *weight == 0.0) {
-        return Err(ExperimentError::Summary { problem: "all weights are 0".to_owned() });
-    }
     match first.arms.iter().find(|arm| arm.weight.is_none()) {
         Some(arm) if !given.is_empty() => Err(ExperimentError::Summary {
             problem: format!(
@@ -126,6 +123,9 @@ fn weights(first: &SummaryMetric) -> Result<Vec<(String, f64)>, ExperimentError>
                 arm.arm
             ),
         }),
+        _ if !given.is_empty() && given.iter().all(|(_, weight)| *weight == 0.0) => {
+            Err(ExperimentError::Summary { problem: "all weights are 0".to_owned() })
+        }
         _ => Ok(given),
     }
 }
@@ -407,6 +407,16 @@ mod tests {
         without[1]["before"] = Value::Null;
         assert!(refused(&kind, &without).contains("`before` in some arms only"));
         assert!(refused(&json!({"type": "mean"}), &arms).contains("is no ratio"));
+    }
+
+    #[test]
+    fn a_weight_is_given_to_every_arm_or_to_none() {
+        let arm = |name: &str, weight: Option<f64>| json!({"arm": name, "n": 10, "sum": 5, "sum_sq": 5, "weight": weight});
+        let told =
+            |a: Option<f64>, b: Option<f64>| refused(&json!({"type": "mean"}), &[arm("a", a), arm("b", b)]);
+        let (some, all) = (told(None, Some(0.0)), told(Some(0.0), Some(0.0)));
+        assert!(some.contains("arm `a` has no `weight`"), "{some}");
+        assert!(all.contains("all weights are 0"), "{all}");
     }
 
     #[test]
