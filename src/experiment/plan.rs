@@ -36,7 +36,8 @@ pub struct PlanArguments {
         value_name = "M",
         requires = "sd",
         required_unless_present_any = ["share", "name", "quantile"],
-        conflicts_with = "share"
+        conflicts_with = "share",
+        allow_negative_numbers = true
     )]
     mean: Option<f64>,
     /// The standard deviation of one unit, over a span as long as the experiment.
@@ -49,7 +50,7 @@ pub struct PlanArguments {
     #[arg(long, value_name = "Q", requires = "value", requires = "density", conflicts_with_all = ["mean", "share"])]
     quantile: Option<f64>,
     /// The quantile before the experiment.
-    #[arg(long, value_name = "V", requires = "quantile")]
+    #[arg(long, value_name = "V", requires = "quantile", allow_negative_numbers = true)]
     value: Option<f64>,
     /// The share of units per unit of the metric about the quantile: 0.0002 where one of fifty lies within 50 of it either way.
     #[arg(long, value_name = "SHARE", requires = "quantile")]
@@ -79,7 +80,7 @@ pub struct PlanArguments {
     /// Look once, at the end, as is planned unless the experiment says otherwise.
     #[arg(long, conflicts_with_all = ["sequential", "looks"])]
     fixed: bool,
-    /// Stop at any time: what the always-valid interval costs.
+    /// Stop at any time: what the always-valid interval costs, with the `--sequential-tuning` that is told.
     #[arg(long)]
     sequential: bool,
     /// Look this often, after equal shares of the units, with alpha spent as by O'Brien and Fleming, or as by the experiment.
@@ -278,6 +279,7 @@ fn plan(asked: &PlanArguments, ground: &Ground) -> Result<Document, Failure> {
             Stopping::GroupSequential { .. } => "group_sequential",
         }
         .to_owned(),
+        tuning: tuning(asked, &plan, units_needed),
         looks: manner.looks(),
         alternative: match manner.alternative {
             Alternative::TwoSided => None,
@@ -329,6 +331,13 @@ fn answers(asked: &PlanArguments, plan: &Plan) -> Answers {
         power_with_units: effect.zip(asked.units).and_then(|(effect, units)| plan.power(effect, units)),
         minimum_detectable_effect: asked.units.and_then(smallest).and_then(share),
     }
+}
+
+/// The units of both arms at which the interval of `--sequential` is taken to be narrowest.
+fn tuning(asked: &PlanArguments, plan: &Plan, needed: Option<u64>) -> Option<f64> {
+    let units = needed.map(|needed| needed as f64).or(asked.units)?;
+    let (control, arm) = plan.allocation.units(units);
+    asked.sequential.then(|| (control + arm).round())
 }
 
 /// That of the verdict: it is made of the absolute difference, but against a margin, which is a share of the control.

@@ -28,6 +28,9 @@ pub struct Document {
     pub power: f64,
     /// How it ends: `fixed` after the planned units, `sequential` at any time, or `group_sequential` at planned looks.
     pub stopping: String,
+    /// The units of the control and the compared arm at which the always-valid interval is taken to be narrowest, where the plan chose them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tuning: Option<f64>,
     /// The looks, where they are planned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub looks: Option<u32>,

@@ -124,7 +124,7 @@ fn looks_at_any_time_take_the_absolute_difference_and_margins_their_share_of_the
 fn a_plan_says_how_often_it_is_looked_at() {
     for (more, told) in [
         (&[][..], "two-sided at 0.05, looked at once\n"),
-        (&["--sequential"], "two-sided at 0.05, looked at any time\n"),
+        (&["--sequential"], "two-sided at 0.05, looked at any time with `--sequential-tuning 73647`\n"),
         (&["--looks", "5"], "two-sided at 0.05, looked at 5 times\n"),
     ] {
         printed(&[&["--effect", "0.05"], more].concat(), told);
@@ -136,6 +136,39 @@ fn a_plan_says_how_often_it_is_looked_at() {
     let ground = Ground { manner: manner(&[], &rule, (0, 2)), ..given(&asked).unwrap() };
     let told = text(&plan(&asked, &ground).unwrap());
     assert!(told.contains(", looked at any time\n"), "{told}");
+}
+
+// With the default of 5,000 units the interval is wider at 73,647: the plan holds only for the tuning that it is made with, which counts
+// the units of the control and one arm.
+#[test]
+fn a_plan_for_any_time_tells_the_tuning_that_it_is_made_with() {
+    let planned = |more: &[&str]| {
+        let words = [&["plan", "--mean", "20", "--sd", "35"][..], more].concat();
+        let asked = Line::try_parse_from(words).unwrap().plan;
+        plan(&asked, &given(&asked).unwrap()).unwrap()
+    };
+    let two = planned(&["--sequential", "--effect", "0.05"]);
+    assert_eq!(two.tuning, two.units_needed.map(|needed| needed as f64));
+    let three = planned(&["--sequential", "--effect", "0.05", "--arms", "3"]);
+    let difference = three.tuning.unwrap() - two.tuning.unwrap();
+    assert!(difference.abs() <= 2.0, "{three:?}");
+    assert_eq!(planned(&["--sequential", "--units", "9000"]).tuning, Some(9_000.0));
+    assert_eq!(planned(&["--effect", "0.05"]).tuning, None);
+}
+
+#[test]
+fn a_mean_below_0_is_planned_like_one_above() {
+    let told = |words: &[&str]| {
+        let asked = Line::try_parse_from(words).unwrap().plan;
+        plan(&asked, &given(&asked).unwrap()).unwrap().units_needed.unwrap()
+    };
+    let of_mean = |mean| told(&["plan", "--mean", mean, "--sd", "35", "--effect", "0.05"]);
+    assert_eq!(of_mean("-20"), of_mean("20"));
+    let of_quantile = |value| {
+        let level = ["plan", "--quantile", "0.5", "--density", "0.01", "--effect", "0.05"];
+        told(&[&level[..], &["--value", value]].concat())
+    };
+    assert_eq!(of_quantile("-20"), of_quantile("20"));
 }
 
 /// An experiment of revenue, and of waits as a guardrail, under this rule.

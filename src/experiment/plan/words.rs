@@ -82,7 +82,10 @@ fn premises(plan: &Document) -> String {
         number(plan.alpha),
         match plan.looks {
             Some(looks) => format!("looked at {looks} times"),
-            None if plan.stopping == "sequential" => "looked at any time".to_owned(),
+            None if plan.stopping == "sequential" => match plan.tuning {
+                Some(units) => format!("looked at any time with `--sequential-tuning {units}`"),
+                None => "looked at any time".to_owned(),
+            },
             None => "looked at once".to_owned(),
         }
     )
