@@ -4,12 +4,12 @@
 use windvane_stats::experiment::plan::Baseline;
 use windvane_store::{
     Reader,
-    experiment::{ArrivalsRow, ExposedBy, UNIT, arrivals},
+    experiment::{ArrivalsRow, ExposedBy, RecordTable, UNIT, arrivals},
 };
 
 use super::{
-    AaRequest, ExperimentError, ExperimentRequest, StoredExperiment, aa, facts::ArmSums, gather,
-    metric::Measured, stored,
+    AaRequest, ExperimentError, ExperimentRequest, StoredExperiment, StoredMetric, aa, facts::ArmSums,
+    gather, metric::Measured, stored,
 };
 
 /// The units of a span.
@@ -32,7 +32,29 @@ fn asked(experiment: &StoredExperiment, place: usize) -> Result<ExperimentReques
     experiment.covariate_us = None;
     experiment.stratify = None;
     experiment.exposed.segment_by.clear();
-    stored::request(&experiment, &experiment.metrics[place].table, &[place])
+    let places = with_others(&experiment.metrics, place);
+    let mut asked = stored::request(&experiment, &experiment.metrics[place].table, &places)?;
+    // The others only tell which units came.
+    asked.metrics.truncate(1);
+    Ok(asked)
+}
+
+/// The place of a metric, and of those by whose records its units are known to have come as well. A measurement is of one metric: who
+/// bought nothing has none of `revenue` and counts as 0, as in the experiment. Quantiles have no units without a record, and a count of
+/// rows would have every unit of the table.
+fn with_others(metrics: &[StoredMetric], place: usize) -> Vec<usize> {
+    let own = &metrics[place];
+    let is_summed = |metric: &StoredMetric| match &metric.metric.measured {
+        Measured::Quantile { .. } => false,
+        Measured::Ratio { denominator } => denominator != "rows" && metric.column != "rows",
+        Measured::Mean | Measured::Proportion => metric.column != "rows",
+    };
+    let joins = own.table == RecordTable::Measurements && is_summed(own);
+    let others = metrics
+        .iter()
+        .enumerate()
+        .filter(|(at, other)| joins && *at != place && other.table == own.table && is_summed(other));
+    std::iter::once(place).chain(others.map(|(at, _)| at)).collect()
 }
 
 /// The same as an A/A simulation asks for it.
@@ -115,7 +137,34 @@ pub fn days_until(arrivals: &[u64], needed: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::days_until;
+    use windvane_store::experiment::RecordTable;
+
+    use super::super::{Measured, Metric, StoredMetric};
+    use super::{days_until, with_others};
+
+    #[test]
+    fn units_come_by_the_measurements_of_all_metrics_that_are_summed() {
+        let metric = |column: &str, measured: Measured, table: RecordTable| StoredMetric {
+            metric: Metric::new(column, measured),
+            table,
+            column: column.to_owned(),
+        };
+        let measured = |column: &str, measured| metric(column, measured, RecordTable::Measurements);
+        let ratio = |denominator: &str| Measured::Ratio { denominator: denominator.to_owned() };
+        let metrics = [
+            measured("revenue", Measured::Mean),
+            measured("wait", Measured::Quantile { q: 0.9 }),
+            measured("bought", Measured::Proportion),
+            measured("clicks", ratio("views")),
+            measured("lines", ratio("rows")),
+            metric("score", Measured::Mean, RecordTable::Predictions { model: "m".to_owned() }),
+        ];
+        for (place, places) in
+            [(0, &[0, 2, 3][..]), (1, &[1]), (2, &[2, 0, 3]), (3, &[3, 0, 2]), (4, &[4]), (5, &[5])]
+        {
+            assert_eq!(with_others(&metrics, place), places, "{place}");
+        }
+    }
 
     #[test]
     fn days_are_those_of_the_past_and_then_of_its_second_half() {

@@ -156,6 +156,21 @@ fn a_plan_for_any_time_tells_the_tuning_that_it_is_made_with() {
     assert_eq!(planned(&["--effect", "0.05"]).tuning, None);
 }
 
+// Where only those who bought are recorded, the share of buyers among units with a record is 1.
+#[test]
+fn traffic_of_units_that_are_all_alike_says_what_is_missing() {
+    let asked = Line::try_parse_from(["plan", "--share", "1", "--effect", "0.05"]).unwrap().plan;
+    let planned = plan(&asked, &given(&asked).unwrap()).unwrap();
+    let missing = "those without one are not known to have come";
+    assert!(!text(&planned).contains(missing));
+    let (experiment, metric) = ("checkout".to_owned(), "bought".to_owned());
+    let traffic = Traffic { experiment, metric, span: "7d".to_owned(), units: 190, window_days: 7.0 };
+    let alike = Document { traffic: Some(traffic), ..planned };
+    assert!(text(&alike).contains(missing), "{}", text(&alike));
+    let unlike = Document { variance: 0.25, ..alike };
+    assert!(!text(&unlike).contains(missing));
+}
+
 #[test]
 fn a_mean_below_0_is_planned_like_one_above() {
     let told = |words: &[&str]| {

@@ -65,6 +65,10 @@ pub(super) fn text(plan: &Document) -> String {
         };
     }
     text += &premises(plan);
+    if plan.traffic.is_some() && plan.variance <= 0.0 {
+        text += "all units with a record have one same value, and those without one are not known to have come: plan without a name, \
+                 with `--share`, or `--mean` and `--sd`\n";
+    }
     if let Some(traffic) = plan.traffic.as_ref().filter(|_| !plan.from_experiment.is_empty()) {
         text += &format!("taken from {}: {}\n", traffic.experiment, plan.from_experiment.join("; "));
     }
