@@ -123,6 +123,12 @@ async fn simulate(reader: &Reader, request: &AaRequest) -> Result<Document, Fail
 }
 
 fn text(found: &Document) -> String {
+    if found.false_positive_rate.is_none() {
+        return format!(
+            "no random split of {} units has a p-value: they are too few, all have one same value, or one is infinite\n",
+            number(found.units)
+        );
+    }
     let percent = |share: f64| format!("{} %", number(share * 100.0));
     let ends = found
         .ci
@@ -140,4 +146,39 @@ fn text(found: &Document) -> String {
         number(found.units),
         percent(found.alpha)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_types::{experiment::Kind, experiment_aa::SCHEMA};
+
+    use super::{Document, text};
+
+    #[test]
+    fn splits_that_cannot_be_judged_say_why() {
+        let none = Document {
+            schema: SCHEMA.to_owned(),
+            source: "a.csv".to_owned(),
+            metric: "bought".to_owned(),
+            kind: Kind::Mean,
+            units: 190.0,
+            splits: 0,
+            alpha: 0.05,
+            false_positives: 0,
+            false_positive_rate: None,
+            ci: None,
+            alpha_within: None,
+            seed: 1,
+        };
+        assert!(text(&none).starts_with("no random split of 190 units has a p-value: they are too few"));
+        let found = Document {
+            splits: 64,
+            false_positives: 4,
+            false_positive_rate: Some(0.0625),
+            ci: Some([0.0173, 0.1524]),
+            alpha_within: Some(true),
+            ..none
+        };
+        assert!(text(&found).starts_with("6.25 % of 64 random splits of 190 units differ"));
+    }
 }
