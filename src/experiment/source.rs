@@ -178,6 +178,7 @@ pub fn failure(error: ExperimentError) -> Failure {
         | ExperimentError::OneArm { .. }
         | ExperimentError::TooManyArms { .. }
         | ExperimentError::TooManyStrata { .. }
+        | ExperimentError::NoTimes { .. }
         | ExperimentError::TooManyDays { .. }
         | ExperimentError::NoControl { .. }
         | ExperimentError::Sums { .. }

@@ -289,11 +289,14 @@ impl Cutter<'_> {
         let question = Question { by_day: true, ..self.question(self.forms) };
         let rows: Vec<SumsRow> =
             self.scan.reader.rows(&experiment::sums_by_day(question, DAY_ROWS_MAX + 1)).await?;
+        let column = || self.request.cuts.timestamp.clone().unwrap_or_default();
         if rows.len() > DAY_ROWS_MAX {
-            let column = self.request.cuts.timestamp.clone().unwrap_or_default();
-            return Err(ExperimentError::TooManyDays { column, max: DAY_ROWS_MAX });
+            return Err(ExperimentError::TooManyDays { column: column(), max: DAY_ROWS_MAX });
         }
         let days: BTreeSet<i32> = rows.iter().filter_map(|row| row.day).collect();
+        if days.is_empty() && !rows.is_empty() {
+            return Err(ExperimentError::NoTimes { column: column() });
+        }
         days.into_iter()
             .map(|day| {
                 let own = rows.iter().filter(|row| row.day == Some(day)).cloned().collect();

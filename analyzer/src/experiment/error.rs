@@ -63,6 +63,14 @@ pub enum ExperimentError {
         /// The bound.
         max: usize,
     },
+    /// The column of times holds none.
+    #[error(
+        "column `{column}` holds no time that can be read; give one with times such as 2026-01-31T08:00:00Z, or microseconds since 1970 UTC"
+    )]
+    NoTimes {
+        /// The column.
+        column: String,
+    },
     /// The column of times spans too many days.
     #[error(
         "column `{column}` spans more days than {max} sums by day and arm can tell; check its unit (microseconds since 1970 UTC)"

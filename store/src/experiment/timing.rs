@@ -43,7 +43,7 @@ pub fn timing_columns(population: &Population, columns: TimingColumns<'_>) -> Re
 pub struct TimingRow {
     /// Its place among the arms.
     pub arm: u32,
-    /// Units with rows whose times are known.
+    /// Units with rows whose times are all known.
     pub units: u64,
     /// Units with a row from before they were assigned.
     pub early: u64,
@@ -63,11 +63,17 @@ pub fn timing(question: Question<'_>, timing: &Timing, late_after_us: i64) -> St
     };
     let early = known(&timing.assigned, &|assigned| format!("{seen} < {assigned}"));
     let late = known(&timing.received, &|received| format!("{received} - {seen} > {late_after_us}"));
+    // A row without one of the times would count as in time.
+    let all_known: String = [&timing.assigned, &timing.received]
+        .into_iter()
+        .flatten()
+        .map(|time| format!(" AND isNotNull({time})"))
+        .collect();
     Statement::new(format!(
         "SELECT wv_arm AS arm, count() AS units, countIf(wv_early) AS early, countIf(wv_late) AS late FROM (\
          SELECT any(wv_code) AS wv_arm, max(wv_e) AS wv_early, max(wv_l) AS wv_late FROM (\
          SELECT assumeNotNull({unit}) AS wv_unit, {code} AS wv_code, {early} AS wv_e, {late} AS wv_l FROM {from} \
-         WHERE {assigned} AND isNotNull({seen})) \
+         WHERE {assigned} AND isNotNull({seen}){all_known}) \
          GROUP BY wv_unit HAVING min(wv_code) = max(wv_code)) GROUP BY wv_arm ORDER BY arm"
     ))
 }

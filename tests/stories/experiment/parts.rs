@@ -266,6 +266,16 @@ fn rows_from_before_the_assignment_and_late_ones_are_told() {
     agrees(&late["observed"], &LATE_P.into(), DOUBLES, "late");
     assert_eq!(late["verdict"], "warning");
     assert_eq!(check(&with(&["--late-after", "7d"]), "late_data", "B")["verdict"], "ok");
+    // A column without a time tells nothing, which is not that all rows are in time.
+    for (column, name, subject) in
+        [("--assigned", "exposure_before_assignment", Value::Null), ("--received", "late_data", "B".into())]
+    {
+        let words = ["--metric", "value:mean", "--timestamp", "seen", column, "arm", "--format", "json"];
+        let document = over(&rows, &words).document();
+        let checks = document["health"].as_array().unwrap();
+        let told = checks.iter().find(|it| it["check"] == name && it["subject"] == subject).unwrap();
+        assert_eq!(told["verdict"], "unknown", "{told}");
+    }
     let wrong = over(&rows, &[&words[..], &["--late-after", "soon"]].concat());
     assert_eq!((wrong.code, wrong.stdout.as_str()), (64, ""), "{}", wrong.stderr);
 }
@@ -285,6 +295,7 @@ fn cuts_that_cannot_be_made_are_refused() {
         (64, "give one of them", run(&rows, &["--stratify", "country", "--covariate", "revenue"])),
         (65, "did you mean `country`", run(&rows, &["--segment-by", "contry"])),
         (65, "no column `when`", run(&rows, &["--timestamp", "when"])),
+        (65, "`country` holds no time", run(&rows, &["--timestamp", "country"])),
         (65, "more than 200 different values", over(&many, &[&mean[..], &["--stratify", "unit"]].concat())),
         (64, "go with a file", experiment(&["checkout", "--timestamp", "seen"])),
     ] {

@@ -44,7 +44,7 @@ struct Words {
 }
 
 const ROWS: Words = Words {
-    unknown: "No row has a time, so none can be told to be from before the assignment.",
+    unknown: "No row has all of the times, so none can be told to be from before the assignment.",
     none: "No row is from before its unit was assigned.",
     many: (
         "Rows from before the assignment are counted, of",
