@@ -362,6 +362,9 @@ fn metrics(texts: &[String], roles: &Roles, limits: Limits) -> Result<Vec<Metric
         }
     }
     roles.check(metrics.iter().map(|metric| metric.name.as_str()))?;
+    if limits != Limits::default() && !metrics.iter().any(|metric| metric.measured == Measured::Mean) {
+        return Err(usage("`--cap` and `--floor` are for means, and no metric is one".to_owned()));
+    }
     for metric in &mut metrics {
         metric.margin = roles.margin(&metric.name);
         metric.role = roles.role(&metric.name, metric.role);

@@ -252,6 +252,8 @@ fn limits_cut_outliers_and_say_how_many() {
     for wrong in [["--cap", "10", "--floor", "11"], ["--cap", "p99", "--floor", "p50"]] {
         assert_eq!(over(&csv, &[&["--metric", "value:mean"][..], &wrong].concat()).code, 64, "{wrong:?}");
     }
+    let no_mean = over(&csv, &["--metric", "value:quantile(0.5)", "--cap", "10"]);
+    assert!(no_mean.code == 64 && no_mean.stderr.contains("no metric is one"), "{}", no_mean.stderr);
     // A floor that lies above the percentile of the cap is known once the values are.
     let crossed = over(&csv, &["--metric", "value:mean", "--cap", "p60", "--floor", "100"]);
     assert!(crossed.code == 65 && crossed.stderr.contains("is above its cap"), "{}", crossed.stderr);
