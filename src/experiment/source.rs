@@ -181,6 +181,7 @@ pub fn failure(error: ExperimentError) -> Failure {
         | ExperimentError::NoTimes { .. }
         | ExperimentError::TooManyDays { .. }
         | ExperimentError::NoControl { .. }
+        | ExperimentError::NoShare { .. }
         | ExperimentError::Sums { .. }
         | ExperimentError::Summary { .. } => Reason::Data,
     };

@@ -97,6 +97,17 @@ pub enum ExperimentError {
         /// The arm.
         arm: String,
     },
+    /// An experiment over the store has shares for some of its arms only.
+    #[error(
+        "units of experiment `{experiment}` are in the arm `{arm}`, which has no share; give it one in [experiments.{experiment}.arms], 0 for \
+         one that is switched off or should not be there"
+    )]
+    NoShare {
+        /// The experiment.
+        experiment: String,
+        /// The arm.
+        arm: String,
+    },
     /// Sums that no units have.
     #[error("the sums of metric `{metric}` in arm `{arm}` cannot be those of any units")]
     Sums {

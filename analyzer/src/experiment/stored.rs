@@ -227,7 +227,7 @@ pub async fn keep_stored(reader: &Reader, experiment: &StoredExperiment) -> Resu
     Ok(is_of_use)
 }
 
-/// The error about a metric by its own name, in place of that of a column of the population.
+/// The error by the names of the configuration: of a metric, in place of that of a column of the population, and of the table of arms.
 fn in_own_words(
     experiment: &StoredExperiment,
     (asked, places): (&ExperimentRequest, &[usize]),
@@ -238,6 +238,9 @@ fn in_own_words(
             let found = asked.metrics.iter().zip(places).find(|(asked, _)| asked.name == metric);
             let own = found.map(|(_, place)| experiment.metrics[*place].metric.name.clone());
             ExperimentError::NotAProportion { metric: own.unwrap_or(metric), units }
+        }
+        ExperimentError::NoWeight { arm } => {
+            ExperimentError::NoShare { experiment: experiment.exposed.experiment.clone(), arm }
         }
         other => other,
     }

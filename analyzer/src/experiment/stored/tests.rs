@@ -58,6 +58,16 @@ fn part(value: &str, column: &str) -> Part {
     }
 }
 
+// The option `--weights` does not go with an experiment of the configuration.
+#[test]
+fn an_arm_without_a_share_is_told_by_the_table_that_gives_it_one() {
+    let experiment = experiment();
+    let asked = request(&experiment, &experiment.metrics[0].table, &[0]).unwrap();
+    let error = ExperimentError::NoWeight { arm: "C".to_owned() };
+    let told = in_own_words(&experiment, (&asked, &[0]), error).to_string();
+    assert!(told.contains("arm `C`") && told.contains("[experiments.e.arms]"), "{told}");
+}
+
 #[test]
 fn a_segment_has_the_metrics_of_every_source_and_is_left_out_where_one_lacks_it() {
     let experiment = experiment();
