@@ -14,7 +14,7 @@ mod source;
 pub mod table;
 pub mod words;
 
-use windvane_types::experiment::{GuardrailVerdict, SrmVerdict, Verdict};
+use windvane_types::experiment::{GuardrailVerdict, Role, SrmVerdict, Verdict};
 
 pub use arguments::Arguments;
 pub use source::failure;
@@ -23,7 +23,7 @@ use crate::by_hand::{self, Engine};
 use crate::exit::{CommandResult, Exit};
 use crate::output::print;
 use crate::report;
-use arguments::{Asked, FailOn, Format, Options};
+use arguments::{Asked, FailOn, Format, Options, usage};
 use source::Read;
 
 /// Runs `windvane experiment`.
@@ -44,6 +44,13 @@ pub fn run(arguments: Arguments) -> CommandResult {
 
 fn answer(read: &Read, options: &Options) -> CommandResult {
     let document = &read.document;
+    let guarded = document.comparisons.iter().any(|comparison| comparison.role == Role::Guardrail);
+    if options.fail_on == Some(FailOn::Guardrail) && !guarded {
+        return Err(usage(
+            "`--fail-on guardrail` is for guardrails, and no metric is one: give --guardrail NAME, or `role = \"guardrail\"` in [experiments.NAME.metrics.METRIC]"
+                .to_owned(),
+        ));
+    }
     let text = match options.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
         Format::Table => table::render(document),

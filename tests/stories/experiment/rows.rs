@@ -280,6 +280,11 @@ fn bad_data_is_65_and_a_wrong_command_line_64_with_nothing_on_standard_output() 
         (64, "above 0 and below 1", over(&csv, &[&mean[..], &["--alpha", "0"]].concat())),
         (64, "no weight for the arm `B`", over(&csv, &[&mean[..], &["--weights", "A=1"]].concat())),
         (64, "--metric", over(&csv, &[])),
+        (
+            64,
+            "no metric is one: give --guardrail",
+            over(&csv, &[&mean[..], &["--fail-on", "guardrail"]].concat()),
+        ),
     ] {
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
         assert!(ran.stderr.contains(part), "{part} is not in: {}", ran.stderr);
