@@ -78,6 +78,8 @@ impl Ranking {
         self.groups += 1;
         for item in items.iter_mut() {
             item.relevance = item.relevance.max(0.0);
+            // -0 becomes 0: they are one score, and `total_cmp` has them apart.
+            item.score += 0.0;
         }
         let relevant = items.iter().filter(|item| item.relevance > 0.0).count();
         if relevant == 0 {
@@ -205,5 +207,15 @@ mod tests {
         ranking.push(&mut items);
         assert_eq!(ranking.measured(RankingMetric::HitRate, 0.95).value, Some(0.0));
         assert_eq!(ranking.measured(RankingMetric::Ndcg, 0.95).value, Some(0.25));
+    }
+
+    // What was rounded to -0 came after what was rounded to 0, so that ties of the two were broken by their signs.
+    #[test]
+    fn scores_of_either_zero_are_tied() {
+        let mut ranking = Ranking::new(1, WithoutRelevant::LeftOut);
+        let items = [(0.0, 1.0), (-0.0, 0.0)];
+        ranking.push(&mut items.map(|(score, relevance)| Item { score, relevance }));
+        assert_eq!(ranking.measured(RankingMetric::HitRate, 0.95).value, Some(0.0));
+        assert_eq!(ranking.measured(RankingMetric::Ndcg, 0.95).value, Some(0.5));
     }
 }
