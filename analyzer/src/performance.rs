@@ -36,6 +36,7 @@ pub use request::{CHUNKS_MAX, CLASSES_MAX, Cut, PerformanceRequest, Question, Ru
 pub use stored::{Asked, Opened, open};
 
 use crate::drift::SEGMENTS_MAX;
+use error::WEIGHTS_SQUARED;
 use judge::Judge;
 pub(crate) use judge::main_metric;
 use part::{Part, Parts};
@@ -68,6 +69,7 @@ pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Docume
     let classes = classes::classes(question, [&reference.survey, &current.survey])?;
     for side in [&reference, &current] {
         numeric(side)?;
+        weighable(side)?;
     }
     let can = estimable(question) && reference.survey.labelled > 0;
     let estimator = match question.estimate && can {
@@ -106,6 +108,17 @@ fn numeric(side: &Side<'_>) -> Result<(), PerformanceError> {
     match side.survey.targets_not_numeric {
         rows if rows > 0 && matches!(task, Task::Regression | Task::Ranking) => {
             Err(PerformanceError::TargetNotNumeric { rows, side: side.name, task: task.as_str() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Weights can be multiplied with each other. Where none counts there is nothing to multiply.
+fn weighable(side: &Side<'_>) -> Result<(), PerformanceError> {
+    let ([least, most], [weight, squares]) = (WEIGHTS_SQUARED, side.survey.weights);
+    match &side.question.roles.weight {
+        Some(column) if weight > 0.0 && !(least..=most).contains(&squares) => {
+            Err(PerformanceError::Weights { side: side.name, column: column.clone(), squares })
         }
         _ => Ok(()),
     }

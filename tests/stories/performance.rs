@@ -388,6 +388,12 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
     let words = folder
         .file("words.csv", &csv("y,p", 0..50, |i| format!("{},0.5", ["late", "on_time"][(i % 2) as usize])));
     let three = folder.file("three.csv", &csv("y,p", 0..50, |i| format!("{},0.5", i % 3)));
+    // Weights whose squares no number holds: the engine's answer could not be read, or areas were of nothing.
+    let weights = |name, exponent| {
+        folder.file(name, &csv("y,p,w", 0..50, |i| format!("{},0.{},{}e{exponent}", i % 2, i % 7, i + 1)))
+    };
+    let (huge, tiny) = (weights("huge.csv", 200), weights("tiny.csv", -200));
+    let weighted = [&BINARY[..], &["--weight", "w"]].concat();
     let torn = folder.file("torn.parquet", "PAR1 and then nothing");
     let missing = folder.file("x", "").with_file_name("missing.csv");
     let regression = ["--task", "regression", "--target", "y", "--value", "p"];
@@ -399,6 +405,8 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
         (&words, &regression, 65),
         (&words, &BINARY, 64),
         (&three, &BINARY, 64),
+        (&huge, &weighted[..], 65),
+        (&tiny, &weighted[..], 65),
         (&words, &["--task", "binary", "--target", "y", "--score", "p", "--positive", "early"], 65),
         (&good, &["--task", "binary", "--target", "y"], 64),
         (&good, &["--task", "ranking", "--target", "y", "--score", "p"], 64),

@@ -3,6 +3,10 @@
 use windvane_store::ReadError;
 use windvane_store::experiment::ColumnFault;
 
+/// What the squares of a side's weights may add up to. Areas and their errors multiply four weights: 10^-280 to 10^280, which leaves room
+/// for the sums of them.
+pub(super) const WEIGHTS_SQUARED: [f64; 2] = [1e-140, 1e140];
+
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 pub enum PerformanceError {
@@ -66,6 +70,20 @@ pub enum PerformanceError {
         side: &'static str,
         /// The task.
         task: &'static str,
+    },
+    /// Weights that leave what a number can hold when they are multiplied with each other.
+    #[error(
+        "the weights of the {side} cannot be used: the sum of their squares is {squares:e}, which has to lie from {:e} to {:e}; multiply column `{column}` by one number",
+        WEIGHTS_SQUARED[0],
+        WEIGHTS_SQUARED[1]
+    )]
+    Weights {
+        /// Reference or current population.
+        side: &'static str,
+        /// The column of weights.
+        column: String,
+        /// The sum of their squares.
+        squares: f64,
     },
     /// Nothing to learn from.
     #[error("the reference has no row with a target")]

@@ -46,6 +46,8 @@ pub(super) struct Survey {
     /// The mean of finite numeric targets.
     pub(super) target_mean: Option<f64>,
     pub(super) targets_not_numeric: u64,
+    /// Σ weight and Σ weight².
+    pub(super) weights: [f64; 2],
 }
 
 impl<'a> Side<'a> {
@@ -211,6 +213,8 @@ fn surveyed(tally: &[TallyRow], has_label: bool) -> Survey {
         survey.rows += row.rows;
         survey.labelled += row.labelled;
         survey.targets_not_numeric += row.targets_not_numeric;
+        survey.weights[0] += row.weight.0;
+        survey.weights[1] += row.squares.0;
         survey.targets.extend(row.truth.clone());
         survey.labels.extend(row.said.clone().filter(|_| has_label));
         sum += row.target_sum.0;

@@ -59,9 +59,9 @@ pub struct TallyRow {
     /// The latest.
     pub last_us: Option<i64>,
     /// Σ weight.
-    pub weight: f64,
+    pub weight: Real,
     /// Σ weight².
-    pub squares: f64,
+    pub squares: Real,
     /// The sum of finite numeric targets.
     pub target_sum: Real,
     /// How many there are.

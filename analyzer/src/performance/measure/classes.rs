@@ -80,7 +80,7 @@ fn confusions(side: &Side<'_>, classes: &[String]) -> BTreeMap<Place, Confusion>
         let (Some(truth), Some(predicted)) = (place(&row.truth), said(row)) else { continue };
         for place in places(row.segment, row.chunk, side.segments.keys.len()) {
             let confusion = confusions.entry(place).or_insert_with(|| Confusion::new(classes.len()));
-            confusion.push(truth, predicted, [row.weight, row.squares]);
+            confusion.push(truth, predicted, [row.weight.0, row.squares.0]);
         }
     }
     confusions

@@ -73,7 +73,7 @@ fn by_key(rows: &[TallyRow]) -> BTreeMap<(i32, u16, Option<String>, Option<Strin
             let key = (row.chunk, row.segment, row.truth.clone(), row.said.clone());
             let times = [row.first_us, row.last_us];
             let known = [row.labelled, row.measured];
-            (key, (row.rows, known, row.unscored, times, [row.weight, row.squares]))
+            (key, (row.rows, known, row.unscored, times, [row.weight.0, row.squares.0]))
         })
         .collect()
 }
