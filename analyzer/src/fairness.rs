@@ -77,6 +77,14 @@ pub enum FairnessError {
         /// Some of its values.
         values: Vec<String>,
     },
+    /// Scores that are words.
+    #[error("column `{column}` holds text, such as `{word}`; scores are numbers")]
+    NotNumbers {
+        /// The column.
+        column: String,
+        /// One of them.
+        word: String,
+    },
     /// The reference group has no rows.
     #[error("no row is of the group `{}`", values.join(", "))]
     NoGroup {
@@ -99,6 +107,10 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
         false => reader.rows(&statement(request)?).await?,
     };
     plain(request, &rows)?;
+    let worded = rows.iter().find(|row| !row.score_word.is_empty());
+    if let (Some(column), Some(GroupRow { score_word, .. })) = (&request.score, worded) {
+        return Err(FairnessError::NotNumbers { column: column.clone(), word: score_word.clone() });
+    }
     let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
     let all: u64 = rows.iter().map(|row| row.rows).sum();
     rows.truncate(GROUPS_MAX);

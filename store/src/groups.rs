@@ -54,6 +54,8 @@ pub struct GroupRow {
     pub decisions_positive: u64,
     /// Some of the decisions that do not, at most [`OTHERS_MAX`]; none where scores decide.
     pub decisions_other: Vec<String>,
+    /// A score that is a word and no number, or empty.
+    pub score_word: String,
     /// Rows with a score from 0 to 1 and an outcome.
     pub scored: u64,
     /// Those with a positive outcome.
@@ -78,6 +80,9 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
         column.map_or("CAST(NULL, 'Nullable(String)')".to_owned(), |column| column.storage.as_text().0)
     };
     let (outcome_word, decision_word) = (word(ask.target), word(ask.decision));
+    let is_text =
+        |column: &&PopulationColumn| matches!(column.storage, Storage::Text(_) | Storage::Undecided(_));
+    let score_word = word(ask.score.filter(is_text));
     let other = |word: &str, positive: &str| {
         format!(
             "arraySort(groupUniqArrayIf({OTHERS_MAX})(assumeNotNull({word}), isNotNull({word}) AND ifNull({positive} = 0, 0)))"
@@ -98,11 +103,12 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
          countIf(ifNull(d = 1, 0) AND isNotNull(y)) AS selected_labelled, countIf(ifNull(d = 1 AND y = 1, 0)) AS hits, \
          countIf(ifNull(y = 1, 0)) AS outcomes_positive, {outcomes_other} AS outcomes_other, \
          countIf(ifNull(d = 1, 0)) AS decisions_positive, {decisions_other} AS decisions_other, \
+         ifNull(anyIf(sw, isNotNull(sw) AND isNull(s)), '') AS score_word, \
          countIf(probable AND isNotNull(y)) AS scored, countIf(probable AND ifNull(y = 1, 0)) AS scored_positives, \
          sumIf(assumeNotNull(s), probable AND isNotNull(y)) AS score_sum, \
          sumIf(assumeNotNull(s) * (1 - assumeNotNull(s)), probable AND isNotNull(y)) AS score_variance \
          FROM (SELECT toJSONString([{}]) AS key, {truth} AS y, {decision} AS d, {score} AS s, \
-         {outcome_word} AS yw, {decision_word} AS dw, \
+         {outcome_word} AS yw, {decision_word} AS dw, {score_word} AS sw, \
          ifNull(s >= 0 AND s <= 1, 0) AS probable FROM {}) GROUP BY key ORDER BY rows DESC, key LIMIT {limit}",
         parts?.join(", "),
         population.reading(&columns),

@@ -335,6 +335,16 @@ fn gaps_between_groups_are_found_with_intervals_and_small_groups_are_left_open()
     let without = document(&["fairness", "--group-by", "sex", "--label", "yhat"], &[&file]);
     assert_eq!(without["groups"][1]["gaps"].as_array().unwrap().len(), 1);
     assert_eq!(windvane(&["fairness", "--group-by", "age", "--label", "yhat"], &[&file]).code, 65);
+    // A score that is a word was left out as if it were missing, and the verdict was of the others or of none.
+    let percent = folder.file("percent.csv", &text.replace(",0.9\n", ",90%\n"));
+    let words = ["fairness", "--group-by", "sex", "--target", "y", "--score", "score"];
+    let ran = windvane(&words, &[&percent]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("column `score` holds text, such as `90%`; scores are numbers"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(
         windvane(&["fairness", "--group-by", "sex", "--label", "yhat", "--reference-group", "z"], &[&file])
             .code,
