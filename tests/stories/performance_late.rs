@@ -410,6 +410,8 @@ async fn the_api_shows_it(service: &Service) {
     assert!(answer["windows"].as_array().unwrap().iter().any(known), "{answer}");
     let only = get(service, &format!("{path}?monitor=right&metric=accuracy&segment=none&limit=1")).await.1;
     assert_eq!(only["windows"][0]["metrics"].as_array().unwrap().len(), 1);
+    // The ten days of the reference: they were cut at two minutes to four in the afternoon, and were eleven.
+    assert_eq!(only["windows"][0]["metrics"][0]["threshold_chunks"], 10, "{only}");
     assert_eq!(only["windows"][0]["segments"], serde_json::json!([]));
     for (path, status, code) in [
         ("/api/v1/models/nope/performance", 404, "unknown_model"),

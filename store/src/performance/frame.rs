@@ -287,10 +287,10 @@ fn cut(rows: &str, chunking: Chunking, timed: bool) -> String {
             format!("SELECT *, toInt32({key}) AS wv_chunk FROM ({rows}) WHERE isNotNull(wv_time)")
         }
         Chunking::Length { anchor_us, length_us } => {
-            // The remainder of Euclid: spans before the anchor are whole, too.
-            let key = format!(
-                "intDiv(wv_time - ({anchor_us}) - positiveModulo(wv_time - ({anchor_us}), {length_us}), {length_us})"
-            );
+            // The remainder of Euclid: spans before the anchor are whole, too. By a number of 2^32 and more, which has no sign, it would be
+            // that of 2^64 less the distance.
+            let (since, length) = (format!("wv_time - ({anchor_us})"), format!("toInt64({length_us})"));
+            let key = format!("intDiv({since} - positiveModulo({since}, {length}), {length})");
             format!(
                 "SELECT *, toInt32(assumeNotNull({key})) AS wv_chunk FROM ({rows}) WHERE isNotNull(wv_time)"
             )
