@@ -35,7 +35,15 @@ pub async fn learn(
     let facts = inspect::all(reader, reference, options.columns.as_deref()).await?;
     let repeated = inspect::repeated(reader, reference, &options.key).await?;
     let times = match &options.times {
-        Some(times) => Some(inspect::times(reader, reference, (times, options.now_us)).await?),
+        Some(times) => {
+            let row = inspect::times(reader, reference, (times, options.now_us)).await?;
+            if let Some(column) = inspect::without_times(times, &row).filter(|_| facts.rows > 0)
+                && options.times_named.contains(column)
+            {
+                return Err(QualityError::NoTimes { column: column.clone() });
+            }
+            Some(row)
+        }
         None => None,
     };
     Ok(learn::expectations(&facts, (repeated.as_ref(), times.as_ref()), options))

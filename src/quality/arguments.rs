@@ -322,6 +322,7 @@ impl Checked {
                 late: None,
                 out_of_order: None,
             }),
+            times_named: learning.timestamp.iter().chain(&learning.arrival).cloned().collect(),
             now_us: now_us(),
             alpha: learning.alpha,
             tolerance: learning.tolerance,

@@ -243,6 +243,7 @@ fn what_is_learnt_is_edited_kept_and_renewed() {
 fn what_is_wrong_is_told_with_what_would_be_right() {
     let folder = Folder::new();
     let file = folder.file("a.csv", "x\n1\n2\n");
+    let texts = folder.file("texts.csv", "t,w\n2013-01-01T05:17:00Z,a\n2013-01-01T05:18:00Z,b\n");
     let told = |text: &str| {
         let expectations = folder.file("e.toml", text);
         let ran = quality(&["check", "--expectations", expectations.to_str().unwrap()], &[&file]);
@@ -268,6 +269,9 @@ fn what_is_wrong_is_told_with_what_would_be_right() {
         (&[], &[&*file], 64, "CURRENT"),
         (&["--key", "id"], &[&*file, &*file], 65, "there is no column `id`"),
         (&["--timestamp", "y"], &[&*file, &*file], 65, "there is no column `y`"),
+        // A column of words was taken for times that are missing, so that nothing was late, out of order or to come.
+        (&["--timestamp", "w"], &[&*texts, &*texts], 65, "column `w` holds no times"),
+        (&["--timestamp", "t", "--arrival", "w"], &[&*texts, &*texts], 65, "column `w` holds no times"),
         (&["--late-after", "soon", "--timestamp", "x"], &[&*file, &*file], 64, "no length"),
         (&[], &[Path::new("/nowhere.csv"), &*file], 65, "nowhere.csv"),
         (&["check", "--expectations", "/nowhere.toml"], &[&*file], 78, "nowhere.toml"),

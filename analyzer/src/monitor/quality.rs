@@ -138,6 +138,7 @@ impl QualityMonitor {
                 late: None,
                 out_of_order: None,
             }),
+            times_named: Vec::new(),
             now_us,
             alpha: self.alpha,
             tolerance: self.tolerance,

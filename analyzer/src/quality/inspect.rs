@@ -192,6 +192,15 @@ pub(super) async fn times(
     Ok(rows.into_iter().next().unwrap_or_default())
 }
 
+/// The column that was to say when, and says it of no row.
+pub(super) fn without_times<'a>(times: &'a TimeExpectations, row: &TimesRow) -> Option<&'a String> {
+    match row {
+        TimesRow { timed: 0, .. } => Some(&times.timestamp),
+        TimesRow { with_arrival: 0, .. } => times.arrival.as_ref(),
+        _ => None,
+    }
+}
+
 /// What each version of the model sends.
 pub(super) async fn versions(
     reader: &Reader,

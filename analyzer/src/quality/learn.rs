@@ -34,6 +34,8 @@ pub struct LearnOptions {
     pub key: Vec<String>,
     /// When events were and came in.
     pub times: Option<TimeExpectations>,
+    /// Which of the columns of times a person has named: those have to hold times. Others are found by well-known names.
+    pub times_named: Vec<String>,
     /// What time it is, microseconds since 1970 UTC.
     pub now_us: i64,
     /// The bound on the chance that unchanged data fail.

@@ -15,7 +15,15 @@ use super::learn::{LearnOptions, expectations};
 use super::{columns, table};
 
 fn options(alpha: f64) -> LearnOptions {
-    LearnOptions { columns: None, key: Vec::new(), times: None, now_us: 0, alpha, tolerance: 0.0 }
+    LearnOptions {
+        columns: None,
+        key: Vec::new(),
+        times: None,
+        times_named: Vec::new(),
+        now_us: 0,
+        alpha,
+        tolerance: 0.0,
+    }
 }
 
 /// What the engine would say of these numbers, asked with these expectations.

@@ -390,6 +390,8 @@ pub struct TimesAsk<'a> {
 pub struct TimesRow {
     /// Rows with a time.
     pub timed: u64,
+    /// Those of them that say when they came in.
+    pub with_arrival: u64,
     /// Rows whose time lies in the future.
     pub future: u64,
     /// The latest times in the future, microseconds since 1970 UTC.
@@ -421,7 +423,7 @@ pub fn times(population: &Population, ask: TimesAsk<'_>) -> Option<Statement> {
     let arrived = arrival.unwrap_or_else(|| "CAST(NULL, 'Nullable(Int64)')".to_owned());
     let (ahead, now, late) = (ask.ahead_us, ask.now_us, ask.late_us);
     Some(Statement::new(format!(
-        "SELECT count() AS timed, \
+        "SELECT count() AS timed, count(arrived) AS with_arrival, \
          countIf(at > ifNull(arrived, {now}) + {ahead}) AS future, \
          arrayMap(v -> -v, groupArraySortedIf({EXAMPLES_MAX})(-at, at > ifNull(arrived, {now}) + {ahead})) AS future_examples, \
          countIf(ifNull(arrived - at > {late}, 0)) AS late, \
