@@ -182,7 +182,11 @@ fn lacking(there: &[Importance], here: &[Importance], min_rows: u64) -> Vec<usiz
     pairs.filter(|(_, (there, here))| here.n == 0 && is_due(there)).map(|(i, _)| i).collect()
 }
 
+/// How well the ranking is kept; `None` where a side has no attributions: there is no ranking of nothing.
 fn quality(before: &[Importance], now: &[Importance]) -> Option<f64> {
+    if most(now) == 0 {
+        return None;
+    }
     let things: Vec<Ranked> = before
         .iter()
         .zip(now)
@@ -250,5 +254,14 @@ mod tests {
         let [low, high] = interval(&of(&before, 0.2), &of(&now, 0.2), 1).unwrap();
         assert!(low < found && found < high && high <= 1.0, "{low} {high}");
         assert_eq!(ranks(&of(&now, 0.0)), [3, 2, 1]);
+    }
+
+    // A side without attributions tied all features, and kept 0.8945 of a ranking.
+    #[test]
+    fn nothing_ranks_nothing() {
+        let (some, none) = (of(&[0.7, 0.5, 0.05], 0.1), vec![Importance::default(); 3]);
+        for (before, now) in [(&some, &none), (&none, &some), (&none, &none)] {
+            assert_eq!((quality(before, now), interval(before, now, 1)), (None, None));
+        }
     }
 }
