@@ -98,6 +98,18 @@ enum FailOn {
     Breached,
 }
 
+impl FailOn {
+    /// The kinds of monitors that find this.
+    fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Drift => &["drift", "attribution"],
+            Self::Alert => &["performance"],
+            Self::Fail => &["quality", "fairness"],
+            Self::Slower | Self::Breached => &["latency"],
+        }
+    }
+}
+
 /// Windows of one backfill: an hourly monitor over more than a year.
 const WINDOWS_MAX: usize = 10_000;
 
@@ -111,6 +123,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
         Action::Run { name, at, fail_on, connection, format } => {
             let at = at.map(|text| time(&text)).transpose()?;
             let by_hand = ByHand::new(&name, &connection)?;
+            by_hand.can_find(fail_on)?;
             connection::wait_for(by_hand.until_signal(by_hand.one(at, (format, fail_on))))
         }
         Action::Backfill { name, from, to, connection, format } => {
@@ -150,6 +163,23 @@ impl ByHand {
         let cut = CancellationToken::new();
         let runner = analyzer::runner(&config, &store, "command").cut_off_by(cut.clone());
         Ok(Self { job: job.because(Reason::Config)?, runner, cut })
+    }
+
+    /// Whether a monitor of this kind can find what the exit code is asked for: else it would be 0 whatever is found.
+    fn can_find(&self, fail_on: Option<FailOn>) -> Result<(), Failure> {
+        let kind = self.job.kind();
+        match fail_on.filter(|asked| !asked.kinds().contains(&kind)) {
+            None => Ok(()),
+            Some(asked) => {
+                let word =
+                    asked.to_possible_value().map_or_else(String::new, |word| word.get_name().to_owned());
+                let kinds = asked.kinds().join(" and ");
+                Err(usage(format!(
+                    "`--fail-on {word}` is for monitors of {kinds}, and `{}` is of {kind}",
+                    self.job.name()
+                )))
+            }
+        }
     }
 
     /// Cuts the work off at a signal, so that the lease is given back.
