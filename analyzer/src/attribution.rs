@@ -151,6 +151,11 @@ async fn importances(
     let mut rows = 0;
     let there: Vec<(usize, &PopulationColumn)> =
         names.iter().enumerate().filter_map(|(i, name)| Some((i, population.column(name)?))).collect();
+    if let (true, Some(any)) = (there.is_empty(), population.columns.first()) {
+        // Any column tells how many rows are without attributions.
+        let answer: Vec<AttributionRow> = reader.rows(&groups::attributions(population, &[any])).await?;
+        rows = answer.first().map_or(0, |row| row.rows);
+    }
     for part in there.chunks(COLUMNS_A_STATEMENT) {
         let columns: Vec<&PopulationColumn> = part.iter().map(|(_, column)| *column).collect();
         let answer: Vec<AttributionRow> = reader.rows(&groups::attributions(population, &columns)).await?;

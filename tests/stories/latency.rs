@@ -408,6 +408,14 @@ fn a_feature_that_is_attributed_on_one_side_only_is_drift_and_named() {
         (&"insufficient_data".into(), &json!([])),
         "29 rows say nothing"
     );
+    // Rows without attributions were no rows.
+    let other = folder.file("other.csv", &csv("x", 0..40, |i| i.to_string()));
+    let found = document(&["attribution"], &[&whole, &other]);
+    assert_eq!(
+        (&found["verdict"], &found["ndcg"], &found["current"]["rows"]),
+        (&"insufficient_data".into(), &Value::Null, &40.into()),
+        "{found}"
+    );
 }
 
 #[test]
