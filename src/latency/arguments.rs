@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use windvane_analyzer::drift::Deployment;
-use windvane_analyzer::latency::{LatencyRequest, Objective};
+use windvane_analyzer::latency::{LatencyRequest, Objective, level_of};
 use windvane_store::populations::Population;
 use windvane_types::distinct::distinct;
 
@@ -38,8 +38,14 @@ pub struct Arguments {
     /// Look at groups too: columns or tags, and of predictions `version`, `environment`, `arm:EXPERIMENT` and `stage` (by spans).
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     by: Vec<String>,
-    /// The levels of the quantiles, above 0 and below 1.
-    #[arg(long, value_name = "Q,Q", value_delimiter = ',', default_value = "0.5,0.9,0.95,0.99,0.999")]
+    /// The levels of the quantiles, above 0 and below 1, or their names, such as p99.9.
+    #[arg(
+        long,
+        value_name = "Q,Q",
+        value_delimiter = ',',
+        value_parser = level,
+        default_value = "0.5,0.9,0.95,0.99,0.999"
+    )]
     quantiles: Vec<f64>,
     /// The confidence of intervals, above 0 and below 1.
     #[arg(long, value_name = "P", default_value_t = 0.95)]
@@ -233,4 +239,9 @@ impl Arguments {
             fail_on: self.fail_on,
         })
     }
+}
+
+/// A level, or the name that configuration and output have for it.
+fn level(text: &str) -> Result<f64, String> {
+    text.parse().ok().or_else(|| level_of(text)).ok_or_else(|| "give one such as 0.999 or p99.9".to_owned())
 }

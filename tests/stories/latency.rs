@@ -96,6 +96,14 @@ fn quantiles_come_with_intervals_by_group_and_against_a_reference() {
         (&groups[1]["drift"]["verdict"], &groups[2]["drift"]["verdict"]),
         (&"steady".into(), &"slower".into())
     );
+    // Levels go by their names, too, which are all that is written of them.
+    let levels = |given: &str| {
+        let found = document(&["latency", "--quantiles", given], &[&current]);
+        let all = found["groups"][0]["quantiles"].as_array().unwrap().clone();
+        all.iter().map(|one| one["quantile"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(levels("p99.9,0.5"), ["p50", "p99.9"]);
+    assert_eq!(windvane(&["latency", "--quantiles", "p0"], &[&current]).code, 64);
     let median = &groups[2]["quantiles"][0];
     let ratio = groups[2]["drift"]["ratios"][0].as_f64().unwrap();
     assert_eq!(median["quantile"], "p50");
