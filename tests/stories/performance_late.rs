@@ -410,7 +410,7 @@ async fn the_api_shows_it(service: &Service) {
     assert!(answer["windows"].as_array().unwrap().iter().any(known), "{answer}");
     let only = get(service, &format!("{path}?monitor=right&metric=accuracy&segment=none&limit=1")).await.1;
     assert_eq!(only["windows"][0]["metrics"].as_array().unwrap().len(), 1);
-    // The ten days of the reference: they were cut at two minutes to four in the afternoon, and were eleven.
+    // The ten days of the reference: they were cut at 15:58:10, and were eleven.
     assert_eq!(only["windows"][0]["metrics"][0]["threshold_chunks"], 10, "{only}");
     assert_eq!(only["windows"][0]["segments"], serde_json::json!([]));
     for (path, status, code) in [
