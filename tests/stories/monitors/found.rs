@@ -93,17 +93,21 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
     a_column_is_text_where_the_monitor_says_so(&service, now);
     an_arm_that_no_prediction_has_fails_no_run(&service, now);
     fixed_references_are_read_once(&service, &first_hour, now);
-    let unknown = windvane(&service, &["monitor", "run", "nope"]);
+    what_cannot_be_run_or_found_is_refused(&service);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+fn what_cannot_be_run_or_found_is_refused(service: &Service) {
+    let unknown = windvane(service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
     // A monitor of latency finds no alert: the exit code was 0, whatever it found.
-    let misfit = windvane(&service, &["monitor", "run", "speed", "--fail-on", "alert"]);
+    let misfit = windvane(service, &["monitor", "run", "speed", "--fail-on", "alert"]);
     let told = String::from_utf8_lossy(&misfit.stderr);
     assert_eq!(misfit.status.code(), Some(64), "{told}");
     assert!(
         told.contains("`--fail-on alert` is for monitors of performance, and `speed` is of latency"),
         "{told}"
     );
-    assert_eq!(service.terminate(), Some(0));
 }
 
 /// What is listed once no monitor is running: where the hour has turned meanwhile, another window has become due.
