@@ -67,10 +67,14 @@ pub(super) async fn cut(
         let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
         cutter.strata(column, &mut parts).await?;
     }
-    if cuts.timestamp.is_some() {
-        let frame = frame(request, &[], cuts.timestamp.as_deref())?;
+    if let Some(column) = &cuts.timestamp {
+        let frame = frame(request, &[], Some(column))?;
         let cutter = Cutter { scan, request, frame: &frame, forms: &sums.forms };
         parts.days = cutter.days().await?;
+        let has_units = units_by_arm(&sums.rows, scan.arms.len()).iter().any(|units| *units > 0);
+        if parts.days.is_empty() && has_units {
+            return Err(ExperimentError::NoTimes { column: column.clone() });
+        }
     }
     parts.timed = timed(scan, request).await?;
     parts.anytime = anytime::anytime(scan, request, sums).await?;
@@ -289,14 +293,11 @@ impl Cutter<'_> {
         let question = Question { by_day: true, ..self.question(self.forms) };
         let rows: Vec<SumsRow> =
             self.scan.reader.rows(&experiment::sums_by_day(question, DAY_ROWS_MAX + 1)).await?;
-        let column = || self.request.cuts.timestamp.clone().unwrap_or_default();
         if rows.len() > DAY_ROWS_MAX {
-            return Err(ExperimentError::TooManyDays { column: column(), max: DAY_ROWS_MAX });
+            let column = self.request.cuts.timestamp.clone().unwrap_or_default();
+            return Err(ExperimentError::TooManyDays { column, max: DAY_ROWS_MAX });
         }
         let days: BTreeSet<i32> = rows.iter().filter_map(|row| row.day).collect();
-        if days.is_empty() && !rows.is_empty() {
-            return Err(ExperimentError::NoTimes { column: column() });
-        }
         days.into_iter()
             .map(|day| {
                 let own = rows.iter().filter(|row| row.day == Some(day)).cloned().collect();

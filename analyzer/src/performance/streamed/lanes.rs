@@ -171,13 +171,13 @@ fn taken<S: ChunkSink>(lanes: &Mutex<Receiver<Lane>>, mut sink: S) -> S {
     }
 }
 
-/// Sorts packed rows by score: by the digits of its upper half, which takes half the time of all its digits and a quarter of that of a sort by
-/// comparing. Rows that share that half, which are few of scores that differ, are compared.
+/// Sorts packed rows by score, those of one score as they came: by the digits of its upper half, which takes half the time of all its digits and
+/// a quarter of that of a sort by comparing. Rows that share that half, which are few of scores that differ, are compared.
 fn sort(rows: &mut [u128]) {
     let upper = |packed: &u128| (packed >> 96) as u32;
     radsort::sort_by_key(rows, upper);
     for alike in rows.chunk_by_mut(|one, other| upper(one) == upper(other)).filter(|rows| rows.len() > 1) {
-        alike.sort_unstable();
+        alike.sort_by_key(|packed| (packed >> 64) as u64);
     }
 }
 
