@@ -154,3 +154,32 @@ fn an_estimator_that_was_wrong_is_muted() {
     let auc = metric(&document["chunks"][0], "roc_auc");
     assert_eq!((&auc["realised"], &auc["alert"]), (&Value::Null, &true.into()), "{auc}");
 }
+
+// Rows with a score and no class counted as predicted negative, of several classes as wrong: estimates were far below the truth.
+#[test]
+fn estimates_of_classes_are_of_rows_that_have_one() {
+    let folder = Folder::new();
+    let file = |name: &str, rows: std::ops::Range<u32>| {
+        let text = csv("y,p,q,l", rows, |i| {
+            let p = f64::from(i * 37 % 101) / 100.0;
+            let positive = f64::from(i * 61 % 103) / 102.0 < p;
+            let label = if i % 2 == 0 { u8::from(p >= 0.5).to_string() } else { String::new() };
+            format!("{},{p},{},{label}", u8::from(positive), 1.0 - p)
+        });
+        folder.file(name, &text)
+    };
+    let (reference, current) = (file("reference.csv", 0..2000), file("current.csv", 2000..4000));
+    let several = ["--task", "multiclass", "--target", "y", "--probabilities", "0=q,1=p"];
+    for (task, names) in [
+        (&SCORES[..], &["accuracy", "recall", "specificity", "precision", "f1"][..]),
+        (&several, &["accuracy", "recall_macro", "precision_macro", "f1_macro"]),
+    ] {
+        let asked = ["--label", "l", "--chunks", "2", "--estimate", "--weakest", "0"];
+        let document = json_of(&reference, &current, &[task, &asked].concat());
+        for name in names {
+            let found = metric(&document["chunks"][0], name);
+            let off = found["estimated"].as_f64().unwrap() - found["realised"].as_f64().unwrap();
+            assert!(off.abs() < 0.05, "{found}");
+        }
+    }
+}

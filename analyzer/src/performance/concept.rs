@@ -120,7 +120,7 @@ fn metric_under(measured: &[FeatureRow], fitted: &[FeatureRow], task: Task) -> O
     for (row, probability) in rows {
         let FeatureRow { predicted: score, weight, .. } = *row;
         let probability = probability.clamp(0.0, 1.0);
-        expected.push(Supposed { score, probability, weight, predicted: false });
+        expected.push(Supposed { score, probability, weight, predicted: None });
     }
     expected.finish().roc_auc
 }

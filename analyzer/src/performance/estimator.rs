@@ -29,6 +29,8 @@ use scatter::Scatter;
 
 /// Bins of equal counts in which two calibrations are compared.
 const BINS: u64 = 10;
+/// What needs a score and no predicted class.
+const OF_SCORES: [&str; 5] = ["roc_auc", "pr_auc", "log_loss", "brier", "roc_auc_macro"];
 /// A classifier that is better than this is left as it is: there is too little to learn from.
 const NEARLY_PERFECT: f64 = 0.999;
 
@@ -64,9 +66,11 @@ impl Estimator {
             false => expected.first().map(two_classes).unwrap_or_default(),
             true => several_classes(expected),
         };
-        let rows = expected.first().map_or(0.0, |expected| expected.rows);
+        let (rows, classed) =
+            expected.first().map_or((0.0, 0.0), |expected| (expected.rows, expected.rows_classed));
         let estimate = |(name, value): (&'static str, Option<f64>)| {
             let value = value?;
+            let rows = if OF_SCORES.contains(&name) { rows } else { classed };
             let range = if name == "log_loss" { [0.0, f64::INFINITY] } else { [0.0, 1.0] };
             let band = self.scatter.get(name).and_then(|error| error.band(value, rows, range));
             Some((name, Estimate { value, band }))

@@ -367,7 +367,11 @@ impl EverySink for Counted {
                 segment: row.segment,
                 class: 0,
                 truth: Some(row.truth == OfTwo::Second),
-                predicted: row.said == OfTwo::Second,
+                predicted: match row.said {
+                    OfTwo::First => Some(false),
+                    OfTwo::Second => Some(true),
+                    OfTwo::Neither | OfTwo::Unknown => None,
+                },
                 fold: 0,
                 score,
                 weight: row.weight,

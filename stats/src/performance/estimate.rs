@@ -1,7 +1,8 @@
 //! Confidence-based estimation: what a classifier's metrics would be if its calibrated probabilities were the truth.
 //!
 //! Question: how right is the model on rows whose truth is not known yet?
-//! Input: rows by descending score, each with its calibrated probability p and whether it is predicted positive; ties in any order.
+//! Input: rows by descending score, each with its calibrated probability p and whether it is predicted positive, if a class is; ties in any
+//! order.
 //! Formula: a row counts as p of a positive and 1 - p of a negative: expected confusion counts Σp and Σ(1 - p); the ROC curve of
 //! their cumulated sums by score, its area by trapezoids; average precision of the same curve; log loss and Brier's score in expectation.
 //! The sampling error of a metric is that of its mean over rows of the reference: σ/√(n·f), f the share of rows that it looks at, n the
@@ -23,8 +24,8 @@ pub struct Supposed {
     pub probability: f64,
     /// Its weight.
     pub weight: f64,
-    /// Whether it is predicted positive.
-    pub predicted: bool,
+    /// Whether it is predicted positive; `None` where no class is predicted.
+    pub predicted: Option<bool>,
 }
 
 /// The walk.
@@ -35,13 +36,15 @@ pub struct Expected {
     negatives: f64,
     area: f64,
     precisions: f64,
-    /// Of rows predicted positive, and of the others: expected positives and negatives.
+    /// Of rows predicted positive, and of those predicted negative: expected positives and negatives.
     confusion: [[f64; 2]; 2],
     log_loss: f64,
     brier: f64,
     outside: bool,
     /// Σw².
     squares: f64,
+    /// The same of rows with a predicted class.
+    squares_classed: f64,
 }
 
 /// Expected metrics; `None` where their denominators are 0.
@@ -49,6 +52,8 @@ pub struct Expected {
 pub struct Estimates {
     /// Rows; under weights the effective number, (Σw)²/Σw².
     pub rows: f64,
+    /// The same of rows with a predicted class, which metrics of classes are of.
+    pub rows_classed: f64,
     /// The area under the ROC curve.
     pub roc_auc: Option<f64>,
     /// Average precision.
@@ -63,7 +68,7 @@ pub struct Estimates {
     pub specificity: Option<f64>,
     /// F1.
     pub f1: Option<f64>,
-    /// The expected share of rows that are true and predicted positive.
+    /// The expected share of rows that are true and predicted positive, of those with a predicted class.
     pub hit_share: Option<f64>,
     /// Log loss; of probabilities only.
     pub log_loss: Option<f64>,
@@ -84,9 +89,12 @@ impl Expected {
             *positives += positive;
             *negatives += negative;
         }
-        let of = &mut self.confusion[usize::from(!predicted)];
-        of[0] += positive;
-        of[1] += negative;
+        if let Some(predicted) = predicted {
+            let of = &mut self.confusion[usize::from(!predicted)];
+            of[0] += positive;
+            of[1] += negative;
+            self.squares_classed += weight * weight;
+        }
         self.squares += weight * weight;
         self.outside |= !(0.0..=1.0).contains(&score);
         let s = score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
@@ -112,17 +120,19 @@ impl Expected {
         let ratio = |above: f64, below: f64| (below > 0.0).then(|| above / below).filter(|x| x.is_finite());
         let [[hits, false_alarms], [misses, rejections]] = self.confusion;
         let total = self.positives + self.negatives;
+        let classed = hits + false_alarms + misses + rejections;
         let of_probabilities = |sum| ratio(sum, total).filter(|_| !self.outside);
         Estimates {
             rows: ratio(total * total, self.squares).unwrap_or(0.0),
+            rows_classed: ratio(classed * classed, self.squares_classed).unwrap_or(0.0),
             roc_auc: ratio(self.area, self.positives * self.negatives),
             pr_auc: ratio(self.precisions, self.positives),
-            accuracy: ratio(hits + rejections, total),
+            accuracy: ratio(hits + rejections, classed),
             precision: ratio(hits, hits + false_alarms),
             recall: ratio(hits, hits + misses),
             specificity: ratio(rejections, rejections + false_alarms),
             f1: ratio(2.0 * hits, 2.0 * hits + false_alarms + misses),
-            hit_share: ratio(hits, total),
+            hit_share: ratio(hits, classed),
             log_loss: of_probabilities(self.log_loss),
             brier: of_probabilities(self.brier),
         }
@@ -163,7 +173,8 @@ mod tests {
     fn certain_rows_have_the_metrics_of_the_truth() {
         let mut expected = Expected::default();
         for (score, truth) in [(0.9, 1.0), (0.8, 0.0), (0.7, 1.0), (0.2, 0.0), (0.1, 0.0)] {
-            expected.push(Supposed { score, probability: truth, weight: 1.0, predicted: score >= 0.5 });
+            let predicted = Some(score >= 0.5);
+            expected.push(Supposed { score, probability: truth, weight: 1.0, predicted });
         }
         let found = expected.finish();
         // Of six pairs one is wrong; precision at the two positives 1 and 2/3.
@@ -180,12 +191,31 @@ mod tests {
             let mut expected = Expected::default();
             for i in 0..100 {
                 let weight = if i % 10 == 0 { heavy } else { 1.0 };
-                expected.push(Supposed { score: 0.5, probability: 0.5, weight, predicted: true });
+                expected.push(Supposed { score: 0.5, probability: 0.5, weight, predicted: Some(true) });
             }
             expected.finish().rows
         };
         assert_eq!(rows(1.0), 100.0);
         assert!((rows(10.0) - 190.0 * 190.0 / 1090.0).abs() < 1e-9, "{}", rows(10.0));
+    }
+
+    // Rows without a predicted class counted as predicted negative: recall and accuracy were as if the model had missed them.
+    #[test]
+    fn rows_without_a_predicted_class_are_in_no_metric_of_classes() {
+        let mut expected = Expected::default();
+        for (score, predicted) in [(0.9, Some(true)), (0.8, None), (0.2, Some(false)), (0.1, None)] {
+            expected.push(Supposed { score, probability: score, weight: 1.0, predicted });
+        }
+        let found = expected.finish();
+        assert_eq!((found.rows, found.rows_classed), (4.0, 2.0));
+        assert!((found.accuracy.unwrap() - 0.85).abs() < 1e-15, "{found:?}");
+        assert!((found.recall.unwrap() - 0.9 / 1.1).abs() < 1e-15, "{found:?}");
+        assert!((found.hit_share.unwrap() - 0.45).abs() < 1e-15, "{found:?}");
+        let mut none = Expected::default();
+        none.push(Supposed { score: 0.9, probability: 0.9, weight: 1.0, predicted: None });
+        let found = none.finish();
+        assert_eq!((found.accuracy, found.recall, found.f1, found.hit_share), (None, None, None, None));
+        assert!(found.roc_auc.is_some() && found.brier.is_some(), "{found:?}");
     }
 
     #[test]

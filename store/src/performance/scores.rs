@@ -18,8 +18,8 @@ pub struct ScoreRow {
     pub class: u16,
     /// Whether the row is of that class; `None` where its truth is not known.
     pub truth: Option<bool>,
-    /// Whether that class is predicted.
-    pub predicted: bool,
+    /// Whether that class is predicted; `None` where no class is.
+    pub predicted: Option<bool>,
     /// Which of [`FOLDS`] parts the row falls into.
     pub fold: u8,
     /// The score.
@@ -63,7 +63,7 @@ pub fn scores(frame: &Frame, asked: ScoresAsked<'_>) -> Statement {
     );
     let flags = |class: &str| {
         format!(
-            "toUInt8((wv_truth = {class}) + 2 * (wv_truth < wv_none) + 4 * (wv_said = {class}) + 8 * wv_fold)"
+            "toUInt8((wv_truth = {class}) + 2 * (wv_truth < wv_none) + 4 * (wv_said = {class}) + 8 * wv_fold + 128 * (wv_said < wv_none))"
         )
     };
     let text = match asked.by_class {
@@ -180,8 +180,8 @@ fn score_row(row: &[u8]) -> ScoreRow {
         segment: two(4),
         class: two(6),
         truth: (flags & 2 != 0).then_some(flags & 1 != 0),
-        predicted: flags & 4 != 0,
-        fold: flags >> 3,
+        predicted: (flags & 128 != 0).then_some(flags & 4 != 0),
+        fold: (flags >> 3) & 15,
         score: eight(9),
         weight: eight(17),
         probability: eight(25),
@@ -201,14 +201,14 @@ mod tests {
 
     #[test]
     fn rows_survive_any_cut_between_chunks() {
-        let truths = [None, Some(false), Some(true)];
+        let known = [None, Some(false), Some(true)];
         let rows: Vec<ScoreRow> = (0..7_u16)
             .map(|i| ScoreRow {
                 chunk: -i32::from(i),
                 segment: i,
                 class: 2 * i,
-                truth: truths[usize::from(i) % 3],
-                predicted: i % 2 == 0,
+                truth: known[usize::from(i) % 3],
+                predicted: known[usize::from(i) / 2 % 3],
                 fold: 9 - u8::try_from(i).unwrap(),
                 score: f64::from(i) / 3.0,
                 weight: 1.0,
@@ -221,8 +221,9 @@ mod tests {
                 let mut bytes = row.chunk.to_le_bytes().to_vec();
                 bytes.extend(row.segment.to_le_bytes());
                 bytes.extend(row.class.to_le_bytes());
-                let known = row.truth.map_or(0, |truth| 2 + u8::from(truth));
-                bytes.push(known + 4 * u8::from(row.predicted) + 8 * row.fold);
+                let truth = row.truth.map_or(0, |truth| 2 + u8::from(truth));
+                let predicted = row.predicted.map_or(0, |predicted| 128 + 4 * u8::from(predicted));
+                bytes.push(truth + predicted + 8 * row.fold);
                 [row.score, row.weight, row.probability].iter().for_each(|x| bytes.extend(x.to_le_bytes()));
                 bytes
             })

@@ -14,7 +14,7 @@ const AREAS_WIDENED: f64 = 1.2;
 #[derive(Debug, Clone, Default)]
 struct Class {
     ranked: Ranked,
-    /// By truth and prediction: hits, misses, false alarms, right rejections.
+    /// By truth and predicted class, of rows that have one: hits, misses, false alarms, right rejections.
     counts: [f64; 4],
     log_loss: WeightedMean,
     brier: WeightedMean,
@@ -34,13 +34,15 @@ impl Scatter {
     pub(super) fn push(&mut self, row: &ScoreRow, positive: bool) {
         let Some(class) = self.classes.get_mut(usize::from(row.class)) else { return };
         class.ranked.push(Scored { score: row.score, weight: 1.0, positive });
-        let at = match (positive, row.predicted) {
-            (true, true) => 0,
-            (true, false) => 1,
-            (false, true) => 2,
-            (false, false) => 3,
-        };
-        class.counts[at] += 1.0;
+        if let Some(predicted) = row.predicted {
+            let at = match (positive, predicted) {
+                (true, true) => 0,
+                (true, false) => 1,
+                (false, true) => 2,
+                (false, false) => 3,
+            };
+            class.counts[at] += 1.0;
+        }
         let p = row.score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
         let given = if positive { p } else { 1.0 - p };
         class.log_loss.push(-given.ln(), 1.0);
@@ -119,7 +121,7 @@ impl Class {
         keep("brier", of_mean(&self.brier));
         let walked = self.ranked.finish();
         keep("roc_auc", walked.auc_scatter().map(|[deviation, share]| SamplingError { deviation, share }));
-        let positives = (hits + misses) / total;
+        let positives = walked.positives() / walked.weight();
         keep("pr_auc", walked.pr_auc(0.95).value.map(|value| SamplingError::of_share(value, positives)));
         errors
     }

@@ -108,7 +108,7 @@ proptest! {
                     segment: row.segment,
                     class: 0,
                     truth: Some(row.truth == OfTwo::Second),
-                    predicted: false,
+                    predicted: None,
                     fold: 0,
                     score,
                     weight: row.weight,
