@@ -6,7 +6,7 @@
 //! Each is grown on as many rows drawn with replacement, and each split is the best of those of two thirds of the features. Missing ones lie below
 //! all others. All is shifted so that the rows that the model was made of lose in the mean what they lost: their drawing would show otherwise.
 //! Valid when: the relation of features and loss has not changed since.
-//! Degenerate: without features, or with too few rows for a split, there is none.
+//! Degenerate: without features, with too few rows for a split, or of losses whose sum is beyond all numbers, there is none.
 //! Reference: Breiman 2001, doi:10.1023/A:1010933404324; NannyML, "direct loss estimation".
 //! Oracle: none to nine digits: other libraries grow other trees. Tests compare with a loss that is known.
 //! Cost: rows × features, a level of each tree; sorting each feature once.
@@ -63,7 +63,8 @@ impl LossModel {
         let said = forest.predict(&known).ok()?;
         let shift =
             losses.iter().zip(&said).map(|(loss, said)| loss - said).sum::<f64>() / losses.len() as f64;
-        Some(Self { width, forest, shift })
+        // Losses near the greatest number add up to more than it.
+        shift.is_finite().then_some(Self { width, forest, shift })
     }
 
     /// What each row is expected to lose; nothing for rows of another width.
@@ -169,5 +170,9 @@ mod tests {
         assert!(LossModel::fit(&vec![vec![]; 100], &[1.0; 100]).is_none());
         assert!(LossModel::fit(&vec![vec![1.0]; 5], &[1.0; 5]).is_none());
         assert!(LossModel::fit(&vec![vec![1.0]; 100], &[f64::NAN; 100]).is_none());
+        // It was fitted, and said NaN, which counted as a loss of 0.
+        let (known, losses) = rows(100);
+        let losses: Vec<f64> = losses.iter().map(|loss| loss * (f64::MAX / 4.0)).collect();
+        assert!(LossModel::fit(&known, &losses).is_none());
     }
 }
