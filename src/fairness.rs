@@ -98,6 +98,9 @@ pub fn run(arguments: Arguments) -> CommandResult {
     if !(0.0..1.0).contains(&arguments.max_gap) {
         return Err(usage(format!("`--max-gap {}` is out of range: from 0 to below 1", arguments.max_gap)));
     }
+    if !arguments.threshold.is_finite() {
+        return Err(usage(format!("`--threshold {}` is out of range: a finite number", arguments.threshold)));
+    }
     if arguments.model.is_none() && arguments.label.is_none() && arguments.score.is_none() {
         return Err(usage("give --label, the column of decisions, or --score with --threshold".to_owned()));
     }

@@ -6,7 +6,7 @@ use windvane_stats::binomial::Share;
 use windvane_stats::correction::Correction;
 use windvane_stats::fairness::{self, Scores};
 use windvane_store::groups::{self, GroupRow, GroupsAsk};
-use windvane_store::populations::Population;
+use windvane_store::populations::{Population, PopulationColumn, Storage};
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
 
@@ -175,12 +175,23 @@ fn plain(request: &FairnessRequest, rows: &[GroupRow]) -> Result<(), FairnessErr
 
 fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, FairnessError> {
     let population = &request.population;
-    let known = || population.columns.iter().map(|column| column.name.clone()).collect();
     let unknown =
-        |column: &str, role| FairnessError::UnknownColumn { column: column.to_owned(), role, known: known() };
+        |column: &str, role, known| FairnessError::UnknownColumn { column: column.to_owned(), role, known };
+    let known = || {
+        population
+            .columns
+            .iter()
+            .filter(|column| has_values(column))
+            .map(|column| column.name.clone())
+            .collect()
+    };
     let column = |name: &Option<String>, role| match name {
         None => Ok(None),
-        Some(name) => population.role(name).map(Some).ok_or_else(|| unknown(name, role)),
+        Some(name) => population
+            .role(name)
+            .filter(|column| has_values(column))
+            .map(Some)
+            .ok_or_else(|| unknown(name, role, known())),
     };
     let ask = GroupsAsk {
         population,
@@ -193,9 +204,14 @@ fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, Fai
     };
     let no_group = || {
         let wrong = request.group_by.iter().find(|name| population.segment_expression(name).is_none());
-        unknown(wrong.unwrap_or(&request.group_by[0]), "a group")
+        unknown(wrong.unwrap_or(&request.group_by[0]), "a group", population.segment_names())
     };
     groups::groups(ask, GROUPS_MAX * 100).ok_or_else(no_group)
+}
+
+/// Whether a column holds one value a row: of lists no decision, outcome or score could be read.
+fn has_values(column: &PopulationColumn) -> bool {
+    !matches!(column.storage, Storage::Vector(_) | Storage::List { .. } | Storage::Unsupported(_))
 }
 
 fn values(request: &FairnessRequest, row: &GroupRow) -> std::collections::BTreeMap<String, Option<String>> {

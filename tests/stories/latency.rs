@@ -450,6 +450,26 @@ fn what_is_positive_has_to_be_plain_or_named() {
     }
 }
 
+// Lists counted as missing, and as no group they were told to be another column of the same name.
+#[test]
+fn lists_are_no_groups_outcomes_decisions_or_scores() {
+    let folder = Folder::new();
+    let row = "{\"sex\":\"a\",\"lists\":[1,2],\"y\":1,\"score\":0.5}\n";
+    let rows = folder.file("rows.ndjson", &row.repeat(200));
+    for (flags, role) in [
+        (["--group-by", "lists", "--score", "score"], "a group"),
+        (["--group-by", "sex", "--score", "lists"], "the score"),
+        (["--group-by", "sex", "--label", "lists"], "the decision"),
+    ] {
+        let ran = windvane(&[&["fairness", "--target", "y"][..], &flags].concat(), &[&rows]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        let said = format!("there is no column `lists` that could be {role}; there are `");
+        assert!(ran.stderr.contains(&said), "{said} in {}", ran.stderr);
+    }
+    let flags = ["fairness", "--group-by", "sex", "--score", "score", "--threshold", "nan"];
+    assert_eq!(windvane(&flags, &[&rows]).code, 64, "nobody is selected by no number");
+}
+
 #[test]
 fn an_outcome_and_a_group_that_are_nan_are_missing() {
     let folder = Folder::new();
