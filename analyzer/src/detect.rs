@@ -160,8 +160,10 @@ pub enum DetectError {
         /// The rows.
         rows: u64,
     },
-    /// A column of times does not say when.
-    #[error("column `{column}` holds no times")]
+    /// A column of times says of no number when it was.
+    #[error(
+        "column `{column}` holds no times; read are times, dates, RFC 3339 text and whole microseconds since 1970"
+    )]
     NoTimes {
         /// The column.
         column: String,
@@ -253,7 +255,7 @@ pub async fn run(reader: &Reader, request: &DetectRequest) -> Result<Document, D
         })?;
         let watches = reader.fold(&statement, "RowBinary", StreamRows::new(watches)).await?.sink;
         if watches.values == 0 {
-            refuse_nothing(reader, population, column).await?;
+            refuse_nothing(reader, population, (column, request.timestamp.as_ref())).await?;
         }
         watches
     };
@@ -293,16 +295,20 @@ async fn refuse_text(
     }
 }
 
-/// Refuses a column without a value in any row: that nothing changed would be said of nothing. How wrong predictions were may not be known yet.
+/// Refuses a column without a value in any row, and one of times without one: that nothing changed would be said of nothing. How wrong
+/// predictions were may not be known yet.
 async fn refuse_nothing(
     reader: &Reader,
     population: &Population,
-    column: &PopulationColumn,
+    (column, timestamp): (&PopulationColumn, Option<&String>),
 ) -> Result<(), DetectError> {
     let counted: Vec<CountRow> = reader.rows(&populations::row_count(population, column)).await?;
-    match counted.first().map(|row| row.rows) {
-        Some(rows @ 1..) if column.name != populations::ERROR => {
-            Err(DetectError::NoValues { column: column.name.clone(), rows })
+    match (counted.first(), timestamp) {
+        (Some(CountRow { numbers: 1.., .. }), Some(timestamp)) => {
+            Err(DetectError::NoTimes { column: timestamp.clone() })
+        }
+        (Some(CountRow { rows: rows @ 1.., .. }), _) if column.name != populations::ERROR => {
+            Err(DetectError::NoValues { column: column.name.clone(), rows: *rows })
         }
         _ => Ok(()),
     }

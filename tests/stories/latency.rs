@@ -262,6 +262,14 @@ fn a_column_without_a_value_is_no_stream_but_a_file_without_rows_is_an_empty_one
         let said = format!("column `{column}` has no finite number in any of 2 rows");
         assert!(ran.stderr.contains(&said), "{}", ran.stderr);
     }
+    // Values without a time were of 1970, and where none had one that was told of every change.
+    let times = "t,w,x\n2013-01-01T05:17:00Z,a,3\n,b,4\n2013-01-01T05:16:00Z,a,5\n";
+    let times = folder.file("times.csv", times);
+    let ran = windvane(&["detect", "--column", "x", "--timestamp", "w"], &[&times]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("column `w` holds no times"), "{}", ran.stderr);
+    let found = document(&["detect", "--column", "x", "--timestamp", "t"], &[&times]);
+    assert_eq!(found["detectors"][0]["values"], 2);
     let none = folder.file("none.csv", "gone,far\n");
     assert_eq!(document(&["detect", "--column", "gone"], &[&none])["detectors"][0]["values"], 0);
 }

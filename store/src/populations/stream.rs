@@ -14,8 +14,8 @@ pub struct StreamRow {
     pub at_us: i64,
 }
 
-/// The finite numbers of a column, by a column of times or else in the order of the rows; read the answer with [`StreamRows`] in
-/// `RowBinary`. `None` where the column of times does not say when.
+/// The finite numbers of a column, by a column of times (those that have one) or else in the order of the rows; read the answer with
+/// [`StreamRows`] in `RowBinary`. `None` where the column of times does not say when.
 #[must_use]
 pub fn stream(
     population: &Population,
@@ -32,7 +32,7 @@ pub fn stream(
     Some(Statement::new(format!(
         "SELECT assumeNotNull(x) AS value, ifNull(toInt64(at), toInt64(0)) AS at_us FROM \
          (SELECT {value} AS x, {at} AS at, {} AS place FROM {}) \
-         WHERE ifNull(isFinite(x), 0) ORDER BY at_us, place",
+         WHERE ifNull(isFinite(x), 0) AND isNotNull(at) ORDER BY at_us, place",
         population.row.0,
         population.reading(&columns),
     )))
@@ -79,13 +79,18 @@ fn other_than(population: &Population, column: &PopulationColumn, number: &str) 
 pub struct CountRow {
     /// With a value of the column or without.
     pub rows: u64,
+    /// Those with a finite number.
+    pub numbers: u64,
 }
 
-/// Asks how many rows a column has, those without a value among them.
+/// Asks how many rows a column has, those without a value among them, and how many have a number.
 #[must_use]
 pub fn row_count(population: &Population, column: &PopulationColumn) -> Statement {
     let rows = population.reading(std::slice::from_ref(&column.name));
-    Statement::new(format!("SELECT count() AS rows FROM {rows}"))
+    let value = value(&column.storage);
+    Statement::new(format!(
+        "SELECT count() AS rows, countIf(ifNull(isFinite({value}), 0)) AS numbers FROM {rows}"
+    ))
 }
 
 /// Which columns of text hold numbers.
