@@ -76,6 +76,7 @@ pub fn failure(error: PerformanceError) -> Failure {
         | PerformanceError::Weights { .. }
         | PerformanceError::NoTargets
         | PerformanceError::NoTimes { .. }
+        | PerformanceError::UnknownFeature { .. }
         | PerformanceError::UnknownSegment { .. } => Reason::Data,
         PerformanceError::Groups { .. } => Reason::Software,
         PerformanceError::Read(error) => reason_of(error),

@@ -71,6 +71,7 @@ pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Docume
         numeric(side)?;
         weighable(side)?;
     }
+    features::known(&reference)?;
     let can = estimable(question) && reference.survey.labelled > 0;
     let estimator = match question.estimate && can {
         true => Some(estimator::learn(&reference, &classes).await?),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::drift::{Folder, csv};
-use crate::performance::{SCORES, json_of, metric};
+use crate::performance::{SCORES, json_of, metric, performance};
 
 /// A number of 0 to 1 that looks random and is the same everywhere.
 fn shuffled(i: u32, step: u32) -> f64 {
@@ -60,6 +60,21 @@ fn losses_are_estimated_where_features_moved_and_targets_are_missing() {
     assert_eq!((&mae["realised"], &mae["reason"]), (&Value::Null, &"no_rows".into()));
     assert!(mae["estimate_band"][0].as_f64().unwrap() < mae["estimated"].as_f64().unwrap());
     assert_eq!(mae["alert"], true, "the estimate is far from what is usual: {mae}");
+}
+
+// Models were fitted without it, and nothing said so.
+#[test]
+fn a_feature_that_is_none_is_refused() {
+    let folder = Folder::new();
+    let rows = folder.file("rows.csv", &numbers(0..200, 0.0, true));
+    let asked = ["--task", "regression", "--target", "y", "--value", "v", "--estimate", "--features"];
+    for (features, none) in [("nope", "nope"), ("x,y", "y"), ("w,", "")] {
+        let ran = performance(&rows, &rows, &[&asked[..], &[features]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        let said = format!("`{none}` is no feature of the reference; there are `x`, `w`");
+        assert!(ran.stderr.contains(&said), "{said} in {}", ran.stderr);
+    }
+    assert_eq!(performance(&rows, &rows, &[&asked[..], &["w,x"]].concat()).code, 0);
 }
 
 /// Rows whose truth follows x, or its opposite.

@@ -3,6 +3,8 @@
 use windvane_store::ReadError;
 use windvane_store::experiment::ColumnFault;
 
+use crate::known_names::hint;
+
 /// What the squares of a side's weights may add up to. Areas and their errors multiply four weights: 10^-280 to 10^280, which leaves room
 /// for the sums of them.
 pub(super) const WEIGHTS_SQUARED: [f64; 2] = [1e-140, 1e140];
@@ -116,6 +118,14 @@ pub enum PerformanceError {
         /// The name asked for.
         column: String,
         /// The names there are.
+        known: Vec<String>,
+    },
+    /// A column that models cannot read: it is not there, has a role, or holds lists.
+    #[error("`{column}` is no feature of the reference{}", hint(column, known))]
+    UnknownFeature {
+        /// The name asked for.
+        column: String,
+        /// The features there are.
         known: Vec<String>,
     },
     /// An answer that is none.

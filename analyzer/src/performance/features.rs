@@ -75,6 +75,16 @@ impl Features {
     }
 }
 
+/// Whether the reference has the features that were asked for.
+pub(super) fn known(side: &Side<'_>) -> Result<(), PerformanceError> {
+    let wanted = side.question.features.iter().flatten();
+    let known = weakest::columns(side);
+    match wanted.filter(|_| !side.population.without_columns).find(|name| !known.contains(name)) {
+        Some(column) => Err(PerformanceError::UnknownFeature { column: column.clone(), known }),
+        None => Ok(()),
+    }
+}
+
 /// Keeps rows.
 #[derive(Debug, Default)]
 struct Sample(Vec<FeatureRow>);
