@@ -5,15 +5,19 @@ use rand_chacha::ChaCha8Rng;
 use windvane_stats::ndcg::{Ranked, ndcg};
 use windvane_stats::survival;
 use windvane_store::groups::{self, AttributionRow};
-use windvane_store::populations::{Population, PopulationColumn, Storage};
-use windvane_store::{ReadError, Reader};
+use windvane_store::populations::{self, NumbersRow, Population, PopulationColumn, Storage};
+use windvane_store::{ReadError, Reader, Real};
 use windvane_types::attribution::{Document, Feature, SCHEMA};
 use windvane_types::drift::{Side, Verdict};
+
+use crate::not_numbers;
 
 /// Draws that make the interval.
 const DRAWS: usize = 1_000;
 /// Columns that one statement asks about.
 const COLUMNS_A_STATEMENT: usize = 64;
+/// What attributions are counted in, 2⁶⁰⁰, where sums of them or of their squares are more than a number can hold.
+const LARGE: f64 = 4.149_515_568_880_993e180;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -51,6 +55,14 @@ pub enum AttributionError {
         /// The name.
         column: String,
     },
+    /// A column of a file holds something else than numbers.
+    #[error("column `{column}` holds {holds}; attributions are numbers")]
+    NotNumbers {
+        /// The column.
+        column: String,
+        /// What it holds.
+        holds: String,
+    },
     /// A statement failed.
     #[error("cannot read the attributions")]
     Read(#[from] ReadError),
@@ -65,12 +77,30 @@ struct Importance {
     error: f64,
 }
 
+impl Importance {
+    /// The k-th column's of an answer in this unit; not finite where sums are too large for it.
+    fn of(row: &AttributionRow, k: usize, unit: f64) -> Self {
+        let n = row.counts.get(k).copied().unwrap_or(0);
+        let value = |values: &[Real]| values.get(k).map_or(0.0, |value| value.0);
+        // Of one value there is no variance.
+        let error = if n > 1 { (value(&row.variances) / n as f64).sqrt() * unit } else { 0.0 };
+        if n > 0 { Self { n, mean: value(&row.means) * unit, error } } else { Self::default() }
+    }
+
+    fn is_finite(&self) -> bool {
+        self.mean.is_finite() && self.error.is_finite()
+    }
+}
+
 /// Compares rankings.
 ///
 /// # Errors
 /// There are no attributions, or a statement fails.
 pub async fn run(reader: &Reader, request: &AttributionRequest) -> Result<Document, AttributionError> {
     let names = names(request)?;
+    for side in [&request.reference, &request.current] {
+        refuse_text(reader, side, &names).await?;
+    }
     let (rows_reference, before) = importances(reader, &request.reference, &names).await?;
     let (rows_current, now) = importances(reader, &request.current, &names).await?;
     let enough = most(&before).min(most(&now)) >= request.min_rows;
@@ -142,6 +172,42 @@ fn names(request: &AttributionRequest) -> Result<Vec<String>, AttributionError> 
     Ok(names)
 }
 
+/// Refuses columns of files with words or lists among their values, which would count as missing attributions.
+async fn refuse_text(
+    reader: &Reader,
+    population: &Population,
+    names: &[String],
+) -> Result<(), AttributionError> {
+    let refused = |column: &PopulationColumn, holds| AttributionError::NotNumbers {
+        column: column.name.clone(),
+        holds,
+    };
+    let named = names.iter().filter_map(|name| population.column(name)).filter(|_| !population.is_events());
+    let mut texts: Vec<&PopulationColumn> = Vec::new();
+    for column in named {
+        match &column.storage {
+            Storage::Text(_) | Storage::Undecided(_) => texts.push(column),
+            other => {
+                if let Some(holds) = not_numbers::by_type(other) {
+                    return Err(refused(column, holds));
+                }
+            }
+        }
+    }
+    for part in texts.chunks(COLUMNS_A_STATEMENT) {
+        let rows: Vec<NumbersRow> = reader.rows(&populations::hold_numbers(population, part)).await?;
+        let are = rows.first().map(|row| row.are.as_slice()).unwrap_or_default();
+        // One without any value holds no numbers either.
+        for (column, _) in part.iter().copied().zip(are).filter(|(_, is)| **is == 0) {
+            let words = populations::word_or_boolean(population, column);
+            if let Some(holds) = not_numbers::text_in(reader, &words).await? {
+                return Err(refused(column, holds));
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn importances(
     reader: &Reader,
     population: &Population,
@@ -153,21 +219,27 @@ async fn importances(
         names.iter().enumerate().filter_map(|(i, name)| Some((i, population.column(name)?))).collect();
     if let (true, Some(any)) = (there.is_empty(), population.columns.first()) {
         // Any column tells how many rows are without attributions.
-        let answer: Vec<AttributionRow> = reader.rows(&groups::attributions(population, &[any])).await?;
+        let statement = groups::attributions(population, &[any], 1.0);
+        let answer: Vec<AttributionRow> = reader.rows(&statement).await?;
         rows = answer.first().map_or(0, |row| row.rows);
     }
     for part in there.chunks(COLUMNS_A_STATEMENT) {
-        let columns: Vec<&PopulationColumn> = part.iter().map(|(_, column)| *column).collect();
-        let answer: Vec<AttributionRow> = reader.rows(&groups::attributions(population, &columns)).await?;
-        let Some(row) = answer.first() else { continue };
-        rows = row.rows;
-        for (k, (i, _)) in part.iter().enumerate() {
-            let n = row.counts.get(k).copied().unwrap_or(0);
-            let finite = |values: &[windvane_store::Real]| {
-                values.get(k).and_then(|value| value.finite()).unwrap_or(0.0)
-            };
-            let error = (finite(&row.variances) / n.max(1) as f64).sqrt();
-            all[*i] = Importance { n, mean: finite(&row.means), error };
+        let mut asked = part.to_vec();
+        for unit in [1.0, LARGE] {
+            let columns: Vec<&PopulationColumn> = asked.iter().map(|(_, column)| *column).collect();
+            let statement = groups::attributions(population, &columns, unit);
+            let answer: Vec<AttributionRow> = reader.rows(&statement).await?;
+            let Some(row) = answer.first() else { break };
+            rows = row.rows;
+            let found: Vec<Importance> = (0..asked.len()).map(|k| Importance::of(row, k, unit)).collect();
+            for ((i, _), found) in asked.iter().zip(&found) {
+                all[*i] = *found;
+            }
+            let too_large = asked.into_iter().zip(&found).filter(|(_, found)| !found.is_finite());
+            asked = too_large.map(|(of, _)| of).collect();
+            if asked.is_empty() {
+                break;
+            }
         }
     }
     Ok((rows, all))
@@ -218,7 +290,8 @@ fn interval(before: &[Importance], now: &[Importance], seed: u64) -> Option<[f64
         all.iter()
             .map(|one| {
                 let u: f64 = rand::RngExt::random_range(&mut rng, 1e-12..1.0);
-                Importance { mean: (one.mean + one.error * survival::normal_exceeded(u)).max(0.0), ..*one }
+                let mean = one.mean + one.error * survival::normal_exceeded(u);
+                Importance { mean: mean.clamp(0.0, f64::MAX), ..*one }
             })
             .collect()
     };

@@ -278,12 +278,10 @@ async fn refuse_text(
     column: &PopulationColumn,
 ) -> Result<(), DetectError> {
     let holds = match &column.storage {
-        Storage::Number(_) | Storage::Nothing => None,
-        Storage::Vector(_) | Storage::List { .. } => Some("lists".to_owned()),
-        Storage::Unsupported(type_name) => Some(format!("values of type {type_name}")),
         Storage::Text(_) | Storage::Undecided(_) => {
             not_numbers::text_in(reader, &populations::word(population, column)).await?
         }
+        other => not_numbers::by_type(other),
     };
     match holds {
         None => Ok(()),

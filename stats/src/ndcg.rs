@@ -19,21 +19,25 @@ pub struct Ranked {
     pub weight: f64,
 }
 
+/// A gain from which on the sum of a few may be more than a number can hold.
+const LARGE: f64 = 1e300;
+
 /// The gain of the order by weight, as a share of the best order's; `None` where nothing has a gain.
 #[must_use]
 pub fn ndcg(things: &[Ranked]) -> Option<f64> {
-    let ideal = gain(things, |thing| thing.gain);
+    let unit = if things.iter().any(|thing| thing.gain > LARGE) { LARGE } else { 1.0 };
+    let ideal = gain(things, unit, |thing| thing.gain);
     // Of tied gains one side may add up otherwise rounded.
-    (ideal > 0.0).then(|| (gain(things, |thing| thing.weight) / ideal).min(1.0))
+    (ideal > 0.0).then(|| (gain(things, unit, |thing| thing.weight) / ideal).min(1.0))
 }
 
-fn gain(things: &[Ranked], by: impl Fn(&Ranked) -> f64) -> f64 {
+fn gain(things: &[Ranked], unit: f64, by: impl Fn(&Ranked) -> f64) -> f64 {
     let mut order: Vec<&Ranked> = things.iter().collect();
     order.sort_by(|a, b| by(b).total_cmp(&by(a)));
     let (mut sum, mut rank) = (0.0, 0);
     for tied in order.chunk_by(|a, b| by(a) == by(b)) {
         let discounts: f64 = (rank..rank + tied.len()).map(|i| 1.0 / (i as f64 + 2.0).log2()).sum();
-        sum += tied.iter().map(|thing| thing.gain).sum::<f64>() / tied.len() as f64 * discounts;
+        sum += tied.iter().map(|thing| thing.gain / unit).sum::<f64>() / tied.len() as f64 * discounts;
         rank += tied.len();
     }
     sum
@@ -70,5 +74,13 @@ mod tests {
     fn the_same_order_is_one_and_nothing_is_undefined() {
         assert_eq!(of(&[(3.0, 30.0), (2.0, 20.0), (1.0, 1.0)]), Some(1.0));
         assert_eq!((of(&[]), of(&[(0.0, 1.0)])), (None, None));
+    }
+
+    // Both sums were infinite, and their ratio no number, which counted as 1.
+    #[test]
+    fn the_largest_gains_are_shares_like_others() {
+        let large = 2.0_f64.powi(1_023);
+        let found = |unit: f64| of(&[(unit, 1.0), (unit, 3.0), (unit / 2.0, 2.0)]).unwrap();
+        assert!((found(large) - found(1.0)).abs() < 1e-12, "{} and {}", found(large), found(1.0));
     }
 }

@@ -147,13 +147,14 @@ pub struct AttributionRow {
     pub variances: Vec<Real>,
 }
 
-/// Asks for the absolute attributions in these columns.
+/// Asks for the absolute attributions in these columns, in this unit.
 #[must_use]
-pub fn attributions(population: &Population, columns: &[&PopulationColumn]) -> Statement {
+pub fn attributions(population: &Population, columns: &[&PopulationColumn], unit: f64) -> Statement {
+    let per = if unit == 1.0 { String::new() } else { format!(" / {unit:?}") };
     let each = |aggregate: &str| -> String {
         let all = columns.iter().map(|column| {
             let Sql(x) = column.storage.as_number();
-            format!("{aggregate}(abs(assumeNotNull({x})), isFinite(ifNull({x}, nan)))")
+            format!("{aggregate}(abs(assumeNotNull({x})){per}, isFinite(ifNull({x}, nan)))")
         });
         all.collect::<Vec<_>>().join(", ")
     };
@@ -170,4 +171,6 @@ pub fn attributions(population: &Population, columns: &[&PopulationColumn]) -> S
         population.reading(&names),
     ))
     .setting("output_format_json_quote_denormals", 1)
+    // It would take the unit out of the sums again.
+    .setting("optimize_arithmetic_operations_in_aggregate_functions", 0)
 }

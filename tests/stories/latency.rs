@@ -390,6 +390,41 @@ fn attributions_that_change_their_order_are_drift() {
     assert_eq!(windvane(&["attribution", "--prefix", "shap."], &[&train, &live]).code, 65);
 }
 
+// Sums that left what a number can hold counted as attributions of 0, and words as missing ones.
+#[test]
+fn attributions_count_also_where_they_are_huge_and_words_are_none() {
+    let folder = Folder::new();
+    let file = |name: &str, unit: &str| {
+        let text = csv("attribution.a,attribution.b,attribution.c", 0..200, |i| {
+            let sign = if i % 2 == 0 { "" } else { "-" };
+            format!("{sign}8.{}{unit},{sign}4.{}{unit},1{unit}", i % 7, i % 5)
+        });
+        folder.file(name, &text)
+    };
+    let (usual, huge) = (file("usual.csv", "e0"), file("huge.csv", "e307"));
+    let of = |files: &[&Path]| document(&["attribution"], files);
+    let (small, large) = (of(&[&usual, &usual]), of(&[&huge, &huge]));
+    for found in [&small, &large, &of(&[&usual, &huge]), &of(&[&huge, &usual])] {
+        assert_eq!((&found["verdict"], &found["ndcg"]), (&"no_drift".into(), &json!(1.0)), "{found}");
+        assert_eq!((&found["features"][0]["feature"], &found["ci"][1]), (&"a".into(), &json!(1.0)));
+    }
+    let mean = |found: &Value| found["features"][0]["importance_current"].as_f64().unwrap();
+    assert!((mean(&large) / 1e307 / mean(&small) - 1.0).abs() < 1e-9, "{large}");
+    for (column, said) in [("timeout", "text, such as `timeout`"), ("true", "text, such as `true`")] {
+        let words = folder.file(
+            "words.csv",
+            &csv("attribution.a", 0..50, |i| match i {
+                7 => column.to_owned(),
+                _ => i.to_string(),
+            }),
+        );
+        let ran = windvane(&["attribution"], &[&usual, &words]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+        let said = format!("column `attribution.a` holds {said}; attributions are numbers");
+        assert!(ran.stderr.contains(&said), "{said} in {}", ran.stderr);
+    }
+}
+
 // The least important one was a last place that stayed the last: nothing was said.
 #[test]
 fn a_feature_that_is_attributed_on_one_side_only_is_drift_and_named() {
