@@ -82,6 +82,14 @@ enum FailOn {
     Change,
 }
 
+/// The detectors that `--confidence` sets.
+const TAKE_CONFIDENCE: [Kind; 6] =
+    [Kind::Adwin, Kind::AdwinRiver, Kind::AdwinRiver21, Kind::HddmA, Kind::HddmW, Kind::Kswin];
+/// Those that `--threshold` sets.
+const TAKE_THRESHOLD: [Kind; 2] = [Kind::PageHinkley, Kind::Cusum];
+/// Those that `--warm-up` sets.
+const TAKE_WARM_UP: [Kind; 1] = [Kind::Cusum];
+
 /// Runs `windvane detect`.
 pub fn run(arguments: Arguments) -> CommandResult {
     let (detectors, settings) = arguments.check()?;
@@ -92,7 +100,7 @@ pub fn run(arguments: Arguments) -> CommandResult {
 
 impl Arguments {
     fn check(&self) -> Result<(Vec<Kind>, Settings), Failure> {
-        let detectors =
+        let detectors: Vec<Kind> =
             distinct(&self.detector).into_iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
         if let Some(p) = self.confidence.filter(|p| !(*p > 0.0 && *p < 1.0)) {
             return Err(usage(format!("`--confidence {p}` is out of range: above 0 and below 1")));
@@ -102,6 +110,16 @@ impl Arguments {
         }
         if let Some(n) = self.warm_up.filter(|n| *n < 2) {
             return Err(usage(format!("`--warm-up {n}` is out of range: 2 or more")));
+        }
+        for (flag, is_given, takers) in [
+            ("--confidence", self.confidence.is_some(), &TAKE_CONFIDENCE[..]),
+            ("--threshold", self.threshold.is_some(), &TAKE_THRESHOLD),
+            ("--warm-up", self.warm_up.is_some(), &TAKE_WARM_UP),
+        ] {
+            if is_given && !detectors.iter().any(|kind| takers.contains(kind)) {
+                let takers: Vec<&str> = takers.iter().map(|kind| kind.as_str()).collect();
+                return Err(usage(format!("`{flag}` sets nothing here: it is of {}", takers.join(", "))));
+            }
         }
         let settings =
             Settings { confidence: self.confidence, threshold: self.threshold, warm_up: self.warm_up };

@@ -206,6 +206,10 @@ fn detectors_find_a_jump_and_keep_still_without_one() {
         (&["detect", "--column", "x", "--detector", "ddm"], 65, "takes 0 and 1"),
         (&["detect", "--column", "x", "--detector", "adwim"], 64, "did you mean `adwin`?"),
         (&["detect", "--column", "x", "--confidence", "2"], 64, "above 0 and below 1"),
+        // They set nothing, and nothing said so.
+        (&["detect", "--column", "x", "--threshold", "2"], 64, "it is of page_hinkley, cusum"),
+        (&["detect", "--column", "x", "--detector", "ddm,eddm", "--confidence", "0.1"], 64, "it is of adwin"),
+        (&["detect", "--column", "x", "--detector", "page_hinkley", "--warm-up", "9"], 64, "it is of cusum"),
     ] {
         let ran = windvane(words, &[&values]);
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
