@@ -21,6 +21,9 @@ use crate::not_numbers;
 
 /// Changes that are told one by one.
 const FIRST_MAX: usize = 100;
+/// The size up to which detectors take numbers: sums of squares of any stream are numbers, too. Where they are not, no mean is far from
+/// another.
+const SIZE_MAX: f64 = 1e140;
 /// Columns of a CSV file that are looked at for numbers where one that has none was asked for.
 const UNDECIDED_MAX: usize = 200;
 
@@ -94,7 +97,7 @@ impl Kind {
 /// Which values a detector takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Takes {
-    /// Any finite number.
+    /// Any number up to [`SIZE_MAX`].
     Anything,
     /// Numbers of 0 to 1.
     Shares,
@@ -169,7 +172,7 @@ pub enum DetectError {
         column: String,
     },
     /// A value that a detector is not about.
-    #[error("`{detector}` takes {takes}, and column `{column}` has {value}")]
+    #[error("`{detector}` takes {takes}, and column `{column}` has {value:?}")]
     Value {
         /// The detector.
         detector: &'static str,
@@ -358,7 +361,7 @@ impl Watch {
 
     fn push(&mut self, row: StreamRow, (index, timed): (u64, bool)) {
         let takes = match self.kind.takes() {
-            Takes::Anything => true,
+            Takes::Anything => row.value.abs() <= SIZE_MAX,
             Takes::Shares => (0.0..=1.0).contains(&row.value),
             Takes::Errors => row.value == 0.0 || row.value == 1.0,
         };
@@ -385,7 +388,7 @@ impl Watch {
     fn tell(self, column: &str, values: u64) -> Result<Detected, DetectError> {
         if let Some(value) = self.refused {
             let takes = match self.kind.takes() {
-                Takes::Anything => "any number",
+                Takes::Anything => "numbers from -1e140 to 1e140",
                 Takes::Shares => "numbers from 0 to 1",
                 Takes::Errors => "0 and 1, false and true",
             };

@@ -201,6 +201,15 @@ fn detectors_find_a_jump_and_keep_still_without_one() {
     assert_eq!((quiet.code, quiet.stderr.as_str()), (0, ""));
     assert_eq!(windvane(&["detect", "--column", "error", "--fail-on", "change"], &[&jump]).code, 1);
     let values = folder.file("values.csv", "x\n1\n2.5\n");
+    // After one such value `adwin` and `cusum` told of no change any more.
+    let huge = folder.file(
+        "huge.csv",
+        &csv("error", 0..200, |i| if i == 9 { "-1e300".to_owned() } else { i.to_string() }),
+    );
+    let ran = windvane(&["detect", "--column", "error", "--detector", "cusum"], &[&huge]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    let said = "`cusum` takes numbers from -1e140 to 1e140, and column `error` has -1e300";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
     for (words, code, part) in [
         (&["detect", "--column", "y"][..], 65, "there is no column `y`; there are `x`"),
         (&["detect", "--column", "x", "--detector", "ddm"], 65, "takes 0 and 1"),
