@@ -277,9 +277,10 @@ bundle: ## Bundle the real libraries in parts, and install them where there is n
 # A part that has run through leaves its table, so that what was interrupted goes on with the next part; `make -j2 calibrate` runs two
 # at a time. Another commit begins anew.
 CALIBRATION := target/calibration/$(shell git rev-parse --short HEAD 2>/dev/null || echo none)
-CALIBRATED := $(patsubst %,$(CALIBRATION)/%.csv,experiments detectors drift methods peers power unstructured quality concept)
+CALIBRATED := $(patsubst %,$(CALIBRATION)/%.csv,experiments detectors streams drift methods peers power unstructured quality concept)
 $(CALIBRATION)/experiments.csv: PART := -p windvane-stats --test experiment_calibration table
 $(CALIBRATION)/detectors.csv: PART := -p windvane-stats --test detector_calibration average_run_lengths
+$(CALIBRATION)/streams.csv: PART := -p windvane-stats --test detector_calibration false_alarms_of_streams_that_go_on
 $(CALIBRATION)/drift.csv: PART := -p windvane-analyzer --lib drift::calibration::table
 $(CALIBRATION)/methods.csv: PART := -p windvane-analyzer --lib drift::calibration::methods::table
 $(CALIBRATION)/peers.csv: PART := -p windvane-analyzer --lib drift::calibration::peers::table

@@ -16,6 +16,9 @@ use windvane_stats::detectors::{Detector, Signal};
 const STREAMS: u32 = 100;
 const BEFORE: u32 = 5_000;
 const AFTER: u32 = 2_000;
+/// Streams that go on without a change, and their values.
+const LONG_STREAMS: u32 = 5;
+const LONG: u32 = 500_000;
 
 type Make = fn() -> Box<dyn Detector>;
 
@@ -79,5 +82,30 @@ fn average_run_lengths() {
                 println!("| {name} | normal, shift {shift} σ | {told} |");
             }
         }
+    }
+}
+
+/// False alarms of all long streams together.
+fn alarms(make: Make, draw: &dyn Fn(&mut dyn Rng) -> f64) -> u32 {
+    let of_stream = |stream: u32| -> u32 {
+        let mut rng = ChaCha8Rng::seed_from_u64(1_000 + u64::from(stream));
+        let mut detector = make();
+        (0..LONG).map(|_| u32::from(detector.push(draw(&mut rng)) == Signal::Change)).sum()
+    };
+    (0..LONG_STREAMS).map(of_stream).sum()
+}
+
+#[test]
+#[ignore = "takes minutes: `make calibrate` runs it"]
+fn false_alarms_of_streams_that_go_on() {
+    println!("{LONG_STREAMS} streams of {LONG} values without a change");
+    println!("| detector | false alarms, errors .1 | false alarms, normal |\n|---|---|---|");
+    for (name, make) in FOR_ERRORS {
+        let of_errors = alarms(make, &|rng| f64::from(u8::from(rng.random_bool(0.1))));
+        let of_values = match has_values(name) {
+            true => alarms(make, &|rng| StandardNormal.sample(rng)).to_string(),
+            false => "–".to_owned(),
+        };
+        println!("| {name} | {of_errors} | {of_values} |");
     }
 }
