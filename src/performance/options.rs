@@ -82,6 +82,9 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
     within("--min-rows", rule.min_rows, rule.min_rows > 0, "1 or more")?;
     within("--weakest", arguments.weakest, arguments.weakest <= 1_000, "0 to 1000")?;
     let stored = arguments.stored.model.is_some();
+    if arguments.estimate && !stored {
+        estimable(*task, columns)?;
+    }
     let question = Question {
         task: (*task).into(),
         // Of stored predictions the columns are known once they are opened.
@@ -162,6 +165,20 @@ fn roles(task: TaskName, columns: &Columns) -> Result<Roles, Failure> {
         group: group.clone().filter(|_| task == TaskName::Ranking),
         timestamp: columns.timestamp.clone(),
     })
+}
+
+/// Estimates are made of what the model says of its own certainty, and of numbers.
+fn estimable(task: TaskName, columns: &Columns) -> Result<(), Failure> {
+    match task {
+        TaskName::Binary if columns.score.is_none() => Err(usage("--estimate needs --score".to_owned())),
+        TaskName::Multiclass if columns.probabilities.is_empty() => {
+            Err(usage("--estimate needs --probabilities".to_owned()))
+        }
+        TaskName::Ranking => {
+            Err(usage("--estimate is of classes and numbers, not of --task ranking".to_owned()))
+        }
+        TaskName::Binary | TaskName::Multiclass | TaskName::Regression => Ok(()),
+    }
 }
 
 /// `class=COLUMN` of each class.

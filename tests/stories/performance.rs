@@ -455,6 +455,22 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
     }
 }
 
+// Nothing was estimated, and nothing said so.
+#[test]
+fn an_estimate_needs_what_it_is_made_of() {
+    let folder = Folder::new();
+    let good = folder.file("good.csv", &scored(0..100, 7));
+    for (arguments, said) in [
+        (&["--task", "binary", "--label", "y"][..], "--estimate needs --score"),
+        (&["--task", "multiclass", "--label", "y"], "--estimate needs --probabilities"),
+        (&["--task", "ranking", "--score", "p", "--group", "y"], "not of --task ranking"),
+    ] {
+        let ran = performance(&good, &good, &[arguments, &["--target", "y", "--estimate"]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{said} in {}", ran.stderr);
+    }
+}
+
 #[test]
 fn every_format_tells_what_alerts() {
     let folder = Folder::new();
