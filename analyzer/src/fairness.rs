@@ -253,8 +253,9 @@ fn group(request: &FairnessRequest, reference: &GroupRow, row: &GroupRow) -> Gro
             variance: row.score_variance.0,
             positives: row.scored_positives,
         };
-        let found = fairness::calibration(&scores, confidence);
-        let mean = |sum: f64| (row.scored > 0).then(|| sum / row.scored as f64);
+        // Scores of which some are no probabilities say of none what should come true.
+        let found = fairness::calibration(&scores, confidence).filter(|_| row.outside == 0);
+        let mean = |sum: f64| (row.scored > 0 && row.outside == 0).then(|| sum / row.scored as f64);
         let means = (mean(row.scored_positives as f64), mean(row.score_sum.0));
         gaps.push(gap(("calibration", found), means.0, (means.1, row.scored, row.scored)));
     }

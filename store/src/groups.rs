@@ -64,6 +64,8 @@ pub struct GroupRow {
     pub score_sum: Real,
     /// The sum of s(1-s).
     pub score_variance: Real,
+    /// Rows with an outcome and a score below 0 or above 1.
+    pub outside: u64,
 }
 
 /// Counts by group, the largest first, at most `limit`; `None` where rows cannot be cut that way.
@@ -105,6 +107,7 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
          countIf(ifNull(d = 1, 0)) AS decisions_positive, {decisions_other} AS decisions_other, \
          ifNull(anyIf(sw, isNotNull(sw) AND isNull(s)), '') AS score_word, \
          countIf(probable AND isNotNull(y)) AS scored, countIf(probable AND ifNull(y = 1, 0)) AS scored_positives, \
+         countIf(isNotNull(s) AND NOT probable AND isNotNull(y)) AS outside, \
          sumIf(assumeNotNull(s), probable AND isNotNull(y)) AS score_sum, \
          sumIf(assumeNotNull(s) * (1 - assumeNotNull(s)), probable AND isNotNull(y)) AS score_variance \
          FROM (SELECT toJSONString([{}]) AS key, {truth} AS y, {decision} AS d, {score} AS s, \

@@ -381,6 +381,26 @@ fn gaps_between_groups_are_found_with_intervals_and_small_groups_are_left_open()
     );
 }
 
+// Calibration was of the rows whose scores happened to be below 1, and passed or failed by them.
+#[test]
+fn scores_that_are_no_probabilities_have_no_calibration() {
+    let folder = Folder::new();
+    let file = |name: &str, most: f64| {
+        let text = csv("sex,y,score", 0..1_000, |i| {
+            let score = most * f64::from(i % 100) / 100.0;
+            format!("{},{},{score}", ["a", "b"][(i / 2 % 2) as usize], u8::from(i % 100 >= 50))
+        });
+        folder.file(name, &text)
+    };
+    for (most, verdict) in [(1.0, "pass"), (3.0, "insufficient_data")] {
+        let words = ["fairness", "--group-by", "sex", "--target", "y", "--score", "score"];
+        let found = document(&words, &[&file("rows.csv", most)]);
+        let gaps = found["groups"][0]["gaps"].as_array().unwrap();
+        let gap = gaps.iter().find(|gap| gap["metric"] == "calibration").unwrap();
+        assert_eq!((&gap["verdict"], gap["gap"].is_null()), (&verdict.into(), most > 1.0), "{gap}");
+    }
+}
+
 #[test]
 fn attributions_that_change_their_order_are_drift() {
     let folder = Folder::new();
