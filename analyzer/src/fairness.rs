@@ -10,12 +10,12 @@ use windvane_store::populations::{Population, PopulationColumn, Storage};
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
 
-use crate::known_names::hint;
+use crate::known_names::{hint, listed};
 
 /// Values that are plainly not the positive one, where none is named.
 const NEGATIVE: [&str; 10] = ["0", "0.0", "-0", "-1", "-1.0", "false", "no", "n", "negative", "neg"];
 
-/// Values that an error names.
+/// Values, and groups, that an error names.
 const VALUES_TOLD: usize = 5;
 
 /// Groups that are looked at; smaller ones beyond them are counted and left out.
@@ -86,10 +86,12 @@ pub enum FairnessError {
         word: String,
     },
     /// The reference group has no rows.
-    #[error("no row is of the group `{}`", values.join(", "))]
+    #[error("no row is of the group `{}`; the largest groups are {}", values.join(","), listed(largest))]
     NoGroup {
         /// Its values.
         values: Vec<String>,
+        /// Some of the groups that there are, as they would be named.
+        largest: Vec<String>,
     },
     /// The statement failed.
     #[error("cannot read the groups")]
@@ -117,14 +119,9 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
     let reference = match &request.reference_group {
         None => rows.first(),
         Some(values) => {
-            let found = rows.iter().find(|row| {
-                let found: Vec<Option<String>> = serde_json::from_str(&row.key).unwrap_or_default();
-                found
-                    .iter()
-                    .map(|value| value.as_deref().unwrap_or_default())
-                    .eq(values.iter().map(String::as_str))
-            });
-            Some(found.ok_or_else(|| FairnessError::NoGroup { values: values.clone() })?)
+            let found = rows.iter().find(|row| named(row) == *values);
+            let largest = || rows.iter().take(VALUES_TOLD).map(|row| named(row).join(",")).collect();
+            Some(found.ok_or_else(|| FairnessError::NoGroup { values: values.clone(), largest: largest() })?)
         }
     };
     let mut groups: Vec<Group> = match reference {
@@ -212,6 +209,12 @@ fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, Fai
 /// Whether a column holds one value a row: of lists no decision, outcome or score could be read.
 fn has_values(column: &PopulationColumn) -> bool {
     !matches!(column.storage, Storage::Vector(_) | Storage::List { .. } | Storage::Unsupported(_))
+}
+
+/// The values of a group as they are given, nothing for a missing one.
+fn named(row: &GroupRow) -> Vec<String> {
+    let values: Vec<Option<String>> = serde_json::from_str(&row.key).unwrap_or_default();
+    values.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 fn values(request: &FairnessRequest, row: &GroupRow) -> std::collections::BTreeMap<String, Option<String>> {

@@ -374,11 +374,11 @@ fn gaps_between_groups_are_found_with_intervals_and_small_groups_are_left_open()
         "{}",
         ran.stderr
     );
-    assert_eq!(
-        windvane(&["fairness", "--group-by", "sex", "--label", "yhat", "--reference-group", "z"], &[&file])
-            .code,
-        65
-    );
+    let ran =
+        windvane(&["fairness", "--group-by", "sex", "--label", "yhat", "--reference-group", "z"], &[&file]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    let said = "no row is of the group `z`; the largest groups are `a`, `b`, `c`";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
 // Calibration was of the rows whose scores happened to be below 1, and passed or failed by them.

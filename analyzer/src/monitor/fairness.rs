@@ -86,7 +86,7 @@ impl FairnessMonitor {
         let document = match fairness::run(&reader, &request).await {
             Ok(document) => document,
             // A window without the group that others are compared with says nothing.
-            Err(FairnessError::NoGroup { values }) => {
+            Err(FairnessError::NoGroup { values, .. }) => {
                 findings::fairness::empty(store, &run).await.map_err(JobError::Write)?;
                 let absent = match request.population.without_columns {
                     true => String::new(),
