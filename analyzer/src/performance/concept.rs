@@ -27,6 +27,8 @@ const ROWS_MAX: usize = 2_000;
 const ROWS_MIN: usize = 200;
 /// The share of windows without any change that are called drift.
 const ALPHA: f64 = 0.01;
+/// Up to this share of what is measured a difference is rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// Looks for concept drift.
 pub(super) async fn look(
@@ -85,8 +87,10 @@ fn judge((known, under_new): (&[f64], f64), (metric, fitted_on): (&str, usize)) 
     let n = known.len() as f64;
     let mean = known.iter().sum::<f64>() / n;
     let variance = known.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0);
-    let noise = (variance * (1.0 + 1.0 / n)).sqrt();
-    let effect = under_new - mean;
+    // Models that say the same, as of features that never vary, differ by what rounding makes of it.
+    let beyond_rounding = |x: f64| if x.abs() > ROUNDING * mean.abs() { x } else { 0.0 };
+    let noise = beyond_rounding((variance * (1.0 + 1.0 / n)).sqrt());
+    let effect = beyond_rounding(under_new - mean);
     let chance = survival::student_exceeded(ALPHA / 2.0, n - 1.0) * noise;
     ConceptDrift {
         verdict: if effect.abs() > chance { Verdict::Drift } else { Verdict::NoDrift },
@@ -112,7 +116,7 @@ fn metric_under(measured: &[FeatureRow], fitted: &[FeatureRow], task: Task) -> O
         let (sum, weight) = rows.fold((0.0, 0.0), |(sum, weight), (row, truth)| {
             (sum + row.weight * (row.predicted - truth).abs(), weight + row.weight)
         });
-        return (weight > 0.0).then(|| sum / weight);
+        return (weight > 0.0).then(|| sum / weight).filter(|mean: &f64| mean.is_finite());
     }
     let mut rows: Vec<(&FeatureRow, &f64)> = rows.collect();
     rows.sort_by(|a, b| b.0.predicted.total_cmp(&a.0.predicted));
@@ -168,6 +172,10 @@ mod tests {
         }
         let same = judge((&[0.5; 5], 0.5), ("mae", 200));
         assert_eq!((same.verdict, same.p_value), (Verdict::NoDrift, None));
+        // Of a constant feature: rounding was one model in a hundred's drift.
+        let rounded = [0.5, 0.5 + 2e-16, 0.5 - 1e-16, 0.5, 0.5 + 1e-16];
+        let same = judge((&rounded, 0.5 + 2e-15), ("mae", 200));
+        assert_eq!((same.verdict, same.estimated_effect, same.p_value), (Verdict::NoDrift, Some(0.0), None));
         assert_eq!(judge((&[0.5; 5], 0.6), ("mae", 200)).verdict, Verdict::Drift);
     }
 
