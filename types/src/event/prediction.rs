@@ -25,7 +25,7 @@ pub struct Prediction<'a> {
     pub environment: Text<'a>,
     /// Who or what the prediction is about; empty if the client sent none.
     pub unit_id: Text<'a>,
-    /// Experiment → arm.
+    /// Experiment → arm; never empty.
     pub arms: Entries<'a, Text<'a>>,
     /// Numeric features that are present.
     pub num: Entries<'a, f64>,
@@ -127,7 +127,10 @@ impl<'a> Event<'a> for Prediction<'a> {
             }
             PredictionField::Arms => {
                 let into = &mut self.arms;
-                return reader.fill(map, TextMapSeed { reader, into, entries_max: tags_max });
+                reader.fill(map, TextMapSeed { reader, into, entries_max: tags_max })?;
+                // No unit is in an arm without a name: exposures have none either.
+                self.arms.retain(|(_, arm)| !arm.is_empty());
+                return Ok(());
             }
             PredictionField::Tags => {
                 let into = &mut self.tags;

@@ -52,6 +52,14 @@ fn only_a_model_is_required_of_a_prediction() {
 }
 
 #[test]
+fn an_arm_without_a_name_is_none() {
+    let record = r#"{"model":"m","arms":{"on":"B","off":"","unknown":null},"tags":{"region":""}}"#;
+    let prediction: Prediction<'_> = read(record).unwrap();
+    assert_eq!(prediction.arms, [("on".into(), "B".into())]);
+    assert_eq!(prediction.tags, [("region".into(), "".into())]);
+}
+
+#[test]
 fn a_reused_event_keeps_nothing_of_the_last_record() {
     let full = r#"{"model":"m","event_id":"e","features":{"a":1,"b":"x"},"prediction":{"label":"l","probabilities":{"l":1}},
         "tags":{"t":"u"},"arms":{"e":"A"},"embeddings":{"v":[1]},"latency_us":3,"unit_id":"u"}"#;
