@@ -9,7 +9,7 @@ use windvane_types::experiment::Verdict;
 
 use super::job::{Answer, Attempt, Outcome};
 use super::{JobError, Schedule};
-use crate::experiment::{self, ExperimentError, StoredExperiment};
+use crate::experiment::{self, ExperimentError, Rule, StoredExperiment};
 
 /// Which experiment, and when it is looked at.
 #[derive(Debug, Clone)]
@@ -48,8 +48,7 @@ impl ExperimentMonitor {
         let bounded = store.bounded(self.memory_bytes_max, self.timeout);
         let document = match experiment::run_stored(&Reader::Store(bounded), &asked).await {
             Ok(document) => document,
-            // Before units of two arms were exposed there is nothing to compare, and nothing is wrong.
-            Err(ExperimentError::OneArm { .. }) => {
+            Err(error) if is_early(&error, &asked.rule) => {
                 return Ok(Outcome {
                     verdict: Verdict::Inconclusive.as_str().to_owned(),
                     ..Outcome::default()
@@ -75,5 +74,41 @@ impl ExperimentMonitor {
             note: String::new(),
             answer: Some(Answer::Experiment(Box::new(document))),
         })
+    }
+}
+
+/// Whether there is nothing to compare yet, and nothing is wrong: no units of two arms were exposed, or none of the control. A control that
+/// has a share is no misspelt one.
+fn is_early(error: &ExperimentError, rule: &Rule) -> bool {
+    match error {
+        ExperimentError::OneArm { .. } => true,
+        ExperimentError::NoControl { control, .. } => rule.weights.iter().any(|(arm, _)| arm == control),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_that_has_a_share_may_come_last_and_one_that_has_none_may_be_misspelt() {
+        let no_control = ExperimentError::NoControl {
+            control: "A".to_owned(),
+            known: ["B", "C"].map(str::to_owned).into(),
+        };
+        let one_arm = ExperimentError::OneArm { known: vec!["B".to_owned()] };
+        let other = ExperimentError::NotAProportion { metric: "m".to_owned(), units: 1 };
+        let shares = ["A", "B", "C"].map(|arm| (arm.to_owned(), 1.0)).into();
+        let planned = Rule { weights: shares, ..Rule::against("A") };
+        for (error, rule, expected) in [
+            (&one_arm, &planned, true),
+            (&one_arm, &Rule::against("A"), true),
+            (&no_control, &planned, true),
+            (&no_control, &Rule::against("A"), false),
+            (&other, &planned, false),
+        ] {
+            assert_eq!(is_early(error, rule), expected, "{error}");
+        }
     }
 }
