@@ -68,12 +68,17 @@ def test_an_experiment_that_cannot_be_dealt_out_is_refused():
         ({"name": "x", "arms": {"A": 0}}, "weights"),
         ({"name": "x", "arms": {"A": -1, "B": 2}}, "weights"),
         ({"name": "x", "arms": {"A": math.nan}}, "weights"),
+        ({"name": "x", "arms": {"A": 1e308, "B": 1e308}}, "weights"),
+        ({"name": "x", "arms": {"A": 1, "": 1}}, "names"),
         ({"name": "x", "arms": {"A": 1}, "ramp": 1.5}, "ramp"),
         ({"name": "x", "arms": {"A": 1}, "layer": windvane.Layer("l", 0.5, 0.5)}, "layer"),
         ({"name": "x", "arms": {"A": 1}, "holdout": windvane.Holdout("h", -0.1)}, "holdout"),
     ]:
         with pytest.raises(ValueError, match=named):
             windvane.Experiment(**arguments)
+    twice = [{"arm": "A", "weight": 0.2}, {"arm": "B", "weight": 0.5}, {"arm": "A", "weight": 0.3}]
+    with pytest.raises(ValueError, match="each name once"):
+        windvane.Experiment.from_definition({"salt": "x", "arms": twice})
 
 
 def test_assign_logs_the_exposure_of_units_that_have_an_arm(client, collector):

@@ -65,7 +65,7 @@ pub enum Assignment<'e> {
     Layer,
     /// It is held out.
     Holdout,
-    /// The weights are no weights: none is above 0, or one is not a number of 0 or more.
+    /// The arms are no arms: a name is empty or there twice, no weight is above 0, or one is not a number of 0 or more.
     Undefined,
 }
 
@@ -95,7 +95,7 @@ impl Experiment {
         if point("ramp", &self.salt, unit) >= bound(self.ramp) {
             return Assignment::Ramp;
         }
-        if !self.arms.iter().all(|arm| arm.weight >= 0.0 && arm.weight.is_finite()) {
+        if !self.arms.iter().all(|arm| arm.weight >= 0.0 && arm.weight.is_finite()) || !self.has_names() {
             return Assignment::Undefined;
         }
         let total: f64 = self.arms.iter().map(|arm| arm.weight).sum();
@@ -108,6 +108,12 @@ impl Experiment {
             }
         }
         Assignment::Undefined
+    }
+
+    /// Whether each arm has a name of its own.
+    fn has_names(&self) -> bool {
+        let is_new = |at: usize, name: &str| self.arms[..at].iter().all(|before| before.arm != name);
+        self.arms.iter().enumerate().all(|(at, arm)| !arm.arm.is_empty() && is_new(at, &arm.arm))
     }
 }
 

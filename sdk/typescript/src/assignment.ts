@@ -58,9 +58,11 @@ export function assign(definition: Definition, unit: string): Assignment {
 function check({ salt, arms, ramp = 1, layer, holdout }: Definition): void {
   const share = (x: number): boolean => x >= 0 && x <= 1;
   if (!salt) throw new RangeError("an experiment has a salt that is not empty");
-  if (!arms.every(({ weight }) => weight >= 0 && weight < Infinity) || !arms.some(({ weight }) => weight > 0)) {
+  const total = arms.reduce((sum, { weight }) => sum + weight, 0);
+  if (!arms.every(({ weight }) => weight >= 0) || !(total > 0 && total < Infinity)) {
     throw new RangeError("accepted are weights of 0 or more, one of them above 0");
   }
+  if (!arms.every(({ arm }) => arm)) throw new RangeError("arms have names that are not empty");
   if (new Set(arms.map(({ arm }) => arm)).size < arms.length) throw new RangeError("arms have names of their own");
   if (!share(ramp)) throw new RangeError(`ramp is ${ramp}; accepted are shares from 0 to 1`);
   if (holdout && !share(holdout.share)) throw new RangeError("holdout: accepted are shares from 0 to 1");

@@ -77,6 +77,8 @@ test("an experiment that cannot be dealt out is refused", () => {
     { salt: "x", arms: [] },
     { salt: "x", arms: [{ arm: "A", weight: -1 }] },
     { salt: "x", arms: [...arms, ...arms] },
+    { salt: "x", arms: [...arms, { arm: "", weight: 1 }] },
+    { salt: "x", arms: [1e308, 1e308].map((weight, i) => ({ arm: `${i}`, weight })) },
     { salt: "x", arms, ramp: 1.5 },
     { salt: "x", arms, layer: { name: "l", from: 0.5, to: 0.5 } },
     { salt: "x", arms, holdout: { name: "h", share: NaN } },

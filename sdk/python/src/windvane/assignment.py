@@ -68,8 +68,10 @@ class Experiment:
         salt = name if salt is None else salt
         if not name or not salt:
             raise ValueError("an experiment has a name and a salt that are not empty")
+        if not all(arms):
+            raise ValueError(f"arms are {dict(arms)!r}; accepted are names that are not empty")
         weights = list(arms.values())
-        if not weights or not all(0.0 <= w < math.inf for w in weights) or not any(weights):
+        if not all(0.0 <= w for w in weights) or not 0.0 < sum(weights) < math.inf:
             raise ValueError(f"arms are {dict(arms)!r}; accepted are weights of 0 or more, one of them above 0")
         if not 0.0 <= ramp <= 1.0:
             raise ValueError(f"ramp is {ramp}; accepted are shares from 0 to 1")
@@ -95,9 +97,12 @@ class Experiment:
     def from_definition(cls, definition: Mapping[str, Any], name: Optional[str] = None) -> Experiment:
         """Reads the fields of `docs/ASSIGNMENT.md`: `salt`, `arms`, `ramp`, `layer`, `holdout`."""
         layer, holdout = definition.get("layer"), definition.get("holdout")
+        arms = {arm["arm"]: arm["weight"] for arm in definition["arms"]}
+        if len(arms) < len(definition["arms"]):
+            raise ValueError(f"arms are {definition['arms']!r}; accepted is each name once")
         return cls(
             name or definition["salt"],
-            {arm["arm"]: arm["weight"] for arm in definition["arms"]},
+            arms,
             salt=definition["salt"],
             ramp=definition.get("ramp", 1.0),
             layer=Layer(layer["name"], layer["from"], layer["to"]) if layer else None,

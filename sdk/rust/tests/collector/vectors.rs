@@ -169,3 +169,13 @@ fn an_experiment_without_weights_assigns_nobody() {
         assert_eq!(experiment.assign("u"), Assignment::Undefined, "{weights:?}");
     }
 }
+
+#[test]
+fn an_experiment_whose_arms_have_no_names_of_their_own_assigns_nobody() {
+    for arms in [["A", "B", "A"], ["A", "", "B"]] {
+        let experiment = Experiment::new("x", &arms);
+        for unit in ["u", "v", "w"] {
+            assert_eq!(experiment.assign(unit), Assignment::Undefined, "{arms:?}");
+        }
+    }
+}
