@@ -1,5 +1,6 @@
 //! `windvane experiment` over files, sums and the store, its plans, its pages, and what it says of real traffic.
 
+mod again;
 mod checks;
 mod inference;
 mod kept;

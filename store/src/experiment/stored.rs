@@ -339,8 +339,8 @@ pub(super) fn records(exposed: &Exposed, recorded: &Recorded, numbers: &str) -> 
         RecordTable::Outcomes { model } => format!(
             "SELECT p.wv_by AS wv_unit, p.wv_at AS wv_ts{numbers} \
              FROM (SELECT event_id, label, value, ts, ingested_at FROM outcomes FINAL WHERE model = {0} AND {before}) AS o \
-             INNER JOIN (SELECT event_id, any(unit_id) AS wv_by, min(ts) AS wv_at FROM predictions \
-             WHERE model = {0} AND unit_id != '' GROUP BY event_id) AS p ON o.event_id = p.event_id",
+             INNER JOIN (SELECT event_id, argMax(unit_id, ingested_at) AS wv_by, min(ts) AS wv_at FROM predictions \
+             WHERE model = {0} GROUP BY event_id HAVING wv_by != '') AS p ON o.event_id = p.event_id",
             quote(model)
         ),
     }
