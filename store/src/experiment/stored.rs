@@ -260,7 +260,7 @@ pub(super) fn exposures_seen(exposed: &Exposed, recorded: &Recorded) -> String {
     match exposed.by {
         ExposedBy::Exposures => {
             format!(
-                "SELECT unit_id, toString(arm) AS one, ts FROM exposures WHERE experiment = {name} AND {span}"
+                "SELECT unit_id, toString(arm) AS one, ts FROM exposures FINAL WHERE experiment = {name} AND {span}"
             )
         }
         ExposedBy::Predictions => {

@@ -21,6 +21,9 @@ exposures = "predictions"
 source = "outcomes"
 model = "shop"
 column = "label=yes"
+[experiments.checkout]
+control = "A"
+[experiments.checkout.metrics.revenue]
 "#;
 
 /// A line for each of these numbers.
@@ -68,9 +71,38 @@ async fn the_latest_copy_of_an_event_counts_before_copies_are_merged() {
         "40\t100" => Ok(()),
         other => Err(other.to_owned()),
     });
-    let document = looked_at(&service, "ranking");
+    outcomes_go_with_the_latest_unit(&service);
+    a_corrected_exposure_is_in_one_arm(&service).await;
+    assert_eq!(service.terminate(), Some(0));
+}
+
+fn outcomes_go_with_the_latest_unit(service: &Service) {
+    let document = looked_at(service, "ranking");
     let bought = &document["comparisons"][0];
     assert_eq!((&bought["n"], &bought["n_control"]), (&50.into(), &50.into()), "{document}");
     assert_eq!((&bought["mean"], &bought["mean_control"]), (&1.0.into(), &1.0.into()), "{document}");
-    assert_eq!(service.terminate(), Some(0));
+}
+
+/// The arm was wrong at first: 20 of these 40 units were not in `A`.
+async fn a_corrected_exposure_is_in_one_arm(service: &Service) {
+    let exposures = |numbers, arm: fn(u32) -> &'static str| {
+        lines(numbers, |i| {
+            let arm = arm(i);
+            format!(
+                r#"{{"experiment":"checkout","event_id":"x{i}","ts":"2013-01-01T05:17:00Z","unit_id":"u{i}","arm":"{arm}"}}"#
+            )
+        })
+    };
+    send(service, "exposures", exposures(0..100, arm)).await;
+    send(service, "exposures", exposures(0..40, |_| "A")).await;
+    eventually(PATIENCE, || {
+        match query(service, "SELECT countIf(arm = 'A'), count() FROM exposures FINAL").as_str() {
+            "70\t100" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    let document = looked_at(service, "checkout");
+    let units = |arm: usize| &document["arms"][arm]["n"];
+    assert_eq!((units(0), units(1)), (&70.into(), &30.into()), "{document}");
+    assert_eq!(document["units_in_several_arms"], 0, "{document}");
 }
