@@ -35,7 +35,7 @@ fn lines(numbers: std::ops::Range<u32>, line: impl Fn(u32) -> String) -> String 
 }
 
 fn arm(i: u32) -> &'static str {
-    if i % 2 == 0 { "A" } else { "B" }
+    if i.is_multiple_of(2) { "A" } else { "B" }
 }
 
 fn looked_at(service: &Service, experiment: &str) -> Value {
