@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
 use windvane_analyzer::attribution::{self, AttributionError, AttributionRequest};
-use windvane_analyzer::drift::{self, Asked, Deployment, Wanted};
+use windvane_analyzer::drift::{self, Asked, Wanted};
 use windvane_store::Reader;
 use windvane_store::findings::{self, Run};
 use windvane_store::populations::Population;
@@ -13,7 +13,7 @@ use windvane_types::drift::Verdict;
 use windvane_types::span::{ReferenceKind, Span};
 use windvane_types::{Clock, SystemClock};
 
-use crate::by_hand::{self, Engine, Stored, TwoFiles};
+use crate::by_hand::{self, Engine, Narrowed, Stored, TwoFiles};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
@@ -31,6 +31,8 @@ pub struct Arguments {
     /// Look at the stored predictions of this model instead of files.
     #[arg(long, value_name = "MODEL", conflicts_with = "reference_file", requires_all = ["reference", "window"])]
     model: Option<String>,
+    #[command(flatten)]
+    narrowed: Narrowed,
     /// What the window is compared with: `previous`, `same_hour_last_week`, `window:START/END` or `baseline:NAME`.
     #[arg(long, value_name = "SPAN", requires = "model")]
     reference: Option<String>,
@@ -130,7 +132,7 @@ async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
         (None, None, Some(model), Some(reference), Some(window)) => {
             let now = SystemClock.now();
             let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
-            let deployment = Deployment { model: model.clone(), version: None, environment: None };
+            let deployment = arguments.narrowed.of(model);
             let window = Span::parse(window, now).map_err(usage)?;
             let asked = Asked {
                 deployment: &deployment,

@@ -197,6 +197,7 @@ async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
                 WHERE model = 'quick' AND method LIKE 'p%'";
     assert_eq!(query(&service, kept), "50\t1\t10");
     the_api_serves_it(&service, &first).await;
+    attributions_are_of_the_version_that_is_asked_for(&service);
     // The engine took the logarithm of no latency at all, and failed.
     let silent = ["latency", "--model", "silent", "--window", "2013-01-02/2013-01-03", "--by", "version"];
     let words = [&silent[..], &["--slo", "99%:50ms", "--format", "json"]].concat();
@@ -206,4 +207,27 @@ async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
         (&0.into(), &"insufficient_data".into())
     );
     assert_eq!(service.terminate(), Some(0));
+}
+
+fn attributions_are_of_the_version_that_is_asked_for(service: &Service) {
+    let asked = [
+        "attribution",
+        "--model",
+        "quick",
+        "--model-version",
+        "8",
+        "--window",
+        "2013-01-02/2013-01-03",
+        "--reference",
+        "window:2013-01-01/2013-01-02",
+        "--columns",
+        "x",
+        "--format",
+        "json",
+    ];
+    let document: Value = serde_json::from_str(&stdout(&windvane(service, &asked))).unwrap();
+    let half = Value::from(EVENTS / 2);
+    assert_eq!((&document["reference"]["rows"], &document["current"]["rows"]), (&half, &half), "{document}");
+    let kept = "SELECT DISTINCT version FROM attribution_findings FINAL WHERE model = 'quick'";
+    assert_eq!(query(service, kept), "8");
 }
