@@ -25,9 +25,13 @@ pub const ROW_SETTINGS: [(&str, &str); 5] = [
 ];
 
 /// How files are read: by calls, because a mapped file counts as memory of this process as long as it is mapped; and with at
-/// most 100 MB of decoded Parquet ahead of who takes it.
-const FILE_SETTINGS: [(&str, &str); 2] =
-    [("storage_file_read_method", "'pread'"), ("input_format_parquet_memory_high_watermark", "100000000")];
+/// most 100 MB of decoded Parquet ahead of who takes it. A time that says no zone is UTC, as it is in CSV, which is read as text: the engine
+/// would take that of NDJSON for one of the zone that the command runs in.
+const FILE_SETTINGS: [(&str, &str); 3] = [
+    ("storage_file_read_method", "'pread'"),
+    ("input_format_parquet_memory_high_watermark", "100000000"),
+    ("session_timezone", "'UTC'"),
+];
 
 /// The folders of the engines that this process has opened.
 static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());

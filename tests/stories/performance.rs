@@ -228,6 +228,32 @@ fn chunks_follow_rows_or_the_calendar_and_the_end_goes_where_it_is_told() {
     );
 }
 
+#[test]
+fn times_without_a_zone_are_utc_wherever_the_command_runs() {
+    let folder = Folder::new();
+    let rows = |days: std::ops::RangeInclusive<u32>| -> String {
+        let row = |i: u32| {
+            format!("{{\"t\":\"2013-01-{:02} 02:00:{:02}\",\"y\":{},\"p\":0.5}}\n", i / 40, i % 40, i % 2)
+        };
+        (days.start() * 40..(days.end() + 1) * 40).map(row).collect()
+    };
+    let (reference, current) =
+        (folder.file("reference.ndjson", &rows(1..=3)), folder.file("current.ndjson", &rows(4..=5)));
+    let output = Command::new(env!("CARGO_BIN_EXE_windvane"))
+        .env("TZ", "Asia/Kolkata")
+        .arg("performance")
+        .args([&reference, &current])
+        .args(SCORES)
+        .args(["--timestamp", "t", "--chunk-period", "day", "--weakest", "0", "--format", "json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let starts: Vec<&Value> =
+        document["chunks"].as_array().unwrap().iter().map(|chunk| &chunk["start"]).collect();
+    assert_eq!(starts, ["2013-01-04T00:00:00Z", "2013-01-05T00:00:00Z"]);
+}
+
 // Parquet is read in place, and its rows are numbered by the engine.
 #[test]
 fn parquet_says_what_csv_says() {
