@@ -62,18 +62,16 @@ impl AttributionMonitor {
             min_rows: self.min_rows,
             seed: SEED,
         };
+        let run = self.watched.findings_of(attempt, (self.reference.as_str(), self.reference.name()));
         let document = match attribution::run(&Reader::Store(bounded), &request).await {
             Ok(document) => document,
             // A window, or its reference, may be without attributions; where it has predictions, a name may be misspelt.
-            Err(AttributionError::NoColumns { prefix }) => {
-                return Ok(without(is_empty, format!("columns: no numeric feature begins with {prefix}")));
-            }
-            Err(AttributionError::UnknownColumn { column }) => {
-                return Ok(without(is_empty, format!("columns: no prediction has {column}")));
+            Err(error @ (AttributionError::NoColumns { .. } | AttributionError::UnknownColumn { .. })) => {
+                findings::attribution::empty(store, &run).await.map_err(JobError::Write)?;
+                return Ok(Outcome::insufficient_data(if is_empty { String::new() } else { absent(&error) }));
             }
             Err(error) => return Err(error.into()),
         };
-        let run = self.watched.findings_of(attempt, (self.reference.as_str(), self.reference.name()));
         let findings = findings::attribution::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
             rows_reference: document.reference.rows,
@@ -86,7 +84,11 @@ impl AttributionMonitor {
     }
 }
 
-/// A window that cannot be judged, with a note unless it has no rows at all.
-fn without(is_empty: bool, note: String) -> Outcome {
-    Outcome::insufficient_data(if is_empty { String::new() } else { note })
+/// What a window with predictions may lack because a name is misspelt.
+fn absent(error: &AttributionError) -> String {
+    match error {
+        AttributionError::NoColumns { prefix } => format!("columns: no numeric feature begins with {prefix}"),
+        AttributionError::UnknownColumn { column } => format!("columns: no prediction has {column}"),
+        other => other.to_string(),
+    }
 }

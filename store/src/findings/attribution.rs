@@ -74,6 +74,14 @@ pub async fn write(store: &Store, run: &Run, document: &Document) -> Result<u64,
     findings::record(store, (TABLE, COLUMNS), ("attribution", run), (rows, body)).await
 }
 
+/// Empties what a monitor has found in a window of which nothing is to be ranked by now.
+///
+/// # Errors
+/// ClickHouse does not answer or refuses; it may be asked again.
+pub async fn empty(store: &Store, run: &Run) -> Result<(), StoreError> {
+    findings::empty_the_rest(store, (TABLE, COLUMNS), run).await
+}
+
 /// Appends the columns in the order of [`COLUMNS`].
 fn encode_row(run: &Run, row: &Row<'_>, out: &mut Vec<u8>) {
     run.head(out);

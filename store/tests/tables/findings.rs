@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use windvane_store::alerts::sources::{self, Asked, Past};
-use windvane_store::findings::{Run, drift::write, quality};
+use windvane_store::findings::{Run, attribution, drift::write, quality};
 use windvane_store::{Real, Statement};
 use windvane_types::drift::Document;
 use windvane_types::span::Span;
@@ -168,5 +168,27 @@ async fn checks_of_a_window_without_a_reference_by_now_are_observed_without_a_va
     assert_eq!(failed().await, [Some(1.0)]);
     quality::empty(store, &run("second", 20)).await.unwrap();
     assert_eq!(failed().await, [None::<f64>]);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ranking_of_a_window_without_attributions_by_now_is_observed_without_a_value() {
+    let running = Running::migrated().await;
+    let store = &running.store;
+    let in_2100 = 130 * 365 * DAY_US;
+    let document = serde_json::json!({"schema": "windvane.attribution/1", "verdict": "drift", "ndcg": 0.7, "ci": [0.6, 0.8],
+        "threshold": 0.9, "confidence": 0.95, "seed": 1, "reference": {"source": "a", "rows": 11},
+        "current": {"source": "b", "rows": 22}, "features": []});
+    let document: windvane_types::attribution::Document = serde_json::from_value(document).unwrap();
+    let run = |id: &str, order: i64| Run { monitor: "daily".to_owned(), ..run(id, in_2100 + order) };
+    let drifted = async || -> Vec<Option<f64>> {
+        let asked = Asked { measure: "drifted", from_us: 0, to_us: 3 * DAY_US, latest: 1, past: Past::Any };
+        let observed = sources::read(store, sources::kind("attribution").unwrap(), asked).await.unwrap();
+        observed.into_iter().map(|observation| observation.value).collect()
+    };
+    attribution::write(store, &run("first", 10), &document).await.unwrap();
+    assert_eq!(drifted().await, [Some(1.0)]);
+    attribution::empty(store, &run("second", 20)).await.unwrap();
+    assert_eq!(drifted().await, [None::<f64>]);
     running.end().await;
 }
