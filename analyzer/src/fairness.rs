@@ -6,11 +6,12 @@ use windvane_stats::binomial::Share;
 use windvane_stats::correction::Correction;
 use windvane_stats::fairness::{self, Scores};
 use windvane_store::groups::{self, GroupRow, GroupsAsk};
-use windvane_store::populations::{Population, PopulationColumn, Storage};
+use windvane_store::populations::{Population, PopulationColumn};
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
 
 use crate::known_names::{hint, listed};
+use crate::not_numbers;
 
 /// Values that are plainly not the positive one, where none is named.
 const NEGATIVE: [&str; 10] = ["0", "0.0", "-0", "-1", "-1.0", "false", "no", "n", "negative", "neg"];
@@ -78,12 +79,12 @@ pub enum FairnessError {
         values: Vec<String>,
     },
     /// Scores that are words.
-    #[error("column `{column}` holds text, such as `{word}`; scores are numbers")]
+    #[error("column `{column}` holds {holds}; scores are numbers")]
     NotNumbers {
         /// The column.
         column: String,
-        /// One of them.
-        word: String,
+        /// What it holds.
+        holds: String,
     },
     /// The reference group has no rows.
     #[error("no row is of the group `{}`; the largest groups are {}", values.join(","), listed(largest))]
@@ -111,7 +112,10 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
     plain(request, &rows)?;
     let worded = rows.iter().find(|row| !row.score_word.is_empty());
     if let (Some(column), Some(GroupRow { score_word, .. })) = (&request.score, worded) {
-        return Err(FairnessError::NotNumbers { column: column.clone(), word: score_word.clone() });
+        return Err(FairnessError::NotNumbers {
+            column: column.clone(),
+            holds: not_numbers::text(score_word),
+        });
     }
     let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
     let all: u64 = rows.iter().map(|row| row.rows).sum();
@@ -208,18 +212,21 @@ fn statement(request: &FairnessRequest) -> Result<windvane_store::Statement, Fai
 
 /// Whether a column holds one value a row: of lists no decision, outcome or score could be read.
 fn has_values(column: &PopulationColumn) -> bool {
-    !matches!(column.storage, Storage::Vector(_) | Storage::List { .. } | Storage::Unsupported(_))
+    not_numbers::by_type(&column.storage).is_none()
 }
 
-/// The values of a group as they are given, nothing for a missing one.
+/// The values of a group, nothing for a missing one.
+fn values_of(row: &GroupRow) -> Vec<Option<String>> {
+    serde_json::from_str(&row.key).unwrap_or_default()
+}
+
+/// The same as they are given, where a missing one is empty.
 fn named(row: &GroupRow) -> Vec<String> {
-    let values: Vec<Option<String>> = serde_json::from_str(&row.key).unwrap_or_default();
-    values.into_iter().map(Option::unwrap_or_default).collect()
+    values_of(row).into_iter().map(Option::unwrap_or_default).collect()
 }
 
 fn values(request: &FairnessRequest, row: &GroupRow) -> std::collections::BTreeMap<String, Option<String>> {
-    let values: Vec<Option<String>> = serde_json::from_str(&row.key).unwrap_or_default();
-    request.group_by.iter().cloned().zip(values).collect()
+    request.group_by.iter().cloned().zip(values_of(row)).collect()
 }
 
 /// A metric of two groups: its successes and trials.

@@ -6,7 +6,12 @@ use windvane_store::{ReadError, Reader, Statement};
 /// The text that a statement finds among the values of a column; `None` where it finds none.
 pub(crate) async fn text_in(reader: &Reader, statement: &Statement) -> Result<Option<String>, ReadError> {
     let rows: Vec<WordRow> = reader.rows(statement).await?;
-    Ok(rows.first().map(|row| format!("text, such as `{}`", row.word)))
+    Ok(rows.first().map(|row| text(&row.word)))
+}
+
+/// Text, of which this is an example.
+pub(crate) fn text(word: &str) -> String {
+    format!("text, such as `{word}`")
 }
 
 /// What a column of another type than numbers and text holds.
