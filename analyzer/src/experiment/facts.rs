@@ -103,6 +103,13 @@ pub(super) struct ArmFacts {
     pub(super) weight: f64,
 }
 
+impl ArmFacts {
+    /// Whether it gets no units, by its weight of 0.
+    pub(super) fn is_switched_off(&self) -> bool {
+        self.weight <= 0.0
+    }
+}
+
 /// A metric's sums, one entry an arm.
 #[derive(Debug, Clone)]
 pub(super) struct MetricFacts {
@@ -163,13 +170,13 @@ impl Facts {
 
     /// The places of the arms that are tested against the control: neither an arm of weight 0 nor, where the control's is 0, any.
     pub(super) fn tested(&self, control: usize) -> impl Iterator<Item = usize> {
-        let dealt = move |arm: usize| self.arms[arm].weight > 0.0;
-        (0..self.arms.len()).filter(move |arm| *arm != control && dealt(*arm) && dealt(control))
+        let is_off = move |arm: usize| self.arms[arm].is_switched_off();
+        (0..self.arms.len()).filter(move |arm| *arm != control && !is_off(*arm) && !is_off(control))
     }
 
     /// The arm of a comparison that gets no units, by its weight of 0.
     pub(super) fn switched_off(&self, comparison: &Comparison) -> Option<&str> {
         let of = |arm: &ArmFacts| arm.name == comparison.arm || arm.name == comparison.control;
-        self.arms.iter().find(|arm| arm.weight <= 0.0 && of(arm)).map(|arm| arm.name.as_str())
+        self.arms.iter().find(|arm| arm.is_switched_off() && of(arm)).map(|arm| arm.name.as_str())
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(before) = timed.early {
         // Whatever became of an arm that gets no units, it is in no comparison.
-        let dealt = |row: &&TimingRow| facts.arms.get(row.arm as usize).is_none_or(|arm| arm.weight > 0.0);
+        let dealt =
+            |row: &&TimingRow| facts.arms.get(row.arm as usize).is_none_or(|arm| !arm.is_switched_off());
         let rows: Vec<TimingRow> = timed.rows.iter().filter(dealt).copied().collect();
         checks.push(early(&rows, before));
     }
