@@ -361,17 +361,13 @@ impl EverySink for Counted {
             self.cells.resize(first + PAIRS, Cell::default());
         }
         self.cells[first + row.truth as usize * OfTwo::ALL.len() + row.said as usize].push(&row);
-        if let (OfTwo::First | OfTwo::Second, Some(score)) = (row.truth, row.score) {
+        if let (Some(truth), Some(score)) = (row.truth.is_second(), row.score) {
             self.walks.push(ScoreRow {
                 chunk: row.chunk,
                 segment: row.segment,
                 class: 0,
-                truth: Some(row.truth == OfTwo::Second),
-                predicted: match row.said {
-                    OfTwo::First => Some(false),
-                    OfTwo::Second => Some(true),
-                    OfTwo::Neither | OfTwo::Unknown => None,
-                },
+                truth: Some(truth),
+                predicted: row.said.is_second(),
                 fold: 0,
                 score,
                 weight: row.weight,

@@ -32,6 +32,16 @@ impl OfTwo {
     fn of(code: u8) -> Self {
         Self::ALL[usize::from(code & 3)]
     }
+
+    /// Whether it is the second; `None` where it is neither or not known.
+    #[must_use]
+    pub fn is_second(self) -> Option<bool> {
+        match self {
+            Self::First => Some(false),
+            Self::Second => Some(true),
+            Self::Neither | Self::Unknown => None,
+        }
+    }
 }
 
 /// One row.

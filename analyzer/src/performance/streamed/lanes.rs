@@ -23,23 +23,18 @@ const SIGN: u64 = 1 << 63;
 const UNSCORED: u64 = u64::MAX;
 
 /// The rows of one chunk, without weights or times.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lane {
     chunk: i32,
     /// Each as a number that is the less the greater the score is.
     rows: Vec<u128>,
-    /// Whether each of them is of both populations.
-    is_of_both: bool,
+    /// Whether one of them is not of both populations.
+    has_other: bool,
 }
 
 impl Lane {
-    /// One with room for so many rows.
-    fn with_capacity(rows: usize) -> Self {
-        Self { chunk: 0, rows: Vec::with_capacity(rows), is_of_both: true }
-    }
-
     fn push(&mut self, row: &EveryRow) {
-        self.is_of_both &= row.of == [true, true];
+        self.has_other |= row.of != [true, true];
         self.rows.push(packed(row));
     }
 
@@ -50,7 +45,7 @@ impl Lane {
 
     /// Whether each of its rows is of both populations.
     pub(super) fn is_of_both(&self) -> bool {
-        self.is_of_both
+        !self.has_other
     }
 }
 
@@ -119,7 +114,7 @@ impl<S: ChunkSink + Clone> Lanes<S> {
             std::thread::spawn(move || taken(&lanes, sink))
         };
         Self {
-            lane: Lane::with_capacity(0),
+            lane: Lane::default(),
             rows_max,
             queue,
             threads: (0..threads).map(thread).collect(),
@@ -146,7 +141,8 @@ impl<S: ChunkSink + Clone> Lanes<S> {
         let rows = self.lane.rows.len();
         if rows > 0 {
             // The next chunk is about as large.
-            let lane = std::mem::replace(&mut self.lane, Lane::with_capacity(rows));
+            let next = Lane { rows: Vec::with_capacity(rows), ..Lane::default() };
+            let lane = std::mem::replace(&mut self.lane, next);
             self.given_up |= waiting(|| self.queue.send(lane)).is_err();
         }
     }
@@ -191,7 +187,7 @@ impl<S: ChunkSink + Clone> EverySink for Lanes<S> {
             self.lane.chunk = row.chunk;
         }
         if self.lane.rows.len() >= self.rows_max {
-            self.lane = Lane::with_capacity(0);
+            self.lane = Lane::default();
             self.given_up = true;
             return;
         }
