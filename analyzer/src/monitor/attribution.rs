@@ -66,11 +66,11 @@ impl AttributionMonitor {
         let document = match attribution::run(&Reader::Store(bounded), &request).await {
             Ok(document) => document,
             // A window, or its reference, may be without attributions; where it has predictions, a name may be misspelt.
-            Err(error @ (AttributionError::NoColumns { .. } | AttributionError::UnknownColumn { .. })) => {
+            Err(error) => {
+                let Some(absent) = absent(&error) else { return Err(error.into()) };
                 findings::attribution::empty(store, &run).await.map_err(JobError::Write)?;
-                return Ok(Outcome::insufficient_data(if is_empty { String::new() } else { absent(&error) }));
+                return Ok(Outcome::insufficient_data(if is_empty { String::new() } else { absent }));
             }
-            Err(error) => return Err(error.into()),
         };
         let findings = findings::attribution::write(store, &run, &document).await.map_err(JobError::Write)?;
         Ok(Outcome {
@@ -84,11 +84,13 @@ impl AttributionMonitor {
     }
 }
 
-/// What a window with predictions may lack because a name is misspelt.
-fn absent(error: &AttributionError) -> String {
+/// What a window with predictions may lack because a name is misspelt; `None` where something else is wrong.
+fn absent(error: &AttributionError) -> Option<String> {
     match error {
-        AttributionError::NoColumns { prefix } => format!("columns: no numeric feature begins with {prefix}"),
-        AttributionError::UnknownColumn { column } => format!("columns: no prediction has {column}"),
-        other => other.to_string(),
+        AttributionError::NoColumns { prefix } => {
+            Some(format!("columns: no numeric feature begins with {prefix}"))
+        }
+        AttributionError::UnknownColumn { column } => Some(format!("columns: no prediction has {column}")),
+        _ => None,
     }
 }
