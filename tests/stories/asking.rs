@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use windvane_kit::Service;
 
 /// A command with the configuration of the service.
@@ -15,6 +16,11 @@ pub(super) fn windvane(service: &Service, words: &[&str]) -> Output {
 pub(super) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// The JSON document that a command prints that succeeds.
+pub(super) fn document(service: &Service, words: &[&str]) -> Value {
+    serde_json::from_str(&stdout(&windvane(service, words))).expect("the command prints JSON")
 }
 
 /// The answer to a statement, columns between tabs.

@@ -3,13 +3,15 @@
 use serde::Deserialize;
 use windvane_store::alerts::sources::{self, Asked, Past};
 use windvane_store::findings::{Run, attribution, drift::write, quality};
-use windvane_store::{Real, Statement};
+use windvane_store::{Real, Statement, Store};
 use windvane_types::drift::Document;
 use windvane_types::span::Span;
 
 use crate::endpoint::Running;
 
 const DAY_US: i64 = 86_400_000_000;
+/// In 2100: later than any clock says.
+const IN_2100_US: i64 = 130 * 365 * DAY_US;
 
 fn document(effect: f64) -> Document {
     let method = serde_json::json!({"method": "ks", "statistic": effect, "threshold": 0.1, "p_value": 1e-300,
@@ -70,10 +72,11 @@ struct Row {
 #[tokio::test(flavor = "multi_thread")]
 async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
     let running = Running::migrated().await;
-    let in_2100 = 130 * 365 * DAY_US;
     for (id, order, effect) in [("first", 1, 0.2), ("second", 2, 0.4), ("second", 2, 0.4)] {
         assert_eq!(
-            write(&running.store, (&run(id, in_2100 + order), REFERENCE), &document(effect)).await.unwrap(),
+            write(&running.store, (&run(id, IN_2100_US + order), REFERENCE), &document(effect))
+                .await
+                .unwrap(),
             2
         );
     }
@@ -101,14 +104,15 @@ async fn engine_keeps_the_findings_of_the_latest_run_on_a_window() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
     let running = Running::migrated().await;
-    let in_2100 = 130 * 365 * DAY_US;
     let mut without = document(0.4);
     without.segments.clear();
     for monitor in ["hourly", ""] {
         // A run's id is its rows' token of deduplication, so that each monitor has its own.
         let id = |id: &str| format!("{id} {monitor}");
-        let run =
-            |name: &str, order: i64| Run { monitor: monitor.to_owned(), ..run(&id(name), in_2100 + order) };
+        let run = |name: &str, order: i64| Run {
+            monitor: monitor.to_owned(),
+            ..run(&id(name), IN_2100_US + order)
+        };
         write(&running.store, (&run("first", 10), REFERENCE), &document(0.2)).await.unwrap();
         for _ in 0..2 {
             assert_eq!(write(&running.store, (&run("second", 20), REFERENCE), &without).await.unwrap(), 1);
@@ -147,27 +151,32 @@ async fn what_a_monitor_does_not_find_again_is_emptied_and_by_hand_it_stays() {
     running.end().await;
 }
 
+/// A run of the monitor `daily`.
+fn of_daily(id: &str, order: i64) -> Run {
+    Run { monitor: "daily".to_owned(), ..run(id, IN_2100_US + order) }
+}
+
+/// The values of a measure in the latest window.
+async fn observed(store: &Store, (kind, measure): (&str, &str)) -> Vec<Option<f64>> {
+    let asked = Asked { measure, from_us: 0, to_us: 3 * DAY_US, latest: 1, past: Past::Any };
+    let observed = sources::read(store, sources::kind(kind).unwrap(), asked).await.unwrap();
+    observed.into_iter().map(|observation| observation.value).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn checks_of_a_window_without_a_reference_by_now_are_observed_without_a_value() {
     let running = Running::migrated().await;
     let store = &running.store;
-    let in_2100 = 130 * 365 * DAY_US;
     let check = serde_json::json!({"check": "row_count", "column": null, "observed": 0, "expected": [1, null],
         "verdict": "fail", "count": 0, "examples": []});
     let document = serde_json::json!({"schema": "windvane.quality/1", "verdict": "fail",
         "reference": {"source": "a", "rows": 11}, "current": {"source": "b", "rows": 22}, "alpha": 0.01,
         "tests": 0, "checks": [check]});
     let document: windvane_types::quality::Document = serde_json::from_value(document).unwrap();
-    let run = |id: &str, order: i64| Run { monitor: "daily".to_owned(), ..run(id, in_2100 + order) };
-    let failed = async || -> Vec<Option<f64>> {
-        let asked = Asked { measure: "failed", from_us: 0, to_us: 3 * DAY_US, latest: 1, past: Past::Any };
-        let observed = sources::read(store, sources::kind("quality").unwrap(), asked).await.unwrap();
-        observed.into_iter().map(|observation| observation.value).collect()
-    };
-    quality::write(store, &run("first", 10), &document).await.unwrap();
-    assert_eq!(failed().await, [Some(1.0)]);
-    quality::empty(store, &run("second", 20)).await.unwrap();
-    assert_eq!(failed().await, [None::<f64>]);
+    quality::write(store, &of_daily("first", 10), &document).await.unwrap();
+    assert_eq!(observed(store, ("quality", "failed")).await, [Some(1.0)]);
+    quality::empty(store, &of_daily("second", 20)).await.unwrap();
+    assert_eq!(observed(store, ("quality", "failed")).await, [None::<f64>]);
     running.end().await;
 }
 
@@ -175,20 +184,13 @@ async fn checks_of_a_window_without_a_reference_by_now_are_observed_without_a_va
 async fn a_ranking_of_a_window_without_attributions_by_now_is_observed_without_a_value() {
     let running = Running::migrated().await;
     let store = &running.store;
-    let in_2100 = 130 * 365 * DAY_US;
     let document = serde_json::json!({"schema": "windvane.attribution/1", "verdict": "drift", "ndcg": 0.7, "ci": [0.6, 0.8],
         "threshold": 0.9, "confidence": 0.95, "seed": 1, "reference": {"source": "a", "rows": 11},
         "current": {"source": "b", "rows": 22}, "features": []});
     let document: windvane_types::attribution::Document = serde_json::from_value(document).unwrap();
-    let run = |id: &str, order: i64| Run { monitor: "daily".to_owned(), ..run(id, in_2100 + order) };
-    let drifted = async || -> Vec<Option<f64>> {
-        let asked = Asked { measure: "drifted", from_us: 0, to_us: 3 * DAY_US, latest: 1, past: Past::Any };
-        let observed = sources::read(store, sources::kind("attribution").unwrap(), asked).await.unwrap();
-        observed.into_iter().map(|observation| observation.value).collect()
-    };
-    attribution::write(store, &run("first", 10), &document).await.unwrap();
-    assert_eq!(drifted().await, [Some(1.0)]);
-    attribution::empty(store, &run("second", 20)).await.unwrap();
-    assert_eq!(drifted().await, [None::<f64>]);
+    attribution::write(store, &of_daily("first", 10), &document).await.unwrap();
+    assert_eq!(observed(store, ("attribution", "drifted")).await, [Some(1.0)]);
+    attribution::empty(store, &of_daily("second", 20)).await.unwrap();
+    assert_eq!(observed(store, ("attribution", "drifted")).await, [None::<f64>]);
     running.end().await;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{query, send, windvane};
+use crate::asking::{document, query, send};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 /// How long the service may take on a slow machine.
@@ -39,9 +39,7 @@ fn arm(i: u32) -> &'static str {
 }
 
 fn looked_at(service: &Service, experiment: &str) -> Value {
-    let output = windvane(service, &["experiment", experiment, "--no-record", "--format", "json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    document(service, &["experiment", experiment, "--no-record", "--format", "json"])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{send, stdout, windvane};
+use crate::asking::{document, send, stdout, windvane};
 
 const EXPERIMENT: &str = r#"
 [experiments.fading]
@@ -84,9 +84,7 @@ async fn an_experiment_of_the_configuration_is_judged_by_its_keys() {
             other => Err(other.to_owned()),
         }
     });
-    let ran = windvane(&service, &["experiment", "fading", "--no-record", "--format", "json"]);
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    let document: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let document = document(&service, &["experiment", "fading", "--no-record", "--format", "json"]);
     let revenue = &document["comparisons"][0];
     // 640 of 1280 planned units, and no look was recorded before. 6 on a quarter of the days and 1 on the others is 2.25 on average.
     let group = &revenue["group_sequential"];

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{query, send, windvane};
+use crate::asking::{document, query, send};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 /// How long the service may take on a slow machine.
@@ -58,9 +57,7 @@ async fn sums_are_kept_whether_anybody_looks_or_not() {
             kept => Err(kept),
         });
     }
-    let output = windvane(&service, &["experiment", "ranking", "--no-record", "--format", "json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let document = document(&service, &["experiment", "ranking", "--no-record", "--format", "json"]);
     let of = |arm: usize| document["arms"][arm]["n"].as_u64().unwrap();
     assert_eq!((of(0), of(1)), (120, 120), "{document}");
     assert_eq!(document["comparisons"][0]["verdict"], "worse", "{document}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{query, send, stdout, windvane};
+use crate::asking::{document, query, send, stdout};
 
 use super::comparison;
 
@@ -66,14 +66,14 @@ async fn send_days(service: &Service, days: std::ops::Range<u32>) {
 /// The looks of the midnights after these days of January 2013.
 fn look_back(service: &Service, from: &str, to: &str) -> Vec<String> {
     let words = ["monitor", "backfill", "shared", "--from", from, "--to", to, "--format", "json"];
-    let told: Value = serde_json::from_str(&stdout(&windvane(service, &words))).unwrap();
+    let told = document(service, &words);
     let verdict = |line: &Value| line["verdict"].as_str().unwrap().to_owned();
     told["windows"].as_array().unwrap().iter().map(verdict).collect()
 }
 
 fn look(service: &Service, more: &[&str]) -> Value {
     let words = [&["experiment", "shared", "--format", "json"], more].concat();
-    serde_json::from_str(&stdout(&windvane(service, &words))).unwrap()
+    document(service, &words)
 }
 
 fn ledger(document: &Value, metric: &str) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use windvane_kit::{Service, eventually};
 
-use crate::asking::{query, send, windvane};
+use crate::asking::{document, query, send, windvane};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windvane");
 const MINUTE_US: i64 = 60_000_000;
@@ -31,12 +31,6 @@ covariate_window = "1d"
 control = "A"
 [experiments.asked.metrics.revenue]
 "#;
-
-fn answer(service: &Service, words: &[&str]) -> Value {
-    let output = windvane(service, words);
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// In each of the four hours before `now` 20 units are exposed, half to each arm. A unit of A spends 1 on average five minutes
 /// later, one of B 3, and both the same once more an hour after that; what they spent two hours before tells how much.
@@ -132,8 +126,10 @@ fn a_backfill_repeats_what_is_there(service: &Service, now: i64) {
     );
     let before = query(service, &kept);
     let (from, to) = (at(service, now - 4 * HOUR_US), at(service, until));
-    let told =
-        answer(service, &["monitor", "backfill", "hourly", "--from", &from, "--to", &to, "--format", "json"]);
+    let told = document(
+        service,
+        &["monitor", "backfill", "hourly", "--from", &from, "--to", &to, "--format", "json"],
+    );
     let verdicts: Vec<&str> =
         told["windows"].as_array().unwrap().iter().map(|line| line["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["better"; 3], "{told}");
@@ -163,12 +159,12 @@ async fn the_api_tells_of_both(service: &Service) {
 fn the_traffic_is_planned_with(service: &Service, now: i64) {
     let span = format!("{}/{}", at(service, now - 24 * HOUR_US), at(service, now));
     let plan =
-        answer(service, &["experiment", "plan", "hourly", "--effect", "0.5", "--span", &span, "--json"]);
+        document(service, &["experiment", "plan", "hourly", "--effect", "0.5", "--span", &span, "--json"]);
     assert_eq!(plan["traffic"]["units"], 80, "{plan}");
     assert!((plan["mean"].as_f64().unwrap() - 1.075).abs() < 1e-12, "{plan}");
     assert_eq!(plan["traffic"]["metric"], "revenue");
     assert!(plan["units_needed"].as_u64().unwrap() > 2 && plan["days"].as_f64().unwrap() >= 1.0, "{plan}");
-    let aa = answer(service, &["experiment", "aa", "hourly", "--splits", "256", "--span", &span, "--json"]);
+    let aa = document(service, &["experiment", "aa", "hourly", "--splits", "256", "--span", &span, "--json"]);
     assert_eq!((&aa["splits"], &aa["units"], &aa["metric"]), (&256.into(), &80.0.into(), &"revenue".into()));
     assert!(aa["ci"][0].as_f64().unwrap() < 0.05, "{aa}");
     for (words, told) in [
