@@ -6,6 +6,7 @@
 mod aa;
 mod advice;
 mod anytime;
+mod at_once;
 mod beside;
 mod compare;
 mod cuts;

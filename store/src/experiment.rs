@@ -24,13 +24,17 @@ mod whole;
 pub use alone::{Alone, DepthRow, Single, alone};
 pub use around::{AroundRow, around};
 pub use by_part::ByPart;
-pub use complete::{Complete, FooterRow, complete, footer, units_lie_close, value_is_missing};
+pub use complete::{
+    Complete, FirstUnitsRow, FooterRow, complete, first_units, footer, units_lie_close, units_seem_single,
+    value_is_missing,
+};
 pub use extremes::{Centred, ExtremesRow, extremes};
 pub(crate) use frame::micros;
 pub use frame::{
-    ARMS_MAX, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
+    ARMS_MAX, Bitmap, ColumnFault, Frame, FrameColumns, Measure, ProbeRow, Unreadable, frame, measure, probe,
+    probe_units,
 };
-pub use kept::{ArmTotal, Kept, kept};
+pub use kept::{Kept, kept};
 pub use orders::{Counted, CountedRow, OrderRow, RanksOfArm, counted_below, order_statistics};
 pub use quantile_splits::{HALVES, HalfCountedRow, HalfRowsRow, QUANTILE_SPLITS, QuantileSplit};
 pub use splits::{SPLITS, Split, SplitsRow, split_quantiles, splits};
@@ -40,8 +44,8 @@ pub use stored::{
 };
 pub use stored_timing::{StoredTiming, met_before_known, stored_timing};
 pub use sums::{
-    Form, FormRow, Question, SegmentRow, SumsRow, UnitQuantilesRow, UnitsAre, largest_segments, sums,
-    sums_by_day, sums_within, unit_quantiles,
+    ArmTotal, Form, FormRow, Question, SegmentRow, SumsRow, UnitQuantilesRow, UnitsAre, arm_totals,
+    largest_segments, sums, sums_by_day, sums_within, unit_quantiles,
 };
 pub use timing::{Timing, TimingColumns, TimingRow, timing, timing_columns};
 pub use units::arms_of_units;

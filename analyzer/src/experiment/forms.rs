@@ -6,7 +6,7 @@ use windvane_stats::experiment::{
     quantile::QuantileArm,
     sums::{Joint, RatioSums, Sums, SumsError},
 };
-use windvane_store::experiment::{Form, FormRow, SumsRow};
+use windvane_store::experiment::{ArmTotal, Form, FormRow, SumsRow};
 
 use super::{
     ExperimentError, Metric,
@@ -34,6 +34,22 @@ impl Summed {
         };
         self.rows.iter().flat_map(|row| &row.forms).all(of)
     }
+}
+
+/// The sums of arms by their place among the arms, in place of their names.
+pub(super) fn sums_rows(totals: &[ArmTotal], arms: &[String]) -> Vec<SumsRow> {
+    let row = |total: &ArmTotal| {
+        let place = arms.iter().position(|arm| *arm == total.arm)?;
+        Some(SumsRow {
+            arm: u32::try_from(place).ok()?,
+            segment: String::new(),
+            day: None,
+            units: total.units,
+            rows: total.units,
+            forms: total.forms.clone(),
+        })
+    };
+    totals.iter().filter_map(row).collect()
 }
 
 pub(super) fn form_of(rows: &[SumsRow], form: usize, arm: usize) -> Option<&FormRow> {

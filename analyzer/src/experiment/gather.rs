@@ -12,7 +12,7 @@ use windvane_store::{
 use super::{
     Cap, ExperimentError, Metric, cuts,
     facts::{ArmFacts, Facts, Parts},
-    forms::{Summed, metric_facts, origins, with_covariate},
+    forms::{Summed, metric_facts, origins, sums_rows, with_covariate},
     kept::{self, Answer},
     metric::Measured,
     opened::{Opened, Places, Probed, open, probed},
@@ -99,10 +99,11 @@ async fn summed_up(
     request: &ExperimentRequest,
     probed: &Probed,
 ) -> Result<Gathered, ExperimentError> {
-    let Probed { opened, probe } = probed;
+    let Probed { opened, probe, totals } = probed;
     let found = arms_of(probe.arms.clone(), request)?;
     let scan = Scan { reader, opened, frame: &opened.frame, arms: &found, units_are: probed.units_are() };
-    let sums = scan.sums(&request.metrics).await?;
+    let known = totals.as_deref().map(|totals| sums_rows(totals, &found));
+    let sums = scan.sums(&request.metrics, known).await?;
     let quantiles = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
     let facts = facts(request, (found.as_slice(), &sums), &quantiles)?;
     let untold = units_of(&sums, found.len() + 1);
@@ -153,7 +154,7 @@ pub(super) async fn quantile_of_all(
     let arms = [String::new()];
     let scan =
         Scan { reader, opened: &opened, frame: &opened.frame, arms: &arms, units_are: UnitsAre::Repeated };
-    let sums = scan.sums(&request.metrics).await?;
+    let sums = scan.sums(&request.metrics, None).await?;
     let found = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;
     Ok(found.into_values().flatten().next().flatten())
 }
@@ -260,12 +261,12 @@ impl Scan<'_> {
         }
     }
 
-    /// The sums of all metrics.
-    async fn sums(&self, metrics: &[Metric]) -> Result<Summed, ExperimentError> {
+    /// The sums of all metrics; those of complete numbers are known already where `known` has them.
+    async fn sums(&self, metrics: &[Metric], known: Option<Vec<SumsRow>>) -> Result<Summed, ExperimentError> {
         let forms = forms_of(metrics, &self.opened.places, self.limits(metrics).await?);
         if let Some(Complete { frame, measures }) = &self.opened.complete {
             let question = Question { frame, ..self.question(measures, &[]) };
-            match self.summed(question, forms.clone()).await {
+            match self.summed(question, forms.clone(), known).await {
                 // NaN is missing, and no footer counts it.
                 Ok(found) if found.are_finite() => return Ok(found),
                 Ok(_) => {}
@@ -273,13 +274,20 @@ impl Scan<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(self.summed(self.question(&self.opened.measures, &[]), forms).await?)
+        Ok(self.summed(self.question(&self.opened.measures, &[]), forms, None).await?)
     }
 
     /// The sums of forms; where plain sums lost too many digits they are taken again, around each arm's mean.
-    async fn summed(&self, question: Question<'_>, mut forms: Vec<Form>) -> Result<Summed, ReadError> {
-        let asked = experiment::sums(Question { forms: &forms, ..question });
-        let rows: Vec<SumsRow> = self.reader.rows(&asked).await?;
+    async fn summed(
+        &self,
+        question: Question<'_>,
+        mut forms: Vec<Form>,
+        known: Option<Vec<SumsRow>>,
+    ) -> Result<Summed, ReadError> {
+        let rows = match known {
+            Some(rows) => rows,
+            None => self.reader.rows(&experiment::sums(Question { forms: &forms, ..question })).await?,
+        };
         let mut again = false;
         for (i, form) in forms.iter_mut().enumerate() {
             let origins = origins(&rows, i, self.arms.len());
@@ -297,6 +305,9 @@ impl Scan<'_> {
 
     /// The cap and the floor of each metric that has one; percentiles are those of the units of all arms.
     async fn limits(&self, metrics: &[Metric]) -> Result<Vec<[Option<f64>; 2]>, ExperimentError> {
+        if let Some(limits) = told_limits(metrics) {
+            return Ok(limits);
+        }
         let asked: Vec<(usize, f64)> = metrics
             .iter()
             .zip(&self.opened.places)
@@ -323,6 +334,16 @@ impl Scan<'_> {
         };
         metrics.iter().map(|metric| uncrossed(metric, [limit(metric.cap), limit(metric.floor)])).collect()
     }
+}
+
+/// The cap and the floor of each metric that has one; `None` where one is a percentile, or a floor is above its cap.
+pub(super) fn told_limits(metrics: &[Metric]) -> Option<Vec<[Option<f64>; 2]>> {
+    let value = |limit: Option<Cap>| match limit {
+        None => Some(None),
+        Some(Cap::Value(value)) => Some(Some(value)),
+        Some(Cap::Quantile(_)) => None,
+    };
+    metrics.iter().map(|metric| uncrossed(metric, [value(metric.cap)?, value(metric.floor)?]).ok()).collect()
 }
 
 /// A metric's cap and floor, unless the floor is above the cap.

@@ -5,13 +5,13 @@
 
 use windvane_store::{
     Reader,
-    experiment::{self, ArmTotal, ByPart, Form, Kept, Question, SumsRow, UnitsAre},
+    experiment::{self, ArmTotal, ByPart, Form, Kept, Question},
 };
 
 use super::{
-    Cap, Cuts, Metric,
+    Cuts, Metric,
     facts::Facts,
-    forms::{Summed, origins},
+    forms::{Summed, origins, sums_rows},
     gather,
     metric::Measured,
     opened::open,
@@ -34,15 +34,7 @@ pub(super) async fn kept(reader: &Reader, request: &ExperimentRequest, by_part: 
     let limits = limits(request)?;
     let opened = open(request).ok()?;
     let forms = gather::forms_of(&request.metrics, &opened.places, limits);
-    let question = Question {
-        frame: &opened.frame,
-        measures: &opened.measures,
-        forms: &forms,
-        arms: &[],
-        units_are: UnitsAre::Single,
-        by_segment: false,
-        by_day: false,
-    };
+    let question = Question::of_all(&opened.frame, &opened.measures, &forms);
     match experiment::kept(store, by_part, question).await {
         Ok(Kept::Sums(arms)) => facts(request, arms, forms).map(Answer::Facts),
         Ok(Kept::Repeated) => Some(Answer::Repeated),
@@ -60,32 +52,18 @@ fn limits(request: &ExperimentRequest) -> Option<Vec<[Option<f64>; 2]>> {
     if request.cuts != uncut {
         return None;
     }
-    let value = |limit: Option<Cap>| match limit {
-        None => Some(None),
-        Some(Cap::Value(value)) => Some(Some(value)),
-        Some(Cap::Quantile(_)) => None,
-    };
-    let of = |metric: &Metric| match (&metric.measured, value(metric.cap)?, value(metric.floor)?) {
-        (Measured::Quantile { .. }, ..) => None,
-        (_, Some(cap), Some(floor)) if floor > cap => None,
-        (_, cap, floor) => Some([cap, floor]),
-    };
-    request.metrics.iter().map(of).collect()
+    let is_quantile = |metric: &Metric| matches!(metric.measured, Measured::Quantile { .. });
+    if request.metrics.iter().any(is_quantile) {
+        return None;
+    }
+    gather::told_limits(&request.metrics)
 }
 
 /// What the sums of arms say, which come by name.
 fn facts(request: &ExperimentRequest, arms: Vec<ArmTotal>, forms: Vec<Form>) -> Option<Facts> {
     let found = gather::arms_of(arms.iter().map(|arm| arm.arm.clone()).collect(), request).ok()?;
     let units = arms.iter().map(|arm| arm.units).sum();
-    let row = |(arm, total): (usize, ArmTotal)| SumsRow {
-        arm: u32::try_from(arm).unwrap_or(u32::MAX),
-        segment: String::new(),
-        day: None,
-        units: total.units,
-        rows: total.units,
-        forms: total.forms,
-    };
-    let rows: Vec<SumsRow> = arms.into_iter().enumerate().map(row).collect();
+    let rows = sums_rows(&arms, &found);
     let lost_digits =
         |form: usize| origins(&rows, form, found.len()).iter().flatten().any(|origin| *origin != 0.0);
     if (0..forms.len()).any(lost_digits) {
@@ -104,7 +82,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::experiment::Rule;
+    use crate::experiment::{Cap, Rule};
 
     fn request(metric: Metric, cuts: Cuts) -> ExperimentRequest {
         let exposed = Exposed {

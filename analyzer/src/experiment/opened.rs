@@ -2,11 +2,15 @@
 
 use windvane_store::{
     Reader,
-    experiment::{self, ColumnFault, Complete, FooterRow, Frame, FrameColumns, Measure, ProbeRow, UnitsAre},
+    experiment::{
+        self, ArmTotal, ColumnFault, Complete, FirstUnitsRow, FooterRow, Frame, FrameColumns, Measure,
+        ProbeRow, UnitsAre,
+    },
 };
 
 use super::{
     ExperimentError,
+    at_once::{AtOnce, at_once},
     metric::{Before, Measured},
     request::ExperimentRequest,
 };
@@ -15,23 +19,35 @@ use super::{
 pub(super) struct Probed {
     pub(super) opened: Opened,
     pub(super) probe: ProbeRow,
+    /// The sums of the numbers that [`Opened::complete`] reads, where they were asked for at once and each unit has one row.
+    pub(super) totals: Option<Vec<ArmTotal>>,
 }
 
 impl Probed {
     pub(super) fn units_are(&self) -> UnitsAre {
-        match self.probe.units == self.probe.rows - self.probe.unassigned {
-            true => UnitsAre::Single,
-            false => UnitsAre::Repeated,
-        }
+        units_are(&self.probe)
+    }
+}
+
+pub(super) fn units_are(probe: &ProbeRow) -> UnitsAre {
+    match probe.units == probe.rows - probe.unassigned {
+        true => UnitsAre::Single,
+        false => UnitsAre::Repeated,
     }
 }
 
 /// Finds the columns and asks.
 pub(super) async fn probed(reader: &Reader, request: &ExperimentRequest) -> Result<Probed, ExperimentError> {
     let mut opened = open(request)?;
-    opened.ask_footer(reader, request).await;
-    let probe = opened.probe(reader, request).await?;
-    let probe = probe.into_iter().next().ok_or(ExperimentError::OneArm { known: Vec::new() })?;
+    let units_seem_single = opened.ask_file(reader, request).await;
+    let at_once = match units_seem_single {
+        true => at_once(reader, request, &opened).await,
+        false => None,
+    };
+    let (probe, totals) = match at_once {
+        Some(AtOnce { probe, totals }) => (probe, totals),
+        None => (opened.probe(reader, request).await?, None),
+    };
     for (measure, unreadable) in opened.measures.iter().zip(&probe.unreadable) {
         if unreadable.values > 0 {
             return Err(ExperimentError::NotNumbers {
@@ -44,7 +60,7 @@ pub(super) async fn probed(reader: &Reader, request: &ExperimentRequest) -> Resu
     if probe.unassigned == 0 {
         opened.trust_assignment();
     }
-    Ok(Probed { opened, probe })
+    Ok(Probed { opened, probe, totals })
 }
 
 /// The columns of a request, found.
@@ -58,17 +74,29 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Asks the footer of a Parquet file what the rows would have to be asked else.
-    async fn ask_footer(&mut self, reader: &Reader, request: &ExperimentRequest) {
+    /// Asks the footer of a Parquet file what the rows would have to be asked else, and whether units seem to have a row each.
+    async fn ask_file(&mut self, reader: &Reader, request: &ExperimentRequest) -> bool {
         let columns = columns(request);
-        let Some(asked) = experiment::footer(&request.population, &columns, &self.measures) else { return };
+        let Some(footer) = experiment::footer(&request.population, &columns, &self.measures) else {
+            return false;
+        };
         // Without a footer that can be read the rows are asked; what is wrong with the file they say better.
-        let footer: Vec<FooterRow> = reader.rows(&asked).await.unwrap_or_default();
-        if experiment::units_lie_close(&request.population, &request.unit, &footer) {
-            self.frame.trust_close_units();
+        let footer: Vec<FooterRow> = reader.rows(&footer).await.unwrap_or_default();
+        if let Some(bitmap) = experiment::units_lie_close(&request.population, &request.unit, &footer) {
+            self.frame.trust_close_units(bitmap);
         }
         self.complete =
             experiment::complete(&request.population, (&self.frame, &columns), &self.measures, &footer);
+        match experiment::units_seem_single(&request.population, &request.unit, &footer) {
+            Some(seem_single) => seem_single,
+            None => self.first_units_are_single(reader).await,
+        }
+    }
+
+    async fn first_units_are_single(&self, reader: &Reader) -> bool {
+        let rows: Vec<FirstUnitsRow> =
+            reader.rows(&experiment::first_units(&self.frame)).await.unwrap_or_default();
+        rows.first().is_some_and(|row| row.alone == 1)
     }
 
     /// Leaves out no rows from here on.
@@ -84,18 +112,20 @@ impl Opened {
         &mut self,
         reader: &Reader,
         request: &ExperimentRequest,
-    ) -> Result<Vec<ProbeRow>, ExperimentError> {
+    ) -> Result<ProbeRow, ExperimentError> {
+        let none = || ExperimentError::OneArm { known: Vec::new() };
         if let Some(complete) = self.complete.take() {
             match reader.rows(&request.probe(&complete.frame, &complete.measures)).await {
                 Ok(rows) => {
                     self.complete = Some(complete);
-                    return Ok(rows);
+                    return rows.into_iter().next().ok_or_else(none);
                 }
                 Err(error) if experiment::value_is_missing(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(reader.rows(&request.probe(&self.frame, &self.measures)).await?)
+        let rows = reader.rows(&request.probe(&self.frame, &self.measures)).await?;
+        rows.into_iter().next().ok_or_else(none)
     }
 }
 

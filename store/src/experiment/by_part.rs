@@ -10,7 +10,7 @@ use windvane_types::hex;
 use super::{
     Exposed, FormRow, Question,
     alone::{EVENT, Events, Rows},
-    sums::sums_by_name,
+    sums::sums_by_part,
 };
 use crate::{Statement, experiment_sums::Key, local::quote};
 
@@ -161,7 +161,7 @@ impl ByPart {
         let rows = Rows { exposes: format!("{} AND {}", rows.is, rows.exposes), ..rows.clone() };
         let told = format!(", {part} AS {PART}{}", self.told);
         let frame = question.frame.over(rows.units("predictions", &told), PART);
-        sums_by_name(Question { frame: &frame, ..question })
+        sums_by_part(Question { frame: &frame, ..question })
     }
 
     fn rows_of(&self, parts: &[&PartRow]) -> Rows {

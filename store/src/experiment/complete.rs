@@ -7,7 +7,7 @@
 
 use serde::Deserialize;
 
-use super::{Frame, FrameColumns, Measure};
+use super::{Bitmap, Frame, FrameColumns, Measure};
 use crate::{
     ReadError, Statement,
     local::quote,
@@ -20,6 +20,9 @@ const CANNOT_INSERT_NULL: i32 = 349;
 /// A bitmap has a bit for every integer between the smallest and the largest unit: with at most eight a unit it takes less memory and
 /// time than a table of the units. Far fewer units than integers would make it slow.
 const INTEGERS_PER_UNIT_MAX: i128 = 8;
+
+/// Rows that are looked at first: where units have two rows each and lie apart in a file of a hundred million, these hold some forty pairs.
+const FIRST_ROWS: u64 = 65_536;
 
 /// The types that a bitmap takes.
 const INTEGERS: [&str; 8] = ["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"];
@@ -37,6 +40,13 @@ pub struct FooterRow {
     pub low: Option<i64>,
     /// Its largest one.
     pub high: Option<i64>,
+}
+
+/// Whether the first units of a file have a row each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct FirstUnitsRow {
+    /// 1 where they have.
+    pub alone: u8,
 }
 
 /// A frame and its measures, read without a look for what the footer says is there.
@@ -86,7 +96,8 @@ pub fn complete(
     if there.is_empty() {
         return None;
     }
-    let mut frame = frame.complete(population.reading_complete(&there, &others)?);
+    let rows = footer.iter().map(|row| row.values).max().unwrap_or(0);
+    let mut frame = frame.complete(population.reading_complete(&there, &others)?, rows);
     // NaN is missing, too, and no footer counts it.
     let is_assigned = |name: &str| all_there(name) && !population.may_be_nan(name);
     if is_assigned(columns.unit) && is_assigned(columns.arm) {
@@ -100,16 +111,44 @@ pub fn complete(
     Some(Complete { frame, measures })
 }
 
-/// Whether units are integers that lie so close together that a bitmap tells them apart best.
+/// Asks whether the first units have a row each ([`FirstUnitsRow`]).
 #[must_use]
-pub fn units_lie_close(population: &Population, unit: &str, footer: &[FooterRow]) -> bool {
-    let integers = population.type_of(unit).is_some_and(|type_name| INTEGERS.contains(&type_name));
-    integers && footer.iter().any(|row| row.column == unit && close(row))
+pub fn first_units(frame: &Frame) -> Statement {
+    let (key, from, assigned) = (frame.unit_key(), &frame.from, frame.assigned());
+    Statement::new(format!(
+        "SELECT count() = uniqExact(wv_key) AS alone \
+         FROM (SELECT {key} AS wv_key FROM {from} WHERE {assigned} LIMIT {FIRST_ROWS})"
+    ))
 }
 
-fn close(row: &FooterRow) -> bool {
-    let (Some(low), Some(high)) = (row.low, row.high) else { return false };
-    i128::from(high) - i128::from(low) <= INTEGERS_PER_UNIT_MAX * i128::from(row.values)
+/// Whether units are integers of which there are at least as many as rows between the smallest and the largest, and not many more: most
+/// likely each row has its own then. `None` where the footer does not say.
+#[must_use]
+pub fn units_seem_single(population: &Population, unit: &str, footer: &[FooterRow]) -> Option<bool> {
+    units_lie_close(population, unit, footer)?;
+    footer.iter().find(|row| row.column == unit).and_then(has_room)
+}
+
+fn has_room(row: &FooterRow) -> Option<bool> {
+    Some(i128::from(row.high?) - i128::from(row.low?) >= i128::from(row.values) - 1)
+}
+
+/// The bitmap that tells units apart best; `None` where they are no integers that lie close together.
+#[must_use]
+pub fn units_lie_close(population: &Population, unit: &str, footer: &[FooterRow]) -> Option<Bitmap> {
+    population.type_of(unit).filter(|type_name| INTEGERS.contains(type_name))?;
+    bitmap(footer.iter().find(|row| row.column == unit)?)
+}
+
+fn bitmap(row: &FooterRow) -> Option<Bitmap> {
+    let (low, high) = (row.low?, row.high?);
+    if i128::from(high) - i128::from(low) > INTEGERS_PER_UNIT_MAX * i128::from(row.values) {
+        return None;
+    }
+    match low >= 0 && u32::try_from(high).is_ok() {
+        true => Some(Bitmap::Narrow),
+        false => Some(Bitmap::Wide),
+    }
 }
 
 /// Whether a statement failed because a value is missing where the footer says that none is.
@@ -140,20 +179,36 @@ fn never_missing(population: &Population, measure: &Measure) -> Option<Measure> 
 
 #[cfg(test)]
 mod tests {
-    use super::{FooterRow, close};
+    use super::{Bitmap, FooterRow, bitmap, has_room};
 
     #[test]
     fn a_bitmap_is_for_integers_that_lie_close() {
         for (low, high, expected) in [
-            (Some(-5), Some(4), true),
-            (Some(0), Some(80), true),
-            (Some(0), Some(81), false),
-            (Some(i64::MIN), Some(i64::MAX), false),
-            (None, Some(9), false),
-            (Some(0), None, false),
+            (Some(-5), Some(4), Some(Bitmap::Wide)),
+            (Some(0), Some(80), Some(Bitmap::Narrow)),
+            (Some(0), Some(81), None),
+            (Some(4_294_967_290), Some(4_294_967_295), Some(Bitmap::Narrow)),
+            (Some(4_294_967_290), Some(4_294_967_296), Some(Bitmap::Wide)),
+            (Some(i64::MIN), Some(i64::MAX), None),
+            (None, Some(9), None),
+            (Some(0), None, None),
         ] {
             let row = FooterRow { column: "unit".to_owned(), values: 10, missing: Some(0), low, high };
-            assert_eq!(close(&row), expected, "{low:?} to {high:?}");
+            assert_eq!(bitmap(&row), expected, "{low:?} to {high:?}");
+        }
+    }
+
+    #[test]
+    fn units_of_fewer_integers_than_rows_have_several() {
+        for (low, high, expected) in [
+            (Some(0), Some(9), Some(true)),
+            (Some(-9), Some(0), Some(true)),
+            (Some(1), Some(80), Some(true)),
+            (Some(0), Some(8), Some(false)),
+            (None, Some(9), None),
+        ] {
+            let row = FooterRow { column: "unit".to_owned(), values: 10, missing: Some(0), low, high };
+            assert_eq!(has_room(&row), expected, "{low:?} to {high:?}");
         }
     }
 }

@@ -9,6 +9,13 @@ use crate::{Statement, local::quote};
 /// Arms that an experiment may have; more means that the column is not an arm.
 pub const ARMS_MAX: usize = 64;
 
+/// What is read ahead of a Parquet file: by the engine's default of 4 GiB a tenth of the time goes to pages that are touched for the first time.
+const READ_AHEAD_BYTES: u64 = 32 << 20;
+
+/// Rows of a file from which on the engine gains more than the 15 ms that it takes to compile their sums, which it does else from the
+/// fourth time on.
+const COMPILED_ROWS_MIN: u64 = 1_000_000;
+
 /// Which columns say what.
 #[derive(Debug, Clone, Copy)]
 pub struct FrameColumns<'a> {
@@ -39,10 +46,21 @@ pub struct Frame {
     pub(super) has_unassigned: bool,
     /// Whether the engine has to fail where a value is missing that should be there.
     is_complete: bool,
-    /// Whether units are integers that a bitmap tells apart.
-    units_lie_close: bool,
+    /// Of which integers a bitmap is that tells units apart, where they are such.
+    close_units: Option<Bitmap>,
+    /// Whether rows are so many that what is done with each is compiled first.
+    is_long: bool,
     /// What else has to hold of a row, where only some are looked at.
     within: Option<String>,
+}
+
+/// The integers of a bitmap of units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bitmap {
+    /// Those of 32 bits, none below 0: they take a fifth less time.
+    Narrow,
+    /// Any.
+    Wide,
 }
 
 impl Frame {
@@ -52,13 +70,13 @@ impl Frame {
     }
 
     /// Tells units apart by a bitmap: they are integers that lie close together.
-    pub fn trust_close_units(&mut self) {
-        self.units_lie_close = true;
+    pub fn trust_close_units(&mut self, bitmap: Bitmap) {
+        self.close_units = Some(bitmap);
     }
 
-    /// The same rows, read from where some columns never lack a value.
-    pub(super) fn complete(&self, from: String) -> Self {
-        Self { from, is_complete: true, ..self.clone() }
+    /// The same rows, so many, read from where some columns never lack a value.
+    pub(super) fn complete(&self, from: String, rows: u64) -> Self {
+        Self { from, is_complete: true, is_long: rows >= COMPILED_ROWS_MIN, ..self.clone() }
     }
 
     /// Other rows that have the same columns, each with a unit and an arm, cut by an expression.
@@ -83,10 +101,27 @@ impl Frame {
 
     /// The statement over these rows, with the settings that they need.
     pub(super) fn statement(&self, sql: String) -> Statement {
-        match self.is_complete {
-            true => Statement::new(sql).setting("input_format_null_as_default", 0),
-            false => Statement::new(sql),
+        let mut statement = Statement::new(sql);
+        if self.is_complete {
+            statement = statement
+                .setting("input_format_null_as_default", 0)
+                .setting("input_format_parquet_memory_high_watermark", READ_AHEAD_BYTES);
         }
+        if self.is_long {
+            statement = statement.setting("min_count_to_compile_aggregate_expression", 0);
+        }
+        statement
+    }
+
+    /// 64 bits that tell an assigned unit from others. Texts themselves would take three times as long.
+    pub(super) fn unit_key(&self) -> String {
+        format!("cityHash64(assumeNotNull({}))", self.unit)
+    }
+
+    /// Whether every row has a unit and an arm.
+    #[must_use]
+    pub fn is_assigned(&self) -> bool {
+        !self.has_unassigned
     }
 
     /// Whether a row has a unit and an arm, and is looked at.
@@ -179,7 +214,8 @@ pub fn frame(population: &Population, columns: &FrameColumns<'_>) -> Result<Fram
         day,
         has_unassigned: true,
         is_complete: false,
-        units_lie_close: false,
+        close_units: None,
+        is_long: false,
         within: None,
     })
 }
@@ -287,7 +323,19 @@ pub struct Unreadable {
 /// Asks for the arms, and whether each unit has one row.
 #[must_use]
 pub fn probe(frame: &Frame, measures: &[Measure]) -> Statement {
-    let Frame { from, unit, arm, .. } = frame;
+    let arms =
+        format!("groupUniqArrayIf({})(assumeNotNull({}), {})", ARMS_MAX + 1, frame.arm, frame.assigned());
+    probed(frame, measures, &arms)
+}
+
+/// Asks for the same, except for the arms, where something else tells them: the answer names none.
+#[must_use]
+pub fn probe_units(frame: &Frame, measures: &[Measure]) -> Statement {
+    probed(frame, measures, "emptyArrayString()")
+}
+
+fn probed(frame: &Frame, measures: &[Measure], arms: &str) -> Statement {
+    let Frame { from, .. } = frame;
     let unreadable: Vec<String> = measures
         .iter()
         .map(|measure| match &measure.text {
@@ -299,16 +347,16 @@ pub fn probe(frame: &Frame, measures: &[Measure]) -> Statement {
         })
         .collect();
     let assigned = frame.assigned();
-    let units = match frame.units_lie_close {
-        true => format!("groupBitmapIf(toUInt64(assumeNotNull({unit})), {assigned})"),
-        // Texts themselves would take three times as long.
-        false => format!("uniqExactIf(cityHash64(assumeNotNull({unit})), {assigned})"),
+    let bitmap =
+        |of_type: &str| format!("groupBitmapIf({of_type}(assumeNotNull({})), {assigned})", frame.unit);
+    let units = match frame.close_units {
+        Some(Bitmap::Narrow) => bitmap("toUInt32"),
+        Some(Bitmap::Wide) => bitmap("toUInt64"),
+        None => format!("uniqExactIf({}, {assigned})", frame.unit_key()),
     };
     let sql = format!(
-        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, {units} AS units, \
-         groupUniqArrayIf({})(assumeNotNull({arm}), {assigned}) AS arms, \
+        "SELECT count() AS rows, countIf(NOT ({assigned})) AS unassigned, {units} AS units, {arms} AS arms, \
          CAST([{}], 'Array(Tuple(values UInt64, example String))') AS unreadable FROM {from}",
-        ARMS_MAX + 1,
         unreadable.join(", "),
     );
     frame.statement(sql).setting("output_format_json_named_tuples_as_objects", 1)

@@ -10,6 +10,7 @@ use super::{
     ByPart, FormRow, Question,
     alone::{AloneRow, Events},
     by_part::{MetRow, PartRow, PartSumsRow, parts},
+    sums::ArmTotal,
 };
 use crate::experiment_sums::{self, ArmSums, PartSums};
 use crate::{Real, Store, StoreError};
@@ -29,17 +30,6 @@ pub enum Kept {
     Repeated,
     /// Parts are not to be seen, are too many, or are merged all the time; or a sum is no finite number.
     Unknown,
-}
-
-/// The sums of one arm, without origins.
-#[derive(Debug, Clone)]
-pub struct ArmTotal {
-    /// The arm.
-    pub arm: String,
-    /// Its units.
-    pub units: u64,
-    /// One entry a form.
-    pub forms: Vec<FormRow>,
 }
 
 /// Asks for the sums of the question's measures and forms, and keeps those of parts that are new. The question's rows are replaced by

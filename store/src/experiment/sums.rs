@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Frame, Measure, whole::STRAY};
+use super::{ARMS_MAX, Frame, Measure, whole::STRAY};
 use crate::{Real, Statement, local::quote};
 
 /// How the rows of a frame and its units go together.
@@ -35,6 +35,11 @@ pub struct Form {
 }
 
 impl Form {
+    /// Whether each value that is summed is 0 or 1, or counted as `fractional`.
+    fn is_of_shares(&self) -> bool {
+        self.count_fractional && self.cap.is_none() && self.floor.is_none() && self.origins.is_empty()
+    }
+
     /// A value that is cut to the form's limits.
     pub(super) fn within(&self, value: &str) -> String {
         let capped = match self.cap {
@@ -65,6 +70,15 @@ pub struct Question<'a> {
     pub by_segment: bool,
     /// Whether the answer is cut by the day on which a unit was first seen.
     pub by_day: bool,
+}
+
+impl<'a> Question<'a> {
+    /// About the units of all arms as a whole, each with a row.
+    #[must_use]
+    pub fn of_all(frame: &'a Frame, measures: &'a [Measure], forms: &'a [Form]) -> Self {
+        let units_are = UnitsAre::Single;
+        Self { frame, measures, forms, arms: &[], units_are, by_segment: false, by_day: false }
+    }
 }
 
 /// The sums of one arm within one segment and day.
@@ -179,18 +193,46 @@ fn values_and_sums(question: &Question<'_>) -> (String, String) {
     (values.concat(), format!("CAST([{}], '{named}')", answers.join(", ")))
 }
 
-/// Asks for the sums of rows with a unit each by the name of their arm and by segment.
-pub(super) fn sums_by_name(question: Question<'_>) -> Statement {
-    let question = Question { units_are: UnitsAre::Single, by_segment: true, by_day: false, ..question };
+/// The sums of one arm by its name, of units with a row each and without origins.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ArmTotal {
+    /// The arm.
+    pub arm: String,
+    /// Its units.
+    pub units: u64,
+    /// One entry a form.
+    pub forms: Vec<FormRow>,
+}
+
+/// Asks for the sums of rows with a unit each by the name of their arm ([`ArmTotal`]), where it is not known yet which arms there are. It
+/// fails where they are more than an experiment has: the column is no arm then, and a group a row would fill the memory.
+#[must_use]
+pub fn arm_totals(question: Question<'_>) -> Statement {
+    sums_by_name(Question { by_segment: false, ..question }, "")
+        .setting("max_rows_to_group_by", ARMS_MAX)
+        .setting("group_by_overflow_mode", "throw")
+}
+
+/// Asks for the same in each segment, which is a `part` here.
+pub(super) fn sums_by_part(question: Question<'_>) -> Statement {
+    sums_by_name(Question { by_segment: true, ..question }, ", wv_segment AS part")
+}
+
+fn sums_by_name(question: Question<'_>, part: &str) -> Statement {
+    let question = Question { units_are: UnitsAre::Single, by_day: false, ..question };
     let (values, answers) = values_and_sums(&question);
+    let segment = if question.by_segment { ", wv_segment" } else { "" };
     let sql = format!(
-        "SELECT wv_arm AS arm, wv_segment AS part, count() AS units, {answers} AS forms \
-         FROM (SELECT wv_arm, wv_segment{values} FROM {}) GROUP BY wv_arm, wv_segment",
+        "SELECT wv_arm AS arm{part}, count() AS units, {answers} AS forms \
+         FROM (SELECT wv_arm{segment}{values} FROM {}) GROUP BY wv_arm{segment}",
         units(&question),
     );
-    question
-        .frame
-        .statement(sql)
+    named(question.frame.statement(sql))
+}
+
+/// Answers in which forms have names and no number is lost.
+fn named(statement: Statement) -> Statement {
+    statement
         .setting("output_format_json_named_tuples_as_objects", 1)
         .setting("output_format_json_quote_denormals", 1)
 }
@@ -222,11 +264,7 @@ fn summed(question: &Question<'_>, condition: &str, limit: &str) -> Statement {
         segment.1,
         day.1,
     );
-    question
-        .frame
-        .statement(sql)
-        .setting("output_format_json_named_tuples_as_objects", 1)
-        .setting("output_format_json_quote_denormals", 1)
+    named(question.frame.statement(sql))
 }
 
 /// Asks for quantiles of the units' sums over all arms: each measure by its place, with the level.
@@ -357,7 +395,7 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
     let counted = |condition: Option<String>| {
         condition.map_or("toUInt64(0)".to_owned(), |condition| format!("countIf(ifNull({condition}, 0))"))
     };
-    let fractional = counted(form.count_fractional.then(|| format!("wv_h{i} NOT IN (0, 1)")));
+    let fractional = counted(form.count_fractional.then(|| format!("wv_h{i} != 0 AND wv_h{i} != 1")));
     let capped = counted(form.cap.map(|cap| format!("wv_h{i} > {cap:?}")));
     let floored = counted(form.floor.map(|floor| format!("wv_h{i} < {floor:?}")));
     let (x, y) = (format!("wv_x{i}"), format!("wv_y{i}"));
@@ -366,12 +404,12 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
         UnitsAre::Repeated => (format!("sumIf(wv_p{i}, isNotNull({x}))"), format!("sum(wv_n{i})")),
     };
     let sum = |what: &str| format!("ifNull(sum({what}), 0)");
+    let product = |a: &str, b: &str| sum(&format!("{a} * {b}"));
     let other = match form.other {
         None => "0., 0., 0.".to_owned(),
-        Some(_) => [sum(&y), sum(&format!("{y} * {y}")), sum(&format!("{x} * {y}"))].join(", "),
+        Some(_) => [sum(&y), product(&y, &y), product(&x, &y)].join(", "),
     };
     let (u, v) = (format!("wv_bx{i}"), format!("wv_by{i}"));
-    let product = |a: &str, b: &str| sum(&format!("{a} * {b}"));
     let before = match form.before {
         None => "emptyArrayFloat64()".to_owned(),
         Some(_) => {
@@ -380,9 +418,13 @@ fn form_sums(i: usize, form: &Form, units_are: UnitsAre) -> String {
             format!("[{}, {}]", squares.join(", "), crossed.join(", "))
         }
     };
+    // The squares of what is 0 or 1 are itself. Where other values are found no sum counts.
+    let squares = match form.is_of_shares() {
+        true => sum(&x),
+        false => product(&x, &x),
+    };
     format!(
-        "tuple(count({x}), {fractional}, {capped}, {floored}, {partial}, {values}, {}, {}, {other}, {before})",
+        "tuple(count({x}), {fractional}, {capped}, {floored}, {partial}, {values}, {}, {squares}, {other}, {before})",
         sum(&x),
-        sum(&format!("{x} * {x}")),
     )
 }

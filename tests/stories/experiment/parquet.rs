@@ -94,6 +94,62 @@ fn parquet_says_what_csv_says_whatever_is_missing() {
     assert_eq!(parquet["arms"][0]["n"], 100);
 }
 
+/// Units and sums are asked for at once where units seem to have a row each, and sums are taken again where the last ones have two.
+#[test]
+fn units_that_come_back_late_are_put_together_all_the_same() {
+    let folder = Folder::new();
+    for (apart, case) in [(2, "the footer has room for all"), (1_000_003, "the first ones have a row each")] {
+        let late = |i: i64| if i < 70_000 { i } else { i - 40_000 };
+        let units = rows().into_iter().cycle().zip(0..70_020).map(|(row, i)| Row {
+            unit: late(i) * apart,
+            bought: row.bought && i < 70_000,
+            ..row
+        });
+        let rows: Vec<Row> = units.collect();
+        let parquet = of_parquet(&folder, &rows);
+        agree(&parquet, &of_csv(&folder, &rows), case);
+        assert_eq!(parquet["arms"][0]["n"], 35_000, "{case}");
+    }
+}
+
+#[test]
+fn values_far_from_zero_keep_their_digits() {
+    let folder = Folder::new();
+    let far = |offset: f64| -> Vec<Row> {
+        rows().into_iter().map(|row| Row { value: row.value.map(|value| value + offset), ..row }).collect()
+    };
+    let (near, moved) = (of_parquet(&folder, &far(0.0)), of_parquet(&folder, &far(1e9)));
+    agree(&moved, &of_csv(&folder, &far(1e9)), "values are far from zero");
+    let p_value = |document: &Value| document["comparisons"][0]["p_value"].as_f64().unwrap();
+    assert!((p_value(&moved) / p_value(&near) - 1.0).abs() < 1e-6, "{moved}");
+}
+
+/// The engine compiles the sums of so many rows.
+#[test]
+fn a_long_file_of_the_same_rows_again_and_again_has_their_estimates() {
+    let folder = Folder::new();
+    let again = rows().into_iter().cycle().zip(0..1_000_000).map(|(row, unit)| Row { unit, ..row });
+    let (short, long) = (of_parquet(&folder, &rows()), of_parquet(&folder, &again.collect::<Vec<_>>()));
+    assert_eq!(long["arms"][0]["n"], 500_000);
+    let estimates = |document: &Value| -> Vec<[f64; 2]> {
+        let comparisons = document["comparisons"].as_array().unwrap();
+        let means = |found: &Value| ["mean_control", "mean"].map(|of| found[of].as_f64().unwrap());
+        comparisons.iter().map(means).collect()
+    };
+    assert_eq!(estimates(&long), estimates(&short));
+}
+
+#[test]
+fn a_column_of_too_many_names_is_no_arm() {
+    let folder = Folder::new();
+    let unit: ArrayRef = Arc::new((0..500).map(Some).collect::<Int64Array>());
+    let arm: ArrayRef = Arc::new((0..500).map(|i| Some(format!("u{i}"))).collect::<StringArray>());
+    let value: ArrayRef = Arc::new((0..500).map(|i| Some(f64::from(i))).collect::<Float64Array>());
+    let columns = [("unit", unit), ("arm", arm), ("value", value)].map(|(name, of)| (name.to_owned(), of));
+    let refused = over(&folder.parquet("arms.parquet", columns.to_vec()), &["--metric", "value:mean"]);
+    assert!(refused.stderr.contains("column `arm` has more than 64 different values"), "{}", refused.stderr);
+}
+
 /// NaN is missing, and no footer counts it: neither is it an arm, nor are all units without a name one.
 #[test]
 fn units_and_arms_that_are_nan_are_left_out() {

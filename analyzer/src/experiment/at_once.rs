@@ -1,0 +1,37 @@
+//! The units of a file and its sums, asked for at once: neither statement keeps all cores busy by itself.
+//!
+//! The sums are those of units with a row each, by the names of arms, asked for before it is known whether units are so and which arms
+//! there are. The first units of the file tell where that would be for nothing.
+
+use windvane_store::{
+    Reader,
+    experiment::{self, ArmTotal, ProbeRow, Question, UnitsAre},
+};
+
+use super::{
+    gather::{forms_of, told_limits},
+    opened::{Opened, units_are},
+    request::ExperimentRequest,
+};
+
+/// What both statements say.
+pub(super) struct AtOnce {
+    pub(super) probe: ProbeRow,
+    /// The sums of the numbers that [`Opened::complete`] reads; `None` where a unit has several rows.
+    pub(super) totals: Option<Vec<ArmTotal>>,
+}
+
+/// Asks; `None` where the footer does not say that every row has a unit and an arm, where limits have to be found first, or where a
+/// statement fails: whoever asks for one after the other tells why.
+pub(super) async fn at_once(reader: &Reader, request: &ExperimentRequest, opened: &Opened) -> Option<AtOnce> {
+    let complete = opened.complete.as_ref().filter(|complete| complete.frame.is_assigned())?;
+    let forms = forms_of(&request.metrics, &opened.places, told_limits(&request.metrics)?);
+    let units = experiment::probe_units(&complete.frame, &complete.measures);
+    let sums = experiment::arm_totals(Question::of_all(&complete.frame, &complete.measures, &forms));
+    let asked = tokio::try_join!(reader.rows::<ProbeRow>(&units), reader.rows::<ArmTotal>(&sums));
+    let (units, totals) = asked.ok()?;
+    let arms = totals.iter().map(|total| total.arm.clone()).collect();
+    let probe = ProbeRow { arms, ..units.into_iter().next()? };
+    let totals = (units_are(&probe) == UnitsAre::Single).then_some(totals);
+    Some(AtOnce { probe, totals })
+}
