@@ -95,12 +95,13 @@ def second_boundary(spending, alpha, sides, times):
 
 def group(found, spending, sides, times):
     value, se = found["absolute"]
-    z = value / se
+    z = stats.norm.isf(stats.t.sf(value / se, found["df"]))
     boundary = second_boundary(spending, ALPHA, sides, times)
     gap = lambda log_alpha: second_boundary(spending, math.exp(log_alpha), sides, times) - z
     p = math.exp(optimize.brentq(gap, math.log(1e-9), math.log(0.49), xtol=1e-11))
+    reach = stats.t.isf(stats.norm.sf(boundary), found["df"]) * se
     return {"z": z, "boundary": boundary, "p_value": p, "alpha_spent": spent(spending, ALPHA / sides, times[1]) * sides,
-            "absolute_ci": [value - boundary * se, value + boundary * se if sides == 2 else None]}
+            "absolute_ci": [value - reach, value + reach if sides == 2 else None]}
 
 
 def posterior(found, mean, sd, rope):

@@ -79,17 +79,22 @@ impl Deciding<'_> {
                 Look { fraction: 0.0, alpha_spent: last.map_or(0.0, |it| it.alpha_spent), boundary: None }
             }
         };
-        let absolute = self.contrast.absolute;
+        let (absolute, df) = (self.contrast.absolute, self.contrast.df);
+        let errors = |boundary: f64| match df {
+            Some(df) if boundary > 0.0 => survival::student_deviate(boundary, df),
+            _ => boundary,
+        };
+        let reach = Look { boundary: look.boundary.map(errors), ..look };
         let interval = |estimate: Option<Estimate>| {
             let tested = estimate.filter(|estimate| estimate.se.is_some_and(|se| se > 0.0))?;
-            look.interval(tested, self.rule.alternative).map(ends)
+            reach.interval(tested, self.rule.alternative).map(ends)
         };
         Some(GroupSequential {
             spending: spending_name(looks.spending),
             fractions: place.fractions.clone(),
             alpha_spent: look.alpha_spent,
             boundary: look.boundary,
-            z: absolute.and_then(|it| Some(it.value / it.se.filter(|se| *se > 0.0)?)),
+            z: absolute.and_then(|it| Some(it.as_normal(df).value / it.se.filter(|se| *se > 0.0)?)),
             p_value: absolute.and_then(|it| self.repeated(it, (looks, self.rule.alternative))),
             absolute_ci: interval(absolute),
             relative_ci: interval(self.contrast.relative),
@@ -198,6 +203,7 @@ impl Deciding<'_> {
             return estimate.se.filter(|se| *se > 0.0).map(|_| 1.0);
         }
         let schedule = self.schedule(looks, alternative);
+        let estimate = estimate.as_normal(self.contrast.df);
         group_sequential::repeated_p_value(estimate, &place.fractions, &schedule).ok().flatten()
     }
 }

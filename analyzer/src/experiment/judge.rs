@@ -384,14 +384,15 @@ mod tests {
 
     use windvane_stats::experiment::{
         cuped::Laws,
+        group_sequential::Spending,
         quantile::QuantileArm,
         sums::{PairSums, Sums},
     };
-    use windvane_types::experiment::{Effect, Role, SrmVerdict, Verdict};
+    use windvane_types::experiment::{Comparison, Effect, Role, SrmVerdict, Verdict};
 
     use super::super::{
         facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part, Parts},
-        inference::Inference,
+        inference::{Earlier, Inference, Looks, Progress},
         metric::{Measured, Metric},
         request::{LookedAt, Rule},
     };
@@ -531,6 +532,35 @@ mod tests {
             let set = beside::fieller(&sides.0.sums, &sides.1.sums, (&contrast, rule.alpha));
             assert_eq!(set.is_some(), has_set, "{part:?}: {set:?}");
         }
+    }
+
+    // Units of 9, 11, 9, 11 against 10.5, 12.5, 10.5, 12.5: SciPy's ttest_ind gives p 0.115840, and the normal distribution 0.066193.
+    #[test]
+    fn one_planned_look_is_the_fixed_test_however_few_units_there_are() {
+        let mut facts = two_arms([4, 4], [10.0, 11.5], Vec::new());
+        facts.metrics[0].metric.margin = Some(0.2);
+        let judged = |inference| {
+            let rule = Rule { inference, alpha: 0.1, ..Rule::against("A") };
+            judge(&facts, 0, &rule).comparisons.remove(0)
+        };
+        let looks = Looks {
+            spending: Spending::ObrienFleming,
+            now: Progress::Fraction(1.0),
+            before: Earlier::At(Vec::new()),
+        };
+        let (fixed, planned) = (judged(Inference::Fixed), judged(Inference::GroupSequential(looks)));
+        let of = |found: &Comparison| {
+            let [lo, hi] = found.decision.ci.unwrap();
+            let margin = found.margin_test.unwrap();
+            [found.decision.p_value, lo, hi, margin.equivalence_p_value].map(Option::unwrap)
+        };
+        assert!((of(&fixed)[0] - 0.115_840).abs() < 1e-6, "{fixed:?}");
+        for (fixed, planned) in of(&fixed).iter().zip(of(&planned)) {
+            assert!((fixed - planned).abs() < 1e-8, "{fixed} {planned}");
+        }
+        assert_eq!((fixed.verdict, planned.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+        let group = planned.group_sequential.unwrap();
+        assert!(group.z.unwrap() < group.boundary.unwrap(), "{group:?}");
     }
 
     // Equal means of 2,000 units with the variance 2000/1999: against +0.6 % the error is √((1 + 1.006²)/1999)/10 = 0.0031726, against -0.6 %

@@ -209,6 +209,16 @@ impl Contrast {
 }
 
 impl Estimate {
+    /// As many errors from 0 as the normal deviate with its tail of Student's t, for tests that take the error for known; unchanged without
+    /// `df` or a positive error.
+    #[must_use]
+    pub fn as_normal(&self, df: Option<f64>) -> Self {
+        match self.se.filter(|se| *se > 0.0).zip(df) {
+            Some((se, df)) => Self { value: survival::normal_deviate(self.value / se, df) * se, ..*self },
+            None => *self,
+        }
+    }
+
     /// The test of no difference by Student's t, or by the normal distribution without `df`.
     #[must_use]
     pub fn test(&self, df: Option<f64>, level: Level) -> Effect {

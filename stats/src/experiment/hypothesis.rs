@@ -59,8 +59,7 @@ impl Mode {
     pub fn test_with(&self, estimate: Estimate, df: Option<f64>, level: Level) -> Effect {
         let known = estimate.se.filter(|se| *se > 0.0 && !matches!(self, Self::Fixed { .. })).zip(df);
         let Some((se, df)) = known else { return self.test(estimate, level) };
-        let deviate = survival::normal_deviate(estimate.value / se, df);
-        let p_value = self.test(Estimate { value: deviate * se, ..estimate }, level).p_value;
+        let p_value = self.test(estimate.as_normal(Some(df)), level).p_value;
         let ci = self.test(Estimate { value: 0.0, ..estimate }, level).ci.and_then(|ci| {
             let deviate = ci.hi.min(-ci.lo) / se;
             let half_width = survival::student_deviate(deviate, df) * se;

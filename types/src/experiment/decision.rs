@@ -29,7 +29,7 @@ pub struct GroupSequential {
     pub alpha_spent: f64,
     /// How many standard errors the absolute difference must exceed; null where nothing is left to spend.
     pub boundary: Option<f64>,
-    /// How many it has.
+    /// How many it has, an error of few units counted as the normal deviate with its tail of Student's t.
     pub z: Option<f64>,
     /// The repeated p-value: valid at every look.
     pub p_value: Option<f64>,
