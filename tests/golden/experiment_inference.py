@@ -43,6 +43,15 @@ def shares(pair):
     return contrast(of(pair[0]), of(pair[1]), lambda found: found[1] * (1 - found[1]))
 
 
+def of_one_likelihood(pair):
+    """What decides of two shares over many looks: their difference with the error of shares that are alike (the pooled z), which has no
+    degrees of freedom."""
+    found, ((n0, s0), (n1, s1)) = shares(pair), pair
+    pooled = (s0 + s1) / (n0 + n1)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
+    return {**found, "absolute": (found["absolute"][0], error), "df": math.inf}
+
+
 def width(n, se, alpha, tuning, sides):
     """Half the interval of the asymptotic confidence sequence (arXiv:2103.06476, theorem 2.2 and proposition B.1)."""
     a = alpha if sides == 2 else 2 * alpha
@@ -181,7 +190,7 @@ def sequential_cases():
     strong = shares(SHARES)
     half, p = sequential(strong, 60, 2)
     relative = {"p_value": p, "ci": [strong["relative"][0] - half, strong["relative"][0] + half]}
-    both = {"sequential": relative, "decision": absolute(strong, 60, 2)}
+    both = {"sequential": relative, "decision": absolute(of_one_likelihood(SHARES), 60, 2)}
     yield case("two-sided sequence", [share_metric(SHARES)], ["--inference", "sequential", "--sequential-tuning", "60"], both)
 
 
@@ -217,11 +226,11 @@ def mixture_cases():
         p, half = mixture(value, se, tau, 2)
         yield case(method, [share_metric(SHARES)], ["--inference", "sequential", "--sequential-method", method],
                    {"sequential": {"p_value": p, "ci": [value - half, value + half]},
-                    "decision": absolute_mixture(strong, tau, 2)})
+                    "decision": absolute_mixture(of_one_likelihood(SHARES), tau, 2)})
     p, half = mixture(value, se, 0.3, 1)
     yield case("one-sided msprt", [share_metric(SHARES)],
                ["--inference", "sequential", "--sequential-method", "msprt(0.3)", "--alternative", "greater"],
-               {"sequential": {"p_value": p, "ci": [value - half]}, "decision": absolute_mixture(strong, 0.3, 1)})
+               {"sequential": {"p_value": p, "ci": [value - half]}, "decision": absolute_mixture(of_one_likelihood(SHARES), 0.3, 1)})
 
 
 def looks_cases():

@@ -13,7 +13,11 @@ use windvane_stats::{
 };
 use windvane_types::experiment::{BetaBinomial, Better, Fieller};
 
-use super::{facts::ArmSums, inference::Belief, request::Rule};
+use super::{
+    facts::ArmSums,
+    inference::{Belief, Inference},
+    request::Rule,
+};
 
 /// Tables that an exact test may enumerate: two arms of 300 take some tens of milliseconds, and there is one a comparison.
 const TABLES_MAX: u64 = 90_601;
@@ -22,6 +26,22 @@ const TABLES_MAX: u64 = 90_601;
 pub(super) struct Exact {
     pub(super) p_value: f64,
     pub(super) test: &'static str,
+}
+
+impl Exact {
+    /// What the ledger says of it: of one look that has a p-value it is the one that decides.
+    pub(super) fn told(&self, inference: &Inference, deciding: Option<f64>) -> String {
+        let few = "a cell expects fewer than five units, where the normal limit is poor";
+        let Self { p_value, test } = self;
+        match inference {
+            Inference::Fixed if deciding.is_some() => {
+                format!("decided: by the exact p-value of {test}, {p_value:.6}, because {few}")
+            }
+            _ => format!(
+                "beside it: {few}; the exact p-value by {test} is {p_value:.6}, and the verdict does not use it"
+            ),
+        }
+    }
 }
 
 /// The exact p-value of two proportions where the normal limit is not to be trusted.

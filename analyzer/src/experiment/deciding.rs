@@ -6,6 +6,7 @@ use windvane_stats::{
         effect::{self, Alternative, Contrast, Estimate, Interval, Level},
         group_sequential::{self, Look, Schedule},
         hypothesis::Mode,
+        proportion::{self, Proportion},
     },
     survival,
 };
@@ -29,11 +30,16 @@ pub(super) struct Deciding<'a> {
     pub(super) place: Option<&'a Place>,
     /// What counts of rows say at every look, where they do.
     pub(super) anytime: Option<Anytime>,
+    /// Control and arm, where both are shares of units that nothing has adjusted.
+    pub(super) shares: Option<[&'a Proportion; 2]>,
 }
 
+/// What is tested, and the degrees of freedom of its error; none where that is not estimated from a spread.
+type Tested = (Estimate, Option<f64>);
+
 impl Deciding<'_> {
-    /// What the verdict is made of; not corrected yet.
-    pub(super) fn decision(&self, group: Option<&GroupSequential>) -> Decision {
+    /// What the verdict is made of; not corrected yet. Of one look an exact p-value decides where there is one, and it has no interval.
+    pub(super) fn decision(&self, group: Option<&GroupSequential>, exact: Option<f64>) -> Decision {
         let level = level(self.rule);
         let of = |scale: &str, effect: Option<effect::Effect>| Decision {
             inference: self.rule.inference.as_str().to_owned(),
@@ -43,7 +49,13 @@ impl Deciding<'_> {
             p_adjusted: None,
         };
         match &self.rule.inference {
-            Inference::Fixed => of("absolute", self.contrast.absolute(level)),
+            Inference::Fixed => {
+                let tested = of("absolute", self.contrast.absolute(level));
+                match exact.filter(|_| tested.p_value.is_some()) {
+                    Some(exact) => Decision { ci: None, p_value: Some(exact), ..tested },
+                    None => tested,
+                }
+            }
             Inference::Sequential if self.anytime.is_some() => Decision {
                 ci: self.anytime.map(|it| ends(it.absolute)),
                 p_value: self.anytime.and_then(|it| it.p_value),
@@ -52,8 +64,8 @@ impl Deciding<'_> {
             // The relative difference makes an arm look sure that has few successes by chance, and over many looks there is one.
             Inference::Sequential => {
                 let mode = self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level));
-                let tested = |(it, mode): (Estimate, Mode)| mode.test_with(it, self.contrast.df, level);
-                of("absolute", self.contrast.absolute.zip(mode).map(tested))
+                let tested = |((it, df), mode): (Tested, Mode)| mode.test_with(it, df, level);
+                of("absolute", self.difference().zip(mode).map(tested))
             }
             Inference::GroupSequential(_) => Decision {
                 ci: group.and_then(|group| group.absolute_ci),
@@ -79,7 +91,8 @@ impl Deciding<'_> {
                 Look { fraction: 0.0, alpha_spent: last.map_or(0.0, |it| it.alpha_spent), boundary: None }
             }
         };
-        let (absolute, df) = (self.contrast.absolute, self.contrast.df);
+        let tested = self.difference();
+        let (absolute, df) = (tested.map(|(it, _)| it), tested.and_then(|(_, df)| df));
         let errors = |boundary: f64| match df {
             Some(df) if boundary > 0.0 => survival::student_deviate(boundary, df),
             _ => boundary,
@@ -95,7 +108,7 @@ impl Deciding<'_> {
             alpha_spent: look.alpha_spent,
             boundary: look.boundary,
             z: absolute.and_then(|it| Some(it.as_normal(df).value / it.se.filter(|se| *se > 0.0)?)),
-            p_value: absolute.and_then(|it| self.repeated(it, (looks, self.rule.alternative))),
+            p_value: tested.and_then(|it| self.repeated(it, (looks, self.rule.alternative))),
             absolute_ci: interval(absolute),
             relative_ci: interval(self.contrast.relative),
             definition: place.definition.clone(),
@@ -112,16 +125,19 @@ impl Deciding<'_> {
     pub(super) fn p_at(&self, null: f64, alternative: Alternative) -> Option<f64> {
         let level = Level { alpha: self.rule.alpha, alternative };
         match &self.rule.inference {
-            Inference::Fixed => self.beyond(null)?.test(self.contrast.df, level).p_value,
+            Inference::Fixed => {
+                let (estimate, df) = self.beyond(null)?;
+                estimate.test(df, level).p_value
+            }
             Inference::Sequential => {
-                let estimate = self.beyond(null)?;
+                let (estimate, df) = self.beyond(null)?;
                 let mode = match self.contrast.mean_control {
                     Some(0.0) => {
                         self.rule.sequence.absolute_mode(self.contrast, (self.rule.tuning, level))?
                     }
                     _ => self.rule.sequence.mode(self.contrast, (self.rule.tuning, level)),
                 };
-                mode.test_with(estimate, self.contrast.df, level).p_value
+                mode.test_with(estimate, df, level).p_value
             }
             Inference::GroupSequential(looks) => self.repeated(self.beyond(null)?, (looks, alternative)),
             Inference::Bayesian { .. } => {
@@ -136,12 +152,31 @@ impl Deciding<'_> {
         }
     }
 
+    /// The absolute difference.
+    fn difference(&self) -> Option<Tested> {
+        let of_spread = || Some((self.contrast.absolute?, self.contrast.df));
+        self.of_one_likelihood(0.0).or_else(of_spread)
+    }
+
     /// The difference beyond the relative one of `null`; beside a control of 0 every margin is a difference of 0.
-    fn beyond(&self, null: f64) -> Option<Estimate> {
-        match self.contrast.mean_control? {
-            0.0 => self.contrast.absolute,
-            _ => self.contrast.beyond(null),
+    fn beyond(&self, null: f64) -> Option<Tested> {
+        let base = self.contrast.mean_control?;
+        if base == 0.0 {
+            return self.difference();
         }
+        let relative = |(it, df): Tested| {
+            (Estimate { value: it.value / base.abs(), se: it.se.map(|se| se / base.abs()) }, df)
+        };
+        let of_spread = || Some((self.contrast.beyond(null)?, self.contrast.df));
+        self.of_one_likelihood(null).map(relative).or_else(of_spread)
+    }
+
+    /// The difference of two shares beyond the relative one of `null`. A small arm that has no success by chance has no spread either, so the
+    /// error is that of shares which differ by `null`.
+    fn of_one_likelihood(&self, null: f64) -> Option<Tested> {
+        self.contrast.absolute?.se.filter(|se| *se > 0.0)?;
+        let [control, arm] = self.shares?;
+        Some((proportion::beyond(control, arm, null)?, None))
     }
 
     /// The tests of the relative effect against the margin.
@@ -197,13 +232,13 @@ impl Deciding<'_> {
         Schedule { planned: 1.0, spending: looks.spending, level }
     }
 
-    fn repeated(&self, estimate: Estimate, (looks, alternative): (&Looks, Alternative)) -> Option<f64> {
+    fn repeated(&self, (estimate, df): Tested, (looks, alternative): (&Looks, Alternative)) -> Option<f64> {
         let place = self.place?;
         if place.closed.is_some() {
             return estimate.se.filter(|se| *se > 0.0).map(|_| 1.0);
         }
         let schedule = self.schedule(looks, alternative);
-        let estimate = estimate.as_normal(self.contrast.df);
+        let estimate = estimate.as_normal(df);
         group_sequential::repeated_p_value(estimate, &place.fractions, &schedule).ok().flatten()
     }
 }

@@ -1,6 +1,7 @@
 //! From sums to words: estimates, correction, verdicts and the ledger of what was done. Pure.
 
 use windvane_stats::experiment::{
+    proportion::Proportion,
     quantile::QuantileArm,
     srm::{self, Assigned},
 };
@@ -162,11 +163,26 @@ fn comparisons(facts: &Facts, control: usize, (rule, places): (&Rule, &Places)) 
             let anytime = facts.parts.anytime.iter().find(|it| it.metric == place);
             let anytime = anytime.map(|it| it.compare((control, arm), rule));
             let place = places.get(place).and_then(|of_metric| of_metric.get(arm));
-            let deciding = Deciding { contrast: &compared.contrast, rule, place, anytime };
+            let shares = shares(metric, &compared, (control, arm));
+            let deciding = Deciding { contrast: &compared.contrast, rule, place, anytime, shares };
             found.push(comparison(facts, (metric, &compared), (control, arm), &deciding));
         }
     }
     found
+}
+
+/// Both arms, where they are shares of units that nothing has adjusted.
+fn shares<'a>(
+    metric: &'a MetricFacts,
+    compared: &Compared,
+    (control, arm): (usize, usize),
+) -> Option<[&'a Proportion; 2]> {
+    match (&metric.arms[control].sums, &metric.arms[arm].sums) {
+        (ArmSums::Proportion(control), ArmSums::Proportion(arm)) if compared.stratified.is_none() => {
+            Some([control, arm])
+        }
+        _ => None,
+    }
 }
 
 /// Of an experiment that is looked at more than once the p-value that holds at every look decides.
@@ -240,7 +256,7 @@ fn comparison(
         margin_test: deciding.margin_test(asked.better, asked.margin),
         missing: sides.0.missing + sides.1.missing,
         reason: metric.reason.clone().or_else(|| undefined(&absolute, sides)),
-        decision: deciding.decision(group_sequential.as_ref()),
+        decision: deciding.decision(group_sequential.as_ref(), exact.as_ref().map(|exact| exact.p_value)),
         group_sequential,
         beta_binomial: beside::beta_binomial(sums, asked.better, rule),
         exact_p_value: exact.as_ref().map(|exact| exact.p_value),
@@ -249,13 +265,8 @@ fn comparison(
         stratified,
         guardrail: (asked.role == Role::Guardrail).then(|| deciding.guardrail(asked.better, asked.margin)),
     };
-    if let Some(exact) = exact {
-        comparison.ledger.push(format!(
-            "beside it: a cell expects fewer than five units, where the normal limit is poor; the exact p-value by {} is {:.6}, and \
-             the verdict does not use it",
-            exact.test, exact.p_value
-        ));
-    }
+    let exact = exact.map(|exact| exact.told(&rule.inference, comparison.decision.p_value));
+    comparison.ledger.extend(exact);
     let told = verdicts::told(&comparison, deciding);
     comparison.ledger.extend(told);
     comparison
@@ -385,10 +396,11 @@ mod tests {
     use windvane_stats::experiment::{
         cuped::Laws,
         group_sequential::Spending,
+        proportion::Proportion,
         quantile::QuantileArm,
         sums::{PairSums, Sums},
     };
-    use windvane_types::experiment::{Comparison, Effect, Role, SrmVerdict, Verdict};
+    use windvane_types::experiment::{Comparison, Effect, GuardrailVerdict, Role, SrmVerdict, Verdict};
 
     use super::super::{
         facts::{ArmFacts, ArmMetric, ArmSums, Facts, MetricFacts, Part, Parts},
@@ -561,6 +573,39 @@ mod tests {
         assert_eq!((fixed.verdict, planned.verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
         let group = planned.group_sequential.unwrap();
         assert!(group.z.unwrap() < group.boundary.unwrap(), "{group:?}");
+    }
+
+    // One of ten units is dealt to B. That none of 100 succeeds where 9 of 900 do has the exact p 0.6107 (SciPy `fisher_exact`) and the pooled z
+    // -1.0045 (statsmodels `proportions_ztest`), but B has no variance: by that of the control alone it is 3.02 errors away.
+    #[test]
+    fn a_small_arm_without_a_success_is_not_sure_to_be_worse() {
+        let mut facts = two_arms([900, 100], [0.0, 0.0], Vec::new());
+        for (arm, (weight, successes)) in [(0.9, 9.0), (0.1, 0.0)].into_iter().enumerate() {
+            facts.arms[arm].weight = weight;
+            let sums = Proportion::of(facts.arms[arm].units, successes).unwrap();
+            facts.metrics[0].arms[arm].sums = ArmSums::Proportion(sums);
+        }
+        let once = Looks {
+            spending: Spending::Pocock,
+            now: Progress::Fraction(1.0),
+            before: Earlier::At(Vec::new()),
+        };
+        facts.metrics[0].metric.role = Role::Guardrail;
+        facts.metrics[0].metric.measured = Measured::Proportion;
+        for (inference, p) in [
+            (Inference::Fixed, 0.610_675),
+            (Inference::GroupSequential(once), 0.315_123),
+            (Inference::Sequential, 1.0),
+        ] {
+            let found = judge(&facts, 0, &Rule { inference, ..Rule::against("A") }).comparisons.remove(0);
+            assert!((found.decision.p_value.unwrap() - p).abs() < 1e-6, "{found:?}");
+            assert_eq!(found.verdict, Verdict::Inconclusive, "{found:?}");
+            assert_eq!(found.guardrail.unwrap().verdict, GuardrailVerdict::Undecided);
+            let high = found.decision.ci.and_then(|ci| ci[1]);
+            assert!(high.is_none_or(|high| high > 0.0), "{high:?}");
+            // What the document calls the p-value is that of the estimate's own error.
+            assert!(found.p_value.unwrap() < 0.003, "{:?}", found.p_value);
+        }
     }
 
     // Equal means of 2,000 units with the variance 2000/1999: against +0.6 % the error is √((1 + 1.006²)/1999)/10 = 0.0031726, against -0.6 %

@@ -4,14 +4,17 @@
 //! Input: units and successes of each arm.
 //! Formula: p = successes/n with variance p(1-p)/n, not pooled, so that the interval and the p-value agree; the rest is
 //! [`Contrast`]'s.
-//! Valid when: both arms expect some ten successes and ten failures; below that use an exact test.
+//! Valid when: both arms expect some ten successes and ten failures; below that use an exact test. Where arms have unlike numbers of units, the
+//! small one may have no success by chance, and then no variance; [`beyond`] has the error of p₁ - (1 + t)·p₀ if that is 0, by the p₀ and p₁ of
+//! the largest likelihood: for t = 0 that of the pooled z.
 //! Degenerate: an arm with p of 0 or 1 has variance 0; where both do, there is no p-value.
-//! Reference: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 1.
-//! Oracle: GrowthBook gbstats `TwoSidedTTest` on `ProportionStatistic`.
+//! Reference: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 1; Miettinen, Nurminen
+//! 1985, doi:10.1002/sim.4780040211 (shares of one likelihood); Farrington, Manning 1990, doi:10.1002/sim.4780091208.
+//! Oracle: GrowthBook gbstats `TwoSidedTTest` on `ProportionStatistic`; statsmodels 0.15 `proportions_ztest`, SciPy 1.17 `minimize_scalar`.
 //! Cost: constant.
 
 use super::{
-    effect::{Arm, Contrast},
+    effect::{Arm, Contrast, Estimate},
     sums::SumsError,
 };
 
@@ -81,10 +84,33 @@ pub fn proportions(control: &Proportion, arm: &Proportion) -> Contrast {
     Contrast::between(of(control), of(arm))
 }
 
+/// The arm's proportion beyond 1 + `null` times the control's, with the error that it has if that is 0; `None` without units, or for a
+/// `null` of -1 or less.
+#[must_use]
+pub fn beyond(control: &Proportion, arm: &Proportion, null: f64) -> Option<Estimate> {
+    let factor = Some(1.0 + null).filter(|factor| *factor > 0.0)?;
+    let value = arm.share()? - factor * control.share()?;
+    let (n_control, n) = (control.n as f64, arm.n as f64);
+    // The likelihood is largest at the smaller root of a·p² - b·p + c, written without cancellation.
+    let a = factor * (n_control + n);
+    let b = n_control + factor * n + arm.successes + factor * control.successes;
+    let c = control.successes + arm.successes;
+    let base = 2.0 * c / (b + (b * b - 4.0 * a * c).max(0.0).sqrt());
+    let share = (factor * base).min(1.0);
+    let variance = share * (1.0 - share) / n + factor * factor * base * (1.0 - base).max(0.0) / n_control;
+    Some(Estimate { value, se: Some(variance.sqrt()) })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Proportion, proportions};
+    use super::{Proportion, beyond, proportions};
     use crate::experiment::{effect::Level, sums::SumsError};
+
+    fn z(control: (u64, f64), arm: (u64, f64), null: f64) -> Option<f64> {
+        let of = |(n, successes)| Proportion::of(n, successes).unwrap();
+        let found = beyond(&of(control), &of(arm), null)?;
+        Some(found.value / found.se?)
+    }
 
     // GrowthBook, packages/stats/tests/frequentist/test_tests.py; printed to five digits.
     #[test]
@@ -111,5 +137,22 @@ mod tests {
         assert_eq!(Proportion::of(3, 4.0), Err(SumsError::NotAProportion { n: 3, successes: 4.0 }));
         assert!(Proportion::of(3, -1.0).is_err());
         assert!(Proportion::of(3, f64::NAN).is_err());
+    }
+
+    // statsmodels `proportions_ztest`, and the shares with p₁ = (1 + t)·p₀ by SciPy's `minimize_scalar` of the likelihood.
+    #[test]
+    fn the_error_beyond_a_margin_is_that_of_shares_at_the_margin() {
+        for (control, arm, null, expected) in [
+            ((53, 19.0), (47, 13.0), 0.0, -0.876_221_404_794_926_3),
+            ((900, 9.0), (100, 0.0), 0.0, -1.004_530_604_621_176),
+            ((900, 9.0), (100, 0.0), -0.2, -0.897_731_560_035_678_1),
+            ((500, 300.0), (200, 150.0), 0.1, 2.227_530_150_643_081_4),
+            ((1000, 990.0), (50, 50.0), 0.005, 0.503_646_291_242_158_3),
+        ] {
+            let found = z(control, arm, null).unwrap();
+            assert!((found - expected).abs() < 1e-9, "{control:?} {arm:?} {null}: {found}");
+        }
+        assert_eq!(z((9, 3.0), (9, 4.0), -1.0), None);
+        assert_eq!(z((0, 0.0), (9, 4.0), 0.0), None);
     }
 }

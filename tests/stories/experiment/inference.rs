@@ -88,8 +88,8 @@ fn an_arm_of_zeros_is_judged_by_the_absolute_difference() {
     assert!(said(&found).contains("always-valid p-value of the absolute difference"), "{found}");
 }
 
-// Shares of 1.4 and 0.5 % of 1,000 units: Fisher's exact p by SciPy is 0.062. The absolute difference is 2.08 errors from 0, the relative one
-// 3.47 of its own, which are small because the arm has few; a sequence over 2,000 units tuned to 5,000 is 3.13 errors wide.
+// Shares of 1.4 and 0.5 % of 1,000 units: Fisher's exact p by SciPy is 0.062. The absolute difference is 2.07 errors from 0 (the pooled z), the
+// relative one 3.47 of its own, which are small because the arm has few; a sequence over 2,000 units tuned to 5,000 is 3.13 errors wide.
 #[test]
 fn few_successes_do_not_make_an_arm_look_sure() {
     let share = |control: u32, arm: u32| {
@@ -106,7 +106,7 @@ fn few_successes_do_not_make_an_arm_look_sure() {
         "{found}"
     );
     assert!(said(&found).contains("the interval of the change is clear of 0"), "{found}");
-    // The other way round the relative difference would have seen too little: 5.0 % of 1,000 against 1.5 % are 4.44 errors apart.
+    // The other way round the relative difference would have seen too little: 5.0 % of 1,000 against 1.5 % are 4.41 errors apart.
     let broken = judged(&share(15, 50), &sequential);
     assert_eq!((&broken["verdict"], &broken["guardrail"]["verdict"]), (&"worse".into(), &"broken".into()));
     // Beside a control without a single one a margin is nothing.
