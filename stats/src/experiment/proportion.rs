@@ -4,9 +4,9 @@
 //! Input: units and successes of each arm.
 //! Formula: p = successes/n with variance p(1-p)/n, not pooled, so that the interval and the p-value agree; the rest is
 //! [`Contrast`]'s.
-//! Valid when: both arms expect some ten successes and ten failures; below that use an exact test. Where arms have unlike numbers of units, the
-//! small one may have no success by chance, and then no variance; [`beyond`] has the error of p₁ - (1 + t)·p₀ if that is 0, by the p₀ and p₁ of
-//! the largest likelihood: for t = 0 that of the pooled z.
+//! Valid when: both arms expect some ten successes and ten failures; below that use an exact test. Of arms of unlike size the small one
+//! may have no success by chance, and then no variance: [`beyond`] has the error of p₁ - (1 + t)·p₀ if that is 0, by the shares
+//! of the largest likelihood; for t = 0 that of the pooled z.
 //! Degenerate: an arm with p of 0 or 1 has variance 0; where both do, there is no p-value.
 //! Reference: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 1; Miettinen, Nurminen
 //! 1985, doi:10.1002/sim.4780040211 (shares of one likelihood); Farrington, Manning 1990, doi:10.1002/sim.4780091208.
