@@ -6,6 +6,7 @@
 //! v₁/n₁ + v₀/n₀ on the absolute scale and v₁/(n₁m₀²) + v₀m₁²/(n₀m₀⁴) on the relative one, with m₁ the mean at the effect d, or where
 //! the null hypothesis is a difference d₀ the mean at d₀, as in [`super::effect::Contrast::beyond`].
 //! The test rejects beyond the critical value of its stopping rule: normal, or the confidence sequence's at this number of units.
+//! Two shares over many looks are tested by the error of shares that are alike (the pooled z), so that the critical value is in that.
 //! A mean at a fixed horizon has Student's t with Satterthwaite's degrees of freedom instead, non-central at the effect.
 //! Two-sided power counts both sides.
 //! Valid when: estimates are about normal; the past is like the future.
@@ -151,7 +152,10 @@ impl Plan {
         let one_look = matches!(self.stopping, Stopping::Fixed | Stopping::GroupSequential { .. });
         let power = match df.filter(|_| one_look) {
             Some(df) => noncentral::power(shift, df, self.level),
-            None => self.at_critical(shift, self.critical(n_control + n_arm)?),
+            None => {
+                let counted = self.counted(effect, (n_control, n_arm)).map_or(1.0, |counted| counted / se);
+                self.at_critical(shift, self.critical(n_control + n_arm)? * counted)
+            }
         };
         Some(power.clamp(0.0, 1.0))
     }
@@ -172,6 +176,17 @@ impl Plan {
             self.scale,
         );
         Some(variance.sqrt()).filter(|se| se.is_finite() && *se > 0.0)
+    }
+
+    /// The error by which two shares are tested over many looks: that of shares that are alike. `None` of everything else, which is tested by the
+    /// error that it has.
+    fn counted(&self, effect: f64, (n_control, n_arm): (f64, f64)) -> Option<f64> {
+        let by_own = self.stopping == Stopping::Fixed || self.null != 0.0 || self.scale != Scale::Absolute;
+        if by_own || !self.baseline.is_plain_share() {
+            return None;
+        }
+        let alike = self.baseline.mean() + effect * n_arm / (n_control + n_arm);
+        Some((self.baseline.variance_at(alike)? * (1.0 / n_control + 1.0 / n_arm)).sqrt())
     }
 
     /// The arm's mean by which the control's error is weighed on the relative scale.

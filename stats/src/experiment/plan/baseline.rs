@@ -106,6 +106,11 @@ impl Baseline {
         }
     }
 
+    /// Whether it is a proportion that no covariate adjusts.
+    pub(super) fn is_plain_share(&self) -> bool {
+        self.variance == Variance::Share && self.kept >= 1.0
+    }
+
     /// Satterthwaite's degrees of freedom of two arms of equal variance; `None` where the test is the normal one.
     pub(super) fn degrees_of_freedom(&self, n: f64, m: f64) -> Option<f64> {
         if !matches!(self.variance, Variance::Units(_)) {
