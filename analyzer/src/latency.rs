@@ -3,6 +3,7 @@
 
 mod objectives;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use windvane_stats::correction::Correction;
@@ -280,18 +281,19 @@ fn group(
     // Spans are measured in nanoseconds and asked for in microseconds.
     let unit = if cut == Some(STAGE) { 1.0 } else { request.unit_us };
     let at = |sketch: &LogSketch, level| sketch.quantile(level, request.confidence);
+    let ends = |found: log_sketch::Quantile| [found.low, found.high].map(|end| end.map(|end| end * unit));
     let quantiles: Vec<Quantile> = request
         .levels
         .iter()
         .filter_map(|level| {
             let found = at(sketch, *level)?;
+            let usual = before.and_then(|before| at(&before.sketch, *level));
             Some(Quantile {
                 quantile: name_of(*level),
                 value: found.value * unit,
-                ci: [found.low.map(|low| low * unit), found.high.map(|high| high * unit)],
-                reference: before
-                    .and_then(|before| at(&before.sketch, *level))
-                    .map(|found| found.value * unit),
+                ci: ends(found),
+                reference: usual.map(|usual| usual.value * unit),
+                reference_ci: usual.map(ends),
             })
         })
         .collect();
@@ -357,18 +359,39 @@ fn judge(groups: &mut [Group], request: &LatencyRequest) {
     }
 }
 
-/// Slower where the quantiles grew on the whole, faster where they shrank.
+/// Slower where the quantiles grew on the whole, faster where they shrank: by those that surely moved, or by all where none did.
 fn direction(quantiles: &[Quantile]) -> Verdict {
-    let grew =
-        |quantile: &&Quantile| quantile.reference.is_some_and(|reference| quantile.value > reference * 1.01);
-    let shrank =
-        |quantile: &&Quantile| quantile.reference.is_some_and(|reference| quantile.value < reference * 0.99);
-    match (quantiles.iter().filter(grew).count(), quantiles.iter().filter(shrank).count()) {
-        (0, 0) => Verdict::Changed,
-        (_, 0) => Verdict::Slower,
-        (0, _) => Verdict::Faster,
+    let moves: Vec<Move> = quantiles.iter().filter_map(moved).collect();
+    let any_sure = moves.iter().any(|one| one.is_sure);
+    let went = |way: Ordering| moves.iter().any(|one| one.way == way && (one.is_sure || !any_sure));
+    match (went(Ordering::Greater), went(Ordering::Less)) {
+        (true, false) => Verdict::Slower,
+        (false, true) => Verdict::Faster,
         _ => Verdict::Changed,
     }
+}
+
+/// Where a quantile went.
+struct Move {
+    way: Ordering,
+    /// Whether each side's quantile lies outside of the other side's interval. Of the far ones few rows tell, and chance alone takes them
+    /// either way.
+    is_sure: bool,
+}
+
+/// Where a quantile went; `None` where it stayed.
+fn moved(quantile: &Quantile) -> Option<Move> {
+    let (now, before) = (quantile.value, quantile.reference?);
+    let [low, high] = quantile.ci;
+    let [low_before, high_before] = quantile.reference_ci.unwrap_or_default();
+    let lies_above = |end: Option<f64>, x: f64| end.is_some_and(|end| end > x);
+    let lies_below = |end: Option<f64>, x: f64| end.is_some_and(|end| end < x);
+    if now > before * 1.01 {
+        let is_sure = lies_above(low, before) && lies_below(high_before, now);
+        return Some(Move { way: Ordering::Greater, is_sure });
+    }
+    let is_sure = lies_below(high, before) && lies_above(low_before, now);
+    (now < before * 0.99).then_some(Move { way: Ordering::Less, is_sure })
 }
 
 fn overall(groups: &[Group], objectives: &[windvane_types::latency::Objective]) -> Verdict {
@@ -387,7 +410,19 @@ mod tests {
     use super::*;
 
     fn quantile(value: f64, reference: f64) -> Quantile {
-        Quantile { quantile: "p50".to_owned(), value, ci: [None, None], reference: Some(reference) }
+        Quantile {
+            quantile: "p50".to_owned(),
+            value,
+            ci: [None, None],
+            reference: Some(reference),
+            reference_ci: Some([None, None]),
+        }
+    }
+
+    /// The same where intervals reach this share to either side.
+    fn within(share: f64, value: f64, reference: f64) -> Quantile {
+        let around = |x: f64| [Some(x * (1.0 - share)), Some(x * (1.0 + share))];
+        Quantile { ci: around(value), reference_ci: Some(around(reference)), ..quantile(value, reference) }
     }
 
     #[test]
@@ -396,6 +431,23 @@ mod tests {
         assert_eq!(direction(&[quantile(8.0, 10.0), quantile(9.0, 10.0)]), Verdict::Faster);
         assert_eq!(direction(&[quantile(8.0, 10.0), quantile(19.0, 10.0)]), Verdict::Changed);
         assert_eq!(direction(&[quantile(10.0, 10.0)]), Verdict::Changed);
+    }
+
+    // A tail of a few rows that happened to be shorter made `changed` of latencies that were all a third longer.
+    #[test]
+    fn a_quantile_that_chance_may_have_moved_takes_back_no_sure_one() {
+        let (grew, shrank) = (within(0.05, 13.0, 10.0), within(0.05, 8.0, 10.0));
+        let (tail_shrank, tail_grew) = (within(0.5, 70.0, 90.0), within(0.5, 90.0, 70.0));
+        for (quantiles, expected) in [
+            ([grew.clone(), tail_shrank.clone()], Verdict::Slower),
+            ([grew.clone(), quantile(70.0, 90.0)], Verdict::Slower),
+            ([shrank.clone(), tail_grew.clone()], Verdict::Faster),
+            ([grew, shrank], Verdict::Changed),
+            ([tail_grew.clone(), tail_shrank], Verdict::Changed),
+            ([tail_grew.clone(), tail_grew], Verdict::Slower),
+        ] {
+            assert_eq!(direction(&quantiles), expected, "{quantiles:?}");
+        }
     }
 
     #[test]

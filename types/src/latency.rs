@@ -107,6 +107,9 @@ pub struct Quantile {
     /// The same quantile of the reference.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reference: Option<f64>,
+    /// Its interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reference_ci: Option<[Option<f64>; 2]>,
 }
 
 /// How a group's latencies changed.
