@@ -69,7 +69,7 @@ fn groups(document: &Document) -> String {
             format!("{} [{low}, {high}]", length(quantile.value))
         }));
         if document.reference.is_some() {
-            row.push(group.drift.as_ref().map(drift).unwrap_or_default());
+            row.push(group.drift.as_ref().map(|found| drift(group, found)).unwrap_or_default());
         }
         table.add_row(row);
     }
@@ -85,13 +85,21 @@ pub fn name(group: &Group) -> String {
     }
 }
 
-fn drift(drift: &Drift) -> String {
+fn drift(group: &Group, drift: &Drift) -> String {
     let word = drift.verdict.as_str().replace('_', " ");
-    let median = drift.ratios.first().copied().flatten().map(|ratio| format!(", median ×{}", number(ratio)));
     match (drift.verdict, drift.p_adjusted) {
         (Verdict::InsufficientData, _) | (_, None) => word,
-        (_, Some(p)) => format!("{word}{}, p {}", median.unwrap_or_default(), number(p)),
+        (_, Some(p)) => format!("{word}{}, p {}", ratio(group, drift).unwrap_or_default(), number(p)),
     }
+}
+
+/// How the median moved, or the lowest quantile where the median was not asked for.
+fn ratio(group: &Group, drift: &Drift) -> Option<String> {
+    let median = group.quantiles.iter().position(|quantile| quantile.quantile == "p50");
+    let at = median.unwrap_or_default();
+    let name = median.map_or(group.quantiles.first()?.quantile.as_str(), |_| "median");
+    let ratio = drift.ratios.get(at).copied().flatten()?;
+    Some(format!(", {name} ×{}", number(ratio)))
 }
 
 /// An objective in words: `99.9 % within 250 ms`.
