@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use windvane_stats::correction::Correction;
 use windvane_stats::log_sketch::{self, LogSketch};
 use windvane_store::latency::{self, BucketRow, LatencyAsk};
-use windvane_store::populations::{self, Population, PopulationColumn, Storage};
+use windvane_store::populations::{self, LATENCY, Population, PopulationColumn, Storage};
 use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
 use windvane_types::latency::{Document, Drift, Group, Quantile, SCHEMA, Verdict};
@@ -55,6 +55,16 @@ pub struct LatencyRequest {
     pub timestamp: Option<String>,
     /// The end of the windows of objectives, microseconds since 1970 UTC; the latest event where `None`.
     pub end_us: Option<i64>,
+}
+
+impl LatencyRequest {
+    /// Whether predictions may lack the column: none of a window may say how long it took, or have a feature that others have. A name that
+    /// none has is none of a column.
+    fn may_be_absent(&self) -> bool {
+        let others = [self.reference.as_ref(), self.objectives_over.as_ref()];
+        let mut all = others.into_iter().flatten().chain([&self.current]);
+        self.column == LATENCY || all.any(|population| population.column(&self.column).is_some())
+    }
 }
 
 /// Why there is no document.
@@ -182,8 +192,9 @@ impl<'a> Measured<'a> {
             PopulationColumn { name: String::new(), storage: Storage::Nothing };
         let column = match population.column(&request.column) {
             Some(column) => column,
-            // No prediction of a window may have a latency, and a file may be empty.
-            None if population.is_events() || population.without_columns => &NOTHING,
+            None if population.without_columns || population.is_events() && request.may_be_absent() => {
+                &NOTHING
+            }
             None => {
                 return Err(LatencyError::UnknownColumn {
                     column: request.column.clone(),

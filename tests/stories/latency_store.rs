@@ -206,6 +206,13 @@ async fn versions_arms_stages_and_tags_have_their_own_quantiles() {
         (&document["current"]["rows"], &document["verdict"]),
         (&0.into(), &"insufficient_data".into())
     );
+    // A name of nothing was 0 latencies, and an objective of it was met.
+    let named = |column| [&silent[..], &["--column", column, "--slo", "99%:50ms"]].concat();
+    let wrong = windvane(&service, &named("latncy_us"));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert_eq!((wrong.status.code(), wrong.stdout.len()), (Some(65), 0), "{said}");
+    assert!(said.contains("there is no column `latncy_us`"), "{said}");
+    assert!(stdout(&windvane(&service, &named("prediction.score"))).contains("1 latency"));
     assert_eq!(service.terminate(), Some(0));
 }
 
