@@ -112,9 +112,8 @@ pub fn fails_on(document: &Document, fail_on: FailOn) -> Exit {
 /// The exit code of latencies that cannot be told.
 pub fn failure(error: LatencyError) -> Failure {
     let reason = match &error {
-        LatencyError::UnknownColumn { .. } | LatencyError::Cut { .. } | LatencyError::NoTimes => Reason::Data,
-        LatencyError::NoSpans | LatencyError::NotNumbers { .. } => Reason::Data,
         LatencyError::Read(error) => reason_of(error),
+        _ => Reason::Data,
     };
     Failure { reason, error: error.into() }
 }

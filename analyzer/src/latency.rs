@@ -52,7 +52,7 @@ pub struct LatencyRequest {
     /// What objectives look at where that reaches further back than the rows in question: see [`objectives_over`].
     pub objectives_over: Option<Population>,
     /// The column that says when an event was.
-    pub timestamp: Option<String>,
+    pub timestamp: String,
     /// The end of the windows of objectives, microseconds since 1970 UTC; the latest event where `None`.
     pub end_us: Option<i64>,
 }
@@ -94,9 +94,26 @@ pub enum LatencyError {
         /// What was asked.
         name: String,
     },
-    /// Objectives need times.
-    #[error("objectives need a column that says when: name it with --timestamp")]
-    NoTimes,
+    /// The column of times that objectives need is not there.
+    #[error(
+        "objectives need a column that says when (--timestamp), and there is no column `{column}`{}",
+        hint(column, known)
+    )]
+    NoTimestamp {
+        /// The name.
+        column: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// It says of no latency when it was.
+    #[error(
+        "objectives need a column that says when (--timestamp), and `{column}` holds no times; read are times, dates, RFC 3339 text and \
+         whole microseconds since 1970"
+    )]
+    NoTimes {
+        /// The column.
+        column: String,
+    },
     /// There are no spans.
     #[error("`stage` needs spans, and the store has none")]
     NoSpans,
@@ -158,7 +175,9 @@ pub async fn run(reader: &Reader, request: &LatencyRequest) -> Result<Document, 
     judge(&mut groups, request);
     let longer =
         request.objectives_over.as_ref().map(|population| Measured::new(population, request)).transpose()?;
-    let objectives = objectives::look(reader, request, longer.as_ref().unwrap_or(&current).ask).await?;
+    let any = groups[0].n + groups[0].infinite > 0;
+    let objectives =
+        objectives::look(reader, request, (longer.as_ref().unwrap_or(&current).ask, any)).await?;
     let verdict = overall(&groups, &objectives);
     let rows = |population: &Population, sketch: u64| Side {
         source: population.source.clone(),

@@ -176,7 +176,7 @@ impl Options {
             rows_min: self.rows_min,
             objectives: self.objectives.clone(),
             objectives_over,
-            timestamp: Some(self.timestamp.clone()),
+            timestamp: self.timestamp.clone(),
             end_us,
         }
     }

@@ -174,6 +174,25 @@ fn an_objective_pages_for_an_hour_of_slow_answers_and_not_for_one() {
     assert!((first["long"]["burn"].as_f64().unwrap() - 200.0).abs() < 1e-6, "{first}");
     let one = document(&slo, &[&file("one.csv", |i| i == 25_919)]);
     assert_eq!(one["objectives"][0]["verdict"], "ok", "{one}");
+    // Without a time of any latency no window had an event: the objective was met, whatever the latencies were.
+    for (name, text, said) in [
+        ("no_times.csv", "ts,ms\n,900\nNA,900\n", "and `ts` holds no times"),
+        ("words.csv", "ts,ms\nsoon,900\n", "and `ts` holds no times"),
+        ("lists.ndjson", "{\"ts\":[1,2],\"ms\":900}\n", "and `ts` holds no times"),
+        (
+            "no_column.csv",
+            "at,ms\n2013-01-01,900\n",
+            "(--timestamp), and there is no column `ts`; there are `at`, `ms`",
+        ),
+    ] {
+        let ran = windvane(&slo, &[&folder.file(name, text)]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{name}: {}", ran.stderr);
+    }
+    for (name, text) in [("some.csv", "ts,ms\n,900\n2013-01-01,20\n"), ("none.csv", "ts,ms\n,\n")] {
+        let met = document(&slo, &[&folder.file(name, text)]);
+        assert_eq!(met["objectives"][0]["verdict"], "ok", "{name}: {met}");
+    }
 }
 
 #[test]

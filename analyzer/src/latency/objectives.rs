@@ -88,27 +88,45 @@ fn reach(end_us: i64) -> Span {
     Span { start_us: end_us.saturating_sub(longest_us), end_us }
 }
 
-/// Looks at every objective.
+/// Looks at every objective, where there are latencies or not.
 pub(super) async fn look(
     reader: &Reader,
     request: &LatencyRequest,
-    ask: LatencyAsk<'_>,
+    (ask, any): (LatencyAsk<'_>, bool),
 ) -> Result<Vec<Told>, LatencyError> {
     let mut told = Vec::new();
     for objective in &request.objectives {
         let windows: Vec<u64> = RULES.iter().flat_map(|rule| [rule.long_s, rule.short_s()]).collect();
-        let timestamp = request.timestamp.as_deref().ok_or(LatencyError::NoTimes)?;
+        let timestamp = request.timestamp.as_str();
         let threshold = objective.threshold_us / request.unit_us;
         let row = match ask.population.without_columns {
             true => None,
             false => {
                 let statement = latency::burns(ask, (timestamp, request.end_us), (threshold, &windows));
-                reader.rows(&statement.ok_or(LatencyError::NoTimes)?).await?.pop()
+                let statement = statement.ok_or_else(|| without_times(ask.population, timestamp))?;
+                reader.rows(&statement).await?.pop()
             }
         };
+        // Windows that end with the latest event have it, unless none has a time: then nothing was looked at.
+        let is_empty = |row: &BurnRow| row.events.iter().all(|events| *events == 0);
+        if any && request.end_us.is_none() && row.as_ref().is_some_and(is_empty) {
+            return Err(LatencyError::NoTimes { column: request.timestamp.clone() });
+        }
         told.push(tell(objective, row.as_ref(), request.end_us));
     }
     Ok(told)
+}
+
+/// Why a column does not say when.
+fn without_times(population: &Population, timestamp: &str) -> LatencyError {
+    let column = timestamp.to_owned();
+    match population.role(timestamp) {
+        Some(_) => LatencyError::NoTimes { column },
+        None => {
+            let known = population.columns.iter().map(|column| column.name.clone()).collect();
+            LatencyError::NoTimestamp { column, known }
+        }
+    }
 }
 
 fn tell(objective: &Objective, row: Option<&BurnRow>, end_us: Option<i64>) -> Told {

@@ -84,7 +84,7 @@ impl LatencyMonitor {
             rows_min: self.rows_min,
             objectives: self.objectives.clone(),
             objectives_over,
-            timestamp: Some(TIME.to_owned()),
+            timestamp: TIME.to_owned(),
             end_us: Some(end_us),
         };
         let document = latency::run(&reader, &request).await?;
