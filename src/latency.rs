@@ -101,10 +101,13 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
 pub fn fails_on(document: &Document, fail_on: FailOn) -> Exit {
     let slower = document.groups.iter().any(Group::is_slower);
     let breached = document.objectives.iter().any(Objective::burns);
+    // The verdict of the whole may be an objective's.
+    let compared = document.groups.iter().filter_map(|group| group.drift.as_ref());
+    let unknown = compared.map(|drift| drift.verdict).all(|verdict| verdict == Verdict::InsufficientData);
     match fail_on {
         FailOn::Slower if slower => Exit::Found,
         FailOn::Breached if breached => Exit::Found,
-        FailOn::Slower if document.verdict == Verdict::InsufficientData => Exit::Inconclusive,
+        FailOn::Slower if unknown => Exit::Inconclusive,
         FailOn::Slower | FailOn::Breached => Exit::Ok,
     }
 }

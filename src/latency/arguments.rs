@@ -207,6 +207,12 @@ impl Arguments {
             .iter()
             .map(|text| text.parse::<Objective>().map_err(|error| usage(error.to_string())))
             .collect::<Result<_, _>>()?;
+        if self.fail_on == Some(FailOn::Breached) && objectives.is_empty() {
+            return Err(usage(
+                "`--fail-on breached` is of objectives, and there is none: give one, such as `--slo 99.9%:250ms`"
+                    .to_owned(),
+            ));
+        }
         let mut files = self.files.into_iter();
         let sides = match (files.next(), files.next(), self.model, self.stored.window) {
             (Some(current), None, None, None) => {

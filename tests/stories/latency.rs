@@ -174,6 +174,13 @@ fn an_objective_pages_for_an_hour_of_slow_answers_and_not_for_one() {
     assert!((first["long"]["burn"].as_f64().unwrap() - 200.0).abs() < 1e-6, "{first}");
     let one = document(&slo, &[&file("one.csv", |i| i == 25_919)]);
     assert_eq!(one["objectives"][0]["verdict"], "ok", "{one}");
+    // A breach said that the few latencies were not slower; and without an objective none was ever breached.
+    let few = folder.file("few.csv", "ts,ms\n2013-01-01,900\n2013-01-01,900\n");
+    let fails_on =
+        |what, words: &[&str]| windvane(&[words, &["--fail-on", what]].concat(), &[&few, &few]).code;
+    let alone = ["latency", "--column", "ms"];
+    let codes = [fails_on("slower", &alone), fails_on("slower", &slo), fails_on("breached", &slo)];
+    assert_eq!((codes, fails_on("breached", &alone)), ([2, 2, 1], 64));
     // Without a time of any latency no window had an event: the objective was met, whatever the latencies were.
     for (name, text, said) in [
         ("no_times.csv", "ts,ms\n,900\nNA,900\n", "and `ts` holds no times"),
