@@ -62,6 +62,28 @@ fn losses_are_estimated_where_features_moved_and_targets_are_missing() {
     assert_eq!(mae["alert"], true, "the estimate is far from what is usual: {mae}");
 }
 
+// Few different numbers of a CSV file were words: `4.0` was none that a reference with `4` knew, and had the mean loss of all.
+#[test]
+fn numbers_of_a_csv_file_are_numbers_however_few_and_however_written() {
+    let folder = Folder::new();
+    // A row is off by 1, 3, 5, 7, 9 or 11, by its level.
+    let rows = |n: u32, level: fn(u32) -> u32, point: &str| {
+        csv("level,v,y", 0..n, |i| {
+            let off = f64::from(1 + 2 * level(i)) * if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+            let v = shuffled(i, 3);
+            format!("{}{point},{v},{}", level(i), v + off)
+        })
+    };
+    let reference = folder.file("reference.csv", &rows(1500, |i| i / 2 % 6, ""));
+    let current = folder.file("current.csv", &rows(600, |i| 4 + i / 2 % 2, ".0"));
+    let asked = ["--task", "regression", "--target", "y", "--value", "v", "--estimate", "--chunks", "3"];
+    for chunk in json_of(&reference, &current, &asked)["chunks"].as_array().unwrap() {
+        let mae = metric(chunk, "mae");
+        let [realised, estimated] = ["realised", "estimated"].map(|what| mae[what].as_f64().unwrap());
+        assert!((realised - 10.0).abs() < 1e-9 && (estimated - realised).abs() < 0.5, "{mae}");
+    }
+}
+
 // Models were fitted without it, and nothing said so.
 #[test]
 fn a_feature_that_is_none_is_refused() {

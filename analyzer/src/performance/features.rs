@@ -4,7 +4,7 @@ use windvane_store::performance::{
     Chunking, Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, Loss, LossRow, column_losses,
     features,
 };
-use windvane_store::populations::{SegmentKeys, Storage};
+use windvane_store::populations::{self, NumbersRow, PopulationColumn, SegmentKeys, Storage};
 
 use super::PerformanceError;
 use super::measure::class_count;
@@ -33,10 +33,12 @@ impl Features {
         let mut learnt = Self::default();
         for name in weakest::columns(side).into_iter().filter(fits).take(COLUMNS_MAX) {
             let Some(column) = side.population.column(&name) else { continue };
-            let feature = match &column.storage {
-                Storage::Number(_) => Feature::Number,
-                _ => word(side, classes, &name).await?,
+            let is_number = match &column.storage {
+                Storage::Number(_) => true,
+                Storage::Undecided(_) => holds_numbers(side, column).await?,
+                _ => false,
             };
+            let feature = if is_number { Feature::Number } else { word(side, classes, &name).await? };
             learnt.columns.push(name);
             learnt.features.push(feature);
         }
@@ -95,7 +97,13 @@ impl FeatureSink for Sample {
     }
 }
 
-/// The numbers of a column's words. Text of a CSV file may be numbers: then it has no words.
+/// Whether a column of a CSV file holds numbers and nothing else, however few different ones.
+async fn holds_numbers(side: &Side<'_>, column: &PopulationColumn) -> Result<bool, PerformanceError> {
+    let rows: Vec<NumbersRow> = side.ask(&populations::hold_numbers(side.population, &[column])).await?;
+    Ok(rows.first().is_some_and(|row| row.are.first() == Some(&1)))
+}
+
+/// The numbers of a column's words. Text that is mostly numbers has none where it has too many to name.
 async fn word(side: &Side<'_>, classes: &[String], column: &str) -> Result<Feature, PerformanceError> {
     let none = SegmentKeys::default();
     let frame = side.framed(Chunking::Whole, &none, &[column.to_owned()])?;
