@@ -84,6 +84,31 @@ fn reads_a_named_file_with_every_double_intact_and_any_header_as_names() {
     assert_eq!(engine.text("SELECT c0, c1, c2 FROM files.moved").unwrap(), "1.5\ta\tb\n");
 
     open_quotes_are_refused_however_a_file_is_compressed(&engine, folder.path());
+    rows_are_numbered_in_the_order_of_the_file(&engine, folder.path());
+}
+
+// Of files that are parsed in several pieces the last piece came in anywhere, in some readings and not in others.
+fn rows_are_numbered_in_the_order_of_the_file(engine: &LocalEngine, folder: &Path) {
+    const ROWS: u32 = 400_000;
+    let padding = "x".repeat(40);
+    for (format, header) in [("csv", "i,pad\n"), ("ndjson", "")] {
+        let path = folder.join(format!("long.{format}"));
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
+        write!(file, "{header}").unwrap();
+        for i in 0..ROWS {
+            match format {
+                "csv" => writeln!(file, "{i},{padding}").unwrap(),
+                _ => writeln!(file, "{{\"i\": {i}, \"pad\": \"{padding}\"}}").unwrap(),
+            }
+        }
+        file.flush().unwrap();
+        for attempt in 0..3 {
+            let table = format!("long_{format}_{attempt}");
+            populations::open_file(engine, &path, &table).unwrap();
+            let counted = format!("SELECT count(), countIf(toUInt64(c0) != row) FROM files.{table}");
+            assert_eq!(engine.text(&counted).unwrap(), format!("{ROWS}\t0\n"), "{table}");
+        }
+    }
 }
 
 fn open_quotes_are_refused_however_a_file_is_compressed(engine: &LocalEngine, folder: &Path) {

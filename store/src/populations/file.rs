@@ -29,8 +29,12 @@ const INFERENCE: &str = "input_format_max_rows_to_read_for_schema_inference = 10
      input_format_max_bytes_to_read_for_schema_inference = 268435456, input_format_try_infer_integers = 0, \
      input_format_json_read_numbers_as_strings = 1, input_format_json_infer_incomplete_types_as_strings = 1";
 
-/// The number of a row of a file that is staged.
+/// The number of a row of a file that is staged; those of one reading are in the order of the file where that is [`IN_ORDER`].
 const ROW: &str = "rowNumberInAllBlocks() AS row";
+
+/// Keeps what was parsed in the order of the file: the engine parses a long text in pieces and hands them to several threads, of which
+/// a later one may be the first to number its rows.
+const IN_ORDER: &str = "parallelize_output_from_storages = 0";
 
 /// ClickHouse's code for what [`is_utf8`] throws.
 const THROWN: i32 = 395;
@@ -305,7 +309,7 @@ fn staged(
     selected.push(ROW.to_owned());
     // Without the name of the file a column `c1` would be what is selected as `c1`.
     let select = format!(
-        "SELECT {} FROM {source} AS {FILE} WHERE {} SETTINGS {INFERENCE}",
+        "SELECT {} FROM {source} AS {FILE} WHERE {} SETTINGS {INFERENCE}, {IN_ORDER}",
         selected.join(", "),
         is_utf8(&texts)
     );
@@ -342,7 +346,7 @@ fn staged_csv(
         (0..width).map(|i| format!("if(c{i} IN ({}), NULL, c{i}) AS c{i}", missing.join(", "))).collect();
     selected.push(ROW.to_owned());
     let select = format!(
-        "SELECT {} FROM {} WHERE {utf8} SETTINGS input_format_with_names_use_header = 0",
+        "SELECT {} FROM {} WHERE {utf8} SETTINGS input_format_with_names_use_header = 0, {IN_ORDER}",
         selected.join(", "),
         with_structure("CSVWithNames")
     );
