@@ -61,11 +61,10 @@ impl Checked<'_> {
         let texts = facts.texts.as_ref();
         let mut checks: Vec<Check> =
             [self.holds(column, rows), self.missing(column, rows)].into_iter().flatten().collect();
-        match self.expected.holds {
-            Some(Holds::Integer | Holds::Number) => {
-                checks.extend(numbers.map(|n| self.numbers(n)).unwrap_or_default())
-            }
-            _ => checks.extend(texts.map(|t| self.texts(t)).unwrap_or_default()),
+        checks.extend(numbers.map(|n| self.numbers(n)).unwrap_or_default());
+        checks.extend(texts.map(|t| self.texts(t)).unwrap_or_default());
+        if let (Some(numbers), None) = (numbers, texts) {
+            checks.extend(self.cardinality(numbers.values, numbers.distinct));
         }
         let varied = match (fits, numbers, texts) {
             (_, _, Some(texts)) => Some((texts.values, texts.distinct)),
@@ -77,7 +76,7 @@ impl Checked<'_> {
     }
 
     fn holds(&self, column: &ColumnFacts, rows: u64) -> Option<Check> {
-        let expected = self.expected.holds?;
+        let expected = self.expected.holds.or_else(|| self.implied(column))?;
         let found = column.holds();
         let (strange, examples) = strange((column, rows), expected, self.expected);
         Some(Check {
@@ -87,6 +86,19 @@ impl Checked<'_> {
             examples,
             ..self.check(CheckName::Type, strange == 0)
         })
+    }
+
+    /// What a column has to hold for its limits to say anything, where a person left `type` out.
+    fn implied(&self, column: &ColumnFacts) -> Option<Holds> {
+        let expected = self.expected;
+        let of_numbers = expected.range.is_some() || expected.non_negative || expected.infinite.is_some();
+        let of_texts = expected.length.is_some() || expected.empty.is_some() || expected.categories.is_some();
+        match (of_numbers, of_texts) {
+            (true, _) => Some(Holds::Number),
+            // Numbers of a CSV file are text as well, and can be looked at as such.
+            (false, true) if column.facts.texts.is_none() => Some(Holds::Text),
+            (false, _) => None,
+        }
     }
 
     fn missing(&self, column: &ColumnFacts, rows: u64) -> Option<Check> {
@@ -158,20 +170,22 @@ impl Checked<'_> {
                 ..self.check(CheckName::StringLength, outside <= allowed)
             });
         }
-        if let Some(bound) = self.expected.distinct {
-            let allowed = self.bounds.distinct(&bound, texts.values);
-            checks.push(Check {
-                observed: texts.distinct.into(),
-                expected: json!([null, allowed]),
-                count: texts.distinct,
-                ..self.check(CheckName::Cardinality, texts.distinct <= allowed)
-            });
-        }
+        checks.extend(self.cardinality(texts.values, texts.distinct));
         if let Some(categories) = &self.expected.categories {
             checks.push(self.new_categories(texts, categories));
             checks.extend(self.vanished_categories(texts, categories));
         }
         checks
+    }
+
+    fn cardinality(&self, values: u64, distinct: u64) -> Option<Check> {
+        let allowed = self.bounds.distinct(&self.expected.distinct?, values);
+        Some(Check {
+            observed: distinct.into(),
+            expected: json!([null, allowed]),
+            count: distinct,
+            ..self.check(CheckName::Cardinality, distinct <= allowed)
+        })
     }
 
     fn upper(&self, name: CheckName, bound: Option<ShareBound>, (count, of): (u64, u64)) -> Option<Check> {

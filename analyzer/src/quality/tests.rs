@@ -7,7 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, Normal, Poisson, Zipf};
 use windvane_store::Real;
 use windvane_store::populations::{InspectedColumn, NumberFacts, Sql, Storage, TextFacts};
-use windvane_types::quality::{Expectations, Verdict};
+use windvane_types::quality::{
+    ColumnExpectations, Expectations, Lengths, Range, ShareBound, TableExpectations, Verdict,
+};
 
 use super::bounds::Bounds;
 use super::inspect::{ColumnFacts, Facts};
@@ -181,6 +183,45 @@ fn a_half_that_goes_missing_and_a_foreign_category_fail() {
         .map(|check| format!("{} {}", check.column.unwrap_or_default(), check.check.as_str()))
         .collect();
     assert_eq!(failed, ["near missing_rate", "few new_categories"]);
+}
+
+// Limits of a column without a `type` were read and never looked at: 50 passed `range = { max = 10 }`.
+#[test]
+fn limits_hold_where_a_person_leaves_the_type_out() {
+    let none = ColumnExpectations::default;
+    let range = |max| Some(Range { min: -9.0, max, of: None, share: None });
+    let distinct = |max| Some(ShareBound::Limits { min: 0.0, max });
+    let length = Some(Lengths { min: 0, max: 1, of: None });
+    let cases: [(ColumnExpectations, &[&str], &[&str]); 6] = [
+        (ColumnExpectations { range: range(10.0), ..none() }, &["range"], &["type"]),
+        (ColumnExpectations { range: range(99.0), ..none() }, &[], &["type"]),
+        (ColumnExpectations { non_negative: true, ..none() }, &["non_negative"], &["type"]),
+        (ColumnExpectations { length, ..none() }, &["type"], &["string_length"]),
+        (ColumnExpectations { distinct: distinct(1.0), ..none() }, &["cardinality"], &["cardinality"]),
+        (ColumnExpectations { distinct: distinct(2.0), ..none() }, &[], &[]),
+    ];
+    for (expected, of_numbers, of_texts) in cases {
+        let all = Expectations {
+            source: String::new(),
+            rows: 0,
+            alpha: 0.01,
+            tolerance: 0.0,
+            table: TableExpectations::default(),
+            columns: vec![("x".to_owned(), expected)],
+        };
+        let failed = |facts: InspectedColumn, storage: Storage| -> Vec<&'static str> {
+            let column = ColumnFacts { name: "x".to_owned(), facts, storage };
+            let facts = Facts { source: "x".to_owned(), rows: 2, events: false, columns: vec![column] };
+            let checks = columns::checks(&facts, &all, &Bounds::of(&all)).into_iter();
+            checks.filter(|check| check.verdict == Verdict::Fail).map(|check| check.check.as_str()).collect()
+        };
+        let numbers = numbers(&[-5.0, 50.0], Some(&all), "x");
+        let facts = InspectedColumn { numbers: Some(numbers), ..InspectedColumn::default() };
+        assert_eq!(failed(facts, Storage::Number(Sql::nothing())), of_numbers, "{all:?}");
+        let texts = texts(&["a".to_owned(), "bb".to_owned()], Some(&all), "x");
+        let facts = InspectedColumn { texts: Some(texts), ..InspectedColumn::default() };
+        assert_eq!(failed(facts, Storage::Text(Sql::nothing())), of_texts, "{all:?}");
+    }
 }
 
 /// How often unchanged data fail, by sizes: for the record in docs/QUALITY.md.

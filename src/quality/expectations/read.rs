@@ -197,8 +197,18 @@ impl Reader {
         Some(bound)
     }
 
+    /// How many different values: a count, of which only the largest is a bound.
     fn distinct(&mut self, at: &At<'_>) -> Option<ShareBound> {
-        self.bound(at, "distinct")
+        let bound = self.bound(at, "distinct")?;
+        let table = at.table.get("distinct").and_then(Item::as_table_like);
+        let has_min = table.is_some_and(|table| table.contains_key("min"));
+        match bound {
+            ShareBound::Limits { max, .. } if has_min || max < 1.0 => {
+                self.refuse(at, "distinct", "`{ seen = 3, of = 1000 }` or `{ max = 50 }`, a count from 1");
+                None
+            }
+            bound => Some(bound),
+        }
     }
 
     /// `{ seen, of }`, or `{ min, max }` of which one may be left out.

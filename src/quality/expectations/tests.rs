@@ -108,6 +108,27 @@ fn columns_that_are_new_or_gone_are_told() {
     assert_eq!((renewed.added, renewed.absent), (vec!["remark".to_owned()], vec!["note".to_owned()]));
 }
 
+// `{ min = 2 }` was read as one value at most, and `{ max = 0.5 }` as none.
+#[test]
+fn different_values_are_counted_up_to_a_largest_number() {
+    let read = |bound: &str| {
+        read(&format!("schema = \"windvane.expectations/1\"\n[columns.age]\ndistinct = {{ {bound} }}\n"))
+    };
+    for bound in ["min = 2", "min = 2, max = 9", "max = 0.5"] {
+        let faults = read(bound).unwrap_err();
+        assert_eq!(
+            faults,
+            [format!(
+                "columns.age.distinct: `{{ {bound} }}` is not allowed; allowed is `{{ seen = 3, of = 1000 }}` or `{{ max = 50 }}`, a \
+                 count from 1"
+            )]
+        );
+    }
+    for bound in ["max = 1", "seen = 3, of = 1000"] {
+        assert!(read(bound).is_ok(), "{bound}");
+    }
+}
+
 // A column in one line was taken for none: what was learnt took its place, and with it went the edit and its comment.
 #[test]
 fn what_a_person_wrote_in_one_line_stays() {
