@@ -93,6 +93,7 @@ async fn of_file(arguments: &AaArguments, unit: &str, metric: Metric) -> Result<
     let request = AaRequest {
         population,
         unit: unit.to_owned(),
+        told: metric.name.clone(),
         metric,
         alpha: arguments.alpha.unwrap_or(0.05),
         splits: arguments.splits,
@@ -111,8 +112,7 @@ async fn of_store(arguments: &AaArguments) -> Result<Document, Failure> {
         seed: arguments.seed,
         ..asked
     };
-    let found = simulate(&past.reader, &request).await?;
-    Ok(Document { metric: past.metric().to_owned(), ..found })
+    simulate(&past.reader, &request).await
 }
 
 async fn simulate(reader: &Reader, request: &AaRequest) -> Result<Document, Failure> {

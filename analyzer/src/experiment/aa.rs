@@ -38,6 +38,8 @@ pub struct AaRequest {
     pub unit: String,
     /// The metric.
     pub metric: Metric,
+    /// What people call it, where `metric` names a column that was made for it.
+    pub told: String,
     /// The accepted chance of a false verdict.
     pub alpha: f64,
     /// How many random splits.
@@ -136,6 +138,10 @@ async fn centred<'a>(
     };
     let split = Split { limits: limits(reader, request, &split).await?, ..split };
     let first = ask(reader, request, &split).await?;
+    if request.metric.measured == Measured::Proportion && first.fractional > 0 {
+        let (metric, units) = (request.told.clone(), first.fractional);
+        return Err(ExperimentError::NotAProportion { metric, units });
+    }
     let n = first.total[0].0;
     let mean =
         |sum: usize| if n > 0.0 && first.total[sum].0.is_finite() { first.total[sum].0 / n } else { 0.0 };
@@ -241,7 +247,7 @@ fn document(request: &AaRequest, Simulated { units, tested, found }: Simulated) 
     Document {
         schema: SCHEMA.to_owned(),
         source: request.population.source.clone(),
-        metric: request.metric.name.clone(),
+        metric: request.told.clone(),
         kind: request.metric.kind(),
         units,
         splits: tested,

@@ -67,6 +67,7 @@ pub fn as_if(experiment: &StoredExperiment, place: usize) -> Result<AaRequest, E
         population: asked.population,
         unit: UNIT.to_owned(),
         metric: asked.metrics.into_iter().next().unwrap_or_else(|| experiment.metrics[place].metric.clone()),
+        told: experiment.metrics[place].metric.name.clone(),
         alpha: experiment.rule.alpha,
         splits: aa::SPLITS_DEFAULT,
         seed: aa::SEED,

@@ -19,6 +19,8 @@ pub struct SplitsRow {
     pub total: Vec<Real>,
     /// The same of the half whose bit is set: six lists with one entry a split.
     pub half: Vec<Vec<Real>>,
+    /// Units whose sum of the first measure is neither 0 nor 1.
+    pub fractional: u64,
 }
 
 /// Which values of units are split, and what is taken from them first.
@@ -54,8 +56,8 @@ pub fn splits(split: &Split<'_>) -> Option<Statement> {
         terms.iter().map(|term| format!("sumForEach(arrayMap(bit -> bit * ({term}), wv_bits))")).collect();
     Some(
         Statement::new(format!(
-            "SELECT [{}] AS total, [{}] AS half FROM (\
-         SELECT {x} AS wv_x, {y} AS wv_y, \
+            "SELECT [{}] AS total, [{}] AS half, countIf(wv_other) AS fractional FROM (\
+         SELECT {x} AS wv_x, {y} AS wv_y, assumeNotNull(wv_s0) NOT IN (0, 1) AS wv_other, \
          arrayMap(i -> toFloat64(bitTest(wv_hash, i)), range({SPLITS})) AS wv_bits FROM {})",
             totals.join(", "),
             halves.join(", "),

@@ -28,6 +28,27 @@ fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
     assert_eq!((unknown.code, unknown.stdout.as_str()), (65, ""), "{}", unknown.stderr);
 }
 
+// Sums of -1 and 1 were taken for counts of successes, and two thirds of the splits differed. Two rows of 1 make 2.
+#[test]
+fn random_splits_of_a_proportion_take_0_and_1_alone() {
+    let folder = Folder::new();
+    let found = |first: &str| {
+        let units: String = (0..99).map(|i| format!("u{i},{}\n", i % 2)).collect();
+        let csv = folder.file("rows.csv", &format!("unit,value\n{first}{units}"));
+        experiment(&["aa", csv.to_str().unwrap(), "--unit", "unit", "--metric", "value:proportion"])
+    };
+    assert_eq!(found("").code, 0);
+    for (first, told) in [("x,-1\ny,0.5\n", "2 units have"), ("u1,1\n", "1 unit has")] {
+        let ran = found(first);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{first}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(&format!("`value` is a proportion, but {told} another value than 0 or 1")),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
 // A unit with a million beside values of 0 to 14: each split has it on one side, one standard error away, and none differs. Ten units have 14, so
 // that the 99th percentile is 14 too.
 #[test]
