@@ -33,7 +33,7 @@ pub struct AaArguments {
     #[arg(long, value_name = "NAME:KIND")]
     metric: Option<String>,
     /// With a file: values of units above this count as this, a value or a percentile such as p99.9; for a mean.
-    #[arg(long, value_name = "VALUE|pQ", requires = "unit")]
+    #[arg(long, value_name = "VALUE|pQ", requires = "unit", allow_hyphen_values = true)]
     cap: Option<String>,
     /// With a file: values of units below this count as this, a value or a percentile such as p0.1; for a mean.
     #[arg(long, value_name = "VALUE|pQ", requires = "unit", allow_hyphen_values = true)]

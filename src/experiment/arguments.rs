@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
     arm: Option<String>,
     /// The arm that the others are compared with.
-    #[arg(long, value_name = "ARM", conflicts_with = "summary")]
+    #[arg(long, value_name = "ARM", conflicts_with = "summary", allow_negative_numbers = true)]
     control: Option<String>,
     /// What is compared: NAME:mean, NAME:proportion, NAME:ratio(DENOMINATOR) or NAME:quantile(0.99), with `:lower` after it
     /// where less is better. Repeat it for more.
@@ -88,7 +88,7 @@ pub struct Arguments {
     advice: bool,
     /// Values of units above this count as this: a value, or a percentile of the units of all arms such as p99.9; for every
     /// mean.
-    #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary")]
+    #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary", allow_hyphen_values = true)]
     cap: Option<String>,
     /// Values of units below this count as this: a value, or a percentile such as p0.1; for every mean.
     #[arg(long, value_name = "VALUE|pQ", conflicts_with = "summary", allow_hyphen_values = true)]

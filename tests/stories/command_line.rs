@@ -59,3 +59,48 @@ fn a_port_that_other_machines_reach_is_not_opened_without_a_word() {
         assert!(text.contains("pass --allow-unauthenticated"), "{words:?}: {text}");
     }
 }
+
+// Each was `unexpected argument '-1' found`, though it may well be below 0, and the class `-1` stands in the documentation.
+#[test]
+fn what_may_be_below_0_is_taken_for_a_value() {
+    let file = "nowhere.csv";
+    for words in [
+        &[
+            "performance",
+            file,
+            two[1],
+            "--task",
+            "binary",
+            "--target",
+            "y",
+            "--score",
+            "s",
+            "--positive",
+            "-1",
+        ][..],
+        &["fairness", file, "--group-by", "g", "--target", "y", "--label", "p", "--positive", "-1"],
+        &["fairness", file, "--group-by", "g", "--target", "y", "--score", "s", "--threshold", "-0.2"],
+        &["fairness", file, "--group-by", "g", "--label", "p", "--reference-group", "-1"],
+        &["experiment", file, "--unit", "u", "--arm", "a", "--control", "-1", "--metric", "m:mean"],
+        &[
+            "experiment",
+            file,
+            "--unit",
+            "u",
+            "--arm",
+            "a",
+            "--control",
+            "0",
+            "--metric",
+            "m:mean",
+            "--cap",
+            "-5",
+        ],
+        &["experiment", "aa", file, "--unit", "u", "--metric", "m:mean", "--cap", "-5"],
+    ] {
+        let output = windvane(words).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{words:?}: {text}");
+        assert!(text.contains("cannot read `nowhere.csv`"), "{words:?}: {text}");
+    }
+}
