@@ -99,7 +99,7 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
         incomplete: arguments.cut.incomplete.into(),
         segment_by: distinct(arguments.segment_by.clone()),
         segments: SegmentBounds::default(),
-        rule: self::rule(rule)?,
+        rule: self::rule(rule, (*task).into())?,
         k: columns.k,
         without_relevant: match columns.without_relevant {
             WithoutRelevantName::LeftOut => WithoutRelevant::LeftOut,
@@ -215,7 +215,7 @@ fn cut(arguments: &CutArguments, (columns, stored): (&Columns, bool)) -> Result<
     })
 }
 
-fn rule(arguments: &RuleArguments) -> Result<Rule, Failure> {
+fn rule(arguments: &RuleArguments, task: Task) -> Result<Rule, Failure> {
     let (below, above) = match arguments.threshold_std.as_slice() {
         [both] => (*both, *both),
         [below, above] => (*below, *above),
@@ -237,8 +237,17 @@ fn rule(arguments: &RuleArguments) -> Result<Rule, Failure> {
             .enumerate()
     {
         for text in texts {
-            let (metric, value) = end(flag, text)?;
+            let (metric, value) = end((flag, text), task)?;
             fixed.entry(metric).or_default()[place] = Some(value);
+        }
+    }
+    for (metric, ends) in &fixed {
+        if let [Some(lower), Some(upper)] = ends
+            && lower > upper
+        {
+            return Err(usage(format!(
+                "`--threshold-lower {metric}={lower}` is above `--threshold-upper {metric}={upper}`: nothing lies between"
+            )));
         }
     }
     Ok(Rule {
@@ -249,8 +258,8 @@ fn rule(arguments: &RuleArguments) -> Result<Rule, Failure> {
     })
 }
 
-/// `metric=value` of a known metric.
-fn end(flag: &str, text: &str) -> Result<(String, f64), Failure> {
+/// `metric=value` of a metric of the task.
+fn end((flag, text): (&str, &str), task: Task) -> Result<(String, f64), Failure> {
     let parsed = text.split_once('=').and_then(|(metric, value)| Some((metric, value.parse::<f64>().ok()?)));
     let Some((metric, value)) = parsed.filter(|(_, value)| value.is_finite()) else {
         return Err(usage(format!("`{flag} {text}` is no METRIC=VALUE, as in roc_auc=0.8")));
@@ -261,6 +270,14 @@ fn end(flag: &str, text: &str) -> Result<(String, f64), Failure> {
             None => "all metrics".to_owned(),
         };
         return Err(usage(format!("there is no metric `{metric}`; {all}: {}", METRICS.join(", "))));
+    }
+    if !task.has(metric) {
+        let own: Vec<&str> = METRICS.into_iter().filter(|metric| task.has(metric)).collect();
+        let task = task.as_str();
+        return Err(usage(format!(
+            "`{metric}` is no metric of --task {task}; those are: {}",
+            own.join(", ")
+        )));
     }
     Ok((metric.to_owned(), value))
 }

@@ -467,6 +467,14 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
             65,
         ),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--threshold-lower", "auc=0.8"], 64),
+        (&good, &[&BINARY[..], &["--threshold-upper", "mae=0.1"]].concat()[..], 64),
+        (&good, &[&regression[..], &["--threshold-lower", "f1=0.1"]].concat()[..], 64),
+        (
+            &good,
+            &[&BINARY[..], &["--threshold-lower", "roc_auc=0.9", "--threshold-upper", "roc_auc=0.1"]]
+                .concat()[..],
+            64,
+        ),
         (
             &good,
             &["--task", "binary", "--target", "y", "--score", "p", "--threshold-upper", "mae_macro=2"],

@@ -79,6 +79,20 @@ impl Task {
             Self::Ranking => "ranking",
         }
     }
+
+    /// Whether a metric of [`METRICS`] is one of this task.
+    #[must_use]
+    pub fn has(self, metric: &str) -> bool {
+        match metric {
+            "accuracy" | "log_loss" | "brier" | "ece" => matches!(self, Self::Binary | Self::Multiclass),
+            "roc_auc" | "pr_auc" | "precision" | "recall" | "specificity" | "f1" => self == Self::Binary,
+            "ndcg" | "map" | "mrr" | "hit_rate" | "precision_at_k" | "recall_at_k" => self == Self::Ranking,
+            averaged if ["_macro", "_micro", "_weighted"].iter().any(|of| averaged.ends_with(of)) => {
+                self == Self::Multiclass
+            }
+            _ => self == Self::Regression,
+        }
+    }
 }
 
 /// What the run says in one word.
