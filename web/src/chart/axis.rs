@@ -102,7 +102,12 @@ impl Ranged for Axis {
         let Range { start, end } = self.range();
         match self {
             _ if hint.max_num_points() == 0 => Vec::new(),
-            Self::Values(_) => RangedCoordf64::from(start..end).key_points(hint),
+            Self::Values(_) => {
+                // Plotters adds one step after another, so that zero may come out a hair beside itself.
+                let hair = (end - start).abs() * 1e-9;
+                let points = RangedCoordf64::from(start..end).key_points(hint).into_iter();
+                points.map(|at| if at.abs() < hair { 0.0 } else { at }).collect()
+            }
             Self::Whole(_) => {
                 let whole = RangedCoordi64::from(start.ceil() as i64..end.floor() as i64);
                 whole.key_points(hint).into_iter().map(|at| at as f64).collect()
@@ -237,6 +242,15 @@ mod tests {
         assert_eq!(times(0.25 * minute, 0.5 * minute), ["01-01 00:00"]);
         assert_eq!(Axis::whole(0.0, 2.0).key_points(BoldPoints(7)), [0.0, 1.0, 2.0]);
         assert_eq!(Axis::whole(0.0, 2.0).key_points(BoldPoints(0)), Vec::<f64>::new());
+    }
+
+    // Four of ten axes with ends on either side of zero had it at -5.55e-17 or the like, and called it `−5.55e-15 %`.
+    #[test]
+    fn zero_is_called_zero() {
+        for (lo, hi) in [(-0.45, 0.77), (-0.7, 0.6), (-0.5, 0.7), (-450.0, 770.0)] {
+            let points = Axis::values(lo, hi).key_points(BoldPoints(7));
+            assert!(points.contains(&0.0), "{lo} to {hi}: {points:?}");
+        }
     }
 
     #[test]
