@@ -10,6 +10,7 @@ use windvane_store::{ReadError, Reader, Real};
 use windvane_types::attribution::{Document, Feature, SCHEMA};
 use windvane_types::drift::{Side, Verdict};
 
+use crate::known_names::hint;
 use crate::not_numbers;
 
 /// Draws that make the interval.
@@ -50,10 +51,12 @@ pub enum AttributionError {
         prefix: String,
     },
     /// A column is on neither side.
-    #[error("there is no column `{column}`")]
+    #[error("there is no column `{column}`{}", hint(column, known))]
     UnknownColumn {
         /// The name.
         column: String,
+        /// The columns that it may have been: those of attributions, where there are any.
+        known: Vec<String>,
     },
     /// A column of a file holds something else than numbers.
     #[error("column `{column}` holds {holds}; attributions are numbers")]
@@ -155,21 +158,31 @@ fn names(request: &AttributionRequest) -> Result<Vec<String>, AttributionError> 
     if let Some(columns) = &request.columns {
         let missing = columns.iter().find(|name| sides.iter().all(|side| side.column(name).is_none()));
         return match missing.filter(|_| sides.iter().any(|side| !side.without_columns)) {
-            Some(column) => Err(AttributionError::UnknownColumn { column: column.clone() }),
+            Some(column) => {
+                let named = numeric(sides, &request.prefix);
+                let known = if named.is_empty() { numeric(sides, "") } else { named };
+                Err(AttributionError::UnknownColumn { column: column.clone(), known })
+            }
             None => Ok(columns.clone()),
         };
     }
-    let is_number =
-        |column: &&PopulationColumn| matches!(column.storage, Storage::Number(_) | Storage::Undecided(_));
-    let all = sides.iter().flat_map(|side| side.columns.iter()).filter(is_number);
-    let mut names: Vec<String> =
-        all.map(|column| column.name.clone()).filter(|name| name.starts_with(&request.prefix)).collect();
-    names.sort_unstable();
-    names.dedup();
+    let names = numeric(sides, &request.prefix);
     if names.is_empty() && sides.iter().all(|side| !side.without_columns) {
         return Err(AttributionError::NoColumns { prefix: request.prefix.clone() });
     }
     Ok(names)
+}
+
+/// The columns of either side that may hold numbers and whose names begin so.
+fn numeric(sides: [&Population; 2], prefix: &str) -> Vec<String> {
+    let is_number =
+        |column: &&PopulationColumn| matches!(column.storage, Storage::Number(_) | Storage::Undecided(_));
+    let all = sides.into_iter().flat_map(|side| side.columns.iter()).filter(is_number);
+    let mut names: Vec<String> =
+        all.map(|column| column.name.clone()).filter(|name| name.starts_with(prefix)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Refuses columns of files with words or lists among their values, which would count as missing attributions.

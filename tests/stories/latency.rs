@@ -452,6 +452,11 @@ fn attributions_that_change_their_order_are_drift() {
     assert_eq!(windvane(&["attribution", "--fail-on", "drift"], &[&train, &live]).code, 1);
     assert_eq!(windvane(&["attribution", "--fail-on", "drift"], &[&train, &train]).code, 0);
     assert_eq!(windvane(&["attribution", "--prefix", "shap."], &[&train, &live]).code, 65);
+    // Features go by the names that the answer has for them, and columns do not.
+    let ran = windvane(&["attribution", "--columns", "a,b"], &[&train, &live]);
+    let said = "there is no column `a`; there are `attribution.a`, `attribution.b`, `attribution.c`";
+    assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
 // Sums that left what a number can hold counted as attributions of 0, and words as missing ones.
