@@ -81,6 +81,12 @@ pub fn check(arguments: Arguments) -> Result<Options, Failure> {
     )?;
     within("--min-rows", rule.min_rows, rule.min_rows > 0, "1 or more")?;
     within("--weakest", arguments.weakest, arguments.weakest <= 1_000, "0 to 1000")?;
+    if columns.group.is_some() && *task != TaskName::Ranking {
+        return Err(usage(
+            "--group says which items are ranked together, with --task ranking; --segment-by cuts segments"
+                .to_owned(),
+        ));
+    }
     let stored = arguments.stored.model.is_some();
     if arguments.estimate && !stored {
         estimable(*task, columns)?;

@@ -468,6 +468,7 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
         ),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--threshold-lower", "auc=0.8"], 64),
         (&good, &[&BINARY[..], &["--threshold-upper", "mae=0.1"]].concat()[..], 64),
+        (&good, &[&BINARY[..], &["--group-by", "region"]].concat()[..], 64),
         (&good, &[&regression[..], &["--threshold-lower", "f1=0.1"]].concat()[..], 64),
         (
             &good,
