@@ -239,6 +239,19 @@ fn what_is_learnt_is_edited_kept_and_renewed() {
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
+// The engine leaves a column without a name out, and has it where it remembers the columns of a file: of the second one the statement was no SQL (70).
+#[test]
+fn a_column_without_a_name_is_left_out_of_both_sides() {
+    let folder = Folder::new();
+    let text: String = (0..40).map(|i| format!("{{\"a\":{i},\"\":{i}}}\n")).collect();
+    let file = folder.file("noname.ndjson", &text);
+    let document = json(&[&file, &file], &[]);
+    assert_eq!(
+        (&document["verdict"], check(&document, "type", "a")["verdict"].as_str()),
+        (&"pass".into(), Some("pass"))
+    );
+}
+
 #[test]
 fn what_is_wrong_is_told_with_what_would_be_right() {
     let folder = Folder::new();

@@ -250,8 +250,11 @@ struct Described {
     r#type: String,
 }
 
+/// The columns that have a name. The engine leaves one without a name out itself, but not where it remembers the columns of a file.
 fn describe(engine: &LocalEngine, source: &str, settings: &str) -> Result<Vec<Described>, LocalError> {
-    engine.rows(&format!("DESCRIBE TABLE {source} SETTINGS {settings}"))
+    let mut columns: Vec<Described> = engine.rows(&format!("DESCRIBE TABLE {source} SETTINGS {settings}"))?;
+    columns.retain(|column| !column.name.is_empty());
+    Ok(columns)
 }
 
 fn in_place(
