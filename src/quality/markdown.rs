@@ -10,6 +10,10 @@ use crate::drift::words::counted;
 pub fn render(document: &Document) -> String {
     let mut text = format!("## Quality: {}\n\n", words::headline(document));
     for (role, side) in [("Reference", &document.reference), ("Current", &document.current)] {
+        if role == "Reference" && document.is_written_by_hand() {
+            text += &format!("- {role}: {}\n", words::BY_HAND);
+            continue;
+        }
         text += &format!("- {role}: `{}`, {}\n", escape(&side.source), counted(side.rows, "row", "rows"));
     }
     if document.verdict == Verdict::Fail {

@@ -15,6 +15,10 @@ const CHECKS_SHOWN: usize = 40;
 pub fn render(document: &Document) -> String {
     let mut text = format!("{}\n\n", words::headline(document));
     for (role, side) in [("reference", &document.reference), ("current", &document.current)] {
+        if role == "reference" && document.is_written_by_hand() {
+            text += &format!("{role:<10} {}\n", words::BY_HAND);
+            continue;
+        }
         text += &format!("{role:<10} {} ({})\n", side.source, counted(side.rows, "row", "rows"));
     }
     text += "\n";

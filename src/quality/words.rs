@@ -9,6 +9,9 @@ use windvane_types::quality::{Check, CheckName, Document, Verdict};
 use super::expectations::Renewed;
 use crate::drift::words::{counted, grouped, number, percent};
 
+/// What stands in place of a reference where a person wrote all that is expected.
+pub const BY_HAND: &str = "limits written by hand";
+
 /// The headline of a document.
 pub fn headline(document: &Document) -> String {
     let (failed, all) = (document.failed().count(), document.checks.len());

@@ -239,6 +239,27 @@ fn what_is_learnt_is_edited_kept_and_renewed() {
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
+// It was told that `the reference has no rows, so nothing was learnt about values`, of a reference without a name.
+#[test]
+fn a_file_of_limits_written_by_hand_has_no_reference() {
+    let folder = Folder::new();
+    let file = folder.file("a.csv", "x\n1\n2\n");
+    let limits = "schema = \"windvane.expectations/1\"\n[columns.x]\ntype = \"integer\"\n";
+    let limits = folder.file("limits.toml", limits);
+    let report = limits.with_file_name("report.html");
+    for format in ["table", "markdown"] {
+        let words = ["check", "--expectations", limits.to_str().unwrap(), "--format", format, "--report"];
+        let ran = quality(&[&words[..], &[report.to_str().unwrap()]].concat(), &[&file]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        for text in [&ran.stdout, &std::fs::read_to_string(&report).unwrap()] {
+            assert!(
+                text.contains("limits written by hand") && !text.contains("learnt about values"),
+                "{text}"
+            );
+        }
+    }
+}
+
 // The engine leaves a column without a name out, and has it where it remembers the columns of a file: of the second one the statement was no SQL (70).
 #[test]
 fn a_column_without_a_name_is_left_out_of_both_sides() {

@@ -34,8 +34,12 @@ fn content(document: &Document) -> Markup {
         h1 { "Quality of " (cut(&document.current.source, NAME_MAX)) }
         p class=(format!("answer {}", document.verdict.as_str())) { (headline(&document.checks)) }
         p.quiet {
-            (counted(document.current.rows, "row", "rows")) ", against what "
-            (counted(document.reference.rows, "row", "rows")) " of " (cut(&document.reference.source, NAME_MAX)) " " (form(document.reference.rows, "was.", "were."))
+            (counted(document.current.rows, "row", "rows"))
+            @if document.is_written_by_hand() { ", against limits written by hand." }
+            @else {
+                ", against what " (counted(document.reference.rows, "row", "rows")) " of "
+                (cut(&document.reference.source, NAME_MAX)) " " (form(document.reference.rows, "was.", "were."))
+            }
         }
         section.card { h2 { "Checks" } (checks(&document.checks)) }
         @if document.is_learnt_from_nothing() { p { "The reference has no rows, so nothing was learnt about values." } }
