@@ -168,6 +168,14 @@ impl ByHand {
     /// Whether a monitor of this kind can find what the exit code is asked for: else it would be 0 whatever is found.
     fn can_find(&self, fail_on: Option<FailOn>) -> Result<(), Failure> {
         let kind = self.job.kind();
+        if let (Some(FailOn::Breached), Job::Latency(latency)) = (fail_on, &self.job)
+            && latency.objectives.is_empty()
+        {
+            return Err(usage(format!(
+                "`--fail-on breached` needs an objective, and `{}` has none: give it one such as slo = [\"99.9%:250ms\"]",
+                self.job.name()
+            )));
+        }
         match fail_on.filter(|asked| !asked.kinds().contains(&kind)) {
             None => Ok(()),
             Some(asked) => {

@@ -100,14 +100,16 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
 fn what_cannot_be_run_or_found_is_refused(service: &Service) {
     let unknown = windvane(service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
-    // A monitor of latency finds no alert: the exit code was 0, whatever it found.
-    let misfit = windvane(service, &["monitor", "run", "speed", "--fail-on", "alert"]);
-    let told = String::from_utf8_lossy(&misfit.stderr);
-    assert_eq!(misfit.status.code(), Some(64), "{told}");
-    assert!(
-        told.contains("`--fail-on alert` is for monitors of performance, and `speed` is of latency"),
-        "{told}"
-    );
+    // A monitor of latency finds no alert, and none that burns without an objective: the exit code was 0, whatever it found.
+    for (name, fail_on, said) in [
+        ("speed", "alert", "`--fail-on alert` is for monitors of performance, and `speed` is of latency"),
+        ("tagless", "breached", "`--fail-on breached` needs an objective, and `tagless` has none"),
+    ] {
+        let misfit = windvane(service, &["monitor", "run", name, "--fail-on", fail_on]);
+        let told = String::from_utf8_lossy(&misfit.stderr);
+        assert_eq!(misfit.status.code(), Some(64), "{told}");
+        assert!(told.contains(said), "{told}");
+    }
 }
 
 /// What is listed once no monitor is running: where the hour has turned meanwhile, another window has become due.
