@@ -467,15 +467,6 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
             65,
         ),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--threshold-lower", "auc=0.8"], 64),
-        (&good, &[&BINARY[..], &["--threshold-upper", "mae=0.1"]].concat()[..], 64),
-        (&good, &[&BINARY[..], &["--group-by", "region"]].concat()[..], 64),
-        (&good, &[&regression[..], &["--threshold-lower", "f1=0.1"]].concat()[..], 64),
-        (
-            &good,
-            &[&BINARY[..], &["--threshold-lower", "roc_auc=0.9", "--threshold-upper", "roc_auc=0.1"]]
-                .concat()[..],
-            64,
-        ),
         (
             &good,
             &["--task", "binary", "--target", "y", "--score", "p", "--threshold-upper", "mae_macro=2"],
@@ -487,6 +478,33 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
         let ran = performance(file, file, &[arguments, &["--format", "json"]].concat());
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{file:?} {arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.starts_with("windvane: "), "{}", ran.stderr);
+    }
+}
+
+// No chunk was held to the first two, every chunk was beyond the third, and the last cut nothing.
+#[test]
+fn what_would_do_nothing_is_refused() {
+    let folder = Folder::new();
+    let good = folder.file("good.csv", &scored(0..100, 7));
+    let regression = ["--task", "regression", "--target", "y", "--value", "p"];
+    let crossed = ["--threshold-lower", "roc_auc=0.9", "--threshold-upper", "roc_auc=0.1"];
+    for (task, arguments, said) in [
+        (
+            &BINARY,
+            &["--threshold-upper", "mae=0.1"][..],
+            "`mae` is no metric of --task binary; those are: roc_auc",
+        ),
+        (
+            &regression,
+            &["--threshold-lower", "f1=0.1"],
+            "`f1` is no metric of --task regression; those are: mae",
+        ),
+        (&BINARY, &crossed, "`--threshold-lower roc_auc=0.9` is above `--threshold-upper roc_auc=0.1`"),
+        (&BINARY, &["--group-by", "region"], "--segment-by cuts segments"),
+    ] {
+        let ran = performance(&good, &good, &[&task[..], arguments].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (64, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{said} in {}", ran.stderr);
     }
 }
 
