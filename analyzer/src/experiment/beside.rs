@@ -13,11 +13,7 @@ use windvane_stats::{
 };
 use windvane_types::experiment::{BetaBinomial, Better, Fieller};
 
-use super::{
-    facts::ArmSums,
-    inference::{Belief, Inference},
-    request::Rule,
-};
+use super::{facts::ArmSums, inference::Belief, request::Rule};
 
 /// Tables that an exact test may enumerate: two arms of 300 take some tens of milliseconds, and there is one a comparison.
 const TABLES_MAX: u64 = 90_601;
@@ -29,18 +25,13 @@ pub(super) struct Exact {
 }
 
 impl Exact {
-    /// What the ledger says of it: of one look that has a p-value it is the one that decides.
-    pub(super) fn told(&self, inference: &Inference, deciding: Option<f64>) -> String {
-        let few = "a cell expects fewer than five units, where the normal limit is poor";
-        let Self { p_value, test } = self;
-        match inference {
-            Inference::Fixed if deciding.is_some() => {
-                format!("decided: by the exact p-value of {test}, {p_value:.6}, because {few}")
-            }
-            _ => format!(
-                "beside it: {few}; the exact p-value by {test} is {p_value:.6}, and the verdict does not use it"
-            ),
-        }
+    /// What the ledger says of it.
+    pub(super) fn told(&self) -> String {
+        format!(
+            "beside it: a cell expects fewer than five units, where the normal limit is poor; the exact p-value by {} is {:.6}, and the \
+             verdict does not use it",
+            self.test, self.p_value
+        )
     }
 }
 

@@ -38,8 +38,8 @@ pub(super) struct Deciding<'a> {
 type Tested = (Estimate, Option<f64>);
 
 impl Deciding<'_> {
-    /// What the verdict is made of; not corrected yet. Of one look an exact p-value decides where there is one, and it has no interval.
-    pub(super) fn decision(&self, group: Option<&GroupSequential>, exact: Option<f64>) -> Decision {
+    /// What the verdict is made of; not corrected yet.
+    pub(super) fn decision(&self, group: Option<&GroupSequential>) -> Decision {
         let level = level(self.rule);
         let of = |scale: &str, effect: Option<effect::Effect>| Decision {
             inference: self.rule.inference.as_str().to_owned(),
@@ -49,13 +49,7 @@ impl Deciding<'_> {
             p_adjusted: None,
         };
         match &self.rule.inference {
-            Inference::Fixed => {
-                let tested = of("absolute", self.contrast.absolute(level));
-                match exact.filter(|_| tested.p_value.is_some()) {
-                    Some(exact) => Decision { ci: None, p_value: Some(exact), ..tested },
-                    None => tested,
-                }
-            }
+            Inference::Fixed => of("absolute", self.contrast.absolute(level)),
             Inference::Sequential if self.anytime.is_some() => Decision {
                 ci: self.anytime.map(|it| ends(it.absolute)),
                 p_value: self.anytime.and_then(|it| it.p_value),

@@ -90,7 +90,9 @@ fn absent(error: &AttributionError) -> Option<String> {
         AttributionError::NoColumns { prefix } => {
             Some(format!("columns: no numeric feature begins with {prefix}"))
         }
-        AttributionError::UnknownColumn { column } => Some(format!("columns: no prediction has {column}")),
+        AttributionError::UnknownColumn { column, .. } => {
+            Some(format!("columns: no prediction has {column}"))
+        }
         _ => None,
     }
 }

@@ -9,8 +9,7 @@ pub struct Decision {
     pub inference: String,
     /// Of which difference: `absolute` or `relative`.
     pub scale: String,
-    /// The interval on this scale, at 1 - alpha without correction; an end is null where it is infinite (one-sided). Null where an exact
-    /// p-value decides.
+    /// The interval on this scale, at 1 - alpha without correction; an end is null where it is infinite (one-sided).
     pub ci: Option<[Option<f64>; 2]>,
     /// The p-value before correction; null with `bayesian`, which has none.
     pub p_value: Option<f64>,
