@@ -65,7 +65,8 @@ fn a_port_that_other_machines_reach_is_not_opened_without_a_word() {
 fn what_may_be_below_0_is_taken_for_a_value() {
     let file = "nowhere.csv";
     for words in [
-        &["performance", file, "--task", "binary", "--target", "y", "--score", "s", "--positive", "-1"][..],
+        &["performance", file, file, "--task", "binary", "--target", "y", "--score", "s", "--positive", "-1"]
+            [..],
         &["fairness", file, "--group-by", "g", "--target", "y", "--label", "p", "--positive", "-1"],
         &["fairness", file, "--group-by", "g", "--target", "y", "--score", "s", "--threshold", "-0.2"],
         &["fairness", file, "--group-by", "g", "--label", "p", "--reference-group", "-1"],
