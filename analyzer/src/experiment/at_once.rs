@@ -3,8 +3,10 @@
 //! The sums are those of units with a row each, by the names of arms, asked for before it is known whether units are so and which arms
 //! there are. The first units of the file tell where that would be for nothing.
 
+use std::num::NonZero;
+
 use windvane_store::{
-    Reader,
+    Reader, Statement,
     experiment::{self, ArmTotal, ProbeRow, Question, UnitsAre},
 };
 
@@ -26,12 +28,19 @@ pub(super) struct AtOnce {
 pub(super) async fn at_once(reader: &Reader, request: &ExperimentRequest, opened: &Opened) -> Option<AtOnce> {
     let complete = opened.complete.as_ref().filter(|complete| complete.frame.is_assigned())?;
     let forms = forms_of(&request.metrics, &opened.places, told_limits(&request.metrics)?);
-    let units = experiment::probe_units(&complete.frame, &complete.measures);
-    let sums = experiment::arm_totals(Question::of_all(&complete.frame, &complete.measures, &forms));
+    let units = shared(experiment::probe_units(&complete.frame, &complete.measures));
+    let sums = shared(experiment::arm_totals(Question::of_all(&complete.frame, &complete.measures, &forms)));
     let asked = tokio::try_join!(reader.rows::<ProbeRow>(&units), reader.rows::<ArmTotal>(&sums));
     let (units, totals) = asked.ok()?;
     let arms = totals.iter().map(|total| total.arm.clone()).collect();
     let probe = ProbeRow { arms, ..units.into_iter().next()? };
     let totals = (units_are(&probe) == UnitsAre::Single).then_some(totals);
     Some(AtOnce { probe, totals })
+}
+
+/// One of two statements that decode the same file: with as many threads each as there are cores a quarter more memory is touched, and an
+/// eighth of the time is lost.
+fn shared(statement: Statement) -> Statement {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    statement.setting("max_parsing_threads", (cores / 2).max(1))
 }

@@ -9,9 +9,6 @@ use crate::{Statement, local::quote};
 /// Arms that an experiment may have; more means that the column is not an arm.
 pub const ARMS_MAX: usize = 64;
 
-/// What is read ahead of a Parquet file: by the engine's default of 4 GiB a tenth of the time goes to pages that are touched for the first time.
-const READ_AHEAD_BYTES: u64 = 32 << 20;
-
 /// Rows of a file from which on the engine gains more than the 15 ms that it takes to compile their sums, which it does else from the
 /// fourth time on.
 const COMPILED_ROWS_MIN: u64 = 1_000_000;
@@ -103,9 +100,7 @@ impl Frame {
     pub(super) fn statement(&self, sql: String) -> Statement {
         let mut statement = Statement::new(sql);
         if self.is_complete {
-            statement = statement
-                .setting("input_format_null_as_default", 0)
-                .setting("input_format_parquet_memory_high_watermark", READ_AHEAD_BYTES);
+            statement = statement.setting("input_format_null_as_default", 0);
         }
         if self.is_long {
             statement = statement.setting("min_count_to_compile_aggregate_expression", 0);
