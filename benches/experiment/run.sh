@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The same rows through `windvane experiment` (whole process, engine included), gbstats with pandas, and statsmodels, one after another
-# on a quiet machine, $REPEATS times in turn:
+# on a quiet machine, $REPEATS times in turn, each once unmeasured before it is measured: else one pays for pages that another gave back.
 #
 #   WINDVANE=target/release/windvane benches/experiment/run.sh OUTDIR
 #
@@ -41,6 +41,7 @@ echo "rows,metrics,tool,repeat,wall_s,cpu_s,peak_mib,exit" > "$raw"
 measure() {
   local tool=$1 repeat=$2 code=0
   shift 2
+  "$@" > /dev/null 2>&1 || true
   /usr/bin/time -q -f '%e %U %S %M' -o "$work/time" "$@" > "$out/$tool.txt" 2>&1 || code=$?
   tail -1 "$work/time" | awk -v head="$rows,$metrics,$tool,$repeat" -v code="$code" \
     '{printf "%s,%.2f,%.2f,%.0f,%d\n", head, $1, $2 + $3, $4 / 1024, code}' >> "$raw"
