@@ -25,7 +25,7 @@ pub use alone::{Alone, DepthRow, Single, alone};
 pub use around::{AroundRow, around};
 pub use by_part::ByPart;
 pub use complete::{
-    Complete, FirstUnitsRow, FooterRow, complete, first_units, footer, units_lie_close, units_seem_single,
+    Complete, FirstUnitsRow, FooterRow, close_units, complete, first_units, footer, units_seem_single,
     value_is_missing,
 };
 pub use extremes::{Centred, ExtremesRow, extremes};

@@ -1,7 +1,7 @@
 //! The units of a file and its sums, asked for at once: neither statement keeps all cores busy by itself.
 //!
 //! The sums are those of units with a row each, by the names of arms, asked for before it is known whether units are so and which arms
-//! there are. The first units of the file tell where that would be for nothing.
+//! there are. The footer or else the first units of the file tell where that would be for nothing.
 
 use std::num::NonZero;
 

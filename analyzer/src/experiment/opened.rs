@@ -82,20 +82,18 @@ impl Opened {
         };
         // Without a footer that can be read the rows are asked; what is wrong with the file they say better.
         let footer: Vec<FooterRow> = reader.rows(&footer).await.unwrap_or_default();
-        if let Some(bitmap) = experiment::units_lie_close(&request.population, &request.unit, &footer) {
+        if let Some(bitmap) = experiment::close_units(&request.population, &request.unit, &footer) {
             self.frame.trust_close_units(bitmap);
         }
         self.complete =
             experiment::complete(&request.population, (&self.frame, &columns), &self.measures, &footer);
-        match experiment::units_seem_single(&request.population, &request.unit, &footer) {
-            Some(seem_single) => seem_single,
-            None => self.first_units_are_single(reader).await,
+        if let Some(seem_single) = experiment::units_seem_single(&request.population, &request.unit, &footer)
+        {
+            return seem_single;
         }
-    }
-
-    async fn first_units_are_single(&self, reader: &Reader) -> bool {
+        let Some(complete) = &self.complete else { return false };
         let rows: Vec<FirstUnitsRow> =
-            reader.rows(&experiment::first_units(&self.frame)).await.unwrap_or_default();
+            reader.rows(&experiment::first_units(&complete.frame)).await.unwrap_or_default();
         rows.first().is_some_and(|row| row.alone == 1)
     }
 

@@ -115,7 +115,7 @@ pub fn complete(
 #[must_use]
 pub fn first_units(frame: &Frame) -> Statement {
     let (key, from, assigned) = (frame.unit_key(), &frame.from, frame.assigned());
-    Statement::new(format!(
+    frame.statement(format!(
         "SELECT count() = uniqExact(wv_key) AS alone \
          FROM (SELECT {key} AS wv_key FROM {from} WHERE {assigned} LIMIT {FIRST_ROWS})"
     ))
@@ -125,7 +125,7 @@ pub fn first_units(frame: &Frame) -> Statement {
 /// likely each row has its own then. `None` where the footer does not say.
 #[must_use]
 pub fn units_seem_single(population: &Population, unit: &str, footer: &[FooterRow]) -> Option<bool> {
-    units_lie_close(population, unit, footer)?;
+    close_units(population, unit, footer)?;
     footer.iter().find(|row| row.column == unit).and_then(has_room)
 }
 
@@ -135,7 +135,7 @@ fn has_room(row: &FooterRow) -> Option<bool> {
 
 /// The bitmap that tells units apart best; `None` where they are no integers that lie close together.
 #[must_use]
-pub fn units_lie_close(population: &Population, unit: &str, footer: &[FooterRow]) -> Option<Bitmap> {
+pub fn close_units(population: &Population, unit: &str, footer: &[FooterRow]) -> Option<Bitmap> {
     population.type_of(unit).filter(|type_name| INTEGERS.contains(type_name))?;
     bitmap(footer.iter().find(|row| row.column == unit)?)
 }
