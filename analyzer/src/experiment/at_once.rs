@@ -7,12 +7,12 @@ use std::num::NonZero;
 
 use windvane_store::{
     Reader, Statement,
-    experiment::{self, ArmTotal, ProbeRow, Question, UnitsAre},
+    experiment::{self, ArmTotal, FirstUnitsRow, Frame, ProbeRow, Question, UnitsAre},
 };
 
 use super::{
     gather::{forms_of, told_limits},
-    opened::{Opened, units_are},
+    opened::Opened,
     request::ExperimentRequest,
 };
 
@@ -23,19 +23,35 @@ pub(super) struct AtOnce {
     pub(super) totals: Option<Vec<ArmTotal>>,
 }
 
-/// Asks; `None` where the footer does not say that every row has a unit and an arm, where limits have to be found first, or where a
-/// statement fails: whoever asks for one after the other tells why.
-pub(super) async fn at_once(reader: &Reader, request: &ExperimentRequest, opened: &Opened) -> Option<AtOnce> {
+/// Asks; `None` where the footer does not say that every row has a unit and an arm, where units do not seem to have a row each or limits
+/// have to be found first, or where a statement fails: whoever asks for one after the other tells why.
+pub(super) async fn at_once(
+    reader: &Reader,
+    request: &ExperimentRequest,
+    (opened, units_seem_single): (&Opened, Option<bool>),
+) -> Option<AtOnce> {
     let complete = opened.complete.as_ref().filter(|complete| complete.frame.is_assigned())?;
     let forms = forms_of(&request.metrics, &opened.places, told_limits(&request.metrics)?);
+    let seem_single = match units_seem_single {
+        Some(seem_single) => seem_single,
+        None => first_units_are_single(reader, &complete.frame).await,
+    };
+    if !seem_single {
+        return None;
+    }
     let units = shared(experiment::probe_units(&complete.frame, &complete.measures));
     let sums = shared(experiment::arm_totals(Question::of_all(&complete.frame, &complete.measures, &forms)));
     let asked = tokio::try_join!(reader.rows::<ProbeRow>(&units), reader.rows::<ArmTotal>(&sums));
     let (units, totals) = asked.ok()?;
     let arms = totals.iter().map(|total| total.arm.clone()).collect();
     let probe = ProbeRow { arms, ..units.into_iter().next()? };
-    let totals = (units_are(&probe) == UnitsAre::Single).then_some(totals);
+    let totals = (probe.units_are() == UnitsAre::Single).then_some(totals);
     Some(AtOnce { probe, totals })
+}
+
+async fn first_units_are_single(reader: &Reader, frame: &Frame) -> bool {
+    let rows: Vec<FirstUnitsRow> = reader.rows(&experiment::first_units(frame)).await.unwrap_or_default();
+    rows.first().is_some_and(|row| row.alone == 1)
 }
 
 /// Rows of a block: the numbers of a quarter as many as by default stay in a core's cache from their decoding to their sums.

@@ -73,7 +73,7 @@ async fn single(
     let alone =
         ExperimentRequest { population: population.clone(), arms: Some(asked.clone()), ..request.clone() };
     let probed = probed(reader, &alone).await?;
-    if probed.units_are() == UnitsAre::Repeated {
+    if probed.probe.units_are() == UnitsAre::Repeated {
         return Ok(None);
     }
     let found = summed_up(reader, &alone, &probed).await?;
@@ -101,7 +101,7 @@ async fn summed_up(
 ) -> Result<Gathered, ExperimentError> {
     let Probed { opened, probe, totals } = probed;
     let found = arms_of(probe.arms.clone(), request)?;
-    let scan = Scan { reader, opened, frame: &opened.frame, arms: &found, units_are: probed.units_are() };
+    let scan = Scan { reader, opened, frame: &opened.frame, arms: &found, units_are: probe.units_are() };
     let known = totals.as_deref().map(|totals| sums_rows(totals, &found));
     let sums = scan.sums(&request.metrics, known).await?;
     let quantiles = quantiles::quantiles(&scan, &request.metrics, &sums.rows).await?;

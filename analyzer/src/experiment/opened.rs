@@ -2,10 +2,7 @@
 
 use windvane_store::{
     Reader,
-    experiment::{
-        self, ArmTotal, ColumnFault, Complete, FirstUnitsRow, FooterRow, Frame, FrameColumns, Measure,
-        ProbeRow, UnitsAre,
-    },
+    experiment::{self, ArmTotal, ColumnFault, Complete, FooterRow, Frame, FrameColumns, Measure, ProbeRow},
 };
 
 use super::{
@@ -23,28 +20,11 @@ pub(super) struct Probed {
     pub(super) totals: Option<Vec<ArmTotal>>,
 }
 
-impl Probed {
-    pub(super) fn units_are(&self) -> UnitsAre {
-        units_are(&self.probe)
-    }
-}
-
-pub(super) fn units_are(probe: &ProbeRow) -> UnitsAre {
-    match probe.units == probe.rows - probe.unassigned {
-        true => UnitsAre::Single,
-        false => UnitsAre::Repeated,
-    }
-}
-
 /// Finds the columns and asks.
 pub(super) async fn probed(reader: &Reader, request: &ExperimentRequest) -> Result<Probed, ExperimentError> {
     let mut opened = open(request)?;
-    let units_seem_single = opened.ask_file(reader, request).await;
-    let at_once = match units_seem_single {
-        true => at_once(reader, request, &opened).await,
-        false => None,
-    };
-    let (probe, totals) = match at_once {
+    let units_seem_single = opened.ask_footer(reader, request).await;
+    let (probe, totals) = match at_once(reader, request, (&opened, units_seem_single)).await {
         Some(AtOnce { probe, totals }) => (probe, totals),
         None => (opened.probe(reader, request).await?, None),
     };
@@ -74,27 +54,19 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Asks the footer of a Parquet file what the rows would have to be asked else, and whether units seem to have a row each.
-    async fn ask_file(&mut self, reader: &Reader, request: &ExperimentRequest) -> bool {
+    /// Asks the footer of a Parquet file what the rows would have to be asked else. Answers whether units seem to have a row each, where it
+    /// tells.
+    async fn ask_footer(&mut self, reader: &Reader, request: &ExperimentRequest) -> Option<bool> {
         let columns = columns(request);
-        let Some(footer) = experiment::footer(&request.population, &columns, &self.measures) else {
-            return false;
-        };
+        let asked = experiment::footer(&request.population, &columns, &self.measures)?;
         // Without a footer that can be read the rows are asked; what is wrong with the file they say better.
-        let footer: Vec<FooterRow> = reader.rows(&footer).await.unwrap_or_default();
+        let footer: Vec<FooterRow> = reader.rows(&asked).await.unwrap_or_default();
         if let Some(bitmap) = experiment::close_units(&request.population, &request.unit, &footer) {
             self.frame.trust_close_units(bitmap);
         }
         self.complete =
             experiment::complete(&request.population, (&self.frame, &columns), &self.measures, &footer);
-        if let Some(seem_single) = experiment::units_seem_single(&request.population, &request.unit, &footer)
-        {
-            return seem_single;
-        }
-        let Some(complete) = &self.complete else { return false };
-        let rows: Vec<FirstUnitsRow> =
-            reader.rows(&experiment::first_units(&complete.frame)).await.unwrap_or_default();
-        rows.first().is_some_and(|row| row.alone == 1)
+        experiment::units_seem_single(&request.population, &request.unit, &footer)
     }
 
     /// Leaves out no rows from here on.

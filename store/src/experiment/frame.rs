@@ -306,6 +306,17 @@ pub struct ProbeRow {
     pub unreadable: Vec<Unreadable>,
 }
 
+impl ProbeRow {
+    /// Whether each unit has one row.
+    #[must_use]
+    pub fn units_are(&self) -> UnitsAre {
+        match self.units == self.rows - self.unassigned {
+            true => UnitsAre::Single,
+            false => UnitsAre::Repeated,
+        }
+    }
+}
+
 /// Values of a measure that are no numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Unreadable {
