@@ -9,7 +9,7 @@ use windvane_stats::detectors::kswin::{self, Kswin};
 use windvane_stats::detectors::page_hinkley::{self, PageHinkley};
 use windvane_stats::detectors::{Detector, Signal};
 use windvane_store::populations::{
-    self, CountRow, NumbersRow, Population, PopulationColumn, Storage, StreamRow, StreamRows, StreamSink,
+    self, CountRow, Population, PopulationColumn, Storage, StreamRow, StreamRows, StreamSink,
 };
 use windvane_store::{ReadError, Reader};
 use windvane_types::detect::{Change, Detected, Document, SCHEMA};
@@ -18,14 +18,13 @@ use windvane_types::span::{self, Span};
 use crate::drift::{self, Deployment};
 use crate::known_names::{hint, listed};
 use crate::not_numbers;
+use crate::numeric::numeric;
 
 /// Changes that are told one by one.
 const FIRST_MAX: usize = 100;
 /// The size up to which detectors take numbers: sums of squares of any stream are numbers, too. Where they are not, no mean is far from
 /// another.
 const SIZE_MAX: f64 = 1e140;
-/// Columns of a CSV file that are looked at for numbers where one that has none was asked for.
-const UNDECIDED_MAX: usize = 200;
 
 /// A detector by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,11 +287,12 @@ async fn refuse_text(
     };
     match holds {
         None => Ok(()),
-        Some(holds) => Err(DetectError::NotNumbers {
-            column: column.name.clone(),
-            holds,
-            numeric: numeric(reader, population).await?,
-        }),
+        Some(holds) => {
+            let all: Vec<&PopulationColumn> = population.columns.iter().collect();
+            let numeric = numeric(reader, population, &all).await?;
+            let numeric = numeric.into_iter().map(|column| column.name.clone()).collect();
+            Err(DetectError::NotNumbers { column: column.name.clone(), holds, numeric })
+        }
     }
 }
 
@@ -313,24 +313,6 @@ async fn refuse_nothing(
         }
         _ => Ok(()),
     }
-}
-
-/// The names of the columns that hold numbers: by their type, and of a CSV file by their values.
-async fn numeric(reader: &Reader, population: &Population) -> Result<Vec<String>, ReadError> {
-    let undecided = |column: &&PopulationColumn| matches!(column.storage, Storage::Undecided(_));
-    let asked: Vec<&PopulationColumn> =
-        population.columns.iter().filter(undecided).take(UNDECIDED_MAX).collect();
-    let rows: Vec<NumbersRow> = match asked.as_slice() {
-        [] => Vec::new(),
-        asked => reader.rows(&populations::hold_numbers(population, asked)).await?,
-    };
-    let are = rows.first().map(|row| row.are.as_slice()).unwrap_or_default();
-    let found: Vec<&str> =
-        asked.iter().zip(are).filter(|(_, is)| **is == 1).map(|(column, _)| column.name.as_str()).collect();
-    let is_numeric = |column: &&PopulationColumn| {
-        matches!(column.storage, Storage::Number(_)) || found.contains(&column.name.as_str())
-    };
-    Ok(population.columns.iter().filter(is_numeric).map(|column| column.name.clone()).collect())
 }
 
 impl StreamSink for Watches {

@@ -10,5 +10,6 @@ mod known_names;
 pub mod latency;
 pub mod monitor;
 mod not_numbers;
+mod numeric;
 pub mod performance;
 pub mod quality;

@@ -4,12 +4,13 @@ use windvane_store::performance::{
     Chunking, Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, Loss, LossRow, column_losses,
     features,
 };
-use windvane_store::populations::{self, NumbersRow, PopulationColumn, SegmentKeys, Storage};
+use windvane_store::populations::SegmentKeys;
 
 use super::PerformanceError;
 use super::measure::class_count;
 use super::side::Side;
 use super::weakest;
+use crate::numeric::numeric;
 
 /// Columns that a model reads.
 const COLUMNS_MAX: usize = 60;
@@ -30,17 +31,16 @@ impl Features {
     pub(super) async fn learn(side: &Side<'_>, classes: &[String]) -> Result<Self, PerformanceError> {
         let wanted = side.question.features.as_ref();
         let fits = |name: &String| wanted.is_none_or(|wanted| wanted.contains(name));
+        let names: Vec<String> = weakest::columns(side).into_iter().filter(fits).take(COLUMNS_MAX).collect();
+        let columns: Vec<_> = names.iter().filter_map(|name| side.population.column(name)).collect();
+        let numbers = numeric(side.reader, side.population, &columns).await?;
         let mut learnt = Self::default();
-        for name in weakest::columns(side).into_iter().filter(fits).take(COLUMNS_MAX) {
-            let Some(column) = side.population.column(&name) else { continue };
-            let is_number = match &column.storage {
-                Storage::Number(_) => true,
-                Storage::Undecided(_) => holds_numbers(side, column).await?,
-                _ => false,
-            };
-            let feature = if is_number { Feature::Number } else { word(side, classes, &name).await? };
-            learnt.columns.push(name);
-            learnt.features.push(feature);
+        for column in columns {
+            learnt.features.push(match numbers.contains(&column) {
+                true => Feature::Number,
+                false => word(side, classes, &column.name).await?,
+            });
+            learnt.columns.push(column.name.clone());
         }
         Ok(learnt)
     }
@@ -95,12 +95,6 @@ impl FeatureSink for Sample {
     fn push(&mut self, row: FeatureRow) {
         self.0.push(row);
     }
-}
-
-/// Whether a column of a CSV file holds numbers and nothing else, however few different ones.
-async fn holds_numbers(side: &Side<'_>, column: &PopulationColumn) -> Result<bool, PerformanceError> {
-    let rows: Vec<NumbersRow> = side.ask(&populations::hold_numbers(side.population, &[column])).await?;
-    Ok(rows.first().is_some_and(|row| row.are.first() == Some(&1)))
 }
 
 /// The numbers of a column's words. Text that is mostly numbers has none where it has too many to name.
