@@ -225,11 +225,12 @@ impl Sender {
             }
         };
         self.failures = 0;
+        // First the file: who reads that nothing is spooled finds nothing.
+        self.disk.delete(stored);
         self.queue.count(|stats| {
             stats.spooled -= events;
             fate.count(stats, events);
         });
-        self.disk.delete(stored);
         true
     }
 
