@@ -1,7 +1,9 @@
 //! The command line: one variant a subcommand, one file a subcommand.
 
+use std::ffi::OsString;
+
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::{
@@ -52,7 +54,7 @@ enum Command {
 
 /// Parses the process arguments and runs the subcommand they name.
 pub fn run() -> CommandResult {
-    let cli = match Cli::try_parse() {
+    let cli = match parse::<Cli>(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return answer_for(&error),
     };
@@ -87,9 +89,34 @@ pub fn run() -> CommandResult {
         Command::CheckConfig(arguments) => check_config::run(arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Spool(arguments) => spool::run(arguments),
-        Command::Completions(arguments) => completions::completions(&arguments, Cli::command()),
-        Command::Man(arguments) => completions::man(&arguments, Cli::command()),
+        Command::Completions(arguments) => completions::completions(&arguments, command::<Cli>()),
+        Command::Man(arguments) => completions::man(&arguments, command::<Cli>()),
     }
+}
+
+/// Reads words as a command line.
+///
+/// # Errors
+/// They are none, or ask for help.
+pub fn parse<P: Parser>(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<P, clap::Error> {
+    let mut command = command::<P>();
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    P::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// A command line where a number below 0 behind an option is its value: whether it may be is for the option to say.
+fn command<P: Parser>() -> clap::Command {
+    taking_negative_numbers(P::command())
+}
+
+fn taking_negative_numbers(command: clap::Command) -> clap::Command {
+    let taking = |arg: clap::Arg| match arg.is_positional() || !arg.get_action().takes_values() {
+        true => arg,
+        false => arg.allow_negative_numbers(true),
+    };
+    command.mut_args(taking).mut_subcommands(taking_negative_numbers)
 }
 
 /// Help and version go to standard output and are no error; a wrong command line is exit code 64.
@@ -118,12 +145,8 @@ pub fn conclude(result: &CommandResult) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::Cli;
-
     #[test]
     fn every_command_line_is_sound() {
-        Cli::command().debug_assert();
+        super::command::<super::Cli>().debug_assert();
     }
 }

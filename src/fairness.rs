@@ -48,13 +48,13 @@ pub struct Arguments {
     #[arg(long, value_name = "COLUMN")]
     score: Option<String>,
     /// The outcome and decision that count as positive; 1, true and yes unless given.
-    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "VALUE")]
     positive: Option<String>,
     /// The score from which a row is selected.
-    #[arg(long, value_name = "S", default_value_t = 0.5, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0.5)]
     threshold: f64,
     /// The group that others are compared with, by its values; the largest one unless given.
-    #[arg(long, value_name = "A,B", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     reference_group: Option<Vec<String>>,
     /// Rows that a share needs on both sides before it is judged.
     #[arg(long, value_name = "N", default_value_t = 100)]

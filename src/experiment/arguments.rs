@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COLUMN", conflicts_with = "summary")]
     arm: Option<String>,
     /// The arm that the others are compared with.
-    #[arg(long, value_name = "ARM", conflicts_with = "summary", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ARM", conflicts_with = "summary")]
     control: Option<String>,
     /// What is compared: NAME:mean, NAME:proportion, NAME:ratio(DENOMINATOR) or NAME:quantile(0.99), with `:lower` after it
     /// where less is better. Repeat it for more.

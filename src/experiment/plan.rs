@@ -36,8 +36,7 @@ pub struct PlanArguments {
         value_name = "M",
         requires = "sd",
         required_unless_present_any = ["share", "name", "quantile"],
-        conflicts_with = "share",
-        allow_negative_numbers = true
+        conflicts_with = "share"
     )]
     mean: Option<f64>,
     /// The standard deviation of one unit, over a span as long as the experiment.
@@ -50,13 +49,13 @@ pub struct PlanArguments {
     #[arg(long, value_name = "Q", requires = "value", requires = "density", conflicts_with_all = ["mean", "share"])]
     quantile: Option<f64>,
     /// The quantile before the experiment.
-    #[arg(long, value_name = "V", requires = "quantile", allow_negative_numbers = true)]
+    #[arg(long, value_name = "V", requires = "quantile")]
     value: Option<f64>,
     /// The share of units per unit of the metric about the quantile: 0.0002 where one of fifty lies within 50 of it either way.
     #[arg(long, value_name = "SHARE", requires = "quantile")]
     density: Option<f64>,
     /// The relative effect that is to be found: 0.05 is five per cent of the control. This or --units, or both.
-    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SHARE")]
     effect: Option<f64>,
     /// The units over all arms that there will be: tells the smallest effect that they find.
     #[arg(long, value_name = "N")]

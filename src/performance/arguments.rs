@@ -100,10 +100,10 @@ pub struct Columns {
     #[arg(long, value_name = "COLUMN", conflicts_with = "model")]
     pub timestamp: Option<String>,
     /// The class that a high score means, where that is not plain.
-    #[arg(long, value_name = "CLASS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "CLASS")]
     pub positive: Option<String>,
     /// The score from which on a row is predicted positive.
-    #[arg(long, value_name = "SCORE", default_value_t = 0.5, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
     pub threshold: f64,
     /// How many items of a ranking are looked at.
     #[arg(long, value_name = "K", default_value_t = 10)]

@@ -22,6 +22,7 @@ use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{self, usage};
 use super::progress::Bar;
+use crate::cli;
 use crate::config::{self, Config, Gate};
 use crate::connection;
 use crate::exit::Failure;
@@ -175,7 +176,7 @@ struct Line {
 
 impl Run {
     fn judged(&self, stop: &CancellationToken) -> Result<Document, Failure> {
-        let line = Line::try_parse_from(words(&self.gate, self.fetching))
+        let line = cli::parse::<Line>(words(&self.gate, self.fetching))
             .map_err(|error| usage(&error.to_string()))?;
         let mut options = line.run.check_in(&self.places)?;
         let store = connection::options(&self.store)?;
@@ -250,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_gate_of_the_configuration_is_a_line_of_the_command() {
-        let line = Line::try_parse_from(words(&gate(), Fetching::Forbidden)).unwrap();
+        let line = cli::parse::<Line>(words(&gate(), Fetching::Forbidden)).unwrap();
         let said = format!("{:?}", line.run);
         for part in [
             "\"store:payloads\"",

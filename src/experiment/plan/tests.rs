@@ -12,6 +12,7 @@ use windvane_types::experiment::{Better, Role};
 use super::own::Ending;
 use super::words::{chance, text};
 use super::*;
+use crate::cli;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -22,7 +23,7 @@ struct Line {
 /// What is printed for a metric of mean 20 and standard deviation 35, or why nothing is.
 fn answer(more: &[&str]) -> Result<String, String> {
     let words = ["plan", "--mean", "20", "--sd", "35"].iter().chain(more).copied();
-    let asked = Line::try_parse_from(words).map_err(|error| error.to_string())?.plan;
+    let asked = cli::parse::<Line>(words).map_err(|error| error.to_string())?.plan;
     let planned = check(&asked).and_then(|()| plan(&asked, &given(&asked)?));
     planned.map(|document| text(&document)).map_err(|failure| failure.to_string())
 }
@@ -65,7 +66,7 @@ fn an_effect_on_the_other_side_is_told_to_be_there() {
 #[test]
 fn arms_of_unlike_shares_do_not_get_as_many_units_each() {
     let words = ["plan", "--mean", "20", "--sd", "35", "--effect", "0.05"];
-    let asked = Line::try_parse_from(words).unwrap().plan;
+    let asked = cli::parse::<Line>(words).unwrap().plan;
     let even = given(&asked).unwrap();
     let uneven = Ground { allocation: Allocation::of(0.9, 0.1, 1.0).unwrap(), ..even };
     let document = plan(&asked, &uneven).unwrap();
@@ -94,8 +95,7 @@ fn a_chance_below_one_does_not_read_as_certain() {
 fn an_effect_takes_as_many_units_downwards_as_upwards() {
     printed(&["--effect", "0.05"], "a chance of 80 % by 38,462 units");
     printed(&["--effect", "-0.05"], "a chance of 80 % by 38,462 units");
-    let zero =
-        Line::try_parse_from(["plan", "--mean", "0", "--sd", "1", "--effect", "0.1", "--units", "1000"]);
+    let zero = cli::parse::<Line>(["plan", "--mean", "0", "--sd", "1", "--effect", "0.1", "--units", "1000"]);
     let asked = zero.unwrap().plan;
     let document = plan(&asked, &given(&asked).unwrap()).unwrap();
     let found = (document.units_needed, document.power_with_units, document.minimum_detectable_effect);
@@ -108,7 +108,7 @@ fn an_effect_takes_as_many_units_downwards_as_upwards() {
 fn looks_at_any_time_take_the_absolute_difference_and_margins_their_share_of_the_control() {
     let units = |more: &[&str]| {
         let words = [&["plan", "--mean", "20", "--sd", "35"][..], more].concat();
-        let asked = Line::try_parse_from(words).unwrap().plan;
+        let asked = cli::parse::<Line>(words).unwrap().plan;
         plan(&asked, &given(&asked).unwrap()).unwrap().units_needed.unwrap() as f64
     };
     for look in [&["--sequential"][..], &["--looks", "5"], &[]] {
@@ -130,8 +130,7 @@ fn a_plan_says_how_often_it_is_looked_at() {
         printed(&[&["--effect", "0.05"], more].concat(), told);
     }
     // So does the plan of an experiment, whose rule says when: no option does.
-    let asked =
-        Line::try_parse_from(["plan", "--mean", "20", "--sd", "35", "--effect", "0.05"]).unwrap().plan;
+    let asked = cli::parse::<Line>(["plan", "--mean", "20", "--sd", "35", "--effect", "0.05"]).unwrap().plan;
     let rule = Rule { inference: Inference::Sequential, ..Rule::against("A") };
     let ground = Ground { manner: manner(&[], &rule, (0, 2)), ..given(&asked).unwrap() };
     let told = text(&plan(&asked, &ground).unwrap());
@@ -144,7 +143,7 @@ fn a_plan_says_how_often_it_is_looked_at() {
 fn a_plan_for_any_time_tells_the_tuning_that_it_is_made_with() {
     let planned = |more: &[&str]| {
         let words = [&["plan", "--mean", "20", "--sd", "35"][..], more].concat();
-        let asked = Line::try_parse_from(words).unwrap().plan;
+        let asked = cli::parse::<Line>(words).unwrap().plan;
         plan(&asked, &given(&asked).unwrap()).unwrap()
     };
     let two = planned(&["--sequential", "--effect", "0.05"]);
@@ -159,7 +158,7 @@ fn a_plan_for_any_time_tells_the_tuning_that_it_is_made_with() {
 // Where only those who bought are recorded, the share of buyers among units with a record is 1.
 #[test]
 fn traffic_of_units_that_are_all_alike_says_what_is_missing() {
-    let asked = Line::try_parse_from(["plan", "--share", "1", "--effect", "0.05"]).unwrap().plan;
+    let asked = cli::parse::<Line>(["plan", "--share", "1", "--effect", "0.05"]).unwrap().plan;
     let planned = plan(&asked, &given(&asked).unwrap()).unwrap();
     let missing = "those without one are not known to have come";
     assert!(!text(&planned).contains(missing));
@@ -174,7 +173,7 @@ fn traffic_of_units_that_are_all_alike_says_what_is_missing() {
 #[test]
 fn a_mean_below_0_is_planned_like_one_above() {
     let told = |words: &[&str]| {
-        let asked = Line::try_parse_from(words).unwrap().plan;
+        let asked = cli::parse::<Line>(words).unwrap().plan;
         plan(&asked, &given(&asked).unwrap()).unwrap().units_needed.unwrap()
     };
     let of_mean = |mean| told(&["plan", "--mean", mean, "--sd", "35", "--effect", "0.05"]);
@@ -219,7 +218,7 @@ fn configured(rule: Rule) -> StoredExperiment {
 
 fn manner(more: &[&str], rule: &Rule, (place, arms): (usize, u32)) -> Manner {
     let words = ["plan", "checkout", "--effect", "0.05"].iter().chain(more).copied();
-    let asked = Line::try_parse_from(words).unwrap().plan;
+    let asked = cli::parse::<Line>(words).unwrap().plan;
     Manner::of_experiment(&asked, &configured(rule.clone()), (place, arms))
 }
 
