@@ -1,5 +1,6 @@
 //! Where the numbers of `windvane experiment` come from: an engine of its own over a file, or sums of another program.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -21,7 +22,11 @@ use crate::config::{Config, experiments::Experiment};
 use crate::connection;
 use crate::drift::source::{ENGINE_BYTES_MAX, population_failure, reason_of};
 use crate::exit::{Because, Failure, Reason};
+use crate::output;
 use crate::runtime::{self, Fetching, Library, Places};
+
+/// Keys of a summary that are told where they are not read.
+const UNREAD_TOLD_MAX: usize = 5;
 
 /// What was read of an experiment.
 #[derive(Debug)]
@@ -152,11 +157,34 @@ pub fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a Experiment, 
     })
 }
 
+/// Reads a summary. A key that is none of the document's is told, since it may be a mistyped one of those that need not be there.
+fn parse_summary(text: &str, path: &Path) -> serde_json::Result<Summary> {
+    let mut unread = BTreeSet::new();
+    let mut document = serde_json::Deserializer::from_str(text);
+    let summary = serde_ignored::deserialize(&mut document, |key| {
+        unread.insert(key.to_string());
+    })?;
+    document.end()?;
+    if !unread.is_empty() {
+        let told: Vec<&str> = unread.iter().take(UNREAD_TOLD_MAX).map(String::as_str).collect();
+        let more = match unread.len() - told.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        output::tell(&format!(
+            "windvane: `{}` has keys that are none of windvane.experiment_summary/1 and are not read: {}{more}",
+            path.display(),
+            told.join(", ")
+        ));
+    }
+    Ok(summary)
+}
+
 fn of_summary(path: &Path, options: &Options) -> Result<Document, Failure> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read `{}`", path.display()))
         .because(Reason::Data)?;
-    let mut summary: Summary = serde_json::from_str(&text)
+    let mut summary = parse_summary(&text, path)
         .with_context(|| format!("`{}` is no document windvane.experiment_summary/1", path.display()))
         .because(Reason::Data)?;
     options.roles.check(summary.metrics.iter().map(|metric| metric.metric.as_str()))?;

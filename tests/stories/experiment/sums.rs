@@ -169,3 +169,20 @@ fn sums_that_no_units_have_are_bad_data() {
         assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{text}: {}", ran.stderr);
     }
 }
+
+// A mistyped `sum_sq` or `weight` would otherwise be none at all, and said nowhere.
+#[test]
+fn keys_that_are_not_read_are_told() {
+    let folder = Folder::new();
+    let arm = |name: &str, more: &str| json!({"arm": name, "n": 100, "sum": 50, more: 0.5});
+    let of = |more| json!([{"metric": "m", "type": "proportion", "arms": [arm("a", more), arm("b", more)]}]);
+    let ran = folder.summary(&of("wieght"), &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("not read: metrics.0.arms.0.wieght, metrics.0.arms.1.wieght"),
+        "{}",
+        ran.stderr
+    );
+    let ran = folder.summary(&of("weight"), &[]);
+    assert!(!ran.stderr.contains("not read"), "{}", ran.stderr);
+}
