@@ -450,6 +450,7 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
             64,
         ),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--chunk-period", "day"], 64),
+        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--timestamp", "region"], 65),
         (
             &words,
             &[

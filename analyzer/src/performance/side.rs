@@ -68,15 +68,9 @@ impl<'a> Side<'a> {
             let source = ColumnFault::Text { column: row.unreadable.clone() };
             return Err(PerformanceError::Column { side: name, source });
         }
-        // Rows without a time are in no chunk of time. Stored predictions have theirs.
-        let by_time = matches!(side.chunking, Chunking::Period(_) | Chunking::Length { .. });
-        if let Some(column) = &question.roles.timestamp
-            && by_time
-            && tally.is_empty()
-            && !population.is_events()
-            && count(reader, (name, population), question).await? > 0
-        {
-            return Err(PerformanceError::NoTimes { side: name, column: column.clone() });
+        // Rows without a time are in no chunk of time.
+        if side.counted.is_none() && tally.is_empty() && !population.is_events() {
+            counted_in_time(reader, (name, population), question).await?;
         }
         let keys: BTreeSet<i32> = tally.iter().map(|row| row.chunk).collect();
         match keys.len() as u64 {
@@ -93,7 +87,9 @@ impl<'a> Side<'a> {
         segments: &'a SegmentKeys,
     ) -> Result<Self, PerformanceError> {
         let counted = match question.cut {
-            Cut::Rows(_) | Cut::Chunks(_) => Some(count(reader, (name, population), question).await?),
+            Cut::Rows(_) | Cut::Chunks(_) => {
+                Some(counted_in_time(reader, (name, population), question).await?)
+            }
             Cut::Period(_) | Cut::Length { .. } => None,
         };
         let chunking = chunking(question, counted.unwrap_or_default());
@@ -170,8 +166,8 @@ fn too_many(side: &'static str, chunks: u64) -> PerformanceError {
     PerformanceError::TooManyChunks { side, chunks, most: CHUNKS_MAX }
 }
 
-/// How many rows there are: what chunks of rows depend on.
-async fn count(
+/// How many rows there are: what chunks of rows depend on, in the order of their times where there are some. Stored predictions have theirs.
+async fn counted_in_time(
     reader: &Reader,
     (name, population): (&'static str, &Population),
     question: &Question,
@@ -180,7 +176,12 @@ async fn count(
     let whole = frame(population, &question.roles, (Chunking::Whole, &none), &[])
         .map_err(|source| PerformanceError::Column { side: name, source })?;
     let found: Vec<RowsRow> = reader.rows(&rows(&whole)).await?;
-    Ok(found.first().map_or(0, |row| row.rows))
+    match (found.first(), &question.roles.timestamp) {
+        (Some(RowsRow { rows: 1.., timed: 0 }), Some(column)) if !population.is_events() => {
+            Err(PerformanceError::NoTimes { side: name, column: column.clone() })
+        }
+        (found, _) => Ok(found.map_or(0, |found| found.rows)),
+    }
 }
 
 /// What says which class is predicted.

@@ -14,12 +14,14 @@ pub const TALLY_MAX: usize = 1_000_000;
 pub struct RowsRow {
     /// So many.
     pub rows: u64,
+    /// So many of them have a time.
+    pub timed: u64,
 }
 
-/// Asks how many rows there are.
+/// Asks how many rows there are, and how many of them have a time.
 #[must_use]
 pub fn rows(frame: &Frame) -> Statement {
-    frame.statement("SELECT count() AS rows FROM {frame}")
+    frame.statement("SELECT count() AS rows, countIf(isNotNull(wv_time)) AS timed FROM {frame}")
 }
 
 /// What says which class is predicted.

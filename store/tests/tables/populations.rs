@@ -447,8 +447,9 @@ async fn engine_gives_no_prediction_the_outcome_of_an_id_with_the_same_hash() {
         running.store.execute(&statement.param("ids", Param::texts(&COLLIDED))).await.unwrap();
     }
     let reader = Reader::Store(running.store.clone());
-    let hashes = Statement::new("SELECT uniqExact(cityHash64(arrayJoin({ids:Array(String)}))) AS rows")
-        .param("ids", Param::texts(&COLLIDED));
+    let hashes =
+        Statement::new("SELECT uniqExact(cityHash64(arrayJoin({ids:Array(String)}))) AS rows, 0 AS timed")
+            .param("ids", Param::texts(&COLLIDED));
     let hashes: Vec<RowsRow> = reader.rows(&hashes).await.unwrap();
     assert_eq!(hashes[0].rows, 1, "the ids share a hash");
 
