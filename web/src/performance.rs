@@ -6,9 +6,10 @@ use windvane_types::drift;
 use windvane_types::performance::{
     CalibrationBin, Chunk, ConceptDrift, Document, Metric, Trust, TrustVerdict, Verdict, WeakestSegments,
 };
+use windvane_types::span;
 
 use crate::chart::cut;
-use crate::chart::lines::{Look, Series, by_number};
+use crate::chart::lines::{Look, Series, by_number, lines};
 use crate::listed;
 use crate::numbers::{counted, interval, number, optional, percent, thousands};
 use crate::page;
@@ -127,15 +128,22 @@ pub fn concept(concept: &ConceptDrift) -> String {
     format!("{what}{effect}.")
 }
 
-/// Truth and estimate over the chunks, by their number, as one of so many charts. The newest chunk is among those that are drawn.
+/// Truth and estimate over the chunks, by their start where each has its own, as tables tell it, else by their number; as one of so many
+/// charts. The newest chunk is among those that are drawn.
 fn chart(document: &Document, name: &str, charts: usize) -> Markup {
     let drawn = (POINTS_MAX / (LINES * charts)).max(2);
     let step = document.chunks.len().div_ceil(drawn).max(1);
-    let numbered = document.chunks.iter().rev().step_by(step).rev();
+    let chunks: Vec<&Chunk> = document.chunks.iter().rev().step_by(step).rev().collect();
+    let starts: Option<Vec<i64>> =
+        chunks.iter().map(|chunk| chunk.start.as_deref().and_then(span::instant)).collect();
+    let starts = starts.filter(|starts| starts.is_sorted_by(|before, after| before < after));
+    let draw = if starts.is_some() { lines } else { by_number };
+    let places =
+        starts.unwrap_or_else(|| chunks.iter().filter_map(|chunk| i64::try_from(chunk.chunk).ok()).collect());
     let points: Vec<(i64, &Metric)> =
-        numbered.filter_map(|chunk| Some((i64::try_from(chunk.chunk).ok()?, of(chunk, name)?))).collect();
+        places.into_iter().zip(&chunks).filter_map(|(at, chunk)| Some((at, of(chunk, name)?))).collect();
     let look = Look { title: name, unit: number, floor: None, span: None, area: false };
-    html! { @if document.chunks.len() > 1 { (by_number(&lines_of(&points), look)) } }
+    html! { @if document.chunks.len() > 1 { (draw(&lines_of(&points), look)) } }
 }
 
 /// A metric's truth, its estimate, and what is usual, as lines: of numbers or times, and what was measured there.
@@ -282,6 +290,20 @@ mod tests {
             found(few),
             "Whether the relation between features and target has changed is not known: too few rows with a target."
         );
+    }
+
+    #[test]
+    fn charts_tell_chunks_by_their_start_where_each_has_one() {
+        let mut document = document();
+        assert!(performance_report(&document).contains("realised 0.91, 0</title>"));
+        for (chunk, start) in document.chunks.iter_mut().zip(["2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"])
+        {
+            chunk.start = Some(start.to_owned());
+        }
+        let html = performance_report(&document);
+        assert!(html.contains("realised 0.91, 2026-03-01 00:00 UTC</title>"), "{html}");
+        document.chunks[1].start = Some("2026-03-01T00:00:00Z".to_owned());
+        assert!(performance_report(&document).contains("realised 0.91, 0</title>"));
     }
 
     #[test]
