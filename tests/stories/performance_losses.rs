@@ -118,3 +118,20 @@ fn a_turned_relation_is_concept_drift() {
     assert_eq!((&found["verdict"], &found["metric"]), (&"drift".into(), &"roc_auc".into()), "{found}");
     assert!(found["estimated_effect"].as_f64().unwrap() < -0.3, "{found}");
 }
+
+// Models learnt from rows that count nothing: half of them told of a relation that had turned.
+#[test]
+fn rows_without_weight_are_no_part_of_a_relation() {
+    let folder = Folder::new();
+    let weighed = |rows: &str, weight: &str| -> String {
+        rows.lines().skip(1).map(|row| format!("{row},{weight}\n")).collect()
+    };
+    let file =
+        |name: &str, parts: [String; 2]| folder.file(name, &format!("x,noise,p,y,w\n{}", parts.concat()));
+    let reference = file("reference.csv", [weighed(&classes(0..3000, 0.0, false), "1"), String::new()]);
+    let turned = weighed(&classes(3500..4000, 0.0, true), "0");
+    let current = file("current.csv", [weighed(&classes(3000..3500, 0.0, false), "1"), turned]);
+    let asked = ["--weight", "w", "--chunks", "3", "--concept-drift", "--weakest", "0"];
+    let found = json_of(&reference, &current, &[&SCORES[..], &asked].concat())["concept_drift"].clone();
+    assert_eq!((&found["verdict"], &found["fitted_on"]), (&"no_drift".into(), &500.into()), "{found}");
+}

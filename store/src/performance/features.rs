@@ -29,7 +29,7 @@ pub struct FeaturesAsked<'a> {
     pub classes: &'a [String],
     /// How many rows at most, drawn by a hash; all of them, in no order, where `None`.
     pub sample: Option<u64>,
-    /// Whether only rows with a target are asked for.
+    /// Whether only rows to learn from are asked for: those that have a target and count.
     pub labelled: bool,
 }
 
@@ -81,7 +81,7 @@ pub fn features(frame: &Frame, asked: FeaturesAsked<'_>) -> Statement {
         }
     };
     let predicted = if asked.classes.is_empty() { "wv_v" } else { "wv_s" };
-    let labelled = if asked.labelled { format!(" AND {known}") } else { String::new() };
+    let labelled = if asked.labelled { format!(" AND {known} AND wv_w > 0") } else { String::new() };
     let drawn = match asked.sample {
         Some(most) => format!(" ORDER BY cityHash64(wv_row), wv_row LIMIT {most}"),
         None => String::new(),
