@@ -73,6 +73,7 @@ pub fn failure(error: PerformanceError) -> Failure {
         | PerformanceError::ClassWithoutProbability { .. }
         | PerformanceError::UnknownLabel { .. }
         | PerformanceError::TargetNotNumeric { .. }
+        | PerformanceError::OutcomesWithoutValue { .. }
         | PerformanceError::Weights { .. }
         | PerformanceError::NoTargets
         | PerformanceError::NoTimes { .. }

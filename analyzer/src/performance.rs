@@ -68,7 +68,7 @@ pub async fn run(reader: &Reader, request: &PerformanceRequest) -> Result<Docume
     };
     let classes = classes::classes(question, [&reference.survey, &current.survey])?;
     for side in [&reference, &current] {
-        numeric(side)?;
+        numeric(side).await?;
         weighable(side)?;
     }
     features::known(&reference)?;
@@ -104,13 +104,20 @@ fn estimable(question: &Question) -> bool {
 }
 
 /// Regressions and rankings need targets that are numbers.
-fn numeric(side: &Side<'_>) -> Result<(), PerformanceError> {
+async fn numeric(side: &Side<'_>) -> Result<(), PerformanceError> {
     let task = side.question.task;
-    match side.survey.targets_not_numeric {
-        rows if rows > 0 && matches!(task, Task::Regression | Task::Ranking) => {
-            Err(PerformanceError::TargetNotNumeric { rows, side: side.name, task: task.as_str() })
-        }
-        _ => Ok(()),
+    if !matches!(task, Task::Regression | Task::Ranking) {
+        return Ok(());
+    }
+    let (name, task, survey) = (side.name, task.as_str(), &side.survey);
+    if survey.targets_not_numeric > 0 {
+        let rows = survey.targets_not_numeric;
+        return Err(PerformanceError::TargetNotNumeric { rows, side: name, task });
+    }
+    let outcomes = if survey.labelled == 0 { side.outcomes().await? } else { 0 };
+    match outcomes {
+        0 => Ok(()),
+        rows => Err(PerformanceError::OutcomesWithoutValue { rows, side: name, task }),
     }
 }
 

@@ -14,7 +14,7 @@ mod losses;
 mod placeholder;
 mod scores;
 
-pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, tally};
+pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, rows_with_target, tally};
 pub use errors::{ErrorRow, ErrorsAsked, errors};
 pub use every::{CODES_MAX, Every, EveryRow, EveryRows, EverySink, OfTwo, RowsBy, RowsOf, every};
 pub use features::{Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, features};

@@ -259,6 +259,12 @@ impl Population {
         self.row.0 == EVENT_ID
     }
 
+    /// Whether rows are predictions of the store, with what turned out to be true of them.
+    #[must_use]
+    pub fn has_outcomes(&self) -> bool {
+        self.outcomes_of.is_some()
+    }
+
     /// Whether rows are in a file that is read in place: its columns lie apart, and no rows come while it is read.
     #[must_use]
     pub fn is_in_file(&self) -> bool {

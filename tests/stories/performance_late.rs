@@ -423,3 +423,35 @@ async fn the_api_shows_it(service: &Service) {
         assert_eq!((found, &problem["code"]), (status, &code.into()), "{path}: {problem}");
     }
 }
+
+// Was an answer of dashes, and exit code 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_that_are_labels_are_no_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Path::new(BINARY), folder.path(), "");
+    let predictions = (0..40).map(|i| {
+        format!(
+            r#"{{"model":"eta","event_id":"e{i}","features":{{"x":{i}}},"prediction":{{"value":{i}.5}}}}"#
+        )
+    });
+    send(&service, "predictions", &predictions.collect::<Vec<_>>()).await;
+    let asked = |window: &str| {
+        let words = ["performance", "--model", "eta", "--task", "regression", "--weakest", "0"];
+        windvane(&service, &[&words[..], &["--reference", "previous", "--window", window]].concat())
+    };
+    let unknown = asked("1h");
+    assert!(unknown.status.success(), "{unknown:?}");
+    let label = |i| if i % 2 == 0 { "late" } else { "17" };
+    let outcomes = (0..40).map(|i| format!(r#"{{"model":"eta","event_id":"e{i}","label":"{}"}}"#, label(i)));
+    send(&service, "outcomes", &outcomes.collect::<Vec<_>>()).await;
+    for window in ["1h", "2h"] {
+        let refused = asked(window);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(65), "{refused:?}");
+        assert!(
+            said.contains("40 outcomes of the current population have a `label` and no `value`, which a regression needs"),
+            "{said}"
+        );
+    }
+    assert_eq!(service.terminate(), Some(0));
+}

@@ -73,6 +73,16 @@ pub enum PerformanceError {
         /// The task.
         task: &'static str,
     },
+    /// Outcomes that are classes, where numbers are needed.
+    #[error("{rows} outcomes of the {side} have a `label` and no `value`, which a {task} needs")]
+    OutcomesWithoutValue {
+        /// How many.
+        rows: u64,
+        /// Reference or current population.
+        side: &'static str,
+        /// The task.
+        task: &'static str,
+    },
     /// Weights that leave what a number can hold when they are multiplied with each other.
     #[error(
         "the weights of the {side} cannot be used: the sum of their squares is {squares:e}, which has to lie from {:e} to {:e}; multiply column `{column}` by one number",

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::experiment::ColumnFault;
 use windvane_store::performance::{
-    self, Chunking, Frame, Incomplete, Roles, RowsRow, Said, TALLY_MAX, TallyRow, frame, rows, tally,
+    self, Chunking, Frame, Incomplete, Roles, RowsRow, Said, TALLY_MAX, TallyRow, frame, rows,
+    rows_with_target, tally,
 };
-use windvane_store::populations::{Population, SegmentKeys};
+use windvane_store::populations::{OUTCOME, Population, SegmentKeys};
 use windvane_store::{ReadError, Reader, Statement};
 use windvane_types::performance::Task;
 
@@ -151,6 +152,19 @@ impl<'a> Side<'a> {
         let (roles, cut) = (&self.question.roles, (self.chunking, self.question.segment_by.as_slice()));
         performance::frame_of_classes(self.population, roles, cut, (beside, classes))
             .map_err(|source| PerformanceError::Column { side: self.name, source })
+    }
+
+    /// How many stored predictions have an outcome, of any kind.
+    pub(super) async fn outcomes(&self) -> Result<u64, PerformanceError> {
+        if !self.population.has_outcomes() || self.population.role(OUTCOME).is_none() {
+            return Ok(0);
+        }
+        let none = SegmentKeys::default();
+        let roles = Roles { target: Some(OUTCOME.to_owned()), ..self.question.roles.clone() };
+        let whole = performance::frame(self.population, &roles, (Chunking::Whole, &none), &[])
+            .map_err(|source| PerformanceError::Column { side: self.name, source })?;
+        let found: Vec<RowsRow> = self.ask(&rows_with_target(&whole)).await?;
+        Ok(found.first().map_or(0, |found| found.rows))
     }
 
     /// The rows of an answer.

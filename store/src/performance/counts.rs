@@ -24,6 +24,14 @@ pub fn rows(frame: &Frame) -> Statement {
     frame.statement("SELECT count() AS rows, countIf(isNotNull(wv_time)) AS timed FROM {frame}")
 }
 
+/// Asks the same of the rows that have a target.
+#[must_use]
+pub fn rows_with_target(frame: &Frame) -> Statement {
+    frame.statement(
+        "SELECT count() AS rows, countIf(isNotNull(wv_time)) AS timed FROM {frame} WHERE isNotNull(wv_t)",
+    )
+}
+
 /// What says which class is predicted.
 #[derive(Debug, Clone, Copy)]
 pub enum Said<'a> {
