@@ -1,5 +1,6 @@
 //! `windvane monitor`: the monitors and experiments of the configuration, listed, run by hand, run over the past.
 
+mod answers;
 mod lines;
 mod list;
 
@@ -9,20 +10,16 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use windvane_analyzer::drift::OpenError;
-use windvane_analyzer::monitor::{Again, Answer, Job, JobError, Outcome, Ran, RunError, Runner};
+use windvane_analyzer::monitor::{Again, Job, JobError, Outcome, Ran, RunError, Runner};
 use windvane_store::monitor_runs;
-use windvane_types::drift::Verdict;
-use windvane_types::latency::Document as LatencyDocument;
-use windvane_types::performance;
-use windvane_types::quality::Document;
 use windvane_types::span::{self, Span};
 
 use crate::connection;
 use crate::drift::arguments::usage;
-use crate::drift::{source, table};
+use crate::drift::source;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::experiment;
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::service::analyzer;
 use crate::shutdown::Signals;
 use lines::Line;
@@ -48,7 +45,7 @@ enum Action {
     Run {
         /// The monitor.
         name: String,
-        /// The window that had ended last at this time; now, less the monitor's delay, unless given.
+        /// The window that had ended last at this time, which is not after now; now, less the monitor's delay, unless given.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
         /// Exit with 1 where this is found, and with 2 where there are too few rows to tell.
@@ -60,7 +57,7 @@ enum Action {
         #[arg(long, value_enum, default_value = "table")]
         format: Format,
     },
-    /// Run every window of a monitor that lies in a span of the past, oldest first; what was run before is overwritten.
+    /// Run every window of a monitor that lies in a span and has ended, oldest first; what was run before is overwritten.
     Backfill {
         /// The monitor.
         name: String,
@@ -207,47 +204,29 @@ impl ByHand {
 
     async fn one(&self, at: Option<i64>, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
         let schedule = self.job.schedule();
-        let at = match at {
-            Some(at) => at,
+        let now = self.now().await?;
+        let window = schedule.latest(at.unwrap_or(now - schedule.delay_us));
+        if window.end_us > now {
+            let latest = schedule.latest(now);
+            return Err(usage(format!(
+                "the window {window} has not ended yet; the latest that has is {latest}"
+            )));
+        }
+        let outcome = self.window(window).await?;
+        match &outcome.answer {
+            Some(answer) => answers::print(answer, (format, fail_on)),
             None => {
-                let now = monitor_runs::now_us(self.runner.store()).await.map_err(connection::failure)?;
-                now - schedule.delay_us
+                print(&match format {
+                    Format::Json => answers::json(&self.nothing(window, &outcome))?,
+                    Format::Table => answers::nothing(&outcome.note),
+                })?;
+                Ok(if fail_on.is_some() { Exit::Inconclusive } else { Exit::Ok })
             }
-        };
-        let outcome = self.window(schedule.latest(at)).await?;
-        let drift = match outcome.answer {
-            Some(Answer::Drift(document)) => document,
-            Some(Answer::Experiment(document)) => {
-                return print(&match format {
-                    Format::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
-                    Format::Table => experiment::table::render(&document),
-                });
-            }
-            Some(Answer::Attribution(document)) => return attribution(&document, (format, fail_on)),
-            Some(Answer::Fairness(document)) => return fairness(&document, (format, fail_on)),
-            Some(Answer::Latency(document)) => return latency(&document, (format, fail_on)),
-            Some(Answer::Performance(document)) => return told(&document, (format, fail_on)),
-            Some(Answer::Quality(document)) => return quality(&document, (format, fail_on)),
-            None => {
-                print(
-                    "nothing to compare yet: units of two arms, rows of the reference or its group, or attributions are needed\n",
-                )?;
-                return Ok(if fail_on.is_some() { Exit::Inconclusive } else { Exit::Ok });
-            }
-        };
-        print(&match format {
-            Format::Json => format!("{}\n", serde_json::to_string_pretty(&drift)?),
-            Format::Table => table::render(&drift),
-        })?;
-        Ok(match (fail_on, drift.verdict) {
-            (Some(FailOn::Drift), Verdict::Drift) => Exit::Found,
-            (Some(FailOn::Drift), Verdict::InsufficientData) => Exit::Inconclusive,
-            _ => Exit::Ok,
-        })
+        }
     }
 
     async fn all(&self, span: Span, format: Format) -> CommandResult {
-        let windows: Vec<Span> = self.job.schedule().within(span).take(WINDOWS_MAX + 1).collect();
+        let mut windows: Vec<Span> = self.job.schedule().within(span).take(WINDOWS_MAX + 1).collect();
         if windows.is_empty() {
             let schedule = self.job.schedule();
             return Err(usage(format!(
@@ -257,6 +236,14 @@ impl ByHand {
         }
         if windows.len() > WINDOWS_MAX {
             return Err(usage(format!("`{span}` has more than {WINDOWS_MAX} windows; give a shorter one")));
+        }
+        let now = self.now().await?;
+        let (asked, ended) = (windows.len(), windows.partition_point(|window| window.end_us <= now));
+        windows.truncate(ended);
+        match (asked - ended, ended) {
+            (0, _) => {}
+            (_, 0) => return Err(usage(format!("no window in `{span}` has ended yet"))),
+            (left, _) => tell(&format!("{left} windows of `{span}` have not ended yet and are left out")),
         }
         let mut lines = Vec::with_capacity(windows.len());
         for window in windows {
@@ -270,6 +257,25 @@ impl ByHand {
                 format!("{}\n", serde_json::to_string_pretty(&document)?)
             }
             Format::Table => Line::render(&lines, &self.job),
+        })
+    }
+
+    /// What time it is by the clock of all analyzers.
+    async fn now(&self) -> Result<i64, Failure> {
+        monitor_runs::now_us(self.runner.store()).await.map_err(connection::failure)
+    }
+
+    /// The document of a window that there is no answer about.
+    fn nothing(&self, window: Span, outcome: &Outcome) -> serde_json::Value {
+        serde_json::json!({
+            "schema": "windvane.monitor_run/1",
+            "kind": self.job.kind(),
+            "monitor": self.job.name(),
+            "window_start": span::shown(window.start_us),
+            "window_end": span::shown(window.end_us),
+            "rows_current": outcome.rows_current,
+            "verdict": outcome.verdict,
+            "note": outcome.note,
         })
     }
 
@@ -292,77 +298,6 @@ impl ByHand {
             Err(error) => Err(failure(error)),
         }
     }
-}
-
-/// Prints what an attribution monitor found, and exits with what was asked for.
-fn attribution(
-    document: &windvane_types::attribution::Document,
-    (format, fail_on): (Format, Option<FailOn>),
-) -> CommandResult {
-    print(&match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
-        Format::Table => crate::attribution::table(document),
-    })?;
-    Ok(match (fail_on, document.verdict) {
-        (Some(FailOn::Drift), Verdict::Drift) => Exit::Found,
-        (Some(FailOn::Drift), Verdict::InsufficientData) => Exit::Inconclusive,
-        _ => Exit::Ok,
-    })
-}
-
-/// Prints what a fairness monitor found, and exits with what was asked for.
-fn fairness(
-    document: &windvane_types::fairness::Document,
-    (format, fail_on): (Format, Option<FailOn>),
-) -> CommandResult {
-    use windvane_types::fairness::Verdict;
-    print(&match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
-        Format::Table => crate::fairness::table(document),
-    })?;
-    Ok(match (fail_on, document.verdict) {
-        (Some(FailOn::Fail), Verdict::Fail) => Exit::Found,
-        (Some(FailOn::Fail), Verdict::InsufficientData) => Exit::Inconclusive,
-        _ => Exit::Ok,
-    })
-}
-
-/// Prints what a latency monitor found, and exits with what was asked for.
-fn latency(document: &LatencyDocument, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
-    print(&match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
-        Format::Table => crate::latency::table::render(document),
-    })?;
-    Ok(match fail_on {
-        Some(FailOn::Slower) => crate::latency::fails_on(document, crate::latency::FailOn::Slower),
-        Some(FailOn::Breached) => crate::latency::fails_on(document, crate::latency::FailOn::Breached),
-        _ => Exit::Ok,
-    })
-}
-
-/// Prints what a performance monitor found, and exits with what was asked for.
-fn told(document: &performance::Document, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
-    print(&match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
-        Format::Table => crate::performance::table::render(document),
-    })?;
-    Ok(match (fail_on, document.verdict) {
-        (Some(FailOn::Alert), performance::Verdict::Alert) => Exit::Found,
-        (Some(FailOn::Alert), performance::Verdict::InsufficientData) => Exit::Inconclusive,
-        _ => Exit::Ok,
-    })
-}
-
-/// Prints what a quality monitor found, and exits with what was asked for.
-fn quality(document: &Document, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
-    print(&match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
-        Format::Table => crate::quality::table::render(document),
-    })?;
-    Ok(match (fail_on, document.verdict) {
-        (Some(FailOn::Fail), windvane_types::quality::Verdict::Fail) => Exit::Found,
-        _ => Exit::Ok,
-    })
 }
 
 /// The exit code of a run that failed.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use windvane_kit::{Service, eventually, eventually_async};
 
-use crate::asking::query;
+use crate::asking::{document, query, windvane};
 use crate::monitors::{BINARY, HOUR_US, PATIENCE, monitor};
 
 /// What `/metrics` says of the analyzer.
@@ -122,5 +122,43 @@ async fn a_monitor_that_cannot_tell_what_to_run_again_holds_up_no_other() {
     is_done(&service, "other");
     let told = "cannot tell which windows have to be run again";
     assert!(service.log().iter().any(|line| line.contains(told)), "{}", service.log().join("\n"));
+    assert_eq!(service.terminate(), Some(0));
+}
+
+/// What comes for a window until its delay is over belongs to it, also where somebody looked before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_was_run_by_hand_too_early_is_run_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let brief = monitor("brief", "m", "kind = \"latency\"\ncatch_up = 100")
+        .replace("window = \"1h\"", "window = \"5s\"")
+        .replace("delay = \"0s\"", "delay = \"15s\"");
+    let service =
+        Service::start(Path::new(BINARY), folder.path(), &format!("[analyzer]\npoll = \"1s\"\n{brief}"));
+    let now = query(&service, "SELECT formatDateTime(now(), '%FT%TZ', 'UTC')");
+    document(&service, &["monitor", "run", "brief", "--at", &now, "--format", "json"]);
+    let by_hand = "FROM monitor_runs WHERE holder LIKE 'command-%'";
+    let began = query(
+        &service,
+        &format!("SELECT count(), any(started_at < window_end + 15) {by_hand} AND state = 'done'"),
+    );
+    assert_eq!(began, "1\t1");
+    let again = format!(
+        "SELECT attempt, state FROM monitor_runs FINAL WHERE window_end IN (SELECT window_end {by_hand}) AND holder LIKE 'serve-%'"
+    );
+    eventually(PATIENCE, || match query(&service, &again).as_str() {
+        "2\tdone" => Ok(()),
+        found => Err(format!("{found}\n{}", service.log().join("\n"))),
+    });
+
+    for words in [
+        &["monitor", "run", "brief", "--at", "2100-01-01"][..],
+        &["monitor", "backfill", "brief", "--from", "2100-01-01", "--to", "2100-01-01T00:01:00Z"],
+    ] {
+        let refused = windvane(&service, words);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(64), "{told}");
+        assert!(told.contains("ended yet"), "{told}");
+    }
+    assert_eq!(query(&service, "SELECT count() FROM monitor_runs WHERE window_end > now()"), "0");
     assert_eq!(service.terminate(), Some(0));
 }

@@ -40,6 +40,8 @@ pub struct Schedule {
 pub enum Past {
     /// Its findings are written.
     Done,
+    /// They are, and it was run by hand before its events had time to arrive: what came after that is not in them.
+    Early,
     /// It was begun, and nothing is known of its end. Whether it still runs, its lease tells.
     Begun {
         /// Which attempt, from 1.
@@ -81,7 +83,13 @@ impl Schedule {
     /// When the window becomes due.
     #[must_use]
     pub fn due_at(&self, window: Span) -> i64 {
-        window.end_us.saturating_add(self.delay_us).saturating_add(self.jitter_us)
+        self.settled_at(window).saturating_add(self.jitter_us)
+    }
+
+    /// From when on a window's events have had time to arrive: a run that began before may lack some of them.
+    #[must_use]
+    pub fn settled_at(&self, window: Span) -> i64 {
+        window.end_us.saturating_add(self.delay_us)
     }
 
     /// Whether it is a window of this schedule.
@@ -138,7 +146,7 @@ pub fn waiting(
         .filter_map(|window| {
             let key = (window.start_us, window.end_us);
             let attempt = match past.get(&key) {
-                None => 1,
+                None | Some(Past::Early) => 1,
                 Some(Past::Done) => return None,
                 Some(Past::Begun { attempt } | Past::Failed { attempt, .. }) => attempt + 1,
             };

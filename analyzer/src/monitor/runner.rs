@@ -30,7 +30,7 @@ pub struct Runner {
 /// Whether a window that is done is run once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// No: the scheduler's answer.
+    /// Only where the run that was done began before the window's events had time to arrive, as one by hand may: the scheduler's answer.
     No,
     /// Yes: what was asked for by hand.
     Yes,
@@ -105,7 +105,7 @@ impl Runner {
         let done = before.as_ref().is_some_and(|run| run.state == RunState::Done);
         let began_us = before.as_ref().map_or(0, |run| run.started_us);
         let once_more = match again {
-            Again::No => false,
+            Again::No => began_us < job.schedule().settled_at(window),
             Again::Yes => true,
             Again::IfBefore(us) => began_us < us,
         };

@@ -12,7 +12,7 @@ use windvane_store::{Store, StoreError};
 
 use super::error::chain;
 use super::plan::{self, Due, Past, RunAgain};
-use super::{Again, Job, Metrics, Ran, RunError, Runner};
+use super::{Again, Job, Metrics, Ran, RunError, Runner, Schedule};
 
 /// How often monitors are announced, at least.
 const ANNOUNCE_PAUSE: Duration = Duration::from_secs(60);
@@ -184,7 +184,7 @@ impl Scheduler {
             // What is done stays done, so the ledger is asked only where something seems to be left.
             if !waiting.is_empty() {
                 let runs = ledger(&store, job, now_us).await?;
-                *past = of_ledger(&runs);
+                *past = of_ledger(job.schedule(), &runs);
                 reopened.open(&runs, past);
                 waiting = plan::waiting(job.schedule(), now_us, past, &reopened.since());
             }
@@ -223,7 +223,7 @@ impl Reopened {
             }
         }
         self.answered_us = now_us;
-        *past = of_ledger(&runs);
+        *past = of_ledger(job.schedule(), &runs);
         self.open(&runs, past);
         Ok(())
     }
@@ -245,7 +245,7 @@ impl Reopened {
         }
         past.retain(|window, state| match (self.windows.get(window), state) {
             (None, _) => true,
-            (Some(_), Past::Done) => false,
+            (Some(_), Past::Done | Past::Early) => false,
             (Some(found), Past::Begun { attempt } | Past::Failed { attempt, .. }) => {
                 *attempt = attempt.saturating_sub(found.attempts);
                 *attempt > 0
@@ -316,8 +316,9 @@ async fn ledger(store: &Store, job: &Job, now_us: i64) -> Result<Vec<MonitorRun>
     monitor_runs::read(store, asked).await
 }
 
-fn of_ledger(runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {
+fn of_ledger(schedule: &Schedule, runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {
     let state = |run: &MonitorRun| match run.state {
+        RunState::Done if run.started_us < schedule.settled_at(run.window()) => Past::Early,
         RunState::Done => Past::Done,
         RunState::Running => Past::Begun { attempt: run.attempt },
         RunState::Failed => Past::Failed { attempt: run.attempt, ended_us: run.ended_us },
@@ -345,7 +346,7 @@ mod tests {
 
     use super::*;
     use crate::drift::Deployment;
-    use crate::monitor::{LatencyMonitor, Period, Schedule, Watched};
+    use crate::monitor::{LatencyMonitor, Period, Watched};
 
     const WINDOW: (i64, i64) = (0, 10);
 
@@ -355,6 +356,26 @@ mod tests {
             "ended_us": 60, "rows_reference": 0, "rows_current": 1, "findings": 1, "verdict": "pass", "error": "",
             "note": ""});
         serde_json::from_value(run).unwrap()
+    }
+
+    /// Windows of 10 µs, that wait for nothing.
+    fn at_once() -> Schedule {
+        let period = Period::Fixed(10);
+        Schedule { window: period, every: period, delay_us: 0, jitter_us: 0, catch_up: 1 }
+    }
+
+    #[test]
+    fn a_run_that_began_before_its_events_had_time_to_arrive_is_an_early_one() {
+        let schedule = Schedule { delay_us: 20, ..at_once() };
+        for (state, started_us, expected) in [
+            ("done", 29, Past::Early),
+            ("done", 30, Past::Done),
+            ("running", 29, Past::Begun { attempt: 1 }),
+            ("failed", 29, Past::Failed { attempt: 1, ended_us: 60 }),
+        ] {
+            let past = of_ledger(&schedule, &[run(state, 1, started_us)]);
+            assert_eq!(past.get(&WINDOW), Some(&expected), "{state} {started_us}");
+        }
     }
 
     /// A window of an hour that has been due for half an hour, where nobody answers.
@@ -411,7 +432,7 @@ mod tests {
         let mut reopened = Reopened::default();
         reopened.windows.insert(WINDOW, Found { at_us: 100, attempts: 6 });
         let mut past_of = |run: MonitorRun| {
-            let mut past = of_ledger(std::slice::from_ref(&run));
+            let mut past = of_ledger(&at_once(), std::slice::from_ref(&run));
             reopened.open(&[run], &mut past);
             past.get(&WINDOW).copied()
         };

@@ -70,6 +70,18 @@ fn a_failed_window_waits_longer_each_time_and_is_given_up() {
 }
 
 #[test]
+fn what_was_run_by_hand_before_its_events_had_time_to_arrive_is_run_once_more() {
+    let schedule = hourly(2);
+    let hour = |end: i64| ((end - 1) * HOUR_US, end * HOUR_US);
+    let past = BTreeMap::from([(hour(100), Past::Early), (hour(99), Past::Done)]);
+    let found = |now| ends(&due(&schedule, now, &past, &NOTHING_AGAIN));
+    assert_eq!(found(100 * HOUR_US + 9 * MINUTE_US), [98]);
+    assert_eq!(found(100 * HOUR_US + 10 * MINUTE_US), [100]);
+    let window = Span { start_us: 99 * HOUR_US, end_us: 100 * HOUR_US };
+    assert_eq!(schedule.settled_at(window), 100 * HOUR_US + 10 * MINUTE_US);
+}
+
+#[test]
 fn what_is_run_again_is_due_however_old_it_is() {
     let schedule = hourly(2);
     let now = 100 * HOUR_US + 30 * MINUTE_US;
@@ -192,7 +204,7 @@ proptest! {
         }
         for window in schedule.recent(later) {
             let settled = match past.get(&(window.start_us, window.end_us)) {
-                None => false,
+                None | Some(Past::Early) => false,
                 Some(Past::Done) => true,
                 Some(Past::Begun { attempt }) => *attempt >= ATTEMPTS_MAX,
                 Some(Past::Failed { attempt, ended_us }) => {
