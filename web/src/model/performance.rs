@@ -68,7 +68,7 @@ fn found(name: &str, newest: &Window, windows: &[&Window]) -> Markup {
         p.quiet { (whose(newest).told()) " " (coverage(newest)) @if let Some(trust) = &newest.trust { " " (performance::trust(trust)) } }
         @if let Some(concept) = &newest.concept_drift { p.quiet { (performance::concept(concept)) } }
         @for metric in drawn(&newest.metrics) { (chart(&metric.metric, windows)) }
-        (table(&newest.metrics))
+        (table(&newest.metrics, newest.verdict))
         @if let Some(weakest) = newest.weakest_segments.as_ref().filter(|weakest| !weakest.segments.is_empty()) {
             h3 { "Where it is weakest" }
             (performance::weakest(weakest))
@@ -132,7 +132,22 @@ fn chart(name: &str, windows: &[&Window]) -> Markup {
     }
 }
 
-fn table(metrics: &[Metric]) -> Markup {
+/// What is said of a metric in a window of this verdict: one that could not be compared is not called usual.
+fn said(metric: &Metric, verdict: Verdict) -> Markup {
+    if metric.alert {
+        return html! { span.badge.fail { "unusual" } };
+    }
+    let has_threshold = metric.threshold.is_some_and(|ends| ends.iter().any(Option::is_some));
+    let told = match &metric.reason {
+        Some(reason) => reason.replace('_', " "),
+        None if !has_threshold => "nothing to compare with".to_owned(),
+        None if verdict == Verdict::InsufficientData => "too few rows to tell".to_owned(),
+        None => "usual".to_owned(),
+    };
+    html! { span.quiet { (told) } }
+}
+
+fn table(metrics: &[Metric], verdict: Verdict) -> Markup {
     html! {
         div.scroll tabindex="0" role="group" aria-label="Metrics of the newest window" {
             table {
@@ -141,7 +156,7 @@ fn table(metrics: &[Metric]) -> Markup {
                     @for metric in metrics {
                         tr {
                             th scope="row" { (metric.metric) }
-                            td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason.replace('_', " ")) } } @else { span.quiet { "usual" } } }
+                            td { (said(metric, verdict)) }
                             td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
                             td.number { (optional(metric.estimated)) } td.number { (interval(metric.estimate_band)) }
                             td.number { (performance::usual(metric.threshold)) }

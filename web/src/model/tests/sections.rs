@@ -65,6 +65,31 @@ fn truth_and_estimate_are_told_with_how_many_outcomes_there_are() {
 }
 
 #[test]
+fn a_metric_that_could_not_be_compared_is_not_called_usual() {
+    use windvane_types::performance::Verdict;
+    let said = |verdict: Verdict, threshold: Option<[Option<f64>; 2]>| {
+        let mut newest = window(29, Some(0.9));
+        newest.verdict = verdict;
+        newest.metrics[0].alert = false;
+        newest.metrics[0].threshold = threshold;
+        let html = render(&Model { performance: vec![newest], ..model() }).into_string();
+        ["usual", "too few rows to tell", "nothing to compare with"]
+            .into_iter()
+            .filter(|word| html.contains(&format!("<td><span class=\"quiet\">{word}</span></td>")))
+            .collect::<Vec<_>>()
+    };
+    let ends = Some([Some(0.85), None]);
+    for (verdict, threshold, expected) in [
+        (Verdict::NoAlert, ends, "usual"),
+        (Verdict::InsufficientData, ends, "too few rows to tell"),
+        (Verdict::InsufficientData, None, "nothing to compare with"),
+        (Verdict::NoAlert, None, "nothing to compare with"),
+    ] {
+        assert_eq!(said(verdict, threshold), [expected], "{verdict:?} {threshold:?}");
+    }
+}
+
+#[test]
 fn an_estimate_is_told_as_one_and_what_is_beyond_a_few_is_counted() {
     let mut newest = window(29, None);
     newest.weakest_segments = None;
