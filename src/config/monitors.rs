@@ -1,5 +1,6 @@
 //! `[analyzer]` and `[monitors.<NAME>]`: what runs by itself, and when.
 
+mod allowed;
 mod groups;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use windvane_types::{Clock, SystemClock};
 
 use super::layers::Layers;
 use super::path::KeyPath;
-use groups::FAIRNESS_ONLY;
+use allowed::{refuse, refuse_beside_expectations, refuse_of_task};
 
 /// The analyzer.
 #[derive(Debug, Clone)]
@@ -75,14 +76,6 @@ fn monitor(layers: &mut Layers, name: &str) -> Option<Job> {
     }
 }
 
-/// Keys that say nothing to a quality monitor.
-const DRIFT_ONLY: [&str; 8] =
-    ["methods", "text", "segment_by", "segments_max", "segment_rows_min", "bins", "correction", "min_rows"];
-/// Keys that say something to a quality monitor only.
-const QUALITY_ONLY: [&str; 3] = ["expectations", "tolerance", "clock_ahead"];
-/// Keys that say something to a latency monitor only.
-const LATENCY_ONLY: [&str; 2] = ["quantiles", "slo"];
-
 /// What all kinds of monitors have.
 fn watched(layers: &mut Layers, name: &str) -> Option<Watched> {
     let table = KeyPath::from("monitors").join(name);
@@ -112,14 +105,6 @@ fn watched(layers: &mut Layers, name: &str) -> Option<Watched> {
     })
 }
 
-fn refuse(layers: &mut Layers, table: &KeyPath, (keys, kind): (&[&str], &str)) {
-    for key in keys {
-        if layers.has(table.join(key)) {
-            layers.contradiction(table.join(key), &format!("goes with kind = \"{kind}\" only"));
-        }
-    }
-}
-
 fn reference(layers: &mut Layers, table: &KeyPath) -> Option<ReferenceKind> {
     let text = layers.required_text(table, "reference")?;
     // A length back from now would mean another span after each start.
@@ -131,27 +116,9 @@ fn reference(layers: &mut Layers, table: &KeyPath) -> Option<ReferenceKind> {
     kind.map_err(|problem| layers.contradiction(table.join("reference"), &problem)).ok()
 }
 
-/// Keys that say something to a performance monitor only.
-const PERFORMANCE_ONLY: [&str; 11] = [
-    "task",
-    "positive",
-    "threshold",
-    "estimate",
-    "concept_drift",
-    "weakest",
-    "group",
-    "k",
-    "quantile",
-    "reopen_for",
-    "reopen_every",
-];
-
 fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
     let table = KeyPath::from("monitors").join(name);
-    refuse(layers, &table, (&["columns", "methods", "text", "bins", "alpha", "correction"], "drift"));
-    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
-    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
+    refuse(layers, &table, "performance");
     let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let task = match layers.required_text(&table, "task").as_deref() {
@@ -161,6 +128,9 @@ fn performance(layers: &mut Layers, name: &str) -> Option<PerformanceMonitor> {
         Some("ranking") => Some(Task::Ranking),
         _ => None,
     };
+    if let Some(task) = task {
+        refuse_of_task(layers, &table, task.as_str());
+    }
     let roles = Roles { group: layers.text(table.join("group")), ..Roles::default() };
     let question = Question {
         task: task?,
@@ -206,11 +176,11 @@ fn reopen(layers: &mut Layers, table: &KeyPath) -> Reopen {
 
 fn quality(layers: &mut Layers, name: &str) -> Option<QualityMonitor> {
     let table = KeyPath::from("monitors").join(name);
-    refuse(layers, &table, (&DRIFT_ONLY, "drift"));
-    refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
-    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
+    refuse(layers, &table, "quality");
     let watched = watched(layers, name);
+    if layers.has(table.join("expectations")) {
+        refuse_beside_expectations(layers, &table);
+    }
     let expected = match layers.path(table.join("expectations")) {
         None => reference(layers, &table).map(Expected::Reference),
         Some(_) if layers.has(table.join("reference")) => {
@@ -244,11 +214,7 @@ const QUANTILES: [&str; 5] = ["p50", "p90", "p95", "p99", "p99.9"];
 
 fn latency(layers: &mut Layers, name: &str) -> Option<LatencyMonitor> {
     let table = KeyPath::from("monitors").join(name);
-    let of_drift = ["columns", "methods", "segments_max", "segment_rows_min", "bins", "correction"];
-    refuse(layers, &table, (&of_drift, "drift"));
-    refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
-    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
-    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
+    refuse(layers, &table, "latency");
     let watched = watched(layers, name);
     let reference = match layers.has(table.join("reference")) {
         true => reference(layers, &table).map(Some),
@@ -305,10 +271,7 @@ fn objectives(layers: &mut Layers, path: KeyPath) -> Option<Vec<Objective>> {
 
 fn drift(layers: &mut Layers, name: &str) -> Option<DriftMonitor> {
     let table = KeyPath::from("monitors").join(name);
-    refuse(layers, &table, (&PERFORMANCE_ONLY, "performance"));
-    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
-    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
+    refuse(layers, &table, "drift");
     let watched = watched(layers, name);
     let reference = reference(layers, &table);
     let methods = methods(layers, table.join("methods"));

@@ -376,6 +376,37 @@ fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
 }
 
 #[test]
+fn a_key_that_says_nothing_to_a_monitor_is_refused_with_what_it_goes_with() {
+    let monitor = |kind: &str, more: &str| {
+        faults(&format!("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\nkind = \"{kind}\"\n{more}\n"))
+    };
+    for (kind, more, part) in [
+        ("latency", "text = [\"a\"]", "goes with kind = \"drift\" only"),
+        (
+            "performance",
+            "task = \"binary\"\nalpha = 0.1",
+            "kind = \"drift\" or \"fairness\" or \"latency\" or \"quality\" only",
+        ),
+        ("drift", "positive = \"late\"", "goes with kind = \"fairness\" or \"performance\" only"),
+        ("performance", "task = \"binary\"\nk = 5", "goes with task = \"ranking\" only"),
+        ("performance", "task = \"multiclass\"\ngroup = \"query\"", "goes with task = \"ranking\" only"),
+        ("performance", "task = \"binary\"\nquantile = 0.9", "goes with task = \"regression\" only"),
+        ("performance", "task = \"regression\"\nthreshold = 0.9", "goes with task = \"binary\" only"),
+        (
+            "performance",
+            "task = \"ranking\"\nestimate = true",
+            "is of classes and numbers, not of task = \"ranking\"",
+        ),
+    ] {
+        let told = monitor(kind, more);
+        assert!(told.contains(part) && told.contains("has 1 fault"), "{kind} {more}: {told}");
+    }
+    assert!(check("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\nkind = \"performance\"\ntask = \"ranking\"\nk = 5\nestimate = false\n").is_ok());
+    let file = "[monitors.x]\nmodel = \"m\"\nkind = \"quality\"\nexpectations = \"/nowhere.toml\"\ntolerance = 0.2\nalpha = 0.1\n";
+    assert_eq!(faults(file).matches("says nothing beside expectations").count(), 2);
+}
+
+#[test]
 fn a_latency_monitor_reads_quantiles_and_objectives_and_may_lack_a_reference() {
     let table = "[monitors.fast]\nkind = \"latency\"\nmodel = \"delay\"\n";
     let read = |more: &str| {

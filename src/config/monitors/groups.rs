@@ -2,27 +2,14 @@
 
 use windvane_analyzer::monitor::{AttributionMonitor, FairnessMonitor};
 
-use super::{LATENCY_ONLY, PERFORMANCE_ONLY, QUALITY_ONLY, reference, refuse, reopen, watched};
+use super::{reference, refuse, reopen, watched};
 use crate::config::layers::Layers;
 use crate::config::path::KeyPath;
-
-/// Keys that say something to a fairness monitor only.
-pub(super) const FAIRNESS_ONLY: [&str; 2] = ["max_gap", "reference_group"];
-/// Keys of drift monitors that say nothing to these.
-const OF_DRIFT: [&str; 6] = ["methods", "text", "segments_max", "segment_rows_min", "bins", "correction"];
 
 /// A table that says how groups are compared.
 pub(super) fn fairness(layers: &mut Layers, name: &str) -> Option<FairnessMonitor> {
     let table = KeyPath::from("monitors").join(name);
-    refuse(layers, &table, (&OF_DRIFT, "drift"));
-    refuse(layers, &table, (&["columns"], "drift"));
-    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
-    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    refuse(
-        layers,
-        &table,
-        (&performance_but(&["positive", "threshold", "reopen_for", "reopen_every"]), "performance"),
-    );
+    refuse(layers, &table, "fairness");
     if layers.has(table.join("reference")) {
         let problem = "is not for kind = \"fairness\": groups of one window are compared with each other; reference_group says with which";
         layers.contradiction(table.join("reference"), problem);
@@ -54,12 +41,7 @@ pub(super) fn fairness(layers: &mut Layers, name: &str) -> Option<FairnessMonito
 /// A table that says whether features still rank as they did.
 pub(super) fn attribution(layers: &mut Layers, name: &str) -> Option<AttributionMonitor> {
     let table = KeyPath::from("monitors").join(name);
-    refuse(layers, &table, (&OF_DRIFT, "drift"));
-    refuse(layers, &table, (&["segment_by", "alpha"], "drift"));
-    refuse(layers, &table, (&QUALITY_ONLY, "quality"));
-    refuse(layers, &table, (&LATENCY_ONLY, "latency"));
-    refuse(layers, &table, (&FAIRNESS_ONLY, "fairness"));
-    refuse(layers, &table, (&performance_but(&["threshold"]), "performance"));
+    refuse(layers, &table, "attribution");
     let threshold = layers.number(table.join("threshold"), 0.9);
     if !(threshold > 0.0 && threshold <= 1.0) {
         let problem = format!(
@@ -75,9 +57,4 @@ pub(super) fn attribution(layers: &mut Layers, name: &str) -> Option<Attribution
         threshold,
         min_rows: layers.integer(table.join("min_rows"), 30),
     })
-}
-
-/// The keys of performance monitors but for these.
-fn performance_but(taken: &[&str]) -> Vec<&'static str> {
-    PERFORMANCE_ONLY.into_iter().filter(|key| !taken.contains(key)).collect()
 }
