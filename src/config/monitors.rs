@@ -83,6 +83,12 @@ fn watched(layers: &mut Layers, name: &str) -> Option<Watched> {
     let window = period(layers, table.join("window"));
     let every = if layers.has(table.join("every")) { period(layers, table.join("every")) } else { window };
     let (window, every) = (window?, every?);
+    if let (Period::Months(_), Period::Fixed(_)) = (window, every) {
+        let problem = format!(
+            "`{every}` does not go with window = \"{window}\": calendar months end on the first of a month. Give months, or a window such as 30d"
+        );
+        layers.contradiction(table.join("every"), &problem);
+    }
     let delay = layers.length(table.join("delay"), Duration::from_secs(600));
     let catch_up = layers.integer(table.join("catch_up"), 24);
     Some(Watched {

@@ -376,6 +376,26 @@ fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
 }
 
 #[test]
+fn windows_of_calendar_months_end_with_a_month() {
+    let monitor = |every: &str| {
+        check(&format!(
+            "[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\nwindow = \"1mo\"\nevery = \"{every}\"\n"
+        ))
+        .map(|config| config.monitors.len())
+        .map_err(|faults| faults.to_string())
+    };
+    assert_eq!((monitor("1mo"), monitor("2mo")), (Ok(1), Ok(1)));
+    for every in ["1d", "30d"] {
+        let told = monitor(every).unwrap_err();
+        assert!(told.contains(&format!("`{every}` does not go with window = \"1mo\"")), "{told}");
+    }
+    assert!(
+        check("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\nwindow = \"7d\"\nevery = \"1mo\"\n")
+            .is_ok()
+    );
+}
+
+#[test]
 fn a_key_that_says_nothing_to_a_monitor_is_refused_with_what_it_goes_with() {
     let monitor = |kind: &str, more: &str| {
         faults(&format!("[monitors.x]\nmodel = \"m\"\nreference = \"previous\"\nkind = \"{kind}\"\n{more}\n"))

@@ -113,7 +113,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "the length of the window",
         example: "every = \"1h\"",
-        about: "From the end of one window to the end of the next, as for `window`; less than `window` makes windows overlap. Windows end at multiples of it: at midnight UTC for 1d, on Mondays for 1w, on the first for 1mo.",
+        about: "From the end of one window to the end of the next, as for `window`; less than `window` makes windows overlap. Windows end at multiples of it: at midnight UTC for 1d, on Mondays for 1w, on the first for 1mo. Months where the window is months.",
     },
     Key {
         path: "monitors.<NAME>.delay",
