@@ -43,7 +43,7 @@ impl Watched {
             reference_kind: kind.to_owned(),
             reference_name: name.to_owned(),
             window: attempt.window,
-            granularity: self.schedule.every.to_string(),
+            granularity: self.schedule.window.to_string(),
         }
     }
 
@@ -120,7 +120,12 @@ fn absent(names: &[String], mut accepted: Vec<String>) -> Option<(String, String
 
 #[cfg(test)]
 mod tests {
-    use super::{NAMES_TOLD_MAX, absent, note, together};
+    use std::time::Duration;
+
+    use windvane_types::span::Span;
+
+    use super::{Attempt, Deployment, NAMES_TOLD_MAX, Schedule, Watched, absent, note, together};
+    use crate::monitor::Period;
 
     fn owned(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -135,6 +140,21 @@ mod tests {
         let many: Vec<String> = (0..=NAMES_TOLD_MAX).map(|i| format!("c{i}")).collect();
         let (_, accepted) = absent(&owned(&["x"]), many).unwrap();
         assert!(accepted.ends_with(", …"), "{accepted}");
+    }
+
+    #[test]
+    fn findings_tell_how_long_a_window_is_and_not_how_often_one_ends() {
+        let [window, every] = ["12h", "6h"].map(|text| Period::parse(text).unwrap());
+        let watched = Watched {
+            name: "rolling".to_owned(),
+            deployment: Deployment { model: "m".to_owned(), version: None, environment: None },
+            schedule: Schedule { window, every, delay_us: 0, jitter_us: 0, catch_up: 1 },
+            timeout: Duration::from_secs(60),
+            memory_bytes_max: 1 << 30,
+            enabled: true,
+        };
+        let attempt = Attempt { window: Span { start_us: 0, end_us: 1 }, run_id: "r", now_us: 2 };
+        assert_eq!(watched.findings_of(attempt, ("previous", "")).granularity, "12h");
     }
 
     #[test]
