@@ -67,7 +67,11 @@ async fn list(store: &Store, jobs: &[Job]) -> Result<Vec<Listed>, StoreError> {
             runs.extend(monitor_runs::latest(store, job.kind()).await?);
             read.push(job.kind());
         }
-        let last = runs.iter().find(|run| run.kind == job.kind() && run.monitor == job.name());
+        let is_last = |run: &&MonitorRun| {
+            (run.kind.as_str(), run.monitor.as_str(), run.model.as_str())
+                == (job.kind(), job.name(), job.model())
+        };
+        let last = runs.iter().find(is_last);
         listed.push(Listed {
             kind: job.kind(),
             monitor: job.name().to_owned(),

@@ -162,3 +162,23 @@ async fn a_window_that_was_run_by_hand_too_early_is_run_once_more() {
     assert_eq!(query(&service, "SELECT count() FROM monitor_runs WHERE window_end > now()"), "0");
     assert_eq!(service.terminate(), Some(0));
 }
+
+/// The name stays, and what was done of another model is no look at this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_watches_another_model_catches_up_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in ["before", "now"] {
+        let hourly = monitor("hourly", model, "kind = \"latency\"\ncatch_up = 2");
+        let config = format!("[analyzer]\npoll = \"1s\"\n{hourly}");
+        let service = Service::start(Path::new(BINARY), folder.path(), &config);
+        let done =
+            format!("SELECT count() >= 2 FROM monitor_runs FINAL WHERE state = 'done' AND model = '{model}'");
+        eventually(PATIENCE, || match query(&service, &done) {
+            found if found == "1" => Ok(()),
+            found => Err(format!("{found}\n{}", service.log().join("\n"))),
+        });
+        let listed = document(&service, &["monitor", "list", "--format", "json"]);
+        assert!(listed["monitors"][0]["last_run"].is_object(), "{listed}");
+        assert_eq!(service.terminate(), Some(0));
+    }
+}

@@ -102,7 +102,9 @@ impl Runner {
 
     async fn run_alone(&self, job: &Job, window: Span, again: Again) -> Result<Ran, RunError> {
         let before = self.ledger(job, window).await?;
-        let done = before.as_ref().is_some_and(|run| run.state == RunState::Done);
+        // A monitor may watch another model by now: what it did of the one before says nothing.
+        let is_done = |run: &MonitorRun| run.state == RunState::Done && run.model == job.model();
+        let done = before.as_ref().is_some_and(is_done);
         let began_us = before.as_ref().map_or(0, |run| run.started_us);
         let once_more = match again {
             Again::No => began_us < job.schedule().settled_at(window),

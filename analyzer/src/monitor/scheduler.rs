@@ -313,7 +313,10 @@ async fn ledger(store: &Store, job: &Job, now_us: i64) -> Result<Vec<MonitorRun>
         ending_after_us: reopens_until_us.min(oldest.end_us - 1),
         starting_before_us: now_us,
     };
-    monitor_runs::read(store, asked).await
+    let mut runs = monitor_runs::read(store, asked).await?;
+    // A monitor may watch another model by now: what it did of the one before says nothing.
+    runs.retain(|run| run.model == job.model());
+    Ok(runs)
 }
 
 fn of_ledger(schedule: &Schedule, runs: &[MonitorRun]) -> BTreeMap<(i64, i64), Past> {

@@ -21,7 +21,7 @@ pub const MONITORS: View = View {
     FROM (SELECT * FROM windvane.monitors FINAL WHERE {model:String} IN ('', model)) AS announced
     LEFT JOIN (
         SELECT * FROM windvane.monitor_runs FINAL ORDER BY window_end DESC, window_start DESC LIMIT 1 BY kind, monitor
-    ) AS run ON run.kind = announced.kind AND run.monitor = announced.monitor
+    ) AS run ON run.kind = announced.kind AND run.monitor = announced.monitor AND run.model = announced.model
     ORDER BY state IN ('failing', 'unattended') DESC, announced.model, announced.monitor, announced.kind
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}",
 };

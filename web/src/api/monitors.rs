@@ -141,6 +141,6 @@ const MONITORS: &str = "
     FROM (SELECT * FROM windvane.monitors FINAL WHERE {model:String} IN ('', model)) AS announced
     LEFT JOIN (
         SELECT * FROM windvane.monitor_runs FINAL ORDER BY window_end DESC, window_start DESC LIMIT 1 BY kind, monitor
-    ) AS run ON run.kind = announced.kind AND run.monitor = announced.monitor
+    ) AS run ON run.kind = announced.kind AND run.monitor = announced.monitor AND run.model = announced.model
     ORDER BY announced.model, announced.monitor, announced.kind
     LIMIT {limit:UInt64} OFFSET {offset:UInt64}";
