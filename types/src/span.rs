@@ -139,13 +139,16 @@ impl ReferenceKind {
     }
 }
 
-/// Reads an instant (`2013-01-01T05:00:00Z`) or a day (`2013-01-01`, its midnight in UTC), microseconds since 1970 UTC.
+/// Reads an instant (`2013-01-01T05:00:00Z`) or a day (`2013-01-01`, its midnight in UTC), microseconds since 1970 UTC. A time without a
+/// zone is neither: of which clock it is, nobody said.
 #[must_use]
 pub fn instant(text: &str) -> Option<i64> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time.as_microsecond());
     }
-    let midnight = text.parse::<Date>().ok()?.at(0, 0, 0, 0);
+    // A day may be followed by a time of it, which is not read.
+    let is_day = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'));
+    let midnight = text.parse::<Date>().ok().filter(|_| is_day)?.at(0, 0, 0, 0);
     Some(TimeZone::UTC.to_timestamp(midnight).ok()?.as_microsecond())
 }
 
@@ -201,7 +204,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{ReferenceKind, Span, in_words, length, to_second};
+    use super::{ReferenceKind, Span, in_words, instant, length, to_second};
 
     fn now() -> Timestamp {
         "2013-03-02T00:00:00Z".parse().unwrap()
@@ -226,6 +229,27 @@ mod tests {
         assert_eq!(day.before().to_string(), "2013-02-28T00:00:00Z/2013-03-01T00:00:00Z");
         let month = Span::parse("2013-01-01/2013-02-01T12:00:00Z", now()).unwrap();
         assert_eq!(month.to_string(), "2013-01-01T00:00:00Z/2013-02-01T12:00:00Z");
+    }
+
+    // `--at 2013-03-02T05:00:00` looked at the window that ended at midnight.
+    #[test]
+    fn a_time_without_a_zone_is_no_midnight() {
+        const MIDNIGHT_US: i64 = 1_362_182_400_000_000;
+        for (text, expected) in [
+            ("2013-03-02", Some(MIDNIGHT_US)),
+            ("20130302", Some(MIDNIGHT_US)),
+            ("2013-03-02T05:00:00Z", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
+            ("2013-03-02 05:00:00Z", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
+            ("2013-03-02T05:00:00+05:00", Some(MIDNIGHT_US)),
+            ("2013-03-02T05:00:00", None),
+            ("2013-03-02T05:00", None),
+            ("2013-03-02 05:00:00", None),
+            ("2013-03-02T05", None),
+            ("2013-03-02[Europe/Berlin]", None),
+            ("2013-03-02T05:00:00[Europe/Berlin]", None),
+        ] {
+            assert_eq!(instant(text), expected, "{text}");
+        }
     }
 
     #[test]
