@@ -221,6 +221,8 @@ impl Both<'_> {
             rows: side.survey.rows,
             stored_profile: false,
         };
+        let tells = |chunk: &&Chunk| judge::tells(chunk.measured, self.reference.chunking, &question.rule);
+        let telling = reference_chunks.iter().filter(tells).count();
         Document {
             schema: SCHEMA.to_owned(),
             task: question.task,
@@ -230,7 +232,7 @@ impl Both<'_> {
             positive: classes.get(1).filter(|_| question.task == Task::Binary).cloned(),
             classes,
             confidence: question.rule.confidence,
-            threshold_rule: threshold_rule(question) + &judge::caution(reference_chunks.len()),
+            threshold_rule: threshold_rule(question) + &judge::caution(telling),
             chunks,
             reference_chunks,
             segments,
@@ -256,7 +258,9 @@ impl Both<'_> {
             .next()
             .map(|part| part.metrics.iter().map(|named| named.name).collect())
             .unwrap_or_default();
-        let thresholds = judge::thresholds(&before.iter().collect::<Vec<_>>(), &names, &question.rule);
+        let tells = |part: &&Part| judge::tells(part.measured, self.reference.chunking, &question.rule);
+        let telling: Vec<&Part> = before.iter().filter(tells).collect();
+        let thresholds = judge::thresholds(&telling, &names, &question.rule);
         [(self.reference, self.before), (self.current, self.now)].map(|(side, parts)| {
             let judge = Judge {
                 thresholds: &thresholds,

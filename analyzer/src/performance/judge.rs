@@ -64,6 +64,13 @@ fn range(metric: &str) -> [f64; 2] {
     }
 }
 
+/// Whether a chunk of the reference with so many measured rows is one of those that say what is usual. Of chunks cut by time some have a few
+/// rows, as at night or at the ends of the reference: chance alone scatters these so widely that every metric would lie within.
+pub(super) fn tells(measured: u64, chunking: Chunking, rule: &Rule) -> bool {
+    let by_time = matches!(chunking, Chunking::Period(_) | Chunking::Length { .. });
+    !by_time || measured >= rule.min_rows
+}
+
 /// Bands around what the chunks of the reference have, cut to what a metric can be, with the ends that were given.
 pub(super) fn thresholds(reference: &[&Part], names: &[&'static str], rule: &Rule) -> Thresholds {
     let of = |name: &&'static str| {
@@ -317,8 +324,8 @@ mod tests {
 
     use super::super::part::Estimate;
     use super::{
-        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, thresholds,
-        trust, verdict,
+        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, tells,
+        thresholds, trust, verdict,
     };
 
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
@@ -344,6 +351,34 @@ mod tests {
             assert_eq!(chunk.insufficient_data, too_few, "{measured}");
             assert_eq!(verdict(&[chunk]), expected, "{measured}");
         }
+    }
+
+    // Of 24 hours four had two rows each, all of them wrong: what was usual reached from 0 to 1, and no hour ever alerted.
+    #[test]
+    fn hours_with_a_few_rows_do_not_say_what_is_usual() {
+        let rule = Rule::default();
+        let part = |measured: u64| Part {
+            rows: measured,
+            labelled: measured,
+            measured,
+            metrics: vec![Named {
+                name: "accuracy",
+                measured: Measured::new(if measured > 2 { 0.9 } else { 0.0 }, None, ""),
+            }],
+            ..Part::default()
+        };
+        let reference: Vec<Part> = (0..24).map(|hour| part(if hour < 4 { 2 } else { 400 })).collect();
+        let usual = |chunking: Chunking| {
+            let telling: Vec<&Part> =
+                reference.iter().filter(|part| tells(part.measured, chunking, &rule)).collect();
+            thresholds(&telling, &["accuracy"], &rule)["accuracy"]
+        };
+        let hours = Chunking::Length { anchor_us: 0, length_us: 3_600_000_000 };
+        assert_eq!(usual(hours).chunks, 20);
+        assert!(usual(hours).ends.iter().all(|end| (end.unwrap() - 0.9).abs() < 1e-9), "{:?}", usual(hours));
+        assert_eq!(usual(Chunking::Period(Period::Day)).chunks, 20);
+        // Chunks of as many rows each are what was asked for.
+        assert_eq!(usual(Chunking::Whole).chunks, 24);
     }
 
     // Ten targets of 400 rows raised no alert, as too few should, and kept the estimate from raising one.
