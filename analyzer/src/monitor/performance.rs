@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use windvane_store::findings::{self, performance::Against};
 use windvane_store::performance::Period as ByCalendar;
 use windvane_store::{Reader, Store};
+use windvane_types::performance::Document;
 use windvane_types::span::{ReferenceKind, Span};
 
 use super::job::{Answer, Attempt, Outcome};
+use super::watched::together;
 use super::{JobError, Period, Reopen, Watched};
 use crate::performance::{self, Asked, Cut, Opened, PerformanceRequest, Question};
 
@@ -85,7 +87,7 @@ impl PerformanceMonitor {
             rows_current: document.current.rows,
             findings,
             verdict: document.verdict.as_str().to_owned(),
-            note,
+            note: together(vec![note, too_short(&document).to_owned()]),
             answer: Some(Answer::Performance(Box::new(document))),
         })
     }
@@ -98,5 +100,44 @@ impl PerformanceMonitor {
                 Cut::Length { anchor_us: window.start_us, length_us: window.end_us - window.start_us }
             }
         }
+    }
+}
+
+/// What is said of a reference, such as `previous`, that is one chunk long: it makes no threshold, so that no metric can ever alert.
+fn too_short(document: &Document) -> &'static str {
+    match (document.reference.rows, document.reference_chunks.len()) {
+        (1.., 0 | 1) => {
+            "reference: it is one window long, and what is usual takes two or more: no metric can alert"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::too_short;
+
+    #[test]
+    fn a_reference_of_one_window_is_said_to_make_nothing_usual() {
+        let chunk = json!({"chunk": 0, "start": null, "end": null, "n": 10, "labelled": 9, "coverage": 0.9, "unscored": 0, "groups": null,
+            "groups_without_relevant": null, "insufficient_data": false, "metrics": [], "confusion_matrix": [], "calibration": [],
+            "lift": []});
+        let said = |rows: u64, chunks: usize| {
+            let document = serde_json::from_value(json!({
+                "schema": "windvane.performance/1", "task": "binary", "reference": {"source": "a", "rows": rows},
+                "current": {"source": "b", "rows": 20}, "verdict": "no_alert", "classes": ["0", "1"], "confidence": 0.95,
+                "threshold_rule": "", "chunks": [chunk], "reference_chunks": vec![chunk.clone(); chunks], "segments": [],
+                "segments_left_out": 0,
+                "weakest_segments": {"loss": null, "overall": null, "looked_at": 0, "columns_left_out": 0, "segments": []},
+                "trust": {"metric": "roc_auc", "mean_absolute_error": null, "coverage_of_band": null, "verdict": "unknown",
+                    "chunks": 0}
+            }))
+            .unwrap();
+            too_short(&document)
+        };
+        assert!(said(10, 1).starts_with("reference: it is one window long"));
+        assert_eq!((said(10, 2), said(0, 0)), ("", ""));
     }
 }

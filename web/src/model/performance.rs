@@ -26,8 +26,9 @@ pub fn card(model: &Model) -> Markup {
                 quoted(name)
             ),
             Some(&format!(
-                "[monitors.performance]\nkind = \"performance\"\nmodel = {model}\ntask = \"binary\"\nreference = \"previous\"\nwindow = \"1d\"\nestimate = true",
-                model = in_toml(name)
+                "[monitors.performance]\nkind = \"performance\"\nmodel = {model}\ntask = \"binary\"\nreference = \"baseline:usual\" # windvane baseline save usual --model {shell} --from 2013-01-01 --to 2013-04-01\nwindow = \"1d\"\nestimate = true",
+                model = in_toml(name),
+                shell = quoted(name)
             )),
         ),
         [newest, ..] => found(name, newest, &series(&model.performance)),
