@@ -214,7 +214,12 @@ impl ByHand {
         }
         let outcome = self.window(window).await?;
         match &outcome.answer {
-            Some(answer) => answers::print(answer, (format, fail_on)),
+            Some(answer) => {
+                if !outcome.note.is_empty() {
+                    tell(&outcome.note);
+                }
+                answers::print(answer, (format, fail_on))
+            }
             None => {
                 print(&match format {
                     Format::Json => answers::json(&self.nothing(window, &outcome))?,

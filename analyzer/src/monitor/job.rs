@@ -12,6 +12,7 @@ use super::{
     AttributionMonitor, DriftMonitor, ExperimentMonitor, FairnessMonitor, JobError, LatencyMonitor,
     PerformanceMonitor, QualityMonitor, Reopen, Schedule, Watched,
 };
+use crate::drift::Deployment;
 
 /// A job with a schedule. A new kind of job is a new variant; the scheduler, the ledger and the leases stay as they are.
 #[derive(Debug, Clone)]
@@ -126,6 +127,11 @@ impl Job {
     #[must_use]
     pub fn model(&self) -> &str {
         self.watched().map_or("", |watched| watched.deployment.model.as_str())
+    }
+
+    /// Whose predictions it watches; `None` where it is about no model.
+    pub(super) fn deployment(&self) -> Option<&Deployment> {
+        self.watched().ok().map(|watched| &watched.deployment)
     }
 
     /// When it runs.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
+use windvane_store::deployments;
 use windvane_store::lease::{Lease, Worked};
 use windvane_store::monitor_runs::{self, Asked, MonitorRun, RunState};
 use windvane_store::{Store, StoreError};
@@ -16,7 +17,9 @@ use windvane_types::span::Span;
 
 use super::error::chain;
 use super::job::{Attempt, Job, Outcome};
+use super::watched::together;
 use super::{JobError, RunError};
+use crate::drift::Deployment;
 
 /// Runs windows on behalf of one analyzer.
 #[derive(Debug, Clone)]
@@ -135,12 +138,7 @@ impl Runner {
             note: String::new(),
         };
         monitor_runs::write(&self.store, &run).await?;
-        let limit = job.timeout();
-        let attempt = Attempt { window, run_id: &run.run_id, now_us };
-        let result = match tokio::time::timeout(limit, job.run(&self.store, attempt)).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(JobError::TimedOut { limit }),
-        };
+        let result = self.attempt(job, Attempt { window, run_id: &run.run_id, now_us }).await;
         run.ended_us = monitor_runs::now_us(&self.store).await?;
         match &result {
             Ok(outcome) => {
@@ -161,6 +159,24 @@ impl Runner {
         Ok(Ran::Done(Box::new(result?)))
     }
 
+    /// Runs the job within its time. Where its window has no rows because nothing was ever sent under the names it watches, its note says so:
+    /// one of them may be misspelt.
+    async fn attempt(&self, job: &Job, attempt: Attempt<'_>) -> Result<Outcome, JobError> {
+        let limit = job.timeout();
+        let mut outcome = match tokio::time::timeout(limit, job.run(&self.store, attempt)).await {
+            Ok(result) => result?,
+            Err(_elapsed) => return Err(JobError::TimedOut { limit }),
+        };
+        if let Some(deployment) = job.deployment().filter(|_| outcome.rows_current == 0) {
+            let narrowed = (deployment.version.as_deref(), deployment.environment.as_deref());
+            let is_known = deployments::is_known(&self.store, &deployment.model, narrowed).await;
+            if matches!(is_known, Ok(false)) {
+                outcome.note = together(vec![outcome.note, stranger(deployment)]);
+            }
+        }
+        Ok(outcome)
+    }
+
     async fn ledger(&self, job: &Job, window: Span) -> Result<Option<MonitorRun>, StoreError> {
         let asked = Asked {
             kind: job.kind(),
@@ -171,6 +187,16 @@ impl Runner {
         let runs = monitor_runs::read(&self.store, asked).await?;
         Ok(runs.into_iter().find(|run| run.window() == window))
     }
+}
+
+/// What is said of a deployment that no prediction is stored of.
+fn stranger(deployment: &Deployment) -> String {
+    let of = |noun: &str, name: &Option<String>| {
+        name.as_ref().map_or_else(String::new, |name| format!(" of {noun} `{name}`"))
+    };
+    let (version, environment) =
+        (of("version", &deployment.version), of("environment", &deployment.environment));
+    format!("model: no prediction of `{}`{version}{environment} is stored", deployment.model)
 }
 
 /// One line a run.
@@ -201,5 +227,22 @@ fn log(run: &MonitorRun) {
             verdict = run.verdict,
             "a monitor ran"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deployment, stranger};
+
+    #[test]
+    fn what_nothing_was_sent_under_is_named() {
+        let of = |version: Option<&str>, environment: Option<&str>| {
+            let named = |name: Option<&str>| name.map(str::to_owned);
+            let (version, environment) = (named(version), named(environment));
+            stranger(&Deployment { model: "delai".to_owned(), version, environment })
+        };
+        assert_eq!(of(None, None), "model: no prediction of `delai` is stored");
+        let told = "model: no prediction of `delai` of version `8` of environment `prod` is stored";
+        assert_eq!(of(Some("8"), Some("prod")), told);
     }
 }
