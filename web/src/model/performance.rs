@@ -98,6 +98,9 @@ fn headline(window: &Window) -> String {
     match window.verdict {
         Verdict::Alert if alerts.is_empty() => "A metric left what is usual".to_owned(),
         Verdict::Alert => format!("{} left what is usual", alerts.join(", ")),
+        Verdict::NoAlert if window.metrics.iter().any(is_beyond) => {
+            "No metric has left what is usual by more than chance explains".to_owned()
+        }
         Verdict::NoAlert => "Every metric is within what is usual".to_owned(),
         Verdict::InsufficientData => "Too few predictions with an outcome to tell".to_owned(),
     }
@@ -143,9 +146,18 @@ fn said(metric: &Metric, verdict: Verdict) -> Markup {
         Some(reason) => reason.replace('_', " "),
         None if !has_threshold => "nothing to compare with".to_owned(),
         None if verdict == Verdict::InsufficientData => "too few rows to tell".to_owned(),
+        None if is_beyond(metric) => "chance may explain it".to_owned(),
         None => "usual".to_owned(),
     };
     html! { span.quiet { (told) } }
+}
+
+/// Whether its number lies outside of what is usual. Where that stands on few chunks this alone is no alert: its interval has to lie there, too.
+fn is_beyond(metric: &Metric) -> bool {
+    let [low, high] = metric.threshold.unwrap_or_default();
+    let value = metric.realised.or(metric.estimated);
+    let below = value.zip(low).is_some_and(|(value, low)| value < low);
+    below || value.zip(high).is_some_and(|(value, high)| value > high)
 }
 
 fn table(metrics: &[Metric], verdict: Verdict) -> Markup {

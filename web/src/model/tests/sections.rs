@@ -73,7 +73,7 @@ fn a_metric_that_could_not_be_compared_is_not_called_usual() {
         newest.metrics[0].alert = false;
         newest.metrics[0].threshold = threshold;
         let html = render(&Model { performance: vec![newest], ..model() }).into_string();
-        ["usual", "too few rows to tell", "nothing to compare with"]
+        ["usual", "too few rows to tell", "nothing to compare with", "chance may explain it"]
             .into_iter()
             .filter(|word| html.contains(&format!("<td><span class=\"quiet\">{word}</span></td>")))
             .collect::<Vec<_>>()
@@ -81,6 +81,8 @@ fn a_metric_that_could_not_be_compared_is_not_called_usual() {
     let ends = Some([Some(0.85), None]);
     for (verdict, threshold, expected) in [
         (Verdict::NoAlert, ends, "usual"),
+        (Verdict::NoAlert, Some([Some(0.95), None]), "chance may explain it"),
+        (Verdict::NoAlert, Some([None, Some(0.85)]), "chance may explain it"),
         (Verdict::InsufficientData, ends, "too few rows to tell"),
         (Verdict::InsufficientData, None, "nothing to compare with"),
         (Verdict::NoAlert, None, "nothing to compare with"),
