@@ -68,6 +68,7 @@ async fn pages_say_what_changed_and_every_number_can_be_followed_to_its_statemen
     read_api::check_tags(&service).await;
     check_delivery(&service).await;
     check_events(&service).await;
+    check_a_clock_that_is_ahead(&service).await;
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -288,4 +289,15 @@ async fn check_events(service: &Service) {
     );
     seeded::send(service, "predictions", body).await;
     assert_ne!(first, next().await, "the revision changes when events come in");
+}
+
+/// A prediction of the year 2100 does not move the span of its model's page away from all others.
+async fn check_a_clock_that_is_ahead(service: &Service) {
+    let sql = "INSERT INTO windvane.predictions (event_id, ts, ingested_at, model, version) \
+               SELECT concat('clock-', toString(number)), if(number = 0, toDateTime64('2100-01-01 00:00:00', 6, 'UTC'), \
+               now64(6, 'UTC')), now64(6, 'UTC'), 'ahead', '1' FROM numbers(7)";
+    seeded::insert(service, sql).await;
+    let model = page(service, "/models/ahead").await;
+    let tile = "<span class=\"of\">predictions, 30 days</span><span class=\"figure\">6</span>";
+    assert!(model.contains(tile), "no `{tile}` in {model}");
 }

@@ -31,7 +31,7 @@ pub const RECORDED: View = View {
            ) WHERE note != '') AS notes",
 };
 
-/// Versions and environments of a model.
+/// Versions and environments of a model. Where spans of its page end is not later than now, as that of all models.
 pub const DEPLOYMENTS: View = View {
     name: "deployments",
     about: "versions and environments of a model, over all time",
@@ -40,7 +40,7 @@ pub const DEPLOYMENTS: View = View {
     SELECT version, environment, count() AS predictions,
            formatDateTime(min(ts), '%Y-%m-%dT%H:%i:%SZ') AS first_ts,
            formatDateTime(max(ts), '%Y-%m-%dT%H:%i:%SZ') AS last_ts,
-           toUnixTimestamp64Micro(max(ts)) AS last_us
+           toUnixTimestamp64Micro(least(max(ts), now64(6, 'UTC'))) AS last_us
     FROM windvane.predictions
     WHERE model = {model:String}
     GROUP BY version, environment
