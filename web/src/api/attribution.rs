@@ -90,7 +90,7 @@ fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
 fn group(rows: Vec<Row>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for row in rows {
-        match runs.last_mut().filter(|run| run.key == row.key) {
+        match runs.last_mut().filter(|run| (&run.run_id, &run.key) == (&row.run_id, &row.key)) {
             Some(run) => run.features.push(feature(row)),
             None => runs.push(Run::of(row)),
         }

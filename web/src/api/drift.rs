@@ -132,7 +132,7 @@ fn group(rows: Vec<Row>) -> Vec<Run> {
     let mut runs: Vec<(Key, Run)> = Vec::new();
     for row in rows {
         let mut detail: Detail = serde_json::from_str(&row.detail).unwrap_or_default();
-        if runs.last().is_none_or(|(key, _)| *key != row.key) {
+        if runs.last().is_none_or(|(key, run)| (&run.run_id, key) != (&row.run_id, &row.key)) {
             runs.push((row.key.clone(), Run::of(&row)));
         }
         let Some((_, run)) = runs.last_mut() else { continue };

@@ -104,7 +104,7 @@ fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
 fn group(rows: Vec<Row>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for row in rows {
-        if runs.last().is_none_or(|run| run.key != row.key) {
+        if runs.last().is_none_or(|run| (&run.run_id, &run.key) != (&row.run_id, &row.key)) {
             runs.push(Run::of(&row));
         }
         if let Some(run) = runs.last_mut() {

@@ -73,7 +73,7 @@ fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
 fn group(rows: Vec<Row>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for row in rows {
-        if runs.last().is_none_or(|run| run.key != row.key) {
+        if runs.last().is_none_or(|run| (&run.run_id, &run.key) != (&row.run_id, &row.key)) {
             let Row { run_id, computed_at, key, .. } = &row;
             let (run_id, computed_at, key) = (run_id.clone(), computed_at.clone(), key.clone());
             runs.push(Run { run_id, computed_at, key, groups: Vec::new(), objectives: Vec::new() });

@@ -152,7 +152,7 @@ fn filters(parameters: &Parameters) -> Result<Filters<'_>, Problem> {
 fn group(rows: Vec<Row>) -> Vec<Window> {
     let mut windows: Vec<(Key, Window)> = Vec::new();
     for row in rows {
-        if windows.last().is_none_or(|(key, _)| *key != row.key) {
+        if windows.last().is_none_or(|(key, window)| (&window.run_id, key) != (&row.run_id, &row.key)) {
             windows.push((row.key.clone(), Window::of(&row)));
         }
         if let Some((_, window)) = windows.last_mut() {

@@ -79,7 +79,7 @@ fn group(rows: Vec<Row>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for row in rows {
         let Ok(check) = serde_json::from_str::<Check>(&row.detail) else { continue };
-        if runs.last().is_none_or(|run| run.key != row.key) {
+        if runs.last().is_none_or(|run| (&run.run_id, &run.key) != (&row.run_id, &row.key)) {
             runs.push(Run {
                 run_id: row.run_id,
                 computed_at: row.computed_at,
@@ -113,6 +113,16 @@ mod tests {
             serde_json::to_string(&detail).unwrap()
         );
         serde_json::from_str(&text).unwrap()
+    }
+
+    // Three looks at the last 24 hours within a second were one run with three groups of all rows.
+    #[test]
+    fn two_runs_within_a_second_are_two() {
+        let second = Row { run_id: "s".to_owned(), ..row("a", "fail") };
+        let runs = group(vec![row("a", "pass"), row("a", "pass"), second]);
+        let said: Vec<(&str, usize, Verdict)> =
+            runs.iter().map(|run| (run.run_id.as_str(), run.checks.len(), run.verdict)).collect();
+        assert_eq!(said, [("r", 2, Verdict::Pass), ("s", 1, Verdict::Fail)]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What makes rows belong to one run: the monitor, the window, and what it was compared with.
+/// What makes rows of one run belong together: the monitor, the window, and what it was compared with. Times end with the second, so that two
+/// runs by hand within one have the same, and only their ids differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     pub monitor: String,
