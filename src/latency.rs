@@ -104,10 +104,13 @@ pub fn fails_on(document: &Document, fail_on: FailOn) -> Exit {
     // The verdict of the whole may be an objective's.
     let compared = document.groups.iter().filter_map(|group| group.drift.as_ref());
     let unknown = compared.map(|drift| drift.verdict).all(|verdict| verdict == Verdict::InsufficientData);
+    let idle =
+        document.objectives.iter().flat_map(|objective| &objective.rules).all(|rule| rule.long.events == 0);
     match fail_on {
         FailOn::Slower if slower => Exit::Found,
         FailOn::Breached if breached => Exit::Found,
         FailOn::Slower if unknown => Exit::Inconclusive,
+        FailOn::Breached if idle => Exit::Inconclusive,
         FailOn::Slower | FailOn::Breached => Exit::Ok,
     }
 }

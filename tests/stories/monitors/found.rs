@@ -100,6 +100,10 @@ async fn a_monitor_finds_a_planted_shift_and_is_silent_without_one() {
 fn what_cannot_be_run_or_found_is_refused(service: &Service) {
     let unknown = windvane(service, &["monitor", "run", "nope"]);
     assert_eq!(unknown.status.code(), Some(78), "{unknown:?}");
+    // Where there was not one event, no objective was kept either.
+    let words = ["monitor", "run", "speed", "--at", "2013-01-01", "--fail-on", "breached"];
+    let idle = windvane(service, &words);
+    assert_eq!(idle.status.code(), Some(2), "{idle:?}");
     // A monitor of latency finds no alert, and none that burns without an objective: the exit code was 0, whatever it found.
     for (name, fail_on, said) in [
         ("speed", "alert", "`--fail-on alert` is for monitors of performance, and `speed` is of latency"),
