@@ -97,11 +97,12 @@ impl Schedule {
         self.latest(window.end_us) == window
     }
 
-    /// The windows that are due by now whatever became of them, newest first, as many as are caught up with.
+    /// The windows that are due by now whatever became of them, newest first, as many as are caught up with. None ends before 1971 or so, from
+    /// when on events are taken: catching up with windows of ten years would go back to the year 1780.
     pub fn recent(&self, now_us: i64) -> impl Iterator<Item = Span> {
         let latest = self.every.boundary_before(now_us - self.delay_us - self.jitter_us);
         let ends = std::iter::successors(Some(latest), |end| Some(self.every.boundary_before(end - 1)));
-        ends.take(self.catch_up as usize).map(|end| self.window_ending(end))
+        ends.take(self.catch_up as usize).take_while(|end| *end > 0).map(|end| self.window_ending(end))
     }
 
     /// When the next window becomes due that is not yet, microseconds since 1970 UTC.

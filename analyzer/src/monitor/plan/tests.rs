@@ -38,6 +38,15 @@ fn a_window_waits_for_late_events_and_the_newest_comes_first() {
 }
 
 #[test]
+fn catching_up_ends_where_there_are_no_events() {
+    let years = Period::Months(120);
+    let schedule = Schedule { window: years, every: years, ..hourly(24) };
+    let now = windvane_types::span::instant("2026-11-30").unwrap();
+    let found: Vec<String> = schedule.recent(now).map(|window| window.to_string()).collect();
+    assert_eq!((found.len(), found[4].as_str()), (5, "1970-01-01T00:00:00Z/1980-01-01T00:00:00Z"));
+}
+
+#[test]
 fn windows_may_overlap() {
     let schedule = Schedule { window: Period::Fixed(24 * HOUR_US), ..hourly(2) };
     let due = due(&schedule, 101 * HOUR_US, &BTreeMap::new(), &NOTHING_AGAIN);
