@@ -43,7 +43,7 @@ enum Action {
     },
     /// Run one window of a monitor now, also if it was run before.
     Run {
-        /// The monitor.
+        /// The monitor, or its kind and name, as in `experiment/checkout`.
         name: String,
         /// The window that had ended last at this time, which is not after now; now, less the monitor's delay, unless given.
         #[arg(long, value_name = "TIME")]
@@ -59,7 +59,7 @@ enum Action {
     },
     /// Run every window of a monitor that lies in a span and has ended, oldest first; what was run before is overwritten.
     Backfill {
-        /// The monitor.
+        /// The monitor, or its kind and name, as in `experiment/checkout`.
         name: String,
         /// Start of the span, such as 2013-01-01 or 2013-01-01T05:00:00Z.
         #[arg(long, value_name = "TIME")]
@@ -140,6 +140,17 @@ fn time(text: &str) -> Result<i64, Failure> {
     })
 }
 
+/// The job of this name, or of this kind and name. A monitor and an experiment may share a name.
+fn of_name<'a>(jobs: &'a [Job], name: &str) -> Result<Option<&'a Job>, Failure> {
+    let called: Vec<&Job> = jobs.iter().filter(|job| job.name() == name).collect();
+    if called.len() > 1 {
+        let each: Vec<String> = called.iter().map(|job| format!("`{}/{name}`", job.kind())).collect();
+        return Err(usage(format!("there are several jobs `{name}`: say {}", each.join(" or "))));
+    }
+    let with_kind = |job: &&Job| name.split_once('/') == Some((job.kind(), job.name()));
+    Ok(called.first().copied().or_else(|| jobs.iter().find(with_kind)))
+}
+
 /// A monitor that is run by hand.
 struct ByHand {
     job: Job,
@@ -152,8 +163,8 @@ impl ByHand {
         let config = connection.config()?;
         let store = connection.store()?;
         let jobs = analyzer::jobs(&config);
-        let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name())).collect();
-        let job = jobs.into_iter().find(|job| job.name() == name).ok_or_else(|| {
+        let job = of_name(&jobs, name)?.cloned().ok_or_else(|| {
+            let known: Vec<String> = jobs.iter().map(|job| format!("`{}`", job.name())).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             anyhow!("the configuration has no monitor `{name}`; it has {known}")
         });
@@ -324,5 +335,38 @@ fn failure(error: RunError) -> Failure {
         error @ (RunError::LeaseLost | RunError::Job(JobError::TimedOut { .. })) => {
             Failure { reason: Reason::Unavailable, error: error.into() }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{analyzer, of_name};
+    use crate::config;
+
+    #[test]
+    fn a_monitor_and_an_experiment_of_one_name_are_told_apart_by_their_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("windvane.toml");
+        let text = "[monitors.checkout]\nmodel = \"m\"\nreference = \"previous\"\n[monitors.other]\nmodel = \"m\"\nkind = \"latency\"\n\
+                    [experiments.checkout]\ncontrol = \"A\"\nevery = \"1h\"\n[experiments.checkout.metrics.m]\n";
+        std::fs::write(&file, text).unwrap();
+        let jobs = analyzer::jobs(&config::load(Some(&file)).unwrap());
+        let kind = |name: &str| {
+            of_name(&jobs, name).map(|job| job.map(|job| job.kind())).map_err(|error| error.to_string())
+        };
+        for (name, expected) in [
+            ("other", Some("latency")),
+            ("latency/other", Some("latency")),
+            ("drift/other", None),
+            ("experiment/checkout", Some("experiment")),
+            ("drift/checkout", Some("drift")),
+            ("none", None),
+        ] {
+            assert_eq!(kind(name), Ok(expected), "{name}");
+        }
+        assert_eq!(
+            kind("checkout"),
+            Err("there are several jobs `checkout`: say `drift/checkout` or `experiment/checkout`".to_owned())
+        );
     }
 }
