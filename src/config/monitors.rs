@@ -311,7 +311,7 @@ pub fn period(layers: &mut Layers, path: KeyPath) -> Option<Period> {
     let read = Period::parse(&text);
     if read.is_none() {
         let problem = format!(
-            "`{text}` is not allowed; allowed is a length such as 15m, 24h or 7d, or calendar months such as 1mo"
+            "`{text}` is not allowed; allowed is a length such as 15m, 24h or 7d, or calendar months such as 1mo, of ten years at most"
         );
         layers.contradiction(path, &problem);
     }

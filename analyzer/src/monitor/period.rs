@@ -10,8 +10,9 @@ const DAY_US: i64 = 86_400 * SECOND_US;
 const WEEK_US: i64 = 7 * DAY_US;
 /// The first Monday after 1970 began, where weeks start.
 const MONDAY_US: i64 = 4 * DAY_US;
-/// Months of the longest period: ten years.
+/// Months of the longest period, and its length: ten years.
 const MONTHS_MAX: u32 = 120;
+const LENGTH_US_MAX: i64 = 3_660 * DAY_US;
 
 /// A length of time with boundaries: every instant lies between two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +24,14 @@ pub enum Period {
 }
 
 impl Period {
-    /// Reads `90m`, `24h`, `7d`, `2w`, or `1mo` for calendar months.
+    /// Reads `90m`, `24h`, `7d`, `2w`, or `1mo` for calendar months, up to ten years.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(digits) = text.strip_suffix("mo") {
             let months = digits.parse().ok().filter(|months| (1..=MONTHS_MAX).contains(months))?;
             return Some(Self::Months(months));
         }
-        span::length_us(text).filter(|us| *us >= SECOND_US).map(Self::Fixed)
+        span::length_us(text).filter(|us| (SECOND_US..=LENGTH_US_MAX).contains(us)).map(Self::Fixed)
     }
 
     /// The last boundary at or before an instant, microseconds since 1970 UTC.
@@ -127,7 +128,8 @@ mod tests {
             assert_eq!(Period::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Period::parse("24h").unwrap().to_string(), "1d");
-        for text in ["", "0s", "0mo", "121mo", "mo", "1.5h", "-1h", "1y"] {
+        assert_eq!(Period::parse("3660d").unwrap().to_string(), "3660d");
+        for text in ["", "0s", "0mo", "121mo", "3661d", "9999999d", "mo", "1.5h", "-1h", "1y"] {
             assert_eq!(Period::parse(text), None, "{text}");
         }
     }
