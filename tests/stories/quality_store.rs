@@ -135,6 +135,7 @@ async fn faults_of_a_window_are_found_by_hand_and_by_a_monitor_and_served() {
 
     serves(&service, &found).await;
     compares_with_nothing(&service);
+    pages_go_on_behind_a_window_without_findings(&service).await;
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -162,4 +163,18 @@ fn compares_with_nothing(service: &Service) {
     let gone = "ALTER TABLE windvane.predictions DELETE WHERE ts < '2013-01-03' SETTINGS mutations_sync = 2";
     stdout(&windvane(service, &["query", gone]));
     assert_eq!(ran(service, "2013-01-04"), expected(2, "insufficient_data\t0\t310", "0"));
+}
+
+/// The window whose findings were emptied is on no page, and ends none.
+async fn pages_go_on_behind_a_window_without_findings(service: &Service) {
+    let (mut offset, mut ends) = (Some(0), Vec::new());
+    while let Some(at) = offset {
+        let path = format!("/api/v1/models/delay/quality?monitor=data&limit=1&offset={at}");
+        let answer = reqwest::get(format!("{}{path}", service.url())).await.unwrap();
+        let page: Value = answer.json().await.unwrap();
+        ends.extend(page["runs"].as_array().unwrap().iter().map(|run| run["window_end"].to_string()));
+        offset = page["next_offset"].as_u64();
+    }
+    let days = ["06", "05", "03"].map(|day| format!("\"2013-01-{day}T00:00:00Z\""));
+    assert_eq!(ends, days);
 }
