@@ -13,6 +13,7 @@ pub mod performance;
 pub mod quality;
 pub mod runs;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -24,29 +25,39 @@ use crate::wire::{Column, Wire};
 use crate::{Statement, Store, StoreError, native};
 
 /// How the columns of segments write a value that rows lack: an empty text is a value of its own, and would share the key.
-pub(crate) const MISSING: &str = "(missing)";
+const MISSING: &str = "(missing)";
+
+/// A value as the columns of segments write it. One that is spelt as what stands for none has a backslash before it, and another one where it
+/// has some: else rows with it and rows without any would share the key, and one of the two segments would take the place of the other.
+pub(crate) fn written(value: Option<&str>) -> Cow<'_, str> {
+    match value {
+        None => Cow::Borrowed(MISSING),
+        Some(value) if value.trim_start_matches('\\') == MISSING => Cow::Owned(format!("\\{value}")),
+        Some(value) => Cow::Borrowed(value),
+    }
+}
 
 /// What rows of a segment have in common, by column; `None` where they lack it.
 pub(crate) type Values = BTreeMap<String, Option<String>>;
 
 /// The columns that cut a segment, as `segment_key` has them; empty for the whole.
 pub(crate) fn segment_key(segment: Option<&Values>) -> String {
-    joined(segment.into_iter().flatten().map(|(name, _)| name.as_str()))
+    joined(segment.into_iter().flatten().map(|(name, _)| Cow::Borrowed(name.as_str())))
 }
 
 /// Their values, as `segment_value` has them.
 pub(crate) fn segment_value(segment: Option<&Values>) -> String {
-    joined(segment.into_iter().flatten().map(|(_, value)| value.as_deref().unwrap_or(MISSING)))
+    joined(segment.into_iter().flatten().map(|(_, value)| written(value.as_deref())))
 }
 
 /// One text as it is, several joined by commas. A comma within one of several has a backslash before it, as a backslash has: else
 /// `a,b` and `c` would share the key of `a` and `b,c`, and one of the two segments would take the place of the other.
-fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let texts: Vec<&str> = texts.collect();
+fn joined<'a>(texts: impl Iterator<Item = Cow<'a, str>>) -> String {
+    let texts: Vec<Cow<'_, str>> = texts.collect();
     match texts.as_slice() {
-        [one] => (*one).to_owned(),
+        [one] => one.clone().into_owned(),
         several => {
-            let escaped = |text: &&str| text.replace('\\', "\\\\").replace(',', "\\,");
+            let escaped = |text: &Cow<'_, str>| text.replace('\\', "\\\\").replace(',', "\\,");
             several.iter().map(escaped).collect::<Vec<_>>().join(",")
         }
     }
@@ -214,6 +225,9 @@ mod tests {
         for (pairs, key, value) in [
             (&[("region", Some("a,b"))][..], "region", "a,b"),
             (&[("region", None)][..], "region", "(missing)"),
+            (&[("region", Some("(missing)"))][..], "region", r"\(missing)"),
+            (&[("region", Some(r"\(missing)"))][..], "region", r"\\(missing)"),
+            (&[("region", Some("(missing)")), ("tier", None)][..], "region,tier", r"\\(missing),(missing)"),
             (&[("region", Some(""))][..], "region", ""),
             (&[("region", Some("a,b")), ("tier", Some("c"))][..], "region,tier", r"a\,b,c"),
             (&[("region", Some("a")), ("tier", Some("b,c"))][..], "region,tier", r"a,b\,c"),

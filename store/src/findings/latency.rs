@@ -1,5 +1,7 @@
 //! The `latency_findings` table: the document of a latency run as rows, one quantile of one group, or one rule of one objective, each.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use windvane_types::latency::{Document, Group, Objective, Quantile, Rule};
 
@@ -67,12 +69,11 @@ fn json(value: &impl Serialize) -> String {
 
 fn of_quantile(run: &Run, (group, quantile): (&Group, &Quantile), detail: String, out: &mut Vec<u8>) {
     run.head(out);
-    let (key, value) = group
-        .group
-        .iter()
-        .next()
-        .map_or(("", ""), |(key, value)| (key.as_str(), value.as_deref().unwrap_or(findings::MISSING)));
-    for word in [key, value, &quantile.quantile] {
+    let (key, value) =
+        group.group.iter().next().map_or(("", Cow::Borrowed("")), |(key, value)| {
+            (key.as_str(), findings::written(value.as_deref()))
+        });
+    for word in [key, &value, &quantile.quantile] {
         rb::string(out, word);
     }
     let drift = group.drift.as_ref();
