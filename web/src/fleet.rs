@@ -189,7 +189,7 @@ fn table(fleet: &Fleet, range: Range) -> Markup {
                         th scope="col" { "model" } th scope="col" { "environment" } th scope="col" { "the last " (range.length.name) }
                         th.number scope="col" { "predictions" } th.number scope="col" { "rate" }
                         th.number scope="col" { "latency p50" } th.number scope="col" { "p99" } th.number scope="col" { "failed" }
-                        th scope="col" { "worst drift" } th.number scope="col" { "labelled" } th scope="col" { "last seen" }
+                        th scope="col" { "worst drift" } th.number scope="col" title="outcomes that came per prediction, corrections and those of unknown events too" { "outcomes" } th scope="col" { "last seen" }
                     }
                 }
                 tbody { @for deployment in &fleet.deployments { (row(fleet, deployment, range)) } }

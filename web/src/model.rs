@@ -130,8 +130,8 @@ fn tiles(model: &Model) -> Markup {
                 span.note { (thousands(failures)) " predictions" }
             }
             li {
-                span.of { "with an outcome" } span.figure { (labelled.map_or("none".to_owned(), percent)) }
-                span.note { "of all that are recorded" }
+                span.of { "outcomes per prediction" } span.figure { (labelled.map_or("none".to_owned(), percent)) }
+                span.note { "of all that came, corrections too" }
             }
             li { span.of { "last seen" } span.figure { (model.deployments.first().map_or(html! { "–" }, |found| time(&found.last_ts))) } span.note { (deployments(model.deployments.len())) } }
         }
