@@ -259,7 +259,7 @@ impl ByHand {
         match (asked - ended, ended) {
             (0, _) => {}
             (_, 0) => return Err(usage(format!("no window in `{span}` has ended yet"))),
-            (left, _) => tell(&format!("{left} windows of `{span}` have not ended yet and are left out")),
+            (left, _) => tell(&format!("windows of `{span}` that have not ended yet are left out: {left}")),
         }
         let mut lines = Vec::with_capacity(windows.len());
         for window in windows {
