@@ -232,7 +232,9 @@ impl Both<'_> {
             positive: classes.get(1).filter(|_| question.task == Task::Binary).cloned(),
             classes,
             confidence: question.rule.confidence,
-            threshold_rule: threshold_rule(question) + &judge::caution(telling),
+            threshold_rule: threshold_rule(question)
+                + &judge::caution(telling)
+                + &judge::left_out(reference_chunks.len() - telling, &question.rule),
             chunks,
             reference_chunks,
             segments,

@@ -98,6 +98,16 @@ pub(super) fn caution(chunks: usize) -> String {
     }
 }
 
+/// What is added to it where some chunks of the reference do not count.
+pub(super) fn left_out(chunks: usize, rule: &Rule) -> String {
+    match chunks {
+        0 => String::new(),
+        chunks => {
+            format!("; chunks of the reference with fewer than {} rows do not count: {chunks}", rule.min_rows)
+        }
+    }
+}
+
 impl Usual {
     /// Which way a value has left. Beyond an end that was learnt from few chunks its interval has to lie, too.
     fn left(&self, metric: &str, value: f64, interval: Option<Interval>) -> Option<Change> {
@@ -324,8 +334,8 @@ mod tests {
 
     use super::super::part::Estimate;
     use super::{
-        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, tells,
-        thresholds, trust, verdict,
+        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, left_out,
+        tells, thresholds, trust, verdict,
     };
 
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
@@ -377,6 +387,8 @@ mod tests {
         assert_eq!(usual(hours).chunks, 20);
         assert!(usual(hours).ends.iter().all(|end| (end.unwrap() - 0.9).abs() < 1e-9), "{:?}", usual(hours));
         assert_eq!(usual(Chunking::Period(Period::Day)).chunks, 20);
+        let told = "; chunks of the reference with fewer than 30 rows do not count: 4";
+        assert_eq!((left_out(4, &rule).as_str(), left_out(0, &rule).as_str()), (told, ""));
         // Chunks of as many rows each are what was asked for.
         assert_eq!(usual(Chunking::Whole).chunks, 24);
     }
