@@ -10,7 +10,7 @@ use windvane_store::populations::Population;
 use windvane_types::attribution::Document;
 use windvane_types::distinct::distinct;
 use windvane_types::drift::Verdict;
-use windvane_types::span::{ReferenceKind, Span};
+use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
 use crate::by_hand::{self, Engine, Narrowed, Stored, TwoFiles};
@@ -131,9 +131,9 @@ async fn open(arguments: &Arguments) -> Result<Opened, Failure> {
         }
         (None, None, Some(model), Some(reference), Some(window)) => {
             let now = SystemClock.now();
-            let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
             let deployment = arguments.narrowed.of(model);
             let window = Span::parse(window, now).map_err(usage)?;
+            let kind = by_hand::reference_of(reference, (window, now))?;
             let asked = Asked {
                 deployment: &deployment,
                 reference: &kind,

@@ -8,14 +8,16 @@ use std::sync::Mutex;
 
 use anyhow::anyhow;
 use clap::Args;
+use jiff::Timestamp;
 use uuid::Uuid;
 use windvane_analyzer::drift::Deployment;
 use windvane_store::findings::Run;
 use windvane_store::{chdb, local};
-use windvane_types::span::Span;
+use windvane_types::span::{ReferenceKind, Span};
 
 pub use known::known;
 
+use crate::drift::arguments::usage;
 use crate::exit::{CommandResult, Failure, Reason};
 use crate::{cli, connection, shutdown};
 
@@ -63,6 +65,15 @@ pub struct Stored {
     /// Do not keep the findings in the store, where pages show them; print them only.
     #[arg(long, requires = "model")]
     pub no_record: bool,
+}
+
+/// What a window is compared with, as it was typed.
+///
+/// # Errors
+/// It is none, or it shares rows with the window.
+pub fn reference_of(text: &str, (window, now): (Span, Timestamp)) -> Result<ReferenceKind, Failure> {
+    let kind = ReferenceKind::parse(text, now);
+    kind.and_then(|kind| kind.of_windows(window.end_us - window.start_us)).map_err(usage)
 }
 
 /// What findings are about, with the kind and the name of the reference; empty without one. When it ended is not known yet.

@@ -8,7 +8,7 @@ use windvane_analyzer::latency::{self, LatencyError, LatencyRequest};
 use windvane_store::Reader;
 use windvane_store::findings::{self, Run};
 use windvane_types::latency::{Document, Group, Objective, Verdict};
-use windvane_types::span::{ReferenceKind, Span};
+use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
 pub use arguments::{Arguments, FailOn};
@@ -65,7 +65,7 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
                     (None, current, None)
                 }
                 Some(reference) => {
-                    let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
+                    let kind = by_hand::reference_of(reference, (span, now))?;
                     let wanted = Wanted { columns: None, methods: None, segments: true, special: true };
                     let asked =
                         Asked { deployment, reference: &kind, window: span, stored_before_us: us, wanted };

@@ -118,7 +118,9 @@ fn reference(layers: &mut Layers, table: &KeyPath) -> Option<ReferenceKind> {
         layers.contradiction(table.join("reference"), &format!("`{text}` has no START/END"));
         return None;
     }
-    let kind = ReferenceKind::parse(&text, SystemClock.now());
+    let window = layers.text(table.join("window")).and_then(|text| Period::parse(&text));
+    let length_us = window.map_or(0, Period::about_us);
+    let kind = ReferenceKind::parse(&text, SystemClock.now()).and_then(|kind| kind.of_windows(length_us));
     kind.map_err(|problem| layers.contradiction(table.join("reference"), &problem)).ok()
 }
 

@@ -376,6 +376,20 @@ fn a_performance_monitor_needs_a_task_and_takes_no_methods() {
 }
 
 #[test]
+fn a_window_is_not_compared_with_its_own_rows_of_a_week_ago() {
+    let monitor = |window: &str| {
+        check(&format!(
+            "[monitors.x]\nmodel = \"m\"\nreference = \"same_hour_last_week\"\nwindow = \"{window}\"\n"
+        ))
+    };
+    assert!(monitor("1h").is_ok() && monitor("1w").is_ok());
+    for window in ["8d", "1mo"] {
+        let told = monitor(window).unwrap_err().to_string();
+        assert!(told.contains("has 1 fault") && told.contains("a week at most"), "{told}");
+    }
+}
+
+#[test]
 fn windows_of_calendar_months_end_with_a_month() {
     let monitor = |every: &str| {
         check(&format!(

@@ -11,7 +11,7 @@ use windvane_store::{
     populations::{self, Population, PopulationError},
 };
 use windvane_types::baseline::Profile;
-use windvane_types::span::{ReferenceKind, Span};
+use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Options, Predictions, Sides, usage};
@@ -112,7 +112,7 @@ pub async fn open_files(
 async fn predictions(asked: &Predictions, options: &Options) -> Result<Sources, Failure> {
     let now = SystemClock.now();
     let window = Span::parse(&asked.window, now).map_err(usage)?;
-    let reference = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
+    let reference = by_hand::reference_of(&asked.reference, (window, now))?;
     let store = asked.connection.store()?;
     by_hand::known(&store, &asked.deployment).await?;
     let wanted = Wanted {

@@ -4,7 +4,7 @@ use windvane_analyzer::performance::{self, PerformanceRequest};
 use windvane_store::findings::{Run, performance::Against};
 use windvane_store::populations;
 use windvane_store::{LocalEngine, Reader};
-use windvane_types::span::{ReferenceKind, Span};
+use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
 use super::options::Options;
@@ -60,7 +60,7 @@ pub async fn open(options: &Options) -> Result<Opened, Failure> {
 async fn predictions(asked: &Predictions, options: &Options) -> Result<Opened, Failure> {
     let now = SystemClock.now();
     let window = Span::parse(&asked.window, now).map_err(usage)?;
-    let kind = ReferenceKind::parse(&asked.reference, now).map_err(usage)?;
+    let kind = by_hand::reference_of(&asked.reference, (window, now))?;
     let store = asked.connection.store()?;
     by_hand::known(&store, &asked.deployment).await?;
     let mut question = options.question.clone();

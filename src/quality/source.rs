@@ -4,7 +4,7 @@ use windvane_analyzer::drift::{self, Asked, Wanted};
 use windvane_store::Reader;
 use windvane_store::findings::Run;
 use windvane_store::populations::Population;
-use windvane_types::span::{ReferenceKind, Span};
+use windvane_types::span::Span;
 use windvane_types::{Clock, SystemClock};
 
 use super::arguments::{Predictions, Side, Sides};
@@ -42,8 +42,8 @@ pub async fn pair(sides: &Sides) -> Result<Pair, Failure> {
         }
         Sides::Predictions { reference, window } => {
             let now = SystemClock.now();
-            let kind = ReferenceKind::parse(reference, now).map_err(usage)?;
             let span = Span::parse(&window.window, now).map_err(usage)?;
+            let kind = by_hand::reference_of(reference, (span, now))?;
             let store = window.connection.store()?;
             by_hand::known(&store, &window.deployment).await?;
             // A profile knows too little of a reference: its rows are needed.

@@ -137,6 +137,20 @@ impl ReferenceKind {
             )),
         }
     }
+
+    /// The same, where windows of this length, microseconds, share no rows with it.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn of_windows(self, length_us: i64) -> Result<Self, String> {
+        match self {
+            Self::SameHourLastWeek if length_us > WEEK_US => Err(
+                "same_hour_last_week is for windows of a week at most: a longer one overlaps with it, and would be compared with its own rows"
+                    .to_owned(),
+            ),
+            kind => Ok(kind),
+        }
+    }
 }
 
 /// Reads an instant (`2013-01-01T05:00:00Z`) or a day (`2013-01-01`, its midnight in UTC), microseconds since 1970 UTC. A time without a
@@ -268,6 +282,16 @@ mod tests {
         );
         let ends = Span { start_us: i64::MIN, end_us: i64::MIN + 1 }.a_week_before();
         assert_eq!((ends.start_us, ends.end_us), (i64::MIN, i64::MIN));
+    }
+
+    #[test]
+    fn a_window_that_overlaps_with_a_week_ago_is_not_compared_with_that() {
+        const DAY_US: i64 = 86_400_000_000;
+        let of = |kind: ReferenceKind, days: i64| kind.of_windows(days * DAY_US);
+        let week = ReferenceKind::SameHourLastWeek;
+        assert_eq!(of(week.clone(), 7), Ok(week.clone()));
+        assert!(of(week, 8).unwrap_err().contains("a week at most"));
+        assert_eq!(of(ReferenceKind::Previous, 365), Ok(ReferenceKind::Previous));
     }
 
     #[test]
