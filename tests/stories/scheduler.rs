@@ -136,14 +136,14 @@ async fn a_window_that_was_run_by_hand_too_early_is_run_once_more() {
         Service::start(Path::new(BINARY), folder.path(), &format!("[analyzer]\npoll = \"1s\"\n{brief}"));
     let now = query(&service, "SELECT formatDateTime(now(), '%FT%TZ', 'UTC')");
     document(&service, &["monitor", "run", "brief", "--at", &now, "--format", "json"]);
-    let by_hand = "FROM monitor_runs WHERE holder LIKE 'command-%'";
-    let began = query(
-        &service,
-        &format!("SELECT count(), any(started_at < window_end + 15) {by_hand} AND state = 'done'"),
-    );
-    assert_eq!(began, "1\t1");
+    let by_hand = "SELECT toUnixTimestamp64Micro(window_end), started_at < window_end + INTERVAL 15 SECOND FROM monitor_runs \
+                   WHERE holder LIKE 'command-%' AND state = 'done'";
+    let ran = query(&service, by_hand);
+    let (window_end, was_early) = ran.split_once('\t').unwrap();
+    assert_eq!(was_early, "1");
     let again = format!(
-        "SELECT attempt, state FROM monitor_runs FINAL WHERE window_end IN (SELECT window_end {by_hand}) AND holder LIKE 'serve-%'"
+        "SELECT attempt, state FROM monitor_runs FINAL WHERE window_end = fromUnixTimestamp64Micro(toInt64({window_end})) \
+         AND holder LIKE 'serve-%'"
     );
     eventually(PATIENCE, || match query(&service, &again).as_str() {
         "2\tdone" => Ok(()),
