@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// Seven days, microseconds.
 const WEEK_US: i64 = 7 * 86_400 * 1_000_000;
@@ -153,17 +153,16 @@ impl ReferenceKind {
     }
 }
 
-/// Reads an instant (`2013-01-01T05:00:00Z`) or a day (`2013-01-01`, its midnight in UTC), microseconds since 1970 UTC. A time without a
-/// zone is neither: of which clock it is, nobody said.
+/// Reads an instant (`2013-01-01T05:00:00Z`; in UTC where it has no zone) or a day (`2013-01-01`, its midnight in UTC), microseconds since
+/// 1970 UTC.
 #[must_use]
 pub fn instant(text: &str) -> Option<i64> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time.as_microsecond());
     }
-    // A day may be followed by a time of it, which is not read.
-    let is_day = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'));
-    let midnight = text.parse::<Date>().ok().filter(|_| is_day)?.at(0, 0, 0, 0);
-    Some(TimeZone::UTC.to_timestamp(midnight).ok()?.as_microsecond())
+    // The name of a zone would not be read.
+    let time = text.parse::<DateTime>().ok().filter(|_| !text.contains('['))?;
+    Some(TimeZone::UTC.to_timestamp(time).ok()?.as_microsecond())
 }
 
 /// Reads a length: `90s`, `15m`, `24h`, `7d` or `2w`.
@@ -247,7 +246,7 @@ mod tests {
 
     // `--at 2013-03-02T05:00:00` looked at the window that ended at midnight.
     #[test]
-    fn a_time_without_a_zone_is_no_midnight() {
+    fn a_time_without_a_zone_is_in_utc_and_no_midnight() {
         const MIDNIGHT_US: i64 = 1_362_182_400_000_000;
         for (text, expected) in [
             ("2013-03-02", Some(MIDNIGHT_US)),
@@ -255,10 +254,10 @@ mod tests {
             ("2013-03-02T05:00:00Z", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
             ("2013-03-02 05:00:00Z", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
             ("2013-03-02T05:00:00+05:00", Some(MIDNIGHT_US)),
-            ("2013-03-02T05:00:00", None),
-            ("2013-03-02T05:00", None),
-            ("2013-03-02 05:00:00", None),
-            ("2013-03-02T05", None),
+            ("2013-03-02T05:00:00", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
+            ("2013-03-02T05:00", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
+            ("2013-03-02 05:00:00", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
+            ("2013-03-02T05", Some(MIDNIGHT_US + 5 * 3_600_000_000)),
             ("2013-03-02[Europe/Berlin]", None),
             ("2013-03-02T05:00:00[Europe/Berlin]", None),
         ] {
