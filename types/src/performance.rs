@@ -289,7 +289,7 @@ pub struct WeakSegment {
     pub loss_elsewhere: f64,
     /// The interval of the difference.
     pub difference_ci: Option<[f64; 2]>,
-    /// The chance of at least this difference if there were none (Welch).
+    /// The chance of at least this difference if there were none: the larger of Welch's and Student's.
     pub p_value: f64,
     /// The same after Holm's correction over all segments that were looked at.
     pub p_adjusted: f64,
