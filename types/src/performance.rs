@@ -281,9 +281,9 @@ pub struct WeakSegment {
     pub column: String,
     /// Its value, or a range of it; null for missing.
     pub value: Option<String>,
-    /// Labelled rows.
+    /// Labelled rows that count anything.
     pub n: u64,
-    /// Their mean loss.
+    /// Their mean loss, by their weights.
     pub loss: f64,
     /// The mean loss of all others.
     pub loss_elsewhere: f64,

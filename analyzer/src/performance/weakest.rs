@@ -25,9 +25,57 @@ const ALPHA: f64 = 0.05;
 struct Candidate {
     column: String,
     value: Option<String>,
+    sums: Sums,
+}
+
+/// What is summed over some rows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
     rows: u64,
-    sum: f64,
-    sum_sq: f64,
+    weight: f64,
+    squares: f64,
+    loss: f64,
+    loss_sq: f64,
+}
+
+impl Sums {
+    fn of(row: &LossRow) -> Self {
+        Self {
+            rows: row.rows,
+            weight: row.weight.0,
+            squares: row.squares.0,
+            loss: row.weighted.0,
+            loss_sq: row.weighted_sq.0,
+        }
+    }
+
+    fn with(self, more: Self) -> Self {
+        Self {
+            rows: self.rows + more.rows,
+            weight: self.weight + more.weight,
+            squares: self.squares + more.squares,
+            loss: self.loss + more.loss,
+            loss_sq: self.loss_sq + more.loss_sq,
+        }
+    }
+
+    /// These rows without some of them.
+    fn without(self, some: Self) -> Self {
+        Self {
+            rows: self.rows.saturating_sub(some.rows),
+            weight: self.weight - some.weight,
+            squares: self.squares - some.squares,
+            loss: self.loss - some.loss,
+            loss_sq: self.loss_sq - some.loss_sq,
+        }
+    }
+
+    /// The losses of as many rows of one weight as these are worth.
+    fn losses(self) -> Losses {
+        let n = self.weight * self.weight / self.squares;
+        let each = n / self.weight;
+        Losses { n, sum: self.loss * each, sum_sq: self.loss_sq * each }
+    }
 }
 
 /// Looks at every column that has no role.
@@ -40,7 +88,7 @@ pub(super) async fn weakest(
         Task::Regression => (Loss::Absolute, "absolute_error"),
         Task::Ranking => return Ok(WeakestSegments::default()),
     };
-    let (mut candidates, mut left_out, mut overall) = (Vec::new(), 0_u64, [0.0; 3]);
+    let (mut candidates, mut left_out, mut overall) = (Vec::new(), 0_u64, Sums::default());
     let none = SegmentKeys::default();
     for (place, column) in columns(side).into_iter().enumerate() {
         if place >= COLUMNS_MAX {
@@ -53,10 +101,7 @@ pub(super) async fn weakest(
             left_out += 1;
             continue;
         }
-        let sums = rows.iter().fold([0.0; 3], |[n, sum, sum_sq], row| {
-            [n + row.rows as f64, sum + row.sum.0, sum_sq + row.sum_sq.0]
-        });
-        overall = sums;
+        overall = rows.iter().map(Sums::of).fold(Sums::default(), Sums::with);
         // A column with one value is no cut.
         if rows.len() > 1 {
             candidates.extend(
@@ -66,8 +111,7 @@ pub(super) async fn weakest(
     }
     let looked_at = candidates.len() as u64;
     let segments = told(candidates, overall, side.question.weakest);
-    let [n, sum, _] = overall;
-    let overall = (n > 0.0).then(|| sum / n);
+    let overall = (overall.weight > 0.0).then(|| overall.loss / overall.weight);
     Ok(WeakestSegments {
         loss: Some(name.to_owned()),
         overall,
@@ -108,11 +152,12 @@ pub(super) fn columns(side: &Side<'_>) -> Vec<String> {
 }
 
 fn candidate(column: &str, row: LossRow) -> Candidate {
+    let sums = Sums::of(&row);
     let value = match (row.low.and_then(|low| low.finite()), row.high.and_then(|high| high.finite())) {
         (Some(low), Some(high)) => Some(format!("{low} to {high}")),
         _ => row.value,
     };
-    Candidate { column: column.to_owned(), value, rows: row.rows, sum: row.sum.0, sum_sq: row.sum_sq.0 }
+    Candidate { column: column.to_owned(), value, sums }
 }
 
 /// The sums of the losses of some rows.
@@ -138,7 +183,7 @@ impl Losses {
     }
 
     /// The interval of the difference of means and its p-value; `None` where neither side scatters and the others lose as much or more.
-    fn compared(self, others: Self, rows: u64) -> Option<(Option<[f64; 2]>, f64)> {
+    fn compared(self, others: Self, [rows, other_rows]: [u64; 2]) -> Option<(Option<[f64; 2]>, f64)> {
         let difference = self.mean() - others.mean();
         let spreads = spreads(self, others);
         if spreads.iter().all(|spread| spread.error > 0.0 && spread.df.is_finite()) {
@@ -150,7 +195,7 @@ impl Losses {
         }
         // All rows lose alike here and alike elsewhere: of all ways to deal the losses out, this is one.
         let alike = difference > 0.0 && spreads.iter().all(|spread| spread.error == 0.0);
-        alike.then(|| (None, one_way(rows, others.n)))
+        alike.then(|| (None, one_way(rows, other_rows as f64)))
     }
 }
 
@@ -172,19 +217,21 @@ fn spreads(a: Losses, b: Losses) -> [Spread; 2] {
 
 /// The segments that lose more than all other rows, by the larger p-value of Welch's test and Student's, after Holm's correction over
 /// all that were looked at.
-fn told(candidates: Vec<Candidate>, [n, sum, sum_sq]: [f64; 3], most: usize) -> Vec<WeakSegment> {
+fn told(candidates: Vec<Candidate>, all: Sums, most: usize) -> Vec<WeakSegment> {
     let mut compared: Vec<WeakSegment> = Vec::new();
     for candidate in candidates {
-        let here = Losses { n: candidate.rows as f64, sum: candidate.sum, sum_sq: candidate.sum_sq };
-        let others = Losses { n: n - here.n, sum: sum - here.sum, sum_sq: sum_sq - here.sum_sq };
-        if others.n < 2.0 {
+        let elsewhere = all.without(candidate.sums);
+        let rows = [candidate.sums.rows, elsewhere.rows];
+        let (here, others) = (candidate.sums.losses(), elsewhere.losses());
+        // One row that outweighs all others scatters nowhere.
+        if rows[1] < 2 || [here, others].iter().any(|losses| losses.n < 2.0) {
             continue;
         }
-        let Some((difference_ci, p_value)) = here.compared(others, candidate.rows) else { continue };
+        let Some((difference_ci, p_value)) = here.compared(others, rows) else { continue };
         compared.push(WeakSegment {
             column: candidate.column,
             value: candidate.value,
-            n: candidate.rows,
+            n: rows[0],
             loss: here.mean(),
             loss_elsewhere: others.mean(),
             difference_ci,
@@ -211,20 +258,28 @@ fn one_way(k: u64, others: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, told};
+    use super::{Candidate, Sums, told};
 
-    fn shares(errors: &[(u64, f64)]) -> (Vec<Candidate>, [f64; 3]) {
+    /// Segments of rows that weigh alike, of which so many are wrong.
+    fn weighing(weight: f64, errors: &[(u64, f64)]) -> (Vec<Candidate>, Sums) {
+        let sums = |rows: u64, wrong: f64| Sums {
+            rows,
+            weight: weight * rows as f64,
+            squares: weight * weight * rows as f64,
+            loss: weight * wrong,
+            loss_sq: weight * wrong,
+        };
         let candidates = errors.iter().enumerate().map(|(i, (rows, wrong))| Candidate {
             column: "c".to_owned(),
             value: Some(i.to_string()),
-            rows: *rows,
-            sum: *wrong,
-            sum_sq: *wrong,
+            sums: sums(*rows, *wrong),
         });
-        let sums = errors
-            .iter()
-            .fold([0.0; 3], |sums, (n, wrong)| [sums[0] + *n as f64, sums[1] + wrong, sums[2] + wrong]);
-        (candidates.collect(), sums)
+        let all = errors.iter().map(|(rows, wrong)| sums(*rows, *wrong));
+        (candidates.collect(), all.fold(Sums::default(), Sums::with))
+    }
+
+    fn shares(errors: &[(u64, f64)]) -> (Vec<Candidate>, Sums) {
+        weighing(1.0, errors)
     }
 
     #[test]
@@ -262,5 +317,15 @@ mod tests {
         // SciPy 1.17: ttest_ind([1] * 60 + [0] * 40, [1] * 100 + [0] * 900, equal_var=False), whose p is the larger one.
         assert_eq!((found.len(), found[0].n), (1, 100));
         assert!((found[0].p_value / 6.204_908_513_161_186e-17 - 1.0).abs() < 1e-6, "{found:?}");
+    }
+    // Weights are relative: that all rows weigh a quarter makes none of them less sure. (A power of two, so that the digits are the same.)
+    #[test]
+    fn what_all_rows_weigh_is_no_matter() {
+        let errors = [(1000, 100.0), (200, 60.0)];
+        let [once, quarter] = [1.0, 0.25].map(|weight| {
+            let (candidates, sums) = weighing(weight, &errors);
+            told(candidates, sums, 5)
+        });
+        assert_eq!((once.len(), &once), (1, &quarter));
     }
 }

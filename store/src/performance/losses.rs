@@ -24,12 +24,18 @@ pub struct LossRow {
     pub low: Option<Real>,
     /// See `low`.
     pub high: Option<Real>,
-    /// Rows with target and prediction.
+    /// Rows with target and prediction that count anything.
     pub rows: u64,
     /// Σ loss.
     pub sum: Real,
-    /// Σ loss².
-    pub sum_sq: Real,
+    /// Σ weight.
+    pub weight: Real,
+    /// Σ weight².
+    pub squares: Real,
+    /// Σ weight·loss.
+    pub weighted: Real,
+    /// Σ weight·loss².
+    pub weighted_sq: Real,
 }
 
 /// Asks for the losses by the values of the frame's first column beside its roles, at most `most` of them; a numeric column with
@@ -48,13 +54,16 @@ pub fn column_losses(frame: &Frame, loss: Loss<'_>, (most, ranges): (usize, usiz
         }
     };
     let levels: Vec<String> = (1..ranges).map(|i| format!("{:?}", i as f64 / ranges as f64)).collect();
-    let rows = format!("SELECT wv_c0 AS c, wv_n0 AS x, {loss} AS loss FROM {{frame}} WHERE {known}");
+    let rows = format!(
+        "SELECT wv_c0 AS c, wv_n0 AS x, {loss} AS loss, wv_w AS w FROM {{frame}} WHERE {known} AND wv_w > 0"
+    );
     // A column of numbers with many values is cut at its own quantiles, all others are taken as they are.
     frame.statement(&format!(
         "WITH (SELECT uniqExact(c) > {most} AND count(x) >= count(c) AND count(x) > 0 FROM ({rows})) AS wv_cut, \
          (SELECT arrayDistinct(arrayMap(q -> ifNull(q, 0.), quantilesExact({})(x))) FROM ({rows})) AS wv_edges \
          SELECT if(wv_cut, NULL, any(c)) AS value, if(wv_cut, min(x), NULL) AS low, if(wv_cut, max(x), NULL) AS high, \
-         count() AS rows, sum(loss) AS sum, sum(loss * loss) AS sum_sq FROM ({rows}) \
+         count() AS rows, sum(loss) AS sum, sum(w) AS weight, sum(w * w) AS squares, sum(w * loss) AS weighted, \
+         sum(w * loss * loss) AS weighted_sq FROM ({rows}) \
          GROUP BY if(wv_cut, if(isNull(x), NULL, toString(arrayCount(e -> x > e, wv_edges))), c) \
          ORDER BY rows DESC, value, low LIMIT {}",
         levels.join(", "),
