@@ -5,8 +5,9 @@
 //! Formula: accuracy Σd/n; precision d/q, recall d/r, specificity (n - r - q + d)/(n - r), F1 2d/(r + q), with d on the diagonal, r the
 //! row, q the column of a class. Macro: the mean over classes that occur as truth or prediction, 0 where a class has none to divide
 //! by; weighted: the same by r; micro: of the sums over classes.
-//! Intervals: Wilson's for shares; F1 = 2J/(1 + J) of Wilson's for J = d/(r + q - d); the delta method on the multinomial matrix
-//! for averages: variance Σ p·g² - (Σ p·g)², over n, with g the derivative by the cell.
+//! Intervals: Wilson's for shares; F1 = 2J/(1 + J) of Wilson's for J = d/(r + q - d). Of averages Wilson's of as many rows as the
+//! delta method on the multinomial matrix tells, a(1 - a)/v with variance v = (Σ p·g² - (Σ p·g)²)/n, g the derivative by the cell; and of
+//! no more than (Σw)²/Σ(w²/b), classes weighing w with b rows each: where no class scatters, as where all rows are right, v is 0.
 //! Valid when: rows are independent.
 //! Reference: Wilson 1927, doi:10.1080/01621459.1927.10502953; Takahashi et al. 2022, doi:10.1007/s10489-021-02635-5 (averages).
 //! Oracle: scikit-learn 1.7 `precision_score(…, average=…, zero_division=0)` and its siblings, with `sample_weight`.
@@ -153,11 +154,12 @@ impl Confusion {
         }
         let classes: Vec<Class> = (0..self.classes).map(|class| self.class(class)).collect();
         let value = averaged(metric, average, &classes, total);
-        let interval = self.delta(metric, average, &classes).map(|variance| {
-            let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * variance.sqrt();
-            Interval { lo: value - half, hi: value + half }
-        });
-        Measured::new(value, interval, "delta").within(0.0, 1.0)
+        let most = rows_of_classes((metric, average), &classes, total) * self.effective() / total;
+        let variance = self.delta(metric, average, &classes).filter(|variance| *variance > 0.0);
+        let n = variance.map_or(most, |variance| (value * (1.0 - value) / variance).min(most));
+        // A value at an end scatters nowhere, whatever rounding makes of its variance.
+        let n = if value > 0.0 && value < 1.0 { n } else { most };
+        Measured::new(value, wilson(value, n, confidence), "delta_wilson")
     }
 
     /// The variance of an average, by its derivatives taken in steps of the sums that it depends on.
@@ -207,18 +209,43 @@ pub fn wilson(share: f64, n: f64, confidence: f64) -> Option<Interval> {
     (n > 0.0).then(|| within(share, (n, survival::normal_exceeded((1.0 - confidence) / 2.0))))
 }
 
+/// What a metric of a class divides, and by what.
+fn parts(metric: ClassMetric, class: &Class, total: f64) -> (f64, f64) {
+    let Class { hit, truth, predicted } = *class;
+    match metric {
+        ClassMetric::Precision => (hit, predicted),
+        ClassMetric::Recall => (hit, truth),
+        ClassMetric::Specificity => (total - truth - predicted + hit, total - truth),
+        ClassMetric::F1 => (2.0 * hit, truth + predicted),
+    }
+}
+
+fn occurs(class: &&Class) -> bool {
+    class.truth > 0.0 || class.predicted > 0.0
+}
+
+/// The weight of rows that an average over classes could stand on, were all classes alike: (Σw)²/Σ(w²/b).
+fn rows_of_classes((metric, average): (ClassMetric, Average), classes: &[Class], total: f64) -> f64 {
+    let (mut weights, mut squares) = (0.0, 0.0);
+    for class in classes.iter().filter(occurs) {
+        let below = parts(metric, class, total).1;
+        // Of F1 a row counts twice, once as what is true and once as what is predicted.
+        let rows = if metric == ClassMetric::F1 { below / 2.0 } else { below };
+        let weight = match average {
+            Average::Macro => 1.0,
+            Average::Weighted => class.truth,
+            Average::Micro => rows,
+        };
+        weights += weight;
+        squares += if rows > 0.0 { weight * weight / rows } else { 0.0 };
+    }
+    if squares > 0.0 { weights * weights / squares } else { 0.0 }
+}
+
 fn averaged(metric: ClassMetric, average: Average, classes: &[Class], total: f64) -> f64 {
     let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-    let parts = |class: &Class| {
-        let Class { hit, truth, predicted } = *class;
-        match metric {
-            ClassMetric::Precision => (hit, predicted),
-            ClassMetric::Recall => (hit, truth),
-            ClassMetric::Specificity => (total - truth - predicted + hit, total - truth),
-            ClassMetric::F1 => (2.0 * hit, truth + predicted),
-        }
-    };
-    let present = || classes.iter().filter(|class| class.truth > 0.0 || class.predicted > 0.0);
+    let parts = |class: &Class| parts(metric, class, total);
+    let present = || classes.iter().filter(occurs);
     let value = |class: &Class| {
         let (above, below) = parts(class);
         ratio(above, below)
@@ -277,15 +304,38 @@ mod tests {
         assert_eq!(reason(&[&[0.0, 0.0], &[0.0, 0.0]], ClassMetric::F1), Some(Undefined::NoRows));
     }
 
-    // An average whose variance is known: micro recall is the accuracy, with variance p(1 - p)/n.
+    // An average whose variance is known: micro recall is the accuracy, and so is its interval.
     #[test]
-    fn the_delta_method_gives_the_variance_of_a_share() {
+    fn the_delta_method_gives_the_rows_of_a_share() {
         let confusion = of(&[&[30.0, 5.0, 5.0], &[4.0, 20.0, 6.0], &[1.0, 2.0, 27.0]]);
         let found = confusion.average(ClassMetric::Recall, Average::Micro, 0.95);
-        let p: f64 = 0.77;
-        let half = 1.959_963_984_540_054 * (p * (1.0 - p) / 100.0).sqrt();
-        assert!((found.value.unwrap() - p).abs() < 1e-12);
-        assert!((found.interval.unwrap().hi - (p + half)).abs() < 1e-6, "{found:?}");
+        let accuracy = confusion.accuracy(0.95);
+        assert!((found.value.unwrap() - 0.77).abs() < 1e-12);
+        let (interval, expected) = (found.interval.unwrap(), accuracy.interval.unwrap());
+        assert!(
+            (interval.lo - expected.lo).abs() < 1e-7 && (interval.hi - expected.hi).abs() < 1e-7,
+            "{found:?} {accuracy:?}"
+        );
+    }
+
+    // The interval of an average of 1 was that point, which missed the true one in 9 of 10 samples of 100 rows where it was 0.999; and so
+    // was that of a model which says one class of all rows. Expected is Wilson's of 16 rows, 4/(1/20 + 1/5): SciPy 1.17,
+    // `binomtest(16, 16).proportion_ci(method='wilson')`, and of (8, 16).
+    #[test]
+    fn averages_that_scatter_nowhere_are_not_sure() {
+        for (cells, value, [lo, hi]) in [
+            ([&[20.0, 0.0], &[0.0, 5.0]], 1.0, [0.806_392_319_465_563_7, 1.0]),
+            ([&[20.0, 0.0], &[5.0, 0.0]], 0.5, [0.279_995_636_103_260_17, 0.720_004_363_896_739_8]),
+        ] {
+            let found = of(&cells.map(|row: &[f64; 2]| row.as_slice())).average(
+                ClassMetric::Recall,
+                Average::Macro,
+                0.95,
+            );
+            let interval = found.interval.unwrap();
+            assert_eq!((found.value, found.method), (Some(value), "delta_wilson"));
+            assert!((interval.lo - lo).abs() < 1e-9 && (interval.hi - hi).abs() < 1e-9, "{interval:?}");
+        }
     }
 
     #[test]
