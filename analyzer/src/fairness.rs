@@ -262,6 +262,7 @@ fn group(request: &FairnessRequest, reference: &GroupRow, row: &GroupRow) -> Gro
             sum: row.score_sum.0,
             variance: row.score_variance.0,
             positives: row.scored_positives,
+            sum_of_positives: row.score_positives.0,
         };
         // Scores of which some are no probabilities say of none what should come true.
         let found = fairness::calibration(&scores, confidence).filter(|_| row.outside == 0);

@@ -4,7 +4,8 @@
 //! Input: counts of two groups, and of one group the sums of its scores and outcomes.
 //! Formula: the difference of two shares d = q - p with Newcombe's interval d - √((q-l_q)² + (u_p-p)²), d + √((u_q-q)² + (p-l_p)²)
 //! of Wilson's intervals [l, u]; its p-value is that of the two shares (pooled z, exact where counts are small). Calibration: mean
-//! outcome minus mean score, z = (Σy - Σs)/√Σs(1-s), its interval ± z√(Σs(1-s))/n.
+//! outcome minus mean score, z = (Σy - Σs)/√Σs(1-s), which holds where scores are right; its interval is Wilson's of the mean outcome ȳ less
+//! the mean score, of as many rows as y - s scatters like, n·ȳ(1-ȳ)/var(y - s), which holds where they are wrong, too.
 //! Valid when: rows are independent. Shares: demographic parity is of all rows, equal opportunity of those with a positive outcome,
 //! predictive parity of those that were selected.
 //! Reference: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 10; Hardt, Price, Srebro 2016,
@@ -14,7 +15,10 @@
 //! Cost: constant.
 
 use crate::{
-    binomial::{Share, wilson::wilson},
+    binomial::{
+        Share,
+        wilson::{wilson, within},
+    },
     experiment::effect::{Alternative, Interval},
     survival,
     two_proportions::Table,
@@ -53,6 +57,8 @@ pub struct Scores {
     pub variance: f64,
     /// Positive outcomes.
     pub positives: u64,
+    /// Σs of these.
+    pub sum_of_positives: f64,
 }
 
 /// By how much more often a group's outcome is positive than its scores say. `None` without rows, or where no score leaves anything to
@@ -63,21 +69,26 @@ pub fn calibration(scores: &Scores, confidence: f64) -> Option<Gap> {
         return None;
     }
     let n = scores.n as f64;
+    let (share, mean) = (scores.positives as f64 / n, scores.sum / n);
     let gap = (scores.positives as f64 - scores.sum) / n;
-    let deviation = scores.variance.sqrt() / n;
-    let half = survival::normal_exceeded((1.0 - confidence) / 2.0) * deviation;
+    let squares = scores.positives as f64 - 2.0 * scores.sum_of_positives + scores.sum - scores.variance;
+    let scatter = squares / n - gap * gap;
+    let worth = n * share * (1.0 - share) / scatter;
+    // Where all outcomes are alike, so many rows are what there is.
+    let rows = if worth.is_finite() && worth >= 1.0 { worth } else { n };
+    let Interval { lo, hi } = within(share, (rows, survival::normal_exceeded((1.0 - confidence) / 2.0)));
     Some(Gap {
         gap,
-        interval: Interval { lo: gap - half, hi: gap + half },
+        interval: Interval { lo: lo - mean, hi: hi - mean },
         // Beyond 38 deviations the tail is less than the least number.
-        p_value: survival::normal_two_sided(gap / deviation).max(f64::MIN_POSITIVE),
+        p_value: survival::normal_two_sided(gap * n / scores.variance.sqrt()).max(f64::MIN_POSITIVE),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Scores, calibration, difference};
-    use crate::binomial::Share;
+    use crate::{binomial::Share, experiment::effect::Interval};
 
     // Newcombe 1998, table II, case (a): 56/70 and 48/80, method 10: 0.0524 to 0.3339.
     #[test]
@@ -93,7 +104,10 @@ mod tests {
     // A hundred scores of ½: fifty positives are right, sixty are two standard deviations too many.
     #[test]
     fn scores_that_say_what_comes_true_have_no_gap() {
-        let scores = |positives| Scores { n: 100, sum: 50.0, variance: 25.0, positives };
+        let scores = |positives: u64| {
+            let sum_of_positives = 0.5 * positives as f64;
+            Scores { n: 100, sum: 50.0, variance: 25.0, positives, sum_of_positives }
+        };
         let right = calibration(&scores(50), 0.95).unwrap();
         assert_eq!((right.gap, right.p_value), (0.0, 1.0));
         let wrong = calibration(&scores(60), 0.95).unwrap();
@@ -101,8 +115,26 @@ mod tests {
             (wrong.gap - 0.1).abs() < 1e-12 && (wrong.p_value - 0.045_500_263_896_358_42).abs() < 1e-9,
             "{wrong:?}"
         );
-        let never = Scores { n: 10_000, sum: 5_000.0, variance: 2_500.0, positives: 0 };
+        let never =
+            Scores { n: 10_000, sum: 5_000.0, variance: 2_500.0, positives: 0, sum_of_positives: 0.0 };
         assert_eq!(calibration(&never, 0.95).unwrap().p_value, f64::MIN_POSITIVE);
         assert_eq!(calibration(&Scores::default(), 0.95), None);
+    }
+    // By the variance that scores promise the interval of wrong ones was too narrow: 24 positives of 200 rows that all have 0.02 are 10 points
+    // too many, 8.1 to 11.9 it said. SciPy 1.17: `binomtest(24, 200).proportion_ci(method='wilson')` less 0.02.
+    #[test]
+    fn an_interval_of_wrong_scores_goes_by_what_came_true() {
+        let wrong = Scores { n: 200, sum: 4.0, variance: 3.92, positives: 24, sum_of_positives: 0.48 };
+        let found = calibration(&wrong, 0.95).unwrap();
+        assert!((found.gap - 0.1).abs() < 1e-12, "{found:?}");
+        assert!(
+            (found.interval.lo - 0.061_979_927_063_755_13).abs() < 1e-9
+                && (found.interval.hi - 0.152_342_520_982_967_5).abs() < 1e-9,
+            "{found:?}"
+        );
+        // Scores of .01 and .99 that are right tell nearly all outcomes: their interval is as narrow as that makes it.
+        let sharp = Scores { n: 200, sum: 100.0, variance: 1.98, positives: 100, sum_of_positives: 98.02 };
+        let Interval { lo, hi } = calibration(&sharp, 0.95).unwrap().interval;
+        assert!(lo < 0.0 && hi > 0.0 && hi - lo < 0.04, "{lo} {hi}");
     }
 }

@@ -64,6 +64,8 @@ pub struct GroupRow {
     pub score_sum: Real,
     /// The sum of s(1-s).
     pub score_variance: Real,
+    /// The sum of the scores of those with a positive outcome.
+    pub score_positives: Real,
     /// Rows with an outcome and a score below 0 or above 1.
     pub outside: u64,
 }
@@ -109,7 +111,8 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
          countIf(probable AND isNotNull(y)) AS scored, countIf(probable AND ifNull(y = 1, 0)) AS scored_positives, \
          countIf(isNotNull(s) AND NOT probable AND isNotNull(y)) AS outside, \
          sumIf(assumeNotNull(s), probable AND isNotNull(y)) AS score_sum, \
-         sumIf(assumeNotNull(s) * (1 - assumeNotNull(s)), probable AND isNotNull(y)) AS score_variance \
+         sumIf(assumeNotNull(s) * (1 - assumeNotNull(s)), probable AND isNotNull(y)) AS score_variance, \
+         sumIf(assumeNotNull(s), probable AND ifNull(y = 1, 0)) AS score_positives \
          FROM (SELECT toJSONString([{}]) AS key, {truth} AS y, {decision} AS d, {score} AS s, \
          {outcome_word} AS yw, {decision_word} AS dw, {score_word} AS sw, \
          ifNull(s >= 0 AND s <= 1, 0) AS probable FROM {}) GROUP BY key ORDER BY rows DESC, key LIMIT {limit}",
