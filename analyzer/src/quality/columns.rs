@@ -1,7 +1,9 @@
 //! Checks of single columns.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
-use windvane_store::populations::{NumberFacts, Storage, TextFacts, VALUES_COUNTED};
+use windvane_store::populations::{NumberFacts, Storage, TextFacts};
 use windvane_types::quality::{
     CategoryCount, Check, CheckName, ColumnExpectations, Expectations, Holds, ShareBound,
 };
@@ -231,14 +233,14 @@ impl Checked<'_> {
         }
     }
 
-    /// `None` where there are too many different values to tell which are left.
+    /// `None` where no category was ever seen.
     fn vanished_categories(&self, texts: &TextFacts, categories: &[CategoryCount]) -> Option<Check> {
         let seen: u64 = categories.iter().map(|category| category.seen).sum();
-        if texts.distinct > VALUES_COUNTED as u64 / 2 || seen == 0 {
+        if seen == 0 {
             return None;
         }
-        let present =
-            |category: &CategoryCount| texts.top.iter().any(|(value, _)| *value == category.category);
+        let there: BTreeSet<&String> = texts.present.iter().collect();
+        let present = |category: &CategoryCount| there.contains(&category.category);
         let alpha = self.bounds.alpha() / categories.len().max(1) as f64;
         let gone: Vec<&String> = categories
             .iter()

@@ -8,7 +8,8 @@ use rand_distr::{Distribution, Exp1, Normal, Poisson, Zipf};
 use windvane_store::Real;
 use windvane_store::populations::{InspectedColumn, NumberFacts, Sql, Storage, TextFacts};
 use windvane_types::quality::{
-    ColumnExpectations, Expectations, Lengths, Range, ShareBound, TableExpectations, Verdict,
+    CategoryCount, CheckName, ColumnExpectations, Expectations, Lengths, Range, ShareBound,
+    TableExpectations, Verdict,
 };
 
 use super::bounds::Bounds;
@@ -69,6 +70,12 @@ fn texts(ys: &[String], expected: Option<&Expectations>, name: &str) -> TextFact
         expected.and_then(|all| all.columns.iter().find(|(known, _)| known == name)).map(|(_, e)| e);
     let known: Option<BTreeSet<&String>> =
         expected.and_then(|e| e.categories.as_ref()).map(|all| all.iter().map(|one| &one.category).collect());
+    let mut present = Vec::new();
+    for category in known.iter().flatten() {
+        if counts.contains_key(*category) {
+            present.push((*category).clone());
+        }
+    }
     let length = expected.and_then(|e| e.length);
     let count = |holds: &dyn Fn(&String) -> bool| ys.iter().filter(|y| holds(y)).count() as u64;
     TextFacts {
@@ -81,6 +88,7 @@ fn texts(ys: &[String], expected: Option<&Expectations>, name: &str) -> TextFact
         shortest: ys.iter().map(|y| y.len() as u64).min().unwrap_or(0),
         longest: ys.iter().map(|y| y.len() as u64).max().unwrap_or(0),
         top,
+        present,
         unknown: known.map_or(0, |known| count(&|y| !known.contains(y))),
         short: length.map_or(0, |length| count(&|y| (y.len() as u64) < length.min)),
         long: length.map_or(0, |length| count(&|y| y.len() as u64 > length.max)),
@@ -183,6 +191,42 @@ fn a_half_that_goes_missing_and_a_foreign_category_fail() {
         .map(|check| format!("{} {}", check.column.unwrap_or_default(), check.check.as_str()))
         .collect();
     assert_eq!(failed, ["near missing_rate", "few new_categories"]);
+}
+
+// Ninety categories that were all there had vanished where a hundred others were more frequent; and where there were more than five hundred
+// different values, none could.
+#[test]
+fn a_category_is_gone_where_it_is_not_there_however_many_others_are() {
+    let rows = |of: &dyn Fn(usize) -> String, times: usize, each: usize| -> Vec<String> {
+        (0..times).flat_map(|i| std::iter::repeat_n(of(i), each)).collect()
+    };
+    let categories: Vec<CategoryCount> =
+        (0..90).map(|i| CategoryCount { category: format!("c{i}"), seen: 20 }).collect();
+    let column = ColumnExpectations { categories: Some(categories), ..ColumnExpectations::default() };
+    let all = Expectations {
+        source: String::new(),
+        rows: 1_800,
+        alpha: 0.01,
+        tolerance: 0.0,
+        table: TableExpectations::default(),
+        columns: vec![("x".to_owned(), column)],
+    };
+    for (others, left, gone) in [(101, 90, 0), (101, 80, 10), (900, 90, 0), (900, 80, 10)] {
+        let known = rows(&|i| format!("c{i}"), left, 15);
+        let ys = [rows(&|i| format!("new{i}"), others, 20), known].concat();
+        let facts =
+            InspectedColumn { texts: Some(texts(&ys, Some(&all), "x")), ..InspectedColumn::default() };
+        let column = ColumnFacts { name: "x".to_owned(), facts, storage: Storage::Text(Sql::nothing()) };
+        let facts =
+            Facts { source: String::new(), rows: ys.len() as u64, events: false, columns: vec![column] };
+        let checks = columns::checks(&facts, &all, &Bounds::of(&all));
+        let vanished = checks.iter().find(|check| check.check == CheckName::VanishedCategories).unwrap();
+        assert_eq!(
+            (vanished.count, vanished.observed.as_u64()),
+            (gone, Some(left as u64)),
+            "{others} {left}"
+        );
+    }
 }
 
 // Limits of a column without a `type` were read and never looked at: 50 passed `range = { max = 10 }`.

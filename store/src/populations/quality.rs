@@ -140,6 +140,8 @@ pub struct TextFacts {
     pub longest: u64,
     /// The most frequent ones with their occurrences, at most [`VALUES_MAX`] and one more.
     pub top: Vec<(String, u64)>,
+    /// The categories asked about that are there.
+    pub present: Vec<String>,
     /// Texts that are none of the categories asked about.
     pub unknown: u64,
     /// Texts that are shorter than asked about.
@@ -156,13 +158,13 @@ pub struct TextFacts {
 
 type TextTuple = (
     (u64, u64, u64, u64, u64, u64, u64, u64),
-    Vec<(String, u64)>,
+    (Vec<(String, u64)>, Vec<String>),
     (u64, u64, u64),
     (Vec<String>, Vec<String>, Vec<String>),
 );
 
 impl From<TextTuple> for TextFacts {
-    fn from((counts, top, outside, examples): TextTuple) -> Self {
+    fn from((counts, (top, present), outside, examples): TextTuple) -> Self {
         let (values, empty, numbers, booleans, times, distinct, shortest, longest) = counts;
         let (unknown, short, long) = outside;
         let (word_examples, unknown_examples, length_examples) = examples;
@@ -176,6 +178,7 @@ impl From<TextTuple> for TextFacts {
             shortest,
             longest,
             top,
+            present,
             unknown,
             short,
             long,
@@ -291,13 +294,14 @@ fn texts(ask: &Ask<'_>) -> String {
     let (value, there) = (format!("assumeNotNull({y})"), format!("isNotNull({y})"));
     let length = format!("lengthUTF8({value})");
     let is_number = format!("isFinite(ifNull(toFloat64OrNull({y}), nan))");
-    let unknown = match &ask.categories {
-        Some(categories) if categories.is_empty() => there.clone(),
+    let (present, unknown) = match &ask.categories {
+        Some(categories) if categories.is_empty() => ("0".to_owned(), there.clone()),
         Some(categories) => {
             let known: Vec<String> = categories.iter().map(|category| quote(category)).collect();
-            format!("{there} AND {value} NOT IN ({})", known.join(", "))
+            let known = known.join(", ");
+            (format!("{there} AND {value} IN ({known})"), format!("{there} AND {value} NOT IN ({known})"))
         }
-        None => "0".to_owned(),
+        None => ("0".to_owned(), "0".to_owned()),
     };
     let (short, long) = match ask.lengths {
         Some((low, high)) => {
@@ -314,7 +318,8 @@ fn texts(ask: &Ask<'_>) -> String {
         "tuple(tuple(count({y}), countIf(ifNull({y} = '', 0)), countIf({is_number}), \
          countIf(lower(ifNull({y}, '')) IN ('true', 'false')), countIf(match(ifNull({y}, ''), {})), \
          toUInt64(ifNull(uniqCombined64(15)({y}), 0)), minIf({length}, {there}), maxIf({length}, {there})), \
-         arrayMap(entry -> tuple(entry.1, entry.2), approx_top_kIf({}, {VALUES_COUNTED})({value}, {there})), \
+         tuple(arrayMap(entry -> tuple(entry.1, entry.2), approx_top_kIf({}, {VALUES_COUNTED})({value}, {there})), \
+         groupUniqArrayIf({value}, {present})), \
          tuple(countIf({unknown}), countIf({short}), countIf({long})), tuple({}, {}, {}))",
         quote(TIME),
         VALUES_MAX + 1,
