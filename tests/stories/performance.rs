@@ -376,6 +376,25 @@ fn rows_whose_weight_says_nothing_count_nothing() {
     }
 }
 
+// Either part of a group that a border cut was ranked: a hundred groups of seven items in chunks of fifty rows were counted as 112.
+#[test]
+fn a_border_between_rows_cuts_no_group() {
+    let folder = Folder::new();
+    let file = folder.file(
+        "ranked.csv",
+        &csv("g,y,s", 0..70, |i| format!("q{},{},{}", i / 7, i % 3, f64::from(i * 37 % 100) / 100.0)),
+    );
+    let of = |cut: &str| {
+        let arguments =
+            ["--task", "ranking", "--target", "y", "--score", "s", "--group", "g", "--chunk-rows", cut];
+        let document = json_of(&file, &file, &arguments);
+        let chunks = document["chunks"].as_array().unwrap();
+        chunks.iter().map(|chunk| chunk["groups"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("70"), [10]);
+    assert_eq!(of("10"), [2, 1, 2, 1, 2, 1, 1]);
+}
+
 #[test]
 fn segments_have_thresholds_of_their_own_and_the_weakest_are_found() {
     let folder = Folder::new();

@@ -10,15 +10,17 @@ use crate::{Consume, Statement};
 struct GroupRow(i32, u16, Vec<f64>, Vec<f64>);
 
 /// Asks for the groups of each chunk, or of each chunk and segment; read the answer with [`GroupRows`] in `JSONCompactEachRow`.
-/// Items without a target or a score, and those whose numbers are infinite, are left out.
+/// Items without a target or a score, and those whose numbers are infinite, are left out. Where chunks are so many rows, a group that a
+/// border would cut is of the chunk where its first item is; periods have rankings of their own.
 #[must_use]
 pub fn groups(frame: &Frame, by_segment: bool) -> Statement {
     let segment = if by_segment { "wv_segment" } else { "toUInt16(0)" };
+    let (chunk, by_chunk) = if frame.by_time { ("wv_chunk", "chunk, ") } else { ("min(wv_chunk)", "") };
     frame.statement(&format!(
-        "SELECT wv_chunk, segment, arrayMap(x -> x.1, items) AS scores, arrayMap(x -> x.2, items) AS relevances FROM (\
-         SELECT wv_chunk, {segment} AS segment, groupArray((assumeNotNull(wv_s), assumeNotNull(wv_y))) AS items, wv_g \
-         FROM {{frame}} WHERE isFinite(wv_s) AND isFinite(wv_y) AND isNotNull(wv_g) GROUP BY wv_chunk, segment, wv_g) \
-         ORDER BY wv_chunk, segment, wv_g"
+        "SELECT chunk, segment, arrayMap(x -> x.1, items) AS scores, arrayMap(x -> x.2, items) AS relevances FROM (\
+         SELECT {chunk} AS chunk, {segment} AS segment, groupArray((assumeNotNull(wv_s), assumeNotNull(wv_y))) AS items, wv_g \
+         FROM {{frame}} WHERE isFinite(wv_s) AND isFinite(wv_y) AND isNotNull(wv_g) GROUP BY {by_chunk}segment, wv_g) \
+         ORDER BY chunk, segment, wv_g"
     ))
 }
 
