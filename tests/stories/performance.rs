@@ -395,6 +395,35 @@ fn a_border_between_rows_cuts_no_group() {
     assert_eq!(of("10"), [2, 1, 2, 1, 2, 1, 1]);
 }
 
+// The weakest segments counted each row as one, those without a weight too.
+#[test]
+fn the_weakest_segments_lose_by_weight() {
+    let folder = Folder::new();
+    // Half of the rows are wrong: of the west, which weigh nothing in the south, 1 in the north and 3 elsewhere.
+    let rows = csv("y,l,w,region,side", 0..600, |i| {
+        let west = i % 2 == 0;
+        let weight = if west { [0, 1, 3][(i / 2 % 3) as usize] } else { 4 };
+        let region = if west { "west" } else { "east" };
+        format!(
+            "1,{},{weight},{region},{}",
+            u8::from(!west),
+            ["south", "north", "rest"][(i / 2 % 3) as usize]
+        )
+    });
+    let file = folder.file("weighed.csv", &rows);
+    let arguments = ["--task", "binary", "--target", "y", "--label", "l", "--weight", "w", "--chunks", "1"];
+    let document = json_of(&file, &file, &arguments);
+    let weakest = &document["weakest_segments"];
+    let accuracy = metric(&document["chunks"][0], "accuracy")["realised"].as_f64().unwrap();
+    assert!((weakest["overall"].as_f64().unwrap() - (1.0 - accuracy)).abs() < CLOSED_FORM, "{document}");
+    assert!((accuracy - 0.75).abs() < CLOSED_FORM, "{document}");
+    let first = &weakest["segments"][0];
+    assert_eq!(
+        (&first["column"], &first["value"], &first["n"]),
+        (&"region".into(), &"west".into(), &200.into())
+    );
+}
+
 #[test]
 fn segments_have_thresholds_of_their_own_and_the_weakest_are_found() {
     let folder = Folder::new();
