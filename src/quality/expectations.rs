@@ -3,6 +3,7 @@
 //! `write` makes a file, `read` takes one with all its faults at once, `update` learns anew without touching what people wrote.
 //! Which values people wrote is known by fingerprints: each table keeps one of every value that was learnt.
 
+mod agree;
 mod fingerprint;
 mod read;
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Checked<'_> {
             let ends = if finite == 0 { Value::Null } else { json!([numbers.low.0, numbers.high.0]) };
             checks.push(Check {
                 observed: ends,
-                expected: json!([range.min, range.max]),
+                expected: json!([end(range.min, f64::MIN), end(range.max, f64::MAX)]),
                 count: outside,
                 examples: examples(numbers.below_examples.iter().chain(&numbers.above_examples)),
                 reason: Some(format!(
@@ -166,7 +166,7 @@ impl Checked<'_> {
             let ends = if texts.values == 0 { Value::Null } else { json!([texts.shortest, texts.longest]) };
             checks.push(Check {
                 observed: ends,
-                expected: json!([length.min, length.max]),
+                expected: json!([length.min, end(length.max, u64::MAX)]),
                 count: outside,
                 examples: examples(&texts.length_examples),
                 ..self.check(CheckName::StringLength, outside <= allowed)
@@ -318,6 +318,11 @@ fn strange(
         (_, Some(numbers), None) => (values, examples([numbers.low.0, numbers.high.0].iter())),
         _ => (values, Vec::new()),
     }
+}
+
+/// An end of what is expected; nothing where it is open.
+fn end<T: PartialEq + serde::Serialize>(end: T, open: T) -> Value {
+    if end == open { Value::Null } else { json!(end) }
 }
 
 fn top(texts: &TextFacts) -> Vec<Value> {

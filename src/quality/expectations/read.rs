@@ -8,7 +8,7 @@ use windvane_types::quality::{
 };
 use windvane_types::span;
 
-use super::{LEARNT, SCHEMA};
+use super::{LEARNT, SCHEMA, agree};
 
 const ROOT: &[&str] = &["schema", "source", "rows", "alpha", "tolerance", "table", "columns"];
 const TABLE: &[&str] = &[
@@ -155,6 +155,11 @@ impl Reader {
                         .push(format!("{}: it needs `timestamp`, the column that says when", at.path(key)));
                 }
             }
+        } else if at.table.contains_key("late") && !at.table.contains_key("arrival") {
+            self.faults.push(format!(
+                "{}: it needs `arrival`, the column that says when events came in",
+                at.path("late")
+            ));
         }
         let rows_min = self.count(at, "rows_min").unwrap_or(1);
         TableExpectations { rows_min, added_columns, key, duplicates, times }
@@ -170,7 +175,7 @@ impl Reader {
             }
             found
         });
-        ColumnExpectations {
+        let expected = ColumnExpectations {
             holds,
             optional: self.flag(at, "optional"),
             missing: self.share(at, "missing"),
@@ -183,7 +188,11 @@ impl Reader {
             distinct: self.distinct(at),
             closed: self.flag(at, "closed"),
             categories: self.categories(at),
+        };
+        for (key, fault) in agree::faults(&expected) {
+            self.faults.push(format!("{}: {fault}", at.path(key)));
         }
+        expected
     }
 
     fn share(&mut self, at: &At<'_>, key: &str) -> Option<ShareBound> {
@@ -238,6 +247,7 @@ impl Reader {
         let table = self.table(at, "range")?;
         let at = At { table, path: at.path("range") };
         self.known(&at, &["min", "max", "of", "share"]);
+        self.some_end(&at, "`{ min = 0.0, max = 120.0 }`");
         let everything = (f64::MIN, f64::MAX);
         let min = self.number(&at, "min", everything).unwrap_or(f64::MIN);
         let max = self.number(&at, "max", everything).unwrap_or(f64::MAX);
@@ -251,12 +261,20 @@ impl Reader {
         let table = self.table(at, "length")?;
         let at = At { table, path: at.path("length") };
         self.known(&at, &["min", "max", "of"]);
+        self.some_end(&at, "`{ min = 1, max = 40 }`");
         let min = self.count(&at, "min").unwrap_or(0);
         let max = self.count(&at, "max").unwrap_or(u64::MAX);
         if min > max {
             self.faults.push(format!("{}: `min` is above `max`", at.path));
         }
         Some(Lengths { min, max, of: self.count(&at, "of") })
+    }
+
+    /// Says that a table without any end bounds nothing.
+    fn some_end(&mut self, at: &At<'_>, allowed: &str) {
+        if !at.table.contains_key("min") && !at.table.contains_key("max") {
+            self.faults.push(format!("{}: allowed is {allowed}, or one of both ends", at.path));
+        }
     }
 
     fn categories(&mut self, at: &At<'_>) -> Option<Vec<CategoryCount>> {

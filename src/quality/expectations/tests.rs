@@ -129,6 +129,30 @@ fn different_values_are_counted_up_to_a_largest_number() {
     }
 }
 
+// Each was read, and never looked at: the check passed whatever came.
+#[test]
+fn what_would_never_be_looked_at_is_a_fault() {
+    for (column, fault) in [
+        ("closed = true", "closed: it needs `categories`, the values that there may be"),
+        ("range = {}", "range: allowed is `{ min = 0.0, max = 120.0 }`, or one of both ends"),
+        ("length = { of = 9 }", "length: allowed is `{ min = 1, max = 40 }`, or one of both ends"),
+        ("type = \"time\"\nrange = { max = 5 }", "range: it is of numbers, and `type` is `time`"),
+        ("type = \"text\"\nnon_negative = true", "non_negative: it is of numbers, and `type` is `text`"),
+        ("type = \"vector\"\nlength = { max = 5 }", "length: it is of single values, and `type` is `vector`"),
+    ] {
+        let faults =
+            read(&format!("schema = \"windvane.expectations/1\"\n[columns.age]\n{column}\n")).unwrap_err();
+        assert_eq!(faults, [format!("columns.age.{fault}")]);
+    }
+    let table = |keys: &str| {
+        read(&format!("schema = \"windvane.expectations/1\"\n[table]\ntimestamp = \"ts\"\n{keys}\n"))
+    };
+    let late = "late = { max = 0.01 }";
+    let faults = table(late).unwrap_err();
+    assert_eq!(faults, ["table.late: it needs `arrival`, the column that says when events came in"]);
+    assert!(table(&format!("{late}\narrival = \"came\"")).is_ok());
+}
+
 // A column in one line was taken for none: what was learnt took its place, and with it went the edit and its comment.
 #[test]
 fn what_a_person_wrote_in_one_line_stays() {
