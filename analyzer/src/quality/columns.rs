@@ -97,7 +97,7 @@ impl Checked<'_> {
         let of_texts = expected.length.is_some() || expected.empty.is_some() || expected.categories.is_some();
         match (of_numbers, of_texts) {
             (true, _) => Some(Holds::Number),
-            // Numbers of a CSV file are text as well, and can be looked at as such.
+            // Numbers are looked at as text where that is asked.
             (false, true) if column.facts.texts.is_none() => Some(Holds::Text),
             (false, _) => None,
         }
@@ -293,7 +293,8 @@ fn strange(
     }
     let values = column.values().unwrap_or(rows);
     let (numbers, texts) = (column.facts.numbers.as_ref(), column.facts.texts.as_ref());
-    let undecided = matches!(column.storage, Storage::Undecided(_));
+    let [is_text, undecided] =
+        [matches!(column.storage, Storage::Text(_)), matches!(column.storage, Storage::Undecided(_))];
     match (expected, numbers, texts) {
         (Holds::Integer, Some(numbers), None) => {
             (numbers.fractional + numbers.infinite, examples(&numbers.fractional_examples))
@@ -310,7 +311,7 @@ fn strange(
         (Holds::Time, _, Some(texts)) => (texts.values - texts.times, top(texts)),
         // Text that happens to read as numbers is text; unless its categories were words.
         (Holds::Text, _, Some(texts))
-            if !undecided || (expectations.categories.is_some() && texts.unknown == 0) =>
+            if is_text || (undecided && expectations.categories.is_some() && texts.unknown == 0) =>
         {
             (0, Vec::new())
         }

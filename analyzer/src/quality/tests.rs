@@ -8,7 +8,7 @@ use rand_distr::{Distribution, Exp1, Normal, Poisson, Zipf};
 use windvane_store::Real;
 use windvane_store::populations::{InspectedColumn, NumberFacts, Sql, Storage, TextFacts};
 use windvane_types::quality::{
-    CategoryCount, CheckName, ColumnExpectations, Expectations, Lengths, Range, ShareBound,
+    CategoryCount, CheckName, ColumnExpectations, Expectations, Holds, Lengths, Range, ShareBound,
     TableExpectations, Verdict,
 };
 
@@ -236,11 +236,22 @@ fn limits_hold_where_a_person_leaves_the_type_out() {
     let range = |max| Some(Range { min: -9.0, max, of: None, share: None });
     let distinct = |max| Some(ShareBound::Limits { min: 0.0, max });
     let length = Some(Lengths { min: 0, max: 1, of: None });
-    let cases: [(ColumnExpectations, &[&str], &[&str]); 6] = [
+    let listed = Some(vec![CategoryCount { category: "-5".to_owned(), seen: 0 }]);
+    let cases: [(ColumnExpectations, &[&str], &[&str]); 8] = [
         (ColumnExpectations { range: range(10.0), ..none() }, &["range"], &["type"]),
         (ColumnExpectations { range: range(99.0), ..none() }, &[], &["type"]),
         (ColumnExpectations { non_negative: true, ..none() }, &["non_negative"], &["type"]),
-        (ColumnExpectations { length, ..none() }, &["type"], &["string_length"]),
+        (ColumnExpectations { length, ..none() }, &["string_length"], &["string_length"]),
+        (
+            ColumnExpectations { length, holds: Some(Holds::Integer), ..none() },
+            &["string_length"],
+            &["type", "string_length"],
+        ),
+        (
+            ColumnExpectations { closed: true, categories: listed, ..none() },
+            &["new_categories"],
+            &["new_categories"],
+        ),
         (ColumnExpectations { distinct: distinct(1.0), ..none() }, &["cardinality"], &["cardinality"]),
         (ColumnExpectations { distinct: distinct(2.0), ..none() }, &[], &[]),
     ];
@@ -260,7 +271,10 @@ fn limits_hold_where_a_person_leaves_the_type_out() {
             checks.filter(|check| check.verdict == Verdict::Fail).map(|check| check.check.as_str()).collect()
         };
         let numbers = numbers(&[-5.0, 50.0], Some(&all), "x");
-        let facts = InspectedColumn { numbers: Some(numbers), ..InspectedColumn::default() };
+        let (_, column) = &all.columns[0];
+        let as_text = (column.length.is_some() || column.categories.is_some())
+            .then(|| texts(&["-5".to_owned(), "50".to_owned()], Some(&all), "x"));
+        let facts = InspectedColumn { numbers: Some(numbers), texts: as_text, ..InspectedColumn::default() };
         assert_eq!(failed(facts, Storage::Number(Sql::nothing())), of_numbers, "{all:?}");
         let texts = texts(&["a".to_owned(), "bb".to_owned()], Some(&all), "x");
         let facts = InspectedColumn { texts: Some(texts), ..InspectedColumn::default() };

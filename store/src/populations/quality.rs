@@ -209,7 +209,7 @@ impl Inspection {
             (self.numbers.into_iter(), self.texts.into_iter(), self.others.into_iter());
         let columns = asks.iter().map(|ask| InspectedColumn {
             numbers: has_numbers(ask.column).then(|| numbers.next()).flatten(),
-            texts: has_texts(ask.column).then(|| texts.next()).flatten(),
+            texts: has_texts(ask).then(|| texts.next()).flatten(),
             others: is_other(ask.column).then(|| others.next()).flatten(),
         });
         InspectionRow { rows: self.rows, columns: columns.collect() }
@@ -220,8 +220,13 @@ fn has_numbers(column: &PopulationColumn) -> bool {
     matches!(column.storage, Storage::Number(_) | Storage::Undecided(_))
 }
 
-fn has_texts(column: &PopulationColumn) -> bool {
-    matches!(column.storage, Storage::Text(_) | Storage::Undecided(_))
+/// Whether the texts of a column are looked at: of numbers where somebody lists those that there may be, or says how long they are.
+fn has_texts(ask: &Ask<'_>) -> bool {
+    match ask.column.storage {
+        Storage::Text(_) | Storage::Undecided(_) => true,
+        Storage::Number(_) => ask.categories.is_some() || ask.lengths.is_some(),
+        Storage::Vector(_) | Storage::List { .. } | Storage::Unsupported(_) | Storage::Nothing => false,
+    }
 }
 
 /// Whether a column is neither numbers nor text, and may lack values all the same.
@@ -249,7 +254,7 @@ pub fn inspection(population: &Population, asks: &[Ask<'_>]) -> Statement {
         parts => Some(format!(", [{}] AS {name}", parts.join(", "))),
     };
     let numbers = asks.iter().filter(|ask| has_numbers(ask.column)).map(numbers).collect();
-    let texts = asks.iter().filter(|ask| has_texts(ask.column)).map(texts).collect();
+    let texts = asks.iter().filter(|ask| has_texts(ask)).map(texts).collect();
     let others = asks
         .iter()
         .filter(|ask| is_other(ask.column))
