@@ -77,16 +77,29 @@ async fn keys_and_times(
     bounds: &Bounds,
 ) -> Result<Vec<Check>, QualityError> {
     let mut checks = Vec::new();
+    let is_told = |name: &String, serves: bool| !serves && is_told(expectations, current, name);
+    let key = &expectations.table.key;
     if let Some(bound) = &expectations.table.duplicates
-        && let Some(row) = inspect::repeated(reader, current, &expectations.table.key).await?
+        && !key.iter().any(|name| is_told(name, current.column(name).is_some()))
+        && let Some(row) = inspect::repeated(reader, current, key).await?
     {
         checks.push(table::duplicates(&row, bound, bounds));
     }
-    if let Some(times) = &expectations.table.times {
+    if let Some(times) = &expectations.table.times
+        && !times.columns().any(|name| is_told(name, current.micros(name).is_some()))
+    {
         let row = inspect::times(reader, current, (times, now_us)).await?;
         checks.extend(table::times(&row, times, bounds));
     }
     Ok(checks)
+}
+
+/// Whether the checks of a column tell that it is gone, or holds something else, so that nothing has to be said of keys or times.
+fn is_told(expectations: &Expectations, current: &Population, name: &str) -> bool {
+    let expected = expectations.columns.iter().find(|(known, _)| known == name);
+    let is_gone = current.column(name).is_none();
+    let may_lack = !current.is_events() && !current.without_columns;
+    may_lack && expected.is_some_and(|(_, column)| is_gone || column.holds.is_some())
 }
 
 fn document(facts: &Facts, expectations: &Expectations, (bounds, checks): (Bounds, Vec<Check>)) -> Document {

@@ -195,6 +195,28 @@ fn times_that_are_late_disordered_or_to_come_are_found() {
     assert_eq!((&one["count"], &one["verdict"]), (&1.into(), &"fail".into()));
 }
 
+// A column of times or of a key that was gone, or had become a list, was bad data (65): the check that tells it was never made.
+#[test]
+fn a_key_or_a_time_that_is_gone_fails_a_check() {
+    let folder = Folder::new();
+    let reference =
+        folder.file("reference.ndjson", "{\"event_id\":\"a\",\"ts\":\"2013-01-01T00:00:00Z\",\"x\":1}\n");
+    for (name, text, expected) in [
+        ("timeless", "{\"event_id\":\"a\",\"x\":1}\n", ["column_removed ts"]),
+        ("keyless", "{\"ts\":\"2013-01-01T00:00:00Z\",\"x\":1}\n", ["column_removed event_id"]),
+        ("listed", "{\"event_id\":\"a\",\"ts\":[1,2],\"x\":1}\n", ["type ts"]),
+    ] {
+        let current = folder.file(&format!("{name}.ndjson"), text);
+        assert_eq!(failed(&json(&[&reference, &current], &[])), expected, "{name}");
+        let ran = quality(&["--fail-on", "fail"], &[&reference, &current]);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        // Of columns that are left aside nothing else tells it.
+        let aside =
+            quality(&["--columns", "x", "--key", "event_id", "--timestamp", "ts"], &[&reference, &current]);
+        assert_eq!(aside.code, 65, "{}", aside.stdout);
+    }
+}
+
 #[test]
 fn what_is_learnt_is_edited_kept_and_renewed() {
     let folder = Folder::new();

@@ -65,6 +65,13 @@ pub struct TimeExpectations {
     pub out_of_order: Option<ShareBound>,
 }
 
+impl TimeExpectations {
+    /// The columns that say when.
+    pub fn columns(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.timestamp).chain(&self.arrival)
+    }
+}
+
 /// What is expected of a column. What is absent is not checked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ColumnExpectations {
