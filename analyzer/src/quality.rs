@@ -61,7 +61,7 @@ pub async fn check(
     let facts = inspect::against(reader, current, expectations).await?;
     let bounds = Bounds::of(expectations);
     let mut checks = table::checks(&facts, expectations);
-    checks.extend(keys_and_times(reader, current, (expectations, now_us), &bounds).await?);
+    checks.extend(keys_and_times(reader, current, (expectations, now_us), (facts.rows, &bounds)).await?);
     if current.is_events() {
         let versions = inspect::versions(reader, current).await?;
         checks.extend(table::versions(&versions, expectations, &bounds));
@@ -74,7 +74,7 @@ async fn keys_and_times(
     reader: &Reader,
     current: &Population,
     (expectations, now_us): (&Expectations, i64),
-    bounds: &Bounds,
+    (rows, bounds): (u64, &Bounds),
 ) -> Result<Vec<Check>, QualityError> {
     let mut checks = Vec::new();
     let is_told = |name: &String, serves: bool| !serves && is_told(expectations, current, name);
@@ -89,7 +89,7 @@ async fn keys_and_times(
         && !times.columns().any(|name| is_told(name, current.micros(name).is_some()))
     {
         let row = inspect::times(reader, current, (times, now_us)).await?;
-        checks.extend(table::times(&row, times, bounds));
+        checks.extend(table::times((&row, rows), times, bounds));
     }
     Ok(checks)
 }

@@ -55,7 +55,7 @@ pub(super) fn expectations(
         seen => ShareBound::Seen { seen, of },
     };
     let times = options.times.as_ref().zip(times).map(|(asked, row)| TimeExpectations {
-        late: asked.arrival.is_some().then_some(ShareBound::Seen { seen: row.late, of: row.timed }),
+        late: asked.arrival.is_some().then_some(ShareBound::Seen { seen: row.late, of: row.with_arrival }),
         out_of_order: Some(ShareBound::Seen { seen: row.disordered, of: row.timed }),
         ..asked.clone()
     });

@@ -78,31 +78,45 @@ pub(super) fn duplicates(row: &RepeatedRow, bound: &ShareBound, bounds: &Bounds)
     }
 }
 
-/// Late events, those out of order, and those of the future.
-pub(super) fn times(row: &TimesRow, times: &TimeExpectations, bounds: &Bounds) -> Vec<Check> {
+/// Late events, those out of order, and those of the future. Where rows say nothing of when they were, or came in, and should, no such check
+/// passes.
+pub(super) fn times((row, rows): (&TimesRow, u64), times: &TimeExpectations, bounds: &Bounds) -> Vec<Check> {
     let column = Some(times.timestamp.clone());
+    let from_none = |bound: &Option<ShareBound>| matches!(bound, Some(ShareBound::Seen { of: 0, .. }));
+    let timeless = rows > 0 && row.timed == 0 && !from_none(&times.out_of_order);
     let mut checks = vec![Check {
         column: column.clone(),
         observed: share(row.future, row.timed),
         expected: json!([0.0, 0.0]),
         count: row.future,
         examples: row.future_examples.iter().map(|us| json!(span::shown(*us))).collect(),
-        ..check(CheckName::FutureTimestamps, row.future == 0)
+        reason: timeless.then(|| "no row has a time".to_owned()),
+        ..check(CheckName::FutureTimestamps, row.future == 0 && !timeless)
     }];
-    let mut push = |name, (count, bound): (u64, &Option<ShareBound>), examples: &[i64]| {
-        let Some(bound) = bound else { return };
-        let counts = bounds.counts(bound, row.timed, Ends::Upper);
+    if let Some(bound) = &times.late {
+        let unknown = row.timed > 0 && row.with_arrival == 0 && !from_none(&times.late);
+        let counts = bounds.counts(bound, row.with_arrival, Ends::Upper);
         checks.push(Check {
             column: column.clone(),
-            observed: share(count, row.timed),
-            expected: band(counts, row.timed),
-            count,
-            examples: lengths(examples),
-            ..check(name, count <= counts.high)
+            observed: share(row.late, row.with_arrival),
+            expected: band(counts, row.with_arrival),
+            count: row.late,
+            examples: lengths(&row.late_examples),
+            reason: unknown.then(|| "no row says when it came in".to_owned()),
+            ..check(CheckName::LateEvents, row.late <= counts.high && !unknown)
         });
-    };
-    push(CheckName::LateEvents, (row.late, &times.late), &row.late_examples);
-    push(CheckName::OutOfOrder, (row.disordered, &times.out_of_order), &row.disordered_most);
+    }
+    if let Some(bound) = &times.out_of_order {
+        let counts = bounds.counts(bound, row.timed, Ends::Upper);
+        checks.push(Check {
+            column,
+            observed: share(row.disordered, row.timed),
+            expected: band(counts, row.timed),
+            count: row.disordered,
+            examples: lengths(&row.disordered_most),
+            ..check(CheckName::OutOfOrder, row.disordered <= counts.high)
+        });
+    }
     checks
 }
 
@@ -170,4 +184,53 @@ fn difference(
     let counts = bounds.counts_at(expected.missing.as_ref()?, version.rows, (Ends::Both, alpha));
     (missing > counts.high)
         .then(|| json!({ "column": name, "missing": share(missing, version.rows), "expected": band(counts, version.rows) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use windvane_store::populations::TimesRow;
+    use windvane_types::quality::{Expectations, ShareBound, TableExpectations, TimeExpectations, Verdict};
+
+    use super::super::bounds::Bounds;
+    use super::times;
+
+    // A file that a person wrote names columns of times that no type is expected of: where none of their values read as a time, nothing was
+    // late, out of order or to come.
+    #[test]
+    fn times_that_should_be_there_are_missed() {
+        let none = ShareBound::Limits { min: 0.0, max: 0.0 };
+        let unlearnt = ShareBound::Seen { seen: 0, of: 0 };
+        let row = |timed, with_arrival| TimesRow { timed, with_arrival, ..TimesRow::default() };
+        for (row, rows, bound, expected) in [
+            (row(0, 0), 50, none, ["fail", "pass", "pass"]),
+            (row(0, 0), 50, unlearnt, ["pass", "pass", "pass"]),
+            (row(50, 0), 50, none, ["pass", "fail", "pass"]),
+            (row(50, 1), 50, none, ["pass", "pass", "pass"]),
+            (row(0, 0), 0, none, ["pass", "pass", "pass"]),
+        ] {
+            let times_expected = TimeExpectations {
+                timestamp: "ts".to_owned(),
+                arrival: Some("came".to_owned()),
+                ahead_us: 0,
+                late_us: 0,
+                late: Some(bound),
+                out_of_order: Some(bound),
+            };
+            let all = Expectations {
+                source: String::new(),
+                rows: 0,
+                alpha: 0.01,
+                tolerance: 0.0,
+                table: TableExpectations::default(),
+                columns: Vec::new(),
+            };
+            let found = times((&row, rows), &times_expected, &Bounds::of(&all));
+            let verdicts: Vec<&str> = found.iter().map(|check| check.verdict.as_str()).collect();
+            assert_eq!(verdicts, expected, "{row:?} {bound:?}");
+            assert_eq!(
+                found.iter().filter(|check| check.reason.is_some()).count(),
+                found.iter().filter(|check| check.verdict == Verdict::Fail).count()
+            );
+        }
+    }
 }
