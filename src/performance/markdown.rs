@@ -52,5 +52,12 @@ fn chunks(chunks: &[Chunk], task: Task) -> String {
             cells.join(" | ")
         );
     }
+    let beside = words::alerts_beside(chunks, task);
+    if !beside.is_empty() {
+        text += "\n";
+    }
+    for line in beside {
+        text += &format!("- {}\n", escape(&line));
+    }
     text
 }

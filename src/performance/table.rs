@@ -92,6 +92,9 @@ fn chunks(chunks: &[Chunk], task: Task) -> String {
             counted(hidden as u64, "chunk without an alert is", "chunks without an alert are")
         );
     }
+    for line in words::alerts_beside(chunks, task) {
+        text += &format!("{line}\n");
+    }
     text
 }
 

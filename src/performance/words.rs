@@ -4,6 +4,9 @@ use windvane_types::performance::{Change, Chunk, Document, Metric, Task, TrustVe
 
 use crate::drift::words::{counted, grouped, number, segment};
 
+/// Alerts of metrics that a table does not show which are told one by one.
+const ALERTS_BESIDE_MAX: usize = 20;
+
 /// Metrics that a table shows of each task.
 pub fn shown(task: Task) -> &'static [&'static str] {
     match task {
@@ -78,6 +81,23 @@ pub fn why(metric: &Metric) -> String {
     format!("{} {value}, usual {} to {}", metric.metric, end(low, "any"), end(high, "any"))
 }
 
+/// Alerts of metrics that tables of this task do not show, a line each; of many the first, and how many others there are.
+pub fn alerts_beside(chunks: &[Chunk], task: Task) -> Vec<String> {
+    let mut lines = Vec::new();
+    for chunk in chunks {
+        let beside = |metric: &&Metric| metric.alert && !shown(task).contains(&metric.metric.as_str());
+        for metric in chunk.metrics.iter().filter(beside) {
+            lines.push(format!("chunk {}: {}", name(chunk), why(metric)));
+        }
+    }
+    let more = lines.len().saturating_sub(ALERTS_BESIDE_MAX);
+    if more > 0 {
+        lines.truncate(ALERTS_BESIDE_MAX);
+        lines.push(format!("{} in --format json", counted(more as u64, "more alert is", "more alerts are")));
+    }
+    lines
+}
+
 /// A share as a percentage.
 pub fn percent(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), |share| format!("{:.1} %", share * 100.0))
@@ -130,4 +150,39 @@ pub fn weakest(document: &Document) -> Vec<[String; 5]> {
         [segment(&place), grouped(weak.n), number(weak.loss), number(weak.loss_elsewhere), p]
     });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use windvane_types::performance::{Chunk, Task};
+
+    use super::alerts_beside;
+
+    fn chunk(number: u64, metrics: &Value) -> Chunk {
+        let metrics: Vec<Value> = metrics
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|metric| {
+                json!({"metric": metric[0], "realised": 0.5, "ci": null, "estimated": null, "estimate_band": null,
+                    "threshold": [0.7, null], "alert": metric[1], "change": null, "ci_method": null, "reason": null})
+            })
+            .collect();
+        serde_json::from_value(json!({"chunk": number, "start": null, "end": null, "n": 50, "labelled": 50, "coverage": 1.0,
+            "unscored": 0, "measured": 50, "groups": null, "groups_without_relevant": null, "insufficient_data": false,
+            "metrics": metrics, "confusion_matrix": [], "calibration": [], "lift": []}))
+        .unwrap()
+    }
+
+    // `alert in 5 of 5 chunks` stood over a table in which no metric did.
+    #[test]
+    fn an_alert_of_a_metric_that_no_column_shows_is_told() {
+        let metrics = json!([["accuracy", true], ["specificity", true], ["recall", false]]);
+        let all = [chunk(0, &metrics), chunk(1, &json!([["accuracy", true]]))];
+        assert_eq!(alerts_beside(&all, Task::Binary), ["chunk 0: specificity 0.5, usual 0.7 to any"]);
+        let many: Vec<Chunk> = (0..23).map(|number| chunk(number, &metrics)).collect();
+        let told = alerts_beside(&many, Task::Binary);
+        assert_eq!((told.len(), told[20].as_str()), (21, "3 more alerts are in --format json"));
+    }
 }

@@ -38,7 +38,7 @@ fn content(document: &Document) -> Markup {
     html! {
         h1 { "Performance of " (cut(&document.current.source, 80)) }
         p class=(format!("answer {}", if document.verdict == Verdict::Alert { "fail" } else { document.verdict.as_str() })) { (headline(document)) }
-        p.quiet { (document.task.as_str()) ", against " (cut(&document.reference.source, 80)) ". " (trust(&document.trust)) }
+        p.quiet { (document.task.as_str()) ", against " (cut(&document.reference.source, 80)) "." @if is_estimated(document) { " " (trust(&document.trust)) } }
         @if let Some(found) = &document.concept_drift { p.quiet { (concept(found)) } }
         @for name in &metrics {
             section.card {
@@ -59,6 +59,11 @@ fn content(document: &Document) -> Markup {
         p.quiet { "Intervals hold " (percent(document.confidence)) ". What is usual: " (document.threshold_rule) "." }
         (page::embedded(&serde_json::to_string(document).unwrap_or_default(), JSON_MAX))
     }
+}
+
+/// Whether anything was estimated: else there is nothing to trust.
+fn is_estimated(document: &Document) -> bool {
+    document.chunks.iter().flat_map(|chunk| &chunk.metrics).any(|metric| metric.estimated.is_some())
 }
 
 /// The metrics in the order of the chunks.
