@@ -102,8 +102,9 @@ fn tests(column: &ColumnExpectations) -> usize {
     let one = |bound: &Option<ShareBound>| usize::from(is_learnt(bound.as_ref()));
     let range = column.range.is_some_and(|range| range.of.is_some() && range.share.is_none());
     let length = column.length.is_some_and(|length| length.of.is_some());
+    // Categories that nobody has seen are a person's.
     let vanished = column.categories.as_ref().is_some_and(|all| all.iter().any(|one| one.seen > 0));
-    let new = column.categories.is_some() && !column.closed;
+    let new = vanished && !column.closed;
     two(&column.missing)
         + one(&column.infinite)
         + one(&column.empty)
