@@ -95,6 +95,20 @@ pub fn evidence(check: &Check) -> String {
     parts.join(": ")
 }
 
+/// A share as per cent, to a tenth; with as many digits as tell it from nothing, or from all: one row of millions may fail a check.
+fn exact_percent(share: f64) -> String {
+    let value = share * 100.0;
+    let rest = 100.0 - value;
+    if value > 0.0 && value < 0.05 {
+        format!("{} %", number(value))
+    } else if rest > 0.0 && rest <= 0.05 {
+        let decimals = (1_u8..12).find(|digits| rest * 10_f64.powi(i32::from(*digits)) >= 1.0).unwrap_or(12);
+        format!("{value:.0$} %", usize::from(decimals))
+    } else {
+        percent(share)
+    }
+}
+
 fn told(name: CheckName, value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
@@ -102,7 +116,7 @@ fn told(name: CheckName, value: &Value) -> String {
         Value::Array(ends) => ends.iter().map(|end| told(name, end)).collect::<Vec<_>>().join(" to "),
         Value::Number(count) if count.is_u64() && !is_share(name) => grouped(count.as_u64().unwrap_or(0)),
         Value::Number(value) => match (value.as_f64(), is_share(name)) {
-            (Some(share), true) => percent(share),
+            (Some(share), true) => exact_percent(share),
             (Some(value), false) => number(value),
             (None, _) => value.to_string(),
         },
@@ -124,4 +138,27 @@ pub fn renewed(path: &Path, renewed: &Renewed) -> String {
         }
     }
     text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exact_percent;
+
+    // A check of 0.0 % failed where 0.0 % was expected.
+    #[test]
+    fn few_of_many_rows_are_not_none_and_not_all() {
+        for (share, expected) in [
+            (0.0, "0.0 %"),
+            (1.0, "100.0 %"),
+            (0.25, "25.0 %"),
+            (0.000_5, "0.1 %"),
+            (0.000_05, "0.005 %"),
+            (5e-6, "5.00e-4 %"),
+            (0.999, "99.9 %"),
+            (0.999_94, "99.994 %"),
+            (0.999_999_5, "99.99995 %"),
+        ] {
+            assert_eq!(exact_percent(share), expected);
+        }
+    }
 }
