@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, BinaryArray};
 use serde_json::Value;
 
 use crate::drift::{Folder, Ran, csv};
@@ -143,6 +145,19 @@ fn a_reference_without_rows_teaches_nothing_and_says_so() {
     let told = "reference.csv has no rows: nothing is learnt but its columns\n";
     assert!(learnt.code == 0 && learnt.stderr.ends_with(told), "{}", learnt.stderr);
     assert!(quality(&[], &[&current, &current]).stdout.starts_with("pass: "));
+}
+
+// Bytes that are no UTF-8 were learnt as what they are told as, and so none of them was a known category: a file failed against itself.
+#[test]
+fn bytes_that_are_no_text_are_as_they_were() {
+    let folder = Folder::new();
+    let bytes: Vec<&[u8]> =
+        (0..100).map(|i| if i % 2 == 0 { &b"\x00\xff\xfe"[..] } else { &b"ok"[..] }).collect();
+    let file = folder
+        .parquet("bytes.parquet", vec![("x".to_owned(), Arc::new(BinaryArray::from(bytes)) as ArrayRef)]);
+    let document = json(&[&file, &file], &[]);
+    assert_eq!(failed(&document), Vec::<String>::new(), "{document}");
+    assert_eq!(check(&document, "vanished_categories", "x")["observed"], 2);
 }
 
 #[test]

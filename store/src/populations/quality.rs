@@ -296,6 +296,8 @@ fn numbers(ask: &Ask<'_>) -> String {
 
 fn texts(ask: &Ask<'_>) -> String {
     let Sql(y) = ask.column.storage.as_text();
+    // What is learnt of bytes that are no text is told as text, and compared with them again.
+    let y = format!("toValidUTF8({y})");
     let (value, there) = (format!("assumeNotNull({y})"), format!("isNotNull({y})"));
     let length = format!("lengthUTF8({value})");
     let is_number = format!("isFinite(ifNull(toFloat64OrNull({y}), nan))");
