@@ -376,6 +376,23 @@ fn rows_whose_weight_says_nothing_count_nothing() {
     }
 }
 
+// The 7 of a CSV file was the seventh of this month of January, 32 was no time, and 1735689600 was one of 2025; in Parquet, and to other commands,
+// they were microseconds.
+#[test]
+fn whole_numbers_of_any_file_are_microseconds() {
+    let folder = Folder::new();
+    let at = |base: u32| csv("y,p,t", 0..60, |i| format!("{},{},{}", i % 2, f64::from(i) / 60.0, base + i));
+    for (base, start, end) in [
+        (0, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000059Z"),
+        (1_735_689_600, "1970-01-01T00:28:55.6896Z", "1970-01-01T00:28:55.689659Z"),
+    ] {
+        let file = folder.file(&format!("{base}.csv"), &at(base));
+        let document = json_of(&file, &file, &[&SCORES[..], &["--timestamp", "t", "--chunks", "1"]].concat());
+        let chunk = &document["chunks"][0];
+        assert_eq!((&chunk["start"], &chunk["end"]), (&start.into(), &end.into()), "{base}");
+    }
+}
+
 // Either part of a group that a border cut was ranked: a hundred groups of seven items in chunks of fifty rows were counted as 112.
 #[test]
 fn a_border_between_rows_cuts_no_group() {

@@ -258,8 +258,11 @@ fn unsupported(column: &str, storage: &Storage, role: &'static str) -> ColumnFau
 /// The day of a column that holds times, dates, or text or microseconds that say when.
 fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
     Ok(match storage(population, name)? {
-        Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
+        Storage::Text(Sql(sql)) => {
             format!("toInt32(toDate32(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC')))")
+        }
+        Storage::Undecided(_) => {
+            format!("toInt32(floor({} / 86400000000))", micros(population, name)?)
         }
         // Rounded down, also before 1970.
         Storage::Number(Sql(sql)) => {
@@ -278,9 +281,11 @@ fn day(population: &Population, name: &str) -> Result<String, ColumnFault> {
 pub(crate) fn micros(population: &Population, name: &str) -> Result<String, ColumnFault> {
     let unknown = || ColumnFault::Unknown { column: name.to_owned() };
     Ok(match population.role(name).map(|column| column.storage.clone()).ok_or_else(unknown)? {
-        Storage::Text(Sql(sql)) | Storage::Undecided(Sql(sql)) => {
+        Storage::Text(Sql(sql)) => {
             format!("toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(toString({sql}), 6, 'UTC'))")
         }
+        // Text of a CSV file may be whole numbers, which are what they are in any other file.
+        Storage::Undecided(_) => population.micros(name).ok_or_else(unknown)?.0,
         Storage::Number(Sql(sql)) => whole(&sql),
         Storage::Nothing => "CAST(NULL, 'Nullable(Int64)')".to_owned(),
         Storage::Unsupported(type_name) if type_name.starts_with("Date") => {
