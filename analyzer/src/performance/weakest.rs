@@ -153,8 +153,8 @@ pub(super) fn columns(side: &Side<'_>) -> Vec<String> {
 
 fn candidate(column: &str, row: LossRow) -> Candidate {
     let sums = Sums::of(&row);
-    let value = match (row.low.and_then(|low| low.finite()), row.high.and_then(|high| high.finite())) {
-        (Some(low), Some(high)) => Some(format!("{low} to {high}")),
+    let value = match (row.low, row.high) {
+        (Some(low), Some(high)) => Some(format!("{} to {}", low.0, high.0)),
         _ => row.value,
     };
     Candidate { column: column.to_owned(), value, sums }
@@ -258,7 +258,10 @@ fn one_way(k: u64, others: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Candidate, Sums, told};
+    use windvane_store::Real;
+    use windvane_store::performance::LossRow;
+
+    use super::{Candidate, Sums, candidate, told};
 
     /// Segments of rows that weigh alike, of which so many are wrong.
     fn weighing(weight: f64, errors: &[(u64, f64)]) -> (Vec<Candidate>, Sums) {
@@ -318,6 +321,26 @@ mod tests {
         assert_eq!((found.len(), found[0].n), (1, 100));
         assert!((found[0].p_value / 6.204_908_513_161_186e-17 - 1.0).abs() < 1e-6, "{found:?}");
     }
+    // The highest fifth of numbers of which some are infinite was told as the rows that have none.
+    #[test]
+    fn a_range_up_to_infinity_is_not_missing() {
+        let row = |low: Option<f64>, high: Option<f64>| LossRow {
+            value: None,
+            low: low.map(Real),
+            high: high.map(Real),
+            rows: 40,
+            sum: Real(1.0),
+            weight: Real(40.0),
+            squares: Real(40.0),
+            weighted: Real(1.0),
+            weighted_sq: Real(1.0),
+        };
+        let value = |low, high| candidate("c", row(low, high)).value;
+        assert_eq!(value(Some(1.5), Some(f64::INFINITY)).as_deref(), Some("1.5 to inf"));
+        assert_eq!(value(Some(-3.0), Some(2.0)).as_deref(), Some("-3 to 2"));
+        assert_eq!(value(None, None), None);
+    }
+
     // Weights are relative: that all rows weigh a quarter makes none of them less sure. (A power of two, so that the digits are the same.)
     #[test]
     fn what_all_rows_weigh_is_no_matter() {
