@@ -1,8 +1,8 @@
 //! Expectations out of facts: what a reference shows, with the counts that say how surely.
 //!
-//! Most bounds know how many rows they were learnt from and widen for chance. Four are facts about the source and hold as they
+//! Most bounds know how many rows they were learnt from and widen for chance. Some are facts about the source and hold as they
 //! stand, once enough values show them: what a column holds, that numbers are finite, that none is below 0, and that a
-//! category outside a closed list is wrong.
+//! category outside a closed list is wrong. A key that no two rows shared is one from the first rows on.
 
 use windvane_stats::survival;
 use windvane_store::populations::{NumberFacts, RepeatedRow, TextFacts, TimesRow, VALUES_MAX};
