@@ -227,7 +227,11 @@ pub fn table(document: &Document) -> String {
             ]);
         }
     }
-    let lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut lines: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    if document.groups_left_out > 0 {
+        let told = counted(document.groups_left_out, "smaller group is", "smaller groups are");
+        lines.push(format!("{told} left out"));
+    }
     let reference = document.reference_group.as_ref().map_or("none".to_owned(), words::segment);
     format!(
         "{}\n\n{} ({}); compared with {reference}\n\n{}\n\np corrected by {}; a gap fails where p < {}, it is above {} points, and both sides have {}\n",

@@ -117,8 +117,8 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
             holds: not_numbers::text(score_word),
         });
     }
-    let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
-    let all: u64 = rows.iter().map(|row| row.rows).sum();
+    let (all, groups) = rows.first().map_or((0, 0), |row| (row.all_rows, row.all_groups));
+    let left_out = groups.saturating_sub(GROUPS_MAX as u64);
     rows.truncate(GROUPS_MAX);
     let reference = match &request.reference_group {
         None => rows.first(),

@@ -68,6 +68,10 @@ pub struct GroupRow {
     pub score_positives: Real,
     /// Rows with an outcome and a score below 0 or above 1.
     pub outside: u64,
+    /// Rows of all groups, of those beyond the limit too.
+    pub all_rows: u64,
+    /// All groups.
+    pub all_groups: u64,
 }
 
 /// Counts by group, the largest first, at most `limit`; `None` where rows cannot be cut that way.
@@ -112,7 +116,8 @@ pub fn groups(ask: GroupsAsk<'_>, limit: usize) -> Option<Statement> {
          countIf(isNotNull(s) AND NOT probable AND isNotNull(y)) AS outside, \
          sumIf(assumeNotNull(s), probable AND isNotNull(y)) AS score_sum, \
          sumIf(assumeNotNull(s) * (1 - assumeNotNull(s)), probable AND isNotNull(y)) AS score_variance, \
-         sumIf(assumeNotNull(s), probable AND ifNull(y = 1, 0)) AS score_positives \
+         sumIf(assumeNotNull(s), probable AND ifNull(y = 1, 0)) AS score_positives, \
+         sum(count()) OVER () AS all_rows, count() OVER () AS all_groups \
          FROM (SELECT toJSONString([{}]) AS key, {truth} AS y, {decision} AS d, {score} AS s, \
          {outcome_word} AS yw, {decision_word} AS dw, {score_word} AS sw, \
          ifNull(s >= 0 AND s <= 1, 0) AS probable FROM {}) GROUP BY key ORDER BY rows DESC, key LIMIT {limit}",

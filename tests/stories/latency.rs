@@ -608,3 +608,19 @@ fn an_outcome_and_a_group_that_are_nan_are_missing() {
         ]
     );
 }
+
+// Of 25,000 groups the document told 10,000 rows, and the table nothing of those that were left out.
+#[test]
+fn groups_that_are_left_out_are_counted_and_told() {
+    let folder = Folder::new();
+    let file = folder.file("groups.csv", &csv("g,d", 0..20_240, |i| format!("g{},{}", i % 10_120, i % 2)));
+    let words = ["fairness", "--group-by", "g", "--label", "d"];
+    let found = document(&words, &[&file]);
+    let counted = (&found["rows"], &found["groups_left_out"]);
+    assert_eq!(counted, (&20_240.into(), &10_020.into()));
+    let table = windvane(&words, &[&file]).stdout;
+    assert!(
+        table.contains("(20,240 rows)") && table.contains("\n10,020 smaller groups are left out\n"),
+        "{table}"
+    );
+}
