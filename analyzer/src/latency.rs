@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use windvane_stats::correction::Correction;
 use windvane_stats::log_sketch::{self, LogSketch};
-use windvane_store::latency::{self, BucketRow, LatencyAsk};
+use windvane_store::latency::{self, BucketRow, GroupRow, LatencyAsk};
 use windvane_store::populations::{self, LATENCY, Population, PopulationColumn, Storage};
 use windvane_store::{ReadError, Reader};
 use windvane_types::drift::Side;
@@ -256,11 +256,11 @@ impl<'a> Measured<'a> {
         let Some(name) = cut.filter(|name| *name != STAGE && !self.ask.population.without_columns) else {
             return Ok((Vec::new(), 0));
         };
-        let statement = latency::groups(self.ask, name, GROUPS_MAX * 100);
+        let statement = latency::groups(self.ask, name, GROUPS_MAX);
         let statement = statement.ok_or_else(|| LatencyError::Cut { name: name.to_owned() })?;
-        let rows: Vec<BucketRow> = reader.rows(&statement).await?;
-        let left_out = rows.len().saturating_sub(GROUPS_MAX) as u64;
-        Ok((rows.into_iter().take(GROUPS_MAX).map(|row| row.group).collect(), left_out))
+        let rows: Vec<GroupRow> = reader.rows(&statement).await?;
+        let left_out = rows.first().map_or(0, |row| row.groups.saturating_sub(GROUPS_MAX as u64));
+        Ok((rows.into_iter().map(|row| row.group).collect(), left_out))
     }
 
     async fn sketches(

@@ -43,13 +43,22 @@ fn cut(population: &Population, name: Option<&str>) -> Option<String> {
     }
 }
 
-/// The sizes of the groups of a cut, the largest first, at most `limit`; `None` where rows cannot be cut that way.
+/// A group of a cut.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct GroupRow {
+    /// Its value; null where it is missing.
+    pub group: Option<String>,
+    /// How many groups the cut has.
+    pub groups: u64,
+}
+
+/// The groups of a cut, the largest first, at most `limit`; `None` where rows cannot be cut that way.
 #[must_use]
 pub fn groups(ask: LatencyAsk<'_>, name: &str, limit: usize) -> Option<Statement> {
     let LatencyAsk { population, column, .. } = ask;
     let Sql(x) = column.storage.as_number();
     Some(Statement::new(format!(
-        "SELECT group, toInt32(0) AS bucket, count() AS count FROM (SELECT {} AS group, {x} AS x FROM {}) \
+        "SELECT group, count() AS count, count() OVER () AS groups FROM (SELECT {} AS group, {x} AS x FROM {}) \
          WHERE isNotNull(x) GROUP BY group ORDER BY count DESC, group LIMIT {limit}",
         cut(population, Some(name))?,
         population.reading(&[column.name.clone(), name.to_owned()]),

@@ -618,6 +618,8 @@ fn groups_that_are_left_out_are_counted_and_told() {
     let found = document(&words, &[&file]);
     let counted = (&found["rows"], &found["groups_left_out"]);
     assert_eq!(counted, (&20_240.into(), &10_020.into()));
+    let slow = document(&["latency", "--column", "d", "--by", "g"], &[&file]);
+    assert_eq!((slow["groups"].as_array().unwrap().len(), &slow["groups_left_out"]), (51, &10_070.into()));
     let table = windvane(&words, &[&file]).stdout;
     assert!(
         table.contains("(20,240 rows)") && table.contains("\n10,020 smaller groups are left out\n"),
