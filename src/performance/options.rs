@@ -199,6 +199,9 @@ fn pairs(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
         if pairs.iter().any(|(known, _)| known == class) {
             return Err(usage(format!("the class `{class}` stands twice in --probabilities")));
         }
+        if pairs.iter().any(|(_, known)| known == column) {
+            return Err(usage(format!("the column `{column}` stands twice in --probabilities")));
+        }
         pairs.push((class.to_owned(), column.to_owned()));
     }
     if pairs.len() == 1 {

@@ -507,6 +507,7 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
             64,
         ),
         (&good, &["--task", "multiclass", "--target", "y", "--probabilities", "p"], 64),
+        (&good, &["--task", "multiclass", "--target", "y", "--probabilities", "0=p,1=p"], 64),
         (&good, &["--task", "nothing", "--target", "y", "--score", "p"], 64),
         (&good, &["--task", "binary", "--target", "y", "--score", "p", "--chunk-rows", "0"], 64),
         (
