@@ -210,6 +210,17 @@ fn times_that_are_late_disordered_or_to_come_are_found() {
     assert_eq!((&one["count"], &one["verdict"]), (&1.into(), &"fail".into()));
 }
 
+// Of two thousand different numbers the most frequent one was learnt as one of 33 rows.
+#[test]
+fn the_most_frequent_number_is_as_frequent_as_it_was() {
+    let folder = Folder::new();
+    let rows = csv("x,y", 0..2_000, |i| format!("{i},{}", if i % 4 == 0 { 7 } else { 10_000 + i }));
+    let learnt = quality(&["learn"], &[&folder.file("rows.csv", &rows)]).stdout;
+    for times in [1, 500] {
+        assert!(learnt.contains(&format!("\nmost_frequent = {{ seen = {times}, of = 2000 }}\n")), "{learnt}");
+    }
+}
+
 // A column of times or of a key that was gone, or had become a list, was bad data (65): the check that tells it was never made.
 #[test]
 fn a_key_or_a_time_that_is_gone_fails_a_check() {

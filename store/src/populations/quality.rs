@@ -67,7 +67,7 @@ pub struct NumberFacts {
     pub fractional: u64,
     /// About how many different ones there are; exact up to some tens of thousands.
     pub distinct: u64,
-    /// Occurrences of the most frequent one, at most.
+    /// Occurrences of the most frequent one, exact where it is frequent; of many different ones that are all rare, some of them.
     pub most: u64,
     /// The smallest finite one; 0 where there is none.
     pub low: Real,
@@ -286,7 +286,7 @@ fn numbers(ask: &Ask<'_>) -> String {
     format!(
         "tuple(tuple(count({x}), countIf(ifNull(isInfinite({x}), 0)), countIf(ifNull({x} < 0, 0)), countIf(ifNull({x} = 0, 0)), \
          countIf({fractional}), toUInt64(ifNull(uniqCombined64(15)({x}), 0)), \
-         tupleElement(arrayElement(approx_top_kIf(1, 10)({value}, isNotNull({x})), 1), 2)), \
+         arraySum(entry -> toUInt64(entry.2 - entry.3), approx_top_kIf(1, 10)({value}, isNotNull({x})))), \
          tuple(minIf({value}, {finite}), maxIf({value}, {finite}), avgIf({value}, {finite}), \
          stddevPopStableIf({value}, {finite})), \
          tuple(countIf({below}), countIf({above}), {first}({value}, {below}), \
