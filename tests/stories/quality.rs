@@ -212,13 +212,16 @@ fn times_that_are_late_disordered_or_to_come_are_found() {
 
 // Of two thousand different numbers the most frequent one was learnt as one of 33 rows.
 #[test]
-fn the_most_frequent_number_is_as_frequent_as_it_was() {
+fn the_most_frequent_value_is_as_frequent_as_it_was() {
     let folder = Folder::new();
     let rows = csv("x,y", 0..2_000, |i| format!("{i},{}", if i % 4 == 0 { 7 } else { 10_000 + i }));
     let learnt = quality(&["learn"], &[&folder.file("rows.csv", &rows)]).stdout;
     for times in [1, 500] {
         assert!(learnt.contains(&format!("\nmost_frequent = {{ seen = {times}, of = 2000 }}\n")), "{learnt}");
     }
+    let texts = csv("x", 0..20_000, |i| format!("t{i}"));
+    let learnt = quality(&["learn"], &[&folder.file("texts.csv", &texts)]).stdout;
+    assert!(learnt.contains("\nmost_frequent = { seen = 1, of = 20000 }\n"), "{learnt}");
 }
 
 // A column of times or of a key that was gone, or had become a list, was bad data (65): the check that tells it was never made.

@@ -325,7 +325,7 @@ fn texts(ask: &Ask<'_>) -> String {
         "tuple(tuple(count({y}), countIf(ifNull({y} = '', 0)), countIf({is_number}), \
          countIf(lower(ifNull({y}, '')) IN ('true', 'false')), countIf(match(ifNull({y}, ''), {})), \
          toUInt64(ifNull(uniqCombined64(15)({y}), 0)), minIf({length}, {there}), maxIf({length}, {there})), \
-         tuple(arrayMap(entry -> tuple(entry.1, entry.2), approx_top_kIf({}, {VALUES_COUNTED})({value}, {there})), \
+         tuple(arrayMap(entry -> tuple(entry.1, toUInt64(entry.2 - entry.3)), approx_top_kIf({}, {VALUES_COUNTED})({value}, {there})), \
          groupUniqArrayIf({value}, {present})), \
          tuple(countIf({unknown}), countIf({short}), countIf({long})), tuple({}, {}, {}))",
         quote(TIME),
