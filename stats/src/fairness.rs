@@ -4,13 +4,15 @@
 //! Input: counts of two groups, and of one group the sums of its scores and outcomes.
 //! Formula: the difference of two shares d = q - p with Newcombe's interval d - √((q-l_q)² + (u_p-p)²), d + √((u_q-q)² + (p-l_p)²)
 //! of Wilson's intervals [l, u]; its p-value is that of the two shares (pooled z, exact where counts are small). Calibration: mean
-//! outcome minus mean score, z = (Σy - Σs)/√Σs(1-s), which holds where scores are right; its interval is Wilson's of the mean outcome ȳ less
-//! the mean score, of as many rows as y - s scatters like, n·ȳ(1-ȳ)/var(y - s), which holds where they are wrong, too.
+//! outcome minus mean score, z = (Σy - Σs)/√Σs(1-s), which holds where scores are right; where fewer than five positives or negatives are
+//! expected, the p-value is not below the exact one of rows that all have the mean score, whose tails are the heavier ones. Its interval is
+//! Wilson's of the mean outcome ȳ less the mean score, of as many rows as y - s scatters like, n·ȳ(1-ȳ)/var(y - s), which holds where scores
+//! are wrong, too.
 //! Valid when: rows are independent. Shares: demographic parity is of all rows, equal opportunity of those with a positive outcome,
 //! predictive parity of those that were selected.
 //! Reference: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 10; Hardt, Price, Srebro 2016,
 //! arXiv:1610.02413 (equal opportunity); Chouldechova 2017, doi:10.1089/big.2016.0047 (predictive parity); Spiegelhalter 1986,
-//! doi:10.1002/sim.4780050506 (the test of calibration, here of its mean).
+//! doi:10.1002/sim.4780050506 (the test of calibration, here of its mean); Hoeffding 1956, doi:10.1214/aoms/1177728178 (equal chances).
 //! Oracle: statsmodels 0.14 `confint_proportions_2indep(k, n, l, m, method='newcomb')`.
 //! Cost: constant.
 
@@ -23,6 +25,9 @@ use crate::{
     survival,
     two_proportions::Table,
 };
+
+/// Positives or negatives that scores expect, below which the normal distribution has too light a tail.
+const FEW_EXPECTED: f64 = 5.0;
 
 /// A difference with its interval and the chance of it where there is none.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,12 +81,17 @@ pub fn calibration(scores: &Scores, confidence: f64) -> Option<Gap> {
     let worth = n * share * (1.0 - share) / scatter;
     // Where all outcomes are alike, so many rows are what there is.
     let rows = if worth.is_finite() && worth >= 1.0 { worth } else { n };
+    let few = scores.sum.min(n - scores.sum) < FEW_EXPECTED;
+    let equal = Share::new(scores.positives, scores.n).filter(|_| few);
+    let exact = equal.and_then(|share| share.p_value(mean, Alternative::TwoSided)).unwrap_or(0.0);
     let Interval { lo, hi } = within(share, (rows, survival::normal_exceeded((1.0 - confidence) / 2.0)));
     Some(Gap {
         gap,
         interval: Interval { lo: lo - mean, hi: hi - mean },
         // Beyond 38 deviations the tail is less than the least number.
-        p_value: survival::normal_two_sided(gap * n / scores.variance.sqrt()).max(f64::MIN_POSITIVE),
+        p_value: survival::normal_two_sided(gap * n / scores.variance.sqrt())
+            .max(exact)
+            .max(f64::MIN_POSITIVE),
     })
 }
 
@@ -136,5 +146,14 @@ mod tests {
         let sharp = Scores { n: 200, sum: 100.0, variance: 1.98, positives: 100, sum_of_positives: 98.02 };
         let Interval { lo, hi } = calibration(&sharp, 0.95).unwrap().interval;
         assert!(lo < 0.0 && hi > 0.0 && hi - lo < 0.04, "{lo} {hi}");
+    }
+
+    // Two positives of a hundred scores of .001 are six standard deviations too many, and come in 1 of 200 samples. SciPy 1.17:
+    // `binomtest(2, 100, .001).pvalue`.
+    #[test]
+    fn few_expected_positives_have_the_exact_tail() {
+        let rare = Scores { n: 100, sum: 0.1, variance: 0.0999, positives: 2, sum_of_positives: 0.002 };
+        let found = calibration(&rare, 0.95).unwrap();
+        assert!((found.p_value - 0.004_638_068_390_424_184).abs() < 1e-9, "{found:?}");
     }
 }
