@@ -130,6 +130,7 @@ mod tests {
         assert_eq!(calibration(&never, 0.95).unwrap().p_value, f64::MIN_POSITIVE);
         assert_eq!(calibration(&Scores::default(), 0.95), None);
     }
+
     // By the variance that scores promise the interval of wrong ones was too narrow: 24 positives of 200 rows that all have 0.02 are 10 points
     // too many, 8.1 to 11.9 it said. SciPy 1.17: `binomtest(24, 200).proportion_ci(method='wilson')` less 0.02.
     #[test]

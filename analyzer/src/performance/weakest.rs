@@ -323,6 +323,7 @@ mod tests {
         assert_eq!((found.len(), found[0].n), (1, 100));
         assert!((found[0].p_value / 6.204_908_513_161_186e-17 - 1.0).abs() < 1e-6, "{found:?}");
     }
+
     /// In 19 of 20 runs over a model that is equally good everywhere none is told, also where columns have rare values.
     #[test]
     fn a_model_that_is_equally_good_everywhere_is_seldom_weak_anywhere() {
