@@ -95,11 +95,12 @@ pub(super) fn times((row, rows): (&TimesRow, u64), times: &TimeExpectations, bou
     }];
     if let Some(bound) = &times.late {
         let unknown = row.timed > 0 && row.with_arrival == 0 && !from_none(&times.late);
-        let counts = bounds.counts(bound, row.with_arrival, Ends::Upper);
+        let of = if unknown { row.timed } else { row.with_arrival };
+        let counts = bounds.counts(bound, of, Ends::Upper);
         checks.push(Check {
             column: column.clone(),
             observed: share(row.late, row.with_arrival),
-            expected: band(counts, row.with_arrival),
+            expected: band(counts, of),
             count: row.late,
             examples: lengths(&row.late_examples),
             reason: unknown.then(|| "no row says when it came in".to_owned()),

@@ -8,6 +8,7 @@ use super::CheckName;
 #[must_use]
 pub fn band(ends: &[Value], told: impl Fn(&Value) -> String) -> Option<String> {
     match ends {
+        [Value::Null, Value::Null] => Some("any".to_owned()),
         [low, Value::Null] => Some(format!("{} or more", told(low))),
         [Value::Null, high] => Some(format!("{} at most", told(high))),
         [low, high] if low == high => Some(told(low)),
@@ -46,6 +47,7 @@ mod tests {
             (json!([null, 2]), Some("2 at most")),
             (json!([3, 3]), Some("3")),
             (json!([1, 2]), Some("1 to 2")),
+            (json!([null, null]), Some("any")),
             (json!([1, 2, 3]), None),
             (json!([]), None),
         ] {
