@@ -1,5 +1,7 @@
 //! The classes of a task: which there are, and which one a score is of.
 
+use std::collections::BTreeSet;
+
 use windvane_types::performance::Task;
 
 use super::{PerformanceError, Question, request::CLASSES_MAX, side::Survey};
@@ -40,7 +42,10 @@ pub(super) fn classes(
             }
             return Ok(classes);
         }
-        Task::Binary | Task::Regression | Task::Ranking => binary(question, targets)?,
+        Task::Binary | Task::Regression | Task::Ranking => {
+            let labels = reference.labels.iter().chain(&current.labels).collect();
+            binary(question, targets, &labels)?
+        }
         Task::Multiclass => {
             let classes: Vec<String> =
                 question.roles.probabilities.iter().map(|(class, _)| class.clone()).collect();
@@ -67,7 +72,11 @@ fn in_order(a: &str, b: &str) -> std::cmp::Ordering {
     }
 }
 
-fn binary(question: &Question, targets: Vec<String>) -> Result<Vec<String>, PerformanceError> {
+fn binary(
+    question: &Question,
+    targets: Vec<String>,
+    labels: &BTreeSet<&String>,
+) -> Result<Vec<String>, PerformanceError> {
     if targets.len() > 2 {
         return Err(PerformanceError::TooManyClasses { classes: targets });
     }
@@ -76,6 +85,7 @@ fn binary(question: &Question, targets: Vec<String>) -> Result<Vec<String>, Perf
         if targets.len() == 2 && !targets.contains(positive) {
             return Err(PerformanceError::UnknownPositive { positive: positive.clone(), classes: targets });
         }
+        let negative = negative.or_else(|| only_other(labels, positive));
         let negative = negative.cloned().unwrap_or_else(|| plain_other(positive));
         return Ok(vec![negative, positive.clone()]);
     }
@@ -95,6 +105,12 @@ fn binary(question: &Question, targets: Vec<String>) -> Result<Vec<String>, Perf
     Ok(vec![spelt(pair[0]), spelt(pair[1])])
 }
 
+/// The other class that is predicted, where it is only one: it may not have come true yet.
+fn only_other<'a>(labels: &BTreeSet<&'a String>, positive: &str) -> Option<&'a String> {
+    let mut others = labels.iter().copied().filter(|label| label.as_str() != positive);
+    others.next().filter(|_| others.next().is_none())
+}
+
 /// What the other class is called where it never occurs.
 fn plain_other(positive: &str) -> String {
     let pair = PLAIN.iter().find(|pair| pair[1] == positive);
@@ -103,7 +119,9 @@ fn plain_other(positive: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_order, plain_other};
+    use std::collections::BTreeSet;
+
+    use super::{in_order, only_other, plain_other};
 
     #[test]
     fn classes_stand_in_an_order_that_people_expect() {
@@ -111,5 +129,17 @@ mod tests {
         classes.sort_by(|a, b| in_order(a, b));
         assert_eq!(classes, ["9", "10", "a", "b"]);
         assert_eq!((plain_other("1"), plain_other("late")), ("0".to_owned(), "not late".to_owned()));
+    }
+    // Where every target was on time, a prediction of `late` was none of `not on_time` and `on_time`.
+    #[test]
+    fn a_class_that_is_predicted_and_never_true_is_the_other_one() {
+        let all = ["cancelled", "late", "on_time"].map(str::to_owned);
+        let among = |labels: &[usize]| {
+            let labels: BTreeSet<&String> = labels.iter().map(|i| &all[*i]).collect();
+            only_other(&labels, &all[2]).cloned()
+        };
+        assert_eq!(among(&[1, 2]).as_deref(), Some("late"));
+        assert_eq!(among(&[1]).as_deref(), Some("late"));
+        assert_eq!((among(&[2]), among(&[]), among(&[0, 1, 2])), (None, None, None));
     }
 }
