@@ -68,7 +68,9 @@ async fn act(action: &Action) -> CommandResult {
                 None => print(&fresh.to_string()),
                 Some((path, mut file)) => {
                     let renewed = expectations::update(&mut file, &fresh);
-                    replace(path, &file.to_string())?;
+                    let text = file.to_string();
+                    expectations::sound(path, &text)?;
+                    replace(path, &text)?;
                     print(&words::renewed(path, &renewed))
                 }
             }

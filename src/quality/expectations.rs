@@ -42,6 +42,21 @@ pub fn load(path: &Path) -> Result<Expectations, Failure> {
         .because(Reason::Config)
 }
 
+/// Whether a file that was learnt anew can be read: what a person has edited may contradict it.
+///
+/// # Errors
+/// It has faults; all of them are told.
+pub fn sound(path: &Path, text: &str) -> Result<(), Failure> {
+    let told = |faults: Vec<String>| {
+        anyhow::anyhow!(
+            "what is learnt contradicts what was edited in `{}`, which is left as it was\n  {}",
+            path.display(),
+            faults.join("\n  ")
+        )
+    };
+    read::read(text).map(|_| ()).map_err(told).because(Reason::Config)
+}
+
 /// The text of a file of expectations.
 ///
 /// # Errors

@@ -210,6 +210,22 @@ fn times_that_are_late_disordered_or_to_come_are_found() {
     assert_eq!((&one["count"], &one["verdict"]), (&1.into(), &"fail".into()));
 }
 
+// A range that a person gave stays, and a column that has become text has none: the file would be one that no check reads.
+#[test]
+fn what_was_edited_and_what_is_learnt_do_not_contradict_each_other() {
+    let folder = Folder::new();
+    let numbers = folder.file("numbers.csv", &csv("x", 0..100, |i| i.to_string()));
+    let texts = folder.file("texts.csv", &csv("x", 0..100, |i| format!("t{i}")));
+    let learnt = quality(&["learn"], &[&numbers]).stdout;
+    let edited = learnt.replace("max = 99.0, of = 100 }", "max = 120.0 }");
+    assert_ne!(learnt, edited);
+    let file = folder.file("expectations.toml", &edited);
+    let ran = quality(&["learn", "--update", file.to_str().unwrap()], &[&texts]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (78, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("columns.x.range: it is of numbers, and `type` is `text`"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), edited);
+}
+
 // Of two thousand different numbers the most frequent one was learnt as one of 33 rows.
 #[test]
 fn the_most_frequent_value_is_as_frequent_as_it_was() {
