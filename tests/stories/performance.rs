@@ -442,6 +442,15 @@ fn the_weakest_segments_lose_by_weight() {
 }
 
 #[test]
+fn columns_that_cannot_be_cut_are_counted() {
+    let folder = Folder::new();
+    let row = |i: u32| format!("{{\"y\":{},\"p\":0.5,\"e\":[1,{i}],\"word\":\"w{i}\"}}\n", i % 2);
+    let file = folder.file("lists.ndjson", &(0..200).map(row).collect::<String>());
+    let document = json_of(&file, &file, &[&SCORES[..], &["--chunks", "1"]].concat());
+    assert_eq!(document["weakest_segments"]["columns_left_out"], 2, "a list, and too many words: {document}");
+}
+
+#[test]
 fn segments_have_thresholds_of_their_own_and_the_weakest_are_found() {
     let folder = Folder::new();
     let rows = |broken: bool| {

@@ -3,7 +3,7 @@
 use windvane_stats::correction::Correction;
 use windvane_stats::survival;
 use windvane_store::performance::{Chunking, Loss, LossRow, column_losses};
-use windvane_store::populations::{OUTCOME, OUTCOME_VALUE, SegmentKeys, Storage};
+use windvane_store::populations::{OUTCOME, OUTCOME_VALUE, PopulationColumn, SegmentKeys, Storage};
 use windvane_types::performance::{Task, WeakSegment, WeakestSegments};
 
 use super::PerformanceError;
@@ -88,7 +88,7 @@ pub(super) async fn weakest(
         Task::Regression => (Loss::Absolute, "absolute_error"),
         Task::Ranking => return Ok(WeakestSegments::default()),
     };
-    let (mut candidates, mut left_out, mut overall) = (Vec::new(), 0_u64, Sums::default());
+    let (mut candidates, mut left_out, mut overall) = (Vec::new(), uncut(side), Sums::default());
     let none = SegmentKeys::default();
     for (place, column) in columns(side).into_iter().enumerate() {
         if place >= COLUMNS_MAX {
@@ -123,6 +123,21 @@ pub(super) async fn weakest(
 
 /// Columns without a role that can be cut.
 pub(super) fn columns(side: &Side<'_>) -> Vec<String> {
+    let columns = without_role(side).into_iter().filter(|column| can_be_cut(&column.storage));
+    columns.map(|column| column.name.clone()).collect()
+}
+
+fn can_be_cut(storage: &Storage) -> bool {
+    matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_))
+}
+
+/// Columns that hold something else, such as times or lists; those that hold nothing have nothing to look at.
+fn uncut(side: &Side<'_>) -> u64 {
+    let other = |storage: &Storage| !can_be_cut(storage) && !matches!(storage, Storage::Nothing);
+    without_role(side).into_iter().filter(|column| other(&column.storage)).count() as u64
+}
+
+fn without_role<'a>(side: &Side<'a>) -> Vec<&'a PopulationColumn> {
     let roles = &side.question.roles;
     let single = [
         &roles.target,
@@ -142,13 +157,7 @@ pub(super) fn columns(side: &Side<'_>) -> Vec<String> {
             || [OUTCOME, OUTCOME_VALUE].contains(&name.as_str());
         named && !is_feature(name)
     };
-    let cut =
-        |storage: &Storage| matches!(storage, Storage::Number(_) | Storage::Text(_) | Storage::Undecided(_));
-    let columns = side.population.columns.iter();
-    columns
-        .filter(|column| cut(&column.storage) && !taken(&column.name))
-        .map(|column| column.name.clone())
-        .collect()
+    side.population.columns.iter().filter(|column| !taken(&column.name)).collect()
 }
 
 fn candidate(column: &str, row: LossRow) -> Candidate {
