@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use windvane_types::quality::words::{band, is_share};
+use windvane_types::quality::words::{band, beyond, is_share};
 use windvane_types::quality::{Check, CheckName, Document, Verdict};
 
 use super::expectations::Renewed;
@@ -58,16 +58,16 @@ pub fn by_verdict(document: &Document) -> Vec<&Check> {
 
 /// What was found.
 pub fn observed(check: &Check) -> String {
-    told(check.check, &check.observed)
+    told(check, &check.observed)
 }
 
 /// What was expected.
 pub fn expected(check: &Check) -> String {
     match &check.expected {
         Value::Array(ends) => {
-            band(ends, |end| told(check.check, end)).unwrap_or_else(|| check.expected.to_string())
+            band(ends, |end| told(check, end)).unwrap_or_else(|| check.expected.to_string())
         }
-        other => told(check.check, other),
+        other => told(check, other),
     }
 }
 
@@ -83,7 +83,8 @@ pub fn evidence(check: &Check) -> String {
             .iter()
             .map(|example| match example {
                 Value::String(text) => format!("`{}`", text.replace(char::is_control, " ")),
-                Value::Number(value) => value.as_f64().map_or_else(|| value.to_string(), number),
+                Value::Number(value) => beyond(check, example)
+                    .unwrap_or_else(|| value.as_f64().map_or_else(|| value.to_string(), number)),
                 other => other.to_string(),
             })
             .collect();
@@ -109,16 +110,17 @@ fn exact_percent(share: f64) -> String {
     }
 }
 
-fn told(name: CheckName, value: &Value) -> String {
+fn told(check: &Check, value: &Value) -> String {
+    let is_share = is_share(check.check);
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(ends) => ends.iter().map(|end| told(name, end)).collect::<Vec<_>>().join(" to "),
-        Value::Number(count) if count.is_u64() && !is_share(name) => grouped(count.as_u64().unwrap_or(0)),
-        Value::Number(value) => match (value.as_f64(), is_share(name)) {
+        Value::Array(ends) => ends.iter().map(|end| told(check, end)).collect::<Vec<_>>().join(" to "),
+        Value::Number(count) if count.is_u64() && !is_share => grouped(count.as_u64().unwrap_or(0)),
+        Value::Number(number_of) => match (number_of.as_f64(), is_share) {
             (Some(share), true) => exact_percent(share),
-            (Some(value), false) => number(value),
-            (None, _) => value.to_string(),
+            (Some(found), false) => beyond(check, value).unwrap_or_else(|| number(found)),
+            (None, _) => number_of.to_string(),
         },
         other => other.to_string(),
     }

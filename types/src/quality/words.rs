@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::CheckName;
+use super::{Check, CheckName, Verdict};
 
 /// A band of what was expected, each end as it is `told`; nothing where `ends` is not a band.
 #[must_use]
@@ -15,6 +15,15 @@ pub fn band(ends: &[Value], told: impl Fn(&Value) -> String) -> Option<String> {
         [low, high] => Some(format!("{} to {}", told(low), told(high))),
         _ => None,
     }
+}
+
+/// A number of a range that was left, to all its digits: rounded it may be the end that it lies beyond. Nothing for other checks.
+#[must_use]
+pub fn beyond(check: &Check, value: &Value) -> Option<String> {
+    let left = check.check == CheckName::Range && check.verdict == Verdict::Fail;
+    let value = value.as_f64().filter(|_| left)?;
+    let short = value == 0.0 || (1e-5..1e15).contains(&value.abs());
+    Some(if short { format!("{value}") } else { format!("{value:e}") })
 }
 
 /// Whether a check looks at a share of the rows, and not at a count or a value.
@@ -39,6 +48,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    // `fail`, found 0 to 120, expected 0 to 120.
+    #[test]
+    fn what_lies_beyond_a_range_is_not_told_as_its_end() {
+        let check = |check, verdict| Check {
+            check,
+            column: None,
+            observed: Value::Null,
+            expected: Value::Null,
+            verdict,
+            count: 0,
+            examples: Vec::new(),
+            reason: None,
+        };
+        let left = check(CheckName::Range, Verdict::Fail);
+        for (value, words) in [(120.01, "120.01"), (120.0, "120"), (-1.5e300, "-1.5e300"), (1e-9, "1e-9")] {
+            assert_eq!(beyond(&left, &json!(value)).as_deref(), Some(words));
+        }
+        assert_eq!(beyond(&left, &json!([1.0, 2.0])), None);
+        assert_eq!(beyond(&check(CheckName::Range, Verdict::Pass), &json!(1.0)), None);
+        assert_eq!(beyond(&check(CheckName::MissingRate, Verdict::Fail), &json!(0.5)), None);
+    }
 
     #[test]
     fn a_band_says_which_end_is_open() {

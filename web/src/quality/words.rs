@@ -1,7 +1,7 @@
 //! A check in words.
 
 use serde_json::Value;
-use windvane_types::quality::words::{band, is_share};
+use windvane_types::quality::words::{band, beyond, is_share};
 use windvane_types::quality::{Check, CheckName, Verdict};
 
 use crate::chart::cut;
@@ -75,15 +75,15 @@ pub fn observed(check: &Check) -> String {
         Value::Object(fields) => match fields.get("differences").and_then(Value::as_u64) {
             Some(1) => "one difference".to_owned(),
             Some(count) => format!("{} differences", thousands(count)),
-            None => told(check.check, &check.observed),
+            None => told(check, &check.observed),
         },
-        other => told(check.check, other),
+        other => told(check, other),
     }
 }
 
 /// What was expected.
 pub fn expected(check: &Check) -> String {
-    let told = |value: &Value| told(check.check, value);
+    let told = |value: &Value| told(check, value);
     match &check.expected {
         Value::Array(ends) => band(ends, told).unwrap_or_else(|| told(&check.expected)),
         Value::Object(_) => "none".to_owned(),
@@ -98,7 +98,8 @@ pub fn evidence(check: &Check) -> String {
         parts.push(thousands(check.count));
     }
     if !check.examples.is_empty() && check.count > 0 {
-        parts.push(check.examples.iter().map(example).collect::<Vec<_>>().join(", "));
+        let told = |value: &Value| beyond(check, value).unwrap_or_else(|| example(value));
+        parts.push(check.examples.iter().map(told).collect::<Vec<_>>().join(", "));
     }
     parts.extend(check.reason.as_ref().map(|reason| cut(reason, REASON_MAX)));
     parts.join(": ")
@@ -112,16 +113,16 @@ fn example(value: &Value) -> String {
     }
 }
 
-fn told(name: CheckName, value: &Value) -> String {
+fn told(check: &Check, value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => cut(text, NAME_MAX),
-        Value::Array(ends) => ends.iter().map(|end| told(name, end)).collect::<Vec<_>>().join(" to "),
-        Value::Number(value) => match (value.as_u64(), value.as_f64(), is_share(name)) {
+        Value::Array(ends) => ends.iter().map(|end| told(check, end)).collect::<Vec<_>>().join(" to "),
+        Value::Number(found) => match (found.as_u64(), found.as_f64(), is_share(check.check)) {
             (_, Some(share), true) => percent(share),
             (Some(count), _, false) => thousands(count),
-            (None, Some(value), false) => number(value),
-            _ => value.to_string(),
+            (None, Some(found), false) => beyond(check, value).unwrap_or_else(|| number(found)),
+            _ => found.to_string(),
         },
         other => cut(&other.to_string(), NAME_MAX),
     }
