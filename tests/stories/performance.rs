@@ -401,15 +401,22 @@ fn a_border_between_rows_cuts_no_group() {
         "ranked.csv",
         &csv("g,y,s", 0..70, |i| format!("q{},{},{}", i / 7, i % 3, f64::from(i * 37 % 100) / 100.0)),
     );
-    let of = |cut: &str| {
+    let again = folder.file(
+        "again.csv",
+        &csv("g,y,s", 0..70, |i| format!("u{},{},{}", i % 7, i % 3, f64::from(i * 37 % 100) / 100.0)),
+    );
+    let of = |file: &Path, cut: &str| {
         let arguments =
             ["--task", "ranking", "--target", "y", "--score", "s", "--group", "g", "--chunk-rows", cut];
-        let document = json_of(&file, &file, &arguments);
+        let document = json_of(file, file, &arguments);
         let chunks = document["chunks"].as_array().unwrap();
         chunks.iter().map(|chunk| chunk["groups"].as_u64().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(of("70"), [10]);
-    assert_eq!(of("10"), [2, 1, 2, 1, 2, 1, 1]);
+    assert_eq!(of(&file, "70"), [10]);
+    assert_eq!(of(&file, "10"), [2, 1, 2, 1, 2, 1, 1]);
+    // Users who come again and again are ranked in each chunk.
+    assert_eq!(of(&again, "35"), [7, 7]);
+    assert_eq!(of(&again, "10"), [7; 7]);
 }
 
 // The weakest segments counted each row as one, those without a weight too.

@@ -93,6 +93,8 @@ pub struct Frame {
     pub(super) coded: bool,
     /// Whether time alone says which chunk a row is in.
     pub by_time: bool,
+    /// Whether rows have, beside, wv_number Int64: their place among all, by which they are cut.
+    pub(super) numbered: bool,
 }
 
 /// How a row says which segment it is of.
@@ -152,7 +154,8 @@ pub fn frame_of_classes(
         let place = outcome_place(classes);
         if let Some(sql) = joined(population, roles, (&selected, chunking), OutcomeRead::Class(&place)) {
             let (weighted, by_time) = (roles.weight.is_some(), is_by_time(chunking));
-            return Ok(Frame { sql, weighted, placed: true, coded: true, by_time });
+            let numbered = is_numbered(chunking);
+            return Ok(Frame { sql, weighted, placed: true, coded: true, by_time, numbered });
         }
     }
     framed(population, roles, (chunking, cutting), beside)
@@ -179,7 +182,8 @@ fn framed(
         }
     };
     let coded = matches!(cutting, Cutting::Coded(_));
-    Ok(Frame { sql, weighted: roles.weight.is_some(), placed: false, coded, by_time: is_by_time(chunking) })
+    let (by_time, numbered) = (is_by_time(chunking), is_numbered(chunking));
+    Ok(Frame { sql, weighted: roles.weight.is_some(), placed: false, coded, by_time, numbered })
 }
 
 /// Rows that are cut before they are joined with outcomes; `None` where there is nothing to join, or more than the target reads it.
@@ -263,6 +267,10 @@ fn of_rows(
 
 fn is_by_time(chunking: Chunking) -> bool {
     matches!(chunking, Chunking::Period(_) | Chunking::Length { .. })
+}
+
+fn is_numbered(chunking: Chunking) -> bool {
+    matches!(chunking, Chunking::Rows { .. })
 }
 
 /// The names of all columns that a frame reads.

@@ -10,17 +10,28 @@ use crate::{Consume, Statement};
 struct GroupRow(i32, u16, Vec<f64>, Vec<f64>);
 
 /// Asks for the groups of each chunk, or of each chunk and segment; read the answer with [`GroupRows`] in `JSONCompactEachRow`.
-/// Items without a target or a score, and those whose numbers are infinite, are left out. Where chunks are so many rows, a group that a
-/// border would cut is of the chunk where its first item is; periods have rankings of their own.
+/// Items without a target or a score, and those whose numbers are infinite, are left out. Where chunks are so many rows, a group whose rows follow
+/// each other is of the chunk of the first one, whatever border cuts it; a group that comes again and again is ranked in each chunk.
 #[must_use]
 pub fn groups(frame: &Frame, by_segment: bool) -> Statement {
     let segment = if by_segment { "wv_segment" } else { "toUInt16(0)" };
-    let (chunk, by_chunk) = if frame.by_time { ("wv_chunk", "chunk, ") } else { ("min(wv_chunk)", "") };
+    let of_chunks = match frame.numbered {
+        false => format!(
+            "SELECT wv_chunk AS chunk, {segment} AS segment, wv_g, \
+             groupArray((assumeNotNull(wv_s), assumeNotNull(wv_y))) AS items \
+             FROM {{frame}} WHERE isFinite(wv_s) AND isFinite(wv_y) AND isNotNull(wv_g) GROUP BY chunk, segment, wv_g"
+        ),
+        true => format!(
+            "SELECT chunk, segment, wv_g, if(is_whole, whole, arrayFilter(x -> x.3 = chunk, whole)) AS items FROM (\
+             SELECT {segment} AS segment, wv_g, min(wv_chunk) AS earliest, max(wv_number) - min(wv_number) + 1 = count() AS is_whole, \
+             groupArrayIf((assumeNotNull(wv_s), assumeNotNull(wv_y), wv_chunk), ifNull(isFinite(wv_s) AND isFinite(wv_y), 0)) AS whole \
+             FROM {{frame}} WHERE isNotNull(wv_g) GROUP BY segment, wv_g) \
+             ARRAY JOIN if(is_whole, [earliest], arrayDistinct(arrayMap(x -> x.3, whole))) AS chunk"
+        ),
+    };
     frame.statement(&format!(
-        "SELECT chunk, segment, arrayMap(x -> x.1, items) AS scores, arrayMap(x -> x.2, items) AS relevances FROM (\
-         SELECT {chunk} AS chunk, {segment} AS segment, groupArray((assumeNotNull(wv_s), assumeNotNull(wv_y))) AS items, wv_g \
-         FROM {{frame}} WHERE isFinite(wv_s) AND isFinite(wv_y) AND isNotNull(wv_g) GROUP BY {by_chunk}segment, wv_g) \
-         ORDER BY chunk, segment, wv_g"
+        "SELECT chunk, segment, arrayMap(x -> x.1, items) AS scores, arrayMap(x -> x.2, items) AS relevances \
+         FROM ({of_chunks}) WHERE notEmpty(items) ORDER BY chunk, segment, wv_g"
     ))
 }
 
