@@ -500,65 +500,40 @@ fn what_cannot_be_answered_has_an_exit_code_and_an_empty_stdout() {
         folder.file(name, &csv("y,p,w", 0..50, |i| format!("{},0.{},{}e{exponent}", i % 2, i % 7, i + 1)))
     };
     let (huge, tiny) = (weights("huge.csv", 200), weights("tiny.csv", -200));
-    let weighted = [&BINARY[..], &["--weight", "w"]].concat();
+    let binary = BINARY.join(" ");
+    let weighted = format!("{binary} --weight w");
     let torn = folder.file("torn.parquet", "PAR1 and then nothing");
     let missing = folder.file("x", "").with_file_name("missing.csv");
-    let regression = ["--task", "regression", "--target", "y", "--value", "p"];
+    let regression = "--task regression --target y --value p";
     for (file, arguments, code) in [
-        (&missing, &BINARY[..], 65),
-        (&torn, &BINARY, 65),
-        (&good, &["--task", "binary", "--target", "nope", "--score", "p"], 65),
-        (&good, &["--task", "binary", "--target", "y", "--score", "region"], 65),
-        (&words, &regression, 65),
-        (&words, &BINARY, 64),
-        (&three, &BINARY, 64),
-        (&huge, &weighted[..], 65),
-        (&tiny, &weighted[..], 65),
-        (&words, &["--task", "binary", "--target", "y", "--score", "p", "--positive", "early"], 65),
-        (&good, &["--task", "binary", "--target", "y"], 64),
-        (&good, &["--task", "ranking", "--target", "y", "--score", "p"], 64),
-        (
-            &good,
-            &["--task", "ranking", "--target", "y", "--score", "p", "--group", "region", "--weight", "p"],
-            64,
-        ),
-        (&good, &["--task", "multiclass", "--target", "y", "--probabilities", "p"], 64),
-        (&good, &["--task", "multiclass", "--target", "y", "--probabilities", "0=p,1=p"], 64),
-        (&good, &["--task", "nothing", "--target", "y", "--score", "p"], 64),
-        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--chunk-rows", "0"], 64),
-        (
-            &good,
-            &["--task", "binary", "--target", "y", "--score", "p", "--chunk-rows", "5", "--chunks", "2"],
-            64,
-        ),
-        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--chunk-period", "day"], 64),
-        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--timestamp", "region"], 65),
-        (
-            &words,
-            &[
-                "--task",
-                "multiclass",
-                "--target",
-                "y",
-                "--label",
-                "y",
-                "--chunk-period",
-                "day",
-                "--timestamp",
-                "y",
-            ],
-            65,
-        ),
-        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--threshold-lower", "auc=0.8"], 64),
-        (
-            &good,
-            &["--task", "binary", "--target", "y", "--score", "p", "--threshold-upper", "mae_macro=2"],
-            64,
-        ),
-        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--confidence", "1"], 64),
-        (&good, &["--task", "binary", "--target", "y", "--score", "p", "--segment-by", "nope"], 65),
+        (&missing, binary.as_str(), 65),
+        (&torn, &binary, 65),
+        (&good, "--task binary --target nope --score p", 65),
+        (&good, "--task binary --target y --score region", 65),
+        (&words, regression, 65),
+        (&words, &binary, 64),
+        (&three, &binary, 64),
+        (&huge, &weighted, 65),
+        (&tiny, &weighted, 65),
+        (&words, "--task binary --target y --score p --positive early", 65),
+        (&good, "--task binary --target y", 64),
+        (&good, "--task ranking --target y --score p", 64),
+        (&good, "--task ranking --target y --score p --group region --weight p", 64),
+        (&good, "--task multiclass --target y --probabilities p", 64),
+        (&good, "--task multiclass --target y --probabilities 0=p,1=p", 64),
+        (&good, "--task nothing --target y --score p", 64),
+        (&good, "--task binary --target y --score p --chunk-rows 0", 64),
+        (&good, "--task binary --target y --score p --chunk-rows 5 --chunks 2", 64),
+        (&good, "--task binary --target y --score p --chunk-period day", 64),
+        (&good, "--task binary --target y --score p --timestamp region", 65),
+        (&words, "--task multiclass --target y --label y --chunk-period day --timestamp y", 65),
+        (&good, "--task binary --target y --score p --threshold-lower auc=0.8", 64),
+        (&good, "--task binary --target y --score p --threshold-upper mae_macro=2", 64),
+        (&good, "--task binary --target y --score p --confidence 1", 64),
+        (&good, "--task binary --target y --score p --segment-by nope", 65),
     ] {
-        let ran = performance(file, file, &[arguments, &["--format", "json"]].concat());
+        let words: Vec<&str> = arguments.split(' ').chain(["--format", "json"]).collect();
+        let ran = performance(file, file, &words);
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{file:?} {arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.starts_with("windvane: "), "{}", ran.stderr);
     }
