@@ -65,7 +65,8 @@ pub enum Assignment<'e> {
     Layer,
     /// It is held out.
     Holdout,
-    /// The arms are no arms: a name is empty or there twice, no weight is above 0, or one is not a number of 0 or more.
+    /// The definition cannot be dealt out: the salt or an arm's name is empty, a name is there twice, no weight is above 0, one is not a
+    /// number of 0 or more, a share is not within 0 and 1, or the part of the layer ends before it begins.
     Undefined,
 }
 
@@ -82,6 +83,9 @@ impl Experiment {
 
     /// The arm of a unit, or why it has none.
     pub fn assign(&self, unit: &str) -> Assignment<'_> {
+        if !self.is_defined() {
+            return Assignment::Undefined;
+        }
         if let Some(holdout) = &self.holdout
             && point("holdout", &holdout.name, unit) < bound(holdout.share)
         {
@@ -95,9 +99,6 @@ impl Experiment {
         if point("ramp", &self.salt, unit) >= bound(self.ramp) {
             return Assignment::Ramp;
         }
-        if !self.arms.iter().all(|arm| arm.weight >= 0.0 && arm.weight.is_finite()) || !self.has_names() {
-            return Assignment::Undefined;
-        }
         let total: f64 = self.arms.iter().map(|arm| arm.weight).sum();
         let point = point("arm", &self.salt, unit);
         let mut cumulated = 0.0;
@@ -108,6 +109,20 @@ impl Experiment {
             }
         }
         Assignment::Undefined
+    }
+
+    /// Whether it is a definition that the other languages take: a ramp of 25 was meant as per cent, and would let everybody in.
+    fn is_defined(&self) -> bool {
+        let share = |share: f64| (0.0..=1.0).contains(&share);
+        let weighed = |arm: &Arm| arm.weight >= 0.0 && arm.weight.is_finite();
+        let has_part = |layer: &Layer| share(layer.from) && share(layer.to) && layer.from < layer.to;
+        !self.salt.is_empty()
+            && share(self.ramp)
+            && self.layer.as_ref().is_none_or(has_part)
+            && self.holdout.as_ref().is_none_or(|holdout| share(holdout.share))
+            && self.arms.iter().all(weighed)
+            && self.arms.iter().any(|arm| arm.weight > 0.0)
+            && self.has_names()
     }
 
     /// Whether each arm has a name of its own.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use windvane_sdk::assignment::{Assignment, Experiment, point};
+use windvane_sdk::assignment::{Assignment, Experiment, Holdout, Layer, point};
 use windvane_sdk::{Answer, Client, Exposure, Measurement, Outcome, Prediction, Truth, Value, sampling};
 
 use super::server::Collector;
@@ -178,4 +178,29 @@ fn an_experiment_whose_arms_have_no_names_of_their_own_assigns_nobody() {
             assert_eq!(experiment.assign(unit), Assignment::Undefined, "{arms:?}");
         }
     }
+}
+
+// Python raises ValueError and TypeScript RangeError for each of these.
+#[test]
+fn an_experiment_whose_shares_are_none_assigns_nobody() {
+    let layer = |from, to| Some(Layer { name: "l".to_owned(), from, to });
+    let holdout = |share| Some(Holdout { name: "h".to_owned(), share });
+    let whole = Experiment::new("x", &["A", "B"]);
+    for undefined in [
+        Experiment { salt: String::new(), ..whole.clone() },
+        Experiment { ramp: 25.0, ..whole.clone() },
+        Experiment { ramp: -0.1, ..whole.clone() },
+        Experiment { ramp: f64::NAN, ..whole.clone() },
+        Experiment { layer: layer(0.0, 50.0), ..whole.clone() },
+        Experiment { layer: layer(0.5, 0.5), ..whole.clone() },
+        Experiment { layer: layer(-0.5, 1.0), ..whole.clone() },
+        Experiment { holdout: holdout(-0.1), ..whole.clone() },
+        Experiment { holdout: holdout(1.1), ..whole.clone() },
+    ] {
+        for unit in ["u", "v", "w"] {
+            assert_eq!(undefined.assign(unit), Assignment::Undefined, "{undefined:?}");
+        }
+    }
+    let defined = Experiment { ramp: 1.0, layer: layer(0.0, 1.0), holdout: holdout(0.0), ..whole };
+    assert!(matches!(defined.assign("u"), Assignment::Arm(_)), "{:?}", defined.assign("u"));
 }
