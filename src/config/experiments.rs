@@ -287,7 +287,25 @@ fn inferred(layers: &mut Layers, table: &KeyPath, rule: Rule) -> Rule {
     Rule { inference, alternative, belief, rope, ..rule }
 }
 
+/// Keys that only some types and sources of a metric have. Where they are left unread, a `quantile` without a type is a mean.
+fn metric_contradictions(layers: &mut Layers, table: &KeyPath) {
+    let kind = layers.text(table.join("type")).unwrap_or_else(|| "mean".to_owned());
+    for (key, of_kind) in
+        [("quantile", "quantile"), ("denominator", "ratio"), ("cap", "mean"), ("floor", "mean")]
+    {
+        if layers.has(table.join(key)) && kind != of_kind {
+            layers.contradiction(table.join(key), &format!("goes with type = \"{of_kind}\" only"));
+        }
+    }
+    let of_model = layers.text(table.join("source")).is_some_and(|source| source != "measurements");
+    if layers.has(table.join("model")) && !of_model {
+        let problem = "goes with source = \"predictions\" or source = \"outcomes\" only";
+        layers.contradiction(table.join("model"), problem);
+    }
+}
+
 fn metric(layers: &mut Layers, table: &KeyPath, name: &str) -> Option<StoredMetric> {
+    metric_contradictions(layers, table);
     let kind = layers.text(table.join("type"));
     let measured = match kind.as_deref() {
         Some("proportion") => Measured::Proportion,

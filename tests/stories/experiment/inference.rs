@@ -318,6 +318,8 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         "correction = \"preferential_bonferroni\"\nprimary_share = 0.8",
         "segment_by = [\"region\"]\nstratify = \"region\"",
         "[experiments.e.metrics.cost]\ncap = \"p99\"\nfloor = \"p1\"",
+        "[experiments.e.metrics.cost]\ntype = \"quantile\"\nquantile = 0.9\nsource = \"predictions\"\nmodel = \"shop\"\ncolumn = \"latency_us\"",
+        "[experiments.e.metrics.cost]\ntype = \"ratio\"\ndenominator = \"orders\"",
         "exposures = \"predictions\"\nsegment_by = [\"region\", \"version\"]\nsegment_units_min = 50",
     ] {
         assert_eq!(check(keys), (0, String::new()), "{keys}");
@@ -334,6 +336,17 @@ fn the_configuration_names_the_inference_of_stored_experiments() {
         ("sequential_method = \"msprt\"", "msprt(0.05)"),
         ("[experiments.e.metrics.cost]\nfloor = \"p60\"", "p0.1"),
         ("[experiments.e.metrics.cost]\ncap = \"1\"\nfloor = \"2\"", "above the cap"),
+        ("[experiments.e.metrics.cost]\nquantile = 0.9", "goes with type = \"quantile\" only"),
+        ("[experiments.e.metrics.cost]\ndenominator = \"orders\"", "goes with type = \"ratio\" only"),
+        ("[experiments.e.metrics.cost]\ntype = \"ratio\"\ncap = \"p99\"", "goes with type = \"mean\" only"),
+        (
+            "[experiments.e.metrics.cost]\ntype = \"proportion\"\nfloor = \"0\"",
+            "goes with type = \"mean\" only",
+        ),
+        (
+            "[experiments.e.metrics.cost]\nmodel = \"shop\"",
+            "source = \"predictions\" or source = \"outcomes\"",
+        ),
         ("looks = 4", "goes with inference = \"group_sequential\" only"),
         ("inference = \"sequential\"\nloss_max = 0.01", "goes with inference = \"bayesian\" only"),
         ("alternative = \"less\"\nalpha = 0.5", "below 0.5"),
