@@ -197,12 +197,9 @@ pub fn p_value(p: Option<f64>) -> String {
     }
 }
 
-/// The p-value that decides, corrected; where a posterior does, that of one look. None where nothing is tested.
+/// The p-value that decides, in words.
 pub fn deciding_p(comparison: &Comparison) -> String {
-    match comparison.decision.inference.as_str() {
-        "sequential" | "group_sequential" => p_value(comparison.p_adjusted),
-        _ => p_value(comparison.p_adjusted.or(comparison.p_value.filter(|_| comparison.reason.is_none()))),
-    }
+    p_value(words::deciding_p(comparison))
 }
 
 /// Everything that a comparison says, in one sentence.

@@ -20,6 +20,7 @@ use super::{
     inference::{Belief, Inference, Looks, spending_name},
     looks::Place,
     request::Rule,
+    sequence_method::SequenceMethod,
 };
 
 /// A contrast, the rule, and where this look stands among others.
@@ -107,6 +108,20 @@ impl Deciding<'_> {
             relative_ci: interval(self.contrast.relative),
             definition: place.definition.clone(),
             plan: place.plan.clone(),
+        })
+    }
+
+    /// Why nothing decides, where one look would have a p-value: what a mixture takes for a share of the control is none of a control of 0.
+    pub(super) fn undecided(&self, decision: &Decision) -> Option<String> {
+        let of_nothing = self.rule.inference == Inference::Sequential
+            && decision.p_value.is_none()
+            && self.contrast.mean_control == Some(0.0)
+            && self.rule.sequence != SequenceMethod::Asymptotic;
+        of_nothing.then(|| {
+            format!(
+                "the control is 0, of which {} can be no share, so that nothing decides yet; the asymptotic method needs no control above 0",
+                self.rule.sequence.name()
+            )
         })
     }
 

@@ -228,6 +228,8 @@ fn comparison(
     let plain = stratified.is_none();
     let exact = plain.then(|| beside::exact(sums.0, sums.1, rule.alternative)).flatten();
     let fieller = plain.then(|| beside::fieller(sums.0, sums.1, (&contrast, rule.alpha))).flatten();
+    let decision = deciding.decision(group_sequential.as_ref());
+    let reason = metric.reason.clone().or_else(|| undefined(&absolute, sides));
     let mut comparison = Comparison {
         metric: asked.name.clone(),
         arm: facts.arms[arm].name.clone(),
@@ -255,8 +257,8 @@ fn comparison(
         margin: asked.margin,
         margin_test: deciding.margin_test(asked.better, asked.margin),
         missing: sides.0.missing + sides.1.missing,
-        reason: metric.reason.clone().or_else(|| undefined(&absolute, sides)),
-        decision: deciding.decision(group_sequential.as_ref()),
+        reason: reason.or_else(|| deciding.undecided(&decision)),
+        decision,
         group_sequential,
         beta_binomial: beside::beta_binomial(sums, asked.better, rule),
         exact_p_value: exact.as_ref().map(|exact| exact.p_value),
@@ -406,6 +408,7 @@ mod tests {
         inference::{Earlier, Inference, Looks, Progress},
         metric::{Measured, Metric},
         request::{LookedAt, Rule},
+        sequence_method::SequenceMethod,
     };
     use super::{SRM_BELOW, beside, compare, judge, sample_ratio, undefined};
 
@@ -601,6 +604,27 @@ mod tests {
             // What the document calls the p-value is that of the estimate's own error, and one look goes by it.
             assert!(found.p_value.unwrap() < 0.003, "{:?}", found.p_value);
             assert!((found.exact_p_value.unwrap() - 0.610_675).abs() < 1e-6, "{:?}", found.exact_p_value);
+        }
+    }
+
+    // A mixture's parameter is a share of the control's value.
+    #[test]
+    fn a_mixture_beside_a_control_of_zero_decides_nothing_and_says_so() {
+        let mut facts = two_arms([1000, 1000], [0.0, 0.0], Vec::new());
+        for (arm, successes) in [0.0, 30.0].into_iter().enumerate() {
+            facts.metrics[0].arms[arm].sums = ArmSums::Proportion(Proportion::of(1000, successes).unwrap());
+        }
+        facts.metrics[0].metric.measured = Measured::Proportion;
+        for (sequence, decides) in
+            [(SequenceMethod::Msprt { sd: 0.05 }, false), (SequenceMethod::Asymptotic, true)]
+        {
+            let rule = Rule { sequence, inference: Inference::Sequential, ..Rule::against("A") };
+            let found = judge(&facts, 0, &rule).comparisons.remove(0);
+            assert!(found.p_value.unwrap() < 1e-6, "{:?}", found.p_value);
+            assert_eq!((found.p_adjusted.is_some(), found.reason.is_none()), (decides, decides), "{found:?}");
+            let told =
+                found.reason.is_none_or(|reason| reason.contains("the control is 0, of which msprt(0.05)"));
+            assert!(told, "{sequence:?}");
         }
     }
 

@@ -38,6 +38,16 @@ fn likely(probability: Option<f64>) -> String {
     }
 }
 
+/// The p-value that decides, corrected; where a posterior does, that of one look. `None` where nothing is tested, also where many looks have no
+/// p-value of their own: that of one look decides nothing then.
+#[must_use]
+pub fn deciding_p(comparison: &Comparison) -> Option<f64> {
+    match comparison.decision.inference.as_str() {
+        "sequential" | "group_sequential" => comparison.p_adjusted,
+        _ => comparison.p_adjusted.or(comparison.p_value.filter(|_| comparison.reason.is_none())),
+    }
+}
+
 /// What was done on the way, each line that is `shown` once, with the comparisons that it is `about` where it is not about
 /// all.
 #[must_use]

@@ -59,6 +59,18 @@ fn a_report_says_the_verdict_with_the_number_behind_it() {
 }
 
 #[test]
+fn a_report_does_not_call_the_p_value_of_one_look_that_of_many() {
+    for (inference, told) in [("fixed", true), ("sequential", false), ("group_sequential", false)] {
+        let mut document = document("inconclusive", "ok");
+        document.comparisons[0].decision.inference = inference.to_owned();
+        document.comparisons[0].p_adjusted = None;
+        let html = experiment_report(&document, &[]);
+        assert_eq!(html.contains("; p 0.0010"), told, "{inference}: {html}");
+        assert_eq!(html.contains(">0.0010</td>"), told, "{inference}: {html}");
+    }
+}
+
+#[test]
 fn a_report_needs_nothing_else_and_escapes_names() {
     let html = experiment_report(&document("worse", "ok"), &[point(0, 0.3), point(1, 0.2)]);
     assert!(!html.contains("<b>B</b>"));

@@ -4,7 +4,7 @@ use windvane_types::experiment::{
     Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict, words,
 };
 
-pub use windvane_types::experiment::words::chance;
+pub use windvane_types::experiment::words::{chance, deciding_p};
 
 use crate::chart::cut;
 use crate::listed::names;
@@ -100,11 +100,6 @@ pub fn sentence(comparison: &Comparison, alpha: f64) -> String {
         }
     });
     format!("{said}{less}: {behind}{p}{guardrail}")
-}
-
-/// The p-value that decides, or that of one look; none where nothing is tested.
-pub fn deciding_p(comparison: &Comparison) -> Option<f64> {
-    comparison.p_adjusted.or(comparison.p_value.filter(|_| comparison.reason.is_none()))
 }
 
 /// What a verdict needs.
