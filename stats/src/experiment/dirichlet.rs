@@ -22,7 +22,7 @@ pub(super) fn log_bayes_factor(counts_and_shares: &[(f64, f64)], prior_weight: f
 }
 
 /// ln B(kθ) - kΣ θ ln θ, in the same terms.
-fn ln_beta_of(counts_and_shares: &[(f64, f64)], k: f64) -> f64 {
+pub(super) fn ln_beta_of(counts_and_shares: &[(f64, f64)], k: f64) -> f64 {
     let constant = (counts_and_shares.len() as f64 - 1.0) * HALF_LN_TAU;
     let parts = counts_and_shares.iter().map(|(_, share)| stirling_rest(k * share) - 0.5 * (k * share).ln());
     constant + 0.5 * k.ln() - stirling_rest(k) + parts.sum::<f64>()

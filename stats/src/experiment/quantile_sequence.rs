@@ -15,8 +15,8 @@
 //! Cost: constant a step.
 
 use super::{
-    beta_density::mass_below,
-    dirichlet::log_bayes_factor,
+    beta_density::{mass_below, tail_fraction},
+    dirichlet::{ln_beta_of, log_bayes_factor},
     effect::{Alternative, Level, never_zero},
 };
 
@@ -96,6 +96,9 @@ pub fn sequence_ranks(rows: u64, q: f64, tuning: f64, alpha: f64) -> SequenceRan
     SequenceRanks { lower: (first > 0).then_some(first), upper: (last < rows).then_some(last + 1) }
 }
 
+/// Below this mass on one side its tail is told apart from the evidence of both sides no more.
+const TAIL_BELOW: f64 = 1e-12;
+
 /// Which shares the mixture puts weight on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -117,13 +120,22 @@ impl Coin {
     /// ln M at this many successes.
     fn evidence(&self, successes: u64) -> f64 {
         let (s, n) = (successes as f64, self.n as f64);
-        let both = log_bayes_factor(&[(s, self.q), (n - s, 1.0 - self.q)], self.weight);
-        let (a, b) = (self.weight * self.q, self.weight * (1.0 - self.q));
-        match self.side {
-            Side::Both => both,
-            Side::Fewer => both + (mass_below(a + s, b + n - s, self.q) / mass_below(a, b, self.q)).ln(),
-            Side::More => {
-                both + (mass_below(b + n - s, a + s, 1.0 - self.q) / mass_below(b, a, 1.0 - self.q)).ln()
+        let counts = [(s, self.q), (n - s, 1.0 - self.q)];
+        let both = log_bayes_factor(&counts, self.weight);
+        let [a, b] = [self.weight * self.q, self.weight * (1.0 - self.q)];
+        let (prior, posterior, bound) = match self.side {
+            Side::Both => return both,
+            Side::Fewer => ([a, b], [a + s, b + n - s], self.q),
+            Side::More => ([b, a], [b + n - s, a + s], 1.0 - self.q),
+        };
+        let of_prior = mass_below(prior[0], prior[1], bound);
+        match mass_below(posterior[0], posterior[1], bound) {
+            mass if mass > TAIL_BELOW => both + (mass / of_prior).ln(),
+            // Next to nothing is left of the mixture on this side, and the evidence of both sides is as large as that is small: they are
+            // taken together, without the powers that cancel.
+            _ => {
+                let fraction = tail_fraction(posterior[0], posterior[1], bound);
+                (fraction / posterior[0] / of_prior).ln() - ln_beta_of(&counts, self.weight)
             }
         }
     }
@@ -165,7 +177,9 @@ fn first_where(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 
 
 #[cfg(test)]
 mod tests {
-    use super::{Passed, QuantilePlan, SequenceRanks, Step, quantile_p_value, sequence_ranks};
+    use super::{
+        Coin, Passed, QuantilePlan, SequenceRanks, Side, Step, quantile_p_value, sequence_ranks, weight,
+    };
     use crate::experiment::effect::{Alternative, Level};
 
     fn steps(control: &[f64], arm: &[f64]) -> Vec<Step> {
@@ -201,6 +215,38 @@ mod tests {
         assert!(p(&control, &ladder(150, 400), 0.5, Alternative::TwoSided) < 1e-4);
         assert!(p(&control, &ladder(150, 400), 0.5, Alternative::Greater) < 1e-4);
         assert!(p(&control, &ladder(150, 400), 0.5, Alternative::Less) > 0.99);
+    }
+
+    // Oracle: SciPy 1.17 `quad` of exp((a+s-1)ln p + (b+n-s-1)ln(1-p)) below q (above it for more), over its value at q, with `betaln` and
+    // `betainc`; κ = 250/(L + ln(1+L)), L = -2 ln 0.05.
+    #[test]
+    fn the_evidence_of_one_side_has_digits_where_its_mass_has_none() {
+        for (n, q, side, successes, expected) in [
+            (1500, 0.9, Side::Fewer, 1350, -1.850_654_930_5),
+            (1500, 0.9, Side::Fewer, 1437, -4.079_176_535_9),
+            (1500, 0.9, Side::Fewer, 1500, -4.612_377_168_9),
+            (1500, 0.5, Side::Fewer, 1500, -5.822_610_041_8),
+            (100_000, 0.99, Side::Fewer, 100_000, -7.365_420_966_8),
+            (1500, 0.9, Side::More, 1250, -4.469_312_232_2),
+            (1500, 0.9, Side::More, 0, -7.058_837_287_9),
+            (1500, 0.99, Side::More, 1440, -5.213_417_101_1),
+        ] {
+            let found = Coin { n, q, weight: weight(250.0, 0.05), side }.evidence(successes);
+            assert!((found - expected).abs() < 1e-7, "{n} {q} {side:?} {successes}: {found}");
+        }
+    }
+
+    // The same at each value, the least of the sums over all of them.
+    #[test]
+    fn one_side_finds_a_moved_quantile_of_many_rows() {
+        let control = ladder(0, 2000);
+        for (by, q, expected) in
+            [(300, 0.5, 1.008_168_329_9e-18), (150, 0.9, 1.185_817_981_2e-12), (40, 0.99, 3.273_005_482_6e-7)]
+        {
+            let found = p(&control, &ladder(by, 2000), q, Alternative::Greater);
+            assert!((found / expected - 1.0).abs() < 1e-6, "{q}: {found:e} instead of {expected:e}");
+            assert_eq!(p(&control, &ladder(by, 2000), q, Alternative::Less), 1.0, "{q}");
+        }
     }
 
     // Swapping the arms turns one side into the other and leaves both.
