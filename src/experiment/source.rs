@@ -8,13 +8,14 @@ use uuid::Uuid;
 use windvane_analyzer::experiment::{self, ExperimentError, ExperimentRequest, StoredExperiment};
 use windvane_store::{
     LocalEngine, Reader,
+    experiment::{Exposed, ExposedBy},
     findings::{
         self,
         experiment::{Look, Point, Series},
     },
     populations::{self, Population},
 };
-use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary};
+use windvane_types::{Clock, SystemClock, experiment::Document, experiment_summary::Summary, span};
 
 use super::arguments::{Format, Given, Options, Rows, Stored, usage};
 use super::cuts::SegmentsAsked;
@@ -89,8 +90,8 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
     let as_of = SystemClock.now().as_microsecond();
     let experiment = cut(found.as_of(as_of), &asked.segments)?;
     let store = asked.connection.store()?;
-    let mut document =
-        experiment::run_stored(&Reader::Store(store.clone()), &experiment).await.map_err(failure)?;
+    let looked = experiment::run_stored(&Reader::Store(store.clone()), &experiment).await;
+    let mut document = looked.map_err(|error| unexposed(error, &experiment.exposed))?;
     if asked.record {
         let look = Look {
             run_id: Uuid::now_v7().to_string(),
@@ -110,6 +111,26 @@ async fn of_store(asked: &Stored, over_time: bool) -> Result<Read, Failure> {
         false => Vec::new(),
     };
     Ok(Read { document, points })
+}
+
+/// The failure; where nobody was exposed with where exposures are looked for, and since when.
+fn unexposed(error: ExperimentError, exposed: &Exposed) -> Failure {
+    let nobody = matches!(&error, ExperimentError::OneArm { known } if known.is_empty());
+    let failed = failure(error);
+    if !nobody {
+        return failed;
+    }
+    let place = match exposed.by {
+        ExposedBy::Predictions => {
+            "with `arms` of predictions that have a unit (`exposures = \"predictions\"`)"
+        }
+        ExposedBy::Exposures | ExposedBy::Records => {
+            "with events of /v1/exposures (`exposures = \"exposures\"`)"
+        }
+    };
+    let since = exposed.start_us.map_or(String::new(), |us| format!(" since its start, {}", span::shown(us)));
+    let told = format!("no unit has come to experiment `{}` {place}{since}", exposed.experiment);
+    Failure { error: failed.error.context(told), ..failed }
 }
 
 /// Says of a look that shares alpha with others that they will not know of it.

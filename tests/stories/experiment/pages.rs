@@ -19,6 +19,11 @@ type = "proportion"
 [experiments.unseen]
 control = "A"
 [experiments.unseen.metrics.revenue]
+[experiments."check out later"]
+control = "A"
+start = "2100-01-01T00:00:00Z"
+exposures = "predictions"
+[experiments."check out later".metrics.revenue]
 "#;
 
 async fn get(service: &Service, path: &str) -> (u16, String) {
@@ -87,6 +92,15 @@ async fn experiments_are_read_over_http_as_the_command_prints_them() {
     let read = read.as_object().unwrap();
     for (key, value) in printed.as_object().unwrap() {
         assert_eq!(read.get(key), Some(value), "{key} is as the command printed it");
+    }
+    for (name, told) in [
+        ("unseen", "no unit has come to experiment `unseen` with events of /v1/exposures"),
+        ("check out later", "`arms` of predictions"),
+        ("check out later", "since its start, 2100-01-01T00:00:00Z"),
+    ] {
+        let failed = windvane(&service, &["experiment", name]);
+        let stderr = String::from_utf8_lossy(&failed.stderr);
+        assert!(failed.status.code() == Some(65) && stderr.contains(told), "{name}: {stderr}");
     }
     check_lists(&service).await;
     check_pages(&service, folder.path()).await;
