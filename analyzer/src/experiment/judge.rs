@@ -286,7 +286,7 @@ fn undefined(
     let reason = match quantiles {
         _ if absolute.p_value.is_some() => return None,
         _ if units == 0 => "an arm has no unit with a value",
-        Some(arms) => undefined_quantile(arms),
+        Some(arms) => undefined_quantile(arms, absolute.se),
         None if absolute.estimate.is_none() => "the estimate is not defined: the denominator sums to 0",
         None if absolute.se == Some(0.0) => match control.sums {
             ArmSums::Ratio(_) | ArmSums::AdjustedRatio(_) => {
@@ -304,7 +304,7 @@ fn undefined(
 }
 
 /// The same of quantiles of several units.
-fn undefined_quantile(arms: [&QuantileArm; 2]) -> &'static str {
+fn undefined_quantile(arms: [&QuantileArm; 2], se: Option<f64>) -> &'static str {
     let [Some(control), Some(arm)] = arms.map(|arm| arm.ends) else {
         return "too few rows for an interval at this quantile";
     };
@@ -315,6 +315,7 @@ fn undefined_quantile(arms: [&QuantileArm; 2]) -> &'static str {
         widths if widths.contains(&0.0) => {
             "in one arm the rows about the quantile have one same value, which does not tell how far chance moves it"
         }
+        _ if se.is_none() => "the values about the quantile are too large to be squared",
         _ => "the standard error is 0: all units of each arm have the same share of rows up to the quantile",
     }
 }
@@ -527,12 +528,14 @@ mod tests {
         };
         let spread: Vec<f64> = (1..=100).map(f64::from).collect();
         let (same, infinite, few) = (vec![5.0; 100], vec![f64::INFINITY; 100], vec![1.0, 2.0, 3.0]);
+        let huge: Vec<f64> = spread.iter().map(|value| value * 1e300).collect();
         for (control, arm, part, has_set) in [
             (&spread, &spread, None, true),
             (&same, &same, Some("in each arm the rows about the quantile have one same value"), true),
             (&spread, &same, Some("in one arm the rows about the quantile have one same value"), false),
             (&same, &spread, Some("in one arm the rows about the quantile have one same value"), false),
             (&spread, &infinite, Some("are infinite"), false),
+            (&huge, &huge, Some("too large to be squared"), false),
             (&spread, &few, Some("too few rows"), false),
         ] {
             let sides = (side(control), side(arm));
