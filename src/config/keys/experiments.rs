@@ -261,7 +261,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: "the metric's name",
         example: "column = \"latency_us\"",
-        about: "Which number: a metric of measurements; score, value, latency_us, errors, num.FEATURE or label=CLASS of predictions; value or label=CLASS of outcomes; `rows` counts records.",
+        about: "Which number: a metric of measurements; score, value, latency_us, errors, num.FEATURE or label=CLASS of predictions; value or label=CLASS of outcomes; `rows` counts records: those of the model, or measurements of every metric.",
     },
     Key {
         path: "experiments.<NAME>.metrics.<METRIC>.denominator",
