@@ -11,7 +11,9 @@ use windvane_stats::{
 };
 use windvane_store::{
     Reader,
-    experiment::{self, ColumnFault, Measure, SPLITS, Split, SplitsRow, UnitQuantilesRow},
+    experiment::{
+        self, ColumnFault, FrameColumns, Measure, ProbeRow, SPLITS, Split, SplitsRow, UnitQuantilesRow,
+    },
     populations::Population,
 };
 use windvane_types::experiment_aa::{Document, SCHEMA};
@@ -21,6 +23,7 @@ use super::{
     facts::{ArmMetric, ArmSums},
     gather,
     metric::Measured,
+    opened,
     request::Rule,
 };
 
@@ -83,6 +86,7 @@ pub async fn run_aa(
     mut progress: impl FnMut(usize),
 ) -> Result<Document, ExperimentError> {
     let measures = measures(request)?;
+    check_numbers(reader, request, &measures).await?;
     let rule = Rule { alpha: request.alpha, ..Rule::against("") };
     if let Measured::Quantile { q } = request.metric.measured {
         let asked = (request, &measures[0], q);
@@ -175,8 +179,7 @@ async fn limits(
 }
 
 fn measures(request: &AaRequest) -> Result<Vec<Measure>, ExperimentError> {
-    let known = || request.population.columns.iter().map(|column| column.name.clone()).collect();
-    let failed = |fault: ColumnFault| ExperimentError::Column { fault, known: known() };
+    let failed = |fault: ColumnFault| column(request, fault);
     if request.population.column(&request.unit).is_none() {
         return Err(failed(ColumnFault::Unknown { column: request.unit.clone() }));
     }
@@ -185,6 +188,27 @@ fn measures(request: &AaRequest) -> Result<Vec<Measure>, ExperimentError> {
         measures.push(experiment::measure(&request.population, denominator).map_err(failed)?);
     }
     Ok(measures)
+}
+
+fn column(request: &AaRequest, fault: ColumnFault) -> ExperimentError {
+    let known = request.population.columns.iter().map(|column| column.name.clone()).collect();
+    ExperimentError::Column { fault, known }
+}
+
+/// Refuses values that are no numbers, as the experiment does; there are no arms yet, and any column stands in for theirs.
+async fn check_numbers(
+    reader: &Reader,
+    request: &AaRequest,
+    measures: &[Measure],
+) -> Result<(), ExperimentError> {
+    if !measures.iter().any(Measure::may_be_text) {
+        return Ok(());
+    }
+    let (unit, arm) = (request.unit.as_str(), request.unit.as_str());
+    let columns = FrameColumns { unit, arm, segment_by: &[], timestamp: None };
+    let frame = experiment::frame(&request.population, &columns).map_err(|fault| column(request, fault))?;
+    let rows: Vec<ProbeRow> = reader.rows(&experiment::probe_units(&frame, measures)).await?;
+    rows.first().map_or(Ok(()), |probe| opened::are_numbers(measures, probe))
 }
 
 async fn ask(reader: &Reader, request: &AaRequest, split: &Split<'_>) -> Result<SplitsRow, ExperimentError> {

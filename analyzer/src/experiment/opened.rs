@@ -28,19 +28,23 @@ pub(super) async fn probed(reader: &Reader, request: &ExperimentRequest) -> Resu
         Some(AtOnce { probe, totals }) => (probe, totals),
         None => (opened.probe(reader, request).await?, None),
     };
-    for (measure, unreadable) in opened.measures.iter().zip(&probe.unreadable) {
-        if unreadable.values > 0 {
-            return Err(ExperimentError::NotNumbers {
-                column: measure.name.clone(),
-                values: unreadable.values,
-                example: unreadable.example.chars().take(40).collect(),
-            });
-        }
-    }
+    are_numbers(&opened.measures, &probe)?;
     if probe.unassigned == 0 {
         opened.trust_assignment();
     }
     Ok(Probed { opened, probe, totals })
+}
+
+/// Refuses values that are no numbers: to leave them out would be a choice that nobody made.
+pub(super) fn are_numbers(measures: &[Measure], probe: &ProbeRow) -> Result<(), ExperimentError> {
+    match measures.iter().zip(&probe.unreadable).find(|(_, unreadable)| unreadable.values > 0) {
+        None => Ok(()),
+        Some((measure, unreadable)) => Err(ExperimentError::NotNumbers {
+            column: measure.name.clone(),
+            values: unreadable.values,
+            example: unreadable.example.chars().take(40).collect(),
+        }),
+    }
 }
 
 /// The columns of a request, found.

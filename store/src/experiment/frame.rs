@@ -146,6 +146,12 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// Whether values may be no numbers, which [`probe`] tells.
+    #[must_use]
+    pub fn may_be_text(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// The same numbers by an expression that yields Float64 and never null.
     pub(super) fn never_missing(&self, number: String) -> Self {
         Self { name: self.name.clone(), number, text: None, can_be_missing: false }

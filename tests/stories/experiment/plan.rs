@@ -28,6 +28,21 @@ fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
     assert_eq!((unknown.code, unknown.stdout.as_str()), (65, ""), "{}", unknown.stderr);
 }
 
+// Thousands with a comma were left out: 90 units were dealt out in place of 100.
+#[test]
+fn random_splits_are_of_numbers_alone() {
+    let folder = Folder::new();
+    let value = |i: u32| if i % 10 == 0 { format!("\"1,{}\"", 200 + i) } else { i.to_string() };
+    let units: String = (0..100).map(|i| format!("u{i},{}\n", value(i))).collect();
+    let csv = folder.file("rows.csv", &format!("unit,value\n{units}"));
+    for metric in ["value:mean", "value:quantile(0.5)"] {
+        let ran = experiment(&["aa", csv.to_str().unwrap(), "--unit", "unit", "--metric", metric]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{metric}: {}", ran.stderr);
+        let told = "column `value` has 10 values that are no numbers, such as `1,200`";
+        assert!(ran.stderr.contains(told), "{metric}: {}", ran.stderr);
+    }
+}
+
 // Sums of -1 and 1 were taken for counts of successes, and two thirds of the splits differed. Two rows of 1 make 2.
 #[test]
 fn random_splits_of_a_proportion_take_0_and_1_alone() {
