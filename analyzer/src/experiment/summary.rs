@@ -22,6 +22,9 @@ use super::{
     metric::Measured,
 };
 
+/// How far a count may be off a whole number, as a share of it.
+const COUNTED: f64 = 1e-9;
+
 /// Takes a summary for what is known of an experiment.
 pub(super) fn facts(summary: &Summary, source: &str) -> Result<Facts, ExperimentError> {
     let wrong = |problem: String| ExperimentError::Summary { problem };
@@ -162,13 +165,8 @@ fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, E
         Kind::Ratio => Measured::Ratio { denominator: "denominator".to_owned() },
         Kind::Quantile => Measured::Quantile { q: level(metric)? },
     };
-    if metric.kind != Kind::Ratio && metric.arms.iter().any(|arm| arm.before.is_some()) {
-        return Err(ExperimentError::Summary {
-            problem: format!(
-                "metric `{}` is no ratio, and `before` goes with one; a covariate is `cov_sum`, `cov_sum_sq` and `cross_sum`",
-                metric.metric
-            ),
-        });
+    if let Some(problem) = contradiction(metric) {
+        return Err(ExperimentError::Summary { problem: format!("metric `{}` {problem}", metric.metric) });
     }
     let mut notes = Vec::new();
     let mut arms = Vec::new();
@@ -201,6 +199,23 @@ fn metric_facts(metric: &SummaryMetric, names: &[&str]) -> Result<MetricFacts, E
     metric_of.margin = metric.margin.filter(|margin| *margin > 0.0 && margin.is_finite());
     let covariate = with_covariate.then(|| "covariate".to_owned());
     Ok(MetricFacts { metric: metric_of, covariate, arms, notes, reason })
+}
+
+/// What does not go with the metric's type, or is no share; to leave it unread would be another answer than it seems.
+fn contradiction(metric: &SummaryMetric) -> Option<String> {
+    match metric.margin {
+        _ if metric.kind != Kind::Ratio && metric.arms.iter().any(|arm| arm.before.is_some()) => Some(
+            "is no ratio, and `before` goes with one; a covariate is `cov_sum`, `cov_sum_sq` and `cross_sum`"
+                .to_owned(),
+        ),
+        _ if metric.kind != Kind::Quantile && metric.quantile.is_some() => {
+            Some("has `quantile`, which goes with \"type\": \"quantile\"".to_owned())
+        }
+        Some(margin) if margin < 0.0 => Some(format!(
+            "has the `margin` {margin}: give a share of the control's value above 0, such as 0.01"
+        )),
+        _ => None,
+    }
 }
 
 /// Which quantile a metric is.
@@ -271,7 +286,7 @@ fn arm_sums(metric: &SummaryMetric, arm: &SummaryArm, n: u64) -> Result<ArmSums,
     let sum_sq = match metric.kind {
         // The squares of 0 and 1 are themselves.
         Kind::Proportion => {
-            let proportion = Proportion::of(n, arm.sum).map_err(impossible)?;
+            let proportion = successes(n, arm.sum).map_err(impossible)?;
             if let Some(sum_sq) = arm.sum_sq.filter(|sum_sq| (sum_sq - arm.sum).abs() > 1e-9 * arm.sum) {
                 return Err(impossible(SumsError::NegativeVariance { n, sum: arm.sum, sum_sq }));
             }
@@ -310,6 +325,14 @@ fn arm_sums(metric: &SummaryMetric, arm: &SummaryArm, n: u64) -> Result<ArmSums,
             };
             Ok(ArmSums::Adjusted(sums, laws))
         }
+    }
+}
+
+/// A proportion of units that succeeded: so many, but for what a sum of doubles is off.
+fn successes(n: u64, sum: f64) -> Result<Proportion, SumsError> {
+    match (sum - sum.round()).abs() <= COUNTED * sum.abs().max(1.0) {
+        true => Proportion::of(n, sum.round()),
+        false => Err(SumsError::NotAProportion { n, successes: sum }),
     }
 }
 
@@ -407,6 +430,31 @@ mod tests {
         without[1]["before"] = Value::Null;
         assert!(refused(&kind, &without).contains("`before` in some arms only"));
         assert!(refused(&json!({"type": "mean"}), &arms).contains("is no ratio"));
+    }
+
+    #[test]
+    fn what_goes_with_another_type_is_not_left_unread() {
+        let arms = ["a", "b"].map(|name| json!({"arm": name, "n": 10, "sum": 5, "sum_sq": 5}));
+        for (metric, part) in [
+            (json!({"type": "mean", "quantile": 0.9}), "`quantile`, which goes with"),
+            (json!({"type": "mean", "margin": -0.1}), "the `margin` -0.1"),
+        ] {
+            let told = refused(&metric, &arms);
+            assert!(told.contains("metric `m` has") && told.contains(part), "{told}");
+        }
+        assert!(read(&json!({"type": "mean", "margin": 0.0, "quantile": null}), &arms).is_ok());
+    }
+
+    #[test]
+    fn successes_are_counted() {
+        let kind = json!({"type": "proportion"});
+        let of = |sum: f64| ["a", "b"].map(|name| json!({"arm": name, "n": 10, "sum": sum}));
+        let error = read(&kind, &of(5.5)).unwrap_err();
+        let ExperimentError::Sums { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.to_string(), "5.5 successes of 10 units");
+        let facts = read(&kind, &of(5.000_000_000_1)).unwrap();
+        let ArmSums::Proportion(found) = &facts.metrics[0].arms[0].sums else { panic!("{facts:?}") };
+        assert_eq!(found.successes(), 5.0);
     }
 
     #[test]

@@ -1,15 +1,12 @@
 //! The strata of a summary: the sums of a metric again, within each value of something that was known before the experiment.
 
-use windvane_stats::experiment::{
-    proportion::Proportion,
-    sums::{Sums, SumsError},
-};
+use windvane_stats::experiment::sums::{Sums, SumsError};
 use windvane_types::{
     experiment::Kind,
     experiment_summary::{StratumArm, SummaryArm, SummaryMetric, SummaryStratum},
 };
 
-use super::counted;
+use super::{counted, successes};
 use crate::experiment::{ExperimentError, cuts::STRATA_MAX, facts::Parts};
 
 /// Sums of doubles in another order differ by less than this share of the sum of their sizes.
@@ -88,7 +85,7 @@ fn sums(kind: Kind, arm: &StratumArm) -> Result<Sums, String> {
     let sum_sq = match kind {
         // The squares of 0 and 1 are themselves.
         Kind::Proportion => {
-            Proportion::of(n, arm.sum).map_err(impossible)?;
+            successes(n, arm.sum).map_err(impossible)?;
             arm.sum
         }
         _ => arm.sum_sq.ok_or("has no `sum_sq`")?,
