@@ -91,6 +91,16 @@ def test_assign_logs_the_exposure_of_units_that_have_an_arm(client, collector):
     assert 10 < len(exposed) < 40
 
 
+def test_assign_of_what_is_no_unit_raises_nothing(client, collector):
+    experiment = windvane.Experiment("checkout-test", {"A": 0.5, "B": 0.5})
+    for unit in (None, 42, b"u", "\ud800"):
+        assignment = windvane.assign(experiment, unit)
+        assert (assignment.outcome, assignment.arm) == ("undefined", None), unit
+    assert "cannot assign" in windvane.stats().last_fault
+    assert windvane.flush()
+    assert not collector.records.get("exposures")
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_every_file_is_python_3_9(path):
     ast.parse(path.read_text(), feature_version=(3, 9))

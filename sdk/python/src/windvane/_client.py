@@ -266,8 +266,12 @@ class Client:
             return self._ids.make()
 
     def assign(self, experiment: Experiment, unit_id: str, *, expose: bool = True) -> Assignment:
-        """The arm of a unit; logs the exposure of a unit that has one."""
-        assignment = experiment.assign(unit_id)
+        """The arm of a unit; logs the exposure of a unit that has one. A unit that is no text has the outcome `undefined`."""
+        try:
+            assignment = experiment.assign(unit_id)
+        except Exception as error:
+            self._sender.fault(f"cannot assign: {said(error)}")
+            return Assignment("undefined", None)
         if expose and assignment.arm is not None:
             self.log_exposure(experiment.name, unit_id, assignment.arm)
         return assignment

@@ -25,7 +25,8 @@ def _point(purpose: str, name: str, unit: str) -> int:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What became of a unit: `outcome` is `arm`, `ramp` (not let in yet), `layer` (in another slot) or `holdout`."""
+    """What became of a unit: `outcome` is `arm`, `ramp` (not let in yet), `layer` (in another slot) or `holdout`; a client answers `undefined` of a
+    unit that is no text."""
 
     outcome: str
     arm: Optional[str]
