@@ -35,9 +35,11 @@ export function point(purpose: string, name: string, unit: string): number {
 
 const bound = (share: number): number => Math.floor(share * 2 ** 53);
 
-/** The arm of a unit, or why it has none. Throws a RangeError where the definition cannot be dealt out. */
+/** The arm of a unit, or why it has none. Throws a RangeError where the definition cannot be dealt out, a TypeError where the unit is no string. */
 export function assign(definition: Definition, unit: string): Assignment {
   check(definition);
+  // An encoder takes undefined for a text of no length: all who have no unit would be one.
+  if (typeof unit !== "string") throw new TypeError(`the unit is ${String(unit)}; accepted is a string`);
   const { salt, arms, ramp = 1, layer, holdout } = definition;
   if (holdout && point("holdout", holdout.name, unit) < bound(holdout.share)) return { outcome: "holdout", arm: null };
   if (layer) {

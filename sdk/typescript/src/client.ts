@@ -141,7 +141,7 @@ export class Client {
     this.#log("measurements", undefined, () => ({ event_id: makeId(), ...defined(measurement), ts: at(measurement.ts) }));
   }
 
-  /** The arm of a unit, by the rule that all languages share; logs the exposure of a unit that has one. None has where the definition is wrong. */
+  /** The arm of a unit, by the rule that all languages share; logs the exposure of a unit that has one. None has where the definition is wrong, or the unit is no string. */
   assign(experiment: Definition & { name?: string }, unitId: string): Assignment {
     try {
       const assignment = assign(experiment, unitId);

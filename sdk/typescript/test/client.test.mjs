@@ -321,7 +321,9 @@ test("an experiment that cannot be dealt out has no arm, and throws nothing", as
     assert.deepEqual(client.assign(definition, "u1"), { outcome: "undefined", arm: null });
   }
   assert.match(warnings[0], /cannot assign/);
-  assert.equal(client.assign({ salt: "s", arms: [{ arm: "A", weight: 1 }] }, "u1").arm, "A");
+  const definition = { salt: "s", arms: [{ arm: "A", weight: 1 }] };
+  for (const unit of [undefined, null, 42]) assert.deepEqual(client.assign(definition, unit), { outcome: "undefined", arm: null });
+  assert.equal(client.assign(definition, "u1").arm, "A");
   assert.ok(await client.flush());
   assert.equal(collector.records.exposures.length, 1);
 });

@@ -86,3 +86,10 @@ test("an experiment that cannot be dealt out is refused", () => {
     assert.throws(() => assign(definition, "u"), RangeError, JSON.stringify(definition));
   }
 });
+
+test("what is no string is no unit", () => {
+  const definition = { salt: "x", arms: [{ arm: "A", weight: 1 }] };
+  for (const unit of [undefined, null, 42, {}, Symbol("u")]) {
+    assert.throws(() => assign(definition, unit), TypeError, String(unit));
+  }
+});
