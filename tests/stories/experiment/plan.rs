@@ -32,7 +32,7 @@ fn units_that_are_dealt_out_at_random_differ_about_as_often_as_alpha_says() {
 #[test]
 fn random_splits_are_of_numbers_alone() {
     let folder = Folder::new();
-    let value = |i: u32| if i % 10 == 0 { format!("\"1,{}\"", 200 + i) } else { i.to_string() };
+    let value = |i: u32| if i.is_multiple_of(10) { format!("\"1,{}\"", 200 + i) } else { i.to_string() };
     let units: String = (0..100).map(|i| format!("u{i},{}\n", value(i))).collect();
     let csv = folder.file("rows.csv", &format!("unit,value\n{units}"));
     for metric in ["value:mean", "value:quantile(0.5)"] {
