@@ -148,13 +148,12 @@ async fn find_segments(
             }
         }
     }
-    // One more than the bound tells whether some were left out; how many is counted by asking for all keys.
     let statement = populations::segments(pair, names, SEGMENTS_MAX * 100).ok_or(DriftError::Segments)?;
     let mut rows: Vec<populations::SegmentRow> = reader.rows(&statement).await?;
-    let all = rows.len();
+    let all = rows.first().map_or(0, |row| row.segments);
     rows.retain(|row| row.reference.max(row.current) >= request.segments.rows_min);
     rows.truncate(request.segments.number_max.min(SEGMENTS_MAX));
-    let left_out = (all - rows.len()) as u64;
+    let left_out = all - rows.len() as u64;
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     Ok((rows, left_out))
 }

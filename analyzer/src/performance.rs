@@ -164,14 +164,14 @@ async fn find_segments(
 
 /// The segments that are looked at, the largest that are large enough, in the order of their keys; and how many others there are.
 fn chosen(mut rows: Vec<SegmentRow>, question: &Question) -> (Vec<SegmentRow>, u64) {
-    let all = rows.len();
+    let all = rows.first().map_or(0, |row| row.segments);
     rows.retain(|row| row.reference.max(row.current) >= question.segments.rows_min);
     rows.sort_by(|a, b| {
         (b.reference + b.current).cmp(&(a.reference + a.current)).then_with(|| a.key.cmp(&b.key))
     });
     rows.truncate(question.segments.number_max.min(SEGMENTS_MAX));
     rows.sort_by(|a, b| a.key.cmp(&b.key));
-    let left_out = (all - rows.len()) as u64;
+    let left_out = all - rows.len() as u64;
     (rows, left_out)
 }
 

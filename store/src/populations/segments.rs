@@ -77,9 +77,11 @@ pub struct SegmentRow {
     pub reference: u64,
     /// Rows of the current population.
     pub current: u64,
+    /// How many segments there are, beyond those that were asked for too.
+    pub segments: u64,
 }
 
-/// Asks for all segments that `names` cut, one or more of them, the largest first, at most `limit` segments. Rows are counted by the values of
+/// Asks for the segments that `names` cut, one or more of them, the largest first, at most `limit` segments. Rows are counted by the values of
 /// the columns, so that only the values that there are become keys.
 ///
 /// `None` where one of the populations cannot be cut by these columns.
@@ -100,7 +102,7 @@ pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statem
         ))
     };
     Some(Statement::new(format!(
-        "SELECT key, sum(a) AS reference, sum(b) AS current FROM ({} UNION ALL {}) GROUP BY key \
+        "SELECT key, sum(a) AS reference, sum(b) AS current, count() OVER () AS segments FROM ({} UNION ALL {}) GROUP BY key \
          ORDER BY reference + current DESC, key LIMIT {limit}",
         side(pair.reference, 1, 0)?,
         side(pair.current, 0, 1)?

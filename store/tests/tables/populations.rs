@@ -199,6 +199,10 @@ async fn engine_reads_roles_of_predictions_whose_features_are_called_so() {
         let rows: Vec<SegmentRow> = reader.rows(&statement).await.unwrap();
         let found: Vec<(&str, u64)> = rows.iter().map(|row| (row.key.as_str(), row.current)).collect();
         assert_eq!(found, expected, "{name}");
+        assert!(rows.iter().all(|row| row.segments == expected.len() as u64), "{name}: {rows:?}");
+        let largest = populations::segments(pair, &[name.to_owned()], 1).unwrap();
+        let largest: Vec<SegmentRow> = reader.rows(&largest).await.unwrap();
+        assert_eq!(largest, rows[..1], "all are counted, however few are asked for");
     }
 
     let named = |name: &str| Some(name.to_owned());

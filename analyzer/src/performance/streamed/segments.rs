@@ -42,11 +42,12 @@ impl<'a> Streamed<'a> {
         }
         let rows = streamed.rows();
         let Some(keys) = streamed.keys(&rows).await? else { return Ok(None) };
+        let segments = rows.len() as u64;
         let found: Vec<SegmentRow> = rows
             .iter()
             .filter_map(|(code, [reference, current])| {
                 let key = keys.get(code)?.clone();
-                Some(SegmentRow { key, reference: *reference, current: *current })
+                Some(SegmentRow { key, reference: *reference, current: *current, segments })
             })
             .collect();
         (streamed.segments, streamed.left_out) = chosen(found, question);
