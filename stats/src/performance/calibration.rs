@@ -10,7 +10,11 @@
 //! Oracle: scikit-learn 1.7 `calibration_curve(y, p, n_bins=10, strategy='uniform')`, whose bins are these.
 //! Cost: ten states.
 
-use super::{Measured, Undefined, confusion::wilson, mean::WeightedMean};
+use super::{
+    Measured, Undefined,
+    confusion::{rows_of_share, wilson},
+    mean::WeightedMean,
+};
 use crate::{experiment::effect::Interval, survival};
 
 /// Bins of equal width.
@@ -28,8 +32,17 @@ struct Bin {
     weight: f64,
     scores: f64,
     positives: f64,
+    /// Σw² of positives, and of the others.
+    squares: [f64; 2],
     /// Of score minus truth.
     gap: WeightedMean,
+}
+
+impl Bin {
+    /// Of how many rows the share of positives is.
+    fn rows(&self) -> f64 {
+        rows_of_share([self.positives, (self.weight - self.positives).max(0.0)], self.squares)
+    }
 }
 
 /// One bin of the curve.
@@ -45,7 +58,7 @@ pub struct CurveBin {
     pub mean_score: f64,
     /// The share of them that is positive.
     pub observed: f64,
-    /// Wilson's interval of that share, by the effective number of rows.
+    /// Wilson's interval of that share, as of the shares of a confusion matrix.
     pub interval: Option<Interval>,
 }
 
@@ -78,6 +91,8 @@ impl Calibration {
         bin.weight += positives[0] + negatives[0];
         bin.scores += score * (positives[0] + negatives[0]);
         bin.positives += positives[0];
+        bin.squares[0] += positives[1];
+        bin.squares[1] += negatives[1];
         bin.gap.push_many(score - 1.0, positives[0], positives[1]);
         bin.gap.push_many(score, negatives[0], negatives[1]);
     }
@@ -88,6 +103,8 @@ impl Calibration {
             bin.weight += other.weight;
             bin.scores += other.scores;
             bin.positives += other.positives;
+            bin.squares[0] += other.squares[0];
+            bin.squares[1] += other.squares[1];
             bin.gap.absorb(&other.gap);
         }
         self.outside |= other.outside;
@@ -106,7 +123,7 @@ impl Calibration {
             weight: bin.weight,
             mean_score: bin.scores / bin.weight,
             observed: bin.positives / bin.weight,
-            interval: wilson(bin.positives / bin.weight, bin.gap.effective(), confidence),
+            interval: wilson(bin.positives / bin.weight, bin.rows(), confidence),
         })
         .collect()
     }
