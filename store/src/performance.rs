@@ -15,7 +15,7 @@ mod placeholder;
 mod scores;
 
 pub use counts::{ClassCount, RowsRow, Said, TALLY_MAX, TallyRow, rows, rows_with_target, tally};
-pub use errors::{ErrorRow, ErrorsAsked, errors};
+pub use errors::{ErrorRow, ErrorsAsked, MomentsRow, errors};
 pub use every::{CODES_MAX, Every, EveryRow, EveryRows, EverySink, OfTwo, RowsBy, RowsOf, every};
 pub use features::{Feature, FeatureRow, FeatureRows, FeatureSink, FeaturesAsked, features};
 pub use frame::{Chunking, Frame, Incomplete, Period, Roles, frame, frame_of_classes};

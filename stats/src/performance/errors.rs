@@ -1,12 +1,14 @@
 //! Metrics of a regression from sums over its rows.
 //!
 //! Question: how far are predicted numbers from the true ones, and which way?
-//! Input: Σw, Σw² and, of each kind of loss x, Σwx and Σwx²; of the target, sums around an origin near its mean. e = ŷ - y.
+//! Input: Σw, Σw² and, of each kind of loss x, Σwx and Σwx²; of the target, sums around an origin near its mean; all of them by w² in place of
+//! w, too, for the errors of means. e = ŷ - y.
 //! Formula: MAE mean|e|; MAPE mean|e|/max(|y|, ε), ε = 2⁻⁵²; MSE mean e²; MSLE mean(ln(1 + ŷ) - ln(1 + y))²; RMSE, RMSLE their roots;
 //! mean error mean e, above 0 where predictions are too high; pinball mean max(q(y - ŷ), (q - 1)(y - ŷ));
 //! R² = 1 - Σwe²/Σw(y - ȳ)².
 //! Intervals: Student's for means, and through the root for RMSE and RMSLE; for R² the delta method, with the influence
-//! ψ = (SSE/SST·(y - ȳ)² - e²)/σ² of a row.
+//! ψ = (SSE/SST·(y - ȳ)² - e²)/σ² of a row. Its variance is Σwψ²/Σw/(n* - 1), n* = (Σw)²/Σw², or Σw²ψ²/Σw²/(n* - 1) where that is larger, as
+//! that of means is.
 //! Valid when: rows are independent; intervals from some dozens of rows on, more where errors are skewed.
 //! Degenerate: R² of a constant target, logarithms at or below -1, infinite numbers give none.
 //! Reference: Hyndman, Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001 (losses); Koenker, Bassett 1978, doi:10.2307/1913643 (pinball).
@@ -14,7 +16,10 @@
 //! `mean_squared_log_error`, `mean_pinball_loss`, `r2_score`, with `sample_weight`.
 //! Cost: constant.
 
-use super::{Measured, Undefined, mean::WeightedMean};
+use super::{
+    Measured, Undefined,
+    mean::{Sums, WeightedMean},
+};
 use crate::{experiment::effect::Interval, survival};
 
 /// Σwx and Σwx² of a loss.
@@ -33,6 +38,17 @@ pub struct ErrorSums {
     pub weight: f64,
     /// Σw².
     pub squares: f64,
+    /// Rows with a number at or below -1.
+    pub below_minus_one: u64,
+    /// By their weights.
+    pub by_weight: Moments,
+    /// By the squares of their weights: w stands for w².
+    pub by_square: Moments,
+}
+
+/// What rows add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Moments {
     /// Of |e|.
     pub absolute: LossSums,
     /// Of |e|/max(|y|, ε).
@@ -45,8 +61,6 @@ pub struct ErrorSums {
     pub logarithmic: LossSums,
     /// Of the pinball loss.
     pub pinball: LossSums,
-    /// Rows with a number at or below -1.
-    pub below_minus_one: u64,
     /// Of t = y less the origin: Σwt, Σwt².
     pub target: LossSums,
     /// Σwt³, Σwt⁴.
@@ -55,38 +69,53 @@ pub struct ErrorSums {
     pub cross: [f64; 2],
 }
 
+impl Moments {
+    /// Σw(a·(y - ȳ)² - e²)² for a `ratio` a, ȳ being `d` above the origin and Σw `weight`.
+    fn spread(&self, ratio: f64, (d, weight): (f64, f64)) -> f64 {
+        let fourth = self.target_higher[1] - 4.0 * d * self.target_higher[0]
+            + 6.0 * d * d * self.target.sum_sq
+            - 4.0 * d.powi(3) * self.target.sum
+            + d.powi(4) * weight;
+        let cross = self.cross[1] - 2.0 * d * self.cross[0] + d * d * self.squared.sum;
+        ratio * ratio * fourth - 2.0 * ratio * cross + self.squared.sum_sq
+    }
+}
+
 impl ErrorSums {
-    fn mean(&self, loss: LossSums) -> WeightedMean {
-        if self.weight <= 0.0 {
-            return WeightedMean::default();
-        }
-        let mean = loss.sum / self.weight;
-        WeightedMean::of_sums(self.weight, self.squares, mean, loss.sum_sq - loss.sum * mean)
+    fn mean(&self, of: fn(&Moments) -> LossSums) -> WeightedMean {
+        let [by_weight, by_square] =
+            [&self.by_weight, &self.by_square].map(of).map(|loss| [loss.sum, loss.sum_sq]);
+        WeightedMean::of_sums(Sums {
+            weight: self.weight,
+            squares: self.squares,
+            values: by_weight,
+            by_square,
+        })
     }
 
     /// Mean absolute error.
     #[must_use]
     pub fn mae(&self, confidence: f64) -> Measured {
-        self.mean(self.absolute).measured(confidence).within(0.0, f64::INFINITY)
+        self.mean(|sums| sums.absolute).measured(confidence).within(0.0, f64::INFINITY)
     }
 
     /// Mean absolute percentage error, as a share.
     #[must_use]
     pub fn mape(&self, confidence: f64) -> Measured {
-        self.mean(self.percentage).measured(confidence).within(0.0, f64::INFINITY)
+        self.mean(|sums| sums.percentage).measured(confidence).within(0.0, f64::INFINITY)
     }
 
     /// Mean squared error.
     #[must_use]
     pub fn mse(&self, confidence: f64) -> Measured {
-        self.mean(self.squared).measured(confidence).within(0.0, f64::INFINITY)
+        self.mean(|sums| sums.squared).measured(confidence).within(0.0, f64::INFINITY)
     }
 
     /// Mean squared logarithmic error.
     #[must_use]
     pub fn msle(&self, confidence: f64) -> Measured {
         match self.below_minus_one {
-            0 => self.mean(self.logarithmic).measured(confidence).within(0.0, f64::INFINITY),
+            0 => self.mean(|sums| sums.logarithmic).measured(confidence).within(0.0, f64::INFINITY),
             _ => Measured::undefined(Undefined::BelowMinusOne),
         }
     }
@@ -94,20 +123,21 @@ impl ErrorSums {
     /// The mean of prediction minus target.
     #[must_use]
     pub fn mean_error(&self, confidence: f64) -> Measured {
-        self.mean(self.signed).measured(confidence)
+        self.mean(|sums| sums.signed).measured(confidence)
     }
 
     /// Mean pinball loss.
     #[must_use]
     pub fn pinball(&self, confidence: f64) -> Measured {
-        self.mean(self.pinball).measured(confidence).within(0.0, f64::INFINITY)
+        self.mean(|sums| sums.pinball).measured(confidence).within(0.0, f64::INFINITY)
     }
 
     /// The standard deviations of the losses of a row: of |e|, |e|/|y|, e², and the logarithmic one.
     #[must_use]
     pub fn deviations(&self) -> [Option<f64>; 4] {
-        let deviation = |loss| self.mean(loss).variance().map(f64::sqrt);
-        [self.absolute, self.percentage, self.squared, self.logarithmic].map(deviation)
+        let losses: [fn(&Moments) -> LossSums; 4] =
+            [|sums| sums.absolute, |sums| sums.percentage, |sums| sums.squared, |sums| sums.logarithmic];
+        losses.map(|loss| self.mean(loss).variance().map(f64::sqrt))
     }
 
     /// The share of the target's variance that the predictions explain.
@@ -117,24 +147,21 @@ impl ErrorSums {
         if self.weight <= 0.0 {
             return Measured::undefined(Undefined::NoRows);
         }
-        let w = self.weight;
-        let d = self.target.sum / w;
-        let variance = self.target.sum_sq / w - d * d;
+        let (w, Moments { target, squared, .. }) = (self.weight, self.by_weight);
+        let d = target.sum / w;
+        let variance = target.sum_sq / w - d * d;
         // What rounding leaves of a constant target.
-        let noise = 1e-14 * (self.target.sum_sq / w);
+        let noise = 1e-14 * (target.sum_sq / w);
         if !variance.is_finite() {
             return Measured::undefined(Undefined::NotFinite);
         }
         if variance <= noise {
             return Measured::undefined(Undefined::ConstantTarget);
         }
-        let residual = self.squared.sum / w;
-        let ratio = residual / variance;
-        let fourth = self.target_higher[1] / w - 4.0 * d * self.target_higher[0] / w
-            + 6.0 * d * d * self.target.sum_sq / w
-            - 3.0 * d.powi(4);
-        let cross = self.cross[1] / w - 2.0 * d * self.cross[0] / w + d * d * residual;
-        let spread = ratio * ratio * fourth - 2.0 * ratio * cross + self.squared.sum_sq / w;
+        let ratio = squared.sum / w / variance;
+        let [even, own] = [(&self.by_weight, w), (&self.by_square, self.squares)]
+            .map(|(sums, weight)| sums.spread(ratio, (d, weight)) / weight);
+        let spread = even.max(own);
         let interval = (n > 2.0 && spread >= 0.0).then(|| {
             let half = survival::student_exceeded((1.0 - confidence) / 2.0, n - 1.0)
                 * (spread / (variance * variance) / (n - 1.0)).sqrt();
@@ -146,29 +173,39 @@ impl ErrorSums {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorSums, LossSums};
+    use super::{ErrorSums, LossSums, Moments};
     use crate::performance::Undefined;
 
     fn of(rows: &[(f64, f64)], origin: f64) -> ErrorSums {
+        let weighted: Vec<(f64, f64, f64)> =
+            rows.iter().map(|(y, predicted)| (*y, *predicted, 1.0)).collect();
+        of_weighted(&weighted, origin)
+    }
+
+    fn of_weighted(rows: &[(f64, f64, f64)], origin: f64) -> ErrorSums {
         let mut sums = ErrorSums::default();
-        let add = |loss: &mut LossSums, x: f64| {
-            loss.sum += x;
-            loss.sum_sq += x * x;
-        };
-        for (y, predicted) in rows {
-            let (e, t) = (predicted - y, y - origin);
-            sums.weight += 1.0;
-            sums.squares += 1.0;
-            add(&mut sums.absolute, e.abs());
-            add(&mut sums.squared, e * e);
-            add(&mut sums.signed, e);
-            add(&mut sums.target, t);
-            sums.target_higher[0] += t.powi(3);
-            sums.target_higher[1] += t.powi(4);
-            sums.cross[0] += e * e * t;
-            sums.cross[1] += e * e * t * t;
+        for (y, predicted, w) in rows {
+            sums.weight += w;
+            sums.squares += w * w;
+            add(&mut sums.by_weight, [predicted - y, y - origin], *w);
+            add(&mut sums.by_square, [predicted - y, y - origin], w * w);
         }
         sums
+    }
+
+    fn add(sums: &mut Moments, [e, t]: [f64; 2], w: f64) {
+        let add = |loss: &mut LossSums, x: f64| {
+            loss.sum += w * x;
+            loss.sum_sq += w * x * x;
+        };
+        add(&mut sums.absolute, e.abs());
+        add(&mut sums.squared, e * e);
+        add(&mut sums.signed, e);
+        add(&mut sums.target, t);
+        sums.target_higher[0] += w * t.powi(3);
+        sums.target_higher[1] += w * t.powi(4);
+        sums.cross[0] += w * e * e * t;
+        sums.cross[1] += w * e * e * t * t;
     }
 
     // scikit-learn 1.7: r2_score([3, -0.5, 2, 7], [2.5, 0.0, 2, 8]).
@@ -183,6 +220,27 @@ mod tests {
         }
         let (near, far) = (of(&rows, 2.875).r2(0.95), of(&rows, 0.0).r2(0.95));
         assert!((near.interval.unwrap().lo - far.interval.unwrap().lo).abs() < 1e-9);
+    }
+
+    // NumPy 2: `m = np.average(y, weights=w)`, `s = np.average((y - m)**2, weights=w)`, `r = np.average(e * e, weights=w) / s`,
+    // `n = w.sum()**2 / (w**2).sum()`, `v = (w**2 * (r * (y - m)**2 - e * e)**2).sum() / (w**2).sum() / s**2 / (n - 1)`; SciPy 1.17:
+    // `1 - r - stats.t.ppf(0.975, n - 1) * v**0.5`.
+    #[test]
+    fn weights_that_go_with_the_target_make_its_share_less_sure() {
+        let rows = [
+            (1.0, 1.5, 1.0),
+            (2.0, 2.5, 2.0),
+            (3.0, 2.0, 1.0),
+            (4.0, 4.5, 2.0),
+            (5.0, 5.5, 2.0),
+            (9.0, 6.0, 8.0),
+            (12.0, 12.5, 8.0),
+        ];
+        for origin in [0.0, 8.0] {
+            let found = of_weighted(&rows, origin).r2(0.95);
+            assert!((found.value.unwrap() - 0.768_709_191_361_125).abs() < 1e-9, "{found:?}");
+            assert!((found.interval.unwrap().lo + 0.089_180_079_742_955_61).abs() < 1e-9, "{found:?}");
+        }
     }
 
     #[test]

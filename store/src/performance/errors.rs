@@ -27,15 +27,16 @@ pub struct ErrorRow {
     pub below_minus_one: u64,
     /// Σw, Σw².
     pub weight: [Real; 2],
-    /// Of the losses |e|, |e|/|y|, e², e, the logarithmic and the pinball one: Σwx.
-    pub sums: [Real; 6],
-    /// The same of their squares.
-    pub square_sums: [Real; 6],
-    /// Of the target less the origin t: Σwt, Σwt², Σwt³, Σwt⁴.
-    pub target: [Real; 4],
-    /// Σwe²t, Σwe²t².
-    pub cross: [Real; 2],
+    /// What rows add up to by their weights.
+    pub by_weight: MomentsRow,
+    /// The same by the squares of their weights.
+    pub by_square: MomentsRow,
 }
+
+/// Of the losses |e|, |e|/|y|, e², e, the logarithmic and the pinball one Σwx, and the same of their squares; of the target less the origin t:
+/// Σwt, Σwt², Σwt³, Σwt⁴; Σwe²t, Σwe²t².
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct MomentsRow(pub [Real; 6], pub [Real; 6], pub [Real; 4], pub [Real; 2]);
 
 /// Asks for the sums.
 #[must_use]
@@ -51,16 +52,23 @@ pub fn errors(frame: &Frame, asked: ErrorsAsked) -> Statement {
     ];
     let each = |of: &dyn Fn(usize) -> String| (0..losses.len()).map(of).collect::<Vec<_>>().join(", ");
     let named: Vec<String> = losses.iter().enumerate().map(|(i, loss)| format!("{loss} AS x{i}")).collect();
+    let moments = |w: &str| {
+        format!(
+            "[[{}], [{}], [sumKahan({w} * t), sumKahan({w} * t * t), sum({w} * t * t * t), sum({w} * t * t * t * t)], \
+             [sum({w} * e * e * t), sum({w} * e * e * t * t)]]",
+            each(&|i| format!("sumKahan({w} * x{i})")),
+            each(&|i| format!("sum({w} * x{i} * x{i})")),
+        )
+    };
+    // Where each row counts 1 they are the same.
+    let by_square = if frame.weighted { moments("(w * w)") } else { "by_weight".to_owned() };
     frame.statement(&format!(
         "SELECT chunk, segment, count() AS rows, countIf(low) AS below_minus_one, [sum(w), sum(w * w)] AS weight, \
-         [{}] AS sums, [{}] AS square_sums, \
-         [sumKahan(w * t), sumKahan(w * t * t), sum(w * t * t * t), sum(w * t * t * t * t)] AS target, \
-         [sum(w * e * e * t), sum(w * e * e * t * t)] AS cross FROM (\
+         {} AS by_weight, {by_square} AS by_square FROM (\
          SELECT wv_chunk AS chunk, wv_segment AS segment, wv_w AS w, assumeNotNull(wv_y) AS y, assumeNotNull(wv_v) AS v, \
          v - y AS e, y - ({origin:?}) AS t, (y <= -1 OR v <= -1) AS low, {} \
          FROM {{frame}} WHERE isNotNull(wv_y) AND isNotNull(wv_v)) GROUP BY chunk, segment ORDER BY chunk, segment",
-        each(&|i| format!("sumKahan(w * x{i})")),
-        each(&|i| format!("sum(w * x{i} * x{i})")),
+        moments("w"),
         named.join(", "),
     ))
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use windvane_stats::performance::Measured;
-use windvane_stats::performance::errors::{ErrorSums, LossSums};
+use windvane_stats::performance::errors::{ErrorSums, LossSums, Moments};
 use windvane_store::Real;
-use windvane_store::performance::{ErrorRow, ErrorsAsked, Frame, errors};
+use windvane_store::performance::{ErrorRow, ErrorsAsked, Frame, MomentsRow, errors};
 
 use crate::performance::PerformanceError;
 use crate::performance::estimator::Estimator;
@@ -66,19 +66,25 @@ async fn error_sums(side: &Side<'_>, frame: &Frame) -> Result<BTreeMap<Place, Er
 }
 
 fn add(sums: &mut ErrorSums, row: &ErrorRow) {
-    let ErrorSums { absolute, percentage, squared, signed, logarithmic, pinball, .. } = sums;
-    let losses: [&mut LossSums; 6] = [absolute, percentage, squared, signed, logarithmic, pinball];
-    for ((loss, Real(sum)), Real(sum_sq)) in losses.into_iter().zip(row.sums).zip(row.square_sums) {
-        loss.sum += sum;
-        loss.sum_sq += sum_sq;
-    }
     sums.weight += row.weight[0].0;
     sums.squares += row.weight[1].0;
     sums.below_minus_one += row.below_minus_one;
-    sums.target.sum += row.target[0].0;
-    sums.target.sum_sq += row.target[1].0;
-    sums.target_higher[0] += row.target[2].0;
-    sums.target_higher[1] += row.target[3].0;
-    sums.cross[0] += row.cross[0].0;
-    sums.cross[1] += row.cross[1].0;
+    add_moments(&mut sums.by_weight, &row.by_weight);
+    add_moments(&mut sums.by_square, &row.by_square);
+}
+
+fn add_moments(sums: &mut Moments, row: &MomentsRow) {
+    let MomentsRow(of_losses, of_squares, target, cross) = row;
+    let Moments { absolute, percentage, squared, signed, logarithmic, pinball, .. } = sums;
+    let losses: [&mut LossSums; 6] = [absolute, percentage, squared, signed, logarithmic, pinball];
+    for ((loss, Real(sum)), Real(sum_sq)) in losses.into_iter().zip(of_losses).zip(of_squares) {
+        loss.sum += sum;
+        loss.sum_sq += sum_sq;
+    }
+    sums.target.sum += target[0].0;
+    sums.target.sum_sq += target[1].0;
+    sums.target_higher[0] += target[2].0;
+    sums.target_higher[1] += target[3].0;
+    sums.cross[0] += cross[0].0;
+    sums.cross[1] += cross[1].0;
 }
