@@ -57,6 +57,11 @@ use crate::local::{quote, quote_identifier};
 use labelled::Labelled;
 use origin::{FILE, Origin};
 
+/// Whether what was true of predictions is among what cuts segments.
+fn asks_outcomes(names: &[String]) -> bool {
+    names.iter().any(|name| [OUTCOME, OUTCOME_VALUE].contains(&name.as_str()))
+}
+
 /// The rows of one side of a comparison.
 #[derive(Debug, Clone)]
 pub struct Population {
@@ -224,11 +229,18 @@ impl Population {
         self.from.footer()
     }
 
-    /// What stands after FROM in a statement that cuts segments and reads nothing else.
+    /// What stands after FROM in a statement that cuts segments and reads nothing else. Events that were sent twice may be there twice.
     pub(crate) fn segments_from(&self, names: &[String]) -> String {
-        let asks = |name: &String| [OUTCOME, OUTCOME_VALUE].contains(&name.as_str());
-        let plain = self.plain.as_ref().filter(|_| !names.iter().any(asks));
+        let plain = self.plain.as_ref().filter(|_| !asks_outcomes(names));
         plain.unwrap_or(&self.from).read(&[], names)
+    }
+
+    /// What stands after FROM in a statement that counts the rows of segments and reads nothing else: each as often as the population has it.
+    pub(crate) fn counted_from(&self, names: &[String]) -> String {
+        match self.outcomes_of.as_ref().filter(|_| !asks_outcomes(names)) {
+            Some(labelled) => labelled.predictions(),
+            None => self.from.read(&[], names),
+        }
     }
 
     /// What tells one row from another.

@@ -103,7 +103,7 @@ impl Labelled {
     }
 
     /// The predictions, as a table of a statement.
-    fn predictions(&self) -> String {
+    pub(super) fn predictions(&self) -> String {
         format!("(SELECT {} FROM predictions FINAL WHERE {})", self.columns, self.condition)
     }
 

@@ -95,7 +95,7 @@ pub fn segments(pair: Pair<'_>, names: &[String], limit: usize) -> Option<Statem
         }
         let values = population.segment_values(names)?;
         let named = values.iter().enumerate().map(|(i, value)| format!("{value} AS wv_k{i}"));
-        let (values, from) = (named.collect::<Vec<_>>().join(", "), population.segments_from(names));
+        let (values, from) = (named.collect::<Vec<_>>().join(", "), population.counted_from(names));
         Some(format!(
             "SELECT toJSONString([{places}]) AS key, {a} * wv_rows AS a, {b} * wv_rows AS b FROM \
              (SELECT {values}, count() AS wv_rows FROM {from} GROUP BY {places})"
