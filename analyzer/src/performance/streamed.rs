@@ -13,8 +13,8 @@ mod segments;
 use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_store::performance::{
-    CODES_MAX, Chunking, Every, EveryRow, EveryRows, EverySink, Frame, OfTwo, Period, RowsBy, RowsOf,
-    ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
+    CODES_MAX, Chunking, Every, EveryRow, EveryRows, EverySink, Frame, Incomplete, OfTwo, Period, RowsBy,
+    RowsOf, ScoreRow, ScoreSink, TALLY_MAX, TallyRow, every,
 };
 use windvane_store::populations::{
     OUTCOME, OutcomeText, Population, SIDES, SegmentKeys, outcome_texts, together,
@@ -24,7 +24,7 @@ use windvane_types::performance::Task;
 
 use super::measure::class_count;
 use super::part::Place;
-use super::request::CHUNKS_MAX;
+use super::request::{CHUNKS_MAX, Cut};
 use super::side::{Side, Survey};
 use super::walks::{Found, Plan, Walks};
 use super::{PerformanceError, PerformanceRequest, Question, classes::classes};
@@ -71,6 +71,13 @@ fn fits(question: &Question) -> bool {
         && roles.score.is_some()
         && roles.target.as_deref() == Some(OUTCOME)
         && !question.estimate
+        && !drops_rows_of_segments(question)
+}
+
+/// Whether rows are left out of all chunks: the stream has not them, and they count among those of their segments.
+fn drops_rows_of_segments(question: &Question) -> bool {
+    let by_rows = matches!(question.cut, Cut::Rows(_) | Cut::Chunks(_));
+    by_rows && question.incomplete == Incomplete::Drop && !question.segment_by.is_empty()
 }
 
 /// What was true of any prediction of the models; `None` where that is more than two classes, rows are not joined with outcomes, or

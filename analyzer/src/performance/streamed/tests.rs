@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use windvane_store::performance::{EveryRow, EverySink, OfTwo, ScoreRow, ScoreSink, TallyRow};
+use windvane_store::performance::{EveryRow, EverySink, Incomplete, OfTwo, ScoreRow, ScoreSink, TallyRow};
 use windvane_store::populations::OUTCOME;
 use windvane_types::performance::Task;
 
@@ -207,6 +207,12 @@ fn only_two_classes_with_scores_of_joined_outcomes_fit() {
     question.estimate = true;
     assert!(!fits(&question), "an estimate takes the scores of rows without outcomes");
     question.estimate = false;
+    question.incomplete = Incomplete::Drop;
+    assert!(fits(&question));
+    question.segment_by = vec!["region".to_owned()];
+    assert!(!fits(&question), "rows that are dropped were none of their segments");
+    question.incomplete = Incomplete::Keep;
+    assert!(fits(&question));
     question.task = Task::Multiclass;
     assert!(!fits(&question));
 }
