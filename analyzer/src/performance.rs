@@ -222,7 +222,9 @@ impl Both<'_> {
             stored_profile: false,
         };
         let tells = |chunk: &&Chunk| judge::tells(chunk.measured, self.reference.chunking, &question.rule);
+        let usual = judge::mean_rows(reference_chunks.iter().filter(tells).map(|chunk| chunk.measured));
         let telling = reference_chunks.iter().filter(tells).count();
+        let small = judge::small(&chunks, usual, &question.rule);
         Document {
             schema: SCHEMA.to_owned(),
             task: question.task,
@@ -234,7 +236,8 @@ impl Both<'_> {
             confidence: question.rule.confidence,
             threshold_rule: threshold_rule(question)
                 + &judge::caution(telling)
-                + &judge::left_out(reference_chunks.len() - telling, &question.rule),
+                + &judge::left_out(reference_chunks.len() - telling, &question.rule)
+                + &small,
             chunks,
             reference_chunks,
             segments,

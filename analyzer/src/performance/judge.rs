@@ -41,6 +41,8 @@ pub(super) struct Usual {
     given: [bool; 2],
     /// Chunks of the reference that the others were learnt from.
     chunks: u64,
+    /// Measured rows of such a chunk, on average.
+    rows: u64,
 }
 
 /// The metric that stands for a task where one has to.
@@ -73,6 +75,7 @@ pub(super) fn tells(measured: u64, chunking: Chunking, rule: &Rule) -> bool {
 
 /// Bands around what the chunks of the reference have, cut to what a metric can be, with the ends that were given.
 pub(super) fn thresholds(reference: &[&Part], names: &[&'static str], rule: &Rule) -> Thresholds {
+    let rows = mean_rows(reference.iter().map(|part| part.measured));
     let of = |name: &&'static str| {
         let own = |part: &&Part| part.metrics.iter().find(|named| named.name == *name)?.measured.value;
         let values: Vec<f64> = reference.iter().filter_map(own).collect();
@@ -82,10 +85,38 @@ pub(super) fn thresholds(reference: &[&Part], names: &[&'static str], rule: &Rul
         let given = rule.fixed.get(*name).copied().unwrap_or_default();
         let ends = [given[0].or(usual[0]), given[1].or(usual[1])];
         let chunks = values.iter().filter(|value| value.is_finite()).count() as u64;
-        let usual = Usual { ends, given: given.map(|end| end.is_some()), chunks };
+        let usual = Usual { ends, given: given.map(|end| end.is_some()), chunks, rows };
         ends.iter().any(Option::is_some).then_some((*name, usual))
     };
     names.iter().filter_map(of).collect()
+}
+
+/// Measured rows of a chunk, on average; 0 without any.
+pub(super) fn mean_rows(measured: impl Iterator<Item = u64>) -> u64 {
+    let (chunks, rows) = measured.fold((0_u64, 0_u64), |(chunks, sum), rows| (chunks + 1, sum + rows));
+    rows / chunks.max(1)
+}
+
+/// Whether a chunk of so many rows is as large as those of the reference, or half as large: fewer rows scatter more widely than these have shown.
+/// Of a chunk of half the rows, without any change, a metric lies beyond three standard deviations of ten chunks in one of twelve cases, of a
+/// third in one of six, of a twelfth in one of two.
+fn is_as_large(rows: u64, usual: u64) -> bool {
+    rows.saturating_mul(2) >= usual
+}
+
+/// What is added to the rule of thresholds where chunks that may alert are much smaller than those of the reference.
+pub(super) fn small(chunks: &[Chunk], usual: u64, rule: &Rule) -> String {
+    let is_small = |chunk: &&Chunk| chunk.measured >= rule.min_rows && !is_as_large(chunk.measured, usual);
+    match chunks.iter().filter(is_small).count() {
+        0 => String::new(),
+        1 => "; 1 chunk has less than half as many rows as those of the reference, so that a metric alerts there only where \
+              its interval lies beyond as well"
+            .to_owned(),
+        chunks => format!(
+            "; {chunks} chunks have less than half as many rows as those of the reference, so that a metric alerts there \
+             only where its interval lies beyond as well"
+        ),
+    }
 }
 
 /// What is added to the rule of thresholds where they stand on few chunks.
@@ -109,12 +140,14 @@ pub(super) fn left_out(chunks: usize, rule: &Rule) -> String {
 }
 
 impl Usual {
-    /// Which way a value has left. Beyond an end that was learnt from few chunks its interval has to lie, too.
-    fn left(&self, metric: &str, value: f64, interval: Option<Interval>) -> Option<Change> {
+    /// Which way a value of so many rows has left. Beyond an end that was learnt from few chunks, or from much larger ones, its interval has to
+    /// lie, too.
+    fn left(&self, metric: &str, (value, interval): (f64, Option<Interval>), rows: u64) -> Option<Change> {
         let change = left(metric, value, self.ends)?;
         let [low, high] = self.ends;
         let below = low.is_some_and(|low| value < low);
-        if self.chunks >= THRESHOLD_CHUNKS_MIN || self.given[usize::from(!below)] {
+        let is_fixed = self.chunks >= THRESHOLD_CHUNKS_MIN && is_as_large(rows, self.rows);
+        if is_fixed || self.given[usize::from(!below)] {
             return Some(change);
         }
         let interval = interval?;
@@ -189,11 +222,11 @@ impl Judge<'_> {
         let realised = measured.value.filter(|_| self.enough(part.measured));
         // The first few targets do not silence an estimate.
         let supposed = || {
-            estimate.filter(|_| self.estimates_alert && self.enough(part.scored())).map(|e| (e.value, e.band))
+            let estimate = estimate.filter(|_| self.estimates_alert && self.enough(part.scored()))?;
+            Some(((estimate.value, estimate.band), part.scored()))
         };
-        let judged = realised.map(|value| (value, measured.interval)).or_else(supposed);
-        let change =
-            judged.zip(usual).and_then(|((value, interval), usual)| usual.left(name, value, interval));
+        let judged = realised.map(|value| ((value, measured.interval), part.measured)).or_else(supposed);
+        let change = judged.zip(usual).and_then(|((found, rows), usual)| usual.left(name, found, rows));
         let pair = |interval: Interval| [interval.lo, interval.hi];
         Metric {
             metric: name.to_owned(),
@@ -335,8 +368,12 @@ mod tests {
     use super::super::part::Estimate;
     use super::{
         Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, left_out,
-        tells, thresholds, trust, verdict,
+        mean_rows, small, tells, thresholds, trust, verdict,
     };
+
+    fn around(value: f64) -> Option<Interval> {
+        Some(Interval { lo: value - 0.05, hi: value + 0.05 })
+    }
 
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
     #[test]
@@ -346,7 +383,10 @@ mod tests {
             labelled: 400,
             unscored: 400 - measured,
             measured,
-            metrics: vec![Named { name: "accuracy", measured: Measured::new(value, None, "") }],
+            metrics: vec![Named {
+                name: "accuracy",
+                measured: Measured::new(value, around(value), "wilson"),
+            }],
             ..Part::default()
         };
         let rule = Rule::default();
@@ -450,15 +490,49 @@ mod tests {
             (2, [false, true], near, None),
             (2, [false; 2], None, None),
         ] {
-            let found = Usual { ends, given, chunks }.left("roc_auc", 0.86, interval);
+            let found = Usual { ends, given, chunks, rows: 400 }.left("roc_auc", (0.86, interval), 400);
             assert_eq!(found, expected, "{chunks} {given:?} {interval:?}");
         }
-        let above = Usual { ends, given: [false; 2], chunks: 2 };
-        assert_eq!(above.left("roc_auc", 0.95, Some(Interval { lo: 0.91, hi: 0.97 })), None);
-        assert_eq!(above.left("roc_auc", 0.95, Some(Interval { lo: 0.93, hi: 0.97 })), Some(Change::Better));
+        let above = Usual { ends, given: [false; 2], chunks: 2, rows: 400 };
+        let left = |lo, hi| above.left("roc_auc", (0.95, Some(Interval { lo, hi })), 400);
+        assert_eq!(left(0.91, 0.97), None);
+        assert_eq!(left(0.93, 0.97), Some(Change::Better));
         assert_eq!(above.learnt_from(), Some(2));
         assert_eq!(Usual { given: [true; 2], ..above }.learnt_from(), None);
         assert!(caution(2).contains("2 chunks are few") && caution(6).is_empty() && caution(1).is_empty());
+    }
+
+    // The days whose outcomes had come for less than a third said that the model was worse or better in one metric of six, without any change, and
+    // so did a current file of a tenth of the reference's rows, cut into as many chunks.
+    #[test]
+    fn chunks_much_smaller_than_those_of_the_reference_need_their_interval() {
+        let part = |value: f64, measured: u64| Part {
+            rows: 360,
+            labelled: measured,
+            measured,
+            metrics: vec![Named {
+                name: "accuracy",
+                measured: Measured::new(value, around(value), "wilson"),
+            }],
+            ..Part::default()
+        };
+        let rule = Rule::default();
+        let reference: Vec<Part> = (0_u8..10).map(|i| part(0.8 + 0.02 * f64::from(i % 2), 360)).collect();
+        let thresholds = thresholds(&reference.iter().collect::<Vec<_>>(), &["accuracy"], &rule);
+        let judge =
+            Judge { thresholds: &thresholds, rule: &rule, chunking: Chunking::Whole, estimates_alert: true };
+        // Usual is 0.78 to 0.84, and an interval reaches 0.05 to either side.
+        let chunks: Vec<_> = [(0.77, 180), (0.77, 179), (0.72, 179), (0.72, 20)]
+            .into_iter()
+            .zip(0..)
+            .map(|((value, measured), number)| judge.chunk(number, 0, &part(value, measured)))
+            .collect();
+        let alerts: Vec<bool> = chunks.iter().map(|chunk| chunk.metrics[0].alert).collect();
+        assert_eq!(alerts, [true, false, true, false]);
+        assert!(small(&chunks, 360, &rule).starts_with("; 2 chunks have less than half as many rows"));
+        assert!(small(&chunks[..2], 360, &rule).starts_with("; 1 chunk has less than half as many rows"));
+        assert_eq!((small(&chunks[..1], 360, &rule).as_str(), mean_rows([2, 5].into_iter())), ("", 3));
+        assert_eq!(mean_rows(std::iter::empty()), 0);
     }
 
     // 400 rows with a target, of which 14 had a prediction as well, were a chunk of truth: by chance they lay far off, and muted the estimator.
