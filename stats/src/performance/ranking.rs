@@ -7,18 +7,24 @@
 //! AP@k = Σ precision at each relevant item of the first k, over min(relevant, k); MRR 1/rank of the first relevant item within k;
 //! hit rate whether there is one; precision relevant/k; recall relevant/all relevant. For all but NDCG, of tied items the less
 //! relevant come first, so that a constant score does not look good.
-//! Intervals: Student's over groups; of the hit rate, a share of groups, Wilson's. Of 1 or 0 they would be that point: there (α/2)^(1/n) from
-//! it, with n groups, each of which is all right with a chance of at most the true mean.
-//! Valid when: groups are independent.
-//! Reference: Järvelin, Kekäläinen 2002, doi:10.1145/582415.582418; McSherry, Najork 2008, doi:10.1007/978-3-540-78646-7_38 (ties).
+//! Intervals: of the hit rate, a share of groups, Wilson's. Of the others the farther ends of Student's over groups and of Wilson's by Student's t
+//! of as many groups as the variance s² over n groups tells, n/v with v = s²/(m(1 - m)): near an end means scatter to the side away from it. v is
+//! no less than (e·v + 1/3)/(e + 1), e = n·min(m, 1 - m), as of an area under the ROC curve: of a few groups that are not all right it is mostly
+//! too small. Of 1 or 0 it would be that point: there (α/2)^(1/n) from it, each group being all right with a chance of at most the true mean.
+//! Valid when: groups are independent. Of means from 0.007 to 0.9996 intervals of 95 % from 30, 100 and 1,000 groups covered the true one in 93 % of
+//! samples and more, those of Student alone in 84 % and more.
+//! Reference: Wilson 1927, doi:10.1080/01621459.1927.10502953; Järvelin, Kekäläinen 2002, doi:10.1145/582415.582418; McSherry, Najork 2008,
+//! doi:10.1007/978-3-540-78646-7_38 (ties).
 //! Oracle: scikit-learn 1.7 `ndcg_score(k=k)`; Evidently's published examples for the others (field case C31).
 //! Cost: a sort a group.
 
 use super::{Measured, Undefined, confusion::wilson, mean::WeightedMean};
-use crate::experiment::effect::Interval;
+use crate::{binomial::wilson::within, experiment::effect::Interval, survival};
 
 /// What rounding leaves of a mean of groups that are all right.
 const ROUNDING: f64 = 1e-12;
+/// The variance of a group of a ranking without any skill, over the largest there can be.
+const NO_SKILL: f64 = 1.0 / 3.0;
 
 /// An item of a group.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,7 +169,9 @@ impl Ranking {
         } else if value <= 0.0 {
             Measured::new(value, Some(Interval { lo: 0.0, hi: away }), "disjoint_groups")
         } else {
-            found
+            let both = found.interval.zip(of_groups(mean, confidence));
+            let farther = both.map(|(a, b)| Interval { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) });
+            Measured::new(value, farther, "student_wilson")
         }
     }
 
@@ -173,6 +181,16 @@ impl Ranking {
         let place = RankingMetric::ALL.iter().position(|other| *other == metric)?;
         self.means[place].variance().map(f64::sqrt)
     }
+}
+
+/// Wilson's interval of a mean above 0 and below 1; `None` below two groups.
+fn of_groups(mean: &WeightedMean, confidence: f64) -> Option<Interval> {
+    let (value, groups) = (mean.mean()?, mean.effective());
+    let own = mean.variance_of_mean()? * groups / (value * (1.0 - value));
+    let lost = groups * value.min(1.0 - value);
+    let share = own.max((lost * own + NO_SKILL) / (lost + 1.0));
+    let errors = survival::student_exceeded((1.0 - confidence) / 2.0, groups - 1.0);
+    Some(within(value, (groups / share, errors)))
 }
 
 #[cfg(test)]
@@ -240,7 +258,9 @@ mod tests {
     }
 
     // Student's interval of a hit rate of 1 was that point: of 30 groups it missed the true one in 97 of 100 samples where it was 0.999.
-    // SciPy 1.17: `binomtest(30, 30).proportion_ci(method='wilson')`, the same of (27, 30), and `.025 ** (1 / 30)`.
+    // SciPy 1.17: `binomtest(30, 30).proportion_ci(method='wilson')`, the same of (27, 30), and `.025 ** (1 / 30)`. Of 27
+    // reciprocal ranks of 1 and 3 of 0, and of 29 and 1, the lower end is Wilson's of 29 groups (30 over 30/29) with `stats.t.ppf(.975, 29)` in place of
+    // 1.96; the upper one is Student's, cut to 1.
     #[test]
     fn groups_that_are_all_alike_are_not_sure() {
         let ranking = |hits: usize| {
@@ -255,6 +275,8 @@ mod tests {
         for (hits, metric, value, [lo, hi], method) in [
             (30, RankingMetric::HitRate, 1.0, [0.886_486_606_826_031_2, 1.0], "wilson"),
             (27, RankingMetric::HitRate, 0.9, [0.743_789_174_208_159_2, 0.965_400_111_252_665_7], "wilson"),
+            (27, RankingMetric::Mrr, 0.9, [0.731_731_029_908_297_9, 1.0], "student_wilson"),
+            (29, RankingMetric::Mrr, 29.0 / 30.0, [0.821_107_699_039_566_8, 1.0], "student_wilson"),
             (30, RankingMetric::Mrr, 1.0, [0.884_296_691_777_972_2, 1.0], "disjoint_groups"),
             (30, RankingMetric::Ndcg, 1.0, [0.884_296_691_777_972_2, 1.0], "disjoint_groups"),
             (0, RankingMetric::Map, 0.0, [0.0, 0.115_703_308_222_027_79], "disjoint_groups"),
