@@ -263,8 +263,11 @@ fn left(metric: &str, value: f64, [low, high]: [Option<f64>; 2]) -> Option<Chang
     let below = low.is_some_and(|low| value < low - slack(low));
     let above = high.is_some_and(|high| value > high + slack(high));
     let less_is_better = LESS_IS_BETTER.contains(&metric);
+    // A mean error is the better the nearer it is to 0, whichever end it has left.
+    let end = if below { low } else { high };
     match (below, above) {
         (false, false) => None,
+        _ if metric == "mean_error" && end.is_some_and(|end| value.abs() < end.abs()) => Some(Change::Better),
         _ if metric == "mean_error" => Some(Change::Worse),
         (true, _) if less_is_better => Some(Change::Better),
         (true, _) => Some(Change::Worse),
@@ -468,7 +471,10 @@ mod tests {
             ("roc_auc", 0.95, Some(Change::Better)),
             ("log_loss", 0.95, Some(Change::Worse)),
             ("mae", 0.5, Some(Change::Better)),
-            ("mean_error", 0.5, Some(Change::Worse)),
+            ("mean_error", 0.95, Some(Change::Worse)),
+            // A bias that has become smaller was told as worse.
+            ("mean_error", 0.5, Some(Change::Better)),
+            ("mean_error", -0.75, Some(Change::Worse)),
             ("f1", 0.8, None),
             ("f1", 0.9, None),
         ] {
