@@ -237,8 +237,16 @@ impl Going {
             true => Measured::undefined(Undefined::ScoreOutsideUnit),
             false => measured,
         };
+        let mut walked: Vec<Walked> = self.ranked.into_iter().map(Ranked::finish).collect();
+        // The last one of several is that of all classes together.
+        let all = if walked.len() > 1 { walked.pop() } else { None };
+        let classes = walked.len();
+        let of_all = |all: Walked| ClassFound {
+            roc_auc: all.roc_auc_of_classes(classes, confidence),
+            ..ClassFound::of(&all, confidence)
+        };
         let walked: Vec<ClassFound> =
-            self.ranked.into_iter().map(|ranked| ClassFound::of(&ranked.finish(), confidence)).collect();
+            walked.iter().map(|walked| ClassFound::of(walked, confidence)).chain(all.map(of_all)).collect();
         let brier = match weight > 0.0 {
             true => {
                 let value = self.square / weight;

@@ -232,6 +232,36 @@ impl Walked {
     /// The area under the ROC curve.
     #[must_use]
     pub fn roc_auc(&self, confidence: f64) -> Measured {
+        let found = |uncertain: delong::Uncertain| (uncertain.wilson(confidence), "delong_wilson");
+        self.area(confidence, |uncertain| uncertain, found)
+    }
+
+    /// The area of the scores of all classes together, of which each row has one that is of its class and as many others as there are classes
+    /// beside it. These go together: a row whose class scores low has others that score high. So the others count as so many rows, and
+    /// errors of both are added: the interval is too wide rather than too narrow.
+    #[must_use]
+    pub fn roc_auc_of_classes(&self, classes: usize, confidence: f64) -> Measured {
+        let others = classes.saturating_sub(1).max(1) as f64;
+        let of_rows = |uncertain: delong::Uncertain| {
+            let ([own, other], [rows, scores]) = (uncertain.variances, uncertain.examples);
+            let other = other * others;
+            let apart = own + other;
+            let added = if apart > 0.0 { (own.sqrt() + other.sqrt()).powi(2) / apart } else { 1.0 };
+            delong::Uncertain {
+                variances: [own * added, other * added],
+                examples: [rows, scores / others],
+                ..uncertain
+            }
+        };
+        self.area(confidence, of_rows, |uncertain| (uncertain.wilson(confidence), "errors_added"))
+    }
+
+    fn area(
+        &self,
+        confidence: f64,
+        of_rows: impl FnOnce(delong::Uncertain) -> delong::Uncertain,
+        interval: impl FnOnce(delong::Uncertain) -> (Interval, &'static str),
+    ) -> Measured {
         let (positives, negatives) = (&self.0.positives, &self.0.negatives);
         if positives.weight <= 0.0 || negatives.weight <= 0.0 {
             let reason = if self.weight() > 0.0 { Undefined::OneClass } else { Undefined::NoRows };
@@ -240,10 +270,13 @@ impl Walked {
         let auc = self.0.wins / (positives.weight * negatives.weight);
         let Some(variances) = self.auc_variances() else { return Measured::new(auc, None, "") };
         let examples = [positives.effective(), negatives.effective()];
-        let uncertain = delong::Uncertain { auc, variances, examples };
+        let uncertain = of_rows(delong::Uncertain { auc, variances, examples });
         match uncertain.of_equal_pairs(confidence) {
             Some(interval) => Measured::new(auc, Some(interval), "disjoint_pairs"),
-            None => Measured::new(auc, Some(uncertain.wilson(confidence)), "delong_wilson"),
+            None => {
+                let (interval, method) = interval(uncertain);
+                Measured::new(auc, Some(interval), method)
+            }
         }
     }
 
@@ -393,6 +426,31 @@ mod tests {
         }
         let interval = weighed.finish().roc_auc(0.95).interval.unwrap();
         assert!(interval.lo == 0.0 && interval.hi > 0.5 && interval.hi < 1.0, "{interval:?}");
+    }
+
+    // Intervals of 95 % of the area of all classes together held the true one in 82 to 89 of 100 samples of three classes, of any size: of each row
+    // three scores counted as three rows. NumPy 2 and SciPy 1.17: V₁₀ and V₀₁ by `stats.rankdata`, `a = v10.var(ddof=1)/12`,
+    // `b = 2 * v01.var(ddof=1)/24`, both times (√a + √b)²/(a + b); Wilson's interval of 1/(a + b)·auc(1 - auc) rows with `stats.t.ppf`.
+    #[test]
+    fn scores_of_one_row_are_not_so_many_rows() {
+        let of_class = |i: u32| f64::from(i * 7 % 12 + 4) / 16.0;
+        let rows: Vec<(f64, bool)> = (0..12_u32)
+            .flat_map(|i| {
+                let rest = 1.0 - of_class(i);
+                let share = f64::from(i % 5 + 1) / 7.0;
+                [(of_class(i), true), (rest * share, false), (rest * (1.0 - share), false)]
+            })
+            .collect();
+        let (plain, found) = (walked(&rows).roc_auc(0.95), walked(&rows).roc_auc_of_classes(3, 0.95));
+        let (narrow, interval) = (plain.interval.unwrap(), found.interval.unwrap());
+        assert_eq!((plain.value, found.method), (found.value, "errors_added"));
+        assert!((found.value.unwrap() - 0.925_347_222_222_222_3).abs() < 1e-12, "{found:?}");
+        assert!(
+            (interval.lo - 0.651_428_207_441_346_4).abs() < 1e-9
+                && (interval.hi - 0.987_982_720_498_266_5).abs() < 1e-9,
+            "{found:?}"
+        );
+        assert!(interval.lo < narrow.lo && interval.hi > narrow.hi, "{plain:?} {found:?}");
     }
 
     // SciPy 1.17: `binomtest(7, 7).proportion_ci()`.
