@@ -196,12 +196,14 @@ impl Both<'_> {
             self.now.iter().filter(|(place, _)| place.segment.is_none()).map(|(_, part)| part).collect();
         let trust = judge::trust((&whole, self.past), judge::main_metric(question.task), &question.rule);
         let trusted = trust.verdict != TrustVerdict::Muted;
-        let [reference_chunks, chunks] = self.chunks(None, trusted);
+        let none = BTreeSet::new();
+        let [reference_chunks, chunks] = self.chunks(None, (trusted, &none));
         let segments: Vec<Segment> = found
             .iter()
             .zip(0_u16..)
             .map(|(row, number)| {
-                let [reference_chunks, chunks] = self.chunks(Some(number), trusted);
+                let muted = self.muted(number);
+                let [reference_chunks, chunks] = self.chunks(Some(number), (trusted, &muted));
                 Segment {
                     segment: values(&question.segment_by, &row.key),
                     rows_reference: row.reference,
@@ -209,6 +211,7 @@ impl Both<'_> {
                     verdict: judge::verdict(&chunks),
                     chunks,
                     reference_chunks,
+                    muted: muted.iter().map(|name| (*name).to_owned()).collect(),
                 }
             })
             .collect();
@@ -248,9 +251,26 @@ impl Both<'_> {
         }
     }
 
+    /// The metrics whose estimates have been wrong on the chunks of a segment. Calibrations and models are of the whole reference: a
+    /// segment in which the relation is another one has other metrics than they say, all the time.
+    fn muted(&self, segment: u16) -> BTreeSet<&'static str> {
+        let own = self.before.iter().chain(self.now).filter(|(place, _)| place.segment == Some(segment));
+        let parts: Vec<&Part> = own.map(|(_, part)| part).collect();
+        let estimated: BTreeSet<&'static str> =
+            parts.iter().flat_map(|part| part.estimates.keys().copied()).collect();
+        let rule = &self.current.question.rule;
+        let is_wrong =
+            |name: &&'static str| judge::trust((&parts, &[]), *name, rule).verdict == TrustVerdict::Muted;
+        estimated.into_iter().filter(is_wrong).collect()
+    }
+
     /// The chunks of the reference and of the current population, of one segment or of the whole. A segment's chunks have the
     /// numbers of the chunks of the whole that they are parts of.
-    fn chunks(&self, segment: Option<u16>, estimates_alert: bool) -> [Vec<Chunk>; 2] {
+    fn chunks(
+        &self,
+        segment: Option<u16>,
+        (estimates_alert, muted): (bool, &BTreeSet<&'static str>),
+    ) -> [Vec<Chunk>; 2] {
         let question = self.current.question;
         let own = |parts: &'_ Parts| -> Vec<Part> {
             parts.iter().filter(|(place, _)| place.segment == segment).map(|(_, part)| part.clone()).collect()
@@ -272,6 +292,7 @@ impl Both<'_> {
                 rule: &question.rule,
                 chunking: side.chunking,
                 estimates_alert,
+                muted,
             };
             let keys: BTreeSet<i32> = parts.keys().map(|place| place.chunk).collect();
             let chunk = |(number, key): (u64, &i32)| {

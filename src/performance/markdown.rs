@@ -27,6 +27,9 @@ pub fn render(document: &Document) -> String {
     if let Some(trust) = words::trust(document) {
         text += &format!("\n{}\n", escape(&trust));
     }
+    for muted in words::muted(document) {
+        text += &format!("\n{}\n", escape(&muted));
+    }
     if let Some(concept) = words::concept(document) {
         text += &format!("\n{}\n", escape(&concept));
     }

@@ -39,6 +39,9 @@ pub fn render(document: &Document) -> String {
     if let Some(trust) = words::trust(document) {
         text += &format!("\n{trust}\n");
     }
+    for muted in words::muted(document) {
+        text += &format!("{muted}\n");
+    }
     if let Some(concept) = words::concept(document) {
         text += &format!("\n{concept}\n");
     }

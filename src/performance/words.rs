@@ -1,11 +1,15 @@
 //! A performance document in words that a person reads: what alerts, what is usual, where it is weakest.
 
-use windvane_types::performance::{Change, Chunk, Document, Metric, Task, TrustVerdict, Verdict, deciding};
+use windvane_types::performance::{
+    Change, Chunk, Document, Metric, Segment, Task, TrustVerdict, Verdict, deciding,
+};
 
 use crate::drift::words::{counted, grouped, number, segment};
 
 /// Alerts of metrics that a table does not show which are told one by one.
 const ALERTS_BESIDE_MAX: usize = 20;
+/// Segments in which estimates are muted that are told.
+const MUTED_SHOWN: usize = 10;
 
 /// Metrics that a table shows of each task.
 pub fn shown(task: Task) -> &'static [&'static str] {
@@ -122,6 +126,18 @@ pub fn trust(document: &Document) -> Option<String> {
             trust.chunks
         ),
     })
+}
+
+/// Segments in which estimates are muted, a line each.
+pub fn muted(document: &Document) -> Vec<String> {
+    let of = |part: &Segment| {
+        let metrics = part.muted.join(", ");
+        format!(
+            "estimates (~) of {metrics} are muted in {}: they have been wrong there",
+            segment(&part.segment)
+        )
+    };
+    document.segments.iter().filter(|part| !part.muted.is_empty()).take(MUTED_SHOWN).map(of).collect()
 }
 
 /// What is said of concept drift; nothing where nobody asked.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::drift::{Folder, csv};
-use crate::performance::{SCORES, json_of, metric, ndjson};
+use crate::performance::{SCORES, json_of, metric, ndjson, performance};
 
 /// NannyML rounds cumulated counts to five decimals before it takes areas.
 const ROUNDED: f64 = 1e-5;
@@ -153,6 +153,35 @@ fn an_estimator_that_was_wrong_is_muted() {
     let document = json_of(&reference, &flat, &arguments);
     let auc = metric(&document["chunks"][0], "roc_auc");
     assert_eq!((&auc["realised"], &auc["alert"]), (&Value::Null, &true.into()), "{auc}");
+}
+
+// Calibrations are of the whole reference. Where scores say nothing in one part, its estimates lay far above what is usual there, and every chunk
+// alerted, without any change and without an outcome.
+#[test]
+fn estimates_are_muted_in_a_part_in_which_they_are_wrong() {
+    let folder = Folder::new();
+    let parts = |range: std::ops::Range<u32>, labelled: bool| {
+        csv("y,p,part", range, |i| {
+            let p = f64::from(i * 37 % 101) / 100.0;
+            let (part, chance) = if i % 4 == 0 { ("odd", 0.5) } else { ("even", p) };
+            let positive = u8::from(f64::from(i * 61 % 103) / 102.0 < chance);
+            let truth = if labelled { positive.to_string() } else { String::new() };
+            format!("{truth},{p},{part}")
+        })
+    };
+    let reference = folder.file("reference.csv", &parts(0..8000, true));
+    let current = folder.file("current.csv", &parts(8000..10_000, false));
+    let cut = ["--chunk-rows", "1000", "--segment-by", "part", "--estimate", "--weakest", "0"];
+    let arguments = [&SCORES[..], &cut].concat();
+    let document = json_of(&reference, &current, &arguments);
+    let odd = &document["segments"][1];
+    assert_eq!((&odd["segment"]["part"], &odd["verdict"]), (&"odd".into(), &"insufficient_data".into()));
+    let auc = metric(&odd["chunks"][0], "roc_auc");
+    let [estimated, high] = [&auc["estimated"], &auc["threshold"][1]].map(|number| number.as_f64().unwrap());
+    assert!(estimated > high && auc["alert"] == false, "{auc}");
+    assert!(odd["muted"].as_array().unwrap().contains(&"roc_auc".into()), "{odd}");
+    let table = performance(&reference, &current, &arguments).stdout;
+    assert!(table.contains("are muted in part=odd: they have been wrong there"), "{table}");
 }
 
 // Rows with a score and no class counted as predicted negative, of several classes as wrong: estimates were far below the truth.

@@ -257,6 +257,9 @@ pub struct Segment {
     pub chunks: Vec<Chunk>,
     /// The reference, chunk by chunk.
     pub reference_chunks: Vec<Chunk>,
+    /// Metrics whose estimates raise no alert within it: on its own chunks they have been wrong, whatever they are elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub muted: Vec<String>,
 }
 
 /// Where the model is wrong most.

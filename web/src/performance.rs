@@ -244,7 +244,7 @@ fn segments(document: &Document) -> Markup {
         ul {
             @for segment in listed::most_important(&document.segments, SEGMENTS_MAX, |segment| segment.verdict != Verdict::Alert) {
                 @let values: Vec<String> = segment.segment.iter().map(|(column, value)| format!("{} {}", cut(column, 32), cut(value.as_deref().unwrap_or("(missing)"), 32))).collect();
-                li { strong { (values.join(", ")) } ", " (counted(segment.rows_current, "row", "rows")) ": " (segment.verdict.as_str().replace('_', " ")) }
+                li { strong { (values.join(", ")) } ", " (counted(segment.rows_current, "row", "rows")) ": " (segment.verdict.as_str().replace('_', " ")) @if !segment.muted.is_empty() { ", estimates of " (segment.muted.join(", ")) " are muted" } }
             }
         }
         (listed::rest(SEGMENTS_MAX, document.segments.len(), "segments"))

@@ -1,6 +1,6 @@
 //! From measured parts to chunks of the document: thresholds from the reference's chunks, alerts, trust. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windvane_stats::experiment::effect::Interval;
 use windvane_stats::performance::{ranked::Gain, threshold};
@@ -173,6 +173,8 @@ pub(super) struct Judge<'a> {
     pub(super) chunking: Chunking,
     /// Whether estimates may raise alerts.
     pub(super) estimates_alert: bool,
+    /// Metrics whose estimates may not.
+    pub(super) muted: &'a BTreeSet<&'static str>,
 }
 
 impl Judge<'_> {
@@ -180,7 +182,7 @@ impl Judge<'_> {
     pub(super) fn chunk(&self, number: u64, key: i32, part: &Part) -> Chunk {
         let [start, end] = bounds(self.chunking, key, part);
         let enough = self.enough(part.measured)
-            || self.estimates_alert && self.enough(part.scored()) && !part.estimates.is_empty();
+            || self.enough(part.scored()) && part.estimates.keys().any(|name| self.may_alert(name));
         Chunk {
             chunk: number,
             start: start.map(span::shown),
@@ -215,6 +217,11 @@ impl Judge<'_> {
         rows >= self.rule.min_rows
     }
 
+    /// Whether the estimate of a metric may raise an alert.
+    fn may_alert(&self, name: &str) -> bool {
+        self.estimates_alert && !self.muted.contains(name)
+    }
+
     fn metric(&self, part: &Part, named: &Named) -> Metric {
         let Named { name, measured } = *named;
         let estimate = part.estimates.get(name);
@@ -222,7 +229,7 @@ impl Judge<'_> {
         let realised = measured.value.filter(|_| self.enough(part.measured));
         // The first few targets do not silence an estimate.
         let supposed = || {
-            let estimate = estimate.filter(|_| self.estimates_alert && self.enough(part.scored()))?;
+            let estimate = estimate.filter(|_| self.may_alert(name) && self.enough(part.scored()))?;
             Some(((estimate.value, estimate.band), part.scored()))
         };
         let judged = realised.map(|value| ((value, measured.interval), part.measured)).or_else(supposed);
@@ -362,6 +369,8 @@ fn is_near(one: &Compared, metric: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use windvane_stats::experiment::effect::Interval;
     use windvane_stats::performance::Measured;
     use windvane_store::performance::{Chunking, Period};
@@ -370,9 +379,15 @@ mod tests {
 
     use super::super::part::Estimate;
     use super::{
-        Compared, Judge, Named, Part, Rule, TrustVerdict, Usual, bounds, caution, compared, left, left_out,
-        mean_rows, small, tells, thresholds, trust, verdict,
+        Compared, Judge, Named, Part, Rule, Thresholds, TrustVerdict, Usual, bounds, caution, compared, left,
+        left_out, mean_rows, small, tells, thresholds, trust, verdict,
     };
+
+    static NONE: BTreeSet<&'static str> = BTreeSet::new();
+
+    fn judge_of<'a>(thresholds: &'a Thresholds, rule: &'a Rule) -> Judge<'a> {
+        Judge { thresholds, rule, chunking: Chunking::Whole, estimates_alert: false, muted: &NONE }
+    }
 
     fn around(value: f64) -> Option<Interval> {
         Some(Interval { lo: value - 0.05, hi: value + 0.05 })
@@ -395,8 +410,7 @@ mod tests {
         let rule = Rule::default();
         let reference: Vec<Part> = (0_u8..10).map(|i| part(0.9 + 0.001 * f64::from(i), 400)).collect();
         let thresholds = thresholds(&reference.iter().collect::<Vec<_>>(), &["accuracy"], &rule);
-        let judge =
-            Judge { thresholds: &thresholds, rule: &rule, chunking: Chunking::Whole, estimates_alert: true };
+        let judge = Judge { estimates_alert: true, ..judge_of(&thresholds, &rule) };
         for (measured, too_few, expected) in
             [(14, true, Verdict::InsufficientData), (30, false, Verdict::Alert)]
         {
@@ -457,11 +471,15 @@ mod tests {
             (10, false, Verdict::InsufficientData),
             (400, false, Verdict::NoAlert),
         ] {
-            let judge =
-                Judge { thresholds: &thresholds, rule: &rule, chunking: Chunking::Whole, estimates_alert };
+            let judge = Judge { estimates_alert, ..judge_of(&thresholds, &rule) };
             let chunk = judge.chunk(0, 0, &part(0.905, measured));
             assert_eq!(verdict(&[chunk]), expected, "{measured} {estimates_alert}");
         }
+        // A metric whose estimates are wrong within a segment.
+        let muted = ["accuracy"].into();
+        let judge = Judge { estimates_alert: true, muted: &muted, ..judge_of(&thresholds, &rule) };
+        let chunk = judge.chunk(0, 0, &part(0.905, 10));
+        assert_eq!(verdict(&[chunk]), Verdict::InsufficientData);
     }
 
     #[test]
@@ -525,8 +543,7 @@ mod tests {
         let rule = Rule::default();
         let reference: Vec<Part> = (0_u8..10).map(|i| part(0.8 + 0.02 * f64::from(i % 2), 360)).collect();
         let thresholds = thresholds(&reference.iter().collect::<Vec<_>>(), &["accuracy"], &rule);
-        let judge =
-            Judge { thresholds: &thresholds, rule: &rule, chunking: Chunking::Whole, estimates_alert: true };
+        let judge = Judge { estimates_alert: true, ..judge_of(&thresholds, &rule) };
         // Usual is 0.78 to 0.84, and an interval reaches 0.05 to either side.
         let chunks: Vec<_> = [(0.77, 180), (0.77, 179), (0.72, 179), (0.72, 20)]
             .into_iter()
