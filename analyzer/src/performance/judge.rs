@@ -99,7 +99,7 @@ pub(super) fn mean_rows(measured: impl Iterator<Item = u64>) -> u64 {
 
 /// Whether a chunk of so many rows is as large as those of the reference, or half as large: fewer rows scatter more widely than these have shown.
 /// Of a chunk of half the rows, without any change, a metric lies beyond three standard deviations of ten chunks in one of twelve cases, of a
-/// third in one of six, of a twelfth in one of two.
+/// third in one of six, of a twelfth in two of five.
 fn is_as_large(rows: u64, usual: u64) -> bool {
     rows.saturating_mul(2) >= usual
 }
