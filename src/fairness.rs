@@ -44,7 +44,8 @@ pub struct Arguments {
     /// The column of decisions; of stored predictions their label.
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
-    /// The column of scores from 0 to 1, for calibration, and for decisions by --threshold; of stored predictions their score.
+    /// The column of scores from 0 to 1, for calibration, and for decisions by --threshold; of stored predictions their score, or the
+    /// probability of the positive class.
     #[arg(long, value_name = "COLUMN")]
     score: Option<String>,
     /// The outcome and decision that count as positive; 1, true and yes unless given.
@@ -149,11 +150,15 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         let usual = arguments.model.is_some() && population.role(name).is_some();
         given.clone().or_else(|| usual.then(|| name.to_owned()))
     };
+    let of_positive = || {
+        let name = format!("{}{}", populations::PROBABILITY, arguments.positive.as_ref()?);
+        known(&None, &name)
+    };
     let request = FairnessRequest {
         group_by: distinct(arguments.group_by.clone()),
         target: known(&arguments.target, populations::OUTCOME),
         label: known(&arguments.label, "prediction.label"),
-        score: known(&arguments.score, "prediction.score"),
+        score: known(&arguments.score, "prediction.score").or_else(of_positive),
         population,
         positive: arguments.positive.clone(),
         threshold: arguments.threshold,

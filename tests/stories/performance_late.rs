@@ -203,6 +203,7 @@ async fn windows_are_measured_again_until_their_outcomes_are_known() {
 
     the_command_says_the_same(&service, (&start, &end, &window)).await;
     one_stream_says_what_two_statements_say(&service, today_us).await;
+    groups_are_calibrated_by_the_probability_of_the_positive_class(&service, today_us).await;
     the_api_shows_it(&service).await;
     errors_of_the_store_are_a_stream(&service, &window);
     gaps_and_attributions_are_kept_once(&service, (&start, &end, &window));
@@ -350,6 +351,31 @@ async fn one_stream_says_what_two_statements_say(service: &Service, today_us: i6
     assert_eq!(segments.len(), 3);
     let current = segments.iter().map(|segment| segment["rows_current"].as_u64().unwrap());
     assert_eq!(current.sum::<u64>(), 300, "{segments:?}");
+}
+
+/// Predictions with a label and probabilities have no score: areas of the positive class's probability were told of them, and no calibration.
+async fn groups_are_calibrated_by_the_probability_of_the_positive_class(service: &Service, today_us: i64) {
+    let prediction = |i: i64| {
+        let (p, ts) = ((i * 37 % 100) as f64 / 100.0, today_us - DAY_US + i);
+        let label = if p < 0.5 { "ok" } else { "late" };
+        format!(
+            r#"{{"model":"sure","event_id":"s{i}","ts":{ts},"features":{{"part":"{}"}},"prediction":{{"label":"{label}","probabilities":{{"late":{p},"ok":{}}}}}}}"#,
+            i % 2,
+            1.0 - p
+        )
+    };
+    let outcome = |i: i64| {
+        let label = if i * 61 % 97 < 48 { "late" } else { "ok" };
+        format!(r#"{{"model":"sure","event_id":"s{i}","ts":{today_us},"label":"{label}"}}"#)
+    };
+    send(service, "predictions", &(0..400).map(prediction).collect::<Vec<_>>()).await;
+    send(service, "outcomes", &(0..400).map(outcome).collect::<Vec<_>>()).await;
+    let asked = ["fairness", "--model", "sure", "--window", "7d", "--group-by", "part", "--positive", "late"];
+    let all = [&asked[..], &["--no-record", "--format", "json"]].concat();
+    let document: Value = serde_json::from_str(&stdout(&windvane(service, &all))).unwrap();
+    let gaps =
+        document["groups"].as_array().unwrap().iter().flat_map(|group| group["gaps"].as_array().unwrap());
+    assert_eq!(gaps.filter(|gap| gap["metric"] == "calibration").count(), 2, "{document}");
 }
 
 fn gaps_and_attributions_are_kept_once(service: &Service, (start, end, window): (&str, &str, &str)) {

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use windvane_stats::correction::Correction;
-use windvane_store::populations::{self, OUTCOME};
+use windvane_store::populations::{self, OUTCOME, PROBABILITY};
 use windvane_store::{Reader, Store, findings};
 
 use super::job::{Answer, Attempt, Outcome};
@@ -68,11 +68,12 @@ impl FairnessMonitor {
         let mut population = opened.map_err(OpenError::Read)?;
         let note = self.watched.cut_by(&self.group_by, &mut [&mut population]);
         let given = |name: &str| Some(name.to_owned()).filter(|name| population.role(name).is_some());
+        let of_positive = || given(&format!("{PROBABILITY}{}", self.positive.as_ref()?));
         let request = FairnessRequest {
             group_by: self.group_by.clone(),
             target: given(OUTCOME),
             label: given(DECISION),
-            score: given(SCORE),
+            score: given(SCORE).or_else(of_positive),
             positive: self.positive.clone(),
             threshold: self.threshold,
             reference_group: self.reference_group.clone(),
