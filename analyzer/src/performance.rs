@@ -260,7 +260,7 @@ impl Both<'_> {
             parts.iter().flat_map(|part| part.estimates.keys().copied()).collect();
         let rule = &self.current.question.rule;
         let is_wrong =
-            |name: &&'static str| judge::trust((&parts, &[]), *name, rule).verdict == TrustVerdict::Muted;
+            |name: &&'static str| judge::trust((&parts, &[]), name, rule).verdict == TrustVerdict::Muted;
         estimated.into_iter().filter(is_wrong).collect()
     }
 
