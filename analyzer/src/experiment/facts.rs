@@ -163,6 +163,11 @@ impl Facts {
         self.arms.iter().position(|arm| arm.name == name)
     }
 
+    /// Units of the arms that get any. Those of an arm of weight 0 say nothing of how far the plan is: it is in no comparison.
+    pub(super) fn units_dealt(&self) -> u64 {
+        self.arms.iter().filter(|arm| !arm.is_switched_off()).map(|arm| arm.units).sum()
+    }
+
     /// Whether others have the same arms in the same order.
     pub(super) fn has_arms_of(&self, other: &Self) -> bool {
         self.arms.iter().map(|arm| &arm.name).eq(other.arms.iter().map(|arm| &arm.name))

@@ -126,14 +126,14 @@ fn places(facts: &Facts, control: usize, rule: &Rule) -> Vec<Vec<Place>> {
     let Inference::GroupSequential(looks) = &rule.inference else { return Vec::new() };
     let of = |(place, metric): (usize, &MetricFacts)| -> Vec<Place> {
         let of_arm = |arm: usize| match &facts.parts.looked {
-            None => Place::planned(looks.fractions(facts.units)),
+            None => Place::planned(looks.fractions(facts.units_dealt())),
             Some(looked) => {
                 let contrast = compared(facts, place, (control, arm)).contrast;
                 let seen = Seen {
                     place,
                     metric: &metric.metric.name,
                     arm: &facts.arms[arm].name,
-                    units: facts.units,
+                    units: facts.units_dealt(),
                     n: [arm, control].map(|arm| metric.arms[arm].n),
                     means: [contrast.mean, contrast.mean_control],
                 };
@@ -549,6 +549,20 @@ mod tests {
             let set = beside::fieller(&sides.0.sums, &sides.1.sums, (&contrast, rule.alpha));
             assert_eq!(set.is_some(), has_set, "{part:?}: {set:?}");
         }
+    }
+
+    #[test]
+    fn units_of_an_arm_of_weight_0_are_no_part_of_the_plan() {
+        let mut facts = two_arms([400, 400], [10.0, 10.1], Vec::new());
+        let third = two_arms([800, 800], [5.0, 5.0], Vec::new());
+        facts.units += 800;
+        facts.arms.push(ArmFacts { name: "C".to_owned(), units: 800, weight: 0.0 });
+        facts.metrics[0].arms.push(third.metrics[0].arms[0].clone());
+        let looks =
+            Looks { spending: Spending::Pocock, now: Progress::OfUnits(1600.0), before: Earlier::Every(4) };
+        let rule = Rule { inference: Inference::GroupSequential(looks), ..Rule::against("A") };
+        let found = judge(&facts, 0, &rule).comparisons.remove(0);
+        assert_eq!(found.group_sequential.unwrap().fractions, [0.25, 0.5]);
     }
 
     // Units of 9, 11, 9, 11 against 10.5, 12.5, 10.5, 12.5: SciPy's ttest_ind gives p 0.115840, and the normal distribution 0.066193.

@@ -41,7 +41,10 @@ pub(super) async fn looked(
         return Ok(None);
     }
     let exposed = &experiment.exposed;
-    let taken = reader.rows(&looks_taken(&exposed.experiment, exposed.end_us)).await?;
+    // An arm that was switched off on the way is left out of earlier looks as well, so that all count the same units.
+    let off = experiment.rule.weights.iter().filter(|(_, weight)| *weight <= 0.0);
+    let off: Vec<&str> = off.map(|(arm, _)| arm.as_str()).collect();
+    let taken = reader.rows(&looks_taken(&exposed.experiment, exposed.end_us, &off)).await?;
     let span = (exposed.start_us.unwrap_or(0), exposed.end_us);
     let unplanned = reader.rows(&looks_unplanned(&exposed.experiment, span)).await?;
     let definitions = experiment.metrics.iter().map(|metric| definition(experiment, metric)).collect();
@@ -94,7 +97,7 @@ pub(super) struct Seen<'a> {
     pub(super) place: usize,
     pub(super) metric: &'a str,
     pub(super) arm: &'a str,
-    /// Units of all arms.
+    /// Units of all arms that get any.
     pub(super) units: u64,
     /// Units of the arm and of the control with a value.
     pub(super) n: [u64; 2],

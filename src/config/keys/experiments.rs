@@ -86,7 +86,7 @@ pub const KEYS: &[Key] = &[
         kind: Kind::Integer { min: 1, max: 1_000_000_000_000 },
         default: "none: it must be given for `group_sequential`",
         example: "planned_units = 200000",
-        about: "The units of all arms at the planned end: what has come of them is the fraction of the plan.",
+        about: "The units of all arms that get any at the planned end: what has come of them is the fraction of the plan.",
     },
     Key {
         path: "experiments.<NAME>.looks",

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::Statement;
+use crate::{Param, Statement};
 
 /// One look at one metric of one arm over all units.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -13,7 +13,7 @@ pub struct LookTaken {
     pub arm: String,
     /// Exposures before this time were looked at, microseconds since 1970 UTC.
     pub as_of_us: i64,
-    /// Units of all arms.
+    /// Units of all arms but those that were named.
     pub units: u64,
     /// Units of the arm with a value.
     pub n: u64,
@@ -39,22 +39,27 @@ pub struct LookTaken {
 }
 
 /// Asks for every look at an experiment that had a boundary, and for the one as of this time also where it had none, in time. The rows are
-/// [`LookTaken`].
+/// [`LookTaken`]; units of the arms `without` do not count.
 #[must_use]
-pub fn looks_taken(experiment: &str, as_of_us: i64) -> Statement {
-    Statement::new(TAKEN).param("experiment", experiment).param("as_of", as_of_us)
+pub fn looks_taken(experiment: &str, as_of_us: i64, without: &[&str]) -> Statement {
+    Statement::new(TAKEN)
+        .param("experiment", experiment)
+        .param("as_of", as_of_us)
+        .param("without", Param::texts(without))
 }
 
 /// Of two looks as of one time the later one counts. A look is known by its document, which is written last.
 const TAKEN: &str = "
-    SELECT metric, arm, toUnixTimestamp64Micro(found.as_of) AS as_of_us, looks.came AS units, n, n_control, mean, mean_control,
+    SELECT metric, arm, toUnixTimestamp64Micro(found.as_of) AS as_of_us, looks.dealt AS units, n, n_control, mean, mean_control,
            absolute, srm_verdict, JSONExtract(detail, 'group_sequential', 'boundary', 'Nullable(Float64)') AS boundary,
            JSONExtract(detail, 'group_sequential', 'p_value', 'Nullable(Float64)') AS repeated,
            JSONExtractString(detail, 'group_sequential', 'definition') AS definition,
            JSONExtractString(detail, 'group_sequential', 'plan') AS plan
     FROM windvane.experiment_findings AS found FINAL
     INNER JOIN (
-        SELECT as_of, max(computed_at) AS last, argMax(units, computed_at) AS came
+        SELECT as_of, max(computed_at) AS last,
+               argMax(JSONExtract(document, 'arms', 'Array(Tuple(arm String, n UInt64))'), computed_at) AS arms,
+               arraySum(came -> if(has({without:Array(String)}, tupleElement(came, 'arm')), 0, tupleElement(came, 'n')), arms) AS dealt
         FROM windvane.experiment_looks WHERE experiment = {experiment:String} GROUP BY as_of
     ) AS looks ON looks.as_of = found.as_of AND looks.last = found.computed_at
     WHERE found.experiment = {experiment:String} AND segment_key = '' AND JSONHas(detail, 'group_sequential')

@@ -101,6 +101,7 @@ async fn looks_share_alpha_with_those_that_were_recorded() {
     a_look_back_after_a_later_one_decides_nothing(&service);
     looks_at_something_else_do_not_count(&service, folder.path());
     looks_by_another_inference_are_told(&service, folder.path());
+    an_arm_that_was_switched_off_is_no_part_of_the_plan(&service, folder.path()).await;
     assert_eq!(service.terminate(), Some(0));
 }
 
@@ -190,4 +191,27 @@ fn looks_by_another_inference_are_told(service: &Service, folder: &Path) {
         told(&document) && found.contains("1 earlier look decided by `fixed` and spent no alpha"),
         "{found}"
     );
+}
+
+/// Of 600 planned units 480 have come, whatever C was dealt; the same data are the look that was recorded.
+async fn an_arm_that_was_switched_off_is_no_part_of_the_plan(service: &Service, folder: &Path) {
+    let exposures = (0..100).fold(String::new(), |mut text, i| {
+        writeln!(text, r#"{{"experiment":"shared","unit_id":"c{i}","arm":"C","ts":"2013-01-06T00:00:00Z"}}"#)
+            .unwrap();
+        text
+    });
+    send(service, "exposures", exposures).await;
+    eventually(Duration::from_secs(30), || match query(service, "SELECT count() FROM exposures") {
+        found if found == "580" => Ok(()),
+        other => Err(other),
+    });
+    let plan = "planned_units = 400\nlooks = 2\n";
+    let without_c = "planned_units = 600\nlooks = 2\n[experiments.shared.arms]\nA = 0.5\nB = 0.5\nC = 0\n";
+    for recorded in [&[][..], &["--no-record"]] {
+        let document = look_by_another(service, folder, (plan, without_c), recorded);
+        let told = comparison(&document, "revenue", "B")["group_sequential"]["fractions"].to_string();
+        assert!(told.ends_with(",0.8]"), "{told}");
+        let again = ledger(&document, "revenue").contains("this is that look once more");
+        assert_eq!(again, recorded == ["--no-record"], "{document}");
+    }
 }
