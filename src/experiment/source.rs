@@ -226,6 +226,7 @@ pub fn failure(error: ExperimentError) -> Failure {
         | ExperimentError::NotAProportion { .. }
         | ExperimentError::OneArm { .. }
         | ExperimentError::TooManyArms { .. }
+        | ExperimentError::TooManyArmsSent { .. }
         | ExperimentError::TooManyStrata { .. }
         | ExperimentError::NoTimes { .. }
         | ExperimentError::TooManyDays { .. }

@@ -53,6 +53,17 @@ pub enum ExperimentError {
         /// The bound.
         max: usize,
     },
+    /// The same over the store, where there is no column.
+    #[error(
+        "units of experiment `{experiment}` are in more than {max} arms; check what is sent as `arm` of exposures, or in `arms` of \
+         predictions: the name of an arm"
+    )]
+    TooManyArmsSent {
+        /// The experiment.
+        experiment: String,
+        /// The bound.
+        max: usize,
+    },
     /// The column of strata has too many values.
     #[error(
         "column `{column}` has more than {max} different values, so most strata would have too few units; give a coarser one"

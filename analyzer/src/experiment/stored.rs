@@ -242,6 +242,9 @@ fn in_own_words(
         ExperimentError::NoWeight { arm } => {
             ExperimentError::NoShare { experiment: experiment.exposed.experiment.clone(), arm }
         }
+        ExperimentError::TooManyArms { max, .. } => {
+            ExperimentError::TooManyArmsSent { experiment: experiment.exposed.experiment.clone(), max }
+        }
         other => other,
     }
 }

@@ -68,6 +68,16 @@ fn an_arm_without_a_share_is_told_by_the_table_that_gives_it_one() {
     assert!(told.contains("arm `C`") && told.contains("[experiments.e.arms]"), "{told}");
 }
 
+// Nobody over the store gave a column of arms.
+#[test]
+fn too_many_arms_are_told_as_what_was_sent() {
+    let experiment = experiment();
+    let asked = request(&experiment, &experiment.metrics[0].table, &[0]).unwrap();
+    let error = ExperimentError::TooManyArms { column: asked.arm.clone(), max: 64 };
+    let told = in_own_words(&experiment, (&asked, &[0]), error).to_string();
+    assert!(told.starts_with("units of experiment `e` are in more than 64 arms"), "{told}");
+}
+
 #[test]
 fn a_segment_has_the_metrics_of_every_source_and_is_left_out_where_one_lacks_it() {
     let experiment = experiment();
