@@ -26,7 +26,7 @@ pub struct InferenceArguments {
     /// How much of the plan has come, for group_sequential: the fractions at the looks so far, this one last (0.25,0.5).
     #[arg(long, value_name = "F,…", conflicts_with = "planned_units")]
     information_fraction: Option<String>,
-    /// The units of all arms at the planned end, for group_sequential: the fraction is told from those that have come.
+    /// The units of all arms that get any at the planned end, for group_sequential: the fraction is told from those that have come.
     #[arg(long, value_name = "UNITS")]
     planned_units: Option<f64>,
     /// How alpha is spent over the looks, for group_sequential: obrien_fleming (the default), pocock or power(RHO).
@@ -62,6 +62,7 @@ enum InferenceName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum AlternativeName {
     /// Any difference.
+    #[value(name = "two_sided", alias = "two-sided")]
     TwoSided,
     /// The arm above the control.
     Greater,

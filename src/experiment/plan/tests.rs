@@ -121,6 +121,19 @@ fn looks_at_any_time_take_the_absolute_difference_and_margins_their_share_of_the
 }
 
 #[test]
+fn one_day_is_told_as_one() {
+    printed(&["--effect", "0.05", "--units-per-day", "40000"], "a day that takes 1 day\n");
+    printed(&["--effect", "0.05", "--units-per-day", "20000"], "a day that takes 2 days\n");
+}
+
+#[test]
+fn both_sides_are_named_as_in_the_configuration_or_with_a_dash() {
+    for name in ["two_sided", "two-sided"] {
+        printed(&["--effect", "0.05", "--alternative", name], "two-sided at 0.05, looked at once\n");
+    }
+}
+
+#[test]
 fn a_plan_says_how_often_it_is_looked_at() {
     for (more, told) in [
         (&[][..], "two-sided at 0.05, looked at once\n"),

@@ -8,6 +8,13 @@ fn percent(share: f64) -> String {
     format!("{} %", number(share * 100.0))
 }
 
+fn in_days(days: f64) -> String {
+    match number(days).as_str() {
+        "1" => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
 /// The text of a plan.
 pub(super) fn text(plan: &Document) -> String {
     let mut text = String::new();
@@ -35,10 +42,10 @@ pub(super) fn text(plan: &Document) -> String {
     }
     if let (Some(days), Some(per_day)) = (plan.days, plan.units_per_day) {
         text += &match &plan.traffic {
-            None => format!("at {} new units a day that takes {} days\n", number(per_day), number(days)),
+            None => format!("at {} new units a day that takes {}\n", number(per_day), in_days(days)),
             Some(traffic) => format!(
-                "as units came then that takes {} days, and {} more until the last one's window is over\n",
-                number(days),
+                "as units came then that takes {}, and {} more until the last one's window is over\n",
+                in_days(days),
                 number(traffic.window_days)
             ),
         };
