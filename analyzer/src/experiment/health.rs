@@ -46,7 +46,9 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
             let sides = (&metric.arms[control], &metric.arms[arm]);
             let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
             checks.extend(missing(sides, &subject));
-            checks.extend(covariate(metric, sides, &facts.arms[arm].name));
+            let balance = covariate(metric, sides, &facts.arms[arm].name);
+            let balance = balance.and_then(|found| anew(&checks, found, &metric.metric.name));
+            checks.extend(balance);
             checks.extend(carried(sides, &subject));
         }
     }
@@ -56,14 +58,27 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     checks.extend(strata::checks(facts, control));
     checks.extend(concentration::checks(facts, control));
     checks.extend(without_values(facts));
-    // A covariate is the same for every metric: it is told once an arm.
-    let mut told: Vec<Option<String>> = Vec::new();
-    checks.retain(|check| {
-        let repeated = check.check == "covariate_balance" && told.contains(&check.subject);
-        told.push(check.subject.clone().filter(|_| check.check == "covariate_balance"));
-        !repeated
-    });
     checks
+}
+
+/// What is told of a covariate beside this metric. It is told once an arm, unless the units of another metric, which may lack values
+/// elsewhere, or another one of the same name are not alike.
+fn anew(told: &[Check], found: Check, metric: &str) -> Option<Check> {
+    let subject = found.subject.clone().unwrap_or_default();
+    let beside = format!("{subject}, beside ");
+    let of_it = |check: &&Check| {
+        let known = check.subject.as_deref().unwrap_or_default();
+        check.check == found.check && (known == subject || known.starts_with(&beside))
+    };
+    let before: Vec<&Check> = told.iter().filter(of_it).collect();
+    if before.is_empty() {
+        return Some(found);
+    }
+    let same = |check: &&Check| (check.verdict, check.observed) == (found.verdict, found.observed);
+    if before.iter().any(same) || found.verdict == CheckVerdict::Ok {
+        return None;
+    }
+    Some(Check { subject: Some(beside + metric), ..found })
 }
 
 fn sample_ratio(srm: &Srm, rule: &Rule) -> Check {
@@ -350,6 +365,34 @@ mod tests {
             },
             metrics,
         }
+    }
+
+    // Two covariates of a summary have one name, and so has one covariate beside a metric that other units lack.
+    #[test]
+    fn a_covariate_that_is_unlike_beside_another_metric_is_told() {
+        let mut facts = three_arms([0.4, 0.3, 0.3]);
+        facts.parts = Parts::default();
+        let unlike = (0..100_u32).fold(PairSums::default(), |mut pairs, i| {
+            pairs.push([f64::from(i % 7), f64::from(i % 5 + 3)]);
+            pairs
+        });
+        let mut other = facts.metrics[0].clone();
+        other.arms[1].sums = ArmSums::Adjusted(unlike, Laws::default());
+        for name in ["first", "second", "third"] {
+            other.metric.name = name.to_owned();
+            facts.metrics.push(other.clone());
+        }
+        facts.metrics.push(facts.metrics[0].clone());
+        let srm = Srm { p_value: None, sequential_p_value: None, verdict: SrmVerdict::Ok, scheduled: false };
+        let found = checks(&facts, 0, (&srm, &Rule::against("A")));
+        let told = found.iter().filter(|check| check.check == "covariate_balance");
+        let told: Vec<_> = told.map(|check| (check.subject.as_deref().unwrap(), check.verdict)).collect();
+        let expected = [
+            ("covariate of B", CheckVerdict::Ok),
+            ("covariate of C", CheckVerdict::Ok),
+            ("covariate of B, beside first", CheckVerdict::Failure),
+        ];
+        assert_eq!(told, expected);
     }
 
     /// How many checks of this name are there of an arm.
