@@ -139,7 +139,7 @@ impl Outcomes {
 
     /// The metrics that the outcomes allow.
     #[must_use]
-    pub fn finish(&mut self, confidence: f64) -> Quality {
+    pub fn finish(&self, confidence: f64) -> Quality {
         let mut metrics = Vec::new();
         metrics.extend(metrics::accuracy(self.labels, self.right, confidence));
         let classes = self.pairs.iter().all(|pair| pair.truth == 0.0 || pair.truth == 1.0);
@@ -152,7 +152,7 @@ impl Outcomes {
             if chances {
                 metrics.extend(metrics::log_loss(&self.pairs, confidence));
                 metrics.extend(metrics::brier(&self.pairs, confidence));
-                metrics.extend(calibration::ece(&self.pairs, confidence, &mut self.rng));
+                metrics.extend(calibration::ece(&self.pairs, confidence));
             }
         } else {
             metrics.extend(metrics::rmse(&self.pairs, confidence));

@@ -3,6 +3,7 @@
 //! What both answers have in common cancels in the difference, and far fewer pairs are needed than in two independent samples.
 
 pub mod bootstrap;
+pub mod calibration;
 pub mod delong;
 pub mod mcnemar;
 pub mod sign_test;
