@@ -11,6 +11,10 @@
 //! same of S₀₁ and n. Of many examples nothing is left of that, and the interval is DeLong's. Of an
 //! AUC of 1, whose error is 0, the lower end is (α/2)^(1/k), k = min(m, n): k pairs that share no example are independent, each is
 //! won with a chance of at most AUC, and so all of them with at most AUCᵏ; of an AUC of 0 the same from the other side.
+//! The error of a difference is known by examples whose parts differ, E = Σ|V₁₀ - V₁₀'| of the positives, and of a few it is too small as well. So
+//! 1/(3m²(E + 1)) is added to its square, as if one more had been seen whose part may differ by anything, and the same of V₀₁ and n; nothing
+//! where both models rank all examples alike. Of AUC of .99 and .999 beside .97 and .99 intervals of 95 % held the difference in 72 to 92 % of samples
+//! without that (30 and 30 to 100 and 100 examples, 30 and 3,000 in 65 %), and hold it in 96 to 100 %; of .8 beside .78 in 92 to 98 %.
 //! Valid when: examples are independent. Intervals of 95 % covered AUC of .6, .8, .95 and .99 in 94 % of samples and more of 10 and 10,
 //! 20 and 2,000, 30 and 300, 200 and 200 examples of the classes, whichever is the rarer, of scores that are normal with equal and unequal spread, exponential of either
 //! side, of Student's t on 4 degrees and of five grades (that of the logit with Student's t in 60 % and more, Newcombe's fifth in 85 %).
@@ -30,6 +34,9 @@ use crate::{
 
 /// The variance of the part that an example has in the area of a model without skill, over that of a pair: 1/12 over 1/4.
 const NO_SKILL: f64 = 1.0 / 3.0;
+
+/// The variance of an example's part in a difference that may be anything from -1 to 1.
+const ANY_DIFFERENCE: f64 = 1.0 / 3.0;
 
 /// By how much the area of pairs that are all won may be off 1 where they are weighed.
 const ROUNDING: f64 = 1e-9;
@@ -169,6 +176,8 @@ pub fn auc_not_worse(first: Scores, second: Scores, (margin, alpha): (f64, f64))
 /// Each example's part in the area.
 struct Parts {
     auc: f64,
+    /// Among all examples, positives first.
+    ranks: Vec<f64>,
     positives: Vec<f64>,
     negatives: Vec<f64>,
 }
@@ -187,7 +196,7 @@ impl Parts {
         let positives: Vec<f64> = among_all[..m].iter().zip(&among_positives).map(below).collect();
         let negatives: Vec<f64> = among_all[m..].iter().zip(&among_negatives).map(above).collect();
         let auc = positives.iter().sum::<f64>() / m as f64;
-        Some(Self { auc, positives, negatives })
+        Some(Self { auc, ranks: among_all, positives, negatives })
     }
 }
 
@@ -195,7 +204,14 @@ impl Parts {
 fn difference_variance(a: &Parts, b: &Parts) -> Option<f64> {
     let minus = |a: &[f64], b: &[f64]| b.iter().zip(a).map(|(b, a)| b - a).collect::<Vec<f64>>();
     let (positives, negatives) = (minus(&a.positives, &b.positives), minus(&a.negatives, &b.negatives));
-    Some(of_class(&positives, &positives)? + of_class(&negatives, &negatives)?)
+    let seen = of_class(&positives, &positives)? + of_class(&negatives, &negatives)?;
+    Some(if a.ranks == b.ranks { seen } else { seen + unseen(&positives) + unseen(&negatives) })
+}
+
+/// What one more example would add whose part differs, next to those of a class that do.
+fn unseen(differences: &[f64]) -> f64 {
+    let (n, seen) = (differences.len() as f64, differences.iter().map(|part| part.abs()).sum::<f64>());
+    ANY_DIFFERENCE / (seen + 1.0) / n / n
 }
 
 /// The sample covariance over the number of examples.
@@ -314,6 +330,44 @@ mod tests {
         assert_eq!(found.difference.p_value, None);
         let other = Scores { positives: &[0.9], ..scores };
         assert_eq!(auc_difference(scores, other, LEVEL), None);
+    }
+
+    // Parts by hand: V₁₀ is 1, 1, ⅔ and 1, 1, 1, V₀₁ ⅔, 1, 1 and 1, 1, 1. Each has the variance 1/27 over 3, and 1/(27·4/3) is added.
+    #[test]
+    fn a_difference_that_few_examples_make_is_not_sure() {
+        let first = Scores { positives: &[0.9, 0.8, 0.4], negatives: &[0.5, 0.3, 0.1] };
+        let second = Scores { positives: &[0.9, 0.8, 0.6], ..first };
+        let found = auc_difference(first, second, LEVEL).unwrap().difference;
+        assert!((found.estimate - 1.0 / 9.0).abs() < 1e-15, "{found:?}");
+        assert!((found.se.unwrap().powi(2) - 2.0 * (1.0 / 81.0 + 1.0 / 36.0)).abs() < 1e-15, "{found:?}");
+        // Both are right of all pairs, and rank others than the same examples first.
+        let third = Scores { positives: &[0.8, 0.9, 0.6], ..first };
+        let found = auc_difference(second, third, LEVEL).unwrap().difference;
+        assert_eq!(found.estimate, 0.0);
+        assert!((found.se.unwrap().powi(2) - 2.0 / 27.0).abs() < 1e-15, "{found:?}");
+        // Ranks are the same whatever the scores are.
+        let doubled = Scores { positives: &[1.8, 1.6, 1.2], negatives: &[1.0, 0.6, 0.2] };
+        assert_eq!(auc_difference(second, doubled, LEVEL).unwrap().difference.se, Some(0.0));
+    }
+
+    // Normal scores 4.37 and 3.29 apart: areas of .999 and .99. By the seen error alone three of four samples covered the difference.
+    #[test]
+    fn a_difference_of_areas_near_one_is_covered_as_often_as_told() {
+        let mut draws = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        let mut scores = |mean: f64| -> Vec<f64> {
+            let normal = |u: f64| crate::survival::normal_exceeded(u) + mean;
+            (0..30).map(|_| normal(rand::RngExt::random_range(&mut draws, 1e-12..1.0))).collect()
+        };
+        let apart = |area: f64| 2.0_f64.sqrt() * crate::survival::normal_exceeded(1.0 - area);
+        let covered = (0..200).filter(|_| {
+            let (p, n, q, m) = (scores(apart(0.999)), scores(0.0), scores(apart(0.99)), scores(0.0));
+            let (first, second) =
+                (Scores { positives: &p, negatives: &n }, Scores { positives: &q, negatives: &m });
+            let ci = auc_difference(first, second, LEVEL).unwrap().difference.ci.unwrap();
+            ci.contains(-0.009)
+        });
+        let covered = covered.count();
+        assert!(covered >= 188, "{covered} of 200");
     }
 
     #[test]
