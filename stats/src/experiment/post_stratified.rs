@@ -4,8 +4,10 @@
 //! Input: for each stratum the [`Sums`] of both arms; strata must not depend on the arm.
 //! Formula: w = units of the stratum over all units; means Σwȳ; difference Σwδ with variance Σw²(s²/n + s₀²/n₀) + Σw(δₖ-δ)²/N: the
 //! second part because the next sample has other weights. Relative: the delta method with the covariance Σw(μₖ-μ)(νₖ-ν)/N that
-//! both means share.
-//! Valid when: every stratum has some units in both arms. Strata with fewer than two in an arm are merged, and told.
+//! both means share. Degrees of freedom by Satterthwaite over the strata and arms, since a stratum of few units may make most of the variance.
+//! Valid when: every stratum has some units in both arms. Strata that expect fewer than five in an arm are merged, and told, and so is one that has
+//! fewer than two in one. Merging by what came alone would merge the strata whose units happened to be dealt out unevenly, and what
+//! that makes of the difference is in no variance: of arms that are alike, 100 units in 20 strata each whose means are a deviation apart, 13 % differed.
 //! Degenerate: one stratum, or none with two units in both arms, is Welch's comparison of all units.
 //! Reference: Miratrix, Sekhon, Yu 2013, doi:10.1111/j.1467-9868.2012.01048.x; Xie, Aurisset 2016, doi:10.1145/2939672.2939733.
 //! Oracle: NumPy 2 by the formula; regression with all interactions in statsmodels 0.15 gives the same estimate.
@@ -19,6 +21,9 @@ use super::{
 
 /// Units that a stratum needs in each arm.
 pub const UNITS_MIN: u64 = 2;
+
+/// Units that a stratum is to expect in the smaller arm.
+pub const EXPECTED_MIN: f64 = 5.0;
 
 /// One stratum.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -43,8 +48,13 @@ pub struct PostStratified {
 }
 
 impl Stratum {
-    fn usable(&self) -> bool {
-        self.control.n() >= UNITS_MIN && self.arm.n() >= UNITS_MIN
+    /// Whether it can be compared, where the smaller arm has this share of all units.
+    fn usable(&self, share: f64) -> bool {
+        self.smaller() >= UNITS_MIN && self.n() as f64 * share >= EXPECTED_MIN
+    }
+
+    fn smaller(&self) -> u64 {
+        self.control.n().min(self.arm.n())
     }
 
     fn n(&self) -> u64 {
@@ -62,9 +72,14 @@ impl Stratum {
 pub fn post_stratified(strata: &[Stratum]) -> PostStratified {
     let mut all = Stratum::default();
     strata.iter().for_each(|stratum| all.merge(stratum));
-    let (usable, merged) = usable(strata);
+    let (usable, merged) = usable(strata, &all);
+    of_strata(&usable, merged, &all)
+}
+
+/// The same of strata that have units enough.
+fn of_strata(usable: &[Stratum], merged: usize, all: &Stratum) -> PostStratified {
     let plain = mean::welch(&all.control, &all.arm);
-    let contrast = if usable.len() > 1 { weighed(&usable, &all, plain) } else { None };
+    let contrast = if usable.len() > 1 { weighed(usable, all, plain) } else { None };
     let strata = if contrast.is_some() { usable.len() } else { 1 };
     let contrast = contrast.unwrap_or(plain);
     let se = |contrast: &Contrast| contrast.absolute.and_then(|estimate| estimate.se);
@@ -76,13 +91,14 @@ pub fn post_stratified(strata: &[Stratum]) -> PostStratified {
 }
 
 /// Strata with units enough; the others together are one, which joins the smallest if it is still too small.
-fn usable(strata: &[Stratum]) -> (Vec<Stratum>, usize) {
-    let mut kept: Vec<Stratum> = strata.iter().filter(|stratum| stratum.usable()).copied().collect();
+fn usable(strata: &[Stratum], all: &Stratum) -> (Vec<Stratum>, usize) {
+    let share = all.smaller() as f64 / all.n().max(1) as f64;
+    let mut kept: Vec<Stratum> = strata.iter().filter(|stratum| stratum.usable(share)).copied().collect();
     let mut rest = Stratum::default();
-    let few = strata.iter().filter(|stratum| !stratum.usable() && stratum.n() > 0);
+    let few = strata.iter().filter(|stratum| !stratum.usable(share) && stratum.n() > 0);
     let merged = few.clone().count();
     few.for_each(|stratum| rest.merge(stratum));
-    if rest.usable() {
+    if rest.usable(share) {
         kept.push(rest);
     } else if rest.n() > 0
         && let Some(smallest) = kept.iter_mut().min_by_key(|stratum| stratum.n())
@@ -106,6 +122,10 @@ fn weighed(strata: &[Stratum], all: &Stratum, plain: Contrast) -> Option<Contras
         found.arm += w * arm;
         found.v_control += w * w * v_control;
         found.v_arm += w * w * v_arm;
+        let degrees = |sums: &Sums| sums.n() as f64 - 1.0;
+        let squares =
+            v_control * v_control / degrees(&stratum.control) + v_arm * v_arm / degrees(&stratum.arm);
+        found.squares += w * w * w * w * squares;
     }
     let mut shared = Shared::default();
     for stratum in strata {
@@ -132,7 +152,10 @@ fn weighed(strata: &[Stratum], all: &Stratum, plain: Contrast) -> Option<Contras
         .map(|relative| Estimate { se: combined(1.0 / base, -mean / base / base), ..relative });
     let variance = found.v_control + shared.control;
     contrast.control_error = Some(ControlError { variance, covariance: shared.both - variance });
-    contrast.df = contrast.df.or(plain.df);
+    let within = found.v_arm + found.v_control;
+    let between = (shared.arm + shared.control - 2.0 * shared.both).max(0.0);
+    let squares = found.squares + between * between / (total - 1.0);
+    contrast.df = finite((within + between) * (within + between) / squares).or(contrast.df).or(plain.df);
     Some(contrast)
 }
 
@@ -142,6 +165,8 @@ struct Weighed {
     arm: f64,
     v_control: f64,
     v_arm: f64,
+    /// Σ of the squared variances over their degrees of freedom.
+    squares: f64,
 }
 
 /// The variance that the weights bring into both means.
@@ -154,8 +179,12 @@ struct Shared {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stratum, post_stratified};
-    use crate::experiment::{mean::welch, sums::Sums};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution, StandardNormal};
+
+    use super::{PostStratified, Stratum, of_strata, post_stratified};
+    use crate::experiment::{effect::Level, mean::welch, sums::Sums};
 
     fn sums(values: &[f64]) -> Sums {
         let mut sums = Sums::default();
@@ -167,12 +196,25 @@ mod tests {
         Stratum { control: sums(control), arm: sums(arm) }
     }
 
+    /// None of them merged, however few units they have.
+    fn compared(strata: &[Stratum]) -> PostStratified {
+        let mut all = Stratum::default();
+        strata.iter().for_each(|stratum| all.merge(stratum));
+        of_strata(strata, 0, &all)
+    }
+
+    /// So many units of each arm.
+    fn many(control: u32, arm: u32) -> Stratum {
+        let values = |n: u32| (0..n).map(|i| f64::from(i % 3)).collect::<Vec<f64>>();
+        stratum(&values(control), &values(arm))
+    }
+
     // By hand: weights 5/11 and 6/11, differences 1 and 2, variances of the means 1/3 + 1 and 1 + 1/2.
     #[test]
     fn a_small_example_by_hand() {
         let strata =
             [stratum(&[1.0, 2.0, 3.0], &[2.0, 4.0]), stratum(&[10.0, 12.0], &[11.0, 13.0, 14.0, 14.0])];
-        let found = post_stratified(&strata);
+        let found = compared(&strata);
         let (w1, w2) = (5.0 / 11.0, 6.0 / 11.0);
         let delta = w1 * 1.0 + w2 * 2.0;
         let absolute = found.contrast.absolute.unwrap();
@@ -181,6 +223,12 @@ mod tests {
         let between = (w1 * (1.0 - delta).powi(2) + w2 * (2.0 - delta).powi(2)) / 11.0;
         assert!((absolute.se.unwrap() - (within + between).sqrt()).abs() < 1e-12);
         assert_eq!((found.strata, found.merged), (2, 0));
+        // Each variance over its units less one: 2 and 1 of the first stratum, 1 and 3 of the second; that of the weights over 10.
+        let squares = f64::powi(w1, 4) * (1.0 / 9.0 / 2.0 + 1.0)
+            + f64::powi(w2, 4) * (1.0 + 0.25 / 3.0)
+            + between * between / 10.0;
+        let df = f64::powi(within + between, 2) / squares;
+        assert!((found.contrast.df.unwrap() - df).abs() < 1e-9, "{:?} {df}", found.contrast.df);
         // The imbalance alone made 5.6 of the raw difference.
         let raw = welch(&sums(&[1.0, 2.0, 3.0, 10.0, 12.0]), &sums(&[2.0, 4.0, 11.0, 13.0, 14.0, 14.0]));
         assert!(raw.absolute.unwrap().value > 4.0 && found.variance_reduction.unwrap() > 0.5);
@@ -192,7 +240,7 @@ mod tests {
     fn beyond_a_margin_the_weights_vary_as_well() {
         let strata =
             [stratum(&[1.0, 2.0, 3.0], &[2.0, 4.0]), stratum(&[10.0, 12.0], &[11.0, 13.0, 14.0, 14.0])];
-        let contrast = post_stratified(&strata).contrast;
+        let contrast = compared(&strata).contrast;
         let (w1, w2) = (5.0 / 11.0, 6.0 / 11.0);
         let (one, two) = (3.0 - 0.9 * 2.0, 13.0 - 0.9 * 11.0);
         let mean = w1 * one + w2 * two;
@@ -214,16 +262,33 @@ mod tests {
 
     #[test]
     fn small_strata_are_merged_and_counted() {
-        let strata = [
-            stratum(&[1.0, 2.0, 3.0], &[2.0, 4.0]),
-            stratum(&[10.0, 12.0], &[11.0, 13.0, 14.0]),
-            stratum(&[5.0], &[6.0]),
-            stratum(&[5.0], &[7.0]),
-        ];
+        // Half of the units are in each arm, so that ten of them expect five.
+        let strata = [many(20, 20), many(15, 12), many(6, 0), many(0, 6)];
         let found = post_stratified(&strata);
         assert_eq!((found.strata, found.merged), (3, 2));
         let alone = post_stratified(&strata[..3]);
         assert_eq!((alone.strata, alone.merged), (2, 1));
+        let even = post_stratified(&[many(20, 20), many(20, 20), many(4, 4)]);
+        assert_eq!((even.strata, even.merged), (2, 1));
+    }
+
+    // A hundred units an arm in twenty strata whose means are a deviation apart.
+    #[test]
+    fn arms_that_are_alike_differ_as_often_as_alpha_says() {
+        let mut rng = ChaCha8Rng::seed_from_u64(17);
+        let mut differs = || {
+            let mut strata = [Stratum::default(); 20];
+            for i in 0..200 {
+                let at = rng.random_range(0..20_usize);
+                let noise: f64 = StandardNormal.sample(&mut rng);
+                let value = [at as f64 + noise];
+                if i % 2 == 0 { strata[at].control.push(value) } else { strata[at].arm.push(value) }
+            }
+            let effect = post_stratified(&strata).contrast.absolute(Level::two_sided(0.05)).unwrap();
+            effect.p_value.unwrap() < 0.05
+        };
+        let found = (0..400).filter(|_| differs()).count();
+        assert!((6..=34).contains(&found), "{found} of 400");
     }
 
     #[test]
@@ -240,7 +305,7 @@ mod tests {
             stratum(&shift(&[1.0, 2.0, 3.0]), &shift(&[2.0, 4.0])),
             stratum(&shift(&[10.0, 12.0]), &shift(&[11.0, 13.0, 14.0, 14.0])),
         ];
-        let absolute = post_stratified(&strata).contrast.absolute.unwrap();
+        let absolute = compared(&strata).contrast.absolute.unwrap();
         assert!((absolute.value - 17.0 / 11.0).abs() < 1e-6, "{absolute:?}");
     }
 }

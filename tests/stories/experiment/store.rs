@@ -392,7 +392,8 @@ fn segments_and_strata_of_exposures_are_those_of_the_days_before(service: &Servi
     };
     let whole = revenue(&stored["comparisons"]);
     agrees(&whole, &revenue(&expected["comparisons"]));
-    assert_eq!((&whole["method"], &whole["stratified"]["strata"]), (&"post_stratified".into(), &4.into()));
+    // Four units are of the north, which is too few to be compared alone.
+    assert_eq!((&whole["method"], &whole["stratified"]["strata"]), (&"post_stratified".into(), &3.into()));
     assert!(whole["ledger"].to_string().contains("latest prediction before its first exposure"), "{whole}");
     let (found, wanted) = (stored["segments"].as_array().unwrap(), expected["segments"].as_array().unwrap());
     assert_eq!((found.len(), &stored["segments_left_out"]), (3, &1.into()), "{stored}");
