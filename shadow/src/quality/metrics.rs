@@ -12,7 +12,7 @@ use super::Pair;
 /// Chances closer to 0 or 1 than this count as this, as in scikit-learn: one certain mistake would be infinitely wrong.
 const CHANCE_MIN: f64 = 1e-15;
 
-/// Share of right labels: the interval of Agresti and Min, the p-value of McNemar's exact test.
+/// Share of right labels: Tango's interval, the p-value of McNemar's exact test.
 pub(super) fn accuracy(
     (champion_only, candidate_only, n): (u64, u64, u64),
     right: (u64, u64),
