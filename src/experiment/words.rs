@@ -113,7 +113,8 @@ pub fn advice(document: &Document) -> Vec<String> {
     };
     let of_metric = |advice: &Advice| {
         let arms: Vec<String> = advice.arms.iter().map(of_arm).collect();
-        format!("{}: {}. {}", shortened(&advice.metric), arms.join(", "), advice.caution)
+        let metric = named(&advice.metric, (advice.quantile, advice.denominator.as_deref()));
+        format!("{metric}: {}. {}", arms.join(", "), advice.caution)
     };
     document.advice.iter().map(of_metric).collect()
 }
@@ -135,13 +136,17 @@ pub fn unwell(document: &Document) -> impl Iterator<Item = &Check> {
         .filter(|check| matches!(check.verdict, CheckVerdict::Warning | CheckVerdict::Failure))
 }
 
-/// The metric with its quantile.
+/// The metric with its quantile or denominator.
 pub fn metric(comparison: &Comparison) -> String {
-    let name = shortened(&comparison.metric);
-    match (comparison.kind, comparison.quantile, &comparison.denominator) {
-        (Kind::Quantile, Some(q), _) => format!("{name} p{}", number(q * 100.0)),
-        (Kind::Ratio, _, Some(denominator)) => format!("{name}/{}", shortened(denominator)),
-        _ => name,
+    named(&comparison.metric, (comparison.quantile, comparison.denominator.as_deref()))
+}
+
+fn named(metric: &str, (quantile, denominator): (Option<f64>, Option<&str>)) -> String {
+    let name = shortened(metric);
+    match (quantile, denominator) {
+        (Some(q), _) => format!("{name} p{}", number(q * 100.0)),
+        (None, Some(denominator)) => format!("{name}/{}", shortened(denominator)),
+        (None, None) => name,
     }
 }
 

@@ -364,7 +364,7 @@ fn segment(segment: &Segment, rows: usize) -> Markup {
 /// Advice, not a verdict.
 fn advice(advice: &Advice) -> Markup {
     html! {
-        p { strong { (words::name(&advice.metric)) } ": " (advice.caution) }
+        p { strong { (words::advised(advice)) } ": " (advice.caution) }
         div.scroll tabindex="0" role="group" aria-label="Figures" {
             table.narrow {
                 thead {

@@ -38,7 +38,13 @@ fn of_metric(facts: &Facts, metric: &MetricFacts) -> Option<Advice> {
         thompson: found.thompson[at],
         top_two: found.top_two[at],
     });
-    Some(Advice { metric: metric.metric.name.clone(), arms: arms.collect(), caution: CAUTION.to_owned() })
+    Some(Advice {
+        metric: metric.metric.name.clone(),
+        denominator: metric.metric.denominator().map(str::to_owned),
+        quantile: metric.metric.quantile(),
+        arms: arms.collect(),
+        caution: CAUTION.to_owned(),
+    })
 }
 
 /// An arm's own estimate: what a covariate took out of it depends on the arm beside it.

@@ -44,7 +44,7 @@ pub(super) fn checks(facts: &Facts, control: usize, (srm, rule): (&Srm, &Rule)) 
     for metric in &facts.metrics {
         for arm in facts.tested(control) {
             let sides = (&metric.arms[control], &metric.arms[arm]);
-            let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
+            let subject = format!("{} of {}", metric.metric.label(), facts.arms[arm].name);
             checks.extend(missing(sides, &subject));
             let balance = covariate(metric, sides, &facts.arms[arm].name);
             let balance = balance.and_then(|found| anew(&checks, found, &metric.metric.name));

@@ -168,6 +168,17 @@ impl Metric {
         }
     }
 
+    /// The name with what tells metrics of one column apart: `latency_us p99`, `clicks/views`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.measured {
+            Measured::Mean | Measured::Proportion => self.name.clone(),
+            Measured::Ratio { denominator } => format!("{}/{denominator}", self.name),
+            // A hundred times 0.07 is 7.000000000000001 in doubles.
+            Measured::Quantile { q } => format!("{} p{}", self.name, (q * 1e12).round() / 1e10),
+        }
+    }
+
     /// The kind in the document.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -295,6 +306,19 @@ mod tests {
                 (name, measured, better),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn labels_tell_metrics_of_one_column_apart() {
+        for (text, label) in [
+            ("clicks:mean", "clicks"),
+            ("clicks:proportion", "clicks"),
+            ("clicks:ratio(views)", "clicks/views"),
+            ("ms:quantile(0.07)", "ms p7"),
+            ("ms:quantile(0.999):lower", "ms p99.9"),
+        ] {
+            assert_eq!(Metric::parse(text).unwrap().label(), label, "{text}");
         }
     }
 

@@ -170,12 +170,13 @@ fn an_effect_that_fades_is_told_with_its_levels() {
         text
     });
     let rows = short.file("rows.csv", &text);
-    for (metric, part) in
-        [("value:mean", "3 days have 30 units in both arms"), ("value:quantile(0.5)", "on a quantile")]
-    {
+    for (metric, subject, part) in [
+        ("value:mean", "value of B", "3 days have 30 units in both arms"),
+        ("value:quantile(0.5)", "value p50 of B", "on a quantile"),
+    ] {
         let document =
             over(&rows, &["--metric", metric, "--timestamp", "seen", "--format", "json"]).document();
-        let found = check(&document, "novelty", "value of B");
+        let found = check(&document, "novelty", subject);
         assert_eq!(found["verdict"], "unknown");
         assert!(found["meaning"].as_str().unwrap().contains(part), "{found}");
     }

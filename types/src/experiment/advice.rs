@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 pub struct Advice {
     /// The metric.
     pub metric: String,
+    /// The column below the line of a ratio.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub denominator: Option<String>,
+    /// The level of a quantile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub quantile: Option<f64>,
     /// One entry an arm, the control among them.
     pub arms: Vec<ArmAdvice>,
     /// What following it costs, in one sentence.

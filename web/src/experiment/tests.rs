@@ -160,7 +160,9 @@ fn segments_and_advice_are_told() {
         top_two,
     };
     document.advice = vec![Advice {
-        metric: "revenue".to_owned(),
+        metric: "latency_us".to_owned(),
+        denominator: None,
+        quantile: Some(0.99),
         arms: vec![arm("A", 0.01, 0.02, 0.3), arm("B", 0.99, 0.98, 0.7)],
         caution: "It costs knowledge.".to_owned(),
     }];
@@ -168,7 +170,7 @@ fn segments_and_advice_are_told() {
     for part in [
         "country (missing)</strong>, 102 units: &lt;b&gt;B&lt;/b&gt; better on revenue",
         "3 segments are not compared",
-        "It costs knowledge.",
+        "<strong>latency_us p99</strong>: It costs knowledge.",
         "98 %",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");

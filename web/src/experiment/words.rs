@@ -1,7 +1,7 @@
 //! What an experiment says, in sentences with the number behind each.
 
 use windvane_types::experiment::{
-    Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict, words,
+    Advice, Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict, words,
 };
 
 pub use windvane_types::experiment::words::{chance, deciding_p};
@@ -22,11 +22,20 @@ pub fn name(text: &str) -> String {
 
 /// The metric with its quantile or denominator.
 pub fn metric(comparison: &Comparison) -> String {
-    let metric = name(&comparison.metric);
-    match (comparison.kind, comparison.quantile, &comparison.denominator) {
-        (Kind::Quantile, Some(q), _) => format!("{metric} p{}", number(q * 100.0)),
-        (Kind::Ratio, _, Some(denominator)) => format!("{metric}/{}", name(denominator)),
-        _ => metric,
+    named(&comparison.metric, (comparison.quantile, comparison.denominator.as_deref()))
+}
+
+/// The metric that advice goes by, in the same way.
+pub fn advised(advice: &Advice) -> String {
+    named(&advice.metric, (advice.quantile, advice.denominator.as_deref()))
+}
+
+fn named(metric: &str, (quantile, denominator): (Option<f64>, Option<&str>)) -> String {
+    let metric = name(metric);
+    match (quantile, denominator) {
+        (Some(q), _) => format!("{metric} p{}", number(q * 100.0)),
+        (None, Some(denominator)) => format!("{metric}/{}", name(denominator)),
+        (None, None) => metric,
     }
 }
 

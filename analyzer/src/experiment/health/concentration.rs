@@ -24,7 +24,7 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
             let Some(effective) = clustered::effective_units(&sums) else { continue };
             // Few units that are alike are no concentration.
             if effective < EFFECTIVE_MIN && effective < sums.n() as f64 / 2.0 {
-                checks.push(told(effective, sums.n(), format!("{} of {}", metric.metric.name, arm.name)));
+                checks.push(told(effective, sums.n(), format!("{} of {}", metric.metric.label(), arm.name)));
             }
         }
     }
@@ -98,7 +98,7 @@ mod tests {
         let found = warnings(&spread, &heavy);
         let [check] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((check.check.as_str(), check.verdict), ("unit_concentration", CheckVerdict::Warning));
-        assert_eq!(check.subject.as_deref(), Some("clicks of B"));
+        assert_eq!(check.subject.as_deref(), Some("clicks/views of B"));
         assert!(check.meaning.contains("200 units say as much as 1.2 of one size"), "{}", check.meaning);
     }
 

@@ -33,7 +33,7 @@ pub(super) fn checks(facts: &Facts, control: usize) -> Vec<Check> {
                     of_day(metrics.get(place)?, (control, arm), f64::from(day - start))
                 })
                 .collect();
-            let subject = format!("{} of {}", metric.metric.name, facts.arms[arm].name);
+            let subject = format!("{} of {}", metric.metric.label(), facts.arms[arm].name);
             checks.push(match metric.metric.quantile() {
                 Some(_) => of_quantile(subject),
                 None => {
