@@ -148,9 +148,11 @@ fn content(document: &Document, points: &[Point], sources: &Sources) -> Markup {
 
 /// Which comparisons come first where there are many: by role, then those that say something.
 fn importance(found: &Comparison) -> (u8, bool) {
-    let guardrail = found.guardrail.as_ref().map(|guardrail| guardrail.verdict);
-    let broken = guardrail == Some(GuardrailVerdict::Broken);
-    (rank(found.role), found.verdict == Verdict::Inconclusive && !broken)
+    (rank(found.role), found.verdict == Verdict::Inconclusive && !is_broken(found))
+}
+
+fn is_broken(found: &Comparison) -> bool {
+    found.guardrail.as_ref().is_some_and(|guardrail| guardrail.verdict == GuardrailVerdict::Broken)
 }
 
 fn rank(role: Role) -> u8 {
@@ -164,7 +166,7 @@ fn rank(role: Role) -> u8 {
 /// Which segments come first where there are many: those that say something, then the largest.
 fn telling(segment: &Segment) -> Reverse<(bool, u64)> {
     let told = segment.srm.verdict == SrmVerdict::Mismatch
-        || segment.comparisons.iter().any(|found| found.verdict != Verdict::Inconclusive);
+        || segment.comparisons.iter().any(|found| said(found).is_some());
     Reverse((told, segment.arms.iter().map(|arm| arm.n).sum()))
 }
 
@@ -329,6 +331,16 @@ fn verdict(verdict: Verdict) -> Markup {
     html! { span class=(format!("badge {}", verdict.as_str())) { (verdict.as_str()) } }
 }
 
+/// What a comparison of a segment says, if anything: that it breaks a guardrail, else its verdict.
+fn said(found: &Comparison) -> Option<String> {
+    let (arm, metric) = (words::name(&found.arm), words::metric(found));
+    match found.verdict {
+        _ if is_broken(found) => Some(format!("{arm} breaks the guardrail {metric}")),
+        Verdict::Inconclusive => None,
+        verdict => Some(format!("{arm} {} on {metric}", verdict.as_str())),
+    }
+}
+
 fn segment(segment: &Segment, rows: usize) -> Markup {
     let shown = most_important(&segment.comparisons, rows, importance);
     let values: Vec<String> = segment
@@ -338,14 +350,7 @@ fn segment(segment: &Segment, rows: usize) -> Markup {
             format!("{} {}", words::name(column), words::name(value.as_deref().unwrap_or("(missing)")))
         })
         .collect();
-    let said: Vec<String> = segment
-        .comparisons
-        .iter()
-        .filter(|found| found.verdict != Verdict::Inconclusive)
-        .map(|found| {
-            format!("{} {} on {}", words::name(&found.arm), found.verdict.as_str(), words::metric(found))
-        })
-        .collect();
+    let said: Vec<String> = segment.comparisons.iter().filter_map(said).collect();
     let units: u64 = segment.arms.iter().map(|arm| arm.n).sum();
     html! {
         details {

@@ -133,8 +133,15 @@ fn a_broken_guardrail_is_told() {
         margin: 0.02,
         p_value: Some(0.9),
     });
+    document.segments = vec![Segment {
+        segment: [("country".to_owned(), Some("DE".to_owned()))].into(),
+        arms: document.arms.clone(),
+        srm: document.srm.clone(),
+        comparisons: document.comparisons.clone(),
+    }];
     let html = experiment_report(&document, &[]);
     for part in [
+        "country DE</strong>, 102 units: &lt;b&gt;B&lt;/b&gt; breaks the guardrail revenue",
         "Guardrail broken: &lt;b&gt;B&lt;/b&gt; on revenue",
         "is broken: a loss of 2 % is exceeded",
         "guardrail broken</span>",
