@@ -72,6 +72,17 @@ pub fn signed_percent(share: f64) -> String {
     if share > 0.0 { format!("+{text}") } else { text }
 }
 
+/// A difference of two shares in percentage points: from 50 % to 30 % it is 20 points, and 40 % of what was there.
+pub fn points(difference: f64) -> String {
+    format!("{} points", percent(difference).trim_end_matches(" %"))
+}
+
+/// The same with its sign.
+pub fn signed_points(difference: f64) -> String {
+    let text = points(difference);
+    if difference > 0.0 { format!("+{text}") } else { text }
+}
+
 /// A number with its sign.
 pub fn signed(value: f64) -> String {
     let text = number(value);
@@ -127,5 +138,13 @@ mod tests {
         for (share, text) in [(-0.04, "−4 %"), (0.0, "0 %"), (0.00001234, "+0.001234 %"), (2.0, "+200 %")] {
             assert_eq!(signed_percent(share), text);
         }
+    }
+
+    #[test]
+    fn a_difference_of_shares_is_in_points() {
+        for (difference, text) in [(-0.1187, "−11.9 points"), (0.0, "0 points"), (0.0034, "+0.34 points")] {
+            assert_eq!(signed_points(difference), text);
+        }
+        assert_eq!(points(0.05), "5 points");
     }
 }

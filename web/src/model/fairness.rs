@@ -8,7 +8,7 @@ use super::findings::{Whose, in_toml, nothing_yet, quoted, source};
 use super::read::Model;
 use crate::api::fairness::Run;
 use crate::listed::most_important;
-use crate::numbers::{p_value, percent, signed_percent, thousands};
+use crate::numbers::{p_value, percent, points, signed_points, thousands};
 use crate::page;
 
 /// Groups that are listed.
@@ -78,7 +78,7 @@ fn compared(run: &Run) -> String {
         parts.push(format!("compared with {reference}"));
     }
     if let Some(gap) = run.max_gap {
-        parts.push(format!("a gap of up to {} is none", percent(gap)));
+        parts.push(format!("a gap of up to {} is none", points(gap)));
     }
     format!("{}.", parts.join("; "))
 }
@@ -124,8 +124,8 @@ fn row(group: &Group, gap: &Gap) -> Markup {
             td { span class=(format!("badge {verdict}")) { (verdict.replace('_', " ")) } " " span.quiet { (p_value(gap.p_adjusted)) } }
             td.number { (share(gap.value)) } td.number { (share(gap.reference)) }
             td.number {
-                (gap.gap.map_or("–".to_owned(), signed_percent))
-                @if let Some([low, high]) = gap.ci { br; span.quiet { (signed_percent(low)) " to " (signed_percent(high)) } }
+                (gap.gap.map_or("–".to_owned(), signed_points))
+                @if let Some([low, high]) = gap.ci { br; span.quiet { (signed_points(low)) " to " (signed_points(high)) } }
             }
             td.number { (thousands(gap.n)) " and " (thousands(gap.n_reference)) }
         }

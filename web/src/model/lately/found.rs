@@ -13,7 +13,7 @@ use crate::model::drift::arrow;
 use crate::model::fairness::name;
 use crate::model::read::Model;
 use crate::model::segments::{Drifted, Measured};
-use crate::numbers::{number, optional, percent, short, signed_percent};
+use crate::numbers::{number, optional, percent, points, short, signed_points};
 
 /// Findings of a kind that have a sentence of their own; the rest is counted.
 const SENTENCES_MAX: usize = 3;
@@ -141,14 +141,14 @@ fn gaps(run: &api::fairness::Run) -> Vec<Sentence> {
             (Some(reference), _) => format!(" of {reference}"),
             (None, _) => String::new(),
         };
-        let allowed = run.max_gap.map_or(String::new(), |most| format!(", where up to {} is none", percent(most)));
+        let allowed = run.max_gap.map_or(String::new(), |most| format!(", where up to {} is none", points(most)));
         let text = format!(
             "{} is treated unlike the others in the window until {until} UTC: {} {} against {}{against}, a gap of {}{allowed}.",
             name(group),
             gap.metric.replace('_', " "),
             share(gap.value),
             share(gap.reference),
-            gap.gap.map_or("unknown size".to_owned(), signed_percent),
+            gap.gap.map_or("unknown size".to_owned(), signed_points),
         );
         sentence(Tone::Alarm, text)
     });

@@ -149,15 +149,15 @@ fn groups_that_are_treated_unlike_others_are_named_with_each_gap() {
     assert_eq!(
         also_said(&model),
         [
-            "sex <a> is treated unlike the others in the window until 1970-01-31 00:00 UTC: demographic parity 30 % against 50 % of <c>, a gap of −20 %, where up to 5 % is none."
+            "sex <a> is treated unlike the others in the window until 1970-01-31 00:00 UTC: demographic parity 30 % against 50 % of <c>, a gap of −20 points, where up to 5 points is none."
         ]
     );
     let html = render(&model).into_string();
     for part in [
         "Treated unlike the others: sex &lt;a&gt;<",
-        "Monitor fair, <time datetime=\"1970-01-28T00:00:00Z\">1970-01-28 00:00 UTC</time> to <time datetime=\"1970-01-31T00:00:00Z\">1970-01-31 00:00 UTC</time>. Groups by sex; compared with &lt;c&gt;; a gap of up to 5 % is none.",
+        "Monitor fair, <time datetime=\"1970-01-28T00:00:00Z\">1970-01-28 00:00 UTC</time> to <time datetime=\"1970-01-31T00:00:00Z\">1970-01-31 00:00 UTC</time>. Groups by sex; compared with &lt;c&gt;; a gap of up to 5 points is none.",
         "sex (missing)",
-        "−20 %<br><span class=\"quiet\">−30 % to −10 %</span>",
+        "−20 points<br><span class=\"quiet\">−30 points to −10 points</span>",
         "href=\"/api/v1/models/%3Cm%3E/fairness\"",
         "/sql/fairness_gaps?granularity=3d&amp;model=%3Cm%3E&amp;monitor=fair&amp;windows=1\"",
     ] {
