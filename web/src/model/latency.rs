@@ -56,7 +56,7 @@ fn latest(run: &Run) -> Markup {
     }
 }
 
-/// Whether an objective's budget lasts: the rule that fires, else the fastest burn.
+/// The rule of an objective that fires, else its fastest burn: of a long window that may be above the bound, where the short one is not.
 fn said(objective: &Objective) -> String {
     let promise =
         format!("{} within {}", percent(objective.objective), latency(Some(objective.threshold_us)));
@@ -76,7 +76,7 @@ fn said(objective: &Objective) -> String {
         .filter(|window| window.burn.is_some())
         .max_by(|a, b| a.burn.unwrap_or(0.0).total_cmp(&b.burn.unwrap_or(0.0)));
     match fastest {
-        Some(window) => format!("{promise}: the budget lasts. At most it burns {}.", burn(window)),
+        Some(window) => format!("{promise}: no rule fires. At most it burns {}.", burn(window)),
         None => format!("{promise}: no event to judge by."),
     }
 }

@@ -111,7 +111,7 @@ fn latency_is_told_by_version_with_what_burns() {
     let html = render(&Model { latency_run: Some(latency_run()), ..model() }).into_string();
     for part in [
         "99.9 % within 250.0 ms: page. The budget burns 15 times as fast as allowed over 1 h (3 of 200 events) and 15 times as fast as allowed over 5 min (3 of 200 events); 14.4 times is the bound.",
-        "the budget lasts. At most it burns 0.5 times as fast as allowed over 1 h",
+        "no rule fires. At most it burns 0.5 times as fast as allowed over 1 h",
         "no event to judge by",
         "version &lt;8&gt;",
         "700 µs<br><span class=\"quiet\">680 µs to 720 µs</span><br><span class=\"quiet\">was 400 µs</span>",
