@@ -163,10 +163,21 @@ fn without_role<'a>(side: &Side<'a>) -> Vec<&'a PopulationColumn> {
 fn candidate(column: &str, row: LossRow) -> Candidate {
     let sums = Sums::of(&row);
     let value = match (row.low, row.high) {
-        (Some(low), Some(high)) => Some(format!("{} to {}", low.0, high.0)),
+        (Some(low), Some(high)) => Some(range(low.0, high.0)),
         _ => row.value,
     };
     Candidate { column: column.to_owned(), value, sums }
+}
+
+/// `0.857172 to 3.1746`: ends in six digits, which fit into a table, and whole numbers as they are; all digits where six make one number of
+/// both.
+fn range(low: f64, high: f64) -> String {
+    let [from, to] = [low, high].map(six_digits);
+    if from == to { format!("{low} to {high}") } else { format!("{from} to {to}") }
+}
+
+fn six_digits(end: f64) -> f64 {
+    if end == end.round() { end } else { format!("{end:.5e}").parse().unwrap_or(end) }
 }
 
 /// The sums of the losses of some rows.
@@ -382,6 +393,14 @@ mod tests {
         let value = |low, high| candidate("c", row(low, high)).value;
         assert_eq!(value(Some(1.5), Some(f64::INFINITY)).as_deref(), Some("1.5 to inf"));
         assert_eq!(value(Some(-3.0), Some(2.0)).as_deref(), Some("-3 to 2"));
+        // Of 16 digits a table cut the second end off.
+        let ends = (Some(0.857_172_331_492_308_8), Some(3.174_604_027_113_5));
+        assert_eq!(value(ends.0, ends.1).as_deref(), Some("0.857172 to 3.1746"));
+        assert_eq!(value(Some(10_000_001.0), Some(10_000_002.0)).as_deref(), Some("10000001 to 10000002"));
+        assert_eq!(
+            value(Some(0.123_456_71), Some(0.123_456_72)).as_deref(),
+            Some("0.12345671 to 0.12345672")
+        );
         assert_eq!(value(None, None), None);
     }
 
