@@ -4,7 +4,8 @@
 use maud::{Markup, html};
 use windvane_types::drift;
 use windvane_types::performance::{
-    CalibrationBin, Chunk, ConceptDrift, Document, Metric, Trust, TrustVerdict, Verdict, WeakestSegments,
+    CalibrationBin, Change, Chunk, ConceptDrift, Document, Metric, Trust, TrustVerdict, Verdict,
+    WeakestSegments,
 };
 use windvane_types::span;
 
@@ -192,7 +193,7 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
                                 td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
                                 td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
                                 td.number { (optional(metric.estimated)) } td.number { (usual(metric.threshold)) }
-                                td { @if metric.alert { span.badge.fail { "unusual" } } @else if let Some(reason) = &metric.reason { span.quiet { (reason.replace('_', " ")) } } }
+                                td { @if metric.alert { span.badge.fail { (unusual(metric.change)) } } @else if let Some(reason) = &metric.reason { span.quiet { (reason.replace('_', " ")) } } }
                             }
                         }
                     }
@@ -200,6 +201,15 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
             }
         }
         @if document.chunks.len() > listed { p.quiet { "The first " (listed) " of " (thousands(document.chunks.len() as u64)) " chunks; the JSON document has all." } }
+    }
+}
+
+/// Which way a metric left what is usual, as tables tell it.
+fn unusual(change: Option<Change>) -> &'static str {
+    match change {
+        Some(Change::Worse) => "unusual, worse",
+        Some(Change::Better) => "unusual, better",
+        None => "unusual",
     }
 }
 
@@ -309,6 +319,16 @@ mod tests {
         assert!(html.contains("realised 0.91, 2026-03-01 00:00 UTC</title>"), "{html}");
         document.chunks[1].start = Some("2026-03-01T00:00:00Z".to_owned());
         assert!(performance_report(&document).contains("realised 0.91, 0</title>"));
+    }
+
+    #[test]
+    fn a_report_says_which_way_a_metric_left_what_is_usual() {
+        for (change, said) in [(Some(Change::Worse), "worse"), (Some(Change::Better), "better")] {
+            let mut document = document();
+            document.chunks[1].metrics[0].change = change;
+            let html = performance_report(&document);
+            assert!(html.contains(&format!("unusual, {said}</span>")), "{html}");
+        }
     }
 
     #[test]
