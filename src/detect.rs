@@ -19,7 +19,7 @@ use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
 use crate::drift::words::{counted, grouped, number};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{print, tell};
 
 /// Run detectors of change over a column of a file or of stored predictions, value by value in bounded memory: ADWIN, Page-Hinkley, DDM,
 /// EDDM, HDDM-A, HDDM-W, KSWIN, CUSUM.
@@ -180,7 +180,15 @@ async fn open(arguments: &Arguments) -> Result<(Reader, Population), Failure> {
     }
 }
 
+/// What an empty stream of errors may mean: no change among none is no good news.
+const NO_ERROR: &str = "windvane: no prediction of the window has an error, so nothing was watched: outcomes may be to come, or be of another kind \
+                        than the answer (a score alone is held against 0 and 1, false and true; a number against a number). --column names \
+                        another number";
+
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
+    if document.column == ERROR && document.detectors.iter().all(|detected| detected.values == 0) {
+        tell(NO_ERROR);
+    }
     print(&match arguments.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
         Format::Table => table(document),

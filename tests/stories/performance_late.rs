@@ -249,6 +249,11 @@ fn errors_of_the_store_are_a_stream(service: &Service, window: &str) {
     assert_eq!(features["detectors"][0]["values"], EVENTS * DAYS, "every prediction has a feature");
     let unknown = detect(&["--column", "nope"]);
     assert_eq!(unknown.status.code(), Some(65), "{unknown:?}");
+    let none = windvane(service, &["detect", "--model", "late", "--window", "2000-01-01/2000-01-02"]);
+    assert!(
+        String::from_utf8_lossy(&none.stderr).contains("no prediction of the window has an error"),
+        "{none:?}"
+    );
 }
 
 async fn the_command_says_the_same(service: &Service, (start, end, window): (&str, &str, &str)) {
