@@ -108,7 +108,7 @@ pub fn advice(document: &Document) -> Vec<String> {
             shortened(&arm.arm),
             percent(arm.thompson),
             percent(arm.top_two),
-            percent(arm.probability_best)
+            words::likely(Some(arm.probability_best))
         )
     };
     let of_metric = |advice: &Advice| {

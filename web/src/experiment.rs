@@ -382,7 +382,7 @@ fn advice(advice: &Advice) -> Markup {
                     @for arm in advice.arms.iter().take(ADVICE_MAX) {
                         tr {
                             th scope="row" { (words::name(&arm.arm)) }
-                            td.number { (percent(arm.probability_best)) }
+                            td.number { (words::likely(Some(arm.probability_best))) }
                             td.number { (percent(arm.thompson)) }
                             td.number { (percent(arm.top_two)) }
                         }

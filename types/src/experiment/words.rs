@@ -29,7 +29,8 @@ pub fn chance(comparison: &Comparison) -> String {
 }
 
 /// A probability to a hundredth of a per cent: never a certainty.
-fn likely(probability: Option<f64>) -> String {
+#[must_use]
+pub fn likely(probability: Option<f64>) -> String {
     match probability {
         None => "–".to_owned(),
         Some(p) if p > 0.9999 => "> 99.99 %".to_owned(),

@@ -170,7 +170,7 @@ fn segments_and_advice_are_told() {
         metric: "latency_us".to_owned(),
         denominator: None,
         quantile: Some(0.99),
-        arms: vec![arm("A", 0.01, 0.02, 0.3), arm("B", 0.99, 0.98, 0.7)],
+        arms: vec![arm("A", 6.4e-6, 0.02, 0.3), arm("B", 1.0 - 6.4e-6, 0.98, 0.7)],
         caution: "It costs knowledge.".to_owned(),
     }];
     let html = experiment_report(&document, &[]);
@@ -179,6 +179,8 @@ fn segments_and_advice_are_told() {
         "3 segments are not compared",
         "<strong>latency_us p99</strong>: It costs knowledge.",
         "98 %",
+        "&lt; 0.01 %",
+        "&gt; 99.99 %",
     ] {
         assert!(html.contains(part), "no `{part}` in {html}");
     }

@@ -4,7 +4,7 @@ use windvane_types::experiment::{
     Advice, Better, Comparison, Document, Effect, GuardrailVerdict, Kind, SrmVerdict, Verdict, words,
 };
 
-pub use windvane_types::experiment::words::{chance, deciding_p};
+pub use windvane_types::experiment::words::{chance, deciding_p, likely};
 
 use crate::chart::cut;
 use crate::listed::names;
