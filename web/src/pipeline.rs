@@ -43,10 +43,19 @@ struct Run {
     window_end: String,
     started_at: String,
     took_ms: Option<i64>,
+    rows_reference: u64,
     rows_current: u64,
     findings: u64,
     verdict: String,
     error: String,
+}
+
+impl Run {
+    /// The rows of the window; of an experiment the units of all arms, the control's too, as `windvane monitor` tells them.
+    fn looked_at(&self) -> u64 {
+        let control = if self.kind == "experiment" { self.rows_reference } else { 0 };
+        control + self.rows_current
+    }
 }
 
 /// A table of the store.
@@ -191,7 +200,7 @@ fn runs(runs: &[Run]) -> Markup {
                             td { (time(&run.window_start)) " – " (time(&run.window_end)) }
                             td { span class=(format!("badge {}", if run.state == "failed" { "failing" } else { "quiet" })) { (run.state) } @if run.attempt > 1 { span.quiet { ", attempt " (run.attempt) } } @if !run.error.is_empty() { br; span.quiet { (run.error) } } }
                             td { span class=(format!("badge {}", run.verdict)) { (run.verdict.replace('_', " ")) } }
-                            td.number { (thousands(run.rows_current)) } td.number { (thousands(run.findings)) }
+                            td.number { (thousands(run.looked_at())) } td.number { (thousands(run.findings)) }
                             td.number { (run.took_ms.map_or("–".to_owned(), |ms| crate::numbers::latency(Some(ms as f64 * 1e3)))) }
                             td { (time(&run.started_at)) }
                         }
@@ -281,6 +290,16 @@ mod tests {
             "verdict": "no_drift", "error": "", "note": "segment_by: no prediction has <regoin>; there are region"});
         let html = monitors(&[serde_json::from_value(monitor).unwrap()]).into_string();
         assert!(html.contains("no prediction has &lt;regoin&gt;; there are region"), "{html}");
+    }
+
+    #[test]
+    fn a_look_at_an_experiment_has_the_units_of_all_arms() {
+        for (kind, rows) in [("experiment", "6,000"), ("drift", "3,021")] {
+            let run = serde_json::json!({"kind": kind, "monitor": "m", "state": "done", "attempt": 1, "window_start": "", "window_end": "",
+                "started_at": "", "took_ms": 7, "rows_reference": 2979, "rows_current": 3021, "findings": 8, "verdict": "worse", "error": ""});
+            let html = runs(&[serde_json::from_value(run).unwrap()]).into_string();
+            assert!(html.contains(&format!("<td class=\"number\">{rows}</td>")), "{html}");
+        }
     }
 
     #[test]

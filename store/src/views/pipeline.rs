@@ -37,7 +37,7 @@ pub const RUNS: View = View {
            formatDateTime(runs.window_end, '%FT%TZ', 'UTC') AS window_end,
            formatDateTime(runs.started_at, '%FT%TZ', 'UTC') AS started_at,
            if(state = 'running', NULL, dateDiff('millisecond', runs.started_at, runs.ended_at)) AS took_ms,
-           rows_current, findings, toString(runs.verdict) AS verdict, error
+           rows_reference, rows_current, findings, toString(runs.verdict) AS verdict, error
     FROM windvane.monitor_runs AS runs FINAL
     WHERE ({model:String} = '' OR model = {model:String}) AND ({monitor:String} = '' OR monitor = {monitor:String})
     ORDER BY runs.started_at DESC, monitor, kind, runs.window_start DESC, runs.window_end DESC
