@@ -90,7 +90,15 @@ fn headline(document: &Document) -> String {
     let chunks = counted(document.chunks.len() as u64, "chunk", "chunks");
     match document.verdict {
         Verdict::Alert if alerts.is_empty() => "A metric left what is usual within a segment".to_owned(),
-        Verdict::Alert => format!("{} left what is usual, in {chunks} looked at", alerts.join(", ")),
+        Verdict::Alert => {
+            let alerting =
+                document.chunks.iter().filter(|chunk| chunk.metrics.iter().any(|metric| metric.alert));
+            format!(
+                "{} left what is usual, in {} of {chunks}",
+                alerts.join(", "),
+                thousands(alerting.count() as u64)
+            )
+        }
         Verdict::NoAlert => format!("Every metric stayed within what is usual, in {chunks}"),
         Verdict::InsufficientData => "Too few rows with an outcome to tell".to_owned(),
     }
@@ -335,7 +343,7 @@ mod tests {
     fn a_report_says_the_verdict_and_holds_the_document() {
         let html = performance_report(&document());
         for part in [
-            "roc_auc left what is usual",
+            "roc_auc left what is usual, in 1 of 2 chunks",
             "can be trusted: off by 0.01",
             "unusual",
             "0.85 to any",
