@@ -123,7 +123,10 @@ pub async fn run(reader: &Reader, request: &FairnessRequest) -> Result<Document,
     let reference = match &request.reference_group {
         None => rows.first(),
         Some(values) => {
-            let found = rows.iter().find(|row| named(row) == *values);
+            let exact = rows.iter().find(|row| named(row) == *values);
+            // A command line has commas between values, and a value may have some of its own.
+            let joined = || rows.iter().find(|row| named(row).join(",") == values.join(","));
+            let found = exact.or_else(joined);
             let largest = || rows.iter().take(VALUES_TOLD).map(|row| named(row).join(",")).collect();
             Some(found.ok_or_else(|| FairnessError::NoGroup { values: values.clone(), largest: largest() })?)
         }

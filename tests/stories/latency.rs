@@ -410,6 +410,10 @@ fn gaps_between_groups_are_found_with_intervals_and_small_groups_are_left_open()
     assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{}", ran.stderr);
     let said = "no row is of the group `z`; the largest groups are `a`, `b`, `c`";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    // A value with a comma was two values, and no row was of that group, which stood among the largest.
+    let comma = folder.file("comma.csv", &text.replace("\na,", "\n\"a, b\","));
+    let words = ["fairness", "--group-by", "sex", "--label", "yhat", "--reference-group", "a, b"];
+    assert_eq!(document(&words, &[&comma])["reference_group"], json!({"sex": "a, b"}));
 }
 
 // Calibration was of the rows whose scores happened to be below 1, and passed or failed by them.
