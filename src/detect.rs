@@ -17,7 +17,7 @@ use crate::by_hand::{self, Engine, Narrowed};
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
-use crate::drift::words::{counted, grouped, number};
+use crate::drift::words::{counted, grouped, number, shortened};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
 use crate::output::{print, tell};
 
@@ -231,7 +231,7 @@ fn table(document: &Document) -> String {
     format!(
         "{}, column {}: {}\n\n{}\n",
         document.source,
-        document.column,
+        shortened(&document.column),
         counted(values, "value", "values"),
         lines.join("\n")
     )

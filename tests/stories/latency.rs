@@ -416,6 +416,14 @@ fn gaps_between_groups_are_found_with_intervals_and_small_groups_are_left_open()
     assert_eq!(document(&words, &[&comma])["reference_group"], json!({"sex": "a, b"}));
 }
 
+#[test]
+fn a_column_of_a_stream_is_told_in_one_line() {
+    let folder = Folder::new();
+    let file = folder.file("errors.csv", "\"a\nb\",c\n1,2\n0,3\n");
+    let ran = windvane(&["detect", "--column", "a\nb"], &[&file]);
+    assert!(ran.stdout.contains("column a b: 2 values\n"), "{}{}", ran.stdout, ran.stderr);
+}
+
 // Calibration was of the rows whose scores happened to be below 1, and passed or failed by them.
 #[test]
 fn scores_that_are_no_probabilities_have_no_calibration() {
