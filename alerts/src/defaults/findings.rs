@@ -54,7 +54,7 @@ pub(super) const RULES: &[Usual] = &[
         measure: "failed",
         words: Words {
             summary: "{{ labels.model }}, {{ labels.metric|replace('_', ' ') }} where {{ labels.segment_key }} is {{ labels.segment or 'empty' }}: {{ share|percent }} against {{ share_reference|percent }} {% if reference %}where it is {{ reference }}{% else %}expected by its scores{% endif %}",
-            description: "{{ window_start_us|time }} to {{ window_end_us|time }}{% if gap_low is not none and gap_high is not none %}: the interval of the gap is {{ gap_low|percent }} to {{ gap_high|percent }}{% endif %}, beyond {{ threshold|percent }} it counts, {{ p_adjusted|p_value }}; {{ n_current|grouped }} rows{% if reference %} against {{ n_reference|grouped }}{% endif %}. Monitor {{ labels.monitor }}.",
+            description: "{{ window_start_us|time }} to {{ window_end_us|time }}{% if gap_low is not none and gap_high is not none %}: the interval of the gap is {{ gap_low|percent|replace(' %', '') }} to {{ gap_high|percent|replace(' %', '') }} points{% endif %}, beyond {{ threshold|percent|replace(' %', '') }} points it counts, {{ p_adjusted|p_value }}; {{ n_current|grouped }} rows{% if reference %} against {{ n_reference|grouped }}{% endif %}. Monitor {{ labels.monitor }}.",
             next: "windvane fairness --model {{ labels.model }} --group-by {{ labels.segment_key }} --window {{ window_start }}/{{ window_end }}",
         },
         ..VERDICT

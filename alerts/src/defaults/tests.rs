@@ -39,8 +39,8 @@ fn they_say_what_was_found() {
         (
             "FairnessGap",
             "delay, demographic parity where origin is JFK: 31.0 % against 49.0 % where it is EWR",
-            "2013-03-01 00:00 UTC to 2013-03-02 00:00 UTC: the interval of the gap is -22.0 % to -14.0 %, beyond \
-             5.0 % it counts, p < 0.001; 1,400 rows against 1,900. Monitor fairness.",
+            "2013-03-01 00:00 UTC to 2013-03-02 00:00 UTC: the interval of the gap is -22.0 to -14.0 points, \
+             beyond 5.0 points it counts, p < 0.001; 1,400 rows against 1,900. Monitor fairness.",
         ),
         (
             "ExperimentWorse",
