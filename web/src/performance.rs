@@ -201,7 +201,7 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
                                 td.number { (thousands(chunk.n)) } td.number { (thousands(chunk.labelled)) }
                                 td.number { (optional(metric.realised)) } td.number { (interval(metric.ci)) }
                                 td.number { (optional(metric.estimated)) } td.number { (usual(metric.threshold)) }
-                                td { @if metric.alert { span.badge.fail { (unusual(metric.change)) } } @else if let Some(reason) = &metric.reason { span.quiet { (reason.replace('_', " ")) } } }
+                                td { @if metric.alert { span.badge.fail { (unusual(metric.change)) } } @else if let Some(reason) = &metric.reason { span.quiet { (undefined(reason)) } } }
                             }
                         }
                     }
@@ -209,6 +209,14 @@ fn table(document: &Document, name: &str, listed: usize) -> Markup {
             }
         }
         @if document.chunks.len() > listed { p.quiet { "The first " (listed) " of " (thousands(document.chunks.len() as u64)) " chunks; the JSON document has all." } }
+    }
+}
+
+/// Why a metric is not defined. Rows that there are, and that have no target, are no rows to it.
+fn undefined(reason: &str) -> String {
+    match reason {
+        "no_rows" => "no rows with a target".to_owned(),
+        other => other.replace('_', " "),
     }
 }
 
@@ -327,6 +335,13 @@ mod tests {
         assert!(html.contains("realised 0.91, 2026-03-01 00:00 UTC</title>"), "{html}");
         document.chunks[1].start = Some("2026-03-01T00:00:00Z".to_owned());
         assert!(performance_report(&document).contains("realised 0.91, 0</title>"));
+    }
+
+    #[test]
+    fn rows_without_a_target_are_not_called_none() {
+        let mut document = document();
+        document.chunks[0].metrics[0].reason = Some("no_rows".to_owned());
+        assert!(performance_report(&document).contains("no rows with a target</span>"));
     }
 
     #[test]
