@@ -135,7 +135,7 @@ mod tests {
         assert_eq!((test.exact, test.corrected, test.corrected_statistic), (1.0, 1.0, None));
         let interval = Pairs::new(0, 0, 50).unwrap().interval(0.95).unwrap();
         // z²/(n + z²).
-        let end = 3.841_458_820_694_124 / 53.841_458_820_694_124;
+        let end = 3.841_458_820_694_124 / 53.841_458_820_694_12;
         assert!((interval.lo + end).abs() < 1e-9 && (interval.hi - end).abs() < 1e-9, "{interval:?}");
     }
 
