@@ -141,13 +141,8 @@ pub fn metric(comparison: &Comparison) -> String {
     named(&comparison.metric, (comparison.quantile, comparison.denominator.as_deref()))
 }
 
-fn named(metric: &str, (quantile, denominator): (Option<f64>, Option<&str>)) -> String {
-    let name = shortened(metric);
-    match (quantile, denominator) {
-        (Some(q), _) => format!("{name} p{}", number(q * 100.0)),
-        (None, Some(denominator)) => format!("{name}/{}", shortened(denominator)),
-        (None, None) => name,
-    }
+fn named(metric: &str, of: (Option<f64>, Option<&str>)) -> String {
+    words::named(metric, of, shortened)
 }
 
 /// The verdict, with what the guardrail says where the metric is one.

@@ -1,7 +1,7 @@
 //! A metric as the command line and the configuration name it: `revenue:mean`, `errors:ratio(requests):lower`.
 
 use windvane_types::{
-    experiment::{Better, Kind, Role},
+    experiment::{Better, Kind, Role, words},
     nearest::nearest,
 };
 
@@ -171,12 +171,12 @@ impl Metric {
     /// The name with what tells metrics of one column apart: `latency_us p99`, `clicks/views`.
     #[must_use]
     pub fn label(&self) -> String {
-        match &self.measured {
-            Measured::Mean | Measured::Proportion => self.name.clone(),
-            Measured::Ratio { denominator } => format!("{}/{denominator}", self.name),
-            // A hundred times 0.07 is 7.000000000000001 in doubles.
-            Measured::Quantile { q } => format!("{} p{}", self.name, (q * 1e12).round() / 1e10),
-        }
+        let of = match &self.measured {
+            Measured::Mean | Measured::Proportion => (None, None),
+            Measured::Ratio { denominator } => (None, Some(denominator.as_str())),
+            Measured::Quantile { q } => (Some(*q), None),
+        };
+        words::named(&self.name, of, str::to_owned)
     }
 
     /// The kind in the document.
@@ -317,6 +317,7 @@ mod tests {
             ("clicks:ratio(views)", "clicks/views"),
             ("ms:quantile(0.07)", "ms p7"),
             ("ms:quantile(0.999):lower", "ms p99.9"),
+            ("ms:quantile(0.99999)", "ms p99.999"),
         ] {
             assert_eq!(Metric::parse(text).unwrap().label(), label, "{text}");
         }

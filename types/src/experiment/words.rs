@@ -3,6 +3,22 @@
 
 use super::{Comparison, Document};
 
+/// A metric with what tells metrics of one column apart: `latency_us p99`, `clicks/views`; names are written by `name`.
+#[must_use]
+pub fn named(
+    metric: &str,
+    (quantile, denominator): (Option<f64>, Option<&str>),
+    name: impl Fn(&str) -> String,
+) -> String {
+    let metric = name(metric);
+    match (quantile, denominator) {
+        // A hundred times 0.07 is 7.000000000000001 in doubles.
+        (Some(q), _) => format!("{metric} p{}", (q * 1e12).round() / 1e10),
+        (None, Some(denominator)) => format!("{metric}/{}", name(denominator)),
+        (None, None) => metric,
+    }
+}
+
 /// What a verdict needs, and on which side it looks; `sure` is how much of the posterior decides, as a person reads it.
 #[must_use]
 pub fn needed(document: &Document, sure: &str) -> String {

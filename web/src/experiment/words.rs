@@ -30,13 +30,8 @@ pub fn advised(advice: &Advice) -> String {
     named(&advice.metric, (advice.quantile, advice.denominator.as_deref()))
 }
 
-fn named(metric: &str, (quantile, denominator): (Option<f64>, Option<&str>)) -> String {
-    let metric = name(metric);
-    match (quantile, denominator) {
-        (Some(q), _) => format!("{metric} p{}", number(q * 100.0)),
-        (None, Some(denominator)) => format!("{metric}/{}", name(denominator)),
-        (None, None) => metric,
-    }
+fn named(metric: &str, of: (Option<f64>, Option<&str>)) -> String {
+    words::named(metric, of, name)
 }
 
 /// The document in one line.
