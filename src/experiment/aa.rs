@@ -14,7 +14,7 @@ use super::past::{self, PastFlags};
 use super::source;
 use crate::by_hand::{self, Engine};
 use crate::connection;
-use crate::drift::words::{grouped, number};
+use crate::drift::words::{counted, number};
 use crate::exit::{CommandResult, Failure};
 use crate::output::print;
 
@@ -122,11 +122,12 @@ async fn simulate(reader: &Reader, request: &AaRequest) -> Result<Document, Fail
     found.map_err(source::failure)
 }
 
+#[expect(clippy::cast_sign_loss, reason = "units are counted")]
 fn text(found: &Document) -> String {
+    let units = counted(found.units as u64, "unit", "units");
     if found.false_positive_rate.is_none() {
         return format!(
-            "no random split of {} units has a p-value: they are too few, all have one same value, or one is infinite\n",
-            number(found.units)
+            "no random split of {units} has a p-value: they are too few, all have one same value, or one is infinite\n"
         );
     }
     let percent = |share: f64| format!("{} %", number(share * 100.0));
@@ -141,9 +142,8 @@ fn text(found: &Document) -> String {
         None => "which cannot be compared with",
     };
     format!(
-        "{rate} of {} random splits of {} units differ{ends}, {verdict} the accepted {}\n",
-        grouped(found.splits),
-        number(found.units),
+        "{rate} of {} of {units} differ{ends}, {verdict} the accepted {}\n",
+        counted(found.splits, "random split", "random splits"),
         percent(found.alpha)
     )
 }
@@ -180,5 +180,8 @@ mod tests {
             ..none
         };
         assert!(text(&found).starts_with("6.25 % of 64 random splits of 190 units differ"));
+        // Was `1.23e7 units`.
+        let many = Document { units: 12_345_678.0, ..found };
+        assert!(text(&many).contains(" of 12,345,678 units differ"), "{}", text(&many));
     }
 }
