@@ -149,13 +149,7 @@ async fn find_segments(
         }
     }
     let statement = populations::segments(pair, names, SEGMENTS_MAX * 100).ok_or(DriftError::Segments)?;
-    let mut rows: Vec<populations::SegmentRow> = reader.rows(&statement).await?;
-    let all = rows.first().map_or(0, |row| row.segments);
-    rows.retain(|row| row.reference.max(row.current) >= request.segments.rows_min);
-    rows.truncate(request.segments.number_max.min(SEGMENTS_MAX));
-    let left_out = all - rows.len() as u64;
-    rows.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok((rows, left_out))
+    Ok(request.segments.chosen(reader.rows(&statement).await?))
 }
 
 fn segment_values(names: &[String], key: &str) -> std::collections::BTreeMap<String, Option<String>> {

@@ -159,20 +159,7 @@ async fn find_segments(
     else {
         return Ok((Vec::new(), 0));
     };
-    Ok(chosen(reader.rows(&statement).await?, question))
-}
-
-/// The segments that are looked at, the largest that are large enough, in the order of their keys; and how many others there are.
-fn chosen(mut rows: Vec<SegmentRow>, question: &Question) -> (Vec<SegmentRow>, u64) {
-    let all = rows.first().map_or(0, |row| row.segments);
-    rows.retain(|row| row.reference.max(row.current) >= question.segments.rows_min);
-    rows.sort_by(|a, b| {
-        (b.reference + b.current).cmp(&(a.reference + a.current)).then_with(|| a.key.cmp(&b.key))
-    });
-    rows.truncate(question.segments.number_max.min(SEGMENTS_MAX));
-    rows.sort_by(|a, b| a.key.cmp(&b.key));
-    let left_out = all - rows.len() as u64;
-    (rows, left_out)
+    Ok(question.segments.chosen(reader.rows(&statement).await?))
 }
 
 /// Both sides with what was measured.
@@ -224,10 +211,12 @@ impl Both<'_> {
             rows: side.survey.rows,
             stored_profile: false,
         };
-        let tells = |chunk: &&Chunk| judge::tells(chunk.measured, self.reference.chunking, &question.rule);
-        let usual = judge::mean_rows(reference_chunks.iter().filter(tells).map(|chunk| chunk.measured));
-        let telling = reference_chunks.iter().filter(tells).count();
-        let small = judge::small(&chunks, usual, &question.rule);
+        let telling: Vec<u64> = reference_chunks
+            .iter()
+            .map(|chunk| chunk.measured)
+            .filter(|measured| judge::tells(*measured, self.reference.chunking, &question.rule))
+            .collect();
+        let small = judge::small(&chunks, judge::mean_rows(telling.iter().copied()), &question.rule);
         Document {
             schema: SCHEMA.to_owned(),
             task: question.task,
@@ -238,8 +227,8 @@ impl Both<'_> {
             classes,
             confidence: question.rule.confidence,
             threshold_rule: threshold_rule(question)
-                + &judge::caution(telling)
-                + &judge::left_out(reference_chunks.len() - telling, &question.rule)
+                + &judge::caution(telling.len())
+                + &judge::left_out(reference_chunks.len() - telling.len(), &question.rule)
                 + &small,
             chunks,
             reference_chunks,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use windvane_stats::correction::Correction;
 use windvane_store::KeptAnswers;
-use windvane_store::populations::Population;
+use windvane_store::populations::{Population, SegmentRow};
 use windvane_types::baseline::Profile;
 
 use super::{Compat, Method};
@@ -50,6 +50,21 @@ pub struct SegmentBounds {
     pub number_max: usize,
     /// Rows that a segment needs on one side.
     pub rows_min: u64,
+}
+
+impl SegmentBounds {
+    /// The segments that are looked at, the largest that are large enough, in the order of their keys; and how many others there are.
+    pub(crate) fn chosen(&self, mut rows: Vec<SegmentRow>) -> (Vec<SegmentRow>, u64) {
+        let all = rows.first().map_or(0, |row| row.segments);
+        rows.retain(|row| row.reference.max(row.current) >= self.rows_min);
+        rows.sort_by(|a, b| {
+            (b.reference + b.current).cmp(&(a.reference + a.current)).then_with(|| a.key.cmp(&b.key))
+        });
+        rows.truncate(self.number_max.min(SEGMENTS_MAX));
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let left_out = all - rows.len() as u64;
+        (rows, left_out)
+    }
 }
 
 impl Default for SegmentBounds {

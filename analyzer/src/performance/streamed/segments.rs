@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use windvane_store::performance::CODES_MAX;
 use windvane_store::populations::{CodedSegment, SegmentKeys, SegmentRow};
 
+use super::super::PerformanceError;
 use super::super::part::Place;
 use super::super::side::Side;
-use super::super::{PerformanceError, chosen};
 
 /// A side whose rows have the numbers of codes for segments.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl<'a> Streamed<'a> {
                 Some(SegmentRow { key, reference: *reference, current: *current, segments })
             })
             .collect();
-        (streamed.segments, streamed.left_out) = chosen(found, question);
+        (streamed.segments, streamed.left_out) = question.segments.chosen(found);
         let numbers: HashMap<&str, u16> =
             streamed.segments.iter().zip(0..).map(|(row, number)| (row.key.as_str(), number)).collect();
         streamed.places =
