@@ -393,6 +393,12 @@ mod tests {
         Some(Interval { lo: value - 0.05, hi: value + 0.05 })
     }
 
+    /// So many measured rows of this accuracy.
+    fn accurate(value: f64, measured: u64) -> Part {
+        let accuracy = Measured::new(value, around(value), "wilson");
+        Part { measured, metrics: vec![Named { name: "accuracy", measured: accuracy }], ..Part::default() }
+    }
+
     // Fourteen predictions of 400 rows with a target raised an alert, in a chunk that said it had too few rows for one.
     #[test]
     fn rows_without_a_prediction_raise_no_alert() {
@@ -400,12 +406,7 @@ mod tests {
             rows: 400,
             labelled: 400,
             unscored: 400 - measured,
-            measured,
-            metrics: vec![Named {
-                name: "accuracy",
-                measured: Measured::new(value, around(value), "wilson"),
-            }],
-            ..Part::default()
+            ..accurate(value, measured)
         };
         let rule = Rule::default();
         let reference: Vec<Part> = (0_u8..10).map(|i| part(0.9 + 0.001 * f64::from(i), 400)).collect();
@@ -530,16 +531,8 @@ mod tests {
     // so did a current file of a tenth of the reference's rows, cut into as many chunks.
     #[test]
     fn chunks_much_smaller_than_those_of_the_reference_need_their_interval() {
-        let part = |value: f64, measured: u64| Part {
-            rows: 360,
-            labelled: measured,
-            measured,
-            metrics: vec![Named {
-                name: "accuracy",
-                measured: Measured::new(value, around(value), "wilson"),
-            }],
-            ..Part::default()
-        };
+        let part =
+            |value: f64, measured: u64| Part { rows: 360, labelled: measured, ..accurate(value, measured) };
         let rule = Rule::default();
         let reference: Vec<Part> = (0_u8..10).map(|i| part(0.8 + 0.02 * f64::from(i % 2), 360)).collect();
         let thresholds = thresholds(&reference.iter().collect::<Vec<_>>(), &["accuracy"], &rule);

@@ -138,8 +138,16 @@ impl<'a> Side<'a> {
         segments: &SegmentKeys,
         beside: &[String],
     ) -> Result<Frame, PerformanceError> {
-        let roles: &Roles = &self.question.roles;
-        performance::frame(self.population, roles, (chunking, segments), beside)
+        self.framed_by(&self.question.roles, (chunking, segments), beside)
+    }
+
+    fn framed_by(
+        &self,
+        roles: &Roles,
+        cut: (Chunking, &SegmentKeys),
+        beside: &[String],
+    ) -> Result<Frame, PerformanceError> {
+        performance::frame(self.population, roles, cut, beside)
             .map_err(|source| PerformanceError::Column { side: self.name, source })
     }
 
@@ -161,8 +169,7 @@ impl<'a> Side<'a> {
         }
         let none = SegmentKeys::default();
         let roles = Roles { target: Some(OUTCOME.to_owned()), ..self.question.roles.clone() };
-        let whole = performance::frame(self.population, &roles, (Chunking::Whole, &none), &[])
-            .map_err(|source| PerformanceError::Column { side: self.name, source })?;
+        let whole = self.framed_by(&roles, (Chunking::Whole, &none), &[])?;
         let found: Vec<RowsRow> = self.ask(&rows_with_target(&whole)).await?;
         Ok(found.first().map_or(0, |found| found.rows))
     }
