@@ -20,7 +20,7 @@ use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
 use crate::drift::words::{self, counted, grouped, number};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Compare groups: who is selected, found and rightly suspected how often, and whose scores mean what they say.
 #[derive(Debug, Args)]
@@ -150,15 +150,15 @@ async fn look(arguments: &Arguments) -> Result<Document, Failure> {
         let usual = arguments.model.is_some() && population.role(name).is_some();
         given.clone().or_else(|| usual.then(|| name.to_owned()))
     };
-    let of_positive = || {
-        let name = format!("{}{}", populations::PROBABILITY, arguments.positive.as_ref()?);
-        known(&None, &name)
+    let stored_score = || {
+        let of_store = arguments.model.as_ref().map(|_| &population);
+        of_store.and_then(|stored| fairness::stored_score(stored, arguments.positive.as_deref()))
     };
     let request = FairnessRequest {
         group_by: distinct(arguments.group_by.clone()),
         target: known(&arguments.target, populations::OUTCOME),
         label: known(&arguments.label, "prediction.label"),
-        score: known(&arguments.score, "prediction.score").or_else(of_positive),
+        score: arguments.score.clone().or_else(stored_score),
         population,
         positive: arguments.positive.clone(),
         threshold: arguments.threshold,
@@ -190,7 +190,7 @@ pub fn failure(error: FairnessError) -> Failure {
 
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
     print(&match arguments.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table(document),
     })?;
     Ok(match (arguments.fail_on, document.verdict) {

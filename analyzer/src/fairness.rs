@@ -6,7 +6,7 @@ use windvane_stats::binomial::Share;
 use windvane_stats::correction::Correction;
 use windvane_stats::fairness::{self, Scores};
 use windvane_store::groups::{self, GroupRow, GroupsAsk};
-use windvane_store::populations::{Population, PopulationColumn};
+use windvane_store::populations::{PROBABILITY, Population, PopulationColumn};
 use windvane_store::{ReadError, Reader};
 use windvane_types::fairness::{Document, Gap, Group, SCHEMA, Verdict};
 
@@ -15,6 +15,9 @@ use crate::not_numbers;
 
 /// Values that are plainly not the positive one, where none is named.
 const NEGATIVE: [&str; 10] = ["0", "0.0", "-0", "-1", "-1.0", "false", "no", "n", "negative", "neg"];
+
+/// The score of a stored prediction.
+const SCORE: &str = "prediction.score";
 
 /// Values, and groups, that an error names.
 const VALUES_TOLD: usize = 5;
@@ -49,6 +52,13 @@ pub struct FairnessRequest {
     pub alpha: f64,
     /// How p-values are corrected.
     pub correction: Correction,
+}
+
+/// What stored predictions have of a score: their own, or else the probability of the positive class.
+#[must_use]
+pub fn stored_score(population: &Population, positive: Option<&str>) -> Option<String> {
+    let of_positive = positive.map(|class| format!("{PROBABILITY}{class}"));
+    [Some(SCORE.to_owned()), of_positive].into_iter().flatten().find(|name| population.role(name).is_some())
 }
 
 /// Why there is no document.

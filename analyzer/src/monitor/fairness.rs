@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use windvane_stats::correction::Correction;
-use windvane_store::populations::{self, OUTCOME, PROBABILITY};
+use windvane_store::populations::{self, OUTCOME};
 use windvane_store::{Reader, Store, findings};
 
 use super::job::{Answer, Attempt, Outcome};
@@ -14,9 +14,8 @@ use super::{JobError, Reopen, Watched};
 use crate::drift::{self, OpenError};
 use crate::fairness::{self, FairnessError, FairnessRequest};
 
-/// The column of decisions, and that of scores.
+/// The column of decisions.
 const DECISION: &str = "prediction.label";
-const SCORE: &str = "prediction.score";
 
 /// Which groups a fairness monitor compares, and when.
 #[derive(Debug, Clone)]
@@ -68,12 +67,11 @@ impl FairnessMonitor {
         let mut population = opened.map_err(OpenError::Read)?;
         let note = self.watched.cut_by(&self.group_by, &mut [&mut population]);
         let given = |name: &str| Some(name.to_owned()).filter(|name| population.role(name).is_some());
-        let of_positive = || given(&format!("{PROBABILITY}{}", self.positive.as_ref()?));
         let request = FairnessRequest {
             group_by: self.group_by.clone(),
             target: given(OUTCOME),
             label: given(DECISION),
-            score: given(SCORE).or_else(of_positive),
+            score: fairness::stored_score(&population, self.positive.as_deref()),
             positive: self.positive.clone(),
             threshold: self.threshold,
             reference_group: self.reference_group.clone(),
