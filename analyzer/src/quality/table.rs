@@ -190,9 +190,10 @@ fn difference(
 #[cfg(test)]
 mod tests {
     use windvane_store::populations::TimesRow;
-    use windvane_types::quality::{Expectations, ShareBound, TableExpectations, TimeExpectations, Verdict};
+    use windvane_types::quality::{ShareBound, TimeExpectations, Verdict};
 
     use super::super::bounds::Bounds;
+    use super::super::tests::expecting;
     use super::times;
 
     // A file that a person wrote names columns of times that no type is expected of: where none of their values read as a time, nothing was
@@ -217,15 +218,7 @@ mod tests {
                 late: Some(bound),
                 out_of_order: Some(bound),
             };
-            let all = Expectations {
-                source: String::new(),
-                rows: 0,
-                alpha: 0.01,
-                tolerance: 0.0,
-                table: TableExpectations::default(),
-                columns: Vec::new(),
-            };
-            let found = times((&row, rows), &times_expected, &Bounds::of(&all));
+            let found = times((&row, rows), &times_expected, &Bounds::of(&expecting(Vec::new())));
             let verdicts: Vec<&str> = found.iter().map(|check| check.verdict.as_str()).collect();
             assert_eq!(verdicts, expected, "{row:?} {bound:?}");
             assert_eq!(

@@ -60,6 +60,12 @@ fn numbers(xs: &[f64], expected: Option<&Expectations>, name: &str) -> NumberFac
     }
 }
 
+/// What is expected of these columns alone, by a file that nobody learnt.
+pub(super) fn expecting(columns: Vec<(String, ColumnExpectations)>) -> Expectations {
+    let table = TableExpectations::default();
+    Expectations { source: String::new(), rows: 0, alpha: 0.01, tolerance: 0.0, table, columns }
+}
+
 fn texts(ys: &[String], expected: Option<&Expectations>, name: &str) -> TextFacts {
     let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
     ys.iter().for_each(|y| *counts.entry(y).or_default() += 1);
@@ -203,14 +209,7 @@ fn a_category_is_gone_where_it_is_not_there_however_many_others_are() {
     let categories: Vec<CategoryCount> =
         (0..90).map(|i| CategoryCount { category: format!("c{i}"), seen: 20 }).collect();
     let column = ColumnExpectations { categories: Some(categories), ..ColumnExpectations::default() };
-    let all = Expectations {
-        source: String::new(),
-        rows: 1_800,
-        alpha: 0.01,
-        tolerance: 0.0,
-        table: TableExpectations::default(),
-        columns: vec![("x".to_owned(), column)],
-    };
+    let all = Expectations { rows: 1_800, ..expecting(vec![("x".to_owned(), column)]) };
     for (others, left, gone) in [(101, 90, 0), (101, 80, 10), (900, 90, 0), (900, 80, 10)] {
         let known = rows(&|i| format!("c{i}"), left, 15);
         let ys = [rows(&|i| format!("new{i}"), others, 20), known].concat();
@@ -256,14 +255,7 @@ fn limits_hold_where_a_person_leaves_the_type_out() {
         (ColumnExpectations { distinct: distinct(2.0), ..none() }, &[], &[]),
     ];
     for (expected, of_numbers, of_texts) in cases {
-        let all = Expectations {
-            source: String::new(),
-            rows: 0,
-            alpha: 0.01,
-            tolerance: 0.0,
-            table: TableExpectations::default(),
-            columns: vec![("x".to_owned(), expected)],
-        };
+        let all = expecting(vec![("x".to_owned(), expected)]);
         let failed = |facts: InspectedColumn, storage: Storage| -> Vec<&'static str> {
             let column = ColumnFacts { name: "x".to_owned(), facts, storage };
             let facts = Facts { source: "x".to_owned(), rows: 2, events: false, columns: vec![column] };
