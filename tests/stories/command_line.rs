@@ -98,28 +98,16 @@ fn what_may_be_below_0_is_taken_for_a_value() {
 #[test]
 fn a_number_that_may_not_be_below_0_is_told_what_it_may_be() {
     for (words, allowed) in [
-        (&["experiment", "a.csv", "--alpha", "-1"][..], "`--alpha -1` is out of range: above 0 and below 1"),
-        (&["experiment", "plan", "--share", "-0.1", "--effect", "0.05"], "--share"),
+        ("experiment a.csv --alpha -1", "`--alpha -1` is out of range: above 0 and below 1"),
+        ("experiment plan --share -0.1 --effect 0.05", "--share"),
         (
-            &[
-                "performance",
-                "a.csv",
-                "b.csv",
-                "--task",
-                "regression",
-                "--target",
-                "y",
-                "--value",
-                "v",
-                "--quantile",
-                "-0.5",
-            ],
+            "performance a.csv b.csv --task regression --target y --value v --quantile -0.5",
             "`--quantile -0.5` is out of range: above 0 and below 1",
         ),
-        (&["latency", "a.csv", "--column", "ms", "--confidence", "-1"], "--confidence"),
-        (&["ingest", "a.csv", "--model", "m", "--batch-rows", "-1"], "--batch-rows"),
+        ("latency a.csv --column ms --confidence -1", "--confidence"),
+        ("ingest a.csv --model m --batch-rows -1", "--batch-rows"),
     ] {
-        let output = windvane(words).output().unwrap();
+        let output = windvane(&words.split(' ').collect::<Vec<_>>()).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{words:?}: {text}");
         assert!(text.contains(allowed) && !text.contains("unexpected argument"), "{words:?}: {text}");
