@@ -19,7 +19,7 @@ use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
 use crate::drift::words::{counted, number, shortened};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Compare the ranking of features by their mean absolute attribution (such as SHAP values) with that of a reference.
 ///
@@ -164,7 +164,7 @@ pub fn failure(error: AttributionError) -> Failure {
 
 fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
     print(&match arguments.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table(document),
     })?;
     Ok(match (arguments.fail_on, document.verdict) {

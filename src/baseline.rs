@@ -21,7 +21,7 @@ use crate::drift::{
     words::{counted, grouped},
 };
 use crate::exit::{Because, CommandResult, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Keep the profile of a span of a model's predictions under a name, so that comparisons with it read only the window in
 /// question: `windvane drift --model M --reference baseline:NAME --window 24h`.
@@ -220,7 +220,7 @@ fn list(found: &[Baseline], format: Format) -> Result<String, Failure> {
     if format == Format::Json {
         let shown: Vec<Shown<'_>> = found.iter().map(Shown::of).collect();
         let document = serde_json::json!({"schema": "windvane.baselines/1", "baselines": shown});
-        return Ok(format!("{}\n", serde_json::to_string_pretty(&document)?));
+        return Ok(pretty(&document)?);
     }
     if found.is_empty() {
         return Ok(
@@ -257,7 +257,7 @@ fn show(saved: &Saved, format: Format) -> Result<String, Failure> {
         }
         let shown = Shown { profile: Some(profile), ..Shown::of(&saved.baseline) };
         let one = One { schema: "windvane.saved_baseline/1", baseline: shown };
-        return Ok(format!("{}\n", serde_json::to_string_pretty(&one)?));
+        return Ok(pretty(&one)?);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

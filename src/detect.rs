@@ -19,7 +19,7 @@ use crate::drift::arguments::usage;
 use crate::drift::source::{open_files, reason_of};
 use crate::drift::words::{counted, grouped, number, shortened};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::{print, tell};
+use crate::output::{pretty, print, tell};
 
 /// Run detectors of change over a column of a file or of stored predictions, value by value in bounded memory: ADWIN, Page-Hinkley, DDM,
 /// EDDM, HDDM-A, HDDM-W, KSWIN, CUSUM.
@@ -190,7 +190,7 @@ fn answer(document: &Document, arguments: &Arguments) -> CommandResult {
         tell(NO_ERROR);
     }
     print(&match arguments.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table(document),
     })?;
     let changed = document.detectors.iter().any(|detected| detected.changes > 0);

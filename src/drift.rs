@@ -15,7 +15,7 @@ pub use arguments::Arguments;
 
 use crate::by_hand::{self, Engine};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::{self, print};
+use crate::output::{self, pretty, print};
 use crate::report;
 use arguments::{FailOn, Format, Options};
 
@@ -49,7 +49,7 @@ fn answer(document: &Document, options: &Options) -> CommandResult {
         ));
     }
     let text = match options.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),

@@ -21,7 +21,7 @@ pub use source::failure;
 
 use crate::by_hand::{self, Engine};
 use crate::exit::{CommandResult, Exit};
-use crate::output::print;
+use crate::output::{pretty, print};
 use crate::report;
 use arguments::{Asked, FailOn, Format, Options, usage};
 use source::Read;
@@ -52,7 +52,7 @@ fn answer(read: &Read, options: &Options) -> CommandResult {
         ));
     }
     let text = match options.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),

@@ -18,7 +18,7 @@ use crate::connection;
 use crate::drift::arguments::usage;
 use crate::drift::source::{open_failure, open_files, reason_of};
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 use arguments::{Format, Options, Sides};
 
 /// Runs `windvane latency`.
@@ -91,7 +91,7 @@ async fn open(options: &Options) -> Result<(Reader, LatencyRequest, Option<Run>)
 
 fn answer(document: &Document, options: &Options) -> CommandResult {
     print(&match options.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table::render(document),
     })?;
     Ok(options.fail_on.map_or(Exit::Ok, |fail_on| fails_on(document, fail_on)))

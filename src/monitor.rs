@@ -19,7 +19,7 @@ use crate::drift::arguments::usage;
 use crate::drift::source;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
 use crate::experiment;
-use crate::output::{print, tell};
+use crate::output::{pretty, print, tell};
 use crate::service::analyzer;
 use crate::shutdown::Signals;
 use lines::Line;
@@ -233,7 +233,7 @@ impl ByHand {
             }
             None => {
                 print(&match format {
-                    Format::Json => answers::json(&self.nothing(window, &outcome))?,
+                    Format::Json => pretty(&self.nothing(window, &outcome))?,
                     Format::Table => answers::nothing(&outcome.note),
                 })?;
                 Ok(if fail_on.is_some() { Exit::Inconclusive } else { Exit::Ok })
@@ -270,7 +270,7 @@ impl ByHand {
                 let document = serde_json::json!({
                     "schema": "windvane.backfill/1", "monitor": self.job.name(), "windows": lines,
                 });
-                format!("{}\n", serde_json::to_string_pretty(&document)?)
+                pretty(&document)?
             }
             Format::Table => Line::render(&lines, &self.job),
         })

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::exit::{Exit, Failure, Reason};
 
 /// Writes a result to standard output. A reader that went away (`windvane … | head`) is no error.
@@ -11,6 +13,14 @@ use crate::exit::{Exit, Failure, Reason};
 pub fn print(text: &str) -> Result<Exit, Failure> {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// A document as it is printed: JSON for people too, and a line end.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn pretty(document: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(document)?))
 }
 
 /// Writes a line for people to standard error. Where nobody reads it any more (`windvane … 2>&1 | head`) the command goes on: its exit code

@@ -18,7 +18,7 @@ use crate::by_hand::{self, Engine};
 use crate::connection;
 use crate::drift::source::reason_of;
 use crate::exit::{CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 use crate::report;
 use arguments::{FailOn, Format};
 use options::Options;
@@ -47,7 +47,7 @@ async fn measure(options: &Options) -> Result<Document, Failure> {
 
 fn answer(document: &Document, options: &Options) -> CommandResult {
     let text = match options.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),

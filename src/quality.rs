@@ -20,7 +20,7 @@ pub use expectations::load;
 use crate::by_hand::{self, Engine};
 use crate::drift::source::reason_of;
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
-use crate::output::{print, tell};
+use crate::output::{pretty, print, tell};
 use crate::report;
 use arguments::{Action, Answering, FailOn, Format};
 
@@ -105,7 +105,7 @@ fn answer(document: &Document, answering: &Answering) -> CommandResult {
         report::write(path, &windvane_web::quality_report(document))?;
     }
     let text = match answering.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),

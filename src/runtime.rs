@@ -21,7 +21,7 @@ pub use self::error::RuntimeError;
 use self::install::Source;
 pub use self::locate::{Fetching, Places};
 use crate::exit::{Because, CommandResult, Exit, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Install the native engines, or tell what is there.
 #[derive(Debug, Args)]
@@ -184,7 +184,7 @@ fn status(places: &Places, format: Format) -> CommandResult {
         Format::Json => {
             let document =
                 Document { schema: "windvane.runtime/1", dir: places.dir.clone(), libraries: rows };
-            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?
+            print(&pretty(&document)?)?
         }
         Format::Table => print(&table(&rows))?,
     };

@@ -24,7 +24,7 @@ use windvane_store::{Store, StoreOptions};
 use windvane_types::gate::{Document, Verdict};
 
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::output::print;
+use crate::output::{pretty, print};
 use arguments::{Format, Options};
 #[cfg(test)]
 pub use serve::metrics::DEFINITIONS as SERVED_DEFINITIONS;
@@ -111,7 +111,7 @@ fn keep(options: &Options, store: Option<&StoreOptions>, document: &Document) ->
 
 fn answer(document: &Document, format: Format) -> Result<Exit, Failure> {
     let text = match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(document)?),
+        Format::Json => pretty(document)?,
         Format::Table => table::render(document),
         Format::Markdown => markdown::render(document),
         Format::Junit => junit::render(document),

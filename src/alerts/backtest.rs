@@ -20,7 +20,7 @@ use super::Format;
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::exit::{Because, CommandResult, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Messages that a table shows.
 const SHOWN_MAX: usize = 20;
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     let outcome = Outcome { replay, span, judgement, asked, skipped };
     print(&match arguments.format {
         Format::Table => table(&outcome),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&outcome))?),
+        Format::Json => pretty(&document(&outcome))?,
     })
 }
 

@@ -13,7 +13,7 @@ use windvane_types::{Clock, SystemClock};
 use super::Format;
 use crate::connection;
 use crate::exit::{CommandResult, Exit};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Check rules, templates, routes and receivers; faults end with 78, doubts are listed. With --online every rule is looked at
 /// once, and nobody is told.
@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
                 plan.rules.iter().zip(&seen).map(|(rule, seen)| described(plan, rule, *seen)).collect();
             let document =
                 serde_json::json!({"schema": "windvane.alerts_lint/1", "rules": rules, "doubts": doubts});
-            format!("{}\n", serde_json::to_string_pretty(&document)?)
+            pretty(&document)?
         }
     })?;
     match arguments.fail_on.is_some() && !doubts.is_empty() {

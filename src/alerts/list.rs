@@ -10,7 +10,7 @@ use windvane_types::span;
 use super::Format;
 use crate::connection;
 use crate::exit::{Because, CommandResult, Exit, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// List alerts, the most urgent first; with --fail-on firing exit code 1 where any fires that nobody has silenced.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
         Format::Json => {
             let standing: Vec<Standing> = standing.iter().cloned().map(Standing::told).collect();
             let document = serde_json::json!({"schema": "windvane.alerts/1", "alerts": standing});
-            format!("{}\n", serde_json::to_string_pretty(&document)?)
+            pretty(&document)?
         }
         Format::Table if standing.is_empty() => "no alerts\n".to_owned(),
         Format::Table => table(&standing),

@@ -1,6 +1,5 @@
 //! `windvane alerts silence`: nobody is told of some alerts for a while.
 
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use super::Format;
 use crate::connection;
 use crate::drift::arguments::usage;
 use crate::exit::{CommandResult, Failure, Reason};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Keep alerts from being told for a while: make a silence, list them, end one.
 #[derive(Debug, Args)]
@@ -119,7 +118,7 @@ fn time(text: &str) -> Result<i64, Failure> {
 fn shown(silences: &[Silence], format: Format) -> Result<String, Failure> {
     if format == Format::Json {
         let document = serde_json::json!({"schema": "windvane.silences/1", "silences": silences});
-        return Ok(format!("{}\n", serde_json::to_string_pretty(&document).map_err(|error| anyhow!(error))?));
+        return Ok(pretty(&document)?);
     }
     if silences.is_empty() {
         return Ok("no silences\n".to_owned());

@@ -16,7 +16,7 @@ use crate::by_hand::{self, Engine};
 use crate::connection;
 use crate::drift::words::{counted, number};
 use crate::exit::{CommandResult, Failure};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Deal the units of a file out at random again and again, and count how often a difference is found that is none.
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ pub fn run(arguments: &AaArguments) -> CommandResult {
         return Err(usage(format!("`--splits {}` is out of range: 64 to 100000", arguments.splits)));
     }
     let told = |document: Document| match arguments.json {
-        true => print(&format!("{}\n", serde_json::to_string_pretty(&document)?)),
+        true => print(&pretty(&document)?),
         false => print(&text(&document)),
     };
     let Some(unit) = &arguments.unit else {

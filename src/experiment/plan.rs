@@ -17,7 +17,7 @@ use super::past::{self, Past, PastFlags};
 use super::source;
 use crate::connection;
 use crate::exit::{CommandResult, Failure};
-use crate::output::print;
+use crate::output::{pretty, print};
 use own::Manner;
 
 /// Plan an experiment: the units it needs for an effect, or the smallest effect that its units find.
@@ -124,7 +124,7 @@ pub fn run(arguments: &PlanArguments) -> CommandResult {
     };
     let document = plan(arguments, &ground)?;
     match arguments.json {
-        true => print(&format!("{}\n", serde_json::to_string_pretty(&document)?)),
+        true => print(&pretty(&document)?),
         false => print(&words::text(&document)),
     }
 }

@@ -8,7 +8,7 @@ use super::mapping::{Mapping, Role};
 use super::report::Format;
 use super::source::Source;
 use crate::exit::CommandResult;
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// The document of `--dry-run --format json`.
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ pub fn print_mappings(files: &[(Source, Mapping)], format: Format) -> CommandRes
         Format::Table => print(&files.iter().map(table).collect::<String>()),
         Format::Json => {
             let document = Document { schema: "windvane.ingest_mapping/1", files };
-            print(&format!("{}\n", serde_json::to_string_pretty(&document)?))
+            print(&pretty(&document)?)
         }
     }
 }

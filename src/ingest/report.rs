@@ -13,7 +13,7 @@ use super::mapping::Mapping;
 use super::source::Source;
 use crate::delivery::Rejected;
 use crate::exit::{CommandResult, Exit, Failure};
-use crate::output::{self, print};
+use crate::output::{self, pretty, print};
 
 /// Bad rows that are told one by one; the rest is a number.
 const BAD_ROWS_SHOWN: u64 = 20;
@@ -125,7 +125,7 @@ impl Report {
         }
         self.took(elapsed);
         match format {
-            Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&self.sum)?))?,
+            Format::Json => print(&pretty(&self.sum)?)?,
             Format::Table => print(&table(&self.sum))?,
         };
         Ok(Exit::Ok)

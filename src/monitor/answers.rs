@@ -1,36 +1,48 @@
 //! What one window said: printed, and as the exit code that was asked for.
 
-use serde::Serialize;
 use windvane_analyzer::monitor::Answer;
-use windvane_types::{drift, fairness, performance, quality};
+use windvane_types::drift::Verdict as DriftVerdict;
+use windvane_types::fairness::Verdict as FairnessVerdict;
+use windvane_types::performance::Verdict as PerformanceVerdict;
+use windvane_types::quality::Verdict as QualityVerdict;
 
 use super::{FailOn, Format};
-use crate::drift::table;
-use crate::exit::{CommandResult, Exit, Failure};
-use crate::latency;
-use crate::{attribution, experiment};
+use crate::exit::{CommandResult, Exit};
+use crate::output::{self, pretty};
+use crate::{attribution, drift, experiment, fairness, latency, performance, quality};
 
 /// Prints an answer, and exits with what was asked for.
 pub(super) fn print(answer: &Answer, (format, fail_on): (Format, Option<FailOn>)) -> CommandResult {
-    let is_json = format == Format::Json;
-    let text = match answer {
-        Answer::Attribution(document) if is_json => json(document)?,
-        Answer::Attribution(document) => attribution::table(document),
-        Answer::Drift(document) if is_json => json(document)?,
-        Answer::Drift(document) => table::render(document),
-        Answer::Experiment(document) if is_json => json(document)?,
-        Answer::Experiment(document) => experiment::table::render(document),
-        Answer::Fairness(document) if is_json => json(document)?,
-        Answer::Fairness(document) => crate::fairness::table(document),
-        Answer::Latency(document) if is_json => json(document)?,
-        Answer::Latency(document) => latency::table::render(document),
-        Answer::Performance(document) if is_json => json(document)?,
-        Answer::Performance(document) => crate::performance::table::render(document),
-        Answer::Quality(document) if is_json => json(document)?,
-        Answer::Quality(document) => crate::quality::table::render(document),
+    let text = match format {
+        Format::Json => as_json(answer)?,
+        Format::Table => as_table(answer),
     };
-    crate::output::print(&text)?;
+    output::print(&text)?;
     Ok(fail_on.map_or(Exit::Ok, |asked| found(answer, asked)))
+}
+
+fn as_json(answer: &Answer) -> serde_json::Result<String> {
+    match answer {
+        Answer::Attribution(document) => pretty(document),
+        Answer::Drift(document) => pretty(document),
+        Answer::Experiment(document) => pretty(document),
+        Answer::Fairness(document) => pretty(document),
+        Answer::Latency(document) => pretty(document),
+        Answer::Performance(document) => pretty(document),
+        Answer::Quality(document) => pretty(document),
+    }
+}
+
+fn as_table(answer: &Answer) -> String {
+    match answer {
+        Answer::Attribution(document) => attribution::table(document),
+        Answer::Drift(document) => drift::table::render(document),
+        Answer::Experiment(document) => experiment::table::render(document),
+        Answer::Fairness(document) => fairness::table(document),
+        Answer::Latency(document) => latency::table::render(document),
+        Answer::Performance(document) => performance::table::render(document),
+        Answer::Quality(document) => quality::table::render(document),
+    }
 }
 
 /// What the exit code is where this was asked for, which the monitor's kind can find.
@@ -38,15 +50,14 @@ fn found(answer: &Answer, asked: FailOn) -> Exit {
     let (is_found, is_unsure) = match (answer, asked) {
         (Answer::Attribution(document), FailOn::Drift) => drifts(document.verdict),
         (Answer::Drift(document), FailOn::Drift) => drifts(document.verdict),
-        (Answer::Fairness(document), FailOn::Fail) => (
-            document.verdict == fairness::Verdict::Fail,
-            document.verdict == fairness::Verdict::InsufficientData,
-        ),
+        (Answer::Fairness(document), FailOn::Fail) => {
+            (document.verdict == FairnessVerdict::Fail, document.verdict == FairnessVerdict::InsufficientData)
+        }
         (Answer::Performance(document), FailOn::Alert) => (
-            document.verdict == performance::Verdict::Alert,
-            document.verdict == performance::Verdict::InsufficientData,
+            document.verdict == PerformanceVerdict::Alert,
+            document.verdict == PerformanceVerdict::InsufficientData,
         ),
-        (Answer::Quality(document), FailOn::Fail) => (document.verdict == quality::Verdict::Fail, false),
+        (Answer::Quality(document), FailOn::Fail) => (document.verdict == QualityVerdict::Fail, false),
         (Answer::Latency(document), FailOn::Slower) => {
             return latency::fails_on(document, latency::FailOn::Slower);
         }
@@ -62,13 +73,8 @@ fn found(answer: &Answer, asked: FailOn) -> Exit {
     }
 }
 
-fn drifts(verdict: drift::Verdict) -> (bool, bool) {
-    (verdict == drift::Verdict::Drift, verdict == drift::Verdict::InsufficientData)
-}
-
-/// A document as it is printed.
-pub(super) fn json(document: &impl Serialize) -> Result<String, Failure> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(document)?))
+fn drifts(verdict: DriftVerdict) -> (bool, bool) {
+    (verdict == DriftVerdict::Drift, verdict == DriftVerdict::InsufficientData)
 }
 
 /// What is said of a window that there is no answer about, and of names that nothing in it has.

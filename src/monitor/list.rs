@@ -9,7 +9,7 @@ use windvane_types::span;
 
 use crate::connection;
 use crate::exit::CommandResult;
-use crate::output::print;
+use crate::output::{pretty, print};
 use crate::service::analyzer;
 
 /// A monitor as it is listed.
@@ -47,7 +47,7 @@ pub fn run(connection: &connection::Flags, json: bool) -> CommandResult {
         let listed = list(&store, &jobs).await.map_err(connection::failure)?;
         if json {
             let document = serde_json::json!({"schema": "windvane.monitors/1", "monitors": listed});
-            return print(&format!("{}\n", serde_json::to_string_pretty(&document)?));
+            return print(&pretty(&document)?);
         }
         if listed.is_empty() {
             return print(

@@ -13,7 +13,7 @@ use super::progress::Bar;
 use super::worker;
 use crate::drift::words::{counted, number};
 use crate::exit::{CommandResult, Exit};
-use crate::output::print;
+use crate::output::{pretty, print};
 
 /// Try sizes of calls and numbers of sessions, and recommend one.
 #[derive(Debug, Args)]
@@ -92,7 +92,7 @@ pub fn run(arguments: &Arguments) -> CommandResult {
     };
     let document = worker::bench(&job, arguments.within.limits(&arguments.models), &Bar::new())?;
     print(&match arguments.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
+        Format::Json => pretty(&document)?,
         Format::Table => table(&document),
     })?;
     Ok(Exit::Ok)

@@ -7,6 +7,7 @@ use windvane_types::gate::Document;
 
 use super::{junit, markdown};
 use crate::exit::{Because, Failure, Reason};
+use crate::output::pretty;
 use crate::report;
 
 /// Writes all files; each is there whole or not at all.
@@ -17,8 +18,8 @@ pub fn write(folder: &Path, document: &Document) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder `{}`", folder.display()))
         .because(Reason::Unavailable)?;
-    let json = format!("{}\n", serde_json::to_string_pretty(document)?);
-    let worst = format!("{}\n", serde_json::to_string_pretty(&document.agreement.worst)?);
+    let json = pretty(document)?;
+    let worst = pretty(&document.agreement.worst)?;
     for (name, text) in [
         ("gate.json", json),
         ("worst.json", worst),
